@@ -1,0 +1,111 @@
+"""The vocabulary: everything that is said between us and a model, as plain typed values.
+
+Read `request` (what we send), `content` (the files in it), `response` (what comes back), `events` (how it comes back
+when streamed) and `history` (how one conversation is made fit for another model).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Discriminator, TypeAdapter
+
+from .content import (
+    AudioUrl,
+    BinaryContent,
+    CachePoint,
+    DocumentUrl,
+    FileUrl,
+    ImageUrl,
+    MultiModalContent,
+    TextContent,
+    UploadedFile,
+    UserContent,
+    VideoUrl,
+)
+from .events import (
+    FinalResultEvent,
+    FunctionToolCallEvent,
+    FunctionToolResultEvent,
+    ModelResponsePartDelta,
+    ModelResponseStreamEvent,
+    PartDeltaEvent,
+    PartEndEvent,
+    PartStartEvent,
+    TextPartDelta,
+    ThinkingPartDelta,
+    ToolCallPartDelta,
+)
+from .request import (
+    ModelRequest,
+    ModelRequestPart,
+    RetryPromptPart,
+    SystemPromptPart,
+    ToolReturn,
+    ToolReturnPart,
+    UserPromptPart,
+)
+from .response import (
+    BaseToolCallPart,
+    FilePart,
+    FinishReason,
+    ModelResponse,
+    ModelResponsePart,
+    NativeToolCallPart,
+    NativeToolReturnPart,
+    ResponseState,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+)
+
+__all__ = (
+    'AudioUrl',
+    'BaseToolCallPart',
+    'BinaryContent',
+    'CachePoint',
+    'DocumentUrl',
+    'FilePart',
+    'FileUrl',
+    'FinalResultEvent',
+    'FinishReason',
+    'FunctionToolCallEvent',
+    'FunctionToolResultEvent',
+    'ImageUrl',
+    'ModelMessage',
+    'ModelMessagesTypeAdapter',
+    'ModelRequest',
+    'ModelRequestPart',
+    'ModelResponse',
+    'ModelResponsePart',
+    'ModelResponsePartDelta',
+    'ModelResponseStreamEvent',
+    'MultiModalContent',
+    'NativeToolCallPart',
+    'NativeToolReturnPart',
+    'PartDeltaEvent',
+    'PartEndEvent',
+    'PartStartEvent',
+    'ResponseState',
+    'RetryPromptPart',
+    'SystemPromptPart',
+    'TextContent',
+    'TextPart',
+    'TextPartDelta',
+    'ThinkingPart',
+    'ThinkingPartDelta',
+    'ToolCallPart',
+    'ToolCallPartDelta',
+    'ToolReturn',
+    'ToolReturnPart',
+    'UploadedFile',
+    'UserContent',
+    'UserPromptPart',
+    'VideoUrl',
+)
+
+ModelMessage = Annotated[ModelRequest | ModelResponse, Discriminator('kind')]
+"""One turn of a conversation."""
+
+ModelMessagesTypeAdapter: TypeAdapter[list[ModelMessage]] = TypeAdapter(list[ModelMessage])
+"""Reads and writes a history: `validate_json`, `dump_json`, `validate_python`, `dump_python`."""

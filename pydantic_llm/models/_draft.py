@@ -1,0 +1,71 @@
+"""What every decoder fills in: the parts, and the facts about the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from ..messages import FinishReason, ModelResponse, ResponseState
+from ..usage import RequestUsage
+from ._parts import PartsManager
+
+
+@dataclass(slots=True)
+class ResponseDraft:
+    """A `ModelResponse` under construction."""
+
+    model_name: str
+    """The model that was asked, until the vendor says which one answered."""
+    provider_name: str | None = None
+    """Who was asked."""
+    provider_url: str | None = None
+    """Where the request went."""
+    warnings: list[str] = field(default_factory=list[str])
+    """What was left out of the request."""
+    parts: PartsManager = field(default_factory=PartsManager)
+    """Where the parts grow."""
+    usage: RequestUsage = field(default_factory=RequestUsage)
+    """The newest word on usage."""
+    finish_reason: FinishReason | None = None
+    """Why the model stopped, in our words."""
+    provider_response_id: str | None = None
+    """The vendor's id of this answer."""
+    provider_details: dict[str, Any] = field(default_factory=dict[str, Any])
+    """The vendor's own words."""
+    timestamp: datetime | None = None
+    """When the vendor made the answer."""
+    state: ResponseState = 'incomplete'
+    """`'incomplete'` until the vendor says that the answer is over."""
+    scratch: dict[str, Any] = field(default_factory=dict[str, Any])
+    """For the decoder alone: what it must remember from one event to the next."""
+
+    def finish(self, raw: str | None, names: Mapping[str, FinishReason]) -> None:
+        """Record the vendor's own word for the end, and ours; a word that we do not know is kept as it is."""
+        if raw:
+            self.provider_details['finish_reason'] = raw
+            self.finish_reason = names.get(raw, self.finish_reason)
+
+    def created(self, seconds: float | None) -> None:
+        """Record when the answer was made, in seconds since 1970."""
+        if seconds and self.timestamp is None:
+            self.timestamp = datetime.fromtimestamp(seconds, UTC)
+
+    def get(self) -> ModelResponse:
+        """The answer so far, as a new value."""
+        response = ModelResponse(
+            self.parts.get(),
+            usage=self.usage,
+            model_name=self.model_name,
+            provider_name=self.provider_name,
+            provider_url=self.provider_url,
+            provider_details=dict(self.provider_details) or None,
+            provider_response_id=self.provider_response_id,
+            finish_reason=self.finish_reason,
+            state=self.state,
+            warnings=list(self.warnings),
+        )
+        if self.timestamp:
+            response.timestamp = self.timestamp
+        return response

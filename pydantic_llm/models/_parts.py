@@ -1,0 +1,230 @@
+"""The one place where fragments become message parts.
+
+A room's `decode` calls five verbs:
+
+    text()  thinking()  tool_call()  whole()  details()
+
+and says with `close(key)` that a part is whole, where the vendor says so. What happened is appended to `events`.
+Fragments are kept in a list and joined once, so that a part costs O(n) however many deltas built it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from ..exceptions import UnexpectedModelBehavior
+from ..messages import (
+    BaseToolCallPart,
+    ModelResponsePart,
+    ModelResponseStreamEvent,
+    NativeToolCallPart,
+    PartDeltaEvent,
+    PartEndEvent,
+    PartStartEvent,
+    TextPart,
+    TextPartDelta,
+    ThinkingPart,
+    ThinkingPartDelta,
+    ToolCallPart,
+    ToolCallPartDelta,
+)
+
+
+class _Last:
+    """The type of `LAST`."""
+
+    def __repr__(self) -> str:
+        return 'LAST'
+
+
+LAST: Final = _Last()
+"""The key for APIs that do not number their parts: continue the last part if it is of the same kind."""
+
+
+@dataclass(slots=True)
+class _Growing:
+    """A part under construction: its first form, and what has come since."""
+
+    index: int
+    key: Hashable
+    first: ModelResponsePart
+    fragments: list[str] = field(default_factory=list[str])
+    changes: dict[str, Any] = field(default_factory=dict[str, Any])
+    ended: bool = False
+
+    def build(self) -> ModelResponsePart:
+        changes = dict(self.changes)
+        if self.fragments:
+            name = 'args' if isinstance(self.first, BaseToolCallPart) else 'content'
+            base = changes.get(name, getattr(self.first, name)) or ''
+            changes[name] = ''.join((base, *self.fragments))
+        return replace(self.first, **changes) if changes else self.first
+
+
+class PartsManager:
+    """Turns a vendor's fragments into parts, and tells of it in `events`."""
+
+    __slots__ = ('_by_key', '_held', '_parts', 'events')
+
+    events: list[ModelResponseStreamEvent]
+    """What happened since somebody last took the list."""
+
+    def __init__(self) -> None:
+        self.events = []
+        self._parts: list[_Growing] = []
+        self._by_key: dict[Hashable, _Growing] = {}
+        self._held: dict[Hashable, dict[str, Any]] = {}
+
+    def get(self) -> list[ModelResponsePart]:
+        """The parts so far, as new values."""
+        return [part.build() for part in self._parts]
+
+    def text(self, key: Hashable, content: str, **changes: Any) -> None:
+        """Add text to the part with this key, or start one; nothing happens where there is nothing to say."""
+        part = self._find(key, TextPart)
+        if part is not None:
+            if content or changes:
+                self._grow(part, content, changes, TextPartDelta(content, changes.get('provider_details')))
+        elif content or changes:
+            self._start(key, TextPart(content, **changes))
+
+    def thinking(self, key: Hashable, content: str = '', *, signature: str | None = None, **changes: Any) -> None:
+        """Add thoughts to the part with this key, or start one; a signature replaces the one before it."""
+        if signature is not None:
+            changes['signature'] = signature
+        part = self._find(key, ThinkingPart)
+        if part is not None:
+            if content or changes:
+                delta = ThinkingPartDelta(content or None, signature, changes.get('provider_details'))
+                self._grow(part, content, changes, delta)
+        elif content or changes:
+            self._start(key, ThinkingPart(content, **changes))
+
+    def tool_call(
+        self,
+        key: Hashable,
+        *,
+        name: str | None = None,
+        args: str | dict[str, Any] | None = None,
+        tool_call_id: str | None = None,
+        **changes: Any,
+    ) -> None:
+        """Start a call once its name is known, and add to its arguments; fragments that come earlier are held back.
+
+        Text is added to the arguments, an object replaces them. With `LAST`, a new name is a new call.
+        """
+        part = None if key is LAST and name is not None else self._find(key, BaseToolCallPart)
+        if part is not None:
+            self._grow_call(part, args, changes)
+            return
+        held = self._held.pop(key, {})
+        known = held | {name: value for name, value in changes.items() if value is not None}
+        known['args'] = _joined(held.get('args'), args)
+        if tool_call_id:
+            known['tool_call_id'] = tool_call_id
+        if name is None:
+            self._held[key] = known
+        else:
+            self._start(key, ToolCallPart(name, **known))
+
+    def whole(self, key: Hashable, part: ModelResponsePart) -> None:
+        """Add a part that arrives in one piece, or put it in the place of the one with this key."""
+        old = None if key is LAST else self._by_key.get(key)
+        if old is None:
+            self._start(key, part)
+            return
+        old.first, old.fragments, old.changes, old.ended = part, [], {}, False
+        self.events.append(PartStartEvent(old.index, part))
+
+    def details(self, key: Hashable, **changes: Any) -> None:
+        """Set fields of a part that is still open (ids, provider details); its end event tells of them."""
+        if (part := self._find(key, None)) is not None:
+            part.changes.update(changes)
+
+    def kind_of(self, key: Hashable) -> str | None:
+        """The `part_kind` of the part with this key; `None` where there is none."""
+        part = self._find(key, None)
+        return part.first.part_kind if part else None
+
+    def close(self, key: Hashable) -> None:
+        """The vendor has finished this part: its key will mean another one from now on."""
+        if (part := self._by_key.pop(key, None)) is not None:
+            self._end(part, None)
+
+    def end(self) -> None:
+        """The answer is over: end what is open. Raises where a call never got its name."""
+        if self._held:
+            raise UnexpectedModelBehavior(f'The model called a tool without naming it: {list(self._held.values())!r}')
+        for part, following in zip(self._parts, [*self._parts[1:], None], strict=True):
+            self._end(part, following.first.part_kind if following else None)
+
+    def take_events(self) -> list[ModelResponseStreamEvent]:
+        """The events since the last call."""
+        events, self.events = self.events, []
+        return events
+
+    def _find(self, key: Hashable, kind: type[ModelResponsePart] | type[BaseToolCallPart] | None) -> _Growing | None:
+        if key is LAST:
+            part = self._parts[-1] if self._parts else None
+            return part if part and not part.ended and (kind is None or isinstance(part.first, kind)) else None
+        part = self._by_key.get(key)
+        if part is None or kind is None or isinstance(part.first, kind):
+            return part
+        raise UnexpectedModelBehavior(f'A fragment of a {kind.__name__} arrived for {part.first!r}')
+
+    def _start(self, key: Hashable, part: ModelResponsePart) -> None:
+        previous = self._parts[-1] if self._parts else None
+        if previous is not None and previous.key is LAST:
+            self._end(previous, part.part_kind)
+        growing = _Growing(len(self._parts), key, part)
+        self._parts.append(growing)
+        if key is not LAST:
+            self._by_key[key] = growing
+        kind = previous.first.part_kind if previous else None
+        self.events.append(PartStartEvent(growing.index, part, previous_part_kind=kind))
+
+    def _grow(self, part: _Growing, fragment: str, changes: dict[str, Any], delta: Any) -> None:
+        if fragment:
+            part.fragments.append(fragment)
+        if changes:
+            part.changes.update(changes)
+        self.events.append(PartDeltaEvent(part.index, delta))
+
+    def _grow_call(self, part: _Growing, args: str | dict[str, Any] | None, changes: dict[str, Any]) -> None:
+        if not (args or changes):
+            return
+        call = part.first
+        assert isinstance(call, (ToolCallPart, NativeToolCallPart))
+        delta = ToolCallPartDelta(args or None, call.tool_call_id, changes.get('provider_details'))
+        if isinstance(args, dict):
+            part.fragments.clear()
+            self._grow(part, '', {**changes, 'args': args}, delta)
+        else:
+            self._grow(part, args or '', changes, delta)
+
+    def _end(self, part: _Growing, next_kind: str | None) -> None:
+        if not part.ended:
+            part.ended = True
+            self.events.append(PartEndEvent(part.index, part.build(), next_part_kind=next_kind))
+
+
+def _joined(held: str | dict[str, Any] | None, args: str | dict[str, Any] | None) -> str | dict[str, Any] | None:
+    if isinstance(held, str) and isinstance(args, str):
+        return held + args
+    return held if args is None else args
+
+
+def replay(events: Iterator[ModelResponseStreamEvent]) -> list[ModelResponsePart]:
+    """The parts that a listener ends with: what it should hold after the last event."""
+    parts: dict[int, ModelResponsePart] = {}
+    for event in events:
+        match event:
+            case PartStartEvent(index=index, part=part) | PartEndEvent(index=index, part=part):
+                parts[index] = part
+            case PartDeltaEvent(index=index, delta=delta):
+                parts[index] = delta.apply(parts[index])  # pyright: ignore[reportArgumentType] -- the index pairs them
+            case _:
+                pass
+    return [parts[index] for index in sorted(parts)]
