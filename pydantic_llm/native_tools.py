@@ -172,12 +172,6 @@ class MCPServerTool:
 
 
 NativeTool = (
-    WebSearchTool
-    | WebFetchTool
-    | CodeExecutionTool
-    | ImageGenerationTool
-    | FileSearchTool
-    | MemoryTool
-    | MCPServerTool
+    WebSearchTool | WebFetchTool | CodeExecutionTool | ImageGenerationTool | FileSearchTool | MemoryTool | MCPServerTool
 )
 """A tool that the vendor runs itself."""

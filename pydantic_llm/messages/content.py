@@ -261,7 +261,9 @@ class BinaryContent:
         return format_of(self.media_type)
 
     def __repr__(self) -> str:
-        return f'BinaryContent(<{len(self.data)} bytes>, media_type={self.media_type!r}, identifier={self.identifier!r})'
+        return (
+            f'BinaryContent(<{len(self.data)} bytes>, media_type={self.media_type!r}, identifier={self.identifier!r})'
+        )
 
 
 @dataclass(repr=False)
@@ -327,10 +329,13 @@ MultiModalContent = Annotated[
 ]
 """A file in one of its forms."""
 
-UserContent = str | Annotated[
-    ImageUrl | AudioUrl | DocumentUrl | VideoUrl | BinaryContent | UploadedFile | TextContent | CachePoint,
-    Discriminator('kind'),
-]
+UserContent = (
+    str
+    | Annotated[
+        ImageUrl | AudioUrl | DocumentUrl | VideoUrl | BinaryContent | UploadedFile | TextContent | CachePoint,
+        Discriminator('kind'),
+    ]
+)
 """One piece of a user's message."""
 
 FILE_KINDS = frozenset({'image-url', 'audio-url', 'document-url', 'video-url', 'binary', 'uploaded-file'})

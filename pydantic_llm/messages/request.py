@@ -249,5 +249,3 @@ class ModelRequest:
 def is_file(value: object) -> bool:
     """Whether a value is a file in one of its forms."""
     return isinstance(value, _FILES)
-
-

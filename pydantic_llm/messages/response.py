@@ -129,7 +129,9 @@ class BaseToolCallPart:
         try:
             value = from_json(self.args)
         except ValueError as error:
-            raise UnexpectedModelBehavior(f'The arguments of {self.tool_name!r} are not JSON: {error}', self.args) from None
+            raise UnexpectedModelBehavior(
+                f'The arguments of {self.tool_name!r} are not JSON: {error}', self.args
+            ) from None
         if not isinstance(value, dict):
             raise UnexpectedModelBehavior(f'The arguments of {self.tool_name!r} are not a JSON object', self.args)
         return cast('dict[str, Any]', value)
@@ -343,5 +345,3 @@ def _join_runs(parts: Iterable[ModelResponsePart], kind: type[TextPart] | type[T
             paragraphs[-1].append(part.content)
         adjacent = isinstance(part, kind)
     return '\n\n'.join(''.join(texts) for texts in paragraphs) if paragraphs else None
-
-

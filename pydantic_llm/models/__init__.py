@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 __all__ = (
     'ALLOW_MODEL_REQUESTS',
     'LAST',
-    'KnownModelName',
     'Model',
     'ModelRequestParameters',
     'OutputMode',

@@ -97,4 +97,6 @@ def _children(node: Node) -> Iterator[tuple[str, tuple[str, Node]]]:
     for key in _LISTED_CHILDREN:
         if isinstance(listed := node.get(key), list):
             numbered = enumerate(cast('list[Any]', listed))
-            yield from ((key, (str(index), cast('Node', child))) for index, child in numbered if isinstance(child, dict))
+            yield from (
+                (key, (str(index), cast('Node', child))) for index, child in numbered if isinstance(child, dict)
+            )

@@ -1,0 +1,94 @@
+"""Bytes: the only awaits on the wire. One request goes out, one answer comes back, whole or in pieces.
+
+A `Connection` sends; `sdk` sends through a vendor's own client. `deadlines` ends waits that take too long, `loops` keeps
+a client for each event loop, `sse` (pure) cuts a stream into events, `errors` (pure) turns an answer into an exception,
+`download` fetches a file that a vendor cannot fetch itself.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..settings import ModelSettings
+
+__all__ = ('ByteStream', 'Call', 'Connection', 'Deadlines', 'Reply')
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long a request may take, in seconds; `None` is as long as the connection's own limits allow."""
+
+    timeout: float | None = None
+    """Until the whole answer is here."""
+    first_token_timeout: float | None = None
+    """Until the first event of a stream is here."""
+    idle_timeout: float | None = None
+    """Between two events of a stream."""
+
+    @classmethod
+    def from_settings(cls, settings: ModelSettings) -> Deadlines:
+        """The deadlines that settings name."""
+        return cls(settings.get('timeout'), settings.get('first_token_timeout'), settings.get('idle_timeout'))
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request as bytes."""
+
+    path: str
+    """Where to, below the connection's base URL."""
+    body: bytes
+    """The body, JSON."""
+    model_name: str
+    """The model that is asked, for errors."""
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Headers beside the connection's own."""
+    deadlines: Deadlines = Deadlines()
+    """How long it may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer with a good status."""
+
+    body: bytes
+    """The body."""
+    headers: Mapping[str, str]
+    """The headers; names are found in any case."""
+
+
+class ByteStream(ABC):
+    """An answer with a good status that is still coming."""
+
+    headers: Mapping[str, str]
+    """The headers; names are found in any case."""
+
+    @abstractmethod
+    async def read(self) -> bytes:
+        """The next bytes, as they come; empty at the end. Raises `ModelTimeoutError`, `StreamInterruptedError`."""
+
+    @abstractmethod
+    def progress(self) -> None:
+        """Tell the deadlines that something that counts has come: an event, not a keep-alive comment."""
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Close the connection now, whatever the vendor still sends. May be called twice."""
+
+
+class Connection(ABC):
+    """A way to one vendor, with its credentials. Works from any event loop."""
+
+    @abstractmethod
+    async def send(self, call: Call) -> Reply:
+        """Send a request and read the whole answer. Raises `ModelAPIError` for everything that goes wrong."""
+
+    @abstractmethod
+    async def open(self, call: Call) -> ByteStream:
+        """Send a request and get its answer as it comes. Raises `ModelAPIError` for everything that goes wrong."""
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Close what is open in the running event loop. The connection can be used again."""
