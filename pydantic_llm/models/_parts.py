@@ -153,9 +153,9 @@ class PartsManager:
         if (part := self._by_key.pop(key, None)) is not None:
             self._end(part, None)
 
-    def end(self) -> None:
-        """The answer is over: end what is open. Raises where a call never got its name."""
-        if self._held:
+    def end(self, *, complete: bool = True) -> None:
+        """The answer is over: end what is open. Raises where a call of a complete answer never got its name."""
+        if self._held and complete:
             raise UnexpectedModelBehavior(f'The model called a tool without naming it: {list(self._held.values())!r}')
         for part, following in zip(self._parts, [*self._parts[1:], None], strict=True):
             self._end(part, following.first.part_kind if following else None)

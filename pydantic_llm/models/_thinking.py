@@ -1,7 +1,7 @@
 """Tell thinking from text where a model writes its thoughts between tags, usually `<think>` and `</think>`.
 
-Tags may arrive in pieces or glued to other words; what could still become a tag is held back until it is decided.
-A block that is never closed is thinking to its end.
+A block of thinking begins an answer, or follows another block; a tag in the middle of a sentence is text. Tags may arrive
+in pieces; what could still become one is held back until it is decided. A block that is never closed is thinking to its end.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal['text', 'thinking']
+Kind = Literal['start', 'text', 'thinking']
 
 
 @dataclass(slots=True)
@@ -21,32 +21,50 @@ class ThinkTags:
     """What opens a block of thinking."""
     end: str = '</think>'
     """What closes it."""
-    kind: Kind = 'text'
-    """What the next character is, unless a tag begins with it."""
+    kind: Kind = 'start'
+    """Where we are: before anything is decided, in text (for good), or in a block of thinking."""
     _held: str = ''
 
     def feed(self, content: str) -> Iterator[tuple[Kind, str]]:
         """Add text, and get what is decided."""
         self._held += content
-        while True:
-            tag = self.start if self.kind == 'text' else self.end
-            before, found, after = self._held.partition(tag)
-            if not found:
-                break
-            if before:
-                yield self.kind, before
-            self._held = after
-            self.kind = 'thinking' if self.kind == 'text' else 'text'
-        sure = len(self._held) - _overlap(self._held, tag)
-        if sure:
-            decided, self._held = self._held[:sure], self._held[sure:]
-            yield self.kind, decided
+        while self._held:
+            if self.kind == 'start' and not self._decide():
+                return
+            if self.kind == 'text':
+                yield 'text', self._take(len(self._held))
+            elif self.kind == 'thinking':
+                length = self._held.find(self.end)
+                if length < 0:
+                    sure = len(self._held) - _overlap(self._held, self.end)
+                    if sure:
+                        yield 'thinking', self._take(sure)
+                    return
+                if length:
+                    yield 'thinking', self._take(length)
+                self._take(len(self.end))
+                self.kind = 'start'
 
     def close(self) -> Iterator[tuple[Kind, str]]:
         """The text is over: what was held back is no tag."""
         if self._held:
-            yield self.kind, self._held
-            self._held = ''
+            yield 'thinking' if self.kind == 'thinking' else 'text', self._take(len(self._held))
+
+    def _decide(self) -> bool:
+        """Whether what is held back begins a block or text; whitespace before a block is dropped."""
+        begun = self._held.lstrip()
+        if begun.startswith(self.start):
+            self._held = begun[len(self.start) :]
+            self.kind = 'thinking'
+            return True
+        if self.start.startswith(begun):
+            return False
+        self.kind = 'text'
+        return True
+
+    def _take(self, length: int) -> str:
+        taken, self._held = self._held[:length], self._held[length:]
+        return taken
 
 
 def _overlap(text: str, tag: str) -> int:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, cast
 
 from pydantic_core import from_json, to_json
 
-__all__ = ('SchemaRewriter', 'SchemaTransformer', 'TransformedSchema')
+__all__ = ('SchemaRewriter', 'SchemaTransformer', 'TransformedSchema', 'inline_transformer')
 
 Node = dict[str, Any]
 
@@ -100,3 +100,63 @@ def _children(node: Node) -> Iterator[tuple[str, tuple[str, Node]]]:
             yield from (
                 (key, (str(index), cast('Node', child))) for index, child in numbered if isinstance(child, dict)
             )
+
+
+def inline_transformer(schema: Node, strict: bool | None) -> TransformedSchema:
+    """A schema whose references are replaced by what they refer to, for servers that do not follow them.
+
+    Definitions that refer to themselves stay, and the schema becomes one of them.
+    """
+    return _inlined(to_json(schema), strict)
+
+
+@lru_cache(maxsize=512)
+def _inlined(schema: bytes, strict: bool | None) -> TransformedSchema:
+    root: Node = from_json(schema)
+    definitions: dict[str, Node] = root.pop('$defs', {})
+    recursive = {name for name in definitions if _refers_to(definitions[name], name, definitions, set())}
+    inlined = _inline(root, definitions, recursive, inside=set())
+    if recursive:
+        kept = {name: _inline(definitions[name], definitions, recursive, inside={name}) for name in sorted(recursive)}
+        inlined = {'$defs': {**kept, 'root': inlined}, '$ref': '#/$defs/root'}
+    return TransformedSchema(inlined, bool(strict))
+
+
+def _name_of(node: object) -> str | None:
+    reference = cast('Node', node).get('$ref') if isinstance(node, dict) else None
+    prefix = '#/$defs/'
+    return reference.removeprefix(prefix) if isinstance(reference, str) and reference.startswith(prefix) else None
+
+
+def _refers_to(node: Any, name: str, definitions: dict[str, Node], seen: set[str]) -> bool:
+    """Whether a node leads to a definition, through any number of others."""
+    match node:
+        case dict():
+            target = _name_of(cast('Node', node))
+            if target == name:
+                return True
+            if target in definitions and target not in seen:
+                seen.add(target)
+                if _refers_to(definitions[target], name, definitions, seen):
+                    return True
+            return any(_refers_to(child, name, definitions, seen) for child in cast('Node', node).values())
+        case list():
+            return any(_refers_to(child, name, definitions, seen) for child in cast('list[Any]', node))
+        case _:
+            return False
+
+
+def _inline(node: Any, definitions: dict[str, Node], recursive: set[str], *, inside: set[str]) -> Any:
+    match node:
+        case dict():
+            target = _name_of(cast('Node', node))
+            if target is not None and target in definitions and target not in inside:
+                siblings = {key: value for key, value in cast('Node', node).items() if key != '$ref'}
+                within = inside | ({target} if target in recursive else set())
+                return _inline({**definitions[target], **siblings}, definitions, recursive, inside=within)
+            pairs = cast('Node', node).items()
+            return {key: _inline(child, definitions, recursive, inside=inside) for key, child in pairs}
+        case list():
+            return [_inline(child, definitions, recursive, inside=inside) for child in cast('list[Any]', node)]
+        case _:
+            return node

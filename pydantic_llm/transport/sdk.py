@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
+
+from pydantic_core import from_json
 
 from ..exceptions import (
     LLMError,
@@ -27,14 +30,30 @@ __all__ = ('SDKConnection',)
 CLOSING_TIMEOUT = 0.5
 """Seconds that closing a connection may take; it is dropped after that."""
 
+HTTP_LIBRARIES = frozenset({'httpx', 'httpx2', 'httpcore', 'httpcore2', 'aiohttp'})
+"""Whose exceptions say that the wire broke."""
+
 
 class SDKConnection(Connection):
-    """Sends through an SDK's client. `sdk` is the SDK's module, whose exceptions are translated."""
+    """Sends through an SDK's client.
 
-    def __init__(self, clients: LoopClients[Any], sdk: ModuleType, *, provider_name: str, rewrites_body: bool = False):
+    `sdk` is the SDK's module, whose exceptions are translated, and `http` the HTTP library that it is built on. A client
+    that `rewrites_body` (Azure puts the model into the address) gets the body as a mapping instead of bytes.
+    """
+
+    def __init__(
+        self,
+        clients: LoopClients[Any],
+        sdk: ModuleType,
+        *,
+        provider_name: str,
+        http: Literal['httpx', 'httpx2'] = 'httpx2',
+        rewrites_body: bool = False,
+    ) -> None:
         self._clients = clients
         self._sdk = sdk
         self._provider_name = provider_name
+        self._http = http
         self._rewrites_body = rewrites_body
 
     async def send(self, call: Call) -> Reply:
@@ -73,12 +92,13 @@ class SDKConnection(Connection):
             options['timeout'] = call.deadlines.timeout
         content: dict[str, Any] = {'content': call.body}
         if self._rewrites_body:
-            from pydantic_core import from_json
-
             content = {'body': from_json(call.body)}
-        response_type = type(client._client).__module__.partition('.')[0]
-        kind = _response_type(response_type)
-        return await client.post(call.path, cast_to=kind, options=options, stream=stream, stream_cls=None, **content)
+        return await client.post(
+            call.path, cast_to=self._response_type(), options=options, stream=stream, stream_cls=None, **content
+        )
+
+    def _response_type(self) -> Any:
+        return import_module(self._http).Response
 
     def _translate(self, error: Exception, call: Call) -> Exception:
         """Our exception for the SDK's, or for the transport's below it."""
@@ -151,21 +171,8 @@ class _SDKStream(ByteStream):
             pass
 
 
-def _response_type(module: str) -> Any:
-    if module == 'httpx':
-        import httpx
-
-        return httpx.Response
-    import httpx2
-
-    return httpx2.Response
-
-
 def _is_transport_error(error: Exception) -> bool:
-    return any(
-        kind.__module__.partition('.')[0] in ('httpx', 'httpx2', 'aiohttp', 'httpcore', 'httpcore2')
-        for kind in type(error).__mro__
-    )
+    return any(kind.__module__.partition('.')[0] in HTTP_LIBRARIES for kind in type(error).__mro__)
 
 
 def _sentence(call: Call, error: Exception) -> str:

@@ -1,0 +1,63 @@
+"""Replace addresses that a vendor cannot read by the files behind them, before a room sees them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+from ..exceptions import UserError
+from ..messages import BinaryContent, FileUrl, ModelMessage, ModelRequest, ToolReturnPart, UserPromptPart
+from ..messages.request import ModelRequestPart
+from ..transport import download
+
+MustDownload = Callable[[FileUrl], bool]
+"""Whether a vendor cannot read an address by itself."""
+
+
+async def download_files(messages: Sequence[ModelMessage], must_download: MustDownload) -> Sequence[ModelMessage]:
+    """The history with every address that must be downloaded replaced by its bytes; the same list where none must."""
+    wanted = {id(url): url for url in _urls(messages) if url.force_download or must_download(url)}
+    if not wanted:
+        return messages
+    files = await asyncio.gather(*(_download(url) for url in wanted.values()))
+    found = dict(zip(wanted, files, strict=True))
+    return [_with_files(message, found) if isinstance(message, ModelRequest) else message for message in messages]
+
+
+async def _download(url: FileUrl) -> BinaryContent:
+    data, media_type = await download.fetch(url.url, allow_local=url.force_download == 'allow-local')
+    known = url.media_type or media_type
+    if not known:
+        raise UserError(f'The media type of {url.url!r} is not known: give media_type= to {type(url).__name__}')
+    return BinaryContent(data, media_type=known, vendor_metadata=url.vendor_metadata, identifier=url.identifier)
+
+
+def _urls(messages: Iterable[ModelMessage]) -> Iterator[FileUrl]:
+    for message in messages:
+        if isinstance(message, ModelRequest):
+            for part in message.parts:
+                yield from (item for item in _items(part) if isinstance(item, FileUrl))
+
+
+def _items(part: ModelRequestPart) -> Sequence[Any]:
+    if isinstance(part, UserPromptPart):
+        return () if isinstance(part.content, str) else part.content
+    if isinstance(part, ToolReturnPart):
+        if isinstance(part.content, (list, tuple)):
+            return cast('Sequence[Any]', part.content)
+        return (part.content,)
+    return ()
+
+
+def _with_files(message: ModelRequest, files: dict[int, BinaryContent]) -> ModelRequest:
+    return replace(message, parts=[_part_with_files(part, files) for part in message.parts])
+
+
+def _part_with_files(part: ModelRequestPart, files: dict[int, BinaryContent]) -> ModelRequestPart:
+    if not isinstance(part, (UserPromptPart, ToolReturnPart)) or not any(id(item) in files for item in _items(part)):
+        return part
+    items = [files.get(id(item), item) for item in _items(part)]
+    single = isinstance(part, ToolReturnPart) and not isinstance(part.content, (list, tuple))
+    return replace(part, content=items[0] if single else items)

@@ -1,0 +1,279 @@
+"""`request` and `request_stream`, written once for every remote room.
+
+A room gives four pure functions (what to send, where to, how to read a body, how to read an event); this module moves the
+bytes between them and a `Connection`.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar
+
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+from ..exceptions import LLMError, StreamInterruptedError, UnexpectedModelBehavior, UserError
+from ..messages import FileUrl, ModelMessage, ModelResponse, ModelResponseStreamEvent
+from ..profiles import ModelProfile, ModelProfileSpec
+from ..providers import Provider
+from ..settings import ModelSettings
+from ..transport import ByteStream, Call, Connection, Deadlines
+from ..transport.errors import unreadable
+from ..transport.sse import EventSplitter
+from . import Model, ModelRequestParameters, StreamedResponse, check_allow_model_requests
+from ._draft import ResponseDraft
+from ._files import download_files
+from ._prepare import PreparedRequest, prepare
+
+Json = dict[str, Any]
+"""A JSON object of the wire. The only `Any` there is, and only between rooms and the wire."""
+
+BROKEN = (KeyError, IndexError, TypeError, AttributeError, ValueError)
+"""What reading an answer of the wrong shape raises."""
+
+
+class WireModel(Model):
+    """A model behind an API. A room's `model.py` subclasses this."""
+
+    supported_settings: ClassVar[frozenset[str]]
+    """The shared settings that the API has."""
+    settings_prefix: ClassVar[str]
+    """What the names of the room's own settings begin with."""
+    api_name: ClassVar[str]
+    """The API's name, for messages."""
+
+    def __init__(
+        self,
+        model_name: str,
+        *,
+        provider: Provider[Any],
+        settings: ModelSettings | None = None,
+        profile: ModelProfileSpec | None = None,
+    ) -> None:
+        super().__init__(settings=settings, profile=profile)
+        if not model_name:
+            raise UserError('model_name is empty')
+        self._model_name = model_name
+        self._provider = provider
+
+    # what a room says
+
+    @abstractmethod
+    def path(self, request: PreparedRequest) -> str:
+        """Where the request goes, below the provider's base URL."""
+
+    @abstractmethod
+    def encode(self, request: PreparedRequest) -> Json:
+        """The request's body."""
+
+    @abstractmethod
+    def decode(self, body: Json, draft: ResponseDraft) -> None:
+        """Read a whole answer into the draft."""
+
+    @abstractmethod
+    def decode_event(self, event: Json, draft: ResponseDraft) -> None:
+        """Read one event of a streamed answer into the draft. The last one sets the draft's state."""
+
+    def decode_end(self, draft: ResponseDraft) -> None:
+        """The stream is over. Overridden by rooms that hold something back."""
+
+    def headers(self, request: PreparedRequest) -> dict[str, str]:
+        """Headers beside the client's own. Overridden by rooms whose API has any."""
+        return {}
+
+    def must_download(self, url: FileUrl) -> bool:
+        """Whether the API cannot read this address by itself. Overridden by rooms."""
+        return False
+
+    # what follows from it
+
+    @property
+    def model_name(self) -> str:
+        """The name of the model, as its vendor knows it."""
+        return self._model_name
+
+    @property
+    def system(self) -> str:
+        """The provider's name."""
+        return self._provider.name
+
+    @property
+    def base_url(self) -> str:
+        """Where requests go."""
+        return self._provider.base_url
+
+    @property
+    def provider(self) -> Provider[Any]:
+        """Who is asked, and where."""
+        return self._provider
+
+    @property
+    def client(self) -> Any:
+        """The vendor's own client, as the provider made or got it."""
+        return self._provider.client
+
+    def _own_profile(self) -> ModelProfile:
+        return self._provider.model_profile(self.model_name) or super()._own_profile()
+
+    async def request(
+        self,
+        messages: Sequence[ModelMessage],
+        model_settings: ModelSettings | None = None,
+        model_request_parameters: ModelRequestParameters | None = None,
+    ) -> ModelResponse:
+        """Send a conversation, get the next turn."""
+        request = await self._prepare(messages, model_settings, model_request_parameters, stream=False)
+        reply = await self._connection().send(self._call(request))
+        draft = self._draft(request)
+        try:
+            body = from_json(reply.body)
+        except ValueError:
+            raise self._not_json(reply.body, reply.headers.get('content-type', '')) from None
+        self.read(self.decode, body, draft)
+        return draft.get()
+
+    @asynccontextmanager
+    async def request_stream(
+        self,
+        messages: Sequence[ModelMessage],
+        model_settings: ModelSettings | None = None,
+        model_request_parameters: ModelRequestParameters | None = None,
+    ) -> AsyncGenerator[StreamedResponse]:
+        """Send a conversation, get the next turn as it is written."""
+        request = await self._prepare(messages, model_settings, model_request_parameters, stream=True)
+        stream = WireStream(self, request, await self._connection().open(self._call(request)), self._draft(request))
+        try:
+            yield stream
+        finally:
+            await stream.cancel()
+
+    async def aclose(self) -> None:
+        """Close the connections that this model's provider opened in the running event loop."""
+        await self._connection().aclose()
+
+    def _connection(self) -> Connection:
+        return self._provider.connection
+
+    async def _prepare(
+        self,
+        messages: Sequence[ModelMessage],
+        settings: ModelSettings | None,
+        parameters: ModelRequestParameters | None,
+        *,
+        stream: bool,
+    ) -> PreparedRequest:
+        check_allow_model_requests()
+        request = prepare(
+            messages,
+            self.merged_settings(settings),
+            parameters,
+            model_name=self.model_name,
+            system=self.system,
+            profile=self.profile,
+            supported=self.supported_settings,
+            prefix=self.settings_prefix,
+            stream=stream,
+        )
+        request.messages = await download_files(request.messages, self.must_download)
+        return request
+
+    def _call(self, request: PreparedRequest) -> Call:
+        settings = request.settings
+        body = self.encode(request) | settings.get('extra_body', {})
+        try:
+            content = to_json(body)
+        except PydanticSerializationError as error:
+            raise UserError(f'The request cannot be written as JSON: {error}') from error
+        headers = self.headers(request) | settings.get('extra_headers', {})
+        return Call(self.path(request), content, self.model_name, headers, Deadlines.from_settings(settings))
+
+    def _draft(self, request: PreparedRequest) -> ResponseDraft:
+        return ResponseDraft(self.model_name, self.system, self.base_url, request.warnings)
+
+    def _not_json(self, body: bytes, content_type: str) -> LLMError:
+        """A body that says it is JSON was cut on the way; any other is not the API's."""
+        if 'json' in content_type:
+            return unreadable(body, model_name=self.model_name, provider_name=self.system)
+        return UnexpectedModelBehavior(
+            f'{self.base_url} did not answer with {self.api_name} but with {content_type or "an untyped body"}',
+            body[:2000].decode('utf-8', 'replace'),
+        )
+
+    def read(self, decode: Callable[[Json, ResponseDraft], None], data: Any, draft: ResponseDraft) -> None:
+        """Read what came, or say in our own words that it is of the wrong shape."""
+        try:
+            decode(data, draft)
+        except BROKEN as error:
+            text = to_json(data, serialize_unknown=True)[:2000].decode('utf-8', 'replace')
+            what = f'{type(error).__name__}: {error}'
+            raise UnexpectedModelBehavior(
+                f'{self.base_url} did not answer with {self.api_name} ({what})', text
+            ) from error
+
+
+class WireStream(StreamedResponse):
+    """An answer of a remote model that is still coming."""
+
+    def __init__(self, model: WireModel, request: PreparedRequest, bytes_: ByteStream, draft: ResponseDraft) -> None:
+        super().__init__(draft, request.parameters)
+        self._model = model
+        self._bytes = bytes_
+        self._splitter = EventSplitter()
+        self._count = 0
+        self._over = False
+
+    async def events(self) -> AsyncIterator[ModelResponseStreamEvent]:
+        """Yield what happens."""
+        async for event in self:
+            yield event
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._bytes.aclose()
+
+    async def _fill(self) -> None:
+        """Read until something has happened."""
+        if self._over:
+            raise StopAsyncIteration
+        try:
+            while not self.draft.parts.events and not self._over:
+                chunk = await self._bytes.read()
+                if chunk:
+                    self._feed(self._splitter.feed(chunk))
+                else:
+                    self._end()
+        except LLMError as error:
+            raise self._broken(error) from error.__cause__
+        self._ready.extend(self.draft.parts.take_events())
+
+    def _feed(self, events: Iterable[bytes]) -> None:
+        model, draft = self._model, self.draft
+        for data in events:
+            if data == b'[DONE]':
+                continue
+            self._count += 1
+            self._bytes.progress()
+            try:
+                event = from_json(data)
+            except ValueError as error:
+                raise UnexpectedModelBehavior(
+                    f'An event of the stream is not JSON: {error}', repr(data[:500])
+                ) from None
+            model.read(model.decode_event, event, draft)
+
+    def _end(self) -> None:
+        """The stream is over, by the vendor's will."""
+        self._over = True
+        if not self._count:
+            raise UnexpectedModelBehavior(f'{self._model.base_url} answered with a stream that holds no event')
+        self._model.decode_end(self.draft)
+        self.draft.parts.end(complete=self.draft.state == 'complete')
+
+    def _broken(self, error: LLMError) -> LLMError:
+        """Mark the draft, and attach what had arrived to the error that says that the wire broke."""
+        self._over = True
+        self.draft.state = 'interrupted'
+        if isinstance(error, StreamInterruptedError):
+            error.response = self.draft.get()
+        return error

@@ -1,0 +1,7 @@
+"""OpenAI's two APIs: Chat Completions (`chat`), which half of the field speaks, and Responses (`responses`)."""
+
+from __future__ import annotations
+
+from .chat import OpenAIChatModel, OpenAIChatModelSettings, OpenAIModel, OpenAIModelSettings
+
+__all__ = ('OpenAIChatModel', 'OpenAIChatModelSettings', 'OpenAIModel', 'OpenAIModelSettings')

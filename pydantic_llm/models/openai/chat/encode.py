@@ -1,0 +1,211 @@
+"""Messages → the body of `POST /chat/completions`. Start at `encode`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, assert_never
+
+from ....messages import (
+    FilePart,
+    ModelRequest,
+    ModelResponse,
+    NativeToolCallPart,
+    NativeToolReturnPart,
+    RetryPromptPart,
+    SystemPromptPart,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
+from ....messages.request import ModelRequestPart
+from ....profiles.openai import OpenAIModelProfile
+from ..._prepare import PreparedRequest
+from .content import encode_content, encode_file_of_tool, flatten
+from .options import encode_output, encode_settings, encode_tools
+
+Json = dict[str, Any]
+
+
+def encode(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
+    """The body of a request."""
+    body: Json = {'model': request.model_name, 'messages': list(encode_messages(request, profile))}
+    body.update(encode_tools(request, profile))
+    body.update(encode_output(request))
+    body.update(encode_settings(request, profile))
+    if request.stream:
+        body['stream'] = True
+        if profile.openai_stream_usage:
+            body['stream_options'] = {'include_usage': True}
+    return body
+
+
+# ---------------------------------------------------------------------- messages
+
+
+def encode_messages(request: PreparedRequest, profile: OpenAIModelProfile) -> Iterator[Json]:
+    """The messages: instructions come after the system prompts that begin the conversation."""
+    instructions = [{'role': profile.openai_system_prompt_role, 'content': text} for text in request.instructions]
+    for message in _turns(request, profile):
+        if instructions and message['role'] != profile.openai_system_prompt_role:
+            yield from (_finished(each, profile) for each in instructions)
+            instructions = []
+        yield _finished(message, profile)
+    yield from (_finished(each, profile) for each in instructions)
+
+
+def _turns(request: PreparedRequest, profile: OpenAIModelProfile) -> Iterator[Json]:
+    for message in request.messages:
+        match message:
+            case ModelRequest():
+                yield from encode_request(message, request, profile)
+            case ModelResponse():
+                if turn := encode_response(message, request, profile):
+                    yield {'role': 'assistant', **turn}
+            case _:
+                assert_never(message)
+
+
+def _finished(message: Json, profile: OpenAIModelProfile) -> Json:
+    """A message as the server wants its roles and its content."""
+    conversions = profile.openai_role_conversions
+    if conversions and message['role'] in conversions:
+        message = {**message, 'role': conversions[message['role']]}
+    return flatten(message) if profile.openai_flatten_content else message
+
+
+def encode_request(message: ModelRequest, request: PreparedRequest, profile: OpenAIModelProfile) -> Iterator[Json]:
+    """The messages of one request; files that tools returned follow as one message of the user's."""
+    files: list[Json] = []
+    for part in message.parts:
+        yield from encode_request_part(part, request, profile)
+        if isinstance(part, ToolReturnPart):
+            files.extend(item for file in part.files() for item in encode_file_of_tool(file, profile, request.system))
+    if files:
+        yield {'role': 'user', 'content': files}
+
+
+def encode_request_part(
+    part: ModelRequestPart, request: PreparedRequest, profile: OpenAIModelProfile
+) -> Iterator[Json]:
+    """The message of one part."""
+    match part:
+        case SystemPromptPart(content=content):
+            yield {'role': profile.openai_system_prompt_role, 'content': content}
+        case UserPromptPart(content=str() as content):
+            yield {'role': 'user', 'content': content}
+        case UserPromptPart(content=content):
+            yield {'role': 'user', 'content': encode_content(content, profile, request.system)}
+        case ToolReturnPart():
+            yield {'role': 'tool', 'tool_call_id': part.tool_call_id, 'content': encode_tool_return(part)}
+        case RetryPromptPart(tool_name=None):
+            yield {'role': 'user', 'content': part.model_response()}
+        case RetryPromptPart():
+            yield {'role': 'tool', 'tool_call_id': part.tool_call_id, 'content': part.model_response()}
+        case _:
+            assert_never(part)
+
+
+def encode_tool_return(part: ToolReturnPart) -> str:
+    """What a tool returned, as text; its files are named here and follow in a message of the user's."""
+    if part.content is None:
+        return ''
+    if not (files := part.files()):
+        return part.model_response_str()
+    named = [*part.without_files(), *(f'See file {file.identifier}.' for file in files)]
+    content = named[0] if len(named) == 1 else named
+    return replace(part, content=content).model_response_str()
+
+
+def encode_response(message: ModelResponse, request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
+    """The assistant's turn; empty where the response holds nothing that can be sent."""
+    turn = _Turn(request.system, profile)
+    for part in message.parts:
+        turn.add(part)
+    return turn.finished()
+
+
+class _Turn:
+    """An assistant's message under construction."""
+
+    def __init__(self, system: str, profile: OpenAIModelProfile) -> None:
+        self.system = system
+        self.profile = profile
+        self.texts: list[str] = []
+        self.thoughts: dict[str, list[str]] = {}
+        self.details: list[Json] = []
+        self.calls: list[Json] = []
+        self.extra: Json = {}
+
+    def add(self, part: Any) -> None:
+        match part:
+            case TextPart():
+                self.texts.append(part.content)
+            case ThinkingPart():
+                self._think(part)
+            case ToolCallPart():
+                self.calls.append(encode_tool_call(part, self.system))
+            case FilePart(provider_name=name, provider_details={'audio_id': id}) if name == self.system:
+                self.extra['audio'] = {'id': id}
+            case NativeToolCallPart() | NativeToolReturnPart() | FilePart():
+                pass  # made by another vendor's own tools: nothing here can say it
+            case _:
+                raise TypeError(f'{part!r} is no part of a response')
+
+    def _think(self, part: ThinkingPart) -> None:
+        """Put past thoughts where the server wants them back."""
+        ours = part.provider_name == self.system
+        match self.profile.openai_thinking_back:
+            case 'details':
+                if ours and part.provider_details and 'type' in part.provider_details:
+                    self.details.append(encode_reasoning_detail(part, part.provider_details))
+            case 'field' if part.content:
+                self.thoughts.setdefault(self.profile.openai_thinking_field, []).append(part.content)
+            case 'auto' if ours and part.id in THINKING_FIELDS and part.content:
+                self.thoughts.setdefault(part.id, []).append(part.content)
+            case 'auto' | 'tags' if part.content:
+                start, end = self.profile.thinking_tags
+                self.texts.append(f'{start}\n{part.content}\n{end}')
+            case _:
+                pass
+
+    def finished(self) -> Json:
+        turn: Json = {name: '\n\n'.join(thoughts) for name, thoughts in self.thoughts.items()}
+        if self.details:
+            turn['reasoning_details'] = self.details
+        if not (self.texts or self.calls or turn or self.extra):
+            return {}
+        if self.calls:
+            turn['tool_calls'] = self.calls
+            if self.profile.openai_thinking_with_calls:
+                turn.setdefault(self.profile.openai_thinking_field, '')
+        turn['content'] = '\n\n'.join(self.texts) if self.texts else None
+        return turn | self.extra
+
+
+THINKING_FIELDS = ('reasoning_content', 'reasoning')
+"""The names under which servers send thoughts; a part that came under one has it as its id."""
+
+
+def encode_tool_call(part: ToolCallPart, system: str) -> Json:
+    """A call, with the bytes that the model wrote."""
+    function = {'name': part.tool_name, 'arguments': part.args_as_json_str()}
+    call: Json = {'id': part.tool_call_id, 'type': 'function', 'function': function}
+    if part.provider_name == system and part.provider_details and 'extra_content' in part.provider_details:
+        call['extra_content'] = part.provider_details['extra_content']
+    return call
+
+
+def encode_reasoning_detail(part: ThinkingPart, details: Json) -> Json:
+    """An item of `reasoning_details`, as it came."""
+    item: Json = {'id': part.id, **{key: details.get(key) for key in ('format', 'index', 'type')}}
+    match details['type']:
+        case 'reasoning.encrypted':
+            item['data'] = part.signature
+        case 'reasoning.summary':
+            item['summary'] = part.content
+        case _:
+            item |= {'text': part.content, 'signature': part.signature}
+    return item
