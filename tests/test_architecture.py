@@ -1,0 +1,485 @@
+"""The shape of the code, held by a failing test: budgets, who may import whom, rooms, names and docstrings.
+
+Reads the sources with `ast`; only the front door is imported, in an interpreter of its own. The tables come first, the
+tests below them follow their order, and the reading of sources is at the end.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import io
+import json
+import re
+import subprocess
+import sys
+import tokenize
+import tomllib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / 'pydantic_llm'
+MODELS = PACKAGE / 'models'
+
+# ---------------------------------------------------------------------------------------------------------- the tables
+
+ROOM_FILE_LINES = 300
+FILE_LINES = 600
+FUNCTION_LINES = 50
+
+WIRE_ROOMS = ('openai.chat', 'openai.responses', 'anthropic', 'gemini', 'cohere', 'bedrock')
+DIALECTS = ('groq', 'mistral', 'huggingface', 'litellm')
+ENGINES = ('transformers', 'vllm', 'mlx')
+SHARED_BY_ENGINES = ('local',)  # no room either
+VENDOR_FOLDERS = ('openai',)
+"""Folders that hold rooms, and what these rooms share."""
+
+ROOMS = (*WIRE_ROOMS, *DIALECTS, *ENGINES)
+HOMES = (*ROOMS, *VENDOR_FOLDERS, *SHARED_BY_ENGINES)
+"""What a module below `pydantic_llm.models` can lie in, the deepest first."""
+
+ROOM_FILES = {
+    **dict.fromkeys(WIRE_ROOMS, ('__init__', 'model', 'settings', 'encode', 'decode', 'serve')),
+    **dict.fromkeys(DIALECTS, ('__init__', 'model', 'dialect')),
+    **dict.fromkeys(ENGINES, ('__init__', 'model')),
+}
+PURE_FILES = ('encode', 'decode', 'serve', 'native_tools')
+"""And the files that one of these was split into: `encode_tools`, `_decode_items`."""
+
+EXTRA_OF_FOLDER = {'gemini': 'google'}
+"""The extra of a folder of models, where it is not called like the folder."""
+
+EXTRAS_WITHOUT_A_ROOM = ('all', 'serve', 'cli', 'otel', 'prices')
+
+VENDORS = (
+    'anthropic boto3 botocore cohere genai_prices google groq huggingface_hub litellm llguidance mistralai mlx mlx_lm '
+    'openai opentelemetry starlette torch transformers uvicorn vllm'
+).split()
+IO_MODULES = (
+    'aiohttp anyio asyncio concurrent http httpcore httpx httpx2 multiprocessing os pathlib random requests selectors '
+    'signal socket ssl subprocess tempfile threading time urllib.request urllib3'
+).split()
+
+CLOCKS = ('now', 'utcnow', 'today')
+
+VALUES = ('messages', 'settings', 'usage', 'exceptions', 'constraints')
+STRANGERS = {
+    'providers': ('models', 'agent', 'direct', 'serve', 'cli'),
+    'profiles': ('models', 'providers', 'transport', 'agent', 'direct', 'serve', 'cli'),
+    'transport': ('models', 'agent', 'direct', 'serve', 'cli'),
+}
+"""What these parts of the package must not know."""
+AGENT_USERS = ('agent', 'cli', 'demo', '__main__')
+LAZY_AGENT_USERS = ('pydantic_llm', 'pydantic_llm.direct')
+"""May import the agent when they are called, but not when they are imported."""
+
+NOT_IMPORTED_BY_THE_FRONT_DOOR = (
+    'openai anthropic httpx httpx2 opentelemetry boto3 groq mistralai cohere torch starlette pydantic_llm.agent'
+).split()
+
+NAMES_THAT_SAY_NOTHING = ('utils', 'util', 'helpers', 'helper', 'common', 'misc')
+SIZE_RULES = re.compile(r'\b(C901|E501|PLR09\d\d|PLR1702|PLR09|PLR0|PLR|C90|PL)\b')
+
+
+def test_a_room_file_has_at_most_300_lines(room_file: Source) -> None:
+    assert len(room_file.lines) <= ROOM_FILE_LINES
+
+
+def test_a_file_has_at_most_600_lines(source: Source) -> None:
+    assert len(source.lines) <= FILE_LINES
+
+
+def test_a_function_has_at_most_50_lines(source: Source) -> None:
+    lengths = {f'{node.name}, line {node.lineno}': length_of(node) for node in source.functions()}
+    assert {name: length for name, length in lengths.items() if length > FUNCTION_LINES} == {}
+
+
+def test_no_comment_switches_a_size_rule_off(python_file: Source) -> None:
+    assert [comment for comment in python_file.comments() if switches_a_size_rule_off(comment)] == []
+
+
+def test_a_file_name_says_what_is_in_it(python_file: Source) -> None:
+    words = {word.strip('_') for word in python_file.path.relative_to(ROOT).with_suffix('').parts}
+    assert words.isdisjoint(NAMES_THAT_SAY_NOTHING)
+
+
+# ------------------------------------------------------------------------------------------------- who may import whom
+
+
+def test_values_know_nobody_outside_the_values(value_file: Source) -> None:
+    strangers = [i for i in value_file.imports() if i.is_ours and not i.is_under(*ours(*VALUES))]
+    assert strangers == []
+
+
+def test_values_know_no_vendor_and_no_connection(value_file: Source) -> None:
+    assert value_file.imports_of(*VENDORS, 'aiohttp', 'asyncio', 'httpx', 'httpx2', 'socket') == []
+
+
+def test_each_part_knows_only_what_it_may_know(part_and_file: tuple[str, Source]) -> None:
+    part, file = part_and_file
+    assert file.imports_of(*ours(*STRANGERS[part])) == []
+
+
+def test_encode_decode_and_serve_import_no_io(pure_file: Source) -> None:
+    assert pure_file.imports_of(*IO_MODULES, *VENDORS) == []
+
+
+def test_encode_decode_and_serve_know_no_client(pure_file: Source) -> None:
+    clients = pure_file.imports_of(*ours('providers', 'transport', 'models._wire', 'agent', 'direct', 'serve'))
+    pure = ours('transport.sse', 'transport.errors')
+    assert [i for i in clients if not i.is_under(*pure)] == []
+
+
+def test_encode_decode_and_serve_wait_for_nothing(pure_file: Source) -> None:
+    waits = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
+    assert [node.lineno for node in ast.walk(pure_file.tree) if isinstance(node, waits)] == []
+
+
+def test_encode_decode_and_serve_ask_no_clock(pure_file: Source) -> None:
+    called = [(ast.unparse(node.func), node.lineno) for node in ast.walk(pure_file.tree) if isinstance(node, ast.Call)]
+    assert [(name, line) for name, line in called if name.rpartition('.')[2] in CLOCKS] == []
+
+
+def test_a_room_imports_no_other_room(room_file: Source) -> None:
+    """But for the dialects, which are made of the chat room."""
+    home = home_of(room_file.module)
+    assert [i for i in room_file.imports() if home_of(i.module) not in (None, *known_to(home))] == []
+
+
+def test_what_all_rooms_share_knows_no_room(shared_file: Source) -> None:
+    assert [i for i in shared_file.imports() if home_of(i.module)] == []
+
+
+def test_only_the_agents_users_import_the_agent(not_an_agent_user: Source) -> None:
+    allowed = ('lazy', 'typing') if not_an_agent_user.module in LAZY_AGENT_USERS else ()
+    assert [i for i in not_an_agent_user.imports_of(*ours('agent')) if i.when not in allowed] == []
+
+
+def test_a_name_is_imported_from_its_home_and_not_from_the_front_door(not_an_agent_user: Source) -> None:
+    assert [i for i in not_an_agent_user.imports() if i.module == 'pydantic_llm'] == []
+
+
+def test_the_front_door_imports_its_names_lazily() -> None:
+    front_door = Source(PACKAGE / '__init__.py')
+    assert [i for i in front_door.imports() if i.when == 'now' and i.is_ours and not i.is_private] == []
+
+
+@pytest.mark.parametrize('module', NOT_IMPORTED_BY_THE_FRONT_DOOR)
+def test_importing_the_package_does_not_import(module: str) -> None:
+    assert module not in modules_after_importing_the_package()
+
+
+# ----------------------------------------------------------------------------------------------------------- the rooms
+
+
+def test_a_room_has_its_files(room: str) -> None:
+    folder = MODELS.joinpath(*room.split('.'))
+    assert [name for name in ROOM_FILES[room] if not (folder / f'{name}.py').is_file()] == []
+
+
+def test_every_folder_of_models_is_in_the_tables_above() -> None:
+    assert model_folders() - {room.split('.')[0] for room in ROOMS} - {*SHARED_BY_ENGINES} == set()
+
+
+def test_every_room_has_its_extra() -> None:
+    assert {extra_of(room) for room in ROOMS} - extras().keys() == set()
+
+
+def test_every_extra_has_its_room() -> None:
+    assert extras().keys() - {extra_of(room) for room in ROOMS} - {*EXTRAS_WITHOUT_A_ROOM} == set()
+
+
+def test_the_extra_all_holds_every_remote_service_but_litellm() -> None:
+    """Litellm caps the versions of the vendors' own SDKs."""
+    remote = {extra_of(room) for room in (*WIRE_ROOMS, *DIALECTS)} - {'litellm'}
+    [requirement] = extras()['all']
+    assert requirement.startswith('pydantic-llm[')
+    assert {*requirement.removeprefix('pydantic-llm[').removesuffix(']').split(',')} == remote
+
+
+def test_every_room_has_a_name_and_every_name_a_room() -> None:
+    if not (MODELS / '_names.py').is_file():
+        pytest.skip('pydantic_llm/models/_names.py, the table of prefixes, is not there yet')
+    rows = {prefix: {*re.findall(r'\w+', row)} for prefix, row in names_table().items()}
+    files = {file.stem for file in MODELS.glob('*.py') if not file.stem.startswith('_')}
+    assert {prefix: row for prefix, row in rows.items() if row.isdisjoint(model_folders() | files)} == {}
+    assert model_folders() - {*SHARED_BY_ENGINES} - {word for row in rows.values() for word in row} == set()
+
+
+# ---------------------------------------------------------------------------------------------------------- docstrings
+
+
+def test_a_module_says_what_it_is(source: Source) -> None:
+    assert ast.get_docstring(source.tree)
+
+
+def test_a_public_name_has_a_docstring(source: Source) -> None:
+    assert [*undocumented(source.tree.body), *undocumented_values(source.tree)] == []
+
+
+# -------------------------------------------------------------------------------------------------- reading the sources
+
+
+When = Literal['now', 'lazy', 'typing']
+"""Whether an import runs when the module is imported, when a function is called, or only for type checkers."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module: `module` is absolute, and the deepest one that is known to be a module."""
+
+    module: str
+    line: int
+    when: When
+
+    @property
+    def is_ours(self) -> bool:
+        return self.is_under('pydantic_llm')
+
+    @property
+    def is_private(self) -> bool:
+        return self.module.rpartition('.')[2].startswith('_')
+
+    def is_under(self, *modules: str) -> bool:
+        return any(f'{self.module}.'.startswith(f'{module}.') for module in modules)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One Python file of the project."""
+
+    path: Path
+
+    @property
+    def module(self) -> str:
+        parts = self.path.relative_to(ROOT).with_suffix('').parts
+        return '.'.join(parts[:-1] if parts[-1] == '__init__' else parts)
+
+    @property
+    def text(self) -> str:
+        return self.path.read_text(encoding='utf-8')
+
+    @property
+    def lines(self) -> list[str]:
+        return self.text.splitlines()
+
+    @property
+    def tree(self) -> ast.Module:
+        return parse(self.text)
+
+    def is_under(self, *modules: str) -> bool:
+        return any(f'{self.module}.'.startswith(f'{module}.') for module in modules)
+
+    def functions(self) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+        return (node for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+    def comments(self) -> list[str]:
+        tokens = tokenize.generate_tokens(io.StringIO(self.text).readline)
+        return [token.string for token in tokens if token.type == tokenize.COMMENT]
+
+    def imports(self) -> list[Import]:
+        package = self.module if self.path.name == '__init__.py' else self.module.rpartition('.')[0]
+        return [*imports_in(self.tree.body, package, 'now')]
+
+    def imports_of(self, *modules: str) -> list[Import]:
+        return [i for i in self.imports() if i.is_under(*modules)]
+
+
+def imports_in(nodes: Iterable[ast.AST], package: str, when: When) -> Iterator[Import]:
+    for node in nodes:
+        match node:
+            case ast.Import(names=names):
+                yield from (Import(name.name, node.lineno, when) for name in names)
+            case ast.ImportFrom(names=names):
+                yield from (Import(module, node.lineno, when) for module in imported_from(node, package))
+            case ast.If(test=ast.Name('TYPE_CHECKING') | ast.Attribute(attr='TYPE_CHECKING')):
+                yield from imports_in(node.body, package, 'typing')
+                yield from imports_in(node.orelse, package, when)
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
+                yield from imports_in(ast.iter_child_nodes(node), package, 'typing' if when == 'typing' else 'lazy')
+            case _:
+                yield from imports_in(ast.iter_child_nodes(node), package, when)
+
+
+def imported_from(node: ast.ImportFrom, package: str) -> Iterator[str]:
+    """`from a import b`: `a.b` where that is a module of ours (or of anyone else), else `a`."""
+    base = package.split('.')[: len(package.split('.')) - node.level + 1] if node.level else []
+    origin = '.'.join([*base, *((node.module or '').split('.') if node.module else [])])
+    for name in node.names:
+        inner = f'{origin}.{name.name}'
+        yield inner if is_module(inner) or not origin.startswith('pydantic_llm') else origin
+
+
+def is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split('.'))
+    return path.with_suffix('.py').is_file() or path.is_dir()
+
+
+def ours(*names: str) -> tuple[str, ...]:
+    return tuple(f'pydantic_llm.{name}' for name in names)
+
+
+def home_of(module: str) -> str | None:
+    """The room that a module lies in: 'openai.chat' for `pydantic_llm.models.openai.chat.encode`."""
+    inside = module.removeprefix('pydantic_llm.models.')
+    return next((home for home in HOMES if f'{inside}.'.startswith(f'{home}.')), None) if inside != module else None
+
+
+def known_to(home: str | None) -> set[str | None]:
+    """The homes that a file in this one may import from."""
+    known = {home}
+    if home in DIALECTS:
+        known.add('openai.chat')
+    if home in ENGINES:
+        known.update(SHARED_BY_ENGINES)
+    for folder in VENDOR_FOLDERS:
+        if home == folder:
+            known.update(room for room in ROOMS if room.startswith(f'{folder}.'))
+        elif f'{home}'.startswith(f'{folder}.'):
+            known.add(folder)
+    return known
+
+
+def length_of(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def switches_a_size_rule_off(comment: str) -> bool:
+    match = re.search(r'noqa\b(?::\s*(?P<codes>.*))?', comment, re.IGNORECASE)
+    return match is not None and (not match['codes'] or SIZE_RULES.search(match['codes']) is not None)
+
+
+def undocumented(nodes: list[ast.stmt], owner: str = '') -> Iterator[str]:
+    for node in nodes:
+        match node:
+            case ast.ClassDef(name=name) if not name.startswith('_'):
+                if not ast.get_docstring(node):
+                    yield f'{owner}{name}, line {node.lineno}'
+                yield from undocumented(node.body, f'{owner}{name}.')
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) if not name.startswith('_'):
+                if not ast.get_docstring(node) and not speaks_for_another(node):
+                    yield f'{owner}{name}, line {node.lineno}'
+            case ast.If() | ast.Try():
+                yield from undocumented([n for n in ast.iter_child_nodes(node) if isinstance(n, ast.stmt)], owner)
+            case _:
+                pass
+
+
+def speaks_for_another(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """An overload, a setter, or an `@override`: what it does is said where the name is introduced."""
+    decorators = {ast.unparse(decorator).rpartition('.')[2] for decorator in node.decorator_list}
+    return not decorators.isdisjoint({'overload', 'override', 'setter', 'deleter'})
+
+
+def undocumented_values(tree: ast.Module) -> Iterator[str]:
+    """Names in `__all__` that are assigned here, such as a type alias, without a string below them."""
+    exported = {name for node in tree.body for name in exported_by(node)}
+    for node, below in zip_longest(tree.body, tree.body[1:]):
+        documented = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
+        yield from (f'{name}, line {node.lineno}' for name in assigned_by(node) if name in exported and not documented)
+
+
+def exported_by(node: ast.stmt) -> Iterator[str]:
+    if '__all__' in assigned_by(node) and isinstance(node, ast.Assign | ast.AnnAssign) and node.value:
+        yield from (n.value for n in ast.walk(node.value) if isinstance(n, ast.Constant) and isinstance(n.value, str))
+
+
+def assigned_by(node: ast.stmt) -> list[str]:
+    match node:
+        case ast.Assign(targets=targets):
+            return [target.id for target in targets if isinstance(target, ast.Name)]
+        case ast.AnnAssign(target=ast.Name(id=name)):
+            return [name]
+        case _:
+            return []
+
+
+@functools.cache
+def parse(text: str) -> ast.Module:
+    return ast.parse(text)
+
+
+@functools.cache
+def ask_a_fresh_interpreter(program: str) -> str:
+    run = subprocess.run([sys.executable, '-c', program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def modules_after_importing_the_package() -> set[str]:
+    return {*ask_a_fresh_interpreter('import sys, pydantic_llm; print(*sys.modules)').split()}
+
+
+PRINT_THE_NAMES_TABLE = """
+import json
+from pydantic_llm.models._names import NAMES
+print(json.dumps({prefix: repr(row) for prefix, row in NAMES.items()}))
+"""
+
+
+def names_table() -> dict[str, str]:
+    table: dict[str, str] = json.loads(ask_a_fresh_interpreter(PRINT_THE_NAMES_TABLE))
+    return table
+
+
+@functools.cache
+def extras() -> dict[str, list[str]]:
+    project = tomllib.loads((ROOT / 'pyproject.toml').read_text(encoding='utf-8'))['project']
+    table: dict[str, list[str]] = project['optional-dependencies']
+    return table
+
+
+def extra_of(room: str) -> str:
+    folder = room.split('.')[0]
+    return EXTRA_OF_FOLDER.get(folder, folder)
+
+
+def model_folders() -> set[str]:
+    return {path.name for path in MODELS.iterdir() if any(path.rglob('*.py'))} if MODELS.is_dir() else set()
+
+
+def rooms_that_are_there() -> list[str]:
+    return [room for room in ROOMS if any(MODELS.joinpath(*room.split('.')).glob('*.py'))]
+
+
+def python_files(*folders: str) -> list[Source]:
+    return [Source(path) for folder in folders for path in sorted((ROOT / folder).rglob('*.py'))]
+
+
+def is_room_file(source: Source) -> bool:
+    return MODELS in source.path.parent.parents
+
+
+def is_pure(source: Source) -> bool:
+    name = source.path.stem.strip('_')
+    return is_room_file(source) and any(f'{name}_'.startswith(f'{pure}_') for pure in PURE_FILES)
+
+
+FILES: dict[str, Callable[[Source], bool]] = {
+    'source': lambda source: True,
+    'room_file': is_room_file,
+    'pure_file': is_pure,
+    'shared_file': lambda source: source.path.parent == MODELS,
+    'value_file': lambda source: source.is_under(*ours(*VALUES)),
+    'not_an_agent_user': lambda source: not source.is_under(*ours(*AGENT_USERS)),
+}
+"""What a test's argument stands for: the files of the package for which this is true."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    package = python_files('pydantic_llm')
+    arguments: dict[str, list[Source]] = {name: [*filter(belongs, package)] for name, belongs in FILES.items()}
+    arguments['python_file'] = python_files('pydantic_llm', 'tests', 'benchmarks')
+    for name in arguments.keys() & {*metafunc.fixturenames}:
+        metafunc.parametrize(name, arguments[name], ids=lambda source: str(source.path.relative_to(ROOT)))
+    if 'room' in metafunc.fixturenames:
+        metafunc.parametrize('room', rooms_that_are_there())
+    if 'part_and_file' in metafunc.fixturenames:
+        pairs = [(part, source) for part in STRANGERS for source in package if source.is_under(*ours(part))]
+        metafunc.parametrize('part_and_file', pairs, ids=lambda pair: str(pair[1].path.relative_to(ROOT)))
