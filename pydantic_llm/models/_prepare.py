@@ -98,8 +98,8 @@ def prepare(
     _check_settings(request, frozenset(supported), prefix)
     _choose_tools(request)
     _transform_schemas(request)
-    if resolved.output_mode == 'prompted':
-        request.instructions.append(_prompted_instructions(request))
+    if resolved.output_mode == 'prompted' and (said := _prompted_instructions(request)):
+        request.instructions.append(said)
     return request
 
 
@@ -243,7 +243,11 @@ def _fit_output(output: OutputObjectDefinition | None, fit: Fit) -> OutputObject
 def _prompted_instructions(request: PreparedRequest) -> str:
     output = request.parameters.output_object
     assert output is not None, 'resolved before'
-    template = request.parameters.prompted_output_template or request.profile.prompted_output_template
+    template = request.parameters.prompted_output_template
+    if template is None:
+        template = request.profile.prompted_output_template
+    if not template:
+        return ''
     schema = dict(output.json_schema)
     if output.name:
         schema['title'] = output.name
