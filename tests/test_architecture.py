@@ -203,13 +203,20 @@ def test_the_extra_all_holds_every_remote_service_but_litellm() -> None:
     assert {*requirement.removeprefix('pydantic-llm[').removesuffix(']').split(',')} == remote
 
 
-def test_every_room_has_a_name_and_every_name_a_room() -> None:
-    if not (MODELS / '_names.py').is_file():
-        pytest.skip('pydantic_llm/models/_names.py, the table of prefixes, is not there yet')
-    rows = {prefix: {*re.findall(r'\w+', row)} for prefix, row in names_table().items()}
+def test_every_prefix_names_a_module_of_models() -> None:
     files = {file.stem for file in MODELS.glob('*.py') if not file.stem.startswith('_')}
-    assert {prefix: row for prefix, row in rows.items() if row.isdisjoint(model_folders() | files)} == {}
-    assert model_folders() - {*SHARED_BY_ENGINES} - {word for row in rows.values() for word in row} == set()
+    modules = {prefix: row['module'].split('.')[0] for prefix, row in names_table().items()}
+    assert {prefix: module for prefix, module in modules.items() if module not in model_folders() | files} == {}
+
+
+def test_every_prefix_asks_for_the_extra_of_its_room() -> None:
+    rows = {prefix: row for prefix, row in names_table().items() if row['module'].split('.')[0] in model_folders()}
+    assert {prefix: row['extra'] for prefix, row in rows.items() if row['extra'] != extra_of(row['module'])} == {}
+
+
+def test_every_room_has_a_prefix() -> None:
+    named = {row['module'].split('.')[0] for row in names_table().values()}
+    assert model_folders() - {*SHARED_BY_ENGINES} - named == set()
 
 
 # ---------------------------------------------------------------------------------------------------------- docstrings
@@ -419,12 +426,13 @@ def modules_after_importing_the_package() -> set[str]:
 PRINT_THE_NAMES_TABLE = """
 import json
 from pydantic_llm.models._names import NAMES
-print(json.dumps({prefix: repr(row) for prefix, row in NAMES.items()}))
+print(json.dumps({prefix: row._asdict() for prefix, row in NAMES.items()}))
 """
 
 
-def names_table() -> dict[str, str]:
-    table: dict[str, str] = json.loads(ask_a_fresh_interpreter(PRINT_THE_NAMES_TABLE))
+def names_table() -> dict[str, dict[str, str]]:
+    """The rows of `pydantic_llm.models._names.NAMES`: prefix → module, extra and more."""
+    table: dict[str, dict[str, str]] = json.loads(ask_a_fresh_interpreter(PRINT_THE_NAMES_TABLE))
     return table
 
 
@@ -436,6 +444,7 @@ def extras() -> dict[str, list[str]]:
 
 
 def extra_of(room: str) -> str:
+    """The extra that a module of models needs; `room` is its name below `pydantic_llm.models`."""
     folder = room.split('.')[0]
     return EXTRA_OF_FOLDER.get(folder, folder)
 
