@@ -123,7 +123,8 @@ class WireModel(Model):
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> ModelResponse:
         """Send a conversation, get the next turn."""
-        request = await self._prepare(messages, model_settings, model_request_parameters, stream=False)
+        check_allow_model_requests()
+        request = await self._with_files(self.prepare(messages, model_settings, model_request_parameters))
         reply = await self._connection().send(self._call(request))
         draft = self._draft(request)
         try:
@@ -141,7 +142,8 @@ class WireModel(Model):
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
         """Send a conversation, get the next turn as it is written."""
-        request = await self._prepare(messages, model_settings, model_request_parameters, stream=True)
+        check_allow_model_requests()
+        request = await self._with_files(self.prepare(messages, model_settings, model_request_parameters, stream=True))
         stream = WireStream(self, request, await self._connection().open(self._call(request)), self._draft(request))
         try:
             yield stream
@@ -155,16 +157,16 @@ class WireModel(Model):
     def _connection(self) -> Connection:
         return self._provider.connection
 
-    async def _prepare(
+    def prepare(
         self,
         messages: Sequence[ModelMessage],
-        settings: ModelSettings | None,
-        parameters: ModelRequestParameters | None,
+        settings: ModelSettings | None = None,
+        parameters: ModelRequestParameters | None = None,
         *,
-        stream: bool,
+        stream: bool = False,
     ) -> PreparedRequest:
-        check_allow_model_requests()
-        request = prepare(
+        """The request as it shall be sent: what `encode` reads. Raises `UserError` for what cannot be sent."""
+        return prepare(
             messages,
             self.merged_settings(settings),
             parameters,
@@ -175,6 +177,8 @@ class WireModel(Model):
             prefix=self.settings_prefix,
             stream=stream,
         )
+
+    async def _with_files(self, request: PreparedRequest) -> PreparedRequest:
         request.messages = await download_files(request.messages, self.must_download)
         return request
 
