@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -66,7 +66,7 @@ def check_allow_model_requests() -> None:
 
 
 @contextmanager
-def override_allow_model_requests(*, allow_model_requests: bool) -> Iterator[None]:
+def override_allow_model_requests(*, allow_model_requests: bool) -> Generator[None]:
     """Allow requests to models, or not, inside a `with` block."""
     global ALLOW_MODEL_REQUESTS
     before = ALLOW_MODEL_REQUESTS

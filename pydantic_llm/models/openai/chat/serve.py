@@ -69,10 +69,15 @@ def decode_request(body: Json, *, provider_name: str = 'openai') -> ServedReques
             decode_settings(body),
             decode_parameters(body),
             stream=bool(body.get('stream')),
-            options={'include_usage': bool((body.get('stream_options') or {}).get('include_usage'))},
+            options={'include_usage': _wants_usage(body)},
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UserError(f'The request is no chat completion request: {type(error).__name__}: {error}') from error
+
+
+def _wants_usage(body: Json) -> bool:
+    options: Json = body.get('stream_options') or {}
+    return bool(options.get('include_usage'))
 
 
 # ---------------------------------------------------------------------- the answer
@@ -134,7 +139,7 @@ def thinking_field(part: ThinkingPart) -> str:
 
 def finish_word(response: ModelResponse) -> str | None:
     """The API's word for the end: the vendor's own where it is one of the API's."""
-    raw = (response.provider_details or {}).get('finish_reason')
+    raw: str | None = (response.provider_details or {}).get('finish_reason')
     if raw in FINISH_REASONS and FINISH_REASONS[raw] == response.finish_reason:
         return raw
     return WORDS[response.finish_reason] if response.finish_reason else None
@@ -209,12 +214,12 @@ class ChunkWriter:
                 yield self._chunk({self._fields[index]: text})
             case PartStartEvent(index=index, part=ToolCallPart() as part):
                 number = self._calls.setdefault(index, len(self._calls))
-                call = {'index': number, **encode_tool_call(part, part.provider_name or '')}
+                call: Json = {'index': number, **encode_tool_call(part, part.provider_name or '')}
                 call['function']['arguments'] = part.args_as_json_str() if part.args else ''
                 yield self._chunk({'tool_calls': [call]})
             case PartDeltaEvent(index=index, delta=ToolCallPartDelta(args_delta=str() as fragment)):
-                call = {'index': self._calls[index], 'function': {'arguments': fragment}}
-                yield self._chunk({'tool_calls': [call]})
+                more: Json = {'index': self._calls[index], 'function': {'arguments': fragment}}
+                yield self._chunk({'tool_calls': [more]})
             case _:
                 pass
 

@@ -75,8 +75,8 @@ def decode_part(message: Json, names: dict[str, str]) -> ModelRequestPart:
             return SystemPromptPart(_text(content))
         case {'role': 'user', 'content': str() as content}:
             return UserPromptPart(content)
-        case {'role': 'user', 'content': list() as content}:
-            return UserPromptPart([decode_content(item) for item in cast('list[Json]', content)])
+        case {'role': 'user', 'content': list()}:
+            return UserPromptPart([decode_content(item) for item in cast('list[Json]', message['content'])])
         case {'role': 'tool', 'tool_call_id': id}:
             return ToolReturnPart(names.get(id, ''), _text(message.get('content')), id)
         case _:
@@ -86,7 +86,7 @@ def decode_part(message: Json, names: dict[str, str]) -> ModelRequestPart:
 def decode_content(item: Json) -> UserContent:
     """One part of a user's message."""
     match item:
-        case {'type': 'text', 'text': text}:
+        case {'type': 'text', 'text': str() as text}:
             return text
         case {'type': 'image_url', 'image_url': {'url': url} as image}:
             metadata = {'detail': image['detail']} if image.get('detail') else None
@@ -207,6 +207,6 @@ def decode_parameters(body: Json) -> ModelRequestParameters:
 
 def _tool(tool: Json) -> ToolDefinition:
     function = tool['function']
-    schema = function.get('parameters') or {'type': 'object', 'properties': {}}
-    strict = function.get('strict') or False
+    schema: Json = function.get('parameters') or {'type': 'object', 'properties': {}}
+    strict = bool(function.get('strict'))
     return ToolDefinition(function['name'], schema, function.get('description') or None, strict=strict)
