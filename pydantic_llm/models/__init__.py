@@ -171,7 +171,9 @@ class StreamedResponse(ABC):
         await self.close()
 
     async def close(self) -> None:
-        """Let go of the connection. Overridden where there is one."""
+        """Let go of what the stream holds. Overridden where that is more than `events`."""
+        if isinstance(self._iterator, AsyncGenerator):
+            await self._iterator.aclose()
 
     def __aiter__(self) -> Self:
         return self
