@@ -62,6 +62,10 @@ class PreparedRequest:
             self.settings = cast('ModelSettings', settings)
             _complain(self, f'{setting!r} was not sent: {reason}')
 
+    def note(self, sentence: str) -> None:
+        """Say that something is sent in another way than it was said, in the way that the caller asked for."""
+        _complain(self, sentence)
+
 
 def prepare(
     messages: Sequence[ModelMessage],
