@@ -21,16 +21,27 @@ async def download_files(messages: Sequence[ModelMessage], must_download: MustDo
     wanted = {id(url): url for url in _urls(messages) if url.force_download or must_download(url)}
     if not wanted:
         return messages
-    files = await asyncio.gather(*(_download(url) for url in wanted.values()))
-    found = dict(zip(wanted, files, strict=True))
+    found = dict(zip(wanted, await _download_all(wanted.values()), strict=True))
     return [_with_files(message, found) if isinstance(message, ModelRequest) else message for message in messages]
+
+
+async def _download_all(urls: Iterable[FileUrl]) -> list[BinaryContent]:
+    """The files, loaded at the same time. The first that cannot be had ends the others."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_download(url)) for url in urls]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return [task.result() for task in tasks]
 
 
 async def _download(url: FileUrl) -> BinaryContent:
     data, media_type = await download.fetch(url.url, allow_local=url.force_download == 'allow-local')
     known = url.media_type or media_type
     if not known:
-        raise UserError(f'The media type of {url.url!r} is not known: give media_type= to {type(url).__name__}')
+        raise UserError(
+            f'The media type of {download.shown(url.url)} is not known: give media_type= to {type(url).__name__}'
+        )
     return BinaryContent(data, media_type=known, vendor_metadata=url.vendor_metadata, identifier=url.identifier)
 
 
@@ -45,9 +56,8 @@ def _items(part: ModelRequestPart) -> Sequence[Any]:
     if isinstance(part, UserPromptPart):
         return () if isinstance(part.content, str) else part.content
     if isinstance(part, ToolReturnPart):
-        if isinstance(part.content, (list, tuple)):
-            return cast('Sequence[Any]', part.content)
-        return (part.content,)
+        content: object = part.content
+        return cast('Sequence[Any]', content) if isinstance(content, (list, tuple)) else (content,)
     return ()
 
 
@@ -59,5 +69,5 @@ def _part_with_files(part: ModelRequestPart, files: dict[int, BinaryContent]) ->
     if not isinstance(part, (UserPromptPart, ToolReturnPart)) or not any(id(item) in files for item in _items(part)):
         return part
     items = [files.get(id(item), item) for item in _items(part)]
-    single = isinstance(part, ToolReturnPart) and not isinstance(part.content, (list, tuple))
+    single = isinstance(part, ToolReturnPart) and not isinstance(cast('object', part.content), (list, tuple))
     return replace(part, content=items[0] if single else items)

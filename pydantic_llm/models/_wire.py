@@ -1,19 +1,19 @@
 """`request` and `request_stream`, written once for every remote room.
 
-A room gives four pure functions (what to send, where to, how to read a body, how to read an event); this module moves the
-bytes between them and a `Connection`.
+A room gives four pure functions (what to send, where to, how to read a body, how to read an event); this module moves
+the bytes between them and a `Connection`.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
-from ..exceptions import LLMError, StreamInterruptedError, UnexpectedModelBehavior, UserError
+from ..exceptions import LLMError, ModelTimeoutError, StreamInterruptedError, UnexpectedModelBehavior, UserError
 from ..messages import FileUrl, ModelMessage, ModelResponse, ModelResponseStreamEvent
 from ..profiles import ModelProfile, ModelProfileSpec
 from ..providers import Provider
@@ -127,11 +127,7 @@ class WireModel(Model):
         request = await self._with_files(self.prepare(messages, model_settings, model_request_parameters))
         reply = await self._connection().send(self._call(request))
         draft = self._draft(request)
-        try:
-            body = from_json(reply.body)
-        except ValueError:
-            raise self._not_json(reply.body, reply.headers.get('content-type', '')) from None
-        self.read(self.decode, body, draft)
+        self.read_whole(reply.body, reply.headers, draft)
         return draft.get()
 
     @asynccontextmanager
@@ -195,6 +191,19 @@ class WireModel(Model):
     def _draft(self, request: PreparedRequest) -> ResponseDraft:
         return ResponseDraft(self.model_name, self.system, self.base_url, request.warnings)
 
+    def read_whole(self, body: bytes, headers: Mapping[str, str], draft: ResponseDraft) -> None:
+        """Read a whole answer, or say in our own words that it is none."""
+        try:
+            parsed = from_json(body)
+        except ValueError:
+            raise self._not_json(body, headers.get('content-type', '')) from None
+        self.read(self.decode, parsed, draft)
+
+    def not_a_stream(self, headers: Mapping[str, str]) -> LLMError:
+        """The error for a stream that holds no event: a web page, nothing at all."""
+        said = headers.get('content-type', '') or 'an untyped body'
+        return UnexpectedModelBehavior(f'{self.base_url} answered with a stream that holds no event, but {said}')
+
     def _not_json(self, body: bytes, content_type: str) -> LLMError:
         """A body that says it is JSON was cut on the way; any other is not the API's."""
         if 'json' in content_type:
@@ -224,7 +233,9 @@ class WireStream(StreamedResponse):
         self._model = model
         self._bytes = bytes_
         self._splitter = EventSplitter()
+        self._whole: list[bytes] | None = [] if _is_json(bytes_.headers) else None
         self._count = 0
+        self._done = False
         self._over = False
 
     async def events(self) -> AsyncIterator[ModelResponseStreamEvent]:
@@ -242,20 +253,28 @@ class WireStream(StreamedResponse):
             raise StopAsyncIteration
         try:
             while not self.draft.parts.events and not self._over:
-                chunk = await self._bytes.read()
-                if chunk:
-                    self._feed(self._splitter.feed(chunk))
-                else:
-                    self._end()
+                await self._read()
         except LLMError as error:
-            raise self._broken(error) from error.__cause__
+            if self._cancelled:  # by another task: what it closed breaks here
+                raise StopAsyncIteration from None
+            self._break(error)
         self._ready.extend(self.draft.parts.take_events())
+
+    async def _read(self) -> None:
+        chunk = b'' if self._done else await self._bytes.read()
+        if not chunk:
+            await self._end()
+        elif self._whole is None:
+            self._feed(self._splitter.feed(chunk))
+        else:
+            self._whole.append(chunk)
 
     def _feed(self, events: Iterable[bytes]) -> None:
         model, draft = self._model, self.draft
         for data in events:
             if data == b'[DONE]':
-                continue
+                self._done = True
+                return
             self._count += 1
             self._bytes.progress()
             try:
@@ -266,18 +285,46 @@ class WireStream(StreamedResponse):
                 ) from None
             model.read(model.decode_event, event, draft)
 
-    def _end(self) -> None:
+    async def _end(self) -> None:
         """The stream is over, by the vendor's will."""
         self._over = True
-        if not self._count:
-            raise UnexpectedModelBehavior(f'{self._model.base_url} answered with a stream that holds no event')
-        self._model.decode_end(self.draft)
-        self.draft.parts.end(complete=self.draft.state == 'complete')
+        if self._whole is not None:
+            self._model.read_whole(b''.join(self._whole), self._bytes.headers, self.draft)
+        else:
+            self._feed_last(self._splitter.end())
+            if not self._count:
+                raise self._model.not_a_stream(self._bytes.headers)
+            self._model.decode_end(self.draft)
+            self.draft.parts.end(complete=self.draft.state == 'complete')
+        await self._bytes.finish()
 
-    def _broken(self, error: LLMError) -> LLMError:
-        """Mark the draft, and attach what had arrived to the error that says that the wire broke."""
+    def _feed_last(self, data: bytes | None) -> None:
+        """An event without the empty line after it: some servers forget that line, others were cut."""
+        if data is not None and _is_whole_json(data):
+            self._feed([data])
+
+    def _break(self, error: LLMError) -> None:
+        """The wire broke. An answer that the vendor had completed stays one; else what had arrived is attached."""
         self._over = True
+        if self.draft.state == 'complete' and isinstance(error, (StreamInterruptedError, ModelTimeoutError)):
+            self.draft.warnings.append(f'The stream broke after the end of the answer; usage may be missing ({error})')
+            self._model.decode_end(self.draft)
+            self.draft.parts.end()
+            return
         self.draft.state = 'interrupted'
         if isinstance(error, StreamInterruptedError):
             error.response = self.draft.get()
-        return error
+        raise error
+
+
+def _is_json(headers: Mapping[str, str]) -> bool:
+    """Whether a server that was asked for a stream answers with a whole body."""
+    return headers.get('content-type', '').partition(';')[0].strip().lower() == 'application/json'
+
+
+def _is_whole_json(data: bytes) -> bool:
+    try:
+        from_json(data)
+    except ValueError:
+        return False
+    return True

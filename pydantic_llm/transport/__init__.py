@@ -1,8 +1,9 @@
 """Bytes: the only awaits on the wire. One request goes out, one answer comes back, whole or in pieces.
 
-A `Connection` sends; `sdk` sends through a vendor's own client. `deadlines` ends waits that take too long, `loops` keeps
-a client for each event loop, `sse` (pure) cuts a stream into events, `errors` (pure) turns an answer into an exception,
-`download` fetches a file that a vendor cannot fetch itself.
+A `Connection` sends; `sdk` sends through a vendor's own client. `deadlines` ends waits that take too long, `loops`
+keeps a client for each event loop and `pools` knows the connections inside it, `sse` (pure) cuts a stream into events,
+`errors` (pure) turns an answer into an exception and `failures` (pure) the want of one, `download` fetches a file that
+a vendor cannot fetch itself.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..exceptions import UserError
 from ..settings import ModelSettings
 
 __all__ = ('ByteStream', 'Call', 'Connection', 'Deadlines', 'Reply')
@@ -29,8 +31,20 @@ class Deadlines:
 
     @classmethod
     def from_settings(cls, settings: ModelSettings) -> Deadlines:
-        """The deadlines that settings name."""
-        return cls(settings.get('timeout'), settings.get('first_token_timeout'), settings.get('idle_timeout'))
+        """The deadlines that settings name. Raises a `UserError` for one that is no time to wait."""
+        return cls(
+            _seconds('timeout', settings.get('timeout')),
+            _seconds('first_token_timeout', settings.get('first_token_timeout')),
+            _seconds('idle_timeout', settings.get('idle_timeout')),
+        )
+
+
+def _seconds(name: str, value: object) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+        return value
+    raise UserError(f'{name} is {value!r}: give a number of seconds above 0, or leave it out to wait without a limit')
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +89,11 @@ class ByteStream(ABC):
 
     @abstractmethod
     async def aclose(self) -> None:
-        """Close the connection now, whatever the vendor still sends. May be called twice."""
+        """Close the connection now, whatever the vendor still sends. May be called twice. Raises nothing."""
+
+    async def finish(self) -> None:
+        """The last event has come: let go of the connection. Overridden where it can be used again."""
+        await self.aclose()
 
 
 class Connection(ABC):

@@ -1,8 +1,8 @@
 """Deadlines for one request, enforced by one timer.
 
 The clock runs only while we wait for the vendor: the time that the caller spends between two chunks is not counted. The
-timer is lazy: progress only moves a number, and a timer that fires too early is set again. When a deadline has passed, the
-task that waits is cancelled, and that cancellation, and no other, becomes `DeadlineExceeded`.
+timer is lazy: progress only moves a number, and a timer that fires too early is set again. When a deadline has passed,
+the task that waits is cancelled, and that cancellation, and no other, becomes `DeadlineExceeded`.
 """
 
 from __future__ import annotations
@@ -26,9 +26,14 @@ GRACE = 0.01
 class DeadlineExceeded(Exception):
     """A deadline passed while we waited for the vendor."""
 
+    deadline: Deadline
+    """Which."""
+    seconds: float
+    """How long it was."""
+
     def __init__(self, deadline: Deadline, seconds: float) -> None:
         super().__init__(deadline, seconds)
-        self.deadline: Deadline = deadline
+        self.deadline = deadline
         self.seconds = seconds
 
 
@@ -42,6 +47,7 @@ class Watchdog:
         '_expired',
         '_last_progress',
         '_loop',
+        '_nothing_due',
         '_seen_late',
         '_task',
         '_timer',
@@ -59,12 +65,13 @@ class Watchdog:
         self._cancelling = 0  # how many cancellations that task had when its wait began
         self._expired: DeadlineExceeded | None = None
         self._seen_late = False
+        self._nothing_due = False
 
     def progress(self) -> None:
         """Something that counts has arrived: not a comment, not a ping."""
-        if self._last_progress is None and self._timer is not None:
-            self._timer.cancel()  # the idle deadline may come sooner than the first token's
-            self._timer = None
+        if self._last_progress is None:
+            self.close()  # the idle deadline may come sooner than the first token's
+            self._nothing_due = False
         self._last_progress = self._waited
 
     def close(self) -> None:
@@ -74,12 +81,14 @@ class Watchdog:
             self._timer = None
 
     def __enter__(self) -> None:
+        if self._expired is not None:
+            raise self._expired
         task = self._task = asyncio.current_task(self._loop)
         if task is not None:
             self._cancelling = task.cancelling()
         self._began = self._loop.time()
         self._seen_late = False
-        if self._timer is None:
+        if self._timer is None and not self._nothing_due:
             self._arm(self._nearest(self._waited)[0])
 
     def __exit__(
@@ -92,7 +101,7 @@ class Watchdog:
             return
         others = task.uncancel() > self._cancelling
         if not (others and isinstance(error, asyncio.CancelledError)):
-            raise expired from error
+            raise expired from None
 
     def _nearest(self, waited: float) -> tuple[float, DeadlineExceeded | None]:
         """Seconds until the nearest deadline, and the error that it makes."""
@@ -109,7 +118,9 @@ class Watchdog:
         return nearest
 
     def _arm(self, remaining: float) -> None:
-        if remaining < inf:
+        if remaining == inf:
+            self._nothing_due = True
+        else:
             self._timer = self._loop.call_later(max(remaining, 0.0), self._fire)
 
     def _fire(self) -> None:

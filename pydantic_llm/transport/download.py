@@ -9,34 +9,47 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Mapping
-from dataclasses import dataclass
-from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
+from functools import cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TYPE_CHECKING
 
 from ..exceptions import UserError
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx2
 
-__all__ = ('fetch',)
+__all__ = ('fetch', 'shown')
 
 MAX_BYTES = 50 * 1024 * 1024
 """A larger file is refused."""
+
 MAX_REDIRECTS = 5
 """A longer chain is refused."""
+
 TIMEOUT = 60.0
 """Seconds until the whole file must be here."""
 
+USER_AGENT = 'pydantic-llm'
+"""Who asks: some hosts refuse the names of HTTP libraries."""
 
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """An address that may be connected to."""
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
 
-    url: str
-    headers: Mapping[str, str]
-    extensions: Mapping[str, Any]
+PRIVATE: tuple[Network, ...] = tuple(
+    ip_network(network) for network in ('192.0.0.0/24', '::/96', 'fec0::/10', '64:ff9b:1::/48', '2002::/16')
+)
+"""What is not the public internet beside what `ipaddress` knows of: old forms, and tunnels into other networks."""
+
+NAT64 = IPv6Network('64:ff9b::/96')
+"""Addresses that hold one of version 4 in their last 32 bits (RFC 6052)."""
+
+CREDENTIALS: frozenset[Address] = frozenset(
+    ip_address(address)
+    for address in ('169.254.169.254', '169.254.170.2', '100.100.100.200', '168.63.129.16', 'fd00:ec2::254')
+)
+"""Where machines in a cloud get their own credentials: never fetched, not even where local addresses are."""
 
 
 async def fetch(url: str, *, allow_local: bool = False) -> tuple[bytes, str | None]:
@@ -47,57 +60,98 @@ async def fetch(url: str, *, allow_local: bool = False) -> tuple[bytes, str | No
     """
     import httpx2
 
+    label = shown(url)
     try:
-        async with asyncio.timeout(TIMEOUT), httpx2.AsyncClient(follow_redirects=False) as client:
-            return await _follow(client, url, allow_local=allow_local)
-    except TimeoutError:
-        raise UserError(f'{url!r} could not be downloaded within {TIMEOUT:g} s') from None
-    except (httpx2.HTTPError, OSError) as error:
-        raise UserError(f'{url!r} could not be downloaded: {error}') from error
+        async with (
+            asyncio.timeout(TIMEOUT),
+            httpx2.AsyncClient(verify=_tls(), timeout=TIMEOUT, headers={'User-Agent': USER_AGENT}) as client,
+        ):
+            return await _follow(client, httpx2.URL(url), label, allow_local=allow_local)
+    except (TimeoutError, httpx2.TimeoutException):
+        raise UserError(f'{label} could not be downloaded within {TIMEOUT:g} s') from None
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
+        raise UserError(f'{label} could not be downloaded: {str(error) or type(error).__name__}') from error
 
 
-async def _follow(client: httpx2.AsyncClient, url: str, *, allow_local: bool) -> tuple[bytes, str | None]:
-    location = url
+@cache
+def _tls() -> ssl.SSLContext:
+    """Reading the certificates takes longer than most downloads: all share one context."""
+    import httpx2
+
+    return httpx2.create_ssl_context()
+
+
+async def _follow(
+    client: httpx2.AsyncClient, url: httpx2.URL, label: str, *, allow_local: bool
+) -> tuple[bytes, str | None]:
     for _ in range(MAX_REDIRECTS + 1):
-        target = await _check(location, allow_local=allow_local)
-        request = client.build_request('GET', target.url, headers=target.headers, extensions=dict(target.extensions))
-        response = await client.send(request, stream=True)
+        response = await client.send(await _pinned(client, url, allow_local=allow_local), stream=True)
         try:
-            if not response.is_redirect:
-                return await _read(response, url)
-            location = urljoin(location, response.headers.get('location', ''))
+            if not response.has_redirect_location:
+                return await _read(response, label)
+            url = url.join(response.headers['location'])
         finally:
             await response.aclose()
-    raise UserError(f'{url!r} redirects more than {MAX_REDIRECTS} times')
+    raise UserError(f'{label} redirects more than {MAX_REDIRECTS} times')
 
 
-async def _read(response: httpx2.Response, url: str) -> tuple[bytes, str | None]:
+async def _read(response: httpx2.Response, label: str) -> tuple[bytes, str | None]:
     if response.status_code != 200:
-        raise UserError(f'{url!r} could not be downloaded: its server answered {response.status_code}')
+        raise UserError(f'{label} could not be downloaded: its server answered {response.status_code}')
     data = bytearray()
     async for chunk in response.aiter_bytes():
         data += chunk
         if len(data) > MAX_BYTES:
-            raise UserError(f'{url!r} is larger than {MAX_BYTES} bytes')
+            raise UserError(f'{label} is larger than {MAX_BYTES} bytes')
     media_type = response.headers.get('content-type', '').partition(';')[0].strip().lower()
     return bytes(data), media_type or None
 
 
-async def _check(url: str, *, allow_local: bool) -> _Target:
-    """Resolve an address, and refuse it unless everything that it resolves to may be reached."""
-    parts = urlsplit(url)
-    if parts.scheme not in ('http', 'https') or not parts.hostname:
-        raise UserError(f'{url!r} cannot be downloaded: only http and https addresses can')
-    port = parts.port or (443 if parts.scheme == 'https' else 80)
-    found = await asyncio.get_running_loop().getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+async def _pinned(client: httpx2.AsyncClient, url: httpx2.URL, *, allow_local: bool) -> httpx2.Request:
+    """A request to the very address that was checked. Raises `UserError` unless all that the name stands for may be."""
+    if url.scheme not in ('http', 'https') or not url.host:
+        raise UserError(f'{shown(str(url))} cannot be downloaded: only http and https addresses can')
+    name = url.raw_host.decode('ascii')
+    found = await asyncio.get_running_loop().getaddrinfo(name, url.port, type=socket.SOCK_STREAM)
     addresses = [str(entry[4][0]).partition('%')[0] for entry in found]
-    if not allow_local:
-        for address in addresses:
-            if not ip_address(address).is_global or ip_address(address).is_multicast:
-                raise UserError(
-                    f'{url!r} leads to {address}, which is not an address of the public internet; '
-                    "set force_download='allow-local' if it is meant"
-                )
-    chosen = f'[{addresses[0]}]' if ':' in addresses[0] else addresses[0]
-    pinned = parts._replace(netloc=f'{chosen}:{port}', fragment='').geturl()
-    return _Target(pinned, {'Host': parts.netloc.rpartition('@')[2]}, {'sni_hostname': parts.hostname})
+    for address in addresses:
+        _check(ip_address(address), url, allow_local=allow_local)
+    headers = {'Host': url.netloc.decode('ascii')}
+    return client.build_request(
+        'GET', url.copy_with(host=addresses[0]), headers=headers, extensions={'sni_hostname': name}
+    )
+
+
+def _check(address: Address, url: httpx2.URL, *, allow_local: bool) -> None:
+    inner = _inner(address)
+    if inner in CREDENTIALS:
+        raise UserError(
+            f'{shown(str(url))} leads to {address}, where a cloud keeps credentials: it is never downloaded'
+        )
+    if not allow_local and not _is_public(inner):
+        raise UserError(
+            f'{shown(str(url))} leads to {address}, which is not an address of the public internet; '
+            "set force_download='allow-local' if it is meant"
+        )
+
+
+def _inner(address: Address) -> Address:
+    """The address of version 4 that one of version 6 stands for, or the address itself."""
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return address.ipv4_mapped
+        if address in NAT64:
+            return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address
+
+
+def _is_public(address: Address) -> bool:
+    known = address.is_global and not address.is_multicast
+    return known and not any(address in network for network in PRIVATE)
+
+
+def shown(url: str) -> str:
+    """An address as errors show it: without a password, and without the query, which may be a signature."""
+    scheme, separator, rest = url.partition('://')
+    host, slash, path = rest.partition('?')[0].partition('#')[0].partition('/')
+    return repr(f'{scheme}{separator}{host.rpartition("@")[2]}{slash}{path}') if separator else repr(url)

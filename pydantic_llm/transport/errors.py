@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from math import isfinite
 from typing import Any, NamedTuple, cast
 
 from pydantic_core import from_json
@@ -81,7 +82,21 @@ STATUS_OF: dict[str, int] = {
 """The status that stands for an error inside a stream that had begun with 200."""
 
 REQUEST_ID_HEADERS = ('x-request-id', 'request-id', 'x-amzn-requestid', 'apim-request-id', 'x-typesense-request-id')
-SECRET_HEADERS = frozenset({'set-cookie', 'authorization', 'x-api-key', 'api-key', 'cookie'})
+"""Where vendors put their id of an exchange."""
+
+SECRET_HEADERS = frozenset(
+    {'set-cookie', 'cookie', 'authorization', 'proxy-authorization', 'x-api-key', 'api-key', 'x-goog-api-key'}
+)
+"""What an exception must not show, should a server send it back."""
+
+SHOULD_RETRY = {'true': True, 'false': False}
+"""The values of `x-should-retry`, by which a vendor says more than its status does."""
+
+USELESS_TO_RETRY = (QuotaExceededError, ContextLengthError)
+"""Errors that stay as long as the request does."""
+
+RETRY_INFO = 'type.googleapis.com/google.rpc.RetryInfo'
+"""What Google's errors say how long to wait in: https://google.aip.dev/193."""
 
 
 class _Said(NamedTuple):
@@ -91,6 +106,7 @@ class _Said(NamedTuple):
     kinds: tuple[str, ...]
     status: int | None
     request_id: str | None
+    retry_after: float | None
 
 
 def error_from_answer(
@@ -100,7 +116,8 @@ def error_from_answer(
     parsed = _parse(body)
     said = _read(parsed)
     own = {name.lower(): value for name, value in headers.items() if name.lower() not in SECRET_HEADERS}
-    kind = _kind(status, said)
+    retry_after = _retry_after(own)
+    kind = _kind(status, said, waiting_helps=retry_after is not None or said.retry_after is not None)
     return kind(
         status,
         model_name,
@@ -109,8 +126,8 @@ def error_from_answer(
         provider_name=provider_name,
         headers=own,
         request_id=next((own[name] for name in REQUEST_ID_HEADERS if name in own), said.request_id),
-        retry_after=_retry_after(own),
-        retryable=False if kind in (QuotaExceededError, ContextLengthError) else None,
+        retry_after=said.retry_after if retry_after is None else retry_after,
+        retryable=False if kind in USELESS_TO_RETRY else SHOULD_RETRY.get(own.get('x-should-retry', '')),
     )
 
 
@@ -121,13 +138,16 @@ def error_from_event(event: object, *, model_name: str, provider_name: str | Non
     if status is None:
         words = said.message or repr(event)
         return ModelAPIError(model_name, f'{model_name} failed: {words}', provider_name=provider_name)
-    return _kind(status, said)(
+    kind = _kind(status, said, waiting_helps=said.retry_after is not None)
+    return kind(
         status,
         model_name,
         event,
         message=_sentence(status, model_name, said),
         provider_name=provider_name,
         request_id=said.request_id,
+        retry_after=said.retry_after,
+        retryable=False if kind in USELESS_TO_RETRY else None,
         in_stream=True,
     )
 
@@ -148,36 +168,40 @@ def _parse(body: bytes) -> object:
 
 def _read(body: object) -> _Said:
     """Find the vendor's words in any of the shapes that error bodies have."""
+    if isinstance(body, list):
+        return _read(next(iter(cast('list[object]', body)), None))
     if not isinstance(body, dict):
-        return _Said(str(body or ''), (), None, None)
+        return _Said('' if body is None else str(body), (), None, None, None)
     outer = cast('dict[str, Any]', body)
     error: Any = outer.get('error', outer)
     inner: dict[str, Any] = cast('dict[str, Any]', error) if isinstance(error, dict) else {'message': error}
-    codes = [inner.get(key, outer.get(key)) for key in ('code', 'type', 'status', 'status_code')]
-    message = inner.get('message') or outer.get('message') or outer.get('detail') or ''
+    codes: list[object] = [inner.get(key, outer.get(key)) for key in ('code', 'type', 'status', 'status_code')]
+    message: object = inner.get('message') or outer.get('message') or outer.get('detail') or ''
     return _Said(
         message if isinstance(message, str) else repr(message),
         tuple(code for code in codes if isinstance(code, str)),
-        next((code for code in codes if _is_status(code)), None),
+        next((status for status in map(_status, codes) if status), None),
         _text(outer.get('request_id')),
+        _retry_info(inner.get('details')),
     )
 
 
-def _is_status(value: object) -> bool:
-    return isinstance(value, int) and 400 <= value <= 599
+def _status(code: object) -> int | None:
+    number = int(code) if isinstance(code, str) and code.isdecimal() else code
+    return number if isinstance(number, int) and 400 <= number <= 599 else None
 
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _kind(status: int, said: _Said) -> type[ModelHTTPError]:
+def _kind(status: int, said: _Said, *, waiting_helps: bool) -> type[ModelHTTPError]:
+    """What kind of error it is. Google calls a limit per minute a quota too, and then says how long to wait."""
+    kind = BY_STATUS.get(status, ModelHTTPError)
     if status in WORDS_MATTER_FOR:
         words = ' '.join((*said.kinds, said.message)).lower()
-        for word, kind in BY_WORD.items():
-            if word in words:
-                return kind
-    return BY_STATUS.get(status, ModelHTTPError)
+        kind = next((kind for word, kind in BY_WORD.items() if word in words), kind)
+    return RateLimitError if status == 429 and kind is QuotaExceededError and waiting_helps else kind
 
 
 def _sentence(status: int, model_name: str, said: _Said) -> str:
@@ -187,19 +211,40 @@ def _sentence(status: int, model_name: str, said: _Said) -> str:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds, from `retry-after-ms` or `retry-after`, which holds seconds or a date."""
-    try:
-        if (milliseconds := headers.get('retry-after-ms')) is not None:
-            return max(float(milliseconds) / 1000, 0.0)
-        value = headers.get('retry-after')
-        return None if value is None else _seconds(value)
-    except (ValueError, TypeError, OverflowError):
-        return None
+    """Seconds, from `retry-after-ms`, or `retry-after`, which holds seconds or a date."""
+    milliseconds = _number(headers.get('retry-after-ms'))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    value = headers.get('retry-after')
+    seconds = _number(value)
+    return _until(value) if seconds is None and value is not None else seconds
 
 
-def _seconds(value: str) -> float:
+def _retry_info(details: object) -> float | None:
+    """Seconds, from the `'34.5s'` of Google's retry info."""
+    items = cast('list[object]', details) if isinstance(details, list) else []
+    for item in items:
+        match item:
+            case {'@type': str() as kind, 'retryDelay': str() as delay} if kind == RETRY_INFO:
+                return _number(delay.removesuffix('s'))
+            case _:
+                pass
+    return None
+
+
+def _number(text: str | None) -> float | None:
+    """A number that is a time to wait; none is below 0."""
     try:
-        return max(float(value), 0.0)
+        number = float(text or '')
     except ValueError:
-        when = parsedate_to_datetime(value)
-        return max((when - datetime.now(UTC)).total_seconds(), 0.0)
+        return None
+    return max(number, 0.0) if isfinite(number) else None
+
+
+def _until(date: str) -> float | None:
+    try:
+        when = parsedate_to_datetime(date)
+    except ValueError:
+        return None
+    aware = when if when.tzinfo else when.replace(tzinfo=UTC)  # `-0000` is UTC too, says RFC 5322
+    return max((aware - datetime.now(UTC)).total_seconds(), 0.0)

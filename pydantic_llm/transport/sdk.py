@@ -1,28 +1,25 @@
 """The vendor's own client as the connection: `AsyncOpenAI`, `AsyncAnthropic`, `AsyncGroq` and their kin.
 
-Such a client does credentials, base URL, default headers, proxies and TLS. The body goes through its low-level `post` as
-bytes, and the answer comes back as bytes. Its retries are off for each call: there is one retry budget, and it is ours.
+Such a client does credentials, base URL, default headers, proxies and TLS. The body goes through its low-level `post`
+as bytes, and the answer comes back as bytes. Its retries are off for each call: there is one retry budget, and it is
+ours.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from importlib import import_module
 from types import ModuleType
 from typing import Any, Literal
 
 from pydantic_core import from_json
 
-from ..exceptions import (
-    LLMError,
-    ModelConnectionError,
-    ModelTimeoutError,
-    StreamInterruptedError,
-)
-from . import ByteStream, Call, Connection, Reply
-from .deadlines import DeadlineExceeded, Watchdog
-from .errors import error_from_answer
+from ..exceptions import LLMError, UnexpectedModelBehavior
+from . import ByteStream, Call, Connection, Deadlines, Reply
+from .deadlines import Watchdog
+from .failures import Failures
 from .loops import LoopClients
 
 __all__ = ('SDKConnection',)
@@ -30,15 +27,19 @@ __all__ = ('SDKConnection',)
 CLOSING_TIMEOUT = 0.5
 """Seconds that closing a connection may take; it is dropped after that."""
 
-HTTP_LIBRARIES = frozenset({'httpx', 'httpx2', 'httpcore', 'httpcore2', 'aiohttp'})
-"""Whose exceptions say that the wire broke."""
+FINISHING_TIMEOUT = 1.0
+"""Seconds that a server may take to end an answer whose last event has come, so that the connection can be kept."""
+
+MAX_BODY_BYTES = 256 * 1024 * 1024
+"""A longer whole answer is given up. Images and sound come inside answers."""
 
 
 class SDKConnection(Connection):
     """Sends through an SDK's client.
 
-    `sdk` is the SDK's module, whose exceptions are translated, and `http` the HTTP library that it is built on. A client
-    that `rewrites_body` (Azure puts the model into the address) gets the body as a mapping instead of bytes.
+    `sdk` is the SDK's module, whose exceptions are translated, and `http` the HTTP library that it is built on. A
+    client that `rewrites_body` (Vertex and Bedrock put the model into the address) gets the body as a mapping instead
+    of bytes.
     """
 
     def __init__(
@@ -52,95 +53,80 @@ class SDKConnection(Connection):
     ) -> None:
         self._clients = clients
         self._sdk = sdk
-        self._provider_name = provider_name
         self._http = http
         self._rewrites_body = rewrites_body
+        self._failures = Failures(sdk, provider_name)
 
     async def send(self, call: Call) -> Reply:
         """Send a request and read the whole answer."""
-        watchdog = Watchdog(call.deadlines)
+        answer = await self._open(call, Deadlines(call.deadlines.timeout), self._failures.explain)
         try:
-            with watchdog:
-                response = await self._post(call, stream=False)
-        except Exception as error:
-            raise self._translate(error, call) from error
+            return Reply(await answer.whole(), answer.headers)
         finally:
-            watchdog.close()
-        return Reply(response.content, response.headers)
+            await answer.aclose()
 
     async def open(self, call: Call) -> ByteStream:
         """Send a request and get its answer as it comes."""
-        watchdog = Watchdog(call.deadlines)
-        try:
-            with watchdog:
-                response = await self._post(call, stream=True)
-        except BaseException as error:
-            watchdog.close()
-            if isinstance(error, Exception):
-                raise self._translate(error, call) from error
-            raise
-        return _SDKStream(self, response, call, watchdog)
+        return await self._open(call, call.deadlines, self._failures.interrupted)
 
     async def aclose(self) -> None:
         """Close what is open in the running event loop."""
         await self._clients.aclose()
 
-    async def _post(self, call: Call, *, stream: bool) -> Any:
+    async def _open(self, call: Call, deadlines: Deadlines, explain: Explain) -> _Answer:
+        watchdog = Watchdog(deadlines)
         client = self._clients.get()
-        options: dict[str, Any] = {'max_retries': 0, 'headers': {'Content-Type': 'application/json', **call.headers}}
-        if call.deadlines.timeout is not None:
-            options['timeout'] = call.deadlines.timeout
-        content: dict[str, Any] = {'content': call.body}
-        if self._rewrites_body:
-            content = {'body': from_json(call.body)}
+        try:
+            with watchdog:
+                response = await self._post(client, call, deadlines)
+        except Exception as error:  # noqa: BLE001 -- raised below, where the key that it may hold is no longer its context
+            failure = self._failures.explain(error, call.model_name)
+        else:
+            return _Answer(client, response, call.model_name, watchdog, explain)
+        finally:
+            watchdog.close()
+        raise failure
+
+    async def _post(self, client: Any, call: Call, deadlines: Deadlines) -> Any:
+        try:
+            return await self._post_once(client, call, deadlines)
+        except self._sdk.APIStatusError as error:
+            if error.status_code != 401 or client.custom_auth is None or not client._should_retry(error.response):
+                raise
+        return await self._post_once(client, call, deadlines)  # the client has thrown its token away
+
+    async def _post_once(self, client: Any, call: Call, deadlines: Deadlines) -> Any:
+        """The response of the HTTP library, open. `stream` also for whole answers: their size is ours to limit."""
+        http = import_module(self._http)
+        options: dict[str, Any] = {
+            'max_retries': 0,
+            'follow_redirects': True,
+            'headers': {'Content-Type': 'application/json', **call.headers},
+        }
+        if deadlines != UNLIMITED:
+            options['timeout'] = _limits(http.Timeout, client.timeout, deadlines)
+        body = {'body': from_json(call.body)} if self._rewrites_body else {'content': call.body}
         return await client.post(
-            call.path, cast_to=self._response_type(), options=options, stream=stream, stream_cls=None, **content
+            call.path, cast_to=http.Response, options=options, stream=True, stream_cls=None, **body
         )
 
-    def _response_type(self) -> Any:
-        return import_module(self._http).Response
 
-    def _translate(self, error: Exception, call: Call) -> Exception:
-        """Our exception for the SDK's, or for the transport's below it."""
-        if isinstance(error, LLMError):
-            return error
-        if isinstance(error, DeadlineExceeded):
-            return self._timeout(call, error.deadline, error.seconds)
-        if isinstance(error, self._sdk.APIStatusError):
-            response = error.response
-            return error_from_answer(
-                response.status_code,
-                response.headers,
-                response.content,
-                model_name=call.model_name,
-                provider_name=self._provider_name,
-            )
-        if isinstance(error, (self._sdk.APITimeoutError, TimeoutError)) or 'Timeout' in type(error).__name__:
-            return self._timeout(call, 'timeout', None)
-        if isinstance(error, (self._sdk.APIConnectionError, OSError)) or _is_transport_error(error):
-            return ModelConnectionError(call.model_name, _sentence(call, error), provider_name=self._provider_name)
-        return error
+UNLIMITED = Deadlines()
 
-    def _timeout(self, call: Call, deadline: str, seconds: float | None) -> ModelTimeoutError:
-        return ModelTimeoutError(call.model_name, deadline=deadline, seconds=seconds, provider_name=self._provider_name)
-
-    def interrupted(self, error: Exception, call: Call) -> Exception:
-        """Our exception for a wire that broke after the answer had begun."""
-        translated = self._translate(error, call)
-        if not isinstance(translated, ModelConnectionError):
-            return translated
-        return StreamInterruptedError(call.model_name, translated.message, provider_name=self._provider_name)
+Explain = Callable[[Exception, str], Exception]
+"""What an exception means for the model with this name."""
 
 
-class _SDKStream(ByteStream):
+class _Answer(ByteStream):
     """The answer of an SDK's client, as it comes."""
 
-    def __init__(self, connection: SDKConnection, response: Any, call: Call, watchdog: Watchdog) -> None:
+    def __init__(self, client: Any, response: Any, model_name: str, watchdog: Watchdog, explain: Explain) -> None:
         self.headers: Mapping[str, str] = response.headers
-        self._connection = connection
+        self._client = client  # a client that is collected closes its connections, this one too
         self._response = response
-        self._call = call
+        self._model_name = model_name
         self._watchdog = watchdog
+        self._explain = explain
         self._chunks: AsyncIterator[bytes] = response.aiter_bytes()
         self._closed = False
 
@@ -151,12 +137,32 @@ class _SDKStream(ByteStream):
                 return await anext(self._chunks)
         except StopAsyncIteration:
             return b''
-        except Exception as error:
-            raise self._connection.interrupted(error, self._call) from error
+        except Exception as error:  # noqa: BLE001 -- raised below, without this one as its context
+            failure = self._explain(error, self._model_name)
+        raise failure
+
+    async def whole(self) -> bytes:
+        """All bytes. Raises `UnexpectedModelBehavior` where there is no end to them."""
+        chunks: list[bytes] = []
+        size = 0
+        while chunk := await self.read():
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > MAX_BODY_BYTES:
+                raise UnexpectedModelBehavior(f'The answer of {self._model_name} is longer than {MAX_BODY_BYTES} bytes')
+        return b''.join(chunks)
 
     def progress(self) -> None:
         """An event has come."""
         self._watchdog.progress()
+
+    async def finish(self) -> None:
+        """Read to the end, for only then the connection can be used again, and close."""
+        with suppress(TimeoutError, LLMError):
+            async with asyncio.timeout(FINISHING_TIMEOUT):
+                while await self.read():
+                    pass
+        await self.aclose()
 
     async def aclose(self) -> None:
         """Close the connection now."""
@@ -164,18 +170,16 @@ class _SDKStream(ByteStream):
             return
         self._closed = True
         self._watchdog.close()
-        try:
+        with suppress(Exception):  # thrown away: how a connection breaks does not matter
             async with asyncio.timeout(CLOSING_TIMEOUT):
                 await self._response.aclose()
-        except Exception:  # the connection is being thrown away: how it breaks does not matter
-            pass
 
 
-def _is_transport_error(error: Exception) -> bool:
-    return any(kind.__module__.partition('.')[0] in HTTP_LIBRARIES for kind in type(error).__mro__)
-
-
-def _sentence(call: Call, error: Exception) -> str:
-    cause = error.__cause__ or error
-    words = str(cause) or type(cause).__name__
-    return f'No answer from {call.model_name}: {words}'
+def _limits(timeout: Any, own: Any, deadlines: Deadlines) -> Any:
+    """The connection's own limits where deadlines are set: those for connecting stay, the others give way to ours."""
+    connect = own.connect if isinstance(own, timeout) else own
+    read = own.read if isinstance(own, timeout) else own
+    if deadlines.timeout is not None or read is None:
+        return timeout(None, connect=connect)
+    patience = max(read, deadlines.first_token_timeout or 0, deadlines.idle_timeout or 0)
+    return timeout(None, connect=connect, read=patience)

@@ -1,0 +1,173 @@
+"""What a client raises when no answer comes → what we raise. Pure. Start at `Failures.explain`.
+
+A chain of causes is kept where it helps (a certificate, a name that does not resolve) and cut where it may show a key:
+an exception about a header holds the header.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Set
+from types import ModuleType
+from typing import Protocol, cast
+
+from ..exceptions import (
+    LLMError,
+    ModelAPIError,
+    ModelConnectionError,
+    ModelTimeoutError,
+    StreamInterruptedError,
+    UserError,
+)
+from .deadlines import DeadlineExceeded
+from .errors import error_from_answer
+
+__all__ = ('Failures',)
+
+HTTP_LIBRARIES = frozenset({'httpx', 'httpx2', 'httpcore', 'httpcore2', 'aiohttp', 'anyio', 'h11', 'h2', 'ssl'})
+"""Whose exceptions say that the wire broke."""
+
+LOOK_AT_HEADERS = 'look at api_key= (or its environment variable) and at extra_headers='
+OWN_CLIENT = 'give the provider a client of its own, or none'
+
+MISTAKES: tuple[tuple[str, str, str], ...] = (
+    ('LocalProtocolError', 'header', f'A header holds a character that HTTP does not allow: {LOOK_AT_HEADERS}'),
+    ('ValueError', 'detected in headers', f'A header holds a line break: {LOOK_AT_HEADERS}'),
+    ('UnicodeEncodeError', '', f'A header holds a character that is not ASCII: {LOOK_AT_HEADERS}'),
+    ('TypeError', 'authentication method', 'The request has no key: give api_key=, or a client with credentials'),
+    ('UnsupportedProtocol', '', 'base_url= is no address to send to: it must begin with https:// or http://'),
+    ('InvalidURL', '', 'base_url= is no address to send to'),
+    ('RuntimeError', 'has been closed', 'The client that the provider was given has been closed: give an open one'),
+    ('RuntimeError', 'loop is closed', f'The client was used in an event loop that is closed now: {OWN_CLIENT}'),
+    ('RuntimeError', 'a different', f'The client is in use in another event loop: {OWN_CLIENT}'),
+)
+"""Mistakes of the caller that show only when something is sent: the exception's name, words in it, what to say."""
+
+KEY_HEADERS = ('authorization', 'x-api-key', 'api-key', 'x-goog-api-key')
+"""Where a request has its key."""
+
+SHORTEST_KEY = 8
+"""What is shorter is no key, and would be found in harmless words."""
+
+
+class _Request(Protocol):
+    headers: Mapping[str, str]
+
+
+class _Response(Protocol):
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes
+    request: _Request
+
+
+class _StatusError(Protocol):
+    response: _Response
+
+
+class Failures:
+    """Explains what the client of one SDK raises. `sdk` is the SDK's module."""
+
+    def __init__(self, sdk: ModuleType, provider_name: str) -> None:
+        self._package = sdk.__name__
+        self._status: type[Exception] = sdk.APIStatusError
+        self._timeout: type[Exception] = sdk.APITimeoutError
+        self._connection: type[Exception] = sdk.APIConnectionError
+        self._provider_name = provider_name
+
+    def explain(self, error: Exception, model_name: str) -> Exception:
+        """Our exception, with its cause; what others raise (a token provider of the user's) comes back as it is."""
+        if isinstance(error, LLMError):
+            return error
+        if isinstance(error, DeadlineExceeded):
+            return self._too_late(model_name, error.deadline, error.seconds)
+        if isinstance(error, self._status):
+            return self._answered(cast('_StatusError', error).response, model_name)
+        if (mistake := _mistake(error)) is not None:
+            return UserError(mistake)
+        explained = self._unanswered(error, model_name)
+        if explained is not error:
+            explained.__cause__ = error
+        return explained
+
+    def interrupted(self, error: Exception, model_name: str) -> Exception:
+        """Our exception for a wire that broke after the answer had begun."""
+        explained = self.explain(error, model_name)
+        if not isinstance(explained, ModelConnectionError):
+            return explained
+        broken = StreamInterruptedError(model_name, explained.message, provider_name=self._provider_name)
+        broken.__cause__ = explained.__cause__
+        return broken
+
+    def _answered(self, response: _Response, model_name: str) -> ModelAPIError:
+        return error_from_answer(
+            response.status_code,
+            response.headers,
+            _without_keys(response),
+            model_name=model_name,
+            provider_name=self._provider_name,
+        )
+
+    def _unanswered(self, error: Exception, model_name: str) -> Exception:
+        if self._is_timeout(error):
+            return self._too_late(model_name, 'timeout', None)
+        if isinstance(error, (self._connection, self._timeout, OSError)) or _is_from(error, HTTP_LIBRARIES):
+            message = f'No answer from {model_name}: {_words(error)}'
+            return ModelConnectionError(model_name, message, provider_name=self._provider_name)
+        if _is_from(error, {self._package}):
+            message = f'{model_name} could not be asked: {_words(error)}'
+            return ModelAPIError(model_name, message, provider_name=self._provider_name)
+        return error
+
+    def _is_timeout(self, error: Exception) -> bool:
+        """Whether a limit of the connection's own was reached.
+
+        Over aiohttp, whatever goes wrong while connecting looks like one; the truth is aiohttp's own exception below.
+        """
+        below = next((link for link in _chain(error) if _is_from(link, {'aiohttp'})), None)
+        if below is not None:
+            return isinstance(below, TimeoutError)
+        return isinstance(error, (self._timeout, TimeoutError)) or 'Timeout' in type(error).__name__
+
+    def _too_late(self, model_name: str, deadline: str, seconds: float | None) -> ModelTimeoutError:
+        return ModelTimeoutError(model_name, deadline=deadline, seconds=seconds, provider_name=self._provider_name)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An exception, its cause, and so on."""
+    link: BaseException | None = error
+    seen: set[int] = set()
+    while link is not None and id(link) not in seen:
+        yield link
+        seen.add(id(link))
+        link = link.__cause__ or link.__context__
+
+
+def _is_from(error: BaseException, packages: Set[str]) -> bool:
+    return any(kind.__module__.partition('.')[0] in packages for kind in type(error).__mro__)
+
+
+def _mistake(error: Exception) -> str | None:
+    for link in _chain(error):
+        names = {kind.__name__ for kind in type(link).__mro__}
+        words = str(link)
+        for name, part, sentence in MISTAKES:
+            if name in names and part in words:
+                return sentence
+    return None
+
+
+def _words(error: Exception) -> str:
+    """What the exception says, or the nearest cause of it that says more: an SDK's own words say nothing."""
+    first, *causes = _chain(error)
+    said = next((str(link) for link in causes if str(link)), '') or (str(first) if not causes else '')
+    return said or type(causes[0] if causes else first).__name__
+
+
+def _without_keys(response: _Response) -> bytes:
+    """The body, without the key, which some servers repeat."""
+    body = response.content
+    for name in KEY_HEADERS:
+        key = response.request.headers.get(name, '').rpartition(' ')[2].encode('latin-1', 'replace')
+        if len(key) >= SHORTEST_KEY:
+            body = body.replace(key, b'[key]')
+    return body
