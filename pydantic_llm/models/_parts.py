@@ -157,7 +157,7 @@ class PartsManager:
         """The answer is over: end what is open. Raises where a call of a complete answer never got its name."""
         if self._held and complete:
             raise UnexpectedModelBehavior(f'The model called a tool without naming it: {list(self._held.values())!r}')
-        for part, following in zip(self._parts, [*self._parts[1:], None], strict=True):
+        for part, following in zip(self._parts, [*self._parts[1:], None], strict=False):
             self._end(part, following.first.part_kind if following else None)
 
     def take_events(self) -> list[ModelResponseStreamEvent]:
