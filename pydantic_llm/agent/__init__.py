@@ -1,0 +1,48 @@
+"""Agents: a model in a loop with tools, until it has given the output. The only place that calls tools.
+
+Read `agent` (what an agent is), `_runs` (the ways to run it), `_run` and `_loop` (one run), `_calls` (tools at work),
+`_output` (what an answer becomes), `stream` and `_live` (a run that is watched).
+"""
+
+from __future__ import annotations
+
+from ..tools import RunContext, Tool
+from ._capture import capture_run_messages
+from .agent import Agent
+from .options import EventStreamHandler, RunOptions, ToolOptions
+from .output import (
+    EndStrategy,
+    NativeOutput,
+    OutputSpec,
+    OutputValidator,
+    PromptedOutput,
+    StructuredDict,
+    TextOutput,
+    ToolOutput,
+)
+from .result import AgentRunResult, AgentRunResultEvent, AgentStreamEvent
+from .stream import AgentRunEvents, StreamedRunResult, StreamedRunResultSync
+
+__all__ = (
+    'Agent',
+    'AgentRunEvents',
+    'AgentRunResult',
+    'AgentRunResultEvent',
+    'AgentStreamEvent',
+    'EndStrategy',
+    'EventStreamHandler',
+    'NativeOutput',
+    'OutputSpec',
+    'OutputValidator',
+    'PromptedOutput',
+    'RunContext',
+    'RunOptions',
+    'StreamedRunResult',
+    'StreamedRunResultSync',
+    'StructuredDict',
+    'TextOutput',
+    'Tool',
+    'ToolOptions',
+    'ToolOutput',
+    'capture_run_messages',
+)

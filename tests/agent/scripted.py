@@ -1,0 +1,145 @@
+"""A model that says what a test wants it to say, whole or in pieces, and remembers what it was asked."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_llm.messages import (
+    ModelMessage,
+    ModelResponse,
+    ModelResponsePart,
+    ModelResponseStreamEvent,
+    TextPart,
+    ToolCallPart,
+)
+from pydantic_llm.models import Model, ModelRequestParameters, ResponseDraft, StreamedResponse
+from pydantic_llm.profiles import ModelProfile
+from pydantic_llm.settings import ModelSettings
+from pydantic_llm.usage import RequestUsage
+
+Said = str | ModelResponsePart | Sequence[ModelResponsePart] | ModelResponse | Exception
+Answer = Said | Callable[[list[ModelMessage], ModelRequestParameters], Said]
+
+
+@dataclass
+class Asked:
+    """One request."""
+
+    messages: list[ModelMessage]
+    settings: ModelSettings | None
+    parameters: ModelRequestParameters
+
+
+class Scripted(Model):
+    """Gives its answers one after the other; the last one again and again."""
+
+    def __init__(self, *answers: Answer, profile: ModelProfile | None = None, settings: ModelSettings | None = None) -> None:
+        super().__init__(profile=profile, settings=settings)
+        self.answers = answers
+        self.asked: list[Asked] = []
+        self.streams: list[ScriptedStream] = []
+        self.closed = False
+
+    @property
+    def model_name(self) -> str:
+        return 'scripted'
+
+    async def request(
+        self,
+        messages: Sequence[ModelMessage],
+        model_settings: ModelSettings | None = None,
+        model_request_parameters: ModelRequestParameters | None = None,
+    ) -> ModelResponse:
+        parameters = model_request_parameters or ModelRequestParameters()
+        self.asked.append(Asked(list(messages), model_settings, parameters))
+        answer = self.answers[min(len(self.asked), len(self.answers)) - 1]
+        said = answer(list(messages), parameters) if callable(answer) else answer
+        match said:
+            case Exception():
+                raise said
+            case ModelResponse():
+                return said
+            case str():
+                parts: Sequence[ModelResponsePart] = [TextPart(said)]
+            case list() | tuple():
+                parts = said
+            case _:
+                parts = [said]  # type: ignore[list-item]
+        return ModelResponse(parts, usage=RequestUsage(input_tokens=10, output_tokens=5), model_name='scripted')
+
+    @asynccontextmanager
+    async def request_stream(
+        self,
+        messages: Sequence[ModelMessage],
+        model_settings: ModelSettings | None = None,
+        model_request_parameters: ModelRequestParameters | None = None,
+    ) -> AsyncGenerator[StreamedResponse]:
+        response = await self.request(messages, model_settings, model_request_parameters)
+        stream = ScriptedStream(response, model_request_parameters)
+        self.streams.append(stream)
+        try:
+            yield stream
+        finally:
+            await stream.cancel()
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+class ScriptedStream(StreamedResponse):
+    """Tells a response word by word, and arguments four characters at a time."""
+
+    def __init__(self, response: ModelResponse, parameters: ModelRequestParameters | None) -> None:
+        super().__init__(ResponseDraft('scripted'), parameters)
+        self.response = response
+        self.told = 0
+
+    async def events(self) -> AsyncIterator[ModelResponseStreamEvent]:
+        draft = self.draft
+        for piece in pieces_of(self.response):
+            feed(draft, *piece)
+            for event in draft.parts.take_events():
+                self.told += 1
+                yield event
+        draft.parts.end(complete=False)
+        draft.usage = self.response.usage
+        draft.finish_reason = self.response.finish_reason
+        draft.provider_details = dict(self.response.provider_details or {})
+        draft.state = self.response.state
+        for event in draft.parts.take_events():
+            yield event
+
+
+def pieces_of(response: ModelResponse) -> list[tuple[int, ModelResponsePart, str]]:
+    pieces: list[tuple[int, ModelResponsePart, str]] = []
+    for index, part in enumerate(response.parts):
+        match part:
+            case TextPart(content=text):
+                words = text.split(' ')
+                pieces += [(index, part, word if n == 0 else f' {word}') for n, word in enumerate(words)]
+            case ToolCallPart():
+                args = part.args_as_json_str()
+                pieces += [(index, part, ''), *((index, part, args[at : at + 4]) for at in range(0, len(args), 4))]
+            case _:
+                pieces.append((index, part, ''))
+    return pieces
+
+
+def feed(draft: ResponseDraft, index: int, part: ModelResponsePart, piece: str) -> None:
+    match part:
+        case TextPart():
+            draft.parts.text(index, piece)
+        case ToolCallPart() if not piece:
+            draft.parts.tool_call(index, name=part.tool_name, args='', tool_call_id=part.tool_call_id)
+        case ToolCallPart():
+            draft.parts.tool_call(index, args=piece)
+        case _:
+            draft.parts.whole(index, part)
+
+
+def call(name: str, args: str | dict[str, Any] | None = None, id: str | None = None) -> ToolCallPart:
+    """A call of a tool."""
+    return ToolCallPart(name, args, id or f'call_{name}')
