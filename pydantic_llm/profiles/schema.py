@@ -96,7 +96,7 @@ def _children(node: Node) -> Iterator[tuple[str, tuple[str, Node]]]:
             yield key, (key, cast('Node', child))
     for key in _LISTED_CHILDREN:
         if isinstance(listed := node.get(key), list):
-            numbered = enumerate(cast('list[Any]', listed))
+            numbered = enumerate(cast('list[object]', listed))
             yield from (
                 (key, (str(index), cast('Node', child))) for index, child in numbered if isinstance(child, dict)
             )
@@ -105,7 +105,8 @@ def _children(node: Node) -> Iterator[tuple[str, tuple[str, Node]]]:
 def inline_transformer(schema: Node, strict: bool | None) -> TransformedSchema:
     """A schema whose references are replaced by what they refer to, for servers that do not follow them.
 
-    Definitions that refer to themselves stay, and the schema becomes one of them.
+    Definitions that refer to themselves stay, and the schema becomes one of them. Nothing else changes, so that it is
+    strict unless that is not wanted.
     """
     return _inlined(to_json(schema), strict)
 
@@ -119,7 +120,7 @@ def _inlined(schema: bytes, strict: bool | None) -> TransformedSchema:
     if recursive:
         kept = {name: _inline(definitions[name], definitions, recursive, inside={name}) for name in sorted(recursive)}
         inlined = {'$defs': {**kept, 'root': inlined}, '$ref': '#/$defs/root'}
-    return TransformedSchema(inlined, bool(strict))
+    return TransformedSchema(inlined, strict is not False)
 
 
 def _name_of(node: object) -> str | None:
@@ -141,7 +142,7 @@ def _refers_to(node: Any, name: str, definitions: dict[str, Node], seen: set[str
                     return True
             return any(_refers_to(child, name, definitions, seen) for child in cast('Node', node).values())
         case list():
-            return any(_refers_to(child, name, definitions, seen) for child in cast('list[Any]', node))
+            return any(_refers_to(child, name, definitions, seen) for child in cast('list[object]', node))
         case _:
             return False
 
@@ -152,11 +153,11 @@ def _inline(node: Any, definitions: dict[str, Node], recursive: set[str], *, ins
             target = _name_of(cast('Node', node))
             if target is not None and target in definitions and target not in inside:
                 siblings = {key: value for key, value in cast('Node', node).items() if key != '$ref'}
-                within = inside | ({target} if target in recursive else set())
+                within = {*inside, target} if target in recursive else inside
                 return _inline({**definitions[target], **siblings}, definitions, recursive, inside=within)
             pairs = cast('Node', node).items()
             return {key: _inline(child, definitions, recursive, inside=inside) for key, child in pairs}
         case list():
-            return [_inline(child, definitions, recursive, inside=inside) for child in cast('list[Any]', node)]
+            return [_inline(child, definitions, recursive, inside=inside) for child in cast('list[object]', node)]
         case _:
             return node

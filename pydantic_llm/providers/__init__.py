@@ -6,14 +6,24 @@ A provider owns the vendor's own client, or takes yours. `registry` holds one ro
 from __future__ import annotations
 
 import os
+import re
 from abc import ABC, abstractmethod
 from typing import Any, Generic, TypeVar
+from urllib.parse import urlsplit
 
 from ..exceptions import UserError
 from ..profiles import ModelProfile
 from ..transport import Connection
 
-__all__ = ('Provider', 'infer_provider', 'infer_provider_class', 'read_key')
+__all__ = (
+    'Provider',
+    'check_key',
+    'check_url',
+    'hide_password',
+    'infer_provider',
+    'infer_provider_class',
+    'read_key',
+)
 
 Client = TypeVar('Client')
 
@@ -54,15 +64,55 @@ class Provider(ABC, Generic[Client]):
 
 
 def read_key(api_key: str | None, *, variables: tuple[str, ...], provider: str) -> str:
-    """The key that was given, or the one in the environment. Raises a `UserError` that names both where there is none."""
+    """The key that was given, or the one in the environment. Raises a `UserError` that names both if there is none."""
     if api_key:
-        return api_key
+        return check_key(api_key, where='api_key=', provider=provider)
     for variable in variables:
         if value := os.environ.get(variable):
-            return value
+            return check_key(value, where=variable, provider=provider)
     said = ' or '.join(variables)
     given = 'empty' if api_key == '' else 'missing'
     raise UserError(f'The key of {provider!r} is {given}: set the environment variable {said}, or give api_key=')
+
+
+def check_key(key: str, *, where: str, provider: str) -> str:
+    """The key, if a header can carry it. The `UserError` that is raised where none can does not show it."""
+    position = next((index for index, character in enumerate(key) if not '!' <= character <= '~'), None)
+    if position is None:
+        return key
+    kinds = {'\n': 'a line break', '\r': 'a line break', ' ': 'a space', '\t': 'a tab'}
+    kind = kinds.get(key[position], 'a character that is not printable ASCII')
+    raise UserError(
+        f'The key of {provider!r} in {where} cannot be sent: character {position + 1} of {len(key)} is {kind}. '
+        'Give the key alone, without what may have been copied around it'
+    )
+
+
+def check_url(url: str, *, where: str, provider: str) -> str:
+    """The address, if requests can go below it. Raises a `UserError` that says what is wrong with it."""
+    shown = hide_password(url)
+    try:
+        parts = urlsplit(url)
+        reachable = parts.scheme in ('http', 'https') and bool(parts.hostname) and parts.port != 0 and ' ' not in url
+    except ValueError as error:
+        raise UserError(f'{where} of {provider!r} is {shown!r}, which is no address: {error}') from None
+    if not (reachable and url.isprintable()):
+        local = url.startswith(('localhost', '127.', '0.0.0.0', '192.168.', '10.'))
+        example = f'http{"" if local else "s"}://{shown}' if '://' not in url else 'https://host/v1'
+        raise UserError(f'{where} of {provider!r} is {shown!r}, which is no http address: write it like {example!r}')
+    if parts.query or parts.fragment:
+        raise UserError(
+            f"{where} of {provider!r} is {shown!r}: paths are added at its end, so it can hold no '?' or '#'. Give a "
+            'query to a client of your own, as its default_query='
+        )
+    if parts.path.endswith('/chat/completions'):
+        raise UserError(f"{where} of {provider!r} is {shown!r}: leave out '/chat/completions', which is added to it")
+    return url
+
+
+def hide_password(url: str) -> str:
+    """The address without the name and the password that may stand before its host."""
+    return re.sub(r'//[^/@?#]*@', '//', url)
 
 
 def infer_provider_class(name: str) -> type[Provider[Any]]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, ClassVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..exceptions import UserError
 from ..profiles import ModelProfile
+from . import check_key, check_url, read_key
 from .openai import NO_KEY, OpenAIProvider
 from .registry import SERVICES, Service
 
@@ -17,9 +18,15 @@ if TYPE_CHECKING:
 
 __all__ = ('CompatibleProvider', 'compatible_class')
 
+OPENAI_HEADERS = ('OpenAI-Organization', 'OpenAI-Project')
+"""What the SDK takes from the environment and is nobody's business but OpenAI's."""
+
 
 class CompatibleProvider(OpenAIProvider):
-    """A service of the registry. Takes what `OpenAIProvider` takes; its address and key variable are its own."""
+    """A service of the registry. Takes what `OpenAIProvider` takes; its address and key variables are its own.
+
+    A `base_url` without a path gets the path that the service's API usually has: `http://gpu-1:11434` is enough.
+    """
 
     service: ClassVar[Service]
     """The service's row."""
@@ -32,28 +39,31 @@ class CompatibleProvider(OpenAIProvider):
         openai_client: AsyncOpenAI | None = None,
         http_client: httpx2.AsyncClient | httpx.AsyncClient | None = None,
     ) -> None:
-        if openai_client is None:
-            base_url = base_url or self._address()
         super().__init__(api_key=api_key, base_url=base_url, openai_client=openai_client, http_client=http_client)
 
-    def _address(self) -> str:
-        """The service's address, or the one in its environment variable."""
+    def _address(self, base_url: str | None) -> str:
+        """Where requests go: as given, as in the environment, or where the service is."""
         service = self.service
-        found = os.environ.get(service.url_variable, '') if service.url_variable else ''
-        if address := found or service.base_url:
-            return address
-        raise UserError(
-            f'Where {service.name!r} is, is not known: set the environment variable {service.url_variable}, or give base_url='
-        )
+        if base_url is not None:
+            return service.with_path(check_url(base_url, where='base_url=', provider=service.name))
+        for variable in service.url_variables:
+            if url := os.environ.get(variable):
+                return service.with_path(check_url(url, where=variable, provider=service.name))
+        return service.address()
 
     def _key(self, api_key: str | None, base_url: str | None) -> str:
-        from . import read_key
-
         service = self.service
-        if not service.needs_key:
-            found = (os.environ.get(name) for name in service.key_variables)
-            return api_key or next((key for key in found if key), NO_KEY)
-        return read_key(api_key, variables=service.key_variables, provider=service.name)
+        if service.needs_key or api_key or any(os.environ.get(variable) for variable in service.key_variables):
+            return read_key(api_key, variables=service.key_variables, provider=service.name)
+        return check_key(NO_KEY, where='api_key=', provider=service.name)
+
+    def _headers(self, sdk: Any) -> dict[str, Any]:
+        return dict.fromkeys(OPENAI_HEADERS, sdk.omit)
+
+    @property
+    def base_url(self) -> str:
+        """Where requests go."""
+        return super().base_url.rstrip('/')
 
     @property
     def name(self) -> str:
@@ -65,9 +75,10 @@ class CompatibleProvider(OpenAIProvider):
         return self.service.profile(model_name)
 
 
+@cache
 def compatible_class(name: str) -> type[CompatibleProvider]:
-    """The provider class of a service of the registry."""
+    """The provider class of a service of the registry that has no module of its own."""
     service = SERVICES[name]
-    title = ''.join(word.capitalize() for word in name.replace('_', '-').split('-'))
-    doc = f'{service.title}, at {service.base_url or "the address that you give"}.'
-    return type(f'{title}Provider', (CompatibleProvider,), {'service': service, '__doc__': doc, '__module__': __name__})
+    title = ''.join(character for character in service.title if character.isalnum())
+    members = {'service': service, '__doc__': f'{service.title}, at {service.base_url}.', '__module__': __name__}
+    return type(f'{title}Provider', (CompatibleProvider,), members)

@@ -1,26 +1,40 @@
-"""One row for each OpenAI-compatible service: its name, where it is, which variable holds its key, how it differs."""
+"""One row for each OpenAI-compatible service: its name, where it is, which variables hold its key, how it differs."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..exceptions import UserError
 from ..profiles import ModelProfile
 from ..profiles.compatible import (
+    alibaba_profile,
+    bedrock_mantle_profile,
     cerebras_profile,
+    crusoe_profile,
     deepseek_profile,
+    fireworks_profile,
+    grok_profile,
+    llamacpp_profile,
     local_profile,
+    moonshotai_profile,
     ollama_profile,
     openrouter_profile,
+    perplexity_profile,
     plain_profile,
+    snowflake_profile,
+    together_profile,
+    vllm_server_profile,
+    zai_profile,
 )
 from . import Provider
 
-__all__ = ('SERVICES', 'Service', 'provider_class')
+__all__ = ('ALIASES', 'SERVICES', 'Service', 'provider_class')
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,61 +46,248 @@ class Service:
     title: str
     """What it calls itself."""
     base_url: str
-    """Where it is; empty where every customer has an address of their own."""
+    """Where it is. Where every customer has an address of their own, a `{word}` stands for what tells them apart."""
     key_variables: tuple[str, ...]
-    """The environment variables that may hold its key; the first is the one to name."""
+    """The environment variables that may hold its key; the first that is set wins."""
     profile: Callable[[str], ModelProfile] = plain_profile
     """What its models can do and its server takes, by the model's name."""
     needs_key: bool = True
     """Whether it wants a key at all."""
-    url_variable: str | None = None
-    """The environment variable that may hold its address."""
+    url_variables: tuple[str, ...] = ()
+    """The environment variables that may hold its address."""
+    place_variables: tuple[str, ...] = ()
+    """The environment variables that may hold what the `{word}` in `base_url` stands for."""
+
+    def address(self, place: str | None = None) -> str:
+        """Where it is; `place` is what the `{word}` in `base_url` stands for."""
+        before, word, after = self._parts()
+        if not word:
+            return self.base_url
+        found = (os.environ.get(variable) for variable in self.place_variables)
+        place = place or next((value for value in found if value), None)
+        if not place:
+            said = ' or '.join(self.place_variables)
+            raise UserError(
+                f'The address of {self.name!r} is not known: set the environment variable {said}, or give {word}= or '
+                'base_url='
+            )
+        return f'{before}{place}{after}'
+
+    def with_path(self, url: str) -> str:
+        """An address of it, with the path that its API has where the address has none."""
+        return url if urlsplit(url).path.strip('/') else url.rstrip('/') + urlsplit(self.base_url).path
+
+    def _parts(self) -> tuple[str, str, str]:
+        before, _, rest = self.base_url.partition('{')
+        word, _, after = rest.partition('}')
+        return before, word, after
 
 
 SERVICES: dict[str, Service] = {
     service.name: service
     for service in (
+        # hosted
+        Service('deepseek', 'DeepSeek', 'https://api.deepseek.com', ('DEEPSEEK_API_KEY',), deepseek_profile),
+        Service(
+            'openrouter',
+            'OpenRouter',
+            'https://openrouter.ai/api/v1',
+            ('OPENROUTER_API_KEY', 'OR_API_KEY'),
+            openrouter_profile,
+        ),
+        Service('grok', 'xAI', 'https://api.x.ai/v1', ('XAI_API_KEY', 'GROK_API_KEY'), grok_profile),
+        Service(
+            'perplexity',
+            'Perplexity',
+            'https://api.perplexity.ai',
+            ('PERPLEXITY_API_KEY', 'PERPLEXITYAI_API_KEY', 'PPLX_API_KEY'),
+            perplexity_profile,
+        ),
+        Service(
+            'together',
+            'Together AI',
+            'https://api.together.xyz/v1',
+            ('TOGETHER_API_KEY', 'TOGETHERAI_API_KEY', 'TOGETHER_AI_API_KEY'),
+            together_profile,
+        ),
+        Service(
+            'fireworks',
+            'Fireworks AI',
+            'https://api.fireworks.ai/inference/v1',
+            ('FIREWORKS_API_KEY', 'FIREWORKS_AI_API_KEY'),
+            fireworks_profile,
+        ),
+        Service('cerebras', 'Cerebras', 'https://api.cerebras.ai/v1', ('CEREBRAS_API_KEY',), cerebras_profile),
+        Service(
+            'moonshotai',
+            'Moonshot AI',
+            'https://api.moonshot.ai/v1',
+            ('MOONSHOTAI_API_KEY', 'MOONSHOT_API_KEY'),
+            moonshotai_profile,
+            url_variables=('MOONSHOTAI_BASE_URL', 'MOONSHOT_BASE_URL', 'MOONSHOT_API_BASE'),
+        ),
+        Service(
+            'zai',
+            'Z.ai',
+            'https://api.z.ai/api/paas/v4',
+            ('ZAI_API_KEY', 'ZHIPUAI_API_KEY'),
+            zai_profile,
+            url_variables=('ZAI_BASE_URL', 'ZAI_API_BASE'),
+        ),
+        Service(
+            'alibaba',
+            'Alibaba Cloud Model Studio',
+            'https://dashscope-intl.aliyuncs.com/compatible-mode/v1',
+            ('ALIBABA_API_KEY', 'DASHSCOPE_API_KEY'),
+            alibaba_profile,
+            url_variables=('ALIBABA_BASE_URL', 'DASHSCOPE_API_BASE'),
+        ),
+        Service('nebius', 'Nebius', 'https://api.tokenfactory.nebius.com/v1', ('NEBIUS_API_KEY',)),
+        Service(
+            'sambanova',
+            'SambaNova',
+            'https://api.sambanova.ai/v1',
+            ('SAMBANOVA_API_KEY',),
+            url_variables=('SAMBANOVA_BASE_URL',),
+        ),
+        Service(
+            'ovhcloud',
+            'OVHcloud',
+            'https://oai.endpoints.kepler.ai.cloud.ovh.net/v1',
+            ('OVHCLOUD_API_KEY', 'OVH_AI_ENDPOINTS_ACCESS_TOKEN'),
+            needs_key=False,  # without one it answers too, a few requests a minute
+        ),
+        Service(
+            'vercel',
+            'Vercel AI Gateway',
+            'https://ai-gateway.vercel.sh/v1',
+            ('AI_GATEWAY_API_KEY', 'VERCEL_AI_GATEWAY_API_KEY', 'VERCEL_OIDC_TOKEN'),
+        ),
+        Service(
+            'github',
+            'GitHub Models',
+            'https://models.github.ai/inference',
+            ('GITHUB_API_KEY', 'GITHUB_TOKEN', 'GH_TOKEN'),
+        ),
+        Service('crusoe', 'Crusoe', 'https://api.inference.crusoecloud.com/v1', ('CRUSOE_API_KEY',), crusoe_profile),
+        Service(
+            'heroku',
+            'Heroku',
+            'https://us.inference.heroku.com/v1',
+            ('HEROKU_INFERENCE_KEY', 'INFERENCE_KEY'),
+            url_variables=('HEROKU_INFERENCE_URL', 'INFERENCE_URL'),
+        ),
+        Service(
+            'snowflake',
+            'Snowflake Cortex',
+            'https://{account}.snowflakecomputing.com/api/v2/cortex/v1',
+            ('SNOWFLAKE_TOKEN', 'SNOWFLAKE_API_KEY', 'SNOWFLAKE_PAT'),
+            snowflake_profile,
+            place_variables=('SNOWFLAKE_ACCOUNT', 'SNOWFLAKE_ACCOUNT_ID'),
+        ),
+        Service(
+            'bedrock-mantle',
+            'Bedrock Mantle',
+            'https://bedrock-mantle.{region_name}.api.aws/v1',
+            ('AWS_BEARER_TOKEN_BEDROCK',),
+            bedrock_mantle_profile,
+            place_variables=('AWS_DEFAULT_REGION', 'AWS_REGION'),
+        ),
+        # on a machine of one's own
         Service(
             'ollama',
             'Ollama',
             'http://localhost:11434/v1',
             ('OLLAMA_API_KEY',),
             ollama_profile,
-            False,
-            'OLLAMA_BASE_URL',
+            needs_key=False,
+            url_variables=('OLLAMA_BASE_URL', 'OLLAMA_API_BASE'),
         ),
-        Service('deepseek', 'DeepSeek', 'https://api.deepseek.com', ('DEEPSEEK_API_KEY',), deepseek_profile),
         Service(
-            'openrouter', 'OpenRouter', 'https://openrouter.ai/api/v1', ('OPENROUTER_API_KEY',), openrouter_profile
+            'lmstudio',
+            'LM Studio',
+            'http://localhost:1234/v1',
+            ('LMSTUDIO_API_KEY', 'LM_STUDIO_API_KEY'),
+            local_profile,
+            needs_key=False,
+            url_variables=('LMSTUDIO_BASE_URL', 'LM_STUDIO_API_BASE'),
         ),
-        Service('grok', 'xAI', 'https://api.x.ai/v1', ('XAI_API_KEY', 'GROK_API_KEY')),
-        Service('perplexity', 'Perplexity', 'https://api.perplexity.ai', ('PERPLEXITY_API_KEY',)),
-        Service('cerebras', 'Cerebras', 'https://api.cerebras.ai/v1', ('CEREBRAS_API_KEY',), cerebras_profile),
-        Service('lmstudio', 'LM Studio', 'http://localhost:1234/v1', ('LMSTUDIO_API_KEY',), local_profile, False),
+        Service(
+            'vllm-server',
+            'vLLM server',
+            'http://localhost:8000/v1',
+            ('VLLM_API_KEY', 'HOSTED_VLLM_API_KEY'),
+            vllm_server_profile,
+            needs_key=False,
+            url_variables=('VLLM_BASE_URL', 'HOSTED_VLLM_API_BASE'),
+        ),
+        Service(
+            'llamacpp',
+            'llama.cpp server',
+            'http://localhost:8080/v1',
+            ('LLAMACPP_API_KEY', 'LLAMA_API_KEY'),
+            llamacpp_profile,
+            needs_key=False,
+            url_variables=('LLAMACPP_BASE_URL',),
+        ),
     )
 }
 """The services by name."""
 
+ALIASES: dict[str, str] = {
+    'ai-gateway': 'vercel',
+    'dashscope': 'alibaba',
+    'fireworks-ai': 'fireworks',
+    'github-models': 'github',
+    'llama.cpp': 'llamacpp',
+    'lm-studio': 'lmstudio',
+    'moonshot': 'moonshotai',
+    'together-ai': 'together',
+    'vllm': 'vllm-server',
+    'x-ai': 'grok',
+    'xai': 'grok',
+    'z-ai': 'zai',
+    'z.ai': 'zai',
+}
+"""Other names that services are called by."""
+
 PROVIDERS: dict[str, tuple[str, str]] = {
     'openai': ('openai', 'OpenAIProvider'),
     'anthropic': ('anthropic', 'AnthropicProvider'),
+    'alibaba': ('alibaba', 'AlibabaProvider'),
+    'bedrock-mantle': ('bedrock_mantle', 'BedrockMantleProvider'),
+    'cerebras': ('cerebras', 'CerebrasProvider'),
+    'crusoe': ('crusoe', 'CrusoeProvider'),
     'deepseek': ('deepseek', 'DeepSeekProvider'),
+    'fireworks': ('fireworks', 'FireworksProvider'),
+    'github': ('github', 'GitHubProvider'),
+    'grok': ('grok', 'GrokProvider'),
+    'heroku': ('heroku', 'HerokuProvider'),
+    'moonshotai': ('moonshotai', 'MoonshotAIProvider'),
+    'nebius': ('nebius', 'NebiusProvider'),
     'ollama': ('ollama', 'OllamaProvider'),
     'openrouter': ('openrouter', 'OpenRouterProvider'),
-    'cerebras': ('cerebras', 'CerebrasProvider'),
+    'ovhcloud': ('ovhcloud', 'OVHcloudProvider'),
+    'perplexity': ('perplexity', 'PerplexityProvider'),
+    'sambanova': ('sambanova', 'SambaNovaProvider'),
+    'snowflake': ('snowflake', 'SnowflakeProvider'),
+    'together': ('together', 'TogetherProvider'),
+    'vercel': ('vercel', 'VercelProvider'),
+    'zai': ('zai', 'ZaiProvider'),
 }
 """The providers that have a module and a class of their own: the name to both."""
 
 
 def provider_class(name: str) -> type[Provider[Any]]:
     """The class of the provider with this name. Raises `UserError` with the nearest names where there is none."""
+    name = ALIASES.get(name, name)
     if name in PROVIDERS:
         module, class_name = PROVIDERS[name]
-        return getattr(import_module(f'.{module}', __package__), class_name)
+        found: type[Provider[Any]] = getattr(import_module(f'.{module}', __package__), class_name)
+        return found
     if name in SERVICES:
         from .compatible import compatible_class
 
         return compatible_class(name)
-    names = [*PROVIDERS, *SERVICES]
-    near = ' or '.join(repr(match) for match in get_close_matches(name, names, 2))
+    near = ' or '.join(repr(match) for match in get_close_matches(name, [*PROVIDERS, *SERVICES, *ALIASES], 2))
     raise UserError(f'There is no provider {name!r}{f"; did you mean {near}?" if near else ""}')
