@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -61,6 +62,8 @@ GUESSES: tuple[tuple[str, str], ...] = (
     ('deepseek', 'deepseek'),
     ('grok', 'grok'),
     ('sonar', 'perplexity'),
+    ('kimi', 'moonshotai'),
+    ('glm', 'zai'),
     ('llama', 'ollama'),
     ('qwen', 'ollama'),
 )
@@ -86,6 +89,8 @@ KnownModelName = Literal[
     'openrouter:anthropic/claude-sonnet-4.5',
     'grok:grok-4',
     'perplexity:sonar-pro',
+    'moonshotai:kimi-k2.6',
+    'zai:glm-4.7',
     'test',
 ]
 """Names that type checkers and editors complete. Any other name works as well."""
@@ -103,27 +108,27 @@ def build_model(text: str, options: dict[str, Any]) -> Model:
     name = _name(prefix)
     if name.extra:
         import_extra(name.extra, extra=name.extra, what=f'The prefix {prefix!r}')
-    model: Any = getattr(import_module(f'.{name.module}', __package__), name.model)
+    model: Callable[..., Model] = getattr(import_module(f'.{name.module}', __package__), name.model)
     provider = {} if name.provider is None else {'provider': name.provider}
     return model(model_name, **{**provider, **options})
 
 
 def _name(prefix: str) -> Name:
-    from ..providers.registry import SERVICES
+    from ..providers.registry import ALIASES, SERVICES
 
     if prefix in NAMES:
         return NAMES[prefix]
-    if prefix in SERVICES:
-        return Name('openai', 'OpenAIChatModel', prefix, 'openai')
-    near = ' or '.join(repr(match) for match in get_close_matches(prefix, [*NAMES, *SERVICES, 'test'], 2))
+    if (service := ALIASES.get(prefix, prefix)) in SERVICES:
+        return Name('openai', 'OpenAIChatModel', service, 'openai')
+    near = ' or '.join(repr(match) for match in get_close_matches(prefix, [*NAMES, *SERVICES, *ALIASES, 'test'], 2))
     known = ', '.join(sorted({*NAMES, *SERVICES}))
     raise UserError(f'There is no model prefix {prefix!r}; {f"did you mean {near}?" if near else f"known are {known}"}')
 
 
 def _no_prefix(text: str, prefix: str) -> str:
-    from ..providers.registry import SERVICES
+    from ..providers.registry import ALIASES, SERVICES
 
-    if prefix in NAMES or prefix in SERVICES:
+    if prefix in NAMES or prefix in SERVICES or prefix in ALIASES:
         return f'{text!r} names no model: write {prefix + ":<model name>"!r}'
     guess = next((known for start, known in GUESSES if text.lower().startswith(start)), None)
     near = get_close_matches(text, ['test', *NAMES, *SERVICES], 1)
