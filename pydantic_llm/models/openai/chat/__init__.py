@@ -1,4 +1,4 @@
-"""The Chat Completions API. https://platform.openai.com/docs/api-reference/chat
+"""The Chat Completions API (https://platform.openai.com/docs/api-reference/chat).
 
 Read `model` (the card), `encode` (messages to body), `decode` (body or chunks to parts), `serve` (the same from the
 server's side). `settings` names the knobs. In which ways servers differ is said by `profiles.openai`.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, assert_never
+from typing import Any, assert_never, cast
 
 from ....exceptions import UserError
 from ....messages import (
@@ -67,7 +67,7 @@ def encode_file(file: MultiModalContent, profile: OpenAIModelProfile, system: st
             return {'type': 'video_url', 'video_url': {'url': url}}
         case BinaryContent() if file.is_video and profile.openai_video_url:
             return {'type': 'video_url', 'video_url': {'url': file.data_uri}}
-        case ImageUrl() | AudioUrl() | DocumentUrl() | VideoUrl() | BinaryContent() | UploadedFile():
+        case AudioUrl() | DocumentUrl() | VideoUrl() | BinaryContent() | UploadedFile():
             raise UserError(f'{system!r} cannot take {file!r}: its Chat Completions API has no such content')
         case _:
             assert_never(file)
@@ -108,4 +108,5 @@ def flatten(message: Json) -> Json:
     content = message.get('content')
     if not isinstance(content, list):
         return message
-    return {**message, 'content': '\n'.join(part['text'] for part in content)}
+    parts = cast('list[Json]', content)
+    return {**message, 'content': '\n'.join(part['text'] for part in parts)}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, assert_never
+
+from pydantic_core import to_json
 
 from ....messages import (
     FilePart,
@@ -33,7 +35,7 @@ def encode(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
     """The body of a request."""
     body: Json = {'model': request.model_name, 'messages': list(encode_messages(request, profile))}
     body.update(encode_tools(request, profile))
-    body.update(encode_output(request))
+    body.update(encode_output(request, profile))
     body.update(encode_settings(request, profile))
     if request.stream:
         body['stream'] = True
@@ -47,13 +49,13 @@ def encode(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
 
 def encode_messages(request: PreparedRequest, profile: OpenAIModelProfile) -> Iterator[Json]:
     """The messages: instructions come after the system prompts that begin the conversation."""
-    instructions = [{'role': profile.openai_system_prompt_role, 'content': text} for text in request.instructions]
-    for message in _turns(request, profile):
-        if instructions and message['role'] != profile.openai_system_prompt_role:
-            yield from (_finished(each, profile) for each in instructions)
-            instructions = []
+    turns = list(_turns(request, profile))
+    start = next((index for index, turn in enumerate(turns) if turn['role'] != 'system'), len(turns))
+    system = [*turns[:start], *({'role': 'system', 'content': text} for text in request.instructions)]
+    if profile.openai_joins_system_messages and len(system) > 1:
+        system = [{'role': 'system', 'content': '\n\n'.join(turn['content'] for turn in system)}]
+    for message in (*system, *turns[start:]):
         yield _finished(message, profile)
-    yield from (_finished(each, profile) for each in instructions)
 
 
 def _turns(request: PreparedRequest, profile: OpenAIModelProfile) -> Iterator[Json]:
@@ -70,10 +72,23 @@ def _turns(request: PreparedRequest, profile: OpenAIModelProfile) -> Iterator[Js
 
 def _finished(message: Json, profile: OpenAIModelProfile) -> Json:
     """A message as the server wants its roles and its content."""
-    conversions = profile.openai_role_conversions
-    if conversions and message['role'] in conversions:
-        message = {**message, 'role': conversions[message['role']]}
+    if message['role'] == 'system':
+        message = {**message, 'role': profile.openai_system_prompt_role}
+    if conversions := profile.openai_role_conversions:
+        message = _converted(message, conversions)
     return flatten(message) if profile.openai_flatten_content else message
+
+
+def _converted(message: Json, conversions: Mapping[str, str]) -> Json:
+    """A message under another role. Where there are no tool messages, calls are told in words, and need no ids."""
+    role = message['role']
+    if 'tool' in conversions and (calls := message.get('tool_calls')):
+        told = to_json([call['function'] for call in calls]).decode()
+        said = [message['content'], f'Calling tools: {told}'] if message['content'] else [f'Calling tools: {told}']
+        message = {key: value for key, value in message.items() if key != 'tool_calls'} | {'content': '\n'.join(said)}
+    if role == 'tool' and role in conversions:
+        message = {key: value for key, value in message.items() if key != 'tool_call_id'}
+    return {**message, 'role': conversions.get(role, role)}
 
 
 def encode_request(message: ModelRequest, request: PreparedRequest, profile: OpenAIModelProfile) -> Iterator[Json]:
@@ -93,7 +108,7 @@ def encode_request_part(
     """The message of one part."""
     match part:
         case SystemPromptPart(content=content):
-            yield {'role': profile.openai_system_prompt_role, 'content': content}
+            yield {'role': 'system', 'content': content}
         case UserPromptPart(content=str() as content):
             yield {'role': 'user', 'content': content}
         case UserPromptPart(content=content):

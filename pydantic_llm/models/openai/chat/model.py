@@ -80,7 +80,7 @@ def chosen_provider(provider: Provider[Any] | str, api_key: str | None) -> Provi
     if isinstance(provider, Provider):
         if api_key is not None:
             raise_both()
-        return provider  # pyright: ignore[reportUnknownVariableType] -- the client's type is the caller's
+        return provider
     return infer_provider_class(provider)(**({} if api_key is None else {'api_key': api_key}))
 
 

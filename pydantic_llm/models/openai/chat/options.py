@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, assert_never
+from json import dumps
+from typing import Any, assert_never, cast
 
 from ....constraints import Choice, Constraint, Grammar, JsonSchema, Regex
 from ....exceptions import UserError
@@ -14,11 +15,8 @@ from .settings import OWN_SETTINGS, SETTINGS
 
 Json = dict[str, Any]
 
-EFFORTS: dict[ThinkingLevel, str] = {True: 'medium'}
-"""What a level of `thinking` is called, where it is not called what it is."""
-
-REASONING_EFFORTS: dict[ThinkingLevel, str] = {True: 'medium', 'minimal': 'low', 'xhigh': 'high'}
-"""The same, for OpenRouter."""
+SCALE = ('minimal', 'low', 'medium', 'high', 'xhigh', 'max')
+"""Efforts, from the least to the most."""
 
 
 def encode_tools(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
@@ -59,7 +57,7 @@ def encode_tool_choice(choice: Any, request: PreparedRequest, profile: OpenAIMod
     match choice:
         case 'auto' | 'none':
             return choice
-        case _ if not profile.openai_forces_tools:
+        case _ if not _can_force(request, profile):
             if 'tool_choice' in request.settings:
                 raise UserError(f'{request.model_name!r} cannot be made to call a tool (tool_choice={choice!r})')
             return 'auto'
@@ -72,7 +70,14 @@ def encode_tool_choice(choice: Any, request: PreparedRequest, profile: OpenAIMod
             return {'type': 'allowed_tools', 'allowed_tools': {'mode': 'required', 'tools': tools}}
 
 
-def encode_output(request: PreparedRequest) -> Json:
+def _can_force(request: PreparedRequest, profile: OpenAIModelProfile) -> bool:
+    """Whether the model can be made to call a tool in this request."""
+    if profile.openai_forces_tools == 'without_thinking':
+        return request.settings.get('thinking') is False
+    return profile.openai_forces_tools
+
+
+def encode_output(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
     """What the answer is held to."""
     output = request.parameters.output_object
     match request.parameters.output_mode:
@@ -80,7 +85,7 @@ def encode_output(request: PreparedRequest) -> Json:
             schema: Json = {'name': output.name or OUTPUT_NAME, 'schema': output.json_schema}
             if output.description:
                 schema['description'] = output.description
-            if output.strict is not None and request.profile.json_schema_transformer is not None:
+            if output.strict is not None and profile.openai_strict_tools:
                 schema['strict'] = output.strict
             return {'response_format': {'type': 'json_schema', 'json_schema': schema}}
         case 'prompted' if request.profile.supports_json_object_output:
@@ -92,16 +97,26 @@ def encode_output(request: PreparedRequest) -> Json:
 def encode_settings(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
     """The settings that go into the body."""
     body = dict(profile.openai_always_sends or {}) | encode_thinking(request, profile)
-    if body.get('reasoning_effort', 'none') != 'none' and profile.openai_reasoning == 'on_request':
-        for name in SAMPLING & request.settings.keys():
-            request.leave_out(name, f'{request.model_name!r} does not take it while it reasons')
+    _leave_out_sampling(request, profile, body.get('reasoning_effort'))
+    if 'constraint' in request.settings:
+        body |= encode_constraint(request.settings['constraint'], request, profile)
     settings: Json = dict(request.settings)
     body |= {wire: settings[name] for name, wire in (SETTINGS | OWN_SETTINGS).items() if name in settings}
     if 'max_tokens' in settings:
         body[profile.openai_max_tokens_field] = settings['max_tokens']
-    if 'constraint' in settings:
-        body |= encode_constraint(settings['constraint'])
     return body
+
+
+def _leave_out_sampling(request: PreparedRequest, profile: OpenAIModelProfile, effort: str | None) -> None:
+    """Leave out what OpenAI refuses while a model reasons, where it does so in this request."""
+    effort = cast('Json', request.settings).get('openai_reasoning_effort', effort)
+    reasons = profile.openai_reasoning == 'by_default' or (profile.openai_reasoning == 'on_request' and effort)
+    if reasons and effort != 'none':
+        for name in sorted(SAMPLING & request.settings.keys()):
+            request.leave_out(name, f'{request.model_name!r} does not take it while it reasons')
+
+
+# ---------------------------------------------------------------------- thinking
 
 
 def encode_thinking(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
@@ -113,34 +128,91 @@ def encode_thinking(request: PreparedRequest, profile: OpenAIModelProfile) -> Js
     if not profile.supports_thinking:
         request.leave_out('thinking', f'{request.model_name!r} cannot be told to think')
         return {}
+    return encode_no_thinking(request, profile) if level is False else encode_more_thinking(level, settings, profile)
+
+
+def encode_more_thinking(level: ThinkingLevel, settings: Json, profile: OpenAIModelProfile) -> Json:
+    """The fields that make the model think."""
+    effort = nearest_effort('medium' if level is True else str(level), profile.openai_thinking_efforts)
+    beside = {'reasoning_effort': effort} if effort else {}
     match profile.openai_thinking_setting:
+        case 'reasoning_effort':
+            return beside
         case 'reasoning':
-            effort = REASONING_EFFORTS.get(level, level)
-            return {'reasoning': {'effort': effort, 'enabled': True} if level else {'effort': 'none'}}
+            return {'reasoning': {'effort': effort, 'enabled': True}}
+        case 'reasoning.effort':
+            # Cortex sends Claude a temperature of its own, with which it does not think.
+            return {'reasoning': {'effort': effort}, 'temperature': settings.get('temperature', 1)}
         case 'thinking':
-            always = (profile.openai_always_sends or {}).get('thinking', {})
-            return {'thinking': {**always, 'type': 'enabled' if level else 'disabled'}}
-        case 'reasoning_effort' if level is not False:
-            return {'reasoning_effort': EFFORTS.get(level, level)}
+            return {'thinking': {**_always(profile), 'type': 'enabled'}, **({} if level is True else beside)}
+        case 'enable_thinking':
+            return {'enable_thinking': True}
+        case _:
+            assert_never(profile.openai_thinking_setting)
+
+
+def encode_no_thinking(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
+    """The fields that keep the model from thinking; where it always does, those that keep it short."""
+    match profile.openai_thinking_setting:
+        case _ if profile.thinking_always_enabled:
+            return _least_thinking(request, profile)
+        case 'reasoning':
+            return {'reasoning': {'effort': 'none'}}
+        case 'reasoning.effort':
+            return {}
+        case 'thinking':
+            return {'thinking': {**_always(profile), 'type': 'disabled'}}
+        case 'enable_thinking':
+            return {'enable_thinking': False}
         case 'reasoning_effort' if profile.openai_thinking_off:
             return {'reasoning_effort': profile.openai_thinking_off}
+        case 'reasoning_effort':
+            return _least_thinking(request, profile)
         case _:
-            request.leave_out('thinking', f'{request.model_name!r} cannot stop thinking')
-            return {}
+            assert_never(profile.openai_thinking_setting)
 
 
-def encode_constraint(constraint: Constraint) -> Json:
-    """What the answer must look like, for servers of vLLM and llama.cpp."""
-    match constraint:
-        case JsonSchema(json_schema=schema):
+def _least_thinking(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
+    if not profile.openai_thinking_efforts:
+        request.leave_out('thinking', f'{request.model_name!r} cannot stop thinking')
+        return {}
+    least = profile.openai_thinking_efforts[0]
+    request.note(f'{request.model_name!r} cannot stop thinking, and was asked to do so as little as it can ({least!r})')
+    return {'reasoning_effort': least}
+
+
+def _always(profile: OpenAIModelProfile) -> Json:
+    always: Json = (profile.openai_always_sends or {}).get('thinking', {})
+    return always
+
+
+def nearest_effort(wanted: str, known: tuple[str, ...]) -> str | None:
+    """The effort to ask for: the wanted one, or the one nearest to it; of two, the greater."""
+    place = SCALE.index(wanted)
+    ranked = sorted(known, key=lambda effort: (abs(SCALE.index(effort) - place), -SCALE.index(effort)))
+    return ranked[0] if ranked else None
+
+
+# ---------------------------------------------------------------------- constraints
+
+
+def encode_constraint(constraint: Constraint, request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
+    """What the answer must look like, as far as the server can be told."""
+    match constraint, profile.openai_constraints:
+        case JsonSchema(json_schema=schema), _ if profile.supports_json_schema_output:
             return {'response_format': {'type': 'json_schema', 'json_schema': {'name': OUTPUT_NAME, 'schema': schema}}}
-        case Regex(pattern=pattern):
+        case Regex(pattern=pattern), 'vllm':
             return {'structured_outputs': {'regex': pattern}}
-        case Choice(choices=choices):
+        case Choice(choices=choices), 'vllm':
             return {'structured_outputs': {'choice': list(choices)}}
-        case Grammar(grammar=grammar, syntax='gbnf'):
-            return {'grammar': grammar}
-        case Grammar(grammar=grammar):
+        case Choice(choices=choices), 'llamacpp':
+            return {'grammar': f'root ::= {" | ".join(dumps(choice, ensure_ascii=False) for choice in choices)}'}
+        case Grammar(grammar=grammar), 'vllm':
             return {'structured_outputs': {'grammar': grammar}}
+        case Grammar(grammar=grammar, syntax='gbnf'), 'llamacpp':
+            return {'grammar': grammar}
         case _:
-            assert_never(constraint)
+            request.leave_out(
+                'constraint', f'{request.system!r} cannot hold {request.model_name!r} to a {constraint.kind}'
+            )
+            return {}
