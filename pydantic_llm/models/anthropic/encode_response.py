@@ -1,0 +1,153 @@
+"""A past answer of the model's → content blocks of the assistant's turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, assert_never
+
+from ...exceptions import UnexpectedModelBehavior
+from ...messages import (
+    BaseToolCallPart,
+    FilePart,
+    ModelMessage,
+    ModelResponse,
+    NativeToolCallPart,
+    NativeToolReturnPart,
+    RetryPromptPart,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolReturnPart,
+)
+from ...messages.response import ModelResponsePart
+from .content import text
+from .decode import REDACTED
+from .native_tools import encode_call, encode_return, opaque_block
+
+Json = dict[str, Any]
+
+INVALID = 'invalid_json'
+"""Where the arguments of a call stand that are no object, since the API takes nothing else."""
+
+
+@dataclass(slots=True)
+class Past:
+    """What must be known to send past answers back."""
+
+    system: str
+    """The vendor's name; what others made loses its signatures, and their own tools' parts."""
+    thinking_tags: tuple[str, str]
+    """What stands around thoughts that are sent as text."""
+    tools: frozenset[str]
+    """The names of the tools that the request defines."""
+    advisor: bool = False
+    """Whether the request defines the advisor, without which the API refuses its blocks."""
+    answered: frozenset[str] = frozenset()
+    """The ids of the calls of Anthropic's own tools that have a result, or may still get one."""
+    notes: dict[str, None] = field(default_factory=dict[str, None])
+    """What was left out or changed, a sentence each."""
+
+    def look_at(self, messages: Sequence[ModelMessage]) -> None:
+        """Find out which calls of Anthropic's own tools may be sent: one that stays without a result is refused."""
+        responses = [message for message in messages if isinstance(message, ModelResponse)]
+        returned = {
+            part.tool_call_id
+            for response in responses
+            for part in response.parts
+            if isinstance(part, NativeToolReturnPart)
+        }
+        if responses and _goes_on(messages):
+            returned |= {part.tool_call_id for part in responses[-1].parts if isinstance(part, NativeToolCallPart)}
+        self.answered = frozenset(returned)
+
+
+def _goes_on(messages: Sequence[ModelMessage]) -> bool:
+    """Whether the model takes its last turn up again, having paused or waited for tools of ours."""
+    last = messages[-1]
+    if isinstance(last, ModelResponse):
+        return True
+    follows = len(messages) > 1 and isinstance(messages[-2], ModelResponse)
+    return follows and all(_answers_a_call(part) for part in last.parts)
+
+
+def _answers_a_call(part: object) -> bool:
+    return isinstance(part, ToolReturnPart) or (isinstance(part, RetryPromptPart) and part.tool_name is not None)
+
+
+def encode_response(message: ModelResponse, past: Past) -> list[Json]:
+    """The blocks of an answer, in the order that they came in."""
+    return [block for part in message.parts for block in encode_part(part, past)]
+
+
+def encode_part(part: ModelResponsePart, past: Past) -> Iterator[Json]:
+    """The block for one part; none for what cannot be said here."""
+    match part:
+        case TextPart():
+            yield from _cited(part, past)
+        case ThinkingPart():
+            yield from _thoughts(part, past)
+        case ToolCallPart():
+            yield encode_tool_call(part)
+        case NativeToolCallPart() | NativeToolReturnPart():
+            yield from _native(part, past)
+        case FilePart():
+            past.notes['a file that a model made was left out: the Messages API has no place for it in an answer'] = (
+                None
+            )
+        case _:
+            assert_never(part)
+
+
+def _cited(part: TextPart, past: Past) -> Iterator[Json]:
+    for block in text(part.content):
+        if part.provider_name == past.system and (citations := (part.provider_details or {}).get('citations')):
+            block['citations'] = citations
+        yield block
+
+
+def _thoughts(part: ThinkingPart, past: Past) -> Iterator[Json]:
+    if part.provider_name == past.system and part.signature:
+        yield encode_thoughts(part)
+    elif part.content:
+        past.notes['thoughts without a signature of this vendor were sent as text between tags'] = None
+        start, end = past.thinking_tags
+        yield {'type': 'text', 'text': f'{start}\n{part.content}\n{end}'}
+
+
+def encode_thoughts(part: ThinkingPart) -> Json:
+    """The block of thoughts, as it came."""
+    if part.id == REDACTED:
+        return {'type': REDACTED, 'data': part.signature}
+    return {'type': 'thinking', 'thinking': part.content, 'signature': part.signature or ''}
+
+
+def encode_tool_call(part: ToolCallPart) -> Json:
+    """The block of a call of ours."""
+    block: Json = {'type': 'tool_use', 'id': part.tool_call_id, 'name': part.tool_name, 'input': arguments(part)}
+    details = part.provider_details or {}
+    names = {'anthropic_caller': 'caller', 'toolset_name': 'toolset_name'}
+    return block | {wire: details[name] for name, wire in names.items() if name in details}
+
+
+def arguments(part: BaseToolCallPart) -> Json:
+    """The arguments as an object; a model that wrote none gets its own words back, to learn from the tool's answer."""
+    try:
+        return part.args_as_dict()
+    except UnexpectedModelBehavior:
+        return {INVALID: part.args}
+
+
+def _native(part: NativeToolCallPart | NativeToolReturnPart, past: Past) -> Iterator[Json]:
+    if part.provider_name != past.system:
+        past.notes["what other vendors' own tools did was left out"] = None
+    elif part.tool_name == 'advisor' and not past.advisor:
+        past.notes['what the advisor said was left out: the request does not define the advisor'] = None
+    elif (block := opaque_block(part)) is not None:
+        yield dict(block)
+    elif isinstance(part, NativeToolReturnPart):
+        yield encode_return(part, past.tools)
+    elif part.tool_call_id in past.answered:
+        yield encode_call(part, arguments(part))
+    else:
+        past.notes[f'a call of {part.tool_name!r} without a result was left out'] = None

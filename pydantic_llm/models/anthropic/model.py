@@ -1,0 +1,95 @@
+"""`POST /v1/messages`: the card."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ...exceptions import UserError
+from ...messages import DocumentUrl, FileUrl
+from ...messages.content import is_text
+from ...profiles import ModelProfileSpec
+from ...profiles.anthropic import AnthropicModelProfile
+from ...providers import Provider, infer_provider_class
+from ...transport import Call
+from .._draft import ResponseDraft
+from .._prepare import PreparedRequest
+from .._wire import Json, WireModel
+from . import decode, encode
+from .options import betas
+from .settings import SUPPORTED, AnthropicModelSettings
+
+BETAS = 'anthropic-beta'
+"""The header that names betas, with commas between them."""
+
+
+class AnthropicModel(WireModel):
+    """A model behind the Messages API, Anthropic's or any other server's.
+
+    `provider` is a `Provider` or the name of one; `api_key` is a shortcut for the provider's. Raises `UserError` where
+    the key is missing.
+    """
+
+    supported_settings = SUPPORTED
+    settings_prefix = 'anthropic_'
+    api_name = 'a message'
+
+    def __init__(
+        self,
+        model_name: str,
+        *,
+        provider: Provider[Any] | str = 'anthropic',
+        api_key: str | None = None,
+        settings: AnthropicModelSettings | None = None,
+        profile: ModelProfileSpec | None = None,
+    ) -> None:
+        super().__init__(model_name, provider=chosen_provider(provider, api_key), settings=settings, profile=profile)
+
+    @property
+    def anthropic_profile(self) -> AnthropicModelProfile:
+        """What the model can do."""
+        profile = self.profile
+        if isinstance(profile, AnthropicModelProfile):
+            return profile
+        return AnthropicModelProfile().merge(profile.what_is_set())
+
+    def path(self, request: PreparedRequest) -> str:
+        """Where the request goes."""
+        return '/v1/messages'
+
+    def encode(self, request: PreparedRequest) -> Json:
+        """The request's body."""
+        return encode.encode(request, self.anthropic_profile)
+
+    def decode(self, body: Json, draft: ResponseDraft) -> None:
+        """Read a whole answer."""
+        decode.decode(body, draft)
+
+    def decode_event(self, event: Json, draft: ResponseDraft) -> None:
+        """Read an event."""
+        decode.decode_event(event, draft)
+
+    def headers(self, request: PreparedRequest) -> dict[str, str]:
+        """The betas that the request takes part in."""
+        return {BETAS: ','.join(names)} if (names := betas(request, self.anthropic_profile)) else {}
+
+    def must_download(self, url: FileUrl) -> bool:
+        """The API reads images and PDF by their address. Text must be sent, and what is not known may be text."""
+        return isinstance(url, DocumentUrl) and (url.media_type is None or is_text(url.media_type))
+
+    def _call(self, request: PreparedRequest) -> Call:
+        """The request as bytes; betas among `extra_headers` join the others instead of taking their place."""
+        call = super()._call(request)
+        extra = [value for name, value in call.headers.items() if name.lower() == BETAS]
+        names = [name.strip() for value in (*self.headers(request).values(), *extra) for name in value.split(',')]
+        others = {name: value for name, value in call.headers.items() if name.lower() != BETAS}
+        return replace(call, headers={**others, BETAS: ','.join(dict.fromkeys(names))}) if names else call
+
+
+def chosen_provider(provider: Provider[Any] | str, api_key: str | None) -> Provider[Any]:
+    """The provider that a model is given, by value or by name."""
+    if not isinstance(provider, Provider):
+        return infer_provider_class(provider)(**({} if api_key is None else {'api_key': api_key}))
+    if api_key is not None:
+        raise UserError('api_key= and a ready provider= do not go together: give the key to the provider')
+    return provider
