@@ -250,7 +250,9 @@ class FallbackExceptionGroup(LLMError, ExceptionGroup[Exception]):
     def __init__(self, message: str, exceptions: Sequence[Exception]) -> None:
         super().__init__(message, exceptions)
 
-    def derive(self, excs: Sequence[Exception]) -> FallbackExceptionGroup:  # pyright: ignore[reportIncompatibleMethodOverride] -- the base is generic in the exception
+    def derive(  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride] -- the base gives any group
+        self, excs: Sequence[Exception], /
+    ) -> FallbackExceptionGroup:
         """A group with the same message over some of the errors, as `except*` asks for."""
         return FallbackExceptionGroup(self.message, excs)
 

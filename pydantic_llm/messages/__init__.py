@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Discriminator, TypeAdapter
+from pydantic import ConfigDict, Discriminator, TypeAdapter
 
 from .content import (
     AudioUrl,
@@ -107,5 +107,12 @@ __all__ = (
 ModelMessage = Annotated[ModelRequest | ModelResponse, Discriminator('kind')]
 """One turn of a conversation."""
 
-ModelMessagesTypeAdapter: TypeAdapter[list[ModelMessage]] = TypeAdapter(list[ModelMessage])
-"""Reads and writes a history: `validate_json`, `dump_json`, `validate_python`, `dump_python`."""
+ModelMessagesTypeAdapter: TypeAdapter[list[ModelMessage]] = TypeAdapter(
+    list[ModelMessage],
+    config=ConfigDict(ser_json_bytes='base64', val_json_bytes='base64', ser_json_inf_nan='strings', defer_build=True),
+)
+"""Reads and writes a history: `validate_json`, `dump_json`, `validate_python`, `dump_python`.
+
+It also reads histories that pydantic-ai stored: kinds of parts that are not ours become the ones that say the same, and
+what no model reads is left out. Raises pydantic's `ValidationError` for a kind that it does not know.
+"""

@@ -25,8 +25,8 @@ def new_tool_call_id() -> str:
 def is_default(field: Field[Any], value: object) -> bool:
     """Whether a field still has the value that its class gives it."""
     if field.default is not MISSING:
-        return value is field.default or bool(value == field.default)
-    return field.default_factory is not MISSING and value in ({}, [])
+        return value is field.default or (type(value) is type(field.default) and bool(value == field.default))
+    return type(value) in (dict, list) and not value and field.default_factory is not MISSING
 
 
 def repr_of_what_is_set(self: _Dataclass) -> str:

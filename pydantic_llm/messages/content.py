@@ -1,4 +1,4 @@
-"""What a user can send beside plain text: files by URL, files as bytes, files that a vendor already holds, cache points."""
+"""What a user can send beside text: files by URL, files as bytes, files that a vendor already holds, cache points."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mimetypes import guess_type
 from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from pydantic import BeforeValidator, Discriminator, PlainSerializer
 from pydantic.dataclasses import dataclass
@@ -169,7 +169,10 @@ class VideoUrl(FileUrl):
 def _bytes_from_base64(value: object) -> object:
     if not isinstance(value, str):
         return value
-    return base64.b64decode(value.replace('-', '+').replace('_', '/'))
+    try:
+        return base64.b64decode(value.replace('-', '+').replace('_', '/'), validate=True)
+    except ValueError as error:
+        raise ValueError(f'the data is not base64: {error}') from error
 
 
 def _bytes_to_base64(value: bytes) -> str:
@@ -218,7 +221,8 @@ class BinaryContent:
         head, comma, data = data_uri.partition(',')
         if not (comma and head.startswith('data:') and head.endswith(';base64')):
             raise ValueError(f"A data URI starts with 'data:<media type>;base64,', not with {data_uri[:40]!r}")
-        return cls(base64.b64decode(data), media_type=head.removeprefix('data:').partition(';')[0])
+        media_type = head.removeprefix('data:').partition(';')[0] or 'text/plain'
+        return cls(base64.b64decode(unquote_to_bytes(data), validate=True), media_type=media_type)
 
     @property
     def base64(self) -> str:

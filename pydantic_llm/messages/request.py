@@ -7,21 +7,14 @@ from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BeforeValidator, Discriminator, TypeAdapter
-from pydantic_core import ErrorDetails, to_json
+from pydantic import Discriminator, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic_core import ErrorDetails, PydanticSerializationError, to_json, to_jsonable_python
 
+from ..exceptions import UserError
+from ._stored import read_request
+from ._tool_files import FILES, with_digests, with_files
 from ._value import new_tool_call_id, now, repr_of_what_is_set
-from .content import (
-    FILE_KINDS,
-    AudioUrl,
-    BinaryContent,
-    DocumentUrl,
-    ImageUrl,
-    MultiModalContent,
-    UploadedFile,
-    UserContent,
-    VideoUrl,
-)
+from .content import MultiModalContent, UserContent
 
 __all__ = (
     'ModelRequest',
@@ -33,23 +26,7 @@ __all__ = (
     'UserPromptPart',
 )
 
-_FILES = (ImageUrl, AudioUrl, DocumentUrl, VideoUrl, BinaryContent, UploadedFile)
-_file_adapter: TypeAdapter[MultiModalContent] = TypeAdapter(MultiModalContent)
-
-
-def _revive_files(value: Any) -> Any:
-    """Turn the JSON form of a file inside a tool's return value back into the file."""
-    if isinstance(value, dict):
-        mapping = cast('dict[Any, Any]', value)
-        if mapping.get('kind') in FILE_KINDS:
-            return _file_adapter.validate_python(mapping)
-        return {key: _revive_files(item) for key, item in mapping.items()}
-    if isinstance(value, list):
-        return [_revive_files(item) for item in cast('list[Any]', value)]
-    return value
-
-
-ToolReturnContent = Annotated[Any, BeforeValidator(_revive_files)]
+ToolReturnContent = Any
 """What a tool returned: anything that can be written as JSON, and files."""
 
 
@@ -146,29 +123,49 @@ class ToolReturnPart:
 
     def model_response_str(self) -> str:
         """The content as the text that a model reads: a string as it is, anything else as JSON."""
-        if isinstance(self.content, str):
-            return self.content
-        return to_json(self.content).decode()
+        content: object = self.content
+        if isinstance(content, str):
+            return content
+        try:
+            return to_json(content, bytes_mode='base64', inf_nan_mode='strings').decode()
+        except (PydanticSerializationError, ValueError) as error:
+            raise self._not_json(error) from error
 
     def model_response_object(self) -> dict[str, Any]:
         """The content as a JSON object; what is no object is put under `return_value`."""
-        if isinstance(self.content, Mapping):
-            return dict(cast('Mapping[str, Any]', self.content))
-        return {'return_value': self.content}
+        content: object = self.content
+        try:
+            value = to_jsonable_python(content, bytes_mode='base64', inf_nan_mode='strings')
+        except (PydanticSerializationError, ValueError) as error:
+            raise self._not_json(error) from error
+        return cast('dict[str, Any]', value) if isinstance(value, dict) else {'return_value': value}
+
+    def _not_json(self, error: Exception) -> UserError:
+        return UserError(f'What the tool {self.tool_name!r} returned cannot be written as JSON: {error}')
 
     def files(self) -> list[MultiModalContent]:
         """The files among the content, at its top or in its top list."""
-        return [item for item in self._items() if isinstance(item, _FILES)]
+        return [item for item in self._items() if isinstance(item, FILES)]
 
     def without_files(self) -> list[Any]:
         """The content without its files, as the list of what remains."""
-        return [item for item in self._items() if not isinstance(item, _FILES)]
+        return [item for item in self._items() if not isinstance(item, FILES)]
 
     def _items(self) -> Iterator[Any]:
-        if isinstance(self.content, (list, tuple)):
-            yield from cast('Sequence[Any]', self.content)
+        content: object = self.content
+        if isinstance(content, (list, tuple)):
+            yield from cast('Sequence[Any]', content)
         else:
-            yield self.content
+            yield content
+
+    @model_validator(mode='before')
+    @classmethod
+    def _with_files(cls, value: object) -> object:
+        return with_files(cast('Mapping[str, Any]', value)) if isinstance(value, Mapping) else value
+
+    @model_serializer(mode='wrap')
+    def _with_digests(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return with_digests(serialize(self), self.content)
 
     __repr__ = repr_of_what_is_set
 
@@ -238,6 +235,11 @@ class ModelRequest:
     kind: Literal['request'] = 'request'
     """The kind of message, for telling messages apart."""
 
+    @model_validator(mode='before')
+    @classmethod
+    def _from_stored(cls, value: object) -> object:
+        return read_request(value)
+
     @classmethod
     def user_text_prompt(cls, user_prompt: str, *, instructions: str | None = None) -> ModelRequest:
         """A request that says one text."""
@@ -248,4 +250,4 @@ class ModelRequest:
 
 def is_file(value: object) -> bool:
     """Whether a value is a file in one of its forms."""
-    return isinstance(value, _FILES)
+    return isinstance(value, FILES)

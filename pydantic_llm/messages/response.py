@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import AliasChoices, Discriminator, Field
+from pydantic import (
+    AliasChoices,
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import from_json, to_json
 
 from ..exceptions import UnexpectedModelBehavior
 from ..usage import RequestUsage
+from ._stored import read_response
+from ._tool_files import with_digests, with_files
 from ._value import new_tool_call_id, now, repr_of_what_is_set
 from .content import BinaryContent
 from .request import ToolReturnContent
@@ -207,6 +216,15 @@ class NativeToolReturnPart:
         """Whether the tool gave anything."""
         return self.content is not None
 
+    @model_validator(mode='before')
+    @classmethod
+    def _with_files(cls, value: object) -> object:
+        return with_files(cast('Mapping[str, Any]', value)) if isinstance(value, Mapping) else value
+
+    @model_serializer(mode='wrap')
+    def _with_digests(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return with_digests(serialize(self), self.content)
+
     __repr__ = repr_of_what_is_set
 
 
@@ -282,7 +300,7 @@ class ModelResponse:
     finish_reason: FinishReason | None = None
     """Why the model stopped; `None` where the vendor did not say, or said something that we do not know."""
 
-    state: Annotated[ResponseState, Field(validation_alias='state')] = 'complete'
+    state: ResponseState = 'complete'
     """Whether all of the answer is here."""
 
     warnings: list[str] = field(default_factory=list[str])
@@ -299,6 +317,11 @@ class ModelResponse:
 
     kind: Literal['response'] = 'response'
     """The kind of message, for telling messages apart."""
+
+    @model_validator(mode='before')
+    @classmethod
+    def _from_stored(cls, value: object) -> object:
+        return read_response(value)
 
     @property
     def text(self) -> str | None:

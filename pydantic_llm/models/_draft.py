@@ -45,7 +45,7 @@ class ResponseDraft:
         """Record the vendor's own word for the end, and ours; a word that we do not know is kept as it is."""
         if raw:
             self.provider_details['finish_reason'] = raw
-            self.finish_reason = names.get(raw, self.finish_reason)
+            self.finish_reason = names[raw] if raw in names else self.finish_reason
 
     def created(self, seconds: float | None) -> None:
         """Record when the answer was made, in seconds since 1970."""

@@ -1,7 +1,7 @@
 """Settings × profile × parameters, resolved once, for every room.
 
-`prepare` takes what the caller said and gives a `PreparedRequest`, which says what shall be on the wire: a room's `encode`
-reads it and decides nothing about models.
+`prepare` takes what the caller said and gives a `PreparedRequest`, which says what shall be on the wire: a room's
+`encode` reads it and decides nothing about models.
 """
 
 from __future__ import annotations

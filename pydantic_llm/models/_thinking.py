@@ -1,7 +1,8 @@
 """Tell thinking from text where a model writes its thoughts between tags, usually `<think>` and `</think>`.
 
-A block of thinking begins an answer, or follows another block; a tag in the middle of a sentence is text. Tags may arrive
-in pieces; what could still become one is held back until it is decided. A block that is never closed is thinking to its end.
+A block of thinking begins an answer, or follows another block; a tag in the middle of a sentence is text. Tags may
+arrive in pieces; what could still become one is held back until it is decided. A block that is never closed is thinking
+to its end.
 """
 
 from __future__ import annotations

@@ -1,0 +1,36 @@
+"""For every test: the network is closed but for this machine, and hypothesis takes its time."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+LOOPBACK = ('127.', '::1', '0.0.0.0', 'localhost')
+"""What the addresses of this machine begin with."""
+
+settings.register_profile('default', deadline=None)
+settings.register_profile('ci', deadline=None, derandomize=True, print_blob=True)
+settings.load_profile('ci' if os.environ.get('CI') else 'default')
+
+
+def refuse_other_machines(event: str, arguments: tuple[Any, ...]) -> None:
+    """Fail the test that looks up or connects to anything but this machine.
+
+    It is no `OSError`, which the code under test would take for a network that is down.
+    """
+    match event, arguments:
+        case 'socket.getaddrinfo', (bytes() | str() as host, *_):
+            name = host.decode() if isinstance(host, bytes) else host
+        case 'socket.connect' | 'socket.sendto', (_, (str() as name, *_)):
+            pass
+        case _:
+            return
+    if name and not name.startswith(LOOPBACK):
+        pytest.fail(f'A test may not reach {name!r} ({event}): serve what it needs on 127.0.0.1')
+
+
+sys.addaudithook(refuse_other_machines)
