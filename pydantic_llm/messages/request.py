@@ -145,13 +145,14 @@ class ToolReturnPart:
 
     def files(self) -> list[MultiModalContent]:
         """The files among the content, at its top or in its top list."""
-        return [item for item in self._items() if isinstance(item, FILES)]
+        return [item for item in self.items() if isinstance(item, FILES)]
 
     def without_files(self) -> list[Any]:
         """The content without its files, as the list of what remains."""
-        return [item for item in self._items() if not isinstance(item, FILES)]
+        return [item for item in self.items() if not isinstance(item, FILES)]
 
-    def _items(self) -> Iterator[Any]:
+    def items(self) -> Iterator[Any]:
+        """The items of a list, or the content as the only item."""
         content: object = self.content
         if isinstance(content, (list, tuple)):
             yield from cast('Sequence[Any]', content)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -38,7 +38,7 @@ class ResponseDraft:
     """When the vendor made the answer."""
     state: ResponseState = 'incomplete'
     """`'incomplete'` until the vendor says that the answer is over."""
-    scratch: dict[str, Any] = field(default_factory=dict[str, Any])
+    scratch: dict[Hashable, Any] = field(default_factory=dict[Hashable, Any])
     """For the decoder alone: what it must remember from one event to the next."""
 
     def finish(self, raw: str | None, names: Mapping[str, FinishReason]) -> None:

@@ -30,6 +30,7 @@ class Name(NamedTuple):
 NAMES: dict[str, Name] = {
     'openai': Name('openai', 'OpenAIChatModel', 'openai', 'openai'),
     'openai-chat': Name('openai', 'OpenAIChatModel', 'openai', 'openai'),
+    'openai-responses': Name('openai', 'OpenAIResponsesModel', 'openai', 'openai'),
     'anthropic': Name('anthropic', 'AnthropicModel', 'anthropic', 'anthropic'),
 }
 """The prefixes of rooms. Every service of the registry is one as well."""

@@ -148,6 +148,11 @@ class PartsManager:
         part = self._find(key, None)
         return part.first.part_kind if part else None
 
+    def has_content(self, key: Hashable) -> bool:
+        """Whether the part with this key says anything yet."""
+        part = self._find(key, None)
+        return part is not None and part.build().has_content()
+
     def close(self, key: Hashable) -> None:
         """The vendor has finished this part: its key will mean another one from now on."""
         if (part := self._by_key.pop(key, None)) is not None:

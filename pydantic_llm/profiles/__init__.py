@@ -77,6 +77,11 @@ class ModelProfile:
         """A profile of this class with the fields of `base`, and what is set here laid over them."""
         return type(self)(**{**base.what_is_set(), **self.what_is_set()})
 
+    @classmethod
+    def of(cls, profile: ModelProfile) -> Self:
+        """A profile as one of this class: itself where it is one, else what it sets laid over the defaults."""
+        return profile if isinstance(profile, cls) else cls().merge(profile.what_is_set())
+
     def what_is_set(self) -> dict[str, Any]:
         """The fields that do not have their default, by name."""
         values = ((item, getattr(self, item.name)) for item in fields(self))

@@ -94,6 +94,15 @@ class OpenAIModelProfile(ModelProfile):
     openai_always_sends: Mapping[str, Any] | None = None
     """Fields of every request's body."""
 
+    openai_item_ids: bool = False
+    """Responses: whether past items go back under the ids they came by, with the encrypted form of the reasoning."""
+
+    openai_phases: bool = False
+    """Responses: whether past texts go back with their phase (commentary or final answer)."""
+
+    openai_reasoning_context: Literal['auto', 'current_turn', 'all_turns'] | None = None
+    """Responses: how much of past reasoning the model is shown again; `None` leaves it to the server."""
+
     openai_ends_silently: bool = False
     """Whether the server ends a good answer without a finish reason (Snowflake)."""
 
@@ -320,6 +329,12 @@ REASONING: tuple[tuple[str, Reasoning], ...] = (
 )
 """When OpenAI's models reason, by the beginning of their name; the first that fits."""
 
+ALL_TURNS = re.compile(r'gpt-5\.[4-9]|gpt-6')
+"""The models that are shown the reasoning of all turns again."""
+
+PHASES = re.compile(r'gpt-5\.3-codex|gpt-5\.[4-9]|gpt-6')
+"""The models that tell commentary from the final answer."""
+
 EFFORTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r'gpt-5-pro', ('high',)),
     (r'gpt-5\.\d-chat', ('medium',)),
@@ -355,6 +370,9 @@ def openai_model_profile(model_name: str) -> OpenAIModelProfile:
         openai_thinking_efforts=efforts,
         openai_thinking_off='none' if reasoning in ('on_request', 'by_default') else None,
         openai_allowed_tools=True,
+        openai_item_ids=reasoning != 'never',
+        openai_phases=bool(PHASES.match(name)),
+        openai_reasoning_context='all_turns' if ALL_TURNS.match(name) else None,
         openai_system_prompt_role='user' if name.startswith('o1-mini') else 'system',
         unsupported_settings=refused | (STOP if REFUSES_STOP.match(name) else NOTHING),
     )

@@ -19,6 +19,7 @@ __all__ = (
     'Provider',
     'check_key',
     'check_url',
+    'choose_provider',
     'hide_password',
     'infer_provider',
     'infer_provider_class',
@@ -120,6 +121,15 @@ def infer_provider_class(name: str) -> type[Provider[Any]]:
     from .registry import provider_class
 
     return provider_class(name)
+
+
+def choose_provider(provider: Provider[Any] | str, api_key: str | None) -> Provider[Any]:
+    """The provider that a model is given, by value or by name; `api_key` goes to the one that is named."""
+    if not isinstance(provider, Provider):
+        return infer_provider_class(provider)(**({} if api_key is None else {'api_key': api_key}))
+    if api_key is not None:
+        raise UserError('api_key= and a ready provider= do not go together: give the key to the provider')
+    return provider
 
 
 def infer_provider(name: str) -> Provider[Any]:

@@ -10,7 +10,7 @@ from ...messages import DocumentUrl, FileUrl
 from ...messages.content import is_text
 from ...profiles import ModelProfileSpec
 from ...profiles.anthropic import AnthropicModelProfile
-from ...providers import Provider, infer_provider_class
+from ...providers import Provider, choose_provider
 from ...transport import Call
 from .._draft import ResponseDraft
 from .._prepare import PreparedRequest
@@ -43,15 +43,12 @@ class AnthropicModel(WireModel):
         settings: AnthropicModelSettings | None = None,
         profile: ModelProfileSpec | None = None,
     ) -> None:
-        super().__init__(model_name, provider=chosen_provider(provider, api_key), settings=settings, profile=profile)
+        super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
 
     @property
     def anthropic_profile(self) -> AnthropicModelProfile:
         """What the model can do."""
-        profile = self.profile
-        if isinstance(profile, AnthropicModelProfile):
-            return profile
-        return AnthropicModelProfile().merge(profile.what_is_set())
+        return AnthropicModelProfile.of(self.profile)
 
     def path(self, request: PreparedRequest) -> str:
         """Where the request goes."""
@@ -84,12 +81,3 @@ class AnthropicModel(WireModel):
         names = [name.strip() for value in (*self.headers(request).values(), *extra) for name in value.split(',')]
         others = {name: value for name, value in call.headers.items() if name.lower() != BETAS}
         return replace(call, headers={**others, BETAS: ','.join(dict.fromkeys(names))}) if names else call
-
-
-def chosen_provider(provider: Provider[Any] | str, api_key: str | None) -> Provider[Any]:
-    """The provider that a model is given, by value or by name."""
-    if not isinstance(provider, Provider):
-        return infer_provider_class(provider)(**({} if api_key is None else {'api_key': api_key}))
-    if api_key is not None:
-        raise UserError('api_key= and a ready provider= do not go together: give the key to the provider')
-    return provider

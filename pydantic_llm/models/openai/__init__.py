@@ -3,5 +3,13 @@
 from __future__ import annotations
 
 from .chat import OpenAIChatModel, OpenAIChatModelSettings, OpenAIModel, OpenAIModelSettings
+from .responses import OpenAIResponsesModel, OpenAIResponsesModelSettings
 
-__all__ = ('OpenAIChatModel', 'OpenAIChatModelSettings', 'OpenAIModel', 'OpenAIModelSettings')
+__all__ = (
+    'OpenAIChatModel',
+    'OpenAIChatModelSettings',
+    'OpenAIModel',
+    'OpenAIModelSettings',
+    'OpenAIResponsesModel',
+    'OpenAIResponsesModelSettings',
+)

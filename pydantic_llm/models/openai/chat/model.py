@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ....messages import AudioUrl, DocumentUrl, FileUrl
 from ....profiles import ModelProfileSpec
 from ....profiles.openai import OpenAIModelProfile
-from ....providers import Provider, infer_provider_class
+from ....providers import Provider, choose_provider
 from ..._draft import ResponseDraft
 from ..._prepare import PreparedRequest
 from ..._wire import Json, WireModel
@@ -38,13 +38,12 @@ class OpenAIChatModel(WireModel):
         settings: OpenAIChatModelSettings | None = None,
         profile: ModelProfileSpec | None = None,
     ) -> None:
-        super().__init__(model_name, provider=chosen_provider(provider, api_key), settings=settings, profile=profile)
+        super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
 
     @property
     def chat_profile(self) -> OpenAIModelProfile:
         """What the model and its server can do."""
-        profile = self.profile
-        return profile if isinstance(profile, OpenAIModelProfile) else OpenAIModelProfile().merge(profile.what_is_set())
+        return OpenAIModelProfile.of(self.profile)
 
     def path(self, request: PreparedRequest) -> str:
         """Where the request goes."""
@@ -73,19 +72,3 @@ class OpenAIChatModel(WireModel):
 
 
 OpenAIModel = OpenAIChatModel
-
-
-def chosen_provider(provider: Provider[Any] | str, api_key: str | None) -> Provider[Any]:
-    """The provider that a model is given, by value or by name."""
-    if isinstance(provider, Provider):
-        if api_key is not None:
-            raise_both()
-        return provider
-    return infer_provider_class(provider)(**({} if api_key is None else {'api_key': api_key}))
-
-
-def raise_both() -> None:
-    """Say that a key belongs to the provider."""
-    from ....exceptions import UserError
-
-    raise UserError('api_key= and a ready provider= do not go together: give the key to the provider')

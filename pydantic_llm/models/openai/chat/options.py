@@ -97,7 +97,7 @@ def encode_output(request: PreparedRequest, profile: OpenAIModelProfile) -> Json
 def encode_settings(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
     """The settings that go into the body."""
     body = dict(profile.openai_always_sends or {}) | encode_thinking(request, profile)
-    _leave_out_sampling(request, profile, body.get('reasoning_effort'))
+    leave_out_sampling(request, profile, body.get('reasoning_effort'))
     if 'constraint' in request.settings:
         body |= encode_constraint(request.settings['constraint'], request, profile)
     settings: Json = dict(request.settings)
@@ -107,7 +107,7 @@ def encode_settings(request: PreparedRequest, profile: OpenAIModelProfile) -> Js
     return body
 
 
-def _leave_out_sampling(request: PreparedRequest, profile: OpenAIModelProfile, effort: str | None) -> None:
+def leave_out_sampling(request: PreparedRequest, profile: OpenAIModelProfile, effort: str | None) -> None:
     """Leave out what OpenAI refuses while a model reasons, where it does so in this request."""
     effort = cast('Json', request.settings).get('openai_reasoning_effort', effort)
     reasons = profile.openai_reasoning == 'by_default' or (profile.openai_reasoning == 'on_request' and effort)
@@ -155,7 +155,7 @@ def encode_no_thinking(request: PreparedRequest, profile: OpenAIModelProfile) ->
     """The fields that keep the model from thinking; where it always does, those that keep it short."""
     match profile.openai_thinking_setting:
         case _ if profile.thinking_always_enabled:
-            return _least_thinking(request, profile)
+            return least_thinking(request, profile)
         case 'reasoning':
             return {'reasoning': {'effort': 'none'}}
         case 'reasoning.effort':
@@ -167,18 +167,25 @@ def encode_no_thinking(request: PreparedRequest, profile: OpenAIModelProfile) ->
         case 'reasoning_effort' if profile.openai_thinking_off:
             return {'reasoning_effort': profile.openai_thinking_off}
         case 'reasoning_effort':
-            return _least_thinking(request, profile)
+            return least_thinking(request, profile)
         case _:
             assert_never(profile.openai_thinking_setting)
 
 
-def _least_thinking(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
+def least_thinking(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
+    """The field that keeps thinking short."""
+    effort = least_effort(request, profile)
+    return {'reasoning_effort': effort} if effort else {}
+
+
+def least_effort(request: PreparedRequest, profile: OpenAIModelProfile) -> str | None:
+    """The smallest effort of a model that cannot stop thinking, and a note that says so."""
     if not profile.openai_thinking_efforts:
         request.leave_out('thinking', f'{request.model_name!r} cannot stop thinking')
-        return {}
+        return None
     least = profile.openai_thinking_efforts[0]
     request.note(f'{request.model_name!r} cannot stop thinking, and was asked to do so as little as it can ({least!r})')
-    return {'reasoning_effort': least}
+    return least
 
 
 def _always(profile: OpenAIModelProfile) -> Json:

@@ -1,0 +1,60 @@
+"""`POST /responses`: the card."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ....messages import FileUrl
+from ....profiles import ModelProfileSpec
+from ....profiles.openai import OpenAIModelProfile
+from ....providers import Provider, choose_provider
+from ..._draft import ResponseDraft
+from ..._prepare import PreparedRequest
+from ..._wire import Json, WireModel
+from . import decode, encode
+from .settings import SUPPORTED, OpenAIResponsesModelSettings
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+
+class OpenAIResponsesModel(WireModel):
+    """A model behind the Responses API, OpenAI's or any other server's.
+
+    `provider` is a `Provider` or the name of one; `api_key` is a shortcut for the provider's.
+    """
+
+    supported_settings = SUPPORTED
+    settings_prefix = 'openai_'
+    api_name = 'a response of the Responses API'
+
+    def __init__(
+        self,
+        model_name: str,
+        *,
+        provider: Provider[AsyncOpenAI] | str = 'openai',
+        api_key: str | None = None,
+        settings: OpenAIResponsesModelSettings | None = None,
+        profile: ModelProfileSpec | None = None,
+    ) -> None:
+        super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
+
+    def path(self, request: PreparedRequest) -> str:
+        """Where the request goes."""
+        return '/responses'
+
+    def encode(self, request: PreparedRequest) -> Json:
+        """The request's body."""
+        return encode.encode(request, OpenAIModelProfile.of(self.profile))
+
+    def decode(self, body: Json, draft: ResponseDraft) -> None:
+        """Read a whole answer."""
+        decode.decode(body, draft)
+
+    def decode_event(self, event: Json, draft: ResponseDraft) -> None:
+        """Read one event."""
+        decode.decode_event(event, draft)
+
+    def must_download(self, url: FileUrl) -> bool:
+        """The API reads images and documents by their address."""
+        return False

@@ -1,0 +1,109 @@
+"""What a request may use and how it is answered → fields of the body: tools, output, settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ....profiles.openai import OpenAIModelProfile
+from ....settings import ThinkingLevel
+from ....tools import ToolDefinition
+from ..._prepare import OUTPUT_NAME, PreparedRequest
+from ..chat.options import least_effort, leave_out_sampling, nearest_effort
+from .native_tools import encode_native_tool
+from .settings import INCLUDES, OWN_SETTINGS, REASONING, SETTINGS
+
+Json = dict[str, Any]
+
+
+def encode_tools(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
+    """The tools, and whether they must be called."""
+    settings: Json = dict(request.settings)
+    native = [encode_native_tool(tool) for tool in request.parameters.native_tools]
+    raw = [dict(tool) for tool in settings.get('openai_native_tools') or ()]
+    functions = request.parameters.tools
+    body: Json = {}
+    if tools := [*native, *raw, *(encode_tool(tool) for tool in functions)]:
+        body['tools'] = tools
+    if functions:
+        body['tool_choice'] = encode_tool_choice(request.tool_choice)
+        if 'parallel_tool_calls' in settings:
+            body['parallel_tool_calls'] = settings['parallel_tool_calls']
+    return body
+
+
+def encode_tool(tool: ToolDefinition) -> Json:
+    """A tool as the API describes it."""
+    return {
+        'type': 'function',
+        'name': tool.name,
+        'description': tool.description or '',
+        'parameters': tool.parameters_json_schema,
+        'strict': bool(tool.strict),
+    }
+
+
+def encode_tool_choice(choice: Any) -> Any:
+    """Whether tools must be called, in the API's words."""
+    match choice:
+        case str():
+            return choice
+        case (name,):
+            return {'type': 'function', 'name': name}
+        case names:
+            tools = [{'type': 'function', 'name': name} for name in names]
+            return {'type': 'allowed_tools', 'mode': 'required', 'tools': tools}
+
+
+def encode_output(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
+    """What the answer is held to, inside `text`."""
+    output = request.parameters.output_object
+    match request.parameters.output_mode:
+        case 'native' if output is not None:
+            schema: Json = {'type': 'json_schema', 'name': output.name or OUTPUT_NAME, 'schema': output.json_schema}
+            if output.description:
+                schema['description'] = output.description
+            return {'format': {**schema, 'strict': bool(output.strict)}}
+        case 'prompted' if profile.supports_json_object_output:
+            return {'format': {'type': 'json_object'}}
+        case _:
+            return {}
+
+
+def encode_settings(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
+    """The settings that go into the body."""
+    body: Json = {}
+    if reasoning := encode_reasoning(request, profile):
+        body['reasoning'] = reasoning
+    leave_out_sampling(request, profile, reasoning.get('effort'))
+    settings: Json = dict(request.settings)
+    body |= {wire: settings[name] for name, wire in (SETTINGS | OWN_SETTINGS).items() if name in settings}
+    if 'openai_text_verbosity' in settings:
+        body['text'] = {'verbosity': settings['openai_text_verbosity']}
+    include = [wire for name, wire in INCLUDES.items() if settings.get(name)]
+    if profile.openai_item_ids:
+        include.insert(0, 'reasoning.encrypted_content')
+    if include:
+        body['include'] = list(dict.fromkeys(include))
+    return body
+
+
+def encode_reasoning(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
+    """How the model reasons: the effort that `thinking` asks for, and what the API's own settings say."""
+    settings: Json = dict(request.settings)
+    reasoning: Json = {}
+    if profile.openai_reasoning_context:
+        reasoning['context'] = profile.openai_reasoning_context
+    level: ThinkingLevel | None = settings.get('thinking')
+    if level is not None and 'openai_reasoning_effort' not in settings:
+        if effort := _effort(level, request, profile):
+            reasoning['effort'] = effort
+    return reasoning | {wire: settings[name] for name, wire in REASONING.items() if name in settings}
+
+
+def _effort(level: ThinkingLevel, request: PreparedRequest, profile: OpenAIModelProfile) -> str | None:
+    if not profile.supports_thinking:
+        request.leave_out('thinking', f'{request.model_name!r} cannot be told to think')
+        return None
+    if level is False:
+        return profile.openai_thinking_off or least_effort(request, profile)
+    return nearest_effort('medium' if level is True else level, profile.openai_thinking_efforts)
