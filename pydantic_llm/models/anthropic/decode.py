@@ -29,7 +29,14 @@ FINISH_REASONS: dict[str, FinishReason] = {
 }
 """The API's words for the end. `pause_turn` is none: sent back as it is, the answer goes on."""
 
-FACTS = ('stop_sequence', 'stop_details', 'context_management', 'input_transformations', 'diagnostics')
+FACTS = (
+    'stop_sequence',
+    'stop_details',
+    'container',
+    'context_management',
+    'input_transformations',
+    'diagnostics',
+)
 """Fields of a message that are kept as they are, in `provider_details`."""
 
 USAGE_FACTS = ('service_tier', 'speed')
@@ -73,6 +80,7 @@ def decode_event(event: Json, draft: ResponseDraft) -> None:
         case {'type': 'message_start', 'message': message}:
             _open(message, draft)
         case {'type': 'message_delta', 'delta': delta}:
+            _named(event, draft)
             _facts({**event, **delta}, draft)
             _count(event.get('usage') or {}, draft)
             draft.finish(delta.get('stop_reason'), FINISH_REASONS)
@@ -85,10 +93,15 @@ def decode_event(event: Json, draft: ResponseDraft) -> None:
 
 
 def _open(message: Json, draft: ResponseDraft) -> None:
-    draft.model_name = message.get('model') or draft.model_name
-    draft.provider_response_id = message.get('id')
+    _named(message, draft)
     _facts(message, draft)
     _count(message.get('usage') or {}, draft)
+
+
+def _named(message: Json, draft: ResponseDraft) -> None:
+    """Who answers, and how the answer is called. A gateway may know that only at the end of a stream."""
+    draft.model_name = message.get('model') or draft.model_name
+    draft.provider_response_id = message.get('id') or draft.provider_response_id
 
 
 def _facts(message: Json, draft: ResponseDraft) -> None:

@@ -219,8 +219,8 @@ def encode_call(part: NativeToolCallPart, args: Json) -> Json:
     return {'type': 'server_tool_use', 'id': part.tool_call_id, 'name': name, 'input': args} | _caller(details)
 
 
-def encode_return(part: NativeToolReturnPart, known_tools: frozenset[str]) -> Json:
-    """The block of a result. Of the tools that a search found, those that the request does not define are left out."""
+def encode_return(part: NativeToolReturnPart, known_tools: frozenset[str] | None = None) -> Json:
+    """The block of a result. Of the tools that a search found, only those in `known_tools` are kept, where given."""
     details, content = part.provider_details or {}, part.content
     if part.tool_name.startswith(MCP):
         return {'type': 'mcp_tool_result', 'tool_use_id': part.tool_call_id, **_mcp_result(content)}
@@ -260,15 +260,13 @@ def _kind_of(content: Any) -> str | None:
     return next((name for name in ('bash_code_execution', 'text_editor_code_execution') if kind.startswith(name)), None)
 
 
-def _only_known(content: Any, known_tools: frozenset[str]) -> Any:
+def _only_known(content: Any, known_tools: frozenset[str] | None) -> Any:
     match content:
         case {'tool_references': references}:
-            found = [reference for reference in references if reference.get('tool_name') in known_tools]
+            found = [item for item in references if known_tools is None or item.get('tool_name') in known_tools]
             return {**cast('Json', content), 'tool_references': found}
         case {'discovered_tools': tools}:
-            found = [
-                {'type': 'tool_reference', 'tool_name': tool['name']} for tool in tools if tool['name'] in known_tools
-            ]
-            return {'type': 'tool_search_tool_search_result', 'tool_references': found}
+            found = [{'type': 'tool_reference', 'tool_name': tool['name']} for tool in tools]
+            return _only_known({'type': 'tool_search_tool_search_result', 'tool_references': found}, known_tools)
         case _:
             return content
