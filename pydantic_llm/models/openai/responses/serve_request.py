@@ -1,0 +1,211 @@
+"""The body of `POST /responses` → messages, settings and parameters: `encode` and `options`, read backwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+from ....exceptions import UserError
+from ....messages import (
+    BinaryContent,
+    DocumentUrl,
+    ImageUrl,
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    NativeToolReturnPart,
+    SystemPromptPart,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UploadedFile,
+    UserContent,
+    UserPromptPart,
+)
+from ....messages.request import ModelRequestPart
+from ....messages.response import ModelResponsePart
+from ....settings import ModelSettings
+from ....tools import ToolDefinition
+from ... import ModelRequestParameters, OutputObjectDefinition
+from ..._draft import ResponseDraft
+from ..._serve import Json
+from ..chat.serve_request import LEVELS
+from .decode import finish_item
+from .native_tools import ITEM, NATIVE_ITEMS
+from .settings import INCLUDES, OWN_SETTINGS, REASONING, SETTINGS
+
+OURS = {wire: name for name, wire in (OWN_SETTINGS | SETTINGS).items()} | {'parallel_tool_calls': 'parallel_tool_calls'}
+"""The API's names of settings, and ours."""
+
+STRUCTURE = frozenset(
+    {'model', 'input', 'instructions', 'tools', 'tool_choice', 'text', 'reasoning', 'include', 'stream'}
+)
+"""The fields of the body that are no settings."""
+
+ANSWERED = frozenset({'message', 'reasoning', 'function_call', *NATIVE_ITEMS})
+"""The items that an answer is made of."""
+
+
+def decode_input(items: Iterable[Json], instructions: str | None, provider_name: str) -> list[ModelMessage]:
+    """The conversation: neighbouring items of one side are one message."""
+    history: list[ModelMessage] = []
+    names: dict[str, str] = {}
+    for item in items:
+        if _is_answer(item):
+            parts = decode_answer(item, provider_name)
+            names |= {part.tool_call_id: part.tool_name for part in parts if isinstance(part, ToolCallPart)}
+            if history and isinstance(history[-1], ModelResponse):
+                history[-1] = ModelResponse([*history[-1].parts, *parts], provider_name=provider_name)
+            else:
+                history.append(ModelResponse(parts, provider_name=provider_name))
+        else:
+            part = decode_part(item, names)
+            if history and isinstance(history[-1], ModelRequest):
+                history[-1] = ModelRequest([*history[-1].parts, part])
+            else:
+                history.append(ModelRequest([part]))
+    return _instructed(history, instructions)
+
+
+def _instructed(history: list[ModelMessage], instructions: str | None) -> list[ModelMessage]:
+    """The newest request carries the instructions."""
+    if instructions and history and isinstance(history[-1], ModelRequest):
+        history[-1] = ModelRequest(history[-1].parts, instructions=instructions)
+    elif instructions:
+        history.append(ModelRequest([], instructions=instructions))
+    return history
+
+
+def _is_answer(item: Json) -> bool:
+    if 'role' in item:
+        return item['role'] == 'assistant'
+    return item.get('type') not in ('function_call_output', 'item_reference')
+
+
+def decode_part(item: Json, names: dict[str, str]) -> ModelRequestPart:
+    """One item of the user's side."""
+    match item:
+        case {'role': 'system' | 'developer', 'content': content}:
+            return SystemPromptPart(_text(content))
+        case {'role': 'user', 'content': str() as content}:
+            return UserPromptPart(content)
+        case {'role': 'user', 'content': list()}:
+            return UserPromptPart([decode_content(part) for part in cast('list[Json]', item['content'])])
+        case {'type': 'function_call_output', 'call_id': id, 'output': str() as output}:
+            return ToolReturnPart(names.get(id, ''), output, id)
+        case {'type': 'function_call_output', 'call_id': id, 'output': list()}:
+            output = [decode_content(part) for part in cast('list[Json]', item['output'])]
+            return ToolReturnPart(names.get(id, ''), output, id)
+        case _:
+            raise UserError(f'The input holds an item that this server does not know: {item.get("type") or item!r}')
+
+
+def decode_content(part: Json) -> UserContent:
+    """One part of a user's message, or of what a tool returned."""
+    match part:
+        case {'type': 'input_text' | 'text' | 'output_text', 'text': str() as text}:
+            return text
+        case {'type': 'input_image' | 'input_file', 'file_id': str() as id}:
+            return UploadedFile(id, 'openai', media_type='image/*' if part['type'] == 'input_image' else None)
+        case {'type': 'input_image', 'image_url': str() as url}:
+            detail = part.get('detail')
+            metadata = {'detail': detail} if detail not in (None, 'auto') else None
+            return _image(url, metadata)
+        case {'type': 'input_file', 'file_data': str() as data}:
+            return BinaryContent.from_data_uri(data)
+        case {'type': 'input_file', 'file_url': url}:
+            return DocumentUrl(url)
+        case _:
+            raise UserError(
+                f'A message holds content of the type {part.get("type")!r}, which this server does not know'
+            )
+
+
+def _image(url: str, metadata: Json | None) -> UserContent:
+    if not url.startswith('data:'):
+        return ImageUrl(url, vendor_metadata=metadata)
+    image = BinaryContent.from_data_uri(url)
+    return BinaryContent(image.data, media_type=image.media_type, vendor_metadata=metadata)
+
+
+def _text(content: object) -> str:
+    if isinstance(content, str):
+        return content
+    return ''.join(part.get('text', '') for part in cast('list[Json]', content))
+
+
+def decode_answer(item: Json, provider_name: str) -> list[ModelResponsePart]:
+    """The parts of an item that an earlier answer was made of, read as `decode` reads it."""
+    if item.get('role') == 'assistant' and 'id' not in item:
+        details = {'phase': item['phase']} if item.get('phase') else None
+        return [TextPart(_text(item['content']), provider_name=provider_name, provider_details=details)]
+    kind = item.get('type', 'message')
+    if kind not in ANSWERED:
+        return [NativeToolReturnPart(kind, item, provider_name=provider_name, provider_details={ITEM: kind})]
+    draft = ResponseDraft('', provider_name)
+    finish_item({'type': 'message', **item}, draft)
+    return draft.parts.get()
+
+
+# ---------------------------------------------------------------------- settings, tools, output
+
+
+def decode_settings(body: Json) -> ModelSettings:
+    """The settings; a field that nobody knows is kept in `extra_body`."""
+    settings: Json = {}
+    for name, value in body.items():
+        if name in STRUCTURE or value is None:
+            continue
+        if name in OURS:
+            settings[OURS[name]] = value
+        else:
+            settings.setdefault('extra_body', {})[name] = value
+    reasoning: Json = body.get('reasoning') or {}
+    for name, wire in REASONING.items():
+        if (value := reasoning.get(wire)) is not None:
+            settings |= {'thinking': LEVELS[value]} if wire == 'effort' and value in LEVELS else {name: value}
+    if (verbosity := (body.get('text') or {}).get('verbosity')) is not None:
+        settings['openai_text_verbosity'] = verbosity
+    settings |= {
+        name: True for name, wire in INCLUDES.items() if wire in (body.get('include') or ()) and name != 'logprobs'
+    }
+    if (choice := _tool_choice(body.get('tool_choice'))) is not None:
+        settings['tool_choice'] = choice
+    if native := [tool for tool in body.get('tools') or () if tool.get('type') != 'function']:
+        settings['openai_native_tools'] = native
+    return cast('ModelSettings', settings)
+
+
+def _tool_choice(choice: Any) -> Any:
+    match choice:
+        case None | 'auto':
+            return None
+        case {'type': 'function', 'name': name}:
+            return [name]
+        case {'type': 'allowed_tools', 'tools': tools}:
+            return [tool['name'] for tool in tools]
+        case _:
+            return choice
+
+
+def decode_parameters(body: Json) -> ModelRequestParameters:
+    """The tools, and what the answer is held to."""
+    tools = [_tool(tool) for tool in body.get('tools') or () if tool.get('type') == 'function']
+    text: Json = body.get('text') or {}
+    match text.get('format'):
+        case {'type': 'json_schema', 'name': name, 'schema': schema} as output:
+            definition = OutputObjectDefinition(schema, name, output.get('description'), output.get('strict'))
+            return ModelRequestParameters(tools, output_mode='native', output_object=definition)
+        case {'type': 'json_object'}:
+            anything = OutputObjectDefinition({'type': 'object'})
+            return ModelRequestParameters(
+                tools, output_mode='prompted', output_object=anything, prompted_output_template=''
+            )
+        case _:
+            return ModelRequestParameters(tools)
+
+
+def _tool(tool: Json) -> ToolDefinition:
+    schema: Json = tool.get('parameters') or {'type': 'object', 'properties': {}}
+    return ToolDefinition(tool['name'], schema, tool.get('description') or None, strict=bool(tool.get('strict')))
