@@ -1,0 +1,1 @@
+"""Recorded exchanges with the vendors, replayed through the rooms."""

@@ -1,0 +1,79 @@
+"""What is in the folder of recordings, as cases for tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from tests.wire.driver import VENDORS
+from tests.wire.folder import FOLDER, FOUND, MISSING
+
+Json = dict[str, Any]
+What = Literal['decode', 'roundtrip', 'encode']
+
+CORPORA = ('corpus', 'pool', 'synthetic')
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing to be checked."""
+
+    what: What
+    vendor: str
+    name: str
+    file: Path
+    streams: bool = False
+
+    @property
+    def folder(self) -> Path:
+        return self.file.parents[1]
+
+    def content(self) -> Json:
+        loaded: Json = json.loads(self.file.read_text(encoding='utf-8'))
+        return loaded
+
+
+def rows(folder: Path) -> list[Json]:
+    """What a folder of recordings says is in it."""
+    index: list[Json] = json.loads((folder / 'index.json').read_text(encoding='utf-8'))
+    return index
+
+
+def exchanges(what: What) -> Iterator[Case]:
+    """The recorded exchanges with vendors that we speak to, each once."""
+    seen: set[str] = set()
+    for corpus in CORPORA:
+        folder = FOLDER / corpus / 'shared'
+        for row in rows(folder):
+            name = Path(row['file']).stem
+            if row['vendor'] in VENDORS and name not in seen:
+                seen.add(name)
+                yield Case(what, row['vendor'], name, folder / row['file'], row['stream'])
+
+
+def histories() -> Iterator[Case]:
+    """The hand-made histories, for each kind of model that we speak to."""
+    folder = FOLDER / 'encode' / 'shared'
+    for row in rows(folder):
+        file = folder / row['file']
+        expected = json.loads((folder / 'expected' / file.name).read_text(encoding='utf-8'))
+        vendors = (vendor for vendor in expected['vendors'] if vendor.partition('@')[0] in VENDORS)
+        yield from (Case('encode', vendor, file.stem, file) for vendor in vendors)
+
+
+def all_cases() -> list[Case]:
+    """Everything that is checked."""
+    return [*exchanges('decode'), *exchanges('roundtrip'), *histories()] if FOUND else []
+
+
+def parameters(what: What, *, streams: bool | None = None) -> list[Any]:
+    """The cases as parameters of a test, named after vendor and case; or one that is skipped and says why."""
+    if not FOUND:
+        return [pytest.param(None, marks=pytest.mark.skip(reason=MISSING), id='no-recordings')]
+    cases = (case for case in all_cases() if case.what == what and streams in (None, case.streams))
+    return [pytest.param(case, id=f'{case.vendor}-{case.name}') for case in cases]
