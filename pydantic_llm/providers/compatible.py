@@ -79,6 +79,7 @@ class CompatibleProvider(OpenAIProvider):
 def compatible_class(name: str) -> type[CompatibleProvider]:
     """The provider class of a service of the registry that has no module of its own."""
     service = SERVICES[name]
-    title = ''.join(character for character in service.title if character.isalnum())
+    words = service.title.replace('.', '').split()
+    title = ''.join(word[:1].upper() + word[1:] for word in words)
     members = {'service': service, '__doc__': f'{service.title}, at {service.base_url}.', '__module__': __name__}
     return type(f'{title}Provider', (CompatibleProvider,), members)

@@ -53,7 +53,9 @@ class OpenAIProvider(Provider['AsyncOpenAI']):
                 raise UserError('openai_client= brings its own key, URL and connection: give nothing else beside it')
             if not isinstance(openai_client, sdk.AsyncOpenAI):
                 kind = type(openai_client).__name__
-                raise UserError(f'openai_client= takes an AsyncOpenAI or an AsyncAzureOpenAI, and was given a {kind}')
+                raise UserError(
+                    f'openai_client= takes an AsyncOpenAI or an AsyncAzureOpenAI, not an object of type {kind!r}'
+                )
             self._client: AsyncOpenAI = openai_client
         else:
             self._client = sdk.AsyncOpenAI(

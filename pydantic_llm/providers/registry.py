@@ -289,5 +289,6 @@ def provider_class(name: str) -> type[Provider[Any]]:
         from .compatible import compatible_class
 
         return compatible_class(name)
-    near = ' or '.join(repr(match) for match in get_close_matches(name, [*PROVIDERS, *SERVICES, *ALIASES], 2))
+    names = sorted({*PROVIDERS, *SERVICES, *ALIASES})
+    near = ' or '.join(repr(match) for match in get_close_matches(name, names, 2))
     raise UserError(f'There is no provider {name!r}{f"; did you mean {near}?" if near else ""}')

@@ -1,0 +1,1 @@
+"""Who is asked, where, and with which credentials."""
