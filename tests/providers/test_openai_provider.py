@@ -119,13 +119,17 @@ async def test_the_address_in_the_environment_is_used(monkeypatch: pytest.Monkey
     [
         (
             'localhost:8000/v1',
-            "base_url= of 'openai' is 'localhost:8000/v1', which is no http address: write it like "
-            "'http://localhost:8000/v1'",
+            (
+                "base_url= of 'openai' is 'localhost:8000/v1', which is no http address: write it like "
+                "'http://localhost:8000/v1'"
+            ),
         ),
         (
             'llm.example.com/v1',
-            "base_url= of 'openai' is 'llm.example.com/v1', which is no http address: write it like "
-            "'https://llm.example.com/v1'",
+            (
+                "base_url= of 'openai' is 'llm.example.com/v1', which is no http address: write it like "
+                "'https://llm.example.com/v1'"
+            ),
         ),
         (
             'ftp://example.com',
@@ -138,23 +142,31 @@ async def test_the_address_in_the_environment_is_used(monkeypatch: pytest.Monkey
         ),
         (
             'http://host:port/v1',
-            "base_url= of 'openai' is 'http://host:port/v1', which is no address: "
-            "Port could not be cast to integer value as 'port'",
+            (
+                "base_url= of 'openai' is 'http://host:port/v1', which is no address: "
+                "Port could not be cast to integer value as 'port'"
+            ),
         ),
         (
             'https://host/v1?api-version=1',
-            "base_url= of 'openai' is 'https://host/v1?api-version=1': paths are added at its end, so it can hold no "
-            "'?' or '#'. Give a query to a client of your own, as its default_query=",
+            (
+                "base_url= of 'openai' is 'https://host/v1?api-version=1': paths are added at its end, so it can hold no "
+                "'?' or '#'. Give a query to a client of your own, as its default_query="
+            ),
         ),
         (
             'https://host/v1/chat/completions',
-            "base_url= of 'openai' is 'https://host/v1/chat/completions': leave out '/chat/completions', which is "
-            'added to it',
+            (
+                "base_url= of 'openai' is 'https://host/v1/chat/completions': leave out '/chat/completions', which is "
+                'added to it'
+            ),
         ),
         (
             'https://me:hunter2@host/v1?x=1',
-            "base_url= of 'openai' is 'https://host/v1?x=1': paths are added at its end, so it can hold no '?' or '#'. "
-            'Give a query to a client of your own, as its default_query=',
+            (
+                "base_url= of 'openai' is 'https://host/v1?x=1': paths are added at its end, so it can hold no '?' or '#'. "
+                'Give a query to a client of your own, as its default_query='
+            ),
         ),
     ],
 )

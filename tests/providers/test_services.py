@@ -266,8 +266,8 @@ def test_a_wrong_name_is_answered_with_the_nearest(name: str, message: str) -> N
     ('text', 'message'),
     [
         ('olama:qwen3', "There is no model prefix 'olama'; did you mean 'ollama' or 'llamacpp'?"),
-        ('kimi-k2.6', "'kimi-k2.6' is no model string: one has the form 'prefix:model name', as in 'openai:gpt-4o'; "
-         "did you mean 'moonshotai:kimi-k2.6'?"),
+        ('kimi-k2.6', ("'kimi-k2.6' is no model string: one has the form 'prefix:model name', as in 'openai:gpt-4o'; "
+         "did you mean 'moonshotai:kimi-k2.6'?")),
         ('xai', "'xai' names no model: write 'xai:<model name>'"),
     ],
 )  # fmt: skip
