@@ -150,8 +150,8 @@ async def test_the_address_in_the_environment_is_used(monkeypatch: pytest.Monkey
         (
             'https://host/v1?api-version=1',
             (
-                "base_url= of 'openai' is 'https://host/v1?api-version=1': paths are added at its end, so it can hold no "
-                "'?' or '#'. Give a query to a client of your own, as its default_query="
+                "base_url= of 'openai' is 'https://host/v1?api-version=1': paths are added at its end, so it can hold "
+                "no '?' or '#'. Give a query to a client of your own, as its default_query="
             ),
         ),
         (
@@ -164,8 +164,8 @@ async def test_the_address_in_the_environment_is_used(monkeypatch: pytest.Monkey
         (
             'https://me:hunter2@host/v1?x=1',
             (
-                "base_url= of 'openai' is 'https://host/v1?x=1': paths are added at its end, so it can hold no '?' or '#'. "
-                'Give a query to a client of your own, as its default_query='
+                "base_url= of 'openai' is 'https://host/v1?x=1': paths are added at its end, so it can hold no '?' or "
+                "'#'. Give a query to a client of your own, as its default_query="
             ),
         ),
     ],
