@@ -120,10 +120,8 @@ class AnthropicProvider(Provider['AnyClient']):
 
 def _asynchronous(client: Any) -> Any:
     if not iscoroutinefunction(getattr(client, 'post', None)):
-        raise UserError(
-            f'anthropic_client= takes an asynchronous client such as AsyncAnthropic, and was given a '
-            f'{type(client).__name__}'
-        )
+        kind = type(client).__name__
+        raise UserError(f'anthropic_client= takes an asynchronous client such as AsyncAnthropic, not one of {kind!r}')
     return client
 
 

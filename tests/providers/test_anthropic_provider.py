@@ -6,7 +6,7 @@ import asyncio
 import json
 import struct
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from zlib import crc32
@@ -102,10 +102,9 @@ def ask(server: Server, provide: Callable[[str], AnthropicProvider], **settings:
 
 
 @pytest.fixture(autouse=True)
-def no_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ('ANTHROPIC_API_KEY', 'ANTHROPIC_AUTH_TOKEN', 'ANTHROPIC_BASE_URL', 'AWS_BEARER_TOKEN_BEDROCK'):
         monkeypatch.delenv(name, raising=False)
-    yield
 
 
 # ---------------------------------------------------------------------- who and where
@@ -181,7 +180,7 @@ def test_a_client_of_httpx2_is_used() -> None:
 
 def test_a_client_that_blocks_is_refused() -> None:
     wrong: Any = anthropic.Anthropic(api_key='k')
-    with pytest.raises(UserError, match='asynchronous client.*given a Anthropic'):
+    with pytest.raises(UserError, match="asynchronous client.*not one of 'Anthropic'"):
         AnthropicProvider(anthropic_client=wrong)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -74,9 +75,14 @@ class AnthropicModel(WireModel):
         return isinstance(url, DocumentUrl) and (url.media_type is None or is_text(url.media_type))
 
     def _call(self, request: PreparedRequest) -> Call:
-        """The request as bytes; betas among `extra_headers` join the others instead of taking their place."""
+        """The request as bytes; betas of the client and of `extra_headers` join its own, since a header stands once."""
         call = super()._call(request)
-        extra = [value for name, value in call.headers.items() if name.lower() == BETAS]
-        names = [name.strip() for value in (*self.headers(request).values(), *extra) for name in value.split(',')]
+        names = [*_betas(self.client.default_headers), *_betas(self.headers(request)), *_betas(call.headers)]
         others = {name: value for name, value in call.headers.items() if name.lower() != BETAS}
         return replace(call, headers={**others, BETAS: ','.join(dict.fromkeys(names))}) if names else call
+
+
+def _betas(headers: Mapping[str, Any]) -> list[str]:
+    """The betas that headers name, in whatever case."""
+    values = (value for name, value in headers.items() if name.lower() == BETAS and isinstance(value, str))
+    return [beta.strip() for value in values for beta in value.split(',') if beta.strip()]
