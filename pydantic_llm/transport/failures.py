@@ -7,6 +7,7 @@ an exception about a header holds the header.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
+from contextlib import suppress
 from types import ModuleType
 from typing import Protocol, cast
 
@@ -85,7 +86,7 @@ class Failures:
         if (mistake := _mistake(error)) is not None:
             return UserError(mistake)
         explained = self._unanswered(error, model_name)
-        if explained is not error:
+        if explained is not error and not _shows_a_key(error):
             explained.__cause__ = error
         return explained
 
@@ -133,13 +134,13 @@ class Failures:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An exception, its cause, and so on."""
+    """An exception and all that a traceback shows below it."""
     link: BaseException | None = error
     seen: set[int] = set()
     while link is not None and id(link) not in seen:
         yield link
         seen.add(id(link))
-        link = link.__cause__ or link.__context__
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
 
 
 def _is_from(error: BaseException, packages: Set[str]) -> bool:
@@ -157,17 +158,41 @@ def _mistake(error: Exception) -> str | None:
 
 
 def _words(error: Exception) -> str:
-    """What the exception says, or the nearest cause of it that says more: an SDK's own words say nothing."""
-    first, *causes = _chain(error)
-    said = next((str(link) for link in causes if str(link)), '') or (str(first) if not causes else '')
-    return said or type(causes[0] if causes else first).__name__
+    """What the nearest cause says: an SDK's own words say nothing."""
+    causes: list[BaseException] = []
+    link = error.__cause__
+    while link is not None and link not in causes:
+        causes.append(link)
+        link = link.__cause__
+    said = next((str(cause) for cause in causes if str(cause)), '') if causes else str(error)
+    return said or type(causes[0] if causes else error).__name__
+
+
+def _shows_a_key(error: Exception) -> bool:
+    """Whether the chain spells the key out: aiohttp's exceptions list the headers of the request."""
+    links = list(_chain(error))
+    requests = [request for request in map(_request_of, links) if request is not None]
+    keys = {key for request in requests for key in _keys(request)}
+    return any(key in repr(link) for key in keys for link in links)
 
 
 def _without_keys(response: _Response) -> bytes:
     """The body, without the key, which some servers repeat."""
     body = response.content
-    for name in KEY_HEADERS:
-        key = response.request.headers.get(name, '').rpartition(' ')[2].encode('latin-1', 'replace')
-        if len(key) >= SHORTEST_KEY:
-            body = body.replace(key, b'[key]')
+    for key in _keys(response.request):
+        body = body.replace(key.encode(), b'[key]')
     return body
+
+
+def _keys(request: _Request) -> Iterator[str]:
+    for name in KEY_HEADERS:
+        key = request.headers.get(name, '').rpartition(' ')[2]
+        if len(key) >= SHORTEST_KEY:
+            yield key
+
+
+def _request_of(link: BaseException) -> _Request | None:
+    """The request that an exception is about: httpx and the SDKs call it `request`, aiohttp `request_info`."""
+    with suppress(RuntimeError):  # httpx's word for an exception that belongs to no request
+        return cast('_Request | None', getattr(link, 'request', None) or getattr(link, 'request_info', None))
+    return None

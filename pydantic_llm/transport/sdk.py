@@ -82,7 +82,7 @@ class SDKConnection(Connection):
         except Exception as error:  # noqa: BLE001 -- raised below, where the key that it may hold is no longer its context
             failure = self._failures.explain(error, call.model_name)
         else:
-            return _Answer(client, response, call.model_name, watchdog, explain)
+            return _Answer(self, response, call.model_name, watchdog, explain)
         finally:
             watchdog.close()
         raise failure
@@ -120,9 +120,11 @@ Explain = Callable[[Exception, str], Exception]
 class _Answer(ByteStream):
     """The answer of an SDK's client, as it comes."""
 
-    def __init__(self, client: Any, response: Any, model_name: str, watchdog: Watchdog, explain: Explain) -> None:
+    def __init__(
+        self, owner: SDKConnection, response: Any, model_name: str, watchdog: Watchdog, explain: Explain
+    ) -> None:
         self.headers: Mapping[str, str] = response.headers
-        self._client = client  # a client that is collected closes its connections, this one too
+        self._owner = owner  # clients that are collected close their connections, this one too
         self._response = response
         self._model_name = model_name
         self._watchdog = watchdog

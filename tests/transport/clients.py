@@ -1,0 +1,70 @@
+"""The kinds of client that a connection can be made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import anthropic
+import httpx
+import httpx2
+import openai
+
+from pydantic_llm.messages import ModelMessage, ModelRequest, UserPromptPart
+from pydantic_llm.models.openai import OpenAIChatModel
+from pydantic_llm.providers.openai import OpenAIProvider
+from pydantic_llm.transport import Call, Deadlines
+from pydantic_llm.transport.loops import LoopClients, SdkClients
+from pydantic_llm.transport.sdk import SDKConnection
+
+KEY = 'sk-a-key-that-nobody-may-see'
+HISTORY: list[ModelMessage] = [ModelRequest([UserPromptPart('Hi')])]
+
+Make = Callable[[str], SDKConnection]
+
+
+def through(client: Any, sdk: ModuleType = openai) -> SDKConnection:
+    """A connection through a client."""
+    return SDKConnection(LoopClients[Any](client, SdkClients()), sdk, provider_name='vendor')
+
+
+def openai_httpx2(url: str) -> SDKConnection:
+    return through(openai.AsyncOpenAI(api_key=KEY, base_url=url))
+
+
+def openai_own_httpx2(url: str) -> SDKConnection:
+    return through(openai.AsyncOpenAI(api_key=KEY, base_url=url, http_client=httpx2.AsyncClient()))
+
+
+def openai_httpx(url: str) -> SDKConnection:
+    return through(openai.AsyncOpenAI(api_key=KEY, base_url=url, http_client=httpx.AsyncClient()))
+
+
+def openai_aiohttp(url: str) -> SDKConnection:
+    return through(openai.AsyncOpenAI(api_key=KEY, base_url=url, http_client=openai.DefaultAioHttpClient()))
+
+
+def anthropic_httpx2(url: str) -> SDKConnection:
+    return through(anthropic.AsyncAnthropic(api_key=KEY, base_url=url), anthropic)
+
+
+def anthropic_aiohttp(url: str) -> SDKConnection:
+    client = anthropic.AsyncAnthropic(api_key=KEY, base_url=url, http_client=anthropic.DefaultAioHttpClient())
+    return through(client, anthropic)
+
+
+KINDS: dict[str, Make] = {
+    make.__name__: make
+    for make in (openai_httpx2, openai_own_httpx2, openai_httpx, openai_aiohttp, anthropic_httpx2, anthropic_aiohttp)
+}
+
+
+def call(**deadlines: float) -> Call:
+    """A request, with its deadlines."""
+    return Call('/chat', b'{"hello": 1}', 'the-model', deadlines=Deadlines(**deadlines))
+
+
+def chat_model(url: str, **more: Any) -> OpenAIChatModel:
+    """A model that talks to a server of ours."""
+    return OpenAIChatModel('the-model', provider=OpenAIProvider(api_key=KEY, base_url=url, **more))

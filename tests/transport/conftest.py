@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from tests.transport.clients import KINDS, Make
+from tests.transport.server import Handler, Server
+
+VARIABLES = 'OPENAI_API_KEY OPENAI_BASE_URL ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN HTTP_PROXY http_proxy'.split()
+
+Serve = Callable[[Handler], Awaitable[Server]]
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    """Start a server that answers with a function."""
+    async with AsyncExitStack() as stack:
+
+        async def start(handler: Handler) -> Server:
+            return await stack.enter_async_context(Server(handler).run())
+
+        yield start
+
+
+@pytest.fixture(params=list(KINDS))
+def connect(request: pytest.FixtureRequest) -> Make:
+    """Make a connection through each kind of client."""
+    return KINDS[request.param]
+
+
+@pytest.fixture(autouse=True)
+def bounded() -> Iterator[None]:
+    """What hangs fails."""
+
+    def give_up(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError('the test hangs')
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(20)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture(autouse=True)
+def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the environment says must not matter."""
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: Any) -> str | None:
+    return val.__name__ if callable(val) else None
