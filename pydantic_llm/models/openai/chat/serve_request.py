@@ -183,8 +183,10 @@ def _tool_choice(choice: Any) -> Any:
             return [name]
         case {'type': 'allowed_tools', 'allowed_tools': {'tools': tools}}:
             return [tool['function']['name'] for tool in tools]
-        case _:
+        case 'none' | 'required':
             return choice
+        case _:
+            raise UserError(f"'tool_choice' is {choice!r}, which is no choice of tools")
 
 
 def decode_parameters(body: Json) -> ModelRequestParameters:

@@ -1,0 +1,65 @@
+"""The protocols that an app can speak: one row for each room that has a `serve.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..messages import ModelResponse
+from ..models._serve import ServedRequest, StreamWriter, sse
+from ..models.anthropic import serve as anthropic
+from ..models.openai.chat import serve as chat
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """One vendor's API, from the server's side."""
+
+    name: str
+    """Its name."""
+    paths: tuple[str, ...]
+    """Where its clients send their requests."""
+    decode_request: Callable[[Json], ServedRequest]
+    """Body → request; raises `UserError`."""
+    encode_response: Callable[[ModelResponse, ServedRequest], Json]
+    """Response → body."""
+    writer: Callable[[ServedRequest], StreamWriter]
+    """What writes a stream of events."""
+    encode_error: Callable[[BaseException], tuple[int, Json]]
+    """Error → status and body."""
+    frame: Callable[[Json], bytes]
+    """An event as bytes."""
+    done: bytes = b''
+    """What ends a stream."""
+
+
+def _named(event: Json) -> bytes:
+    """An event that says its type twice, as Anthropic's do."""
+    return sse(event, name=event.get('type'))
+
+
+PROTOCOLS: tuple[Protocol, ...] = (
+    Protocol(
+        'openai-chat',
+        chat.PATHS,
+        chat.decode_request,
+        chat.encode_response,
+        chat.ChunkWriter,
+        chat.encode_error,
+        sse,
+        chat.DONE,
+    ),
+    Protocol(
+        'anthropic',
+        anthropic.PATHS,
+        anthropic.decode_request,
+        anthropic.encode_response,
+        anthropic.EventWriter,
+        anthropic.encode_error,
+        _named,
+    ),
+)
+"""The protocols."""

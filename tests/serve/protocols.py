@@ -1,0 +1,201 @@
+"""The protocols of a server as a client sees them, written down by hand: a row for each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Wire:
+    """One vendor's API."""
+
+    name: str
+    path: str
+    make_request: Callable[..., Json]
+    """From a prompt and further fields to a request's body."""
+    read_text: Callable[[Json], str]
+    read_delta: Callable[[Json], str]
+    """The text that one event of a stream adds."""
+    tools: list[Json]
+    """How a tool is declared."""
+    read_calls: Callable[[Json], list[tuple[str, Any]]]
+    wrong: list[Json]
+    """Bodies that are no requests."""
+    done: str
+    """What the last event of a stream holds."""
+    full: Json
+    """A request with something of everything in it."""
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def request(self, prompt: str = 'Hello', **more: Any) -> Json:
+        return self.make_request(prompt, **more)
+
+
+def openai_request(prompt: str, **more: Any) -> Json:
+    return {'model': 'm', 'messages': [{'role': 'user', 'content': prompt}], **more}
+
+
+def anthropic_request(prompt: str, **more: Any) -> Json:
+    return {'model': 'm', 'max_tokens': 100, 'messages': [{'role': 'user', 'content': prompt}], **more}
+
+
+def openai_delta(event: Json) -> str:
+    return ''.join(choice['delta'].get('content') or '' for choice in event.get('choices', ()))
+
+
+def anthropic_delta(event: Json) -> str:
+    return event['delta'].get('text', '') if event['type'] == 'content_block_delta' else ''
+
+
+def openai_calls(body: Json) -> list[tuple[str, Any]]:
+    calls = [call['function'] for call in body['choices'][0]['message'].get('tool_calls', ())]
+    return [(call['name'], json.loads(call['arguments'])) for call in calls]
+
+
+PIXEL = 'data:image/png;base64,AAAA'
+SCHEMA = {'type': 'object', 'properties': {'city': {'type': 'string'}}, 'required': ['city']}
+
+OPENAI = Wire(
+    'openai-chat',
+    '/v1/chat/completions',
+    openai_request,
+    read_text=lambda body: body['choices'][0]['message']['content'],
+    read_delta=openai_delta,
+    tools=[{'type': 'function', 'function': {'name': 'weather', 'parameters': SCHEMA}}],
+    read_calls=openai_calls,
+    wrong=[
+        {},
+        {'model': 'm'},
+        {'model': 'm', 'messages': []},
+        {'model': '', 'messages': [{'role': 'user', 'content': 'Hello'}]},
+        {'model': 7, 'messages': [{'role': 'user', 'content': 'Hello'}]},
+        {'model': 'm', 'messages': 'Hello'},
+        {'model': 'm', 'messages': ['Hello']},
+        {'model': 'm', 'messages': [{'role': 'user'}]},
+        {'model': 'm', 'messages': [{'role': 'nobody', 'content': 'Hello'}]},
+        {'model': 'm', 'messages': [{'role': 'user', 'content': [{'type': 'smell'}]}]},
+        {'model': 'm', 'messages': [{'role': 'user', 'content': 'Hello'}], 'tools': [{'type': 'function'}]},
+        {'model': 'm', 'messages': [{'role': 'user', 'content': 'Hello'}], 'tools': 7},
+    ],
+    done='[DONE]',
+    full={
+        'model': 'm',
+        'messages': [
+            {'role': 'system', 'content': 'Be brief.'},
+            {
+                'role': 'user',
+                'content': [
+                    {'type': 'text', 'text': 'Hello'},
+                    {'type': 'image_url', 'image_url': {'url': PIXEL, 'detail': 'low'}},
+                    {'type': 'image_url', 'image_url': {'url': 'https://example.com/a.png'}},
+                    {'type': 'input_audio', 'input_audio': {'data': 'AAAA', 'format': 'wav'}},
+                    {'type': 'file', 'file': {'file_data': 'data:application/pdf;base64,AAAA', 'filename': 'a.pdf'}},
+                ],
+            },
+            {
+                'role': 'assistant',
+                'content': 'I look.',
+                'reasoning': 'Hm.',
+                'tool_calls': [
+                    {'id': 'c1', 'type': 'function', 'function': {'name': 'weather', 'arguments': '{"city": "Rome"}'}}
+                ],
+            },
+            {'role': 'tool', 'tool_call_id': 'c1', 'content': [{'type': 'text', 'text': 'sunny'}]},
+        ],
+        'tools': [{'type': 'function', 'function': {'name': 'weather', 'description': 'd', 'parameters': SCHEMA}}],
+        'tool_choice': {'type': 'function', 'function': {'name': 'weather'}},
+        'response_format': {'type': 'json_schema', 'json_schema': {'name': 'n', 'schema': SCHEMA, 'strict': True}},
+        'stream_options': {'include_usage': True},
+        'stop': ['x'],
+        'temperature': 0.5,
+        'reasoning_effort': 'low',
+        'logit_bias': {'7': 1},
+    },
+)
+
+ANTHROPIC = Wire(
+    'anthropic',
+    '/v1/messages',
+    anthropic_request,
+    read_text=lambda body: ''.join(block['text'] for block in body['content'] if block['type'] == 'text'),
+    read_delta=anthropic_delta,
+    tools=[{'name': 'weather', 'input_schema': SCHEMA}],
+    read_calls=lambda body: [(b['name'], b['input']) for b in body['content'] if b['type'] == 'tool_use'],
+    wrong=[
+        {},
+        {'model': 'm'},
+        {'model': 'm', 'max_tokens': 1, 'messages': []},
+        {'model': '', 'max_tokens': 1, 'messages': [{'role': 'user', 'content': 'Hello'}]},
+        {'model': 7, 'max_tokens': 1, 'messages': [{'role': 'user', 'content': 'Hello'}]},
+        {'model': 'm', 'max_tokens': 1, 'messages': 'Hello'},
+        {'model': 'm', 'max_tokens': 1, 'messages': ['Hello']},
+        {'model': 'm', 'max_tokens': 1, 'messages': [{'role': 'user'}]},
+        {'model': 'm', 'max_tokens': 1, 'messages': [{'role': 'nobody', 'content': 'Hello'}]},
+        {'model': 'm', 'max_tokens': 1, 'messages': [{'role': 'user', 'content': [{'type': 'smell'}]}]},
+        {'model': 'm', 'max_tokens': 1, 'messages': [{'role': 'user', 'content': 'Hello'}], 'tools': [{}]},
+        {'model': 'm', 'max_tokens': 1, 'messages': [{'role': 'user', 'content': 'Hello'}], 'tools': 7},
+    ],
+    done='message_stop',
+    full={
+        'model': 'm',
+        'max_tokens': 100,
+        'system': [{'type': 'text', 'text': 'Be brief.', 'cache_control': {'type': 'ephemeral'}}],
+        'messages': [
+            {
+                'role': 'user',
+                'content': [
+                    {'type': 'text', 'text': 'Hello', 'cache_control': {'type': 'ephemeral', 'ttl': '1h'}},
+                    {'type': 'image', 'source': {'type': 'base64', 'media_type': 'image/png', 'data': 'AAAA'}},
+                    {'type': 'image', 'source': {'type': 'url', 'url': 'https://example.com/a.png'}},
+                    {'type': 'document', 'source': {'type': 'text', 'media_type': 'text/plain', 'data': 'Hello'}},
+                ],
+            },
+            {
+                'role': 'assistant',
+                'content': [
+                    {'type': 'thinking', 'thinking': 'Hm.', 'signature': 's'},
+                    {'type': 'redacted_thinking', 'data': 'AAAA'},
+                    {'type': 'text', 'text': 'I look.'},
+                    {'type': 'tool_use', 'id': 'c1', 'name': 'weather', 'input': {'city': 'Rome'}},
+                ],
+            },
+            {
+                'role': 'user',
+                'content': [
+                    {
+                        'type': 'tool_result',
+                        'tool_use_id': 'c1',
+                        'is_error': False,
+                        'content': [{'type': 'text', 'text': 'sunny'}],
+                    }
+                ],
+            },
+        ],
+        'tools': [{'name': 'weather', 'description': 'd', 'input_schema': SCHEMA}],
+        'tool_choice': {'type': 'tool', 'name': 'weather'},
+        'output_config': {'format': {'type': 'json_schema', 'schema': SCHEMA}, 'effort': 'low'},
+        'thinking': {'type': 'enabled', 'budget_tokens': 2000},
+        'stop_sequences': ['x'],
+        'temperature': 0.5,
+        'metadata': {'user_id': 'u'},
+    },
+)
+
+WIRES = (OPENAI, ANTHROPIC)
+
+
+def data_of(stream: str) -> list[str]:
+    """The data of each event of a stream."""
+    return [line.removeprefix('data: ') for line in stream.splitlines() if line.startswith('data: ')]
+
+
+def events_of(stream: str) -> list[Json]:
+    """The events of a stream that are JSON."""
+    return [json.loads(data) for data in data_of(stream) if data != '[DONE]']
