@@ -45,7 +45,7 @@ help: ## what you are reading
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 demo: $(VENV)/.demo ## a tour on this machine, without a key or a network
-	@$(BIN)/python -m pydantic_llm.demo
+	@$(BIN)/python -m pydantic_llm.demo $(ARGS)
 
 install: $(VENV)/.dev ## the environment of all the targets below
 

@@ -1,0 +1,53 @@
+"""The model behind the tour: a weather service that says the same to everybody who asks the same."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+
+from ..messages import ModelMessage, ModelResponse, TextPart, ToolCallPart, ToolReturnPart
+from ..models.function import AgentInfo, DeltaToolCall, DeltaToolCalls, FunctionModel
+
+__all__ = ('weather_model',)
+
+FORECAST = '{"city": "Lisbon", "celsius": 24.5}'
+
+PAUSE = 0.012
+"""Seconds before a word, so that one can see them come."""
+
+
+def weather_model() -> FunctionModel:
+    """A model that needs no key and no network."""
+    return FunctionModel(answer, stream_function=answer_word_by_word, model_name='weather-1')
+
+
+def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    """The whole answer."""
+    tools = [tool.name for tool in info.function_tools]
+    returned = {part.tool_name: part.content for part in messages[-1].parts if isinstance(part, ToolReturnPart)}
+    if 'final_result' in tools:
+        return ModelResponse([ToolCallPart('final_result', FORECAST)])
+    if info.model_request_parameters.output_object:
+        return ModelResponse([TextPart(FORECAST)])
+    if returned:
+        return ModelResponse([TextPart(f'Yes: {returned["temperature"]} °C, and {returned["wind"]}.')])
+    if tools:
+        return ModelResponse([ToolCallPart(tool, '{"city": "Lisbon"}') for tool in tools])
+    if 'Oslo' in str(messages[-1]):
+        return ModelResponse([TextPart('Oslo is cold: 3 °C, with snow until noon. Take the warm coat.')])
+    return ModelResponse([TextPart('No. It is 24 °C and sunny.')])
+
+
+async def answer_word_by_word(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str | DeltaToolCalls]:
+    """The same answer, as it is written."""
+    for number, part in enumerate(answer(messages, info).parts):
+        match part:
+            case TextPart(content):
+                for word in re.findall(r'\S+\s*', content):
+                    await asyncio.sleep(PAUSE)
+                    yield word
+            case ToolCallPart(name):
+                yield {number: DeltaToolCall(name, part.args_as_json_str())}
+            case _:
+                pass
