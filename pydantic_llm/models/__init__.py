@@ -135,6 +135,7 @@ class StreamedResponse(ABC):
         self._ready: deque[ModelResponseStreamEvent] = deque()
         self._iterator: AsyncIterator[ModelResponseStreamEvent] | None = None
         self._cancelled = False
+        self._told = False
 
     @abstractmethod
     def events(self) -> AsyncIterator[ModelResponseStreamEvent]:
@@ -165,15 +166,16 @@ class StreamedResponse(ABC):
 
     async def cancel(self) -> None:
         """End the stream where it is. The response is marked `'interrupted'`; nothing happens after the end."""
-        if self.draft.state == 'incomplete' and not self._cancelled:
+        if self.draft.state == 'incomplete' and not (self._cancelled or self._told):
             self._cancelled = True
             self.draft.state = 'interrupted'
         await self.close()
 
     async def close(self) -> None:
         """Let go of what the stream holds. Overridden where that is more than `events`."""
-        if isinstance(self._iterator, AsyncGenerator):
-            await self._iterator.aclose()
+        iterator: Any = self._iterator
+        if getattr(iterator, 'ag_running', True) is False:  # a generator, and nobody is waiting for its next event
+            await iterator.aclose()
 
     def __aiter__(self) -> Self:
         return self
@@ -182,7 +184,11 @@ class StreamedResponse(ABC):
         while not self._ready:
             if self._cancelled:
                 raise StopAsyncIteration
-            await self._fill()
+            try:
+                await self._fill()
+            except StopAsyncIteration:
+                self._told = True
+                raise
         event = self._ready.popleft()
         if type(event) is PartStartEvent and self.final_result_event is None:
             self._look_for_final_result(event)
@@ -308,7 +314,11 @@ class Model(ABC):
         Raises what `request` raises, on entering or while iterating.
         """
         response = await self.request(messages, model_settings, model_request_parameters)
-        yield WholeResponse(response, model_request_parameters)
+        stream = WholeResponse(response, model_request_parameters)
+        try:
+            yield stream
+        finally:
+            await stream.cancel()
 
     async def aclose(self) -> None:
         """Close the connections that this model opened. Overridden where there are any."""

@@ -1,4 +1,4 @@
-"""Texts for regular expressions: `texts_for(pattern)` offers some that should match, the shortest first.
+"""Texts for regular expressions: `texts_for(pattern)` offers some that should match.
 
 Reads what the dialects of Python, JavaScript and Rust have in common. Look-around and back-references are skipped, so
 whoever needs to be sure checks what is offered.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import string
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -83,10 +84,17 @@ _NOTHING = _Sequence(())
 
 
 def texts_for(pattern: str, *, seed: int = 0, length: int = 0) -> Iterator[str]:
-    """Texts that the pattern should match, growing to `length` and a little more; another seed gives others."""
+    """A few texts that the pattern should match: short ones, then some of at least `length`, if it can be as long.
+
+    Another seed gives others.
+    """
     tree = _Parser(pattern).parse()
-    for extra in range(length + 4):
-        yield _Writer(seed, extra).write(tree)
+
+    def text(extra: int) -> str:
+        return _Writer(seed, extra).write(tree)
+
+    enough = bisect_left(range(length), length, key=lambda extra: len(text(extra)))
+    yield from map(text, dict.fromkeys((*range(4), *range(enough, enough + 4))))
 
 
 class _Writer:

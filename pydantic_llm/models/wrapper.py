@@ -1,0 +1,96 @@
+"""A model around another one, for whoever wants to change one thing about it.
+
+```python
+class Loud(WrapperModel):
+    async def request(self, messages, model_settings=None, model_request_parameters=None):
+        print(f'asking {self.model_name}')
+        return await super().request(messages, model_settings, model_request_parameters)
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from ..messages import ModelMessage, ModelResponse
+from ..profiles import ModelProfile
+from ..settings import ModelSettings
+from . import Model, ModelRequestParameters, StreamedResponse, infer_model
+
+if TYPE_CHECKING:
+    from ._names import KnownModelName
+
+__all__ = ('WrapperModel',)
+
+
+class WrapperModel(Model):
+    """Passes everything on to another model. A subclass overrides what it wants to change.
+
+    Attributes that a wrapper does not have are those of the wrapped model.
+    """
+
+    wrapped: Model
+    """The model inside."""
+
+    def __init__(self, wrapped: Model | KnownModelName | str) -> None:
+        super().__init__()
+        self.wrapped = infer_model(wrapped)
+
+    @property
+    def model_name(self) -> str:
+        """The name of the wrapped model."""
+        return self.wrapped.model_name
+
+    @property
+    def system(self) -> str:
+        """The vendor of the wrapped model."""
+        return self.wrapped.system
+
+    @property
+    def base_url(self) -> str | None:
+        """Where the wrapped model sends its requests."""
+        return self.wrapped.base_url
+
+    @property
+    def settings(self) -> ModelSettings | None:
+        """The settings of the wrapped model."""
+        return self.wrapped.settings
+
+    @property
+    def profile(self) -> ModelProfile:
+        """What the wrapped model can do."""
+        return self.wrapped.profile
+
+    async def request(
+        self,
+        messages: Sequence[ModelMessage],
+        model_settings: ModelSettings | None = None,
+        model_request_parameters: ModelRequestParameters | None = None,
+    ) -> ModelResponse:
+        """Ask the wrapped model."""
+        return await self.wrapped.request(messages, model_settings, model_request_parameters)
+
+    @asynccontextmanager
+    async def request_stream(
+        self,
+        messages: Sequence[ModelMessage],
+        model_settings: ModelSettings | None = None,
+        model_request_parameters: ModelRequestParameters | None = None,
+    ) -> AsyncGenerator[StreamedResponse]:
+        """Ask the wrapped model for a stream."""
+        async with self.wrapped.request_stream(messages, model_settings, model_request_parameters) as stream:
+            yield stream
+
+    async def aclose(self) -> None:
+        """Close the wrapped model's connections."""
+        await self.wrapped.aclose()
+
+    def __getattr__(self, name: str) -> Any:
+        if name == 'wrapped':  # not there yet while a copy or a pickle is being restored
+            raise AttributeError(name)
+        return getattr(self.wrapped, name)
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}({self.wrapped!r})'

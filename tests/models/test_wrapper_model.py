@@ -1,0 +1,152 @@
+"""`WrapperModel`: everything passes through, and a subclass changes one thing."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from pydantic_llm.exceptions import UserError
+from pydantic_llm.messages import ModelMessage, ModelRequest, ModelResponse, TextPart
+from pydantic_llm.models import Model, ModelRequestParameters, StreamedResponse
+from pydantic_llm.models.test import TestModel
+from pydantic_llm.models.wrapper import WrapperModel
+from pydantic_llm.profiles import ModelProfile
+from pydantic_llm.settings import ModelSettings
+from pydantic_llm.tools import ToolDefinition
+
+HELLO: list[ModelMessage] = [ModelRequest.user_text_prompt('Hello')]
+PARAMETERS = ModelRequestParameters(function_tools=[ToolDefinition('clock')])
+
+
+class Inner(TestModel):
+    """A model that has everything, and remembers."""
+
+    def __init__(self) -> None:
+        super().__init__(settings={'temperature': 0.5}, profile={'supports_thinking': True})
+        self.closed = 0
+        self.streams: list[Any] = []
+
+    @property
+    def system(self) -> str:
+        return 'inner'
+
+    @property
+    def base_url(self) -> str:
+        return 'https://inner.example'
+
+    @asynccontextmanager
+    async def request_stream(self, *request: Any) -> Any:
+        self.streams.append(request)
+        async with super().request_stream(*request) as stream:
+            yield stream
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+def test_what_a_model_is_passes_through() -> None:
+    inner = Inner()
+    model = WrapperModel(inner)
+    assert model.wrapped is inner
+    assert (model.model_name, model.system, model.model_id) == ('test', 'inner', 'inner:test')
+    assert (model.base_url, model.settings) == ('https://inner.example', {'temperature': 0.5})
+    assert model.profile is inner.profile
+    assert model.profile.supports_thinking
+    assert repr(model) == "WrapperModel(Inner('test'))"
+
+
+async def test_a_request_passes_through() -> None:
+    inner = Inner()
+    model = WrapperModel(inner)
+    response = await model.request(HELLO, {'max_tokens': 3}, PARAMETERS)
+    assert response.tool_calls[0].tool_name == 'clock'
+    assert inner.last_messages == HELLO
+    assert inner.last_model_settings == {'temperature': 0.5, 'max_tokens': 3}
+    assert inner.last_model_request_parameters is PARAMETERS
+
+
+async def test_a_stream_passes_through() -> None:
+    inner = Inner()
+    settings: ModelSettings = {'max_tokens': 3}
+    async with WrapperModel(inner).request_stream(HELLO, settings, PARAMETERS) as stream:
+        assert [event.event_kind async for event in stream] == ['part_start', 'part_end']
+    assert stream.get().state == 'complete'
+    assert inner.streams == [(HELLO, settings, PARAMETERS)]
+
+
+async def test_leaving_a_stream_leaves_the_inner_one() -> None:
+    async with WrapperModel(Inner()).request_stream(HELLO) as stream:
+        await anext(stream)
+    assert (type(stream).__mro__[-3], stream.get().state) == (StreamedResponse, 'interrupted')
+
+
+async def test_closing_passes_through() -> None:
+    inner = Inner()
+    async with WrapperModel(inner) as model:
+        assert isinstance(model, WrapperModel)
+    await model.aclose()
+    assert inner.closed == 2
+
+
+def test_attributes_of_the_inner_model_are_there() -> None:
+    inner = Inner()
+    model = WrapperModel(WrapperModel(inner))
+    assert (model.seed, model.streams) == (0, [])
+    with pytest.raises(AttributeError, match="'Inner' object has no attribute 'nothing'"):
+        _ = model.nothing
+
+
+def test_a_wrapper_can_be_copied_and_pickled() -> None:
+    for model in (copy.copy(WrapperModel(TestModel(seed=3))), copy.deepcopy(WrapperModel(TestModel(seed=3)))):
+        assert (type(model), model.wrapped.seed) == (WrapperModel, 3)
+    assert pickle.loads(pickle.dumps(WrapperModel(TestModel(seed=3)))).seed == 3
+
+
+def test_a_name_stands_for_its_model() -> None:
+    assert isinstance(WrapperModel('test').wrapped, TestModel)
+    with pytest.raises(UserError, match='tset'):
+        WrapperModel('tset:x')
+
+
+class Loud(WrapperModel):
+    """Changes one thing."""
+
+    async def request(
+        self,
+        messages: Sequence[ModelMessage],
+        model_settings: ModelSettings | None = None,
+        model_request_parameters: ModelRequestParameters | None = None,
+    ) -> ModelResponse:
+        response = await super().request(messages, model_settings, model_request_parameters)
+        return ModelResponse([TextPart((response.text or '').upper())])
+
+
+class Modest(WrapperModel):
+    """Changes another one."""
+
+    @property
+    def profile(self) -> ModelProfile:
+        return self.wrapped.profile.merge({'supports_tools': False})
+
+    @property
+    def system(self) -> str:
+        return 'modest'
+
+
+async def test_a_subclass_changes_one_thing() -> None:
+    model: Model = Modest(Loud(Inner()))
+    assert (await model.request(HELLO)).text == 'SUCCESS (NO TOOL CALLS)'
+    assert (model.model_id, model.profile.supports_tools, model.profile.supports_thinking) == (
+        'modest:test',
+        False,
+        True,
+    )
+    async with model.request_stream(HELLO) as stream:
+        async for _ in stream:
+            pass
+    assert stream.get().text == 'success (no tool calls)'
