@@ -37,9 +37,13 @@ MISTAKES: tuple[tuple[str, str, str], ...] = (
     ('TypeError', 'authentication method', 'The request has no key: give api_key=, or a client with credentials'),
     ('UnsupportedProtocol', '', 'base_url= is no address to send to: it must begin with https:// or http://'),
     ('InvalidURL', '', 'base_url= is no address to send to'),
-    ('RuntimeError', 'has been closed', 'The client that the provider was given has been closed: give an open one'),
-    ('RuntimeError', 'loop is closed', f'The client was used in an event loop that is closed now: {OWN_CLIENT}'),
-    ('RuntimeError', 'a different', f'The client is in use in another event loop: {OWN_CLIENT}'),
+    (
+        'RuntimeError',
+        'client has been closed',
+        'The client that the provider was given has been closed: give an open one',
+    ),
+    ('RuntimeError', 'Event loop is closed', f'The client was used in an event loop that is closed now: {OWN_CLIENT}'),
+    ('RuntimeError', 'to a different', f'The client is in use in another event loop: {OWN_CLIENT}'),
 )
 """Mistakes of the caller that show only when something is sent: the exception's name, words in it, what to say."""
 
@@ -54,7 +58,9 @@ class _Request(Protocol):
     headers: Mapping[str, str]
 
 
-class _Response(Protocol):
+class Response(Protocol):
+    """An answer of any HTTP library."""
+
     status_code: int
     headers: Mapping[str, str]
     content: bytes
@@ -62,18 +68,37 @@ class _Response(Protocol):
 
 
 class _StatusError(Protocol):
-    response: _Response
+    response: Response
 
 
 class Failures:
-    """Explains what the client of one SDK raises. `sdk` is the SDK's module."""
+    """Explains what a client raises. `package` is whose client it is, and the three are what it calls its failures."""
 
-    def __init__(self, sdk: ModuleType, provider_name: str) -> None:
-        self._package = sdk.__name__
-        self._status: type[Exception] = sdk.APIStatusError
-        self._timeout: type[Exception] = sdk.APITimeoutError
-        self._connection: type[Exception] = sdk.APIConnectionError
+    def __init__(
+        self,
+        provider_name: str,
+        package: str,
+        *,
+        status: tuple[type[Exception], ...] = (),
+        timeout: tuple[type[Exception], ...] = (),
+        connection: tuple[type[Exception], ...] = (),
+    ) -> None:
         self._provider_name = provider_name
+        self._package = package
+        self._status = status
+        self._timeout = timeout
+        self._connection = connection
+
+    @classmethod
+    def of_sdk(cls, sdk: ModuleType, provider_name: str) -> Failures:
+        """Explains what the client of an SDK like OpenAI's raises. `sdk` is the SDK's module."""
+        return cls(
+            provider_name,
+            sdk.__name__,
+            status=(sdk.APIStatusError,),
+            timeout=(sdk.APITimeoutError,),
+            connection=(sdk.APIConnectionError,),
+        )
 
     def explain(self, error: Exception, model_name: str) -> Exception:
         """Our exception, with its cause; what others raise (a token provider of the user's) comes back as it is."""
@@ -82,7 +107,7 @@ class Failures:
         if isinstance(error, DeadlineExceeded):
             return self._too_late(model_name, error.deadline, error.seconds)
         if isinstance(error, self._status):
-            return self._answered(cast('_StatusError', error).response, model_name)
+            return self.answered(cast('_StatusError', error).response, model_name)
         if (mistake := _mistake(error)) is not None:
             return UserError(mistake)
         explained = self._unanswered(error, model_name)
@@ -95,11 +120,13 @@ class Failures:
         explained = self.explain(error, model_name)
         if not isinstance(explained, ModelConnectionError):
             return explained
-        broken = StreamInterruptedError(model_name, explained.message, provider_name=self._provider_name)
+        message = f'The answer of {model_name} broke off: {_words(error)}'
+        broken = StreamInterruptedError(model_name, message, provider_name=self._provider_name)
         broken.__cause__ = explained.__cause__
         return broken
 
-    def _answered(self, response: _Response, model_name: str) -> ModelAPIError:
+    def answered(self, response: Response, model_name: str) -> ModelAPIError:
+        """Our exception for an answer with an error status, whose body has been read."""
         return error_from_answer(
             response.status_code,
             response.headers,
@@ -111,7 +138,7 @@ class Failures:
     def _unanswered(self, error: Exception, model_name: str) -> Exception:
         if self._is_timeout(error):
             return self._too_late(model_name, 'timeout', None)
-        if isinstance(error, (self._connection, self._timeout, OSError)) or _is_from(error, HTTP_LIBRARIES):
+        if isinstance(error, (*self._connection, *self._timeout, OSError)) or _is_from(error, HTTP_LIBRARIES):
             message = f'No answer from {model_name}: {_words(error)}'
             return ModelConnectionError(model_name, message, provider_name=self._provider_name)
         if _is_from(error, {self._package}):
@@ -127,7 +154,7 @@ class Failures:
         below = next((link for link in _chain(error) if _is_from(link, {'aiohttp'})), None)
         if below is not None:
             return isinstance(below, TimeoutError)
-        return isinstance(error, (self._timeout, TimeoutError)) or 'Timeout' in type(error).__name__
+        return isinstance(error, (*self._timeout, TimeoutError)) or 'Timeout' in type(error).__name__
 
     def _too_late(self, model_name: str, deadline: str, seconds: float | None) -> ModelTimeoutError:
         return ModelTimeoutError(model_name, deadline=deadline, seconds=seconds, provider_name=self._provider_name)
@@ -176,7 +203,7 @@ def _shows_a_key(error: Exception) -> bool:
     return any(key in repr(link) for key in keys for link in links)
 
 
-def _without_keys(response: _Response) -> bytes:
+def _without_keys(response: Response) -> bytes:
     """The body, without the key, which some servers repeat."""
     body = response.content
     for key in _keys(response.request):

@@ -13,7 +13,7 @@ import openai
 import pytest
 
 from pydantic_llm.exceptions import AuthenticationError, ModelHTTPError, UnexpectedModelBehavior
-from pydantic_llm.transport import Call, sdk as sdk_module
+from pydantic_llm.transport import Call, answer as answer_module
 from tests.transport.clients import HISTORY, KEY, Make, call, chat_model, through
 from tests.transport.conftest import Serve
 from tests.transport.server import Exchange, completion, streamed, whole
@@ -95,7 +95,7 @@ async def test_a_server_that_never_ends_a_stream_is_left_after_the_last_event(
         await exchange.chunk(b'data: [DONE]\n\n')
         await exchange.gone()
 
-    monkeypatch.setattr(sdk_module, 'FINISHING_TIMEOUT', 0.05)
+    monkeypatch.setattr(answer_module, 'FINISHING_TIMEOUT', 0.05)
     server = await serve(never_end)
     async with asyncio.timeout(2), chat_model(server.url).request_stream(HISTORY) as stream:
         assert [event async for event in stream]
@@ -206,7 +206,7 @@ async def test_an_answer_without_an_end_is_given_up(
         while True:
             await exchange.chunk(b' ' * 10_000)
 
-    monkeypatch.setattr(sdk_module, 'MAX_BODY_BYTES', 100_000)
+    monkeypatch.setattr(answer_module, 'MAX_BODY_BYTES', 100_000)
     server = await serve(flood)
     with pytest.raises(UnexpectedModelBehavior, match='the-model is longer than 100000 bytes'):
         await connect(server.url).send(call())
@@ -217,7 +217,7 @@ async def test_an_answer_as_long_as_allowed_is_read(serve: Serve, monkeypatch: p
     async def answer(exchange: Exchange) -> None:
         await exchange.answer(b'x' * 100_000)
 
-    monkeypatch.setattr(sdk_module, 'MAX_BODY_BYTES', 100_000)
+    monkeypatch.setattr(answer_module, 'MAX_BODY_BYTES', 100_000)
     server = await serve(answer)
     client = openai.AsyncOpenAI(api_key=KEY, base_url=server.url)
     assert len((await through(client).send(call())).body) == 100_000
