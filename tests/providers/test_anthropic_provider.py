@@ -180,7 +180,7 @@ def test_a_client_of_httpx2_is_used() -> None:
 
 def test_a_client_that_blocks_is_refused() -> None:
     wrong: Any = anthropic.Anthropic(api_key='k')
-    with pytest.raises(UserError, match="asynchronous client.*not one of 'Anthropic'"):
+    with pytest.raises(UserError, match=r"asynchronous client.*not one of 'Anthropic'"):
         AnthropicProvider(anthropic_client=wrong)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, assert_never
+from typing import Any, assert_never, cast
 
 from ...exceptions import UnexpectedModelBehavior
 from ...messages import (
@@ -26,6 +26,9 @@ from .decode import REDACTED
 from .native_tools import encode_call, encode_return, opaque_block
 
 Json = dict[str, Any]
+
+ONLY_IN_ANSWERS = frozenset({'file_id', 'abort_reason'})
+"""Fields of citations and of what code gave that the API sends, and refuses when they come back."""
 
 INVALID = 'invalid_json'
 """Where the arguments of a call stand that are no object, since the API takes nothing else."""
@@ -102,7 +105,7 @@ def encode_part(part: ModelResponsePart, past: Past) -> Iterator[Json]:
 def _cited(part: TextPart, past: Past) -> Iterator[Json]:
     for block in text(part.content):
         if part.provider_name == past.system and (citations := (part.provider_details or {}).get('citations')):
-            block['citations'] = citations
+            block['citations'] = [_sendable(citation) for citation in citations]
         yield block
 
 
@@ -138,6 +141,12 @@ def arguments(part: BaseToolCallPart) -> Json:
         return {INVALID: part.args}
 
 
+def _sendable(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {name: item for name, item in cast('Json', value).items() if name not in ONLY_IN_ANSWERS}
+
+
 def _native(part: NativeToolCallPart | NativeToolReturnPart, past: Past) -> Iterator[Json]:
     if part.provider_name != past.system:
         past.notes["what other vendors' own tools did was left out"] = None
@@ -146,7 +155,8 @@ def _native(part: NativeToolCallPart | NativeToolReturnPart, past: Past) -> Iter
     elif (block := opaque_block(part)) is not None:
         yield dict(block)
     elif isinstance(part, NativeToolReturnPart):
-        yield encode_return(part, past.tools)
+        block = encode_return(part, past.tools)
+        yield {**block, 'content': _sendable(block['content'])}
     elif part.tool_call_id in past.answered:
         yield encode_call(part, arguments(part))
     else:

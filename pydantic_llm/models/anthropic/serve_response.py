@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -30,7 +30,7 @@ from ...messages.response import ModelResponsePart
 from .._serve import Json, ServedRequest
 from .decode import CALLS, FACTS, FINISH_REASONS, USAGE_FACTS
 from .encode_response import arguments, encode_thoughts, encode_tool_call
-from .native_tools import encode_call, encode_return, opaque_block
+from .native_tools import MCP, encode_call, encode_return, opaque_block
 
 VENDOR = 'anthropic'
 """Whose own tools, citations and details the API can say."""
@@ -45,6 +45,13 @@ WORDS: dict[FinishReason, str] = {
 
 SERVER_TOOLS = ('web_search_requests', 'web_fetch_requests')
 """The counts of `usage.server_tool_use`."""
+
+HOLLOW: dict[str, Json] = {
+    'text': {'text': '', 'citations': None},
+    'thinking': {'thinking': '', 'signature': ''},
+    **dict.fromkeys(CALLS, {'input': {}}),
+}
+"""The types of blocks that begin empty and are filled by deltas."""
 
 # ---------------------------------------------------------------------- the answer
 
@@ -137,6 +144,11 @@ def _citations(part: TextPart) -> list[Json]:
 # ---------------------------------------------------------------------- the stream
 
 
+def _is_wrapped(part: ModelResponsePart) -> bool:
+    """Whether a call holds the name of its tool in its arguments, so that it can be told only when they are whole."""
+    return isinstance(part, NativeToolCallPart) and part.tool_name.startswith(MCP)
+
+
 @dataclass(slots=True)
 class _Block:
     """A block that has been started and not stopped."""
@@ -170,8 +182,11 @@ class EventWriter:
     def event(self, event: ModelResponseStreamEvent) -> Iterator[Json]:
         """What one event becomes; nothing where the API does not tell of it."""
         match event:
-            case PartStartEvent(index=index, part=part) if index not in self._open:
+            case PartStartEvent(index=index, part=part) if index not in self._open and not _is_wrapped(part):
                 yield from self._start(index, part)
+            case PartEndEvent(index=index, part=part) if index not in self._open and _is_wrapped(part):
+                yield from self._start(index, part)
+                yield from self._stop(self._open.pop(index), part) if index in self._open else ()
             case PartDeltaEvent(index=index, delta=delta) if index in self._open:
                 yield from self._extend(self._open[index], delta)
             case PartEndEvent(index=index, part=part) if index in self._open:
@@ -184,8 +199,8 @@ class EventWriter:
 
         The vendor's own id and the model that answered are known only now; clients that look for them here find them.
         """
-        for block in self._open.values():
-            yield {'type': 'content_block_stop', 'index': block.number}
+        for index, block in self._open.items():
+            yield from self._stop(block, response.parts[index])
         if response.state != 'complete':
             return
         details = _own_details(response)
@@ -202,18 +217,13 @@ class EventWriter:
 
     def _start(self, index: int, part: ModelResponsePart) -> Iterator[Json]:
         """A block begins without its content, which follows as deltas, unless its type knows none."""
-        empty = replace(part, args=None) if isinstance(part, BaseToolCallPart) else part
-        opaque = opaque_block(part) if isinstance(part, NativeToolCallPart) else None
-        block = encode_block(part if opaque else empty)
+        block = encode_block(part)
         if block is None:
             return
-        number, self._count = self._count, self._count + 1
-        opened = self._open[index] = _Block(number, block['type'])
-        hollow = {'text': '', 'citations': None, 'thinking': '', 'signature': ''}
-        start = {
-            name: hollow[name] if opened.type in HOLLOW and name in hollow else value for name, value in block.items()
-        }
-        yield {'type': 'content_block_start', 'index': number, 'content_block': start}
+        opened = self._open[index] = _Block(self._count, block['type'])
+        self._count += 1
+        start = block | {name: nothing for name, nothing in HOLLOW.get(opened.type, {}).items() if name in block}
+        yield {'type': 'content_block_start', 'index': opened.number, 'content_block': start}
         match part:
             case TextPart(content=text):
                 yield from self._text(opened, text, _citations(part))
@@ -250,7 +260,7 @@ class EventWriter:
             yield block.delta(type='signature_delta', signature=signature)
 
     def _args(self, block: _Block, args: str | Json | None) -> Iterator[Json]:
-        """A piece of text. An object waits for the end, since another one may replace it; so does what we wrapped."""
+        """A piece of text. An object waits for the end, since another one may replace it."""
         if args and isinstance(args, str) and block.type != 'mcp_tool_use':
             block.wrote_args = True
             yield block.delta(type='input_json_delta', partial_json=args)
@@ -261,7 +271,3 @@ class EventWriter:
             if whole and whole['input']:
                 yield block.delta(type='input_json_delta', partial_json=to_json(whole['input']).decode())
         yield {'type': 'content_block_stop', 'index': block.number}
-
-
-HOLLOW = ('text', 'thinking')
-"""The types of blocks that begin empty and are filled by deltas."""

@@ -117,5 +117,5 @@ def encode_max_tokens(request: PreparedRequest, profile: AnthropicModelProfile, 
     """How much the model may write; the API wants to know, so there is a default, with room for thoughts."""
     if (limit := request.settings.get('max_tokens')) is not None:
         return limit
-    budget: int = (thinking.config or {}).get('budget_tokens', 0)
-    return max(profile.anthropic_default_max_tokens, min(budget + ROOM_FOR_ANSWER, profile.anthropic_max_tokens))
+    default, budget = profile.anthropic_default_max_tokens, (thinking.config or {}).get('budget_tokens')
+    return max(default, min(budget + ROOM_FOR_ANSWER, profile.anthropic_max_tokens)) if budget else default

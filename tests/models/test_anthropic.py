@@ -1,0 +1,355 @@
+"""What the Messages room sends: turns, content, past answers, caching."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pydantic_llm.exceptions import UserError
+from pydantic_llm.messages import (
+    AudioUrl,
+    BinaryContent,
+    CachePoint,
+    DocumentUrl,
+    FilePart,
+    ImageUrl,
+    ModelResponse,
+    NativeToolCallPart,
+    NativeToolReturnPart,
+    RetryPromptPart,
+    SystemPromptPart,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UploadedFile,
+    VideoUrl,
+)
+from pydantic_llm.models.anthropic import AnthropicModel
+from pydantic_llm.profiles.anthropic import anthropic_model_profile
+from tests.models.anthropic import (
+    MIDDLE,
+    PIXEL,
+    SONNET,
+    TIME,
+    WEATHER,
+    Json,
+    Sent,
+    ask,
+    cached,
+    call,
+    result,
+    say,
+    text,
+)
+
+pytestmark = pytest.mark.filterwarnings('ignore:TypedDict class:UserWarning')
+
+
+# ---------------------------------------------------------------------- turns
+
+
+def test_system_prompts_are_one_text_and_instructions_a_block_behind_it() -> None:
+    prompts = [SystemPromptPart('A'), SystemPromptPart('B'), SystemPromptPart('')]
+    assert Sent([ask(*prompts, 'hi')]).body['system'] == 'A\n\nB'
+    assert Sent([ask(*prompts, 'hi', instructions='C')]).body['system'] == [text('A\n\nB'), text('C')]
+    assert 'system' not in Sent([ask('hi')]).body
+
+
+def test_a_system_prompt_in_the_middle_follows_its_turn_for_models_that_listen_there() -> None:
+    sent = Sent(MIDDLE, name='claude-opus-4-8')
+    assert sent.body['system'] == 'First.'
+    assert sent.turns == [
+        ('user', 'a'),
+        ('assistant', 'b'),
+        ('user', 'c'),
+        ('system', 'Later.'),
+        ('assistant', 'd'),
+        ('user', 'e'),
+    ]
+
+
+def test_elsewhere_it_comes_first_with_the_others() -> None:
+    sent = Sent(MIDDLE)
+    assert (sent.body['system'], len(sent.turns)) == ('First.\n\nLater.', 5)
+
+
+def test_the_answers_of_tools_come_before_what_the_user_says() -> None:
+    calls = [ToolCallPart('weather', '{"city": "Rome"}', 'a'), ToolCallPart('weather', None, 'b')]
+    answers = [
+        'And now?',
+        ToolReturnPart('weather', 'rain', 'b'),
+        RetryPromptPart('No.', tool_name='weather', tool_call_id='a'),
+    ]
+    sent = Sent([ask('hi'), say(*calls), ask(*answers)], function_tools=[WEATHER])
+    assert sent.turns[1] == ('assistant', call('a', city='Rome'), call('b'))
+    by_id = {block['tool_use_id']: block for block in sent.turns[2][1:3]}
+    assert by_id == {'b': result('b', 'rain'), 'a': result('a', 'No.\n\nCorrect this and try again.', is_error=True)}
+    assert sent.turns[2][3] == 'And now?'
+
+
+@pytest.mark.parametrize(
+    ('outcome', 'is_error'), [('success', False), ('denied', False), ('failed', True), ('interrupted', True)]
+)
+def test_a_tool_that_failed_is_an_error_and_one_that_was_denied_an_answer(outcome: Any, is_error: bool) -> None:
+    answer = ToolReturnPart('weather', 'x', 'a', outcome=outcome)
+    assert Sent([ask('hi'), say(ToolCallPart('weather', {}, 'a')), ask(answer)]).turns[2][1] == result(
+        'a', 'x', is_error=is_error
+    )
+
+
+@pytest.mark.parametrize(
+    ('content', 'texts'),
+    [
+        ('', []),
+        ([], []),
+        (['', 'a'], ['a']),
+        (None, ['null']),
+        (3, ['3']),
+        ({'b': [1]}, ['{"b":[1]}']),
+        (['a', {'b': 1}], ['a', '{"b":1}']),
+    ],
+)
+def test_what_a_tool_returned_is_a_block_for_each_item_and_none_where_it_is_empty(
+    content: Any, texts: list[str]
+) -> None:
+    answer = ToolReturnPart('weather', content, 'a')
+    assert Sent([ask('hi'), say(ToolCallPart('weather', {}, 'a')), ask(answer)]).turns[2][1] == result('a', *texts)
+
+
+def test_a_tool_can_return_files() -> None:
+    answer = ToolReturnPart(
+        'weather', ['see', PIXEL, DocumentUrl('https://x.org/a.pdf'), UploadedFile('f', 'anthropic')], 'a'
+    )
+    sent = Sent([ask('hi'), say(ToolCallPart('weather', {}, 'a')), ask(answer)])
+    assert [block['type'] for block in sent.turns[2][1]['content']] == ['text', 'image', 'document', 'document']
+    assert sent.betas == ['files-api-2025-04-14']
+
+
+def test_ids_of_other_vendors_are_replaced_where_anthropic_would_refuse_them() -> None:
+    calls = [ToolCallPart('weather', {}, 'call|1.2'), ToolCallPart('weather', {}, 'fine_1')]
+    answers = [ToolReturnPart('weather', 'a', 'call|1.2'), ToolReturnPart('weather', 'b', 'fine_1')]
+    turns = Sent([ask('hi'), say(*calls), ask(*answers)]).turns
+    assert [block['id'] for block in turns[1][1:]] == ['toolu_0', 'fine_1']
+    assert [block['tool_use_id'] for block in turns[2][1:]] == ['toolu_0', 'fine_1']
+
+
+def test_arguments_that_are_no_object_go_back_inside_one() -> None:
+    retry = RetryPromptPart('Not JSON.', tool_name='weather', tool_call_id='a')
+    turns = Sent([ask('hi'), say(ToolCallPart('weather', '{"city": ', 'a')), ask(retry)]).turns
+    assert turns[1] == ('assistant', call('a', invalid_json='{"city": '))
+
+
+def test_a_request_in_which_the_user_says_nothing_is_refused() -> None:
+    with pytest.raises(UserError, match='nothing that the user says'):
+        Sent([ask('')])
+
+
+# ---------------------------------------------------------------------- content
+
+
+@pytest.mark.parametrize(
+    ('item', 'block'),
+    [
+        (ImageUrl('https://x.org/a.png'), {'type': 'image', 'source': {'type': 'url', 'url': 'https://x.org/a.png'}}),
+        (PIXEL, {'type': 'image', 'source': {'type': 'base64', 'media_type': 'image/png', 'data': 'cG5n'}}),
+        (
+            BinaryContent(
+                b'pdf', media_type='application/pdf', vendor_metadata={'title': 'T', 'citations': {'enabled': True}}
+            ),
+            {
+                'type': 'document',
+                'source': {'type': 'base64', 'media_type': 'application/pdf', 'data': 'cGRm'},
+                'title': 'T',
+                'citations': {'enabled': True},
+            },
+        ),
+        (
+            DocumentUrl('https://x.org/a.pdf'),
+            {'type': 'document', 'source': {'type': 'url', 'url': 'https://x.org/a.pdf'}},
+        ),
+        (
+            BinaryContent('ä,b'.encode(), media_type='text/csv'),
+            {'type': 'document', 'source': {'type': 'text', 'media_type': 'text/plain', 'data': 'ä,b'}},
+        ),
+        (UploadedFile('f', 'anthropic'), {'type': 'document', 'source': {'type': 'file', 'file_id': 'f'}}),
+        (
+            UploadedFile('f', 'anthropic', media_type='image/png'),
+            {'type': 'image', 'source': {'type': 'file', 'file_id': 'f'}},
+        ),
+        (
+            UploadedFile('f', 'anthropic', vendor_metadata={'container_upload': True}),
+            {'type': 'container_upload', 'file_id': 'f'},
+        ),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_files_are_blocks(item: Any, block: Json) -> None:
+    assert Sent([ask(['a', item])]).turns == [('user', 'a', block)]
+
+
+@pytest.mark.parametrize(
+    'item',
+    [
+        AudioUrl('https://x.org/a.mp3'),
+        VideoUrl('https://x.org/a.mp4'),
+        DocumentUrl('https://x.org/a.docx'),
+        BinaryContent(b'x', media_type='image/tiff'),
+        BinaryContent(b'x', media_type='audio/wav'),
+        UploadedFile('f', 'openai'),
+    ],
+    ids=repr,
+)
+def test_a_file_that_the_api_cannot_take_is_refused_before_anything_is_sent(item: Any) -> None:
+    with pytest.raises(UserError, match="'anthropic' cannot take"):
+        Sent([ask(['a', item])])
+
+
+def test_text_is_downloaded_and_pdf_and_images_are_left_to_anthropic() -> None:
+    model = AnthropicModel(SONNET, api_key='k')
+    urls = {'a.pdf': False, 'a.docx': False, 'a.txt': True, 'a.csv': True, 'a': True}
+    assert {name: model.must_download(DocumentUrl(f'https://x.org/{name}')) for name in urls} == urls
+    assert not model.must_download(ImageUrl('https://x.org/a'))
+
+
+# ---------------------------------------------------------------------- past answers
+
+
+def test_thoughts_go_back_signed_and_those_of_others_as_text() -> None:
+    parts = [
+        ThinkingPart('mine', signature='s', provider_name='anthropic'),
+        ThinkingPart('', signature='hidden', provider_name='anthropic'),
+        ThinkingPart('', id='redacted_thinking', signature='data', provider_name='anthropic'),
+        ThinkingPart('unsigned', provider_name='anthropic', signature=''),
+        ThinkingPart('theirs', signature='s', provider_name='openai'),
+        ThinkingPart('', signature='s', provider_name='openai'),
+        TextPart(''),
+    ]
+    sent = Sent([ask('hi'), say(*parts), ask('go on')])
+    assert sent.turns[1] == (
+        'assistant',
+        {'type': 'thinking', 'thinking': 'mine', 'signature': 's'},
+        {'type': 'thinking', 'thinking': '', 'signature': 'hidden'},
+        {'type': 'redacted_thinking', 'data': 'data'},
+        '<thinking>\nunsigned\n</thinking>',
+        '<thinking>\ntheirs\n</thinking>',
+    )
+    assert sent.warnings == ['thoughts without a signature of this vendor were sent as text between tags']
+
+
+def test_what_cannot_be_said_is_left_out_and_listed_once() -> None:
+    theirs = [
+        NativeToolCallPart('web_search', {}, 'x', provider_name='openai'),
+        NativeToolReturnPart('web_search', [], 'x', provider_name='openai'),
+    ]
+    sent = Sent([ask('hi'), ModelResponse([*theirs, FilePart(PIXEL), TextPart('done')]), ask('go on')])
+    assert sent.turns[1] == ('assistant', 'done')
+    assert [warning.partition(' ')[0] for warning in sent.warnings] == ['what', 'a']
+
+
+SEARCH = NativeToolCallPart('web_search', {'query': 'q'}, 's', provider_name='anthropic')
+FOUND = NativeToolReturnPart('web_search', [], 's', provider_name='anthropic')
+
+
+def test_a_call_of_anthropics_own_tools_goes_back_only_where_it_has_or_may_get_a_result() -> None:
+    mine, answer = ToolCallPart('weather', {}, 'a'), ToolReturnPart('weather', 'x', 'a')
+
+    def kinds(*messages: Any) -> list[str]:
+        return [
+            block if isinstance(block, str) else block['type']
+            for _, *blocks in Sent(list(messages)).turns
+            for block in blocks
+        ]
+
+    assert kinds(ask('hi'), say(SEARCH, FOUND)) == ['hi', 'server_tool_use', 'web_search_tool_result']
+    assert kinds(ask('hi'), say(SEARCH)) == ['hi', 'server_tool_use']
+    assert kinds(ask('hi'), say(SEARCH, mine), ask(answer)) == ['hi', 'server_tool_use', 'tool_use', 'tool_result']
+    assert kinds(ask('hi'), say(SEARCH, mine), ask(answer, 'and?')) == ['hi', 'tool_use', 'tool_result', 'and?']
+    later = [ask('hi'), say(SEARCH, mine), ask(answer), say(FOUND, TextPart('so')), ask('and?')]
+    assert kinds(*later) == ['hi', 'server_tool_use', 'tool_use', 'tool_result', 'web_search_tool_result', 'so', 'and?']
+
+
+# ---------------------------------------------------------------------- caching
+
+
+def marks(body: Json) -> list[str]:
+    """Where the marks are, by the text, name or type of what carries them."""
+    blocks = [
+        *body.get('tools', ()),
+        *body.get('system', ()),
+        *(block for message in body['messages'] for block in message['content']),
+    ]
+    found = [block.get('text') or block.get('name') or block['type'] for block in blocks if 'cache_control' in block]
+    return [*found, *(['everything'] if 'cache_control' in body else [])]
+
+
+def test_a_cache_point_marks_what_comes_before_it() -> None:
+    assert Sent([ask(['a', CachePoint(ttl='1h'), 'b'])]).turns == [('user', text('a', **cached('1h')), 'b')]
+
+
+def test_a_cache_point_that_begins_a_turn_marks_the_end_of_the_one_before_but_no_thoughts() -> None:
+    thoughts = ThinkingPart('t', signature='s', provider_name='anthropic')
+    sent = Sent([ask('a'), say(TextPart('b'), thoughts), ask([CachePoint(), 'c'])])
+    assert marks(sent.body) == ['b']
+    answered = [
+        ask('a'),
+        say(ToolCallPart('weather', {}, 'x')),
+        ask(ToolReturnPart('weather', 'y', 'x'), [CachePoint(), 'c']),
+    ]
+    assert marks(Sent(answered).body) == ['tool_result']
+
+
+def test_a_cache_point_with_nothing_before_it_is_refused() -> None:
+    with pytest.raises(UserError, match=r'CachePoint\(\) has nothing before it'):
+        Sent([ask([CachePoint(), 'a'])])
+
+
+def test_settings_mark_tools_system_and_the_last_message() -> None:
+    settings = {
+        'anthropic_cache_tool_definitions': True,
+        'anthropic_cache_instructions': '5m',
+        'anthropic_cache_messages': '5m',
+    }
+    sent = Sent([ask(SystemPromptPart('system'), 'hi')], settings, function_tools=[TIME, WEATHER])
+    assert marks(sent.body) == ['weather', 'system', 'hi']
+    assert sent.body['system'] == [text('system', **cached())]
+    assert Sent([ask('hi')], {'anthropic_cache': '1h'}).body['cache_control'] == cached('1h')['cache_control']
+
+
+def test_there_are_four_marks_at_most_and_the_oldest_of_the_messages_go() -> None:
+    prompt = [item for letter in 'abcdef' for item in (letter, CachePoint())]
+    assert marks(Sent([ask(prompt)]).body) == ['c', 'd', 'e', 'f']
+    settings = {'anthropic_cache_instructions': True, 'anthropic_cache': True}
+    assert marks(Sent([ask(prompt, instructions='i')], settings).body) == ['i', 'e', 'f', 'everything']
+
+
+def test_what_is_cached_for_longer_must_come_first() -> None:
+    with pytest.raises(UserError, match="for '1h' must come before"):
+        Sent([ask(['a', CachePoint(), 'b', CachePoint(ttl='1h')])])
+    with pytest.raises(UserError, match='set one of them'):
+        Sent([ask('a')], {'anthropic_cache': True, 'anthropic_cache_messages': True})
+
+
+# ---------------------------------------------------------------------- profiles
+
+
+@pytest.mark.parametrize(
+    ('spelt', 'like'),
+    [
+        ('us.anthropic.claude-sonnet-4-5-20250929-v1:0', SONNET),
+        ('anthropic/claude-sonnet-4.5', SONNET),
+        ('claude-sonnet-4-5@20250929', SONNET),
+        ('claude-opus-4-20250514', 'claude-opus-4-0'),
+        ('claude-fable-5-20260101', 'claude-fable-5'),
+    ],
+)
+def test_a_model_is_known_by_any_spelling(spelt: str, like: str) -> None:
+    assert anthropic_model_profile(spelt) == anthropic_model_profile(like)
+
+
+def test_a_profile_can_be_given() -> None:
+    model = AnthropicModel(
+        'my-model', api_key='k', profile={'anthropic_max_tokens': 5000, 'anthropic_default_max_tokens': 99}
+    )
+    assert model.encode(model.prepare([ask('hi')]))['max_tokens'] == 99

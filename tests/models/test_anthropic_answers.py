@@ -1,0 +1,387 @@
+"""What the Messages room makes of answers, whole and streamed, and how they go back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pydantic_llm.exceptions import ModelAPIError, ModelHTTPError, OverloadedError, UnexpectedModelBehavior
+from pydantic_llm.messages import (
+    ModelResponse,
+    NativeToolCallPart,
+    NativeToolReturnPart,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolReturnPart,
+)
+from pydantic_llm.models import ResponseDraft
+from pydantic_llm.models.anthropic import AnthropicModel
+from pydantic_llm.usage import RequestUsage
+from tests.models.anthropic import (
+    CALLED,
+    CITATION,
+    CONTENT,
+    NEW_KINDS,
+    SONNET,
+    STOP,
+    TIME,
+    WEATHER,
+    Json,
+    Sent,
+    added,
+    ask,
+    call,
+    read,
+    read_whole,
+    say,
+    slots,
+    started,
+    stopped,
+    streamed,
+    text,
+    with_parsed_args,
+)
+
+pytestmark = pytest.mark.filterwarnings('ignore:TypedDict class:UserWarning')
+
+
+@pytest.mark.parametrize('content', [CONTENT, NEW_KINDS], ids=['known', 'unknown'])
+def test_whole_and_streamed_answers_are_read_alike(content: list[Json]) -> None:
+    whole, stream = read_whole(content), read(*streamed(content))
+
+    def what_counts(response: ModelResponse) -> list[Json]:
+        known = [
+            {name: getattr(part, name) for name in slots(part) if name != 'timestamp'}
+            for part in with_parsed_args(response)
+        ]
+        return [
+            {**part, 'tool_call_id': None} if str(part.get('tool_call_id')).startswith('call_') else part
+            for part in known
+        ]
+
+    assert what_counts(whole) == what_counts(stream)
+    assert len(whole.parts) == len(content)
+    assert (stream.state, stream.finish_reason) == ('complete', 'stop')
+
+
+def test_the_parts_of_an_answer() -> None:
+    own: Json = {'provider_name': 'anthropic'}
+    by_code = {'anthropic_caller': CALLED}
+    expected = [
+        ThinkingPart('hm hm', signature='sig', **own),
+        ThinkingPart('', id='redacted_thinking', signature='data', **own),
+        TextPart('so it is'),
+        TextPart('cited words', provider_details={'citations': [CITATION, {**CITATION, 'cited_text': 'd'}]}, **own),
+        ToolCallPart('weather', {'city': 'Rome'}, 'toolu_1'),
+        ToolCallPart('weather', {}, 'toolu_2', provider_details=by_code, **own),
+        NativeToolCallPart('web_search', {'query': 'q'}, 'a', provider_details=by_code, **own),
+        NativeToolCallPart(
+            'code_execution',
+            {'command': 'ls'},
+            'b',
+            provider_details={'anthropic_tool_name': 'bash_code_execution'},
+            **own,
+        ),
+        NativeToolCallPart(
+            'tool_search',
+            {'pattern': 'w.*', 'limit': 5},
+            'c',
+            provider_details={'anthropic_tool_name': 'tool_search_tool_regex'},
+            **own,
+        ),
+        NativeToolCallPart(
+            'mcp_server:wiki', {'action': 'call_tool', 'tool_name': 'ask "it"', 'tool_args': {'q': ['x']}}, 'd', **own
+        ),
+        NativeToolCallPart(
+            'mcp_server:wiki', {'action': 'call_tool', 'tool_name': 'list', 'tool_args': {}}, 'e', **own
+        ),
+    ]
+    parts = read_whole(CONTENT).parts
+    assert [part for part in parts if not isinstance(part, NativeToolReturnPart)][:-2] == expected
+    returned = [
+        (part.tool_name, part.tool_call_id, part.content) for part in parts if isinstance(part, NativeToolReturnPart)
+    ]
+    assert [(name, id) for name, id, _ in returned] == [
+        ('web_search', 'a'),
+        ('code_execution', 'b'),
+        ('tool_search', 'c'),
+        ('mcp_server:wiki', 'd'),
+        ('mcp_server:wiki', 'e'),
+    ]
+    assert returned[-1][2] == {'content': 'no', 'is_error': True}
+
+
+@pytest.mark.parametrize('make', [read_whole, lambda content: read(*streamed(content))], ids=['whole', 'streamed'])
+def test_every_block_goes_back_as_it_came(make: Any) -> None:
+    answer = make(CONTENT)
+    later = ask(ToolReturnPart('weather', 'x', 'toolu_1'), ToolReturnPart('weather', 'x', 'toolu_2'))
+    sent = Sent([ask('hi'), answer, later], function_tools=[WEATHER])
+    assert sent.body['messages'][1]['content'] == CONTENT
+    assert sent.warnings == []
+
+
+@pytest.mark.parametrize('make', [read_whole, lambda content: read(*streamed(content))], ids=['whole', 'streamed'])
+def test_so_do_blocks_that_nobody_knows_yet(make: Any) -> None:
+    model = AnthropicModel(SONNET, api_key='k')
+    body = model.encode(model.prepare([ask('hi'), make(NEW_KINDS), ask('go on')]))
+    assert body['messages'][1]['content'] == NEW_KINDS
+
+
+def test_fields_that_the_api_refuses_from_us_stay_in_the_history() -> None:
+    call = {'type': 'server_tool_use', 'id': 'a', 'name': 'code_execution', 'input': {'code': '1'}}
+    given: Json = {'type': 'code_execution_result', 'stdout': '', 'stderr': '', 'return_code': 0, 'content': []}
+    answer = read_whole(
+        [
+            text('x', citations=[{**CITATION, 'file_id': None}]),
+            call,
+            {'type': 'code_execution_tool_result', 'tool_use_id': 'a', 'content': {**given, 'abort_reason': None}},
+        ]
+    )
+    assert Sent([ask('hi'), answer, ask('go on')]).body['messages'][1]['content'] == [
+        text('x', citations=[CITATION]),
+        call,
+        {'type': 'code_execution_tool_result', 'tool_use_id': 'a', 'content': given},
+    ]
+
+
+def test_tools_that_a_search_found_go_back_only_where_they_are_defined() -> None:
+    found = Sent([ask('hi'), read_whole(CONTENT[10:12]), ask('go on')], function_tools=[TIME]).turns[1][2]
+    assert found['content']['tool_references'] == []
+
+
+def test_a_history_of_the_field_is_understood() -> None:
+    details = {'provider_name': 'anthropic', 'provider_details': {'strategy': 'bm25'}}
+    parts = [
+        NativeToolCallPart('tool_search', {'queries': ['rain', 'sun']}, 'c', **details),
+        NativeToolReturnPart(
+            'tool_search', {'discovered_tools': [{'name': 'weather'}, {'name': 'gone'}]}, 'c', **details
+        ),
+        NativeToolCallPart(
+            'code_execution',
+            {'command': 'ls'},
+            'b',
+            provider_name='anthropic',
+            provider_details={'anthropic_tool_name': 'bash_code_execution'},
+        ),
+        NativeToolReturnPart(
+            'code_execution',
+            {'type': 'bash_code_execution_tool_result_error', 'error_code': 'unavailable'},
+            'b',
+            provider_name='anthropic',
+        ),
+    ]
+    blocks = Sent([ask('hi'), say(*parts), ask('go on')], function_tools=[WEATHER]).turns[1][1:]
+    assert blocks[0] == {
+        'type': 'server_tool_use',
+        'id': 'c',
+        'name': 'tool_search_tool_bm25',
+        'input': {'query': 'rain sun'},
+    }
+    assert [item['tool_name'] for item in blocks[1]['content']['tool_references']] == ['weather']
+    assert blocks[3]['type'] == 'bash_code_execution_tool_result'
+
+
+def test_the_advisor_goes_back_only_to_a_request_that_defines_it() -> None:
+    advice = [
+        {'type': 'server_tool_use', 'id': 'a', 'name': 'advisor', 'input': {}},
+        {
+            'type': 'advisor_tool_result',
+            'tool_use_id': 'a',
+            'content': {'type': 'advisor_result', 'text': 't', 'stop_reason': None},
+        },
+        text('so'),
+    ]
+    history = [ask('hi'), read_whole(advice), ask('go on')]
+    assert Sent(history).turns[1] == ('assistant', 'so')
+    defined = {'extra_body': {'tools': [{'type': 'advisor_20260301', 'name': 'advisor', 'model': 'm'}]}}
+    assert Sent(history, defined).body['messages'][1]['content'] == advice
+
+
+def test_events_and_fields_that_nobody_knows_are_passed_over() -> None:
+    response = read(
+        {'type': 'message_start', 'message': {'id': 'm', 'model': 'x', 'usage': {}, 'mood': 'good'}},
+        {'type': 'ping'},
+        {'type': 'weather_report', 'rain': True},
+        started(0, {'type': 'text', 'text': 'a', 'font': 'serif'}),
+        added(0, type='colour_delta', colour='red'),
+        added(0, type='text_delta', text='b'),
+        stopped(0),
+        {'type': 'message_delta', 'delta': {'stop_reason': 'bored'}},
+        STOP,
+    )
+    assert (response.parts, response.finish_reason, response.state) == ([TextPart('ab')], None, 'complete')
+    assert response.provider_details == {'finish_reason': 'bored'}
+
+
+def test_what_a_block_holds_from_its_start_counts() -> None:
+    response = read(
+        started(0, {'type': 'server_tool_use', 'id': 'a', 'name': 'web_fetch', 'input': {'url': 'u'}}),
+        stopped(0),
+        started(1, call('b', city='Rome')),
+        added(1, type='input_json_delta', partial_json='{"city": '),
+        added(1, type='input_json_delta', partial_json='"Oslo"}'),
+        stopped(1),
+        started(2, {'type': 'mcp_tool_use', 'id': 'c', 'name': 'n', 'server_name': 's', 'input': {'q': 1}}),
+        added(2, type='input_json_delta', partial_json='{"q": 2}'),
+        stopped(2),
+        started(3, {'type': 'thinking', 'thinking': 't', 'signature': 's'}),
+        stopped(3),
+    )
+    args = [part.args_as_dict() for part in response.parts if isinstance(part, (ToolCallPart, NativeToolCallPart))]
+    assert args == [{'url': 'u'}, {'city': 'Oslo'}, {'action': 'call_tool', 'tool_name': 'n', 'tool_args': {'q': 2}}]
+    assert response.parts[-1] == ThinkingPart('t', signature='s', provider_name='anthropic')
+
+
+def test_a_compaction_may_be_streamed() -> None:
+    response = read(
+        started(0, {'type': 'compaction', 'content': None}),
+        added(0, type='compaction_delta', content='sum', encrypted_content=None),
+        added(0, type='compaction_delta', content='mary', encrypted_content='e'),
+        stopped(0),
+    )
+    [part] = response.parts
+    assert isinstance(part, NativeToolCallPart)
+    assert part.args == {'type': 'compaction', 'content': 'summary', 'encrypted_content': 'e'}
+
+
+def test_a_stream_without_its_end_is_incomplete() -> None:
+    response = read(*list(streamed([text('half')]))[:-2])
+    assert (response.parts, response.state, response.finish_reason) == ([TextPart('half')], 'incomplete', None)
+
+
+@pytest.mark.parametrize('blocks', [[], [text('')]])
+def test_an_answer_may_be_empty(blocks: list[Json]) -> None:
+    assert read_whole(blocks).parts == []
+    assert read(*streamed(blocks)).parts == []
+
+
+@pytest.mark.parametrize(
+    ('raw', 'ours'),
+    [
+        ('end_turn', 'stop'),
+        ('stop_sequence', 'stop'),
+        ('compaction', 'stop'),
+        ('max_tokens', 'length'),
+        ('model_context_window_exceeded', 'length'),
+        ('tool_use', 'tool_call'),
+        ('refusal', 'content_filter'),
+        ('pause_turn', None),
+        ('something_new', None),
+    ],
+)
+def test_why_an_answer_ended(raw: str, ours: str | None) -> None:
+    response = read_whole([], stop_reason=raw)
+    assert (response.finish_reason, response.provider_details) == (ours, {'finish_reason': raw})
+
+
+def test_what_else_is_said_of_an_answer_is_kept() -> None:
+    refusal = {'type': 'refusal', 'category': 'cyber', 'explanation': 'No.'}
+    container = {'id': 'container_1', 'expires_at': '2026-01-01T00:00:00Z'}
+    facts: Json = {'stop_reason': 'refusal', 'stop_sequence': 'END', 'stop_details': refusal, 'container': container}
+    details = {
+        'finish_reason': 'refusal',
+        'stop_sequence': 'END',
+        'stop_details': refusal,
+        'refusal': 'No.',
+        'container': container,
+        'container_id': 'container_1',
+    }
+    assert read_whole([], **facts, usage={'service_tier': 'batch'}).provider_details == {
+        **details,
+        'service_tier': 'batch',
+    }
+    assert read({'type': 'message_delta', 'delta': facts, 'usage': {'speed': 'fast'}}).provider_details == {
+        **details,
+        'speed': 'fast',
+    }
+
+
+def test_tokens_from_and_to_the_cache_are_part_of_the_input() -> None:
+    usage = {
+        'input_tokens': 1,
+        'cache_read_input_tokens': 20,
+        'cache_creation_input_tokens': 300,
+        'output_tokens': 4,
+        'cache_creation': {'ephemeral_5m_input_tokens': 100, 'ephemeral_1h_input_tokens': 200},
+        'output_tokens_details': {'thinking_tokens': 3},
+        'server_tool_use': {'web_search_requests': 2, 'web_fetch_requests': 0},
+    }
+    assert read_whole([], usage=usage).usage == RequestUsage(
+        input_tokens=321,
+        cache_read_tokens=20,
+        cache_write_tokens=300,
+        output_tokens=4,
+        details={'thinking_tokens': 3, 'ephemeral_1h_input_tokens': 200, 'web_search_requests': 2},
+    )
+
+
+def test_each_report_of_a_stream_replaces_what_it_names() -> None:
+    first = {
+        'input_tokens': 100,
+        'cache_read_input_tokens': 50,
+        'output_tokens': 1,
+        'cache_creation': {'ephemeral_1h_input_tokens': 7},
+    }
+    last = {'input_tokens': 0, 'cache_read_input_tokens': None, 'output_tokens': 9}
+    start: Json = {'type': 'message_start', 'message': {'id': 'm', 'model': 'x', 'usage': first}}
+    assert read(start).usage.output_tokens == 1
+    end: Json = {'type': 'message_delta', 'delta': {}, 'usage': last}
+    assert read(start, end).usage == RequestUsage(
+        input_tokens=50, cache_read_tokens=50, output_tokens=9, details={'ephemeral_1h_input_tokens': 7}
+    )
+
+
+def test_a_compaction_is_part_of_the_request_and_advice_is_not() -> None:
+    reports = [
+        {'type': 'message', 'input_tokens': 1, 'output_tokens': 2},
+        {'type': 'compaction', 'input_tokens': 10, 'output_tokens': 20, 'cache_read_input_tokens': 5},
+        {'type': 'advisor_message', 'input_tokens': 100, 'output_tokens': 200},
+    ]
+    usage = read_whole([], usage={'input_tokens': 1, 'output_tokens': 2, 'iterations': reports}).usage
+    assert (usage.input_tokens, usage.cache_read_tokens, usage.output_tokens) == (16, 5, 22)
+    assert usage.details == {
+        'compaction_iterations': 1,
+        'compaction_input_tokens': 10,
+        'compaction_output_tokens': 20,
+        'advisor_iterations': 1,
+        'advisor_input_tokens': 100,
+        'advisor_output_tokens': 200,
+    }
+
+
+@pytest.mark.parametrize(
+    ('kind', 'status'),
+    [
+        ('invalid_request_error', 400),
+        ('billing_error', 402),
+        ('request_too_large', 413),
+        ('rate_limit_error', 429),
+        ('api_error', 500),
+        ('timeout_error', 504),
+        ('overloaded_error', 529),
+    ],
+)
+def test_an_error_inside_a_stream_has_the_status_that_stands_for_it(kind: str, status: int) -> None:
+    error = {'type': 'error', 'error': {'type': kind, 'message': 'm'}, 'request_id': 'req_1'}
+    for reads in (lambda: read(error), lambda: read_whole([], **error)):
+        with pytest.raises(ModelHTTPError) as raised:
+            reads()
+        assert (raised.value.status_code, raised.value.request_id) == (status, 'req_1')
+        assert isinstance(raised.value, OverloadedError) == (status == 529)
+
+
+def test_an_error_that_nobody_knows_has_no_status() -> None:
+    with pytest.raises(ModelAPIError, match='mystery') as raised:
+        read({'type': 'error', 'error': {'type': 'new_error', 'message': 'mystery'}})
+    assert not isinstance(raised.value, ModelHTTPError)
+
+
+@pytest.mark.parametrize(
+    'body', [{}, [], {'content': None}, {'content': [1]}, {'choices': []}, {'content': [{'text': 'x'}]}], ids=repr
+)
+def test_a_body_that_is_no_message_is_unexpected(body: Any) -> None:
+    model = AnthropicModel(SONNET, api_key='k')
+    with pytest.raises(UnexpectedModelBehavior, match='did not answer with a message'):
+        model.read(model.decode, body, ResponseDraft('m', 'anthropic'))

@@ -1,0 +1,304 @@
+"""What the Messages room sends beside the messages: tools, output, thinking, settings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pydantic_llm.exceptions import UserError
+from pydantic_llm.messages import (
+    ModelMessage,
+    ModelResponse,
+    TextPart,
+)
+from pydantic_llm.models import OutputObjectDefinition
+from pydantic_llm.native_tools import (
+    CodeExecutionTool,
+    FileSearchTool,
+    ImageGenerationTool,
+    MCPServerTool,
+    MemoryTool,
+    WebFetchTool,
+    WebSearchTool,
+    WebSearchUserLocation,
+)
+from pydantic_llm.tools import ToolDefinition
+from tests.models.anthropic import (
+    CITY,
+    FINAL,
+    SONNET,
+    TIME,
+    WEATHER,
+    Json,
+    Sent,
+    ask,
+    say,
+)
+
+pytestmark = pytest.mark.filterwarnings('ignore:TypedDict class:UserWarning')
+
+
+# ---------------------------------------------------------------------- tools, output, thinking, settings
+
+
+def test_tools_are_strict_where_that_is_asked_for_and_the_model_can_be() -> None:
+    strict = replace(WEATHER, strict=True)
+    closed = {**CITY, 'additionalProperties': False}
+    wire = {'name': 'weather', 'description': 'Tells the weather.'}
+    assert Sent([ask('hi')], function_tools=[WEATHER, TIME]).body['tools'] == [
+        {**wire, 'input_schema': CITY},
+        {'name': 'time', 'description': '', 'input_schema': CITY},
+    ]
+    assert Sent([ask('hi')], function_tools=[strict]).body['tools'] == [
+        {**wire, 'input_schema': closed, 'strict': True}
+    ]
+    old = Sent([ask('hi')], name='claude-sonnet-4-0', function_tools=[strict])
+    assert old.body['tools'] == [{**wire, 'input_schema': closed}]
+
+
+BUDGET, ADAPTIVE, FREE = SONNET, 'claude-opus-4-6', 'claude-fable-5-2'
+OUTPUT: Json = {'output_tools': [FINAL], 'output_mode': 'tool', 'allow_text_output': False}
+
+
+@pytest.mark.parametrize(
+    ('settings', 'more', 'choice'),
+    [
+        ({}, {}, {'type': 'auto'}),
+        ({'tool_choice': 'none'}, {}, {'type': 'none'}),
+        (
+            {'tool_choice': 'required', 'parallel_tool_calls': True},
+            {},
+            {'type': 'any', 'disable_parallel_tool_use': False},
+        ),
+        ({'tool_choice': ['time']}, {}, {'type': 'tool', 'name': 'time'}),
+        ({'parallel_tool_calls': False}, {}, {'type': 'auto', 'disable_parallel_tool_use': True}),
+        ({'tool_choice': 'none', 'parallel_tool_calls': False}, {}, {'type': 'none'}),
+        ({}, OUTPUT, {'type': 'any'}),
+        ({'tool_choice': 'none'}, OUTPUT, {'type': 'tool', 'name': 'final_result'}),
+        ({'thinking': True}, OUTPUT, {'type': 'auto'}),
+        ({'thinking': True, 'tool_choice': 'none'}, OUTPUT, {'type': 'auto'}),
+        ({'thinking': True}, {**OUTPUT, 'name': ADAPTIVE}, {'type': 'auto'}),
+        ({'thinking': True, 'tool_choice': 'required'}, {'name': ADAPTIVE}, {'type': 'any'}),
+        ({}, {**OUTPUT, 'name': FREE}, {'type': 'auto'}),
+    ],
+    ids=repr,
+)
+def test_whether_tools_must_be_called(settings: Json, more: Json, choice: Json) -> None:
+    assert Sent([ask('hi')], settings, function_tools=[WEATHER, TIME], **more).body['tool_choice'] == choice
+
+
+@pytest.mark.parametrize(('name', 'settings'), [(BUDGET, {'thinking': True}), (FREE, {})])
+def test_a_model_that_cannot_be_made_to_call_a_tool_says_so(name: str, settings: Json) -> None:
+    with pytest.raises(UserError, match=r"cannot be made to call a tool.*use tool_choice='auto'"):
+        Sent([ask('hi')], {**settings, 'tool_choice': 'required'}, name=name, function_tools=[WEATHER])
+
+
+def test_of_several_named_tools_the_others_are_left_out() -> None:
+    third = ToolDefinition('third', CITY)
+    body = Sent([ask('hi')], {'tool_choice': ['time', 'third']}, function_tools=[WEATHER, TIME, third]).body
+    assert ([tool['name'] for tool in body['tools']], body['tool_choice']) == (['time', 'third'], {'type': 'any'})
+
+
+def test_a_native_output_is_held_to_its_schema_and_what_is_lost_is_listed() -> None:
+    schema = {'type': 'object', 'properties': {'n': {'type': 'integer', 'minimum': 1, 'title': 'N'}}, 'required': ['n']}
+    sent = Sent([ask('hi')], output_mode='native', output_object=OutputObjectDefinition(schema, name='Number'))
+    wire = {
+        'type': 'object',
+        'properties': {'n': {'type': 'integer', 'description': '{minimum: 1}'}},
+        'required': ['n'],
+    }
+    assert sent.body['output_config'] == {
+        'format': {'type': 'json_schema', 'schema': {**wire, 'additionalProperties': False}}
+    }
+    assert sent.warnings == ["the schema of output 'Number' can no longer enforce minimum of $.n"]
+    with pytest.raises(UserError, match='cannot be held to a JSON schema'):
+        Sent([ask('hi')], name='claude-sonnet-4-0', output_mode='native', output_object=OutputObjectDefinition(schema))
+
+
+@pytest.mark.parametrize(
+    ('name', 'level', 'thinking', 'effort'),
+    [
+        (BUDGET, True, {'type': 'enabled', 'budget_tokens': 10000}, None),
+        (BUDGET, 'minimal', {'type': 'enabled', 'budget_tokens': 1024}, None),
+        (BUDGET, 'xhigh', {'type': 'enabled', 'budget_tokens': 32768}, None),
+        (BUDGET, False, None, None),
+        ('claude-opus-4-1', 'xhigh', {'type': 'enabled', 'budget_tokens': 27904}, None),
+        ('claude-opus-4-5', 'high', {'type': 'enabled', 'budget_tokens': 16384}, 'high'),
+        ('claude-opus-4-5', 'xhigh', {'type': 'enabled', 'budget_tokens': 32768}, 'high'),
+        (ADAPTIVE, True, {'type': 'adaptive'}, None),
+        (ADAPTIVE, 'minimal', {'type': 'adaptive'}, 'low'),
+        (ADAPTIVE, 'xhigh', {'type': 'adaptive'}, 'max'),
+        ('claude-opus-4-7', 'xhigh', {'type': 'adaptive'}, 'xhigh'),
+        ('claude-opus-5', False, {'type': 'disabled'}, None),
+        ('claude-sonnet-5-5', False, {'type': 'between_tools'}, None),
+        ('claude-fable-5', False, None, 'low'),
+        ('claude-opus-9', 'medium', {'type': 'adaptive'}, 'medium'),
+        ('claude-3-5-haiku-latest', 'high', None, None),
+        ('other-server/model', 'low', {'type': 'enabled', 'budget_tokens': 2048}, None),
+    ],
+)
+def test_how_long_to_think(name: str, level: Any, thinking: Json | None, effort: str | None) -> None:
+    body = Sent([ask('hi')], {'thinking': level}, name=name).body
+    assert (body.get('thinking'), body.get('output_config', {}).get('effort')) == (thinking, effort)
+
+
+def test_a_model_that_cannot_do_as_it_is_told_about_thinking_says_so() -> None:
+    assert Sent([ask('hi')], {'thinking': False}, name='claude-fable-5').warnings == [
+        "'thinking' was not sent: 'claude-fable-5' cannot stop thinking, and makes its least effort"
+    ]
+    assert Sent([ask('hi')], {'thinking': True}, name='claude-3-opus-latest').warnings == [
+        "'thinking' was not sent: 'claude-3-opus-latest' cannot be told to think"
+    ]
+
+
+@pytest.mark.parametrize(
+    ('settings', 'max_tokens', 'budget'),
+    [
+        ({}, 16384, None),
+        ({'max_tokens': 7}, 7, None),
+        ({'thinking': 'high'}, 20480, 16384),
+        ({'thinking': 'high', 'max_tokens': 20000}, 20000, 16384),
+        ({'thinking': 'high', 'max_tokens': 4000}, 4000, 2000),
+        ({'thinking': 'low', 'max_tokens': 1100}, 1100, 1024),
+        ({'anthropic_thinking': {'type': 'enabled', 'budget_tokens': 60000}}, 64000, 60000),
+    ],
+)
+def test_there_is_room_for_the_answer_beside_the_thoughts(settings: Json, max_tokens: int, budget: int | None) -> None:
+    body = Sent([ask('hi')], settings).body
+    assert (body['max_tokens'], body.get('thinking', {}).get('budget_tokens')) == (max_tokens, budget)
+
+
+def test_an_answer_too_short_to_think_is_refused() -> None:
+    with pytest.raises(UserError, match='max_tokens=1024 leaves no room to think'):
+        Sent([ask('hi')], {'thinking': True, 'max_tokens': 1024})
+
+
+def test_sampling_is_left_out_where_the_model_refuses_it() -> None:
+    sampling = {'temperature': 0.5, 'top_p': 0.5, 'top_k': 5}
+    assert Sent([ask('hi')], sampling).body.keys() >= sampling.keys()
+    for name, more in (('claude-opus-4-7', {}), (SONNET, {'thinking': True})):
+        sent = Sent([ask('hi')], {**sampling, **more}, name=name)
+        assert (sent.body.keys() & sampling.keys(), len(sent.warnings)) == (set(), 3)
+    assert Sent([ask('hi')], {'thinking': True, 'temperature': 1.0, 'top_p': 0.97}).warnings == []
+
+
+def test_own_settings_win_and_go_as_they_are() -> None:
+    settings = {
+        'thinking': 'high',
+        'service_tier': 'default',
+        'anthropic_thinking': {'type': 'adaptive', 'display': 'omitted'},
+        'anthropic_effort': 'max',
+        'anthropic_task_budget': {'type': 'tokens', 'total': 60000},
+        'anthropic_metadata': {'user_id': 'u'},
+        'anthropic_service_tier': 'auto',
+        'anthropic_container': {'id': 'c', 'skills': []},
+        'anthropic_context_management': {'edits': [{'type': 'compact_20260112'}, {'type': 'clear_tool_uses_20250919'}]},
+        'anthropic_speed': 'fast',
+        'anthropic_inference_geo': 'eu',
+        'anthropic_betas': ['mine'],
+        'openai_user': 'nobody',
+    }
+    sent = Sent([ask('hi')], settings, name='claude-opus-4-7')
+    wire = {name.removeprefix('anthropic_'): value for name, value in settings.items() if name.startswith('anthropic_')}
+    config = {'effort': wire.pop('effort'), 'task_budget': wire.pop('task_budget')}
+    wire.pop('betas')
+    known = {name: sent.body[name] for name in sent.body.keys() - {'model', 'messages', 'max_tokens'}}
+    assert known == {**wire, 'output_config': config}
+    assert sent.betas == [
+        'task-budgets-2026-03-13',
+        'fast-mode-2026-02-01',
+        'compact-2026-01-12',
+        'context-management-2025-06-27',
+        'mine',
+    ]
+    assert sent.warnings == []
+
+
+def test_the_shared_names_of_queues() -> None:
+    assert Sent([ask('hi')], {'service_tier': 'default'}).body['service_tier'] == 'standard_only'
+    sent = Sent([ask('hi')], {'service_tier': 'flex'})
+    assert ('service_tier' in sent.body, len(sent.warnings)) == (False, 1)
+
+
+# ---------------------------------------------------------------------- Anthropic's own tools
+
+
+def test_own_tools_come_behind_ours() -> None:
+    place = WebSearchUserLocation(city='Rome', country='IT')
+    tools = [
+        WebSearchTool(max_uses=2, allowed_domains=['x.org'], user_location=place),
+        WebFetchTool(blocked_domains=['y.org'], enable_citations=True, max_content_tokens=9),
+        CodeExecutionTool(),
+        MCPServerTool('wiki', 'https://wiki.org', authorization_token='t', allowed_tools=['ask'], headers={'a': 'b'}),
+    ]
+    sent = Sent([ask('hi')], native_tools=tools, function_tools=[TIME])
+    assert sent.body['tools'][1:] == [
+        {
+            'type': 'web_search_20250305',
+            'name': 'web_search',
+            'max_uses': 2,
+            'allowed_domains': ['x.org'],
+            'user_location': {'type': 'approximate', 'city': 'Rome', 'country': 'IT'},
+        },
+        {
+            'type': 'web_fetch_20250910',
+            'name': 'web_fetch',
+            'blocked_domains': ['y.org'],
+            'citations': {'enabled': True},
+            'max_content_tokens': 9,
+        },
+        {'type': 'code_execution_20250825', 'name': 'code_execution'},
+    ]
+    allowed = {'enabled': True, 'allowed_tools': ['ask']}
+    server = {'type': 'url', 'name': 'wiki', 'url': 'https://wiki.org', 'authorization_token': 't'}
+    assert sent.body['mcp_servers'] == [{**server, 'tool_configuration': allowed}]
+    assert sent.betas == ['web-fetch-2025-09-10', 'mcp-client-2025-04-04']
+    assert len(sent.warnings) == 1
+
+
+def test_newer_models_get_newer_tools() -> None:
+    tools = [WebSearchTool(), WebFetchTool(), CodeExecutionTool()]
+    sent = Sent([ask('hi')], name='claude-sonnet-4-6', native_tools=tools)
+    assert [tool['type'] for tool in sent.body['tools']] == [
+        'web_search_20260209',
+        'web_fetch_20260209',
+        'code_execution_20260120',
+    ]
+    assert sent.betas == []
+
+
+def test_the_memory_tool_takes_the_place_of_ours() -> None:
+    memory = ToolDefinition('memory', CITY)
+    sent = Sent([ask('hi')], function_tools=[memory, TIME], native_tools=[MemoryTool()])
+    assert [tool['name'] for tool in sent.body['tools']] == ['time', 'memory']
+    assert (sent.body['tools'][1], sent.betas) == (
+        {'type': 'memory_20250818', 'name': 'memory'},
+        ['context-management-2025-06-27'],
+    )
+    with pytest.raises(UserError, match="tool of yours that is called 'memory'"):
+        Sent([ask('hi')], native_tools=[MemoryTool()])
+
+
+@pytest.mark.parametrize('tool', [ImageGenerationTool(), FileSearchTool(['x'])])
+def test_a_tool_that_anthropic_has_not_is_refused(tool: Any) -> None:
+    with pytest.raises(UserError, match=tool.kind):
+        Sent([ask('hi')], native_tools=[tool])
+
+
+def test_code_runs_in_the_container_of_the_last_answer() -> None:
+    history: list[ModelMessage] = [
+        ask('a'),
+        say(TextPart('b'), provider_details={'container_id': 'old'}),
+        ask('c'),
+        say(TextPart('d'), provider_details={'container_id': 'new'}),
+        ask('e'),
+        ModelResponse([TextPart('f')], provider_name='other', provider_details={'container_id': 'theirs'}),
+        ask('g'),
+    ]
+    runs: Json = {'native_tools': [CodeExecutionTool()]}
+    assert Sent(history, **runs).body['container'] == 'new'
+    assert Sent(history, {'anthropic_container': 'mine'}, **runs).body['container'] == 'mine'
+    assert 'container' not in Sent(history, {'anthropic_container': False}, **runs).body
+    assert 'container' not in Sent(history).body
