@@ -28,7 +28,7 @@ from pydantic_llm.messages import (
 )
 from pydantic_llm.models.anthropic import AnthropicModel
 from pydantic_llm.profiles.anthropic import anthropic_model_profile
-from tests.models.anthropic import (
+from tests.models.anthropic_messages import (
     MIDDLE,
     PIXEL,
     SONNET,
@@ -155,6 +155,10 @@ def test_a_request_in_which_the_user_says_nothing_is_refused() -> None:
         (ImageUrl('https://x.org/a.png'), {'type': 'image', 'source': {'type': 'url', 'url': 'https://x.org/a.png'}}),
         (PIXEL, {'type': 'image', 'source': {'type': 'base64', 'media_type': 'image/png', 'data': 'cG5n'}}),
         (
+            ImageUrl('data:image/png;base64,cG5n'),
+            {'type': 'image', 'source': {'type': 'base64', 'media_type': 'image/png', 'data': 'cG5n'}},
+        ),
+        (
             BinaryContent(
                 b'pdf', media_type='application/pdf', vendor_metadata={'title': 'T', 'citations': {'enabled': True}}
             ),
@@ -211,6 +215,7 @@ def test_text_is_downloaded_and_pdf_and_images_are_left_to_anthropic() -> None:
     urls = {'a.pdf': False, 'a.docx': False, 'a.txt': True, 'a.csv': True, 'a': True}
     assert {name: model.must_download(DocumentUrl(f'https://x.org/{name}')) for name in urls} == urls
     assert not model.must_download(ImageUrl('https://x.org/a'))
+    assert not model.must_download(DocumentUrl('data:text/plain;base64,eA=='))
 
 
 # ---------------------------------------------------------------------- past answers

@@ -19,7 +19,7 @@ from pydantic_llm.messages import (
 from pydantic_llm.models import ResponseDraft
 from pydantic_llm.models.anthropic import AnthropicModel
 from pydantic_llm.usage import RequestUsage
-from tests.models.anthropic import (
+from tests.models.anthropic_messages import (
     CALLED,
     CITATION,
     CONTENT,

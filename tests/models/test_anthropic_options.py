@@ -12,6 +12,9 @@ from pydantic_llm.messages import (
     ModelMessage,
     ModelResponse,
     TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolReturnPart,
 )
 from pydantic_llm.models import OutputObjectDefinition
 from pydantic_llm.native_tools import (
@@ -25,7 +28,7 @@ from pydantic_llm.native_tools import (
     WebSearchUserLocation,
 )
 from pydantic_llm.tools import ToolDefinition
-from tests.models.anthropic import (
+from tests.models.anthropic_messages import (
     CITY,
     FINAL,
     SONNET,
@@ -168,6 +171,23 @@ def test_a_model_that_cannot_do_as_it_is_told_about_thinking_says_so() -> None:
 def test_there_is_room_for_the_answer_beside_the_thoughts(settings: Json, max_tokens: int, budget: int | None) -> None:
     body = Sent([ask('hi')], settings).body
     assert (body['max_tokens'], body.get('thinking', {}).get('budget_tokens')) == (max_tokens, budget)
+
+
+def test_a_turn_that_began_without_thoughts_goes_on_without_them() -> None:
+    answer = ask(ToolReturnPart('weather', 'rain', 'a'))
+    began = [ThinkingPart('hm', provider_name='openai'), ToolCallPart('weather', {}, 'a')]
+    sent = Sent([ask('hi'), say(*began), answer], {'thinking': True})
+    assert 'thinking' not in sent.body
+    assert (
+        sent.warnings[-1]
+        == "'thinking' was not sent: the turn that the model takes up did not begin with signed thoughts"
+    )
+    signed = [ThinkingPart('hm', provider_name='anthropic', signature='s'), ToolCallPart('weather', {}, 'a')]
+    assert Sent([ask('hi'), say(*signed), answer], {'thinking': True}).body['thinking']['type'] == 'enabled'
+    assert Sent([ask('hi'), say(*began), answer], {'thinking': True}, name=ADAPTIVE).body['thinking'] == {
+        'type': 'adaptive'
+    }
+    assert Sent([ask('hi'), say(*began), answer, say(TextPart('so')), ask('and?')], {'thinking': True}).body['thinking']
 
 
 def test_an_answer_too_short_to_think_is_refused() -> None:

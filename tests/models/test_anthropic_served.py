@@ -26,7 +26,7 @@ from pydantic_llm.models._serve import ServedRequest, sse
 from pydantic_llm.models.anthropic import AnthropicModel
 from pydantic_llm.models.anthropic.decode import decode_event
 from pydantic_llm.models.anthropic.serve import EventWriter, decode_request, encode_error, encode_response
-from tests.models.anthropic import (
+from tests.models.anthropic_messages import (
     CITY,
     CONTENT,
     MIDDLE,

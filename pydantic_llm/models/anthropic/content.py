@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, assert_never
 
 from pydantic_core import to_json
@@ -61,6 +62,8 @@ def encode_content(content: Iterable[UserContent], system: str) -> Iterator[Json
 def encode_file(file: MultiModalContent, system: str) -> Json:
     """The block for a file."""
     match file:
+        case ImageUrl(url=url) | DocumentUrl(url=url) if url.startswith('data:'):
+            return encode_file(replace(BinaryContent.from_data_uri(url), vendor_metadata=file.vendor_metadata), system)
         case ImageUrl(url=url):
             return {'type': 'image', 'source': {'type': 'url', 'url': url}}
         case BinaryContent(media_type=media_type) if media_type in IMAGES:

@@ -34,8 +34,8 @@ TOOL_CALL_ID = re.compile(r'[a-zA-Z0-9_-]+')
 
 def encode(request: PreparedRequest, profile: AnthropicModelProfile) -> Json:
     """The body of a request."""
-    thinking = encode_thinking(request, profile)
     conversation = Conversation(request, profile)
+    thinking = encode_thinking(request, profile, resumed=conversation.resumes_without_thoughts)
     body: Json = {
         'model': request.model_name,
         'max_tokens': encode_max_tokens(request, profile, thinking),
@@ -84,6 +84,13 @@ class Conversation:
             request.note(note)
         if not self.turns:
             raise UserError('messages holds nothing that the user says, and the Messages API answers nothing else')
+
+    @property
+    def resumes_without_thoughts(self) -> bool:
+        """Whether the model takes up a turn that waited for tools, and that did not begin with thoughts."""
+        if len(self.turns) < 2 or self.turns[-1]['content'][0]['type'] != 'tool_result':
+            return False
+        return self.turns[-2]['content'][0]['type'] not in ('thinking', 'redacted_thinking')
 
     def _add(self, message: ModelMessage, *, first: bool) -> None:
         match message:

@@ -72,7 +72,8 @@ class AnthropicModel(WireModel):
 
     def must_download(self, url: FileUrl) -> bool:
         """The API reads images and PDF by their address. Text must be sent, and what is not known may be text."""
-        return isinstance(url, DocumentUrl) and (url.media_type is None or is_text(url.media_type))
+        readable = url.url.startswith('data:') or not (url.media_type is None or is_text(url.media_type))
+        return isinstance(url, DocumentUrl) and not readable
 
     def _call(self, request: PreparedRequest) -> Call:
         """The request as bytes; betas of the client and of `extra_headers` join its own, since a header stands once."""

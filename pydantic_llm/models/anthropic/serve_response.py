@@ -49,7 +49,7 @@ SERVER_TOOLS = ('web_search_requests', 'web_fetch_requests')
 HOLLOW: dict[str, Json] = {
     'text': {'text': '', 'citations': None},
     'thinking': {'thinking': '', 'signature': ''},
-    **dict.fromkeys(CALLS, {'input': {}}),
+    **{type: {'input': {}} for type in CALLS},
 }
 """The types of blocks that begin empty and are filled by deltas."""
 

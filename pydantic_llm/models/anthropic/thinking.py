@@ -49,12 +49,18 @@ class Thinking(NamedTuple):
     """`output_config.effort`."""
 
 
-def encode_thinking(request: PreparedRequest, profile: AnthropicModelProfile) -> Thinking:
-    """How the model shall think. Settings that do not go with that are left out."""
+def encode_thinking(request: PreparedRequest, profile: AnthropicModelProfile, *, resumed: bool = False) -> Thinking:
+    """How the model shall think. Settings that do not go with that are left out.
+
+    `resumed` says that the model takes up a turn that it began without thoughts: with a budget it cannot begin now.
+    """
     settings: Json = dict(request.settings)
     said = Thinking(settings.get('anthropic_thinking'))
     if said.config is None and 'thinking' in settings:
-        said = _for_level(settings['thinking'], request, profile)
+        if resumed and settings['thinking'] and profile.anthropic_thinking_mode == 'budget':
+            request.leave_out('thinking', 'the turn that the model takes up did not begin with signed thoughts')
+        else:
+            said = _for_level(settings['thinking'], request, profile)
     if said.config and said.config.get('type') in ('enabled', 'adaptive'):
         _check_sampling(request)
     return Thinking(said.config, settings.get('anthropic_effort') or said.effort)
