@@ -1,7 +1,8 @@
-"""The Responses API. https://platform.openai.com/docs/api-reference/responses
+"""The Responses API.
 
-Read `model` (the card), `encode` (messages to items), `options` (tools, output, settings), `decode` (items or events to
-parts), `native_tools` (the tools that OpenAI runs, both ways), `serve` (the same from the server's side).
+See https://platform.openai.com/docs/api-reference/responses. Read `model` (the card), `encode` (messages to items),
+`options` (tools, output, settings), `decode` (items or events to parts), `native_tools` (the tools that OpenAI runs,
+both ways), `serve` (the same from the server's side).
 """
 
 from __future__ import annotations

@@ -79,7 +79,8 @@ def _returned(item: Any, part: ToolReturnPart, system: str) -> Json:
 
 
 def _detail(file: ImageUrl | BinaryContent) -> str:
-    return (file.vendor_metadata or {}).get('detail', 'auto')
+    detail: str = (file.vendor_metadata or {}).get('detail', 'auto')
+    return detail
 
 
 def text(content: str) -> Json:

@@ -15,7 +15,7 @@ from ....messages import FinishReason, ThinkingPart
 from ....transport.errors import error_from_event
 from ....usage import RequestUsage
 from ..._draft import ResponseDraft
-from .native_tools import NATIVE_ITEMS, finish_native, start_native
+from .native_tools import finish_native, start_native
 
 Json = dict[str, Any]
 
@@ -48,6 +48,25 @@ def decode(body: Json, draft: ResponseDraft) -> None:
 def decode_event(event: Json, draft: ResponseDraft) -> None:
     """Read one event. `response.completed`, `.incomplete` and `.failed` complete the answer."""
     match event:
+        case {'item_id': str(), 'type': str()}:
+            _grow(event, draft)
+        case {'type': 'response.output_item.added', 'item': item}:
+            start_item(item, draft)
+        case {'type': 'response.output_item.done', 'item': item}:
+            finish_item(item, draft)
+        case {'type': 'response.completed' | 'response.incomplete' | 'response.failed', 'response': response}:
+            _end(response, draft)
+        case {'response': dict()}:
+            _facts(event['response'], draft)
+        case {'type': 'error'} | {'error': dict()}:
+            raise error_from_event(event, model_name=draft.model_name, provider_name=draft.provider_name)
+        case _:
+            pass
+
+
+def _grow(event: Json, draft: ResponseDraft) -> None:
+    """Something is added to an item."""
+    match event:
         case {'type': 'response.output_text.delta', 'item_id': id, 'content_index': index, 'delta': delta}:
             _text((id, index), id, delta, draft)
         case {'type': 'response.function_call_arguments.delta' | 'response.mcp_call_arguments.delta', 'item_id': id}:
@@ -62,16 +81,6 @@ def decode_event(event: Json, draft: ResponseDraft) -> None:
             draft.scratch.setdefault(('annotations', id, index), []).append(event['annotation'])
         case {'type': 'response.refusal.delta', 'delta': delta}:
             _refuse(delta, draft)
-        case {'type': 'response.output_item.added', 'item': item}:
-            start_item(item, draft)
-        case {'type': 'response.output_item.done', 'item': item}:
-            finish_item(item, draft)
-        case {'type': 'response.completed' | 'response.incomplete' | 'response.failed', 'response': response}:
-            _end(event, response, draft)
-        case {'response': dict() as response}:
-            _facts(response, draft)
-        case {'type': 'error'} | {'error': dict()}:
-            raise error_from_event(event, model_name=draft.model_name, provider_name=draft.provider_name)
         case _:
             pass
 
@@ -103,10 +112,9 @@ def _facts(response: Json, draft: ResponseDraft) -> None:
             draft.provider_details[name] = value
 
 
-def _end(event: Json, response: Json, draft: ResponseDraft) -> None:
-    if error := response.get('error'):
-        said = {'error': error} if isinstance(error, dict) else event
-        raise error_from_event(said, model_name=draft.model_name, provider_name=draft.provider_name)
+def _end(response: Json, draft: ResponseDraft) -> None:
+    if response.get('error'):
+        raise error_from_event(response, model_name=draft.model_name, provider_name=draft.provider_name)
     _finish(response, draft)
 
 
@@ -141,10 +149,8 @@ def start_item(item: Json, draft: ResponseDraft) -> None:
             _function_call(id, item, draft)
         case {'type': 'message', 'id': id}:
             draft.scratch['phase', id] = item.get('phase')
-        case {'type': kind} if kind in NATIVE_ITEMS:
-            start_native(item, draft)
         case _:
-            pass
+            start_native(item, draft)
 
 
 def finish_item(item: Json, draft: ResponseDraft) -> None:
@@ -152,17 +158,15 @@ def finish_item(item: Json, draft: ResponseDraft) -> None:
     id = item.get('id')
     if id is not None:
         _done(draft).add(id)
-    match item:
-        case {'type': 'message'}:
+    match item['type']:
+        case 'message':
             _message(item, draft)
-        case {'type': 'reasoning'}:
+        case 'reasoning':
             _reasoning(item, draft)
-        case {'type': 'function_call'}:
+        case 'function_call':
             _finish_function_call(item, draft)
-        case {'type': kind} if kind in NATIVE_ITEMS:
-            finish_native(item, draft)
         case _:
-            pass
+            finish_native(item, draft)
 
 
 def _message(item: Json, draft: ResponseDraft) -> None:
@@ -216,7 +220,7 @@ def _think(id: str, place: tuple[str, int], text: str, draft: ResponseDraft) -> 
         draft.parts.thinking(key, text)
     elif text:
         draft.scratch.setdefault(('thoughts', id), []).append(key)
-        raw = {'provider_details': {'raw': True}} if place[0] == 'raw' else {}
+        raw: Json = {'provider_details': {'raw': True}} if place[0] == 'raw' else {}
         draft.parts.thinking(key, text, id=id, provider_name=draft.provider_name, **raw)
 
 

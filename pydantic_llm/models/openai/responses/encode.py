@@ -158,11 +158,10 @@ class _Answer:
                 self._think(part, ours=ours)
             case ToolCallPart():
                 self._call(part, ours=ours)
-            case NativeToolReturnPart(provider_details=dict() as details) if ours and ITEM in details:
-                self.items.append(part.content)
+            case NativeToolReturnPart(content=content) if ours and ITEM in (part.provider_details or {}):
+                self.items.append(content)
             case NativeToolCallPart() if ours and self.sends_ids:
-                returned = next((each for each in beside if _answers(each, part)), None)
-                if item := encode_native_call(part, returned.content if returned else {}):
+                if item := encode_native_call(part, what_came_of(part, beside)):
                     self.items.append(item)
             case NativeToolCallPart() | NativeToolReturnPart() | FilePart():
                 pass  # sent with the item that it belongs to, or with none
@@ -176,7 +175,7 @@ class _Answer:
             self.items.append({'role': 'assistant', 'content': part.content, **phase})
             return
         content = {'type': 'output_text', 'text': part.content, 'annotations': _annotations(part, details)}
-        last = self.items[-1] if self.items else {}
+        last: Json = self.items[-1] if self.items else {}
         if last.get('type') == 'message' and last.get('id') == part.id:
             last['content'].append(content)
             return
@@ -194,7 +193,7 @@ class _Answer:
 
     def _reasoning(self, part: ThinkingPart, *, raw: bool) -> None:
         """A reasoning item; parts of the same one follow each other."""
-        last = self.items[-1] if self.items else {}
+        last: Json = self.items[-1] if self.items else {}
         if not (last.get('type') == 'reasoning' and last.get('id') == part.id):
             last = {'type': 'reasoning', 'id': part.id, 'summary': []}
             self.items.append(last)
@@ -215,8 +214,12 @@ class _Answer:
         self.items.append(item)
 
 
-def _answers(part: ModelResponsePart, call: NativeToolCallPart) -> bool:
-    return isinstance(part, NativeToolReturnPart) and part.tool_call_id == call.tool_call_id
+def what_came_of(call: NativeToolCallPart, beside: Iterable[ModelResponsePart]) -> Any:
+    """What a tool of the vendor's gave; an empty object where that is not among the parts."""
+    for part in beside:
+        if isinstance(part, NativeToolReturnPart) and part.tool_call_id == call.tool_call_id:
+            return part.content
+    return {}
 
 
 def _annotations(part: TextPart, details: Json) -> list[Json]:
@@ -227,8 +230,8 @@ def _annotations(part: TextPart, details: Json) -> list[Json]:
 def _is_sent_back(note: Json, text: str) -> bool:
     match note:
         case {'type': 'url_citation', 'url': url, 'start_index': start, 'end_index': end}:
-            return 0 <= start <= end <= len(text) and url in text[start:end]
+            return bool(0 <= start <= end <= len(text) and url in text[start:end])
         case {'type': kind}:
-            return kind != NOT_SENT_BACK
+            return bool(kind != NOT_SENT_BACK)
         case _:
             return False

@@ -1,14 +1,14 @@
 """The tools that OpenAI runs itself, both ways: what is asked for, what the model did with them, and that sent back.
 
-Each kind of item is a row of `NATIVE_ITEMS`: the item becomes a call, the files that it made, and a return, and the three
-become the item again.
+Each kind of item is a row of `NATIVE_ITEMS`: the item becomes a call, the files that it made, and a return, and the
+three become the item again.
 """
 
 from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Callable
-from typing import Any, NamedTuple, assert_never
+from typing import Any, NamedTuple, assert_never, cast
 
 from pydantic_core import from_json, to_json
 
@@ -101,8 +101,9 @@ class NativeItem(NamedTuple):
 
 
 def start_native(item: Json, draft: ResponseDraft) -> None:
-    """A tool of the vendor's begins to work."""
-    row = NATIVE_ITEMS[item['type']]
+    """A tool of the vendor's begins to work; other items are passed over."""
+    if (row := NATIVE_ITEMS.get(item['type'])) is None:
+        return
     if item['type'] == 'code_interpreter_call' and not item.get('code'):
         opening = to_json({'container_id': item.get('container_id'), 'code': ''}).decode().removesuffix('"}')
         _call(item, row, opening, draft)
@@ -112,7 +113,9 @@ def start_native(item: Json, draft: ResponseDraft) -> None:
 
 def finish_native(item: Json, draft: ResponseDraft) -> None:
     """A tool of the vendor's is done: its call is whole, and its files and its return follow."""
-    row, id = NATIVE_ITEMS[item['type']], item['id']
+    if (row := NATIVE_ITEMS.get(item['type'])) is None:
+        return
+    id = item['id']
     _call(item, row, row.args(item), draft)
     draft.parts.close(id)
     for index, file in enumerate(_files(item)):
@@ -131,7 +134,8 @@ def _call(item: Json, row: NativeItem, args: Any, draft: ResponseDraft) -> None:
 
 
 def _call_id(item: Json) -> str:
-    return item.get('call_id') or item['id']
+    id: str = item.get('call_id') or item['id']
+    return id
 
 
 def _files(item: Json) -> list[BinaryContent]:
@@ -174,11 +178,33 @@ def _logs(item: Json) -> list[str] | None:
     return logs or None
 
 
-def _found(item: Json) -> Json:
-    return {
-        'discovered_tools': [{'name': tool.get('name')} for tool in item.get('tools') or ()],
-        'tools': item.get('tools'),
-    }
+def _sources(item: Json) -> Json:
+    action: Json = item.get('action') or {}
+    return _status(item, sources=action.get('sources'))
+
+
+def _queries(item: Json) -> Json:
+    return {'queries': item.get('queries')}
+
+
+def _results(item: Json) -> Json:
+    return _status(item, results=item.get('results'))
+
+
+def _code(item: Json) -> Json:
+    return {'container_id': item.get('container_id'), 'code': item.get('code')}
+
+
+def _printed(item: Json) -> Json:
+    return _status(item, logs=_logs(item))
+
+
+def _nothing(item: Json) -> None:
+    return None
+
+
+def _server(item: Json) -> str:
+    return f'mcp_server:{item.get("server_label")}'
 
 
 # ---------------------------------------------------------------------- parts → item
@@ -190,7 +216,7 @@ def encode_native_call(call: NativeToolCallPart, content: Any) -> Json | None:
     row = NATIVE_ITEMS.get(kind or '')
     if row is None or not isinstance(content, dict):
         return None
-    gave: Json = content
+    gave = cast('Json', content)
     return {'type': kind, 'id': call.id, **row.back(call, gave)}
 
 
@@ -216,31 +242,24 @@ def _search_back(call: NativeToolCallPart, gave: Json) -> Json:
     return {'action': call.args_as_dict(), 'status': gave.get('status')}
 
 
+def _file_search_back(call: NativeToolCallPart, gave: Json) -> Json:
+    return {'queries': call.args_as_dict().get('queries'), 'status': gave.get('status')}
+
+
+def _id_alone(call: NativeToolCallPart, gave: Json) -> Json:
+    return {}
+
+
+def _named(name: str) -> Callable[[Json], str]:
+    return lambda item: name
+
+
 NATIVE_ITEMS: dict[str, NativeItem] = {
-    'web_search_call': NativeItem(
-        lambda item: 'web_search',
-        _action,
-        lambda item: _status(item, sources=(item.get('action') or {}).get('sources')),
-        _search_back,
-    ),
-    'file_search_call': NativeItem(
-        lambda item: 'file_search',
-        lambda item: {'queries': item.get('queries')},
-        lambda item: _status(item, results=item.get('results')),
-        lambda call, gave: {'queries': call.args_as_dict().get('queries'), 'status': gave.get('status')},
-    ),
-    'code_interpreter_call': NativeItem(
-        lambda item: 'code_execution',
-        lambda item: {'container_id': item.get('container_id'), 'code': item.get('code')},
-        lambda item: _status(item, logs=_logs(item)),
-        _code_back,
-    ),
-    'image_generation_call': NativeItem(
-        lambda item: 'image_generation', lambda item: None, _drawn, lambda call, gave: {}
-    ),
-    'mcp_list_tools': NativeItem(
-        lambda item: f'mcp_server:{item.get("server_label")}', _mcp_args, _mcp_content, _mcp_back
-    ),
-    'mcp_call': NativeItem(lambda item: f'mcp_server:{item.get("server_label")}', _mcp_args, _mcp_content, _mcp_back),
+    'web_search_call': NativeItem(_named('web_search'), _action, _sources, _search_back),
+    'file_search_call': NativeItem(_named('file_search'), _queries, _results, _file_search_back),
+    'code_interpreter_call': NativeItem(_named('code_execution'), _code, _printed, _code_back),
+    'image_generation_call': NativeItem(_named('image_generation'), _nothing, _drawn, _id_alone),
+    'mcp_list_tools': NativeItem(_server, _mcp_args, _mcp_content, _mcp_back),
+    'mcp_call': NativeItem(_server, _mcp_args, _mcp_content, _mcp_back),
 }
 """The items that tell of a tool of OpenAI's at work."""

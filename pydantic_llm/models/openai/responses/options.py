@@ -94,16 +94,16 @@ def encode_reasoning(request: PreparedRequest, profile: OpenAIModelProfile) -> J
     if profile.openai_reasoning_context:
         reasoning['context'] = profile.openai_reasoning_context
     level: ThinkingLevel | None = settings.get('thinking')
-    if level is not None and 'openai_reasoning_effort' not in settings:
-        if effort := _effort(level, request, profile):
-            reasoning['effort'] = effort
+    asked = level is not None and 'openai_reasoning_effort' not in settings
+    if asked and (effort := _effort(level, request, profile)):
+        reasoning['effort'] = effort
     return reasoning | {wire: settings[name] for name, wire in REASONING.items() if name in settings}
 
 
-def _effort(level: ThinkingLevel, request: PreparedRequest, profile: OpenAIModelProfile) -> str | None:
+def _effort(level: ThinkingLevel | None, request: PreparedRequest, profile: OpenAIModelProfile) -> str | None:
     if not profile.supports_thinking:
         request.leave_out('thinking', f'{request.model_name!r} cannot be told to think')
         return None
     if level is False:
         return profile.openai_thinking_off or least_effort(request, profile)
-    return nearest_effort('medium' if level is True else level, profile.openai_thinking_efforts)
+    return nearest_effort(level if isinstance(level, str) else 'medium', profile.openai_thinking_efforts)

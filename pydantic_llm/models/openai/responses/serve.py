@@ -6,9 +6,10 @@ request that continues a stored one is refused.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import count
 from time import time
-from typing import Any, cast
+from typing import cast
 from uuid import uuid4
 
 from ....exceptions import UserError
@@ -24,6 +25,7 @@ from ....messages import (
 from ....messages.response import ModelResponsePart
 from ....usage import RequestUsage
 from ..._serve import Json, ServedRequest, message_of, status_of
+from .encode import what_came_of
 from .native_tools import ITEM, encode_native_call
 from .serve_request import decode_input, decode_parameters, decode_settings
 
@@ -157,7 +159,7 @@ def _join(item: Json, more: Json) -> None:
             item.setdefault(name, []).extend(more[name])
 
 
-def encode_item(part: ModelResponsePart, beside: Any, made_up_id: str) -> Json | None:
+def encode_item(part: ModelResponsePart, beside: Sequence[ModelResponsePart], made_up_id: str) -> Json | None:
     """The item of one part; `None` for a part that is told of by another's item, or that the API cannot say."""
     match part:
         case TextPart(content=text):
@@ -174,12 +176,10 @@ def encode_item(part: ModelResponsePart, beside: Any, made_up_id: str) -> Json |
             namespace = (part.provider_details or {}).get('namespace')
             more = {'namespace': namespace} if namespace else {}
             return {'type': 'function_call', 'id': part.id or made_up_id, 'status': 'completed', **call, **more}
-        case NativeToolReturnPart(provider_details=dict() as details) if ITEM in details:
-            return part.content
+        case NativeToolReturnPart(content=dict()) if ITEM in (part.provider_details or {}):
+            return cast('Json', part.content)
         case NativeToolCallPart():
-            returns = (each for each in beside if isinstance(each, NativeToolReturnPart))
-            gave = next((each.content for each in returns if each.tool_call_id == part.tool_call_id), {})
-            return encode_native_call(part, gave)
+            return encode_native_call(part, what_came_of(part, beside))
         case _:
             return None
 

@@ -16,7 +16,6 @@ from ....messages import (
     NativeToolReturnPart,
     SystemPromptPart,
     TextPart,
-    ThinkingPart,
     ToolCallPart,
     ToolReturnPart,
     UploadedFile,
@@ -79,7 +78,7 @@ def _instructed(history: list[ModelMessage], instructions: str | None) -> list[M
 
 def _is_answer(item: Json) -> bool:
     if 'role' in item:
-        return item['role'] == 'assistant'
+        return bool(item['role'] == 'assistant')
     return item.get('type') not in ('function_call_output', 'item_reference')
 
 
@@ -95,8 +94,8 @@ def decode_part(item: Json, names: dict[str, str]) -> ModelRequestPart:
         case {'type': 'function_call_output', 'call_id': id, 'output': str() as output}:
             return ToolReturnPart(names.get(id, ''), output, id)
         case {'type': 'function_call_output', 'call_id': id, 'output': list()}:
-            output = [decode_content(part) for part in cast('list[Json]', item['output'])]
-            return ToolReturnPart(names.get(id, ''), output, id)
+            content = [decode_content(part) for part in cast('list[Json]', item['output'])]
+            return ToolReturnPart(names.get(id, ''), content, id)
         case _:
             raise UserError(f'The input holds an item that this server does not know: {item.get("type") or item!r}')
 
@@ -165,7 +164,8 @@ def decode_settings(body: Json) -> ModelSettings:
     for name, wire in REASONING.items():
         if (value := reasoning.get(wire)) is not None:
             settings |= {'thinking': LEVELS[value]} if wire == 'effort' and value in LEVELS else {name: value}
-    if (verbosity := (body.get('text') or {}).get('verbosity')) is not None:
+    text: Json = body.get('text') or {}
+    if (verbosity := text.get('verbosity')) is not None:
         settings['openai_text_verbosity'] = verbosity
     settings |= {
         name: True for name, wire in INCLUDES.items() if wire in (body.get('include') or ()) and name != 'logprobs'
@@ -193,9 +193,10 @@ def decode_parameters(body: Json) -> ModelRequestParameters:
     """The tools, and what the answer is held to."""
     tools = [_tool(tool) for tool in body.get('tools') or () if tool.get('type') == 'function']
     text: Json = body.get('text') or {}
-    match text.get('format'):
-        case {'type': 'json_schema', 'name': name, 'schema': schema} as output:
-            definition = OutputObjectDefinition(schema, name, output.get('description'), output.get('strict'))
+    format: Any = text.get('format')
+    match format:
+        case {'type': 'json_schema', 'name': name, 'schema': schema}:
+            definition = OutputObjectDefinition(schema, name, format.get('description'), format.get('strict'))
             return ModelRequestParameters(tools, output_mode='native', output_object=definition)
         case {'type': 'json_object'}:
             anything = OutputObjectDefinition({'type': 'object'})

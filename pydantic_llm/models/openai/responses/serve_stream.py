@@ -71,13 +71,14 @@ class EventWriter:
         yield self._event(TERMINAL[whole['status']], response=whole)
 
     def _is_refusal(self, item: Json) -> bool:
-        return item['type'] == 'message' and item['content'][0]['type'] == 'refusal'
+        return bool(item['type'] == 'message' and item['content'][0]['type'] == 'refusal')
 
     def _start(self, index: int, part: Any) -> Iterator[Json]:
         match part:
             case TextPart(content=text):
-                yield self._added(index, {'type': 'message', 'role': 'assistant', 'content': []} | self._phase(part))
-                empty = {'type': 'output_text', 'text': '', 'annotations': []}
+                message: Json = {'type': 'message', 'role': 'assistant', 'content': []}
+                yield self._added(index, message | self._phase(part))
+                empty: Json = {'type': 'output_text', 'text': '', 'annotations': []}
                 yield self._content('response.content_part.added', index, part=empty)
                 if text:
                     yield self._content('response.output_text.delta', index, delta=text)
@@ -86,7 +87,7 @@ class EventWriter:
                 if text:
                     yield self._thought(index, text)
             case ToolCallPart():
-                call = {'call_id': part.tool_call_id, 'name': part.tool_name, 'arguments': ''}
+                call: Json = {'call_id': part.tool_call_id, 'name': part.tool_name, 'arguments': ''}
                 yield self._added(index, {'type': 'function_call', **call})
                 if part.args:
                     fragment = part.args_as_json_str()
@@ -110,13 +111,13 @@ class EventWriter:
         yield self._event('response.output_item.done', output_index=index, item=item)
 
     def _thought(self, index: int, text: str) -> Json:
-        raw = bool((self._parts[index].provider_details or {}).get('raw'))
-        if raw:
+        details: Json = self._parts[index].provider_details or {}
+        if details.get('raw'):
             return self._content('response.reasoning_text.delta', index, delta=text)
         return self._item('response.reasoning_summary_text.delta', index, summary_index=0, delta=text)
 
     def _phase(self, part: TextPart) -> Json:
-        phase = (part.provider_details or {}).get('phase')
+        phase: str | None = (part.provider_details or {}).get('phase')
         return {'phase': phase} if phase else {}
 
     def _added(self, index: int, item: Json) -> Json:
