@@ -6,14 +6,14 @@ Applying every delta to the part that its start event carried gives the parts of
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass, replace
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator
 
 from ..exceptions import UnexpectedModelBehavior
 from ._value import repr_of_what_is_set
 from .request import RetryPromptPart, ToolReturnPart
-from .response import BaseToolCallPart, ModelResponsePart, TextPart, ThinkingPart, ToolCallPart
+from .response import ModelResponsePart, NativeToolCallPart, TextPart, ThinkingPart, ToolCallPart
 
 __all__ = (
     'FinalResultEvent',
@@ -28,8 +28,6 @@ __all__ = (
     'ThinkingPartDelta',
     'ToolCallPartDelta',
 )
-
-CallPart = TypeVar('CallPart', bound=BaseToolCallPart)
 
 
 @dataclass(repr=False, slots=True)
@@ -101,8 +99,10 @@ class ToolCallPartDelta:
     part_delta_kind: Literal['tool_call'] = 'tool_call'
     """The kind of delta, for telling deltas apart."""
 
-    def apply(self, part: CallPart) -> CallPart:
+    def apply(self, part: ModelResponsePart) -> ToolCallPart | NativeToolCallPart:
         """The part with this added, as a new part."""
+        if not isinstance(part, (ToolCallPart, NativeToolCallPart)):
+            raise _mismatch(self, part)
         details = _joined(part.provider_details, self.provider_details)
         if isinstance(self.args_delta, str) and isinstance(part.args, str):
             return replace(part, args=part.args + self.args_delta, provider_details=details)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import Discriminator, SerializerFunctionWrapHandler, model_serializer, model_validator
-from pydantic_core import ErrorDetails, PydanticSerializationError, to_json, to_jsonable_python
+from pydantic_core import ErrorDetails, PydanticSerializationError, from_json, to_json
 
 from ..exceptions import UserError
 from ._stored import read_request
@@ -124,24 +124,18 @@ class ToolReturnPart:
     def model_response_str(self) -> str:
         """The content as the text that a model reads: a string as it is, anything else as JSON."""
         content: object = self.content
-        if isinstance(content, str):
-            return content
-        try:
-            return to_json(content, bytes_mode='base64', inf_nan_mode='strings').decode()
-        except (PydanticSerializationError, ValueError) as error:
-            raise self._not_json(error) from error
+        return content if isinstance(content, str) else self._json().decode()
 
     def model_response_object(self) -> dict[str, Any]:
         """The content as a JSON object; what is no object is put under `return_value`."""
-        content: object = self.content
-        try:
-            value = to_jsonable_python(content, bytes_mode='base64', inf_nan_mode='strings')
-        except (PydanticSerializationError, ValueError) as error:
-            raise self._not_json(error) from error
+        value = from_json(self._json())
         return cast('dict[str, Any]', value) if isinstance(value, dict) else {'return_value': value}
 
-    def _not_json(self, error: Exception) -> UserError:
-        return UserError(f'What the tool {self.tool_name!r} returned cannot be written as JSON: {error}')
+    def _json(self) -> bytes:
+        try:
+            return to_json(self.content, bytes_mode='base64', inf_nan_mode='strings')
+        except (PydanticSerializationError, ValueError) as error:
+            raise UserError(f'What the tool {self.tool_name!r} returned cannot be written as JSON: {error}') from error
 
     def files(self) -> list[MultiModalContent]:
         """The files among the content, at its top or in its top list."""

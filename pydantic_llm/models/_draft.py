@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from ..messages import FinishReason, ModelResponse, ResponseState
+from ..messages._value import now
 from ..usage import RequestUsage
 from ._parts import PartsManager
 
@@ -35,7 +38,9 @@ class ResponseDraft:
     provider_details: dict[str, Any] = field(default_factory=dict[str, Any])
     """The vendor's own words."""
     timestamp: datetime | None = None
-    """When the vendor made the answer."""
+    """When the vendor made the answer; `None` until it says so."""
+    begun: datetime = field(default_factory=now)
+    """When we began to wait for it."""
     state: ResponseState = 'incomplete'
     """`'incomplete'` until the vendor says that the answer is over."""
     scratch: dict[Hashable, Any] = field(default_factory=dict[Hashable, Any])
@@ -45,27 +50,28 @@ class ResponseDraft:
         """Record the vendor's own word for the end, and ours; a word that we do not know is kept as it is."""
         if raw:
             self.provider_details['finish_reason'] = raw
-            self.finish_reason = names[raw] if raw in names else self.finish_reason
+            if raw in names:
+                self.finish_reason = names[raw]
 
     def created(self, seconds: float | None) -> None:
-        """Record when the answer was made, in seconds since 1970."""
+        """Record when the answer was made, in seconds since 1970; a number that is no such time is passed over."""
         if seconds and self.timestamp is None:
-            self.timestamp = datetime.fromtimestamp(seconds, UTC)
+            with suppress(ArithmeticError, OSError, TypeError, ValueError):
+                self.timestamp = datetime.fromtimestamp(seconds, UTC)
 
     def get(self) -> ModelResponse:
         """The answer so far, as a new value."""
-        response = ModelResponse(
+        details = {name: copy(value) for name, value in self.provider_details.items()}
+        return ModelResponse(
             self.parts.get(),
             usage=self.usage,
             model_name=self.model_name,
+            timestamp=self.timestamp or self.begun,
             provider_name=self.provider_name,
             provider_url=self.provider_url,
-            provider_details=dict(self.provider_details) or None,
+            provider_details=details or None,
             provider_response_id=self.provider_response_id,
             finish_reason=self.finish_reason,
             state=self.state,
-            warnings=list(self.warnings),
+            warnings=[*self.warnings],
         )
-        if self.timestamp:
-            response.timestamp = self.timestamp
-        return response

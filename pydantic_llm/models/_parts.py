@@ -10,7 +10,7 @@ Fragments are kept in a list and joined once, so that a part costs O(n) however 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -19,7 +19,6 @@ from ..messages import (
     BaseToolCallPart,
     ModelResponsePart,
     ModelResponseStreamEvent,
-    NativeToolCallPart,
     PartDeltaEvent,
     PartEndEvent,
     PartStartEvent,
@@ -55,12 +54,21 @@ class _Growing:
     ended: bool = False
 
     def build(self) -> ModelResponsePart:
+        """The part so far; what was joined once is not joined again."""
         changes = dict(self.changes)
         if self.fragments:
+            self.fragments[:] = [''.join(self.fragments)]
             name = 'args' if isinstance(self.first, BaseToolCallPart) else 'content'
-            base = changes.get(name, getattr(self.first, name)) or ''
-            changes[name] = ''.join((base, *self.fragments))
-        return replace(self.first, **changes) if changes else self.first
+            base = changes.get(name, getattr(self.first, name))
+            changes[name] = base + self.fragments[0] if isinstance(base, str) else self.fragments[0]
+        return replace(self.first, **changes)
+
+    def change(self, changes: dict[str, Any]) -> None:
+        """Set fields. Details are joined: each replaces the one of its name."""
+        if details := changes.get('provider_details'):
+            known: dict[str, Any] = self.changes.get('provider_details', self.first.provider_details) or {}
+            changes = {**changes, 'provider_details': {**known, **details}}
+        self.changes.update(changes)
 
 
 class PartsManager:
@@ -131,17 +139,19 @@ class PartsManager:
 
     def whole(self, key: Hashable, part: ModelResponsePart) -> None:
         """Add a part that arrives in one piece, or put it in the place of the one with this key."""
+        self._held.pop(key, None)
         old = None if key is LAST else self._by_key.get(key)
         if old is None:
             self._start(key, part)
             return
-        old.first, old.fragments, old.changes, old.ended = part, [], {}, False
-        self.events.append(PartStartEvent(old.index, part))
+        old.first, old.fragments, old.changes = part, [], {}
+        previous = self._parts[old.index - 1].first.part_kind if old.index else None
+        self.events.append(PartStartEvent(old.index, part, previous_part_kind=previous))
 
     def details(self, key: Hashable, **changes: Any) -> None:
         """Set fields of a part that is still open (ids, provider details); its end event tells of them."""
         if (part := self._find(key, None)) is not None:
-            part.changes.update(changes)
+            part.change(changes)
 
     def kind_of(self, key: Hashable) -> str | None:
         """The `part_kind` of the part with this key; `None` where there is none."""
@@ -151,11 +161,12 @@ class PartsManager:
     def has_content(self, key: Hashable) -> bool:
         """Whether the part with this key says anything yet."""
         part = self._find(key, None)
-        return part is not None and part.build().has_content()
+        return part is not None and (bool(part.fragments) or part.build().has_content())
 
     def close(self, key: Hashable) -> None:
         """The vendor has finished this part: its key will mean another one from now on."""
-        if (part := self._by_key.pop(key, None)) is not None:
+        if (part := self._find(key, None)) is not None:
+            self._by_key.pop(key, None)
             self._end(part, None)
 
     def end(self, *, complete: bool = True) -> None:
@@ -194,20 +205,20 @@ class PartsManager:
         if fragment:
             part.fragments.append(fragment)
         if changes:
-            part.changes.update(changes)
+            part.change(changes)
         self.events.append(PartDeltaEvent(part.index, delta))
 
     def _grow_call(self, part: _Growing, args: str | dict[str, Any] | None, changes: dict[str, Any]) -> None:
         if not (args or changes):
             return
         call = part.first
-        assert isinstance(call, (ToolCallPart, NativeToolCallPart))
+        assert isinstance(call, BaseToolCallPart), 'it was looked for by its kind'
         delta = ToolCallPartDelta(args or None, call.tool_call_id, changes.get('provider_details'))
-        if isinstance(args, dict):
+        if isinstance(args, dict) and args:
             part.fragments.clear()
             self._grow(part, '', {**changes, 'args': args}, delta)
         else:
-            self._grow(part, args or '', changes, delta)
+            self._grow(part, args if isinstance(args, str) else '', changes, delta)
 
     def _end(self, part: _Growing, next_kind: str | None) -> None:
         if not part.ended:
@@ -218,10 +229,10 @@ class PartsManager:
 def _joined(held: str | dict[str, Any] | None, args: str | dict[str, Any] | None) -> str | dict[str, Any] | None:
     if isinstance(held, str) and isinstance(args, str):
         return held + args
-    return held if args is None else args
+    return args or held or args
 
 
-def replay(events: Iterator[ModelResponseStreamEvent]) -> list[ModelResponsePart]:
+def replay(events: Iterable[ModelResponseStreamEvent]) -> list[ModelResponsePart]:
     """The parts that a listener ends with: what it should hold after the last event."""
     parts: dict[int, ModelResponsePart] = {}
     for event in events:
@@ -229,7 +240,7 @@ def replay(events: Iterator[ModelResponseStreamEvent]) -> list[ModelResponsePart
             case PartStartEvent(index=index, part=part) | PartEndEvent(index=index, part=part):
                 parts[index] = part
             case PartDeltaEvent(index=index, delta=delta):
-                parts[index] = delta.apply(parts[index])  # pyright: ignore[reportArgumentType] -- the index pairs them
+                parts[index] = delta.apply(parts[index])
             case _:
                 pass
     return [parts[index] for index in sorted(parts)]

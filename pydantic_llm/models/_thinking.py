@@ -25,6 +25,7 @@ class ThinkTags:
     kind: Kind = 'start'
     """Where we are: before anything is decided, in text (for good), or in a block of thinking."""
     _held: str = ''
+    _thought: bool = False
 
     def feed(self, content: str) -> Iterator[tuple[Kind, str]]:
         """Add text, and get what is decided."""
@@ -44,12 +45,15 @@ class ThinkTags:
                 if length:
                     yield 'thinking', self._take(length)
                 self._take(len(self.end))
-                self.kind = 'start'
+                self.kind, self._thought = 'start', True
 
     def close(self) -> Iterator[tuple[Kind, str]]:
-        """The text is over: what was held back is no tag."""
-        if self._held:
-            yield 'thinking' if self.kind == 'thinking' else 'text', self._take(len(self._held))
+        """The text is over: what was held back is no tag, and whitespace after a block is nothing."""
+        rest = self._take(len(self._held))
+        if self.kind == 'thinking' and rest:
+            yield 'thinking', rest
+        elif rest.strip() or (rest and not self._thought):
+            yield 'text', rest
 
     def _decide(self) -> bool:
         """Whether what is held back begins a block or text; whitespace before a block is dropped."""

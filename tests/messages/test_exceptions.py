@@ -1,0 +1,133 @@
+"""Every error can be pickled and copied, and says what it is."""
+
+from __future__ import annotations
+
+import pickle
+from copy import copy, deepcopy
+
+import pytest
+
+from pydantic_llm import exceptions
+from pydantic_llm.exceptions import (
+    AuthenticationError,
+    ContentFilterError,
+    ContextLengthError,
+    FallbackExceptionGroup,
+    LLMError,
+    ModelAPIError,
+    ModelConnectionError,
+    ModelHTTPError,
+    ModelRetry,
+    ModelTimeoutError,
+    NotFoundError,
+    OverloadedError,
+    QuotaExceededError,
+    RateLimitError,
+    StreamInterruptedError,
+    UnexpectedModelBehavior,
+    UsageLimitExceeded,
+    UserError,
+)
+from pydantic_llm.messages import ModelResponse, TextPart
+
+HTTP = {
+    'provider_name': 'openai',
+    'headers': {'x': 'y'},
+    'request_id': 'r',
+    'retry_after': 2.5,
+    'in_stream': True,
+}
+TIMEOUT = ModelTimeoutError('m', deadline='idle_timeout', seconds=3)
+ERRORS: list[Exception] = [
+    LLMError('x'),
+    UserError('x'),
+    ModelAPIError('m', 'x', provider_name='p', retryable=True),
+    *(
+        kind(429, 'm', {'error': 'x'}, **HTTP)  # type: ignore[arg-type] # the table's values have many types
+        for kind in (
+            ModelHTTPError,
+            AuthenticationError,
+            NotFoundError,
+            ContextLengthError,
+            RateLimitError,
+            QuotaExceededError,
+            OverloadedError,
+        )
+    ),
+    ModelConnectionError('m', 'x', provider_name='p'),
+    TIMEOUT,
+    StreamInterruptedError('m', 'x', response=ModelResponse([TextPart('half')], state='interrupted')),
+    UnexpectedModelBehavior('x', 'body'),
+    ContentFilterError('x', body={'reason': 'y'}),
+    UsageLimitExceeded('x'),
+    FallbackExceptionGroup('all failed', [TIMEOUT, RateLimitError(429, 'm')]),
+    ModelRetry('x'),
+]
+
+
+def facts(error: BaseException) -> tuple[object, ...]:
+    """Everything that an error says, with the errors inside it."""
+    inside = tuple(facts(each) for each in getattr(error, 'exceptions', ()))
+    state = {name: value for name, value in vars(error).items() if name != '__notes__'}
+    return type(error), str(error), repr(error) if not inside else '', state, inside
+
+
+def test_every_error_of_the_tree_is_among_those_under_test() -> None:
+    assert {type(error).__name__ for error in ERRORS} == set(exceptions.__all__)
+
+
+@pytest.mark.parametrize('error', ERRORS, ids=lambda error: type(error).__name__)
+def test_an_error_can_be_pickled_and_copied(error: Exception) -> None:
+    for twin in (pickle.loads(pickle.dumps(error)), copy(error), deepcopy(error)):
+        assert facts(twin) == facts(error)
+
+
+def test_notes_are_pickled_as_well() -> None:
+    error = UserError('x')
+    error.add_note('seen in row 3')
+    assert pickle.loads(pickle.dumps(error)).__notes__ == ['seen in row 3']
+
+
+@pytest.mark.parametrize('error', ERRORS[:-1], ids=lambda error: type(error).__name__)
+def test_every_error_but_a_tools_retry_has_one_root(error: Exception) -> None:
+    assert isinstance(error, LLMError)
+    assert not isinstance(ERRORS[-1], LLMError)
+
+
+def test_an_error_says_what_happened() -> None:
+    assert str(TIMEOUT) == 'm did not answer within idle_timeout of 3 s'
+    assert str(ModelTimeoutError('m', deadline='timeout', seconds=None)) == (
+        "m did not answer within the connection's own limit"
+    )
+    assert str(ModelHTTPError(500, 'm', 'oops')) == "status_code: 500, model_name: m, body: 'oops'"
+    assert str(UnexpectedModelBehavior('No choices', '{}')) == 'No choices, body:\n{}'
+    assert str(UnexpectedModelBehavior('No choices')) == 'No choices'
+
+
+@pytest.mark.parametrize(
+    ('status', 'retryable'),
+    [(400, False), (401, False), (408, True), (409, True), (429, True), (500, True)],
+)
+def test_a_status_says_whether_to_try_again(status: int, retryable: bool) -> None:
+    assert ModelHTTPError(status, 'm').retryable is retryable
+    assert ModelHTTPError(status, 'm', retryable=not retryable).retryable is not retryable
+
+
+def test_a_group_can_be_split_by_what_is_in_it() -> None:
+    group = FallbackExceptionGroup('all failed', [TIMEOUT, UserError('x')])
+    found, rest = group.split(ModelTimeoutError)
+    assert isinstance(found, FallbackExceptionGroup)
+    assert isinstance(rest, FallbackExceptionGroup)
+    assert (found.message, list(found.exceptions)) == ('all failed', [TIMEOUT])
+    assert [str(error) for error in rest.exceptions] == ['x']
+
+
+def test_a_group_is_caught_as_an_error_of_ours() -> None:
+    with pytest.raises(LLMError):
+        raise FallbackExceptionGroup('all failed', [TIMEOUT])
+
+
+def test_requests_to_try_again_are_equal_if_they_say_the_same() -> None:
+    assert ModelRetry('x') == ModelRetry('x') != ModelRetry('y')
+    assert len({ModelRetry('x'), ModelRetry('x')}) == 1
+    assert ModelRetry('x') != UserError('x')

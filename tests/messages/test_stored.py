@@ -1,0 +1,389 @@
+"""Histories that others stored: which of their parts become which of ours."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from pydantic_llm.messages import (
+    AudioUrl,
+    BinaryContent,
+    FilePart,
+    ImageUrl,
+    ModelMessage,
+    ModelMessagesTypeAdapter,
+    ModelRequest,
+    ModelResponse,
+    NativeToolCallPart,
+    NativeToolReturnPart,
+    RetryPromptPart,
+    SystemPromptPart,
+    TextContent,
+    TextPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
+from pydantic_llm.messages.history import repair
+from pydantic_llm.usage import RequestUsage
+
+TIME = '2026-01-02T03:04:05Z'
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+SOUND = {'data': 'UklGRg==', 'media_type': 'audio/wav', 'kind': 'binary', 'vendor_metadata': None}
+HEARD = BinaryContent(b'RIFF', media_type='audio/wav')
+ERRORS = [{'type': 'int_parsing', 'loc': ['age'], 'msg': 'no integer', 'input': 'x'}]
+
+
+def read(*messages: dict[str, Any]) -> list[ModelMessage]:
+    """What is read of stored messages, from JSON and from Python alike."""
+    from_json = ModelMessagesTypeAdapter.validate_json(json.dumps(messages))
+    assert ModelMessagesTypeAdapter.validate_python(list(messages)) == from_json
+    return from_json
+
+
+def read_request(*parts: dict[str, Any]) -> list[Any]:
+    (message,) = read({'parts': list(parts), 'kind': 'request', 'timestamp': TIME})
+    return list(message.parts)
+
+
+def read_response(*parts: dict[str, Any]) -> list[Any]:
+    (message,) = read({'parts': list(parts), 'kind': 'response', 'timestamp': TIME})
+    return list(message.parts)
+
+
+REQUEST_PARTS: dict[str, tuple[dict[str, Any], list[Any]]] = {
+    'a system prompt with fields of its own': (
+        {'part_kind': 'system-prompt', 'content': 'Be kind.', 'context_id': 'tone', 'scope': 'request', 'metadata': {}},
+        [SystemPromptPart('Be kind.', timestamp=NOW)],
+    ),
+    'a system prompt that was taken back': (
+        {'part_kind': 'system-prompt', 'content': '', 'context_id': 'tone', 'dynamic_ref': None},
+        [SystemPromptPart("What was said before under 'tone' no longer applies.", timestamp=NOW)],
+    ),
+    'a structured value of the user': (
+        {
+            'part_kind': 'user-prompt',
+            'content': [
+                'See:',
+                {
+                    'kind': 'structured-content',
+                    'content': '<cart>{"n":1}</cart>',
+                    'value': {'n': 1},
+                    'tag': 'cart',
+                    'metadata': 7,
+                },
+            ],
+        },
+        [UserPromptPart(['See:', TextContent('<cart>{"n":1}</cart>', metadata=7)], timestamp=NOW)],
+    ),
+    'a tool return with fields of its own': (
+        {
+            'part_kind': 'tool-return',
+            'tool_name': 'look',
+            'content': 'no',
+            'tool_call_id': 'a',
+            'outcome': 'retried',
+            'tool_kind': None,
+            'retry': {'cause': 'model_retry', 'attempt': 1},
+        },
+        [ToolReturnPart('look', 'no', 'a', outcome='retried', timestamp=NOW)],
+    ),
+    'feedback to the whole answer': (
+        {'part_kind': 'retry-feedback', 'content': 'Say more.', 'retry': {'cause': 'model_retry'}, 'timestamp': TIME},
+        [RetryPromptPart('Say more.', tool_call_id='call_answer_0', timestamp=NOW)],
+    ),
+    'feedback that is errors': (
+        {'part_kind': 'retry-feedback', 'content': ERRORS, 'retry': {'cause': 'validation_error'}},
+        [
+            RetryPromptPart(
+                [{'type': 'int_parsing', 'loc': ('age',), 'msg': 'no integer', 'input': 'x'}],
+                tool_call_id='call_answer_0',
+                timestamp=NOW,
+            )
+        ],
+    ),
+    'new instructions': (
+        {'part_kind': 'instruction-delta', 'id': 'agent:limits', 'content': 'At most two.', 'base_hash': None},
+        [SystemPromptPart("The instructions 'agent:limits' are from now on:\n\nAt most two.", timestamp=NOW)],
+    ),
+    'instructions that were taken back': (
+        {'part_kind': 'instruction-delta', 'id': 'agent:limits', 'content': None},
+        [SystemPromptPart("The instructions 'agent:limits' no longer apply.", timestamp=NOW)],
+    ),
+    'a summary': (
+        {'part_kind': 'compaction', 'content': 'They met.', 'provider_name': None},
+        [UserPromptPart('A summary of the conversation so far:\n\nThey met.', timestamp=NOW)],
+    ),
+    'a summary without a text': ({'part_kind': 'compaction', 'content': None}, []),
+    'speech': (
+        {'part_kind': 'speech', 'speaker': 'user', 'transcript': 'Hello.', 'audio': SOUND},
+        [UserPromptPart('Hello.', timestamp=NOW)],
+    ),
+    'speech that nobody wrote down': (
+        {'part_kind': 'speech', 'speaker': 'user', 'transcript': None, 'audio': SOUND},
+        [UserPromptPart([HEARD], timestamp=NOW)],
+    ),
+    'speech of which nothing was kept': ({'part_kind': 'speech', 'speaker': 'user', 'transcript': None}, []),
+    'tools that became available': ({'part_kind': 'tool-availability-delta', 'tools_added': ['look']}, []),
+    'capabilities that were loaded': ({'part_kind': 'capability-load-delta', 'loaded': ['x']}, []),
+    'settings that changed': ({'part_kind': 'model-settings-delta', 'settings': {'thinking': 'high'}}, []),
+    'what the instructions were made of': ({'part_kind': 'instruction-baseline', 'instructions': []}, []),
+}
+
+
+@pytest.mark.parametrize(('part', 'ours'), REQUEST_PARTS.values(), ids=REQUEST_PARTS)
+def test_a_part_of_a_request_becomes_ours(part: dict[str, Any], ours: list[Any]) -> None:
+    assert read_request(part) == ours
+
+
+VENDOR: dict[str, Any] = {'provider_name': 'openai', 'provider_details': {'k': 1}}
+
+RESPONSE_PARTS: dict[str, tuple[dict[str, Any], list[Any]]] = {
+    'a text with sources': (
+        {
+            'part_kind': 'text',
+            'content': 'It rains.',
+            'provider_name': 'openai',
+            'provider_details': {'citations': ['own']},
+            'citations': [{'sources': [{'kind': 'web', 'url': 'https://example.com'}], 'anchor': None}],
+        },
+        [
+            TextPart(
+                'It rains.',
+                provider_name='openai',
+                provider_details={
+                    'citations': ['own'],
+                    'cited_sources': [{'sources': [{'kind': 'web', 'url': 'https://example.com'}], 'anchor': None}],
+                },
+            )
+        ],
+    ),
+    'a text without sources': (
+        {'part_kind': 'text', 'content': 'It rains.', 'id': None, 'citations': None},
+        [TextPart('It rains.')],
+    ),
+    'a call of a known kind': (
+        {
+            'part_kind': 'tool-call',
+            'tool_name': 'find',
+            'args': {'q': 1},
+            'tool_call_id': 'a',
+            'tool_kind': 'tool-search',
+        },
+        [ToolCallPart('find', {'q': 1}, 'a')],
+    ),
+    "a vendor's own call": (
+        {'part_kind': 'builtin-tool-call', 'tool_name': 'web_search', 'args': None, 'tool_call_id': 'n', **VENDOR},
+        [NativeToolCallPart('web_search', None, 'n', provider_name='openai', provider_details={'k': 1})],
+    ),
+    "a vendor's own return": (
+        {
+            'part_kind': 'builtin-tool-return',
+            'tool_name': 'web_search',
+            'content': [1],
+            'tool_call_id': 'n',
+            'outcome': 'success',
+            'content_file_digests': [],
+            **VENDOR,
+        },
+        [
+            NativeToolReturnPart(
+                'web_search', [1], 'n', timestamp=NOW, provider_name='openai', provider_details={'k': 1}
+            )
+        ],
+    ),
+    'a summary that can be read': (
+        {'part_kind': 'compaction', 'content': 'They met.', 'id': 'cmp', **VENDOR},
+        [TextPart('They met.', provider_name='openai', provider_details={'k': 1})],
+    ),
+    'a summary that its vendor alone can read': (
+        {'part_kind': 'compaction', 'content': None, 'id': 'cmp', **VENDOR},
+        [
+            NativeToolReturnPart(
+                'compaction',
+                None,
+                'native_compaction_0',
+                timestamp=NOW,
+                provider_name='openai',
+                provider_details={'id': 'cmp', 'k': 1},
+            )
+        ],
+    ),
+    'an empty summary': ({'part_kind': 'compaction', 'content': None}, []),
+    'speech': (
+        {'part_kind': 'speech', 'speaker': 'assistant', 'transcript': 'Hi.', 'audio': SOUND, 'id': 'item', **VENDOR},
+        [TextPart('Hi.', provider_name='openai', provider_details={'k': 1})],
+    ),
+    'speech that nobody wrote down': (
+        {'part_kind': 'speech', 'speaker': 'assistant', 'transcript': None, 'audio': SOUND, 'timestamps': None},
+        [FilePart(HEARD)],
+    ),
+    'speech of which nothing was kept': ({'part_kind': 'speech', 'speaker': 'assistant', 'transcript': ''}, []),
+}
+
+
+@pytest.mark.parametrize(('part', 'ours'), RESPONSE_PARTS.values(), ids=RESPONSE_PARTS)
+def test_a_part_of_a_response_becomes_ours(part: dict[str, Any], ours: list[Any]) -> None:
+    assert read_response(part) == ours
+
+
+def test_the_fields_of_a_response_become_ours() -> None:
+    stored = {
+        'kind': 'response',
+        'parts': [],
+        'usage': {'request_tokens': 5, 'response_tokens': 7, 'total_tokens': 12, 'requests': 1, 'details': None},
+        'model_name': 'm',
+        'timestamp': TIME,
+        'vendor_details': {'finish_reason': 'end'},
+        'vendor_id': 'msg_1',
+        'state': 'suspended',
+        'finish_reason': None,
+        'warnings': None,
+        'model_id': 'openai:m',
+        'canonical_system': 'openai',
+        'workspace_ref': None,
+        'history_digest': 'd',
+        'failed_attempts': [],
+    }
+    assert read(stored) == [
+        ModelResponse(
+            [],
+            usage=RequestUsage(input_tokens=5, output_tokens=7),
+            model_name='m',
+            timestamp=NOW,
+            provider_details={'finish_reason': 'end'},
+            provider_response_id='msg_1',
+            state='incomplete',
+        )
+    ]
+
+
+@pytest.mark.parametrize('usage', [None, {}, {'input_tokens': None, 'request_tokens': None, 'details': {}}])
+def test_usage_without_values_is_zero(usage: Any) -> None:
+    (message,) = read({'kind': 'response', 'parts': [], 'timestamp': TIME, 'usage': usage})
+    assert message == ModelResponse([], timestamp=NOW)
+
+
+def test_counts_that_ours_does_not_have_are_details() -> None:
+    usage = {'input_tokens': 1, 'output_reasoning_tokens': 3, 'audio_seconds': 0.5, 'cost': '0.1', 'details': {'x': 2}}
+    (message,) = read({'kind': 'response', 'parts': [], 'timestamp': TIME, 'usage': usage})
+    assert isinstance(message, ModelResponse)
+    assert message.usage == RequestUsage(input_tokens=1, details={'reasoning_tokens': 3, 'x': 2})
+
+
+def test_calls_that_were_stored_without_ids_find_their_answers() -> None:
+    """As the oldest histories have them."""
+    null = {'tool_call_id': None}
+    history = read(
+        {
+            'kind': 'request',
+            'parts': [
+                {'content': 'Be kind.', 'dynamic_ref': None, 'part_kind': 'system-prompt'},
+                {
+                    'content': [
+                        'Look.',
+                        {'url': 'https://example.com/a.png', 'kind': 'image-url'},
+                        {'url': 'https://example.com/a.mp3', 'kind': 'audio-url'},
+                    ],
+                    'timestamp': TIME,
+                    'part_kind': 'user-prompt',
+                },
+            ],
+            'timestamp': TIME,
+        },
+        {
+            'kind': 'response',
+            'model_name': 'm',
+            'timestamp': TIME,
+            'parts': [
+                {'content': 'Well.', 'part_kind': 'text'},
+                {'tool_name': 'look', 'args': {'at': 1}, **null, 'part_kind': 'tool-call'},
+                {'tool_name': 'look', 'args': '{}', 'part_kind': 'tool-call'},
+                {'tool_name': 'find', 'args': {}, 'tool_call_id': 'own', 'part_kind': 'tool-call'},
+            ],
+        },
+        {
+            'kind': 'request',
+            'timestamp': TIME,
+            'parts': [
+                {'tool_name': 'look', 'content': 1, **null, 'timestamp': TIME, 'part_kind': 'tool-return'},
+                {'content': 'no', 'tool_name': 'look', **null, 'timestamp': TIME, 'part_kind': 'retry-prompt'},
+                {
+                    'tool_name': 'find',
+                    'content': 2,
+                    'tool_call_id': 'own',
+                    'timestamp': TIME,
+                    'part_kind': 'tool-return',
+                },
+            ],
+        },
+    )
+    assert history == [
+        ModelRequest(
+            [
+                SystemPromptPart('Be kind.', timestamp=NOW),
+                UserPromptPart(
+                    ['Look.', ImageUrl('https://example.com/a.png'), AudioUrl('https://example.com/a.mp3')],
+                    timestamp=NOW,
+                ),
+            ],
+            timestamp=NOW,
+        ),
+        ModelResponse(
+            [
+                TextPart('Well.'),
+                ToolCallPart('look', {'at': 1}, 'call_look_0'),
+                ToolCallPart('look', '{}', 'call_look_1'),
+                ToolCallPart('find', {}, 'own'),
+            ],
+            model_name='m',
+            timestamp=NOW,
+        ),
+        ModelRequest(
+            [
+                ToolReturnPart('look', 1, 'call_look_0', timestamp=NOW),
+                RetryPromptPart('no', tool_name='look', tool_call_id='call_look_1', timestamp=NOW),
+                ToolReturnPart('find', 2, 'own', timestamp=NOW),
+            ],
+            timestamp=NOW,
+        ),
+    ]
+    assert repair(history)[0] is history
+
+
+@pytest.mark.parametrize('kind', ['request', 'response'])
+def test_an_unknown_kind_of_part_is_one_clear_error(kind: str) -> None:
+    stored = [{'kind': kind, 'parts': [{'part_kind': 'hologram', 'content': 'x'}], 'timestamp': TIME}]
+    with pytest.raises(ValidationError, match="'hologram'") as caught:
+        ModelMessagesTypeAdapter.validate_python(stored)
+    assert [error['loc'] for error in caught.value.errors()] == [(0, kind, 'parts', 0)]
+
+
+@pytest.mark.parametrize(
+    ('stored', 'place'),
+    [
+        ([{'kind': 'note', 'parts': []}], (0,)),
+        ([{'parts': []}], (0,)),
+        ([{'kind': 'request'}], (0, 'request', 'parts')),
+        ([{'kind': 'request', 'parts': [{'content': 'x'}]}], (0, 'request', 'parts', 0)),
+        ([{'kind': 'request', 'parts': ['x']}], (0, 'request', 'parts', 0)),
+        ([{'kind': 'request', 'parts': {'a': 1}}], (0, 'request', 'parts')),
+        (['x'], (0,)),
+        ('x', ()),
+    ],
+)
+def test_what_is_no_history_is_one_error_with_its_place(stored: Any, place: tuple[Any, ...]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        ModelMessagesTypeAdapter.validate_python(stored)
+    assert [error['loc'] for error in caught.value.errors()] == [place]
+
+
+def test_reading_changes_nothing_in_what_was_stored() -> None:
+    stored = {'kind': 'request', 'parts': [{'part_kind': 'user-prompt', 'content': ['x'], 'tool_call_id': None}]}
+    before = json.dumps(stored)
+    ModelMessagesTypeAdapter.validate_python([stored])
+    assert json.dumps(stored) == before
