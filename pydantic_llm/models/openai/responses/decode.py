@@ -172,7 +172,8 @@ def finish_item(item: Json, draft: ResponseDraft) -> None:
 def _message(item: Json, draft: ResponseDraft) -> None:
     id = item.get('id')
     draft.scratch['phase', id] = item.get('phase')
-    for index, content in enumerate(item.get('content') or ()):
+    contents: list[Json] = item.get('content') or []
+    for index, content in enumerate(contents):
         match content:
             case {'type': 'output_text', 'text': text}:
                 key = (id, index)
