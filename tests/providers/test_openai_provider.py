@@ -262,8 +262,9 @@ def test_nothing_else_goes_beside_a_ready_client() -> None:
 
 
 def test_a_client_that_does_not_wait_is_refused() -> None:
+    waits_for_nobody: Any = OpenAI(api_key='key')
     with pytest.raises(UserError) as caught:
-        OpenAIProvider(openai_client=OpenAI(api_key='key'))  # type: ignore[arg-type]  # the mistake under test
+        OpenAIProvider(openai_client=waits_for_nobody)
     assert (
         str(caught.value)
         == "openai_client= takes an AsyncOpenAI or an AsyncAzureOpenAI, not an object of type 'OpenAI'"

@@ -1,0 +1,325 @@
+"""The chat completions room, what is read: answers, whole and streamed, and errors."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Any
+
+import pytest
+
+from pydantic_llm.exceptions import (
+    AuthenticationError,
+    ContextLengthError,
+    ModelAPIError,
+    ModelHTTPError,
+    NotFoundError,
+    OverloadedError,
+    QuotaExceededError,
+    RateLimitError,
+    UnexpectedModelBehavior,
+)
+from pydantic_llm.messages import BinaryContent, FilePart, TextPart, ThinkingPart, ToolCallPart
+from pydantic_llm.usage import RequestUsage
+from tests.models.openai_chat import HELLO, OURS, answered, model
+from tests.providers.server import Json, Server, chunks, completion
+
+# ------------------------------------------------------------------------------------------------------------- answers
+
+
+@pytest.mark.parametrize(
+    ('message', 'parts', 'finish_reason', 'details'),
+    [
+        ({'content': None}, [], 'stop', {}),
+        ({'content': [{'type': 'text', 'text': 'a'}, {'type': 'text', 'text': 'b'}]}, [TextPart('ab')], 'stop', {}),
+        ({'content': '', 'refusal': 'No.'}, [], 'content_filter', {'refusal': 'No.'}),
+        (
+            {'content': '<think>Well.</think>\nYes.'},
+            [ThinkingPart('Well.', id='content', **OURS), TextPart('\nYes.')],
+            'stop',
+            {},
+        ),
+        ({'reasoning': 'Well.', 'content': 'Yes.'}, [ThinkingPart('Well.', id='reasoning', **OURS), TextPart('Yes.')],
+         'stop', {}),
+        (
+            {'content': 'Yes.', 'annotations': [{'type': 'url_citation'}]},
+            [TextPart('Yes.')],
+            'stop',
+            {'annotations': [{'type': 'url_citation'}]},
+        ),
+        (
+            {'content': 'A cat.', 'images': [{'image_url': {'url': 'data:image/png;base64,iVBORw=='}}]},
+            [TextPart('A cat.'), FilePart(BinaryContent(b'\x89PNG', media_type='image/png'), **OURS)],
+            'stop',
+            {},
+        ),
+        (
+            {'tool_calls': [{'function': {'name': 'f', 'arguments': {'a': 1}}, 'id': 'a', 'extra_content': {'b': 2}}]},
+            [ToolCallPart('f', {'a': 1}, 'a', provider_details={'extra_content': {'b': 2}}, **OURS)],
+            'stop',
+            {},
+        ),
+    ],
+)  # fmt: skip
+async def test_a_message_becomes_parts(message: Json, parts: Any, finish_reason: str, details: Json) -> None:
+    response = await answered(completion(message))
+    assert response.parts == parts
+    assert response.finish_reason == finish_reason
+    assert response.provider_details == {'finish_reason': 'stop', **details}
+
+
+@pytest.mark.parametrize(
+    ('sound', 'media_type'),
+    [
+        (b'RIFF\x00\x00\x00\x00WAVE', 'audio/wav'),
+        (b'ID3\x03', 'audio/mpeg'),
+        (b'\xff\xfb\x90', 'audio/mpeg'),
+        (b'fLaC\x00', 'audio/flac'),
+        (b'OggS\x00', 'audio/ogg'),
+        (b'\x01\x00\x02\x00', 'audio/pcm'),
+    ],
+)
+async def test_a_spoken_answer_is_its_words_and_its_sound(sound: bytes, media_type: str) -> None:
+    parts = [
+        TextPart('Hello!'),
+        FilePart(BinaryContent(sound, media_type=media_type), provider_details={'audio_id': 'audio_1'}, **OURS),
+    ]
+    spoken = {'id': 'audio_1', 'data': b64encode(sound).decode(), 'transcript': 'Hello!', 'expires_at': 1}
+    assert (await answered(completion({'content': None, 'audio': spoken}))).parts == parts
+    halves = [b64encode(sound[:2]).decode(), b64encode(sound[2:]).decode()]
+    streamed = await answered(
+        chunks(
+            {'audio': {'id': 'audio_1', 'transcript': 'Hel'}},
+            {'audio': {'transcript': 'lo!', 'data': halves[0]}},
+            {'audio': {'data': halves[1]}},
+            {'audio': {'expires_at': 1}},
+        )
+    )
+    assert streamed.parts == parts
+
+
+async def test_zero_values_are_nothing() -> None:
+    empty = {
+        'content': 'Hi',
+        'refusal': '',
+        'audio': {'id': '', 'data': '', 'expires_at': 0, 'transcript': ''},
+        'function_call': {'name': '', 'arguments': ''},
+        'annotations': None,
+        'tool_calls': None,
+        'reasoning': '',
+    }
+    response = await answered(completion(empty, finish_reason='', id='', created=0))
+    assert (response.parts, response.finish_reason, response.provider_response_id) == ([TextPart('Hi')], 'stop', None)
+
+
+LOGPROBS = [{'token': 'Hi', 'logprob': -0.1, 'bytes': [72, 105], 'top_logprobs': []}]
+
+
+async def test_log_probabilities_are_kept_whole_and_streamed() -> None:
+    whole = completion({'content': 'Hi'})
+    whole['choices'][0]['logprobs'] = {'content': LOGPROBS, 'refusal': None}
+    assert ((await answered(whole)).provider_details or {})['logprobs'] == LOGPROBS
+    choice = {'index': 0, 'delta': {'content': 'Hi'}, 'logprobs': {'content': LOGPROBS}}
+    streamed = await answered(chunks(after=({'choices': [choice]}, {'choices': [choice]})))
+    assert (streamed.provider_details or {})['logprobs'] == LOGPROBS * 2
+
+
+async def test_a_refusal_streams_into_the_details() -> None:
+    response = await answered(chunks({'refusal': 'I can'}, {'refusal': 'not.'}))
+    assert (response.parts, response.finish_reason) == ([], 'content_filter')
+    assert response.provider_details == {'finish_reason': 'stop', 'refusal': 'I cannot.'}
+
+
+async def test_usage_tells_of_caches_sound_and_costs() -> None:
+    usage = {
+        'prompt_tokens': 100,
+        'completion_tokens': 50,
+        'total_tokens': 150,
+        'prompt_tokens_details': {'cached_tokens': 40, 'cache_write_tokens': 20, 'audio_tokens': 10},
+        'completion_tokens_details': {'reasoning_tokens': 30, 'audio_tokens': 5, 'accepted_prediction_tokens': 0},
+        'prompt_cache_miss_tokens': 60,
+        'cost': 0.5,
+        'is_byok': False,
+        'cost_details': {'upstream_inference_cost': 0.25, 'upstream_inference_prompt_cost': None},
+    }
+    for answer in (completion({'content': 'Hi'}, usage=usage), chunks({'content': 'Hi'}, after=({'usage': usage},))):
+        response = await answered(answer)
+        assert response.usage == RequestUsage(
+            input_tokens=100,
+            output_tokens=50,
+            cache_read_tokens=40,
+            cache_write_tokens=20,
+            input_audio_tokens=10,
+            output_audio_tokens=5,
+            details={'reasoning_tokens': 30, 'audio_tokens': 5, 'prompt_cache_miss_tokens': 60},
+        )
+        assert response.provider_details == {
+            'finish_reason': 'stop',
+            'cost': 0.5,
+            'is_byok': False,
+            'upstream_inference_cost': 0.25,
+        }
+
+
+@pytest.mark.parametrize('created', ['2025-10-09T08:53:20Z', None, 0, -1, True])
+async def test_a_time_that_is_none_does_not_spoil_the_answer(created: Any) -> None:
+    response = await answered(completion({'content': 'Hi'}, created=created))
+    assert response.parts == [TextPart('Hi')]
+
+
+@pytest.mark.parametrize('created', [1_760_000_000, 1_760_000_000.0, 1_760_000_000_000])
+async def test_the_time_of_an_answer_is_in_seconds_or_milliseconds(created: float) -> None:
+    response = await answered(completion({'content': 'Hi'}, created=created))
+    assert response.timestamp.isoformat() == '2025-10-09T08:53:20+00:00'
+
+
+async def test_a_word_for_the_end_that_nobody_knows_is_kept() -> None:
+    response = await answered(completion({'content': 'Hi'}, finish_reason='vibes'))
+    assert (response.finish_reason, response.provider_details) == (None, {'finish_reason': 'vibes'})
+
+
+async def test_a_whole_answer_without_a_reason_ended_well() -> None:
+    response = await answered(completion({'content': 'Hi'}, finish_reason=None))
+    assert (response.finish_reason, response.state, response.provider_details) == ('stop', 'complete', None)
+
+
+async def test_a_stream_without_a_finish_reason_was_cut() -> None:
+    response = await answered(chunks({'content': 'Hel'}, finish_reason=None))
+    assert (response.parts, response.finish_reason, response.state) == ([TextPart('Hel')], None, 'incomplete')
+
+
+async def test_snowflake_ends_its_streams_without_a_word() -> None:
+    how = {'service': 'snowflake', 'name': 'claude-sonnet-4-6'}
+    call = {'index': 0, 'id': 'a', 'function': {'name': 'f', 'arguments': '{}'}}
+    said = await answered(chunks({'content': 'Hi'}, finish_reason=None), **how)
+    called = await answered(chunks({'tool_calls': [call]}, finish_reason=None), **how)
+    whole = await answered(completion({'content': '', 'tool_calls': [call]}, finish_reason=''), **how)
+    assert [(r.finish_reason, r.state) for r in (said, called, whole)] == [
+        ('stop', 'complete'),
+        ('tool_call', 'complete'),
+        ('tool_call', 'complete'),
+    ]
+
+
+async def test_space_before_the_first_word_is_noise_in_some_streams_only() -> None:
+    stream = chunks({'content': '\n\n'}, {'content': '\nHi'})
+    assert (await answered(stream)).parts == [TextPart('\n\n\nHi')]
+    how = {'service': 'ollama', 'name': 'qwen3:8b'}
+    assert (await answered(stream, **how)).parts == [TextPart('\nHi')]
+    assert (await answered(completion({'content': '\n\n'}), **how)).parts == [TextPart('\n\n')]
+
+
+async def test_calls_without_numbers_are_told_apart_by_their_names() -> None:
+    def call(name: str | None, arguments: str, id: str | None = None) -> Json:
+        return {'tool_calls': [{'id': id, 'function': {'name': name, 'arguments': arguments}}]}
+
+    stream = chunks(call('f', '{"a":', 'x'), call(None, '1}'), call('g', '{}', 'y'))
+    assert (await answered(stream)).parts == [ToolCallPart('f', '{"a":1}', 'x'), ToolCallPart('g', '{}', 'y')]
+
+
+@pytest.mark.parametrize(
+    ('answer', 'message'),
+    [
+        ({'id': 'x'}, r'^The answer of openai holds no choices'),
+        ({'choices': [{}]}, r'did not answer with a chat completion \(KeyError'),
+        (
+            {'choices': [{'message': {'content': 7}}]},
+            r'did not answer with a chat completion \(TypeError: content is 7',
+        ),
+        ({'choices': ['x']}, r'did not answer with a chat completion \(TypeError'),
+    ],
+)
+async def test_an_answer_of_the_wrong_shape_is_told_in_our_words(answer: Json, message: str) -> None:
+    with pytest.raises(UnexpectedModelBehavior, match=message):
+        await answered(answer)
+
+
+# -------------------------------------------------------------------------------------------------------------- errors
+
+
+def error(message: str = 'no', **more: Any) -> Json:
+    return {'error': {'message': message, **more}}
+
+
+async def whole(server: Server) -> None:
+    await model(server).request(HELLO)
+
+
+async def streamed(server: Server) -> None:
+    async with model(server).request_stream(HELLO):
+        pytest.fail('there is no stream')
+
+
+@pytest.mark.parametrize(
+    ('status', 'answer', 'kind', 'retryable'),
+    [
+        (400, error(), ModelHTTPError, False),
+        (400, error(code='context_length_exceeded'), ContextLengthError, False),
+        (401, error(code='invalid_api_key'), AuthenticationError, False),
+        (402, error(), QuotaExceededError, False),
+        (403, error(), AuthenticationError, False),
+        (404, error(code='model_not_found'), NotFoundError, False),
+        (422, {'detail': [{'msg': 'bad'}]}, ModelHTTPError, False),
+        (429, error(code='rate_limit_exceeded'), RateLimitError, True),
+        (429, error(code='insufficient_quota'), QuotaExceededError, False),
+        (500, error(), ModelHTTPError, True),
+        (502, b'<html>Bad Gateway</html>', ModelHTTPError, True),
+        (503, error(), OverloadedError, True),
+        (500, b'', ModelHTTPError, True),
+    ],
+)
+async def test_a_status_becomes_an_error(
+    status: int, answer: Json | bytes, kind: type[ModelHTTPError], retryable: bool
+) -> None:
+    server = Server(answer, status=status, x_request_id='req-1')
+    for ask in (whole, streamed):
+        with pytest.raises(ModelHTTPError) as caught:
+            await ask(server)
+        expected = answer if isinstance(answer, dict) else answer.decode() or None
+        found = caught.value
+        assert (type(found), found.status_code, found.body) == (kind, status, expected)
+        assert (found.retryable, found.request_id, found.provider_name) == (retryable, 'req-1', 'openai')
+        assert not found.in_stream
+    assert len(server.requests) == 2
+
+
+async def test_how_long_to_wait_is_told() -> None:
+    server = Server(error(), status=429, retry_after='7')
+    with pytest.raises(RateLimitError) as caught:
+        await model(server).request(HELLO)
+    assert caught.value.retry_after == 7.0
+
+
+@pytest.mark.parametrize(
+    ('event', 'kind', 'status'),
+    [
+        (error(type='overloaded_error', code='overloaded'), OverloadedError, 503),
+        (error(code='rate_limit_exceeded'), RateLimitError, 429),
+        (error(type='server_error'), ModelHTTPError, 500),
+        (error(code=502), ModelHTTPError, 502),
+        (error(code='context_length_exceeded'), ContextLengthError, 400),
+        ({'choices': [{'index': 0, 'delta': {}, 'error': {'code': 429, 'message': 'no'}}]}, RateLimitError, 429),
+    ],
+)
+async def test_an_error_inside_a_stream_becomes_the_same_error(
+    event: Json, kind: type[ModelHTTPError], status: int
+) -> None:
+    server = Server(chunks({'content': 'Hel'}, finish_reason=None, after=(event,)))
+    async with model(server).request_stream(HELLO) as stream:
+        with pytest.raises(ModelHTTPError) as caught:
+            [_ async for _ in stream]
+    assert (type(caught.value), caught.value.status_code, caught.value.in_stream) == (kind, status, True)
+    assert (stream.get().parts, stream.get().state) == ([TextPart('Hel')], 'interrupted')
+
+
+async def test_an_error_without_a_kind_has_no_status() -> None:
+    with pytest.raises(ModelAPIError) as caught:
+        await answered(error('something'))
+    assert type(caught.value) is ModelAPIError
+    assert str(caught.value) == 'gpt-4o failed: something'
+
+
+async def test_an_error_in_a_good_body_is_an_error() -> None:
+    with pytest.raises(RateLimitError):
+        await answered({**completion({}), 'error': {'code': 429, 'message': 'no'}})
+    with pytest.raises(OverloadedError):
+        await answered({'choices': [{'message': {}, 'error': {'code': 503, 'message': 'no'}}]})
