@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import reduce
 from operator import or_
@@ -16,7 +16,6 @@ from pydantic_core import to_json
 
 from pydantic_llm.messages import (
     BinaryContent,
-    ModelMessage,
     ModelRequest,
     ModelResponse,
     NativeToolCallPart,
@@ -47,6 +46,7 @@ STRICT = ConfigDict(extra='forbid')
 REQUEST_BLOCKS = tuple(
     kind for kind in get_args(BetaContentBlockParam) if getattr(kind, '__name__', '').endswith('Param')
 )
+ANY_BLOCK: Any = reduce(or_, REQUEST_BLOCKS)
 NO_LONGER_TYPED = frozenset({'temperature', 'top_p', 'top_k', 'stream'})
 """Fields that the API takes and the SDK has no parameter for."""
 
@@ -76,7 +76,7 @@ class Sdk:
         """Fail for a body that the SDK's types do not allow."""
         if cls.body is None:
             cls.body = TypeAdapter(list[MessageCreateParamsBase], config=STRICT)
-            cls.blocks = TypeAdapter(list[reduce(or_, REQUEST_BLOCKS)], config=STRICT)
+            cls.blocks = TypeAdapter(list[ANY_BLOCK], config=STRICT)
             cls.tools = TypeAdapter(list[BetaToolUnionParam], config=STRICT)
         complete(cls.body.validate_python([{k: v for k, v in body.items() if k not in NO_LONGER_TYPED}]))
         complete(cls.tools.validate_python(body.get('tools', [])))
@@ -101,9 +101,7 @@ def say(*parts: Any, **more: Any) -> ModelResponse:
 class Sent:
     """A request as it is sent."""
 
-    def __init__(
-        self, messages: list[ModelMessage], settings: Any = None, name: str = SONNET, **parameters: Any
-    ) -> None:
+    def __init__(self, messages: Sequence[Any], settings: Any = None, name: str = SONNET, **parameters: Any) -> None:
         model = AnthropicModel(name, api_key='k')
         self.request = model.prepare(messages, settings, ModelRequestParameters(**parameters))
         self.body = model.encode(self.request)
@@ -195,7 +193,7 @@ def streamed(content: list[Json]) -> Iterator[Json]:
     yield STOP
 
 
-MIDDLE = [
+MIDDLE: list[Any] = [
     ask(SystemPromptPart('First.'), 'a'),
     say(TextPart('b')),
     ask('c', SystemPromptPart('Later.')),

@@ -244,13 +244,18 @@ def test_thoughts_go_back_signed_and_those_of_others_as_text() -> None:
 
 
 def test_what_cannot_be_said_is_left_out_and_listed_once() -> None:
-    theirs = [
+    theirs: list[Any] = [
         NativeToolCallPart('web_search', {}, 'x', provider_name='openai'),
         NativeToolReturnPart('web_search', [], 'x', provider_name='openai'),
     ]
     sent = Sent([ask('hi'), ModelResponse([*theirs, FilePart(PIXEL), TextPart('done')]), ask('go on')])
     assert sent.turns[1] == ('assistant', 'done')
     assert [warning.partition(' ')[0] for warning in sent.warnings] == ['what', 'a']
+
+
+def test_citations_of_others_stay_at_home() -> None:
+    cited = TextPart('said', provider_name='other', provider_details={'citations': [{'url': 'x'}]})
+    assert Sent([ask('hi'), say(cited), ask('go on')]).turns[1] == ('assistant', 'said')
 
 
 SEARCH = NativeToolCallPart('web_search', {'query': 'q'}, 's', provider_name='anthropic')

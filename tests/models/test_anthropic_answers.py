@@ -152,7 +152,7 @@ def test_tools_that_a_search_found_go_back_only_where_they_are_defined() -> None
 
 
 def test_a_history_of_the_field_is_understood() -> None:
-    details = {'provider_name': 'anthropic', 'provider_details': {'strategy': 'bm25'}}
+    details: Json = {'provider_name': 'anthropic', 'provider_details': {'strategy': 'bm25'}}
     parts = [
         NativeToolCallPart('tool_search', {'queries': ['rain', 'sun']}, 'c', **details),
         NativeToolReturnPart(
@@ -232,6 +232,11 @@ def test_what_a_block_holds_from_its_start_counts() -> None:
     args = [part.args_as_dict() for part in response.parts if isinstance(part, (ToolCallPart, NativeToolCallPart))]
     assert args == [{'url': 'u'}, {'city': 'Oslo'}, {'action': 'call_tool', 'tool_name': 'n', 'tool_args': {'q': 2}}]
     assert response.parts[-1] == ThinkingPart('t', signature='s', provider_name='anthropic')
+
+
+def test_a_caller_is_kept_where_it_is_not_the_model_itself() -> None:
+    response = read_whole([{**call('a', city='Rome'), 'caller': {'type': 'direct'}}])
+    assert response.parts == [ToolCallPart('weather', {'city': 'Rome'}, 'a')]
 
 
 def test_a_compaction_may_be_streamed() -> None:
@@ -364,10 +369,12 @@ def test_a_compaction_is_part_of_the_request_and_advice_is_not() -> None:
     ],
 )
 def test_an_error_inside_a_stream_has_the_status_that_stands_for_it(kind: str, status: int) -> None:
-    error = {'type': 'error', 'error': {'type': kind, 'message': 'm'}, 'request_id': 'req_1'}
-    for reads in (lambda: read(error), lambda: read_whole([], **error)):
-        with pytest.raises(ModelHTTPError) as raised:
-            reads()
+    error: Json = {'type': 'error', 'error': {'type': kind, 'message': 'm'}, 'request_id': 'req_1'}
+    with pytest.raises(ModelHTTPError) as streamed_error:
+        read(error)
+    with pytest.raises(ModelHTTPError) as whole_error:
+        read_whole([], **error)
+    for raised in (streamed_error, whole_error):
         assert (raised.value.status_code, raised.value.request_id) == (status, 'req_1')
         assert isinstance(raised.value, OverloadedError) == (status == 529)
 

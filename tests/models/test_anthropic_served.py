@@ -15,6 +15,7 @@ from pydantic_llm.messages import (
     FilePart,
     ModelResponse,
     NativeToolCallPart,
+    NativeToolReturnPart,
     PartEndEvent,
     PartStartEvent,
     TextPart,
@@ -35,7 +36,9 @@ from tests.models.anthropic_messages import (
     SONNET,
     Json,
     Sdk,
+    Sent,
     cached,
+    call,
     read,
     read_whole,
     result,
@@ -284,6 +287,27 @@ def test_a_request_says_the_same_after_it_was_read(name: str) -> None:
     model = AnthropicModel(SONNET, api_key='k')
     again = model.encode(model.prepare(served.messages, served.settings, served.parameters))
     assert from_json(to_json(again)) == from_json(to_json(body))
+
+
+def test_the_tool_of_a_server_is_known_when_its_result_comes_a_turn_later() -> None:
+    asked = {'type': 'mcp_tool_use', 'id': 'm', 'name': 'ask', 'server_name': 'wiki', 'input': {}}
+    given = {'type': 'mcp_tool_result', 'tool_use_id': 'm', 'is_error': False, 'content': 'x'}
+    messages: list[Json] = [
+        {'role': 'user', 'content': 'hi'},
+        {'role': 'assistant', 'content': [asked, call('a')]},
+        {'role': 'user', 'content': [result('a', 'rain')]},
+        {'role': 'assistant', 'content': [given, text('so')]},
+        {'role': 'user', 'content': 'and?'},
+    ]
+    served = decode_request({'model': 'm', 'max_tokens': 1, 'messages': messages})
+    part = served.messages[3].parts[0]
+    assert isinstance(part, NativeToolReturnPart)
+    assert part.tool_name == 'mcp_server:wiki'
+    sent = Sent(served.messages)
+    assert [message['content'] for message in sent.body['messages'][1:4:2]] == [
+        messages[1]['content'],
+        messages[3]['content'],
+    ]
 
 
 def test_a_system_prompt_in_the_middle_is_read_where_it_stands() -> None:

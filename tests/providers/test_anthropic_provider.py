@@ -84,7 +84,7 @@ class Server:
         writer.close()
 
 
-def ask(server: Server, provide: Callable[[str], AnthropicProvider], **settings: Any) -> ModelResponse:
+def ask(server: Server, provide: Callable[[str], AnthropicProvider], settings: Any = None) -> ModelResponse:
     """What a model of the provider answers, in an event loop of its own. The provider gets the server's address."""
 
     async def run() -> ModelResponse:
@@ -92,8 +92,8 @@ def ask(server: Server, provide: Callable[[str], AnthropicProvider], **settings:
             port = listening.sockets[0].getsockname()[1]
             model = AnthropicModel('claude-sonnet-4-5', provider=provide(f'http://127.0.0.1:{port}'))
             if server.content_type == 'application/json':
-                return await model.request(HELLO, settings or None)  # pyright: ignore[reportArgumentType] -- any setting
-            async with model.request_stream(HELLO, settings or None) as stream:  # pyright: ignore[reportArgumentType] -- any setting
+                return await model.request(HELLO, settings)
+            async with model.request_stream(HELLO, settings) as stream:
                 async for _ in stream:
                     pass
                 return stream.get()
@@ -202,7 +202,7 @@ def test_betas_of_client_settings_and_headers_come_together() -> None:
         'anthropic_speed': 'fast',
         'extra_headers': {'Anthropic-Beta': 'of-the-headers, twice', 'x-other': '1'},
     }
-    ask(server, provide, **settings)
+    ask(server, provide, settings)
     betas = [name.strip() for name in server.headers[0]['anthropic-beta'].split(',')]
     assert betas == ['of-the-client', 'fast-mode-2026-02-01', 'of-the-settings', 'twice', 'of-the-headers']
     assert server.headers[0]['x-other'] == '1'
@@ -250,7 +250,7 @@ def of_amazon(url: str) -> AnthropicProvider:
 
 def test_a_client_for_amazon_works() -> None:
     server = Server()
-    response = ask(server, of_amazon, anthropic_betas=['a', 'b'])
+    response = ask(server, of_amazon, {'anthropic_betas': ['a', 'b']})
     assert response.parts == [TextPart('Hi.')]
     assert server.paths == ['/model/claude-sonnet-4-5/invoke']
     assert server.bodies[0]['anthropic_beta'] == ['a', 'b']
