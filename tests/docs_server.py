@@ -1,0 +1,127 @@
+"""The vendors that the snippets of the documentation talk to: a server on this machine that answers by a script.
+
+`SCRIPT` says what a model answers to which prompt; `environment` are the variables by which the vendors' clients find
+the server.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+from starlette.applications import Starlette
+
+from pydantic_llm.exceptions import UserError
+from pydantic_llm.messages import (
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    ModelResponsePart,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    UserPromptPart,
+)
+from pydantic_llm.models.function import AgentInfo, DeltaThinkingPart, DeltaToolCall, FunctionModel
+from pydantic_llm.serve import create_app
+
+Turn = list[ModelResponsePart]
+
+
+def says(text: str) -> Turn:
+    """An answer that is text."""
+    return [TextPart(text)]
+
+
+def calls(**tools: str) -> Turn:
+    """An answer that calls tools with these arguments, JSON."""
+    return [ToolCallPart(name, args, f'call_{name}') for name, args in tools.items()]
+
+
+OSLO = calls(temperature='{"city": "Oslo"}')
+LISBON = calls(temperature='{"city": "Lisbon"}')
+
+SCRIPT: dict[str, list[Turn]] = {
+    'Why is the sky blue?': [says('Air scatters blue light more than red light.')],
+    'Name three moons of Jupiter.': [says('Io, Europa and Ganymede.')],
+    'How cold is it in Oslo?': [OSLO, says('It is -3 °C in Oslo.')],
+    'Which is the largest moon of Jupiter?': [calls(final_result='{"name": "Ganymede", "radius_km": 2634.1}')],
+    'What is Bergen known for?': [says('Its wooden wharf, the rain, and seven hills around it.')],
+    'Never mind. What is Bergen known for?': [says('Its wooden wharf, the rain, and seven hills around it.')],
+    'How do I get there from Oslo?': [says('By train: it takes seven hours over the mountains.')],
+    'Is there a night train?': [says('Yes, it leaves every evening but Saturday.')],
+    'What is in this picture?': [says('A harbour with wooden houses.')],
+    'Do I need a coat in Oslo?': [OSLO, calls(final_result='{"coat": true, "reason": "It is -3 °C in Oslo."}')],
+    'And in Lisbon?': [LISBON, calls(final_result='{"coat": false, "reason": "It is 24.5 °C in Lisbon."}')],
+}
+"""What is answered to a prompt: the first answer, the one after its tools have run, and so on."""
+
+FILES = {'harbour.png': b'\x89PNG\r\n\x1a\n'}
+"""The files that the snippets find in their folder."""
+
+MODELS = ('gpt-4o', 'gpt-5-mini', 'claude-sonnet-4-5', 'qwen3')
+"""The models that the snippets ask."""
+
+
+def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    """The answer that the script has for the newest prompt."""
+    prompt, answers = _newest_prompt(messages)
+    if prompt not in SCRIPT or answers >= len(SCRIPT[prompt]):
+        raise UserError(f'tests/docs_server.py has no answer number {answers + 1} to {prompt!r}')
+    parts = SCRIPT[prompt][answers]
+    calls_tools = any(isinstance(part, ToolCallPart) for part in parts)
+    return ModelResponse(parts, finish_reason='tool_call' if calls_tools else 'stop')
+
+
+async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Any]:
+    """The same answer, word by word."""
+    for number, part in enumerate(answer(messages, info).parts):
+        match part:
+            case TextPart(content):
+                for word in re.findall(r'\S+\s*', content):
+                    yield word
+            case ThinkingPart(content):
+                for word in re.findall(r'\S+\s*', content):
+                    yield {number: DeltaThinkingPart(content=word)}
+                if part.signature:
+                    yield {number: DeltaThinkingPart(signature=part.signature)}
+            case ToolCallPart(name):
+                yield {number: DeltaToolCall(name, tool_call_id=part.tool_call_id)}
+                for piece in re.findall(r'[^,]+(?:, )?', part.args_as_json_str()):
+                    yield {number: DeltaToolCall(json_args=piece)}
+            case _:
+                yield {number: part}
+
+
+def _newest_prompt(messages: list[ModelMessage]) -> tuple[str, int]:
+    """The newest text of the user's, and how many answers there are since."""
+    answers = 0
+    for message in reversed(messages):
+        if isinstance(message, ModelResponse):
+            answers += 1
+        elif (text := _text(message)) is not None:
+            return text, answers
+    raise UserError('The conversation has no prompt')
+
+
+def _text(request: ModelRequest) -> str | None:
+    prompts = [part for part in request.parts if isinstance(part, UserPromptPart)]
+    return next((item for part in reversed(prompts) for item in part.items() if isinstance(item, str)), None)
+
+
+def vendors() -> Starlette:
+    """An app that speaks the vendors' protocols."""
+    return create_app({name: FunctionModel(answer, stream_function=stream, model_name=name) for name in MODELS})
+
+
+def environment(url: str) -> dict[str, str]:
+    """The variables that lead the vendors' clients to a server at this address."""
+    return {
+        'OPENAI_BASE_URL': f'{url}/v1',
+        'OPENAI_API_KEY': 'a-key',
+        'ANTHROPIC_BASE_URL': url,
+        'ANTHROPIC_API_KEY': 'a-key',
+        'OLLAMA_BASE_URL': url,
+        'DEEPSEEK_API_KEY': 'a-key',
+    }
