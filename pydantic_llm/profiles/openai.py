@@ -336,6 +336,7 @@ PHASES = re.compile(r'gpt-5\.3-codex|gpt-5\.[4-9]|gpt-6')
 """The models that tell commentary from the final answer."""
 
 EFFORTS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (r'gpt-5-chat', ()),
     (r'gpt-5-pro', ('high',)),
     (r'gpt-5\.\d-chat', ('medium',)),
     (r'gpt-.*-pro', ('medium', 'high', 'xhigh')),
