@@ -32,6 +32,8 @@ NAMES: dict[str, Name] = {
     'openai-chat': Name('openai', 'OpenAIChatModel', 'openai', 'openai'),
     'openai-responses': Name('openai', 'OpenAIResponsesModel', 'openai', 'openai'),
     'anthropic': Name('anthropic', 'AnthropicModel', 'anthropic', 'anthropic'),
+    'google-gla': Name('gemini', 'GeminiModel', 'google-gla', None),
+    'google-vertex': Name('gemini', 'GeminiModel', 'google-vertex', 'google'),
 }
 """The prefixes of rooms. Every service of the registry is one as well."""
 

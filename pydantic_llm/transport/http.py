@@ -33,16 +33,22 @@ class Renewable(Protocol):
 
 
 class HTTPConnection(ClientConnection):
-    """Sends through a client of httpx2 or httpx; `access` says where to, and with which credentials."""
+    """Sends through a client of httpx2 or httpx; `access` says where to, and with which credentials.
 
-    def __init__(self, clients: LoopClients[Any], access: Renewable, *, provider_name: str) -> None:
+    Credentials that can be renewed (`renews`) are, once, where a request is refused.
+    """
+
+    def __init__(
+        self, clients: LoopClients[Any], access: Renewable, *, provider_name: str, renews: bool = False
+    ) -> None:
         super().__init__(clients, Failures(provider_name, 'httpx2'))
         self._access = access
+        self._renews = renews
 
     async def post(self, client: Any, call: Call, deadlines: Deadlines) -> Any:
         """The response, open. A request that is refused (401) is sent once more, with renewed credentials."""
         response = await self._post_once(client, call, deadlines, renew=False)
-        if response.status_code == 401:
+        if response.status_code == 401 and self._renews:
             await response.aclose()
             response = await self._post_once(client, call, deadlines, renew=True)
         if response.status_code >= 400:

@@ -1,0 +1,84 @@
+"""`POST /models/{model}:generateContent`: the card."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...exceptions import UserError
+from ...messages import FileUrl, VideoUrl
+from ...profiles import ModelProfileSpec
+from ...profiles.gemini import GeminiModelProfile
+from ...providers import Provider, choose_provider
+from .._draft import ResponseDraft
+from .._prepare import PreparedRequest
+from .._wire import Json, WireModel
+from . import decode, encode
+from .settings import SUPPORTED, GeminiModelSettings
+
+ALREADY_THERE = ('https://generativelanguage.googleapis.com/', 'gs://')
+"""Where Google holds files itself."""
+
+
+class GeminiModel(WireModel):
+    """A model behind the Gemini API.
+
+    `provider` is `'google-gla'` (the Generative Language API), `'google-vertex'`, or a ready provider; `api_key` is a
+    shortcut for the provider's.
+    """
+
+    supported_settings = SUPPORTED
+    settings_prefix = 'gemini_'
+    api_name = 'a generateContent response'
+
+    def __init__(
+        self,
+        model_name: str,
+        *,
+        provider: Provider[Any] | str = 'google-gla',
+        api_key: str | None = None,
+        settings: GeminiModelSettings | None = None,
+        profile: ModelProfileSpec | None = None,
+    ) -> None:
+        if any(mark in model_name for mark in ('..', '?', '&', '#')):
+            raise UserError(f'{model_name!r} is no name of a model')
+        super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
+
+    @property
+    def gemini_profile(self) -> GeminiModelProfile:
+        """What the model can do."""
+        return GeminiModelProfile.of(self.profile)
+
+    def path(self, request: PreparedRequest) -> str:
+        """Where the request goes."""
+        verb = 'streamGenerateContent?alt=sse' if request.stream else 'generateContent'
+        return f'/{model_path(self.model_name)}:{verb}'
+
+    def encode(self, request: PreparedRequest) -> Json:
+        """The request's body."""
+        return encode.encode(request, self.gemini_profile)
+
+    def decode(self, body: Json, draft: ResponseDraft) -> None:
+        """Read a whole answer."""
+        decode.decode(body, draft)
+
+    def decode_event(self, event: Json, draft: ResponseDraft) -> None:
+        """Read one chunk."""
+        decode.decode_event(event, draft)
+
+    def decode_end(self, draft: ResponseDraft) -> None:
+        """The stream is over."""
+        decode.decode_end(draft)
+
+    def must_download(self, url: FileUrl) -> bool:
+        """The Generative Language API reads its own files and YouTube; Vertex AI reads any address."""
+        if self.system == 'google-vertex' or url.url.startswith(ALREADY_THERE):
+            return False
+        return not (isinstance(url, VideoUrl) and url.is_youtube)
+
+
+def model_path(model_name: str) -> str:
+    """The address of a model below the API's own: `models/...`, unless the name says which kind of model it is."""
+    if model_name.startswith(('models/', 'tunedModels/', 'publishers/', 'projects/', 'endpoints/')):
+        return model_name
+    publisher, slash, name = model_name.partition('/')
+    return f'publishers/{publisher}/models/{name}' if slash else f'models/{model_name}'
