@@ -234,6 +234,14 @@ def test_what_a_block_holds_from_its_start_counts() -> None:
     assert response.parts[-1] == ThinkingPart('t', signature='s', provider_name='anthropic')
 
 
+def test_a_summary_goes_back_with_leave_to_make_another() -> None:
+    summary = {'type': 'compaction', 'content': 'So far.'}
+    sent = Sent([ask('hi'), read_whole([summary, text('on')]), ask('go on')])
+    assert sent.turns[1] == ('assistant', summary, 'on')
+    assert sent.body['context_management'] == {'edits': [{'type': 'compact_20260112'}]}
+    assert sent.betas == ['compact-2026-01-12']
+
+
 def test_a_caller_is_kept_where_it_is_not_the_model_itself() -> None:
     response = read_whole([{**call('a', city='Rome'), 'caller': {'type': 'direct'}}])
     assert response.parts == [ToolCallPart('weather', {'city': 'Rome'}, 'a')]

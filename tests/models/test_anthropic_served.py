@@ -205,6 +205,7 @@ BODIES: dict[str, Json] = {
         ]
     },
     'history': {
+        'context_management': {'edits': [{'type': 'compact_20260112'}]},
         'tools': [{'name': 'weather', 'description': '', 'input_schema': CITY}],
         'tool_choice': {'type': 'auto'},
         'system': [text('A'), text('B', **cached())],

@@ -51,6 +51,10 @@ class Past:
     notes: dict[str, None] = field(default_factory=dict[str, None])
     """What was left out or changed, a sentence each."""
 
+    def note(self, sentence: str) -> None:
+        """Remember what was left out or changed, once."""
+        self.notes[sentence] = None
+
     def look_at(self, messages: Sequence[ModelMessage]) -> None:
         """Find out which calls of Anthropic's own tools may be sent: one that stays without a result is refused."""
         responses = [message for message in messages if isinstance(message, ModelResponse)]
@@ -95,9 +99,7 @@ def encode_part(part: ModelResponsePart, past: Past) -> Iterator[Json]:
         case NativeToolCallPart() | NativeToolReturnPart():
             yield from _native(part, past)
         case FilePart():
-            past.notes['a file that a model made was left out: the Messages API has no place for it in an answer'] = (
-                None
-            )
+            past.note('a file that a model made was left out: the Messages API has no place for it in an answer')
         case _:
             assert_never(part)
 
@@ -113,7 +115,7 @@ def _thoughts(part: ThinkingPart, past: Past) -> Iterator[Json]:
     if part.provider_name == past.system and part.signature:
         yield encode_thoughts(part)
     elif part.content:
-        past.notes['thoughts without a signature of this vendor were sent as text between tags'] = None
+        past.note('thoughts without a signature of this vendor were sent as text between tags')
         start, end = past.thinking_tags
         yield {'type': 'text', 'text': f'{start}\n{part.content}\n{end}'}
 
@@ -149,9 +151,9 @@ def _sendable(value: Any) -> Any:
 
 def _native(part: NativeToolCallPart | NativeToolReturnPart, past: Past) -> Iterator[Json]:
     if part.provider_name != past.system:
-        past.notes["what other vendors' own tools did was left out"] = None
+        past.note("what other vendors' own tools did was left out")
     elif part.tool_name == 'advisor' and not past.advisor:
-        past.notes['what the advisor said was left out: the request does not define the advisor'] = None
+        past.note('what the advisor said was left out: the request does not define the advisor')
     elif (block := opaque_block(part)) is not None:
         yield dict(block)
     elif isinstance(part, NativeToolReturnPart):
@@ -160,4 +162,4 @@ def _native(part: NativeToolCallPart | NativeToolReturnPart, past: Past) -> Iter
     elif part.tool_call_id in past.answered:
         yield encode_call(part, arguments(part))
     else:
-        past.notes[f'a call of {part.tool_name!r} without a result was left out'] = None
+        past.note(f'a call of {part.tool_name!r} without a result was left out')

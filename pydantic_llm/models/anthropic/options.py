@@ -5,18 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from ...exceptions import UserError
-from ...messages import ModelRequest, ModelResponse, ToolReturnPart, UploadedFile, UserPromptPart
+from ...messages import (
+    ModelRequest,
+    ModelResponse,
+    NativeToolCallPart,
+    ToolReturnPart,
+    UploadedFile,
+    UserPromptPart,
+)
 from ...native_tools import CodeExecutionTool, MCPServerTool, MemoryTool, WebFetchTool
 from ...profiles.anthropic import AnthropicModelProfile
 from ...tools import ToolDefinition
 from .._prepare import OUTPUT_NAME, PreparedRequest
-from .native_tools import encode_native_tools
+from .native_tools import OPAQUE, encode_native_tools
 from .settings import OWN_SETTINGS, SERVICE_TIERS, SETTINGS
 from .thinking import Thinking
 
 Json = dict[str, Any]
 
 STRICT = True
+COMPACT_EDIT = 'compact_20260112'
 
 # ---------------------------------------------------------------------- tools
 
@@ -137,9 +145,21 @@ def encode_settings(request: PreparedRequest) -> Json:
         request.leave_out('service_tier', f'the Messages API has no queue {tier!r}')
     settings: Json = dict(request.settings)
     body |= {wire: settings[name] for name, wire in (SETTINGS | OWN_SETTINGS).items() if name in settings}
+    if 'context_management' not in body and _was_compacted(request):
+        body['context_management'] = {'edits': [{'type': COMPACT_EDIT}]}
     if container := settings.get('anthropic_container', _last_container(request)):
         body['container'] = container
     return body
+
+
+def _was_compacted(request: PreparedRequest) -> bool:
+    """Whether the history holds a summary of Anthropic's, which the API takes back only while it may make another."""
+    responses = (message for message in request.messages if isinstance(message, ModelResponse))
+    parts = (part for response in responses for part in response.parts if isinstance(part, NativeToolCallPart))
+    return any(
+        (part.provider_details or {}).get(OPAQUE) == 'compaction' and part.provider_name == request.system
+        for part in parts
+    )
 
 
 def _last_container(request: PreparedRequest) -> str | None:
@@ -184,6 +204,8 @@ def betas(request: PreparedRequest, profile: AnthropicModelProfile) -> list[str]
                 needed.append(FETCH_BETA)
             case _:
                 pass
+    if _was_compacted(request):
+        needed.append(COMPACT_BETA)
     if _has_files(request):
         needed.append(FILES_BETA)
     return list(dict.fromkeys([*needed, *settings.get('anthropic_betas', ())]))
