@@ -87,6 +87,8 @@ def sample(schema: Mapping[str, Json], *, seed: int = 0) -> Json:
             return deepcopy(_Sampler(Schemas(schema, recursions)).draw(schema, abs(seed), ()))
         except NoValueError as error:
             failed = error.args[0]
+        except RecursionError:  # a reference that leads to itself and nowhere else
+            failed = schema
     raise _no_value(failed)
 
 
@@ -156,7 +158,7 @@ class _Sampler:
                 yield from self._texts(node, seed, path)
             case 'array' | 'object':
                 draw = self._array if kind == 'array' else self._object
-                yield from (draw(node, seed + n, path) for n in range(TRIES))
+                yield from (draw(node, seed + n, path, more=n) for n in range(TRIES))
             case _:
                 raise UserError(f'{kind!r} is not a type of JSON schemas, in {node!r}')
 
@@ -177,14 +179,16 @@ class _Sampler:
             yield json.dumps(self.draw(node.get('contentSchema', True), seed, path))
         yield from (_word(seed + n, least)[: node.get('maxLength')] for n in range(TRIES))
         yield from (_word(seed, least + 2**n) for n in range(TRIES))
+        yield ''
 
     # ------------------------------------------------------------------------------------------------- arrays
 
-    def _array(self, node: Node, seed: int, path: Path) -> list[Json]:
+    def _array(self, node: Node, seed: int, path: Path, *, more: int) -> list[Json]:
+        """The items that are demanded, one where the schema says what items are, and `more`."""
         value: list[Json] = []
         prefix: list[Schema] = node.get('prefixItems', [])
         least, most = node.get('minItems', 0), node.get('maxItems', math.inf)
-        wanted = max(least, len(prefix) + _says_something(node.get('items')))
+        wanted = max(least, len(prefix) + _says_something(node.get('items'))) + more
         for index in range(int(min(wanted, most))):
             schema = prefix[index] if index < len(prefix) else node.get('items', True)
             try:
@@ -206,13 +210,14 @@ class _Sampler:
 
     # ------------------------------------------------------------------------------------------------- objects
 
-    def _object(self, node: Node, seed: int, path: Path) -> dict[str, Json]:
-        """The required properties, one more where names are free, and others only where the schema wants more."""
+    def _object(self, node: Node, seed: int, path: Path, *, more: int) -> dict[str, Json]:
+        """The required properties, one where names are free, and others where more are demanded."""
         required, properties = node.get('required', []), node.get('properties', {})
         names = [name for name in properties if name in required]
         names += [name for name in required if name not in properties]
         value = {name: self.draw(self.schemas.of_property(node, name), seed, path) for name in names}
-        least, most = node.get('minProperties', 0), node.get('maxProperties', math.inf)
+        most = node.get('maxProperties', math.inf)
+        least = min(max(node.get('minProperties', 0), len(value) + more), most)
         if _says_something(node.get('additionalProperties')) or node.get('patternProperties'):
             self._add(value, min(len(value) + 1, most), self._free_names(node, seed, path), node, seed, path)
         self._add(value, least, chain(properties, self._free_names(node, seed, path)), node, seed, path)
