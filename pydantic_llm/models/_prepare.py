@@ -13,7 +13,14 @@ from json import dumps
 from typing import Literal, cast
 
 from ..exceptions import UserError
-from ..messages import ModelMessage, ModelRequest
+from ..messages import (
+    FilePart,
+    ModelMessage,
+    ModelRequest,
+    NativeToolCallPart,
+    NativeToolReturnPart,
+    ThinkingPart,
+)
 from ..messages.history import repair
 from ..profiles import ModelProfile
 from ..settings import TRANSPORT_SETTINGS, ModelSettings
@@ -63,8 +70,28 @@ class PreparedRequest:
             _complain(self, f'{setting!r} was not sent: {reason}')
 
     def note(self, sentence: str) -> None:
-        """Say that something is sent in another way than it was said, in the way that the caller asked for."""
-        _complain(self, sentence)
+        """Say that something is sent in another way than it was said, once, in the way that the caller asked for."""
+        if sentence not in self.warnings:
+            _complain(self, sentence)
+
+    def leave_out_part(self, part: ThinkingPart | NativeToolCallPart | NativeToolReturnPart | FilePart) -> None:
+        """Say that a part of a past answer is not sent, for which the room has no place."""
+        maker = repr(part.provider_name) if part.provider_name else 'another model'
+        match part:
+            case ThinkingPart(content='', signature=None | ''):
+                return
+            case ThinkingPart():
+                what = f'thoughts of {maker}'
+            case FilePart():
+                what = f'a file that {maker} made'
+            case NativeToolCallPart(tool_name=name) | NativeToolReturnPart(tool_name=name):
+                what = f'what {name!r}, a tool of {maker} itself, did'
+        self.note(f'left out, since the API of {self.system!r} has no place for it in a past answer: {what}')
+
+    def tell_as_text(self, part: ThinkingPart) -> None:
+        """Say that thoughts are sent as text, since their maker's form of them means nothing here."""
+        maker = repr(part.provider_name) if part.provider_name else 'another model'
+        self.note(f'thoughts of {maker} were sent as text between tags')
 
 
 def prepare(

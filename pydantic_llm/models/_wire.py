@@ -29,7 +29,7 @@ from ._prepare import PreparedRequest, prepare
 Json = dict[str, Any]
 """A JSON object of the wire. The only `Any` there is, and only between rooms and the wire."""
 
-BROKEN = (KeyError, IndexError, TypeError, AttributeError, ValueError)
+BROKEN = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What reading an answer of the wrong shape raises."""
 
 

@@ -240,7 +240,10 @@ def test_thoughts_go_back_signed_and_those_of_others_as_text() -> None:
         '<thinking>\nunsigned\n</thinking>',
         '<thinking>\ntheirs\n</thinking>',
     )
-    assert sent.warnings == ['thoughts without a signature of this vendor were sent as text between tags']
+    assert sent.warnings == [
+        'thoughts without a signature of this vendor were sent as text between tags',
+        'thoughts that another vendor keeps to itself were left out',
+    ]
 
 
 def test_what_cannot_be_said_is_left_out_and_listed_once() -> None:

@@ -118,6 +118,8 @@ def _thoughts(part: ThinkingPart, past: Past) -> Iterator[Json]:
         past.note('thoughts without a signature of this vendor were sent as text between tags')
         start, end = past.thinking_tags
         yield {'type': 'text', 'text': f'{start}\n{part.content}\n{end}'}
+    elif part.signature:
+        past.note('thoughts that another vendor keeps to itself were left out')
 
 
 def encode_thoughts(part: ThinkingPart) -> Json:

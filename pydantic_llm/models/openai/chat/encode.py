@@ -25,6 +25,7 @@ from ....messages import (
 from ....messages.request import ModelRequestPart
 from ....profiles.openai import OpenAIModelProfile
 from ..._prepare import PreparedRequest
+from .._efforts import THINKING_FIELDS
 from .content import encode_content, encode_file_of_tool, flatten
 from .options import encode_output, encode_settings, encode_tools
 
@@ -136,7 +137,7 @@ def encode_tool_return(part: ToolReturnPart) -> str:
 
 def encode_response(message: ModelResponse, request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
     """The assistant's turn; empty where the response holds nothing that can be sent."""
-    turn = _Turn(request.system, profile)
+    turn = _Turn(request, profile)
     for part in message.parts:
         turn.add(part)
     return turn.finished()
@@ -145,8 +146,9 @@ def encode_response(message: ModelResponse, request: PreparedRequest, profile: O
 class _Turn:
     """An assistant's message under construction."""
 
-    def __init__(self, system: str, profile: OpenAIModelProfile) -> None:
-        self.system = system
+    def __init__(self, request: PreparedRequest, profile: OpenAIModelProfile) -> None:
+        self.request = request
+        self.system = request.system
         self.profile = profile
         self.texts: list[str] = []
         self.thoughts: dict[str, list[str]] = {}
@@ -165,7 +167,7 @@ class _Turn:
             case FilePart(provider_name=name, provider_details={'audio_id': id}) if name == self.system:
                 self.extra['audio'] = {'id': id}
             case NativeToolCallPart() | NativeToolReturnPart() | FilePart():
-                pass  # made by another vendor's own tools: nothing here can say it
+                self.request.leave_out_part(part)
             case _:
                 raise TypeError(f'{part!r} is no part of a response')
 
@@ -173,9 +175,8 @@ class _Turn:
         """Put past thoughts where the server wants them back."""
         ours = part.provider_name == self.system
         match self.profile.openai_thinking_back:
-            case 'details':
-                if ours and part.provider_details and 'type' in part.provider_details:
-                    self.details.append(encode_reasoning_detail(part, part.provider_details))
+            case 'details' if ours and part.provider_details and 'type' in part.provider_details:
+                self.details.append(encode_reasoning_detail(part, part.provider_details))
             case 'field' if part.content:
                 self.thoughts.setdefault(self.profile.openai_thinking_field, []).append(part.content)
             case 'auto' if ours and part.id in THINKING_FIELDS and part.content:
@@ -183,8 +184,12 @@ class _Turn:
             case 'auto' | 'tags' if part.content:
                 start, end = self.profile.thinking_tags
                 self.texts.append(f'{start}\n{part.content}\n{end}')
+                if not ours:
+                    self.request.tell_as_text(part)
+            case _ if not ours:
+                self.request.leave_out_part(part)
             case _:
-                pass
+                pass  # this server wants no thoughts of its own back
 
     def finished(self) -> Json:
         turn: Json = {name: '\n\n'.join(thoughts) for name, thoughts in self.thoughts.items()}
@@ -198,10 +203,6 @@ class _Turn:
                 turn.setdefault(self.profile.openai_thinking_field, '')
         turn['content'] = '\n\n'.join(self.texts) if self.texts else None
         return turn | self.extra
-
-
-THINKING_FIELDS = ('reasoning_content', 'reasoning')
-"""The names under which servers send thoughts; a part that came under one has it as its id."""
 
 
 def encode_tool_call(part: ToolCallPart, system: str) -> Json:

@@ -24,7 +24,7 @@ from ....messages.request import ModelRequestPart
 from ....messages.response import ModelResponsePart
 from ....profiles.openai import OpenAIModelProfile
 from ..._prepare import PreparedRequest
-from ..chat.encode import THINKING_FIELDS
+from .._efforts import THINKING_FIELDS
 from .content import encode_content, encode_tool_return
 from .native_tools import ITEM, encode_native_call
 from .options import encode_output, encode_settings, encode_tools
@@ -163,8 +163,10 @@ class _Answer:
             case NativeToolCallPart() if ours and self.sends_ids:
                 if item := encode_native_call(part, what_came_of(part, beside)):
                     self.items.append(item)
+            case NativeToolCallPart() | NativeToolReturnPart() | FilePart() if not (ours and self.sends_ids):
+                self.request.leave_out_part(part)
             case NativeToolCallPart() | NativeToolReturnPart() | FilePart():
-                pass  # sent with the item that it belongs to, or with none
+                pass  # sent with the item that it belongs to
             case _:
                 assert_never(part)
 
@@ -190,6 +192,10 @@ class _Answer:
         elif part.content:
             start, end = self.profile.thinking_tags
             self.items.append({'role': 'assistant', 'content': f'{start}\n{part.content}\n{end}'})
+            if not ours:
+                self.request.tell_as_text(part)
+        elif not ours:
+            self.request.leave_out_part(part)
 
     def _reasoning(self, part: ThinkingPart, *, raw: bool) -> None:
         """A reasoning item; parts of the same one follow each other."""

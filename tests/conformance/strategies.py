@@ -1,0 +1,194 @@
+"""Random conversations, answers and cuts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import strategies as st
+
+from pydantic_llm.messages import (
+    BinaryContent,
+    ImageUrl,
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    RetryPromptPart,
+    SystemPromptPart,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
+from pydantic_llm.messages.response import ModelResponsePart
+from pydantic_llm.tools import ToolDefinition
+from pydantic_llm.usage import RequestUsage
+from tests.conformance.rooms import Room
+
+texts = st.text(
+    st.characters(codec='utf-8', exclude_characters='\x00', exclude_categories=('Cs',)), min_size=1, max_size=30
+).filter(lambda text: text.strip() and not text.lstrip().startswith('<'))
+"""Text that says something and is no tag."""
+
+names = st.from_regex(r'[a-z][a-z0-9_]{0,15}', fullmatch=True)
+ids = st.from_regex(r'call_[A-Za-z0-9]{8}', fullmatch=True)
+counts = st.integers(0, 10**6)
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(texts, children, max_size=3),
+    max_leaves=6,
+)
+objects = st.dictionaries(texts, json_values, max_size=4)
+
+
+@st.composite
+def arguments(draw: st.DrawFn) -> str:
+    """The text of a JSON object, in whichever way a vendor may have spaced it."""
+    separators = draw(st.sampled_from([(',', ':'), (', ', ': '), (' ,', ' : ')]))
+    indent = draw(st.sampled_from([None, None, 1]))
+    return json.dumps(draw(objects), separators=separators, indent=indent, ensure_ascii=draw(st.booleans()))
+
+
+@st.composite
+def calls(draw: st.DrawFn, room: Room) -> ToolCallPart:
+    """A call of a tool."""
+    args: Any = draw(arguments())
+    return ToolCallPart(draw(names), args if room.keeps_arguments_as_text else json.loads(args), draw(ids))
+
+
+def thoughts(room: Room) -> st.SearchStrategy[ThinkingPart]:
+    """Thoughts as the room's decoder gives them."""
+    system = room.build().system
+    if room.keeps_signatures:
+        return st.builds(ThinkingPart, texts, signature=names, provider_name=st.just(system))
+    return st.builds(
+        ThinkingPart, texts, id=st.sampled_from(['reasoning_content', 'reasoning']), provider_name=st.just(system)
+    )
+
+
+@st.composite
+def parts(draw: st.DrawFn, room: Room) -> list[ModelResponsePart]:
+    """The parts of an answer, as far as the API can say them."""
+    text = st.builds(TextPart, texts)
+    if room.keeps_order:
+        mixed: list[ModelResponsePart] = draw(
+            st.lists(st.one_of(text, thoughts(room), calls(room)), min_size=1, max_size=5)
+        )
+        return _with_distinct_ids(mixed)
+    found: list[ModelResponsePart] = [
+        *draw(st.lists(thoughts(room), max_size=1)),
+        *draw(st.lists(text, max_size=1)),
+        *draw(st.lists(calls(room), max_size=3)),
+    ]
+    return _with_distinct_ids(found or [TextPart('nothing')])
+
+
+def _with_distinct_ids(found: list[ModelResponsePart]) -> list[ModelResponsePart]:
+    return [
+        replace(part, tool_call_id=f'{part.tool_call_id}{index}') if isinstance(part, ToolCallPart) else part
+        for index, part in enumerate(found)
+    ]
+
+
+@st.composite
+def usages(draw: st.DrawFn) -> RequestUsage:
+    """Usage that adds up."""
+    read, write, fresh = draw(counts), draw(counts), draw(counts)
+    return RequestUsage(
+        input_tokens=read + write + fresh,
+        cache_read_tokens=read,
+        cache_write_tokens=write,
+        output_tokens=draw(counts),
+    )
+
+
+@st.composite
+def responses(draw: st.DrawFn, room: Room) -> ModelResponse:
+    """A whole answer."""
+    model = room.build()
+    return ModelResponse(
+        draw(parts(room)),
+        usage=draw(usages()),
+        model_name=draw(names),
+        provider_name=model.system,
+        provider_url=model.base_url,
+        provider_response_id=draw(ids),
+        finish_reason=draw(st.sampled_from(room.finish_reasons)),  # pyright: ignore[reportArgumentType] -- literals
+    )
+
+
+files = st.one_of(
+    st.builds(ImageUrl, st.just('https://example.com/a.png')),
+    st.builds(
+        BinaryContent, st.binary(min_size=1, max_size=8), media_type=st.sampled_from(['image/png', 'image/jpeg'])
+    ),
+)
+prompts = st.one_of(texts, st.lists(st.one_of(texts, files), min_size=1, max_size=3)).map(UserPromptPart)
+
+
+@st.composite
+def answers(draw: st.DrawFn, response: ModelResponse) -> list[Any]:
+    """Something for each call: what the tool gave, or what was wrong."""
+    return [
+        draw(
+            st.one_of(
+                st.one_of(texts, objects).map(
+                    lambda content, call=call: ToolReturnPart(call.tool_name, content, call.tool_call_id)
+                ),
+                texts.map(
+                    lambda content, call=call: RetryPromptPart(
+                        content, tool_name=call.tool_name, tool_call_id=call.tool_call_id
+                    )
+                ),
+            )
+        )
+        for call in response.tool_calls
+    ]
+
+
+@st.composite
+def conversations(draw: st.DrawFn, room: Room) -> list[ModelMessage]:
+    """A history that ends with a request."""
+    system = draw(st.lists(st.builds(SystemPromptPart, texts), max_size=2))
+    instructions = draw(st.none() | texts)
+    history: list[ModelMessage] = [ModelRequest([*system, draw(prompts)], instructions=instructions)]
+    for turn in range(draw(st.integers(0, 3))):
+        response = draw(responses(room))
+        unique = [
+            replace(part, tool_call_id=f'{part.tool_call_id}_{turn}') if isinstance(part, ToolCallPart) else part
+            for part in response.parts
+        ]
+        response = replace(response, parts=unique)
+        said = draw(answers(response))
+        follow = [*said, *draw(st.lists(prompts, min_size=0 if said else 1, max_size=1))]
+        history += [response, ModelRequest(follow, instructions=instructions)]
+    return history
+
+
+tools = st.lists(
+    st.builds(
+        ToolDefinition,
+        names,
+        st.just({'type': 'object', 'properties': {'city': {'type': 'string'}}, 'required': ['city']}),
+        st.none() | texts,
+    ),
+    max_size=3,
+    unique_by=lambda tool: tool.name,
+)
+
+Cut = Callable[[str], list[str]]
+
+
+@st.composite
+def cuts(draw: st.DrawFn) -> Cut:
+    """A way to cut text into pieces, the same for the same text."""
+    size = draw(st.integers(1, 7))
+    return lambda text: [text[at : at + size] for at in range(0, len(text), size)]
+
+
+byte_cuts = st.integers(1, 64)
+"""How many bytes arrive at a time."""
