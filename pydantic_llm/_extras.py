@@ -1,4 +1,4 @@
-"""Optional packages: imported when they are needed, with one sentence that says what to install where they are missing."""
+"""Optional packages: imported when they are needed, with one sentence that says what to install where they are not."""
 
 from __future__ import annotations
 

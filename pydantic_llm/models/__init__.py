@@ -106,7 +106,7 @@ class ModelRequestParameters:
     output_tools: Sequence[ToolDefinition] = field(default_factory=list[ToolDefinition])
     """Tools by which the model gives its output, for `tool`."""
     prompted_output_template: str | None = None
-    """What is added to the instructions for `prompted`; `{schema}` stands for the schema, an empty text adds nothing."""
+    """What is added to the instructions for `prompted`; `{schema}` stands for the schema, empty adds nothing."""
     allow_text_output: bool = True
     """Whether text is an acceptable answer; where it is not, the model must call a tool."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from time import time
 from typing import Any, Protocol
 
 from pydantic_core import to_json
@@ -30,6 +31,8 @@ class ServedRequest:
     """Tools and output."""
     stream: bool = False
     """Whether the answer shall be streamed."""
+    received: float = field(default_factory=time)
+    """When it came, in seconds since 1970."""
     options: Json = field(default_factory=dict[str, Any])
     """What only the room's own encoder of answers wants to know."""
 

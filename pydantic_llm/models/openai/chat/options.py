@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from json import dumps
-from typing import Any, assert_never, cast
+from typing import Any, assert_never
 
 from ....constraints import Choice, Constraint, Grammar, JsonSchema, Regex
 from ....exceptions import UserError
-from ....profiles.openai import SAMPLING, OpenAIModelProfile
+from ....profiles.openai import OpenAIModelProfile
 from ....settings import ThinkingLevel
 from ....tools import ToolDefinition
 from ..._prepare import OUTPUT_NAME, PreparedRequest
+from .._efforts import least_effort, leave_out_sampling, nearest_effort
 from .settings import OWN_SETTINGS, SETTINGS
 
 Json = dict[str, Any]
-
-SCALE = ('minimal', 'low', 'medium', 'high', 'xhigh', 'max')
-"""Efforts, from the least to the most."""
 
 
 def encode_tools(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
@@ -107,15 +105,6 @@ def encode_settings(request: PreparedRequest, profile: OpenAIModelProfile) -> Js
     return body
 
 
-def leave_out_sampling(request: PreparedRequest, profile: OpenAIModelProfile, effort: str | None) -> None:
-    """Leave out what OpenAI refuses while a model reasons, where it does so in this request."""
-    effort = cast('Json', request.settings).get('openai_reasoning_effort', effort)
-    reasons = profile.openai_reasoning == 'by_default' or (profile.openai_reasoning == 'on_request' and effort)
-    if reasons and effort != 'none':
-        for name in sorted(SAMPLING & request.settings.keys()):
-            request.leave_out(name, f'{request.model_name!r} does not take it while it reasons')
-
-
 # ---------------------------------------------------------------------- thinking
 
 
@@ -178,26 +167,9 @@ def least_thinking(request: PreparedRequest, profile: OpenAIModelProfile) -> Jso
     return {'reasoning_effort': effort} if effort else {}
 
 
-def least_effort(request: PreparedRequest, profile: OpenAIModelProfile) -> str | None:
-    """The smallest effort of a model that cannot stop thinking, and a note that says so."""
-    if not profile.openai_thinking_efforts:
-        request.leave_out('thinking', f'{request.model_name!r} cannot stop thinking')
-        return None
-    least = profile.openai_thinking_efforts[0]
-    request.note(f'{request.model_name!r} cannot stop thinking, and was asked to do so as little as it can ({least!r})')
-    return least
-
-
 def _always(profile: OpenAIModelProfile) -> Json:
     always: Json = (profile.openai_always_sends or {}).get('thinking', {})
     return always
-
-
-def nearest_effort(wanted: str, known: tuple[str, ...]) -> str | None:
-    """The effort to ask for: the wanted one, or the one nearest to it; of two, the greater."""
-    place = SCALE.index(wanted)
-    ranked = sorted(known, key=lambda effort: (abs(SCALE.index(effort) - place), -SCALE.index(effort)))
-    return ranked[0] if ranked else None
 
 
 # ---------------------------------------------------------------------- constraints

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from time import time
 from typing import Any, cast
 from uuid import uuid4
 
@@ -26,8 +25,9 @@ from ....messages import (
 )
 from ....usage import RequestUsage
 from ..._serve import Json, ServedRequest, message_of, status_of
+from .._efforts import THINKING_FIELDS
 from .decode import FINISH_REASONS
-from .encode import THINKING_FIELDS, encode_reasoning_detail, encode_tool_call
+from .encode import encode_reasoning_detail, encode_tool_call
 from .serve_request import decode_messages, decode_parameters, decode_settings
 
 PATHS = ('/v1/chat/completions', '/chat/completions')
@@ -192,7 +192,7 @@ class ChunkWriter:
         self._base: Json = {
             'id': _new_id(),
             'object': 'chat.completion.chunk',
-            'created': int(time()),
+            'created': int(request.received),
             'model': request.model_name,
         }
         self._calls: dict[int, int] = {}

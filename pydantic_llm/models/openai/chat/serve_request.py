@@ -30,8 +30,8 @@ from ....settings import ModelSettings
 from ....tools import ToolDefinition
 from ... import ModelRequestParameters, OutputObjectDefinition
 from ..._serve import Json
+from .._efforts import LEVELS, THINKING_FIELDS
 from .decode import DETAIL_PARTS
-from .encode import THINKING_FIELDS
 from .settings import OWN_SETTINGS, SETTINGS
 
 OURS = {wire: name for name, wire in (OWN_SETTINGS | SETTINGS).items()} | {
@@ -40,9 +40,6 @@ OURS = {wire: name for name, wire in (OWN_SETTINGS | SETTINGS).items()} | {
     'parallel_tool_calls': 'parallel_tool_calls',
 }
 """The API's names of settings, and ours."""
-
-LEVELS = {'none': False, 'minimal': 'minimal', 'low': 'low', 'medium': 'medium', 'high': 'high', 'xhigh': 'xhigh'}
-"""The API's words for how long to think, and ours."""
 
 STRUCTURE = frozenset(
     {'model', 'messages', 'tools', 'tool_choice', 'response_format', 'stream', 'stream_options', 'reasoning_effort'}
@@ -124,12 +121,14 @@ def _text(content: object) -> str:
 
 def decode_assistant(message: Json, provider_name: str) -> list[ModelResponsePart]:
     """The parts of an answer that comes back as history."""
-    parts: list[ModelResponsePart] = []
-    for detail in message.get('reasoning_details') or ():
-        parts.append(_detail(detail, provider_name))
-    for name in THINKING_FIELDS:
-        if thoughts := message.get(name):
-            parts.append(ThinkingPart(thoughts, id=name, provider_name=provider_name))
+    parts: list[ModelResponsePart] = [
+        *(_detail(detail, provider_name) for detail in message.get('reasoning_details') or ()),
+        *(
+            ThinkingPart(message[name], id=name, provider_name=provider_name)
+            for name in THINKING_FIELDS
+            if message.get(name)
+        ),
+    ]
     if (content := message.get('content')) is not None:
         parts.append(TextPart(_text(content)))
     for call in message.get('tool_calls') or ():

@@ -8,7 +8,7 @@ from ....profiles.openai import OpenAIModelProfile
 from ....settings import ThinkingLevel
 from ....tools import ToolDefinition
 from ..._prepare import OUTPUT_NAME, PreparedRequest
-from ..chat.options import least_effort, leave_out_sampling, nearest_effort
+from .._efforts import least_effort, leave_out_sampling, nearest_effort
 from .native_tools import encode_native_tool
 from .settings import INCLUDES, OWN_SETTINGS, REASONING, SETTINGS
 

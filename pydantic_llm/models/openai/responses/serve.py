@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import count
-from time import time
 from typing import cast
 from uuid import uuid4
 
@@ -96,7 +95,7 @@ def envelope(response: ModelResponse | None, request: ServedRequest) -> Json:
     return {
         'id': (response and response.provider_response_id) or f'resp_{uuid4().hex}',
         'object': 'response',
-        'created_at': int(response.timestamp.timestamp() if response else time()),
+        'created_at': int(response.timestamp.timestamp() if response else request.received),
         'status': 'in_progress',
         'background': False,
         'error': _failure(response),

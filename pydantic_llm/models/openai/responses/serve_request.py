@@ -29,7 +29,7 @@ from ....tools import ToolDefinition
 from ... import ModelRequestParameters, OutputObjectDefinition
 from ..._draft import ResponseDraft
 from ..._serve import Json
-from ..chat.serve_request import LEVELS
+from .._efforts import LEVELS
 from .decode import finish_item
 from .native_tools import ITEM, NATIVE_ITEMS
 from .settings import INCLUDES, OWN_SETTINGS, REASONING, SETTINGS
