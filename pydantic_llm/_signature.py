@@ -229,22 +229,19 @@ def _list_of(hint: Any) -> Any:
 
 
 def _field(parameter: inspect.Parameter, hint: Any, description: str | None) -> Any:
-    default = parameter.default
+    """A key of the `TypedDict`. It can have no default; `Signature.bind` fills it in."""
+    default: Any = parameter.default
     required = default is parameter.empty or (isinstance(default, FieldInfo) and default.is_required())
-    extra = dict(_shown_default(default)) if not required else {}
+    extra = {} if required else dict(_shown_default(default))
     hint, *metadata = get_args(hint) if get_origin(hint) is Annotated else (hint,)
     if isinstance(default, FieldInfo):
-        metadata.append(_without_default(default))
+        description = default.description or description
+        own: Any = default.json_schema_extra
+        extra |= own if isinstance(own, dict) else {}
+        metadata += default.metadata
     # Ours first: what the caller wrote with `Field` wins.
     annotated = Annotated[(hint, Field(description=description, json_schema_extra=extra or None), *metadata)]
     return annotated if required else NotRequired[annotated]
-
-
-def _without_default(field: FieldInfo) -> FieldInfo:
-    """A `Field` without its default, which a `TypedDict` cannot have; `Signature.bind` fills it in."""
-    bare: FieldInfo = Field(description=field.description, json_schema_extra=field.json_schema_extra)
-    bare.metadata = field.metadata
-    return bare
 
 
 def _shown_default(default: Any) -> Iterator[tuple[str, Any]]:

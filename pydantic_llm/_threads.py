@@ -201,9 +201,7 @@ class BlockingContext(Generic[T]):
         self._manager = manager
         self._background = _background_loop()
         if threading.current_thread() is self._background.thread:
-            raise UserError(
-                f'{name}() was called by a coroutine that itself runs for a blocking call; await {name[:-5]}()'
-            )
+            raise UserError(f'{name}() was called by a coroutine of another blocking call; use {name[:-5]}() there')
         self._commands: asyncio.Queue[Command | None] = asyncio.Queue()
         self._ready: Future[T] = Future()
         self._served: _Submitted[None] | None = None

@@ -1,8 +1,8 @@
 """One request to a model, without an agent.
 
 `model_request` gives the whole answer, `model_request_stream` tells it as it is written; `model_request_sync` and
-`model_request_stream_sync` do the same for callers that do not await. The sync ones run in the event loop of a background
-thread, so that they also work where a loop is running already, as in a notebook.
+`model_request_stream_sync` do the same for callers that do not await. The sync ones run in the event loop of a
+background thread, so that they also work where a loop is running already, as in a notebook.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """From the task that runs the agent to the one that watches: events, with a limit on how far ahead the run may be.
 
-The run may be some events of an answer ahead of its reader. Before it calls a tool or asks again it waits in `idle`
-until the reader has seen all there was and asks for more, so that nothing happens behind the back of a reader that
-has left.
+The run may be some events of an answer ahead of its reader. Before it calls a function or asks again, it waits in
+`idle` until the reader has seen all there was and asks for more, so that nothing happens behind the back of a reader
+that has left.
 """
 
 from __future__ import annotations

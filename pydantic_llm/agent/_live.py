@@ -14,15 +14,13 @@ from typing_extensions import TypeVar
 
 from ..exceptions import UserError
 from ._channel import Channel, Closed
+from ._mirror import Watched
 from ._run import ResponseBegins, Run
 from .result import AgentRunResult, AgentStreamEvent
 
-__all__ = ('LiveRun', 'Watched')
+__all__ = ('LiveRun',)
 
 OutputT = TypeVar('OutputT', default=str)
-
-Watched = AgentStreamEvent | ResponseBegins
-"""What happens in a run, and where its responses begin."""
 
 
 class LiveRun(Generic[OutputT]):

@@ -157,8 +157,8 @@ def _raise_for_length(run: Run[Any], where: str) -> NoReturn:
 async def answer(run: Run[Any], response: ModelResponse) -> Final | ModelRequest:
     """Carry out what a response calls, or take it as the output: the end, or the next request."""
     run.answers = {}
+    await run.idle()
     if response.tool_calls:
-        await run.idle()
         return await _answer_calls(run, response)
     try:
         return Final(await _output_of_text(run, response))

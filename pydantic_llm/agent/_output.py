@@ -260,7 +260,7 @@ def read_form(spec: Any) -> Form:
     owner = getattr(spec, '__name__', None) or str(spec)
     shape = Shape.of(owner, spec)
     if shape.json_schema.get('type') == 'object':
-        return Form(_identifier(shape.title or owner), spec, shape)
+        return Form(_identifier(shape.title or _spelled(spec)), spec, shape)
     wrapped = Shape.of(owner, make_typed_dict(owner, {OUTER_KEY: spec}))
     return Form(_identifier(_spelled(spec)), spec, replace(wrapped, description=None), wrapped=True)
 
@@ -278,6 +278,8 @@ def _is_callable_object(spec: object) -> bool:
 def _spelled(type_: Any) -> str:
     """A type's name with its arguments: `list_City`."""
     origin, arguments = get_origin(type_), get_args(type_)
+    if origin is Annotated:
+        return _spelled(arguments[0])
     if origin is None or origin is Literal:
         return getattr(origin or type_, '__name__', str(type_))
     return '_'.join([getattr(origin, '__name__', str(origin)), *map(_spelled, arguments)])

@@ -221,10 +221,12 @@ class Run(Generic[DepsT]):
     def count_failures(self, called: Failures) -> None:
         """Count which tools failed in this step, several calls of one as one; raises where that was too often."""
         for name, error in called.items():
-            failed = self.context.retries.get(name, 0) + 1 if error else 0
+            failed = self.context.retries.pop(name, 0) + 1
+            if error is None:
+                continue
             self.context.retries[name] = failed
             allowed = self.allowed(self.offered.get(name))
-            if error is not None and failed > allowed:
+            if failed > allowed:
                 raise UnexpectedModelBehavior(
                     f'Tool {name!r} exceeded max_retries={allowed}; what was wrong the last time: {error}'
                 ) from error

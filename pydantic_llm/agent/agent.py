@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
 from difflib import get_close_matches
 from types import NoneType, TracebackType
@@ -26,7 +26,7 @@ from ._overrides import UNSET, Unset, overridden, overrides_of
 from ._run import Run, Task, opening
 from ._runs import AgentRuns, Go, UserPrompt
 from .options import Instructions, InstructionsFunction, RunOptions, ToolOptions
-from .output import EndStrategy, OutputSpec, OutputValidator
+from .output import EndStrategy, OutputSpec
 from .result import AgentRunResult, Conversation
 
 if TYPE_CHECKING:
@@ -44,18 +44,39 @@ PromptFunction = TypeVar('PromptFunction', bound=InstructionsFunction)
 ContextTool = Callable[Concatenate[RunContext[D], P], R]
 """A function that takes a `RunContext` first."""
 
+_Checks = Callable[[RunContext[D], R], R]
+_ChecksLater = Callable[[RunContext[D], R], Awaitable[R]]
+_ChecksPlain = Callable[[R], R]
+_ChecksPlainLater = Callable[[R], Awaitable[R]]
+
 
 class Agent(AgentRuns[DepsT, OutputT], Generic[DepsT, OutputT]):
     """Asks a model until it has given the output, and carries out what it calls on the way.
 
     An agent holds what it was told and nothing of its runs: one object serves any number of them at once.
+
+    Args:
+        model: The model, or its name such as `'openai:gpt-4o'`. Without one, each run must name it.
+        output_type: What a run shall give: a type, a function, or several of these; `str` where it is not given.
+        result_type: The same as `output_type`.
+        instructions: What the model is told with every request.
+        system_prompt: What the model is told at the beginning of a conversation, and keeps in its history.
+        deps_type: The type of `deps`, for type checkers alone.
+        name: The agent's name.
+        tools: What the model may call: functions, or `Tool`s of them.
+        native_tools: Tools of the vendor's that the model may use.
+        model_settings: Settings laid over the model's.
+        retries: How often a tool may fail in a row, where it does not say so itself.
+        output_retries: How often the output may be refused; as often as `retries` where it is not given.
+        end_strategy: What happens to the other calls in an answer that holds the output.
+        defer_model_check: Look the name of the model up, and its key, in the first run and not here.
     """
 
     def __init__(
         self,
         model: Model | KnownModelName | str | None = None,
         *,
-        output_type: OutputSpec[OutputT] = str,  # type: ignore[assignment]  # the type variable's own default
+        output_type: OutputSpec[OutputT] | None = None,
         result_type: OutputSpec[OutputT] | None = None,
         instructions: Instructions = None,
         system_prompt: str | Sequence[str] = (),
@@ -69,31 +90,14 @@ class Agent(AgentRuns[DepsT, OutputT], Generic[DepsT, OutputT]):
         end_strategy: EndStrategy = 'early',
         defer_model_check: bool = False,
     ) -> None:
-        """Make an agent.
-
-        Args:
-            model: The model, or its name such as `'openai:gpt-4o'`. Without one, each run must name it.
-            output_type: What a run shall give: a type, a function, or several of these; `result_type` is the same.
-            result_type: The same as `output_type`.
-            instructions: What the model is told with every request.
-            system_prompt: What the model is told at the beginning of a conversation, and keeps in its history.
-            deps_type: The type of `deps`, for type checkers alone.
-            name: The agent's name.
-            tools: What the model may call: functions, or `Tool`s of them.
-            native_tools: Tools of the vendor's that the model may use.
-            model_settings: Settings laid over the model's.
-            retries: How often a tool may fail in a row, where it does not say so itself.
-            output_retries: How often the output may be refused; as often as `retries` where it is not given.
-            end_strategy: What happens to the other calls in an answer that holds the output.
-            defer_model_check: Look the name of the model up, and its key, in the first run and not here.
-        """
         self.model = model if defer_model_check or model is None else infer_model(model)
         """The model; its name, where the check is deferred."""
         self.name = name
         """The agent's name."""
         self.model_settings = model_settings
         """Settings laid over the model's."""
-        self.output_type = _one_of(output_type, result_type)
+        wanted: Any = _one_of(output_type, result_type)
+        self.output_type: OutputSpec[Any] = str if wanted is None else wanted
         """What a run gives."""
         self.deps_type = deps_type
         """The type of `deps`."""
@@ -148,7 +152,15 @@ class Agent(AgentRuns[DepsT, OutputT], Generic[DepsT, OutputT]):
 
     # ------------------------------------------------------------------------- what it is told, and what it must pass
 
-    def output_validator(self, function: OutputValidator[DepsT, OutputT], /) -> OutputValidator[DepsT, OutputT]:
+    @overload
+    def output_validator(self, function: _Checks[DepsT, OutputT], /) -> _Checks[DepsT, OutputT]: ...
+    @overload
+    def output_validator(self, function: _ChecksLater[DepsT, OutputT], /) -> _ChecksLater[DepsT, OutputT]: ...
+    @overload
+    def output_validator(self, function: _ChecksPlain[OutputT], /) -> _ChecksPlain[OutputT]: ...
+    @overload
+    def output_validator(self, function: _ChecksPlainLater[OutputT], /) -> _ChecksPlainLater[OutputT]: ...
+    def output_validator(self, function: Callable[..., Any], /) -> Callable[..., Any]:
         """Decorate a function that takes an output, after a `RunContext` if it wants one, and returns it or another.
 
         It raises `ModelRetry` to refuse the output. While an output is streamed it also sees the unfinished ones, with
@@ -295,15 +307,14 @@ class Agent(AgentRuns[DepsT, OutputT], Generic[DepsT, OutputT]):
 
 
 def _as_tool(tool: Tool[Any] | Callable[..., Any]) -> Tool[Any]:
-    made: Tool[Any] = tool if isinstance(tool, Tool) else Tool(tool)
-    return made
+    return tool if isinstance(tool, Tool) else Tool(tool)  # pyright: ignore[reportUnknownVariableType] -- of any deps
 
 
 def _one_of(output_type: Any, result_type: Any) -> Any:
     """What was given, as one or the other."""
     if result_type is None:
         return output_type
-    if output_type not in (None, str):
+    if output_type is not None:
         raise UserError('output_type and result_type are the same; give one of them')
     return result_type
 

@@ -19,18 +19,23 @@ __all__ = (
     'EndStrategy',
     'NativeOutput',
     'OutputSpec',
-    'OutputValidator',
     'PromptedOutput',
     'StructuredDict',
     'TextOutput',
     'ToolOutput',
 )
 
-D = TypeVar('D')
 T = TypeVar('T')
 
 OutputFunction = TypeAliasType('OutputFunction', Callable[..., Awaitable[T] | T], type_params=(T,))
 """A function that the model calls to give its output; what it returns is the output."""
+
+TextFunction = TypeAliasType(
+    'TextFunction',
+    Callable[[RunContext[Any], str], Awaitable[T] | T] | Callable[[str], Awaitable[T] | T],
+    type_params=(T,),
+)
+"""A function that makes an output of text."""
 
 OutputType = TypeAliasType('OutputType', type[T] | OutputFunction[T], type_params=(T,))
 """A type or a function."""
@@ -105,21 +110,9 @@ class PromptedOutput(Generic[T]):
 class TextOutput(Generic[T]):
     """Take text as output, and let a function make something of it."""
 
-    output_function: (
-        Callable[[RunContext[Any], str], Awaitable[T]]
-        | Callable[[RunContext[Any], str], T]
-        | Callable[[str], Awaitable[T]]
-        | Callable[[str], T]
-    )
+    output_function: TextFunction[T]
     """The function: it takes the text, after a `RunContext` if it wants one."""
 
-
-OutputValidator = TypeAliasType(
-    'OutputValidator',
-    Callable[[RunContext[D], T], T | Awaitable[T]] | Callable[[T], T | Awaitable[T]],
-    type_params=(D, T),
-)
-"""Checks an output and returns it or another one; raises `ModelRetry` to refuse it."""
 
 OutputSpec = TypeAliasType(
     'OutputSpec',

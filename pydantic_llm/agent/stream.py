@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Generic, Self
+from typing import Any, Final, Generic, Self
 from weakref import finalize
 
 from pydantic import ValidationError
@@ -28,8 +28,9 @@ from ..messages import (
 )
 from ..usage import RunUsage, Usage
 from ._channel import Closed
-from ._live import LiveRun, Watched
+from ._live import LiveRun
 from ._loop import Refused, judge
+from ._mirror import Mirror, Watched
 from ._output import Incomplete, json_of
 from ._run import ResponseBegins
 from .result import AgentRunResult, AgentRunResultEvent, AgentStreamEvent, ConversationView
@@ -39,6 +40,9 @@ __all__ = ('AgentRunEvents', 'StreamedRunResult', 'StreamedRunResultSync')
 DepsT = TypeVar('DepsT', default=None)
 OutputT = TypeVar('OutputT', default=str)
 T = TypeVar('T')
+
+_NOTHING: Final = object()
+"""Stands for an output of which there is nothing yet."""
 
 
 class StreamedRunResult(ConversationView, Generic[DepsT, OutputT]):
@@ -51,7 +55,9 @@ class StreamedRunResult(ConversationView, Generic[DepsT, OutputT]):
     def __init__(self, live: LiveRun[OutputT]) -> None:
         self._live = live
         self._conversation = live.run.conversation
+        self._mirror = Mirror()
         self._seen: list[Watched] = []
+        self._ended = False
 
     # ---------------------------------------------------------------------------------------------- what it gives
 
@@ -75,14 +81,16 @@ class StreamedRunResult(ConversationView, Generic[DepsT, OutputT]):
         What is validated in part: a field that a type requires must be there. Validators see what is there with
         `RunContext.partial_output` set; what they refuse is left out. Output functions are called once, at the end.
         """
-        last: Any = None
+        value: Any = _NOTHING
+        last: Any = _NOTHING
         async for _ in self._groups(debounce_by):
-            output = await self._partial_output()
-            if output is not None and not _same(output, last):
+            before, value = value, self._partial_value()
+            output: Any = _NOTHING if _same(value, before) else await self._judged(value)
+            if output is not _NOTHING and not _same(output, last):
                 yield (last := output)
         if not self._live.cancelled:
             output = await self.get_output()
-            if last is None or not _same(output, last):
+            if not _same(output, last):
                 yield output
 
     async def stream_responses(self, *, debounce_by: float | None = 0.1) -> AsyncIterator[tuple[ModelResponse, bool]]:
@@ -94,6 +102,7 @@ class StreamedRunResult(ConversationView, Generic[DepsT, OutputT]):
 
     async def get_output(self) -> OutputT:
         """The output, once the run is over; raises what the run raised."""
+        self._seen, self._ended = [], True
         return (await self._live.finish()).output
 
     @property
@@ -117,9 +126,12 @@ class StreamedRunResult(ConversationView, Generic[DepsT, OutputT]):
 
     @property
     def response(self) -> ModelResponse:
-        """The response as far as it is written."""
+        """The response as far as you have seen it written."""
+        if self._ended or self._live.cancelled:
+            return super().response
         stream = self._live.run.stream
-        return super().response if stream is None else stream.get()
+        newest = super().response if stream is None else stream.get()
+        return replace(newest, parts=self._mirror.response().parts, state='incomplete', finish_reason=None)
 
     @property
     def usage(self) -> RunUsage:
@@ -133,6 +145,7 @@ class StreamedRunResult(ConversationView, Generic[DepsT, OutputT]):
 
     async def cancel(self) -> None:
         """End the run where it is. What was written is kept in the messages, marked `'interrupted'`."""
+        self._ended = True
         await self._live.stop()
 
     # ------------------------------------------------------------------------------------------------------- inside
@@ -146,6 +159,7 @@ class StreamedRunResult(ConversationView, Generic[DepsT, OutputT]):
                     self._seen.clear()
                 if event is not None:
                     self._seen.append(event)
+                    self._mirror.see(event)
                     if self._is_output(event):
                         return
 
@@ -162,13 +176,22 @@ class StreamedRunResult(ConversationView, Generic[DepsT, OutputT]):
         if self._seen:
             seen, self._seen = self._seen, []
             yield seen
-        async for group in self._live.groups(debounce_by):
-            yield group
+        try:
+            async for group in self._live.groups(debounce_by):
+                for event in group:
+                    self._mirror.see(event)
+                yield group
+        except GeneratorExit:
+            raise
+        except BaseException:
+            self._ended = True
+            raise
+        self._ended = True
 
     async def _texts(self, debounce_by: float | None) -> AsyncGenerator[str]:
         last = ''
         async for _ in self._groups(debounce_by):
-            text = self.response.text
+            text = self._mirror.response().text
             if text and text != last:
                 yield (last := text)
         if not last and self._live.result is not None and (text := self.response.text):
@@ -187,31 +210,31 @@ class StreamedRunResult(ConversationView, Generic[DepsT, OutputT]):
             if pieces:
                 yield ''.join(pieces)
 
-    async def _partial_output(self) -> Any:
-        """What is written of the output, as far as it can be validated."""
+    async def _judged(self, value: Any) -> Any:
+        """A partial output that has passed the validators; `_NOTHING` for one that has not."""
+        if value is _NOTHING:
+            return value
         run = self._live.run
-        response = self.response
-        context = run.output_context(None, partial=True)
         try:
-            value = self._partial_value(response)
-            return await judge(run, _ready(value), context)
-        except (ValidationError, Incomplete, Refused):
-            return None
+            return await judge(run, _ready(value), run.output_context(None, partial=True))
+        except Refused:
+            return _NOTHING
 
-    def _partial_value(self, response: ModelResponse) -> Any:
+    def _partial_value(self) -> Any:
+        """What is written of the output; `_NOTHING` where it cannot be validated yet."""
         output, mode = self._live.run.task.output, self._live.run.task.mode
-        if mode in ('native', 'prompted'):
-            form, value = output.object.validate(json_of(response, allow_partial=True), allow_partial=True)
-        elif calls := [call for call in response.tool_calls if call.tool_name in output.tools]:
-            form = output.tools[calls[0].tool_name]
-            value = form.validate(calls[0].args_as_json_str(), allow_partial=True)
-        elif response.text and output.allows_text and output.text_function is None:
-            return response.text
-        else:
-            raise Incomplete
-        if form.signature is not None:
-            raise Incomplete
-        return value
+        response = self._mirror.response()
+        calls = [call for call in response.tool_calls if call.tool_name in output.tools]
+        try:
+            if mode in ('native', 'prompted'):
+                form, value = output.object.validate(json_of(response, allow_partial=True), allow_partial=True)
+                return value if form.signature is None else _NOTHING
+            if calls and output.tools[calls[0].tool_name].signature is None:
+                return output.tools[calls[0].tool_name].validate(calls[0].args_as_json_str(), allow_partial=True)
+        except (ValidationError, Incomplete):
+            return _NOTHING
+        is_plain = output.allows_text and output.text_function is None and not calls
+        return response.text if is_plain and response.text else _NOTHING
 
 
 async def _ready(value: T) -> T:

@@ -9,11 +9,17 @@ from typing import Any
 
 from pydantic_llm.messages import (
     ModelMessage,
+    ModelRequestPart,
     ModelResponse,
     ModelResponsePart,
     ModelResponseStreamEvent,
+    RetryPromptPart,
+    SystemPromptPart,
     TextPart,
+    ThinkingPart,
     ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
 )
 from pydantic_llm.models import Model, ModelRequestParameters, ResponseDraft, StreamedResponse
 from pydantic_llm.profiles import ModelProfile
@@ -36,7 +42,9 @@ class Asked:
 class Scripted(Model):
     """Gives its answers one after the other; the last one again and again."""
 
-    def __init__(self, *answers: Answer, profile: ModelProfile | None = None, settings: ModelSettings | None = None) -> None:
+    def __init__(
+        self, *answers: Answer, profile: ModelProfile | None = None, settings: ModelSettings | None = None
+    ) -> None:
         super().__init__(profile=profile, settings=settings)
         self.answers = answers
         self.asked: list[Asked] = []
@@ -56,18 +64,18 @@ class Scripted(Model):
         parameters = model_request_parameters or ModelRequestParameters()
         self.asked.append(Asked(list(messages), model_settings, parameters))
         answer = self.answers[min(len(self.asked), len(self.answers)) - 1]
-        said = answer(list(messages), parameters) if callable(answer) else answer
-        match said:
+        told = answer(list(messages), parameters) if callable(answer) else answer
+        match told:
             case Exception():
-                raise said
+                raise told
             case ModelResponse():
-                return said
+                return told
             case str():
-                parts: Sequence[ModelResponsePart] = [TextPart(said)]
+                parts: Sequence[ModelResponsePart] = [TextPart(told)]
             case list() | tuple():
-                parts = said
+                parts = told
             case _:
-                parts = [said]  # type: ignore[list-item]
+                parts = [told]  # type: ignore[list-item]
         return ModelResponse(parts, usage=RequestUsage(input_tokens=10, output_tokens=5), model_name='scripted')
 
     @asynccontextmanager
@@ -138,6 +146,34 @@ def feed(draft: ResponseDraft, index: int, part: ModelResponsePart, piece: str) 
             draft.parts.tool_call(index, args=piece)
         case _:
             draft.parts.whole(index, part)
+
+
+def said(messages: Sequence[ModelMessage]) -> list[list[tuple[Any, ...]]]:
+    """What was said, message by message and part by part, without times and ids of the run."""
+    return [[outline(part) for part in message.parts] for message in messages]
+
+
+def outline(part: ModelRequestPart | ModelResponsePart) -> tuple[Any, ...]:
+    match part:
+        case ToolReturnPart():
+            return ('return', part.tool_name, part.content, part.tool_call_id, part.outcome)
+        case RetryPromptPart(tool_name=str()):
+            return ('retry', part.tool_name, complaint(part), part.tool_call_id)
+        case RetryPromptPart():
+            return ('retry', complaint(part))
+        case ToolCallPart():
+            return ('call', part.tool_name, part.args, part.tool_call_id)
+        case TextPart() | ThinkingPart() | SystemPromptPart() | UserPromptPart():
+            return (part.part_kind.removesuffix('-prompt'), part.content)
+        case _:
+            return (part.part_kind,)
+
+
+def complaint(part: RetryPromptPart) -> str | list[tuple[Any, str]]:
+    """The message of a retry, or where and what was wrong."""
+    if isinstance(part.content, str):
+        return part.content
+    return [(error['loc'], error['msg']) for error in part.content]
 
 
 def call(name: str, args: str | dict[str, Any] | None = None, id: str | None = None) -> ToolCallPart:

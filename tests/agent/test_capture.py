@@ -1,0 +1,159 @@
+"""Getting at the messages of a run that raised, and going on with them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from pydantic_llm import UnexpectedModelBehavior, UsageLimitExceeded, UsageLimits, capture_run_messages
+from pydantic_llm.agent import Agent
+from tests.agent.scripted import Scripted, call, said
+
+
+def ping() -> str:
+    return 'pong'
+
+
+async def test_the_messages_of_a_run_are_captured_while_it_goes() -> None:
+    lengths: list[int] = []
+    agent = Agent(Scripted(call('look'), 'done'))
+    with capture_run_messages() as messages:
+
+        @agent.tool_plain
+        def look() -> None:
+            lengths.append(len(messages))
+
+        result = await agent.run('?')
+    assert lengths == [2]
+    assert messages == result.all_messages()
+
+
+async def test_only_the_first_run_of_the_block_is_captured() -> None:
+    inner = Agent(Scripted('inner'))
+    agent = Agent(Scripted(call('ask'), 'outer'))
+
+    @agent.tool_plain
+    async def ask() -> str:
+        return (await inner.run('inner?')).output
+
+    with capture_run_messages() as messages:
+        await agent.run('outer?')
+        await agent.run('again?')
+    assert said(messages)[0] == [('user', 'outer?')]
+    assert len(messages) == 4
+
+
+async def test_blocks_can_be_nested() -> None:
+    agent = Agent(Scripted('x'))
+    with capture_run_messages() as outer:
+        with capture_run_messages() as inner:
+            await agent.run('in')
+        await agent.run('out')
+    assert (said(inner)[0], said(outer)[0]) == ([('user', 'in')], [('user', 'out')])
+
+
+async def test_runs_beside_the_block_are_not_captured() -> None:
+    agent = Agent(Scripted('x'))
+    with capture_run_messages() as messages:
+        pass
+    await agent.run('?')
+    assert messages == []
+
+
+async def test_the_request_that_failed_is_captured_with_what_was_before() -> None:
+    agent = Agent(Scripted(call('ping'), ZeroDivisionError()), tools=[ping])
+    with capture_run_messages() as messages, pytest.raises(ZeroDivisionError):
+        await agent.run('?')
+    assert said(messages) == [
+        [('user', '?')],
+        [('call', 'ping', None, 'call_ping')],
+        [('return', 'ping', 'pong', 'call_ping', 'success')],
+    ]
+    result = await agent.run(message_history=messages, model=Scripted('goes on'))
+    assert result.output == 'goes on'
+
+
+async def test_results_of_tools_are_captured_when_a_limit_forbids_the_next_request() -> None:
+    agent = Agent(Scripted(call('ping')), tools=[ping])
+    with capture_run_messages() as messages, pytest.raises(UsageLimitExceeded):
+        await agent.run('?', usage_limits=UsageLimits(request_limit=1))
+    assert said(messages)[2] == [('return', 'ping', 'pong', 'call_ping', 'success')]
+
+
+async def test_results_of_tools_are_captured_when_an_instruction_raises() -> None:
+    agent = Agent(Scripted(call('ping')), tools=[ping])
+
+    @agent.instructions
+    def breaks(ctx: Any) -> str:
+        return str(1 / (2 - ctx.run_step))
+
+    with capture_run_messages() as messages, pytest.raises(ZeroDivisionError):
+        await agent.run('?')
+    assert said(messages)[2] == [('return', 'ping', 'pong', 'call_ping', 'success')]
+
+
+async def test_calls_over_a_limit_are_captured_as_not_carried_out() -> None:
+    agent = Agent(Scripted(call('ping')), tools=[ping])
+    with capture_run_messages() as messages, pytest.raises(UsageLimitExceeded):
+        await agent.run('?', usage_limits=UsageLimits(tool_calls_limit=0))
+    assert [answer[3:] for answer in said(messages)[2]] == [('call_ping', 'interrupted')]
+
+
+@pytest.mark.parametrize('limits', [UsageLimits(output_tokens_limit=1), UsageLimits(total_tokens_limit=1)])
+async def test_a_response_over_a_limit_is_captured_with_its_calls_answered(limits: UsageLimits) -> None:
+    agent = Agent(Scripted(call('ping')), tools=[ping])
+    with capture_run_messages() as messages, pytest.raises(UsageLimitExceeded):
+        await agent.run('?', usage_limits=limits)
+    assert [answer[3:] for answer in said(messages)[2]] == [('call_ping', 'interrupted')]
+
+
+async def test_all_answers_are_captured_when_a_tool_failed_too_often() -> None:
+    calls = [call('ping', id='a'), call('nothing', id='b')]
+    agent = Agent(Scripted(calls), tools=[ping], retries=0)
+    with capture_run_messages() as messages, pytest.raises(UnexpectedModelBehavior):
+        await agent.run('?')
+    assert [(answer[0], answer[-2 if answer[0] == 'return' else -1]) for answer in said(messages)[2]] == [
+        ('return', 'a'),
+        ('retry', 'b'),
+    ]
+
+
+async def test_an_output_function_that_raises_leaves_no_open_call() -> None:
+    def finish(n: int) -> int:
+        return n // 0
+
+    calls = [call('ping', id='a'), call('final_result', {'n': 1}, 'b')]
+    with capture_run_messages() as messages, pytest.raises(ZeroDivisionError):
+        await Agent(Scripted(calls), tools=[ping], output_type=finish).run('?')
+    assert [answer[3:] for answer in said(messages)[2]] == [('a', 'interrupted'), ('b', 'interrupted')]
+
+
+async def test_a_call_that_was_cut_does_not_stay_in_the_history() -> None:
+    from pydantic_llm import ModelResponse
+
+    cut = ModelResponse([call('ping', '{}', 'a'), call('ping', '{"te', 'b')], finish_reason='length')
+    with capture_run_messages() as messages, pytest.raises(UnexpectedModelBehavior):
+        await Agent(Scripted(cut), tools=[ping]).run('?')
+    assert [part[-1] for part in said(messages)[1]] == ['a']
+    assert [answer[3:] for answer in said(messages)[2]] == [('a', 'interrupted')]
+
+
+async def test_a_cancelled_request_leaves_a_history_that_goes_on() -> None:
+    asked = asyncio.Event()
+
+    class Hangs(Scripted):
+        async def request(self, *args: Any) -> Any:
+            asked.set()
+            await asyncio.Event().wait()
+
+    agent = Agent(Hangs('x'))
+    with capture_run_messages() as messages:
+        running = asyncio.create_task(agent.run('?'))
+        await asked.wait()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    assert said(messages) == [[('user', '?')]]
+    assert (await agent.run(message_history=messages, model=Scripted('fine'))).output == 'fine'

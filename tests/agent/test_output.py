@@ -1,0 +1,497 @@
+"""What an output may be, how it is asked for, and what becomes of an answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import BaseModel, Field
+from typing_extensions import TypedDict
+
+from pydantic_llm import (
+    ContentFilterError,
+    ModelResponse,
+    ModelRetry,
+    NativeOutput,
+    PromptedOutput,
+    RunContext,
+    TextOutput,
+    ToolDefinition,
+    ToolOutput,
+    UnexpectedModelBehavior,
+    UserError,
+)
+from pydantic_llm.agent import Agent, StructuredDict
+from pydantic_llm.exceptions import StreamInterruptedError
+from pydantic_llm.messages import BinaryContent, FilePart, NativeToolCallPart, TextPart, ThinkingPart
+from pydantic_llm.models import OutputObjectDefinition
+from pydantic_llm.profiles import ModelProfile
+from tests.agent.scripted import Scripted, call, said
+
+
+class City(BaseModel):
+    """A city."""
+
+    name: str
+    people: int = 0
+
+
+@dataclass
+class Point:
+    x: int
+    y: int
+
+
+class Colour(TypedDict):
+    red: int
+
+
+def final(args: Any, name: str = 'final_result', id: str = 'f1') -> Any:
+    return call(name, args, id)
+
+
+OUTPUTS: list[tuple[Any, Any, Any]] = [
+    (City, {'name': 'Paris'}, City(name='Paris')),
+    (Point, {'x': 1, 'y': 2}, Point(1, 2)),
+    (Colour, {'red': 1}, {'red': 1}),
+    (dict[str, int], {'a': 1}, {'a': 1}),
+    (int, {'response': 7}, 7),
+    (bool, {'response': True}, True),
+    (list[City], {'response': [{'name': 'Paris'}]}, [City(name='Paris')]),
+    (tuple[int, str], {'response': [1, 'a']}, (1, 'a')),
+    (Literal['a', 'b'], {'response': 'b'}, 'b'),
+    (Annotated[int, Field(gt=1)], {'response': 2}, 2),
+    (ToolOutput(City | Point), {'response': {'x': 1, 'y': 2}}, Point(1, 2)),
+    (StructuredDict({'type': 'object', 'properties': {'a': {'type': 'integer'}}}), {'a': 'any'}, {'a': 'any'}),
+]
+
+
+@pytest.mark.parametrize(('output_type', 'args', 'output'), OUTPUTS, ids=lambda value: str(value)[:40])
+async def test_types_of_all_kinds_are_outputs(output_type: Any, args: Any, output: Any) -> None:
+    model = Scripted(final(args))
+    assert (await Agent(model, output_type=output_type).run('?')).output == output
+    [definition] = model.asked[0].parameters.output_tools
+    assert definition.parameters_json_schema['type'] == 'object'
+    assert definition.outer_typed_dict_key == ('response' if 'response' in args else None)
+
+
+async def test_the_request_asks_for_the_output_as_a_tool() -> None:
+    model = Scripted(final({'name': 'Paris'}))
+    result = await Agent(model, output_type=City).run('?')
+    parameters = model.asked[0].parameters
+    assert (parameters.output_mode, parameters.allow_text_output) == ('tool', False)
+    schema = {
+        'type': 'object',
+        'properties': {'name': {'type': 'string'}, 'people': {'type': 'integer', 'default': 0}},
+        'required': ['name'],
+    }
+    assert parameters.output_tools == [ToolDefinition('final_result', schema, 'A city.', kind='output')]
+    assert said(result.all_messages()) == [
+        [('user', '?')],
+        [('call', 'final_result', {'name': 'Paris'}, 'f1')],
+        [('return', 'final_result', 'This is the final answer.', 'f1', 'success')],
+    ]
+
+
+async def test_the_answer_to_the_call_that_gave_the_output_can_be_chosen() -> None:
+    result = await Agent(Scripted(final({'name': 'Paris'})), output_type=City).run('?')
+    changed = said(result.all_messages(output_tool_return_content='Shown to the user.'))
+    assert changed[2] == [('return', 'final_result', 'Shown to the user.', 'f1', 'success')]
+    assert b'Shown' in result.new_messages_json(output_tool_return_content='Shown to the user.')
+    assert said(result.all_messages())[2][0][2] == 'This is the final answer.'
+    with pytest.raises(UserError, match='the model did not give the output by calling a tool'):
+        (await Agent(Scripted('x')).run('?')).all_messages(output_tool_return_content='?')
+
+
+@pytest.mark.parametrize('output_type', [[City, Point], City | Point, (City, Point)], ids=str)
+async def test_each_of_several_types_is_a_tool(output_type: Any) -> None:
+    model = Scripted(final({'x': 1, 'y': 2}, 'final_result_Point'))
+    assert (await Agent(model, output_type=output_type).run('?')).output == Point(1, 2)
+    names = [definition.name for definition in model.asked[0].parameters.output_tools]
+    assert names == ['final_result_City', 'final_result_Point']
+
+
+async def test_names_of_output_tools_are_names_for_every_vendor() -> None:
+    model = Scripted(final({'response': [1]}, 'final_result_list_int'))
+    agent = Agent(model, output_type=[list[int], dict[str, City], Literal['x y'], ToolOutput(City, name='town')])
+    assert (await agent.run('?')).output == [1]
+    names = [definition.name for definition in model.asked[0].parameters.output_tools]
+    assert names == ['final_result_list_int', 'final_result_dict_str_City', 'final_result_Literal', 'town']
+
+
+async def test_two_types_of_one_name_are_two_tools() -> None:
+    other: Any = type('City', (BaseModel,), {'__annotations__': {'n': int}})
+    model = Scripted(final({'n': 1}, 'final_result_City_2'))
+    assert (await Agent(model, output_type=[City, other]).run('?')).output == other(n=1)
+
+
+async def test_text_and_types_can_be_mixed() -> None:
+    agent: Agent[None, Any] = Agent(Scripted('Which one?'), output_type=[City, str])
+    assert (await agent.run('?')).output == 'Which one?'
+    model = Scripted(final({'name': 'Paris'}))
+    assert (await agent.run('?', model=model)).output == City(name='Paris')
+    assert model.asked[0].parameters.allow_text_output
+
+
+async def test_a_run_can_want_another_output() -> None:
+    agent = Agent(Scripted('x'))
+    result = await agent.run('?', output_type=int, model=Scripted(final({'response': 7})))
+    assert result.output == 7
+
+
+async def test_an_agent_with_validators_refuses_another_output() -> None:
+    agent = Agent(Scripted('x'))
+    agent.output_validator(lambda output: output)
+    with pytest.raises(UserError, match='output_type cannot be given to a run of an agent with output validators'):
+        await agent.run('?', output_type=int)
+
+
+# ------------------------------------------------------------------------------------------------------ functions
+
+
+async def test_an_output_function_is_called_with_what_the_model_wrote() -> None:
+    def add(ctx: RunContext[int], a: int, b: int = 1) -> int:
+        """Add them.
+
+        Args:
+            a: The first.
+        """
+        return a + b + ctx.deps
+
+    model = Scripted(final({'a': 'x'}), final({'a': 5}))
+    agent = Agent(model, output_type=add, deps_type=int)
+    result = await agent.run('?', deps=10)
+    assert result.output == 16
+    assert said(result.all_messages())[2][0][:2] == ('retry', 'final_result')
+    [definition] = model.asked[0].parameters.output_tools
+    assert definition.description == 'Add them.'
+    assert definition.parameters_json_schema['properties']['a'] == {'type': 'integer', 'description': 'The first.'}
+
+
+async def test_an_output_function_can_refuse_and_can_be_async() -> None:
+    async def pick(n: int) -> str:
+        if n < 3:
+            raise ModelRetry('Higher.')
+        return f'{n}!'
+
+    agent = Agent(Scripted(final({'n': 1}), final({'n': 3})), output_type=[pick, City])
+    agent.model = Scripted(final({'n': 1}, 'final_result_pick'), final({'n': 3}, 'final_result_pick'))
+    result = await agent.run('?')
+    assert result.output == '3!'
+    assert said(result.all_messages())[2] == [('retry', 'final_result_pick', 'Higher.', 'f1')]
+
+
+async def test_an_error_in_an_output_function_is_the_callers() -> None:
+    def broken(city: City) -> str:
+        return City(name=7).name  # type: ignore[arg-type]
+
+    with pytest.raises(ValueError, match='Input should be a valid string'):
+        await Agent(Scripted(final({'name': 'Paris'})), output_type=broken).run('?')
+
+
+async def test_a_text_output_makes_something_of_the_text() -> None:
+    async def words(ctx: RunContext[str], text: str) -> list[str]:
+        if ctx.deps not in text:
+            raise ModelRetry(f'Say {ctx.deps}.')
+        return text.split()
+
+    agent = Agent(Scripted('hello', 'hello world'), output_type=TextOutput(words), deps_type=str)
+    result = await agent.run('?', deps='world')
+    assert result.output == ['hello', 'world']
+    assert said(result.all_messages())[2] == [('retry', 'Say world.')]
+    assert (await Agent(Scripted('a b'), output_type=[TextOutput(str.split), int]).run('?')).output == ['a', 'b']
+
+
+# ---------------------------------------------------------------------------------------------------------- modes
+
+NATIVE = ModelProfile(supports_json_schema_output=True, default_structured_output_mode='native')
+
+
+async def test_native_asks_for_the_object_and_reads_the_text() -> None:
+    model = Scripted(ThinkingPart('Hm.'), '{"name": "Paris"}')
+    model = Scripted([ThinkingPart('Hm.'), TextPart('{"name": "Paris"}')])
+    agent = Agent(model, output_type=NativeOutput(City, name='town', strict=True))
+    assert (await agent.run('?')).output == City(name='Paris')
+    parameters = model.asked[0].parameters
+    assert (parameters.output_mode, parameters.output_tools, parameters.allow_text_output) == ('native', [], True)
+    assert parameters.output_object is not None
+    assert parameters.output_object.json_schema['properties'].keys() == {'name', 'people'}
+    assert (parameters.output_object.name, parameters.output_object.description) == ('town', 'A city.')
+    assert parameters.output_object.strict
+
+
+async def test_prompted_reads_json_with_a_fence_or_words_around_it() -> None:
+    for text in (
+        '{"name": "Paris"}',
+        '```json\n{"name": "Paris"}\n```',
+        'Sure! Here it is:\n\n```\n{"name": "Paris"}\n```\nAnything else?',
+        'Sure: {"name": "Paris"}. Anything else?',
+    ):
+        model = Scripted(text)
+        agent = Agent(model, output_type=PromptedOutput([City], template='Give {schema}'))
+        assert (await agent.run('?')).output == City(name='Paris')
+        parameters = model.asked[0].parameters
+        assert (parameters.output_mode, parameters.prompted_output_template) == ('prompted', 'Give {schema}')
+        assert parameters.output_object == OutputObjectDefinition(
+            {
+                'type': 'object',
+                'properties': {'name': {'type': 'string'}, 'people': {'type': 'integer', 'default': 0}},
+                'required': ['name'],
+            },
+            name='City',
+            description='A city.',
+        )
+
+
+@pytest.mark.parametrize('mode', [NativeOutput, PromptedOutput])
+async def test_several_types_are_told_apart_by_their_kind(mode: Any) -> None:
+    def double(n: int) -> int:
+        return 2 * n
+
+    agent = Agent(Scripted('{"result": {"kind": "double", "data": {"n": 4}}}'), output_type=mode([City, int, double]))
+    assert (await agent.run('?')).output == 8
+    model = Scripted('{"result": {"kind": "int", "data": 4}}')
+    assert (await agent.run('?', model=model)).output == 4
+    schema = model.asked[0].parameters.output_object.json_schema  # type: ignore[union-attr]
+    assert schema['properties'].keys() == {'result'}
+    assert len(schema['properties']['result']['oneOf']) == 3
+
+
+@pytest.mark.parametrize(
+    ('profile', 'output_type', 'mode'),
+    [
+        (ModelProfile(), City, 'tool'),
+        (NATIVE, City, 'native'),
+        (NATIVE, [City, str], 'tool'),
+        (NATIVE, ToolOutput(City), 'tool'),
+        (NATIVE, str, 'text'),
+        (ModelProfile(default_structured_output_mode='prompted'), City, 'prompted'),
+        (ModelProfile(supports_tools=False), City, 'prompted'),
+    ],
+)
+async def test_auto_is_the_models_own_way(profile: ModelProfile, output_type: Any, mode: str) -> None:
+    answer = final({'name': 'P'}) if mode == 'tool' else '{"name": "P"}'
+    model = Scripted(answer, profile=profile)
+    await Agent(model, output_type=output_type).run('?')
+    assert model.asked[0].parameters.output_mode == mode
+
+
+async def test_json_stands_after_the_last_of_the_vendors_own_tools() -> None:
+    parts = [TextPart('Let me {search}.'), NativeToolCallPart('web_search'), TextPart('{"name": '), TextPart('"P"}')]
+    assert (await Agent(Scripted(parts), output_type=NativeOutput(City)).run('?')).output == City(name='P')
+
+
+@pytest.mark.parametrize(
+    ('output_type', 'message'),
+    [
+        ([], 'output_type is an empty sequence'),
+        ([NativeOutput(City), Point], 'NativeOutput cannot stand beside other outputs'),
+        ([ToolOutput(City, name='a'), ToolOutput(Point, name='a')], "Two outputs are tools of the name 'a'"),
+        (Scripted, "'Scripted' has a type that has no JSON schema"),
+    ],
+    ids=str,
+)
+async def test_what_cannot_be_an_output_is_refused(output_type: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        await Agent(Scripted('x'), output_type=output_type).run('?')
+
+
+# ------------------------------------------------------------------------------------------- validators, retries
+
+
+async def test_validators_see_the_output_one_after_the_other_and_may_change_it() -> None:
+    agent = Agent(Scripted('one', 'two'), deps_type=str)
+
+    @agent.output_validator
+    async def forbid(ctx: RunContext[str], output: str) -> str:
+        if output == ctx.deps:
+            raise ModelRetry(f'Not {output}, for the {ctx.retry + 1}. time.')
+        assert not ctx.partial_output
+        return output.upper()
+
+    @agent.output_validator
+    def shout(output: str) -> str:
+        return output + '!'
+
+    result = await agent.run('?', deps='one')
+    assert result.output == 'TWO!'
+    assert said(result.all_messages())[2] == [('retry', 'Not one, for the 1. time.')]
+
+
+async def test_an_output_that_is_refused_too_often_ends_the_run() -> None:
+    model = Scripted(final({'response': 'x'}))
+    with pytest.raises(
+        UnexpectedModelBehavior, match=r'^The output exceeded output_retries=2; what was wrong'
+    ) as raised:
+        await Agent(model, output_type=int, retries=0, output_retries=2).run('?')
+    assert isinstance(raised.value.__cause__, ValueError)
+    assert len(model.asked) == 3
+
+
+async def test_an_output_can_have_retries_of_its_own() -> None:
+    seen: list[tuple[int, int]] = []
+    model = Scripted(final({'response': 1}))
+    agent = Agent(model, output_type=ToolOutput(int, max_retries=3), retries=0)
+
+    @agent.output_validator
+    def never(ctx: RunContext, output: int) -> int:
+        seen.append((ctx.retry, ctx.max_retries))
+        raise ModelRetry('No.')
+
+    with pytest.raises(UnexpectedModelBehavior, match='output_retries=3'):
+        await agent.run('?')
+    assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
+async def test_failing_tools_do_not_count_against_the_output() -> None:
+    agent = Agent(Scripted(call('fail'), '', 'done'), retries=1)
+
+    @agent.tool_plain
+    def fail() -> None:
+        raise ModelRetry('No.')
+
+    assert (await agent.run('?')).output == 'done'
+
+
+async def test_text_where_a_tool_is_wanted_is_told_which() -> None:
+    agent = Agent(Scripted('Paris.', final({'name': 'Paris'})), output_type=City)
+    messages = said((await agent.run('?')).all_messages())
+    assert messages[2] == [('retry', "Text is not an answer here. Give the answer by calling 'final_result'.")]
+
+
+# --------------------------------------------------------------------------------------- the other calls beside it
+
+
+@pytest.mark.parametrize(('strategy', 'ran'), [('early', []), ('graceful', [1]), ('exhaustive', [1])])
+async def test_the_end_strategy_decides_about_the_tools_beside_the_output(strategy: Any, ran: list[int]) -> None:
+    calls = [call('note', {'n': 1}, 'a'), final({'response': 7}, id='b'), call('nothing', id='c')]
+    noted: list[int] = []
+    agent = Agent(Scripted(calls), output_type=int, end_strategy=strategy)
+
+    @agent.tool_plain
+    def note(n: int) -> None:
+        noted.append(n)
+
+    result = await agent.run('?')
+    assert (result.output, noted) == (7, ran)
+    first, output, nothing = said(result.all_messages())[2]
+    assert output == ('return', 'final_result', 'This is the final answer.', 'b', 'success')
+    not_needed = (
+        'return',
+        'note',
+        'This call was not carried out: the final answer had been given.',
+        'a',
+        'interrupted',
+    )
+    assert first == (('return', 'note', None, 'a', 'success') if ran else not_needed)
+    assert nothing[0] == ('retry' if ran else 'return')
+
+
+@pytest.mark.parametrize(('strategy', 'finished'), [('early', [1]), ('graceful', [1]), ('exhaustive', [1, 2])])
+async def test_the_first_of_several_outputs_counts(strategy: Any, finished: list[int]) -> None:
+    seen: list[int] = []
+
+    def finish(n: int) -> int:
+        seen.append(n)
+        return n
+
+    calls = [final({'n': 'x'}, id='a'), final({'n': 1}, id='b'), final({'n': 2}, id='c')]
+    result = await Agent(Scripted(calls), output_type=finish, end_strategy=strategy).run('?')
+    assert (result.output, seen) == (1, finished)
+    answers = said(result.all_messages())[2]
+    assert [answer[0] for answer in answers] == ['retry', 'return', 'return']
+    assert (result.all_messages(output_tool_return_content='It.')[2].parts[1].content) == 'It.'  # type: ignore[union-attr]
+
+
+async def test_tools_run_when_the_output_beside_them_is_refused() -> None:
+    calls = [final({'response': 'x'}, id='a'), call('note', {'n': 1}, 'b')]
+    noted: list[int] = []
+    agent = Agent(Scripted(calls, final({'response': 7})), output_type=int)
+
+    @agent.tool_plain
+    def note(n: int) -> None:
+        noted.append(n)
+
+    result = await agent.run('?')
+    assert (result.output, noted) == (7, [1])
+    assert [answer[:2] for answer in said(result.all_messages())[2]] == [('retry', 'final_result'), ('return', 'note')]
+
+
+# ------------------------------------------------------------------------------------------- answers that are none
+
+NOTHING: list[Any] = [[], [TextPart('')], [TextPart(' \n')], [ThinkingPart('Hm.')]]
+
+
+@pytest.mark.parametrize('parts', NOTHING)
+async def test_an_empty_answer_is_asked_for_again(parts: Any) -> None:
+    result = await Agent(Scripted(parts, 'x')).run('?')
+    assert result.output == 'x'
+    assert said(result.all_messages())[2] == [('retry', 'The answer was empty.')]
+
+
+async def test_empty_answers_end_the_run_at_last() -> None:
+    with pytest.raises(
+        UnexpectedModelBehavior, match='output_retries=1; what was wrong the last time: The answer was empty'
+    ):
+        await Agent(Scripted([])).run('?')
+
+
+async def test_an_answer_that_is_a_file_is_not_empty() -> None:
+    image = BinaryContent(b'x', media_type='image/png')
+    result = await Agent(Scripted(FilePart(image))).run('?')
+    assert (result.output, result.response.images) == ('', [image])
+
+
+async def test_a_filter_that_holds_everything_back_is_an_error() -> None:
+    details = {'finish_reason': 'SAFETY'}
+    model = Scripted(ModelResponse([], finish_reason='content_filter', provider_details=details))
+    with pytest.raises(ContentFilterError, match='held back the whole answer of scripted') as raised:
+        await Agent(model).run('?')
+    assert raised.value.body == details
+    assert len(model.asked) == 1
+
+
+async def test_a_filter_that_holds_back_the_end_leaves_the_beginning() -> None:
+    model = Scripted(ModelResponse([TextPart('Once')], finish_reason='content_filter'))
+    assert (await Agent(model).run('?')).output == 'Once'
+
+
+CUT: list[tuple[Any, Any, str]] = [
+    (str, [], 'before it said anything'),
+    (str, [ThinkingPart('Hm.')], 'before it said anything'),
+    (City, [call('final_result', '{"name": "Par')], "in the middle of the arguments of 'final_result'"),
+    (str, [TextPart('So:'), call('ping', '{"a')], "in the middle of the arguments of 'ping'"),
+    (NativeOutput(City), [TextPart('{"name": "Par')], 'in the middle of the output'),
+]
+
+
+@pytest.mark.parametrize(('output_type', 'parts', 'where'), CUT, ids=str)
+async def test_an_answer_that_max_tokens_cut_says_so_and_is_not_asked_for_again(
+    output_type: Any, parts: Any, where: str
+) -> None:
+    model = Scripted(ModelResponse(parts, finish_reason='length'), settings={'max_tokens': 9})
+    with pytest.raises(
+        UnexpectedModelBehavior, match=f'^The model reached max_tokens=9 {where}; set max_tokens higher'
+    ):
+        await Agent(model, output_type=output_type).run('?')
+    assert len(model.asked) == 1
+
+
+async def test_text_that_max_tokens_cut_is_still_text_and_whole_calls_are_carried_out() -> None:
+    assert (await Agent(Scripted(ModelResponse([TextPart('Onc')], finish_reason='length'))).run('?')).output == 'Onc'
+    model = Scripted(ModelResponse([call('final_result', '{"name": "Paris"}')], finish_reason='length'))
+    assert (await Agent(model, output_type=City).run('?')).output == City(name='Paris')
+
+
+async def test_an_answer_that_the_vendor_cut_is_an_error_with_what_had_arrived() -> None:
+    response = ModelResponse([TextPart('Onc')], state='incomplete', provider_name='vendor')
+    with pytest.raises(StreamInterruptedError, match='The vendor cut the answer of scripted before it was') as raised:
+        await Agent(Scripted(response)).run('?')
+    assert raised.value.response == response
+    assert raised.value.retryable
+
+
+async def test_an_answer_that_is_incomplete_for_a_reason_is_judged_by_the_reason() -> None:
+    response = ModelResponse([TextPart('Once')], state='incomplete', finish_reason='length')
+    assert (await Agent(Scripted(response)).run('?')).output == 'Once'

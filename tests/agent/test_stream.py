@@ -1,0 +1,470 @@
+"""Runs that are watched: text, partial outputs and events as they come, and leaving before the end."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from typing_extensions import TypedDict
+
+from pydantic_llm import (
+    ModelResponse,
+    ModelRetry,
+    NativeOutput,
+    RunContext,
+    RunUsage,
+    TextOutput,
+    UnexpectedModelBehavior,
+    UsageLimitExceeded,
+    UsageLimits,
+    UserError,
+    capture_run_messages,
+)
+from pydantic_llm.agent import Agent, AgentRunResultEvent
+from pydantic_llm.exceptions import StreamInterruptedError
+from pydantic_llm.messages import (
+    FinalResultEvent,
+    FunctionToolCallEvent,
+    FunctionToolResultEvent,
+    PartDeltaEvent,
+    PartEndEvent,
+    PartStartEvent,
+    TextPart,
+    TextPartDelta,
+    ThinkingPart,
+)
+from tests.agent.scripted import Scripted, call, said
+
+
+def ping() -> str:
+    return 'pong'
+
+
+class City(BaseModel):
+    name: str
+    people: int = 0
+
+
+class Draft(TypedDict, total=False):
+    title: str
+    words: list[str]
+
+
+async def listed(iterable: Any) -> list[Any]:
+    return [item async for item in iterable]
+
+
+# ----------------------------------------------------------------------------------------------------------- text
+
+
+async def test_text_is_told_as_it_grows() -> None:
+    async with Agent(Scripted('the cat sat')).run_stream('?') as result:
+        assert await listed(result.stream_text(debounce_by=None)) == ['the', 'the cat', 'the cat sat']
+        assert result.is_complete
+    assert said(result.all_messages()) == [[('user', '?')], [('text', 'the cat sat')]]
+    assert result.usage() == RunUsage(input_tokens=10, output_tokens=5, requests=1)
+    assert (result.response.text, result.response.state) == ('the cat sat', 'complete')
+
+
+async def test_deltas_are_what_is_new_and_join_to_the_text() -> None:
+    async with Agent(Scripted('the cat sat')).run_stream('?') as result:
+        assert await listed(result.stream_text(delta=True, debounce_by=None)) == ['the', ' cat', ' sat']
+
+
+async def test_what_comes_at_once_is_told_at_once() -> None:
+    async with Agent(Scripted('the cat sat')).run_stream('?') as result:
+        assert ''.join(pieces := await listed(result.stream_text(delta=True, debounce_by=5))) == 'the cat sat'
+        assert len(pieces) <= 2
+
+
+async def test_debouncing_does_not_hold_back_what_nothing_follows() -> None:
+    parts = [TextPart('one two'), call('ping')]
+    async with Agent(Scripted(parts, 'three'), tools=[ping]).run_stream('?') as result:
+        pieces = await asyncio.wait_for(listed(result.stream_text(delta=True, debounce_by=60)), 5)
+    assert ''.join(pieces) == 'one two\n\nthree'
+
+
+async def test_after_the_end_the_whole_text_is_told_once_more() -> None:
+    async with Agent(Scripted('the cat')).run_stream('?') as result:
+        assert await result.get_output() == 'the cat'
+        assert await result.get_output() == 'the cat'
+        assert await listed(result.stream_text()) == ['the cat']
+        assert result.result.output == 'the cat'
+
+
+async def test_text_before_a_call_is_told_and_parted_from_what_follows() -> None:
+    model = Scripted([ThinkingPart('Hm.'), TextPart('Let me see.'), call('ping')], 'It is.')
+    agent = Agent(model, tools=[ping])
+    async with agent.run_stream('?') as result:
+        assert ''.join(await listed(result.stream_text(delta=True))) == 'Let me see.\n\nIt is.'
+        assert await result.get_output() == 'It is.'
+    async with agent.run_stream('?', model=Scripted(*model.answers)) as result:
+        texts = await listed(result.stream_text(debounce_by=None))
+        assert texts == ['Let', 'Let me', 'Let me see.', 'It', 'It is.']
+
+
+async def test_text_parts_with_something_between_them_are_a_paragraph_apart() -> None:
+    parts = [TextPart('a'), ThinkingPart('Hm.'), TextPart('b')]
+    async with Agent(Scripted(parts)).run_stream('?') as result:
+        assert ''.join(await listed(result.stream_text(delta=True))) == 'a\n\nb' == result.response.text
+
+
+async def test_tools_run_before_the_block_is_entered() -> None:
+    ran: list[int] = []
+    agent = Agent(Scripted(call('note'), 'done'))
+    agent.tool_plain(name='note')(lambda: ran.append(1))
+    async with agent.run_stream('?') as result:
+        assert ran == [1]
+        assert not result.is_complete
+        assert (result.response.text, result.response.state) == ('done', 'incomplete')
+
+
+async def test_stream_text_is_for_text() -> None:
+    async with Agent(Scripted(call('final_result', {'name': 'P'})), output_type=City).run_stream('?') as result:
+        with pytest.raises(UserError, match=r'stream_text\(\) is for text'):
+            await listed(result.stream_text())
+
+
+# ------------------------------------------------------------------------------------------------ partial outputs
+
+
+async def test_partial_outputs_are_validated_as_far_as_they_are_written() -> None:
+    model = Scripted(call('final_result', '{"title": "The cat", "words": ["the", "cat"]}'))
+    async with Agent(model, output_type=Draft).run_stream('?') as result:
+        outputs = await listed(result.stream_output(debounce_by=None))
+    assert outputs[0] == {}
+    assert {'title': 'The c'} in outputs
+    assert outputs[-1] == {'title': 'The cat', 'words': ['the', 'cat']}
+    assert all(a != b for a, b in pairwise(outputs))
+
+
+async def test_a_model_is_told_from_when_its_required_fields_are_there() -> None:
+    model = Scripted(call('final_result', '{"name": "Paris", "people": 2}'))
+    async with Agent(model, output_type=City).run_stream('?') as result:
+        outputs = await listed(result.stream_output(debounce_by=None))
+    assert outputs[0] == City(name='Pa')
+    assert outputs[-2:] == [City(name='Paris'), City(name='Paris', people=2)]
+
+
+@pytest.mark.parametrize('output_type', [list[int], NativeOutput(list[int]), NativeOutput([list[int], City])], ids=str)
+async def test_partial_outputs_in_all_modes(output_type: Any) -> None:
+    text = '{"response": [1, 20, 3]}'
+    if isinstance(output_type, NativeOutput) and isinstance(output_type.outputs, list):
+        text = '{"result": {"kind": "list_int", "data": [1, 20, 3]}}'
+    answer = text if isinstance(output_type, NativeOutput) else call('final_result', text)
+    async with Agent(Scripted(answer), output_type=output_type).run_stream('?') as result:
+        outputs = await listed(result.stream_output(debounce_by=None))
+    assert outputs[-1] == [1, 20, 3]
+    assert len(outputs) > 1
+
+
+async def test_validators_see_partial_outputs_and_know_it() -> None:
+    seen: list[tuple[bool, str]] = []
+    agent = Agent(Scripted('the cat sat'))
+
+    @agent.output_validator
+    def check(ctx: RunContext, output: str) -> str:
+        seen.append((ctx.partial_output, output))
+        if ctx.partial_output and output == 'the cat':
+            raise ModelRetry('Not yet.')
+        return output.upper()
+
+    async with agent.run_stream('?') as result:
+        assert await listed(result.stream_output(debounce_by=None)) == ['THE', 'THE CAT SAT']
+    assert seen[:3] == [(True, 'the'), (True, 'the cat'), (True, 'the cat sat')]
+    assert seen[-1] == (False, 'the cat sat')
+    assert [partial for partial, _ in seen].count(False) == 1
+
+
+async def test_an_output_that_is_refused_at_the_end_is_streamed_again() -> None:
+    agent = Agent(Scripted('one', 'two'))
+
+    @agent.output_validator
+    def check(ctx: RunContext, output: str) -> str:
+        if output == 'one' and not ctx.partial_output:
+            raise ModelRetry('Not one.')
+        return output
+
+    async with agent.run_stream('?') as result:
+        assert await listed(result.stream_output(debounce_by=None)) == ['one', 'two']
+        assert await result.get_output() == 'two'
+    assert said(result.new_messages())[2] == [('retry', 'Not one.')]
+
+
+async def test_output_functions_are_called_once_at_the_end() -> None:
+    called: list[Any] = []
+
+    def finish(n: int, m: int = 0) -> int:
+        called.append((n, m))
+        return n + m
+
+    async with Agent(Scripted(call('final_result', {'n': 1, 'm': 2})), output_type=finish).run_stream('?') as result:
+        assert await listed(result.stream_output(debounce_by=None)) == [3]
+
+    def split(text: str) -> list[str]:
+        called.append(text)
+        return text.split()
+
+    async with Agent(Scripted('a b'), output_type=TextOutput(split)).run_stream('?') as result:
+        assert await listed(result.stream_output(debounce_by=None)) == [['a', 'b']]
+    assert called == [(1, 2), 'a b']
+
+
+async def test_responses_are_told_as_they_grow() -> None:
+    async with Agent(Scripted('the cat')).run_stream('?') as result:
+        told = [(response.text, last) async for response, last in result.stream_responses(debounce_by=None)]
+    assert told[0] == ('the', False)
+    assert told[-1] == ('the cat', True)
+    assert [last for _, last in told].count(True) == 1
+
+
+# --------------------------------------------------------------------------------------------------------- events
+
+
+async def test_a_run_as_events() -> None:
+    model = Scripted(call('ping', '{}', 'c1'), 'all done')
+    events = await listed(Agent(model, tools=[ping]).run_stream_events('?'))
+    [*_, result_event] = events
+    assert isinstance(result_event, AgentRunResultEvent)
+    assert result_event.result.output == 'all done'
+    called, answered = [e for e in events if isinstance(e, (FunctionToolCallEvent, FunctionToolResultEvent))]
+    assert called == FunctionToolCallEvent(call('ping', '{}', 'c1'))
+    assert isinstance(answered, FunctionToolResultEvent)
+    assert answered.result == result_event.result.all_messages()[2].parts[0]
+    assert events[events.index(answered) + 1 : -1] == [
+        PartStartEvent(0, TextPart('all')),
+        FinalResultEvent(),
+        PartDeltaEvent(0, TextPartDelta(' done')),
+        PartEndEvent(0, TextPart('all done')),
+    ]
+
+
+async def test_events_of_tools_come_as_they_finish() -> None:
+    agent = Agent(Scripted([call('slow', id='a'), call('quick', id='b')], 'done'))
+    quick_is_done = asyncio.Event()
+
+    @agent.tool_plain
+    async def slow() -> None:
+        await quick_is_done.wait()
+
+    @agent.tool_plain
+    async def quick() -> None:
+        pass
+
+    told: list[tuple[str, str]] = []
+    async with agent.run_stream_events('?') as events:
+        async for event in events:
+            match event:
+                case FunctionToolCallEvent(part=part):
+                    told.append(('call', part.tool_name))
+                case FunctionToolResultEvent(result=answer):
+                    told.append(('result', str(answer.tool_name)))
+                    quick_is_done.set()
+                case _:
+                    pass
+    assert told == [('call', 'slow'), ('call', 'quick'), ('result', 'quick'), ('result', 'slow')]
+
+
+async def test_a_handler_is_told_everything_and_the_run_gives_its_result() -> None:
+    kinds: list[str] = []
+
+    async def handler(ctx: RunContext, events: Any) -> None:
+        kinds.extend([f'{ctx.run_step} {event.event_kind}' async for event in events])
+
+    result = await Agent(Scripted(call('ping'), 'done'), tools=[ping]).run('?', event_stream_handler=handler)
+    assert result.output == 'done'
+    assert kinds == [
+        *('1 part_start', '1 final_result')[:1],
+        '1 part_delta',
+        '1 part_end',
+        '1 function_tool_call',
+        '1 function_tool_result',
+        '2 part_start',
+        '2 final_result',
+        '2 part_end',
+    ]
+
+
+async def test_a_handler_that_stops_listening_does_not_stop_the_run() -> None:
+    async def handler(ctx: RunContext, events: Any) -> None:
+        async for _ in events:
+            break
+
+    long = ' '.join(map(str, range(500)))
+    result = await Agent(Scripted(call('ping'), long), tools=[ping]).run('?', event_stream_handler=handler)
+    assert result.output == long
+
+
+async def test_what_a_handler_raises_ends_the_run() -> None:
+    async def handler(ctx: RunContext, events: Any) -> None:
+        raise KeyError('mine')
+
+    model = Scripted('done')
+    with pytest.raises(KeyError, match='mine'):
+        await Agent(model).run('?', event_stream_handler=handler)
+
+
+# ------------------------------------------------------------------------------------------------- leaving, errors
+
+
+async def test_leaving_the_block_ends_the_answer_where_it_is() -> None:
+    long = ' '.join(['word'] * 1000)
+    model = Scripted(long)
+    async with Agent(model).run_stream('?') as result:
+        async for text in result.stream_text(debounce_by=None):
+            if text.count(' ') > 3:
+                break
+    assert model.streams[0].cancelled
+    assert model.streams[0].told < 200
+    last = result.all_messages()[-1]
+    assert isinstance(last, ModelResponse)
+    assert (last.state, last.run_id) == ('interrupted', result.run_id)
+    assert (last.text or '').startswith('word word word word word')
+    assert not result.is_complete
+    with pytest.raises(UserError, match='The run is not complete'):
+        _ = result.result
+
+
+async def test_cancel_ends_the_answer_and_the_stream() -> None:
+    model = Scripted(' '.join(['word'] * 1000))
+    async with Agent(model).run_stream('?') as result:
+        texts: list[str] = []
+        async for text in result.stream_text(debounce_by=None):
+            texts.append(text)
+            await result.cancel()
+        assert (len(texts), result.cancelled, result.is_complete) == (1, True, False)
+        assert await listed(result.stream_output()) == []
+        with pytest.raises(UserError, match='The run was cancelled, so that it has no output'):
+            await result.get_output()
+    assert result.response.state == 'interrupted'
+
+
+async def test_leaving_during_a_call_keeps_a_history_that_can_go_on() -> None:
+    model = Scripted([TextPart('Let me'), call('ping', '{}', 'a'), call('note', '{"text": "' + 'x' * 4000 + '"}', 'b')])
+    agent = Agent(model, tools=[ping])
+    async with agent.run_stream_events('?') as events:
+        async for event in events:
+            if isinstance(event, PartDeltaEvent) and event.index == 2:
+                break
+    with capture_run_messages() as messages:
+        async with agent.run_stream('?', model=Scripted(*model.answers)) as result:
+            async for _ in result.stream_responses(debounce_by=None):
+                if len(result.response.parts) == 3:
+                    break
+    assert said(messages)[1:] == [
+        [('text', 'Let me'), ('call', 'ping', '{}', 'a')],
+        [
+            (
+                'return',
+                'ping',
+                'This call was not carried out: the run ended before the tool could answer.',
+                'a',
+                'interrupted',
+            )
+        ],
+    ]
+    assert (await agent.run('Go on.', message_history=messages, model=Scripted('fine'))).output == 'fine'
+
+
+async def test_no_tool_runs_behind_the_back_of_a_reader_that_left() -> None:
+    ran: list[int] = []
+    agent = Agent(Scripted([TextPart('Let me see.'), call('note')], 'done'))
+    agent.tool_plain(name='note')(lambda: ran.append(1))
+    async with agent.run_stream('?') as result:
+        for _ in range(20):
+            await asyncio.sleep(0)
+    assert ran == []
+    assert said(result.all_messages())[-1][0][4] == 'interrupted'
+
+
+async def test_cancelling_the_reader_closes_the_stream() -> None:
+    model = Scripted(' '.join(['word'] * 1000))
+    reading = asyncio.Event()
+
+    async def read() -> None:
+        async with Agent(model).run_stream('?') as result:
+            async for _ in result.stream_text(debounce_by=None):
+                reading.set()
+                await asyncio.Event().wait()
+
+    task = asyncio.create_task(read())
+    await reading.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert model.streams[0].cancelled
+
+
+async def test_errors_before_the_output_are_raised_on_entering() -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with Agent(Scripted(ZeroDivisionError())).run_stream('?'):
+            pytest.fail('never entered')
+    with pytest.raises(UsageLimitExceeded):
+        async with Agent(Scripted('x')).run_stream('?', usage_limits=UsageLimits(request_limit=0)):
+            pytest.fail('never entered')
+
+
+async def test_errors_after_the_beginning_are_raised_while_reading_and_after_what_was_read() -> None:
+    agent = Agent(Scripted([TextPart('Let me see.'), call('broken')]))
+
+    @agent.tool_plain
+    def broken() -> None:
+        raise KeyError('no')
+
+    async with agent.run_stream('?') as result:
+        texts: list[str] = []
+
+        async def read() -> None:
+            async for text in result.stream_text():
+                texts.append(text)  # noqa: PERF401 -- what was read before the error is looked at
+
+        with pytest.raises(KeyError):
+            await read()
+        with pytest.raises(KeyError):
+            await result.get_output()
+    assert texts[-1] == 'Let me see.'
+
+
+async def test_a_stream_that_the_vendor_cut_is_an_error_that_keeps_what_arrived() -> None:
+    model = Scripted(ModelResponse([TextPart('Once upon')], state='incomplete'))
+    async with Agent(model).run_stream('?') as result:
+        with pytest.raises(StreamInterruptedError, match='The vendor cut the answer') as raised:
+            await result.get_output()
+    assert raised.value.response is not None
+    assert raised.value.response.text == 'Once upon' == result.response.text
+    assert result.response.state == 'incomplete'
+
+
+async def test_too_many_refusals_are_raised_while_reading() -> None:
+    agent = Agent(Scripted('one'))
+
+    @agent.output_validator
+    def never(output: str) -> str:
+        raise ModelRetry('No.')
+
+    async with agent.run_stream('?') as result:
+        with pytest.raises(UnexpectedModelBehavior, match='output_retries=1'):
+            await result.get_output()
+
+
+async def test_usage_counts_the_response_that_is_being_written() -> None:
+    async with Agent(Scripted('the cat sat')).run_stream('?') as result:
+        assert result.usage.requests == 1
+        await result.get_output()
+        assert result.usage == RunUsage(input_tokens=10, output_tokens=5, requests=1)
+
+
+async def test_many_streams_of_one_agent_at_once() -> None:
+    def answer(messages: list[Any], parameters: Any) -> Any:
+        return f'{messages[0].parts[0].content} is it'
+
+    agent = Agent(Scripted(answer))
+
+    async def one(n: int) -> list[str]:
+        async with agent.run_stream(str(n)) as result:
+            return [text async for text in result.stream_text(debounce_by=None)]
+
+    assert await asyncio.gather(*map(one, range(20))) == [[f'{n}', f'{n} is', f'{n} is it'] for n in range(20)]

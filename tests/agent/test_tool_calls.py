@@ -1,0 +1,533 @@
+"""Tools at work in a run: arguments, results, failures, and what runs beside what."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Annotated, Any
+
+import pytest
+from pydantic import BaseModel, Field
+
+from pydantic_llm import (
+    BinaryContent,
+    ModelRetry,
+    RunContext,
+    Tool,
+    ToolDefinition,
+    ToolReturn,
+    UnexpectedModelBehavior,
+    UserError,
+    capture_run_messages,
+)
+from pydantic_llm.agent import Agent
+from pydantic_llm.messages import ModelRequest, ModelResponse, TextPart, ToolReturnPart, UserPromptPart
+from tests.agent.scripted import Scripted, call, said
+
+PIXEL = BinaryContent(b'\x89PNG', media_type='image/png')
+
+
+async def answers_of(agent: Agent[Any, Any], **options: Any) -> list[tuple[Any, ...]]:
+    """The answers to the calls of the first response."""
+    return said((await agent.run('?', **options)).all_messages())[2]
+
+
+async def test_arguments_are_validated_before_the_tool_runs() -> None:
+    ran: list[int] = []
+    agent = Agent(Scripted(call('note', '{"n": "seven"}'), call('note', '{"n": "7"}', 'second'), 'done'))
+
+    @agent.tool_plain
+    def note(n: Annotated[int, Field(gt=5)]) -> str:
+        ran.append(n)
+        return 'noted'
+
+    result = await agent.run('?')
+    assert said(result.all_messages()) == [
+        [('user', '?')],
+        [('call', 'note', '{"n": "seven"}', 'call_note')],
+        [
+            (
+                'retry',
+                'note',
+                [(('n',), 'Input should be a valid integer, unable to parse string as an integer')],
+                'call_note',
+            )
+        ],
+        [('call', 'note', '{"n": "7"}', 'second')],
+        [('return', 'note', 'noted', 'second', 'success')],
+        [('text', 'done')],
+    ]
+    assert (ran, result.usage.tool_calls) == ([7], 1)
+
+
+@pytest.mark.parametrize('args', [None, '', '{}', {}])
+async def test_no_arguments_in_any_form_are_no_arguments(args: Any) -> None:
+    agent = Agent(Scripted(call('ping', args), 'done'), tools=[ping])
+    assert await answers_of(agent) == [('return', 'ping', 'pong', 'call_ping', 'success')]
+
+
+def ping() -> str:
+    return 'pong'
+
+
+async def test_arguments_that_are_no_json_are_told_to_the_model() -> None:
+    [(kind, name, [(_, message)], _)] = await answers_of(Agent(Scripted(call('ping', '{"a": '), 'done'), tools=[ping]))
+    assert (kind, name) == ('retry', 'ping')
+    assert message.startswith('Invalid JSON')
+
+
+async def test_a_model_retry_is_told_to_the_model() -> None:
+    agent = Agent(Scripted(call('fail'), 'done'), retries=1)
+
+    @agent.tool_plain
+    def fail() -> None:
+        raise ModelRetry('Not on Sundays.')
+
+    assert await answers_of(agent) == [('retry', 'fail', 'Not on Sundays.', 'call_fail')]
+
+
+async def test_an_unknown_tool_is_answered_with_the_names_of_those_there_are() -> None:
+    agent = Agent(Scripted(call('pong'), 'done'), tools=[ping], output_type=[str, int])
+    assert await answers_of(agent) == [
+        ('retry', 'pong', "There is no tool 'pong'. The tools are: 'ping', 'final_result'.", 'call_pong')
+    ]
+    assert await answers_of(Agent(Scripted(call('pong'), 'done'))) == [
+        ('retry', 'pong', "There is no tool 'pong'. There are no tools.", 'call_pong')
+    ]
+
+
+# -------------------------------------------------------------------------------------------------------- retries
+
+
+async def test_a_tool_that_fails_too_often_ends_the_run_and_is_named() -> None:
+    model = Scripted(call('fail'))
+    agent = Agent(model, retries=2)
+
+    @agent.tool_plain
+    def fail() -> None:
+        raise ModelRetry('Not on Sundays.')
+
+    with pytest.raises(UnexpectedModelBehavior) as raised:
+        await agent.run('?')
+    assert str(raised.value) == "Tool 'fail' exceeded max_retries=2; what was wrong the last time: Not on Sundays."
+    assert raised.value.__cause__ == ModelRetry('Not on Sundays.')
+    assert len(model.asked) == 3
+
+
+async def test_an_unknown_tool_ends_the_run_as_well() -> None:
+    model = Scripted(call('pong'))
+    with pytest.raises(UnexpectedModelBehavior, match="Tool 'pong' exceeded max_retries=1"):
+        await Agent(model, tools=[ping]).run('?')
+    assert len(model.asked) == 2
+
+
+async def test_the_tools_own_retries_win_over_the_agents() -> None:
+    model = Scripted(call('fail'))
+    agent = Agent(model, retries=5)
+
+    @agent.tool_plain(retries=0)
+    def fail() -> None:
+        raise ModelRetry('No.')
+
+    with pytest.raises(UnexpectedModelBehavior, match="'fail' exceeded max_retries=0"):
+        await agent.run('?')
+    assert len(model.asked) == 1
+
+
+async def test_several_failing_calls_of_a_tool_in_one_response_count_once() -> None:
+    both = [call('pick', {'n': 1}, 'a'), call('pick', {'n': 2}, 'b')]
+    agent = Agent(Scripted(both, [call('pick', {'n': 3}, 'c')], 'done'), retries=1)
+
+    @agent.tool_plain
+    def pick(n: int) -> int:
+        if n < 3:
+            raise ModelRetry('Higher.')
+        return n
+
+    assert (await agent.run('?')).output == 'done'
+
+
+async def test_a_success_starts_the_count_anew() -> None:
+    agent = Agent(Scripted(*[call('pick', {'n': n}) for n in (0, 1, 0, 1, 0, 1)], 'done'), retries=1)
+
+    @agent.tool_plain
+    def pick(n: int) -> int:
+        if not n:
+            raise ModelRetry('Higher.')
+        return n
+
+    assert (await agent.run('?')).output == 'done'
+
+
+async def test_calls_of_another_tool_do_not_start_the_count_anew() -> None:
+    agent = Agent(Scripted(call('fail'), call('ping'), call('fail')), tools=[ping], retries=1)
+
+    @agent.tool_plain
+    def fail() -> None:
+        raise ModelRetry('No.')
+
+    with pytest.raises(UnexpectedModelBehavior, match="'fail' exceeded max_retries=1"):
+        await agent.run('?')
+
+
+async def test_each_tool_has_a_count_of_its_own() -> None:
+    retries: list[tuple[str | None, int]] = []
+    agent = Agent(Scripted([call('a'), call('b')], [call('a')], 'done'), retries=1)
+
+    def fail_once(ctx: RunContext) -> None:
+        retries.append((ctx.tool_name, ctx.retry))
+        if ctx.retry == 0:
+            raise ModelRetry('No.')
+
+    agent.tool(name='a')(fail_once)
+    agent.tool(name='b')(fail_once)
+    await agent.run('?')
+    assert sorted(retries) == [('a', 0), ('a', 1), ('b', 0)]
+
+
+# -------------------------------------------------------------------------------------------- beside each other
+
+
+async def test_tools_run_beside_each_other_and_answer_in_the_order_of_the_calls() -> None:
+    agent = Agent(Scripted([call('meet', {'n': n}, f'c{n}') for n in (1, 2, 3)], 'done'))
+    all_here = asyncio.Barrier(3)
+    done: list[int] = []
+
+    @agent.tool_plain
+    async def meet(n: int) -> int:
+        await all_here.wait()
+        for _ in range(3 - n):
+            await asyncio.sleep(0)
+        done.append(n)
+        return n
+
+    assert await answers_of(agent) == [('return', 'meet', n, f'c{n}', 'success') for n in (1, 2, 3)]
+    assert done == [3, 2, 1]
+
+
+async def test_blocking_tools_run_in_threads_beside_each_other() -> None:
+    agent = Agent(Scripted([call('meet', {'n': n}, f'c{n}') for n in range(40)], 'done'))
+    all_here = threading.Barrier(40, timeout=10)
+
+    @agent.tool_plain
+    def meet(n: int) -> bool:
+        all_here.wait()
+        return threading.current_thread() is threading.main_thread()
+
+    assert await answers_of(agent) == [('return', 'meet', False, f'c{n}', 'success') for n in range(40)]
+
+
+async def test_a_sequential_tool_waits_for_those_before_and_holds_back_those_behind() -> None:
+    agent = Agent(Scripted([call('free', {'n': 1}, 'a'), call('alone', id='b'), call('free', {'n': 2}, 'c')], 'done'))
+    happened: list[str] = []
+
+    @agent.tool_plain
+    async def free(n: int) -> None:
+        happened.append(f'free {n} begins')
+        await asyncio.sleep(0)
+        happened.append(f'free {n} ends')
+
+    @agent.tool_plain(sequential=True)
+    async def alone() -> None:
+        happened.append('alone begins')
+        await asyncio.sleep(0)
+        happened.append('alone ends')
+
+    await agent.run('?')
+    assert happened == ['free 1 begins', 'free 1 ends', 'alone begins', 'alone ends', 'free 2 begins', 'free 2 ends']
+
+
+async def test_when_one_tool_raises_the_results_of_its_neighbours_are_kept() -> None:
+    agent = Agent(Scripted([call('slow', id='a'), call('broken', id='b'), call('wrong', id='c')]))
+    broke = asyncio.Event()
+
+    @agent.tool_plain
+    async def slow() -> str:
+        await broke.wait()
+        return 'paid'
+
+    @agent.tool_plain
+    async def broken() -> None:
+        broke.set()
+        raise KeyError('secret')
+
+    @agent.tool_plain
+    async def wrong() -> None:
+        raise ModelRetry('Not so.')
+
+    with capture_run_messages() as messages, pytest.raises(KeyError, match='secret'):
+        await agent.run('?')
+    assert said(messages)[2] == [
+        ('return', 'slow', 'paid', 'a', 'success'),
+        ('return', 'broken', 'The tool failed and gave no result.', 'b', 'failed'),
+        ('retry', 'wrong', 'Not so.', 'c'),
+    ]
+    goes_on = await agent.run('Go on.', message_history=messages, model=Scripted('fine'))
+    assert goes_on.output == 'fine'
+
+
+async def test_of_several_errors_the_first_calls_is_raised_and_notes_the_others() -> None:
+    agent = Agent(Scripted([call('late', id='a'), call('early', id='b')]))
+    early_raised = asyncio.Event()
+
+    @agent.tool_plain
+    async def late() -> None:
+        await early_raised.wait()
+        raise KeyError('late')
+
+    @agent.tool_plain
+    async def early() -> None:
+        early_raised.set()
+        raise KeyError('early')
+
+    with pytest.raises(KeyError, match='late') as raised:
+        await agent.run('?')
+    assert raised.value.__notes__ == ["Another tool of the same response failed as well: KeyError('early')"]
+
+
+async def test_after_an_error_no_further_tool_begins() -> None:
+    ran: list[str] = []
+    agent = Agent(Scripted([call('broken'), call('alone')]))
+
+    @agent.tool_plain
+    def broken() -> None:
+        raise KeyError('no')
+
+    @agent.tool_plain(sequential=True)
+    def alone() -> None:
+        ran.append('alone')
+
+    with capture_run_messages() as messages, pytest.raises(KeyError):
+        await agent.run('?')
+    assert ran == []
+    assert [answer[1:2] + answer[4:] for answer in said(messages)[2]] == [
+        ('broken', 'failed'),
+        ('alone', 'interrupted'),
+    ]
+
+
+async def test_cancelling_a_run_cancels_its_tools_and_keeps_what_is_done() -> None:
+    agent = Agent(Scripted([call('quick', id='a'), call('hangs', id='b')]))
+    hanging, cancelled = asyncio.Event(), asyncio.Event()
+
+    @agent.tool_plain
+    async def quick() -> str:
+        return 'done'
+
+    @agent.tool_plain
+    async def hangs() -> None:
+        hanging.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    with capture_run_messages() as messages:
+        running = asyncio.create_task(agent.run('?'))
+        await hanging.wait()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    assert cancelled.is_set()
+    assert [answer[1:2] + answer[3:] for answer in said(messages)[2]] == [
+        ('quick', 'a', 'success'),
+        ('hangs', 'b', 'interrupted'),
+    ]
+    assert (await agent.run('Go on.', message_history=messages, model=Scripted('fine'))).output == 'fine'
+
+
+async def test_a_tool_that_is_cancelled_from_the_inside_is_an_error_and_not_a_cancellation() -> None:
+    agent = Agent(Scripted(call('odd')))
+
+    @agent.tool_plain
+    async def odd() -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(RuntimeError, match="Tool 'odd' was cancelled from the inside"):
+        await agent.run('?')
+
+
+async def test_a_cancelled_run_does_not_wait_for_a_blocking_tool() -> None:
+    agent = Agent(Scripted(call('hangs')))
+    began, release = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    @agent.tool_plain
+    def hangs() -> None:
+        loop.call_soon_threadsafe(began.set)
+        release.wait(10)
+
+    running = asyncio.create_task(agent.run('?'))
+    await began.wait()
+    start = time.monotonic()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert time.monotonic() - start < 5
+    release.set()
+
+
+async def test_a_blocking_tool_that_raises_stop_iteration_does_not_hang_the_run() -> None:
+    agent = Agent(Scripted(call('ends')))
+
+    @agent.tool_plain
+    def ends() -> None:
+        next(iter(()))
+
+    with pytest.raises(RuntimeError, match='StopIteration'):
+        await asyncio.wait_for(agent.run('?'), 5)
+
+
+async def test_a_tool_that_takes_too_long_is_told_to_the_model() -> None:
+    agent = Agent(Scripted(call('hangs'), 'done'))
+
+    @agent.tool_plain(timeout=0.01)
+    async def hangs() -> None:
+        await asyncio.Event().wait()
+
+    assert await answers_of(agent) == [('retry', 'hangs', 'The tool did not finish within 0.01 s.', 'call_hangs')]
+
+
+async def test_a_timeout_of_the_tools_own_is_its_error() -> None:
+    agent = Agent(Scripted(call('late'), 'done'))
+
+    @agent.tool_plain(timeout=10)
+    async def late() -> None:
+        raise TimeoutError('mine')
+
+    with pytest.raises(TimeoutError, match='mine'):
+        await agent.run('?')
+
+
+# -------------------------------------------------------------------------------------------------------- results
+
+
+class City(BaseModel):
+    name: str
+
+
+async def test_results_of_all_kinds_stay_what_they_are_and_can_be_written_as_json() -> None:
+    values = [None, 'text', 7, [1, {'a': 2}], City(name='Paris'), PIXEL, ['Look:', PIXEL]]
+    agent = Agent(Scripted([call('give', {'n': n}, f'c{n}') for n in range(len(values))], 'done'))
+    agent.tool_plain(name='give')(lambda n: values[n])
+    result = await agent.run('?')
+    parts = result.all_messages()[2].parts
+    assert [part.content for part in parts if isinstance(part, ToolReturnPart)] == values
+    assert b'"Paris"' in result.all_messages_json()
+
+
+async def test_what_a_generator_yields_is_a_list() -> None:
+    agent = Agent(Scripted(call('count'), 'done'))
+
+    @agent.tool_plain
+    def count() -> Iterator[int]:
+        yield from (1, 2)
+
+    assert await answers_of(agent) == [('return', 'count', [1, 2], 'call_count', 'success')]
+
+
+async def test_a_tool_return_says_more_than_its_value() -> None:
+    model = Scripted([call('shoot', id='a'), call('ping', id='b')], 'done')
+    agent = Agent(model, tools=[ping])
+
+    @agent.tool_plain
+    def shoot() -> ToolReturn:
+        return ToolReturn('Taken.', content=['The screen:', PIXEL], metadata={'at': 1})
+
+    await agent.run('?')
+    [shot, pong, more] = model.asked[1].messages[2].parts
+    assert isinstance(shot, ToolReturnPart)
+    assert (shot.content, shot.metadata) == ('Taken.', {'at': 1})
+    assert isinstance(pong, ToolReturnPart)
+    assert isinstance(more, UserPromptPart)
+    assert more.content == ['The screen:', PIXEL]
+
+
+@pytest.mark.parametrize('value', [object(), {'a': threading.Lock()}, b'\xff', (loop := [], loop.append(loop))[0]])
+async def test_a_result_that_cannot_be_json_is_one_sentence_before_anything_is_sent(value: Any) -> None:
+    model = Scripted(call('give'), 'done')
+    agent = Agent(model)
+    agent.tool_plain(name='give')(lambda: value)
+    with pytest.raises(UserError, match=r"^Tool 'give' returned a '\w+' that cannot be written as JSON; return text"):
+        await agent.run('?')
+    assert len(model.asked) == 1
+
+
+# ------------------------------------------------------------------------------------------------------- offering
+
+
+async def test_prepare_decides_before_each_request_how_a_tool_is_seen() -> None:
+    model = Scripted(call('renamed'), 'done')
+    agent = Agent(model, deps_type=bool)
+
+    async def only_at_first(ctx: RunContext[bool], definition: ToolDefinition) -> ToolDefinition | None:
+        return replace(definition, name='renamed', description='Changed.') if ctx.run_step == 1 else None
+
+    @agent.tool(prepare=only_at_first)
+    def original(ctx: RunContext[bool]) -> str | None:
+        """Original."""
+        return ctx.tool_name
+
+    assert await answers_of(agent, deps=True) == [('return', 'renamed', 'renamed', 'call_renamed', 'success')]
+    offered = [[(tool.name, tool.description) for tool in asked.parameters.function_tools] for asked in model.asked]
+    assert offered == [[('renamed', 'Changed.')], []]
+
+
+async def test_two_tools_cannot_be_prepared_to_one_name() -> None:
+    def same(ctx: RunContext, definition: ToolDefinition) -> ToolDefinition:
+        return replace(definition, name='same')
+
+    agent = Agent(Scripted('x'), tools=[Tool(ping, prepare=same), Tool(ping, name='other', prepare=same)])
+    with pytest.raises(UserError, match="Two tools have the name 'same'"):
+        await agent.run('?')
+
+
+def test_two_tools_of_one_name_are_refused() -> None:
+    with pytest.raises(UserError, match="a tool of the name 'ping' already"):
+        Agent('test', tools=[ping, ping])
+
+
+async def test_a_tool_and_an_output_of_one_name_are_refused() -> None:
+    with pytest.raises(UserError, match="A tool and an output have the same name 'final_result'"):
+        await Agent(Scripted('x'), output_type=int, tools=[Tool(ping, name='final_result')]).run('?')
+
+
+async def test_the_options_of_a_tool_reach_the_model() -> None:
+    model = Scripted('x')
+    agent = Agent(model)
+
+    @agent.tool_plain(name='b', description='Said.', strict=True, sequential=True, metadata={'k': 1})
+    def a(n: int) -> None:
+        """Not said."""
+
+    await agent.run('?')
+    schema = {
+        'type': 'object',
+        'properties': {'n': {'type': 'integer'}},
+        'required': ['n'],
+        'additionalProperties': False,
+    }
+    [definition] = model.asked[0].parameters.function_tools
+    assert definition == ToolDefinition('b', schema, 'Said.', strict=True, sequential=True, metadata={'k': 1})
+
+
+async def test_a_decorated_function_stays_what_it_was() -> None:
+    agent = Agent('test')
+    assert agent.tool_plain(ping) is ping
+    assert agent.tool_plain(name='again')(ping) is ping
+
+
+async def test_an_answer_with_text_and_calls_is_not_the_last() -> None:
+    agent = Agent(Scripted([TextPart('Let me see.'), call('ping')], 'done'), tools=[ping])
+    result = await agent.run('?')
+    assert result.output == 'done'
+    assert [type(message) for message in result.all_messages()] == [
+        ModelRequest,
+        ModelResponse,
+        ModelRequest,
+        ModelResponse,
+    ]

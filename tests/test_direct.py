@@ -1,0 +1,123 @@
+"""One request to a model, without an agent."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from pydantic_llm import ModelRequest, ModelRequestParameters, UserError
+from pydantic_llm.direct import model_request, model_request_stream, model_request_stream_sync, model_request_sync
+from pydantic_llm.messages import FinalResultEvent, PartEndEvent, PartStartEvent, TextPart, UserPromptPart
+from tests.agent.scripted import Scripted, said
+
+CONVERSATION = [ModelRequest([UserPromptPart('Hello')])]
+FORMS: list[Any] = ['Hello', ModelRequest([UserPromptPart('Hello')]), CONVERSATION]
+
+
+@pytest.mark.parametrize('messages', FORMS, ids=['text', 'request', 'conversation'])
+async def test_a_request_in_all_forms(messages: Any) -> None:
+    model, parameters = Scripted('Hi'), ModelRequestParameters(allow_text_output=True)
+    response = await model_request(model, messages, model_settings={'seed': 1}, model_request_parameters=parameters)
+    assert response.parts == [TextPart('Hi')]
+    [asked] = model.asked
+    assert said(asked.messages) == [[('user', 'Hello')]]
+    assert (asked.settings, asked.parameters) == ({'seed': 1}, parameters)
+    assert not model.closed
+
+
+async def test_a_model_can_be_named() -> None:
+    assert (await model_request('test', 'Hello')).provider_name == 'test'
+    with pytest.raises(UserError, match='nosuchvendor'):
+        await model_request('nosuchvendor:x', 'Hello')
+
+
+async def test_an_answer_is_told_as_it_is_written() -> None:
+    model = Scripted('Hi there')
+    async with model_request_stream(model, 'Hello', model_settings={'seed': 1}) as stream:
+        events = [event async for event in stream]
+    assert events[:2] == [PartStartEvent(0, TextPart('Hi')), FinalResultEvent()]
+    assert events[-1] == PartEndEvent(0, TextPart('Hi there'))
+    assert stream.get().text == 'Hi there'
+    assert model.asked[0].settings == {'seed': 1}
+
+
+async def test_leaving_the_block_closes_the_stream() -> None:
+    model = Scripted(' '.join(['word'] * 100))
+    async with model_request_stream(model, 'Hello') as stream:
+        await anext(stream)
+    assert stream.get().state == 'interrupted'
+
+
+def test_a_request_without_awaiting() -> None:
+    assert model_request_sync(Scripted('Hi'), 'Hello').text == 'Hi'
+
+
+async def test_a_request_without_awaiting_inside_a_running_loop() -> None:
+    assert model_request_sync('test', 'Hello', model_settings={'seed': 1}).provider_name == 'test'
+
+
+def test_a_stream_without_awaiting() -> None:
+    with model_request_stream_sync(Scripted('Hi there'), 'Hello') as stream:
+        events = list(stream)
+        assert (stream.model_name, stream.provider_name, stream.cancelled) == ('scripted', None, False)
+    assert len(events) == 4
+    assert (stream.get().text, stream.usage().output_tokens) == ('Hi there', 5)
+
+
+async def test_a_stream_without_awaiting_inside_a_running_loop() -> None:
+    with model_request_stream_sync(Scripted('Hi there'), 'Hello') as stream:
+        assert len(list(stream)) == 4
+
+
+def test_leaving_the_block_closes_the_stream_also_without_awaiting() -> None:
+    with model_request_stream_sync(Scripted(' '.join(['word'] * 100)), 'Hello') as stream:
+        next(iter(stream))
+    assert stream.get().state == 'interrupted'
+    with pytest.raises(UserError, match='The stream is closed'):
+        next(iter(stream))
+
+
+def test_a_stream_can_be_cancelled() -> None:
+    with model_request_stream_sync(Scripted(' '.join(['word'] * 100)), 'Hello') as stream:
+        stream.cancel()
+        assert stream.cancelled
+        assert list(stream) == []
+
+
+def test_a_stream_wants_its_block() -> None:
+    stream = model_request_stream_sync(Scripted('Hi'), 'Hello')
+    with pytest.raises(UserError, match='Use the stream in a block'):
+        list(stream)
+
+
+def test_errors_are_raised_where_they_happen() -> None:
+    with pytest.raises(ZeroDivisionError):
+        model_request_sync(Scripted(ZeroDivisionError()), 'Hello')
+    with pytest.raises(ZeroDivisionError), model_request_stream_sync(Scripted(ZeroDivisionError()), 'Hello'):
+        pytest.fail('never entered')
+
+
+def test_everything_of_a_stream_happens_in_one_task() -> None:
+    tasks: set[Any] = set()
+
+    class Watching(Scripted):
+        def request_stream(self, *args: Any) -> Any:
+            manager = super().request_stream(*args)
+            enter, leave = type(manager).__aenter__, type(manager).__aexit__
+
+            class Watched:
+                async def __aenter__(self) -> Any:
+                    tasks.add(asyncio.current_task())
+                    return await enter(manager)
+
+                async def __aexit__(self, *args: Any) -> Any:
+                    tasks.add(asyncio.current_task())
+                    return await leave(manager, *args)
+
+            return Watched()
+
+    with model_request_stream_sync(Watching('Hi there'), 'Hello') as stream:
+        list(stream)
+    assert len(tasks) == 1

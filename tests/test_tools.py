@@ -1,0 +1,300 @@
+"""Tools made of functions: the schema that a model reads, and how the function is called."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import BaseModel, Field, ValidationError
+from typing_extensions import TypedDict
+
+from pydantic_llm import RunContext, Tool, ToolDefinition, UserError
+from pydantic_llm.agent import Agent
+from pydantic_llm.models.test import TestModel
+
+
+class City(BaseModel):
+    """A city."""
+
+    name: str
+
+
+class Node(BaseModel):
+    """A tree."""
+
+    children: list[Node] = []
+
+
+@dataclass
+class Point:
+    x: int
+
+
+class Colour(TypedDict):
+    red: int
+
+
+CONTEXT: RunContext[Any] = RunContext(deps='deps', model=TestModel())
+
+
+def schema_of(function: Callable[..., Any], **options: Any) -> dict[str, Any]:
+    return Tool(function, **options).tool_def.parameters_json_schema
+
+
+async def run(function: Callable[..., Any], arguments: str, **options: Any) -> Any:
+    tool: Tool[Any] = Tool(function, **options)
+    return await tool.run(tool.validate(arguments), CONTEXT)
+
+
+def test_the_name_the_description_and_the_parameters_are_read_off_the_function() -> None:
+    def weather(city: str, days: Annotated[int, Field(ge=1)] = 3, *, unit: Literal['C', 'F'] = 'C') -> str:
+        """Look the weather up.
+
+        Args:
+            city: The city.
+            days: How many days.
+        """
+        return ''
+
+    assert Tool(weather).tool_def == ToolDefinition(
+        'weather',
+        {
+            'type': 'object',
+            'properties': {
+                'city': {'type': 'string', 'description': 'The city.'},
+                'days': {'type': 'integer', 'minimum': 1, 'default': 3, 'description': 'How many days.'},
+                'unit': {'type': 'string', 'enum': ['C', 'F'], 'default': 'C'},
+            },
+            'required': ['city'],
+            'additionalProperties': False,
+        },
+        'Look the weather up.',
+    )
+
+
+def test_a_description_in_a_field_wins_over_the_docstring() -> None:
+    def f(
+        a: Annotated[int, Field(description='of the field')], b: int = Field(2, description='of the default', le=9)
+    ) -> None:
+        """Do it.
+
+        Args:
+            a: of the docstring
+            b: of the docstring
+        """
+
+    assert schema_of(f)['properties'] == {
+        'a': {'type': 'integer', 'description': 'of the field'},
+        'b': {'type': 'integer', 'description': 'of the default', 'default': 2, 'maximum': 9},
+    }
+
+
+async def test_defaults_are_the_functions_own() -> None:
+    marker = object()
+
+    def f(a: int = 1, b: Any = marker, c: int = Field(3, le=9), d: list[int] = Field(default_factory=list)) -> Any:  # noqa: B008
+        return a, b is marker, c, d
+
+    assert await run(f, '{}') == (1, True, 3, [])
+    assert schema_of(f)['properties'] == {
+        'a': {'type': 'integer', 'default': 1},
+        'b': {},
+        'c': {'type': 'integer', 'default': 3, 'maximum': 9},
+        'd': {'type': 'array', 'items': {'type': 'integer'}, 'default': []},
+    }
+    with pytest.raises(ValidationError, match='less than or equal to 9'):
+        await run(f, '{"c": 10}')
+
+
+async def test_a_field_without_a_default_is_required() -> None:
+    def f(a: int = Field(description='needed')) -> int:
+        return a
+
+    assert schema_of(f)['required'] == ['a']
+    assert await run(f, '{"a": 1}') == 1
+
+
+async def test_parameters_of_every_kind_are_passed_as_they_want_it() -> None:
+    def f(a: int, /, b: int, *rest: int, c: int = 3, **more: float) -> Any:
+        return a, b, rest, c, more
+
+    assert await run(f, '{"a": 1, "b": 2, "rest": [3, "4"], "c": 5, "x": "1.5"}') == (1, 2, (3, 4), 5, {'x': 1.5})
+    assert await run(f, '{"a": 1, "b": 2}') == (1, 2, (), 3, {})
+    assert schema_of(f)['additionalProperties'] == {'type': 'number'}
+    with pytest.raises(ValidationError, match='valid number'):
+        await run(f, '{"a": 1, "b": 2, "x": "y"}')
+
+
+async def test_names_that_mean_something_to_pydantic_are_names_like_others() -> None:
+    def f(schema: int, copy: int, _private: int, model_config: int) -> int:
+        return schema + copy + _private + model_config
+
+    assert await run(f, '{"schema": 1, "copy": 2, "_private": 3, "model_config": 4}') == 10
+
+
+def test_unknown_arguments_are_refused() -> None:
+    with pytest.raises(ValidationError, match='Extra inputs are not permitted'):
+        Tool(lambda: None, name='f').validate('{"a": 1}')
+
+
+@pytest.mark.parametrize('type_', [City, Point, Colour], ids=str)
+async def test_a_single_object_is_the_schema(type_: Any) -> None:
+    def f(thing: type_) -> Any:  # type: ignore[valid-type]
+        return thing
+
+    f.__annotations__['thing'] = type_
+    [field] = type_.__annotations__
+    assert schema_of(f)['properties'].keys() == {field}
+    arguments = f'{{"{field}": {"7" if type_ is not City else chr(34) + "P" + chr(34)}}}'
+    assert await run(f, arguments) == (City(name='P') if type_ is City else Point(7) if type_ is Point else {'red': 7})
+
+
+async def test_an_object_among_others_is_a_parameter() -> None:
+    def f(city: City, n: int) -> str:
+        return city.name * n
+
+    schema = schema_of(f)
+    assert schema['properties']['city'] == {'$ref': '#/$defs/City'}
+    assert await run(f, '{"city": {"name": "a"}, "n": 2}') == 'aa'
+
+
+def test_a_type_that_contains_itself_is_an_object_at_the_top() -> None:
+    def f(node: Node) -> None: ...
+
+    tool = Tool(f)
+    assert tool.tool_def.parameters_json_schema['type'] == 'object'
+    assert '$defs' in tool.tool_def.parameters_json_schema
+    assert tool.description == 'A tree.'
+
+
+def test_parameters_without_annotations_can_be_anything() -> None:
+    assert schema_of(lambda a, b=1: a + b, name='f')['properties'] == {'a': {}, 'b': {'default': 1}}
+
+
+async def test_the_context_is_the_first_argument_where_its_annotation_says_so() -> None:
+    def typed(ctx: RunContext[str], n: int) -> Any:
+        return ctx.deps, n
+
+    def bare(ctx: RunContext) -> Any:
+        return ctx.deps
+
+    def plain(n: int) -> Any:
+        return n
+
+    quoted: Any = lambda ctx, n: (ctx.deps, n)  # noqa: E731
+    quoted.__annotations__ = {'ctx': "'pydantic_llm.RunContext[Unknown]'", 'n': int}
+    assert await run(typed, '{"n": 1}') == ('deps', 1)
+    assert await run(bare, '{}') == 'deps'
+    assert await run(plain, '{"n": 1}') == 1
+    assert await run(quoted, '{"n": 1}', name='f') == ('deps', 1)
+    assert await run(lambda ctx, n: (ctx.deps, n), '{"n": 1}', name='f', takes_ctx=True) == ('deps', 1)
+
+
+async def test_callables_of_all_kinds_are_tools() -> None:
+    class Adder:
+        """Add it."""
+
+        def __init__(self, base: int) -> None:
+            self.base = base
+
+        def add(self, n: int) -> int:
+            return self.base + n
+
+        async def __call__(self, n: int) -> int:
+            return self.base + n
+
+        @classmethod
+        def double(cls, n: int) -> int:
+            return 2 * n
+
+    @functools.wraps(Adder.add)
+    def wrapped(*args: Any, **kwargs: Any) -> int:
+        return Adder.add(Adder(10), **kwargs)
+
+    assert await run(Adder(1).add, '{"n": 1}') == 2
+    assert await run(Adder.double, '{"n": 3}') == 6
+    assert await run(Adder(1), '{"n": 1}') == 2
+    assert (Tool(Adder(1)).name, Tool(Adder(1)).description) == ('Adder', 'Add it.')
+    partial = functools.partial(Adder(1).add, n=5)
+    assert (Tool(partial).name, await run(partial, '{}')) == ('add', 6)
+
+
+async def test_a_decorated_function_is_read_as_what_it_wraps() -> None:
+    def original(n: int) -> int:
+        """Original."""
+        return n
+
+    @functools.wraps(original)
+    def wrapper(*args: Any, **kwargs: Any) -> int:
+        return original(*args, **kwargs) + 1
+
+    tool: Tool[Any] = Tool(wrapper)
+    assert (tool.name, tool.description) == ('original', 'Original.')
+    assert await run(wrapper, '{"n": "1"}') == 2
+
+
+def unresolvable(a: Missing) -> None:  # type: ignore[name-defined]  # noqa: F821
+    """Its annotation names nothing."""
+
+
+@pytest.mark.parametrize(
+    ('make', 'message'),
+    [
+        (lambda: Tool(unresolvable), "The annotation of 'a' of 'unresolvable' cannot be resolved: name 'Missing'"),
+        (
+            lambda: Tool(lambda a=1: a, name='f', takes_ctx=None).from_schema(print, 'p', None, {}),
+            "The json_schema of 'p'",
+        ),
+        (lambda: Tool(lambda: None, takes_ctx=True), 'takes no argument, but must take a RunContext'),
+        (lambda: Tool(strange), "'strange' has a type that has no JSON schema for a model"),
+        (lambda: Tool(called), "'called' has a type that has no JSON schema for a model"),
+        (lambda: Tool(described, require_parameter_descriptions=True), "'described' does not describe 'b', 'c'"),
+        (lambda: Tool(type), "'type' has no signature"),
+    ],
+)
+def test_what_cannot_be_a_tool_is_refused(make: Callable[[], Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        make()
+
+
+def strange(a: Tool) -> None: ...  # type: ignore[type-arg]
+
+
+def called(a: Callable[[], None]) -> None: ...
+
+
+def described(a: int, b: int, c: int) -> None:
+    """Do it.
+
+    Args:
+        a: This.
+    """
+
+
+async def test_a_tool_can_have_a_schema_of_its_own() -> None:
+    schema = {'type': 'object', 'properties': {'a': {'type': 'integer'}}}
+    tool = Tool.from_schema(lambda **named: named, 'f', 'Do it.', schema, sequential=True)
+    assert tool.tool_def == ToolDefinition('f', schema, 'Do it.', sequential=True)
+    assert await tool.run(tool.validate('{"a": "x", "b": 1}'), CONTEXT) == {'a': 'x', 'b': 1}
+    with_context = Tool.from_schema(lambda ctx, **named: (ctx.deps, named), 'f', None, schema, takes_ctx=True)
+    assert await with_context.run({'a': 1}, CONTEXT) == ('deps', {'a': 1})
+
+
+async def test_the_test_model_calls_every_tool_with_what_its_schema_allows() -> None:
+    agent = Agent(TestModel(), output_type=City)
+    seen: list[Any] = []
+
+    @agent.tool_plain
+    def f(a: int, b: Annotated[str, Field(min_length=3)], c: list[Point], d: City) -> None:
+        seen.append((a, b, c, d))
+
+    result = await agent.run('?')
+    assert isinstance(result.output, City)
+    assert len(seen) == 1
+
+
+def test_a_tool_shows_its_name() -> None:
+    assert repr(Tool(described)) == "Tool('described')"
