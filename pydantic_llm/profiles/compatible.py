@@ -7,6 +7,7 @@ speaks of (`FAMILIES`), then what the service says (`SERVICES`). The later layer
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from .openai import GeminiByOpenRouterSchema, OpenAIModelProfile, OpenAISchema, openai_model_profile
@@ -107,13 +108,13 @@ def made_profile(model_name: str, service: Facts | None = None) -> OpenAIModelPr
     """The profile of a model that a service serves under this name."""
     name = bare_name(model_name)
     if OPENAI_NAMES.match(name):
-        profile = openai_model_profile(name).merge({'openai_allowed_tools': False})
+        profile = replace(openai_model_profile(name), openai_allowed_tools=False)
     else:
         profile = OpenAIModelProfile(json_schema_transformer=_strict)
     for pattern, facts in FAMILIES:
         if re.match(pattern, name):
-            profile = profile.merge(facts)
-    return profile.merge(service)
+            profile = replace(profile, **facts)
+    return replace(profile, **(service or {}))
 
 
 # ---------------------------------------------------------------------- services

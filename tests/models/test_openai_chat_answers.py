@@ -160,6 +160,56 @@ async def test_usage_tells_of_caches_sound_and_costs() -> None:
         }
 
 
+@pytest.mark.parametrize(
+    'usage',
+    [
+        {'prompt_tokens_details': {'cached_tokens': 40}},
+        {'cached_tokens': 40},
+        {'prompt_tokens_details': None, 'num_cached_tokens': 40},
+    ],
+)
+async def test_cached_tokens_are_found_wherever_a_server_puts_them(usage: Json) -> None:
+    response = await answered(completion({'content': 'Hi'}, usage={'prompt_tokens': 50, **usage}))
+    assert response.usage == RequestUsage(input_tokens=50, cache_read_tokens=40)
+
+
+async def test_the_words_of_those_behind_a_gateway_are_kept() -> None:
+    answer = completion({'content': 'Hi'}, provider='Google', service_tier='flex', citations=['https://example.com'])
+    answer['choices'][0] |= {'native_finish_reason': 'STOP', 'content_filter_results': {'hate': {'filtered': False}}}
+    assert (await answered(answer)).provider_details == {
+        'finish_reason': 'stop',
+        'native_finish_reason': 'STOP',
+        'content_filter_results': {'hate': {'filtered': False}},
+        'downstream_provider': 'Google',
+        'service_tier': 'flex',
+        'citations': ['https://example.com'],
+    }
+
+
+REASONING = [
+    {'type': 'reasoning.summary', 'summary': 'In ', 'index': 0, 'format': 'openai-responses-v1'},
+    {'type': 'reasoning.summary', 'summary': 'short.', 'index': 0},
+    {'type': 'reasoning.encrypted', 'data': 'sealed', 'id': 'rs_1', 'index': 1},
+    {'type': 'reasoning.text', 'text': 'At length.', 'signature': '', 'index': 2},
+    {'type': 'reasoning.text', 'signature': 'signed', 'index': 2},
+]
+
+
+async def test_details_of_reasoning_become_thoughts_with_their_seals() -> None:
+    deltas = ({'reasoning': detail.get('summary'), 'reasoning_details': [detail]} for detail in REASONING)
+    response = await answered(chunks(*deltas, {'content': 'Hi'}), service='openrouter', name='openai/gpt-5')
+    ours: Json = {'provider_name': 'openrouter'}
+    summary = {'type': 'reasoning.summary', 'index': 0, 'format': 'openai-responses-v1'}
+    assert response.parts == [
+        ThinkingPart('In short.', provider_details=summary, **ours),
+        ThinkingPart(
+            '', id='rs_1', signature='sealed', provider_details={'type': 'reasoning.encrypted', 'index': 1}, **ours
+        ),
+        ThinkingPart('At length.', signature='signed', provider_details={'type': 'reasoning.text', 'index': 2}, **ours),
+        TextPart('Hi'),
+    ]
+
+
 @pytest.mark.parametrize('created', ['2025-10-09T08:53:20Z', None, 0, -1, True])
 async def test_a_time_that_is_none_does_not_spoil_the_answer(created: Any) -> None:
     response = await answered(completion({'content': 'Hi'}, created=created))
@@ -170,6 +220,26 @@ async def test_a_time_that_is_none_does_not_spoil_the_answer(created: Any) -> No
 async def test_the_time_of_an_answer_is_in_seconds_or_milliseconds(created: float) -> None:
     response = await answered(completion({'content': 'Hi'}, created=created))
     assert response.timestamp.isoformat() == '2025-10-09T08:53:20+00:00'
+
+
+@pytest.mark.parametrize(
+    ('word', 'ours'),
+    [
+        ('stop', 'stop'),
+        ('length', 'length'),
+        ('model_context_window_exceeded', 'length'),
+        ('tool_calls', 'tool_call'),
+        ('function_call', 'tool_call'),
+        ('content_filter', 'content_filter'),
+        ('sensitive', 'content_filter'),
+        ('error', 'error'),
+        ('network_error', 'error'),
+    ],
+)
+async def test_a_word_for_the_end_becomes_ours_and_is_kept(word: str, ours: str) -> None:
+    for answer in (completion({'content': 'Hi'}, finish_reason=word), chunks({'content': 'Hi'}, finish_reason=word)):
+        response = await answered(answer)
+        assert (response.finish_reason, response.provider_details) == (ours, {'finish_reason': word})
 
 
 async def test_a_word_for_the_end_that_nobody_knows_is_kept() -> None:

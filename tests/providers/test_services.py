@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import httpx2
@@ -25,30 +25,58 @@ from tests.providers.server import Server
 
 HELLO = [ModelRequest.user_text_prompt('Hello?')]
 
-ADDRESSES = {
-    'alibaba': 'https://dashscope-intl.aliyuncs.com/compatible-mode/v1',
-    'bedrock-mantle': 'https://bedrock-mantle.eu-west-1.api.aws/v1',
-    'cerebras': 'https://api.cerebras.ai/v1',
-    'crusoe': 'https://api.inference.crusoecloud.com/v1',
-    'deepseek': 'https://api.deepseek.com',
-    'fireworks': 'https://api.fireworks.ai/inference/v1',
-    'github': 'https://models.github.ai/inference',
-    'grok': 'https://api.x.ai/v1',
-    'heroku': 'https://us.inference.heroku.com/v1',
-    'llamacpp': 'http://localhost:8080/v1',
-    'lmstudio': 'http://localhost:1234/v1',
-    'moonshotai': 'https://api.moonshot.ai/v1',
-    'nebius': 'https://api.tokenfactory.nebius.com/v1',
-    'ollama': 'http://localhost:11434/v1',
-    'openrouter': 'https://openrouter.ai/api/v1',
-    'ovhcloud': 'https://oai.endpoints.kepler.ai.cloud.ovh.net/v1',
-    'perplexity': 'https://api.perplexity.ai',
-    'sambanova': 'https://api.sambanova.ai/v1',
-    'snowflake': 'https://myorg-myaccount.snowflakecomputing.com/api/v2/cortex/v1',
-    'together': 'https://api.together.xyz/v1',
-    'vercel': 'https://ai-gateway.vercel.sh/v1',
-    'vllm-server': 'http://localhost:8000/v1',
-    'zai': 'https://api.z.ai/api/paas/v4',
+
+class Row(NamedTuple):
+    """Where a service is, and the variables for its key and its address."""
+
+    address: str
+    keys: str
+    urls: str = ''
+
+
+ROWS = {
+    'alibaba': Row(
+        'https://dashscope-intl.aliyuncs.com/compatible-mode/v1',
+        'ALIBABA_API_KEY DASHSCOPE_API_KEY',
+        'ALIBABA_BASE_URL DASHSCOPE_API_BASE',
+    ),
+    'bedrock-mantle': Row('https://bedrock-mantle.eu-west-1.api.aws/v1', 'AWS_BEARER_TOKEN_BEDROCK'),
+    'cerebras': Row('https://api.cerebras.ai/v1', 'CEREBRAS_API_KEY'),
+    'crusoe': Row('https://api.inference.crusoecloud.com/v1', 'CRUSOE_API_KEY'),
+    'deepseek': Row('https://api.deepseek.com', 'DEEPSEEK_API_KEY'),
+    'fireworks': Row('https://api.fireworks.ai/inference/v1', 'FIREWORKS_API_KEY FIREWORKS_AI_API_KEY'),
+    'github': Row('https://models.github.ai/inference', 'GITHUB_API_KEY GITHUB_TOKEN GH_TOKEN'),
+    'grok': Row('https://api.x.ai/v1', 'XAI_API_KEY GROK_API_KEY'),
+    'heroku': Row(
+        'https://us.inference.heroku.com/v1', 'HEROKU_INFERENCE_KEY INFERENCE_KEY', 'HEROKU_INFERENCE_URL INFERENCE_URL'
+    ),
+    'llamacpp': Row('http://localhost:8080/v1', 'LLAMACPP_API_KEY LLAMA_API_KEY', 'LLAMACPP_BASE_URL'),
+    'lmstudio': Row(
+        'http://localhost:1234/v1', 'LMSTUDIO_API_KEY LM_STUDIO_API_KEY', 'LMSTUDIO_BASE_URL LM_STUDIO_API_BASE'
+    ),
+    'moonshotai': Row(
+        'https://api.moonshot.ai/v1',
+        'MOONSHOTAI_API_KEY MOONSHOT_API_KEY',
+        'MOONSHOTAI_BASE_URL MOONSHOT_BASE_URL MOONSHOT_API_BASE',
+    ),
+    'nebius': Row('https://api.tokenfactory.nebius.com/v1', 'NEBIUS_API_KEY'),
+    'ollama': Row('http://localhost:11434/v1', 'OLLAMA_API_KEY', 'OLLAMA_BASE_URL OLLAMA_API_BASE'),
+    'openrouter': Row('https://openrouter.ai/api/v1', 'OPENROUTER_API_KEY OR_API_KEY'),
+    'ovhcloud': Row(
+        'https://oai.endpoints.kepler.ai.cloud.ovh.net/v1', 'OVHCLOUD_API_KEY OVH_AI_ENDPOINTS_ACCESS_TOKEN'
+    ),
+    'perplexity': Row('https://api.perplexity.ai', 'PERPLEXITY_API_KEY PERPLEXITYAI_API_KEY PPLX_API_KEY'),
+    'sambanova': Row('https://api.sambanova.ai/v1', 'SAMBANOVA_API_KEY', 'SAMBANOVA_BASE_URL'),
+    'snowflake': Row(
+        'https://myorg-myaccount.snowflakecomputing.com/api/v2/cortex/v1',
+        'SNOWFLAKE_TOKEN SNOWFLAKE_API_KEY SNOWFLAKE_PAT',
+    ),
+    'together': Row('https://api.together.xyz/v1', 'TOGETHER_API_KEY TOGETHERAI_API_KEY TOGETHER_AI_API_KEY'),
+    'vercel': Row('https://ai-gateway.vercel.sh/v1', 'AI_GATEWAY_API_KEY VERCEL_AI_GATEWAY_API_KEY VERCEL_OIDC_TOKEN'),
+    'vllm-server': Row(
+        'http://localhost:8000/v1', 'VLLM_API_KEY HOSTED_VLLM_API_KEY', 'VLLM_BASE_URL HOSTED_VLLM_API_BASE'
+    ),
+    'zai': Row('https://api.z.ai/api/paas/v4', 'ZAI_API_KEY ZHIPUAI_API_KEY', 'ZAI_BASE_URL ZAI_API_BASE'),
 }
 
 CLASSES = {
@@ -97,14 +125,15 @@ async def ask(service: str, server: Server, **options: Any) -> Any:
     return server.request
 
 
-def test_the_table_of_addresses_is_whole() -> None:
-    assert ADDRESSES.keys() == SERVICES.keys()
+def test_the_variables_of_a_service_keep_their_names() -> None:
+    found = {name: (' '.join(s.key_variables), ' '.join(s.url_variables)) for name, s in SERVICES.items()}
+    assert found == {name: (row.keys, row.urls) for name, row in ROWS.items()}
 
 
 @services
 async def test_a_service_is_asked_at_its_address(service: Service) -> None:
     request = await ask(service.name, Server(), api_key='key')
-    assert str(request.url) == f'{ADDRESSES[service.name]}/chat/completions'
+    assert str(request.url) == f'{ROWS[service.name].address}/chat/completions'
 
 
 @keys
@@ -206,7 +235,7 @@ async def test_both_http_libraries_reach_a_service(service: Service, library: Mo
         provider = infer_provider_class(service.name)(api_key='key', http_client=http)
         response = await OpenAIModel('some/model', provider=provider).request(HELLO)
     assert response.parts == [TextPart('Hello!')]
-    assert (response.provider_name, response.provider_url) == (service.name, ADDRESSES[service.name])
+    assert (response.provider_name, response.provider_url) == (service.name, ROWS[service.name].address)
 
 
 @services
@@ -216,7 +245,7 @@ async def test_what_is_openais_own_is_not_told_to_others(service: Service, monke
     monkeypatch.setenv('OPENAI_ORG_ID', 'org-1')
     monkeypatch.setenv('OPENAI_PROJECT_ID', 'proj-1')
     request = await ask(service.name, Server(), api_key='key')
-    assert str(request.url) == f'{ADDRESSES[service.name]}/chat/completions'
+    assert str(request.url) == f'{ROWS[service.name].address}/chat/completions'
     assert request.headers['authorization'] == 'Bearer key'
     assert {'openai-organization', 'openai-project'}.isdisjoint(request.headers)
 
