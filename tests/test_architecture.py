@@ -211,7 +211,8 @@ def test_every_prefix_names_a_module_of_models() -> None:
 
 def test_every_prefix_asks_for_the_extra_of_its_room_or_for_none() -> None:
     rows = {prefix: row for prefix, row in names_table().items() if row['module'].split('.')[0] in model_folders()}
-    assert {prefix: row['extra'] for prefix, row in rows.items() if row['extra'] not in (None, extra_of(row['module']))} == {}
+    wrong = {prefix for prefix, row in rows.items() if row['extra'] not in (None, extra_of(row['module']))}
+    assert wrong == set()
 
 
 def test_every_room_has_a_prefix() -> None:

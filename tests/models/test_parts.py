@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from copy import deepcopy
 from datetime import UTC, datetime
 from typing import Any
@@ -318,22 +317,6 @@ def test_what_was_given_out_does_not_change_any_more() -> None:
     manager.details(0, provider_details={'m': 1})
     manager.end()
     assert (early, events) == before
-
-
-def seconds(fragments: int) -> float:
-    begun = time.process_time()
-    manager = PartsManager()
-    for _ in range(fragments):
-        manager.text(0, 'ten chars.')
-        manager.tool_call(1, name='look', args='ten chars.', tool_call_id='i')
-    manager.end()
-    return time.process_time() - begun
-
-
-def test_a_part_costs_as_much_as_its_fragments() -> None:
-    """Ten times as many fragments, ten times the time: with a join for each it would be a hundred times."""
-    few, many = min(seconds(2_000) for _ in range(3)), min(seconds(20_000) for _ in range(3))
-    assert many < 30 * few
 
 
 some_keys = st.sampled_from([LAST, 0, 1])
