@@ -397,6 +397,7 @@ def test_keywords_work_together(schema: Any, seed: int) -> None:
 
 
 RECURSIVE: list[Any] = [
+    {'allOf': [ref('A')], '$defs': {'A': required(next={'anyOf': [{'allOf': [ref('A')]}, NULL]})}},
     {'$ref': '#/$defs/A', '$defs': {'A': required(next={'anyOf': [ref('A'), NULL]})}},
     {'$ref': '#/$defs/A', '$defs': {'A': required(all={'type': 'array', 'items': ref('A')})}},
     {'$ref': '#/$defs/A', '$defs': {'A': {'type': 'object', 'additionalProperties': ref('A')}}},
@@ -426,7 +427,7 @@ def test_a_schema_that_contains_itself_has_a_small_value(schema: Any, seed: int)
 
 
 def test_a_value_is_found_beyond_the_first_round_of_a_recursion() -> None:
-    assert sample(RECURSIVE[7]) == {'all': [{'all': []}]}
+    assert sample(RECURSIVE[8]) == {'all': [{'all': []}]}
 
 
 FORMATS: dict[str, Callable[[str], object]] = {
@@ -489,6 +490,28 @@ def test_the_error_names_the_part_that_has_no_value() -> None:
 def test_a_reference_to_nothing_is_an_error(reference: str) -> None:
     with pytest.raises(UserError, match=re.escape(f'The schema refers to {reference!r}, which is not in it')):
         sample({'type': 'object', 'required': ['x'], 'properties': {'x': {'$ref': reference}}})
+
+
+def test_a_search_that_would_not_end_is_given_up() -> None:
+    names = {'propertyNames': {'pattern': '^[a-c]'}}
+    several = {'anyOf': [{'minProperties': 2}, {'minProperties': 3}, {'minimum': 5}]}
+    exclusive = {'oneOf': [{'additionalProperties': INTEGER}, names, {'pattern': '^[a-c]+$'}]}
+    inner = {'type': 'object', 'properties': {'a': {'not': {'uniqueItems': True}}, 'b': ref('B'), 'c': {'$ref': '#'}}}
+    with pytest.raises(UserError, match='TestModel found no value'):
+        sample({'allOf': [names, ref('B'), several, exclusive, {**exclusive, 'maximum': 4}], '$defs': {'B': inner}})
+
+
+@pytest.mark.parametrize(
+    ('pattern', 'texts'),
+    [
+        (r'^\p{L}\z', ['a', 'b', 'c']),
+        (r'^[\d-x]\Z', ['x', '0', '1', '9', '-']),
+        (r'^(?<year>\d)/\1$', ['0/', '1/', '2/']),
+    ],
+)
+def test_a_pattern_that_python_cannot_read_is_followed_as_well_as_it_goes(pattern: str, texts: list[str]) -> None:
+    seeds = (0, 1, 2, 10, 11)[: len(texts)]
+    assert [sample({'type': 'string', 'pattern': pattern}, seed=seed) for seed in seeds] == texts
 
 
 def test_an_unknown_type_is_an_error() -> None:

@@ -182,6 +182,11 @@ async def test_tool_choice_is_obeyed(choice: Any, parameters: ModelRequestParame
     assert [names(answer) for answer in asked] == [fresh, done]
 
 
+async def test_a_tool_whose_name_is_part_of_a_choice_is_not_called_by_it() -> None:
+    parameters = ModelRequestParameters(function_tools=[tool('one')])
+    assert await ask(TestModel(), FRESH, parameters, tool_choice='none') == ['success (no tool calls)']
+
+
 async def test_a_tool_must_be_called_even_where_none_is_named() -> None:
     assert await ask(TestModel(call_tools=[]), FRESH, FUNCTIONS, tool_choice='required') == [
         ('weather', {'city': 'a', 'days': 0})
@@ -201,6 +206,10 @@ async def test_without_tools_the_answer_is_text() -> None:
         finish_reason='stop',
         timestamp=response.timestamp,
     )
+
+
+async def test_a_conversation_may_be_empty() -> None:
+    assert await ask(TestModel(), []) == ['success (no tool calls)']
 
 
 async def test_the_text_can_be_given() -> None:
@@ -303,7 +312,8 @@ async def test_whatever_a_tool_returned_is_told() -> None:
 async def test_the_newest_request_is_kept() -> None:
     model = TestModel(settings={'temperature': 0.5, 'max_tokens': 7})
     assert (model.last_model_request_parameters, model.last_model_settings, model.last_messages) == (None, None, None)
-    await model.request(FRESH, {'max_tokens': 9}, FUNCTIONS)
+    response = await model.request(FRESH, {'max_tokens': 9}, FUNCTIONS)
+    assert response.warnings == []
     assert model.last_model_request_parameters is FUNCTIONS
     assert model.last_model_settings == {'temperature': 0.5, 'max_tokens': 9}
     assert model.last_messages == FRESH
@@ -325,6 +335,11 @@ async def test_usage_grows_with_the_conversation_and_is_counted_in_words() -> No
     assert await usage(question) == RequestUsage(input_tokens=50 + 3 + 100 + 2, output_tokens=3)
     answered = (question, ModelResponse([TextPart('A cat')]), ModelRequest.user_text_prompt('Sure?'))
     assert await usage(*answered) == RequestUsage(input_tokens=50 + 3 + 100 + 2 + 1, output_tokens=3)
+    called = ModelResponse([ToolCallPart('look', {}, 'call_1')])
+    returned = ModelRequest(
+        [ToolReturnPart('look', ['two cats', BinaryContent(b'', media_type='image/png')], 'call_1')]
+    )
+    assert await usage(called, returned) == RequestUsage(input_tokens=50 + 2 + 2 + 100, output_tokens=3)
 
 
 async def test_no_switch_stops_a_model_that_asks_nobody() -> None:
