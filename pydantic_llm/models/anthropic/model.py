@@ -66,10 +66,6 @@ class AnthropicModel(WireModel):
         """Read an event."""
         decode.decode_event(event, draft)
 
-    def headers(self, request: PreparedRequest) -> dict[str, str]:
-        """The betas that the request takes part in."""
-        return {BETAS: ','.join(names)} if (names := betas(request, self.anthropic_profile)) else {}
-
     def must_download(self, url: FileUrl) -> bool:
         """The API reads images and PDF by their address. Text must be sent, and what is not known may be text."""
         readable = url.url.startswith('data:') or not (url.media_type is None or is_text(url.media_type))
@@ -78,7 +74,8 @@ class AnthropicModel(WireModel):
     def _call(self, request: PreparedRequest) -> Call:
         """The request as bytes; betas of the client and of `extra_headers` join its own, since a header stands once."""
         call = super()._call(request)
-        names = [*_betas(self.client.default_headers), *_betas(self.headers(request)), *_betas(call.headers)]
+        own = betas(request, self.anthropic_profile)
+        names = [*_betas(self.client.default_headers), *own, *_betas(call.headers)]
         others = {name: value for name, value in call.headers.items() if name.lower() != BETAS}
         return replace(call, headers={**others, BETAS: ','.join(dict.fromkeys(names))}) if names else call
 

@@ -1,0 +1,25 @@
+"""Run every benchmark and print its ratios: `python -m benchmarks [imports] [requests] [streams]`.
+
+Every figure is a ratio of CPU times that were measured in turns, in this run, on this machine: the median of the
+rounds, with the least and the greatest.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks import imports, requests, streams
+
+BENCHMARKS = {'imports': imports.run, 'requests': requests.run, 'streams': streams.run}
+
+
+def main() -> None:
+    """Run the benchmarks that are named, or all of them."""
+    for name in sys.argv[1:] or BENCHMARKS:
+        print(f'\n{name}')
+        for line in BENCHMARKS[name]():
+            print(f'  {line}')
+
+
+if __name__ == '__main__':
+    main()

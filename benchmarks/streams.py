@@ -1,0 +1,55 @@
+"""CPU per streamed chunk, from bytes to typed events, beside the vendor's own stream on the same client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from benchmarks.measure import compare
+from benchmarks.vendors import CHUNKS, anthropic, chat_body, history, openai
+
+TIMES = 10
+"""How many streams are read in a round."""
+
+
+def run() -> Iterator[str]:
+    """Compare for each vendor."""
+    yield from _openai()
+    yield from _anthropic()
+
+
+def _openai() -> Iterator[str]:
+    client, model = openai(chat_body())
+    messages = history(2)
+    body = model.encode(model.prepare(messages, stream=True))
+
+    async def theirs() -> None:
+        async for _ in await client.chat.completions.create(**body):
+            pass
+
+    async def ours() -> None:
+        async with model.request_stream(messages) as stream:
+            async for _ in stream:
+                pass
+            assert stream.get().state == 'complete'
+
+    ways = {'the stream of chat.completions.create': theirs, 'OpenAIModel.request_stream': ours}
+    yield from compare('openai, a chunk', ways, times=TIMES, per=CHUNKS)
+
+
+def _anthropic() -> Iterator[str]:
+    client, model = anthropic()
+    messages = history(2)
+    body = model.encode(model.prepare(messages, {'max_tokens': 1000}, stream=True))
+
+    async def theirs() -> None:
+        async for _ in await client.messages.create(**body):
+            pass
+
+    async def ours() -> None:
+        async with model.request_stream(messages, {'max_tokens': 1000}) as stream:
+            async for _ in stream:
+                pass
+            assert stream.get().state == 'complete'
+
+    ways = {'the stream of messages.create': theirs, 'AnthropicModel.request_stream': ours}
+    yield from compare('anthropic, an event', ways, times=TIMES, per=CHUNKS)
