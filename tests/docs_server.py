@@ -53,6 +53,25 @@ SCRIPT: dict[str, list[Turn]] = {
     'Is there a night train?': [says('Yes, it leaves every evening but Saturday.')],
     'What is in this picture?': [says('A harbour with wooden houses.')],
     'Do I need a coat in Oslo?': [OSLO, calls(final_result='{"coat": true, "reason": "It is -3 °C in Oslo."}')],
+    'Is it cold in Oslo?': [
+        calls(final_result='{"coat": true, "reason": "It is winter."}'),
+        calls(final_result='{"coat": true, "reason": "It is -3 °C."}'),
+    ],
+    'Does it rain in Bergen, or near it?': [
+        calls(rain='{"city": "Bergen"}'),
+        calls(rain='{"city": "Oslo"}'),
+        says('Bergen has no station. There is no rain in Oslo.'),
+    ],
+    'I need a hotel in Oslo for two nights.': [calls(final_result_book='{"city": "Oslo", "nights": 2}')],
+    'I need a hotel.': [calls(final_result_Question='{"text": "Where, and for how long?"}')],
+    'List three moons of Jupiter.': [says('{"response": ["Io", "Europa", "Ganymede"]}')],
+    'How many days are there between 3 March and 1 May?': [
+        [
+            ThinkingPart('March has 28 days left, April has 30, and one of May.', signature='c2VhbA=='),
+            TextPart('There are 59 days.'),
+        ]
+    ],
+    'Is the sky blue? Answer yes or no.': [says('yes')],
     'And in Lisbon?': [LISBON, calls(final_result='{"coat": false, "reason": "It is 24.5 °C in Lisbon."}')],
 }
 """What is answered to a prompt: the first answer, the one after its tools have run, and so on."""
@@ -123,5 +142,6 @@ def environment(url: str) -> dict[str, str]:
         'ANTHROPIC_BASE_URL': url,
         'ANTHROPIC_API_KEY': 'a-key',
         'OLLAMA_BASE_URL': url,
+        'VLLM_BASE_URL': url,
         'DEEPSEEK_API_KEY': 'a-key',
     }
