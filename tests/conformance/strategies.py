@@ -53,32 +53,41 @@ def arguments(draw: st.DrawFn) -> str:
     return json.dumps(draw(objects), separators=separators, indent=indent, ensure_ascii=draw(st.booleans()))
 
 
+def item(room: Room) -> dict[str, Any]:
+    """What says whose item a part is, where the API has items."""
+    return {'id': st.just('item'), 'provider_name': st.just(room.build().system)} if room.says.item_ids else {}
+
+
 @st.composite
 def calls(draw: st.DrawFn, room: Room) -> ToolCallPart:
     """A call of a tool."""
     args: Any = draw(arguments())
-    return ToolCallPart(draw(names), args if room.keeps_arguments_as_text else json.loads(args), draw(ids))
+    own = {name: draw(value) for name, value in item(room).items()}
+    if room.says.signs_calls:
+        own['provider_name'] = room.build().system
+    return ToolCallPart(draw(names), args if room.says.arguments_as_text else json.loads(args), draw(ids), **own)
 
 
 def thoughts(room: Room) -> st.SearchStrategy[ThinkingPart]:
     """Thoughts as the room's decoder gives them."""
-    system = room.build().system
-    if room.keeps_signatures:
-        return st.builds(ThinkingPart, texts, signature=names, provider_name=st.just(system))
-    return st.builds(
-        ThinkingPart, texts, id=st.sampled_from(['reasoning_content', 'reasoning']), provider_name=st.just(system)
-    )
+    name = st.just(room.build().system)
+    if room.says.item_ids:
+        return st.builds(ThinkingPart, texts, signature=st.none() | names, **item(room))
+    if room.says.signatures:
+        return st.builds(ThinkingPart, texts, signature=names, provider_name=name)
+    fields = st.sampled_from(['reasoning_content', 'reasoning'])
+    return st.builds(ThinkingPart, texts, id=fields if not room.says.any_order else st.none(), provider_name=name)
 
 
 @st.composite
 def parts(draw: st.DrawFn, room: Room) -> list[ModelResponsePart]:
     """The parts of an answer, as far as the API can say them."""
-    text = st.builds(TextPart, texts)
-    if room.keeps_order:
+    text = st.builds(TextPart, texts, **item(room))
+    if room.says.any_order:
         mixed: list[ModelResponsePart] = draw(
             st.lists(st.one_of(text, thoughts(room), calls(room)), min_size=1, max_size=5)
         )
-        return _with_distinct_ids(mixed)
+        return _with_distinct_ids(_without_neighbours(mixed) if room.says.joins_neighbours else mixed)
     found: list[ModelResponsePart] = [
         *draw(st.lists(thoughts(room), max_size=1)),
         *draw(st.lists(text, max_size=1)),
@@ -87,23 +96,37 @@ def parts(draw: st.DrawFn, room: Room) -> list[ModelResponsePart]:
     return _with_distinct_ids(found or [TextPart('nothing')])
 
 
+def _without_neighbours(found: list[ModelResponsePart]) -> list[ModelResponsePart]:
+    """The parts without those that would be one with the part before them."""
+    kept = found[:1]
+    for part in found[1:]:
+        if isinstance(part, ToolCallPart) or type(part) is not type(kept[-1]):
+            kept.append(part)
+    return kept
+
+
 def _with_distinct_ids(found: list[ModelResponsePart]) -> list[ModelResponsePart]:
-    return [
-        replace(part, tool_call_id=f'{part.tool_call_id}{index}') if isinstance(part, ToolCallPart) else part
-        for index, part in enumerate(found)
-    ]
+    distinct: list[ModelResponsePart] = []
+    for index, part in enumerate(found):
+        if isinstance(part, ToolCallPart):
+            part = replace(part, tool_call_id=f'{part.tool_call_id}{index}')
+        if getattr(part, 'id', None) == 'item':
+            part = replace(part, id=f'item_{index}')  # type: ignore[call-arg] # it has an id
+        distinct.append(part)
+    return distinct
 
 
 @st.composite
-def usages(draw: st.DrawFn) -> RequestUsage:
-    """Usage that adds up."""
-    read, write, fresh = draw(counts), draw(counts), draw(counts)
-    return RequestUsage(
-        input_tokens=read + write + fresh,
-        cache_read_tokens=read,
-        cache_write_tokens=write,
-        output_tokens=draw(counts),
-    )
+def usages(draw: st.DrawFn, room: Room) -> RequestUsage:
+    """Usage that adds up, as far as the API counts."""
+    read, write, fresh, output = draw(counts), draw(counts), draw(counts), draw(counts)
+    counted = {
+        'input_tokens': read + write + fresh,
+        'cache_read_tokens': read,
+        'cache_write_tokens': write,
+        'output_tokens': output,
+    }
+    return RequestUsage(**{name: counted[name] for name in room.says.counts})
 
 
 @st.composite
@@ -112,12 +135,12 @@ def responses(draw: st.DrawFn, room: Room) -> ModelResponse:
     model = room.build()
     return ModelResponse(
         draw(parts(room)),
-        usage=draw(usages()),
+        usage=draw(usages(room)),
         model_name=draw(names),
         provider_name=model.system,
         provider_url=model.base_url,
         provider_response_id=draw(ids),
-        finish_reason=draw(st.sampled_from(room.finish_reasons)),  # pyright: ignore[reportArgumentType] -- literals
+        finish_reason=draw(st.sampled_from(room.says.finish_reasons)),  # pyright: ignore[reportArgumentType] -- literals
     )
 
 

@@ -15,7 +15,6 @@ from ...messages import (
     ModelMessage,
     ModelRequest,
     ModelResponse,
-    RetryPromptPart,
     SystemPromptPart,
     ToolReturnPart,
     UserContent,
@@ -85,7 +84,7 @@ def _function_response(answer: Json) -> ModelRequestPart:
     response: Json = answer.get('response') or {}
     files = [decode_content(part) for part in answer.get('parts') or ()]
     if response.keys() == {'error'} and isinstance(response['error'], str):
-        return RetryPromptPart(response['error'], tool_name=name, tool_call_id=id)
+        return ToolReturnPart(name, response, id, outcome='failed')
     content: Any = response.get('return_value') if response.keys() == {'return_value'} else response
     return ToolReturnPart(name, [*([content] if content else []), *files] if files else content, id)
 
