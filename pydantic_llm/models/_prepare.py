@@ -144,7 +144,7 @@ def _complain(request: PreparedRequest, sentence: str) -> None:
         case 'warn':
             request.warnings.append(sentence)
         case 'error':
-            raise UserError(f"{sentence}. Set unsupported_settings='warn' to send the request without it")
+            raise UserError(f"{sentence.removesuffix('?')}. Set unsupported_settings='warn' to send the request without it")
         case 'drop':
             pass
 
