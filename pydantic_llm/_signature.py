@@ -22,7 +22,7 @@ from typing_extensions import TypedDict, is_typeddict
 from ._docstrings import DocstringFormat, describe
 from .exceptions import UserError
 
-__all__ = ('Shape', 'Signature', 'make_typed_dict', 'name_of', 'read_signature', 'takes_context')
+__all__ = ('Shape', 'Signature', 'make_typed_dict', 'name_of', 'read_signature')
 
 Schema = dict[str, Any]
 
@@ -146,7 +146,7 @@ def read_signature(
         parameters = list(inspect.signature(function).parameters.values())
     except ValueError:
         raise UserError(f'{name!r} has no signature that Python can read; wrap it in a function of yours') from None
-    takes_ctx = takes_context(parameters) if takes_ctx is None else takes_ctx
+    takes_ctx = _takes_context(parameters) if takes_ctx is None else takes_ctx
     if takes_ctx and not parameters:
         raise UserError(f'{name!r} takes no argument, but must take a RunContext as its first one')
     parameters = parameters[1:] if takes_ctx else parameters
@@ -171,7 +171,7 @@ def _check_descriptions(name: str, parameters: list[inspect.Parameter], describe
         raise UserError(f'The docstring of {name!r} does not describe {", ".join(map(repr, missing))}')
 
 
-def takes_context(parameters: list[inspect.Parameter]) -> bool:
+def _takes_context(parameters: list[inspect.Parameter]) -> bool:
     """Whether the first of these parameters is a `RunContext`, also where its annotation is text."""
     from .tools import RunContext
 

@@ -219,9 +219,14 @@ class BlockingContext(Generic[T]):
     ) -> None:
         self.close(cancel=error is not None)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it was entered and not left yet."""
+        return self._served is not None and not self._served.outcome.done()
+
     def call(self, function: Callable[[], Awaitable[R]]) -> R:
         """Run a coroutine function inside the context, and wait for what it gives."""
-        if self._served is None or self._served.outcome.done():
+        if not self.is_open:
             raise UserError('The stream is closed; read it inside the with block')
         answer: Future[R] = Future()
         self._background.loop.call_soon_threadsafe(self._commands.put_nowait, (function, answer))

@@ -77,7 +77,8 @@ def test_the_name_the_description_and_the_parameters_are_read_off_the_function()
 
 def test_a_description_in_a_field_wins_over_the_docstring() -> None:
     def f(
-        a: Annotated[int, Field(description='of the field')], b: int = Field(2, description='of the default', le=9)
+        a: Annotated[int, Field(description='of the field')],
+        b: int = Field(2, description='of the default', le=9, json_schema_extra={'x': 1}),
     ) -> None:
         """Do it.
 
@@ -88,7 +89,7 @@ def test_a_description_in_a_field_wins_over_the_docstring() -> None:
 
     assert schema_of(f)['properties'] == {
         'a': {'type': 'integer', 'description': 'of the field'},
-        'b': {'type': 'integer', 'description': 'of the default', 'default': 2, 'maximum': 9},
+        'b': {'type': 'integer', 'description': 'of the default', 'default': 2, 'maximum': 9, 'x': 1},
     }
 
 

@@ -68,8 +68,7 @@ def _groups(run: Run[Any], calls: Sequence[NumberedCall]) -> Iterator[list[Numbe
     """The calls that may run beside each other."""
     group: list[NumberedCall] = []
     for number, call in calls:
-        tool = run.offered.get(call.tool_name)
-        if tool is not None and tool.sequential:
+        if call.tool_name in run.sequential:
             yield from ([group] if group else [])
             yield [(number, call)]
             group = []

@@ -78,7 +78,6 @@ class Channel(Generic[T]):
         """Nobody reads any more: throw away what there is and what will come."""
         self._unread = True
         self._items.clear()
-        self._wake_writers()
 
     async def _asked(self, timeout: float | None) -> None:
         loop = asyncio.get_running_loop()

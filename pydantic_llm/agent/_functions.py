@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from .._signature import name_of, takes_context
+from .._signature import name_of
 from .._threads import call
 from ..exceptions import UserError
 from ..tools import RunContext
@@ -34,7 +34,7 @@ class ContextFunction:
         """Look at a function that is given so many arguments beside the `RunContext`."""
         parameters = list(inspect.signature(function).parameters.values())
         needed = [item for item in parameters if item.kind in _POSITIONAL and item.default is item.empty]
-        return cls(function, len(needed) > arguments or takes_context(parameters))
+        return cls(function, len(needed) > arguments)
 
     @property
     def name(self) -> str:

@@ -1,7 +1,6 @@
 """The response as its reader has seen it: events put together again.
 
-The run may be some events ahead of the reader. Fragments are kept and joined when somebody looks, so that a part costs
-O(n) however many events told it.
+The run may be some events ahead of the reader. Fragments are kept, and joined to their part when somebody looks.
 """
 
 from __future__ import annotations
@@ -62,19 +61,22 @@ class Mirror:
         if fragment is not None and not isinstance(getattr(self._parts[index], 'args', ''), dict):
             self._fragments.setdefault(index, []).append(fragment)
             return
-        part = self._build(index)
-        self._fragments.pop(index, None)
-        self._parts[index] = delta.apply(part)
+        self._parts[index] = delta.apply(self._build(index))
 
     def _build(self, index: int) -> ModelResponsePart:
-        part, fragments = self._parts[index], self._fragments.get(index)
-        if not fragments:
-            return part
-        if isinstance(part, (TextPart, ThinkingPart)):
-            return replace(part, content=''.join((part.content, *fragments)))
-        assert isinstance(part, BaseToolCallPart), 'nothing else has fragments'
-        begun = part.args if isinstance(part.args, str) else ''
-        return replace(part, args=''.join((begun, *fragments)))
+        """The part with its fragments joined to it, which is what it is from now on."""
+        fragments = self._fragments.pop(index, None)
+        if fragments:
+            self._parts[index] = _joined(self._parts[index], fragments)
+        return self._parts[index]
+
+
+def _joined(part: ModelResponsePart, fragments: list[str]) -> ModelResponsePart:
+    if isinstance(part, (TextPart, ThinkingPart)):
+        return replace(part, content=''.join((part.content, *fragments)))
+    assert isinstance(part, BaseToolCallPart), 'nothing else has fragments'
+    begun = part.args if isinstance(part.args, str) else ''
+    return replace(part, args=''.join((begun, *fragments)))
 
 
 def _plain_fragment(delta: Delta) -> str | None:

@@ -107,6 +107,8 @@ class Run(Generic[DepsT]):
     """The answer that is being written."""
     offered: dict[str, Tool[Any]] = field(default_factory=dict[str, Tool[Any]])
     """The tools that the last request offered, by the name that the model knows."""
+    sequential: set[str] = field(default_factory=set[str])
+    """Those of them that must not run beside others."""
     answers: dict[int, Sequence[ModelRequestPart]] = field(default_factory=dict[int, Sequence[ModelRequestPart]])
     """The answers to the calls of the last response, by the place of the call: first the answer, then what it adds."""
     refusals: int = 0
@@ -172,6 +174,7 @@ class Run(Generic[DepsT]):
                     raise UserError(f'Two tools have the name {definition.name!r} after their prepare functions')
                 definitions.append(definition)
                 self.offered[definition.name] = tool
+        self.sequential = {definition.name for definition in definitions if definition.sequential}
         return replace(parameters, function_tools=definitions, native_tools=list(self.task.native_tools))
 
     async def _prepared(self, tool: Tool[Any]) -> ToolDefinition | None:
@@ -246,12 +249,12 @@ def not_carried_out(tool_call: ToolCallPart, reason: str = UNANSWERED) -> ToolRe
 
 
 def is_cut(tool_call: ToolCallPart) -> bool:
-    """Whether the arguments of a call are no JSON."""
+    """Whether a call may be what an answer was cut in: its arguments are not there, or are no JSON."""
     try:
         from_json(tool_call.args_as_json_str())
     except ValueError:
         return True
-    return False
+    return not tool_call.args
 
 
 def _without_cut_calls(response: ModelResponse) -> Sequence[ModelResponsePart]:

@@ -227,11 +227,13 @@ class AgentRuns(ABC, Generic[DepsT, OutputT]):
         user_prompt: UserPrompt | None = None,
         *,
         output_type: Any = None,
+        result_type: Any = None,
         deps: Any = None,
         **options: Unpack[RunOptions],
     ) -> AgentRunEvents[Any]:
         """Run with everything that happens as events, the last of which is an `AgentRunResultEvent`.
 
-        Raises what `run` raises, while reading.
+        A `FinalResultEvent` says that what follows can be the output. Where that is text, the model may still go on to
+        call tools, and the event comes again. Raises what `run` raises, while reading.
         """
-        return AgentRunEvents(LiveRun(*self._start(user_prompt, output_type, None, deps, options)))
+        return AgentRunEvents(LiveRun(*self._start(user_prompt, output_type, result_type, deps, options)))

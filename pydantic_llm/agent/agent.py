@@ -266,9 +266,7 @@ class Agent(AgentRuns[DepsT, OutputT], Generic[DepsT, OutputT]):
             instructions = as_prompts('instructions', overrides['instructions'])
         tools = [_as_tool(tool) for tool in overrides.get('tools', self._tools.values())]
         output = self._output_of(output_type)
-        if clash := next((tool.name for tool in tools if tool.name in output.tools), None):
-            raise UserError(f'A tool and an output have the same name {clash!r}; give one of them another name=')
-        return Task(
+        task = Task(
             model=model,
             output=output,
             validators=list(self._validators),
@@ -283,6 +281,10 @@ class Agent(AgentRuns[DepsT, OutputT], Generic[DepsT, OutputT]):
             output_retries=self._output_retries,
             end_strategy=self.end_strategy,
         )
+        clashes = [tool.name for tool in tools if task.mode == 'tool' and tool.name in output.tools]
+        if clashes:
+            raise UserError(f'A tool and an output have the same name {clashes[0]!r}; give one of them another name=')
+        return task
 
     def _model(self, model: Model | str | None) -> tuple[Model, bool]:
         """The model of a run, and whether the run made it and must close it."""
@@ -330,10 +332,9 @@ def _check_names(options: RunOptions) -> None:
 def _conversation(history: Sequence[ModelMessage], options: RunOptions) -> Conversation:
     run_id = options.get('run_id') or str(uuid4())
     known = (message.conversation_id for message in reversed(history) if message.conversation_id)
-    usage = options.get('usage')
     return Conversation(
         messages=messages_of_a_new_run(),
-        usage=RunUsage() if usage is None else usage,
+        usage=options.get('usage') or RunUsage(),
         run_id=run_id,
         conversation_id=options.get('conversation_id') or next(known, run_id),
     )

@@ -6,7 +6,7 @@ that want everything that happens.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from types import TracebackType
@@ -155,8 +155,6 @@ class StreamedRunResult(ConversationView, Generic[DepsT, OutputT]):
         with suppress(Closed):
             while True:
                 event = await self._live.receive()
-                if isinstance(event, ResponseBegins):
-                    self._seen.clear()
                 if event is not None:
                     self._seen.append(event)
                     self._mirror.see(event)
@@ -313,13 +311,13 @@ class StreamedRunResultSync(ConversationView, Generic[DepsT, OutputT]):
 
     @property
     def response(self) -> ModelResponse:
-        """The response as far as it is written."""
-        return self._result.response
+        """The response as far as you have seen it written."""
+        return self._look(lambda: self._result.response)
 
     @property
     def usage(self) -> RunUsage:
         """See `StreamedRunResult.usage`."""
-        return self._result.usage
+        return self._look(lambda: self._result.usage)
 
     def cancel(self) -> None:
         """End the run where it is. What was written is kept in the messages, marked `'interrupted'`."""
@@ -329,6 +327,14 @@ class StreamedRunResultSync(ConversationView, Generic[DepsT, OutputT]):
         """End the run where it is, and let go of its connection."""
         self._finalize.detach()
         self._context.close()
+
+    def _look(self, at: Callable[[], T]) -> T:
+        """Look at what the run is writing, in the thread that writes it."""
+
+        async def look() -> T:
+            return at()
+
+        return self._context.call(look) if self._context.is_open else at()
 
     def _read(self, stream: AsyncIterator[T]) -> Iterator[T]:
         yield from self._context.iterate(stream)

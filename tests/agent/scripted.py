@@ -98,7 +98,10 @@ class Scripted(Model):
 
 
 class ScriptedStream(StreamedResponse):
-    """Tells a response word by word, and arguments four characters at a time."""
+    """Tells a response word by word, and arguments four characters at a time.
+
+    `metadata={'breaks': error}` of the response breaks the wire before its end.
+    """
 
     def __init__(self, response: ModelResponse, parameters: ModelRequestParameters | None) -> None:
         super().__init__(ResponseDraft('scripted'), parameters)
@@ -107,11 +110,14 @@ class ScriptedStream(StreamedResponse):
 
     async def events(self) -> AsyncIterator[ModelResponseStreamEvent]:
         draft = self.draft
+        draft.usage = RequestUsage(input_tokens=self.response.usage.input_tokens)
         for piece in pieces_of(self.response):
             feed(draft, *piece)
             for event in draft.parts.take_events():
                 self.told += 1
                 yield event
+        if self.response.metadata:
+            raise self.response.metadata['breaks']
         draft.parts.end(complete=False)
         draft.usage = self.response.usage
         draft.finish_reason = self.response.finish_reason

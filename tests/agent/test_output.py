@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import pytest
 from pydantic import BaseModel, Field
@@ -24,10 +24,12 @@ from pydantic_llm import (
 )
 from pydantic_llm.agent import Agent, StructuredDict
 from pydantic_llm.exceptions import StreamInterruptedError
-from pydantic_llm.messages import BinaryContent, FilePart, NativeToolCallPart, TextPart, ThinkingPart
+from pydantic_llm.messages import BinaryContent, FilePart, NativeToolCallPart, RetryPromptPart, TextPart, ThinkingPart
 from pydantic_llm.models import OutputObjectDefinition
 from pydantic_llm.profiles import ModelProfile
 from tests.agent.scripted import Scripted, call, said
+
+T = TypeVar('T')
 
 
 class City(BaseModel):
@@ -35,6 +37,10 @@ class City(BaseModel):
 
     name: str
     people: int = 0
+
+
+class Box(BaseModel, Generic[T]):
+    held: T
 
 
 @dataclass
@@ -118,6 +124,11 @@ async def test_names_of_output_tools_are_names_for_every_vendor() -> None:
     assert (await agent.run('?')).output == [1]
     names = [definition.name for definition in model.asked[0].parameters.output_tools]
     assert names == ['final_result_list_int', 'final_result_dict_str_City', 'final_result_Literal', 'town']
+
+
+async def test_a_generic_type_has_a_name_for_every_vendor_too() -> None:
+    model = Scripted(final({'held': 1}, 'final_result_Box_int'))
+    assert (await Agent(model, output_type=[Box[int], City]).run('?')).output == Box(held=1)
 
 
 async def test_two_types_of_one_name_are_two_tools() -> None:
@@ -242,6 +253,13 @@ async def test_prompted_reads_json_with_a_fence_or_words_around_it() -> None:
             name='City',
             description='A city.',
         )
+
+
+async def test_an_answer_without_json_is_shown_to_the_model_as_it_was() -> None:
+    result = await Agent(Scripted('I cannot }say{.', '{"name": "P"}'), output_type=PromptedOutput(City)).run('?')
+    [retry] = result.all_messages()[2].parts
+    assert isinstance(retry, RetryPromptPart)
+    assert [error['input'] for error in retry.content] == ['I cannot }say{.']  # type: ignore[index]
 
 
 @pytest.mark.parametrize('mode', [NativeOutput, PromptedOutput])
@@ -439,8 +457,9 @@ async def test_empty_answers_end_the_run_at_last() -> None:
 
 async def test_an_answer_that_is_a_file_is_not_empty() -> None:
     image = BinaryContent(b'x', media_type='image/png')
-    result = await Agent(Scripted(FilePart(image))).run('?')
-    assert (result.output, result.response.images) == ('', [image])
+    for reason in ('stop', 'length'):
+        result = await Agent(Scripted(ModelResponse([FilePart(image)], finish_reason=reason))).run('?')
+        assert (result.output, result.response.images) == ('', [image])
 
 
 async def test_a_filter_that_holds_everything_back_is_an_error() -> None:
@@ -462,6 +481,7 @@ CUT: list[tuple[Any, Any, str]] = [
     (str, [ThinkingPart('Hm.')], 'before it said anything'),
     (City, [call('final_result', '{"name": "Par')], "in the middle of the arguments of 'final_result'"),
     (str, [TextPart('So:'), call('ping', '{"a')], "in the middle of the arguments of 'ping'"),
+    (City, [call('final_result', '')], "in the middle of the arguments of 'final_result'"),
     (NativeOutput(City), [TextPart('{"name": "Par')], 'in the middle of the output'),
 ]
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from dataclasses import dataclass, replace
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -23,7 +25,9 @@ from pydantic_llm import (
     UserError,
 )
 from pydantic_llm.agent import Agent
+from pydantic_llm.direct import model_request
 from pydantic_llm.messages import ImageUrl, ModelMessagesTypeAdapter, TextPart, ToolReturnPart, UserPromptPart
+from pydantic_llm.models._names import NAMES, Name
 from tests.agent.scripted import Scripted, call, said
 
 
@@ -245,6 +249,23 @@ async def test_a_run_can_name_another_model() -> None:
 async def test_an_agent_without_a_model_says_where_to_give_one() -> None:
     with pytest.raises(UserError, match=r'The agent has no model: give model= to Agent\(\), to run\(\)'):
         await Agent().run('?')
+
+
+async def test_a_model_that_a_run_made_of_its_name_is_closed_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Scripted] = []
+
+    def make(model_name: str) -> Scripted:
+        made.append(Scripted(model_name))
+        return made[-1]
+
+    module: Any = ModuleType('pydantic_llm.models.scripted')
+    module.make = make
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(NAMES, 'scripted', Name('scripted', 'make', None, None))
+    assert (await Agent('scripted:mine').run('?', model='scripted:other')).output == 'other'
+    assert [model.closed for model in made] == [False, True]
+    assert (await model_request('scripted:direct', '?')).text == 'direct'
+    assert made[2].closed
 
 
 async def test_leaving_the_agent_closes_its_model() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -36,7 +37,7 @@ from pydantic_llm.messages import (
     TextPartDelta,
     ThinkingPart,
 )
-from tests.agent.scripted import Scripted, call, said
+from tests.agent.scripted import Scripted, ScriptedStream, call, said
 
 
 def ping() -> str:
@@ -328,6 +329,17 @@ async def test_leaving_the_block_ends_the_answer_where_it_is() -> None:
         _ = result.result
 
 
+async def test_a_model_that_does_not_say_that_it_was_left_is_marked_all_the_same() -> None:
+    class Careless(Scripted):
+        @asynccontextmanager
+        async def request_stream(self, *args: Any) -> Any:
+            yield ScriptedStream(await self.request(*args), args[2])
+
+    async with Agent(Careless(' '.join(['word'] * 1000))).run_stream('?') as result:
+        assert result.response.text == 'word'
+    assert result.response.state == 'interrupted'
+
+
 async def test_cancel_ends_the_answer_and_the_stream() -> None:
     model = Scripted(' '.join(['word'] * 1000))
     async with Agent(model).run_stream('?') as result:
@@ -378,6 +390,63 @@ async def test_no_tool_runs_behind_the_back_of_a_reader_that_left() -> None:
             await asyncio.sleep(0)
     assert ran == []
     assert said(result.all_messages())[-1][0][4] == 'interrupted'
+
+
+async def test_no_tool_runs_while_a_reader_is_busy_with_the_last_event_before_it() -> None:
+    ran: list[int] = []
+    agent = Agent(Scripted(call('note', '{}'), 'done'))
+    agent.tool_plain(name='note')(lambda: ran.append(1))
+    async with agent.run_stream_events('?') as events:
+        async for event in events:
+            if isinstance(event, PartEndEvent):
+                for _ in range(20):
+                    await asyncio.sleep(0)
+                break
+    assert ran == []
+
+
+async def test_an_answer_that_is_far_ahead_of_its_reader_can_be_thrown_away() -> None:
+    long = ' '.join(map(str, range(500)))
+    async with Agent(Scripted(long)).run_stream('?') as result:
+        for _ in range(200):
+            await asyncio.sleep(0)
+        assert await asyncio.wait_for(result.get_output(), 5) == long
+
+
+async def test_what_came_before_the_wire_broke_is_told_and_kept() -> None:
+    response = ModelResponse([TextPart('Once upon a')], metadata={'breaks': ConnectionError('wire')})
+    async with Agent(Scripted(response)).run_stream('?') as result:
+        texts: list[str] = []
+
+        async def read() -> None:
+            async for text in result.stream_text(debounce_by=5):
+                texts.append(text)  # noqa: PERF401 -- what was read before the error is looked at
+
+        with pytest.raises(ConnectionError):
+            await read()
+    assert texts[-1] == 'Once upon a' == result.response.text
+    assert (result.response.state, result.is_complete) == ('interrupted', False)
+
+
+async def test_outputs_that_cannot_be_compared_are_streamed() -> None:
+    class Array:
+        def __init__(self, text: str) -> None:
+            self.text = text
+
+        __hash__ = None  # type: ignore[assignment]
+
+        def __eq__(self, other: object) -> bool:
+            raise ValueError('The truth value of an array is ambiguous')
+
+    agent = Agent(Scripted('a b'))
+
+    @agent.output_validator
+    def as_array(output: str) -> Any:
+        return Array(output)
+
+    async with agent.run_stream('?') as result:
+        outputs = await listed(result.stream_output(debounce_by=None))
+    assert [output.text for output in outputs] == ['a', 'a b', 'a b']
 
 
 async def test_cancelling_the_reader_closes_the_stream() -> None:
@@ -451,8 +520,8 @@ async def test_too_many_refusals_are_raised_while_reading() -> None:
 
 
 async def test_usage_counts_the_response_that_is_being_written() -> None:
-    async with Agent(Scripted('the cat sat')).run_stream('?') as result:
-        assert result.usage.requests == 1
+    async with Agent(Scripted(' '.join(['word'] * 1000))).run_stream('?') as result:
+        assert result.usage == RunUsage(input_tokens=10, requests=1)
         await result.get_output()
         assert result.usage == RunUsage(input_tokens=10, output_tokens=5, requests=1)
 

@@ -60,11 +60,16 @@ def test_a_coroutine_of_one_run_can_call_another_without_awaiting() -> None:
     inner = Agent(Scripted('inner'))
     outer = Agent(Scripted(call('ask'), 'outer'))
 
+    @inner.output_validator
+    def paint(output: str) -> str:
+        return f'{output} {colour.get()}'
+
     @outer.tool_plain
     async def ask() -> str:
+        colour.set('red')
         return inner.run_sync('?').output
 
-    assert said(outer.run_sync('?').all_messages())[2] == [('return', 'ask', 'inner', 'call_ask', 'success')]
+    assert said(outer.run_sync('?').all_messages())[2] == [('return', 'ask', 'inner red', 'call_ask', 'success')]
 
 
 def test_a_coroutine_of_one_run_cannot_stream_another_without_awaiting() -> None:
@@ -146,6 +151,8 @@ def test_without_a_block_reading_to_the_end_closes_the_stream() -> None:
     result = Agent(model).run_stream_sync('?')
     assert [*result.stream_text(delta=True, debounce_by=None)] == ['the', ' cat']
     assert result.get_output() == 'the cat'
+    with pytest.raises(UserError, match='The stream is closed'):
+        result.cancel()
     result = Agent(model).run_stream_sync('?')
     assert result.get_output() == 'the cat'
     assert result.get_output() == 'the cat'

@@ -150,6 +150,19 @@ async def test_several_failing_calls_of_a_tool_in_one_response_count_once() -> N
     assert (await agent.run('?')).output == 'done'
 
 
+async def test_a_success_beside_a_failure_does_not_hide_it() -> None:
+    agent = Agent(Scripted([call('pick', {'n': 1}, 'a'), call('pick', {'n': 3}, 'b')]), retries=0)
+
+    @agent.tool_plain
+    async def pick(n: int) -> int:
+        if n < 3:
+            raise ModelRetry('Higher.')
+        return n
+
+    with pytest.raises(UnexpectedModelBehavior, match="'pick' exceeded max_retries=0"):
+        await agent.run('?')
+
+
 async def test_a_success_starts_the_count_anew() -> None:
     agent = Agent(Scripted(*[call('pick', {'n': n}) for n in (0, 1, 0, 1, 0, 1)], 'done'), retries=1)
 
@@ -475,6 +488,24 @@ async def test_prepare_decides_before_each_request_how_a_tool_is_seen() -> None:
     assert await answers_of(agent, deps=True) == [('return', 'renamed', 'renamed', 'call_renamed', 'success')]
     offered = [[(tool.name, tool.description) for tool in asked.parameters.function_tools] for asked in model.asked]
     assert offered == [[('renamed', 'Changed.')], []]
+
+
+async def test_prepare_can_make_a_tool_sequential() -> None:
+    running: set[int] = set()
+    agent = Agent(Scripted([call('alone', {'n': n}, f'c{n}') for n in range(3)], 'done'))
+
+    def alone_only(ctx: RunContext, definition: ToolDefinition) -> ToolDefinition:
+        return replace(definition, sequential=True)
+
+    @agent.tool_plain(prepare=alone_only)
+    async def alone(n: int) -> int:
+        running.add(n)
+        await asyncio.sleep(0)
+        count = len(running)
+        running.remove(n)
+        return count
+
+    assert [answer[2] for answer in await answers_of(agent)] == [1, 1, 1]
 
 
 async def test_two_tools_cannot_be_prepared_to_one_name() -> None:
