@@ -140,7 +140,7 @@ FACTS: list[tuple[str, str, Json]] = [
     ('openrouter', 'openai/gpt-4o', {**NATIVE, 'supports_json_object_output': True}),
     ('openrouter', '~google/gemini-flash-latest', {'supports_json_object_output': True, 'openai_video_url': True}),
     ('perplexity', 'sonar-pro', {'supports_tools': False, 'default_structured_output_mode': 'native'}),
-    ('perplexity', 'sonar', {'openai_thinking_back': 'drop', 'openai_max_tokens_field': 'max_tokens'}),
+    ('perplexity', 'sonar', {'openai_thinking_back': 'drop', 'openai_joins_system_messages': True}),
     ('moonshotai', 'kimi-k2.5', {'openai_thinking_back': 'field', 'openai_thinking_setting': 'thinking'}),
     ('openrouter', 'openai/gpt-5.1', {'openai_thinking_back': 'details', 'openai_document_url': True}),
     ('vllm-server', 'some/model', {'openai_documents': False, 'openai_joins_system_messages': True}),
@@ -384,6 +384,25 @@ def test_gemini_behind_openrouter_gets_no_references_and_no_null() -> None:
         d={'anyOf': [TEXT, {'type': 'integer'}]},
     )
     assert done.strict
+
+
+TITLED: Json = {**TEXT, 'title': 'A'}
+
+
+@pytest.mark.parametrize(
+    ('keyword', 'titled', 'bare'),
+    [
+        *((key, {'x': TITLED}, {'x': TEXT}) for key in ('properties', '$defs', 'definitions')),
+        *((key, {'x': TITLED}, {'x': TEXT}) for key in ('patternProperties', 'dependentSchemas')),
+        *((key, TITLED, TEXT) for key in ('items', 'additionalProperties', 'not', 'if', 'then', 'else')),
+        *((key, TITLED, TEXT) for key in ('contains', 'propertyNames')),
+        *((key, [TEXT, TITLED], [TEXT, TEXT]) for key in ('anyOf', 'oneOf', 'allOf', 'prefixItems')),
+    ],
+)
+def test_a_schema_is_rewritten_down_to_its_last_corner(keyword: str, titled: Any, bare: Any) -> None:
+    strict = False
+    done = openai_schema(an_object('a', a={'description': 'a', keyword: titled}), strict)
+    assert done.json_schema == an_object('a', a={'description': 'a', keyword: bare})
 
 
 @pytest.mark.parametrize('transform', [openai_schema, gemini_schema, inline_transformer])

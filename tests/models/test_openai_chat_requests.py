@@ -13,6 +13,7 @@ from pydantic_llm.messages import (
     AudioUrl,
     BinaryContent,
     CachePoint,
+    DocumentUrl,
     FilePart,
     ImageUrl,
     ModelMessage,
@@ -371,6 +372,11 @@ PNG = BinaryContent(b'\x89PNG', media_type='image/png', vendor_metadata={'detail
         ),
         (UploadedFile('file-1', 'openai'), {}, [{'type': 'file', 'file': {'file_id': 'file-1'}}]),
         (
+            DocumentUrl('https://example.com/a.pdf'),
+            {'service': 'openrouter', 'name': 'openai/gpt-4o'},
+            [{'type': 'file', 'file': {'file_data': 'https://example.com/a.pdf', 'filename': 'filename.pdf'}}],
+        ),
+        (
             VideoUrl('https://example.com/a.mp4'),
             {'service': 'openrouter', 'name': 'google/gemini-2.5-flash'},
             [{'type': 'video_url', 'video_url': {'url': 'https://example.com/a.mp4'}}],
@@ -394,6 +400,13 @@ async def test_content_becomes_a_part(item: UserContent, how: Json, expected: li
 async def test_content_that_the_api_cannot_take_is_refused(item: UserContent, message: str) -> None:
     with pytest.raises(UserError, match=message):
         await sent_messages([ModelRequest([UserPromptPart([item])])])
+
+
+async def test_a_server_without_documents_gets_none_by_address_either() -> None:
+    messages = [ModelRequest([UserPromptPart([DocumentUrl('https://example.com/a.pdf')])])]
+    profile = {'openai_documents': False, 'openai_document_url': True}
+    with pytest.raises(UserError, match=r"^'openai' cannot take DocumentUrl\("):
+        await sent_messages(messages, profile=profile)
 
 
 async def test_files_of_tools_follow_in_a_message_of_the_users() -> None:
