@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from pydantic_llm import UnexpectedModelBehavior, UsageLimitExceeded, UsageLimits, capture_run_messages
+from pydantic_llm import ModelResponse, UnexpectedModelBehavior, UsageLimitExceeded, UsageLimits, capture_run_messages
 from pydantic_llm.agent import Agent
+from pydantic_llm.messages import TextPart
+from pydantic_llm.messages.history import repair
 from tests.agent.scripted import Scripted, call, said
 
 
@@ -131,8 +133,6 @@ async def test_an_output_function_that_raises_leaves_no_open_call() -> None:
 
 
 async def test_a_call_that_was_cut_does_not_stay_in_the_history() -> None:
-    from pydantic_llm import ModelResponse
-
     cut = ModelResponse([call('ping', '{}', 'a'), call('ping', '{"te', 'b')], finish_reason='length')
     with capture_run_messages() as messages, pytest.raises(UnexpectedModelBehavior):
         await Agent(Scripted(cut), tools=[ping]).run('?')
@@ -157,3 +157,44 @@ async def test_a_cancelled_request_leaves_a_history_that_goes_on() -> None:
             await running
     assert said(messages) == [[('user', '?')]]
     assert (await agent.run(message_history=messages, model=Scripted('fine'))).output == 'fine'
+
+
+@pytest.mark.parametrize('streamed', [False, True])
+async def test_a_run_that_is_cancelled_at_any_moment_leaves_a_history_that_goes_on(streamed: bool) -> None:
+    calls = [call('quick', '{}', 'a'), call('slow', '{"n": 3}', 'b'), call('nothing', '{}', 'c')]
+    agent = Agent(Scripted(calls, [TextPart('Let me see.'), call('slow', '{"n": 2}', 'd')], 'all done'), retries=2)
+
+    @agent.tool_plain
+    async def quick() -> str:
+        return 'quick'
+
+    @agent.tool_plain
+    async def slow(n: int) -> str:
+        for _ in range(n):
+            await asyncio.sleep(0)
+        return 'slow'
+
+    async def go(model: Scripted) -> str:
+        if not streamed:
+            return (await agent.run('?', model=model)).output
+        async with agent.run_stream('?', model=model) as result:
+            return [text async for text in result.stream_text(debounce_by=None)][-1]
+
+    lengths: set[int] = set()
+    for steps in range(400):
+        with capture_run_messages() as messages:
+            model = Scripted(*agent.model.answers)  # type: ignore[union-attr]
+            running = asyncio.create_task(go(model))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            running.cancel()
+            await asyncio.wait({running})
+        lengths.add(len(messages))
+        assert repair(messages)[0] == messages if messages else True
+        assert all(stream.draft.state != 'incomplete' for stream in model.streams)
+        if not running.cancelled():
+            assert running.result() == 'all done'
+            break
+    assert running.done()
+    assert not running.cancelled()
+    assert {3, 5, 6} <= lengths
