@@ -156,7 +156,6 @@ SERVICES: dict[str, Service] = {
             'OVHcloud',
             'https://oai.endpoints.kepler.ai.cloud.ovh.net/v1',
             ('OVHCLOUD_API_KEY', 'OVH_AI_ENDPOINTS_ACCESS_TOKEN'),
-            needs_key=False,  # without one it answers too, a few requests a minute
         ),
         Service(
             'vercel',

@@ -79,7 +79,7 @@ ROWS = {
     'zai': Row('https://api.z.ai/api/paas/v4', 'ZAI_API_KEY ZHIPUAI_API_KEY', 'ZAI_BASE_URL ZAI_API_BASE'),
 }
 
-KEYLESS = {'ollama', 'lmstudio', 'vllm-server', 'llamacpp', 'ovhcloud'}
+KEYLESS = {'ollama', 'lmstudio', 'vllm-server', 'llamacpp'}
 """Those that answer without a key."""
 
 CLASSES = {
