@@ -1,0 +1,133 @@
+"""What the tables of the documentation list is what there is: neither more nor less."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pydantic_llm
+from pydantic_llm import exceptions
+from pydantic_llm.agent import RunOptions, ToolOptions
+from pydantic_llm.models.anthropic import AnthropicModelSettings
+from pydantic_llm.models.openai import OpenAIChatModelSettings, OpenAIResponsesModelSettings
+from pydantic_llm.providers.registry import ALIASES, SERVICES, Service
+from pydantic_llm.serve import Fault
+from pydantic_llm.serve.protocols import PROTOCOLS
+from pydantic_llm.settings import ModelSettings
+
+DOCS = Path(__file__).parents[1] / 'docs'
+VENDORS = sorted((DOCS / 'vendors').glob('*.md'))
+HEADINGS = [
+    'Install',
+    'Key',
+    'First call',
+    'Streaming',
+    'Thinking and tools',
+    'Settings',
+    "What it can't do",
+]
+"""The headings of a vendor's page."""
+
+CODE = re.compile(r'`([^`]+)`')
+
+
+def page(name: str) -> str:
+    return (DOCS / name).read_text(encoding='utf-8')
+
+
+def rows_of(page: str, head: str) -> list[list[str]]:
+    """The rows of the only table whose first line begins like this, as cells."""
+    _, found, rest = page.partition(f'\n{head}')
+    assert found, f'there is no table that begins with {head!r}'
+    lines = rest.split('\n\n')[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip().strip('|').split(' |')] for line in lines]
+
+
+def names_in(rows: list[list[str]]) -> list[str]:
+    """What stands as code in the first cells."""
+    return [name for row in rows for name in CODE.findall(row[0])]
+
+
+def own_settings(settings: Any) -> list[str]:
+    return sorted(settings.__annotations__.keys() - ModelSettings.__annotations__.keys())
+
+
+def test_every_shared_setting_has_a_row() -> None:
+    names = names_in(rows_of(page('settings.md'), '| setting |'))
+    assert sorted(names) == sorted(ModelSettings.__annotations__)
+
+
+def test_every_setting_of_anthropic_has_a_row() -> None:
+    names = names_in(rows_of(page('vendors/anthropic.md'), '| setting |'))
+    assert sorted(names) == own_settings(AnthropicModelSettings)
+
+
+@pytest.mark.parametrize('settings, column', [(OpenAIChatModelSettings, 2), (OpenAIResponsesModelSettings, 3)])
+def test_every_setting_of_openai_has_a_row_that_says_which_api_has_it(settings: Any, column: int) -> None:
+    rows = rows_of(page('vendors/openai.md'), '| setting |')
+    names = names_in([row for row in rows if row[column : column + 1] == ['yes']])
+    assert sorted(names) == own_settings(settings)
+
+
+def row_of(service: Service) -> str:
+    keys = '<br>'.join(f'`{variable}`' for variable in service.key_variables)
+    places = (service.base_url, *service.url_variables, *service.place_variables)
+    address = '<br>'.join(f'`{place}`' for place in places)
+    needed = '' if service.needs_key else '<br>(not needed)'
+    return f'| `{service.name}:` | {service.title} | {keys}{needed} | {address} |'
+
+
+def test_every_compatible_service_has_a_row() -> None:
+    lines = page('vendors/compatible.md').partition('| prefix |')[2].split('\n\n')[0].splitlines()[2:]
+    assert lines == [row_of(service) for service in SERVICES.values()]
+
+
+def test_every_other_name_of_a_service_is_named() -> None:
+    sentence = re.search(r'\n\n([^\n]*(?:\n[^\n]+)*) are other names of these services\.', page('vendors/compatible.md'))
+    assert sentence is not None
+    assert CODE.findall(sentence[1]) == [f'{name}:' for name in ALIASES]
+
+
+@pytest.mark.parametrize('path', VENDORS, ids=lambda path: path.stem)
+def test_a_vendors_page_has_the_seven_headings(path: Path) -> None:
+    assert re.findall(r'^## (.*)$', path.read_text(encoding='utf-8'), re.MULTILINE) == HEADINGS
+
+
+def test_every_path_of_the_gateway_has_a_row() -> None:
+    rows = rows_of(page('serve.md'), '| clients of |')
+    assert [CODE.findall(row[2]) for row in rows] == [list(protocol.paths) for protocol in PROTOCOLS]
+
+
+def test_every_fault_has_a_row() -> None:
+    names = names_in(rows_of(page('testing.md'), '| `Fault(...)` |'))
+    assert sorted(names) == sorted(field.name for field in fields(Fault))
+
+
+def test_every_option_of_a_tool_has_a_row() -> None:
+    names = names_in(rows_of(page('agents.md'), '| option | means'))
+    assert sorted(names) == sorted(ToolOptions.__annotations__)
+
+
+def test_every_option_of_a_run_has_a_row() -> None:
+    names = names_in(rows_of(page('agents.md'), '| option | is'))
+    assert sorted(names) == sorted(RunOptions.__annotations__)
+
+
+def test_every_error_is_in_the_tree() -> None:
+    tree = page('errors.md').partition('```text\n')[2].partition('```')[0]
+    assert sorted([*re.findall(r'(?m)^[│├└─ ]*(\w+)', tree), 'ModelRetry']) == sorted(exceptions.__all__)
+
+
+def test_every_name_of_the_front_door_is_listed() -> None:
+    rows = rows_of(page('api/front-door.md'), '| from |')
+    listed = [name for row in rows for name in CODE.findall(row[1])]
+    assert sorted(listed) == sorted(set(pydantic_llm.__all__) - {'__version__'})
+
+
+def test_every_page_of_the_reference_is_listed() -> None:
+    linked = [link for row in rows_of(page('api.md'), '| module |') for link in re.findall(r'\((.*?)\)', row[0])]
+    assert sorted(linked) == sorted(f'api/{path.name}' for path in (DOCS / 'api').glob('*.md'))
