@@ -11,7 +11,7 @@ from typing import Any
 
 from ..messages import FinishReason, ModelResponse, ResponseState
 from ..messages._value import now
-from ..usage import RequestUsage
+from ..usage import RequestUsage, are_instances
 from ._parts import PartsManager
 
 
@@ -45,6 +45,7 @@ class ResponseDraft:
     """`'incomplete'` until the vendor says that the answer is over."""
     scratch: dict[Hashable, Any] = field(default_factory=dict[Hashable, Any])
     """For the decoder alone: what it must remember from one event to the next."""
+    _checked: RequestUsage | None = None
 
     def finish(self, raw: str | None, names: Mapping[str, FinishReason]) -> None:
         """Record the vendor's own word for the end, and ours; a word that we do not know is kept as it is."""
@@ -58,6 +59,16 @@ class ResponseDraft:
         if seconds and self.timestamp is None:
             with suppress(ArithmeticError, OSError, TypeError, ValueError):
                 self.timestamp = datetime.fromtimestamp(seconds, UTC)
+
+    def check(self) -> None:
+        """Raise `TypeError` where a fact is of another type than the API promises."""
+        if isinstance(self.provider_response_id, int):
+            self.provider_response_id = str(self.provider_response_id)
+        if not are_instances(str, self.model_name, self.provider_response_id or ''):
+            raise TypeError(f'the answer is by {self.model_name!r} and has the id {self.provider_response_id!r}')
+        if self.usage is not self._checked:
+            self.usage.check()
+            self._checked = self.usage
 
     def get(self) -> ModelResponse:
         """The answer so far, as a new value."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field, replace
+from types import NoneType
 from typing import Any, Final
 
 from ..exceptions import UnexpectedModelBehavior
@@ -91,6 +92,7 @@ class PartsManager:
 
     def text(self, key: Hashable, content: str, **changes: Any) -> None:
         """Add text to the part with this key, or start one; nothing happens where there is nothing to say."""
+        _check(content, str)
         part = self._find(key, TextPart)
         if part is not None:
             if content or changes:
@@ -100,7 +102,9 @@ class PartsManager:
 
     def thinking(self, key: Hashable, content: str = '', *, signature: str | None = None, **changes: Any) -> None:
         """Add thoughts to the part with this key, or start one; a signature replaces the one before it."""
+        _check(content, str)
         if signature is not None:
+            _check(signature, str)
             changes['signature'] = signature
         part = self._find(key, ThinkingPart)
         if part is not None:
@@ -123,6 +127,7 @@ class PartsManager:
 
         Text is added to the arguments, an object replaces them. With `LAST`, a new name is a new call.
         """
+        _check(args, (str, dict, NoneType))
         part = None if key is LAST and name is not None else self._find(key, BaseToolCallPart)
         if part is not None:
             self._grow_call(part, args, changes)
@@ -144,6 +149,7 @@ class PartsManager:
         if old is None:
             self._start(key, part)
             return
+        _check_fields(part)
         old.first, old.fragments, old.changes = part, [], {}
         previous = self._parts[old.index - 1].first.part_kind if old.index else None
         self.events.append(PartStartEvent(old.index, part, previous_part_kind=previous))
@@ -191,6 +197,7 @@ class PartsManager:
         raise UnexpectedModelBehavior(f'A fragment of a {kind.__name__} arrived for {part.first!r}')
 
     def _start(self, key: Hashable, part: ModelResponsePart) -> None:
+        _check_fields(part)
         previous = self._parts[-1] if self._parts else None
         if previous is not None and previous.key is LAST:
             self._end(previous, part.part_kind)
@@ -224,6 +231,30 @@ class PartsManager:
         if not part.ended:
             part.ended = True
             self.events.append(PartEndEvent(part.index, part.build(), next_part_kind=next_kind))
+
+
+FIELDS: tuple[tuple[str, type | tuple[type, ...]], ...] = (
+    ('tool_name', str),
+    ('tool_call_id', str),
+    ('args', (str, dict, NoneType)),
+    ('signature', (str, NoneType)),
+    ('id', (str, NoneType)),
+)
+"""The types of the fields of parts that come from the wire, where nobody has looked at them."""
+
+
+def _check(value: object, kind: type | tuple[type, ...]) -> None:
+    """Raise where the wire holds something else than it promised, before it is taken for a part's."""
+    if not isinstance(value, kind):
+        raise TypeError(f'a part cannot hold {value!r}')
+
+
+def _check_fields(part: ModelResponsePart) -> None:
+    for name, kind in FIELDS:
+        if hasattr(part, name):
+            _check(getattr(part, name), kind)
+    if isinstance(part, (TextPart, ThinkingPart)):
+        _check(part.content, str)
 
 
 def _joined(held: str | dict[str, Any] | None, args: str | dict[str, Any] | None) -> str | dict[str, Any] | None:

@@ -217,6 +217,7 @@ class WireModel(Model):
         """Read what came, or say in our own words that it is of the wrong shape."""
         try:
             decode(data, draft)
+            draft.check()
         except BROKEN as error:
             text = to_json(data, serialize_unknown=True)[:2000].decode('utf-8', 'replace')
             what = f'{type(error).__name__}: {error}'

@@ -55,4 +55,4 @@ def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: Any) -> str | None:
-    return val.__name__ if callable(val) else None
+    return getattr(val, '__name__', None) if callable(val) else None
