@@ -87,7 +87,6 @@ class Watchdog:
         if task is not None:
             self._cancelling = task.cancelling()
         self._began = self._loop.time()
-        self._seen_late = False
         if self._timer is None and not self._nothing_due:
             self._arm(self._nearest(self._waited)[0])
 
