@@ -144,7 +144,8 @@ def _complain(request: PreparedRequest, sentence: str) -> None:
         case 'warn':
             request.warnings.append(sentence)
         case 'error':
-            raise UserError(f"{sentence.removesuffix('?')}. Set unsupported_settings='warn' to send the request without it")
+            said = sentence.removesuffix('?')
+            raise UserError(f"{said}. Set unsupported_settings='warn' to send the request without it")
         case 'drop':
             pass
 
