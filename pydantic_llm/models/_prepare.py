@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from json import dumps
@@ -33,7 +33,7 @@ ResolvedToolChoice = Literal['auto', 'none', 'required'] | tuple[str, ...]
 OUTPUT_NAME = 'final_result'
 """The name of an output that has none."""
 
-_CORE_SETTINGS = frozenset({'tool_choice', 'parallel_tool_calls', 'max_tokens'})
+_CORE_SETTINGS = frozenset({'tool_choice', 'max_tokens'})
 
 
 @dataclass(slots=True)
@@ -104,11 +104,13 @@ def prepare(
     profile: ModelProfile,
     supported: Iterable[str],
     prefix: str,
+    own: Collection[str] | None = None,
     stream: bool,
 ) -> PreparedRequest:
     """Resolve a request, or raise a `UserError` that says what cannot be sent.
 
-    `supported` names the room's shared settings, `prefix` its own ones (`'openai_'`).
+    `supported` names the room's shared settings, `own` those with its `prefix` (`'openai_'`); where `own` is not given,
+    all with the prefix are.
     """
     repaired, notes = repair(messages)
     resolved = _resolve_output(parameters or ModelRequestParameters(), profile, model_name)
@@ -126,7 +128,7 @@ def prepare(
     )
     for note in notes:
         _complain(request, note)
-    _check_settings(request, frozenset(supported), prefix)
+    _check_settings(request, frozenset(supported), prefix, own)
     _choose_tools(request)
     _transform_schemas(request)
     if resolved.output_mode == 'prompted' and (said := _prompted_instructions(request)):
@@ -153,22 +155,32 @@ def _complain(request: PreparedRequest, sentence: str) -> None:
 # ---------------------------------------------------------------------- settings
 
 
-def _check_settings(request: PreparedRequest, supported: frozenset[str], prefix: str) -> None:
+def _check_settings(
+    request: PreparedRequest, supported: frozenset[str], prefix: str, own: Collection[str] | None
+) -> None:
     """Keep the settings that the room has and the model takes; complain about the others."""
     room = supported | _CORE_SETTINGS | TRANSPORT_SETTINGS
     for name in list(request.settings):
-        if name.startswith(prefix) or (name in room and name not in request.profile.unsupported_settings):
+        is_own = name.startswith(prefix)
+        if (is_own and (own is None or name in own)) or (
+            name in room and name not in request.profile.unsupported_settings
+        ):
             continue
-        if name in room:
+        if is_own:
+            request.leave_out(name, f'this API has no such setting{_nearest(name, own or ())}')
+        elif name in room:
             request.leave_out(name, f'{request.model_name!r} does not take it')
         elif name in ModelSettings.__annotations__:
             request.leave_out(name, f'the API of {request.system!r} has nothing like it')
         elif _is_other_vendors(name):
             request.settings = cast('ModelSettings', {k: v for k, v in request.settings.items() if k != name})
         else:
-            meant = get_close_matches(name, ModelSettings.__annotations__, 1)
-            hint = f'; did you mean {meant[0]!r}?' if meant else ''
-            request.leave_out(name, f'there is no such setting{hint}')
+            request.leave_out(name, f'there is no such setting{_nearest(name, ModelSettings.__annotations__)}')
+
+
+def _nearest(name: str, known: Collection[str]) -> str:
+    meant = get_close_matches(name, known, 1)
+    return f'; did you mean {meant[0]!r}?' if meant else ''
 
 
 def _is_other_vendors(name: str) -> bool:

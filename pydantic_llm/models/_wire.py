@@ -7,7 +7,7 @@ the bytes between them and a `Connection`.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
@@ -40,6 +40,8 @@ class WireModel(Model):
     """The shared settings that the API has."""
     settings_prefix: ClassVar[str]
     """What the names of the room's own settings begin with."""
+    own_settings: ClassVar[Collection[str] | None] = None
+    """The names of the room's own settings; `None` takes whatever begins with the prefix."""
     api_name: ClassVar[str]
     """The API's name, for messages."""
 
@@ -171,6 +173,7 @@ class WireModel(Model):
             profile=self.profile,
             supported=self.supported_settings,
             prefix=self.settings_prefix,
+            own=self.own_settings,
             stream=stream,
         )
 

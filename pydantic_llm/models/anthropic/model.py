@@ -32,6 +32,7 @@ class AnthropicModel(WireModel):
 
     supported_settings = SUPPORTED
     settings_prefix = 'anthropic_'
+    own_settings = frozenset(AnthropicModelSettings.__annotations__)
     api_name = 'a message'
 
     def __init__(

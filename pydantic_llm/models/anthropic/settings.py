@@ -27,7 +27,7 @@ OWN_SETTINGS: dict[str, str] = {
 SERVICE_TIERS: dict[ServiceTier, str] = {'auto': 'auto', 'default': 'standard_only'}
 """Our names of queues, and the API's. The others can not be asked for."""
 
-SUPPORTED = frozenset({*SETTINGS, 'thinking', 'service_tier'})
+SUPPORTED = frozenset({*SETTINGS, 'thinking', 'service_tier', 'parallel_tool_calls'})
 """The shared settings that the API has."""
 
 CacheTtl = bool | Literal['5m', '1h']

@@ -28,6 +28,7 @@ class GeminiModel(WireModel):
 
     supported_settings = SUPPORTED
     settings_prefix = 'gemini_'
+    own_settings = frozenset(GeminiModelSettings.__annotations__)
     api_name = 'a generateContent response'
 
     def __init__(

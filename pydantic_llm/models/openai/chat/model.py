@@ -27,6 +27,7 @@ class OpenAIChatModel(WireModel):
 
     supported_settings = SUPPORTED
     settings_prefix = 'openai_'
+    own_settings = frozenset(OpenAIChatModelSettings.__annotations__)
     api_name = 'a chat completion'
 
     def __init__(

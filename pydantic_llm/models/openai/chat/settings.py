@@ -41,7 +41,7 @@ OWN_SETTINGS: dict[str, str] = {
 }
 """The API's own settings."""
 
-SUPPORTED = frozenset({*SETTINGS, 'thinking', 'constraint'})
+SUPPORTED = frozenset({*SETTINGS, 'thinking', 'constraint', 'parallel_tool_calls'})
 """The shared settings that the API has."""
 
 

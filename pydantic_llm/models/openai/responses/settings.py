@@ -50,7 +50,7 @@ INCLUDES: dict[str, str] = {
 }
 """The settings that ask for more to be in the answer."""
 
-SUPPORTED = frozenset({*SETTINGS, 'logprobs', 'thinking'})
+SUPPORTED = frozenset({*SETTINGS, 'logprobs', 'thinking', 'parallel_tool_calls'})
 """The shared settings that the API has."""
 
 
