@@ -125,7 +125,8 @@ class Chat:
 
 
 def _spent(usage: RunUsage) -> str:
-    return f'{usage.requests} requests, {usage.input_tokens} tokens in, {usage.output_tokens} out'
+    plural = '' if usage.requests == 1 else 's'
+    return f'{usage.requests} request{plural}, {usage.input_tokens} tokens in, {usage.output_tokens} out'
 
 
 # ------------------------------------------------------------------------------------------------------- what is typed

@@ -244,7 +244,6 @@ ALIASES: dict[str, str] = {
     'lm-studio': 'lmstudio',
     'moonshot': 'moonshotai',
     'together-ai': 'together',
-    'vllm': 'vllm-server',
     'x-ai': 'grok',
     'xai': 'grok',
     'z-ai': 'zai',

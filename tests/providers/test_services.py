@@ -315,7 +315,7 @@ def test_a_provider_tells_where_it_is_and_no_secret() -> None:
         OllamaProvider(),
         OpenRouterProvider(api_key='sk-secret'),
         infer_provider('lmstudio'),
-        infer_provider('vllm'),
+        infer_provider('vllm-server'),
     ]
     assert [repr(provider) for provider in providers] == [
         "DeepSeekProvider(name='deepseek', base_url='https://api.deepseek.com')",
