@@ -1,0 +1,111 @@
+"""A history of any room is accepted by every other, and is not changed on the way."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+
+from pydantic_llm.messages import (
+    BinaryContent,
+    FilePart,
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    NativeToolCallPart,
+    NativeToolReturnPart,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
+from pydantic_llm.models import ModelRequestParameters
+from tests.conformance.rooms import ROOMS, Room
+from tests.conformance.strategies import conversations, tools
+
+SEAL = 'a-seal-that-no-other-vendor-may-see'
+ODD_IDS = ('call_0', 'toolu_01A', 'functions.look:0', 'a b/ü', 'x' * 80)
+"""Ids of calls as vendors make them, and as none would."""
+
+
+def told_by(room: Room, tool_call_id: str) -> list[ModelMessage]:
+    """A history with everything that an answer of a room can hold."""
+    system = room.build().system
+    answer = ModelResponse(
+        [
+            ThinkingPart('Let me see.', id='thought-1', signature=SEAL, provider_name=system),
+            ThinkingPart('', id='redacted_thinking', signature=SEAL, provider_name=system),
+            NativeToolCallPart('web_search', {'query': 'weather'}, 'srv_1', provider_name=system),
+            NativeToolReturnPart('web_search', [{'url': 'https://example.com'}], 'srv_1', provider_name=system),
+            FilePart(BinaryContent(b'\x89PNG', media_type='image/png'), provider_name=system),
+            TextPart('I shall look.', id='text-1', provider_name=system, provider_details={'sealed': SEAL}),
+            ToolCallPart('look', '{"city": "Oslo"}', tool_call_id, provider_details={'thought_signature': SEAL}),
+        ],
+        provider_name=system,
+        provider_details={'container_id': SEAL},
+    )
+    return [
+        ModelRequest([UserPromptPart('How is the weather?')]),
+        answer,
+        ModelRequest([ToolReturnPart('look', {'sky': 'blue'}, tool_call_id)]),
+    ]
+
+
+def ids_in(body: Any, names: tuple[str, ...]) -> list[str]:
+    """The values of some keys, wherever they stand."""
+    match body:
+        case dict():
+            own = [value for name, value in body.items() if name in names and isinstance(value, str)]
+            return own + [id for value in body.values() for id in ids_in(value, names)]
+        case list():
+            return [id for value in body for id in ids_in(value, names)]
+        case _:
+            return []
+
+
+PAIRS = [(source, target) for source, target in product(ROOMS, ROOMS) if source is not target]
+
+
+@pytest.mark.parametrize('tool_call_id', ODD_IDS)
+@pytest.mark.parametrize(('source', 'target'), PAIRS, ids=repr)
+def test_an_answer_of_one_room_is_accepted_by_another(source: Room, target: Room, tool_call_id: str) -> None:
+    request = target.prepare(told_by(source, tool_call_id), None, ModelRequestParameters())
+    body = json.dumps(target.build().encode(request))
+    assert 'I shall look.' in body
+    assert 'Oslo' in body
+    assert 'blue' in body
+    if source.build().system != target.build().system:
+        assert SEAL not in body
+
+
+@pytest.mark.parametrize('tool_call_id', ODD_IDS)
+@pytest.mark.parametrize(('source', 'target'), PAIRS, ids=repr)
+def test_a_call_and_its_answer_have_the_same_id(source: Room, target: Room, tool_call_id: str) -> None:
+    request = target.prepare(told_by(source, tool_call_id), None, ModelRequestParameters())
+    body = target.build().encode(request)
+    answered = ids_in(body, ('tool_call_id', 'tool_use_id', 'call_id')) or ids_in(body, ('id',))
+    called = ids_in(body, ('id', 'call_id'))
+    assert answered
+    assert set(answered) <= set(called)
+
+
+@pytest.mark.parametrize('room', ROOMS, ids=repr)
+@given(data=st.data())
+def test_what_is_sent_is_not_changed(room: Room, data: st.DataObject) -> None:
+    messages, parameters = data.draw(conversations(room)), ModelRequestParameters(data.draw(tools))
+    settings: Any = {'max_tokens': 50, 'temperature': 0.5, 'unknown': 1, 'stop_sequences': ['END']}
+    before = deepcopy((messages, parameters, settings))
+    room.build().encode(room.prepare(messages, settings, parameters))
+    assert (messages, parameters, settings) == before
+
+
+@pytest.mark.parametrize(('source', 'target'), [*product(ROOMS, ROOMS)], ids=repr)
+@given(data=st.data())
+def test_every_conversation_can_go_on_elsewhere(source: Room, target: Room, data: st.DataObject) -> None:
+    messages = data.draw(conversations(source))
+    assert target.build().encode(target.prepare(messages, None, ModelRequestParameters()))
