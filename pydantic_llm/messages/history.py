@@ -92,8 +92,8 @@ class _Past:
 
     def new_id(self, id: str) -> str:
         """The id, or one made of it where a call has it already: the same one as long as the past is."""
-        if id in self.calls:
-            id = next(new for number in count(2) if (new := f'{id}_{number}') not in self.calls)
+        if not id or id in self.calls:
+            id = next(new for number in count(2) if (new := f'{id or "call"}_{number}') not in self.calls)
         self.calls.add(id)
         return id
 
@@ -144,7 +144,8 @@ def _is_sound(turn: _Turn, past: _Past) -> bool:
     """Whether the turn can be sent as it is; its calls are then part of the past."""
     calls = _call_ids(turn.response)
     waiting = set(calls)
-    if len(waiting) < len(calls) or not past.calls.isdisjoint(waiting) or not _is_native_sound(turn.response, past):
+    distinct = len(waiting) == len(calls) and '' not in waiting and past.calls.isdisjoint(waiting)
+    if not distinct or not _is_native_sound(turn.response, past):
         return False
     for request in turn.requests:
         for part in request.parts:

@@ -42,6 +42,9 @@ __all__ = (
 FinishReason = Literal['stop', 'length', 'content_filter', 'tool_call', 'error']
 """Why the model stopped, in OpenTelemetry's words. The vendor's own word is in `provider_details['finish_reason']`."""
 
+INVALID = 'invalid_json'
+"""Where the arguments of a call stand that are no object, in the object that is made of them."""
+
 ResponseState = Literal['complete', 'incomplete', 'interrupted']
 """`complete`: all of it arrived. `incomplete`: the vendor cut it. `interrupted`: we left, or the wire broke."""
 
@@ -129,21 +132,26 @@ class BaseToolCallPart:
     provider_details: dict[str, Any] | None = None
     """What one vendor says beside the call: thought signatures."""
 
-    def args_as_dict(self) -> dict[str, Any]:
-        """The arguments as an object; `UnexpectedModelBehavior` where they are not one."""
+    def args_as_dict(self, *, raise_if_invalid: bool = True) -> dict[str, Any]:
+        """The arguments as an object; `UnexpectedModelBehavior` where they are not one.
+
+        With `raise_if_invalid=False` what is no object is put into one, as the value of `invalid_json`: a vendor that
+        takes objects alone can so be sent what a model wrote, for it to learn from the answer that it got.
+        """
         if not self.args:
             return {}
         if isinstance(self.args, dict):
             return self.args
         try:
             value = from_json(self.args)
+            wrong = None if isinstance(value, dict) else 'a JSON object'
         except ValueError as error:
-            raise UnexpectedModelBehavior(
-                f'The arguments of {self.tool_name!r} are not JSON: {error}', self.args
-            ) from None
-        if not isinstance(value, dict):
-            raise UnexpectedModelBehavior(f'The arguments of {self.tool_name!r} are not a JSON object', self.args)
-        return cast('dict[str, Any]', value)
+            value, wrong = None, f'JSON: {error}'
+        if wrong is None:
+            return cast('dict[str, Any]', value)
+        if not raise_if_invalid:
+            return {INVALID: self.args}
+        raise UnexpectedModelBehavior(f'The arguments of {self.tool_name!r} are not {wrong}', self.args)
 
     def args_as_json_str(self) -> str:
         """The arguments as JSON text: what the vendor sent, byte for byte, where it sent text."""

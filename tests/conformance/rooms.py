@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -49,6 +49,8 @@ class Says:
     """Calls may carry what goes back to their vendor alone, and say so by its name."""
     joins_neighbours: bool = False
     """Neighbouring texts are one, and neighbouring thoughts."""
+    ids: str = '.+'
+    """The ids of calls that the API takes, as a regular expression."""
     counts: tuple[str, ...] = COUNTS
     """The tokens that are counted."""
 
@@ -71,10 +73,6 @@ class Room:
     """Where the list stands that a part of an unknown kind can be added to; empty where there is none."""
     own_settings: type
     """The room's `TypedDict` of settings."""
-    moves: Mapping[str, tuple[str, ...] | None]
-    """For each setting the fields of the body that it moves; `None` where it is left out with a warning."""
-    samples: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """A value for each of the room's own settings."""
 
     def __repr__(self) -> str:
         return self.name
@@ -110,12 +108,16 @@ ROOMS = (
         chat.decode_request,
         chat.encode_response,
         chat.ChunkWriter,
-        Says(('stop', 'length', 'tool_call', 'content_filter', 'error'), arguments_as_text=True, any_order=False),
+        Says(
+            ('stop', 'length', 'tool_call', 'content_filter', 'error'),
+            arguments_as_text=True,
+            any_order=False,
+            ids='.{1,40}',
+        ),
         CHAT_WORDS,
         ('choices', 0, 'finish_reason'),
         (),
         OpenAIChatModelSettings,
-        {},
     ),
     Room(
         'anthropic',
@@ -128,12 +130,12 @@ ROOMS = (
             arguments_as_text=False,
             any_order=True,
             signatures=True,
+            ids='[a-zA-Z0-9_-]+',
         ),
         ANTHROPIC_WORDS,
         ('stop_reason',),
         ('content',),
         AnthropicModelSettings,
-        {},
     ),
     Room(
         'openai-responses',
@@ -147,12 +149,12 @@ ROOMS = (
             any_order=True,
             signatures=True,
             item_ids=True,
+            ids='.{1,64}',
         ),
         RESPONSES_WORDS,
         ('incomplete_details', 'reason'),
         ('output',),
         OpenAIResponsesModelSettings,
-        {},
     ),
     Room(
         'gemini',
@@ -172,7 +174,6 @@ ROOMS = (
         ('candidates', 0, 'finishReason'),
         ('candidates', 0, 'content', 'parts'),
         GeminiModelSettings,
-        {},
     ),
 )
 """Every room with a `serve.py`."""

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, assert_never, cast
 
-from ...exceptions import UnexpectedModelBehavior
 from ...messages import (
     BaseToolCallPart,
     FilePart,
@@ -29,9 +28,6 @@ Json = dict[str, Any]
 
 ONLY_IN_ANSWERS = frozenset({'file_id', 'abort_reason'})
 """Fields of citations and of what code gave that the API sends, and refuses when they come back."""
-
-INVALID = 'invalid_json'
-"""Where the arguments of a call stand that are no object, since the API takes nothing else."""
 
 
 @dataclass(slots=True)
@@ -139,10 +135,7 @@ def encode_tool_call(part: ToolCallPart) -> Json:
 
 def arguments(part: BaseToolCallPart) -> Json:
     """The arguments as an object; a model that wrote none gets its own words back, to learn from the tool's answer."""
-    try:
-        return part.args_as_dict()
-    except UnexpectedModelBehavior:
-        return {INVALID: part.args}
+    return part.args_as_dict(raise_if_invalid=False)
 
 
 def _sendable(value: Any) -> Any:

@@ -142,7 +142,7 @@ def _named_files(part: ToolReturnPart, system: str) -> Iterator[Json]:
 
 def encode_response(message: ModelResponse, request: PreparedRequest, profile: GeminiModelProfile) -> list[Json]:
     """The parts of a model's turn, each with the signature that it came with."""
-    turn = _Turn(request.system, sends_tool_parts=profile.gemini_combines_tools and request.system != 'google-vertex')
+    turn = _Turn(request, sends_tool_parts=profile.gemini_combines_tools and request.system != 'google-vertex')
     for part in message.parts:
         turn.add(part)
     return turn.parts
@@ -151,8 +151,9 @@ def encode_response(message: ModelResponse, request: PreparedRequest, profile: G
 class _Turn:
     """A model's turn under construction."""
 
-    def __init__(self, system: str, *, sends_tool_parts: bool) -> None:
-        self.system = system
+    def __init__(self, request: PreparedRequest, *, sends_tool_parts: bool) -> None:
+        self.request = request
+        self.system = request.system
         self.sends_tool_parts = sends_tool_parts
         self.parts: list[Json] = []
         self.signature: str | None = None  # of a thought, which the API wants on the part that follows it
@@ -167,7 +168,11 @@ class _Turn:
             case ThinkingPart():
                 self._think(part, details, ours=ours)
             case ToolCallPart():
-                call = {'id': part.tool_call_id, 'name': part.tool_name, 'args': part.args_as_dict()}
+                call = {
+                    'id': part.tool_call_id,
+                    'name': part.tool_name,
+                    'args': part.args_as_dict(raise_if_invalid=False),
+                }
                 own = self._append({'functionCall': call}, details)
                 if not self.called:
                     own.setdefault('thoughtSignature', urlsafe(NO_SIGNATURE))
@@ -178,14 +183,18 @@ class _Turn:
                 block = encode_native_part(part)
                 if block and (self.sends_tool_parts or not block.keys() & {'toolCall', 'toolResponse'}):
                     self._append(block, details)
+                else:
+                    self.request.leave_out_part(part)
             case FilePart() | NativeToolCallPart() | NativeToolReturnPart():
-                pass  # made by another vendor's own tools: nothing here can say it
+                self.request.leave_out_part(part)
             case _:
                 assert_never(part)
 
     def _think(self, part: ThinkingPart, details: Json, *, ours: bool) -> None:
         if part.content:
             self._append({'text': part.content, 'thought': True}, details)
+        elif not ours:
+            self.request.leave_out_part(part)
         if ours and part.signature:
             self.signature = part.signature
 

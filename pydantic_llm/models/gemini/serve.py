@@ -94,7 +94,7 @@ def encode_part(part: ModelResponsePart) -> Json | None:
         case ThinkingPart(content=text):
             return {'text': text, 'thought': True, **more}
         case ToolCallPart():
-            call = {'id': part.tool_call_id, 'name': part.tool_name, 'args': part.args_as_dict()}
+            call = {'id': part.tool_call_id, 'name': part.tool_name, 'args': part.args_as_dict(raise_if_invalid=False)}
             return {'functionCall': call, **more}
         case FilePart(content=file):
             data = b64encode(file.data).decode()

@@ -22,6 +22,7 @@ from ....messages import (
     ToolReturnPart,
     UserPromptPart,
 )
+from ....messages.history import map_tool_call_ids
 from ....messages.request import ModelRequestPart
 from ....profiles.openai import OpenAIModelProfile
 from ..._prepare import PreparedRequest
@@ -30,6 +31,9 @@ from .content import encode_content, encode_file_of_tool, flatten
 from .options import encode_output, encode_settings, encode_tools
 
 Json = dict[str, Any]
+
+LONGEST_ID = 40
+"""How long the id of a call may be."""
 
 
 def encode(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
@@ -60,7 +64,8 @@ def encode_messages(request: PreparedRequest, profile: OpenAIModelProfile) -> It
 
 
 def _turns(request: PreparedRequest, profile: OpenAIModelProfile) -> Iterator[Json]:
-    for message in request.messages:
+    messages = request.messages
+    for message in map_tool_call_ids(messages, accepts=lambda id: len(id) <= LONGEST_ID, make=lambda n: f'call_{n}'):
         match message:
             case ModelRequest():
                 yield from encode_request(message, request, profile)
@@ -186,10 +191,10 @@ class _Turn:
                 self.texts.append(f'{start}\n{part.content}\n{end}')
                 if not ours:
                     self.request.tell_as_text(part)
-            case _ if not ours:
-                self.request.leave_out_part(part)
+            case 'drop' if ours:
+                pass  # this server wants none back
             case _:
-                pass  # this server wants no thoughts of its own back
+                self.request.leave_out_part(part)
 
     def finished(self) -> Json:
         turn: Json = {name: '\n\n'.join(thoughts) for name, thoughts in self.thoughts.items()}

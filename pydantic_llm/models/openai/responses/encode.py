@@ -20,6 +20,7 @@ from ....messages import (
     ToolReturnPart,
     UserPromptPart,
 )
+from ....messages.history import map_tool_call_ids
 from ....messages.request import ModelRequestPart
 from ....messages.response import ModelResponsePart
 from ....profiles.openai import OpenAIModelProfile
@@ -30,6 +31,9 @@ from .native_tools import ITEM, encode_native_call
 from .options import encode_output, encode_settings, encode_tools
 
 Json = dict[str, Any]
+
+LONGEST_ID = 64
+"""How long the id of a call may be."""
 
 NOT_SENT_BACK = 'container_file_citation'
 """The annotations that the API does not take back."""
@@ -74,7 +78,7 @@ def _continued(request: PreparedRequest) -> tuple[str | None, Sequence[ModelMess
 
 
 def encode_messages(
-    messages: Iterable[ModelMessage], request: PreparedRequest, profile: OpenAIModelProfile
+    messages: Sequence[ModelMessage], request: PreparedRequest, profile: OpenAIModelProfile
 ) -> Iterator[Json]:
     """The input items. What a prompted output adds comes after the system prompts that begin the conversation."""
     role = profile.openai_system_prompt_role
@@ -88,8 +92,9 @@ def encode_messages(
     yield from extra
 
 
-def _items(messages: Iterable[ModelMessage], request: PreparedRequest, profile: OpenAIModelProfile) -> Iterator[Json]:
-    for message in messages:
+def _items(messages: Sequence[ModelMessage], request: PreparedRequest, profile: OpenAIModelProfile) -> Iterator[Json]:
+    known = map_tool_call_ids(messages, accepts=lambda id: len(_bare(id)) <= LONGEST_ID, make=lambda n: f'call_{n}')
+    for message in known:
         match message:
             case ModelRequest():
                 for part in message.parts:
@@ -163,10 +168,14 @@ class _Answer:
             case NativeToolCallPart() if ours and self.sends_ids:
                 if item := encode_native_call(part, what_came_of(part, beside)):
                     self.items.append(item)
-            case NativeToolCallPart() | NativeToolReturnPart() | FilePart() if not (ours and self.sends_ids):
-                self.request.leave_out_part(part)
+                else:
+                    self.request.leave_out_part(part)
+            case NativeToolReturnPart() if ours and self.sends_ids:
+                pass  # sent with its call
+            case FilePart() if ours and self.sends_ids and _has_call(part, beside):
+                pass  # sent with the call that made it
             case NativeToolCallPart() | NativeToolReturnPart() | FilePart():
-                pass  # sent with the item that it belongs to
+                self.request.leave_out_part(part)
             case _:
                 assert_never(part)
 
@@ -218,6 +227,10 @@ class _Answer:
         if ours and (namespace := (part.provider_details or {}).get('namespace')):
             item['namespace'] = namespace
         self.items.append(item)
+
+
+def _has_call(file: FilePart, beside: Iterable[ModelResponsePart]) -> bool:
+    return any(isinstance(part, NativeToolCallPart) and part.id == file.id for part in beside)
 
 
 def what_came_of(call: NativeToolCallPart, beside: Iterable[ModelResponsePart]) -> Any:
