@@ -229,6 +229,12 @@ def test_a_call_with_the_id_of_an_earlier_one_gets_another() -> None:
     assert notes == []
 
 
+def test_a_call_without_an_id_gets_one() -> None:
+    history, notes = repaired(response(call(''), call('')), request(gave('', 1), gave('', 2)))
+    assert history == [response(call('call_2'), call('call_3')), request(gave('call_2', 1), gave('call_3', 2))]
+    assert notes == []
+
+
 def test_a_made_up_id_is_not_that_of_a_later_call() -> None:
     history, _ = repaired(
         response(call('a'), call('a'), call('a_2')), request(gave('a', 1), gave('a', 2), gave('a_2', 3))

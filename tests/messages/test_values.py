@@ -251,6 +251,7 @@ def test_arguments_that_are_no_object_are_refused_with_what_came(args: str, sent
     with pytest.raises(UnexpectedModelBehavior, match=sentence) as caught:
         ToolCallPart('look', args).args_as_dict()
     assert caught.value.body == args
+    assert ToolCallPart('look', args).args_as_dict(raise_if_invalid=False) == {'invalid_json': args}
 
 
 def test_calls_without_ids_get_different_ones() -> None:
