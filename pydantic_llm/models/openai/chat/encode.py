@@ -33,7 +33,10 @@ from .options import encode_output, encode_settings, encode_tools
 Json = dict[str, Any]
 
 LONGEST_ID = 40
-"""How long the id of a call may be."""
+"""How long the id of a call may be at OpenAI's; other servers make longer ones themselves."""
+
+LIMITS_IDS = frozenset({'openai', 'azure'})
+"""Where that limit holds."""
 
 
 def encode(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
@@ -65,7 +68,12 @@ def encode_messages(request: PreparedRequest, profile: OpenAIModelProfile) -> It
 
 def _turns(request: PreparedRequest, profile: OpenAIModelProfile) -> Iterator[Json]:
     messages = request.messages
-    for message in map_tool_call_ids(messages, accepts=lambda id: len(id) <= LONGEST_ID, make=lambda n: f'call_{n}'):
+    limited = request.system in LIMITS_IDS
+
+    def accepts(id: str) -> bool:
+        return len(id) <= LONGEST_ID or not limited
+
+    for message in map_tool_call_ids(messages, accepts=accepts, make=lambda n: f'call_{n}'):
         match message:
             case ModelRequest():
                 yield from encode_request(message, request, profile)
