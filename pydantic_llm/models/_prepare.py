@@ -142,7 +142,7 @@ def _instructions(messages: Sequence[ModelMessage]) -> list[str]:
 
 
 def _complain(request: PreparedRequest, sentence: str) -> None:
-    match request.settings.get('unsupported_settings', 'warn'):
+    match cast('str', request.settings.get('unsupported_settings', 'warn')):
         case 'warn':
             request.warnings.append(sentence)
         case 'error':
@@ -150,6 +150,8 @@ def _complain(request: PreparedRequest, sentence: str) -> None:
             raise UserError(f"{said}. Set unsupported_settings='warn' to send the request without it")
         case 'drop':
             pass
+        case wish:
+            raise UserError(f"unsupported_settings is 'warn', 'error' or 'drop', not {wish!r}")
 
 
 # ---------------------------------------------------------------------- settings
@@ -208,9 +210,11 @@ def _resolve_output(
     output_tools = parameters.output_tools if mode in ('tool', 'text') else ()
     output_object = parameters.output_object if mode in ('native', 'prompted') else None
     resolved = replace(parameters, output_mode=mode, output_tools=output_tools, output_object=output_object)
-    if resolved.tools and not profile.supports_tools:
-        names = ', '.join(repr(tool.name) for tool in resolved.tools)
-        raise UserError(f'{model_name!r} cannot call tools, and was given {names}')
+    names = [tool.name for tool in resolved.tools]
+    if names and not profile.supports_tools:
+        raise UserError(f'{model_name!r} cannot call tools, and was given {", ".join(map(repr, names))}')
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise UserError(f'Two tools are called {twice!r}: give one of them another name')
     return resolved
 
 
@@ -221,8 +225,10 @@ def _choose_tools(request: PreparedRequest) -> None:
     match wanted:
         case None | 'auto':
             request.tool_choice = 'auto' if text_is_enough else 'required'
-        case 'required':
+        case 'required' if parameters.tools or parameters.native_tools:
             request.tool_choice = 'required'
+        case 'required':
+            request.leave_out('tool_choice', 'the request has no tools')
         case 'none' if text_is_enough and not parameters.output_tools:
             request.tool_choice = 'none'
         case 'none':

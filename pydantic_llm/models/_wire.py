@@ -42,6 +42,8 @@ class WireModel(Model):
     """What the names of the room's own settings begin with."""
     own_settings: ClassVar[Collection[str] | None] = None
     """The names of the room's own settings; `None` takes whatever begins with the prefix."""
+    profile_type: ClassVar[type[ModelProfile]] = ModelProfile
+    """The class of the profiles that the room reads."""
     api_name: ClassVar[str]
     """The API's name, for messages."""
 
@@ -116,7 +118,7 @@ class WireModel(Model):
         return self._provider.client
 
     def _own_profile(self) -> ModelProfile:
-        return self._provider.model_profile(self.model_name) or super()._own_profile()
+        return self.profile_type.of(self._provider.model_profile(self.model_name) or super()._own_profile())
 
     async def request(
         self,

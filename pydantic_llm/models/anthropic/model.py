@@ -33,6 +33,7 @@ class AnthropicModel(WireModel):
     supported_settings = SUPPORTED
     settings_prefix = 'anthropic_'
     own_settings = frozenset(AnthropicModelSettings.__annotations__)
+    profile_type = AnthropicModelProfile
     api_name = 'a message'
 
     def __init__(

@@ -29,6 +29,7 @@ class GeminiModel(WireModel):
     supported_settings = SUPPORTED
     settings_prefix = 'gemini_'
     own_settings = frozenset(GeminiModelSettings.__annotations__)
+    profile_type = GeminiModelProfile
     api_name = 'a generateContent response'
 
     def __init__(

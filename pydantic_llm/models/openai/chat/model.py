@@ -28,6 +28,7 @@ class OpenAIChatModel(WireModel):
     supported_settings = SUPPORTED
     settings_prefix = 'openai_'
     own_settings = frozenset(OpenAIChatModelSettings.__annotations__)
+    profile_type = OpenAIModelProfile
     api_name = 'a chat completion'
 
     def __init__(

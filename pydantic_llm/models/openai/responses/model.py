@@ -27,6 +27,7 @@ class OpenAIResponsesModel(WireModel):
     supported_settings = SUPPORTED
     settings_prefix = 'openai_'
     own_settings = frozenset(OpenAIResponsesModelSettings.__annotations__)
+    profile_type = OpenAIModelProfile
     api_name = 'a response of the Responses API'
 
     def __init__(
