@@ -51,7 +51,7 @@ class HTTPConnection(ClientConnection):
         if response.status_code == 401 and self._renews:
             await response.aclose()
             response = await self._post_once(client, call, deadlines, renew=True)
-        if response.status_code >= 400:
+        if not response.is_success:  # a redirect too: the key may stand in a header that would go with it
             await response.aread()
             raise self.failures.answered(response, call.model_name)
         return response

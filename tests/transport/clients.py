@@ -15,13 +15,15 @@ from pydantic_llm.messages import ModelMessage, ModelRequest, UserPromptPart
 from pydantic_llm.models.openai import OpenAIChatModel
 from pydantic_llm.providers.openai import OpenAIProvider
 from pydantic_llm.transport import Call, Deadlines
-from pydantic_llm.transport.loops import LoopClients, SdkClients
+from pydantic_llm.transport.answer import ClientConnection
+from pydantic_llm.transport.http import Access, HTTPConnection
+from pydantic_llm.transport.loops import HttpClients, LoopClients, SdkClients
 from pydantic_llm.transport.sdk import SDKConnection
 
 KEY = 'sk-a-key-that-nobody-may-see'
 HISTORY: list[ModelMessage] = [ModelRequest([UserPromptPart('Hi')])]
 
-Make = Callable[[str], SDKConnection]
+Make = Callable[[str], ClientConnection]
 
 
 def through(client: Any, sdk: ModuleType = openai) -> SDKConnection:
@@ -54,10 +56,28 @@ def anthropic_aiohttp(url: str) -> SDKConnection:
     return through(client, anthropic)
 
 
-KINDS: dict[str, Make] = {
-    make.__name__: make
-    for make in (openai_httpx2, openai_own_httpx2, openai_httpx, openai_aiohttp, anthropic_httpx2, anthropic_aiohttp)
-}
+def plain_httpx2(url: str) -> HTTPConnection:
+    return plainly_through(httpx2.AsyncClient(), url)
+
+
+def plain_httpx(url: str) -> HTTPConnection:
+    return plainly_through(httpx.AsyncClient(), url)
+
+
+def plainly_through(client: Any, url: str) -> HTTPConnection:
+    """A connection through a client of an HTTP library."""
+
+    async def access(*, renew: bool) -> Access:
+        return Access(url, {'Authorization': f'Bearer {KEY}'})
+
+    return HTTPConnection(LoopClients[Any](client, HttpClients()), access, provider_name='vendor')
+
+
+SDKS = (openai_httpx2, openai_own_httpx2, openai_httpx, openai_aiohttp, anthropic_httpx2, anthropic_aiohttp)
+"""Connections through the client of an SDK."""
+
+PLAIN = (plain_httpx2, plain_httpx)
+"""Connections through the client of an HTTP library."""
 
 
 def call(**deadlines: float) -> Call:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.transport.clients import KINDS, Make
+from tests.transport.clients import PLAIN, SDKS, Make
 from tests.transport.server import Handler, Server
 
 VARIABLES = 'OPENAI_API_KEY OPENAI_BASE_URL ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN HTTP_PROXY http_proxy'.split()
@@ -27,10 +27,18 @@ async def serve() -> AsyncIterator[Serve]:
         yield start
 
 
-@pytest.fixture(params=list(KINDS))
+@pytest.fixture(params=[*SDKS, *PLAIN])
 def connect(request: pytest.FixtureRequest) -> Make:
     """Make a connection through each kind of client."""
-    return KINDS[request.param]
+    make: Make = request.param
+    return make
+
+
+@pytest.fixture(params=SDKS)
+def connect_sdk(request: pytest.FixtureRequest) -> Make:
+    """Make a connection through the client of each SDK."""
+    make: Make = request.param
+    return make
 
 
 @pytest.fixture(autouse=True)

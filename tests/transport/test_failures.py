@@ -160,13 +160,13 @@ async def test_an_error_whose_explanation_breaks_is_still_an_error_of_ours(serve
         await connect(server.url).send(call())
 
 
-async def test_redirects_without_an_end_are_an_error_of_ours(serve: Serve, connect: Make) -> None:
+async def test_redirects_without_an_end_are_an_error_of_ours(serve: Serve, connect_sdk: Make) -> None:
     async def redirect(exchange: Exchange) -> None:
         await exchange.answer(b'', status=307, headers={'location': '/chat'})
 
     server = await serve(redirect)
     with pytest.raises(ModelAPIError):
-        await connect(server.url).send(call())
+        await connect_sdk(server.url).send(call())
 
 
 @pytest.mark.parametrize('make', [openai_httpx2, openai_aiohttp, anthropic_httpx2])
@@ -230,9 +230,9 @@ async def test_an_error_of_any_shape_is_kept(serve: Serve, connect: Make, body: 
 
 @pytest.mark.parametrize('key', [f'{KEY}\n', f'{KEY}\r\nX-Evil: 1', f'{KEY}\x00'])
 @pytest.mark.parametrize('way', ['send', 'open'])
-async def test_a_key_that_no_header_can_carry_is_not_shown(serve: Serve, connect: Make, key: str, way: str) -> None:
+async def test_a_key_that_no_header_can_carry_is_not_shown(serve: Serve, connect_sdk: Make, key: str, way: str) -> None:
     server = await serve(whole)
-    connection = connect(server.url)
+    connection = connect_sdk(server.url)
     connection._clients.get().api_key = key  # pyright: ignore[reportPrivateUsage] -- the client that the connection uses
     with pytest.raises(UserError, match='api_key=') as caught:
         await getattr(connection, way)(call())
@@ -268,9 +268,9 @@ async def test_an_address_that_is_none_is_the_callers_mistake(connect: Make, url
         await connect(url).send(call())
 
 
-async def test_a_client_that_the_user_has_closed_is_the_callers_mistake(serve: Serve, connect: Make) -> None:
+async def test_a_client_that_the_user_has_closed_is_the_callers_mistake(serve: Serve, connect_sdk: Make) -> None:
     server = await serve(whole)
-    connection = connect(server.url)
+    connection = connect_sdk(server.url)
     await connection._clients.get().close()  # pyright: ignore[reportPrivateUsage] -- the user's own client
     with pytest.raises(UserError, match='has been closed: give an open one'):
         await connection.send(call())

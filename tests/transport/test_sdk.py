@@ -174,7 +174,7 @@ async def test_a_stream_outlives_the_connection_that_opened_it(serve: Serve, con
 
 
 @pytest.mark.parametrize('status', [307, 308])
-async def test_a_redirect_is_followed_with_the_body(serve: Serve, connect: Make, status: int) -> None:
+async def test_a_redirect_is_followed_with_the_body(serve: Serve, connect_sdk: Make, status: int) -> None:
     async def redirect(exchange: Exchange) -> None:
         if exchange.path == '/chat':
             await exchange.answer(b'', status=status, headers={'location': '/elsewhere'})
@@ -182,18 +182,18 @@ async def test_a_redirect_is_followed_with_the_body(serve: Serve, connect: Make,
             await exchange.answer({'path': exchange.path, 'body': exchange.json})
 
     server = await serve(redirect)
-    reply = await connect(server.url).send(call())
+    reply = await connect_sdk(server.url).send(call())
     assert json.loads(reply.body) == {'path': '/elsewhere', 'body': {'hello': 1}}
 
 
-async def test_the_key_is_not_taken_to_another_host(serve: Serve, connect: Make) -> None:
+async def test_the_key_is_not_taken_to_another_host(serve: Serve, connect_sdk: Make) -> None:
     other = await serve(whole)
 
     async def redirect(exchange: Exchange) -> None:
         await exchange.answer(b'', status=307, headers={'location': f'http://localhost:{other.port}/chat'})
 
     server = await serve(redirect)
-    await connect(server.url).send(call())
+    await connect_sdk(server.url).send(call())
     assert 'authorization' in server.requests[0].headers
     assert 'authorization' not in other.requests[0].headers
 

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import asyncio
+import json
+
+import httpx2
+import pytest
+
+from pydantic_llm.exceptions import AuthenticationError, ModelHTTPError
+from pydantic_llm.transport import Call
+from pydantic_llm.transport.http import Access, HTTPConnection
+from pydantic_llm.transport.loops import HttpClients, LoopClients
+from tests.transport.clients import call, plain_httpx2
+from tests.transport.conftest import Serve
+from tests.transport.server import Exchange, whole
+
+
+class Tokens:
+    """Credentials that are new each time they are renewed."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.number = 1
+
+    async def __call__(self, *, renew: bool) -> Access:
+        self.number += renew
+        return Access(self.url, {'Authorization': f'Bearer token-{self.number}'})
+
+
+def renewing(tokens: Tokens, *, renews: bool = True) -> HTTPConnection:
+    clients = LoopClients(httpx2.AsyncClient(), HttpClients())
+    return HTTPConnection(clients, tokens, provider_name='vendor', renews=renews)
+
+
+async def accept_the_second(exchange: Exchange) -> None:
+    if exchange.headers['authorization'] == 'Bearer token-2':
+        await exchange.answer({'ok': True})
+    else:
+        await exchange.answer({'error': {'message': 'stale'}}, status=401)
+
+
+async def test_credentials_that_are_refused_are_renewed_once(serve: Serve) -> None:
+    server = await serve(accept_the_second)
+    reply = await renewing(Tokens(server.url)).send(call())
+    assert json.loads(reply.body) == {'ok': True}
+    assert [request.headers['authorization'] for request in server.requests] == ['Bearer token-1', 'Bearer token-2']
+
+
+@pytest.mark.parametrize(('number', 'renews', 'requests'), [(1, False, 1), (2, True, 1), (3, True, 2)])
+async def test_credentials_are_renewed_no_more_than_they_have_to(
+    serve: Serve, number: int, renews: bool, requests: int
+) -> None:
+    server = await serve(accept_the_second)
+    tokens = Tokens(server.url)
+    tokens.number = number
+    if number == 2:
+        await renewing(tokens, renews=renews).send(call())
+    else:
+        with pytest.raises(AuthenticationError, match='stale'):
+            await renewing(tokens, renews=renews).send(call())
+    assert len(server.requests) == requests
+
+
+@pytest.mark.parametrize('way', ['send', 'open'])
+async def test_a_redirect_is_no_answer_and_takes_no_key_along(serve: Serve, way: str) -> None:
+    other = await serve(whole)
+
+    async def redirect(exchange: Exchange) -> None:
+        await exchange.answer(b'', status=307, headers={'location': other.url})
+
+    server = await serve(redirect)
+    with pytest.raises(ModelHTTPError, match='the-model answered 307') as caught:
+        await getattr(plain_httpx2(server.url), way)(call())
+    assert caught.value.headers['location'] == other.url
+    assert other.requests == []
+
+
+async def test_the_path_stands_below_the_address(serve: Serve) -> None:
+    server = await serve(whole)
+    await plain_httpx2(f'{server.url}/v1beta').send(Call('/models/m:generate?alt=sse', b'{}', 'm'))
+    assert [request.path for request in server.requests] == ['/v1beta/models/m:generate?alt=sse']
+
+
+async def test_a_refusal_whose_explanation_never_ends_is_left_with_its_task(serve: Serve) -> None:
+    async def refuse_slowly(exchange: Exchange) -> None:
+        await exchange.head(500, {'content-length': '100'})
+        await exchange.gone()
+
+    server = await serve(refuse_slowly)
+    task = asyncio.ensure_future(plain_httpx2(server.url).send(call()))
+    await server.until(lambda: len(server.requests) == 1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await server.all_closed()
