@@ -1,0 +1,198 @@
+"""The names that users import: they are where the design says, the front door knows them all, and costs nothing."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import json
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from importlib.util import find_spec
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+import pydantic_llm
+
+PACKAGE = Path(pydantic_llm.__file__).parent
+
+PATHS = """
+pydantic_llm.Agent
+pydantic_llm.models.openai.OpenAIModel
+pydantic_llm.models.openai.OpenAIChatModel
+pydantic_llm.models.openai.OpenAIResponsesModel
+pydantic_llm.models.anthropic.AnthropicModel
+pydantic_llm.models.gemini.GeminiModel
+pydantic_llm.models.groq.GroqModel
+pydantic_llm.models.mistral.MistralModel
+pydantic_llm.models.cohere.CohereModel
+pydantic_llm.models.bedrock.BedrockConverseModel
+pydantic_llm.models.huggingface.HuggingFaceModel
+pydantic_llm.models.litellm.LiteLLMModel
+pydantic_llm.models.litellm.LiteLLMRouterModel
+pydantic_llm.models.transformers.TransformersModel
+pydantic_llm.models.vllm.VLLMModel
+pydantic_llm.models.mlx.MLXModel
+pydantic_llm.models.fallback.FallbackModel
+pydantic_llm.models.router.RouterModel
+pydantic_llm.models.test.TestModel
+pydantic_llm.models.function.FunctionModel
+pydantic_llm.models.wrapper.WrapperModel
+pydantic_llm.models.instrumented.InstrumentedModel
+pydantic_llm.models.Model
+pydantic_llm.models.StreamedResponse
+pydantic_llm.models.ModelRequestParameters
+pydantic_llm.models.infer_model
+pydantic_llm.providers.Provider
+pydantic_llm.providers.openai.OpenAIProvider
+pydantic_llm.providers.azure.AzureProvider
+pydantic_llm.providers.anthropic.AnthropicProvider
+pydantic_llm.providers.google_gla.GoogleGLAProvider
+pydantic_llm.providers.google_vertex.GoogleVertexProvider
+pydantic_llm.providers.bedrock.BedrockProvider
+pydantic_llm.providers.deepseek.DeepSeekProvider
+pydantic_llm.providers.ollama.OllamaProvider
+pydantic_llm.providers.openrouter.OpenRouterProvider
+pydantic_llm.messages.ModelMessagesTypeAdapter
+pydantic_llm.settings.ModelSettings
+pydantic_llm.usage.UsageLimits
+pydantic_llm.exceptions.LLMError
+pydantic_llm.tools.ToolDefinition
+pydantic_llm.constraints.JsonSchema
+pydantic_llm.native_tools.WebSearchTool
+pydantic_llm.direct.model_request
+""".split()
+"""Where the design puts names. A module that is not written yet is passed over; one that is must hold its names."""
+
+WRITTEN = {'openai', 'anthropic', 'gemini', 'test', 'function', 'wrapper'}
+"""Modules below `models` that are written for good."""
+
+
+def is_written(path: str) -> bool:
+    try:
+        return find_spec(path.rpartition('.')[0]) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize('path', [path for path in PATHS if is_written(path)])
+def test_a_name_is_where_the_design_puts_it(path: str) -> None:
+    module, _, name = path.rpartition('.')
+    assert hasattr(importlib.import_module(module), name)
+
+
+def test_what_is_written_stays_written() -> None:
+    below_models = {
+        path.split('.')[2] for path in PATHS if path.startswith('pydantic_llm.models.') and is_written(path)
+    }
+    assert below_models >= WRITTEN
+
+
+# ---------------------------------------------------------------------- every public module
+
+
+def public_modules() -> list[str]:
+    """The modules that users may import; `__main__` runs when it is imported."""
+    names = [module.name for module in pkgutil.walk_packages([str(PACKAGE)], 'pydantic_llm.', onerror=lambda _: None)]
+    return ['pydantic_llm', *(name for name in names if not any(part.startswith('_') for part in name.split('.')))]
+
+
+@pytest.mark.parametrize('name', public_modules())
+def test_a_public_module_holds_what_it_exports(name: str) -> None:
+    module = importlib.import_module(name)
+    exported: tuple[str, ...] = getattr(module, '__all__', ())
+    assert len(set(exported)) == len(exported)
+    assert [item for item in exported if not hasattr(module, item)] == []
+
+
+@pytest.mark.parametrize('name', public_modules())
+def test_what_a_public_module_exports_is_documented(name: str) -> None:
+    module = importlib.import_module(name)
+    exported = {*getattr(module, '__all__', ())} - {'__version__'}
+    assert module.__doc__
+    assert [item for item in sorted(exported) if not is_documented(item, getattr(module, item))] == []
+
+
+def is_documented(name: str, value: object) -> bool:
+    """Whether a class or function has a docstring, and any other value a string below it where it is made."""
+    if inspect.isclass(value) or inspect.isroutine(value):
+        return bool(value.__doc__)
+    return name in documented_values()
+
+
+@cache
+def documented_values() -> frozenset[str]:
+    """The values of all modules that are followed by a string."""
+    return frozenset(name for path in PACKAGE.rglob('*.py') for name in documented_values_of(path))
+
+
+def documented_values_of(path: Path) -> Iterator[str]:
+    for node, after in pairwise(ast.parse(path.read_text()).body):
+        if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+            match node:
+                case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                    yield name
+                case _:
+                    pass
+
+
+# ---------------------------------------------------------------------- the front door
+
+
+def test_the_front_door_holds_every_name_that_type_checkers_see() -> None:
+    imported: dict[str, str] = {}
+    for node in ast.walk(ast.parse((PACKAGE / '__init__.py').read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module:
+            imported |= {alias.asname or alias.name: node.module for alias in node.names}
+    homes = {name: module for module, names in pydantic_llm._MODULES.items() for name in names}
+    assert homes == imported
+    assert sorted({*imported, '__version__'}) == sorted(pydantic_llm.__all__)
+
+
+@pytest.mark.parametrize('name', [name for name in pydantic_llm.__all__ if name != '__version__'])
+def test_a_name_of_the_front_door_is_that_of_its_home(name: str) -> None:
+    home = next(module for module, names in pydantic_llm._MODULES.items() if name in names)
+    module = importlib.import_module(f'pydantic_llm.{home}')
+    assert getattr(pydantic_llm, name) is getattr(module, name)
+    assert name in module.__all__
+
+
+def test_the_front_door_lists_all_its_names() -> None:
+    assert {*pydantic_llm.__all__} <= {*dir(pydantic_llm)}
+    assert list(pydantic_llm.__all__) == sorted(pydantic_llm.__all__)
+
+
+def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'pydantic_llm' has no attribute 'Agnet'"):
+        getattr(pydantic_llm, 'Agnet')  # noqa: B009 -- a type checker knows that it is not there
+    with pytest.raises(ImportError, match='Agnet'):
+        exec('from pydantic_llm import Agnet')
+
+
+def run(code: str) -> str:
+    """What a fresh interpreter prints."""
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    return done.stdout
+
+
+def test_importing_the_package_imports_nothing_but_the_standard_library() -> None:
+    loaded = json.loads(
+        run(
+            'import sys; before = set(sys.modules); import pydantic_llm; import json; '
+            'print(json.dumps(sorted({name.partition(".")[0] for name in set(sys.modules) - before})))'
+        )
+    )
+    assert [name for name in loaded if name not in sys.stdlib_module_names] == ['pydantic_llm']
+
+
+def test_everything_can_be_imported_at_once() -> None:
+    assert run('from pydantic_llm import *; print(Agent.__name__, ImageUrl.__name__)') == 'Agent ImageUrl\n'
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    assert (PACKAGE / 'py.typed').is_file()
