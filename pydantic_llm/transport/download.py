@@ -31,6 +31,12 @@ MAX_REDIRECTS = 5
 TIMEOUT = 60.0
 """Seconds until the whole file must be here."""
 
+LAST_PORT = 0xFFFF
+"""A number above it is no port."""
+
+SHOWN = 200
+"""How many characters of an address an error shows."""
+
 USER_AGENT = 'pydantic-llm'
 """Who asks: some hosts refuse the names of HTTP libraries."""
 
@@ -109,7 +115,7 @@ async def _read(response: httpx2.Response, label: str) -> tuple[bytes, str | Non
 
 async def _pinned(client: httpx2.AsyncClient, url: httpx2.URL, *, allow_local: bool) -> httpx2.Request:
     """A request to the very address that was checked. Raises `UserError` unless all that the name stands for may be."""
-    if url.scheme not in ('http', 'https') or not url.host:
+    if url.scheme not in ('http', 'https') or not url.host or (url.port or 0) > LAST_PORT:
         raise UserError(f'{shown(str(url))} cannot be downloaded: only http and https addresses can')
     name = url.raw_host.decode('ascii')
     found = await asyncio.get_running_loop().getaddrinfo(name, url.port, type=socket.SOCK_STREAM)
@@ -152,6 +158,7 @@ def _is_public(address: Address) -> bool:
 
 def shown(url: str) -> str:
     """An address as errors show it: without a password, and without the query, which may be a signature."""
-    scheme, separator, rest = url.partition('://')
-    host, slash, path = rest.partition('?')[0].partition('#')[0].partition('/')
-    return repr(f'{scheme}{separator}{host.rpartition("@")[2]}{slash}{path}') if separator else repr(url)
+    scheme, separator, rest = url.partition('?')[0].partition('#')[0].partition('://')
+    host, slash, path = rest.partition('/')
+    short = f'{scheme}{separator}{host.rpartition("@")[2]}{slash}{path}'
+    return repr(short if len(short) <= SHOWN else f'{short[:SHOWN]}…')

@@ -27,6 +27,9 @@ __all__ = ('Failures',)
 HTTP_LIBRARIES = frozenset({'httpx', 'httpx2', 'httpcore', 'httpcore2', 'aiohttp', 'anyio', 'h11', 'h2', 'ssl'})
 """Whose exceptions say that the wire broke."""
 
+CLOSED = ('Connection closed', 'Session is closed', 'the handler is closed')
+"""What aiohttp and uvloop say, as a `RuntimeError`, of a connection that was closed on our side."""
+
 LOOK_AT_HEADERS = 'look at api_key= (or its environment variable) and at extra_headers='
 OWN_CLIENT = 'give the provider a client of its own, or none'
 
@@ -138,7 +141,8 @@ class Failures:
     def _unanswered(self, error: Exception, model_name: str) -> Exception:
         if self._is_timeout(error):
             return self._too_late(model_name, 'timeout', None)
-        if isinstance(error, (*self._connection, *self._timeout, OSError)) or _is_from(error, HTTP_LIBRARIES):
+        kinds = (*self._connection, *self._timeout, OSError)
+        if isinstance(error, kinds) or _is_from(error, HTTP_LIBRARIES) or _is_closed(error):
             message = f'No answer from {model_name}: {_words(error)}'
             return ModelConnectionError(model_name, message, provider_name=self._provider_name)
         if _is_from(error, {self._package}):
@@ -172,6 +176,10 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _is_from(error: BaseException, packages: Set[str]) -> bool:
     return any(kind.__module__.partition('.')[0] in packages for kind in type(error).__mro__)
+
+
+def _is_closed(error: Exception) -> bool:
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in CLOSED)
 
 
 def _mistake(error: Exception) -> str | None:
