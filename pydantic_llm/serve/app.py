@@ -159,7 +159,7 @@ class Endpoint:
         exchange = Exchange(self._protocol, send)
         try:
             self._gateway.check_key(request)
-            body = await self._gateway.read(request)
+            body = await self._gateway.read(request) | self._protocol.address(request.path_params)
         except ClientDisconnect:
             return
         except LLMError as error:

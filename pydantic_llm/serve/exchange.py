@@ -29,9 +29,6 @@ Json = dict[str, Any]
 
 logger = logging.getLogger('pydantic_llm.serve')
 
-EVENT_STREAM = {'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache'}
-"""The headers of a stream."""
-
 
 class Exchange:
     """One answer on its way to the client."""
@@ -71,7 +68,8 @@ class Exchange:
         """Let the model answer, and send its answer."""
         if served.stream:
             async with model.request_stream(served.messages, served.settings, served.parameters) as stream:
-                await self._frames(_events(self._protocol, served, stream), EVENT_STREAM, fault)
+                headers = {'content-type': self._protocol.stream_type, 'cache-control': 'no-cache'}
+                await self._frames(_events(self._protocol, served, stream), headers, fault)
         else:
             response = await model.request(served.messages, served.settings, served.parameters)
             body = to_json(self._protocol.encode_response(response, served))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ class Protocol:
     name: str
     """Its name."""
     paths: tuple[str, ...]
-    """Where its clients send their requests."""
+    """Where its clients send their requests; a `{word}` stands for what `address` reads."""
     decode_request: Callable[[Json], ServedRequest]
     """Body → request; raises `UserError`."""
     encode_response: Callable[[ModelResponse, ServedRequest], Json]
@@ -34,6 +34,10 @@ class Protocol:
     """An event as bytes."""
     done: bytes = b''
     """What ends a stream."""
+    address: Callable[[Mapping[str, str]], Json] = dict
+    """What the words in the path add to the body."""
+    stream_type: str = 'text/event-stream; charset=utf-8'
+    """The content type of a stream."""
 
 
 def _named(event: Json) -> bytes:

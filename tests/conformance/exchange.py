@@ -20,7 +20,7 @@ from pydantic_llm.models import ResponseDraft
 from pydantic_llm.models._parts import PartsManager
 from pydantic_llm.models._serve import ServedRequest, sse
 from pydantic_llm.transport.sse import EventSplitter
-from tests.conformance.rooms import Json, Room
+from tests.conformance.room import Json, Room
 from tests.conformance.strategies import Cut
 
 

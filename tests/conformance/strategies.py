@@ -26,7 +26,7 @@ from pydantic_llm.messages import (
 from pydantic_llm.messages.response import ModelResponsePart
 from pydantic_llm.tools import ToolDefinition
 from pydantic_llm.usage import RequestUsage
-from tests.conformance.rooms import Room
+from tests.conformance.room import Room
 
 texts = st.text(
     st.characters(codec='utf-8', exclude_characters='\x00', exclude_categories=('Cs',)), min_size=1, max_size=30

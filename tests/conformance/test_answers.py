@@ -24,7 +24,8 @@ from pydantic_llm.messages import (
 )
 from pydantic_llm.usage import RequestUsage
 from tests.conformance.exchange import parsed, read_events, read_whole, streamed, what_counts, whole_body
-from tests.conformance.rooms import ROOMS, Json, Path, Room
+from tests.conformance.room import Json, Path, Room
+from tests.conformance.rooms import ROOMS
 from tests.conformance.strategies import cuts, responses
 
 rooms = pytest.mark.parametrize('room', ROOMS, ids=repr)

@@ -9,7 +9,8 @@ from pydantic_core import from_json, to_json
 from pydantic_llm.models import ModelRequestParameters
 from pydantic_llm.models._parts import replay
 from tests.conformance.exchange import parsed, read_bytes, read_whole, streamed, what_counts, whole_body
-from tests.conformance.rooms import ROOMS, Room
+from tests.conformance.room import Room
+from tests.conformance.rooms import ROOMS
 from tests.conformance.strategies import byte_cuts, conversations, cuts, responses, tools
 
 rooms = pytest.mark.parametrize('room', ROOMS, ids=repr)

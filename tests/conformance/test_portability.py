@@ -25,7 +25,8 @@ from pydantic_llm.messages import (
     UserPromptPart,
 )
 from pydantic_llm.models import ModelRequestParameters
-from tests.conformance.rooms import ROOMS, Room
+from tests.conformance.room import Room
+from tests.conformance.rooms import ROOMS
 from tests.conformance.strategies import conversations, tools
 
 SEAL = 'a-seal-that-no-other-vendor-may-see'

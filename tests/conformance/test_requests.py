@@ -37,8 +37,8 @@ from pydantic_llm.models import ModelRequestParameters, OutputObjectDefinition
 from pydantic_llm.models._prepare import PreparedRequest
 from pydantic_llm.settings import TRANSPORT_SETTINGS, ModelSettings
 from pydantic_llm.tools import ToolDefinition
-from tests.conformance.rooms import ROOMS, Json, Room
-from tests.conformance.settings import OWN_MOVES, SHARED, SHARED_MOVES, Fields
+from tests.conformance.room import SHARED, Fields, Json, Room
+from tests.conformance.rooms import ROOMS
 from tests.conformance.strategies import conversations, responses, tools
 
 rooms = pytest.mark.parametrize('room', ROOMS, ids=repr)
@@ -100,7 +100,7 @@ PARAMETERS = ModelRequestParameters(
 
 @rooms
 def test_sending_a_request_changes_nothing_of_it(room: Room) -> None:
-    own = {name: value for name, (value, _) in OWN_MOVES[room.name].items() if name != 'anthropic_cache_messages'}
+    own = {name: value for name, (value, _) in room.own_moves.items() if name != 'anthropic_cache_messages'}
     given: Any = (EVERYTHING, {**SHARED, **own, 'thinking': True, 'tool_choice': 'auto'}, PARAMETERS)
     before = deepcopy(given)
     encoded(room, room.prepare(*given))
@@ -160,7 +160,7 @@ def effect(room: Room, name: str, value: Any) -> tuple[Fields, list[str]]:
 @rooms
 @pytest.mark.parametrize('name', SHARED)
 def test_a_shared_setting_moves_its_field_or_is_listed(room: Room, name: str) -> None:
-    fields = SHARED_MOVES[room.name][name]
+    fields = room.shared_moves[name]
     found, warnings = effect(room, name, SHARED[name])
     assert found == tuple(sorted(fields))
     assert [name in warning for warning in warnings] == ([] if fields else [True])
@@ -169,7 +169,7 @@ def test_a_shared_setting_moves_its_field_or_is_listed(room: Room, name: str) ->
 OWN = [
     pytest.param(room, name, value, fields, id=f'{room.name}-{name}')
     for room in ROOMS
-    for name, (value, fields) in OWN_MOVES[room.name].items()
+    for name, (value, fields) in room.own_moves.items()
 ]
 
 
@@ -181,10 +181,8 @@ def test_a_rooms_own_setting_moves_its_field(room: Room, name: str, value: Any, 
 @rooms
 def test_every_setting_is_in_the_tables(room: Room) -> None:
     shared = ModelSettings.__annotations__.keys() - TRANSPORT_SETTINGS
-    assert SHARED.keys() == SHARED_MOVES[room.name].keys() == shared
-    assert (
-        OWN_MOVES[room.name].keys() == room.own_settings.__annotations__.keys() - ModelSettings.__annotations__.keys()
-    )
+    assert SHARED.keys() == room.shared_moves.keys() == shared
+    assert room.own_moves.keys() == room.own_settings.__annotations__.keys() - ModelSettings.__annotations__.keys()
 
 
 @rooms
@@ -192,7 +190,7 @@ def test_a_setting_that_the_room_has_not_is_listed_refused_or_dropped_as_you_lik
     prefix = room.build().settings_prefix
     for name in (f'{prefix}no_such_thing', 'temprature', 'constraint'):
         value: Any = SHARED.get(name, 1)
-        if SHARED_MOVES[room.name].get(name):
+        if room.shared_moves.get(name):
             continue
         assert [name in warning for warning in effect(room, name, value)[1]] == [True]
         for wish, sentences in (('warn', 1), ('drop', 0)):

@@ -1,0 +1,14 @@
+"""The rooms under test: a module for each. A room that is added to the package gets one here, and all of the suite."""
+
+from __future__ import annotations
+
+from tests.conformance.room import Room
+from tests.conformance.rooms import anthropic, gemini, openai_chat, openai_responses
+
+ROOMS: tuple[Room, ...] = (
+    openai_chat.ROOM,
+    anthropic.ROOM,
+    openai_responses.ROOM,
+    gemini.ROOM,
+)
+"""Every room with a `serve.py`, and every dialect."""
