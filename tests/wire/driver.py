@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import httpx2
 import pytest
-from openai import AsyncAzureOpenAI
 
 from pydantic_llm.exceptions import LLMError, UserError
 from pydantic_llm.messages import (
@@ -26,68 +25,20 @@ from pydantic_llm.messages import (
     UserPromptPart,
 )
 from pydantic_llm.models import Model, ModelRequestParameters, OutputObjectDefinition
-from pydantic_llm.models.anthropic import AnthropicModel
-from pydantic_llm.models.openai import OpenAIModel
-from pydantic_llm.providers import infer_provider_class
-from pydantic_llm.providers.openai import OpenAIProvider
 from pydantic_llm.settings import ModelSettings
 from pydantic_llm.tools import ToolDefinition
 from tests.wire.folder import shared
+from tests.wire.vendors import HTTPX, VENDORS
 
 Json = dict[str, Any]
-Http = httpx2.AsyncClient
 
-KEY = 'sk-test'
-GEMINI = 'https://generativelanguage.googleapis.com/v1beta/openai/'
-SNOWFLAKE = 'https://myorg-myaccount.snowflakecomputing.com/api/v2/cortex/v1'
-MANTLE = 'https://bedrock-mantle.us-east-1.api.aws/openai/v1'
 REFUSAL = {'status': 400, 'headers': {'content-type': 'application/json'}, 'body_kind': 'json', 'body': {'error': {}}}
-
-
-def chat(service: str, **options: str) -> Callable[[str, Http], Model]:
-    """How to make a model of a service that speaks OpenAI's API."""
-    return lambda model, http: OpenAIModel(
-        model, provider=infer_provider_class(service)(api_key=KEY, http_client=http, **options)
-    )
-
-
-def azure(model: str, http: Http) -> Model:
-    """A model behind a ready client of Azure's."""
-    client = AsyncAzureOpenAI(
-        api_key=KEY,
-        azure_endpoint='https://example.openai.azure.com',
-        api_version='2025-03-01-preview',
-        http_client=http,
-    )
-    return OpenAIModel(model, provider=OpenAIProvider(openai_client=client))
-
-
-def anthropic(model: str, http: Http) -> Model:
-    """One of Anthropic's models."""
-    return AnthropicModel(model, provider=infer_provider_class('anthropic')(api_key=KEY, http_client=http))
-
-
-VENDORS: dict[str, Callable[[str, Http], Model]] = {
-    'openai-chat': chat('openai'),
-    'azure-chat': azure,
-    'gemini-openai-compat': chat('openai', base_url=GEMINI),
-    'deepseek': chat('deepseek'),
-    'openrouter': chat('openrouter'),
-    'ollama': chat('ollama'),
-    'cerebras': chat('cerebras'),
-    'zai': chat('zai'),
-    'crusoe': chat('crusoe'),
-    'heroku': chat('heroku'),
-    'snowflake': chat('snowflake', base_url=SNOWFLAKE),
-    'bedrock-mantle-chat': chat('bedrock-mantle', base_url=MANTLE),
-    'anthropic': anthropic,
-}
-"""The vendors of the recordings that we speak to."""
 
 
 def make(vendor: str, model: str, wire: Any) -> Model:
     """The model of a vendor, above a wire."""
-    return VENDORS[vendor.partition('@')[0]](model, wire.httpx_client('httpx2'))
+    name = vendor.partition('@')[0]
+    return VENDORS[name](model, wire.httpx_client('httpx' if name in HTTPX else 'httpx2'))
 
 
 def hello() -> list[ModelMessage]:

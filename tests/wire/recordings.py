@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import pytest
 
-from tests.wire.driver import VENDORS
 from tests.wire.folder import FOLDER, FOUND, MISSING
+from tests.wire.vendors import VENDORS
 
 Json = dict[str, Any]
 What = Literal['decode', 'roundtrip', 'encode']

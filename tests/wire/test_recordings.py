@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from tests.wire import driver
-from tests.wire.declared import DECLARED, Declared, Difference
+from tests.wire.declared import Declared, Difference
 from tests.wire.folder import FOUND, MISSING, shared
 from tests.wire.recordings import Case, Json, all_cases, parameters
+from tests.wire.vendors import DECLARED
 
 CHUNKS = (1, 7)
 """Streams are also cut into pieces of this many bytes."""
@@ -19,29 +20,29 @@ CHUNKS = (1, 7)
 
 @pytest.mark.parametrize('case', parameters('decode'))
 async def test_an_answer_is_read_as_recorded(case: Case) -> None:
-    assert await differences(case, Declared()) == []
+    assert await differences(case, Declared(DECLARED)) == []
 
 
 @pytest.mark.parametrize('chunk', CHUNKS)
 @pytest.mark.parametrize('case', parameters('decode', streams=True))
 async def test_a_stream_is_read_alike_however_it_is_cut(case: Case, chunk: int) -> None:
-    assert await differences(case, Declared(), chunk=chunk) == []
+    assert await differences(case, Declared(DECLARED), chunk=chunk) == []
 
 
 @pytest.mark.parametrize('case', parameters('roundtrip'))
 async def test_an_answer_goes_back_as_history(case: Case) -> None:
-    assert await differences(case, Declared()) == []
+    assert await differences(case, Declared(DECLARED)) == []
 
 
 @pytest.mark.parametrize('case', parameters('encode'))
 async def test_a_history_becomes_the_vendors_body(case: Case) -> None:
-    assert await differences(case, Declared()) == []
+    assert await differences(case, Declared(DECLARED)) == []
 
 
 @pytest.mark.skipif(not FOUND, reason=MISSING)
 @pytest.mark.parametrize('row', DECLARED, ids=lambda row: f'{row.what}-{row.vendor}-{row.case}')
 async def test_a_declared_difference_still_occurs(row: Difference) -> None:
-    declared = Declared()
+    declared = Declared(DECLARED)
     for case in all_cases_once():
         if row.speaks_of(case.what, case.vendor, case.name):
             await differences(case, declared)

@@ -1,0 +1,84 @@
+"""OpenAI's Chat Completions, and the services that speak it."""
+
+from __future__ import annotations
+
+from openai import AsyncAzureOpenAI
+
+from pydantic_llm.models import Model
+from pydantic_llm.models.openai import OpenAIModel
+from pydantic_llm.providers import infer_provider_class
+from pydantic_llm.providers.openai import OpenAIProvider
+from tests.wire.declared import Difference
+from tests.wire.vendor import KEY, Build, Http
+
+GEMINI = 'https://generativelanguage.googleapis.com/v1beta/openai/'
+SNOWFLAKE = 'https://myorg-myaccount.snowflakecomputing.com/api/v2/cortex/v1'
+MANTLE = 'https://bedrock-mantle.us-east-1.api.aws/openai/v1'
+
+
+def chat(service: str, **options: str) -> Build:
+    """How to make a model of a service that speaks OpenAI's API."""
+    return lambda model, http: OpenAIModel(
+        model, provider=infer_provider_class(service)(api_key=KEY, http_client=http, **options)
+    )
+
+
+def azure(model: str, http: Http) -> Model:
+    """A model behind a ready client of Azure's."""
+    client = AsyncAzureOpenAI(
+        api_key=KEY,
+        azure_endpoint='https://example.openai.azure.com',
+        api_version='2025-03-01-preview',
+        http_client=http,
+    )
+    return OpenAIModel(model, provider=OpenAIProvider(openai_client=client))
+
+
+VENDORS: dict[str, Build] = {
+    'openai-chat': chat('openai'),
+    'azure-chat': azure,
+    'gemini-openai-compat': chat('openai', base_url=GEMINI),
+    'deepseek': chat('deepseek'),
+    'openrouter': chat('openrouter'),
+    'ollama': chat('ollama'),
+    'cerebras': chat('cerebras'),
+    'zai': chat('zai'),
+    'crusoe': chat('crusoe'),
+    'heroku': chat('heroku'),
+    'snowflake': chat('snowflake', base_url=SNOWFLAKE),
+    'bedrock-mantle-chat': chat('bedrock-mantle', base_url=MANTLE),
+}
+"""The vendors of the recordings that we speak to."""
+
+
+THINKING_WITH_ID = (
+    'the part came from another API, whose id is no name of a field here: the thoughts go back in tags, as do those '
+    'without an id'
+)
+FILES_OF_TOOLS = 'the words around a file that a tool returned are our own'
+
+DECLARED = (
+    Difference(
+        'encode', 'openai-chat*', 'thinking_with_id', r'body\.messages\[1\]\.(rs_123|content.*)', THINKING_WITH_ID
+    ),
+    Difference(
+        'encode', 'azure-chat', 'thinking_with_id', r'body\.messages\[1\]\.(rs_123|content.*)', THINKING_WITH_ID
+    ),
+    Difference('encode', 'cerebras', 'thinking_with_id', r'body\.messages\[1\]\.(rs_123|content.*)', THINKING_WITH_ID),
+    Difference('encode', 'zai', 'tool_return_image', r'body\.messages\[3\]\.content', FILES_OF_TOOLS),
+    Difference(
+        'encode',
+        'openai-chat@reasoning',
+        '*',
+        r'body\.stop',
+        'gpt-5-mini answers 400 to stop: it is left out, and the response says so',
+    ),
+    Difference(
+        'decode',
+        'snowflake',
+        '*',
+        'model_name',
+        'the body says that the model is "", which is no name: it stays the one that was asked for',
+    ),
+)
+"""The differences."""
