@@ -1,0 +1,52 @@
+"""Gemini, at the Generative Language API and at Vertex AI."""
+
+from __future__ import annotations
+
+from google.oauth2.credentials import Credentials
+
+from pydantic_llm.models import Model
+from pydantic_llm.models.gemini import GeminiModel
+from pydantic_llm.providers.google_gla import GoogleGLAProvider
+from pydantic_llm.providers.google_vertex import GoogleVertexProvider
+from tests.wire.declared import Difference
+from tests.wire.vendor import KEY, Build, Http
+
+
+def gemini(model: str, http: Http) -> Model:
+    """A model at the Generative Language API."""
+    return GeminiModel(model, provider=GoogleGLAProvider(api_key=KEY, http_client=http))
+
+
+def vertex(model: str, http: Http) -> Model:
+    """A model at Vertex AI, with a token that never expires."""
+    provider = GoogleVertexProvider(
+        credentials=Credentials(KEY), project_id='PROJECT', region='global', http_client=http
+    )
+    return GeminiModel(model, provider=provider)
+
+
+VENDORS: dict[str, Build] = {'gemini': gemini, 'vertex': vertex}
+"""The vendors of the recordings."""
+
+DECLARED = tuple(
+    row
+    for vendor in VENDORS
+    for row in (
+        Difference(
+            'decode',
+            vendor,
+            '*body_empty',
+            '.*',
+            'a body of no bytes is no answer of the API, which always sends an object: it is an error that can be '
+            'tried again, and not an answer that says nothing',
+        ),
+        Difference(
+            'encode',
+            f'{vendor}*',
+            'settings_extra_body',
+            r'body\.customField',
+            'extra_body goes into the body as it is, as with every vendor',
+        ),
+    )
+)
+"""The differences."""
