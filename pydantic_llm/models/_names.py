@@ -32,6 +32,7 @@ NAMES: dict[str, Name] = {
     'openai-chat': Name('openai', 'OpenAIChatModel', 'openai', 'openai'),
     'openai-responses': Name('openai', 'OpenAIResponsesModel', 'openai', 'openai'),
     'anthropic': Name('anthropic', 'AnthropicModel', 'anthropic', 'anthropic'),
+    'groq': Name('groq', 'GroqModel', 'groq', 'groq'),
     'google-gla': Name('gemini', 'GeminiModel', 'google-gla', None),
     'google-vertex': Name('gemini', 'GeminiModel', 'google-vertex', 'google'),
 }

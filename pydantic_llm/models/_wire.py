@@ -13,12 +13,19 @@ from typing import Any, ClassVar
 
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
-from ..exceptions import LLMError, ModelTimeoutError, StreamInterruptedError, UnexpectedModelBehavior, UserError
+from ..exceptions import (
+    LLMError,
+    ModelHTTPError,
+    ModelTimeoutError,
+    StreamInterruptedError,
+    UnexpectedModelBehavior,
+    UserError,
+)
 from ..messages import FileUrl, ModelMessage, ModelResponse, ModelResponseStreamEvent
 from ..profiles import ModelProfile, ModelProfileSpec
 from ..providers import Provider
 from ..settings import ModelSettings
-from ..transport import ByteStream, Call, Connection, Deadlines
+from ..transport import ByteStream, Call, Connection, Deadlines, Reply
 from ..transport.errors import unreadable
 from ..transport.sse import EventSplitter
 from . import Model, ModelRequestParameters, StreamedResponse, check_allow_model_requests
@@ -28,6 +35,9 @@ from ._prepare import PreparedRequest, prepare
 
 Json = dict[str, Any]
 """A JSON object of the wire. The only `Any` there is, and only between rooms and the wire."""
+
+JSON_HEADERS: Mapping[str, str] = {'content-type': 'application/json'}
+"""The headers of a whole answer."""
 
 BROKEN = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What reading an answer of the wrong shape raises."""
@@ -86,6 +96,10 @@ class WireModel(Model):
         """Headers beside the client's own. Overridden by rooms whose API has any."""
         return {}
 
+    def answer_in(self, error: ModelHTTPError) -> Json | None:
+        """The answer that an error holds, where an API refuses what a model wrote and sends it along. Overridden."""
+        return None
+
     def must_download(self, url: FileUrl) -> bool:
         """Whether the API cannot read this address by itself. Overridden by rooms."""
         return False
@@ -129,7 +143,7 @@ class WireModel(Model):
         """Send a conversation, get the next turn."""
         check_allow_model_requests()
         request = await self._with_files(self.prepare(messages, model_settings, model_request_parameters))
-        reply = await self._connection().send(self._call(request))
+        reply = await self._send(self._call(request))
         draft = self._draft(request)
         self.read_whole(reply.body, reply.headers, draft)
         return draft.get()
@@ -144,7 +158,7 @@ class WireModel(Model):
         """Send a conversation, get the next turn as it is written."""
         check_allow_model_requests()
         request = await self._with_files(self.prepare(messages, model_settings, model_request_parameters, stream=True))
-        stream = WireStream(self, request, await self._connection().open(self._call(request)), self._draft(request))
+        stream = WireStream(self, request, await self._open(self._call(request)), self._draft(request))
         try:
             yield stream
         finally:
@@ -153,6 +167,24 @@ class WireModel(Model):
     async def aclose(self) -> None:
         """Close the connections that this model's provider opened in the running event loop."""
         await self._connection().aclose()
+
+    async def _send(self, call: Call) -> Reply:
+        try:
+            return await self._connection().send(call)
+        except ModelHTTPError as error:
+            return Reply(self._held(error), JSON_HEADERS)
+
+    async def _open(self, call: Call) -> ByteStream:
+        try:
+            return await self._connection().open(call)
+        except ModelHTTPError as error:
+            return HeldAnswer(self._held(error))
+
+    def _held(self, error: ModelHTTPError) -> bytes:
+        """The answer that an error holds, as bytes. Raises the error where it holds none."""
+        if (held := self.answer_in(error)) is None:
+            raise error
+        return to_json(held)
 
     def _connection(self) -> Connection:
         return self._provider.connection
@@ -321,6 +353,24 @@ class WireStream(StreamedResponse):
         if isinstance(error, StreamInterruptedError):
             error.response = self.draft.get()
         raise error
+
+
+class HeldAnswer(ByteStream):
+    """A whole answer that came with an error, where a stream was asked for."""
+
+    def __init__(self, body: bytes) -> None:
+        self.headers = JSON_HEADERS
+        self._chunks = [b'', body]
+
+    async def read(self) -> bytes:
+        """The answer, and then the end."""
+        return self._chunks.pop() if self._chunks else b''
+
+    def progress(self) -> None:
+        """Nobody waits for anything."""
+
+    async def aclose(self) -> None:
+        """There is nothing to close."""
 
 
 def _is_json(headers: Mapping[str, str]) -> bool:

@@ -39,7 +39,10 @@ class OpenAIModelProfile(ModelProfile):
     """What the server calls the limit on what is written."""
 
     openai_strict_tools: bool = True
-    """Whether the server knows `strict`."""
+    """Whether the server knows `strict` for tools."""
+
+    openai_strict_outputs: bool | None = None
+    """Whether the server knows `strict` for outputs; `None` where that is as it is for tools."""
 
     openai_forces_tools: bool | Literal['without_thinking'] = True
     """Whether the model can be made to call a tool, or only with `thinking=False`. Where it cannot, a needed output

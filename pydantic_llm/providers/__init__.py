@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import re
 from abc import ABC, abstractmethod
-from typing import Any, Generic, TypeVar
+from importlib import import_module
+from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from ..exceptions import UserError
@@ -17,6 +18,7 @@ from ..transport import Connection
 
 __all__ = (
     'Provider',
+    'check_http_client',
     'check_key',
     'check_url',
     'choose_provider',
@@ -87,6 +89,17 @@ def check_key(key: str, *, where: str, provider: str) -> str:
         f'The key of {provider!r} in {where} cannot be sent: character {position + 1} of {len(key)} is {kind}. '
         'Give the key alone, without what may have been copied around it'
     )
+
+
+def check_http_client(client: Any, *, library: Literal['httpx', 'httpx2'], package: str) -> Any:
+    """The client, if it is one of the library that an SDK is built on, or none. Raises a `UserError` for any other."""
+    if client is not None and not isinstance(client, import_module(library).AsyncClient):
+        kind = f'{type(client).__module__.partition(".")[0]}.{type(client).__name__}'
+        article = 'an' if kind[0] in 'aeiouh' else 'a'
+        raise UserError(
+            f'http_client= takes an {library}.AsyncClient, which the {package} package needs, not {article} {kind}'
+        )
+    return client
 
 
 def check_url(url: str, *, where: str, provider: str) -> str:

@@ -14,7 +14,7 @@ from ..profiles.anthropic import anthropic_model_profile
 from ..transport import ByteStream, Call, Connection
 from ..transport.loops import LoopClients, SdkClients
 from ..transport.sdk import SDKConnection
-from . import Provider, check_key, check_url, hide_password, read_key
+from . import Provider, check_http_client, check_key, check_url, hide_password, read_key
 
 if TYPE_CHECKING:
     import httpx2
@@ -61,7 +61,7 @@ class AnthropicProvider(Provider['AnyClient']):
             self._client = sdk.AsyncAnthropic(
                 **self._credentials(api_key, base_url),
                 base_url=self._address(base_url),
-                http_client=_of_httpx2(http_client),
+                http_client=check_http_client(http_client, library='httpx2', package='anthropic'),
                 max_retries=0,
             )
         kinds = {kind.__name__ for kind in type(self._client).__mro__}
@@ -122,15 +122,6 @@ def _asynchronous(client: Any) -> Any:
     if not iscoroutinefunction(getattr(client, 'post', None)):
         kind = type(client).__name__
         raise UserError(f'anthropic_client= takes an asynchronous client such as AsyncAnthropic, not one of {kind!r}')
-    return client
-
-
-def _of_httpx2(client: Any) -> Any:
-    import httpx2
-
-    if client is not None and not isinstance(client, httpx2.AsyncClient):
-        kind = f'{type(client).__module__.partition(".")[0]}.{type(client).__name__}'
-        raise UserError(f'http_client= takes an httpx2.AsyncClient, which the anthropic package needs, not an {kind}')
     return client
 
 

@@ -263,6 +263,7 @@ PROVIDERS: dict[str, tuple[str, str]] = {
     'github': ('github', 'GitHubProvider'),
     'google-gla': ('google_gla', 'GoogleGLAProvider'),
     'google-vertex': ('google_vertex', 'GoogleVertexProvider'),
+    'groq': ('groq', 'GroqProvider'),
     'grok': ('grok', 'GrokProvider'),
     'heroku': ('heroku', 'HerokuProvider'),
     'moonshotai': ('moonshotai', 'MoonshotAIProvider'),

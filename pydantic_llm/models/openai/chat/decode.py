@@ -18,6 +18,7 @@ from ..._draft import ResponseDraft
 from ..._parts import LAST
 from ..._thinking import ThinkTags
 from ._decode_files import decode_audio, decode_image, end_audio
+from .dialect import OPENAI, Dialect
 
 Json = dict[str, Any]
 
@@ -50,13 +51,16 @@ LATEST = 2**33
 """A `created` above this (in 2242) is in milliseconds."""
 
 
-def decode(body: Json, draft: ResponseDraft, profile: OpenAIModelProfile) -> None:
+def decode(body: Json, draft: ResponseDraft, profile: OpenAIModelProfile, dialect: Dialect = OPENAI) -> None:
     """Read a whole answer."""
+    if dialect.hear:
+        body = dialect.hear(body, draft)
     if not isinstance(body.get('choices'), list) and 'error' not in body:
         raise UnexpectedModelBehavior(f'The answer of {draft.provider_name} holds no choices', str(body)[:2000])
     draft.scratch['whole'] = True
     choices: list[Json] = body.get('choices') or []
-    decode_event({**body, 'choices': [{**choice, 'delta': choice['message']} for choice in choices]}, draft, profile)
+    body = {**body, 'choices': [{**choice, 'delta': choice['message']} for choice in choices]}
+    _read(body, draft, profile, dialect)
     if draft.finish_reason is None and 'finish_reason' not in draft.provider_details:
         draft.finish_reason = _silent_end(draft, profile)
     draft.state = 'complete'
@@ -64,8 +68,12 @@ def decode(body: Json, draft: ResponseDraft, profile: OpenAIModelProfile) -> Non
     draft.parts.end()
 
 
-def decode_event(event: Json, draft: ResponseDraft, profile: OpenAIModelProfile) -> None:
+def decode_event(event: Json, draft: ResponseDraft, profile: OpenAIModelProfile, dialect: Dialect = OPENAI) -> None:
     """Read one chunk. The one with a finish reason completes the answer; usage may still follow."""
+    _read(dialect.hear(event, draft) if dialect.hear else event, draft, profile, dialect)
+
+
+def _read(event: Json, draft: ResponseDraft, profile: OpenAIModelProfile, dialect: Dialect) -> None:
     if event.get('error'):
         raise error_from_event(event, model_name=draft.model_name, provider_name=draft.provider_name)
     _facts(event, draft)
@@ -74,10 +82,10 @@ def decode_event(event: Json, draft: ResponseDraft, profile: OpenAIModelProfile)
         if choice.get('error'):
             raise error_from_event(choice, model_name=draft.model_name, provider_name=draft.provider_name)
         if delta := choice.get('delta'):
-            _extend(delta, draft, profile)
+            _extend(delta, draft, profile, dialect)
         _logprobs(choice.get('logprobs'), draft)
         if reason := choice.get('finish_reason'):
-            draft.finish(reason, FINISH_REASONS)
+            draft.finish(reason, {**FINISH_REASONS, **dialect.finish_reasons})
             draft.provider_details.update({name: choice[name] for name in CHOICE_DETAILS if choice.get(name)})
             draft.state = 'complete'
 
@@ -150,13 +158,15 @@ def _logprobs(logprobs: Json | None, draft: ResponseDraft) -> None:
 # ---------------------------------------------------------------------- parts
 
 
-def _extend(delta: Json, draft: ResponseDraft, profile: OpenAIModelProfile) -> None:
+def _extend(delta: Json, draft: ResponseDraft, profile: OpenAIModelProfile, dialect: Dialect) -> None:
     """Thinking, text, tool calls: in this order, which is the order that they are made in."""
     details: list[Json] = delta.get('reasoning_details') or []
     for position, detail in enumerate(details):
         _reasoning_detail(detail, position, draft)
     if not details:
         _thinking(delta, draft, profile)
+    if dialect.hear_tools:
+        dialect.hear_tools(delta, draft)
     if content := delta.get('content'):
         _content(content, draft, profile)
     calls: list[Json] = delta.get('tool_calls') or []

@@ -28,36 +28,31 @@ from ....profiles.openai import OpenAIModelProfile
 from ..._prepare import PreparedRequest
 from .._efforts import THINKING_FIELDS
 from .content import encode_content, encode_file_of_tool, flatten
+from .dialect import OPENAI, Dialect
 from .options import encode_output, encode_settings, encode_tools
 
 Json = dict[str, Any]
 
-LONGEST_ID = 40
-"""How long the id of a call may be at OpenAI's; other servers make longer ones themselves."""
 
-LIMITS_IDS = frozenset({'openai', 'azure'})
-"""Where that limit holds."""
-
-
-def encode(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
+def encode(request: PreparedRequest, profile: OpenAIModelProfile, dialect: Dialect = OPENAI) -> Json:
     """The body of a request."""
-    body: Json = {'model': request.model_name, 'messages': list(encode_messages(request, profile))}
-    body.update(encode_tools(request, profile))
+    body: Json = {'model': request.model_name, 'messages': list(encode_messages(request, profile, dialect))}
+    body.update(encode_tools(request, profile, dialect))
     body.update(encode_output(request, profile))
-    body.update(encode_settings(request, profile))
+    body.update(encode_settings(request, profile, dialect))
     if request.stream:
         body['stream'] = True
         if profile.openai_stream_usage:
             body['stream_options'] = {'include_usage': True}
-    return body
+    return dialect.speak(body, request) if dialect.speak else body
 
 
 # ---------------------------------------------------------------------- messages
 
 
-def encode_messages(request: PreparedRequest, profile: OpenAIModelProfile) -> Iterator[Json]:
+def encode_messages(request: PreparedRequest, profile: OpenAIModelProfile, dialect: Dialect) -> Iterator[Json]:
     """The messages: instructions come after the system prompts that begin the conversation."""
-    turns = list(_turns(request, profile))
+    turns = list(_turns(request, profile, dialect))
     start = next((index for index, turn in enumerate(turns) if turn['role'] != 'system'), len(turns))
     system = [*turns[:start], *({'role': 'system', 'content': text} for text in request.instructions)]
     if profile.openai_joins_system_messages and len(system) > 1:
@@ -66,14 +61,11 @@ def encode_messages(request: PreparedRequest, profile: OpenAIModelProfile) -> It
         yield _finished(message, profile)
 
 
-def _turns(request: PreparedRequest, profile: OpenAIModelProfile) -> Iterator[Json]:
-    messages = request.messages
-    limited = request.system in LIMITS_IDS
-
+def _turns(request: PreparedRequest, profile: OpenAIModelProfile, dialect: Dialect) -> Iterator[Json]:
     def accepts(id: str) -> bool:
-        return len(id) <= LONGEST_ID or not limited
+        return dialect.accepts_id(id, request.system)
 
-    for message in map_tool_call_ids(messages, accepts=accepts, make=lambda n: f'call_{n}'):
+    for message in map_tool_call_ids(request.messages, accepts=accepts, make=dialect.make_id):
         match message:
             case ModelRequest():
                 yield from encode_request(message, request, profile)

@@ -12,16 +12,16 @@ from ....settings import ThinkingLevel
 from ....tools import ToolDefinition
 from ..._prepare import OUTPUT_NAME, PreparedRequest
 from .._efforts import least_effort, leave_out_sampling, nearest_effort
-from .settings import OWN_SETTINGS, SETTINGS
+from .dialect import Dialect
 
 Json = dict[str, Any]
 
 
-def encode_tools(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
+def encode_tools(request: PreparedRequest, profile: OpenAIModelProfile, dialect: Dialect) -> Json:
     """The tools, and whether they must be called."""
-    if request.parameters.native_tools:
-        kinds = ', '.join(tool.kind for tool in request.parameters.native_tools)
-        raise UserError(f'The Chat Completions API has no tools of its own, and was asked for {kinds}')
+    if unknown := [tool.kind for tool in request.parameters.native_tools if tool.kind not in dialect.native_tools]:
+        known = f'of its own but {", ".join(sorted(dialect.native_tools))}' if dialect.native_tools else 'of its own'
+        raise UserError(f'{dialect.title} has no tools {known}, and was asked for {", ".join(unknown)}')
     tools = request.parameters.tools
     if not tools:
         return {}
@@ -83,7 +83,7 @@ def encode_output(request: PreparedRequest, profile: OpenAIModelProfile) -> Json
             schema: Json = {'name': output.name or OUTPUT_NAME, 'schema': output.json_schema}
             if output.description:
                 schema['description'] = output.description
-            if output.strict is not None and profile.openai_strict_tools:
+            if output.strict is not None and _knows_strict_outputs(profile):
                 schema['strict'] = output.strict
             return {'response_format': {'type': 'json_schema', 'json_schema': schema}}
         case 'prompted' if request.profile.supports_json_object_output:
@@ -92,14 +92,20 @@ def encode_output(request: PreparedRequest, profile: OpenAIModelProfile) -> Json
             return {}
 
 
-def encode_settings(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
+def _knows_strict_outputs(profile: OpenAIModelProfile) -> bool:
+    known = profile.openai_strict_outputs
+    return profile.openai_strict_tools if known is None else known
+
+
+def encode_settings(request: PreparedRequest, profile: OpenAIModelProfile, dialect: Dialect) -> Json:
     """The settings that go into the body."""
     body = dict(profile.openai_always_sends or {}) | encode_thinking(request, profile)
     leave_out_sampling(request, profile, body.get('reasoning_effort'))
     if 'constraint' in request.settings:
         body |= encode_constraint(request.settings['constraint'], request, profile)
     settings: Json = dict(request.settings)
-    body |= {wire: settings[name] for name, wire in (SETTINGS | OWN_SETTINGS).items() if name in settings}
+    fields = {**dialect.settings, **dialect.own_settings}
+    body |= {wire: settings[name] for name, wire in fields.items() if name in settings}
     if 'max_tokens' in settings:
         body[profile.openai_max_tokens_field] = settings['max_tokens']
     return body

@@ -27,6 +27,7 @@ from ....usage import RequestUsage
 from ..._serve import Json, ServedRequest, message_of, status_of
 from .._efforts import THINKING_FIELDS
 from .decode import FINISH_REASONS
+from .dialect import OPENAI, Dialect
 from .encode import encode_reasoning_detail, encode_tool_call
 from .serve_request import decode_messages, decode_parameters, decode_settings
 
@@ -55,7 +56,7 @@ DONE = b'data: [DONE]\n\n'
 """What ends a stream."""
 
 
-def decode_request(body: Json, *, provider_name: str = 'openai') -> ServedRequest:
+def decode_request(body: Json, *, provider_name: str = 'openai', dialect: Dialect = OPENAI) -> ServedRequest:
     """Read a request. Raises `UserError` where it is none."""
     model, messages = body.get('model'), body.get('messages')
     if not isinstance(model, str) or not model:
@@ -66,7 +67,7 @@ def decode_request(body: Json, *, provider_name: str = 'openai') -> ServedReques
         return ServedRequest(
             model,
             decode_messages(cast('list[Json]', messages), provider_name),
-            decode_settings(body),
+            decode_settings(body, dialect),
             decode_parameters(body),
             stream=bool(body.get('stream')),
             options={'include_usage': _wants_usage(body)},

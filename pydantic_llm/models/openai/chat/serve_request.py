@@ -32,14 +32,14 @@ from ... import ModelRequestParameters, OutputObjectDefinition
 from ..._serve import Json
 from .._efforts import LEVELS, THINKING_FIELDS
 from .decode import DETAIL_PARTS
-from .settings import OWN_SETTINGS, SETTINGS
+from .dialect import Dialect
 
-OURS = {wire: name for name, wire in (OWN_SETTINGS | SETTINGS).items()} | {
+OURS = {
     'max_tokens': 'max_tokens',
     'max_completion_tokens': 'max_tokens',
     'parallel_tool_calls': 'parallel_tool_calls',
 }
-"""The API's names of settings, and ours."""
+"""The names of settings that every dialect has, and ours."""
 
 STRUCTURE = frozenset(
     {'model', 'messages', 'tools', 'tool_choice', 'response_format', 'stream', 'stream_options', 'reasoning_effort'}
@@ -155,14 +155,15 @@ def _detail(detail: Json, provider_name: str) -> ThinkingPart:
 # ---------------------------------------------------------------------- settings, tools, output
 
 
-def decode_settings(body: Json) -> ModelSettings:
+def decode_settings(body: Json, dialect: Dialect) -> ModelSettings:
     """The settings; a field that nobody knows is kept in `extra_body`."""
     settings: Json = {}
+    ours = {wire: name for name, wire in {**dialect.own_settings, **dialect.settings}.items()} | OURS
     for name, value in body.items():
         if name in STRUCTURE or value is None:
             continue
-        if name in OURS:
-            settings[OURS[name]] = value
+        if name in ours:
+            settings[ours[name]] = value
         else:
             settings.setdefault('extra_body', {})[name] = value
     if isinstance(settings.get('stop_sequences'), str):

@@ -41,8 +41,8 @@ OWN_SETTINGS: dict[str, str] = {
 }
 """The API's own settings."""
 
-SUPPORTED = frozenset({*SETTINGS, 'thinking', 'constraint', 'parallel_tool_calls'})
-"""The shared settings that the API has."""
+ALWAYS_SUPPORTED = frozenset({'thinking', 'constraint', 'parallel_tool_calls'})
+"""The shared settings that the API has and that are no field of their own."""
 
 
 class OpenAIChatModelSettings(ModelSettings, total=False):

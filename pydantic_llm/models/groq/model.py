@@ -1,0 +1,43 @@
+"""`POST /openai/v1/chat/completions` at Groq: the card."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...profiles import ModelProfileSpec
+from ...providers import Provider, choose_provider
+from .._prepare import PreparedRequest
+from ..openai.chat.base import ChatModel
+from .dialect import GROQ, GroqModelSettings
+
+if TYPE_CHECKING:
+    from groq import AsyncGroq
+
+
+class GroqModel(ChatModel):
+    """A model at Groq.
+
+    `provider` is a `Provider` or the name of one; `api_key` is a shortcut for the provider's. Raises `UserError` where
+    the key is missing.
+    """
+
+    dialect = GROQ
+    """How Groq's API differs from OpenAI's."""
+    supported_settings = GROQ.supported
+    settings_prefix = 'groq_'
+    own_settings = frozenset(GroqModelSettings.__annotations__)
+
+    def __init__(
+        self,
+        model_name: str,
+        *,
+        provider: Provider[AsyncGroq] | str = 'groq',
+        api_key: str | None = None,
+        settings: GroqModelSettings | None = None,
+        profile: ModelProfileSpec | None = None,
+    ) -> None:
+        super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
+
+    def path(self, request: PreparedRequest) -> str:
+        """Where the request goes."""
+        return '/openai/v1/chat/completions'

@@ -1,0 +1,58 @@
+"""What every model behind Chat Completions does, in whichever dialect. `model` is OpenAI's own."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from ....exceptions import ModelHTTPError
+from ....messages import AudioUrl, DocumentUrl, FileUrl
+from ....profiles.openai import OpenAIModelProfile
+from ..._draft import ResponseDraft
+from ..._prepare import PreparedRequest
+from ..._wire import Json, WireModel
+from . import decode, encode
+from .dialect import OPENAI, Dialect
+
+
+class ChatModel(WireModel):
+    """A model behind the Chat Completions API. Subclasses say which dialect of it, and who answers."""
+
+    dialect: ClassVar[Dialect] = OPENAI
+    """How the vendor's API differs from OpenAI's."""
+    profile_type = OpenAIModelProfile
+    api_name = 'a chat completion'
+
+    @property
+    def chat_profile(self) -> OpenAIModelProfile:
+        """What the model and its server can do."""
+        return OpenAIModelProfile.of(self.profile)
+
+    def path(self, request: PreparedRequest) -> str:
+        """Where the request goes."""
+        return '/chat/completions'
+
+    def encode(self, request: PreparedRequest) -> Json:
+        """The request's body."""
+        return encode.encode(request, self.chat_profile, self.dialect)
+
+    def decode(self, body: Json, draft: ResponseDraft) -> None:
+        """Read a whole answer."""
+        decode.decode(body, draft, self.chat_profile, self.dialect)
+
+    def decode_event(self, event: Json, draft: ResponseDraft) -> None:
+        """Read a chunk."""
+        decode.decode_event(event, draft, self.chat_profile, self.dialect)
+
+    def decode_end(self, draft: ResponseDraft) -> None:
+        """The stream is over."""
+        decode.decode_end(draft, self.chat_profile)
+
+    def answer_in(self, error: ModelHTTPError) -> Json | None:
+        """The answer that an error holds."""
+        body: Any = error.body
+        return body if self.dialect.is_answer and self.dialect.is_answer(body) else None
+
+    def must_download(self, url: FileUrl) -> bool:
+        """The API takes images by their address, and nothing else."""
+        documents = isinstance(url, DocumentUrl) and not self.chat_profile.openai_document_url
+        return isinstance(url, AudioUrl) or documents
