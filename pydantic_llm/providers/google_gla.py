@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from ..transport.http import Access
 from . import read_key
-from .google import GoogleProvider
+from .google import GoogleProvider, read_address
 
 if TYPE_CHECKING:
     import httpx
@@ -16,9 +17,17 @@ __all__ = ('GoogleGLAProvider',)
 
 BASE_URL = 'https://generativelanguage.googleapis.com/v1beta'
 
+URL_VARIABLE = 'GOOGLE_GEMINI_BASE_URL'
+KEY_VARIABLES = ('GEMINI_API_KEY', 'GOOGLE_API_KEY')
+
 
 class GoogleGLAProvider(GoogleProvider):
-    """The Generative Language API. Raises `UserError` where the key is missing (GEMINI_API_KEY or GOOGLE_API_KEY)."""
+    """The Generative Language API.
+
+    With a `base_url` of another server (or `GOOGLE_GEMINI_BASE_URL`) no key is needed; the API's version may stand at
+    its end. Raises a `UserError` for a missing key (`GEMINI_API_KEY` or `GOOGLE_API_KEY`), and for a key or an address
+    that cannot be used.
+    """
 
     def __init__(
         self,
@@ -27,21 +36,21 @@ class GoogleGLAProvider(GoogleProvider):
         base_url: str | None = None,
         http_client: httpx2.AsyncClient | httpx.AsyncClient | None = None,
     ) -> None:
-        key = read_key(api_key, variables=('GEMINI_API_KEY', 'GOOGLE_API_KEY'), provider=self.name)
-        self._headers = {'x-goog-api-key': key}
-        self._base_url = (base_url or BASE_URL).rstrip('/')
-        super().__init__(http_client, renews=False)
+        elsewhere = read_address(base_url, variable=URL_VARIABLE, version='v1beta', provider=self.name)
+        self._access = Access(elsewhere or BASE_URL, self._credentials(api_key, needed=elsewhere is None))
+        super().__init__(self._access.base_url, http_client, renews=False)
 
-    async def access(self, *, renew: bool) -> Access:
+    def _credentials(self, api_key: str | None, *, needed: bool) -> dict[str, str]:
+        """The header with the key. Only Google itself cannot do without one."""
+        if not (needed or api_key or any(os.environ.get(name) for name in KEY_VARIABLES)):
+            return {}
+        return {'x-goog-api-key': read_key(api_key, variables=KEY_VARIABLES, provider=self.name)}
+
+    async def access(self, model_name: str, *, refused: Access | None) -> Access:
         """The address, and the key."""
-        return Access(self._base_url, self._headers)
+        return self._access
 
     @property
     def name(self) -> str:
         """`'google-gla'`."""
         return 'google-gla'
-
-    @property
-    def base_url(self) -> str:
-        """Where requests go."""
-        return self._base_url

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ..exceptions import AuthenticationError
 from . import Call, Deadlines
 from .answer import ClientConnection, limits
 from .failures import Failures
@@ -22,20 +23,27 @@ class Access:
     """What comes before the path of every call, without a slash at its end."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     """The headers that authorize a request."""
+    place: str = ''
+    """What stands between the two: the project and the region of a cloud, unless the path names its own."""
+
+    def url(self, path: str) -> str:
+        """The whole address of a call."""
+        return self.base_url + ('' if path.startswith('/projects/') else self.place) + path
 
 
 class Renewable(Protocol):
     """Credentials that may have to be fetched, and fetched again once they have expired."""
 
-    def __call__(self, *, renew: bool) -> Awaitable[Access]:
-        """The access for the next request. `renew`: the last one was refused (401)."""
+    def __call__(self, model_name: str, *, refused: Access | None) -> Awaitable[Access]:
+        """The access for the next request to a model. `refused` is one that the server did not take (401)."""
         ...
 
 
 class HTTPConnection(ClientConnection):
     """Sends through a client of httpx2 or httpx; `access` says where to, and with which credentials.
 
-    Credentials that can be renewed (`renews`) are, once, where a request is refused.
+    Credentials that can be renewed (`renews`) are, once, where a request is refused. Redirects are not followed: the
+    key may stand in a header, which the library would send along to whatever machine the answer names.
     """
 
     def __init__(
@@ -47,20 +55,29 @@ class HTTPConnection(ClientConnection):
 
     async def post(self, client: Any, call: Call, deadlines: Deadlines) -> Any:
         """The response, open. A request that is refused (401) is sent once more, with renewed credentials."""
-        response = await self._post_once(client, call, deadlines, renew=False)
+        access = await self._access(call.model_name, refused=None)
+        response = await _send(client, call, deadlines, access)
         if response.status_code == 401 and self._renews:
-            await response.aclose()
-            response = await self._post_once(client, call, deadlines, renew=True)
-        if not response.is_success:  # a redirect too: the key may stand in a header that would go with it
+            response = await self._post_again(client, call, deadlines, access, response)
+        if not response.is_success:
             await response.aread()
             raise self.failures.answered(response, call.model_name)
         return response
 
-    async def _post_once(self, client: Any, call: Call, deadlines: Deadlines, *, renew: bool) -> Any:
-        access = await self._access(renew=renew)
-        headers = {'Content-Type': 'application/json', **access.headers, **call.headers}
-        timeout = limits(type(client.timeout), client.timeout, deadlines)
-        request = client.build_request(
-            'POST', access.base_url + call.path, content=call.body, headers=headers, timeout=timeout
-        )
-        return await client.send(request, stream=True)
+    async def _post_again(self, client: Any, call: Call, deadlines: Deadlines, refused: Access, response: Any) -> Any:
+        """The answer to the renewed credentials; the refusal, where they cannot be renewed."""
+        await response.aread()
+        try:
+            access = await self._access(call.model_name, refused=refused)
+        except AuthenticationError as error:
+            raise self.failures.answered(response, call.model_name) from error
+        if access.headers == refused.headers:
+            return response
+        return await _send(client, call, deadlines, access)
+
+
+async def _send(client: Any, call: Call, deadlines: Deadlines, access: Access) -> Any:
+    headers = {'Content-Type': 'application/json', **access.headers, **call.headers}
+    timeout = limits(type(client.timeout), client.timeout, deadlines)
+    request = client.build_request('POST', access.url(call.path), content=call.body, headers=headers, timeout=timeout)
+    return await client.send(request, stream=True, follow_redirects=False)

@@ -67,7 +67,7 @@ def plain_httpx(url: str) -> HTTPConnection:
 def plainly_through(client: Any, url: str) -> HTTPConnection:
     """A connection through a client of an HTTP library."""
 
-    async def access(*, renew: bool) -> Access:
+    async def access(model_name: str, *, refused: Access | None) -> Access:
         return Access(url, {'Authorization': f'Bearer {KEY}'})
 
     return HTTPConnection(LoopClients[Any](client, HttpClients()), access, provider_name='vendor')

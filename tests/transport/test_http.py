@@ -22,8 +22,8 @@ class Tokens:
         self.url = url
         self.number = 1
 
-    async def __call__(self, *, renew: bool) -> Access:
-        self.number += renew
+    async def __call__(self, model_name: str, *, refused: Access | None) -> Access:
+        self.number += refused is not None
         return Access(self.url, {'Authorization': f'Bearer token-{self.number}'})
 
 

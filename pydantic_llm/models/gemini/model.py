@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from ...exceptions import UserError
 from ...messages import FileUrl, VideoUrl
@@ -14,6 +15,15 @@ from .._prepare import PreparedRequest
 from .._wire import Json, WireModel
 from . import decode, encode
 from .settings import SUPPORTED, GeminiModelSettings
+
+VERTEX = 'google-vertex'
+"""The provider that has models of several publishers."""
+
+KINDS = ('models/', 'tunedModels/', 'publishers/', 'projects/', 'endpoints/')
+"""What a name that says which kind of model it is begins with."""
+
+UNSAFE = frozenset('?&#%\\ ')
+"""What a name cannot hold, since it becomes a part of an address."""
 
 ALREADY_THERE = ('https://generativelanguage.googleapis.com/', 'gs://')
 """Where Google holds files itself."""
@@ -41,8 +51,8 @@ class GeminiModel(WireModel):
         settings: GeminiModelSettings | None = None,
         profile: ModelProfileSpec | None = None,
     ) -> None:
-        if any(mark in model_name for mark in ('..', '?', '&', '#')):
-            raise UserError(f'{model_name!r} is no name of a model')
+        if '..' in model_name or not UNSAFE.isdisjoint(model_name) or not model_name.isprintable():
+            raise UserError(f'{model_name!r} is no name of a model: it would lead to another address')
         super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
 
     @property
@@ -53,7 +63,7 @@ class GeminiModel(WireModel):
     def path(self, request: PreparedRequest) -> str:
         """Where the request goes."""
         verb = 'streamGenerateContent?alt=sse' if request.stream else 'generateContent'
-        return f'/{model_path(self.model_name)}:{verb}'
+        return f'/{model_path(self.model_name, self.system)}:{verb}'
 
     def encode(self, request: PreparedRequest) -> Json:
         """The request's body."""
@@ -78,9 +88,12 @@ class GeminiModel(WireModel):
         return not (isinstance(url, VideoUrl) and url.is_youtube)
 
 
-def model_path(model_name: str) -> str:
-    """The address of a model below the API's own: `models/...`, unless the name says which kind of model it is."""
-    if model_name.startswith(('models/', 'tunedModels/', 'publishers/', 'projects/', 'endpoints/')):
-        return model_name
-    publisher, slash, name = model_name.partition('/')
-    return f'publishers/{publisher}/models/{name}' if slash else f'models/{model_name}'
+def model_path(model_name: str, system: str) -> str:
+    """The address of a model below the API's own: its name, with the kind of model in front unless it says that."""
+    name = quote(model_name, safe='/:@')
+    if name.startswith(KINDS):
+        return name
+    if system != VERTEX:
+        return f'models/{name}'
+    publisher, slash, rest = name.partition('/')
+    return f'publishers/{publisher}/models/{rest}' if slash else f'publishers/google/models/{name}'
