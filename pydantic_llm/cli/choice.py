@@ -16,6 +16,7 @@ __all__ = ('choose_model', 'default_model_name', 'key_variables', 'known_names')
 KEYS: dict[str, tuple[str, ...]] = {
     'openai': ('OPENAI_API_KEY',),
     'anthropic': ('ANTHROPIC_API_KEY',),
+    'azure': ('AZURE_OPENAI_API_KEY', 'AZURE_OPENAI_AD_TOKEN'),
     'google-gla': ('GOOGLE_API_KEY', 'GEMINI_API_KEY'),
     'groq': ('GROQ_API_KEY',),
     'mistral': ('MISTRAL_API_KEY',),

@@ -31,6 +31,8 @@ NAMES: dict[str, Name] = {
     'openai': Name('openai', 'OpenAIChatModel', 'openai', 'openai'),
     'openai-chat': Name('openai', 'OpenAIChatModel', 'openai', 'openai'),
     'openai-responses': Name('openai', 'OpenAIResponsesModel', 'openai', 'openai'),
+    'azure': Name('openai', 'OpenAIChatModel', 'azure', 'openai'),
+    'azure-responses': Name('openai', 'OpenAIResponsesModel', 'azure', 'openai'),
     'anthropic': Name('anthropic', 'AnthropicModel', 'anthropic', 'anthropic'),
     'groq': Name('groq', 'GroqModel', 'groq', 'groq'),
     'google-gla': Name('gemini', 'GeminiModel', 'google-gla', None),

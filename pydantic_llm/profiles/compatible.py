@@ -16,6 +16,7 @@ from .schema import TransformedSchema, inline_transformer
 __all__ = (
     'FAMILIES',
     'alibaba_profile',
+    'azure_profile',
     'bare_name',
     'bedrock_mantle_profile',
     'cerebras_profile',
@@ -265,6 +266,26 @@ def alibaba_profile(model_name: str) -> OpenAIModelProfile:
     return made_profile(model_name, facts)
 
 
+OTHERS_AT_AZURE = re.compile(
+    r'gpt-oss|llama|meta-|deepseek|mistral|ministral|magistral|codestral|cohere|grok|kimi|qwen|phi-'
+)
+"""How the names of models begin that Azure has from others than OpenAI."""
+
+MISTRALS = re.compile(r'mistral|ministral|magistral|codestral')
+"""Those by Mistral, which know an older name alone for the limit on what is written."""
+
+
+def azure_profile(model_name: str) -> OpenAIModelProfile:
+    """Azure OpenAI, whose deployments have names of the customer's: OpenAI's models where the name says nothing else.
+
+    Chat Completions takes no documents (PDF) there.
+    """
+    name = model_name.lower()
+    profile = made_profile(model_name) if OTHERS_AT_AZURE.match(name) else openai_model_profile(model_name)
+    field: Facts = {'openai_max_tokens_field': 'max_tokens'} if MISTRALS.match(name) else {}
+    return replace(profile, openai_documents=False, **field)
+
+
 def crusoe_profile(model_name: str) -> OpenAIModelProfile:
     """Crusoe, which decodes every model under a schema."""
     return made_profile(model_name, JSON_OUTPUT)
@@ -299,7 +320,8 @@ def snowflake_profile(model_name: str) -> OpenAIModelProfile:
 
 def bedrock_mantle_profile(model_name: str) -> OpenAIModelProfile:
     """Amazon Bedrock's Mantle, whose names begin with the vendor's: `openai.gpt-oss-120b`."""
-    return made_profile(model_name.removeprefix('openai.'), {'openai_forces_tools': True})
+    facts: Facts = {'openai_forces_tools': True, 'openai_reuses_call_ids': True}
+    return made_profile(model_name.removeprefix('openai.'), facts)
 
 
 # ---------------------------------------------------------------------- servers of one's own

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..profiles import ModelProfile
 from . import check_key, check_url, read_key
-from .openai import NO_KEY, OpenAIProvider
+from .openai import NO_KEY, OPENAI_HEADERS, OpenAIProvider
 from .registry import SERVICES, Service
 
 if TYPE_CHECKING:
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 __all__ = ('CompatibleProvider', 'compatible_class')
-
-OPENAI_HEADERS = ('OpenAI-Organization', 'OpenAI-Project')
-"""What the SDK takes from the environment and is nobody's business but OpenAI's."""
 
 
 class CompatibleProvider(OpenAIProvider):

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
-
-from pydantic_core import to_json
 
 from .._extras import import_extra
-from ..exceptions import ModelHTTPError, UserError
+from ..exceptions import UserError
 from ..profiles import ModelProfile
+from ..profiles.compatible import azure_profile
 from ..profiles.openai import openai_model_profile
-from ..transport import ByteStream, Call, Connection, Reply
+from ..transport import Connection
 from ..transport.loops import LoopClients, SdkClients
 from ..transport.sdk import SDKConnection
 from . import Provider, check_key, check_url, hide_password, read_key
@@ -21,12 +18,15 @@ from . import Provider, check_key, check_url, hide_password, read_key
 if TYPE_CHECKING:
     import httpx
     import httpx2
-    from openai import AsyncAzureOpenAI, AsyncOpenAI
+    from openai import AsyncOpenAI
 
 __all__ = ('OpenAIProvider',)
 
 NO_KEY = 'api-key-not-set'
 """What is sent to servers that need no key; the SDK insists on one."""
+
+OPENAI_HEADERS = ('OpenAI-Organization', 'OpenAI-Project')
+"""What the SDK takes from the environment and is nobody's business but OpenAI's."""
 
 
 class OpenAIProvider(Provider['AsyncOpenAI']):
@@ -67,9 +67,16 @@ class OpenAIProvider(Provider['AsyncOpenAI']):
                 default_headers=self._headers(sdk),
                 max_retries=0,
             )
-        azure = isinstance(self._client, sdk.AsyncAzureOpenAI)
-        connection = AzureConnection if azure else SDKConnection
+        self._is_azure = isinstance(self._client, sdk.AsyncAzureOpenAI)
+        connection = self._connection_kind()
         self._connection = connection(LoopClients[Any](self._client, SdkClients()), sdk, provider_name=self.name)
+
+    def _connection_kind(self) -> type[SDKConnection]:
+        if not self._is_azure:
+            return SDKConnection
+        from .azure import AzureConnection
+
+        return AzureConnection
 
     def _address(self, base_url: str | None) -> str | None:
         """Where requests go: as given, as in the environment, or (`None`) where the SDK knows."""
@@ -110,66 +117,5 @@ class OpenAIProvider(Provider['AsyncOpenAI']):
         return self._connection
 
     def model_profile(self, model_name: str) -> ModelProfile | None:
-        """What one of OpenAI's models can do. Azure takes no documents (PDF) by this API."""
-        profile = openai_model_profile(model_name)
-        return replace(profile, openai_documents=False) if isinstance(self._connection, AzureConnection) else profile
-
-
-class AzureConnection(SDKConnection):
-    """Azure's client: the deployment, which has the model's name, stands in the address.
-
-    The SDK puts it there for bodies that it serialises itself; ours are serialised already.
-    """
-
-    async def send(self, call: Call) -> Reply:
-        """Send a request and read the whole answer."""
-        try:
-            return await super().send(self._deployed(call))
-        except ModelHTTPError as error:
-            return Reply(_refusal(error), {'content-type': 'application/json'})
-
-    async def open(self, call: Call) -> ByteStream:
-        """Send a request and get its answer as it comes."""
-        try:
-            return await super().open(self._deployed(call))
-        except ModelHTTPError as error:
-            return _OneEvent(_refusal(error))
-
-    def _deployed(self, call: Call) -> Call:
-        client: AsyncAzureOpenAI = self._clients.get()
-        base = client.base_url.path.rstrip('/')
-        if call.path != '/chat/completions' or '/deployments' in base or base.endswith('/v1'):
-            return call
-        return replace(call, path=f'/deployments/{quote(call.model_name, safe="")}{call.path}')
-
-
-def _refusal(error: ModelHTTPError) -> bytes:
-    """The answer that OpenAI gives where Azure's filter makes an error of it; any other error is raised again."""
-    body: Any = error.body
-    choice: dict[str, Any] = {'finish_reason': 'content_filter', 'message': {}, 'delta': {}}
-    match body:
-        case {'error': {'code': 'content_filter', 'innererror': {'content_filter_result': verdicts}}}:
-            choice['content_filter_results'] = verdicts
-        case {'error': {'code': 'content_filter'}}:
-            pass
-        case _:
-            raise error
-    return to_json({'choices': [choice]})
-
-
-class _OneEvent(ByteStream):
-    """A stream of one event, which is already here."""
-
-    def __init__(self, data: bytes) -> None:
-        self.headers = {}
-        self._chunks = [b'', b'data: ' + data + b'\n\n']
-
-    async def read(self) -> bytes:
-        """The event, and then the end."""
-        return self._chunks.pop() if self._chunks else b''
-
-    def progress(self) -> None:
-        """Nobody waits for anything."""
-
-    async def aclose(self) -> None:
-        """There is nothing to close."""
+        """What one of OpenAI's models can do, or one at Azure behind a client of Azure's."""
+        return azure_profile(model_name) if self._is_azure else openai_model_profile(model_name)

@@ -255,6 +255,7 @@ PROVIDERS: dict[str, tuple[str, str]] = {
     'openai': ('openai', 'OpenAIProvider'),
     'anthropic': ('anthropic', 'AnthropicProvider'),
     'alibaba': ('alibaba', 'AlibabaProvider'),
+    'azure': ('azure', 'AzureProvider'),
     'bedrock-mantle': ('bedrock_mantle', 'BedrockMantleProvider'),
     'cerebras': ('cerebras', 'CerebrasProvider'),
     'crusoe': ('crusoe', 'CrusoeProvider'),

@@ -17,5 +17,5 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         for name in (*service.key_variables, *service.url_variables, *service.place_variables)
     }
     for name in list(os.environ):
-        if name in known or name.startswith('OPENAI_'):
+        if name in known or name.startswith(('AZURE_', 'OPENAI_')):
             monkeypatch.delenv(name)

@@ -322,6 +322,7 @@ async def test_azures_filter_is_a_refusal_and_no_error() -> None:
     assert response.provider_details == {
         'finish_reason': 'content_filter',
         'content_filter_results': {'violence': {'filtered': True, 'severity': 'medium'}},
+        'message': 'The response was filtered due to the prompt triggering the content management policy.',
     }
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from openai import AsyncAzureOpenAI
-
 from pydantic_llm.models import Model
 from pydantic_llm.models.openai import OpenAIModel
 from pydantic_llm.providers import infer_provider_class
-from pydantic_llm.providers.openai import OpenAIProvider
+from pydantic_llm.providers.azure import AzureProvider
 from tests.wire.declared import Difference
 from tests.wire.vendor import KEY, Build, Http
 
@@ -24,14 +22,11 @@ def chat(service: str, **options: str) -> Build:
 
 
 def azure(model: str, http: Http) -> Model:
-    """A model behind a ready client of Azure's."""
-    client = AsyncAzureOpenAI(
-        api_key=KEY,
-        azure_endpoint='https://example.openai.azure.com',
-        api_version='2025-03-01-preview',
-        http_client=http,
+    """A deployment at Azure."""
+    provider = AzureProvider(
+        azure_endpoint='https://example.openai.azure.com', api_version='2024-12-01-preview', api_key=KEY, http_client=http
     )
-    return OpenAIModel(model, provider=OpenAIProvider(openai_client=client))
+    return OpenAIModel(model, provider=provider)
 
 
 VENDORS: dict[str, Build] = {

@@ -50,7 +50,7 @@ class ChatModel(WireModel):
     def answer_in(self, error: ModelHTTPError) -> Json | None:
         """The answer that an error holds."""
         body: Any = error.body
-        return body if self.dialect.is_answer and self.dialect.is_answer(body) else None
+        return body if self.dialect.is_answer(body) else None
 
     def must_download(self, url: FileUrl) -> bool:
         """The API takes images by their address, and nothing else."""

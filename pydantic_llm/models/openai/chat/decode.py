@@ -17,6 +17,7 @@ from ....usage import RequestUsage
 from ..._draft import ResponseDraft
 from ..._parts import LAST
 from ..._thinking import ThinkTags
+from .._content_filter import decode_filtered
 from ._decode_files import decode_audio, decode_image, end_audio
 from .dialect import OPENAI, Dialect
 
@@ -35,11 +36,18 @@ FINISH_REASONS: dict[str, FinishReason] = {
 }
 """The API's words for the end, and those that other servers made up."""
 
-DETAILS = ('service_tier', 'moderation', 'system_fingerprint', 'citations', 'search_results')
-"""Fields of the body that are kept as they are."""
+DETAILS = (
+    'service_tier',
+    'moderation',
+    'system_fingerprint',
+    'citations',
+    'search_results',
+    'prompt_filter_results',
+)
+"""Fields of the body that are kept as they are; the last holds Azure's verdicts on what was asked."""
 
 CHOICE_DETAILS = ('native_finish_reason', 'content_filter_results')
-"""Fields of a choice that are kept with its finish reason: the word of OpenRouter's vendor, Azure's verdicts."""
+"""Fields of a choice that are kept: the word of OpenRouter's vendor for the end, Azure's verdicts on what is written."""
 
 USAGE_DETAILS = ('cost', 'is_byok', 'server_tool_use', 'server_tool_use_details')
 """Fields of the usage that count no tokens."""
@@ -75,6 +83,8 @@ def decode_event(event: Json, draft: ResponseDraft, profile: OpenAIModelProfile,
 
 def _read(event: Json, draft: ResponseDraft, profile: OpenAIModelProfile, dialect: Dialect) -> None:
     if event.get('error'):
+        if decode_filtered(event, draft):
+            return
         raise error_from_event(event, model_name=draft.model_name, provider_name=draft.provider_name)
     _facts(event, draft)
     choices: list[Json] = event.get('choices') or []
@@ -86,8 +96,8 @@ def _read(event: Json, draft: ResponseDraft, profile: OpenAIModelProfile, dialec
         _logprobs(choice.get('logprobs'), draft)
         if reason := choice.get('finish_reason'):
             draft.finish(reason, {**FINISH_REASONS, **dialect.finish_reasons})
-            draft.provider_details.update({name: choice[name] for name in CHOICE_DETAILS if choice.get(name)})
             draft.state = 'complete'
+        draft.provider_details.update({name: choice[name] for name in CHOICE_DETAILS if choice.get(name)})
 
 
 def decode_end(draft: ResponseDraft, profile: OpenAIModelProfile) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from ....messages import FinishReason
 from ..._draft import ResponseDraft
 from ..._prepare import PreparedRequest
+from .._content_filter import is_filtered
 from .settings import ALWAYS_SUPPORTED, OWN_SETTINGS, SETTINGS
 
 Json = dict[str, Any]
@@ -33,7 +34,7 @@ HearTools = Callable[[Json, ResponseDraft], None]
 """Reads what a message, or a piece of one, tells of the vendor's own tools at work."""
 
 IsAnswer = Callable[[object], bool]
-"""Whether the body of an error is an answer, which `hear` understands."""
+"""Whether the body of an error is an answer, which `hear` or `decode` understands."""
 
 
 def _accepts(id: str, system: str) -> bool:
@@ -70,7 +71,7 @@ class Dialect:
     """The first look at a body or an event."""
     hear_tools: HearTools | None = None
     """Reads the vendor's own tools at work; their place is between the thoughts and the text."""
-    is_answer: IsAnswer | None = None
+    is_answer: IsAnswer = is_filtered
     """Tells the errors that are answers."""
 
     @property
