@@ -30,6 +30,9 @@ __all__ = ('create_app',)
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """A larger request is refused."""
 
+LISTINGS = ('/v1/models', '/openai/v1/models', '/openai/models')
+"""Where clients look for the models: the vendors' own, and Azure's two."""
+
 KEY_HEADERS = ('authorization', 'x-api-key', 'api-key')
 """Where clients put their key: OpenAI's, Anthropic's and Azure's."""
 
@@ -52,9 +55,10 @@ def create_app(
     routes = [
         Route(path, Endpoint(protocol, gateway), methods=['POST']) for protocol in PROTOCOLS for path in protocol.paths
     ]
-    listing = [Route('/v1/models', gateway.list_models), Route('/v1/models/{name:path}', gateway.show_model)]
+    listings = dict.fromkeys(LISTINGS, gateway.list_models)
+    listings |= {f'{path}/{{name:path}}': gateway.show_model for path in LISTINGS}
     return Starlette(
-        routes=[*routes, *listing, Route('/health', _health)],
+        routes=[*routes, *(Route(path, show) for path, show in listings.items()), Route('/health', _health)],
         exception_handlers={HTTPException: _no_such_path},
         lifespan=gateway.lifespan,
     )
@@ -116,7 +120,7 @@ class Gateway:
         return found[0]
 
     async def list_models(self, request: Request) -> Response:
-        """`GET /v1/models`, in a form that the clients of every protocol can read."""
+        """The list of models, in a form that the clients of every protocol can read."""
         try:
             self.check_key(request)
         except AuthenticationError as error:
@@ -126,7 +130,7 @@ class Gateway:
         return json_response({'object': 'list', 'data': data, **ends})
 
     async def show_model(self, request: Request) -> Response:
-        """`GET /v1/models/{name}`."""
+        """One of the models."""
         name = request.path_params['name']
         try:
             self.check_key(request)

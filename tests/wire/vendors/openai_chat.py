@@ -24,7 +24,10 @@ def chat(service: str, **options: str) -> Build:
 def azure(model: str, http: Http) -> Model:
     """A deployment at Azure."""
     provider = AzureProvider(
-        azure_endpoint='https://example.openai.azure.com', api_version='2024-12-01-preview', api_key=KEY, http_client=http
+        azure_endpoint='https://example.openai.azure.com',
+        api_version='2024-12-01-preview',
+        api_key=KEY,
+        http_client=http,
     )
     return OpenAIModel(model, provider=provider)
 

@@ -47,7 +47,7 @@ DETAILS = (
 """Fields of the body that are kept as they are; the last holds Azure's verdicts on what was asked."""
 
 CHOICE_DETAILS = ('native_finish_reason', 'content_filter_results')
-"""Fields of a choice that are kept: the word of OpenRouter's vendor for the end, Azure's verdicts on what is written."""
+"""Fields of a choice that are kept: the word of OpenRouter's vendor for the end, Azure's verdicts on the answer."""
 
 USAGE_DETAILS = ('cost', 'is_byok', 'server_tool_use', 'server_tool_use_details')
 """Fields of the usage that count no tokens."""

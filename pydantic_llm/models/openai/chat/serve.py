@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 from uuid import uuid4
 
-from ....exceptions import UserError
+from ....exceptions import ContentFilterError, UserError
 from ....messages import (
     FinishReason,
     ModelResponse,
@@ -31,8 +31,13 @@ from .dialect import OPENAI, Dialect
 from .encode import encode_reasoning_detail, encode_tool_call
 from .serve_request import decode_messages, decode_parameters, decode_settings
 
-PATHS = ('/v1/chat/completions', '/chat/completions')
-"""Where clients send their requests."""
+PATHS = (
+    '/v1/chat/completions',
+    '/chat/completions',
+    '/openai/v1/chat/completions',
+    '/openai/deployments/{model:path}/chat/completions',
+)
+"""Where clients send their requests; Azure's put the model into the address."""
 
 WORDS: dict[FinishReason, str] = {
     'stop': 'stop',
@@ -168,7 +173,8 @@ def encode_error(error: BaseException) -> tuple[int, Json]:
     """The status and the body that tell of an error."""
     status = status_of(error)
     kind = ERROR_TYPES.get(status, 'server_error')
-    return status, {'error': {'message': message_of(error), 'type': kind, 'param': None, 'code': status}}
+    code = WORDS['content_filter'] if isinstance(error, ContentFilterError) else status
+    return status, {'error': {'message': message_of(error), 'type': kind, 'param': None, 'code': code}}
 
 
 def _logprobs(response: ModelResponse) -> Json | None:

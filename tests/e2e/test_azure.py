@@ -1,0 +1,216 @@
+"""Azure from end to end: Azure's own client before our server, and our provider before the same server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from openai import APIStatusError, AsyncAzureOpenAI, AsyncOpenAI, BadRequestError, NotFoundError
+from openai.types.chat import ChatCompletionMessageParam
+
+from pydantic_llm import Agent
+from pydantic_llm.exceptions import AuthenticationError, ContentFilterError, ModelHTTPError, StreamInterruptedError
+from pydantic_llm.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, ToolCallPart, ToolReturnPart
+from pydantic_llm.models import Model
+from pydantic_llm.models.function import AgentInfo, DeltaToolCall, FunctionModel
+from pydantic_llm.models.openai import OpenAIModel
+from pydantic_llm.providers.azure import AzureProvider
+from pydantic_llm.serve import Fault, LocalServer, create_app
+
+KEY, VERSION = 'a-key', '2024-10-21'
+HELLO: list[ChatCompletionMessageParam] = [{'role': 'user', 'content': 'Hello?'}]
+
+
+def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    """Asks for the weather where it can and does not know it yet, and else says what it knows."""
+    known = [part.content for message in messages for part in message.parts if isinstance(part, ToolReturnPart)]
+    if info.function_tools and not known:
+        return ModelResponse([ToolCallPart('weather', '{"city": "Oslo"}', 'call_1')], finish_reason='tool_call')
+    return ModelResponse([TextPart(f'Known: {", ".join(map(str, known)) or "nothing"}.')], finish_reason='stop')
+
+
+async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Any]:
+    for part in answer(messages, info).parts:
+        match part:
+            case ToolCallPart():
+                yield {0: DeltaToolCall(part.tool_name, part.args_as_json_str(), tool_call_id=part.tool_call_id)}
+            case _:
+                for word in str(getattr(part, 'content', '')).split(' '):
+                    yield f'{word} '
+
+
+def speaker(name: str) -> FunctionModel:
+    return FunctionModel(answer, stream_function=stream, model_name=name)
+
+
+def refuses(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    raise ContentFilterError('This may not be said')
+
+
+async def refuses_in_pieces(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str]:
+    for piece in ():
+        yield piece
+    raise ContentFilterError('This may not be said')
+
+
+MODELS: dict[str, Model] = {
+    'prod': speaker('gpt-4o-2024-11-20'),
+    'openrouter:anthropic/claude': speaker('claude'),
+    'cut': speaker('cut'),
+    'filtered': FunctionModel(refuses, stream_function=refuses_in_pieces, model_name='filtered'),
+}
+
+
+def faults(body: Any) -> Fault | None:
+    """What a request whose model is called after a fault gets instead of an answer."""
+    limited = Fault(status=429, headers={'retry-after-ms': '1500', 'apim-request-id': 'f00d'})
+    return {'limited': limited, 'cut': Fault(cut_after=2)}.get(body['model'])
+
+
+@pytest.fixture(scope='module')
+def url() -> Iterator[str]:
+    with LocalServer(create_app(MODELS, key=KEY, faults=faults)) as url:
+        yield url
+
+
+@asynccontextmanager
+async def azures_client(url: str, **options: Any) -> AsyncGenerator[AsyncAzureOpenAI]:
+    options = {'api_key': KEY, **options} if 'azure_ad_token_provider' not in options else options
+    async with AsyncAzureOpenAI(azure_endpoint=url, api_version=VERSION, max_retries=0, **options) as client:
+        yield client
+
+
+# ----------------------------------------------------------------------------------- Azure's client and our server
+
+
+@pytest.mark.parametrize('model', ['prod', 'openrouter:anthropic/claude'])
+async def test_azures_client_is_answered_by_the_deployment_that_it_names(url: str, model: str) -> None:
+    async with azures_client(url) as client:
+        completion = await client.chat.completions.create(model=model, messages=HELLO)
+    assert completion.choices[0].message.content == 'Known: nothing.'
+    assert completion.choices[0].finish_reason == 'stop'
+
+
+async def test_the_deployment_of_the_address_wins_over_the_model_of_the_body(url: str) -> None:
+    async with azures_client(url, azure_deployment='prod') as client:
+        completion = await client.chat.completions.create(model='something-else', messages=HELLO)
+    assert completion.model == 'gpt-4o-2024-11-20'
+
+
+async def test_azures_client_gets_a_stream(url: str) -> None:
+    async with azures_client(url) as client:
+        chunks = await client.chat.completions.create(
+            model='prod', messages=HELLO, stream=True, stream_options={'include_usage': True}
+        )
+        told = [chunk async for chunk in chunks]
+    assert ''.join(choice.delta.content or '' for chunk in told for choice in chunk.choices) == 'Known: nothing. '
+    assert told[-1].usage is not None
+
+
+async def test_azures_client_gets_calls_of_tools(url: str) -> None:
+    function: Any = {'name': 'weather', 'parameters': {'type': 'object', 'properties': {'city': {'type': 'string'}}}}
+    async with azures_client(url) as client:
+        completion = await client.chat.completions.create(
+            model='prod', messages=HELLO, tools=[{'type': 'function', 'function': function}]
+        )
+    [call] = completion.choices[0].message.tool_calls or []
+    assert call.type == 'function'
+    assert (call.function.name, call.function.arguments) == ('weather', '{"city": "Oslo"}')
+
+
+async def test_azures_client_may_bring_a_token(url: str) -> None:
+    async with azures_client(url, azure_ad_token_provider=lambda: KEY) as client:
+        completion = await client.chat.completions.create(model='prod', messages=HELLO)
+    assert completion.choices[0].message.content == 'Known: nothing.'
+
+
+async def test_a_client_of_the_v1_api_is_answered(url: str) -> None:
+    async with AsyncOpenAI(base_url=f'{url}/openai/v1/', api_key=KEY) as client:
+        completion = await client.chat.completions.create(model='prod', messages=HELLO)
+        names = [model.id async for model in client.models.list()]
+    assert completion.choices[0].message.content == 'Known: nothing.'
+    assert names == list(MODELS)
+
+
+async def test_azures_client_lists_the_models(url: str) -> None:
+    async with azures_client(url) as client:
+        assert [model.id async for model in client.models.list()] == list(MODELS)
+        assert (await client.models.retrieve('prod')).id == 'prod'
+
+
+async def test_azures_client_gets_errors_of_its_own_kinds(url: str) -> None:
+    async with azures_client(url) as client:
+        with pytest.raises(NotFoundError, match="There is no model 'none'"):
+            await client.chat.completions.create(model='none', messages=HELLO)
+        with pytest.raises(APIStatusError) as limited:
+            await client.chat.completions.create(model='limited', messages=HELLO)
+        with pytest.raises(BadRequestError, match='This may not be said') as filtered:
+            await client.chat.completions.create(model='filtered', messages=HELLO)
+    assert (limited.value.status_code, limited.value.response.headers['retry-after-ms']) == (429, '1500')
+    assert filtered.value.code == 'content_filter'
+
+
+# --------------------------------------------------------------------------------------- our provider and that server
+
+PLACES = pytest.mark.parametrize('place', ['', '/openai/v1/'], ids=['dated', 'v1'])
+"""The addresses of both of Azure's APIs, below the server."""
+
+
+def ours(url: str, place: str, deployment: str, **options: Any) -> OpenAIModel:
+    version = {} if place else {'api_version': VERSION}
+    key = {} if 'azure_ad_token_provider' in options else {'api_key': KEY}
+    return OpenAIModel(deployment, provider=AzureProvider(azure_endpoint=url + place, **version, **{**key, **options}))
+
+
+@PLACES
+async def test_an_agent_calls_its_tools_by_azure(url: str, place: str) -> None:
+    cities: list[str] = []
+
+    def weather(city: str) -> str:
+        cities.append(city)
+        return 'snow'
+
+    result = await Agent(ours(url, place, 'prod'), tools=[weather]).run('How is the weather in Oslo?')
+    assert (result.output, cities) == ('Known: snow.', ['Oslo'])
+    assert result.all_messages()[-1].model_name == 'gpt-4o-2024-11-20'  # type: ignore[union-attr]  # the last is an answer
+
+
+@PLACES
+async def test_an_agent_streams_by_azure(url: str, place: str) -> None:
+    agent = Agent(ours(url, place, 'prod', azure_ad_token_provider=lambda: KEY))
+    async with agent.run_stream('Hello?') as result:
+        pieces = [piece async for piece in result.stream_text(delta=True, debounce_by=None)]
+    assert pieces == ['Known: ', 'nothing. ']
+
+
+@PLACES
+async def test_what_a_filter_holds_back_ends_an_agent(url: str, place: str) -> None:
+    agent = Agent(ours(url, place, 'filtered'))
+    with pytest.raises(ContentFilterError) as whole:
+        await agent.run('Hello?')
+    with pytest.raises(ContentFilterError) as in_pieces:
+        async with agent.run_stream('Hello?') as result:
+            await result.get_output()
+    body = {'finish_reason': 'content_filter', 'message': 'This may not be said'}
+    assert (whole.value.body, in_pieces.value.body) == (body, body)
+
+
+@PLACES
+async def test_our_errors_say_what_azure_says(url: str, place: str) -> None:
+    with pytest.raises(ModelHTTPError) as limited:
+        await Agent(ours(url, place, 'limited')).run('Hello?')
+    with pytest.raises(AuthenticationError):
+        await Agent(ours(url, place, 'prod', api_key='a-guess')).run('Hello?')
+    error = limited.value
+    assert (error.status_code, error.retry_after, error.request_id) == (429, 1.5, 'f00d')
+
+
+@PLACES
+async def test_a_stream_that_breaks_keeps_what_arrived(url: str, place: str) -> None:
+    async with ours(url, place, 'cut').request_stream([ModelRequest.user_text_prompt('Hello?')]) as stream:
+        with pytest.raises(StreamInterruptedError) as broken:
+            [event async for event in stream]
+    assert broken.value.response is not None
+    assert (broken.value.response.text, broken.value.response.state) == ('Known: ', 'interrupted')
