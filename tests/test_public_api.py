@@ -69,7 +69,7 @@ pydantic_llm.direct.model_request
 """.split()
 """Where the design puts names. A module that is not written yet is passed over; one that is must hold its names."""
 
-WRITTEN = {'openai', 'anthropic', 'gemini', 'test', 'function', 'wrapper'}
+WRITTEN = {'openai', 'anthropic', 'cohere', 'gemini', 'test', 'function', 'wrapper'}
 """Modules below `models` that are written for good."""
 
 

@@ -258,6 +258,7 @@ PROVIDERS: dict[str, tuple[str, str]] = {
     'azure': ('azure', 'AzureProvider'),
     'bedrock-mantle': ('bedrock_mantle', 'BedrockMantleProvider'),
     'cerebras': ('cerebras', 'CerebrasProvider'),
+    'cohere': ('cohere', 'CohereProvider'),
     'crusoe': ('crusoe', 'CrusoeProvider'),
     'deepseek': ('deepseek', 'DeepSeekProvider'),
     'fireworks': ('fireworks', 'FireworksProvider'),

@@ -60,6 +60,10 @@ class Says:
     """Neighbouring texts are one, and neighbouring thoughts."""
     ids: str = '.+'
     """The ids of calls that the API takes, as a regular expression."""
+    thought_ids: tuple[str | None, ...] = ('reasoning_content', 'reasoning')
+    """The ids of thoughts, where parts come in one order."""
+    names_model: bool = True
+    """An answer says which model wrote it."""
     counts: tuple[str, ...] = COUNTS
     """The tokens that are counted."""
 

@@ -75,8 +75,8 @@ def thoughts(room: Room) -> st.SearchStrategy[ThinkingPart]:
         return st.builds(ThinkingPart, texts, signature=st.none() | names, **item(room))
     if room.says.signatures:
         return st.builds(ThinkingPart, texts, signature=names, provider_name=name)
-    fields = st.sampled_from(['reasoning_content', 'reasoning'])
-    return st.builds(ThinkingPart, texts, id=fields if not room.says.any_order else st.none(), provider_name=name)
+    ids = st.none() if room.says.any_order else st.sampled_from(room.says.thought_ids)
+    return st.builds(ThinkingPart, texts, id=ids, provider_name=name)
 
 
 @st.composite
@@ -136,7 +136,7 @@ def responses(draw: st.DrawFn, room: Room) -> ModelResponse:
     return ModelResponse(
         draw(parts(room)),
         usage=draw(usages(room)),
-        model_name=draw(names),
+        model_name=draw(names) if room.says.names_model else model.model_name,
         provider_name=model.system,
         provider_url=model.base_url,
         provider_response_id=draw(ids),

@@ -44,7 +44,7 @@ def answer(room: Room, *parts: Any, **fields: Any) -> ModelResponse:
     model = room.build()
     facts: Any = {
         'usage': RequestUsage(input_tokens=5, output_tokens=3),
-        'model_name': 'm',
+        'model_name': 'm' if room.says.names_model else model.model_name,
         'provider_name': model.system,
         'provider_url': model.base_url,
         'provider_response_id': 'r',

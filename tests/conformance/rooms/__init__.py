@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from tests.conformance.room import Room
-from tests.conformance.rooms import anthropic, gemini, groq, openai_chat, openai_responses
+from tests.conformance.rooms import anthropic, cohere, gemini, groq, openai_chat, openai_responses
 
 ROOMS: tuple[Room, ...] = (
     openai_chat.ROOM,
     anthropic.ROOM,
     openai_responses.ROOM,
     gemini.ROOM,
+    cohere.ROOM,
     groq.ROOM,
 )
 """Every room with a `serve.py`, and every dialect."""

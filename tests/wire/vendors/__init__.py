@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from tests.wire.declared import Difference
 from tests.wire.vendor import Build
-from tests.wire.vendors import anthropic, gemini, groq, openai_chat
+from tests.wire.vendors import anthropic, cohere, gemini, groq, openai_chat
 
-MODULES = (anthropic, gemini, groq, openai_chat)
+MODULES = (anthropic, cohere, gemini, groq, openai_chat)
 
 VENDORS: dict[str, Build] = {name: build for module in MODULES for name, build in module.VENDORS.items()}
 """The vendors, by the names that the recordings give them."""
 
-HTTPX: frozenset[str] = frozenset({'groq'})
+HTTPX: frozenset[str] = frozenset({'cohere', 'groq'})
 """Those whose SDK is built on `httpx` and not on `httpx2`."""
 
 DECLARED: tuple[Difference, ...] = tuple(row for module in MODULES for row in module.DECLARED)

@@ -1,0 +1,120 @@
+"""Messages → the body of `POST /v2/chat`. Start at `encode`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, assert_never
+
+from ...exceptions import UserError
+from ...messages import (
+    ModelRequest,
+    ModelResponse,
+    RetryPromptPart,
+    SystemPromptPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
+from ...messages.request import ModelRequestPart
+from ...profiles.cohere import CohereModelProfile
+from .._prepare import PreparedRequest
+from .content import encode_content, encode_file_of_tool, encode_tool_return
+from .encode_response import encode_message
+from .options import encode_output, encode_settings, encode_thinking, encode_tools
+
+Json = dict[str, Any]
+
+SAY_JSON = 'Answer with one JSON object.'
+"""What the model is told where the answer must be JSON and nobody has said so. The API wants it said, since a model
+that does not know may write blanks without an end: https://docs.cohere.com/docs/structured-outputs."""
+
+
+def encode(request: PreparedRequest, profile: CohereModelProfile) -> Json:
+    """The body of a request."""
+    options: Json = {
+        **encode_tools(request, profile),
+        **encode_output(request, profile),
+        **encode_settings(request),
+        **encode_thinking(request),
+    }
+    messages = encode_messages(request)
+    if options.get('response_format', {}).get('type') == 'json_object' and not _speak_of_json(messages):
+        messages = [{'role': 'system', 'content': SAY_JSON}, *messages]
+    body: Json = {'model': request.model_name, 'messages': messages, **options}
+    if request.stream:
+        body['stream'] = True
+    return body
+
+
+def _speak_of_json(messages: Iterable[Json]) -> bool:
+    told = (message['content'] for message in messages if message['role'] in ('system', 'user'))
+    blocks = (
+        [content] if isinstance(content, str) else [block.get('text', '') for block in content] for content in told
+    )
+    return any('json' in text.lower() for texts in blocks for text in texts)
+
+
+# ---------------------------------------------------------------------- messages
+
+
+def encode_messages(request: PreparedRequest) -> list[Json]:
+    """The messages: instructions come after the system prompts that begin the conversation."""
+    turns = list(_turns(request))
+    start = next((index for index, turn in enumerate(turns) if turn['role'] != 'system'), len(turns))
+    instructions = [{'role': 'system', 'content': text} for text in request.instructions if text]
+    messages = [*turns[:start], *instructions, *turns[start:]]
+    if not messages:
+        raise UserError('messages holds nothing that is said: all of its texts are empty')
+    return messages
+
+
+def _turns(request: PreparedRequest) -> Iterator[Json]:
+    for message in request.messages:
+        match message:
+            case ModelRequest():
+                yield from encode_request(message, request.system)
+            case ModelResponse():
+                yield from encode_response(message, request)
+            case _:
+                assert_never(message)
+
+
+def encode_request(message: ModelRequest, system: str) -> Iterator[Json]:
+    """The messages of one request; files that tools returned follow as one message of the user's."""
+    files: list[Json] = []
+    for part in message.parts:
+        yield from encode_request_part(part, system)
+        if isinstance(part, ToolReturnPart):
+            files.extend(block for file in part.files() for block in encode_file_of_tool(file, system))
+    if files:
+        yield {'role': 'user', 'content': files}
+
+
+def encode_request_part(part: ModelRequestPart, system: str) -> Iterator[Json]:
+    """The message of one part; none where nothing is said, since the API refuses a turn that is empty."""
+    match part:
+        case SystemPromptPart(content=content):
+            if content:
+                yield {'role': 'system', 'content': content}
+        case UserPromptPart(content=str() as content):
+            if content:
+                yield {'role': 'user', 'content': content}
+        case UserPromptPart(content=content):
+            if blocks := encode_content(content, system):
+                yield {'role': 'user', 'content': blocks}
+        case ToolReturnPart():
+            yield {'role': 'tool', 'tool_call_id': part.tool_call_id, 'content': encode_tool_return(part)}
+        case RetryPromptPart(tool_name=None):
+            yield {'role': 'user', 'content': part.model_response()}
+        case RetryPromptPart():
+            yield {'role': 'tool', 'tool_call_id': part.tool_call_id, 'content': part.model_response()}
+        case _:
+            assert_never(part)
+
+
+def encode_response(message: ModelResponse, request: PreparedRequest) -> Iterator[Json]:
+    """The assistant's turn; none where the response holds nothing that can be sent."""
+    fields, left_out = encode_message(message.parts, request.system, plans=bool(message.tool_calls))
+    for part in left_out:
+        request.leave_out_part(part)
+    if fields:
+        yield {'role': 'assistant', **fields}

@@ -1,0 +1,67 @@
+"""`POST /v2/chat`: the card."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...messages import DocumentUrl, FileUrl
+from ...messages.content import is_text
+from ...profiles import ModelProfileSpec
+from ...profiles.cohere import CohereModelProfile
+from ...providers import Provider, choose_provider
+from .._draft import ResponseDraft
+from .._prepare import PreparedRequest
+from .._wire import Json, WireModel
+from . import decode, encode
+from .settings import SUPPORTED, CohereModelSettings
+
+
+class CohereModel(WireModel):
+    """A model behind Cohere's Chat API.
+
+    `provider` is a `Provider` or the name of one; `api_key` is a shortcut for the provider's. Raises `UserError` where
+    the key is missing.
+    """
+
+    supported_settings = SUPPORTED
+    settings_prefix = 'cohere_'
+    own_settings = frozenset(CohereModelSettings.__annotations__)
+    profile_type = CohereModelProfile
+    api_name = 'a chat response'
+
+    def __init__(
+        self,
+        model_name: str,
+        *,
+        provider: Provider[Any] | str = 'cohere',
+        api_key: str | None = None,
+        settings: CohereModelSettings | None = None,
+        profile: ModelProfileSpec | None = None,
+    ) -> None:
+        super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
+
+    @property
+    def cohere_profile(self) -> CohereModelProfile:
+        """What the model can do."""
+        return CohereModelProfile.of(self.profile)
+
+    def path(self, request: PreparedRequest) -> str:
+        """Where the request goes."""
+        return '/v2/chat'
+
+    def encode(self, request: PreparedRequest) -> Json:
+        """The request's body."""
+        return encode.encode(request, self.cohere_profile)
+
+    def decode(self, body: Json, draft: ResponseDraft) -> None:
+        """Read a whole answer."""
+        decode.decode(body, draft)
+
+    def decode_event(self, event: Json, draft: ResponseDraft) -> None:
+        """Read an event."""
+        decode.decode_event(event, draft)
+
+    def must_download(self, url: FileUrl) -> bool:
+        """The API reads images by their address. Text must be sent, and what is not known may be text."""
+        may_be_text = url.media_type is None or is_text(url.media_type)
+        return isinstance(url, DocumentUrl) and may_be_text and not url.url.startswith('data:')
