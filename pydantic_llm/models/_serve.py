@@ -33,6 +33,8 @@ class ServedRequest:
     """Whether the answer shall be streamed."""
     received: float = field(default_factory=time)
     """When it came, in seconds since 1970."""
+    begun: ModelResponse | None = None
+    """What is known of the answer when its stream begins: who answers, and the vendor's id of it."""
     options: Json = field(default_factory=dict[str, Any])
     """What only the room's own encoder of answers wants to know."""
 

@@ -100,6 +100,9 @@ class OpenAIModelProfile(ModelProfile):
     openai_item_ids: bool = False
     """Responses: whether past items go back under the ids they came by, with the encrypted form of the reasoning."""
 
+    openai_reuses_call_ids: bool = False
+    """Responses: whether calls of different answers have the same ids, so that ours must hold that of the answer too."""
+
     openai_phases: bool = False
     """Responses: whether past texts go back with their phase (commentary or final answer)."""
 

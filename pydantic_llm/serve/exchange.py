@@ -123,6 +123,7 @@ async def _events(protocol: Protocol, served: ServedRequest, stream: StreamedRes
     async for happened in stream:
         if not begun:
             begun = True
+            served.begun = stream.get()
             for event in writer.begin():
                 yield protocol.frame(event)
         for event in writer.event(happened):

@@ -112,7 +112,10 @@ def _grow(manager: PartsManager, index: int, part: ModelResponsePart, piece: str
 
 def streamed(room: Room, response: ModelResponse, cut: Cut) -> tuple[list[Json], list[Json]]:
     """The events that a server of ours writes: those of the parts, and those that end the answer."""
-    writer = room.writer(ServedRequest(response.model_name or '', [], stream=True, options={'include_usage': True}))
+    begun = replace(response, parts=[])
+    writer = room.writer(
+        ServedRequest(response.model_name or '', [], stream=True, begun=begun, options={'include_usage': True})
+    )
     events = list(writer.begin())
     for event in told(response, cut):
         events += writer.event(event)

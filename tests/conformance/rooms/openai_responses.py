@@ -58,6 +58,7 @@ ROOM = Room(
         'openai_context_management': ([{'type': 'compaction'}], ('context_management',)),
         'openai_max_tool_calls': (2, ('max_tool_calls',)),
         'openai_native_tools': ([{'type': 'x'}], ('tools',)),
+        'openai_include': (['web_search_call.results'], ('include',)),
         'openai_include_code_execution_outputs': (True, ('include',)),
         'openai_include_web_search_sources': (True, ('include',)),
         'openai_include_file_search_results': (True, ('include',)),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ....exceptions import ModelHTTPError
 from ....messages import FileUrl
 from ....profiles import ModelProfileSpec
 from ....profiles.openai import OpenAIModelProfile
@@ -11,6 +12,7 @@ from ....providers import Provider, choose_provider
 from ..._draft import ResponseDraft
 from ..._prepare import PreparedRequest
 from ..._wire import Json, WireModel
+from .._content_filter import is_filtered
 from . import decode, encode
 from .settings import SUPPORTED, OpenAIResponsesModelSettings
 
@@ -41,21 +43,31 @@ class OpenAIResponsesModel(WireModel):
     ) -> None:
         super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
 
+    @property
+    def openai_profile(self) -> OpenAIModelProfile:
+        """What the model and its server can do."""
+        return OpenAIModelProfile.of(self.profile)
+
     def path(self, request: PreparedRequest) -> str:
         """Where the request goes."""
         return '/responses'
 
     def encode(self, request: PreparedRequest) -> Json:
         """The request's body."""
-        return encode.encode(request, OpenAIModelProfile.of(self.profile))
+        return encode.encode(request, self.openai_profile)
 
     def decode(self, body: Json, draft: ResponseDraft) -> None:
         """Read a whole answer."""
-        decode.decode(body, draft)
+        decode.decode(body, draft, self.openai_profile)
 
     def decode_event(self, event: Json, draft: ResponseDraft) -> None:
         """Read one event."""
-        decode.decode_event(event, draft)
+        decode.decode_event(event, draft, self.openai_profile)
+
+    def answer_in(self, error: ModelHTTPError) -> Json | None:
+        """The answer that an error holds: one that a content filter held back."""
+        body: Any = error.body
+        return body if is_filtered(body) else None
 
     def must_download(self, url: FileUrl) -> bool:
         """The API reads images and documents by their address."""

@@ -10,7 +10,7 @@ from ....tools import ToolDefinition
 from ..._prepare import OUTPUT_NAME, PreparedRequest
 from .._efforts import least_effort, leave_out_sampling, nearest_effort
 from .native_tools import encode_native_tool
-from .settings import INCLUDES, OWN_SETTINGS, REASONING, SETTINGS
+from .settings import ENCRYPTED, INCLUDES, OWN_SETTINGS, REASONING, SETTINGS
 
 Json = dict[str, Any]
 
@@ -80,8 +80,9 @@ def encode_settings(request: PreparedRequest, profile: OpenAIModelProfile) -> Js
     if 'openai_text_verbosity' in settings:
         body['text'] = {'verbosity': settings['openai_text_verbosity']}
     include = [wire for name, wire in INCLUDES.items() if settings.get(name)]
+    include += settings.get('openai_include') or ()
     if profile.openai_item_ids:
-        include.insert(0, 'reasoning.encrypted_content')
+        include.insert(0, ENCRYPTED)
     if include:
         body['include'] = list(dict.fromkeys(include))
     return body

@@ -1,31 +1,20 @@
 """The Responses API from the server's side: body → request, response → body or events.
 
-`decode_request` undoes `encode.encode`; `encode_response` and `EventWriter` undo `decode`. Answers are not stored: a
-request that continues a stored one is refused.
+`decode_request` undoes `encode.encode` (`serve_request`); `encode_response` and `EventWriter` undo `decode`: the items
+of an answer are made in `serve_items`, the events in `serve_stream`. Answers are not stored: a request that continues
+a stored one is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import count
 from typing import cast
-from uuid import uuid4
 
 from ....exceptions import UserError
-from ....messages import (
-    FinishReason,
-    ModelResponse,
-    NativeToolCallPart,
-    NativeToolReturnPart,
-    TextPart,
-    ThinkingPart,
-    ToolCallPart,
-)
-from ....messages.response import ModelResponsePart
+from ....messages import FinishReason, ModelResponse
 from ....usage import RequestUsage
 from ..._serve import Json, ServedRequest, message_of, status_of
-from .encode import what_came_of
-from .native_tools import ITEM, encode_native_call
+from .decode import UNFINISHED
+from .serve_items import encode_items, token
 from .serve_request import decode_input, decode_parameters, decode_settings
 
 PATHS = ('/v1/responses', '/responses')
@@ -50,6 +39,25 @@ ERROR_TYPES = {
 }
 """The API's names for errors; the others are `server_error`."""
 
+ECHOED = (
+    'instructions',
+    'max_output_tokens',
+    'max_tool_calls',
+    'metadata',
+    'parallel_tool_calls',
+    'prompt_cache_key',
+    'reasoning',
+    'safety_identifier',
+    'temperature',
+    'tool_choice',
+    'tools',
+    'top_logprobs',
+    'top_p',
+    'truncation',
+    'user',
+)
+"""The fields of a request that its answer repeats."""
+
 
 def decode_request(body: Json, *, provider_name: str = 'openai') -> ServedRequest:
     """Read a request. Raises `UserError` where it is none."""
@@ -71,9 +79,15 @@ def decode_request(body: Json, *, provider_name: str = 'openai') -> ServedReques
             decode_settings(body),
             decode_parameters(body),
             stream=bool(body.get('stream')),
+            options={'echo': _echo(body)},
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UserError(f'The request is no Responses request: {type(error).__name__}: {error}') from error
+
+
+def _echo(body: Json) -> Json:
+    text: Json = {'format': {'type': 'text'}} | (body.get('text') or {})
+    return {**{name: body[name] for name in ECHOED if body.get(name) is not None}, 'text': text}
 
 
 # ---------------------------------------------------------------------- the answer
@@ -83,7 +97,7 @@ def encode_response(response: ModelResponse, request: ServedRequest) -> Json:
     """The body of a whole answer."""
     return envelope(response, request) | {
         'status': end_of(response)[0],
-        'output': encode_items(response),
+        'output': encode_items(response, request),
         'usage': encode_usage(response.usage),
     }
 
@@ -93,7 +107,7 @@ def envelope(response: ModelResponse | None, request: ServedRequest) -> Json:
     reason = end_of(response)[1] if response else None
     details = (response.provider_details if response else None) or {}
     return {
-        'id': (response and response.provider_response_id) or f'resp_{uuid4().hex}',
+        'id': (response and response.provider_response_id) or f'resp_{token(request)}',
         'object': 'response',
         'created_at': int(response.timestamp.timestamp() if response else request.received),
         'status': 'in_progress',
@@ -117,84 +131,24 @@ def envelope(response: ModelResponse | None, request: ServedRequest) -> Json:
         'truncation': 'disabled',
         'usage': None,
         'user': None,
+        **request.options.get('echo', {}),
     }
 
 
 def end_of(response: ModelResponse) -> tuple[str, str | None]:
     """The API's status of an answer, and the reason why it is incomplete. A refusal is a complete answer."""
-    if (response.provider_details or {}).get('refusal'):
+    details = response.provider_details or {}
+    if details.get('refusal'):
         return 'completed', None
+    if response.state != 'complete':
+        raw = details.get('finish_reason')
+        return (raw if raw in UNFINISHED else 'incomplete'), None
     return STATUSES[response.finish_reason]
 
 
 def _failure(response: ModelResponse | None) -> Json | None:
     failed = response is not None and response.finish_reason == 'error'
     return {'code': 'server_error', 'message': 'The model failed'} if failed else None
-
-
-def encode_items(response: ModelResponse) -> list[Json]:
-    """The items of an answer; parts that came as one item become one again."""
-    items: list[Json] = []
-    numbers = count()
-    for part in response.parts:
-        if (item := encode_item(part, response.parts, f'item_{next(numbers)}')) is None:
-            continue
-        last = items[-1] if items else {}
-        if item['type'] in ('message', 'reasoning') and (last.get('type'), last.get('id')) == (
-            item['type'],
-            item['id'],
-        ):
-            _join(last, item)
-        else:
-            items.append(item)
-    if refusal := (response.provider_details or {}).get('refusal'):
-        items.append(_message(f'item_{next(numbers)}', {'type': 'refusal', 'refusal': refusal}))
-    return items
-
-
-def _join(item: Json, more: Json) -> None:
-    for name in ('summary', 'content'):
-        if name in more:
-            item.setdefault(name, []).extend(more[name])
-
-
-def encode_item(part: ModelResponsePart, beside: Sequence[ModelResponsePart], made_up_id: str) -> Json | None:
-    """The item of one part; `None` for a part that is told of by another's item, or that the API cannot say."""
-    match part:
-        case TextPart(content=text):
-            details = part.provider_details or {}
-            content = {'type': 'output_text', 'text': text, 'annotations': details.get('annotations', [])}
-            if logprobs := details.get('logprobs'):
-                content['logprobs'] = logprobs
-            phase = {'phase': details['phase']} if details.get('phase') else {}
-            return _message(part.id or made_up_id, content) | phase
-        case ThinkingPart():
-            return _reasoning(part, made_up_id)
-        case ToolCallPart():
-            call = {'call_id': part.tool_call_id, 'name': part.tool_name, 'arguments': part.args_as_json_str()}
-            namespace = (part.provider_details or {}).get('namespace')
-            more = {'namespace': namespace} if namespace else {}
-            return {'type': 'function_call', 'id': part.id or made_up_id, 'status': 'completed', **call, **more}
-        case NativeToolReturnPart(content=dict()) if ITEM in (part.provider_details or {}):
-            return cast('Json', part.content)
-        case NativeToolCallPart():
-            return encode_native_call(part, what_came_of(part, beside))
-        case _:
-            return None
-
-
-def _message(id: str, content: Json) -> Json:
-    return {'type': 'message', 'id': id, 'status': 'completed', 'role': 'assistant', 'content': [content]}
-
-
-def _reasoning(part: ThinkingPart, made_up_id: str) -> Json:
-    raw = bool((part.provider_details or {}).get('raw'))
-    item: Json = {'type': 'reasoning', 'id': part.id or made_up_id, 'summary': []}
-    if raw:
-        item['content'] = [{'type': 'reasoning_text', 'text': part.content}]
-    elif part.content:
-        item['summary'] = [{'type': 'summary_text', 'text': part.content}]
-    return item | ({'encrypted_content': part.signature} if part.signature else {})
 
 
 def encode_usage(usage: RequestUsage) -> Json:
@@ -216,3 +170,10 @@ def encode_error(error: BaseException) -> tuple[int, Json]:
     status = status_of(error)
     kind = ERROR_TYPES.get(status, 'server_error')
     return status, {'error': {'message': message_of(error), 'type': kind, 'param': None, 'code': str(status)}}
+
+
+def encode_error_event(body: Json, number: int) -> Json:
+    """The event that tells of an error in a stream that has sent so many, in the API's form and in that of clients."""
+    error: Json = body['error']
+    said = {name: error[name] for name in ('code', 'message', 'param')}
+    return {'type': 'error', **said, 'sequence_number': number, 'error': error}

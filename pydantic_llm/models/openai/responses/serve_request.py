@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Any, cast
 
 from ....exceptions import UserError
@@ -13,10 +14,8 @@ from ....messages import (
     ModelMessage,
     ModelRequest,
     ModelResponse,
-    NativeToolReturnPart,
     SystemPromptPart,
     TextPart,
-    ToolCallPart,
     ToolReturnPart,
     UploadedFile,
     UserContent,
@@ -30,40 +29,44 @@ from ... import ModelRequestParameters, OutputObjectDefinition
 from ..._draft import ResponseDraft
 from ..._serve import Json
 from .._efforts import LEVELS
-from .decode import finish_item
-from .native_tools import ITEM, NATIVE_ITEMS
-from .settings import INCLUDES, OWN_SETTINGS, REASONING, SETTINGS
+from ._decode_items import finish_item
+from .native_tools import decode_native_tool
+from .settings import ENCRYPTED, INCLUDES, OWN_SETTINGS, REASONING, SETTINGS
 
 OURS = {wire: name for name, wire in (OWN_SETTINGS | SETTINGS).items()} | {'parallel_tool_calls': 'parallel_tool_calls'}
 """The API's names of settings, and ours."""
 
 STRUCTURE = frozenset(
-    {'model', 'input', 'instructions', 'tools', 'tool_choice', 'text', 'reasoning', 'include', 'stream'}
+    {
+        'model',
+        'input',
+        'instructions',
+        'tools',
+        'tool_choice',
+        'text',
+        'reasoning',
+        'include',
+        'stream',
+        'stream_options',
+    }
 )
 """The fields of the body that are no settings."""
 
-ANSWERED = frozenset({'message', 'reasoning', 'function_call', *NATIVE_ITEMS})
-"""The items that an answer is made of."""
+ASKED = frozenset({'function_call_output', 'item_reference'})
+"""The types of items that no answer holds."""
 
 
 def decode_input(items: Iterable[Json], instructions: str | None, provider_name: str) -> list[ModelMessage]:
     """The conversation: neighbouring items of one side are one message."""
     history: list[ModelMessage] = []
     names: dict[str, str] = {}
-    for item in items:
-        if _is_answer(item):
-            parts = decode_answer(item, provider_name)
-            names |= {part.tool_call_id: part.tool_name for part in parts if isinstance(part, ToolCallPart)}
-            if history and isinstance(history[-1], ModelResponse):
-                history[-1] = ModelResponse([*history[-1].parts, *parts], provider_name=provider_name)
-            else:
-                history.append(ModelResponse(parts, provider_name=provider_name))
+    for is_answer, group in groupby(items, _is_answer):
+        if is_answer:
+            response = ModelResponse(decode_answer(group, provider_name), provider_name=provider_name)
+            names |= {call.tool_call_id: call.tool_name for call in response.tool_calls}
+            history.append(response)
         else:
-            part = decode_part(item, names)
-            if history and isinstance(history[-1], ModelRequest):
-                history[-1] = ModelRequest([*history[-1].parts, part])
-            else:
-                history.append(ModelRequest([part]))
+            history.append(ModelRequest([decode_part(item, names) for item in group]))
     return _instructed(history, instructions)
 
 
@@ -77,9 +80,7 @@ def _instructed(history: list[ModelMessage], instructions: str | None) -> list[M
 
 
 def _is_answer(item: Json) -> bool:
-    if 'role' in item:
-        return bool(item['role'] == 'assistant')
-    return item.get('type') not in ('function_call_output', 'item_reference')
+    return bool(item['role'] == 'assistant') if 'role' in item else item.get('type') not in ASKED
 
 
 def decode_part(item: Json, names: dict[str, str]) -> ModelRequestPart:
@@ -134,16 +135,16 @@ def _text(content: object) -> str:
     return ''.join(part.get('text', '') for part in cast('list[Json]', content))
 
 
-def decode_answer(item: Json, provider_name: str) -> list[ModelResponsePart]:
-    """The parts of an item that an earlier answer was made of, read as `decode` reads it."""
-    if item.get('role') == 'assistant' and 'id' not in item:
-        details = {'phase': item['phase']} if item.get('phase') else None
-        return [TextPart(_text(item['content']), provider_name=provider_name, provider_details=details)]
-    kind = item.get('type', 'message')
-    if kind not in ANSWERED:
-        return [NativeToolReturnPart(kind, item, provider_name=provider_name, provider_details={ITEM: kind})]
+def decode_answer(items: Iterable[Json], provider_name: str) -> list[ModelResponsePart]:
+    """The parts of items that an earlier answer was made of, read as `decode` reads them."""
     draft = ResponseDraft('', provider_name)
-    finish_item({'type': 'message', **item}, draft)
+    for number, item in enumerate(items):
+        if item.get('role') == 'assistant' and 'id' not in item:
+            details = {'phase': item['phase']} if item.get('phase') else None
+            part = TextPart(_text(item['content']), provider_name=provider_name, provider_details=details)
+            draft.parts.whole(('said', number), part)
+        else:
+            finish_item({'type': 'message', **item}, draft)
     return draft.parts.get()
 
 
@@ -167,14 +168,20 @@ def decode_settings(body: Json) -> ModelSettings:
     text: Json = body.get('text') or {}
     if (verbosity := text.get('verbosity')) is not None:
         settings['openai_text_verbosity'] = verbosity
-    settings |= {
-        name: True for name, wire in INCLUDES.items() if wire in (body.get('include') or ()) and name != 'logprobs'
-    }
+    settings |= _includes(body.get('include') or ())
     if (choice := _tool_choice(body.get('tool_choice'))) is not None:
         settings['tool_choice'] = choice
-    if native := [tool for tool in body.get('tools') or () if tool.get('type') != 'function']:
-        settings['openai_native_tools'] = native
+    if raw := [tool for tool in body.get('tools') or () if not _is_function(tool) and decode_native_tool(tool) is None]:
+        settings['openai_native_tools'] = raw
     return cast('ModelSettings', settings)
+
+
+def _includes(wanted: Sequence[str]) -> Json:
+    """The settings that ask for more; what only the API has a name for is kept as it is."""
+    settings: Json = {name: True for name, wire in INCLUDES.items() if wire in wanted and name != 'logprobs'}
+    if more := [wire for wire in wanted if wire not in (*INCLUDES.values(), ENCRYPTED)]:
+        settings['openai_include'] = more
+    return settings
 
 
 def _tool_choice(choice: Any) -> Any:
@@ -191,20 +198,30 @@ def _tool_choice(choice: Any) -> Any:
 
 def decode_parameters(body: Json) -> ModelRequestParameters:
     """The tools, and what the answer is held to."""
-    tools = [_tool(tool) for tool in body.get('tools') or () if tool.get('type') == 'function']
+    given: list[Json] = body.get('tools') or []
+    tools = [_tool(tool) for tool in given if _is_function(tool)]
+    native = [made for tool in given if not _is_function(tool) and (made := decode_native_tool(tool)) is not None]
     text: Json = body.get('text') or {}
     format: Any = text.get('format')
     match format:
         case {'type': 'json_schema', 'name': name, 'schema': schema}:
             definition = OutputObjectDefinition(schema, name, format.get('description'), format.get('strict'))
-            return ModelRequestParameters(tools, output_mode='native', output_object=definition)
+            return ModelRequestParameters(tools, output_mode='native', output_object=definition, native_tools=native)
         case {'type': 'json_object'}:
             anything = OutputObjectDefinition({'type': 'object'})
             return ModelRequestParameters(
-                tools, output_mode='prompted', output_object=anything, prompted_output_template=''
+                tools,
+                output_mode='prompted',
+                output_object=anything,
+                prompted_output_template='',
+                native_tools=native,
             )
         case _:
-            return ModelRequestParameters(tools)
+            return ModelRequestParameters(tools, native_tools=native)
+
+
+def _is_function(tool: Json) -> bool:
+    return bool(tool.get('type') == 'function')
 
 
 def _tool(tool: Json) -> ToolDefinition:

@@ -50,6 +50,9 @@ INCLUDES: dict[str, str] = {
 }
 """The settings that ask for more to be in the answer."""
 
+ENCRYPTED = 'reasoning.encrypted_content'
+"""What asks for the encrypted form of the reasoning, which is what goes back with the next request."""
+
 SUPPORTED = frozenset({*SETTINGS, 'logprobs', 'thinking', 'parallel_tool_calls'})
 """The shared settings that the API has."""
 
@@ -70,16 +73,17 @@ class OpenAIResponsesModelSettings(ModelSettings, total=False):
     """Whether parts go back under the ids they came by. As the model needs it where it is not set."""
 
     openai_previous_response_id: str
-    """Continue a stored answer: only what follows it is sent. `'auto'` is the newest one of the history."""
+    """Continue a stored answer. `'auto'` is the newest one of the history, and sends only what follows it."""
 
     openai_conversation_id: str
-    """Continue a conversation that OpenAI keeps."""
+    """Continue a conversation that OpenAI keeps: what follows its newest answer in the history is sent, or all where it
+    has none there. `'auto'` is the newest conversation of the history."""
 
     openai_store: bool
     """Whether OpenAI keeps the answer."""
 
     openai_background: bool
-    """Answer at once with an unfinished answer, and work on it in the background."""
+    """Answer at once with an unfinished answer, and work on it in the background: `retrieve` gets what became of it."""
 
     openai_truncation: Literal['auto', 'disabled']
     """Whether the beginning of a conversation that is too long is left out."""
@@ -95,6 +99,9 @@ class OpenAIResponsesModelSettings(ModelSettings, total=False):
 
     openai_native_tools: Sequence[Mapping[str, Any]]
     """Tools of OpenAI's in the API's own form, for those that `ModelRequestParameters.native_tools` cannot say."""
+
+    openai_include: Sequence[str]
+    """More to return, in the API's words, beside what the settings below ask for."""
 
     openai_include_code_execution_outputs: bool
     """Return what executed code printed, and the images that it made."""
