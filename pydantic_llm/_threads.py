@@ -1,6 +1,7 @@
 """Between threads and event loops: blocking functions for callers that await, and coroutines for callers that block.
 
-`call` runs a caller's function where it belongs: a coroutine function here, any other in a thread of its own.
+`call` runs a caller's function where it belongs: a coroutine function here, any other in a thread of its own. What
+`Once` runs, it runs once for everybody who waits for it.
 `run_blocking` and `BlockingContext` are for callers that do not await. They share one event loop, in its own thread, so
 that connections outlive a call, and so that they also work inside a running loop (a notebook).
 """
@@ -22,7 +23,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from .exceptions import UserError
 
-__all__ = ('BlockingContext', 'call', 'in_thread', 'is_async', 'run_blocking')
+__all__ = ('BlockingContext', 'Once', 'call', 'in_thread', 'is_async', 'run_blocking')
 
 T = TypeVar('T')
 R = TypeVar('R')
@@ -82,6 +83,43 @@ def _outcome(context: contextvars.Context, function: Callable[[], T]) -> tuple[T
 def _settle(future: asyncio.Future[T], value: T) -> None:
     if not future.done():
         future.set_result(value)
+
+
+class Once(Generic[T]):
+    """A blocking function that runs once, in a thread of its own, for all who ask, in whichever event loop or thread.
+
+    Its value is kept. A failure is not: it is raised to those who waited, and the next one to ask tries again.
+    """
+
+    def __init__(self, function: Callable[[], T]) -> None:
+        self._function = function
+        self._lock = threading.Lock()
+        self._outcome: Future[T] | None = None
+
+    async def get(self) -> T:
+        """The function's value. Who gives up waiting does not end it for the others."""
+        outcome = self._begin()
+        return outcome.result() if outcome.done() else await asyncio.wrap_future(outcome)
+
+    def _begin(self) -> Future[T]:
+        with self._lock:
+            if self._outcome is None:
+                self._outcome = Future()
+                self._outcome.set_running_or_notify_cancel()
+                threading.Thread(
+                    target=self._run, args=(self._outcome,), name='pydantic_llm function', daemon=True
+                ).start()
+            return self._outcome
+
+    def _run(self, outcome: Future[T]) -> None:
+        try:
+            value = self._function()
+        except BaseException as error:  # noqa: BLE001 -- raised where it is awaited
+            with self._lock:
+                self._outcome = None
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(value)
 
 
 # ------------------------------------------------------------------------------------- coroutines, for who blocks

@@ -34,3 +34,4 @@ def refuse_other_machines(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 sys.addaudithook(refuse_other_machines)
+os.environ['HF_HUB_DISABLE_TELEMETRY'] = '1'  # the package asks its Hub for a list of agents otherwise

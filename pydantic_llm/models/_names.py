@@ -36,6 +36,7 @@ NAMES: dict[str, Name] = {
     'anthropic': Name('anthropic', 'AnthropicModel', 'anthropic', 'anthropic'),
     'groq': Name('groq', 'GroqModel', 'groq', 'groq'),
     'cohere': Name('cohere', 'CohereModel', 'cohere', 'cohere'),
+    'huggingface': Name('huggingface', 'HuggingFaceModel', 'huggingface', 'huggingface'),
     'google-gla': Name('gemini', 'GeminiModel', 'google-gla', None),
     'google-vertex': Name('gemini', 'GeminiModel', 'google-vertex', 'google'),
 }

@@ -87,12 +87,15 @@ class OpenAIModelProfile(ModelProfile):
     openai_documents: bool = True
     """Whether documents (PDF) can be sent at all. Text files are always sent as text."""
 
+    openai_audio: bool = True
+    """Whether sound can be sent."""
+
     openai_joins_system_messages: bool = False
     """Whether the system messages at the beginning are sent as one, for chat templates that refuse a second."""
 
-    openai_constraints: Literal['json_schema', 'vllm', 'llamacpp'] = 'json_schema'
+    openai_constraints: Literal['json_schema', 'vllm', 'llamacpp', 'tgi'] = 'json_schema'
     """How the server is told of the setting `constraint`: a JSON schema by `response_format` and nothing else, any by
-    vLLM's `structured_outputs`, or a grammar as llama.cpp takes it."""
+    vLLM's `structured_outputs`, a grammar as llama.cpp takes it, or a regular expression as Hugging Face's TGI does."""
 
     openai_always_sends: Mapping[str, Any] | None = None
     """Fields of every request's body."""

@@ -268,6 +268,7 @@ PROVIDERS: dict[str, tuple[str, str]] = {
     'groq': ('groq', 'GroqProvider'),
     'grok': ('grok', 'GrokProvider'),
     'heroku': ('heroku', 'HerokuProvider'),
+    'huggingface': ('huggingface', 'HuggingFaceProvider'),
     'moonshotai': ('moonshotai', 'MoonshotAIProvider'),
     'nebius': ('nebius', 'NebiusProvider'),
     'ollama': ('ollama', 'OllamaProvider'),

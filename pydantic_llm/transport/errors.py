@@ -66,12 +66,15 @@ STATUS_OF: dict[str, int] = {
     'not_found_error': 404,
     'conflict_error': 409,
     'request_too_large': 413,
+    'validation': 422,
+    'generation': 424,
     'rate_limit_error': 429,
     'rate_limit_exceeded': 429,
     'too_many_requests': 429,
     'api_error': 500,
     'server_error': 500,
     'internal_server_error': 500,
+    'incomplete_generation': 500,
     'service_unavailable': 503,
     'service_unavailable_error': 503,
     'server_is_overloaded': 503,
@@ -80,6 +83,9 @@ STATUS_OF: dict[str, int] = {
     'overloaded_error': 529,
 }
 """The status that stands for an error inside a stream that had begun with 200."""
+
+CODES = ('code', 'type', 'status', 'status_code', 'error_type', 'http_status_code')
+"""Where error bodies have a kind or a status; the last two are Hugging Face's."""
 
 REQUEST_ID_HEADERS = ('x-request-id', 'request-id', 'x-amzn-requestid', 'apim-request-id', 'x-typesense-request-id')
 """Where vendors put their id of an exchange."""
@@ -175,14 +181,15 @@ def _read(body: object) -> _Said:
     outer = cast('dict[str, Any]', body)
     error: Any = outer.get('error', outer)
     inner: dict[str, Any] = cast('dict[str, Any]', error) if isinstance(error, dict) else {'message': error}
-    codes: list[object] = [inner.get(key, outer.get(key)) for key in ('code', 'type', 'status', 'status_code')]
+    codes: list[object] = [inner.get(key, outer.get(key)) for key in CODES]
+    wait = _retry_info(inner.get('details'))
     message: object = inner.get('message') or outer.get('message') or outer.get('detail') or ''
     return _Said(
         message if isinstance(message, str) else repr(message),
         tuple(code for code in codes if isinstance(code, str)),
         next((status for status in map(_status, codes) if status), None),
         _text(outer.get('request_id')),
-        _retry_info(inner.get('details')),
+        _time(outer.get('estimated_time')) if wait is None else wait,
     )
 
 
@@ -235,10 +242,15 @@ def _retry_info(details: object) -> float | None:
 def _number(text: str | None) -> float | None:
     """A number that is a time to wait; none is below 0."""
     try:
-        number = float(text or '')
+        return _time(float(text or ''))
     except ValueError:
         return None
-    return max(number, 0.0) if isfinite(number) else None
+
+
+def _time(number: object) -> float | None:
+    if isinstance(number, bool) or not isinstance(number, int | float) or not isfinite(number):
+        return None
+    return max(float(number), 0.0)
 
 
 def _until(date: str) -> float | None:

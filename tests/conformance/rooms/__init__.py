@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.conformance.room import Room
-from tests.conformance.rooms import anthropic, cohere, gemini, groq, openai_chat, openai_responses
+from tests.conformance.rooms import anthropic, cohere, gemini, groq, huggingface, openai_chat, openai_responses
 
 ROOMS: tuple[Room, ...] = (
     openai_chat.ROOM,
@@ -12,5 +12,6 @@ ROOMS: tuple[Room, ...] = (
     gemini.ROOM,
     cohere.ROOM,
     groq.ROOM,
+    huggingface.ROOM,
 )
 """Every room with a `serve.py`, and every dialect."""

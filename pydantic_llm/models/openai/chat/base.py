@@ -53,6 +53,7 @@ class ChatModel(WireModel):
         return body if self.dialect.is_answer(body) else None
 
     def must_download(self, url: FileUrl) -> bool:
-        """The API takes images by their address, and nothing else."""
-        documents = isinstance(url, DocumentUrl) and not self.chat_profile.openai_document_url
-        return isinstance(url, AudioUrl) or documents
+        """The API takes images by their address, and nothing else. What it takes in no form is refused, not fetched."""
+        profile = self.chat_profile
+        documents = isinstance(url, DocumentUrl) and not profile.openai_document_url
+        return documents or (isinstance(url, AudioUrl) and profile.openai_audio)

@@ -53,7 +53,7 @@ def encode_file(file: MultiModalContent, profile: OpenAIModelProfile, system: st
             return image(url, file.vendor_metadata)
         case BinaryContent() if file.is_image:
             return image(file.data_uri, file.vendor_metadata)
-        case BinaryContent() if file.is_audio:
+        case BinaryContent() if file.is_audio and profile.openai_audio:
             return audio(file)
         case BinaryContent() if file.is_text:
             return text(text_file(file))

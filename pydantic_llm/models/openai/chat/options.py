@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from json import dumps
 from typing import Any, assert_never
 
@@ -192,6 +193,10 @@ def encode_constraint(constraint: Constraint, request: PreparedRequest, profile:
             return {'structured_outputs': {'choice': list(choices)}}
         case Choice(choices=choices), 'llamacpp':
             return {'grammar': f'root ::= {" | ".join(dumps(choice, ensure_ascii=False) for choice in choices)}'}
+        case Regex(pattern=pattern), 'tgi':
+            return {'response_format': {'type': 'regex', 'value': pattern}}
+        case Choice(choices=choices), 'tgi':
+            return {'response_format': {'type': 'regex', 'value': '|'.join(map(re.escape, choices))}}
         case Grammar(grammar=grammar), 'vllm':
             return {'structured_outputs': {'grammar': grammar}}
         case Grammar(grammar=grammar, syntax='gbnf'), 'llamacpp':

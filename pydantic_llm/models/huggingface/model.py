@@ -1,0 +1,43 @@
+"""`POST .../chat/completions`, at the router of Hugging Face or at an endpoint: the card."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...profiles import ModelProfileSpec
+from ...providers import Provider, choose_provider, infer_provider_class
+from ..openai.chat.base import ChatModel
+from .dialect import HUGGINGFACE, HuggingFaceModelSettings
+
+if TYPE_CHECKING:
+    from huggingface_hub import AsyncInferenceClient
+
+
+class HuggingFaceModel(ChatModel):
+    """A model on the Hugging Face Hub, by its name there, or the address of an endpoint.
+
+    A name may say who serves it: `Qwen/Qwen3-32B:together`, `:fastest`, `:cheapest`. `provider` is a `Provider` or the
+    name of one; `api_key` is a shortcut for the provider's. Raises `UserError` where the key is missing.
+    """
+
+    dialect = HUGGINGFACE
+    """How Hugging Face's API differs from OpenAI's."""
+    supported_settings = HUGGINGFACE.supported
+    settings_prefix = 'huggingface_'
+    own_settings = frozenset(HuggingFaceModelSettings.__annotations__)
+
+    def __init__(
+        self,
+        model_name: str,
+        *,
+        provider: Provider[AsyncInferenceClient] | str = 'huggingface',
+        api_key: str | None = None,
+        settings: HuggingFaceModelSettings | None = None,
+        profile: ModelProfileSpec | None = None,
+    ) -> None:
+        if isinstance(provider, str) and model_name.startswith(('http://', 'https://')):
+            address = {'base_url': model_name} | ({} if api_key is None else {'api_key': api_key})
+            provider = infer_provider_class(provider)(**address)
+        else:
+            provider = choose_provider(provider, api_key)
+        super().__init__(model_name, provider=provider, settings=settings, profile=profile)
