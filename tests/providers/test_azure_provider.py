@@ -495,6 +495,7 @@ VERDICTS: Json = {
     'violence': {'filtered': False, 'severity': 'safe'},
 }
 SENTENCE = "The response was filtered due to the prompt triggering Azure OpenAI's content management policy."
+BLOCKED = [{'blocked': True, 'source_type': 'prompt', 'content_filter_results': VERDICTS}]
 
 
 class Filter(NamedTuple):
@@ -520,6 +521,17 @@ FILTERS = {
             'innererror': {'code': 'ResponsibleAIPolicyViolation', 'content_filter_result': VERDICTS},
         },
         {'finish_reason': 'content_filter', 'content_filter_results': VERDICTS, 'message': SENTENCE},
+    ),
+    'responses': Filter(
+        OpenAIResponsesModel,
+        {
+            'message': SENTENCE,
+            'type': 'invalid_request_error',
+            'param': 'prompt',
+            'code': 'content_filter',
+            'content_filters': BLOCKED,
+        },
+        {'finish_reason': 'content_filter', 'content_filters': BLOCKED, 'message': SENTENCE},
     ),
 }
 
@@ -557,6 +569,15 @@ async def test_a_filter_that_says_so_inside_a_stream_is_the_same(held: Filter) -
     event = {'error': held.error} if held.model is OpenAIChatModel else {**held.error, 'type': 'error'}
     model = held.make(Server(f'data: {json.dumps(event)}\n\n'.encode()))
     assert is_held_back(await streamed(model), held.details)
+
+
+async def test_a_response_that_failed_by_the_filter_is_the_same() -> None:
+    held = FILTERS['responses']
+    event = {'type': 'response.failed', 'response': {**RESPONSE, 'status': 'failed', 'output': [], 'error': held.error}}
+    model = held.make(Server(f'data: {json.dumps(event)}\n\n'.encode()))
+    response = await streamed(model)
+    assert is_held_back(response, held.details)
+    assert response.provider_response_id == 'resp_1'
 
 
 async def test_a_filter_without_verdicts_is_the_same(held: Filter) -> None:
@@ -632,6 +653,12 @@ async def test_the_verdicts_of_a_whole_answer_are_kept() -> None:
         'content_filter_results': SAFE,
         'prompt_filter_results': PROMPT['prompt_filter_results'],
     }
+
+
+async def test_the_verdicts_of_responses_are_kept() -> None:
+    body = {**RESPONSE, 'content_filters': [{'blocked': False, 'source_type': 'completion'}]}
+    response = await OpenAIResponsesModel('prod', provider=azure(Server(body))).request(HELLO)
+    assert (response.provider_details or {})['content_filters'] == body['content_filters']
 
 
 # --------------------------------------------------------------------------------------------------------------- errors

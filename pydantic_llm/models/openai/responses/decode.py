@@ -136,6 +136,7 @@ def _end(response: Json, draft: ResponseDraft) -> None:
     """Take in what the whole answer says, and the items that no event has finished."""
     if response.get('error'):
         _fail(response, draft)
+        _facts(response, draft)
         return
     done: set[Any] = draft.scratch.get('done', set())
     _facts(response, draft)
