@@ -54,9 +54,9 @@ class OpenAIModelProfile(ModelProfile):
     openai_stream_usage: bool = True
     """Whether the server knows `stream_options.include_usage`."""
 
-    openai_thinking_back: Literal['auto', 'field', 'tags', 'details', 'drop'] = 'auto'
+    openai_thinking_back: Literal['auto', 'field', 'tags', 'details', 'chunks', 'drop'] = 'auto'
     """How past thoughts go back: under the name they came by (else in tags), under one name, in tags, as
-    `reasoning_details`, or not at all."""
+    `reasoning_details`, as chunks of the content, or not at all."""
 
     openai_thinking_field: str = 'reasoning_content'
     """The name for `openai_thinking_back='field'`, and the first name that is looked for in answers."""

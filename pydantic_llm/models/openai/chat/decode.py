@@ -1,7 +1,8 @@
 """The body of a chat completion, or its chunks → parts.
 
 A whole answer's `message` and a chunk's `delta` have the same fields, so one function reads both. Start at `decode` or
-`decode_event`; what sound and pictures become is in `_decode_files`, the counts of tokens in `decode_usage`.
+`decode_event`; what sound and pictures become is in `_decode_files`, a content that is a list in `_decode_chunks`, the
+counts of tokens in `decode_usage`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ..._draft import ResponseDraft
 from ..._parts import LAST
 from ..._thinking import ThinkTags
 from .._content_filter import decode_filtered
+from ._decode_chunks import decode_chunks
 from ._decode_files import decode_audio, decode_image, end_audio
 from .dialect import OPENAI, Dialect
 
@@ -220,8 +222,17 @@ def _reasoning_detail(detail: Json, position: int, draft: ResponseDraft) -> None
 
 
 def _content(content: object, draft: ResponseDraft, profile: OpenAIModelProfile) -> None:
+    """Text, or a list of chunks."""
+    if isinstance(content, list):
+        decode_chunks(cast('list[Json]', content), draft, lambda text: _say(text, draft, profile))
+    else:
+        _say(content, draft, profile)
+
+
+def _say(text: object, draft: ResponseDraft, profile: OpenAIModelProfile) -> None:
     """Text, with the thoughts between tags taken out of it."""
-    text = _text_of(content)
+    if not isinstance(text, str):
+        raise TypeError(f'content is {text!r}')
     begins = draft.parts.kind_of(LAST) != 'text'
     if begins and not text.strip() and profile.ignore_streamed_leading_whitespace and 'whole' not in draft.scratch:
         return
@@ -232,15 +243,6 @@ def _content(content: object, draft: ResponseDraft, profile: OpenAIModelProfile)
         draft.parts.text(LAST, text)
     else:
         _split(tags.feed(text), draft)
-
-
-def _text_of(content: object) -> str:
-    """The text of a content, also where a server sends it as a list of parts."""
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        raise TypeError(f'content is {content!r}')
-    return ''.join(part.get('text') or '' for part in cast('list[Json]', content))
 
 
 def _split(pieces: Iterable[tuple[str, str]], draft: ResponseDraft) -> None:

@@ -27,7 +27,7 @@ from ....messages.request import ModelRequestPart
 from ....profiles.openai import OpenAIModelProfile
 from ..._prepare import PreparedRequest
 from .._efforts import THINKING_FIELDS
-from .content import encode_content, encode_file_of_tool, flatten
+from .content import encode_content, encode_file_of_tool, flatten, text
 from .dialect import OPENAI, Dialect
 from .options import encode_output, encode_settings, encode_tools
 
@@ -155,7 +155,7 @@ class _Turn:
         self.request = request
         self.system = request.system
         self.profile = profile
-        self.texts: list[str] = []
+        self.content: list[Json] = []
         self.thoughts: dict[str, list[str]] = {}
         self.details: list[Json] = []
         self.calls: list[Json] = []
@@ -164,7 +164,7 @@ class _Turn:
     def add(self, part: Any) -> None:
         match part:
             case TextPart():
-                self.texts.append(part.content)
+                self._say(part)
             case ThinkingPart():
                 self._think(part)
             case ToolCallPart():
@@ -176,19 +176,27 @@ class _Turn:
             case _:
                 raise TypeError(f'{part!r} is no part of a response')
 
+    def _say(self, part: TextPart) -> None:
+        self.content.append(text(part.content))
+        if self.profile.openai_thinking_back == 'chunks' and part.provider_name == self.system:
+            ids: Any = (part.provider_details or {}).get('reference_ids')
+            self.content += [{'type': 'reference', 'reference_ids': ids}] if ids else []
+
     def _think(self, part: ThinkingPart) -> None:
         """Put past thoughts where the server wants them back."""
         ours = part.provider_name == self.system
         match self.profile.openai_thinking_back:
             case 'details' if ours and part.provider_details and 'type' in part.provider_details:
                 self.details.append(encode_reasoning_detail(part, part.provider_details))
+            case 'chunks' if part.content or (ours and part.signature):
+                self.content.append(encode_thinking_chunk(part, ours=ours))
             case 'field' if part.content:
                 self.thoughts.setdefault(self.profile.openai_thinking_field, []).append(part.content)
             case 'auto' if ours and part.id in THINKING_FIELDS and part.content:
                 self.thoughts.setdefault(part.id, []).append(part.content)
             case 'auto' | 'tags' if part.content:
                 start, end = self.profile.thinking_tags
-                self.texts.append(f'{start}\n{part.content}\n{end}')
+                self.content.append(text(f'{start}\n{part.content}\n{end}'))
                 if not ours:
                     self.request.tell_as_text(part)
             case 'drop' if ours:
@@ -200,14 +208,21 @@ class _Turn:
         turn: Json = {name: '\n\n'.join(thoughts) for name, thoughts in self.thoughts.items()}
         if self.details:
             turn['reasoning_details'] = self.details
-        if not (self.texts or self.calls or turn or self.extra):
+        if not (self.content or self.calls or turn or self.extra):
             return {}
         if self.calls:
             turn['tool_calls'] = self.calls
             if self.profile.openai_thinking_with_calls:
                 turn.setdefault(self.profile.openai_thinking_field, '')
-        turn['content'] = '\n\n'.join(self.texts) if self.texts else None
+        turn['content'] = self._joined()
         return turn | self.extra
+
+    def _joined(self) -> str | list[Json] | None:
+        """The texts, a paragraph apart; a list where the server wants thoughts in their place among them."""
+        if self.profile.openai_thinking_back == 'chunks':
+            chunks = [chunk for chunk in self.content if chunk.get('text') != '']
+            return chunks[0]['text'] if len(chunks) == 1 and 'text' in chunks[0] else chunks or None
+        return '\n\n'.join(chunk['text'] for chunk in self.content) if self.content else None
 
 
 def encode_tool_call(part: ToolCallPart, system: str) -> Json:
@@ -217,6 +232,14 @@ def encode_tool_call(part: ToolCallPart, system: str) -> Json:
     if part.provider_name == system and part.provider_details and 'extra_content' in part.provider_details:
         call['extra_content'] = part.provider_details['extra_content']
     return call
+
+
+def encode_thinking_chunk(part: ThinkingPart, *, ours: bool) -> Json:
+    """Thoughts as a chunk of a content, with what only their maker understands where they are this vendor's."""
+    details: Json = (part.provider_details or {}) if ours else {}
+    seal = {'signature': part.signature} if ours and part.signature else {}
+    thoughts = [text(part.content)] if part.content else []
+    return {'type': 'thinking', 'thinking': [*thoughts, *details.get('references', ())], **seal}
 
 
 def encode_reasoning_detail(part: ThinkingPart, details: Json) -> Json:

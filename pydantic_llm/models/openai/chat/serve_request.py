@@ -29,8 +29,11 @@ from ....messages.response import ModelResponsePart
 from ....settings import ModelSettings
 from ....tools import ToolDefinition
 from ... import ModelRequestParameters, OutputObjectDefinition
+from ..._draft import ResponseDraft
+from ..._parts import LAST
 from ..._serve import Json
 from .._efforts import LEVELS, THINKING_FIELDS
+from ._decode_chunks import decode_chunks
 from .decode import DETAIL_PARTS
 from .dialect import Dialect
 
@@ -57,7 +60,7 @@ def decode_messages(messages: Iterable[Json], provider_name: str) -> list[ModelM
             names |= {call.tool_call_id: call.tool_name for call in response.tool_calls}
             history.append(response)
             continue
-        part = decode_part(message, names)
+        part = decode_part(message, names, provider_name)
         if history and isinstance(history[-1], ModelRequest):
             history[-1] = ModelRequest([*history[-1].parts, part])
         else:
@@ -65,7 +68,7 @@ def decode_messages(messages: Iterable[Json], provider_name: str) -> list[ModelM
     return history
 
 
-def decode_part(message: Json, names: dict[str, str]) -> ModelRequestPart:
+def decode_part(message: Json, names: dict[str, str], provider_name: str) -> ModelRequestPart:
     """One message that is not the assistant's."""
     match message:
         case {'role': 'system' | 'developer', 'content': content}:
@@ -73,14 +76,15 @@ def decode_part(message: Json, names: dict[str, str]) -> ModelRequestPart:
         case {'role': 'user', 'content': str() as content}:
             return UserPromptPart(content)
         case {'role': 'user', 'content': list()}:
-            return UserPromptPart([decode_content(item) for item in cast('list[Json]', message['content'])])
+            items = cast('list[Json]', message['content'])
+            return UserPromptPart([decode_content(item, provider_name) for item in items])
         case {'role': 'tool', 'tool_call_id': id}:
             return ToolReturnPart(names.get(id, ''), _text(message.get('content')), id)
         case _:
             raise UserError(f'A message has the role {message.get("role")!r} and content that does not fit it')
 
 
-def decode_content(item: Json) -> UserContent:
+def decode_content(item: Json, provider_name: str) -> UserContent:
     """One part of a user's message."""
     match item:
         case {'type': 'text', 'text': str() as text}:
@@ -92,7 +96,7 @@ def decode_content(item: Json) -> UserContent:
             media_type = 'audio/mpeg' if format == 'mp3' else f'audio/{format}'
             return BinaryContent(b64decode(data), media_type=media_type)
         case {'type': 'file', 'file': {'file_id': id}}:
-            return UploadedFile(id, 'openai')
+            return UploadedFile(id, provider_name)
         case {'type': 'file', 'file': {'file_data': str() as data}} if data.startswith('data:'):
             return BinaryContent.from_data_uri(data)
         case {'type': 'file', 'file': {'file_data': url}}:
@@ -129,7 +133,9 @@ def decode_assistant(message: Json, provider_name: str) -> list[ModelResponsePar
             if message.get(name)
         ),
     ]
-    if (content := message.get('content')) is not None:
+    if isinstance(content := message.get('content'), list):
+        parts += _listed(cast('list[Json]', content), provider_name)
+    elif content is not None:
         parts.append(TextPart(_text(content)))
     for call in message.get('tool_calls') or ():
         more: Json = {}
@@ -138,6 +144,13 @@ def decode_assistant(message: Json, provider_name: str) -> list[ModelResponsePar
         function = call['function']
         parts.append(ToolCallPart(function['name'], function.get('arguments') or '', call['id'], **more))
     return parts
+
+
+def _listed(content: Iterable[Json], provider_name: str) -> list[ModelResponsePart]:
+    """The parts of a content that is a list, as in an answer of the vendor's."""
+    draft = ResponseDraft('', provider_name)
+    decode_chunks(content, draft, lambda text: draft.parts.text(LAST, text))
+    return draft.parts.get()
 
 
 def _detail(detail: Json, provider_name: str) -> ThinkingPart:
