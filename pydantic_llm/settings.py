@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
     from .constraints import Constraint
+    from .retries import RetryPolicy
 
 __all__ = ('ModelSettings', 'ServiceTier', 'ThinkingLevel', 'ToolChoice', 'UnsupportedSettings', 'merge_model_settings')
 
@@ -43,13 +44,16 @@ class ModelSettings(TypedDict, total=False):
     """Choose among this many of the likeliest tokens. Anthropic, Gemini, Cohere, Bedrock, engines in this process."""
 
     timeout: float
-    """Seconds until the whole answer must be here, streamed or not."""
+    """Seconds until the whole answer must be here, streamed or not, retries and other models included."""
 
     first_token_timeout: float
     """Seconds until the first event of a stream must be here."""
 
     idle_timeout: float
     """Seconds that may pass between two events of a stream. Keep-alive comments are no events."""
+
+    retries: int | RetryPolicy
+    """How often a request that failed may be tried again, or how; twice where it is not set. The outermost model does."""
 
     parallel_tool_calls: bool
     """Whether the model may call several tools in one answer. OpenAI and compatible, Anthropic, Groq, Mistral."""
@@ -98,7 +102,7 @@ class ModelSettings(TypedDict, total=False):
 
 
 TRANSPORT_SETTINGS = frozenset(
-    {'timeout', 'first_token_timeout', 'idle_timeout', 'extra_headers', 'extra_body', 'unsupported_settings'}
+    {'timeout', 'first_token_timeout', 'idle_timeout', 'retries', 'extra_headers', 'extra_body', 'unsupported_settings'}
 )
 """The settings that say how a request travels, not what it asks for; no room needs to list them."""
 

@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from pydantic_llm.models import _budget
+from pydantic_llm.retries import RetryPolicy
+
 LOOPBACK = ('127.', '::1', '0.0.0.0', 'localhost')
 """What the addresses of this machine begin with."""
 
@@ -35,3 +38,10 @@ def refuse_other_machines(event: str, arguments: tuple[Any, ...]) -> None:
 
 sys.addaudithook(refuse_other_machines)
 os.environ['HF_HUB_DISABLE_TELEMETRY'] = '1'  # the package asks its Hub for a list of agents otherwise
+
+
+@pytest.fixture(autouse=True)
+def no_retries(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error is told at once, but where a test is about retries and says so: `@pytest.mark.retries`."""
+    if 'retries' not in request.keywords:
+        monkeypatch.setattr(_budget, 'DEFAULT', RetryPolicy(retries=0))

@@ -68,7 +68,7 @@ IO_MODULES = (
 
 CLOCKS = ('now', 'utcnow', 'today')
 
-VALUES = ('messages', 'settings', 'usage', 'exceptions', 'constraints')
+VALUES = ('messages', 'settings', 'usage', 'exceptions', 'constraints', 'retries')
 STRANGERS = {
     'providers': ('models', 'agent', 'direct', 'serve', 'cli'),
     'profiles': ('models', 'providers', 'transport', 'agent', 'direct', 'serve', 'cli'),

@@ -7,8 +7,9 @@ the bytes between them and a `Connection`.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from pydantic_core import PydanticSerializationError, from_json, to_json
@@ -29,6 +30,7 @@ from ..transport import ByteStream, Call, Connection, Deadlines, Reply
 from ..transport.errors import unreadable
 from ..transport.sse import EventSplitter
 from . import Model, ModelRequestParameters, StreamedResponse, check_allow_model_requests
+from ._budget import Budget
 from ._draft import ResponseDraft
 from ._files import download_files
 from ._prepare import PreparedRequest, prepare
@@ -89,6 +91,9 @@ class WireModel(Model):
     def decode_event(self, event: Json, draft: ResponseDraft) -> None:
         """Read one event of a streamed answer into the draft. The last one sets the draft's state."""
 
+    def decode_headers(self, headers: Mapping[str, str], draft: ResponseDraft) -> None:
+        """Read what the answer's headers say. Overridden by rooms whose bodies do not say all."""
+
     def decode_end(self, draft: ResponseDraft) -> None:
         """The stream is over. Overridden by rooms that hold something back."""
 
@@ -143,10 +148,15 @@ class WireModel(Model):
         """Send a conversation, get the next turn."""
         check_allow_model_requests()
         request = await self._with_files(self.prepare(messages, model_settings, model_request_parameters))
-        reply = await self._send(self._call(request))
-        draft = self._draft(request)
-        self.read_whole(reply.body, reply.headers, draft)
-        return draft.get()
+        call, budget = self._call(request), Budget.of(request.settings)
+
+        async def attempt() -> ModelResponse:
+            reply = await self._send(_with_what_is_left(call, budget))
+            draft = self.new_draft(request)
+            self.read_whole(reply.body, reply.headers, draft)
+            return draft.get()
+
+        return await budget.run(attempt)
 
     @asynccontextmanager
     async def request_stream(
@@ -158,7 +168,12 @@ class WireModel(Model):
         """Send a conversation, get the next turn as it is written."""
         check_allow_model_requests()
         request = await self._with_files(self.prepare(messages, model_settings, model_request_parameters, stream=True))
-        stream = WireStream(self, request, await self._open(self._call(request)), self._draft(request))
+        call, budget = self._call(request), Budget.of(request.settings)
+
+        async def attempt() -> ByteStream:
+            return await self._open(_with_what_is_left(call, budget))
+
+        stream = WireStream(self, request, await budget.run(attempt), budget, attempt)
         try:
             yield stream
         finally:
@@ -225,11 +240,13 @@ class WireModel(Model):
         headers = self.headers(request) | settings.get('extra_headers', {})
         return Call(self.path(request), content, self.model_name, headers, Deadlines.from_settings(settings))
 
-    def _draft(self, request: PreparedRequest) -> ResponseDraft:
+    def new_draft(self, request: PreparedRequest) -> ResponseDraft:
+        """The answer to a request, of which nothing is known yet."""
         return ResponseDraft(self.model_name, self.system, self.base_url, request.warnings)
 
     def read_whole(self, body: bytes, headers: Mapping[str, str], draft: ResponseDraft) -> None:
         """Read a whole answer, or say in our own words that it is none."""
+        self.decode_headers(headers, draft)
         try:
             parsed = from_json(body)
         except ValueError:
@@ -266,9 +283,25 @@ class WireModel(Model):
 class WireStream(StreamedResponse):
     """An answer of a remote model that is still coming."""
 
-    def __init__(self, model: WireModel, request: PreparedRequest, bytes_: ByteStream, draft: ResponseDraft) -> None:
-        super().__init__(draft, request.parameters)
+    def __init__(
+        self,
+        model: WireModel,
+        request: PreparedRequest,
+        bytes_: ByteStream,
+        budget: Budget,
+        open_again: Callable[[], Awaitable[ByteStream]],
+    ) -> None:
+        super().__init__(model.new_draft(request), request.parameters)
         self._model = model
+        self._request = request
+        self._budget = budget
+        self._open_again = open_again
+        self._heard = False  # from then on, nothing can be taken back
+        self._begin(bytes_)
+
+    def _begin(self, bytes_: ByteStream) -> None:
+        """Begin to read."""
+        self._model.decode_headers(bytes_.headers, self.draft)
         self._bytes = bytes_
         self._splitter = EventSplitter()
         self._whole: list[bytes] | None = [] if _is_json(bytes_.headers) else None
@@ -290,13 +323,38 @@ class WireStream(StreamedResponse):
         if self._over:
             raise StopAsyncIteration
         try:
-            while not self.draft.parts.events and not self._over:
-                await self._read()
+            with nullcontext() if self._heard else self._budget.counted():
+                while not self.draft.parts.events and not self._over:
+                    await self._read()
         except LLMError as error:
             if self._cancelled:  # by another task: what it closed breaks here
                 raise StopAsyncIteration from None
-            self._break(error)
-        self._ready.extend(self.draft.parts.take_events())
+            await self._mend(error)
+        if events := self.draft.parts.take_events():
+            self._heard = True
+            self._ready.extend(events)
+
+    async def _mend(self, error: LLMError) -> None:
+        """Begin again where that is allowed; else the answer ends here."""
+        try:
+            if not self._heard and await self._begins_again(error):
+                return
+        except LLMError as failure:
+            error = failure
+        self._break(error)
+
+    async def _begins_again(self, error: LLMError) -> bool:
+        """Whether the request was sent once more, since nobody has heard of the answer that broke."""
+        await self._bytes.aclose()
+        if self.draft.state == 'complete' or not await self._budget.pause(error):
+            return False
+        bytes_ = await self._budget.run(self._open_again)
+        if self._cancelled:
+            await bytes_.aclose()
+            raise StopAsyncIteration
+        self.draft = self._model.new_draft(self._request)
+        self._begin(bytes_)
+        return True
 
     async def _read(self) -> None:
         chunk = b'' if self._done else await self._bytes.read()
@@ -353,6 +411,13 @@ class WireStream(StreamedResponse):
         if isinstance(error, StreamInterruptedError):
             error.response = self.draft.get()
         raise error
+
+
+def _with_what_is_left(call: Call, budget: Budget) -> Call:
+    """The call, with the time that earlier tries have left it."""
+    if budget.timeout is None or not budget.waited:
+        return call
+    return replace(call, deadlines=replace(call.deadlines, waited=budget.waited))
 
 
 class HeldAnswer(ByteStream):

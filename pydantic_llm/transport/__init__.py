@@ -28,6 +28,8 @@ class Deadlines:
     """Until the first event of a stream is here."""
     idle_timeout: float | None = None
     """Between two events of a stream."""
+    waited: float = 0.0
+    """Seconds of `timeout` that earlier tries have used."""
 
     @classmethod
     def from_settings(cls, settings: ModelSettings) -> Deadlines:

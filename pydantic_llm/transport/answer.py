@@ -43,7 +43,8 @@ class ClientConnection(Connection):
 
     async def send(self, call: Call) -> Reply:
         """Send a request and read the whole answer."""
-        answer = await self._open(call, Deadlines(call.deadlines.timeout), self.failures.explain)
+        deadlines = Deadlines(call.deadlines.timeout, waited=call.deadlines.waited)
+        answer = await self._open(call, deadlines, self.failures.explain)
         try:
             return Reply(await answer.whole(), answer.headers)
         finally:

@@ -41,6 +41,7 @@ class Watchdog:
     """The deadlines of one request. Every wait for the vendor stands in a `with` block of it."""
 
     __slots__ = (
+        '_before',
         '_began',
         '_cancelling',
         '_deadlines',
@@ -58,7 +59,8 @@ class Watchdog:
         self._deadlines = deadlines
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._waited = 0.0  # seconds spent in waits that are over
+        self._waited = deadlines.waited  # seconds spent in waits that are over
+        self._before = deadlines.waited  # of these, the seconds spent before this request
         self._last_progress: float | None = None  # `_waited` at the last progress
         self._began = 0.0  # when the present wait began, on the loop's clock
         self._task: asyncio.Task[object] | None = None  # who waits now
@@ -108,7 +110,7 @@ class Watchdog:
         begun = self._last_progress is not None
         limits: tuple[tuple[Deadline, float | None, float], ...] = (
             ('timeout', self._deadlines.timeout, 0.0),
-            ('first_token_timeout', None if begun else self._deadlines.first_token_timeout, 0.0),
+            ('first_token_timeout', None if begun else self._deadlines.first_token_timeout, self._before),
             ('idle_timeout', self._deadlines.idle_timeout if begun else None, self._last_progress or 0.0),
         )
         for name, seconds, since in limits:

@@ -273,7 +273,8 @@ async def test_a_thousand_streams_at_once_all_come_to_their_end(serve: Serve) ->
 
     count = 1000
     server = await serve(meet)
-    model = OpenAIChatModel('m', provider=OpenAIProvider(api_key=KEY, base_url=server.url))
+    patient = openai.AsyncOpenAI(api_key=KEY, base_url=server.url, timeout=60)  # its own limit for connecting is 5 s
+    model = OpenAIChatModel('m', provider=OpenAIProvider(openai_client=patient))
 
     async def listen() -> str:
         async with model.request_stream(HISTORY) as stream:

@@ -20,7 +20,7 @@ from tests.transport.clients import HISTORY, KEY, Make, anthropic_httpx2, call, 
 from tests.transport.conftest import Serve
 from tests.transport.server import Exchange, Server, chunk, whole
 
-SOON = 0.05
+SOON = 0.1
 """A deadline that passes in a test."""
 LATER = 30.0
 """One that does not."""
@@ -109,8 +109,8 @@ async def test_the_timeout_ends_a_whole_answer(serve: Serve, connect: Make, answ
 @pytest.mark.parametrize('answer', [begin_and_hang, stall, comment, trickle])
 async def test_the_timeout_ends_a_stream(serve: Serve, connect: Make, answer: Any) -> None:
     server = await serve(answer)
-    stream = await connect(server.url).open(call(timeout=SOON))
     with pytest.raises(ModelTimeoutError) as caught:
+        stream = await connect(server.url).open(call(timeout=SOON))
         assert [data async for data in read_to_the_end(stream)]
     assert (caught.value.deadline, caught.value.seconds) == ('timeout', SOON)
     await server.all_closed()
@@ -127,8 +127,8 @@ async def test_the_first_token_timeout_ends_a_stream_that_never_begins(serve: Se
 @pytest.mark.parametrize('answer', [begin_and_hang, comment])
 async def test_the_first_token_timeout_ends_a_stream_without_events(serve: Serve, connect: Make, answer: Any) -> None:
     server = await serve(answer)
-    stream = await connect(server.url).open(call(first_token_timeout=SOON, idle_timeout=LATER))
     with pytest.raises(ModelTimeoutError) as caught:
+        stream = await connect(server.url).open(call(first_token_timeout=SOON, idle_timeout=LATER))
         assert [data async for data in read_to_the_end(stream)]
     assert (caught.value.deadline, caught.value.seconds) == ('first_token_timeout', SOON)
     await server.all_closed()
@@ -145,8 +145,8 @@ async def test_the_first_token_timeout_does_not_end_a_stream_that_has_begun(serv
 @pytest.mark.parametrize('answer', [stall, comment_after_an_event])
 async def test_the_idle_timeout_ends_a_stream_that_stalls(serve: Serve, connect: Make, answer: Any) -> None:
     server = await serve(answer)
-    stream = await connect(server.url).open(call(idle_timeout=SOON, first_token_timeout=LATER))
     with pytest.raises(ModelTimeoutError) as caught:
+        stream = await connect(server.url).open(call(idle_timeout=SOON, first_token_timeout=LATER))
         assert [data async for data in read_to_the_end(stream)]
     assert (caught.value.deadline, caught.value.seconds) == ('idle_timeout', SOON)
     await server.all_closed()
