@@ -7,27 +7,32 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Hashable, Iterable
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from ...exceptions import UnexpectedModelBehavior
 from ...messages import (
     BinaryContent,
     FilePart,
     FinishReason,
+    ModelResponsePart,
     NativeToolCallPart,
     NativeToolReturnPart,
+    TextPart,
+    ThinkingPart,
     ToolCallPart,
 )
 from ...transport.errors import error_from_event
-from ...usage import RequestUsage
 from .._draft import ResponseDraft
 from .._parts import LAST
-from .native_tools import CODE, tool_name
+from .decode_usage import decode_usage
+from .native_tools import CODE, SOURCE, tool_name
 
 Json = dict[str, Any]
 
-FINISH_REASONS: dict[str, FinishReason | None] = {
+FINISH_REASONS: dict[str, FinishReason] = {
     'STOP': 'stop',
     'MAX_TOKENS': 'length',
     'CONTINUATION': 'length',
@@ -36,15 +41,20 @@ FINISH_REASONS: dict[str, FinishReason | None] = {
     'BLOCKLIST': 'content_filter',
     'PROHIBITED_CONTENT': 'content_filter',
     'SPII': 'content_filter',
+    'ESCALATION': 'content_filter',
+    'PUP_LIMITED_DISABLED': 'content_filter',
     'IMAGE_SAFETY': 'content_filter',
     'IMAGE_PROHIBITED_CONTENT': 'content_filter',
     'IMAGE_RECITATION': 'content_filter',
     'MODEL_ARMOR': 'content_filter',
     'LANGUAGE': 'error',
     'MALFORMED_FUNCTION_CALL': 'error',
+    'MALFORMED_RESPONSE': 'error',
+    'MISSING_THOUGHT_SIGNATURE': 'error',
     'UNEXPECTED_TOOL_CALL': 'error',
     'TOO_MANY_TOOL_CALLS': 'error',
     'NO_IMAGE': 'error',
+    'IMAGE_OTHER': 'error',
 }
 """The API's words for the end. It says `STOP` also where it calls functions."""
 
@@ -59,16 +69,21 @@ CANDIDATE_DETAILS = {
 }
 """What is said of a candidate, and our names for it."""
 
+IN_PIECES = ('citationMetadata', 'logprobsResult')
+"""What each chunk says of itself alone; the rest is said of the answer so far."""
 
-WHOLE = ('functionCall', 'executableCode', 'codeExecutionResult', 'toolCall', 'toolResponse', 'inlineData')
-"""What a part that is no text can be."""
+ENVELOPE = frozenset({'candidates', 'promptFeedback', 'error', 'usageMetadata', 'modelVersion'})
+"""Of these fields an answer has at least one."""
 
 
 def decode(body: Json, draft: ResponseDraft) -> None:
-    """Read a whole answer."""
-    if not body.keys() & {'candidates', 'promptFeedback', 'error', 'usageMetadata', 'modelVersion'}:
+    """Read a whole answer. A server that takes no notice of `alt=sse` sends the chunks of a stream as a list."""
+    given: Any = body
+    chunks = cast('list[Json]', given) if isinstance(given, list) else [body]
+    if not any(chunk.keys() & ENVELOPE for chunk in chunks):
         raise UnexpectedModelBehavior(f'The answer of {draft.provider_name} holds no candidates', str(body)[:2000])
-    decode_event(body, draft)
+    for chunk in chunks:
+        decode_event(chunk, draft)
     draft.state = 'complete'
     decode_end(draft)
     draft.parts.end()
@@ -80,8 +95,8 @@ def decode_event(event: Json, draft: ResponseDraft) -> None:
         raise error_from_event(event, model_name=draft.model_name, provider_name=draft.provider_name)
     _facts(event, draft)
     candidates: list[Json] = event.get('candidates') or []
-    if candidates:
-        _candidate(candidates[0], draft)
+    if first := next((candidate for candidate in candidates if not candidate.get('index')), None):
+        _candidate(first, draft)
 
 
 def decode_end(draft: ResponseDraft) -> None:
@@ -89,34 +104,12 @@ def decode_end(draft: ResponseDraft) -> None:
     metadata: Json = draft.provider_details.get('grounding_metadata') or {}
     if draft.scratch.get('tool_parts') or not metadata:
         return
-    chunks: list[Json] = metadata.get('groundingChunks') or []
-    if found := [chunk['retrievedContext'] for chunk in chunks if 'retrievedContext' in chunk]:
-        _told_by_metadata('file_search', {}, found, draft)
+    if found := _found(metadata, 'retrievedContext'):
+        _told_by_metadata('file_search', {}, found, 'grounding_metadata', draft)
+    if found := _found(metadata, 'maps'):
+        _told_by_metadata('google_maps', {}, found, 'grounding_metadata', draft)
     if queries := metadata.get('webSearchQueries'):
-        sources = [chunk['web'] for chunk in chunks if 'web' in chunk]
-        _told_by_metadata('web_search', {'queries': queries}, sources, draft)
-
-
-def decode_usage(usage: Json, known: RequestUsage) -> RequestUsage:
-    """The tokens so far. Each report is of the whole answer; what it leaves out stays as it was."""
-    read = (usage.get('promptTokenCount') or 0) + (usage.get('toolUsePromptTokenCount') or 0)
-    thoughts, written = usage.get('thoughtsTokenCount') or 0, usage.get('candidatesTokenCount') or 0
-    details = {
-        'thoughts_tokens': thoughts or known.details.get('thoughts_tokens'),
-        'tool_use_prompt_tokens': usage.get('toolUsePromptTokenCount') or known.details.get('tool_use_prompt_tokens'),
-    }
-    return RequestUsage(
-        input_tokens=read or known.input_tokens,
-        output_tokens=(written + thoughts) or known.output_tokens,
-        cache_read_tokens=usage.get('cachedContentTokenCount') or known.cache_read_tokens,
-        input_audio_tokens=_audio(usage, 'promptTokensDetails') or known.input_audio_tokens,
-        output_audio_tokens=_audio(usage, 'candidatesTokensDetails') or known.output_audio_tokens,
-        details={name: count for name, count in details.items() if count},
-    )
-
-
-def _audio(usage: Json, name: str) -> int:
-    return sum(each.get('tokenCount') or 0 for each in usage.get(name) or () if each.get('modality') == 'AUDIO')
+        _told_by_metadata('web_search', {'queries': queries}, _found(metadata, 'web'), 'grounding_metadata', draft)
 
 
 def _facts(event: Json, draft: ResponseDraft) -> None:
@@ -124,16 +117,17 @@ def _facts(event: Json, draft: ResponseDraft) -> None:
     draft.model_name = event.get('modelVersion') or draft.model_name
     draft.provider_response_id = event.get('responseId') or draft.provider_response_id
     if (created := event.get('createTime')) and draft.timestamp is None:
-        draft.timestamp = datetime.fromisoformat(created)
+        with suppress(TypeError, ValueError):
+            draft.timestamp = datetime.fromisoformat(created)
     if usage := event.get('usageMetadata'):
         draft.usage = decode_usage(usage, draft.usage)
         if traffic := usage.get('trafficType'):
             draft.provider_details['traffic_type'] = traffic
     feedback: Json = event.get('promptFeedback') or {}
-    if reason := feedback.get('blockReason'):
-        draft.provider_details |= {'block_reason': reason, 'safety_ratings': feedback.get('safetyRatings')}
-        if message := feedback.get('blockReasonMessage'):
-            draft.provider_details['block_reason_message'] = message
+    if feedback.get('blockReason'):
+        words = {'blockReason': 'block_reason', 'blockReasonMessage': 'block_reason_message'}
+        words |= {'safetyRatings': 'safety_ratings'}
+        draft.provider_details |= {name: feedback[wire] for wire, name in words.items() if feedback.get(wire)}
         draft.finish_reason = 'content_filter'
         draft.state = 'complete'
 
@@ -141,14 +135,29 @@ def _facts(event: Json, draft: ResponseDraft) -> None:
 def _candidate(candidate: Json, draft: ResponseDraft) -> None:
     for wire, name in CANDIDATE_DETAILS.items():
         if value := candidate.get(wire):
-            draft.provider_details[name] = value
-    _fetched(candidate.get('urlContextMetadata') or {}, draft)
+            known = draft.provider_details.get(name) if wire in IN_PIECES else None
+            draft.provider_details[name] = _joined(known, value) if known else value
     content: Json = candidate.get('content') or {}
-    decode_parts(content.get('parts') or (), draft)
+    parts: list[Json] = content.get('parts') or []
+    if any('toolCall' in part or 'toolResponse' in part for part in parts):
+        draft.scratch['tool_parts'] = True
+    _fetched(candidate.get('urlContextMetadata') or {}, draft)
+    decode_parts(parts, draft)
+    _fill(candidate.get('groundingMetadata') or {}, draft)
     if reason := candidate.get('finishReason'):
-        draft.provider_details['finish_reason'] = reason
-        draft.finish_reason = FINISH_REASONS.get(reason)
+        draft.finish(reason, FINISH_REASONS)
         draft.state = 'complete'
+
+
+def _joined(known: Json, more: Json) -> Json:
+    """Two pieces of what is said of an answer: their lists are one behind the other."""
+    return {
+        **known,
+        **{
+            name: [*known[name], *value] if isinstance(value, list) and name in known else value
+            for name, value in more.items()
+        },
+    }
 
 
 # ---------------------------------------------------------------------- parts
@@ -161,54 +170,84 @@ def decode_parts(parts: Iterable[Json], draft: ResponseDraft) -> None:
 
 
 def _part(part: Json, draft: ResponseDraft) -> None:
-    """One part. Text and thoughts go on until something else comes; everything else is whole."""
-    signature = part.get('thoughtSignature')
-    more: Json = {'provider_details': {'thought_signature': signature}} if signature else {}
-    kind = next((name for name in WHOLE if isinstance(part.get(name), dict)), None)
-    if isinstance(text := part.get('text'), str):
-        _text(text, draft, thought=bool(part.get('thought')), more=more)
-    elif kind is not None and not part.get('thought'):
-        _whole(kind, part[kind], draft, {'provider_name': draft.provider_name, **more})
+    """One part. Text and thoughts go on until something else comes; everything else is whole, and what is signed too.
 
-
-def _whole(kind: str, block: Json, draft: ResponseDraft, ours: Json) -> None:
-    """A part that comes in one piece."""
-    match kind:
-        case 'functionCall':
-            call = ToolCallPart(block.get('name') or '', block.get('args') or {}, **_id(block), **ours)
-            draft.parts.whole(_next(draft), call)
-        case 'executableCode':
-            id = draft.scratch['code_id'] = block.get('id') or _made_up(draft, CODE)
-            draft.parts.whole(_next(draft), NativeToolCallPart(CODE, block, id, **ours))
-        case 'codeExecutionResult':
-            id = block.get('id') or draft.scratch.get('code_id') or _made_up(draft, CODE)
-            draft.parts.whole(_next(draft), NativeToolReturnPart(CODE, block, id, **ours))
-        case 'inlineData':
-            file = BinaryContent(b64decode(block['data']), media_type=block.get('mimeType') or 'image/png')
-            draft.parts.whole(_next(draft), FilePart(file, **ours))
+    A part of a kind that nobody knows is passed over, and so is a sketch of an image, which is a thought.
+    """
+    thought, signature = bool(part.get('thought')), part.get('thoughtSignature')
+    own: Json = {'provider_name': draft.provider_name}
+    if signature:
+        own['provider_details'] = {'thought_signature': signature}
+    match part:
+        case {'text': str() as text} if signature:
+            kind = ThinkingPart if thought else TextPart
+            _whole(kind(text, **own), draft)
+        case {'text': str() as text} if thought and text:
+            started = draft.parts.kind_of(LAST) == 'thinking'
+            draft.parts.thinking(LAST, text, **({} if started else own))
+        case {'text': str() as text}:
+            draft.parts.text(LAST, '' if thought else text)
+        case {'functionCall': call} if call:
+            _whole(ToolCallPart(call['name'], call.get('args') or {}, **_id(call), **own), draft)
+        case {'inlineData': data} if data and not thought:
+            media_type = data.get('mimeType') or 'image/png'
+            _whole(FilePart(BinaryContent(_bytes(data['data']), media_type=media_type), **own), draft)
+        case {'executableCode': code} if code:
+            id = draft.scratch['code_id'] = code.get('id') or _made_up(draft, CODE)
+            _whole(NativeToolCallPart(CODE, code, id, **own), draft)
+        case {'codeExecutionResult': result} if result:
+            id = result.get('id') or draft.scratch.get('code_id') or _made_up(draft, CODE)
+            _whole(NativeToolReturnPart(CODE, result, id, **own), draft)
+        case {'toolCall': call} if call:
+            _whole(NativeToolCallPart(tool_name(call), call.get('args') or {}, **_of_tool(call, own)), draft)
+        case {'toolResponse': given} if given:
+            _returned(given, own, draft)
+        case _ if part.keys() == {'thoughtSignature'}:
+            _whole(TextPart('', **own), draft)
         case _:
-            _tool_part(kind, block, draft, ours)
+            pass
 
 
-def _text(text: str, draft: ResponseDraft, *, thought: bool, more: Json) -> None:
-    parts = draft.parts
-    if thought:
-        if text:
-            started = parts.kind_of(LAST) == 'thinking'
-            parts.thinking(LAST, text, **({} if started else {'provider_name': draft.provider_name}), **more)
-    elif text or more:
-        parts.text(LAST, text, **({'provider_name': draft.provider_name, **more} if more else {}))
+def _whole(part: ModelResponsePart, draft: ResponseDraft) -> None:
+    """Add a part that comes in one piece."""
+    key = _next(draft)
+    draft.parts.whole(key, part)
+    draft.parts.close(key)
 
 
-def _tool_part(kind: str, block: Json, draft: ResponseDraft, ours: Json) -> None:
-    """A tool of Google's at work, as newer models tell of it."""
-    draft.scratch['tool_parts'] = True
-    details = {**ours.get('provider_details', {}), 'tool_type': block.get('toolType')}
-    more: Json = {**ours, 'provider_details': details, **_id(block)}
-    if kind == 'toolCall':
-        draft.parts.whole(_next(draft), NativeToolCallPart(tool_name(block), block.get('args') or {}, **more))
-    else:
-        draft.parts.whole(_next(draft), NativeToolReturnPart(tool_name(block), block.get('response'), **more))
+def _bytes(base64: str) -> bytes:
+    return b64decode(base64.replace('-', '+').replace('_', '/'))
+
+
+def _of_tool(block: Json, own: Json) -> Json:
+    """The fields of a part that tells of a tool of Google's at work."""
+    details = {**own.get('provider_details', {}), 'tool_type': block.get('toolType')}
+    return {**own, 'provider_details': details, **_id(block)}
+
+
+def _returned(block: Json, own: Json, draft: ResponseDraft) -> None:
+    """What a tool of Google's gave. That of a search in files is told later, by metadata."""
+    part = NativeToolReturnPart(tool_name(block), block.get('response'), **_of_tool(block, own))
+    if part.content is not None or part.tool_name != 'file_search':
+        _whole(part, draft)
+        return
+    key = _next(draft)
+    draft.parts.whole(key, part)
+    draft.scratch.setdefault('unfilled', {})[key] = part
+
+
+def _fill(metadata: Json, draft: ResponseDraft) -> None:
+    """Put what a search in files found into the part that tells of it."""
+    if found := _found(metadata, 'retrievedContext'):
+        for key, part in draft.scratch.pop('unfilled', {}).items():
+            draft.parts.whole(key, replace(part, content=found))
+            draft.parts.close(key)
+
+
+def _found(metadata: Json, kind: str) -> list[Json]:
+    """What a search found, of one kind."""
+    chunks: list[Json] = metadata.get('groundingChunks') or []
+    return [chunk[kind] for chunk in chunks if kind in chunk]
 
 
 def _fetched(metadata: Json, draft: ResponseDraft) -> None:
@@ -217,13 +256,14 @@ def _fetched(metadata: Json, draft: ResponseDraft) -> None:
     if pages and not draft.scratch.get('tool_parts') and not draft.scratch.get('fetched'):
         draft.scratch['fetched'] = True
         urls = [page.get('retrievedUrl') for page in pages]
-        _told_by_metadata('web_fetch', {'urls': urls}, pages, draft)
+        _told_by_metadata('web_fetch', {'urls': urls}, pages, 'url_context_metadata', draft)
 
 
-def _told_by_metadata(name: str, args: Json, content: Any, draft: ResponseDraft) -> None:
+def _told_by_metadata(name: str, args: Json, content: Any, source: str, draft: ResponseDraft) -> None:
     id = _made_up(draft, name)
-    draft.parts.whole(_next(draft), NativeToolCallPart(name, args, id, provider_name=draft.provider_name))
-    draft.parts.whole(_next(draft), NativeToolReturnPart(name, content, id, provider_name=draft.provider_name))
+    own: Json = {'provider_name': draft.provider_name, 'provider_details': {SOURCE: source}}
+    _whole(NativeToolCallPart(name, args, id, **own), draft)
+    _whole(NativeToolReturnPart(name, content, id, **own), draft)
 
 
 def _id(block: Json) -> Json:

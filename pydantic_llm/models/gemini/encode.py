@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, assert_never
 
 from ...messages import (
@@ -24,8 +25,8 @@ from ...messages import (
 from ...messages.response import ModelResponsePart
 from ...profiles.gemini import GeminiModelProfile
 from .._prepare import PreparedRequest
-from .content import encode_content, encode_file
-from .native_tools import encode_native_part
+from .content import NAMES, encode_content, encode_file, names_of
+from .native_tools import VERTEX, encode_native_part
 from .options import encode_generation, encode_tools, encode_top_level
 
 Json = dict[str, Any]
@@ -33,20 +34,24 @@ Json = dict[str, Any]
 NO_SIGNATURE = b64encode(b'skip_thought_signature_validator').decode()
 """What the API takes in the place of a signature for a call that it did not make itself."""
 
-OTHER_NAME = 'google'
-"""Under this name other libraries store what came from either of Google's APIs."""
+FAILURES = ('failed', 'retried', 'interrupted')
+"""The outcomes of a call that the model is told are errors; that a call was denied is an answer."""
+
+IMAGES = ('image/png', 'image/jpeg', 'image/webp')
+"""The images that a model is taken to have made, whoever made them."""
 
 
 def encode(request: PreparedRequest, profile: GeminiModelProfile) -> Json:
     """The body of a request."""
-    body: Json = {'contents': encode_contents(request, profile)}
+    cached = 'gemini_cached_content' in request.settings
     tools, system = encode_tools(request, profile), encode_system(request)
+    body: Json = {'contents': encode_contents(request, profile, [] if profile.gemini_system_instruction else system)}
     body.update(encode_top_level(request))
-    if 'cachedContent' not in body:
+    if not cached:
         body.update(tools)
-        if system:
+        if system and profile.gemini_system_instruction:
             body['systemInstruction'] = {'parts': system}
-    if config := encode_generation(request, profile):
+    if config := encode_generation(request, profile, has_tools='tools' in body):
         body['generationConfig'] = config
     return body
 
@@ -63,11 +68,16 @@ def encode_system(request: PreparedRequest) -> list[Json]:
     return [{'text': text} for text in (*prompts, *request.instructions)]
 
 
-def encode_contents(request: PreparedRequest, profile: GeminiModelProfile) -> list[Json]:
-    """The turns. The first one must be the user's, and answers of functions stand alone."""
+def encode_contents(request: PreparedRequest, profile: GeminiModelProfile, before: list[Json]) -> list[Json]:
+    """The turns. The first one must be the user's, and answers of functions stand alone.
+
+    `before` is what the developer says, where the model has no other place for it than the user's first turn.
+    """
     contents = list(_turns(request.messages, request, profile))
-    if not contents or contents[0]['role'] == 'model':
-        contents.insert(0, {'role': 'user', 'parts': [{'text': ''}]})
+    if before and contents and contents[0]['role'] == 'user':
+        contents[0]['parts'][:0] = before
+    elif not contents or contents[0]['role'] == 'model':
+        contents.insert(0, {'role': 'user', 'parts': before or [{'text': ''}]})
     return contents
 
 
@@ -90,7 +100,7 @@ def _turns(messages: Iterable[ModelMessage], request: PreparedRequest, profile: 
 def encode_request(
     message: ModelRequest, request: PreparedRequest, profile: GeminiModelProfile
 ) -> tuple[list[Json], list[Json]]:
-    """What the tools answered, and what the user says; files of tools are among the latter where the model wants it."""
+    """What the tools answered, and what the user says; files of tools are among the latter where they must be."""
     returns: list[Json] = []
     said: list[Json] = []
     files: list[Json] = []
@@ -102,8 +112,7 @@ def encode_request(
                 said.extend(encode_content(part.items(), request.system))
             case ToolReturnPart():
                 returns.append(encode_tool_return(part, request.system, profile))
-                if not profile.gemini_combines_tools:
-                    files.extend(_named_files(part, request.system))
+                files.extend(_named_files(part, request.system, profile))
             case RetryPromptPart(tool_name=None):
                 said.append({'text': part.model_response()})
             case RetryPromptPart(tool_name=name, tool_call_id=id):
@@ -115,26 +124,35 @@ def encode_request(
 
 
 def encode_tool_return(part: ToolReturnPart, system: str, profile: GeminiModelProfile) -> Json:
-    """What a function returned: an object, with its files beside it where the model takes them there."""
-    answer: Json = {'id': part.tool_call_id, 'name': part.tool_name}
-    files = part.files()
-    if not files:
-        response = {} if part.content is None else part.model_response_object()
-        return {'functionResponse': {**answer, 'response': response}}
-    rest = part.without_files()
-    if profile.gemini_combines_tools:
-        value = rest[0] if len(rest) == 1 else rest
-        parts = [encode_file(file, system) for file in files]
-        return {'functionResponse': {**answer, 'response': {'return_value': value} if rest else {}, 'parts': parts}}
-    named: list[Any] = [{'return_value': value} for value in rest]
-    named += [f'See file {file.identifier}.' for file in files]
-    return {'functionResponse': {**answer, 'response': {'output': named}}}
+    """What a function returned: an object, with those of its files beside it that the model takes there."""
+    inside = [file for file in part.files() if file.media_type in profile.gemini_files_of_tools]
+    behind = [file for file in part.files() if file.media_type not in profile.gemini_files_of_tools]
+    response = _response(part)
+    if behind and 'error' not in response:
+        response = {'output': [*([response] if response else []), *(f'See file {file.identifier}.' for file in behind)]}
+    answer: Json = {'id': part.tool_call_id, 'name': part.tool_name, 'response': response}
+    if inside:
+        answer['parts'] = [encode_file(file, system) for file in inside]
+    return {'functionResponse': answer}
 
 
-def _named_files(part: ToolReturnPart, system: str) -> Iterator[Json]:
+def _response(part: ToolReturnPart) -> Json:
+    """What a function returned beside files. The API has a word of its own for what went wrong."""
+    rest = part.without_files() if part.files() else None
+    if rest == [] or part.content is None:
+        return {}
+    plain = part if rest is None else replace(part, content=rest[0] if len(rest) == 1 else rest)
+    if part.outcome in FAILURES:
+        return {'error': plain.model_response_str()}
+    return plain.model_response_object()
+
+
+def _named_files(part: ToolReturnPart, system: str, profile: GeminiModelProfile) -> Iterator[Json]:
+    """The files that cannot stand in the answer of a function, each behind its name."""
     for file in part.files():
-        yield {'text': f'This is file {file.identifier}:'}
-        yield encode_file(file, system)
+        if file.media_type not in profile.gemini_files_of_tools:
+            yield {'text': f'This is file {file.identifier}:'}
+            yield encode_file(file, system)
 
 
 # ---------------------------------------------------------------------- responses
@@ -142,7 +160,7 @@ def _named_files(part: ToolReturnPart, system: str) -> Iterator[Json]:
 
 def encode_response(message: ModelResponse, request: PreparedRequest, profile: GeminiModelProfile) -> list[Json]:
     """The parts of a model's turn, each with the signature that it came with."""
-    turn = _Turn(request, sends_tool_parts=profile.gemini_combines_tools and request.system != 'google-vertex')
+    turn = _Turn(request, sends_tool_parts=profile.gemini_combines_tools and request.system != VERTEX)
     for part in message.parts:
         turn.add(part)
     return turn.parts
@@ -153,14 +171,14 @@ class _Turn:
 
     def __init__(self, request: PreparedRequest, *, sends_tool_parts: bool) -> None:
         self.request = request
-        self.system = request.system
+        self.names = names_of(request.system)
         self.sends_tool_parts = sends_tool_parts
         self.parts: list[Json] = []
         self.signature: str | None = None  # of a thought, which the API wants on the part that follows it
         self.called = False
 
     def add(self, part: ModelResponsePart) -> None:
-        ours = part.provider_name in (self.system, OTHER_NAME)
+        ours = part.provider_name in self.names
         details = part.provider_details or {} if ours else {}
         match part:
             case TextPart(content=text):
@@ -168,23 +186,11 @@ class _Turn:
             case ThinkingPart():
                 self._think(part, details, ours=ours)
             case ToolCallPart():
-                call = {
-                    'id': part.tool_call_id,
-                    'name': part.tool_name,
-                    'args': part.args_as_dict(raise_if_invalid=False),
-                }
-                own = self._append({'functionCall': call}, details)
-                if not self.called:
-                    own.setdefault('thoughtSignature', urlsafe(NO_SIGNATURE))
-                self.called = True
-            case FilePart() if ours:
-                self._append(encode_file(part.content, self.system), details)
-            case NativeToolCallPart() | NativeToolReturnPart() if ours:
-                block = encode_native_part(part)
-                if block and (self.sends_tool_parts or not block.keys() & {'toolCall', 'toolResponse'}):
-                    self._append(block, details)
-                else:
-                    self.request.leave_out_part(part)
+                self._call(part, details)
+            case FilePart(content=file) if ours or file.media_type in IMAGES:
+                self._append(encode_file(file, self.request.system), details)
+            case NativeToolCallPart() | NativeToolReturnPart() if block := self._native(part, ours=ours):
+                self._append(block, details)
             case FilePart() | NativeToolCallPart() | NativeToolReturnPart():
                 self.request.leave_out_part(part)
             case _:
@@ -195,8 +201,26 @@ class _Turn:
             self._append({'text': part.content, 'thought': True}, details)
         elif not ours:
             self.request.leave_out_part(part)
+        elif details:
+            self._append({'text': '', 'thought': True}, details)
         if ours and part.signature:
             self.signature = part.signature
+
+    def _call(self, part: ToolCallPart, details: Json) -> None:
+        """A call of a function; the first of a turn needs a signature."""
+        call = {'id': part.tool_call_id, 'name': part.tool_name, 'args': part.args_as_dict(raise_if_invalid=False)}
+        own = self._append({'functionCall': call}, details)
+        if not self.called:
+            own.setdefault('thoughtSignature', urlsafe(NO_SIGNATURE))
+        self.called = True
+
+    def _native(self, part: NativeToolCallPart | NativeToolReturnPart, *, ours: bool) -> Json | None:
+        """What one of Google's own tools did. Code is the same at both of Google's APIs, all else is said at one."""
+        of_google = ours or any(part.provider_name in names for names in NAMES.values())
+        block = encode_native_part(part) if of_google else None
+        if block and block.keys() & {'toolCall', 'toolResponse'} and not (ours and self.sends_tool_parts):
+            return None
+        return block
 
     def _append(self, block: Json, details: Json) -> Json:
         signature = details.get('thought_signature') or self.signature

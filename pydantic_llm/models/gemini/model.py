@@ -14,10 +14,9 @@ from .._draft import ResponseDraft
 from .._prepare import PreparedRequest
 from .._wire import Json, WireModel
 from . import decode, encode
+from .native_tools import VERTEX
+from .options import queue_headers
 from .settings import SUPPORTED, GeminiModelSettings
-
-VERTEX = 'google-vertex'
-"""The provider that has models of several publishers."""
 
 KINDS = ('models/', 'tunedModels/', 'publishers/', 'projects/', 'endpoints/')
 """What a name that says which kind of model it is begins with."""
@@ -25,8 +24,8 @@ KINDS = ('models/', 'tunedModels/', 'publishers/', 'projects/', 'endpoints/')
 UNSAFE = frozenset('?&#%\\ ')
 """What a name cannot hold, since it becomes a part of an address."""
 
-ALREADY_THERE = ('https://generativelanguage.googleapis.com/', 'gs://')
-"""Where Google holds files itself."""
+ALREADY_THERE = ('https://generativelanguage.googleapis.com/', 'gs://', 'data:')
+"""What the addresses of files begin with that Google holds itself, or that are in the address."""
 
 
 class GeminiModel(WireModel):
@@ -65,6 +64,10 @@ class GeminiModel(WireModel):
         verb = 'streamGenerateContent?alt=sse' if request.stream else 'generateContent'
         return f'/{model_path(self.model_name, self.system)}:{verb}'
 
+    def headers(self, request: PreparedRequest) -> dict[str, str]:
+        """Vertex AI is told by a header which queue a request stands in."""
+        return queue_headers(request)
+
     def encode(self, request: PreparedRequest) -> Json:
         """The request's body."""
         return encode.encode(request, self.gemini_profile)
@@ -83,7 +86,7 @@ class GeminiModel(WireModel):
 
     def must_download(self, url: FileUrl) -> bool:
         """The Generative Language API reads its own files and YouTube; Vertex AI reads any address."""
-        if self.system == 'google-vertex' or url.url.startswith(ALREADY_THERE):
+        if self.system == VERTEX or url.url.startswith(ALREADY_THERE):
             return False
         return not (isinstance(url, VideoUrl) and url.is_youtube)
 

@@ -9,7 +9,7 @@ from tests.conformance.room import Room, Says
 
 ROOM = Room(
     'gemini',
-    lambda: GeminiModel('gemini-2.5-flash', api_key='k'),
+    lambda: GeminiModel('gemini-3-flash-preview', api_key='k'),
     serve.decode_request,
     serve.encode_response,
     serve.ChunkWriter,
@@ -40,7 +40,7 @@ ROOM = Room(
         'top_logprobs': ('generationConfig.logprobs',),
         'stop_sequences': ('generationConfig.stopSequences',),
         'thinking': ('generationConfig.thinkingConfig',),
-        'service_tier': (),
+        'service_tier': ('serviceTier',),
         'constraint': (),
     },
     own_moves={
@@ -52,6 +52,8 @@ ROOM = Room(
         'gemini_image_config': ({'aspectRatio': '1:1'}, ('generationConfig.imageConfig',)),
         'gemini_speech_config': ({'languageCode': 'de'}, ('generationConfig.speechConfig',)),
         'gemini_response_modalities': (['TEXT'], ('generationConfig.responseModalities',)),
+        'gemini_native_tools': ([{'googleMaps': {}}], ('tools', 'toolConfig.includeServerSideToolInvocations')),
+        'gemini_retrieval_config': ({'languageCode': 'de'}, ('toolConfig.retrievalConfig',)),
         'gemini_model_armor_config': ({'promptTemplateName': 't'}, ('modelArmorConfig',)),
         'gemini_service_tier': ('flex', ('serviceTier',)),
     },
