@@ -13,6 +13,7 @@ from ..exceptions import UserError
 from ..messages import ModelMessagesTypeAdapter
 from ..models import OutputObjectDefinition
 from ..models._serve import ServedRequest
+from ..retries import RetryPolicy
 from ..settings import ModelSettings
 from ..tools import ToolDefinition
 
@@ -43,6 +44,6 @@ def check_types(request: ServedRequest) -> None:
 @cache
 def _settings() -> type[BaseModel]:
     """The settings as a model of pydantic's, which cannot check a `TypedDict` of the standard library before 3.12."""
-    hints = get_type_hints(ModelSettings, localns={'Constraint': Constraint})
+    hints = get_type_hints(ModelSettings, localns={'Constraint': Constraint, 'RetryPolicy': RetryPolicy})
     fields: dict[str, Any] = {name: (Any if name in OPEN else hint, None) for name, hint in hints.items()}
     return create_model('Settings', __config__=ConfigDict(strict=True, arbitrary_types_allowed=True), **fields)
