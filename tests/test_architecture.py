@@ -132,7 +132,7 @@ def test_encode_decode_and_serve_import_no_io(pure_file: Source) -> None:
 
 def test_encode_decode_and_serve_know_no_client(pure_file: Source) -> None:
     clients = pure_file.imports_of(*ours('providers', 'transport', 'models._wire', 'agent', 'direct', 'serve'))
-    pure = ours('transport.sse', 'transport.errors')
+    pure = ours('transport.errors', 'transport.eventstream', 'transport.sse')
     assert [i for i in clients if not i.is_under(*pure)] == []
 
 

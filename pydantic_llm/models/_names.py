@@ -35,6 +35,7 @@ NAMES: dict[str, Name] = {
     'azure-responses': Name('openai', 'OpenAIResponsesModel', 'azure', 'openai'),
     'anthropic': Name('anthropic', 'AnthropicModel', 'anthropic', 'anthropic'),
     'groq': Name('groq', 'GroqModel', 'groq', 'groq'),
+    'bedrock': Name('bedrock', 'BedrockConverseModel', 'bedrock', 'bedrock'),
     'cohere': Name('cohere', 'CohereModel', 'cohere', 'cohere'),
     'huggingface': Name('huggingface', 'HuggingFaceModel', 'huggingface', 'huggingface'),
     'google-gla': Name('gemini', 'GeminiModel', 'google-gla', None),

@@ -256,6 +256,7 @@ PROVIDERS: dict[str, tuple[str, str]] = {
     'anthropic': ('anthropic', 'AnthropicProvider'),
     'alibaba': ('alibaba', 'AlibabaProvider'),
     'azure': ('azure', 'AzureProvider'),
+    'bedrock': ('bedrock', 'BedrockProvider'),
     'bedrock-mantle': ('bedrock_mantle', 'BedrockMantleProvider'),
     'cerebras': ('cerebras', 'CerebrasProvider'),
     'cohere': ('cohere', 'CohereProvider'),

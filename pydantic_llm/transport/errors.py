@@ -47,7 +47,10 @@ BY_WORD: dict[str, type[ModelHTTPError]] = {
     'prompt is too long': ContextLengthError,
     'maximum context length': ContextLengthError,
     'context window': ContextLengthError,
+    'input is too long': ContextLengthError,
     'model_not_found': NotFoundError,
+    'model identifier is invalid': NotFoundError,
+    'servicequotaexceeded': QuotaExceededError,
     'overloaded_error': OverloadedError,
     'server_is_overloaded': OverloadedError,
 }
@@ -87,6 +90,9 @@ STATUS_OF: dict[str, int] = {
 CODES = ('code', 'type', 'status', 'status_code', 'error_type', 'http_status_code')
 """Where error bodies have a kind or a status; the last two are Hugging Face's."""
 
+TYPE_HEADER = 'x-amzn-errortype'
+"""Where Amazon's servers say what kind of error it is: the name, a colon and an address."""
+
 REQUEST_ID_HEADERS = ('x-request-id', 'request-id', 'x-amzn-requestid', 'apim-request-id', 'x-typesense-request-id')
 """Where vendors put their id of an exchange."""
 
@@ -120,8 +126,10 @@ def error_from_answer(
 ) -> ModelHTTPError:
     """The exception for an answer with an error status."""
     parsed = _parse(body)
-    said = _read(parsed)
     own = {name.lower(): value for name, value in headers.items() if name.lower() not in SECRET_HEADERS}
+    said = _read(parsed)
+    if name := own.get(TYPE_HEADER, '').partition(':')[0]:
+        said = said._replace(kinds=(name, *said.kinds))
     retry_after = _retry_after(own)
     kind = _kind(status, said, waiting_helps=retry_after is not None or said.retry_after is not None)
     return kind(

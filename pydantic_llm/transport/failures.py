@@ -50,7 +50,7 @@ MISTAKES: tuple[tuple[str, str, str], ...] = (
 )
 """Mistakes of the caller that show only when something is sent: the exception's name, words in it, what to say."""
 
-KEY_HEADERS = ('authorization', 'x-api-key', 'api-key', 'x-goog-api-key')
+KEY_HEADERS = ('authorization', 'x-api-key', 'api-key', 'x-goog-api-key', 'x-amz-security-token')
 """Where a request has its key."""
 
 SHORTEST_KEY = 8

@@ -1,0 +1,151 @@
+"""How long the model thinks → its own fields of the body, which each family calls differently."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, assert_never
+
+from ...exceptions import UserError
+from ...profiles.bedrock import BedrockModelProfile
+from ...settings import ThinkingLevel
+from .._prepare import PreparedRequest
+
+Json = dict[str, Any]
+
+BUDGETS: dict[ThinkingLevel, int] = {
+    True: 10_000,
+    'minimal': 1024,
+    'low': 2048,
+    'medium': 10_000,
+    'high': 16_384,
+    'xhigh': 32_768,
+}
+"""How many tokens a level of `thinking` is, for Claudes that want a number."""
+
+EFFORTS: dict[ThinkingLevel, tuple[str, ...]] = {
+    True: ('medium', 'high'),
+    'minimal': ('low',),
+    'low': ('low',),
+    'medium': ('medium', 'low'),
+    'high': ('high',),
+    'xhigh': ('xhigh', 'max', 'high'),
+}
+"""What a level is called, where the model knows efforts; the first that it knows."""
+
+LEAST_BUDGET = 1024
+"""Claude refuses a smaller one."""
+
+ROOM_FOR_ANSWER = 4096
+"""How many tokens are left for the answer where the budget is ours to choose."""
+
+OBJECTS = ('thinking', 'reasoningConfig')
+"""Claude's and Nova's own fields that say how to think."""
+
+LEAST_TOP_P = 0.95
+"""Claude refuses a smaller `top_p` while it thinks."""
+
+
+class Thinking(NamedTuple):
+    """What is said of thinking."""
+
+    fields: Json = {}  # noqa: RUF012 -- never changed
+    """The model's own fields."""
+    effort: str | None = None
+    """`outputConfig.effort`."""
+
+    @property
+    def claude(self) -> Json:
+        """Claude's own object: its `type`, and the budget where the model does not decide itself."""
+        return self.fields.get('thinking') or {}
+
+
+def encode_thinking(request: PreparedRequest, profile: BedrockModelProfile, *, resumed: bool = False) -> Thinking:
+    """How the model shall think. Settings that do not go with that are left out.
+
+    `resumed` says that the model takes up a turn that it began without thoughts: with a budget it cannot begin now.
+    """
+    settings: Json = dict(request.settings)
+    own: Json = settings.get('bedrock_additional_model_requests_fields', {})
+    said = Thinking()
+    if 'thinking' in settings and not any(name in own for name in OBJECTS):
+        level: ThinkingLevel = settings['thinking']
+        if resumed and level and profile.bedrock_thinking == 'claude' and not profile.bedrock_adaptive_thinking:
+            request.leave_out('thinking', 'the turn that the model takes up did not begin with signed thoughts')
+        else:
+            said = _off(request, profile) if level is False else _on(level, request, profile)
+    fields: Json = {**said.fields, **{name: own[name] for name in OBJECTS if name in own}}
+    match fields:
+        case {'thinking': {'type': 'enabled' | 'adaptive'}}:
+            _check_claude(request)
+        case {'reasoningConfig': {'maxReasoningEffort': 'high'}}:
+            for name in ('max_tokens', 'temperature', 'top_p'):
+                request.leave_out(name, f'{request.model_name!r} does not take it while it thinks with high effort')
+        case _:
+            pass
+    return Thinking(fields, settings.get('bedrock_effort') or said.effort)
+
+
+def _on(level: ThinkingLevel, request: PreparedRequest, profile: BedrockModelProfile) -> Thinking:
+    effort = next((word for word in EFFORTS[level] if word in profile.bedrock_efforts), None)
+    match profile.bedrock_thinking:
+        case 'claude' if not profile.supports_thinking:
+            request.leave_out('thinking', f'{request.model_name!r} cannot think')
+            return Thinking()
+        case 'claude' if profile.bedrock_adaptive_thinking:
+            return Thinking({'thinking': {'type': 'adaptive'}}, None if level is True else effort)
+        case 'claude':
+            budget = {'type': 'enabled', 'budget_tokens': _budget(level, request, profile)}
+            return Thinking({'thinking': budget}, None if level is True else effort)
+        case 'nova':
+            return Thinking({'reasoningConfig': {'type': 'enabled', 'maxReasoningEffort': effort}})
+        case 'reasoning_effort' | 'reasoning_config':
+            return Thinking({profile.bedrock_thinking: effort})
+        case 'none':
+            always = profile.thinking_always_enabled
+            reason = 'thinks as long as it sees fit' if always else 'cannot be told to think'
+            request.leave_out('thinking', f'{request.model_name!r} {reason}')
+            return Thinking()
+        case _:
+            assert_never(profile.bedrock_thinking)
+
+
+def _off(request: PreparedRequest, profile: BedrockModelProfile) -> Thinking:
+    """Claude stops at a word, or makes its least effort; the others stop where nobody asks them to think."""
+    match profile.bedrock_thinking_off:
+        case 'omit':
+            return Thinking()
+        case 'never':
+            least = next(iter(profile.bedrock_efforts), None)
+            request.leave_out('thinking', f'{request.model_name!r} cannot stop thinking')
+            if least is None or profile.bedrock_thinking == 'none':
+                return Thinking()
+            claude = profile.bedrock_thinking == 'claude'
+            return Thinking(effort=least) if claude else Thinking({profile.bedrock_thinking: least})
+        case word:
+            return Thinking({'thinking': {'type': word}})
+
+
+def _budget(level: ThinkingLevel, request: PreparedRequest, profile: BedrockModelProfile) -> int:
+    """The tokens that a level is worth; half of the answer where `max_tokens` allows no more."""
+    wanted = min(BUDGETS[level], profile.bedrock_max_tokens - ROOM_FOR_ANSWER)
+    limit = request.settings.get('max_tokens')
+    if limit is None or limit > wanted:
+        return wanted
+    if limit <= LEAST_BUDGET:
+        raise UserError(
+            f'max_tokens={limit!r} leaves no room to think, for which Claude wants at least {LEAST_BUDGET} tokens: '
+            'set a larger max_tokens, or thinking=False'
+        )
+    return max(limit // 2, LEAST_BUDGET)
+
+
+def _check_claude(request: PreparedRequest) -> None:
+    """Leave out what a Claude refuses while it thinks."""
+    settings = request.settings
+    refused = {
+        'temperature': settings.get('temperature', 1) != 1,
+        'top_p': settings.get('top_p', 1) < LEAST_TOP_P,
+        'top_k': 'top_k' in settings,
+    }
+    for name, is_refused in refused.items():
+        if is_refused:
+            request.leave_out(name, f'{request.model_name!r} does not take it while it thinks')
