@@ -58,9 +58,10 @@ class Exchange:
             await self._frame(fault.body)
             await self._end()
         elif fault.status is not None:
-            status, headers = fault.status, {'content-type': 'application/json', **fault.headers}
-            await self._begin(status, headers)
-            await self._frame(to_json(self._protocol.encode_error(_told_to_fail(status))[1]))
+            error = _told_to_fail(fault.status)
+            headers = {'content-type': 'application/json', **self._protocol.headers(error), **fault.headers}
+            await self._begin(fault.status, headers)
+            await self._frame(to_json(self._protocol.encode_error(error)[1]))
             await self._end()
         return fault.body is not None or fault.status is not None
 
@@ -84,16 +85,19 @@ class Exchange:
         if self._begun:
             await self._frame(self._protocol.frame(body))
         else:
-            await self._begin(status, {'content-type': 'application/json', **retry_after_header(error)})
+            own = self._protocol.headers(error)
+            await self._begin(status, {'content-type': 'application/json', **own, **retry_after_header(error)})
             await self._frame(to_json(body))
         await self._end()
 
     async def _frames(self, frames: AsyncGenerator[bytes], headers: Mapping[str, str], fault: Fault | None) -> None:
         """Send the parts of an answer. The headers go out with the first of them, when it is there."""
+        headers = {**headers, **self._protocol.headers(None)}
         if fault is not None:
             headers = {**headers, **fault.headers}
             await self._begin(200, headers)
-            frames = misbehave(frames, fault, error_frame=partial(self._error_frame, headers['content-type']))
+            error_frame = partial(self._error_frame, headers['content-type'])
+            frames = misbehave(frames, fault, self._protocol, error_frame=error_frame)
         async with aclosing(frames):
             async for frame in frames:
                 if not self._begun:

@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any
+from typing import Any, Protocol
 
 __all__ = ('Fault', 'FaultPlan')
 
 COMMENT = b': keep-alive\n\n'
-"""What a server sends to show that it is alive; clients skip it."""
+"""What a server sends to show that it is alive, where events are server-sent ones; clients skip it."""
 
 GARBAGE = b'data: {"this is no JSON\n\n'
-"""An event that nobody can read."""
+"""A server-sent event that nobody can read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,45 +60,59 @@ class Broken(Exception):
     """Raised inside an answer to make the server break the connection."""
 
 
+class Words(Protocol):
+    """What a protocol says where something goes wrong."""
+
+    @property
+    def comment(self) -> bytes:
+        """What shows that the server is alive."""
+        ...
+
+    @property
+    def garbage(self) -> bytes:
+        """An event that nobody can read."""
+        ...
+
+
 async def misbehave(
-    frames: AsyncGenerator[bytes], fault: Fault, *, error_frame: Callable[[], bytes]
+    frames: AsyncGenerator[bytes], fault: Fault, words: Words, *, error_frame: Callable[[], bytes]
 ) -> AsyncGenerator[bytes]:
     """The frames of a stream with a fault."""
-    async for kept in _silence(fault.delay_first, fault.keep_alive):
+    async for kept in _silence(fault.delay_first, fault, words):
         yield kept
     count = 0
     async for frame in frames:
-        async for replaced in _interfere(count, fault, error_frame):
+        async for replaced in _interfere(count, fault, words, error_frame):
             yield replaced
         if count in (fault.end_after, fault.error_after):
             return
-        async for kept in _silence(fault.delay_each, fault.keep_alive):
+        async for kept in _silence(fault.delay_each, fault, words):
             yield kept
         yield frame
         count += 1
-    async for replaced in _interfere(count, fault, error_frame):
+    async for replaced in _interfere(count, fault, words, error_frame):
         yield replaced
 
 
-async def _interfere(count: int, fault: Fault, error_frame: Callable[[], bytes]) -> AsyncIterator[bytes]:
+async def _interfere(count: int, fault: Fault, words: Words, error_frame: Callable[[], bytes]) -> AsyncIterator[bytes]:
     """What is done after so many events."""
     if fault.garbage_after == count:
-        yield GARBAGE
+        yield words.garbage
     if fault.error_after == count:
         yield error_frame()
     if fault.cut_after == count:
         raise Broken
     if fault.stall_after == count:
-        async for kept in _silence(inf, fault.keep_alive):
+        async for kept in _silence(inf, fault, words):
             yield kept
 
 
-async def _silence(seconds: float, keep_alive: float) -> AsyncIterator[bytes]:
+async def _silence(seconds: float, fault: Fault, words: Words) -> AsyncIterator[bytes]:
     """Wait, with comments in between where the fault wants them."""
-    while keep_alive and seconds > keep_alive:
-        await asyncio.sleep(keep_alive)
-        seconds -= keep_alive
-        yield COMMENT
+    while fault.keep_alive and seconds > fault.keep_alive:
+        await asyncio.sleep(fault.keep_alive)
+        seconds -= fault.keep_alive
+        yield words.comment
     if seconds == inf:
         await asyncio.Event().wait()
     await asyncio.sleep(seconds)

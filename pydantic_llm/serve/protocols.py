@@ -9,7 +9,9 @@ from typing import Any
 from ..messages import ModelResponse
 from ..models._serve import ServedRequest, StreamWriter, sse
 from ..models.anthropic import serve as anthropic
+from ..models.bedrock import serve as bedrock
 from ..models.openai.chat import serve as chat
+from .faults import COMMENT, GARBAGE
 
 Json = dict[str, Any]
 
@@ -38,6 +40,12 @@ class Protocol:
     """What the words in the path add to the body."""
     stream_type: str = 'text/event-stream; charset=utf-8'
     """The content type of a stream."""
+    headers: Callable[[BaseException | None], Mapping[str, str]] = lambda error: {}
+    """What the headers of an answer say, or those of an error."""
+    comment: bytes = COMMENT
+    """What shows in a stream that the server is alive, where the protocol has such a thing."""
+    garbage: bytes = GARBAGE
+    """An event that nobody can read, for a server that is told to misbehave."""
 
 
 def _named(event: Json) -> bytes:
@@ -64,6 +72,20 @@ PROTOCOLS: tuple[Protocol, ...] = (
         anthropic.EventWriter,
         anthropic.encode_error,
         _named,
+    ),
+    Protocol(
+        'bedrock',
+        bedrock.PATHS,
+        bedrock.decode_request,
+        bedrock.encode_response,
+        bedrock.EventWriter,
+        bedrock.encode_error,
+        bedrock.frame,
+        address=bedrock.address,
+        stream_type=bedrock.STREAM_TYPE,
+        headers=bedrock.headers,
+        comment=b'',
+        garbage=bedrock.GARBAGE,
     ),
 )
 """The protocols."""
