@@ -189,7 +189,8 @@ def _described(name: str) -> Json:
 
 def _error_of_any(message: str, kind: str) -> Json:
     """An error outside the protocols' own paths, in a form that the clients of every one can read."""
-    return {'type': 'error', 'error': {'message': message, 'type': kind, 'param': None, 'code': None}}
+    error = {'message': message, 'type': kind, 'param': None, 'code': None}
+    return {'type': 'error', 'error': error, 'message': message}
 
 
 async def _no_such_path(request: Request, error: Exception) -> Response:

@@ -10,6 +10,7 @@ from ..messages import ModelResponse
 from ..models._serve import ServedRequest, StreamWriter, sse
 from ..models.anthropic import serve as anthropic
 from ..models.bedrock import serve as bedrock
+from ..models.cohere import serve as cohere
 from ..models.openai.chat import serve as chat
 from .faults import COMMENT, GARBAGE
 
@@ -72,6 +73,16 @@ PROTOCOLS: tuple[Protocol, ...] = (
         anthropic.EventWriter,
         anthropic.encode_error,
         _named,
+    ),
+    Protocol(
+        'cohere',
+        cohere.PATHS,
+        cohere.decode_request,
+        cohere.encode_response,
+        cohere.EventWriter,
+        cohere.encode_error,
+        cohere.frame,
+        cohere.DONE,
     ),
     Protocol(
         'bedrock',

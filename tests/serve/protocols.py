@@ -30,6 +30,10 @@ class Wire:
     """What the last event of a stream holds."""
     full: Json
     """A request with something of everything in it."""
+    read_error: Callable[[Json], str] = lambda body: body['error']['message']
+    """What an error says, alone or in a stream."""
+    names_model: bool = True
+    """An answer says which model wrote it."""
 
     def __repr__(self) -> str:
         return self.name
@@ -188,7 +192,89 @@ ANTHROPIC = Wire(
     },
 )
 
-WIRES = (OPENAI, ANTHROPIC)
+
+def cohere_delta(event: Json) -> str:
+    return event['delta']['message']['content']['text'] if event['type'] == 'content-delta' else ''
+
+
+def cohere_calls(body: Json) -> list[tuple[str, Any]]:
+    calls = [call['function'] for call in body['message'].get('tool_calls', ())]
+    return [(call['name'], json.loads(call['arguments'])) for call in calls]
+
+
+COHERE = Wire(
+    'cohere',
+    '/v2/chat',
+    openai_request,
+    read_text=lambda body: ''.join(block['text'] for block in body['message']['content'] if block['type'] == 'text'),
+    read_delta=cohere_delta,
+    tools=[{'type': 'function', 'function': {'name': 'weather', 'parameters': SCHEMA}}],
+    read_calls=cohere_calls,
+    wrong=[
+        {},
+        {'model': 'm'},
+        {'model': 'm', 'messages': []},
+        {'model': '', 'messages': [{'role': 'user', 'content': 'Hello'}]},
+        {'model': 7, 'messages': [{'role': 'user', 'content': 'Hello'}]},
+        {'model': 'm', 'messages': 'Hello'},
+        {'model': 'm', 'messages': ['Hello']},
+        {'model': 'm', 'messages': [{'role': 'user'}]},
+        {'model': 'm', 'messages': [{'role': 'nobody', 'content': 'Hello'}]},
+        {'model': 'm', 'messages': [{'role': 'user', 'content': [{'type': 'smell'}]}]},
+        {'model': 'm', 'messages': [{'role': 'user', 'content': 'Hello'}], 'tools': [{'type': 'function'}]},
+        {'model': 'm', 'messages': [{'role': 'user', 'content': 'Hello'}], 'response_format': 7},
+    ],
+    done='[DONE]',
+    full={
+        'model': 'm',
+        'messages': [
+            {'role': 'system', 'content': [{'type': 'text', 'text': 'Be brief.'}]},
+            {
+                'role': 'user',
+                'content': [
+                    {'type': 'text', 'text': 'Hello'},
+                    {'type': 'image_url', 'image_url': {'url': PIXEL, 'detail': 'low'}},
+                    {'type': 'image_url', 'image_url': {'url': 'https://example.com/a.png'}},
+                ],
+            },
+            {
+                'role': 'assistant',
+                'tool_plan': 'I will look.',
+                'content': [{'type': 'thinking', 'thinking': 'Hm.'}, {'type': 'text', 'text': 'I look.'}],
+                'tool_calls': [
+                    {'id': 'c1', 'type': 'function', 'function': {'name': 'weather', 'arguments': '{"city": "Rome"}'}}
+                ],
+                'citations': [{'start': 0, 'end': 1, 'text': 'I', 'sources': [], 'type': 'TEXT_CONTENT'}],
+            },
+            {
+                'role': 'tool',
+                'tool_call_id': 'c1',
+                'content': [
+                    {'type': 'document', 'document': {'id': 'd1', 'data': {'sky': 'blue'}}},
+                    {'type': 'document', 'document': {'data': '{"sky": "blue"}'}},
+                    {'type': 'text', 'text': 'sunny'},
+                ],
+            },
+        ],
+        'tools': [{'type': 'function', 'function': {'name': 'weather', 'description': 'd', 'parameters': SCHEMA}}],
+        'strict_tools': True,
+        'tool_choice': 'REQUIRED',
+        'response_format': {'type': 'json_object', 'json_schema': SCHEMA},
+        'thinking': {'type': 'enabled', 'token_budget': 500},
+        'documents': ['The sky is blue.', {'id': 'd', 'data': {'text': 'The sky is blue.'}}],
+        'citation_options': {'mode': 'FAST'},
+        'safety_mode': 'STRICT',
+        'priority': 3,
+        'stop_sequences': ['x'],
+        'temperature': 0.5,
+        'k': 3,
+        'p': 0.5,
+    },
+    read_error=lambda body: body['delta']['error'] if 'delta' in body else body['message'],
+    names_model=False,
+)
+
+WIRES = (OPENAI, ANTHROPIC, COHERE)
 
 
 def data_of(stream: str) -> list[str]:

@@ -65,7 +65,7 @@ async def good_events(connect: Connect, wire: Wire) -> list[str]:
 
 def without_ids(data: str) -> str:
     """Each answer has an id of its own."""
-    return re.sub(r'"(chatcmpl-|msg_)\w+"|"created":\d+', '', data)
+    return re.sub(r'"(chatcmpl-|msg_|resp_)\w+"|"[0-9a-f-]{36}"|"created(_at)?":\d+', '', data)
 
 
 # ------------------------------------------------------------------------------------------ in the place of the answer
@@ -95,8 +95,8 @@ async def test_a_status_comes_with_the_protocols_error_and_the_headers(
     async with connect(says('Hello'), faults=lambda body: fault) as client:
         answer = await client.post(wire.path, json=wire.request(stream=stream))
     assert (answer.status_code, answer.headers['retry-after']) == (429, '3')
-    assert answer.json()['error']['message'] == 'The server was told to fail'
-    assert answer.json()['error']['type'] == 'rate_limit_error'
+    assert wire.read_error(answer.json()) == 'The server was told to fail'
+    assert answer.json().get('error', {}).get('type') in ('rate_limit_error', None)
 
 
 async def test_a_body_is_sent_as_it_is(connect: Connect, wire: Wire) -> None:
@@ -141,7 +141,7 @@ async def test_a_stream_can_end_in_an_error(connect: Connect, wire: Wire) -> Non
         answer = await stream_with(connect, wire, Fault(error_after=count))
         *before, last = data_of(answer.text)
         assert [without_ids(data) for data in before] == good[:count]
-        assert json.loads(last)['error']['message'] == 'The server was told to fail'
+        assert wire.read_error(json.loads(last)) == 'The server was told to fail'
 
 
 async def test_a_whole_answer_is_one_event(connect: Connect, wire: Wire) -> None:
@@ -149,7 +149,7 @@ async def test_a_whole_answer_is_one_event(connect: Connect, wire: Wire) -> None
     error = await whole_with(connect, wire, Fault(error_after=0))
     garbage = await whole_with(connect, wire, Fault(garbage_after=0, keep_alive=0.01, delay_first=0.05))
     assert (none.status_code, none.content) == (200, b'')
-    assert (error.status_code, error.json()['error']['message']) == (200, 'The server was told to fail')
+    assert (error.status_code, wire.read_error(error.json())) == (200, 'The server was told to fail')
     assert garbage.content.startswith(b'data: {"this is no JSON\n\n{')
 
 

@@ -139,18 +139,12 @@ class EventWriter:
 
     def _start(self, index: int, part: ModelResponsePart) -> Iterator[Json]:
         match part:
-            case TextPart(content=content):
-                block = self._open[index] = self._new_block('text')
-                yield _said('content-start', block.number, content={'type': 'text', 'text': ''})
-                yield from self._write(block, content)
+            case TextPart() | ThinkingPart():
+                block = self._open[index] = self._new_block(part)
+                if block.kind != PLAN:
+                    yield _said('content-start', block.number, content={'type': block.kind, block.kind: ''})
+                yield from self._write(block, part.content)
                 yield from self._cite(block, part)
-            case ThinkingPart(content=content) if is_plan(part, VENDOR):
-                block = self._open[index] = _Block(0, PLAN)
-                yield from self._write(block, content)
-            case ThinkingPart(content=content):
-                block = self._open[index] = self._new_block('thinking')
-                yield _said('content-start', block.number, content={'type': 'thinking', 'thinking': ''})
-                yield from self._write(block, content)
             case ToolCallPart():
                 block = self._open[index] = _Block(self._calls, 'call')
                 self._calls += 1
@@ -161,8 +155,10 @@ class EventWriter:
             case _:
                 pass
 
-    def _new_block(self, kind: Literal['text', 'thinking']) -> _Block:
-        block = _Block(self._blocks, kind)
+    def _new_block(self, part: TextPart | ThinkingPart) -> _Block:
+        if isinstance(part, ThinkingPart) and is_plan(part, VENDOR):
+            return _Block(0, PLAN)
+        block = _Block(self._blocks, part.part_kind)
         self._blocks += 1
         return block
 

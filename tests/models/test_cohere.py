@@ -1,0 +1,480 @@
+"""What the Cohere room sends: messages, tools, output, settings. Every body is one that the SDK's types allow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pydantic_llm.exceptions import UserError
+from pydantic_llm.messages import (
+    AudioUrl,
+    BinaryContent,
+    CachePoint,
+    DocumentUrl,
+    FilePart,
+    ImageUrl,
+    ModelResponse,
+    NativeToolCallPart,
+    NativeToolReturnPart,
+    RetryPromptPart,
+    SystemPromptPart,
+    TextContent,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UploadedFile,
+    VideoUrl,
+)
+from pydantic_llm.models import OutputObjectDefinition
+from pydantic_llm.models.cohere import CohereModel
+from pydantic_llm.native_tools import WebSearchTool
+from pydantic_llm.tools import ToolDefinition
+from tests.models.cohere_chat import CITY, PIXEL, TIME, WEATHER, Json, Sent, ask, call, cited, say, text, thought
+
+R = 'command-r-08-2024'
+R7B = 'command-r7b-12-2024'
+
+
+def tool(content: Any, id: str = 'a') -> Json:
+    return {'role': 'tool', 'tool_call_id': id, 'content': content}
+
+
+def after_a_call(*parts: Any, **parameters: Any) -> list[Json]:
+    """The messages that follow a call."""
+    return Sent([ask('hi'), say(ToolCallPart('weather', '{}', 'a')), ask(*parts)], **parameters).messages[2:]
+
+
+# ---------------------------------------------------------------------- messages
+
+
+def test_instructions_come_after_the_system_prompts_that_begin_and_others_stand_where_they_are() -> None:
+    sent = Sent(
+        [
+            ask(SystemPromptPart('A'), SystemPromptPart('B'), 'hi'),
+            say(TextPart('b')),
+            ask(SystemPromptPart('C'), 'so', instructions='D'),
+        ]
+    )
+    assert [(message['role'], message['content']) for message in sent.messages] == [
+        ('system', 'A'),
+        ('system', 'B'),
+        ('system', 'D'),
+        ('user', 'hi'),
+        ('assistant', [text('b')]),
+        ('system', 'C'),
+        ('user', 'so'),
+    ]
+
+
+def test_what_says_nothing_is_left_out_since_the_api_refuses_empty_turns() -> None:
+    sent = Sent(
+        [
+            ask(SystemPromptPart(''), 'hi', ['', TextContent('a'), CachePoint()]),
+            say(TextPart(''), ThinkingPart('')),
+            ask('', [''], 'so'),
+        ]
+    )
+    assert sent.messages == [
+        {'role': 'user', 'content': 'hi'},
+        {'role': 'user', 'content': [text('a')]},
+        {'role': 'user', 'content': 'so'},
+    ]
+    with pytest.raises(UserError, match='nothing that is said'):
+        Sent([ask('')])
+
+
+@pytest.mark.parametrize(
+    'content', [[ImageUrl('https://x.org/a.png')], [ImageUrl('data:image/png;base64,cG5n')], [PIXEL]]
+)
+def test_an_image_goes_by_its_address_or_as_its_bytes(content: list[Any]) -> None:
+    image = content[0]
+    url = image.data_uri if isinstance(image, BinaryContent) else image.url
+    assert Sent([ask(content)]).messages[0]['content'] == [{'type': 'image_url', 'image_url': {'url': url}}]
+
+
+def test_an_image_can_be_looked_at_closely() -> None:
+    sent = Sent([ask([ImageUrl('https://x.org/a.png', vendor_metadata={'detail': 'high'})])])
+    assert sent.messages[0]['content'][0]['image_url']['detail'] == 'high'
+
+
+def test_a_text_file_goes_as_text_that_says_where_it_begins_and_ends() -> None:
+    file = BinaryContent('grüß'.encode(), media_type='text/plain', identifier='f')
+    [block] = Sent([ask([file])]).messages[0]['content']
+    begin, words, end = block['text'].splitlines()
+    assert (begin, words, end) == (
+        '-----BEGIN FILE id="f" type="text/plain"-----',
+        'grüß',
+        '-----END FILE id="f"-----',
+    )
+
+
+@pytest.mark.parametrize(
+    'file',
+    [
+        AudioUrl('https://x.org/a.mp3'),
+        VideoUrl('https://x.org/a.mp4'),
+        DocumentUrl('https://x.org/a.pdf'),
+        DocumentUrl('data:application/pdf;base64,cG5n'),
+        BinaryContent(b'x', media_type='application/pdf'),
+        BinaryContent(b'x', media_type='image/tiff'),
+        BinaryContent(b'x', media_type='audio/wav'),
+        UploadedFile('f', 'cohere'),
+    ],
+)
+def test_what_the_api_cannot_take_is_refused_before_anything_is_sent(file: Any) -> None:
+    with pytest.raises(UserError, match=r"'cohere' cannot take .*: the Chat API takes text, and JPEG"):
+        Sent([ask(['look', file])])
+
+
+@pytest.mark.parametrize(
+    ('url', 'downloads'),
+    [
+        (ImageUrl('https://x.org/a.png'), False),
+        (DocumentUrl('https://x.org/a.txt'), True),
+        (DocumentUrl('https://x.org/a'), True),
+        (DocumentUrl('https://x.org/a.pdf'), False),
+        (DocumentUrl('data:text/plain;base64,cG5n'), False),
+        (AudioUrl('https://x.org/a.mp3'), False),
+    ],
+)
+def test_only_what_may_be_text_is_downloaded(url: Any, downloads: bool) -> None:
+    assert CohereModel(R7B, api_key='k').must_download(url) is downloads
+
+
+# ---------------------------------------------------------------------- tools at work
+
+
+@pytest.mark.parametrize(
+    ('content', 'sent'),
+    [
+        (None, ''),
+        ('rain', 'rain'),
+        (3, '3'),
+        ({'sky': ['blue']}, '{"sky":["blue"]}'),
+        ([], '[]'),
+        (['a', {'b': 1}], '["a",{"b":1}]'),
+    ],
+)
+def test_what_a_tool_returned_is_a_text(content: Any, sent: str) -> None:
+    assert after_a_call(ToolReturnPart('weather', content, 'a')) == [tool(sent)]
+
+
+def test_a_list_of_objects_is_documents_which_can_be_cited() -> None:
+    rows = [{'sky': 'blue'}, {'id': 'd', 'data': {'sky': 'grey'}}, {'id': 7, 'data': {}}, {'data': 'x'}]
+    assert after_a_call(ToolReturnPart('weather', rows, 'a')) == [
+        tool(
+            [
+                {'type': 'document', 'document': {'data': {'sky': 'blue'}}},
+                {'type': 'document', 'document': {'id': 'd', 'data': {'sky': 'grey'}}},
+                {'type': 'document', 'document': {'data': {'id': 7, 'data': {}}}},
+                {'type': 'document', 'document': {'data': {'data': 'x'}}},
+            ]
+        )
+    ]
+
+
+def test_files_of_tools_follow_in_a_message_of_the_users() -> None:
+    image = BinaryContent(b'png', media_type='image/png', identifier='one')
+    first, second = after_a_call(ToolReturnPart('weather', ['see', image], 'a'))
+    assert first == tool('["see","See file one."]')
+    assert second == {
+        'role': 'user',
+        'content': [text('This is file one:'), {'type': 'image_url', 'image_url': {'url': image.data_uri}}],
+    }
+    assert after_a_call(ToolReturnPart('weather', image, 'a'))[0] == tool('See file one.')
+
+
+def test_a_wish_to_try_again_answers_the_call_or_is_the_users() -> None:
+    again = 'No.\n\nCorrect this and try again.'
+    assert after_a_call(RetryPromptPart('No.', tool_name='weather', tool_call_id='a')) == [tool(again)]
+    assert Sent([ask('hi'), say(TextPart('x')), ask(RetryPromptPart('No.'))]).messages[2]['content'] == again
+
+
+# ---------------------------------------------------------------------- past answers
+
+
+def test_a_past_answer_goes_back_as_it_came() -> None:
+    citations = [cited('rain', content_index=7), cited('sun')]
+    answer = say(
+        ThinkingPart('I will look.', id='tool_plan', provider_name='cohere'),
+        ThinkingPart('Hm.', provider_name='cohere'),
+        TextPart('rain', provider_name='cohere', provider_details={'citations': citations}),
+        ToolCallPart('weather', '{"city":  "Rome"}', 'a'),
+    )
+    sent = Sent([ask('hi'), answer, ask(ToolReturnPart('weather', 'x', 'a'))], function_tools=[WEATHER])
+    assert sent.messages[1] == {
+        'role': 'assistant',
+        'tool_plan': 'I will look.',
+        'content': [thought('Hm.'), text('rain')],
+        'tool_calls': [call('a', '{"city":  "Rome"}')],
+        'citations': [{**citations[0], 'content_index': 1}, citations[1]],
+    }
+    assert sent.warnings == []
+
+
+def test_a_plan_without_calls_is_a_thought() -> None:
+    plan = ThinkingPart('I will look.', id='tool_plan', provider_name='cohere')
+    sent = Sent([ask('hi'), say(plan, TextPart('a')), ask('so')])
+    assert sent.messages[1] == {'role': 'assistant', 'content': [thought('I will look.'), text('a')]}
+
+
+def test_thoughts_of_others_are_thoughts_and_their_citations_and_seals_stay_behind() -> None:
+    answer = ModelResponse(
+        [
+            ThinkingPart('Hm.', id='tool_plan', signature='seal', provider_name='anthropic'),
+            ThinkingPart('', signature='seal', provider_name='anthropic'),
+            TextPart('a', provider_name='anthropic', provider_details={'citations': [{'type': 'char_location'}]}),
+            ToolCallPart('weather', {}, 'a'),
+        ]
+    )
+    sent = Sent([ask('hi'), answer, ask(ToolReturnPart('weather', 'x', 'a'))])
+    assert sent.messages[1] == {
+        'role': 'assistant',
+        'content': [thought('Hm.'), text('a')],
+        'tool_calls': [call('a', '{}')],
+    }
+    assert len(sent.warnings) == 1
+    assert "thoughts of 'anthropic'" in sent.warnings[0]
+
+
+def test_what_has_no_place_in_a_past_answer_is_listed() -> None:
+    answer = ModelResponse(
+        [
+            NativeToolCallPart('web_search', {}, 'n', provider_name='openai'),
+            NativeToolReturnPart('web_search', [], 'n', provider_name='openai'),
+            FilePart(PIXEL, provider_name='openai'),
+            TextPart('a'),
+        ]
+    )
+    sent = Sent([ask('hi'), answer, ask('so')])
+    assert sent.messages[1] == {'role': 'assistant', 'content': [text('a')]}
+    assert [word in warning for word, warning in zip(('web_search', 'a file'), sent.warnings, strict=True)] == [
+        True
+    ] * 2
+
+
+# ---------------------------------------------------------------------- tools
+
+
+def test_tools_are_described_as_functions_and_nothing_is_said_where_the_model_decides() -> None:
+    sent = Sent([ask('hi')], function_tools=[WEATHER, TIME])
+    assert sent.body['tools'] == [
+        {'type': 'function', 'function': {'name': 'weather', 'description': 'Tells the weather.', 'parameters': CITY}},
+        {'type': 'function', 'function': {'name': 'time', 'description': '', 'parameters': CITY}},
+    ]
+    assert sent.body.keys().isdisjoint({'tool_choice', 'strict_tools'})
+
+
+@pytest.mark.parametrize(
+    ('choice', 'names', 'word'),
+    [
+        ('none', ['weather', 'time'], 'NONE'),
+        ('required', ['weather', 'time'], 'REQUIRED'),
+        (['time'], ['time'], 'REQUIRED'),
+        (['time', 'weather'], ['weather', 'time'], 'REQUIRED'),
+    ],
+)
+def test_a_tool_cannot_be_named_so_that_the_others_are_left_out(choice: Any, names: list[str], word: str) -> None:
+    sent = Sent([ask('hi')], {'tool_choice': choice}, function_tools=[WEATHER, TIME])
+    assert [tool['function']['name'] for tool in sent.body['tools']] == names
+    assert sent.body['tool_choice'] == word
+
+
+def test_an_output_tool_must_be_called() -> None:
+    final = ToolDefinition('final_result', CITY, kind='output')
+    sent = Sent([ask('hi')], output_tools=[final], output_mode='tool', allow_text_output=False)
+    assert sent.body['tool_choice'] == 'REQUIRED'
+
+
+def test_an_old_model_cannot_be_made_to_call_a_tool() -> None:
+    final = ToolDefinition('final_result', CITY, kind='output')
+    sent = Sent([ask('hi')], name=R, output_tools=[final], output_mode='tool', allow_text_output=False)
+    assert ('tools' in sent.body, 'tool_choice' in sent.body) == (True, False)
+    with pytest.raises(UserError, match=r"'command-r-08-2024' cannot be made to call a tool"):
+        Sent([ask('hi')], {'tool_choice': 'required'}, name=R, function_tools=[WEATHER])
+
+
+def test_an_old_model_that_shall_call_none_gets_none() -> None:
+    sent = Sent([ask('hi')], {'tool_choice': 'none'}, name=R, function_tools=[WEATHER])
+    assert sent.body.keys().isdisjoint({'tools', 'tool_choice'})
+
+
+def test_a_model_that_sees_calls_no_tools() -> None:
+    with pytest.raises(UserError, match='cannot call tools'):
+        Sent([ask('hi')], name='command-a-vision-07-2025', function_tools=[WEATHER])
+
+
+def test_the_api_has_no_tools_of_its_own() -> None:
+    with pytest.raises(UserError, match='has no tools of its own, and was asked for web_search'):
+        Sent([ask('hi')], native_tools=[WebSearchTool()])
+
+
+# ---------------------------------------------------------------------- strict schemas
+
+FORM: Json = {
+    'type': 'object',
+    'properties': {
+        'email': {'type': 'string', 'format': 'email', 'pattern': '^.+@.+$', 'description': 'Yours.'},
+        'day': {'type': 'string', 'format': 'date'},
+        'ages': {'type': 'array', 'items': {'type': 'integer', 'minimum': 0}, 'maxItems': 3},
+        'pet': {'oneOf': [{'const': 'cat'}, {'const': 'dog'}]},
+        'looks': {'type': 'string', 'pattern': '(?=x)a'},
+    },
+}
+FORM_AS_ENFORCED: Json = {
+    'type': 'object',
+    'properties': {
+        'email': {'type': 'string', 'pattern': '.+@.+', 'description': 'Yours.\n\n{format: email}'},
+        'day': {'type': 'string', 'format': 'date'},
+        'ages': {
+            'type': 'array',
+            'items': {'type': 'integer', 'description': '{minimum: 0}'},
+            'description': '{maxItems: 3}',
+        },
+        'pet': {'anyOf': [{'const': 'cat'}, {'const': 'dog'}]},
+        'looks': {'type': 'string', 'description': '{pattern: (?=x)a}'},
+    },
+    'required': ['email'],
+}
+
+
+def test_strict_tools_are_held_to_what_the_api_can_enforce_and_the_rest_is_said() -> None:
+    form = ToolDefinition('form', FORM, strict=True)
+    sent = Sent([ask('hi')], function_tools=[form])
+    assert sent.body['strict_tools'] is True
+    assert sent.body['tools'][0]['function']['parameters'] == FORM_AS_ENFORCED
+    assert [warning.rpartition('enforce ')[2] for warning in sent.warnings] == [
+        'format of $.email',
+        'minimum of $.ages.items',
+        'maxItems of $.ages',
+        'pattern of $.looks',
+    ]
+
+
+def test_other_tools_are_sent_as_they_are() -> None:
+    for strict in (None, False):
+        sent = Sent([ask('hi')], function_tools=[ToolDefinition('form', FORM, strict=strict)])
+        assert sent.body['tools'][0]['function']['parameters'] == FORM
+        assert ('strict_tools' in sent.body, sent.warnings) == (False, [])
+
+
+def test_all_tools_are_strict_or_none() -> None:
+    strict = ToolDefinition('strict', CITY, strict=True)
+    sent = Sent([ask('hi')], function_tools=[strict, WEATHER])
+    assert 'strict_tools' not in sent.body
+    assert sent.warnings == [
+        "calls of 'strict' are not held to its schema: the API does that for all tools of a request or for none"
+    ]
+
+
+@pytest.mark.parametrize('wish', [True, False])
+def test_a_setting_decides_for_all_tools(wish: bool) -> None:
+    strict = ToolDefinition('strict', CITY, strict=True)
+    sent = Sent([ask('hi')], {'cohere_strict_tools': wish}, function_tools=[strict, WEATHER])
+    assert (sent.body.get('strict_tools', False), sent.warnings) == (wish, [])
+
+
+# ---------------------------------------------------------------------- output
+
+OUTPUT = OutputObjectDefinition(CITY, 'answer', 'Where.')
+
+
+def test_a_native_output_is_held_to_its_schema_and_the_model_is_told_that_it_is_json() -> None:
+    sent = Sent([ask('hi')], output_mode='native', output_object=OUTPUT)
+    schema = {**CITY, 'title': 'answer', 'description': 'Where.'}
+    assert sent.body['response_format'] == {'type': 'json_object', 'json_schema': schema}
+    assert sent.messages[0] == {'role': 'system', 'content': 'Answer with one JSON object.'}
+
+
+@pytest.mark.parametrize(
+    'messages', [[ask('hi, as json')], [ask(['hi', 'as JSON'])], [ask(SystemPromptPart('JSON!'), 'hi')]]
+)
+def test_a_model_that_knows_of_json_is_told_nothing(messages: list[Any]) -> None:
+    sent = Sent(messages, output_mode='native', output_object=OUTPUT)
+    assert len(sent.messages) == len(messages[0].parts)
+
+
+def test_what_looks_like_json_in_the_bytes_of_an_image_does_not_count() -> None:
+    image = BinaryContent(b'\x8e\xca\x27' * 3, media_type='image/png')
+    assert 'json' in image.data_uri.lower()
+    assert Sent([ask(['hi', image])], output_mode='native', output_object=OUTPUT).messages[0]['role'] == 'system'
+
+
+def test_a_prompted_output_is_held_to_being_json() -> None:
+    sent = Sent([ask('hi')], output_mode='prompted', output_object=OUTPUT)
+    assert sent.body['response_format'] == {'type': 'json_object'}
+    assert '"city"' in sent.messages[0]['content']
+    beside = Sent([ask('hi')], output_mode='prompted', output_object=OUTPUT, function_tools=[WEATHER])
+    assert 'response_format' not in beside.body
+
+
+@pytest.mark.parametrize(
+    ('settings', 'tools', 'reason'), [({}, [WEATHER], 'tools'), ({'cohere_documents': ['x']}, [], 'documents')]
+)
+def test_an_answer_cannot_be_held_to_a_schema_beside_tools_or_documents(
+    settings: Any, tools: list[Any], reason: str
+) -> None:
+    with pytest.raises(UserError, match=f'beside {reason}: use output_mode='):
+        Sent([ask('hi')], settings, function_tools=tools, output_mode='native', output_object=OUTPUT)
+
+
+# ---------------------------------------------------------------------- thinking
+
+
+@pytest.mark.parametrize(
+    ('settings', 'thinking'),
+    [
+        ({'thinking': True}, {'type': 'enabled'}),
+        ({'thinking': False}, {'type': 'disabled'}),
+        ({'thinking': 'minimal'}, {'type': 'enabled', 'token_budget': 1024}),
+        ({'thinking': 'xhigh'}, {'type': 'enabled', 'token_budget': 31_000}),
+        ({'thinking': 'high', 'max_tokens': 5000}, {'type': 'enabled', 'token_budget': 4000}),
+        ({'thinking': 'high', 'max_tokens': 1500}, {'type': 'enabled', 'token_budget': 750}),
+        ({'thinking': 'high', 'max_tokens': 1}, {'type': 'enabled', 'token_budget': 1}),
+        ({'thinking': 'low', 'cohere_thinking': {'type': 'disabled'}}, {'type': 'disabled'}),
+    ],
+)
+def test_a_level_is_a_budget_that_leaves_room_for_the_answer(settings: Any, thinking: Json) -> None:
+    assert Sent([ask('hi')], settings).body['thinking'] == thinking
+
+
+def test_a_model_that_cannot_think_says_so_unless_it_shall_not() -> None:
+    high, off = (Sent([ask('hi')], {'thinking': level}, name=R7B) for level in ('high', False))
+    assert ('thinking' in high.body, 'thinking' in off.body) == (False, False)
+    assert high.warnings == ["'thinking' was not sent: 'command-r7b-12-2024' cannot be told to think"]
+    assert off.warnings == []
+
+
+# ---------------------------------------------------------------------- settings
+
+
+def test_settings_have_the_names_that_the_api_gives_them() -> None:
+    settings = {
+        'max_tokens': 9,
+        'temperature': 0.0,
+        'top_p': 0.5,
+        'top_k': 3,
+        'seed': 0,
+        'stop_sequences': ['x'],
+        'logprobs': True,
+        'cohere_documents': ['text', {'id': 'd', 'data': {'text': 'x'}}],
+        'cohere_citation_options': {'mode': 'FAST'},
+        'cohere_safety_mode': 'STRICT',
+        'cohere_priority': 0,
+    }
+    sent = Sent([ask('hi')], settings)
+    assert {name: value for name, value in sent.body.items() if name not in ('model', 'messages')} == {
+        'max_tokens': 9,
+        'temperature': 0.0,
+        'p': 0.5,
+        'k': 3,
+        'seed': 0,
+        'stop_sequences': ['x'],
+        'logprobs': True,
+        'documents': ['text', {'id': 'd', 'data': {'text': 'x'}}],
+        'citation_options': {'mode': 'FAST'},
+        'safety_mode': 'STRICT',
+        'priority': 0,
+    }
