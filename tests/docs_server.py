@@ -29,6 +29,8 @@ from pydantic_llm.models.function import AgentInfo, DeltaThinkingPart, DeltaTool
 from pydantic_llm.models.openai.responses import serve as responses
 from pydantic_llm.models.openai.responses.serve_stream import EventWriter
 from pydantic_llm.serve import create_app
+from pydantic_llm.serve.app import MAX_BODY_BYTES, Endpoint, Gateway
+from pydantic_llm.serve.protocols import PROTOCOLS, Protocol
 
 Turn = list[ModelResponsePart]
 
@@ -148,7 +150,13 @@ RESPONSES = Protocol(
 
 def vendors() -> Starlette:
     """An app that speaks the vendors' protocols."""
-    return create_app({name: FunctionModel(answer, stream_function=stream, model_name=name) for name in MODELS})
+    models = {name: FunctionModel(answer, stream_function=stream, model_name=name) for name in MODELS}
+    app = create_app(models)
+    if not any(protocol.paths == RESPONSES.paths for protocol in PROTOCOLS):
+        gateway = Gateway(models, key=None, faults=None, max_body_bytes=MAX_BODY_BYTES)
+        endpoint = Endpoint(RESPONSES, gateway)
+        app.router.routes += [Route(path, endpoint, methods=['POST']) for path in RESPONSES.paths]
+    return app
 
 
 def environment(url: str) -> dict[str, str]:
