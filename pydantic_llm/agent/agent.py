@@ -30,7 +30,7 @@ from .output import EndStrategy, OutputSpec
 from .result import AgentRunResult, Conversation
 
 if TYPE_CHECKING:
-    from ..models._names import KnownModelName
+    from ..models._known import KnownModelName
 
 __all__ = ('Agent',)
 

@@ -65,7 +65,11 @@ def _add_chat(parser: ArgumentParser) -> None:
 
 
 def _add_models(parser: ArgumentParser) -> None:
-    parser.add_argument('prefix', nargs='?', help="only the names that begin with this, e.g. 'anthropic'")
+    parser.add_argument(
+        'prefix', nargs='?', help="the names that begin with this, e.g. 'anthropic', or else contain it"
+    )
+    parser.add_argument('--live', action='store_true', help='ask the vendor, or the server, which models it has now')
+    parser.add_argument('--base-url', metavar='URL', help='where the server is that is asked; implies --live')
 
 
 def _add_serve(parser: ArgumentParser) -> None:

@@ -8,7 +8,8 @@ from typing import get_args
 
 from ..exceptions import UserError
 from ..models import Model, infer_model
-from ..models._names import NAMES, KnownModelName
+from ..models._known import KnownModelName
+from ..models._names import NAMES
 from ..providers.registry import SERVICES
 
 __all__ = ('choose_model', 'default_model_name', 'key_variables', 'known_names')
@@ -22,12 +23,19 @@ KEYS: dict[str, tuple[str, ...]] = {
     'mistral': ('MISTRAL_API_KEY',),
     'cohere': ('CO_API_KEY',),
     'huggingface': ('HF_TOKEN',),
+    'bedrock': ('AWS_BEARER_TOKEN_BEDROCK', 'AWS_ACCESS_KEY_ID', 'AWS_PROFILE'),
+    'google-vertex': ('GOOGLE_APPLICATION_CREDENTIALS',),
 }
 """The variables that hold the keys of the providers which the registry does not know, the first choice first."""
 
+CLOUDS = frozenset({'azure', 'azure-responses', 'bedrock', 'google-vertex'})
+"""Vendors whose credentials do not say that there is a model: they are never the default."""
+
 DEFAULTS: dict[str, str] = {
-    'openai': 'gpt-5-mini',
-    'anthropic': 'claude-sonnet-4-5',
+    'openai': 'gpt-5.4-mini',
+    'anthropic': 'claude-sonnet-5-5',
+    'google-gla': 'gemini-3.8-flash',
+    'openrouter': 'anthropic/claude-sonnet-5.5',
 }
 """The model that is taken where nobody names one. Of other vendors it is the first known name."""
 
@@ -66,6 +74,8 @@ def known_names(prefix: str = '') -> Iterator[str]:
 
 
 def _default_of(prefix: str) -> str | None:
+    if prefix in CLOUDS:
+        return None
     if prefix in DEFAULTS:
         return f'{prefix}:{DEFAULTS[prefix]}'
     return next(known_names(f'{prefix}:'), None)

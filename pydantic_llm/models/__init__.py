@@ -32,7 +32,7 @@ from ._draft import ResponseDraft
 from ._parts import LAST, PartsManager
 
 if TYPE_CHECKING:
-    from ._names import KnownModelName
+    from ._known import KnownModelName
 
 __all__ = (
     'ALLOW_MODEL_REQUESTS',

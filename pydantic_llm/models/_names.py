@@ -1,17 +1,22 @@
-"""The prefixes of model strings, as data: `'openai:gpt-4o'` is a prefix, a colon and a model's name."""
+"""The prefixes of model strings, as data: `'openai:gpt-4o'` is a prefix, a colon and a model's name.
+
+`build_model` makes the model that a string names; what was probably meant by one that names none is found out below it.
+The names that editors complete are in `_known`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from difflib import get_close_matches
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from .._extras import import_extra
 from ..exceptions import UserError
 
 if TYPE_CHECKING:
     from . import Model
+    from ._known import KnownModelName as KnownModelName
 
 
 class Name(NamedTuple):
@@ -67,7 +72,9 @@ GUESSES: tuple[tuple[str, str], ...] = (
     ('o1', 'openai'),
     ('o3', 'openai'),
     ('o4', 'openai'),
+    ('chatgpt', 'openai'),
     ('claude', 'anthropic'),
+    ('gemini', 'google-gla'),
     ('deepseek', 'deepseek'),
     ('command', 'cohere'),
     ('grok', 'grok'),
@@ -79,35 +86,8 @@ GUESSES: tuple[tuple[str, str], ...] = (
 )
 """Which prefix a model's name without one most likely wants."""
 
-KnownModelName = Literal[
-    'openai:gpt-5',
-    'openai:gpt-5-mini',
-    'openai:gpt-5-nano',
-    'openai:gpt-4.1',
-    'openai:gpt-4o',
-    'openai:gpt-4o-mini',
-    'openai:o3',
-    'openai:o4-mini',
-    'anthropic:claude-opus-4-6',
-    'anthropic:claude-sonnet-4-6',
-    'anthropic:claude-sonnet-4-5',
-    'anthropic:claude-haiku-4-5',
-    'deepseek:deepseek-chat',
-    'cohere:command-a-plus-05-2026',
-    'cohere:command-a-reasoning-08-2025',
-    'cohere:command-a-03-2025',
-    'cohere:command-r7b-12-2024',
-    'deepseek:deepseek-reasoner',
-    'ollama:llama3.2',
-    'ollama:qwen3',
-    'openrouter:anthropic/claude-sonnet-4.5',
-    'grok:grok-4',
-    'perplexity:sonar-pro',
-    'moonshotai:kimi-k2.6',
-    'zai:glm-4.7',
-    'test',
-]
-"""Names that type checkers and editors complete. Any other name works as well."""
+ALIKE = 0.9
+"""How like a known name another one must be to be taken for a slip of the fingers, from 0 to 1."""
 
 
 def build_model(text: str, options: dict[str, Any]) -> Model:
@@ -119,7 +99,7 @@ def build_model(text: str, options: dict[str, Any]) -> Model:
     prefix, colon, model_name = text.partition(':')
     if not colon or not model_name:
         raise UserError(_no_prefix(text, prefix))
-    name = _name(prefix)
+    name = _name(prefix, model_name)
     if name.extra:
         import_extra(name.extra, extra=name.extra, what=f'The prefix {prefix!r}')
     model: Callable[..., Model] = getattr(import_module(f'.{name.module}', __package__), name.model)
@@ -127,7 +107,7 @@ def build_model(text: str, options: dict[str, Any]) -> Model:
     return model(model_name, **{**provider, **options})
 
 
-def _name(prefix: str) -> Name:
+def _name(prefix: str, model_name: str) -> Name:
     from ..providers.registry import ALIASES, SERVICES
 
     if prefix in NAMES:
@@ -135,16 +115,67 @@ def _name(prefix: str) -> Name:
     if (service := ALIASES.get(prefix, prefix)) in SERVICES:
         return Name('openai', 'OpenAIChatModel', service, 'openai')
     near = ' or '.join(repr(match) for match in get_close_matches(prefix, [*NAMES, *SERVICES, *ALIASES, 'test'], 2))
+    if not near and (known := _known_names().get(model_name)):
+        near = repr(known)
     known = ', '.join(sorted({*NAMES, *SERVICES}))
     raise UserError(f'There is no model prefix {prefix!r}; {f"did you mean {near}?" if near else f"known are {known}"}')
 
 
+# ---------------------------------------------------------------------- what was meant
+
+
 def _no_prefix(text: str, prefix: str) -> str:
+    if _is_prefix(prefix):
+        return f'{text!r} names no model: write {prefix + ":<model name>"!r}'
+    meant = _meant(text)
+    hint = f'; did you mean {meant!r}?' if meant else ''
+    return f"{text!r} is no model string: one has the form 'prefix:model name', as in 'openai:gpt-4o'{hint}"
+
+
+def _meant(text: str) -> str | None:
+    """The model string that is most likely meant by one without a prefix."""
+    known = _known_names()
+    prefix, _, rest = text.partition('/')
+    if rest and (known.get(rest) == f'{prefix}:{rest}' or (_is_prefix(prefix) and text not in known)):
+        return f'{prefix}:{rest}'
+    alike = [name for name in (text, text.lower()) if name in known] or get_close_matches(text, known, 1, ALIKE)
+    if alike:
+        return known[alike[0]]
+    if guess := next((guess for start, guess in GUESSES if text.lower().startswith(start)), None):
+        return f'{guess}:{text}'
+    return next(iter(get_close_matches(text, ['test', *NAMES], 1)), None)
+
+
+def nearest_name(provider: str, model_name: str) -> str | None:
+    """What may be meant by a name that a provider does not know: another one of its own, or one of somebody else's.
+
+    `None` where it is known, or where nothing is known of the provider's names.
+    """
+    own = [name for prefix, name in _known_pairs() if _provider_of(prefix) == provider]
+    if model_name in own or not own:
+        return None
+    alike = get_close_matches(model_name, own, 1, ALIKE)
+    return alike[0] if alike else _known_names().get(model_name)
+
+
+def _known_names() -> dict[str, str]:
+    """The known names without their prefix, and with the first prefix that has them."""
+    return {name: f'{prefix}:{name}' for prefix, name in reversed(_known_pairs())}
+
+
+def _known_pairs() -> list[tuple[str, str]]:
+    """The prefix and the rest of each known name."""
+    from ._known import KnownModelName
+
+    texts: tuple[str, ...] = get_args(KnownModelName)
+    return [(prefix, name) for prefix, _, name in (text.partition(':') for text in texts) if name]
+
+
+def _is_prefix(text: str) -> bool:
     from ..providers.registry import ALIASES, SERVICES
 
-    if prefix in NAMES or prefix in SERVICES or prefix in ALIASES:
-        return f'{text!r} names no model: write {prefix + ":<model name>"!r}'
-    guess = next((known for start, known in GUESSES if text.lower().startswith(start)), None)
-    near = get_close_matches(text, ['test', *NAMES, *SERVICES], 1)
-    hint = f'; did you mean {guess + ":" + text!r}?' if guess else f'; did you mean {near[0]!r}?' if near else ''
-    return f"{text!r} is no model string: one has the form 'prefix:model name', as in 'openai:gpt-4o'{hint}"
+    return text in NAMES or text in SERVICES or text in ALIASES
+
+
+def _provider_of(prefix: str) -> str | None:
+    return NAMES[prefix].provider if prefix in NAMES else prefix

@@ -1,0 +1,102 @@
+"""Model strings: what they name, and what was meant by one that names nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from pydantic_llm.exceptions import UserError
+from pydantic_llm.models import infer_model
+from pydantic_llm.models._names import GUESSES, NAMES, nearest_name
+from pydantic_llm.providers.registry import SERVICES
+
+
+@pytest.mark.parametrize(
+    ('text', 'meant'),
+    [
+        ('gpt-4o', 'openai:gpt-4o'),
+        ('GPT-4o', 'openai:gpt-4o'),
+        ('gpt-4oo', 'openai:gpt-4o'),
+        ('gpt-99', 'openai:gpt-99'),
+        ('claude-sonnet-45', 'anthropic:claude-sonnet-4-5'),
+        ('gemini-2.5-pro', 'google-gla:gemini-2.5-pro'),
+        ('kimi-k3', 'moonshotai:kimi-k3'),
+        ('llama3', 'ollama:llama3'),
+        ('openai/gpt-4o', 'openai:gpt-4o'),
+        ('anthropic/my-tuned-claude', 'anthropic:my-tuned-claude'),
+        ('anthropic/claude-sonnet-4.5', 'openrouter:anthropic/claude-sonnet-4.5'),
+        ('tset', 'test'),
+        ('antropic', 'anthropic'),
+    ],
+)
+def test_a_name_without_its_prefix_gets_the_string_that_was_meant(text: str, meant: str) -> None:
+    with pytest.raises(UserError) as caught:
+        infer_model(text)
+    assert str(caught.value) == (
+        f"{text!r} is no model string: one has the form 'prefix:model name', as in 'openai:gpt-4o'; "
+        f'did you mean {meant!r}?'
+    )
+
+
+@pytest.mark.parametrize('text', ['', '/', 'x/y', 'xyzzy'])
+def test_what_is_like_nothing_gets_no_guess(text: str) -> None:
+    with pytest.raises(UserError) as caught:
+        infer_model(text)
+    assert str(caught.value) == (
+        f"{text!r} is no model string: one has the form 'prefix:model name', as in 'openai:gpt-4o'"
+    )
+
+
+@pytest.mark.parametrize(
+    ('text', 'said'),
+    [
+        ('antropic:claude-opus-5', "There is no model prefix 'antropic'; did you mean 'anthropic'?"),
+        ('google:gemini-2.5-pro', "There is no model prefix 'google'; did you mean 'google-gla' or 'google-vertex'?"),
+        ('claude:claude-opus-5', "There is no model prefix 'claude'; did you mean 'anthropic:claude-opus-5'?"),
+        ('gemini:gemini-2.5-pro', "There is no model prefix 'gemini'; did you mean 'google-gla:gemini-2.5-pro'?"),
+        ('openai:', "'openai:' names no model: write 'openai:<model name>'"),
+        ('openai', "'openai' names no model: write 'openai:<model name>'"),
+    ],
+)
+def test_a_wrong_prefix_gets_the_one_that_was_meant(text: str, said: str) -> None:
+    with pytest.raises(UserError) as caught:
+        infer_model(text)
+    assert str(caught.value) == said
+
+
+def test_a_prefix_that_is_like_nothing_gets_them_all() -> None:
+    with pytest.raises(UserError, match="There is no model prefix 'xyzzy'; known are ") as caught:
+        infer_model('xyzzy:x')
+    assert all(prefix in str(caught.value) for prefix in (*NAMES, *SERVICES))
+
+
+@pytest.mark.parametrize(
+    ('provider', 'model_name', 'nearest'),
+    [
+        ('anthropic', 'claude-sonet-4-5', 'claude-sonnet-4-5'),
+        ('openai', 'gpt-4oo', 'gpt-4o'),
+        ('anthropic', 'gpt-4o', 'openai:gpt-4o'),
+        ('openai', 'claude-opus-5', 'anthropic:claude-opus-5'),
+        ('openai', 'gpt-4o', None),
+        ('openai', 'my-own-model', None),
+        ('azure', 'gpt-4o', None),
+        ('lmstudio', 'gpt-4o', None),
+    ],
+)
+def test_a_name_that_a_vendor_does_not_know_may_be_a_slip(provider: str, model_name: str, nearest: str | None) -> None:
+    assert nearest_name(provider, model_name) == nearest
+
+
+def test_every_guess_is_a_prefix() -> None:
+    assert {prefix for _, prefix in GUESSES} <= {*NAMES, *SERVICES}
+
+
+def test_the_known_names_are_not_imported_before_they_are_needed() -> None:
+    code = (
+        'import sys, pydantic_llm.models._names as names, pydantic_llm.models.openai; '
+        "names.build_model('test', {}); print('pydantic_llm.models._known' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert done.stdout == 'False\n'
