@@ -48,6 +48,9 @@ def calls(**tools: str) -> Turn:
 OSLO = calls(temperature='{"city": "Oslo"}')
 LISBON = calls(temperature='{"city": "Lisbon"}')
 
+CITED = {'citations': [{'start': 0, 'end': 8, 'text': 'Ganymede', 'sources': [{'type': 'document', 'id': 'moons'}]}]}
+"""What Cohere says beside an answer that it gave by a document."""
+
 SCRIPT: dict[str, list[Turn]] = {
     'Why is the sky blue?': [says('Air scatters blue light more than red light.')],
     'Name three moons of Jupiter.': [says('Io, Europa and Ganymede.')],
@@ -78,6 +81,7 @@ SCRIPT: dict[str, list[Turn]] = {
         ]
     ],
     'Is the sky blue? Answer yes or no.': [says('yes')],
+    'Which moon is the largest?': [[TextPart('Ganymede.', provider_name='cohere', provider_details=CITED)]],
     'And in Lisbon?': [LISBON, calls(final_result='{"coat": false, "reason": "It is 24.5 °C in Lisbon."}')],
 }
 """What is answered to a prompt: the first answer, the one after its tools have run, and so on."""
@@ -85,7 +89,14 @@ SCRIPT: dict[str, list[Turn]] = {
 FILES = {'harbour.png': b'\x89PNG\r\n\x1a\n'}
 """The files that the snippets find in their folder."""
 
-MODELS = ('gpt-4o', 'gpt-5-mini', 'claude-sonnet-4-5', 'qwen3')
+MODELS = (
+    'gpt-4o',
+    'gpt-5-mini',
+    'claude-sonnet-4-5',
+    'qwen3',
+    'command-a-plus-05-2026',
+    'command-a-reasoning-08-2025',
+)
 """The models that the snippets ask."""
 
 
@@ -166,6 +177,8 @@ def environment(url: str) -> dict[str, str]:
         'OPENAI_API_KEY': 'a-key',
         'ANTHROPIC_BASE_URL': url,
         'ANTHROPIC_API_KEY': 'a-key',
+        'CO_API_URL': url,
+        'CO_API_KEY': 'a-key',
         'OLLAMA_BASE_URL': url,
         'VLLM_BASE_URL': url,
         'DEEPSEEK_API_KEY': 'a-key',

@@ -13,6 +13,7 @@ import pydantic_llm
 from pydantic_llm import exceptions
 from pydantic_llm.agent import RunOptions, ToolOptions
 from pydantic_llm.models.anthropic import AnthropicModelSettings
+from pydantic_llm.models.cohere import CohereModelSettings
 from pydantic_llm.models.openai import OpenAIChatModelSettings, OpenAIResponsesModelSettings
 from pydantic_llm.providers.registry import ALIASES, SERVICES, Service
 from pydantic_llm.serve import Fault
@@ -64,6 +65,11 @@ def test_every_shared_setting_has_a_row() -> None:
 def test_every_setting_of_anthropic_has_a_row() -> None:
     names = names_in(rows_of(page('vendors/anthropic.md'), '| setting |'))
     assert sorted(names) == own_settings(AnthropicModelSettings)
+
+
+def test_every_setting_of_cohere_has_a_row() -> None:
+    names = names_in(rows_of(page('vendors/cohere.md'), '| setting |'))
+    assert sorted(names) == own_settings(CohereModelSettings)
 
 
 @pytest.mark.parametrize(('settings', 'column'), [(OpenAIChatModelSettings, 2), (OpenAIResponsesModelSettings, 3)])
