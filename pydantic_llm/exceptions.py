@@ -15,6 +15,7 @@ LLMError
 │   ├── ModelTimeoutError         which deadline passed, and how long it was
 │   └── StreamInterruptedError    the wire broke in the middle of an answer; what had arrived is attached
 ├── UnexpectedModelBehavior       an answer that is not the API's, or a model that does not do as it is told
+│   └── RejectedResponseError         an answer that `fallback_on` refuses; it is attached
 ├── ContentFilterError            the vendor refused to answer on grounds of content
 ├── UsageLimitExceeded            a `UsageLimits` was passed
 └── FallbackExceptionGroup        every attempt's error (also an `ExceptionGroup`)
@@ -46,6 +47,7 @@ __all__ = (
     'OverloadedError',
     'QuotaExceededError',
     'RateLimitError',
+    'RejectedResponseError',
     'StreamInterruptedError',
     'UnexpectedModelBehavior',
     'UsageLimitExceeded',
@@ -221,6 +223,20 @@ class UnexpectedModelBehavior(LLMError):
         self.message = message
         self.body = body
         super().__init__(message if body is None else f'{message}, body:\n{body}')
+
+
+class RejectedResponseError(UnexpectedModelBehavior):
+    """An answer that `fallback_on` of a `FallbackModel` or a `RouterModel` refuses."""
+
+    model_name: str
+    """The model that gave it."""
+    response: ModelResponse
+    """The answer."""
+
+    def __init__(self, model_name: str, response: ModelResponse) -> None:
+        self.model_name = model_name
+        self.response = response
+        super().__init__(f'The answer of {model_name} was refused by fallback_on')
 
 
 class ContentFilterError(LLMError):

@@ -14,6 +14,7 @@ from ..messages import (
     PartDeltaEvent,
     PartEndEvent,
     PartStartEvent,
+    StreamRestartEvent,
     TextPart,
     TextPartDelta,
     ThinkingPart,
@@ -41,7 +42,7 @@ class Mirror:
     def see(self, event: Watched) -> None:
         """Take the next event."""
         match event:
-            case ResponseBegins():
+            case ResponseBegins() | StreamRestartEvent():
                 self._parts.clear()
                 self._fragments.clear()
             case PartStartEvent(index=index, part=part) | PartEndEvent(index=index, part=part):

@@ -23,6 +23,7 @@ from ..messages import (
     ModelResponse,
     PartDeltaEvent,
     PartStartEvent,
+    StreamRestartEvent,
     TextPart,
     TextPartDelta,
 )
@@ -201,7 +202,7 @@ class StreamedRunResult(ConversationView, Generic[DepsT, OutputT]):
         async for group in self._groups(debounce_by):
             pieces: list[str] = []
             for event in group:
-                paragraph = paragraph or isinstance(event, ResponseBegins) or _is_apart(event)
+                paragraph = paragraph or isinstance(event, (ResponseBegins, StreamRestartEvent)) or _is_apart(event)
                 if piece := _text_of(event):
                     pieces.append(f'\n\n{piece}' if paragraph and said else piece)
                     paragraph, said = False, True

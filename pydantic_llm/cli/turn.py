@@ -16,6 +16,7 @@ from ..messages import (
     NativeToolCallPart,
     PartDeltaEvent,
     PartStartEvent,
+    StreamRestartEvent,
     TextPart,
     TextPartDelta,
     ThinkingPart,
@@ -115,6 +116,8 @@ def _show(event: ModelResponseStreamEvent, screen: Screen) -> None:
             screen.thinking(text)
         case PartStartEvent(part=NativeToolCallPart(tool_name=name)):
             screen.thinking(f'[{name}]\n\n')
+        case StreamRestartEvent(model_name=name):
+            screen.thinking(f'\n\n[The answer broke off; {name} begins anew.]\n\n')
         case _:
             pass
 

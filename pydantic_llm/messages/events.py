@@ -24,6 +24,7 @@ __all__ = (
     'PartDeltaEvent',
     'PartEndEvent',
     'PartStartEvent',
+    'StreamRestartEvent',
     'TextPartDelta',
     'ThinkingPartDelta',
     'ToolCallPartDelta',
@@ -193,6 +194,22 @@ class FinalResultEvent:
 
 
 @dataclass(repr=False, slots=True)
+class StreamRestartEvent:
+    """The answer broke, and another model begins anew: discard everything that this stream has told so far."""
+
+    model_name: str
+    """The model that answers from now on."""
+
+    reason: str
+    """Why the one before it does not."""
+
+    event_kind: Literal['stream_restart'] = 'stream_restart'
+    """The kind of event, for telling events apart."""
+
+    __repr__ = repr_of_what_is_set
+
+
+@dataclass(repr=False, slots=True)
 class FunctionToolCallEvent:
     """An agent starts one of our tools."""
 
@@ -219,7 +236,8 @@ class FunctionToolResultEvent:
 
 
 ModelResponseStreamEvent = Annotated[
-    PartStartEvent | PartDeltaEvent | PartEndEvent | FinalResultEvent, Discriminator('event_kind')
+    PartStartEvent | PartDeltaEvent | PartEndEvent | FinalResultEvent | StreamRestartEvent,
+    Discriminator('event_kind'),
 ]
 """What a streamed answer emits."""
 

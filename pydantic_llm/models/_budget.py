@@ -106,7 +106,7 @@ class Budget:
         policy = self.policy
         state: Any = RetryCallState(retry_object=None, fn=None, args=(), kwargs={})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] -- the waits read its number alone
         state.attempt_number = self._tried_again + 1
-        wait = wait_exponential_jitter(initial=policy.first_wait, max=policy.longest_wait, jitter=policy.first_wait)
+        wait = wait_exponential_jitter(multiplier=policy.first_wait, max=policy.longest_wait, jitter=policy.first_wait)
         return wait(state)
 
 

@@ -23,6 +23,7 @@ from ..messages import (
     PartDeltaEvent,
     PartEndEvent,
     PartStartEvent,
+    StreamRestartEvent,
     TextPart,
     TextPartDelta,
     ThinkingPart,
@@ -272,6 +273,8 @@ def replay(events: Iterable[ModelResponseStreamEvent]) -> list[ModelResponsePart
                 parts[index] = part
             case PartDeltaEvent(index=index, delta=delta):
                 parts[index] = delta.apply(parts[index])
+            case StreamRestartEvent():
+                parts.clear()
             case _:
                 pass
     return [parts[index] for index in sorted(parts)]

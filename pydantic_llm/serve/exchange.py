@@ -17,7 +17,8 @@ from pydantic_core import to_json
 from starlette.responses import Response
 from starlette.types import Receive, Send
 
-from ..exceptions import LLMError, ModelHTTPError
+from ..exceptions import LLMError, ModelAPIError, ModelHTTPError
+from ..messages import StreamRestartEvent
 from ..models import Model, StreamedResponse
 from ..models._serve import ServedRequest, retry_after_header
 from .faults import Broken, Fault, misbehave
@@ -37,6 +38,7 @@ class Exchange:
         self._protocol = protocol
         self._send = send
         self._begun = False
+        self._sent = 0
 
     async def guarded(self, work: Coroutine[Any, Any, None]) -> None:
         """Do the work; tell the client of what goes wrong with it."""
@@ -83,7 +85,7 @@ class Exchange:
         """Tell of an error."""
         status, body = self._protocol.encode_error(error)
         if self._begun:
-            await self._frame(self._protocol.frame(body))
+            await self._frame(self._error(body))
         else:
             own = self._protocol.headers(error)
             await self._begin(status, {'content-type': 'application/json', **own, **retry_after_header(error)})
@@ -106,7 +108,11 @@ class Exchange:
 
     def _error_frame(self, content_type: str) -> bytes:
         body = self._protocol.encode_error(_told_to_fail(503))[1]
-        return to_json(body) if content_type == 'application/json' else self._protocol.frame(body)
+        return to_json(body) if content_type == 'application/json' else self._error(body)
+
+    def _error(self, body: Json) -> bytes:
+        """An error as an event of the stream."""
+        return self._protocol.frame(self._protocol.error_event(body, self._sent))
 
     async def _begin(self, status: int, headers: Mapping[str, str]) -> None:
         self._begun = True
@@ -114,6 +120,7 @@ class Exchange:
         await self._send({'type': 'http.response.start', 'status': status, 'headers': raw})
 
     async def _frame(self, data: bytes) -> None:
+        self._sent += 1
         await self._send({'type': 'http.response.body', 'body': data, 'more_body': True})
 
     async def _end(self) -> None:
@@ -130,6 +137,8 @@ async def _events(protocol: Protocol, served: ServedRequest, stream: StreamedRes
             served.begun = stream.get()
             for event in writer.begin():
                 yield protocol.frame(event)
+        if isinstance(happened, StreamRestartEvent):
+            raise ModelAPIError(served.model_name, f'The answer broke off, and cannot be taken back: {happened.reason}')
         for event in writer.event(happened):
             yield protocol.frame(event)
     for event in [*(() if begun else writer.begin()), *writer.end(stream.get())]:
