@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
-from .._extras import import_extra
+from .._extras import check_extra
 from ..exceptions import UserError
 
 if TYPE_CHECKING:
@@ -40,11 +40,13 @@ NAMES: dict[str, Name] = {
     'azure-responses': Name('openai', 'OpenAIResponsesModel', 'azure', 'openai'),
     'anthropic': Name('anthropic', 'AnthropicModel', 'anthropic', 'anthropic'),
     'groq': Name('groq', 'GroqModel', 'groq', 'groq'),
+    'mistral': Name('mistral', 'MistralModel', 'mistral', 'mistral'),
     'bedrock': Name('bedrock', 'BedrockConverseModel', 'bedrock', 'bedrock'),
     'cohere': Name('cohere', 'CohereModel', 'cohere', 'cohere'),
     'huggingface': Name('huggingface', 'HuggingFaceModel', 'huggingface', 'huggingface'),
     'google-gla': Name('gemini', 'GeminiModel', 'google-gla', None),
     'google-vertex': Name('gemini', 'GeminiModel', 'google-vertex', 'google'),
+    'transformers': Name('transformers', 'TransformersModel', None, 'transformers'),
 }
 """The prefixes of rooms. Every service of the registry is one as well."""
 
@@ -75,8 +77,16 @@ GUESSES: tuple[tuple[str, str], ...] = (
     ('chatgpt', 'openai'),
     ('claude', 'anthropic'),
     ('gemini', 'google-gla'),
-    ('deepseek', 'deepseek'),
     ('command', 'cohere'),
+    ('compound', 'groq'),
+    ('mistral', 'mistral'),
+    ('ministral', 'mistral'),
+    ('magistral', 'mistral'),
+    ('codestral', 'mistral'),
+    ('devstral', 'mistral'),
+    ('pixtral', 'mistral'),
+    ('voxtral', 'mistral'),
+    ('deepseek', 'deepseek'),
     ('grok', 'grok'),
     ('sonar', 'perplexity'),
     ('kimi', 'moonshotai'),
@@ -101,7 +111,7 @@ def build_model(text: str, options: dict[str, Any]) -> Model:
         raise UserError(_no_prefix(text, prefix))
     name = _name(prefix, model_name)
     if name.extra:
-        import_extra(name.extra, extra=name.extra, what=f'The prefix {prefix!r}')
+        check_extra(name.extra, what=f'The prefix {prefix!r}')
     model: Callable[..., Model] = getattr(import_module(f'.{name.module}', __package__), name.model)
     provider = {} if name.provider is None else {'provider': name.provider}
     return model(model_name, **{**provider, **options})

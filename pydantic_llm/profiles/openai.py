@@ -90,6 +90,9 @@ class OpenAIModelProfile(ModelProfile):
     openai_audio: bool = True
     """Whether sound can be sent."""
 
+    openai_audio_formats: tuple[str, ...] = ('mp3', 'wav')
+    """The formats in which it can be sent."""
+
     openai_joins_system_messages: bool = False
     """Whether the system messages at the beginning are sent as one, for chat templates that refuse a second."""
 

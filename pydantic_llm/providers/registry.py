@@ -270,6 +270,7 @@ PROVIDERS: dict[str, tuple[str, str]] = {
     'grok': ('grok', 'GrokProvider'),
     'heroku': ('heroku', 'HerokuProvider'),
     'huggingface': ('huggingface', 'HuggingFaceProvider'),
+    'mistral': ('mistral', 'MistralProvider'),
     'moonshotai': ('moonshotai', 'MoonshotAIProvider'),
     'nebius': ('nebius', 'NebiusProvider'),
     'ollama': ('ollama', 'OllamaProvider'),

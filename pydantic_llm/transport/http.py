@@ -43,20 +43,28 @@ class HTTPConnection(ClientConnection):
     """Sends through a client of httpx2 or httpx; `access` says where to, and with which credentials.
 
     Credentials that can be renewed (`renews`) are, once, where a request is refused. Redirects are not followed: the
-    key may stand in a header, which the library would send along to whatever machine the answer names.
+    key may stand in a header, which the library would send along to whatever machine the answer names. `timeout` is the
+    time limit of a client that has none of its own, as the library writes it.
     """
 
     def __init__(
-        self, clients: LoopClients[Any], access: Renewable, *, provider_name: str, renews: bool = False
+        self,
+        clients: LoopClients[Any],
+        access: Renewable,
+        *,
+        provider_name: str,
+        renews: bool = False,
+        timeout: Any = None,
     ) -> None:
         super().__init__(clients, Failures(provider_name, 'httpx2'))
         self._access = access
         self._renews = renews
+        self._timeout = timeout
 
     async def post(self, client: Any, call: Call, deadlines: Deadlines) -> Any:
         """The response, open. A request that is refused (401) is sent once more, with renewed credentials."""
         access = await self._access(call.model_name, refused=None)
-        response = await _send(client, call, deadlines, access)
+        response = await self._send(client, call, deadlines, access)
         if response.status_code == 401 and self._renews:
             response = await self._post_again(client, call, deadlines, access, response)
         if not response.is_success:
@@ -73,11 +81,12 @@ class HTTPConnection(ClientConnection):
             raise self.failures.answered(response, call.model_name) from error
         if access.headers == refused.headers:
             return response
-        return await _send(client, call, deadlines, access)
+        return await self._send(client, call, deadlines, access)
 
-
-async def _send(client: Any, call: Call, deadlines: Deadlines, access: Access) -> Any:
-    headers = {'Content-Type': 'application/json', **access.headers, **call.headers}
-    timeout = limits(type(client.timeout), client.timeout, deadlines)
-    request = client.build_request('POST', access.url(call.path), content=call.body, headers=headers, timeout=timeout)
-    return await client.send(request, stream=True, follow_redirects=False)
+    async def _send(self, client: Any, call: Call, deadlines: Deadlines, access: Access) -> Any:
+        headers = {'Content-Type': 'application/json', **access.headers, **call.headers}
+        own = client.timeout if self._timeout is None else self._timeout
+        timeout = limits(type(client.timeout), own, deadlines)
+        url = access.url(call.path)
+        request = client.build_request('POST', url, content=call.body, headers=headers, timeout=timeout)
+        return await client.send(request, stream=True, follow_redirects=False)

@@ -22,9 +22,6 @@ from ....profiles.openai import OpenAIModelProfile
 
 Json = dict[str, Any]
 
-AUDIO_FORMATS = ('mp3', 'wav')
-"""What the API can hear."""
-
 
 def encode_content(content: Sequence[UserContent], profile: OpenAIModelProfile, system: str) -> list[Json]:
     """One part for each item. Raises `UserError` for what the API cannot take."""
@@ -54,7 +51,7 @@ def encode_file(file: MultiModalContent, profile: OpenAIModelProfile, system: st
         case BinaryContent() if file.is_image:
             return image(file.data_uri, file.vendor_metadata)
         case BinaryContent() if file.is_audio and profile.openai_audio:
-            return audio(file)
+            return audio(file, profile.openai_audio_formats)
         case BinaryContent() if file.is_text:
             return text(text_file(file))
         case BinaryContent() if file.is_document and profile.openai_documents:
@@ -90,10 +87,11 @@ def image(url: str, vendor_metadata: Json | None) -> Json:
     return {'type': 'image_url', 'image_url': {'url': url, **({'detail': detail} if detail else {})}}
 
 
-def audio(file: BinaryContent) -> Json:
+def audio(file: BinaryContent, known: Sequence[str]) -> Json:
     """A part that is sound."""
-    if file.format not in AUDIO_FORMATS:
-        raise UserError(f'The Chat Completions API can hear {" and ".join(AUDIO_FORMATS)}, not {file.media_type!r}')
+    if file.format not in known:
+        formats = f'{", ".join(known[:-1])} and {known[-1]}'
+        raise UserError(f'The Chat Completions API can hear {formats}, not {file.media_type!r}')
     return {'type': 'input_audio', 'input_audio': {'data': file.base64, 'format': file.format}}
 
 

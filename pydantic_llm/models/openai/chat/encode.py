@@ -189,7 +189,7 @@ class _Turn:
             case 'details' if ours and part.provider_details and 'type' in part.provider_details:
                 self.details.append(encode_reasoning_detail(part, part.provider_details))
             case 'chunks' if part.content or (ours and part.signature):
-                self.content.append(encode_thinking_chunk(part, ours=ours))
+                self._think_in_content(encode_thinking_chunk(part, ours=ours))
             case 'field' if part.content:
                 self.thoughts.setdefault(self.profile.openai_thinking_field, []).append(part.content)
             case 'auto' if ours and part.id in THINKING_FIELDS and part.content:
@@ -203,6 +203,14 @@ class _Turn:
                 pass  # this server wants none back
             case _:
                 self.request.leave_out_part(part)
+
+    def _think_in_content(self, chunk: Json) -> None:
+        """Thoughts that follow each other are one chunk, unless a seal belongs to one of them."""
+        before = self.content[-1] if self.content else {}
+        if before.get('type') == 'thinking' and 'signature' not in before and 'signature' not in chunk:
+            before['thinking'] += chunk['thinking']
+        else:
+            self.content.append(chunk)
 
     def finished(self) -> Json:
         turn: Json = {name: '\n\n'.join(thoughts) for name, thoughts in self.thoughts.items()}
