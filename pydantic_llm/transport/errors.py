@@ -6,7 +6,7 @@ too long, a 429 for an account without credit).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import isfinite
@@ -47,7 +47,9 @@ BY_WORD: dict[str, type[ModelHTTPError]] = {
     'prompt is too long': ContextLengthError,
     'maximum context length': ContextLengthError,
     'context window': ContextLengthError,
+    'exceeds the maximum number of tokens': ContextLengthError,
     'input is too long': ContextLengthError,
+    'api_key_invalid': AuthenticationError,
     'model_not_found': NotFoundError,
     'model identifier is invalid': NotFoundError,
     'servicequotaexceeded': QuotaExceededError,
@@ -108,7 +110,8 @@ USELESS_TO_RETRY = (QuotaExceededError, ContextLengthError)
 """Errors that stay as long as the request does."""
 
 RETRY_INFO = 'type.googleapis.com/google.rpc.RetryInfo'
-"""What Google's errors say how long to wait in: https://google.aip.dev/193."""
+ERROR_INFO = 'type.googleapis.com/google.rpc.ErrorInfo'
+"""What Google's errors say how long to wait in, and what kind of error it is: https://google.aip.dev/193."""
 
 
 class _Said(NamedTuple):
@@ -194,7 +197,7 @@ def _read(body: object) -> _Said:
     message: object = inner.get('message') or outer.get('message') or outer.get('detail') or ''
     return _Said(
         message if isinstance(message, str) else repr(message),
-        tuple(code for code in codes if isinstance(code, str)),
+        (*(code for code in codes if isinstance(code, str)), *_reasons(inner.get('details'))),
         next((status for status in map(_status, codes) if status), None),
         _text(outer.get('request_id')),
         _time(outer.get('estimated_time')) if wait is None else wait,
@@ -237,14 +240,27 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 def _retry_info(details: object) -> float | None:
     """Seconds, from the `'34.5s'` of Google's retry info."""
-    items = cast('list[object]', details) if isinstance(details, list) else []
-    for item in items:
+    for item in _list(details):
         match item:
             case {'@type': str() as kind, 'retryDelay': str() as delay} if kind == RETRY_INFO:
                 return _number(delay.removesuffix('s'))
             case _:
                 pass
     return None
+
+
+def _reasons(details: object) -> Iterator[str]:
+    """What kind of error it is, from Google's error info."""
+    for item in _list(details):
+        match item:
+            case {'@type': str() as kind, 'reason': str() as reason} if kind == ERROR_INFO:
+                yield reason
+            case _:
+                pass
+
+
+def _list(value: object) -> list[object]:
+    return cast('list[object]', value) if isinstance(value, list) else []
 
 
 def _number(text: str | None) -> float | None:
