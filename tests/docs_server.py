@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.routing import Route
 
 from pydantic_llm.exceptions import UserError
 from pydantic_llm.messages import (
@@ -24,13 +23,8 @@ from pydantic_llm.messages import (
     ToolCallPart,
     UserPromptPart,
 )
-from pydantic_llm.models._serve import sse
 from pydantic_llm.models.function import AgentInfo, DeltaThinkingPart, DeltaToolCall, FunctionModel
-from pydantic_llm.models.openai.responses import serve as responses
-from pydantic_llm.models.openai.responses.serve_stream import EventWriter
 from pydantic_llm.serve import create_app
-from pydantic_llm.serve.app import MAX_BODY_BYTES, Endpoint, Gateway
-from pydantic_llm.serve.protocols import PROTOCOLS, Protocol
 
 Turn = list[ModelResponsePart]
 
@@ -147,27 +141,9 @@ def _text(request: ModelRequest) -> str | None:
     return texts[-1] if texts else None
 
 
-RESPONSES = Protocol(
-    'openai-responses',
-    responses.PATHS,
-    responses.decode_request,
-    responses.encode_response,
-    EventWriter,
-    responses.encode_error,
-    sse,
-)
-"""The Responses API, which `create_app` does not serve yet."""
-
-
 def vendors() -> Starlette:
     """An app that speaks the vendors' protocols."""
-    models = {name: FunctionModel(answer, stream_function=stream, model_name=name) for name in MODELS}
-    app = create_app(models)
-    if not any(protocol.paths == RESPONSES.paths for protocol in PROTOCOLS):
-        gateway = Gateway(models, key=None, faults=None, max_body_bytes=MAX_BODY_BYTES)
-        endpoint = Endpoint(RESPONSES, gateway)
-        app.router.routes += [Route(path, endpoint, methods=['POST']) for path in RESPONSES.paths]
-    return app
+    return create_app({name: FunctionModel(answer, stream_function=stream, model_name=name) for name in MODELS})
 
 
 def environment(url: str) -> dict[str, str]:

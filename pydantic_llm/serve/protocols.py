@@ -12,6 +12,8 @@ from ..models.anthropic import serve as anthropic
 from ..models.bedrock import serve as bedrock
 from ..models.cohere import serve as cohere
 from ..models.openai.chat import serve as chat
+from ..models.openai.responses import serve as responses
+from ..models.openai.responses.serve_stream import EventWriter as ResponsesWriter
 from .faults import COMMENT, GARBAGE
 
 Json = dict[str, Any]
@@ -41,6 +43,8 @@ class Protocol:
     """What the words in the path add to the body."""
     stream_type: str = 'text/event-stream; charset=utf-8'
     """The content type of a stream."""
+    error_event: Callable[[Json, int], Json] = lambda body, sent: body
+    """What an error's body is in a stream that has sent so many events."""
     headers: Callable[[BaseException | None], Mapping[str, str]] = lambda error: {}
     """What the headers of an answer say, or those of an error."""
     comment: bytes = COMMENT
@@ -50,7 +54,7 @@ class Protocol:
 
 
 def _named(event: Json) -> bytes:
-    """An event that says its type twice, as Anthropic's do."""
+    """An event that says its type twice."""
     return sse(event, name=event.get('type'))
 
 
@@ -66,6 +70,16 @@ PROTOCOLS: tuple[Protocol, ...] = (
         chat.DONE,
     ),
     Protocol(
+        'openai-responses',
+        responses.PATHS,
+        responses.decode_request,
+        responses.encode_response,
+        ResponsesWriter,
+        responses.encode_error,
+        _named,
+        error_event=responses.encode_error_event,
+    ),
+    Protocol(
         'anthropic',
         anthropic.PATHS,
         anthropic.decode_request,
@@ -73,16 +87,6 @@ PROTOCOLS: tuple[Protocol, ...] = (
         anthropic.EventWriter,
         anthropic.encode_error,
         _named,
-    ),
-    Protocol(
-        'cohere',
-        cohere.PATHS,
-        cohere.decode_request,
-        cohere.encode_response,
-        cohere.EventWriter,
-        cohere.encode_error,
-        cohere.frame,
-        cohere.DONE,
     ),
     Protocol(
         'bedrock',
@@ -97,6 +101,16 @@ PROTOCOLS: tuple[Protocol, ...] = (
         headers=bedrock.headers,
         comment=b'',
         garbage=bedrock.GARBAGE,
+    ),
+    Protocol(
+        'cohere',
+        cohere.PATHS,
+        cohere.decode_request,
+        cohere.encode_response,
+        cohere.EventWriter,
+        cohere.encode_error,
+        cohere.frame,
+        cohere.DONE,
     ),
 )
 """The protocols."""

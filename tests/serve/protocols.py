@@ -46,12 +46,30 @@ def openai_request(prompt: str, **more: Any) -> Json:
     return {'model': 'm', 'messages': [{'role': 'user', 'content': prompt}], **more}
 
 
+def responses_request(prompt: str, **more: Any) -> Json:
+    return {'model': 'm', 'input': prompt, **more}
+
+
 def anthropic_request(prompt: str, **more: Any) -> Json:
     return {'model': 'm', 'max_tokens': 100, 'messages': [{'role': 'user', 'content': prompt}], **more}
 
 
 def openai_delta(event: Json) -> str:
     return ''.join(choice['delta'].get('content') or '' for choice in event.get('choices', ()))
+
+
+def responses_delta(event: Json) -> str:
+    return event['delta'] if event['type'] == 'response.output_text.delta' else ''
+
+
+def responses_text(body: Json) -> str:
+    messages = [item['content'] for item in body['output'] if item['type'] == 'message']
+    return ''.join(content['text'] for contents in messages for content in contents)
+
+
+def responses_calls(body: Json) -> list[tuple[str, Any]]:
+    calls = [item for item in body['output'] if item['type'] == 'function_call']
+    return [(call['name'], json.loads(call['arguments'])) for call in calls]
 
 
 def anthropic_delta(event: Json) -> str:
@@ -121,6 +139,95 @@ OPENAI = Wire(
         'temperature': 0.5,
         'reasoning_effort': 'low',
         'logit_bias': {'7': 1},
+    },
+)
+
+RESPONSES = Wire(
+    'openai-responses',
+    '/v1/responses',
+    responses_request,
+    read_text=responses_text,
+    read_delta=responses_delta,
+    tools=[{'type': 'function', 'name': 'weather', 'parameters': SCHEMA, 'strict': False}],
+    read_calls=responses_calls,
+    wrong=[
+        {},
+        {'model': 'm'},
+        {'model': 'm', 'input': []},
+        {'model': 'm', 'input': ''},
+        {'model': '', 'input': 'Hello'},
+        {'model': 7, 'input': 'Hello'},
+        {'model': 'm', 'input': 7},
+        {'model': 'm', 'input': ['Hello']},
+        {'model': 'm', 'input': [{'role': 'user'}]},
+        {'model': 'm', 'input': [{'role': 'nobody', 'content': 'Hello'}]},
+        {'model': 'm', 'input': [{'role': 'user', 'content': [{'type': 'smell'}]}]},
+        {'model': 'm', 'input': 'Hello', 'tools': [{'type': 'function'}]},
+        {'model': 'm', 'input': 'Hello', 'tools': 7},
+        {'model': 'm', 'input': 'Hello', 'previous_response_id': 'resp_1'},
+        {'model': 'm', 'input': 'Hello', 'conversation': {'id': 'conv_1'}},
+    ],
+    done='response.completed',
+    full={
+        'model': 'm',
+        'instructions': 'Be brief.',
+        'input': [
+            {'role': 'developer', 'content': 'Be kind.'},
+            {
+                'role': 'user',
+                'content': [
+                    {'type': 'input_text', 'text': 'Hello'},
+                    {'type': 'input_image', 'image_url': PIXEL, 'detail': 'low'},
+                    {'type': 'input_image', 'image_url': 'https://example.com/a.png', 'detail': 'auto'},
+                    {'type': 'input_file', 'file_data': 'data:application/pdf;base64,AAAA', 'filename': 'a.pdf'},
+                    {'type': 'input_file', 'file_url': 'https://example.com/a.pdf'},
+                ],
+            },
+            {
+                'type': 'reasoning',
+                'id': 'rs_1',
+                'summary': [{'type': 'summary_text', 'text': 'Hm.'}],
+                'encrypted_content': 'AAAA',
+            },
+            {
+                'type': 'message',
+                'role': 'assistant',
+                'id': 'msg_1',
+                'status': 'completed',
+                'content': [{'type': 'output_text', 'text': 'I look.', 'annotations': []}],
+            },
+            {
+                'type': 'web_search_call',
+                'id': 'ws_1',
+                'status': 'completed',
+                'action': {'type': 'search', 'query': 'weather Rome'},
+            },
+            {'type': 'computer_call', 'id': 'cu_1', 'call_id': 'cu', 'action': {'type': 'wait'}},
+            {'type': 'computer_call_output', 'call_id': 'cu', 'output': {'type': 'computer_screenshot'}},
+            {
+                'type': 'function_call',
+                'id': 'fc_1',
+                'call_id': 'c1',
+                'name': 'weather',
+                'arguments': '{"city": "Rome"}',
+            },
+            {'type': 'function_call_output', 'call_id': 'c1', 'output': [{'type': 'input_text', 'text': 'sunny'}]},
+        ],
+        'tools': [
+            {'type': 'function', 'name': 'weather', 'description': 'd', 'parameters': SCHEMA, 'strict': True},
+            {'type': 'web_search'},
+            {'type': 'computer'},
+        ],
+        'tool_choice': {'type': 'function', 'name': 'weather'},
+        'text': {
+            'format': {'type': 'json_schema', 'name': 'n', 'schema': SCHEMA, 'strict': True},
+            'verbosity': 'low',
+        },
+        'include': ['reasoning.encrypted_content', 'web_search_call.results'],
+        'reasoning': {'effort': 'low', 'summary': 'auto'},
+        'temperature': 0.5,
+        'metadata': {'a': 'b'},
+        'store': False,
     },
 )
 
@@ -274,7 +381,7 @@ COHERE = Wire(
     names_model=False,
 )
 
-WIRES = (OPENAI, ANTHROPIC, COHERE)
+WIRES = (OPENAI, RESPONSES, ANTHROPIC, COHERE)
 
 
 def data_of(stream: str) -> list[str]:

@@ -221,7 +221,7 @@ async def test_a_word_that_a_vendor_has_added_since_passes(connect: Connect) -> 
 def shape_of(wire: Wire, error: dict[str, Any]) -> None:
     """The error must have the form that the vendor's own errors have."""
     match wire.name, error:
-        case 'openai-chat', {'error': {'message': str(), 'type': str(), 'param': _, 'code': _}}:
+        case 'openai-chat' | 'openai-responses', {'error': {'message': str(), 'type': str(), 'param': _, 'code': _}}:
             pass
         case 'anthropic', {'type': 'error', 'error': {'type': str(), 'message': str()}}:
             pass

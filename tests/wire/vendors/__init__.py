@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from tests.wire.declared import Difference
 from tests.wire.vendor import Build
-from tests.wire.vendors import anthropic, bedrock, cohere, gemini, groq, huggingface, mistral, openai_chat
+from tests.wire.vendors import (
+    anthropic,
+    bedrock,
+    cohere,
+    gemini,
+    groq,
+    huggingface,
+    mistral,
+    openai_chat,
+    openai_responses,
+)
 
-MODULES = (anthropic, bedrock, cohere, gemini, groq, huggingface, mistral, openai_chat)
+MODULES = (anthropic, bedrock, cohere, gemini, groq, huggingface, mistral, openai_chat, openai_responses)
 
 VENDORS: dict[str, Build] = {name: build for module in MODULES for name, build in module.VENDORS.items()}
 """The vendors, by the names that the recordings give them."""

@@ -56,8 +56,8 @@ def _continued(request: PreparedRequest) -> tuple[Json, int]:
             return {'previous_response_id': id}, number
         if conversation and (id := _conversation_id(message)) and conversation in (id, 'auto'):
             return {'conversation': id}, number
-    kept = {'previous_response_id': previous, 'conversation': conversation}
-    return {name: id for name, id in kept.items() if id not in (None, 'auto')}, 0
+    given = {'previous_response_id': previous, 'conversation': conversation}
+    return {name: id for name, id in given.items() if id not in (None, 'auto')}, 0
 
 
 def _stored_id(message: ModelResponse) -> str | None:

@@ -17,8 +17,8 @@ from .decode import UNFINISHED
 from .serve_items import encode_items, token
 from .serve_request import decode_input, decode_parameters, decode_settings
 
-PATHS = ('/v1/responses', '/responses')
-"""Where clients send their requests."""
+PATHS = ('/v1/responses', '/responses', '/openai/v1/responses', '/openai/responses')
+"""Where clients send their requests; the last two are Azure's."""
 
 STATUSES: dict[FinishReason | None, tuple[str, str | None]] = {
     'stop': ('completed', None),

@@ -23,6 +23,19 @@ STEPS: dict[str, tuple[str, ...]] = {
 }
 """What a tool does until it is done."""
 
+BEGUN: Json = {'status': 'in_progress'}
+"""What an item says of itself when it begins."""
+
+HOLLOW_NATIVE: dict[str, Json] = {
+    'web_search_call': BEGUN,
+    'file_search_call': BEGUN,
+    'code_interpreter_call': {'code': '', 'outputs': None, **BEGUN},
+    IMAGE: {'result': None, **BEGUN},
+    'mcp_call': {'arguments': '', **BEGUN},
+    'mcp_list_tools': {'tools': []},
+}
+"""How items of tools begin that are filled later."""
+
 CAN_FAIL = ('mcp_call', 'mcp_list_tools')
 """The items of which a stream tells that they failed."""
 

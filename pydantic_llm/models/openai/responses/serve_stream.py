@@ -31,7 +31,7 @@ from ..._serve import Json, ServedRequest
 from .native_items import ITEM
 from .serve import encode_response, envelope
 from .serve_items import JOINED, encode_item, encode_refusal, is_item, is_raw, join
-from .serve_native import IMAGE, Told, is_over, kind_of_item, partial_image, progress, result
+from .serve_native import BEGUN, HOLLOW_NATIVE, IMAGE, Told, is_over, kind_of_item, partial_image, progress, result
 
 TERMINAL = {'completed': 'response.completed', 'incomplete': 'response.incomplete', 'failed': 'response.failed'}
 """The event that ends a stream, by the answer's status."""
@@ -44,10 +44,10 @@ WORDS: dict[str, tuple[str, str, str]] = {
 """For each type of text: the events of its place, those of its words, and the number of its place."""
 
 HOLLOW: dict[str, Json] = {
-    'message': {'content': [], 'status': 'in_progress'},
+    'message': {'content': [], **BEGUN},
     'reasoning': {'summary': []},
-    'function_call': {'arguments': '', 'status': 'in_progress'},
-    IMAGE: {'result': None, 'status': 'in_progress'},
+    'function_call': {'arguments': '', **BEGUN},
+    **HOLLOW_NATIVE,
 }
 """How items begin that are filled later."""
 
@@ -115,8 +115,8 @@ class EventWriter:
             case NativeToolCallPart() if is_item(part):
                 yield from self._leave_last()
                 item = self._new(number, kind_of_item(part), part.id or part.tool_call_id)
-                if item.type == IMAGE:
-                    yield from self._tell(item, {'type': IMAGE, 'id': item.id})
+                if item.type == IMAGE or isinstance(part.args, dict):
+                    yield from self._tell(item, self._encoded(number))
             case FilePart() if (call := self._call_of(part)) and (image := partial_image(part)):
                 yield self._of('response.image_generation_call.partial_image', call, **image)
             case _:

@@ -23,7 +23,6 @@ OWN_SETTINGS: dict[str, str] = {
     'openai_store': 'store',
     'openai_metadata': 'metadata',
     'openai_truncation': 'truncation',
-    'openai_conversation_id': 'conversation',
     'openai_background': 'background',
     'openai_context_management': 'context_management',
     'openai_moderation': 'moderation',
@@ -32,7 +31,7 @@ OWN_SETTINGS: dict[str, str] = {
     'openai_prompt_cache_retention': 'prompt_cache_retention',
     'openai_top_logprobs': 'top_logprobs',
 }
-"""The API's own settings."""
+"""The API's own settings that go into the body as they are."""
 
 REASONING: dict[str, str] = {
     'openai_reasoning_effort': 'effort',

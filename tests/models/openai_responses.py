@@ -1,0 +1,358 @@
+"""What the tests of the Responses room share: models in front of a server, items, streams, and the SDK's types."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any, get_args
+
+from openai.types.responses import Response, ResponseStreamEvent
+from openai.types.responses.response_create_params import ResponseCreateParamsBase
+from openai.types.responses.response_input_item_param import ResponseInputItemParam
+from openai.types.responses.tool_param import ToolParam
+from pydantic import ConfigDict, TypeAdapter
+
+from pydantic_llm.messages import BinaryContent, ModelMessage, ModelRequest, ModelResponse
+from pydantic_llm.models import ModelRequestParameters, ResponseDraft
+from pydantic_llm.models.openai import OpenAIResponsesModel
+from pydantic_llm.models.openai.responses.decode import decode, decode_event
+from pydantic_llm.profiles.openai import OpenAIModelProfile
+from pydantic_llm.providers import infer_provider_class
+from pydantic_llm.tools import ToolDefinition
+from tests.providers.server import Json, Server
+
+HELLO: list[ModelMessage] = [ModelRequest.user_text_prompt('Hello?')]
+SAID_HELLO = {'role': 'user', 'content': 'Hello?'}
+
+OURS: Json = {'provider_name': 'openai'}
+"""What a part of ours says of where it came from."""
+
+
+def details(**said: Any) -> Json:
+    """What a part of ours says of where it came from, and of the wire."""
+    return {**OURS, 'provider_details': said}
+
+
+PLACES = {
+    'azure': {'azure_endpoint': 'https://me.openai.azure.com/openai/v1'},
+    'bedrock-mantle': {'region_name': 'us-east-1'},
+}
+"""What the services with an address for each customer want to know."""
+
+CITY = {'type': 'object', 'properties': {'name': {'type': 'string'}}, 'required': ['name']}
+STRICT_CITY = {**CITY, 'additionalProperties': False}
+WEATHER, TIME = (ToolDefinition(name, dict(CITY)) for name in ('weather', 'time'))
+ANSWER = ToolDefinition('answer', dict(CITY), kind='output')
+
+# ---------------------------------------------------------------------- items and answers
+
+
+def message(text: str, id: str = 'msg_1', **more: Any) -> Json:
+    """An item that is text."""
+    content = {'type': 'output_text', 'text': text, 'annotations': [], 'logprobs': []}
+    return {
+        'type': 'message',
+        'id': id,
+        'role': 'assistant',
+        'status': 'completed',
+        'content': [{**content, **more}],
+    }
+
+
+def reasoning(*summaries: str, id: str = 'rs_1', **more: Any) -> Json:
+    """An item that holds thoughts."""
+    summary = [{'type': 'summary_text', 'text': text} for text in summaries]
+    return {'type': 'reasoning', 'id': id, 'summary': summary, **more}
+
+
+def call(name: str = 'weather', arguments: str = '{"name": "Oslo"}', id: str = 'call_1', **more: Any) -> Json:
+    """An item that calls a tool of ours."""
+    said = {'call_id': id, 'name': name, 'arguments': arguments, 'status': 'completed'}
+    return {'type': 'function_call', 'id': f'fc_{id}', **said, **more}
+
+
+def response(*items: Json, **more: Any) -> Json:
+    """A whole answer."""
+    return {
+        'id': 'resp_1',
+        'object': 'response',
+        'created_at': 1_760_000_000,
+        'model': 'answering-model',
+        'status': 'completed',
+        'error': None,
+        'incomplete_details': None,
+        'output': list(items),
+        'usage': {'input_tokens': 3, 'output_tokens': 2, 'total_tokens': 5},
+        **more,
+    }
+
+
+SAID_HI = response(message('Hi'))
+
+DELTAS: dict[str, tuple[str, str]] = {
+    'function_call': ('response.function_call_arguments.delta', 'arguments'),
+    'mcp_call': ('response.mcp_call_arguments.delta', 'arguments'),
+    'code_interpreter_call': ('response.code_interpreter_call_code.delta', 'code'),
+}
+"""The items that grow by one of their fields: the event that says so, and the field."""
+
+
+def growth(item: Json) -> list[Json]:
+    """The events by which an item grows, a word each."""
+    events: list[Json] = []
+    if item['type'] in DELTAS:
+        kind, name = DELTAS[item['type']]
+        events += [{'type': kind, 'delta': piece} for piece in pieces(item.get(name) or '')]
+    for index, part in enumerate(item.get('summary') or ()):
+        kind = 'response.reasoning_summary_text.delta'
+        events += [{'type': kind, 'summary_index': index, 'delta': piece} for piece in pieces(part['text'])]
+    for index, part in enumerate(item.get('content') or ()):
+        kind = {'output_text': 'output_text', 'refusal': 'refusal', 'reasoning_text': 'reasoning_text'}[part['type']]
+        text = part.get('text') or part.get('refusal') or ''
+        events += [{'type': f'response.{kind}.delta', 'content_index': index, 'delta': piece} for piece in pieces(text)]
+        for note in part.get('annotations') or ():
+            added = 'response.output_text.annotation.added'
+            events.append({'type': added, 'content_index': index, 'annotation': note})
+    return [{'item_id': item['id'], **event} for event in events]
+
+
+def pieces(text: str) -> list[str]:
+    return [text[at : at + 4] for at in range(0, len(text), 4)]
+
+
+EMPTIED = {'content': [], 'summary': [], 'encrypted_content': None, 'arguments': '', 'code': ''}
+"""What the fields of an item hold when it begins."""
+
+
+def events(answer: Json) -> list[Json]:
+    """The events of a stream that gives this answer."""
+    begun = {**answer, 'status': 'in_progress', 'output': [], 'usage': None}
+    found: list[Json] = [{'type': 'response.created', 'response': begun}]
+    for index, item in enumerate(answer['output']):
+        added = {**item, **{name: value for name, value in EMPTIED.items() if name in item}}
+        if item['type'] != 'tool_search_call':
+            added['status'] = 'in_progress'
+        found.append({'type': 'response.output_item.added', 'output_index': index, 'item': added})
+        found += [{'output_index': index, **event} for event in growth(item)]
+        found.append({'type': 'response.output_item.done', 'output_index': index, 'item': item})
+    found.append({'type': f'response.{answer["status"]}', 'response': answer})
+    return found
+
+
+def stream(*found: Json) -> bytes:
+    """Events as bytes."""
+    return ''.join(f'data: {json.dumps(event)}\n\n' for event in found).encode()
+
+
+# ---------------------------------------------------------------------- items of tools
+
+PNG = b64encode(b'\x89PNG').decode()
+IMAGE = BinaryContent(b'\x89PNG', media_type='image/png')
+
+SEARCH: Json = {
+    'type': 'web_search_call',
+    'id': 'ws_1',
+    'status': 'completed',
+    'action': {'type': 'search', 'query': 'oslo', 'sources': [{'type': 'url', 'url': 'https://example.com'}]},
+}
+FILES: Json = {
+    'type': 'file_search_call',
+    'id': 'fs_1',
+    'status': 'completed',
+    'queries': ['oslo'],
+    'results': [{'file_id': 'f', 'text': 'Oslo', 'score': 0.5}],
+}
+CODE: Json = {
+    'type': 'code_interpreter_call',
+    'id': 'ci_1',
+    'status': 'completed',
+    'container_id': 'c',
+    'code': 'print("a\\n")',
+    'outputs': [{'type': 'logs', 'logs': 'a\n'}, {'type': 'image', 'url': f'data:image/png;base64,{PNG}'}],
+}
+DRAWING: Json = {
+    'type': 'image_generation_call',
+    'id': 'ig_1',
+    'status': 'completed',
+    'background': 'opaque',
+    'quality': 'low',
+    'size': '1024x1024',
+    'revised_prompt': 'A fjord.',
+    'output_format': 'png',
+    'result': PNG,
+}
+TOOLS: Json = {
+    'type': 'mcp_list_tools',
+    'id': 'mcpl_1',
+    'server_label': 'wiki',
+    'tools': [{'name': 'ask', 'input_schema': {}, 'annotations': None, 'description': None}],
+}
+ASKED: Json = {
+    'type': 'mcp_call',
+    'id': 'mcp_1',
+    'server_label': 'wiki',
+    'name': 'ask',
+    'arguments': '{ "about": "Oslo" }',
+    'output': 'A city.',
+    'error': None,
+    'status': 'completed',
+    'approval_request_id': None,
+}
+APPROVAL: Json = {
+    'type': 'mcp_approval_request',
+    'id': 'mcpr_1',
+    'server_label': 'wiki',
+    'name': 'ask',
+    'arguments': '{"about":"Oslo"}',
+}
+TOOL_SEARCH: Json = {
+    'type': 'tool_search_call',
+    'id': 'tsc_1',
+    'status': 'completed',
+    'arguments': {'paths': ['weather']},
+    'call_id': None,
+    'execution': 'server',
+}
+FOUND_TOOLS: Json = {
+    'type': 'tool_search_output',
+    'id': 'tso_1',
+    'status': 'completed',
+    'call_id': None,
+    'execution': 'server',
+    'tools': [{'type': 'function', 'name': 'weather', 'parameters': {}, 'strict': True}],
+}
+
+SHELL: Json = {
+    'type': 'shell_call',
+    'id': 'sh_1',
+    'call_id': 'call_sh',
+    'status': 'completed',
+    'action': {'commands': ['ls']},
+}
+SHELL_OUTPUT: Json = {'type': 'shell_call_output', 'id': 'sho_1', 'call_id': 'call_sh', 'output': []}
+COMPACTION: Json = {'type': 'compaction', 'id': 'cmp_1', 'encrypted_content': 'sealed'}
+NEWEST: Json = {'type': 'telepathy_call', 'id': 'tp_1', 'thought': {'deep': [1, None]}}
+
+# ---------------------------------------------------------------------- there and back
+
+
+def model(server: Server, name: str = 'gpt-4o', service: str = 'openai', **options: Any) -> OpenAIResponsesModel:
+    """A model of a service that the server answers for."""
+    make: Any = infer_provider_class(service)
+    provider = make(api_key='key', http_client=server.client(), **PLACES.get(service, {}))
+    return OpenAIResponsesModel(name, provider=provider, **options)
+
+
+async def body(
+    settings: Any = None,
+    *,
+    messages: Sequence[ModelMessage] = HELLO,
+    parameters: ModelRequestParameters | None = None,
+    **how: Any,
+) -> Json:
+    """The body of a request, without the model and, where it is `HELLO`, without the input."""
+    server = Server(SAID_HI)
+    await model(server, **how).request(messages, settings, parameters)
+    sent = server.body
+    check_body(sent)
+    assert (sent.pop('model'), sent.pop('stream')) == (how.get('name', 'gpt-4o'), False)
+    if messages is HELLO:
+        assert sent.pop('input') == [SAID_HELLO]
+    return sent
+
+
+async def warnings(settings: Any = None, *, messages: Sequence[ModelMessage] = HELLO, **how: Any) -> list[str]:
+    """What the response of a request warns of."""
+    return (await model(Server(SAID_HI), **how).request(messages, settings)).warnings
+
+
+async def sent_items(messages: Sequence[ModelMessage], settings: Any = None, **how: Any) -> list[Json]:
+    """The input of a request."""
+    found: list[Json] = (await body(settings, messages=messages, **how))['input']
+    return found
+
+
+async def answered(answer: Json | bytes, **how: Any) -> ModelResponse:
+    """What we make of an answer, whole or streamed."""
+    server = Server(answer)
+    if isinstance(answer, dict):
+        return await model(server, **how).request(HELLO)
+    async with model(server, **how).request_stream(HELLO) as streamed:
+        async for _ in streamed:
+            pass
+        return streamed.get()
+
+
+async def both_ways(answer: Json, **how: Any) -> list[ModelResponse]:
+    """What we make of an answer when it comes whole, and when it comes as a stream."""
+    return [await answered(answer, **how), await answered(stream(*events(answer)), **how)]
+
+
+PROFILE = OpenAIModelProfile()
+
+
+def read(*found: Json, provider_name: str = 'openai') -> ModelResponse:
+    """What is made of a whole answer, or of events."""
+    draft = ResponseDraft('asked', provider_name)
+    for event in found:
+        if 'output' in event:
+            decode(event, draft, PROFILE)
+        else:
+            decode_event(event, draft, PROFILE)
+    draft.parts.end(complete=draft.state == 'complete')
+    return draft.get()
+
+
+# ---------------------------------------------------------------------- the oracle
+
+STRICT = ConfigDict(extra='forbid')
+
+
+@cache
+def _adapters() -> tuple[TypeAdapter[Any], TypeAdapter[Any], TypeAdapter[Any]]:
+    return (
+        TypeAdapter(list[ResponseCreateParamsBase], config=STRICT),
+        TypeAdapter(list[ResponseInputItemParam], config=STRICT),
+        TypeAdapter(list[ToolParam], config=STRICT),
+    )
+
+
+def check_body(sent: Json) -> None:
+    """Fail for a request that the SDK's types do not allow."""
+    whole, items, tools = _adapters()
+    complete(whole.validate_python([{name: value for name, value in sent.items() if name != 'stream'}]))
+    complete(items.validate_python(sent['input']))
+    complete(tools.validate_python(sent.get('tools', [])))
+
+
+def complete(value: Any) -> Any:
+    """The value, validated to its end: pydantic checks an iterable only when it is read."""
+    match value:
+        case dict():
+            return {name: complete(item) for name, item in value.items()}
+        case str() | bytes() | int() | float() | None:
+            return value
+        case Iterable():
+            return [complete(item) for item in value]
+        case _:
+            return value
+
+
+@cache
+def _event_types() -> dict[str, Any]:
+    [kinds, *_] = get_args(ResponseStreamEvent)
+    return {get_args(kind.model_fields['type'].annotation)[0]: kind for kind in get_args(kinds)}
+
+
+def check_events(found: Sequence[Json]) -> None:
+    """Fail for events that the SDK has no types for, or that are not numbered."""
+    assert [event['sequence_number'] for event in found] == list(range(len(found)))
+    for event in found:
+        _event_types()[event['type']].model_validate(event)
+
+
+def check_response(answer: Json) -> None:
+    """Fail for an answer that the SDK's types do not allow."""
+    Response.model_validate(answer)
