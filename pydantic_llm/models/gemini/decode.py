@@ -28,7 +28,7 @@ from ...transport.errors import error_from_event
 from .._draft import ResponseDraft
 from .._parts import LAST
 from .decode_usage import decode_usage
-from .native_tools import CODE, SOURCE, tool_name
+from .native_tools import CODE, PAGES, SEARCHES, SOURCE, tool_name
 
 Json = dict[str, Any]
 
@@ -61,8 +61,8 @@ FINISH_REASONS: dict[str, FinishReason] = {
 CANDIDATE_DETAILS = {
     'safetyRatings': 'safety_ratings',
     'finishMessage': 'finish_message',
-    'groundingMetadata': 'grounding_metadata',
-    'urlContextMetadata': 'url_context_metadata',
+    'groundingMetadata': SEARCHES,
+    'urlContextMetadata': PAGES,
     'citationMetadata': 'citation_metadata',
     'logprobsResult': 'logprobs',
     'avgLogprobs': 'avg_logprobs',
@@ -101,15 +101,15 @@ def decode_event(event: Json, draft: ResponseDraft) -> None:
 
 def decode_end(draft: ResponseDraft) -> None:
     """The answer is over: tell of the searches that only its metadata speaks of."""
-    metadata: Json = draft.provider_details.get('grounding_metadata') or {}
+    metadata: Json = draft.provider_details.get(SEARCHES) or {}
     if draft.scratch.get('tool_parts') or not metadata:
         return
     if found := _found(metadata, 'retrievedContext'):
-        _told_by_metadata('file_search', {}, found, 'grounding_metadata', draft)
+        _told_by_metadata('file_search', {}, found, SEARCHES, draft)
     if found := _found(metadata, 'maps'):
-        _told_by_metadata('google_maps', {}, found, 'grounding_metadata', draft)
+        _told_by_metadata('google_maps', {}, found, SEARCHES, draft)
     if queries := metadata.get('webSearchQueries'):
-        _told_by_metadata('web_search', {'queries': queries}, _found(metadata, 'web'), 'grounding_metadata', draft)
+        _told_by_metadata('web_search', {'queries': queries}, _found(metadata, 'web'), SEARCHES, draft)
 
 
 def _facts(event: Json, draft: ResponseDraft) -> None:
@@ -256,7 +256,7 @@ def _fetched(metadata: Json, draft: ResponseDraft) -> None:
     if pages and not draft.scratch.get('tool_parts') and not draft.scratch.get('fetched'):
         draft.scratch['fetched'] = True
         urls = [page.get('retrievedUrl') for page in pages]
-        _told_by_metadata('web_fetch', {'urls': urls}, pages, 'url_context_metadata', draft)
+        _told_by_metadata('web_fetch', {'urls': urls}, pages, PAGES, draft)
 
 
 def _told_by_metadata(name: str, args: Json, content: Any, source: str, draft: ResponseDraft) -> None:

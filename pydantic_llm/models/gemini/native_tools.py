@@ -41,6 +41,9 @@ NO_TYPE = 'media_processing'
 SOURCE = 'source'
 """Marks, in `provider_details`, a part that was read out of metadata: the API does not want it back."""
 
+SEARCHES, PAGES = 'grounding_metadata', 'url_context_metadata'
+"""The sources of such parts, as they are called in an answer's `provider_details`."""
+
 MADE_UP = 'pyd_ai_'
 """What the ids of such parts begin with in histories that pydantic-ai stored."""
 

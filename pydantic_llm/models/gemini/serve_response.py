@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterator
+from typing import Any
 
 from ...messages import (
     FilePart,
@@ -26,7 +27,7 @@ from .._serve import Json, ServedRequest
 from .content import NAMES
 from .decode import CANDIDATE_DETAILS, FINISH_REASONS
 from .decode_usage import encode_usage
-from .native_tools import encode_native_part
+from .native_tools import PAGES, SOURCE, encode_native_part
 
 OF_GOOGLE = frozenset[str]().union(*NAMES.values())
 """Whose own tools and details the API can say."""
@@ -118,6 +119,11 @@ def _signature(part: ModelResponsePart) -> str | None:
     return details.get('thought_signature') if part.provider_name in OF_GOOGLE else None
 
 
+def _source(part: NativeToolReturnPart) -> str | None:
+    """The metadata that a part was read out of."""
+    return (part.provider_details or {}).get(SOURCE) if part.provider_name in OF_GOOGLE else None
+
+
 # ---------------------------------------------------------------------- the stream
 
 
@@ -148,6 +154,8 @@ class ChunkWriter:
             case PartEndEvent(index=index, part=part) if index in self._in_pieces:
                 if signature := _signature(part):
                     yield self._chunk({'text': '', 'thoughtSignature': signature})
+            case PartEndEvent(part=NativeToolReturnPart(content=pages) as part) if _source(part) == PAGES:
+                yield self._chunk(urlContextMetadata={'urlMetadata': pages})
             case PartEndEvent(part=part):
                 if block := encode_part(part):
                     yield self._chunk(block)
@@ -163,5 +171,5 @@ class ChunkWriter:
         if text:
             yield self._chunk({'text': text, **({'thought': True} if thought else {})})
 
-    def _chunk(self, block: Json) -> Json:
-        return {'candidates': [_candidate([block])], 'modelVersion': self._request.model_name}
+    def _chunk(self, *blocks: Json, **said: Any) -> Json:
+        return {'candidates': [{**_candidate([*blocks]), **said}], 'modelVersion': self._request.model_name}
