@@ -17,7 +17,7 @@ from pydantic_core import from_json, to_json
 
 from .._extras import import_extra
 from .._threads import Once
-from ..exceptions import ModelHTTPError, UserError
+from ..exceptions import ModelHTTPError, UnexpectedModelBehavior, UserError
 from ..profiles import ModelProfile
 from ..profiles.huggingface import huggingface_model_profile
 from ..transport import Call, Connection, Deadlines
@@ -43,6 +43,12 @@ CONNECT_TIMEOUT, READ_TIMEOUT = 10.0, 600.0
 
 LOOKUP_TIMEOUT = 30.0
 """Seconds that the Hub may take to say where a model is served."""
+
+MISTAKES = frozenset({'ValueError', 'HFValidationError'})
+"""What the package raises for a name that is none, and for a model that the service does not have."""
+
+BROKEN = (AttributeError, KeyError, TypeError, ValueError)
+"""What it raises for an answer of the wrong shape."""
 
 PROBE: dict[str, Any] = {'type': 'json_schema', 'json_schema': {'name': 'probe', 'schema': {'type': 'object'}}}
 """An output format, by which it shows whether a helper has another form for it."""
@@ -124,7 +130,7 @@ class HuggingFaceProvider(Provider['AsyncInferenceClient']):
             library: Literal['httpx', 'httpx2'] = 'httpx' if hub.__version__.startswith('1.') else 'httpx2'
             return check_http_client(given, library=library, package='huggingface_hub')
         made = hub.get_async_session()
-        timeout = type(made.timeout)
+        timeout: Any = type(made.timeout)
         if self._client.timeout is not None:
             made.timeout = timeout(self._client.timeout)
         elif made.timeout == timeout(None):
@@ -267,16 +273,21 @@ class HubConnection(HTTPConnection):
         if isinstance(explained, ModelHTTPError):
             explained.message = f'The Hub does not say where {model_name!r} is served: {explained.message}'
             explained.args = (explained.message,)
-        elif explained is error and isinstance(error, KeyError | TypeError | ValueError):
+        elif type(error).__name__ in MISTAKES:
             return UserError(f'{model_name!r} cannot be asked: {error}')
+        elif explained is error and isinstance(error, BROKEN):
+            what = f'{type(error).__name__}: {error}'
+            return UnexpectedModelBehavior(f'What the Hub says of {model_name!r} cannot be read ({what})')
         return explained
 
 
 def _fit(body: bytes, model_name: str, route: Route) -> bytes:
     """The body with the model's name, and the output's format, as the service has them."""
     if route.format is not None and b'"response_format"' in body:
-        fields = from_json(body)
-        if 'response_format' in fields:
-            body = to_json({**fields, 'response_format': route.format(fields['response_format'])})
+        match from_json(body):
+            case {'response_format': {'type': 'json_schema', 'json_schema': {'schema': _}} as wanted, **fields}:
+                body = to_json({**fields, 'response_format': route.format(wanted)})
+            case _:
+                pass
     ours, theirs = (b'{"model":' + to_json(name) for name in (model_name, route.model_name))
     return theirs + body[len(ours) :] if body.startswith(ours) else body

@@ -192,7 +192,7 @@ def _tool_choice(choice: Any) -> Any:
     match choice:
         case None | 'auto':
             return None
-        case {'type': 'function', 'function': {'name': name}}:
+        case {'function': {'name': name}}:  # Hugging Face's client leaves the type out
             return [name]
         case {'type': 'allowed_tools', 'allowed_tools': {'tools': tools}}:
             return [tool['function']['name'] for tool in tools]
@@ -210,6 +210,9 @@ def decode_parameters(body: Json) -> ModelRequestParameters:
             definition = OutputObjectDefinition(
                 schema, output.get('name'), output.get('description'), output.get('strict')
             )
+            return ModelRequestParameters(tools, output_mode='native', output_object=definition)
+        case {'type': 'json_object', 'value': dict() as schema} | {'type': 'json_object', 'schema': dict() as schema}:
+            definition = OutputObjectDefinition(cast('Json', schema))
             return ModelRequestParameters(tools, output_mode='native', output_object=definition)
         case {'type': 'json_object'}:
             anything = OutputObjectDefinition({'type': 'object'})
