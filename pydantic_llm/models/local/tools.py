@@ -1,0 +1,109 @@
+"""Tools: as a template takes them, in words where it takes none, as the schema of a call that must be made. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from json import dumps
+from typing import Any, cast
+
+from ...constraints import Constraint, Grammar, JsonSchema
+from ...messages import ToolCallPart
+from ...tools import ToolDefinition
+
+Json = dict[str, Any]
+Keys = tuple[str, str]
+
+__all__ = ('call_or_answer', 'call_schema', 'call_teller', 'tools_for_template', 'tools_in_words')
+
+IN_WORDS = """\
+You can call these tools:
+
+{tools}
+
+To call one, answer with one JSON object and nothing else, and wait for what the tool answers:
+{{"{name}": "<the tool's name>", "{arguments}": {{<its arguments, as its parameters say>}}}}
+
+To call several, write one object after the other. Where no tool is needed, answer in plain text."""
+"""What a model is told of its tools where its template has no place for them."""
+
+
+def tools_for_template(tools: Sequence[ToolDefinition]) -> list[Json]:
+    """The tools as chat templates take them, which is as OpenAI's API does."""
+    return [{'type': 'function', 'function': _function(tool)} for tool in tools]
+
+
+def tools_in_words(tools: Sequence[ToolDefinition], keys: Keys) -> str:
+    """The tools and how to call them, for the system prompt."""
+    name, arguments = keys
+    told = '\n'.join(dumps(_function(tool), ensure_ascii=False) for tool in tools)
+    return IN_WORDS.format(tools=told, name=name, arguments=arguments)
+
+
+def call_teller(keys: Keys) -> Any:
+    """A function that tells a past call in words."""
+    name, arguments = keys
+
+    def tell(part: ToolCallPart) -> str:
+        called = {name: part.tool_name, arguments: part.args_as_dict(raise_if_invalid=False)}
+        return dumps(called, ensure_ascii=False)
+
+    return tell
+
+
+def call_schema(tools: Sequence[ToolDefinition], keys: Keys) -> Json:
+    """The schema of an object that calls one of the tools with arguments that fit it."""
+    if len(tools) == 1:
+        return _call(tools[0], keys, '#')
+    return {'anyOf': [_call(tool, keys, f'#/anyOf/{index}') for index, tool in enumerate(tools)]}
+
+
+def call_or_answer(tools: Sequence[ToolDefinition], keys: Keys, answer: Json, around: tuple[str, str]) -> Constraint:
+    """Holds an answer to being a call of one of the tools, with the marks around it, or a JSON value."""
+    if not around[0]:
+        calls = [_call(tool, keys, f'#/anyOf/{index}') for index, tool in enumerate(tools)]
+        return JsonSchema({'anyOf': [*calls, _moved(answer, f'#/anyOf/{len(calls)}')]})
+    call = dumps(_with_style(call_schema(tools, keys)))
+    start, end = (dumps(mark, ensure_ascii=False) if mark else '' for mark in around)
+    return Grammar(
+        f'start: call | answer\ncall: {start} %json {call} {end}\nanswer: %json {dumps(_with_style(answer))}'
+    )
+
+
+def _with_style(schema: Json) -> Json:
+    from .grammars import JSON_STYLE
+
+    return {**schema, 'x-guidance': dict(JSON_STYLE)}
+
+
+def _function(tool: ToolDefinition) -> Json:
+    return {'name': tool.name, 'description': tool.description or '', 'parameters': tool.parameters_json_schema}
+
+
+def _call(tool: ToolDefinition, keys: Keys, place: str) -> Json:
+    name, arguments = keys
+    parameters = _moved(tool.parameters_json_schema, f'{place}/properties/{_escaped(arguments)}')
+    return {
+        'type': 'object',
+        'properties': {name: {'const': tool.name}, arguments: parameters},
+        'required': [name, arguments],
+        'additionalProperties': False,
+    }
+
+
+def _escaped(key: str) -> str:
+    """A key as JSON pointers write it."""
+    return key.replace('~', '~0').replace('/', '~1')
+
+
+def _moved(schema: Any, place: str) -> Any:
+    """A schema as a part of another: what its references point to is now below `place`."""
+    match schema:
+        case {'$ref': str() as reference, **rest} if reference.startswith('#'):
+            moved = {key: _moved(value, place) for key, value in cast('Json', rest).items()}
+            return {'$ref': f'{place}{reference[1:]}', **moved}
+        case dict():
+            return {key: _moved(value, place) for key, value in cast('Json', schema).items()}
+        case list():
+            return [_moved(item, place) for item in cast('list[object]', schema)]
+        case _:
+            return schema

@@ -1,0 +1,77 @@
+"""The model class: what is loaded, how, and how its answers share the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from os import PathLike
+from typing import Any, Unpack
+
+from ...settings import ModelSettings
+from ..local import LocalModel, LocalOptions, WhenFull, key_of
+from .engine import Batching, BatchingOptions, TransformersEngine
+from .load import Source
+from .settings import TransformersModelSettings
+
+__all__ = ('TransformersModel',)
+
+
+class TransformersModel(LocalModel):
+    """A model of Hugging Face's that runs in this process, many requests at once.
+
+    `model_name` is a name on the hub or the path of a folder. Model objects that name the same one, loaded in the same
+    way, share its weights and its batch. Nothing is loaded before the first request, or `load()`.
+    """
+
+    settings_prefix = 'transformers_'
+    own_settings = frozenset(TransformersModelSettings.__annotations__) - frozenset(ModelSettings.__annotations__)
+
+    def __init__(
+        self,
+        model_name: str | PathLike[str],
+        *,
+        device_map: Any = None,
+        torch_dtype: Any = 'auto',
+        trust_remote_code: bool = False,
+        model_kwargs: Mapping[str, Any] | None = None,
+        batching: Batching = 'auto',
+        max_batch_size: int = 32,
+        prefill_tokens: int = 512,
+        cache_tokens: int | None = None,
+        max_queue: int = 1024,
+        when_full: WhenFull = 'wait',
+        progress: Callable[[str], None] | None = None,
+        **options: Unpack[LocalOptions],
+    ) -> None:
+        super().__init__(model_name, **options)
+        self._source = Source(
+            name=self.model_name,
+            device_map=device_map,
+            torch_dtype=torch_dtype,
+            trust_remote_code=trust_remote_code,
+            model_kwargs=model_kwargs,
+            progress=progress,
+        )
+        self._batching = BatchingOptions(
+            batching=batching,
+            max_batch_size=max_batch_size,
+            prefill_tokens=prefill_tokens,
+            cache_tokens=cache_tokens,
+            max_queue=max_queue,
+            when_full=when_full,
+        )
+        self._batching.check()
+
+    @property
+    def system(self) -> str:
+        """`'transformers'`."""
+        return 'transformers'
+
+    def engine_key(self) -> Hashable:
+        """What must be equal for two model objects to share an engine."""
+        source = self._source
+        how = (source.device_map, f'{source.torch_dtype}', source.trust_remote_code, source.model_kwargs or {})
+        return key_of('transformers', source.name, *how, self._batching)
+
+    def make_engine(self) -> TransformersEngine:
+        """An engine that has loaded nothing yet."""
+        return TransformersEngine(self._source, self._batching)
