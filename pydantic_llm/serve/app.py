@@ -33,8 +33,8 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 LISTINGS = ('/v1/models', '/openai/v1/models', '/openai/models')
 """Where clients look for the models: the vendors' own, and Azure's two."""
 
-KEY_HEADERS = ('authorization', 'x-api-key', 'api-key')
-"""Where clients put their key: OpenAI's, Anthropic's and Azure's."""
+KEY_HEADERS = ('authorization', 'x-api-key', 'api-key', 'x-goog-api-key')
+"""Where clients put their key: OpenAI's, Anthropic's, Azure's and Google's."""
 
 Json = dict[str, Any]
 
@@ -189,7 +189,8 @@ def _described(name: str) -> Json:
 
 def _error_of_any(message: str, kind: str) -> Json:
     """An error outside the protocols' own paths, in a form that the clients of every one can read."""
-    error = {'message': message, 'type': kind, 'param': None, 'code': None}
+    status = 'NOT_FOUND' if kind == 'not_found_error' else 'UNAUTHENTICATED'
+    error = {'message': message, 'type': kind, 'param': None, 'code': None, 'status': status}
     return {'type': 'error', 'error': error, 'message': message}
 
 

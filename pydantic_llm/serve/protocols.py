@@ -11,6 +11,7 @@ from ..models._serve import ServedRequest, StreamWriter, sse
 from ..models.anthropic import serve as anthropic
 from ..models.bedrock import serve as bedrock
 from ..models.cohere import serve as cohere
+from ..models.gemini import serve as gemini
 from ..models.openai.chat import serve as chat
 from ..models.openai.responses import serve as responses
 from ..models.openai.responses.serve_stream import EventWriter as ResponsesWriter
@@ -111,6 +112,16 @@ PROTOCOLS: tuple[Protocol, ...] = (
         cohere.encode_error,
         cohere.frame,
         cohere.DONE,
+    ),
+    Protocol(
+        'gemini',
+        gemini.PATHS,
+        gemini.decode_request,
+        gemini.encode_response,
+        gemini.ChunkWriter,
+        gemini.encode_error,
+        sse,
+        address=gemini.address,
     ),
 )
 """The protocols."""

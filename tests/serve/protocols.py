@@ -34,12 +34,18 @@ class Wire:
     """What an error says, alone or in a stream."""
     names_model: bool = True
     """An answer says which model wrote it."""
+    path_of: Callable[[Json], str] | None = None
+    """Where a request goes whose model stands in its address."""
 
     def __repr__(self) -> str:
         return self.name
 
     def request(self, prompt: str = 'Hello', **more: Any) -> Json:
         return self.make_request(prompt, **more)
+
+    def to(self, body: Json) -> str:
+        """Where a request with this body goes."""
+        return self.path if self.path_of is None else self.path_of(body)
 
 
 def openai_request(prompt: str, **more: Any) -> Json:
@@ -381,7 +387,106 @@ COHERE = Wire(
     names_model=False,
 )
 
-WIRES = (OPENAI, RESPONSES, ANTHROPIC, COHERE)
+
+def gemini_request(prompt: str, **more: Any) -> Json:
+    return {'model': 'm', 'contents': [{'role': 'user', 'parts': [{'text': prompt}]}], **more}
+
+
+def gemini_path(body: Json) -> str:
+    verb = 'streamGenerateContent?alt=sse' if body.get('stream') else 'generateContent'
+    return f'/v1beta/models/{body.get("model", "m")}:{verb}'
+
+
+def gemini_parts(body: Json) -> list[Json]:
+    return [part for candidate in body.get('candidates', ()) for part in candidate['content']['parts']]
+
+
+GEMINI = Wire(
+    'gemini',
+    '/v1beta/models/m:generateContent',
+    gemini_request,
+    read_text=lambda body: ''.join(part['text'] for part in gemini_parts(body)),
+    read_delta=lambda event: ''.join(part.get('text', '') for part in gemini_parts(event)),
+    tools=[{'functionDeclarations': [{'name': 'weather', 'parametersJsonSchema': SCHEMA}]}],
+    read_calls=lambda body: [(c['name'], c['args']) for p in gemini_parts(body) if (c := p.get('functionCall'))],
+    wrong=[
+        {},
+        {'model': 'm'},
+        {'contents': []},
+        {'contents': 'Hello'},
+        {'contents': ['Hello']},
+        {'contents': {'parts': [{'text': 'Hello'}]}},
+        {'contents': [{'role': 'nobody', 'parts': [{'text': 'Hello'}]}]},
+        {'contents': [{'role': 'user', 'parts': [{'smell': {}}]}]},
+        {'contents': [{'role': 'user', 'parts': [{'text': 7}]}]},
+        {'contents': [{'role': 'user', 'parts': 'Hello'}]},
+        {'contents': [{'parts': [{'text': 'Hello'}]}], 'tools': [{'functionDeclarations': [{}]}]},
+        {'contents': [{'parts': [{'text': 'Hello'}]}], 'tools': 7},
+    ],
+    done='"finishReason"',
+    full={
+        'system_instruction': {'parts': [{'text': 'Be brief.'}]},
+        'contents': [
+            {
+                'role': 'user',
+                'parts': [
+                    {'text': 'Hello'},
+                    {'inlineData': {'mimeType': 'image/png', 'data': 'AAAA'}},
+                    {'fileData': {'fileUri': 'https://example.com/a.png', 'mimeType': 'image/png'}},
+                    {'fileData': {'fileUri': 'https://youtu.be/x'}, 'videoMetadata': {'fps': 1}},
+                ],
+            },
+            {
+                'role': 'model',
+                'parts': [
+                    {'text': 'Hm.', 'thought': True},
+                    {'text': 'I look.', 'thoughtSignature': 'AAAA'},
+                    {'executableCode': {'language': 'PYTHON', 'code': '1'}},
+                    {'codeExecutionResult': {'outcome': 'OUTCOME_OK', 'output': '1'}},
+                    {'toolCall': {'toolType': 'GOOGLE_SEARCH_WEB', 'args': {}, 'id': 's1'}},
+                    {'toolResponse': {'toolType': 'GOOGLE_SEARCH_WEB', 'response': {}, 'id': 's1'}},
+                    {'functionCall': {'name': 'weather', 'args': {'city': 'Rome'}}},
+                ],
+            },
+            {
+                'role': 'user',
+                'parts': [
+                    {
+                        'functionResponse': {
+                            'name': 'weather',
+                            'response': {'sky': 'blue'},
+                            'parts': [{'inlineData': {'mimeType': 'image/png', 'data': 'AAAA'}}],
+                        }
+                    }
+                ],
+            },
+        ],
+        'tools': [
+            {'functionDeclarations': [{'name': 'weather', 'description': 'd', 'parametersJsonSchema': SCHEMA}]},
+            {'functionDeclarations': [{'name': 'time', 'parameters': {'type': 'OBJECT', 'properties': {}}}]},
+            {'googleSearch': {}},
+            {'googleMaps': {}},
+        ],
+        'toolConfig': {
+            'functionCallingConfig': {'mode': 'ANY', 'allowedFunctionNames': ['weather']},
+            'retrievalConfig': {'languageCode': 'de'},
+        },
+        'generationConfig': {
+            'responseMimeType': 'application/json',
+            'responseJsonSchema': SCHEMA,
+            'thinkingConfig': {'thinkingBudget': 2000, 'includeThoughts': True},
+            'stopSequences': ['x'],
+            'temperature': 0.5,
+            'candidateCount': 1,
+        },
+        'safetySettings': [{'category': 'c', 'threshold': 't'}],
+        'serviceTier': 'flex',
+    },
+    names_model=False,
+    path_of=gemini_path,
+)
+
+WIRES = (OPENAI, RESPONSES, ANTHROPIC, COHERE, GEMINI)
 
 
 def data_of(stream: str) -> list[str]:

@@ -37,7 +37,7 @@ JSON = {'content-type': 'application/json'}
 
 async def test_a_request_is_answered_by_the_model(connect: Connect, wire: Wire) -> None:
     async with connect(says('Hello ', 'there')) as client:
-        answer = await client.post(wire.path, json=wire.request())
+        answer = await client.post(wire.to(body := wire.request()), json=body)
     assert (answer.status_code, answer.headers['content-type']) == (200, 'application/json')
     assert int(answer.headers['content-length']) == len(answer.content)
     assert wire.read_text(answer.json()) == 'Hello there'
@@ -46,7 +46,7 @@ async def test_a_request_is_answered_by_the_model(connect: Connect, wire: Wire) 
 
 async def test_a_stream_comes_piece_by_piece_and_says_when_it_is_over(connect: Connect, wire: Wire) -> None:
     async with connect(says('Hello ', 'there')) as client:
-        answer = await client.post(wire.path, json=wire.request(stream=True))
+        answer = await client.post(wire.to(body := wire.request(stream=True)), json=body)
     assert (answer.status_code, answer.headers['content-type']) == (200, 'text/event-stream; charset=utf-8')
     deltas = [wire.read_delta(event) for event in events_of(answer.text)]
     assert [delta for delta in deltas if delta] == ['Hello ', 'there']
@@ -63,7 +63,7 @@ async def test_an_anthropic_event_says_its_type_twice(connect: Connect) -> None:
 
 async def test_an_answer_without_a_part_is_an_answer(connect: Connect, wire: Wire) -> None:
     async with connect(says()) as client:
-        answer = await client.post(wire.path, json=wire.request(stream=True))
+        answer = await client.post(wire.to(body := wire.request(stream=True)), json=body)
     assert answer.status_code == 200
     assert wire.done in data_of(answer.text)[-1]
 
@@ -72,14 +72,14 @@ async def test_an_answer_without_a_part_is_an_answer(connect: Connect, wire: Wir
 async def test_tools_are_offered_to_the_model(connect: Connect, wire: Wire, stream: bool) -> None:
     model = TestModel()
     async with connect(model) as client:
-        await client.post(wire.path, json=wire.request(tools=wire.tools, stream=stream))
+        await client.post(wire.to(body := wire.request(tools=wire.tools, stream=stream)), json=body)
     assert model.last_model_request_parameters is not None
     assert [tool.name for tool in model.last_model_request_parameters.function_tools] == ['weather']
 
 
 async def test_calls_of_tools_go_out(connect: Connect, wire: Wire) -> None:
     async with connect(calls(('weather', '{"city": "Rome"}'), ('weather', '{"city": "Oslo"}'))) as client:
-        answer = await client.post(wire.path, json=wire.request(tools=wire.tools))
+        answer = await client.post(wire.to(body := wire.request(tools=wire.tools)), json=body)
     assert wire.read_calls(answer.json()) == [('weather', {'city': 'Rome'}), ('weather', {'city': 'Oslo'})]
 
 
@@ -101,7 +101,7 @@ async def test_the_conversation_and_the_settings_reach_the_model(connect: Connec
 
 async def test_one_model_answers_to_any_name(connect: Connect, wire: Wire) -> None:
     async with connect(says('me')) as client:
-        answer = await client.post(wire.path, json=wire.request() | {'model': 'whatever'})
+        answer = await client.post(wire.to(body := wire.request() | {'model': 'whatever'}), json=body)
     assert wire.read_text(answer.json()) == 'me'
 
 
@@ -109,7 +109,7 @@ async def test_one_model_answers_to_any_name(connect: Connect, wire: Wire) -> No
 async def test_one_of_several_models_answers_to_its_name(connect: Connect, wire: Wire, name: str, said: str) -> None:
     models = {'a:one': says('1'), 'b:two': says('2'), 'three': says('3')}
     async with connect(models) as client:
-        answer = await client.post(wire.path, json=wire.request() | {'model': name})
+        answer = await client.post(wire.to(body := wire.request() | {'model': name}), json=body)
     assert wire.read_text(answer.json()) == said
 
 
@@ -168,11 +168,17 @@ async def test_the_model_that_answers_to_any_name_is_listed_by_its_own(connect: 
 
 
 @pytest.mark.parametrize(
-    'headers', [{'authorization': 'Bearer s3cret'}, {'Authorization': 'bearer s3cret'}, {'x-api-key': 's3cret'}]
+    'headers',
+    [
+        {'authorization': 'Bearer s3cret'},
+        {'Authorization': 'bearer s3cret'},
+        {'x-api-key': 's3cret'},
+        {'x-goog-api-key': 's3cret'},
+    ],
 )
 async def test_who_brings_the_key_is_answered(connect: Connect, wire: Wire, headers: dict[str, str]) -> None:
     async with connect(says('Hello'), key='s3cret') as client:
-        answer = await client.post(wire.path, json=wire.request(), headers=headers)
+        answer = await client.post(wire.to(body := wire.request()), json=body, headers=headers)
         listed = await client.get('/v1/models', headers=headers)
     assert (answer.status_code, listed.status_code) == (200, 200)
 
@@ -186,7 +192,7 @@ async def test_who_brings_another_key_is_not(connect: Connect, wire: Wire, heade
     async with connect(model, key='s3cret') as client:
         encoded = [(name.encode(), value.encode('latin-1')) for name, value in headers.items()]
         answers = [
-            await client.post(wire.path, json=wire.request(), headers=encoded),
+            await client.post(wire.to(body := wire.request()), json=body, headers=encoded),
             await client.get('/v1/models', headers=encoded),
             await client.get('/v1/models/test', headers=encoded),
         ]
@@ -225,6 +231,8 @@ def shape_of(wire: Wire, error: dict[str, Any]) -> None:
             pass
         case 'anthropic', {'type': 'error', 'error': {'type': str(), 'message': str()}}:
             pass
+        case 'gemini', {'error': {'message': str(), 'status': str(), 'code': _}}:
+            pass
         case 'cohere', {'message': str()} | {'type': 'message-end', 'delta': {'error': str()}}:
             pass
         case _:
@@ -234,7 +242,7 @@ def shape_of(wire: Wire, error: dict[str, Any]) -> None:
 @pytest.mark.parametrize('number', range(12))
 async def test_a_body_of_the_wrong_shape_is_a_bad_request(connect: Connect, wire: Wire, number: int) -> None:
     async with connect(says('Hello')) as client:
-        answer = await client.post(wire.path, json=wire.wrong[number])
+        answer = await client.post(wire.to(body := wire.wrong[number]), json=body)
     assert answer.status_code == 400, answer.text
     shape_of(wire, answer.json())
 
@@ -302,7 +310,7 @@ def places_in(body: Any) -> Iterator[tuple[Any, Any]]:
 
 async def test_a_request_with_something_of_everything_is_answered(connect: Connect, wire: Wire) -> None:
     async with connect(says('Hello')) as client:
-        answer = await client.post(wire.path, json=wire.full)
+        answer = await client.post(wire.to(body := wire.full), json=body)
     assert answer.status_code == 200, answer.text
 
 
@@ -317,7 +325,7 @@ async def test_no_body_makes_the_server_fail(connect: Connect, wire: Wire, data:
     else:
         del holder[key]
     async with connect(says('Hello')) as client:
-        answer = await client.post(wire.path, json=body)
+        answer = await client.post(wire.to(body), json=body)
     assert answer.status_code in (200, 400), answer.text
 
 
@@ -340,7 +348,7 @@ async def test_an_error_at_the_beginning_has_its_own_status(
     connect: Connect, wire: Wire, error: Exception, status: int, stream: bool
 ) -> None:
     async with connect(fails(error)) as client:
-        answer = await client.post(wire.path, json=wire.request(stream=stream))
+        answer = await client.post(wire.to(body := wire.request(stream=stream)), json=body)
     assert (answer.status_code, answer.headers['content-type']) == (status, 'application/json')
     shape_of(wire, answer.json())
     assert str(error) in wire.read_error(answer.json())
@@ -348,7 +356,7 @@ async def test_an_error_at_the_beginning_has_its_own_status(
 
 async def test_how_long_to_wait_is_passed_on(connect: Connect, wire: Wire) -> None:
     async with connect(fails(RateLimitError(429, 'm', message='Too fast', retry_after=7.5))) as client:
-        answer = await client.post(wire.path, json=wire.request())
+        answer = await client.post(wire.to(body := wire.request()), json=body)
     assert answer.headers['retry-after'] == '7.5'
 
 
@@ -357,7 +365,7 @@ async def test_a_model_that_breaks_is_told_by_its_kind_alone(
     connect: Connect, wire: Wire, stream: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with connect(fails(ZeroDivisionError('the password is 1234'))) as client:
-        answer = await client.post(wire.path, json=wire.request(stream=stream))
+        answer = await client.post(wire.to(body := wire.request(stream=stream)), json=body)
     assert answer.status_code == 500
     shape_of(wire, answer.json())
     assert wire.read_error(answer.json()) == 'The server failed: ZeroDivisionError'
@@ -379,7 +387,7 @@ async def test_an_error_in_the_middle_is_an_event_and_the_last(
     connect: Connect, wire: Wire, error: Exception, said: str
 ) -> None:
     async with connect(fails(error, after=2)) as client:
-        answer = await client.post(wire.path, json=wire.request(stream=True))
+        answer = await client.post(wire.to(body := wire.request(stream=True)), json=body)
     assert answer.status_code == 200
     *before, last = events_of(answer.text)
     assert ''.join(wire.read_delta(event) for event in before) == '0 1 '

@@ -30,7 +30,7 @@ async def happens(event: threading.Event) -> float:
 async def test_a_client_that_leaves_ends_the_models_answer(wire: Wire, stream: bool) -> None:
     model = Watched()
     async with LocalServer(create_app(model)) as url, httpx2.AsyncClient() as client:
-        asking = asyncio.create_task(client.post(url + wire.path, json=wire.request(stream=stream)))
+        asking = asyncio.create_task(client.post(url + wire.to(body := wire.request(stream=stream)), json=body))
         await happens(model.begun)
         asking.cancel()
         assert await happens(model.left) < 1
@@ -56,7 +56,7 @@ async def test_the_model_is_left_in_peace_before_the_answer_ends(wire: Wire, str
     """The end of the answer looks to the server as if the client left, which cancels what is still to do."""
     model = Watched(ends=True)
     async with LocalServer(create_app(model)) as url, httpx2.AsyncClient() as client:
-        answer = await client.post(url + wire.path, json=wire.request(stream=stream))
+        answer = await client.post(url + wire.to(body := wire.request(stream=stream)), json=body)
         assert model.left.is_set()
     assert 'Once upon a time' in answer.text
 
@@ -64,7 +64,7 @@ async def test_the_model_is_left_in_peace_before_the_answer_ends(wire: Wire, str
 async def test_a_request_over_the_limit_is_told_so_although_it_is_not_read(wire: Wire) -> None:
     app = create_app(says('Hello'), max_body_bytes=1000)
     async with LocalServer(app) as url, httpx2.AsyncClient() as client:
-        answer = await client.post(url + wire.path, json=wire.request('x' * 5_000_000))
+        answer = await client.post(url + wire.to(body := wire.request('x' * 5_000_000)), json=body)
     assert answer.status_code == 413
 
 
