@@ -34,7 +34,7 @@ class BedrockModelProfile(ModelProfile):
     """
 
     bedrock_content: frozenset[Kind] = frozenset({'text', 'image', 'document', 'video'})
-    """The kinds of content that it takes."""
+    """The kinds of content that are sent to it; what a model does not take after all, the API refuses."""
 
     bedrock_content_of_tools: frozenset[Kind] = frozenset({'text', 'image'})
     """The kinds of content that a tool's result can hold; others follow it."""
@@ -88,8 +88,8 @@ class BedrockModelProfile(ModelProfile):
     bedrock_max_tokens: int = 64_000
     """The most tokens that it can write in one answer; a budget of thinking is part of it."""
 
-    bedrock_thoughts_back: Literal['never', 'signed', 'always'] = 'never'
-    """Which of its own thoughts it takes back as thoughts; the others go as text between tags."""
+    bedrock_takes_thoughts: bool = False
+    """Whether it takes its own thoughts back, where they are signed; others go as text between tags."""
 
     bedrock_system_tools: frozenset[str] = frozenset()
     """The tools that it runs itself, by their names in the API."""
@@ -160,7 +160,7 @@ FAMILIES: tuple[tuple[str, Facts], ...] = (
     (r'mistral\.voxtral', {'bedrock_content': frozenset({'text', 'audio'})}),
     (r'writer\.', {**RESULTS_ALONE, 'bedrock_result_status': False}),
     (r'cohere\.|ai21\.', {'bedrock_content': frozenset({'text', 'document'})}),
-    (r'deepseek\.r1', {**NO_TOOLS, **ALWAYS_THINKS, 'bedrock_thoughts_back': 'always'}),
+    (r'deepseek\.r1', {**NO_TOOLS, **ALWAYS_THINKS}),
     (r'deepseek\.v3', {**ANY_TOOL, **JSON_OUTPUT, **EFFORT}),
     (r'openai\.gpt-oss', {**ANY_TOOL, **EFFORT, **ALWAYS_THINKS}),
     (r'qwen\.qwen3', {**ANY_TOOL, **JSON_OUTPUT, 'bedrock_answers_first': True}),
@@ -179,14 +179,13 @@ FAMILIES: tuple[tuple[str, Facts], ...] = (
 """What is known of families, by the beginning of a name without its region. Every row that fits adds its facts."""
 
 CLAUDE: Facts = {
-    'bedrock_content': frozenset({'text', 'image', 'document'}),
     'bedrock_content_of_tools': frozenset({'text', 'image', 'document'}),
     'bedrock_content_beside_results': frozenset({'text', 'image'}),
     'bedrock_answers_first': True,
     'bedrock_cache': frozenset({'system', 'messages', 'tools'}),
     'bedrock_top_k': 'top_k',
     'bedrock_thinking': 'claude',
-    'bedrock_thoughts_back': 'signed',
+    'bedrock_takes_thoughts': True,
 }
 """What all Claudes can do here, beside what `profiles.anthropic` says of each."""
 

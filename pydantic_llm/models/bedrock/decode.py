@@ -58,6 +58,9 @@ FACTS: dict[str, str] = {
 REDACTED = 'redacted_content'
 """The id of a part that holds encrypted thoughts."""
 
+IN_BASE64 = {'encoding': 'base64'}
+"""The details of a part whose encrypted thoughts are no text."""
+
 HOUR = 'ephemeral_1h_input_tokens'
 """What the tokens that are cached for an hour are called in the details of the usage, as Anthropic calls them."""
 
@@ -188,9 +191,9 @@ def extend_block(index: int, delta: Json, draft: ResponseDraft) -> None:
             if fragment:
                 parts.tool_call((index, 'call'), args=fragment)
         case {'reasoningContent': {'redactedContent': data}}:
-            known: str = draft.scratch.get((index, REDACTED), '')
-            whole = draft.scratch[index, REDACTED] = _joined(known, data)
-            parts.whole((index, REDACTED), ThinkingPart('', id=REDACTED, signature=whole, provider_name=provider))
+            known: bytes = draft.scratch.get((index, REDACTED), b'')
+            draft.scratch[index, REDACTED] = known + b64decode(data)
+            parts.whole((index, REDACTED), _sealed(known + b64decode(data), provider))
         case {'reasoningContent': thoughts}:
             said, sealed = thoughts.get('text') or '', thoughts.get('signature') or None
             begun = parts.kind_of((index, 'thoughts')) is not None or not (said or sealed)
@@ -223,9 +226,19 @@ def stop_block(index: int, draft: ResponseDraft) -> None:
         draft.parts.close((index, kind))
 
 
-def _joined(first: str, second: str) -> str:
-    """Two pieces of base64 as one."""
-    return b64encode(b64decode(first) + b64decode(second)).decode() if first else second
+def _sealed(thoughts: bytes, provider_name: str | None) -> ThinkingPart:
+    """Encrypted thoughts. The bytes are a text in fact, and that is what the part holds."""
+    try:
+        return ThinkingPart('', id=REDACTED, signature=thoughts.decode(), provider_name=provider_name)
+    except UnicodeDecodeError:
+        text, details = b64encode(thoughts).decode(), {**IN_BASE64}
+        return ThinkingPart('', id=REDACTED, signature=text, provider_name=provider_name, provider_details=details)
+
+
+def sealed_bytes(part: ThinkingPart) -> str:
+    """The bytes of encrypted thoughts, in base64."""
+    text = part.signature or ''
+    return text if part.provider_details == IN_BASE64 else b64encode(text.encode()).decode()
 
 
 def _without_cuts(pieces: list[Json]) -> list[Json]:

@@ -18,10 +18,13 @@ from ...messages.response import ModelResponsePart
 from ...profiles.bedrock import BedrockModelProfile
 from .._prepare import PreparedRequest
 from .content import text
-from .decode import REDACTED
+from .decode import REDACTED, sealed_bytes
 from .native_tools import encode_call, encode_return, opaque_block
 
 Json = dict[str, Any]
+
+HIDDEN = '[REDACTED]'
+"""What Nova shows in the place of its thoughts."""
 
 REDACTED_IDS = (REDACTED, 'redacted_thinking')
 """The ids of parts that hold encrypted thoughts, here and at Anthropic itself."""
@@ -63,10 +66,10 @@ def encode_text(part: TextPart, system: str) -> Iterator[Json]:
 
 def _thoughts(part: ThinkingPart, request: PreparedRequest, profile: BedrockModelProfile) -> Iterator[Json]:
     ours = part.provider_name == request.system
-    back = profile.bedrock_thoughts_back
-    sealed = back == 'signed' and bool(part.signature)
-    if ours and (sealed or (back == 'always' and part.content and part.id not in REDACTED_IDS)):
+    if ours and profile.bedrock_takes_thoughts and part.signature:
         yield encode_thoughts(part)
+    elif ours and part.content == HIDDEN:
+        return
     elif part.content.strip():
         if not ours:
             request.tell_as_text(part)
@@ -79,7 +82,7 @@ def _thoughts(part: ThinkingPart, request: PreparedRequest, profile: BedrockMode
 def encode_thoughts(part: ThinkingPart) -> Json:
     """The block of thoughts, as it came."""
     if part.id in REDACTED_IDS:
-        return {'reasoningContent': {'redactedContent': part.signature}}
+        return {'reasoningContent': {'redactedContent': sealed_bytes(part)}}
     sealed = {'signature': part.signature} if part.signature else {}
     return {'reasoningContent': {'reasoningText': {'text': part.content, **sealed}}}
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from ...messages import FileUrl
+from ...messages import FileUrl, VideoUrl
 from ...profiles import ModelProfileSpec
 from ...profiles.bedrock import BedrockModelProfile
 from ...providers import Provider, choose_provider
@@ -68,5 +68,5 @@ class BedrockConverseModel(WireModel):
         draft.provider_response_id = headers.get(decode.REQUEST_ID)
 
     def must_download(self, url: FileUrl) -> bool:
-        """The API reads files in S3 alone by their address."""
-        return not url.url.startswith(('s3://', 'data:'))
+        """The API reads files in S3 alone by their address. A page with a film is no file."""
+        return not (url.url.startswith(('s3://', 'data:')) or (isinstance(url, VideoUrl) and url.is_youtube))

@@ -116,9 +116,10 @@ def _own_choice(choice: ResolvedToolChoice, request: PreparedRequest, profile: B
         if not claude:
             request.note("tool_choice='none' was not sent: tools stand in the conversation, and nothing forbids them")
         return {'tool_choice': {'type': 'none'}} if claude else {}
-    alone = not request.settings.get('parallel_tool_calls', True)
-    if 'parallel_tool_calls' in request.settings and profile.bedrock_parallel_switch:
-        return {'tool_choice': {'disable_parallel_tool_use': alone}}
+    if request.settings.get('parallel_tool_calls', True):
+        return {}
+    if profile.bedrock_parallel_switch:
+        return {'tool_choice': {'disable_parallel_tool_use': True}}
     request.leave_out('parallel_tool_calls', f'{request.model_name!r} has no such switch (bedrock_parallel_switch)')
     return {}
 

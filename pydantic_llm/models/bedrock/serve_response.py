@@ -178,7 +178,7 @@ class EventWriter:
             case TextPart(content=text):
                 written = list(self._text(opened, text, _citations(part)))
             case ThinkingPart() if part.id in REDACTED_IDS:
-                written = [opened.delta(**encode_thoughts(part))] if part.signature else []
+                written = []  # may be replaced until it ends
             case ThinkingPart(content=thoughts, signature=signature):
                 written = list(_thoughts(opened, thoughts, signature))
             case _:
@@ -219,6 +219,8 @@ class EventWriter:
     def _stop(self, block: _Block, part: ModelResponsePart) -> Iterator[Json]:
         if isinstance(part, BaseToolCallPart) and not block.wrote_args and (args := part.args_as_dict()):
             yield block.delta(toolUse={'input': to_json(args).decode()})
+        if isinstance(part, ThinkingPart) and part.id in REDACTED_IDS and part.signature:
+            yield block.delta(**encode_thoughts(part))
         yield block.stop()
 
 
