@@ -18,6 +18,7 @@ from ..exceptions import (
     LLMError,
     ModelHTTPError,
     ModelTimeoutError,
+    NotFoundError,
     StreamInterruptedError,
     UnexpectedModelBehavior,
     UserError,
@@ -33,6 +34,7 @@ from . import Model, ModelRequestParameters, StreamedResponse, check_allow_model
 from ._budget import Budget
 from ._draft import ResponseDraft
 from ._files import download_files
+from ._heard import tell_headers
 from ._prepare import PreparedRequest, prepare
 
 Json = dict[str, Any]
@@ -185,21 +187,37 @@ class WireModel(Model):
 
     async def _send(self, call: Call) -> Reply:
         try:
-            return await self._connection().send(call)
+            reply = await self._connection().send(call)
+            tell_headers(reply.headers)
+            return reply
         except ModelHTTPError as error:
+            tell_headers(error.headers)
             return Reply(self._held(error), JSON_HEADERS)
 
     async def _open(self, call: Call) -> ByteStream:
         try:
-            return await self._connection().open(call)
+            stream = await self._connection().open(call)
+            tell_headers(stream.headers)
+            return stream
         except ModelHTTPError as error:
+            tell_headers(error.headers)
             return HeldAnswer(self._held(error))
 
     def _held(self, error: ModelHTTPError) -> bytes:
         """The answer that an error holds, as bytes. Raises the error where it holds none."""
         if (held := self.answer_in(error)) is None:
-            raise error
+            raise self._with_what_was_meant(error)
         return to_json(held)
+
+    def _with_what_was_meant(self, error: ModelHTTPError) -> ModelHTTPError:
+        """The error, with the name that was meant by one that the vendor does not know."""
+        if isinstance(error, NotFoundError):
+            from ._names import nearest_name
+
+            if meant := nearest_name(self.system, self.model_name):
+                error.message = f'{error.message} (did you mean {meant!r}?)'
+                error.args = (error.message,)
+        return error
 
     def _connection(self) -> Connection:
         return self._provider.connection

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 
 import pytest
 
-from pydantic_llm.exceptions import UserError
+from pydantic_llm import Agent
+from pydantic_llm.exceptions import NotFoundError, UserError
 from pydantic_llm.models import infer_model
 from pydantic_llm.models._names import GUESSES, NAMES, nearest_name
+from pydantic_llm.models.openai import OpenAIModel
+from pydantic_llm.providers.openai import OpenAIProvider
 from pydantic_llm.providers.registry import SERVICES
+from tests.providers.server import Server
 
 
 @pytest.mark.parametrize(
@@ -100,3 +105,31 @@ def test_the_known_names_are_not_imported_before_they_are_needed() -> None:
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert done.stdout == 'False\n'
+
+
+# ---------------------------------------------------------------------- a name that the vendor does not know
+
+
+@pytest.mark.parametrize('stream', [False, True], ids=['whole', 'stream'])
+@pytest.mark.parametrize(
+    ('model_name', 'hint'),
+    [
+        ('gpt-4oo', " (did you mean 'gpt-4o'?)"),
+        ('claude-opus-5', " (did you mean 'anthropic:claude-opus-5'?)"),
+        ('gpt-4o', ''),
+        ('my-own-model', ''),
+    ],
+)
+async def test_a_vendor_that_does_not_know_a_name_is_helped_out(model_name: str, hint: str, stream: bool) -> None:
+    server = Server({'error': {'message': 'No such model.', 'code': 'model_not_found'}}, status=404)
+    model = OpenAIModel(model_name, provider=OpenAIProvider(api_key='key', http_client=server.client()))
+    agent = Agent(model)
+    with pytest.raises(NotFoundError) as caught:
+        await (streamed(agent) if stream else agent.run('Hello'))
+    assert str(caught.value) == f'{model_name} answered 404 (model_not_found): No such model.{hint}'
+    assert str(pickle.loads(pickle.dumps(caught.value))) == caught.value.message == str(caught.value)
+
+
+async def streamed(agent: Agent[None, str]) -> None:
+    async with agent.run_stream('Hello') as result:
+        await result.get_output()
