@@ -70,9 +70,15 @@ def test_every_known_name_has_a_prefix_that_exists_and_stands_once() -> None:
     assert len(set(KNOWN)) == len(KNOWN)
 
 
-def test_every_vendor_has_known_names_but_those_whose_names_are_their_owners() -> None:
-    nameless = {'azure', 'azure-responses', 'openai-chat', 'github', 'heroku', 'llamacpp', 'lmstudio', 'vllm-server'}
-    assert {*NAMES, *SERVICES} - set(PREFIXES) - nameless == set()
+NAMELESS = {
+    *('azure', 'azure-responses', 'litellm', 'openai-chat', 'github', 'heroku'),
+    *('llamacpp', 'lmstudio', 'vllm-server', 'transformers', 'vllm', 'mlx'),
+}
+"""Those whose names are their owners', another vendor's, or those of files."""
+
+
+def test_every_other_vendor_has_known_names() -> None:
+    assert {*NAMES, *SERVICES} - set(PREFIXES) - NAMELESS == set()
 
 
 # -------------------------------------------------------------------------------------------------------- they exist
