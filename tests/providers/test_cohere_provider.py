@@ -14,9 +14,13 @@ import pytest
 
 from pydantic_llm.exceptions import (
     AuthenticationError,
+    ContextLengthError,
     ModelConnectionError,
     ModelHTTPError,
     ModelTimeoutError,
+    NotFoundError,
+    QuotaExceededError,
+    RateLimitError,
     UserError,
 )
 from pydantic_llm.messages import ModelRequest, ModelResponse, TextPart
@@ -123,6 +127,30 @@ async def test_statuses_of_cohere_alone_are_errors(status: int) -> None:
     with pytest.raises(ModelHTTPError, match=f'answered {status}: no') as caught:
         await ask(CohereProvider(api_key='k', http_client=server.client(httpx)))
     assert caught.value.body == {'id': 'x', 'message': 'no'}
+
+
+@pytest.mark.parametrize(
+    ('status', 'message', 'kind'),
+    [
+        (
+            400,
+            'too many tokens: total number of tokens in the prompt cannot exceed 1 - received 2.',
+            ContextLengthError,
+        ),
+        (400, 'too many tokens: size limit exceeded by 11326 tokens.', ContextLengthError),
+        (400, 'too many tokens: max tokens must be less than or equal to 4096', ModelHTTPError),
+        (401, 'invalid api token', AuthenticationError),
+        (402, 'Maximum billing reached for this API key', QuotaExceededError),
+        (404, "model 'xyz' not found", NotFoundError),
+        (429, 'You are using a Trial key, which is limited to 40 API calls / minute.', RateLimitError),
+        (429, 'You are using a Trial key, which is limited to 1000 API calls / month.', QuotaExceededError),
+    ],
+)
+async def test_coheres_words_say_which_error_it_is(status: int, message: str, kind: type[ModelHTTPError]) -> None:
+    server = Server({'message': message}, status=status)
+    with pytest.raises(ModelHTTPError) as caught:
+        await ask(CohereProvider(api_key='k', http_client=server.client(httpx)))
+    assert type(caught.value) is kind
 
 
 # ---------------------------------------------------------------------- clients

@@ -49,6 +49,7 @@ def said(kind: str | None = None, message: str = 'No.', code: Any = None) -> dic
         (413, ModelHTTPError, False),
         (422, ModelHTTPError, False),
         (429, RateLimitError, True),
+        (499, ModelHTTPError, True),
         (500, ModelHTTPError, True),
         (502, ModelHTTPError, True),
         (503, OverloadedError, True),
