@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import ModelProfile
-from .schema import SchemaRewriter
+from .schema import SchemaRewriter, TransformedSchema
 
 __all__ = ('CohereModelProfile', 'CohereSchema', 'cohere_model_profile')
 
@@ -93,6 +93,10 @@ class CohereSchema(SchemaRewriter):
     tools of a request to their schemas, or none.
     """
 
+    def run(self, schema: Node) -> TransformedSchema:
+        """Rewrite a schema, which is strict only with an object at its top."""
+        return super().run(_with_object_at_its_top(schema) if self.strict else schema)
+
     def rewrite(self, node: Node, path: str) -> Node:
         """Change one node."""
         if not self.strict:
@@ -108,6 +112,13 @@ class CohereSchema(SchemaRewriter):
         for key in lost:
             self.lose(path, key)
         return _describe(node, lost)
+
+
+def _with_object_at_its_top(schema: Node) -> Node:
+    """A schema that is not merely one of its definitions, as that of a class which refers to itself is."""
+    name = str(schema.get('$ref', '')).removeprefix('#/$defs/')
+    target: Node | None = schema.get('$defs', {}).get(name)
+    return schema if target is None else target | {key: schema[key] for key in schema if key != '$ref'}
 
 
 def _is_enforced(keyword: str, value: Any) -> bool:

@@ -30,6 +30,7 @@ from pydantic_llm.messages import (
 from pydantic_llm.models import OutputObjectDefinition
 from pydantic_llm.models.cohere import CohereModel
 from pydantic_llm.native_tools import WebSearchTool
+from pydantic_llm.profiles.cohere import cohere_model_profile
 from pydantic_llm.tools import ToolDefinition
 from tests.models.cohere_chat import CITY, PIXEL, TIME, WEATHER, Json, Sent, ask, call, cited, say, text, thought
 
@@ -311,6 +312,35 @@ def test_the_api_has_no_tools_of_its_own() -> None:
         Sent([ask('hi')], native_tools=[WebSearchTool()])
 
 
+# ---------------------------------------------------------------------- which model can do what
+
+
+@pytest.mark.parametrize(
+    ('name', 'thinks', 'calls', 'is_made_to_call', 'keeps_to_schemas'),
+    [
+        ('command-a-plus-05-2026', True, True, True, True),
+        ('command-a-reasoning-08-2025', True, True, True, True),
+        ('cohere/Command-A-Reasoning', True, True, True, True),
+        ('cohere.command-a-03-2025', False, True, True, True),
+        ('command-a-translate-08-2025', False, True, True, True),
+        ('command-a-vision-07-2025', False, False, True, True),
+        ('command-r7b-12-2024', False, True, True, True),
+        ('command-r-plus-08-2024', False, True, False, True),
+        ('command-r-08-2024', False, True, False, True),
+        ('command-light-nightly', False, False, True, False),
+        ('command', False, False, True, False),
+        ('command-b-2027', True, True, True, True),
+        ('my-own-model', False, True, True, True),
+    ],
+)
+def test_the_name_says_what_a_model_can_do(
+    name: str, thinks: bool, calls: bool, is_made_to_call: bool, keeps_to_schemas: bool
+) -> None:
+    profile = cohere_model_profile(name)
+    assert (profile.supports_thinking, profile.supports_tools) == (thinks, calls)
+    assert (profile.cohere_tool_choice, profile.supports_json_schema_output) == (is_made_to_call, keeps_to_schemas)
+
+
 # ---------------------------------------------------------------------- strict schemas
 
 FORM: Json = {
@@ -365,8 +395,26 @@ def test_all_tools_are_strict_or_none() -> None:
     sent = Sent([ask('hi')], function_tools=[strict, WEATHER])
     assert 'strict_tools' not in sent.body
     assert sent.warnings == [
-        "calls of 'strict' are not held to its schema: the API does that for all tools of a request or for none"
+        "calls of 'strict' are not held to its schema, as all tools or none must be: 'weather' has none"
     ]
+
+
+@pytest.mark.parametrize('settings', [{}, {'cohere_strict_tools': True}])
+def test_a_tool_without_arguments_is_not_strict_and_neither_are_others(settings: Json) -> None:
+    strict, now = ToolDefinition('strict', CITY, strict=True), ToolDefinition('now', {'type': 'object'}, strict=True)
+    sent = Sent([ask('hi')], settings, function_tools=[strict, now])
+    assert 'strict_tools' not in sent.body
+    assert [warning.partition('must be: ')[2] for warning in sent.warnings] == ["'now' takes no arguments"]
+
+
+def test_a_strict_schema_that_refers_to_itself_has_an_object_at_its_top() -> None:
+    list_ = {'type': 'object', 'properties': {'next': {'anyOf': [{'$ref': '#/$defs/L'}, {'type': 'null'}]}}}
+    schema = {'$defs': {'L': list_}, '$ref': '#/$defs/L', 'title': 'List'}
+    sent = Sent([ask('hi')], function_tools=[ToolDefinition('list', schema, strict=True)])
+    done = {**list_, 'required': ['next']}
+    assert sent.body['tools'][0]['function']['parameters'] == {**done, 'title': 'List', '$defs': {'L': done}}
+    sent = Sent([ask('hi')], function_tools=[ToolDefinition('list', schema)])
+    assert sent.body['tools'][0]['function']['parameters'] == schema
 
 
 @pytest.mark.parametrize('wish', [True, False])

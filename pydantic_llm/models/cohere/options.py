@@ -66,15 +66,17 @@ def encode_tool(tool: ToolDefinition, request: PreparedRequest, *, strict: bool)
 def _is_strict(tools: Sequence[ToolDefinition], request: PreparedRequest) -> bool:
     """Whether calls are held to the schemas of their tools, which the API does for all tools or for none."""
     wished: bool | None = dict[str, Any](request.settings).get('cohere_strict_tools')
-    if wished is not None:
-        return wished
-    strict = [tool.name for tool in tools if tool.strict]
-    if not strict or len(strict) == len(tools):
-        return bool(strict)
-    request.note(
-        f'calls of {strict[0]!r} are not held to its schema: the API does that for all tools of a request or for none'
-    )
-    return False
+    asked = [tool.name for tool in tools if (tool.strict if wished is None else wished)]
+    why_not = [f'{tool.name!r} has none' for tool in tools if tool.name not in asked]
+    why_not += [f'{tool.name!r} takes no arguments' for tool in tools if not _takes_arguments(tool)]
+    if asked and why_not:
+        request.note(f'calls of {asked[0]!r} are not held to its schema, as all tools or none must be: {why_not[0]}')
+    return bool(asked) and not why_not
+
+
+def _takes_arguments(tool: ToolDefinition) -> bool:
+    schema = tool.parameters_json_schema
+    return any(schema.get(key) for key in ('properties', '$ref', 'anyOf', 'oneOf', 'allOf'))
 
 
 def _strict_schema(schema: Json, owner: str, request: PreparedRequest) -> Json:
