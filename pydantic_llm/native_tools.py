@@ -54,7 +54,7 @@ class WebSearchTool:
     """Where the user is. OpenAI, Anthropic."""
 
     blocked_domains: Sequence[str] | None = None
-    """Domains that are never searched. Anthropic, Groq."""
+    """Domains that are never searched. Anthropic, Groq, Vertex AI."""
 
     allowed_domains: Sequence[str] | None = None
     """The only domains that are searched. OpenAI, Anthropic, Groq."""
@@ -101,7 +101,7 @@ class CodeExecutionTool:
 
 @dataclass(frozen=True, slots=True)
 class ImageGenerationTool:
-    """Make an image. OpenAI Responses."""
+    """Make an image. OpenAI Responses; Gemini's models that draw."""
 
     _: KW_ONLY
 
@@ -142,7 +142,7 @@ class MemoryTool:
 
 @dataclass(frozen=True, slots=True)
 class MCPServerTool:
-    """Call the tools of an MCP server, from the vendor's side. OpenAI Responses, Anthropic."""
+    """Call the tools of an MCP server, from the vendor's side. OpenAI Responses, Anthropic, Gemini."""
 
     id: str
     """The server's name in this conversation."""
@@ -162,7 +162,7 @@ class MCPServerTool:
     """The only tools of the server that may be called."""
 
     headers: dict[str, Any] | None = None
-    """Headers for the server. OpenAI."""
+    """Headers for the server. OpenAI, Gemini."""
 
     kind: Literal['mcp_server'] = 'mcp_server'
     """The kind of tool, for telling tools apart."""

@@ -86,7 +86,7 @@ class ModelSettings(TypedDict, total=False):
     """How long the model thinks before it answers. Models that cannot think, or cannot be told, warn."""
 
     service_tier: ServiceTier
-    """Which queue the request stands in. OpenAI, Anthropic, Groq, Bedrock."""
+    """Which queue the request stands in. OpenAI, Anthropic, Gemini, Groq, Bedrock."""
 
     constraint: Constraint
     """What the answer must look like, token by token. Engines in this process, servers of vLLM and llama.cpp."""

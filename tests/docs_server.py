@@ -88,6 +88,7 @@ MODELS = (
     'gpt-5-mini',
     'claude-sonnet-4-5',
     'qwen3',
+    'gemini-2.5-flash',
     'command-a-plus-05-2026',
     'command-a-reasoning-08-2025',
 )
@@ -155,6 +156,9 @@ def environment(url: str) -> dict[str, str]:
         'ANTHROPIC_API_KEY': 'a-key',
         'CO_API_URL': url,
         'CO_API_KEY': 'a-key',
+        'GOOGLE_GEMINI_BASE_URL': url,
+        'GEMINI_API_KEY': 'a-key',
+        'GOOGLE_VERTEX_BASE_URL': url,
         'OLLAMA_BASE_URL': url,
         'VLLM_BASE_URL': url,
         'DEEPSEEK_API_KEY': 'a-key',

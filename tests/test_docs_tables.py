@@ -14,6 +14,7 @@ from pydantic_llm import exceptions
 from pydantic_llm.agent import RunOptions, ToolOptions
 from pydantic_llm.models.anthropic import AnthropicModelSettings
 from pydantic_llm.models.cohere import CohereModelSettings
+from pydantic_llm.models.gemini import GeminiModelSettings
 from pydantic_llm.models.openai import OpenAIChatModelSettings, OpenAIResponsesModelSettings
 from pydantic_llm.providers.registry import ALIASES, SERVICES, Service
 from pydantic_llm.serve import Fault
@@ -70,6 +71,11 @@ def test_every_setting_of_anthropic_has_a_row() -> None:
 def test_every_setting_of_cohere_has_a_row() -> None:
     names = names_in(rows_of(page('vendors/cohere.md'), '| setting |'))
     assert sorted(names) == own_settings(CohereModelSettings)
+
+
+def test_every_setting_of_gemini_has_a_row() -> None:
+    names = names_in(rows_of(page('vendors/gemini.md'), '| setting |'))
+    assert sorted(names) == own_settings(GeminiModelSettings)
 
 
 @pytest.mark.parametrize(('settings', 'column'), [(OpenAIChatModelSettings, 2), (OpenAIResponsesModelSettings, 3)])
