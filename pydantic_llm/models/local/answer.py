@@ -46,12 +46,12 @@ class AnswerReader:
         else:
             self._split(self._tags.feed(text))
 
-    def close(self) -> None:
-        """The answer is over."""
+    def close(self, *, cut: bool) -> None:
+        """The answer is over. It was `cut` where the model had not finished."""
         if self._tags is not None:
             self._split(self._tags.close())
         if self._calls is not None:
-            self._add_all(self._calls.close())
+            self._add_all(self._calls.close(cut=cut))
 
     def _split(self, pieces: Iterable[tuple[str, str]]) -> None:
         for kind, text in pieces:
@@ -170,7 +170,7 @@ class LocalStream(StreamedResponse):
         if job.error is not None:
             raise self._failed(job.error)
         self._over = True
-        self._reader.close()
+        self._reader.close(cut=job.finish_reason != 'eos')
         draft.finish(job.finish_reason, FINISH_REASONS)
         if self._reader.called and draft.finish_reason == 'stop':
             draft.finish_reason = 'tool_call'

@@ -22,7 +22,7 @@ OPENING = re.compile(
 """What may stand before a call and belongs to it."""
 
 OPENINGS = ('```', '```json\n', '```tool_call\n', '```tool_code\n', '```python\n', 'Action:\n', 'Action:')
-CLOSING = re.compile(r'[\s}\];,]*(?:```)?', re.DOTALL)
+CLOSING = re.compile(r'[\s}\];,]*(?:```[\s}\];,]*)?', re.DOTALL)
 """What may stand behind one: a brace too many, the end of a fence."""
 
 
@@ -49,31 +49,48 @@ class BlobReader:
         self._held = ''
         self._said = False
         self._called = False
+        self._closing = False
 
     def feed(self, text: str) -> Iterator[Item]:
         """Add text, and get what is decided."""
         self._held += text
         yield from self._read(over=False)
 
-    def close(self) -> Iterator[Item]:
+    def close(self, *, cut: bool) -> Iterator[Item]:
         """The answer is over."""
-        yield from self._read(over=True)
+        begun = self._held.strip()
+        if cut and any(opening.startswith(begun) for opening in (self._prefix, *OPENINGS)):
+            return
+        yield from self._read(over=True, cut=cut)
         held, self._held = self._held, ''
         yield from self._text(held)
 
-    def _read(self, *, over: bool) -> Iterator[Item]:
+    def _read(self, *, over: bool, cut: bool = False) -> Iterator[Item]:
+        if self._closing and not self._closed(over=over):
+            return
         if not self._said and not self._begun(over=over):
             return
         while self._held:
             opening = None if self._only_at_start and self._said else OPENING.search(self._held)
-            if opening is None:
+            if opening is None or (self._only_at_start and self._held[: opening.start()].strip()):
                 yield from self._text(self._take(self._certain(over=over)))
                 return
             end = end_of_value(self._held, opening.end())
             if end is None and not over:
                 yield from self._text(self._take(len(self._held[: opening.start()].rstrip())))
                 return
-            yield from self._blob(opening, end)
+            yield from self._blob(opening, end, cut=cut)
+            if self._closing and not self._closed(over=over):
+                return
+
+    def _closed(self, *, over: bool) -> bool:
+        """Whether all that belongs to the call before is gone."""
+        found = CLOSING.match(self._held)
+        rest = self._held[found.end() :] if found else self._held
+        if not over and (not rest or '```'.startswith(rest)):
+            return False
+        self._held, self._closing = rest, False
+        return True
 
     def _begun(self, *, over: bool) -> bool:
         """Whether the answer's beginning is decided: its mark is taken away."""
@@ -90,22 +107,21 @@ class BlobReader:
         before = self._held[: len(self._held) - kept]
         return len(before.rstrip())
 
-    def _blob(self, opening: re.Match[str], end: int | None) -> Iterator[Item]:
-        """An object that is whole, or that was cut by the end of the answer."""
-        calls = self._calls_in(self._held[opening.end() : end], cut=end is None)
+    def _blob(self, opening: re.Match[str], end: int | None, *, cut: bool) -> Iterator[Item]:
+        """An object that is whole, or that the answer's end left open."""
+        text = self._held[opening.end() : end]
+        calls = self._calls_in(text) if end is not None else self._cut(text) if cut else None
         if calls is None:
             yield from self._text(self._take(end or len(self._held)))
             return
         yield from self._text(self._held[: opening.start()].rstrip())
         self._called = self._called or bool(calls)
         yield from calls
-        rest = self._held[end:] if end is not None else ''
-        self._held = rest[closing.end() :] if (closing := CLOSING.match(rest)) else rest
+        self._held = self._held[end:] if end is not None else ''
+        self._closing = True
 
-    def _calls_in(self, text: str, *, cut: bool) -> list[Call] | None:
+    def _calls_in(self, text: str) -> list[Call] | None:
         """The calls that a value is; `None` where it is something else, which is text."""
-        if cut:
-            return self._cut(text)
         read = read_value(text)
         if read is None:
             return None
@@ -115,15 +131,17 @@ class BlobReader:
         return calls if calls and len(calls) == len(items) else None
 
     def _cut(self, text: str) -> list[Call] | None:
-        """A call that the answer's end cut: told with what there is of it, and never as text."""
-        pattern = rf'\{{\s*["\']{re.escape(self._keys["name_key"])}["\']\s*:\s*["\'](?P<name>[^"\']*)(?P<rest>.*)'
-        found = re.match(r'\[?\s*' + pattern, text, re.DOTALL)
-        if found is None or not any(tool.startswith(found['name']) for tool in self._tools):
-            return None
-        if found['name'] not in self._tools or not found['rest']:
-            return []
-        _, _, args = found['rest'].partition(':')
-        return [Call(found['name'], args.strip())]
+        """What is told of an object that was cut; `None` where it cannot have been a call."""
+        name_key, arguments_key = map(re.escape, self._keys.values())
+        said = rf'["\']{name_key}["\']\s*:\s*["\'](?P<name>[^"\']+)["\']'
+        args = rf'\s*,\s*["\'](?:{arguments_key}|arguments|parameters)["\']\s*:\s*(?P<args>.*)'
+        found = re.match(rf'[\[{{\s]*(?:"function"\s*:\s*\{{\s*)?{said}(?:{args})?', text, re.DOTALL)
+        if found is not None:
+            return [Call(found['name'], (found['args'] or '').strip())] if found['name'] in self._tools else None
+        bare = re.sub(r'\s', '', text).replace("'", '"').removeprefix('[')
+        name = self._keys['name_key']
+        starts = [f'{start}{{"{name}":"{tool}"' for tool in self._tools for start in ('', '{"function":')]
+        return [] if any(start.startswith(bare) for start in starts) else None
 
     def _text(self, text: str) -> Iterator[Item]:
         if text and not (self._called and not text.strip()):

@@ -24,7 +24,7 @@ class ForcedReader:
         self._held.append(text)
         yield from ()
 
-    def close(self) -> Iterator[Item]:
+    def close(self, *, cut: bool) -> Iterator[Item]:
         """The answer is over."""
         text = ''.join(self._held).strip()
         self._held.clear()
@@ -35,5 +35,7 @@ class ForcedReader:
                 yield call
             return
         pattern = rf'\{{\s*"{re.escape(name_key)}"\s*:\s*"([^"]+)"\s*,\s*"{re.escape(arguments_key)}"\s*:\s*(.*)'
-        if (cut := re.match(pattern, text, re.DOTALL)) is not None:
-            yield Call(cut[1], cut[2].strip())
+        if (begun := re.match(pattern, text, re.DOTALL)) is not None:
+            yield Call(begun[1], begun[2].strip())
+        elif text and not cut:
+            yield 'text', text

@@ -52,12 +52,12 @@ class HarmonyReader:
                 self._take(len(mark))
             self._in_header = True
 
-    def close(self) -> Iterator[Item]:
+    def close(self, *, cut: bool) -> Iterator[Item]:
         """The answer is over."""
         held, self._held = self._held, ''
         if not self._in_header:
             yield from self._say(held)
-        elif held and not self._begun and '<|' not in held:
+        elif held and not cut and not self._begun:
             yield 'text', held
         yield from self._end_message()
 

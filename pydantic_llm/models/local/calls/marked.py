@@ -51,14 +51,14 @@ class MarkedReader:
             body = self._body()
             if body is None:
                 return
-            yield from self._calls(body, whole=True)
+            yield from self._calls(body, end=self._marks.end or '')
 
-    def close(self) -> Iterator[Item]:
+    def close(self, *, cut: bool) -> Iterator[Item]:
         """The answer is over."""
         held, self._held = self._held, ''
         if self._inside:
-            yield from self._calls(held, whole=False)
-        else:
+            yield from self._calls(held, end='', cut=cut)
+        elif not (cut and self._marks.start.startswith(held.strip())):
             yield from self._text(held)
 
     def _outside(self) -> str:
@@ -95,21 +95,17 @@ class MarkedReader:
         self._inside = False
         return body
 
-    def _calls(self, body: str, *, whole: bool) -> Iterator[Item]:
-        if not whole and ONLY_A_NAME.fullmatch(body):
-            return
-        calls = self._marks.read(body)
+    def _calls(self, body: str, *, end: str, cut: bool = False) -> Iterator[Item]:
+        calls = None if cut and ONLY_A_NAME.fullmatch(body) else self._marks.read(body)
         if calls:
             self._called = True
             yield from calls
-        elif whole:
-            yield 'text', f'{self._marks.start}{body}{self._marks.end or ""}'
-        elif not body.lstrip().startswith(('{', '[', '<')):
-            yield 'text', f'{self._marks.start}{body}'
+        elif not cut:
+            yield 'text', f'{self._marks.start}{body}{end}'
 
 
 ONLY_A_NAME = re.compile(r'\s*[\w.\-]*\s*')
-"""What was cut before anything but a name was there."""
+"""What was cut before anything but a name, or a piece of one, was there."""
 
 
 def call_from(value: Any, *, name_key: str = 'name', arguments_key: str = 'arguments') -> Call | None:

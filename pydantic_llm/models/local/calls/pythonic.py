@@ -35,15 +35,15 @@ class PythonicReader:
         held, self._held = self._held, ''
         yield 'text', held
 
-    def close(self) -> Iterator[Item]:
+    def close(self, *, cut: bool) -> Iterator[Item]:
         """The answer is over."""
         held, self._held = self._held, ''
         if self._is_text or not held:
             return
-        calls = self._calls(held)
+        calls = self._calls(held, cut=cut)
         if calls is not None:
             yield from calls
-        else:
+        elif not cut:
             yield 'text', held
 
     def _could_be_calls(self) -> bool:
@@ -60,7 +60,7 @@ class PythonicReader:
             return name[1] in self._tools
         return not rest.strip() and any(tool.startswith(name[1]) for tool in self._tools)
 
-    def _calls(self, text: str) -> list[Call] | None:
+    def _calls(self, text: str, *, cut: bool) -> list[Call] | None:
         """The calls; those before the place where the answer was cut; `None` where it is none of this."""
         text = _unmarked(text)
         end = end_of_value(text)
@@ -68,7 +68,7 @@ class PythonicReader:
         try:
             tree = ast.parse(text[:end].strip(), mode='eval')
         except (SyntaxError, ValueError, MemoryError, RecursionError):
-            return self._before_the_cut(text) if end is None else None
+            return self._before_the_cut(text) if cut else None
         if not isinstance(tree.body, ast.List):
             return None
         for node in tree.body.elts:

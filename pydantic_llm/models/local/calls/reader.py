@@ -36,8 +36,12 @@ class CallReader(Protocol):
         """Add text, and get what is decided."""
         ...
 
-    def close(self) -> Iterator[Item]:
-        """The answer is over: get the rest. A call that was cut is told with what there is of its arguments."""
+    def close(self, *, cut: bool) -> Iterator[Item]:
+        """The answer is over: get the rest.
+
+        Where it was `cut` before the model had finished, a call is told with what there is of its arguments, and as
+        nothing where its tool is not known yet; else what is no call is text.
+        """
         ...
 
 

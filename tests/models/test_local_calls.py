@@ -1,0 +1,313 @@
+"""Tool calls in what local models write: every way of writing them, whole and cut at every place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, strategies as st
+
+from pydantic_llm.models.local.calls import CALL_FORMATS, Call, Item, format_of
+from pydantic_llm.models.local.calls.forced import ForcedReader
+from pydantic_llm.models.local.calls.json_text import read_value
+
+TOOLS = ('get_weather', 'add')
+
+
+def joined(items: Iterable[Item]) -> list[Item]:
+    """The items, with neighbouring texts as one."""
+    found: list[Item] = []
+    for item in items:
+        last = found[-1] if found else None
+        if isinstance(item, tuple) and isinstance(last, tuple) and last[0] == item[0]:
+            found[-1] = (item[0], last[1] + item[1])
+        else:
+            found.append(item)
+    return found
+
+
+def read(name: str, pieces: Sequence[str], keys: tuple[str, str] | None = None, *, cut: bool = False) -> list[Item]:
+    """What an answer is read as that comes in these pieces."""
+    found = CALL_FORMATS[name]  # type: ignore[index] -- the names are those of the table
+    reader = found.make(TOOLS, keys or found.keys)
+    items = [item for piece in pieces for item in reader.feed(piece)]
+    return joined([*items, *reader.close(cut=cut)])
+
+
+def call(name: str, **args: object) -> Call:
+    return Call(name, json.dumps(args, ensure_ascii=False))
+
+
+def plain(items: list[Item]) -> list[Item]:
+    """The items with arguments in one form."""
+    return [
+        Call(i.name, json.dumps(json.loads(i.args), ensure_ascii=False)) if isinstance(i, Call) else i for i in items
+    ]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a model writes, and what it is."""
+
+    format: str
+    written: str
+    means: tuple[Item, ...]
+    keys: tuple[str, str] | None = None
+
+    def __repr__(self) -> str:
+        return f'{self.format}: {self.written}'
+
+
+PARIS = call('get_weather', city='Paris')
+ADD = call('add', a=2, b=3)
+
+SAMPLES = (
+    Sample('hermes', 'Hello, you.', (('text', 'Hello, you.'),)),
+    Sample('hermes', '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Paris"}}\n</tool_call>', (PARIS,)),
+    Sample(
+        'hermes',
+        'Let me see.\n<tool_call>\n{"name": "get_weather", "arguments": {"city": "Paris"}}\n</tool_call>\n'
+        '<tool_call>{"name": "add", "arguments": {"a": 2, "b": 3}}</tool_call>',
+        (('text', 'Let me see.'), PARIS, ADD),
+    ),
+    Sample('hermes', "<tool_call>{'name': 'get_weather', 'arguments': {'city': 'Paris'}}</tool_call>", (PARIS,)),
+    Sample('hermes', '<tool_call>{"name": "get_weather", "arguments": {"city": "Paris"}}}</tool_call>', (PARIS,)),
+    Sample(
+        'hermes', '<tool_call>{"name": "get_weather", "arguments": "{\\"city\\": \\"Paris\\"}"}</tool_call>', (PARIS,)
+    ),
+    Sample(
+        'hermes',
+        '<tool_call>{"name": "get_weather", "arguments": {"city": "a </tool_"}}</tool_call>',
+        (call('get_weather', city='a </tool_'),),
+    ),
+    Sample('hermes', 'a < b <tool', (('text', 'a < b <tool'),)),
+    Sample(
+        'hermes',
+        '<tool_call>nothing of the kind</tool_call>',
+        (('text', '<tool_call>nothing of the kind</tool_call>'),),
+    ),
+    Sample(
+        'hermes',
+        '<tool_call>\n<function=get_weather>\n<parameter=city>\nParis\n</parameter>\n</function>\n</tool_call>',
+        (PARIS,),
+    ),
+    Sample(
+        'hermes',
+        '<tool_call><function=add><parameter=a>2</parameter><parameter=b>3</parameter></function></tool_call>',
+        (ADD,),
+    ),
+    Sample(
+        'hermes',
+        '<tool_call>get_weather\n<arg_key>city</arg_key>\n<arg_value>Paris</arg_value>\n</tool_call>',
+        (PARIS,),
+    ),
+    Sample('mistral', '[TOOL_CALLS][{"name": "get_weather", "arguments": {"city": "Paris"}}]', (PARIS,)),
+    Sample(
+        'mistral',
+        'Hm. [TOOL_CALLS] [{"name": "get_weather", "arguments": {"city": "Paris"}}, '
+        '{"name": "add", "arguments": {"a": 2, "b": 3}}]',
+        (('text', 'Hm.'), PARIS, ADD),
+    ),
+    Sample(
+        'mistral', '[TOOL_CALLS]get_weather[ARGS]{"city": "Paris"}[TOOL_CALLS]add[ARGS]{"a": 2, "b": 3}', (PARIS, ADD)
+    ),
+    Sample('mistral', '[TOOL_CALLS]get_weather[CALL_ID]123456789[ARGS]{"city": "Paris"}', (PARIS,)),
+    Sample('mistral', '[TOOL_CALLS]get_weather{"city": "Paris"}', (PARIS,)),
+    Sample('llama', '{"name": "get_weather", "parameters": {"city": "Paris"}}', (PARIS,)),
+    Sample('llama', '<|python_tag|>{"name": "get_weather", "parameters": {"city": "Paris"}}', (PARIS,)),
+    Sample(
+        'llama',
+        '{"name": "get_weather", "parameters": {"city": "Paris"}}; {"name": "add", "parameters": {"a": 2, "b": 3}}',
+        (PARIS, ADD),
+    ),
+    Sample('llama', 'The weather is {"fine": 1}.', (('text', 'The weather is {"fine": 1}.'),)),
+    Sample('llama', '{"city": "Paris"}', (('text', '{"city": "Paris"}'),)),
+    Sample('pythonic', "[get_weather(city='Paris')]", (PARIS,)),
+    Sample('pythonic', "<|python_start|>[get_weather(city='Paris'), add(a=2, b=3)]<|python_end|>", (PARIS, ADD)),
+    Sample(
+        'pythonic',
+        '[get_weather(city="a ] b", days=[1, 2], near=true)]',
+        (call('get_weather', city='a ] b', days=[1, 2], near=True),),
+    ),
+    Sample('pythonic', '[1] says that it rains.', (('text', '[1] says that it rains.'),)),
+    Sample('pythonic', '[get_rich(quick=True)]', (('text', '[get_rich(quick=True)]'),)),
+    Sample('pythonic', 'It rains.', (('text', 'It rains.'),)),
+    Sample('json', '{"name": "get_weather", "arguments": {"city": "Paris"}}', (PARIS,)),
+    Sample(
+        'json',
+        'I shall look.\nAction:\n{"name": "get_weather", "arguments": {"city": "Paris"}}',
+        (('text', 'I shall look.'), PARIS),
+    ),
+    Sample('json', '```json\n{"name": "get_weather", "arguments": {"city": "Paris"}}\n```', (PARIS,)),
+    Sample('json', '{"name": "get_weather", "arguments": {"city": "Paris"}}}', (PARIS,)),
+    Sample(
+        'json',
+        '{"name": "get_weather", "arguments": {"city": "Paris"}}\n{"name": "add", "arguments": {"a": 2, "b": 3}}',
+        (PARIS, ADD),
+    ),
+    Sample(
+        'json',
+        '[{"name": "get_weather", "arguments": {"city": "Paris"}}, {"name": "add", "arguments": {"a": 2, "b": 3}}]',
+        (PARIS, ADD),
+    ),
+    Sample('json', "{'name': 'get_weather', 'arguments': {'city': 'Paris'}}", (PARIS,)),
+    Sample(
+        'json',
+        "{'name': 'add', 'arguments': {'a': 2, 'b': 3, 'c': true, 'd': None}}",
+        (call('add', a=2, b=3, c=True, d=None),),
+    ),
+    Sample('json', '{"tool": "get_weather", "input": {"city": "Paris"}}', (PARIS,), ('tool', 'input')),
+    Sample('json', '{"function": {"name": "get_weather", "arguments": {"city": "Paris"}}}', (PARIS,)),
+    Sample('json', 'A set is {1, 2}, a dict {"a": 1}.', (('text', 'A set is {1, 2}, a dict {"a": 1}.'),)),
+    Sample('json', '{"name": "Alice", "age": 30}', (('text', '{"name": "Alice", "age": 30}'),)),
+    Sample('json', 'if (x) { y = "}"; }', (('text', 'if (x) { y = "}"; }'),)),
+    Sample(
+        'json',
+        '{"name": "get_weather", "arguments": {"city": "a } {\\" b"}} and so on',
+        (call('get_weather', city='a } {" b'), ('text', 'and so on')),
+    ),
+    Sample('json', 'Use ```python\nprint({})\n```', (('text', 'Use ```python\nprint({})\n```'),)),
+    Sample(
+        'harmony',
+        '<|channel|>analysis<|message|>Easy.<|end|><|start|>assistant<|channel|>final<|message|>It rains.<|return|>',
+        (('thinking', 'Easy.'), ('text', 'It rains.')),
+    ),
+    Sample(
+        'harmony',
+        '<|channel|>analysis<|message|>Look.<|end|><|start|>assistant<|channel|>commentary to=functions.get_weather '
+        '<|constrain|>json<|message|>{"city": "Paris"}<|call|>',
+        (('thinking', 'Look.'), PARIS),
+    ),
+    Sample(
+        'harmony',
+        '<|start|>assistant to=functions.get_weather<|channel|>commentary json<|message|>{"city": "Paris"}',
+        (PARIS,),
+    ),
+    Sample('harmony', 'It rains.', (('text', 'It rains.'),)),
+    Sample(
+        'deepseek',
+        'Ok.<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>get_weather\n```json\n{"city": "Paris"}\n```'
+        '<｜tool▁call▁end｜>\n<｜tool▁call▁begin｜>function<｜tool▁sep｜>add\n```json\n{"a": 2, "b": 3}\n```'
+        '<｜tool▁call▁end｜><｜tool▁calls▁end｜>',
+        (('text', 'Ok.'), PARIS, ADD),
+    ),
+    Sample(
+        'deepseek',
+        '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>{"city": "Paris"}<｜tool▁call▁end｜>'
+        '<｜tool▁calls▁end｜>',
+        (PARIS,),
+    ),
+    Sample(
+        'kimi',
+        'Ok.<|tool_calls_section_begin|><|tool_call_begin|>functions.get_weather:0<|tool_call_argument_begin|>'
+        '{"city": "Paris"}<|tool_call_end|><|tool_call_begin|>functions.add:1<|tool_call_argument_begin|>'
+        '{"a": 2, "b": 3}<|tool_call_end|><|tool_calls_section_end|>',
+        (('text', 'Ok.'), PARIS, ADD),
+    ),
+)
+
+
+@pytest.mark.parametrize('sample', SAMPLES, ids=repr)
+def test_a_whole_answer_is_read(sample: Sample) -> None:
+    assert plain(read(sample.format, [sample.written], sample.keys)) == [*sample.means]
+
+
+@pytest.mark.parametrize('sample', SAMPLES, ids=repr)
+def test_an_answer_in_single_characters_is_read_alike(sample: Sample) -> None:
+    assert plain(read(sample.format, [*sample.written], sample.keys)) == [*sample.means]
+
+
+@given(st.data())
+def test_an_answer_in_any_pieces_is_read_alike(data: st.DataObject) -> None:
+    sample = data.draw(st.sampled_from(SAMPLES))
+    places = data.draw(st.sets(st.integers(0, len(sample.written)), max_size=6))
+    cuts = sorted({0, *places, len(sample.written)})
+    assert plain(read(sample.format, [sample.written[a:b] for a, b in pairwise(cuts)], sample.keys)) == [*sample.means]
+
+
+@pytest.mark.parametrize('sample', [s for s in SAMPLES if all(isinstance(item, Call) for item in s.means)], ids=repr)
+def test_a_call_that_was_cut_is_never_told_as_text(sample: Sample) -> None:
+    for length in range(len(sample.written)):
+        items = read(sample.format, [sample.written[:length]], sample.keys, cut=True)
+        assert [item for item in items if isinstance(item, tuple) and item[1].strip()] == [], length
+
+
+@pytest.mark.parametrize(
+    ('format', 'written', 'name', 'args'),
+    [
+        ('hermes', '<tool_call>\n{"name": "add", "arguments": {"a": 2, "b"', 'add', '{"a": 2, "b"'),
+        ('mistral', '[TOOL_CALLS]add[ARGS]{"a": 2, "b"', 'add', '{"a": 2, "b"'),
+        ('llama', '{"name": "add", "parameters": {"a": 2, "b"', 'add', '{"a": 2, "b"'),
+        ('json', 'Well. {"name": "add", "arguments": {"a": 2, "b"', 'add', '{"a": 2, "b"'),
+        ('harmony', '<|channel|>commentary to=functions.add<|message|>{"a": 2, "b"', 'add', '{"a": 2, "b"'),
+    ],
+)
+def test_a_call_that_was_cut_has_what_there_is_of_its_arguments(
+    format: str, written: str, name: str, args: str
+) -> None:
+    assert [item for item in read(format, [written], cut=True) if isinstance(item, Call)] == [Call(name, args)]
+
+
+def test_text_comes_as_soon_as_it_can_be_no_call() -> None:
+    reader = CALL_FORMATS['hermes'].make(TOOLS, ('name', 'arguments'))
+    assert [[*reader.feed(piece)] for piece in ('Well', ', a <', 'b> is')] == [
+        [('text', 'Well')],
+        [('text', ', a')],
+        [('text', ' <b> is')],
+    ]
+
+
+def test_an_answer_that_must_be_a_call_is_one() -> None:
+    reader = ForcedReader(('name', 'arguments'))
+    assert [*reader.feed('{"name": "add", "argu'), *reader.feed('ments": {"a": 1}}'), *reader.close(cut=False)] == [
+        Call('add', '{"a": 1}')
+    ]
+
+
+def test_an_answer_that_must_be_a_call_and_was_cut_has_its_name() -> None:
+    reader = ForcedReader(('name', 'arguments'))
+    assert [*reader.feed('{"name": "add", "arguments": {"a": '), *reader.close(cut=True)] == [Call('add', '{"a":')]
+
+
+@pytest.mark.parametrize(
+    ('text', 'value'),
+    [
+        ('{"a": 1} x', {'a': 1}),
+        ("{'a': True, 'b': [None]}", {'a': True, 'b': [None]}),
+        ("{'a': true, 'b': null}", {'a': True, 'b': None}),
+        ("{'it\\'s': 'true'}", {"it's": 'true'}),
+        ('{"a": "line\nbreak"}', {'a': 'line\nbreak'}),
+    ],
+)
+def test_json_is_read_as_models_write_it(text: str, value: object) -> None:
+    found = read_value(text)
+    assert found is not None
+    assert found[0] == value
+
+
+@pytest.mark.parametrize('text', ['', '   ', 'word', '{', '{]', "{'a': open('x')}"])
+def test_what_is_no_value_is_none(text: str) -> None:
+    assert read_value(text) is None
+
+
+@pytest.mark.parametrize(
+    ('template', 'vocabulary', 'name'),
+    [
+        ("{{ '<tool_call>' }}", (), 'hermes'),
+        ("{{ '[TOOL_CALLS]' }}", (), 'mistral'),
+        ("{{ '<|python_tag|>' }} Environment: ipython", (), 'llama'),
+        ('[func_name1(params_name1=params_value1)]', (), 'pythonic'),
+        ("{{ '<|channel|>analysis' }}", (), 'harmony'),
+        ('<｜tool▁calls▁begin｜>', (), 'deepseek'),
+        ('<|tool_calls_section_begin|>', (), 'kimi'),
+        ('{{ tools }}', ('<tool_call>', '</tool_call>'), 'hermes'),
+        ('{{ tools }}', (), 'json'),
+    ],
+)
+def test_the_format_is_read_off_the_template_and_the_vocabulary(
+    template: str, vocabulary: tuple[str, ...], name: str
+) -> None:
+    assert format_of(template, vocabulary).name == name

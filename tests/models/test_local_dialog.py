@@ -1,0 +1,375 @@
+"""How models in this process are spoken to: typed messages and tools → what a chat template reads."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pydantic_llm.constraints import Choice, Grammar, JsonSchema
+from pydantic_llm.exceptions import UserError
+from pydantic_llm.messages import (
+    BinaryContent,
+    CachePoint,
+    ImageUrl,
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    RetryPromptPart,
+    SystemPromptPart,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
+from pydantic_llm.models import ModelRequestParameters, OutputObjectDefinition
+from pydantic_llm.models._prepare import PreparedRequest, prepare
+from pydantic_llm.models.local import Sampling, Tokenizer, key_of, sampling_from
+from pydantic_llm.models.local.dialog import Dialog
+from pydantic_llm.models.local.model import SHARED_SETTINGS
+from pydantic_llm.models.local.options import LocalOptions
+from pydantic_llm.native_tools import WebSearchTool
+from pydantic_llm.profiles.local import local_profile
+from pydantic_llm.settings import ModelSettings
+from pydantic_llm.tools import ToolDefinition
+
+HERMES = '{{ tools }} <tool_call>'
+WITHOUT_TOOLS = '{{ messages }}'
+
+CITY = {'type': 'object', 'properties': {'city': {'type': 'string'}}, 'required': ['city']}
+WEATHER = ToolDefinition('weather', CITY, 'Tells the weather.')
+PLACE = {
+    'type': 'object',
+    'properties': {'place': {'$ref': '#/$defs/Place'}},
+    '$defs': {'Place': {'type': 'object', 'properties': {'near': {'$ref': '#/$defs/Place'}}}},
+}
+TRAVEL = ToolDefinition('travel', PLACE, 'Goes there.')
+
+
+class FakeHub:
+    """A tokenizer as Hugging Face's are, whose template gives back what it was given."""
+
+    def __init__(self, template: str, *, refuses: str = '', ends: str = '') -> None:
+        self.chat_template = template
+        self.refuses, self.ends = refuses, ends
+        self.given: dict[str, Any] = {}
+        self.added_tokens_decoder: dict[int, Any] = {7: SimpleNamespace(special=True, __str__=lambda: '<eos>')}
+        self.all_special_ids, self.all_special_tokens = [7], ['<eos>']
+
+    def get_added_vocab(self) -> dict[str, int]:
+        return {}
+
+    def apply_chat_template(self, messages: list[dict[str, Any]], **options: Any) -> str:
+        if any(message['role'] == self.refuses for message in messages):
+            raise ValueError(f'no {self.refuses} here')
+        self.given = {'messages': messages, **options}
+        return f'prompt{self.ends}'
+
+
+def dialog(hub: FakeHub, *, images: bool = False, **options: Any) -> Dialog:
+    found: LocalOptions = options  # type: ignore[assignment] -- the tests know what they say
+    return Dialog(Tokenizer(hub), images=images, options=found)
+
+
+def request(
+    messages: list[ModelMessage] | str,
+    parameters: ModelRequestParameters | None = None,
+    **settings: Any,
+) -> PreparedRequest:
+    history: list[ModelMessage] = [ModelRequest.user_text_prompt(messages)] if isinstance(messages, str) else messages
+    found: ModelSettings = settings  # type: ignore[assignment] -- the tests know what they say
+    return prepare(
+        history,
+        found,
+        parameters,
+        model_name='tiny',
+        system='transformers',
+        profile=local_profile('tiny'),
+        supported=SHARED_SETTINGS,
+        prefix='transformers_',
+        own=(),
+        stream=False,
+    )
+
+
+def told(messages: list[ModelMessage], template: str = HERMES, **options: Any) -> list[dict[str, Any]]:
+    """The turns that the template gets."""
+    hub = FakeHub(template)
+    dialog(hub, **options).ask(request(messages))
+    turns: list[dict[str, Any]] = hub.given['messages']
+    return turns
+
+
+CALLED: list[ModelMessage] = [
+    ModelRequest([SystemPromptPart('Be brief.'), UserPromptPart('Rain?')], instructions='Be kind.'),
+    ModelResponse(
+        [
+            ThinkingPart('Hm.', provider_name='transformers'),
+            TextPart('Let me see.'),
+            ToolCallPart('weather', '{"city": "Oslo"}', 'call_1'),
+        ]
+    ),
+    ModelRequest([ToolReturnPart('weather', {'rain': True}, 'call_1')], instructions='Be kind.'),
+]
+
+
+def test_a_conversation_with_calls_becomes_turns() -> None:
+    assert told(CALLED) == [
+        {'role': 'system', 'content': 'Be brief.\n\nBe kind.'},
+        {'role': 'user', 'content': 'Rain?'},
+        {
+            'role': 'assistant',
+            'content': 'Let me see.',
+            'tool_calls': [
+                {'type': 'function', 'id': 'call_1', 'function': {'name': 'weather', 'arguments': {'city': 'Oslo'}}}
+            ],
+        },
+        {'role': 'tool', 'content': '{"rain":true}', 'name': 'weather', 'tool_call_id': 'call_1'},
+    ]
+
+
+def test_calls_are_told_in_words_where_the_template_has_no_place_for_them() -> None:
+    assert told(CALLED, WITHOUT_TOOLS)[1:] == [
+        {'role': 'user', 'content': 'Rain?'},
+        {'role': 'assistant', 'content': 'Let me see.\n\n{"name": "weather", "arguments": {"city": "Oslo"}}'},
+        {'role': 'user', 'content': 'The tool weather answered:\n{"rain":true}'},
+    ]
+
+
+def test_past_thoughts_go_where_the_template_wants_them() -> None:
+    turns = told(CALLED, HERMES + ' message.reasoning_content')
+    assert turns[2]['reasoning_content'] == 'Hm.'
+
+
+def test_neighbours_of_one_role_are_one_turn() -> None:
+    turns = told(
+        [ModelRequest([UserPromptPart('One.'), UserPromptPart(['Two.', CachePoint()]), RetryPromptPart(content='No.')])]
+    )
+    assert turns == [{'role': 'user', 'content': 'One.\n\nTwo.\n\nNo.\n\nCorrect this and try again.'}]
+
+
+def test_a_template_without_system_prompts_gets_them_from_the_user() -> None:
+    hub = FakeHub(HERMES, refuses='system')
+    dialog(hub).ask(request(CALLED[:1]))
+    assert hub.given['messages'] == [{'role': 'user', 'content': 'Be brief.\n\nBe kind.\n\nRain?'}]
+
+
+def test_a_template_that_refuses_is_a_user_error() -> None:
+    with pytest.raises(UserError, match='does not take this conversation: no user here'):
+        dialog(FakeHub(HERMES, refuses='user')).ask(request('Rain?'))
+
+
+def test_a_model_without_a_template_asks_for_one() -> None:
+    with pytest.raises(UserError, match='chat_template='):
+        dialog(FakeHub('')).ask(request('Rain?'))
+
+
+def test_a_template_of_the_caller_wins() -> None:
+    hub = FakeHub('')
+    dialog(hub, chat_template='{{ messages }}').ask(request('Rain?'))
+    assert hub.given['chat_template'] == '{{ messages }}'
+
+
+def test_images_are_pieces_of_a_turn() -> None:
+    hub = FakeHub(HERMES)
+    picture = BinaryContent(b'png', media_type='image/png')
+    asked = dialog(hub, images=True).ask(request([ModelRequest([UserPromptPart(['Look:', picture])])]))
+    assert hub.given['messages'] == [
+        {'role': 'user', 'content': [{'type': 'text', 'text': 'Look:'}, {'type': 'image'}]}
+    ]
+    assert asked.images == [b'png']
+
+
+@pytest.mark.parametrize(
+    'content',
+    [
+        BinaryContent(b'png', media_type='image/png'),
+        BinaryContent(b'RIFF', media_type='audio/wav'),
+        ImageUrl('https://x/y.png'),
+    ],
+)
+def test_what_the_model_cannot_read_is_a_user_error(content: Any) -> None:
+    with pytest.raises(UserError, match='reads text alone'):
+        dialog(FakeHub(HERMES)).ask(request([ModelRequest([UserPromptPart([content])])]))
+
+
+def test_tools_are_given_to_a_template_that_takes_them() -> None:
+    hub = FakeHub(HERMES)
+    asked = dialog(hub).ask(request('Rain?', ModelRequestParameters([WEATHER])))
+    assert hub.given['tools'] == [
+        {'type': 'function', 'function': {'name': 'weather', 'description': 'Tells the weather.', 'parameters': CITY}}
+    ]
+    assert asked.calls is not None
+    assert set(asked.shown) == {'<tool_call>', '</tool_call>'}
+
+
+def test_tools_are_told_in_words_to_a_template_that_takes_none() -> None:
+    hub = FakeHub(WITHOUT_TOOLS)
+    dialog(hub, tool_name_key='tool').ask(request('Rain?', ModelRequestParameters([WEATHER])))
+    assert 'tools' not in hub.given
+    said = hub.given['messages'][0]['content']
+    assert json.dumps(CITY) in said
+    assert '"tool": "<the tool\'s name>"' in said
+
+
+def test_no_tool_is_told_of_where_none_may_be_called() -> None:
+    hub = FakeHub(HERMES)
+    asked = dialog(hub).ask(request('Rain?', ModelRequestParameters([WEATHER]), tool_choice='none'))
+    assert 'tools' not in hub.given
+    assert asked.calls is None
+
+
+def test_a_call_that_must_be_made_is_begun_for_the_model_and_held_to_its_schema() -> None:
+    asked = dialog(FakeHub(HERMES)).ask(request('Rain?', ModelRequestParameters([WEATHER]), tool_choice='required'))
+    assert asked.text == 'prompt<tool_call>\n'
+    assert asked.constraint == JsonSchema(
+        {
+            'type': 'object',
+            'properties': {'name': {'const': 'weather'}, 'arguments': CITY},
+            'required': ['name', 'arguments'],
+            'additionalProperties': False,
+        }
+    )
+
+
+def test_the_references_of_a_schema_move_with_it() -> None:
+    asked = dialog(FakeHub(HERMES)).ask(
+        request('Rain?', ModelRequestParameters([WEATHER, TRAVEL]), tool_choice='required')
+    )
+    assert isinstance(asked.constraint, JsonSchema)
+    travel = asked.constraint.json_schema['anyOf'][1]['properties']['arguments']
+    place = '#/anyOf/1/properties/arguments/$defs/Place'
+    assert travel['properties'] == {'place': {'$ref': place}}
+    assert travel['$defs']['Place']['properties'] == {'near': {'$ref': place}}
+
+
+def test_only_the_tools_that_were_named_may_be_called() -> None:
+    parameters = ModelRequestParameters([WEATHER, TRAVEL])
+    asked = dialog(FakeHub(HERMES)).ask(request('Rain?', parameters, tool_choice=['travel']))
+    assert isinstance(asked.constraint, JsonSchema)
+    assert asked.constraint.json_schema['properties']['name'] == {'const': 'travel'}
+
+
+NATIVE = ModelRequestParameters(output_mode='native', output_object=OutputObjectDefinition(CITY))
+
+
+def test_native_output_holds_the_answer_to_its_schema() -> None:
+    assert dialog(FakeHub(HERMES)).ask(request('Rain?', NATIVE)).constraint == JsonSchema(CITY)
+
+
+def test_native_output_leaves_room_for_calls() -> None:
+    parameters = ModelRequestParameters([WEATHER], output_mode='native', output_object=OutputObjectDefinition(CITY))
+    found = dialog(FakeHub(HERMES)).ask(request('Rain?', parameters)).constraint
+    assert isinstance(found, Grammar)
+    assert found.grammar.startswith('start: call | answer\ncall: "<tool_call>\\n" %json {')
+
+
+def test_a_constraint_and_a_call_that_must_be_made_cannot_be_held_together() -> None:
+    parameters = ModelRequestParameters([WEATHER])
+    with pytest.raises(UserError, match='cannot be held together'):
+        dialog(FakeHub(HERMES)).ask(
+            request('Rain?', parameters, tool_choice='required', constraint=Choice(('yes', 'no')))
+        )
+
+
+def test_thoughts_that_the_template_begins_are_ended_where_the_answer_is_held_to_something() -> None:
+    asked = dialog(FakeHub(HERMES, ends='<think>\n')).ask(request('Rain?', constraint=Choice(('yes', 'no'))))
+    assert asked.text == 'prompt<think>\n</think>\n\n'
+    assert asked.tags is not None
+    assert asked.tags.kind == 'text'
+
+
+def test_thoughts_that_the_template_begins_are_thoughts() -> None:
+    asked = dialog(FakeHub(HERMES, ends='<think>\n')).ask(request('Rain?'))
+    assert asked.tags is not None
+    assert [*asked.tags.feed('Hm.</think>Yes.')] == [('thinking', 'Hm.'), ('text', 'Yes.')]
+
+
+@pytest.mark.parametrize(
+    ('switch', 'level', 'given'),
+    [
+        ('enable_thinking', False, {'enable_thinking': False}),
+        ('enable_thinking', 'high', {'enable_thinking': True}),
+        ('reasoning_effort', 'xhigh', {'reasoning_effort': 'high'}),
+    ],
+)
+def test_thinking_turns_the_switch_of_the_template(switch: str, level: Any, given: dict[str, Any]) -> None:
+    hub = FakeHub(f'{HERMES} {switch}')
+    dialog(hub, apply_chat_template_kwargs={'enable_thinking': True} if switch == 'enable_thinking' else {}).ask(
+        request('Rain?', thinking=level)
+    )
+    assert {name: hub.given[name] for name in given} == given
+
+
+def test_thinking_without_a_switch_is_listed() -> None:
+    prepared = request('Rain?', thinking='high')
+    dialog(FakeHub(HERMES)).ask(prepared)
+    assert prepared.warnings == ["'thinking' was not sent: the chat template of the model has no switch for it"]
+
+
+def test_mistral_gets_ids_that_its_template_takes() -> None:
+    turns = told(CALLED, '{{ tools }} [TOOL_CALLS]')
+    assert turns[2]['tool_calls'][0]['id'] == turns[3]['tool_call_id'] == 'call00000'
+
+
+def test_a_tool_of_a_vendors_own_is_a_user_error() -> None:
+    with pytest.raises(UserError, match='no tools of its own'):
+        dialog(FakeHub(HERMES)).ask(request('Rain?', ModelRequestParameters(native_tools=[WebSearchTool()])))
+
+
+def test_a_format_that_does_not_exist_is_a_user_error() -> None:
+    with pytest.raises(UserError, match='tool_format is one of'):
+        dialog(FakeHub(HERMES), tool_format='morse')
+
+
+# ---------------------------------------------------------------------- settings
+
+
+@pytest.mark.parametrize(
+    ('settings', 'defaults', 'sampling'),
+    [
+        ({}, Sampling(), Sampling()),
+        ({}, Sampling(temperature=0.7, top_k=20), Sampling(temperature=0.7, top_k=20)),
+        ({'temperature': 0}, Sampling(temperature=0.7), Sampling(temperature=0.0)),
+        ({'top_p': 0.5}, Sampling(), Sampling(temperature=1.0, top_p=0.5)),
+        ({'top_k': 10_000}, Sampling(), Sampling(temperature=1.0, top_k=100)),
+        ({'seed': 3}, Sampling(), Sampling(seed=3)),
+        ({'transformers_min_p': 0.1}, Sampling(), Sampling(temperature=1.0, min_p=0.1)),
+        ({'logit_bias': {'5': 3}}, Sampling(), Sampling(logit_bias={5: 3.0})),
+    ],
+)
+def test_settings_win_over_what_the_models_makers_want(settings: Any, defaults: Sampling, sampling: Sampling) -> None:
+    assert sampling_from(settings, defaults, prefix='transformers_', vocabulary_size=100) == sampling
+
+
+@pytest.mark.parametrize(
+    'settings',
+    [
+        {'temperature': -1},
+        {'temperature': float('nan')},
+        {'temperature': float('inf')},
+        {'temperature': True},
+        {'temperature': '1'},
+        {'top_p': 0},
+        {'top_p': 1.1},
+        {'top_k': -1},
+        {'top_k': 1.5},
+        {'seed': 'a'},
+        {'presence_penalty': 99},
+        {'transformers_repetition_penalty': 0},
+        {'logit_bias': {'x': 1}},
+        {'logit_bias': {'100': 1}},
+    ],
+)
+def test_numbers_that_mean_nothing_are_user_errors(settings: Any) -> None:
+    with pytest.raises(UserError):
+        sampling_from(settings, Sampling(), prefix='transformers_', vocabulary_size=100)
+
+
+def test_equal_options_have_equal_keys() -> None:
+    assert key_of('a', {'x': [1, {'y': 2}]}) == key_of('a', {'x': [1, {'y': 2}]})
+    assert key_of('a', {'x': [1]}) != key_of('a', {'x': [2]})
+    assert key_of([1]) != key_of((1,))
