@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
-from functools import cache
-from typing import Any, get_args
+from functools import cache, reduce
+from operator import or_
+from typing import Any, get_args, get_type_hints
 
 from openai.types.responses import Response, ResponseStreamEvent
 from openai.types.responses.response_create_params import ResponseCreateParamsBase
@@ -131,9 +132,9 @@ def events(answer: Json) -> list[Json]:
     begun = {**answer, 'status': 'in_progress', 'output': [], 'usage': None}
     found: list[Json] = [{'type': 'response.created', 'response': begun}]
     for index, item in enumerate(answer['output']):
-        added = {**item, **{name: value for name, value in EMPTIED.items() if name in item}}
-        if item['type'] != 'tool_search_call':
-            added['status'] = 'in_progress'
+        grows = item['type'] in ('message', 'reasoning', *DELTAS)
+        empty = {name: value for name, value in EMPTIED.items() if name in item}
+        added = {**item, **empty, 'status': 'in_progress'} if grows else item
         found.append({'type': 'response.output_item.added', 'output_index': index, 'item': added})
         found += [{'output_index': index, **event} for event in growth(item)]
         found.append({'type': 'response.output_item.done', 'output_index': index, 'item': item})
@@ -231,7 +232,13 @@ SHELL: Json = {
     'status': 'completed',
     'action': {'commands': ['ls']},
 }
-SHELL_OUTPUT: Json = {'type': 'shell_call_output', 'id': 'sho_1', 'call_id': 'call_sh', 'output': []}
+SHELL_OUTPUT: Json = {
+    'type': 'shell_call_output',
+    'id': 'sho_1',
+    'call_id': 'call_sh',
+    'status': 'completed',
+    'output': [],
+}
 COMPACTION: Json = {'type': 'compaction', 'id': 'cmp_1', 'encrypted_content': 'sealed'}
 NEWEST: Json = {'type': 'telepathy_call', 'id': 'tp_1', 'thought': {'deep': [1, None]}}
 
@@ -311,20 +318,33 @@ STRICT = ConfigDict(extra='forbid')
 
 
 @cache
-def _adapters() -> tuple[TypeAdapter[Any], TypeAdapter[Any], TypeAdapter[Any]]:
-    return (
-        TypeAdapter(list[ResponseCreateParamsBase], config=STRICT),
-        TypeAdapter(list[ResponseInputItemParam], config=STRICT),
-        TypeAdapter(list[ToolParam], config=STRICT),
-    )
+def _request_type() -> TypeAdapter[Any]:
+    return TypeAdapter(list[ResponseCreateParamsBase], config=STRICT)
+
+
+@cache
+def _types_of(union: Any, kind: str) -> TypeAdapter[Any]:
+    """The types of a union that say that they are of this kind."""
+    fitting = [found for found in get_args(union) if kind in _kinds_of(found)]
+    return TypeAdapter(list[reduce(or_, fitting)], config=STRICT)  # type: ignore[misc] -- made up here
+
+
+def _kinds_of(found: Any) -> tuple[str, ...]:
+    said = get_type_hints(found, include_extras=False).get('type')
+    return get_args(said)
+
+
+BY_ID_ALONE = {'type', 'id'}
+"""The fields of an image that OpenAI keeps. Its guide shows this form; the SDK's types want all of the image."""
 
 
 def check_body(sent: Json) -> None:
     """Fail for a request that the SDK's types do not allow."""
-    whole, items, tools = _adapters()
-    complete(whole.validate_python([{name: value for name, value in sent.items() if name != 'stream'}]))
-    complete(items.validate_python(sent['input']))
-    complete(tools.validate_python(sent.get('tools', [])))
+    rest = {name: value for name, value in sent.items() if name not in ('stream', 'input', 'tools')}
+    complete(_request_type().validate_python([{**rest, 'input': 'checked below'}]))
+    for union, values in ((ResponseInputItemParam, sent['input']), (ToolParam, sent.get('tools', []))):
+        for value in (value for value in values if value.keys() != BY_ID_ALONE):
+            complete(_types_of(union, value.get('type', 'message')).validate_python([value]))
 
 
 def complete(value: Any) -> Any:

@@ -271,13 +271,14 @@ PDF = BinaryContent(b'%PDF', media_type='application/pdf')
         ),
         (AudioUrl('https://example.com/a.mp3'), [{'type': 'input_file', 'file_url': 'https://example.com/a.mp3'}]),
         (UploadedFile('file-1', 'openai'), [{'type': 'input_file', 'file_id': 'file-1'}]),
-        (UploadedFile('file-1', 'openai', media_type='image/png'), [{'type': 'input_image', 'file_id': 'file-1'}]),
+        (
+            UploadedFile('file-1', 'openai', media_type='image/png'),
+            [{'type': 'input_image', 'file_id': 'file-1', 'detail': 'auto'}],
+        ),
     ],
 )
 async def test_what_a_user_sends_becomes_content(item: UserContent, expected: list[Json]) -> None:
-    server = Server(SAID_HI)
-    await model(server).request([ModelRequest([UserPromptPart([item])])])
-    assert server.body['input'] == [{'role': 'user', 'content': expected}]
+    assert await sent_items([ModelRequest([UserPromptPart([item])])]) == [{'role': 'user', 'content': expected}]
 
 
 @pytest.mark.parametrize(

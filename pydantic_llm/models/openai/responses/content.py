@@ -56,7 +56,8 @@ def encode_file(file: MultiModalContent, system: str) -> Json:
             return {'type': 'input_file', 'file_url': url}
         case UploadedFile(file_id=id, provider_name=name) if name == system:
             image = (file.media_type or '').startswith('image/')
-            return {'type': 'input_image' if image else 'input_file', 'file_id': id}
+            kind: Json = {'type': 'input_image', 'detail': _detail(file)} if image else {'type': 'input_file'}
+            return {**kind, 'file_id': id}
         case VideoUrl() | BinaryContent() | UploadedFile():
             raise UserError(f'{system!r} cannot take {file!r}: its Responses API has no such content')
         case _:
@@ -78,7 +79,7 @@ def _returned(item: Any, part: ToolReturnPart, system: str) -> Json:
     return text(replace(part, content=item).model_response_str())
 
 
-def _detail(file: ImageUrl | BinaryContent) -> str:
+def _detail(file: ImageUrl | BinaryContent | UploadedFile) -> str:
     detail: str = (file.vendor_metadata or {}).get('detail', 'auto')
     return detail
 

@@ -106,12 +106,12 @@ def decode_content(part: Json) -> UserContent:
     match part:
         case {'type': 'input_text' | 'text' | 'output_text', 'text': str() as text}:
             return text
-        case {'type': 'input_image' | 'input_file', 'file_id': str() as id}:
-            return UploadedFile(id, 'openai', media_type='image/*' if part['type'] == 'input_image' else None)
+        case {'type': 'input_image', 'file_id': str() as id}:
+            return UploadedFile(id, 'openai', media_type='image/*', vendor_metadata=_metadata(part))
+        case {'type': 'input_file', 'file_id': str() as id}:
+            return UploadedFile(id, 'openai')
         case {'type': 'input_image', 'image_url': str() as url}:
-            detail = part.get('detail')
-            metadata = {'detail': detail} if detail not in (None, 'auto') else None
-            return _image(url, metadata)
+            return _image(url, _metadata(part))
         case {'type': 'input_file', 'file_data': str() as data}:
             return BinaryContent.from_data_uri(data)
         case {'type': 'input_file', 'file_url': url}:
@@ -120,6 +120,11 @@ def decode_content(part: Json) -> UserContent:
             raise UserError(
                 f'A message holds content of the type {part.get("type")!r}, which this server does not know'
             )
+
+
+def _metadata(part: Json) -> Json | None:
+    detail = part.get('detail')
+    return {'detail': detail} if detail not in (None, 'auto') else None
 
 
 def _image(url: str, metadata: Json | None) -> UserContent:

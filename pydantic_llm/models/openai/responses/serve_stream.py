@@ -28,7 +28,7 @@ from ....messages import (
 )
 from ....messages.response import ModelResponsePart
 from ..._serve import Json, ServedRequest
-from .native_items import ITEM
+from .native_items import ANSWERS, ITEM
 from .serve import encode_response, envelope
 from .serve_items import JOINED, encode_item, encode_refusal, is_item, is_raw, join
 from .serve_native import BEGUN, HOLLOW_NATIVE, IMAGE, Told, is_over, kind_of_item, partial_image, progress, result
@@ -51,8 +51,8 @@ HOLLOW: dict[str, Json] = {
 }
 """How items begin that are filled later."""
 
-FILLED_LATER = ('content', 'encrypted_content')
-"""The fields that an item gets when it is whole."""
+FILLED_LATER = frozenset({'content', 'encrypted_content'})
+"""The fields that an item of several parts gets when it is whole."""
 
 
 class EventWriter:
@@ -115,7 +115,7 @@ class EventWriter:
             case NativeToolCallPart() if is_item(part):
                 yield from self._leave_last()
                 item = self._new(number, kind_of_item(part), part.id or part.tool_call_id)
-                if item.type == IMAGE or isinstance(part.args, dict):
+                if item.type == IMAGE or (isinstance(part.args, dict) and item.type not in ANSWERS):
                     yield from self._tell(item, self._encoded(number))
             case FilePart() if (call := self._call_of(part)) and (image := partial_image(part)):
                 yield self._of('response.image_generation_call.partial_image', call, **image)
@@ -143,7 +143,8 @@ class EventWriter:
 
     def _tell(self, item: Told, encoded: Json) -> Iterator[Json]:
         item.is_told = True
-        begun = {name: value for name, value in encoded.items() if name not in FILLED_LATER}
+        later = FILLED_LATER if item.type in JOINED else ()
+        begun = {name: value for name, value in encoded.items() if name not in later}
         yield self._event(
             'response.output_item.added', output_index=item.index, item={**begun, **HOLLOW.get(item.type, {})}
         )

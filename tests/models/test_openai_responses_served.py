@@ -1,0 +1,589 @@
+"""The Responses API from the server's side: what is served is read as it was meant, by us and by the SDK."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+from openai._models import construct_type_unchecked
+from openai._types import omit
+from openai.lib.streaming.responses._responses import ResponseStreamState
+from openai.types.responses import ResponseStreamEvent
+from pydantic_core import from_json, to_json
+
+from pydantic_llm.exceptions import LLMError, ModelHTTPError, UserError
+from pydantic_llm.messages import (
+    BinaryContent,
+    FilePart,
+    ModelRequest,
+    ModelResponse,
+    NativeToolCallPart,
+    NativeToolReturnPart,
+    PartDeltaEvent,
+    PartEndEvent,
+    PartStartEvent,
+    TextPart,
+    TextPartDelta,
+    ThinkingPart,
+    ToolCallPart,
+    ToolCallPartDelta,
+)
+from pydantic_llm.models import ResponseDraft
+from pydantic_llm.models._serve import ServedRequest
+from pydantic_llm.models.openai import OpenAIResponsesModel
+from pydantic_llm.models.openai.responses.decode import decode_event
+from pydantic_llm.models.openai.responses.serve import (
+    decode_request,
+    encode_error,
+    encode_error_event,
+    encode_response,
+)
+from pydantic_llm.models.openai.responses.serve_stream import EventWriter
+from pydantic_llm.native_tools import CodeExecutionTool, MCPServerTool, WebSearchTool
+from tests.models.openai_responses import (
+    APPROVAL,
+    ASKED,
+    CITY,
+    CODE,
+    COMPACTION,
+    DRAWING,
+    FILES,
+    FOUND_TOOLS,
+    IMAGE,
+    PROFILE,
+    SEARCH,
+    SHELL,
+    SHELL_OUTPUT,
+    STRICT_CITY,
+    TOOL_SEARCH,
+    TOOLS,
+    call,
+    check_body,
+    check_events,
+    check_response,
+    events,
+    message,
+    read,
+    reasoning,
+    response,
+)
+from tests.providers.server import Json
+from tests.wire.recordings import Case, parameters
+from tests.wire.vendors.openai_responses import VENDORS
+
+
+def asked(**more: Any) -> ServedRequest:
+    return ServedRequest('served', [], **more)
+
+
+def json(value: Any) -> Any:
+    """As it is on the wire."""
+    return from_json(to_json(value))
+
+
+def told_at_once(answer: ModelResponse, request: ServedRequest | None = None) -> list[Json]:
+    """The events that are written for parts that come whole."""
+    writer = EventWriter(request or asked(begun=replace(answer, parts=[])))
+    found = list(writer.begin())
+    for index, part in enumerate(answer.parts):
+        for happened in (PartStartEvent(index, part), PartEndEvent(index, part)):
+            found += writer.event(happened)
+    return checked([*found, *writer.end(answer)])
+
+
+def passed_on(found: list[Json]) -> list[Json]:
+    """The events that a gateway writes while it reads OpenAI's."""
+    draft, request = ResponseDraft('asked', 'openai'), asked()
+    writer = EventWriter(request)
+    written: list[Json] = []
+    for event in found:
+        decode_event(event, draft, PROFILE)
+        if event is found[-1]:
+            draft.parts.end(complete=draft.state == 'complete')
+        for happened in draft.parts.take_events():
+            if request.begun is None:
+                request.begun = draft.get()
+                written += writer.begin()
+            written += writer.event(happened)
+    request.begun = request.begun or draft.get()
+    return checked([*(written or writer.begin()), *writer.end(draft.get())])
+
+
+def checked(found: list[Json]) -> list[Json]:
+    """The events as they are on the wire. The SDK's types allow them, and its own stream takes them in."""
+    found = json(found)
+    check_events(found)
+    state = ResponseStreamState(input_tools=omit, text_format=omit)
+    for event in found:
+        state.handle_event(construct_type_unchecked(type_=ResponseStreamEvent, value=event))  # type: ignore[arg-type]
+    return found
+
+
+def what_it_says(answer: ModelResponse) -> tuple[Any, ...]:
+    parts = [
+        {item.name: getattr(part, item.name) for item in fields(part) if item.name != 'timestamp'}
+        for part in answer.parts
+    ]
+    details = {
+        name: value for name, value in (answer.provider_details or {}).items() if name in ('refusal', 'service_tier')
+    }
+    return (parts, answer.usage, answer.finish_reason, answer.state, answer.provider_response_id, details)
+
+
+# ------------------------------------------------------------------------------------------------------- what is served
+
+NOTE = {'type': 'url_citation', 'url': 'https://example.com', 'title': 'E', 'start_index': 0, 'end_index': 2}
+LOGPROBS = [{'token': 'Hi', 'logprob': -0.1, 'bytes': [72, 105], 'top_logprobs': []}]
+SHOWN = [{'type': 'reasoning_text', 'text': 'At length.'}]
+TWO_TEXTS = {
+    **message(''),
+    'content': [{'type': 'output_text', 'text': text, 'annotations': []} for text in ('A', 'B')],
+}
+
+ITEMS: list[Json] = [
+    reasoning('Hm. Well.', 'So.', encrypted_content='sealed'),
+    reasoning(id='rs_2', encrypted_content='sealed'),
+    reasoning(id='rs_3', content=SHOWN),
+    {**message('Hello there.', 'msg_0'), 'phase': 'commentary'},
+    SEARCH,
+    FILES,
+    CODE,
+    DRAWING,
+    TOOLS,
+    ASKED,
+    APPROVAL,
+    TOOL_SEARCH,
+    FOUND_TOOLS,
+    SHELL,
+    SHELL_OUTPUT,
+    COMPACTION,
+    TWO_TEXTS,
+    message('Hi', 'msg_2', annotations=[NOTE], logprobs=LOGPROBS),
+    call(id='a'),
+    call(id='b', arguments='{}', namespace='n'),
+]
+"""An item of each kind, and more of those that are made of several parts."""
+
+USAGE = {
+    'input_tokens': 10,
+    'input_tokens_details': {'cached_tokens': 3, 'cache_write_tokens': 2},
+    'output_tokens': 5,
+    'output_tokens_details': {'reasoning_tokens': 4},
+    'total_tokens': 15,
+}
+ANSWERS = {
+    'everything': response(*ITEMS, usage=USAGE, service_tier='flex'),
+    'nothing': response(),
+    'refusal': response({**message(''), 'content': [{'type': 'refusal', 'refusal': 'I cannot.'}]}),
+    'cut short': response(message('Hel'), status='incomplete', incomplete_details={'reason': 'max_output_tokens'}),
+    'filtered': response(status='incomplete', incomplete_details={'reason': 'content_filter'}),
+}
+each = pytest.mark.parametrize('name', ANSWERS)
+
+
+@each
+def test_what_is_served_is_read_as_it_was_meant(name: str) -> None:
+    meant = read(ANSWERS[name])
+    body = json(encode_response(meant, asked()))
+    check_response(body)
+    assert what_it_says(read(body)) == what_it_says(meant)
+    assert what_it_says(read(*told_at_once(meant))) == what_it_says(meant)
+
+
+@each
+def test_a_stream_that_is_passed_on_says_the_same(name: str) -> None:
+    found = events(ANSWERS[name])
+    written = passed_on(found)
+    assert what_it_says(read(*written)) == what_it_says(read(*found))
+    whole = json(encode_response(read(*found), asked()))
+    assert [item['type'] for item in whole['output']] == [item['type'] for item in written[-1]['response']['output']]
+
+
+def test_items_of_tools_are_served_as_they_came() -> None:
+    served = {item['id']: item for item in json(encode_response(read(ANSWERS['everything']), asked()))['output']}
+    assert [served[item['id']] for item in ITEMS[4:16]] == ITEMS[4:16]
+
+
+@pytest.mark.parametrize('name', ['everything', 'refusal'])
+def test_a_stream_tells_of_everything_three_times(name: str) -> None:
+    found = passed_on(events(ANSWERS[name]))
+    items = found[-1]['response']['output']
+    for kind in ('added', 'done'):
+        told = [event for event in found if event['type'] == f'response.output_item.{kind}']
+        assert [event['output_index'] for event in told] == list(range(len(items)))
+        assert [event['item']['id'] for event in told] == [item['id'] for item in items]
+    assert [event['item'] for event in found if event['type'] == 'response.output_item.done'] == items
+    assert found[0]['type'] == 'response.created'
+    assert {event['response']['id'] for event in found if 'response' in event} == {'resp_1'}
+    assert 'response' not in ''.join(event.get('item_id', '') for event in found)
+
+
+def kinds(*parts: Any) -> list[str]:
+    found = told_at_once(ModelResponse(list(parts), provider_name='openai', finish_reason='stop'))
+    return [event['type'].removeprefix('response.') for event in found[2:-1]]
+
+
+def test_a_text_is_told_of_in_this_order() -> None:
+    part = TextPart('Hi', id='msg_1', provider_details={'annotations': [NOTE]})
+    assert kinds(part) == [
+        'output_item.added',
+        'content_part.added',
+        'output_text.delta',
+        'output_text.annotation.added',
+        'output_text.done',
+        'content_part.done',
+        'output_item.done',
+    ]
+
+
+def test_thoughts_are_told_of_in_this_order() -> None:
+    assert kinds(ThinkingPart('Hm.', id='rs_1'), ThinkingPart('So.', id='rs_1', signature='s')) == [
+        'output_item.added',
+        'reasoning_summary_part.added',
+        'reasoning_summary_text.delta',
+        'reasoning_summary_text.done',
+        'reasoning_summary_part.done',
+        'reasoning_summary_part.added',
+        'reasoning_summary_text.delta',
+        'reasoning_summary_text.done',
+        'reasoning_summary_part.done',
+        'output_item.done',
+    ]
+    assert kinds(ThinkingPart('Hm.', provider_details={'raw': True})) == [
+        'output_item.added',
+        'content_part.added',
+        'reasoning_text.delta',
+        'reasoning_text.done',
+        'content_part.done',
+        'output_item.done',
+    ]
+    assert kinds(ThinkingPart('', id='rs_1', signature='s')) == ['output_item.added', 'output_item.done']
+
+
+@pytest.mark.parametrize('args', ['{"a": 1}', {'a': 1}, '', None])
+def test_a_call_is_told_of_in_this_order(args: Any) -> None:
+    assert kinds(ToolCallPart('f', args, 'c')) == [
+        'output_item.added',
+        'function_call_arguments.delta',
+        'function_call_arguments.done',
+        'output_item.done',
+    ]
+
+
+@pytest.mark.parametrize(
+    ('item', 'steps'),
+    [
+        (SEARCH, ['web_search_call.in_progress', 'web_search_call.searching', 'web_search_call.completed']),
+        (
+            CODE,
+            [
+                'code_interpreter_call.in_progress',
+                'code_interpreter_call_code.delta',
+                'code_interpreter_call_code.done',
+                'code_interpreter_call.interpreting',
+                'code_interpreter_call.completed',
+            ],
+        ),
+        (
+            ASKED,
+            ['mcp_call.in_progress', 'mcp_call_arguments.delta', 'mcp_call_arguments.done', 'mcp_call.completed'],
+        ),
+        (
+            {**ASKED, 'error': {'type': 'mcp_protocol_error', 'code': 1, 'message': 'no'}},
+            ['mcp_call.in_progress', 'mcp_call_arguments.delta', 'mcp_call_arguments.done', 'mcp_call.failed'],
+        ),
+        (APPROVAL, []),
+        (SHELL, []),
+    ],
+    ids=lambda given: given['type'] if isinstance(given, dict) else None,
+)
+def test_a_tool_of_openais_is_told_of_in_this_order(item: Json, steps: list[str]) -> None:
+    assert kinds(*read(response(item)).parts) == ['output_item.added', *steps, 'output_item.done']
+
+
+def test_images_on_their_way_are_told_of() -> None:
+    sketch = {
+        'type': 'response.image_generation_call.partial_image',
+        'item_id': 'ig_1',
+        'output_index': 0,
+        'partial_image_index': 0,
+        'partial_image_b64': 'AAAA',
+        'output_format': 'png',
+    }
+    found = events(response(DRAWING))
+    written = passed_on([*found[:2], sketch, *found[2:]])
+    [partial] = [event for event in written if event['type'] == sketch['type']]
+    assert {name: partial[name] for name in sketch} == sketch
+    assert read(*written).images == [IMAGE]
+
+
+def test_calls_that_grow_side_by_side_are_told_apart() -> None:
+    writer = EventWriter(asked())
+    calls = [ToolCallPart('f', '', 'a'), ToolCallPart('g', '', 'b')]
+    found = list(writer.begin())
+    for index, part in enumerate(calls):
+        found += writer.event(PartStartEvent(index, part))
+    for piece in ('{"x"', ': 1}'):
+        for index in (0, 1):
+            found += writer.event(PartDeltaEvent(index, ToolCallPartDelta(piece)))
+    whole = [replace(part, args='{"x": 1}') for part in calls]
+    for index in (1, 0):
+        found += writer.event(PartEndEvent(index, whole[index]))
+    answer = ModelResponse(whole, finish_reason='tool_call')
+    written = checked([*found, *writer.end(answer)])
+    assert [part.args for part in read(*written).tool_calls] == ['{"x": 1}', '{"x": 1}']
+    done = [event for event in written if event['type'] == 'response.output_item.done']
+    assert [event['output_index'] for event in done] == [1, 0]
+
+
+def test_a_part_that_ends_after_the_next_began_is_told_of_once() -> None:
+    writer = EventWriter(asked())
+    text, thoughts = TextPart('Hi', id='m', provider_name='openai'), ThinkingPart('Hm.', id='r', provider_name='openai')
+    found = [*writer.begin(), *writer.event(PartStartEvent(0, thoughts)), *writer.event(PartStartEvent(1, text))]
+    found += writer.event(PartDeltaEvent(1, TextPartDelta(' you')))
+    text = replace(text, content='Hi you')
+    found += [*writer.event(PartEndEvent(1, text)), *writer.event(PartEndEvent(0, thoughts))]
+    answer = ModelResponse([thoughts, text], finish_reason='stop')
+    assert read(*checked([*found, *writer.end(answer)])).parts == [thoughts, text]
+
+
+def test_the_ids_of_what_has_none_are_those_of_one_answer() -> None:
+    answer = ModelResponse(
+        [ThinkingPart('Hm.'), TextPart('Hi'), ToolCallPart('f', '{}', 'c')], finish_reason='tool_call'
+    )
+    first, second = asked(), asked()
+    ids = [[item['id'] for item in encode_response(answer, request)['output']] for request in (first, second, first)]
+    assert ids[0] == ids[2]
+    assert not {*ids[0]} & {*ids[1]}
+    assert [id.partition('_')[0] for id in ids[0]] == ['rs', 'msg', 'fc']
+
+
+def test_a_stream_keeps_the_id_that_it_began_with() -> None:
+    answer = ModelResponse([TextPart('Hi')], provider_response_id='late', finish_reason='stop')
+    found = told_at_once(answer, asked())
+    assert len({event['response']['id'] for event in found if 'response' in event}) == 1
+
+
+def test_what_the_api_cannot_say_is_left_out_of_an_answer() -> None:
+    made: Any = {'provider_name': 'anthropic'}
+    answer = ModelResponse(
+        [
+            NativeToolCallPart('web_search', {'query': 'x'}, 'a', **made),
+            NativeToolReturnPart('web_search', [], 'a', **made),
+            FilePart(BinaryContent(b'x', media_type='image/png'), **made),
+            TextPart('Hi', **made),
+        ],
+        finish_reason='stop',
+    )
+    assert [item['type'] for item in encode_response(answer, asked())['output']] == ['message']
+    found = told_at_once(answer)
+    assert [event['output_index'] for event in found if event['type'] == 'response.output_item.done'] == [0]
+
+
+def test_an_answer_that_was_cut_is_served_cut() -> None:
+    answer = ModelResponse([TextPart('half')], state='incomplete')
+    assert told_at_once(answer)[-1]['type'] == 'response.output_item.done'
+    assert encode_response(answer, asked())['status'] == 'incomplete'
+    waiting = ModelResponse([], state='incomplete', provider_details={'finish_reason': 'queued'})
+    assert encode_response(waiting, asked())['status'] == 'queued'
+
+
+def is_ours(case: Case) -> bool:
+    return case.vendor in VENDORS
+
+
+def test_an_answer_that_failed_is_served_as_a_failure() -> None:
+    answer = ModelResponse([TextPart('Hel')], finish_reason='error')
+    check_response(json(encode_response(answer, asked())))
+    for found in ([json(encode_response(answer, asked()))], told_at_once(answer)):
+        with pytest.raises(ModelHTTPError, match='The model failed'):
+            read(*found)
+
+
+RECORDED = [param for param in parameters('decode') if param.values[0] is None or is_ours(param.values[0])]
+
+
+@pytest.mark.parametrize('case', RECORDED)
+async def test_what_was_recorded_is_served_as_it_was_meant(case: Case) -> None:
+    """Every recorded answer of the API, read and served again."""
+    content = case.content()
+    recorded = content['exchanges'][0]['response']
+    if recorded['status'] != 200:
+        return
+    model = OpenAIResponsesModel(content['model'], api_key='k')
+    draft = ResponseDraft('asked', 'openai')
+    try:
+        if recorded['body_kind'] == 'json':
+            model.read(model.decode, json(recorded['body']), draft)
+        else:
+            for line in recorded['body'].splitlines():
+                if line.startswith('data: ') and line != 'data: [DONE]':
+                    model.read(model.decode_event, from_json(line.removeprefix('data: ')), draft)
+            draft.parts.end(complete=draft.state == 'complete')
+    except (LLMError, ValueError):
+        return
+    meant = draft.get()
+    if meant.state == 'complete':
+        assert what_it_says(read(*json(encode_events(meant)))) == what_it_says(meant)
+
+
+def encode_events(answer: ModelResponse) -> list[Json]:
+    writer = EventWriter(asked(begun=replace(answer, parts=[])))
+    found = list(writer.begin())
+    for index, part in enumerate(answer.parts):
+        found += [*writer.event(PartStartEvent(index, part)), *writer.event(PartEndEvent(index, part))]
+    return [*found, *writer.end(answer)]
+
+
+# ---------------------------------------------------------------------------------------------------- what is asked for
+
+BODIES: dict[str, Json] = {
+    'words': {'input': [{'role': 'user', 'content': 'Hello?'}]},
+    'content': {
+        'input': [
+            {'role': 'system', 'content': 'Be kind.'},
+            {
+                'role': 'user',
+                'content': [
+                    {'type': 'input_text', 'text': 'Hello?'},
+                    {'type': 'input_image', 'image_url': 'data:image/png;base64,AAAA', 'detail': 'low'},
+                    {'type': 'input_image', 'image_url': 'https://example.com/a.png', 'detail': 'auto'},
+                    {'type': 'input_image', 'file_id': 'file-1', 'detail': 'high'},
+                    {'type': 'input_file', 'file_id': 'file-2'},
+                    {'type': 'input_file', 'file_url': 'https://example.com/a.pdf'},
+                    {
+                        'type': 'input_file',
+                        'file_data': 'data:application/pdf;base64,AAAA',
+                        'filename': 'filename.pdf',
+                    },
+                ],
+            },
+        ]
+    },
+    'history': {
+        'instructions': 'Be brief.',
+        'input': [
+            {'role': 'user', 'content': 'Hello?'},
+            reasoning('Hm.', encrypted_content='sealed'),
+            {**SEARCH, 'action': {'type': 'search', 'query': 'oslo'}},
+            {'type': 'image_generation_call', 'id': 'ig_1'},
+            TOOL_SEARCH,
+            FOUND_TOOLS,
+            SHELL,
+            SHELL_OUTPUT,
+            {'role': 'assistant', 'content': 'Let me look.'},
+            {name: value for name, value in call().items() if name != 'status'},
+            {'type': 'function_call_output', 'call_id': 'call_1', 'output': 'rain'},
+            {'role': 'user', 'content': 'And?'},
+        ],
+    },
+    'options': {
+        'input': [{'role': 'user', 'content': 'Hello?'}],
+        'tools': [
+            {'type': 'code_interpreter', 'container': {'type': 'auto'}},
+            {'type': 'web_search', 'search_context_size': 'low'},
+            {
+                'type': 'mcp',
+                'server_label': 'wiki',
+                'server_url': 'https://example.com/mcp',
+                'require_approval': 'never',
+            },
+            {
+                'type': 'mcp',
+                'server_label': 'mail',
+                'server_url': 'https://example.com/m',
+                'require_approval': 'always',
+            },
+            {'type': 'computer'},
+            {'type': 'function', 'name': 'weather', 'description': 'd', 'parameters': STRICT_CITY, 'strict': True},
+            {'type': 'function', 'name': 'loose', 'description': '', 'parameters': CITY, 'strict': False},
+        ],
+        'tool_choice': 'required',
+        'parallel_tool_calls': False,
+        'text': {
+            'format': {'type': 'json_schema', 'name': 'n', 'schema': STRICT_CITY, 'strict': True},
+            'verbosity': 'low',
+        },
+        'include': ['reasoning.encrypted_content', 'code_interpreter_call.outputs', 'web_search_call.results'],
+        'reasoning': {'effort': 'low', 'summary': 'auto'},
+        'max_output_tokens': 9,
+        'store': False,
+        'metadata': {'a': 'b'},
+        'truncation': 'auto',
+        'user': 'u',
+    },
+}
+
+
+@pytest.mark.parametrize('name', BODIES)
+def test_a_request_says_the_same_after_it_was_read(name: str) -> None:
+    body = {'model': 'gpt-5', 'include': ['reasoning.encrypted_content'], **BODIES[name]}
+    check_body(body)
+    served = decode_request(json({**body, 'stream': True, 'new_field': 1}))
+    assert (served.stream, served.model_name, served.settings.get('extra_body')) == (True, 'gpt-5', {'new_field': 1})
+    model = OpenAIResponsesModel('gpt-5', api_key='k')
+    again = model.encode(model.prepare(served.messages, served.settings, served.parameters))
+    assert json(again) == json({**body, 'stream': False})
+
+
+def test_tools_that_every_vendor_may_have_are_read_as_such() -> None:
+    served = decode_request(json({'model': 'm', **BODIES['options']}))
+    assert served.parameters.native_tools == [
+        CodeExecutionTool(),
+        WebSearchTool(search_context_size='low'),
+        MCPServerTool('wiki', 'https://example.com/mcp'),
+    ]
+    settings: Json = dict(served.settings)
+    assert [tool['type'] for tool in settings['openai_native_tools']] == ['mcp', 'computer']
+
+
+def test_an_answer_repeats_what_was_asked() -> None:
+    body = {'model': 'm', **BODIES['options']}
+    answer = json(encode_response(ModelResponse([TextPart('Hi')], finish_reason='stop'), decode_request(json(body))))
+    check_response(answer)
+    for name in ('tools', 'tool_choice', 'parallel_tool_calls', 'text', 'reasoning', 'metadata', 'truncation', 'user'):
+        assert answer[name] == body[name]
+    assert answer['store'] is False
+
+
+def test_a_word_alone_is_a_prompt() -> None:
+    served = decode_request({'model': 'm', 'input': 'Hello?'})
+    assert served.messages == [ModelRequest.user_text_prompt('Hello?')] or len(served.messages) == 1
+
+
+@pytest.mark.parametrize(
+    ('change', 'words'),
+    [
+        ({'model': ''}, "'model' is missing"),
+        ({'input': []}, "'input' is missing"),
+        ({'previous_response_id': 'resp_1'}, 'This server keeps no answers'),
+        ({'conversation': 'conv_1'}, 'This server keeps no answers'),
+        ({'input': [{'role': 'user', 'content': [{'type': 'smell'}]}]}, "type 'smell'"),
+        ({'input': [{'type': 'item_reference', 'id': 'x'}]}, 'item_reference'),
+        ({'input': [{'role': 'user'}]}, 'does not know'),
+        ({'tools': [{'type': 'function'}]}, 'KeyError'),
+    ],
+)
+def test_what_is_no_request_is_refused_with_a_reason(change: Json, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        decode_request({'model': 'm', 'input': 'Hello?', **change})
+
+
+@pytest.mark.parametrize(
+    ('status', 'kind'),
+    [
+        (400, 'invalid_request_error'),
+        (401, 'authentication_error'),
+        (404, 'not_found_error'),
+        (429, 'rate_limit_error'),
+        (503, 'server_error'),
+    ],
+)
+def test_errors_are_told_in_the_apis_words(status: int, kind: str) -> None:
+    told, body = encode_error(ModelHTTPError(status, 'm', message='Sorry.'))
+    error = {'message': 'Sorry.', 'type': kind, 'param': None, 'code': str(status)}
+    assert (told, body) == (status, {'error': error})
+    event = encode_error_event(body, 0)
+    check_events([event])
+    assert (event['type'], event['message'], event['error']) == ('error', 'Sorry.', error)
