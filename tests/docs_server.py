@@ -152,6 +152,9 @@ def environment(url: str) -> dict[str, str]:
     return {
         'OPENAI_BASE_URL': f'{url}/v1',
         'OPENAI_API_KEY': 'a-key',
+        'AZURE_OPENAI_ENDPOINT': url,
+        'AZURE_OPENAI_API_KEY': 'a-key',
+        'OPENAI_API_VERSION': '2025-04-01-preview',
         'ANTHROPIC_BASE_URL': url,
         'ANTHROPIC_API_KEY': 'a-key',
         'CO_API_URL': url,
