@@ -164,13 +164,18 @@ class MistralConnection(HTTPConnection):
 
     async def access(self, model_name: str, *, refused: Access | None) -> Access:
         """The address, and the key or the token that is good now. One that must be fetched is, in a thread."""
-        token = self._settings.security
-        if token is None or callable(token):
-            token = await asyncio.to_thread(token or _token_of_environment)
         headers = {'User-Agent': self._user_agent}
-        if key := getattr(token, 'api_key', token):
+        if key := await self._find_key():
             headers['Authorization'] = key if key.lower().startswith('bearer ') else f'Bearer {key}'
         return Access(self._settings.get_server_details()[0], headers)
+
+    async def _find_key(self) -> str | None:
+        security: Any = self._settings.security
+        if security is None:
+            return await asyncio.to_thread(_token_of_environment)
+        found: Any = await asyncio.to_thread(security) if callable(security) else security
+        key: str | None = found.api_key
+        return key
 
     @property
     def _user_agent(self) -> str:

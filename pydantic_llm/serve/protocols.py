@@ -11,6 +11,7 @@ from ..models._serve import ServedRequest, StreamWriter, sse
 from ..models.anthropic import serve as anthropic
 from ..models.bedrock import serve as bedrock
 from ..models.cohere import serve as cohere
+from ..models.mistral import serve as mistral
 from ..models.gemini import serve as gemini
 from ..models.openai.chat import serve as chat
 from ..models.openai.responses import serve as responses
@@ -112,6 +113,16 @@ PROTOCOLS: tuple[Protocol, ...] = (
         cohere.encode_error,
         cohere.frame,
         cohere.DONE,
+    ),
+    Protocol(
+        'mistral',
+        mistral.PATHS,
+        mistral.decode_request,
+        mistral.encode_response,
+        mistral.ChunkWriter,
+        mistral.encode_error,
+        sse,
+        mistral.DONE,
     ),
     Protocol(
         'gemini',

@@ -401,6 +401,61 @@ def gemini_parts(body: Json) -> list[Json]:
     return [part for candidate in body.get('candidates', ()) for part in candidate['content']['parts']]
 
 
+MISTRAL = Wire(
+    'mistral',
+    '/mistral/v1/chat/completions',
+    openai_request,
+    read_text=lambda body: body['choices'][0]['message']['content'],
+    read_delta=openai_delta,
+    tools=OPENAI.tools,
+    read_calls=openai_calls,
+    wrong=[
+        *OPENAI.wrong,
+        {'model': 'm', 'messages': [{'role': 'user', 'content': [{'type': 'input_audio', 'input_audio': 7}]}]},
+        {'model': 'm', 'messages': [{'role': 'user', 'content': [{'type': 'input_audio', 'input_audio': 'é'}]}]},
+        {'model': 'm', 'messages': [{'role': 'user', 'content': ['Hello']}]},
+    ],
+    done='[DONE]',
+    full={
+        'model': 'm',
+        'messages': [
+            {'role': 'system', 'content': 'Be brief.'},
+            {
+                'role': 'user',
+                'content': [
+                    {'type': 'text', 'text': 'Hello'},
+                    {'type': 'image_url', 'image_url': {'url': PIXEL, 'detail': 'low'}},
+                    {'type': 'image_url', 'image_url': 'https://example.com/a.png'},
+                    {'type': 'document_url', 'document_url': 'https://example.com/a.pdf'},
+                    {'type': 'input_audio', 'input_audio': 'UklGRgAA'},
+                    {'type': 'file', 'file_id': 'f'},
+                ],
+            },
+            {
+                'role': 'assistant',
+                'content': [
+                    {'type': 'thinking', 'thinking': [{'type': 'text', 'text': 'Hm.'}], 'signature': 's'},
+                    {'type': 'text', 'text': 'I look.'},
+                    {'type': 'reference', 'reference_ids': [0]},
+                ],
+                'tool_calls': [{'id': 'abcdefghi', 'function': {'name': 'weather', 'arguments': '{"city": "Rome"}'}}],
+            },
+            {'role': 'tool', 'tool_call_id': 'abcdefghi', 'name': 'weather', 'content': 'sunny'},
+            {'role': 'assistant', 'content': 'It is', 'prefix': True},
+        ],
+        'tools': OPENAI.tools,
+        'tool_choice': 'any',
+        'response_format': {'type': 'json_schema', 'json_schema': {'name': 'n', 'schema': SCHEMA, 'strict': True}},
+        'random_seed': 3,
+        'stop': ['x'],
+        'temperature': 0.5,
+        'reasoning_effort': 'high',
+        'service_tier': 'standard_only',
+        'guardrails': [{'block_on_error': True}],
+    },
+    read_error=lambda body: body['message'],
+)
+
 GEMINI = Wire(
     'gemini',
     '/v1beta/models/m:generateContent',
@@ -486,7 +541,7 @@ GEMINI = Wire(
     path_of=gemini_path,
 )
 
-WIRES = (OPENAI, RESPONSES, ANTHROPIC, COHERE, GEMINI)
+WIRES = (OPENAI, RESPONSES, ANTHROPIC, COHERE, MISTRAL, GEMINI)
 
 
 def data_of(stream: str) -> list[str]:

@@ -233,6 +233,8 @@ def shape_of(wire: Wire, error: dict[str, Any]) -> None:
             pass
         case 'gemini', {'error': {'message': str(), 'status': str(), 'code': _}}:
             pass
+        case 'mistral', {'object': 'error', 'message': str(), 'type': str(), 'param': _, 'code': _}:
+            pass
         case 'cohere', {'message': str()} | {'type': 'message-end', 'delta': {'error': str()}}:
             pass
         case _:

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from tests.conformance.room import Room
-from tests.conformance.rooms import anthropic, cohere, gemini, groq, huggingface, openai_chat, openai_responses
+from tests.conformance.rooms import (
+    anthropic,
+    bedrock,
+    cohere,
+    gemini,
+    groq,
+    huggingface,
+    mistral,
+    openai_chat,
+    openai_responses,
+)
 
 ROOMS: tuple[Room, ...] = (
     openai_chat.ROOM,
     anthropic.ROOM,
     openai_responses.ROOM,
     gemini.ROOM,
+    bedrock.ROOM,
     cohere.ROOM,
     groq.ROOM,
     huggingface.ROOM,
+    mistral.ROOM,
 )
 """Every room with a `serve.py`, and every dialect."""

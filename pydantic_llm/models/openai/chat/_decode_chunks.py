@@ -18,8 +18,8 @@ def decode_chunks(chunks: Iterable[Json], draft: ResponseDraft, say: Callable[[s
         match chunk:
             case {'type': 'thinking', 'thinking': thoughts}:
                 _think(thoughts, chunk.get('signature'), draft)
-            case {'type': 'reference', 'reference_ids': list() as ids}:
-                _refer(cast('list[object]', ids), draft)
+            case {'type': 'reference', 'reference_ids': list()}:
+                _refer(cast('list[object]', chunk['reference_ids']), draft)
             case {'text': text}:
                 say('' if text is None else text)
             case _:
@@ -28,7 +28,7 @@ def decode_chunks(chunks: Iterable[Json], draft: ResponseDraft, say: Callable[[s
 
 def _think(thoughts: object, signature: str | None, draft: ResponseDraft) -> None:
     """Thoughts are chunks themselves; what is no text among them is kept as it came."""
-    items = cast('list[Json]', thoughts) if isinstance(thoughts, list) else [{'text': thoughts}]
+    items: list[Json] = cast('list[Json]', thoughts) if isinstance(thoughts, list) else [{'text': thoughts}]
     content = ''.join(item['text'] for item in items if item.get('text'))
     begins = draft.parts.kind_of(LAST) != 'thinking'
     more: Json = {'provider_name': draft.provider_name} if begins else {}

@@ -182,7 +182,7 @@ def decode_settings(body: Json, dialect: Dialect) -> ModelSettings:
     if isinstance(settings.get('stop_sequences'), str):
         settings['stop_sequences'] = [settings['stop_sequences']]
     if effort := body.get('reasoning_effort'):
-        settings |= {'thinking': LEVELS[effort]} if effort in LEVELS else {'openai_reasoning_effort': effort}
+        settings |= {'thinking': LEVELS[effort]} if effort in LEVELS else {ours['reasoning_effort']: effort}
     if (choice := _tool_choice(body.get('tool_choice'))) is not None:
         settings['tool_choice'] = choice
     return cast('ModelSettings', settings)
