@@ -15,7 +15,7 @@ from pydantic_llm.exceptions import AuthenticationError, ContentFilterError, Mod
 from pydantic_llm.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, ToolCallPart, ToolReturnPart
 from pydantic_llm.models import Model
 from pydantic_llm.models.function import AgentInfo, DeltaToolCall, FunctionModel
-from pydantic_llm.models.openai import OpenAIModel
+from pydantic_llm.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_llm.providers.azure import AzureProvider
 from pydantic_llm.serve import Fault, LocalServer, create_app
 
@@ -152,42 +152,69 @@ async def test_azures_client_gets_errors_of_its_own_kinds(url: str) -> None:
     assert filtered.value.code == 'content_filter'
 
 
+async def test_azures_client_gets_responses(url: str) -> None:
+    async with azures_client(url) as client:
+        response = await client.responses.create(model='prod', input='Hello?')
+        stream = await client.responses.create(model='prod', input='Hello?', stream=True)
+        told = [event async for event in stream]
+    assert (response.output_text, response.model) == ('Known: nothing.', 'gpt-4o-2024-11-20')
+    assert ''.join(event.delta for event in told if event.type == 'response.output_text.delta') == 'Known: nothing. '
+    assert told[-1].type == 'response.completed'
+
+
+async def test_a_client_of_the_v1_api_gets_responses(url: str) -> None:
+    async with AsyncOpenAI(base_url=f'{url}/openai/v1/', api_key=KEY) as client:
+        response = await client.responses.create(model='prod', input='Hello?')
+        with pytest.raises(BadRequestError, match='This may not be said') as filtered:
+            await client.responses.create(model='filtered', input='Hello?')
+    assert (response.output_text, filtered.value.code) == ('Known: nothing.', 'content_filter')
+
+
 # --------------------------------------------------------------------------------------- our provider and that server
 
 PLACES = pytest.mark.parametrize('place', ['', '/openai/v1/'], ids=['dated', 'v1'])
 """The addresses of both of Azure's APIs, below the server."""
 
+Kind = type[OpenAIChatModel] | type[OpenAIResponsesModel]
+KINDS = pytest.mark.parametrize('kind', [OpenAIChatModel, OpenAIResponsesModel], ids=['chat', 'responses'])
+"""What Azure speaks."""
 
-def ours(url: str, place: str, deployment: str, **options: Any) -> OpenAIModel:
+
+def ours(url: str, place: str, deployment: str, kind: Kind = OpenAIChatModel, **options: Any) -> Model:
     version = {} if place else {'api_version': VERSION}
     key = {} if 'azure_ad_token_provider' in options else {'api_key': KEY}
-    return OpenAIModel(deployment, provider=AzureProvider(azure_endpoint=url + place, **version, **{**key, **options}))
+    return kind(deployment, provider=AzureProvider(azure_endpoint=url + place, **version, **{**key, **options}))
 
 
+@KINDS
 @PLACES
-async def test_an_agent_calls_its_tools_by_azure(url: str, place: str) -> None:
+async def test_an_agent_calls_its_tools_by_azure(url: str, place: str, kind: Kind) -> None:
     cities: list[str] = []
 
     def weather(city: str) -> str:
         cities.append(city)
         return 'snow'
 
-    result = await Agent(ours(url, place, 'prod'), tools=[weather]).run('How is the weather in Oslo?')
+    result = await Agent(ours(url, place, 'prod', kind), tools=[weather]).run('How is the weather in Oslo?')
     assert (result.output, cities) == ('Known: snow.', ['Oslo'])
-    assert result.all_messages()[-1].model_name == 'gpt-4o-2024-11-20'  # type: ignore[union-attr]  # the last is an answer
+    last = result.all_messages()[-1]
+    assert isinstance(last, ModelResponse)
+    assert (last.model_name, last.provider_name) == ('gpt-4o-2024-11-20', 'azure')
 
 
+@KINDS
 @PLACES
-async def test_an_agent_streams_by_azure(url: str, place: str) -> None:
-    agent = Agent(ours(url, place, 'prod', azure_ad_token_provider=lambda: KEY))
+async def test_an_agent_streams_by_azure(url: str, place: str, kind: Kind) -> None:
+    agent = Agent(ours(url, place, 'prod', kind, azure_ad_token_provider=lambda: KEY))
     async with agent.run_stream('Hello?') as result:
         pieces = [piece async for piece in result.stream_text(delta=True, debounce_by=None)]
     assert pieces == ['Known: ', 'nothing. ']
 
 
+@KINDS
 @PLACES
-async def test_what_a_filter_holds_back_ends_an_agent(url: str, place: str) -> None:
-    agent = Agent(ours(url, place, 'filtered'))
+async def test_what_a_filter_holds_back_ends_an_agent(url: str, place: str, kind: Kind) -> None:
+    agent = Agent(ours(url, place, 'filtered', kind))
     with pytest.raises(ContentFilterError) as whole:
         await agent.run('Hello?')
     with pytest.raises(ContentFilterError) as in_pieces:
@@ -197,12 +224,13 @@ async def test_what_a_filter_holds_back_ends_an_agent(url: str, place: str) -> N
     assert (whole.value.body, in_pieces.value.body) == (body, body)
 
 
+@KINDS
 @PLACES
-async def test_our_errors_say_what_azure_says(url: str, place: str) -> None:
+async def test_our_errors_say_what_azure_says(url: str, place: str, kind: Kind) -> None:
     with pytest.raises(ModelHTTPError) as limited:
-        await Agent(ours(url, place, 'limited')).run('Hello?')
+        await Agent(ours(url, place, 'limited', kind)).run('Hello?')
     with pytest.raises(AuthenticationError):
-        await Agent(ours(url, place, 'prod', api_key='a-guess')).run('Hello?')
+        await Agent(ours(url, place, 'prod', kind, api_key='a-guess')).run('Hello?')
     error = limited.value
     assert (error.status_code, error.retry_after, error.request_id) == (429, 1.5, 'f00d')
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from ....exceptions import UserError
+from ....exceptions import ContentFilterError, UserError
 from ....messages import FinishReason, ModelResponse
 from ....usage import RequestUsage
 from ..._serve import Json, ServedRequest, message_of, status_of
@@ -169,7 +169,8 @@ def encode_error(error: BaseException) -> tuple[int, Json]:
     """The status and the body that tell of an error."""
     status = status_of(error)
     kind = ERROR_TYPES.get(status, 'server_error')
-    return status, {'error': {'message': message_of(error), 'type': kind, 'param': None, 'code': str(status)}}
+    code = 'content_filter' if isinstance(error, ContentFilterError) else str(status)
+    return status, {'error': {'message': message_of(error), 'type': kind, 'param': None, 'code': code}}
 
 
 def encode_error_event(body: Json, number: int) -> Json:
