@@ -16,7 +16,7 @@ PYTHON ?=
 ARGS ?=
 
 DEMO_EXTRAS := openai,anthropic,serve,cli
-DEV_EXTRAS := all,serve,cli,otel,prices
+DEV_EXTRAS := all,serve,cli,otel,prices,redis
 # Without its requirements (see the group `litellm` in pyproject.toml), and pinned, for two of its releases were malicious.
 LITELLM := litellm==1.109.1
 # The release that the engines are tested with, on CPUs too.

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -133,16 +133,3 @@ async def inside(work: Awaitable[T]) -> T:
         return await work
     finally:
         _inside.reset(token)
-
-
-@asynccontextmanager
-async def opened_inside(stream: AbstractAsyncContextManager[T]) -> AsyncGenerator[T]:
-    """The same for a stream: while it is being opened, it stands inside."""
-    opened = await inside(stream.__aenter__())
-    try:
-        yield opened
-    except BaseException as error:
-        if not await stream.__aexit__(type(error), error, error.__traceback__):
-            raise
-    else:
-        await stream.__aexit__(None, None, None)

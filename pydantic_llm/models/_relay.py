@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -53,14 +53,18 @@ class Candidate:
     """The model."""
     settings: ModelSettings
     """What it is asked with."""
-    over: Callable[[Outcome], None] = lambda outcome: None
+    over: Callable[[Outcome], Awaitable[None]] | None = None
     """Called once, when its try is over."""
     began: float = field(default_factory=time.monotonic)
     """When its try began."""
 
-    def outcome(self, response: ModelResponse | None, error: Exception | None) -> Outcome:
-        """How its try ended, now."""
-        return Outcome(time.monotonic() - self.began, response, error)
+    async def end(
+        self, response: ModelResponse | None = None, error: Exception | None = None, first_token: float | None = None
+    ) -> None:
+        """Its try is over."""
+        if self.over is not None:
+            over, self.over = self.over, None
+            await over(Outcome(time.monotonic() - self.began, response, error, first_token))
 
 
 class Relay(ABC):
@@ -165,15 +169,15 @@ async def ask(relay: Relay) -> ModelResponse:
                 answer = candidate.model.request(relay.messages, candidate.settings, relay.parameters)
                 response = await inside(answer)
         except Exception as error:
-            candidate.over(candidate.outcome(None, error))
+            await candidate.end(error=error)
             if not await relay.judge.counts(error):
                 raise
             failed.add(candidate, error)
         except BaseException:
-            candidate.over(candidate.outcome(None, None))
+            await candidate.end()
             raise
         else:
-            candidate.over(candidate.outcome(response, None))
+            await candidate.end(response)
             if await relay.judge.accepts(response):
                 return failed.told_in(response)
             failed.add(candidate, RejectedResponseError(candidate.model.model_name, response), response.usage)

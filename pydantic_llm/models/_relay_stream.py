@@ -130,7 +130,7 @@ class RelayStream(StreamedResponse):
             name, said = inner.model_name, 'The answer ended before it was complete'
             await self._move_on(StreamInterruptedError(name, said, response=response))
         elif await self._relay.judge.accepts(response):
-            self._let_go(response, None)
+            await self._let_go(response, None)
             raise StopAsyncIteration
         else:
             await self._move_on(RejectedResponseError(inner.model_name, response))
@@ -149,7 +149,7 @@ class RelayStream(StreamedResponse):
         counts = await self._relay.judge.counts(error)
         broken, usage = inner.get(), inner.usage()
         candidate = self._candidate
-        self._let_go(broken, error)
+        await self._let_go(broken, error)
         if not counts or (self._heard and self._relay.mid_stream == 'raise'):
             raise error
         assert candidate is not None, 'it was asked'
@@ -182,12 +182,12 @@ class RelayStream(StreamedResponse):
                 with self._relay.budget.counted():
                     inner = await inside(opened.__aenter__())
             except Exception as error:
-                candidate.over(candidate.outcome(None, error))
+                await candidate.end(error=error)
                 if not await self._relay.judge.counts(error):
                     raise
                 self._failed.add(candidate, error)
             except BaseException:
-                candidate.over(candidate.outcome(None, None))
+                await candidate.end()
                 raise
             else:
                 await self._take_over(candidate, opened, inner)
@@ -208,7 +208,7 @@ class RelayStream(StreamedResponse):
     async def close(self) -> None:
         """Close the connection."""
         if self._inner is not None:
-            self._let_go(self._inner.get(), None)
+            await self._let_go(self._inner.get(), None)
         await self._leave()
 
     async def _leave(self) -> None:
@@ -217,13 +217,11 @@ class RelayStream(StreamedResponse):
             with suppress(Exception):  # thrown away: what is left of an answer that is over
                 await opened.__aexit__(None, None, None)
 
-    def _let_go(self, response: ModelResponse, error: Exception | None) -> None:
+    async def _let_go(self, response: ModelResponse, error: Exception | None) -> None:
         """Tell of the end of a try, once."""
         candidate, self._candidate = self._candidate, None
         if candidate is not None:
-            outcome = candidate.outcome(response, error)
-            outcome.first_token = self._first_token
-            candidate.over(outcome)
+            await candidate.end(response, error, self._first_token)
 
 
 def _can_go_on(broken: ModelResponse, error: Exception) -> bool:

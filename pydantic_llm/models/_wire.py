@@ -150,11 +150,15 @@ class WireModel(Model):
         """Send a conversation, get the next turn."""
         check_allow_model_requests()
         request = await self._with_files(self.prepare(messages, model_settings, model_request_parameters))
-        call, budget = self._call(request), Budget.of(request.settings)
+        return await self._ask(self._call(request), request.settings, request.warnings)
+
+    async def _ask(self, call: Call, settings: ModelSettings, warnings: Sequence[str] = ()) -> ModelResponse:
+        """Send a call whose answer is whole, as often as its budget allows."""
+        budget = Budget.of(settings)
 
         async def attempt() -> ModelResponse:
             reply = await self._send(_with_what_is_left(call, budget))
-            draft = self.new_draft(request)
+            draft = ResponseDraft(self.model_name, self.system, self.base_url, [*warnings])
             self.read_whole(reply.body, reply.headers, draft)
             return draft.get()
 
