@@ -11,6 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from ..exceptions import UserError
 from ..settings import ModelSettings
@@ -63,6 +64,8 @@ class Call:
     """Headers beside the connection's own."""
     deadlines: Deadlines = Deadlines()
     """How long it may take."""
+    method: Literal['POST', 'GET'] = 'POST'
+    """`GET` for what is only looked up, with an empty body. Connections over an SDK's client know it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,10 +62,11 @@ class SDKConnection(ClientConnection):
         }
         if deadlines != UNLIMITED:
             options['timeout'] = limits(http.Timeout, client.timeout, deadlines)
+        expected: dict[str, Any] = {'cast_to': http.Response, 'stream': True, 'stream_cls': None}
+        if call.method == 'GET':
+            return await client.get(call.path, options=options, **expected)
         body = {'body': from_json(call.body)} if self._rewrites_body else {'content': call.body}
-        return await client.post(
-            call.path, cast_to=http.Response, options=options, stream=True, stream_cls=None, **body
-        )
+        return await client.post(call.path, options=options, **expected, **body)
 
 
 UNLIMITED = Deadlines()

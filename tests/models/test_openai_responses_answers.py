@@ -178,6 +178,25 @@ async def test_an_answer_in_the_background_is_incomplete_and_has_its_id(status: 
     assert found.provider_details == {'finish_reason': status, 'background': True}
 
 
+async def test_what_became_of_an_answer_in_the_background_is_looked_up() -> None:
+    server = Server(response(message('Hi'), background=True))
+    asked = model(server, settings={'extra_headers': {'x-team': 'a'}})
+    found = await asked.retrieve('resp/1')
+    assert (found.text, found.state, found.finish_reason) == ('Hi', 'complete', 'stop')
+    assert (server.request.method, server.request.content) == ('GET', b'')
+    assert str(server.request.url) == 'https://api.openai.com/v1/responses/resp%2F1'
+    assert server.request.headers['x-team'] == 'a'
+    waiting = await model(Server(response(status='in_progress'))).retrieve('resp_1')
+    assert (waiting.state, waiting.provider_details) == ('incomplete', {'finish_reason': 'in_progress'})
+
+
+async def test_an_answer_that_failed_in_the_background_or_is_not_kept_is_an_error() -> None:
+    with pytest.raises(RateLimitError):
+        await model(Server(response(status='failed', error=LIMITED))).retrieve('resp_1')
+    with pytest.raises(NotFoundError):
+        await model(Server(error(), status=404)).retrieve('resp_1')
+
+
 async def test_a_stream_from_the_background_is_read_like_any_other() -> None:
     found = events(response(message('Hi')))
     queued = {'type': 'response.queued', 'response': {**found[0]['response'], 'status': 'queued'}}

@@ -55,16 +55,16 @@ def decode_event(event: Json, draft: ResponseDraft, profile: OpenAIModelProfile)
     match event:
         case {'item_id': str(), 'type': str()}:
             _grow(event, draft)
-        case {'type': 'response.output_item.added', 'item': dict() as item}:
-            start_item(item, draft)
-        case {'type': 'response.output_item.done', 'item': dict() as item}:
-            finish_item(item, draft)
-            draft.scratch.setdefault('done', set()).update((event.get('output_index'), item.get('id')))
+        case {'type': 'response.output_item.added', 'item': dict()}:
+            start_item(event['item'], draft)
+        case {'type': 'response.output_item.done', 'item': dict()}:
+            finish_item(event['item'], draft)
+            draft.scratch.setdefault('done', set()).update((event.get('output_index'), event['item'].get('id')))
         case {'type': 'response.completed' | 'response.incomplete' | 'response.failed', 'response': dict()}:
             _end(event['response'], draft)
-        case {'response': dict() as response}:
+        case {'response': dict()}:
             draft.scratch[REUSES_CALL_IDS] = profile.openai_reuses_call_ids
-            _facts(response, draft)
+            _facts(event['response'], draft)
         case {'type': 'error'} | {'error': dict()}:
             _fail(event, draft)
         case _:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from ....exceptions import ModelHTTPError
-from ....messages import FileUrl
+from ....messages import FileUrl, ModelResponse
 from ....profiles import ModelProfileSpec
 from ....profiles.openai import OpenAIModelProfile
 from ....providers import Provider, choose_provider
+from ....settings import ModelSettings
+from ....transport import Call, Deadlines
+from ... import check_allow_model_requests
 from ..._draft import ResponseDraft
 from ..._prepare import PreparedRequest
 from ..._wire import Json, WireModel
@@ -68,6 +72,18 @@ class OpenAIResponsesModel(WireModel):
         """The answer that an error holds: one that a content filter held back."""
         body: Any = error.body
         return body if is_filtered(body) else None
+
+    async def retrieve(self, response_id: str, model_settings: ModelSettings | None = None) -> ModelResponse:
+        """The answer with this id, as the API keeps it: what has become of one that is worked on in the background.
+
+        As long as that goes on, its `state` is `'incomplete'`. Raises what `request` raises, also for an answer that
+        failed, and `NotFoundError` where none is kept.
+        """
+        check_allow_model_requests()
+        settings = self.merged_settings(model_settings)
+        path, headers = f'/responses/{quote(response_id, safe="")}', settings.get('extra_headers', {})
+        deadlines = Deadlines.from_settings(settings)
+        return await self._ask(Call(path, b'', self.model_name, headers, deadlines, 'GET'), settings)
 
     def must_download(self, url: FileUrl) -> bool:
         """The API reads images and documents by their address."""

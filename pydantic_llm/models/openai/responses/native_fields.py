@@ -124,7 +124,7 @@ def _mcp_args(action: str) -> Callable[[Json], Json]:
     def args(item: Json) -> Json:
         text = item.get('arguments')
         try:
-            given = from_json(text) if text else {}
+            given: Any = from_json(text) if text else {}
         except ValueError:
             given = text
         return {'action': action, 'tool_name': item.get('name'), 'tool_args': given}

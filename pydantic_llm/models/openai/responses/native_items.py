@@ -9,8 +9,8 @@ where it answers one, as what that gave.
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 
 from ....messages import BinaryContent, FilePart, ModelResponsePart, NativeToolCallPart, NativeToolReturnPart
 from ..._draft import ResponseDraft
@@ -157,9 +157,10 @@ def encode_native_call(call: NativeToolCallPart, beside: Iterable[ModelResponseP
 
 def encode_answer(part: NativeToolReturnPart, call: NativeToolCallPart | None) -> Json | None:
     """The item that answers a call, as it came or as the caller says it; `None` for what is said with its call."""
-    content: Any = part.content
-    if not isinstance(content, Mapping):
+    said: Any = part.content
+    if not isinstance(said, dict):
         return None
+    content = cast('Json', said)
     if ITEM in (part.provider_details or {}):
         return dict(content)
     kind = '' if call is None else (call.provider_details or {}).get(ITEM) or kind_of(call)
