@@ -7,6 +7,7 @@
 | was cut by the vendor, which gave no reason | `StreamInterruptedError`, with what had arrived |
 | ends for `content_filter` and says nothing | `ContentFilterError` |
 | ends for `length` in the middle of a call or a JSON object, or before it says anything | `UnexpectedModelBehavior` |
+| ends for `error` and calls no tools | the model is asked again, which counts against `output_retries` |
 | calls tools | they run, and the model is asked again; a call of an output tool ends the run |
 | says something where text, or JSON as text, is the output | the run ends with it |
 | says nothing, or text where that is no output | the model is asked again, which counts against `output_retries` |
@@ -179,6 +180,9 @@ class Refused(Exception):
 async def _output_of_text(run: Run[Any], response: ModelResponse) -> Any:
     output, mode = run.task.output, run.task.mode
     context = run.output_context(None)
+    if response.finish_reason == 'error':
+        said = str((response.provider_details or {}).get('error') or 'its text is no answer')
+        raise Refused(ModelRetry(f'The answer ended with an error: {said.removesuffix(".")}.'))
     if not (response.text or '').strip() and not response.files:
         raise Refused(ModelRetry('The answer was empty.'))
     if mode in ('native', 'prompted'):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .compatible import JSON_OUTPUT, Facts, bare_name, made_profile
+from .compatible import JSON_OUTPUT, LOW_MEDIUM_HIGH, THINKS, Facts, bare_name, made_profile
 from .openai import OpenAIModelProfile
 
 __all__ = ('groq_model_profile',)
@@ -19,12 +19,18 @@ SERVER: Facts = {
     'openai_strict_tools': False,
     'supports_json_schema_output': False,
     'supports_json_object_output': False,
+    'unsupported_settings': frozenset({'logit_bias', 'logprobs', 'top_logprobs'}),
 }
-"""What Groq's server takes, whichever model answers."""
+"""What Groq's server takes, whichever model answers. It tells the usage of a stream without being asked, and refuses
+what OpenAI's does with log probabilities: https://console.groq.com/docs/openai."""
+
+THINKING_BACK: Facts = {'openai_thinking_back': 'field'}
+"""Models that reason get past thoughts back in a field of their own."""
 
 MODELS: tuple[tuple[str, Facts], ...] = (
-    (r'gpt-oss', {**JSON_OUTPUT, 'openai_strict_outputs': True}),
-    (r'qwen3|qwen-3', {'supports_thinking': True, 'openai_thinking_efforts': (), 'openai_thinking_off': 'none'}),
+    (r'gpt-oss', {**JSON_OUTPUT, **THINKING_BACK, 'openai_strict_outputs': True}),
+    (r'qwen-?3', {**THINKING_BACK, **THINKS, 'openai_thinking_efforts': (), 'openai_thinking_off': 'none'}),
+    (r'qwen-?3\.8', {**JSON_OUTPUT, 'openai_thinking_efforts': LOW_MEDIUM_HIGH}),
     (r'llama-4|kimi-k2', JSON_OUTPUT),
 )
 """What is known of models by the beginning of their name."""

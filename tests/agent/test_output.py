@@ -455,6 +455,22 @@ async def test_empty_answers_end_the_run_at_last() -> None:
         await Agent(Scripted([])).run('?')
 
 
+@pytest.mark.parametrize(
+    ('details', 'told'), [({'error': 'No such tool.'}, 'No such tool'), (None, 'its text is no answer')]
+)
+async def test_an_answer_that_ends_with_an_error_is_asked_for_again(details: Any, told: str) -> None:
+    failed = ModelResponse([TextPart('<function=f>')], finish_reason='error', provider_details=details)
+    result = await Agent(Scripted(failed, 'x')).run('?')
+    assert result.output == 'x'
+    assert said(result.all_messages())[2] == [('retry', f'The answer ended with an error: {told}.')]
+
+
+async def test_a_stream_that_ends_with_an_error_is_asked_for_again() -> None:
+    failed = ModelResponse([TextPart('<function=f>')], finish_reason='error')
+    async with Agent(Scripted(failed, call('final_result', '{"response": 7}')), output_type=int).run_stream('?') as run:
+        assert await run.get_output() == 7
+
+
 async def test_an_answer_that_is_a_file_is_not_empty() -> None:
     image = BinaryContent(b'x', media_type='image/png')
     for reason in ('stop', 'length'):

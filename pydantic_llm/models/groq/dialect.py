@@ -7,8 +7,9 @@ the answer that it is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic_core import from_json, to_json
 
@@ -65,6 +66,9 @@ EXECUTED: dict[str, str] = {
     'code_interpreter': 'code_execution',
 }
 """What an answer calls a tool that was at work, and our name for it. One that is not here keeps Groq's name."""
+
+WRITTEN_CALL = re.compile(r'(?:<function=)?([\w.-]+)[^\w{]*(\{.*?\})\s*</function>', re.DOTALL)
+"""A call as Llama writes it into its text: `<function=name>{...}</function>`, or only the end of that."""
 
 RESULTS = ('search_results', 'code_results', 'browser_results', 'output')
 """Where the result of a tool may stand; the first that is there says the most."""
@@ -167,13 +171,15 @@ def hear(event: Json, draft: ResponseDraft) -> Json:
         return {**event, 'error': more['error']}
     if usage := event.get('usage_breakdown') or more.get('usage_breakdown'):
         draft.provider_details['usage_breakdown'] = usage
+    if known := {name: more[name] for name in ('id', 'seed') if more.get(name) is not None}:
+        draft.provider_details['x_groq'] = {**draft.provider_details.get('x_groq', {}), **known}
     return {**event, 'usage': more['usage']} if more.get('usage') and not event.get('usage') else event
 
 
 def is_answer(body: object) -> bool:
-    """Whether an error holds what the model wrote where it should have called a tool, or did so wrongly."""
+    """Whether an error is about what the model wrote where it should have called a tool, or did so wrongly."""
     match body:
-        case {'error': {'code': 'tool_use_failed', 'failed_generation': str()}}:
+        case {'error': {'code': 'tool_use_failed'}}:
             return True
         case _:
             return False
@@ -182,26 +188,29 @@ def is_answer(body: object) -> bool:
 def _refused(error: Json, draft: ResponseDraft) -> Json:
     """What the model wrote, as an answer. A stream has told of it before, and then it is not told again."""
     draft.provider_details['error'] = error.get('message')
-    written, told = error['failed_generation'], draft.parts.kind_of(LAST) == 'text' or draft.scratch.get('calls')
-    call = _call(written)
-    message: Json = {} if told else {'content': written} if call is None else {'tool_calls': [call]}
+    told = draft.parts.kind_of(LAST) == 'text' or draft.scratch.get('calls')
+    message: Json = {} if told else _meant(error.get('failed_generation') or '')
     return {'choices': [{'message': message, 'delta': message, 'finish_reason': error['code']}]}
 
 
-def _call(written: str) -> Json | None:
-    """The call that a failed generation meant; `None` where it meant none."""
+def _meant(written: str) -> Json:
+    """The message that a failed generation was meant to be: calls, or text where it is anything else."""
     try:
-        match from_json(written):
-            case {'name': str() as name, 'arguments': arguments}:
-                return {'function': {'name': name, 'arguments': _text(arguments)}}
-            case _:
-                return None
+        items = from_json(written)
     except ValueError:
-        return None
+        items = [{'name': name, 'arguments': arguments} for name, arguments in WRITTEN_CALL.findall(written)]
+    listed: list[object] = cast('list[object]', items) if isinstance(items, list) else [items]
+    calls = [_call(item, number) for number, item in enumerate(listed)]
+    return {'content': written} if None in calls or not calls else {'tool_calls': calls}
 
 
-def _text(arguments: Any) -> str:
-    return arguments if isinstance(arguments, str) else to_json(arguments).decode()
+def _call(item: object, number: int) -> Json | None:
+    match item:
+        case {'name': str() as name, 'arguments': arguments} | {'name': str() as name, 'parameters': arguments}:
+            written = arguments if isinstance(arguments, str) else to_json(arguments).decode()
+            return {'index': number, 'function': {'name': name, 'arguments': written}}
+        case _:
+            return None
 
 
 def hear_tools(delta: Json, draft: ResponseDraft) -> None:

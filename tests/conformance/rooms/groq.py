@@ -29,6 +29,9 @@ ROOM = Room(
         **openai_chat.ROOM.shared_moves,
         'max_tokens': ('max_tokens',),
         'constraint': ('response_format',),
+        'logit_bias': (),
+        'logprobs': (),
+        'top_logprobs': (),
     },
     own_moves={
         'groq_reasoning_format': ('hidden', ('reasoning_format',)),
