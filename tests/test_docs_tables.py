@@ -16,6 +16,8 @@ from pydantic_llm.models.anthropic import AnthropicModelSettings
 from pydantic_llm.models.cohere import CohereModelSettings
 from pydantic_llm.models.gemini import GeminiModelSettings
 from pydantic_llm.models.openai import OpenAIChatModelSettings, OpenAIResponsesModelSettings
+from pydantic_llm.models.openai.responses.native_fields import NATIVE_ITEMS
+from pydantic_llm.models.openai.responses.native_items import ANSWERS
 from pydantic_llm.providers.registry import ALIASES, SERVICES, Service
 from pydantic_llm.serve import Fault
 from pydantic_llm.serve.protocols import PROTOCOLS
@@ -83,6 +85,13 @@ def test_every_setting_of_openai_has_a_row_that_says_which_api_has_it(settings: 
     rows = rows_of(page('vendors/openai.md'), '| setting |')
     names = names_in([row for row in rows if row[column : column + 1] == ['yes']])
     assert sorted(names) == own_settings(settings)
+
+
+def test_every_item_of_openais_tools_has_a_row() -> None:
+    tools = page('vendors/openai.md')
+    assert sorted(names_in(rows_of(tools, '| item |'))) == sorted(NATIVE_ITEMS)
+    waiting = {name for name in names_in(rows_of(tools, '| a call that waits |')) if '=' not in name}
+    assert waiting == ANSWERS.keys()
 
 
 def row_of(service: Service) -> str:
