@@ -8,8 +8,9 @@ from functools import cache
 from typing import Any
 
 from pydantic_llm.constraints import JsonSchema
-from pydantic_llm.messages import ModelResponse
+from pydantic_llm.messages import BinaryContent, FileUrl, ModelRequest, ModelResponse
 from pydantic_llm.models import ResponseDraft
+from pydantic_llm.models._files import _urls, _with_files
 from pydantic_llm.models._prepare import PreparedRequest
 from pydantic_llm.models._serve import ServedRequest, StreamWriter
 from pydantic_llm.models._wire import WireModel
@@ -64,6 +65,8 @@ class Says:
     """The ids of thoughts, where parts come in one order."""
     names_model: bool = True
     """An answer says which model wrote it."""
+    has_id: bool = True
+    """An answer has an id in its body."""
     counts: tuple[str, ...] = COUNTS
     """The tokens that are counted."""
 
@@ -109,8 +112,21 @@ class Room:
         return ResponseDraft(model.model_name, model.system, model.base_url)
 
     def prepare(self, *arguments: Any, **options: Any) -> PreparedRequest:
+        """A request as the room gets it: the images that the vendor cannot load itself have been loaded."""
         model = self.build()
-        return model.prepare(*arguments, **options)
+        request = model.prepare(*arguments, **options)
+        images = {id(url): _loaded(url) for url in _urls(request.messages) if model.must_download(url)}
+        request.messages = [
+            _with_files(message, images) if isinstance(message, ModelRequest) else message
+            for message in request.messages
+        ]
+        return request
+
+
+def _loaded(url: FileUrl) -> BinaryContent:
+    return BinaryContent(
+        b'image', media_type='image/png', vendor_metadata=url.vendor_metadata, identifier=url.identifier
+    )
 
 
 @cache

@@ -139,7 +139,7 @@ def responses(draw: st.DrawFn, room: Room) -> ModelResponse:
         model_name=draw(names) if room.says.names_model else model.model_name,
         provider_name=model.system,
         provider_url=model.base_url,
-        provider_response_id=draw(ids),
+        provider_response_id=draw(ids) if room.says.has_id else None,
         finish_reason=draw(st.sampled_from(room.says.finish_reasons)),  # pyright: ignore[reportArgumentType] -- literals
     )
 

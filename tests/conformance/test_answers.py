@@ -47,7 +47,7 @@ def answer(room: Room, *parts: Any, **fields: Any) -> ModelResponse:
         'model_name': 'm' if room.says.names_model else model.model_name,
         'provider_name': model.system,
         'provider_url': model.base_url,
-        'provider_response_id': 'r',
+        'provider_response_id': 'r' if room.says.has_id else None,
         'finish_reason': 'stop',
         **fields,
     }

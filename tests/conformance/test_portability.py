@@ -89,8 +89,8 @@ def test_an_answer_of_one_room_is_accepted_by_another(source: Room, target: Room
 def test_a_call_and_its_answer_have_the_same_id(source: Room, target: Room, tool_call_id: str) -> None:
     request = target.prepare(told_by(source, tool_call_id), None, ModelRequestParameters())
     body = target.build().encode(request)
-    answered = ids_in(body, ('tool_call_id', 'tool_use_id', 'call_id')) or ids_in(body, ('id',))
-    called = ids_in(body, ('id', 'call_id'))
+    answered = ids_in(body, ('tool_call_id', 'tool_use_id', 'call_id', 'toolUseId')) or ids_in(body, ('id',))
+    called = ids_in(body, ('id', 'call_id', 'toolUseId'))
     assert answered
     assert set(answered) <= set(called)
 

@@ -151,10 +151,11 @@ def moved(before: Any, after: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
 
 def effect(room: Room, name: str, value: Any) -> tuple[Fields, list[str]]:
     """What a setting moves, and what is said of it."""
-    plain = encoded(room, room.prepare(own_past(room), {'max_tokens': 50_000}, ModelRequestParameters([LOOK])))
-    request = room.prepare(own_past(room), {'max_tokens': 50_000, name: value}, ModelRequestParameters([LOOK]))
-    changed = encoded(room, request)
-    return tuple(sorted(moved(plain, changed))), request.warnings
+    settings: Any = {'max_tokens': 50_000}
+    plain = room.prepare(own_past(room), settings, ModelRequestParameters([LOOK]))
+    request = room.prepare(own_past(room), {**settings, name: value}, ModelRequestParameters([LOOK]))
+    before, after = ({**encoded(room, each), 'path': room.build().path(each)} for each in (plain, request))
+    return tuple(sorted(moved(before, after))), request.warnings
 
 
 @rooms
@@ -202,7 +203,8 @@ def test_a_setting_that_the_room_has_not_is_listed_refused_or_dropped_as_you_lik
 
 @rooms
 def test_settings_of_other_vendors_are_passed_over(room: Room) -> None:
-    foreign = {'mistral_safe_prompt': True, 'bedrock_guardrail_config': {}, 'vllm_x': 1}
+    others = {'mistral_safe_prompt': True, 'bedrock_guardrail_config': {}, 'vllm_x': 1}
+    foreign: Any = {name: others[name] for name in others if not name.startswith(room.build().settings_prefix)}
     plain, request = room.prepare(own_past(room), {}, None), room.prepare(own_past(room), foreign, None)
     assert (encoded(room, request), request.warnings) == (encoded(room, plain), [])
 

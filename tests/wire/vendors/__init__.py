@@ -16,7 +16,7 @@ from tests.wire.vendors import (
     openai_responses,
 )
 
-MODULES = (anthropic, bedrock, bedrock, cohere, gemini, groq, huggingface, mistral, openai_chat, openai_responses)
+MODULES = (anthropic, bedrock, cohere, gemini, groq, huggingface, mistral, openai_chat, openai_responses)
 
 VENDORS: dict[str, Build] = {name: build for module in MODULES for name, build in module.VENDORS.items()}
 """The vendors, by the names that the recordings give them."""
