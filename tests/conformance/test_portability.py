@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from pydantic_llm.messages import (
     BinaryContent,
@@ -106,6 +106,7 @@ def test_what_is_sent_is_not_changed(room: Room, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize(('source', 'target'), [*product(ROOMS, ROOMS)], ids=repr)
+@settings(max_examples=6)  # of each of the many pairs
 @given(data=st.data())
 def test_every_conversation_can_go_on_elsewhere(source: Room, target: Room, data: st.DataObject) -> None:
     messages = data.draw(conversations(source))

@@ -43,6 +43,7 @@ from tests.conformance.strategies import conversations, responses, tools
 
 rooms = pytest.mark.parametrize('room', ROOMS, ids=repr)
 few = hypothesis_settings(max_examples=30)
+fewer = hypothesis_settings(max_examples=6)  # of each of the many pairs
 LOOK = ToolDefinition('look', {'type': 'object', 'properties': {'city': {'type': 'string'}}}, 'Look at a city.')
 
 
@@ -292,7 +293,7 @@ def test_what_is_for_its_maker_alone_is_not_sent_to_another(maker: Room, taker: 
 
 
 @pairs
-@few
+@fewer
 @given(data=st.data())
 def test_any_answer_of_any_vendor_can_be_sent_to_any_other(maker: Room, taker: Room, data: st.DataObject) -> None:
     history = data.draw(conversations(maker))
