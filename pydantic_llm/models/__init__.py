@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = (
     'ALLOW_MODEL_REQUESTS',
     'LAST',
+    'KnownModelName',
     'Model',
     'ModelRequestParameters',
     'OutputMode',
@@ -350,3 +351,12 @@ def infer_model(model: Model | KnownModelName | str, **options: Any) -> Model:
     from ._names import build_model
 
     return build_model(model, options)
+
+
+def __getattr__(name: str) -> Any:
+    """`KnownModelName`, a type of some hundred names, is imported when it is used."""
+    if name == 'KnownModelName':
+        from ._known import KnownModelName
+
+        return KnownModelName
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
