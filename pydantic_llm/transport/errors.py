@@ -33,6 +33,7 @@ BY_STATUS: dict[int, type[ModelHTTPError]] = {
     403: AuthenticationError,
     404: NotFoundError,
     429: RateLimitError,
+    498: OverloadedError,
     503: OverloadedError,
     529: OverloadedError,
 }

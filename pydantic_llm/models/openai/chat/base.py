@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from ....exceptions import ModelHTTPError
 from ....messages import AudioUrl, DocumentUrl, FileUrl
+from ....messages.content import is_text
 from ....profiles.openai import OpenAIModelProfile
 from ..._draft import ResponseDraft
 from ..._prepare import PreparedRequest
@@ -55,5 +56,7 @@ class ChatModel(WireModel):
     def must_download(self, url: FileUrl) -> bool:
         """The API takes images by their address, and nothing else. What it takes in no form is refused, not fetched."""
         profile = self.chat_profile
-        documents = isinstance(url, DocumentUrl) and not profile.openai_document_url
-        return documents or (isinstance(url, AudioUrl) and profile.openai_audio)
+        if isinstance(url, DocumentUrl):
+            may_be_text = not url.media_type or is_text(url.media_type)
+            return not profile.openai_document_url and (profile.openai_documents or may_be_text)
+        return isinstance(url, AudioUrl) and profile.openai_audio
