@@ -101,6 +101,10 @@ class Once(Generic[T]):
         outcome = self._begin()
         return outcome.result() if outcome.done() else await asyncio.wrap_future(outcome)
 
+    def wait(self) -> T:
+        """The function's value, for callers that block."""
+        return self._begin().result()
+
     def _begin(self) -> Future[T]:
         with self._lock:
             if self._outcome is None:

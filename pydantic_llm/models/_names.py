@@ -44,6 +44,7 @@ NAMES: dict[str, Name] = {
     'bedrock': Name('bedrock', 'BedrockConverseModel', 'bedrock', 'bedrock'),
     'cohere': Name('cohere', 'CohereModel', 'cohere', 'cohere'),
     'huggingface': Name('huggingface', 'HuggingFaceModel', 'huggingface', 'huggingface'),
+    'litellm': Name('litellm', 'LiteLLMModel', 'litellm', 'litellm'),
     'google-gla': Name('gemini', 'GeminiModel', 'google-gla', None),
     'google-vertex': Name('gemini', 'GeminiModel', 'google-vertex', 'google'),
     'transformers': Name('transformers', 'TransformersModel', None, 'transformers'),

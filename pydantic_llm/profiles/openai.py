@@ -32,8 +32,9 @@ class OpenAIModelProfile(ModelProfile):
     openai_role_conversions: Mapping[str, str] | None = None
     """Other names for roles: `{'tool': 'user'}` for a server without tool messages."""
 
-    openai_flatten_content: bool = False
-    """Send content as one string, for servers that take no list of parts. Files cannot be sent then."""
+    openai_flatten_content: bool | Literal['texts'] = False
+    """Send content as one string, for servers that take no list of parts. Files cannot be sent then; they can with
+    `'texts'`, which makes a string only of what is all text."""
 
     openai_max_tokens_field: Literal['max_completion_tokens', 'max_tokens'] = 'max_completion_tokens'
     """What the server calls the limit on what is written."""

@@ -130,7 +130,7 @@ class HuggingFaceProvider(Provider['AsyncInferenceClient']):
             library: Literal['httpx', 'httpx2'] = 'httpx' if hub.__version__.startswith('1.') else 'httpx2'
             return check_http_client(given, library=library, package='huggingface_hub')
         made = hub.get_async_session()
-        timeout: Any = type(made.timeout)
+        timeout = made.timeout.__class__
         if self._client.timeout is not None:
             made.timeout = timeout(self._client.timeout)
         elif made.timeout == timeout(None):

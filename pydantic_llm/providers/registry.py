@@ -270,6 +270,7 @@ PROVIDERS: dict[str, tuple[str, str]] = {
     'grok': ('grok', 'GrokProvider'),
     'heroku': ('heroku', 'HerokuProvider'),
     'huggingface': ('huggingface', 'HuggingFaceProvider'),
+    'litellm': ('litellm', 'LiteLLMProvider'),
     'mistral': ('mistral', 'MistralProvider'),
     'moonshotai': ('moonshotai', 'MoonshotAIProvider'),
     'nebius': ('nebius', 'NebiusProvider'),

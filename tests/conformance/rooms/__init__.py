@@ -10,6 +10,7 @@ from tests.conformance.rooms import (
     gemini,
     groq,
     huggingface,
+    litellm,
     mistral,
     openai_chat,
     openai_responses,
@@ -24,6 +25,7 @@ ROOMS: tuple[Room, ...] = (
     cohere.ROOM,
     groq.ROOM,
     huggingface.ROOM,
+    litellm.ROOM,
     mistral.ROOM,
 )
 """Every room with a `serve.py`, and every dialect."""

@@ -38,7 +38,7 @@ def encode_item(item: UserContent, profile: OpenAIModelProfile, system: str) -> 
         case CachePoint():
             pass
         case _:
-            if profile.openai_flatten_content:
+            if profile.openai_flatten_content is True:
                 raise UserError(f'{system!r} takes text alone (openai_flatten_content), and was given {item!r}')
             yield encode_file(item, profile, system)
 
@@ -102,9 +102,10 @@ def text_file(file: BinaryContent) -> str:
 
 
 def flatten(message: Json) -> Json:
-    """The message with its content as one string."""
+    """The message with its content as one string, unless it holds more than text."""
     content = message.get('content')
     if not isinstance(content, list):
         return message
     parts = cast('list[Json]', content)
-    return {**message, 'content': '\n'.join(part['text'] for part in parts)}
+    texts = [part['text'] for part in parts if part['type'] == 'text']
+    return {**message, 'content': '\n'.join(texts)} if len(texts) == len(parts) else message

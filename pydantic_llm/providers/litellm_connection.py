@@ -1,0 +1,268 @@
+"""LiteLLM as a connection: the fields of a body are the arguments of `acompletion`, and what it gives is bytes again.
+
+LiteLLM's own retries are off, and it fetches nothing by itself (prices, lists of headers). It keeps clients for each
+event loop, shared by all who use it there, and closes them with nobody: we do, once the loop ends (`Clients`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from copy import deepcopy
+from functools import partial
+from importlib import import_module
+from inspect import isawaitable
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from .._extras import import_extra
+from .._threads import Once
+from ..exceptions import UserError
+from ..transport import ByteStream, Call, Connection, Deadlines, Reply
+from ..transport.deadlines import Watchdog
+from ..transport.loops import LoopClients
+from .litellm_errors import explain, is_cut
+
+__all__ = ('LITELLM', 'LiteLLMConnection', 'make_router')
+
+Json = dict[str, Any]
+
+ENVIRONMENT = {
+    'LITELLM_LOCAL_MODEL_COST_MAP': 'True',
+    'LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS': 'True',
+    'LITELLM_OFFLINE_MODE': 'True',
+}
+"""What keeps LiteLLM from fetching its lists over the network; what is set already stays as it is."""
+
+GRACE = 5.0
+"""Seconds after a deadline of ours at which LiteLLM's own limit is reached: ours says which one it was."""
+
+CLOSING_TIMEOUT = 0.5
+"""Seconds that closing a stream may take; it is dropped after that."""
+
+WHOLE, STREAM = {'content-type': 'application/json'}, {'content-type': 'text/event-stream'}
+"""The headers of what we make of LiteLLM's answers."""
+
+
+def load_litellm() -> Any:
+    """Import LiteLLM, which takes seconds, with its telemetry and its network look-ups off."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    try:
+        litellm = import_extra('litellm', extra='litellm', what='LiteLLMModel')
+    except ImportError as error:
+        raise UserError(f'The package litellm cannot be imported: {error}') from error
+    if hasattr(litellm, 'telemetry'):
+        litellm.telemetry = False
+    litellm.suppress_debug_info = True
+    return litellm
+
+
+LITELLM = Once(load_litellm)
+"""LiteLLM, imported once for all."""
+
+
+def make_router(deployments: Iterable[Mapping[str, Any]], options: Mapping[str, Any]) -> Any:
+    """A router over these deployments. It does not retry unless its options say so, since we do."""
+    return LITELLM.wait().Router(model_list=deepcopy([*deployments]), **{'num_retries': 0, **options})
+
+
+class LiteLLMConnection(Connection):
+    """Calls LiteLLM with these options beside what a request says; by a router, where there is one."""
+
+    def __init__(
+        self,
+        options: Mapping[str, Any],
+        router: Once[Any] | None,
+        *,
+        provider_name: str,
+        secrets: Sequence[str],
+    ) -> None:
+        self._options = options
+        self._router = router
+        self._provider_name = provider_name
+        self._secrets = secrets
+
+    async def send(self, call: Call) -> Reply:
+        """Ask, and wait for the whole answer."""
+        watchdog = Watchdog(Deadlines(call.deadlines.timeout, waited=call.deadlines.waited))
+        try:
+            return Reply(_whole(await self._ask(call, watchdog)), WHOLE)
+        finally:
+            watchdog.close()
+
+    async def open(self, call: Call) -> ByteStream:
+        """Ask, and get the answer as it comes."""
+        watchdog = Watchdog(call.deadlines)
+        try:
+            answer = await self._ask(call, watchdog)
+        finally:
+            watchdog.close()
+        return Chunks(answer, watchdog, partial(self._explain, model_name=call.model_name, in_stream=True))
+
+    async def aclose(self) -> None:
+        """Nothing: the clients are everybody's who uses LiteLLM in this event loop, and are closed when it ends."""
+
+    async def _ask(self, call: Call, watchdog: Watchdog) -> Any:
+        try:
+            with watchdog:
+                asked = await (LITELLM if self._router is None else self._router).get()
+                CLIENTS.get()
+                return await asked.acompletion(**self._arguments(call))
+        except Exception as error:  # noqa: BLE001 -- raised below, where the key that it may hold is no longer its context
+            failure = self._explain(error, model_name=call.model_name)
+        raise failure
+
+    def _arguments(self, call: Call) -> Json:
+        """The options, with what the request says laid over them."""
+        arguments: Json = {**self._options, **from_json(call.body)}
+        if call.headers:
+            arguments['extra_headers'] = {**(self._options.get('extra_headers') or {}), **call.headers}
+        if self._router is None:  # which has a policy of its own
+            arguments |= {'num_retries': 0, 'max_retries': 0}
+        if call.deadlines.timeout is not None:
+            arguments['timeout'] = call.deadlines.timeout + GRACE
+        return arguments
+
+    def _explain(self, error: Exception, *, model_name: str, in_stream: bool = False) -> Exception:
+        return explain(error, model_name, provider_name=self._provider_name, secrets=self._secrets, in_stream=in_stream)
+
+
+def _whole(answer: Any) -> bytes:
+    """A whole answer, with what it cost where LiteLLM knows."""
+    fields: Json = answer.model_dump(exclude_none=True, warnings=False)
+    cost: object = getattr(answer, '_hidden_params', {}).get('response_cost')
+    if cost is not None and 'usage' in fields:
+        fields['usage'].setdefault('cost', cost)
+    return to_json(fields)
+
+
+# ---------------------------------------------------------------------- streams
+
+
+class Chunks(ByteStream):
+    """The chunks of a stream of LiteLLM's, as server-sent events."""
+
+    def __init__(self, answer: Any, watchdog: Watchdog, explain: Callable[[Exception], Exception]) -> None:
+        self._is_stream = hasattr(answer, '__anext__')
+        self.headers = STREAM if self._is_stream else WHOLE
+        self._answer = answer
+        self._watchdog = watchdog
+        self._explain = explain
+        self._context = contextvars.copy_context()  # LiteLLM resets variables at the end that it has set at the start
+        self._reading: asyncio.Task[bytes] | None = None
+        self._over = False
+        self._closed = False
+
+    async def read(self) -> bytes:
+        """The next event; empty at the end."""
+        if self._over:
+            return b''
+        try:
+            with self._watchdog:
+                event = await self._next()
+        except Exception as error:  # noqa: BLE001 -- raised below, without this one as its context
+            if is_cut(error):
+                event = b''
+            else:
+                failure = self._explain(error)
+                raise failure from None
+        self._over = not (event and self._is_stream)
+        return event
+
+    async def _next(self) -> bytes:
+        """The next event, in a task of its own, which whoever closes the stream can cancel."""
+        self._reading = asyncio.create_task(self._pull(), context=self._context)
+        try:
+            return await self._reading
+        except asyncio.CancelledError:
+            waiting = asyncio.current_task()
+            if self._closed and waiting is not None and not waiting.cancelling():
+                raise ConnectionAbortedError('the stream was closed') from None
+            raise
+
+    async def _pull(self) -> bytes:
+        if not self._is_stream:
+            return _whole(self._answer)
+        chunk: Any = await anext(self._answer, None)
+        return b'' if chunk is None else b'data: ' + to_json(self._fields(chunk)) + b'\n\n'
+
+    def _fields(self, chunk: Any) -> Json:
+        """A chunk, without a finish reason that LiteLLM has made up for a stream that was cut."""
+        fields: Json = chunk.model_dump(exclude_none=True, warnings=False)
+        if type(self._answer).__name__ == 'CustomStreamWrapper' and not _has_ended(self._answer):
+            for choice in fields.get('choices') or ():
+                choice.pop('finish_reason', None)
+        return fields
+
+    def progress(self) -> None:
+        """An event has come."""
+        self._watchdog.progress()
+
+    async def aclose(self) -> None:
+        """Close the stream now."""
+        if self._closed:
+            return
+        self._closed = True
+        self._watchdog.close()
+        if self._is_stream:
+            with suppress(Exception):  # thrown away: how a connection breaks does not matter
+                async with asyncio.timeout(CLOSING_TIMEOUT):
+                    await self._close()
+
+    async def _close(self) -> None:
+        if self._reading is not None and not self._reading.done():
+            self._reading.cancel()
+            await asyncio.wait([self._reading])
+        await asyncio.create_task(self._answer.aclose(), context=self._context)
+
+
+def _has_ended(stream: Any) -> bool:
+    """Whether the vendor has said why the answer ended."""
+    return bool(getattr(stream, 'received_finish_reason', True) or getattr(stream, 'intermittent_finish_reason', None))
+
+
+# ---------------------------------------------------------------------- the clients
+
+
+class Clients:
+    """What LiteLLM keeps for an event loop, as `LoopClients` wants to know it. The value itself means nothing."""
+
+    def is_fresh(self, client: object) -> bool:
+        """There is nothing to open."""
+        return True
+
+    def fork(self, client: object) -> object:
+        """One for another loop."""
+        return object()
+
+    async def release(self, client: object) -> None:
+        """Deliver what LiteLLM's callbacks still have to be told, and close its clients."""
+        worker: Any = import_module('litellm.litellm_core_utils.logging_worker').GLOBAL_LOGGING_WORKER
+        if getattr(worker, '_bound_loop', None) is asyncio.get_running_loop():
+            with suppress(Exception):
+                await worker.flush()
+                await worker.stop()
+        cache: Any = LITELLM.wait().in_memory_llm_clients_cache
+        ending: str = cache.update_cache_key_with_event_loop('')
+        for key in [key for key in cache.cache_dict if ending and key.endswith(ending)]:
+            with suppress(Exception):
+                await _close_client(cache.cache_dict.pop(key))
+
+    def abandon(self, client: object) -> None:
+        """A loop that was closed without a word takes what it had with it."""
+
+
+async def _close_client(client: Any) -> None:
+    close = getattr(client, 'aclose', None) or client.close
+    closed = close()
+    if isawaitable(closed):
+        await closed
+
+
+CLIENTS = LoopClients[object](object(), Clients())
+"""The event loops in which LiteLLM was called."""
