@@ -10,7 +10,7 @@ from . import Model, infer_model
 from ._router_state import Limits
 
 if TYPE_CHECKING:
-    from ._names import KnownModelName
+    from ._known import KnownModelName
 
 LIMITS = ('concurrency', 'requests_per_minute', 'tokens_per_minute')
 

@@ -16,7 +16,6 @@ from ..exceptions import UserError
 
 if TYPE_CHECKING:
     from . import Model
-    from ._known import KnownModelName as KnownModelName
 
 
 class Name(NamedTuple):

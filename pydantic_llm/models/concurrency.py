@@ -20,7 +20,7 @@ from ._line import Line, LineIsFull, NotYet
 from .wrapper import WrapperModel
 
 if TYPE_CHECKING:
-    from ._names import KnownModelName
+    from ._known import KnownModelName
 
 __all__ = ('ConcurrencyLimitedModel',)
 

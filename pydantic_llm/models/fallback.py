@@ -21,7 +21,7 @@ from ._relay import MID_STREAM, Candidate, Failed, FallbackOn, Judge, MidStream,
 from ._relay_stream import RelayStream
 
 if TYPE_CHECKING:
-    from ._names import KnownModelName
+    from ._known import KnownModelName
 
 __all__ = ('FallbackModel', 'FallbackOn', 'MidStream')
 

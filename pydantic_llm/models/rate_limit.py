@@ -28,7 +28,7 @@ from ._meter import Meter
 from .wrapper import WrapperModel
 
 if TYPE_CHECKING:
-    from ._names import KnownModelName
+    from ._known import KnownModelName
 
 __all__ = ('RateLimitedModel',)
 
