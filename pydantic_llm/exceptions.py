@@ -139,7 +139,7 @@ class ModelHTTPError(ModelAPIError):
         self.retry_after = retry_after
         self.in_stream = in_stream
         said = message or f'status_code: {status_code}, model_name: {model_name}, body: {body!r}'
-        again = status_code in (408, 409, 425, 429, 498, 499) or status_code >= 500 if retryable is None else retryable
+        again = status_code in (408, 409, 425, 429, 499) or status_code >= 500 if retryable is None else retryable
         super().__init__(model_name, said, provider_name=provider_name, retryable=again)
 
 

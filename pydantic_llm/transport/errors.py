@@ -33,7 +33,6 @@ BY_STATUS: dict[int, type[ModelHTTPError]] = {
     403: AuthenticationError,
     404: NotFoundError,
     429: RateLimitError,
-    498: OverloadedError,
     503: OverloadedError,
     529: OverloadedError,
 }
@@ -59,10 +58,11 @@ BY_WORD: dict[str, type[ModelHTTPError]] = {
     'servicequotaexceeded': QuotaExceededError,
     'overloaded_error': OverloadedError,
     'server_is_overloaded': OverloadedError,
+    'capacity_exceeded': OverloadedError,
 }
 """What vendors write where their status says too little. Looked for in type, code and message, in this order."""
 
-WORDS_MATTER_FOR = frozenset({400, 413, 422, 429, 500, 503, 529})
+WORDS_MATTER_FOR = frozenset({400, 413, 422, 429, 498, 500, 503, 529})
 """The statuses that several kinds of error share."""
 
 STATUS_OF: dict[str, int] = {
@@ -139,6 +139,7 @@ def error_from_answer(
         said = said._replace(kinds=(name, *said.kinds))
     retry_after = _retry_after(own)
     kind = _kind(status, said, waiting_helps=retry_after is not None or said.retry_after is not None)
+    busy = kind is OverloadedError
     return kind(
         status,
         model_name,
@@ -148,7 +149,7 @@ def error_from_answer(
         headers=own,
         request_id=next((own[name] for name in REQUEST_ID_HEADERS if name in own), said.request_id),
         retry_after=said.retry_after if retry_after is None else retry_after,
-        retryable=False if kind in USELESS_TO_RETRY else SHOULD_RETRY.get(own.get('x-should-retry', '')),
+        retryable=False if kind in USELESS_TO_RETRY else SHOULD_RETRY.get(own.get('x-should-retry', ''), busy or None),
     )
 
 
@@ -200,12 +201,35 @@ def _read(body: object) -> _Said:
     wait = _retry_info(inner.get('details'))
     message: object = inner.get('message') or outer.get('message') or outer.get('detail') or ''
     return _Said(
-        message if isinstance(message, str) else repr(message),
+        _words(message),
         (*(code for code in codes if isinstance(code, str)), *_reasons(inner.get('details'))),
         next((status for status in map(_status, codes) if status), None),
         _text(outer.get('request_id')),
         _time(outer.get('estimated_time')) if wait is None else wait,
     )
+
+
+def _words(message: object) -> str:
+    """A message as text, also where it lists what is wrong with the fields of the request, as FastAPI does."""
+    match message:
+        case str():
+            return message
+        case dict():
+            fields = cast('dict[str, object]', message)
+            return _words(fields['detail']) if 'detail' in fields else repr(fields)
+        case list():
+            mistakes = filter(None, map(_mistake, cast('list[object]', message)))
+            return '; '.join(mistakes) or repr(cast('object', message))
+        case _:
+            return repr(message)
+
+
+def _mistake(item: object) -> str | None:
+    match item:
+        case {'loc': list(), 'msg': str() as said}:
+            return f'{".".join(map(str, cast("dict[str, Any]", item)["loc"]))}: {said}'
+        case _:
+            return None
 
 
 def _status(code: object) -> int | None:

@@ -157,7 +157,11 @@ def test_a_vendor_cannot_make_a_long_conversation_shorter_by_trying_again() -> N
         ([{'error': {'code': 400, 'message': 'Words.', 'status': 'INVALID'}}], 'm answered 400 (INVALID): Words.'),
         ({'message': 'Words.'}, 'm answered 400: Words.'),
         ({'detail': 'Words.'}, 'm answered 400: Words.'),
-        ({'detail': [{'loc': ['body'], 'msg': 'Words.'}]}, "m answered 400: [{'loc': ['body'], 'msg': 'Words.'}]"),
+        (
+            {'detail': [{'loc': ['body', 0], 'msg': 'Words.'}, {'loc': [], 'msg': 'A.'}]},
+            'm answered 400: body.0: Words.; : A.',
+        ),
+        ({'message': {'detail': [{'loc': ['body'], 'msg': 'Words.'}]}}, 'm answered 400: body: Words.'),
         ({'error': 'Words.'}, 'm answered 400: Words.'),
         ({'error': ['Words.']}, "m answered 400: ['Words.']"),
         ({'error': None}, 'm answered 400: no explanation'),
