@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from argparse import Namespace
+from collections.abc import Mapping
 from difflib import get_close_matches
 from inspect import signature
 from typing import Any
@@ -18,7 +19,16 @@ from .choice import key_variables, known_names
 
 __all__ = ('models',)
 
-ANY_NAME = {'azure': 'the name of your deployment', 'azure-responses': 'the name of your deployment'}
+DEPLOYMENT, FOLDER = 'the name of your deployment', 'the name of a repository, or a folder'
+
+ANY_NAME = {
+    'azure': DEPLOYMENT,
+    'azure-responses': DEPLOYMENT,
+    'litellm': "LiteLLM's name of a vendor>/<one of its models",
+    'mlx': FOLDER,
+    'transformers': FOLDER,
+    'vllm': FOLDER,
+}
 """What a model's name is at a vendor that has no names of its own."""
 
 
@@ -61,7 +71,7 @@ def _is_prefix(text: str) -> bool:
 
 def _list_prefixes() -> None:
     keys = key_variables()
-    rows = [(f'{prefix}:', _key(keys.get(prefix, ())), _examples(prefix)) for prefix in sorted({*NAMES, *SERVICES})]
+    rows = [(f'{prefix}:', _key(prefix, keys), _examples(prefix)) for prefix in sorted({*NAMES, *SERVICES})]
     rows.append(('test', 'needs none', 'a made-up answer, without a network'))
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     for prefix, key, examples in [('', 'key', 'known names'), *rows]:
@@ -69,14 +79,16 @@ def _list_prefixes() -> None:
     print('\nAny other name of a vendor works as well: write the prefix before it. (*: this key is set)')
 
 
-def _key(variables: tuple[str, ...]) -> str:
+def _key(prefix: str, keys: Mapping[str, tuple[str, ...]]) -> str:
+    variables = keys.get(prefix, ())
     found = next((variable for variable in variables if os.environ.get(variable)), None)
-    return f'{found} *' if found else next(iter(variables), 'needs none')
+    nothing = "its vendor's" if prefix == 'litellm' else 'needs none'
+    return f'{found} *' if found else next(iter(variables), nothing)
 
 
 def _examples(prefix: str) -> str:
     names = [name.partition(':')[2] for name in known_names(f'{prefix}:')]
-    return ', '.join(names[:3]) + (', ...' if len(names) > 3 else '') if names else ANY_NAME.get(prefix, '')
+    return ', '.join(names[:3]) + (', ...' if len(names) > 3 else '')
 
 
 # ---------------------------------------------------------------------- what a server says
@@ -85,7 +97,7 @@ def _examples(prefix: str) -> str:
 def _list_live(prefix: str, beginning: str, base_url: str | None) -> None:
     name = NAMES[prefix].provider if prefix in NAMES else prefix
     if name is None:
-        raise UserError(f'{prefix!r} runs in this process: there is nobody to be asked for its models')
+        raise UserError(_nobody(prefix))
     kind: Any = infer_provider_class(name)
     if base_url is not None and 'base_url' not in signature(kind).parameters:
         raise UserError(f'{prefix!r} takes no --base-url')
@@ -93,6 +105,10 @@ def _list_live(prefix: str, beginning: str, base_url: str | None) -> None:
     for model_name in names:
         if model_name.startswith(beginning):
             print(f'{prefix}:{model_name}')
+
+
+def _nobody(name: str) -> str:
+    return f'{name!r} cannot be asked for its models; `pydantic-llm models` lists known ones'
 
 
 async def _ask(provider: Provider[Any]) -> list[str]:
@@ -113,7 +129,7 @@ async def _listed(provider: Provider[Any]) -> list[str]:
     models: Any = getattr(provider.client, 'models', None)
     listing: Any = getattr(models, 'list_async', None) or getattr(models, 'list', None)
     if listing is None:
-        raise UserError(f'{provider.name!r} cannot be asked for its models; `pydantic-llm models` lists known ones')
+        raise UserError(_nobody(provider.name))
     async with provider.client:
         found: Any = listing()
         if hasattr(found, '__aiter__'):
