@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import fields, replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings, strategies as st
 from openai._models import construct_type_unchecked
 from openai._types import omit
 from openai.lib.streaming.responses._responses import ResponseStreamState
 from openai.types.responses import ResponseStreamEvent
 from pydantic_core import from_json, to_json
 
-from pydantic_llm.exceptions import LLMError, ModelHTTPError, UserError
+from pydantic_llm.exceptions import LLMError, ModelHTTPError
 from pydantic_llm.messages import (
     BinaryContent,
     FilePart,
-    ModelRequest,
     ModelResponse,
     NativeToolCallPart,
     NativeToolReturnPart,
@@ -34,32 +35,27 @@ from pydantic_llm.models._serve import ServedRequest
 from pydantic_llm.models.openai import OpenAIResponsesModel
 from pydantic_llm.models.openai.responses.decode import decode_event
 from pydantic_llm.models.openai.responses.serve import (
-    decode_request,
-    encode_error,
-    encode_error_event,
     encode_response,
 )
 from pydantic_llm.models.openai.responses.serve_stream import EventWriter
-from pydantic_llm.native_tools import CodeExecutionTool, MCPServerTool, WebSearchTool
+from tests.conformance.test_answers import damaged, sane
 from tests.models.openai_responses import (
     APPROVAL,
     ASKED,
-    CITY,
     CODE,
     COMPACTION,
     DRAWING,
     FILES,
     FOUND_TOOLS,
+    HELLO,
     IMAGE,
     PROFILE,
     SEARCH,
     SHELL,
     SHELL_OUTPUT,
-    STRICT_CITY,
     TOOL_SEARCH,
     TOOLS,
     call,
-    check_body,
     check_events,
     check_response,
     events,
@@ -401,6 +397,33 @@ def test_an_answer_that_failed_is_served_as_a_failure() -> None:
             read(*found)
 
 
+MODEL = OpenAIResponsesModel('gpt-5', api_key='k')
+
+
+@settings(max_examples=100)
+@given(data=st.data())
+def test_items_of_the_wrong_shape_are_an_error_of_ours_or_can_be_served_and_sent(data: st.DataObject) -> None:
+    items = data.draw(st.lists(st.sampled_from(ITEMS), min_size=1, max_size=3, unique_by=lambda item: item['id']))
+    found = events(response(*items))
+    number = data.draw(st.integers(0, len(found)))
+    said = [damaged(data, response(*items))]
+    if number < len(found):
+        said = [*found[:number], damaged(data, found[number]), *found[number + 1 :]]
+    model, draft = MODEL, ResponseDraft('asked', 'openai')
+    try:
+        for event in said:
+            model.read(model.decode if len(said) == 1 else model.decode_event, event, draft)
+        draft.parts.end(complete=draft.state == 'complete')
+    except LLMError:
+        return
+    answer = draft.get()
+    sane(answer)
+    json(encode_response(answer, asked()))
+    json(encode_events(answer))
+    with suppress(LLMError):
+        model.encode(model.prepare([*HELLO, answer, *HELLO]))
+
+
 RECORDED = [param for param in parameters('decode') if param.values[0] is None or is_ours(param.values[0])]
 
 
@@ -411,7 +434,7 @@ async def test_what_was_recorded_is_served_as_it_was_meant(case: Case) -> None:
     recorded = content['exchanges'][0]['response']
     if recorded['status'] != 200:
         return
-    model = OpenAIResponsesModel(content['model'], api_key='k')
+    model = MODEL
     draft = ResponseDraft('asked', 'openai')
     try:
         if recorded['body_kind'] == 'json':
@@ -434,156 +457,3 @@ def encode_events(answer: ModelResponse) -> list[Json]:
     for index, part in enumerate(answer.parts):
         found += [*writer.event(PartStartEvent(index, part)), *writer.event(PartEndEvent(index, part))]
     return [*found, *writer.end(answer)]
-
-
-# ---------------------------------------------------------------------------------------------------- what is asked for
-
-BODIES: dict[str, Json] = {
-    'words': {'input': [{'role': 'user', 'content': 'Hello?'}]},
-    'content': {
-        'input': [
-            {'role': 'system', 'content': 'Be kind.'},
-            {
-                'role': 'user',
-                'content': [
-                    {'type': 'input_text', 'text': 'Hello?'},
-                    {'type': 'input_image', 'image_url': 'data:image/png;base64,AAAA', 'detail': 'low'},
-                    {'type': 'input_image', 'image_url': 'https://example.com/a.png', 'detail': 'auto'},
-                    {'type': 'input_image', 'file_id': 'file-1', 'detail': 'high'},
-                    {'type': 'input_file', 'file_id': 'file-2'},
-                    {'type': 'input_file', 'file_url': 'https://example.com/a.pdf'},
-                    {
-                        'type': 'input_file',
-                        'file_data': 'data:application/pdf;base64,AAAA',
-                        'filename': 'filename.pdf',
-                    },
-                ],
-            },
-        ]
-    },
-    'history': {
-        'instructions': 'Be brief.',
-        'input': [
-            {'role': 'user', 'content': 'Hello?'},
-            reasoning('Hm.', encrypted_content='sealed'),
-            {**SEARCH, 'action': {'type': 'search', 'query': 'oslo'}},
-            {'type': 'image_generation_call', 'id': 'ig_1'},
-            TOOL_SEARCH,
-            FOUND_TOOLS,
-            SHELL,
-            SHELL_OUTPUT,
-            {'role': 'assistant', 'content': 'Let me look.'},
-            {name: value for name, value in call().items() if name != 'status'},
-            {'type': 'function_call_output', 'call_id': 'call_1', 'output': 'rain'},
-            {'role': 'user', 'content': 'And?'},
-        ],
-    },
-    'options': {
-        'input': [{'role': 'user', 'content': 'Hello?'}],
-        'tools': [
-            {'type': 'code_interpreter', 'container': {'type': 'auto'}},
-            {'type': 'web_search', 'search_context_size': 'low'},
-            {
-                'type': 'mcp',
-                'server_label': 'wiki',
-                'server_url': 'https://example.com/mcp',
-                'require_approval': 'never',
-            },
-            {
-                'type': 'mcp',
-                'server_label': 'mail',
-                'server_url': 'https://example.com/m',
-                'require_approval': 'always',
-            },
-            {'type': 'computer'},
-            {'type': 'function', 'name': 'weather', 'description': 'd', 'parameters': STRICT_CITY, 'strict': True},
-            {'type': 'function', 'name': 'loose', 'description': '', 'parameters': CITY, 'strict': False},
-        ],
-        'tool_choice': 'required',
-        'parallel_tool_calls': False,
-        'text': {
-            'format': {'type': 'json_schema', 'name': 'n', 'schema': STRICT_CITY, 'strict': True},
-            'verbosity': 'low',
-        },
-        'include': ['reasoning.encrypted_content', 'code_interpreter_call.outputs', 'web_search_call.results'],
-        'reasoning': {'effort': 'low', 'summary': 'auto'},
-        'max_output_tokens': 9,
-        'store': False,
-        'metadata': {'a': 'b'},
-        'truncation': 'auto',
-        'user': 'u',
-    },
-}
-
-
-@pytest.mark.parametrize('name', BODIES)
-def test_a_request_says_the_same_after_it_was_read(name: str) -> None:
-    body = {'model': 'gpt-5', 'include': ['reasoning.encrypted_content'], **BODIES[name]}
-    check_body(body)
-    served = decode_request(json({**body, 'stream': True, 'new_field': 1}))
-    assert (served.stream, served.model_name, served.settings.get('extra_body')) == (True, 'gpt-5', {'new_field': 1})
-    model = OpenAIResponsesModel('gpt-5', api_key='k')
-    again = model.encode(model.prepare(served.messages, served.settings, served.parameters))
-    assert json(again) == json({**body, 'stream': False})
-
-
-def test_tools_that_every_vendor_may_have_are_read_as_such() -> None:
-    served = decode_request(json({'model': 'm', **BODIES['options']}))
-    assert served.parameters.native_tools == [
-        CodeExecutionTool(),
-        WebSearchTool(search_context_size='low'),
-        MCPServerTool('wiki', 'https://example.com/mcp'),
-    ]
-    settings: Json = dict(served.settings)
-    assert [tool['type'] for tool in settings['openai_native_tools']] == ['mcp', 'computer']
-
-
-def test_an_answer_repeats_what_was_asked() -> None:
-    body = {'model': 'm', **BODIES['options']}
-    answer = json(encode_response(ModelResponse([TextPart('Hi')], finish_reason='stop'), decode_request(json(body))))
-    check_response(answer)
-    for name in ('tools', 'tool_choice', 'parallel_tool_calls', 'text', 'reasoning', 'metadata', 'truncation', 'user'):
-        assert answer[name] == body[name]
-    assert answer['store'] is False
-
-
-def test_a_word_alone_is_a_prompt() -> None:
-    served = decode_request({'model': 'm', 'input': 'Hello?'})
-    assert served.messages == [ModelRequest.user_text_prompt('Hello?')] or len(served.messages) == 1
-
-
-@pytest.mark.parametrize(
-    ('change', 'words'),
-    [
-        ({'model': ''}, "'model' is missing"),
-        ({'input': []}, "'input' is missing"),
-        ({'previous_response_id': 'resp_1'}, 'This server keeps no answers'),
-        ({'conversation': 'conv_1'}, 'This server keeps no answers'),
-        ({'input': [{'role': 'user', 'content': [{'type': 'smell'}]}]}, "type 'smell'"),
-        ({'input': [{'type': 'item_reference', 'id': 'x'}]}, 'item_reference'),
-        ({'input': [{'role': 'user'}]}, 'does not know'),
-        ({'tools': [{'type': 'function'}]}, 'KeyError'),
-    ],
-)
-def test_what_is_no_request_is_refused_with_a_reason(change: Json, words: str) -> None:
-    with pytest.raises(UserError, match=words):
-        decode_request({'model': 'm', 'input': 'Hello?', **change})
-
-
-@pytest.mark.parametrize(
-    ('status', 'kind'),
-    [
-        (400, 'invalid_request_error'),
-        (401, 'authentication_error'),
-        (404, 'not_found_error'),
-        (429, 'rate_limit_error'),
-        (503, 'server_error'),
-    ],
-)
-def test_errors_are_told_in_the_apis_words(status: int, kind: str) -> None:
-    told, body = encode_error(ModelHTTPError(status, 'm', message='Sorry.'))
-    error = {'message': 'Sorry.', 'type': kind, 'param': None, 'code': str(status)}
-    assert (told, body) == (status, {'error': error})
-    event = encode_error_event(body, 0)
-    check_events([event])
-    assert (event['type'], event['message'], event['error']) == ('error', 'Sorry.', error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ....messages import ThinkingPart
+from ....usage import are_instances
 from ..._draft import ResponseDraft
 from .native_items import finish_native, start_native
 
@@ -80,7 +81,9 @@ def annotate(key: Any, annotation: Json, draft: ResponseDraft) -> None:
 def _details(key: Any, content: Json, draft: ResponseDraft) -> None:
     """Citations and log probabilities, beside what is known already."""
     phase = draft.scratch.get(('phase', key[0]))
-    annotations = content.get('annotations') or draft.scratch.get(('annotations', *key))
+    annotations: Any = content.get('annotations') or draft.scratch.get(('annotations', *key), [])
+    if not are_instances(list, annotations) or not are_instances(dict, *annotations):
+        raise TypeError(f'the annotations of a text are {annotations!r}')
     found = {'phase': phase, 'annotations': annotations, 'logprobs': content.get('logprobs')}
     if details := {name: value for name, value in found.items() if value}:
         draft.parts.details(key, provider_details=details)

@@ -218,8 +218,10 @@ def _annotations(part: TextPart, details: Json) -> list[Json]:
 
 def _is_sent_back(note: Json, text: str) -> bool:
     match note:
-        case {'type': 'url_citation', 'url': url, 'start_index': start, 'end_index': end}:
+        case {'type': 'url_citation', 'url': str() as url, 'start_index': int() as start, 'end_index': int() as end}:
             return bool(0 <= start <= end <= len(text) and url in text[start:end])
+        case {'type': 'url_citation'}:
+            return False
         case {'type': kind}:
             return bool(kind != NOT_SENT_BACK)
         case _:

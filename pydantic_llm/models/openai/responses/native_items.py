@@ -85,20 +85,29 @@ def _call(item: Json, args: Any, draft: ResponseDraft) -> NativeToolCallPart:
     call.provider_details = {'type': kind} if row else {ITEM: kind}
     if call_id:
         call.tool_call_id = call_id
-    known: dict[str, NativeToolCallPart] = draft.scratch.setdefault('native', {})
-    known[kind] = known[call.tool_call_id] = known[id or ''] = call
     return call
 
 
 def _put(call: NativeToolCallPart, draft: ResponseDraft) -> Any:
     """Start the call, or set what is known of it now; arguments that came as text are replaced. Gives its key."""
+    known: dict[str, NativeToolCallPart] = draft.scratch.setdefault('native', {})
     key = call.id or ('native', call.tool_call_id)
     if draft.parts.kind_of(key) is None:
         draft.parts.whole(key, call)
+    elif type_of(known[call.id or '']) != type_of(call):
+        raise TypeError(f'the item {call.id!r} was a {type_of(known[call.id or ""])!r}, and became a {type_of(call)!r}')
     else:
         draft.parts.tool_call(key, args=call.args)
         draft.parts.details(key, provider_details=call.provider_details)
+    known[type_of(call)] = known[call.tool_call_id] = known[call.id or ''] = call
     return key
+
+
+def type_of(call: NativeToolCallPart) -> str:
+    """The type of the item that a call came as; empty for one that came from another API."""
+    details: Json = call.provider_details or {}
+    kind: str = details[ITEM] if ITEM in details else details.get('type', '')
+    return kind
 
 
 def _answer(item: Json, draft: ResponseDraft) -> None:
@@ -137,7 +146,8 @@ def _image_type(said: Json) -> str:
 def encode_native_call(call: NativeToolCallPart, beside: Iterable[ModelResponsePart]) -> Json | None:
     """The item that a call came from; `None` for a call that no item of this API says."""
     if ITEM in (call.provider_details or {}):
-        return call.args_as_dict()
+        item = call.args_as_dict(raise_if_invalid=False)
+        return item if 'type' in item else None
     kind = kind_of(call)
     if (row := NATIVE_ITEMS.get(kind)) is None:
         return None
@@ -162,7 +172,7 @@ def encode_answer(part: NativeToolReturnPart, call: NativeToolCallPart | None) -
         return None
     content = cast('Json', said)
     if ITEM in (part.provider_details or {}):
-        return dict(content)
+        return dict(content) if 'type' in content else None
     kind = '' if call is None else (call.provider_details or {}).get(ITEM) or kind_of(call)
     if kind not in ANSWERS:
         return None

@@ -67,13 +67,6 @@ class Told:
     """Whether the client knows what became of it."""
 
 
-def kind_of_item(call: NativeToolCallPart) -> str:
-    """The type of the item that a call came as."""
-    details = call.provider_details or {}
-    kind: str = details.get(ITEM) or details['type']
-    return kind
-
-
 def is_over(item: Told, part: ModelResponsePart) -> bool:
     """Whether an item is whole with the end of this part. A call waits for what it gives, if that is told with it."""
     return not isinstance(part, NativeToolCallPart) or ITEM in (part.provider_details or {}) or item.type in ANSWERS

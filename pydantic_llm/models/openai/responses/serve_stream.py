@@ -28,10 +28,10 @@ from ....messages import (
 )
 from ....messages.response import ModelResponsePart
 from ..._serve import Json, ServedRequest
-from .native_items import ANSWERS, ITEM
+from .native_items import ANSWERS, type_of
 from .serve import encode_response, envelope
 from .serve_items import JOINED, encode_item, encode_refusal, is_item, is_raw, join
-from .serve_native import BEGUN, HOLLOW_NATIVE, IMAGE, Told, is_over, kind_of_item, partial_image, progress, result
+from .serve_native import BEGUN, HOLLOW_NATIVE, IMAGE, Told, is_over, partial_image, progress, result
 
 TERMINAL = {'completed': 'response.completed', 'incomplete': 'response.incomplete', 'failed': 'response.failed'}
 """The event that ends a stream, by the answer's status."""
@@ -114,7 +114,7 @@ class EventWriter:
                 yield from self._call(number, args)
             case NativeToolCallPart() if is_item(part):
                 yield from self._leave_last()
-                item = self._new(number, kind_of_item(part), part.id or part.tool_call_id)
+                item = self._new(number, type_of(part), part.id or part.tool_call_id)
                 if item.type == IMAGE or (isinstance(part.args, dict) and item.type not in ANSWERS):
                     yield from self._tell(item, self._encoded(number))
             case FilePart() if (call := self._call_of(part)) and (image := partial_image(part)):
@@ -190,9 +190,8 @@ class EventWriter:
                 yield self._of('response.function_call_arguments.done', item, arguments=part.args_as_json_str())
             case NativeToolCallPart() if item and not item.is_told:
                 yield from self._tell(item, self._encoded(number))
-            case NativeToolReturnPart() if ITEM in (part.provider_details or {}):
+            case NativeToolReturnPart() if encoded := self._encoded(number):
                 yield from self._leave_last()
-                encoded = self._encoded(number)
                 yield from self._tell(self._new(number, *_name(encoded)), encoded)
                 item = self._items[number]
             case NativeToolReturnPart():
@@ -223,9 +222,13 @@ class EventWriter:
         if item.is_done:
             return
         item.is_done = True
-        first, *rest = (self._encoded(number) for number in item.parts)
-        for more in rest:
-            join(first, more)
+        first: Json = {}
+        for encoded in filter(None, map(self._encoded, item.parts)):
+            if first:
+                join(first, encoded)
+            first = first or encoded
+        if not first:
+            return  # what it became is no item any more
         if not item.is_told:
             yield from self._tell(item, first)
         if ended := result(item.type, first):
@@ -248,9 +251,7 @@ class EventWriter:
     # words
 
     def _encoded(self, number: int) -> Json:
-        item = encode_item(self._parts[number], list(self._parts.values()), number, self._request)
-        assert item is not None, 'it was asked whether there is one'
-        return item
+        return encode_item(self._parts[number], list(self._parts.values()), number, self._request) or {}
 
     def _call_of(self, part: FilePart | NativeToolReturnPart) -> Told | None:
         """The item of the call that made a file, or that gave something."""
