@@ -12,13 +12,16 @@ from ..profiles.groq import groq_model_profile
 from ..transport import Connection
 from ..transport.loops import LoopClients, SdkClients
 from ..transport.sdk import SDKConnection
-from . import Provider, check_http_client, check_url, hide_password, read_key
+from . import Provider, check_http_client, check_key, check_url, hide_password, read_key
 
 if TYPE_CHECKING:
     import httpx
     from groq import AsyncGroq
 
 __all__ = ('GroqProvider',)
+
+NO_KEY = 'api-key-not-set'
+"""What is sent to servers that need no key; the SDK insists on one."""
 
 KEY_VARIABLE = 'GROQ_API_KEY'
 URL_VARIABLE = 'GROQ_BASE_URL'
@@ -27,9 +30,9 @@ URL_VARIABLE = 'GROQ_BASE_URL'
 class GroqProvider(Provider['AsyncGroq']):
     """Groq.
 
-    `groq_client` takes a ready `AsyncGroq` with everything that it is set to; `http_client` an `httpx.AsyncClient`,
-    which the `groq` package is built on. Raises a `UserError` for a missing key, and for a key or an address that
-    cannot be used.
+    With a `base_url` of another server (or `GROQ_BASE_URL`) no key is needed. `groq_client` takes a ready `AsyncGroq`
+    with everything that it is set to; `http_client` an `httpx.AsyncClient`, which the `groq` package is built on.
+    Raises a `UserError` for a missing key, and for a key or an address that cannot be used.
     """
 
     def __init__(
@@ -50,9 +53,10 @@ class GroqProvider(Provider['AsyncGroq']):
                 )
             self._client: AsyncGroq = groq_client
         else:
+            address = self._address(base_url)
             self._client = sdk.AsyncGroq(
-                api_key=read_key(api_key, variables=(KEY_VARIABLE,), provider=self.name),
-                base_url=self._address(base_url),
+                api_key=self._key(api_key, needed=address is None),
+                base_url=address,
                 http_client=check_http_client(http_client, library='httpx', package='groq'),
                 max_retries=0,
             )
@@ -60,11 +64,17 @@ class GroqProvider(Provider['AsyncGroq']):
         self._connection = SDKConnection(clients, sdk, provider_name=self.name, http='httpx')
 
     def _address(self, base_url: str | None) -> str | None:
-        """Where requests go: as given, as in the environment, or (`None`) where the SDK knows."""
+        """Where requests go: as given, as in the environment, or (`None`) where the SDK knows. The path is added."""
         where, url = ('base_url=', base_url) if base_url is not None else (URL_VARIABLE, os.environ.get(URL_VARIABLE))
-        if not url:
+        if not url and base_url is None:
             return None
-        return check_url(url, where=where, provider=self.name).rstrip('/').removesuffix('/openai/v1')
+        return check_url(url or '', where=where, provider=self.name).rstrip('/').removesuffix('/openai/v1')
+
+    def _key(self, api_key: str | None, *, needed: bool) -> str:
+        """The key to send. Only Groq itself cannot do without one."""
+        if needed or api_key is not None or os.environ.get(KEY_VARIABLE):
+            return read_key(api_key, variables=(KEY_VARIABLE,), provider=self.name)
+        return check_key(NO_KEY, where='api_key=', provider=self.name)
 
     @property
     def name(self) -> str:
