@@ -189,7 +189,8 @@ SAMPLES = (
     Sample('harmony', 'It rains.', (('text', 'It rains.'),)),
     Sample(
         'deepseek',
-        'Ok.<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>get_weather\n```json\n{"city": "Paris"}\n```'
+        'Ok.<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>get_weather\n'
+        '```json\n{"city": "Paris"}\n```'
         '<｜tool▁call▁end｜>\n<｜tool▁call▁begin｜>function<｜tool▁sep｜>add\n```json\n{"a": 2, "b": 3}\n```'
         '<｜tool▁call▁end｜><｜tool▁calls▁end｜>',
         (('text', 'Ok.'), PARIS, ADD),

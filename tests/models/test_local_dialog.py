@@ -31,6 +31,7 @@ from pydantic_llm.models.local import Sampling, Tokenizer, key_of, sampling_from
 from pydantic_llm.models.local.dialog import Dialog
 from pydantic_llm.models.local.model import SHARED_SETTINGS
 from pydantic_llm.models.local.options import LocalOptions
+from pydantic_llm.models.local.tools import closed
 from pydantic_llm.native_tools import WebSearchTool
 from pydantic_llm.profiles.local import local_profile
 from pydantic_llm.settings import ModelSettings
@@ -40,6 +41,7 @@ HERMES = '{{ tools }} <tool_call>'
 WITHOUT_TOOLS = '{{ messages }}'
 
 CITY = {'type': 'object', 'properties': {'city': {'type': 'string'}}, 'required': ['city']}
+CLOSED_CITY = {**CITY, 'additionalProperties': False}
 WEATHER = ToolDefinition('weather', CITY, 'Tells the weather.')
 PLACE = {
     'type': 'object',
@@ -145,9 +147,8 @@ def test_past_thoughts_go_where_the_template_wants_them() -> None:
 
 
 def test_neighbours_of_one_role_are_one_turn() -> None:
-    turns = told(
-        [ModelRequest([UserPromptPart('One.'), UserPromptPart(['Two.', CachePoint()]), RetryPromptPart(content='No.')])]
-    )
+    said = [UserPromptPart('One.'), UserPromptPart(['Two.', CachePoint()]), RetryPromptPart(content='No.')]
+    turns = told([ModelRequest(said)])
     assert turns == [{'role': 'user', 'content': 'One.\n\nTwo.\n\nNo.\n\nCorrect this and try again.'}]
 
 
@@ -228,7 +229,7 @@ def test_a_call_that_must_be_made_is_begun_for_the_model_and_held_to_its_schema(
     assert asked.constraint == JsonSchema(
         {
             'type': 'object',
-            'properties': {'name': {'const': 'weather'}, 'arguments': CITY},
+            'properties': {'name': {'const': 'weather'}, 'arguments': CLOSED_CITY},
             'required': ['name', 'arguments'],
             'additionalProperties': False,
         }
@@ -257,7 +258,17 @@ NATIVE = ModelRequestParameters(output_mode='native', output_object=OutputObject
 
 
 def test_native_output_holds_the_answer_to_its_schema() -> None:
-    assert dialog(FakeHub(HERMES)).ask(request('Rain?', NATIVE)).constraint == JsonSchema(CITY)
+    assert dialog(FakeHub(HERMES)).ask(request('Rain?', NATIVE)).constraint == JsonSchema(CLOSED_CITY)
+
+
+def test_objects_are_closed_where_the_schema_does_not_say() -> None:
+    inner = {'type': 'object', 'properties': {'properties': CITY}}
+    schema = {'properties': {'a': inner, 'b': {'additionalProperties': True, 'properties': {}}}, 'anyOf': [CITY]}
+    closed_inner = {'type': 'object', 'properties': {'properties': CLOSED_CITY}, 'additionalProperties': False}
+    assert closed(schema) == {
+        'properties': {'a': closed_inner, 'b': {'additionalProperties': True, 'properties': {}}},
+        'anyOf': [CLOSED_CITY],
+    }
 
 
 def test_native_output_leaves_room_for_calls() -> None:

@@ -60,9 +60,9 @@ def test_a_space_that_depends_on_what_is_before_is_kept(tokens: list[int]) -> No
 
 
 def stopped(text: str, sequences: Sequence[str]) -> str:
-    """The text before the first of the sequences."""
-    places = [place for sequence in sequences if (place := text.find(sequence)) >= 0]
-    return text[: min(places)] if places else text
+    """The text before the sequence that is complete first."""
+    places = [(place + len(sequence), place) for sequence in sequences if (place := text.find(sequence)) >= 0]
+    return text[: min(places)[1]] if places else text
 
 
 LETTERS = st.text(alphabet='ab', max_size=20)
@@ -88,10 +88,16 @@ def test_text_is_held_back_only_while_it_could_be_a_stop_sequence() -> None:
     assert matcher.found == 'END'
 
 
-def test_of_two_sequences_that_begin_alike_the_longer_one_is_found() -> None:
-    matcher = StopMatcher(['\n', '\n\n'])
-    assert matcher.feed('a\n\nb') == 'a'
-    assert matcher.found == '\n\n'
+def test_the_sequence_that_is_complete_first_ends_the_text() -> None:
+    matcher = StopMatcher(['one two', 'e'])
+    assert matcher.feed('one two') == 'on'
+    assert matcher.found == 'e'
+
+
+def test_of_two_sequences_that_end_alike_the_longer_one_ends_the_text() -> None:
+    matcher = StopMatcher(['two', 'one two'])
+    assert matcher.feed('one two') == ''
+    assert matcher.found == 'one two'
 
 
 def write(writer: TokenWriter, tokens: Sequence[int]) -> list[str]:

@@ -14,7 +14,7 @@ REPLACEMENT = '\ufffd'
 """What a tokenizer shows for bytes that are no whole character."""
 
 CONTEXT = 4
-"""How many tokens before the new ones are decoded with them."""
+"""So many pieces of text before the new one are decoded with it. A piece begins and ends with whole characters."""
 
 PATIENCE = 8
 """So many tokens may be held back for a character that is not whole; a character has four bytes at most."""
@@ -23,34 +23,35 @@ PATIENCE = 8
 class Detokenizer:
     """Makes text of tokens as they come. All that it gives, joined, is what the tokenizer makes of all tokens."""
 
-    __slots__ = ('_decode', '_shown', '_tokens')
+    __slots__ = ('_before', '_decode', '_held', '_shown')
 
     def __init__(self, decode: Callable[[Sequence[int]], str]) -> None:
         self._decode = decode
-        self._tokens: list[int] = []
-        self._shown = 0
+        self._before: list[list[int]] = []
+        self._shown = ''  # what those tokens are
+        self._held: list[int] = []
 
     def feed(self, token: int) -> str:
         """Add a token, and get the text that is whole with it."""
-        self._tokens.append(token)
+        self._held.append(token)
         text = self._news()
-        if text.endswith(REPLACEMENT) and len(self._tokens) - self._shown < PATIENCE:
+        if text.endswith(REPLACEMENT) and len(self._held) < PATIENCE:
             return ''
-        return self._show(text)
+        self._show()
+        return text
 
     def close(self) -> str:
         """No token comes any more: what was held back is as whole as it will be."""
-        return self._show(self._news())
+        text = self._news() if self._held else ''
+        self._show()
+        return text
 
     def _news(self) -> str:
-        """What the tokens that were not shown yet add to the text."""
-        shown = self._decode(self._tokens[: self._shown]) if self._shown else ''
-        both = self._decode(self._tokens)
-        if both.startswith(shown):
-            return both[len(shown) :]
-        return self._decode(self._tokens[self._shown :])
+        """What the held tokens add to the text."""
+        both = self._decode([token for piece in self._before for token in piece] + self._held)
+        return both[len(self._shown) :] if both.startswith(self._shown) else self._decode(self._held)
 
-    def _show(self, text: str) -> str:
-        del self._tokens[: max(0, len(self._tokens) - CONTEXT)]
-        self._shown = len(self._tokens)
-        return text
+    def _show(self) -> None:
+        self._before = [*self._before[1 - CONTEXT :], self._held]
+        self._held = []
+        self._shown = self._decode([token for piece in self._before for token in piece])

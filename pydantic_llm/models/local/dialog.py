@@ -22,7 +22,7 @@ from .calls.formats import CallFormatName
 from .chat import Speech, folded, turns_of
 from .options import LocalOptions
 from .tokenizer import Tokenizer
-from .tools import call_or_answer, call_schema, call_teller, tools_for_template, tools_in_words
+from .tools import call_or_answer, call_schema, call_teller, closed, tools_for_template, tools_in_words
 
 Json = dict[str, Any]
 
@@ -151,8 +151,9 @@ class Dialog:
         if output is None:
             return wanted
         if tools:
-            return call_or_answer(tools, self.keys, output.json_schema, self._around())
-        return JsonSchema(output.json_schema)
+            vocabulary = self._tokenizer.vocabulary
+            return call_or_answer(tools, self.keys, closed(output.json_schema), self._around(), vocabulary)
+        return JsonSchema(closed(output.json_schema))
 
     def _around(self) -> tuple[str, str]:
         return (self.format.opening, '\n</tool_call>') if self.format.name == 'hermes' else (self.format.opening, '')

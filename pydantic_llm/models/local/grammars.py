@@ -129,7 +129,8 @@ class Matcher:
     def take(self, token: int) -> bool:
         """Go on with a token. Whether anything may follow."""
         if not self._matcher.consume_token(token):
-            raise RuntimeError(f'The constraint does not allow the token {token}: {self._matcher.get_error()}')
+            said = self._matcher.get_error().partition('<state>')[0].strip()
+            raise RuntimeError(f'The constraint does not allow the token {token}: {said}')
         return not self._matcher.is_stopped()
 
 

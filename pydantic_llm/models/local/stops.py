@@ -1,4 +1,7 @@
-"""Stop sequences: the answer ends before the first of them, wherever tokens are cut, and no piece of one is shown."""
+"""Stop sequences: the answer ends before the one that is complete first, wherever tokens are cut.
+
+No piece of one is ever shown.
+"""
 
 from __future__ import annotations
 
@@ -40,10 +43,10 @@ class StopMatcher:
         return held
 
     def _first(self, text: str) -> tuple[int, str | None]:
-        """Where the first sequence begins, and which it is; of two that begin there, the longer one."""
-        places = ((text.find(sequence), -len(sequence), sequence) for sequence in self._sequences)
-        found = min((place for place in places if place[0] >= 0), default=None)
-        return (-1, None) if found is None else (found[0], found[2])
+        """Where the sequence begins that is complete first, and which it is; of two, the longer one."""
+        places = ((text.find(sequence), sequence) for sequence in self._sequences)
+        found = min(((at + len(sequence), at, sequence) for at, sequence in places if at >= 0), default=None)
+        return (-1, None) if found is None else (found[1], found[2])
 
     def _undecided(self, text: str) -> int:
         """How many characters at the end of the text could be the beginning of a sequence."""

@@ -44,9 +44,10 @@ class Tokenizer:
         return found | dict(zip(ids, texts, strict=False))
 
     @cached_property
-    def vocabulary(self) -> frozenset[str]:
-        """The texts of the tokens that were added to the vocabulary by hand: marks of calls, thoughts, turns."""
-        return frozenset(self.tokenizer.get_added_vocab())
+    def vocabulary(self) -> Mapping[str, int]:
+        """The tokens that were added to the vocabulary by hand: marks of calls, thoughts, turns."""
+        added: Mapping[str, int] = self.tokenizer.get_added_vocab()
+        return added
 
     @cached_property
     def decode(self) -> Callable[[Sequence[int]], str]:

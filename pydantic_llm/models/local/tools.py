@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from json import dumps
 from typing import Any, cast
 
@@ -13,7 +14,7 @@ from ...tools import ToolDefinition
 Json = dict[str, Any]
 Keys = tuple[str, str]
 
-__all__ = ('call_or_answer', 'call_schema', 'call_teller', 'tools_for_template', 'tools_in_words')
+__all__ = ('call_or_answer', 'call_schema', 'call_teller', 'closed', 'tools_for_template', 'tools_in_words')
 
 IN_WORDS = """\
 You can call these tools:
@@ -50,6 +51,43 @@ def call_teller(keys: Keys) -> Any:
     return tell
 
 
+def closed(schema: Any) -> Any:
+    """A schema whose objects have no properties but those that it names, where it does not say: a model that may add
+    others adds them for ever.
+    """
+    match schema:
+        case {'properties': dict(), **rest} if rest.keys().isdisjoint(OPEN):
+            return {**_closed_below(schema), 'additionalProperties': False}
+        case dict():
+            return _closed_below(cast('Json', schema))
+        case list():
+            return [closed(item) for item in cast('list[object]', schema)]
+        case _:
+            return schema
+
+
+OPEN = frozenset(
+    {'additionalProperties', 'patternProperties', 'unevaluatedProperties', 'allOf', 'anyOf', 'oneOf', '$ref'}
+)
+"""What else says which properties an object has."""
+
+NAMED = ('properties', '$defs', 'definitions', 'dependentSchemas')
+"""Where a schema holds others by name."""
+
+VALUES = ('const', 'enum', 'default', 'examples')
+"""Where it holds no schema."""
+
+
+def _closed_below(schema: Json) -> Json:
+    found: Json = {}
+    for key, value in schema.items():
+        if key in NAMED and isinstance(value, dict):
+            found[key] = {name: closed(item) for name, item in cast('Json', value).items()}
+        else:
+            found[key] = value if key in VALUES else closed(value)
+    return found
+
+
 def call_schema(tools: Sequence[ToolDefinition], keys: Keys) -> Json:
     """The schema of an object that calls one of the tools with arguments that fit it."""
     if len(tools) == 1:
@@ -57,16 +95,24 @@ def call_schema(tools: Sequence[ToolDefinition], keys: Keys) -> Json:
     return {'anyOf': [_call(tool, keys, f'#/anyOf/{index}') for index, tool in enumerate(tools)]}
 
 
-def call_or_answer(tools: Sequence[ToolDefinition], keys: Keys, answer: Json, around: tuple[str, str]) -> Constraint:
+def call_or_answer(
+    tools: Sequence[ToolDefinition], keys: Keys, answer: Json, around: tuple[str, str], vocabulary: Mapping[str, int]
+) -> Constraint:
     """Holds an answer to being a call of one of the tools, with the marks around it, or a JSON value."""
     if not around[0]:
         calls = [_call(tool, keys, f'#/anyOf/{index}') for index, tool in enumerate(tools)]
         return JsonSchema({'anyOf': [*calls, _moved(answer, f'#/anyOf/{len(calls)}')]})
-    call = dumps(_with_style(call_schema(tools, keys)))
-    start, end = (dumps(mark, ensure_ascii=False) if mark else '' for mark in around)
-    return Grammar(
-        f'start: call | answer\ncall: {start} %json {call} {end}\nanswer: %json {dumps(_with_style(answer))}'
-    )
+    call, value = (dumps(_with_style(schema)) for schema in (call_schema(tools, keys), answer))
+    start, end = (' '.join(_terminals(mark, vocabulary)) for mark in around)
+    return Grammar(f'start: call | answer\ncall: {start} %json {call} {end}\nanswer: %json {value}')
+
+
+def _terminals(text: str, vocabulary: Mapping[str, int]) -> Iterator[str]:
+    """A text as a grammar writes it. A mark that is a token of its own must be named as one."""
+    marks = sorted(vocabulary, key=len, reverse=True)
+    for piece in re.split(f'({"|".join(map(re.escape, marks))})', text) if marks else [text]:
+        if piece:
+            yield f'<[{vocabulary[piece]}]>' if piece in vocabulary else dumps(piece, ensure_ascii=False)
 
 
 def _with_style(schema: Json) -> Json:
@@ -81,7 +127,7 @@ def _function(tool: ToolDefinition) -> Json:
 
 def _call(tool: ToolDefinition, keys: Keys, place: str) -> Json:
     name, arguments = keys
-    parameters = _moved(tool.parameters_json_schema, f'{place}/properties/{_escaped(arguments)}')
+    parameters = _moved(closed(tool.parameters_json_schema), f'{place}/properties/{_escaped(arguments)}')
     return {
         'type': 'object',
         'properties': {name: {'const': tool.name}, arguments: parameters},

@@ -68,14 +68,16 @@ class BatchRunner:
         self._waiting = [row for row in self._waiting if row.job is not job]
         if self._reading is not None and self._reading.row.job is job:
             self._reading = None
-        self._keep(lambda row: row.job is not job)
+        with self._forward.without_gradients():
+            self._keep(lambda row: row.job is not job)
 
     def step(self) -> Collection[Job]:
         """Read some prompts, and write a token of every answer that has begun."""
         writing = [*self._batches]
-        touched = [job for batch in writing for job in self._write(batch)]
-        touched += self._read()
-        self._keep(lambda row: not row.job.done)
+        with self._forward.without_gradients():
+            touched = [job for batch in writing for job in self._write(batch)]
+            touched += self._read()
+            self._keep(lambda row: not row.job.done)
         return touched
 
     # reading prompts

@@ -78,7 +78,7 @@ def _constrained(line: Tensor, row: Row) -> Tensor:
     try:
         allowed = torch.from_numpy(row.matcher.allowed())
     except RuntimeError as error:
-        row.job.fail(error)
+        row.fail(error)
         return line
     forbidden = torch.ones(line.shape[-1], dtype=torch.bool)
     length = min(allowed.shape[0], forbidden.shape[0])

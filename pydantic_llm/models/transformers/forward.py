@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from ..local import Prompt
@@ -17,7 +18,7 @@ MERGED = ('full_attention', 'sliding_attention', 'chunked_attention')
 
 
 class Forward:
-    """Calls a model, with a cache that grows. Everything runs in the engine's thread, without gradients."""
+    """Calls a model, with a cache that grows; in the engine's thread, inside `without_gradients`."""
 
     def __init__(self, model: Any) -> None:
         import torch
@@ -39,6 +40,11 @@ class Forward:
         stateful = bool(getattr(model, '_is_stateful', False))
         self.can_merge = not stateful and self._inner is None and all(kind in MERGED for kind in kinds)
         """Whether answers can be written together."""
+
+    def without_gradients(self) -> AbstractContextManager[Any]:
+        """What everything here runs in."""
+        context: AbstractContextManager[Any] = self._torch.inference_mode()
+        return context
 
     def new_cache(self) -> Any:
         """An empty cache. Caches that are put beside others keep every token, also beyond a sliding window."""
@@ -83,16 +89,15 @@ class Forward:
     def _call(self, tokens: Tensor, cache: Any, positions: Tensor | None, mask: Tensor | None, **inputs: Any) -> Tensor:
         if positions is not None and self._takes_positions:
             inputs['position_ids'] = positions
-        with self._torch.inference_mode():
-            output = self._model(
-                input_ids=tokens,
-                attention_mask=mask,
-                use_cache=True,
-                **{self._cache_name: cache},
-                **self._last_only,
-                **inputs,
-            )
-            return output.logits[:, -1].float()
+        output = self._model(
+            input_ids=tokens,
+            attention_mask=mask,
+            use_cache=True,
+            **{self._cache_name: cache},
+            **self._last_only,
+            **inputs,
+        )
+        return output.logits[:, -1].float()
 
     # tensors
 
@@ -130,19 +135,17 @@ class Forward:
 
     def select(self, cache: Any, rows: Tensor, width: int) -> None:
         """Keep these rows of a cache, and its last columns."""
-        with self._torch.inference_mode():
-            for layer in cache.layers:
-                if layer.keys is not None and layer.keys.numel():
-                    layer.keys = layer.keys[rows, :, -min(width, layer.keys.shape[-2]) :]
-                    layer.values = layer.values[rows, :, -min(width, layer.values.shape[-2]) :]
+        for layer in cache.layers:
+            if layer.keys is not None and layer.keys.numel():
+                layer.keys = layer.keys[rows, :, -min(width, layer.keys.shape[-2]) :]
+                layer.values = layer.values[rows, :, -min(width, layer.values.shape[-2]) :]
 
     def join(self, cache: Any, other: Any) -> None:
         """Put the rows of another cache below those of this one, the shorter of the two padded on the left."""
-        with self._torch.inference_mode():
-            for layer, beside in zip(cache.layers, other.layers, strict=True):
-                width = max(layer.keys.shape[-2], beside.keys.shape[-2])
-                layer.keys = self._torch.cat([self._wide(layer.keys, width), self._wide(beside.keys, width)])
-                layer.values = self._torch.cat([self._wide(layer.values, width), self._wide(beside.values, width)])
+        for layer, beside in zip(cache.layers, other.layers, strict=True):
+            width = max(layer.keys.shape[-2], beside.keys.shape[-2])
+            layer.keys = self._torch.cat([self._wide(layer.keys, width), self._wide(beside.keys, width)])
+            layer.values = self._torch.cat([self._wide(layer.values, width), self._wide(beside.values, width)])
 
     def _wide(self, tensor: Tensor, width: int) -> Tensor:
         missing = width - tensor.shape[-2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
+from ...exceptions import ModelAPIError
 from ..local import Job
 
 __all__ = ('Row',)
@@ -38,11 +39,15 @@ class Row:
             return False
         return not job.done
 
+    def fail(self, error: RuntimeError) -> None:
+        """Something broke in this answer alone."""
+        self.job.fail(ModelAPIError('transformers', f'The answer cannot go on: {error}', provider_name='transformers'))
+
     def _goes_on(self, token: int) -> bool:
         try:
             goes_on: bool = self.matcher.take(token)
         except RuntimeError as error:
-            self.job.fail(error)
+            self.fail(error)
             return False
         if not goes_on:
             self.job.finish('eos')

@@ -1,0 +1,113 @@
+"""A model that sees: images go through its processor, and its answers are those of bare `generate`."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+
+from pydantic_llm.exceptions import UserError
+from pydantic_llm.messages import BinaryContent, ModelRequest, UserPromptPart
+from tests.local import tiny
+
+pillow = pytest.importorskip('PIL.Image', reason='images need Pillow')
+
+TEMPLATE = """\
+{%- for message in messages %}<|im_start|>{{ message.role }}
+{% for piece in message.content %}{{ '<image>' if piece.type == 'image' else piece.text }}{% endfor %}<|im_end|>
+{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
+{% endif %}"""
+
+
+def picture(color: tuple[int, int, int]) -> bytes:
+    buffer = io.BytesIO()
+    pillow.new('RGB', (16, 16), color).save(buffer, 'PNG')
+    return buffer.getvalue()
+
+
+RED, BLUE = picture((250, 10, 10)), picture((10, 10, 250))
+
+
+@pytest.fixture(scope='module')
+def seeing_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a random model that sees."""
+    folder = tmp_path_factory.mktemp('models') / 'seeing'
+    tokenizer = tiny.make_tokenizer()
+    tokenizer.add_special_tokens({'additional_special_tokens': ['<image>']})
+    image_token = tokenizer.convert_tokens_to_ids('<image>')
+    text = tiny.model_of(tokenizer, hidden=32, layers=2, random_weights=True).config
+    vision = transformers.CLIPVisionConfig(
+        hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=16, patch_size=8
+    )
+    torch.manual_seed(1)
+    config = transformers.LlavaConfig(
+        vision_config=vision, text_config=text, image_token_index=image_token, vision_feature_layer=-1
+    )
+    model = transformers.LlavaForConditionalGeneration(config).eval()
+    for name, parameter in model.named_parameters():
+        if 'vision' in name or 'projector' in name or 'embed' in name:
+            torch.nn.init.normal_(parameter, std=0.6)
+    model.generation_config = transformers.GenerationConfig(
+        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
+    )
+    processor = transformers.LlavaProcessor(
+        transformers.CLIPImageProcessor(size={'height': 16, 'width': 16}, crop_size={'height': 16, 'width': 16}),
+        tokenizer,
+        patch_size=8,
+        vision_feature_select_strategy='default',
+        num_additional_image_tokens=1,
+        chat_template=TEMPLATE,
+    )
+    return tiny.save(folder, model, processor)
+
+
+def ask(*content: Any) -> list[ModelRequest]:
+    return [ModelRequest([UserPromptPart([*content])])]
+
+
+def image(data: bytes) -> BinaryContent:
+    return BinaryContent(data, media_type='image/png')
+
+
+def bare(path: Path, text: str, *images: bytes) -> str:
+    processor = transformers.AutoProcessor.from_pretrained(path)
+    model = transformers.LlavaForConditionalGeneration.from_pretrained(path, dtype=torch.float32)
+    content = [*({'type': 'image'} for _ in images), {'type': 'text', 'text': text}]
+    prompt = processor.apply_chat_template([{'role': 'user', 'content': content}], add_generation_prompt=True)
+    pictures = [pillow.open(io.BytesIO(data)) for data in images]
+    found = processor(text=[prompt], images=pictures or None, return_tensors='pt')
+    output = model.generate(**found, max_new_tokens=12, do_sample=False)
+    return processor.tokenizer.decode(output[0][found['input_ids'].shape[1] :], skip_special_tokens=True)
+
+
+async def test_a_model_that_sees_answers_as_generate_does(make: Callable[..., Any], seeing_path: Path) -> None:
+    model = make(seeing_path, max_new_tokens=12)
+    answers = await asyncio.gather(
+        model.request(ask(image(RED), 'What is it?')),
+        model.request(ask(image(BLUE), 'What is it?')),
+        model.request(ask('No picture.')),
+        model.request(ask(image(RED), image(BLUE), 'Which is red?')),
+    )
+    assert [answer.text for answer in answers] == [
+        bare(seeing_path, 'What is it?', RED),
+        bare(seeing_path, 'What is it?', BLUE),
+        bare(seeing_path, 'No picture.'),
+        bare(seeing_path, 'Which is red?', RED, BLUE),
+    ]
+    assert answers[0].text != answers[1].text
+
+
+async def test_what_is_no_picture_is_a_user_error(make: Callable[..., Any], seeing_path: Path) -> None:
+    with pytest.raises(UserError, match='cannot be read'):
+        await make(seeing_path).request(ask(image(b'no picture'), 'What is it?'))
+
+
+async def test_a_model_that_reads_text_alone_takes_no_images(make: Callable[..., Any]) -> None:
+    with pytest.raises(UserError, match='reads text alone'):
+        await make().request(ask(image(RED), 'What is it?'))

@@ -1,0 +1,382 @@
+"""Many callers and one engine: queue, cancelling, deadlines, crashes, closing, loops and threads."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import random
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import pytest
+
+from pydantic_llm.constraints import Choice, JsonSchema, Regex
+from pydantic_llm.exceptions import ModelAPIError, ModelTimeoutError, OverloadedError, StreamInterruptedError
+from pydantic_llm.messages import ModelRequest
+from pydantic_llm.models.local.engines import _leases
+from pydantic_llm.models.transformers import TransformersModel
+
+BATCHINGS = ('padded', 'paged')
+FOREVER: Any = {'max_tokens': 900, 'logit_bias': {'2': -100}}
+"""Settings of an answer that does not end by itself."""
+
+
+def ask(text: str = 'hi') -> list[ModelRequest]:
+    return [ModelRequest.user_text_prompt(text)]
+
+
+async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 -- the engine's thread changes it, and tells nobody
+            await asyncio.sleep(0.002)
+
+
+def idle(model: Any) -> bool:
+    counts = model.engine.counts
+    return (counts.active, counts.waiting) == (0, 0)
+
+
+async def streamed(model: Any, settings: Any, told: Callable[[object], None] = lambda event: None) -> None:
+    """Read a stream to its end."""
+    async with model.request_stream(ask(), settings) as stream:
+        async for event in stream:
+            told(event)
+
+
+# ---------------------------------------------------------------------- sharing
+
+
+async def test_models_that_name_the_same_one_share_its_engine(make: Callable[..., Any], random_path: Path) -> None:
+    options = {'model_kwargs': {'attn_implementation': 'sdpa'}, 'max_batch_size': 4}
+    first, second = make(random_path, **options), make(f'{random_path}', **{**options, 'max_new_tokens': 7})
+    other = make(random_path, model_kwargs={'attn_implementation': 'eager'}, max_batch_size=4)
+    assert first.engine is second.engine
+    assert first.engine is not other.engine
+    loaded = await asyncio.gather(first.load(), second.load())
+    assert loaded[0] is loaded[1]
+    engine = first.engine
+    await first.aclose()
+    assert (await second.request(ask(), {'max_tokens': 2})).usage.output_tokens == 2
+    assert second.engine is engine
+
+
+async def test_an_engine_ends_with_the_last_model_that_used_it(make: Callable[..., Any]) -> None:
+    before = len(_leases)
+    model = make(max_batch_size=3)
+    await model.request(ask(), {'max_tokens': 2})
+    name = f'pydantic_llm {model.model_name}'
+    await model.aclose()
+    assert len(_leases) == before
+    assert [thread for thread in threading.enumerate() if thread.name == name] == []
+    assert (await model.request(ask(), {'max_tokens': 2})).usage.output_tokens == 2  # loaded anew
+
+
+async def test_a_model_that_is_forgotten_lets_its_engine_go(random_path: Path) -> None:
+    model = TransformersModel(random_path, max_batch_size=5)
+    await model.request(ask(), {'max_tokens': 2})
+    [thread] = [thread for thread in threading.enumerate() if thread.name == f'pydantic_llm {random_path}']
+    del model
+    gc.collect()
+    await until(lambda: not thread.is_alive())
+
+
+# ---------------------------------------------------------------------- queue and cancelling
+
+
+async def test_a_full_queue_is_an_error_where_that_is_wanted(make: Callable[..., Any]) -> None:
+    model = make(max_batch_size=2, max_queue=1, when_full='error')
+    await model.load()
+    tasks = [asyncio.create_task(model.request(ask(), FOREVER)) for _ in range(3)]
+    await until(lambda: model.engine.counts.active == 2)
+    with pytest.raises(OverloadedError, match='max_queue=1') as caught:
+        await model.request(ask())
+    assert caught.value.retryable
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await until(lambda: idle(model))
+    assert (await model.request(ask(), {'max_tokens': 3})).usage.output_tokens == 3
+
+
+async def test_a_full_queue_is_waited_for_first_come_first_served(make: Callable[..., Any]) -> None:
+    model = make(max_batch_size=1, max_queue=0)
+    await model.load()
+    done: list[int] = []
+
+    async def one(number: int) -> None:
+        await model.request(ask(), {'max_tokens': 5})
+        done.append(number)
+
+    tasks = [asyncio.create_task(one(number)) for number in range(6)]
+    await asyncio.sleep(0)
+    tasks[3].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert done == [0, 1, 2, 4, 5]
+    assert idle(model)
+
+
+@pytest.mark.parametrize('batching', BATCHINGS)
+async def test_cancelling_frees_the_slot_at_once(make: Callable[..., Any], batching: str) -> None:
+    model = make(batching=batching, max_batch_size=1)
+    await model.load()
+    long = asyncio.create_task(model.request(ask(), FOREVER))
+    await until(lambda: model.engine.counts.active == 1)
+    begun = perf_counter()
+    next_one = asyncio.create_task(model.request(ask(), {'max_tokens': 1}))
+    await asyncio.sleep(0)
+    long.cancel()
+    assert (await next_one).usage.output_tokens == 1
+    assert perf_counter() - begun < 3
+    with pytest.raises(asyncio.CancelledError):
+        await long
+
+
+async def test_leaving_a_stream_frees_the_slot(make: Callable[..., Any]) -> None:
+    model = make(max_batch_size=1)
+    async with model.request_stream(ask(), FOREVER) as stream:
+        async for _ in stream:
+            break
+    assert stream.get().state == 'interrupted'
+    await until(lambda: idle(model))
+
+
+@pytest.mark.parametrize('batching', BATCHINGS)
+async def test_two_hundred_requests_with_random_cancels_lengths_and_constraints(
+    make: Callable[..., Any], batching: str
+) -> None:
+    model = make(batching=batching, max_batch_size=16, max_queue=20)
+    await model.load()
+    dice = random.Random(4)
+    schema = JsonSchema({'type': 'object', 'properties': {'a': {'enum': [1, 2]}}, 'required': ['a']})
+    constraints = [None, None, None, Choice(('yes', 'no')), Regex('[a-c]{2,9}'), schema]
+    memory: list[float] = []
+
+    async def one(number: int) -> str:
+        settings: Any = {'max_tokens': dice.randint(1, 24), 'temperature': dice.choice([0.0, 1.0])}
+        if (constraint := dice.choice(constraints)) is not None:
+            settings['constraint'] = constraint
+        text, patience = ask(f'{"word " * dice.randint(0, 30)}{number}'), dice.choice([None, None, dice.random() * 0.5])
+        if patience is not None:
+            settings['timeout'] = 0.001 + patience
+        with suppress(ModelTimeoutError):
+            if dice.random() < 0.5:
+                await model.request(text, settings)
+                return 'whole'
+            async with model.request_stream(text, settings) as stream:
+                async for _ in stream:
+                    if dice.random() < 0.05:
+                        return 'left'
+            return 'streamed'
+        return 'late'
+
+    for _ in range(5):
+        tasks = [asyncio.create_task(one(number)) for number in range(40)]
+        for task in dice.sample(tasks, 6):
+            asyncio.get_running_loop().call_later(dice.random() * 0.3, task.cancel)
+        async with asyncio.timeout(90):
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(o, str | asyncio.CancelledError) for o in outcomes), outcomes
+        await until(lambda: idle(model))
+        gc.collect()
+        memory.append(resident_mebibytes())
+    assert memory[-1] - memory[1] < 30, memory
+    assert (await model.request(ask(), {'max_tokens': 2})).usage.output_tokens == 2
+
+
+def resident_mebibytes() -> float:
+    pages = int(Path('/proc/self/statm').read_text(encoding='ascii').split()[1]) if Path('/proc').is_dir() else 0
+    return pages * os.sysconf('SC_PAGE_SIZE') / 2**20
+
+
+# ---------------------------------------------------------------------- deadlines
+
+
+async def test_a_deadline_for_the_whole_answer(make: Callable[..., Any]) -> None:
+    model = make()
+    await model.load()
+    with pytest.raises(ModelTimeoutError, match=r'timeout of 0\.05 s'):
+        await model.request(ask(), {**FOREVER, 'timeout': 0.05})
+    await until(lambda: idle(model))
+
+
+async def test_a_deadline_for_the_first_token_counts_the_queue(make: Callable[..., Any]) -> None:
+    model = make(max_batch_size=1)
+    await model.load()
+    long = asyncio.create_task(model.request(ask(), FOREVER))
+    await until(lambda: model.engine.counts.active == 1)
+    with pytest.raises(ModelTimeoutError, match='first_token_timeout'):
+        await streamed(model, {'first_token_timeout': 0.05})
+    assert model.engine.counts.waiting == 0
+    long.cancel()
+
+
+async def test_a_deadline_for_the_whole_stream(make: Callable[..., Any]) -> None:
+    model = make()
+    await model.load()
+    with pytest.raises(ModelTimeoutError, match=r'timeout of 0\.1 s'):
+        await streamed(model, {**FOREVER, 'timeout': 0.1})
+    await until(lambda: idle(model))
+
+
+# ---------------------------------------------------------------------- crashes and closing
+
+
+async def test_a_crash_fails_all_who_wait_and_the_next_request_starts_anew(make: Callable[..., Any]) -> None:
+    model = make(max_batch_size=2)
+    loaded = await model.load()
+    engine: Any = model.engine
+    tasks = [asyncio.create_task(model.request(ask(), FOREVER)) for _ in range(3)]
+    first = asyncio.create_task(streamed(model, FOREVER))
+    await until(lambda: engine.counts.active == 2)
+    broken = engine._weights.model.model.norm
+    weight, broken.weight = broken.weight, None
+    results = await asyncio.gather(*tasks, first, return_exceptions=True)
+    broken.weight = weight
+    assert all(isinstance(result, ModelAPIError) and result.retryable for result in results)
+    assert 'The engine of' in f'{results[0]}'
+    assert (await model.request(ask(), {'max_tokens': 3})).usage.output_tokens == 3
+    assert await model.load() is loaded  # the weights were not loaded again
+
+
+async def test_a_crash_in_the_middle_of_a_stream_gives_what_had_arrived(make: Callable[..., Any]) -> None:
+    model = make()
+    await model.load()
+    engine: Any = model.engine
+
+    def break_it(_: object) -> None:
+        engine._weights.model.model.norm.weight = None
+
+    with pytest.raises(StreamInterruptedError) as caught:
+        await streamed(model, FOREVER, break_it)
+    assert caught.value.response is not None
+    assert caught.value.response.state == 'interrupted'
+
+
+async def test_what_is_not_done_fails_when_the_engine_is_closed(make: Callable[..., Any]) -> None:
+    model = make()
+    await model.load()
+    task = asyncio.create_task(model.request(ask(), FOREVER))
+    await until(lambda: model.engine.counts.active == 1)
+    await model.aclose()
+    with pytest.raises(ModelAPIError, match='was closed'):
+        await task
+
+
+def in_a_process_of_its_own(path: Path, program: str) -> str:
+    head = (
+        'import asyncio, os, sys\n'
+        'from pydantic_llm.messages import ModelRequest\n'
+        'from pydantic_llm.models.transformers import TransformersModel\n'
+        f'model = TransformersModel({os.fspath(path)!r}, max_new_tokens=5)\n'
+        "ask = lambda text='hi': [ModelRequest.user_text_prompt(text)]\n"
+        "forever = {'max_tokens': 900, 'logit_bias': {'2': -100}}\n"
+    )
+    run = subprocess.run(
+        [sys.executable, '-c', head + program],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+        env={**os.environ, 'OMP_NUM_THREADS': '1'},
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def test_a_process_ends_while_an_answer_is_being_written(random_path: Path) -> None:
+    program = """
+async def main():
+    await model.load()
+    task = asyncio.create_task(model.request(ask(), forever))
+    await asyncio.sleep(0.2)
+    print('bye', model.engine.counts.active)
+asyncio.run(main())
+"""
+    assert in_a_process_of_its_own(random_path, program) == 'bye 1\n'
+
+
+def test_the_child_of_a_fork_loads_an_engine_of_its_own(random_path: Path) -> None:
+    program = """
+print(asyncio.run(model.request(ask())).usage.output_tokens, flush=True)
+child = os.fork()
+if not child:
+    print(asyncio.run(model.request(ask())).usage.output_tokens, flush=True)
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+print(asyncio.run(model.request(ask())).usage.output_tokens)
+"""
+    assert in_a_process_of_its_own(random_path, program) == '5\n5\n5\n'
+
+
+# ---------------------------------------------------------------------- loops and threads
+
+
+def test_one_model_works_in_one_loop_after_another(random_path: Path) -> None:
+    model = TransformersModel(random_path, max_new_tokens=3)
+    for _ in range(3):
+        assert asyncio.run(model.request(ask())).usage.output_tokens == 3
+    asyncio.run(model.aclose())
+
+
+def test_one_model_works_in_many_threads_at_once(random_path: Path) -> None:
+    model = TransformersModel(random_path, max_new_tokens=8)
+    found: list[int] = []
+
+    async def several() -> None:
+        answers = await asyncio.gather(*(model.request(ask(f'{n}')) for n in range(4)))
+        async with model.request_stream(ask()) as stream:
+            async for _ in stream:
+                pass
+        found.extend(answer.usage.output_tokens for answer in answers)
+
+    threads = [threading.Thread(target=lambda: asyncio.run(several())) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert found == [8] * 16
+    asyncio.run(model.aclose())
+
+
+def test_a_loop_that_ends_in_the_middle_of_an_answer_leaves_nothing_behind(random_path: Path) -> None:
+    model = TransformersModel(random_path)
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(model.load())
+    task = loop.create_task(model.request(ask(), FOREVER))
+    loop.run_until_complete(asyncio.sleep(0.1))
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        loop.run_until_complete(task)
+    loop.close()
+
+    async def after() -> None:
+        await until(lambda: idle(model))
+        await model.aclose()
+
+    asyncio.run(after())
+
+
+async def test_the_event_loop_is_never_blocked(make: Callable[..., Any]) -> None:
+    model = make(max_batch_size=8)
+    stalls: list[float] = []
+
+    async def watch() -> None:
+        while True:
+            begun = perf_counter()
+            await asyncio.sleep(0.001)
+            stalls.append(perf_counter() - begun - 0.001)
+
+    watcher = asyncio.create_task(watch())
+    await model.load()
+    await asyncio.gather(*(model.request(ask('word ' * 100), {'max_tokens': 30}) for _ in range(16)))
+    watcher.cancel()
+    stalls.sort()
+    assert stalls[int(len(stalls) * 0.99)] < 0.25  # a loop that a step blocked would wait for all of them
+    assert len(stalls) > 50
