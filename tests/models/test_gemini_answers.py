@@ -27,6 +27,7 @@ from pydantic_llm.messages import (
     ToolCallPart,
     ToolReturnPart,
 )
+from pydantic_llm.models._wire import BROKEN
 from pydantic_llm.transport.errors import error_from_answer
 from pydantic_llm.usage import RequestUsage
 from tests.models.gemini_contents import (
@@ -283,6 +284,26 @@ def test_a_server_that_sends_the_chunks_as_a_list_is_understood() -> None:
     assert (response.text, response.finish_reason) == ('ab', 'length')
     with pytest.raises(UnexpectedModelBehavior, match='no candidates'):
         read_whole([])
+
+
+@pytest.mark.parametrize(
+    'part',
+    [
+        {'text': 3},
+        {'functionCall': {'args': {}}},
+        {'functionCall': 'f'},
+        {'inlineData': {'mimeType': 'image/png'}},
+        {'inlineData': {'mimeType': 'image/png', 'data': '***'}},
+        {'inlineData': {'mimeType': 'image/png', 'data': 'AAAAA'}},
+        {'executableCode': 'print()'},
+        'text',
+    ],
+    ids=repr,
+)
+def test_a_part_of_a_wrong_shape_is_no_answer(part: Any) -> None:
+    for make in (read, read_whole):
+        with pytest.raises(BROKEN):
+            make(chunk(part, finish='STOP'))
 
 
 def test_who_answered_and_when() -> None:

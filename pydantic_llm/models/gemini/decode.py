@@ -179,14 +179,8 @@ def _part(part: Json, draft: ResponseDraft) -> None:
     if signature:
         own['provider_details'] = {'thought_signature': signature}
     match part:
-        case {'text': str() as text} if signature:
-            kind = ThinkingPart if thought else TextPart
-            _whole(kind(text, **own), draft)
-        case {'text': str() as text} if thought and text:
-            started = draft.parts.kind_of(LAST) == 'thinking'
-            draft.parts.thinking(LAST, text, **({} if started else own))
-        case {'text': str() as text}:
-            draft.parts.text(LAST, '' if thought else text)
+        case {'text': text} if text is not None:
+            _text(text, thought, own, draft)
         case {'functionCall': call} if call:
             _whole(ToolCallPart(call['name'], call.get('args') or {}, **_id(call), **own), draft)
         case {'inlineData': data} if data and not thought:
@@ -208,6 +202,19 @@ def _part(part: Json, draft: ResponseDraft) -> None:
             pass
 
 
+def _text(text: Any, thought: bool, own: Json, draft: ResponseDraft) -> None:
+    """A piece of text or of a thought. What is signed stands alone."""
+    if not isinstance(text, str):
+        raise TypeError(f'text is {text!r}')
+    if 'provider_details' in own:
+        _whole((ThinkingPart if thought else TextPart)(text, **own), draft)
+    elif thought and text:
+        started = draft.parts.kind_of(LAST) == 'thinking'
+        draft.parts.thinking(LAST, text, **({} if started else own))
+    else:
+        draft.parts.text(LAST, '' if thought else text)
+
+
 def _whole(part: ModelResponsePart, draft: ResponseDraft) -> None:
     """Add a part that comes in one piece."""
     key = _next(draft)
@@ -216,7 +223,7 @@ def _whole(part: ModelResponsePart, draft: ResponseDraft) -> None:
 
 
 def _bytes(base64: str) -> bytes:
-    return b64decode(base64.replace('-', '+').replace('_', '/'))
+    return b64decode(base64.replace('-', '+').replace('_', '/'), validate=True)
 
 
 def _of_tool(block: Json, own: Json) -> Json:
