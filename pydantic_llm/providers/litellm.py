@@ -138,7 +138,8 @@ def _deployments(
             raise UserError(
                 'router= brings its own deployments and options: give no model_list= or client_kwargs= beside it'
             )
-        return cast('list[Json]', cast('Any', router).model_list)
+        newer: Any = router  # a name of before 1.109 warns of being old
+        return cast('list[Json]', newer.registry().all() if hasattr(router, 'registry') else newer.model_list)
     if model_list is None:
         if client_kwargs is not None:
             raise UserError('client_kwargs= are options of a router, which model_list= makes')

@@ -61,7 +61,10 @@ NO_KEY = ('openai', 'OpenAIError')
 NAMES = re.compile(r'^(?:(?:litellm\.)?\w*(?:Error|Timeout)(?: Error)?: |\w+Exception(?: \w+)? - )+')
 """The names that LiteLLM puts before what was said."""
 
-ADVICE = re.compile(r'\n\nLiteLLM: .*|\. Handle with `litellm\.\w+`\.$', re.DOTALL)
+ADVICE = re.compile(
+    r'\s*(?:LiteLLM: model group|Traceback \(most recent call last\)|This looks like a bug in LiteLLM|Handle with `).*',
+    re.DOTALL,
+)
 """What it puts behind it."""
 
 LINKS = 12
