@@ -39,7 +39,10 @@ endef
 install = $(1)/bin/python -m pip install -qq --disable-pip-version-check
 endif
 
-.PHONY: demo test test-local install format lint typecheck docs bench all help
+fuzz: $(VENV)/.dev ## read 100,000 answers that were changed at random
+	$(BIN)/python -m tests.faults.fuzz $(or $(ARGS),100000)
+
+.PHONY: demo test test-local install format lint typecheck docs bench fuzz all help
 
 help: ## what you are reading
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done

@@ -65,7 +65,7 @@ def decode(body: Json, draft: ResponseDraft, profile: OpenAIModelProfile, dialec
     """Read a whole answer."""
     if dialect.hear:
         body = dialect.hear(body, draft)
-    if not isinstance(body.get('choices'), list) and 'error' not in body:
+    if not isinstance(body.get('choices'), list) and not body.get('error'):
         raise UnexpectedModelBehavior(f'The answer of {draft.provider_name} holds no choices', str(body)[:2000])
     draft.scratch['whole'] = True
     choices: list[Json] = body.get('choices') or []

@@ -1,0 +1,252 @@
+"""Answers that were changed at random: `python -m tests.faults.fuzz 100000` reads so many.
+
+An answer is one that a server of ours writes, or a recorded one where these are at hand. What comes of it must be a
+response or an error of ours, soon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from json import dumps
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from pydantic_llm.exceptions import LLMError
+from pydantic_llm.messages import ModelMessagesTypeAdapter, ModelRequest, ModelResponse
+from pydantic_llm.models._budget import NEVER, Budget
+from pydantic_llm.models._wire import WireModel, WireStream
+from pydantic_llm.transport import ByteStream
+from tests.faults.vendors import VENDORS, Vendor
+
+HELLO = [ModelRequest.user_text_prompt('Hello?')]
+
+SLOW = 2.0
+"""Seconds of work in which an answer must have been read."""
+
+ODD: tuple[Any, ...] = (
+    *(None, True, False, 0, -1, 1, 2**63, 10**400, 0.5),
+    *('', ' ', 'x', '7', '<think>', '\x00', '\ud83d', 'x' * 10_000),
+    *([], {}, [None], [[]], {'x': None}, {'type': 'x'}, {'type': None}, {'index': -1}, {'index': 'a'}),
+    *({'text': 7}, {'function': None}, {'id': []}),
+)
+"""What is put in the place of something."""
+
+
+@dataclass(frozen=True)
+class Seed:
+    """An answer to begin with."""
+
+    vendor: str
+    body: bytes
+    stream: bool
+    content_type: str
+
+
+class Recorded(ByteStream):
+    """A stream of bytes that are already here."""
+
+    def __init__(self, chunks: list[bytes], content_type: str) -> None:
+        self.headers: Mapping[str, str] = {'content-type': content_type}
+        self._chunks = [b'', *reversed(chunks)]
+
+    async def read(self) -> bytes:
+        return self._chunks.pop() if self._chunks else b''
+
+    def progress(self) -> None:
+        pass
+
+    async def aclose(self) -> None:
+        pass
+
+
+@cache
+def model(vendor: Vendor) -> WireModel:
+    made = vendor.make('http://127.0.0.1:1')
+    assert isinstance(made, WireModel)
+    return made
+
+
+def seeds() -> list[Seed]:
+    """The answers of our servers, and the recorded ones."""
+    found: list[Seed] = []
+    for vendor in VENDORS:
+        if vendor.name != 'bedrock':  # whose frames are taken apart before anybody reads them
+            found.append(Seed(vendor.name, b''.join(vendor.frames()), stream=True, content_type='text/event-stream'))
+        found.append(Seed(vendor.name, vendor.body(), stream=False, content_type='application/json'))
+    return [*found, *recorded()]
+
+
+NAMES = {'openai-chat': 'openai', 'azure-chat': 'azure', 'bedrock-converse': 'bedrock'}
+"""What the recordings call our vendors."""
+
+
+def recorded() -> Iterator[Seed]:
+    from tests.wire.folder import FOLDER, FOUND
+
+    if not FOUND:
+        return
+    known = {vendor.name for vendor in VENDORS}
+    for file in sorted(Path(FOLDER).glob('corpus/shared/exchanges/*.json')):
+        case = from_json(file.read_bytes())
+        name, answer = NAMES.get(case['vendor'], case['vendor']), case['exchanges'][0]['response']
+        if name in known and answer['status'] == 200 and answer['body_kind'] in ('json', 'sse'):
+            stream = answer['body_kind'] == 'sse'
+            body = answer['body'].encode() if stream else to_json(answer['body'])
+            yield Seed(name, body, stream, 'text/event-stream' if stream else 'application/json')
+
+
+# ---------------------------------------------------------------------- changing
+
+
+def mutated(seed: Seed, chance: random.Random) -> bytes:
+    """The answer, changed in a few places: its values or its bytes."""
+    if chance.random() < 0.25:
+        return _bytes_changed(seed.body, chance)
+    if not seed.stream:
+        return dumps(_changed(from_json(seed.body), chance)).encode()
+    events = seed.body.replace(b'\r\n', b'\n').split(b'\n\n')
+    for _ in range(chance.randint(1, 3)):
+        at = chance.randrange(len(events))
+        match chance.randrange(6):
+            case 0:
+                events.insert(at, chance.choice(events))
+            case 1:
+                del events[at]
+                events = events or [b'']
+            case 2:
+                other = chance.randrange(len(events))
+                events[at], events[other] = events[other], events[at]
+            case _:
+                events[at] = _event_changed(events[at], chance)
+    return b'\n\n'.join(events)
+
+
+def _event_changed(event: bytes, chance: random.Random) -> bytes:
+    head, mark, data = event.rpartition(b'data: ')
+    try:
+        value = from_json(data)
+    except ValueError:
+        return event
+    return head + mark + dumps(_changed(value, chance)).encode()
+
+
+def _bytes_changed(body: bytes, chance: random.Random) -> bytes:
+    data = bytearray(body)
+    for _ in range(chance.randint(1, 4)):
+        at = chance.randrange(len(data) + 1)
+        match chance.randrange(3):
+            case 0:
+                del data[at:]
+            case 1:
+                data[at:at] = bytes(chance.randrange(256) for _ in range(chance.randint(1, 4)))
+            case _:
+                del data[at : at + chance.randint(1, 9)]
+    return bytes(data)
+
+
+def _changed(value: Any, chance: random.Random) -> Any:
+    places = list(_places(value))
+    for _ in range(chance.randint(1, 3)):
+        if not places:
+            return chance.choice(ODD)
+        holder, key = chance.choice(places)
+        try:
+            match chance.randrange(4):
+                case 0:
+                    del holder[key]
+                case 1:
+                    holder[key] = _deep(chance.randint(2, 100))
+                case _:
+                    holder[key] = chance.choice(ODD)
+        except LookupError:
+            continue
+    return value
+
+
+def _deep(depth: int) -> Any:
+    value: Any = 'x'
+    for _ in range(depth):
+        value = [value] if depth % 2 else {'x': value}
+    return value
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield value, key
+            yield from _places(inner)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield value, index
+            yield from _places(inner)
+
+
+# ---------------------------------------------------------------------- reading
+
+
+async def read(seed: Seed, body: bytes, chance: random.Random) -> ModelResponse | LLMError:
+    """What we make of it. Any other exception is a fault of ours."""
+    made = model(next(vendor for vendor in VENDORS if vendor.name == seed.vendor))
+    request = made.prepare(HELLO, {'max_tokens': 10}, stream=seed.stream)
+    try:
+        if not seed.stream:
+            draft = made.new_draft(request)
+            made.read_whole(body, {'content-type': seed.content_type}, draft)
+            return draft.get()
+        size = chance.choice([len(body) or 1, 1000, 17])
+        chunks = [body[at : at + size] for at in range(0, len(body), size)]
+        stream = WireStream(made, request, Recorded(chunks, seed.content_type), Budget(NEVER), _never)
+        async for _ in stream:
+            pass
+        return stream.get()
+    except LLMError as error:
+        return error
+
+
+async def _never() -> ByteStream:
+    raise AssertionError('nothing is tried again')
+
+
+def check(result: ModelResponse | LLMError, seconds: float) -> None:
+    """A response can be kept and sent on; and it was there soon."""
+    assert seconds < SLOW, f'it took {seconds:.1f} s'
+    if isinstance(result, ModelResponse):
+        assert result.state in ('complete', 'incomplete'), result.state
+        kept = ModelMessagesTypeAdapter.dump_json([*HELLO, result])
+        ModelMessagesTypeAdapter.validate_json(kept)
+
+
+async def fuzz(count: int, number: int, tell: Callable[[str], None] = lambda line: None) -> dict[str, int]:
+    """Read so many answers that were changed by chance; how many became what."""
+    chance, found = random.Random(number), seeds()
+    for vendor in VENDORS:
+        model(vendor)  # its client is made before anybody looks at the clock
+    ends: dict[str, int] = {}
+    for n in range(count):
+        seed = chance.choice(found)
+        body = mutated(seed, chance)
+        began = time.process_time()
+        try:
+            result = await read(seed, body, chance)
+            check(result, time.process_time() - began)
+        except Exception as error:
+            raise AssertionError(f'{seed.vendor} (number {number}, answer {n}) read {body[:3000]!r}') from error
+        name = type(result).__name__
+        ends[name] = ends.get(name, 0) + 1
+        if n % 10_000 == 9_999:
+            tell(f'{n + 1}: {ends}')
+    return ends
+
+
+if __name__ == '__main__':
+    wanted, start = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(2**32)
+    sys.stdout.write(f'number {start}\n')
+    asyncio.run(fuzz(wanted, start, lambda line: sys.stdout.write(f'{line}\n') and None))
