@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from ...messages import DocumentUrl, FileUrl
 from ...messages.content import is_text
@@ -11,9 +11,6 @@ from ...providers import Provider, choose_provider
 from .._prepare import PreparedRequest
 from ..openai.chat.base import ChatModel
 from .dialect import MISTRAL, MistralModelSettings
-
-if TYPE_CHECKING:
-    from mistralai.client import Mistral
 
 
 class MistralModel(ChatModel):
@@ -33,7 +30,7 @@ class MistralModel(ChatModel):
         self,
         model_name: str,
         *,
-        provider: Provider[Mistral] | str = 'mistral',
+        provider: Provider[Any] | str = 'mistral',
         api_key: str | None = None,
         settings: MistralModelSettings | None = None,
         profile: ModelProfileSpec | None = None,
