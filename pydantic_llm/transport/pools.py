@@ -1,7 +1,7 @@
 """The connections inside a client: where `httpx2`, `httpx` and `aiohttp` keep them, how to copy a client without them,
 and how to close them. Start at `SdkClients`; below it come http clients, their transports, and last the sockets.
 
-None of this is public in those libraries, which is why everything here is `Any`: `tests/transport/test_loops.py` runs
+None of this is public in those libraries, which is why everything here is `Any`: `tests/faults/test_loops.py` runs
 each kind of client through it, and would see a change.
 """
 
@@ -160,7 +160,14 @@ async def _release(transport: Any) -> None:
     pool = _pool(transport)
     if pool is not None:
         transport._pool = _empty(pool)
-        await pool.aclose()
+        connections = list(pool._connections)
+        try:
+            await pool.aclose()
+        except BaseException:  # above all a loop that is ending, and cancels what is still to be closed
+            for connection in connections:
+                for socket in _sockets(connection):
+                    socket.abort()
+            raise
     elif _has_session(transport):
         session, transport.client = transport.client, None
         await session.close()
@@ -196,15 +203,21 @@ def _abandon_session(session: Any) -> None:
 # ---------------------------------------------------------------------- sockets
 
 
-def _close_sockets(holder: Any, depth: int = DEPTH) -> None:
-    """Find the asyncio transports under a connection and close their sockets without their loop."""
+def _close_sockets(holder: Any) -> None:
+    """Close the sockets under a connection without their loop."""
+    for socket in _sockets(holder):
+        _close_without_loop(socket)
+
+
+def _sockets(holder: Any, depth: int = DEPTH) -> Iterator[Any]:
+    """The asyncio transports under a connection."""
     if isinstance(holder, asyncio.BaseTransport):
-        _close_without_loop(holder)
+        yield holder
         return
     for name in PATHS_TO_A_SOCKET:
         inner = getattr(holder, name, None)
         if inner is not None and depth:
-            _close_sockets(inner, depth - 1)
+            yield from _sockets(inner, depth - 1)
 
 
 def _close_without_loop(transport: Any) -> None:
