@@ -89,7 +89,7 @@ class ModelSettings(TypedDict, total=False):
     """Which queue the request stands in. OpenAI, Anthropic, Gemini, Groq, Bedrock."""
 
     constraint: Constraint
-    """What the answer must look like, token by token. Engines in this process, servers of vLLM and llama.cpp."""
+    """What the answer must look like, token by token. Engines in this process, servers of vLLM, llama.cpp and TGI."""
 
     extra_headers: dict[str, str]
     """Headers to send beside the client's own."""

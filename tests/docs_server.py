@@ -91,6 +91,8 @@ MODELS = (
     'gemini-2.5-flash',
     'command-a-plus-05-2026',
     'command-a-reasoning-08-2025',
+    'Qwen/Qwen3-32B',
+    'openai/gpt-oss-120b',
 )
 """The models that the snippets ask."""
 
@@ -162,6 +164,9 @@ def environment(url: str) -> dict[str, str]:
         'GOOGLE_GEMINI_BASE_URL': url,
         'GEMINI_API_KEY': 'a-key',
         'GOOGLE_VERTEX_BASE_URL': url,
+        'HF_TOKEN': 'a-key',
+        'HF_HUB_DISABLE_TELEMETRY': '1',
+        'HUGGINGFACE_BASE_URL': url,
         'OLLAMA_BASE_URL': url,
         'VLLM_BASE_URL': url,
         'DEEPSEEK_API_KEY': 'a-key',

@@ -14,6 +14,8 @@ from pydantic_llm import exceptions
 from pydantic_llm.agent import RunOptions, ToolOptions
 from pydantic_llm.models.anthropic import AnthropicModelSettings
 from pydantic_llm.models.cohere import CohereModelSettings
+from pydantic_llm.models.huggingface import HuggingFaceModelSettings
+from pydantic_llm.models.litellm import LiteLLMModelSettings
 from pydantic_llm.models.gemini import GeminiModelSettings
 from pydantic_llm.models.openai import OpenAIChatModelSettings, OpenAIResponsesModelSettings
 from pydantic_llm.models.openai.responses.native_fields import NATIVE_ITEMS
@@ -68,6 +70,14 @@ def test_every_shared_setting_has_a_row() -> None:
 def test_every_setting_of_anthropic_has_a_row() -> None:
     names = names_in(rows_of(page('vendors/anthropic.md'), '| setting |'))
     assert sorted(names) == own_settings(AnthropicModelSettings)
+
+
+@pytest.mark.parametrize(
+    ('settings', 'name'), [(HuggingFaceModelSettings, 'huggingface'), (LiteLLMModelSettings, 'litellm')]
+)
+def test_every_setting_of_a_dialect_has_a_row(settings: Any, name: str) -> None:
+    names = names_in(rows_of(page(f'vendors/{name}.md'), '| setting |'))
+    assert sorted(names) == own_settings(settings)
 
 
 def test_every_setting_of_cohere_has_a_row() -> None:

@@ -55,6 +55,8 @@ pydantic_llm.providers.anthropic.AnthropicProvider
 pydantic_llm.providers.google_gla.GoogleGLAProvider
 pydantic_llm.providers.google_vertex.GoogleVertexProvider
 pydantic_llm.providers.bedrock.BedrockProvider
+pydantic_llm.providers.huggingface.HuggingFaceProvider
+pydantic_llm.providers.litellm.LiteLLMProvider
 pydantic_llm.providers.deepseek.DeepSeekProvider
 pydantic_llm.providers.ollama.OllamaProvider
 pydantic_llm.providers.openrouter.OpenRouterProvider
@@ -69,7 +71,7 @@ pydantic_llm.direct.model_request
 """.split()
 """Where the design puts names. A module that is not written yet is passed over; one that is must hold its names."""
 
-WRITTEN = {'openai', 'anthropic', 'cohere', 'gemini', 'test', 'function', 'wrapper'}
+WRITTEN = {'openai', 'anthropic', 'cohere', 'gemini', 'huggingface', 'litellm', 'test', 'function', 'wrapper'}
 """Modules below `models` that are written for good."""
 
 

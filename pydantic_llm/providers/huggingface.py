@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ('HuggingFaceProvider',)
 
 KEY_VARIABLES = ('HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN')
+URL_VARIABLES = ('HUGGINGFACE_BASE_URL', 'HUGGINGFACE_API_BASE')
 
 TASK = 'conversational'
 """What the helpers call Chat Completions."""
@@ -59,10 +60,10 @@ class HuggingFaceProvider(Provider['AsyncInferenceClient']):
 
     `provider_name` says who serves the models ('together', 'groq', 'hf-inference', ...); without it the router chooses.
     A token of Hugging Face's ('hf_...') goes to the router, any other key to the service itself. `bill_to` is the
-    organization that pays. With a `base_url`, requests go to an endpoint or a server of one's own, and no key is
-    needed. `hf_client` takes a ready `AsyncInferenceClient` with everything that it is set to; beside it, `api_key` is
-    for one without a token. `http_client` takes an `httpx2.AsyncClient`, or an `httpx.AsyncClient` with versions of the
-    package before 2.
+    organization that pays. With a `base_url` (or `HUGGINGFACE_BASE_URL`), requests go to an endpoint or a server of
+    one's own, and no key is needed. `hf_client` takes a ready `AsyncInferenceClient` with everything that it is set
+    to; beside it, `api_key` is for one without a token. `http_client` takes an `httpx2.AsyncClient`, or, with versions
+    of the package before 2, an `httpx.AsyncClient`.
 
     Raises a `UserError` for a missing key (`HF_TOKEN`), and for a key, an address or a service that cannot be used.
     """
@@ -110,11 +111,15 @@ class HuggingFaceProvider(Provider['AsyncInferenceClient']):
         return None
 
     def _address(self, base_url: str | None, provider_name: str | None) -> str | None:
-        if base_url is None:
-            return None
+        """Where an endpoint is: as given, or, where no service is named, as in the environment."""
         if provider_name is not None:
-            raise UserError('base_url= and provider_name= do not go together: an address is asked itself')
-        return check_url(base_url, where='base_url=', provider=self.name)
+            if base_url is not None:
+                raise UserError('base_url= and provider_name= do not go together: an address is asked itself')
+            return None
+        for where, url in (('base_url=', base_url), *((name, os.environ.get(name)) for name in URL_VARIABLES)):
+            if url:
+                return check_url(url, where=where, provider=self.name)
+        return None
 
     def _check_login(self, hub: Any) -> None:
         """Raise where nobody is logged in either. Tokens that a build machine gets for itself are fetched later."""

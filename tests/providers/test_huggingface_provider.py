@@ -47,7 +47,7 @@ Hub = Callable[[Handler], Awaitable[Server]]
 @pytest.fixture(autouse=True)
 def nobody_is_logged_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """No token but those of the test; gives where one that logs in would put it."""
-    for name in ('HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN', 'HF_OIDC_RESOURCE'):
+    for name in (*huggingface.KEY_VARIABLES, *huggingface.URL_VARIABLES, 'HF_OIDC_RESOURCE'):
         monkeypatch.delenv(name, raising=False)
     path = tmp_path / 'token'
     monkeypatch.setattr(constants, 'HF_TOKEN_PATH', str(path))
@@ -242,6 +242,17 @@ def test_the_address_that_is_shown(options: Json, shown: str) -> None:
 async def test_an_endpoint_needs_no_key() -> None:
     request = await sent('tgi', api_key=None, base_url='http://localhost:8080')
     assert 'authorization' not in request.headers
+
+
+@pytest.mark.parametrize('variable', huggingface.URL_VARIABLES)
+async def test_an_endpoint_is_found_in_the_environment(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, 'http://localhost:8080')
+    assert str((await sent('tgi', api_key=None)).url) == LOCAL
+    assert str((await sent(hf_client=AsyncInferenceClient())).url) == AUTO
+    assert HuggingFaceProvider(api_key='hf_key', provider_name='groq').base_url == f'{ROUTER}/groq'
+    monkeypatch.setenv(variable, 'localhost')
+    with pytest.raises(UserError, match=f'{variable} of .huggingface. is .localhost., which is no http address'):
+        HuggingFaceProvider()
 
 
 async def test_the_address_of_an_endpoint_is_a_models_name() -> None:
