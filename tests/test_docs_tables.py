@@ -14,9 +14,9 @@ from pydantic_llm import exceptions
 from pydantic_llm.agent import RunOptions, ToolOptions
 from pydantic_llm.models.anthropic import AnthropicModelSettings
 from pydantic_llm.models.cohere import CohereModelSettings
+from pydantic_llm.models.gemini import GeminiModelSettings
 from pydantic_llm.models.huggingface import HuggingFaceModelSettings
 from pydantic_llm.models.litellm import LiteLLMModelSettings
-from pydantic_llm.models.gemini import GeminiModelSettings
 from pydantic_llm.models.openai import OpenAIChatModelSettings, OpenAIResponsesModelSettings
 from pydantic_llm.models.openai.responses.native_fields import NATIVE_ITEMS
 from pydantic_llm.models.openai.responses.native_items import ANSWERS
