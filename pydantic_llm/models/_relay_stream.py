@@ -1,10 +1,14 @@
-"""A streamed answer that several models may be asked for: where one fails, also in its middle, the next goes on."""
+"""A streamed answer that several models may be asked for: where one fails, also in its middle, the next goes on.
+
+`RelayModel` is a model that asks by a relay, whole or streamed.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from abc import abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import replace
 
 from ..exceptions import FallbackExceptionGroup, RejectedResponseError, StreamInterruptedError
@@ -24,14 +28,57 @@ from ..messages import (
     ThinkingPart,
     UserPromptPart,
 )
+from ..settings import ModelSettings
 from ..usage import RequestUsage
-from . import StreamedResponse
-from ._budget import inside
+from . import Model, ModelRequestParameters, StreamedResponse
+from ._budget import Budget, inside
 from ._draft import ResponseDraft
-from ._relay import Candidate, Failed, Relay
+from ._relay import Candidate, Failed, Relay, ask
 
 GO_ON = 'Your answer was cut off. Go on exactly where it ends, without repeating any of it and without a remark.'
 """What the next model is told after the beginning of an answer that it is to finish."""
+
+
+class RelayModel(Model):
+    """A model that asks others. Subclasses say whom, by `relay`."""
+
+    @abstractmethod
+    def relay(
+        self,
+        budget: Budget,
+        settings: ModelSettings,
+        messages: Sequence[ModelMessage],
+        parameters: ModelRequestParameters | None,
+    ) -> Relay:
+        """Who is asked for one request."""
+
+    async def request(
+        self,
+        messages: Sequence[ModelMessage],
+        model_settings: ModelSettings | None = None,
+        model_request_parameters: ModelRequestParameters | None = None,
+    ) -> ModelResponse:
+        """Ask one model after the other until one answers."""
+        settings = self.merged_settings(model_settings)
+        budget = Budget.of(settings)
+        return await budget.run(lambda: ask(self.relay(budget, settings, messages, model_request_parameters)))
+
+    @asynccontextmanager
+    async def request_stream(
+        self,
+        messages: Sequence[ModelMessage],
+        model_settings: ModelSettings | None = None,
+        model_request_parameters: ModelRequestParameters | None = None,
+    ) -> AsyncGenerator[StreamedResponse]:
+        """Ask one model after the other until one begins to answer; `mid_stream` says what happens then."""
+        settings = self.merged_settings(model_settings)
+        budget = Budget.of(settings)
+        stream = RelayStream(self.relay(budget, settings, messages, model_request_parameters))
+        try:
+            await budget.run(stream.open_first)
+            yield stream
+        finally:
+            await stream.cancel()
 
 
 class RelayStream(StreamedResponse):

@@ -7,18 +7,17 @@ model = FallbackModel('openai:gpt-4o', 'anthropic:claude-sonnet-4-5')
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from ..exceptions import ModelAPIError, UserError
-from ..messages import ModelMessage, ModelResponse
+from ..messages import ModelMessage
 from ..profiles import ModelProfile, StructuredOutputMode
 from ..settings import ModelSettings
-from . import Model, ModelRequestParameters, StreamedResponse, infer_model
+from . import Model, ModelRequestParameters, infer_model
 from ._budget import Budget
-from ._relay import MID_STREAM, Candidate, Failed, FallbackOn, Judge, MidStream, Relay, ask, limited
-from ._relay_stream import RelayStream
+from ._relay import MID_STREAM, Candidate, Failed, FallbackOn, Judge, MidStream, Relay, limited
+from ._relay_stream import RelayModel
 
 if TYPE_CHECKING:
     from ._known import KnownModelName
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ('FallbackModel', 'FallbackOn', 'MidStream')
 
 
-class FallbackModel(Model):
+class FallbackModel(RelayModel):
     """Asks the first model, and where that fails the next one, to the last.
 
     `fallback_on` says which failures count: by default `ModelAPIError` (an error status, no answer, a deadline). If all
@@ -78,33 +77,15 @@ class FallbackModel(Model):
     def _own_profile(self) -> ModelProfile:
         return what_all_can_do([model.profile for model in self.models])
 
-    async def request(
+    def relay(
         self,
+        budget: Budget,
+        settings: ModelSettings,
         messages: Sequence[ModelMessage],
-        model_settings: ModelSettings | None = None,
-        model_request_parameters: ModelRequestParameters | None = None,
-    ) -> ModelResponse:
-        """Ask the models, one after the other, until one answers."""
-        settings = self.merged_settings(model_settings)
-        budget = Budget.of(settings)
-        return await budget.run(lambda: ask(_InARow(self, budget, settings, messages, model_request_parameters)))
-
-    @asynccontextmanager
-    async def request_stream(
-        self,
-        messages: Sequence[ModelMessage],
-        model_settings: ModelSettings | None = None,
-        model_request_parameters: ModelRequestParameters | None = None,
-    ) -> AsyncGenerator[StreamedResponse]:
-        """Ask the models, one after the other, until one begins to answer; `mid_stream` says what happens then."""
-        settings = self.merged_settings(model_settings)
-        budget = Budget.of(settings)
-        stream = RelayStream(_InARow(self, budget, settings, messages, model_request_parameters))
-        try:
-            await budget.run(stream.open_first)
-            yield stream
-        finally:
-            await stream.cancel()
+        parameters: ModelRequestParameters | None,
+    ) -> Relay:
+        """Who is asked for one request."""
+        return _InARow(self, budget, settings, messages, parameters)
 
     async def aclose(self) -> None:
         """Close the connections of all models."""

@@ -14,8 +14,7 @@ of a group are cooling or full, one of the next group is; where none is free at 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 
 from ..exceptions import (
     FallbackExceptionGroup,
@@ -25,16 +24,16 @@ from ..exceptions import (
     RateLimitError,
     UserError,
 )
-from ..messages import ModelMessage, ModelResponse
+from ..messages import ModelMessage
 from ..profiles import ModelProfile
 from ..settings import ModelSettings
-from . import Model, ModelRequestParameters, StreamedResponse
+from . import Model, ModelRequestParameters
 from ._budget import Budget
 from ._deployment import Deployment
 from ._estimate import estimate_usage
 from ._line import Line, LineIsFull, NotYet, WaitedTooLong
-from ._relay import Candidate, Failed, FallbackOn, Judge, MidStream, Outcome, Relay, ask, limited
-from ._relay_stream import RelayStream
+from ._relay import Candidate, Failed, FallbackOn, Judge, MidStream, Outcome, Relay, limited
+from ._relay_stream import RelayModel
 from ._router_choice import STRATEGIES, Choice, Strategy, sticky_key
 from ._router_state import MemoryState, RouterState
 from .fallback import check_mid_stream, what_all_can_do, without_budget
@@ -64,7 +63,7 @@ CALLERS_FAULT = frozenset({400, 413, 422})
 """Statuses that say nothing of the deployment."""
 
 
-class RouterModel(Model):
+class RouterModel(RelayModel):
     """Asks one of several deployments, and where it fails, another one.
 
     `fallback_on` says which failures count, as for `FallbackModel`, and `mid_stream` what happens in the middle of an
@@ -135,33 +134,15 @@ class RouterModel(Model):
     def _own_profile(self) -> ModelProfile:
         return what_all_can_do([deployment.built.profile for group in self.groups for deployment in group])
 
-    async def request(
+    def relay(
         self,
+        budget: Budget,
+        settings: ModelSettings,
         messages: Sequence[ModelMessage],
-        model_settings: ModelSettings | None = None,
-        model_request_parameters: ModelRequestParameters | None = None,
-    ) -> ModelResponse:
-        """Ask a deployment, and others where it fails."""
-        settings = self.merged_settings(model_settings)
-        budget = Budget.of(settings)
-        return await budget.run(lambda: ask(_Route(self, budget, settings, messages, model_request_parameters)))
-
-    @asynccontextmanager
-    async def request_stream(
-        self,
-        messages: Sequence[ModelMessage],
-        model_settings: ModelSettings | None = None,
-        model_request_parameters: ModelRequestParameters | None = None,
-    ) -> AsyncGenerator[StreamedResponse]:
-        """Ask a deployment for a stream, and others where it fails."""
-        settings = self.merged_settings(model_settings)
-        budget = Budget.of(settings)
-        stream = RelayStream(_Route(self, budget, settings, messages, model_request_parameters))
-        try:
-            await budget.run(stream.open_first)
-            yield stream
-        finally:
-            await stream.cancel()
+        parameters: ModelRequestParameters | None,
+    ) -> Relay:
+        """Who is asked for one request."""
+        return _Route(self, budget, settings, messages, parameters)
 
     async def aclose(self) -> None:
         """Close the connections of all deployments."""
