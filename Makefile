@@ -19,6 +19,8 @@ DEMO_EXTRAS := openai,anthropic,serve,cli
 DEV_EXTRAS := all,serve,cli,otel,prices,redis
 # Without its requirements (see the group `litellm` in pyproject.toml), and pinned, for two of its releases were malicious.
 LITELLM := litellm==1.109.1
+# What the engines are compared with, and what it imports beside what they do.
+PEERS := smolagents rich markdown-it-py mdurl pygments requests urllib3 certifi idna charset-normalizer python-dotenv
 # The release that the engines are tested with, on CPUs too.
 TORCH := torch==2.13.0
 
@@ -42,7 +44,7 @@ endif
 fuzz: $(VENV)/.dev ## read 100,000 answers that were changed at random
 	$(BIN)/python -m tests.faults.fuzz $(or $(ARGS),100000)
 
-.PHONY: demo test test-local install format lint typecheck docs bench fuzz all help
+.PHONY: demo test test-local bench-local install format lint typecheck docs bench fuzz all help
 
 help: ## what you are reading
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -90,6 +92,9 @@ test-local: $(LOCAL_VENV)/.dev
 	OMP_NUM_THREADS=1 $(LOCAL_VENV)/bin/python -m pytest tests/local $(ARGS)
 endif
 
+bench-local: $(LOCAL_VENV)/.peers ## the engines side by side with their peers
+	OMP_NUM_THREADS=1 PYTHONPATH=$(LOCAL_VENV)/peers $(LOCAL_VENV)/bin/python -m benchmarks.local $(ARGS)
+
 $(BIN)/python:
 	@$(call create_venv,$(VENV))
 
@@ -110,5 +115,11 @@ $(LOCAL_VENV)/bin/python:
 $(LOCAL_VENV)/.dev: pyproject.toml Makefile | $(LOCAL_VENV)/bin/python
 	@echo 'Installing into $(LOCAL_VENV): torch and the engines. This takes a few minutes.'
 	@$(call install,$(LOCAL_VENV)) '$(TORCH)'
-	@$(call install,$(LOCAL_VENV)) -e '.[transformers]' --group test
+	@$(call install,$(LOCAL_VENV)) -e '.[transformers,serve]' --group test
+	@touch $@
+
+# The engines' peers lie in a folder of their own, which only the benchmark sees.
+$(LOCAL_VENV)/.peers: Makefile $(LOCAL_VENV)/.dev
+	@echo 'Installing into $(LOCAL_VENV)/peers: $(PEERS).'
+	@$(call install,$(LOCAL_VENV)) --no-deps --target $(LOCAL_VENV)/peers $(PEERS)
 	@touch $@

@@ -182,9 +182,11 @@ def make_tokenizer() -> Any:
     return tokenizer_of(text_of(taught) for taught in lessons(random.Random(0), 200))
 
 
-def make_random(folder: Path, *, hidden: int = 32, layers: int = 2) -> Path:
-    """A folder with a random model. It writes nonsense, the same each time."""
+def make_random(folder: Path, *, hidden: int = 32, layers: int = 2, ends: bool = True) -> Path:
+    """A folder with a random model. It writes nonsense, the same each time; without `ends` it never stops."""
     tokenizer = make_tokenizer()
+    if not ends:
+        tokenizer.eos_token = None
     return save(folder, model_of(tokenizer, hidden=hidden, layers=layers, random_weights=True), tokenizer)
 
 

@@ -135,11 +135,11 @@ class Job:
 
     __slots__ = (
         '_arrived',
-        '_loop',
         'cached_tokens',
         'constraint',
         'error',
         'finish_reason',
+        'loop',
         'matcher',
         'max_tokens',
         'output_tokens',
@@ -186,7 +186,8 @@ class Job:
         self.error: Exception | None = None
         """Why there is no answer."""
         self._arrived = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
+        """Where the caller waits."""
 
     @property
     def done(self) -> bool:
@@ -232,6 +233,10 @@ class Job:
     def _has_arrived(self) -> bool:
         return self.done or (self.streamed and bool(self.texts))
 
+    def tell(self) -> None:
+        """Something has come; in the caller's event loop."""
+        self._arrived.set()
+
     def take(self) -> str:
         """The text that has come since the last call."""
         texts = self.texts
@@ -246,7 +251,7 @@ def wake(jobs: Iterable[Job]) -> list[Job]:
     by_loop: dict[asyncio.AbstractEventLoop, list[Job]] = {}
     for job in jobs:
         if job.streamed or job.done:
-            by_loop.setdefault(job._loop, []).append(job)
+            by_loop.setdefault(job.loop, []).append(job)
     orphans: list[Job] = []
     for loop, its_jobs in by_loop.items():
         try:
@@ -258,4 +263,4 @@ def wake(jobs: Iterable[Job]) -> list[Job]:
 
 def _set_all(jobs: Sequence[Job]) -> None:
     for job in jobs:
-        job._arrived.set()
+        job.tell()

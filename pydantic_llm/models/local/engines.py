@@ -57,10 +57,13 @@ def key_of(*values: Any) -> Hashable:
 
 def _hashable(value: Any) -> Hashable:
     if isinstance(value, Mapping):
-        items = cast('Mapping[object, object]', value).items()
-        return ('mapping', frozenset((name, _hashable(item)) for name, item in items))
-    if isinstance(value, (Sequence, Set)) and not isinstance(value, (str, bytes)):
-        return (type(value).__name__, tuple(_hashable(item) for item in cast('Sequence[object]', value)))
+        named = cast('Mapping[object, object]', value)
+        return ('mapping', frozenset((name, _hashable(item)) for name, item in named.items()))
+    if isinstance(value, Set):
+        return ('set', frozenset(_hashable(item) for item in cast('Set[object]', value)))
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        items = cast('Sequence[object]', value)
+        return (type(items).__name__, tuple(_hashable(item) for item in items))
     try:
         hash(value)
     except TypeError:

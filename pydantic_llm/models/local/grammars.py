@@ -115,8 +115,7 @@ class Matcher:
 
     def allowed(self) -> Any:
         """Which tokens may come next: a numpy array of booleans over the vocabulary."""
-        import numpy as np
-
+        np = import_extra('numpy', extra='transformers', what='Holding an answer to a constraint')
         mask: bytes = self._matcher.compute_bitmask()
         if self._matcher.is_error():
             raise RuntimeError(f'The constraint broke: {self._matcher.get_error()}')

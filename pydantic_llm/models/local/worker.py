@@ -47,7 +47,7 @@ class WorkerEngine(ABC):
         """What the engine runs, for messages."""
         self._max_queue = max_queue
         self._when_full: WhenFull = when_full
-        self._forget()
+        self.forget()
         _ENGINES.add(self)
 
     @abstractmethod
@@ -145,8 +145,8 @@ class WorkerEngine(ABC):
 
     # the thread
 
-    def _forget(self) -> None:
-        """As if nothing had ever run: at the start, and in the child of a fork, which has no threads."""
+    def forget(self) -> None:
+        """Be as if nothing had ever run: at the start, and in the child of a fork, which has no threads."""
         self._changed = threading.Condition(threading.RLock())
         self._thread: threading.Thread | None = None
         self._loading: Future[Loaded] | None = None
@@ -285,7 +285,7 @@ def _close_all(engines: Iterable[WorkerEngine]) -> None:
 
 def _forget_all() -> None:
     for engine in [*_ENGINES]:
-        engine._forget()
+        engine.forget()
 
 
 atexit.register(_close_all, _ENGINES)

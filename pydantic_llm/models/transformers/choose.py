@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from .library import import_torch
 from .rows import Row, changes_logits
 
 __all__ = ('choose',)
@@ -52,8 +53,7 @@ def _adjusted(line: Tensor, row: Row) -> Tensor:
 
 
 def _penalized(line: Tensor, row: Row) -> Tensor:
-    import torch
-
+    torch = import_torch()
     sampling = row.job.sampling
     line = line.clone()
     if (penalty := sampling.repetition_penalty or 1.0) != 1.0:
@@ -73,8 +73,7 @@ def _penalized(line: Tensor, row: Row) -> Tensor:
 
 
 def _constrained(line: Tensor, row: Row) -> Tensor:
-    import torch
-
+    torch = import_torch()
     try:
         allowed = torch.from_numpy(row.matcher.allowed())
     except RuntimeError as error:
@@ -91,8 +90,7 @@ def _constrained(line: Tensor, row: Row) -> Tensor:
 
 def _draw(logits: Tensor, rows: Sequence[Row]) -> list[int]:
     """A token for each row, drawn by its likelihood."""
-    import torch
-
+    torch = import_torch()
     sampling = [row.job.sampling for row in rows]
     temperatures = torch.tensor([one.temperature for one in sampling], device=logits.device)
     logits = logits / temperatures.clamp(min=1e-5).unsqueeze(-1)
@@ -110,8 +108,7 @@ def _draw(logits: Tensor, rows: Sequence[Row]) -> list[int]:
 
 def _cut(ordered: Tensor, sampling: Sequence[Any]) -> Tensor:
     """The likelihoods, the greatest first, with those cut off that a row does not choose among."""
-    import torch
-
+    torch = import_torch()
     size = ordered.shape[-1]
     place = torch.arange(size, device=ordered.device)
 
@@ -127,8 +124,7 @@ def _cut(ordered: Tensor, sampling: Sequence[Any]) -> Tensor:
 
 def _at(likely: Tensor, uniform: Tensor) -> Tensor:
     """Where each row's number falls among the likelihoods, which need not add up to 1."""
-    import torch
-
+    torch = import_torch()
     sums = likely.cumsum(dim=-1)
     found = torch.searchsorted(sums, uniform * sums[:, -1:], right=True)
     last = (likely > 0).long().cumsum(dim=-1).argmax(dim=-1, keepdim=True)

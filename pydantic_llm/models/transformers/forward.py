@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from ..local import Prompt
+from .library import import_torch, import_transformers
 
 __all__ = ('Forward',)
 
@@ -21,11 +22,8 @@ class Forward:
     """Calls a model, with a cache that grows; in the engine's thread, inside `without_gradients`."""
 
     def __init__(self, model: Any) -> None:
-        import torch
-        import transformers
-
-        self._torch = torch
-        self._cache_class: Any = transformers.DynamicCache
+        self._torch = import_torch()
+        self._cache_class: Any = import_transformers().DynamicCache
         self._model = model
         self._device = model.device
         self._config = model.config.get_text_config()

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 from ..._extras import import_extra
 from ...exceptions import LLMError, ModelAPIError, ModelConnectionError, UserError
 from ..local import CONSTRAINT_KINDS, Grammars, Loaded, Prompt, Sampling, Tokenizer
+from .library import import_torch, import_transformers
 
 __all__ = ('Source', 'Weights', 'load')
 
@@ -61,8 +62,8 @@ class Weights:
 
 def load(source: Source) -> Weights:
     """Load a model. Raises `UserError` for what cannot be loaded, `ModelConnectionError` where the hub is away."""
-    import_extra('torch', extra='transformers', what='TransformersModel')
-    transformers = import_extra('transformers', extra='transformers', what='TransformersModel')
+    import_torch()
+    transformers = import_transformers()
     begun = perf_counter()
     source.tell(f'Loading {source.name}')
     with _explained(source):
@@ -118,8 +119,7 @@ def _is_device(name: str) -> bool:
 
 
 def _best_device() -> str:
-    import torch
-
+    torch = import_torch()
     if torch.cuda.is_available():
         return 'cuda'
     return 'mps' if torch.backends.mps.is_available() else 'cpu'
@@ -150,7 +150,7 @@ def _loaded(model: Any, tokenizer: Any, processor: Any) -> Loaded:
 def _ids(found: Any) -> frozenset[int]:
     if found is None:
         return frozenset()
-    return frozenset(found) if isinstance(found, (list, tuple)) else frozenset([found])
+    return frozenset(cast('list[int]', found)) if isinstance(found, (list, tuple)) else frozenset([found])
 
 
 def _context_length(config: Any) -> int | None:
@@ -196,7 +196,7 @@ def _picture(data: bytes) -> Any:
 
 
 @contextmanager
-def _explained(source: Source) -> Iterator[None]:
+def _explained(source: Source) -> Generator[None]:
     """What Transformers raises while it loads, in our words."""
     try:
         yield

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from ...exceptions import ContextLengthError, ModelAPIError
 from ..local import Job
 from .choose import choose
+from .library import continuous_batching, import_torch, import_transformers
 from .rows import Row
 
 __all__ = ('PagedRunner', 'why_not_paged')
@@ -37,8 +38,7 @@ NEEDED = (
 
 def why_not_paged(model: Any) -> str | None:
     """Why the library's continuous batching cannot run a model; `None` where it can."""
-    from transformers.generation.continuous_batching import continuous_api
-
+    continuous_api = continuous_batching('continuous_api')
     for owner, name in NEEDED:
         if not hasattr(getattr(continuous_api, owner, None), name):
             return f'this version of transformers has no {owner}.{name}'
@@ -55,17 +55,15 @@ class PagedRunner:
     """Drives the library's continuous batching a step at a time."""
 
     def __init__(self, model: Any, slots: int, prefill_tokens: int, cache_tokens: int | None) -> None:
-        import torch
-
         self.slots = slots
         """How many answers it can write at once."""
-        self._torch = torch
+        self._torch = import_torch()
         self._model = model
         self._numbers = count()
         self._rows: dict[str, Row] = {}
         self._names: dict[Job, str] = {}
         self._touched: list[Job] = []
-        with torch.inference_mode():
+        with self._torch.inference_mode():
             self._manager = self._make_manager(slots, prefill_tokens, cache_tokens)
             self._processor: Any = self._manager._create_batch_processor()
         cache = self._processor.cache
@@ -74,11 +72,7 @@ class PagedRunner:
         self._count_hits(cache)
 
     def _make_manager(self, slots: int, prefill_tokens: int, cache_tokens: int | None) -> Any:
-        import transformers
-        from transformers.generation.continuous_batching.cb_logits_processors import (
-            ContinuousBatchingLogitsProcessorList,
-        )
-
+        transformers = import_transformers()
         if cache_tokens is None and self._model.device.type == 'cpu':
             cache_tokens = TOKENS_ON_CPU
         config = transformers.ContinuousBatchingConfig(
@@ -93,8 +87,10 @@ class PagedRunner:
         manager: Any = self._model.init_continuous_batching(
             generation_config=generation, continuous_batching_config=config
         )
-        processors = ContinuousBatchingLogitsProcessorList(transformers.LogitsProcessorList())
-        processors.logits_processor.append(_chooser(self._rows))
+        library = continuous_batching('cb_logits_processors')
+        chooser: Any = type('Chooser', (_Chooser, library.ContinuousBatchingLogitsProcessor), {})
+        processors = library.ContinuousBatchingLogitsProcessorList(transformers.LogitsProcessorList())
+        processors.logits_processor.append(chooser(self._rows))
         processors.tensors_required, processors.do_processing = 1, True
         manager.logit_processor = processors
         manager.output_router = _Router(self)
@@ -178,33 +174,30 @@ class _Router:
         self._runner.tell(state.to_generation_output())
 
 
-def _chooser(rows: dict[str, Row]) -> Any:
+class _Chooser:
     """What the library takes for a processor of logits: it leaves of each line only the token that was chosen."""
-    import torch
-    from transformers.generation.continuous_batching.cb_logits_processors import ContinuousBatchingLogitsProcessor
 
-    class Chooser(ContinuousBatchingLogitsProcessor):  # type: ignore[misc]  # the library has no types
-        supported_kwargs: ClassVar[dict[str, type]] = {}
-        ignored_kwargs: ClassVar[tuple[str, ...]] = ()
+    supported_kwargs: ClassVar[dict[str, type]] = {}
+    ignored_kwargs: ClassVar[tuple[str, ...]] = ()
 
-        def __init__(self) -> None:
-            self.batch: list[Row | None] = []
+    def __init__(self, rows: dict[str, Row]) -> None:
+        self._rows = rows
+        self._batch: list[Row | None] = []
+        self._torch = import_torch()
 
-        def fill_defaults(self, int32_tensor: Tensor) -> None:
-            int32_tensor.fill_(0)
+    def fill_defaults(self, int32_tensor: Tensor) -> None:
+        int32_tensor.fill_(0)
 
-        def prepare_tensor_args(self, requests_with_new_token: Sequence[Any]) -> Tensor:
-            self.batch = [rows.get(request.state.request_id) for request in requests_with_new_token]
-            return torch.zeros(len(self.batch), dtype=torch.int32)
+    def prepare_tensor_args(self, requests_with_new_token: Sequence[Any]) -> Tensor:
+        self._batch = [self._rows.get(request.state.request_id) for request in requests_with_new_token]
+        return self._torch.zeros(len(self._batch), dtype=self._torch.int32)
 
-        def __call__(self, scores: Tensor, tensor_arg: Tensor) -> Tensor:
-            lines = [line for line, row in enumerate(self.batch) if row is not None and not row.is_plain]
-            if not lines:
-                return scores
-            tokens = choose(scores[lines].clone(), [row for line in lines if (row := self.batch[line]) is not None])
-            index = torch.tensor(lines, device=scores.device)
-            scores[index] = float('-inf')
-            scores[index, torch.tensor(tokens, device=scores.device)] = 0.0
+    def __call__(self, scores: Tensor, tensor_arg: Tensor) -> Tensor:
+        choosing = [(line, row) for line, row in enumerate(self._batch) if row is not None and not row.is_plain]
+        if not choosing:
             return scores
-
-    return Chooser()
+        index = self._torch.tensor([line for line, _ in choosing], device=scores.device)
+        tokens = choose(scores[index].clone(), [row for _, row in choosing])
+        scores[index] = float('-inf')
+        scores[index, self._torch.tensor(tokens, device=scores.device)] = 0.0
+        return scores

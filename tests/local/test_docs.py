@@ -1,0 +1,33 @@
+"""The snippets of Transformers' page, on a tiny model in the place of the one that they name."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.test_docs import ROOT, script_of, shown_by, snippets_of, without_trailing_spaces
+
+PAGE = ROOT / 'docs' / 'vendors' / 'transformers.md'
+
+
+def test_the_snippets_of_the_page_run_and_print_what_it_shows(taught_path: Path, tmp_path: Path) -> None:
+    shutil.copytree(taught_path, tmp_path / 'Qwen' / 'Qwen3-0.6B')
+    script = script_of([snippet for snippet in snippets_of(PAGE) if snippet.kind == 'python'])
+    program, results = tmp_path / 'page.py', tmp_path / 'written.json'
+    program.write_text(script, encoding='utf-8')
+    run = subprocess.run(
+        [sys.executable, '-P', str(ROOT / 'tests' / 'docs_run.py'), str(program), str(results)],
+        cwd=tmp_path,
+        env={**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1', 'HF_HUB_OFFLINE': '1'},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stderr
+    written = json.loads(results.read_text(encoding='utf-8'))
+    assert {int(line): without_trailing_spaces(text) for line, text in written.items()} == shown_by(script)
