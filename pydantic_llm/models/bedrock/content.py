@@ -148,6 +148,7 @@ class ContentEncoder:
         if as_json and (rest or not inside):
             value = rest if isinstance(part.content, (list, tuple)) or not rest else rest[0]
             inside.insert(0, {'json': replace(part, content=value).model_response_object()})
+        inside = inside or [_told(part.content, part)]
         failed = part.outcome in FAILURES
         return self.result(part.tool_call_id, inside, failed=failed), after
 

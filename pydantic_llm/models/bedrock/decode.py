@@ -171,8 +171,8 @@ def start_block(index: int, start: Json, draft: ResponseDraft, *, args: Any = No
     match start:
         case {'toolUse': {'type': str() as kind} as call} if kind == SERVER_SIDE:
             draft.parts.whole((index, 'call'), decode_call(call, args, draft.provider_name))
-        case {'toolUse': {'name': name, 'toolUseId': id}}:
-            draft.parts.tool_call((index, 'call'), name=name, args=args, tool_call_id=id)
+        case {'toolUse': call}:
+            draft.parts.tool_call((index, 'call'), name=call['name'], args=args, tool_call_id=call['toolUseId'])
         case {'toolResult': result}:
             draft.scratch[index] = {**result, 'content': []}
         case {'image': {'format': format}}:
