@@ -53,7 +53,7 @@ class ModelSettings(TypedDict, total=False):
     """Seconds that may pass between two events of a stream. Keep-alive comments are no events."""
 
     retries: int | RetryPolicy
-    """How often a request that failed may be tried again, or how; twice where it is not set. The outermost model does."""
+    """How often a request that failed may be tried again, or how; twice where it is not set."""
 
     parallel_tool_calls: bool
     """Whether the model may call several tools in one answer. OpenAI and compatible, Anthropic, Groq, Mistral."""

@@ -29,7 +29,7 @@ class Choice:
     """A strategy, for one request. Of two that are equally good, chance chooses, by weight."""
 
     def __init__(self, strategy: Strategy, key: str) -> None:
-        self._strategy = strategy
+        self._strategy: Strategy = strategy
         self._key = key
 
     def order(

@@ -108,7 +108,7 @@ class OpenAIModelProfile(ModelProfile):
     """Responses: whether past items go back under the ids they came by, with the encrypted form of the reasoning."""
 
     openai_reuses_call_ids: bool = False
-    """Responses: whether calls of different answers have the same ids, so that ours must hold that of the answer too."""
+    """Responses: whether calls of different answers have the same ids, so that ours must hold the answer's too."""
 
     openai_phases: bool = False
     """Responses: whether past texts go back with their phase (commentary or final answer)."""

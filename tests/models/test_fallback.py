@@ -24,9 +24,6 @@ from pydantic_llm.exceptions import (
 from pydantic_llm.messages import (
     ModelRequest,
     ModelResponse,
-    PartDeltaEvent,
-    PartEndEvent,
-    PartStartEvent,
     StreamRestartEvent,
     TextPart,
 )

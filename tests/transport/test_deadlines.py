@@ -79,6 +79,11 @@ async def keep_alive(exchange: Exchange) -> None:
         await asyncio.sleep(SOON / 10)
 
 
+async def read_all(connect: Make, server: Server, **deadlines: float) -> list[bytes]:
+    stream = await connect(server.url).open(call(**deadlines))
+    return [data async for data in read_to_the_end(stream)]
+
+
 async def read_to_the_end(stream: ByteStream) -> AsyncIterator[bytes]:
     """Read as models do: what holds an event is progress."""
     try:
@@ -110,8 +115,7 @@ async def test_the_timeout_ends_a_whole_answer(serve: Serve, connect: Make, answ
 async def test_the_timeout_ends_a_stream(serve: Serve, connect: Make, answer: Any) -> None:
     server = await serve(answer)
     with pytest.raises(ModelTimeoutError) as caught:
-        stream = await connect(server.url).open(call(timeout=SOON))
-        assert [data async for data in read_to_the_end(stream)]
+        await read_all(connect, server, timeout=SOON)
     assert (caught.value.deadline, caught.value.seconds) == ('timeout', SOON)
     await server.all_closed()
 
@@ -128,8 +132,7 @@ async def test_the_first_token_timeout_ends_a_stream_that_never_begins(serve: Se
 async def test_the_first_token_timeout_ends_a_stream_without_events(serve: Serve, connect: Make, answer: Any) -> None:
     server = await serve(answer)
     with pytest.raises(ModelTimeoutError) as caught:
-        stream = await connect(server.url).open(call(first_token_timeout=SOON, idle_timeout=LATER))
-        assert [data async for data in read_to_the_end(stream)]
+        await read_all(connect, server, first_token_timeout=SOON, idle_timeout=LATER)
     assert (caught.value.deadline, caught.value.seconds) == ('first_token_timeout', SOON)
     await server.all_closed()
 
@@ -146,8 +149,7 @@ async def test_the_first_token_timeout_does_not_end_a_stream_that_has_begun(serv
 async def test_the_idle_timeout_ends_a_stream_that_stalls(serve: Serve, connect: Make, answer: Any) -> None:
     server = await serve(answer)
     with pytest.raises(ModelTimeoutError) as caught:
-        stream = await connect(server.url).open(call(idle_timeout=SOON, first_token_timeout=LATER))
-        assert [data async for data in read_to_the_end(stream)]
+        await read_all(connect, server, idle_timeout=SOON, first_token_timeout=LATER)
     assert (caught.value.deadline, caught.value.seconds) == ('idle_timeout', SOON)
     await server.all_closed()
 
