@@ -14,6 +14,10 @@ import transformers
 
 from pydantic_llm.exceptions import UserError
 from pydantic_llm.messages import BinaryContent, ModelRequest, UserPromptPart
+from pydantic_llm.models.local import Job, Prompt, Sampling
+from pydantic_llm.models.local.output import TokenWriter
+from pydantic_llm.models.transformers.batch import BatchRunner
+from pydantic_llm.models.transformers.forward import Forward
 from tests.local import tiny
 
 pillow = pytest.importorskip('PIL.Image', reason='images need Pillow')
@@ -111,3 +115,73 @@ async def test_what_is_no_picture_is_a_user_error(make: Callable[..., Any], seei
 async def test_a_model_that_reads_text_alone_takes_no_images(make: Callable[..., Any]) -> None:
     with pytest.raises(UserError, match='reads text alone'):
         await make().request(ask(image(RED), 'What is it?'))
+
+
+# ---------------------------------------------------------------------- positions that images shift
+
+
+def shifting_model() -> tuple[Any, Any, int]:
+    """A random model of Qwen2-VL's kind, whose positions after an image are not those of the tokens."""
+    tokenizer = tiny.make_tokenizer()
+    marks = ['<|image_pad|>', '<|video_pad|>', '<|vision_start|>', '<|vision_end|>']
+    tokenizer.add_special_tokens({'additional_special_tokens': marks})
+    image, video, start, end = (tokenizer.convert_tokens_to_ids(mark) for mark in marks)
+    text = {
+        'vocab_size': len(tokenizer),
+        'hidden_size': 32,
+        'intermediate_size': 64,
+        'num_hidden_layers': 2,
+        'num_attention_heads': 4,
+        'num_key_value_heads': 2,
+        'max_position_embeddings': 512,
+        'rope_parameters': {'rope_type': 'default', 'rope_theta': 10000.0, 'mrope_section': [1, 1, 2]},
+        'initializer_range': 0.3,
+    }
+    vision = {'depth': 2, 'embed_dim': 16, 'hidden_size': 32, 'num_heads': 2, 'mlp_ratio': 2, 'patch_size': 14}
+    torch.manual_seed(0)
+    config = transformers.Qwen2VLConfig(
+        text_config=text,
+        vision_config=vision,
+        image_token_id=image,
+        video_token_id=video,
+        vision_start_token_id=start,
+        vision_end_token_id=end,
+    )
+    model = transformers.Qwen2VLForConditionalGeneration(config).eval()
+    for name, parameter in model.named_parameters():
+        if 'visual' in name or 'embed' in name:
+            torch.nn.init.normal_(parameter, std=0.6)
+    model.generation_config = transformers.GenerationConfig(eos_token_id=None, pad_token_id=0)
+    return model, tokenizer, image
+
+
+def seen(model: Any, tokenizer: Any, image_token: int, text: str, *images: bytes) -> Prompt:
+    if not images:
+        return Prompt(tokenizer(text)['input_ids'])
+    processor = transformers.Qwen2VLImageProcessorPil(min_pixels=56 * 56, max_pixels=56 * 56)
+    found = processor([pillow.open(io.BytesIO(data)) for data in images], return_tensors='pt')
+    tokens: list[int] = []
+    for grid in found['image_grid_thw']:
+        tokens += [model.config.vision_start_token_id, *[image_token] * (int(grid.prod()) // 4)]
+        tokens.append(model.config.vision_end_token_id)
+    ids = torch.tensor([tokens + tokenizer(text)['input_ids']])
+    return Prompt(ids[0].tolist(), {**found, 'mm_token_type_ids': (ids == image_token).int()})
+
+
+async def test_positions_that_images_shift_are_kept_for_each_answer() -> None:
+    model, tokenizer, image_token = shifting_model()
+    asked = [('What is it?', RED), ('No picture.',), ('What is it?', BLUE), ('Which is red?', BLUE, RED)]
+    prompts = [seen(model, tokenizer, image_token, text, *images) for text, *images in asked]
+    runner = BatchRunner(Forward(model), slots=8, prefill_tokens=64)
+    jobs = [Job(prompt, sampling=Sampling(), max_tokens=10, writer=TokenWriter(tokenizer.decode)) for prompt in prompts]
+    for job in jobs:
+        runner.add(job)
+    while not all(job.done for job in jobs):
+        runner.step()
+    for job, prompt in zip(jobs, prompts, strict=True):
+        ids = torch.tensor([prompt.tokens])
+        model.model.rope_deltas = None
+        output = model.generate(
+            input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=10, do_sample=False, **prompt.inputs
+        )
+        assert job.take() == tokenizer.decode(output[0][ids.shape[1] :])

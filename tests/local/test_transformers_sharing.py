@@ -147,6 +147,24 @@ async def test_leaving_a_stream_frees_the_slot(make: Callable[..., Any]) -> None
     await until(lambda: idle(model))
 
 
+async def test_a_stream_that_another_task_cancels_ends_for_who_reads_it(make: Callable[..., Any]) -> None:
+    model = make(max_batch_size=1)
+    blocker = asyncio.create_task(model.request(ask(), FOREVER))
+    await model.load()
+    await until(lambda: model.engine.counts.active == 1)
+    async with model.request_stream(ask()) as stream:
+
+        async def read() -> list[Any]:
+            return [event async for event in stream]
+
+        reader = asyncio.create_task(read())
+        await asyncio.sleep(0)
+        await stream.cancel()
+        assert await asyncio.wait_for(reader, 5) == []
+    assert stream.get().state == 'interrupted'
+    blocker.cancel()
+
+
 @pytest.mark.parametrize('batching', BATCHINGS)
 async def test_two_hundred_requests_with_random_cancels_lengths_and_constraints(
     make: Callable[..., Any], batching: str

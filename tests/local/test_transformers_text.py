@@ -239,6 +239,11 @@ async def test_a_path_works_as_a_name(taught_path: Path) -> None:
     assert model.model_id == f'transformers:{taught_path}'
 
 
+async def test_weights_are_spread_where_that_is_wanted(make: Callable[..., Any], taught_path: Path) -> None:
+    model = make(taught_path, device_map='auto', model_kwargs={'attn_implementation': 'eager'})
+    assert (await model.request(ask('Say hi.'))).text == tiny.ANSWERS['Say hi.']
+
+
 async def test_what_is_not_there_is_a_user_error(make: Callable[..., Any], tmp_path: Path) -> None:
     with pytest.raises(UserError, match='cannot be loaded: give a name on the hub or the path of a folder'):
         await make(tmp_path / 'nothing').request(ask('hi'))

@@ -123,6 +123,10 @@ class LocalStream(StreamedResponse):
     async def close(self) -> None:
         """Free the engine's slot."""
         self._watchdog.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self._job.leave()
         if not self._job.done:
             self._leave(self._job)
 
@@ -146,6 +150,9 @@ class LocalStream(StreamedResponse):
                 await job.arrival()
         except DeadlineExceeded as passed:
             raise self._failed(timed_out(self.draft.model_name, self.draft.provider_name, passed)) from None
+        if job.left:
+            self._over = True
+            return
         if job.output_tokens > self._seen:
             self._seen = job.output_tokens
             self._watchdog.progress()
@@ -184,8 +191,7 @@ class LocalStream(StreamedResponse):
         """The error to raise: of an answer that had begun, what had arrived is attached to it."""
         self._over = True
         self.draft.state = 'interrupted'
-        if not self._job.done:
-            self._leave(self._job)
+        self._let_go()
         failed = copy(error) if isinstance(error, LLMError) else error  # one engine's error is many jobs' error
         if self._job.streamed and self._job.output_tokens and not isinstance(error, ModelTimeoutError):
             return StreamInterruptedError(

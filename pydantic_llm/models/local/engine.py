@@ -139,6 +139,7 @@ class Job:
         'constraint',
         'error',
         'finish_reason',
+        'left',
         'loop',
         'matcher',
         'max_tokens',
@@ -185,6 +186,8 @@ class Job:
         """Why the answer is over, in our engines' words: `eos`, `stop_sequence`, `length`."""
         self.error: Exception | None = None
         """Why there is no answer."""
+        self.left = False
+        """Whether the caller has gone."""
         self._arrived = asyncio.Event()
         self.loop = asyncio.get_running_loop()
         """Where the caller waits."""
@@ -231,10 +234,15 @@ class Job:
                 await self._arrived.wait()
 
     def _has_arrived(self) -> bool:
-        return self.done or (self.streamed and bool(self.texts))
+        return self.done or self.left or (self.streamed and bool(self.texts))
 
     def tell(self) -> None:
         """Something has come; in the caller's event loop."""
+        self._arrived.set()
+
+    def leave(self) -> None:
+        """The caller goes: who still waits for the job waits no longer."""
+        self.left = True
         self._arrived.set()
 
     def take(self) -> str:

@@ -5,6 +5,7 @@ An engine's `model.py` subclasses `LocalModel` and says how its engine is made; 
 
 from __future__ import annotations
 
+import threading
 import weakref
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Callable, Collection, Hashable, Sequence
@@ -78,6 +79,7 @@ class LocalModel(Model):
         self._model_name = fspath(model_name)
         self._options = options
         self._lease: Lease | None = None
+        self._leasing = threading.Lock()
         self._dialogs: weakref.WeakKeyDictionary[Any, Dialog] = weakref.WeakKeyDictionary()
 
     # what an engine says
@@ -104,10 +106,11 @@ class LocalModel(Model):
     @property
     def engine(self) -> Engine:
         """What runs the model: one for all model objects that name the same one."""
-        if self._lease is None:
-            self._lease = lease = Lease(self.engine_key(), self.make_engine)
-            weakref.finalize(self, lease.abandon)
-        return self._lease.engine
+        with self._leasing:
+            if self._lease is None:
+                self._lease = lease = Lease(self.engine_key(), self.make_engine)
+                weakref.finalize(self, lease.abandon)
+            return self._lease.engine
 
     def _own_profile(self) -> ModelProfile:
         return local_profile(self.model_name)
@@ -151,7 +154,8 @@ class LocalModel(Model):
 
         The model can be used again: its next request loads it anew.
         """
-        lease, self._lease = self._lease, None
+        with self._leasing:
+            lease, self._lease = self._lease, None
         if lease is not None and (engine := lease.end()) is not None:
             await engine.aclose()
 
