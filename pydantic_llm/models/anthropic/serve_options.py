@@ -9,9 +9,9 @@ from ...native_tools import MemoryTool, NativeTool
 from ...settings import ModelSettings, ThinkingLevel
 from ...tools import ToolDefinition
 from .. import ModelRequestParameters, OutputObjectDefinition
+from .._claude import level_of
 from .native_tools import decode_mcp_server, decode_native_tool
 from .settings import OWN_SETTINGS, SETTINGS
-from .thinking import BUDGETS
 
 Json = dict[str, Any]
 
@@ -63,7 +63,7 @@ def _output_settings(config: Json, thinking: Json) -> Json:
     settings = {ours: config[wire] for wire, ours in names.items() if config.get(wire) is not None}
     match thinking:
         case {'type': 'enabled', 'budget_tokens': int() as budget}:
-            settings['thinking'] = _level(budget)
+            settings['thinking'] = level_of(budget)
         case {'type': 'adaptive'}:
             settings['thinking'] = LEVELS.get(config.get('effort', ''), True)
         case {'type': 'disabled' | 'between_tools'}:
@@ -71,13 +71,6 @@ def _output_settings(config: Json, thinking: Json) -> Json:
         case _:
             pass
     return settings
-
-
-def _level(budget: int) -> ThinkingLevel:
-    """The largest level that is worth no more than the budget."""
-    levels: tuple[ThinkingLevel, ...] = ('xhigh', 'high', 'medium', 'low')
-    fitting: list[ThinkingLevel] = [level for level in levels if BUDGETS[level] <= budget]
-    return fitting[0] if fitting else 'minimal'
 
 
 def _tool_settings(body: Json) -> Json:

@@ -10,10 +10,11 @@ from pydantic_core import to_json
 from ...exceptions import UserError
 from ...profiles.bedrock import BedrockModelProfile
 from ...tools import ToolDefinition
+from .._claude import ROOM_FOR_ANSWER
 from .._prepare import OUTPUT_NAME, PreparedRequest, ResolvedToolChoice
 from .native_tools import encode_native_tools
 from .settings import OWN_SETTINGS, SERVICE_TIERS, SETTINGS
-from .thinking import ROOM_FOR_ANSWER, Thinking
+from .thinking import Thinking
 
 Json = dict[str, Any]
 

@@ -11,9 +11,9 @@ from ...native_tools import NativeTool
 from ...settings import ModelSettings, ThinkingLevel
 from ...tools import ToolDefinition
 from .. import ModelRequestParameters, OutputObjectDefinition
+from .._claude import level_of
 from .native_tools import decode_native_tool
 from .settings import OWN_SETTINGS, SETTINGS
-from .thinking import BUDGETS
 
 Json = dict[str, Any]
 
@@ -78,7 +78,7 @@ def _own_fields(fields: Json, effort: str | None) -> Json:
             pass
     match fields:
         case {'thinking': {'type': 'enabled', 'budget_tokens': int() as budget}}:
-            settings['thinking'] = _level(budget)
+            settings['thinking'] = level_of(budget)
         case {'thinking': {'type': 'adaptive'}}:
             settings['thinking'] = LEVELS.get(effort or '', True)
         case {'thinking': {'type': 'disabled' | 'between_tools'}} | {'reasoningConfig': {'type': 'disabled'}}:
@@ -99,13 +99,6 @@ def _own_fields(fields: Json, effort: str | None) -> Json:
         case _:
             pass
     return settings
-
-
-def _level(budget: int) -> ThinkingLevel:
-    """The largest level that is worth no more than the budget."""
-    levels: tuple[ThinkingLevel, ...] = ('xhigh', 'high', 'medium', 'low')
-    fitting: list[ThinkingLevel] = [level for level in levels if BUDGETS[level] <= budget]
-    return fitting[0] if fitting else 'minimal'
 
 
 def _tool_choice(choice: Json) -> Json:

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, assert_never
 
-from ...exceptions import UserError
 from ...profiles.bedrock import BedrockModelProfile
 from ...settings import ThinkingLevel
+from .._claude import leave_out_sampling, thinking_budget
 from .._prepare import PreparedRequest
 
 Json = dict[str, Any]
-
-BUDGETS: dict[ThinkingLevel, int] = {
-    True: 10_000,
-    'minimal': 1024,
-    'low': 2048,
-    'medium': 10_000,
-    'high': 16_384,
-    'xhigh': 32_768,
-}
-"""How many tokens a level of `thinking` is, for Claudes that want a number."""
 
 EFFORTS: dict[ThinkingLevel, tuple[str, ...]] = {
     True: ('medium', 'high'),
@@ -31,17 +21,8 @@ EFFORTS: dict[ThinkingLevel, tuple[str, ...]] = {
 }
 """What a level is called, where the model knows efforts; the first that it knows."""
 
-LEAST_BUDGET = 1024
-"""Claude refuses a smaller one."""
-
-ROOM_FOR_ANSWER = 4096
-"""How many tokens are left for the answer where the budget is ours to choose."""
-
 OBJECTS = ('thinking', 'reasoningConfig')
 """Claude's and Nova's own fields that say how to think."""
-
-LEAST_TOP_P = 0.95
-"""Claude refuses a smaller `top_p` while it thinks."""
 
 
 class Thinking(NamedTuple):
@@ -75,7 +56,7 @@ def encode_thinking(request: PreparedRequest, profile: BedrockModelProfile, *, r
     fields: Json = {**said.fields, **{name: own[name] for name in OBJECTS if name in own}}
     match fields:
         case {'thinking': {'type': 'enabled' | 'adaptive'}}:
-            _check_claude(request)
+            leave_out_sampling(request)
         case {'reasoningConfig': {'maxReasoningEffort': 'high'}}:
             for name in ('max_tokens', 'temperature', 'top_p'):
                 request.leave_out(name, f'{request.model_name!r} does not take it while it thinks with high effort')
@@ -93,7 +74,7 @@ def _on(level: ThinkingLevel, request: PreparedRequest, profile: BedrockModelPro
         case 'claude' if profile.bedrock_adaptive_thinking:
             return Thinking({'thinking': {'type': 'adaptive'}}, None if level is True else effort)
         case 'claude':
-            budget = {'type': 'enabled', 'budget_tokens': _budget(level, request, profile)}
+            budget = {'type': 'enabled', 'budget_tokens': thinking_budget(level, request, profile.bedrock_max_tokens)}
             return Thinking({'thinking': budget}, None if level is True else effort)
         case 'nova':
             return Thinking({'reasoningConfig': {'type': 'enabled', 'maxReasoningEffort': effort}})
@@ -122,30 +103,3 @@ def _off(request: PreparedRequest, profile: BedrockModelProfile) -> Thinking:
             return Thinking(effort=least) if claude else Thinking({profile.bedrock_thinking: least})
         case word:
             return Thinking({'thinking': {'type': word}})
-
-
-def _budget(level: ThinkingLevel, request: PreparedRequest, profile: BedrockModelProfile) -> int:
-    """The tokens that a level is worth; half of the answer where `max_tokens` allows no more."""
-    wanted = min(BUDGETS[level], profile.bedrock_max_tokens - ROOM_FOR_ANSWER)
-    limit = request.settings.get('max_tokens')
-    if limit is None or limit > wanted:
-        return wanted
-    if limit <= LEAST_BUDGET:
-        raise UserError(
-            f'max_tokens={limit!r} leaves no room to think, for which Claude wants at least {LEAST_BUDGET} tokens: '
-            'set a larger max_tokens, or thinking=False'
-        )
-    return max(limit // 2, LEAST_BUDGET)
-
-
-def _check_claude(request: PreparedRequest) -> None:
-    """Leave out what a Claude refuses while it thinks."""
-    settings = request.settings
-    refused = {
-        'temperature': settings.get('temperature', 1) != 1,
-        'top_p': settings.get('top_p', 1) < LEAST_TOP_P,
-        'top_k': 'top_k' in settings,
-    }
-    for name, is_refused in refused.items():
-        if is_refused:
-            request.leave_out(name, f'{request.model_name!r} does not take it while it thinks')
