@@ -13,9 +13,12 @@ import openai
 
 from pydantic_llm.messages import ModelMessage, ModelRequest, UserPromptPart
 from pydantic_llm.models.openai import OpenAIChatModel
+from pydantic_llm.providers.bedrock import BedrockProvider
 from pydantic_llm.providers.openai import OpenAIProvider
 from pydantic_llm.transport import Call, Deadlines
 from pydantic_llm.transport.answer import ClientConnection
+from pydantic_llm.transport.aws import AwsConnection
+from pydantic_llm.transport.aws_http import http_client_of
 from pydantic_llm.transport.http import Access, HTTPConnection
 from pydantic_llm.transport.loops import HttpClients, LoopClients, SdkClients
 from pydantic_llm.transport.sdk import SDKConnection
@@ -64,6 +67,12 @@ def plain_httpx(url: str) -> HTTPConnection:
     return plainly_through(httpx.AsyncClient(), url)
 
 
+def boto3_httpx2(url: str) -> AwsConnection:
+    aws = BedrockProvider(base_url=url, api_key=KEY).client
+    clients = LoopClients[Any](http_client_of(aws), HttpClients())
+    return AwsConnection(clients, aws, {'chat': 'ConverseStream'}, provider_name='vendor')
+
+
 def plainly_through(client: Any, url: str) -> HTTPConnection:
     """A connection through a client of an HTTP library."""
 
@@ -76,7 +85,7 @@ def plainly_through(client: Any, url: str) -> HTTPConnection:
 SDKS = (openai_httpx2, openai_own_httpx2, openai_httpx, openai_aiohttp, anthropic_httpx2, anthropic_aiohttp)
 """Connections through the client of an SDK."""
 
-PLAIN = (plain_httpx2, plain_httpx)
+PLAIN = (plain_httpx2, plain_httpx, boto3_httpx2)
 """Connections through the client of an HTTP library."""
 
 

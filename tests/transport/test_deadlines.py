@@ -101,9 +101,10 @@ async def read_to_the_end(stream: ByteStream) -> AsyncIterator[bytes]:
 @pytest.mark.parametrize('answer', [hang, hang_after_the_head, hang_in_the_body])
 async def test_the_timeout_ends_a_whole_answer(serve: Serve, connect: Make, answer: Any) -> None:
     server = await serve(answer)
+    connection = connect(server.url)
     began = time.monotonic()
     with pytest.raises(ModelTimeoutError, match=r'the-model did not answer within timeout of 0\.1 s') as caught:
-        await connect(server.url).send(call(timeout=SOON))
+        await connection.send(call(timeout=SOON))
     assert SOON <= time.monotonic() - began < 1
     error = caught.value
     assert (error.deadline, error.seconds, error.provider_name, error.retryable) == ('timeout', SOON, 'vendor', True)

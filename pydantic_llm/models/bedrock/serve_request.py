@@ -167,7 +167,7 @@ def decode_file(kind: str, file: Json) -> UserContent:
     about = {name: file[name] for name in ('name', *ABOUT_DOCUMENTS) if file.get(name) is not None} or None
     match file['source']:
         case {'bytes': data}:
-            return BinaryContent(b64decode(data), media_type=media_type, vendor_metadata=about)
+            return BinaryContent(b64decode(data, validate=True), media_type=media_type, vendor_metadata=about)
         case {'s3Location': {'uri': uri, **more}}:
             owner = {'bucket_owner': more['bucketOwner']} if more.get('bucketOwner') else {}
             make: Any = URLS[kind]
