@@ -165,6 +165,14 @@ class Unframed(ByteStream):
 # ---------------------------------------------------------------------- credentials
 
 
+def _bears_a_token(aws: Any) -> bool:
+    """Whether a client signs with a bearer token, which botocore decides anew for each request."""
+    config, service = aws.meta.config, aws.meta.service_model
+    context = {'client_config': config, 'auth_options': service.metadata.get('auth')}
+    choose = import_module('botocore.handlers')._set_auth_scheme_preference_signer
+    return bool((choose(context, service.signing_name) or config.signature_version) == 'bearer')
+
+
 class Fetched:
     """What came of fetching credentials, for botocore to sign with: credentials, or what went wrong."""
 
@@ -188,7 +196,7 @@ class Identity:
 
     def __init__(self, aws: Any) -> None:
         signer = aws._request_signer
-        self._bears = aws.meta.config.signature_version == 'bearer'
+        self._bears = _bears_a_token(aws)
         self._source: Any = signer._auth_token if self._bears else signer._credentials
         self._lock = threading.Lock()
         self._fetching: Future[Fetched] | None = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from typing import Any, cast
 
 __all__ = ('HttpClients', 'SdkClients')
@@ -81,8 +81,9 @@ class HttpClients:
 
     async def release(self, client: Any) -> None:
         """Close the connections, in their own loop. The client stays usable."""
-        for transport in _transports(client):
-            await _release(transport)
+        async with AsyncExitStack() as stack:
+            for transport in _transports(client):
+                stack.push_async_callback(_release, transport)
 
     def abandon(self, client: Any) -> None:
         """Close the sockets of a client whose loop is closed."""
@@ -156,7 +157,14 @@ def _fork(transport: Any) -> Any:
 
 
 async def _release(transport: Any) -> None:
-    """Close the connections of a transport, which stays usable."""
+    """Close the connections of a transport, which stays usable, and of those inside it, whatever becomes of each."""
+    async with AsyncExitStack() as stack:
+        for _, inner in _nested(transport):
+            stack.push_async_callback(_release, inner)
+        await _release_own(transport)
+
+
+async def _release_own(transport: Any) -> None:
     pool = _pool(transport)
     if pool is not None:
         transport._pool = _empty(pool)
@@ -171,8 +179,6 @@ async def _release(transport: Any) -> None:
     elif _has_session(transport):
         session, transport.client = transport.client, None
         await session.close()
-    for _, inner in _nested(transport):
-        await _release(inner)
 
 
 def _abandon(transport: Any) -> None:

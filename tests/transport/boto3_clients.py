@@ -1,0 +1,107 @@
+"""boto3's clients for tests: with credentials of many kinds, before a server of ours."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials, RefreshableCredentials
+from botocore.session import Session
+
+from pydantic_llm.transport import Call
+from pydantic_llm.transport.aws import AwsConnection
+from pydantic_llm.transport.aws_http import http_client_of
+from pydantic_llm.transport.loops import HttpClients, LoopClients
+
+Json = dict[str, Any]
+
+REGION = 'eu-central-1'
+ID, SECRET = 'an-id-of-a-key', 'a-secret-that-nobody-may-see'
+MODEL = 'arn:aws:bedrock:eu-central-1:1:inference-profile/eu.x.y-v1:0'
+PATH = '/model/arn%3Aaws%3Abedrock%3Aeu-central-1%3A1%3Ainference-profile%2Feu.x.y-v1%3A0/converse'
+HELLO = b'{"messages":[{"role":"user","content":[{"text":"hi"}]}]}'
+ANSWER: Json = {
+    'output': {'message': {'role': 'assistant', 'content': [{'text': 'Hello'}]}},
+    'stopReason': 'end_turn',
+    'usage': {'inputTokens': 1, 'outputTokens': 1, 'totalTokens': 2},
+    'metrics': {'latencyMs': 1},
+}
+
+
+def client(url: str, credentials: Any = None, **config: Any) -> Any:
+    """A client of boto3's for a server."""
+    session = Session()
+    session._credentials = credentials or Credentials(ID, SECRET)
+    own = Config(**{'retries': {'total_max_attempts': 1}, **config})
+    return boto3.Session(botocore_session=session).client(
+        'bedrock-runtime', region_name=REGION, endpoint_url=url, config=own
+    )
+
+
+def connection(aws: Any) -> AwsConnection:
+    """A connection with what a client has."""
+    clients = LoopClients[Any](http_client_of(aws), HttpClients())
+    operations = {'converse': 'Converse', 'converse-stream': 'ConverseStream'}
+    return AwsConnection(clients, aws, operations, provider_name='vendor')
+
+
+def call(**headers: str) -> Call:
+    """A request."""
+    return Call(PATH, HELLO, 'the-model', headers)
+
+
+def by_boto3(aws: Any) -> Json:
+    """The same request, sent by boto3."""
+    said: Json = aws.converse(modelId=MODEL, messages=[{'role': 'user', 'content': [{'text': 'hi'}]}])
+    return said
+
+
+def is_signed(url: str, path: str, headers: Mapping[str, str], body: bytes, secret: str = SECRET) -> bool:
+    """Whether a request bears the signature that a server of Amazon's would accept."""
+    said = headers['authorization']
+    fields = dict(field.split('=', 1) for field in said.removeprefix('AWS4-HMAC-SHA256 ').split(', '))
+    signed = fields['SignedHeaders'].split(';')
+    request = AWSRequest('POST', url + path, {name: headers[name] for name in signed if name != 'host'}, body)
+    request.context['timestamp'] = headers['x-amz-date']
+    region, service = fields['Credential'].split('/')[2:4]
+    auth = SigV4Auth(Credentials(ID, secret), service, region)
+    expected = auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request)
+    return bool((service, region) == ('bedrock', REGION) and fields['Signature'] == expected)
+
+
+class Source:
+    """Where refreshable credentials come from: slowly, and counted."""
+
+    def __init__(self, *, seconds: float = 0.0, lasts: float = 3600.0) -> None:
+        self.seconds = seconds
+        self.lasts = lasts
+        self.fetches = 0
+        self.threads: set[str] = set()
+        self.error: Exception | None = None
+
+    def fetch(self) -> Json:
+        """Fetch credentials."""
+        self.fetches += 1
+        self.threads.add(threading.current_thread().name)
+        time.sleep(self.seconds)
+        if self.error is not None:
+            raise self.error
+        until = datetime.now(UTC) + timedelta(seconds=self.lasts)
+        return {
+            'access_key': ID,
+            'secret_key': SECRET,
+            'token': f'token-{self.fetches}',
+            'expiry_time': until.isoformat(),
+        }
+
+    def credentials(self) -> RefreshableCredentials:
+        """Credentials that have run out, and will be fetched."""
+        past = datetime.now(UTC) - timedelta(hours=1)
+        return RefreshableCredentials(ID, SECRET, 'token-0', past, self.fetch, 'test')

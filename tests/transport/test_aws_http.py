@@ -1,0 +1,167 @@
+"""The HTTP client that stands in for that of boto3: its timeouts, certificates, proxies, and its many connections."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx2
+import pytest
+from botocore.config import Config
+from botocore.httpsession import where
+
+from pydantic_llm.transport.aws_http import KEPT, http_client_of
+from pydantic_llm.transport.loops import HttpClients
+from pydantic_llm.transport.spread import ENOUGH, POOLS, SpreadTransport
+from tests.transport.boto3_clients import ANSWER, call, client, connection
+from tests.transport.conftest import Serve
+from tests.transport.server import Exchange, serve_in_thread
+
+URL = 'https://bedrock-runtime.eu-central-1.amazonaws.com'
+
+
+def pools(http: httpx2.AsyncClient) -> list[Any]:
+    return [transport._pool for transport in vars(http._transport).values()]
+
+
+def made(url: str = URL, *, verify: bool | str | None = None, **config: Any) -> httpx2.AsyncClient:
+    aws: Any = boto3.client(
+        'bedrock-runtime',
+        region_name='eu-central-1',
+        endpoint_url=url,
+        aws_access_key_id='k',
+        aws_secret_access_key='s',
+        verify=verify,
+        config=Config(**config),
+    )
+    return http_client_of(aws)
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ('http_proxy', 'https_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'AWS_CA_BUNDLE'):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_timeouts_are_the_clients() -> None:
+    http = made(read_timeout=7, connect_timeout=3)
+    assert (http.timeout.read, http.timeout.connect) == (7, 3)
+
+
+@pytest.mark.parametrize(('asked', 'kept'), [(10, KEPT), (5000, 5000)])
+def test_enough_connections_are_kept_and_none_is_waited_for(asked: int, kept: int) -> None:
+    found = pools(made(max_pool_connections=asked))
+    assert len(found) == POOLS
+    assert sum(pool._max_keepalive_connections for pool in found) >= kept
+    assert {pool._max_connections > 10**6 for pool in found} == {True}
+
+
+def test_certificates_are_checked_unless_the_client_does_not() -> None:
+    assert pools(made())[0]._ssl_context.verify_mode == ssl.CERT_REQUIRED
+    assert pools(made(verify=False))[0]._ssl_context.verify_mode == ssl.CERT_NONE
+
+
+def test_certificates_can_be_those_of_a_file_or_a_folder(tmp_path: Path) -> None:
+    found = ssl.create_default_context(cafile=where()).cert_store_stats()
+    assert pools(made(verify=where()))[0]._ssl_context.cert_store_stats() == found
+    assert pools(made(verify=str(tmp_path)))[0]._ssl_context.cert_store_stats()['x509'] == 0
+
+
+def test_a_proxy_of_the_configuration_is_used() -> None:
+    [*found] = pools(made(proxies={'https': 'http://127.0.0.1:9'}))
+    assert {(pool._proxy_url.host, pool._proxy_url.port) for pool in found} == {(b'127.0.0.1', 9)}
+    plain = made('http://127.0.0.1:1', proxies={'https': 'http://127.0.0.1:9'})
+    assert not any(hasattr(pool, '_proxy_url') for pool in pools(plain))
+
+
+def test_a_proxy_of_the_environment_is_used_where_the_configuration_says_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv('https_proxy', '127.0.0.1:9')
+    assert pools(made())[0]._proxy_url.port == 9
+    monkeypatch.setenv('no_proxy', 'amazonaws.com')
+    assert not hasattr(pools(made())[0], '_proxy_url')
+
+
+async def test_a_proxy_gets_the_requests(serve: Serve) -> None:
+    async def answer(exchange: Exchange) -> None:
+        await exchange.answer(ANSWER)
+
+    proxy = await serve(answer)
+    aws = client('http://bedrock.test', proxies={'http': proxy.url})
+    await connection(aws).send(call())
+    [request] = proxy.requests
+    assert request.path.startswith('http://bedrock.test/model/')
+    assert request.headers['host'] == 'bedrock.test'
+
+
+# ---------------------------------------------------------------------- many connections
+
+
+async def hold(exchange: Exchange) -> None:
+    """Answer when everybody has asked."""
+    await asyncio.sleep(0.3)
+    await exchange.answer(ANSWER)
+
+
+def pool() -> httpx2.AsyncHTTPTransport:
+    return httpx2.AsyncHTTPTransport(limits=httpx2.Limits(max_connections=None))
+
+
+async def test_few_requests_stay_in_one_pool_and_many_are_spread(serve: Serve) -> None:
+    server = await serve(hold)
+    transport = SpreadTransport(pool)
+    async with httpx2.AsyncClient(transport=transport, timeout=20) as http:
+        pooled = [each._pool for each in vars(transport).values()]
+        for _ in range(3):
+            await http.get(server.url)
+        assert [len(each._connections) for each in pooled] == [1, *[0] * (POOLS - 1)]
+        await asyncio.gather(*(http.get(server.url) for _ in range(2 * ENOUGH)))
+        assert [len(each._connections) for each in pooled[:3]] == [ENOUGH, ENOUGH, 0]
+        await asyncio.gather(*(http.get(server.url) for _ in range(3 * POOLS * ENOUGH)))
+        assert {len(each._connections) for each in pooled} == {3 * ENOUGH}
+    await server.all_closed()
+
+
+async def test_a_copy_has_pools_of_its_own() -> None:
+    kind, original = HttpClients(), httpx2.AsyncClient(transport=SpreadTransport(pool))
+    copy = kind.fork(original)
+    assert {id(each) for each in pools(copy)}.isdisjoint({id(each) for each in pools(original)})
+    assert kind.is_fresh(original)
+    assert len(pools(copy)) == POOLS
+    await original.aclose()
+    await copy.aclose()
+
+
+def test_all_pools_are_closed_when_a_loop_ends_in_the_middle() -> None:
+    with serve_in_thread(hold) as server:
+        speaking = connection(client(server.url))
+
+        async def leave() -> None:
+            tasks = [asyncio.ensure_future(speaking.send(call())) for _ in range(100)]
+            await asyncio.sleep(0.2)
+            assert len(tasks) == 100
+
+        for _ in range(2):
+            asyncio.run(leave())
+        asyncio.run(asyncio.sleep(0.1))
+        assert server.open == 0
+        assert asyncio.run(speaking.send(call())).body
+
+
+def test_all_pools_are_closed_when_a_loop_has_ended_without_a_word() -> None:
+    with serve_in_thread(hold) as server:
+        speaking = connection(client(server.url))
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(asyncio.wait_for(_all(speaking), 10))
+        loop.close()
+        assert asyncio.run(speaking.send(call())).body
+        asyncio.run(asyncio.sleep(0.1))
+        assert server.open == 0
+
+
+async def _all(speaking: Any) -> None:
+    await asyncio.gather(*(speaking.send(call()) for _ in range(100)))

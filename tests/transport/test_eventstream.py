@@ -1,0 +1,139 @@
+"""Amazon's frames, both ways. botocore's own parser is the oracle."""
+
+from __future__ import annotations
+
+import struct
+from itertools import pairwise
+from typing import Any
+from zlib import crc32
+
+import pytest
+from botocore.eventstream import EventStreamBuffer
+from hypothesis import given, strategies as st
+from pydantic_core import from_json
+
+from pydantic_llm.exceptions import UnexpectedModelBehavior
+from pydantic_llm.transport.eventstream import Frame, FrameSplitter, encode_frame, server_sent
+
+names = st.text(min_size=1, max_size=20).filter(lambda text: len(text.encode()) < 128)
+headers = st.dictionaries(names, st.text(max_size=50), max_size=5)
+frames = st.lists(st.builds(Frame, headers, st.binary(max_size=300)), max_size=5)
+HELLO = Frame({':event-type': 'hello', ':message-type': 'event'}, b'{"a":1}')
+
+
+def encoded(frames: list[Frame]) -> bytes:
+    return b''.join(encode_frame(frame.headers, frame.payload) for frame in frames)
+
+
+def raw_frame(headers: bytes, payload: bytes = b'{}') -> bytes:
+    lengths = struct.pack('>II', 16 + len(headers) + len(payload), len(headers))
+    message = lengths + struct.pack('>I', crc32(lengths)) + headers + payload
+    return message + struct.pack('>I', crc32(message))
+
+
+@given(sent=frames, cuts=st.lists(st.integers(0, 2000), max_size=6))
+def test_frames_are_read_however_they_are_cut(sent: list[Frame], cuts: list[int]) -> None:
+    data, splitter = encoded(sent), FrameSplitter()
+    edges = sorted({0, len(data), *(min(cut, len(data)) for cut in cuts)})
+    read = [frame for start, end in pairwise(edges) for frame in splitter.feed(data[start:end])]
+    assert [(dict(frame.headers), frame.payload) for frame in read] == [(f.headers, f.payload) for f in sent]
+
+
+@given(sent=frames)
+def test_botocore_reads_what_is_written(sent: list[Frame]) -> None:
+    buffer = EventStreamBuffer()
+    buffer.add_data(encoded(sent))
+    assert [(event.headers, event.payload) for event in buffer] == [(frame.headers, frame.payload) for frame in sent]
+
+
+def test_a_frame_is_read_byte_by_byte() -> None:
+    splitter = FrameSplitter()
+    read = [frame for byte in encoded([HELLO, HELLO]) for frame in splitter.feed(bytes([byte]))]
+    assert read == [HELLO, HELLO]
+
+
+VALUES: list[tuple[int, bytes, Any]] = [
+    (0, b'', None),
+    (1, b'', None),
+    (2, b'\x07', None),
+    (3, b'\x00\x07', None),
+    (4, b'\x00\x00\x00\x07', None),
+    (5, b'\x00' * 7 + b'\x07', None),
+    (6, b'\x00\x03abc', None),
+    (7, b'\x00\x03abc', 'abc'),
+    (8, b'\x00' * 8, None),
+    (9, b'\x00' * 16, None),
+]
+
+
+@pytest.mark.parametrize(('kind', 'value', 'read'), VALUES)
+def test_headers_of_every_type_are_passed_and_texts_read(kind: int, value: bytes, read: Any) -> None:
+    data = raw_frame(b'\x01a' + bytes([kind]) + value + b'\x01b\x07\x00\x01c')
+    buffer = EventStreamBuffer()
+    buffer.add_data(data)
+    assert next(buffer).headers['b'] == 'c'
+    [frame] = FrameSplitter().feed(data)
+    assert frame.headers == ({} if read is None else {'a': read}) | {'b': 'c'}
+
+
+GOOD = encoded([HELLO])
+
+
+@pytest.mark.parametrize(
+    ('data', 'words'),
+    [
+        (b'<html>and more of it</html>', 'the checksum of its beginning'),
+        (GOOD[:-1] + bytes([GOOD[-1] ^ 1]), 'its checksum is wrong'),
+        (GOOD[:30] + bytes([GOOD[30] ^ 1]) + GOOD[31:], 'its checksum is wrong'),
+        (GOOD[:9] + bytes([GOOD[9] ^ 1]) + GOOD[10:], 'the checksum of its beginning'),
+        (struct.pack('>III', 8, 0, crc32(struct.pack('>II', 8, 0))), 'it says that it has 8 bytes'),
+        (struct.pack('>III', 20, 9, crc32(struct.pack('>II', 20, 9))), '9 of them headers'),
+        (struct.pack('>III', 2**31, 0, crc32(struct.pack('>II', 2**31, 0))), 'it says that it has'),
+        (raw_frame(b'\x09a'), 'its headers cannot be read'),
+        (raw_frame(b'\x01a\x07\x00'), 'its headers cannot be read'),
+        (raw_frame(b'\x01\xff\x00'), 'its headers cannot be read'),
+        (raw_frame(b'\x01a'), 'its headers cannot be read'),
+    ],
+)
+def test_what_is_no_frame_is_unexpected(data: bytes, words: str) -> None:
+    with pytest.raises(UnexpectedModelBehavior, match=words):
+        FrameSplitter().feed(data + b'\x00' * 16)
+
+
+def test_a_frame_that_is_not_whole_waits() -> None:
+    splitter = FrameSplitter()
+    assert splitter.feed(GOOD[:-1]) == []
+    assert splitter.feed(GOOD[-1:]) == [HELLO]
+
+
+@pytest.mark.parametrize(
+    ('frame', 'event'),
+    [
+        (HELLO, {'hello': {'a': 1}}),
+        (Frame({':message-type': 'event', ':event-type': 'metadata'}, b''), {'metadata': {}}),
+        (Frame({':message-type': 'event', ':event-type': 'x'}, b'{\r\n "a":\n1}'), {'x': {'a': 1}}),
+        (
+            Frame({':message-type': 'exception', ':exception-type': 'throttlingException'}, b'{"message":"no"}'),
+            {'throttlingException': {'message': 'no'}},
+        ),
+        (
+            Frame({':message-type': 'error', ':error-code': 'InternalError', ':error-message': 'no'}, b''),
+            {'error': {'message': 'no', 'code': 'InternalError'}},
+        ),
+        (Frame({}, b'{}'), {'': {}}),
+    ],
+)
+def test_a_frame_is_an_event_with_its_type_for_a_name(frame: Frame, event: Any) -> None:
+    data = server_sent(frame)
+    assert data.startswith(b'data: ')
+    assert data.endswith(b'\n\n')
+    assert data.count(b'\n') == 2
+    assert from_json(data[6:]) == event
+
+
+def test_a_long_stream_is_read_in_small_chunks() -> None:
+    sent = [Frame({':event-type': 'n'}, b'%d' % number) for number in range(500)]
+    splitter = FrameSplitter()
+    data = encoded(sent)
+    read = [frame for at in range(0, len(data), 100) for frame in splitter.feed(data[at : at + 100])]
+    assert read == sent
