@@ -6,6 +6,7 @@ from base64 import b64decode
 from collections.abc import Iterator
 from typing import Any, cast
 
+from ...exceptions import UserError
 from ...messages import (
     ModelResponse,
     ModelResponseStreamEvent,
@@ -75,7 +76,10 @@ def decode_chunk(chunk: Json) -> Json:
 
 def _format(data: str) -> str:
     """What the sound is, which is said by nothing but its beginning."""
-    start = b64decode(data[:16] + '=' * (-len(data[:16]) % 4))
+    try:
+        start = b64decode(data[:16], validate=True)
+    except ValueError as error:
+        raise UserError(f'The sound is not base64: {error}') from error
     return next(kind for known, kind in AUDIO_TYPES if start.startswith(known)).partition('/')[2]
 
 
