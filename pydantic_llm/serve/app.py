@@ -191,7 +191,7 @@ def _error_of_any(message: str, kind: str) -> Json:
     """An error outside the protocols' own paths, in a form that the clients of every one can read."""
     status = 'NOT_FOUND' if kind == 'not_found_error' else 'UNAUTHENTICATED'
     error = {'message': message, 'type': kind, 'param': None, 'code': None, 'status': status}
-    return {'type': 'error', 'error': error, 'message': message}
+    return {'object': 'error', 'type': 'error', 'error': error, 'message': message, 'param': None, 'code': None}
 
 
 async def _no_such_path(request: Request, error: Exception) -> Response:
