@@ -111,8 +111,9 @@ PROTOCOLS: tuple[Protocol, ...] = (
         cohere.encode_response,
         cohere.EventWriter,
         cohere.encode_error,
-        cohere.frame,
+        _named,
         cohere.DONE,
+        error_event=cohere.encode_error_event,
     ),
     Protocol(
         'mistral',

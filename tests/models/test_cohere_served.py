@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import cohere
+import httpx
 import pytest
 from cohere.core.api_error import ApiError
 from pydantic import BaseModel
@@ -33,7 +34,13 @@ from pydantic_llm.messages import (
 )
 from pydantic_llm.models._serve import ServedRequest
 from pydantic_llm.models.cohere import CohereModel
-from pydantic_llm.models.cohere.serve import EventWriter, decode_request, encode_error, encode_response, frame
+from pydantic_llm.models.cohere.serve import (
+    EventWriter,
+    decode_request,
+    encode_error,
+    encode_error_event,
+    encode_response,
+)
 from pydantic_llm.models.function import AgentInfo, FunctionModel
 from pydantic_llm.providers.cohere import CohereProvider
 from pydantic_llm.serve import Fault, LocalServer, create_app
@@ -276,9 +283,9 @@ def test_what_is_no_request_is_refused_with_a_reason(change: Json, words: str) -
 def test_an_error_has_a_message_and_in_a_stream_is_its_end() -> None:
     status, body = encode_error(RateLimitError(429, 'm', message='Slow down'))
     assert (status, body['message']) == (429, 'Slow down')
-    event, data, *_ = frame(body).decode().splitlines()
-    assert event == 'event: message-end'
-    check_event(from_json(data.removeprefix('data: ')))
+    event = encode_error_event(body, 3)
+    check_event(event)
+    assert event['delta'] == {'finish_reason': 'ERROR', 'error': 'Slow down'}
 
 
 # ---------------------------------------------------------------------- the real SDK, over a real connection
@@ -343,6 +350,18 @@ async def test_the_sdk_reads_a_stream() -> None:
     ]
     assert read(*map(plain, events)).parts == RESPONSE.parts
     assert events[-1].delta.finish_reason is not None
+
+
+async def test_each_event_says_its_type_twice_and_a_word_of_its_own_ends_the_stream() -> None:
+    async with Served(RESPONSE) as client:
+        body = {'model': 'm', 'messages': HELLO, 'stream': True}
+        async with httpx.AsyncClient() as http_client:
+            answer = await http_client.post(f'{client._client_wrapper.get_base_url()}/v2/chat', json=body)
+    *events, done, rest = answer.text.split('\n\n')
+    assert (done, rest) == ('data: [DONE]', '')
+    for event in events:
+        name, data = event.splitlines()
+        assert name == f'event: {from_json(data.removeprefix("data: "))["type"]}'
 
 
 async def test_the_sdk_sends_tools_and_their_answers() -> None:

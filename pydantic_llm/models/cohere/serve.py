@@ -8,11 +8,11 @@ from __future__ import annotations
 from uuid import uuid4
 
 from ...exceptions import UserError
-from .._serve import Json, ServedRequest, message_of, sse, status_of
+from .._serve import Json, ServedRequest, message_of, status_of
 from .serve_request import decode_messages, decode_parameters, decode_settings
 from .serve_response import EventWriter, encode_response
 
-__all__ = ('DONE', 'PATHS', 'EventWriter', 'decode_request', 'encode_error', 'encode_response', 'frame')
+__all__ = ('DONE', 'PATHS', 'EventWriter', 'decode_request', 'encode_error', 'encode_error_event', 'encode_response')
 
 PATHS = ('/v2/chat',)
 """Where clients send their requests."""
@@ -45,8 +45,6 @@ def encode_error(error: BaseException) -> tuple[int, Json]:
     return status_of(error), {'id': str(uuid4()), 'message': message_of(error)}
 
 
-def frame(event: Json) -> bytes:
-    """An event as bytes. An error becomes the end of the stream, since the API has no other event for it."""
-    if 'type' not in event:
-        event = {'type': 'message-end', 'delta': {'finish_reason': 'ERROR', 'error': event['message']}}
-    return sse(event, name=event['type'])
+def encode_error_event(body: Json, sent: int) -> Json:
+    """The event that tells of an error in a stream: its end, since the API has no other."""
+    return {'type': 'message-end', 'delta': {'finish_reason': 'ERROR', 'error': body['message']}}
