@@ -51,7 +51,7 @@ class WebSearchTool:
     """How much of what is found the model reads. OpenAI."""
 
     user_location: WebSearchUserLocation | None = None
-    """Where the user is. OpenAI, Anthropic."""
+    """Where the user is. OpenAI, Anthropic; Groq, the country."""
 
     blocked_domains: Sequence[str] | None = None
     """Domains that are never searched. Anthropic, Groq, Vertex AI."""
@@ -68,7 +68,7 @@ class WebSearchTool:
 
 @dataclass(frozen=True, slots=True)
 class WebFetchTool:
-    """Read a page by its address. Anthropic; Gemini calls it URL context."""
+    """Read a page by its address. Anthropic, Groq; Gemini calls it URL context."""
 
     _: KW_ONLY
 
@@ -93,7 +93,7 @@ class WebFetchTool:
 
 @dataclass(frozen=True, slots=True)
 class CodeExecutionTool:
-    """Run code that the model writes, at the vendor's. OpenAI Responses, Anthropic, Gemini, Bedrock."""
+    """Run code that the model writes, at the vendor's. OpenAI Responses, Anthropic, Gemini, Groq, Bedrock."""
 
     kind: Literal['code_execution'] = 'code_execution'
     """The kind of tool, for telling tools apart."""

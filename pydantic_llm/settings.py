@@ -41,7 +41,7 @@ class ModelSettings(TypedDict, total=False):
     """Choose among the tokens that make up this share of the probability, 0 to 1."""
 
     top_k: int
-    """Choose among this many of the likeliest tokens. Anthropic, Gemini, Cohere, Bedrock, engines in this process."""
+    """Choose among this many of the likeliest tokens. Not OpenAI and compatible, nor Groq."""
 
     timeout: float
     """Seconds until the whole answer must be here, streamed or not, retries and other models included."""
@@ -86,7 +86,7 @@ class ModelSettings(TypedDict, total=False):
     """How long the model thinks before it answers. Models that cannot think, or cannot be told, warn."""
 
     service_tier: ServiceTier
-    """Which queue the request stands in. OpenAI, Anthropic, Gemini, Groq, Bedrock."""
+    """Which queue the request stands in. OpenAI, Anthropic, Gemini, Groq, Mistral, Bedrock."""
 
     constraint: Constraint
     """What the answer must look like, token by token. Engines in this process, servers of vLLM, llama.cpp and TGI."""

@@ -93,6 +93,7 @@ MODELS = (
     'command-a-reasoning-08-2025',
     'Qwen/Qwen3-32B',
     'openai/gpt-oss-120b',
+    'mistral-small-latest',
 )
 """The models that the snippets ask."""
 
@@ -164,9 +165,13 @@ def environment(url: str) -> dict[str, str]:
         'GOOGLE_GEMINI_BASE_URL': url,
         'GEMINI_API_KEY': 'a-key',
         'GOOGLE_VERTEX_BASE_URL': url,
+        'GROQ_BASE_URL': url,
+        'GROQ_API_KEY': 'a-key',
         'HF_TOKEN': 'a-key',
         'HF_HUB_DISABLE_TELEMETRY': '1',
         'HUGGINGFACE_BASE_URL': url,
+        'MISTRAL_BASE_URL': f'{url}/mistral',
+        'MISTRAL_API_KEY': 'a-key',
         'OLLAMA_BASE_URL': url,
         'VLLM_BASE_URL': url,
         'DEEPSEEK_API_KEY': 'a-key',

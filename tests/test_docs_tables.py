@@ -15,8 +15,10 @@ from pydantic_llm.agent import RunOptions, ToolOptions
 from pydantic_llm.models.anthropic import AnthropicModelSettings
 from pydantic_llm.models.cohere import CohereModelSettings
 from pydantic_llm.models.gemini import GeminiModelSettings
+from pydantic_llm.models.groq import GroqModelSettings
 from pydantic_llm.models.huggingface import HuggingFaceModelSettings
 from pydantic_llm.models.litellm import LiteLLMModelSettings
+from pydantic_llm.models.mistral import MistralModelSettings
 from pydantic_llm.models.openai import OpenAIChatModelSettings, OpenAIResponsesModelSettings
 from pydantic_llm.models.openai.responses.native_fields import NATIVE_ITEMS
 from pydantic_llm.models.openai.responses.native_items import ANSWERS
@@ -74,7 +76,13 @@ def test_every_setting_of_anthropic_has_a_row() -> None:
 
 
 @pytest.mark.parametrize(
-    ('settings', 'name'), [(HuggingFaceModelSettings, 'huggingface'), (LiteLLMModelSettings, 'litellm')]
+    ('settings', 'name'),
+    [
+        (GroqModelSettings, 'groq'),
+        (HuggingFaceModelSettings, 'huggingface'),
+        (LiteLLMModelSettings, 'litellm'),
+        (MistralModelSettings, 'mistral'),
+    ],
 )
 def test_every_setting_of_a_dialect_has_a_row(settings: Any, name: str) -> None:
     names = names_in(rows_of(page(f'vendors/{name}.md'), '| setting |'))

@@ -71,7 +71,19 @@ pydantic_llm.direct.model_request
 """.split()
 """Where the design puts names. A module that is not written yet is passed over; one that is must hold its names."""
 
-WRITTEN = {'openai', 'anthropic', 'cohere', 'gemini', 'huggingface', 'litellm', 'test', 'function', 'wrapper'}
+WRITTEN = {
+    'openai',
+    'anthropic',
+    'cohere',
+    'gemini',
+    'groq',
+    'huggingface',
+    'litellm',
+    'mistral',
+    'test',
+    'function',
+    'wrapper',
+}
 """Modules below `models` that are written for good."""
 
 
