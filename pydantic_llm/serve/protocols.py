@@ -11,8 +11,8 @@ from ..models._serve import ServedRequest, StreamWriter, sse
 from ..models.anthropic import serve as anthropic
 from ..models.bedrock import serve as bedrock
 from ..models.cohere import serve as cohere
-from ..models.mistral import serve as mistral
 from ..models.gemini import serve as gemini
+from ..models.mistral import serve as mistral
 from ..models.openai.chat import serve as chat
 from ..models.openai.responses import serve as responses
 from ..models.openai.responses.serve_stream import EventWriter as ResponsesWriter
