@@ -204,7 +204,7 @@ def _meant(written: str) -> Json:
     return {'content': written} if None in calls or not calls else {'tool_calls': calls}
 
 
-def _call(item: object, number: int) -> Json | None:
+def _call(item: Any, number: int) -> Json | None:
     match item:
         case {'name': str() as name, 'arguments': arguments} | {'name': str() as name, 'parameters': arguments}:
             written = arguments if isinstance(arguments, str) else to_json(arguments).decode()

@@ -211,8 +211,11 @@ def decode_parameters(body: Json) -> ModelRequestParameters:
                 schema, output.get('name'), output.get('description'), output.get('strict')
             )
             return ModelRequestParameters(tools, output_mode='native', output_object=definition)
-        case {'type': 'json_object', 'value': dict() as schema} | {'type': 'json_object', 'schema': dict() as schema}:
-            definition = OutputObjectDefinition(cast('Json', schema))
+        case {'type': 'json_object', 'value': dict()} | {'type': 'json_object', 'schema': dict()}:
+            held: Json = body['response_format']
+            definition = OutputObjectDefinition(
+                held['value'] if isinstance(held.get('value'), dict) else held['schema']
+            )
             return ModelRequestParameters(tools, output_mode='native', output_object=definition)
         case {'type': 'json_object'}:
             anything = OutputObjectDefinition({'type': 'object'})
