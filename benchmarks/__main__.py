@@ -1,16 +1,16 @@
-"""Run every benchmark and print its ratios: `python -m benchmarks [imports] [requests] [streams]`.
+"""Run every benchmark and print its ratios: `python -m benchmarks [imports] [requests] [streams] [bedrock]`.
 
 Every figure is a ratio of CPU times that were measured in turns, in this run, on this machine: the median of the
-rounds, with the least and the greatest.
+rounds, with the least and the greatest. `bedrock` is about waiting, and measures on the clock as well.
 """
 
 from __future__ import annotations
 
 import sys
 
-from benchmarks import imports, requests, streams
+from benchmarks import bedrock, imports, requests, streams
 
-BENCHMARKS = {'imports': imports.run, 'requests': requests.run, 'streams': streams.run}
+BENCHMARKS = {'imports': imports.run, 'requests': requests.run, 'streams': streams.run, 'bedrock': bedrock.run}
 
 
 def main() -> None:
