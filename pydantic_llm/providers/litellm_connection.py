@@ -7,14 +7,12 @@ event loop, shared by all who use it there, and closes them with nobody: we do, 
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from functools import partial
 from importlib import import_module
-from inspect import isawaitable
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -23,8 +21,8 @@ from .._extras import import_extra
 from .._threads import Once
 from ..exceptions import UserError
 from ..transport import ByteStream, Call, Connection, Deadlines, Reply
-from ..transport.deadlines import Watchdog
-from ..transport.loops import LoopClients
+from ..transport.deadlines import DeadlineExceeded, Watchdog
+from ..transport.loops import HttpClients, LoopClients
 from .litellm_errors import explain, is_cut
 
 __all__ = ('LITELLM', 'LiteLLMConnection', 'make_router')
@@ -40,6 +38,9 @@ ENVIRONMENT = {
 
 GRACE = 5.0
 """Seconds after a deadline of ours at which LiteLLM's own limit is reached: ours says which one it was."""
+
+AHEAD = 16
+"""How many chunks are read before anybody asks for them."""
 
 CLOSING_TIMEOUT = 0.5
 """Seconds that closing a stream may take; it is dropped after that."""
@@ -145,7 +146,10 @@ def _whole(answer: Any) -> bytes:
 
 
 class Chunks(ByteStream):
-    """The chunks of a stream of LiteLLM's, as server-sent events."""
+    """The chunks of a stream of LiteLLM's, as server-sent events.
+
+    One task reads them, a few ahead of whoever waits, so that the stream can be closed in the middle of a read.
+    """
 
     def __init__(self, answer: Any, watchdog: Watchdog, explain: Callable[[Exception], Exception]) -> None:
         self._is_stream = hasattr(answer, '__anext__')
@@ -153,8 +157,8 @@ class Chunks(ByteStream):
         self._answer = answer
         self._watchdog = watchdog
         self._explain = explain
-        self._context = contextvars.copy_context()  # LiteLLM resets variables at the end that it has set at the start
-        self._reading: asyncio.Task[bytes] | None = None
+        self._events = asyncio.Queue[bytes | Exception](AHEAD)
+        self._reading: asyncio.Task[None] | None = None
         self._over = False
         self._closed = False
 
@@ -162,42 +166,45 @@ class Chunks(ByteStream):
         """The next event; empty at the end."""
         if self._over:
             return b''
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._pull())
         try:
             with self._watchdog:
-                event = await self._next()
-        except Exception as error:  # noqa: BLE001 -- raised below, without this one as its context
-            if is_cut(error):
-                event = b''
-            else:
-                failure = self._explain(error)
-                raise failure from None
-        self._over = not (event and self._is_stream)
+                event = await self._events.get()
+        except DeadlineExceeded as error:
+            event = error  # raised below, without this one as its context
+        if isinstance(event, Exception):
+            event = self._ended_by(event)
+        self._over = not event
         return event
 
-    async def _next(self) -> bytes:
-        """The next event, in a task of its own, which whoever closes the stream can cancel."""
-        self._reading = asyncio.create_task(self._pull(), context=self._context)
+    def _ended_by(self, error: Exception) -> bytes:
+        """The end, where the stream was merely cut; raises what else an error means."""
+        if is_cut(error):
+            return b''
+        raise self._explain(error) from None
+
+    async def _pull(self) -> None:
+        """Read to the end, and close."""
         try:
-            return await self._reading
-        except asyncio.CancelledError:
-            waiting = asyncio.current_task()
-            if self._closed and waiting is not None and not waiting.cancelling():
-                raise ConnectionAbortedError('the stream was closed') from None
-            raise
+            if not self._is_stream:
+                await self._events.put(_whole(self._answer))
+            else:
+                async for chunk in self._answer:
+                    await self._events.put(self._event(chunk))
+            await self._events.put(b'')
+        except Exception as error:  # noqa: BLE001 -- raised where it is waited for
+            await self._events.put(error)
+        finally:
+            if self._is_stream:
+                await self._answer.aclose()
 
-    async def _pull(self) -> bytes:
-        if not self._is_stream:
-            return _whole(self._answer)
-        chunk: Any = await anext(self._answer, None)
-        return b'' if chunk is None else b'data: ' + to_json(self._fields(chunk)) + b'\n\n'
-
-    def _fields(self, chunk: Any) -> Json:
-        """A chunk, without a finish reason that LiteLLM has made up for a stream that was cut."""
-        fields: Json = chunk.model_dump(exclude_none=True, warnings=False)
+    def _event(self, chunk: Any) -> bytes:
         if type(self._answer).__name__ == 'CustomStreamWrapper' and not _has_ended(self._answer):
-            for choice in fields.get('choices') or ():
-                choice.pop('finish_reason', None)
-        return fields
+            for choice in chunk.choices:
+                choice.finish_reason = None  # made up by LiteLLM, for a stream that was cut
+        fields: str = chunk.model_dump_json(exclude_none=True, warnings=False)
+        return b'data: ' + fields.encode() + b'\n\n'
 
     def progress(self) -> None:
         """An event has come."""
@@ -209,16 +216,18 @@ class Chunks(ByteStream):
             return
         self._closed = True
         self._watchdog.close()
-        if self._is_stream:
-            with suppress(Exception):  # thrown away: how a connection breaks does not matter
-                async with asyncio.timeout(CLOSING_TIMEOUT):
-                    await self._close()
+        with suppress(Exception):  # thrown away: how a connection breaks does not matter
+            async with asyncio.timeout(CLOSING_TIMEOUT):
+                await self._close()
+        if self._events.empty():  # somebody may wait for what will not come
+            self._events.put_nowait(ConnectionAbortedError('the stream was closed'))
 
     async def _close(self) -> None:
-        if self._reading is not None and not self._reading.done():
+        if self._reading is None:
+            await self._answer.aclose()
+        elif not self._reading.done():
             self._reading.cancel()
             await asyncio.wait([self._reading])
-        await asyncio.create_task(self._answer.aclose(), context=self._context)
 
 
 def _has_ended(stream: Any) -> bool:
@@ -241,28 +250,38 @@ class Clients:
         return object()
 
     async def release(self, client: object) -> None:
-        """Deliver what LiteLLM's callbacks still have to be told, and close its clients."""
+        """Close what LiteLLM has open in this loop, and deliver what its callbacks still have to be told."""
+        litellm: Any = LITELLM.wait()
+        kept: Any = litellm.in_memory_llm_clients_cache
+        ending: str = kept.update_cache_key_with_event_loop('')
+        everybodys: Any = getattr(litellm, '__dict__', {}).get('module_level_aclient')
+        for key, holder in (*kept.cache_dict.items(), ('', everybodys)):
+            ours = bool(ending) and key.endswith(ending)
+            with suppress(Exception):
+                await _close_sessions(holder, ours=ours)
+            if ours:
+                kept.cache_dict.pop(key, None)
         worker: Any = import_module('litellm.litellm_core_utils.logging_worker').GLOBAL_LOGGING_WORKER
         if getattr(worker, '_bound_loop', None) is asyncio.get_running_loop():
-            with suppress(Exception):
-                await worker.flush()
-                await worker.stop()
-        cache: Any = LITELLM.wait().in_memory_llm_clients_cache
-        ending: str = cache.update_cache_key_with_event_loop('')
-        for key in [key for key in cache.cache_dict if ending and key.endswith(ending)]:
-            with suppress(Exception):
-                await _close_client(cache.cache_dict.pop(key))
+            await worker.flush()
+            await worker.stop()
 
     def abandon(self, client: object) -> None:
         """A loop that was closed without a word takes what it had with it."""
 
 
-async def _close_client(client: Any) -> None:
-    close = getattr(client, 'aclose', None) or client.close
-    closed = close()
-    if isawaitable(closed):
-        await closed
+async def _close_sessions(holder: Any, *, ours: bool) -> None:
+    """Close the connections of a client that belong to the running loop. It stays usable."""
+    client: Any = holder._client  # of `httpx`, below the client of an SDK or LiteLLM's own
+    session: Any = getattr(client._transport, 'client', None)
+    if getattr(session, '_loop', None) is asyncio.get_running_loop():
+        await session.close()
+    elif ours and session is None:  # no transport of aiohttp's
+        await HTTP.release(client)
 
+
+HTTP = HttpClients()
+"""How connections of `httpx` are closed."""
 
 CLIENTS = LoopClients[object](object(), Clients())
 """The event loops in which LiteLLM was called."""

@@ -10,6 +10,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -121,6 +122,25 @@ async def chat(exchange: Exchange) -> None:
         await exchange.end()
     else:
         await exchange.answer(completion())
+
+
+async def messages(exchange: Exchange, *, ends: bool = True) -> None:
+    """A server of Anthropic's API."""
+    whole = WHOLE['anthropic/claude-sonnet-4-5']
+    if not exchange.json.get('stream'):
+        await exchange.answer(whole)
+        return
+    await exchange.begin()
+    await exchange.event({'type': 'message_start', 'message': {**whole, 'content': [], 'stop_reason': None}})
+    await exchange.event({'type': 'content_block_start', 'index': 0, 'content_block': {'type': 'text', 'text': ''}})
+    delta = {'type': 'text_delta', 'text': 'Hello!'}
+    await exchange.event({'type': 'content_block_delta', 'index': 0, 'delta': delta})
+    if ends:
+        end = {'stop_reason': 'end_turn', 'stop_sequence': None}
+        await exchange.event({'type': 'content_block_stop', 'index': 0})
+        await exchange.event({'type': 'message_delta', 'delta': end, 'usage': {'output_tokens': 2}})
+        await exchange.event({'type': 'message_stop'})
+    await exchange.end()
 
 
 # -------------------------------------------------------------------------------------------------------------- answers
@@ -346,18 +366,9 @@ async def test_a_stream_that_is_cut_is_incomplete(serve: Serve, name: str) -> No
 
 
 async def test_a_stream_of_anthropics_that_is_cut_is_incomplete(serve: Serve) -> None:
-    async def cut(exchange: Exchange) -> None:
-        await exchange.begin()
-        start = {**WHOLE['anthropic/claude-sonnet-4-5'], 'content': [], 'stop_reason': None}
-        await exchange.event({'type': 'message_start', 'message': start})
-        block = {'type': 'text', 'text': ''}
-        await exchange.event({'type': 'content_block_start', 'index': 0, 'content_block': block})
-        delta = {'type': 'text_delta', 'text': 'Hel'}
-        await exchange.event({'type': 'content_block_delta', 'index': 0, 'delta': delta})
-        await exchange.end()
-
-    response = await streamed(model(await serve(cut), 'anthropic/claude-sonnet-4-5'))
-    assert (response.parts, response.finish_reason, response.state) == ([TextPart('Hel')], None, 'incomplete')
+    server = await serve(partial(messages, ends=False))
+    response = await streamed(model(server, 'anthropic/claude-sonnet-4-5'))
+    assert (response.parts, response.finish_reason, response.state) == ([TextPart('Hello!')], None, 'incomplete')
 
 
 @pytest.mark.parametrize('name', ['openai/gpt-4o', 'hosted_vllm/qwen3'])
@@ -480,8 +491,9 @@ def test_a_model_outlives_its_event_loop_and_leaves_no_connection_behind(caplog:
         whole, in_pieces = await asked.request(HELLO), await streamed(asked)
         return (whole.text or '') + (in_pieces.text or '')
 
-    with serve_in_thread(chat) as server, caplog.at_level(logging.WARNING):
-        for name in ('openai/gpt-4o', 'hosted_vllm/qwen3'):
+    vendors = {'openai/gpt-4o': chat, 'hosted_vllm/qwen3': chat, 'anthropic/claude-sonnet-4-5': messages}
+    for name, handler in vendors.items():
+        with serve_in_thread(handler) as server, caplog.at_level(logging.WARNING):
             asked = model(server, name)
             for _ in range(3):
                 assert asyncio.run(ask(asked)) == 'Hello!Hello!'
