@@ -11,6 +11,8 @@ SHELL := bash
 
 VENV := .venv
 LOCAL_VENV := .venv-local
+# How many processes run the tests; `make test WORKERS=0` runs them in one.
+WORKERS ?= auto
 BIN := $(VENV)/bin
 PYTHON ?=
 ARGS ?=
@@ -55,7 +57,7 @@ demo: $(VENV)/.demo ## a tour on this machine, without a key or a network
 install: $(VENV)/.dev ## the environment of all the targets below
 
 test: $(VENV)/.dev ## the tests, the shape of the code and the snippets of the documentation
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 format: $(VENV)/.dev ## write the code as the linter wants it
 	$(BIN)/ruff check --fix-only .

@@ -16,7 +16,7 @@ LOOPBACK = ('127.', '::1', '0.0.0.0', 'localhost')
 """What the addresses of this machine begin with."""
 
 settings.register_profile('default', deadline=None)
-settings.register_profile('ci', deadline=None, derandomize=True, print_blob=True)
+settings.register_profile('ci', deadline=None, derandomize=True, print_blob=True, max_examples=40)
 settings.load_profile('ci' if os.environ.get('CI') else 'default')
 
 

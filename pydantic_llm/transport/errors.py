@@ -24,6 +24,7 @@ from ..exceptions import (
     QuotaExceededError,
     RateLimitError,
 )
+from .rate_limits import seconds_until_reset
 
 __all__ = ('error_from_answer', 'error_from_event', 'unreadable')
 
@@ -257,13 +258,15 @@ def _sentence(status: int, model_name: str, said: _Said) -> str:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds, from `retry-after-ms`, or `retry-after`, which holds seconds or a date."""
+    """Seconds, from `retry-after-ms`; or `retry-after`, which holds seconds or a date; or when a limit is reset."""
     milliseconds = _number(headers.get('retry-after-ms'))
     if milliseconds is not None:
         return milliseconds / 1000
     value = headers.get('retry-after')
+    if value is None:
+        return seconds_until_reset(headers)
     seconds = _number(value)
-    return _until(value) if seconds is None and value is not None else seconds
+    return _until(value) if seconds is None else seconds
 
 
 def _retry_info(details: object) -> float | None:

@@ -309,3 +309,22 @@ def test_a_body_that_was_cut_can_be_asked_for_again() -> None:
     error = unreadable(b'{"choices": [', model_name='m', provider_name='vendor')
     assert str(error) == 'm answered with a body that is not whole JSON (13 bytes): \'{"choices": [\''
     assert (error.retryable, error.provider_name) == (True, 'vendor')
+
+
+@pytest.mark.parametrize(
+    ('headers', 'seconds'),
+    [
+        ({'x-ratelimit-remaining-requests': '0', 'x-ratelimit-reset-requests': '6m0.5s'}, 360.5),
+        ({'x-ratelimit-remaining-tokens': '0', 'x-ratelimit-reset-tokens': '20ms'}, 0.02),
+        ({'x-ratelimit-remaining-tokens': '5', 'x-ratelimit-reset-tokens': '20ms'}, None),
+        ({'x-ratelimit-remaining': '0', 'x-ratelimit-reset': '12'}, 12),
+        ({'x-ratelimit-remaining': '0', 'x-ratelimit-reset': 'soon'}, None),
+        ({'x-ratelimit-remaining': '0', 'x-ratelimit-reset': '1.2.3s'}, None),
+        ({'retry-after': '3', 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': '12'}, 3),
+        ({'anthropic-ratelimit-tokens-remaining': '0', 'anthropic-ratelimit-tokens-reset': '2020-01-01T00:00:00Z'}, 0),
+        ({'x-ratelimit-remaining': '0', 'x-ratelimit-reset': '1577836800000'}, 0),
+    ],
+)
+def test_a_limit_that_was_reached_says_when_it_is_reset(headers: dict[str, str], seconds: float | None) -> None:
+    error = error_from_answer(429, headers, b'{}', model_name='m', provider_name=None)
+    assert error.retry_after == (None if seconds is None else pytest.approx(seconds))
