@@ -46,6 +46,7 @@ NAMES: dict[str, Name] = {
     'litellm': Name('litellm', 'LiteLLMModel', 'litellm', 'litellm'),
     'google-gla': Name('gemini', 'GeminiModel', 'google-gla', None),
     'google-vertex': Name('gemini', 'GeminiModel', 'google-vertex', 'google'),
+    'mlx': Name('mlx', 'MLXModel', None, 'mlx'),
     'transformers': Name('transformers', 'TransformersModel', None, 'transformers'),
 }
 """The prefixes of rooms. Every service of the registry is one as well."""

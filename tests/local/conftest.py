@@ -54,3 +54,19 @@ async def make(random_path: Path) -> AsyncIterator[Callable[..., Any]]:
     yield maker
     for model in made:
         await model.aclose()
+
+
+@pytest.fixture
+async def make_mlx(random_path: Path) -> AsyncIterator[Callable[..., Any]]:
+    """The same for MLX."""
+    from pydantic_llm.models.mlx import MLXModel
+
+    made: list[MLXModel] = []
+
+    def maker(path: Path | str = random_path, **options: Any) -> MLXModel:
+        made.append(MLXModel(path, **options))
+        return made[-1]
+
+    yield maker
+    for model in made:
+        await model.aclose()

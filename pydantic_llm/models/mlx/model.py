@@ -1,0 +1,62 @@
+"""The model class: what is loaded, how, and how its answers share the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from os import PathLike
+from typing import Any, Unpack
+
+from ...settings import ModelSettings
+from ..local import LocalModel, LocalOptions, WhenFull, key_of
+from .engine import BatchingOptions, MLXEngine
+from .load import Source
+from .settings import MLXModelSettings
+
+__all__ = ('MLXModel',)
+
+
+class MLXModel(LocalModel):
+    """A model that MLX runs in this process, many requests at once.
+
+    `model_id` is a name on Hugging Face's hub or the path of a folder. Model objects that name the same one, loaded in
+    the same way, share its weights and its batch. Nothing is loaded before the first request, or `load()`.
+    """
+
+    settings_prefix = 'mlx_'
+    own_settings = frozenset(MLXModelSettings.__annotations__) - frozenset(ModelSettings.__annotations__)
+
+    def __init__(
+        self,
+        model_id: str | PathLike[str],
+        *,
+        trust_remote_code: bool = False,
+        load_kwargs: Mapping[str, Any] | None = None,
+        max_batch_size: int = 32,
+        prefill_tokens: int = 512,
+        max_queue: int = 1024,
+        when_full: WhenFull = 'wait',
+        progress: Callable[[str], None] | None = None,
+        **options: Unpack[LocalOptions],
+    ) -> None:
+        super().__init__(model_id, **options)
+        self._source = Source(
+            name=self.model_name, trust_remote_code=trust_remote_code, load_kwargs=load_kwargs, progress=progress
+        )
+        self._batching = BatchingOptions(
+            max_batch_size=max_batch_size, prefill_tokens=prefill_tokens, max_queue=max_queue, when_full=when_full
+        )
+        self._batching.check()
+
+    @property
+    def system(self) -> str:
+        """`'mlx'`."""
+        return 'mlx'
+
+    def engine_key(self) -> Hashable:
+        """What must be equal for two model objects to share an engine."""
+        source = self._source
+        return key_of('mlx', source.name, source.trust_remote_code, source.load_kwargs or {}, self._batching)
+
+    def make_engine(self) -> MLXEngine:
+        """An engine that has loaded nothing yet."""
+        return MLXEngine(self._source, self._batching)
