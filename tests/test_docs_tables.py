@@ -13,6 +13,7 @@ import pydantic_llm
 from pydantic_llm import exceptions
 from pydantic_llm.agent import RunOptions, ToolOptions
 from pydantic_llm.models.anthropic import AnthropicModelSettings
+from pydantic_llm.models.bedrock import BedrockModelSettings
 from pydantic_llm.models.cohere import CohereModelSettings
 from pydantic_llm.models.gemini import GeminiModelSettings
 from pydantic_llm.models.groq import GroqModelSettings
@@ -87,6 +88,11 @@ def test_every_setting_of_anthropic_has_a_row() -> None:
 def test_every_setting_of_a_dialect_has_a_row(settings: Any, name: str) -> None:
     names = names_in(rows_of(page(f'vendors/{name}.md'), '| setting |'))
     assert sorted(names) == own_settings(settings)
+
+
+def test_every_setting_of_bedrock_has_a_row() -> None:
+    names = names_in(rows_of(page('vendors/bedrock.md'), '| setting |'))
+    assert sorted(names) == own_settings(BedrockModelSettings)
 
 
 def test_every_setting_of_cohere_has_a_row() -> None:

@@ -74,6 +74,7 @@ pydantic_llm.direct.model_request
 WRITTEN = {
     'openai',
     'anthropic',
+    'bedrock',
     'cohere',
     'gemini',
     'groq',
