@@ -73,8 +73,8 @@ class BedrockModelProfile(ModelProfile):
     bedrock_top_k: Literal['top_k', 'topK', 'never'] = 'never'
     """What `top_k` is called among the model's own fields: Claude's name, Nova's, or nothing."""
 
-    bedrock_thinking: Literal['none', 'claude', 'nova', 'reasoning_effort', 'reasoning_config'] = 'none'
-    """How it is told how long to think: by Claude's or Nova's object, or by a field with an effort."""
+    bedrock_thinking: Literal['none', 'claude', 'nova', 'gpt', 'reasoning_effort', 'reasoning_config'] = 'none'
+    """How it is told how long to think: by an object of Claude's, Nova's or GPT's, or by a field with an effort."""
 
     bedrock_efforts: tuple[Effort, ...] = ()
     """The efforts that it knows, the least first."""
@@ -82,8 +82,8 @@ class BedrockModelProfile(ModelProfile):
     bedrock_adaptive_thinking: bool = False
     """Claude: whether the model decides how long it thinks, instead of a budget."""
 
-    bedrock_thinking_off: Literal['omit', 'disabled', 'between_tools', 'never'] = 'omit'
-    """How thinking is switched off: by asking for none, with a word of the model's, or not at all."""
+    bedrock_thinking_off: Literal['omit', 'disabled', 'between_tools', 'none', 'never'] = 'omit'
+    """How thinking is switched off: by not asking for it, with a word of the model's, or not at all."""
 
     bedrock_max_tokens: int = 64_000
     """The most tokens that it can write in one answer; a budget of thinking is part of it."""
@@ -163,6 +163,21 @@ FAMILIES: tuple[tuple[str, Facts], ...] = (
     (r'deepseek\.r1', {**NO_TOOLS, **ALWAYS_THINKS}),
     (r'deepseek\.v3', {**ANY_TOOL, **JSON_OUTPUT, **EFFORT}),
     (r'openai\.gpt-oss', {**ANY_TOOL, **EFFORT, **ALWAYS_THINKS}),
+    (
+        r'openai\.gpt-\d',
+        {
+            **ANY_TOOL,
+            'supports_thinking': True,
+            'bedrock_thinking': 'gpt',
+            'bedrock_efforts': ('low', 'medium', 'high', 'xhigh'),
+            'bedrock_thinking_off': 'none',
+            'bedrock_content_of_tools': frozenset({'text'}),
+            'unsupported_settings': frozenset({'temperature', 'top_p'}),
+        },
+    ),
+    (r'openai\.gpt-(6-astra|6\.1-sol)', ALWAYS_THINKS),
+    (r'openai\.gpt-(5\.6|[6-9])', {'unsupported_settings': frozenset({'temperature', 'top_p', 'stop_sequences'})}),
+    (r'xai\.grok', {**ANY_TOOL, **ALWAYS_THINKS, 'unsupported_settings': frozenset({'stop_sequences'})}),
     (r'qwen\.qwen3', {**ANY_TOOL, **JSON_OUTPUT, 'bedrock_answers_first': True}),
     (r'qwen\.', {'bedrock_content_of_tools': frozenset({'text'})}),
     (
@@ -173,6 +188,7 @@ FAMILIES: tuple[tuple[str, Facts], ...] = (
     (r'minimax\.minimax-m2', JSON_OUTPUT),
     (r'minimax\.minimax-m2\.', ANY_TOOL),
     (r'nvidia\.nemotron-nano', JSON_OUTPUT),
+    (r'nvidia\.nemotron-(nano|super)-3', ANY_TOOL),
     (r'(zai|moonshot(ai)?)\.', {**ANY_TOOL, **JSON_OUTPUT, 'bedrock_answers_first': True}),
     (r'moonshot(ai)?\.', {'bedrock_content_of_tools': frozenset({'text'})}),
 )
@@ -192,7 +208,7 @@ CLAUDE: Facts = {
 OLD_CLAUDES = re.compile(r'claude-(instant|v?[1-3]|(opus|sonnet|haiku)-4(?!-[5-9]))')
 """Those before 4.5."""
 
-NOT_STRICT_HERE = re.compile(r'claude-(opus-4-[178]|opus-5|fable|mythos)')
+NOT_STRICT_HERE = re.compile(r'claude-(opus-4-[178]|(opus|sonnet|haiku|fable)-5)')
 """The models that Anthropic itself holds to a schema, and Bedrock does not."""
 
 VENDORED = re.compile(

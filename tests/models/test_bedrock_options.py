@@ -257,6 +257,11 @@ def test_the_models_own_fields_win() -> None:
         ('deepseek.v3-v1:0', False, {}, {}),
         (QWEN, 'medium', {'reasoning_config': 'low'}, {}),
         (QWEN, 'high', {'reasoning_config': 'high'}, {}),
+        ('us.openai.gpt-6-sol', 'minimal', {'reasoning': {'effort': 'low'}}, {}),
+        ('us.openai.gpt-6-sol', 'xhigh', {'reasoning': {'effort': 'xhigh'}}, {}),
+        ('us.openai.gpt-6-sol', False, {'reasoning': {'effort': 'none'}}, {}),
+        ('us.openai.gpt-6-astra', False, {'reasoning': {'effort': 'low'}}, {}),
+        ('us.xai.grok-4.7', 'high', {}, {}),
         (R1, 'high', {}, {}),
         (LLAMA, 'high', {}, {}),
     ],
@@ -274,6 +279,8 @@ def test_each_family_is_told_in_its_own_words_how_long_to_think(
     [
         (R1, 'high', 'as long as it sees fit'),
         (R1, False, 'cannot stop'),
+        ('us.openai.gpt-6-astra', False, 'cannot stop'),
+        ('us.xai.grok-4.7', 'high', 'as long as it sees fit'),
         (GPT_OSS, False, 'cannot stop'),
         (LLAMA, True, 'cannot be told to think'),
         (OLD, True, 'cannot think'),
@@ -297,6 +304,13 @@ def test_what_claude_refuses_while_it_thinks_is_left_out() -> None:
     assert len(sent.warnings) == 3
     kept = Sent(HI, {'thinking': 'low', 'temperature': 1, 'top_p': 0.96})
     assert (kept.body['inferenceConfig']['topP'], kept.warnings) == (0.96, [])
+
+
+def test_what_a_gpt_refuses_is_left_out() -> None:
+    settings: Any = {'temperature': 0.5, 'top_p': 0.5, 'stop_sequences': ['x'], 'max_tokens': 90}
+    sent = Sent(HI, settings, name='global.openai.gpt-6-sol')
+    assert (sent.body['inferenceConfig'], len(sent.warnings)) == ({'maxTokens': 90}, 3)
+    assert 'stopSequences' in Sent(HI, settings, name='openai.gpt-5.5').body['inferenceConfig']
 
 
 def test_what_nova_refuses_at_its_highest_effort_is_left_out() -> None:
@@ -373,6 +387,10 @@ def test_a_name_that_says_nothing_has_the_plain_profile(name: str) -> None:
         ('mistral.mistral-7b-instruct-v0:2', {'supports_json_schema_output': False}),
         ('qwen.qwen3-coder-30b-a3b-v1:0', {'bedrock_thinking': 'none', 'bedrock_strict_tools': True}),
         ('zai.glm-4.7', {'bedrock_answers_first': True}),
+        ('openai.gpt-5.5', {'unsupported_settings': frozenset({'temperature', 'top_p'})}),
+        ('openai.gpt-6.1-sol', {'thinking_always_enabled': True, 'bedrock_thinking_off': 'never'}),
+        ('anthropic.claude-sonnet-5-5', {'supports_json_schema_output': False}),
+        ('anthropic.claude-mythos-5-1', {'supports_json_schema_output': True}),
         ('us.deepseek.r1-v1:0', {'supports_tools': False, 'thinking_always_enabled': True}),
     ],
 )

@@ -233,6 +233,8 @@ def test_settings_are_read(body: Json, settings: Json) -> None:
         ({'reasoningConfig': {'type': 'enabled', 'maxReasoningEffort': 'high'}}, {'thinking': 'high'}),
         ({'reasoning_effort': 'medium'}, {'thinking': 'medium'}),
         ({'reasoning_config': 'low'}, {'thinking': 'low'}),
+        ({'reasoning': {'effort': 'xhigh'}}, {'thinking': 'xhigh'}),
+        ({'reasoning': {'effort': 'none'}}, {'thinking': False}),
         ({'tool_choice': {'type': 'none'}}, {'tool_choice': 'none'}),
         ({'tool_choice': {'disable_parallel_tool_use': True}}, {'parallel_tool_calls': False}),
         ({'anthropic_beta': ['x']}, {}),

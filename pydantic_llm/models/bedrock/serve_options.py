@@ -34,7 +34,14 @@ STRUCTURE = frozenset(
 )
 """The fields of the body that are no settings, or hold several."""
 
-LEVELS: dict[str, ThinkingLevel] = {'low': 'low', 'medium': 'medium', 'high': 'high', 'xhigh': 'xhigh', 'max': 'xhigh'}
+LEVELS: dict[str, ThinkingLevel] = {
+    'none': False,
+    'low': 'low',
+    'medium': 'medium',
+    'high': 'high',
+    'xhigh': 'xhigh',
+    'max': 'xhigh',
+}
 """Levels of effort, and ours of thinking."""
 
 
@@ -87,6 +94,7 @@ def _own_fields(fields: Json, effort: str | None) -> Json:
             {'reasoningConfig': {'maxReasoningEffort': str() as word}}
             | {'reasoning_effort': str() as word}
             | {'reasoning_config': str() as word}
+            | {'reasoning': {'effort': str() as word}}
         ):
             settings['thinking'] = LEVELS.get(word, True)
         case _:

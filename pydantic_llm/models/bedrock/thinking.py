@@ -78,6 +78,8 @@ def _on(level: ThinkingLevel, request: PreparedRequest, profile: BedrockModelPro
             return Thinking({'thinking': budget}, None if level is True else effort)
         case 'nova':
             return Thinking({'reasoningConfig': {'type': 'enabled', 'maxReasoningEffort': effort}})
+        case 'gpt':
+            return Thinking({'reasoning': {'effort': effort}})
         case 'reasoning_effort' | 'reasoning_config':
             return Thinking({profile.bedrock_thinking: effort})
         case 'none':
@@ -90,16 +92,16 @@ def _on(level: ThinkingLevel, request: PreparedRequest, profile: BedrockModelPro
 
 
 def _off(request: PreparedRequest, profile: BedrockModelProfile) -> Thinking:
-    """Claude stops at a word, or makes its least effort; the others stop where nobody asks them to think."""
+    """Claude and GPT stop at a word, or make their least effort; the others stop where nobody asks them to think."""
     match profile.bedrock_thinking_off:
         case 'omit':
             return Thinking()
         case 'never':
-            least = next(iter(profile.bedrock_efforts), None)
             request.leave_out('thinking', f'{request.model_name!r} cannot stop thinking')
-            if least is None or profile.bedrock_thinking == 'none':
-                return Thinking()
-            claude = profile.bedrock_thinking == 'claude'
-            return Thinking(effort=least) if claude else Thinking({profile.bedrock_thinking: least})
+            if profile.bedrock_thinking == 'claude':
+                return Thinking(effort=next(iter(profile.bedrock_efforts), None))
+            return _on('minimal', request, profile) if profile.bedrock_efforts else Thinking()
+        case 'none':
+            return Thinking({'reasoning': {'effort': 'none'}})
         case word:
             return Thinking({'thinking': {'type': word}})
