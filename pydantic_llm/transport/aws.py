@@ -44,6 +44,13 @@ MISTAKES: dict[str, str] = {
 """Mistakes of the caller that show only when a request is signed: botocore's exceptions, and what to say."""
 
 
+REWRITES = (
+    'http_client= goes through aiohttp, which writes addresses in its own way, and a signature holds for one address: '
+    'give another client, or none, or an API key (api_key=, AWS_BEARER_TOKEN_BEDROCK)'
+)
+"""What is said of a client that would spoil the signature."""
+
+
 class AwsConnection(ClientConnection):
     """Sends what a boto3 client has signed through a client of httpx2 or httpx.
 
@@ -68,6 +75,8 @@ class AwsConnection(ClientConnection):
     async def post(self, client: Any, call: Call, deadlines: Deadlines) -> Any:
         """The response, open. Redirects are not followed: the signature is good for one address."""
         signed = self.sign(call, await self._identity.get())
+        if 'X-Amz-Date' in signed.headers and 'aiohttp' in type(client._transport).__module__:
+            raise UserError(REWRITES)
         headers = {name: _text(value) for name, value in signed.headers.items()}
         own = {name.lower() for name in call.headers}
         headers = {name: value for name, value in headers.items() if name.lower() not in own} | dict(call.headers)

@@ -14,6 +14,7 @@ import boto3
 import httpx
 import httpx2
 import pytest
+from openai import DefaultAioHttpClient
 
 from pydantic_llm.exceptions import AuthenticationError, UserError
 from pydantic_llm.messages import ModelRequest, TextPart
@@ -259,6 +260,13 @@ def test_requests_go_through_an_http_client_of_ones_own(server: Server, make: An
     assert signed_by(server)
     headers = ask(BedrockProvider(api_key='a-key', base_url=server.url, http_client=http), server)
     assert headers['x-own'] == 'yes'
+
+
+def test_aiohttp_takes_requests_that_are_not_signed(server: Server) -> None:
+    http: Any = DefaultAioHttpClient()
+    assert ask(BedrockProvider(api_key='a-key', base_url=server.url, http_client=http), server)
+    with pytest.raises(UserError, match='goes through aiohttp, which writes addresses in its own way'):
+        ask(BedrockProvider(bedrock_client=own_client(server.url), http_client=http), server)
 
 
 @pytest.mark.parametrize('client', [httpx2.Client(), object()])
