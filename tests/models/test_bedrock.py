@@ -356,6 +356,16 @@ def test_claude_gets_its_signed_and_its_encrypted_thoughts_back() -> None:
     )
 
 
+def test_thoughts_without_a_signature_are_text_to_claude_too() -> None:
+    unsigned = ThinkingPart('Hm.', provider_name='bedrock')
+    start, end = bedrock_model_profile(CLAUDE).thinking_tags
+    assert Sent([ask('Hi'), say(unsigned, TextPart('b')), ask('c')]).turns[1] == (
+        'assistant',
+        f'{start}\nHm.\n{end}',
+        'b',
+    )
+
+
 @pytest.mark.parametrize('name', ['us.deepseek.r1-v1:0', GPT_OSS, NOVA])
 def test_others_get_theirs_as_text_and_nothing_of_a_signature(name: str) -> None:
     sent = Sent([ask('Hi'), say(SIGNED, SEALED, TextPart('b')), ask('c')], name=name)

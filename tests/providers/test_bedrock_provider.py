@@ -165,7 +165,10 @@ def test_looking_for_credentials_does_not_block_the_loop(server: Server, monkeyp
     provider = BedrockProvider(region_name=REGION, base_url=server.url)
     asking = threading.Event()
 
+    looks: list[object] = []
+
     def look(self: object) -> Any:
+        looks.append(self)
         asking.set()
         raise_when.wait(5)
         from botocore.credentials import Credentials
@@ -183,6 +186,8 @@ def test_looking_for_credentials_does_not_block_the_loop(server: Server, monkeyp
 
     asyncio.run(work())
     assert signed_by(server)
+    ask(provider, server)
+    assert len(looks) == 1
 
 
 def test_handlers_can_read_the_secrets_of_the_client(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -219,8 +219,10 @@ async def test_credentials_are_fetched_once_for_all_who_wait_and_off_the_loop(se
     watching = asyncio.ensure_future(watch())
     await asyncio.sleep(0.05)
     delays.clear()
+    threads = threading.active_count()
     tasks = [asyncio.ensure_future(speaking.send(call())) for _ in range(128)]
     await asyncio.sleep(0.25)
+    assert threading.active_count() == threads + 1
     assert max(delays) < 0.2
     await asyncio.gather(*tasks)
     watching.cancel()
