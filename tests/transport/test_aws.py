@@ -7,8 +7,10 @@ import threading
 import time
 from typing import Any
 
+import boto3
 import pytest
 from botocore import UNSIGNED
+from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import MetadataRetrievalError, NoCredentialsError
 from botocore.stub import Stubber
@@ -80,6 +82,37 @@ async def test_a_request_is_the_one_that_boto3_sends(serve: Serve, credentials: 
     assert ('authorization' in ours.headers) == ('authorization' in theirs.headers)
     scope = [each.headers.get('authorization', '').partition('/')[2].partition(',')[0] for each in (ours, theirs)]
     assert scope[0] == scope[1]
+
+
+@pytest.mark.parametrize(
+    ('region', 'config'),
+    [
+        ('us-east-1', {}),
+        ('us-east-1', {'use_fips_endpoint': True}),
+        ('eu-west-1', {'use_dualstack_endpoint': True}),
+        ('us-gov-west-1', {}),
+        ('cn-north-1', {}),
+    ],
+)
+def test_the_address_is_the_one_that_boto3_sends_to(region: str, config: Json) -> None:
+    aws: Any = boto3.client(
+        'bedrock-runtime',
+        region_name=region,
+        aws_access_key_id='id',
+        aws_secret_access_key='secret',
+        config=Config(**config),
+    )
+    signed = connection(aws).sign(call()).url
+    sent: list[str] = []
+
+    def stop(request: Any, **more: Any) -> None:
+        sent.append(request.url)
+        raise InterruptedError
+
+    aws.meta.events.register('before-send', stop)
+    with pytest.raises(InterruptedError):
+        by_boto3(aws)
+    assert [signed] == sent
 
 
 async def test_a_signature_is_the_right_one(serve: Serve) -> None:

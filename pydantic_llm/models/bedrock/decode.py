@@ -47,6 +47,9 @@ EXCEPTIONS: dict[str, int] = {
 }
 """The errors that a stream can hold, and the status that stands for each."""
 
+WORTH_ANOTHER_TRY = 'modelStreamErrorException'
+"""The error of which only the vendor's documentation says that it may not come again."""
+
 FACTS: dict[str, str] = {
     'additionalModelResponseFields': 'additional_model_response_fields',
     'performanceConfig': 'performance_config',
@@ -104,7 +107,9 @@ def _raise_exception(event: Json, draft: ResponseDraft) -> None:
     for name, status in EXCEPTIONS.items():
         if name in event:
             said = {'type': name, 'status_code': status, **event[name]}
-            raise error_from_event({'error': said}, model_name=draft.model_name, provider_name=draft.provider_name)
+            error = error_from_event({'error': said}, model_name=draft.model_name, provider_name=draft.provider_name)
+            error.retryable = error.retryable or name == WORTH_ANOTHER_TRY
+            raise error
 
 
 def _facts(message: Json, draft: ResponseDraft) -> None:
