@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, assert_never
+from typing import Any, assert_never, cast
 from urllib.parse import parse_qs
 
 from ...exceptions import UserError
@@ -130,7 +130,7 @@ class ContentEncoder:
 
     def tool_return(self, part: ToolReturnPart) -> tuple[Json, list[Json]]:
         """The result of a call, and the files that cannot stand in it, which follow with their names."""
-        as_json = self.profile.bedrock_tool_results == 'json'
+        as_json, returned = self.profile.bedrock_tool_results == 'json', cast('object', part.content)
         inside: list[Json] = []
         after: list[Json] = []
         rest: list[Any] = []
@@ -146,9 +146,9 @@ class ContentEncoder:
                 inside.append({'text': f'See file {item.identifier}.'})
                 after += [{'text': f'This is file {item.identifier}:'}, block]
         if as_json and (rest or not inside):
-            value = rest if isinstance(part.content, (list, tuple)) or not rest else rest[0]
+            value = rest if isinstance(returned, (list, tuple)) or not rest else rest[0]
             inside.insert(0, {'json': replace(part, content=value).model_response_object()})
-        inside = inside or [_told(part.content, part)]
+        inside = inside or [_told(returned, part)]
         failed = part.outcome in FAILURES
         return self.result(part.tool_call_id, inside, failed=failed), after
 
