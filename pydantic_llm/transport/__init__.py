@@ -1,6 +1,6 @@
 """Bytes: the only awaits on the wire. One request goes out, one answer comes back, whole or in pieces.
 
-A `Connection` sends; `sdk` sends through a vendor's own client, `aws` what boto3 has signed. `deadlines` ends waits that
+A `Connection` sends; `sdk` sends through a vendor's own client, `aws` what boto3 signed. `deadlines` ends waits that
 take too long, `loops` keeps a client for each event loop and `pools` knows the connections inside it, `sse` (pure) cuts
 a stream into events and `eventstream` (pure) Amazon's, `errors` (pure) turns an answer into an exception and `failures`
 (pure) the want of one, `download` fetches a file that a vendor cannot fetch itself.
