@@ -126,7 +126,7 @@ def _check_batchable(source: Source, model: Any) -> None:
 
 def _loaded(wrapper: Any, config: Json) -> Loaded:
     tokenizer = getattr(wrapper, '_tokenizer', wrapper)  # grammars need Hugging Face's own
-    text = {**config, **(config.get('text_config') or {})}
+    text: Json = {**config, **(config.get('text_config') or {})}
     eos = frozenset(cast('set[int]', wrapper.eos_token_ids)) | _ids(text.get('eos_token_id'))
     ours = Tokenizer(tokenizer)
     size = int(text.get('vocab_size') or len(tokenizer))
