@@ -48,6 +48,7 @@ NAMES: dict[str, Name] = {
     'google-vertex': Name('gemini', 'GeminiModel', 'google-vertex', 'google'),
     'mlx': Name('mlx', 'MLXModel', None, 'mlx'),
     'transformers': Name('transformers', 'TransformersModel', None, 'transformers'),
+    'vllm': Name('vllm', 'VLLMModel', None, 'vllm'),
 }
 """The prefixes of rooms. Every service of the registry is one as well."""
 

@@ -183,6 +183,7 @@ class LocalStream(StreamedResponse):
             draft.finish_reason = 'tool_call'
         if (sequence := job.writer.stop_sequence) is not None:
             draft.provider_details['stop_sequence'] = sequence
+        draft.provider_details.update(job.details)
         draft.state = 'complete'
         draft.parts.end()
         self._watchdog.close()

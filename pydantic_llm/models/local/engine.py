@@ -137,6 +137,7 @@ class Job:
         '_arrived',
         'cached_tokens',
         'constraint',
+        'details',
         'error',
         'finish_reason',
         'left',
@@ -186,6 +187,8 @@ class Job:
         """Why the answer is over, in our engines' words: `eos`, `stop_sequence`, `length`."""
         self.error: Exception | None = None
         """Why there is no answer."""
+        self.details: dict[str, Any] = {}
+        """What else the engine tells of the answer, for `provider_details`."""
         self.left = False
         """Whether the caller has gone."""
         self._arrived = asyncio.Event()

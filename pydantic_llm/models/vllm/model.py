@@ -1,0 +1,78 @@
+"""The model class: what is loaded, how, and who may wait for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from os import PathLike
+from typing import Any, Unpack, cast
+
+from ...settings import ModelSettings
+from ..local import SHARED_SETTINGS, LocalModel, LocalOptions, Sampling, WhenFull, key_of
+from ..local.engine import Loaded
+from .engine import VLLMEngine
+from .load import Source
+from .sampling import VLLMSampling, vllm_sampling
+from .settings import VLLMModelSettings
+
+__all__ = ('VLLMModel',)
+
+
+class VLLMModel(LocalModel):
+    """A model that vLLM runs, many requests at once.
+
+    `model_id` is a name on Hugging Face's hub or the path of a folder; `model_kwargs` are the fields of vLLM's
+    `AsyncEngineArgs`: `tensor_parallel_size`, `pipeline_parallel_size` and `distributed_executor_backend='ray'` spread
+    the weights over GPUs and machines. Model objects that name the same one, loaded in the same way, share its engine.
+    Nothing is loaded before the first request, or `load()`.
+
+    vLLM works in processes of its own, which import your script: keep what it runs below
+    `if __name__ == '__main__':`.
+    """
+
+    supported_settings = SHARED_SETTINGS | {'logprobs', 'top_logprobs'}
+    settings_prefix = 'vllm_'
+    own_settings = frozenset(VLLMModelSettings.__annotations__) - frozenset(ModelSettings.__annotations__)
+
+    def __init__(
+        self,
+        model_id: str | PathLike[str],
+        *,
+        model_kwargs: Mapping[str, Any] | None = None,
+        trust_remote_code: bool = False,
+        max_queue: int = 1024,
+        when_full: WhenFull = 'wait',
+        progress: Callable[[str], None] | None = None,
+        **options: Unpack[LocalOptions],
+    ) -> None:
+        super().__init__(model_id, **options)
+        self._source = Source(
+            name=self.model_name, trust_remote_code=trust_remote_code, model_kwargs=model_kwargs, progress=progress
+        )
+        self._max_queue = max_queue
+        self._when_full: WhenFull = when_full
+
+    @property
+    def system(self) -> str:
+        """`'vllm'`."""
+        return 'vllm'
+
+    def engine_key(self) -> Hashable:
+        """What must be equal for two model objects to share an engine."""
+        source = self._source
+        how = (source.trust_remote_code, source.model_kwargs or {}, self._max_queue, self._when_full)
+        return key_of('vllm', source.name, *how)
+
+    def make_engine(self) -> VLLMEngine:
+        """An engine that has started nothing yet."""
+        return VLLMEngine(self._source, max_queue=self._max_queue, when_full=self._when_full)
+
+    def sampling(self, settings: ModelSettings, loaded: Loaded) -> Sampling:
+        """How tokens are chosen, with what vLLM alone can be told."""
+        return vllm_sampling(settings, cast('VLLMSampling', loaded.sampling), loaded.vocabulary)
+
+    def cleanup(self) -> None:
+        """Let go of the engine, for callers that do not await; see `aclose`."""
+        with self._leasing:
+            lease, self._lease = self._lease, None
+        if lease is not None and (engine := lease.end()) is not None:
+            cast('VLLMEngine', engine).close()
