@@ -38,6 +38,9 @@ NEEDS_TRUST = 'trust_remote_code'
 START_METHOD = 'VLLM_WORKER_MULTIPROC_METHOD'
 """How vLLM starts its processes. It forks where nothing is said, which is unsafe in a process with threads."""
 
+GRACE_SECONDS = 8.0
+"""How long vLLM's processes may take to end by themselves; freeing their memory takes them seconds."""
+
 GUARD = "keep what the script runs below `if __name__ == '__main__':`, for the processes that vLLM starts import it"
 
 Json = dict[str, Any]
@@ -69,15 +72,15 @@ class Core:
     def __init__(self, loop: asyncio.AbstractEventLoop, llm: Any) -> None:
         self.loop = loop
         """The loop, which runs when the thread wants it to."""
-        self.llm = llm
-        """vLLM's `AsyncLLM`."""
+        self.llm: Any = llm
+        """vLLM's `AsyncLLM`; `None` once it is closed."""
         self.news = asyncio.Event()
         """Set when there is something to do in the thread."""
 
     @property
     def is_alive(self) -> bool:
         """Whether it can be given requests."""
-        return not self.llm.errored
+        return self.llm is not None and not self.llm.errored
 
     @property
     def slots(self) -> int:
@@ -92,8 +95,9 @@ class Core:
 
     def close(self) -> None:
         """End its processes, and whatever still runs in its loop."""
+        llm, self.llm = self.llm, None
         try:
-            self.llm.shutdown()
+            llm.shutdown(timeout=GRACE_SECONDS)
         finally:
             if left := asyncio.all_tasks(self.loop):
                 for task in left:

@@ -1,0 +1,116 @@
+"""What the engine says to vLLM and reads of it is there in the vLLM that is installed: one that can't run here, too."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from typing import Any
+
+import pytest
+
+from pydantic_llm.constraints import Choice, Grammar, JsonSchema, Regex
+from pydantic_llm.models.local import Job, Prompt
+from pydantic_llm.models.local.output import TokenWriter
+from pydantic_llm.models.vllm import VLLMModelSettings
+from pydantic_llm.models.vllm.constraints import structured_fields
+from pydantic_llm.models.vllm.load import Source, engine_options
+from pydantic_llm.models.vllm.runner import FINISH_REASONS
+from pydantic_llm.models.vllm.sampling import VLLMSampling, sampling_fields, vllm_sampling
+from tests.local.vllm_library import KWARGS
+
+pytestmark = pytest.mark.filterwarnings('ignore')
+
+SETTINGS: VLLMModelSettings = {
+    'temperature': 0.5,
+    'top_p': 0.9,
+    'top_k': 5,
+    'seed': 1,
+    'presence_penalty': 0.1,
+    'frequency_penalty': 0.1,
+    'logit_bias': {'3': 1.0},
+    'logprobs': True,
+    'vllm_min_p': 0.1,
+    'vllm_repetition_penalty': 1.1,
+    'vllm_min_tokens': 1,
+    'vllm_stop_token_ids': (3, 4),
+    'vllm_bad_words': ('bad',),
+    'vllm_allowed_token_ids': (1, 2, 3),
+    'vllm_thinking_token_budget': 10,
+}
+"""All settings that vLLM is told of."""
+
+
+async def test_every_sampling_field_is_one_of_vllms() -> None:
+    from vllm.sampling_params import RequestOutputKind, SamplingParams
+
+    sampling = vllm_sampling(SETTINGS, VLLMSampling(), 100)
+    job = Job(Prompt([1]), sampling=sampling, max_tokens=5, writer=TokenWriter(str))
+    said = sampling_fields(job)
+    params = SamplingParams(**said, output_kind=RequestOutputKind.DELTA)
+    kept: dict[str, Any] = {name: getattr(params, name) for name in said}
+    assert kept == said
+
+
+@pytest.mark.parametrize(
+    'constraint',
+    [JsonSchema({'type': 'object'}), Regex('a+'), Choice(('a', 'b')), Grammar('start: "a"')],
+    ids=lambda constraint: constraint.kind,
+)
+def test_every_constraint_is_one_of_vllms(constraint: Any) -> None:
+    from vllm.sampling_params import StructuredOutputsParams
+
+    fields = structured_fields(constraint)
+    params = StructuredOutputsParams(**fields)
+    assert {name: getattr(params, name) for name in fields} == fields
+
+
+def test_the_engines_options_are_fields_of_its_arguments() -> None:
+    from vllm.engine.arg_utils import AsyncEngineArgs
+
+    spread = {
+        'tensor_parallel_size': 2,
+        'pipeline_parallel_size': 2,
+        'distributed_executor_backend': 'ray',
+        'data_parallel_size': 1,
+    }
+    known = [field.name for field in dataclasses.fields(AsyncEngineArgs)]
+    options = engine_options(Source(name='x', model_kwargs={**KWARGS, **spread}), known)
+    assert options.keys() <= {*known}
+
+
+def test_the_async_engine_is_as_the_adapter_takes_it() -> None:
+    from vllm.exceptions import VLLMClientError
+    from vllm.outputs import CompletionOutput, RequestOutput
+    from vllm.v1.engine import FINISH_REASON_STRINGS
+    from vllm.v1.engine.async_llm import AsyncLLM
+    from vllm.v1.engine.exceptions import EngineDeadError
+
+    generate = inspect.signature(AsyncLLM.generate)
+    generate.bind(None, {'prompt_token_ids': [1]}, object(), 'id')
+    assert [*generate.parameters][1:4] == ['prompt', 'sampling_params', 'request_id']
+    assert inspect.isasyncgenfunction(AsyncLLM.generate)
+    assert 'timeout' in inspect.signature(AsyncLLM.shutdown).parameters
+    assert isinstance(AsyncLLM.errored, property)
+    assert {*FINISH_REASONS, 'abort', 'error'} == {*FINISH_REASON_STRINGS}
+    fields = {field.name for field in dataclasses.fields(CompletionOutput)}
+    assert {'token_ids', 'finish_reason', 'stop_reason', 'logprobs'} <= fields
+    read = {'outputs', 'num_cached_tokens', 'prompt_token_ids'}
+    assert read <= inspect.signature(RequestOutput.__init__).parameters.keys()
+    assert issubclass(VLLMClientError, Exception)
+    assert not issubclass(EngineDeadError, VLLMClientError)
+
+
+def test_what_is_read_of_a_model_is_there() -> None:
+    from vllm.config import ModelConfig, ParallelConfig, SchedulerConfig
+    from vllm.multimodal import MULTIMODAL_REGISTRY
+    from vllm.transformers_utils.processor import cached_processor_from_config
+
+    fields = {field.name for field in dataclasses.fields(ModelConfig)}
+    assert {'generation_config', 'override_generation_config', 'max_model_len'} <= fields
+    assert {'hf_text_config'} <= fields | ModelConfig.__annotations__.keys()
+    methods = ('get_vocab_size', 'try_get_generation_config', 'supports_multimodal_inputs')
+    assert all(hasattr(ModelConfig, name) for name in methods)
+    assert 'max_num_seqs' in {field.name for field in dataclasses.fields(SchedulerConfig)}
+    assert 'data_parallel_size' in {field.name for field in dataclasses.fields(ParallelConfig)}
+    assert callable(cached_processor_from_config)
+    assert callable(MULTIMODAL_REGISTRY.get_processing_info)
