@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from functools import partial
-from importlib import import_module
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -250,7 +249,7 @@ class Clients:
         return object()
 
     async def release(self, client: object) -> None:
-        """Close what LiteLLM has open in this loop, and deliver what its callbacks still have to be told."""
+        """Close what LiteLLM has open in this loop."""
         litellm: Any = LITELLM.wait()
         kept: Any = litellm.in_memory_llm_clients_cache
         ending: str = kept.update_cache_key_with_event_loop('')
@@ -261,10 +260,6 @@ class Clients:
                 await _close_sessions(holder, ours=ours)
             if ours:
                 kept.cache_dict.pop(key, None)
-        worker: Any = import_module('litellm.litellm_core_utils.logging_worker').GLOBAL_LOGGING_WORKER
-        if getattr(worker, '_bound_loop', None) is asyncio.get_running_loop():
-            await worker.flush()
-            await worker.stop()
 
     def abandon(self, client: object) -> None:
         """A loop that was closed without a word takes what it had with it."""
