@@ -133,7 +133,7 @@ def own_past(room: Room) -> list[ModelMessage]:
     thoughts = ThinkingPart('Hm.', id='rs_1', signature='s', provider_name=name)
     return [
         ModelRequest([SystemPromptPart('Be kind.'), UserPromptPart('Hello.')], instructions='Be brief.'),
-        ModelResponse([thoughts, TextPart('Hello.')], provider_name=name),
+        ModelResponse([thoughts, TextPart('Hello.', id='msg_1', provider_name=name)], provider_name=name),
         ModelRequest([UserPromptPart('Go on.')], instructions='Be brief.'),
     ]
 

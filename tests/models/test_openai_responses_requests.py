@@ -408,6 +408,31 @@ async def test_without_ids_thoughts_are_text_and_the_rest_has_none(how: Json) ->
     ]
 
 
+WITHOUT_ID = TextPart('Hi', provider_name='openai')
+
+
+@pytest.mark.parametrize(
+    ('items', 'more', 'kept'),
+    [
+        ([SEALED], [], ['user', 'user']),
+        ([SEALED], [WITHOUT_ID], ['user', 'assistant', 'user']),
+        ([SEALED, message('')], [], ['user', 'user']),
+        ([SEALED, reasoning(id='rs_2', encrypted_content='s'), call()], [], ['user', 'reasoning', 'reasoning']),
+        ([message('Hi'), SEALED], [], ['user', 'assistant', 'user']),
+        ([SEALED, DRAWING], [], ['user', 'reasoning', 'image_generation_call']),
+    ],
+)
+async def test_thoughts_go_back_only_with_what_came_of_them(
+    items: list[Json], more: list[Any], kept: list[str]
+) -> None:
+    said = read(response(*items))
+    messages = [*HELLO, ModelResponse([*said.parts, *more], provider_name='openai'), *HELLO]
+    sent = await sent_items(messages, **REASONER)
+    assert [item.get('role') or item['type'] for item in sent][: len(kept)] == kept
+    listed = 'thoughts were left out, since what followed them is not in the history as it came'
+    assert (listed in await warnings(messages=messages, **REASONER)) == ('reasoning' not in kept)
+
+
 async def test_thoughts_that_are_shown_go_back_as_they_were() -> None:
     shown = reasoning(content=[{'type': 'reasoning_text', 'text': 'At length.'}])
     made: Any = {'service': 'deepseek', 'name': 'deepseek-v4-flash'}

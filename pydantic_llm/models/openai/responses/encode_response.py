@@ -95,7 +95,21 @@ def encode_response(message: ModelResponse, past: Past) -> list[Json]:
     answer = _Answer(past, is_kept=kept)
     for part in message.parts:
         answer.add(part, message.parts)
-    return answer.items
+    return _followed(answer.items, past) if answer.sends_ids else answer.items
+
+
+def _followed(items: list[Json], past: Past) -> list[Json]:
+    """The items without thoughts that are not followed by what came of them, as it came: the API refuses those."""
+    kept: list[Json] = []
+    follows = False
+    for item in reversed(items):
+        if item.get('type') != 'reasoning':
+            follows = 'id' in item
+        elif not follows:
+            past.request.note('thoughts were left out, since what followed them is not in the history as it came')
+            continue
+        kept.append(item)
+    return kept[::-1]
 
 
 class _Answer:
