@@ -30,6 +30,7 @@ SETTING_BODIES: dict[str, tuple[Any, Json]] = {
     'extra_body': ({'model': 'other', 'x': 1}, {'x': 1}),
     'extra_headers': ({'x-team': 'a'}, {}),
     'timeout': (5.0, {}),
+    'retries': (0, {}),
     'first_token_timeout': (5.0, {}),
     'idle_timeout': (5.0, {}),
     'unsupported_settings': ('error', {}),
