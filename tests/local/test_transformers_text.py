@@ -223,7 +223,7 @@ async def test_a_conversation_that_is_too_long_is_told_so(make: Callable[..., An
 
 async def test_an_answer_ends_at_the_end_of_the_context(make: Callable[..., Any]) -> None:
     model = make(max_new_tokens=5000)
-    response = await model.request(ask('word ' * 330), {'logit_bias': {'2': -100}})
+    response = await model.request(ask('word ' * 240), {'logit_bias': {'2': -100}})
     assert response.usage.input_tokens + response.usage.output_tokens == tiny.CONTEXT
     assert response.finish_reason == 'length'
 

@@ -32,6 +32,7 @@ from .engines import Lease
 from .options import LocalOptions
 from .output import TokenWriter
 from .sampling import sampling_from
+from .turns import in_turn
 
 __all__ = ('SHARED_SETTINGS', 'LocalModel')
 
@@ -185,10 +186,13 @@ class LocalModel(Model):
         """Give the engine its job. The deadlines run from here: loading and the queue count."""
         deadlines = Deadlines.from_settings(request.settings)
         watchdog = Watchdog(deadlines if request.stream else Deadlines(deadlines.timeout))
+        job: Job | None = None
         try:
             with watchdog:
                 job, asked = await self._submit(request)
         except DeadlineExceeded as passed:
+            if job is not None:  # it passed while the job was handed over
+                self.engine.cancel(job)
             raise timed_out(self.model_name, self.system, passed) from None
         finally:
             watchdog.close()
@@ -252,8 +256,11 @@ class LocalModel(Model):
 
 
 async def _off_the_loop(function: Callable[[], T], is_long: object) -> T:
-    """What the function gives; in a thread where that takes so long that others would feel it."""
-    return await in_thread(function) if is_long else function()
+    """What the function gives: in a thread where that takes so long that others would feel it, else in a turn."""
+    if is_long:
+        return await in_thread(function)
+    async with in_turn():
+        return function()
 
 
 def _is_long(request: PreparedRequest) -> bool:
