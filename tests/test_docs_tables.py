@@ -24,6 +24,7 @@ from pydantic_llm.models.openai import OpenAIChatModelSettings, OpenAIResponsesM
 from pydantic_llm.models.openai.responses.native_fields import NATIVE_ITEMS
 from pydantic_llm.models.openai.responses.native_items import ANSWERS
 from pydantic_llm.models.transformers import TransformersModelSettings
+from pydantic_llm.models.vllm import VLLMModelSettings
 from pydantic_llm.providers.registry import ALIASES, SERVICES, Service
 from pydantic_llm.serve import Fault
 from pydantic_llm.serve.protocols import PROTOCOLS
@@ -103,6 +104,11 @@ def test_every_setting_of_cohere_has_a_row() -> None:
 def test_every_setting_of_transformers_has_a_row() -> None:
     names = names_in(rows_of(page('vendors/transformers.md'), '| setting |'))
     assert sorted(names) == own_settings(TransformersModelSettings)
+
+
+def test_every_setting_of_vllm_has_a_row() -> None:
+    names = names_in(rows_of(page('vendors/vllm.md'), '| setting |'))
+    assert sorted(names) == own_settings(VLLMModelSettings)
 
 
 def test_every_setting_of_gemini_has_a_row() -> None:

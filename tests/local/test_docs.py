@@ -15,8 +15,12 @@ PAGE = ROOT / 'docs' / 'vendors' / 'transformers.md'
 
 
 def test_the_snippets_of_the_page_run_and_print_what_it_shows(taught_path: Path, tmp_path: Path) -> None:
+    check_page(PAGE, taught_path, tmp_path)
+
+
+def check_page(page: Path, taught_path: Path, tmp_path: Path) -> None:
     shutil.copytree(taught_path, tmp_path / 'Qwen' / 'Qwen3-0.6B')
-    script = script_of([snippet for snippet in snippets_of(PAGE) if snippet.kind == 'python'])
+    script = script_of([snippet for snippet in snippets_of(page) if snippet.kind == 'python'])
     program, results = tmp_path / 'page.py', tmp_path / 'written.json'
     program.write_text(script, encoding='utf-8')
     run = subprocess.run(

@@ -81,7 +81,7 @@ def vllm_sampling(settings: ModelSettings, defaults: VLLMSampling, vocabulary_si
     found = sampling_from(settings, defaults, prefix='vllm_', vocabulary_size=vocabulary_size)
     said = cast('Mapping[str, Any]', settings)
     fields = {own: said[name] for name, own in OWN.items() if said.get(name) is not None}
-    others = said.get('vllm_sampling_params') or {}
+    others: Mapping[str, Any] = said.get('vllm_sampling_params') or {}
     if taken := sorted(OURS & others.keys()):
         raise UserError(f'vllm_sampling_params holds {taken[0]!r}, which has a setting of its own, or is not for you')
     return replace(cast('VLLMSampling', found), fields={**fields, **others}, logprobs=_logprobs(said))
