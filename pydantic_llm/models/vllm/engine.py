@@ -6,13 +6,17 @@ vLLM's engine is bound to the loop that it was made in. The thread runs this loo
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
+from concurrent.futures import Future
 
 from ..local import Job, Loaded, WhenFull, WorkerEngine
 from .load import Core, Source, load, start
 from .runner import VLLMRunner
 
 __all__ = ('VLLMEngine',)
+
+logger = logging.getLogger('pydantic_llm.local')
 
 _of_parents: list[Core] = []
 """The engines of a process that forked, kept in its child, where their finalizers would end the parent's."""
@@ -23,6 +27,7 @@ class VLLMEngine(WorkerEngine):
 
     def __init__(self, source: Source, *, max_queue: int, when_full: WhenFull) -> None:
         self._core: Core | None = None
+        self._burial: Future[None] | None = None
         super().__init__(source.name, max_queue=max_queue, when_full=when_full)
         self._source = source
 
@@ -40,29 +45,37 @@ class VLLMEngine(WorkerEngine):
         return VLLMRunner(self.model_name, self._core, loaded.tokenizer.decode)
 
     def _end(self, failure: Exception) -> None:
-        if self._core is not None:
-            self._reviving = True
-            self._core.close()  # it takes a moment, and the lock must not be held meanwhile
         with self._changed:
-            self._core = None
+            core, burial = self._core, self._burial or Future()
+            self._burial = burial
+        if core is not None:  # closing it takes seconds, and the lock must not be held meanwhile
+            self._close(core)
+        with self._changed:
+            self._core = self._burial = None
             super()._end(failure)
-            self._reviving = False
+        burial.set_result(None)
+
+    def _close(self, core: Core) -> None:
+        try:
+            core.close()
+        except Exception:
+            logger.exception('vLLM, running %s, could not be closed', self.model_name)
 
     # for callers, in any thread
 
     async def load(self) -> Loaded:
         """Load the model, once, off the event loop; anew where vLLM's processes have died."""
-        while (thread := self._dying()) is not None:
-            await asyncio.get_running_loop().run_in_executor(None, thread.join)
+        while (burial := self._burying()) is not None:
+            await asyncio.shield(asyncio.wrap_future(burial))
         return await super().load()
 
-    def _dying(self) -> threading.Thread | None:
-        """The thread of an engine that is dead and not yet buried."""
+    def _burying(self) -> Future[None] | None:
+        """Done when an engine that is dead or being closed is gone; `None` where there is none."""
         with self._changed:
-            if not self._reviving and not self._closing and self._core is not None and not self._core.is_alive:
-                self._reviving = True
+            if self._burial is None and self._core is not None and not self._core.is_alive and not self._closing:
+                self._burial = Future()
                 self._stop()
-            return self._thread if self._reviving else None
+            return self._burial
 
     def cancel(self, job: Job) -> None:
         """Nobody wants the answer any more: abort it."""
@@ -87,5 +100,5 @@ class VLLMEngine(WorkerEngine):
         if self._core is not None:
             _of_parents.append(self._core)
         self._core = None
-        self._reviving = False
+        self._burial = None
         super().forget()

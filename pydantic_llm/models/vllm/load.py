@@ -80,7 +80,8 @@ class Core:
     @property
     def is_alive(self) -> bool:
         """Whether it can be given requests."""
-        return self.llm is not None and not self.llm.errored
+        llm = self.llm  # another thread may close it meanwhile
+        return llm is not None and not llm.errored
 
     @property
     def slots(self) -> int:
@@ -230,7 +231,7 @@ def _explained(source: Source) -> Generator[None]:
     except LLMError:
         raise
     except (MemoryError, RuntimeError) as error:
-        said = f'{source.name!r} cannot be loaded: {error}. Where its processes import a script: {GUARD}'
+        said = f'{source.name!r} cannot be loaded: {error}. vLLM says more on stderr. If it imports a script: {GUARD}'
         raise ModelAPIError(source.name, said, provider_name='vllm') from error
     except Exception as error:
         raise _explain(source, f'{error}') from error

@@ -32,6 +32,9 @@ FINISH_REASONS: dict[str, str] = {
 TOO_LONG = 'maximum model length'
 """What vLLM says of a conversation that is longer than the model reads."""
 
+NO_SENSE = (ValueError, TypeError, NotImplementedError)
+"""What vLLM also raises for a request that it cannot do, beside errors of its own."""
+
 _numbers = count()
 
 
@@ -80,7 +83,8 @@ class VLLMRunner:
 
     def _sampling_params(self, job: Job) -> Any:
         params = self._params
-        kind = params.RequestOutputKind.DELTA
+        by_pieces = job.streamed or job.writer.seeks_stops
+        kind = params.RequestOutputKind.DELTA if by_pieces else params.RequestOutputKind.FINAL_ONLY
         try:
             held = job.constraint and params.StructuredOutputsParams(**structured_fields(job.constraint))
             return params.SamplingParams(**sampling_fields(job), structured_outputs=held, output_kind=kind)
@@ -107,7 +111,7 @@ class VLLMRunner:
         except self._client_error as error:
             job.fail(request_error(self._model_name, error))
         except Exception as error:  # noqa: BLE001 -- raised where the job is awaited
-            job.fail(self._failed(error))
+            job.fail(self._failed(job, error))
         finally:
             self._tasks.pop(job, None)
             self._tell(job)
@@ -116,8 +120,10 @@ class VLLMRunner:
         self._told[job] = None
         self._core.news.set()
 
-    def _failed(self, error: Exception) -> Exception:
+    def _failed(self, job: Job, error: Exception) -> Exception:
         cause = error.__cause__ or error
+        if isinstance(cause, NO_SENSE) and not job.output_tokens:
+            return request_error(self._model_name, cause)
         what = f'vLLM could not write the answer: {type(cause).__name__}: {cause}'
         failed = ModelAPIError(self._model_name, what, provider_name='vllm', retryable=True)
         failed.__cause__ = error
@@ -146,7 +152,7 @@ class VLLMRunner:
         elif answer.finish_reason in FINISH_REASONS:
             job.finish(FINISH_REASONS[answer.finish_reason])
         elif answer.finish_reason is not None:
-            job.fail(self._failed(RuntimeError(f'the request ended with {answer.finish_reason!r}')))
+            job.fail(self._failed(job, RuntimeError(f'the request ended with {answer.finish_reason!r}')))
 
     def _tell_logprobs(self, job: Job, tokens: list[int], found: Any) -> None:
         sampling = job.sampling
