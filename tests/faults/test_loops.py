@@ -6,7 +6,6 @@ import asyncio
 import gc
 import os
 import signal
-import threading
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ from pydantic_llm.models import Model
 from pydantic_llm.providers.litellm_connection import load_litellm
 from tests.faults.test_faults import pytestmark as litellms_warnings, well
 from tests.faults.vendors import ANSWER, VENDORS, Vendor
-from tests.transport.server import Exchange, Server, serve_in_thread
+from tests.transport.server import Exchange, Server, closed, serve_in_thread
 
 pytestmark = litellms_warnings
 
@@ -56,15 +55,6 @@ async def ask(model: Model) -> list[str | None]:
 
 
 WELL = [ANSWER.text] * 4
-
-
-def closed(server: Server) -> bool:
-    """Whether the server sees no connection any more, soon."""
-    for _ in range(100):
-        if not server.open:
-            return True
-        threading.Event().wait(0.02)
-    return False
 
 
 @vendors

@@ -42,7 +42,7 @@ from pydantic_llm.providers import infer_provider
 from pydantic_llm.providers.litellm import LiteLLMProvider
 from pydantic_llm.providers.litellm_connection import LITELLM
 from pydantic_llm.settings import ModelSettings
-from tests.transport.server import Exchange, Handler, Server, chunk, completion, serve_in_thread
+from tests.transport.server import Exchange, Handler, Server, chunk, closed, completion, serve_in_thread
 
 HELLO = [ModelRequest.user_text_prompt('Hello?')]
 KEY = 'sk-0123456789'
@@ -497,16 +497,8 @@ def test_a_model_outlives_its_event_loop_and_leaves_no_connection_behind(caplog:
             asked = model(server, name)
             for _ in range(3):
                 assert asyncio.run(ask(asked)) == 'Hello!Hello!'
-                assert _closed(server)
+                assert closed(server)
     assert caplog.messages == []
-
-
-def _closed(server: Server, seconds: float = 2) -> bool:
-    """Whether the server's last connection closes; it runs in a thread of its own."""
-    end = perf_counter() + seconds
-    while server.open and perf_counter() < end:
-        os.sched_yield()
-    return not server.open
 
 
 # --------------------------------------------------------------------------------------------------------------- router

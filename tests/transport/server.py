@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import multiprocessing
 import socket
 import struct
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from typing import Any
 
 JSON = 'application/json'
@@ -169,6 +171,41 @@ def serve_in_thread(handler: Handler) -> Iterator[Server]:
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join()
+
+
+def closed(server: Server, seconds: float = 5.0) -> bool:
+    """Whether a server in another thread has no connection any more, now or soon."""
+    waiting = threading.Event()
+    for _ in range(round(seconds / 0.02)):
+        if not server.open:
+            return True
+        waiting.wait(0.02)
+    return not server.open
+
+
+@contextmanager
+def serve_in_process(handler: Handler) -> Iterator[str]:
+    """The address of a server in a process of its own, for tests of what this one holds and how much it can do."""
+    spawn = multiprocessing.get_context('spawn')
+    here, there = spawn.Pipe(duplex=False)
+    process = spawn.Process(target=_run, args=(handler, there), daemon=True)
+    process.start()
+    there.close()
+    try:
+        yield here.recv()
+    finally:
+        process.kill()
+        process.join()
+        here.close()
+
+
+def _run(handler: Handler, listener: Connection) -> None:
+    async def main() -> None:
+        async with Server(handler).run() as server:
+            listener.send(server.url)
+            await asyncio.Event().wait()
+
+    asyncio.run(main())
 
 
 # ---------------------------------------------------------------------- what a chat API says

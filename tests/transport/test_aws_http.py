@@ -18,7 +18,7 @@ from pydantic_llm.transport.loops import HttpClients
 from pydantic_llm.transport.spread import ENOUGH, POOLS, SpreadTransport
 from tests.transport.boto3_clients import ANSWER, call, client, connection
 from tests.transport.conftest import Serve
-from tests.transport.server import Exchange, serve_in_thread
+from tests.transport.server import Exchange, closed, serve_in_thread
 
 URL = 'https://bedrock-runtime.eu-central-1.amazonaws.com'
 
@@ -147,8 +147,7 @@ def test_all_pools_are_closed_when_a_loop_ends_in_the_middle() -> None:
 
         for _ in range(2):
             asyncio.run(leave())
-        asyncio.run(asyncio.sleep(0.1))
-        assert server.open == 0
+        assert closed(server)
         assert asyncio.run(speaking.send(call())).body
 
 
@@ -159,8 +158,7 @@ def test_all_pools_are_closed_when_a_loop_has_ended_without_a_word() -> None:
         loop.run_until_complete(asyncio.wait_for(_all(speaking), 10))
         loop.close()
         assert asyncio.run(speaking.send(call())).body
-        asyncio.run(asyncio.sleep(0.1))
-        assert server.open == 0
+        assert closed(server)
 
 
 async def _all(speaking: Any) -> None:
