@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import random
 import subprocess
 import sys
 import threading
@@ -17,30 +16,12 @@ from typing import Any
 
 import pytest
 
-from pydantic_llm.constraints import Choice, JsonSchema, Regex
 from pydantic_llm.exceptions import ModelAPIError, ModelTimeoutError, OverloadedError, StreamInterruptedError
-from pydantic_llm.messages import ModelRequest
 from pydantic_llm.models.local.engines import _leases
 from pydantic_llm.models.transformers import TransformersModel
+from tests.local.storm import FOREVER, ask, idle, storm, until
 
 BATCHINGS = ('padded', 'paged')
-FOREVER: Any = {'max_tokens': 900, 'logit_bias': {'2': -100}}
-"""Settings of an answer that does not end by itself."""
-
-
-def ask(text: str = 'hi') -> list[ModelRequest]:
-    return [ModelRequest.user_text_prompt(text)]
-
-
-async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 -- the engine's thread changes it, and tells nobody
-            await asyncio.sleep(0.002)
-
-
-def idle(model: Any) -> bool:
-    counts = model.engine.counts
-    return (counts.active, counts.waiting) == (0, 0)
 
 
 async def streamed(model: Any, settings: Any, told: Callable[[object], None] = lambda event: None) -> None:
@@ -169,48 +150,7 @@ async def test_a_stream_that_another_task_cancels_ends_for_who_reads_it(make: Ca
 async def test_two_hundred_requests_with_random_cancels_lengths_and_constraints(
     make: Callable[..., Any], batching: str
 ) -> None:
-    model = make(batching=batching, max_batch_size=16, max_queue=20)
-    await model.load()
-    dice = random.Random(4)
-    schema = JsonSchema({'type': 'object', 'properties': {'a': {'enum': [1, 2]}}, 'required': ['a']})
-    constraints = [None, None, None, Choice(('yes', 'no')), Regex('[a-c]{2,9}'), schema]
-    memory: list[float] = []
-
-    async def one(number: int) -> str:
-        settings: Any = {'max_tokens': dice.randint(1, 24), 'temperature': dice.choice([0.0, 1.0])}
-        if (constraint := dice.choice(constraints)) is not None:
-            settings['constraint'] = constraint
-        text, patience = ask(f'{"word " * dice.randint(0, 30)}{number}'), dice.choice([None, None, dice.random() * 0.5])
-        if patience is not None:
-            settings['timeout'] = 0.001 + patience
-        with suppress(ModelTimeoutError):
-            if dice.random() < 0.5:
-                await model.request(text, settings)
-                return 'whole'
-            async with model.request_stream(text, settings) as stream:
-                async for _ in stream:
-                    if dice.random() < 0.05:
-                        return 'left'
-            return 'streamed'
-        return 'late'
-
-    for _ in range(5):
-        tasks = [asyncio.create_task(one(number)) for number in range(40)]
-        for task in dice.sample(tasks, 6):
-            asyncio.get_running_loop().call_later(dice.random() * 0.3, task.cancel)
-        async with asyncio.timeout(90):
-            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-        assert all(isinstance(o, str | asyncio.CancelledError) for o in outcomes), outcomes
-        await until(lambda: idle(model))
-        gc.collect()
-        memory.append(resident_mebibytes())
-    assert memory[-1] - memory[1] < 30, memory
-    assert (await model.request(ask(), {'max_tokens': 2})).usage.output_tokens == 2
-
-
-def resident_mebibytes() -> float:
-    pages = int(Path('/proc/self/statm').read_text(encoding='ascii').split()[1]) if Path('/proc').is_dir() else 0
-    return pages * os.sysconf('SC_PAGE_SIZE') / 2**20
+    await storm(make(batching=batching, max_batch_size=16, max_queue=20))
 
 
 # ---------------------------------------------------------------------- deadlines
