@@ -1,4 +1,4 @@
-"""Run every benchmark and print its ratios: `python -m benchmarks [imports] [requests] [streams] [bedrock]`.
+"""Run every benchmark and print its ratios: `python -m benchmarks [imports] [requests] [streams] [crowds] [bedrock]`.
 
 Every figure is a ratio of CPU times that were measured in turns, in this run, on this machine: the median of the
 rounds, with the least and the greatest. `bedrock` is about waiting, and measures on the clock as well.
@@ -8,9 +8,15 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import bedrock, imports, requests, streams
+from benchmarks import bedrock, crowds, imports, requests, streams
 
-BENCHMARKS = {'imports': imports.run, 'requests': requests.run, 'streams': streams.run, 'bedrock': bedrock.run}
+BENCHMARKS = {
+    'imports': imports.run,
+    'requests': requests.run,
+    'streams': streams.run,
+    'crowds': crowds.run,
+    'bedrock': bedrock.run,
+}
 
 
 def main() -> None:

@@ -6,11 +6,8 @@ boto3's own side reads its answers into dicts; ours goes all the way from typed 
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
 from statistics import median
 from time import perf_counter, process_time
 from typing import Any, NamedTuple
@@ -19,6 +16,7 @@ import boto3
 import httpx2
 from botocore.config import Config
 
+from benchmarks.loopback import server
 from pydantic_llm.messages import ModelMessage, ModelRequest
 from pydantic_llm.models.bedrock import BedrockConverseModel
 from pydantic_llm.providers.bedrock import BedrockProvider
@@ -54,22 +52,10 @@ class Cost(NamedTuple):
 def run() -> Iterator[str]:
     """Compare at each place, whole and streamed."""
     for latency, gap in PLACES:
-        with _server(latency, gap) as url:
+        with server('benchmarks.bedrock_server', latency, gap) as url:
             title = f'{AT_ONCE} at once, {latency * 1000:.0f} ms latency'
             yield from asyncio.run(_compare(f'{title}, whole', _whole(url)))
             yield from asyncio.run(_compare(f'{title}, streams', _streams(url)))
-
-
-@contextmanager
-def _server(latency: float, gap: float) -> Iterator[str]:
-    """The server, in a process of its own."""
-    command = [sys.executable, '-m', 'benchmarks.bedrock_server', str(latency), str(gap)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield f'http://127.0.0.1:{process.stdout.readline().strip()}'
-        finally:
-            process.terminate()
 
 
 # ---------------------------------------------------------------------- the ways

@@ -6,11 +6,10 @@ prints its port.
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
 from typing import Any
 
+from benchmarks.loopback import Answers, serve
 from pydantic_llm.transport.eventstream import CONTENT_TYPE, encode_frame
 
 Json = dict[str, Any]
@@ -35,47 +34,14 @@ EVENTS: tuple[tuple[str, Json], ...] = (
 )
 
 
-def _chunk(name: str, payload: Json) -> bytes:
+def _frame(name: str, payload: Json) -> bytes:
     headers = {':event-type': name, ':content-type': 'application/json', ':message-type': 'event'}
-    frame = encode_frame(headers, json.dumps(payload).encode())
-    return b'%x\r\n%s\r\n' % (len(frame), frame)
+    return encode_frame(headers, json.dumps(payload).encode())
 
 
-CHUNKS = tuple(_chunk(name, payload) for name, payload in EVENTS)
-HEAD = b'HTTP/1.1 200 OK\r\ncontent-type: %s\r\n%s\r\n\r\n'
-WHOLE = HEAD % (b'application/json', b'content-length: %d' % len(ANSWER)) + ANSWER
-BEGUN = HEAD % (CONTENT_TYPE.encode(), b'transfer-encoding: chunked')
-
-
-async def _serve(latency: float, gap: float, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer the requests of one connection."""
-    while head := (await reader.readuntil(b'\r\n\r\n')).lower():
-        length = next(line for line in head.split(b'\r\n') if line.startswith(b'content-length:'))
-        await reader.readexactly(int(length.partition(b':')[2]))
-        await asyncio.sleep(latency)
-        if b'converse-stream ' not in head:
-            writer.write(WHOLE)
-            continue
-        writer.write(BEGUN)
-        for chunk in CHUNKS:
-            writer.write(chunk)
-            await asyncio.sleep(gap)
-        writer.write(b'0\r\n\r\n')
-
-
-async def main(latency: float, gap: float) -> None:
-    """Serve until the process is ended."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await _serve(latency, gap, reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
-
-    server = await asyncio.start_server(serve, '127.0.0.1', 0, backlog=4096)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await asyncio.Event().wait()
+def _is_stream(head: bytes, _: bytes) -> bool:
+    return b'converse-stream ' in head
 
 
 if __name__ == '__main__':
-    asyncio.run(main(float(sys.argv[1]), float(sys.argv[2])))
+    serve(Answers(ANSWER, CONTENT_TYPE, [_frame(name, payload) for name, payload in EVENTS], _is_stream))

@@ -14,6 +14,7 @@ from ..profiles.anthropic import anthropic_model_profile
 from ..transport import ByteStream, Call, Connection
 from ..transport.loops import LoopClients, SdkClients
 from ..transport.sdk import SDKConnection
+from ..transport.spread import spread
 from . import Provider, check_http_client, check_key, check_url, hide_password, read_key
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ class AnthropicProvider(Provider['AnyClient']):
                 http_client=check_http_client(http_client, library='httpx2', package='anthropic'),
                 max_retries=0,
             )
+            if http_client is None:
+                spread(self._client)
         kinds = {kind.__name__ for kind in type(self._client).__mro__}
         connection = BedrockConnection if 'AsyncAnthropicBedrock' in kinds else SDKConnection
         self._connection = connection(

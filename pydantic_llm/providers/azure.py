@@ -20,6 +20,7 @@ from ..profiles import ModelProfile
 from ..profiles.compatible import azure_profile
 from ..transport import ByteStream, Call, Reply
 from ..transport.sdk import SDKConnection
+from ..transport.spread import spread
 from . import check_key, check_url, hide_password
 from .openai import OPENAI_HEADERS, OpenAIProvider
 
@@ -76,6 +77,8 @@ class AzureProvider(OpenAIProvider):
             headers = dict.fromkeys(OPENAI_HEADERS, sdk.omit)
             options = {'http_client': http_client, 'default_headers': headers, 'max_retries': 0}
             openai_client = make(sdk, endpoint, api_version, credentials, options)
+            if http_client is None:
+                spread(openai_client)
         elif any(given is not None for given in own):
             raise UserError('openai_client= brings its own key, URL and connection: give nothing else beside it')
         super().__init__(openai_client=openai_client)

@@ -13,6 +13,7 @@ from ..transport import Call, Connection, Deadlines
 from ..transport.answer import ClientConnection, limits
 from ..transport.failures import Failures
 from ..transport.loops import HttpClients, LoopClients
+from ..transport.spread import spread
 from . import Provider, check_http_client, check_key, check_url, hide_password, read_key
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class CohereProvider(Provider['AsyncClient']):
                 base_url=address,
                 httpx_client=check_http_client(http_client, library='httpx', package='cohere'),
             )
+            if http_client is None:
+                spread(_settings_of(self._client).httpx_client.httpx_client)
         self._connection = CohereConnection(self._client, provider_name=self.name)
 
     def _address(self, base_url: str | None) -> str | None:

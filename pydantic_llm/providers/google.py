@@ -15,6 +15,7 @@ from ..profiles.gemini import gemini_model_profile
 from ..transport import Connection
 from ..transport.http import Access, HTTPConnection
 from ..transport.loops import HttpClients, LoopClients
+from ..transport.spread import spread
 from . import Provider, check_url, hide_password
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class GoogleProvider(Provider[Any]):
         self, address: str, http_client: httpx2.AsyncClient | httpx.AsyncClient | None, *, renews: bool
     ) -> None:
         self._address = address
-        self._client = _asynchronous(http_client) or httpx2.AsyncClient(timeout=httpx2.Timeout(600, connect=5))
+        self._client = _asynchronous(http_client) or spread(httpx2.AsyncClient(timeout=httpx2.Timeout(600, connect=5)))
         clients = LoopClients[Any](self._client, HttpClients())
         self._connection = HTTPConnection(clients, self.access, provider_name=self.name, renews=renews)
 

@@ -12,6 +12,7 @@ from ..profiles.groq import groq_model_profile
 from ..transport import Connection
 from ..transport.loops import LoopClients, SdkClients
 from ..transport.sdk import SDKConnection
+from ..transport.spread import spread
 from . import Provider, check_http_client, check_key, check_url, hide_password, read_key
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class GroqProvider(Provider['AsyncGroq']):
                 http_client=check_http_client(http_client, library='httpx', package='groq'),
                 max_retries=0,
             )
+            if http_client is None:
+                spread(self._client)
         clients = LoopClients[Any](self._client, SdkClients())
         self._connection = SDKConnection(clients, sdk, provider_name=self.name, http='httpx')
 

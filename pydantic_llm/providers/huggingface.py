@@ -24,6 +24,7 @@ from ..transport import Call, Connection, Deadlines
 from ..transport.failures import Failures
 from ..transport.http import Access, HTTPConnection
 from ..transport.loops import HttpClients, LoopClients
+from ..transport.spread import spread
 from . import Provider, check_http_client, check_key, check_url, hide_password
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ class HuggingFaceProvider(Provider['AsyncInferenceClient']):
             made.timeout = timeout(self._client.timeout)
         elif made.timeout == timeout(None):
             made.timeout = timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT)
-        return made
+        return spread(made)
 
     @property
     def _endpoint(self) -> str | None:

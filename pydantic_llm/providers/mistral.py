@@ -21,6 +21,7 @@ from ..profiles.mistral import mistral_model_profile
 from ..transport import ByteStream, Call, Connection, Reply
 from ..transport.http import Access, HTTPConnection
 from ..transport.loops import HttpClients, LoopClients
+from ..transport.spread import spread
 from . import Provider, check_http_client, check_key, check_url, hide_password, read_key
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class MistralProvider(Provider['AnyClient']):
                 api_key=self._key(api_key, needed=address is None),
                 server_url=address,
                 async_client=check_http_client(http_client, library='httpx2', package='mistralai')
-                or httpx2.AsyncClient(follow_redirects=True, timeout=_limits(READ_TIMEOUT)),
+                or spread(httpx2.AsyncClient(follow_redirects=True, timeout=_limits(READ_TIMEOUT))),
             )
         self._connection = MistralConnection(self._client, provider_name=self.name)
 

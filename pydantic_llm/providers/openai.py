@@ -13,6 +13,7 @@ from ..profiles.openai import openai_model_profile
 from ..transport import Connection
 from ..transport.loops import LoopClients, SdkClients
 from ..transport.sdk import SDKConnection
+from ..transport.spread import spread
 from . import Provider, check_key, check_url, hide_password, read_key
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class OpenAIProvider(Provider['AsyncOpenAI']):
                 default_headers=self._headers(sdk),
                 max_retries=0,
             )
+            if http_client is None:
+                spread(self._client)
         self._is_azure = isinstance(self._client, sdk.AsyncAzureOpenAI)
         connection = self._connection_kind()
         self._connection = connection(LoopClients[Any](self._client, SdkClients()), sdk, provider_name=self.name)

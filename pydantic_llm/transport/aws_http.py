@@ -34,7 +34,8 @@ def http_client_of(aws: Any) -> httpx2.AsyncClient:
         return httpx2.AsyncHTTPTransport(verify=context, proxy=proxy, limits=limits)
 
     timeout = httpx2.Timeout(config.read_timeout, connect=config.connect_timeout)
-    return httpx2.AsyncClient(transport=SpreadTransport(pool), timeout=timeout)
+    transport: Any = SpreadTransport(pool)
+    return httpx2.AsyncClient(transport=transport, timeout=timeout)
 
 
 def _tls(verify: bool | str, client_cert: str | tuple[str, str] | None) -> ssl.SSLContext:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, suppress
 from typing import Any, cast
 
-__all__ = ('HttpClients', 'SdkClients')
+__all__ = ('HttpClients', 'SdkClients', 'fork_transport', 'pool_of')
 
 PATHS_TO_A_SOCKET = (
     '_connection',
@@ -75,8 +75,8 @@ class HttpClients:
     def fork(self, client: Any) -> Any:
         """A client with the same configuration and no connection."""
         twin = copy.copy(client)
-        twin._transport = _fork(client._transport)
-        twin._mounts = {pattern: _fork(transport) for pattern, transport in client._mounts.items()}
+        twin._transport = fork_transport(client._transport)
+        twin._mounts = {pattern: fork_transport(transport) for pattern, transport in client._mounts.items()}
         return twin
 
     async def release(self, client: Any) -> None:
@@ -110,7 +110,7 @@ def _attributes(value: object) -> Mapping[str, Any]:
     return cast('dict[str, Any]', getattr(value, '__dict__', {}))
 
 
-def _pool(transport: Any) -> Any:
+def pool_of(transport: Any) -> Any:
     """The connection pool of an httpx or httpx2 transport, or None."""
     pool = _attributes(transport).get('_pool')
     return pool if hasattr(pool, '_connections') else None
@@ -133,16 +133,16 @@ def _has_session(transport: Any) -> bool:
 
 
 def _is_fresh(transport: Any) -> bool:
-    pool = _pool(transport)
+    pool = pool_of(transport)
     if (pool is not None and pool._connections) or _has_session(transport):
         return False
     return all(_is_fresh(inner) for _, inner in _nested(transport))
 
 
-def _fork(transport: Any) -> Any:
+def fork_transport(transport: Any) -> Any:
     """A transport of the same configuration without connections; the same one if it holds none."""
-    pool = _pool(transport)
-    forked = {name: _fork(inner) for name, inner in _nested(transport)}
+    pool = pool_of(transport)
+    forked = {name: fork_transport(inner) for name, inner in _nested(transport)}
     if pool is not None:
         forked['_pool'] = _empty(pool)
     elif _has_session(transport):
@@ -165,7 +165,7 @@ async def _release(transport: Any) -> None:
 
 
 async def _release_own(transport: Any) -> None:
-    pool = _pool(transport)
+    pool = pool_of(transport)
     if pool is not None:
         transport._pool = _empty(pool)
         connections = list(pool._connections)
@@ -183,7 +183,7 @@ async def _release_own(transport: Any) -> None:
 
 def _abandon(transport: Any) -> None:
     """Close the sockets of a transport whose loop is closed."""
-    pool = _pool(transport)
+    pool = pool_of(transport)
     if pool is not None:
         transport._pool = _empty(pool)
         for connection in pool._connections:

@@ -24,7 +24,7 @@ URL = 'https://bedrock-runtime.eu-central-1.amazonaws.com'
 
 
 def pools(http: httpx2.AsyncClient) -> list[Any]:
-    return [transport._pool for transport in vars(http._transport).values()]
+    return [transport._pool for transport in http._transport._transports()]
 
 
 def made(url: str = URL, *, verify: bool | str | None = None, **config: Any) -> httpx2.AsyncClient:
@@ -115,7 +115,7 @@ async def test_few_requests_stay_in_one_pool_and_many_are_spread(serve: Serve) -
     server = await serve(hold)
     transport = SpreadTransport(pool)
     async with httpx2.AsyncClient(transport=transport, timeout=20) as http:
-        pooled = [each._pool for each in vars(transport).values()]
+        pooled = [each._pool for each in transport._transports()]
         for _ in range(3):
             await http.get(server.url)
         assert [len(each._connections) for each in pooled] == [1, *[0] * (POOLS - 1)]
