@@ -13,7 +13,7 @@ from pydantic_llm.models.local import Job, Prompt
 from pydantic_llm.models.local.output import TokenWriter
 from pydantic_llm.models.vllm import VLLMModelSettings
 from pydantic_llm.models.vllm.constraints import structured_fields
-from pydantic_llm.models.vllm.load import Source, engine_options
+from pydantic_llm.models.vllm.load import VLLMSource, engine_options
 from pydantic_llm.models.vllm.runner import FINISH_REASONS
 from pydantic_llm.models.vllm.sampling import VLLMSampling, sampling_fields, vllm_sampling
 from tests.local.vllm_library import KWARGS
@@ -74,7 +74,7 @@ def test_the_engines_options_are_fields_of_its_arguments() -> None:
         'data_parallel_size': 1,
     }
     known = [field.name for field in dataclasses.fields(AsyncEngineArgs)]
-    options = engine_options(Source(name='x', model_kwargs={**KWARGS, **spread}), known)
+    options = engine_options(VLLMSource(name='x', model_kwargs={**KWARGS, **spread}), known)
     assert options.keys() <= {*known}
 
 

@@ -5,8 +5,8 @@ the answer, by the model's chat template (`chat`: messages → turns; `tools`: t
 schema); `tokenizer`, `grammars` and `sampling` make tokens, a matcher and numbers of them. All of this becomes an
 `engine.Job`, which an `engine.Engine` fills with tokens. In the engine's thread `output.TokenWriter` makes text of
 these (`detokenize`, then `stops`); in the caller's event loop `answer` makes message parts of the text (`calls`: a
-reader for each way of writing tool calls). `engines` keeps one engine for each loaded model. Nothing here imports an
-engine's library.
+reader for each way of writing tool calls). `engines` keeps one engine for each loaded model; `loading` has what is the
+same about loading one. Nothing here imports an engine's library.
 
 An engine is added by a folder with
 

@@ -8,7 +8,7 @@ from ...exceptions import UserError
 from ..local import Loaded, Runner, WhenFull, WorkerEngine
 from .batch import BatchRunner
 from .library import import_mlx
-from .load import Source, Weights, load
+from .load import MLXSource, Weights, load
 
 __all__ = ('BatchingOptions', 'MLXEngine')
 
@@ -37,7 +37,7 @@ class BatchingOptions:
 class MLXEngine(WorkerEngine):
     """One model that mlx-lm has loaded."""
 
-    def __init__(self, source: Source, options: BatchingOptions) -> None:
+    def __init__(self, source: MLXSource, options: BatchingOptions) -> None:
         options.check()
         super().__init__(source.name, max_queue=options.max_queue, when_full=options.when_full)
         self._source = source

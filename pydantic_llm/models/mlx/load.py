@@ -4,51 +4,34 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any, cast
 
-from ...exceptions import LLMError, ModelAPIError, ModelConnectionError, UserError
-from ..local import CONSTRAINT_KINDS, Grammars, Loaded, Prompt, Sampling, Tokenizer
+from ...exceptions import UserError
+from ..local import CONSTRAINT_KINDS, Grammars, Loaded, Prompt, Tokenizer
+from ..local.loading import Source, context_length_of, explained, sampling_of, token_ids
 from .library import import_mlx, import_mlx_lm
 
-__all__ = ('Source', 'Weights', 'load')
+__all__ = ('MLXSource', 'Weights', 'load')
 
 logger = logging.getLogger('pydantic_llm.local')
 
 Json = dict[str, Any]
-
-OFFLINE = ("couldn't connect", 'offline', 'Connection error', 'Max retries', 'snapshot folder')
-"""What Hugging Face's client says where it cannot reach its hub."""
-
-NEEDS_TRUST = 'trust_remote_code'
 
 MERGES = 'merge'
 """The method of those caches that mlx-lm can batch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class MLXSource(Source):
     """What to load, and how."""
 
-    name: str
-    """A name on Hugging Face's hub, or a path."""
-    trust_remote_code: bool = False
-    """Whether code that comes with the model may run."""
     load_kwargs: Mapping[str, Any] | None = None
     """What else goes to `mlx_lm.load`."""
-    progress: Callable[[str], None] | None = None
-    """Told what is going on, a sentence each."""
-
-    def tell(self, sentence: str) -> None:
-        """Tell what is going on."""
-        logger.info(sentence)
-        if self.progress is not None:
-            self.progress(sentence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +44,12 @@ class Weights:
     """What is known of it."""
 
 
-def load(source: Source) -> Weights:
+def load(source: MLXSource) -> Weights:
     """Load a model. Raises `UserError` for what cannot be loaded, `ModelConnectionError` where the hub is away."""
     mx, mlx_lm = import_mlx(), import_mlx_lm()
     begun = perf_counter()
     source.tell(f'Loading {source.name}')
-    with _explained(source):
+    with explained(source, engine='mlx'):
         model, tokenizer, config = _read(mlx_lm, source, {})
         if missed := rope_settings(config):
             logger.info('%s: told to mlx-lm, which reads another name for it: %s', source.name, missed)
@@ -79,7 +62,7 @@ def load(source: Source) -> Weights:
     return Weights(model, _loaded(tokenizer, config))
 
 
-def _read(mlx_lm: Any, source: Source, changes: Json) -> tuple[Any, Any, Json]:
+def _read(mlx_lm: Any, source: MLXSource, changes: Json) -> tuple[Any, Any, Json]:
     """The model, not yet in memory, its tokenizer and its configuration."""
     options = dict(source.load_kwargs or {})
     trust = {'trust_remote_code': source.trust_remote_code}
@@ -115,7 +98,7 @@ def rope_settings(config: Mapping[str, Any]) -> Json:
     return found
 
 
-def _check_batchable(source: Source, model: Any) -> None:
+def _check_batchable(source: MLXSource, model: Any) -> None:
     caches = import_mlx_lm('models.cache').make_prompt_cache(model)
     if kinds := sorted({type(cache).__name__ for cache in caches if not hasattr(cache, MERGES)}):
         raise UserError(f'{source.name!r} cannot run here: mlx-lm does not batch its cache ({", ".join(kinds)})')
@@ -127,79 +110,30 @@ def _check_batchable(source: Source, model: Any) -> None:
 def _loaded(wrapper: Any, config: Json) -> Loaded:
     tokenizer = getattr(wrapper, '_tokenizer', wrapper)  # grammars need Hugging Face's own
     text: Json = {**config, **(config.get('text_config') or {})}
-    eos = frozenset(cast('set[int]', wrapper.eos_token_ids)) | _ids(text.get('eos_token_id'))
+    eos = token_ids([*wrapper.eos_token_ids], text.get('eos_token_id'))
     ours = Tokenizer(tokenizer)
     size = int(text.get('vocab_size') or len(tokenizer))
     return Loaded(
         tokenizer=ours,
         encode=partial(_encode, ours),
         vocabulary=size,
-        context_length=_context_length(text),
-        sampling=sampling_of(Path(tokenizer.name_or_path)),
+        context_length=context_length_of(text),
+        sampling=sampling_of(_generation_config(Path(tokenizer.name_or_path))),
         eos=eos,
         constraints=CONSTRAINT_KINDS,
         grammars=Grammars(tokenizer, vocabulary_size=size, eos=eos, extra='mlx'),
     )
 
 
-def _ids(found: Any) -> frozenset[int]:
-    if found is None:
-        return frozenset()
-    return frozenset(cast('list[int]', found)) if isinstance(found, (list, tuple)) else frozenset([found])
-
-
-def _context_length(config: Mapping[str, Any]) -> int | None:
-    names = ('max_position_embeddings', 'n_positions', 'max_sequence_length', 'seq_length')
-    return next((int(value) for name in names if (value := config.get(name))), None)
-
-
-def sampling_of(folder: Path) -> Sampling:
-    """How the model's makers want its tokens chosen: the likeliest, where they do not say."""
+def _generation_config(folder: Path) -> Json:
+    """How the model's makers want its tokens chosen; empty where they do not say."""
     try:
-        said = json.loads((folder / 'generation_config.json').read_text(encoding='utf-8'))
+        found: Json = json.loads((folder / 'generation_config.json').read_text(encoding='utf-8'))
     except (OSError, ValueError):
-        return Sampling()
-    penalty = said.get('repetition_penalty')
-    if not said.get('do_sample'):
-        return Sampling(repetition_penalty=penalty)
-    temperature = said.get('temperature')
-    return Sampling(
-        temperature=1.0 if temperature is None else temperature,
-        top_k=said.get('top_k'),
-        top_p=said.get('top_p'),
-        min_p=said.get('min_p'),
-        repetition_penalty=penalty,
-    )
+        return {}
+    return found
 
 
 def _encode(tokenizer: Tokenizer, text: str, images: Sequence[bytes]) -> Prompt:
     assert not images, 'the dialog takes none for a model that reads text alone'
     return Prompt(tokenizer.encode(text))
-
-
-# ---------------------------------------------------------------------- errors
-
-
-@contextmanager
-def _explained(source: Source) -> Generator[None]:
-    """What mlx-lm raises while it loads, in our words."""
-    try:
-        yield
-    except LLMError:
-        raise
-    except (MemoryError, RuntimeError) as error:
-        said = f'{source.name!r} cannot be loaded: {error}'
-        raise ModelAPIError(source.name, said, provider_name='mlx') from error
-    except (OSError, ValueError, ImportError, KeyError, TypeError, AttributeError) as error:
-        raise _explain(source, f'{error}') from error
-
-
-def _explain(source: Source, said: str) -> LLMError:
-    if NEEDS_TRUST in said and not source.trust_remote_code:
-        return UserError(
-            f'{source.name!r} comes with code of its own, which runs only with trust_remote_code=True: read it first'
-        )
-    if any(word in said for word in OFFLINE):
-        message = f'{source.name!r} is not on this machine, and the hub cannot be reached: {said}'
-        return ModelConnectionError(source.name, message, provider_name='mlx')
-    return UserError(f'{source.name!r} cannot be loaded: give a name on the hub or the path of a folder. {said}')

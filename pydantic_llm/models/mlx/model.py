@@ -9,7 +9,7 @@ from typing import Any, Unpack
 from ...settings import ModelSettings
 from ..local import LocalModel, LocalOptions, WhenFull, key_of
 from .engine import BatchingOptions, MLXEngine
-from .load import Source
+from .load import MLXSource
 from .settings import MLXModelSettings
 
 __all__ = ('MLXModel',)
@@ -39,7 +39,7 @@ class MLXModel(LocalModel):
         **options: Unpack[LocalOptions],
     ) -> None:
         super().__init__(model_id, **options)
-        self._source = Source(
+        self._source = MLXSource(
             name=self.model_name, trust_remote_code=trust_remote_code, load_kwargs=load_kwargs, progress=progress
         )
         self._batching = BatchingOptions(

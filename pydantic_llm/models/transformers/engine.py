@@ -10,7 +10,7 @@ from ...exceptions import UserError
 from ..local import Job, Loaded, Runner, WhenFull, WorkerEngine
 from .batch import BatchRunner
 from .forward import Forward
-from .load import Source, Weights, load
+from .load import TransformersSource, Weights, load
 
 __all__ = ('Batching', 'BatchingOptions', 'TransformersEngine')
 
@@ -50,7 +50,7 @@ class BatchingOptions:
 class TransformersEngine(WorkerEngine):
     """One model that Transformers has loaded."""
 
-    def __init__(self, source: Source, options: BatchingOptions) -> None:
+    def __init__(self, source: TransformersSource, options: BatchingOptions) -> None:
         options.check()
         super().__init__(source.name, max_queue=options.max_queue, when_full=options.when_full)
         self._source = source

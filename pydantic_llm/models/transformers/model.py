@@ -9,7 +9,7 @@ from typing import Any, Unpack
 from ...settings import ModelSettings
 from ..local import LocalModel, LocalOptions, WhenFull, key_of
 from .engine import Batching, BatchingOptions, TransformersEngine
-from .load import Source
+from .load import TransformersSource
 from .settings import TransformersModelSettings
 
 __all__ = ('TransformersModel',)
@@ -43,7 +43,7 @@ class TransformersModel(LocalModel):
         **options: Unpack[LocalOptions],
     ) -> None:
         super().__init__(model_name, **options)
-        self._source = Source(
+        self._source = TransformersSource(
             name=self.model_name,
             device_map=device_map,
             torch_dtype=torch_dtype,

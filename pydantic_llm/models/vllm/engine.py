@@ -11,7 +11,7 @@ import threading
 from concurrent.futures import Future
 
 from ..local import Job, Loaded, WhenFull, WorkerEngine
-from .load import Core, Source, load, start
+from .load import Core, VLLMSource, load, start
 from .runner import VLLMRunner
 
 __all__ = ('VLLMEngine',)
@@ -25,7 +25,7 @@ _of_parents: list[Core] = []
 class VLLMEngine(WorkerEngine):
     """One model that vLLM has loaded. When its processes die, the next request starts new ones."""
 
-    def __init__(self, source: Source, *, max_queue: int, when_full: WhenFull) -> None:
+    def __init__(self, source: VLLMSource, *, max_queue: int, when_full: WhenFull) -> None:
         self._core: Core | None = None
         self._burial: Future[None] | None = None
         super().__init__(source.name, max_queue=max_queue, when_full=when_full)

@@ -7,33 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import logging
 import multiprocessing
 import os
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from functools import partial
-from io import BytesIO
 from time import perf_counter
-from typing import Any, cast
+from typing import Any
 
-from ..._extras import import_extra
-from ...exceptions import LLMError, ModelAPIError, ModelConnectionError, UserError
+from ...exceptions import UserError
 from ..local import CONSTRAINT_KINDS, Loaded, Prompt, Tokenizer
+from ..local.loading import Source, explained, open_picture, token_ids
 from .constraints import BACKEND
 from .library import import_vllm
 from .sampling import default_sampling
 
-__all__ = ('Core', 'Source', 'engine_options', 'load', 'start')
-
-logger = logging.getLogger('pydantic_llm.local')
-
-OFFLINE = ("couldn't connect", 'offline', 'Connection error', 'Max retries')
-"""What Hugging Face's client says where it cannot reach its hub."""
-
-NEEDS_TRUST = 'trust_remote_code'
+__all__ = ('Core', 'VLLMSource', 'engine_options', 'load', 'start')
 
 START_METHOD = 'VLLM_WORKER_MULTIPROC_METHOD'
 """How vLLM starts its processes. It forks where nothing is said, which is unsafe in a process with threads."""
@@ -43,27 +34,17 @@ GRACE_SECONDS = 8.0
 
 GUARD = "keep what the script runs below `if __name__ == '__main__':`, for the processes that vLLM starts import it"
 
+HINT = f'. vLLM says more on stderr. If it imports a script: {GUARD}'
+
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class VLLMSource(Source):
     """What to load, and how."""
 
-    name: str
-    """A name on Hugging Face's hub, or a path."""
-    trust_remote_code: bool = False
-    """Whether code that comes with the model may run."""
     model_kwargs: Mapping[str, Any] | None = None
     """Fields of vLLM's `AsyncEngineArgs`."""
-    progress: Callable[[str], None] | None = None
-    """Told what is going on, a sentence each."""
-
-    def tell(self, sentence: str) -> None:
-        """Tell what is going on."""
-        logger.info(sentence)
-        if self.progress is not None:
-            self.progress(sentence)
 
 
 class Core:
@@ -107,7 +88,7 @@ class Core:
             self.loop.close()
 
 
-def engine_options(source: Source, known: Sequence[str]) -> Json:
+def engine_options(source: VLLMSource, known: Sequence[str]) -> Json:
     """The fields of `AsyncEngineArgs`. Raises `UserError` for those that it does not have."""
     said = dict(source.model_kwargs or {})
     for name in said:
@@ -126,13 +107,13 @@ def engine_options(source: Source, known: Sequence[str]) -> Json:
     }
 
 
-def load(source: Source) -> tuple[Core, Loaded]:
+def load(source: VLLMSource) -> tuple[Core, Loaded]:
     """Start the engine. Raises `UserError` for what cannot be, `ModelConnectionError` where the hub is away."""
     begun = perf_counter()
     source.tell(f'Loading {source.name}')
     core = start(source)
     try:
-        with _explained(source):
+        with explained(source, engine='vllm', hint=HINT):
             loaded = _loaded(core.llm)
     except BaseException:
         core.close()
@@ -141,7 +122,7 @@ def load(source: Source) -> tuple[Core, Loaded]:
     return core, loaded
 
 
-def start(source: Source) -> Core:
+def start(source: VLLMSource) -> Core:
     """Start the engine, in an event loop of its own."""
     if getattr(multiprocessing.current_process(), '_inheriting', False):
         raise UserError(f'{source.name!r} cannot be loaded by a process that vLLM starts: {GUARD}')
@@ -154,7 +135,7 @@ def start(source: Source) -> Core:
         return engine.from_engine_args(arguments(**options))
 
     try:
-        with _explained(source):
+        with explained(source, engine='vllm', hint=HINT):
             return Core(loop, loop.run_until_complete(begin()))
     except BaseException:
         loop.close()
@@ -179,20 +160,13 @@ def _loaded(llm: Any) -> Loaded:
         vocabulary=int(config.get_vocab_size()),
         context_length=int(config.max_model_len),
         sampling=default_sampling({} if config.generation_config == 'vllm' else generation, overrides),
-        eos=_ids({**generation, **overrides}.get('eos_token_id'), tokenizer.eos_token_id)
-        | _ids(getattr(text, 'eos_token_id', None)),
+        eos=token_ids(
+            {**generation, **overrides}.get('eos_token_id'),
+            tokenizer.eos_token_id,
+            getattr(text, 'eos_token_id', None),
+        ),
         constraints=CONSTRAINT_KINDS,
     )
-
-
-def _ids(*found: Any) -> frozenset[int]:
-    ids: set[int] = set()
-    for one in found:
-        if isinstance(one, (list, tuple)):
-            ids.update(cast('list[int]', one))
-        elif one is not None:
-            ids.add(one)
-    return frozenset(ids)
 
 
 def _kinds(config: Any) -> Mapping[str, Any]:
@@ -209,40 +183,4 @@ def _processor(config: Any) -> Any:
 def _encode(tokenizer: Tokenizer, text: str, images: Sequence[bytes]) -> Prompt:
     """The prompt as vLLM takes it, which makes of each image what the model takes, and as many tokens as it needs."""
     tokens = tokenizer.encode(text)
-    return Prompt(tokens, {'image': [_picture(image) for image in images]} if images else {})
-
-
-def _picture(data: bytes) -> Any:
-    image = import_extra('PIL.Image', extra='vllm', what='An image')
-    try:
-        return image.open(BytesIO(data)).convert('RGB')
-    except (OSError, ValueError) as error:
-        raise UserError(f'The image of {len(data)} bytes cannot be read: {error}') from error
-
-
-# ---------------------------------------------------------------------- errors
-
-
-@contextmanager
-def _explained(source: Source) -> Generator[None]:
-    """What vLLM raises while it starts, in our words."""
-    try:
-        yield
-    except LLMError:
-        raise
-    except (MemoryError, RuntimeError) as error:
-        said = f'{source.name!r} cannot be loaded: {error}. vLLM says more on stderr. If it imports a script: {GUARD}'
-        raise ModelAPIError(source.name, said, provider_name='vllm') from error
-    except Exception as error:
-        raise _explain(source, f'{error}') from error
-
-
-def _explain(source: Source, said: str) -> LLMError:
-    if NEEDS_TRUST in said and not source.trust_remote_code:
-        return UserError(
-            f'{source.name!r} comes with code of its own, which runs only with trust_remote_code=True: read it first'
-        )
-    if any(word in said for word in OFFLINE):
-        message = f'{source.name!r} is not on this machine, and the hub cannot be reached: {said}'
-        return ModelConnectionError(source.name, message, provider_name='vllm')
-    return UserError(f'{source.name!r} cannot be loaded: give a name on the hub or the path of a folder. {said}')
+    return Prompt(tokens, {'image': [open_picture(image, extra='vllm') for image in images]} if images else {})

@@ -10,7 +10,7 @@ from ...settings import ModelSettings
 from ..local import SHARED_SETTINGS, LocalModel, LocalOptions, Sampling, WhenFull, key_of
 from ..local.engine import Loaded
 from .engine import VLLMEngine
-from .load import Source
+from .load import VLLMSource
 from .sampling import VLLMSampling, vllm_sampling
 from .settings import VLLMModelSettings
 
@@ -45,7 +45,7 @@ class VLLMModel(LocalModel):
         **options: Unpack[LocalOptions],
     ) -> None:
         super().__init__(model_id, **options)
-        self._source = Source(
+        self._source = VLLMSource(
             name=self.model_name, trust_remote_code=trust_remote_code, model_kwargs=model_kwargs, progress=progress
         )
         self._max_queue = max_queue
