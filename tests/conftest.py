@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import Any
@@ -38,6 +39,12 @@ def refuse_other_machines(event: str, arguments: tuple[Any, ...]) -> None:
 
 sys.addaudithook(refuse_other_machines)
 os.environ['HF_HUB_DISABLE_TELEMETRY'] = '1'  # the package asks its Hub for a list of agents otherwise
+
+
+def pytest_collection_finish() -> None:
+    """What is there before the first test stays to the end: the collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -260,6 +260,30 @@ asyncio.run(main())
     assert in_a_process_of_its_own(random_path, program) == 'bye 1\n'
 
 
+def test_a_process_does_not_end_while_memory_is_being_freed(random_path: Path) -> None:
+    program = """
+import time
+from pydantic_llm.models.transformers.engine import TransformersEngine
+
+class Slow:
+    def __del__(self):
+        time.sleep(1)
+        print('freed', flush=True)
+
+def make_runner(self, loaded, make=TransformersEngine.make_runner):
+    runner = make(self, loaded)
+    runner.memory = Slow()
+    return runner
+
+TransformersEngine.make_runner = make_runner
+asyncio.run(model.request(ask()))
+del model
+time.sleep(0.3)
+print('bye', flush=True)
+"""
+    assert in_a_process_of_its_own(random_path, program) == 'bye\nfreed\n'
+
+
 def test_the_child_of_a_fork_loads_an_engine_of_its_own(random_path: Path) -> None:
     program = """
 print(asyncio.run(model.request(ask())).usage.output_tokens, flush=True)

@@ -166,6 +166,7 @@ class WorkerEngine(ABC):
                 self._closing = False
                 self._loading = Future()
                 self._thread = threading.Thread(target=self._run, name=f'pydantic_llm {self.model_name}', daemon=True)
+                _THREADS.add(self._thread)
                 self._thread.start()
             assert self._loading is not None, 'it is set where the thread is started'
             return self._loading
@@ -275,12 +276,18 @@ class WorkerEngine(ABC):
 
 _ENGINES: weakref.WeakSet[WorkerEngine] = weakref.WeakSet()
 
+_THREADS: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+"""The threads of all engines, those too whose engine has let go of them and that are still freeing its memory."""
 
-def _close_all(engines: Iterable[WorkerEngine]) -> None:
+
+def _close_all(engines: Iterable[WorkerEngine], threads: Iterable[threading.Thread]) -> None:
     """A thread that computes while the interpreter goes away can bring the process down with it."""
     for engine in [*engines]:
         with suppress(Exception):
             engine.close()
+    for thread in [*threads]:
+        with suppress(RuntimeError):  # it is this one
+            thread.join(CLOSING_SECONDS)
 
 
 def _forget_all() -> None:
@@ -288,6 +295,6 @@ def _forget_all() -> None:
         engine.forget()
 
 
-atexit.register(_close_all, _ENGINES)
+atexit.register(_close_all, _ENGINES, _THREADS)
 if hasattr(os, 'register_at_fork'):
     os.register_at_fork(after_in_child=_forget_all)
