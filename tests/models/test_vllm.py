@@ -19,7 +19,7 @@ from pydantic_llm.models.local import Job, Prompt, Sampling
 from pydantic_llm.models.local.output import TokenWriter
 from pydantic_llm.models.vllm import VLLMModel, VLLMModelSettings
 from pydantic_llm.models.vllm.constraints import structured_fields
-from pydantic_llm.models.vllm.load import Source, engine_options
+from pydantic_llm.models.vllm.load import VLLMSource, engine_options
 from pydantic_llm.models.vllm.logprobs import decode_logprobs
 from pydantic_llm.models.vllm.runner import request_error
 from pydantic_llm.models.vllm.sampling import OWN, VLLMSampling, default_sampling, sampling_fields, vllm_sampling
@@ -137,7 +137,7 @@ KNOWN = ('model', 'structured_outputs_config', 'tensor_parallel_size', 'trust_re
 
 
 def options(**model_kwargs: Any) -> Mapping[str, Any]:
-    return engine_options(Source(name='some/model', model_kwargs=model_kwargs), KNOWN)
+    return engine_options(VLLMSource(name='some/model', model_kwargs=model_kwargs), KNOWN)
 
 
 def test_the_engine_is_told_what_the_caller_says() -> None:
