@@ -17,6 +17,7 @@ from pydantic_llm.exceptions import ContextLengthError, UserError
 from pydantic_llm.messages import ModelRequest, PartDeltaEvent, PartStartEvent
 from pydantic_llm.models import infer_model
 from pydantic_llm.models._parts import replay
+from pydantic_llm.models.local.loading import context_length_of
 from pydantic_llm.models.transformers import TransformersModel
 from tests.local import tiny
 
@@ -277,3 +278,10 @@ async def test_a_setting_that_does_not_exist_here_is_listed(make: Callable[..., 
 async def test_a_setting_that_means_nothing_is_a_user_error(make: Callable[..., Any], settings: Any) -> None:
     with pytest.raises(UserError):
         await make().request(ask('hi'), settings)
+
+
+def test_the_context_is_found_by_whichever_name_a_configuration_has() -> None:
+    other_name: Any = transformers.DbrxConfig(max_seq_len=77)
+    assert context_length_of(lambda name: getattr(other_name, name, None)) == 77
+    assert context_length_of({'n_positions': 12}.get) == 12
+    assert context_length_of({}.get) is None

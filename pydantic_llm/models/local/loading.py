@@ -58,9 +58,9 @@ def token_ids(*found: int | Sequence[int] | None) -> frozenset[int]:
     return frozenset(ids)
 
 
-def context_length_of(config: Mapping[str, Any]) -> int | None:
-    """How many tokens a model reads, by its configuration."""
-    return next((int(value) for name in LENGTHS if (value := config.get(name))), None)
+def context_length_of(config: Callable[[str], Any]) -> int | None:
+    """How many tokens a model reads, by its configuration, which gives what has a name, or `None`."""
+    return next((int(value) for name in LENGTHS if (value := config(name))), None)
 
 
 def sampling_of(generation: Mapping[str, Any]) -> Sampling:

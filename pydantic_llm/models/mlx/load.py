@@ -117,7 +117,7 @@ def _loaded(wrapper: Any, config: Json) -> Loaded:
         tokenizer=ours,
         encode=partial(_encode, ours),
         vocabulary=size,
-        context_length=context_length_of(text),
+        context_length=context_length_of(text.get),
         sampling=sampling_of(_generation_config(Path(tokenizer.name_or_path))),
         eos=eos,
         constraints=CONSTRAINT_KINDS,

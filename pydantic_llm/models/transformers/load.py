@@ -117,7 +117,7 @@ def _loaded(model: Any, tokenizer: Any, processor: Any) -> Loaded:
         encode=partial(_encode, ours),
         takes_images=processor is not None,
         vocabulary=size,
-        context_length=context_length_of(config.to_dict()),
+        context_length=context_length_of(lambda name: getattr(config, name, None)),
         sampling=sampling_of(generation.to_dict()),
         eos=eos,
         constraints=CONSTRAINT_KINDS,
