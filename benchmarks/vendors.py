@@ -25,7 +25,7 @@ from pydantic_llm.models.anthropic import AnthropicModel
 from pydantic_llm.models.openai import OpenAIModel
 from pydantic_llm.providers.anthropic import AnthropicProvider
 from pydantic_llm.providers.openai import OpenAIProvider
-from pydantic_llm.tools import ToolDefinition
+from pydantic_llm.tools.definition import ToolDefinition
 
 Json = dict[str, Any]
 

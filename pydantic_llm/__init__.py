@@ -51,7 +51,8 @@ if TYPE_CHECKING:
     )
     from .models import Model, ModelRequestParameters, StreamedResponse, infer_model
     from .settings import ModelSettings
-    from .tools import Tool, ToolDefinition
+    from .tools.definition import ToolDefinition
+    from .tools.tool import Tool
     from .usage import RequestUsage, RunUsage, UsageLimits
 
 __version__ = '0.1.0'

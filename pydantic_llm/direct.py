@@ -21,7 +21,7 @@ from .settings import ModelSettings
 from .usage import RequestUsage
 
 if TYPE_CHECKING:
-    from .models._known import KnownModelName
+    from .models.known_names import KnownModelName
 
 __all__ = (
     'Messages',

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
     from .constraints import Constraint
-    from .retries import RetryPolicy
+    from .retries.policy import RetryPolicy
 
 __all__ = ('ModelSettings', 'ServiceTier', 'ThinkingLevel', 'ToolChoice', 'UnsupportedSettings', 'merge_model_settings')
 

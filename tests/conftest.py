@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from pydantic_llm.models import _budget
-from pydantic_llm.retries import RetryPolicy
+from pydantic_llm.retries import budget as _budget
+from pydantic_llm.retries.policy import RetryPolicy
 
 LOOPBACK = ('127.', '::1', '0.0.0.0', 'localhost')
 """What the addresses of this machine begin with."""

@@ -18,9 +18,9 @@ import openai.types.shared
 import pytest
 
 from pydantic_llm.models import infer_model
-from pydantic_llm.models._known import KnownModelName
-from pydantic_llm.models._names import NAMES
-from pydantic_llm.models.test import TestModel
+from pydantic_llm.models.known_names import KnownModelName
+from pydantic_llm.models.names import NAMES
+from pydantic_llm.models.test.model import TestModel
 from pydantic_llm.providers import Provider
 from pydantic_llm.providers.registry import SERVICES
 

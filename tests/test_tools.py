@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 
 from pydantic_llm import RunContext, Tool, ToolDefinition, UserError
 from pydantic_llm.agent import Agent
-from pydantic_llm.models.test import TestModel
+from pydantic_llm.models.test.model import TestModel
 
 
 class City(BaseModel):

@@ -6,19 +6,12 @@ Read `agent` (what an agent is), `_runs` (the ways to run it), `_run` and `_loop
 
 from __future__ import annotations
 
-from ..tools import RunContext, Tool
-from ._capture import capture_run_messages
+from ..tools.context import RunContext
+from ..tools.tool import Tool
 from .agent import Agent
+from .capture import capture_run_messages
 from .options import EventStreamHandler, RunOptions, ToolOptions
-from .output import (
-    EndStrategy,
-    NativeOutput,
-    OutputSpec,
-    PromptedOutput,
-    StructuredDict,
-    TextOutput,
-    ToolOutput,
-)
+from .output_types import EndStrategy, NativeOutput, OutputSpec, PromptedOutput, StructuredDict, TextOutput, ToolOutput
 from .result import AgentRunResult, AgentRunResultEvent, AgentStreamEvent
 from .stream import AgentRunEvents, StreamedRunResult, StreamedRunResultSync
 

@@ -16,21 +16,22 @@ from ..messages import ModelMessage
 from ..models import Model, infer_model
 from ..native_tools import NativeTool
 from ..settings import ModelSettings, merge_model_settings
-from ..tools import RunContext, Tool
+from ..tools.context import RunContext
+from ..tools.tool import Tool
 from ..usage import RunUsage, UsageLimits
-from ._capture import messages_of_a_new_run
-from ._functions import ContextFunction, Prompt, as_prompts
-from ._loop import drive
-from ._output import Output, read_output
-from ._overrides import UNSET, Unset, overridden, overrides_of
-from ._run import Run, Task, opening
-from ._runs import AgentRuns, Go, UserPrompt
+from .capture import messages_of_a_new_run
+from .context_functions import ContextFunction, Prompt, as_prompts
+from .entry_points import AgentRuns, Go, UserPrompt
+from .loop import drive
 from .options import Instructions, InstructionsFunction, RunOptions, ToolOptions
-from .output import EndStrategy, OutputSpec
+from .output_reader import Output, read_output
+from .output_types import EndStrategy, OutputSpec
+from .overrides import UNSET, Unset, overridden, overrides_of
 from .result import AgentRunResult, Conversation
+from .run_state import Run, Task, opening
 
 if TYPE_CHECKING:
-    from ..models._known import KnownModelName
+    from ..models.known_names import KnownModelName
 
 __all__ = ('Agent',)
 

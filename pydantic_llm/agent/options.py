@@ -8,7 +8,9 @@ from typing import Any, TypedDict
 from ..messages import ModelMessage
 from ..models import Model
 from ..settings import ModelSettings
-from ..tools import DocstringFormat, RunContext, ToolDefinition
+from ..tools.context import RunContext
+from ..tools.definition import ToolDefinition
+from ..tools.docstrings import DocstringFormat
 from ..usage import RunUsage, UsageLimits
 from .result import AgentStreamEvent
 

@@ -28,13 +28,13 @@ from ..messages import (
     TextPartDelta,
 )
 from ..usage import RunUsage, Usage
-from ._channel import Closed
-from ._live import LiveRun
-from ._loop import Refused, judge
-from ._mirror import Mirror, Watched
-from ._output import Incomplete, json_of
-from ._run import ResponseBegins
+from .background_run import LiveRun
+from .event_channel import Closed
+from .loop import Refused, judge
+from .output_reader import Incomplete, json_of
+from .partial_response import Mirror, Watched
 from .result import AgentRunResult, AgentRunResultEvent, AgentStreamEvent, ConversationView
+from .run_state import ResponseBegins
 
 __all__ = ('AgentRunEvents', 'StreamedRunResult', 'StreamedRunResultSync')
 

@@ -8,8 +8,8 @@ from typing import get_args
 
 from ..exceptions import UserError
 from ..models import Model, infer_model
-from ..models._known import KnownModelName
-from ..models._names import NAMES
+from ..models.known_names import KnownModelName
+from ..models.names import NAMES
 from ..providers.registry import SERVICES
 
 __all__ = ('choose_model', 'default_model_name', 'key_variables', 'known_names')

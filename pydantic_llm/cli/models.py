@@ -11,7 +11,7 @@ from inspect import signature
 from typing import Any
 
 from ..exceptions import UserError
-from ..models._names import NAMES
+from ..models.names import NAMES
 from ..providers import Provider, infer_provider_class
 from ..providers.registry import ALIASES, SERVICES
 from ..transport.answer import ClientConnection

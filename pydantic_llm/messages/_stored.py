@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
-Json = dict[str, Any]
+from ..json_types import Json
+
 Reader = Callable[[Json], Iterable[Json]]
 
 BOOKKEEPING = ('capability-load-delta', 'instruction-baseline', 'model-settings-delta', 'tool-availability-delta')

@@ -26,13 +26,13 @@ from ..messages import (
 from ..native_tools import NativeTool
 from ..profiles import DEFAULT_PROFILE, ModelProfile, ModelProfileSpec
 from ..settings import ModelSettings, merge_model_settings
-from ..tools import ObjectJsonSchema, ToolDefinition
+from ..streaming.draft import ResponseDraft
+from ..streaming.parts import LAST, PartsManager
+from ..tools.definition import ObjectJsonSchema, ToolDefinition
 from ..usage import RequestUsage
-from ._draft import ResponseDraft
-from ._parts import LAST, PartsManager
 
 if TYPE_CHECKING:
-    from ._known import KnownModelName
+    from .known_names import KnownModelName
 
 __all__ = (
     'ALLOW_MODEL_REQUESTS',
@@ -348,7 +348,7 @@ def infer_model(model: Model | KnownModelName | str, **options: Any) -> Model:
     """
     if isinstance(model, Model):
         return model
-    from ._names import build_model
+    from .names import build_model
 
     return build_model(model, options)
 
@@ -356,7 +356,7 @@ def infer_model(model: Model | KnownModelName | str, **options: Any) -> Model:
 def __getattr__(name: str) -> Any:
     """`KnownModelName`, a type of some hundred names, is imported when it is used."""
     if name == 'KnownModelName':
-        from ._known import KnownModelName
+        from .known_names import KnownModelName
 
         return KnownModelName
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

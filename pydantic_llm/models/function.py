@@ -26,11 +26,11 @@ from ..messages import (
 )
 from ..profiles import ModelProfile, ModelProfileSpec
 from ..settings import ModelSettings
-from ..tools import ToolDefinition
+from ..tools.definition import ToolDefinition
 from ..usage import RequestUsage
+from ..wire.prepare import prepare
 from . import LAST, Model, ModelRequestParameters, PartsManager, ResponseDraft, StreamedResponse
-from ._estimate import estimate_usage
-from ._prepare import prepare
+from .estimate import estimate_usage
 
 __all__ = (
     'AgentInfo',

@@ -20,7 +20,7 @@ from ..settings import ModelSettings
 from . import Model, ModelRequestParameters, StreamedResponse, infer_model
 
 if TYPE_CHECKING:
-    from ._known import KnownModelName
+    from .known_names import KnownModelName
 
 __all__ = ('WrapperModel',)
 

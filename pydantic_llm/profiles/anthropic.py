@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from . import ModelProfile
-from .schema import SchemaRewriter
+from .schema import Node, SchemaRewriter
 
 __all__ = ('AnthropicModelProfile', 'AnthropicSchema', 'anthropic_model_profile')
 
-Node = dict[str, Any]
 
 Effort = Literal['low', 'medium', 'high', 'xhigh', 'max']
 """How much effort a model puts into an answer, in the API's words."""

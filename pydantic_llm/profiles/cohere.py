@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import ModelProfile
-from .schema import SchemaRewriter, TransformedSchema
+from .schema import Node, SchemaRewriter, TransformedSchema
 
 __all__ = ('CohereModelProfile', 'CohereSchema', 'cohere_model_profile')
-
-Node = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)

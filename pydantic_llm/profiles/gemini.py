@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from . import ModelProfile
-from .schema import SchemaRewriter
+from .schema import Node, SchemaRewriter
 
 __all__ = ('GeminiModelProfile', 'GeminiSchema', 'gemini_model_profile')
-
-Node = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)

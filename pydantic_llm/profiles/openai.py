@@ -9,11 +9,10 @@ from typing import Any, Literal, cast
 
 from ..exceptions import UserError
 from . import ModelProfile
-from .schema import SchemaRewriter, TransformedSchema, inline_transformer
+from .schema import Node, SchemaRewriter, TransformedSchema, inline_transformer
 
 __all__ = ('GeminiByOpenRouterSchema', 'OpenAIModelProfile', 'OpenAISchema', 'ThinkingSetting', 'openai_model_profile')
 
-Node = dict[str, Any]
 
 ThinkingSetting = Literal['reasoning_effort', 'reasoning', 'reasoning.effort', 'thinking', 'enable_thinking']
 """A field of the body, or of an object in it, that says how long to think."""

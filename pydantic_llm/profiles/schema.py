@@ -12,9 +12,12 @@ from typing import Any, ClassVar, cast
 
 from pydantic_core import from_json, to_json
 
+from ..json_types import Json
+
 __all__ = ('SchemaRewriter', 'SchemaTransformer', 'TransformedSchema', 'inline_transformer')
 
-Node = dict[str, Any]
+Node = Json
+"""A node of a JSON schema."""
 
 _NAMED_CHILDREN = ('properties', '$defs', 'definitions', 'patternProperties', 'dependentSchemas')
 _SINGLE_CHILDREN = ('items', 'additionalProperties', 'not', 'if', 'then', 'else', 'contains', 'propertyNames')

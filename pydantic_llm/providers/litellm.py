@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from .._extras import check_extra
 from .._threads import Once
 from ..exceptions import UserError
+from ..json_types import Json
 from ..profiles import ModelProfile
 from ..profiles.litellm import litellm_model_profile
 from ..transport import Connection
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ('LiteLLMProvider',)
 
-Json = dict[str, Any]
 
 OURS = frozenset({'model', 'messages', 'stream', 'stream_options', 'tools', 'tool_choice', 'acompletion'})
 """What a request says, and no option of a provider."""

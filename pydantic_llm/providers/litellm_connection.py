@@ -19,6 +19,7 @@ from pydantic_core import from_json, to_json
 from .._extras import import_extra
 from .._threads import Once
 from ..exceptions import UserError
+from ..json_types import Json
 from ..transport import ByteStream, Call, Connection, Deadlines, Reply
 from ..transport.deadlines import DeadlineExceeded, Watchdog
 from ..transport.loops import HttpClients, LoopClients
@@ -26,7 +27,6 @@ from .litellm_errors import explain, is_cut
 
 __all__ = ('LITELLM', 'LiteLLMConnection', 'make_router')
 
-Json = dict[str, Any]
 
 ENVIRONMENT = {
     'LITELLM_LOCAL_MODEL_COST_MAP': 'True',

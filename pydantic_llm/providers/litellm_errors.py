@@ -28,12 +28,12 @@ from ..exceptions import (
     UnexpectedModelBehavior,
     UserError,
 )
+from ..json_types import Json
 from ..transport.deadlines import DeadlineExceeded
 from ..transport.errors import error_from_answer, error_from_event
 
 __all__ = ('explain', 'is_cut')
 
-Json = dict[str, Any]
 
 TIMEOUTS = frozenset({'Timeout', 'TimeoutError', 'TimeoutException', 'APITimeoutError'})
 """The exceptions that say of a limit of the connection's that it was reached."""

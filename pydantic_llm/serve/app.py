@@ -8,7 +8,6 @@ from __future__ import annotations
 import hmac
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
 
 from pydantic_core import from_json
 from starlette.applications import Starlette
@@ -19,6 +18,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from ..exceptions import AuthenticationError, LLMError, ModelHTTPError, NotFoundError, UserError
+from ..json_types import Json
 from ..models import Model
 from .exchange import Exchange, json_response, while_connected
 from .faults import FaultPlan
@@ -35,8 +35,6 @@ LISTINGS = ('/v1/models', '/openai/v1/models', '/openai/models')
 
 KEY_HEADERS = ('authorization', 'x-api-key', 'api-key', 'x-goog-api-key')
 """Where clients put their key: OpenAI's, Anthropic's, Azure's and Google's."""
-
-Json = dict[str, Any]
 
 
 def create_app(

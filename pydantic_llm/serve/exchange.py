@@ -18,15 +18,15 @@ from starlette.responses import Response
 from starlette.types import Receive, Send
 
 from ..exceptions import LLMError, ModelAPIError, ModelHTTPError
+from ..json_types import Json
 from ..messages import StreamRestartEvent
 from ..models import Model, StreamedResponse
-from ..models._serve import ServedRequest, retry_after_header
+from ..wire.serving import ServedRequest, retry_after_header
 from .faults import Broken, Fault, misbehave
 from .protocols import Protocol
 
 __all__ = ('Exchange', 'json_response', 'while_connected')
 
-Json = dict[str, Any]
 
 logger = logging.getLogger('pydantic_llm.serve')
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from ..json_types import Json
 from ..messages import ModelResponse
-from ..models._serve import ServedRequest, StreamWriter, sse
 from ..models.anthropic import serve as anthropic
 from ..models.bedrock import serve as bedrock
 from ..models.cohere import serve as cohere
@@ -16,9 +15,8 @@ from ..models.mistral import serve as mistral
 from ..models.openai.chat import serve as chat
 from ..models.openai.responses import serve as responses
 from ..models.openai.responses.serve_stream import EventWriter as ResponsesWriter
+from ..wire.serving import ServedRequest, StreamWriter, sse
 from .faults import COMMENT, GARBAGE
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from ..constraints import Constraint
 from ..exceptions import UserError
 from ..messages import ModelMessagesTypeAdapter
 from ..models import OutputObjectDefinition
-from ..models._serve import ServedRequest
-from ..retries import RetryPolicy
+from ..retries.policy import RetryPolicy
 from ..settings import ModelSettings
-from ..tools import ToolDefinition
+from ..tools.definition import ToolDefinition
+from ..wire.serving import ServedRequest
 
 __all__ = ('check_types',)
 

@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 from hypothesis import given, strategies
 
-from pydantic_llm._docstrings import Described, describe
+from pydantic_llm.tools.docstrings import Described, describe
 
 GOOGLE = """Look the weather up.
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import given, strategies
 
-from pydantic_llm.agent._mirror import Mirror
-from pydantic_llm.agent._run import ResponseBegins
+from pydantic_llm.agent.partial_response import Mirror
+from pydantic_llm.agent.run_state import ResponseBegins
 from pydantic_llm.messages import TextPart
 from pydantic_llm.models import PartsManager
 

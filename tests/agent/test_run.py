@@ -27,7 +27,7 @@ from pydantic_llm import (
 from pydantic_llm.agent import Agent
 from pydantic_llm.direct import model_request
 from pydantic_llm.messages import ImageUrl, ModelMessagesTypeAdapter, TextPart, ToolReturnPart, UserPromptPart
-from pydantic_llm.models._names import NAMES, Name
+from pydantic_llm.models.names import NAMES, Name
 from tests.agent.scripted import Scripted, call, said
 
 

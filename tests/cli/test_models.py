@@ -10,9 +10,9 @@ import pytest
 
 from pydantic_llm.cli import main
 from pydantic_llm.models import Model
-from pydantic_llm.models._known import KnownModelName
-from pydantic_llm.models._names import NAMES
-from pydantic_llm.models.test import TestModel
+from pydantic_llm.models.known_names import KnownModelName
+from pydantic_llm.models.names import NAMES
+from pydantic_llm.models.test.model import TestModel
 from pydantic_llm.providers.registry import SERVICES
 from pydantic_llm.serve import LocalServer, create_app
 

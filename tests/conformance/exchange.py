@@ -17,9 +17,9 @@ from pydantic_llm.messages import (
     ToolCallPart,
 )
 from pydantic_llm.models import ResponseDraft
-from pydantic_llm.models._parts import PartsManager
-from pydantic_llm.models._serve import ServedRequest, sse
+from pydantic_llm.streaming.parts import PartsManager
 from pydantic_llm.transport.sse import EventSplitter
+from pydantic_llm.wire.serving import ServedRequest, sse
 from tests.conformance.room import Json, Room
 from tests.conformance.strategies import Cut
 

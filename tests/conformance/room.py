@@ -10,10 +10,10 @@ from typing import Any
 from pydantic_llm.constraints import JsonSchema
 from pydantic_llm.messages import BinaryContent, FileUrl, ModelRequest, ModelResponse
 from pydantic_llm.models import ResponseDraft
-from pydantic_llm.models._files import _urls, _with_files
-from pydantic_llm.models._prepare import PreparedRequest
-from pydantic_llm.models._serve import ServedRequest, StreamWriter
-from pydantic_llm.models._wire import WireModel
+from pydantic_llm.wire.files import _urls, _with_files
+from pydantic_llm.wire.model import WireModel
+from pydantic_llm.wire.prepare import PreparedRequest
+from pydantic_llm.wire.serving import ServedRequest, StreamWriter
 
 Fields = tuple[str, ...]
 Json = dict[str, Any]

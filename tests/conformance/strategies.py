@@ -24,7 +24,7 @@ from pydantic_llm.messages import (
     UserPromptPart,
 )
 from pydantic_llm.messages.response import ModelResponsePart
-from pydantic_llm.tools import ToolDefinition
+from pydantic_llm.tools.definition import ToolDefinition
 from pydantic_llm.usage import RequestUsage
 from tests.conformance.room import Room
 

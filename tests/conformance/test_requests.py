@@ -34,9 +34,9 @@ from pydantic_llm.messages import (
 )
 from pydantic_llm.messages.history import repair
 from pydantic_llm.models import ModelRequestParameters, OutputObjectDefinition
-from pydantic_llm.models._prepare import PreparedRequest
 from pydantic_llm.settings import TRANSPORT_SETTINGS, ModelSettings
-from pydantic_llm.tools import ToolDefinition
+from pydantic_llm.tools.definition import ToolDefinition
+from pydantic_llm.wire.prepare import PreparedRequest
 from tests.conformance.room import SHARED, Fields, Json, Room
 from tests.conformance.rooms import ROOMS
 from tests.conformance.strategies import conversations, responses, tools

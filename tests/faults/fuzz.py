@@ -21,9 +21,9 @@ from pydantic_core import from_json, to_json
 
 from pydantic_llm.exceptions import LLMError
 from pydantic_llm.messages import ModelMessagesTypeAdapter, ModelRequest, ModelResponse
-from pydantic_llm.models._budget import NEVER, Budget
-from pydantic_llm.models._wire import WireModel, WireStream
+from pydantic_llm.retries.budget import NEVER, Budget
 from pydantic_llm.transport import ByteStream
+from pydantic_llm.wire.model import WireModel, WireStream
 from tests.faults.vendors import VENDORS, Vendor
 
 HELLO = [ModelRequest.user_text_prompt('Hello?')]

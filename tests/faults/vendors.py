@@ -10,8 +10,6 @@ from pydantic_core import to_json
 
 from pydantic_llm.messages import ModelResponse, TextPart, ToolCallPart
 from pydantic_llm.models import Model
-from pydantic_llm.models._parts import PartsManager
-from pydantic_llm.models._serve import ServedRequest
 from pydantic_llm.models.anthropic import AnthropicModel
 from pydantic_llm.models.bedrock import BedrockConverseModel
 from pydantic_llm.models.cohere import CohereModel
@@ -31,7 +29,9 @@ from pydantic_llm.providers.huggingface import HuggingFaceProvider
 from pydantic_llm.providers.mistral import MistralProvider
 from pydantic_llm.providers.openai import OpenAIProvider
 from pydantic_llm.serve.protocols import PROTOCOLS, Protocol
+from pydantic_llm.streaming.parts import PartsManager
 from pydantic_llm.usage import RequestUsage
+from pydantic_llm.wire.serving import ServedRequest
 
 Json = dict[str, Any]
 

@@ -21,7 +21,7 @@ from pydantic_llm.models.local import Job, Prompt, Sampling
 from pydantic_llm.models.local.output import TokenWriter
 from pydantic_llm.models.mlx.choose import Choosers, draw
 from pydantic_llm.models.mlx.rows import Row
-from pydantic_llm.tools import ToolDefinition
+from pydantic_llm.tools.definition import ToolDefinition
 from tests.local.mlx_library import ask
 from tests.local.test_transformers_choice import CONSTRAINTS, PERSON
 

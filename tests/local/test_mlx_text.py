@@ -17,8 +17,8 @@ import transformers
 from pydantic_llm.exceptions import ContextLengthError, ModelConnectionError, UserError
 from pydantic_llm.messages import BinaryContent, ModelRequest, PartDeltaEvent, PartStartEvent, UserPromptPart
 from pydantic_llm.models import infer_model
-from pydantic_llm.models._parts import replay
 from pydantic_llm.models.mlx import MLXModel
+from pydantic_llm.streaming.parts import replay
 from tests.local import tiny
 from tests.local.mlx_library import ask, bare
 

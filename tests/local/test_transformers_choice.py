@@ -22,7 +22,7 @@ from pydantic_llm.models.local import Job, Prompt, Sampling
 from pydantic_llm.models.local.output import TokenWriter
 from pydantic_llm.models.transformers.choose import choose
 from pydantic_llm.models.transformers.rows import Row
-from pydantic_llm.tools import ToolDefinition
+from pydantic_llm.tools.definition import ToolDefinition
 
 BATCHINGS = ('padded', 'paged')
 

@@ -16,9 +16,9 @@ import transformers
 from pydantic_llm.exceptions import ContextLengthError, UserError
 from pydantic_llm.messages import ModelRequest, PartDeltaEvent, PartStartEvent
 from pydantic_llm.models import infer_model
-from pydantic_llm.models._parts import replay
 from pydantic_llm.models.local.loading import context_length_of
 from pydantic_llm.models.transformers import TransformersModel
+from pydantic_llm.streaming.parts import replay
 from tests.local import tiny
 
 BATCHINGS = ('padded', 'paged')

@@ -28,7 +28,7 @@ from pydantic_llm.models import ModelRequestParameters, ResponseDraft
 from pydantic_llm.models.anthropic import AnthropicModel
 from pydantic_llm.models.anthropic.decode import decode, decode_event
 from pydantic_llm.models.anthropic.options import betas
-from pydantic_llm.tools import ToolDefinition
+from pydantic_llm.tools.definition import ToolDefinition
 
 Json = dict[str, Any]
 

@@ -18,7 +18,7 @@ from pydantic_llm.models import ModelRequestParameters, ResponseDraft
 from pydantic_llm.models.bedrock import BedrockConverseModel
 from pydantic_llm.models.bedrock.decode import decode, decode_event
 from pydantic_llm.providers.bedrock import BedrockProvider
-from pydantic_llm.tools import ToolDefinition
+from pydantic_llm.tools.definition import ToolDefinition
 
 Json = dict[str, Any]
 

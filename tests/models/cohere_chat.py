@@ -15,7 +15,7 @@ from pydantic_llm.messages import BinaryContent, ModelRequest, ModelResponse, Us
 from pydantic_llm.models import ModelRequestParameters, ResponseDraft
 from pydantic_llm.models.cohere import CohereModel
 from pydantic_llm.models.cohere.decode import decode, decode_event
-from pydantic_llm.tools import ToolDefinition
+from pydantic_llm.tools.definition import ToolDefinition
 
 Json = dict[str, Any]
 

@@ -20,7 +20,7 @@ from pydantic_llm.models import ModelRequestParameters, ResponseDraft
 from pydantic_llm.models.gemini import GeminiModel
 from pydantic_llm.models.gemini.decode import decode, decode_end, decode_event
 from pydantic_llm.providers.google_vertex import GoogleVertexProvider
-from pydantic_llm.tools import ToolDefinition
+from pydantic_llm.tools.definition import ToolDefinition
 
 Json = dict[str, Any]
 

@@ -9,7 +9,7 @@ from pydantic_llm.messages import ModelMessage, ModelRequest, ModelResponse
 from pydantic_llm.models import ModelRequestParameters
 from pydantic_llm.models.openai import OpenAIModel
 from pydantic_llm.providers import infer_provider_class
-from pydantic_llm.tools import ToolDefinition
+from pydantic_llm.tools.definition import ToolDefinition
 from tests.providers.server import Json, Server
 
 HELLO: list[ModelMessage] = [ModelRequest.user_text_prompt('Hello?')]

@@ -21,7 +21,7 @@ from pydantic_llm.models.openai import OpenAIResponsesModel
 from pydantic_llm.models.openai.responses.decode import decode, decode_event
 from pydantic_llm.profiles.openai import OpenAIModelProfile
 from pydantic_llm.providers import infer_provider_class
-from pydantic_llm.tools import ToolDefinition
+from pydantic_llm.tools.definition import ToolDefinition
 from tests.providers.server import Json, Server
 
 HELLO: list[ModelMessage] = [ModelRequest.user_text_prompt('Hello?')]

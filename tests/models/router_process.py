@@ -14,7 +14,7 @@ import httpx2
 from pydantic_llm.exceptions import ModelHTTPError
 from pydantic_llm.messages import ModelRequest, ModelResponse, TextPart
 from pydantic_llm.models import Model
-from pydantic_llm.models.router import Deployment, RouterModel
+from pydantic_llm.models.router.model import Deployment, RouterModel
 from pydantic_llm.usage import RequestUsage
 
 

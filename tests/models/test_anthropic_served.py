@@ -23,10 +23,10 @@ from pydantic_llm.messages import (
     UserPromptPart,
 )
 from pydantic_llm.models import ResponseDraft
-from pydantic_llm.models._serve import ServedRequest, sse
 from pydantic_llm.models.anthropic import AnthropicModel
 from pydantic_llm.models.anthropic.decode import decode_event
 from pydantic_llm.models.anthropic.serve import EventWriter, decode_request, encode_error, encode_response
+from pydantic_llm.wire.serving import ServedRequest, sse
 from tests.models.anthropic_messages import (
     CITY,
     CONTENT,

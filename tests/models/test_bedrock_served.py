@@ -36,11 +36,11 @@ from pydantic_llm.messages import (
     ToolReturnPart,
     UserPromptPart,
 )
-from pydantic_llm.models._serve import ServedRequest
 from pydantic_llm.models.bedrock import serve
 from pydantic_llm.models.bedrock.decode import decode_event
 from pydantic_llm.models.bedrock.serve import EventWriter, decode_request, encode_error, encode_response, frame
 from pydantic_llm.usage import RequestUsage
+from pydantic_llm.wire.serving import ServedRequest
 from tests.models.bedrock_converse import (
     CITY,
     CLAUDE,

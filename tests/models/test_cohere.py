@@ -31,7 +31,7 @@ from pydantic_llm.models import OutputObjectDefinition
 from pydantic_llm.models.cohere import CohereModel
 from pydantic_llm.native_tools import WebSearchTool
 from pydantic_llm.profiles.cohere import cohere_model_profile
-from pydantic_llm.tools import ToolDefinition
+from pydantic_llm.tools.definition import ToolDefinition
 from tests.models.cohere_chat import CITY, PIXEL, TIME, WEATHER, Json, Sent, ask, call, cited, say, text, thought
 
 R = 'command-r-08-2024'

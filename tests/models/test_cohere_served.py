@@ -32,7 +32,6 @@ from pydantic_llm.messages import (
     ToolCallPart,
     ToolReturnPart,
 )
-from pydantic_llm.models._serve import ServedRequest
 from pydantic_llm.models.cohere import CohereModel
 from pydantic_llm.models.cohere.serve import (
     EventWriter,
@@ -44,6 +43,7 @@ from pydantic_llm.models.cohere.serve import (
 from pydantic_llm.models.function import AgentInfo, FunctionModel
 from pydantic_llm.providers.cohere import CohereProvider
 from pydantic_llm.serve import Fault, LocalServer, create_app
+from pydantic_llm.wire.serving import ServedRequest
 from tests.models.cohere_chat import (
     CITY,
     PIXEL,

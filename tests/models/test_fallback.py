@@ -27,9 +27,9 @@ from pydantic_llm.messages import (
     StreamRestartEvent,
     TextPart,
 )
-from pydantic_llm.models._parts import replay
-from pydantic_llm.models.fallback import FallbackModel
-from pydantic_llm.retries import RetryPolicy
+from pydantic_llm.models.fallback.model import FallbackModel
+from pydantic_llm.retries.policy import RetryPolicy
+from pydantic_llm.streaming.parts import replay
 from tests.models.scripted import Scripted, overloaded, refused, texts, unreachable
 
 HELLO = [ModelRequest.user_text_prompt('Hello?', instructions='Be brief.')]

@@ -29,7 +29,6 @@ from pydantic_llm.messages import (
     ToolCallPartDelta,
 )
 from pydantic_llm.models import ModelRequestParameters, OutputObjectDefinition, override_allow_model_requests
-from pydantic_llm.models._parts import replay
 from pydantic_llm.models.function import (
     AgentInfo,
     Delta,
@@ -38,7 +37,8 @@ from pydantic_llm.models.function import (
     DeltaToolCalls,
     FunctionModel,
 )
-from pydantic_llm.tools import ToolDefinition
+from pydantic_llm.streaming.parts import replay
+from pydantic_llm.tools.definition import ToolDefinition
 from pydantic_llm.usage import RequestUsage
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -27,9 +27,9 @@ from pydantic_llm.messages import (
     ToolCallPart,
     ToolReturnPart,
 )
-from pydantic_llm.models._wire import BROKEN
 from pydantic_llm.transport.errors import error_from_answer
 from pydantic_llm.usage import RequestUsage
+from pydantic_llm.wire.model import BROKEN
 from tests.models.gemini_contents import (
     CODE,
     FOUND,

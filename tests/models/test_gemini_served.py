@@ -26,7 +26,6 @@ from pydantic_llm.messages import (
 )
 from pydantic_llm.messages.history import repair
 from pydantic_llm.models import ResponseDraft
-from pydantic_llm.models._serve import ServedRequest
 from pydantic_llm.models.gemini.decode import decode_end, decode_event
 from pydantic_llm.models.gemini.serve import (
     ChunkWriter,
@@ -36,6 +35,7 @@ from pydantic_llm.models.gemini.serve import (
     encode_response,
 )
 from pydantic_llm.native_tools import FileSearchTool, MCPServerTool, WebSearchTool
+from pydantic_llm.wire.serving import ServedRequest
 from tests.models.gemini_contents import (
     CITY,
     FLASH,

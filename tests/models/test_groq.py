@@ -47,7 +47,7 @@ from pydantic_llm.native_tools import (
     WebSearchUserLocation,
 )
 from pydantic_llm.providers.groq import GroqProvider
-from pydantic_llm.tools import ToolDefinition
+from pydantic_llm.tools.definition import ToolDefinition
 from pydantic_llm.usage import RequestUsage
 from tests.providers.server import Json, Server, chunks, completion
 

@@ -36,7 +36,7 @@ from pydantic_llm.models.huggingface import HuggingFaceModel, HuggingFaceModelSe
 from pydantic_llm.native_tools import WebSearchTool
 from pydantic_llm.providers.huggingface import HuggingFaceProvider
 from pydantic_llm.settings import ModelSettings
-from pydantic_llm.tools import ToolDefinition
+from pydantic_llm.tools.definition import ToolDefinition
 from tests.providers.server import Json, Server, chunks, completion
 
 HELLO: list[ModelMessage] = [ModelRequest.user_text_prompt('Hello?')]

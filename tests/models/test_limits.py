@@ -11,13 +11,13 @@ import pytest
 from pydantic_llm.exceptions import OverloadedError, RateLimitError, UserError
 from pydantic_llm.messages import ModelRequest
 from pydantic_llm.models import Model
-from pydantic_llm.models._heard import tell_headers
-from pydantic_llm.models._line import Line, LineIsFull, NotYet, WaitedTooLong
-from pydantic_llm.models._meter import Meter
 from pydantic_llm.models.concurrency import ConcurrencyLimitedModel
+from pydantic_llm.models.limits.token_bucket import Meter
+from pydantic_llm.models.limits.wait_queue import Line, LineIsFull, NotYet, WaitedTooLong
 from pydantic_llm.models.rate_limit import RateLimitedModel
-from pydantic_llm.models.test import TestModel
+from pydantic_llm.models.test.model import TestModel
 from pydantic_llm.transport.rate_limits import RateLimit, RateLimits
+from pydantic_llm.wire.header_listeners import tell_headers
 from tests.models.scripted import Scripted
 
 HELLO = [ModelRequest.user_text_prompt('Hello?')]

@@ -22,7 +22,7 @@ from pydantic_llm.messages import (
 from pydantic_llm.models import ModelRequestParameters, OutputObjectDefinition, ResponseDraft
 from pydantic_llm.models.litellm import LiteLLMModel, LiteLLMModelSettings, LiteLLMRouterModel
 from pydantic_llm.settings import ModelSettings
-from pydantic_llm.tools import ToolDefinition
+from pydantic_llm.tools.definition import ToolDefinition
 
 Json = dict[str, Any]
 

@@ -26,7 +26,6 @@ from pydantic_llm.messages import (
     UserPromptPart,
 )
 from pydantic_llm.models import ModelRequestParameters, OutputObjectDefinition
-from pydantic_llm.models._prepare import PreparedRequest, prepare
 from pydantic_llm.models.local import Sampling, Tokenizer, key_of, sampling_from
 from pydantic_llm.models.local.dialog import Dialog
 from pydantic_llm.models.local.model import SHARED_SETTINGS
@@ -35,7 +34,8 @@ from pydantic_llm.models.local.tools import closed
 from pydantic_llm.native_tools import WebSearchTool
 from pydantic_llm.profiles.local import local_profile
 from pydantic_llm.settings import ModelSettings
-from pydantic_llm.tools import ToolDefinition
+from pydantic_llm.tools.definition import ToolDefinition
+from pydantic_llm.wire.prepare import PreparedRequest, prepare
 
 HERMES = '{{ tools }} <tool_call>'
 WITHOUT_TOOLS = '{{ messages }}'

@@ -54,7 +54,7 @@ from pydantic_llm.native_tools import WebSearchTool
 from pydantic_llm.profiles.mistral import mistral_model_profile
 from pydantic_llm.providers.mistral import MistralProvider
 from pydantic_llm.providers.openai import OpenAIProvider
-from pydantic_llm.tools import ToolDefinition
+from pydantic_llm.tools.definition import ToolDefinition
 from pydantic_llm.usage import RequestUsage
 from tests.providers.server import STOPPED, Json, Server, chunks, completion
 

@@ -33,9 +33,9 @@ from pydantic_llm.messages import (
     UploadedFile,
     UserPromptPart,
 )
-from pydantic_llm.models._serve import ServedRequest
 from pydantic_llm.models.mistral.serve import ChunkWriter, decode_request, encode_error, encode_response
 from pydantic_llm.usage import RequestUsage
+from pydantic_llm.wire.serving import ServedRequest
 from tests.providers.server import Json
 
 ASKED = ServedRequest('served', [])

@@ -11,7 +11,7 @@ import pytest
 from pydantic_llm import Agent
 from pydantic_llm.exceptions import NotFoundError, UserError
 from pydantic_llm.models import infer_model
-from pydantic_llm.models._names import GUESSES, NAMES, nearest_name
+from pydantic_llm.models.names import GUESSES, NAMES, nearest_name
 from pydantic_llm.models.openai import OpenAIModel
 from pydantic_llm.providers.openai import OpenAIProvider
 from pydantic_llm.providers.registry import SERVICES
@@ -100,8 +100,8 @@ def test_every_guess_is_a_prefix() -> None:
 
 def test_the_known_names_are_not_imported_before_they_are_needed() -> None:
     code = (
-        'import sys, pydantic_llm.models._names as names, pydantic_llm.models.openai; '
-        "names.build_model('test', {}); print('pydantic_llm.models._known' in sys.modules)"
+        'import sys, pydantic_llm.models.names as names, pydantic_llm.models.openai; '
+        "names.build_model('test', {}); print('pydantic_llm.models.known_names' in sys.modules)"
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert done.stdout == 'False\n'

@@ -35,7 +35,7 @@ from pydantic_llm.messages import (
 )
 from pydantic_llm.models import ModelRequestParameters, OutputObjectDefinition
 from pydantic_llm.native_tools import WebSearchTool
-from pydantic_llm.tools import ToolDefinition
+from pydantic_llm.tools.definition import ToolDefinition
 from tests.models.openai_chat import (
     ANSWER,
     CITY,

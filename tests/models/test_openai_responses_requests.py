@@ -43,7 +43,7 @@ from pydantic_llm.native_tools import (
     WebSearchTool,
     WebSearchUserLocation,
 )
-from pydantic_llm.tools import ToolDefinition
+from pydantic_llm.tools.definition import ToolDefinition
 from tests.models.openai_responses import (
     ANSWER,
     APPROVAL,

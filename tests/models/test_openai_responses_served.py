@@ -31,13 +31,13 @@ from pydantic_llm.messages import (
     ToolCallPartDelta,
 )
 from pydantic_llm.models import ResponseDraft
-from pydantic_llm.models._serve import ServedRequest
 from pydantic_llm.models.openai import OpenAIResponsesModel
 from pydantic_llm.models.openai.responses.decode import decode_event
 from pydantic_llm.models.openai.responses.serve import (
     encode_response,
 )
 from pydantic_llm.models.openai.responses.serve_stream import EventWriter
+from pydantic_llm.wire.serving import ServedRequest
 from tests.conformance.test_answers import damaged, sane
 from tests.models.openai_responses import (
     APPROVAL,

@@ -21,11 +21,11 @@ from pydantic_llm.messages import (
     UserPromptPart,
 )
 from pydantic_llm.models import ModelRequestParameters, OutputObjectDefinition
-from pydantic_llm.models._prepare import PreparedRequest, prepare
 from pydantic_llm.native_tools import WebSearchTool
 from pydantic_llm.profiles import ModelProfile
 from pydantic_llm.profiles.schema import TransformedSchema
-from pydantic_llm.tools import ToolDefinition
+from pydantic_llm.tools.definition import ToolDefinition
+from pydantic_llm.wire.prepare import PreparedRequest, prepare
 
 HELLO: list[ModelMessage] = [ModelRequest([UserPromptPart('Hello.')])]
 LOOK, FIND = ToolDefinition('look'), ToolDefinition('find')

@@ -18,11 +18,11 @@ from pydantic_llm.exceptions import (
     UserError,
 )
 from pydantic_llm.messages import ModelRequest, ModelResponse, StreamRestartEvent
-from pydantic_llm.models._parts import replay
-from pydantic_llm.models._router_state import Limits, MemoryState
-from pydantic_llm.models.fallback import FallbackModel
-from pydantic_llm.models.router import Deployment, RouterModel, cooldown_after
-from pydantic_llm.retries import RetryPolicy
+from pydantic_llm.models.fallback.model import FallbackModel
+from pydantic_llm.models.router.model import Deployment, RouterModel, cooldown_after
+from pydantic_llm.models.router.state import Limits, MemoryState
+from pydantic_llm.retries.policy import RetryPolicy
+from pydantic_llm.streaming.parts import replay
 from tests.models.scripted import Scripted, overloaded, refused, unreachable
 
 HELLO = [ModelRequest.user_text_prompt('Hello?')]

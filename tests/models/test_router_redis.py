@@ -16,10 +16,10 @@ from uuid import uuid4
 import pytest
 
 from pydantic_llm.messages import ModelRequest
-from pydantic_llm.models._line import NotYet
-from pydantic_llm.models._router_redis import RedisState
-from pydantic_llm.models._router_state import Limits
-from pydantic_llm.models.router import RouterModel
+from pydantic_llm.models.limits.wait_queue import NotYet
+from pydantic_llm.models.router.model import RouterModel
+from pydantic_llm.models.router.redis_state import RedisState
+from pydantic_llm.models.router.state import Limits
 from tests.models.scripted import Scripted, overloaded
 from tests.transport.server import Exchange, Server
 
@@ -122,7 +122,7 @@ async def test_latencies_are_shared(redis: Redis) -> None:
 
 
 async def test_what_a_dead_process_held_is_free_again_in_time(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr('pydantic_llm.models._router_redis.LEASE', 0.05)
+    monkeypatch.setattr('pydantic_llm.models.router.redis_state.LEASE', 0.05)
     here = state(redis)
     assert isinstance(await here.take('a', Limits(concurrency=1), 0), str)
     assert isinstance(await here.take('a', Limits(concurrency=1), 0), NotYet)

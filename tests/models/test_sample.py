@@ -46,7 +46,7 @@ from pydantic import (
 from typing_extensions import TypedDict
 
 from pydantic_llm.exceptions import UserError
-from pydantic_llm.models._sample import sample
+from pydantic_llm.models.test.sampler import sample
 
 SEEDS = (0, 1, 2, 3, 7, 30)
 

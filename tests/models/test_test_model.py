@@ -35,10 +35,10 @@ from pydantic_llm.models import (
     infer_model,
     override_allow_model_requests,
 )
-from pydantic_llm.models._parts import replay
-from pydantic_llm.models.test import TestModel
+from pydantic_llm.models.test.model import TestModel
 from pydantic_llm.settings import ModelSettings
-from pydantic_llm.tools import ToolDefinition
+from pydantic_llm.streaming.parts import replay
+from pydantic_llm.tools.definition import ToolDefinition
 from pydantic_llm.usage import RequestUsage
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, strategies as st
 
-from pydantic_llm.models._thinking import ThinkTags
+from pydantic_llm.streaming.thinking import ThinkTags
 
 
 def split(*fragments: str, tags: tuple[str, str] = ('<think>', '</think>')) -> list[tuple[str, str]]:

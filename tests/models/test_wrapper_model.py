@@ -13,11 +13,11 @@ import pytest
 from pydantic_llm.exceptions import UserError
 from pydantic_llm.messages import ModelMessage, ModelRequest, ModelResponse, TextPart
 from pydantic_llm.models import Model, ModelRequestParameters
-from pydantic_llm.models.test import TestModel
+from pydantic_llm.models.test.model import TestModel
 from pydantic_llm.models.wrapper import WrapperModel
 from pydantic_llm.profiles import ModelProfile
 from pydantic_llm.settings import ModelSettings
-from pydantic_llm.tools import ToolDefinition
+from pydantic_llm.tools.definition import ToolDefinition
 
 HELLO: list[ModelMessage] = [ModelRequest.user_text_prompt('Hello')]
 PARAMETERS = ModelRequestParameters(function_tools=[ToolDefinition('clock')])

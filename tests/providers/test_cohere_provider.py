@@ -26,7 +26,7 @@ from pydantic_llm.exceptions import (
 from pydantic_llm.messages import ModelRequest, ModelResponse, TextPart
 from pydantic_llm.models import infer_model
 from pydantic_llm.models.cohere import CohereModel
-from pydantic_llm.models.test import TestModel
+from pydantic_llm.models.test.model import TestModel
 from pydantic_llm.providers import infer_provider
 from pydantic_llm.providers.cohere import KEY_VARIABLES, URL_VARIABLES, CohereProvider
 from pydantic_llm.serve import LocalServer, create_app

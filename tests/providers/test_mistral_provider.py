@@ -25,7 +25,7 @@ from pydantic_llm.exceptions import AuthenticationError, ModelHTTPError, ModelTi
 from pydantic_llm.messages import ModelRequest, ModelResponse, TextPart
 from pydantic_llm.models import infer_model
 from pydantic_llm.models.mistral import MistralModel
-from pydantic_llm.models.test import TestModel
+from pydantic_llm.models.test.model import TestModel
 from pydantic_llm.profiles.openai import OpenAIModelProfile
 from pydantic_llm.providers import infer_provider
 from pydantic_llm.providers.mistral import MistralProvider

@@ -23,7 +23,7 @@ from pydantic_llm.exceptions import (
 )
 from pydantic_llm.messages import ModelMessage, ModelRequest, ModelResponse, SystemPromptPart, TextPart
 from pydantic_llm.models.function import AgentInfo, FunctionModel
-from pydantic_llm.models.test import TestModel
+from pydantic_llm.models.test.model import TestModel
 from pydantic_llm.serve import create_app
 from pydantic_llm.serve.protocols import PROTOCOLS
 from tests.serve.conftest import Connect

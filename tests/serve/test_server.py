@@ -13,7 +13,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from pydantic_llm.exceptions import UserError
-from pydantic_llm.models.test import TestModel
+from pydantic_llm.models.test.model import TestModel
 from pydantic_llm.serve import LocalServer, create_app, run_server
 from tests.serve.models import Watched, says
 from tests.serve.protocols import OPENAI, Wire

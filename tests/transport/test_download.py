@@ -20,9 +20,9 @@ from pydantic_llm.messages import (
     ToolReturnPart,
     UserPromptPart,
 )
-from pydantic_llm.models._files import download_files
 from pydantic_llm.transport import download
 from pydantic_llm.transport.download import fetch
+from pydantic_llm.wire.files import download_files
 from tests.transport.conftest import Serve
 from tests.transport.server import Exchange
 

@@ -22,7 +22,7 @@ from pydantic_llm.exceptions import (
 from pydantic_llm.messages import ModelResponse
 from pydantic_llm.models.openai import OpenAIChatModel
 from pydantic_llm.providers.openai import OpenAIProvider
-from pydantic_llm.retries import RetryPolicy
+from pydantic_llm.retries.policy import RetryPolicy
 from tests.transport.clients import HISTORY, KEY
 from tests.transport.conftest import Serve
 from tests.transport.server import Exchange, Handler, Server, chunk, whole

@@ -27,7 +27,7 @@ from pydantic_llm import (
 )
 from pydantic_llm.agent import AgentRunEvents, AgentRunResultEvent, StreamedRunResultSync
 from pydantic_llm.messages import ModelResponse
-from pydantic_llm.models.test import TestModel
+from pydantic_llm.models.test.model import TestModel
 
 
 class City(BaseModel):

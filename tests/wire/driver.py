@@ -26,7 +26,7 @@ from pydantic_llm.messages import (
 )
 from pydantic_llm.models import Model, ModelRequestParameters, OutputObjectDefinition
 from pydantic_llm.settings import ModelSettings
-from pydantic_llm.tools import ToolDefinition
+from pydantic_llm.tools.definition import ToolDefinition
 from tests.wire.folder import shared
 from tests.wire.vendors import HTTPX, VENDORS
 

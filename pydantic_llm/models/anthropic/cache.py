@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ...exceptions import UserError
-
-Json = dict[str, Any]
+from ...json_types import Json
 
 MAX_MARKS = 4
 """The API refuses a request with more."""

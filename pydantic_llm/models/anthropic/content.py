@@ -9,6 +9,7 @@ from typing import Any, assert_never
 from pydantic_core import to_json
 
 from ...exceptions import UserError
+from ...json_types import Json
 from ...messages import (
     AudioUrl,
     BinaryContent,
@@ -23,8 +24,6 @@ from ...messages import (
     VideoUrl,
 )
 from ...messages.request import is_file
-
-Json = dict[str, Any]
 
 IMAGES = ('image/jpeg', 'image/png', 'image/gif', 'image/webp')
 """The images that the API takes."""

@@ -6,17 +6,14 @@ that start and stop those of a stream.
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic_core import from_json
 
+from ...json_types import Json
 from ...messages import FinishReason, ThinkingPart
+from ...streaming.draft import ResponseDraft
 from ...transport.errors import error_from_event
 from ...usage import RequestUsage
-from .._draft import ResponseDraft
 from .native_tools import caller_of, decode_call, decode_return, is_result, mcp_call_start, opaque_part
-
-Json = dict[str, Any]
 
 FINISH_REASONS: dict[str, FinishReason] = {
     'end_turn': 'stop',

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any, assert_never
+from typing import assert_never
 
 from ...exceptions import UserError
+from ...json_types import Json
 from ...messages import (
     CachePoint,
     ModelMessage,
@@ -19,14 +20,12 @@ from ...messages import (
 )
 from ...messages.history import map_tool_call_ids
 from ...profiles.anthropic import AnthropicModelProfile
-from .._prepare import PreparedRequest
+from ...wire.prepare import PreparedRequest
 from .cache import encode_cache, mark
 from .content import encode_content, encode_tool_return, text, tool_result
 from .encode_response import Past, encode_response
 from .options import encode_output, encode_settings, encode_tools
 from .thinking import encode_max_tokens, encode_thinking
-
-Json = dict[str, Any]
 
 TOOL_CALL_ID = re.compile(r'[a-zA-Z0-9_-]+')
 """The ids that the API takes."""

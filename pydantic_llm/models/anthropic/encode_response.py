@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, assert_never, cast
 
+from ...json_types import Json
 from ...messages import (
     BaseToolCallPart,
     FilePart,
@@ -23,8 +24,6 @@ from ...messages.response import ModelResponsePart
 from .content import text
 from .decode import REDACTED
 from .native_tools import encode_call, encode_return, opaque_block
-
-Json = dict[str, Any]
 
 ONLY_IN_ANSWERS = frozenset({'file_id', 'abort_reason'})
 """Fields of citations and of what code gave that the API sends, and refuses when they come back."""

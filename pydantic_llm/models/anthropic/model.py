@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from ...json_types import Json
 from ...messages import DocumentUrl, FileUrl
 from ...messages.content import is_text
 from ...profiles import ModelProfileSpec
 from ...profiles.anthropic import AnthropicModelProfile
 from ...providers import Provider, choose_provider
+from ...streaming.draft import ResponseDraft
 from ...transport import Call
-from .._draft import ResponseDraft
-from .._prepare import PreparedRequest
-from .._wire import Json, WireModel
+from ...wire.model import WireModel
+from ...wire.prepare import PreparedRequest
 from . import decode, encode
 from .options import betas
 from .settings import SUPPORTED, AnthropicModelSettings

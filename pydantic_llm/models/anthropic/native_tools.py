@@ -12,6 +12,7 @@ from typing import Any, assert_never, cast
 from pydantic_core import to_json
 
 from ...exceptions import UserError
+from ...json_types import Json
 from ...messages import NativeToolCallPart, NativeToolReturnPart
 from ...native_tools import (
     CodeExecutionTool,
@@ -25,8 +26,6 @@ from ...native_tools import (
     WebSearchUserLocation,
 )
 from ...profiles.anthropic import AnthropicModelProfile
-
-Json = dict[str, Any]
 
 TOOL_NAMES: dict[str, str] = {
     'web_search': 'web_search',

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...exceptions import UserError
+from ...json_types import Json
 from ...messages import (
     ModelRequest,
     ModelResponse,
@@ -15,13 +16,11 @@ from ...messages import (
 )
 from ...native_tools import CodeExecutionTool, MCPServerTool, MemoryTool, WebFetchTool
 from ...profiles.anthropic import AnthropicModelProfile
-from ...tools import ToolDefinition
-from .._prepare import OUTPUT_NAME, PreparedRequest
+from ...tools.definition import ToolDefinition
+from ...wire.prepare import OUTPUT_NAME, PreparedRequest
 from .native_tools import OPAQUE, encode_native_tools
 from .settings import OWN_SETTINGS, SERVICE_TIERS, SETTINGS
 from .thinking import Thinking
-
-Json = dict[str, Any]
 
 STRICT = True
 COMPACT_EDIT = 'compact_20260112'

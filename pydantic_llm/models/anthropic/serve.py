@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from ...exceptions import UserError
-from .._serve import Json, ServedRequest, message_of, status_of
+from ...json_types import Json
+from ...wire.serving import ServedRequest, message_of, status_of
 from .serve_options import decode_parameters, decode_settings
 from .serve_request import decode_messages
 from .serve_response import EventWriter, encode_response

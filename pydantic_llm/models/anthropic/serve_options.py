@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Any, cast
 
 from ...exceptions import UserError
+from ...json_types import Json
 from ...native_tools import MemoryTool, NativeTool
 from ...settings import ModelSettings, ThinkingLevel
-from ...tools import ToolDefinition
+from ...tools.definition import ToolDefinition
+from ...wire.claude import level_of
 from .. import ModelRequestParameters, OutputObjectDefinition
-from .._claude import level_of
 from .native_tools import decode_mcp_server, decode_native_tool
 from .settings import OWN_SETTINGS, SETTINGS
-
-Json = dict[str, Any]
 
 OURS = {wire: name for name, wire in (OWN_SETTINGS | SETTINGS).items()} | {
     'max_tokens': 'max_tokens',

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from ...exceptions import UserError
+from ...json_types import Json
 from ...messages import (
     BinaryContent,
     CachePoint,
@@ -25,11 +26,9 @@ from ...messages import (
 )
 from ...messages.request import ModelRequestPart
 from ...messages.response import ModelResponsePart
-from .._draft import ResponseDraft
+from ...streaming.draft import ResponseDraft
 from .content import ABOUT_DOCUMENTS, CONTAINER_UPLOAD, PDF
 from .decode import start_block, stop_block
-
-Json = dict[str, Any]
 
 
 def decode_messages(body: Json, provider_name: str) -> list[ModelMessage]:

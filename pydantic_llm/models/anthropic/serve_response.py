@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from pydantic_core import to_json
 
+from ...json_types import Json
 from ...messages import (
     BaseToolCallPart,
     FinishReason,
@@ -27,7 +28,7 @@ from ...messages import (
     ToolCallPartDelta,
 )
 from ...messages.response import ModelResponsePart
-from .._serve import Json, ServedRequest
+from ...wire.serving import ServedRequest
 from .decode import CALLS, FACTS, FINISH_REASONS, USAGE_FACTS
 from .encode_response import arguments, encode_thoughts, encode_tool_call
 from .native_tools import MCP, encode_call, encode_return, opaque_block

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, assert_never
+from typing import NamedTuple, assert_never
 
+from ...json_types import Json
 from ...profiles.anthropic import AnthropicModelProfile, Effort
 from ...settings import ThinkingLevel
-from .._claude import ROOM_FOR_ANSWER, leave_out_sampling, thinking_budget
-from .._prepare import PreparedRequest
-
-Json = dict[str, Any]
+from ...wire.claude import ROOM_FOR_ANSWER, leave_out_sampling, thinking_budget
+from ...wire.prepare import PreparedRequest
 
 EFFORTS: dict[ThinkingLevel, tuple[Effort, ...]] = {
     'minimal': ('low',),

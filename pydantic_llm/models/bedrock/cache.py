@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...exceptions import UserError
+from ...json_types import Json
 from ...profiles.bedrock import BedrockModelProfile
-from .._prepare import PreparedRequest
-
-Json = dict[str, Any]
+from ...wire.prepare import PreparedRequest
 
 MAX_POINTS = 4
 """The API refuses a request with more."""

@@ -9,6 +9,7 @@ from typing import Any, assert_never, cast
 from urllib.parse import parse_qs
 
 from ...exceptions import UserError
+from ...json_types import Json
 from ...messages import (
     AudioUrl,
     BinaryContent,
@@ -27,7 +28,6 @@ from ...messages.content import format_of, is_text
 from ...messages.request import is_file
 from ...profiles.bedrock import BedrockModelProfile, Kind
 
-Json = dict[str, Any]
 AnyFile = ImageUrl | AudioUrl | DocumentUrl | VideoUrl | BinaryContent | UploadedFile
 
 FORMATS: dict[Kind, tuple[str, ...]] = {

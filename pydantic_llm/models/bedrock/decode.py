@@ -9,13 +9,12 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from typing import Any
 
+from ...json_types import Json
 from ...messages import BinaryContent, FilePart, FinishReason, ThinkingPart
+from ...streaming.draft import ResponseDraft
 from ...transport.errors import error_from_event
 from ...usage import RequestUsage
-from .._draft import ResponseDraft
 from .native_tools import SERVER_SIDE, decode_call, decode_return, opaque_part
-
-Json = dict[str, Any]
 
 REQUEST_ID = 'x-amzn-requestid'
 """The header that holds the id of an answer, which the body does not."""

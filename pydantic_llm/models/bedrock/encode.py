@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any, assert_never
+from typing import assert_never
 
 from ...exceptions import UserError
+from ...json_types import Json
 from ...messages import (
     CachePoint,
     ModelMessage,
@@ -18,15 +19,13 @@ from ...messages import (
 )
 from ...messages.history import map_tool_call_ids
 from ...profiles.bedrock import BedrockModelProfile
-from .._prepare import PreparedRequest
+from ...wire.prepare import PreparedRequest
 from .cache import add_point, cache_point, encode_cache
 from .content import ContentEncoder, text
 from .encode_response import encode_response
 from .options import encode_output, encode_settings, encode_tools
 from .thinking import encode_thinking
 from .turns import arrange
-
-Json = dict[str, Any]
 
 TOOL_CALL_ID = re.compile(r'[a-zA-Z0-9_-]{1,64}')
 """The ids that all models take; the API itself takes points and colons too."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, assert_never
+from typing import assert_never
 
+from ...json_types import Json
 from ...messages import (
     FilePart,
     ModelResponse,
@@ -16,12 +17,10 @@ from ...messages import (
 )
 from ...messages.response import ModelResponsePart
 from ...profiles.bedrock import BedrockModelProfile
-from .._prepare import PreparedRequest
+from ...wire.prepare import PreparedRequest
 from .content import text
 from .decode import REDACTED, sealed_bytes
 from .native_tools import encode_call, encode_return, opaque_block
-
-Json = dict[str, Any]
 
 HIDDEN = '[REDACTED]'
 """What Nova shows in the place of its thoughts."""

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from ...json_types import Json
 from ...messages import FileUrl, VideoUrl
 from ...profiles import ModelProfileSpec
 from ...profiles.bedrock import BedrockModelProfile
 from ...providers import Provider, choose_provider
-from .._draft import ResponseDraft
-from .._prepare import PreparedRequest
-from .._wire import Json, WireModel
+from ...streaming.draft import ResponseDraft
+from ...wire.model import WireModel
+from ...wire.prepare import PreparedRequest
 from . import decode, encode
 from .settings import SUPPORTED, BedrockModelSettings
 

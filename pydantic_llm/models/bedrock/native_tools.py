@@ -10,11 +10,10 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from ...exceptions import UserError
+from ...json_types import Json
 from ...messages import NativeToolCallPart, NativeToolReturnPart
 from ...native_tools import CodeExecutionTool, NativeTool, WebSearchTool
 from ...profiles.bedrock import BedrockModelProfile
-
-Json = dict[str, Any]
 
 TOOL_NAMES: dict[str, str] = {'nova_grounding': 'web_search', 'nova_code_interpreter': 'code_execution'}
 """The API's names of system tools, and ours."""

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pydantic_core import to_json
 
 from ...exceptions import UserError
+from ...json_types import Json
 from ...profiles.bedrock import BedrockModelProfile
-from ...tools import ToolDefinition
-from .._claude import ROOM_FOR_ANSWER
-from .._prepare import OUTPUT_NAME, PreparedRequest, ResolvedToolChoice
+from ...tools.definition import ToolDefinition
+from ...wire.claude import ROOM_FOR_ANSWER
+from ...wire.prepare import OUTPUT_NAME, PreparedRequest, ResolvedToolChoice
 from .native_tools import encode_native_tools
 from .settings import OWN_SETTINGS, SERVICE_TIERS, SETTINGS
 from .thinking import Thinking
-
-Json = dict[str, Any]
 
 STRICT = True
 ANYTHING: Json = {'type': 'object'}

@@ -12,8 +12,9 @@ from uuid import uuid4
 from pydantic_core import to_json
 
 from ...exceptions import NotFoundError, UserError
+from ...json_types import Json
 from ...transport.eventstream import CONTENT_TYPE, encode_frame
-from .._serve import Json, ServedRequest, message_of, status_of
+from ...wire.serving import ServedRequest, message_of, status_of
 from .decode import EXCEPTIONS, REQUEST_ID
 from .serve_options import decode_parameters, decode_settings
 from .serve_request import decode_messages

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 from pydantic_core import from_json
 
 from ...exceptions import UserError
+from ...json_types import Json
 from ...native_tools import NativeTool
 from ...settings import ModelSettings, ThinkingLevel
-from ...tools import ToolDefinition
+from ...tools.definition import ToolDefinition
+from ...wire.claude import level_of
 from .. import ModelRequestParameters, OutputObjectDefinition
-from .._claude import level_of
 from .native_tools import decode_native_tool
 from .settings import OWN_SETTINGS, SETTINGS
-
-Json = dict[str, Any]
 
 OURS = {wire: name for name, wire in OWN_SETTINGS.items()}
 """The API's names of settings, and ours."""

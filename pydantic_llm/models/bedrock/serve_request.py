@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from ...exceptions import UserError
+from ...json_types import Json
 from ...messages import (
     AudioUrl,
     BinaryContent,
@@ -27,11 +28,9 @@ from ...messages import (
 from ...messages.content import FORMATS
 from ...messages.request import ModelRequestPart
 from ...messages.response import ModelResponsePart
-from .._draft import ResponseDraft
+from ...streaming.draft import ResponseDraft
 from .content import ABOUT_DOCUMENTS, GUARDED, SEARCH_RESULT
 from .decode import decode_block, stop_block
-
-Json = dict[str, Any]
 
 URLS = {'image': ImageUrl, 'document': DocumentUrl, 'video': VideoUrl, 'audio': AudioUrl}
 """What a file in S3 is, by its kind."""

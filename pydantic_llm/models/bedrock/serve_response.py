@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from ...json_types import Json
 from ...messages import (
     BaseToolCallPart,
     FilePart,
@@ -27,7 +28,7 @@ from ...messages import (
     ToolCallPartDelta,
 )
 from ...messages.response import ModelResponsePart
-from .._serve import Json, ServedRequest
+from ...wire.serving import ServedRequest
 from .content import FORMATS
 from .decode import FACTS, FINISH_REASONS, HOUR
 from .encode_response import REDACTED_IDS, encode_thoughts, encode_tool_call

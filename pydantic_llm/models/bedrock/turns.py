@@ -7,11 +7,9 @@ them, since the API joins neighbours of one role again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
+from ...json_types import Json
 from ...profiles.bedrock import ALL, BedrockModelProfile
-
-Json = dict[str, Any]
 
 FILLER = '.'
 """What is said where something must be said; the API refuses blank text."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, assert_never
 
 from ...exceptions import UserError
+from ...json_types import Json
 from ...messages import (
     AudioUrl,
     BinaryContent,
@@ -20,8 +21,6 @@ from ...messages import (
     UserContent,
     VideoUrl,
 )
-
-Json = dict[str, Any]
 
 IMAGES = ('image/jpeg', 'image/png', 'image/webp', 'image/gif')
 """The images that the API takes."""

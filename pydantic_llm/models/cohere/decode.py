@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any, Final, cast
 
+from ...json_types import Json
 from ...messages import FinishReason
+from ...streaming.draft import ResponseDraft
 from ...transport.errors import error_from_event
 from ...usage import RequestUsage
-from .._draft import ResponseDraft
-
-Json = dict[str, Any]
 
 FINISH_REASONS: dict[str, FinishReason] = {
     'COMPLETE': 'stop',

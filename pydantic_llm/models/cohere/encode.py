@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, assert_never
+from typing import assert_never
 
 from ...exceptions import UserError
+from ...json_types import Json
 from ...messages import (
     ModelRequest,
     ModelResponse,
@@ -16,12 +17,10 @@ from ...messages import (
 )
 from ...messages.request import ModelRequestPart
 from ...profiles.cohere import CohereModelProfile
-from .._prepare import PreparedRequest
+from ...wire.prepare import PreparedRequest
 from .content import encode_content, encode_file_of_tool, encode_tool_return
 from .encode_response import encode_message
 from .options import encode_output, encode_settings, encode_thinking, encode_tools
-
-Json = dict[str, Any]
 
 SAY_JSON = 'Answer with one JSON object.'
 """What the model is told where the answer must be JSON and nobody has said so. The API wants it said, since a model

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, assert_never
+from typing import assert_never
 
+from ...json_types import Json
 from ...messages import (
     FilePart,
     NativeToolCallPart,
@@ -15,8 +16,6 @@ from ...messages import (
 )
 from ...messages.response import ModelResponsePart
 from .decode import PLAN
-
-Json = dict[str, Any]
 
 Unsayable = ThinkingPart | NativeToolCallPart | NativeToolReturnPart | FilePart
 """The kinds of parts for which the API may have no place."""

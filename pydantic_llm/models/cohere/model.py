@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...json_types import Json
 from ...messages import DocumentUrl, FileUrl
 from ...messages.content import is_text
 from ...profiles import ModelProfileSpec
 from ...profiles.cohere import CohereModelProfile
 from ...providers import Provider, choose_provider
-from .._draft import ResponseDraft
-from .._prepare import PreparedRequest
-from .._wire import Json, WireModel
+from ...streaming.draft import ResponseDraft
+from ...wire.model import WireModel
+from ...wire.prepare import PreparedRequest
 from . import decode, encode
 from .settings import SUPPORTED, CohereModelSettings
 

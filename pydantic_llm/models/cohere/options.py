@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...exceptions import UserError
+from ...json_types import Json
 from ...profiles.cohere import CohereModelProfile
 from ...settings import ThinkingLevel
-from ...tools import ToolDefinition
-from .._prepare import OUTPUT_NAME, PreparedRequest, ResolvedToolChoice
+from ...tools.definition import ToolDefinition
+from ...wire.prepare import OUTPUT_NAME, PreparedRequest, ResolvedToolChoice
 from .settings import OWN_SETTINGS, SETTINGS
-
-Json = dict[str, Any]
 
 STRICT = True
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 from pydantic_core import from_json
 
 from ...exceptions import UserError
+from ...json_types import Json
 from ...messages import (
     BinaryContent,
     ImageUrl,
@@ -22,14 +23,12 @@ from ...messages import (
 )
 from ...messages.request import ModelRequestPart
 from ...settings import ModelSettings, ThinkingLevel
-from ...tools import ToolDefinition
+from ...streaming.draft import ResponseDraft
+from ...tools.definition import ToolDefinition
 from .. import ModelRequestParameters, OutputObjectDefinition
-from .._draft import ResponseDraft
 from .decode import decode_message
 from .options import BUDGETS
 from .settings import OWN_SETTINGS, SETTINGS
-
-Json = dict[str, Any]
 
 OURS = {wire: name for name, wire in (OWN_SETTINGS | SETTINGS).items()} | {
     'thinking': 'cohere_thinking',

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import uuid4
 
+from ...json_types import Json
 from ...messages import (
     FinishReason,
     ModelResponse,
@@ -23,7 +24,7 @@ from ...messages import (
 )
 from ...messages.response import ModelResponsePart
 from ...usage import RequestUsage
-from .._serve import Json, ServedRequest
+from ...wire.serving import ServedRequest
 from .decode import BILLED, FINISH_REASONS, PLAN
 from .encode_response import citations_of, encode_message, encode_tool_call, is_plan
 

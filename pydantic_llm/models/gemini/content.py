@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, assert_never
 
 from ...exceptions import UserError
+from ...json_types import Json
 from ...messages import (
     AudioUrl,
     BinaryContent,
@@ -21,8 +22,6 @@ from ...messages import (
 )
 from ...messages.content import FileUrl
 from .native_tools import VERTEX
-
-Json = dict[str, Any]
 
 NAMES: dict[str, frozenset[str]] = {
     'google-gla': frozenset({'google-gla', 'google'}),

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from ...exceptions import UnexpectedModelBehavior
+from ...json_types import Json
 from ...messages import (
     BinaryContent,
     FilePart,
@@ -24,13 +25,11 @@ from ...messages import (
     ThinkingPart,
     ToolCallPart,
 )
+from ...streaming.draft import ResponseDraft
+from ...streaming.parts import LAST
 from ...transport.errors import error_from_event
-from .._draft import ResponseDraft
-from .._parts import LAST
 from .decode_usage import decode_usage
 from .native_tools import CODE, PAGES, SEARCHES, SOURCE, tool_name
-
-Json = dict[str, Any]
 
 FINISH_REASONS: dict[str, FinishReason] = {
     'STOP': 'stop',

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from ...json_types import Json
 from ...usage import RequestUsage
-
-Json = dict[str, Any]
 
 COUNTS = {'thoughtsTokenCount': 'thoughts_tokens', 'toolUsePromptTokenCount': 'tool_use_prompt_tokens'}
 """Counts that are a part of others, and their names in `details`."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any, assert_never
+from typing import assert_never
 
+from ...json_types import Json
 from ...messages import (
     FilePart,
     ModelMessage,
@@ -24,12 +25,10 @@ from ...messages import (
 )
 from ...messages.response import ModelResponsePart
 from ...profiles.gemini import GeminiModelProfile
-from .._prepare import PreparedRequest
+from ...wire.prepare import PreparedRequest
 from .content import NAMES, encode_content, encode_file, names_of
 from .native_tools import VERTEX, encode_native_part
 from .options import encode_generation, encode_tools, encode_top_level
-
-Json = dict[str, Any]
 
 NO_SIGNATURE = b64encode(b'skip_thought_signature_validator').decode()
 """What the API takes in the place of a signature for a call that it did not make itself."""

@@ -6,13 +6,14 @@ from typing import Any
 from urllib.parse import quote
 
 from ...exceptions import UserError
+from ...json_types import Json
 from ...messages import FileUrl, VideoUrl
 from ...profiles import ModelProfileSpec
 from ...profiles.gemini import GeminiModelProfile
 from ...providers import Provider, choose_provider
-from .._draft import ResponseDraft
-from .._prepare import PreparedRequest
-from .._wire import Json, WireModel
+from ...streaming.draft import ResponseDraft
+from ...wire.model import WireModel
+from ...wire.prepare import PreparedRequest
 from . import decode, encode
 from .native_tools import VERTEX
 from .options import queue_headers

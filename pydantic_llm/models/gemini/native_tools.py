@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any, assert_never, cast
+from typing import assert_never, cast
 
 from ...exceptions import UserError
+from ...json_types import Json
 from ...messages import NativeToolCallPart, NativeToolReturnPart
 from ...native_tools import (
     CodeExecutionTool,
@@ -17,8 +18,6 @@ from ...native_tools import (
     WebFetchTool,
     WebSearchTool,
 )
-
-Json = dict[str, Any]
 
 VERTEX = 'google-vertex'
 """The provider whose API lacks some tools, and what its models say of the use of any."""

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...exceptions import UserError
+from ...json_types import Json
 from ...native_tools import ImageGenerationTool
 from ...profiles.gemini import GeminiModelProfile
 from ...settings import ThinkingLevel
-from ...tools import ToolDefinition
-from .._prepare import OUTPUT_NAME, PreparedRequest
+from ...tools.definition import ToolDefinition
+from ...wire.prepare import OUTPUT_NAME, PreparedRequest
 from .native_tools import VERTEX, encode_image_config, encode_native_tool, unsent_options
 from .settings import GENERATION, SERVICE_TIERS, TOP_LEVEL
-
-Json = dict[str, Any]
 
 BUDGETS: dict[ThinkingLevel, int] = {'minimal': 128, 'low': 2048, 'medium': 8192, 'high': 24576, 'xhigh': 32768}
 """How many tokens a level of thinking is."""

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import cast
 
 from ...exceptions import ModelHTTPError, NotFoundError, UserError
-from .._serve import Json, ServedRequest, message_of, status_of
+from ...json_types import Json
+from ...wire.serving import ServedRequest, message_of, status_of
 from .serve_options import decode_parameters, decode_settings
 from .serve_request import camel, decode_contents
 from .serve_response import ChunkWriter, encode_response

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any, cast
 
 from ...exceptions import UserError
+from ...json_types import Json
 from ...settings import ModelSettings, ThinkingLevel
-from ...tools import ToolDefinition
+from ...tools.definition import ToolDefinition
 from .. import ModelRequestParameters, OutputObjectDefinition
 from .native_tools import KNOWN, decode_native_tool
 from .options import BUDGETS, SCALE
 from .settings import GENERATION, TOP_LEVEL
-
-Json = dict[str, Any]
 
 OURS = {wire: name for name, wire in GENERATION.items()}
 """The API's names of settings of `generationConfig`, and ours."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 from ...exceptions import UserError
+from ...json_types import Json
 from ...messages import (
     AudioUrl,
     BinaryContent,
@@ -25,8 +26,7 @@ from ...messages import (
     VideoUrl,
 )
 from ...messages.request import ModelRequestPart
-from .._draft import ResponseDraft
-from .._serve import Json
+from ...streaming.draft import ResponseDraft
 from .content import FILES, OF_VIDEOS
 from .decode import decode_parts
 from .encode import NO_SIGNATURE, urlsafe

@@ -6,6 +6,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
 
+from ...json_types import Json
 from ...messages import (
     FilePart,
     FinishReason,
@@ -23,7 +24,7 @@ from ...messages import (
     ToolCallPart,
 )
 from ...messages.response import ModelResponsePart
-from .._serve import Json, ServedRequest
+from ...wire.serving import ServedRequest
 from .content import NAMES
 from .decode import CANDIDATE_DETAILS, FINISH_REASONS
 from .decode_usage import encode_usage

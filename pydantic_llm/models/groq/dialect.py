@@ -14,15 +14,14 @@ from typing import Any, Literal, cast
 from pydantic_core import from_json, to_json
 
 from ...exceptions import UserError
+from ...json_types import Json
 from ...messages import FinishReason, NativeToolCallPart, NativeToolReturnPart
 from ...native_tools import WebSearchTool
 from ...settings import ModelSettings
-from .._draft import ResponseDraft
-from .._parts import LAST
-from .._prepare import PreparedRequest
+from ...streaming.draft import ResponseDraft
+from ...streaming.parts import LAST
+from ...wire.prepare import PreparedRequest
 from ..openai.chat.dialect import Dialect
-
-Json = dict[str, Any]
 
 OWN_SETTINGS: dict[str, str] = {
     'groq_reasoning_format': 'reasoning_format',

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...profiles import ModelProfileSpec
 from ...providers import Provider, choose_provider
-from .._prepare import PreparedRequest
+from ...wire.prepare import PreparedRequest
 from ..openai.chat.base import ChatModel
 from .dialect import GROQ, GroqModelSettings
 

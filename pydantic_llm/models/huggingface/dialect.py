@@ -6,15 +6,14 @@ router passes on to services that speak OpenAI's.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
+from ...json_types import Json
 from ...messages import FinishReason
 from ...settings import ModelSettings
-from .._draft import ResponseDraft
+from ...streaming.draft import ResponseDraft
 from ..openai.chat.dialect import Dialect
 from ..openai.chat.settings import ALWAYS_SUPPORTED, SETTINGS
-
-Json = dict[str, Any]
 
 OWN_SETTINGS: dict[str, str] = {
     'huggingface_reasoning_effort': 'reasoning_effort',

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
+from ...json_types import Json
 from ...settings import ModelSettings
-from .._draft import ResponseDraft
-from .._prepare import PreparedRequest
+from ...streaming.draft import ResponseDraft
+from ...wire.prepare import PreparedRequest
 from ..openai.chat.dialect import Dialect
 from ..openai.chat.settings import SETTINGS
-
-Json = dict[str, Any]
 
 OWN_SETTINGS: dict[str, str] = {
     'litellm_reasoning_effort': 'reasoning_effort',

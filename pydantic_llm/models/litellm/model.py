@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...exceptions import UserError
+from ...json_types import Json
 from ...profiles import ModelProfile, ModelProfileSpec
 from ...providers import Provider, infer_provider_class
 from ...providers.litellm import LiteLLMProvider
@@ -16,7 +17,6 @@ from .dialect import LITELLM, LiteLLMModelSettings
 if TYPE_CHECKING:
     from litellm.router import Router
 
-Json = dict[str, Any]
 
 ROLES = {'tool-call': 'assistant', 'tool-response': 'tool'}
 """What smolagents calls roles, where others have another name."""

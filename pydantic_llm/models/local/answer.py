@@ -7,13 +7,13 @@ from copy import copy
 
 from ...exceptions import LLMError, ModelTimeoutError, StreamInterruptedError
 from ...messages import FinishReason, ModelResponseStreamEvent, ToolCallPart
+from ...streaming.draft import ResponseDraft
+from ...streaming.parts import LAST
+from ...streaming.thinking import ThinkTags
 from ...transport.deadlines import DeadlineExceeded, Watchdog
 from ...usage import RequestUsage
+from ...wire.prepare import PreparedRequest
 from .. import StreamedResponse
-from .._draft import ResponseDraft
-from .._parts import LAST
-from .._prepare import PreparedRequest
-from .._thinking import ThinkTags
 from .calls import Call, CallReader, Item
 from .engine import Job
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
 from ...exceptions import UserError
+from ...json_types import Json
 from ...messages import (
     BinaryContent,
     CachePoint,
@@ -26,9 +27,7 @@ from ...messages import (
     UserPromptPart,
 )
 from ...messages.request import ModelRequestPart
-from .._prepare import PreparedRequest
-
-Json = dict[str, Any]
+from ...wire.prepare import PreparedRequest
 
 __all__ = ('Speech', 'folded', 'turns_of')
 

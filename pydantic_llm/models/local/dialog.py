@@ -8,14 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from ...constraints import Constraint, JsonSchema
 from ...exceptions import UserError
+from ...json_types import Json
 from ...messages.history import map_tool_call_ids
-from ...tools import ToolDefinition
-from .._prepare import PreparedRequest
-from .._thinking import ThinkTags
+from ...streaming.thinking import ThinkTags
+from ...tools.definition import ToolDefinition
+from ...wire.prepare import PreparedRequest
 from .calls import CALL_FORMATS, CallFormat, CallReader, format_of
 from .calls.forced import ForcedReader
 from .calls.formats import CallFormatName
@@ -23,8 +23,6 @@ from .chat import Speech, folded, turns_of
 from .options import LocalOptions
 from .tokenizer import Tokenizer
 from .tools import call_or_answer, call_schema, call_teller, closed, tools_for_template, tools_in_words
-
-Json = dict[str, Any]
 
 __all__ = ('Asked', 'Dialog')
 

@@ -19,12 +19,12 @@ from ...messages import FileUrl, ModelMessage, ModelResponse
 from ...profiles import ModelProfile
 from ...profiles.local import local_profile
 from ...settings import ModelSettings
+from ...streaming.draft import ResponseDraft
 from ...transport import Deadlines
 from ...transport.deadlines import DeadlineExceeded, Watchdog
+from ...wire.files import download_files
+from ...wire.prepare import PreparedRequest, prepare
 from .. import Model, ModelRequestParameters, StreamedResponse
-from .._draft import ResponseDraft
-from .._files import download_files
-from .._prepare import PreparedRequest, prepare
 from .answer import AnswerReader, LocalStream, timed_out
 from .dialog import Asked, Dialog
 from .engine import Engine, Job, Loaded, Prompt, Sampling

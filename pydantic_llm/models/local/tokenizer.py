@@ -7,8 +7,7 @@ from functools import cached_property
 from typing import Any, cast
 
 from ...exceptions import UserError
-
-Json = dict[str, Any]
+from ...json_types import Json
 
 __all__ = ('Tokenizer',)
 

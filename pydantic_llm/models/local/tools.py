@@ -8,10 +8,10 @@ from json import dumps
 from typing import Any, cast
 
 from ...constraints import Constraint, Grammar, JsonSchema
+from ...json_types import Json
 from ...messages import ToolCallPart
-from ...tools import ToolDefinition
+from ...tools.definition import ToolDefinition
 
-Json = dict[str, Any]
 Keys = tuple[str, str]
 
 __all__ = ('call_or_answer', 'call_schema', 'call_teller', 'closed', 'tools_for_template', 'tools_in_words')

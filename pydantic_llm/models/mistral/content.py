@@ -6,9 +6,9 @@ The order is checked (error 3230): system messages come before all answers, and 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, cast
+from typing import cast
 
-Json = dict[str, Any]
+from ...json_types import Json
 
 BRIDGE: Json = {'role': 'assistant', 'content': 'OK'}
 """Stands between what a tool gave and the user's next word."""

@@ -6,15 +6,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from ...json_types import Json
 from ...messages import FinishReason
 from ...profiles.mistral import MistralSchema
 from ...settings import ModelSettings
-from .._draft import ResponseDraft
-from .._prepare import PreparedRequest
+from ...streaming.draft import ResponseDraft
+from ...wire.prepare import PreparedRequest
 from ..openai.chat.dialect import Dialect
 from .content import encode_messages
-
-Json = dict[str, Any]
 
 SETTINGS: dict[str, str] = {
     'temperature': 'temperature',

@@ -8,7 +8,7 @@ from ...messages import DocumentUrl, FileUrl
 from ...messages.content import is_text
 from ...profiles import ModelProfileSpec
 from ...providers import Provider, choose_provider
-from .._prepare import PreparedRequest
+from ...wire.prepare import PreparedRequest
 from ..openai.chat.base import ChatModel
 from .dialect import MISTRAL, MistralModelSettings
 

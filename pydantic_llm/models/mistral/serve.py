@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from ...exceptions import UserError
+from ...json_types import Json
 from ...messages import (
     ModelResponse,
     ModelResponseStreamEvent,
@@ -19,7 +20,7 @@ from ...messages import (
     ToolCallPart,
     ToolCallPartDelta,
 )
-from .._serve import Json, ServedRequest, message_of, status_of
+from ...wire.serving import ServedRequest, message_of, status_of
 from ..openai.chat import serve as chat
 from ..openai.chat._decode_files import AUDIO_TYPES
 from ..openai.chat.content import text

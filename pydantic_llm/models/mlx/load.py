@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import Any, cast
 
 from ...exceptions import UserError
+from ...json_types import Json
 from ..local import CONSTRAINT_KINDS, Grammars, Loaded, Prompt, Tokenizer
 from ..local.loading import Source, context_length_of, explained, sampling_of, token_ids
 from .library import import_mlx, import_mlx_lm
@@ -20,7 +21,6 @@ __all__ = ('MLXSource', 'Weights', 'load')
 
 logger = logging.getLogger('pydantic_llm.local')
 
-Json = dict[str, Any]
 
 MERGES = 'merge'
 """The method of those caches that mlx-lm can batch."""

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...json_types import Json
 from ...messages import FinishReason
-from .._draft import ResponseDraft
-
-Json = dict[str, Any]
+from ...streaming.draft import ResponseDraft
 
 REASONS: dict[str, FinishReason] = {'content_filter': 'content_filter'}
 """The error's code, which is also the API's word for such an end."""

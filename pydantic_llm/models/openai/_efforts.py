@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
+from ...json_types import Json
 from ...profiles.openai import SAMPLING, OpenAIModelProfile
-from .._prepare import PreparedRequest
-
-Json = dict[str, Any]
+from ...wire.prepare import PreparedRequest
 
 SCALE = ('minimal', 'low', 'medium', 'high', 'xhigh', 'max')
 """Efforts, from the least to the most."""

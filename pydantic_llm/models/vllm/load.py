@@ -18,6 +18,7 @@ from time import perf_counter
 from typing import Any
 
 from ...exceptions import UserError
+from ...json_types import Json
 from ..local import CONSTRAINT_KINDS, Loaded, Prompt, Tokenizer
 from ..local.loading import Source, explained, open_picture, token_ids
 from .constraints import BACKEND
@@ -35,8 +36,6 @@ GRACE_SECONDS = 8.0
 GUARD = "keep what the script runs below `if __name__ == '__main__':`, for the processes that vLLM starts import it"
 
 HINT = f'. vLLM says more on stderr. If it imports a script: {GUARD}'
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-Json = dict[str, Any]
+from ...json_types import Json
 
 __all__ = ('decode_logprobs',)
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, cast
+from typing import cast
 
+from ....json_types import Json
 from ....messages import TextPart
-from ..._draft import ResponseDraft
-from ..._parts import LAST
-
-Json = dict[str, Any]
+from ....streaming.draft import ResponseDraft
+from ....streaming.parts import LAST
 
 
 def decode_chunks(chunks: Iterable[Json], draft: ResponseDraft, say: Callable[[str], None]) -> None:

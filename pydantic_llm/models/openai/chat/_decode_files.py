@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from typing import Any
 
+from ....json_types import Json
 from ....messages import BinaryContent, FilePart
-from ..._draft import ResponseDraft
-from ..._parts import LAST
-
-Json = dict[str, Any]
+from ....streaming.draft import ResponseDraft
+from ....streaming.parts import LAST
 
 AUDIO_TYPES: tuple[tuple[bytes, str], ...] = (
     (b'RIFF', 'audio/wav'),

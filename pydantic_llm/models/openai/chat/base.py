@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ....exceptions import ModelHTTPError
+from ....json_types import Json
 from ....messages import AudioUrl, DocumentUrl, FileUrl
 from ....messages.content import is_text
 from ....profiles.openai import OpenAIModelProfile
-from ..._draft import ResponseDraft
-from ..._prepare import PreparedRequest
-from ..._wire import Json, WireModel
+from ....streaming.draft import ResponseDraft
+from ....wire.model import WireModel
+from ....wire.prepare import PreparedRequest
 from . import decode, encode
 from .dialect import OPENAI, Dialect
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, assert_never, cast
+from typing import assert_never, cast
 
 from ....exceptions import UserError
+from ....json_types import Json
 from ....messages import (
     AudioUrl,
     BinaryContent,
@@ -19,8 +20,6 @@ from ....messages import (
     VideoUrl,
 )
 from ....profiles.openai import OpenAIModelProfile
-
-Json = dict[str, Any]
 
 
 def encode_content(content: Sequence[UserContent], profile: OpenAIModelProfile, system: str) -> list[Json]:

@@ -8,22 +8,21 @@ counts of tokens in `decode_usage`.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from typing import Any, cast
+from typing import cast
 
 from ....exceptions import UnexpectedModelBehavior
+from ....json_types import Json
 from ....messages import FinishReason, ThinkingPart
 from ....profiles.openai import OpenAIModelProfile
+from ....streaming.draft import ResponseDraft
+from ....streaming.parts import LAST
+from ....streaming.thinking import ThinkTags
 from ....transport.errors import error_from_event
 from ....usage import RequestUsage
-from ..._draft import ResponseDraft
-from ..._parts import LAST
-from ..._thinking import ThinkTags
 from .._content_filter import decode_filtered
 from ._decode_chunks import decode_chunks
 from ._decode_files import decode_audio, decode_image, end_audio
 from .dialect import OPENAI, Dialect
-
-Json = dict[str, Any]
 
 FINISH_REASONS: dict[str, FinishReason] = {
     'stop': 'stop',

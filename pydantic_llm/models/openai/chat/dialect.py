@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from ....json_types import Json
 from ....messages import FinishReason
-from ..._draft import ResponseDraft
-from ..._prepare import PreparedRequest
+from ....streaming.draft import ResponseDraft
+from ....wire.prepare import PreparedRequest
 from .._content_filter import is_filtered
 from .settings import ALWAYS_SUPPORTED, OWN_SETTINGS, SETTINGS
-
-Json = dict[str, Any]
 
 LONGEST_ID = 40
 """How long the id of a call may be at OpenAI's; other servers make longer ones themselves."""

@@ -8,6 +8,7 @@ from typing import Any, assert_never
 
 from pydantic_core import to_json
 
+from ....json_types import Json
 from ....messages import (
     FilePart,
     ModelRequest,
@@ -25,13 +26,11 @@ from ....messages import (
 from ....messages.history import map_tool_call_ids
 from ....messages.request import ModelRequestPart
 from ....profiles.openai import OpenAIModelProfile
-from ..._prepare import PreparedRequest
+from ....wire.prepare import PreparedRequest
 from .._efforts import THINKING_FIELDS
 from .content import encode_content, encode_file_of_tool, flatten, text
 from .dialect import OPENAI, Dialect
 from .options import encode_output, encode_settings, encode_tools
-
-Json = dict[str, Any]
 
 
 def encode(request: PreparedRequest, profile: OpenAIModelProfile, dialect: Dialect = OPENAI) -> Json:

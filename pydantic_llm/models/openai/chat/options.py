@@ -8,14 +8,13 @@ from typing import Any, assert_never
 
 from ....constraints import Choice, Constraint, Grammar, JsonSchema, Regex
 from ....exceptions import UserError
+from ....json_types import Json
 from ....profiles.openai import OpenAIModelProfile
 from ....settings import ThinkingLevel
-from ....tools import ToolDefinition
-from ..._prepare import OUTPUT_NAME, PreparedRequest
+from ....tools.definition import ToolDefinition
+from ....wire.prepare import OUTPUT_NAME, PreparedRequest
 from .._efforts import least_effort, leave_out_sampling, nearest_effort
 from .dialect import Dialect
-
-Json = dict[str, Any]
 
 
 def encode_tools(request: PreparedRequest, profile: OpenAIModelProfile, dialect: Dialect) -> Json:

@@ -10,6 +10,7 @@ from typing import Any, cast
 from uuid import uuid4
 
 from ....exceptions import ContentFilterError, UserError
+from ....json_types import Json
 from ....messages import (
     FinishReason,
     ModelResponse,
@@ -24,7 +25,7 @@ from ....messages import (
     ToolCallPartDelta,
 )
 from ....usage import RequestUsage
-from ..._serve import Json, ServedRequest, message_of, status_of
+from ....wire.serving import ServedRequest, message_of, status_of
 from .._efforts import THINKING_FIELDS
 from .decode import FINISH_REASONS
 from .dialect import OPENAI, Dialect

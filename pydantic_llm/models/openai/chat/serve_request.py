@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from ....exceptions import UserError
+from ....json_types import Json
 from ....messages import (
     BinaryContent,
     DocumentUrl,
@@ -27,11 +28,10 @@ from ....messages import (
 from ....messages.request import ModelRequestPart
 from ....messages.response import ModelResponsePart
 from ....settings import ModelSettings
-from ....tools import ToolDefinition
+from ....streaming.draft import ResponseDraft
+from ....streaming.parts import LAST
+from ....tools.definition import ToolDefinition
 from ... import ModelRequestParameters, OutputObjectDefinition
-from ..._draft import ResponseDraft
-from ..._parts import LAST
-from ..._serve import Json
 from .._efforts import LEVELS, THINKING_FIELDS
 from ._decode_chunks import decode_chunks
 from .decode import DETAIL_PARTS

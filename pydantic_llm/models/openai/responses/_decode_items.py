@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ....json_types import Json
 from ....messages import ThinkingPart
+from ....streaming.draft import ResponseDraft
 from ....usage import are_instances
-from ..._draft import ResponseDraft
 from .native_items import finish_native, start_native
-
-Json = dict[str, Any]
 
 REUSES_CALL_IDS = 'reuses_call_ids'
 """Where a draft remembers whether its server gives calls of different answers the same ids."""

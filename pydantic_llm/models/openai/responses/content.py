@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, assert_never
 
 from ....exceptions import UserError
+from ....json_types import Json
 from ....messages import (
     AudioUrl,
     BinaryContent,
@@ -21,8 +22,6 @@ from ....messages import (
     VideoUrl,
 )
 from ....messages.request import is_file
-
-Json = dict[str, Any]
 
 
 def encode_content(content: Sequence[UserContent], system: str) -> list[Json]:

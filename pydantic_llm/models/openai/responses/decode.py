@@ -11,16 +11,15 @@ from typing import Any
 from pydantic_core import to_json
 
 from ....exceptions import UnexpectedModelBehavior
+from ....json_types import Json
 from ....messages import FinishReason
 from ....profiles.openai import OpenAIModelProfile
+from ....streaming.draft import ResponseDraft
 from ....transport.errors import error_from_event
 from ....usage import RequestUsage
-from ..._draft import ResponseDraft
 from .._content_filter import decode_filtered
 from ._decode_items import REUSES_CALL_IDS, add_text, add_thoughts, annotate, finish_item, refuse, start_item
 from .native_items import show_partial_image
-
-Json = dict[str, Any]
 
 FINISH_REASONS: dict[str, FinishReason] = {
     'completed': 'stop',

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, assert_never
+from typing import assert_never
 
+from ....json_types import Json
 from ....messages import (
     ModelRequest,
     ModelResponse,
@@ -16,12 +17,10 @@ from ....messages import (
 from ....messages.history import map_tool_call_ids
 from ....messages.request import ModelRequestPart
 from ....profiles.openai import OpenAIModelProfile
-from ..._prepare import PreparedRequest
+from ....wire.prepare import PreparedRequest
 from .content import encode_content, encode_tool_return
 from .encode_response import Past, encode_response, own_call_ids
 from .options import encode_output, encode_settings, encode_tools
-
-Json = dict[str, Any]
 
 LONGEST_ID = 64
 """How long the id of a call may be."""

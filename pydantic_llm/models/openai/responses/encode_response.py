@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
+from ....json_types import Json
 from ....messages import (
     FilePart,
     ModelMessage,
@@ -18,11 +19,9 @@ from ....messages import (
 )
 from ....messages.response import ModelResponsePart
 from ....profiles.openai import OpenAIModelProfile
-from ..._prepare import PreparedRequest
+from ....wire.prepare import PreparedRequest
 from .._efforts import THINKING_FIELDS
 from .native_items import ANSWERS, encode_answer, encode_native_call
-
-Json = dict[str, Any]
 
 NOT_SENT_BACK = 'container_file_citation'
 """The annotations that the API does not take back."""

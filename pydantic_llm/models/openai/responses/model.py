@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ....exceptions import ModelHTTPError
+from ....json_types import Json
 from ....messages import FileUrl, ModelResponse
 from ....profiles import ModelProfileSpec
 from ....profiles.openai import OpenAIModelProfile
 from ....providers import Provider, choose_provider
 from ....settings import ModelSettings
+from ....streaming.draft import ResponseDraft
 from ....transport import Call, Deadlines
+from ....wire.model import WireModel
+from ....wire.prepare import PreparedRequest
 from ... import check_allow_model_requests
-from ..._draft import ResponseDraft
-from ..._prepare import PreparedRequest
-from ..._wire import Json, WireModel
 from .._content_filter import is_filtered
 from . import decode, encode
 from .settings import SUPPORTED, OpenAIResponsesModelSettings

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
 
+from ....json_types import Json
 from ....messages import BinaryContent, NativeToolCallPart
 
-Json = dict[str, Any]
 Files = Sequence[BinaryContent]
 
 MCP = 'mcp_server'

@@ -12,11 +12,10 @@ from base64 import b64decode
 from collections.abc import Iterable
 from typing import Any, cast
 
+from ....json_types import Json
 from ....messages import BinaryContent, FilePart, ModelResponsePart, NativeToolCallPart, NativeToolReturnPart
-from ..._draft import ResponseDraft
+from ....streaming.draft import ResponseDraft
 from .native_fields import NATIVE_ITEMS, kind_of
-
-Json = dict[str, Any]
 
 ITEM = 'openai_item'
 """Marks a part that holds a whole item of the wire, in its `provider_details`."""

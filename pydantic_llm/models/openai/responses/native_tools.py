@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, assert_never
 
 from ....exceptions import UserError
+from ....json_types import Json
 from ....native_tools import (
     CodeExecutionTool,
     FileSearchTool,
@@ -16,8 +17,6 @@ from ....native_tools import (
     WebSearchTool,
     WebSearchUserLocation,
 )
-
-Json = dict[str, Any]
 
 CONNECTOR = 'x-openai-connector:'
 """What the address of an MCP server begins with that is a connector of OpenAI's."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from ....json_types import Json
 from ....profiles.openai import OpenAIModelProfile
 from ....settings import ThinkingLevel
-from ....tools import ToolDefinition
-from ..._prepare import OUTPUT_NAME, PreparedRequest
+from ....tools.definition import ToolDefinition
+from ....wire.prepare import OUTPUT_NAME, PreparedRequest
 from .._efforts import least_effort, leave_out_sampling, nearest_effort
 from .native_tools import encode_native_tool
 from .settings import ENCRYPTED, INCLUDES, OWN_SETTINGS, REASONING, SETTINGS
-
-Json = dict[str, Any]
 
 
 def encode_tools(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:

@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import cast
 
 from ....exceptions import ContentFilterError, UserError
+from ....json_types import Json
 from ....messages import FinishReason, ModelResponse
 from ....usage import RequestUsage
-from ..._serve import Json, ServedRequest, message_of, status_of
+from ....wire.serving import ServedRequest, message_of, status_of
 from .decode import UNFINISHED
 from .serve_items import encode_items, token
 from .serve_request import decode_input, decode_parameters, decode_settings

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import uuid4
 
+from ....json_types import Json
 from ....messages import (
     ModelResponse,
     NativeToolCallPart,
@@ -14,7 +15,7 @@ from ....messages import (
     ToolCallPart,
 )
 from ....messages.response import ModelResponsePart
-from ..._serve import Json, ServedRequest
+from ....wire.serving import ServedRequest
 from .encode_response import SAID_OF_CALLS
 from .native_fields import NATIVE_ITEMS
 from .native_items import ITEM, encode_answer, encode_native_call

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from ....json_types import Json
 from ....messages import FilePart, NativeToolCallPart
 from ....messages.response import ModelResponsePart
-from ..._serve import Json
 from .native_items import ANSWERS, ITEM
 
 IMAGE = 'image_generation_call'

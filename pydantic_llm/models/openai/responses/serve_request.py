@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any, cast
 
 from ....exceptions import UserError
+from ....json_types import Json
 from ....messages import (
     BinaryContent,
     DocumentUrl,
@@ -24,10 +25,9 @@ from ....messages import (
 from ....messages.request import ModelRequestPart
 from ....messages.response import ModelResponsePart
 from ....settings import ModelSettings
-from ....tools import ToolDefinition
+from ....streaming.draft import ResponseDraft
+from ....tools.definition import ToolDefinition
 from ... import ModelRequestParameters, OutputObjectDefinition
-from ..._draft import ResponseDraft
-from ..._serve import Json
 from .._efforts import LEVELS
 from ._decode_items import finish_item
 from .native_tools import decode_native_tool

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ....json_types import Json
 from ....messages import (
     FilePart,
     ModelResponse,
@@ -27,7 +28,7 @@ from ....messages import (
     ToolCallPartDelta,
 )
 from ....messages.response import ModelResponsePart
-from ..._serve import Json, ServedRequest
+from ....wire.serving import ServedRequest
 from .native_items import ANSWERS, type_of
 from .serve import encode_response, envelope
 from .serve_items import JOINED, encode_item, encode_refusal, is_item, is_raw, join
