@@ -110,7 +110,7 @@ async def test_penalties_change_logits_as_they_say() -> None:
 class Broken:
     """A constraint that breaks."""
 
-    def allowed(self) -> Any:
+    def compute_mask(self) -> Any:
         raise RuntimeError('out of fuel')
 
 

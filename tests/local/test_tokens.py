@@ -72,5 +72,5 @@ def test_a_character_of_several_tokens_comes_with_the_last_of_them() -> None:
 
 
 def test_special_tokens_are_known_by_their_text() -> None:
-    special = Tokenizer(bytes_of_bpe()).special
+    special = Tokenizer(bytes_of_bpe()).special_tokens
     assert set(special.values()) == set(tiny.SPECIAL)

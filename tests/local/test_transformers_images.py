@@ -184,4 +184,4 @@ async def test_positions_that_images_shift_are_kept_for_each_answer() -> None:
         output = model.generate(
             input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=10, do_sample=False, **prompt.inputs
         )
-        assert job.take() == tokenizer.decode(output[0][ids.shape[1] :])
+        assert job.take_text() == tokenizer.decode(output[0][ids.shape[1] :])

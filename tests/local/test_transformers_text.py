@@ -16,7 +16,7 @@ import transformers
 from pydantic_llm.exceptions import ContextLengthError, UserError
 from pydantic_llm.messages import ModelRequest, PartDeltaEvent, PartStartEvent
 from pydantic_llm.models import infer_model
-from pydantic_llm.models.local.loading import context_length_of
+from pydantic_llm.models.local.loading import find_context_length
 from pydantic_llm.models.transformers import TransformersModel
 from pydantic_llm.streaming.parts import replay
 from tests.local import tiny
@@ -282,6 +282,6 @@ async def test_a_setting_that_means_nothing_is_a_user_error(make: Callable[..., 
 
 def test_the_context_is_found_by_whichever_name_a_configuration_has() -> None:
     other_name: Any = transformers.DbrxConfig(max_seq_len=77)
-    assert context_length_of(lambda name: getattr(other_name, name, None)) == 77
-    assert context_length_of({'n_positions': 12}.get) == 12
-    assert context_length_of({}.get) is None
+    assert find_context_length(lambda name: getattr(other_name, name, None)) == 77
+    assert find_context_length({'n_positions': 12}.get) == 12
+    assert find_context_length({}.get) is None

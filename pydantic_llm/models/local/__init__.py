@@ -16,7 +16,7 @@ An engine is added by a folder with
 - `model.py`: a `LocalModel` that says `engine_key` and `make_engine`;
 - `settings.py`: a `TypedDict` of settings with the engine's prefix.
 
-Either kind of engine calls `job.emit(token)` for each token that was written, until that says that the answer is over,
+Either kind of engine calls `job.add_token(token)` for each token, until that returns False,
 and then writes no more of it; `job.finish(reason)` and `job.fail(error)` where it knows of an end itself; and
 `wake(jobs)` after each round (`WorkerEngine` does that). A job says what is wanted: `prompt`, `sampling`, `max_tokens`,
 and either a `matcher`, where `Loaded.grammars` compiled the constraint, or the `constraint` for an engine that compiles

@@ -157,7 +157,7 @@ class LocalStream(StreamedResponse):
             self._seen = job.output_tokens
             self._watchdog.progress()
         done = job.done  # read before the text is taken: what comes after is taken with the next round
-        if text := job.take():
+        if text := job.take_text():
             self._reader.feed(text)
         self._count()
         if done:

@@ -73,7 +73,7 @@ class Dialog:
             return CALL_FORMATS[wanted]
         if not self._native_tools and '<|channel|>' not in self._template:
             return CALL_FORMATS['json']
-        return format_of(self._template, self._tokenizer.vocabulary)
+        return format_of(self._template, self._tokenizer.added_tokens)
 
     def ask(self, request: PreparedRequest) -> Asked:
         """What to ask. Raises `UserError` for what cannot be."""
@@ -149,7 +149,7 @@ class Dialog:
         if output is None:
             return wanted
         if tools:
-            vocabulary = self._tokenizer.vocabulary
+            vocabulary = self._tokenizer.added_tokens
             return call_or_answer(tools, self.keys, closed(output.json_schema), self._around(), vocabulary)
         return JsonSchema(closed(output.json_schema))
 

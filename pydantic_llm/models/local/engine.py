@@ -66,7 +66,7 @@ class Loaded:
     """A prompt's text, and the images that it speaks of, as the engine takes them."""
     takes_images: bool = False
     """Whether the model sees."""
-    vocabulary: int | None = None
+    vocabulary_size: int | None = None
     """How many tokens there are."""
     context_length: int | None = None
     """How many tokens prompt and answer may have together."""
@@ -128,7 +128,7 @@ class Engine(Protocol):
 class Job:
     """One answer in the making.
 
-    The engine calls `emit` for every token until that says that the answer is over, or `finish` or `fail` where it
+    The engine calls `add_token` for every token until that says that the answer is over, or `finish` or `fail` where it
     knows so itself, and after each round `wake` for all jobs that got something. The caller awaits `arrival` and then
     takes the `texts`. One thread writes and one loop reads, so nothing here needs a lock.
     """
@@ -202,7 +202,7 @@ class Job:
 
     # for the engine
 
-    def emit(self, token: int) -> bool:
+    def add_token(self, token: int) -> bool:
         """Add a token that the model wrote. Whether the answer goes on."""
         self.output_tokens += 1
         text = self.writer.feed(token)
@@ -248,7 +248,7 @@ class Job:
         self.left = True
         self._arrived.set()
 
-    def take(self) -> str:
+    def take_text(self) -> str:
         """The text that has come since the last call."""
         texts = self.texts
         return ''.join(texts.popleft() for _ in range(len(texts)))

@@ -31,7 +31,7 @@ class Lease:
             """The engine; a new one where nobody else uses it."""
             _leases[key] = (self.engine, 1 if found is None else found[1] + 1)
 
-    def end(self) -> Engine | None:
+    def release(self) -> Engine | None:
         """Nothing more is wanted of the engine. Gives it to who must close it: the last one."""
         with _lock:
             if self._ended:
@@ -46,7 +46,7 @@ class Lease:
 
     def abandon(self) -> None:
         """The same for a finalizer: the last one closes without waiting."""
-        if (engine := self.end()) is not None:
+        if (engine := self.release()) is not None:
             engine.abandon()
 
 

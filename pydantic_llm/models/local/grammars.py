@@ -1,6 +1,7 @@
-"""Constraints, compiled once: what an answer may look like → which tokens may come next. By llguidance.
+"""Compile constraints with llguidance: a constraint → for each step, the tokens that may come next.
 
-Compiling takes from under a millisecond to seconds; a constraint that was compiled before is copied in microseconds.
+`Grammars` compiles and caches, `Matcher` follows one response. Compiling takes from under a millisecond to seconds;
+copying a constraint from the cache takes microseconds. https://github.com/guidance-ai/llguidance
 """
 
 from __future__ import annotations
@@ -14,21 +15,22 @@ from typing import Any, assert_never
 from ..._extras import import_extra
 from ...constraints import Choice, Constraint, Grammar, JsonSchema, Regex
 from ...exceptions import UserError
+from ...json_types import Json
 
-__all__ = ('CONSTRAINT_KINDS', 'Grammars', 'Matcher')
+__all__ = ('CONSTRAINT_KINDS', 'Grammars', 'Matcher', 'dump_schema', 'with_json_style')
 
 CONSTRAINT_KINDS = ('json-schema', 'regex', 'choice', 'grammar')
-"""What llguidance can hold an answer to."""
+"""The `kind` of each constraint that llguidance supports."""
 
 JSON_STYLE: Mapping[str, Any] = {'whitespace_flexible': False, 'item_separator': ', ?', 'key_separator': ': ?'}
-"""How JSON is written: whitespace without limits is where small models get lost."""
+"""llguidance's options for JSON. If whitespace is not limited, small models generate it without end."""
 
-KEPT = 256
-"""So many compiled constraints are kept, the latest used."""
+CACHE_SIZE = 256
+"""Maximum number of compiled constraints to keep; the least recently used one is dropped first."""
 
 
 class Grammars:
-    """Compiles constraints for one tokenizer. May be used from any thread."""
+    """Compiles constraints for one tokenizer. Safe to use from any thread."""
 
     def __init__(self, tokenizer: Any, *, vocabulary_size: int, eos: frozenset[int], extra: str) -> None:
         self._tokenizer = tokenizer
@@ -40,54 +42,55 @@ class Grammars:
         self._llguidance: Any = None
         self._vocabulary: Any = None
         self.compilations = 0
-        """How often something had to be compiled."""
+        """Number of constraints compiled so far; cache hits are not counted."""
 
     def is_compiled(self, constraint: Constraint) -> bool:
-        """Whether `matcher` gives it at once."""
-        return _key(constraint) in self._compiled
+        """Return whether the constraint is in the cache, so that `matcher` is fast."""
+        return _cache_key(constraint) in self._compiled
 
     def matcher(self, constraint: Constraint) -> Matcher:
-        """What holds one answer to a constraint. Raises `UserError` for one that cannot be compiled."""
-        key = _key(constraint)
+        """Return a new matcher for one response. Raises `UserError` if the constraint cannot be compiled."""
+        key = _cache_key(constraint)
         with self._lock:
-            found = self._compiled.get(key)
-            if found is None:
-                found = self._compiled[key] = self._compile(constraint)
+            compiled = self._compiled.get(key)
+            if compiled is None:
+                compiled = self._compiled[key] = self._compile(constraint)
             self._compiled.move_to_end(key)
-            while len(self._compiled) > KEPT:
+            while len(self._compiled) > CACHE_SIZE:
                 self._compiled.popitem(last=False)
-            return Matcher(found.deep_copy(), self._size)
+            return Matcher(compiled.deep_copy(), self._size)
 
     def _compile(self, constraint: Constraint) -> Any:
-        self._load()
+        self._import_llguidance()
         self.compilations += 1
         library = self._llguidance
         try:
-            matcher = library.LLMatcher(self._vocabulary, self._grammar(constraint), log_level=0)
-            wrong: str = matcher.get_error() if matcher.is_error() else ''
+            matcher = library.LLMatcher(self._vocabulary, self._encode_grammar(constraint), log_level=0)
+            failure: str = matcher.get_error() if matcher.is_error() else ''
         except UserError:
             raise
         except Exception as error:
             raise UserError(f'The {constraint.kind} constraint cannot be compiled: {error}') from error
-        if wrong:
-            said = wrong.partition('<state>')[0].strip()
-            raise UserError(f'The {constraint.kind} constraint cannot be compiled: {said}')
+        if failure:
+            reason = _shorten_error(failure)
+            raise UserError(f'The {constraint.kind} constraint cannot be compiled: {reason}')
         return matcher
 
-    def _load(self) -> None:
+    def _import_llguidance(self) -> None:
+        """Import llguidance and build its view of the tokenizer, before the first constraint is compiled."""
         if self._vocabulary is None:
             what = 'Holding an answer to a constraint'
             self._llguidance = import_extra('llguidance', extra=self._extra, what=what)
             hf = import_extra('llguidance.hf', extra=self._extra, what=what)
             self._vocabulary = hf.from_tokenizer(self._tokenizer, n_vocab=self._size, eos_token=sorted(self._eos))
 
-    def _grammar(self, constraint: Constraint) -> str:
-        """A constraint in llguidance's words."""
+    def _encode_grammar(self, constraint: Constraint) -> str:
+        """Encode a constraint as llguidance's grammar text."""
         matcher = self._llguidance.LLMatcher
         grammar: str
         match constraint:
             case JsonSchema(json_schema=schema):
-                grammar = matcher.grammar_from_json_schema(_json(schema), overrides=dict(JSON_STYLE))
+                grammar = matcher.grammar_from_json_schema(dump_schema(schema), overrides=dict(JSON_STYLE))
             case Regex(pattern=pattern):
                 grammar = matcher.grammar_from_regex(pattern)
             case Choice(choices=()):
@@ -105,7 +108,7 @@ class Grammars:
 
 
 class Matcher:
-    """One answer's way through a grammar. Belongs to the engine's thread."""
+    """The state of one response in a compiled constraint. Use it in the engine's thread only."""
 
     __slots__ = ('_matcher', '_size')
 
@@ -113,8 +116,8 @@ class Matcher:
         self._matcher = matcher
         self._size = size
 
-    def allowed(self) -> Any:
-        """Which tokens may come next: a numpy array of booleans over the vocabulary."""
+    def compute_mask(self) -> Any:
+        """Return which tokens may come next: a boolean numpy array with one entry per token of the vocabulary."""
         np = import_extra('numpy', extra='transformers', what='Holding an answer to a constraint')
         mask: bytes = self._matcher.compute_bitmask()
         if self._matcher.is_error():
@@ -125,24 +128,35 @@ class Matcher:
         allowed[:length] = bits[:length]
         return allowed
 
-    def take(self, token: int) -> bool:
-        """Go on with a token. Whether anything may follow."""
+    def consume(self, token: int) -> bool:
+        """Advance by one token; return False if no token may follow. Raises `RuntimeError` if it is not allowed."""
         if not self._matcher.consume_token(token):
-            said = self._matcher.get_error().partition('<state>')[0].strip()
-            raise RuntimeError(f'The constraint does not allow the token {token}: {said}')
+            reason = _shorten_error(self._matcher.get_error())
+            raise RuntimeError(f'The constraint does not allow the token {token}: {reason}')
         return not self._matcher.is_stopped()
 
 
-def _key(constraint: Constraint) -> str:
-    match constraint:
-        case JsonSchema(json_schema=schema):
-            return f'json-schema {_json(schema)}'
-        case _:
-            return repr(constraint)
-
-
-def _json(schema: Mapping[str, Any]) -> str:
+def dump_schema(schema: Mapping[str, Any]) -> str:
+    """Encode a JSON schema as text. Raises `UserError` if it holds values that JSON does not have."""
     try:
         return json.dumps(schema)
     except (TypeError, ValueError) as error:
         raise UserError(f'The schema cannot be written as JSON: {error}') from error
+
+
+def with_json_style(schema: Mapping[str, Any]) -> Json:
+    """Return the schema with `JSON_STYLE` in it, under the key that llguidance reads."""
+    return {**schema, 'x-guidance': dict(JSON_STYLE)}
+
+
+def _cache_key(constraint: Constraint) -> str:
+    match constraint:
+        case JsonSchema(json_schema=schema):
+            return f'json-schema {dump_schema(schema)}'
+        case _:
+            return repr(constraint)
+
+
+def _shorten_error(error: str) -> str:
+    """Return llguidance's error without the parser state that it appends."""
+    return error.partition('<state>')[0].strip()

@@ -13,7 +13,14 @@ from ..._extras import import_extra
 from ...exceptions import LLMError, ModelAPIError, ModelConnectionError, UserError
 from .engine import Sampling
 
-__all__ = ('Source', 'context_length_of', 'explained', 'open_picture', 'sampling_of', 'token_ids')
+__all__ = (
+    'Source',
+    'collect_token_ids',
+    'decode_generation_config',
+    'find_context_length',
+    'open_image',
+    'translate_errors',
+)
 
 logger = logging.getLogger('pydantic_llm.local')
 
@@ -37,7 +44,7 @@ class Source:
     progress: Callable[[str], None] | None = None
     """Told what is going on, a sentence each."""
 
-    def tell(self, sentence: str) -> None:
+    def report(self, sentence: str) -> None:
         """Tell what is going on."""
         logger.info(sentence)
         if self.progress is not None:
@@ -47,7 +54,7 @@ class Source:
 # ---------------------------------------------------------------------- what a model's makers say
 
 
-def token_ids(*found: int | Sequence[int] | None) -> frozenset[int]:
+def collect_token_ids(*found: int | Sequence[int] | None) -> frozenset[int]:
     """The ids in what configurations hold: one, several or none."""
     ids: set[int] = set()
     for one in found:
@@ -58,12 +65,12 @@ def token_ids(*found: int | Sequence[int] | None) -> frozenset[int]:
     return frozenset(ids)
 
 
-def context_length_of(config: Callable[[str], Any]) -> int | None:
+def find_context_length(config: Callable[[str], Any]) -> int | None:
     """How many tokens a model reads, by its configuration, which gives what has a name, or `None`."""
     return next((int(value) for name in LENGTHS if (value := config(name))), None)
 
 
-def sampling_of(generation: Mapping[str, Any]) -> Sampling:
+def decode_generation_config(generation: Mapping[str, Any]) -> Sampling:
     """How tokens are chosen, by a generation config: the likeliest, where it does not say."""
     penalty = generation.get('repetition_penalty')
     if not generation.get('do_sample'):
@@ -78,7 +85,7 @@ def sampling_of(generation: Mapping[str, Any]) -> Sampling:
     )
 
 
-def open_picture(data: bytes, *, extra: str) -> Any:
+def open_image(data: bytes, *, extra: str) -> Any:
     """An image of Pillow's. Raises `UserError` for what is none."""
     image = import_extra('PIL.Image', extra=extra, what='An image')
     try:
@@ -94,7 +101,7 @@ BROKEN: tuple[type[Exception], ...] = (MemoryError, RuntimeError)
 
 
 @contextmanager
-def explained(source: Source, *, engine: str, hint: str = '') -> Generator[None]:
+def translate_errors(source: Source, *, engine: str, hint: str = '') -> Generator[None]:
     """What a library raises while it loads, in our words; `hint` is added where the machine may be at fault."""
     try:
         yield

@@ -95,7 +95,9 @@ class LocalModel(Model):
 
     def sampling(self, settings: ModelSettings, loaded: Loaded) -> Sampling:
         """How tokens are chosen. Overridden by engines with more to say."""
-        return sampling_from(settings, loaded.sampling, prefix=self.settings_prefix, vocabulary_size=loaded.vocabulary)
+        return sampling_from(
+            settings, loaded.sampling, prefix=self.settings_prefix, vocabulary_size=loaded.vocabulary_size
+        )
 
     # what follows from it
 
@@ -155,10 +157,14 @@ class LocalModel(Model):
 
         The model can be used again: its next request loads it anew.
         """
+        if (engine := self._release_engine()) is not None:
+            await engine.aclose()
+
+    def _release_engine(self) -> Engine | None:
+        """Release the engine; return it if this was its last user, which must close it."""
         with self._leasing:
             lease, self._lease = self._lease, None
-        if lease is not None and (engine := lease.end()) is not None:
-            await engine.aclose()
+        return None if lease is None else lease.release()
 
     def prepare(
         self,
@@ -228,7 +234,7 @@ class LocalModel(Model):
         matcher = None
         if constraint is not None and (grammars := loaded.grammars) is not None:
             matcher = await _off_the_loop(lambda: grammars.matcher(constraint), not grammars.is_compiled(constraint))
-        hidden = frozenset(id for id, text in tokenizer.special.items() if text not in asked.shown)
+        hidden = frozenset(id for id, text in tokenizer.special_tokens.items() if text not in asked.shown)
         return Job(
             prompt,
             sampling=self.sampling(request.settings, loaded),

@@ -17,7 +17,7 @@ __all__ = ('TokenWriter',)
 class TokenWriter:
     """Writes the text of one answer. `hidden` are the tokens that are never shown."""
 
-    __slots__ = ('_detokenizer', '_eos', '_hidden', '_stops', 'ended_by', 'seeks_stops')
+    __slots__ = ('_detokenizer', '_eos', '_hidden', '_stops', 'ended_by', 'has_stop_sequences')
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class TokenWriter:
     ) -> None:
         self._detokenizer = Detokenizer(decode)
         self._stops = StopMatcher(stop_sequences)
-        self.seeks_stops = any(stop_sequences)
+        self.has_stop_sequences = any(stop_sequences)
         """Whether there are stop sequences, so that the text must be read while it is written."""
         self._eos = eos
         self._hidden = hidden

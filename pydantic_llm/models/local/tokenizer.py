@@ -35,7 +35,7 @@ class Tokenizer:
         return of_processor or getattr(self.tokenizer, 'chat_template', None)
 
     @cached_property
-    def special(self) -> Mapping[int, str]:
+    def special_tokens(self) -> Mapping[int, str]:
         """The special tokens, which `decode` shows and which no reader should see."""
         added: Mapping[int, Any] = getattr(self.tokenizer, 'added_tokens_decoder', {})
         found = {id: str(token) for id, token in added.items() if token.special}
@@ -43,7 +43,7 @@ class Tokenizer:
         return found | dict(zip(ids, texts, strict=False))
 
     @cached_property
-    def vocabulary(self) -> Mapping[str, int]:
+    def added_tokens(self) -> Mapping[str, int]:
         """The tokens that were added to the vocabulary by hand: marks of calls, thoughts, turns."""
         added: Mapping[str, int] = self.tokenizer.get_added_vocab()
         return added

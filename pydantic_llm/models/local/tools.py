@@ -11,6 +11,7 @@ from ...constraints import Constraint, Grammar, JsonSchema
 from ...json_types import Json
 from ...messages import ToolCallPart
 from ...tools.definition import ToolDefinition
+from .grammars import with_json_style
 
 Keys = tuple[str, str]
 
@@ -102,7 +103,7 @@ def call_or_answer(
     if not around[0]:
         calls = [_call(tool, keys, f'#/anyOf/{index}') for index, tool in enumerate(tools)]
         return JsonSchema({'anyOf': [*calls, _moved(answer, f'#/anyOf/{len(calls)}')]})
-    call, value = (dumps(_with_style(schema)) for schema in (call_schema(tools, keys), answer))
+    call, value = (dumps(with_json_style(schema)) for schema in (call_schema(tools, keys), answer))
     start, end = (' '.join(_terminals(mark, vocabulary)) for mark in around)
     return Grammar(f'start: call | answer\ncall: {start} %json {call} {end}\nanswer: %json {value}')
 
@@ -113,12 +114,6 @@ def _terminals(text: str, vocabulary: Mapping[str, int]) -> Iterator[str]:
     for piece in re.split(f'({"|".join(map(re.escape, marks))})', text) if marks else [text]:
         if piece:
             yield f'<[{vocabulary[piece]}]>' if piece in vocabulary else dumps(piece, ensure_ascii=False)
-
-
-def _with_style(schema: Json) -> Json:
-    from .grammars import JSON_STYLE
-
-    return {**schema, 'x-guidance': dict(JSON_STYLE)}
 
 
 def _function(tool: ToolDefinition) -> Json:

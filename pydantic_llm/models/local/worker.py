@@ -47,7 +47,7 @@ class WorkerEngine(ABC):
         """What the engine runs, for messages."""
         self._max_queue = max_queue
         self._when_full: WhenFull = when_full
-        self.forget()
+        self.reset()
         _ENGINES.add(self)
 
     @abstractmethod
@@ -81,7 +81,7 @@ class WorkerEngine(ABC):
         self.check(job)
         with self._changed:
             if not self._places and self._has_room():
-                self._enter(job)
+                self._enqueue(job)
                 return
             if self._when_full == 'error':
                 raise self._full()
@@ -95,7 +95,7 @@ class WorkerEngine(ABC):
             raise
         with self._changed:
             self._places.use()
-            self._enter(job)
+            self._enqueue(job)
 
     def cancel(self, job: Job) -> None:
         """Nobody wants the answer any more: free its slot."""
@@ -109,17 +109,17 @@ class WorkerEngine(ABC):
 
     async def aclose(self) -> None:
         """Stop, fail what is not done, and free the memory."""
-        thread = self._stop()
+        thread = self._request_stop()
         if thread is not None:
             await asyncio.get_running_loop().run_in_executor(None, thread.join, CLOSING_SECONDS)
 
     def abandon(self) -> None:
         """The same without waiting, for a finalizer."""
-        self._stop()
+        self._request_stop()
 
     def close(self) -> None:
         """The same for callers that do not await."""
-        thread = self._stop()
+        thread = self._request_stop()
         if thread is not None and thread is not threading.current_thread():
             thread.join(CLOSING_SECONDS)
 
@@ -133,7 +133,7 @@ class WorkerEngine(ABC):
         message = f"{said}{self._max_queue}): try again later, or make the model with when_full='wait'"
         return OverloadedError(503, self.model_name, message=message, provider_name='local')
 
-    def _enter(self, job: Job) -> None:
+    def _enqueue(self, job: Job) -> None:
         self._start()
         self._waiting.append(job)
         self._changed.notify()
@@ -145,7 +145,7 @@ class WorkerEngine(ABC):
 
     # the thread
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Be as if nothing had ever run: at the start, and in the child of a fork, which has no threads."""
         self._changed = threading.Condition(threading.RLock())
         self._thread: threading.Thread | None = None
@@ -171,7 +171,7 @@ class WorkerEngine(ABC):
             assert self._loading is not None, 'it is set where the thread is started'
             return self._loading
 
-    def _stop(self) -> threading.Thread | None:
+    def _request_stop(self) -> threading.Thread | None:
         with self._changed:
             thread = self._thread
             self._closing = thread is not None
@@ -202,7 +202,7 @@ class WorkerEngine(ABC):
             if not loading.done():
                 loading.set_exception(failure)
         finally:
-            self._end(failure)
+            self._shut_down(failure)
 
     def _broken(self, error: Exception) -> Exception:
         if isinstance(error, LLMError):
@@ -212,7 +212,7 @@ class WorkerEngine(ABC):
         failure.__cause__ = error
         return failure
 
-    def _end(self, failure: Exception) -> None:
+    def _shut_down(self, failure: Exception) -> None:
         with self._changed:
             left = [*self._active, *self._waiting]
             self._active, self._waiting, self._leaving = {}, deque(), []
@@ -292,7 +292,7 @@ def _close_all(engines: Iterable[WorkerEngine], threads: Iterable[threading.Thre
 
 def _forget_all() -> None:
     for engine in [*_ENGINES]:
-        engine.forget()
+        engine.reset()
 
 
 atexit.register(_close_all, _ENGINES, _THREADS)

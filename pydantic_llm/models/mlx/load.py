@@ -14,7 +14,7 @@ from typing import Any, cast
 from ...exceptions import UserError
 from ...json_types import Json
 from ..local import CONSTRAINT_KINDS, Grammars, Loaded, Prompt, Tokenizer
-from ..local.loading import Source, context_length_of, explained, sampling_of, token_ids
+from ..local.loading import Source, collect_token_ids, decode_generation_config, find_context_length, translate_errors
 from .library import import_mlx, import_mlx_lm
 
 __all__ = ('MLXSource', 'Weights', 'load')
@@ -48,8 +48,8 @@ def load(source: MLXSource) -> Weights:
     """Load a model. Raises `UserError` for what cannot be loaded, `ModelConnectionError` where the hub is away."""
     mx, mlx_lm = import_mlx(), import_mlx_lm()
     begun = perf_counter()
-    source.tell(f'Loading {source.name}')
-    with explained(source, engine='mlx'):
+    source.report(f'Loading {source.name}')
+    with translate_errors(source, engine='mlx'):
         model, tokenizer, config = _read(mlx_lm, source, {})
         if missed := rope_settings(config):
             logger.info('%s: told to mlx-lm, which reads another name for it: %s', source.name, missed)
@@ -58,7 +58,7 @@ def load(source: MLXSource) -> Weights:
         _check_batchable(source, model)
     count = import_mlx_lm('utils').get_total_parameters(model)
     took = f'{perf_counter() - begun:.1f} s'
-    source.tell(f'Loaded {source.name}: {count:,} parameters, on {mx.default_device()}, in {took}')
+    source.report(f'Loaded {source.name}: {count:,} parameters, on {mx.default_device()}, in {took}')
     return Weights(model, _loaded(tokenizer, config))
 
 
@@ -110,15 +110,15 @@ def _check_batchable(source: MLXSource, model: Any) -> None:
 def _loaded(wrapper: Any, config: Json) -> Loaded:
     tokenizer = getattr(wrapper, '_tokenizer', wrapper)  # grammars need Hugging Face's own
     text: Json = {**config, **(config.get('text_config') or {})}
-    eos = token_ids([*wrapper.eos_token_ids], text.get('eos_token_id'))
+    eos = collect_token_ids([*wrapper.eos_token_ids], text.get('eos_token_id'))
     ours = Tokenizer(tokenizer)
     size = int(text.get('vocab_size') or len(tokenizer))
     return Loaded(
         tokenizer=ours,
         encode=partial(_encode, ours),
-        vocabulary=size,
-        context_length=context_length_of(text.get),
-        sampling=sampling_of(_generation_config(Path(tokenizer.name_or_path))),
+        vocabulary_size=size,
+        context_length=find_context_length(text.get),
+        sampling=decode_generation_config(_generation_config(Path(tokenizer.name_or_path))),
         eos=eos,
         constraints=CONSTRAINT_KINDS,
         grammars=Grammars(tokenizer, vocabulary_size=size, eos=eos, extra='mlx'),

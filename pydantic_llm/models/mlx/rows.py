@@ -42,7 +42,7 @@ class Row:
 
     def take(self, token: int) -> None:
         """The next token is told. Whether the answer goes on is the job's to say."""
-        if self.job.emit(token) and self.over:
+        if self.job.add_token(token) and self.over:
             self.job.finish('eos')
 
     def adjust(self, tokens: Array, logits: Array) -> Array:
@@ -88,7 +88,7 @@ class Row:
             new = 0.0 if token in self._written else sampling.presence_penalty or 0.0
             self._offsets[token] -= new + (sampling.frequency_penalty or 0.0)
             self._written.add(token)
-        self.over = self._matcher is not None and not self._matcher.take(token)
+        self.over = self._matcher is not None and not self._matcher.consume(token)
         return not self.over
 
     # what follows from it
@@ -105,7 +105,7 @@ class Row:
         if self._matcher is None:
             return logits
         mx = import_mlx()
-        allowed = mx.array(self._matcher.allowed())
+        allowed = mx.array(self._matcher.compute_mask())
         size = logits.shape[-1]
         if allowed.size < size:  # the model may have lines that no token has
             allowed = mx.pad(allowed, (0, size - allowed.size))

@@ -75,7 +75,7 @@ def _penalized(line: Tensor, row: Row) -> Tensor:
 def _constrained(line: Tensor, row: Row) -> Tensor:
     torch = import_torch()
     try:
-        allowed = torch.from_numpy(row.matcher.allowed())
+        allowed = torch.from_numpy(row.matcher.compute_mask())
     except RuntimeError as error:
         row.fail(error)
         return line

@@ -10,7 +10,14 @@ from typing import Any
 
 from ...exceptions import UserError
 from ..local import CONSTRAINT_KINDS, Grammars, Loaded, Prompt, Tokenizer
-from ..local.loading import Source, context_length_of, explained, open_picture, sampling_of, token_ids
+from ..local.loading import (
+    Source,
+    collect_token_ids,
+    decode_generation_config,
+    find_context_length,
+    open_image,
+    translate_errors,
+)
 from .library import import_torch, import_transformers
 
 __all__ = ('TransformersSource', 'Weights', 'load')
@@ -43,8 +50,8 @@ def load(source: TransformersSource) -> Weights:
     import_torch()
     transformers = import_transformers()
     begun = perf_counter()
-    source.tell(f'Loading {source.name}')
-    with explained(source, engine='transformers'):
+    source.report(f'Loading {source.name}')
+    with translate_errors(source, engine='transformers'):
         config = transformers.AutoConfig.from_pretrained(source.name, **_trust(source), **_where(source))
         sees = _sees(config)
         if getattr(config, 'is_encoder_decoder', False):
@@ -56,7 +63,7 @@ def load(source: TransformersSource) -> Weights:
         model = _model(transformers, source, sees=sees)
     count = sum(parameter.numel() for parameter in model.parameters())
     took = f'{perf_counter() - begun:.1f} s'
-    source.tell(f'Loaded {source.name}: {count:,} parameters, {model.dtype} on {model.device}, in {took}')
+    source.report(f'Loaded {source.name}: {count:,} parameters, {model.dtype} on {model.device}, in {took}')
     return Weights(model, _loaded(model, tokenizer, processor))
 
 
@@ -109,16 +116,16 @@ def _best_device() -> str:
 def _loaded(model: Any, tokenizer: Any, processor: Any) -> Loaded:
     config = model.config.get_text_config()
     generation = model.generation_config
-    eos = token_ids(generation.eos_token_id, tokenizer.eos_token_id, getattr(config, 'eos_token_id', None))
+    eos = collect_token_ids(generation.eos_token_id, tokenizer.eos_token_id, getattr(config, 'eos_token_id', None))
     ours = Tokenizer(tokenizer, processor=processor)
     size = int(config.vocab_size)
     return Loaded(
         tokenizer=ours,
         encode=partial(_encode, ours),
         takes_images=processor is not None,
-        vocabulary=size,
-        context_length=context_length_of(lambda name: getattr(config, name, None)),
-        sampling=sampling_of(generation.to_dict()),
+        vocabulary_size=size,
+        context_length=find_context_length(lambda name: getattr(config, name, None)),
+        sampling=decode_generation_config(generation.to_dict()),
         eos=eos,
         constraints=CONSTRAINT_KINDS,
         grammars=Grammars(tokenizer, vocabulary_size=size, eos=eos, extra='transformers'),
@@ -128,7 +135,7 @@ def _loaded(model: Any, tokenizer: Any, processor: Any) -> Loaded:
 def _encode(tokenizer: Tokenizer, text: str, images: Sequence[bytes]) -> Prompt:
     if not images:
         return Prompt(tokenizer.encode(text))
-    pictures = [open_picture(image, extra='transformers') for image in images]
+    pictures = [open_image(image, extra='transformers') for image in images]
     try:
         found = tokenizer.processor(text=[text], images=pictures, return_tensors='pt', add_special_tokens=False)
     except (ValueError, TypeError, IndexError) as error:

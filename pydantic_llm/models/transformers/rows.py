@@ -33,7 +33,7 @@ class Row:
         """The next token was chosen. Whether the answer goes on."""
         self.tokens.append(token)
         job = self.job
-        if not job.emit(token):
+        if not job.add_token(token):
             return False
         if self.matcher is not None and not self._goes_on(token):
             return False
@@ -45,7 +45,7 @@ class Row:
 
     def _goes_on(self, token: int) -> bool:
         try:
-            goes_on: bool = self.matcher.take(token)
+            goes_on: bool = self.matcher.consume(token)
         except RuntimeError as error:
             self.fail(error)
             return False

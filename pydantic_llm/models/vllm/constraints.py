@@ -5,12 +5,11 @@ https://docs.vllm.ai/en/latest/features/structured_outputs
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from typing import Any, assert_never
 
 from ...constraints import Choice, Constraint, Grammar, JsonSchema, Regex
 from ...exceptions import UserError
+from ..local.grammars import dump_schema, with_json_style
 
 __all__ = ('BACKEND', 'structured_fields')
 
@@ -19,15 +18,12 @@ BACKEND = 'guidance'
 
 What another of them writes need not be JSON: `xgrammar` lets control characters into strings."""
 
-JSON_STYLE: Mapping[str, Any] = {'whitespace_flexible': False, 'item_separator': ', ?', 'key_separator': ': ?'}
-"""How JSON is written: whitespace without limits is where small models get lost."""
-
 
 def structured_fields(constraint: Constraint) -> dict[str, Any]:
     """What holds an answer to a constraint. Raises `UserError` for one that cannot be said."""
     match constraint:
         case JsonSchema(json_schema=schema):
-            return {'json': _json({**schema, 'x-guidance': dict(JSON_STYLE)})}
+            return {'json': dump_schema(with_json_style(schema))}
         case Regex(pattern=pattern):
             return {'regex': pattern}
         case Choice(choices=()):
@@ -38,10 +34,3 @@ def structured_fields(constraint: Constraint) -> dict[str, Any]:
             return {'grammar': text}
         case _:
             assert_never(constraint)
-
-
-def _json(schema: Mapping[str, Any]) -> str:
-    try:
-        return json.dumps(schema)
-    except (TypeError, ValueError) as error:
-        raise UserError(f'The schema cannot be written as JSON: {error}') from error

@@ -44,7 +44,7 @@ class VLLMEngine(WorkerEngine):
             self._core = start(self._source)
         return VLLMRunner(self.model_name, self._core, loaded.tokenizer.decode)
 
-    def _end(self, failure: Exception) -> None:
+    def _shut_down(self, failure: Exception) -> None:
         with self._changed:
             core, burial = self._core, self._burial or Future()
             self._burial = burial
@@ -52,7 +52,7 @@ class VLLMEngine(WorkerEngine):
             self._close(core)
         with self._changed:
             self._core = self._burial = None
-            super()._end(failure)
+            super()._shut_down(failure)
         burial.set_result(None)
 
     def _close(self, core: Core) -> None:
@@ -74,7 +74,7 @@ class VLLMEngine(WorkerEngine):
         with self._changed:
             if self._burial is None and self._core is not None and not self._core.is_alive and not self._closing:
                 self._burial = Future()
-                self._stop()
+                self._request_stop()
             return self._burial
 
     def cancel(self, job: Job) -> None:
@@ -82,12 +82,12 @@ class VLLMEngine(WorkerEngine):
         super().cancel(job)
         self._nudge()
 
-    def _enter(self, job: Job) -> None:
-        super()._enter(job)
+    def _enqueue(self, job: Job) -> None:
+        super()._enqueue(job)
         self._nudge()
 
-    def _stop(self) -> threading.Thread | None:
-        thread = super()._stop()
+    def _request_stop(self) -> threading.Thread | None:
+        thread = super()._request_stop()
         self._nudge()
         return thread
 
@@ -95,10 +95,10 @@ class VLLMEngine(WorkerEngine):
         if (core := self._core) is not None:
             core.nudge()
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Be as if nothing had ever run."""
         if self._core is not None:
             _of_parents.append(self._core)
         self._core = None
         self._burial = None
-        super().forget()
+        super().reset()

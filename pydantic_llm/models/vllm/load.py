@@ -20,7 +20,7 @@ from typing import Any
 from ...exceptions import UserError
 from ...json_types import Json
 from ..local import CONSTRAINT_KINDS, Loaded, Prompt, Tokenizer
-from ..local.loading import Source, explained, open_picture, token_ids
+from ..local.loading import Source, collect_token_ids, open_image, translate_errors
 from .constraints import BACKEND
 from .library import import_vllm
 from .sampling import default_sampling
@@ -109,15 +109,15 @@ def engine_options(source: VLLMSource, known: Sequence[str]) -> Json:
 def load(source: VLLMSource) -> tuple[Core, Loaded]:
     """Start the engine. Raises `UserError` for what cannot be, `ModelConnectionError` where the hub is away."""
     begun = perf_counter()
-    source.tell(f'Loading {source.name}')
+    source.report(f'Loading {source.name}')
     core = start(source)
     try:
-        with explained(source, engine='vllm', hint=HINT):
+        with translate_errors(source, engine='vllm', hint=HINT):
             loaded = _loaded(core.llm)
     except BaseException:
         core.close()
         raise
-    source.tell(f'Loaded {source.name}: {core.slots} answers at once, in {perf_counter() - begun:.1f} s')
+    source.report(f'Loaded {source.name}: {core.slots} answers at once, in {perf_counter() - begun:.1f} s')
     return core, loaded
 
 
@@ -134,7 +134,7 @@ def start(source: VLLMSource) -> Core:
         return engine.from_engine_args(arguments(**options))
 
     try:
-        with explained(source, engine='vllm', hint=HINT):
+        with translate_errors(source, engine='vllm', hint=HINT):
             return Core(loop, loop.run_until_complete(begin()))
     except BaseException:
         loop.close()
@@ -156,10 +156,10 @@ def _loaded(llm: Any) -> Loaded:
         tokenizer=ours,
         encode=partial(_encode, ours),
         takes_images=sees,
-        vocabulary=int(config.get_vocab_size()),
+        vocabulary_size=int(config.get_vocab_size()),
         context_length=int(config.max_model_len),
         sampling=default_sampling({} if config.generation_config == 'vllm' else generation, overrides),
-        eos=token_ids(
+        eos=collect_token_ids(
             {**generation, **overrides}.get('eos_token_id'),
             tokenizer.eos_token_id,
             getattr(text, 'eos_token_id', None),
@@ -182,4 +182,4 @@ def _processor(config: Any) -> Any:
 def _encode(tokenizer: Tokenizer, text: str, images: Sequence[bytes]) -> Prompt:
     """The prompt as vLLM takes it, which makes of each image what the model takes, and as many tokens as it needs."""
     tokens = tokenizer.encode(text)
-    return Prompt(tokens, {'image': [open_picture(image, extra='vllm') for image in images]} if images else {})
+    return Prompt(tokens, {'image': [open_image(image, extra='vllm') for image in images]} if images else {})

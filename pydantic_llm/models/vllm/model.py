@@ -68,11 +68,9 @@ class VLLMModel(LocalModel):
 
     def sampling(self, settings: ModelSettings, loaded: Loaded) -> Sampling:
         """How tokens are chosen, with what vLLM alone can be told."""
-        return vllm_sampling(settings, cast('VLLMSampling', loaded.sampling), loaded.vocabulary)
+        return vllm_sampling(settings, cast('VLLMSampling', loaded.sampling), loaded.vocabulary_size)
 
     def cleanup(self) -> None:
         """Let go of the engine, for callers that do not await; see `aclose`."""
-        with self._leasing:
-            lease, self._lease = self._lease, None
-        if lease is not None and (engine := lease.end()) is not None:
+        if (engine := self._release_engine()) is not None:
             cast('VLLMEngine', engine).close()

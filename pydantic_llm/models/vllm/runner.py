@@ -83,7 +83,7 @@ class VLLMRunner:
 
     def _sampling_params(self, job: Job) -> Any:
         params = self._params
-        by_pieces = job.streamed or job.writer.seeks_stops
+        by_pieces = job.streamed or job.writer.has_stop_sequences
         kind = params.RequestOutputKind.DELTA if by_pieces else params.RequestOutputKind.FINAL_ONLY
         try:
             held = job.constraint and params.StructuredOutputsParams(**structured_fields(job.constraint))
@@ -141,7 +141,7 @@ class VLLMRunner:
         tokens = list(answer.token_ids)
         stop = answer.stop_reason if answer.stop_reason in _stop_tokens(job) else None
         for token in tokens if stop is None else tokens[:-1]:
-            if not job.emit(token):
+            if not job.add_token(token):
                 break
         if answer.logprobs is not None:
             self._tell_logprobs(job, tokens, answer.logprobs)
