@@ -51,4 +51,4 @@ def pytest_collection_finish() -> None:
 def no_retries(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error is told at once, but where a test is about retries and says so: `@pytest.mark.retries`."""
     if 'retries' not in request.keywords:
-        monkeypatch.setattr(_budget, 'DEFAULT', RetryPolicy(retries=0))
+        monkeypatch.setattr(_budget, 'DEFAULT_POLICY', RetryPolicy(retries=0))

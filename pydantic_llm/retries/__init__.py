@@ -1,4 +1,4 @@
-"""Retries: `policy` is how often and how long to wait, `budget` what one request may still use of it."""
+"""Retries: `policy` holds how often and how long to wait, `budget` what one request has used of it so far."""
 
 from __future__ import annotations
 

@@ -1,13 +1,14 @@
-"""One budget for one request: how often it may be tried again, and how much time it has, through all layers.
+"""The budget of one request: how many retries and how many seconds are left, across all layers of models.
 
-The outermost model opens the budget, and is the only one that tries again: what stands inside (a model of a
-`FallbackModel`, a deployment of a `RouterModel`) sees that there is a budget, and raises what goes wrong at once. So
+The outermost model opens the `Budget` and is the only one that retries. A model inside another one (of a
+`FallbackModel`, a deployment of a `RouterModel`) is awaited by `without_retries` and raises its errors at once, so
 retries do not multiply, however models are nested.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
@@ -20,50 +21,52 @@ from .policy import RetryPolicy
 
 T = TypeVar('T')
 
-DEFAULT = RetryPolicy()
-"""The policy of a request that says nothing."""
+DEFAULT_POLICY = RetryPolicy()
+"""The policy of a request without a `retries` setting."""
 
-NEVER = RetryPolicy(retries=0)
-"""The policy of what stands inside."""
+NO_RETRIES = RetryPolicy(retries=0)
+"""The policy of a model inside another one."""
 
-_inside: ContextVar[bool] = ContextVar('pydantic_llm_inside_a_budget', default=False)
+MAX_DOUBLINGS = 1023
+"""The largest exponent of a wait: `2.0 ** 1024` raises `OverflowError`."""
+
+_is_nested: ContextVar[bool] = ContextVar('pydantic_llm_is_nested', default=False)
 
 
 class Budget:
-    """What one request may still use."""
+    """The retries and the seconds that one request may use, and what it has used of them."""
 
     def __init__(self, policy: RetryPolicy, timeout: float | None = None) -> None:
         self.policy = policy
-        """How it is tried again."""
         self.timeout = timeout
-        """Seconds that it may take in all, waits included; `None` is no limit."""
-        self.waited = 0.0
-        """Seconds that it has taken. The time that a caller spends between two events is not counted."""
-        self._tried_again = 0
+        """The limit of `spent`, in seconds; `None` for no limit."""
+        self.spent = 0.0
+        """Seconds spent on attempts and waits. The time between two events of a stream is the caller's: not counted."""
+        self._retries_used = 0
 
     @classmethod
     def of(cls, settings: ModelSettings) -> Budget:
-        """The budget of a request with these settings. Raises a `UserError` for `retries` that are none."""
-        if _inside.get():
-            return cls(NEVER, settings.get('timeout'))
-        wanted: Any = settings.get('retries')
-        is_number = isinstance(wanted, int) and not isinstance(wanted, bool) and wanted >= 0
-        if not (wanted is None or is_number or isinstance(wanted, RetryPolicy)):
-            raise UserError(f'retries is {wanted!r}: give a number from 0 on, or a RetryPolicy')
-        if not isinstance(wanted, RetryPolicy):
-            wanted = DEFAULT if wanted is None else RetryPolicy(retries=wanted)
-        return cls(wanted, settings.get('timeout'))
+        """Return the budget of a request with these settings. Raises `UserError` if `retries` is invalid."""
+        if _is_nested.get():
+            return cls(NO_RETRIES, settings.get('timeout'))
+        retries: Any = settings.get('retries')
+        is_number = isinstance(retries, int) and not isinstance(retries, bool) and retries >= 0
+        if not (retries is None or is_number or isinstance(retries, RetryPolicy)):
+            raise UserError(f'retries is {retries!r}: give a number from 0 on, or a RetryPolicy')
+        if not isinstance(retries, RetryPolicy):
+            retries = DEFAULT_POLICY if retries is None else RetryPolicy(retries=retries)
+        return cls(retries, settings.get('timeout'))
 
     @property
-    def left(self) -> float | None:
-        """Seconds that are left; `None` where there is no limit."""
-        return None if self.timeout is None else max(self.timeout - self.waited, 0.0)
+    def seconds_left(self) -> float | None:
+        """Seconds until the timeout, at least 0; `None` without a timeout."""
+        return None if self.timeout is None else max(self.timeout - self.spent, 0.0)
 
     async def run(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Try, and try again as the policy allows. Raises what the last try raised."""
+        """Await an attempt, and retry it while the policy allows. Raises the error of the last attempt."""
         while True:
             try:
-                with self.counted():
+                with self.track_time():
                     return await attempt()
             except LLMError as error:
                 failure = error
@@ -71,54 +74,52 @@ class Budget:
                 raise failure
 
     async def pause(self, error: Exception) -> bool:
-        """Wait before the next try, and say whether there is one."""
-        wait = self._wait_after(error)
+        """Wait before the next attempt. Return `False`, without waiting, if there must not be another one."""
+        wait = self._wait_before_retry(error)
         if wait is None:
             return False
-        self._tried_again += 1
-        with self.counted():
+        self._retries_used += 1
+        with self.track_time():
             await asyncio.sleep(wait)
         return True
 
     @contextmanager
-    def counted(self) -> Generator[None]:
-        """Count the time that is spent in the block."""
+    def track_time(self) -> Generator[None]:
+        """Add the duration of the block to `spent`."""
         began = time.monotonic()
         try:
             yield
         finally:
-            self.waited += time.monotonic() - began
+            self.spent += time.monotonic() - began
 
-    def _wait_after(self, error: Exception) -> float | None:
-        """Seconds to wait; `None` where trying again is not allowed, or not of use."""
-        if self._tried_again >= self.policy.retries or not is_retryable(error):
+    def _wait_before_retry(self, error: Exception) -> float | None:
+        """Return the seconds to wait before the next attempt; `None` if a retry is not allowed or cannot help."""
+        if self._retries_used >= self.policy.retries or not is_retryable(error):
             return None
-        asked = retry_after(error)
-        if asked is not None and asked > self.policy.longest_retry_after:
+        requested = retry_after(error)
+        if requested is not None and requested > self.policy.longest_retry_after:
             return None
-        wait = self._next_wait() if asked is None else asked
-        left = self.left
+        wait = self._exponential_wait() if requested is None else requested
+        left = self.seconds_left
         return None if left is not None and wait >= left else wait
 
-    def _next_wait(self) -> float:
-        from tenacity import RetryCallState, wait_exponential_jitter
-
-        policy = self.policy
-        state: Any = RetryCallState(retry_object=None, fn=None, args=(), kwargs={})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] -- the waits read its number alone
-        state.attempt_number = self._tried_again + 1
-        wait = wait_exponential_jitter(multiplier=policy.first_wait, max=policy.longest_wait, jitter=policy.first_wait)
-        return wait(state)
+    def _exponential_wait(self) -> float:
+        policy, doublings = self.policy, min(self._retries_used, MAX_DOUBLINGS)
+        return min(policy.first_wait * 2.0**doublings + random.uniform(0, policy.first_wait), policy.longest_wait)
 
 
 def is_retryable(error: Exception) -> bool:
-    """Whether the same request could succeed later; of a group, whether one of its errors says so."""
+    """Return whether the same request could succeed later. A group is retryable if one of its errors is."""
     if isinstance(error, FallbackExceptionGroup):
         return any(is_retryable(each) for each in error.exceptions)
     return isinstance(error, ModelAPIError) and error.retryable
 
 
 def retry_after(error: Exception) -> float | None:
-    """Seconds that vendors ask to wait; of a group, the shortest, or `None` where one of them does not say."""
+    """Return the seconds that the vendor asks to wait, or `None`.
+
+    For a group, it is the shortest wait of its retryable errors, or `None` if one of them names no wait.
+    """
     if isinstance(error, FallbackExceptionGroup):
         waits = [retry_after(each) for each in error.exceptions if is_retryable(each)]
         known = [wait for wait in waits if wait is not None]
@@ -126,10 +127,10 @@ def retry_after(error: Exception) -> float | None:
     return error.retry_after if isinstance(error, ModelHTTPError) else None
 
 
-async def inside(work: Awaitable[T]) -> T:
-    """Wait for a model that stands inside another one, which is not to try again by itself."""
-    token = _inside.set(True)
+async def without_retries(request: Awaitable[T]) -> T:
+    """Await a request to a model inside another one, so that only the outer model retries."""
+    token = _is_nested.set(True)
     try:
-        return await work
+        return await request
     finally:
-        _inside.reset(token)
+        _is_nested.reset(token)

@@ -1,4 +1,4 @@
-"""How a request that failed is tried again: one policy for a request, whatever models and layers it goes through."""
+"""The retry policy of a request. It applies to the request as a whole, however many models it passes through."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ __all__ = ('RetryPolicy',)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """How often a request that failed may be tried again, and how long to wait before.
+    """The number of retries of a failed request, and the wait before each.
 
-    Waits grow exponentially, with jitter; where a vendor says how long to wait (`retry_after`), that is what is waited.
-    No wait goes beyond the `timeout` of the request. Only errors that may be gone the next time are tried again
-    (`ModelAPIError.retryable`), and only as long as the caller has not been told of anything.
+    Waits grow exponentially, with jitter. If the vendor names a wait (`retry_after`), that wait is used instead. A wait
+    that would exceed the request's `timeout` is not started. Only errors with `ModelAPIError.retryable` are retried,
+    and a stream only until its first event has reached the caller.
     """
 
     retries: int = 2
-    """How often the request may be tried again; 0 never."""
+    """The maximum number of retries; 0 disables them."""
 
     first_wait: float = 0.5
-    """Seconds to wait before the first time, and twice as long before each time after it, with as much jitter."""
+    """Seconds before the first retry. Each further wait is twice as long; up to this many seconds of jitter are added."""
 
     longest_wait: float = 30.0
-    """The most seconds to wait where the vendor does not say how long."""
+    """The upper limit of a wait in seconds, if the vendor does not name one."""
 
     longest_retry_after: float = 60.0
-    """A vendor that wants to be left alone for longer than this, in seconds, is not asked again."""
+    """The longest `retry_after` to accept, in seconds. If the vendor asks for more, the error is raised at once."""

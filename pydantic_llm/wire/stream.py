@@ -67,7 +67,7 @@ class WireStream(StreamedResponse):
         if self._over:
             raise StopAsyncIteration
         try:
-            with nullcontext() if self._heard else self._budget.counted():
+            with nullcontext() if self._heard else self._budget.track_time():
                 while not self.draft.parts.events and not self._over:
                     await self._read()
         except LLMError as error:
@@ -159,9 +159,9 @@ class WireStream(StreamedResponse):
 
 def with_what_is_left(call: Call, budget: Budget) -> Call:
     """The call, with the time that earlier tries have left it."""
-    if budget.timeout is None or not budget.waited:
+    if budget.timeout is None or not budget.spent:
         return call
-    return replace(call, deadlines=replace(call.deadlines, waited=budget.waited))
+    return replace(call, deadlines=replace(call.deadlines, waited=budget.spent))
 
 
 class HeldAnswer(ByteStream):

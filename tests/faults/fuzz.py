@@ -21,7 +21,7 @@ from pydantic_core import from_json, to_json
 
 from pydantic_llm.exceptions import LLMError
 from pydantic_llm.messages import ModelMessagesTypeAdapter, ModelRequest, ModelResponse
-from pydantic_llm.retries.budget import NEVER, Budget
+from pydantic_llm.retries.budget import NO_RETRIES, Budget
 from pydantic_llm.transport import ByteStream
 from pydantic_llm.wire.model import WireModel, WireStream
 from tests.faults.vendors import VENDORS, Vendor
@@ -203,7 +203,7 @@ async def read(seed: Seed, body: bytes, chance: random.Random) -> ModelResponse 
             return draft.get()
         size = chance.choice([len(body) or 1, 1000, 17])
         chunks = [body[at : at + size] for at in range(0, len(body), size)]
-        stream = WireStream(made, request, Recorded(chunks, seed.content_type), Budget(NEVER), _never)
+        stream = WireStream(made, request, Recorded(chunks, seed.content_type), Budget(NO_RETRIES), _never)
         async for _ in stream:
             pass
         return stream.get()

@@ -1,4 +1,4 @@
-"""A request that failed is tried again, as often and as soon as it may, and never beyond its time."""
+"""A failed request is retried: how often, how soon, after which errors, and never beyond its `timeout`."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ FAST: Any = {'retries': RetryPolicy(first_wait=0.001, longest_wait=0.002)}
 ways = pytest.mark.parametrize('stream', [False, True], ids=['whole', 'streamed'])
 
 
-def in_turn(*handlers: Handler) -> Handler:
-    """Answer each request in another way; the last one stays."""
+def handle_in_turn(*handlers: Handler) -> Handler:
+    """Handle each request with the next handler; the last one handles all others."""
     count = 0
 
-    async def answer(exchange: Exchange) -> None:
+    async def handle(exchange: Exchange) -> None:
         nonlocal count
         count += 1
         await handlers[min(count, len(handlers)) - 1](exchange)
 
-    return answer
+    return handle
 
 
 def status(code: int, headers: dict[str, str] | None = None, error: Any = None) -> Handler:
@@ -61,18 +61,18 @@ async def silent(exchange: Exchange) -> None:
     await exchange.gone()
 
 
-async def error_first(exchange: Exchange) -> None:
+async def error_event_first(exchange: Exchange) -> None:
     await exchange.begin()
     await exchange.event({'error': {'message': 'busy', 'type': 'server_error', 'code': 503}})
     await exchange.end()
 
 
-async def broken_at_once(exchange: Exchange) -> None:
+async def reset_before_the_first_event(exchange: Exchange) -> None:
     await exchange.begin()
     exchange.reset()
 
 
-async def broken_later(exchange: Exchange) -> None:
+async def reset_after_the_first_event(exchange: Exchange) -> None:
     await exchange.begin()
     await exchange.event(chunk('Hel'))
     exchange.reset()
@@ -94,8 +94,8 @@ async def ask(model: OpenAIChatModel, *, stream: bool, settings: Any = None) -> 
 @pytest.mark.parametrize(
     'failure', [status(503), status(429), status(500), status(408), reset], ids=lambda f: f.__name__
 )
-async def test_what_may_be_gone_the_next_time_is_tried_again(serve: Serve, stream: bool, failure: Handler) -> None:
-    server = await serve(in_turn(failure, failure, whole))
+async def test_a_retryable_error_is_retried(serve: Serve, stream: bool, failure: Handler) -> None:
+    server = await serve(handle_in_turn(failure, failure, whole))
     assert (await ask(model(server, FAST), stream=stream)).text == 'Hello!'
     assert len(server.requests) == 3
     assert len({exchange.body for exchange in server.requests}) == 1
@@ -103,7 +103,7 @@ async def test_what_may_be_gone_the_next_time_is_tried_again(serve: Serve, strea
 
 @ways
 async def test_after_two_retries_the_last_error_is_raised(serve: Serve, stream: bool) -> None:
-    server = await serve(in_turn(status(500), status(500), status(503)))
+    server = await serve(handle_in_turn(status(500), status(500), status(503)))
     with pytest.raises(OverloadedError):
         await ask(model(server, FAST), stream=stream)
     assert len(server.requests) == 3
@@ -111,7 +111,7 @@ async def test_after_two_retries_the_last_error_is_raised(serve: Serve, stream: 
 
 @ways
 @pytest.mark.parametrize('retries', [0, 1, 4])
-async def test_you_say_how_often(serve: Serve, stream: bool, retries: int) -> None:
+async def test_the_setting_limits_the_number_of_retries(serve: Serve, stream: bool, retries: int) -> None:
     server = await serve(status(429, {'retry-after-ms': '1'}))
     with pytest.raises(RateLimitError):
         await ask(model(server), stream=stream, settings={'retries': retries})
@@ -128,7 +128,7 @@ async def test_you_say_how_often(serve: Serve, stream: bool, retries: int) -> No
         (status(503, {'x-should-retry': 'false'}), OverloadedError),
     ],
 )
-async def test_what_waiting_does_not_help_is_raised_at_once(
+async def test_an_error_that_is_not_retryable_is_raised_at_once(
     serve: Serve, stream: bool, failure: Handler, error: type[Exception]
 ) -> None:
     server = await serve(failure)
@@ -137,24 +137,24 @@ async def test_what_waiting_does_not_help_is_raised_at_once(
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize('failure', [error_first, broken_at_once], ids=['error', 'broken'])
-async def test_a_stream_that_fails_before_its_first_event_is_begun_again(serve: Serve, failure: Handler) -> None:
-    server = await serve(in_turn(failure, failure, whole))
+@pytest.mark.parametrize('failure', [error_event_first, reset_before_the_first_event], ids=['error', 'broken'])
+async def test_a_stream_that_fails_before_its_first_event_is_retried(serve: Serve, failure: Handler) -> None:
+    server = await serve(handle_in_turn(failure, failure, whole))
     response = await ask(model(server, FAST), stream=True)
     assert (response.text, response.state) == ('Hello!', 'complete')
     await server.until(lambda: server.open <= 1)
 
 
-async def test_a_stream_that_fails_later_is_not(serve: Serve) -> None:
-    server = await serve(in_turn(broken_later, whole))
+async def test_a_stream_that_fails_after_its_first_event_is_not_retried(serve: Serve) -> None:
+    server = await serve(handle_in_turn(reset_after_the_first_event, whole))
     with pytest.raises(StreamInterruptedError) as caught:
         await ask(model(server, FAST), stream=True)
     assert caught.value.response is not None
     assert (caught.value.response.text, len(server.requests)) == ('Hel', 1)
 
 
-async def test_a_stream_that_never_begins_well_is_marked_as_interrupted(serve: Serve) -> None:
-    server = await serve(error_first)
+async def test_a_stream_whose_retries_all_fail_is_interrupted(serve: Serve) -> None:
+    server = await serve(error_event_first)
     async with model(server, FAST).request_stream(HISTORY) as stream:
         with pytest.raises(OverloadedError):
             await anext(stream)
@@ -163,8 +163,8 @@ async def test_a_stream_that_never_begins_well_is_marked_as_interrupted(serve: S
 
 
 @ways
-async def test_what_the_vendor_asks_for_is_waited(serve: Serve, stream: bool) -> None:
-    server = await serve(in_turn(status(429, {'retry-after-ms': '150'}), whole))
+async def test_the_wait_is_the_one_that_the_vendor_names(serve: Serve, stream: bool) -> None:
+    server = await serve(handle_in_turn(status(429, {'retry-after-ms': '150'}), whole))
     began = time.monotonic()
     await ask(model(server, FAST), stream=stream)
     assert 0.15 <= time.monotonic() - began < 5
@@ -172,7 +172,7 @@ async def test_what_the_vendor_asks_for_is_waited(serve: Serve, stream: bool) ->
 
 @ways
 @pytest.mark.parametrize('settings', [{}, {'timeout': 20}])
-async def test_a_vendor_that_wants_peace_for_long_is_left_in_peace(serve: Serve, stream: bool, settings: Any) -> None:
+async def test_a_wait_that_is_too_long_is_not_started(serve: Serve, stream: bool, settings: Any) -> None:
     server = await serve(status(429, {'retry-after': '61' if not settings else '21'}))
     began = time.monotonic()
     with pytest.raises(RateLimitError) as caught:
@@ -182,8 +182,8 @@ async def test_a_vendor_that_wants_peace_for_long_is_left_in_peace(serve: Serve,
 
 
 @ways
-async def test_the_timeout_holds_for_all_tries_together(serve: Serve, stream: bool) -> None:
-    server = await serve(in_turn(status(503, {'retry-after-ms': '100'}), silent))
+async def test_all_attempts_share_the_timeout(serve: Serve, stream: bool) -> None:
+    server = await serve(handle_in_turn(status(503, {'retry-after-ms': '100'}), silent))
     began = time.monotonic()
     with pytest.raises(ModelTimeoutError) as caught:
         await ask(model(server), stream=stream, settings={'timeout': 0.4})
@@ -191,14 +191,14 @@ async def test_the_timeout_holds_for_all_tries_together(serve: Serve, stream: bo
     assert (caught.value.deadline, caught.value.seconds, len(server.requests)) == ('timeout', 0.4, 2)
 
 
-async def test_each_try_may_wait_for_its_first_event(serve: Serve) -> None:
-    server = await serve(in_turn(silent, silent, whole))
+async def test_each_attempt_has_its_own_first_token_timeout(serve: Serve) -> None:
+    server = await serve(handle_in_turn(silent, silent, whole))
     settings: Any = {**FAST, 'first_token_timeout': 0.2, 'timeout': 30}
     assert (await ask(model(server), stream=True, settings=settings)).text == 'Hello!'
 
 
 @ways
-async def test_cancelling_while_waiting_ends_it(serve: Serve, stream: bool) -> None:
+async def test_cancelling_during_a_wait_ends_the_request(serve: Serve, stream: bool) -> None:
     server = await serve(status(503, {'retry-after': '30'}))
     task = asyncio.ensure_future(ask(model(server), stream=stream))
     await server.until(lambda: len(server.requests) == 1)
@@ -210,14 +210,14 @@ async def test_cancelling_while_waiting_ends_it(serve: Serve, stream: bool) -> N
 
 
 @pytest.mark.parametrize('retries', [-1, True, 1.5, '2'])
-async def test_a_number_that_is_none_is_refused(serve: Serve, retries: Any) -> None:
+async def test_an_invalid_number_of_retries_is_an_error(serve: Serve, retries: Any) -> None:
     server = await serve(whole)
     with pytest.raises(UserError, match='retries'):
         await model(server).request(HISTORY, {'retries': retries})
     assert not server.requests
 
 
-async def test_a_server_that_is_not_there_is_asked_three_times() -> None:
+async def test_an_unreachable_server_is_a_connection_error() -> None:
     provider = OpenAIProvider(api_key=KEY, base_url='http://127.0.0.1:1')
     with pytest.raises(ModelConnectionError):
         await OpenAIChatModel('m', provider=provider).request(HISTORY, FAST)

@@ -113,7 +113,7 @@ class _InARow(Relay):
 
     async def next(self, failed: Failed, *, stream: bool) -> Candidate | None:
         """The model behind those that have failed, while there is time left."""
-        place, left = len(failed.errors), self.budget.left
+        place, left = len(failed.errors), self.budget.seconds_left
         models = self._owner.models[place:]
         if not models or (left == 0 and failed.errors):
             return None

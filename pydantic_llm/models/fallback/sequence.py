@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from ...exceptions import FallbackExceptionGroup, RejectedResponseError, UserError
 from ...messages import ModelMessage, ModelResponse
-from ...retries.budget import Budget, inside
+from ...retries.budget import Budget, without_retries
 from ...settings import ModelSettings
 from ...usage import RequestUsage
 from .. import Model, ModelRequestParameters
@@ -165,9 +165,9 @@ async def ask(relay: Relay) -> ModelResponse:
     failed = Failed()
     while (candidate := await relay.next(failed, stream=False)) is not None:
         try:
-            with relay.budget.counted():
+            with relay.budget.track_time():
                 answer = candidate.model.request(relay.messages, candidate.settings, relay.parameters)
-                response = await inside(answer)
+                response = await without_retries(answer)
         except Exception as error:
             await candidate.end(error=error)
             if not await relay.judge.counts(error):

@@ -28,7 +28,7 @@ from ...messages import (
     ThinkingPart,
     UserPromptPart,
 )
-from ...retries.budget import Budget, inside
+from ...retries.budget import Budget, without_retries
 from ...settings import ModelSettings
 from ...streaming.draft import ResponseDraft
 from ...usage import RequestUsage
@@ -136,7 +136,7 @@ class RelayStream(StreamedResponse):
         except Exception as error:  # noqa: BLE001 -- looked at below, where the time that it took is counted
             failure = error
         finally:
-            self._relay.budget.waited += time.monotonic() - began
+            self._relay.budget.spent += time.monotonic() - began
         if event is not None:
             self._take(event)
         elif failure is None:
@@ -226,8 +226,8 @@ class RelayStream(StreamedResponse):
         while (candidate := await self._relay.next(self._failed, stream=True)) is not None:
             opened = candidate.model.request_stream(messages, candidate.settings, self._relay.parameters)
             try:
-                with self._relay.budget.counted():
-                    inner = await inside(opened.__aenter__())
+                with self._relay.budget.track_time():
+                    inner = await without_retries(opened.__aenter__())
             except Exception as error:
                 await candidate.end(error=error)
                 if not await self._relay.judge.counts(error):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ...exceptions import ModelHTTPError, RateLimitError, UserError
 from ...messages import ModelMessage, ModelResponse
-from ...retries.budget import Budget, inside
+from ...retries.budget import Budget, without_retries
 from ...settings import ModelSettings
 from ...transport.rate_limits import RateLimits
 from ...usage import RequestUsage
@@ -97,7 +97,7 @@ class RateLimitedModel(WrapperModel):
                 with listening(self._learn):
                     passed = _with_time_left(model_settings, budget)
                     answer = super(RateLimitedModel, self).request(messages, passed, model_request_parameters)
-                    response = await inside(answer)
+                    response = await without_retries(answer)
                 used = response.usage
                 return response
             except ModelHTTPError as error:
@@ -146,8 +146,8 @@ class RateLimitedModel(WrapperModel):
             return self._take(tokens)
 
         try:
-            with budget.counted():
-                return await self._line.get(take, seconds=budget.left)
+            with budget.track_time():
+                return await self._line.get(take, seconds=budget.seconds_left)
         except LineIsFull:
             said = f'max_queue={self._line.longest} requests to {self.model_name} wait already'
         except WaitedTooLong:
@@ -192,6 +192,6 @@ class RateLimitedModel(WrapperModel):
 def _with_time_left(settings: ModelSettings | None, budget: Budget) -> ModelSettings:
     """The settings for a model that is asked after a wait."""
     passed: ModelSettings = {**(settings or {})}
-    if budget.left is not None:
-        passed['timeout'] = max(budget.left, LEAST_TIME)
+    if budget.seconds_left is not None:
+        passed['timeout'] = max(budget.seconds_left, LEAST_TIME)
     return passed

@@ -181,12 +181,12 @@ class _Route(Relay):
         if not failed.errors:
             self._tried.clear()
         groups = [[each for each in group if each.name not in self._tried] for group in self._router.groups]
-        if not any(groups) or self.budget.left == 0:
+        if not any(groups) or self.budget.seconds_left == 0:
             return None
         return await self._free_one(groups)
 
     async def _free_one(self, groups: list[list[Deployment]]) -> Candidate:
-        router, left = self._router, self.budget.left
+        router, left = self._router, self.budget.seconds_left
         seconds = router.max_wait if left is None else min(left, router.max_wait)
 
         until = time.monotonic() + seconds
@@ -198,7 +198,7 @@ class _Route(Relay):
             return taken
 
         try:
-            with self.budget.counted():
+            with self.budget.track_time():
                 return await router.line.get(take, priority=self._priority, seconds=seconds)
         except LineIsFull:
             said = f'No deployment is free, and max_queue={router.line.longest} requests wait already'
@@ -233,7 +233,7 @@ class _Route(Relay):
             self._router.line.tell()
 
         settings: ModelSettings = {**self._settings}
-        limited(settings, 'timeout', (deployment.built.settings or {}).get('timeout'), self.budget.left)
+        limited(settings, 'timeout', (deployment.built.settings or {}).get('timeout'), self.budget.seconds_left)
         return Candidate(deployment.built, settings, over)
 
     async def _learn(self, name: str, outcome: Outcome) -> None:
