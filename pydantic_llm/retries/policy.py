@@ -20,7 +20,7 @@ class RetryPolicy:
     """The maximum number of retries; 0 disables them."""
 
     first_wait: float = 0.5
-    """Seconds before the first retry. Each further wait is twice as long; up to this many seconds of jitter are added."""
+    """Seconds before the first retry; each further wait is twice as long. As much jitter, at most, is added to each."""
 
     longest_wait: float = 30.0
     """The upper limit of a wait in seconds, if the vendor does not name one."""
