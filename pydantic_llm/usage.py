@@ -20,11 +20,6 @@ def _none_is_empty(value: object) -> object:
     return {} if value is None else value
 
 
-def are_instances(kind: type, *values: object) -> bool:
-    """Whether values that came over the wire, where nobody has looked at them, are of one type."""
-    return all(isinstance(value, kind) for value in values)
-
-
 Count = Annotated[int, BeforeValidator(_none_is_zero)]
 InputCount = Annotated[Count, Field(validation_alias=AliasChoices('input_tokens', 'request_tokens'))]
 OutputCount = Annotated[Count, Field(validation_alias=AliasChoices('output_tokens', 'response_tokens'))]
@@ -77,9 +72,10 @@ class Usage:
     def check(self) -> None:
         """Raise `TypeError` where a count is no whole number, as what came over the wire may be."""
         for name in _TOKENS:
-            if not are_instances(int, getattr(self, name)):
+            if not isinstance(getattr(self, name), int):
                 raise TypeError(f'{name} is {getattr(self, name)!r}, not a number of tokens')
-        if not are_instances(int, *self.details.values()):
+        counts = self.details.values()
+        if not all(isinstance(count, int) for count in counts):  # pyright: ignore[reportUnnecessaryIsInstance] -- unchecked JSON
             raise TypeError(f'the details of the usage are {self.details!r}, not numbers')
 
     def has_values(self) -> bool:

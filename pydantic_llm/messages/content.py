@@ -341,6 +341,3 @@ UserContent = (
     ]
 )
 """One piece of a user's message."""
-
-FILE_KINDS = frozenset({'image-url', 'audio-url', 'document-url', 'video-url', 'binary', 'uploaded-file'})
-"""The `kind` of every file."""

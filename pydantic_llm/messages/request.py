@@ -94,6 +94,10 @@ class ToolReturn:
     __repr__ = repr_of_what_is_set
 
 
+FAILED_OUTCOMES = ('failed', 'retried', 'interrupted')
+"""The outcomes of a `ToolReturnPart` that vendors receive as errors. `'denied'` is a regular tool result."""
+
+
 @dataclass(repr=False, slots=True)
 class ToolReturnPart:
     """What a tool gave back."""

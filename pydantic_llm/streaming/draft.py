@@ -11,7 +11,7 @@ from typing import Any
 
 from ..messages import FinishReason, ModelResponse, ResponseState
 from ..messages._value import now
-from ..usage import RequestUsage, are_instances
+from ..usage import RequestUsage
 from .parts import PartsManager
 
 
@@ -64,7 +64,8 @@ class ResponseDraft:
         """Raise `TypeError` where a fact is of another type than the API promises."""
         if isinstance(self.provider_response_id, int):
             self.provider_response_id = str(self.provider_response_id)
-        if not are_instances(str, self.model_name, self.provider_response_id or ''):
+        facts = (self.model_name, self.provider_response_id or '')
+        if not all(isinstance(fact, str) for fact in facts):  # pyright: ignore[reportUnnecessaryIsInstance] -- unchecked JSON
             raise TypeError(f'the answer is by {self.model_name!r} and has the id {self.provider_response_id!r}')
         if self.usage is not self._checked:
             self.usage.check()

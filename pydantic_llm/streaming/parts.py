@@ -10,7 +10,7 @@ Fragments are kept in a list and joined once, so that a part costs O(n) however 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from types import NoneType
 from typing import Any, Final
@@ -23,7 +23,6 @@ from ..messages import (
     PartDeltaEvent,
     PartEndEvent,
     PartStartEvent,
-    StreamRestartEvent,
     TextPart,
     TextPartDelta,
     ThinkingPart,
@@ -262,19 +261,3 @@ def _joined(held: str | dict[str, Any] | None, args: str | dict[str, Any] | None
     if isinstance(held, str) and isinstance(args, str):
         return held + args
     return args or held or args
-
-
-def replay(events: Iterable[ModelResponseStreamEvent]) -> list[ModelResponsePart]:
-    """The parts that a listener ends with: what it should hold after the last event."""
-    parts: dict[int, ModelResponsePart] = {}
-    for event in events:
-        match event:
-            case PartStartEvent(index=index, part=part) | PartEndEvent(index=index, part=part):
-                parts[index] = part
-            case PartDeltaEvent(index=index, delta=delta):
-                parts[index] = delta.apply(parts[index])
-            case StreamRestartEvent():
-                parts.clear()
-            case _:
-                pass
-    return [parts[index] for index in sorted(parts)]

@@ -7,11 +7,11 @@ from hypothesis import given, strategies as st
 from pydantic_core import from_json, to_json
 
 from pydantic_llm.models import ModelRequestParameters
-from pydantic_llm.streaming.parts import replay
 from tests.conformance.exchange import parsed, read_bytes, read_whole, streamed, what_counts, whole_body
 from tests.conformance.room import Room
 from tests.conformance.rooms import ROOMS
 from tests.conformance.strategies import byte_cuts, conversations, cuts, responses, tools
+from tests.replay import replay
 
 rooms = pytest.mark.parametrize('room', ROOMS, ids=repr)
 

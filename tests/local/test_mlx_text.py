@@ -18,9 +18,9 @@ from pydantic_llm.exceptions import ContextLengthError, ModelConnectionError, Us
 from pydantic_llm.messages import BinaryContent, ModelRequest, PartDeltaEvent, PartStartEvent, UserPromptPart
 from pydantic_llm.models import infer_model
 from pydantic_llm.models.mlx import MLXModel
-from pydantic_llm.streaming.parts import replay
 from tests.local import tiny
 from tests.local.mlx_library import ask, bare
+from tests.replay import replay
 
 PROMPTS = [f'Say {"something " * (number % 7)}about the number {number}.' for number in range(10)]
 

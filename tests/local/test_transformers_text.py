@@ -18,8 +18,8 @@ from pydantic_llm.messages import ModelRequest, PartDeltaEvent, PartStartEvent
 from pydantic_llm.models import infer_model
 from pydantic_llm.models.local.loading import find_context_length
 from pydantic_llm.models.transformers import TransformersModel
-from pydantic_llm.streaming.parts import replay
 from tests.local import tiny
+from tests.replay import replay
 
 BATCHINGS = ('padded', 'paged')
 PROMPTS = [f'Say {"something " * (number % 7)}about the number {number}.' for number in range(10)]

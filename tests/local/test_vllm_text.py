@@ -21,9 +21,9 @@ from pydantic_llm.exceptions import ContextLengthError, UserError
 from pydantic_llm.messages import ModelResponse, PartDeltaEvent, PartStartEvent, ToolCallPart
 from pydantic_llm.models import ModelRequestParameters, OutputObjectDefinition
 from pydantic_llm.models.vllm import VLLMModel
-from pydantic_llm.streaming.parts import replay
 from pydantic_llm.tools.definition import ToolDefinition
 from tests.local.vllm_library import KWARGS, ask, bare, make_random, make_taught, tiny, until
+from tests.replay import replay
 
 # vLLM and what it imports warn of one another.
 pytestmark = pytest.mark.filterwarnings('ignore')

@@ -29,8 +29,8 @@ from pydantic_llm.messages import (
 )
 from pydantic_llm.models.fallback.model import FallbackModel
 from pydantic_llm.retries.policy import RetryPolicy
-from pydantic_llm.streaming.parts import replay
 from tests.models.scripted import Scripted, overloaded, refused, texts, unreachable
+from tests.replay import replay
 
 HELLO = [ModelRequest.user_text_prompt('Hello?', instructions='Be brief.')]
 SOON = 0.05

@@ -37,9 +37,9 @@ from pydantic_llm.models.function import (
     DeltaToolCalls,
     FunctionModel,
 )
-from pydantic_llm.streaming.parts import replay
 from pydantic_llm.tools.definition import ToolDefinition
 from pydantic_llm.usage import RequestUsage
+from tests.replay import replay
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HELLO: list[ModelMessage] = [ModelRequest.user_text_prompt('Hello there', instructions='Be kind')]

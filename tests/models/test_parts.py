@@ -26,7 +26,7 @@ from pydantic_llm.messages import (
     ToolCallPartDelta,
 )
 from pydantic_llm.models import LAST, PartsManager, ResponseDraft
-from pydantic_llm.streaming.parts import replay
+from tests.replay import replay
 
 FILE = FilePart(BinaryContent(b'x', media_type='image/png'))
 

@@ -22,8 +22,8 @@ from pydantic_llm.models.fallback.model import FallbackModel
 from pydantic_llm.models.router.model import Deployment, RouterModel, cooldown_after
 from pydantic_llm.models.router.state import Limits, MemoryState
 from pydantic_llm.retries.policy import RetryPolicy
-from pydantic_llm.streaming.parts import replay
 from tests.models.scripted import Scripted, overloaded, refused, unreachable
+from tests.replay import replay
 
 HELLO = [ModelRequest.user_text_prompt('Hello?')]
 FAST = RetryPolicy(retries=2, first_wait=0.001, longest_wait=0.002)

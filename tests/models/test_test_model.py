@@ -37,9 +37,9 @@ from pydantic_llm.models import (
 )
 from pydantic_llm.models.test.model import TestModel
 from pydantic_llm.settings import ModelSettings
-from pydantic_llm.streaming.parts import replay
 from pydantic_llm.tools.definition import ToolDefinition
 from pydantic_llm.usage import RequestUsage
+from tests.replay import replay
 
 
 def tool(name: str, /, **properties: Any) -> ToolDefinition:

@@ -23,7 +23,7 @@ from ...messages import (
     UserContent,
     VideoUrl,
 )
-from ...messages.request import is_file
+from ...messages.request import FAILED_OUTCOMES, is_file
 
 IMAGES = ('image/jpeg', 'image/png', 'image/gif', 'image/webp')
 """The images that the API takes."""
@@ -32,9 +32,6 @@ PDF = 'application/pdf'
 
 ABOUT_DOCUMENTS = ('title', 'context', 'citations')
 """What `vendor_metadata` can say of a document; `{'citations': {'enabled': True}}` makes the model cite it."""
-
-FAILURES = ('failed', 'retried', 'interrupted')
-"""The outcomes of a call that the model is told are errors; that a call was denied is an answer."""
 
 CONTAINER_UPLOAD = 'container_upload'
 """`UploadedFile(..., vendor_metadata={'container_upload': True})` puts a file where code runs, instead of before the
@@ -114,7 +111,7 @@ def encode_tool_return(part: ToolReturnPart, system: str) -> Json:
     content: Any = part.content
     items: list[Any] = [*content] if isinstance(content, (list, tuple)) else [content]
     blocks = [block for item in items for block in _returned(item, system)]
-    return tool_result(part.tool_call_id, blocks, is_error=part.outcome in FAILURES)
+    return tool_result(part.tool_call_id, blocks, is_error=part.outcome in FAILED_OUTCOMES)
 
 
 def tool_result(tool_call_id: str, blocks: list[Json], *, is_error: bool) -> Json:

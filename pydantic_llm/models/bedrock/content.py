@@ -25,7 +25,7 @@ from ...messages import (
     VideoUrl,
 )
 from ...messages.content import format_of, is_text
-from ...messages.request import is_file
+from ...messages.request import FAILED_OUTCOMES, is_file
 from ...profiles.bedrock import BedrockModelProfile, Kind
 
 AnyFile = ImageUrl | AudioUrl | DocumentUrl | VideoUrl | BinaryContent | UploadedFile
@@ -53,9 +53,6 @@ a list of qualifiers does as well (`['grounding_source']`, `['query']`)."""
 
 SEARCH_RESULT = 'search_result'
 """`vendor_metadata={'search_result': {'source': ..., 'title': ...}}` on a text file makes it something found."""
-
-FAILURES = ('failed', 'retried', 'interrupted')
-"""The outcomes of a call that the model is told are errors; that a call was denied is an answer."""
 
 
 @dataclass(slots=True)
@@ -149,7 +146,7 @@ class ContentEncoder:
             value = rest if isinstance(returned, (list, tuple)) or not rest else rest[0]
             inside.insert(0, {'json': replace(part, content=value).model_response_object()})
         inside = inside or [_told(returned, part)]
-        failed = part.outcome in FAILURES
+        failed = part.outcome in FAILED_OUTCOMES
         return self.result(part.tool_call_id, inside, failed=failed), after
 
     def retry(self, part: RetryPromptPart) -> Json:

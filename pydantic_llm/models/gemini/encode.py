@@ -23,6 +23,7 @@ from ...messages import (
     ToolReturnPart,
     UserPromptPart,
 )
+from ...messages.request import FAILED_OUTCOMES
 from ...messages.response import ModelResponsePart
 from ...profiles.gemini import GeminiModelProfile
 from ...wire.prepare import PreparedRequest
@@ -32,9 +33,6 @@ from .options import encode_generation, encode_tools, encode_top_level
 
 NO_SIGNATURE = b64encode(b'skip_thought_signature_validator').decode()
 """What the API takes in the place of a signature for a call that it did not make itself."""
-
-FAILURES = ('failed', 'retried', 'interrupted')
-"""The outcomes of a call that the model is told are errors; that a call was denied is an answer."""
 
 IMAGES = ('image/png', 'image/jpeg', 'image/webp')
 """The images that a model is taken to have made, whoever made them."""
@@ -141,7 +139,7 @@ def _response(part: ToolReturnPart) -> Json:
     if rest == [] or part.content is None:
         return {}
     plain = part if rest is None else replace(part, content=rest[0] if len(rest) == 1 else rest)
-    if part.outcome in FAILURES:
+    if part.outcome in FAILED_OUTCOMES:
         return {'error': plain.model_response_str()}
     return plain.model_response_object()
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from ....json_types import Json
 from ....messages import ThinkingPart
 from ....streaming.draft import ResponseDraft
-from ....usage import are_instances
 from .native_items import finish_native, start_native
 
 REUSES_CALL_IDS = 'reuses_call_ids'
@@ -81,9 +80,11 @@ def _details(key: Any, content: Json, draft: ResponseDraft) -> None:
     """Citations and log probabilities, beside what is known already."""
     phase = draft.scratch.get(('phase', key[0]))
     annotations: Any = content.get('annotations') or draft.scratch.get(('annotations', *key), [])
-    if not are_instances(list, annotations) or not are_instances(dict, *annotations):
-        raise TypeError(f'the annotations of a text are {annotations!r}')
     found = {'phase': phase, 'annotations': annotations, 'logprobs': content.get('logprobs')}
+    if not isinstance(annotations, list) or not all(
+        isinstance(each, dict) for each in cast('list[object]', annotations)
+    ):
+        raise TypeError(f'the annotations of a text are {annotations!r}')
     if details := {name: value for name, value in found.items() if value}:
         draft.parts.details(key, provider_details=details)
 
