@@ -1,7 +1,7 @@
 """Between threads and event loops: blocking functions for callers that await, and coroutines for callers that block.
 
-`call` runs a caller's function where it belongs: a coroutine function here, any other in a thread of its own. What
-`Once` runs, it runs once for everybody who waits for it.
+`call_async` awaits a coroutine function and runs any other function in a thread of its own.
+`Once` runs a blocking function once for all waiters.
 `run_blocking` and `BlockingContext` are for callers that do not await. They share one event loop, in its own thread, so
 that connections outlive a call, and so that they also work inside a running loop (a notebook).
 """
@@ -23,7 +23,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from .exceptions import UserError
 
-__all__ = ('BlockingContext', 'Once', 'call', 'in_thread', 'is_async', 'run_blocking')
+__all__ = ('BlockingContext', 'Once', 'call_async', 'is_async', 'run_blocking', 'run_in_thread')
 
 T = TypeVar('T')
 R = TypeVar('R')
@@ -40,15 +40,15 @@ def is_async(function: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
 
 
-async def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+async def call_async(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Await a coroutine function, or run any other function in a thread and wait for it."""
     if is_async(function):
         return await function(*args, **kwargs)
-    result = await in_thread(partial(function, *args, **kwargs))
+    result = await run_in_thread(partial(function, *args, **kwargs))
     return await result if inspect.isawaitable(result) else result
 
 
-async def in_thread(function: Callable[[], T]) -> T:
+async def run_in_thread(function: Callable[[], T]) -> T:
     """Run a function in a thread of its own, with the caller's context variables.
 
     There is no pool that blocked functions could fill, and none that a closing loop would wait for. A cancelled caller

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from .._threads import call
+from .._threads import call_async
 from ..exceptions import UserError
 from ..tools.context import RunContext
 from ..tools.signature import name_of
@@ -43,7 +43,7 @@ class ContextFunction:
 
     async def __call__(self, context: RunContext[Any], *arguments: Any) -> Any:
         """Call it with these arguments."""
-        return await call(self.function, *([context] if self.takes_ctx else []), *arguments)
+        return await call_async(self.function, *([context] if self.takes_ctx else []), *arguments)
 
 
 Prompt = str | ContextFunction

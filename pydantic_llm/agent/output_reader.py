@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, NewType, Union, cast, get_args, get_
 
 from pydantic import Discriminator, ValidationError
 
-from .._threads import call
+from .._threads import call_async
 from ..exceptions import ModelRetry, UserError
 from ..messages import ModelResponse, NativeToolCallPart, NativeToolReturnPart, TextPart
 from ..models import ModelRequestParameters, OutputMode, OutputObjectDefinition
@@ -79,7 +79,7 @@ class Form:
             return value
         positional, named = self.signature.bind(value)
         first = [context] if self.signature.takes_ctx else []
-        return await call(self.signature.function, *first, *positional, **named)
+        return await call_async(self.signature.function, *first, *positional, **named)
 
 
 def _inner(value: Any, key: str) -> Any:

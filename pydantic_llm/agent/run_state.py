@@ -12,7 +12,7 @@ from typing import Any, Generic
 from pydantic_core import from_json
 from typing_extensions import TypeVar
 
-from .._threads import call
+from .._threads import call_async
 from ..exceptions import UnexpectedModelBehavior, UserError
 from ..messages import (
     ModelMessage,
@@ -182,7 +182,7 @@ class Run(Generic[DepsT]):
     async def _prepared(self, tool: Tool[Any]) -> ToolDefinition | None:
         if tool.prepare is None:
             return tool.tool_def
-        prepared: ToolDefinition | None = await call(tool.prepare, self.tool_context(tool), tool.tool_def)
+        prepared: ToolDefinition | None = await call_async(tool.prepare, self.tool_context(tool), tool.tool_def)
         return prepared
 
     async def instructions(self) -> str | None:

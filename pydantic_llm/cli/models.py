@@ -14,7 +14,7 @@ from ..exceptions import UserError
 from ..models.names import NAMES
 from ..providers import Provider, infer_provider_class
 from ..providers.registry import ALIASES, SERVICES
-from ..transport.answer import ClientConnection
+from ..transport.response import ClientConnection
 from .choice import key_variables, known_names
 
 __all__ = ('models',)
@@ -122,7 +122,7 @@ async def _ask(provider: Provider[Any]) -> list[str]:
 
 def _explained(error: Exception, provider: Provider[Any]) -> Exception:
     connection = provider.connection
-    return connection.failures.explain(error, provider.name) if isinstance(connection, ClientConnection) else error
+    return connection.translator.translate(error, provider.name) if isinstance(connection, ClientConnection) else error
 
 
 async def _listed(provider: Provider[Any]) -> list[str]:

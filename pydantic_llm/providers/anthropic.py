@@ -11,10 +11,11 @@ from .._extras import import_extra
 from ..exceptions import LLMError, UnexpectedModelBehavior, UserError
 from ..profiles import ModelProfile
 from ..profiles.anthropic import anthropic_model_profile
-from ..transport import ByteStream, Call, Connection
-from ..transport.loops import LoopClients, SdkClients
+from ..transport import ByteStream, Connection, RawRequest
+from ..transport.loops import LoopClients
+from ..transport.pools import SdkClients
 from ..transport.sdk import SDKConnection
-from ..transport.spread import spread
+from ..transport.spread import spread_over_pools
 from . import Provider, check_http_client, check_key, check_url, hide_password, read_key
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class AnthropicProvider(Provider['AnyClient']):
                 max_retries=0,
             )
             if http_client is None:
-                spread(self._client)
+                spread_over_pools(self._client)
         kinds = {kind.__name__ for kind in type(self._client).__mro__}
         connection = BedrockConnection if 'AsyncAnthropicBedrock' in kinds else SDKConnection
         self._connection = connection(
@@ -131,9 +132,9 @@ def _asynchronous(client: Any) -> Any:
 class BedrockConnection(SDKConnection):
     """Amazon's older address for Claude, which streams in frames of its own; the SDK's decoder takes them apart."""
 
-    async def open(self, call: Call) -> ByteStream:
+    async def open(self, request: RawRequest) -> ByteStream:
         """Send a request and get its answer as it comes."""
-        stream = await super().open(call)
+        stream = await super().open(request)
         return _Unframed(stream, self._clients.get()._make_sse_decoder())
 
 

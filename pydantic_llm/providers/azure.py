@@ -18,9 +18,9 @@ from .._extras import import_extra
 from ..exceptions import UserError
 from ..profiles import ModelProfile
 from ..profiles.compatible import azure_profile
-from ..transport import ByteStream, Call, Reply
+from ..transport import ByteStream, RawRequest, RawResponse
 from ..transport.sdk import SDKConnection
-from ..transport.spread import spread
+from ..transport.spread import spread_over_pools
 from . import check_key, check_url, hide_password
 from .openai import OPENAI_HEADERS, OpenAIProvider
 
@@ -78,7 +78,7 @@ class AzureProvider(OpenAIProvider):
             options = {'http_client': http_client, 'default_headers': headers, 'max_retries': 0}
             openai_client = make(sdk, endpoint, api_version, credentials, options)
             if http_client is None:
-                spread(openai_client)
+                spread_over_pools(openai_client)
         elif any(given is not None for given in own):
             raise UserError('openai_client= brings its own key, URL and connection: give nothing else beside it')
         super().__init__(openai_client=openai_client)
@@ -102,28 +102,28 @@ class AzureConnection(SDKConnection):
     The SDK puts it there for bodies that it serialises itself; ours are serialised already.
     """
 
-    async def send(self, call: Call) -> Reply:
+    async def send(self, request: RawRequest) -> RawResponse:
         """Send a request and read the whole answer."""
         try:
-            return await super().send(self._deployed(call))
+            return await super().send(self._deployed(request))
         except TokenFailure as failure:
             error = failure.error
         raise error
 
-    async def open(self, call: Call) -> ByteStream:
+    async def open(self, request: RawRequest) -> ByteStream:
         """Send a request and get its answer as it comes."""
         try:
-            return await super().open(self._deployed(call))
+            return await super().open(self._deployed(request))
         except TokenFailure as failure:
             error = failure.error
         raise error
 
-    def _deployed(self, call: Call) -> Call:
+    def _deployed(self, request: RawRequest) -> RawRequest:
         client: AsyncOpenAI = self._clients.get()
         base = client.base_url.path.rstrip('/')
-        if call.path != '/chat/completions' or '/deployments' in base or base.endswith('/v1'):
-            return call
-        return replace(call, path=f'/deployments/{quote(call.model_name, safe="")}{call.path}')
+        if request.path != '/chat/completions' or '/deployments' in base or base.endswith('/v1'):
+            return request
+        return replace(request, path=f'/deployments/{quote(request.model_name, safe="")}{request.path}')
 
 
 # ---------------------------------------------------------------------- where

@@ -18,8 +18,9 @@ from ..profiles import ModelProfile
 from ..profiles.bedrock import bedrock_model_profile
 from ..transport import Connection
 from ..transport.aws import AwsConnection
-from ..transport.aws_http import http_client_of
-from ..transport.loops import HttpClients, LoopClients
+from ..transport.aws_http import make_http_client
+from ..transport.loops import LoopClients
+from ..transport.pools import HttpClients
 from . import Provider, check_key, check_url, hide_password
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class BedrockProvider(Provider['BaseClient']):
                 )
             timeouts = (aws_read_timeout or READ_TIMEOUT, aws_connect_timeout or CONNECT_TIMEOUT)
             self._client = _client(session, region or ANY_REGION, url, token, keys, timeouts)
-        http = _asynchronous(http_client) or http_client_of(self._client)
+        http = _asynchronous(http_client) or make_http_client(self._client)
         clients = LoopClients[Any](http, HttpClients())
         self._connection = AwsConnection(clients, self._client, OPERATIONS, provider_name=self.name)
 

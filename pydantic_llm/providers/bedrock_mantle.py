@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..transport import ByteStream, Call, Reply
+from ..transport import ByteStream, RawRequest, RawResponse
 from ..transport.sdk import SDKConnection
 from .compatible import CompatibleProvider
 from .registry import SERVICES
@@ -59,16 +59,16 @@ class BedrockMantleProvider(CompatibleProvider):
 class MantleConnection(SDKConnection):
     """A client of Mantle's: under which path a model is served depends on the model."""
 
-    async def send(self, call: Call) -> Reply:
+    async def send(self, request: RawRequest) -> RawResponse:
         """Send a request and read the whole answer."""
-        return await super().send(self._at_its_path(call))
+        return await super().send(self._at_its_path(request))
 
-    async def open(self, call: Call) -> ByteStream:
+    async def open(self, request: RawRequest) -> ByteStream:
         """Send a request and get its answer as it comes."""
-        return await super().open(self._at_its_path(call))
+        return await super().open(self._at_its_path(request))
 
-    def _at_its_path(self, call: Call) -> Call:
-        if not OWN_MODELS.match(call.model_name):
-            return call
+    def _at_its_path(self, request: RawRequest) -> RawRequest:
+        if not OWN_MODELS.match(request.model_name):
+            return request
         client: AsyncOpenAI = self._clients.get()
-        return replace(call, path=str(client.base_url.join(f'{OWN_PATH}{call.path}')))
+        return replace(request, path=str(client.base_url.join(f'{OWN_PATH}{request.path}')))

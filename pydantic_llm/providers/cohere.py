@@ -9,11 +9,12 @@ from .._extras import import_extra
 from ..exceptions import UserError
 from ..profiles import ModelProfile
 from ..profiles.cohere import cohere_model_profile
-from ..transport import Call, Connection, Deadlines
-from ..transport.answer import ClientConnection, limits
-from ..transport.failures import Failures
-from ..transport.loops import HttpClients, LoopClients
-from ..transport.spread import spread
+from ..transport import Connection, Deadlines, RawRequest
+from ..transport.client_errors import ErrorTranslator
+from ..transport.loops import LoopClients
+from ..transport.pools import HttpClients
+from ..transport.response import ClientConnection, client_timeout
+from ..transport.spread import spread_over_pools
 from . import Provider, check_http_client, check_key, check_url, hide_password, read_key
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class CohereProvider(Provider['AsyncClient']):
                 httpx_client=check_http_client(http_client, library='httpx', package='cohere'),
             )
             if http_client is None:
-                spread(_settings_of(self._client).httpx_client.httpx_client)
+                spread_over_pools(_settings_of(self._client).httpx_client.httpx_client)
         self._connection = CohereConnection(self._client, provider_name=self.name)
 
     def _address(self, base_url: str | None) -> str | None:
@@ -119,22 +120,22 @@ class CohereConnection(ClientConnection):
     def __init__(self, client: AsyncClient, *, provider_name: str) -> None:
         self._settings = _settings_of(client)
         http_client = self._settings.httpx_client.httpx_client
-        super().__init__(LoopClients[Any](http_client, HttpClients()), Failures(provider_name, 'cohere'))
+        super().__init__(LoopClients[Any](http_client, HttpClients()), ErrorTranslator(provider_name, 'cohere'))
 
-    async def post(self, client: Any, call: Call, deadlines: Deadlines) -> Any:
+    async def post(self, client: Any, request: RawRequest, deadlines: Deadlines) -> Any:
         """The response of `httpx`, open. The SDK's client may fetch a token first."""
         own = self._settings.get_timeout()
         headers = type(client.headers)({**await self._settings.async_get_headers(), 'Content-Type': 'application/json'})
-        headers.update(call.headers)
-        request = client.build_request(
+        headers.update(request.headers)
+        http_request = client.build_request(
             'POST',
-            self._settings.get_base_url().rstrip('/') + call.path,
-            content=call.body,
+            self._settings.get_base_url().rstrip('/') + request.path,
+            content=request.body,
             headers=headers,
-            timeout=limits(type(client.timeout), client.timeout if own is None else own, deadlines),
+            timeout=client_timeout(type(client.timeout), client.timeout if own is None else own, deadlines),
         )
-        response = await client.send(request, stream=True)
+        response = await client.send(http_request, stream=True)
         if not response.is_success:
             await response.aread()
-            raise self.failures.answered(response, call.model_name)
+            raise self.translator.from_response(response, request.model_name)
         return response

@@ -14,8 +14,9 @@ from ..profiles import ModelProfile
 from ..profiles.gemini import gemini_model_profile
 from ..transport import Connection
 from ..transport.http import Access, HTTPConnection
-from ..transport.loops import HttpClients, LoopClients
-from ..transport.spread import spread
+from ..transport.loops import LoopClients
+from ..transport.pools import HttpClients
+from ..transport.spread import spread_over_pools
 from . import Provider, check_url, hide_password
 
 if TYPE_CHECKING:
@@ -40,12 +41,14 @@ class GoogleProvider(Provider[Any]):
     """
 
     def __init__(
-        self, address: str, http_client: httpx2.AsyncClient | httpx.AsyncClient | None, *, renews: bool
+        self, address: str, http_client: httpx2.AsyncClient | httpx.AsyncClient | None, *, can_renew: bool
     ) -> None:
         self._address = address
-        self._client = _asynchronous(http_client) or spread(httpx2.AsyncClient(timeout=httpx2.Timeout(600, connect=5)))
+        self._client = _asynchronous(http_client) or spread_over_pools(
+            httpx2.AsyncClient(timeout=httpx2.Timeout(600, connect=5))
+        )
         clients = LoopClients[Any](self._client, HttpClients())
-        self._connection = HTTPConnection(clients, self.access, provider_name=self.name, renews=renews)
+        self._connection = HTTPConnection(clients, self.access, provider_name=self.name, can_renew=can_renew)
 
     @abstractmethod
     async def access(self, model_name: str, *, refused: Access | None) -> Access:

@@ -38,7 +38,7 @@ class GoogleGLAProvider(GoogleProvider):
     ) -> None:
         elsewhere = read_address(base_url, variable=URL_VARIABLE, version='v1beta', provider=self.name)
         self._access = Access(elsewhere or BASE_URL, self._credentials(api_key, needed=elsewhere is None))
-        super().__init__(self._access.base_url, http_client, renews=False)
+        super().__init__(self._access.base_url, http_client, can_renew=False)
 
     def _credentials(self, api_key: str | None, *, needed: bool) -> dict[str, str]:
         """The header with the key. Only Google itself cannot do without one."""

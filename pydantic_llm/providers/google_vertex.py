@@ -81,7 +81,7 @@ class GoogleVertexProvider(GoogleProvider):
             self._key = _checked_key(api_key, self.name)
         elif any(given) or project_id or elsewhere is None or _is_google(elsewhere):
             self._tokens = self._tokens_of(service_account_file, service_account_info, credentials)
-        super().__init__(elsewhere or f'https://{_host(self._region)}/v1beta1', http_client, renews=True)
+        super().__init__(elsewhere or f'https://{_host(self._region)}/v1beta1', http_client, can_renew=True)
 
     def _tokens_of(
         self, file: Path | str | None, info: Mapping[str, str] | None, credentials: Credentials | None

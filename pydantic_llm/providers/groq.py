@@ -10,9 +10,10 @@ from ..exceptions import UserError
 from ..profiles import ModelProfile
 from ..profiles.groq import groq_model_profile
 from ..transport import Connection
-from ..transport.loops import LoopClients, SdkClients
+from ..transport.loops import LoopClients
+from ..transport.pools import SdkClients
 from ..transport.sdk import SDKConnection
-from ..transport.spread import spread
+from ..transport.spread import spread_over_pools
 from . import Provider, check_http_client, check_key, check_url, hide_password, read_key
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class GroqProvider(Provider['AsyncGroq']):
                 max_retries=0,
             )
             if http_client is None:
-                spread(self._client)
+                spread_over_pools(self._client)
         clients = LoopClients[Any](self._client, SdkClients())
         self._connection = SDKConnection(clients, sdk, provider_name=self.name, http='httpx')
 

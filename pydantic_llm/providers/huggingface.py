@@ -20,11 +20,12 @@ from .._threads import Once
 from ..exceptions import ModelHTTPError, UnexpectedModelBehavior, UserError
 from ..profiles import ModelProfile
 from ..profiles.huggingface import huggingface_model_profile
-from ..transport import Call, Connection, Deadlines
-from ..transport.failures import Failures
+from ..transport import Connection, Deadlines, RawRequest
+from ..transport.client_errors import ErrorTranslator
 from ..transport.http import Access, HTTPConnection
-from ..transport.loops import HttpClients, LoopClients
-from ..transport.spread import spread
+from ..transport.loops import LoopClients
+from ..transport.pools import HttpClients
+from ..transport.spread import spread_over_pools
 from . import Provider, check_http_client, check_key, check_url, hide_password
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class HuggingFaceProvider(Provider['AsyncInferenceClient']):
         self._connection = HubConnection(
             self._http_client(hub, http_client),
             Routes(self._client, self._key, hub.get_token),
-            Failures(self.name, 'huggingface_hub', status=(hub.errors.HfHubHTTPError,)),
+            ErrorTranslator(self.name, 'huggingface_hub', status=(hub.errors.HfHubHTTPError,)),
             provider_name=self.name,
         )
 
@@ -141,7 +142,7 @@ class HuggingFaceProvider(Provider['AsyncInferenceClient']):
             made.timeout = timeout(self._client.timeout)
         elif made.timeout == timeout(None):
             made.timeout = timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT)
-        return spread(made)
+        return spread_over_pools(made)
 
     @property
     def _endpoint(self) -> str | None:
@@ -255,27 +256,27 @@ class Routes:
 class HubConnection(HTTPConnection):
     """Sends each request where its model is served, under the name and in the form that it has there."""
 
-    def __init__(self, http_client: Any, routes: Routes, failures: Failures, *, provider_name: str) -> None:
+    def __init__(self, http_client: Any, routes: Routes, translator: ErrorTranslator, *, provider_name: str) -> None:
         clients = LoopClients[Any](http_client, HttpClients())
-        super().__init__(clients, routes.access, provider_name=provider_name, renews=True)
-        self.failures = failures
+        super().__init__(clients, routes.access, provider_name=provider_name, can_renew=True)
+        self.translator = translator
         self._routes = routes
 
-    async def post(self, client: Any, call: Call, deadlines: Deadlines) -> Any:
+    async def post(self, client: Any, request: RawRequest, deadlines: Deadlines) -> Any:
         """The response, open."""
         try:
-            route = await self._routes.get(call.model_name)
-            body = _fit(call.body, call.model_name, route)
+            route = await self._routes.get(request.model_name)
+            body = _fit(request.body, request.model_name, route)
         except Exception as error:  # noqa: BLE001 -- raised below, where the token that it may hold is no longer its context
-            failure = self._not_found(error, call.model_name)
+            failure = self._not_found(error, request.model_name)
         else:
-            headers = {name.lower(): value for name, value in call.headers.items()}  # as the package writes its own
-            return await super().post(client, replace(call, path='', body=body, headers=headers), deadlines)
+            headers = {name.lower(): value for name, value in request.headers.items()}  # as the package writes its own
+            return await super().post(client, replace(request, path='', body=body, headers=headers), deadlines)
         raise failure
 
     def _not_found(self, error: Exception, model_name: str) -> Exception:
         """Why there is no route: the Hub's answer, or what the package says of the model and the service."""
-        explained = self.failures.explain(error, model_name)
+        explained = self.translator.translate(error, model_name)
         if isinstance(explained, ModelHTTPError):
             explained.message = f'The Hub does not say where {model_name!r} is served: {explained.message}'
             explained.args = (explained.message,)

@@ -20,9 +20,10 @@ from .._extras import import_extra
 from .._threads import Once
 from ..exceptions import UserError
 from ..json_types import Json
-from ..transport import ByteStream, Call, Connection, Deadlines, Reply
-from ..transport.deadlines import DeadlineExceeded, Watchdog
-from ..transport.loops import HttpClients, LoopClients
+from ..transport import ByteStream, Connection, Deadlines, RawRequest, RawResponse
+from ..transport.deadlines import CLOSING_TIMEOUT, DeadlineExceeded, Watchdog
+from ..transport.loops import LoopClients
+from ..transport.pools import HttpClients
 from .litellm_errors import explain, is_cut
 
 __all__ = ('LITELLM', 'LiteLLMConnection', 'make_router')
@@ -40,9 +41,6 @@ GRACE = 5.0
 
 AHEAD = 16
 """How many chunks are read before anybody asks for them."""
-
-CLOSING_TIMEOUT = 0.5
-"""Seconds that closing a stream may take; it is dropped after that."""
 
 WHOLE, STREAM = {'content-type': 'application/json'}, {'content-type': 'text/event-stream'}
 """The headers of what we make of LiteLLM's answers."""
@@ -87,45 +85,45 @@ class LiteLLMConnection(Connection):
         self._provider_name = provider_name
         self._secrets = secrets
 
-    async def send(self, call: Call) -> Reply:
+    async def send(self, request: RawRequest) -> RawResponse:
         """Ask, and wait for the whole answer."""
-        watchdog = Watchdog(Deadlines(call.deadlines.timeout, waited=call.deadlines.waited))
+        watchdog = Watchdog(Deadlines(request.deadlines.timeout, waited=request.deadlines.waited))
         try:
-            return Reply(_whole(await self._ask(call, watchdog)), WHOLE)
+            return RawResponse(_whole(await self._ask(request, watchdog)), WHOLE)
         finally:
             watchdog.close()
 
-    async def open(self, call: Call) -> ByteStream:
+    async def open(self, request: RawRequest) -> ByteStream:
         """Ask, and get the answer as it comes."""
-        watchdog = Watchdog(call.deadlines)
+        watchdog = Watchdog(request.deadlines)
         try:
-            answer = await self._ask(call, watchdog)
+            answer = await self._ask(request, watchdog)
         finally:
             watchdog.close()
-        return Chunks(answer, watchdog, partial(self._explain, model_name=call.model_name, in_stream=True))
+        return Chunks(answer, watchdog, partial(self._explain, model_name=request.model_name, in_stream=True))
 
     async def aclose(self) -> None:
         """Nothing: the clients are everybody's who uses LiteLLM in this event loop, and are closed when it ends."""
 
-    async def _ask(self, call: Call, watchdog: Watchdog) -> Any:
+    async def _ask(self, request: RawRequest, watchdog: Watchdog) -> Any:
         try:
             with watchdog:
                 asked = await (LITELLM if self._router is None else self._router).get()
                 CLIENTS.get()
-                return await asked.acompletion(**self._arguments(call))
+                return await asked.acompletion(**self._arguments(request))
         except Exception as error:  # noqa: BLE001 -- raised below, where the key that it may hold is no longer its context
-            failure = self._explain(error, model_name=call.model_name)
+            failure = self._explain(error, model_name=request.model_name)
         raise failure
 
-    def _arguments(self, call: Call) -> Json:
+    def _arguments(self, request: RawRequest) -> Json:
         """The options, with what the request says laid over them."""
-        arguments: Json = {**self._options, **from_json(call.body)}
-        if call.headers:
-            arguments['extra_headers'] = {**(self._options.get('extra_headers') or {}), **call.headers}
+        arguments: Json = {**self._options, **from_json(request.body)}
+        if request.headers:
+            arguments['extra_headers'] = {**(self._options.get('extra_headers') or {}), **request.headers}
         if self._router is None:  # which has a policy of its own
             arguments |= {'num_retries': 0, 'max_retries': 0}
-        if call.deadlines.timeout is not None:
-            arguments['timeout'] = call.deadlines.timeout + GRACE
+        if request.deadlines.timeout is not None:
+            arguments['timeout'] = request.deadlines.timeout + GRACE
         return arguments
 
     def _explain(self, error: Exception, *, model_name: str, in_stream: bool = False) -> Exception:

@@ -30,7 +30,7 @@ from ..exceptions import (
 )
 from ..json_types import Json
 from ..transport.deadlines import DeadlineExceeded
-from ..transport.errors import error_from_answer, error_from_event
+from ..transport.errors import error_from_event, error_from_response
 
 __all__ = ('explain', 'is_cut')
 
@@ -127,7 +127,7 @@ class _Case:
             response: Any = getattr(link, 'response', None)
             if response is not None and 'HTTPStatusError' in _names(link):
                 body = _without(_body(response) or self.said, secrets).encode()
-                return error_from_answer(
+                return error_from_response(
                     response.status_code,
                     response.headers,
                     body,
@@ -159,7 +159,7 @@ class _Case:
         if first & MISTAKES or any((type(link).__module__, type(link).__name__) == NO_KEY for link in self.links):
             return UserError(f'LiteLLM cannot ask {self.model_name!r}: {self.said}')
         if status not in (None, 500):
-            return error_from_answer(
+            return error_from_response(
                 status, {}, self.said.encode(), model_name=self.model_name, provider_name=self.provider_name
             )
         message = f'{self.model_name} could not be asked: {self.said}'

@@ -18,10 +18,11 @@ from .._extras import import_extra
 from ..exceptions import UserError
 from ..profiles import ModelProfile
 from ..profiles.mistral import mistral_model_profile
-from ..transport import ByteStream, Call, Connection, Reply
+from ..transport import ByteStream, Connection, RawRequest, RawResponse
 from ..transport.http import Access, HTTPConnection
-from ..transport.loops import HttpClients, LoopClients
-from ..transport.spread import spread
+from ..transport.loops import LoopClients
+from ..transport.pools import HttpClients
+from ..transport.spread import spread_over_pools
 from . import Provider, check_http_client, check_key, check_url, hide_password, read_key
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class MistralProvider(Provider['AnyClient']):
                 api_key=self._key(api_key, needed=address is None),
                 server_url=address,
                 async_client=check_http_client(http_client, library='httpx2', package='mistralai')
-                or spread(httpx2.AsyncClient(follow_redirects=True, timeout=_limits(READ_TIMEOUT))),
+                or spread_over_pools(httpx2.AsyncClient(follow_redirects=True, timeout=_limits(READ_TIMEOUT))),
             )
         self._connection = MistralConnection(self._client, provider_name=self.name)
 
@@ -135,7 +136,7 @@ class MistralConnection(HTTPConnection):
             LoopClients[Any](http_client, HttpClients()),
             self.access,
             provider_name=provider_name,
-            renews=True,
+            can_renew=True,
             timeout=self._time_limit(http_client),
         )
 
@@ -146,18 +147,18 @@ class MistralConnection(HTTPConnection):
         own = http_client.timeout
         return _limits(READ_TIMEOUT) if own == httpx2.Timeout(5.0) else own
 
-    async def send(self, call: Call) -> Reply:
+    async def send(self, request: RawRequest) -> RawResponse:
         """Send a request and read the whole answer."""
-        return await super().send(self._addressed(call, 'rawPredict', accept='application/json'))
+        return await super().send(self._addressed(request, 'rawPredict', accept='application/json'))
 
-    async def open(self, call: Call) -> ByteStream:
+    async def open(self, request: RawRequest) -> ByteStream:
         """Send a request and get its answer as it comes."""
-        return await super().open(self._addressed(call, 'streamRawPredict', accept='text/event-stream'))
+        return await super().open(self._addressed(request, 'streamRawPredict', accept='text/event-stream'))
 
-    def _addressed(self, call: Call, verb: str, *, accept: str) -> Call:
+    def _addressed(self, request: RawRequest, verb: str, *, accept: str) -> RawRequest:
         place = {'project': self._client._project_id, 'region': self._client._region} if self._is_google else {}
-        path = PATHS[self._kind].format(path=call.path, model=call.model_name, verb=verb, **place)
-        return replace(call, path=path, headers={'Accept': accept, **call.headers})
+        path = PATHS[self._kind].format(path=request.path, model=request.model_name, verb=verb, **place)
+        return replace(request, path=path, headers={'Accept': accept, **request.headers})
 
     @property
     def _is_google(self) -> bool:

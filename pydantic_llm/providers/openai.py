@@ -11,9 +11,10 @@ from ..profiles import ModelProfile
 from ..profiles.compatible import azure_profile
 from ..profiles.openai import openai_model_profile
 from ..transport import Connection
-from ..transport.loops import LoopClients, SdkClients
+from ..transport.loops import LoopClients
+from ..transport.pools import SdkClients
 from ..transport.sdk import SDKConnection
-from ..transport.spread import spread
+from ..transport.spread import spread_over_pools
 from . import Provider, check_key, check_url, hide_password, read_key
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class OpenAIProvider(Provider['AsyncOpenAI']):
                 max_retries=0,
             )
             if http_client is None:
-                spread(self._client)
+                spread_over_pools(self._client)
         self._is_azure = isinstance(self._client, sdk.AsyncAzureOpenAI)
         connection = self._connection_kind()
         self._connection = connection(LoopClients[Any](self._client, SdkClients()), sdk, provider_name=self.name)

@@ -8,7 +8,7 @@ from typing import Any, Concatenate, Generic
 from pydantic import TypeAdapter
 from typing_extensions import ParamSpec, TypeVar
 
-from .._threads import call
+from .._threads import call_async
 from ..exceptions import UserError
 from .context import RunContext
 from .definition import ObjectJsonSchema, ToolDefinition
@@ -122,7 +122,7 @@ class Tool(Generic[DepsT]):
     async def run(self, arguments: Any, context: RunContext[DepsT]) -> Any:
         """Call the function with arguments that were validated; a blocking function runs in a thread."""
         positional, named = self._bind(arguments)
-        return await call(self.function, *([context] if self.takes_ctx else []), *positional, **named)
+        return await call_async(self.function, *([context] if self.takes_ctx else []), *positional, **named)
 
     def __repr__(self) -> str:
         return f'Tool({self.name!r})'

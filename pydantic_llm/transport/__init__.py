@@ -16,7 +16,7 @@ from typing import Literal
 from ..exceptions import UserError
 from ..settings import ModelSettings
 
-__all__ = ('ByteStream', 'Call', 'Connection', 'Deadlines', 'Reply')
+__all__ = ('ByteStream', 'Connection', 'Deadlines', 'RawRequest', 'RawResponse')
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def _seconds(name: str, value: object) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class RawRequest:
     """One request as bytes."""
 
     path: str
@@ -69,7 +69,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class RawResponse:
     """A whole answer with a good status."""
 
     body: bytes
@@ -105,11 +105,11 @@ class Connection(ABC):
     """A way to one vendor, with its credentials. Works from any event loop."""
 
     @abstractmethod
-    async def send(self, call: Call) -> Reply:
+    async def send(self, request: RawRequest) -> RawResponse:
         """Send a request and read the whole answer. Raises `ModelAPIError` for everything that goes wrong."""
 
     @abstractmethod
-    async def open(self, call: Call) -> ByteStream:
+    async def open(self, request: RawRequest) -> ByteStream:
         """Send a request and get its answer as it comes. Raises `ModelAPIError` for everything that goes wrong."""
 
     @abstractmethod

@@ -19,11 +19,11 @@ from importlib import import_module
 from typing import Any
 
 from ..exceptions import UserError
-from . import ByteStream, Call, Deadlines
-from .answer import ClientConnection, limits
-from .eventstream import CONTENT_TYPE, FrameSplitter, server_sent
-from .failures import Failures
+from . import ByteStream, Deadlines, RawRequest
+from .client_errors import ErrorTranslator
+from .eventstream import CONTENT_TYPE, FrameSplitter, encode_sse
 from .loops import LoopClients
+from .response import ClientConnection, client_timeout
 
 __all__ = ('AwsConnection', 'Identity')
 
@@ -62,45 +62,47 @@ class AwsConnection(ClientConnection):
     ) -> None:
         self._errors = import_module('botocore.exceptions')
         unreachable = (self._errors.ConnectionError, self._errors.HTTPClientError)
-        super().__init__(clients, Failures(provider_name, 'botocore', connection=unreachable))
+        super().__init__(clients, ErrorTranslator(provider_name, 'botocore', connection=unreachable))
         self._aws = aws
         self._operations = operations
         self._identity = Identity(aws)
 
-    async def open(self, call: Call) -> ByteStream:
+    async def open(self, request: RawRequest) -> ByteStream:
         """Send a request and get its answer as it comes; frames as server-sent events."""
-        stream = await super().open(call)
+        stream = await super().open(request)
         return Unframed(stream) if stream.headers.get('content-type', '').startswith(CONTENT_TYPE) else stream
 
-    async def post(self, client: Any, call: Call, deadlines: Deadlines) -> Any:
+    async def post(self, client: Any, request: RawRequest, deadlines: Deadlines) -> Any:
         """The response, open. Redirects are not followed: the signature is good for one address."""
-        signed = self.sign(call, await self._identity.get())
+        signed = self.sign(request, await self._identity.get())
         if 'X-Amz-Date' in signed.headers and 'aiohttp' in type(client._transport).__module__:
             raise UserError(REWRITES)
         headers = {name: _text(value) for name, value in signed.headers.items()}
-        own = {name.lower() for name in call.headers}
-        headers = {name: value for name, value in headers.items() if name.lower() not in own} | dict(call.headers)
-        timeout = limits(type(client.timeout), client.timeout, deadlines)
-        request = client.build_request(signed.method, signed.url, content=signed.body, headers=headers, timeout=timeout)
-        response = await client.send(request, stream=True, follow_redirects=False)
+        own = {name.lower() for name in request.headers}
+        headers = {name: value for name, value in headers.items() if name.lower() not in own} | dict(request.headers)
+        timeout = client_timeout(type(client.timeout), client.timeout, deadlines)
+        http_request = client.build_request(
+            signed.method, signed.url, content=signed.body, headers=headers, timeout=timeout
+        )
+        response = await client.send(http_request, stream=True, follow_redirects=False)
         if not response.is_success:
             await response.aread()
-            raise self.failures.answered(response, call.model_name)
+            raise self.translator.from_response(response, request.model_name)
         return response
 
-    def sign(self, call: Call, credentials: Any = None) -> Any:
+    def sign(self, request: RawRequest, credentials: Any = None) -> Any:
         """The request as boto3 would send it. `credentials` stand in for the client's own, which would be fetched."""
         try:
-            return self._signed(call, credentials)
+            return self._signed(request, credentials)
         except self._errors.BotoCoreError as error:
             if (said := MISTAKES.get(type(error).__name__)) is None:
                 raise
         raise UserError(said)
 
-    def _signed(self, call: Call, credentials: Any) -> Any:
+    def _signed(self, request: RawRequest, credentials: Any) -> Any:
         aws = self._aws
         service = aws.meta.service_model
-        operation = service.operation_model(self._operations[call.path.rpartition('/')[2]])
+        operation = service.operation_model(self._operations[request.path.rpartition('/')[2]])
         context: dict[str, Any] = {
             'client_region': aws.meta.region_name,
             'client_config': aws.meta.config,
@@ -111,19 +113,19 @@ class AwsConnection(ClientConnection):
         }
         if credentials is not None:
             context['signing'] = {'request_credentials': credentials}
-        request: dict[str, Any] = {
-            'url_path': call.path,
+        fields: dict[str, Any] = {
+            'url_path': request.path,
             'query_string': {},
             'method': operation.http['method'],
-            'headers': {'Content-Type': 'application/json', **call.headers},
-            'body': call.body,
+            'headers': {'Content-Type': 'application/json', **request.headers},
+            'body': request.body,
         }
         import_module('botocore.awsrequest').prepare_request_dict(
-            request, aws.meta.endpoint_url, context, aws._user_agent_creator.to_string()
+            fields, aws.meta.endpoint_url, context, aws._user_agent_creator.to_string()
         )
-        more = {'model': operation, 'params': request, 'request_signer': aws._request_signer, 'context': context}
+        more = {'model': operation, 'params': fields, 'request_signer': aws._request_signer, 'context': context}
         self._tell('before-call', operation.name, **more)
-        signed = aws._endpoint.create_request(request, operation)
+        signed = aws._endpoint.create_request(fields, operation)
         self._tell('before-send', operation.name, request=signed)
         return signed
 
@@ -154,7 +156,7 @@ class Unframed(ByteStream):
     async def read(self) -> bytes:
         """The next events; empty at the end."""
         while chunk := await self._framed.read():
-            if events := b''.join(map(server_sent, self._splitter.feed(chunk))):
+            if events := b''.join(map(encode_sse, self._splitter.feed(chunk))):
                 return events
         return b''
 

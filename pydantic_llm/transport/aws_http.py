@@ -13,7 +13,7 @@ import httpx2
 
 from .spread import POOLS, SpreadTransport
 
-__all__ = ('http_client_of',)
+__all__ = ('make_http_client',)
 
 KEPT = 1000
 """How many connections are kept where boto3's client says less; its default is 10."""
@@ -22,7 +22,7 @@ KEEPALIVE_EXPIRY = 30.0
 """Seconds that a connection without a request is kept."""
 
 
-def http_client_of(aws: Any) -> httpx2.AsyncClient:
+def make_http_client(aws: Any) -> httpx2.AsyncClient:
     """A client for the address that a boto3 client has."""
     config, session = aws.meta.config, aws._endpoint.http_session
     context = _tls(session._verify, config.client_cert)

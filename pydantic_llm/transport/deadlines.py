@@ -14,10 +14,13 @@ from typing import Literal
 
 from . import Deadlines
 
-__all__ = ('Deadline', 'DeadlineExceeded', 'Watchdog')
+__all__ = ('CLOSING_TIMEOUT', 'Deadline', 'DeadlineExceeded', 'Watchdog')
 
 Deadline = Literal['timeout', 'first_token_timeout', 'idle_timeout']
 """The setting that a deadline comes from."""
+
+CLOSING_TIMEOUT = 0.5
+"""Seconds that closing a response may take; after that, the connection is dropped."""
 
 GRACE = 0.01
 """Seconds between seeing that a deadline has passed and cancelling: bytes that came while the loop was busy win."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
-__all__ = ('fetch', 'shown')
+__all__ = ('fetch', 'redact_url')
 
 MAX_BYTES = 50 * 1024 * 1024
 """A larger file is refused."""
@@ -66,7 +66,7 @@ async def fetch(url: str, *, allow_local: bool = False) -> tuple[bytes, str | No
     """
     import httpx2
 
-    label = shown(url)
+    label = redact_url(url)
     try:
         async with (
             asyncio.timeout(TIMEOUT),
@@ -116,7 +116,7 @@ async def _read(response: httpx2.Response, label: str) -> tuple[bytes, str | Non
 async def _pinned(client: httpx2.AsyncClient, url: httpx2.URL, *, allow_local: bool) -> httpx2.Request:
     """A request to the very address that was checked. Raises `UserError` unless all that the name stands for may be."""
     if url.scheme not in ('http', 'https') or not url.host or (url.port or 0) > LAST_PORT:
-        raise UserError(f'{shown(str(url))} cannot be downloaded: only http and https addresses can')
+        raise UserError(f'{redact_url(str(url))} cannot be downloaded: only http and https addresses can')
     name = url.raw_host.decode('ascii')
     found = await asyncio.get_running_loop().getaddrinfo(name, url.port, type=socket.SOCK_STREAM)
     addresses = [str(entry[4][0]).partition('%')[0] for entry in found]
@@ -132,11 +132,11 @@ def _check(address: Address, url: httpx2.URL, *, allow_local: bool) -> None:
     inner = _inner(address)
     if inner in CREDENTIALS:
         raise UserError(
-            f'{shown(str(url))} leads to {address}, where a cloud keeps credentials: it is never downloaded'
+            f'{redact_url(str(url))} leads to {address}, where a cloud keeps credentials: it is never downloaded'
         )
     if not allow_local and not _is_public(inner):
         raise UserError(
-            f'{shown(str(url))} leads to {address}, which is not an address of the public internet; '
+            f'{redact_url(str(url))} leads to {address}, which is not an address of the public internet; '
             "set force_download='allow-local' if it is meant"
         )
 
@@ -156,7 +156,7 @@ def _is_public(address: Address) -> bool:
     return known and not any(address in network for network in PRIVATE)
 
 
-def shown(url: str) -> str:
+def redact_url(url: str) -> str:
     """An address as errors show it: without a password, and without the query, which may be a signature."""
     scheme, separator, rest = url.partition('?')[0].partition('#')[0].partition('://')
     host, slash, path = rest.partition('/')

@@ -26,7 +26,7 @@ from ..exceptions import (
 )
 from .rate_limits import seconds_until_reset
 
-__all__ = ('error_from_answer', 'error_from_event', 'unreadable')
+__all__ = ('RETRY_INFO', 'error_from_event', 'error_from_invalid_json', 'error_from_response')
 
 BY_STATUS: dict[int, type[ModelHTTPError]] = {
     401: AuthenticationError,
@@ -129,7 +129,7 @@ class _Said(NamedTuple):
     retry_after: float | None
 
 
-def error_from_answer(
+def error_from_response(
     status: int, headers: Mapping[str, str], body: bytes, *, model_name: str, provider_name: str | None
 ) -> ModelHTTPError:
     """The exception for an answer with an error status."""
@@ -175,7 +175,7 @@ def error_from_event(event: object, *, model_name: str, provider_name: str | Non
     )
 
 
-def unreadable(body: bytes, *, model_name: str, provider_name: str | None) -> ModelAPIError:
+def error_from_invalid_json(body: bytes, *, model_name: str, provider_name: str | None) -> ModelAPIError:
     """The exception for a good status with a body that was cut, or is no JSON though it says so."""
     start = body[:200].decode('utf-8', 'replace')
     message = f'{model_name} answered with a body that is not whole JSON ({len(body)} bytes): {start!r}'

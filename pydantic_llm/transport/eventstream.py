@@ -16,7 +16,7 @@ from pydantic_core import to_json
 
 from ..exceptions import UnexpectedModelBehavior
 
-__all__ = ('CONTENT_TYPE', 'Frame', 'FrameSplitter', 'encode_frame', 'server_sent')
+__all__ = ('CONTENT_TYPE', 'Frame', 'FrameSplitter', 'encode_frame', 'encode_sse')
 
 CONTENT_TYPE = 'application/vnd.amazon.eventstream'
 """What the content type of such a stream begins with."""
@@ -123,7 +123,7 @@ def _header(header: tuple[str, str]) -> bytes:
     return bytes([len(name)]) + name + bytes([STRING]) + SHORT.pack(len(value)) + value
 
 
-def server_sent(frame: Frame) -> bytes:
+def encode_sse(frame: Frame) -> bytes:
     """A frame as a server-sent event: an object with its type as the only key, which is how Amazon's SDKs show it."""
     headers = frame.headers
     match headers.get(':message-type'):

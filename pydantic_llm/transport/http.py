@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..exceptions import AuthenticationError
-from . import Call, Deadlines
-from .answer import ClientConnection, limits
-from .failures import Failures
+from . import Deadlines, RawRequest
+from .client_errors import ErrorTranslator
 from .loops import LoopClients
+from .response import ClientConnection, client_timeout
 
-__all__ = ('Access', 'HTTPConnection', 'Renewable')
+__all__ = ('Access', 'AccessSource', 'HTTPConnection')
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Access:
         return self.base_url + ('' if path.startswith('/projects/') else self.place) + path
 
 
-class Renewable(Protocol):
+class AccessSource(Protocol):
     """Credentials that may have to be fetched, and fetched again once they have expired."""
 
     def __call__(self, model_name: str, *, refused: Access | None) -> Awaitable[Access]:
@@ -50,43 +50,45 @@ class HTTPConnection(ClientConnection):
     def __init__(
         self,
         clients: LoopClients[Any],
-        access: Renewable,
+        access: AccessSource,
         *,
         provider_name: str,
-        renews: bool = False,
+        can_renew: bool = False,
         timeout: Any = None,
     ) -> None:
-        super().__init__(clients, Failures(provider_name, 'httpx2'))
+        super().__init__(clients, ErrorTranslator(provider_name, 'httpx2'))
         self._access = access
-        self._renews = renews
+        self._renews = can_renew
         self._timeout = timeout
 
-    async def post(self, client: Any, call: Call, deadlines: Deadlines) -> Any:
+    async def post(self, client: Any, request: RawRequest, deadlines: Deadlines) -> Any:
         """The response, open. A request that is refused (401) is sent once more, with renewed credentials."""
-        access = await self._access(call.model_name, refused=None)
-        response = await self._send(client, call, deadlines, access)
+        access = await self._access(request.model_name, refused=None)
+        response = await self._send(client, request, deadlines, access)
         if response.status_code == 401 and self._renews:
-            response = await self._post_again(client, call, deadlines, access, response)
+            response = await self._post_again(client, request, deadlines, access, response)
         if not response.is_success:
             await response.aread()
-            raise self.failures.answered(response, call.model_name)
+            raise self.translator.from_response(response, request.model_name)
         return response
 
-    async def _post_again(self, client: Any, call: Call, deadlines: Deadlines, refused: Access, response: Any) -> Any:
+    async def _post_again(
+        self, client: Any, request: RawRequest, deadlines: Deadlines, refused: Access, response: Any
+    ) -> Any:
         """The answer to the renewed credentials; the refusal, where they cannot be renewed."""
         await response.aread()
         try:
-            access = await self._access(call.model_name, refused=refused)
+            access = await self._access(request.model_name, refused=refused)
         except AuthenticationError as error:
-            raise self.failures.answered(response, call.model_name) from error
+            raise self.translator.from_response(response, request.model_name) from error
         if access.headers == refused.headers:
             return response
-        return await self._send(client, call, deadlines, access)
+        return await self._send(client, request, deadlines, access)
 
-    async def _send(self, client: Any, call: Call, deadlines: Deadlines, access: Access) -> Any:
-        headers = {'Content-Type': 'application/json', **access.headers, **call.headers}
+    async def _send(self, client: Any, request: RawRequest, deadlines: Deadlines, access: Access) -> Any:
+        headers = {'Content-Type': 'application/json', **access.headers, **request.headers}
         own = client.timeout if self._timeout is None else self._timeout
-        timeout = limits(type(client.timeout), own, deadlines)
-        url = access.url(call.path)
-        request = client.build_request('POST', url, content=call.body, headers=headers, timeout=timeout)
-        return await client.send(request, stream=True, follow_redirects=False)
+        timeout = client_timeout(type(client.timeout), own, deadlines)
+        url = access.url(request.path)
+        http_request = client.build_request('POST', url, content=request.body, headers=headers, timeout=timeout)
+        return await client.send(http_request, stream=True, follow_redirects=False)

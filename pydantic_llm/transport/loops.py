@@ -16,9 +16,7 @@ from collections.abc import AsyncGenerator, Awaitable
 from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
-from .pools import HttpClients, SdkClients
-
-__all__ = ('HttpClients', 'Kind', 'LoopClients', 'SdkClients')
+__all__ = ('ClientOperations', 'LoopClients')
 
 RELEASE_TIMEOUT = 1.0
 """Seconds that closing all connections of a loop may take; what is still open then is dropped."""
@@ -29,7 +27,7 @@ Clients = dict[asyncio.AbstractEventLoop, tuple[Client, AsyncGenerator[None]]]
 """The client of each loop, with the generator that ends when the loop does."""
 
 
-class Kind(Protocol[Client]):
+class ClientOperations(Protocol[Client]):
     """What `LoopClients` must know about a kind of client."""
 
     def is_fresh(self, client: Client) -> bool:
@@ -52,7 +50,7 @@ class Kind(Protocol[Client]):
 class LoopClients(Generic[Client]):
     """The clients of one provider, one for each running loop. May be used from any thread."""
 
-    def __init__(self, original: Client, kind: Kind[Client]) -> None:
+    def __init__(self, original: Client, kind: ClientOperations[Client]) -> None:
         self._original = original
         self._kind = kind
         self._pristine = kind.fork(original)  # before its first use; every other loop's client is forked from it
@@ -100,7 +98,7 @@ class LoopClients(Generic[Client]):
             self._original_is_free = True
 
 
-def _abandon_closed_loops(clients: Clients[Client], kind: Kind[Client]) -> list[Client]:
+def _abandon_closed_loops(clients: Clients[Client], kind: ClientOperations[Client]) -> list[Client]:
     """Close what belongs to loops that were closed without telling anyone."""
     abandoned = [clients.pop(loop)[0] for loop in list(clients) if loop.is_closed()]
     for client in abandoned:
@@ -109,7 +107,7 @@ def _abandon_closed_loops(clients: Clients[Client], kind: Kind[Client]) -> list[
 
 
 async def _keep_until_loop_ends(
-    owner: weakref.ref[LoopClients[Client]], client: Client, kind: Kind[Client]
+    owner: weakref.ref[LoopClients[Client]], client: Client, kind: ClientOperations[Client]
 ) -> AsyncGenerator[None]:
     try:
         yield

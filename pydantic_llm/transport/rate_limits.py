@@ -50,7 +50,7 @@ class RateLimit:
 
     limit: float | None = None
     """How much may be used in a minute."""
-    left: float | None = None
+    remaining: float | None = None
     """How much of it is left now."""
 
 
@@ -64,15 +64,15 @@ class RateLimits:
     """Tokens per minute."""
 
     @classmethod
-    def of(cls, headers: Mapping[str, str]) -> RateLimits:
+    def from_headers(cls, headers: Mapping[str, str]) -> RateLimits:
         """The limits that headers speak of. Names are found in any case where the mapping does so."""
         found = (limit for kind in TOKENS if (limit := _limit(headers, kind)) is not None)
         return cls(_limit(headers, 'requests'), next(found, None))
 
 
 def _limit(headers: Mapping[str, str], kind: str) -> RateLimit | None:
-    for limit, left in FORMS:
-        found = RateLimit(_number(headers.get(limit.format(kind))), _number(headers.get(left.format(kind))))
+    for limit, remaining in FORMS:
+        found = RateLimit(_number(headers.get(limit.format(kind))), _number(headers.get(remaining.format(kind))))
         if found != RateLimit():
             return found
     return None
@@ -88,7 +88,7 @@ def _number(text: str | None) -> float | None:
 
 def seconds_until_reset(headers: Mapping[str, str]) -> float | None:
     """How long nothing will be left of a limit that has been reached; `None` where the headers do not say."""
-    resets = (headers.get(reset) for left, reset in RESETS if _number(headers.get(left)) == 0)
+    resets = (headers.get(reset) for remaining, reset in RESETS if _number(headers.get(remaining)) == 0)
     waits = [wait for text in resets if text and (wait := _seconds(text)) is not None]
     return max(waits, default=None)
 

@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 from pydantic_core import from_json
 
-from . import Call, Deadlines
-from .answer import ClientConnection, limits
-from .failures import Failures
+from . import Deadlines, RawRequest
+from .client_errors import ErrorTranslator
 from .loops import LoopClients
+from .response import ClientConnection, client_timeout
 
 __all__ = ('SDKConnection',)
 
@@ -38,35 +38,35 @@ class SDKConnection(ClientConnection):
         http: Literal['httpx', 'httpx2'] = 'httpx2',
         rewrites_body: bool = False,
     ) -> None:
-        super().__init__(clients, Failures.of_sdk(sdk, provider_name))
+        super().__init__(clients, ErrorTranslator.for_sdk(sdk, provider_name))
         self._sdk = sdk
         self._http = http
         self._rewrites_body = rewrites_body
 
-    async def post(self, client: Any, call: Call, deadlines: Deadlines) -> Any:
+    async def post(self, client: Any, request: RawRequest, deadlines: Deadlines) -> Any:
         """The response of the HTTP library, open."""
         try:
-            return await self._post_once(client, call, deadlines)
+            return await self._post_once(client, request, deadlines)
         except self._sdk.APIStatusError as error:
             if error.status_code != 401 or client.custom_auth is None or not client._should_retry(error.response):
                 raise
-        return await self._post_once(client, call, deadlines)  # the client has thrown its token away
+        return await self._post_once(client, request, deadlines)  # the client has thrown its token away
 
-    async def _post_once(self, client: Any, call: Call, deadlines: Deadlines) -> Any:
+    async def _post_once(self, client: Any, request: RawRequest, deadlines: Deadlines) -> Any:
         """The response of the HTTP library, open. `stream` also for whole answers: their size is ours to limit."""
         http = import_module(self._http)
         options: dict[str, Any] = {
             'max_retries': 0,
             'follow_redirects': True,
-            'headers': {'Content-Type': 'application/json', **call.headers},
+            'headers': {'Content-Type': 'application/json', **request.headers},
         }
         if deadlines != UNLIMITED:
-            options['timeout'] = limits(http.Timeout, client.timeout, deadlines)
+            options['timeout'] = client_timeout(http.Timeout, client.timeout, deadlines)
         expected: dict[str, Any] = {'cast_to': http.Response, 'stream': True, 'stream_cls': None}
-        if call.method == 'GET':
-            return await client.get(call.path, options=options, **expected)
-        body = {'body': from_json(call.body)} if self._rewrites_body else {'content': call.body}
-        return await client.post(call.path, options=options, **expected, **body)
+        if request.method == 'GET':
+            return await client.get(request.path, options=options, **expected)
+        body = {'body': from_json(request.body)} if self._rewrites_body else {'content': request.body}
+        return await client.post(request.path, options=options, **expected, **body)
 
 
 UNLIMITED = Deadlines()

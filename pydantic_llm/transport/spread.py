@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 
 from .pools import fork_transport, pool_of
 
-__all__ = ('SpreadTransport', 'spread')
+__all__ = ('SpreadTransport', 'spread_over_pools')
 
 POOLS = 16
 """How many pools there are."""
@@ -27,7 +27,7 @@ SECONDS = 1.0
 Client = TypeVar('Client')
 
 
-def spread(client: Client) -> Client:
+def spread_over_pools(client: Client) -> Client:
     """Give a client that has sent nothing yet several pools in the place of each that it has.
 
     It is an HTTP client, or one of an SDK made by Stainless, which holds one.

@@ -40,7 +40,7 @@ async def _download(url: FileUrl) -> BinaryContent:
     known = url.media_type or media_type
     if not known:
         raise UserError(
-            f'The media type of {download.shown(url.url)} is not known: give media_type= to {type(url).__name__}'
+            f'The media type of {download.redact_url(url.url)} is not known: give media_type= to {type(url).__name__}'
         )
     return BinaryContent(data, media_type=known, vendor_metadata=url.vendor_metadata, identifier=url.identifier)
 

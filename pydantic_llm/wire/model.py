@@ -28,8 +28,8 @@ from ..providers import Provider
 from ..retries.budget import Budget
 from ..settings import ModelSettings
 from ..streaming.draft import ResponseDraft
-from ..transport import ByteStream, Call, Connection, Deadlines, Reply
-from ..transport.errors import unreadable
+from ..transport import ByteStream, Connection, Deadlines, RawRequest, RawResponse
+from ..transport.errors import error_from_invalid_json
 from .files import download_files
 from .header_listeners import tell_headers
 from .prepare import PreparedRequest, prepare
@@ -144,7 +144,7 @@ class WireModel(Model):
         request = await self._with_files(self.prepare(messages, model_settings, model_request_parameters))
         return await self._ask(self._call(request), request.settings, request.warnings)
 
-    async def _ask(self, call: Call, settings: ModelSettings, warnings: Sequence[str] = ()) -> ModelResponse:
+    async def _ask(self, call: RawRequest, settings: ModelSettings, warnings: Sequence[str] = ()) -> ModelResponse:
         """Send a call whose answer is whole, as often as its budget allows."""
         budget = Budget.of(settings)
 
@@ -181,16 +181,16 @@ class WireModel(Model):
         """Close the connections that this model's provider opened in the running event loop."""
         await self._connection().aclose()
 
-    async def _send(self, call: Call) -> Reply:
+    async def _send(self, call: RawRequest) -> RawResponse:
         try:
             reply = await self._connection().send(call)
             tell_headers(reply.headers)
             return reply
         except ModelHTTPError as error:
             tell_headers(error.headers)
-            return Reply(self._held(error), JSON_HEADERS)
+            return RawResponse(self._held(error), JSON_HEADERS)
 
-    async def _open(self, call: Call) -> ByteStream:
+    async def _open(self, call: RawRequest) -> ByteStream:
         try:
             stream = await self._connection().open(call)
             tell_headers(stream.headers)
@@ -244,7 +244,7 @@ class WireModel(Model):
         request.messages = await download_files(request.messages, self.must_download)
         return request
 
-    def _call(self, request: PreparedRequest) -> Call:
+    def _call(self, request: PreparedRequest) -> RawRequest:
         settings = request.settings
         body = self.encode(request) | settings.get('extra_body', {})
         try:
@@ -252,7 +252,7 @@ class WireModel(Model):
         except PydanticSerializationError as error:
             raise UserError(f'The request cannot be written as JSON: {error}') from error
         headers = self.headers(request) | settings.get('extra_headers', {})
-        return Call(self.path(request), content, self.model_name, headers, Deadlines.from_settings(settings))
+        return RawRequest(self.path(request), content, self.model_name, headers, Deadlines.from_settings(settings))
 
     def new_draft(self, request: PreparedRequest) -> ResponseDraft:
         """The answer to a request, of which nothing is known yet."""
@@ -275,7 +275,7 @@ class WireModel(Model):
     def _not_json(self, body: bytes, content_type: str) -> LLMError:
         """A body that says it is JSON was cut on the way; any other is not the API's."""
         if 'json' in content_type:
-            return unreadable(body, model_name=self.model_name, provider_name=self.system)
+            return error_from_invalid_json(body, model_name=self.model_name, provider_name=self.system)
         return UnexpectedModelBehavior(
             f'{self.base_url} did not answer with {self.api_name} but with {content_type or "an untyped body"}',
             body[:2000].decode('utf-8', 'replace'),

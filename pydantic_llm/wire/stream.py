@@ -13,7 +13,7 @@ from ..exceptions import LLMError, ModelTimeoutError, StreamInterruptedError, Un
 from ..messages import ModelResponseStreamEvent
 from ..models import StreamedResponse
 from ..retries.budget import Budget
-from ..transport import ByteStream, Call
+from ..transport import ByteStream, RawRequest
 from ..transport.sse import EventSplitter
 from .prepare import PreparedRequest
 
@@ -157,7 +157,7 @@ class WireStream(StreamedResponse):
         raise error
 
 
-def with_what_is_left(call: Call, budget: Budget) -> Call:
+def with_what_is_left(call: RawRequest, budget: Budget) -> RawRequest:
     """The call, with the time that earlier tries have left it."""
     if budget.timeout is None or not budget.spent:
         return call

@@ -402,7 +402,7 @@ async def test_events_twice_in_another_order_or_missing_end_in_an_answer_or_our_
 @vendors
 async def test_a_line_without_an_end_is_given_up(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('pydantic_llm.transport.sse.MAX_EVENT_BYTES', 100_000)
-    monkeypatch.setattr('pydantic_llm.transport.answer.MAX_BODY_BYTES', 100_000)
+    monkeypatch.setattr('pydantic_llm.transport.response.MAX_BODY_BYTES', 100_000)
 
     async def fault(exchange: Exchange, vendor: Vendor) -> None:
         await exchange.begin(vendor.speaks.stream_type)

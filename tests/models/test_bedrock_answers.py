@@ -30,7 +30,7 @@ from pydantic_llm.messages import (
     ToolCallPart,
 )
 from pydantic_llm.models.bedrock.decode import decode_event, decode_usage
-from pydantic_llm.transport.errors import error_from_answer
+from pydantic_llm.transport.errors import error_from_response
 from pydantic_llm.usage import RequestUsage
 from tests.models.bedrock_converse import (
     Json,
@@ -412,7 +412,7 @@ def test_an_error_is_known_by_its_status_and_the_name_in_its_header(
 ) -> None:
     headers = {'x-amzn-ErrorType': f'{name}:http://internal.amazon.com/coral/', 'x-amzn-RequestId': 'r-1'}
     body = b'{"message":"' + message.encode() + b'"}'
-    error = error_from_answer(status, headers, body, model_name='m', provider_name='bedrock')
+    error = error_from_response(status, headers, body, model_name='m', provider_name='bedrock')
     assert (type(error), error.request_id) == (kind, 'r-1')
     assert f'({name}): {message}' in str(error)
 

@@ -27,7 +27,7 @@ from pydantic_llm.messages import (
     ToolCallPart,
     ToolReturnPart,
 )
-from pydantic_llm.transport.errors import error_from_answer
+from pydantic_llm.transport.errors import error_from_response
 from pydantic_llm.usage import RequestUsage
 from pydantic_llm.wire.model import BROKEN
 from tests.models.gemini_contents import (
@@ -372,7 +372,7 @@ def test_each_chunk_counts_the_answer_so_far_and_what_it_leaves_out_stays() -> N
 def error(status: int, code: str, message: str, *details: Json) -> ModelHTTPError:
     body: Json = {'error': {'code': status, 'message': message, 'status': code, 'details': list(details)}}
     content = str(body).replace("'", '"').encode()
-    return error_from_answer(status, {}, content, model_name='m', provider_name='google-gla')
+    return error_from_response(status, {}, content, model_name='m', provider_name='google-gla')
 
 
 RETRY = {'@type': 'type.googleapis.com/google.rpc.RetryInfo', 'retryDelay': '34.5s'}

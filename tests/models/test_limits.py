@@ -90,7 +90,7 @@ def test_time_that_goes_back_changes_nothing() -> None:
     ],
 )
 def test_headers_tell_of_limits(headers: dict[str, str], limits: RateLimits) -> None:
-    assert RateLimits.of(headers) == limits
+    assert RateLimits.from_headers(headers) == limits
 
 
 # ---------------------------------------------------------------------- the line

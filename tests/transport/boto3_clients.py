@@ -15,10 +15,11 @@ from botocore.config import Config
 from botocore.credentials import Credentials, RefreshableCredentials
 from botocore.session import Session
 
-from pydantic_llm.transport import Call
+from pydantic_llm.transport import RawRequest
 from pydantic_llm.transport.aws import AwsConnection
-from pydantic_llm.transport.aws_http import http_client_of
-from pydantic_llm.transport.loops import HttpClients, LoopClients
+from pydantic_llm.transport.aws_http import make_http_client
+from pydantic_llm.transport.loops import LoopClients
+from pydantic_llm.transport.pools import HttpClients
 
 Json = dict[str, Any]
 
@@ -47,14 +48,14 @@ def client(url: str, credentials: Any = None, **config: Any) -> Any:
 
 def connection(aws: Any) -> AwsConnection:
     """A connection with what a client has."""
-    clients = LoopClients[Any](http_client_of(aws), HttpClients())
+    clients = LoopClients[Any](make_http_client(aws), HttpClients())
     operations = {'converse': 'Converse', 'converse-stream': 'ConverseStream'}
     return AwsConnection(clients, aws, operations, provider_name='vendor')
 
 
-def call(**headers: str) -> Call:
+def call(**headers: str) -> RawRequest:
     """A request."""
-    return Call(PATH, HELLO, 'the-model', headers)
+    return RawRequest(PATH, HELLO, 'the-model', headers)
 
 
 def by_boto3(aws: Any) -> Json:

@@ -15,12 +15,13 @@ from pydantic_llm.messages import ModelMessage, ModelRequest, UserPromptPart
 from pydantic_llm.models.openai import OpenAIChatModel
 from pydantic_llm.providers.bedrock import BedrockProvider
 from pydantic_llm.providers.openai import OpenAIProvider
-from pydantic_llm.transport import Call, Deadlines
-from pydantic_llm.transport.answer import ClientConnection
+from pydantic_llm.transport import Deadlines, RawRequest
 from pydantic_llm.transport.aws import AwsConnection
-from pydantic_llm.transport.aws_http import http_client_of
+from pydantic_llm.transport.aws_http import make_http_client
 from pydantic_llm.transport.http import Access, HTTPConnection
-from pydantic_llm.transport.loops import HttpClients, LoopClients, SdkClients
+from pydantic_llm.transport.loops import LoopClients
+from pydantic_llm.transport.pools import HttpClients, SdkClients
+from pydantic_llm.transport.response import ClientConnection
 from pydantic_llm.transport.sdk import SDKConnection
 
 KEY = 'sk-a-key-that-nobody-may-see'
@@ -69,7 +70,7 @@ def plain_httpx(url: str) -> HTTPConnection:
 
 def boto3_httpx2(url: str) -> AwsConnection:
     aws = BedrockProvider(base_url=url, api_key=KEY).client
-    clients = LoopClients[Any](http_client_of(aws), HttpClients())
+    clients = LoopClients[Any](make_http_client(aws), HttpClients())
     return AwsConnection(clients, aws, {'chat': 'ConverseStream'}, provider_name='vendor')
 
 
@@ -89,9 +90,9 @@ PLAIN = (plain_httpx2, plain_httpx, boto3_httpx2)
 """Connections through the client of an HTTP library."""
 
 
-def call(**deadlines: float) -> Call:
+def call(**deadlines: float) -> RawRequest:
     """A request, with its deadlines."""
-    return Call('/chat', b'{"hello": 1}', 'the-model', deadlines=Deadlines(**deadlines))
+    return RawRequest('/chat', b'{"hello": 1}', 'the-model', deadlines=Deadlines(**deadlines))
 
 
 def chat_model(url: str, **more: Any) -> OpenAIChatModel:

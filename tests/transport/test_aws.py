@@ -24,7 +24,7 @@ from pydantic_llm.exceptions import (
     UnexpectedModelBehavior,
     UserError,
 )
-from pydantic_llm.transport import Call, Deadlines
+from pydantic_llm.transport import Deadlines, RawRequest
 from pydantic_llm.transport.eventstream import CONTENT_TYPE, encode_frame
 from tests.transport.boto3_clients import (
     ANSWER,
@@ -295,7 +295,7 @@ async def test_a_deadline_ends_the_wait_for_credentials(serve: Serve) -> None:
     speaking = connection(client(server.url, Source(seconds=2).credentials()))
     began = time.monotonic()
     with pytest.raises(ModelTimeoutError):
-        await speaking.send(Call(PATH, HELLO, 'the-model', deadlines=Deadlines(timeout=0.1)))
+        await speaking.send(RawRequest(PATH, HELLO, 'the-model', deadlines=Deadlines(timeout=0.1)))
     assert time.monotonic() - began < 1
 
 
@@ -381,7 +381,9 @@ def event(name: str, payload: bytes, kind: str = 'event') -> bytes:
 
 async def read_all(server: Server, **deadlines: float) -> list[bytes]:
     path = f'{PATH}-stream'
-    stream = await connection(client(server.url)).open(Call(path, HELLO, 'the-model', deadlines=Deadlines(**deadlines)))
+    stream = await connection(client(server.url)).open(
+        RawRequest(path, HELLO, 'the-model', deadlines=Deadlines(**deadlines))
+    )
     read: list[bytes] = []
     try:
         while data := await stream.read():

@@ -13,8 +13,8 @@ import pytest
 from botocore.config import Config
 from botocore.httpsession import where
 
-from pydantic_llm.transport.aws_http import KEPT, http_client_of
-from pydantic_llm.transport.loops import HttpClients
+from pydantic_llm.transport.aws_http import KEPT, make_http_client
+from pydantic_llm.transport.pools import HttpClients
 from pydantic_llm.transport.spread import ENOUGH, POOLS, SpreadTransport
 from tests.transport.boto3_clients import ANSWER, call, client, connection
 from tests.transport.conftest import Serve
@@ -37,7 +37,7 @@ def made(url: str = URL, *, verify: bool | str | None = None, **config: Any) -> 
         verify=verify,
         config=Config(**config),
     )
-    return http_client_of(aws)
+    return make_http_client(aws)
 
 
 @pytest.fixture(autouse=True)

@@ -18,14 +18,14 @@ from pydantic_llm.exceptions import (
     QuotaExceededError,
     RateLimitError,
 )
-from pydantic_llm.transport.errors import error_from_answer, error_from_event, unreadable
+from pydantic_llm.transport.errors import error_from_event, error_from_invalid_json, error_from_response
 
 
 def answered(status: int, body: Any = b'', **headers: str) -> ModelHTTPError:
     """The error for an answer; what is not bytes is JSON, and `_` in a header's name stands for `-`."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace('_', '-'): value for name, value in headers.items()}
-    return error_from_answer(status, named, content, model_name='m', provider_name='vendor')
+    return error_from_response(status, named, content, model_name='m', provider_name='vendor')
 
 
 def said(kind: str | None = None, message: str = 'No.', code: Any = None) -> dict[str, Any]:
@@ -199,20 +199,20 @@ def test_an_error_knows_who_was_asked_and_what_came() -> None:
     'Set-Cookie Cookie Authorization Proxy-Authorization X-Api-Key Api-Key X-Goog-Api-Key'.split(),
 )
 def test_an_error_does_not_show_a_header_that_may_hold_a_secret(name: str) -> None:
-    error = error_from_answer(400, {name: 'secret', 'Via': 'x'}, b'', model_name='m', provider_name=None)
+    error = error_from_response(400, {name: 'secret', 'Via': 'x'}, b'', model_name='m', provider_name=None)
     assert error.headers == {'via': 'x'}
     assert 'secret' not in repr(error.__dict__)
 
 
 def test_headers_of_an_http_library_are_read_in_any_case() -> None:
     headers = httpx2.Headers([('Retry-After', '3'), ('X-Request-ID', 'r1'), ('A', '1'), ('a', '2')])
-    error = error_from_answer(429, headers, b'', model_name='m', provider_name=None)
+    error = error_from_response(429, headers, b'', model_name='m', provider_name=None)
     assert (error.retry_after, error.request_id, error.headers['a']) == (3.0, 'r1', '1, 2')
 
 
 @pytest.mark.parametrize('name', ['x-request-id', 'request-id', 'x-amzn-requestid', 'apim-request-id'])
 def test_the_vendors_id_of_the_exchange_is_found_in_the_headers(name: str) -> None:
-    error = error_from_answer(500, {name: 'r1'}, b'{"request_id": "r2"}', model_name='m', provider_name=None)
+    error = error_from_response(500, {name: 'r1'}, b'{"request_id": "r2"}', model_name='m', provider_name=None)
     assert error.request_id == 'r1'
 
 
@@ -306,7 +306,7 @@ def test_the_time_to_wait_may_stand_inside_a_stream() -> None:
 
 
 def test_a_body_that_was_cut_can_be_asked_for_again() -> None:
-    error = unreadable(b'{"choices": [', model_name='m', provider_name='vendor')
+    error = error_from_invalid_json(b'{"choices": [', model_name='m', provider_name='vendor')
     assert str(error) == 'm answered with a body that is not whole JSON (13 bytes): \'{"choices": [\''
     assert (error.retryable, error.provider_name) == (True, 'vendor')
 
@@ -326,5 +326,5 @@ def test_a_body_that_was_cut_can_be_asked_for_again() -> None:
     ],
 )
 def test_a_limit_that_was_reached_says_when_it_is_reset(headers: dict[str, str], seconds: float | None) -> None:
-    error = error_from_answer(429, headers, b'{}', model_name='m', provider_name=None)
+    error = error_from_response(429, headers, b'{}', model_name='m', provider_name=None)
     assert error.retry_after == (None if seconds is None else pytest.approx(seconds))

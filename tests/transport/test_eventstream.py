@@ -13,7 +13,7 @@ from hypothesis import given, strategies as st
 from pydantic_core import from_json
 
 from pydantic_llm.exceptions import UnexpectedModelBehavior
-from pydantic_llm.transport.eventstream import Frame, FrameSplitter, encode_frame, server_sent
+from pydantic_llm.transport.eventstream import Frame, FrameSplitter, encode_frame, encode_sse
 
 names = st.text(min_size=1, max_size=20).filter(lambda text: len(text.encode()) < 128)
 headers = st.dictionaries(names, st.text(max_size=50), max_size=5)
@@ -124,7 +124,7 @@ def test_a_frame_that_is_not_whole_waits() -> None:
     ],
 )
 def test_a_frame_is_an_event_with_its_type_for_a_name(frame: Frame, event: Any) -> None:
-    data = server_sent(frame)
+    data = encode_sse(frame)
     assert data.startswith(b'data: ')
     assert data.endswith(b'\n\n')
     assert data.count(b'\n') == 2

@@ -7,9 +7,10 @@ import httpx2
 import pytest
 
 from pydantic_llm.exceptions import AuthenticationError, ModelHTTPError
-from pydantic_llm.transport import Call
+from pydantic_llm.transport import RawRequest
 from pydantic_llm.transport.http import Access, HTTPConnection
-from pydantic_llm.transport.loops import HttpClients, LoopClients
+from pydantic_llm.transport.loops import LoopClients
+from pydantic_llm.transport.pools import HttpClients
 from tests.transport.clients import call, plain_httpx2
 from tests.transport.conftest import Serve
 from tests.transport.server import Exchange, whole
@@ -27,9 +28,9 @@ class Tokens:
         return Access(self.url, {'Authorization': f'Bearer token-{self.number}'})
 
 
-def renewing(tokens: Tokens, *, renews: bool = True) -> HTTPConnection:
+def renewing(tokens: Tokens, *, can_renew: bool = True) -> HTTPConnection:
     clients = LoopClients(httpx2.AsyncClient(), HttpClients())
-    return HTTPConnection(clients, tokens, provider_name='vendor', renews=renews)
+    return HTTPConnection(clients, tokens, provider_name='vendor', can_renew=can_renew)
 
 
 async def accept_the_second(exchange: Exchange) -> None:
@@ -46,18 +47,18 @@ async def test_credentials_that_are_refused_are_renewed_once(serve: Serve) -> No
     assert [request.headers['authorization'] for request in server.requests] == ['Bearer token-1', 'Bearer token-2']
 
 
-@pytest.mark.parametrize(('number', 'renews', 'requests'), [(1, False, 1), (2, True, 1), (3, True, 2)])
+@pytest.mark.parametrize(('number', 'can_renew', 'requests'), [(1, False, 1), (2, True, 1), (3, True, 2)])
 async def test_credentials_are_renewed_no_more_than_they_have_to(
-    serve: Serve, number: int, renews: bool, requests: int
+    serve: Serve, number: int, can_renew: bool, requests: int
 ) -> None:
     server = await serve(accept_the_second)
     tokens = Tokens(server.url)
     tokens.number = number
     if number == 2:
-        await renewing(tokens, renews=renews).send(call())
+        await renewing(tokens, can_renew=can_renew).send(call())
     else:
         with pytest.raises(AuthenticationError, match='stale'):
-            await renewing(tokens, renews=renews).send(call())
+            await renewing(tokens, can_renew=can_renew).send(call())
     assert len(server.requests) == requests
 
 
@@ -77,7 +78,7 @@ async def test_a_redirect_is_no_answer_and_takes_no_key_along(serve: Serve, way:
 
 async def test_the_path_stands_below_the_address(serve: Serve) -> None:
     server = await serve(whole)
-    await plain_httpx2(f'{server.url}/v1beta').send(Call('/models/m:generate?alt=sse', b'{}', 'm'))
+    await plain_httpx2(f'{server.url}/v1beta').send(RawRequest('/models/m:generate?alt=sse', b'{}', 'm'))
     assert [request.path for request in server.requests] == ['/v1beta/models/m:generate?alt=sse']
 
 

@@ -13,13 +13,13 @@ import openai
 import pytest
 
 from pydantic_llm.exceptions import AuthenticationError, ModelHTTPError, UnexpectedModelBehavior
-from pydantic_llm.transport import Call, answer as answer_module
+from pydantic_llm.transport import RawRequest, response as response_module
 from tests.transport.clients import HISTORY, KEY, Make, call, chat_model, through
 from tests.transport.conftest import Serve
 from tests.transport.server import Exchange, completion, streamed, whole
 
 
-async def read_all(connection: Any, a_call: Call) -> list[bytes]:
+async def read_all(connection: Any, a_call: RawRequest) -> list[bytes]:
     stream = await connection.open(a_call)
     chunks: list[bytes] = []
     while data := await stream.read():
@@ -33,7 +33,7 @@ async def read_all(connection: Any, a_call: Call) -> list[bytes]:
 
 async def test_the_body_goes_out_as_the_bytes_that_it_is(serve: Serve, connect: Make) -> None:
     server = await serve(whole)
-    await connect(server.url).send(Call('/chat', b'{"a":  1}', 'm', {'X-Extra': 'yes'}))
+    await connect(server.url).send(RawRequest('/chat', b'{"a":  1}', 'm', {'X-Extra': 'yes'}))
     [request] = server.requests
     assert request.body == b'{"a":  1}'
     assert request.path == '/chat'
@@ -44,7 +44,9 @@ async def test_the_body_goes_out_as_the_bytes_that_it_is(serve: Serve, connect: 
 
 async def test_headers_of_the_call_win_over_those_of_the_client(serve: Serve, connect: Make) -> None:
     server = await serve(whole)
-    await connect(server.url).send(Call('/chat', b'{}', 'm', {'User-Agent': 'me', 'content-type': 'application/x'}))
+    await connect(server.url).send(
+        RawRequest('/chat', b'{}', 'm', {'User-Agent': 'me', 'content-type': 'application/x'})
+    )
     assert server.requests[0].headers['user-agent'] == 'me'
     assert server.requests[0].headers['content-type'] == 'application/x'
 
@@ -95,7 +97,7 @@ async def test_a_server_that_never_ends_a_stream_is_left_after_the_last_event(
         await exchange.chunk(b'data: [DONE]\n\n')
         await exchange.gone()
 
-    monkeypatch.setattr(answer_module, 'FINISHING_TIMEOUT', 0.05)
+    monkeypatch.setattr(response_module, 'FINISHING_TIMEOUT', 0.05)
     server = await serve(never_end)
     async with asyncio.timeout(2), chat_model(server.url).request_stream(HISTORY) as stream:
         assert [event async for event in stream]
@@ -206,7 +208,7 @@ async def test_an_answer_without_an_end_is_given_up(
         while True:
             await exchange.chunk(b' ' * 10_000)
 
-    monkeypatch.setattr(answer_module, 'MAX_BODY_BYTES', 100_000)
+    monkeypatch.setattr(response_module, 'MAX_BODY_BYTES', 100_000)
     server = await serve(flood)
     with pytest.raises(UnexpectedModelBehavior, match='the-model is longer than 100000 bytes'):
         await connect(server.url).send(call())
@@ -217,7 +219,7 @@ async def test_an_answer_as_long_as_allowed_is_read(serve: Serve, monkeypatch: p
     async def answer(exchange: Exchange) -> None:
         await exchange.answer(b'x' * 100_000)
 
-    monkeypatch.setattr(answer_module, 'MAX_BODY_BYTES', 100_000)
+    monkeypatch.setattr(response_module, 'MAX_BODY_BYTES', 100_000)
     server = await serve(answer)
     client = openai.AsyncOpenAI(api_key=KEY, base_url=server.url)
     assert len((await through(client).send(call())).body) == 100_000

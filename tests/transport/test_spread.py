@@ -84,7 +84,7 @@ async def test_connections_that_nobody_uses_are_closed(
     server = await serve(later)
     monkeypatch.setattr(spread, 'SECONDS', 0.0)
     limits = library.Limits(max_connections=None, keepalive_expiry=0.2)
-    async with spread.spread(library.AsyncClient(limits=limits, timeout=20)) as http:
+    async with spread.spread_over_pools(library.AsyncClient(limits=limits, timeout=20)) as http:
         await asyncio.gather(*(http.get(server.url) for _ in range(3 * ENOUGH)))
         assert server.open == 3 * ENOUGH
         await asyncio.sleep(0.3)

@@ -13,7 +13,7 @@ from ...profiles import ModelProfileSpec
 from ...profiles.anthropic import AnthropicModelProfile
 from ...providers import Provider, choose_provider
 from ...streaming.draft import ResponseDraft
-from ...transport import Call
+from ...transport import RawRequest
 from ...wire.model import WireModel
 from ...wire.prepare import PreparedRequest
 from . import decode, encode
@@ -74,7 +74,7 @@ class AnthropicModel(WireModel):
         readable = url.url.startswith('data:') or not (url.media_type is None or is_text(url.media_type))
         return isinstance(url, DocumentUrl) and not readable
 
-    def _call(self, request: PreparedRequest) -> Call:
+    def _call(self, request: PreparedRequest) -> RawRequest:
         """The request as bytes; betas of the client and of `extra_headers` join its own, since a header stands once."""
         call = super()._call(request)
         own = betas(request, self.anthropic_profile)

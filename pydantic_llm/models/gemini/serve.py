@@ -11,6 +11,7 @@ from typing import cast
 
 from ...exceptions import ModelHTTPError, NotFoundError, UserError
 from ...json_types import Json
+from ...transport.errors import RETRY_INFO
 from ...wire.serving import ServedRequest, message_of, status_of
 from .serve_options import decode_parameters, decode_settings
 from .serve_request import camel, decode_contents
@@ -47,8 +48,6 @@ STATUSES = {
     529: 'UNAVAILABLE',
 }
 """The API's names for errors; the others are `INTERNAL`."""
-
-RETRY_INFO = 'type.googleapis.com/google.rpc.RetryInfo'
 
 
 def address(words: Mapping[str, str]) -> Json:

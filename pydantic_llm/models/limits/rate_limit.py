@@ -173,11 +173,11 @@ class RateLimitedModel(WrapperModel):
             self._line.tell()
 
     def _learn(self, headers: Mapping[str, str]) -> None:
-        limits, now = RateLimits.of(headers), time.monotonic()
+        limits, now = RateLimits.from_headers(headers), time.monotonic()
         with self._lock:
             for meter, told in ((self._requests, limits.requests), (self._tokens, limits.tokens)):
                 if meter is not None and told is not None:
-                    meter.learn(told.left, told.limit, now)
+                    meter.learn(told.remaining, told.limit, now)
 
     def _refused(self, error: ModelHTTPError) -> None:
         """The vendor says that it is enough: nothing is left until it says there is."""

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from os import PathLike, fspath
 from typing import Any, ClassVar, TypeVar, Unpack, cast
 
-from ..._threads import in_thread
+from ..._threads import run_in_thread
 from ...exceptions import ContextLengthError, UserError
 from ...messages import FileUrl, ModelMessage, ModelResponse
 from ...profiles import ModelProfile
@@ -264,7 +264,7 @@ class LocalModel(Model):
 async def _off_the_loop(function: Callable[[], T], is_long: object) -> T:
     """What the function gives: in a thread where that takes so long that others would feel it, else in a turn."""
     if is_long:
-        return await in_thread(function)
+        return await run_in_thread(function)
     async with in_turn():
         return function()
 

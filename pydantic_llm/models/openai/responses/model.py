@@ -13,7 +13,7 @@ from ....profiles.openai import OpenAIModelProfile
 from ....providers import Provider, choose_provider
 from ....settings import ModelSettings
 from ....streaming.draft import ResponseDraft
-from ....transport import Call, Deadlines
+from ....transport import Deadlines, RawRequest
 from ....wire.model import WireModel
 from ....wire.prepare import PreparedRequest
 from ... import check_allow_model_requests
@@ -84,7 +84,7 @@ class OpenAIResponsesModel(WireModel):
         settings = self.merged_settings(model_settings)
         path, headers = f'/responses/{quote(response_id, safe="")}', settings.get('extra_headers', {})
         deadlines = Deadlines.from_settings(settings)
-        return await self._ask(Call(path, b'', self.model_name, headers, deadlines, 'GET'), settings)
+        return await self._ask(RawRequest(path, b'', self.model_name, headers, deadlines, 'GET'), settings)
 
     def must_download(self, url: FileUrl) -> bool:
         """The API reads images and documents by their address."""

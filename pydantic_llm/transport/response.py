@@ -9,15 +9,12 @@ from contextlib import suppress
 from typing import Any
 
 from ..exceptions import LLMError, UnexpectedModelBehavior
-from . import ByteStream, Call, Connection, Deadlines, Reply
-from .deadlines import Watchdog
-from .failures import Failures
+from . import ByteStream, Connection, Deadlines, RawRequest, RawResponse
+from .client_errors import ErrorTranslator
+from .deadlines import CLOSING_TIMEOUT, Watchdog
 from .loops import LoopClients
 
-__all__ = ('Answer', 'ClientConnection', 'Explain', 'limits')
-
-CLOSING_TIMEOUT = 0.5
-"""Seconds that closing a connection may take; it is dropped after that."""
+__all__ = ('ClientConnection', 'ResponseStream', 'Translate', 'client_timeout')
 
 FINISHING_TIMEOUT = 1.0
 """Seconds that a server may take to end an answer whose last event has come, so that the connection can be kept."""
@@ -25,64 +22,64 @@ FINISHING_TIMEOUT = 1.0
 MAX_BODY_BYTES = 256 * 1024 * 1024
 """A longer whole answer is given up. Images and sound come inside answers."""
 
-Explain = Callable[[Exception, str], Exception]
+Translate = Callable[[Exception, str], Exception]
 """What an exception means for the model with this name."""
 
 
 class ClientConnection(Connection):
     """Sends through a client of an HTTP library, or of an SDK that is built on one. Subclasses say how: `post`."""
 
-    def __init__(self, clients: LoopClients[Any], failures: Failures) -> None:
+    def __init__(self, clients: LoopClients[Any], translator: ErrorTranslator) -> None:
         self._clients = clients
-        self.failures = failures
+        self.translator = translator
         """What explains what the client raises."""
 
     @abstractmethod
-    async def post(self, client: Any, call: Call, deadlines: Deadlines) -> Any:
+    async def post(self, client: Any, request: RawRequest, deadlines: Deadlines) -> Any:
         """The response of the HTTP library, open. Also for whole answers: their size is ours to limit."""
 
-    async def send(self, call: Call) -> Reply:
+    async def send(self, request: RawRequest) -> RawResponse:
         """Send a request and read the whole answer."""
-        deadlines = Deadlines(call.deadlines.timeout, waited=call.deadlines.waited)
-        answer = await self._open(call, deadlines, self.failures.explain)
+        deadlines = Deadlines(request.deadlines.timeout, waited=request.deadlines.waited)
+        answer = await self._open(request, deadlines, self.translator.translate)
         try:
-            return Reply(await answer.whole(), answer.headers)
+            return RawResponse(await answer.whole(), answer.headers)
         finally:
             await answer.aclose()
 
-    async def open(self, call: Call) -> ByteStream:
+    async def open(self, request: RawRequest) -> ByteStream:
         """Send a request and get its answer as it comes."""
-        return await self._open(call, call.deadlines, self.failures.interrupted)
+        return await self._open(request, request.deadlines, self.translator.translate_in_stream)
 
     async def aclose(self) -> None:
         """Close what is open in the running event loop."""
         await self._clients.aclose()
 
-    async def _open(self, call: Call, deadlines: Deadlines, explain: Explain) -> Answer:
+    async def _open(self, request: RawRequest, deadlines: Deadlines, translate: Translate) -> ResponseStream:
         watchdog = Watchdog(deadlines)
         client = self._clients.get()
         try:
             with watchdog:
-                response = await self.post(client, call, deadlines)
+                response = await self.post(client, request, deadlines)
         except Exception as error:  # noqa: BLE001 -- raised below, where the key that it may hold is no longer its context
-            failure = self.failures.explain(error, call.model_name)
+            failure = self.translator.translate(error, request.model_name)
         else:
-            return Answer(self, response, call.model_name, watchdog, explain)
+            return ResponseStream(self, response, request.model_name, watchdog, translate)
         finally:
             watchdog.close()
         raise failure
 
 
-class Answer(ByteStream):
+class ResponseStream(ByteStream):
     """The answer of a client of httpx2 or httpx. `owner` holds the client, which must live as long as the answer."""
 
-    def __init__(self, owner: object, response: Any, model_name: str, watchdog: Watchdog, explain: Explain) -> None:
+    def __init__(self, owner: object, response: Any, model_name: str, watchdog: Watchdog, translate: Translate) -> None:
         self.headers: Mapping[str, str] = response.headers
         self._owner = owner  # clients that are collected close their connections, this one too
         self._response = response
         self._model_name = model_name
         self._watchdog = watchdog
-        self._explain = explain
+        self._explain = translate
         self._chunks: AsyncIterator[bytes] = response.aiter_bytes()
         self._closed = False
 
@@ -131,7 +128,7 @@ class Answer(ByteStream):
                 await self._response.aclose()
 
 
-def limits(timeout: Any, own: Any, deadlines: Deadlines) -> Any:
+def client_timeout(timeout: Any, own: Any, deadlines: Deadlines) -> Any:
     """The connection's own limits where deadlines are set: those for connecting stay, the others give way to ours."""
     connect = own.connect if isinstance(own, timeout) else own
     read = own.read if isinstance(own, timeout) else own

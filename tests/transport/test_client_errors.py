@@ -20,7 +20,7 @@ from pydantic_llm.exceptions import (
     StreamInterruptedError,
     UserError,
 )
-from pydantic_llm.transport import Call
+from pydantic_llm.transport import RawRequest
 from tests.transport.clients import KEY, Make, anthropic_httpx2, call, openai_aiohttp, openai_httpx2, through
 from tests.transport.conftest import Serve
 from tests.transport.server import Exchange, whole
@@ -253,7 +253,7 @@ async def test_a_key_that_is_not_ascii_is_not_shown(serve: Serve, make: Make) ->
 async def test_an_extra_header_that_cannot_be_sent_is_the_callers_mistake(serve: Serve, connect: Make) -> None:
     server = await serve(whole)
     with pytest.raises(UserError, match='extra_headers='):
-        await connect(server.url).send(Call('/chat', b'{}', 'm', {'X-Token': 'a secret\n'}))
+        await connect(server.url).send(RawRequest('/chat', b'{}', 'm', {'X-Token': 'a secret\n'}))
 
 
 async def test_a_missing_key_is_the_callers_mistake(serve: Serve) -> None:

@@ -20,9 +20,9 @@ from ..exceptions import (
     UserError,
 )
 from .deadlines import DeadlineExceeded
-from .errors import error_from_answer
+from .errors import error_from_response
 
-__all__ = ('Failures',)
+__all__ = ('ErrorTranslator',)
 
 HTTP_LIBRARIES = frozenset({'httpx', 'httpx2', 'httpcore', 'httpcore2', 'aiohttp', 'anyio', 'h11', 'h2', 'ssl'})
 """Whose exceptions say that the wire broke."""
@@ -74,7 +74,7 @@ class _StatusError(Protocol):
     response: Response
 
 
-class Failures:
+class ErrorTranslator:
     """Explains what a client raises. `package` is whose client it is, and the three are what it calls its failures."""
 
     def __init__(
@@ -93,7 +93,7 @@ class Failures:
         self._connection = connection
 
     @classmethod
-    def of_sdk(cls, sdk: ModuleType, provider_name: str) -> Failures:
+    def for_sdk(cls, sdk: ModuleType, provider_name: str) -> ErrorTranslator:
         """Explains what the client of an SDK like OpenAI's raises. `sdk` is the SDK's module."""
         return cls(
             provider_name,
@@ -103,14 +103,14 @@ class Failures:
             connection=(sdk.APIConnectionError,),
         )
 
-    def explain(self, error: Exception, model_name: str) -> Exception:
+    def translate(self, error: Exception, model_name: str) -> Exception:
         """Our exception, with its cause; what others raise (a token provider of the user's) comes back as it is."""
         if isinstance(error, LLMError):
             return error
         if isinstance(error, DeadlineExceeded):
             return self._too_late(model_name, error.deadline, error.seconds)
         if isinstance(error, self._status):
-            return self.answered(cast('_StatusError', error).response, model_name)
+            return self.from_response(cast('_StatusError', error).response, model_name)
         if (mistake := _mistake(error)) is not None:
             return UserError(mistake)
         explained = self._unanswered(error, model_name)
@@ -118,9 +118,9 @@ class Failures:
             explained.__cause__ = error
         return explained
 
-    def interrupted(self, error: Exception, model_name: str) -> Exception:
+    def translate_in_stream(self, error: Exception, model_name: str) -> Exception:
         """Our exception for a wire that broke after the answer had begun."""
-        explained = self.explain(error, model_name)
+        explained = self.translate(error, model_name)
         if not isinstance(explained, ModelConnectionError):
             return explained
         message = f'The answer of {model_name} broke off: {_words(error)}'
@@ -128,9 +128,9 @@ class Failures:
         broken.__cause__ = explained.__cause__
         return broken
 
-    def answered(self, response: Response, model_name: str) -> ModelAPIError:
+    def from_response(self, response: Response, model_name: str) -> ModelAPIError:
         """Our exception for an answer with an error status, whose body has been read."""
-        return error_from_answer(
+        return error_from_response(
             response.status_code,
             response.headers,
             _without_keys(response),
