@@ -115,8 +115,10 @@ USELESS_TO_RETRY = (QuotaExceededError, ContextLengthError)
 """Errors that stay as long as the request does."""
 
 RETRY_INFO = 'type.googleapis.com/google.rpc.RetryInfo'
+"""The type of the error detail in which Google gives the delay before the next attempt: https://google.aip.dev/193."""
+
 ERROR_INFO = 'type.googleapis.com/google.rpc.ErrorInfo'
-"""What Google's errors say how long to wait in, and what kind of error it is: https://google.aip.dev/193."""
+"""The type of the error detail in which Google gives the reason: https://google.aip.dev/193."""
 
 
 class _Said(NamedTuple):
