@@ -1,8 +1,12 @@
-"""Transformers: models of Hugging Face's in this process, many requests at once.
+"""Transformers: models of the Hugging Face hub in this process, many requests at once.
 
-`model` is the class, `engine` the thread's content: `load` loads, `batch` (with `forward`) and `paged` are two ways of
-writing answers together, `choose` chooses their tokens, `rows` is one answer. All else is shared with the other
-engines, in `models.local`. https://huggingface.co/docs/transformers
+`model` is the model class, `settings` its settings, `engine` runs one loaded model in a thread of its own, `load` loads
+the weights, `library` imports torch and transformers. Two runners generate the responses together: `batch`, a padded
+batch of ours (on top of `forward`, the calls of the model itself), and `paged`, the library's continuous batching.
+Both keep one `rows.Row` per response and select the next tokens with `choose`.
+
+These file names have the same meaning in `models.mlx` and `models.vllm`; a file that is missing there is the library's
+own work. What all engines share is in `models.local`. https://huggingface.co/docs/transformers
 """
 
 from __future__ import annotations

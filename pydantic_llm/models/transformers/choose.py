@@ -1,7 +1,7 @@
-"""Logits → the next token of each row, each with its own settings; what is common to the rows is done at once.
+"""Logits → the next token of each row, by the row's own settings. Start at `choose`.
 
-A row draws from a generator of its own, one number for each token, so that its seed gives the same answer whatever else
-is in the batch.
+Each row draws one number per token from its own generator, so that a seed gives the same response whatever else is in
+the batch. Penalties and constraints are applied row by row, the rest for all rows at once.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ Tensor = Any
 
 
 def choose(logits: Tensor, rows: Sequence[Row]) -> list[int]:
-    """The next token of each row. `logits` has a line for each, and may be changed."""
+    """Return the next token of each row. `logits` has shape [rows, vocabulary], and may be changed in place."""
     if all(row.is_plain for row in rows):
-        return _likeliest(logits)
+        return _pick_likeliest(logits)
     logits = logits.float()
-    for line, row in enumerate(rows):
+    for number, row in enumerate(rows):
         if not row.is_plain:
-            logits[line] = _adjusted(logits[line], row)
-    tokens = _likeliest(logits)
-    drawing = [line for line, row in enumerate(rows) if row.random is not None]
+            logits[number] = _adjust_logits(logits[number], row)
+    tokens = _pick_likeliest(logits)
+    drawing = [number for number, row in enumerate(rows) if row.random is not None]
     if drawing:
-        drawn = _draw(logits[drawing], [rows[line] for line in drawing])
-        for line, token in zip(drawing, drawn, strict=True):
-            tokens[line] = token
+        drawn = _draw_tokens(logits[drawing], [rows[number] for number in drawing])
+        for number, token in zip(drawing, drawn, strict=True):
+            tokens[number] = token
     return tokens
 
 
-def _likeliest(logits: Tensor) -> list[int]:
+def _pick_likeliest(logits: Tensor) -> list[int]:
     tokens: list[int] = logits.argmax(dim=-1).tolist()
     return tokens
 
@@ -43,53 +43,55 @@ def _likeliest(logits: Tensor) -> list[int]:
 # ---------------------------------------------------------------------- one row
 
 
-def _adjusted(line: Tensor, row: Row) -> Tensor:
-    """One row's logits with its penalties, its bias and its constraint."""
+def _adjust_logits(logits: Tensor, row: Row) -> Tensor:
+    """Apply a row's penalties, bias and constraint. `logits` has shape [vocabulary]."""
     if changes_logits(row.job):
-        line = _penalized(line, row)
+        logits = _apply_penalties(logits, row)
     if row.matcher is not None:
-        line = _constrained(line, row)
-    return line
+        logits = _apply_constraint(logits, row)
+    return logits
 
 
-def _penalized(line: Tensor, row: Row) -> Tensor:
+def _apply_penalties(logits: Tensor, row: Row) -> Tensor:
     torch = import_torch()
     sampling = row.job.sampling
-    line = line.clone()
+    logits = logits.clone()
     if (penalty := sampling.repetition_penalty or 1.0) != 1.0:
-        seen = torch.tensor(sorted({*row.job.prompt.tokens, *row.tokens}), device=line.device)
-        seen = seen[seen < line.shape[-1]]
-        values = line[seen]
-        line[seen] = torch.where(values < 0, values * penalty, values / penalty)
+        seen = torch.tensor(sorted({*row.job.prompt.tokens, *row.tokens}), device=logits.device)
+        seen = seen[seen < logits.shape[-1]]
+        values = logits[seen]
+        logits[seen] = torch.where(values < 0, values * penalty, values / penalty)
     if row.tokens and (sampling.presence_penalty or sampling.frequency_penalty):
         counts = Counter(row.tokens)
-        ids = torch.tensor([*counts], device=line.device)
-        often = torch.tensor([*counts.values()], device=line.device, dtype=line.dtype)
-        line[ids] -= (sampling.presence_penalty or 0.0) + (sampling.frequency_penalty or 0.0) * often
+        ids = torch.tensor([*counts], device=logits.device)
+        frequencies = torch.tensor([*counts.values()], device=logits.device, dtype=logits.dtype)
+        logits[ids] -= (sampling.presence_penalty or 0.0) + (sampling.frequency_penalty or 0.0) * frequencies
     if sampling.logit_bias:
-        ids = torch.tensor([*sampling.logit_bias], device=line.device)
-        line[ids] += torch.tensor([*sampling.logit_bias.values()], device=line.device, dtype=line.dtype)
-    return line
+        ids = torch.tensor([*sampling.logit_bias], device=logits.device)
+        logits[ids] += torch.tensor([*sampling.logit_bias.values()], device=logits.device, dtype=logits.dtype)
+    return logits
 
 
-def _constrained(line: Tensor, row: Row) -> Tensor:
+def _apply_constraint(logits: Tensor, row: Row) -> Tensor:
+    """Set the logits of all tokens that the constraint forbids to minus infinity. If it breaks, fail the row's job."""
     torch = import_torch()
     try:
         allowed = torch.from_numpy(row.matcher.compute_mask())
     except RuntimeError as error:
         row.fail(error)
-        return line
-    forbidden = torch.ones(line.shape[-1], dtype=torch.bool)
+        return logits
+    # Models may have more logits than the tokenizer has tokens (padded embeddings): those stay forbidden.
+    forbidden = torch.ones(logits.shape[-1], dtype=torch.bool)
     length = min(allowed.shape[0], forbidden.shape[0])
     forbidden[:length] = ~allowed[:length]
-    return line.masked_fill(forbidden.to(line.device), float('-inf'))
+    return logits.masked_fill(forbidden.to(logits.device), float('-inf'))
 
 
 # ---------------------------------------------------------------------- all rows that draw
 
 
-def _draw(logits: Tensor, rows: Sequence[Row]) -> list[int]:
-    """A token for each row, drawn by its likelihood."""
+def _draw_tokens(logits: Tensor, rows: Sequence[Row]) -> list[int]:
+    """Draw one token per row by its probability, with one random number per row."""
     torch = import_torch()
     sampling = [row.job.sampling for row in rows]
     temperatures = torch.tensor([one.temperature for one in sampling], device=logits.device)
@@ -98,34 +100,40 @@ def _draw(logits: Tensor, rows: Sequence[Row]) -> list[int]:
         [row.random.random() if row.random else 0.0 for row in rows], device=logits.device, dtype=torch.float32
     ).unsqueeze(-1)
     if not any(one.top_k or one.min_p or (one.top_p or 1.0) < 1.0 for one in sampling):
-        tokens: list[int] = _at(logits.softmax(dim=-1), uniform).squeeze(-1).tolist()
+        tokens: list[int] = _find_indices(logits.softmax(dim=-1), uniform).squeeze(-1).tolist()
         return tokens
     ordered, ids = logits.sort(dim=-1, descending=True)
-    likely = _cut(ordered, sampling)
-    tokens = ids.gather(-1, _at(likely, uniform)).squeeze(-1).tolist()
+    probabilities = _filter_probabilities(ordered, sampling)
+    tokens = ids.gather(-1, _find_indices(probabilities, uniform)).squeeze(-1).tolist()
     return list(tokens)
 
 
-def _cut(ordered: Tensor, sampling: Sequence[Any]) -> Tensor:
-    """The likelihoods, the greatest first, with those cut off that a row does not choose among."""
+def _filter_probabilities(ordered: Tensor, sampling: Sequence[Any]) -> Tensor:
+    """Return the probabilities, highest first, with 0 for what `top_k`, `top_p` or `min_p` of the row excludes.
+
+    `ordered` are logits, highest first. The order of the filters is that of transformers: top_k, top_p, min_p
+    (`GenerationMixin._get_logits_processor` in generation/utils.py, 5.24).
+    """
     torch = import_torch()
     size = ordered.shape[-1]
-    place = torch.arange(size, device=ordered.device)
+    rank = torch.arange(size, device=ordered.device)
 
     def column(values: Sequence[float]) -> Tensor:
         return torch.tensor(values, device=ordered.device, dtype=torch.float32).unsqueeze(-1)
 
-    ordered = ordered.masked_fill(place >= column([one.top_k or size for one in sampling]), float('-inf'))
-    likely = ordered.softmax(dim=-1)
-    before = likely.cumsum(dim=-1) - likely
-    likely = likely.masked_fill((before >= column([one.top_p or 1.0 for one in sampling])) & (place > 0), 0.0)
-    return likely.masked_fill(likely < column([one.min_p or 0.0 for one in sampling]) * likely[:, :1], 0.0)
+    ordered = ordered.masked_fill(rank >= column([one.top_k or size for one in sampling]), float('-inf'))
+    probabilities = ordered.softmax(dim=-1)
+    before = probabilities.cumsum(dim=-1) - probabilities
+    is_excluded = (before >= column([one.top_p or 1.0 for one in sampling])) & (rank > 0)
+    probabilities = probabilities.masked_fill(is_excluded, 0.0)
+    threshold = column([one.min_p or 0.0 for one in sampling]) * probabilities[:, :1]
+    return probabilities.masked_fill(probabilities < threshold, 0.0)
 
 
-def _at(likely: Tensor, uniform: Tensor) -> Tensor:
-    """Where each row's number falls among the likelihoods, which need not add up to 1."""
+def _find_indices(probabilities: Tensor, uniform: Tensor) -> Tensor:
+    """Map each row's number from 0 to 1 to an index of its distribution, which need not add up to 1."""
     torch = import_torch()
-    sums = likely.cumsum(dim=-1)
+    sums = probabilities.cumsum(dim=-1)
     found = torch.searchsorted(sums, uniform * sums[:, -1:], right=True)
-    last = (likely > 0).long().cumsum(dim=-1).argmax(dim=-1, keepdim=True)
+    last = (probabilities > 0).long().cumsum(dim=-1).argmax(dim=-1, keepdim=True)
     return torch.minimum(found, last)

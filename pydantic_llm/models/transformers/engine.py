@@ -1,4 +1,4 @@
-"""The engine: Transformers in a thread of its own, with one of two ways to batch."""
+"""The engine: transformers in a thread of its own, with one of two runners (`batch`, `paged`)."""
 
 from __future__ import annotations
 
@@ -17,28 +17,27 @@ __all__ = ('Batching', 'BatchingOptions', 'TransformersEngine')
 logger = logging.getLogger('pydantic_llm.local')
 
 Batching = Literal['auto', 'paged', 'padded']
-"""`paged`: the library's continuous batching. `padded`: a batch of ours. `auto`: what is faster where it runs."""
+"""`paged`: the library's continuous batching. `padded`: our own batch. `auto`: the faster one for this model here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchingOptions:
-    """How answers share forward passes."""
+    """The options that decide how responses share forward passes."""
 
     batching: Batching = 'auto'
-    """Which way."""
     max_batch_size: int = 32
-    """How many answers are written at once."""
+    """Maximum number of responses generated at once."""
     prefill_tokens: int = 512
-    """How many tokens of prompts are read between two steps of the answers being written."""
+    """Maximum number of prompt tokens read between two steps of the responses that are being generated."""
     cache_tokens: int | None = None
-    """How many tokens the pages of `paged` hold; `None` takes what memory there is, or 32,768 on a CPU."""
+    """Size of the pages of `paged`, in tokens. `None`: all free memory of an accelerator, or 32,768 tokens on a CPU."""
     max_queue: int = 1024
-    """How many requests may wait for a slot."""
+    """Maximum number of requests that wait for a slot."""
     when_full: WhenFull = 'wait'
-    """What happens to a request that finds the queue full."""
+    """Behaviour of a request if the queue is full: wait, or raise `OverloadedError`."""
 
     def check(self) -> None:
-        """Raise `UserError` for numbers that mean nothing."""
+        """Raise `UserError` for an invalid value."""
         for name in ('max_batch_size', 'prefill_tokens', 'cache_tokens'):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -48,7 +47,7 @@ class BatchingOptions:
 
 
 class TransformersEngine(WorkerEngine):
-    """One model that Transformers has loaded."""
+    """Runs one model that transformers has loaded."""
 
     def __init__(self, source: TransformersSource, options: BatchingOptions) -> None:
         options.check()
@@ -57,27 +56,27 @@ class TransformersEngine(WorkerEngine):
         self._options = options
         self._weights: Weights | None = None
         self.batching: Batching = options.batching
-        """Which way of batching runs, once the model is loaded."""
+        """The runner in use once the model is loaded; before, the one requested."""
 
     def load_model(self) -> Loaded:
-        """Load the weights."""
+        """Load the weights, and return the facts about the model."""
         self._weights = load(self._source)
         return self._weights.loaded
 
     def unload_model(self) -> None:
-        """Let go of the weights."""
+        """Drop the weights, so that their memory is freed."""
         self._weights = None
 
     def make_runner(self, loaded: Loaded) -> Runner:
-        """The way of batching that was asked for, or that is the faster one here."""
+        """Return the runner that `batching` names. Raises `UserError` if `paged` cannot run this model."""
         weights, options = self._weights, self._options
         assert weights is not None, 'it was loaded before'
         on_cpu = weights.model.device.type == 'cpu'
         self.batching = options.batching
         if options.batching == 'paged' or (options.batching == 'auto' and not on_cpu and not loaded.takes_images):
-            from .paged import PagedRunner, why_not_paged
+            from .paged import PagedRunner, reason_not_paged
 
-            reason = why_not_paged(weights.model)
+            reason = reason_not_paged(weights.model)
             if reason is None:
                 self.batching = 'paged'
                 return PagedRunner(weights.model, options.max_batch_size, options.prefill_tokens, options.cache_tokens)
@@ -88,6 +87,6 @@ class TransformersEngine(WorkerEngine):
         return BatchRunner(Forward(weights.model), slots=options.max_batch_size, prefill_tokens=options.prefill_tokens)
 
     def check(self, job: Job) -> None:
-        """Raise for images where pages are read, which hold text alone."""
+        """Raise `UserError` for a job with images if the runner is `paged`, which supports text only."""
         if job.prompt.inputs and self.batching == 'paged':
-            raise UserError(f"{self.model_name!r} runs with batching='paged', which reads text alone")
+            raise UserError(f"{self.model_name!r} runs with batching='paged', which supports text only")

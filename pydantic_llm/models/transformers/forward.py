@@ -1,4 +1,8 @@
-"""One forward pass of a model of Transformers', and its cache: the only calls of the model itself."""
+"""One forward pass of a transformers model, with its cache. No other module calls the model or changes a cache.
+
+`read_prompts` and `read_piece` read prompts, `next_logits` continues the rows of a batch by one token each. The rest
+builds the tensors and changes the caches that these need.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +18,18 @@ __all__ = ('Forward',)
 
 Tensor = Any
 
-MERGED = ('full_attention', 'sliding_attention', 'chunked_attention')
-"""The kinds of layers whose cache is keys and values, one for each token."""
+MERGEABLE_LAYERS = ('full_attention', 'sliding_attention', 'chunked_attention')
+"""The layer types whose cache is one key and one value per token."""
 
 
 class Forward:
-    """Calls a model, with a cache that grows; in the engine's thread, inside `without_gradients`."""
+    """Calls a model, with a cache that grows. Use it in the engine's thread, inside `without_gradients`.
+
+    Models of the Qwen-VL kind shift the positions after an image. They keep this offset as an attribute of the model,
+    `rope_deltas`, for the last batch they read (`Qwen2VLModel.compute_3d_position_ids` in
+    models/qwen2_vl/modeling_qwen2_vl.py, transformers 5.24). Here it is taken out after reading a prompt and put back
+    before each of its tokens; such responses cannot share a batch.
+    """
 
     def __init__(self, model: Any) -> None:
         self._torch = import_torch()
@@ -27,60 +37,67 @@ class Forward:
         self._model = model
         self._device = model.device
         self._config = model.config.get_text_config()
-        takes = inspect.signature(model.forward).parameters
-        self._takes_positions = 'position_ids' in takes
-        self._cache_name = 'cache' if 'cache' in takes else 'past_key_values'
-        self._last_only = {'logits_to_keep': 1} if 'logits_to_keep' in takes else {}
-        self._inner = next(
+        parameters = inspect.signature(model.forward).parameters
+        self._takes_positions = 'position_ids' in parameters
+        # Models whose state is not keys and values call it `cache`: `MambaForCausalLM.forward`, transformers 5.24.
+        self._cache_name = 'cache' if 'cache' in parameters else 'past_key_values'
+        self._last_only = {'logits_to_keep': 1} if 'logits_to_keep' in parameters else {}
+        self._delta_owner = next(
             (part for part in (model, getattr(model, 'model', None)) if hasattr(part, 'rope_deltas')), None
         )
-        kinds = getattr(self._config, 'layer_types', None) or ()
-        stateful = bool(getattr(model, '_is_stateful', False))
-        self.can_merge = not stateful and self._inner is None and all(kind in MERGED for kind in kinds)
-        """Whether answers can be written together."""
+        layer_types = getattr(self._config, 'layer_types', None) or ()
+        # True for Mamba, Jamba, RWKV, RecurrentGemma and others, whose state cannot be padded or cut by tokens.
+        is_stateful = bool(getattr(model, '_is_stateful', False))
+        self.can_merge = (
+            not is_stateful and self._delta_owner is None and all(kind in MERGEABLE_LAYERS for kind in layer_types)
+        )
+        """True if rows of different requests can share a batch."""
 
     def without_gradients(self) -> AbstractContextManager[Any]:
-        """What everything here runs in."""
+        """Return the context in which all other methods are called."""
         context: AbstractContextManager[Any] = self._torch.inference_mode()
         return context
 
     def new_cache(self) -> Any:
-        """An empty cache. Caches that are put beside others keep every token, also beyond a sliding window."""
+        """Return an empty cache."""
+        # With a config, layers with a sliding window drop old tokens (`DynamicSlidingWindowLayer` in cache_utils.py,
+        # transformers 5.24), and rows of different lengths could not be merged. Without, every token is kept.
         return self._cache_class() if self.can_merge else self._cache_class(config=self._config)
 
-    # passes
+    # forward passes
 
-    def read(self, prompts: Sequence[Prompt]) -> tuple[Tensor, Any, Any]:
-        """Read prompts at once: the logits after each, their cache, and what images add to positions."""
+    def read_prompts(self, prompts: Sequence[Prompt]) -> tuple[Tensor, Any, Any]:
+        """Read prompts in one pass. Return the logits [prompts, vocabulary], their cache, and their position offset."""
         cache = self.new_cache()
         if len(prompts) == 1:
-            return self._read_one(prompts[0], cache)
+            return self._read_prompt(prompts[0], cache)
         lengths = [len(prompt.tokens) for prompt in prompts]
         width = max(lengths)
         padded = [[0] * (width - len(prompt.tokens)) + [*prompt.tokens] for prompt in prompts]
-        mask = self.mask(lengths)
+        mask = self.make_mask(lengths)
         positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
         logits = self._call(self.tensor(padded), cache, positions, mask if len(set(lengths)) > 1 else None)
         return logits, cache, None
 
-    def _read_one(self, prompt: Prompt, cache: Any) -> tuple[Tensor, Any, Any]:
+    def _read_prompt(self, prompt: Prompt, cache: Any) -> tuple[Tensor, Any, Any]:
         tokens = self.tensor([list(prompt.tokens)])
-        if self._inner is not None:
-            self._inner.rope_deltas = None
-        inputs = {name: self._on_device(value) for name, value in prompt.inputs.items()}
-        positions = None if inputs or self._inner is not None else self._places(0, len(prompt.tokens))
+        if self._delta_owner is not None:
+            self._delta_owner.rope_deltas = None
+        inputs = {name: self._move_to_device(value) for name, value in prompt.inputs.items()}
+        has_own_positions = bool(inputs) or self._delta_owner is not None
+        positions = None if has_own_positions else self._make_positions(0, len(prompt.tokens))
         logits = self._call(tokens, cache, positions, None, **inputs)
-        return logits, cache, None if self._inner is None else _Deltas(self._inner.rope_deltas)
+        return logits, cache, None if self._delta_owner is None else _Deltas(self._delta_owner.rope_deltas)
 
     def read_piece(self, tokens: Sequence[int], cache: Any, begin: int) -> Tensor:
-        """Read a piece of a prompt that begins at this place: the logits after it."""
-        positions = self._places(begin, len(tokens))
+        """Read the piece of a prompt that begins at position `begin`. Return the logits [1, vocabulary] after it."""
+        positions = self._make_positions(begin, len(tokens))
         return self._call(self.tensor([list(tokens)]), cache, positions, None)
 
-    def write(self, tokens: Tensor, positions: Tensor, cache: Any, mask: Tensor | None, deltas: Any) -> Tensor:
-        """Go on from the newest token of each row: the logits of the next ones."""
-        if deltas is not None and self._inner is not None:
-            self._inner.rope_deltas = deltas.value
+    def next_logits(self, tokens: Tensor, positions: Tensor, cache: Any, mask: Tensor | None, deltas: Any) -> Tensor:
+        """Read the newest token of each row. Return the logits [rows, vocabulary] of the next ones."""
+        if deltas is not None and self._delta_owner is not None:
+            self._delta_owner.rope_deltas = deltas.value
             return self._call(tokens.unsqueeze(-1), cache, None, mask)
         return self._call(tokens.unsqueeze(-1), cache, positions.unsqueeze(-1), mask)
 
@@ -100,30 +117,30 @@ class Forward:
     # tensors
 
     def tensor(self, values: Any) -> Tensor:
-        """Whole numbers on the model's device."""
+        """Return a tensor of integers on the model's device."""
         return self._torch.tensor(values, device=self._device, dtype=self._torch.long)
 
-    def mask(self, lengths: Sequence[int]) -> Tensor:
-        """1 for each token of rows with these lengths, aligned at the right."""
+    def make_mask(self, lengths: Sequence[int]) -> Tensor:
+        """Return the attention mask of rows with these lengths, padded on the left."""
         width = max(lengths)
         return self.tensor([[0] * (width - length) + [1] * length for length in lengths])
 
-    def longer(self, mask: Tensor) -> Tensor:
-        """The mask with a token more in every row."""
+    def extend_mask(self, mask: Tensor) -> Tensor:
+        """Return the mask with one more token in every row."""
         return self._torch.cat([mask, mask.new_ones(mask.shape[0], 1)], dim=1)
 
-    def widened(self, mask: Tensor, width: int) -> Tensor:
-        """The mask, padded on the left."""
+    def pad_mask(self, mask: Tensor, width: int) -> Tensor:
+        """Return the mask padded on the left to `width` columns."""
         return self._torch.nn.functional.pad(mask, (width - mask.shape[1], 0))
 
-    def stacked(self, tensors: Sequence[Tensor]) -> Tensor:
-        """Rows below rows."""
+    def concatenate(self, tensors: Sequence[Tensor]) -> Tensor:
+        """Concatenate tensors along their first dimension, the rows."""
         return self._torch.cat(list(tensors), dim=0)
 
-    def _places(self, begin: int, count: int) -> Tensor:
+    def _make_positions(self, begin: int, count: int) -> Tensor:
         return self._torch.arange(begin, begin + count, device=self._device).unsqueeze(0)
 
-    def _on_device(self, value: Any) -> Any:
+    def _move_to_device(self, value: Any) -> Any:
         if not hasattr(value, 'to'):
             return value
         value = value.to(self._device)
@@ -131,27 +148,29 @@ class Forward:
 
     # caches
 
-    def select(self, cache: Any, rows: Tensor, width: int) -> None:
-        """Keep these rows of a cache, and its last columns."""
+    def keep_cache_rows(self, cache: Any, rows: Tensor, width: int) -> None:
+        """Keep these rows of a cache, and of each row the last `width` columns."""
         for layer in cache.layers:
             if layer.keys is not None and layer.keys.numel():
                 layer.keys = layer.keys[rows, :, -min(width, layer.keys.shape[-2]) :]
                 layer.values = layer.values[rows, :, -min(width, layer.values.shape[-2]) :]
 
-    def join(self, cache: Any, other: Any) -> None:
-        """Put the rows of another cache below those of this one, the shorter of the two padded on the left."""
-        for layer, beside in zip(cache.layers, other.layers, strict=True):
-            width = max(layer.keys.shape[-2], beside.keys.shape[-2])
-            layer.keys = self._torch.cat([self._wide(layer.keys, width), self._wide(beside.keys, width)])
-            layer.values = self._torch.cat([self._wide(layer.values, width), self._wide(beside.values, width)])
+    def append_cache_rows(self, cache: Any, other: Any) -> None:
+        """Append the rows of `other` to `cache`, and pad the shorter of the two on the left."""
+        for layer, added in zip(cache.layers, other.layers, strict=True):
+            width = max(layer.keys.shape[-2], added.keys.shape[-2])
+            layer.keys = self._torch.cat([self._pad_columns(layer.keys, width), self._pad_columns(added.keys, width)])
+            layer.values = self._torch.cat(
+                [self._pad_columns(layer.values, width), self._pad_columns(added.values, width)]
+            )
 
-    def _wide(self, tensor: Tensor, width: int) -> Tensor:
+    def _pad_columns(self, tensor: Tensor, width: int) -> Tensor:
         missing = width - tensor.shape[-2]
         return self._torch.nn.functional.pad(tensor, (0, 0, missing, 0)) if missing else tensor
 
 
 class _Deltas:
-    """What images add to the positions of what follows them, for one row."""
+    """The position offset of one row. Its value is `None` if the prompt had no images."""
 
     __slots__ = ('value',)
 

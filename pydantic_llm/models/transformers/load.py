@@ -1,4 +1,7 @@
-"""Loading: a name or a path → the model, its tokenizer, and what is known of it. Runs in the engine's thread."""
+"""Load a model: a name or a path → the weights on their device, the tokenizer, and the facts about the model.
+
+Runs in the engine's thread. Start at `load`.
+"""
 
 from __future__ import annotations
 
@@ -25,76 +28,71 @@ __all__ = ('TransformersSource', 'Weights', 'load')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransformersSource(Source):
-    """What to load, and how."""
+    """The model to load, and the options of transformers for it."""
 
     device_map: Any = None
-    """Where the weights go; `None` takes the first accelerator, or the CPU."""
+    """The device of the weights, or a map of transformers; `None` takes the first accelerator, or the CPU."""
     torch_dtype: Any = 'auto'
-    """The numbers that the weights are made of."""
+    """The type of the weights; `auto` keeps the type they were saved in."""
     model_kwargs: Mapping[str, Any] | None = None
-    """What else goes to `from_pretrained`."""
+    """More arguments of `from_pretrained`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A loaded model."""
+    """The weights of a loaded model, and the facts about it."""
 
     model: Any
-    """Transformers' own model."""
+    """The `PreTrainedModel` of transformers."""
     loaded: Loaded
-    """What is known of it."""
 
 
 def load(source: TransformersSource) -> Weights:
-    """Load a model. Raises `UserError` for what cannot be loaded, `ModelConnectionError` where the hub is away."""
+    """Load a model. Raises `UserError` if it cannot be loaded, `ModelConnectionError` if the hub cannot be reached."""
     import_torch()
     transformers = import_transformers()
     begun = perf_counter()
     source.report(f'Loading {source.name}')
     with translate_errors(source, engine='transformers'):
-        config = transformers.AutoConfig.from_pretrained(source.name, **_trust(source), **_where(source))
-        sees = _sees(config)
+        config = transformers.AutoConfig.from_pretrained(source.name, **_hub_options(source))
+        takes_images = getattr(config, 'vision_config', None) is not None
         if getattr(config, 'is_encoder_decoder', False):
-            raise UserError(f'{source.name!r} is a model with an encoder, which does not chat: take one that goes on')
-        processor = _processor(transformers, source) if sees else None
-        tokenizer = getattr(processor, 'tokenizer', None) or transformers.AutoTokenizer.from_pretrained(
-            source.name, **_trust(source), **_where(source)
+            raise UserError(f'{source.name!r} is an encoder-decoder model, which cannot chat: use a decoder-only model')
+        processor = (
+            transformers.AutoProcessor.from_pretrained(source.name, **_hub_options(source)) if takes_images else None
         )
-        model = _model(transformers, source, sees=sees)
+        tokenizer = getattr(processor, 'tokenizer', None) or transformers.AutoTokenizer.from_pretrained(
+            source.name, **_hub_options(source)
+        )
+        model = _load_weights(transformers, source, takes_images=takes_images)
     count = sum(parameter.numel() for parameter in model.parameters())
     took = f'{perf_counter() - begun:.1f} s'
     source.report(f'Loaded {source.name}: {count:,} parameters, {model.dtype} on {model.device}, in {took}')
-    return Weights(model, _loaded(model, tokenizer, processor))
+    return Weights(model, _describe(model, tokenizer, processor))
 
 
-def _trust(source: TransformersSource) -> dict[str, Any]:
-    return {'trust_remote_code': source.trust_remote_code}
-
-
-def _where(source: TransformersSource) -> dict[str, Any]:
-    """The options that also say where the tokenizer is."""
+def _hub_options(source: TransformersSource) -> dict[str, Any]:
+    """Return the options that the configuration, the tokenizer and the processor need as the weights do."""
     options = source.model_kwargs or {}
-    return {name: options[name] for name in ('revision', 'cache_dir', 'token', 'local_files_only') if name in options}
+    shared = {name: options[name] for name in ('revision', 'cache_dir', 'token', 'local_files_only') if name in options}
+    return {'trust_remote_code': source.trust_remote_code, **shared}
 
 
-def _sees(config: Any) -> bool:
-    return getattr(config, 'vision_config', None) is not None
-
-
-def _processor(transformers: Any, source: TransformersSource) -> Any:
-    return transformers.AutoProcessor.from_pretrained(source.name, **_trust(source), **_where(source))
-
-
-def _model(transformers: Any, source: TransformersSource, *, sees: bool) -> Any:
-    """The weights, where they shall be, ready to be used."""
-    kind = transformers.AutoModelForImageTextToText if sees else transformers.AutoModelForCausalLM
+def _load_weights(transformers: Any, source: TransformersSource, *, takes_images: bool) -> Any:
+    """Load the weights and move them to their device, ready to run."""
+    auto_class = transformers.AutoModelForImageTextToText if takes_images else transformers.AutoModelForCausalLM
     device = source.device_map
-    spread = device is not None and not (isinstance(device, str) and _is_device(device))
-    options = {'dtype': source.torch_dtype, **_trust(source), **(source.model_kwargs or {})}
-    if spread:
+    is_spread = device is not None and not (isinstance(device, str) and _is_device(device))
+    options = {
+        'dtype': source.torch_dtype,
+        'trust_remote_code': source.trust_remote_code,
+        **(source.model_kwargs or {}),
+    }
+    if is_spread:
         options['device_map'] = device
-    model = kind.from_pretrained(source.name, **options)
-    if not spread and not getattr(model, 'is_quantized', False):
+    model = auto_class.from_pretrained(source.name, **options)
+    # Quantized weights are on their device already (`update_device_map` in transformers/quantizers, 5.24).
+    if not is_spread and not getattr(model, 'is_quantized', False):
         model = model.to(device or _best_device())
     return model.eval()
 
@@ -110,18 +108,18 @@ def _best_device() -> str:
     return 'mps' if torch.backends.mps.is_available() else 'cpu'
 
 
-# ---------------------------------------------------------------------- what is known
+# ---------------------------------------------------------------------- facts about the model
 
 
-def _loaded(model: Any, tokenizer: Any, processor: Any) -> Loaded:
+def _describe(model: Any, tokenizer: Any, processor: Any) -> Loaded:
     config = model.config.get_text_config()
     generation = model.generation_config
     eos = collect_token_ids(generation.eos_token_id, tokenizer.eos_token_id, getattr(config, 'eos_token_id', None))
-    ours = Tokenizer(tokenizer, processor=processor)
+    text_tokenizer = Tokenizer(tokenizer, processor=processor)
     size = int(config.vocab_size)
     return Loaded(
-        tokenizer=ours,
-        encode=partial(_encode, ours),
+        tokenizer=text_tokenizer,
+        encode=partial(_encode_prompt, text_tokenizer),
         takes_images=processor is not None,
         vocabulary_size=size,
         context_length=find_context_length(lambda name: getattr(config, name, None)),
@@ -132,13 +130,13 @@ def _loaded(model: Any, tokenizer: Any, processor: Any) -> Loaded:
     )
 
 
-def _encode(tokenizer: Tokenizer, text: str, images: Sequence[bytes]) -> Prompt:
+def _encode_prompt(tokenizer: Tokenizer, text: str, images: Sequence[bytes]) -> Prompt:
     if not images:
         return Prompt(tokenizer.encode(text))
-    pictures = [open_image(image, extra='transformers') for image in images]
+    opened = [open_image(image, extra='transformers') for image in images]
     try:
-        found = tokenizer.processor(text=[text], images=pictures, return_tensors='pt', add_special_tokens=False)
+        encoded = tokenizer.processor(text=[text], images=opened, return_tensors='pt', add_special_tokens=False)
     except (ValueError, TypeError, IndexError) as error:
-        raise UserError(f'The images cannot be put to the model: {error}') from error
-    inputs = {name: value for name, value in found.items() if name not in ('input_ids', 'attention_mask')}
-    return Prompt(found['input_ids'][0].tolist(), inputs)
+        raise UserError(f'The images cannot be encoded for the model: {error}') from error
+    inputs = {name: value for name, value in encoded.items() if name not in ('input_ids', 'attention_mask')}
+    return Prompt(encoded['input_ids'][0].tolist(), inputs)

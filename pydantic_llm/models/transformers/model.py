@@ -1,4 +1,4 @@
-"""The model class: what is loaded, how, and how its answers share the machine."""
+"""The model class and its options: how the model is loaded, and how responses share the engine."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ('TransformersModel',)
 
 
 class TransformersModel(LocalModel):
-    """A model of Hugging Face's that runs in this process, many requests at once.
+    """A model of the Hugging Face hub that runs in this process, many requests at once.
 
-    `model_name` is a name on the hub or the path of a folder. Model objects that name the same one, loaded in the same
-    way, share its weights and its batch. Nothing is loaded before the first request, or `load()`.
+    `model_name` is a name on the hub or the path of a folder. Model objects with the same name and the same loading
+    options share one engine: its weights and its batch. The weights are loaded by the first request, or by `load()`.
     """
 
     settings_prefix = 'transformers_'
@@ -63,15 +63,15 @@ class TransformersModel(LocalModel):
 
     @property
     def system(self) -> str:
-        """`'transformers'`."""
+        """The name of the engine in responses, `'transformers'`."""
         return 'transformers'
 
     def engine_key(self) -> Hashable:
-        """What must be equal for two model objects to share an engine."""
+        """Return a key that is equal for model objects that share an engine."""
         source = self._source
-        how = (source.device_map, f'{source.torch_dtype}', source.trust_remote_code, source.model_kwargs or {})
-        return key_of('transformers', source.name, *how, self._batching)
+        options = (source.device_map, f'{source.torch_dtype}', source.trust_remote_code, source.model_kwargs or {})
+        return key_of('transformers', source.name, *options, self._batching)
 
     def make_engine(self) -> TransformersEngine:
-        """An engine that has loaded nothing yet."""
+        """Return a new engine, before loading."""
         return TransformersEngine(self._source, self._batching)

@@ -1,4 +1,4 @@
-"""One answer as the engine's thread sees it: a job, and what choosing its next token needs to know."""
+"""One response in a batch: its job, and the state from which its next token is chosen."""
 
 from __future__ import annotations
 
@@ -8,54 +8,55 @@ from typing import Any
 from ...exceptions import ModelAPIError
 from ..local import Job
 
-__all__ = ('Row',)
+__all__ = ('Row', 'changes_logits')
 
 
 class Row:
-    """One answer in a batch."""
+    """One response in a batch."""
 
     __slots__ = ('is_plain', 'job', 'matcher', 'random', 'tokens')
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        """The job."""
         self.matcher: Any = job.matcher
-        """What holds the answer to its constraint."""
+        """The compiled constraint (`local.Matcher`), or `None`."""
         self.tokens: list[int] = []
-        """What was written."""
+        """The tokens generated so far."""
         sampling = job.sampling
         self.random: Random | None = Random(sampling.seed) if sampling.temperature else None
-        """Where the choice comes from; `None` where the likeliest token is taken."""
+        """The generator that draws its tokens; `None` to take the likeliest token."""
         self.is_plain = self.random is None and self.matcher is None and not changes_logits(job)
-        """Whether the next token is the likeliest by the model's own word."""
+        """True if the next token is the one with the highest logit, unchanged."""
 
-    def take(self, token: int) -> bool:
-        """The next token was chosen. Whether the answer goes on."""
+    def add_token(self, token: int) -> bool:
+        """Add the token that was chosen; return whether the response continues."""
         self.tokens.append(token)
         job = self.job
         if not job.add_token(token):
             return False
-        if self.matcher is not None and not self._goes_on(token):
+        if self.matcher is not None and not self._advance_matcher(token):
             return False
         return not job.done
 
     def fail(self, error: RuntimeError) -> None:
-        """Something broke in this answer alone."""
-        self.job.fail(ModelAPIError('transformers', f'The answer cannot go on: {error}', provider_name='transformers'))
+        """Fail this job only: its constraint broke."""
+        message = f'The response cannot continue: {error}'
+        self.job.fail(ModelAPIError('transformers', message, provider_name='transformers'))
 
-    def _goes_on(self, token: int) -> bool:
+    def _advance_matcher(self, token: int) -> bool:
+        """Advance the constraint by one token. Finish the job and return False if no token may follow."""
         try:
-            goes_on: bool = self.matcher.consume(token)
+            continues: bool = self.matcher.consume(token)
         except RuntimeError as error:
             self.fail(error)
             return False
-        if not goes_on:
+        if not continues:
             self.job.finish('eos')
-        return goes_on
+        return continues
 
 
 def changes_logits(job: Job) -> bool:
-    """Whether the sampling settings change how likely tokens are before one is chosen."""
+    """Return whether the job's settings change its logits (penalties or bias)."""
     sampling = job.sampling
     return bool(
         sampling.logit_bias
