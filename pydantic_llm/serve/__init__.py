@@ -1,8 +1,8 @@
-"""An ASGI app over any model, speaking the vendors' own protocols, so that their clients can talk to it.
+"""An ASGI app over any model that speaks the vendors' own protocols, so that the vendors' clients can use it.
 
-`create_app` (in `app`) makes one, `exchange` carries one answer to the client, `value_types` looks at what came in,
-`faults` lets it misbehave for tests, `server` runs it on this machine. What the protocols are is said by each room's
-`serve.py`; `protocols` lists them.
+Reading order: `app` builds the app (`create_app`), `protocols` lists the protocols, `exchange` sends one response to
+the client, `value_types` checks the types of a decoded request, `faults` injects errors for tests, `server` runs an app
+on this machine. The `serve.py` of each room implements its protocol.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from .._extras import import_extra
 for _package in ('starlette', 'uvicorn'):
     import_extra(_package, extra='serve', what=__name__)
 
-from .app import create_app  # noqa: E402 -- these need what is looked for above
+from .app import create_app  # noqa: E402 -- these modules import the packages that are checked above
 from .faults import Fault, FaultPlan  # noqa: E402
 from .server import LocalServer, run_server  # noqa: E402
 

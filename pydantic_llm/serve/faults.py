@@ -1,4 +1,8 @@
-"""Misbehaviour on request, for testing clients: error statuses, delays, cuts, garbage."""
+"""Faults that a server injects into its responses on request, for tests of clients: error statuses, delays, broken
+connections, invalid events.
+
+`Fault` describes one fault, `inject_fault` applies it to the frames of a response.
+"""
 
 from __future__ import annotations
 
@@ -10,28 +14,29 @@ from typing import Any, Protocol
 
 __all__ = ('Fault', 'FaultPlan')
 
-COMMENT = b': keep-alive\n\n'
-"""What a server sends to show that it is alive, where events are server-sent ones; clients skip it."""
+KEEP_ALIVE_FRAME = b': keep-alive\n\n'
+"""A comment in a stream of server-sent events, which clients skip."""
 
-GARBAGE = b'data: {"this is no JSON\n\n'
-"""A server-sent event that nobody can read."""
+INVALID_FRAME = b'data: {"this is no JSON\n\n'
+"""A server-sent event whose data is not JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What goes wrong with one answer. Everything that is not set goes well.
+    """The fault to inject into one response. A field that is not set injects nothing.
 
-    An event is what the protocol sends at once, the mark at the end included; a whole answer is one event.
+    An event is one frame of the protocol's stream, including the frame that ends it. A response that is not streamed
+    is one event.
     """
 
     status: int | None = None
-    """Answer with this status; with an error of the protocol's unless there is a `body`."""
+    """The HTTP status; the body is an error of the protocol unless `body` is set."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Headers beside the answer's own, e.g. `retry-after`."""
+    """Headers to add to the response, e.g. `retry-after`."""
     body: bytes | None = None
-    """Send these bytes as the body, whatever they are."""
+    """The bytes to send as the body, unchanged."""
     content_type: str = 'application/json'
-    """What `body` claims to be."""
+    """The content type of `body`."""
     delay: float = 0.0
     """Seconds of silence before the headers."""
     delay_first: float = 0.0
@@ -39,80 +44,85 @@ class Fault:
     delay_each: float = 0.0
     """Seconds of silence before every event."""
     stall_after: int | None = None
-    """Say nothing more after this many events, and keep the connection open."""
+    """Send nothing more after this many events, and keep the connection open."""
     keep_alive: float = 0.0
-    """In the silences of a stream, send a comment this often, in seconds."""
+    """Seconds between the comments that a stream sends during a silence; 0 sends none."""
     end_after: int | None = None
-    """End the stream properly after this many events, as if it were over."""
+    """End the stream regularly after this many events, as if it were complete."""
     cut_after: int | None = None
     """Break the connection after this many events."""
     garbage_after: int | None = None
-    """Send an event that is no JSON after this many events, and go on."""
+    """Send an event that is not JSON after this many events, and continue."""
     error_after: int | None = None
-    """Send an error of the protocol's after this many events, and end."""
+    """Send an error of the protocol after this many events, and end."""
 
 
 FaultPlan = Callable[[Mapping[str, Any]], Fault | None]
-"""From a request's body to what shall go wrong with its answer."""
+"""Chooses the fault of a response by the body of its request."""
 
 
-class Broken(Exception):
-    """Raised inside an answer to make the server break the connection."""
+class ConnectionBreak(Exception):
+    """Raised while a response is sent, to make the server break the connection."""
 
 
-class Words(Protocol):
-    """What a protocol says where something goes wrong."""
+class FaultFrames(Protocol):
+    """The frames that a fault inserts into a stream of one protocol."""
 
     @property
-    def comment(self) -> bytes:
-        """What shows that the server is alive."""
+    def keep_alive_frame(self) -> bytes:
+        """A frame that clients skip; empty if the protocol has none."""
         ...
 
     @property
-    def garbage(self) -> bytes:
-        """An event that nobody can read."""
+    def invalid_frame(self) -> bytes:
+        """A frame whose event cannot be decoded."""
         ...
 
 
-async def misbehave(
-    frames: AsyncGenerator[bytes], fault: Fault, words: Words, *, error_frame: Callable[[], bytes]
+async def inject_fault(
+    frames: AsyncGenerator[bytes], fault: Fault, inserts: FaultFrames, *, error_frame: Callable[[], bytes]
 ) -> AsyncGenerator[bytes]:
-    """The frames of a stream with a fault."""
-    async for kept in _silence(fault.delay_first, fault, words):
-        yield kept
+    """Yield the frames of a response, changed by the fault. Raises `ConnectionBreak` if the fault breaks the connection.
+
+    `error_frame` encodes the error that `Fault.error_after` sends.
+    """
+    async for frame in _stay_silent(fault.delay_first, fault, inserts):
+        yield frame
     count = 0
-    async for frame in frames:
-        async for replaced in _interfere(count, fault, words, error_frame):
-            yield replaced
+    async for event in frames:
+        async for frame in _inject_after(count, fault, inserts, error_frame):
+            yield frame
         if count in (fault.end_after, fault.error_after):
             return
-        async for kept in _silence(fault.delay_each, fault, words):
-            yield kept
-        yield frame
+        async for frame in _stay_silent(fault.delay_each, fault, inserts):
+            yield frame
+        yield event
         count += 1
-    async for replaced in _interfere(count, fault, words, error_frame):
-        yield replaced
+    async for frame in _inject_after(count, fault, inserts, error_frame):
+        yield frame
 
 
-async def _interfere(count: int, fault: Fault, words: Words, error_frame: Callable[[], bytes]) -> AsyncIterator[bytes]:
-    """What is done after so many events."""
+async def _inject_after(
+    count: int, fault: Fault, inserts: FaultFrames, error_frame: Callable[[], bytes]
+) -> AsyncIterator[bytes]:
+    """Yield the frames that the fault inserts after `count` events; break the connection or stall if it is due."""
     if fault.garbage_after == count:
-        yield words.garbage
+        yield inserts.invalid_frame
     if fault.error_after == count:
         yield error_frame()
     if fault.cut_after == count:
-        raise Broken
+        raise ConnectionBreak
     if fault.stall_after == count:
-        async for kept in _silence(inf, fault, words):
-            yield kept
+        async for frame in _stay_silent(inf, fault, inserts):
+            yield frame
 
 
-async def _silence(seconds: float, fault: Fault, words: Words) -> AsyncIterator[bytes]:
-    """Wait, with comments in between where the fault wants them."""
+async def _stay_silent(seconds: float, fault: Fault, inserts: FaultFrames) -> AsyncIterator[bytes]:
+    """Wait, forever if `seconds` is `inf`. Yield a keep-alive frame every `fault.keep_alive` seconds."""
     while fault.keep_alive and seconds > fault.keep_alive:
         await asyncio.sleep(fault.keep_alive)
         seconds -= fault.keep_alive
-        yield words.comment
+        yield inserts.keep_alive_frame
     if seconds == inf:
         await asyncio.Event().wait()
     await asyncio.sleep(seconds)

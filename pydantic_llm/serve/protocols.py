@@ -1,4 +1,4 @@
-"""The protocols that an app can speak: one row for each room that has a `serve.py`."""
+"""The protocols that an app speaks: one row for each room that has a `serve.py`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..models.openai.chat import serve as chat
 from ..models.openai.responses import serve as responses
 from ..models.openai.responses.serve_stream import EventWriter as ResponsesWriter
 from ..wire.serving import ServedRequest, StreamWriter, sse
-from .faults import COMMENT, GARBAGE
+from .faults import INVALID_FRAME, KEEP_ALIVE_FRAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,37 +24,36 @@ class Protocol:
     """One vendor's API, from the server's side."""
 
     name: str
-    """Its name."""
     paths: tuple[str, ...]
-    """Where its clients send their requests; a `{word}` stands for what `address` reads."""
+    """The paths of its requests, with Starlette's `{parameters}`."""
     decode_request: Callable[[Json], ServedRequest]
-    """Body → request; raises `UserError`."""
+    """Body → request. Raises `UserError` if the body is not a valid request."""
     encode_response: Callable[[ModelResponse, ServedRequest], Json]
     """Response → body."""
-    writer: Callable[[ServedRequest], StreamWriter]
-    """What writes a stream of events."""
+    stream_encoder: Callable[[ServedRequest], StreamWriter]
+    """Builds the encoder of one streamed response."""
     encode_error: Callable[[BaseException], tuple[int, Json]]
-    """Error → status and body."""
-    frame: Callable[[Json], bytes]
-    """An event as bytes."""
-    done: bytes = b''
-    """What ends a stream."""
-    address: Callable[[Mapping[str, str]], Json] = dict
-    """What the words in the path add to the body."""
+    """Error → HTTP status and body."""
+    encode_frame: Callable[[Json], bytes]
+    """Event → bytes of a stream."""
+    end_frame: bytes = b''
+    """The bytes that end a stream."""
+    decode_path: Callable[[Mapping[str, str]], Json] = dict
+    """Parameters of the path → fields to add to the body."""
     stream_type: str = 'text/event-stream; charset=utf-8'
     """The content type of a stream."""
-    error_event: Callable[[Json, int], Json] = lambda body, sent: body
-    """What an error's body is in a stream that has sent so many events."""
-    headers: Callable[[BaseException | None], Mapping[str, str]] = lambda error: {}
-    """What the headers of an answer say, or those of an error."""
-    comment: bytes = COMMENT
-    """What shows in a stream that the server is alive, where the protocol has such a thing."""
-    garbage: bytes = GARBAGE
-    """An event that nobody can read, for a server that is told to misbehave."""
+    encode_error_event: Callable[[Json, int], Json] = lambda body, sent: body
+    """Body of an error, and the number of frames sent before it → event of a stream."""
+    encode_headers: Callable[[BaseException | None], Mapping[str, str]] = lambda error: {}
+    """Error, or `None` for a response → headers."""
+    keep_alive_frame: bytes = KEEP_ALIVE_FRAME
+    """A frame that clients skip; empty if the protocol has none."""
+    invalid_frame: bytes = INVALID_FRAME
+    """A frame whose event cannot be decoded, for `Fault.garbage_after`."""
 
 
-def _named(event: Json) -> bytes:
-    """An event that says its type twice."""
+def _encode_named_event(event: Json) -> bytes:
+    """Encode a server-sent event whose name is the `type` of its data."""
     return sse(event, name=event.get('type'))
 
 
@@ -76,8 +75,8 @@ PROTOCOLS: tuple[Protocol, ...] = (
         responses.encode_response,
         ResponsesWriter,
         responses.encode_error,
-        _named,
-        error_event=responses.encode_error_event,
+        _encode_named_event,
+        encode_error_event=responses.encode_error_event,
     ),
     Protocol(
         'anthropic',
@@ -86,7 +85,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
         anthropic.encode_response,
         anthropic.EventWriter,
         anthropic.encode_error,
-        _named,
+        _encode_named_event,
     ),
     Protocol(
         'bedrock',
@@ -96,11 +95,11 @@ PROTOCOLS: tuple[Protocol, ...] = (
         bedrock.EventWriter,
         bedrock.encode_error,
         bedrock.frame,
-        address=bedrock.address,
+        decode_path=bedrock.address,
         stream_type=bedrock.STREAM_TYPE,
-        headers=bedrock.headers,
-        comment=b'',
-        garbage=bedrock.GARBAGE,
+        encode_headers=bedrock.headers,
+        keep_alive_frame=b'',
+        invalid_frame=bedrock.GARBAGE,
     ),
     Protocol(
         'cohere',
@@ -109,9 +108,9 @@ PROTOCOLS: tuple[Protocol, ...] = (
         cohere.encode_response,
         cohere.EventWriter,
         cohere.encode_error,
-        _named,
+        _encode_named_event,
         cohere.DONE,
-        error_event=cohere.encode_error_event,
+        encode_error_event=cohere.encode_error_event,
     ),
     Protocol(
         'mistral',
@@ -131,7 +130,6 @@ PROTOCOLS: tuple[Protocol, ...] = (
         gemini.ChunkWriter,
         gemini.encode_error,
         sse,
-        address=gemini.address,
+        decode_path=gemini.address,
     ),
 )
-"""The protocols."""

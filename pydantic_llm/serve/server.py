@@ -1,4 +1,4 @@
-"""Run an app on this machine: for good (`run_server`), or for the length of a block (`LocalServer`)."""
+"""Runs an app on this machine: until it is interrupted (`run_server`), or during a `with` block (`LocalServer`)."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from ..exceptions import UserError
 __all__ = ('LocalServer', 'run_server')
 
 LOOPBACK = '127.0.0.1'
-"""Where an app listens unless it is told otherwise: nobody else can reach it there."""
+"""The default host, which only this machine can reach."""
 
 BACKLOG = 2048
-"""How many connections may wait to be accepted."""
+"""The most connections that may wait to be accepted."""
 
-GRACE = 0.5
-"""Seconds that answers have to let their models go when a `LocalServer` stops."""
+CLEANUP_TIMEOUT = 0.5
+"""Seconds that the responses in progress have to release their models when a `LocalServer` stops."""
 
-SILENT = 'critical'
-"""An app of ours tells of its own failures; the server beneath would tell them again."""
+LOCAL_LOG_LEVEL = 'critical'
+"""The log level of uvicorn under a `LocalServer`: the app logs its failures itself, and uvicorn would log them again."""
 
 
 def run_server(
@@ -37,19 +37,19 @@ def run_server(
     log_level: str = 'info',
     on_start: Callable[[str], None] | None = None,
 ) -> None:
-    """Run an app until it is interrupted, with `KeyboardInterrupt`. `port=0` takes a free one.
+    """Run an app until `KeyboardInterrupt`. `port=0` chooses a free port.
 
-    `on_start` is called with the server's address once it listens. Raises `UserError` where it cannot listen there.
+    `on_start` is called with the server's URL once it listens. Raises `UserError` if it cannot listen on this port.
     """
-    with _listen(host, port) as listening:
+    with _open_socket(host, port) as listening:
         if on_start is not None:
-            on_start(_url(listening))
+            on_start(_url_of(listening))
         config = Config(app, log_level=log_level, timeout_graceful_shutdown=2, ws='none')
         Server(config).run([listening])
 
 
 class LocalServer:
-    """An app on a free port of this machine, in a thread of its own, for the length of a `with` block.
+    """Runs an app on a free port of this machine, in its own thread, during a `with` block.
 
     ```python {test="skip"}
     with LocalServer(create_app(TestModel())) as url:
@@ -65,25 +65,25 @@ class LocalServer:
 
     @property
     def url(self) -> str:
-        """Where the app is, without a slash at its end."""
+        """The URL of the app, without a slash at its end. Raises `UserError` if it is not running."""
         if self._socket is None:
             raise UserError('LocalServer runs inside its `with` block only')
-        return _url(self._socket)
+        return _url_of(self._socket)
 
     def start(self) -> str:
-        """Start the app, and give its address. Connections are accepted from here on."""
+        """Start the app and return its URL. It accepts connections when this returns."""
         if self._socket is not None:
             raise UserError(f'This LocalServer runs already, at {self.url}')
-        self._socket = _listen(LOOPBACK, 0)
+        self._socket = _open_socket(LOOPBACK, 0)
         self._server = Server(
-            Config(self._app, log_config=None, log_level=SILENT, timeout_graceful_shutdown=0, ws='none')
+            Config(self._app, log_config=None, log_level=LOCAL_LOG_LEVEL, timeout_graceful_shutdown=0, ws='none')
         )
         self._thread = threading.Thread(target=self._run, args=(self._server, self._socket), daemon=True)
         self._thread.start()
         return self.url
 
     def stop(self) -> None:
-        """Stop the app, and wait until it has; answers that are under way are broken off."""
+        """Stop the app and wait for its end. Responses in progress are cancelled."""
         server, thread, listening = self._server, self._thread, self._socket
         self._server = self._thread = self._socket = None
         if server is not None and thread is not None and listening is not None:
@@ -93,7 +93,7 @@ class LocalServer:
 
     @staticmethod
     def _run(server: Server, listening: socket.socket) -> None:
-        asyncio.run(_serve(server, listening))
+        asyncio.run(_serve_until_stopped(server, listening))
 
     def __enter__(self) -> str:
         return self.start()
@@ -113,22 +113,22 @@ class LocalServer:
         return f'{type(self).__name__}({self.url if self._socket else "stopped"!r})'
 
 
-async def _serve(server: Server, listening: socket.socket) -> None:
-    """Run a server. Answers that it broke off when it stopped get a moment to let their models go."""
+async def _serve_until_stopped(server: Server, listening: socket.socket) -> None:
+    """Run a server, then wait at most `CLEANUP_TIMEOUT` for the responses that its stop cancelled."""
     await server.serve([listening])
-    if left := asyncio.all_tasks() - {asyncio.current_task()}:
-        await asyncio.wait(left, timeout=GRACE)
+    if remaining := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(remaining, timeout=CLEANUP_TIMEOUT)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _open_socket(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ':' in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except (OSError, OverflowError) as error:
-        said = getattr(error, 'strerror', None) or str(error)
-        raise UserError(f'Nothing can listen at host={host!r}, port={port}: {said}') from error
+        reason = getattr(error, 'strerror', None) or str(error)
+        raise UserError(f'The server cannot listen on host={host!r}, port={port}: {reason}') from error
 
 
-def _url(listening: socket.socket) -> str:
+def _url_of(listening: socket.socket) -> str:
     host, port = listening.getsockname()[:2]
     return f'http://[{host}]:{port}' if ':' in host else f'http://{host}:{port}'

@@ -1,4 +1,4 @@
-"""Whether a request that was read holds values of the types that it should. Whoever sent it may have sent anything."""
+"""Checks the types of the values in a decoded request, since a client may send anything."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from ..wire.serving import ServedRequest
 
 __all__ = ('check_types',)
 
-OPEN = frozenset({'service_tier', 'thinking'})
-"""Settings whose words the vendors add to."""
+OPEN_SETTINGS = frozenset({'service_tier', 'thinking'})
+"""Settings that are not checked, because the vendors add values to them."""
 
 _tools: TypeAdapter[list[ToolDefinition]] = TypeAdapter(list[ToolDefinition])
 _output: TypeAdapter[OutputObjectDefinition] = TypeAdapter(OutputObjectDefinition)
 
 
 def check_types(request: ServedRequest) -> None:
-    """Raise `UserError` where a value is of the wrong type."""
+    """Raise `UserError` if a value of the request is of the wrong type."""
     parameters = request.parameters
     try:
         ModelMessagesTypeAdapter.validate_python(ModelMessagesTypeAdapter.dump_python(request.messages, warnings=False))
-        _settings().model_validate(request.settings)
+        _settings_model().model_validate(request.settings)
         _tools.validate_python([asdict(tool) for tool in parameters.function_tools])
         if parameters.output_object is not None:
             _output.validate_python(asdict(parameters.output_object))
@@ -42,8 +42,11 @@ def check_types(request: ServedRequest) -> None:
 
 
 @cache
-def _settings() -> type[BaseModel]:
-    """The settings as a model of pydantic's, which cannot check a `TypedDict` of the standard library before 3.12."""
+def _settings_model() -> type[BaseModel]:
+    """Build a pydantic model from `ModelSettings`.
+
+    Before Python 3.12 pydantic cannot check a `TypedDict` of the standard library (its error `typed-dict-version`).
+    """
     hints = get_type_hints(ModelSettings, localns={'Constraint': Constraint, 'RetryPolicy': RetryPolicy})
-    fields: dict[str, Any] = {name: (Any if name in OPEN else hint, None) for name, hint in hints.items()}
+    fields: dict[str, Any] = {name: (Any if name in OPEN_SETTINGS else hint, None) for name, hint in hints.items()}
     return create_model('Settings', __config__=ConfigDict(strict=True, arbitrary_types_allowed=True), **fields)

@@ -65,12 +65,12 @@ class Vendor:
 
     def frames(self) -> list[bytes]:
         """A streamed answer, event by event."""
-        writer, speaks = self.speaks.writer(request(stream=True)), self.speaks
+        writer, speaks = self.speaks.stream_encoder(request(stream=True)), self.speaks
         events = [*writer.begin()]
         for event in told():
             events += writer.event(event)
-        frames = [speaks.frame(event) for event in [*events, *writer.end(ANSWER)]]
-        return [*frames, speaks.done] if speaks.done else frames
+        frames = [speaks.encode_frame(event) for event in [*events, *writer.end(ANSWER)]]
+        return [*frames, speaks.end_frame] if speaks.end_frame else frames
 
     def error(self, status: int) -> bytes:
         """The body of an error."""
@@ -83,7 +83,7 @@ class Vendor:
         from pydantic_llm.exceptions import ModelHTTPError
 
         body = self.speaks.encode_error(ModelHTTPError(503, 'm', message='It went wrong'))[1]
-        return self.speaks.frame(self.speaks.error_event(body, sent))
+        return self.speaks.encode_frame(self.speaks.encode_error_event(body, sent))
 
 
 CALL = ToolCallPart('look', '{"city": "Oslo"}', 'call12345')

@@ -138,7 +138,7 @@ def test_a_port_that_is_taken_is_told_in_one_sentence() -> None:
     with socket.create_server(('127.0.0.1', 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(
-            UserError, match=f"Nothing can listen at host='127.0.0.1', port={port}: Address already in use"
+            UserError, match=f"The server cannot listen on host='127.0.0.1', port={port}: Address already in use"
         ):
             run_server(nothing, port=port)
 
