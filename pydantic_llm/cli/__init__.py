@@ -1,7 +1,8 @@
 """The command line: `pydantic-llm ask | chat | models | serve`.
 
-`arguments` says what can be typed; `ask`, `chat`, `models` and `serve` are the commands. `turn` asks a model for one
-answer, `screen` shows it as it comes, `choice` finds the model that was meant.
+Reading order: `entry` runs one command, `parser` defines the commands and their options, `ask`, `chat`, `models` and
+`serve` are the commands. They share `turn` (one request to a model), `screen` (shows a response while it arrives),
+`choice` (finds the model to use), `options` (values of options) and `errors`.
 """
 
 from __future__ import annotations

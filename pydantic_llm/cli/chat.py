@@ -1,7 +1,7 @@
-"""`pydantic-llm chat`: a conversation, which can be kept in a file.
+"""`pydantic-llm chat`: a conversation on the terminal, which can be saved in a file.
 
-A line that begins with `/` is a command; one that ends with a backslash goes on in the next; three double quotes begin
-and end a text of many lines.
+A line that starts with `/` is a command. A line that ends with a backslash continues in the next line. Three double
+quotes start and end a text of several lines.
 """
 
 from __future__ import annotations
@@ -20,85 +20,89 @@ from ..exceptions import LLMError, UserError
 from ..messages import ModelMessage, ModelMessagesTypeAdapter, ModelRequest, ModelResponse, UserPromptPart
 from ..usage import RunUsage
 from .choice import choose_model
-from .entry import sentence
-from .turn import Turn, read_settings, tell
+from .errors import describe_error
+from .turn import Turn, print_note, read_settings
 
 __all__ = ('Chat', 'chat', 'load_history', 'save_history')
 
 HELP = """\
-/model NAME   go on with another model
-/usage        tell the tokens so far
-/clear        forget the conversation
+/model NAME   continue with another model
+/usage        show the tokens used so far
+/clear        delete the conversation
 /exit         leave (or Ctrl-D)
-A line that ends with \\ goes on in the next one; \"\"\" begins and ends a text of many lines."""
+A line that ends with \\ continues in the next line; \"\"\" starts and ends a text of several lines."""
 
 
-def chat(given: Namespace) -> None:
-    """Talk until the user leaves."""
+def chat(arguments: Namespace) -> None:
+    """Run a conversation until the user leaves."""
     with asyncio.Runner() as runner:
-        talk = Chat(given, runner)
+        conversation = Chat(arguments, runner)
         try:
-            tell(f'{talk.model.model_id}. /help tells what can be typed here, Ctrl-D leaves.')
-            if talk.messages:
-                tell(f'Going on with {len(talk.messages)} messages of {str(given.history)!r}.')
+            print_note(f'{conversation.model.model_id}. /help lists the commands, Ctrl-D leaves.')
+            if conversation.messages:
+                print_note(f'Continuing with {len(conversation.messages)} messages from {str(arguments.history)!r}.')
             while (text := read_input()) is not None:
-                talk.hear(text)
-                if talk.is_over:
+                conversation.handle_input(text)
+                if conversation.is_over:
                     break
         finally:
-            runner.run(talk.model.aclose())
+            runner.run(conversation.model.aclose())
 
 
 class Chat:
     """A conversation on the terminal."""
 
-    def __init__(self, given: Namespace, runner: asyncio.Runner) -> None:
+    def __init__(self, arguments: Namespace, runner: asyncio.Runner) -> None:
         self._runner = runner
-        self._file: Path | None = given.history
-        self._system: str | None = given.system
-        self._verbose: bool = given.verbose
-        self._settings = read_settings(given)
+        self._file: Path | None = arguments.history
+        self._system: str | None = arguments.system
+        self._verbose: bool = arguments.verbose
+        self._settings = read_settings(arguments)
         self.messages = load_history(self._file)
-        """The conversation so far."""
+        """The conversation, from the oldest message to the newest."""
         self.usage = RunUsage()
-        """What it cost since the program was started."""
-        self.model = choose_model(given.model)
-        """Who answers."""
+        """The usage since the program started."""
+        self.model = choose_model(arguments.model)
         self.is_over = False
-        """Whether the user has left."""
+        """True after the user has left the conversation."""
         self._commands: dict[str, Callable[[str], None]] = {
-            '/help': lambda _: tell(HELP),
-            '/usage': lambda _: tell(_spent(self.usage)),
+            '/help': lambda _: print_note(HELP),
+            '/usage': lambda _: print_note(_format_usage(self.usage)),
             '/model': self._change_model,
             '/clear': self._clear,
             '/exit': self._exit,
             '/quit': self._exit,
         }
 
-    def hear(self, text: str) -> None:
-        """Take what was typed: a command, or something for the model."""
+    def handle_input(self, text: str) -> None:
+        """Run a command, or send the text to the model."""
         name, _, rest = text.strip().partition(' ')
         if text.startswith('/'):
             command = self._commands.get(name)
             if command is None:
-                tell(f'There is no {name!r}; /help tells what there is. Put a space before it to send it to the model.')
+                print_note(
+                    f'There is no command {name!r}; /help lists them. To send it to the model, start with a space.'
+                )
             else:
                 command(rest.strip())
         elif text.strip():
-            self._say(text.strip())
+            self._send(text.strip())
 
-    def _say(self, text: str) -> None:
-        """One turn. What had arrived before an interruption stays in the conversation, a failed turn does not."""
+    def _send(self, text: str) -> None:
+        """Send a prompt to the model and show the response.
+
+        Add both to the conversation, also if Ctrl-C interrupted the response, but not if the request failed.
+        """
         request = ModelRequest([UserPromptPart(text)], instructions=self._system)
         turn = Turn(self.model, self._settings, verbose=self._verbose)
         response: ModelResponse | None
         try:
-            response = self._runner.run(turn.take([*self.messages, request]))
+            response = self._runner.run(turn.run([*self.messages, request]))
         except KeyboardInterrupt:
-            response = turn.so_far
-            tell('Interrupted.')
+            response = turn.partial_response
+            print_note('Interrupted.')
         except LLMError as error:
-            tell(f'{sentence(error)} (your message was not kept)')
+            print_note(f'{describe_error(error)} (your message is not in the conversation)')
             return
         if response is not None and response.text:
             self.usage.incr(response.usage)
@@ -109,47 +113,47 @@ class Chat:
         try:
             model = choose_model(name or None)
         except UserError as error:
-            tell(sentence(error))
+            print_note(describe_error(error))
             return
         self._runner.run(self.model.aclose())
         self.model = model
-        tell(f'{model.model_id} goes on.')
+        print_note(f'Continuing with {model.model_id}.')
 
     def _clear(self, _: str) -> None:
         self.messages.clear()
         save_history(self._file, self.messages)
-        tell('The conversation is forgotten.')
+        print_note('The conversation is deleted.')
 
     def _exit(self, _: str) -> None:
         self.is_over = True
 
 
-def _spent(usage: RunUsage) -> str:
+def _format_usage(usage: RunUsage) -> str:
     plural = '' if usage.requests == 1 else 's'
     return f'{usage.requests} request{plural}, {usage.input_tokens} tokens in, {usage.output_tokens} out'
 
 
-# ------------------------------------------------------------------------------------------------------- what is typed
+# ------------------------------------------------------------------------------------------------------- the input
 
 
 def read_input() -> str | None:
-    """What the user types next, which may be many lines; `None` at the end."""
+    """Read the user's next input, of one or several lines. Return `None` at the end of the input, '' after Ctrl-C."""
     with suppress(ImportError):
-        import_module('readline')  # it gives `input` a history, and keys to edit with
-    ask = sys.stdin.isatty()
+        import_module('readline')  # adds a history and editing keys to `input`
+    is_terminal = sys.stdin.isatty()
     try:
-        text = input('> ' if ask else '')
-        while text.endswith('\\') or _is_open(text):
-            text = f'{text.removesuffix(chr(92))}\n{input("… " if ask else "")}'
-    except (EOFError, KeyboardInterrupt) as left:
-        print('\n' if ask else '', end='')
-        return None if isinstance(left, EOFError) else ''
+        text = input('> ' if is_terminal else '')
+        while text.endswith('\\') or _has_open_quotes(text):
+            text = f'{text.removesuffix(chr(92))}\n{input("… " if is_terminal else "")}'
+    except (EOFError, KeyboardInterrupt) as error:
+        print('\n' if is_terminal else '', end='')
+        return None if isinstance(error, EOFError) else ''
     stripped = text.strip()
     return stripped[3:-3].strip('\n') if stripped.startswith('"""') else text
 
 
-def _is_open(text: str) -> bool:
-    """Whether a text of many lines has begun and not ended."""
+def _has_open_quotes(text: str) -> bool:
+    """Return whether three double quotes start the text and none end it."""
     stripped = text.strip()
     return stripped.startswith('"""') and (len(stripped) < 6 or not stripped.endswith('"""'))
 
@@ -158,18 +162,18 @@ def _is_open(text: str) -> bool:
 
 
 def load_history(file: Path | None) -> list[ModelMessage]:
-    """The conversation in a file; none where there is no file yet. Raises `UserError` where it holds something else."""
+    """Load a conversation, which is empty if the file does not exist. Raises `UserError` if the file is invalid."""
     if file is None or not file.exists():
         return []
     try:
         return ModelMessagesTypeAdapter.validate_json(file.read_bytes())
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise UserError(f'--history {str(file)!r} holds no conversation: {first["msg"]}') from None
+        raise UserError(f'--history {str(file)!r} is not a conversation: {first["msg"]}') from None
 
 
 def save_history(file: Path | None, messages: list[ModelMessage]) -> None:
-    """Keep the conversation; the old file is there until the new one is whole."""
+    """Save a conversation. The old file is replaced when the new one is complete."""
     if file is not None:
         new = file.with_name(f'.{file.name}.new')
         new.write_bytes(ModelMessagesTypeAdapter.dump_json(messages, indent=2))

@@ -1,4 +1,4 @@
-"""From what was typed to an exit code: 0 for success, 1 for an error, 2 for wrong usage, 130 for Ctrl-C."""
+"""Runs one command and returns its exit code: 0 for success, 1 for an error, 2 for wrong usage, 130 for Ctrl-C."""
 
 from __future__ import annotations
 
@@ -7,40 +7,35 @@ import sys
 from collections.abc import Sequence
 
 from ..exceptions import LLMError
-from .arguments import UsageError, build_parser
+from .errors import UsageError, describe_error
+from .parser import build_parser
 
 __all__ = ('main',)
 
 INTERRUPTED = 130
-"""What a shell expects of a program that Ctrl-C has ended."""
+"""The exit code of a program that Ctrl-C ended: 128 + SIGINT."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Wrong usage exits with 2, as argparse does."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code. For wrong usage, argparse exits the process with 2."""
     parser = build_parser()
-    words = sys.argv[1:] if arguments is None else arguments
-    if not words:
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv:
         parser.print_help()
         return 2
-    given = parser.parse_args(words)
+    arguments = parser.parse_args(argv)
     try:
-        given.command(given)
+        arguments.command(arguments)
     except UsageError as error:
         parser.error(str(error))
     except KeyboardInterrupt:
         print('Interrupted.', file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
+        # Python flushes the standard output at exit: https://docs.python.org/3/library/signal.html#note-on-sigpipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (LLMError, OSError) as error:
-        print(f'pydantic-llm: {sentence(error)}', file=sys.stderr)
+        print(f'pydantic-llm: {describe_error(error)}', file=sys.stderr)
         return 1
     return 0
-
-
-def sentence(error: Exception) -> str:
-    """An error on one line."""
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        return f'{error.filename!r} cannot be used: {error.strerror}'
-    return ' '.join(str(error).split()) or type(error).__name__

@@ -1,4 +1,4 @@
-"""`pydantic-llm models`: the vendors, the known models of one, or those that a server says it has."""
+"""`pydantic-llm models`: list the prefixes, the known models of one vendor, or the models that a server lists."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from ..models.names import NAMES
 from ..providers import Provider, infer_provider_class
 from ..providers.registry import ALIASES, SERVICES
 from ..transport.response import ClientConnection
-from .choice import key_variables, known_names
+from .choice import key_variables, list_known_names
 
 __all__ = ('models',)
 
-DEPLOYMENT, FOLDER = 'the name of your deployment', 'the name of a repository, or a folder'
+DEPLOYMENT = 'the name of your deployment'
+FOLDER = 'the name of a repository, or a folder'
 
 ANY_NAME = {
     'azure': DEPLOYMENT,
@@ -29,40 +30,40 @@ ANY_NAME = {
     'transformers': FOLDER,
     'vllm': FOLDER,
 }
-"""What a model's name is at a vendor that has no names of its own."""
+"""A description of the model name, for vendors that have no names of their own."""
 
 
-def models(given: Namespace) -> None:
-    """List them."""
-    prefix, colon, beginning = (given.prefix or '').partition(':')
+def models(arguments: Namespace) -> None:
+    """Print the prefixes, or the model strings that match the arguments."""
+    prefix, colon, beginning = (arguments.prefix or '').partition(':')
     prefix = ALIASES.get(prefix, prefix)
-    if given.live or given.base_url:
-        _list_live(prefix or 'openai', beginning, given.base_url)
+    if arguments.live or arguments.base_url:
+        _list_live(prefix or 'openai', beginning, arguments.base_url)
     elif prefix:
         _list_names(prefix, f'{prefix}{colon}{beginning}')
     else:
         _list_prefixes()
 
 
-# ---------------------------------------------------------------------- what is known
+# ---------------------------------------------------------------------- known names
 
 
 def _list_names(prefix: str, text: str) -> None:
-    """The names of a vendor that begin with a text, or else all that hold it."""
-    names = list(known_names(f'{text}:' if text == prefix and _is_prefix(prefix) else text))
-    names = names or [name for name in known_names() if text.lower() in name.lower()]
+    """Print the known names that start with `text`, or else contain it. Raises `UserError` if no name matches."""
+    names = list(list_known_names(f'{text}:' if text == prefix and _is_prefix(prefix) else text))
+    names = names or [name for name in list_known_names() if text.lower() in name.lower()]
     if names:
         print(*names, sep='\n')
     elif _is_prefix(prefix):
         print(f'{prefix}:<{ANY_NAME.get(prefix, "any model of this vendor")}>')
     else:
-        raise UserError(_nothing(text, prefix))
+        raise UserError(_describe_no_match(text, prefix))
 
 
-def _nothing(text: str, prefix: str) -> str:
+def _describe_no_match(text: str, prefix: str) -> str:
     near = ' or '.join(repr(match) for match in get_close_matches(prefix, [*NAMES, *SERVICES, *ALIASES], 2))
-    hint = f'did you mean {near}?' if near else '`pydantic-llm models` lists what names can begin with'
-    return f'No known name holds {text!r}; {hint}'
+    hint = f'did you mean {near}?' if near else '`pydantic-llm models` lists the prefixes'
+    return f'No known name contains {text!r}; {hint}'
 
 
 def _is_prefix(text: str) -> bool:
@@ -71,69 +72,73 @@ def _is_prefix(text: str) -> bool:
 
 def _list_prefixes() -> None:
     keys = key_variables()
-    rows = [(f'{prefix}:', _key(prefix, keys), _examples(prefix)) for prefix in sorted({*NAMES, *SERVICES})]
-    rows.append(('test', 'needs none', 'a made-up answer, without a network'))
+    rows = [
+        (f'{prefix}:', _format_key(prefix, keys), _format_examples(prefix)) for prefix in sorted({*NAMES, *SERVICES})
+    ]
+    rows.append(('test', 'needs none', 'an invented response, without a network'))
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     for prefix, key, examples in [('', 'key', 'known names'), *rows]:
         print(f'{prefix:{widths[0]}}  {key:{widths[1]}}  {examples}'.rstrip())
-    print('\nAny other name of a vendor works as well: write the prefix before it. (*: this key is set)')
+    print('\nAny other name of a vendor works too: write the prefix before it. (*: this key is set)')
 
 
-def _key(prefix: str, keys: Mapping[str, tuple[str, ...]]) -> str:
+def _format_key(prefix: str, keys: Mapping[str, tuple[str, ...]]) -> str:
     variables = keys.get(prefix, ())
-    found = next((variable for variable in variables if os.environ.get(variable)), None)
-    nothing = "its vendor's" if prefix == 'litellm' else 'needs none'
-    return f'{found} *' if found else next(iter(variables), nothing)
+    if used := next((variable for variable in variables if os.environ.get(variable)), None):
+        return f'{used} *'
+    return next(iter(variables), "its vendor's" if prefix == 'litellm' else 'needs none')
 
 
-def _examples(prefix: str) -> str:
-    names = [name.partition(':')[2] for name in known_names(f'{prefix}:')]
+def _format_examples(prefix: str) -> str:
+    names = [name.partition(':')[2] for name in list_known_names(f'{prefix}:')]
     return ', '.join(names[:3]) + (', ...' if len(names) > 3 else '')
 
 
-# ---------------------------------------------------------------------- what a server says
+# ---------------------------------------------------------------------- names that a server lists
 
 
 def _list_live(prefix: str, beginning: str, base_url: str | None) -> None:
+    """Print the models that a server lists, as model strings. Raises `UserError` if the vendor lists none."""
     name = NAMES[prefix].provider if prefix in NAMES else prefix
     if name is None:
-        raise UserError(_nobody(prefix))
+        raise UserError(_describe_no_list(prefix))
     kind: Any = infer_provider_class(name)
     if base_url is not None and 'base_url' not in signature(kind).parameters:
         raise UserError(f'{prefix!r} takes no --base-url')
-    names = asyncio.run(_ask(kind() if base_url is None else kind(base_url=base_url)))
+    names = asyncio.run(_fetch_names(kind() if base_url is None else kind(base_url=base_url)))
     for model_name in names:
         if model_name.startswith(beginning):
             print(f'{prefix}:{model_name}')
 
 
-def _nobody(name: str) -> str:
-    return f'{name!r} cannot be asked for its models; `pydantic-llm models` lists known ones'
+def _describe_no_list(name: str) -> str:
+    return f'{name!r} cannot list its models; `pydantic-llm models` lists known ones'
 
 
-async def _ask(provider: Provider[Any]) -> list[str]:
-    """The names that the server lists, by the vendor's own client."""
+async def _fetch_names(provider: Provider[Any]) -> list[str]:
+    """Return the names that the server lists. Raises the errors that a request to a model would raise."""
     try:
-        return await _listed(provider)
-    except Exception as error:  # noqa: BLE001 -- raised below, as the error that it is to a request
-        failure = _explained(error, provider)
+        return await _call_list_method(provider)
+    except Exception as error:  # noqa: BLE001 -- raised below, as the error of a request
+        failure = _explain_failure(error, provider)
     raise failure
 
 
-def _explained(error: Exception, provider: Provider[Any]) -> Exception:
+def _explain_failure(error: Exception, provider: Provider[Any]) -> Exception:
     connection = provider.connection
     return connection.translator.translate(error, provider.name) if isinstance(connection, ClientConnection) else error
 
 
-async def _listed(provider: Provider[Any]) -> list[str]:
+async def _call_list_method(provider: Provider[Any]) -> list[str]:
+    """Call the method of the vendor's client that lists models; its name and result differ from client to client."""
     models: Any = getattr(provider.client, 'models', None)
     listing: Any = getattr(models, 'list_async', None) or getattr(models, 'list', None)
     if listing is None:
-        raise UserError(_nobody(provider.name))
+        raise UserError(_describe_no_list(provider.name))
     async with provider.client:
-        found: Any = listing()
-        if hasattr(found, '__aiter__'):
-            return [model.id async for model in found]
-        answer: Any = await found
-        listed: list[Any] = getattr(answer, 'data', None) or getattr(answer, 'models', None) or []
+        pages: Any = listing()
+        if hasattr(pages, '__aiter__'):
+            return [model.id async for model in pages]
+        page: Any = await pages
+        listed: list[Any] = getattr(page, 'data', None) or getattr(page, 'models', None) or []
         return [getattr(model, 'id', None) or model.name for model in listed]

@@ -1,7 +1,7 @@
-"""Where an answer is shown as it comes: Markdown on a terminal, plain text in a pipe, thoughts dimmed.
+"""Shows a response while it arrives: Markdown on a terminal, plain text in a pipe, thinking dimmed.
 
-On a terminal, what is finished (a paragraph, a list, a block of code) is printed for good, and only what is still being
-written is drawn anew.
+On a terminal, a block of Markdown (a paragraph, a list, a block of code) is printed once when it is complete. Only the
+block that is still growing is drawn again.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 __all__ = ('MarkdownScreen', 'PlainScreen', 'Screen', 'open_screen')
 
 CONTROL = re.compile(r'[\x00-\x08\x0b-\x1f\x7f-\x9f]')
-"""Characters that could make a terminal do other things than show text."""
+"""Control characters, with which a text could change the state of a terminal."""
 
 DIM, NORMAL = '\x1b[2m', '\x1b[0m'
 
 
 class Screen(ABC):
-    """Shows one answer, within a `with` block."""
+    """Shows one response, within a `with` block."""
 
     @abstractmethod
     def text(self, fragment: str) -> None:
-        """Show more text."""
+        """Show the next fragment of text."""
 
     @abstractmethod
     def thinking(self, fragment: str) -> None:
-        """Show more of the thoughts."""
+        """Show the next fragment of thinking."""
 
     @abstractmethod
     def finish(self) -> None:
-        """The answer is over, or was interrupted: leave the terminal in order."""
+        """Restore the state of the terminal. Called when the response is complete or interrupted."""
 
     def __enter__(self) -> Screen:
         return self
@@ -47,7 +47,7 @@ class Screen(ABC):
 
 
 def open_screen() -> Screen:
-    """The best way to show an answer here. Without the extra `cli` it is plain text."""
+    """Return the screen for the standard output. Without the extra `cli` it is a `PlainScreen`."""
     if not sys.stdout.isatty():
         return PlainScreen(sys.stdout)
     try:
@@ -59,58 +59,62 @@ def open_screen() -> Screen:
 
 
 class PlainScreen(Screen):
-    """Text as it comes. A pipe gets the answer alone, a terminal the thoughts as well."""
+    """Shows text unchanged. Thinking is shown on a terminal only."""
 
     def __init__(self, out: TextIO, *, is_terminal: bool = False) -> None:
         self._out = out
         self._is_terminal = is_terminal
-        self._thinks = False
-        self._last = '\n'
+        self._is_thinking = False
+        self._last_character = '\n'
 
     def text(self, fragment: str) -> None:
-        """Write it."""
+        """Write the fragment to the output."""
         self._stop_thinking()
         self._write(fragment)
 
     def thinking(self, fragment: str) -> None:
-        """Write it dimmed on a terminal, and nowhere else."""
+        """Write the fragment, dimmed, if the output is a terminal."""
         if self._is_terminal:
-            self._out.write('' if self._thinks else DIM)
-            self._thinks = True
+            self._out.write('' if self._is_thinking else DIM)
+            self._is_thinking = True
             self._write(fragment)
 
     def finish(self) -> None:
-        """End the line."""
+        """End the last line, if it is not ended."""
         self._stop_thinking()
-        if self._last != '\n':
+        if self._last_character != '\n':
             self._write('\n')
 
     def _stop_thinking(self) -> None:
-        if self._thinks:
-            self._thinks = False
+        if self._is_thinking:
+            self._is_thinking = False
             self._out.write(NORMAL)
-            self._write('\n' if self._last == '\n' else '\n\n')
+            self._write('\n' if self._last_character == '\n' else '\n\n')
 
     def _write(self, text: str) -> None:
         shown = CONTROL.sub('', text) if self._is_terminal else text
         self._out.write(shown)
         self._out.flush()
-        self._last = shown[-1:] or self._last
+        self._last_character = shown[-1:] or self._last_character
 
 
 class MarkdownScreen(Screen):
-    """Markdown on a terminal."""
+    """Shows Markdown on a terminal."""
 
     def __init__(self, console: Console) -> None:
         from rich.live import Live
 
         self._console = console
-        self._open = ''
-        self._thinks = False
-        self._printed = False
-        self._parser = _markdown_parser()
+        self._open_text = ''
+        self._is_thinking = False
+        self._has_printed = False
+        self._parser = _make_markdown_parser()
         self._live = Live(
-            console=console, get_renderable=self._tail, refresh_per_second=12, transient=True, vertical_overflow='crop'
+            console=console,
+            get_renderable=self._render_open_text,
+            refresh_per_second=12,
+            transient=True,
+            vertical_overflow='crop',
         )
 
     def __enter__(self) -> Screen:
@@ -118,68 +122,68 @@ class MarkdownScreen(Screen):
         return self
 
     def text(self, fragment: str) -> None:
-        """Show it as Markdown."""
-        self._add(fragment, thinks=False)
+        """Show the fragment as Markdown."""
+        self._add_fragment(fragment, is_thinking=False)
 
     def thinking(self, fragment: str) -> None:
-        """Show it dimmed."""
-        self._add(fragment, thinks=True)
+        """Show the fragment, dimmed."""
+        self._add_fragment(fragment, is_thinking=True)
 
     def finish(self) -> None:
-        """Print what was still open for good."""
-        rest, self._open = self._open, ''
+        """Print the last block."""
+        rest, self._open_text = self._open_text, ''
         self._live.stop()
-        self._print(rest)
+        self._print_block(rest)
 
-    def _add(self, fragment: str, *, thinks: bool) -> None:
-        if thinks != self._thinks:
-            done, self._open, self._thinks = self._open, '', thinks
-            self._print(done, thinks=not thinks)
-        self._open += CONTROL.sub('', fragment)
-        if '\n' in fragment and (end := self._end_of_what_is_finished()):
-            done, self._open = self._open[:end], self._open[end:]
-            self._print(done, thinks=thinks)
+    def _add_fragment(self, fragment: str, *, is_thinking: bool) -> None:
+        if is_thinking != self._is_thinking:
+            done, self._open_text, self._is_thinking = self._open_text, '', is_thinking
+            self._print_block(done, is_thinking=not is_thinking)
+        self._open_text += CONTROL.sub('', fragment)
+        if '\n' in fragment and (end := self._find_end_of_complete_blocks()):
+            done, self._open_text = self._open_text[:end], self._open_text[end:]
+            self._print_block(done, is_thinking=is_thinking)
 
-    def _end_of_what_is_finished(self) -> int:
-        """Where the last block begins: nothing that comes can change the ones before it."""
-        whole_lines = self._open[: self._open.rfind('\n') + 1]
-        if self._thinks:
+    def _find_end_of_complete_blocks(self) -> int:
+        """Return the index in the open text where its last block starts. More text cannot change the blocks before."""
+        whole_lines = self._open_text[: self._open_text.rfind('\n') + 1]
+        if self._is_thinking:
             return whole_lines.rfind('\n\n') + 1
         starts = [token.map[0] for token in self._parser.parse(whole_lines) if token.level == 0 and token.map]
         return sum(map(len, whole_lines.splitlines(keepends=True)[: max(starts, default=0)]))
 
-    def _print(self, text: str, *, thinks: bool | None = None) -> None:
-        lines = self._lines(text, thinks=self._thinks if thinks is None else thinks)
+    def _print_block(self, text: str, *, is_thinking: bool | None = None) -> None:
+        lines = self._render_lines(text, is_thinking=self._is_thinking if is_thinking is None else is_thinking)
         if lines:
-            if self._printed:
+            if self._has_printed:
                 self._console.print()
-            self._console.print(_joined(lines), end='')
-            self._printed = True
+            self._console.print(_join_lines(lines), end='')
+            self._has_printed = True
 
-    def _tail(self) -> RenderableType:
-        """As much of the end of what is still open as the terminal has room for."""
-        lines = self._lines(self._open, thinks=self._thinks)
+    def _render_open_text(self) -> RenderableType:
+        """Render the last lines of the open text, as many as fit on the terminal."""
+        lines = self._render_lines(self._open_text, is_thinking=self._is_thinking)
         room = max(self._console.height - 2, 1)
-        return _joined([[], *lines][-room:] if self._printed else lines[-room:])
+        return _join_lines([[], *lines][-room:] if self._has_printed else lines[-room:])
 
-    def _lines(self, text: str, *, thinks: bool) -> list[list[Segment]]:
-        """The text as drawn, without the empty lines that blocks of Markdown put around themselves."""
+    def _render_lines(self, text: str, *, is_thinking: bool) -> list[list[Segment]]:
+        """Render a text as lines, without the empty lines before and after it."""
         from rich.markdown import Markdown
         from rich.text import Text
 
-        drawn = Text(text.strip(), style='dim') if thinks else Markdown(text)
-        lines = self._console.render_lines(drawn, pad=False)
-        full = [number for number, line in enumerate(lines) if any(segment.text.strip() for segment in line)]
-        return lines[full[0] : full[-1] + 1] if full else []
+        renderable = Text(text.strip(), style='dim') if is_thinking else Markdown(text)
+        lines = self._console.render_lines(renderable, pad=False)
+        filled = [number for number, line in enumerate(lines) if any(segment.text.strip() for segment in line)]
+        return lines[filled[0] : filled[-1] + 1] if filled else []
 
 
-def _joined(lines: list[list[Segment]]) -> RenderableType:
+def _join_lines(lines: list[list[Segment]]) -> RenderableType:
     from rich.segment import Segment, Segments
 
     return Segments([segment for line in lines for segment in (*line, Segment.line())])
 
 
-def _markdown_parser() -> MarkdownIt:
+def _make_markdown_parser() -> MarkdownIt:
     from markdown_it import MarkdownIt
 
     return MarkdownIt().enable('table')

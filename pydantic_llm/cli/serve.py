@@ -1,4 +1,4 @@
-"""`pydantic-llm serve`: a gateway that speaks the vendors' own protocols in front of any model."""
+"""`pydantic-llm serve`: run a gateway that serves any model over the vendors' own protocols."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from argparse import Namespace
 from ipaddress import ip_address
 
 from ..models import Model, infer_model
-from .arguments import KEY_VARIABLE, UsageError
 from .choice import default_model_name
-from .turn import tell
+from .errors import UsageError
+from .options import KEY_VARIABLE
+from .turn import print_note
 
 __all__ = ('serve',)
 
-WHERE = """\
+GREETING = """\
 Serving {names} at {url} (Ctrl-C stops it)
 
   from openai import OpenAI
@@ -24,33 +25,38 @@ Serving {names} at {url} (Ctrl-C stops it)
   curl {url}/v1/chat/completions -H 'content-type: application/json'{header} \\
     -d '{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello"}}]}}'
 """
-"""What is said on start."""
+"""The text to print when the server has started."""
 
-OPEN = f'Anybody who can reach this machine can use your models: give --key, or set {KEY_VARIABLE}'
-"""What is said where neither the address nor a key keeps strangers out."""
+OPEN = f'Every machine that can reach this one can use your models: give --key, or set {KEY_VARIABLE}'
+"""The warning for a server without a key that other machines can reach."""
 
 
-def serve(given: Namespace) -> None:
-    """Serve until interrupted."""
-    if given.key is not None and not given.key.strip():
+def serve(arguments: Namespace) -> None:
+    """Serve the models until Ctrl-C. Raises `UsageError` if the key is empty."""
+    if arguments.key is not None and not arguments.key.strip():
         raise UsageError(f'the key is empty: give --key a value, or unset {KEY_VARIABLE}')
     from ..serve import create_app, run_server
 
-    names: list[str] = given.model or [default_model_name()]
+    names: list[str] = arguments.model or [default_model_name()]
     models: dict[str, Model] = {name: infer_model(name) for name in names}
-    app = create_app(models if len(models) > 1 else models[names[0]], key=given.key)
-    if given.key is None and not _is_loopback(given.host):
-        tell(f'Warning: {OPEN}.')
+    app = create_app(models if len(models) > 1 else models[names[0]], key=arguments.key)
+    if arguments.key is None and not _is_loopback(arguments.host):
+        print_note(f'Warning: {OPEN}.')
     try:
-        run_server(app, host=given.host, port=given.port, on_start=lambda url: _greet(url, names, given.key))
+        run_server(
+            app,
+            host=arguments.host,
+            port=arguments.port,
+            on_start=lambda url: _print_greeting(url, names, arguments.key),
+        )
     except KeyboardInterrupt:
-        tell('Stopped.')
+        print_note('Stopped.')
 
 
-def _greet(url: str, names: list[str], key: str | None) -> None:
-    said = "'the key of this server'" if key else "'any'"
+def _print_greeting(url: str, names: list[str], key: str | None) -> None:
+    shown_key = "'the key of this server'" if key else "'any'"
     header = ' -H "authorization: Bearer $KEY"' if key else ''
-    print(WHERE.format(names=', '.join(names), url=url, key=said, header=header, model=names[0]), flush=True)
+    print(GREETING.format(names=', '.join(names), url=url, key=shown_key, header=header, model=names[0]), flush=True)
 
 
 def _is_loopback(host: str) -> bool:

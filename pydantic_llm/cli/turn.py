@@ -1,4 +1,4 @@
-"""One answer: ask a model, show what it says as it comes, and tell what it cost."""
+"""Sends one request to a model, shows the response while it arrives, and prints notes on it."""
 
 from __future__ import annotations
 
@@ -25,76 +25,76 @@ from ..messages import (
 )
 from ..models import Model, StreamedResponse
 from ..settings import ModelSettings
-from .arguments import THINKING
+from .options import THINKING
 from .screen import Screen, open_screen
 
-__all__ = ('Turn', 'read_settings', 'tell')
+__all__ = ('Turn', 'print_note', 'read_settings')
 
 SETTINGS = ('temperature', 'max_tokens', 'seed', 'timeout')
-"""The options that are settings as they are."""
+"""The options with the name and the value of a setting."""
 
-REASONS = {
-    'length': 'The answer was cut: it reached the limit of tokens (--max-tokens).',
-    'content_filter': 'The vendor withheld the answer or its end (content filter).',
-    'error': 'The vendor failed in the middle of the answer.',
+NOTES = {
+    'length': 'The response is truncated: it reached the limit of tokens (--max-tokens).',
+    'content_filter': 'The content filter of the vendor withheld the response or its end.',
+    'error': 'The vendor failed in the middle of the response.',
 }
-"""What is said of an answer that did not end by itself."""
+"""The notes on finish reasons after which a response is not complete."""
 
 
-def read_settings(given: Namespace) -> ModelSettings:
-    """The settings that were typed."""
-    settings = {name: getattr(given, name) for name in SETTINGS if getattr(given, name) is not None}
-    if given.thinking is not None:
-        settings['thinking'] = THINKING[given.thinking]
+def read_settings(arguments: Namespace) -> ModelSettings:
+    """Return the settings of the options that are set."""
+    settings = {name: getattr(arguments, name) for name in SETTINGS if getattr(arguments, name) is not None}
+    if arguments.thinking is not None:
+        settings['thinking'] = THINKING[arguments.thinking]
     return cast('ModelSettings', settings)
 
 
 class Turn:
-    """One answer of a model, on the screen."""
+    """One request to a model, whose response is shown on the screen."""
 
     def __init__(self, model: Model, settings: ModelSettings, *, stream: bool = True, verbose: bool = False) -> None:
         self._model = model
         self._settings = settings
         self._stream = stream
         self._verbose = verbose
-        self._answer: StreamedResponse | None = None
+        self._response_stream: StreamedResponse | None = None
 
     @property
-    def so_far(self) -> ModelResponse | None:
-        """What had arrived when the turn was interrupted."""
-        return None if self._answer is None else self._answer.get()
+    def partial_response(self) -> ModelResponse | None:
+        """The response as far as it arrived, for a turn that was interrupted; `None` before it is streamed."""
+        return None if self._response_stream is None else self._response_stream.get()
 
-    async def take(self, messages: Sequence[ModelMessage]) -> ModelResponse:
-        """Ask, and show the answer. What is still missing after an interruption is in `so_far`."""
+    async def run(self, messages: Sequence[ModelMessage]) -> ModelResponse:
+        """Send the messages, show the response, and return it."""
         started = perf_counter()
         first: float | None = None
         if not self._stream:
             response = await self._model.request(messages, self._settings)
             with open_screen() as screen:
-                _show_whole(response, screen)
+                _show_parts(response, screen)
         else:
-            async with self._model.request_stream(messages, self._settings) as self._answer:
+            async with self._model.request_stream(messages, self._settings) as self._response_stream:
                 with open_screen() as screen:
-                    async for event in self._answer:
+                    async for event in self._response_stream:
                         first = first or perf_counter() - started
-                        _show(event, screen)
-                response = self._answer.get()
-        self._report(response, perf_counter() - started, first)
+                        _show_event(event, screen)
+                response = self._response_stream.get()
+        self._print_notes(response, perf_counter() - started, first)
         return response
 
-    def _report(self, response: ModelResponse, seconds: float, first: float | None) -> None:
+    def _print_notes(self, response: ModelResponse, seconds: float, first: float | None) -> None:
         for warning in response.warnings:
-            tell(f'Note: {warning}.')
-        if response.finish_reason in REASONS:
-            tell(REASONS[response.finish_reason])
+            print_note(f'Note: {warning}.')
+        if response.finish_reason in NOTES:
+            print_note(NOTES[response.finish_reason])
         elif not response.text:
-            tell(f'The model gave no text ({_said_instead(response)}).')
+            print_note(f'The response has no text ({_describe_other_content(response)}).')
         if self._verbose:
-            tell(_facts(response, seconds, first))
+            print_note(_format_usage(response, seconds, first))
 
 
-def tell(text: str) -> None:
-    """Say something that is not part of the answer."""
+def print_note(text: str) -> None:
+    """Print a text to the standard error, dimmed on a terminal. The standard output is for responses alone."""
     if not sys.stderr.isatty():
         print(text, file=sys.stderr)
         return
@@ -106,7 +106,7 @@ def tell(text: str) -> None:
     Console(stderr=True, highlight=False).print(text, style='dim', markup=False, soft_wrap=True)
 
 
-def _show(event: ModelResponseStreamEvent, screen: Screen) -> None:
+def _show_event(event: ModelResponseStreamEvent, screen: Screen) -> None:
     match event:
         case PartStartEvent(part=TextPart(content=text)) | PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
             screen.text(text)
@@ -117,25 +117,25 @@ def _show(event: ModelResponseStreamEvent, screen: Screen) -> None:
         case PartStartEvent(part=NativeToolCallPart(tool_name=name)):
             screen.thinking(f'[{name}]\n\n')
         case StreamRestartEvent(model_name=name):
-            screen.thinking(f'\n\n[The answer broke off; {name} begins anew.]\n\n')
+            screen.thinking(f'\n\n[The response broke off; {name} starts again.]\n\n')
         case _:
             pass
 
 
-def _show_whole(response: ModelResponse, screen: Screen) -> None:
+def _show_parts(response: ModelResponse, screen: Screen) -> None:
     for index, part in enumerate(response.parts):
-        _show(PartStartEvent(index, part), screen)
+        _show_event(PartStartEvent(index, part), screen)
 
 
-def _said_instead(response: ModelResponse) -> str:
-    kinds = {FilePart: 'a file', ToolCallPart: 'a call of a tool', ThinkingPart: 'thoughts'}
-    found = [name for kind, name in kinds.items() if any(isinstance(part, kind) for part in response.parts)]
-    return f'but {" and ".join(found)}' if found else f'it stopped with {response.finish_reason!r}'
+def _describe_other_content(response: ModelResponse) -> str:
+    kinds = {FilePart: 'a file', ToolCallPart: 'a tool call', ThinkingPart: 'thinking'}
+    names = [name for kind, name in kinds.items() if any(isinstance(part, kind) for part in response.parts)]
+    return f'but {" and ".join(names)}' if names else f'it stopped with {response.finish_reason!r}'
 
 
-def _facts(response: ModelResponse, seconds: float, first: float | None) -> str:
+def _format_usage(response: ModelResponse, seconds: float, first: float | None) -> str:
     usage = response.usage
     cached = f' ({usage.cache_read_tokens} cached)' if usage.cache_read_tokens else ''
-    waited = f', the first words after {first:.1f} s' if first is not None else ''
+    latency = f', the first event after {first:.1f} s' if first is not None else ''
     name = f'{response.provider_name or "?"}:{response.model_name or "?"}'
-    return f'{name}: {usage.input_tokens}{cached} tokens in, {usage.output_tokens} out, {seconds:.1f} s{waited}'
+    return f'{name}: {usage.input_tokens}{cached} tokens in, {usage.output_tokens} out, {seconds:.1f} s{latency}'

@@ -59,7 +59,7 @@ class Exchange:
             await self._send_frame(fault.body)
             await self._finish()
         elif fault.status is not None:
-            error = _injected_error(fault.status)
+            error = _make_error(fault.status)
             headers = {'content-type': 'application/json', **self._protocol.encode_headers(error), **fault.headers}
             await self._start(fault.status, headers)
             await self._send_frame(to_json(self._protocol.encode_error(error)[1]))
@@ -108,7 +108,7 @@ class Exchange:
                 await self._send_frame(frame)
 
     def _encode_injected_error(self, content_type: str) -> bytes:
-        body = self._protocol.encode_error(_injected_error(503))[1]
+        body = self._protocol.encode_error(_make_error(503))[1]
         return to_json(body) if content_type == 'application/json' else self._encode_error_event(body)
 
     def _encode_error_event(self, body: Json) -> bytes:
@@ -151,7 +151,8 @@ async def _yield_once(body: bytes) -> AsyncGenerator[bytes]:
     yield body
 
 
-def _injected_error(status: int) -> ModelHTTPError:
+def _make_error(status: int) -> ModelHTTPError:
+    """Build the error that a fault sends."""
     return ModelHTTPError(status, '', message='The server was told to fail')
 
 

@@ -82,7 +82,7 @@ class FaultFrames(Protocol):
 async def inject_fault(
     frames: AsyncGenerator[bytes], fault: Fault, inserts: FaultFrames, *, error_frame: Callable[[], bytes]
 ) -> AsyncGenerator[bytes]:
-    """Yield the frames of a response, changed by the fault. Raises `ConnectionBreak` if the fault breaks the connection.
+    """Yield the frames of a response, changed by the fault. Raises `ConnectionBreak` if the connection must break.
 
     `error_frame` encodes the error that `Fault.error_after` sends.
     """

@@ -26,7 +26,7 @@ CLEANUP_TIMEOUT = 0.5
 """Seconds that the responses in progress have to release their models when a `LocalServer` stops."""
 
 LOCAL_LOG_LEVEL = 'critical'
-"""The log level of uvicorn under a `LocalServer`: the app logs its failures itself, and uvicorn would log them again."""
+"""The log level of uvicorn under a `LocalServer`. The app logs its failures itself; uvicorn would log them twice."""
 
 
 def run_server(

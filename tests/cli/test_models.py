@@ -1,4 +1,4 @@
-"""`pydantic-llm models`: what it lists, and what a server answers that is asked."""
+"""`pydantic-llm models`: the names that it lists, from the package and from servers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SERVED: dict[str, Model] = {name: TestModel() for name in ('llama3.2', 'qwen3:8b
 
 @pytest.fixture(autouse=True)
 def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No key and no address of the machine that the tests run on."""
+    """Remove the keys and addresses that the machine of the tests has set."""
     for name in list(os.environ):
         if name.endswith(('_API_KEY', '_TOKEN', '_BASE_URL', '_API_BASE')) or name.startswith(('AWS_', 'AZURE_')):
             monkeypatch.delenv(name)
@@ -35,13 +35,13 @@ def lines(captured: Captured) -> list[str]:
     return output.splitlines()
 
 
-def complaint(captured: Captured) -> str:
+def error_text(captured: Captured) -> str:
     output, errors = captured.readouterr()
     assert output == ''
     return errors.strip()
 
 
-# ---------------------------------------------------------------------------------------------------- what is known
+# ------------------------------------------------------------------------------------------------------ known names
 
 
 def test_every_prefix_is_listed_with_the_variable_of_its_key(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,19 +62,19 @@ def test_a_prefix_lists_the_names_of_its_vendor_alone(capsys: Captured, prefix: 
     assert lines(capsys) == [name for name in get_args(KnownModelName) if name.startswith(f'{prefix}:')]
 
 
-def test_another_name_of_a_vendor_is_as_good(capsys: Captured) -> None:
+def test_an_alias_of_a_vendor_lists_the_same_names(capsys: Captured) -> None:
     main(['models', 'xai'])
     listed = lines(capsys)
     main(['models', 'grok'])
     assert listed == lines(capsys) != []
 
 
-def test_the_beginning_of_a_name_narrows_the_list(capsys: Captured) -> None:
+def test_the_start_of_a_name_filters_the_list(capsys: Captured) -> None:
     assert main(['models', 'anthropic:claude-haiku-4']) == 0
     assert lines(capsys) == ['anthropic:claude-haiku-4-5', 'anthropic:claude-haiku-4-5-20251001']
 
 
-def test_a_piece_of_a_name_lists_it_of_every_vendor(capsys: Captured) -> None:
+def test_a_part_of_a_name_lists_the_matches_of_every_vendor(capsys: Captured) -> None:
     assert main(['models', 'Haiku-5']) == 0
     listed = lines(capsys)
     assert {'anthropic:claude-haiku-5-5', 'openrouter:anthropic/claude-haiku-5.5'} <= set(listed)
@@ -89,24 +89,24 @@ def test_a_piece_of_a_name_lists_it_of_every_vendor(capsys: Captured) -> None:
         ('transformers', 'transformers:<the name of a repository, or a folder>'),
     ],
 )
-def test_a_vendor_without_known_names_says_what_to_write(capsys: Captured, prefix: str, line: str) -> None:
+def test_a_vendor_without_known_names_shows_what_to_write(capsys: Captured, prefix: str, line: str) -> None:
     assert main(['models', prefix]) == 0
     assert lines(capsys) == [line]
 
 
 @pytest.mark.parametrize(
-    ('text', 'said'),
+    ('text', 'message'),
     [
-        ('antropic', "pydantic-llm: No known name holds 'antropic'; did you mean 'anthropic'?"),
-        ('xyzzy', "No known name holds 'xyzzy'; `pydantic-llm models` lists what names can begin with"),
+        ('antropic', "pydantic-llm: No known name contains 'antropic'; did you mean 'anthropic'?"),
+        ('xyzzy', "No known name contains 'xyzzy'; `pydantic-llm models` lists the prefixes"),
     ],
 )
-def test_what_no_name_holds_is_an_error(capsys: Captured, text: str, said: str) -> None:
+def test_a_text_that_no_name_contains_is_an_error(capsys: Captured, text: str, message: str) -> None:
     assert main(['models', text]) == 1
-    assert said in complaint(capsys)
+    assert message in error_text(capsys)
 
 
-# --------------------------------------------------------------------------------------------- what a server says
+# --------------------------------------------------------------------------------------- names that a server lists
 
 
 @pytest.fixture(scope='module')
@@ -128,7 +128,7 @@ def url() -> Iterator[str]:
         (['azure', '--live'], {'AZURE_OPENAI_ENDPOINT': '{url}/openai/v1', 'AZURE_OPENAI_API_KEY': 'key'}, 'azure'),
     ],
 )
-def test_a_server_is_asked_which_models_it_has(
+def test_the_models_of_a_server_are_listed(
     capsys: Captured,
     monkeypatch: pytest.MonkeyPatch,
     url: str,
@@ -142,7 +142,7 @@ def test_a_server_is_asked_which_models_it_has(
     assert lines(capsys) == [f'{prefix}:{name}' for name in SERVED]
 
 
-def test_the_beginning_of_a_name_narrows_what_a_server_says(
+def test_the_start_of_a_name_filters_the_models_of_a_server(
     capsys: Captured, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     monkeypatch.setenv('OLLAMA_API_KEY', 'key')
@@ -150,34 +150,34 @@ def test_the_beginning_of_a_name_narrows_what_a_server_says(
     assert lines(capsys) == ['ollama:qwen3:8b', 'ollama:qwen3-coder']
 
 
-def test_a_server_that_wants_another_key_says_so(capsys: Captured, url: str) -> None:
+def test_a_wrong_key_is_an_error(capsys: Captured, url: str) -> None:
     assert main(['models', 'ollama', '--base-url', url]) == 1
-    assert 'ollama answered 401 (authentication_error' in complaint(capsys)
+    assert 'ollama answered 401 (authentication_error' in error_text(capsys)
 
 
-def test_a_server_that_does_not_run_is_an_error(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_server_is_an_error(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('OLLAMA_BASE_URL', 'http://127.0.0.1:9/v1')
     assert main(['models', 'ollama', '--live']) == 1
-    assert complaint(capsys).startswith('pydantic-llm: No answer from ollama: ')
+    assert error_text(capsys).startswith('pydantic-llm: No answer from ollama: ')
 
 
-def test_a_missing_key_is_reported_before_anybody_is_asked(capsys: Captured) -> None:
+def test_a_missing_key_is_reported_before_a_request_is_sent(capsys: Captured) -> None:
     assert main(['models', 'deepseek', '--live']) == 1
-    assert complaint(capsys).startswith("pydantic-llm: The key of 'deepseek' is missing")
+    assert error_text(capsys).startswith("pydantic-llm: The key of 'deepseek' is missing")
 
 
 @pytest.mark.parametrize(
-    ('arguments', 'said'),
+    ('arguments', 'message'),
     [
         (['azure', '--base-url', 'http://127.0.0.1:9'], "'azure' takes no --base-url"),
         (['nobody', '--live'], "There is no provider 'nobody'"),
-        (['google-gla', '--live'], "'google-gla' cannot be asked for its models"),
-        (['transformers', '--live'], "'transformers' cannot be asked for its models"),
+        (['google-gla', '--live'], "'google-gla' cannot list its models"),
+        (['transformers', '--live'], "'transformers' cannot list its models"),
     ],
 )
-def test_who_cannot_be_asked_says_so(
-    capsys: Captured, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+def test_a_vendor_that_cannot_list_models_is_an_error(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
 ) -> None:
     monkeypatch.setenv('GEMINI_API_KEY', 'key')
     assert main(['models', *arguments]) == 1
-    assert said in complaint(capsys)
+    assert message in error_text(capsys)

@@ -1,0 +1,16 @@
+"""The error for wrong usage, and the text that the command line prints for any error."""
+
+from __future__ import annotations
+
+__all__ = ('UsageError', 'describe_error')
+
+
+class UsageError(Exception):
+    """The arguments are valid one by one, but not together."""
+
+
+def describe_error(error: Exception) -> str:
+    """Return the error's message on one line."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f'{error.filename!r} cannot be used: {error.strerror}'
+    return ' '.join(str(error).split()) or type(error).__name__

@@ -1,0 +1,136 @@
+"""Builds the parser of the command line: the commands, their options and their help."""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
+from pathlib import Path
+
+from .. import __version__
+from .options import KEY_VARIABLE, THINKING
+
+__all__ = ('build_parser',)
+
+EXAMPLES = """\
+examples:
+  pydantic-llm ask 'Why is the sky blue?'
+  pydantic-llm ask -m anthropic:claude-sonnet-4-5 'What does this do?' --file main.py
+  git diff | pydantic-llm ask 'Write a commit message for this change'
+  pydantic-llm chat --history talk.json
+  pydantic-llm serve -m openai:gpt-4o -m anthropic:claude-sonnet-4-5
+  pydantic-llm ask -m test Hello          without a key or a network
+"""
+
+
+def build_parser() -> ArgumentParser:
+    """Build the parser. The parsed arguments have a `command`, the function to call with them."""
+    parser = ArgumentParser(
+        'pydantic-llm',
+        description='Ask, chat with and serve language models.',
+        epilog=EXAMPLES,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('--version', action='version', version=f'pydantic-llm {__version__}')
+    commands = parser.add_subparsers(metavar='ask | chat | models | serve', required=True)
+    for name, (add_arguments, run, description) in COMMANDS.items():
+        command = commands.add_parser(name, help=description, description=f'{description[0].upper()}{description[1:]}.')
+        add_arguments(command)
+        command.set_defaults(command=run)
+    return parser
+
+
+def _add_ask_options(parser: ArgumentParser) -> None:
+    parser.add_argument('prompt', nargs='*', help='the question; the standard input is added to it, or used alone')
+    _add_request_options(parser)
+    parser.add_argument(
+        '-f', '--file', type=Path, action='append', default=[], metavar='PATH', help='send this file too'
+    )
+    parser.add_argument('--no-stream', action='store_true', help='show the response when it is complete')
+
+
+def _add_chat_options(parser: ArgumentParser) -> None:
+    _add_request_options(parser)
+    parser.add_argument(
+        '--history', type=Path, metavar='FILE', help='continue the conversation in this JSON file, and save it there'
+    )
+
+
+def _add_models_options(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        'prefix', nargs='?', help="list the names that start with this, e.g. 'anthropic', or else those that contain it"
+    )
+    parser.add_argument('--live', action='store_true', help='ask the vendor or the server which models it has now')
+    parser.add_argument('--base-url', metavar='URL', help='the address of the server to ask; implies --live')
+
+
+def _add_serve_options(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        '-m', '--model', action='append', metavar='MODEL', help='a model to serve; can be used several times'
+    )
+    parser.add_argument(
+        '--host', default='127.0.0.1', help='the address to listen on (default: %(default)s, this machine only)'
+    )
+    parser.add_argument(
+        '--port', type=_parse_port, default=8000, help='the port (default: %(default)s; 0 chooses a free one)'
+    )
+    parser.add_argument(
+        '--key',
+        default=os.environ.get(KEY_VARIABLE),
+        help=f'the key that clients must send; also read from {KEY_VARIABLE}',
+    )
+
+
+def _add_request_options(parser: ArgumentParser) -> None:
+    parser.add_argument('-m', '--model', metavar='MODEL', help="e.g. 'openai:gpt-4o'; 'test' needs no key or network")
+    parser.add_argument('-s', '--system', metavar='TEXT', help='instructions for the model')
+    parser.add_argument('-v', '--verbose', action='store_true', help='print the tokens and the time of each response')
+    settings = parser.add_argument_group('settings')
+    settings.add_argument('--temperature', type=float, metavar='N', help='how random the response is, from 0')
+    settings.add_argument('--max-tokens', type=int, metavar='N', help='the most tokens that the response may have')
+    settings.add_argument('--thinking', choices=THINKING, help='how much the model thinks before it responds')
+    settings.add_argument('--seed', type=int, metavar='N', help='makes responses repeatable, as far as the vendor can')
+    settings.add_argument(
+        '--timeout', type=float, metavar='SECONDS', help='the most seconds until the response is complete'
+    )
+
+
+def _parse_port(text: str) -> int:
+    if text.isdecimal() and int(text) < 65536:
+        return int(text)
+    raise ArgumentTypeError(f'a port is a number from 0 to 65535, not {text!r}')
+
+
+# A command is imported when it is called, so that `models` does not load what `serve` and `chat` need.
+
+
+def _run_ask(arguments: Namespace) -> None:
+    from .ask import ask
+
+    ask(arguments)
+
+
+def _run_chat(arguments: Namespace) -> None:
+    from .chat import chat
+
+    chat(arguments)
+
+
+def _run_models(arguments: Namespace) -> None:
+    from .models import models
+
+    models(arguments)
+
+
+def _run_serve(arguments: Namespace) -> None:
+    from .serve import serve
+
+    serve(arguments)
+
+
+COMMANDS = {
+    'ask': (_add_ask_options, _run_ask, 'ask one question'),
+    'chat': (_add_chat_options, _run_chat, 'have a conversation'),
+    'models': (_add_models_options, _run_models, 'list vendors, or the models of one'),
+    'serve': (_add_serve_options, _run_serve, "serve any model to the vendors' own clients (OpenAI's, Anthropic's)"),
+}
+"""The commands: the functions that add the options and run the command, and its help."""
