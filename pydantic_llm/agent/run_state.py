@@ -27,7 +27,7 @@ from ..messages import (
     UserPromptPart,
 )
 from ..messages._value import now
-from ..messages.history import UNANSWERED
+from ..messages.history import NOT_EXECUTED
 from ..models import Model, ModelRequestParameters, OutputMode, StreamedResponse
 from ..native_tools import NativeTool
 from ..settings import ModelSettings
@@ -245,7 +245,7 @@ class Run(Generic[DepsT]):
             ) from error
 
 
-def not_carried_out(tool_call: ToolCallPart, reason: str = UNANSWERED) -> ToolReturnPart:
+def not_carried_out(tool_call: ToolCallPart, reason: str = NOT_EXECUTED) -> ToolReturnPart:
     """The answer to a call that nobody carried out."""
     return ToolReturnPart(tool_call.tool_name, reason, tool_call.tool_call_id, outcome='interrupted')
 

@@ -1,7 +1,7 @@
-"""The vocabulary: everything that is said between us and a model, as plain typed values.
+"""The messages of a conversation, as plain typed values that no function changes.
 
-Read `request` (what we send), `content` (the files in it), `response` (what comes back), `events` (how it comes back
-when streamed) and `history` (how one conversation is made fit for another model).
+Read `request` (prompts and tool results), `content` (text and files in them), `response` (text, thinking and tool
+calls), `events` (a response while it is streamed) and `history` (preparing a conversation for the next model).
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ __all__ = (
 )
 
 ModelMessage = Annotated[ModelRequest | ModelResponse, Discriminator('kind')]
-"""One turn of a conversation."""
+"""A request or a response: one message of a conversation."""
 
 ModelMessagesTypeAdapter: TypeAdapter[list[ModelMessage]] = TypeAdapter(
     list[ModelMessage],
@@ -115,6 +115,6 @@ ModelMessagesTypeAdapter: TypeAdapter[list[ModelMessage]] = TypeAdapter(
 )
 """Reads and writes a history: `validate_json`, `dump_json`, `validate_python`, `dump_python`.
 
-It also reads histories that pydantic-ai stored: kinds of parts that are not ours become the ones that say the same, and
-what no model reads is left out. Raises pydantic's `ValidationError` for a kind that it does not know.
+It also reads histories that pydantic-ai stored. Part kinds that only pydantic-ai has become the nearest kind of ours;
+parts that are never sent to a model are dropped. Raises pydantic's `ValidationError` if a part kind is unknown.
 """

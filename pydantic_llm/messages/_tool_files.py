@@ -1,7 +1,8 @@
-"""Files inside what a tool returned, in JSON and back.
+"""Keeps files inside tool results as files when a history is stored as JSON and read again.
 
-A tool returns any data, and data may look like the JSON of a file. So a stored tool return lists the digests of the
-files that its content holds, and only what is listed becomes a file again.
+A tool returns any data, and data may look like the JSON of a file. So a stored tool result lists the digests of the
+files that its content holds (`add_digests`), and only objects with a listed digest become files again
+(`restore_files`).
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from json import dumps
-from typing import Any, cast
+from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, SerializerFunctionWrapHandler, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from .content import (
@@ -28,47 +29,56 @@ from .content import (
 )
 
 Digests = frozenset[str] | None
-"""The digests of the files in a tool return; `None` where it was stored without them."""
+"""The digests of the files in a tool result; `None` if it was stored without them."""
 
 FILES = (ImageUrl, AudioUrl, DocumentUrl, VideoUrl, BinaryContent, UploadedFile)
-"""The types of files."""
+"""The classes of `MultiModalContent`."""
 
 DIGESTS = 'content_file_digests'
-"""The name under which a stored tool return lists its files."""
+"""The key of the list of digests in a stored tool result."""
 
-_BOTH = frozenset({'vendor_metadata', 'media_type', 'identifier', 'kind'})
+_SHARED_FIELDS = frozenset({'vendor_metadata', 'media_type', 'identifier', 'kind'})
 FIELDS: dict[str, frozenset[str]] = {
-    **dict.fromkeys(('image-url', 'audio-url', 'document-url', 'video-url'), _BOTH | {'url', 'force_download'}),
-    'binary': _BOTH | {'data'},
-    'uploaded-file': _BOTH | {'file_id', 'provider_name'},
+    **dict.fromkeys(
+        ('image-url', 'audio-url', 'document-url', 'video-url'), _SHARED_FIELDS | {'url', 'force_download'}
+    ),
+    'binary': _SHARED_FIELDS | {'data'},
+    'uploaded-file': _SHARED_FIELDS | {'file_id', 'provider_name'},
 }
-"""The fields of each kind of file; an object with others is no file."""
+"""Kind of file → its fields. An object with any other field is data, not a file."""
 
 _adapter: TypeAdapter[MultiModalContent] = TypeAdapter(MultiModalContent, config=ConfigDict(defer_build=True))
 
 
-def with_digests(stored: dict[str, Any], content: object) -> dict[str, Any]:
-    """The stored form of a tool return, with the digests of the files in its content."""
-    if content is None or isinstance(content, (str, int, float)):
-        return stored
-    return {**stored, DIGESTS: sorted({_digest(_stored(file)) for file in _files(content)})}
+class _HasContent(Protocol):
+    content: Any
 
 
-def with_files(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """The stored form of a tool return, with files in its content where it has their stored form."""
-    part = dict(stored)
+def restore_files(cls: object, value: object) -> object:
+    """Validate a tool result: turn the stored files in its content into files. Use as a `before` validator."""
+    if not isinstance(value, Mapping):
+        return value
+    part = dict(cast('Mapping[str, Any]', value))
     digests = part.pop(DIGESTS, None)
     if 'content' in part:
-        part['content'] = _revive(part['content'], None if digests is None else frozenset(digests))
+        part['content'] = _restore(part['content'], None if digests is None else frozenset(digests))
     return part
 
 
-def _stored(file: MultiModalContent) -> Any:
+def add_digests(self: _HasContent, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    """Serialize a tool result, with the digests of the files in its content. Use as a `wrap` serializer."""
+    stored: dict[str, Any] = serialize(self)
+    if self.content is None or isinstance(self.content, (str, int, float)):
+        return stored
+    return {**stored, DIGESTS: sorted({_digest(_dump(file)) for file in _find_files(self.content)})}
+
+
+def _dump(file: MultiModalContent) -> Any:
     return _adapter.dump_python(file, mode='json')
 
 
 def _digest(stored: object) -> str:
-    """The digest of a file's stored form; empty for an object that has no JSON."""
+    """Return the SHA-256 of the JSON of a file; an empty string if the object cannot be written as JSON."""
     try:
         text = dumps(to_jsonable_python(stored), sort_keys=True, separators=(',', ':'))
     except (PydanticSerializationError, TypeError, ValueError):
@@ -76,28 +86,32 @@ def _digest(stored: object) -> str:
     return sha256(text.encode()).hexdigest()
 
 
-def _files(content: object) -> Iterator[MultiModalContent]:
+def _find_files(content: object) -> Iterator[MultiModalContent]:
     if isinstance(content, FILES):
         yield content
     elif isinstance(content, Mapping):
         for item in cast('Mapping[object, object]', content).values():
-            yield from _files(item)
+            yield from _find_files(item)
     elif isinstance(content, (list, tuple)):
         for item in cast('Sequence[object]', content):
-            yield from _files(item)
+            yield from _find_files(item)
 
 
-def _revive(value: object, digests: Digests) -> object:
+def _restore(value: object, digests: Digests) -> object:
     if isinstance(value, Mapping):
         stored = cast('Mapping[str, Any]', value)
-        return _file(stored, digests) or {key: _revive(item, digests) for key, item in stored.items()}
+        return _restore_file(stored, digests) or {key: _restore(item, digests) for key, item in stored.items()}
     if isinstance(value, list):
-        return [_revive(item, digests) for item in cast('Sequence[object]', value)]
+        return [_restore(item, digests) for item in cast('Sequence[object]', value)]
     return value
 
 
-def _file(stored: Mapping[str, Any], digests: Digests) -> MultiModalContent | None:
-    """The file of which this is the stored form. Without digests, a file by its bytes or by a public address alone."""
+def _restore_file(stored: Mapping[str, Any], digests: Digests) -> MultiModalContent | None:
+    """Return the file that was stored as this object, or `None` if the object is data.
+
+    Bytes are always a file. Without digests, so is a public address, with `force_download` off: content that a tool
+    fetched must not be able to make us download from an address of its choice.
+    """
     kind = stored.get('kind')
     if not isinstance(kind, str) or not stored.keys() <= FIELDS.get(kind, frozenset()):
         return None
@@ -110,7 +124,7 @@ def _file(stored: Mapping[str, Any], digests: Digests) -> MultiModalContent | No
             return file
         case FileUrl(url=url) if digests is None and urlsplit(url).scheme in ('http', 'https'):
             return replace(file, force_download=False)
-        case _ if digests and not digests.isdisjoint({_digest(stored), _digest(_stored(file))}):
+        case _ if digests and not digests.isdisjoint({_digest(stored), _digest(_dump(file))}):
             return file
         case _:
             return None

@@ -1,4 +1,4 @@
-"""What all message values share: the clock, made-up ids, and a `repr` that shows only what was set."""
+"""Shared by all message values: the current time, generated tool call ids, and a `repr` without default values."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ class _Dataclass(Protocol):
 
 
 def now() -> datetime:
-    """The current time, with its zone (UTC)."""
+    """Return the current time in UTC, with its time zone."""
     return datetime.now(UTC)
 
 
 def new_tool_call_id() -> str:
-    """An id for a call that the vendor gave none."""
+    """Return a random id for a tool call that the vendor sent without one."""
     return f'call_{uuid4().hex}'
 
 
 def is_default(field: Field[Any], value: object) -> bool:
-    """Whether a field still has the value that its class gives it."""
+    """Return whether a value equals the default of its field. Both must have the same type: `0` is not `False`."""
     if field.default is not MISSING:
         return value is field.default or (type(value) is type(field.default) and bool(value == field.default))
     return type(value) in (dict, list) and not value and field.default_factory is not MISSING
 
 
-def repr_of_what_is_set(self: _Dataclass) -> str:
-    """`Name(field=value, ...)` without the fields that have their default value."""
+def repr_without_defaults(self: _Dataclass) -> str:
+    """Return `Name(field=value, ...)` without the fields that have their default value."""
     shown = ((field.name, getattr(self, field.name), field) for field in fields(self) if field.repr)
     inside = ', '.join(f'{name}={value!r}' for name, value, field in shown if not is_default(field, value))
     return f'{type(self).__name__}({inside})'

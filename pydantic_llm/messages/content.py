@@ -1,4 +1,4 @@
-"""What a user can send beside text: files by URL, files as bytes, files that a vendor already holds, cache points."""
+"""The contents of a user prompt: text, files by URL, as bytes or uploaded before, and cache points."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 from pydantic import BeforeValidator, Discriminator, PlainSerializer
 from pydantic.dataclasses import dataclass
 
-from ._value import repr_of_what_is_set
+from ._value import repr_without_defaults
 
 __all__ = (
     'AudioUrl',
@@ -53,7 +53,7 @@ FORMATS: dict[str, str] = {
     'video/x-ms-wmv': 'wmv',
     'video/3gpp': 'three_gp',
 }
-"""The short name of a media type, where it is not the part after the slash."""
+"""Media type → short name, if that is not the part after the slash."""
 
 MEDIA_TYPES: dict[str, str] = {
     '.flac': 'audio/flac',
@@ -67,106 +67,109 @@ MEDIA_TYPES: dict[str, str] = {
     '.docx': 'application/vnd.openxmlformats-officedocument.wordprocessingml.document',
     '.xlsx': 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
 }
-"""The media types that the standard library does not know on every machine."""
+"""File extension → media type, for those that `mimetypes` does not know on every system."""
 
 TEXT_MEDIA_TYPES = frozenset(
     {'application/json', 'application/xml', 'application/yaml', 'application/x-yaml', 'application/toml'}
 )
-"""Media types that are text though their name does not begin with `text/`."""
+"""Media types of text whose name does not begin with `text/`."""
 
 
 def media_type_of(name: str) -> str | None:
-    """The media type that a path or URL has by its ending."""
+    """Return the media type for the extension of a path or URL, or `None` if it is unknown."""
     path = urlsplit(name).path if '://' in name else name
     return MEDIA_TYPES.get(Path(path).suffix.lower()) or guess_type(path)[0]
 
 
 def format_of(media_type: str) -> str:
-    """The short name of a media type: `'png'`, `'mp3'`, `'pdf'`."""
+    """Return the short name of a media type: `'png'`, `'mp3'`, `'pdf'`."""
     return FORMATS.get(media_type) or media_type.partition('/')[2].removeprefix('x-')
 
 
 def is_text(media_type: str) -> bool:
-    """Whether a file of this media type can be sent as text."""
+    """Return whether files of this media type are text."""
     return media_type.startswith('text/') or media_type in TEXT_MEDIA_TYPES
 
 
-def _identify(data: bytes) -> str:
+def _make_identifier(data: bytes) -> str:
     return hashlib.sha1(data, usedforsecurity=False).hexdigest()[:6]
 
 
 @dataclass(repr=False)
 class FileUrl:
-    """A file that is sent as its address. Use one of its subclasses."""
+    """A file that is sent as a URL. Use one of its subclasses."""
 
     url: str
-    """Where the file is."""
+    """The URL of the file."""
 
     _: KW_ONLY
 
     force_download: bool | Literal['allow-local'] = False
-    """Download the file here and send its bytes, even where the vendor could read the address itself."""
+    """Download the file and send its bytes, even if the vendor could read the URL itself.
+
+    `'allow-local'` also permits addresses of this machine and of private networks.
+    """
 
     vendor_metadata: dict[str, Any] | None = None
-    """What one vendor wants to know about the file: `{'detail': 'high'}` for an image of OpenAI's."""
+    """Options of one vendor for this file, e.g. `{'detail': 'high'}` for an image at OpenAI."""
 
     media_type: str | None = None
-    """The file's media type; read off the address where it is not given. `None` where it cannot be told."""
+    """The media type of the file; by default that of the URL's extension, `None` if that is unknown."""
 
     identifier: str | None = None
-    """A short name by which a prompt can speak of the file; made from the address where it is not given."""
+    """A short name by which prompts can refer to the file; by default a hash of the URL."""
 
     def __post_init__(self) -> None:
         self.media_type = self.media_type or media_type_of(self.url)
-        self.identifier = self.identifier or _identify(self.url.encode())
+        self.identifier = self.identifier or _make_identifier(self.url.encode())
 
     @property
     def format(self) -> str:
-        """The short name of the media type, e.g. `'png'`; empty where the media type is not known."""
+        """The short name of the media type, e.g. `'png'`; empty if the media type is unknown."""
         return format_of(self.media_type) if self.media_type else ''
 
-    __repr__ = repr_of_what_is_set
+    __repr__ = repr_without_defaults
 
 
 @dataclass(repr=False)
 class ImageUrl(FileUrl):
-    """An image by its address. `vendor_metadata={'detail': 'low'}` sets OpenAI's level of detail."""
+    """The URL of an image. `vendor_metadata={'detail': 'low'}` sets the level of detail at OpenAI."""
 
     kind: Literal['image-url'] = 'image-url'
-    """The kind of content, for telling contents apart."""
+    """Discriminator of the content types."""
 
 
 @dataclass(repr=False)
 class AudioUrl(FileUrl):
-    """A sound file by its address."""
+    """The URL of an audio file."""
 
     kind: Literal['audio-url'] = 'audio-url'
-    """The kind of content, for telling contents apart."""
+    """Discriminator of the content types."""
 
 
 @dataclass(repr=False)
 class DocumentUrl(FileUrl):
-    """A document (PDF, text, ...) by its address."""
+    """The URL of a document (PDF, text, ...)."""
 
     kind: Literal['document-url'] = 'document-url'
-    """The kind of content, for telling contents apart."""
+    """Discriminator of the content types."""
 
 
 @dataclass(repr=False)
 class VideoUrl(FileUrl):
-    """A video by its address."""
+    """The URL of a video."""
 
     kind: Literal['video-url'] = 'video-url'
-    """The kind of content, for telling contents apart."""
+    """Discriminator of the content types."""
 
     @property
     def is_youtube(self) -> bool:
-        """Whether the address is one of YouTube's, which some vendors can read by themselves."""
+        """True if the URL is on YouTube. Some vendors read YouTube videos by URL."""
         host = urlsplit(self.url).hostname or ''
         return host == 'youtu.be' or host == 'youtube.com' or host.endswith('.youtube.com')
 
 
-def _bytes_from_base64(value: object) -> object:
+def _decode_base64(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
@@ -175,49 +178,49 @@ def _bytes_from_base64(value: object) -> object:
         raise ValueError(f'the data is not base64: {error}') from error
 
 
-def _bytes_to_base64(value: bytes) -> str:
+def _encode_base64(value: bytes) -> str:
     return base64.b64encode(value).decode()
 
 
 Base64Bytes = Annotated[
-    bytes, BeforeValidator(_bytes_from_base64), PlainSerializer(_bytes_to_base64, return_type=str, when_used='json')
+    bytes, BeforeValidator(_decode_base64), PlainSerializer(_encode_base64, return_type=str, when_used='json')
 ]
-"""Bytes that are base64 text in JSON."""
+"""Bytes, written as base64 text in JSON. Both base64 alphabets are read."""
 
 
 @dataclass(repr=False)
 class BinaryContent:
-    """A file as its bytes."""
+    """A file that is sent as bytes."""
 
     data: Base64Bytes
-    """The file's bytes."""
+    """The content of the file."""
 
     _: KW_ONLY
 
     media_type: str
-    """The file's media type, e.g. `'image/png'`."""
+    """The media type of the file, e.g. `'image/png'`."""
 
     vendor_metadata: dict[str, Any] | None = None
-    """What one vendor wants to know about the file: `{'detail': 'high'}` for an image of OpenAI's."""
+    """Options of one vendor for this file, e.g. `{'detail': 'high'}` for an image at OpenAI."""
 
     identifier: str | None = None
-    """A short name by which a prompt can speak of the file; made from the bytes where it is not given."""
+    """A short name by which prompts can refer to the file; by default a hash of the bytes."""
 
     kind: Literal['binary'] = 'binary'
-    """The kind of content, for telling contents apart."""
+    """Discriminator of the content types."""
 
     def __post_init__(self) -> None:
-        self.identifier = self.identifier or _identify(self.data)
+        self.identifier = self.identifier or _make_identifier(self.data)
 
     @classmethod
     def from_path(cls, path: str | PathLike[str]) -> Self:
-        """Read a file; its media type comes from its ending, `application/octet-stream` where that says nothing."""
+        """Read a file. Its media type is that of its extension, or `application/octet-stream` if that is unknown."""
         file = Path(path)
         return cls(file.read_bytes(), media_type=media_type_of(file.name) or 'application/octet-stream')
 
     @classmethod
     def from_data_uri(cls, data_uri: str) -> Self:
-        """Read a `data:image/png;base64,...` address; `ValueError` where it is not one."""
+        """Decode a `data:image/png;base64,...` URI. Raises `ValueError` if it is invalid or not base64."""
         head, comma, data = data_uri.partition(',')
         if not (comma and head.startswith('data:') and head.endswith(';base64')):
             raise ValueError(f"A data URI starts with 'data:<media type>;base64,', not with {data_uri[:40]!r}")
@@ -227,36 +230,36 @@ class BinaryContent:
     @property
     def base64(self) -> str:
         """The bytes as base64 text."""
-        return _bytes_to_base64(self.data)
+        return _encode_base64(self.data)
 
     @property
     def data_uri(self) -> str:
-        """The bytes as a `data:` address."""
+        """The file as a `data:` URI."""
         return f'data:{self.media_type};base64,{self.base64}'
 
     @property
     def is_image(self) -> bool:
-        """Whether this is an image."""
+        """True if the file is an image."""
         return self.media_type.startswith('image/')
 
     @property
     def is_audio(self) -> bool:
-        """Whether this is sound."""
+        """True if the file is audio."""
         return self.media_type.startswith('audio/')
 
     @property
     def is_video(self) -> bool:
-        """Whether this is a video."""
+        """True if the file is a video."""
         return self.media_type.startswith('video/')
 
     @property
     def is_document(self) -> bool:
-        """Whether this is a document: anything that is neither image nor sound nor video."""
+        """True if the file is neither an image nor audio nor a video."""
         return not (self.is_image or self.is_audio or self.is_video)
 
     @property
     def is_text(self) -> bool:
-        """Whether the bytes can be sent as text."""
+        """True if the media type is one of text."""
         return is_text(self.media_type)
 
     @property
@@ -272,66 +275,66 @@ class BinaryContent:
 
 @dataclass(repr=False)
 class UploadedFile:
-    """A file that a vendor holds already, by the id which the vendor gave it."""
+    """A file that was uploaded to a vendor before, by its id."""
 
     file_id: str
-    """The vendor's id of the file."""
+    """The id that the vendor assigned to the file."""
 
     provider_name: str
-    """The vendor that holds the file; it cannot be sent to another."""
+    """The vendor that stores the file. The file cannot be sent to any other vendor."""
 
     _: KW_ONLY
 
     media_type: str | None = None
-    """The file's media type, where the vendor needs it."""
+    """The media type of the file, if the vendor requires it."""
 
     vendor_metadata: dict[str, Any] | None = None
-    """What one vendor wants to know about the file."""
+    """Options of the vendor for this file."""
 
     identifier: str | None = None
-    """A short name by which a prompt can speak of the file."""
+    """A short name by which prompts can refer to the file."""
 
     kind: Literal['uploaded-file'] = 'uploaded-file'
-    """The kind of content, for telling contents apart."""
+    """Discriminator of the content types."""
 
-    __repr__ = repr_of_what_is_set
+    __repr__ = repr_without_defaults
 
 
 @dataclass(repr=False)
 class TextContent:
-    """Text with metadata of yours that is kept in the history and never sent."""
+    """Text with metadata that is kept in the history and never sent."""
 
     content: str
-    """The text."""
+    """The text that is sent."""
 
     _: KW_ONLY
 
     metadata: Any = None
-    """Whatever you want to keep beside the text."""
+    """Any value of the application; never sent."""
 
     kind: Literal['text-content'] = 'text-content'
-    """The kind of content, for telling contents apart."""
+    """Discriminator of the content types."""
 
-    __repr__ = repr_of_what_is_set
+    __repr__ = repr_without_defaults
 
 
 @dataclass(repr=False)
 class CachePoint:
-    """Marks the end of a prefix that the vendor should cache, where it caches on demand (Anthropic, Bedrock)."""
+    """Marks the end of a prefix that the vendor should cache, if it caches on demand (Anthropic, Bedrock, OpenAI)."""
 
     kind: Literal['cache-point'] = 'cache-point'
-    """The kind of content, for telling contents apart."""
+    """Discriminator of the content types."""
 
     ttl: Literal['5m', '1h'] = '5m'
-    """How long the vendor keeps the prefix after its last use."""
+    """Time that the vendor keeps the prefix after its last use: 5 minutes or 1 hour."""
 
-    __repr__ = repr_of_what_is_set
+    __repr__ = repr_without_defaults
 
 
 MultiModalContent = Annotated[
     ImageUrl | AudioUrl | DocumentUrl | VideoUrl | BinaryContent | UploadedFile, Discriminator('kind')
 ]
-"""A file in one of its forms."""
+"""A file: by URL, as bytes, or uploaded before."""
 
 UserContent = (
     str
@@ -340,4 +343,4 @@ UserContent = (
         Discriminator('kind'),
     ]
 )
-"""One piece of a user's message."""
+"""One item of a user prompt: text, a file, or a cache point."""

@@ -1,6 +1,6 @@
-"""What happens while an answer streams in: parts start, grow and end.
+"""The events of a streamed response: parts start, grow and end.
 
-Applying every delta to the part that its start event carried gives the parts of the final `ModelResponse`.
+Applying every delta to the part of its start event gives the parts of the final `ModelResponse`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator
 
 from ..exceptions import UnexpectedModelBehavior
-from ._value import repr_of_what_is_set
+from ._value import repr_without_defaults
 from .request import RetryPromptPart, ToolReturnPart
 from .response import ModelResponsePart, NativeToolCallPart, TextPart, ThinkingPart, ToolCallPart
 
@@ -33,218 +33,218 @@ __all__ = (
 
 @dataclass(repr=False, slots=True)
 class TextPartDelta:
-    """More text."""
+    """Text that is added to a `TextPart`."""
 
     content_delta: str
-    """What is added to the part's content."""
+    """The text to append to the content."""
 
     provider_details: dict[str, Any] | None = None
-    """Details that are now known; each replaces the one of its name."""
+    """Details to set; each replaces an earlier value of its key."""
 
     part_delta_kind: Literal['text'] = 'text'
-    """The kind of delta, for telling deltas apart."""
+    """Discriminator of the delta types."""
 
     def apply(self, part: ModelResponsePart) -> TextPart:
-        """The part with this added, as a new part."""
+        """Return a new part with this delta added. Raises `UnexpectedModelBehavior` if the part has another type."""
         if not isinstance(part, TextPart):
-            raise _mismatch(self, part)
-        details = _joined(part.provider_details, self.provider_details)
+            raise _mismatch_error(self, part)
+        details = _merge_details(part.provider_details, self.provider_details)
         return replace(part, content=part.content + self.content_delta, provider_details=details)
 
-    __repr__ = repr_of_what_is_set
+    __repr__ = repr_without_defaults
 
 
 @dataclass(repr=False, slots=True)
 class ThinkingPartDelta:
-    """More thoughts, or the vendor's seal under them."""
+    """Text or a signature that is added to a `ThinkingPart`."""
 
     content_delta: str | None = None
-    """What is added to the part's content."""
+    """The text to append to the content."""
 
     signature_delta: str | None = None
-    """The signature that is now known; it replaces one that was there before."""
+    """The signature to set; it replaces an earlier one."""
 
     provider_details: dict[str, Any] | None = None
-    """Details that are now known; each replaces the one of its name."""
+    """Details to set; each replaces an earlier value of its key."""
 
     part_delta_kind: Literal['thinking'] = 'thinking'
-    """The kind of delta, for telling deltas apart."""
+    """Discriminator of the delta types."""
 
     def apply(self, part: ModelResponsePart) -> ThinkingPart:
-        """The part with this added, as a new part."""
+        """Return a new part with this delta added. Raises `UnexpectedModelBehavior` if the part has another type."""
         if not isinstance(part, ThinkingPart):
-            raise _mismatch(self, part)
+            raise _mismatch_error(self, part)
         return replace(
             part,
             content=part.content + (self.content_delta or ''),
             signature=part.signature if self.signature_delta is None else self.signature_delta,
-            provider_details=_joined(part.provider_details, self.provider_details),
+            provider_details=_merge_details(part.provider_details, self.provider_details),
         )
 
-    __repr__ = repr_of_what_is_set
+    __repr__ = repr_without_defaults
 
 
 @dataclass(repr=False, slots=True)
 class ToolCallPartDelta:
-    """More of a call's arguments."""
+    """Arguments that are added to a tool call."""
 
     args_delta: str | dict[str, Any] | None = None
-    """Text that is added to the arguments, or an object that replaces them."""
+    """JSON text to append to the arguments, or an object that replaces them."""
 
     tool_call_id: str | None = None
-    """The call that this belongs to."""
+    """The id of the tool call."""
 
     provider_details: dict[str, Any] | None = None
-    """Details that are now known; each replaces the one of its name."""
+    """Details to set; each replaces an earlier value of its key."""
 
     part_delta_kind: Literal['tool_call'] = 'tool_call'
-    """The kind of delta, for telling deltas apart."""
+    """Discriminator of the delta types."""
 
     def apply(self, part: ModelResponsePart) -> ToolCallPart | NativeToolCallPart:
-        """The part with this added, as a new part."""
+        """Return a new part with this delta added. Raises `UnexpectedModelBehavior` if the part has another type."""
         if not isinstance(part, (ToolCallPart, NativeToolCallPart)):
-            raise _mismatch(self, part)
-        details = _joined(part.provider_details, self.provider_details)
+            raise _mismatch_error(self, part)
+        details = _merge_details(part.provider_details, self.provider_details)
         if isinstance(self.args_delta, str) and isinstance(part.args, str):
             return replace(part, args=part.args + self.args_delta, provider_details=details)
         args = part.args if self.args_delta is None else self.args_delta
         return replace(part, args=args, provider_details=details)
 
-    __repr__ = repr_of_what_is_set
+    __repr__ = repr_without_defaults
 
 
 ModelResponsePartDelta = Annotated[
     TextPartDelta | ThinkingPartDelta | ToolCallPartDelta, Discriminator('part_delta_kind')
 ]
-"""What is added to a part."""
+"""A change of a part that is not complete yet."""
 
 
 @dataclass(repr=False, slots=True)
 class PartStartEvent:
-    """A part begins. A second start with the same index replaces the part."""
+    """A part starts. A second start event with the same index replaces the part."""
 
     index: int
-    """The part's place in the response."""
+    """The index of the part in the response."""
 
     part: ModelResponsePart
-    """What is known of it so far."""
+    """The part as far as it has arrived."""
 
     _: KW_ONLY
 
     previous_part_kind: str | None = None
-    """The `part_kind` of the part before it."""
+    """The `part_kind` of the part before this one."""
 
     event_kind: Literal['part_start'] = 'part_start'
-    """The kind of event, for telling events apart."""
+    """Discriminator of the event types."""
 
-    __repr__ = repr_of_what_is_set
+    __repr__ = repr_without_defaults
 
 
 @dataclass(repr=False, slots=True)
 class PartDeltaEvent:
-    """A part grows."""
+    """A part grows by a delta."""
 
     index: int
-    """The part's place in the response."""
+    """The index of the part in the response."""
 
     delta: ModelResponsePartDelta
-    """What is added to it."""
+    """The change of the part."""
 
     event_kind: Literal['part_delta'] = 'part_delta'
-    """The kind of event, for telling events apart."""
+    """Discriminator of the event types."""
 
-    __repr__ = repr_of_what_is_set
+    __repr__ = repr_without_defaults
 
 
 @dataclass(repr=False, slots=True)
 class PartEndEvent:
-    """A part is whole."""
+    """A part is complete."""
 
     index: int
-    """The part's place in the response."""
+    """The index of the part in the response."""
 
     part: ModelResponsePart
-    """The whole part."""
+    """The part, with all of its content."""
 
     _: KW_ONLY
 
     next_part_kind: str | None = None
-    """The `part_kind` of the part that follows it."""
+    """The `part_kind` of the part after this one."""
 
     event_kind: Literal['part_end'] = 'part_end'
-    """The kind of event, for telling events apart."""
+    """Discriminator of the event types."""
 
-    __repr__ = repr_of_what_is_set
+    __repr__ = repr_without_defaults
 
 
 @dataclass(repr=False, slots=True)
 class FinalResultEvent:
-    """The answer has reached the part that will be the run's output."""
+    """The part that started last is the output of the run: text, or a call of an output tool."""
 
     tool_name: str | None = None
-    """The output tool that is being called; `None` where the output is text."""
+    """The output tool; `None` if the output is text."""
 
     tool_call_id: str | None = None
-    """The id of that call."""
+    """The id of the call of the output tool."""
 
     event_kind: Literal['final_result'] = 'final_result'
-    """The kind of event, for telling events apart."""
+    """Discriminator of the event types."""
 
-    __repr__ = repr_of_what_is_set
+    __repr__ = repr_without_defaults
 
 
 @dataclass(repr=False, slots=True)
 class StreamRestartEvent:
-    """The answer broke, and another model begins anew: discard everything that this stream has told so far."""
+    """Another model starts the response again: discard the parts of all events so far."""
 
     model_name: str
-    """The model that answers from now on."""
+    """The model that sends the following events."""
 
     reason: str
-    """Why the one before it does not."""
+    """The error of the model before it."""
 
     event_kind: Literal['stream_restart'] = 'stream_restart'
-    """The kind of event, for telling events apart."""
+    """Discriminator of the event types."""
 
-    __repr__ = repr_of_what_is_set
+    __repr__ = repr_without_defaults
 
 
 @dataclass(repr=False, slots=True)
 class FunctionToolCallEvent:
-    """An agent starts one of our tools."""
+    """An agent starts to execute a function tool."""
 
     part: ToolCallPart
-    """The call."""
+    """The tool call that is executed."""
 
     event_kind: Literal['function_tool_call'] = 'function_tool_call'
-    """The kind of event, for telling events apart."""
+    """Discriminator of the event types."""
 
-    __repr__ = repr_of_what_is_set
+    __repr__ = repr_without_defaults
 
 
 @dataclass(repr=False, slots=True)
 class FunctionToolResultEvent:
-    """One of our tools is done."""
+    """A function tool has finished."""
 
     result: ToolReturnPart | RetryPromptPart
-    """What it gave, or what was wrong with the call."""
+    """The tool result, or the error that the model must correct."""
 
     event_kind: Literal['function_tool_result'] = 'function_tool_result'
-    """The kind of event, for telling events apart."""
+    """Discriminator of the event types."""
 
-    __repr__ = repr_of_what_is_set
+    __repr__ = repr_without_defaults
 
 
 ModelResponseStreamEvent = Annotated[
     PartStartEvent | PartDeltaEvent | PartEndEvent | FinalResultEvent | StreamRestartEvent,
     Discriminator('event_kind'),
 ]
-"""What a streamed answer emits."""
+"""An event of a streamed response."""
 
 
-def _joined(old: dict[str, Any] | None, new: dict[str, Any] | None) -> dict[str, Any] | None:
+def _merge_details(old: dict[str, Any] | None, new: dict[str, Any] | None) -> dict[str, Any] | None:
     return {**(old or {}), **new} if new else old
 
 
-def _mismatch(delta: object, part: object) -> UnexpectedModelBehavior:
+def _mismatch_error(delta: object, part: object) -> UnexpectedModelBehavior:
     return UnexpectedModelBehavior(f'{type(delta).__name__} does not fit {part!r}')

@@ -1,9 +1,9 @@
-"""List → list: a history made fit to be sent. The messages themselves are never changed.
+"""Prepares a history for sending. Functions return new lists; the messages themselves are never changed.
 
-`repair` pairs calls with their answers; `map_tool_call_ids` gives calls the ids that a vendor accepts.
+`repair` pairs tool calls with their results; `map_tool_call_ids` replaces tool call ids that a vendor does not accept.
 
-A response and the requests that follow it are a turn. A turn in which nothing is wrong is found so in one pass over its
-parts (`_is_sound`) and kept as it is; another one is put together again (`_mended`).
+A turn is a response with the requests that follow it. `repair` goes through the history turn by turn: a turn that
+`_is_valid` accepts is kept as it is, any other one is rebuilt by `_repair_turn`.
 """
 
 from __future__ import annotations
@@ -37,42 +37,44 @@ from .response import (
 
 __all__ = ('map_tool_call_ids', 'repair')
 
-UNANSWERED = 'This call was not carried out: the run ended before the tool could answer.'
-"""What the model is told of a call that never got its answer."""
+NOT_EXECUTED = 'This call was not carried out: the run ended before the tool could answer.'
+"""The content of the tool result that `repair` adds for a tool call without one."""
 
 REQUEST_PARTS = (SystemPromptPart, UserPromptPart, ToolReturnPart, RetryPromptPart)
 RESPONSE_PARTS = (TextPart, ThinkingPart, ToolCallPart, NativeToolCallPart, NativeToolReturnPart, FilePart)
 
-Answer = ToolReturnPart | RetryPromptPart
-Paired = TypeVar('Paired', bound=ToolCallPart | ToolReturnPart | RetryPromptPart)
+ToolResult = ToolReturnPart | RetryPromptPart
+PartWithId = TypeVar('PartWithId', bound=ToolCallPart | ToolReturnPart | RetryPromptPart)
 AnyPart = TypeVar('AnyPart', bound=ModelRequestPart | ModelResponsePart)
 
 
 def repair(messages: Sequence[ModelMessage]) -> tuple[Sequence[ModelMessage], list[str]]:
-    """The history with every call answered and every answer called for, and a sentence for each loss or invention.
+    """Return the history with tool calls and results paired, and one note per part that was dropped or added.
 
-    A call without an answer gets one that says so, or is left out where its arguments never became whole; an answer
-    without a call becomes the user's text. Answers come before all else that follows their response, no two calls have
-    the same id, and messages without parts are gone. Where nothing is wrong the same sequence is returned. Raises
-    `UserError` for what is no history, and for one that holds nothing to say.
+    A tool call without a result gets one with the content `NOT_EXECUTED`; if its arguments are truncated, it is
+    dropped. A result without a tool call becomes a user prompt. Results come first after their response, tool call ids
+    are unique, and messages without parts are removed. If nothing had to change, the same sequence is returned.
+
+    Raises `UserError` if an item is not a message, a part has the wrong type, or nothing is left to send.
     """
-    past = _Past(messages)
+    state = _RepairState(messages)
     repaired: list[ModelMessage] = []
-    sound = True
-    for turn in _turns(messages):
-        if _is_sound(turn, past):
+    changed = False
+    for turn in _split_into_turns(messages):
+        if _is_valid(turn, state):
+            state.add_ids(turn.response)
             repaired += turn.messages()
         else:
-            sound = False
-            repaired += _mended(turn, past)
+            changed = True
+            repaired += _repair_turn(turn, state)
     if not repaired and not any(isinstance(message, ModelRequest) and message.instructions for message in messages):
-        raise UserError('messages holds nothing to answer: it is empty, or all of its messages are')
-    return (messages if sound else repaired), past.notes
+        raise UserError('messages holds nothing to send: it is empty, or all of its messages are')
+    return (repaired if changed else messages), state.notes
 
 
 @dataclass(slots=True)
 class _Turn:
-    """A response, and the requests that follow it. A history's first turn has no response."""
+    """A response and the requests that follow it. The first turn of a history has no response."""
 
     response: ModelResponse | None = None
     requests: list[ModelRequest] = field(default_factory=list[ModelRequest])
@@ -82,165 +84,179 @@ class _Turn:
 
 
 @dataclass(slots=True)
-class _Past:
-    """What is known of the history before the turn in hand, and the notes."""
+class _RepairState:
+    """The history, the tool call ids of the turns before the current one, and the notes."""
 
     messages: Sequence[ModelMessage]
-    calls: set[str] = field(default_factory=set[str])
-    native_calls: set[str] = field(default_factory=set[str])
+    call_ids: set[str] = field(default_factory=set[str])
+    native_call_ids: set[str] = field(default_factory=set[str])
     notes: list[str] = field(default_factory=list[str])
 
-    def new_id(self, id: str) -> str:
-        """The id, or one made of it where a call has it already: the same one as long as the past is."""
-        if not id or id in self.calls:
-            id = next(new for number in count(2) if (new := f'{id or "call"}_{number}') not in self.calls)
-        self.calls.add(id)
+    def add_ids(self, response: ModelResponse | None) -> None:
+        """Record the ids of a response that is kept as it is."""
+        for part in response.parts if response else ():
+            if isinstance(part, ToolCallPart):
+                self.call_ids.add(part.tool_call_id)
+            elif isinstance(part, NativeToolCallPart):
+                self.native_call_ids.add(part.tool_call_id)
+
+    def claim_id(self, id: str) -> str:
+        """Record and return the id, with a number added if an earlier tool call has it or if it is empty.
+
+        The result depends on the earlier turns alone, so ids do not change when the history grows.
+        """
+        if not id or id in self.call_ids:
+            id = next(new for number in count(2) if (new := f'{id or "call"}_{number}') not in self.call_ids)
+        self.call_ids.add(id)
         return id
 
-    def is_returned(self, call: NativeToolCallPart) -> bool:
-        """Whether the vendor's tool gave something after the call, in this response or in one that continues it."""
+    def has_native_result(self, call: NativeToolCallPart) -> bool:
+        """Return whether a result follows the native tool call, in its own response or in a later one."""
         responses = (message for message in self.messages if isinstance(message, ModelResponse))
         after = dropwhile(lambda part: part is not call, (part for response in responses for part in response.parts))
         return any(isinstance(part, NativeToolReturnPart) and part.tool_call_id == call.tool_call_id for part in after)
 
 
-def _turns(messages: Sequence[ModelMessage]) -> Iterator[_Turn]:
+def _split_into_turns(messages: Sequence[ModelMessage]) -> Iterator[_Turn]:
     turn = _Turn()
     for position, message in enumerate(messages):
         match message:
             case ModelRequest():
-                _check(message.parts, REQUEST_PARTS, position)
+                _check_parts(message.parts, REQUEST_PARTS, position)
                 turn.requests.append(message)
             case ModelResponse():
-                _check(message.parts, RESPONSE_PARTS, position)
+                _check_parts(message.parts, RESPONSE_PARTS, position)
                 yield turn
                 turn = _Turn(message)
             case _:
-                raise UserError(f'messages[{position}] is {_short(message)}, not a ModelRequest or a ModelResponse')
+                raise UserError(f'messages[{position}] is {_shorten(message)}, not a ModelRequest or a ModelResponse')
     yield turn
 
 
-def _check(parts: Sequence[object], kinds: tuple[type, ...], position: int) -> None:
-    if not all(map(kinds.__contains__, map(type, parts))):
-        _refuse_strangers(parts, kinds, position)
+def _check_parts(parts: Sequence[object], kinds: tuple[type, ...], position: int) -> None:
+    """Raise `UserError` if a part is not an instance of `kinds`."""
+    for number, part in enumerate(parts):
+        if not isinstance(part, kinds):
+            known = ', '.join(kind.__name__ for kind in kinds)
+            raise UserError(f'messages[{position}].parts[{number}] is {_shorten(part)}, not one of {known}')
 
 
-def _short(value: object) -> str:
+def _shorten(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 100 else f'{text[:97]}...'
 
 
-def _refuse_strangers(parts: Sequence[object], kinds: tuple[type, ...], position: int) -> None:
-    for number, part in enumerate(parts):
-        if not isinstance(part, kinds):
-            known = ', '.join(kind.__name__ for kind in kinds)
-            raise UserError(f'messages[{position}].parts[{number}] is {_short(part)}, not one of {known}')
+# ---------------------------------------------------------------------- is a turn valid?
+# OpenAI, Anthropic, Bedrock refuse a tool call without a result after it (agno-agi/agno#3105, earendil-works/pi#707);
+# OpenAI-compatible servers refuse a result without its tool call (earendil-works/pi#5884).
 
 
-# ---------------------------------------------------------------------- is it sound?
+def _is_valid(turn: _Turn, state: _RepairState) -> bool:
+    """Return whether the turn can be sent as it is.
 
-
-def _is_sound(turn: _Turn, past: _Past) -> bool:
-    """Whether the turn can be sent as it is; its calls are then part of the past."""
-    calls = _call_ids(turn.response)
-    waiting = set(calls)
-    distinct = len(waiting) == len(calls) and '' not in waiting and past.calls.isdisjoint(waiting)
-    if not distinct or not _is_native_sound(turn.response, past):
+    Tool call ids must be unique, each tool call must have one result before all other parts, and no message be empty.
+    """
+    call_ids = _tool_call_ids(turn.response)
+    pending = set(call_ids)
+    unique = len(pending) == len(call_ids) and '' not in pending and state.call_ids.isdisjoint(pending)
+    if not unique or not _has_valid_native_tools(turn.response, state):
         return False
     for request in turn.requests:
         for part in request.parts:
-            id = _answered_id(part)
-            if waiting if id is None else id not in waiting:
+            id = _result_id(part)
+            if pending if id is None else id not in pending:
                 return False
-            waiting.discard(id or '')
-    if waiting or not all(message.parts for message in turn.messages()):
-        return False
-    past.calls.update(calls)
-    return True
+            pending.discard(id or '')
+    return not pending and all(message.parts for message in turn.messages())
 
 
-def _is_native_sound(response: ModelResponse | None, past: _Past) -> bool:
-    """Whether all that the vendor's own tools gave was called for, and no call of them was cut off."""
+def _has_valid_native_tools(response: ModelResponse | None, state: _RepairState) -> bool:
+    """Return whether each native tool result has a tool call before it, and no native tool call was truncated."""
     calls: dict[str, NativeToolCallPart] = {}
     for part in response.parts if response else ():
         if isinstance(part, NativeToolCallPart):
             calls[part.tool_call_id] = part
-        elif isinstance(part, NativeToolReturnPart) and part.tool_call_id not in calls.keys() | past.native_calls:
+        elif isinstance(part, NativeToolReturnPart) and part.tool_call_id not in calls.keys() | state.native_call_ids:
             return False
-    if calls and response and response.state != 'complete' and not all(map(past.is_returned, calls.values())):
-        return False
-    past.native_calls.update(calls)
-    return True
+    # A response that ends with a native tool call is complete if Anthropic paused it; the next response continues it:
+    # https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons#pause-turn
+    truncated = response is not None and response.state != 'complete'
+    return not truncated or all(map(state.has_native_result, calls.values()))
 
 
-def _call_ids(response: ModelResponse | None) -> list[str]:
+def _tool_call_ids(response: ModelResponse | None) -> list[str]:
     return [part.tool_call_id for part in response.parts if isinstance(part, ToolCallPart)] if response else []
 
 
-def _answered_id(part: ModelRequestPart) -> str | None:
+def _result_id(part: ModelRequestPart) -> str | None:
+    """Return the tool call id of a tool result, `None` for any other part."""
     if isinstance(part, ToolReturnPart) or (isinstance(part, RetryPromptPart) and part.tool_name is not None):
         return part.tool_call_id
     return None
 
 
-# ---------------------------------------------------------------------- put together again
+# ---------------------------------------------------------------------- rebuilding a turn
 
 
-def _mended(turn: _Turn, past: _Past) -> Iterator[ModelMessage]:
-    """The messages of the turn, changed as little as can be."""
-    answers, others = _sorted_out(turn, past)
-    said: list[ModelRequestPart] = []
-    if turn.response is not None and (parts := list(_mended_parts(turn.response, answers, said, past))):
-        yield turn.response if _same(parts, turn.response.parts) else replace(turn.response, parts=parts)
+def _repair_turn(turn: _Turn, state: _RepairState) -> Iterator[ModelMessage]:
+    """Yield the messages of the turn; one whose parts stay the same is yielded itself, not copied."""
+    results, others = _separate_results(turn, state)
+    paired: list[ModelRequestPart] = []
+    if turn.response is not None and (parts := list(_repair_response_parts(turn.response, results, paired, state))):
+        yield turn.response if _are_same(parts, turn.response.parts) else replace(turn.response, parts=parts)
     for request, rest in zip(turn.requests or [ModelRequest([])], others or [[]], strict=True):
-        if kept := [*said, *rest]:
-            yield request if _same(kept, request.parts) else replace(request, parts=kept)
-        said = []
+        if kept := [*paired, *rest]:
+            yield request if _are_same(kept, request.parts) else replace(request, parts=kept)
+        paired = []
 
 
-def _sorted_out(turn: _Turn, past: _Past) -> tuple[dict[str, deque[Answer]], list[list[ModelRequestPart]]]:
-    """The answers by the id of their call, and for each request what it says beside them."""
-    wanted = Counter(_call_ids(turn.response))
-    answers: dict[str, deque[Answer]] = defaultdict(deque)
+def _separate_results(
+    turn: _Turn, state: _RepairState
+) -> tuple[dict[str, deque[ToolResult]], list[list[ModelRequestPart]]]:
+    """Return the tool results by tool call id, and the other parts of each request in the turn."""
+    expected = Counter(_tool_call_ids(turn.response))
+    results: dict[str, deque[ToolResult]] = defaultdict(deque)
     others: list[list[ModelRequestPart]] = []
     for request in turn.requests:
         others.append([])
         for part in request.parts:
-            if _answered_id(part) is None or not isinstance(part, (ToolReturnPart, RetryPromptPart)):
+            if _result_id(part) is None or not isinstance(part, (ToolReturnPart, RetryPromptPart)):
                 others[-1].append(part)
-            elif wanted[part.tool_call_id]:
-                wanted[part.tool_call_id] -= 1
-                answers[part.tool_call_id].append(part)
+            elif expected[part.tool_call_id]:
+                expected[part.tool_call_id] -= 1
+                results[part.tool_call_id].append(part)
             else:
-                others[-1].append(_as_text(part, past.notes))
-    return answers, others
+                others[-1].append(_result_as_user_prompt(part, state.notes))
+    return results, others
 
 
-def _mended_parts(
-    response: ModelResponse, answers: dict[str, deque[Answer]], said: list[ModelRequestPart], past: _Past
+def _repair_response_parts(
+    response: ModelResponse, results: dict[str, deque[ToolResult]], paired: list[ModelRequestPart], state: _RepairState
 ) -> Iterator[ModelResponsePart]:
-    """The parts of the response that can be sent. The answers to its calls are added to `said`."""
+    """Yield the parts of the response that can be sent, and append the results of its tool calls to `paired`."""
     for part in response.parts:
         match part:
-            case ToolCallPart() if not answers[part.tool_call_id] and not _has_whole_args(part):
-                past.notes.append(f'the call {part.tool_call_id!r} of tool {part.tool_name!r} was cut, and left out')
+            case ToolCallPart() if not results[part.tool_call_id] and not _has_valid_args(part):
+                state.notes.append(
+                    f'the tool call {part.tool_call_id!r} of {part.tool_name!r} was truncated, and dropped'
+                )
             case ToolCallPart(tool_call_id=old):
-                new = past.new_id(old)
-                answer = answers[old].popleft() if answers[old] else _unanswered(part, past.notes)
-                said.append(_with_id(answer, new))
-                yield _with_id(part, new)
-            case NativeToolCallPart() if response.state != 'complete' and not past.is_returned(part):
-                past.notes.append(f"the vendor's own call of {part.tool_name!r} was cut, and left out")
+                new = state.claim_id(old)
+                result = results[old].popleft() if results[old] else _make_missing_result(part, state.notes)
+                paired.append(_with_tool_call_id(result, new))
+                yield _with_tool_call_id(part, new)
+            case NativeToolCallPart() if response.state != 'complete' and not state.has_native_result(part):
+                state.notes.append(f'the native tool call of {part.tool_name!r} was truncated, and dropped')
             case NativeToolCallPart():
-                past.native_calls.add(part.tool_call_id)
+                state.native_call_ids.add(part.tool_call_id)
                 yield part
-            case NativeToolReturnPart() if part.tool_call_id not in past.native_calls:
-                past.notes.append(f"what the vendor's own {part.tool_name!r} gave was left out: its call is missing")
+            case NativeToolReturnPart() if part.tool_call_id not in state.native_call_ids:
+                state.notes.append(f'a result of the native tool {part.tool_name!r} was dropped: its call is missing')
             case _:
                 yield part
 
 
-def _has_whole_args(call: ToolCallPart) -> bool:
+def _has_valid_args(call: ToolCallPart) -> bool:
     try:
         call.args_as_dict()
     except UnexpectedModelBehavior:
@@ -248,9 +264,9 @@ def _has_whole_args(call: ToolCallPart) -> bool:
     return True
 
 
-def _as_text(part: Answer, notes: list[str]) -> UserPromptPart:
-    """The answer to a call that is not there."""
-    notes.append(f'the answer of tool {part.tool_name!r} was sent as text: no call has its id {part.tool_call_id!r}')
+def _result_as_user_prompt(part: ToolResult, notes: list[str]) -> UserPromptPart:
+    """Return a user prompt with the content of a tool result whose tool call is missing; files stay files."""
+    notes.append(f'a result of tool {part.tool_name!r} was sent as text: no tool call has its id {part.tool_call_id!r}')
     start = f'The tool {part.tool_name} answered: '
     if isinstance(part, RetryPromptPart):
         return UserPromptPart(start + part.model_response(), timestamp=part.timestamp)
@@ -260,16 +276,18 @@ def _as_text(part: Answer, notes: list[str]) -> UserPromptPart:
     return UserPromptPart([start + rest, *files], timestamp=part.timestamp)
 
 
-def _unanswered(call: ToolCallPart, notes: list[str]) -> ToolReturnPart:
-    notes.append(f'an answer was made up for the call {call.tool_call_id!r} of tool {call.tool_name!r}, which has none')
-    return ToolReturnPart(call.tool_name, UNANSWERED, call.tool_call_id, outcome='interrupted')
+def _make_missing_result(call: ToolCallPart, notes: list[str]) -> ToolReturnPart:
+    notes.append(
+        f'a result was added for the tool call {call.tool_call_id!r} of {call.tool_name!r}, which had no result'
+    )
+    return ToolReturnPart(call.tool_name, NOT_EXECUTED, call.tool_call_id, outcome='interrupted')
 
 
-def _with_id(part: Paired, id: str) -> Paired:
+def _with_tool_call_id(part: PartWithId, id: str) -> PartWithId:
     return part if part.tool_call_id == id else replace(part, tool_call_id=id)
 
 
-def _same(new: Sequence[object], old: Sequence[object]) -> bool:
+def _are_same(new: Sequence[object], old: Sequence[object]) -> bool:
     return len(new) == len(old) and all(a is b for a, b in zip(new, old, strict=True))
 
 
@@ -279,10 +297,10 @@ def _same(new: Sequence[object], old: Sequence[object]) -> bool:
 def map_tool_call_ids(
     messages: Sequence[ModelMessage], *, accepts: Callable[[str], bool], make: Callable[[int], str]
 ) -> list[ModelMessage]:
-    """The history with an id that the vendor accepts for each call, the same for the call and its answer.
+    """Return the history with tool call ids that the vendor accepts, the same for a tool call and its result.
 
-    An id that is not accepted, or that another call has already, is replaced by a `make(n)`, n counting from 0; so
-    `make` must give ids that are accepted, and another one for each n. For a history that `repair` has seen.
+    An id that is not accepted, or that an earlier tool call has, is replaced by `make(n)`, with n counting from 0.
+    `make` must return accepted ids, a different one for each n. The history must have been repaired with `repair`.
     """
     used: set[str] = set()
     numbers = count()
@@ -290,15 +308,15 @@ def map_tool_call_ids(
     mapped: list[ModelMessage] = []
     for message in messages:
         if isinstance(message, ModelResponse):
-            current = dict(_new_ids(_call_ids(message), used, accepts, lambda: make(next(numbers))))
-        mapped.append(_with_ids(message, current) if current else message)
+            current = dict(_choose_ids(_tool_call_ids(message), used, accepts, lambda: make(next(numbers))))
+        mapped.append(_replace_ids(message, current) if current else message)
     return mapped
 
 
-def _new_ids(
+def _choose_ids(
     ids: Sequence[str], used: set[str], accepts: Callable[[str], bool], make: Callable[[], str]
 ) -> Iterator[tuple[str, str]]:
-    """The ids that change, with what they become."""
+    """Yield each id that must change with its replacement, and add all final ids to `used`."""
     for id in ids:
         new = id
         while new in used or not accepts(new):
@@ -308,13 +326,13 @@ def _new_ids(
             yield id, new
 
 
-def _with_ids(message: ModelMessage, ids: dict[str, str]) -> ModelMessage:
+def _replace_ids(message: ModelMessage, ids: dict[str, str]) -> ModelMessage:
     if isinstance(message, ModelRequest):
-        return replace(message, parts=[_renamed(part, ids) for part in message.parts])
-    return replace(message, parts=[_renamed(part, ids) for part in message.parts])
+        return replace(message, parts=[_replace_id(part, ids) for part in message.parts])
+    return replace(message, parts=[_replace_id(part, ids) for part in message.parts])
 
 
-def _renamed(part: AnyPart, ids: dict[str, str]) -> AnyPart:
+def _replace_id(part: AnyPart, ids: dict[str, str]) -> AnyPart:
     if isinstance(part, (ToolCallPart, ToolReturnPart, RetryPromptPart)) and part.tool_call_id in ids:
         return replace(part, tool_call_id=ids[part.tool_call_id])
     return part

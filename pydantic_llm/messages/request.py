@@ -1,19 +1,19 @@
-"""What is sent to a model: system prompts, user prompts, tool returns, and requests to try again."""
+"""Messages to a model: system prompts, user prompts, tool results, and retry prompts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import Discriminator, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Discriminator, model_serializer, model_validator
 from pydantic_core import ErrorDetails, PydanticSerializationError, from_json, to_json
 
 from ..exceptions import UserError
-from ._stored import read_request
-from ._tool_files import FILES, with_digests, with_files
-from ._value import new_tool_call_id, now, repr_of_what_is_set
+from ._stored import translate_request
+from ._tool_files import FILES, add_digests, restore_files
+from ._value import new_tool_call_id, now, repr_without_defaults
 from .content import MultiModalContent, UserContent
 
 __all__ = (
@@ -27,71 +27,71 @@ __all__ = (
 )
 
 ToolReturnContent = Any
-"""What a tool returned: anything that can be written as JSON, and files."""
+"""The return value of a tool: any value that can be written as JSON, and files."""
 
 
 @dataclass(repr=False, slots=True)
 class SystemPromptPart:
-    """A system prompt: what the developer tells the model."""
+    """A system prompt: instructions of the developer to the model."""
 
     content: str
-    """The prompt."""
+    """The text of the prompt."""
 
     _: KW_ONLY
 
     timestamp: datetime = field(default_factory=now)
-    """When the part was made."""
+    """The time when the part was created."""
 
     dynamic_ref: str | None = None
-    """The name of the function that made the prompt, so that an agent can make it again."""
+    """The name of the function that returned the prompt; an agent calls it again for each run."""
 
     part_kind: Literal['system-prompt'] = 'system-prompt'
-    """The kind of part, for telling parts apart."""
+    """Discriminator of the part types."""
 
-    __repr__ = repr_of_what_is_set
+    __repr__ = repr_without_defaults
 
 
 @dataclass(repr=False, slots=True)
 class UserPromptPart:
-    """What the user says: text, or a sequence of texts and files."""
+    """A user prompt: text, or a sequence of texts and files."""
 
     content: str | Sequence[UserContent]
-    """The prompt."""
+    """The text, or a sequence of texts and files."""
 
     _: KW_ONLY
 
     timestamp: datetime = field(default_factory=now)
-    """When the part was made."""
+    """The time when the part was created."""
 
     part_kind: Literal['user-prompt'] = 'user-prompt'
-    """The kind of part, for telling parts apart."""
+    """Discriminator of the part types."""
 
     def items(self) -> Sequence[UserContent]:
-        """The content as a sequence, also where it is one text."""
+        """Return the content as a sequence, even if it is a single text."""
         return [self.content] if isinstance(self.content, str) else self.content
 
-    __repr__ = repr_of_what_is_set
+    __repr__ = repr_without_defaults
 
 
 @dataclass(repr=False, slots=True)
 class ToolReturn:
-    """What a tool may return to say more than its value: content for the model, and metadata for you."""
+    """Return this from a tool to add content for the model or metadata for the application."""
 
     return_value: ToolReturnContent
-    """The value that goes back to the model as the tool's answer."""
+    """The value that is sent to the model as the tool result."""
 
     _: KW_ONLY
 
     content: str | Sequence[UserContent] | None = None
-    """More for the model to see, sent as a user's message after the tool's answer."""
+    """Additional content, sent as a user prompt after the tool result."""
 
     metadata: Any = None
     """Kept in the history, never sent."""
 
     kind: Literal['tool-return'] = 'tool-return'
-    """The kind of value, for telling it apart in JSON."""
+    """Discriminator of this type in JSON."""
 
-    __repr__ = repr_of_what_is_set
+    __repr__ = repr_without_defaults
 
 
 FAILED_OUTCOMES = ('failed', 'retried', 'interrupted')
@@ -100,16 +100,16 @@ FAILED_OUTCOMES = ('failed', 'retried', 'interrupted')
 
 @dataclass(repr=False, slots=True)
 class ToolReturnPart:
-    """What a tool gave back."""
+    """The result of a tool call."""
 
     tool_name: str
-    """The tool that was called."""
+    """The name of the tool."""
 
     content: ToolReturnContent
-    """What it gave: anything that can be written as JSON, and files."""
+    """The return value: any value that can be written as JSON, and files."""
 
     tool_call_id: str = field(default_factory=new_tool_call_id)
-    """The id of the call that this answers."""
+    """The id of the tool call."""
 
     _: KW_ONLY
 
@@ -117,136 +117,136 @@ class ToolReturnPart:
     """Kept in the history, never sent."""
 
     timestamp: datetime = field(default_factory=now)
-    """When the tool was done."""
+    """The time when the tool finished."""
 
     outcome: Literal['success', 'failed', 'denied', 'interrupted', 'retried'] = 'success'
-    """How the call went; some vendors are told."""
+    """The outcome of the tool call. The values in `FAILED_OUTCOMES` are sent as errors if the API has an error flag."""
 
     part_kind: Literal['tool-return'] = 'tool-return'
-    """The kind of part, for telling parts apart."""
+    """Discriminator of the part types."""
 
     def model_response_str(self) -> str:
-        """The content as the text that a model reads: a string as it is, anything else as JSON."""
+        """Return the content as text for a model: a string unchanged, any other value as JSON.
+
+        Raises `UserError` if the content cannot be written as JSON.
+        """
         content: object = self.content
-        return content if isinstance(content, str) else self._json().decode()
+        return content if isinstance(content, str) else self._encode_json().decode()
 
     def model_response_object(self) -> dict[str, Any]:
-        """The content as a JSON object; what is no object is put under `return_value`."""
-        value = from_json(self._json())
+        """Return the content as a JSON object; any other value becomes `{'return_value': value}`.
+
+        Raises `UserError` if the content cannot be written as JSON.
+        """
+        value = from_json(self._encode_json())
         return cast('dict[str, Any]', value) if isinstance(value, dict) else {'return_value': value}
 
-    def _json(self) -> bytes:
+    def _encode_json(self) -> bytes:
         try:
             return to_json(self.content, bytes_mode='base64', inf_nan_mode='strings')
         except (PydanticSerializationError, ValueError) as error:
             raise UserError(f'What the tool {self.tool_name!r} returned cannot be written as JSON: {error}') from error
 
     def files(self) -> list[MultiModalContent]:
-        """The files among the content, at its top or in its top list."""
+        """Return the files in the content: the content itself, or the files in its top-level list."""
         return [item for item in self.items() if isinstance(item, FILES)]
 
     def without_files(self) -> list[Any]:
-        """The content without its files, as the list of what remains."""
+        """Return the content without `files()`, as a list."""
         return [item for item in self.items() if not isinstance(item, FILES)]
 
     def items(self) -> Iterator[Any]:
-        """The items of a list, or the content as the only item."""
+        """Yield the items if the content is a list, else the content itself."""
         content: object = self.content
         if isinstance(content, (list, tuple)):
             yield from cast('Sequence[Any]', content)
         else:
             yield content
 
-    @model_validator(mode='before')
-    @classmethod
-    def _with_files(cls, value: object) -> object:
-        return with_files(cast('Mapping[str, Any]', value)) if isinstance(value, Mapping) else value
+    _restore_files = model_validator(mode='before')(restore_files)
+    _add_digests = model_serializer(mode='wrap')(add_digests)
 
-    @model_serializer(mode='wrap')
-    def _with_digests(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return with_digests(serialize(self), self.content)
-
-    __repr__ = repr_of_what_is_set
+    __repr__ = repr_without_defaults
 
 
 @dataclass(repr=False, slots=True)
 class RetryPromptPart:
-    """Tells the model that what it did was wrong, and asks it to try again."""
+    """Asks the model to correct a tool call or a response that was invalid."""
 
     content: list[ErrorDetails] | str
-    """What was wrong: a sentence, or the errors of pydantic's validation."""
+    """The error: a sentence, or the errors of pydantic's validation."""
 
     _: KW_ONLY
 
     tool_name: str | None = None
-    """The tool that was called wrongly; `None` where the answer itself was wrong."""
+    """The tool that was called; `None` if the error is in the response itself."""
 
     tool_call_id: str = field(default_factory=new_tool_call_id)
-    """The id of the call that this answers."""
+    """The id of the tool call."""
 
     timestamp: datetime = field(default_factory=now)
-    """When the part was made."""
+    """The time when the part was created."""
 
     part_kind: Literal['retry-prompt'] = 'retry-prompt'
-    """The kind of part, for telling parts apart."""
+    """Discriminator of the part types."""
 
     def model_response(self) -> str:
-        """The text that the model reads."""
+        """Return the text that is sent to the model."""
         if isinstance(self.content, str):
             return f'{self.content}\n\nCorrect this and try again.'
         errors = to_json(self.content, indent=2, exclude={'__all__': {'ctx', 'url'}}, serialize_unknown=True).decode()
         count = f'{len(self.content)} validation error{"s" if len(self.content) != 1 else ""}'
         return f'{count}:\n```json\n{errors}\n```\n\nCorrect this and try again.'
 
-    __repr__ = repr_of_what_is_set
+    __repr__ = repr_without_defaults
 
 
 ModelRequestPart = Annotated[
     SystemPromptPart | UserPromptPart | ToolReturnPart | RetryPromptPart, Discriminator('part_kind')
 ]
-"""One part of a request."""
+"""A part of a request."""
 
 
 @dataclass(repr=False, slots=True)
 class ModelRequest:
-    """One turn from us to the model."""
+    """A message from the application to the model."""
 
     parts: Sequence[ModelRequestPart]
-    """What is said, in order."""
+    """The prompts and tool results, in order."""
 
     _: KW_ONLY
 
     instructions: str | None = None
-    """What the developer tells the model for this request. Only the newest request's instructions are sent."""
+    """Instructions of the developer. Only those of the newest request are sent."""
 
     timestamp: datetime | None = None
-    """When the request was sent."""
+    """The time when the request was sent."""
 
     run_id: str | None = None
-    """The agent run that this belongs to."""
+    """The id of the agent run."""
 
     conversation_id: str | None = None
-    """The conversation that this belongs to."""
+    """The id of the conversation."""
 
     metadata: dict[str, Any] | None = None
     """Kept in the history, never sent."""
 
     kind: Literal['request'] = 'request'
-    """The kind of message, for telling messages apart."""
+    """Discriminator of the message types."""
 
     @model_validator(mode='before')
     @classmethod
-    def _from_stored(cls, value: object) -> object:
-        return read_request(value)
+    def _translate_stored(cls, value: object) -> object:
+        return translate_request(value)
 
     @classmethod
     def user_text_prompt(cls, user_prompt: str, *, instructions: str | None = None) -> ModelRequest:
-        """A request that says one text."""
+        """Return a request with a single user prompt."""
         return cls([UserPromptPart(user_prompt)], instructions=instructions)
 
-    __repr__ = repr_of_what_is_set
+    __repr__ = repr_without_defaults
 
 
 def is_file(value: object) -> bool:
-    """Whether a value is a file in one of its forms."""
+    """Return whether a value is a file: a URL, bytes, or an uploaded file."""
     return isinstance(value, FILES)

@@ -1,8 +1,8 @@
-"""What comes back from a model: text, thinking, tool calls, files, and the vendor's own tools at work."""
+"""Messages from a model: text, thinking, tool calls, files, and native tool calls with their results."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Literal, cast
@@ -11,7 +11,6 @@ from pydantic import (
     AliasChoices,
     Discriminator,
     Field,
-    SerializerFunctionWrapHandler,
     model_serializer,
     model_validator,
 )
@@ -19,9 +18,9 @@ from pydantic_core import from_json, to_json
 
 from ..exceptions import UnexpectedModelBehavior
 from ..usage import RequestUsage
-from ._stored import read_response
-from ._tool_files import with_digests, with_files
-from ._value import new_tool_call_id, now, repr_of_what_is_set
+from ._stored import translate_response
+from ._tool_files import add_digests, restore_files
+from ._value import new_tool_call_id, now, repr_without_defaults
 from .content import BinaryContent
 from .request import ToolReturnContent
 
@@ -40,103 +39,106 @@ __all__ = (
 )
 
 FinishReason = Literal['stop', 'length', 'content_filter', 'tool_call', 'error']
-"""Why the model stopped, in OpenTelemetry's words. The vendor's own word is in `provider_details['finish_reason']`."""
+"""The reason why generation stopped, as an OpenTelemetry value.
+
+The vendor's own value is in `ModelResponse.provider_details['finish_reason']`."""
 
 INVALID = 'invalid_json'
-"""Where the arguments of a call stand that are no object, in the object that is made of them."""
+"""The key of arguments that are not a JSON object, in the object that replaces them."""
 
 ResponseState = Literal['complete', 'incomplete', 'interrupted']
-"""`complete`: all of it arrived. `incomplete`: the vendor cut it. `interrupted`: we left, or the wire broke."""
+"""`complete`: all of it arrived. `incomplete`: the vendor truncated it. `interrupted`: the caller left the stream, or
+the connection broke."""
 
 
 @dataclass(repr=False, slots=True)
 class TextPart:
-    """Text that the model wrote."""
+    """Text that the model generated."""
 
     content: str
-    """The text."""
+    """The text that the model generated."""
 
     _: KW_ONLY
 
     id: str | None = None
-    """The vendor's id of this part, where it has one."""
+    """The vendor's id of this part, if it has one."""
 
     provider_name: str | None = None
-    """Who made the part; ids and details go back to that vendor alone."""
+    """The vendor that created the part. Its id and details are sent back to this vendor only."""
 
     provider_details: dict[str, Any] | None = None
-    """What one vendor says beside the text: citations, log probabilities."""
+    """Data of the vendor about the text: citations, log probabilities."""
 
     part_kind: Literal['text'] = 'text'
-    """The kind of part, for telling parts apart."""
+    """Discriminator of the part types."""
 
     def has_content(self) -> bool:
-        """Whether the part says anything."""
+        """Return whether the text is not empty."""
         return bool(self.content)
 
-    __repr__ = repr_of_what_is_set
+    __repr__ = repr_without_defaults
 
 
 @dataclass(repr=False, slots=True)
 class ThinkingPart:
-    """What the model thought before it answered, as far as the vendor shows it."""
+    """The thinking of the model before its response, as far as the vendor shows it."""
 
     content: str
-    """The thoughts; empty where the vendor keeps them to itself."""
+    """The text of the thinking; empty if the vendor does not show it."""
 
     _: KW_ONLY
 
     id: str | None = None
-    """The vendor's id of this part; `'redacted_thinking'` marks Anthropic's encrypted blocks."""
+    """The vendor's id of this part; `'redacted_thinking'` for encrypted blocks of Anthropic."""
 
     signature: str | None = None
-    """The vendor's seal or encrypted form, which it wants back with the next request."""
+    """A signature or the encrypted thinking, which the vendor requires in the next request."""
 
     provider_name: str | None = None
-    """Who made the part; signatures go back to that vendor alone."""
+    """The vendor that created the part. Its signature is sent back to this vendor only."""
 
     provider_details: dict[str, Any] | None = None
-    """What one vendor says beside the thoughts."""
+    """Data of the vendor about the thinking."""
 
     part_kind: Literal['thinking'] = 'thinking'
-    """The kind of part, for telling parts apart."""
+    """Discriminator of the part types."""
 
     def has_content(self) -> bool:
-        """Whether the part shows any thoughts."""
+        """Return whether the text of the thinking is not empty."""
         return bool(self.content)
 
-    __repr__ = repr_of_what_is_set
+    __repr__ = repr_without_defaults
 
 
 @dataclass(repr=False, slots=True)
 class BaseToolCallPart:
-    """What calls of our tools and of the vendor's own have in common."""
+    """Base of tool calls and native tool calls."""
 
     tool_name: str
-    """The tool that is called."""
+    """The name of the tool."""
 
     args: str | dict[str, Any] | None = None
-    """The arguments: the bytes that the vendor sent as text, or an object where it sends one."""
+    """The arguments: JSON text exactly as the vendor sent it, or an object if the API sends objects."""
 
     tool_call_id: str = field(default_factory=new_tool_call_id)
-    """The id of this call, by which its answer is found."""
+    """The id of the tool call; its result has the same one."""
 
     _: KW_ONLY
 
     id: str | None = None
-    """The vendor's id of the item that holds the call, where that is another than the call's."""
+    """The vendor's id of the item that holds the tool call, if it differs from `tool_call_id`."""
 
     provider_name: str | None = None
-    """Who made the part."""
+    """The vendor that created the part."""
 
     provider_details: dict[str, Any] | None = None
-    """What one vendor says beside the call: thought signatures."""
+    """Data of the vendor about the tool call, such as signatures of the thinking before it."""
 
     def args_as_dict(self, *, raise_if_invalid: bool = True) -> dict[str, Any]:
-        """The arguments as an object; `UnexpectedModelBehavior` where they are not one.
+        """Return the arguments as an object. Raises `UnexpectedModelBehavior` if they are not a JSON object.
 
-        With `raise_if_invalid=False` what is no object is put into one, as the value of `invalid_json`: a vendor that
-        takes objects alone can so be sent what a model wrote, for it to learn from the answer that it got.
+        With `raise_if_invalid=False`, invalid arguments become `{'invalid_json': arguments}`. APIs that accept only
+        objects can then show the model its own invalid arguments, next to the error that they caused.
         """
         if not self.args:
             return {}
@@ -144,64 +146,64 @@ class BaseToolCallPart:
             return self.args
         try:
             value = from_json(self.args)
-            wrong = None if isinstance(value, dict) else 'a JSON object'
+            expected = None if isinstance(value, dict) else 'a JSON object'
         except ValueError as error:
-            value, wrong = None, f'JSON: {error}'
-        if wrong is None:
+            value, expected = None, f'JSON: {error}'
+        if expected is None:
             return cast('dict[str, Any]', value)
         if not raise_if_invalid:
             return {INVALID: self.args}
-        raise UnexpectedModelBehavior(f'The arguments of {self.tool_name!r} are not {wrong}', self.args)
+        raise UnexpectedModelBehavior(f'The arguments of {self.tool_name!r} are not {expected}', self.args)
 
     def args_as_json_str(self) -> str:
-        """The arguments as JSON text: what the vendor sent, byte for byte, where it sent text."""
+        """Return the arguments as JSON text: unchanged if the vendor sent text."""
         if not self.args:
             return '{}'
         return self.args if isinstance(self.args, str) else to_json(self.args).decode()
 
     def has_content(self) -> bool:
-        """Whether the call has any arguments."""
+        """Return whether the tool call has any arguments."""
         return bool(self.args)
 
-    __repr__ = repr_of_what_is_set
+    __repr__ = repr_without_defaults
 
 
 @dataclass(repr=False, slots=True)
 class ToolCallPart(BaseToolCallPart):
-    """A call of one of our tools."""
+    """A call of a tool that the application executes."""
 
     _: KW_ONLY
 
     part_kind: Literal['tool-call'] = 'tool-call'
-    """The kind of part, for telling parts apart."""
+    """Discriminator of the part types."""
 
-    __repr__ = repr_of_what_is_set
+    __repr__ = repr_without_defaults
 
 
 @dataclass(repr=False, slots=True)
 class NativeToolCallPart(BaseToolCallPart):
-    """A call of one of the vendor's own tools (web search, code execution), which the vendor runs itself."""
+    """A call of a tool that the vendor executes itself, such as web search."""
 
     _: KW_ONLY
 
     part_kind: Literal['builtin-tool-call'] = 'builtin-tool-call'
-    """The kind of part, for telling parts apart."""
+    """Discriminator of the part types."""
 
-    __repr__ = repr_of_what_is_set
+    __repr__ = repr_without_defaults
 
 
 @dataclass(repr=False, slots=True)
 class NativeToolReturnPart:
-    """What one of the vendor's own tools gave."""
+    """The result of a tool that the vendor executed."""
 
     tool_name: str
-    """The tool that ran."""
+    """The name of the tool."""
 
     content: ToolReturnContent
-    """What it gave, in the vendor's form."""
+    """The result, in the format of the vendor."""
 
     tool_call_id: str = field(default_factory=new_tool_call_id)
-    """The id of the call that this answers."""
+    """The id of the native tool call."""
 
     _: KW_ONLY
 
@@ -209,39 +211,33 @@ class NativeToolReturnPart:
     """Kept in the history, never sent."""
 
     timestamp: datetime = field(default_factory=now)
-    """When the part was read."""
+    """The time when the part was received."""
 
     provider_name: str | None = None
-    """Who made the part; it goes back to that vendor alone."""
+    """The vendor that created the part. The part is sent back to this vendor only."""
 
     provider_details: dict[str, Any] | None = None
-    """What one vendor says beside the result."""
+    """Data of the vendor about the result."""
 
     part_kind: Literal['builtin-tool-return'] = 'builtin-tool-return'
-    """The kind of part, for telling parts apart."""
+    """Discriminator of the part types."""
 
     def has_content(self) -> bool:
-        """Whether the tool gave anything."""
+        """Return whether the result is not `None`."""
         return self.content is not None
 
-    @model_validator(mode='before')
-    @classmethod
-    def _with_files(cls, value: object) -> object:
-        return with_files(cast('Mapping[str, Any]', value)) if isinstance(value, Mapping) else value
+    _restore_files = model_validator(mode='before')(restore_files)
+    _add_digests = model_serializer(mode='wrap')(add_digests)
 
-    @model_serializer(mode='wrap')
-    def _with_digests(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return with_digests(serialize(self), self.content)
-
-    __repr__ = repr_of_what_is_set
+    __repr__ = repr_without_defaults
 
 
 @dataclass(repr=False, slots=True)
 class FilePart:
-    """A file that the model made: an image, sound."""
+    """A file that the model generated, such as an image or audio."""
 
     content: BinaryContent
-    """The file."""
+    """The generated file as bytes."""
 
     _: KW_ONLY
 
@@ -249,124 +245,125 @@ class FilePart:
     """The vendor's id of the file."""
 
     provider_name: str | None = None
-    """Who made the file."""
+    """The vendor that created the file."""
 
     provider_details: dict[str, Any] | None = None
-    """What one vendor says beside the file."""
+    """Data of the vendor about the file."""
 
     part_kind: Literal['file'] = 'file'
-    """The kind of part, for telling parts apart."""
+    """Discriminator of the part types."""
 
     def has_content(self) -> bool:
-        """Whether the file has any bytes."""
+        """Return whether the file is not empty."""
         return bool(self.content.data)
 
-    __repr__ = repr_of_what_is_set
+    __repr__ = repr_without_defaults
 
 
 ModelResponsePart = Annotated[
     TextPart | ThinkingPart | ToolCallPart | NativeToolCallPart | NativeToolReturnPart | FilePart,
     Discriminator('part_kind'),
 ]
-"""One part of a response."""
+"""A part of a response."""
 
 
 @dataclass(repr=False, slots=True)
 class ModelResponse:
-    """One turn from the model to us."""
+    """A message from the model to the application."""
 
     parts: Sequence[ModelResponsePart]
-    """What the model said and did, in order."""
+    """The text, thinking, tool calls and files, in order."""
 
     _: KW_ONLY
 
     usage: RequestUsage = field(default_factory=RequestUsage)
-    """How many tokens were read and written."""
+    """The tokens that the request used."""
 
     model_name: str | None = None
-    """The model that answered, by the vendor's word."""
+    """The model that responded, as the vendor names it."""
 
     timestamp: datetime = field(default_factory=now)
-    """When the answer was made, by the vendor's clock where it tells, ours otherwise."""
+    """The time of the response by the vendor's clock, or by the local clock if the vendor sends none."""
 
     provider_name: str | None = None
-    """Who answered."""
+    """The vendor that sent the response."""
 
     provider_url: str | None = None
-    """Where the answer came from."""
+    """The base URL that the request was sent to."""
 
     provider_details: Annotated[
         dict[str, Any] | None, Field(validation_alias=AliasChoices('provider_details', 'vendor_details'))
     ] = None
-    """The vendor's own words: its `finish_reason`, log probabilities, service tier, and so on."""
+    """Data of the vendor about the response: its own `finish_reason`, log probabilities, service tier, and so on."""
 
     provider_response_id: Annotated[
         str | None, Field(validation_alias=AliasChoices('provider_response_id', 'vendor_id'))
     ] = None
-    """The vendor's id of this answer."""
+    """The vendor's id of the response."""
 
     finish_reason: FinishReason | None = None
-    """Why the model stopped; `None` where the vendor did not say, or said something that we do not know."""
+    """The reason why generation stopped; `None` if the vendor sent none or an unknown one."""
 
     state: ResponseState = 'complete'
-    """Whether all of the answer is here."""
+    """The completeness of the response."""
 
     warnings: list[str] = field(default_factory=list[str])
-    """What was left out of the request because this model cannot take it, a sentence each."""
+    """One sentence per setting or content that was not sent because the model does not support it."""
 
     run_id: str | None = None
-    """The agent run that this belongs to."""
+    """The id of the agent run."""
 
     conversation_id: str | None = None
-    """The conversation that this belongs to."""
+    """The id of the conversation."""
 
     metadata: dict[str, Any] | None = None
     """Kept in the history, never sent."""
 
     kind: Literal['response'] = 'response'
-    """The kind of message, for telling messages apart."""
+    """Discriminator of the message types."""
 
     @model_validator(mode='before')
     @classmethod
-    def _from_stored(cls, value: object) -> object:
-        return read_response(value)
+    def _translate_stored(cls, value: object) -> object:
+        return translate_response(value)
 
     @property
     def text(self) -> str | None:
-        """The text of all parts, joined; parts with something else between them are a paragraph apart."""
-        return _join_runs(self.parts, TextPart)
+        """The text of all text parts, or `None`. A blank line separates parts that are not adjacent."""
+        return _join_paragraphs(self.parts, TextPart)
 
     @property
     def thinking(self) -> str | None:
-        """The thoughts of all parts, joined."""
-        return _join_runs(self.parts, ThinkingPart)
+        """The text of all thinking parts, joined like `text`."""
+        return _join_paragraphs(self.parts, ThinkingPart)
 
     @property
     def tool_calls(self) -> list[ToolCallPart]:
-        """The calls of our tools, in order."""
+        """The tool calls for the application, in order."""
         return [part for part in self.parts if isinstance(part, ToolCallPart)]
 
     @property
     def native_tool_calls(self) -> list[tuple[NativeToolCallPart, NativeToolReturnPart | None]]:
-        """The calls of the vendor's own tools, each with what it gave where that is here."""
+        """The native tool calls, each with its result, or `None` if the response has no result for it."""
         returns = {part.tool_call_id: part for part in self.parts if isinstance(part, NativeToolReturnPart)}
         calls = (part for part in self.parts if isinstance(part, NativeToolCallPart))
         return [(call, returns.get(call.tool_call_id)) for call in calls]
 
     @property
     def files(self) -> list[BinaryContent]:
-        """The files that the model made."""
+        """The files that the model generated."""
         return [part.content for part in self.parts if isinstance(part, FilePart)]
 
     @property
     def images(self) -> list[BinaryContent]:
-        """The images that the model made."""
+        """The images that the model generated."""
         return [file for file in self.files if file.is_image]
 
-    __repr__ = repr_of_what_is_set
+    __repr__ = repr_without_defaults
 
 
-def _join_runs(parts: Iterable[ModelResponsePart], kind: type[TextPart] | type[ThinkingPart]) -> str | None:
+def _join_paragraphs(parts: Iterable[ModelResponsePart], kind: type[TextPart] | type[ThinkingPart]) -> str | None:
+    """Join adjacent parts of this type directly, and others with a blank line; `None` if there are no such parts."""
     paragraphs: list[list[str]] = []
     adjacent = False
     for part in parts:

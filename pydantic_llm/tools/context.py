@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic
 from typing_extensions import TypeVar
 
 from ..messages import ModelMessage, UserContent
-from ..messages._value import repr_of_what_is_set
+from ..messages._value import repr_without_defaults
 from ..settings import ModelSettings
 from ..usage import RunUsage, UsageLimits
 
@@ -78,4 +78,4 @@ class RunContext(Generic[DepsT_co]):
         """Whether another failure ends the run."""
         return self.retry >= self.max_retries
 
-    __repr__ = repr_of_what_is_set
+    __repr__ = repr_without_defaults

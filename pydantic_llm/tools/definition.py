@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal
 
-from ..messages._value import repr_of_what_is_set
+from ..messages._value import repr_without_defaults
 
 __all__ = ('ObjectJsonSchema', 'ToolDefinition', 'ToolKind')
 
@@ -50,4 +50,4 @@ class ToolDefinition:
     metadata: dict[str, Any] | None = None
     """Kept for you, never sent."""
 
-    __repr__ = repr_of_what_is_set
+    __repr__ = repr_without_defaults

@@ -1,4 +1,4 @@
-"""Random values of the vocabulary."""
+"""Hypothesis strategies for messages and their parts."""
 
 from __future__ import annotations
 

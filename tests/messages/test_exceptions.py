@@ -1,4 +1,4 @@
-"""Every error can be pickled and copied, and says what it is."""
+"""Tests of the exceptions: pickling, copying, messages."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ ERRORS: list[Exception] = [
 
 
 def facts(error: BaseException) -> tuple[object, ...]:
-    """Everything that an error says, with the errors inside it."""
+    """Return all attributes and texts of an error, and those of the errors inside it."""
     inside = tuple(facts(each) for each in getattr(error, 'exceptions', ()))
     state = {name: value for name, value in vars(error).items() if name != '__notes__'}
     return type(error), str(error), repr(error) if not inside else '', state, inside
 
 
-def test_every_error_of_the_tree_is_among_those_under_test() -> None:
+def test_every_exception_is_tested() -> None:
     assert {type(error).__name__ for error in ERRORS} == set(exceptions.__all__)
 
 
@@ -91,12 +91,12 @@ def test_notes_are_pickled_as_well() -> None:
 
 
 @pytest.mark.parametrize('error', ERRORS[:-1], ids=lambda error: type(error).__name__)
-def test_every_error_but_a_tools_retry_has_one_root(error: Exception) -> None:
+def test_every_exception_except_model_retry_is_an_llm_error(error: Exception) -> None:
     assert isinstance(error, LLMError)
     assert not isinstance(ERRORS[-1], LLMError)
 
 
-def test_an_error_says_what_happened() -> None:
+def test_the_message_of_an_error() -> None:
     assert str(TIMEOUT) == 'm did not answer within idle_timeout of 3 s'
     assert str(ModelTimeoutError('m', deadline='timeout', seconds=None)) == (
         "m did not answer within the connection's own limit"
@@ -110,12 +110,12 @@ def test_an_error_says_what_happened() -> None:
     ('status', 'retryable'),
     [(400, False), (401, False), (408, True), (409, True), (429, True), (500, True)],
 )
-def test_a_status_says_whether_to_try_again(status: int, retryable: bool) -> None:
+def test_the_status_decides_whether_an_error_is_retryable(status: int, retryable: bool) -> None:
     assert ModelHTTPError(status, 'm').retryable is retryable
     assert ModelHTTPError(status, 'm', retryable=not retryable).retryable is not retryable
 
 
-def test_a_group_can_be_split_by_what_is_in_it() -> None:
+def test_a_group_can_be_split_by_the_type_of_its_errors() -> None:
     group = FallbackExceptionGroup('all failed', [TIMEOUT, UserError('x')])
     found, rest = group.split(ModelTimeoutError)
     assert isinstance(found, FallbackExceptionGroup)
@@ -124,12 +124,12 @@ def test_a_group_can_be_split_by_what_is_in_it() -> None:
     assert [str(error) for error in rest.exceptions] == ['x']
 
 
-def test_a_group_is_caught_as_an_error_of_ours() -> None:
+def test_a_group_is_an_llm_error() -> None:
     with pytest.raises(LLMError):
         raise FallbackExceptionGroup('all failed', [TIMEOUT])
 
 
-def test_requests_to_try_again_are_equal_if_they_say_the_same() -> None:
+def test_model_retries_with_the_same_message_are_equal() -> None:
     assert ModelRetry('x') == ModelRetry('x') != ModelRetry('y')
     assert len({ModelRetry('x'), ModelRetry('x')}) == 1
     assert ModelRetry('x') != UserError('x')

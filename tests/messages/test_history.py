@@ -1,4 +1,4 @@
-"""`repair` and `map_tool_call_ids`: what is sent of a history, and that nothing is changed on the way."""
+"""Tests of `repair` and `map_tool_call_ids`: the history that is sent, and that the given messages do not change."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ from pydantic_llm.messages import (
     ToolReturnPart,
     UserPromptPart,
 )
-from pydantic_llm.messages.history import UNANSWERED, map_tool_call_ids, repair
+from pydantic_llm.messages.history import NOT_EXECUTED, map_tool_call_ids, repair
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 IMAGE = ImageUrl('https://example.com/a.png')
 
 
-def asks(text: str = 'Go on.') -> UserPromptPart:
+def prompt(text: str = 'Go on.') -> UserPromptPart:
     return UserPromptPart(text, timestamp=NOW)
 
 
-def call(id: str, args: str = '{}', name: str = 'look') -> ToolCallPart:
+def tool_call(id: str, args: str = '{}', name: str = 'look') -> ToolCallPart:
     return ToolCallPart(name, args, id)
 
 
-def gave(id: str, content: Any = 'seen', name: str = 'look') -> ToolReturnPart:
+def result(id: str, content: Any = 'seen', name: str = 'look') -> ToolReturnPart:
     return ToolReturnPart(name, content, id, timestamp=NOW)
 
 
-def again(id: str) -> RetryPromptPart:
+def retry(id: str) -> RetryPromptPart:
     return RetryPromptPart('Look closer.', tool_name='look', tool_call_id=id, timestamp=NOW)
 
 
@@ -54,12 +54,12 @@ def response(*parts: Any, state: Any = 'complete') -> ModelResponse:
     return ModelResponse(list(parts), timestamp=NOW, state=state)
 
 
-def made_up(id: str, name: str = 'look') -> ToolReturnPart:
-    return ToolReturnPart(name, UNANSWERED, id, outcome='interrupted', timestamp=NOW)
+def missing_result(id: str, name: str = 'look') -> ToolReturnPart:
+    return ToolReturnPart(name, NOT_EXECUTED, id, outcome='interrupted', timestamp=NOW)
 
 
-def repaired(*messages: ModelMessage) -> tuple[list[ModelMessage], list[str]]:
-    """What `repair` gives, with the time of what it made up set to `NOW`; the messages it was given are unchanged."""
+def run_repair(*messages: ModelMessage) -> tuple[list[ModelMessage], list[str]]:
+    """Return what `repair` returns, with `NOW` as the time of added results. Check that the messages do not change."""
     before = deepcopy(messages)
     history, notes = repair(messages)
     assert messages == before
@@ -70,143 +70,166 @@ def repaired(*messages: ModelMessage) -> tuple[list[ModelMessage], list[str]]:
     return list(history), notes
 
 
-# ---------------------------------------------------------------------- nothing is wrong
+# ---------------------------------------------------------------------- valid histories
 
-SOUND: dict[str, list[ModelMessage]] = {
-    'one prompt': [request(asks())],
-    'instructions alone': [ModelRequest([asks()], instructions='Be brief.')],
-    'an answer at the end': [request(asks()), response(TextPart('Hello.'))],
-    'an answer at the start': [response(TextPart('Hello.')), request(asks())],
-    'requests in a row': [request(SystemPromptPart('Be kind.')), request(asks()), request(asks())],
-    'two calls': [request(asks()), response(call('a'), call('b')), request(gave('b'), gave('a'), asks())],
-    'a retry': [response(call('a')), request(again('a')), response(call('b')), request(gave('b'))],
-    'a retry of the answer': [response(TextPart('?')), request(RetryPromptPart('Say more.'))],
-    'answers in two requests': [response(call('a'), call('b')), request(gave('a')), request(gave('b'), asks())],
-    'arguments that are no JSON, answered': [response(call('a', '{"x')), request(again('a'))],
-    "a vendor's own tool": [response(NativeToolCallPart('search', {}, 'n'), NativeToolReturnPart('search', [], 'n'))],
-    "a vendor's own tool that goes on": [
+VALID: dict[str, list[ModelMessage]] = {
+    'one prompt': [request(prompt())],
+    'instructions alone': [ModelRequest([prompt()], instructions='Be brief.')],
+    'a response at the end': [request(prompt()), response(TextPart('Hello.'))],
+    'a response at the start': [response(TextPart('Hello.')), request(prompt())],
+    'requests in a row': [request(SystemPromptPart('Be kind.')), request(prompt()), request(prompt())],
+    'two calls': [
+        request(prompt()),
+        response(tool_call('a'), tool_call('b')),
+        request(result('b'), result('a'), prompt()),
+    ],
+    'a retry': [response(tool_call('a')), request(retry('a')), response(tool_call('b')), request(result('b'))],
+    'a retry of the response': [response(TextPart('?')), request(RetryPromptPart('Say more.'))],
+    'results in two requests': [
+        response(tool_call('a'), tool_call('b')),
+        request(result('a')),
+        request(result('b'), prompt()),
+    ],
+    'arguments that are not JSON, with a result': [response(tool_call('a', '{"x')), request(retry('a'))],
+    'a native tool': [response(NativeToolCallPart('search', {}, 'n'), NativeToolReturnPart('search', [], 'n'))],
+    'a native tool that continues in the next response': [
         response(NativeToolCallPart('search', {}, 'n')),
         response(NativeToolReturnPart('search', [], 'n')),
     ],
-    'an interrupted text': [request(asks()), response(TextPart('Hel'), state='interrupted'), request(asks())],
+    'an interrupted text': [request(prompt()), response(TextPart('Hel'), state='interrupted'), request(prompt())],
 }
 
 
-@pytest.mark.parametrize('messages', SOUND.values(), ids=SOUND)
-def test_a_sound_history_is_returned_itself(messages: list[ModelMessage]) -> None:
+@pytest.mark.parametrize('messages', VALID.values(), ids=VALID)
+def test_a_valid_history_is_returned_itself(messages: list[ModelMessage]) -> None:
     history, notes = repair(messages)
     assert history is messages
     assert notes == []
 
 
-def test_a_message_in_which_nothing_is_wrong_is_not_copied() -> None:
-    messages = [request(asks()), response(call('a')), request(gave('a')), response(call('b')), request(asks())]
+def test_a_valid_message_is_not_copied() -> None:
+    messages = [
+        request(prompt()),
+        response(tool_call('a')),
+        request(result('a')),
+        response(tool_call('b')),
+        request(prompt()),
+    ]
     history, _ = repair(messages)
     assert [a is b for a, b in zip(history, messages, strict=True)] == [True, True, True, True, False]
 
 
-# ---------------------------------------------------------------------- calls without an answer
+# ---------------------------------------------------------------------- tool calls without a result
 
 
-def test_a_call_without_an_answer_gets_one_before_what_is_said_next() -> None:
-    assert repaired(response(call('a'), call('b')), request(gave('b'), asks())) == (
-        [response(call('a'), call('b')), request(made_up('a'), gave('b'), asks())],
-        ["an answer was made up for the call 'a' of tool 'look', which has none"],
+def test_a_missing_result_is_added_before_the_parts_of_the_next_request() -> None:
+    assert run_repair(response(tool_call('a'), tool_call('b')), request(result('b'), prompt())) == (
+        [response(tool_call('a'), tool_call('b')), request(missing_result('a'), result('b'), prompt())],
+        ["a result was added for the tool call 'a' of 'look', which had no result"],
     )
 
 
-def test_a_call_at_the_end_of_the_history_gets_an_answer() -> None:
-    assert repaired(request(asks()), response(call('a'))) == (
-        [request(asks()), response(call('a')), request(made_up('a'))],
-        ["an answer was made up for the call 'a' of tool 'look', which has none"],
+def test_a_missing_result_is_added_at_the_end_of_the_history() -> None:
+    assert run_repair(request(prompt()), response(tool_call('a'))) == (
+        [request(prompt()), response(tool_call('a')), request(missing_result('a'))],
+        ["a result was added for the tool call 'a' of 'look', which had no result"],
     )
 
 
-def test_a_call_that_another_response_follows_gets_an_answer_between_them() -> None:
-    history, _ = repaired(response(call('a')), response(TextPart('Never mind.')))
-    assert history == [response(call('a')), request(made_up('a')), response(TextPart('Never mind.'))]
+def test_a_missing_result_is_added_between_two_responses() -> None:
+    history, _ = run_repair(response(tool_call('a')), response(TextPart('Never mind.')))
+    assert history == [response(tool_call('a')), request(missing_result('a')), response(TextPart('Never mind.'))]
 
 
 @pytest.mark.parametrize('state', ['complete', 'incomplete', 'interrupted'])
 @pytest.mark.parametrize('args', ['{"city": "Par', '[1]', '{"a": 1} {'])
-def test_a_call_that_was_cut_is_left_out(state: str, args: str) -> None:
-    cut = response(TextPart('Let me look.'), call('a', args), state=state)
-    assert repaired(cut, request(asks())) == (
-        [response(TextPart('Let me look.'), state=state), request(asks())],
-        ["the call 'a' of tool 'look' was cut, and left out"],
+def test_a_truncated_tool_call_is_dropped(state: str, args: str) -> None:
+    truncated = response(TextPart('Let me look.'), tool_call('a', args), state=state)
+    assert run_repair(truncated, request(prompt())) == (
+        [response(TextPart('Let me look.'), state=state), request(prompt())],
+        ["the tool call 'a' of 'look' was truncated, and dropped"],
     )
 
 
-def test_a_response_of_which_nothing_is_left_is_left_out() -> None:
-    history, _ = repaired(request(asks('One.')), response(call('a', '{"x'), state='interrupted'), request(asks('Two.')))
-    assert history == [request(asks('One.')), request(asks('Two.'))]
+def test_a_response_without_remaining_parts_is_dropped() -> None:
+    history, _ = run_repair(
+        request(prompt('One.')), response(tool_call('a', '{"x'), state='interrupted'), request(prompt('Two.'))
+    )
+    assert history == [request(prompt('One.')), request(prompt('Two.'))]
 
 
-def test_a_whole_call_of_an_interrupted_response_is_kept() -> None:
-    cut = response(call('a'), call('b', '{"x'), state='interrupted')
-    history, notes = repaired(cut, request(gave('a')))
-    assert history == [response(call('a'), state='interrupted'), request(gave('a'))]
-    assert notes == ["the call 'b' of tool 'look' was cut, and left out"]
+def test_a_complete_tool_call_of_an_interrupted_response_is_kept() -> None:
+    truncated = response(tool_call('a'), tool_call('b', '{"x'), state='interrupted')
+    history, notes = run_repair(truncated, request(result('a')))
+    assert history == [response(tool_call('a'), state='interrupted'), request(result('a'))]
+    assert notes == ["the tool call 'b' of 'look' was truncated, and dropped"]
 
 
-# ---------------------------------------------------------------------- answers without a call
+# ---------------------------------------------------------------------- results without a tool call
 
 
-def test_an_answer_without_a_call_becomes_text_in_its_place() -> None:
-    assert repaired(request(asks(), gave('x', {'sea': True}), again('y'))) == (
+def test_a_result_without_a_tool_call_becomes_text_in_its_place() -> None:
+    assert run_repair(request(prompt(), result('x', {'sea': True}), retry('y'))) == (
         [
             request(
-                asks(),
-                asks('The tool look answered: {"sea":true}'),
-                asks('The tool look answered: Look closer.\n\nCorrect this and try again.'),
+                prompt(),
+                prompt('The tool look answered: {"sea":true}'),
+                prompt('The tool look answered: Look closer.\n\nCorrect this and try again.'),
             )
         ],
         [
-            "the answer of tool 'look' was sent as text: no call has its id 'x'",
-            "the answer of tool 'look' was sent as text: no call has its id 'y'",
+            "a result of tool 'look' was sent as text: no tool call has its id 'x'",
+            "a result of tool 'look' was sent as text: no tool call has its id 'y'",
         ],
     )
 
 
-def test_the_files_of_an_answer_without_a_call_stay_files() -> None:
-    history, _ = repaired(request(gave('x', ['A view.', IMAGE])))
+def test_the_files_of_a_result_without_a_tool_call_stay_files() -> None:
+    history, _ = run_repair(request(result('x', ['A view.', IMAGE])))
     assert history == [
         request(UserPromptPart(['The tool look answered: ["A view."]', IMAGE], timestamp=NOW)),
     ]
 
 
-def test_a_second_answer_to_the_same_call_becomes_text() -> None:
-    history, notes = repaired(response(call('a')), request(gave('a'), gave('a', 'seen twice')))
-    assert history == [response(call('a')), request(gave('a'), asks('The tool look answered: seen twice'))]
+def test_a_second_result_of_the_same_tool_call_becomes_text() -> None:
+    history, notes = run_repair(response(tool_call('a')), request(result('a'), result('a', 'seen twice')))
+    assert history == [response(tool_call('a')), request(result('a'), prompt('The tool look answered: seen twice'))]
     assert len(notes) == 1
 
 
-def test_an_answer_to_a_call_of_an_earlier_response_is_no_answer_to_this_one() -> None:
-    history, notes = repaired(
-        response(call('a')), request(gave('a')), response(call('b')), request(gave('a', 'seen'), gave('b'))
+def test_a_result_of_an_earlier_response_becomes_text() -> None:
+    history, notes = run_repair(
+        response(tool_call('a')),
+        request(result('a')),
+        response(tool_call('b')),
+        request(result('a', 'seen'), result('b')),
     )
-    assert history[-1] == request(gave('b'), asks('The tool look answered: seen'))
+    assert history[-1] == request(result('b'), prompt('The tool look answered: seen'))
     assert len(notes) == 1
 
 
 # ---------------------------------------------------------------------- order
 
 
-def test_answers_come_before_what_else_is_said() -> None:
-    history, notes = repaired(response(call('a'), call('b')), request(asks(), gave('b'), gave('a')))
-    assert history == [response(call('a'), call('b')), request(gave('a'), gave('b'), asks())]
+def test_results_are_moved_before_other_parts() -> None:
+    history, notes = run_repair(response(tool_call('a'), tool_call('b')), request(prompt(), result('b'), result('a')))
+    assert history == [response(tool_call('a'), tool_call('b')), request(result('a'), result('b'), prompt())]
     assert notes == []
 
 
-def test_answers_that_come_in_a_later_request_are_brought_forward() -> None:
-    first = ModelRequest([gave('a'), asks('One.')], instructions='First.')
-    history, notes = repaired(
-        response(call('a'), call('b')), first, request(gave('b')), request(asks('Two.')), response(TextPart('Well.'))
+def test_results_in_a_later_request_are_moved_forward() -> None:
+    first = ModelRequest([result('a'), prompt('One.')], instructions='First.')
+    history, notes = run_repair(
+        response(tool_call('a'), tool_call('b')),
+        first,
+        request(result('b')),
+        request(prompt('Two.')),
+        response(TextPart('Well.')),
     )
     assert history == [
-        response(call('a'), call('b')),
-        ModelRequest([gave('a'), gave('b'), asks('One.')], instructions='First.'),
-        request(asks('Two.')),
+        response(tool_call('a'), tool_call('b')),
+        ModelRequest([result('a'), result('b'), prompt('One.')], instructions='First.'),
+        request(prompt('Two.')),
         response(TextPart('Well.')),
     ]
     assert notes == []
@@ -215,76 +238,80 @@ def test_answers_that_come_in_a_later_request_are_brought_forward() -> None:
 # ---------------------------------------------------------------------- ids
 
 
-def test_calls_of_one_response_with_the_same_id_get_answers_in_order() -> None:
-    history, notes = repaired(response(call('a'), call('a')), request(gave('a', 1), gave('a', 2)))
-    assert history == [response(call('a'), call('a_2')), request(gave('a', 1), gave('a_2', 2))]
+def test_tool_calls_with_the_same_id_are_paired_in_order() -> None:
+    history, notes = run_repair(response(tool_call('a'), tool_call('a')), request(result('a', 1), result('a', 2)))
+    assert history == [response(tool_call('a'), tool_call('a_2')), request(result('a', 1), result('a_2', 2))]
     assert notes == []
 
 
-def test_a_call_with_the_id_of_an_earlier_one_gets_another() -> None:
-    turn = [response(call('a')), request(gave('a'))]
-    history, notes = repaired(*turn, *turn, *turn)
+def test_a_tool_call_with_the_id_of_an_earlier_one_gets_a_new_id() -> None:
+    turn = [response(tool_call('a')), request(result('a'))]
+    history, notes = run_repair(*turn, *turn, *turn)
     ids = [part.tool_call_id for message in history for part in message.parts if hasattr(part, 'tool_call_id')]
     assert ids == ['a', 'a', 'a_2', 'a_2', 'a_3', 'a_3']
     assert notes == []
 
 
-def test_a_call_without_an_id_gets_one() -> None:
-    history, notes = repaired(response(call(''), call('')), request(gave('', 1), gave('', 2)))
-    assert history == [response(call('call_2'), call('call_3')), request(gave('call_2', 1), gave('call_3', 2))]
+def test_a_tool_call_without_an_id_gets_one() -> None:
+    history, notes = run_repair(response(tool_call(''), tool_call('')), request(result('', 1), result('', 2)))
+    assert history == [
+        response(tool_call('call_2'), tool_call('call_3')),
+        request(result('call_2', 1), result('call_3', 2)),
+    ]
     assert notes == []
 
 
-def test_a_made_up_id_is_not_that_of_a_later_call() -> None:
-    history, _ = repaired(
-        response(call('a'), call('a'), call('a_2')), request(gave('a', 1), gave('a', 2), gave('a_2', 3))
+def test_a_new_id_differs_from_those_of_later_tool_calls() -> None:
+    history, _ = run_repair(
+        response(tool_call('a'), tool_call('a'), tool_call('a_2')),
+        request(result('a', 1), result('a', 2), result('a_2', 3)),
     )
     assert history == [
-        response(call('a'), call('a_2'), call('a_2_2')),
-        request(gave('a', 1), gave('a_2', 2), gave('a_2_2', 3)),
+        response(tool_call('a'), tool_call('a_2'), tool_call('a_2_2')),
+        request(result('a', 1), result('a_2', 2), result('a_2_2', 3)),
     ]
 
 
 def test_ids_stay_the_same_as_the_history_grows() -> None:
-    turn = [response(call('a')), request(gave('a'))]
-    assert repaired(*turn, *turn, request(asks()))[0][:4] == repaired(*turn, *turn)[0]
+    turn = [response(tool_call('a')), request(result('a'))]
+    assert run_repair(*turn, *turn, request(prompt()))[0][:4] == run_repair(*turn, *turn)[0]
 
 
-# ---------------------------------------------------------------------- the vendor's own tools
+# ---------------------------------------------------------------------- native tools
 
 
-def test_a_call_of_a_vendors_own_tool_that_was_cut_is_left_out() -> None:
+def test_a_truncated_native_tool_call_is_dropped() -> None:
     native = NativeToolCallPart('search', {}, 'n')
-    assert repaired(response(TextPart('Hm.'), native, state='interrupted')) == (
+    assert run_repair(response(TextPart('Hm.'), native, state='interrupted')) == (
         [response(TextPart('Hm.'), state='interrupted')],
-        ["the vendor's own call of 'search' was cut, and left out"],
+        ["the native tool call of 'search' was truncated, and dropped"],
     )
 
 
-def test_what_a_vendors_own_tool_gave_without_a_call_is_left_out() -> None:
+def test_a_native_tool_result_without_its_tool_call_is_dropped() -> None:
     native = NativeToolReturnPart('search', [], 'n')
-    assert repaired(response(native, TextPart('Hm.'))) == (
+    assert run_repair(response(native, TextPart('Hm.'))) == (
         [response(TextPart('Hm.'))],
-        ["what the vendor's own 'search' gave was left out: its call is missing"],
+        ["a result of the native tool 'search' was dropped: its call is missing"],
     )
 
 
 # ---------------------------------------------------------------------- empty and malformed
 
 
-def test_messages_without_parts_are_gone() -> None:
-    history, notes = repaired(request(), request(asks()), response(), request(), request(asks()))
-    assert history == [request(asks()), request(asks())]
+def test_messages_without_parts_are_removed() -> None:
+    history, notes = run_repair(request(), request(prompt()), response(), request(), request(prompt()))
+    assert history == [request(prompt()), request(prompt())]
     assert notes == []
 
 
-def test_instructions_alone_are_something_to_say() -> None:
+def test_instructions_alone_can_be_sent() -> None:
     assert repair([ModelRequest([], instructions='Tell a story.')]) == ([], [])
 
 
 @pytest.mark.parametrize('messages', [[], [request()], [request(), response()]])
-def test_a_history_that_says_nothing_is_refused(messages: list[ModelMessage]) -> None:
-    with pytest.raises(UserError, match='messages holds nothing to answer'):
+def test_an_empty_history_is_an_error(messages: list[ModelMessage]) -> None:
+    with pytest.raises(UserError, match='messages holds nothing to send'):
         repair(messages)
 
 
@@ -292,26 +319,29 @@ MALFORMED: dict[str, tuple[Any, str]] = {
     'a text': ('Hello.', r"messages\[0\] is 'H', not a ModelRequest or a ModelResponse"),
     'a dict': ([{'role': 'user'}], r"messages\[0\] is {'role': 'user'}, not a ModelRequest or a ModelResponse"),
     'a part': (
-        [request(asks()), asks()],
+        [request(prompt()), prompt()],
         r'messages\[1\] is UserPromptPart\(.*, not a ModelRequest or',
     ),
-    'a text as part': ([request(asks(), 'Hello.')], r"messages\[0\].parts\[1\] is 'Hello.', not one of SystemPrompt"),
+    'a text as part': ([request(prompt(), 'Hello.')], r"messages\[0\].parts\[1\] is 'Hello.', not one of SystemPrompt"),
     'parts that are a text': (
         [ModelRequest('Hello.')],
         r"messages\[0\].parts\[0\] is 'H', not one of SystemPromptPart",
     ),  # type: ignore[arg-type] # the mistake
     'a part of a response': ([request(TextPart('Hello.'))], r'messages\[0\].parts\[0\] is TextPart\(.*, not one of'),
-    'a part of a request': ([response(asks())], r'messages\[0\].parts\[0\] is UserPromptPart\(.*, not one of TextPart'),
+    'a part of a request': (
+        [response(prompt())],
+        r'messages\[0\].parts\[0\] is UserPromptPart\(.*, not one of TextPart',
+    ),
 }
 
 
 @pytest.mark.parametrize(('messages', 'sentence'), MALFORMED.values(), ids=MALFORMED)
-def test_what_is_no_history_is_refused_with_its_place(messages: Any, sentence: str) -> None:
+def test_an_invalid_item_is_an_error_that_names_its_position(messages: Any, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         repair(messages)
 
 
-def test_parts_of_a_class_derived_from_ours_are_parts() -> None:
+def test_instances_of_a_subclass_are_valid_parts() -> None:
     class Shouted(UserPromptPart):
         __slots__ = ()
 
@@ -323,11 +353,11 @@ def test_parts_of_a_class_derived_from_ours_are_parts() -> None:
 
 some_ids = st.sampled_from(['a', 'b', 'c'])
 some_parts = st.one_of(
-    st.builds(asks), some_ids.map(gave), some_ids.map(again), st.builds(RetryPromptPart, st.just('Again.'))
+    st.builds(prompt), some_ids.map(result), some_ids.map(retry), st.builds(RetryPromptPart, st.just('Again.'))
 )
 some_response_parts = st.one_of(
     st.just(TextPart('Hm.')),
-    st.builds(call, some_ids, st.sampled_from(['{}', '{"x'])),
+    st.builds(tool_call, some_ids, st.sampled_from(['{}', '{"x'])),
     st.builds(NativeToolCallPart, st.just('search'), st.none(), some_ids),
     st.builds(NativeToolReturnPart, st.just('search'), st.none(), some_ids),
 )
@@ -346,7 +376,7 @@ histories = st.lists(
 
 
 def assert_paired(messages: list[ModelMessage]) -> None:
-    """After each response come the answers to just its calls, and then whatever else is said."""
+    """Assert that each response is followed by the results of exactly its tool calls, and then by other parts."""
     seen: list[str] = []
     for position, message in enumerate(messages):
         assert message.parts
@@ -369,7 +399,7 @@ def assert_paired(messages: list[ModelMessage]) -> None:
 
 
 @given(histories)
-def test_any_history_is_paired_after_its_repair_and_needs_no_second_one(messages: list[ModelMessage]) -> None:
+def test_a_repaired_history_is_paired_and_does_not_change_again(messages: list[ModelMessage]) -> None:
     before = deepcopy(messages)
     try:
         history, _ = repair(messages)
@@ -377,24 +407,24 @@ def test_any_history_is_paired_after_its_repair_and_needs_no_second_one(messages
         return
     assert_paired(list(history))
     assert messages == before
-    again, notes = repair(history)
-    assert again is history
+    second, notes = repair(history)
+    assert second is history
     assert notes == []
 
 
 @given(histories)
-def test_nothing_that_was_said_is_lost_without_a_note(messages: list[ModelMessage]) -> None:
-    """A note for each part that is not there any more, or that nobody wrote."""
+def test_every_change_of_a_part_has_a_note(messages: list[ModelMessage]) -> None:
+    """There is one note per part that was dropped, added, or turned into text."""
     try:
         history, notes = repair(messages)
     except UserError:
         return
     before = [part for message in messages for part in message.parts]
     after = [part for message in history for part in message.parts]
-    invented = [part for part in after if isinstance(part, ToolReturnPart) and part.outcome == 'interrupted']
+    added = [part for part in after if isinstance(part, ToolReturnPart) and part.outcome == 'interrupted']
     as_text = [part for part in after if isinstance(part, UserPromptPart) and 'answered: ' in str(part.content)]
-    lost = len(before) - (len(after) - len(invented))
-    assert len(notes) == lost + len(invented) + len(as_text)
+    lost = len(before) - (len(after) - len(added))
+    assert len(notes) == lost + len(added) + len(as_text)
 
 
 # ---------------------------------------------------------------------- ids that a vendor accepts
@@ -407,41 +437,53 @@ def short_ids(messages: list[ModelMessage]) -> list[ModelMessage]:
     return mapped
 
 
-def test_an_id_that_is_not_accepted_is_replaced_in_the_call_and_its_answers() -> None:
-    assert short_ids([response(call('long one'), call('b')), request(gave('long one')), request(gave('b'))]) == [
-        response(call('n0'), call('b')),
-        request(gave('n0')),
-        request(gave('b')),
+def test_an_id_that_is_not_accepted_is_replaced_in_the_tool_call_and_its_results() -> None:
+    assert short_ids(
+        [response(tool_call('long one'), tool_call('b')), request(result('long one')), request(result('b'))]
+    ) == [
+        response(tool_call('n0'), tool_call('b')),
+        request(result('n0')),
+        request(result('b')),
     ]
 
 
 def test_a_message_whose_ids_are_accepted_is_not_copied() -> None:
-    messages = [response(call('a')), request(gave('a')), response(call('long one')), request(again('long one'))]
+    messages = [
+        response(tool_call('a')),
+        request(result('a')),
+        response(tool_call('long one')),
+        request(retry('long one')),
+    ]
     assert [a is b for a, b in zip(short_ids(messages), messages, strict=True)] == [True, True, False, False]
 
 
-def test_a_made_id_that_a_call_has_already_is_made_anew() -> None:
-    turns = [response(call('n0')), request(gave('n0')), response(call('long one')), request(gave('long one'))]
-    assert short_ids(turns)[2:] == [response(call('n1')), request(gave('n1'))]
+def test_a_new_id_that_is_already_used_is_made_again() -> None:
+    turns = [
+        response(tool_call('n0')),
+        request(result('n0')),
+        response(tool_call('long one')),
+        request(result('long one')),
+    ]
+    assert short_ids(turns)[2:] == [response(tool_call('n1')), request(result('n1'))]
 
 
-def test_a_call_whose_id_was_made_for_an_earlier_one_gets_another() -> None:
-    assert short_ids([response(call('long one'), call('n0')), request(gave('long one'), gave('n0'))]) == [
-        response(call('n0'), call('n1')),
-        request(gave('n0'), gave('n1')),
+def test_a_tool_call_whose_id_was_given_to_an_earlier_one_gets_a_new_id() -> None:
+    assert short_ids([response(tool_call('long one'), tool_call('n0')), request(result('long one'), result('n0'))]) == [
+        response(tool_call('n0'), tool_call('n1')),
+        request(result('n0'), result('n1')),
     ]
 
 
-def test_the_id_of_one_turn_says_nothing_about_another() -> None:
-    turn = [response(call('long one')), request(gave('long one'))]
+def test_the_same_id_in_two_turns_is_replaced_by_two_ids() -> None:
+    turn = [response(tool_call('long one')), request(result('long one'))]
     assert short_ids([*turn, *turn]) == [
-        response(call('n0')),
-        request(gave('n0')),
-        response(call('n1')),
-        request(gave('n1')),
+        response(tool_call('n0')),
+        request(result('n0')),
+        response(tool_call('n1')),
+        request(result('n1')),
     ]
 
 
-def test_the_ids_of_the_vendors_own_tools_are_left_alone() -> None:
+def test_the_ids_of_native_tools_do_not_change() -> None:
     messages = [response(NativeToolCallPart('search', {}, 'long one'), NativeToolReturnPart('search', [], 'long one'))]
     assert short_ids(messages) == messages

@@ -1,4 +1,4 @@
-"""A history that is written and read again is the same."""
+"""Tests that a history stays the same when it is written as JSON and read again."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from pydantic_llm.messages import (
 from tests.messages.strategies import histories, responses
 
 few = settings(max_examples=40)
-"""The values are large."""
+"""Fewer examples, since the values are large."""
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 IMAGE = ImageUrl('https://example.com/a.png', vendor_metadata={'detail': 'low'})
-SOUND = BinaryContent(b'\xff\x00\xfb\xef\xbe', media_type='audio/wav')
+AUDIO = BinaryContent(b'\xff\x00\xfb\xef\xbe', media_type='audio/wav')
 UPLOAD = UploadedFile('file-1', 'openai')
 
 
@@ -53,14 +53,14 @@ def test_a_history_survives_python(messages: list[ModelMessage]) -> None:
 
 @few
 @given(histories)
-def test_a_history_survives_python_that_is_json(messages: list[ModelMessage]) -> None:
+def test_a_history_survives_python_in_json_mode(messages: list[ModelMessage]) -> None:
     dumped = ModelMessagesTypeAdapter.dump_python(messages, mode='json')
     assert ModelMessagesTypeAdapter.validate_python(json.loads(json.dumps(dumped))) == messages
 
 
 @few
 @given(histories)
-def test_what_is_written_twice_is_written_the_same(messages: list[ModelMessage]) -> None:
+def test_writing_a_history_again_gives_the_same_json(messages: list[ModelMessage]) -> None:
     written = ModelMessagesTypeAdapter.dump_json(messages)
     again = ModelMessagesTypeAdapter.dump_json(ModelMessagesTypeAdapter.validate_json(written))
     assert json.loads(again) == json.loads(written)
@@ -68,7 +68,7 @@ def test_what_is_written_twice_is_written_the_same(messages: list[ModelMessage])
 
 @few
 @given(histories)
-def test_values_are_read_as_they_are(messages: list[ModelMessage]) -> None:
+def test_message_objects_are_valid_input(messages: list[ModelMessage]) -> None:
     read = ModelMessagesTypeAdapter.validate_python(messages)
     assert read == messages
 
@@ -85,7 +85,7 @@ def test_events_survive_json(response: ModelResponse) -> None:
     assert adapter.validate_json(adapter.dump_json(events)) == events
 
 
-def test_a_history_inside_a_model_of_yours_survives() -> None:
+def test_a_history_inside_a_pydantic_model_survives() -> None:
     class Chat(BaseModel):
         messages: list[ModelMessage]
 
@@ -95,31 +95,31 @@ def test_a_history_inside_a_model_of_yours_survives() -> None:
 
 def test_bytes_are_base64_in_json_and_both_alphabets_are_read() -> None:
     written = ModelMessagesTypeAdapter.dump_python(
-        [ModelRequest([UserPromptPart([SOUND], timestamp=NOW)])], mode='json'
+        [ModelRequest([UserPromptPart([AUDIO], timestamp=NOW)])], mode='json'
     )
     stored = written[0]['parts'][0]['content'][0]
-    assert stored['data'] == base64.b64encode(SOUND.data).decode()
-    stored['data'] = base64.urlsafe_b64encode(SOUND.data).decode()
-    assert ModelMessagesTypeAdapter.validate_python(written)[0].parts[0] == UserPromptPart([SOUND], timestamp=NOW)
+    assert stored['data'] == base64.b64encode(AUDIO.data).decode()
+    stored['data'] = base64.urlsafe_b64encode(AUDIO.data).decode()
+    assert ModelMessagesTypeAdapter.validate_python(written)[0].parts[0] == UserPromptPart([AUDIO], timestamp=NOW)
 
 
-def test_bytes_that_are_no_base64_are_refused() -> None:
+def test_invalid_base64_is_refused() -> None:
     with pytest.raises(ValidationError, match='the data is not base64') as caught:
         TypeAdapter(BinaryContent).validate_json('{"data": "not*base64", "media_type": "image/png"}')
     assert caught.value.error_count() == 1
 
 
-def test_what_json_cannot_say_is_written_as_text() -> None:
+def test_values_that_json_does_not_have_are_written_as_text() -> None:
     part = ToolReturnPart('measure', {'raw': b'\xff\xfe', 'value': float('nan')}, 'a', timestamp=NOW)
     read = ModelMessagesTypeAdapter.validate_json(ModelMessagesTypeAdapter.dump_json([ModelRequest([part])]))
     assert read[0].parts[0] == ToolReturnPart('measure', {'raw': '__4=', 'value': 'NaN'}, 'a', timestamp=NOW)
 
 
-# ---------------------------------------------------------------------- files in what a tool returned
+# ---------------------------------------------------------------------- files in tool results
 
 
-def stored(content: Any, **more: Any) -> bytes:
-    """A history as somebody stored it, with one tool return."""
+def history_json(content: Any, **more: Any) -> bytes:
+    """Return a stored history with one tool result, as JSON."""
     part = {'tool_name': 'look', 'content': content, 'tool_call_id': 'a', 'part_kind': 'tool-return', **more}
     return json.dumps([{'parts': [part], 'kind': 'request'}]).encode()
 
@@ -131,15 +131,15 @@ def content_of(data: bytes) -> Any:
 
 
 @pytest.mark.parametrize('kind', [ToolReturnPart, NativeToolReturnPart])
-def test_files_anywhere_in_a_tools_return_stay_files(kind: Any) -> None:
-    part = kind('look', {'views': [IMAGE, {'deep': (SOUND, UPLOAD)}], 'note': 'nice'}, 'a', timestamp=NOW)
+def test_files_anywhere_in_a_tool_result_stay_files(kind: Any) -> None:
+    part = kind('look', {'views': [IMAGE, {'deep': (AUDIO, UPLOAD)}], 'note': 'nice'}, 'a', timestamp=NOW)
     message: Any = ModelRequest([part]) if kind is ToolReturnPart else ModelResponse([part])
     read = ModelMessagesTypeAdapter.validate_json(ModelMessagesTypeAdapter.dump_json([message]))[0].parts[0]
-    assert read == kind('look', {'views': [IMAGE, {'deep': [SOUND, UPLOAD]}], 'note': 'nice'}, 'a', timestamp=NOW)
+    assert read == kind('look', {'views': [IMAGE, {'deep': [AUDIO, UPLOAD]}], 'note': 'nice'}, 'a', timestamp=NOW)
 
 
 def test_data_that_looks_like_a_file_stays_data() -> None:
-    """Else whoever a tool reads from could make us fetch an address of theirs."""
+    """Else content that a tool fetched could make us download from an address of its choice."""
     lookalike = {'kind': 'image-url', 'url': 'http://127.0.0.1/admin', 'force_download': 'allow-local'}
     part = ToolReturnPart('fetch', {'found': lookalike, 'mine': IMAGE}, 'a', timestamp=NOW)
     data = ModelMessagesTypeAdapter.dump_json([ModelRequest([part])])
@@ -148,19 +148,19 @@ def test_data_that_looks_like_a_file_stays_data() -> None:
 
 def test_data_that_looks_like_a_broken_file_stays_data() -> None:
     for data in ({'kind': 'image-url'}, {'kind': 'binary', 'data': '*', 'media_type': 'a/b'}, {'kind': ['image-url']}):
-        assert content_of(stored(data)) == data
+        assert content_of(history_json(data)) == data
     extended = {'kind': 'image-url', 'url': 'https://example.com/a.png', 'caption': 'A view.'}
-    assert content_of(stored(extended)) == extended
+    assert content_of(history_json(extended)) == extended
 
 
-def test_without_a_record_a_public_address_is_a_file_that_is_not_downloaded_unasked() -> None:
+def test_without_digests_a_public_url_is_a_file_without_forced_download() -> None:
     plain = {'kind': 'image-url', 'url': 'https://example.com/a.png', 'force_download': 'allow-local'}
     local = {'kind': 'image-url', 'url': 'file:///etc/passwd'}
     upload = {'kind': 'uploaded-file', 'file_id': 'f', 'provider_name': 'openai'}
-    assert content_of(stored([plain, local, upload])) == [ImageUrl('https://example.com/a.png'), local, upload]
+    assert content_of(history_json([plain, local, upload])) == [ImageUrl('https://example.com/a.png'), local, upload]
 
 
-def test_a_file_is_known_also_where_fields_without_a_value_were_left_out() -> None:
+def test_a_file_that_was_stored_without_its_null_fields_is_restored() -> None:
     part = ToolReturnPart('look', [ImageUrl('gs://bucket/a.png', force_download=True)], 'a', timestamp=NOW)
     data = ModelMessagesTypeAdapter.dump_json([ModelRequest([part])], exclude_none=True)
     assert content_of(data) == part.content

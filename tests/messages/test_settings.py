@@ -1,4 +1,4 @@
-"""Settings laid over each other: a model's, an agent's, a run's."""
+"""Tests of merging settings: those of a model, of an agent, and of a run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_the_later_settings_win_key_by_key() -> None:
     assert base == {'temperature': 0.0, 'max_tokens': 5}
 
 
-def test_headers_and_fields_of_the_body_are_joined() -> None:
+def test_headers_and_body_fields_are_merged() -> None:
     base: ModelSettings = {'extra_headers': {'a': '1', 'b': '1'}, 'extra_body': {'x': {'deep': 1}, 'y': 1}}
     overrides: ModelSettings = {'extra_headers': {'b': '2'}, 'extra_body': {'x': {'other': 2}}}
     assert merge_model_settings(base, overrides) == {
@@ -30,25 +30,25 @@ def test_headers_and_fields_of_the_body_are_joined() -> None:
     assert base == {'extra_headers': {'a': '1', 'b': '1'}, 'extra_body': {'x': {'deep': 1}, 'y': 1}}
 
 
-def test_nothing_changes_nothing() -> None:
+def test_merging_with_no_settings_changes_nothing() -> None:
     own: ModelSettings = {'seed': 1}
     assert merge_model_settings(own, None) == merge_model_settings(None, own) == merge_model_settings(own, {}) == own
     assert merge_model_settings({}, own) == own
     assert merge_model_settings(None, None) is None
 
 
-def test_a_value_that_is_nothing_still_wins() -> None:
+def test_a_falsy_value_still_wins() -> None:
     assert merge_model_settings({'thinking': 'high', 'top_k': 3}, {'thinking': False, 'top_k': 0}) == {
         'thinking': False,
         'top_k': 0,
     }
 
 
-def test_the_transports_settings_are_settings() -> None:
+def test_transport_settings_are_settings() -> None:
     assert ModelSettings.__annotations__.keys() >= TRANSPORT_SETTINGS
 
 
-def test_every_setting_says_what_it_does() -> None:
+def test_every_setting_has_a_docstring() -> None:
     (body,) = (
         node.body
         for node in ast.parse(inspect.getsource(settings)).body

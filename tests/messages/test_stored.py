@@ -1,4 +1,4 @@
-"""Histories that others stored: which of their parts become which of ours."""
+"""Tests of histories that other libraries stored: how their parts become ours."""
 
 from __future__ import annotations
 
@@ -33,34 +33,34 @@ from pydantic_llm.usage import RequestUsage
 
 TIME = '2026-01-02T03:04:05Z'
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-SOUND = {'data': 'UklGRg==', 'media_type': 'audio/wav', 'kind': 'binary', 'vendor_metadata': None}
-HEARD = BinaryContent(b'RIFF', media_type='audio/wav')
+AUDIO = {'data': 'UklGRg==', 'media_type': 'audio/wav', 'kind': 'binary', 'vendor_metadata': None}
+AUDIO_FILE = BinaryContent(b'RIFF', media_type='audio/wav')
 ERRORS = [{'type': 'int_parsing', 'loc': ['age'], 'msg': 'no integer', 'input': 'x'}]
 
 
 def read(*messages: dict[str, Any]) -> list[ModelMessage]:
-    """What is read of stored messages, from JSON and from Python alike."""
+    """Validate stored messages, from JSON and from Python with the same result."""
     from_json = ModelMessagesTypeAdapter.validate_json(json.dumps(messages))
     assert ModelMessagesTypeAdapter.validate_python(list(messages)) == from_json
     return from_json
 
 
-def read_request(*parts: dict[str, Any]) -> list[Any]:
+def read_request_parts(*parts: dict[str, Any]) -> list[Any]:
     (message,) = read({'parts': list(parts), 'kind': 'request', 'timestamp': TIME})
     return list(message.parts)
 
 
-def read_response(*parts: dict[str, Any]) -> list[Any]:
+def read_response_parts(*parts: dict[str, Any]) -> list[Any]:
     (message,) = read({'parts': list(parts), 'kind': 'response', 'timestamp': TIME})
     return list(message.parts)
 
 
 REQUEST_PARTS: dict[str, tuple[dict[str, Any], list[Any]]] = {
-    'a system prompt with fields of its own': (
+    'a system prompt with extra fields': (
         {'part_kind': 'system-prompt', 'content': 'Be kind.', 'context_id': 'tone', 'scope': 'request', 'metadata': {}},
         [SystemPromptPart('Be kind.', timestamp=NOW)],
     ),
-    'a system prompt that was taken back': (
+    'a system prompt that was revoked': (
         {'part_kind': 'system-prompt', 'content': '', 'context_id': 'tone', 'dynamic_ref': None},
         [SystemPromptPart("What was said before under 'tone' no longer applies.", timestamp=NOW)],
     ),
@@ -80,7 +80,7 @@ REQUEST_PARTS: dict[str, tuple[dict[str, Any], list[Any]]] = {
         },
         [UserPromptPart(['See:', TextContent('<cart>{"n":1}</cart>', metadata=7)], timestamp=NOW)],
     ),
-    'a tool return with fields of its own': (
+    'a tool result with extra fields': (
         {
             'part_kind': 'tool-return',
             'tool_name': 'look',
@@ -92,11 +92,11 @@ REQUEST_PARTS: dict[str, tuple[dict[str, Any], list[Any]]] = {
         },
         [ToolReturnPart('look', 'no', 'a', outcome='retried', timestamp=NOW)],
     ),
-    'feedback to the whole answer': (
+    'feedback on the whole response': (
         {'part_kind': 'retry-feedback', 'content': 'Say more.', 'retry': {'cause': 'model_retry'}, 'timestamp': TIME},
         [RetryPromptPart('Say more.', tool_call_id='call_answer_0', timestamp=NOW)],
     ),
-    'feedback that is errors': (
+    'feedback with validation errors': (
         {'part_kind': 'retry-feedback', 'content': ERRORS, 'retry': {'cause': 'validation_error'}},
         [
             RetryPromptPart(
@@ -110,7 +110,7 @@ REQUEST_PARTS: dict[str, tuple[dict[str, Any], list[Any]]] = {
         {'part_kind': 'instruction-delta', 'id': 'agent:limits', 'content': 'At most two.', 'base_hash': None},
         [SystemPromptPart("The instructions 'agent:limits' are from now on:\n\nAt most two.", timestamp=NOW)],
     ),
-    'instructions that were taken back': (
+    'instructions that were revoked': (
         {'part_kind': 'instruction-delta', 'id': 'agent:limits', 'content': None},
         [SystemPromptPart("The instructions 'agent:limits' no longer apply.", timestamp=NOW)],
     ),
@@ -120,24 +120,24 @@ REQUEST_PARTS: dict[str, tuple[dict[str, Any], list[Any]]] = {
     ),
     'a summary without a text': ({'part_kind': 'compaction', 'content': None}, []),
     'speech': (
-        {'part_kind': 'speech', 'speaker': 'user', 'transcript': 'Hello.', 'audio': SOUND},
+        {'part_kind': 'speech', 'speaker': 'user', 'transcript': 'Hello.', 'audio': AUDIO},
         [UserPromptPart('Hello.', timestamp=NOW)],
     ),
-    'speech that nobody wrote down': (
-        {'part_kind': 'speech', 'speaker': 'user', 'transcript': None, 'audio': SOUND},
-        [UserPromptPart([HEARD], timestamp=NOW)],
+    'speech without a transcript': (
+        {'part_kind': 'speech', 'speaker': 'user', 'transcript': None, 'audio': AUDIO},
+        [UserPromptPart([AUDIO_FILE], timestamp=NOW)],
     ),
-    'speech of which nothing was kept': ({'part_kind': 'speech', 'speaker': 'user', 'transcript': None}, []),
+    'speech without a transcript and audio': ({'part_kind': 'speech', 'speaker': 'user', 'transcript': None}, []),
     'tools that became available': ({'part_kind': 'tool-availability-delta', 'tools_added': ['look']}, []),
     'capabilities that were loaded': ({'part_kind': 'capability-load-delta', 'loaded': ['x']}, []),
     'settings that changed': ({'part_kind': 'model-settings-delta', 'settings': {'thinking': 'high'}}, []),
-    'what the instructions were made of': ({'part_kind': 'instruction-baseline', 'instructions': []}, []),
+    'the baseline of the instructions': ({'part_kind': 'instruction-baseline', 'instructions': []}, []),
 }
 
 
-@pytest.mark.parametrize(('part', 'ours'), REQUEST_PARTS.values(), ids=REQUEST_PARTS)
-def test_a_part_of_a_request_becomes_ours(part: dict[str, Any], ours: list[Any]) -> None:
-    assert read_request(part) == ours
+@pytest.mark.parametrize(('part', 'expected'), REQUEST_PARTS.values(), ids=REQUEST_PARTS)
+def test_a_stored_request_part_is_translated(part: dict[str, Any], expected: list[Any]) -> None:
+    assert read_request_parts(part) == expected
 
 
 VENDOR: dict[str, Any] = {'provider_name': 'openai', 'provider_details': {'k': 1}}
@@ -166,7 +166,7 @@ RESPONSE_PARTS: dict[str, tuple[dict[str, Any], list[Any]]] = {
         {'part_kind': 'text', 'content': 'It rains.', 'id': None, 'citations': None},
         [TextPart('It rains.')],
     ),
-    'a call of a known kind': (
+    'a tool call with a kind': (
         {
             'part_kind': 'tool-call',
             'tool_name': 'find',
@@ -176,11 +176,11 @@ RESPONSE_PARTS: dict[str, tuple[dict[str, Any], list[Any]]] = {
         },
         [ToolCallPart('find', {'q': 1}, 'a')],
     ),
-    "a vendor's own call": (
+    'a native tool call': (
         {'part_kind': 'builtin-tool-call', 'tool_name': 'web_search', 'args': None, 'tool_call_id': 'n', **VENDOR},
         [NativeToolCallPart('web_search', None, 'n', provider_name='openai', provider_details={'k': 1})],
     ),
-    "a vendor's own return": (
+    'a native tool result': (
         {
             'part_kind': 'builtin-tool-return',
             'tool_name': 'web_search',
@@ -196,11 +196,11 @@ RESPONSE_PARTS: dict[str, tuple[dict[str, Any], list[Any]]] = {
             )
         ],
     ),
-    'a summary that can be read': (
+    'a readable summary': (
         {'part_kind': 'compaction', 'content': 'They met.', 'id': 'cmp', **VENDOR},
         [TextPart('They met.', provider_name='openai', provider_details={'k': 1})],
     ),
-    'a summary that its vendor alone can read': (
+    'an encrypted summary': (
         {'part_kind': 'compaction', 'content': None, 'id': 'cmp', **VENDOR},
         [
             NativeToolReturnPart(
@@ -215,23 +215,23 @@ RESPONSE_PARTS: dict[str, tuple[dict[str, Any], list[Any]]] = {
     ),
     'an empty summary': ({'part_kind': 'compaction', 'content': None}, []),
     'speech': (
-        {'part_kind': 'speech', 'speaker': 'assistant', 'transcript': 'Hi.', 'audio': SOUND, 'id': 'item', **VENDOR},
+        {'part_kind': 'speech', 'speaker': 'assistant', 'transcript': 'Hi.', 'audio': AUDIO, 'id': 'item', **VENDOR},
         [TextPart('Hi.', provider_name='openai', provider_details={'k': 1})],
     ),
-    'speech that nobody wrote down': (
-        {'part_kind': 'speech', 'speaker': 'assistant', 'transcript': None, 'audio': SOUND, 'timestamps': None},
-        [FilePart(HEARD)],
+    'speech without a transcript': (
+        {'part_kind': 'speech', 'speaker': 'assistant', 'transcript': None, 'audio': AUDIO, 'timestamps': None},
+        [FilePart(AUDIO_FILE)],
     ),
-    'speech of which nothing was kept': ({'part_kind': 'speech', 'speaker': 'assistant', 'transcript': ''}, []),
+    'speech without a transcript and audio': ({'part_kind': 'speech', 'speaker': 'assistant', 'transcript': ''}, []),
 }
 
 
-@pytest.mark.parametrize(('part', 'ours'), RESPONSE_PARTS.values(), ids=RESPONSE_PARTS)
-def test_a_part_of_a_response_becomes_ours(part: dict[str, Any], ours: list[Any]) -> None:
-    assert read_response(part) == ours
+@pytest.mark.parametrize(('part', 'expected'), RESPONSE_PARTS.values(), ids=RESPONSE_PARTS)
+def test_a_stored_response_part_is_translated(part: dict[str, Any], expected: list[Any]) -> None:
+    assert read_response_parts(part) == expected
 
 
-def test_the_fields_of_a_response_become_ours() -> None:
+def test_the_fields_of_a_stored_response_are_translated() -> None:
     stored = {
         'kind': 'response',
         'parts': [],
@@ -268,15 +268,15 @@ def test_usage_without_values_is_zero(usage: Any) -> None:
     assert message == ModelResponse([], timestamp=NOW)
 
 
-def test_counts_that_ours_does_not_have_are_details() -> None:
+def test_unknown_usage_counts_become_details() -> None:
     usage = {'input_tokens': 1, 'output_reasoning_tokens': 3, 'audio_seconds': 0.5, 'cost': '0.1', 'details': {'x': 2}}
     (message,) = read({'kind': 'response', 'parts': [], 'timestamp': TIME, 'usage': usage})
     assert isinstance(message, ModelResponse)
     assert message.usage == RequestUsage(input_tokens=1, details={'reasoning_tokens': 3, 'x': 2})
 
 
-def test_calls_that_were_stored_without_ids_find_their_answers() -> None:
-    """As the oldest histories have them."""
+def test_tool_calls_that_were_stored_without_ids_are_paired_with_their_results() -> None:
+    """The oldest histories have no ids."""
     null = {'tool_call_id': None}
     history = read(
         {
@@ -356,7 +356,7 @@ def test_calls_that_were_stored_without_ids_find_their_answers() -> None:
 
 
 @pytest.mark.parametrize('kind', ['request', 'response'])
-def test_an_unknown_kind_of_part_is_one_clear_error(kind: str) -> None:
+def test_an_unknown_part_kind_is_one_error_that_names_it(kind: str) -> None:
     stored = [{'kind': kind, 'parts': [{'part_kind': 'hologram', 'content': 'x'}], 'timestamp': TIME}]
     with pytest.raises(ValidationError, match="'hologram'") as caught:
         ModelMessagesTypeAdapter.validate_python(stored)
@@ -376,13 +376,13 @@ def test_an_unknown_kind_of_part_is_one_clear_error(kind: str) -> None:
         ('x', ()),
     ],
 )
-def test_what_is_no_history_is_one_error_with_its_place(stored: Any, place: tuple[Any, ...]) -> None:
+def test_an_invalid_history_is_one_error_with_its_location(stored: Any, place: tuple[Any, ...]) -> None:
     with pytest.raises(ValidationError) as caught:
         ModelMessagesTypeAdapter.validate_python(stored)
     assert [error['loc'] for error in caught.value.errors()] == [place]
 
 
-def test_reading_changes_nothing_in_what_was_stored() -> None:
+def test_reading_does_not_change_the_stored_value() -> None:
     stored = {'kind': 'request', 'parts': [{'part_kind': 'user-prompt', 'content': ['x'], 'tool_call_id': None}]}
     before = json.dumps(stored)
     ModelMessagesTypeAdapter.validate_python([stored])

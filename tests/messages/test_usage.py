@@ -1,4 +1,4 @@
-"""Counting what is used, and stopping where it is enough."""
+"""Tests of usage counts and of usage limits."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ONE = RequestUsage(
 )
 
 
-def test_a_request_is_added_to_a_run() -> None:
+def test_the_usage_of_a_request_is_added_to_a_run() -> None:
     run = RunUsage(input_tokens=1, requests=1, tool_calls=2, details={'reasoning_tokens': 1, 'x': 1})
     run.incr(ONE)
     assert run == RunUsage(
@@ -42,12 +42,12 @@ def test_a_request_is_added_to_a_run() -> None:
     assert ONE.details == {'reasoning_tokens': 2}
 
 
-def test_a_run_is_added_to_a_run() -> None:
+def test_the_usage_of_two_runs_is_added() -> None:
     assert RunUsage(requests=1, tool_calls=2) + RunUsage(requests=3, tool_calls=4) == RunUsage(requests=4, tool_calls=6)
 
 
 @given(usages, usages)
-def test_a_sum_is_new_and_counts_all(a: RequestUsage, b: RequestUsage) -> None:
+def test_a_sum_is_a_new_value_with_all_counts(a: RequestUsage, b: RequestUsage) -> None:
     details = [dict(a.details), dict(b.details)]
     total = a + b
     assert total.total_tokens == a.total_tokens + b.total_tokens
@@ -58,13 +58,13 @@ def test_a_sum_is_new_and_counts_all(a: RequestUsage, b: RequestUsage) -> None:
     assert total == b + a
 
 
-def test_usage_says_whether_anything_was_counted() -> None:
+def test_has_values_is_true_if_anything_was_counted() -> None:
     assert not RequestUsage().has_values()
     assert ONE.has_values()
     assert RunUsage(tool_calls=1).has_values()
 
 
-def test_older_names_are_read_as_well() -> None:
+def test_older_names_are_accepted() -> None:
     assert (ONE.request_tokens, ONE.response_tokens, ONE.total_tokens, ONE.requests) == (10, 5, 15, 1)
     run = RunUsage(requests=1)
     assert run() is run
@@ -73,7 +73,7 @@ def test_older_names_are_read_as_well() -> None:
 
 
 @pytest.mark.parametrize('wrong', [{'input_tokens': 'many'}, {'details': {'x': 'many'}}])
-def test_counts_that_are_no_numbers_are_refused(wrong: Any) -> None:
+def test_counts_must_be_numbers(wrong: Any) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(RequestUsage).validate_python(wrong)
 
@@ -103,12 +103,12 @@ def test_counts_that_are_no_numbers_are_refused(wrong: Any) -> None:
         ),
     ],
 )
-def test_a_limit_that_is_passed_stops_the_next_request(limits: UsageLimits, usage: RunUsage, sentence: str) -> None:
+def test_exceeding_a_limit_stops_the_next_request(limits: UsageLimits, usage: RunUsage, sentence: str) -> None:
     with pytest.raises(UsageLimitExceeded, match=sentence):
         limits.check_before_request(usage)
 
 
-def test_a_limit_that_is_reached_is_not_passed() -> None:
+def test_reaching_a_limit_exactly_is_allowed() -> None:
     limits = UsageLimits(
         request_limit=2, tool_calls_limit=3, input_tokens_limit=10, output_tokens_limit=5, total_tokens_limit=15
     )
@@ -123,11 +123,11 @@ def test_tool_calls_are_counted_before_they_are_made() -> None:
     UsageLimits().check_before_tool_calls(RunUsage(tool_calls=10**6))
 
 
-def test_no_limit_is_no_limit() -> None:
+def test_none_is_no_limit() -> None:
     UsageLimits(request_limit=None).check_before_request(RunUsage(requests=10**6, input_tokens=10**9))
 
 
 @pytest.mark.parametrize('name', ['input_tokens_limit', 'output_tokens_limit', 'total_tokens_limit'])
-def test_limits_of_tokens_are_told_from_others(name: str) -> None:
+def test_only_token_limits_count_as_token_limits(name: str) -> None:
     assert UsageLimits(**{name: 0}).has_token_limits()
     assert not UsageLimits(tool_calls_limit=1).has_token_limits()

@@ -1,4 +1,4 @@
-"""The values themselves: how they look, what is equal, what can be copied, pickled and read off them."""
+"""Tests of the message values: repr, equality, copies, pickles, and their properties."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_value_can_be_copied_and_pickled(value: Any) -> None:
         assert type(twin) is type(value)
 
 
-def test_a_value_that_differs_in_any_field_is_another() -> None:
+def test_values_that_differ_in_any_field_are_not_equal() -> None:
     for value in VALUES:
         for item in fields(value):
             twin = copy(value)
@@ -100,28 +100,28 @@ def test_a_value_that_differs_in_any_field_is_another() -> None:
 
 
 @pytest.mark.parametrize('value', [v for v in VALUES if not re.search('datetime|<', repr(v))], ids=repr)
-def test_what_looks_like_a_value_evaluates_to_it(value: Any) -> None:
+def test_the_repr_of_a_value_evaluates_to_it(value: Any) -> None:
     assert eval(repr(value)) == value
 
 
-def test_a_value_shows_what_was_set() -> None:
+def test_a_repr_shows_only_the_fields_that_were_set() -> None:
     assert repr(TextPart('x', id='i')) == "TextPart(content='x', id='i')"
     assert repr(ToolCallPart('look', None, 'a')) == "ToolCallPart(tool_name='look', tool_call_id='a')"
     assert repr(RequestUsage(output_tokens=2)) == 'RequestUsage(output_tokens=2)'
     assert repr(UsageLimits()) == 'UsageLimits(request_limit=50)'
 
 
-def test_bytes_are_not_shown() -> None:
+def test_a_repr_does_not_show_bytes() -> None:
     assert repr(BinaryContent(b'secret', media_type='text/plain')) == (
         "BinaryContent(<6 bytes>, media_type='text/plain', identifier='e5e9fa')"
     )
 
 
-def test_the_token_of_a_server_is_not_shown() -> None:
+def test_a_repr_does_not_show_secrets() -> None:
     assert 'secret' not in repr(MCPServerTool('s', 'https://x', authorization_token='secret', headers={'k': 'secret'}))
 
 
-def test_what_cannot_be_compared_with_a_default_is_shown() -> None:
+def test_a_repr_shows_a_value_that_cannot_be_compared() -> None:
     class Table:
         def __eq__(self, other: object) -> bool:
             raise ValueError('the truth value of a table is ambiguous')
@@ -162,24 +162,24 @@ def test_values_of_different_kinds_are_not_equal() -> None:
         (BinaryContent(b'', media_type='video/3gpp'), 'video/3gpp', 'three_gp'),
     ],
 )
-def test_a_file_says_of_what_kind_it_is(file: Any, media_type: str | None, format: str) -> None:
+def test_the_media_type_and_format_of_a_file(file: Any, media_type: str | None, format: str) -> None:
     assert (file.media_type, file.format) == (media_type, format)
 
 
-def test_files_with_the_same_content_have_the_same_name() -> None:
+def test_files_with_the_same_content_have_the_same_identifier() -> None:
     assert BinaryContent(b'x', media_type='a/b').identifier == BinaryContent(b'x', media_type='c/d').identifier
     assert ImageUrl('https://example.com/a').identifier != ImageUrl('https://example.com/b').identifier
     assert ImageUrl('https://example.com/a', identifier='mine').identifier == 'mine'
 
 
-def test_a_file_is_read_with_the_type_that_its_name_has(tmp_path: Path) -> None:
+def test_the_media_type_of_a_path_comes_from_its_extension(tmp_path: Path) -> None:
     (tmp_path / 'a.png').write_bytes(b'x')
     (tmp_path / 'b').write_bytes(b'x')
     assert BinaryContent.from_path(tmp_path / 'a.png') == BinaryContent(b'x', media_type='image/png')
     assert BinaryContent.from_path(str(tmp_path / 'b')).media_type == 'application/octet-stream'
 
 
-def test_a_data_uri_is_a_file_and_a_file_is_a_data_uri() -> None:
+def test_a_file_and_its_data_uri_are_equivalent() -> None:
     assert PNG.data_uri == 'data:image/png;base64,iVBORw=='
     assert BinaryContent.from_data_uri(PNG.data_uri) == PNG
     assert BinaryContent.from_data_uri('data:text/plain;charset=utf-8;base64,eA%3D%3D').data == b'x'
@@ -187,12 +187,12 @@ def test_a_data_uri_is_a_file_and_a_file_is_a_data_uri() -> None:
 
 
 @pytest.mark.parametrize('uri', ['https://example.com/a', 'data:text/plain,x', 'data:image/png;base64', ''])
-def test_what_is_no_data_uri_is_refused(uri: str) -> None:
+def test_an_invalid_data_uri_is_refused(uri: str) -> None:
     with pytest.raises(ValueError, match="A data URI starts with 'data:<media type>;base64,'"):
         BinaryContent.from_data_uri(uri)
 
 
-def test_a_data_uri_with_broken_data_is_refused() -> None:
+def test_a_data_uri_with_invalid_base64_is_refused() -> None:
     with pytest.raises(ValueError, match='base64'):
         BinaryContent.from_data_uri('data:image/png;base64,*')
 
@@ -206,11 +206,11 @@ def test_a_data_uri_with_broken_data_is_refused() -> None:
         ('https://example.com/youtube.com', False),
     ],
 )
-def test_an_address_of_youtubes_is_known(url: str, is_youtube: bool) -> None:
+def test_a_youtube_url_is_recognized(url: str, is_youtube: bool) -> None:
     assert VideoUrl(url).is_youtube is is_youtube
 
 
-def test_what_a_file_is_depends_on_its_type() -> None:
+def test_the_media_type_decides_the_category_of_a_file() -> None:
     kinds = {
         media_type: (file.is_image, file.is_audio, file.is_video, file.is_document, file.is_text)
         for media_type in ('image/png', 'audio/wav', 'video/mp4', 'application/pdf', 'text/csv', 'application/json')
@@ -239,7 +239,7 @@ def test_what_a_file_is_depends_on_its_type() -> None:
         ({'a': 1}, {'a': 1}, '{"a":1}'),
     ],
 )
-def test_arguments_are_read_as_an_object_and_as_text(args: Any, object_: dict[str, Any], text: str) -> None:
+def test_arguments_as_an_object_and_as_text(args: Any, object_: dict[str, Any], text: str) -> None:
     call = ToolCallPart('look', args)
     assert (call.args_as_dict(), call.args_as_json_str(), call.has_content()) == (object_, text, bool(args))
 
@@ -247,14 +247,14 @@ def test_arguments_are_read_as_an_object_and_as_text(args: Any, object_: dict[st
 @pytest.mark.parametrize(
     ('args', 'sentence'), [('{"a', "The arguments of 'look' are not JSON: "), ('[1]', 'are not a JSON object')]
 )
-def test_arguments_that_are_no_object_are_refused_with_what_came(args: str, sentence: str) -> None:
+def test_invalid_arguments_are_an_error_with_the_arguments_as_body(args: str, sentence: str) -> None:
     with pytest.raises(UnexpectedModelBehavior, match=sentence) as caught:
         ToolCallPart('look', args).args_as_dict()
     assert caught.value.body == args
     assert ToolCallPart('look', args).args_as_dict(raise_if_invalid=False) == {'invalid_json': args}
 
 
-def test_calls_without_ids_get_different_ones() -> None:
+def test_tool_calls_without_ids_get_different_ids() -> None:
     assert ToolCallPart('look').tool_call_id != ToolCallPart('look').tool_call_id
 
 
@@ -271,7 +271,7 @@ def test_calls_without_ids_get_different_ones() -> None:
         (TextPart('x'), None, None),
     ],
 )
-def test_what_a_tool_returned_is_text_and_an_object(content: Any, text: str | None, object_: Any) -> None:
+def test_a_tool_result_as_text_and_as_an_object(content: Any, text: str | None, object_: Any) -> None:
     part = ToolReturnPart('look', content)
     if text is None:
         assert part.model_response_object()['content'] == 'x'
@@ -279,21 +279,21 @@ def test_what_a_tool_returned_is_text_and_an_object(content: Any, text: str | No
         assert (part.model_response_str(), part.model_response_object()) == (text, object_)
 
 
-def test_what_cannot_be_json_is_the_callers_mistake() -> None:
+def test_a_tool_result_that_is_not_json_is_a_user_error() -> None:
     part = ToolReturnPart('look', {'at': object()})
     for written in (part.model_response_str, part.model_response_object):
         with pytest.raises(UserError, match=r"What the tool 'look' returned cannot be written as JSON: .*object"):
             written()
 
 
-def test_the_files_of_what_a_tool_returned_are_told_apart() -> None:
+def test_the_files_of_a_tool_result_are_separated() -> None:
     assert (ToolReturnPart('look', PNG).files(), ToolReturnPart('look', PNG).without_files()) == ([PNG], [])
     mixed = ToolReturnPart('look', ['a', PNG, {'b': PNG}])
     assert (mixed.files(), mixed.without_files()) == ([PNG], ['a', {'b': PNG}])
     assert (ToolReturnPart('look', 'a').files(), ToolReturnPart('look', 'a').without_files()) == ([], ['a'])
 
 
-def test_a_request_to_try_again_says_what_was_wrong() -> None:
+def test_the_text_of_a_retry_prompt() -> None:
     errors: Any = [
         {'type': 'missing', 'loc': ('age',), 'msg': 'Field required', 'input': {'a': 1}, 'url': 'u', 'ctx': {'e': 1}}
     ]
@@ -305,7 +305,7 @@ def test_a_request_to_try_again_says_what_was_wrong() -> None:
     assert RetryPromptPart(errors * 2).model_response().startswith('2 validation errors:')
 
 
-def test_a_response_gives_its_parts_by_kind() -> None:
+def test_the_parts_of_a_response_by_kind() -> None:
     call, native = ToolCallPart('look', '{}', 'a'), NativeToolCallPart('search', {}, 'n')
     returned, pending = NativeToolReturnPart('search', [1], 'n'), NativeToolCallPart('search', {}, 'm')
     response = ModelResponse(
@@ -332,7 +332,7 @@ def test_a_response_gives_its_parts_by_kind() -> None:
     assert (ModelResponse([]).text, ModelResponse([]).thinking) == (None, None)
 
 
-def test_a_prompt_gives_its_items() -> None:
+def test_the_items_of_a_user_prompt() -> None:
     assert UserPromptPart('x').items() == ['x']
     assert UserPromptPart(['x', PNG]).items() == ['x', PNG]
     assert ModelRequest.user_text_prompt('x', instructions='y').instructions == 'y'
@@ -349,7 +349,7 @@ def test_a_prompt_gives_its_items() -> None:
         (FilePart(PNG), True),
     ],
 )
-def test_a_part_says_whether_it_says_anything(part: Any, has_content: bool) -> None:
+def test_has_content_of_each_part(part: Any, has_content: bool) -> None:
     assert part.has_content() is has_content
 
 
@@ -368,7 +368,7 @@ def test_a_part_says_whether_it_says_anything(part: Any, has_content: bool) -> N
         (ToolCallPartDelta(None), ToolCallPart('x', '{}', 'i'), '{}'),
     ],
 )
-def test_a_delta_is_added_to_a_part_that_does_not_change(delta: Any, part: Any, after: Any) -> None:
+def test_applying_a_delta_returns_a_new_part(delta: Any, part: Any, after: Any) -> None:
     before = deepcopy(part)
     grown = delta.apply(part)
     shown = {
@@ -388,6 +388,6 @@ def test_a_delta_is_added_to_a_part_that_does_not_change(delta: Any, part: Any, 
         (ToolCallPartDelta('b'), TextPart('a')),
     ],
 )
-def test_a_delta_that_does_not_fit_is_refused(delta: Any, part: Any) -> None:
+def test_a_delta_of_another_part_type_is_refused(delta: Any, part: Any) -> None:
     with pytest.raises(UnexpectedModelBehavior, match=f'{type(delta).__name__} does not fit {type(part).__name__}'):
         delta.apply(part)

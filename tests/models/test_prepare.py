@@ -67,7 +67,7 @@ def test_a_sound_history_is_not_copied() -> None:
 
 def test_what_was_mended_is_listed_or_refused() -> None:
     broken: list[ModelMessage] = [*HELLO, ModelResponse([ToolCallPart('look', '{}', 'a')])]
-    sentence = "an answer was made up for the call 'a' of tool 'look', which has none"
+    sentence = "a result was added for the tool call 'a' of 'look', which had no result"
     assert prepared(broken).warnings == [sentence]
     assert prepared(broken, {'unsupported_settings': 'drop'}).warnings == []
     with pytest.raises(UserError, match=f"{sentence}. Set unsupported_settings='warn' to send the request without it"):

@@ -322,7 +322,7 @@ async def test_the_newest_request_is_kept() -> None:
 async def test_what_a_vendor_would_not_be_sent_is_told_as_a_warning() -> None:
     orphan = ModelRequest([ToolReturnPart('clock', 'noon', 'call_9')])
     response = await TestModel().request([orphan])
-    assert response.warnings == ["the answer of tool 'clock' was sent as text: no call has its id 'call_9'"]
+    assert response.warnings == ["a result of tool 'clock' was sent as text: no tool call has its id 'call_9'"]
 
 
 async def test_usage_grows_with_the_conversation_and_is_counted_in_words() -> None:
