@@ -1,7 +1,8 @@
-"""Agents: a model in a loop with tools, until it has given the output. The only place that calls tools.
+"""Agents: a model in a loop with tools, until there is an output. This is the only package that calls tools.
 
-Read `agent` (what an agent is), `_runs` (the ways to run it), `_run` and `_loop` (one run), `_calls` (tools at work),
-`_output` (what an answer becomes), `stream` and `_live` (a run that is watched).
+Read `agent` (the definition of an agent) and `entry_points` (the methods that run it). Then one run: `run_spec` and
+`run_state` (its data), `first_request`, `loop`, `tool_calls`, and `output_reader` (from a response to an output). Last,
+streamed runs: `background_run` and `event_channel`, `partial_response`, `stream`.
 """
 
 from __future__ import annotations

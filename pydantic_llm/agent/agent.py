@@ -1,4 +1,4 @@
-"""The agent: a model, what it is told, what it may call, and what it shall give."""
+"""`Agent`: a model with its instructions, tools and output type. `entry_points` has the methods that run it."""
 
 from __future__ import annotations
 
@@ -19,16 +19,19 @@ from ..settings import ModelSettings, merge_model_settings
 from ..tools.context import RunContext
 from ..tools.tool import Tool
 from ..usage import RunUsage, UsageLimits
-from .capture import messages_of_a_new_run
-from .context_functions import ContextFunction, Prompt, as_prompts
-from .entry_points import AgentRuns, Go, UserPrompt
-from .loop import drive
-from .options import Instructions, InstructionsFunction, RunOptions, ToolOptions
-from .output_reader import Output, read_output
+from .background_run import ExecuteRun
+from .capture import new_message_list
+from .context_functions import ContextFunction, Prompt, parse_prompts
+from .entry_points import EntryPoints
+from .first_request import build_first_request
+from .loop import run_loop
+from .options import Instructions, InstructionsFunction, RunOptions, ToolOptions, UserPrompt
+from .output_reader import OutputReader, build_output_reader
 from .output_types import EndStrategy, OutputSpec
-from .overrides import UNSET, Unset, overridden, overrides_of
+from .overrides import UNSET, Unset, get_overrides, override_parameters
 from .result import AgentRunResult, Conversation
-from .run_state import Run, Task, opening
+from .run_spec import RunSpec
+from .run_state import RunState
 
 if TYPE_CHECKING:
     from ..models.known_names import KnownModelName
@@ -45,32 +48,32 @@ PromptFunction = TypeVar('PromptFunction', bound=InstructionsFunction)
 ContextTool = Callable[Concatenate[RunContext[D], P], R]
 """A function that takes a `RunContext` first."""
 
-_Checks = Callable[[RunContext[D], R], R]
-_ChecksLater = Callable[[RunContext[D], R], Awaitable[R]]
-_ChecksPlain = Callable[[R], R]
-_ChecksPlainLater = Callable[[R], Awaitable[R]]
+_Validator = Callable[[RunContext[D], R], R]
+_AsyncValidator = Callable[[RunContext[D], R], Awaitable[R]]
+_PlainValidator = Callable[[R], R]
+_AsyncPlainValidator = Callable[[R], Awaitable[R]]
 
 
-class Agent(AgentRuns[DepsT, OutputT], Generic[DepsT, OutputT]):
-    """Asks a model until it has given the output, and carries out what it calls on the way.
+class Agent(EntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
+    """Sends requests to a model and executes its tool calls until there is an output.
 
-    An agent holds what it was told and nothing of its runs: one object serves any number of them at once.
+    An agent keeps no state of its runs: one object serves any number of concurrent runs.
 
     Args:
-        model: The model, or its name such as `'openai:gpt-4o'`. Without one, each run must name it.
-        output_type: What a run shall give: a type, a function, or several of these; `str` where it is not given.
-        result_type: The same as `output_type`.
-        instructions: What the model is told with every request.
-        system_prompt: What the model is told at the beginning of a conversation, and keeps in its history.
-        deps_type: The type of `deps`, for type checkers alone.
+        model: The model, or its name such as `'openai:gpt-4o'`. Without a model, each run must name one.
+        output_type: The type of the output: a type, a function, or several of these. The default is `str`.
+        result_type: Another name for `output_type`.
+        instructions: Text for the model, sent with every request.
+        system_prompt: Text for the model at the beginning of a conversation, kept in its history.
+        deps_type: The type of `deps`, for type checkers only.
         name: The agent's name.
-        tools: What the model may call: functions, or `Tool`s of them.
-        native_tools: Tools of the vendor's that the model may use.
-        model_settings: Settings laid over the model's.
-        retries: How often a tool may fail in a row, where it does not say so itself.
-        output_retries: How often the output may be refused; as often as `retries` where it is not given.
-        end_strategy: What happens to the other calls in an answer that holds the output.
-        defer_model_check: Look the name of the model up, and its key, in the first run and not here.
+        tools: Functions that the model may call, as functions or `Tool` objects.
+        native_tools: The vendor's own tools that the model may use.
+        model_settings: Settings, merged over the model's.
+        retries: Number of consecutive failures allowed for a tool that sets no number itself.
+        output_retries: Number of rejected outputs allowed. The default is `retries`.
+        end_strategy: Handling of the other tool calls in a response that contains the output.
+        defer_model_check: If true, look up the model's name and its API key in the first run, not here.
     """
 
     def __init__(
@@ -92,31 +95,28 @@ class Agent(AgentRuns[DepsT, OutputT], Generic[DepsT, OutputT]):
         defer_model_check: bool = False,
     ) -> None:
         self.model = model if defer_model_check or model is None else infer_model(model)
-        """The model; its name, where the check is deferred."""
+        """The model, or its name if the check is deferred."""
         self.name = name
-        """The agent's name."""
         self.model_settings = model_settings
-        """Settings laid over the model's."""
-        wanted: Any = _one_of(output_type, result_type)
-        self.output_type: OutputSpec[Any] = str if wanted is None else wanted
-        """What a run gives."""
+        """Settings, merged over the model's."""
+        selected = _select_output_type(output_type, result_type)
+        self.output_type: OutputSpec[Any] = str if selected is None else selected
         self.deps_type = deps_type
-        """The type of `deps`."""
         self.end_strategy: EndStrategy = end_strategy
-        """What happens to the other calls in an answer that holds the output."""
-        self._output = read_output(self.output_type)
+        """Handling of the other tool calls in a response that contains the output."""
+        self._output_reader = build_output_reader(self.output_type)
         self._retries = retries
         self._output_retries = retries if output_retries is None else output_retries
-        self._instructions = as_prompts('instructions', instructions)
-        self._system_prompts: list[Prompt] = as_prompts('system_prompt', system_prompt)
+        self._instructions = parse_prompts('instructions', instructions)
+        self._system_prompts: list[Prompt] = parse_prompts('system_prompt', system_prompt)
         self._dynamic_prompts: list[ContextFunction] = []
-        self._validators: list[ContextFunction] = []
+        self._output_validators: list[ContextFunction] = []
         self._native_tools = native_tools
         self._tools: dict[str, Tool[Any]] = {}
         for tool in tools:
-            self._add(_as_tool(tool))
+            self._add_tool(_to_tool(tool))
 
-    # ----------------------------------------------------------------------------------- what the model may call
+    # -------------------------------------------------------------------------------------------------------- tools
 
     @overload
     def tool(self, function: ContextTool[DepsT, P, R], /) -> ContextTool[DepsT, P, R]: ...
@@ -125,49 +125,49 @@ class Agent(AgentRuns[DepsT, OutputT], Generic[DepsT, OutputT]):
         self, /, **options: Unpack[ToolOptions]
     ) -> Callable[[ContextTool[DepsT, P, R]], ContextTool[DepsT, P, R]]: ...
     def tool(self, function: Any = None, /, **options: Unpack[ToolOptions]) -> Any:
-        """Decorate a function that takes a `RunContext` first: the model may call it. The options are `ToolOptions`."""
-        return self._decorate(function, options, takes_ctx=True)
+        """Register a function as a tool; its first argument is a `RunContext`. The options are `ToolOptions`."""
+        return self._decorate_tool(function, options, takes_ctx=True)
 
     @overload
     def tool_plain(self, function: Callable[P, R], /) -> Callable[P, R]: ...
     @overload
     def tool_plain(self, /, **options: Unpack[ToolOptions]) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
     def tool_plain(self, function: Any = None, /, **options: Unpack[ToolOptions]) -> Any:
-        """Decorate a function that takes no `RunContext`: the model may call it. The options are `ToolOptions`."""
-        return self._decorate(function, options, takes_ctx=False)
+        """Register a function as a tool; it takes no `RunContext`. The options are `ToolOptions`."""
+        return self._decorate_tool(function, options, takes_ctx=False)
 
-    def _decorate(self, function: Any, options: ToolOptions, *, takes_ctx: bool) -> Any:
-        named: dict[str, Any] = {**options}
-        max_retries = named.pop('retries', None)
+    def _decorate_tool(self, function: Any, options: ToolOptions, *, takes_ctx: bool) -> Any:
+        arguments: dict[str, Any] = {**options}
+        max_retries = arguments.pop('retries', None)
 
-        def add(decorated: Callable[..., Any]) -> Callable[..., Any]:
-            self._add(Tool(decorated, takes_ctx=takes_ctx, max_retries=max_retries, **named))
+        def register(decorated: Callable[..., Any]) -> Callable[..., Any]:
+            self._add_tool(Tool(decorated, takes_ctx=takes_ctx, max_retries=max_retries, **arguments))
             return decorated
 
-        return add if function is None else add(function)
+        return register if function is None else register(function)
 
-    def _add(self, tool: Tool[Any]) -> None:
+    def _add_tool(self, tool: Tool[Any]) -> None:
         if tool.name in self._tools:
-            raise UserError(f'The agent has a tool of the name {tool.name!r} already; give another name=')
+            raise UserError(f'The agent already has a tool of the name {tool.name!r}; give another name=')
         self._tools[tool.name] = tool
 
-    # ------------------------------------------------------------------------- what it is told, and what it must pass
+    # ---------------------------------------------------------------------------------------- validators and prompts
 
     @overload
-    def output_validator(self, function: _Checks[DepsT, OutputT], /) -> _Checks[DepsT, OutputT]: ...
+    def output_validator(self, function: _Validator[DepsT, OutputT], /) -> _Validator[DepsT, OutputT]: ...
     @overload
-    def output_validator(self, function: _ChecksLater[DepsT, OutputT], /) -> _ChecksLater[DepsT, OutputT]: ...
+    def output_validator(self, function: _AsyncValidator[DepsT, OutputT], /) -> _AsyncValidator[DepsT, OutputT]: ...
     @overload
-    def output_validator(self, function: _ChecksPlain[OutputT], /) -> _ChecksPlain[OutputT]: ...
+    def output_validator(self, function: _PlainValidator[OutputT], /) -> _PlainValidator[OutputT]: ...
     @overload
-    def output_validator(self, function: _ChecksPlainLater[OutputT], /) -> _ChecksPlainLater[OutputT]: ...
+    def output_validator(self, function: _AsyncPlainValidator[OutputT], /) -> _AsyncPlainValidator[OutputT]: ...
     def output_validator(self, function: Callable[..., Any], /) -> Callable[..., Any]:
-        """Decorate a function that takes an output, after a `RunContext` if it wants one, and returns it or another.
+        """Register a function that checks outputs: it takes an output and returns the same or another one.
 
-        It raises `ModelRetry` to refuse the output. While an output is streamed it also sees the unfinished ones, with
-        `RunContext.partial_output` set.
+        It may take a `RunContext` first, and raises `ModelRetry` to reject the output. In a stream it also gets partial
+        outputs, with `RunContext.partial_output` set.
         """
-        self._validators.append(ContextFunction.of(function, arguments=1))
+        self._output_validators.append(ContextFunction.of(function, arguments=1))
         return function
 
     @overload
@@ -175,34 +175,34 @@ class Agent(AgentRuns[DepsT, OutputT], Generic[DepsT, OutputT]):
     @overload
     def instructions(self, /) -> Callable[[PromptFunction], PromptFunction]: ...
     def instructions(self, function: Any = None, /) -> Any:
-        """Decorate a function that gives instructions; it is called for every request."""
+        """Register a function that returns instructions. It is called for every request."""
 
-        def add(decorated: Any) -> Any:
+        def register(decorated: Any) -> Any:
             self._instructions.append(ContextFunction.of(decorated))
             return decorated
 
-        return add if function is None else add(function)
+        return register if function is None else register(function)
 
     @overload
     def system_prompt(self, function: PromptFunction, /) -> PromptFunction: ...
     @overload
     def system_prompt(self, /, *, dynamic: bool = False) -> Callable[[PromptFunction], PromptFunction]: ...
     def system_prompt(self, function: Any = None, /, *, dynamic: bool = False) -> Any:
-        """Decorate a function that gives a system prompt.
+        """Register a function that returns a system prompt.
 
-        It is called when a conversation begins; with `dynamic` also when one goes on, to put the prompt that it then
-        gives in the place of the one in the history.
+        It is called when a conversation begins. With `dynamic` it is also called when a conversation is continued, and
+        its new text replaces the one in the history.
         """
 
-        def add(decorated: Any) -> Any:
+        def register(decorated: Any) -> Any:
             prompt = ContextFunction.of(decorated)
             self._system_prompts.append(prompt)
             self._dynamic_prompts += [prompt] if dynamic else []
             return decorated
 
-        return add if function is None else add(function)
+        return register if function is None else register(function)
 
-    # ------------------------------------------------------------------------------------------------ how it runs
+    # --------------------------------------------------------------------------------------------------------- runs
 
     def override(
         self,
@@ -213,11 +213,11 @@ class Agent(AgentRuns[DepsT, OutputT], Generic[DepsT, OutputT]):
         native_tools: Sequence[NativeTool] | Unset = UNSET,
         instructions: Instructions | Unset = UNSET,
     ) -> AbstractContextManager[None]:
-        """Run with these inside the `with` block, whatever else is said; for tests.
+        """Replace parameters of the agent and of its runs inside the `with` block, for example in tests.
 
-        It holds for the code of the block and the tasks that begin in it, and for no other.
+        This applies to the code of the block and to the tasks started in it, and to no other code.
         """
-        return overridden(
+        return override_parameters(
             self, model=model, deps=deps, tools=tools, native_tools=native_tools, instructions=instructions
         )
 
@@ -230,48 +230,54 @@ class Agent(AgentRuns[DepsT, OutputT], Generic[DepsT, OutputT]):
         if isinstance(self.model, Model):
             await self.model.aclose()
 
-    def _start(
-        self, user_prompt: UserPrompt | None, output_type: Any, result_type: Any, deps: Any, options: RunOptions
-    ) -> tuple[Run[Any], Go]:
-        _check_names(options)
-        overrides = overrides_of(self)
-        model, is_own = self._model(overrides.get('model', options.get('model')))
-        task = self._task(model, _one_of(output_type, result_type), options, overrides)
+    def _prepare_run(
+        self,
+        user_prompt: UserPrompt | None,
+        output_type: OutputSpec[Any] | None,
+        result_type: OutputSpec[Any] | None,
+        deps: Any,
+        options: RunOptions,
+    ) -> tuple[RunState, ExecuteRun[Any]]:
+        _check_option_names(options)
+        overrides = get_overrides(self)
+        model, must_close = self._resolve_model(overrides.get('model', options.get('model')))
+        spec = self._build_spec(model, _select_output_type(output_type, result_type), options, overrides)
         history = options.get('message_history') or ()
-        conversation = _conversation(history, options)
+        conversation = _new_conversation(history, options)
         context: RunContext[Any] = RunContext(
             deps=overrides.get('deps', deps),
             model=model,
             usage=conversation.usage,
-            usage_limits=task.limits,
+            usage_limits=spec.limits,
             prompt=user_prompt,
             messages=conversation.messages,
-            model_settings=model.merged_settings(task.settings),
+            model_settings=model.merged_settings(spec.settings),
             run_id=conversation.run_id,
             conversation_id=conversation.conversation_id,
         )
-        run = Run(task=task, conversation=conversation, context=context)
+        run = RunState(spec=spec, conversation=conversation, context=context)
 
-        async def go() -> AgentRunResult[Any]:
+        async def execute() -> AgentRunResult[Any]:
             async with AsyncExitStack() as stack:
-                if is_own:
+                if must_close:
                     await stack.enter_async_context(model)
-                final = await drive(run, await opening(run, user_prompt, history))
+                final = await run_loop(run, await build_first_request(run, user_prompt, history))
                 return AgentRunResult(final.output, conversation)
 
-        return run, go
+        return run, execute
 
-    def _task(self, model: Model, output_type: Any, options: RunOptions, overrides: Mapping[str, Any]) -> Task[Any]:
-        instructions = [*self._instructions, *as_prompts('instructions', options.get('instructions'))]
+    def _build_spec(
+        self, model: Model, output_type: OutputSpec[Any] | None, options: RunOptions, overrides: Mapping[str, Any]
+    ) -> RunSpec:
+        """Merge the agent, the options and the overrides. Raises `UserError` if a tool has the name of an output."""
+        instructions = [*self._instructions, *parse_prompts('instructions', options.get('instructions'))]
         if 'instructions' in overrides:
-            instructions = as_prompts('instructions', overrides['instructions'])
-        tools = [_as_tool(tool) for tool in overrides.get('tools', self._tools.values())]
-        output = self._output_of(output_type)
-        task = Task(
+            instructions = parse_prompts('instructions', overrides['instructions'])
+        spec = RunSpec(
             model=model,
-            output=output,
-            validators=list(self._validators),
-            tools=tools,
+            tools=[_to_tool(tool) for tool in overrides.get('tools', self._tools.values())],
+            output=self._select_output_reader(output_type),
+            output_validators=list(self._output_validators),
             native_tools=overrides.get('native_tools', self._native_tools),
             instructions=instructions,
             system_prompts=list(self._system_prompts),
@@ -282,13 +288,13 @@ class Agent(AgentRuns[DepsT, OutputT], Generic[DepsT, OutputT]):
             output_retries=self._output_retries,
             end_strategy=self.end_strategy,
         )
-        clashes = [tool.name for tool in tools if task.mode == 'tool' and tool.name in output.tools]
+        clashes = [tool.name for tool in spec.tools if tool.name in spec.output_tools]
         if clashes:
             raise UserError(f'A tool and an output have the same name {clashes[0]!r}; give one of them another name=')
-        return task
+        return spec
 
-    def _model(self, model: Model | str | None) -> tuple[Model, bool]:
-        """The model of a run, and whether the run made it and must close it."""
+    def _resolve_model(self, model: Model | str | None) -> tuple[Model, bool]:
+        """Return the model of a run, and whether the run must close it because it made it from a name."""
         if model is not None:
             return infer_model(model), not isinstance(model, Model)
         if self.model is None:
@@ -296,25 +302,27 @@ class Agent(AgentRuns[DepsT, OutputT], Generic[DepsT, OutputT]):
         self.model = infer_model(self.model)
         return self.model, False
 
-    def _output_of(self, output_type: Any) -> Output:
+    def _select_output_reader(self, output_type: OutputSpec[Any] | None) -> OutputReader:
         if output_type is None:
-            return self._output
-        if self._validators:
+            return self._output_reader
+        if self._output_validators:
             raise UserError(
                 'output_type cannot be given to a run of an agent with output validators, which check its own'
             )
-        return read_output(output_type)
+        return build_output_reader(output_type)
 
     def __repr__(self) -> str:
         return f'Agent(model={self.model!r}, name={self.name!r}, output_type={self.output_type!r})'
 
 
-def _as_tool(tool: Tool[Any] | Callable[..., Any]) -> Tool[Any]:
+def _to_tool(tool: Tool[Any] | Callable[..., Any]) -> Tool[Any]:
     return tool if isinstance(tool, Tool) else Tool(tool)  # pyright: ignore[reportUnknownVariableType] -- of any deps
 
 
-def _one_of(output_type: Any, result_type: Any) -> Any:
-    """What was given, as one or the other."""
+def _select_output_type(
+    output_type: OutputSpec[Any] | None, result_type: OutputSpec[Any] | None
+) -> OutputSpec[Any] | None:
+    """Return the one that is given. Raises `UserError` if both are."""
     if result_type is None:
         return output_type
     if output_type is not None:
@@ -322,19 +330,20 @@ def _one_of(output_type: Any, result_type: Any) -> Any:
     return result_type
 
 
-def _check_names(options: RunOptions) -> None:
+def _check_option_names(options: RunOptions) -> None:
+    """Raise `TypeError` for an unknown option, with the known name that is most similar."""
     known = RunOptions.__annotations__
     for name in options:
         if name not in known:
-            meant = get_close_matches(name, known, 1)
-            raise TypeError(f'A run has no option {name!r}' + (f'; did you mean {meant[0]!r}?' if meant else ''))
+            similar = get_close_matches(name, known, 1)
+            raise TypeError(f'A run has no option {name!r}' + (f'; did you mean {similar[0]!r}?' if similar else ''))
 
 
-def _conversation(history: Sequence[ModelMessage], options: RunOptions) -> Conversation:
+def _new_conversation(history: Sequence[ModelMessage], options: RunOptions) -> Conversation:
     run_id = options.get('run_id') or str(uuid4())
     known = (message.conversation_id for message in reversed(history) if message.conversation_id)
     return Conversation(
-        messages=messages_of_a_new_run(),
+        messages=new_message_list(),
         usage=options.get('usage') or RunUsage(),
         run_id=run_id,
         conversation_id=options.get('conversation_id') or next(known, run_id),

@@ -1,6 +1,6 @@
-"""A run that somebody watches: it goes in a task of its own, from its first request to its output.
+"""`BackgroundRun`: a run in a task of its own, with its events in a channel.
 
-All that a model's stream or a tool opens is closed by the task that opened it, whichever task the reader reads from.
+The task that opens a model's stream or a resource of a tool also closes it, whichever task reads the events.
 """
 
 from __future__ import annotations
@@ -8,48 +8,49 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from types import TracebackType
-from typing import Any, Generic
+from typing import Generic
 
 from typing_extensions import TypeVar
 
 from ..exceptions import UserError
-from .event_channel import Channel, Closed
-from .partial_response import Watched
+from .event_channel import ChannelClosed, EventChannel, ResponseStartEvent, RunEvent
 from .result import AgentRunResult, AgentStreamEvent
-from .run_state import ResponseBegins, Run
+from .run_state import RunState
 
-__all__ = ('LiveRun',)
+__all__ = ('BackgroundRun', 'ExecuteRun')
 
 OutputT = TypeVar('OutputT', default=str)
 
+ExecuteRun = Callable[[], Awaitable[AgentRunResult[OutputT]]]
+"""A function that executes a run to its end."""
 
-class LiveRun(Generic[OutputT]):
-    """A run in a task of its own. Leaving the block ends it where it is."""
 
-    def __init__(self, run: Run[Any], go: Callable[[], Awaitable[AgentRunResult[OutputT]]]) -> None:
+class BackgroundRun(Generic[OutputT]):
+    """A run in a task of its own. Leaving the `async with` block cancels it."""
+
+    def __init__(self, run: RunState, execute: ExecuteRun[OutputT]) -> None:
         self.run = run
-        """The run."""
         self.result: AgentRunResult[OutputT] | None = None
-        """What it gave, once it is over."""
+        """The result, once the run is complete."""
         self.cancelled = False
-        """Whether it was ended before it was over."""
-        self._go = go
-        self._channel: Channel[Watched] = Channel()
+        """True if the run was cancelled before it was complete."""
+        self._execute = execute
+        self._channel = EventChannel()
         self._task: asyncio.Task[None] | None = None
         run.channel = self._channel
 
-    async def __aenter__(self) -> LiveRun[OutputT]:
-        self._task = asyncio.create_task(self._work(), name='pydantic_llm agent')
+    async def __aenter__(self) -> BackgroundRun[OutputT]:
+        self._task = asyncio.create_task(self._execute_and_close_channel(), name='pydantic_llm agent')
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self.stop()
+        await self.cancel()
 
-    async def _work(self) -> None:
+    async def _execute_and_close_channel(self) -> None:
         try:
-            self.result = await self._go()
+            self.result = await self._execute()
         except BaseException as error:
             self._channel.close(error)
             if not isinstance(error, Exception):
@@ -57,47 +58,47 @@ class LiveRun(Generic[OutputT]):
         else:
             self._channel.close()
 
-    async def stop(self) -> None:
-        """End the run where it is; its messages stay fit to go on with."""
+    async def cancel(self) -> None:
+        """Cancel the run, if it is not complete. Its messages are still valid to continue."""
         if self._task is None or self._task.done():
             return
         self.cancelled = True
         self._task.cancel()
         await asyncio.wait({self._task})
 
-    async def receive(self, timeout: float | None = None) -> Watched | None:
-        """The next event, or `None` where none came in time. Raises `Closed` at the end, and what the run raised."""
+    async def receive(self, timeout: float | None = None) -> RunEvent | None:
+        """Return the next event, or `None` on timeout. Raises `ChannelClosed` at the end, or the run's error."""
         if self.cancelled:
-            raise Closed
+            raise ChannelClosed
         return await self._channel.receive(timeout)
 
     async def events(self) -> AsyncGenerator[AgentStreamEvent]:
-        """The events until the end."""
+        """Yield the public events until the end. Raises the run's error."""
         while True:
             try:
                 event = await self.receive()
-            except Closed:
+            except ChannelClosed:
                 return
-            if event is not None and not isinstance(event, ResponseBegins):
+            if event is not None and not isinstance(event, ResponseStartEvent):
                 yield event
 
-    async def groups(self, debounce_by: float | None) -> AsyncGenerator[list[Watched]]:
-        """The events until the end; those that come within `debounce_by` seconds of one that waits come with it."""
+    async def event_groups(self, debounce_by: float | None) -> AsyncGenerator[list[RunEvent]]:
+        """Yield all events until the end, grouped with those that arrive less than `debounce_by` seconds later."""
         while True:
             try:
-                group = await self._group(debounce_by)
-            except Closed:
+                group = await self._receive_group(debounce_by)
+            except ChannelClosed:
                 return
             yield group
 
-    async def _group(self, debounce_by: float | None) -> list[Watched]:
+    async def _receive_group(self, debounce_by: float | None) -> list[RunEvent]:
         clock = asyncio.get_running_loop().time
         group = [event] if (event := await self.receive()) is not None else []
-        until = clock() + (debounce_by or 0)
-        while debounce_by and (left := until - clock()) > 0:
+        end = clock() + (debounce_by or 0)
+        while debounce_by and (remaining := end - clock()) > 0:
             try:
-                event = await self.receive(left)
-            except Exception:  # noqa: BLE001 -- raised again when the reader, which has a group to read, asks again
+                event = await self.receive(remaining)
+            except Exception:  # noqa: BLE001 -- the next `receive` raises it again, after the reader got this group
                 break
             if event is None:
                 break
@@ -105,8 +106,8 @@ class LiveRun(Generic[OutputT]):
         return group
 
     async def finish(self) -> AgentRunResult[OutputT]:
-        """Let the run go to its end, whoever listens; gives its result or raises what it raised."""
-        self._channel.ignore()
+        """Drop all further events and wait for the end of the run. Returns its result, or raises its error."""
+        self._channel.discard()
         async for _ in self.events():
             pass
         if self.result is None:

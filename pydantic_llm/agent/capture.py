@@ -1,4 +1,4 @@
-"""Getting at the messages of a run that raised."""
+"""`capture_run_messages`: access to the messages of a run that raised."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from dataclasses import dataclass, field
 
 from ..messages import ModelMessage
 
-__all__ = ('capture_run_messages', 'messages_of_a_new_run')
+__all__ = ('capture_run_messages', 'new_message_list')
 
 
 @dataclass
-class _Captured:
+class _Capture:
     messages: list[ModelMessage] = field(default_factory=list[ModelMessage])
-    taken: bool = False
+    is_used: bool = False
 
 
-_captured: ContextVar[_Captured | None] = ContextVar('captured_run_messages', default=None)
+_capture: ContextVar[_Capture | None] = ContextVar('captured_run_messages', default=None)
 
 
 @contextmanager
 def capture_run_messages() -> Generator[list[ModelMessage]]:
-    """A list that holds the messages of the first run inside the `with` block, also when the run raises.
+    """Yield a list that is filled with the messages of the first run inside the `with` block, even if the run raises.
 
-    It can be passed on as `message_history`: every call in it has an answer, also those that an error or a cancellation
-    cut off, and the answers of tools that were done are kept.
+    The list can be passed as `message_history`: every tool call in it has a result. Results of tools that finished are
+    kept; tool calls that an error or a cancellation interrupted get a result with outcome `interrupted`.
     """
-    captured = _Captured()
-    token = _captured.set(captured)
+    capture = _Capture()
+    token = _capture.set(capture)
     try:
-        yield captured.messages
+        yield capture.messages
     finally:
-        _captured.reset(token)
+        _capture.reset(token)
 
 
-def messages_of_a_new_run() -> list[ModelMessage]:
-    """An empty list for the messages of a run: the one that is being captured, for the first run that asks."""
-    captured = _captured.get()
-    if captured is None or captured.taken:
+def new_message_list() -> list[ModelMessage]:
+    """Return an empty list for the messages of a run: the captured list for the first run inside a block."""
+    capture = _capture.get()
+    if capture is None or capture.is_used:
         return []
-    captured.taken = True
-    return captured.messages
+    capture.is_used = True
+    return capture.messages

@@ -1,49 +1,50 @@
-"""The ways to run an agent. They differ in who waits and in who sees what happens, and share everything else."""
+"""`EntryPoints`: the methods of `Agent` that run it, in a file of their own.
+
+They differ in how the caller waits and what it receives. All of them execute the run that `Agent` prepares.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Generic, Unpack, overload
 
 from typing_extensions import TypeVar
 
 from .._threads import run_blocking
-from ..messages import UserContent
-from .background_run import LiveRun
-from .options import EventStreamHandler, RunOptions
+from .background_run import BackgroundRun, ExecuteRun
+from .options import EventStreamHandler, RunOptions, UserPrompt
 from .output_types import OutputSpec
 from .result import AgentRunResult
-from .run_state import Run
+from .run_state import RunState
 from .stream import AgentRunEvents, StreamedRunResult, StreamedRunResultSync
 
-__all__ = ('AgentRuns', 'UserPrompt')
+__all__ = ('EntryPoints',)
 
 DepsT = TypeVar('DepsT', default=None)
 OutputT = TypeVar('OutputT', default=str)
 T = TypeVar('T')
 
-UserPrompt = str | Sequence[UserContent]
-"""What a run is asked: text, or texts and files."""
 
-Go = Callable[[], Awaitable[AgentRunResult[Any]]]
-"""Goes through a run."""
+class EntryPoints(ABC, Generic[DepsT, OutputT]):
+    """A mixin for `Agent` with the methods that run it.
 
-
-class AgentRuns(ABC, Generic[DepsT, OutputT]):
-    """The ways to run an agent.
-
-    All of them take the prompt; an `output_type` in place of the agent's (`result_type` is the same); the `deps`; and
-    what `RunOptions` lists. Without a prompt, a run goes on with a `message_history` that ends with a request, or with
-    calls that nobody has answered yet.
+    All of them take the prompt, an `output_type` that replaces the agent's (`result_type` is another name for it), the
+    `deps`, and the options in `RunOptions`. Without a prompt, a run continues a `message_history` that ends with a
+    request, or with tool calls that have no results yet.
     """
 
     @abstractmethod
-    def _start(
-        self, user_prompt: UserPrompt | None, output_type: Any, result_type: Any, deps: Any, options: RunOptions
-    ) -> tuple[Run[Any], Go]:
-        """A new run, and what goes through it."""
+    def _prepare_run(
+        self,
+        user_prompt: UserPrompt | None,
+        output_type: OutputSpec[Any] | None,
+        result_type: OutputSpec[Any] | None,
+        deps: Any,
+        options: RunOptions,
+    ) -> tuple[RunState, ExecuteRun[Any]]:
+        """Return a new run, and the function that executes it."""
 
     @overload
     async def run(
@@ -60,17 +61,8 @@ class AgentRuns(ABC, Generic[DepsT, OutputT]):
         self,
         user_prompt: UserPrompt | None = None,
         *,
-        output_type: OutputSpec[T],
-        deps: DepsT = ...,
-        event_stream_handler: EventStreamHandler | None = None,
-        **options: Unpack[RunOptions],
-    ) -> AgentRunResult[T]: ...
-    @overload
-    async def run(
-        self,
-        user_prompt: UserPrompt | None = None,
-        *,
-        result_type: OutputSpec[T],
+        output_type: OutputSpec[T] | None = None,
+        result_type: OutputSpec[T] | None = None,
         deps: DepsT = ...,
         event_stream_handler: EventStreamHandler | None = None,
         **options: Unpack[RunOptions],
@@ -79,23 +71,23 @@ class AgentRuns(ABC, Generic[DepsT, OutputT]):
         self,
         user_prompt: UserPrompt | None = None,
         *,
-        output_type: Any = None,
-        result_type: Any = None,
+        output_type: OutputSpec[Any] | None = None,
+        result_type: OutputSpec[Any] | None = None,
         deps: Any = None,
         event_stream_handler: EventStreamHandler | None = None,
         **options: Unpack[RunOptions],
     ) -> AgentRunResult[Any]:
-        """Run to the end. With an `event_stream_handler`, answers are streamed and it is told everything that happens.
+        """Run to the end and return the result. With an `event_stream_handler`, stream all events to it.
 
-        Raises `UserError` for what cannot be sent; `UnexpectedModelBehavior` where the model fails too often, or where
-        nothing can be made of its answer; `UsageLimitExceeded`; what a model's `request` raises; what a tool raises.
+        Raises `UserError` if the request is invalid, `UnexpectedModelBehavior` if the model fails too often or its
+        response cannot be used, `UsageLimitExceeded`, the errors of the model's `request`, and the errors of tools.
         """
-        run, go = self._start(user_prompt, output_type, result_type, deps, options)
+        run, execute = self._prepare_run(user_prompt, output_type, result_type, deps, options)
         if event_stream_handler is None:
-            return await go()
-        async with LiveRun(run, go) as live:
-            await event_stream_handler(run.context, live.events())
-            return await live.finish()
+            return await execute()
+        async with BackgroundRun(run, execute) as background:
+            await event_stream_handler(run.context, background.events())
+            return await background.finish()
 
     @overload
     def run_sync(
@@ -112,26 +104,17 @@ class AgentRuns(ABC, Generic[DepsT, OutputT]):
         self,
         user_prompt: UserPrompt | None = None,
         *,
-        output_type: OutputSpec[T],
-        deps: DepsT = ...,
-        event_stream_handler: EventStreamHandler | None = None,
-        **options: Unpack[RunOptions],
-    ) -> AgentRunResult[T]: ...
-    @overload
-    def run_sync(
-        self,
-        user_prompt: UserPrompt | None = None,
-        *,
-        result_type: OutputSpec[T],
+        output_type: OutputSpec[T] | None = None,
+        result_type: OutputSpec[T] | None = None,
         deps: DepsT = ...,
         event_stream_handler: EventStreamHandler | None = None,
         **options: Unpack[RunOptions],
     ) -> AgentRunResult[T]: ...
     def run_sync(self, user_prompt: UserPrompt | None = None, **options: Any) -> AgentRunResult[Any]:
-        """`run` for callers that do not await.
+        """Do the same as `run`, for callers that do not await.
 
-        It goes on in the event loop of a background thread, so that it also works where a loop is running already, as
-        in a notebook; such a loop stands still meanwhile.
+        The run is executed in the event loop of a background thread. So this also works inside a running event loop, as
+        in a notebook, but blocks it.
         """
         return run_blocking(self.run(user_prompt, **options))
 
@@ -149,16 +132,8 @@ class AgentRuns(ABC, Generic[DepsT, OutputT]):
         self,
         user_prompt: UserPrompt | None = None,
         *,
-        output_type: OutputSpec[T],
-        deps: DepsT = ...,
-        **options: Unpack[RunOptions],
-    ) -> AbstractAsyncContextManager[StreamedRunResult[DepsT, T]]: ...
-    @overload
-    def run_stream(
-        self,
-        user_prompt: UserPrompt | None = None,
-        *,
-        result_type: OutputSpec[T],
+        output_type: OutputSpec[T] | None = None,
+        result_type: OutputSpec[T] | None = None,
         deps: DepsT = ...,
         **options: Unpack[RunOptions],
     ) -> AbstractAsyncContextManager[StreamedRunResult[DepsT, T]]: ...
@@ -167,19 +142,19 @@ class AgentRuns(ABC, Generic[DepsT, OutputT]):
         self,
         user_prompt: UserPrompt | None = None,
         *,
-        output_type: Any = None,
-        result_type: Any = None,
+        output_type: OutputSpec[Any] | None = None,
+        result_type: OutputSpec[Any] | None = None,
         deps: Any = None,
         **options: Unpack[RunOptions],
     ) -> AsyncGenerator[StreamedRunResult[Any, Any]]:
-        """Run with the output streamed. Entering waits until the model begins to write what can be the output.
+        """Run with a streamed output. Entering the block waits until the model starts to write a possible output.
 
-        Leaving the block ends the run where it is. Raises what `run` raises, on entering or while reading.
+        Leaving the block cancels the run. Raises the errors of `run`, on entering or while reading.
         """
-        run, go = self._start(user_prompt, output_type, result_type, deps, options)
-        async with LiveRun(run, go) as live:
-            result: StreamedRunResult[Any, Any] = StreamedRunResult(live)
-            await result.begin()
+        run, execute = self._prepare_run(user_prompt, output_type, result_type, deps, options)
+        async with BackgroundRun(run, execute) as background:
+            result: StreamedRunResult[Any, Any] = StreamedRunResult(background)
+            await result.wait_for_output_start()
             yield result
 
     @overload
@@ -196,12 +171,16 @@ class AgentRuns(ABC, Generic[DepsT, OutputT]):
         self,
         user_prompt: UserPrompt | None = None,
         *,
-        output_type: OutputSpec[T],
+        output_type: OutputSpec[T] | None = None,
+        result_type: OutputSpec[T] | None = None,
         deps: DepsT = ...,
         **options: Unpack[RunOptions],
     ) -> StreamedRunResultSync[DepsT, T]: ...
     def run_stream_sync(self, user_prompt: UserPrompt | None = None, **options: Any) -> StreamedRunResultSync[Any, Any]:
-        """`run_stream` for callers that do not await. Use what it gives in a `with` block, or read it to its end."""
+        """Do the same as `run_stream`, for callers that do not await.
+
+        Use the result in a `with` block, or read it to its end.
+        """
         return StreamedRunResultSync(self.run_stream(user_prompt, **options))
 
     @overload
@@ -218,7 +197,8 @@ class AgentRuns(ABC, Generic[DepsT, OutputT]):
         self,
         user_prompt: UserPrompt | None = None,
         *,
-        output_type: OutputSpec[T],
+        output_type: OutputSpec[T] | None = None,
+        result_type: OutputSpec[T] | None = None,
         deps: DepsT = ...,
         **options: Unpack[RunOptions],
     ) -> AgentRunEvents[T]: ...
@@ -226,14 +206,14 @@ class AgentRuns(ABC, Generic[DepsT, OutputT]):
         self,
         user_prompt: UserPrompt | None = None,
         *,
-        output_type: Any = None,
-        result_type: Any = None,
+        output_type: OutputSpec[Any] | None = None,
+        result_type: OutputSpec[Any] | None = None,
         deps: Any = None,
         **options: Unpack[RunOptions],
     ) -> AgentRunEvents[Any]:
-        """Run with everything that happens as events, the last of which is an `AgentRunResultEvent`.
+        """Run with all events streamed. The last one is an `AgentRunResultEvent`.
 
-        A `FinalResultEvent` says that what follows can be the output. Where that is text, the model may still go on to
-        call tools, and the event comes again. Raises what `run` raises, while reading.
+        A `FinalResultEvent` means that the following content can be the output. If it is text, the model may still call
+        tools afterwards; then there is another `FinalResultEvent`. Raises the errors of `run`, while reading.
         """
-        return AgentRunEvents(LiveRun(*self._start(user_prompt, output_type, result_type, deps, options)))
+        return AgentRunEvents(BackgroundRun(*self._prepare_run(user_prompt, output_type, result_type, deps, options)))

@@ -1,98 +1,106 @@
-"""From the task that runs the agent to the one that watches: events, with a limit on how far ahead the run may be.
+"""`EventChannel`: passes events from the task that executes a run to the task that reads them.
 
-The run may be some events of an answer ahead of its reader. Before it calls a function or asks again, it waits in
-`idle` until the reader has seen all there was and asks for more, so that nothing happens behind the back of a reader
-that has left.
+The run may be `MAX_QUEUED_EVENTS` events of a response ahead of its reader. Before it calls a function or sends the
+next request, it waits in `flush` until the reader has consumed all events and asks for more. So no tool runs after the
+reader has left.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Generic, TypeVar
+from dataclasses import dataclass
 
-__all__ = ('Channel', 'Closed')
+from .result import AgentStreamEvent
 
-T = TypeVar('T')
+__all__ = ('ChannelClosed', 'EventChannel', 'ResponseStartEvent', 'RunEvent')
 
-LIMIT = 64
-"""How many events may wait for their reader."""
-
-
-class Closed(Exception):
-    """There is nothing more to receive."""
+MAX_QUEUED_EVENTS = 64
 
 
-class Channel(Generic[T]):
-    """A queue for one reader. It belongs to one event loop."""
+@dataclass(frozen=True, slots=True)
+class ResponseStartEvent:
+    """A new response begins. This event is internal: users never see it."""
+
+
+RunEvent = AgentStreamEvent | ResponseStartEvent
+"""An event of a run, public or internal."""
+
+
+class ChannelClosed(Exception):
+    """The channel is closed and all of its events were received."""
+
+
+class EventChannel:
+    """A bounded queue of events with one reader. It belongs to one event loop."""
 
     def __init__(self) -> None:
-        self._items: deque[T] = deque()
+        self._events: deque[RunEvent] = deque()
         self._reader: asyncio.Future[None] | None = None
         self._writers: list[asyncio.Future[None]] = []
-        self._closed = False
-        self._unread = False
-        self._asking = False
+        self._is_closed = False
+        self._is_discarding = False
+        self._reader_is_idle = False
         self._error: BaseException | None = None
 
-    def put(self, item: T) -> None:
-        """Add an item without waiting."""
-        if not self._unread:
-            self._items.append(item)
+    def put(self, event: RunEvent) -> None:
+        """Add an event without waiting."""
+        if not self._is_discarding:
+            self._events.append(event)
             _wake(self._reader)
 
-    async def send(self, item: T) -> None:
-        """Add an item; wait where too many wait already."""
-        self.put(item)
-        while len(self._items) >= LIMIT:
-            await self._writer()
+    async def send(self, event: RunEvent) -> None:
+        """Add an event, then wait while the queue is full."""
+        self.put(event)
+        while len(self._events) >= MAX_QUEUED_EVENTS:
+            await self._wait_for_reader()
 
-    async def idle(self) -> None:
-        """Wait until the reader has everything and asks for more."""
-        while not self._unread and (self._items or not self._asking):
-            _wake(self._reader)  # it may be waiting for more of a group: what it has is all there is
-            await self._writer()
+    async def flush(self) -> None:
+        """Wait until the reader has received all events and asks for another one."""
+        while not self._is_discarding and (self._events or not self._reader_is_idle):
+            _wake(self._reader)  # it may wait for more events of a group, but no more come before it asks again
+            await self._wait_for_reader()
 
-    async def receive(self, timeout: float | None = None) -> T | None:
-        """The next item. Raises `Closed` at the end, or the error that ended it.
+    async def receive(self, timeout: float | None = None) -> RunEvent | None:
+        """Return the next event. Raises `ChannelClosed` after the last one, or the error that closed the channel.
 
-        With a `timeout`, the reader has something in its hands: it gets `None` after so many seconds, or once it is
-        plain that nothing more comes before it asks without a timeout.
+        A reader that still holds events passes a `timeout` in seconds. It gets `None` when the time is over, or as soon
+        as the run waits for the reader to ask without a timeout.
         """
-        if not self._items and not self._closed:
-            await self._asked(timeout)
-        if self._items:
-            item = self._items.popleft()
+        if not self._events and not self._is_closed:
+            await self._wait_for_event(timeout)
+        if self._events:
+            event = self._events.popleft()
             self._wake_writers()
-            return item
-        if not self._closed:
+            return event
+        if not self._is_closed:
             return None
-        raise self._error or Closed()
+        raise self._error or ChannelClosed()
 
     def close(self, error: BaseException | None = None) -> None:
-        """Nothing more will come; the reader gets the error once it has seen what there was."""
-        self._closed, self._error = True, error
+        """Close the channel. The reader gets the queued events first, then the error."""
+        self._is_closed, self._error = True, error
         _wake(self._reader)
 
-    def ignore(self) -> None:
-        """Nobody reads any more: throw away what there is and what will come."""
-        self._unread = True
-        self._items.clear()
+    def discard(self) -> None:
+        """Drop the queued events and all later ones: the reader has left."""
+        self._is_discarding = True
+        self._events.clear()
 
-    async def _asked(self, timeout: float | None) -> None:
+    async def _wait_for_event(self, timeout: float | None) -> None:
         loop = asyncio.get_running_loop()
         self._reader = loop.create_future()
-        self._asking = timeout is None
+        self._reader_is_idle = timeout is None
         timer = None if timeout is None else loop.call_later(timeout, _wake, self._reader)
         self._wake_writers()
         try:
             await self._reader
         finally:
-            self._reader, self._asking = None, False
+            self._reader, self._reader_is_idle = None, False
             if timer is not None:
                 timer.cancel()
 
-    async def _writer(self) -> None:
+    async def _wait_for_reader(self) -> None:
         writer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._writers.append(writer)
         await writer

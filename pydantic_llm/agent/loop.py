@@ -1,16 +1,16 @@
-"""The loop: ask the model, carry out what it calls, and ask again until it has given the output.
+"""The loop of a run: send a request, execute the tool calls of the response, repeat until there is an output.
 
-`drive` is the loop, `ask` one request, `answer` what becomes of one response. What an answer is worth:
+Read `run_loop`, then `send_request` (one request) and `handle_response` (its response):
 
-| the response | what happens |
+| response | effect |
 | --- | --- |
-| was cut by the vendor, which gave no reason | `StreamInterruptedError`, with what had arrived |
-| ends for `content_filter` and says nothing | `ContentFilterError` |
-| ends for `length` in the middle of a call or a JSON object, or before it says anything | `UnexpectedModelBehavior` |
-| ends for `error` and calls no tools | the model is asked again, which counts against `output_retries` |
-| calls tools | they run, and the model is asked again; a call of an output tool ends the run |
-| says something where text, or JSON as text, is the output | the run ends with it |
-| says nothing, or text where that is no output | the model is asked again, which counts against `output_retries` |
+| truncated by the vendor, without a finish reason | raise `StreamInterruptedError` with the partial response |
+| `content_filter` and no content | raise `ContentFilterError` |
+| `length`, inside a tool call or a JSON object, or without any content | raise `UnexpectedModelBehavior` |
+| `error` and no tool calls | send a retry prompt, which counts against `output_retries` |
+| tool calls | execute them and send the results; an output tool ends the run |
+| text, if text or JSON text is the output | end the run |
+| no content, or text if text is not an output | send a retry prompt, which counts against `output_retries` |
 """
 
 from __future__ import annotations
@@ -25,235 +25,242 @@ from ..exceptions import ContentFilterError, ModelRetry, StreamInterruptedError,
 from ..messages import ModelRequest, ModelResponse, RetryPromptPart, ToolCallPart, ToolReturnPart
 from ..models import ModelRequestParameters
 from ..tools.context import RunContext
-from .output_reader import Form, json_of, refusal
-from .run_state import ResponseBegins, Run, is_cut, not_carried_out
-from .tool_calls import NumberedCall, carry_out
+from .event_channel import EventChannel, ResponseStartEvent
+from .output_reader import OutputForm, extract_json, retry_content
+from .run_state import RunState, has_truncated_args, make_interrupted_result
+from .tool_calls import IndexedCall, execute_tool_calls
 
-__all__ = ('drive',)
+__all__ = ('FinalOutput', 'OutputRejected', 'run_loop', 'validate_output')
 
 ACCEPTED = 'This is the final answer.'
-"""What the history says of the call that gave the output."""
+"""Content of the tool result for the call that returned the output."""
 
 NOT_NEEDED = 'This call was not carried out: the final answer had been given.'
-"""What the history says of the other calls beside it."""
+"""Content of the tool results for the other calls of that response."""
 
 
 @dataclass(frozen=True, slots=True)
-class Final:
+class FinalOutput:
     """The output of a run."""
 
-    output: Any
-    """The output."""
+    output: object
     call: ToolCallPart | None = None
-    """The call that gave it."""
+    """The tool call that returned it; `None` if the output is text."""
 
 
-async def drive(run: Run[Any], request: ModelRequest | None) -> Final:
-    """Go on until there is an output. `None` for the request carries out the calls of the last response first."""
+async def run_loop(run: RunState, request: ModelRequest | None) -> FinalOutput:
+    """Send requests until there is an output. If `request` is `None`, start with the tool calls of the history."""
     try:
         while True:
-            response = await _left_open(run) if request is None else await ask(run, request)
-            outcome = await answer(run, response)
-            if isinstance(outcome, Final):
+            response = await (_resume_unfinished_response(run) if request is None else send_request(run, request))
+            outcome = await handle_response(run, response)
+            if isinstance(outcome, FinalOutput):
                 run.conversation.output_call = outcome.call.tool_call_id if outcome.call else None
                 return outcome
             request = outcome
     except BaseException:
-        run.settle()
+        run.close_history()
         raise
 
 
-async def _left_open(run: Run[Any]) -> ModelResponse:
-    """The response that ends the history, and whose calls this run carries out."""
-    await run.offer()
+async def _resume_unfinished_response(run: RunState) -> ModelResponse:
+    """Prepare the tools and return the last response of the history, whose tool calls have no results yet."""
+    await run.offer_tools()
     last = run.messages[-1]
-    assert isinstance(last, ModelResponse), 'a run that needs no first request begins with a response'
+    assert isinstance(last, ModelResponse), 'without a first request, the history ends with a response'
     return last
 
 
-# ------------------------------------------------------------------------------------------------------- asking
+# ----------------------------------------------------------------------------------------------------------- request
 
 
-async def ask(run: Run[Any], request: ModelRequest) -> ModelResponse:
-    """Send a request, get and keep the response."""
-    run.messages.append(request)  # first of all, so that the answers in it are kept whatever happens
-    run.answers = {}
-    await run.idle()
+async def send_request(run: RunState, request: ModelRequest) -> ModelResponse:
+    """Send a request, record the response and return it. Raises for a response without usable content."""
+    run.messages.append(request)  # before anything can raise, so that the tool results in it are kept
+    run.tool_results = {}
+    await run.flush_events()
     run.context.run_step += 1
-    parameters = await run.offer()
-    run.messages[-1] = replace(request, instructions=await run.instructions() or request.instructions)
-    usage, limits = run.conversation.usage, run.task.limits
+    parameters = await run.offer_tools()
+    run.messages[-1] = replace(request, instructions=await run.render_instructions() or request.instructions)
+    usage, limits = run.conversation.usage, run.spec.limits
     limits.check_before_request(usage)
     usage.requests += 1
-    response = await (_whole(run, parameters) if run.channel is None else _streamed(run, parameters))
-    kept = run.record(response)
+    if run.channel is None:
+        response = await run.spec.model.request(list(run.messages), run.spec.settings, parameters)
+    else:
+        response = await _stream_response(run, run.channel, parameters)
+    recorded = run.record_response(response)
     limits.check_tokens(usage)
-    _check(run, response)
-    return kept
+    _check_response(run, response)
+    return recorded
 
 
-async def _whole(run: Run[Any], parameters: ModelRequestParameters) -> ModelResponse:
-    return await run.task.model.request(list(run.messages), run.task.settings, parameters)
-
-
-async def _streamed(run: Run[Any], parameters: ModelRequestParameters) -> ModelResponse:
-    channel = run.channel
-    assert channel is not None, 'somebody listens'
-    run.tell(ResponseBegins())
+async def _stream_response(run: RunState, channel: EventChannel, parameters: ModelRequestParameters) -> ModelResponse:
+    """Stream a response into the channel and return it. If the stream fails, record its partial response."""
+    run.emit(ResponseStartEvent())
     try:
-        async with run.task.model.request_stream(list(run.messages), run.task.settings, parameters) as stream:
+        async with run.spec.model.request_stream(list(run.messages), run.spec.settings, parameters) as stream:
             run.stream = stream
             async for event in stream:
                 await channel.send(event)
             response = stream.get()
     except BaseException:
-        _record_what_arrived(run)
+        _record_partial_response(run)
         raise
     finally:
         run.stream = None
     return response
 
 
-def _record_what_arrived(run: Run[Any]) -> None:
-    """Keep the beginning of an answer that was left, or that broke."""
-    arrived = run.stream.get() if run.stream is not None else None
-    if arrived is not None and arrived.parts:
-        state = 'interrupted' if arrived.state == 'incomplete' else arrived.state
-        run.record(replace(arrived, state=state))
+def _record_partial_response(run: RunState) -> None:
+    partial = run.stream.get() if run.stream is not None else None
+    if partial is not None and partial.parts:
+        state = 'interrupted' if partial.state == 'incomplete' else partial.state
+        run.record_response(replace(partial, state=state))
 
 
-def _check(run: Run[Any], response: ModelResponse) -> None:
-    """Raise for a response that nothing can be made of, and that asking again would not better."""
-    says_something = bool((response.text or '').strip() or response.tool_calls or response.files)
-    name = response.model_name or run.task.model.model_name
+def _check_response(run: RunState, response: ModelResponse) -> None:
+    """Raise for a response without usable content, if another request would get the same one."""
+    has_content = bool((response.text or '').strip() or response.tool_calls or response.files)
+    name = response.model_name or run.spec.model.model_name
     if response.state != 'complete' and response.finish_reason is None:
-        message = f'The vendor cut the answer of {name} before it was complete'
+        message = f'The vendor truncated the response of {name} before it was complete'
         raise StreamInterruptedError(name, message, provider_name=response.provider_name, response=response)
-    if response.finish_reason == 'content_filter' and not says_something:
-        message = f'The content filter of the vendor held back the whole answer of {name}'
+    if response.finish_reason == 'content_filter' and not has_content:
+        message = f'The content filter of the vendor blocked the whole response of {name}'
         raise ContentFilterError(message, body=response.provider_details)
     if response.finish_reason == 'length':
-        if not says_something:
-            _raise_for_length(run, 'before it said anything')
+        if not has_content:
+            _raise_for_length(run, 'before it wrote anything')
         for call in response.tool_calls:
-            if is_cut(call):
+            # Anthropic drops the unfinished argument and the closing brace: pydantic-ai#3118
+            if has_truncated_args(call):
                 _raise_for_length(run, f'in the middle of the arguments of {call.tool_name!r}')
 
 
-def _raise_for_length(run: Run[Any], where: str) -> NoReturn:
-    limit = run.task.model.merged_settings(run.task.settings).get('max_tokens')
+def _raise_for_length(run: RunState, position: str) -> NoReturn:
+    limit = run.spec.model.merged_settings(run.spec.settings).get('max_tokens')
     reached = 'the most tokens it may write' if limit is None else f'max_tokens={limit}'
-    raise UnexpectedModelBehavior(f'The model reached {reached} {where}; set max_tokens higher in model_settings')
+    raise UnexpectedModelBehavior(f'The model reached {reached} {position}; set max_tokens higher in model_settings')
 
 
-# ---------------------------------------------------------------------------------------------------- answering
+# ---------------------------------------------------------------------------------------------------------- response
 
 
-async def answer(run: Run[Any], response: ModelResponse) -> Final | ModelRequest:
-    """Carry out what a response calls, or take it as the output: the end, or the next request."""
-    run.answers = {}
-    await run.idle()
+async def handle_response(run: RunState, response: ModelResponse) -> FinalOutput | ModelRequest:
+    """Execute the tool calls of a response, or read its output. Returns the output, or the next request."""
+    run.tool_results = {}
+    await run.flush_events()
     if response.tool_calls:
-        return await _answer_calls(run, response)
+        return await _handle_tool_calls(run, response)
     try:
-        return Final(await _output_of_text(run, response))
-    except Refused as refused:
-        run.count_refusal(refused.error, run.task.output_retries)
-        return run.bear_ids([RetryPromptPart(refused.content)])
+        return FinalOutput(await _read_text_output(run, response))
+    except OutputRejected as rejected:
+        run.count_rejected_output(rejected.error, run.spec.output_retries)
+        return run.with_run_ids([RetryPromptPart(rejected.content)])
 
 
-class Refused(Exception):
-    """An output that the model shall give again."""
+class OutputRejected(Exception):
+    """An output that the model must correct."""
 
     def __init__(self, error: ValidationError | ModelRetry) -> None:
-        self.content = refusal(error)
+        self.content = retry_content(error)
         self.error = error
         super().__init__(str(error))
 
 
-async def _output_of_text(run: Run[Any], response: ModelResponse) -> Any:
-    output, mode = run.task.output, run.task.mode
-    context = run.output_context(None)
+async def _read_text_output(run: RunState, response: ModelResponse) -> object:
+    """Return the output in a response without tool calls. Raises `OutputRejected`."""
+    reader, context = run.spec.output, run.output_context(None)
     if response.finish_reason == 'error':
-        said = str((response.provider_details or {}).get('error') or 'its text is no answer')
-        raise Refused(ModelRetry(f'The answer ended with an error: {said.removesuffix(".")}.'))
+        # Groq refuses what the model wrote as a malformed tool call: groq__test_tool_use_failed_error_with_text
+        reason = str((response.provider_details or {}).get('error') or 'its text is no answer')
+        raise OutputRejected(ModelRetry(f'The answer ended with an error: {reason.removesuffix(".")}.'))
     if not (response.text or '').strip() and not response.files:
-        raise Refused(ModelRetry('The answer was empty.'))
-    if mode in ('native', 'prompted'):
-        form, value = _read(run, response)
-        return await judge(run, form.finish(value, context), context)
-    if not output.allows_text:
-        names = ', '.join(repr(name) for name in output.tools)
-        raise Refused(ModelRetry(f'Text is not an answer here. Give the answer by calling {names}.'))
-    return await judge(run, output.finish_text(response.text or '', context), context)
+        raise OutputRejected(ModelRetry('The answer was empty.'))
+    if run.spec.output_mode in ('native', 'prompted'):
+        form, value = _validate_json_text(run, response)
+        return await validate_output(run, form.finish(value, context), context)
+    if not reader.allows_text:
+        names = ', '.join(repr(name) for name in reader.tools)
+        raise OutputRejected(ModelRetry(f'Text is not an answer here. Give the answer by calling {names}.'))
+    return await validate_output(run, reader.finish_text(response.text or '', context), context)
 
 
-def _read(run: Run[Any], response: ModelResponse) -> tuple[Form, Any]:
-    """The form that the model chose, and the value that it wrote as JSON text."""
+def _validate_json_text(run: RunState, response: ModelResponse) -> tuple[OutputForm, object]:
+    """Return the form that the model chose, and its validated value."""
     try:
-        return run.task.output.object.validate(json_of(response))
+        return run.spec.output.combined.validate(extract_json(response))
     except ValidationError as error:
         if response.finish_reason == 'length':
             _raise_for_length(run, 'in the middle of the output')
-        raise Refused(error) from error
+        raise OutputRejected(error) from error
 
 
-async def judge(run: Run[Any], output: Awaitable[Any], context: RunContext[Any]) -> Any:
-    """The output, once it has passed the validators. Raises `Refused`."""
+async def validate_output(run: RunState, output: Awaitable[Any], context: RunContext[Any]) -> Any:
+    """Await an output and pass it through the output validators. Raises `OutputRejected`."""
     try:
         value = await output
-        for validator in run.task.validators:
+        for validator in run.spec.output_validators:
             value = await validator(context, value)
     except ModelRetry as error:
-        raise Refused(error) from error
+        raise OutputRejected(error) from error
     return value
 
 
-async def _answer_calls(run: Run[Any], response: ModelResponse) -> Final | ModelRequest:
-    tools = run.task.output.tools if run.task.mode == 'tool' else {}
+# -------------------------------------------------------------------------------------------------------- tool calls
+
+
+async def _handle_tool_calls(run: RunState, response: ModelResponse) -> FinalOutput | ModelRequest:
+    output_tools = run.spec.output_tools
     calls = list(enumerate(response.tool_calls))
-    final, refused = await _take_output(run, [(n, call) for n, call in calls if call.tool_name in tools])
-    others = [(n, call) for n, call in calls if call.tool_name not in tools]
-    if final is not None and run.task.end_strategy == 'early':
-        run.answers |= {n: [not_carried_out(call, NOT_NEEDED)] for n, call in others}
+    output_calls = [(index, call) for index, call in calls if call.tool_name in output_tools]
+    others = [(index, call) for index, call in calls if call.tool_name not in output_tools]
+    final, rejected = await _handle_output_calls(run, output_calls)
+    if final is not None and run.spec.end_strategy == 'early':
+        run.tool_results |= {index: [make_interrupted_result(call, NOT_NEEDED)] for index, call in others}
         others = []
-    failures = await carry_out(run, others)
+    failures = await execute_tool_calls(run, others)
     if final is not None:
-        run.messages.append(run.bear_ids(run.answer_parts()))
+        run.messages.append(run.with_run_ids(run.tool_result_parts()))
         return final
     run.count_failures(failures)
-    if refused is not None:
-        run.count_refusal(*refused)
-    return run.bear_ids(run.answer_parts())
+    if rejected is not None:
+        run.count_rejected_output(*rejected)
+    return run.with_run_ids(run.tool_result_parts())
 
 
-async def _take_output(
-    run: Run[Any], calls: list[NumberedCall]
-) -> tuple[Final | None, tuple[BaseException, int] | None]:
-    """The first output that is accepted; where none is, why the last one was refused and how often that may be."""
-    final: Final | None = None
-    refused: tuple[BaseException, int] | None = None
-    for number, call in calls:
-        if final is not None and run.task.end_strategy != 'exhaustive':
-            run.answers[number] = [not_carried_out(call, NOT_NEEDED)]
+async def _handle_output_calls(
+    run: RunState, calls: list[IndexedCall]
+) -> tuple[FinalOutput | None, tuple[BaseException, int] | None]:
+    """Validate the outputs in the calls of output tools, and store a result for each call.
+
+    Returns the first valid output, and the error of the last rejected one with the number of rejections allowed for it.
+    """
+    final: FinalOutput | None = None
+    rejected: tuple[BaseException, int] | None = None
+    for index, call in calls:
+        if final is not None and run.spec.end_strategy != 'exhaustive':
+            run.tool_results[index] = [make_interrupted_result(call, NOT_NEEDED)]
             continue
-        form = run.task.output.tools[call.tool_name]
+        form = run.spec.output_tools[call.tool_name]
         try:
-            output = await _output_of_call(run, form, call)
-        except Refused as error:
-            refused = error.error, run.allowed_refusals(form)
+            output = await _read_output_call(run, form, call)
+        except OutputRejected as error:
+            rejected = error.error, run.spec.max_output_retries(form)
             part = RetryPromptPart(error.content, tool_name=call.tool_name, tool_call_id=call.tool_call_id)
-            run.answers[number] = [part]
+            run.tool_results[index] = [part]
         else:
-            final = final or Final(output, call)
-            run.answers[number] = [ToolReturnPart(call.tool_name, ACCEPTED, call.tool_call_id)]
-    return final, refused
+            final = final or FinalOutput(output, call)
+            run.tool_results[index] = [ToolReturnPart(call.tool_name, ACCEPTED, call.tool_call_id)]
+    return final, rejected
 
 
-async def _output_of_call(run: Run[Any], form: Form, call: ToolCallPart) -> Any:
+async def _read_output_call(run: RunState, form: OutputForm, call: ToolCallPart) -> object:
+    """Return the output in the call of an output tool. Raises `OutputRejected`."""
     try:
         value = form.validate(call.args_as_json_str())
     except ValidationError as error:
-        raise Refused(error) from error
-    context = run.output_context(call, allowed=run.allowed_refusals(form))
-    return await judge(run, form.finish(value, context), context)
+        raise OutputRejected(error) from error
+    context = run.output_context(call, max_retries=run.spec.max_output_retries(form))
+    return await validate_output(run, form.finish(value, context), context)

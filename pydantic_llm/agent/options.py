@@ -1,11 +1,11 @@
-"""The options that several methods of an agent share, by keyword."""
+"""Keyword options that several methods of an agent share, and the types of their values."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from typing import Any, TypedDict
 
-from ..messages import ModelMessage
+from ..messages import ModelMessage, UserContent
 from ..models import Model
 from ..settings import ModelSettings
 from ..tools.context import RunContext
@@ -14,7 +14,10 @@ from ..tools.docstrings import DocstringFormat
 from ..usage import RunUsage, UsageLimits
 from .result import AgentStreamEvent
 
-__all__ = ('EventStreamHandler', 'Instructions', 'RunOptions', 'ToolOptions')
+__all__ = ('EventStreamHandler', 'Instructions', 'RunOptions', 'ToolOptions', 'UserPrompt')
+
+UserPrompt = str | Sequence[UserContent]
+"""The user's message: text, or a sequence of texts and files."""
 
 InstructionsFunction = (
     Callable[[RunContext[Any]], str | None]
@@ -22,74 +25,74 @@ InstructionsFunction = (
     | Callable[[], str | None]
     | Callable[[], Awaitable[str | None]]
 )
-"""A function that makes a prompt, or `None` for nothing."""
+"""A function that returns a prompt, or `None` for no prompt."""
 
 Instructions = str | InstructionsFunction | Sequence[str | InstructionsFunction] | None
-"""A prompt as text, a function that makes one, or several of these."""
+"""A prompt as text, a function that returns one, or a sequence of these."""
 
 EventStreamHandler = Callable[[RunContext[Any], AsyncIterable[AgentStreamEvent]], Awaitable[None]]
-"""Takes everything that happens in a run. What it leaves unread is thrown away."""
+"""A function that receives all events of a run. Events that it does not read are dropped."""
 
 
 class RunOptions(TypedDict, total=False):
-    """What a run may be given beside its prompt, its deps and its output type."""
+    """Options of a run, in addition to its prompt, `deps` and output type."""
 
     message_history: Sequence[ModelMessage] | None
-    """The conversation to go on with. System prompts are not repeated; those that are dynamic are made anew."""
+    """The conversation to continue. Its system prompts are kept; only dynamic ones are evaluated again."""
 
     model: Model | str | None
-    """The model to ask, in place of the agent's."""
+    """The model to use instead of the agent's."""
 
     instructions: Instructions
-    """Instructions beside the agent's."""
+    """Instructions in addition to the agent's."""
 
     model_settings: ModelSettings | None
-    """Settings laid over the agent's, which are laid over the model's."""
+    """Settings, merged over the agent's, which are merged over the model's."""
 
     usage_limits: UsageLimits | None
-    """How much the run may use; 50 requests where nothing is said."""
+    """Limits of the run. The default is 50 requests."""
 
     usage: RunUsage | None
-    """Where to count what is used: runs that share it share their limits, too."""
+    """The object that counts the usage. Runs that share it also share their limits."""
 
     run_id: str | None
-    """The id that the messages of the run bear; made up where it is not given."""
+    """The id of the run, set on its messages. The default is a new one."""
 
     conversation_id: str | None
-    """The id of the conversation; that of the history, or the run's, where it is not given."""
+    """The id of the conversation. The default is that of the history, or else the run's id."""
 
 
 class ToolOptions(TypedDict, total=False):
-    """What can be said of a tool beside its function."""
+    """Options of a tool, in addition to its function."""
 
     name: str | None
-    """The name that the model calls it by; the function's where it is not given."""
+    """The tool's name for the model. The default is the function's name."""
 
     description: str | None
-    """What the model is told of it; the docstring where it is not given."""
+    """The tool's description for the model. The default comes from the docstring."""
 
     retries: int | None
-    """How often it may fail in a row; the agent's `retries` where it is not given."""
+    """Number of consecutive failures allowed. The default is the agent's `retries`."""
 
     prepare: (
         Callable[[RunContext[Any], ToolDefinition], Awaitable[ToolDefinition | None] | ToolDefinition | None] | None
     )
-    """Decides before each request how the model sees it, and with `None` that it does not."""
+    """A function that returns the tool's definition before each request, or `None` to hide the tool."""
 
     docstring_format: DocstringFormat
-    """The style of its docstring; told by what is there where it is not given."""
+    """The style of the docstring. The default is to detect it."""
 
     require_parameter_descriptions: bool
-    """Raise where the docstring does not describe every parameter."""
+    """If true, raise an error unless the docstring describes every parameter."""
 
     strict: bool | None
-    """Whether the vendor must hold the model to the schema."""
+    """If true, the vendor must enforce the schema."""
 
     sequential: bool
-    """Whether it must not run beside others."""
+    """If true, the tool does not run at the same time as others."""
 
     metadata: dict[str, Any] | None
-    """Kept for you, never sent."""
+    """Data for your own use. It is never sent."""
 
     timeout: float | None
-    """How many seconds it may take; the model is told when it took longer."""
+    """Seconds that a call may take. After that, the model gets a retry prompt."""

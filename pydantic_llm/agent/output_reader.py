@@ -1,7 +1,7 @@
-"""What an agent's `output_type` means: how the output is asked for, and how an answer becomes one.
+"""`OutputReader`: how an output is requested from the model, and how a response is read as one.
 
-`read_output` turns the specification into an `Output`. Its `forms` are the types and functions to choose among; `tools`
-and `object` are the two ways to ask for them.
+Read `OutputForm` (one type or function), `OutputReader` (all of them together), then `build_output_reader`, which makes
+a reader from an `output_type`. `extract_json` finds the JSON in a response.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from types import UnionType
 from typing import Annotated, Any, Literal, NewType, Union, cast, get_args, get_origin
 
 from pydantic import Discriminator, ValidationError
+from pydantic_core import ErrorDetails
 
 from .._threads import call_async
 from ..exceptions import ModelRetry, UserError
@@ -27,54 +28,55 @@ from ..tools.signature import Shape, Signature, make_typed_dict, name_of, read_s
 from .context_functions import ContextFunction
 from .output_types import NativeOutput, PromptedOutput, TextOutput, ToolOutput
 
-__all__ = ('Form', 'Incomplete', 'Output', 'json_of', 'read_output', 'refusal')
+__all__ = ('IncompleteOutput', 'OutputForm', 'OutputReader', 'build_output_reader', 'extract_json', 'retry_content')
 
 TOOL_NAME = 'final_result'
-"""The name of the tool by which a model gives its output."""
+"""Default name of the tool that returns the output."""
 
 TOOL_DESCRIPTION = 'Give the final answer. The conversation ends with it.'
-"""What a model is told of an output tool that has no description of its own."""
+"""Default description of an output tool."""
 
 OUTER_KEY = 'response'
-"""The key under which an output that is no object is wrapped into one."""
+"""Key of the object that is put around an output whose schema is not an object."""
 
-_FENCED = re.compile(r'```(?:json)?\s*\n(.*?)\n?\s*```', re.DOTALL)
+MAX_TYPE_NAME_LENGTH = 50
+"""Characters of a type's name in a tool's name. Vendors refuse tool names over 64 characters (mcp-use#90)."""
+
+_FENCE = re.compile(r'```(?:json)?\s*\n(.*?)\n?\s*```', re.DOTALL)
 
 
-class Incomplete(Exception):
-    """What has arrived is not yet enough for an output."""
+class IncompleteOutput(Exception):
+    """The JSON received so far is too short for an output."""
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
-    """One form that the output may have: a type, or the arguments of a function."""
+class OutputForm:
+    """One structured form of the output: a type, or the arguments of a function."""
 
     name: str
-    """What the type or the function is called."""
     type: Any
-    """The type; of a function, the type of its arguments."""
+    """The type, or the type of the function's arguments."""
     shape: Shape
-    """What the model writes: the type, or an object around it."""
-    wrapped: bool = False
-    """Whether there is an object around it."""
+    """The schema for the model: of the type, or of an object around it."""
+    is_wrapped: bool = False
+    """True if `shape` is an object around the type."""
     signature: Signature | None = None
-    """The function."""
+    """The function, if the form is one."""
     options: ToolOutput[Any] | None = None
-    """What was said of it as a tool."""
+    """The options of the output tool, if any were given."""
 
     @property
     def description(self) -> str | None:
-        """What the model is told of it."""
+        """The description for the model."""
         return (self.signature.description if self.signature else None) or self.shape.description
 
     def validate(self, json: str, *, allow_partial: bool = False) -> Any:
-        """What the model wrote, as the type. Raises pydantic's `ValidationError`, or `Incomplete`."""
-        mode: Any = 'trailing-strings' if allow_partial else False
-        value = self.shape.adapter.validate_json(json, experimental_allow_partial=mode)
-        return _inner(value, OUTER_KEY) if self.wrapped else value
+        """Validate JSON as the type. Raises pydantic's `ValidationError`, or `IncompleteOutput`."""
+        value = _validate_json(self.shape, json, allow_partial=allow_partial)
+        return _get_item(value, OUTER_KEY) if self.is_wrapped else value
 
     async def finish(self, value: Any, context: RunContext[Any]) -> Any:
-        """The output: the value, or what the function makes of it."""
+        """Return the output: the validated value, or the result of calling the function with it."""
         if self.signature is None:
             return value
         positional, named = self.signature.bind(value)
@@ -82,49 +84,50 @@ class Form:
         return await call_async(self.signature.function, *first, *positional, **named)
 
 
-def _inner(value: Any, key: str) -> Any:
+def _validate_json(shape: Shape, json: str, *, allow_partial: bool) -> Any:
+    mode: Literal['trailing-strings', 'off'] = 'trailing-strings' if allow_partial else 'off'
+    return shape.adapter.validate_json(json, experimental_allow_partial=mode)
+
+
+def _get_item(value: Any, key: str) -> Any:
     if key not in value:
-        raise Incomplete
+        raise IncompleteOutput
     return value[key]
 
 
 @dataclass(frozen=True)
-class ObjectForm:
-    """All forms as one object, for an answer that is JSON text."""
+class CombinedForm:
+    """All forms in one object, for a response that is JSON text."""
 
-    forms: list[Form]
-    """The forms to choose among."""
+    forms: list[OutputForm]
     shape: Shape
-    """What the model writes."""
 
-    def validate(self, json: str, *, allow_partial: bool = False) -> tuple[Form, Any]:
-        """The form that the model chose, and what it wrote, as the type."""
+    def validate(self, json: str, *, allow_partial: bool = False) -> tuple[OutputForm, Any]:
+        """Return the form that the model chose, and its validated value."""
         if len(self.forms) == 1:
             return self.forms[0], self.forms[0].validate(json, allow_partial=allow_partial)
-        mode: Any = 'trailing-strings' if allow_partial else False
-        value = self.shape.adapter.validate_json(json, experimental_allow_partial=mode)
-        chosen = _inner(value, 'result')
-        form = next(form for form in self.forms if form.name == _inner(chosen, 'kind'))
-        return form, _inner(chosen, 'data')
+        choice = _get_item(_validate_json(self.shape, json, allow_partial=allow_partial), 'result')
+        form = next(form for form in self.forms if form.name == _get_item(choice, 'kind'))
+        return form, _get_item(choice, 'data')
 
 
 @dataclass
-class Output:
-    """How an output is asked for, and how an answer becomes one. It is never changed."""
+class OutputReader:
+    """Describes an output in requests and reads it from responses. It is not changed after it was built."""
 
     mode: OutputMode = 'auto'
-    """How a structured output is asked for."""
+    """The way to request a structured output; `auto` follows the model's profile."""
     allows_text: bool = False
-    """Whether plain text is an output."""
+    """True if plain text is a valid output."""
     text_function: ContextFunction | None = None
-    """What makes an output of text."""
-    forms: list[Form] = field(default_factory=list[Form])
-    """The structured forms that the output may have."""
+    """The function that turns text into the output."""
+    forms: list[OutputForm] = field(default_factory=list[OutputForm])
+    """The structured forms of the output."""
     options: NativeOutput[Any] | PromptedOutput[Any] | None = None
-    """What was said of them as one object."""
+    """The options of the combined object, if any were given."""
 
     def mode_for(self, profile: ModelProfile) -> OutputMode:
-        """How the output is asked for from a model with this profile."""
+        """Return how to request the output from a model with this profile."""
         if not self.forms:
             return 'text'
         if self.mode != 'auto':
@@ -133,137 +136,135 @@ class Output:
             return 'prompted'
         return 'tool' if self.allows_text else profile.default_structured_output_mode
 
-    def parameters(self, mode: OutputMode) -> ModelRequestParameters:
-        """What a request must say of the output."""
+    def build_parameters(self, mode: OutputMode) -> ModelRequestParameters:
+        """Return the request parameters that describe the output."""
         if mode in ('text', 'tool'):
-            tools = [_definition(name, form) for name, form in self.tools.items()] if mode == 'tool' else []
+            tools = [_build_definition(name, form) for name, form in self.tools.items()] if mode == 'tool' else []
             return ModelRequestParameters(output_mode=mode, output_tools=tools, allow_text_output=self.allows_text)
         options = self.options
         return ModelRequestParameters(
             output_mode=mode,
             output_object=OutputObjectDefinition(
-                self.object.shape.json_schema,
-                name=(options.name if options else None) or self.object.shape.title,
-                description=(options.description if options else None) or self.object.shape.description,
+                self.combined.shape.json_schema,
+                name=(options.name if options else None) or self.combined.shape.title,
+                description=(options.description if options else None) or self.combined.shape.description,
                 strict=options.strict if isinstance(options, NativeOutput) else None,
             ),
             prompted_output_template=options.template if isinstance(options, PromptedOutput) else None,
         )
 
     @cached_property
-    def tools(self) -> dict[str, Form]:
-        """The forms by the names of the tools that give them."""
-        found: dict[str, Form] = {}
+    def tools(self) -> dict[str, OutputForm]:
+        """The forms by the names of their output tools."""
+        tools: dict[str, OutputForm] = {}
         for form in self.forms:
             own = form.options.name if form.options else None
             name = own or (TOOL_NAME if len(self.forms) == 1 else f'{TOOL_NAME}_{form.name}')
-            if own and own in found:
-                raise UserError(f'Two outputs are tools of the name {own!r}')
-            found[_unused(name, found)] = form
-        return found
+            if own and own in tools:
+                raise UserError(f'Two outputs have the tool name {own!r}; give one of them another name=')
+            tools[_find_unused_name(name, tools)] = form
+        return tools
 
     @cached_property
-    def object(self) -> ObjectForm:
+    def combined(self) -> CombinedForm:
         """The forms as one object."""
         if len(self.forms) == 1:
-            return ObjectForm(self.forms, _titled(self.forms[0]))
-        forms = _with_different_names(self.forms)
+            form = self.forms[0]
+            return CombinedForm(self.forms, replace(form.shape, title=form.name, description=form.description))
+        forms = _make_names_unique(self.forms)
         kinds = tuple(make_typed_dict(f.name, {'kind': Literal[f.name], 'data': f.type}) for f in forms)
         choice = cast('Any', Annotated)[cast('Any', Union)[kinds], Discriminator('kind')]
-        return ObjectForm(forms, Shape.of('output_type', make_typed_dict(TOOL_NAME, {'result': choice})))
+        return CombinedForm(forms, Shape.of('output_type', make_typed_dict(TOOL_NAME, {'result': choice})))
 
     async def finish_text(self, text: str, context: RunContext[Any]) -> Any:
-        """The output that a text is, where text may be one."""
+        """Return the output for a text: the text itself, or the result of calling the text function with it."""
         return text if self.text_function is None else await self.text_function(context, text)
 
 
-def _titled(form: Form) -> Shape:
-    return replace(form.shape, title=form.name, description=form.description)
-
-
-def _unused(name: str, names: dict[str, Form]) -> str:
+def _find_unused_name(name: str, names: dict[str, OutputForm]) -> str:
     numbered = (f'{name}_{number}' for number in range(2, len(names) + 3))
     return next(candidate for candidate in (name, *numbered) if candidate not in names)
 
 
-def _with_different_names(forms: list[Form]) -> list[Form]:
-    named: dict[str, Form] = {}
+def _make_names_unique(forms: list[OutputForm]) -> list[OutputForm]:
+    by_name: dict[str, OutputForm] = {}
     for form in forms:
-        name = _unused(form.name, named)
-        named[name] = replace(form, name=name)
-    return list(named.values())
+        name = _find_unused_name(form.name, by_name)
+        by_name[name] = replace(form, name=name)
+    return list(by_name.values())
 
 
-def _definition(name: str, form: Form) -> ToolDefinition:
+def _build_definition(name: str, form: OutputForm) -> ToolDefinition:
     options = form.options
     return ToolDefinition(
         name,
         form.shape.json_schema,
         (options.description if options else None) or form.description or TOOL_DESCRIPTION,
         strict=options.strict if options else None,
-        outer_typed_dict_key=OUTER_KEY if form.wrapped else None,
+        outer_typed_dict_key=OUTER_KEY if form.is_wrapped else None,
         kind='output',
     )
 
 
-# ------------------------------------------------------------------------------------- reading the specification
+# ------------------------------------------------------------------------------------------- reading an output_type
 
 
-def _is(spec: object, *kinds: type) -> bool:
-    return isinstance(spec, kinds)
+def _is_instance(spec: object, *types: type) -> bool:
+    """Return `isinstance(spec, types)`, without narrowing to a class with unknown type arguments."""
+    return isinstance(spec, types)
 
 
-def read_output(spec: Any) -> Output:
-    """Read an `output_type`. Raises `UserError` for what cannot be one."""
-    if _is(spec, NativeOutput, PromptedOutput):
+def build_output_reader(spec: Any) -> OutputReader:
+    """Return the reader for an `output_type`. Raises `UserError` if it is not a valid one."""
+    if _is_instance(spec, NativeOutput, PromptedOutput):
         options = cast('NativeOutput[Any] | PromptedOutput[Any]', spec)
-        mode: OutputMode = 'native' if _is(spec, NativeOutput) else 'prompted'
-        return Output(mode, forms=[read_form(item) for item in _members(options.outputs)], options=options)
-    return _read_members(list(_members(spec)))
+        mode: OutputMode = 'native' if _is_instance(spec, NativeOutput) else 'prompted'
+        return OutputReader(mode, forms=[_build_form(item) for item in _iter_members(options.outputs)], options=options)
+    return _combine_members(list(_iter_members(spec)))
 
 
-def _read_members(members: Sequence[Any]) -> Output:
-    output = Output(mode='tool' if any(_is(member, ToolOutput) for member in members) else 'auto')
+def _combine_members(members: Sequence[Any]) -> OutputReader:
+    reader = OutputReader(mode='tool' if any(_is_instance(member, ToolOutput) for member in members) else 'auto')
     for member in members:
-        if _is(member, NativeOutput, PromptedOutput):
-            raise UserError(f'{type(member).__name__} cannot stand beside other outputs; put them all into it')
-        if _is(member, TextOutput):
-            output.text_function = ContextFunction.of(cast('TextOutput[Any]', member).output_function, arguments=1)
-        if _is(member, TextOutput) or member is str:
-            output.allows_text = True
+        if _is_instance(member, NativeOutput, PromptedOutput):
+            raise UserError(f'{type(member).__name__} cannot be combined with other outputs; put them all into it')
+        if _is_instance(member, TextOutput):
+            reader.text_function = ContextFunction.of(cast('TextOutput[Any]', member).output_function, arguments=1)
+        if _is_instance(member, TextOutput) or member is str:
+            reader.allows_text = True
         else:
-            output.forms.append(read_form(member))
+            reader.forms.append(_build_form(member))
     if not members:
         raise UserError('output_type is an empty sequence; give at least one type')
-    return output
+    return reader
 
 
-def _members(spec: Any) -> Iterator[Any]:
-    """The alternatives in a specification: the items of a sequence, the members of a union."""
+def _iter_members(spec: Any) -> Iterator[Any]:
+    """Yield the alternatives of an `output_type`: the items of a sequence, the members of a union."""
     if get_origin(spec) in (Union, UnionType):
         yield from get_args(spec)
     elif isinstance(spec, (list, tuple)):
         for item in cast('Sequence[Any]', spec):
-            yield from _members(item)
+            yield from _iter_members(item)
     else:
         yield spec
 
 
-def read_form(spec: Any) -> Form:
-    """Read one type or function."""
-    if _is(spec, ToolOutput):
+def _build_form(spec: Any) -> OutputForm:
+    """Return the form of one type or function."""
+    if _is_instance(spec, ToolOutput):
         options = cast('ToolOutput[Any]', spec)
-        return replace(read_form(options.output), options=options)
+        return replace(_build_form(options.output), options=options)
     if _is_function(spec):
         signature = read_signature(spec)
         name = name_of(spec)
-        return Form(name, signature.arguments, Shape.of(name, signature.arguments), signature=signature)
+        return OutputForm(name, signature.arguments, Shape.of(name, signature.arguments), signature=signature)
     owner = getattr(spec, '__name__', None) or str(spec)
     shape = Shape.of(owner, spec)
     if shape.json_schema.get('type') == 'object':
-        return Form(_identifier(shape.title or _spelled(spec)), spec, shape)
+        return OutputForm(_to_identifier(shape.title or _spell_type(spec)), spec, shape)
     wrapped = Shape.of(owner, make_typed_dict(owner, {OUTER_KEY: spec}))
-    return Form(_identifier(_spelled(spec)), spec, replace(wrapped, description=None), wrapped=True)
+    return OutputForm(_to_identifier(_spell_type(spec)), spec, replace(wrapped, description=None), is_wrapped=True)
 
 
 def _is_function(spec: Any) -> bool:
@@ -276,29 +277,30 @@ def _is_callable_object(spec: object) -> bool:
     return callable(spec) and type(spec).__module__ not in ('typing', 'typing_extensions', 'types')
 
 
-def _spelled(type_: Any) -> str:
-    """A type's name with its arguments: `list_City`."""
+def _spell_type(type_: Any) -> str:
+    """Return a type's name with its arguments: `list_City`."""
     origin, arguments = get_origin(type_), get_args(type_)
     if origin is Annotated:
-        return _spelled(arguments[0])
+        return _spell_type(arguments[0])
     if origin is None or origin is Literal:
         return getattr(origin or type_, '__name__', str(type_))
-    return '_'.join([getattr(origin, '__name__', str(origin)), *map(_spelled, arguments)])
+    return '_'.join([getattr(origin, '__name__', str(origin)), *map(_spell_type, arguments)])
 
 
-def _identifier(name: str) -> str:
-    """A name that every vendor takes for a tool."""
-    return re.sub(r'\W+', '_', name, flags=re.ASCII).strip('_')[:50]
+def _to_identifier(name: str) -> str:
+    # Vendors refuse tool names with dots or blanks: pydantic-ai#4585
+    return re.sub(r'\W+', '_', name, flags=re.ASCII).strip('_')[:MAX_TYPE_NAME_LENGTH]
 
 
-# ------------------------------------------------------------------------------------- reading an answer
+# ----------------------------------------------------------------------------------------------- reading a response
 
 
-def json_of(response: ModelResponse, *, allow_partial: bool = False) -> str:
-    """The JSON object in an answer: after the last of the vendor's own tools, without a fence or words around it."""
+def extract_json(response: ModelResponse, *, allow_partial: bool = False) -> str:
+    """Return the JSON object in a response's text, or the text itself if it contains no object."""
     texts: list[str] = []
     for part in response.parts:
         match part:
+            # Claude writes prose before it calls a tool of the vendor: anthropic__test_anthropic_advisor_tool_stream
             case NativeToolCallPart() | NativeToolReturnPart():
                 texts.clear()
             case TextPart(content=content):
@@ -306,14 +308,15 @@ def json_of(response: ModelResponse, *, allow_partial: bool = False) -> str:
             case _:
                 pass
     text = ''.join(texts).strip()
-    if not text.startswith('{') and (fenced := _FENCED.search(text)):
+    # Gemini puts JSON into a Markdown fence even if the request has a schema: pydantic-ai#3475
+    if not text.startswith('{') and (fenced := _FENCE.search(text)):
         text = fenced[1]
     start, end = text.find('{'), len(text) if allow_partial else text.rfind('}') + 1
     return text[start:end] if 0 <= start < end else text
 
 
-def refusal(error: ValidationError | ModelRetry) -> Any:
-    """What a model is told of an error: the errors of pydantic, or the message."""
+def retry_content(error: ValidationError | ModelRetry) -> str | list[ErrorDetails]:
+    """Return the content of a retry prompt for an error: its message, or pydantic's error details."""
     if isinstance(error, ModelRetry):
         return error.message
     return error.errors(include_url=False, include_context=False)

@@ -1,7 +1,7 @@
-"""What an agent's output may be: types and functions as they are, or with one of these around them.
+"""Types for an agent's `output_type`: plain types and functions, or one of these classes around them.
 
-`ToolOutput`, `NativeOutput` and `PromptedOutput` say how a structured output is asked for, `TextOutput` what becomes of
-text, `StructuredDict` gives a schema of your own.
+`ToolOutput`, `NativeOutput` and `PromptedOutput` choose how a structured output is requested. `TextOutput` passes text
+to a function. `StructuredDict` makes a type from a JSON schema.
 """
 
 from __future__ import annotations
@@ -29,90 +29,89 @@ __all__ = (
 T = TypeVar('T')
 
 OutputFunction = TypeAliasType('OutputFunction', Callable[..., Awaitable[T] | T], type_params=(T,))
-"""A function that the model calls to give its output; what it returns is the output."""
+"""A function whose arguments the model writes; its return value is the output."""
 
 TextFunction = TypeAliasType(
     'TextFunction',
     Callable[[RunContext[Any], str], Awaitable[T] | T] | Callable[[str], Awaitable[T] | T],
     type_params=(T,),
 )
-"""A function that makes an output of text."""
+"""A function that turns text into an output."""
 
 OutputType = TypeAliasType('OutputType', type[T] | OutputFunction[T], type_params=(T,))
 """A type or a function."""
 
 EndStrategy = Literal['early', 'graceful', 'exhaustive']
-"""What happens to the other calls in an answer that holds the output.
+"""Handling of the other tool calls in a response that contains the output.
 
-`early`: none of them runs. `graceful`: the tools run, further outputs do not. `exhaustive`: all of them run."""
+`early`: none of them runs. `graceful`: tools run, further outputs do not. `exhaustive`: all of them run."""
 
 
 @dataclass
 class ToolOutput(Generic[T]):
-    """Ask for the output as a call of a tool."""
+    """Request the output as a tool call."""
 
     output: OutputType[T]
-    """The type, or the function that is called."""
 
     _: KW_ONLY
 
     name: str | None = None
-    """The tool's name; `final_result`, with the type's name behind it where there are several."""
+    """The tool's name. The default is `final_result`, followed by the type's name if there are several outputs."""
 
     description: str | None = None
-    """What the model is told of the tool."""
+    """The tool's description for the model."""
 
     max_retries: int | None = None
-    """How often an output may be refused; `None` leaves it to the agent."""
+    """Number of invalid outputs allowed. The default is the agent's `output_retries`."""
 
     strict: bool | None = None
-    """Whether the vendor must hold the model to the schema."""
+    """If true, the vendor must enforce the schema."""
 
 
 @dataclass
 class NativeOutput(Generic[T]):
-    """Ask for the output by the vendor's own means of holding an answer to a JSON schema."""
+    """Request the output through the vendor's own support for JSON schemas."""
 
     outputs: OutputType[T] | Sequence[OutputType[T]]
-    """The type or function, or several to choose among."""
+    """A type or function, or several alternatives."""
 
     _: KW_ONLY
 
     name: str | None = None
-    """The name of the output's schema."""
+    """The schema's name, sent to the model."""
 
     description: str | None = None
-    """What the model is told of the output."""
+    """The schema's description for the model."""
 
     strict: bool | None = None
-    """Whether the vendor must hold the model to the schema."""
+    """If true, the vendor must enforce the schema."""
 
 
 @dataclass
 class PromptedOutput(Generic[T]):
-    """Ask for the output in the prompt, for models that can neither call tools nor be held to a schema."""
+    """Request the output in the instructions, for models without tools and without JSON schemas."""
 
     outputs: OutputType[T] | Sequence[OutputType[T]]
-    """The type or function, or several to choose among."""
+    """A type or function, or several alternatives."""
 
     _: KW_ONLY
 
     name: str | None = None
-    """The name of the output's schema."""
+    """The schema's name, sent to the model."""
 
     description: str | None = None
-    """What the model is told of the output."""
+    """The schema's description for the model."""
 
     template: str | None = None
-    """What is added to the instructions, with `{schema}` for the schema; `None` takes the model's own."""
+    """Text added to the instructions, with `{schema}` in place of the schema. The default is the model's template."""
 
 
 @dataclass
 class TextOutput(Generic[T]):
-    """Take text as output, and let a function make something of it."""
+    """Request text, and pass it to a function that returns the output."""
 
     output_function: TextFunction[T]
-    """The function: it takes the text, after a `RunContext` if it wants one."""
+    """A function of the text, optionally with a `RunContext` as first argument."""
 
 
 OutputSpec = TypeAliasType(
@@ -125,13 +124,13 @@ OutputSpec = TypeAliasType(
     | Sequence[OutputType[T] | ToolOutput[T] | TextOutput[T]],
     type_params=(T,),
 )
-"""What `output_type` takes."""
+"""A value for `output_type`."""
 
 
 def StructuredDict(  # noqa: N802 -- it makes a type
     json_schema: ObjectJsonSchema, name: str | None = None, description: str | None = None
 ) -> type[dict[str, Any]]:
-    """A type whose values are dicts, with a schema that you give. What the model writes is not checked against it."""
-    said = {'title': name, 'description': description}
-    schema = {**json_schema, **{key: value for key, value in said.items() if value}}
+    """Return a dict type with a JSON schema of your own. Values are not validated against the schema."""
+    annotations = {'title': name, 'description': description}
+    schema = {**json_schema, **{key: value for key, value in annotations.items() if value}}
     return Annotated[dict[str, Any], WithJsonSchema(schema)]  # type: ignore[return-value]  # pyright: ignore[reportReturnType] -- a type to all who use it

@@ -1,4 +1,4 @@
-"""What `Agent.override` sets, for the code inside its block alone."""
+"""The parameters that `Agent.override` replaces, kept in a context variable per agent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
-__all__ = ('UNSET', 'Unset', 'overridden', 'overrides_of')
+__all__ = ('UNSET', 'Unset', 'get_overrides', 'override_parameters')
 
 
 class Unset:
@@ -18,21 +18,21 @@ class Unset:
 
 
 UNSET: Final = Unset()
-"""Stands for a parameter that was not given, where `None` means something."""
+"""The default of a parameter that was not given, if `None` is a valid value."""
 
 _overrides: ContextVar[Mapping[int, Mapping[str, Any]]] = ContextVar('agent_overrides', default={})  # noqa: B039 -- it is never changed
 
 
-def overrides_of(agent: object) -> Mapping[str, Any]:
-    """What is overridden of an agent, by the name of the parameter."""
+def get_overrides(agent: object) -> Mapping[str, Any]:
+    """Return the overridden parameters of an agent, by name."""
     return _overrides.get().get(id(agent), {})
 
 
 @contextmanager
-def overridden(agent: object, **parameters: Any) -> Generator[None]:
-    """Override what is not `UNSET`, on top of what is overridden already."""
+def override_parameters(agent: object, **parameters: object) -> Generator[None]:
+    """Override the parameters that are not `UNSET` inside the `with` block. Blocks can be nested."""
     given = {name: value for name, value in parameters.items() if value is not UNSET}
-    token = _overrides.set({**_overrides.get(), id(agent): {**overrides_of(agent), **given}})
+    token = _overrides.set({**_overrides.get(), id(agent): {**get_overrides(agent), **given}})
     try:
         yield
     finally:

@@ -1,6 +1,7 @@
-"""The response as its reader has seen it: events put together again.
+"""`PartialResponse`: the response as far as the reader has received its events.
 
-The run may be some events ahead of the reader. Fragments are kept, and joined to their part when somebody looks.
+The run may be some events ahead of the reader, so the model's stream cannot be asked. Fragments are kept in a list and
+joined only when the response is read.
 """
 
 from __future__ import annotations
@@ -21,67 +22,63 @@ from ..messages import (
     ThinkingPartDelta,
     ToolCallPartDelta,
 )
-from .result import AgentStreamEvent
-from .run_state import ResponseBegins
+from .event_channel import ResponseStartEvent, RunEvent
 
-__all__ = ('Mirror', 'Watched')
-
-Watched = AgentStreamEvent | ResponseBegins
-"""What happens in a run, and where its responses begin."""
+__all__ = ('PartialResponse',)
 
 Delta = TextPartDelta | ThinkingPartDelta | ToolCallPartDelta
 
 
-class Mirror:
-    """The parts of the newest response, as far as its events were seen."""
+class PartialResponse:
+    """The parts of the newest response, built from the events added so far."""
 
     def __init__(self) -> None:
         self._parts: dict[int, ModelResponsePart] = {}
         self._fragments: dict[int, list[str]] = {}
 
-    def see(self, event: Watched) -> None:
-        """Take the next event."""
+    def add(self, event: RunEvent) -> None:
+        """Apply the next event."""
         match event:
-            case ResponseBegins() | StreamRestartEvent():
+            case ResponseStartEvent() | StreamRestartEvent():
                 self._parts.clear()
                 self._fragments.clear()
             case PartStartEvent(index=index, part=part) | PartEndEvent(index=index, part=part):
                 self._parts[index] = part
                 self._fragments.pop(index, None)
             case PartDeltaEvent(index=index, delta=delta):
-                self._grow(index, delta)
+                self._apply_delta(index, delta)
             case _:
                 pass
 
-    def response(self) -> ModelResponse:
-        """What was seen, as a response without anything but its parts."""
-        return ModelResponse([self._build(index) for index in sorted(self._parts)], state='incomplete')
+    def get(self) -> ModelResponse:
+        """Return the response so far. Only its parts are set."""
+        return ModelResponse([self._join_part(index) for index in sorted(self._parts)], state='incomplete')
 
-    def _grow(self, index: int, delta: Delta) -> None:
-        fragment = _plain_fragment(delta)
-        if fragment is not None and not isinstance(getattr(self._parts[index], 'args', ''), dict):
-            self._fragments.setdefault(index, []).append(fragment)
+    def _apply_delta(self, index: int, delta: Delta) -> None:
+        text = _only_text_of(delta)
+        if text is not None and not isinstance(getattr(self._parts[index], 'args', ''), dict):
+            self._fragments.setdefault(index, []).append(text)
             return
-        self._parts[index] = delta.apply(self._build(index))
+        self._parts[index] = delta.apply(self._join_part(index))
 
-    def _build(self, index: int) -> ModelResponsePart:
-        """The part with its fragments joined to it, which is what it is from now on."""
+    def _join_part(self, index: int) -> ModelResponsePart:
+        """Join a part with its fragments, store it and return it."""
         fragments = self._fragments.pop(index, None)
         if fragments:
-            self._parts[index] = _joined(self._parts[index], fragments)
+            self._parts[index] = _append_fragments(self._parts[index], fragments)
         return self._parts[index]
 
 
-def _joined(part: ModelResponsePart, fragments: list[str]) -> ModelResponsePart:
+def _append_fragments(part: ModelResponsePart, fragments: list[str]) -> ModelResponsePart:
     if isinstance(part, (TextPart, ThinkingPart)):
         return replace(part, content=''.join((part.content, *fragments)))
-    assert isinstance(part, BaseToolCallPart), 'nothing else has fragments'
-    begun = part.args if isinstance(part.args, str) else ''
-    return replace(part, args=''.join((begun, *fragments)))
+    assert isinstance(part, BaseToolCallPart), 'no other part has fragments'
+    start = part.args if isinstance(part.args, str) else ''
+    return replace(part, args=''.join((start, *fragments)))
 
 
-def _plain_fragment(delta: Delta) -> str | None:
-    """What a delta adds, where it adds nothing but text."""
+def _only_text_of(delta: Delta) -> str | None:
+    """Return the text that a delta adds, or `None` if it also changes something else."""
     match delta:
         case TextPartDelta(content_delta=text, provider_details=None):
             return text

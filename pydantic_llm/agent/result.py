@@ -1,4 +1,4 @@
-"""What a run gives: the output, the conversation, and what it used."""
+"""The result of a run: its output, its conversation and its usage."""
 
 from __future__ import annotations
 
@@ -29,40 +29,37 @@ OutputT_co = TypeVar('OutputT_co', covariant=True, default=str)
 
 @dataclass(kw_only=True)
 class Conversation:
-    """The messages of a run, and what belongs to them."""
+    """The messages of a run, with their ids and usage."""
 
     messages: list[ModelMessage]
-    """All messages so far, the history that was passed in included."""
+    """All messages so far, including the history that was passed in."""
     first_new: int = 0
-    """The place of the first message that is not from the history."""
+    """Index of the first message that does not come from the history."""
     usage: RunUsage = field(default_factory=RunUsage)
-    """What was used so far."""
     run_id: str
-    """The id of the run."""
     conversation_id: str
-    """The id of the conversation."""
     output_call: str | None = None
-    """The id of the call that gave the output; `None` where the model gave it as text, or has not given it yet."""
+    """Id of the tool call that returned the output; `None` if the output is text, or does not exist yet."""
 
 
 class ConversationView:
-    """What can be asked of a run's conversation."""
+    """Read access to the conversation of a run."""
 
     _conversation: Conversation
 
     @property
     def usage(self) -> RunUsage:
-        """What the run used; of several runs with the same `usage=`, what they used together. `usage()` works too."""
+        """The usage of the run, or of all runs that share the same `usage=`. `usage()` works too."""
         return self._conversation.usage
 
     @property
     def run_id(self) -> str:
-        """The id of the run, which its messages bear."""
+        """The id of the run, as in its messages."""
         return self._conversation.run_id
 
     @property
     def conversation_id(self) -> str:
-        """The id of the conversation, which its messages bear."""
+        """The id of the conversation, as in its messages."""
         return self._conversation.conversation_id
 
     @property
@@ -75,51 +72,52 @@ class ConversationView:
         return found
 
     def timestamp(self) -> datetime:
-        """When the model's last response was made."""
+        """Return the time of the model's last response."""
         return self.response.timestamp
 
     def all_messages(self, *, output_tool_return_content: str | None = None) -> list[ModelMessage]:
-        """All messages, the history that was passed in included.
+        """Return all messages, including the history that was passed in.
 
-        `output_tool_return_content` is what the model shall read as the answer to the call that gave the output.
+        `output_tool_return_content` replaces the content of the tool result for the call that returned the output.
         """
         messages = list(self._conversation.messages)
         if output_tool_return_content is not None:
-            messages[-1] = _with_answer(messages[-1], self._conversation.output_call, output_tool_return_content)
+            output_call = self._conversation.output_call
+            messages[-1] = _replace_tool_result(messages[-1], output_call, output_tool_return_content)
         return messages
 
     def new_messages(self, *, output_tool_return_content: str | None = None) -> list[ModelMessage]:
-        """The messages of this run, without the history that was passed in."""
+        """Return the messages of this run, without the history that was passed in."""
         messages = self.all_messages(output_tool_return_content=output_tool_return_content)
         return messages[self._conversation.first_new :]
 
     def all_messages_json(self, *, output_tool_return_content: str | None = None) -> bytes:
-        """`all_messages` as JSON, which `ModelMessagesTypeAdapter.validate_json` reads."""
+        """Return `all_messages` as JSON. `ModelMessagesTypeAdapter.validate_json` reads it."""
         messages = self.all_messages(output_tool_return_content=output_tool_return_content)
         return ModelMessagesTypeAdapter.dump_json(messages)
 
     def new_messages_json(self, *, output_tool_return_content: str | None = None) -> bytes:
-        """`new_messages` as JSON, which `ModelMessagesTypeAdapter.validate_json` reads."""
+        """Return `new_messages` as JSON. `ModelMessagesTypeAdapter.validate_json` reads it."""
         messages = self.new_messages(output_tool_return_content=output_tool_return_content)
         return ModelMessagesTypeAdapter.dump_json(messages)
 
 
-def _with_answer(message: ModelMessage, call: str | None, content: str) -> ModelMessage:
-    if call is None or not isinstance(message, ModelRequest):
+def _replace_tool_result(message: ModelMessage, tool_call_id: str | None, content: str) -> ModelMessage:
+    """Return the message with other content in the result of this tool call."""
+    if tool_call_id is None or not isinstance(message, ModelRequest):
         raise UserError('output_tool_return_content was given, but the model did not give the output by calling a tool')
 
-    def answer(part: ModelRequestPart) -> ModelRequestPart:
-        is_the_one = isinstance(part, ToolReturnPart) and part.tool_call_id == call
-        return replace(part, content=content) if is_the_one else part
+    def replace_content(part: ModelRequestPart) -> ModelRequestPart:
+        is_match = isinstance(part, ToolReturnPart) and part.tool_call_id == tool_call_id
+        return replace(part, content=content) if is_match else part
 
-    return replace(message, parts=[answer(part) for part in message.parts])
+    return replace(message, parts=[replace_content(part) for part in message.parts])
 
 
 class AgentRunResult(ConversationView, Generic[OutputT_co]):
-    """What a run gave."""
+    """The result of a finished run."""
 
     output: OutputT_co
-    """The output."""
 
     def __init__(self, output: OutputT_co, conversation: Conversation) -> None:
         self.output = output
@@ -127,7 +125,7 @@ class AgentRunResult(ConversationView, Generic[OutputT_co]):
 
     @property
     def data(self) -> OutputT_co:
-        """The same as `output`."""
+        """The output, by another name."""
         return self.output
 
     def __repr__(self) -> str:
@@ -136,14 +134,13 @@ class AgentRunResult(ConversationView, Generic[OutputT_co]):
 
 @dataclass
 class AgentRunResultEvent(Generic[OutputT_co]):
-    """The run is over."""
+    """The last event of a run, with its result."""
 
     result: AgentRunResult[OutputT_co]
-    """What it gave."""
 
     event_kind: Literal['agent_run_result'] = 'agent_run_result'
-    """The kind of event, for telling events apart."""
+    """The discriminator between kinds of events."""
 
 
 AgentStreamEvent = ModelResponseStreamEvent | FunctionToolCallEvent | FunctionToolResultEvent
-"""What happens in a run: the answers as they are written, and the tools at work."""
+"""An event of a run: a piece of a response, the start of a tool call, or its result."""

@@ -1,7 +1,7 @@
-"""The output of a run while it is being written.
+"""The output of a run while the model writes it.
 
-`StreamedRunResult` is for callers that await, `StreamedRunResultSync` for those that do not, `AgentRunEvents` for those
-that want everything that happens.
+`StreamedRunResult` is for callers that await, `StreamedRunResultSync` for callers that do not. `AgentRunEvents` yields
+all events of a run.
 """
 
 from __future__ import annotations
@@ -28,13 +28,12 @@ from ..messages import (
     TextPartDelta,
 )
 from ..usage import RunUsage, Usage
-from .background_run import LiveRun
-from .event_channel import Closed
-from .loop import Refused, judge
-from .output_reader import Incomplete, json_of
-from .partial_response import Mirror, Watched
+from .background_run import BackgroundRun
+from .event_channel import ChannelClosed, ResponseStartEvent, RunEvent
+from .loop import OutputRejected, validate_output
+from .output_reader import IncompleteOutput, extract_json
+from .partial_response import PartialResponse
 from .result import AgentRunResult, AgentRunResultEvent, AgentStreamEvent, ConversationView
-from .run_state import ResponseBegins
 
 __all__ = ('AgentRunEvents', 'StreamedRunResult', 'StreamedRunResultSync')
 
@@ -42,102 +41,102 @@ DepsT = TypeVar('DepsT', default=None)
 OutputT = TypeVar('OutputT', default=str)
 T = TypeVar('T')
 
-_NOTHING: Final = object()
-"""Stands for an output of which there is nothing yet."""
+_NO_OUTPUT: Final = object()
+"""The value of an output that cannot be validated yet."""
 
 
 class StreamedRunResult(ConversationView, Generic[DepsT, OutputT]):
-    """The output of a run while it is being written.
+    """The output of a run while the model writes it.
 
-    It begins where the model begins to write what can be the output; tools that it called before have run by then. If
-    the model goes on to call tools after all, or if its output is refused, the run goes on, and so does the stream.
+    The stream begins when the model starts to write a possible output; tool calls before that have been executed by
+    then. If the model calls tools afterwards, or its output is rejected, the run and the stream continue.
     """
 
-    def __init__(self, live: LiveRun[OutputT]) -> None:
-        self._live = live
-        self._conversation = live.run.conversation
-        self._mirror = Mirror()
-        self._seen: list[Watched] = []
-        self._ended = False
+    def __init__(self, background: BackgroundRun[OutputT]) -> None:
+        self._background = background
+        self._conversation = background.run.conversation
+        self._partial_response = PartialResponse()
+        self._unread: list[RunEvent] = []
+        self._is_read = False
 
-    # ---------------------------------------------------------------------------------------------- what it gives
+    # ------------------------------------------------------------------------------------------------------ streams
 
     async def stream_text(self, *, delta: bool = False, debounce_by: float | None = 0.1) -> AsyncIterator[str]:
-        """The text as the model writes it: all of it so far each time, or with `delta` what is new.
+        """Yield the text so far, each time that it grows, or with `delta` only the new text.
 
-        What comes within `debounce_by` seconds comes at once; `None` gives each piece by itself. Output validators
-        judge the whole text, at the end. Text of a response that turns out not to be the last is given too: with
-        `delta`, a blank line parts it from what follows; without it, the text begins anew. Raises `UserError` where the
-        output is not text.
+        Pieces that arrive within `debounce_by` seconds are yielded together; `None` yields each piece separately.
+        Output validators check only the complete text, at the end. The text of a response that calls tools is included:
+        with `delta`, a blank line separates it from the next text; without, the text starts again from the beginning.
+        Raises `UserError` if the output is not text.
         """
-        if not self._live.run.task.output.allows_text:
+        if not self._background.run.spec.output.allows_text:
             raise UserError('stream_text() is for text; the output_type of this run is not text: use stream_output()')
-        pieces = self._deltas(debounce_by) if delta else self._texts(debounce_by)
+        pieces = self._stream_deltas(debounce_by) if delta else self._stream_texts(debounce_by)
         async for piece in pieces:
             yield piece
 
     async def stream_output(self, *, debounce_by: float | None = 0.1) -> AsyncIterator[OutputT]:
-        """The output as far as it is written, each time it is more; the last one is the output itself.
+        """Yield the output so far, each time that it changes. The last value is the output itself.
 
-        What is validated in part: a field that a type requires must be there. Validators see what is there with
-        `RunContext.partial_output` set; what they refuse is left out. Output functions are called once, at the end.
+        A partial output must contain all required fields. Output validators check it with `RunContext.partial_output`
+        set, and a rejected one is skipped. Output functions are called once, at the end.
         """
-        value: Any = _NOTHING
-        last: Any = _NOTHING
-        async for _ in self._groups(debounce_by):
-            before, value = value, self._partial_value()
-            output: Any = _NOTHING if _same(value, before) else await self._judged(value)
-            if output is not _NOTHING and not _same(output, last):
+        value: Any = _NO_OUTPUT
+        last: Any = _NO_OUTPUT
+        async for _ in self._event_groups(debounce_by):
+            before, value = value, self._read_partial_value()
+            output: Any = _NO_OUTPUT if _is_equal(value, before) else await self._validate_partial(value)
+            if output is not _NO_OUTPUT and not _is_equal(output, last):
                 yield (last := output)
-        if not self._live.cancelled:
+        if not self._background.cancelled:
             output = await self.get_output()
-            if not _same(output, last):
+            if not _is_equal(output, last):
                 yield output
 
     async def stream_responses(self, *, debounce_by: float | None = 0.1) -> AsyncIterator[tuple[ModelResponse, bool]]:
-        """The response so far, and whether it is the whole of the last one."""
-        async for _ in self._groups(debounce_by):
+        """Yield the response so far, and whether it is the complete last response."""
+        async for _ in self._event_groups(debounce_by):
             yield self.response, False
-        if not self._live.cancelled:
+        if not self._background.cancelled:
             yield self.response, True
 
     async def get_output(self) -> OutputT:
-        """The output, once the run is over; raises what the run raised."""
-        self._seen, self._ended = [], True
-        return (await self._live.finish()).output
+        """Wait for the end of the run and return its output. Raises the run's error."""
+        self._unread, self._is_read = [], True
+        return (await self._background.finish()).output
 
     @property
     def result(self) -> AgentRunResult[OutputT]:
-        """What the run gave. Raises `UserError` before it is complete."""
-        if self._live.result is None:
+        """The result of the run. Raises `UserError` if the run is not complete."""
+        if self._background.result is None:
             raise UserError('The run is not complete; read it to its end, or await get_output()')
-        return self._live.result
+        return self._background.result
 
-    # ------------------------------------------------------------------------------------------------ how it stands
+    # -------------------------------------------------------------------------------------------------------- state
 
     @property
     def is_complete(self) -> bool:
-        """Whether the run is over and has its output."""
-        return self._live.result is not None
+        """True if the run has ended with an output."""
+        return self._background.result is not None
 
     @property
     def cancelled(self) -> bool:
-        """Whether the run was ended before it was over."""
-        return self._live.cancelled
+        """True if the run was cancelled before it was complete."""
+        return self._background.cancelled
 
     @property
     def response(self) -> ModelResponse:
-        """The response as far as you have seen it written."""
-        if self._ended or self._live.cancelled:
+        """The last response, as far as you have read it."""
+        if self._is_read or self._background.cancelled:
             return super().response
-        stream = self._live.run.stream
+        stream = self._background.run.stream
         newest = super().response if stream is None else stream.get()
-        return replace(newest, parts=self._mirror.response().parts, state='incomplete', finish_reason=None)
+        return replace(newest, parts=self._partial_response.get().parts, state='incomplete', finish_reason=None)
 
     @property
     def usage(self) -> RunUsage:
-        """What the run used so far, with what the response that is being written used. `usage()` works too."""
-        stream, usage = self._live.run.stream, self._conversation.usage
+        """The usage of the run so far, including the response that is being streamed. `usage()` works too."""
+        stream, usage = self._background.run.stream, self._conversation.usage
         if stream is None:
             return usage
         total = replace(usage, details=dict(usage.details))
@@ -145,114 +144,124 @@ class StreamedRunResult(ConversationView, Generic[DepsT, OutputT]):
         return total
 
     async def cancel(self) -> None:
-        """End the run where it is. What was written is kept in the messages, marked `'interrupted'`."""
-        self._ended = True
-        await self._live.stop()
+        """Cancel the run. The messages keep the partial response, with state `'interrupted'`."""
+        self._is_read = True
+        await self._background.cancel()
 
-    # ------------------------------------------------------------------------------------------------------- inside
+    # ------------------------------------------------------------------------------------------------------- events
 
-    async def begin(self) -> None:
-        """Wait until the model writes what can be the output."""
-        with suppress(Closed):
+    async def wait_for_output_start(self) -> None:
+        """Wait until the model starts to write a possible output. Its events are kept for the reader."""
+        with suppress(ChannelClosed):
             while True:
-                event = await self._live.receive()
+                event = await self._background.receive()
                 if event is not None:
-                    self._seen.append(event)
-                    self._mirror.see(event)
-                    if self._is_output(event):
+                    self._unread.append(event)
+                    self._partial_response.add(event)
+                    if self._is_output_start(event):
                         return
 
-    def _is_output(self, event: Watched) -> bool:
+    def _is_output_start(self, event: RunEvent) -> bool:
         match event:
             case FinalResultEvent():
                 return True
             case PartStartEvent(part=TextPart()):
-                return self._live.run.task.output.allows_text
+                return self._background.run.spec.output.allows_text
             case _:
                 return False
 
-    async def _groups(self, debounce_by: float | None) -> AsyncGenerator[list[Watched]]:
-        if self._seen:
-            seen, self._seen = self._seen, []
-            yield seen
+    async def _event_groups(self, debounce_by: float | None) -> AsyncGenerator[list[RunEvent]]:
+        """Yield the events in groups, after adding them to the partial response."""
+        if self._unread:
+            unread, self._unread = self._unread, []
+            yield unread
         try:
-            async for group in self._live.groups(debounce_by):
+            async for group in self._background.event_groups(debounce_by):
                 for event in group:
-                    self._mirror.see(event)
+                    self._partial_response.add(event)
                 yield group
         except GeneratorExit:
             raise
         except BaseException:
-            self._ended = True
+            self._is_read = True
             raise
-        self._ended = True
+        self._is_read = True
 
-    async def _texts(self, debounce_by: float | None) -> AsyncGenerator[str]:
+    async def _stream_texts(self, debounce_by: float | None) -> AsyncGenerator[str]:
         last = ''
-        async for _ in self._groups(debounce_by):
-            text = self._mirror.response().text
+        async for _ in self._event_groups(debounce_by):
+            text = self._partial_response.get().text
             if text and text != last:
                 yield (last := text)
-        if not last and self._live.result is not None and (text := self.response.text):
+        if not last and self._background.result is not None and (text := self.response.text):
             yield text
 
-    async def _deltas(self, debounce_by: float | None) -> AsyncGenerator[str]:
-        paragraph = False
-        said = False
-        async for group in self._groups(debounce_by):
+    async def _stream_deltas(self, debounce_by: float | None) -> AsyncGenerator[str]:
+        is_new_paragraph = has_text = False
+        async for group in self._event_groups(debounce_by):
             pieces: list[str] = []
             for event in group:
-                paragraph = paragraph or isinstance(event, (ResponseBegins, StreamRestartEvent)) or _is_apart(event)
-                if piece := _text_of(event):
-                    pieces.append(f'\n\n{piece}' if paragraph and said else piece)
-                    paragraph, said = False, True
+                is_new_paragraph = is_new_paragraph or _ends_paragraph(event)
+                if piece := _get_new_text(event):
+                    pieces.append(f'\n\n{piece}' if is_new_paragraph and has_text else piece)
+                    is_new_paragraph, has_text = False, True
             if pieces:
                 yield ''.join(pieces)
 
-    async def _judged(self, value: Any) -> Any:
-        """A partial output that has passed the validators; `_NOTHING` for one that has not."""
-        if value is _NOTHING:
-            return value
-        run = self._live.run
-        try:
-            return await judge(run, _ready(value), run.output_context(None, partial=True))
-        except Refused:
-            return _NOTHING
+    # ---------------------------------------------------------------------------------------------- partial outputs
 
-    def _partial_value(self) -> Any:
-        """What is written of the output; `_NOTHING` where it cannot be validated yet."""
-        output, mode = self._live.run.task.output, self._live.run.task.mode
-        response = self._mirror.response()
-        calls = [call for call in response.tool_calls if call.tool_name in output.tools]
+    def _read_partial_value(self) -> Any:
+        """Return the validated value so far, or `_NO_OUTPUT` if it cannot be validated yet."""
+        spec = self._background.run.spec
+        reader, mode = spec.output, spec.output_mode
+        response = self._partial_response.get()
+        calls = [call for call in response.tool_calls if call.tool_name in reader.tools]
         try:
             if mode in ('native', 'prompted'):
-                form, value = output.object.validate(json_of(response, allow_partial=True), allow_partial=True)
-                return value if form.signature is None else _NOTHING
-            if calls and output.tools[calls[0].tool_name].signature is None:
-                return output.tools[calls[0].tool_name].validate(calls[0].args_as_json_str(), allow_partial=True)
-        except (ValidationError, Incomplete):
-            return _NOTHING
-        is_plain = output.allows_text and output.text_function is None and not calls
-        return response.text if is_plain and response.text else _NOTHING
+                json = extract_json(response, allow_partial=True)
+                form, value = reader.combined.validate(json, allow_partial=True)
+                return value if form.signature is None else _NO_OUTPUT
+            if calls and (form := reader.tools[calls[0].tool_name]).signature is None:
+                return form.validate(calls[0].args_as_json_str(), allow_partial=True)
+        except (ValidationError, IncompleteOutput):
+            return _NO_OUTPUT
+        is_plain_text = reader.allows_text and reader.text_function is None and not calls
+        return response.text if is_plain_text and response.text else _NO_OUTPUT
+
+    async def _validate_partial(self, value: Any) -> Any:
+        """Return a partial output after the output validators, or `_NO_OUTPUT` if they reject it."""
+        if value is _NO_OUTPUT:
+            return value
+        run = self._background.run
+        try:
+            return await validate_output(run, _return(value), run.output_context(None, is_partial=True))
+        except OutputRejected:
+            return _NO_OUTPUT
 
 
-async def _ready(value: T) -> T:
+async def _return(value: T) -> T:
     return value
 
 
-def _same(output: Any, last: Any) -> bool:
+def _is_equal(output: object, last: object) -> bool:
     try:
         return bool(output == last)
-    except (TypeError, ValueError):  # arrays do not compare to a bool
+    except (TypeError, ValueError):  # the comparison of arrays is an array, which has no truth value
         return output is last
 
 
-def _is_apart(event: Watched) -> bool:
-    """Whether a part begins that is no text."""
-    return isinstance(event, PartStartEvent) and not isinstance(event.part, TextPart)
+def _ends_paragraph(event: RunEvent) -> bool:
+    """Return whether the next text does not continue the text before this event."""
+    match event:
+        case ResponseStartEvent() | StreamRestartEvent():
+            return True
+        case PartStartEvent(part=part):
+            return not isinstance(part, TextPart)
+        case _:
+            return False
 
 
-def _text_of(event: Watched) -> str:
+def _get_new_text(event: RunEvent) -> str:
     match event:
         case PartStartEvent(part=TextPart(content=text)) | PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
             return text
@@ -261,9 +270,9 @@ def _text_of(event: Watched) -> str:
 
 
 class StreamedRunResultSync(ConversationView, Generic[DepsT, OutputT]):
-    """The output of a run while it is being written, for callers that do not await.
+    """The output of a run while the model writes it, for callers that do not await.
 
-    Use it in a `with` block, or read it to its end: either closes it.
+    Use it in a `with` block, or read it to its end: both close it.
     """
 
     def __init__(self, manager: AbstractAsyncContextManager[StreamedRunResult[DepsT, OutputT]]) -> None:
@@ -283,18 +292,18 @@ class StreamedRunResultSync(ConversationView, Generic[DepsT, OutputT]):
 
     def stream_text(self, *, delta: bool = False, debounce_by: float | None = 0.1) -> Iterator[str]:
         """See `StreamedRunResult.stream_text`."""
-        return self._read(self._result.stream_text(delta=delta, debounce_by=debounce_by))
+        return self._iterate(self._result.stream_text(delta=delta, debounce_by=debounce_by))
 
     def stream_output(self, *, debounce_by: float | None = 0.1) -> Iterator[OutputT]:
         """See `StreamedRunResult.stream_output`."""
-        return self._read(self._result.stream_output(debounce_by=debounce_by))
+        return self._iterate(self._result.stream_output(debounce_by=debounce_by))
 
     def stream_responses(self, *, debounce_by: float | None = 0.1) -> Iterator[tuple[ModelResponse, bool]]:
         """See `StreamedRunResult.stream_responses`."""
-        return self._read(self._result.stream_responses(debounce_by=debounce_by))
+        return self._iterate(self._result.stream_responses(debounce_by=debounce_by))
 
     def get_output(self) -> OutputT:
-        """The output, once the run is over; raises what the run raised."""
+        """Wait for the end of the run and return its output. Raises the run's error."""
         if not self.is_complete:
             self._context.call(self._result.get_output)
             self.close()
@@ -302,55 +311,55 @@ class StreamedRunResultSync(ConversationView, Generic[DepsT, OutputT]):
 
     @property
     def is_complete(self) -> bool:
-        """Whether the run is over and has its output."""
+        """True if the run has ended with an output."""
         return self._result.is_complete
 
     @property
     def cancelled(self) -> bool:
-        """Whether the run was ended before it was over."""
+        """True if the run was cancelled before it was complete."""
         return self._result.cancelled
 
     @property
     def response(self) -> ModelResponse:
-        """The response as far as you have seen it written."""
-        return self._look(lambda: self._result.response)
+        """The last response, as far as you have read it."""
+        return self._read_in_loop(lambda: self._result.response)
 
     @property
     def usage(self) -> RunUsage:
-        """See `StreamedRunResult.usage`."""
-        return self._look(lambda: self._result.usage)
+        """The usage of the run so far, as in `StreamedRunResult.usage`."""
+        return self._read_in_loop(lambda: self._result.usage)
 
     def cancel(self) -> None:
-        """End the run where it is. What was written is kept in the messages, marked `'interrupted'`."""
+        """Cancel the run. The messages keep the partial response, with state `'interrupted'`."""
         self._context.call(self._result.cancel)
 
     def close(self) -> None:
-        """End the run where it is, and let go of its connection."""
+        """Cancel the run, if it is not complete, and close its connection."""
         self._finalize.detach()
         self._context.close()
 
-    def _look(self, at: Callable[[], T]) -> T:
-        """Look at what the run is writing, in the thread that writes it."""
+    def _read_in_loop(self, read: Callable[[], T]) -> T:
+        """Call a function in the event loop of the run, which changes the values that it reads."""
 
-        async def look() -> T:
-            return at()
+        async def call() -> T:
+            return read()
 
-        return self._context.call(look) if self._context.is_open else at()
+        return self._context.call(call) if self._context.is_open else read()
 
-    def _read(self, stream: AsyncIterator[T]) -> Iterator[T]:
+    def _iterate(self, stream: AsyncIterator[T]) -> Iterator[T]:
         yield from self._context.iterate(stream)
         if self.is_complete:
             self.close()
 
 
 class AgentRunEvents(Generic[OutputT]):
-    """Everything that happens in a run, and its result as the last event.
+    """All events of a run, with its result as the last event.
 
-    Read it with `async for`; as an async context manager it also ends a run that is not read to its end.
+    Read it with `async for`. As an async context manager it also cancels a run that is not read to its end.
     """
 
-    def __init__(self, live: LiveRun[OutputT]) -> None:
-        self._live = live
+    def __init__(self, background: BackgroundRun[OutputT]) -> None:
+        self._background = background
         self._iterator: AsyncGenerator[AgentStreamEvent | AgentRunResultEvent[OutputT]] | None = None
 
     async def __aenter__(self) -> Self:
@@ -364,12 +373,12 @@ class AgentRunEvents(Generic[OutputT]):
 
     def __aiter__(self) -> AsyncGenerator[AgentStreamEvent | AgentRunResultEvent[OutputT]]:
         if self._iterator is None:
-            self._iterator = self._events()
+            self._iterator = self._read_events()
         return self._iterator
 
-    async def _events(self) -> AsyncGenerator[AgentStreamEvent | AgentRunResultEvent[OutputT]]:
-        async with self._live as live:
-            async for event in live.events():
+    async def _read_events(self) -> AsyncGenerator[AgentStreamEvent | AgentRunResultEvent[OutputT]]:
+        async with self._background as background:
+            async for event in background.events():
                 yield event
-            result: AgentRunResult[OutputT] = await live.finish()
+            result: AgentRunResult[OutputT] = await background.finish()
             yield AgentRunResultEvent(result)

@@ -1,7 +1,7 @@
-"""Carrying out the calls of a response.
+"""Executes the tool calls of a response.
 
-Tools run beside each other; a sequential one waits for those before it and holds back those behind it. A tool that
-raises does not cut off its neighbours, whose results would be lost: they finish, and then the error is raised.
+Tools run at the same time. A sequential tool runs alone: it waits for the calls before it, and the calls after it wait
+for it. If a tool raises, the others still finish, because their results would be lost; then the error is raised.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from pydantic import ValidationError
-from pydantic_core import to_json
+from pydantic_core import ErrorDetails, to_json
 
 from ..exceptions import ModelRetry, UserError
 from ..messages import (
@@ -26,124 +26,126 @@ from ..messages import (
     UserPromptPart,
 )
 from ..tools.tool import Tool
-from .output_reader import refusal
-from .run_state import Failures, Run, not_carried_out
+from .output_reader import retry_content
+from .run_state import RunState, ToolFailures, make_interrupted_result
 
-__all__ = ('NumberedCall', 'carry_out')
+__all__ = ('IndexedCall', 'execute_tool_calls')
 
-NumberedCall = tuple[int, ToolCallPart]
-"""A call, and its place among the calls of its response."""
+IndexedCall = tuple[int, ToolCallPart]
+"""A tool call with its index among the tool calls of its response."""
 
 FAILED = 'The tool failed and gave no result.'
-"""What the history says of a call whose tool raised."""
+"""Content of the tool result if the tool raised."""
 
 
 @dataclass
 class _Outcomes:
-    """What became of the calls of one response."""
+    """The failures of the tool calls of one response."""
 
-    raised: dict[int, Exception] = field(default_factory=dict[int, Exception])
-    """Errors that are the tool's own, by the place of the call."""
-    failures: Failures = field(default_factory=dict[str, BaseException | None])
-    """What was wrong with calls of each tool that was called; `None` where nothing was."""
+    errors: dict[int, Exception] = field(default_factory=dict[int, Exception])
+    """Errors that end the run, by index of the call."""
+    failures: ToolFailures = field(default_factory=dict[str, BaseException | None])
+    """Errors that the model can correct."""
 
 
-async def carry_out(run: Run[Any], calls: Sequence[NumberedCall]) -> Failures:
-    """Carry out calls; their answers go to `run.answers`. Raises what a tool raised."""
-    known = [call for _, call in calls if call.tool_name in run.offered]
-    run.task.limits.check_before_tool_calls(run.conversation.usage, len(known))
+async def execute_tool_calls(run: RunState, calls: Sequence[IndexedCall]) -> ToolFailures:
+    """Execute tool calls and store their results in `run.tool_results`.
+
+    Returns the failures that the model can correct. Raises the error of a tool that raised.
+    """
+    known = [call for _, call in calls if call.tool_name in run.offered_tools]
+    run.spec.limits.check_before_tool_calls(run.conversation.usage, len(known))
     outcomes = _Outcomes()
-    for group in _groups(run, calls):
+    for group in _split_into_groups(run, calls):
         for _, call in group:
-            run.tell(FunctionToolCallEvent(call))
+            run.emit(FunctionToolCallEvent(call))
         async with asyncio.TaskGroup() as tasks:
-            for number, call in group:
-                tasks.create_task(_carry_out_one(run, number, call, outcomes))
-        if outcomes.raised:
-            raise _joined(outcomes.raised)
+            for index, call in group:
+                tasks.create_task(_execute_call(run, index, call, outcomes))
+        if outcomes.errors:
+            raise _combine_errors(outcomes.errors)
     return outcomes.failures
 
 
-def _groups(run: Run[Any], calls: Sequence[NumberedCall]) -> Iterator[list[NumberedCall]]:
-    """The calls that may run beside each other."""
-    group: list[NumberedCall] = []
-    for number, call in calls:
-        if call.tool_name in run.sequential:
+def _split_into_groups(run: RunState, calls: Sequence[IndexedCall]) -> Iterator[list[IndexedCall]]:
+    """Yield groups of tool calls that may run at the same time."""
+    group: list[IndexedCall] = []
+    for index, call in calls:
+        if call.tool_name in run.sequential_tools:
             yield from ([group] if group else [])
-            yield [(number, call)]
+            yield [(index, call)]
             group = []
         else:
-            group.append((number, call))
+            group.append((index, call))
     if group:
         yield group
 
 
-def _joined(raised: dict[int, Exception]) -> Exception:
-    """The error of the first call, with a note for each other one."""
-    first, *others = (raised[number] for number in sorted(raised))
+def _combine_errors(errors: dict[int, Exception]) -> Exception:
+    """Return the error of the first call, with a note for each of the others."""
+    first, *others = (errors[index] for index in sorted(errors))
     for other in others:
         first.add_note(f'Another tool of the same response failed as well: {other!r}')
     return first
 
 
-async def _carry_out_one(run: Run[Any], number: int, call: ToolCallPart, outcomes: _Outcomes) -> None:
+async def _execute_call(run: RunState, index: int, call: ToolCallPart, outcomes: _Outcomes) -> None:
+    """Execute one tool call, store its result, record its failure and emit an event."""
     parts: Sequence[ModelRequestPart]
     try:
-        parts = await _answer(run, call)
+        parts = await _call_tool(run, call)
         outcomes.failures.setdefault(call.tool_name, None)
-    except _Wrong as wrong:
-        outcomes.failures[call.tool_name] = wrong.error
-        parts = [RetryPromptPart(wrong.content, tool_name=call.tool_name, tool_call_id=call.tool_call_id)]
-    except Exception as error:  # noqa: BLE001 -- raised once its neighbours are done
-        outcomes.raised[number] = error
+    except _CallRejected as rejected:
+        outcomes.failures[call.tool_name] = rejected.error
+        parts = [RetryPromptPart(rejected.content, tool_name=call.tool_name, tool_call_id=call.tool_call_id)]
+    except Exception as error:  # noqa: BLE001 -- raised when the other calls of the group are done
+        outcomes.errors[index] = error
         parts = [ToolReturnPart(call.tool_name, FAILED, call.tool_call_id, outcome='failed')]
     except asyncio.CancelledError:
         if cast('asyncio.Task[None]', asyncio.current_task()).cancelling():
             raise
-        outcomes.raised[number] = RuntimeError(f'Tool {call.tool_name!r} was cancelled from the inside')
-        parts = [not_carried_out(call)]
-    run.answers[number] = parts
-    answer = parts[0]
-    assert isinstance(answer, (ToolReturnPart, RetryPromptPart)), 'the first part answers the call'
-    run.tell(FunctionToolResultEvent(answer))
+        outcomes.errors[index] = RuntimeError(f'Tool {call.tool_name!r} was cancelled from the inside')
+        parts = [make_interrupted_result(call)]
+    run.tool_results[index] = parts
+    result = parts[0]
+    assert isinstance(result, (ToolReturnPart, RetryPromptPart)), 'the first part is the result of the tool call'
+    run.emit(FunctionToolResultEvent(result))
 
 
-class _Wrong(Exception):
-    """A call that the model shall make again."""
+class _CallRejected(Exception):
+    """A tool call that the model must correct."""
 
-    def __init__(self, content: Any, error: BaseException) -> None:
+    def __init__(self, content: str | list[ErrorDetails], error: BaseException) -> None:
         self.content = content
         self.error = error
         super().__init__(content)
 
 
-async def _answer(run: Run[Any], call: ToolCallPart) -> list[ModelRequestPart]:
-    """Check the arguments, run the tool, and say what it gave."""
-    tool = run.offered.get(call.tool_name)
+async def _call_tool(run: RunState, call: ToolCallPart) -> list[ModelRequestPart]:
+    """Validate the arguments, call the tool and return the parts for its result."""
+    tool = run.offered_tools.get(call.tool_name)
     if tool is None:
-        message = no_such_tool(run, call.tool_name)
-        raise _Wrong(message, ModelRetry(message))
+        message = _describe_unknown_tool(run, call.tool_name)
+        raise _CallRejected(message, ModelRetry(message))
     try:
         arguments = tool.validate(call.args_as_json_str())
     except (ValidationError, ModelRetry) as error:
-        raise _Wrong(refusal(error), error) from error
+        raise _CallRejected(retry_content(error), error) from error
     run.conversation.usage.tool_calls += 1
     try:
-        value = await _in_time(run, tool, arguments, call)
+        value = await _run_with_timeout(run, tool, arguments, call)
     except ModelRetry as error:
-        raise _Wrong(error.message, error) from error
-    return _as_parts(call, value)
+        raise _CallRejected(error.message, error) from error
+    return _build_result_parts(call, value)
 
 
-def no_such_tool(run: Run[Any], name: str) -> str:
-    """What a model is told that calls a tool which is not there."""
-    names = ', '.join(
-        repr(known) for known in [*run.offered, *(run.task.output.tools if run.task.mode == 'tool' else ())]
-    )
+def _describe_unknown_tool(run: RunState, name: str) -> str:
+    """Return the message for a model that called a tool which does not exist."""
+    names = ', '.join(repr(known) for known in [*run.offered_tools, *run.spec.output_tools])
     return f'There is no tool {name!r}. ' + (f'The tools are: {names}.' if names else 'There are no tools.')
 
 
-async def _in_time(run: Run[Any], tool: Tool[Any], arguments: Any, call: ToolCallPart) -> Any:
+async def _run_with_timeout(run: RunState, tool: Tool[Any], arguments: object, call: ToolCallPart) -> object:
     deadline = asyncio.timeout(tool.timeout)
     try:
         async with deadline:
@@ -154,10 +156,13 @@ async def _in_time(run: Run[Any], tool: Tool[Any], arguments: Any, call: ToolCal
         raise
 
 
-def _as_parts(call: ToolCallPart, value: Any) -> list[ModelRequestPart]:
-    """What a tool gave: the answer to its call, and what it wants to add as a user's message."""
-    said = value if isinstance(value, ToolReturn) else ToolReturn(value)
-    content = _as_list(said.return_value)
+def _build_result_parts(call: ToolCallPart, value: object) -> list[ModelRequestPart]:
+    """Return the tool result, followed by a user prompt if the tool returned one in a `ToolReturn`.
+
+    Raises `UserError` if the value cannot be written as JSON.
+    """
+    returned = value if isinstance(value, ToolReturn) else ToolReturn(cast('Any', value))
+    content = _exhaust_iterator(returned.return_value)
     try:
         to_json(content)
     except ValueError as error:
@@ -165,10 +170,10 @@ def _as_parts(call: ToolCallPart, value: Any) -> list[ModelRequestPart]:
             f'Tool {call.tool_name!r} returned a {type(content).__name__!r} that cannot be written as JSON; return '
             f'text, numbers, lists, dicts, dataclasses, pydantic models or files ({error})'
         ) from error
-    answer = ToolReturnPart(call.tool_name, content, call.tool_call_id, metadata=said.metadata)
-    return [answer] if said.content is None else [answer, UserPromptPart(said.content)]
+    result = ToolReturnPart(call.tool_name, content, call.tool_call_id, metadata=returned.metadata)
+    return [result] if returned.content is None else [result, UserPromptPart(returned.content)]
 
 
-def _as_list(value: Any) -> Any:
-    """What a generator yields, which could be read only once."""
+def _exhaust_iterator(value: Any) -> Any:
+    """Return the items of an iterator as a list, because the history is read more than once."""
     return list(cast('Any', value)) if isinstance(value, Iterator) else value

@@ -304,8 +304,8 @@ async def test_json_stands_after_the_last_of_the_vendors_own_tools() -> None:
     ('output_type', 'message'),
     [
         ([], 'output_type is an empty sequence'),
-        ([NativeOutput(City), Point], 'NativeOutput cannot stand beside other outputs'),
-        ([ToolOutput(City, name='a'), ToolOutput(Point, name='a')], "Two outputs are tools of the name 'a'"),
+        ([NativeOutput(City), Point], 'NativeOutput cannot be combined with other outputs'),
+        ([ToolOutput(City, name='a'), ToolOutput(Point, name='a')], "Two outputs have the tool name 'a'"),
         (Scripted, "'Scripted' has a type that has no JSON schema"),
     ],
     ids=str,
@@ -481,7 +481,7 @@ async def test_an_answer_that_is_a_file_is_not_empty() -> None:
 async def test_a_filter_that_holds_everything_back_is_an_error() -> None:
     details = {'finish_reason': 'SAFETY'}
     model = Scripted(ModelResponse([], finish_reason='content_filter', provider_details=details))
-    with pytest.raises(ContentFilterError, match='held back the whole answer of scripted') as raised:
+    with pytest.raises(ContentFilterError, match='blocked the whole response of scripted') as raised:
         await Agent(model).run('?')
     assert raised.value.body == details
     assert len(model.asked) == 1
@@ -493,8 +493,8 @@ async def test_a_filter_that_holds_back_the_end_leaves_the_beginning() -> None:
 
 
 CUT: list[tuple[Any, Any, str]] = [
-    (str, [], 'before it said anything'),
-    (str, [ThinkingPart('Hm.')], 'before it said anything'),
+    (str, [], 'before it wrote anything'),
+    (str, [ThinkingPart('Hm.')], 'before it wrote anything'),
     (City, [call('final_result', '{"name": "Par')], "in the middle of the arguments of 'final_result'"),
     (str, [TextPart('So:'), call('ping', '{"a')], "in the middle of the arguments of 'ping'"),
     (City, [call('final_result', '')], "in the middle of the arguments of 'final_result'"),
@@ -522,7 +522,9 @@ async def test_text_that_max_tokens_cut_is_still_text_and_whole_calls_are_carrie
 
 async def test_an_answer_that_the_vendor_cut_is_an_error_with_what_had_arrived() -> None:
     response = ModelResponse([TextPart('Onc')], state='incomplete', provider_name='vendor')
-    with pytest.raises(StreamInterruptedError, match='The vendor cut the answer of scripted before it was') as raised:
+    with pytest.raises(
+        StreamInterruptedError, match='The vendor truncated the response of scripted before it was'
+    ) as raised:
         await Agent(Scripted(response)).run('?')
     assert raised.value.response == response
     assert raised.value.retryable

@@ -54,7 +54,7 @@ async def test_output_type_and_result_type_together_are_refused() -> None:
     with pytest.raises(UserError, match='output_type and result_type are the same'):
         Agent('test', output_type=City, result_type=City)
     with pytest.raises(UserError, match='output_type and result_type are the same'):
-        await Agent(Scripted('x')).run('?', output_type=City, result_type=City)  # type: ignore[call-overload]
+        await Agent(Scripted('x')).run('?', output_type=City, result_type=City)
 
 
 async def test_usage_is_an_attribute_and_can_be_called() -> None:

@@ -500,7 +500,7 @@ async def test_errors_after_the_beginning_are_raised_while_reading_and_after_wha
 async def test_a_stream_that_the_vendor_cut_is_an_error_that_keeps_what_arrived() -> None:
     model = Scripted(ModelResponse([TextPart('Once upon')], state='incomplete'))
     async with Agent(model).run_stream('?') as result:
-        with pytest.raises(StreamInterruptedError, match='The vendor cut the answer') as raised:
+        with pytest.raises(StreamInterruptedError, match='The vendor truncated the response') as raised:
             await result.get_output()
     assert raised.value.response is not None
     assert raised.value.response.text == 'Once upon' == result.response.text

@@ -518,7 +518,7 @@ async def test_two_tools_cannot_be_prepared_to_one_name() -> None:
 
 
 def test_two_tools_of_one_name_are_refused() -> None:
-    with pytest.raises(UserError, match="a tool of the name 'ping' already"):
+    with pytest.raises(UserError, match="already has a tool of the name 'ping'"):
         Agent('test', tools=[ping, ping])
 
 

@@ -557,9 +557,9 @@ async def test_an_answer_that_the_filter_held_back_is_no_error(held: Filter, pla
 @PLACES
 async def test_an_agent_raises_it_with_the_verdicts(held: Filter, place: Json) -> None:
     agent = Agent(held.make(Server({'error': held.error}, status=400), **place))
-    with pytest.raises(ContentFilterError, match='held back the whole answer of gpt-4o') as whole:
+    with pytest.raises(ContentFilterError, match='blocked the whole response of gpt-4o') as whole:
         await agent.run('Hello?')
-    with pytest.raises(ContentFilterError, match='held back the whole answer of gpt-4o') as in_pieces:
+    with pytest.raises(ContentFilterError, match='blocked the whole response of gpt-4o') as in_pieces:
         async with agent.run_stream('Hello?') as result:
             await result.get_output()
     assert (whole.value.body, in_pieces.value.body) == (held.details, held.details)

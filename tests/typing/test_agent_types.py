@@ -84,7 +84,7 @@ def test_the_deps_type_decides_the_deps() -> None:
     agent = Agent('test', deps_type=Deps)
     assert_type(agent, Agent[Deps, str])
     agent.run_sync('?', deps=Deps('key'))
-    agent.run_sync('?', deps='key')  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType] -- not Deps
+    agent.run_sync('?', deps='key')  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue] -- not Deps
     assert_type(Agent('test', deps_type=Deps, output_type=City), Agent[Deps, City])
 
 

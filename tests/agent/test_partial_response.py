@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import given, strategies
 
-from pydantic_llm.agent.partial_response import Mirror
-from pydantic_llm.agent.run_state import ResponseBegins
+from pydantic_llm.agent.event_channel import ResponseStartEvent
+from pydantic_llm.agent.partial_response import PartialResponse
 from pydantic_llm.messages import TextPart
 from pydantic_llm.models import PartsManager
 
@@ -32,17 +32,17 @@ STEP = strategies.tuples(strategies.integers(0, 2), strategies.sampled_from(['gr
 
 
 @given(strategies.lists(STEP))
-def test_the_mirror_shows_what_is_there(steps: list[tuple[int, str, str, Any]]) -> None:
-    parts, mirror = PartsManager(), Mirror()
-    mirror.see(ResponseBegins())
+def test_a_partial_response_has_the_parts_of_the_parts_manager(steps: list[tuple[int, str, str, Any]]) -> None:
+    parts, partial = PartsManager(), PartialResponse()
+    partial.add(ResponseStartEvent())
     for step in steps:
         feed(parts, *step)
         for event in parts.take_events():
-            mirror.see(event)
-        assert mirror.response().parts == parts.get()
+            partial.add(event)
+        assert partial.get().parts == parts.get()
     parts.end(complete=False)
     for event in parts.take_events():
-        mirror.see(event)
-    assert mirror.response().parts == parts.get()
-    mirror.see(ResponseBegins())
-    assert mirror.response().parts == []
+        partial.add(event)
+    assert partial.get().parts == parts.get()
+    partial.add(ResponseStartEvent())
+    assert partial.get().parts == []

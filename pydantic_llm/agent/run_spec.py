@@ -1,0 +1,65 @@
+"""`RunSpec`: the settings of one run, merged from the agent, its overrides and the caller's options."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..models import Model, OutputMode
+from ..native_tools import NativeTool
+from ..settings import ModelSettings
+from ..tools.tool import Tool
+from ..usage import UsageLimits
+from .context_functions import ContextFunction, Prompt
+from .output_reader import OutputForm, OutputReader
+from .output_types import EndStrategy
+
+__all__ = ('RunSpec',)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """The settings of one run. They never change."""
+
+    model: Model
+    output: OutputReader
+    output_validators: Sequence[ContextFunction] = ()
+    """Functions that check each output, in this order."""
+    tools: Sequence[Tool[Any]] = ()
+    native_tools: Sequence[NativeTool] = ()
+    """The vendor's own tools that the model may use."""
+    instructions: Sequence[Prompt] = ()
+    """Prompts that are sent with every request."""
+    system_prompts: Sequence[Prompt] = ()
+    """Prompts at the beginning of a conversation."""
+    dynamic_prompts: Sequence[ContextFunction] = ()
+    """The system prompts that are evaluated again in every run."""
+    settings: ModelSettings | None = None
+    """Settings of the agent and the run. The model merges them over its own."""
+    limits: UsageLimits = field(default_factory=UsageLimits)
+    retries: int = 1
+    """Number of consecutive failures allowed for a tool that sets no number itself."""
+    output_retries: int = 1
+    """Number of rejected outputs allowed for an output that sets no number itself."""
+    end_strategy: EndStrategy = 'early'
+    """Handling of the other tool calls in a response that contains the output."""
+
+    @property
+    def output_mode(self) -> OutputMode:
+        """The way to request the output from this model."""
+        return self.output.mode_for(self.model.profile)
+
+    @property
+    def output_tools(self) -> dict[str, OutputForm]:
+        """The forms of the output by tool name; empty if the output is not requested as a tool call."""
+        return self.output.tools if self.output_mode == 'tool' else {}
+
+    def max_retries(self, tool: Tool[Any] | None) -> int:
+        """Return the number of consecutive failures allowed for a tool; `None` is a tool that does not exist."""
+        return self.retries if tool is None or tool.max_retries is None else tool.max_retries
+
+    def max_output_retries(self, form: OutputForm) -> int:
+        """Return the number of rejected outputs allowed for this form."""
+        own = form.options.max_retries if form.options else None
+        return self.output_retries if own is None else own
