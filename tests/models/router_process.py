@@ -1,6 +1,6 @@
 """A process with a router whose state is in Redis: `python -m tests.models.router_process URL SERVER NUMBER LIMIT`.
 
-Sends so many requests to the server and writes, for each, who answered; a line `ready` comes first.
+Writes a line `ready`, sends NUMBER requests to the server, and writes the name of the deployment of each.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pydantic_llm.usage import RequestUsage
 
 
 class Plain(Model):
-    """Posts to an address that says who it is and what it used."""
+    """Posts to a URL whose response has the name of the deployment and its usage."""
 
     def __init__(self, name: str, server: str) -> None:
         super().__init__()
@@ -32,10 +32,10 @@ class Plain(Model):
         return self._name
 
     async def request(self, *_: Any) -> ModelResponse:
-        answer = await self._client.post(self._url, json={})
-        if answer.status_code != 200:
-            raise ModelHTTPError(answer.status_code, self._name)
-        body = answer.json()
+        reply = await self._client.post(self._url, json={})
+        if reply.status_code != 200:
+            raise ModelHTTPError(reply.status_code, self._name)
+        body = reply.json()
         return ModelResponse([TextPart(body['name'])], usage=RequestUsage(output_tokens=body['tokens']))
 
     async def aclose(self) -> None:
@@ -49,15 +49,15 @@ async def main(redis: str, server: str, number: int, limit: float) -> None:
         state_url=redis,
         settings={'max_tokens': 50},
     )
-    tell('ready')
+    write_line('ready')
     for _ in range(number):
         response = await router.request([ModelRequest.user_text_prompt('Hello?')])
-        tell(response.text or '')
+        write_line(response.text or '')
         await asyncio.sleep(0.005)
     await router.aclose()
 
 
-def tell(line: str) -> None:
+def write_line(line: str) -> None:
     sys.stdout.write(f'{line}\n')
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""A model that does as a test tells it: it says words, breaks, waits, or refuses to begin."""
+"""A model that follows a script: it emits text, waits, or raises an error, at once or in the middle."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from pydantic_llm.settings import ModelSettings
 from pydantic_llm.usage import RequestUsage
 
 Step = str | float | BaseException | tuple[str, str]
-"""Text; seconds of silence; what is raised; or `('think', text)`, `('call', name)`, `('cut', '')`."""
+"""Text; seconds of silence; an error to raise; or `('think', text)`, `('call', name)`, `('truncate', '')`."""
 
 
 def overloaded(retry_after: float | None = None) -> ModelHTTPError:
     return ModelHTTPError(503, 'm', message='overloaded', retry_after=retry_after)
 
 
-def refused() -> ModelHTTPError:
+def unauthorized() -> ModelHTTPError:
     return ModelHTTPError(401, 'm', message='not valid')
 
 
 def unreachable() -> ModelConnectionError:
-    return ModelConnectionError('m', 'nobody there')
+    return ModelConnectionError('m', 'connection refused')
 
 
 class Scripted(Model):
-    """Answers the requests that it gets by its scripts, one after the other; the last one is repeated."""
+    """Responds to each request with the next of its scripts; the last one is repeated."""
 
     def __init__(self, name: str, *scripts: Sequence[Step], usage: int = 0, **options: Any) -> None:
         super().__init__(**options)
         self._name = name
         self.scripts = scripts or (['Hi'],)
         self.usage = RequestUsage(input_tokens=usage, output_tokens=usage)
-        self.asked: list[tuple[list[ModelMessage], ModelSettings]] = []
-        self.open = 0
+        self.requests: list[tuple[list[ModelMessage], ModelSettings]] = []
+        self.open_streams = 0
 
     @property
     def model_name(self) -> str:
@@ -48,12 +48,12 @@ class Scripted(Model):
     def system(self) -> str:
         return 'test'
 
-    def script(self) -> Sequence[Step]:
-        return self.scripts[min(len(self.asked) - 1, len(self.scripts) - 1)]
+    def current_script(self) -> Sequence[Step]:
+        return self.scripts[min(len(self.requests) - 1, len(self.scripts) - 1)]
 
     def start(self, messages: Sequence[ModelMessage], settings: ModelSettings | None) -> None:
-        self.asked.append(([*messages], self.merged_settings(settings)))
-        if isinstance(step := self.script()[0], BaseException):
+        self.requests.append(([*messages], self.merged_settings(settings)))
+        if isinstance(step := self.current_script()[0], BaseException):
             raise step
 
     async def request(
@@ -75,12 +75,14 @@ class Scripted(Model):
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
         self.start(messages, model_settings)
-        self.open += 1
-        stream = ScriptedStream(self, self.script(), self.merged_settings(model_settings), model_request_parameters)
+        self.open_streams += 1
+        stream = ScriptedStream(
+            self, self.current_script(), self.merged_settings(model_settings), model_request_parameters
+        )
         try:
             yield stream
         finally:
-            self.open -= 1
+            self.open_streams -= 1
             await stream.cancel()
 
 

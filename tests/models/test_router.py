@@ -1,4 +1,4 @@
-"""A router asks one of several deployments: by a strategy, within their limits, and not one that has just failed."""
+"""A router chooses one of several deployments: by a strategy, within their limits, and none that is cooling down."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from pydantic_llm.models.fallback.model import FallbackModel
 from pydantic_llm.models.router.model import Deployment, RouterModel, cooldown_after
 from pydantic_llm.models.router.state import Limits, MemoryState
 from pydantic_llm.retries.policy import RetryPolicy
-from tests.models.scripted import Scripted, overloaded, refused, unreachable
+from tests.models.scripted import Scripted, overloaded, unauthorized, unreachable
 from tests.replay import replay
 
 HELLO = [ModelRequest.user_text_prompt('Hello?')]
 FAST = RetryPolicy(retries=2, first_wait=0.001, longest_wait=0.002)
 
 
-def answering(name: str, *scripts: Any, **options: Any) -> Deployment:
+def deploy(name: str, *scripts: Any, **options: Any) -> Deployment:
     return Deployment(Scripted(name, *(scripts or ([name],))), name=name, **options)
 
 
@@ -38,11 +38,11 @@ def scripted(deployment: Deployment) -> Scripted:
     return deployment.model
 
 
-async def asked(router: RouterModel, times: int, settings: Any = None) -> Counter[str | None]:
+async def count_responses(router: RouterModel, times: int, settings: Any = None) -> Counter[str | None]:
     return Counter([(await router.request(HELLO, settings)).text for _ in range(times)])
 
 
-async def read(router: RouterModel, settings: Any = None) -> ModelResponse:
+async def read_stream(router: RouterModel, settings: Any = None) -> ModelResponse:
     async with router.request_stream(HELLO, settings) as stream:
         events = [event async for event in stream]
         if not any(isinstance(event, StreamRestartEvent) for event in events):
@@ -53,38 +53,36 @@ async def read(router: RouterModel, settings: Any = None) -> ModelResponse:
 # ---------------------------------------------------------------------- strategies
 
 
-async def test_chance_chooses_by_weight() -> None:
-    router = RouterModel([answering('a', weight=9), answering('b', weight=1)])
-    count = await asked(router, 400)
+async def test_shuffle_chooses_at_random_by_weight() -> None:
+    router = RouterModel([deploy('a', weight=9), deploy('b', weight=1)])
+    count = await count_responses(router, 400)
     assert 320 < count['a'] < 395
 
 
-async def test_the_least_busy_is_asked() -> None:
-    busy, free = answering('a', [60.0]), answering('b')
+async def test_least_busy_chooses_the_least_busy() -> None:
+    busy, free = deploy('a', [60.0]), deploy('b')
     router = RouterModel([busy, free], strategy='least_busy')
-    waiting = asyncio.ensure_future(router.state.take('a', Limits(), 0))
+    waiting = asyncio.ensure_future(router.state.reserve('a', Limits(), 0))
     await waiting
-    assert await asked(router, 10) == {'b': 10}
+    assert await count_responses(router, 10) == {'b': 10}
 
 
-async def test_the_fastest_is_asked_once_all_are_known() -> None:
-    router = RouterModel([answering('a', [0.02, 'a']), answering('b')], strategy='lowest_latency')
-    assert await asked(router, 10) == {'a': 1, 'b': 9}
+async def test_lowest_latency_chooses_the_fastest_once_all_are_measured() -> None:
+    router = RouterModel([deploy('a', [0.02, 'a']), deploy('b')], strategy='lowest_latency')
+    assert await count_responses(router, 10) == {'a': 1, 'b': 9}
 
 
-async def test_the_cheapest_is_asked() -> None:
-    router = RouterModel(
-        [answering('a', cost=(5, 20)), answering('b', cost=(1, 5)), answering('c')], strategy='lowest_cost'
-    )
-    assert await asked(router, 10) == {'b': 10}
+async def test_lowest_cost_chooses_the_cheapest() -> None:
+    router = RouterModel([deploy('a', cost=(5, 20)), deploy('b', cost=(1, 5)), deploy('c')], strategy='lowest_cost')
+    assert await count_responses(router, 10) == {'b': 10}
 
 
-async def test_a_conversation_stays_where_it_is() -> None:
-    router = RouterModel([answering(name) for name in 'abcdef'], strategy='sticky')
-    assert len(await asked(router, 20)) == 1
+async def test_sticky_keeps_a_conversation_on_its_deployment() -> None:
+    router = RouterModel([deploy(name) for name in 'abcdef'], strategy='sticky')
+    assert len(await count_responses(router, 20)) == 1
     by_key = {key: (await router.request(HELLO, {'router_key': key})).text for key in map(str, range(60))}  # type: ignore[typeddict-unknown-key]
     assert len(set(by_key.values())) > 3
-    fewer = RouterModel([answering(name) for name in 'abcde'], strategy='sticky')
+    fewer = RouterModel([deploy(name) for name in 'abcde'], strategy='sticky')
     for key, name in by_key.items():
         moved = (await fewer.request(HELLO, {'router_key': key})).text  # type: ignore[typeddict-unknown-key]
         assert moved == name or name == 'f'
@@ -93,17 +91,17 @@ async def test_a_conversation_stays_where_it_is() -> None:
 # ---------------------------------------------------------------------- failures
 
 
-async def test_one_that_failed_is_left_alone_and_another_is_asked() -> None:
-    bad, good = answering('a', [overloaded()]), answering('b')
+async def test_a_failed_deployment_cools_down_and_another_is_tried() -> None:
+    bad, good = deploy('a', [overloaded()]), deploy('b')
     router = RouterModel([bad, good])
-    assert await asked(router, 20) == {'b': 20}
-    assert len(scripted(bad).asked) <= 1
+    assert await count_responses(router, 20) == {'b': 20}
+    assert len(scripted(bad).requests) <= 1
     response = await RouterModel([bad, good]).request(HELLO)
     assert response.model_name == 'b'
 
 
-async def test_it_is_asked_again_after_its_time() -> None:
-    router = RouterModel([answering('a', [overloaded()], ['back'])], cooldown=0.05)
+async def test_a_deployment_is_tried_again_after_its_cooldown() -> None:
+    router = RouterModel([deploy('a', [overloaded()], ['back'])], cooldown=0.05)
     with pytest.raises(FallbackExceptionGroup):
         await router.request(HELLO)
     began = time.monotonic()
@@ -113,9 +111,9 @@ async def test_it_is_asked_again_after_its_time() -> None:
 
 async def test_of_two_cooldowns_the_one_that_ends_later_counts() -> None:
     state = MemoryState()
-    await state.cool('a', 30)
-    await state.cool('a', 1)
-    assert (await state.look(['a']))['a'].cooling > 25
+    await state.cool_down('a', 30)
+    await state.cool_down('a', 1)
+    assert (await state.status(['a']))['a'].cooldown > 25
 
 
 @pytest.mark.parametrize(
@@ -126,44 +124,44 @@ async def test_of_two_cooldowns_the_one_that_ends_later_counts() -> None:
         (overloaded(retry_after=40), 40),
         (RateLimitError(429, 'm', retry_after=2), 2),
         (RateLimitError(429, 'm'), 10),
-        (refused(), 100),
+        (unauthorized(), 100),
         (ModelHTTPError(400, 'm'), 0),
         (unreachable(), 10),
-        (FallbackExceptionGroup('x', [overloaded(), refused()]), 100),
+        (FallbackExceptionGroup('x', [overloaded(), unauthorized()]), 100),
         (ValueError(), 0),
     ],
 )
-def test_an_error_says_how_long_to_leave_a_deployment_alone(error: Exception, seconds: float) -> None:
+def test_the_cooldown_depends_on_the_error(error: Exception, seconds: float) -> None:
     assert cooldown_after(error, 10) == seconds
 
 
-async def test_where_all_fail_every_error_is_told() -> None:
-    router = RouterModel([answering('a', [overloaded()]), answering('b', [refused()])])
+async def test_if_all_fail_the_group_holds_all_errors() -> None:
+    router = RouterModel([deploy('a', [overloaded()]), deploy('b', [unauthorized()])])
     with pytest.raises(FallbackExceptionGroup) as caught:
         await router.request(HELLO)
     assert len(caught.value.exceptions) == 2
 
 
-async def test_the_next_group_is_asked_where_the_first_is_not_free() -> None:
-    first, second = answering('a', [overloaded()]), answering('b')
+async def test_the_next_group_is_tried_if_the_first_is_not_free() -> None:
+    first, second = deploy('a', [overloaded()]), deploy('b')
     router = RouterModel([first], fallbacks=[[second]])
-    assert await asked(router, 5) == {'b': 5}
-    assert len(scripted(first).asked) == 1
+    assert await count_responses(router, 5) == {'b': 5}
+    assert len(scripted(first).requests) == 1
 
 
-async def test_a_stream_moves_on_too() -> None:
-    assert (await read(RouterModel([answering('a', [overloaded()])], fallbacks=[[answering('b')]]))).text == 'b'
-    broken = answering('a', ['Beg', ModelAPIError('m', 'broke')])
-    router = RouterModel([broken], fallbacks=[[answering('b')]], mid_stream='continue')
-    assert (await read(router)).text == 'Begb'
-    assert (await router.state.look(['a']))['a'].cooling > 0
-    assert {name: standing.under_way for name, standing in (await router.state.look('ab')).items()} == {'a': 0, 'b': 0}
+async def test_a_stream_falls_back_too() -> None:
+    assert (await read_stream(RouterModel([deploy('a', [overloaded()])], fallbacks=[[deploy('b')]]))).text == 'b'
+    broken = deploy('a', ['Beg', ModelAPIError('m', 'broke')])
+    router = RouterModel([broken], fallbacks=[[deploy('b')]], mid_stream='continue')
+    assert (await read_stream(router)).text == 'Begb'
+    assert (await router.state.status(['a']))['a'].cooldown > 0
+    assert {name: status.under_way for name, status in (await router.state.status('ab')).items()} == {'a': 0, 'b': 0}
 
 
 @pytest.mark.retries
-async def test_a_router_tries_again_when_its_deployments_may_be_asked_again() -> None:
+async def test_a_router_retries_after_the_cooldowns() -> None:
     router = RouterModel(
-        [answering('a', [overloaded()], ['back']), answering('b', [overloaded()])],
+        [deploy('a', [overloaded()], ['back']), deploy('b', [overloaded()])],
         cooldown=0.03,
         settings={'retries': FAST},
     )
@@ -173,14 +171,14 @@ async def test_a_router_tries_again_when_its_deployments_may_be_asked_again() ->
 # ---------------------------------------------------------------------- waiting
 
 
-async def test_a_request_waits_for_the_next_that_is_free() -> None:
-    router = RouterModel([answering('a', [0.01, 'a'], concurrency=2)])
-    assert await asyncio.gather(*(asked(router, 1) for _ in range(8))) == [{'a': 1}] * 8
-    assert (await router.state.look('a'))['a'].under_way == 0
+async def test_a_request_waits_for_a_free_deployment() -> None:
+    router = RouterModel([deploy('a', [0.01, 'a'], concurrency=2)])
+    assert await asyncio.gather(*(count_responses(router, 1) for _ in range(8))) == [{'a': 1}] * 8
+    assert (await router.state.status('a'))['a'].under_way == 0
 
 
-async def test_requests_with_a_lower_number_go_first() -> None:
-    router = RouterModel([answering('a', [0.01, 'a'], concurrency=1)])
+async def test_requests_with_a_lower_priority_number_go_first() -> None:
+    router = RouterModel([deploy('a', [0.01, 'a'], concurrency=1)])
     order: list[int] = []
 
     async def ask(priority: int) -> None:
@@ -195,8 +193,8 @@ async def test_requests_with_a_lower_number_go_first() -> None:
 
 
 @pytest.mark.parametrize('settings', [None, {'timeout': 0.05}])
-async def test_a_wait_that_would_be_too_long_is_not_begun(settings: Any) -> None:
-    router = RouterModel([answering('a', [overloaded()])], max_wait=20)
+async def test_a_wait_that_would_be_too_long_is_not_started(settings: Any) -> None:
+    router = RouterModel([deploy('a', [overloaded()])], max_wait=20)
     with pytest.raises(FallbackExceptionGroup):
         await router.request(HELLO)
     began = time.monotonic()
@@ -206,44 +204,44 @@ async def test_a_wait_that_would_be_too_long_is_not_begun(settings: Any) -> None
     assert not caught.value.retryable
 
 
-async def test_a_router_inside_a_fallback_gives_way() -> None:
-    router = RouterModel([answering('a', [overloaded()])], max_wait=0)
+async def test_a_router_that_does_not_wait_lets_a_fallback_go_on() -> None:
+    router = RouterModel([deploy('a', [overloaded()])], max_wait=0)
     model = FallbackModel(router, Scripted('b', ['Two']))
     assert (await model.request(HELLO)).text == (await model.request(HELLO)).text == 'Two'
 
 
-async def test_the_line_can_be_full() -> None:
-    router = RouterModel([answering('a', [60.0], concurrency=1)], max_queue=0)
+async def test_a_full_queue_is_an_error() -> None:
+    router = RouterModel([deploy('a', [60.0], concurrency=1)], max_queue=0)
     waiting = asyncio.ensure_future(router.request(HELLO))
     await asyncio.sleep(0.01)
     with pytest.raises(OverloadedError, match='max_queue=0'):
         await router.request(HELLO)
     waiting.cancel()
     await asyncio.wait([waiting])
-    assert (await router.state.look('a'))['a'].under_way == 0
+    assert (await router.state.status('a'))['a'].under_way == 0
 
 
-async def test_limits_of_a_deployment_send_requests_elsewhere() -> None:
-    router = RouterModel([answering('a', requests_per_minute=3)], fallbacks=[[answering('b')]])
-    assert await asked(router, 10) == {'a': 3, 'b': 7}
-    router = RouterModel([answering('a', tokens_per_minute=2_000)], fallbacks=[[answering('b')]])
-    assert await asked(router, 4, {'max_tokens': 1_900}) == {'a': 1, 'b': 3}
+async def test_requests_over_a_deployments_limits_go_to_the_next_group() -> None:
+    router = RouterModel([deploy('a', requests_per_minute=3)], fallbacks=[[deploy('b')]])
+    assert await count_responses(router, 10) == {'a': 3, 'b': 7}
+    router = RouterModel([deploy('a', tokens_per_minute=2_000)], fallbacks=[[deploy('b')]])
+    assert await count_responses(router, 4, {'max_tokens': 1_900}) == {'a': 1, 'b': 3}
 
 
-async def test_tokens_that_were_not_needed_are_free_again() -> None:
-    deployment = answering('a', tokens_per_minute=10_000)
+async def test_unused_tokens_are_refunded() -> None:
+    deployment = deploy('a', tokens_per_minute=10_000)
     scripted(deployment).usage.output_tokens = 10
-    assert await asked(RouterModel([deployment], max_wait=0.01), 4, {'max_tokens': 9_000}) == {'a': 4}
+    assert await count_responses(RouterModel([deployment], max_wait=0.01), 4, {'max_tokens': 9_000}) == {'a': 4}
 
 
-async def test_cancelling_gives_the_place_back() -> None:
-    router = RouterModel([answering('a', [60.0], concurrency=1)])
+async def test_cancelling_releases_the_slot() -> None:
+    router = RouterModel([deploy('a', [60.0], concurrency=1)])
     waiting = [asyncio.ensure_future(router.request(HELLO)) for _ in range(3)]
     await asyncio.sleep(0.01)
     for task in waiting:
         task.cancel()
     await asyncio.wait(waiting)
-    assert ((await router.state.look('a'))['a'].under_way, len(router.line)) == (0, 0)
+    assert ((await router.state.status('a'))['a'].under_way, len(router.queue)) == (0, 0)
 
 
 # ---------------------------------------------------------------------- mistakes
@@ -253,22 +251,22 @@ async def test_cancelling_gives_the_place_back() -> None:
     ('make', 'words'),
     [
         (lambda: RouterModel([]), 'at least one deployment'),
-        (lambda: RouterModel([answering('a')], fallbacks=[[]]), 'at least one deployment'),
-        (lambda: RouterModel([answering('a'), answering('a')]), "'a'"),
-        (lambda: RouterModel([answering('a')], strategy='best'), 'strategy'),  # type: ignore[arg-type]
-        (lambda: RouterModel([answering('a')], mid_stream='x'), 'mid_stream'),  # type: ignore[arg-type]
-        (lambda: RouterModel([answering('a')], state=MemoryState(), state_url='redis://x'), 'state'),
-        (lambda: answering('a', weight=0), 'weight'),
-        (lambda: answering('a', concurrency=0), 'concurrency'),
-        (lambda: answering('a', tokens_per_minute=-1), 'tokens_per_minute'),
+        (lambda: RouterModel([deploy('a')], fallbacks=[[]]), 'at least one deployment'),
+        (lambda: RouterModel([deploy('a'), deploy('a')]), "'a'"),
+        (lambda: RouterModel([deploy('a')], strategy='best'), 'strategy'),  # type: ignore[arg-type]
+        (lambda: RouterModel([deploy('a')], mid_stream='x'), 'mid_stream'),  # type: ignore[arg-type]
+        (lambda: RouterModel([deploy('a')], state=MemoryState(), state_url='redis://x'), 'state'),
+        (lambda: deploy('a', weight=0), 'weight'),
+        (lambda: deploy('a', concurrency=0), 'concurrency'),
+        (lambda: deploy('a', tokens_per_minute=-1), 'tokens_per_minute'),
     ],
 )
-def test_mistakes_are_named(make: Any, words: str) -> None:
+def test_invalid_options_are_errors(make: Any, words: str) -> None:
     with pytest.raises(UserError, match=words):
         make()
 
 
-async def test_a_model_alone_is_a_deployment() -> None:
+async def test_a_model_by_itself_is_a_deployment() -> None:
     router = RouterModel([Scripted('a', ['One'])])
     assert (await router.request(HELLO)).text == 'One'
     assert (router.model_name, router.system, router.model_id) == ('router:a', 'router:test', 'router:test:a')

@@ -1,4 +1,4 @@
-"""Routers of several processes share what they know in Redis, and lose no request when it, or one of them, dies."""
+"""Routers of several processes share their state in Redis, and lose no request if Redis or a process dies."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ HELLO = [ModelRequest.user_text_prompt('Hello?')]
 
 
 class Redis:
-    """A Redis of the test's own."""
+    """A Redis server for one test."""
 
     def __init__(self, folder: Path) -> None:
         with socket.socket() as probe:
@@ -58,7 +58,7 @@ class Redis:
                 time.sleep(0.01)
             else:
                 return
-        raise TimeoutError('redis-server does not answer')
+        raise TimeoutError('redis-server does not accept connections')
 
     def kill(self) -> None:
         if self.process is not None:
@@ -74,60 +74,60 @@ def redis(tmp_path: Path) -> Iterator[Redis]:
     server.kill()
 
 
-def state(redis: Redis, prefix: str = '') -> RedisState:
+def new_state(redis: Redis, prefix: str = '') -> RedisState:
     return RedisState(redis.url, prefix=prefix or uuid4().hex)
 
 
-# ---------------------------------------------------------------------- what is shared
+# ---------------------------------------------------------------------- shared state
 
 
-async def test_a_cooldown_is_shared_and_the_longest_counts(redis: Redis) -> None:
-    here, there = state(redis, 'x'), state(redis, 'x')
-    await here.cool('a', 30)
-    await there.cool('a', 1)
+async def test_cooldowns_are_shared_and_the_longest_counts(redis: Redis) -> None:
+    here, there = new_state(redis, 'x'), new_state(redis, 'x')
+    await here.cool_down('a', 30)
+    await there.cool_down('a', 1)
     for each in (here, there):
-        assert 25 < (await each.look(['a', 'b']))['a'].cooling <= 30
-        assert (await each.look(['a', 'b']))['b'].cooling == 0
+        assert 25 < (await each.status(['a', 'b']))['a'].cooldown <= 30
+        assert (await each.status(['a', 'b']))['b'].cooldown == 0
         await each.aclose()
 
 
-async def test_places_and_limits_are_shared(redis: Redis) -> None:
-    here, there = state(redis, 'x'), state(redis, 'x')
+async def test_slots_and_limits_are_shared(redis: Redis) -> None:
+    here, there = new_state(redis, 'x'), new_state(redis, 'x')
     limits = Limits(concurrency=2, requests_per_minute=3, tokens_per_minute=100)
-    first, second = await here.take('a', limits, 40), await there.take('a', limits, 40)
-    assert isinstance(first, str)
-    assert isinstance(second, str)
-    assert await there.take('a', limits, 1) == NotYet(1.0)
-    assert (await there.look(['a']))['a'].under_way == 2
-    await here.give_back('a', first, limits, 0)
-    waits = await there.take('a', limits, 40)
+    one, two = await here.reserve('a', limits, 40), await there.reserve('a', limits, 40)
+    assert isinstance(one, str)
+    assert isinstance(two, str)
+    assert await there.reserve('a', limits, 1) == NotYet(1.0)
+    assert (await there.status(['a']))['a'].under_way == 2
+    await here.release('a', one, limits, 0)
+    waits = await there.reserve('a', limits, 40)
     assert isinstance(waits, NotYet)
     assert waits.seconds == pytest.approx(12, abs=1)
-    await there.give_back('a', second, limits, 30)
-    third = await here.take('a', limits, 40)
-    assert isinstance(third, str)
-    await here.give_back('a', third, limits, 40)
-    assert isinstance(await here.take('a', limits, 1), NotYet)
+    await there.release('a', two, limits, 30)
+    three = await here.reserve('a', limits, 40)
+    assert isinstance(three, str)
+    await here.release('a', three, limits, 40)
+    assert isinstance(await here.reserve('a', limits, 1), NotYet)
     for each in (here, there):
         await each.aclose()
 
 
 async def test_latencies_are_shared(redis: Redis) -> None:
-    here, there = state(redis, 'x'), state(redis, 'x')
-    await here.measured('a', 1.0)
-    await there.measured('a', 2.0)
-    assert (await here.look(['a']))['a'].latency == pytest.approx(1.3)
+    here, there = new_state(redis, 'x'), new_state(redis, 'x')
+    await here.record_latency('a', 1.0)
+    await there.record_latency('a', 2.0)
+    assert (await here.status(['a']))['a'].latency == pytest.approx(1.3)
     for each in (here, there):
         await each.aclose()
 
 
-async def test_what_a_dead_process_held_is_free_again_in_time(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr('pydantic_llm.models.router.redis_state.LEASE', 0.05)
-    here = state(redis)
-    assert isinstance(await here.take('a', Limits(concurrency=1), 0), str)
-    assert isinstance(await here.take('a', Limits(concurrency=1), 0), NotYet)
+async def test_the_slots_of_a_dead_process_become_free(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('pydantic_llm.models.router.redis_state.LEASE_SECONDS', 0.05)
+    here = new_state(redis)
+    assert isinstance(await here.reserve('a', Limits(concurrency=1), 0), str)
+    assert isinstance(await here.reserve('a', Limits(concurrency=1), 0), NotYet)
     await asyncio.sleep(0.06)
-    assert isinstance(await here.take('a', Limits(concurrency=1), 0), str)
+    assert isinstance(await here.reserve('a', Limits(concurrency=1), 0), str)
     await here.aclose()
 
 
@@ -140,24 +140,24 @@ def test_a_router_works_over_repeated_loops(redis: Redis) -> None:
     assert [asyncio.run(ask()) for _ in range(3)] == ['One'] * 3
 
 
-# ---------------------------------------------------------------------- without it
+# ---------------------------------------------------------------------- without Redis
 
 
-async def test_without_redis_a_router_goes_on_by_itself(redis: Redis, caplog: pytest.LogCaptureFixture) -> None:
+async def test_without_redis_a_router_uses_its_own_state(redis: Redis, caplog: pytest.LogCaptureFixture) -> None:
     bad = Scripted('a', [overloaded()])
     router = RouterModel([bad], fallbacks=[[Scripted('b', ['Two'])]], state_url=redis.url)
     assert (await router.request(HELLO)).text == 'Two'
     redis.kill()
     for _ in range(5):
         assert (await router.request(HELLO)).text == 'Two'
-    assert len(bad.asked) == 1
-    assert 'Redis cannot be asked' in caplog.text
+    assert len(bad.requests) == 1
+    assert 'Redis failed, so this process uses its own state' in caplog.text
     redis.start()
     assert (await router.request(HELLO)).text == 'Two'
     await router.aclose()
 
 
-async def test_a_redis_that_was_never_there_is_no_obstacle() -> None:
+async def test_a_router_works_with_an_unreachable_redis() -> None:
     router = RouterModel([Scripted('a', ['One'])], state_url='redis://127.0.0.1:1')
     assert (await router.request(HELLO)).text == 'One'
     await router.aclose()
@@ -167,7 +167,7 @@ async def test_a_redis_that_was_never_there_is_no_obstacle() -> None:
 
 
 class Routers:
-    """Processes with a router each."""
+    """Several processes, each with a router."""
 
     def __init__(self, redis: Redis, server: Server, *, number: int, limit: float) -> None:
         command = [sys.executable, '-m', 'tests.models.router_process', redis.url, server.url, str(number), str(limit)]
@@ -184,7 +184,7 @@ class Routers:
             assert process.stdout is not None
             assert await process.stdout.readline() == b'ready\n'
 
-    async def answers(self) -> list[list[str]]:
+    async def responses(self) -> list[list[str]]:
         found: list[list[str]] = []
         for process in self.processes:
             out, errors = await process.communicate()
@@ -194,45 +194,45 @@ class Routers:
 
 
 async def test_four_processes_share_a_token_budget_and_a_cooldown(redis: Redis) -> None:
-    asked: Counter[str] = Counter()
+    requests: Counter[str] = Counter()
 
-    async def answer(exchange: Exchange) -> None:
+    async def handle(exchange: Exchange) -> None:
         name = exchange.path.split('/')[1]
-        asked[name] += 1
+        requests[name] += 1
         await exchange.answer({'name': name, 'tokens': 100})
 
-    async with Server(answer).run() as server:
+    async with Server(handle).run() as server:
         routers = Routers(redis, server, number=20, limit=1000)
         await routers.start(4)
-        found = await routers.answers()
+        found = await routers.responses()
     assert [len(each) for each in found] == [20] * 4
-    assert asked['a'] + asked['b'] == 80
-    assert 8 <= asked['a'] <= 14  # 1,000 tokens, 100 each, and what a second or two fill up
+    assert requests['a'] + requests['b'] == 80
+    assert 8 <= requests['a'] <= 14  # 1,000 tokens, 100 each, and what is refilled in a second or two
     assert all('b' in each for each in found)
 
 
-async def test_one_process_tells_the_others_to_leave_a_deployment_alone(redis: Redis) -> None:
-    asked: Counter[str] = Counter()
+async def test_a_cooldown_applies_in_all_processes(redis: Redis) -> None:
+    requests: Counter[str] = Counter()
 
-    async def answer(exchange: Exchange) -> None:
+    async def handle(exchange: Exchange) -> None:
         name = exchange.path.split('/')[1]
-        asked[name] += 1
+        requests[name] += 1
         await (exchange.answer({'name': name, 'tokens': 1}) if name == 'b' else exchange.answer({}, status=503))
 
-    async with Server(answer).run() as server:
+    async with Server(handle).run() as server:
         routers = Routers(redis, server, number=20, limit=10**9)
         await routers.start(4)
-        found = await routers.answers()
+        found = await routers.responses()
     assert found == [['b'] * 20] * 4
-    assert asked['a'] <= 4
+    assert requests['a'] <= 4
 
 
 @pytest.mark.parametrize('victim', ['a process', 'redis'])
 async def test_killing_one_loses_no_request(redis: Redis, victim: str) -> None:
-    async def answer(exchange: Exchange) -> None:
+    async def handle(exchange: Exchange) -> None:
         await exchange.answer({'name': 'b', 'tokens': 1})
 
-    async with Server(answer).run() as server:
+    async with Server(handle).run() as server:
         routers = Routers(redis, server, number=60, limit=10**9)
         await routers.start(4)
         await server.until(lambda: len(server.requests) > 30, 20)
@@ -240,6 +240,6 @@ async def test_killing_one_loses_no_request(redis: Redis, victim: str) -> None:
             redis.kill()
         else:
             routers.processes[0].kill()
-        found = await routers.answers()
+        found = await routers.responses()
     whole = found if victim == 'redis' else found[1:]
     assert [len(each) for each in whole] == [60] * len(whole)

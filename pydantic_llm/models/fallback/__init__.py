@@ -1,11 +1,14 @@
-"""`FallbackModel`: several models, asked one after the other until one responds.
+"""`FallbackModel`: several models, tried in order until one succeeds.
 
-`model` is the class, `sequence` one request over several models, `stream` the same for a streamed response.
+Read in this order: `rules` decides which failures trigger a fallback, `sequence` tries models one after the other,
+`stream` does so for a streamed response, `sequence_model` is the base class of models that own other models
+(`RouterModel` as well), and `model` is the class.
 """
 
 from __future__ import annotations
 
 from .model import FallbackModel
-from .sequence import FallbackOn, MidStream
+from .rules import FallbackOn
+from .sequence import MidStream
 
 __all__ = ('FallbackModel', 'FallbackOn', 'MidStream')

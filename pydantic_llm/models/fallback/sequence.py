@@ -1,17 +1,17 @@
-"""One request that several models may be asked, one after the other: what `FallbackModel` and `RouterModel` share.
+"""One request that is sent to several models, one after the other, until one succeeds.
 
-A `Relay` says who is asked next; `ask` asks for a whole answer, and `_relay_stream` for a streamed one. `Judge` says
-which failures are a reason to ask the next, and `Failed` remembers them.
+A `ModelSequence` names the model of the next `Attempt`; its subclasses are in `fallback/model.py` and
+`router/model.py`. `request` returns a whole response; `stream.py` does the same for streams. `FailedAttempts` collects
+the failures.
 """
 
 from __future__ import annotations
 
-import inspect
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal, TypeVar, cast
 
 from ...exceptions import FallbackExceptionGroup, RejectedResponseError, UserError
 from ...messages import ModelMessage, ModelResponse
@@ -19,173 +19,157 @@ from ...retries.budget import Budget, without_retries
 from ...settings import ModelSettings
 from ...usage import RequestUsage
 from .. import Model, ModelRequestParameters
+from .rules import FallbackRules
 
-FallbackOn = type[Exception] | Callable[[Any], Any]
-"""When the next model is asked: a type of exceptions, or a function, plain or async, that says whether: of the
-exception, or of the response where its parameter is annotated with `ModelResponse`."""
+T = TypeVar('T')
 
 MidStream = Literal['raise', 'restart', 'continue']
-"""What happens when a model fails in the middle of an answer: the error is raised; or the next model begins anew, and a
-`StreamRestartEvent` says that what was told is void; or the next model goes on where the text was cut."""
+"""The reaction to a model that fails after its first event.
+
+`raise`: raise the error. `restart`: the next model starts again, and a `StreamRestartEvent` voids all earlier events.
+`continue`: the next model continues the text at its end."""
 
 MID_STREAM: tuple[MidStream, ...] = ('raise', 'restart', 'continue')
+
+BUDGET_SETTINGS = ('timeout', 'retries')
+"""Settings that `Budget` applies to the request as a whole."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """How one try ended."""
+    """The end of an attempt."""
 
     seconds: float
-    """How long it took."""
+    """The duration of the attempt."""
     response: ModelResponse | None = None
-    """What was answered, as far as anything was."""
+    """The response, complete or not, if there is one."""
     error: Exception | None = None
-    """What went wrong; `None` where nothing did, or where the caller left."""
+    """The failure; `None` if the attempt succeeded, or if the caller left."""
     first_token: float | None = None
     """Seconds until the first event of a stream."""
 
 
 @dataclass(slots=True)
-class Candidate:
-    """A model that is asked next."""
+class Attempt:
+    """A request to one model of a sequence."""
 
     model: Model
-    """The model."""
     settings: ModelSettings
-    """What it is asked with."""
-    over: Callable[[Outcome], Awaitable[None]] | None = None
-    """Called once, when its try is over."""
+    on_end: Callable[[Outcome], Awaitable[None]] | None = None
+    """Callback, called once with the outcome of the attempt."""
     began: float = field(default_factory=time.monotonic)
-    """When its try began."""
 
     async def end(
         self, response: ModelResponse | None = None, error: Exception | None = None, first_token: float | None = None
     ) -> None:
-        """Its try is over."""
-        if self.over is not None:
-            over, self.over = self.over, None
-            await over(Outcome(time.monotonic() - self.began, response, error, first_token))
+        """Report the outcome of this attempt, if it was not reported before."""
+        if self.on_end is not None:
+            on_end, self.on_end = self.on_end, None
+            await on_end(Outcome(time.monotonic() - self.began, response, error, first_token))
 
 
-class Relay(ABC):
-    """Who is asked, one after the other, for one request."""
-
-    def __init__(
-        self,
-        budget: Budget,
-        judge: Judge,
-        messages: Sequence[ModelMessage],
-        parameters: ModelRequestParameters | None,
-        mid_stream: MidStream,
-    ) -> None:
-        self.budget = budget
-        self.judge = judge
-        self.messages = messages
-        self.parameters = parameters
-        self.mid_stream: MidStream = mid_stream
-
-    @abstractmethod
-    async def next(self, failed: Failed, *, stream: bool) -> Candidate | None:
-        """The model to ask next; `None` where there is none left. `failed` is what has failed in this round."""
-
-
-class Judge:
-    """Says what is a reason to ask the next model."""
-
-    def __init__(self, fallback_on: FallbackOn | Sequence[FallbackOn]) -> None:
-        rules: list[Any] = [*fallback_on] if isinstance(fallback_on, (list, tuple)) else [fallback_on]
-        self.types: tuple[type[Exception], ...] = tuple(
-            rule for rule in rules if isinstance(rule, type) and issubclass(rule, Exception)
-        )
-        functions = [rule for rule in rules if rule not in self.types]
-        if wrong := [rule for rule in functions if not callable(rule) or isinstance(rule, type)]:
-            raise UserError(f'fallback_on takes types of exceptions and functions, not {wrong[0]!r}')
-        self.of_response: list[Any] = [rule for rule in functions if _is_of_response(rule)]
-        self.of_error: list[Any] = [rule for rule in functions if rule not in self.of_response]
-
-    async def counts(self, error: Exception) -> bool:
-        """Whether an error is a reason. A group is one where each of its errors is."""
-        if isinstance(error, FallbackExceptionGroup):
-            return all([await self.counts(each) for each in error.exceptions])
-        if isinstance(error, (*self.types, RejectedResponseError)):
-            return True
-        return any([await _said(rule(error)) for rule in self.of_error])
-
-    async def accepts(self, response: ModelResponse) -> bool:
-        """Whether a response is none."""
-        return not any([await _said(rule(response)) for rule in self.of_response])
-
-
-async def _said(answer: Any) -> bool:
-    return bool(await answer if inspect.isawaitable(answer) else answer)
-
-
-def _is_of_response(rule: Callable[..., Any]) -> bool:
-    """Whether the first parameter of a function is annotated with `ModelResponse`."""
-    try:
-        first = next(iter(inspect.signature(rule).parameters.values()), None)
-    except ValueError:
-        return False
-    return first is not None and (
-        first.annotation is ModelResponse or str(first.annotation).rpartition('.')[2] == ModelResponse.__name__
-    )
-
-
-class Failed:
-    """The tries that failed."""
+class FailedAttempts:
+    """The failed attempts of one request: their errors, the ids of their models, and the usage of their responses."""
 
     def __init__(self) -> None:
         self.errors: list[Exception] = []
-        self.names: list[str] = []
+        self.model_ids: list[str] = []
         self.usage = RequestUsage()
 
-    def add(self, candidate: Candidate, error: Exception, usage: RequestUsage | None = None) -> None:
-        """Remember one."""
+    def add(self, attempt: Attempt, error: Exception, usage: RequestUsage | None = None) -> None:
+        """Add an attempt, with the usage of its response if there was one."""
         self.errors.append(error)
-        self.names.append(candidate.model.model_id)
+        self.model_ids.append(attempt.model.model_id)
         if usage is not None:
             self.usage = self.usage + usage
 
-    def told_in(self, response: ModelResponse) -> ModelResponse:
-        """The response, with what failed before it: the usage is added, and each failure is a warning."""
+    def with_failures(self, response: ModelResponse) -> ModelResponse:
+        """Return the response with the failed attempts' usage added, and with one warning per failure."""
         if not self.errors:
             return response
-        failures = zip(self.names, self.errors, strict=True)
-        told = [f'{name} failed, and the next was asked: {error}' for name, error in failures]
-        return replace(response, usage=response.usage + self.usage, warnings=[*told, *response.warnings])
+        failures = zip(self.model_ids, self.errors, strict=True)
+        warnings = [f'{model_id} failed, and the next was asked: {error}' for model_id, error in failures]
+        return replace(response, usage=response.usage + self.usage, warnings=[*warnings, *response.warnings])
 
     def as_group(self) -> FallbackExceptionGroup:
-        """Every error, as one."""
-        said = '; '.join(f'{name}: {error}' for name, error in zip(self.names, self.errors, strict=True))
-        return FallbackExceptionGroup(f'All models failed ({said})', self.errors)
+        """Return all errors as one."""
+        failures = '; '.join(f'{name}: {error}' for name, error in zip(self.model_ids, self.errors, strict=True))
+        return FallbackExceptionGroup(f'All models failed ({failures})', self.errors)
 
 
-async def ask(relay: Relay) -> ModelResponse:
-    """The first answer that is accepted. Raises a `FallbackExceptionGroup` where there is none."""
-    failed = Failed()
-    while (candidate := await relay.next(failed, stream=False)) is not None:
-        try:
-            with relay.budget.track_time():
-                answer = candidate.model.request(relay.messages, candidate.settings, relay.parameters)
-                response = await without_retries(answer)
-        except Exception as error:
-            await candidate.end(error=error)
-            if not await relay.judge.counts(error):
+@dataclass(slots=True)
+class SequenceRequest:
+    """A request that every model of a sequence may get."""
+
+    messages: Sequence[ModelMessage]
+    settings: ModelSettings
+    parameters: ModelRequestParameters | None
+    budget: Budget
+
+
+class ModelSequence(ABC):
+    """The models to try for one request, in order."""
+
+    def __init__(self, request: SequenceRequest, rules: FallbackRules, mid_stream: MidStream) -> None:
+        self.messages = request.messages
+        self.parameters = request.parameters
+        self.budget = request.budget
+        self.rules = rules
+        self.mid_stream: MidStream = mid_stream
+        own = {key: value for key, value in request.settings.items() if key not in BUDGET_SETTINGS}
+        self.settings = cast('ModelSettings', own)
+        """The settings of the request without those that the budget applies."""
+
+    @abstractmethod
+    async def next_attempt(self, failed: FailedAttempts, *, stream: bool) -> Attempt | None:
+        """Return the next attempt, or `None` if no model is left. `failed` are the attempts of the current pass."""
+
+    async def request(self) -> ModelResponse:
+        """Return the first response that the rules accept. Raises `FallbackExceptionGroup` if all models fail."""
+        failed = FailedAttempts()
+        while True:
+            attempt, response = await self.start_next(failed, self._send, stream=False)
+            await attempt.end(response)
+            if await self.rules.accepts_response(response):
+                return failed.with_failures(response)
+            failed.add(attempt, RejectedResponseError(attempt.model.model_name, response), response.usage)
+
+    async def start_next(
+        self, failed: FailedAttempts, start: Callable[[Attempt], Awaitable[T]], *, stream: bool
+    ) -> tuple[Attempt, T]:
+        """Return the next attempt for which `start` succeeds, with its result. Others are ended and added to `failed`.
+
+        Raises `FallbackExceptionGroup` if no model is left, and an error that must not trigger a fallback at once.
+        """
+        while (attempt := await self.next_attempt(failed, stream=stream)) is not None:
+            try:
+                with self.budget.track_time():
+                    return attempt, await without_retries(start(attempt))
+            except Exception as error:
+                await attempt.end(error=error)
+                if not await self.rules.should_fall_back(error):
+                    raise
+                failed.add(attempt, error)
+            except BaseException:
+                await attempt.end()
                 raise
-            failed.add(candidate, error)
-        except BaseException:
-            await candidate.end()
-            raise
-        else:
-            await candidate.end(response)
-            if await relay.judge.accepts(response):
-                return failed.told_in(response)
-            failed.add(candidate, RejectedResponseError(candidate.model.model_name, response), response.usage)
-    raise failed.as_group()
+        raise failed.as_group()
+
+    async def _send(self, attempt: Attempt) -> ModelResponse:
+        return await attempt.model.request(self.messages, attempt.settings, self.parameters)
 
 
-def limited(settings: ModelSettings, name: Literal['timeout', 'first_token_timeout'], *limits: float | None) -> None:
-    """Bring a deadline down to the shortest of some limits, in place."""
+def check_mid_stream(mid_stream: MidStream) -> MidStream:
+    """Return `mid_stream`. Raises `UserError` if it is unknown."""
+    if mid_stream not in MID_STREAM:
+        raise UserError(f"mid_stream is 'raise', 'restart' or 'continue', not {mid_stream!r}")
+    return mid_stream
+
+
+def cap_deadline(
+    settings: ModelSettings, name: Literal['timeout', 'first_token_timeout'], *limits: float | None
+) -> None:
+    """Lower a deadline of the settings, in place, to the shortest of these limits. `None` is no limit."""
     known = [limit for limit in (settings.get(name), *limits) if limit is not None]
     if known:
         settings[name] = min(known)

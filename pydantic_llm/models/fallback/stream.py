@@ -1,14 +1,14 @@
-"""A streamed answer that several models may be asked for: where one fails, also in its middle, the next goes on.
+"""A streamed response of a `ModelSequence`: if a model fails, even after its first events, the next one takes over.
 
-`RelayModel` is a model that asks by a relay, whole or streamed.
+`_fill` reads the stream of the current model; `_handle_end` and `_fall_back` handle its end and its errors;
+`_open_next` opens the stream of the next model.
 """
 
 from __future__ import annotations
 
 import time
-from abc import abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 
 from ...exceptions import FallbackExceptionGroup, RejectedResponseError, StreamInterruptedError
@@ -28,99 +28,60 @@ from ...messages import (
     ThinkingPart,
     UserPromptPart,
 )
-from ...retries.budget import Budget, without_retries
-from ...settings import ModelSettings
 from ...streaming.draft import ResponseDraft
 from ...usage import RequestUsage
-from .. import Model, ModelRequestParameters, StreamedResponse
-from .sequence import Candidate, Failed, Relay, ask
+from .. import StreamedResponse
+from .sequence import Attempt, FailedAttempts, ModelSequence
 
-GO_ON = 'Your answer was cut off. Go on exactly where it ends, without repeating any of it and without a remark.'
-"""What the next model is told after the beginning of an answer that it is to finish."""
-
-
-class RelayModel(Model):
-    """A model that asks others. Subclasses say whom, by `relay`."""
-
-    @abstractmethod
-    def relay(
-        self,
-        budget: Budget,
-        settings: ModelSettings,
-        messages: Sequence[ModelMessage],
-        parameters: ModelRequestParameters | None,
-    ) -> Relay:
-        """Who is asked for one request."""
-
-    async def request(
-        self,
-        messages: Sequence[ModelMessage],
-        model_settings: ModelSettings | None = None,
-        model_request_parameters: ModelRequestParameters | None = None,
-    ) -> ModelResponse:
-        """Ask one model after the other until one answers."""
-        settings = self.merged_settings(model_settings)
-        budget = Budget.of(settings)
-        return await budget.run(lambda: ask(self.relay(budget, settings, messages, model_request_parameters)))
-
-    @asynccontextmanager
-    async def request_stream(
-        self,
-        messages: Sequence[ModelMessage],
-        model_settings: ModelSettings | None = None,
-        model_request_parameters: ModelRequestParameters | None = None,
-    ) -> AsyncGenerator[StreamedResponse]:
-        """Ask one model after the other until one begins to answer; `mid_stream` says what happens then."""
-        settings = self.merged_settings(model_settings)
-        budget = Budget.of(settings)
-        stream = RelayStream(self.relay(budget, settings, messages, model_request_parameters))
-        try:
-            await budget.run(stream.open_first)
-            yield stream
-        finally:
-            await stream.cancel()
+CONTINUE_PROMPT = (
+    'Your answer was cut off. Go on exactly where it ends, without repeating any of it and without a remark.'
+)
+"""The user prompt that asks the next model to continue an interrupted text."""
 
 
-class RelayStream(StreamedResponse):
-    """An answer of whichever model gives one."""
+class SequenceStream(StreamedResponse):
+    """The stream of whichever model of the sequence responds."""
 
-    def __init__(self, relay: Relay) -> None:
-        super().__init__(ResponseDraft(''), relay.parameters)
-        self._relay = relay
-        self._failed = Failed()
-        self._candidate: Candidate | None = None
-        self._opened: AbstractAsyncContextManager[StreamedResponse] | None = None
+    def __init__(self, sequence: ModelSequence) -> None:
+        super().__init__(ResponseDraft(''), sequence.parameters)
+        self._sequence = sequence
+        self._failed = FailedAttempts()
+        self._attempt: Attempt | None = None
+        self._context: AbstractAsyncContextManager[StreamedResponse] | None = None
         self._inner: StreamedResponse | None = None
-        self._kept: list[ModelResponsePart] = []  # of answers that broke, and that are being continued
-        self._joins = False  # whether the first part of the present answer goes on with the last that was kept
-        self._heard = False
+        self._kept: list[ModelResponsePart] = []
+        """Parts of interrupted responses that the current response continues."""
+        self._extends_kept_text = False
+        """`True` if the first part of the current response continues the last kept part."""
+        self._has_emitted = False
         self._first_token: float | None = None
 
-    # ---------------------------------------------------------------------- what it says
+    # ---------------------------------------------------------------------- the response so far
 
     def get(self) -> ModelResponse:
-        """The answer so far."""
+        """Return the response so far, with the text that it continues and a warning per failed attempt."""
         response = self._inner.get() if self._inner is not None else self.draft.get()
         if self._kept:
-            response = replace(response, parts=self._joined(response.parts))
-        return self._failed.told_in(response)
+            response = replace(response, parts=self._join_parts(response.parts))
+        return self._failed.with_failures(response)
 
     def usage(self) -> RequestUsage:
-        """The usage so far, that of answers that broke included."""
+        """Return the usage so far, including that of failed attempts."""
         return (self._inner.usage() if self._inner is not None else RequestUsage()) + self._failed.usage
 
-    def _joined(self, parts: Sequence[ModelResponsePart]) -> list[ModelResponsePart]:
-        if self._joins and parts and isinstance(parts[0], TextPart):
-            return [*self._kept[:-1], self._whole_text(parts[0]), *parts[1:]]
+    def _join_parts(self, parts: Sequence[ModelResponsePart]) -> list[ModelResponsePart]:
+        """Return the kept parts followed by these; text that continues a kept text is joined with it."""
+        if self._extends_kept_text and parts and isinstance(parts[0], TextPart):
+            return [*self._kept[:-1], self._join_text(parts[0]), *parts[1:]]
         return [*self._kept, *parts]
 
-    def _whole_text(self, part: TextPart) -> TextPart:
-        begun = self._kept[-1]
-        assert isinstance(begun, TextPart), 'only then are they joined'
-        return replace(begun, content=begun.content + part.content)
+    def _join_text(self, part: TextPart) -> TextPart:
+        kept = self._kept[-1]
+        assert isinstance(kept, TextPart), 'only text is extended'
+        return replace(kept, content=kept.content + part.content)
 
     async def events(self) -> AsyncIterator[ModelResponseStreamEvent]:
-        """Yield what happens."""
+        """Yield the events of the current model, and of those that take over from it."""
         async for event in self:
             yield event
 
@@ -130,156 +91,144 @@ class RelayStream(StreamedResponse):
         inner = self._inner
         if inner is None:
             raise StopAsyncIteration
-        began, failure, event = time.monotonic(), None, None
+        failure, event = None, None
         try:
-            event = await anext(inner, None)
-        except Exception as error:  # noqa: BLE001 -- looked at below, where the time that it took is counted
+            with self._sequence.budget.track_time():
+                event = await anext(inner, None)
+        except Exception as error:  # noqa: BLE001 -- handled below, after its time was tracked
             failure = error
-        finally:
-            self._relay.budget.spent += time.monotonic() - began
         if event is not None:
-            self._take(event)
+            self._emit(event)
         elif failure is None:
-            await self._end(inner)
-        elif self._cancelled:  # by another task: what it closed broke here
+            await self._handle_end(inner)
+        elif self._cancelled:  # another task closed the connection, which failed for that reason
             raise StopAsyncIteration
         else:
-            await self._move_on(failure)
+            await self._fall_back(failure)
 
-    def _take(self, event: ModelResponseStreamEvent) -> None:
-        if self._first_token is None and self._candidate is not None:
-            self._first_token = time.monotonic() - self._candidate.began
-        self._heard = True
+    def _emit(self, event: ModelResponseStreamEvent) -> None:
+        if self._first_token is None and self._attempt is not None:
+            self._first_token = time.monotonic() - self._attempt.began
+        self._has_emitted = True
         if isinstance(event, FinalResultEvent):
             if self.final_result_event is not None:
                 return
             self.final_result_event = event
-        self._ready.append(self._shifted(event) if self._kept else event)
+        self._ready.append(self._shift_index(event) if self._kept else event)
 
-    def _shifted(self, event: ModelResponseStreamEvent) -> ModelResponseStreamEvent:
-        """An event of an answer that goes on with what was kept."""
+    def _shift_index(self, event: ModelResponseStreamEvent) -> ModelResponseStreamEvent:
+        """Return an event of the current response as an event of the response that it continues."""
         match event:
             case PartStartEvent(index=0, part=TextPart(content=content)) if isinstance(self._kept[-1], TextPart):
-                self._joins = True
+                self._extends_kept_text = True
                 return PartDeltaEvent(len(self._kept) - 1, TextPartDelta(content))
-            case PartEndEvent(index=0, part=TextPart() as part) if self._joins:
-                return replace(event, index=len(self._kept) - 1, part=self._whole_text(part))
+            case PartEndEvent(index=0, part=TextPart() as part) if self._extends_kept_text:
+                return replace(event, index=len(self._kept) - 1, part=self._join_text(part))
             case PartStartEvent() | PartDeltaEvent() | PartEndEvent():
-                return replace(event, index=event.index + len(self._kept) - self._joins)
+                return replace(event, index=event.index + len(self._kept) - self._extends_kept_text)
             case _:
                 return event
 
-    async def _end(self, inner: StreamedResponse) -> None:
-        """The answer is over. One that was cut, or is refused, counts as a failure, where that changes anything."""
+    async def _handle_end(self, inner: StreamedResponse) -> None:
+        """Handle the end of the stream. Raises `StopAsyncIteration` if the response is accepted.
+
+        A truncated response is a failure if another model can still be tried, and a rejected one always.
+        """
         response = inner.get()
-        cut = response.state == 'incomplete' and response.finish_reason is None
-        if cut and (self._relay.mid_stream != 'raise' or not self._heard):
-            name, said = inner.model_name, 'The answer ended before it was complete'
-            await self._move_on(StreamInterruptedError(name, said, response=response))
-        elif await self._relay.judge.accepts(response):
-            await self._let_go(response, None)
+        is_truncated = response.state == 'incomplete' and response.finish_reason is None
+        if is_truncated and (self._sequence.mid_stream != 'raise' or not self._has_emitted):
+            message = 'The response ended before it was complete'
+            await self._fall_back(StreamInterruptedError(inner.model_name, message, response=response))
+        elif await self._sequence.rules.accepts_response(response):
+            await self._report_outcome(response, None)
             raise StopAsyncIteration
         else:
-            await self._move_on(RejectedResponseError(inner.model_name, response))
+            await self._fall_back(RejectedResponseError(inner.model_name, response))
 
-    # ---------------------------------------------------------------------- one after the other
+    # ---------------------------------------------------------------------- one model after the other
 
     async def open_first(self) -> None:
-        """Begin with the first model that can be asked, as if nothing had been tried."""
-        self._failed = Failed()
-        await self._open_next(self._relay.messages)
+        """Open the stream of the first available model, forgetting earlier attempts."""
+        self._failed = FailedAttempts()
+        await self._open_next(self._sequence.messages)
 
-    async def _move_on(self, error: Exception) -> None:
-        """Ask the next model. Raises where none is to be asked."""
-        inner = self._inner
-        assert inner is not None, 'it failed'
-        counts = await self._relay.judge.counts(error)
+    async def _fall_back(self, error: Exception) -> None:
+        """Let the next model take over. Raises the error if it must not, and `FallbackExceptionGroup` if all failed."""
+        inner, attempt = self._inner, self._attempt
+        assert inner is not None, 'its stream failed'
+        should_fall_back = await self._sequence.rules.should_fall_back(error)
         broken, usage = inner.get(), inner.usage()
-        candidate = self._candidate
-        await self._let_go(broken, error)
-        if not counts or (self._heard and self._relay.mid_stream == 'raise'):
+        await self._report_outcome(broken, error)
+        if not should_fall_back or (self._has_emitted and self._sequence.mid_stream == 'raise'):
             raise error
-        assert candidate is not None, 'it was asked'
-        await self._leave()
-        self._failed.add(candidate, error, usage)
-        if not self._heard:
-            await self._open_next_or_again()
-        elif self._relay.mid_stream == 'continue' and _can_go_on(broken, error):
-            self._kept = [part for part in self._joined(broken.parts) if part.has_content()]
-            self._joins = False
-            await self._open_next(_with_beginning(self._relay.messages, self._kept))
+        assert attempt is not None, 'its stream was opened'
+        await self._close_inner()
+        self._failed.add(attempt, error, usage)
+        if not self._has_emitted:
+            await self._open_next_or_restart_sequence()
+        elif self._sequence.mid_stream == 'continue' and _can_be_continued(broken, error):
+            self._kept = [part for part in self._join_parts(broken.parts) if part.has_content()]
+            self._extends_kept_text = False
+            await self._open_next(_ask_to_continue(self._sequence.messages, self._kept))
         else:
             self._kept, self.final_result_event = [], None
-            await self._open_next(self._relay.messages)
+            await self._open_next(self._sequence.messages)
             self._ready.append(StreamRestartEvent(self.model_name, str(error)))
 
-    async def _open_next_or_again(self) -> None:
-        """The next model; or, where nobody has heard anything, all of them again, as often as the budget allows."""
+    async def _open_next_or_restart_sequence(self) -> None:
+        """Open the next model. If none is left, wait and retry the whole sequence while the budget allows.
+
+        Only for streams that have not emitted an event yet.
+        """
         try:
-            await self._open_next(self._relay.messages)
+            await self._open_next(self._sequence.messages)
         except FallbackExceptionGroup as group:
-            if not await self._relay.budget.pause(group):
+            if not await self._sequence.budget.pause(group):
                 raise
-            await self._relay.budget.run(self.open_first)
+            await self._sequence.budget.run(self.open_first)
 
     async def _open_next(self, messages: Sequence[ModelMessage]) -> None:
-        while (candidate := await self._relay.next(self._failed, stream=True)) is not None:
-            opened = candidate.model.request_stream(messages, candidate.settings, self._relay.parameters)
-            try:
-                with self._relay.budget.track_time():
-                    inner = await without_retries(opened.__aenter__())
-            except Exception as error:
-                await candidate.end(error=error)
-                if not await self._relay.judge.counts(error):
-                    raise
-                self._failed.add(candidate, error)
-            except BaseException:
-                await candidate.end()
-                raise
-            else:
-                await self._take_over(candidate, opened, inner)
-                return
-        raise self._failed.as_group()
+        async def start(attempt: Attempt) -> tuple[AbstractAsyncContextManager[StreamedResponse], StreamedResponse]:
+            context = attempt.model.request_stream(messages, attempt.settings, self._sequence.parameters)
+            return context, await context.__aenter__()
 
-    async def _take_over(
-        self, candidate: Candidate, opened: AbstractAsyncContextManager[StreamedResponse], inner: StreamedResponse
-    ) -> None:
-        self._candidate, self._opened, self._inner, self.draft = candidate, opened, inner, inner.draft
+        attempt, (context, inner) = await self._sequence.start_next(self._failed, start, stream=True)
+        self._attempt, self._context, self._inner, self.draft = attempt, context, inner, inner.draft
         self._first_token = None
-        if self._cancelled:  # by another task, while it was being opened
+        if self._cancelled:  # by another task, while the stream was being opened
             await self.close()
             raise StopAsyncIteration
 
     # ---------------------------------------------------------------------- closing
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Report the outcome of the attempt, and close its stream."""
         if self._inner is not None:
-            await self._let_go(self._inner.get(), None)
-        await self._leave()
+            await self._report_outcome(self._inner.get(), None)
+        await self._close_inner()
 
-    async def _leave(self) -> None:
-        opened, self._opened = self._opened, None
-        if opened is not None:
-            with suppress(Exception):  # thrown away: what is left of an answer that is over
-                await opened.__aexit__(None, None, None)
+    async def _close_inner(self) -> None:
+        context, self._context = self._context, None
+        if context is not None:
+            with suppress(Exception):  # the response is over: an error on closing changes nothing
+                await context.__aexit__(None, None, None)
 
-    async def _let_go(self, response: ModelResponse, error: Exception | None) -> None:
-        """Tell of the end of a try, once."""
-        candidate, self._candidate = self._candidate, None
-        if candidate is not None:
-            await candidate.end(response, error, self._first_token)
-
-
-def _can_go_on(broken: ModelResponse, error: Exception) -> bool:
-    """Whether another model can go on with what there is: thoughts and text, which nobody has refused."""
-    is_told = all(isinstance(part, (TextPart, ThinkingPart)) for part in broken.parts)
-    return is_told and bool(broken.text) and not isinstance(error, RejectedResponseError)
+    async def _report_outcome(self, response: ModelResponse, error: Exception | None) -> None:
+        """Report the attempt's outcome, at most once."""
+        attempt, self._attempt = self._attempt, None
+        if attempt is not None:
+            await attempt.end(response, error, self._first_token)
 
 
-def _with_beginning(messages: Sequence[ModelMessage], kept: Sequence[ModelResponsePart]) -> list[ModelMessage]:
-    """The conversation, the beginning of the answer, and the wish to go on with it."""
+def _can_be_continued(broken: ModelResponse, error: Exception) -> bool:
+    """Return whether another model can continue a response: one that was not rejected, of text and thinking only."""
+    is_text = all(isinstance(part, (TextPart, ThinkingPart)) for part in broken.parts)
+    return is_text and bool(broken.text) and not isinstance(error, RejectedResponseError)
+
+
+def _ask_to_continue(messages: Sequence[ModelMessage], kept: Sequence[ModelResponsePart]) -> list[ModelMessage]:
+    """Return the conversation followed by the kept text, and a prompt to continue it."""
     begun = ModelResponse([part for part in kept if isinstance(part, TextPart)], state='interrupted')
     newest = next((message for message in reversed(messages) if isinstance(message, ModelRequest)), None)
-    wish = ModelRequest([UserPromptPart(GO_ON)], instructions=newest.instructions if newest else None)
-    return [*messages, begun, wish]
+    prompt = ModelRequest([UserPromptPart(CONTINUE_PROMPT)], instructions=newest.instructions if newest else None)
+    return [*messages, begun, prompt]

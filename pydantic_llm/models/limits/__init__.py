@@ -1,6 +1,6 @@
-"""Limits of a model: requests and tokens per minute (`rate_limit`), requests at once (`concurrency`).
+"""Models that limit another model: requests and tokens per minute (`rate_limit`), concurrent requests (`concurrency`).
 
-`wait_queue` and `token_bucket` are what both are built on.
+Both are built on `wait_queue`, a queue of waiting requests; `rate_limit` also on `token_bucket`, a limit per minute.
 """
 
 from __future__ import annotations

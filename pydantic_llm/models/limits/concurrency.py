@@ -1,4 +1,4 @@
-"""At most so many requests at once: the others wait in a line, or are refused where it is full.
+"""A limit of concurrent requests: further requests wait in a queue, and are rejected if it is full.
 
 ```python
 model = ConcurrencyLimitedModel('openai:gpt-4o', limit=8)
@@ -17,7 +17,7 @@ from ...messages import ModelMessage, ModelResponse
 from ...settings import ModelSettings
 from .. import Model, ModelRequestParameters, StreamedResponse
 from ..wrapper import WrapperModel
-from .wait_queue import Line, LineIsFull, NotYet
+from .wait_queue import NotYet, QueueFullError, WaitQueue
 
 if TYPE_CHECKING:
     from ..known_names import KnownModelName
@@ -26,9 +26,10 @@ __all__ = ('ConcurrencyLimitedModel',)
 
 
 class ConcurrencyLimitedModel(WrapperModel):
-    """Lets at most `limit` requests at a time through to a model; a stream counts until it is left.
+    """Passes at most `limit` requests at a time on to a model. A stream counts until its block is left.
 
-    `max_queue` is how many may wait; one more gets an `OverloadedError`. Several event loops and threads share a limit.
+    At most `max_queue` requests wait; any further one raises an `OverloadedError`. Event loops and threads share the
+    limit.
     """
 
     def __init__(self, wrapped: Model | KnownModelName | str, *, limit: int, max_queue: int | None = None) -> None:
@@ -37,20 +38,20 @@ class ConcurrencyLimitedModel(WrapperModel):
             if value is not None and value < least:
                 raise UserError(f'{name} is {value!r}: give a number from {least} on')
         self.limit = limit
-        """How many requests may be under way."""
+        """The maximum number of concurrent requests."""
         self._under_way = 0
         self._lock = threading.Lock()
-        self._line: Line[None] = Line(max_queue)
+        self._queue: WaitQueue[None] = WaitQueue(max_queue)
 
     @property
     def under_way(self) -> int:
-        """How many requests are under way."""
+        """The number of requests that the wrapped model is working on."""
         return self._under_way
 
     @property
     def waiting(self) -> int:
-        """How many requests wait."""
-        return len(self._line)
+        """The number of requests in the queue."""
+        return len(self._queue)
 
     async def request(
         self,
@@ -58,8 +59,8 @@ class ConcurrencyLimitedModel(WrapperModel):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> ModelResponse:
-        """Ask the model, when it is this request's turn."""
-        async with self._slot():
+        """Wait for a slot, then send the request. Raises `OverloadedError` if the queue is full."""
+        async with self._hold_slot():
             return await super().request(messages, model_settings, model_request_parameters)
 
     @asynccontextmanager
@@ -69,28 +70,30 @@ class ConcurrencyLimitedModel(WrapperModel):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
-        """Ask the model for a stream, when it is this request's turn."""
+        """Wait for a slot, then open the stream. Raises `OverloadedError` if the queue is full."""
         async with (
-            self._slot(),
+            self._hold_slot(),
             super().request_stream(messages, model_settings, model_request_parameters) as stream,
         ):
             yield stream
 
     @asynccontextmanager
-    async def _slot(self) -> AsyncGenerator[None]:
+    async def _hold_slot(self) -> AsyncGenerator[None]:
         try:
-            await self._line.get(self._take)
-        except LineIsFull:
-            said = f'{self.limit} requests to {self.model_name} are under way, and max_queue={self._line.longest} wait'
-            raise OverloadedError(503, self.model_name, message=said, provider_name=self.system) from None
+            await self._queue.acquire(self._take_slot)
+        except QueueFullError:
+            message = (
+                f'{self.limit} requests to {self.model_name} are under way, and max_queue={self._queue.max_size} wait'
+            )
+            raise OverloadedError(503, self.model_name, message=message, provider_name=self.system) from None
         try:
             yield
         finally:
             with self._lock:
                 self._under_way -= 1
-            self._line.tell()
+            self._queue.notify()
 
-    async def _take(self) -> NotYet | None:
+    async def _take_slot(self) -> NotYet | None:
         with self._lock:
             if self._under_way >= self.limit:
                 return NotYet()

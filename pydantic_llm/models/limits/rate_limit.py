@@ -1,4 +1,4 @@
-"""At most so many requests and tokens a minute: a request waits until there is room for it.
+"""A limit of requests and tokens per minute: a request waits until the limits have room for it.
 
 ```python
 model = RateLimitedModel('openai:gpt-4o', requests_per_minute=500, tokens_per_minute=30_000)
@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...exceptions import ModelHTTPError, RateLimitError, UserError
@@ -24,35 +23,28 @@ from ...wire.header_listeners import listening
 from .. import Model, ModelRequestParameters, StreamedResponse
 from ..estimate import estimate_usage
 from ..wrapper import WrapperModel
-from .token_bucket import Meter
-from .wait_queue import Line, LineIsFull, NotYet, WaitedTooLong
+from .token_bucket import MINUTE, TokenBucket, take_from_all
+from .wait_queue import NotYet, QueueFullError, QueueTimeoutError, WaitQueue
 
 if TYPE_CHECKING:
     from ..known_names import KnownModelName
 
 __all__ = ('RateLimitedModel',)
 
-DEFAULT_OUTPUT = 1_000
-"""How many tokens an answer is taken to have where `max_tokens` does not say."""
+DEFAULT_OUTPUT_TOKENS = 1_000
+"""The expected number of tokens of a response if `max_tokens` is not set."""
 
-LEAST_TIME = 0.001
-"""Seconds that a request has in any case: 0 would be no time to wait at all."""
-
-
-@dataclass(slots=True)
-class _Reserved:
-    """What was taken for a request."""
-
-    tokens: float
+MIN_TIMEOUT = 0.001
+"""The shortest timeout that is passed on, in seconds. 0 would end the request before it is sent."""
 
 
 class RateLimitedModel(WrapperModel):
-    """Lets no more through to a model than its limits allow.
+    """Passes requests on to a model as fast as the limits allow.
 
-    For each request, tokens are reserved: those of the conversation, estimated, and `max_tokens` for the answer
-    (1,000 where it is not set). After the answer, its real usage takes the place of the estimate. Where the vendor's
-    headers say that less is left, that counts. A request waits for its turn as long as its `timeout` allows; then it
-    gets a `RateLimitError`, as one does that finds `max_queue` others waiting.
+    Each request reserves tokens: an estimate of the conversation plus `max_tokens` for the response (1,000 if it is not
+    set). Afterwards, the reported usage replaces this estimate. If the vendor's headers report less left, that counts.
+    A request waits as long as its `timeout` allows and then raises a `RateLimitError`; with `max_queue` requests
+    waiting already, it raises one at once.
     """
 
     def __init__(
@@ -70,15 +62,15 @@ class RateLimitedModel(WrapperModel):
                 raise UserError(f'{name} is {value!r}: give a number above 0')
         if requests_per_minute is None and tokens_per_minute is None:
             raise UserError('A RateLimitedModel needs requests_per_minute=, tokens_per_minute= or both')
-        self._requests = Meter(requests_per_minute) if requests_per_minute is not None else None
-        self._tokens = Meter(tokens_per_minute) if tokens_per_minute is not None else None
+        self._requests = TokenBucket(requests_per_minute) if requests_per_minute is not None else None
+        self._tokens = TokenBucket(tokens_per_minute) if tokens_per_minute is not None else None
         self._lock = threading.Lock()
-        self._line: Line[_Reserved] = Line(max_queue)
+        self._queue: WaitQueue[float] = WaitQueue(max_queue)
 
     @property
     def waiting(self) -> int:
-        """How many requests wait."""
-        return len(self._line)
+        """The number of requests in the queue."""
+        return len(self._queue)
 
     async def request(
         self,
@@ -86,25 +78,25 @@ class RateLimitedModel(WrapperModel):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> ModelResponse:
-        """Ask the model, when there is room for this request."""
+        """Wait for room, then send the request. Raises `RateLimitError` if the wait takes too long."""
         settings = self.merged_settings(model_settings)
         budget = Budget.of(settings)
 
         async def attempt() -> ModelResponse:
-            reserved = await self._reserve(messages, settings, budget)
+            reserved = await self._reserve_tokens(messages, settings, budget)
             used: RequestUsage | None = None
             try:
-                with listening(self._learn):
+                with listening(self._apply_headers):
                     passed = _with_time_left(model_settings, budget)
-                    answer = super(RateLimitedModel, self).request(messages, passed, model_request_parameters)
-                    response = await without_retries(answer)
+                    request = super(RateLimitedModel, self).request(messages, passed, model_request_parameters)
+                    response = await without_retries(request)
                 used = response.usage
                 return response
             except ModelHTTPError as error:
-                self._refused(error)
+                self._apply_retry_after(error)
                 raise
             finally:
-                self._settle(reserved, used)
+                self._settle_tokens(reserved, used)
 
         return await budget.run(attempt)
 
@@ -115,83 +107,81 @@ class RateLimitedModel(WrapperModel):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
-        """Ask the model for a stream, when there is room for it. Its usage is settled when it is left."""
+        """Wait for room, then open the stream. Its usage replaces the estimate when the block is left."""
         settings = self.merged_settings(model_settings)
         budget = Budget.of(settings)
-        reserved = await self._reserve(messages, settings, budget)
+        reserved = await self._reserve_tokens(messages, settings, budget)
         try:
-            with listening(self._learn):
+            with listening(self._apply_headers):
                 passed = _with_time_left(model_settings, budget)
                 opened = super().request_stream(messages, passed, model_request_parameters)
                 stream = await opened.__aenter__()
         except ModelHTTPError as error:
-            self._refused(error)
-            self._settle(reserved, None)
+            self._apply_retry_after(error)
+            self._settle_tokens(reserved, None)
             raise
         except BaseException:
-            self._settle(reserved, None)
+            self._settle_tokens(reserved, None)
             raise
-        async with AsyncExitStack() as left:
-            left.callback(lambda: self._settle(reserved, stream.usage()))
-            left.push_async_exit(opened)
+        async with AsyncExitStack() as stack:
+            stack.callback(lambda: self._settle_tokens(reserved, stream.usage()))
+            stack.push_async_exit(opened)
             yield stream
 
-    async def _reserve(self, messages: Sequence[ModelMessage], settings: ModelSettings, budget: Budget) -> _Reserved:
-        """Wait until there is room, and take it."""
+    async def _reserve_tokens(self, messages: Sequence[ModelMessage], settings: ModelSettings, budget: Budget) -> float:
+        """Wait until the limits have room for a request. Return the number of tokens that were taken for it."""
         tokens = 0.0
         if self._tokens is not None:
-            tokens = estimate_usage(messages, ()).input_tokens + settings.get('max_tokens', DEFAULT_OUTPUT)
+            tokens = estimate_usage(messages, ()).input_tokens + settings.get('max_tokens', DEFAULT_OUTPUT_TOKENS)
 
-        async def take() -> _Reserved | NotYet:
-            return self._take(tokens)
+        async def take() -> float | NotYet:
+            return self._take_request(tokens)
 
         try:
             with budget.track_time():
-                return await self._line.get(take, seconds=budget.seconds_left)
-        except LineIsFull:
-            said = f'max_queue={self._line.longest} requests to {self.model_name} wait already'
-        except WaitedTooLong:
-            said = f'The limits per minute of {self.model_name} left no room for a request within {budget.timeout:g} s'
-        raise RateLimitError(429, self.model_name, message=said, provider_name=self.system, retryable=False)
+                return await self._queue.acquire(take, seconds=budget.seconds_left)
+        except QueueFullError:
+            message = f'max_queue={self._queue.max_size} requests to {self.model_name} wait already'
+        except QueueTimeoutError:
+            seconds = f'{budget.timeout:g} s'
+            message = f'The limits per minute of {self.model_name} left no room for a request within {seconds}'
+        raise RateLimitError(429, self.model_name, message=message, provider_name=self.system, retryable=False)
 
-    def _take(self, tokens: float) -> _Reserved | NotYet:
-        now = time.monotonic()
-        wanted = [(meter, amount) for meter, amount in ((self._requests, 1.0), (self._tokens, tokens)) if meter]
+    def _take_request(self, tokens: float) -> float | NotYet:
+        """Take one request and `tokens` from the limits. Return the tokens, or the delay before the next attempt."""
+        amounts = [(bucket, amount) for bucket, amount in ((self._requests, 1.0), (self._tokens, tokens)) if bucket]
         with self._lock:
-            wait = max(meter.wait_for(amount, now) for meter, amount in wanted)
-            if wait > 0:
-                return NotYet(wait)
-            for meter, amount in wanted:
-                meter.take(amount, now)
-        return _Reserved(tokens)
+            wait = take_from_all(amounts, time.monotonic())
+        return NotYet(wait) if wait > 0 else tokens
 
-    def _settle(self, reserved: _Reserved, used: RequestUsage | None) -> None:
-        """Put the real usage in the place of the estimate. Without one, the estimate stands: something was read."""
+    def _settle_tokens(self, reserved: float, used: RequestUsage | None) -> None:
+        """Replace the estimate by the reported usage. Without one, the estimate stays: the vendor read the request."""
         if self._tokens is not None and used is not None and used.has_values():
             with self._lock:
-                self._tokens.take(used.total_tokens - reserved.tokens, time.monotonic())
-            self._line.tell()
+                self._tokens.take(used.total_tokens - reserved, time.monotonic())
+            self._queue.notify()
 
-    def _learn(self, headers: Mapping[str, str]) -> None:
+    def _apply_headers(self, headers: Mapping[str, str]) -> None:
+        """Lower the levels to what the vendor's headers report."""
         limits, now = RateLimits.from_headers(headers), time.monotonic()
         with self._lock:
-            for meter, told in ((self._requests, limits.requests), (self._tokens, limits.tokens)):
-                if meter is not None and told is not None:
-                    meter.learn(told.remaining, told.limit, now)
+            for bucket, reported in ((self._requests, limits.requests), (self._tokens, limits.tokens)):
+                if bucket is not None and reported is not None:
+                    bucket.lower_to(reported.remaining, reported.limit, now)
 
-    def _refused(self, error: ModelHTTPError) -> None:
-        """The vendor says that it is enough: nothing is left until it says there is."""
+    def _apply_retry_after(self, error: ModelHTTPError) -> None:
+        """Lower the levels so that no request is let through before the vendor's `retry_after` is over."""
         if error.status_code == 429 and error.retry_after:
             now = time.monotonic()
             with self._lock:
-                for meter in (self._requests, self._tokens):
-                    if meter is not None:
-                        meter.learn(-meter.limit * error.retry_after / 60, None, now)
+                for bucket in (self._requests, self._tokens):
+                    if bucket is not None:
+                        bucket.lower_to(-bucket.limit * error.retry_after / MINUTE, None, now)
 
 
 def _with_time_left(settings: ModelSettings | None, budget: Budget) -> ModelSettings:
-    """The settings for a model that is asked after a wait."""
+    """Return the settings with the rest of the budget's time as their timeout."""
     passed: ModelSettings = {**(settings or {})}
     if budget.seconds_left is not None:
-        passed['timeout'] = max(budget.seconds_left, LEAST_TIME)
+        passed['timeout'] = max(budget.seconds_left, MIN_TIMEOUT)
     return passed

@@ -1,52 +1,65 @@
-"""Limits per minute: what is reserved before a request is settled after it, when its real usage is known. Pure.
+"""Limits per minute, as token buckets: https://en.wikipedia.org/wiki/Token_bucket. Pure: the caller passes the time.
 
-A `Meter` is a bucket that fills up steadily. Taking from it may have to wait; settling may leave it below empty, which
-later requests wait for. The caller says what time it is, in seconds.
+An estimated amount is taken before a request, and corrected after it, when the real usage is known. The correction may
+leave the level below zero; later requests wait until it is refilled.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 MINUTE = 60.0
-"""Seconds in which a bucket fills up."""
+"""Seconds in which an empty bucket fills up."""
 
 
 @dataclass(slots=True)
-class Meter:
-    """A limit per minute, and what is left of it."""
+class TokenBucket:
+    """A limit per minute, of requests or of tokens, and how much of it is left. It starts full."""
 
     limit: float
-    """How much may be used in a minute."""
+    """The amount that may be used in a minute, and the highest level."""
     level: float = field(init=False)
-    """What is left."""
-    time: float | None = None
-    """When that was so."""
+    """The amount that was left at `updated_at`; negative if more was used than taken."""
+    updated_at: float | None = None
+    """Time of the last update in seconds; `None` before the first one."""
 
     def __post_init__(self) -> None:
         self.level = self.limit
 
-    def wait_for(self, amount: float, now: float) -> float:
-        """Seconds until so much can be taken; 0 where it can be now. More than the whole limit takes all of it."""
-        self._fill(now)
+    def seconds_until(self, amount: float, now: float) -> float:
+        """Return the seconds until `amount` is available (0 if it is now). More than the limit needs a full bucket."""
+        self._refill(now)
         missing = min(amount, self.limit) - self.level
         return 0.0 if missing <= 0 else missing * MINUTE / self.limit
 
     def take(self, amount: float, now: float) -> None:
-        """Take so much, below empty where there is less; a negative amount is given back."""
-        self._fill(now)
+        """Lower the level by `amount`, below zero if necessary. A negative amount is given back, up to the limit."""
+        self._refill(now)
         self.level = min(self.level - amount, self.limit)
 
-    def learn(self, left: float | None, limit: float | None, now: float) -> None:
-        """What the vendor says of it: it knows of other users of the same account. A limit above ours stays ours."""
-        self._fill(now)
+    def lower_to(self, left: float | None, limit: float | None, now: float) -> None:
+        """Lower the level and the limit to the values that the vendor reports, if ours are higher.
+
+        The vendor also counts other users of the same account. `None` is a value that it does not report.
+        """
+        self._refill(now)
         if limit is not None and 0 < limit < self.limit:
             self.level = min(self.level, limit)
             self.limit = limit
         if left is not None and left < self.level:
             self.level = left
 
-    def _fill(self, now: float) -> None:
-        if self.time is not None and now > self.time:
-            self.level = min(self.limit, self.level + (now - self.time) * self.limit / MINUTE)
-        self.time = now if self.time is None else max(self.time, now)
+    def _refill(self, now: float) -> None:
+        if self.updated_at is not None and now > self.updated_at:
+            self.level = min(self.limit, self.level + (now - self.updated_at) * self.limit / MINUTE)
+        self.updated_at = now if self.updated_at is None else max(self.updated_at, now)
+
+
+def take_from_all(amounts: Sequence[tuple[TokenBucket, float]], now: float) -> float:
+    """Take an amount from each bucket, or nothing. Return 0, or the seconds until all amounts are available."""
+    wait = max((bucket.seconds_until(amount, now) for bucket, amount in amounts), default=0.0)
+    if wait <= 0:
+        for bucket, amount in amounts:
+            bucket.take(amount, now)
+    return wait

@@ -1,7 +1,7 @@
-"""A line of requests that wait for something: the first to come is the first to go, of those with the same priority.
+"""A queue of requests that wait for a resource: by priority, and first in, first out within a priority.
 
-It may be stood in from several event loops and threads at once. Only the first in the line looks whether it can go on;
-it is woken when somebody says that something is free, or after the seconds that it named.
+Several event loops and threads may share a queue. Only the first waiter tries to acquire the resource: when `notify` is
+called, or after the delay that its last attempt returned.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ T = TypeVar('T')
 
 @dataclass(frozen=True, slots=True)
 class NotYet:
-    """Nothing is free."""
+    """The result of an attempt that acquired nothing."""
 
     seconds: float | None = None
-    """When to look again; `None` when somebody tells."""
+    """The delay before the next attempt; `None` to wait for `notify`."""
 
 
-class LineIsFull(Exception):
-    """There is no more room in the line."""
+class QueueFullError(Exception):
+    """The queue has `max_size` waiters already."""
 
 
-class WaitedTooLong(Exception):
-    """The first in the line did not get on in time."""
+class QueueTimeoutError(Exception):
+    """The resource was not acquired in time."""
 
 
-class _Place:
-    """Where one request stands."""
+class _Waiter:
+    """One request in the queue, with the event loop that it waits in."""
 
     def __init__(self, priority: int, number: int) -> None:
         self.order = (priority, number)
@@ -42,80 +42,81 @@ class _Place:
         self.woken = asyncio.Event()
 
     def wake(self) -> None:
-        with suppress(RuntimeError):  # its loop is closed: nobody waits there any more
+        with suppress(RuntimeError):  # the loop is closed, and the request in it gone
             self.loop.call_soon_threadsafe(self.woken.set)
 
 
-class Line(Generic[T]):
-    """A line. `T` is what those who stand in it get."""
+class WaitQueue(Generic[T]):
+    """A queue of waiters. `T` is the type of the acquired resource."""
 
-    def __init__(self, longest: int | None = None) -> None:
-        self.longest = longest
-        """How many may stand in it."""
-        self._places: list[_Place] = []
+    def __init__(self, max_size: int | None = None) -> None:
+        self.max_size = max_size
+        """The maximum number of waiters; `None` for no maximum."""
+        self._waiters: list[_Waiter] = []
         self._numbers = count()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._waiters)
 
-    def tell(self) -> None:
-        """Something may be free now."""
+    def notify(self) -> None:
+        """Wake the first waiter for another attempt."""
         with self._lock:
-            first = self._first()
+            first = self._first_waiter()
         if first is not None:
             first.wake()
 
-    async def get(
+    async def acquire(
         self,
-        take: Callable[[], Awaitable[T | NotYet]],
+        attempt: Callable[[], Awaitable[T | NotYet]],
         *,
         priority: int = 0,
         seconds: float | None = None,
     ) -> T:
-        """What `take` gives, as soon as it gives something.
+        """Wait until `attempt` returns something other than `NotYet`, and return that.
 
-        Those with a lower `priority` go first. Raises `LineIsFull`, and `WaitedTooLong` after so many `seconds`.
+        Waiters with a lower `priority` go first. Raises `QueueFullError`, or `QueueTimeoutError` after `seconds`.
         """
-        if not self._places:
-            got = await take()
-            if not isinstance(got, NotYet):
-                return got
-        async with self._standing(priority) as place:
+        if not self._waiters:
+            acquired = await attempt()
+            if not isinstance(acquired, NotYet):
+                return acquired
+        async with self._join(priority) as waiter:
             try:
                 async with asyncio.timeout(seconds):
-                    return await self._stand(place, take)
+                    return await self._attempt_when_first(waiter, attempt)
             except TimeoutError:
-                raise WaitedTooLong from None
+                raise QueueTimeoutError from None
 
-    async def _stand(self, place: _Place, take: Callable[[], Awaitable[T | NotYet]]) -> T:
+    async def _attempt_when_first(self, waiter: _Waiter, attempt: Callable[[], Awaitable[T | NotYet]]) -> T:
         while True:
-            place.woken.clear()
-            wait: float | None = None
+            waiter.woken.clear()
+            delay: float | None = None
             with self._lock:
-                is_first = self._first() is place
+                is_first = self._first_waiter() is waiter
             if is_first:
-                got = await take()
-                if not isinstance(got, NotYet):
-                    return got
-                wait = got.seconds
+                acquired = await attempt()
+                if not isinstance(acquired, NotYet):
+                    return acquired
+                delay = acquired.seconds
             with suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await place.woken.wait()
+                async with asyncio.timeout(delay):
+                    await waiter.woken.wait()
 
     @asynccontextmanager
-    async def _standing(self, priority: int) -> AsyncGenerator[_Place]:
+    async def _join(self, priority: int) -> AsyncGenerator[_Waiter]:
+        """Stand in the queue for the duration of the block, and wake the next waiter after it."""
         with self._lock:
-            if self.longest is not None and len(self._places) >= self.longest:
-                raise LineIsFull
-            place = _Place(priority, next(self._numbers))
-            self._places.append(place)
+            if self.max_size is not None and len(self._waiters) >= self.max_size:
+                raise QueueFullError
+            waiter = _Waiter(priority, next(self._numbers))
+            self._waiters.append(waiter)
         try:
-            yield place
+            yield waiter
         finally:
             with self._lock:
-                self._places.remove(place)
-            self.tell()
+                self._waiters.remove(waiter)
+            self.notify()
 
-    def _first(self) -> _Place | None:
-        return min(self._places, key=lambda place: place.order, default=None)
+    def _first_waiter(self) -> _Waiter | None:
+        return min(self._waiters, key=lambda waiter: waiter.order, default=None)

@@ -1,7 +1,7 @@
 """`RouterModel`: one model, spread over several deployments of it.
 
-`model` is the class, `deployment` one place where the model runs, `strategy` chooses among them, `state` and
-`redis_state` keep what is known of their load, in this process or shared by several.
+`deployment` is one model with its limits, `model` the class, `strategy` the order in which deployments are tried,
+`state` and `redis_state` hold their load, in this process or shared by several.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a router can ask: a model, how much it takes, and how often it is chosen."""
+"""A deployment of a router: a model, its limits, and its weight."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LIMITS = ('concurrency', 'requests_per_minute', 'tokens_per_minute')
 
 @dataclass
 class Deployment:
-    """A model that a router can ask. Raises a `UserError` for a weight or a limit that is none."""
+    """A model that a router can choose. Raises `UserError` if the weight or a limit is not positive."""
 
     model: Model | KnownModelName | str
     """The model, or its name."""
@@ -25,22 +25,24 @@ class Deployment:
     _: KW_ONLY
 
     weight: float = 1.0
-    """How often it is chosen, in proportion to the others."""
+    """The share of requests that it gets, in proportion to the other weights."""
 
     name: str = ''
-    """What it is called in the router's state; its model's id where it is not set."""
+    """The name in the router's state. Default: the id of the model."""
 
     concurrency: int | None = None
-    """The most requests at once."""
+    """The maximum number of concurrent requests."""
 
     requests_per_minute: float | None = None
-    """The most requests in a minute."""
+    """The maximum number of requests in a minute."""
 
     tokens_per_minute: float | None = None
-    """The most tokens in a minute."""
+    """The maximum number of tokens in a minute."""
 
     cost: tuple[float, float] | None = None
-    """What a million tokens cost, read and written, for the strategy `lowest_cost`; known prices where it is `None`."""
+    """The price of a million input tokens, and of a million output tokens, for the strategy `lowest_cost`.
+
+    `None` for the prices that `genai-prices` knows."""
 
     def __post_init__(self) -> None:
         self.model = infer_model(self.model)
@@ -54,11 +56,11 @@ class Deployment:
 
     @property
     def built(self) -> Model:
-        """The model."""
-        assert isinstance(self.model, Model), 'made when the deployment was'
+        """The model itself, even if the deployment was made from its name."""
+        assert isinstance(self.model, Model), '__post_init__ replaces the name'
         return self.model
 
     @property
     def limits(self) -> Limits:
-        """How much it takes."""
+        """The limits, in the form that the router's state takes."""
         return Limits(self.concurrency, self.requests_per_minute, self.tokens_per_minute)

@@ -1,4 +1,4 @@
-"""One model over many deployments: several keys, regions or vendors of what is the same to its users.
+"""One model over many deployments: several keys, regions or vendors that are interchangeable for the caller.
 
 ```python
 model = RouterModel(
@@ -7,8 +7,8 @@ model = RouterModel(
 )
 ```
 
-Which deployment is asked is said by a strategy. One that fails cools down for a while, and another is asked; where all
-of a group are cooling or full, one of the next group is; where none is free at all, the request waits.
+A strategy chooses the deployment. A deployment that fails cools down for a while, and another one is tried. If all of a
+group are cooling down or full, the next group is tried; if all groups are, the request waits in a queue.
 """
 
 from __future__ import annotations
@@ -24,20 +24,25 @@ from ...exceptions import (
     RateLimitError,
     UserError,
 )
-from ...messages import ModelMessage
-from ...profiles import ModelProfile
-from ...retries.budget import Budget
 from ...settings import ModelSettings
-from .. import Model, ModelRequestParameters
+from .. import Model
 from ..estimate import estimate_usage
-from ..fallback.model import check_mid_stream, what_all_can_do, without_budget
-from ..fallback.sequence import Candidate, Failed, FallbackOn, Judge, MidStream, Outcome, Relay, limited
-from ..fallback.stream import RelayModel
-from ..limits.rate_limit import DEFAULT_OUTPUT
-from ..limits.wait_queue import Line, LineIsFull, NotYet, WaitedTooLong
+from ..fallback.rules import FallbackOn
+from ..fallback.sequence import (
+    Attempt,
+    FailedAttempts,
+    MidStream,
+    ModelSequence,
+    Outcome,
+    SequenceRequest,
+    cap_deadline,
+)
+from ..fallback.sequence_model import SequenceModel
+from ..limits.rate_limit import DEFAULT_OUTPUT_TOKENS
+from ..limits.wait_queue import NotYet, QueueFullError, QueueTimeoutError, WaitQueue
 from .deployment import Deployment
 from .state import MemoryState, RouterState
-from .strategy import STRATEGIES, Choice, Strategy, sticky_key
+from .strategy import STRATEGIES, Ranking, Strategy, sticky_key
 
 __all__ = ('Deployment', 'RouterModel', 'RouterModelSettings', 'Strategy')
 
@@ -46,31 +51,30 @@ class RouterModelSettings(ModelSettings, total=False):
     """Settings of a request to a router."""
 
     router_priority: int
-    """Where all deployments are taken: requests with a lower number go first. 0 where it is not set."""
+    """The position in the queue if all deployments are busy: lower numbers go first. Default: 0."""
 
     router_key: str
-    """For the strategy `sticky`: requests with the same key go to the same deployment. The beginning of the
-    conversation where it is not set, since that is what vendors cache."""
+    """The key for the strategy `sticky`: requests with the same key go to the same deployment. Default: the beginning
+    of the conversation, because that is the part that vendors cache."""
 
 
 Group = Sequence[Deployment | Model | str]
-"""Deployments that are the same to a user; a model alone is a deployment without limits."""
+"""Interchangeable deployments. A model by itself is a deployment without limits."""
 
-LONG_COOLDOWN = frozenset({401, 402, 403, 404})
-"""Statuses that will not be gone soon: the deployment cools down ten times as long."""
+LONG_COOLDOWN_STATUSES = frozenset({401, 402, 403, 404})
+"""Statuses of an invalid key, account or name, which last: the deployment cools down ten times as long."""
 
-CALLERS_FAULT = frozenset({400, 413, 422})
-"""Statuses that say nothing of the deployment."""
+REQUEST_FAULT_STATUSES = frozenset({400, 413, 422})
+"""Statuses that blame the request, not the deployment: it does not cool down."""
 
 
-class RouterModel(RelayModel):
-    """Asks one of several deployments, and where it fails, another one.
+class RouterModel(SequenceModel):
+    """Sends each request to one of several deployments; if that fails, to another one.
 
-    `fallback_on` says which failures count, as for `FallbackModel`, and `mid_stream` what happens in the middle of an
-    answer. A deployment that failed cools down for `cooldown` seconds, or as long as its vendor says. `max_wait` is how
-    many seconds a request waits where none is free (0 inside a `FallbackModel`, so that the next model is asked at
-    once), and `max_queue` how many requests may. `state_url` names a Redis
-    (`redis://...`) that many processes share; `state_name` tells several routers in it apart.
+    `fallback_on` and `mid_stream` are those of `FallbackModel`. A deployment that failed cools down for `cooldown`
+    seconds, or for the time that its vendor names. If no deployment is free, a request waits up to `max_wait` seconds,
+    and at most `max_queue` requests wait (inside a `FallbackModel`, use `max_wait=0`: the next model is tried at once).
+    `state_url` is the URL of a Redis (`redis://...`) that several processes share; `state_name` is its key prefix.
     """
 
     def __init__(
@@ -89,173 +93,161 @@ class RouterModel(RelayModel):
         state_name: str = 'pydantic_llm:router',
         settings: RouterModelSettings | None = None,
     ) -> None:
-        super().__init__(settings=settings)
-        self.groups: list[list[Deployment]] = [_group(each) for each in (deployments, *fallbacks)]
-        """The deployments, by group, in the order in which groups are asked."""
-        names = [deployment.name for group in self.groups for deployment in group]
+        self.groups: list[list[Deployment]] = [_build_group(each) for each in (deployments, *fallbacks)]
+        """The deployments, by group, in the order in which groups are tried."""
+        names = [deployment.name for deployment in self.deployments]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise UserError(f'Two deployments are called {twice!r}: give each a name= of its own')
         if strategy not in STRATEGIES:
             raise UserError(f'strategy is one of {", ".join(map(repr, STRATEGIES))}, not {strategy!r}')
         if state is not None and state_url is not None:
             raise UserError('Give state= or state_url=, not both')
+        super().__init__(fallback_on, mid_stream, settings)
         self.strategy: Strategy = strategy
-        """How a deployment is chosen."""
-        self.mid_stream: MidStream = check_mid_stream(mid_stream)
-        """What happens when a deployment fails in the middle of an answer."""
+        """The way to choose a deployment."""
         self.cooldown = cooldown
-        """How many seconds a deployment that failed is left alone."""
+        """The usual cooldown of a deployment that failed, in seconds."""
         self.max_wait = max_wait
-        """How many seconds a request waits for a deployment."""
-        self.judge = Judge(fallback_on)
-        """Says which failures count."""
-        self.state: RouterState = state or _state(state_url, state_name)
-        """What is known of the deployments."""
-        self.line: Line[Candidate] = Line(max_queue)
-        """The requests that wait."""
+        """The longest wait for a free deployment, in seconds."""
+        self.state: RouterState = state or _build_state(state_url, state_name)
+        """The load, cooldown and latency of the deployments."""
+        self.queue: WaitQueue[Attempt] = WaitQueue(max_queue)
+        """The requests that wait for a free deployment."""
+
+    @property
+    def deployments(self) -> list[Deployment]:
+        """The deployments of all groups."""
+        return [deployment for group in self.groups for deployment in group]
+
+    @property
+    def members(self) -> Sequence[Model]:
+        """The models of all deployments."""
+        return [deployment.built for deployment in self.deployments]
 
     @property
     def model_name(self) -> str:
-        """The names of the models. A response has the name of the one that answered."""
-        names = dict.fromkeys(deployment.built.model_name for group in self.groups for deployment in group)
-        return f'router:{",".join(names)}'
+        """The names of all models. A response has only the name of its own."""
+        return f'router:{",".join(dict.fromkeys(model.model_name for model in self.members))}'
 
     @property
     def system(self) -> str:
-        """The vendors of the models."""
-        systems = dict.fromkeys(deployment.built.system for group in self.groups for deployment in group)
-        return f'router:{",".join(systems)}'
+        """The vendors of all models."""
+        return f'router:{",".join(dict.fromkeys(model.system for model in self.members))}'
 
     @property
     def model_id(self) -> str:
-        """The names of the deployments."""
-        return f'router:{",".join(deployment.name for group in self.groups for deployment in group)}'
+        """The names of all deployments."""
+        return f'router:{",".join(deployment.name for deployment in self.deployments)}'
 
-    def _own_profile(self) -> ModelProfile:
-        return what_all_can_do([deployment.built.profile for group in self.groups for deployment in group])
-
-    def relay(
-        self,
-        budget: Budget,
-        settings: ModelSettings,
-        messages: Sequence[ModelMessage],
-        parameters: ModelRequestParameters | None,
-    ) -> Relay:
-        """Who is asked for one request."""
-        return _Route(self, budget, settings, messages, parameters)
+    def new_sequence(self, request: SequenceRequest) -> ModelSequence:
+        """Return the deployments to try, chosen one by one."""
+        return _RouterSequence(self, request)
 
     async def aclose(self) -> None:
-        """Close the connections of all deployments."""
-        for group in self.groups:
-            for deployment in group:
-                await deployment.built.aclose()
+        """Close the connections of all deployments, and of the state."""
+        await super().aclose()
         await self.state.aclose()
 
     def __repr__(self) -> str:
         return f'RouterModel({[[deployment.name for deployment in group] for group in self.groups]})'
 
 
-class _Route(Relay):
-    """The way of one request through the deployments."""
+class _RouterSequence(ModelSequence):
+    """The deployments of a router for one request, chosen one by one."""
 
-    def __init__(
-        self,
-        router: RouterModel,
-        budget: Budget,
-        settings: ModelSettings,
-        messages: Sequence[ModelMessage],
-        parameters: ModelRequestParameters | None,
-    ) -> None:
-        super().__init__(budget, router.judge, messages, parameters, router.mid_stream)
+    def __init__(self, router: RouterModel, request: SequenceRequest) -> None:
+        super().__init__(request, router.rules, router.mid_stream)
         self._router = router
-        own: RouterModelSettings = settings  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType] -- its own keys may be in it
+        own: RouterModelSettings = request.settings  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType] -- its own keys may be in it
         self._priority = own.get('router_priority', 0)
-        self._choice = Choice(router.strategy, own.get('router_key') or sticky_key(messages))
-        self._settings = without_budget(settings)
-        self._read = estimate_usage(messages, ()).input_tokens
-        self._written = settings.get('max_tokens', DEFAULT_OUTPUT)
+        input_tokens = estimate_usage(request.messages, ()).input_tokens
+        output_tokens = own.get('max_tokens', DEFAULT_OUTPUT_TOKENS)
+        key = own.get('router_key') or sticky_key(request.messages)
+        self._ranking = Ranking(router.strategy, key, input_tokens=input_tokens, output_tokens=output_tokens)
+        self._reserved = float(input_tokens + output_tokens)
         self._tried: set[str] = set()
 
-    async def next(self, failed: Failed, *, stream: bool) -> Candidate | None:
-        """The deployment to ask, as soon as one is free; `None` where all have been asked."""
+    async def next_attempt(self, failed: FailedAttempts, *, stream: bool) -> Attempt | None:
+        """Return the next attempt as soon as a deployment is free, or `None` if all have been tried.
+
+        Raises `OverloadedError` if none becomes free in time.
+        """
         if not failed.errors:
             self._tried.clear()
         groups = [[each for each in group if each.name not in self._tried] for group in self._router.groups]
         if not any(groups) or self.budget.seconds_left == 0:
             return None
-        return await self._free_one(groups)
+        return await self._wait_for_deployment(groups)
 
-    async def _free_one(self, groups: list[list[Deployment]]) -> Candidate:
+    async def _wait_for_deployment(self, groups: list[list[Deployment]]) -> Attempt:
         router, left = self._router, self.budget.seconds_left
         seconds = router.max_wait if left is None else min(left, router.max_wait)
-
         until = time.monotonic() + seconds
 
-        async def take() -> Candidate | NotYet:
-            taken = await self._take(groups)
-            if isinstance(taken, NotYet) and (taken.seconds or 0.0) > until - time.monotonic():
-                raise WaitedTooLong
-            return taken
+        async def reserve() -> Attempt | NotYet:
+            reserved = await self._reserve_best(groups)
+            if isinstance(reserved, NotYet) and (reserved.seconds or 0.0) > until - time.monotonic():
+                raise QueueTimeoutError
+            return reserved
 
         try:
             with self.budget.track_time():
-                return await router.line.get(take, priority=self._priority, seconds=seconds)
-        except LineIsFull:
-            said = f'No deployment is free, and max_queue={router.line.longest} requests wait already'
-        except WaitedTooLong:
-            said = f'No deployment is free within {seconds:g} s'
-        raise OverloadedError(503, router.model_name, message=said, provider_name=router.system, retryable=False)
+                return await router.queue.acquire(reserve, priority=self._priority, seconds=seconds)
+        except QueueFullError:
+            message = f'No deployment is free, and max_queue={router.queue.max_size} requests wait already'
+        except QueueTimeoutError:
+            message = f'No deployment is free within {seconds:g} s'
+        raise OverloadedError(503, router.model_name, message=message, provider_name=router.system, retryable=False)
 
-    async def _take(self, groups: list[list[Deployment]]) -> Candidate | NotYet:
-        """Take a deployment: of the first group that has one that is free."""
-        wait = float('inf')
+    async def _reserve_best(self, groups: list[list[Deployment]]) -> Attempt | NotYet:
+        """Reserve the best free deployment of the first group that has one, or return the shortest delay of all."""
+        delay = float('inf')
         for group in groups:
-            standings = await self._router.state.look([each.name for each in group])
-            for deployment in self._choice.order(group, standings, self._read, self._written):
-                cooling = standings[deployment.name].cooling
-                taken = NotYet(cooling) if cooling > 0 else await self._take_one(deployment)
-                if isinstance(taken, Candidate):
-                    return taken
-                wait = min(wait, taken.seconds or wait)
-        return NotYet(wait)
+            statuses = await self._router.state.status([each.name for each in group])
+            for deployment in self._ranking.order(group, statuses):
+                cooldown = statuses[deployment.name].cooldown
+                reserved = NotYet(cooldown) if cooldown > 0 else await self._reserve(deployment)
+                if isinstance(reserved, Attempt):
+                    return reserved
+                delay = min(delay, reserved.seconds or delay)
+        return NotYet(delay)
 
-    async def _take_one(self, deployment: Deployment) -> Candidate | NotYet:
+    async def _reserve(self, deployment: Deployment) -> Attempt | NotYet:
         name, limits, state = deployment.name, deployment.limits, self._router.state
-        reserved = float(self._read + self._written)
-        place = await state.take(name, limits, reserved)
-        if isinstance(place, NotYet):
-            return place
+        slot = await state.reserve(name, limits, self._reserved)
+        if isinstance(slot, NotYet):
+            return slot
         self._tried.add(name)
 
-        async def over(outcome: Outcome) -> None:
-            await state.give_back(name, place, limits, _not_needed(reserved, outcome))
-            await self._learn(name, outcome)
-            self._router.line.tell()
+        async def on_end(outcome: Outcome) -> None:
+            await state.release(name, slot, limits, _count_unused_tokens(self._reserved, outcome))
+            await self._record_outcome(name, outcome)
+            self._router.queue.notify()
 
-        settings: ModelSettings = {**self._settings}
-        limited(settings, 'timeout', (deployment.built.settings or {}).get('timeout'), self.budget.seconds_left)
-        return Candidate(deployment.built, settings, over)
+        settings: ModelSettings = {**self.settings}
+        cap_deadline(settings, 'timeout', (deployment.built.settings or {}).get('timeout'), self.budget.seconds_left)
+        return Attempt(deployment.built, settings, on_end)
 
-    async def _learn(self, name: str, outcome: Outcome) -> None:
-        """Let a deployment that failed cool down, and note how fast one was that did not."""
+    async def _record_outcome(self, name: str, outcome: Outcome) -> None:
+        """Start the cooldown of a deployment that failed; record the latency of one that completed its response."""
         state, error = self._router.state, outcome.error
         if error is None:
             if outcome.response is not None and outcome.response.state == 'complete':
-                await state.measured(name, outcome.first_token or outcome.seconds)
+                await state.record_latency(name, outcome.first_token or outcome.seconds)
             return
         seconds = cooldown_after(error, self._router.cooldown)
         if seconds > 0:
-            await state.cool(name, seconds)
+            await state.cool_down(name, seconds)
 
 
 def cooldown_after(error: Exception, usual: float) -> float:
-    """Seconds for which a deployment is left alone after an error; 0 for one that says nothing of it."""
+    """Return the seconds for which a deployment is excluded after an error; 0 if the error is not its fault."""
     match error:
         case RateLimitError(retry_after=float() | int() as seconds):
             return seconds
-        case ModelHTTPError(status_code=status) if status in CALLERS_FAULT:
+        case ModelHTTPError(status_code=status) if status in REQUEST_FAULT_STATUSES:
             return 0.0
-        case ModelHTTPError(status_code=status) if status in LONG_COOLDOWN:
+        case ModelHTTPError(status_code=status) if status in LONG_COOLDOWN_STATUSES:
             return 10 * usual
         case ModelHTTPError(retry_after=float() | int() as seconds):
             return max(seconds, usual)
@@ -267,19 +259,19 @@ def cooldown_after(error: Exception, usual: float) -> float:
             return 0.0
 
 
-def _not_needed(reserved: float, outcome: Outcome) -> float:
-    """How much of what was reserved was not used. Where nobody says what was used, all of it counts as used."""
+def _count_unused_tokens(reserved: float, outcome: Outcome) -> float:
+    """Return the number of reserved tokens that were not used. Without a reported usage, all of them count as used."""
     usage = outcome.response.usage if outcome.response is not None else None
     return reserved - usage.total_tokens if usage is not None and usage.has_values() else 0.0
 
 
-def _group(members: Group) -> list[Deployment]:
+def _build_group(members: Group) -> list[Deployment]:
     if not members:
         raise UserError('A RouterModel needs at least one deployment in each group')
     return [each if isinstance(each, Deployment) else Deployment(each) for each in members]
 
 
-def _state(url: str | None, name: str) -> RouterState:
+def _build_state(url: str | None, name: str) -> RouterState:
     if url is None:
         return MemoryState()
     from .redis_state import RedisState

@@ -1,6 +1,8 @@
-"""What routers of many processes know of their deployments, in Redis. Without it, each goes on by what it knows itself.
+"""State of a router in Redis, shared by many processes. If Redis fails, each process uses its own state for a while.
 
-All times are Redis's own. A place is a lease: a process that dies gives its places back when they run out.
+All times are those of the Redis server. A slot is a lease: the slots of a process that dies become free when their
+leases expire. Each method of `RedisState` runs one of the scripts below, atomically
+(https://redis.io/docs/latest/develop/programmability/eval-intro/).
 """
 
 from __future__ import annotations
@@ -15,27 +17,35 @@ from uuid import uuid4
 from ..._extras import import_extra
 from ...transport.loops import LoopClients
 from ..limits.wait_queue import NotYet
-from .state import HERE, SMOOTHING, UNTIL_SOMEBODY_LEAVES, Limits, MemoryState, RouterState, Standing
+from .state import (
+    LOCAL_SLOT,
+    SLOT_POLL_SECONDS,
+    SMOOTHING,
+    DeploymentStatus,
+    Limits,
+    MemoryState,
+    RouterState,
+)
 
 logger = logging.getLogger('pydantic_llm.router')
 
-LEASE = 600.0
-"""Seconds after which a place is free again, whoever had it: no answer takes longer, unless its process is gone."""
+LEASE_SECONDS = 600.0
+"""Seconds after which a slot becomes free even if it was not released. No request takes longer."""
 
-PATIENCE = 1.0
-"""Seconds that Redis may take for anything."""
+REDIS_TIMEOUT = 1.0
+"""Seconds that Redis may take for one command."""
 
-AWAY = 5.0
-"""Seconds for which Redis is not asked after it has failed."""
+REDIS_PAUSE = 5.0
+"""Seconds without commands to Redis after one has failed."""
 
 NOW = "local t = redis.call('TIME') local now = t[1] + t[2] / 1000000 "
 
-TAKE = (
+RESERVE = (
     NOW
     + """
-local places, concurrency, lease, id = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
-redis.call('ZREMRANGEBYSCORE', places, '-inf', now)
-if concurrency >= 0 and redis.call('ZCARD', places) >= concurrency then return tostring(tonumber(ARGV[4])) end
+local slots, concurrency, lease, id = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
+redis.call('ZREMRANGEBYSCORE', slots, '-inf', now)
+if concurrency >= 0 and redis.call('ZCARD', slots) >= concurrency then return tostring(tonumber(ARGV[4])) end
 local wait, levels = 0, {}
 for i = 1, 2 do
   local limit, amount = tonumber(ARGV[3 + 2 * i]), tonumber(ARGV[4 + 2 * i])
@@ -52,14 +62,16 @@ for i, l in pairs(levels) do
   redis.call('HSET', KEYS[1 + i], 'level', tostring(l[2] - l[3]), 'time', tostring(now))
   redis.call('EXPIRE', KEYS[1 + i], 600)
 end
-redis.call('ZADD', places, now + lease, id)
-redis.call('PEXPIRE', places, math.ceil(lease * 1000))
+redis.call('ZADD', slots, now + lease, id)
+redis.call('PEXPIRE', slots, math.ceil(lease * 1000))
 return '0'
 """
 )
-"""Take a place and tokens, or say how long to wait. Keys: places, requests, tokens."""
+"""Reserve a slot and tokens. Returns '0', or the seconds to wait. Keys: slots, requests, tokens.
 
-GIVE_BACK = """
+The buckets are those of `token_bucket.TokenBucket`, as hashes of their level and the time of its last update."""
+
+RELEASE = """
 redis.call('ZREM', KEYS[1], ARGV[1])
 local level = redis.call('HGET', KEYS[2], 'level')
 if level then
@@ -68,23 +80,23 @@ if level then
 end
 return 1
 """
-"""Give a place and tokens back. Keys: places, tokens."""
+"""Release a slot and refund tokens. Keys: slots, tokens."""
 
-COOL = """
+COOL_DOWN = """
 local left = redis.call('PTTL', KEYS[1])
 if left < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], '1', 'PX', ARGV[1]) end
 return 1
 """
-"""Cool down; the longest wish counts."""
+"""Start a cooldown, or extend one that would end earlier. Keys: cooldown."""
 
-MEASURED = """
+RECORD_LATENCY = """
 local before = tonumber(redis.call('GET', KEYS[1]) or ARGV[1])
 redis.call('SET', KEYS[1], tostring(before + tonumber(ARGV[2]) * (tonumber(ARGV[1]) - before)), 'EX', 3600)
 return 1
 """
-"""Note a latency."""
+"""Add a measurement to the smoothed latency. Keys: latency."""
 
-LOOK = (
+STATUS = (
     NOW
     + """
 local found = {}
@@ -97,11 +109,13 @@ end
 return found
 """
 )
-"""How deployments are doing. Keys: places, cooldown and latency of each."""
+"""Return slots taken, cooldown in milliseconds and latency in seconds of each deployment, in one flat list.
+
+Keys: slots, cooldown and latency of each."""
 
 
-class _RedisClients:
-    """What `LoopClients` must know of Redis's client."""
+class _RedisConnections:
+    """The operations on a Redis client that `LoopClients` needs."""
 
     def is_fresh(self, client: Any) -> bool:
         return True
@@ -119,75 +133,77 @@ class _RedisClients:
 
 
 class RedisState(RouterState):
-    """Shared by all processes that name the same Redis and the same `prefix`."""
+    """State shared by all processes with the same Redis and the same `prefix`."""
 
     def __init__(self, url: str, *, prefix: str) -> None:
         redis: Any = import_extra('redis.asyncio', extra='redis', what='A RouterModel with state_url=')
-        timeouts = {'socket_timeout': PATIENCE, 'socket_connect_timeout': PATIENCE}
+        timeouts = {'socket_timeout': REDIS_TIMEOUT, 'socket_connect_timeout': REDIS_TIMEOUT}
         client = redis.Redis.from_url(url, decode_responses=True, **timeouts)
-        self._clients = LoopClients[Any](client, _RedisClients())
+        self._clients = LoopClients[Any](client, _RedisConnections())
         self._prefix = prefix
-        self._own = MemoryState()
-        self._away_until = 0.0
+        self._local = MemoryState()
+        self._paused_until = 0.0
 
-    async def look(self, names: Sequence[str]) -> dict[str, Standing]:
-        """How they are doing; a cooldown that this process knows of counts as well."""
-        keys = [self._key(name, what) for name in names for what in ('places', 'cool', 'latency')]
-        own = await self._own.look(names)
-        found: list[Any] | None = await self._run(LOOK, keys)
+    async def status(self, names: Sequence[str]) -> dict[str, DeploymentStatus]:
+        """Return the status of each deployment, with the longer of its shared and its local cooldown."""
+        keys = [self._key(name, field) for name in names for field in ('slots', 'cooldown', 'latency')]
+        local = await self._local.status(names)
+        found: list[Any] | None = await self._run_script(STATUS, keys)
         if found is None:
-            return own
+            return local
         rows = zip(names, found[0::3], found[1::3], found[2::3], strict=True)
         return {
-            name: Standing(under_way, max(left / 1000, own[name].cooling, 0.0), float(latency) if latency else None)
+            name: DeploymentStatus(
+                under_way, max(left / 1000, local[name].cooldown, 0.0), float(latency) if latency else None
+            )
             for name, under_way, left, latency in rows
         }
 
-    async def take(self, name: str, limits: Limits, tokens: float) -> str | NotYet:
-        """Take a place and so many tokens. Without Redis, by what this process knows."""
-        place = uuid4().hex
+    async def reserve(self, name: str, limits: Limits, tokens: float) -> str | NotYet:
+        """Reserve one slot and `tokens`; in the state of this process if Redis fails."""
+        slot = uuid4().hex
         concurrency = -1 if limits.concurrency is None else limits.concurrency
-        values = [concurrency, LEASE, place, UNTIL_SOMEBODY_LEAVES]
+        values = [concurrency, LEASE_SECONDS, slot, SLOT_POLL_SECONDS]
         values += [limits.requests_per_minute or 0, 1, limits.tokens_per_minute or 0, tokens]
-        keys = [self._key(name, what) for what in ('places', 'requests', 'tokens')]
-        wait: str | None = await self._run(TAKE, keys, values)
+        keys = [self._key(name, field) for field in ('slots', 'requests', 'tokens')]
+        wait: str | None = await self._run_script(RESERVE, keys, values)
         if wait is None:
-            return await self._own.take(name, limits, tokens)
-        return NotYet(float(wait)) if float(wait) else place
+            return await self._local.reserve(name, limits, tokens)
+        return NotYet(float(wait)) if float(wait) else slot
 
-    async def give_back(self, name: str, place: str, limits: Limits, tokens: float) -> None:
-        """Give the place back, and the tokens that were not needed."""
-        if place == HERE:
-            await self._own.give_back(name, place, limits, tokens)
+    async def release(self, name: str, slot: str, limits: Limits, tokens: float) -> None:
+        """Release the slot and refund the tokens, in the state that reserved them."""
+        if slot == LOCAL_SLOT:
+            await self._local.release(name, slot, limits, tokens)
             return
-        keys = [self._key(name, 'places'), self._key(name, 'tokens')]
-        await self._run(GIVE_BACK, keys, [place, tokens, limits.tokens_per_minute or 0])
+        keys = [self._key(name, 'slots'), self._key(name, 'tokens')]
+        await self._run_script(RELEASE, keys, [slot, tokens, limits.tokens_per_minute or 0])
 
-    async def cool(self, name: str, seconds: float) -> None:
-        """Leave it alone for so long."""
-        await self._own.cool(name, seconds)
-        await self._run(COOL, [self._key(name, 'cool')], [max(int(seconds * 1000), 1)])
+    async def cool_down(self, name: str, seconds: float) -> None:
+        """Exclude the deployment for `seconds`, in all processes; in this one even if Redis fails."""
+        await self._local.cool_down(name, seconds)
+        await self._run_script(COOL_DOWN, [self._key(name, 'cooldown')], [max(int(seconds * 1000), 1)])
 
-    async def measured(self, name: str, seconds: float) -> None:
-        """It let somebody wait for so long."""
-        await self._own.measured(name, seconds)
-        await self._run(MEASURED, [self._key(name, 'latency')], [seconds, SMOOTHING])
+    async def record_latency(self, name: str, seconds: float) -> None:
+        """Add a measurement to the smoothed latency."""
+        await self._local.record_latency(name, seconds)
+        await self._run_script(RECORD_LATENCY, [self._key(name, 'latency')], [seconds, SMOOTHING])
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop."""
         await self._clients.aclose()
 
-    def _key(self, name: str, what: str) -> str:
-        return f'{self._prefix}:{name}:{what}'
+    def _key(self, name: str, field: str) -> str:
+        return f'{self._prefix}:{name}:{field}'
 
-    async def _run(self, script: str, keys: Sequence[str], values: Sequence[Any] = ()) -> Any:
-        """What a script gives; `None` where Redis cannot be asked."""
-        if time.monotonic() < self._away_until:
+    async def _run_script(self, script: str, keys: Sequence[str], values: Sequence[Any] = ()) -> Any:
+        """Return the result of a script; `None` if Redis fails, or failed in the last `REDIS_PAUSE` seconds."""
+        if time.monotonic() < self._paused_until:
             return None
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(REDIS_TIMEOUT):
                 return await self._clients.get().eval(script, len(keys), *keys, *values)
         except Exception as error:  # noqa: BLE001 -- no request may fail because Redis does
-            self._away_until = time.monotonic() + AWAY
-            logger.warning('Redis cannot be asked; this process goes on by itself for %s s: %s', AWAY, error)
+            self._paused_until = time.monotonic() + REDIS_PAUSE
+            logger.warning('Redis failed, so this process uses its own state for %s s: %s', REDIS_PAUSE, error)
             return None

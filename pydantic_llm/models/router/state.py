@@ -1,6 +1,6 @@
-"""What a router knows of its deployments: how busy, how fast and how well they are.
+"""Shared state of a router: load, cooldown and latency per deployment.
 
-`RouterState` is the contract. `MemoryState` is for one process; `_router_redis.RedisState` is shared by many.
+`RouterState` is the interface. `MemoryState` is for one process; `redis_state.RedisState` is shared by many.
 """
 
 from __future__ import annotations
@@ -11,143 +11,138 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ..limits.token_bucket import Meter
+from ..limits.token_bucket import TokenBucket, take_from_all
 from ..limits.wait_queue import NotYet
 
 SMOOTHING = 0.3
-"""How much the newest measurement of a latency counts."""
+"""The weight of the newest measurement in the smoothed latency, from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much a deployment takes; `None` is no limit."""
+    """The limits of a deployment; `None` is no limit."""
 
     concurrency: int | None = None
-    """Requests at once."""
     requests_per_minute: float | None = None
-    """Requests in a minute."""
     tokens_per_minute: float | None = None
-    """Tokens in a minute."""
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How a deployment is doing."""
+class DeploymentStatus:
+    """The load, cooldown and latency of a deployment."""
 
     under_way: int = 0
-    """How many requests it is answering."""
-    cooling: float = 0.0
-    """Seconds until it may be asked again."""
+    """The number of requests that it is working on."""
+    cooldown: float = 0.0
+    """Seconds until it may be tried again."""
     latency: float | None = None
-    """How long it lets one wait, in seconds; `None` where nobody knows."""
+    """Smoothed latency in seconds; `None` before the first measurement."""
 
 
 class RouterState(ABC):
-    """What is known of deployments, by their names."""
+    """The load, cooldown and latency of deployments, by their names."""
 
     @abstractmethod
-    async def look(self, names: Sequence[str]) -> dict[str, Standing]:
-        """How they are doing."""
+    async def status(self, names: Sequence[str]) -> dict[str, DeploymentStatus]:
+        """Return the status of each deployment."""
 
     @abstractmethod
-    async def take(self, name: str, limits: Limits, tokens: float) -> str | NotYet:
-        """Take a place and so many tokens: what the place is called, or when to look again."""
+    async def reserve(self, name: str, limits: Limits, tokens: float) -> str | NotYet:
+        """Reserve one slot and `tokens`. Return the slot's id, or `NotYet` with the delay before the next attempt."""
 
     @abstractmethod
-    async def give_back(self, name: str, place: str, limits: Limits, tokens: float) -> None:
-        """Give the place back, and so many tokens that were not needed; fewer than none where more were."""
+    async def release(self, name: str, slot: str, limits: Limits, tokens: float) -> None:
+        """Release the slot and refund `tokens` that were not used (negative: more were used than reserved)."""
 
     @abstractmethod
-    async def cool(self, name: str, seconds: float) -> None:
-        """Leave it alone for so long; of two such wishes, the one that ends later counts."""
+    async def cool_down(self, name: str, seconds: float) -> None:
+        """Exclude the deployment for `seconds`; overlapping cooldowns extend to the later end."""
 
     @abstractmethod
-    async def measured(self, name: str, seconds: float) -> None:
-        """It let somebody wait for so long."""
+    async def record_latency(self, name: str, seconds: float) -> None:
+        """Record the latency of a request: until the first event of a stream, or until the whole response."""
 
     async def aclose(self) -> None:
-        """Close what is open in the running event loop. Overridden where there is anything."""
+        """Close the connections of the running event loop, if there are any."""
 
 
-HERE = 'here'
-"""What a place is called that only this process knows of."""
+LOCAL_SLOT = 'local'
+"""The id of a slot that only this process knows."""
 
-UNTIL_SOMEBODY_LEAVES = 1.0
-"""Seconds until it is worth while to look again for a place; who leaves one tells sooner."""
+SLOT_POLL_SECONDS = 1.0
+"""The delay before the next attempt if all slots are taken. A request that releases one wakes the queue earlier."""
 
 
 @dataclass(slots=True)
-class _Known:
+class _Record:
+    """The state of one deployment."""
+
     under_way: int = 0
-    cool_at: float = 0.0
+    cooldown_end: float = 0.0
     latency: float | None = None
-    requests: Meter | None = None
-    tokens: Meter | None = None
+    requests: TokenBucket | None = None
+    tokens: TokenBucket | None = None
 
 
 @dataclass(slots=True)
 class MemoryState(RouterState):
-    """For one process. May be used from any thread."""
+    """State of one process. Any thread may use it."""
 
-    _known: dict[str, _Known] = field(default_factory=dict[str, _Known])
+    _records: dict[str, _Record] = field(default_factory=dict[str, _Record])
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    async def look(self, names: Sequence[str]) -> dict[str, Standing]:
-        """How they are doing."""
+    async def status(self, names: Sequence[str]) -> dict[str, DeploymentStatus]:
+        """Return the status of each deployment."""
         now = time.monotonic()
         with self._lock:
-            found = {name: self._of(name) for name in names}
+            found = {name: self._record_of(name) for name in names}
             return {
-                name: Standing(known.under_way, max(known.cool_at - now, 0.0), known.latency)
-                for name, known in found.items()
+                name: DeploymentStatus(record.under_way, max(record.cooldown_end - now, 0.0), record.latency)
+                for name, record in found.items()
             }
 
-    async def take(self, name: str, limits: Limits, tokens: float) -> str | NotYet:
-        """Take a place and so many tokens."""
-        now = time.monotonic()
+    async def reserve(self, name: str, limits: Limits, tokens: float) -> str | NotYet:
+        """Reserve one slot and `tokens`, if the limits allow it."""
         with self._lock:
-            known = self._of(name)
-            if limits.concurrency is not None and known.under_way >= limits.concurrency:
-                return NotYet(UNTIL_SOMEBODY_LEAVES)
-            wanted = list(_meters(known, limits, tokens))
-            wait = max((meter.wait_for(amount, now) for meter, amount in wanted), default=0.0)
+            record = self._record_of(name)
+            if limits.concurrency is not None and record.under_way >= limits.concurrency:
+                return NotYet(SLOT_POLL_SECONDS)
+            wait = take_from_all(_amounts(record, limits, tokens), time.monotonic())
             if wait > 0:
                 return NotYet(wait)
-            for meter, amount in wanted:
-                meter.take(amount, now)
-            known.under_way += 1
-            return HERE
+            record.under_way += 1
+            return LOCAL_SLOT
 
-    async def give_back(self, name: str, place: str, limits: Limits, tokens: float) -> None:
-        """Give the place back, and the tokens that were not needed."""
+    async def release(self, name: str, slot: str, limits: Limits, tokens: float) -> None:
+        """Release the slot and refund the tokens that were not used."""
         with self._lock:
-            known = self._of(name)
-            known.under_way = max(known.under_way - 1, 0)
-            if known.tokens is not None:
-                known.tokens.take(-tokens, time.monotonic())
+            record = self._record_of(name)
+            record.under_way = max(record.under_way - 1, 0)
+            if record.tokens is not None:
+                record.tokens.take(-tokens, time.monotonic())
 
-    async def cool(self, name: str, seconds: float) -> None:
-        """Leave it alone for so long."""
+    async def cool_down(self, name: str, seconds: float) -> None:
+        """Exclude the deployment for `seconds`."""
         with self._lock:
-            known = self._of(name)
-            known.cool_at = max(known.cool_at, time.monotonic() + seconds)
+            record = self._record_of(name)
+            record.cooldown_end = max(record.cooldown_end, time.monotonic() + seconds)
 
-    async def measured(self, name: str, seconds: float) -> None:
-        """It let somebody wait for so long."""
+    async def record_latency(self, name: str, seconds: float) -> None:
+        """Add a measurement to the smoothed latency."""
         with self._lock:
-            known = self._of(name)
-            before = seconds if known.latency is None else known.latency
-            known.latency = before + SMOOTHING * (seconds - before)
+            record = self._record_of(name)
+            before = seconds if record.latency is None else record.latency
+            record.latency = before + SMOOTHING * (seconds - before)
 
-    def _of(self, name: str) -> _Known:
-        return self._known.setdefault(name, _Known())
+    def _record_of(self, name: str) -> _Record:
+        return self._records.setdefault(name, _Record())
 
 
-def _meters(known: _Known, limits: Limits, tokens: float) -> list[tuple[Meter, float]]:
-    """The meters of a deployment that has limits, and what is taken from each."""
-    if limits.requests_per_minute is not None and known.requests is None:
-        known.requests = Meter(limits.requests_per_minute)
-    if limits.tokens_per_minute is not None and known.tokens is None:
-        known.tokens = Meter(limits.tokens_per_minute)
-    pairs = ((known.requests, 1.0), (known.tokens, tokens))
-    return [(meter, amount) for meter, amount in pairs if meter is not None]
+def _amounts(record: _Record, limits: Limits, tokens: float) -> list[tuple[TokenBucket, float]]:
+    """Return the buckets of a deployment, with the amount that one request takes from each."""
+    if limits.requests_per_minute is not None and record.requests is None:
+        record.requests = TokenBucket(limits.requests_per_minute)
+    if limits.tokens_per_minute is not None and record.tokens is None:
+        record.tokens = TokenBucket(limits.tokens_per_minute)
+    pairs = ((record.requests, 1.0), (record.tokens, tokens))
+    return [(bucket, amount) for bucket, amount in pairs if bucket is not None]

@@ -1,4 +1,4 @@
-"""Which of several deployments is asked first: a score for each strategy. Pure, but for chance."""
+"""The order in which a router tries the deployments of a group: a score for each strategy, then chance. No I/O."""
 
 from __future__ import annotations
 
@@ -11,90 +11,98 @@ from typing import Literal, assert_never
 
 from ...messages import ModelMessage, ModelRequest, SystemPromptPart, UserPromptPart
 from .deployment import Deployment
-from .state import Standing
+from .state import DeploymentStatus
 
 Strategy = Literal['shuffle', 'least_busy', 'lowest_latency', 'lowest_cost', 'sticky']
-"""How a deployment is chosen: by chance and weight; the one with the fewest requests under way for its weight; the one
-that let one wait for the shortest time lately; the cheapest; or for the same conversation the same one."""
+"""The way to choose a deployment.
+
+`shuffle`: at random, by weight. `least_busy`: the fewest requests under way, relative to the weight. `lowest_latency`:
+the shortest latency of late. `lowest_cost`: the lowest price. `sticky`: the same one for the same conversation."""
 
 STRATEGIES: tuple[Strategy, ...] = ('shuffle', 'least_busy', 'lowest_latency', 'lowest_cost', 'sticky')
 
 MILLION = 1_000_000
 
-BEGINNING = 2_000
-"""How many characters of the first prompt tell conversations apart."""
+KEY_LENGTH = 2_000
+"""The number of characters of a prompt that identify a conversation."""
 
 
-class Choice:
-    """A strategy, for one request. Of two that are equally good, chance chooses, by weight."""
+class Ranking:
+    """The order of deployments for one request. Of equally good ones, chance decides, by weight."""
 
-    def __init__(self, strategy: Strategy, key: str) -> None:
+    def __init__(self, strategy: Strategy, key: str, *, input_tokens: int, output_tokens: int) -> None:
         self._strategy: Strategy = strategy
         self._key = key
+        self._input_tokens = input_tokens
+        self._output_tokens = output_tokens
 
-    def order(
-        self, group: Sequence[Deployment], standings: Mapping[str, Standing], read: int, written: int
-    ) -> list[Deployment]:
-        """The deployments, the best first."""
+    def order(self, group: Sequence[Deployment], statuses: Mapping[str, DeploymentStatus]) -> list[Deployment]:
+        """Return the deployments, best first."""
         scored = [
-            (self._score(each, standings[each.name], read, written), _chance(random.random(), each.weight), each)
+            (self._score(each, statuses[each.name]), _draw_delay(random.random(), each.weight), each)
             for each in group
         ]
         return [each for _, _, each in sorted(scored, key=lambda row: row[:2])]
 
-    def _score(self, deployment: Deployment, standing: Standing, read: int, written: int) -> float:
-        """How bad a choice it is."""
+    def _score(self, deployment: Deployment, status: DeploymentStatus) -> float:
+        """Return a score; the lowest is the best."""
         strategy = self._strategy
         match strategy:
             case 'shuffle':
                 return 0.0
             case 'least_busy':
-                return standing.under_way / deployment.weight
+                return status.under_way / deployment.weight
             case 'lowest_latency':
-                return 0.0 if standing.latency is None else standing.latency
+                return 0.0 if status.latency is None else status.latency
             case 'lowest_cost':
-                return _cost(deployment, read, written)
+                return self._estimate_cost(deployment)
             case 'sticky':
-                return _chance(_uniform(f'{self._key}/{deployment.name}'), deployment.weight)
+                return _draw_delay(_hash_to_number(f'{self._key}/{deployment.name}'), deployment.weight)
             case _:
                 assert_never(strategy)
 
+    def _estimate_cost(self, deployment: Deployment) -> float:
+        """Return the estimated price of the request; infinite if the prices are unknown."""
+        prices = deployment.cost or find_prices(deployment.built.system, deployment.built.model_name)
+        return inf if prices is None else (prices[0] * self._input_tokens + prices[1] * self._output_tokens) / MILLION
 
-def _chance(number: float, weight: float) -> float:
-    """A waiting time that is shorter, on the average, the greater the weight: the first to come is chosen by weight."""
+
+def _draw_delay(number: float, weight: float) -> float:
+    """Turn a uniform number from [0, 1) into a delay with the rate `weight`.
+
+    The shortest of several such delays belongs to each deployment with a probability in proportion to its weight:
+    https://en.wikipedia.org/wiki/Exponential_distribution#Distribution_of_the_index_of_the_minimum
+    """
     return -log(1 - number) / weight
 
 
-def _uniform(text: str) -> float:
-    """A number from 0 to 1 that is always the same for a text."""
+def _hash_to_number(text: str) -> float:
+    """Return a number from [0, 1), always the same for the same text."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7]) / 2**56
 
 
-def _cost(deployment: Deployment, read: int, written: int) -> float:
-    """What a request costs; infinite where nobody knows."""
-    prices = deployment.cost or known_price(deployment.built.system, deployment.built.model_name)
-    return inf if prices is None else (prices[0] * read + prices[1] * written) / MILLION
-
-
 @lru_cache(maxsize=1024)
-def known_price(system: str, model_name: str) -> tuple[float, float] | None:
-    """What a million tokens cost, read and written, in US dollars, if the package `genai-prices` knows."""
+def find_prices(system: str, model_name: str) -> tuple[float, float] | None:
+    """Return the prices of a million input tokens and a million output tokens, in US dollars, from `genai-prices`.
+
+    `None` if the package is not installed, or does not know the model.
+    """
     try:
         from genai_prices import Usage, calc_price
     except ImportError:
         return None
     try:
-        read, written = (
+        input_price, output_price = (
             calc_price(usage, model_ref=model_name, provider_id=system).total_price
             for usage in (Usage(input_tokens=MILLION), Usage(output_tokens=MILLION))
         )
     except LookupError:
         return None
-    return float(read), float(written)
+    return float(input_price), float(output_price)
 
 
 def sticky_key(messages: Sequence[ModelMessage]) -> str:
-    """What a conversation begins with, which stays the same as it grows."""
+    """Return the beginning of a conversation, which stays the same as the conversation grows."""
     first = next((message for message in messages if isinstance(message, ModelRequest)), None)
     if first is None:
         return ''
@@ -103,5 +111,5 @@ def sticky_key(messages: Sequence[ModelMessage]) -> str:
         if isinstance(part, SystemPromptPart):
             texts.append(part.content)
         elif isinstance(part, UserPromptPart):
-            texts += [item[:BEGINNING] for item in part.items() if isinstance(item, str)]
+            texts += [item[:KEY_LENGTH] for item in part.items() if isinstance(item, str)]
     return '\n'.join(texts)

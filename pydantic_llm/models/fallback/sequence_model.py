@@ -1,0 +1,98 @@
+"""The base class of `FallbackModel` and `RouterModel`: a model that sends a request to one of its models at a time."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+
+from ...messages import ModelMessage, ModelResponse
+from ...profiles import ModelProfile, StructuredOutputMode
+from ...retries.budget import Budget
+from ...settings import ModelSettings
+from .. import Model, ModelRequestParameters, StreamedResponse
+from .rules import FallbackOn, FallbackRules
+from .sequence import MidStream, ModelSequence, SequenceRequest, check_mid_stream
+from .stream import SequenceStream
+
+
+class SequenceModel(Model):
+    """A model that tries other models in order. Subclasses define the order by `new_sequence`."""
+
+    def __init__(
+        self,
+        fallback_on: FallbackOn | Sequence[FallbackOn],
+        mid_stream: MidStream,
+        settings: ModelSettings | None,
+    ) -> None:
+        super().__init__(settings=settings)
+        self.rules = FallbackRules(fallback_on)
+        """The failures that trigger a fallback."""
+        self.mid_stream: MidStream = check_mid_stream(mid_stream)
+        """The reaction to a model that fails after its first event."""
+
+    @property
+    @abstractmethod
+    def members(self) -> Sequence[Model]:
+        """All models that may be tried."""
+
+    @abstractmethod
+    def new_sequence(self, request: SequenceRequest) -> ModelSequence:
+        """Return the models to try for one request."""
+
+    def _own_profile(self) -> ModelProfile:
+        return common_profile([model.profile for model in self.members])
+
+    async def request(
+        self,
+        messages: Sequence[ModelMessage],
+        model_settings: ModelSettings | None = None,
+        model_request_parameters: ModelRequestParameters | None = None,
+    ) -> ModelResponse:
+        """Try the models in order, and return the first accepted response."""
+        request = self._new_request(messages, model_settings, model_request_parameters)
+        return await request.budget.run(lambda: self.new_sequence(request).request())
+
+    @asynccontextmanager
+    async def request_stream(
+        self,
+        messages: Sequence[ModelMessage],
+        model_settings: ModelSettings | None = None,
+        model_request_parameters: ModelRequestParameters | None = None,
+    ) -> AsyncGenerator[StreamedResponse]:
+        """Try the models in order until one opens a stream. If that one fails later, `mid_stream` applies."""
+        request = self._new_request(messages, model_settings, model_request_parameters)
+        stream = SequenceStream(self.new_sequence(request))
+        try:
+            await request.budget.run(stream.open_first)
+            yield stream
+        finally:
+            await stream.cancel()
+
+    def _new_request(
+        self,
+        messages: Sequence[ModelMessage],
+        model_settings: ModelSettings | None,
+        parameters: ModelRequestParameters | None,
+    ) -> SequenceRequest:
+        settings = self.merged_settings(model_settings)
+        return SequenceRequest(messages, settings, parameters, Budget.of(settings))
+
+    async def aclose(self) -> None:
+        """Close the connections of all models."""
+        for model in self.members:
+            await model.aclose()
+
+
+def common_profile(profiles: Sequence[ModelProfile]) -> ModelProfile:
+    """Return what every one of several models supports. Thinking needs only one: the others ignore the setting."""
+    modes: set[StructuredOutputMode] = {profile.default_structured_output_mode for profile in profiles}
+    tools = all(profile.supports_tools for profile in profiles)
+    otherwise: StructuredOutputMode = 'tool' if tools else 'prompted'
+    return ModelProfile(
+        supports_tools=tools,
+        supports_json_schema_output=all(profile.supports_json_schema_output for profile in profiles),
+        supports_json_object_output=all(profile.supports_json_object_output for profile in profiles),
+        supports_thinking=any(profile.supports_thinking for profile in profiles),
+        default_structured_output_mode=modes.pop() if len(modes) == 1 else otherwise,
+    )
