@@ -39,8 +39,7 @@ class Ranking:
     def order(self, group: Sequence[Deployment], statuses: Mapping[str, DeploymentStatus]) -> list[Deployment]:
         """Return the deployments, best first."""
         scored = [
-            (self._score(each, statuses[each.name]), _draw_delay(random.random(), each.weight), each)
-            for each in group
+            (self._score(each, statuses[each.name]), _draw_delay(random.random(), each.weight), each) for each in group
         ]
         return [each for _, _, each in sorted(scored, key=lambda row: row[:2])]
 
