@@ -33,6 +33,7 @@ from ..usage import RequestUsage
 
 if TYPE_CHECKING:
     from .known_names import KnownModelName
+    from .names import register_model_prefix
 
 __all__ = (
     'ALLOW_MODEL_REQUESTS',
@@ -49,6 +50,7 @@ __all__ = (
     'check_allow_model_requests',
     'infer_model',
     'override_allow_model_requests',
+    'register_model_prefix',
 )
 
 OutputMode = Literal['text', 'tool', 'native', 'prompted', 'auto']
@@ -354,9 +356,13 @@ def infer_model(model: Model | KnownModelName | str, **options: Any) -> Model:
 
 
 def __getattr__(name: str) -> Any:
-    """`KnownModelName`, a type of some hundred names, is imported when it is used."""
+    """Import `KnownModelName`, a type of some hundred names, and the table of prefixes when they are first used."""
     if name == 'KnownModelName':
         from .known_names import KnownModelName
 
         return KnownModelName
+    if name == 'register_model_prefix':
+        from .names import register_model_prefix
+
+        return register_model_prefix
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -1,12 +1,12 @@
 """The prefixes of model strings, as data: `'openai:gpt-4o'` is a prefix, a colon and a model's name.
 
-`build_model` makes the model that a string names; what was probably meant by one that names none is found out below it.
-The names that editors complete are in `_known`.
+`build_model` builds the model that a string names. Below it come the prefixes that other packages add, and last the
+error messages for strings that name no model. The names that editors complete are in `known_names`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
@@ -15,20 +15,25 @@ from .._extras import check_extra
 from ..exceptions import UserError
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from . import Model
+
+ModelFactory = Callable[..., 'Model']
+"""A `Model` class, or a function, that takes a model's name and keyword options and returns a model."""
 
 
 class Name(NamedTuple):
-    """What a prefix stands for."""
+    """The class of models that a prefix refers to."""
 
     module: str
     """The module below `pydantic_llm.models`."""
     model: str
-    """The class in it."""
+    """The name of the class in that module."""
     provider: str | None
     """The name of the provider; `None` for models in this process."""
     extra: str | None
-    """The extra to install; `None` where none is needed."""
+    """The extra that must be installed, if there is one."""
 
 
 NAMES: dict[str, Name] = {
@@ -50,7 +55,13 @@ NAMES: dict[str, Name] = {
     'transformers': Name('transformers', 'TransformersModel', None, 'transformers'),
     'vllm': Name('vllm', 'VLLMModel', None, 'vllm'),
 }
-"""The prefixes of rooms. Every service of the registry is one as well."""
+"""The built-in prefixes. The name of every service of the registry is a prefix as well."""
+
+ENTRY_POINT_GROUP = 'pydantic_llm.models'
+"""The group of entry points by which an installed package declares prefixes: a prefix = a `ModelFactory`."""
+
+LOADERS: dict[str, Callable[[], ModelFactory]] = {}
+"""The registered prefixes, each with the function that returns its `ModelFactory`."""
 
 SETTING_PREFIXES = (
     'anthropic_',
@@ -69,7 +80,7 @@ SETTING_PREFIXES = (
     'transformers_',
     'vllm_',
 )
-"""What the names of vendors' own settings begin with; a room ignores those of others."""
+"""The beginnings of the names of vendors' own settings. A room ignores the settings of other vendors."""
 
 GUESSES: tuple[tuple[str, str], ...] = (
     ('gpt', 'openai'),
@@ -96,61 +107,141 @@ GUESSES: tuple[tuple[str, str], ...] = (
     ('llama', 'ollama'),
     ('qwen', 'ollama'),
 )
-"""Which prefix a model's name without one most likely wants."""
+"""The most likely prefix for a name without one, by the beginning of the name; the first match is used."""
 
-ALIKE = 0.9
-"""How like a known name another one must be to be taken for a slip of the fingers, from 0 to 1."""
+TYPO_SIMILARITY = 0.9
+"""The similarity to a known name, from 0 to 1, from which on a name is taken for a misspelling of it."""
+
+
+# ---------------------------------------------------------------------- from a string to a model
 
 
 def build_model(text: str, options: dict[str, Any]) -> Model:
-    """The model that a string names."""
+    """Build the model that a string names, with `options` as keywords. Raises a `UserError` for an unknown prefix."""
     if text == 'test':
         from .test.model import TestModel
 
         return TestModel(**options)
     prefix, colon, model_name = text.partition(':')
     if not colon or not model_name:
-        raise UserError(_no_prefix(text, prefix))
-    name = _name(prefix, model_name)
+        raise UserError(_describe_missing_prefix(text, prefix))
+    if (name := _find_name(prefix)) is None:
+        return _build_registered(prefix, model_name, options)
     if name.extra:
         check_extra(name.extra, what=f'The prefix {prefix!r}')
-    model: Callable[..., Model] = getattr(import_module(f'.{name.module}', __package__), name.model)
+    model: ModelFactory = getattr(import_module(f'.{name.module}', __package__), name.model)
     provider = {} if name.provider is None else {'provider': name.provider}
     return model(model_name, **{**provider, **options})
 
 
-def _name(prefix: str, model_name: str) -> Name:
-    from ..providers.registry import ALIASES, SERVICES
-
+def _find_name(prefix: str) -> Name | None:
+    """Return the row of a prefix: a built-in one, or that of an OpenAI-compatible service, registered ones too."""
     if prefix in NAMES:
         return NAMES[prefix]
-    if (service := ALIASES.get(prefix, prefix)) in SERVICES:
-        return Name('openai', 'OpenAIChatModel', service, 'openai')
-    near = ' or '.join(repr(match) for match in get_close_matches(prefix, [*NAMES, *SERVICES, *ALIASES, 'test'], 2))
+    from ..providers.registry import ALIASES, SERVICES
+
+    service = ALIASES.get(prefix, prefix)
+    return Name('openai', 'OpenAIChatModel', service, 'openai') if service in SERVICES else None
+
+
+# ---------------------------------------------------------------------- prefixes from other packages
+
+
+def register_model_prefix(name: str, loader: Callable[[], ModelFactory]) -> None:
+    """Make `name` a prefix of model strings, for models of your own: `infer_model('name:some-model')`.
+
+    `loader` is called without arguments when the prefix is used, so that it can import late. It returns a `Model`
+    class, or a function, that takes the model's name and the options of `infer_model` as keywords. Registering the
+    same loader again changes nothing. Raises a `UserError` if the prefix is taken or cannot be one.
+    """
+    from ..providers.registry import ALIASES, MODEL_PREFIXES, PROVIDERS, SERVICES, check_name
+
+    if LOADERS.get(name) is loader:
+        return
+    check_name(name)
+    if name in {*NAMES, *PROVIDERS, *SERVICES, *ALIASES, *MODEL_PREFIXES}:
+        raise UserError(f'The model prefix {name!r} is taken: register another one')
+    LOADERS[name] = loader
+    MODEL_PREFIXES.add(name)
+
+
+def _build_registered(prefix: str, model_name: str, options: dict[str, Any]) -> Model:
+    """Build a model with the class or function of a registered prefix, or else of an entry point."""
+    from . import Model
+
+    factory: object = LOADERS[prefix]() if prefix in LOADERS else _load_entry_point(prefix, model_name)
+    if not callable(factory):
+        kind = type(factory).__name__
+        raise UserError(f'The model prefix {prefix!r} has an object of type {kind!r} and no Model class or function')
+    model = factory(model_name, **options)
+    if not isinstance(model, Model):
+        raise UserError(f'The model prefix {prefix!r} made an object of type {type(model).__name__!r} and no Model')
+    return model
+
+
+def _load_entry_point(prefix: str, model_name: str) -> object:
+    """Import what the entry point with this name refers to. Raises a `UserError` if there is no such entry point."""
+    points = [point for point in _entry_points() if point.name == prefix]
+    packages = ' and '.join(repr(point.dist.name if point.dist else point.value) for point in points)
+    match points:
+        case []:
+            raise UserError(_describe_unknown_prefix(prefix, model_name))
+        case [point]:
+            try:
+                return point.load()
+            except Exception as error:
+                raise UserError(
+                    f'The model prefix {prefix!r} of the package {packages} cannot be loaded from {point.value!r}: '
+                    f'{type(error).__name__}: {error}'
+                ) from error
+        case _:
+            raise UserError(f'The model prefix {prefix!r} is declared by several packages, {packages}: keep one')
+
+
+def _entry_points() -> Iterable[EntryPoint]:
+    """Return the entry points of all installed packages. Reads their metadata, which takes some milliseconds."""
+    from importlib.metadata import entry_points
+
+    return entry_points(group=ENTRY_POINT_GROUP)
+
+
+# ---------------------------------------------------------------------- errors for strings that name no model
+
+
+def _describe_unknown_prefix(prefix: str, model_name: str) -> str:
+    from ..providers.registry import ALIASES
+
+    prefixes = _all_prefixes()
+    near = ' or '.join(repr(match) for match in get_close_matches(prefix, [*prefixes, 'test'], 2))
     if not near and (known := _known_names().get(model_name)):
         near = repr(known)
-    known = ', '.join(sorted({*NAMES, *SERVICES}))
-    raise UserError(f'There is no model prefix {prefix!r}; {f"did you mean {near}?" if near else f"known are {known}"}')
+    known = ', '.join(sorted(prefixes - ALIASES.keys()))
+    return f'There is no model prefix {prefix!r}; {f"did you mean {near}?" if near else f"known are {known}"}'
 
 
-# ---------------------------------------------------------------------- what was meant
+def _all_prefixes() -> set[str]:
+    """Return every prefix: built in, registered, and of installed packages."""
+    from ..providers.registry import ALIASES, SERVICES
+
+    return {*NAMES, *SERVICES, *ALIASES, *LOADERS, *(point.name for point in _entry_points())}
 
 
-def _no_prefix(text: str, prefix: str) -> str:
-    if _is_prefix(prefix):
+def _describe_missing_prefix(text: str, prefix: str) -> str:
+    if prefix in _all_prefixes():
         return f'{text!r} names no model: write {prefix + ":<model name>"!r}'
-    meant = _meant(text)
-    hint = f'; did you mean {meant!r}?' if meant else ''
+    guess = _guess_model_string(text)
+    hint = f'; did you mean {guess!r}?' if guess else ''
     return f"{text!r} is no model string: one has the form 'prefix:model name', as in 'openai:gpt-4o'{hint}"
 
 
-def _meant(text: str) -> str | None:
-    """The model string that is most likely meant by one without a prefix."""
+def _guess_model_string(text: str) -> str | None:
+    """Return the most likely model string for a text without a prefix, or `None` if the text is like no known name."""
     known = _known_names()
     prefix, _, rest = text.partition('/')
-    if rest and (known.get(rest) == f'{prefix}:{rest}' or (_is_prefix(prefix) and text not in known)):
+    if rest and (known.get(rest) == f'{prefix}:{rest}' or (prefix in _all_prefixes() and text not in known)):
         return f'{prefix}:{rest}'
-    alike = [name for name in (text, text.lower()) if name in known] or get_close_matches(text, known, 1, ALIKE)
+    alike = [name for name in (text, text.lower()) if name in known]
+    alike = alike or get_close_matches(text, known, 1, TYPO_SIMILARITY)
     if alike:
         return known[alike[0]]
     if guess := next((guess for start, guess in GUESSES if text.lower().startswith(start)), None):
@@ -159,34 +250,28 @@ def _meant(text: str) -> str | None:
 
 
 def nearest_name(provider: str, model_name: str) -> str | None:
-    """What may be meant by a name that a provider does not know: another one of its own, or one of somebody else's.
+    """Return the known name that an unknown one is most like: of the same provider, else a string with a prefix.
 
-    `None` where it is known, or where nothing is known of the provider's names.
+    `None` if the provider has a model of this name, or if none of the provider's names are known.
     """
     own = [name for prefix, name in _known_pairs() if _provider_of(prefix) == provider]
     if model_name in own or not own:
         return None
-    alike = get_close_matches(model_name, own, 1, ALIKE)
+    alike = get_close_matches(model_name, own, 1, TYPO_SIMILARITY)
     return alike[0] if alike else _known_names().get(model_name)
 
 
 def _known_names() -> dict[str, str]:
-    """The known names without their prefix, and with the first prefix that has them."""
+    """Return a dict from each known name without its prefix to the first model string that has it."""
     return {name: f'{prefix}:{name}' for prefix, name in reversed(_known_pairs())}
 
 
 def _known_pairs() -> list[tuple[str, str]]:
-    """The prefix and the rest of each known name."""
+    """Return the prefix and the model's name of each known model string."""
     from .known_names import KnownModelName
 
     texts: tuple[str, ...] = get_args(KnownModelName)
     return [(prefix, name) for prefix, _, name in (text.partition(':') for text in texts) if name]
-
-
-def _is_prefix(text: str) -> bool:
-    from ..providers.registry import ALIASES, SERVICES
-
-    return text in NAMES or text in SERVICES or text in ALIASES
 
 
 def _provider_of(prefix: str) -> str | None:

@@ -1,15 +1,10 @@
-"""Alibaba Cloud Model Studio (DashScope)."""
-
-from __future__ import annotations
+"""The provider of Alibaba Cloud Model Studio (DashScope): a row of the registry as a class."""
 
 from .compatible import CompatibleProvider
 from .registry import SERVICES
 
-__all__ = ('AlibabaProvider',)
-
 
 class AlibabaProvider(CompatibleProvider):
-    """Alibaba Cloud Model Studio (DashScope), by its OpenAI-compatible API."""
+    """Alibaba Cloud Model Studio (DashScope), over its OpenAI-compatible API. See `CompatibleProvider`."""
 
     service = SERVICES['alibaba']
-    """The service's row."""

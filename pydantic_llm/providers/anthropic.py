@@ -16,7 +16,8 @@ from ..transport.loops import LoopClients
 from ..transport.pools import SdkClients
 from ..transport.sdk import SDKConnection
 from ..transport.spread import spread_over_pools
-from . import Provider, check_http_client, check_key, check_url, hide_password, read_key
+from .credentials import NO_KEY, check_http_client, check_key, check_url, hide_password, read_key
+from .provider import Provider
 
 if TYPE_CHECKING:
     import httpx2
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     AnyClient = AsyncAnthropic | AsyncAnthropicBedrock | AsyncAnthropicBedrockMantle | AsyncAnthropicVertex
 
 __all__ = ('AnthropicProvider',)
-
-NO_KEY = 'api-key-not-set'
-"""What is sent to servers that need no key; the SDK insists on one."""
 
 URL_VARIABLE, KEY_VARIABLE, TOKEN_VARIABLE = 'ANTHROPIC_BASE_URL', 'ANTHROPIC_API_KEY', 'ANTHROPIC_AUTH_TOKEN'
 

@@ -9,19 +9,18 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
-from dataclasses import replace
 from inspect import isawaitable, iscoroutinefunction
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from .._extras import import_extra
 from ..exceptions import UserError
 from ..profiles import ModelProfile
 from ..profiles.compatible import azure_profile
-from ..transport import ByteStream, RawRequest, RawResponse
 from ..transport.sdk import SDKConnection
 from ..transport.spread import spread_over_pools
-from . import check_key, check_url, hide_password
+from .azure_connection import AzureConnection, TokenFailure
+from .credentials import check_key, check_url, hide_password
 from .openai import OPENAI_HEADERS, OpenAIProvider
 
 if TYPE_CHECKING:
@@ -94,36 +93,6 @@ class AzureProvider(OpenAIProvider):
     def model_profile(self, model_name: str) -> ModelProfile | None:
         """What a deployment can do, if its name says of which model it is. Where it does not, give a `profile=`."""
         return azure_profile(model_name)
-
-
-class AzureConnection(SDKConnection):
-    """A client of Azure's: the deployment, which has the model's name, stands in the address.
-
-    The SDK puts it there for bodies that it serialises itself; ours are serialised already.
-    """
-
-    async def send(self, request: RawRequest) -> RawResponse:
-        """Send a request and read the whole answer."""
-        try:
-            return await super().send(self._deployed(request))
-        except TokenFailure as failure:
-            error = failure.error
-        raise error
-
-    async def open(self, request: RawRequest) -> ByteStream:
-        """Send a request and get its answer as it comes."""
-        try:
-            return await super().open(self._deployed(request))
-        except TokenFailure as failure:
-            error = failure.error
-        raise error
-
-    def _deployed(self, request: RawRequest) -> RawRequest:
-        client: AsyncOpenAI = self._clients.get()
-        base = client.base_url.path.rstrip('/')
-        if request.path != '/chat/completions' or '/deployments' in base or base.endswith('/v1'):
-            return request
-        return replace(request, path=f'/deployments/{quote(request.model_name, safe="")}{request.path}')
 
 
 # ---------------------------------------------------------------------- where
@@ -204,14 +173,6 @@ def _credentials(key: str | None, token: str | None, provider: TokenProvider | N
         f"The key of 'azure' is {'empty' if key == '' else 'missing'}: set the environment variable {KEY_VARIABLE} or "
         f'{TOKEN_VARIABLE}, or give api_key=, azure_ad_token= or azure_ad_token_provider='
     )
-
-
-class TokenFailure(Exception):
-    """Carries what a token provider raised past those who would take it for the silence of the model."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__()
-        self.error = error
 
 
 @contextmanager

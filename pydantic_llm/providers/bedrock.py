@@ -21,7 +21,8 @@ from ..transport.aws import AwsConnection
 from ..transport.aws_http import make_http_client
 from ..transport.loops import LoopClients
 from ..transport.pools import HttpClients
-from . import Provider, check_key, check_url, hide_password
+from .credentials import check_key, check_url, hide_password
+from .provider import Provider
 
 if TYPE_CHECKING:
     import httpx

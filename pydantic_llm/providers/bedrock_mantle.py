@@ -1,4 +1,4 @@
-"""Amazon Bedrock's Mantle endpoint."""
+"""The provider of Amazon Bedrock's Mantle endpoint, which serves models below two paths."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
 
 __all__ = ('BedrockMantleProvider',)
 
-OWN_PATH = '/openai/v1'
-"""Where OpenAI's own models are served. The others are at the service's address, and each is refused at the other's.
+OPENAI_PATH = '/openai/v1'
+"""The path below which OpenAI's own models are served. All others are served below the path of the registry's row; a
+model is refused below the path that is not its own.
 
 https://docs.aws.amazon.com/bedrock/latest/userguide/inference-responses-api.html
 """
 
-OWN_MODELS = re.compile(r'openai\.(gpt-\d|o\d)')
-"""The names of OpenAI's own models, but for those with open weights."""
+OPENAI_MODELS = re.compile(r'openai\.(gpt-\d|o\d)')
+"""The names of OpenAI's own models, without those with open weights (`openai.gpt-oss-120b`)."""
 
 
 class BedrockMantleProvider(CompatibleProvider):
-    """Amazon Bedrock's Mantle endpoint, by its OpenAI-compatible API.
+    """Amazon Bedrock's Mantle endpoint, over its OpenAI-compatible API.
 
-    The key is a Bedrock API key; for other AWS credentials give a ready `AsyncBedrockOpenAI` as `openai_client`. A
-    model is asked under the path that it is served at, unless `base_url` or `openai_client` say where.
+    The key is a Bedrock API key; for other AWS credentials give a ready `AsyncBedrockOpenAI` as `openai_client`. Each
+    request goes to the path that serves its model, unless `base_url` or `openai_client` is given.
     """
 
     service = SERVICES['bedrock-mantle']
-    """The service's row."""
 
     def __init__(
         self,
@@ -47,28 +47,28 @@ class BedrockMantleProvider(CompatibleProvider):
         openai_client: AsyncOpenAI | None = None,
         http_client: httpx2.AsyncClient | httpx.AsyncClient | None = None,
     ) -> None:
-        self._finds_paths = base_url is None and openai_client is None
+        self._chooses_path = base_url is None and openai_client is None
         if region_name is not None and base_url is None:
             base_url = self.service.address(region_name)
         super().__init__(api_key=api_key, base_url=base_url, openai_client=openai_client, http_client=http_client)
 
     def _connection_kind(self) -> type[SDKConnection]:
-        return MantleConnection if self._finds_paths else SDKConnection
+        return MantleConnection if self._chooses_path else SDKConnection
 
 
 class MantleConnection(SDKConnection):
-    """A client of Mantle's: under which path a model is served depends on the model."""
+    """Sends each request to the path that serves its model."""
 
     async def send(self, request: RawRequest) -> RawResponse:
-        """Send a request and read the whole answer."""
-        return await super().send(self._at_its_path(request))
+        """Send a request and read the whole response."""
+        return await super().send(self._with_path_of_model(request))
 
     async def open(self, request: RawRequest) -> ByteStream:
-        """Send a request and get its answer as it comes."""
-        return await super().open(self._at_its_path(request))
+        """Send a request and return its response as a stream."""
+        return await super().open(self._with_path_of_model(request))
 
-    def _at_its_path(self, request: RawRequest) -> RawRequest:
-        if not OWN_MODELS.match(request.model_name):
+    def _with_path_of_model(self, request: RawRequest) -> RawRequest:
+        if not OPENAI_MODELS.match(request.model_name):
             return request
         client: AsyncOpenAI = self._clients.get()
-        return replace(request, path=str(client.base_url.join(f'{OWN_PATH}{request.path}')))
+        return replace(request, path=str(client.base_url.join(f'{OPENAI_PATH}{request.path}')))

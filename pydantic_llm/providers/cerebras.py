@@ -1,15 +1,10 @@
-"""Cerebras."""
-
-from __future__ import annotations
+"""The provider of Cerebras: a row of the registry as a class."""
 
 from .compatible import CompatibleProvider
 from .registry import SERVICES
 
-__all__ = ('CerebrasProvider',)
-
 
 class CerebrasProvider(CompatibleProvider):
-    """Cerebras, by its OpenAI-compatible API."""
+    """Cerebras, over its OpenAI-compatible API. See `CompatibleProvider`."""
 
     service = SERVICES['cerebras']
-    """The service's row."""

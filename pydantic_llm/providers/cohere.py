@@ -15,16 +15,14 @@ from ..transport.loops import LoopClients
 from ..transport.pools import HttpClients
 from ..transport.response import ClientConnection, client_timeout
 from ..transport.spread import spread_over_pools
-from . import Provider, check_http_client, check_key, check_url, hide_password, read_key
+from .credentials import NO_KEY, check_http_client, check_key, check_url, hide_password, read_key
+from .provider import Provider
 
 if TYPE_CHECKING:
     import httpx
     from cohere import AsyncClient
 
 __all__ = ('CohereProvider',)
-
-NO_KEY = 'api-key-not-set'
-"""What is sent to servers that need no key; the SDK insists on one."""
 
 KEY_VARIABLES = ('CO_API_KEY', 'COHERE_API_KEY')
 URL_VARIABLES = ('CO_API_URL', 'CO_BASE_URL')

@@ -1,4 +1,4 @@
-"""A provider for a service that speaks OpenAI's API under another address, made from its row in the registry."""
+"""The provider of a service that speaks OpenAI's API at another URL, made from its row in the registry."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..profiles import ModelProfile
-from . import check_key, check_url, read_key
-from .openai import NO_KEY, OPENAI_HEADERS, OpenAIProvider
-from .registry import SERVICES, Service
+from .credentials import NO_KEY, check_key, check_url, read_key
+from .openai import OPENAI_HEADERS, OpenAIProvider
+from .service import Service
 
 if TYPE_CHECKING:
     import httpx
@@ -20,13 +20,13 @@ __all__ = ('CompatibleProvider', 'compatible_class')
 
 
 class CompatibleProvider(OpenAIProvider):
-    """A service of the registry. Takes what `OpenAIProvider` takes; its address and key variables are its own.
+    """A service of the registry. Takes what `OpenAIProvider` takes, but reads its own environment variables.
 
-    A `base_url` without a path gets the path that the service's API usually has: `http://gpu-1:11434` is enough.
+    A `base_url` without a path gets the path of the service's usual URL: `http://gpu-1:11434` is enough.
     """
 
     service: ClassVar[Service]
-    """The service's row."""
+    """The service as data: its URL, its environment variables and its models' profiles."""
 
     def __init__(
         self,
@@ -39,7 +39,6 @@ class CompatibleProvider(OpenAIProvider):
         super().__init__(api_key=api_key, base_url=base_url, openai_client=openai_client, http_client=http_client)
 
     def _address(self, base_url: str | None) -> str:
-        """Where requests go: as given, as in the environment, or where the service is."""
         service = self.service
         if base_url is not None:
             return service.with_path(check_url(base_url, where='base_url=', provider=service.name))
@@ -59,23 +58,22 @@ class CompatibleProvider(OpenAIProvider):
 
     @property
     def base_url(self) -> str:
-        """Where requests go."""
+        """The URL that requests go to, without a slash at its end."""
         return super().base_url.rstrip('/')
 
     @property
     def name(self) -> str:
-        """The service's name."""
+        """The name of the service, as in its row."""
         return self.service.name
 
     def model_profile(self, model_name: str) -> ModelProfile | None:
-        """What a model of this service can do: its family's profile with the service's own facts laid over it."""
+        """Return the profile of a model of this service, which its row computes from the model's name."""
         return self.service.profile(model_name)
 
 
 @cache
-def compatible_class(name: str) -> type[CompatibleProvider]:
-    """The provider class of a service of the registry that has no module of its own."""
-    service = SERVICES[name]
+def compatible_class(service: Service) -> type[CompatibleProvider]:
+    """Return the provider class of a service that has no module of its own."""
     words = service.title.replace('.', '').split()
     title = ''.join(word[:1].upper() + word[1:] for word in words)
     members = {'service': service, '__doc__': f'{service.title}, at {service.base_url}.', '__module__': __name__}

@@ -1,15 +1,10 @@
-"""Crusoe."""
-
-from __future__ import annotations
+"""The provider of Crusoe: a row of the registry as a class."""
 
 from .compatible import CompatibleProvider
 from .registry import SERVICES
 
-__all__ = ('CrusoeProvider',)
-
 
 class CrusoeProvider(CompatibleProvider):
-    """Crusoe, by its OpenAI-compatible API."""
+    """Crusoe, over its OpenAI-compatible API. See `CompatibleProvider`."""
 
     service = SERVICES['crusoe']
-    """The service's row."""

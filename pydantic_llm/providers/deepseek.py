@@ -1,15 +1,10 @@
-"""DeepSeek."""
-
-from __future__ import annotations
+"""The provider of DeepSeek: a row of the registry as a class."""
 
 from .compatible import CompatibleProvider
 from .registry import SERVICES
 
-__all__ = ('DeepSeekProvider',)
-
 
 class DeepSeekProvider(CompatibleProvider):
-    """DeepSeek, by its OpenAI-compatible API."""
+    """DeepSeek, over its OpenAI-compatible API. See `CompatibleProvider`."""
 
     service = SERVICES['deepseek']
-    """The service's row."""

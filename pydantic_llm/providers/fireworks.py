@@ -1,15 +1,10 @@
-"""Fireworks AI."""
-
-from __future__ import annotations
+"""The provider of Fireworks AI: a row of the registry as a class."""
 
 from .compatible import CompatibleProvider
 from .registry import SERVICES
 
-__all__ = ('FireworksProvider',)
-
 
 class FireworksProvider(CompatibleProvider):
-    """Fireworks AI, by its OpenAI-compatible API."""
+    """Fireworks AI, over its OpenAI-compatible API. See `CompatibleProvider`."""
 
     service = SERVICES['fireworks']
-    """The service's row."""

@@ -1,15 +1,10 @@
-"""GitHub Models."""
-
-from __future__ import annotations
+"""The provider of GitHub Models: a row of the registry as a class."""
 
 from .compatible import CompatibleProvider
 from .registry import SERVICES
 
-__all__ = ('GitHubProvider',)
-
 
 class GitHubProvider(CompatibleProvider):
-    """GitHub Models, by its OpenAI-compatible API."""
+    """GitHub Models, over its OpenAI-compatible API. See `CompatibleProvider`."""
 
     service = SERVICES['github']
-    """The service's row."""

@@ -17,7 +17,8 @@ from ..transport.http import Access, HTTPConnection
 from ..transport.loops import LoopClients
 from ..transport.pools import HttpClients
 from ..transport.spread import spread_over_pools
-from . import Provider, check_url, hide_password
+from .credentials import check_url, hide_password
+from .provider import Provider
 
 if TYPE_CHECKING:
     import httpx

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ..transport.http import Access
-from . import read_key
+from .credentials import read_key
 from .google import GoogleProvider, read_address
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from .._extras import import_extra
 from ..exceptions import UserError
 from ..transport.http import Access
-from . import check_key
+from .credentials import check_key
 from .google import GoogleProvider, read_address
 from .google_tokens import Tokens
 

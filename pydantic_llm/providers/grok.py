@@ -1,15 +1,10 @@
-"""xAI's Grok."""
-
-from __future__ import annotations
+"""The provider of xAI's Grok: a row of the registry as a class."""
 
 from .compatible import CompatibleProvider
 from .registry import SERVICES
 
-__all__ = ('GrokProvider',)
-
 
 class GrokProvider(CompatibleProvider):
-    """xAI's Grok, by its OpenAI-compatible API."""
+    """xAI's Grok, over its OpenAI-compatible API. See `CompatibleProvider`."""
 
     service = SERVICES['grok']
-    """The service's row."""

@@ -14,16 +14,14 @@ from ..transport.loops import LoopClients
 from ..transport.pools import SdkClients
 from ..transport.sdk import SDKConnection
 from ..transport.spread import spread_over_pools
-from . import Provider, check_http_client, check_key, check_url, hide_password, read_key
+from .credentials import NO_KEY, check_http_client, check_key, check_url, hide_password, read_key
+from .provider import Provider
 
 if TYPE_CHECKING:
     import httpx
     from groq import AsyncGroq
 
 __all__ = ('GroqProvider',)
-
-NO_KEY = 'api-key-not-set'
-"""What is sent to servers that need no key; the SDK insists on one."""
 
 KEY_VARIABLE = 'GROQ_API_KEY'
 URL_VARIABLE = 'GROQ_BASE_URL'

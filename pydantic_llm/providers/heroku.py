@@ -1,15 +1,10 @@
-"""Heroku Managed Inference."""
-
-from __future__ import annotations
+"""The provider of Heroku Managed Inference: a row of the registry as a class."""
 
 from .compatible import CompatibleProvider
 from .registry import SERVICES
 
-__all__ = ('HerokuProvider',)
-
 
 class HerokuProvider(CompatibleProvider):
-    """Heroku Managed Inference, by its OpenAI-compatible API."""
+    """Heroku Managed Inference, over its OpenAI-compatible API. See `CompatibleProvider`."""
 
     service = SERVICES['heroku']
-    """The service's row."""

@@ -17,8 +17,9 @@ from ..json_types import Json
 from ..profiles import ModelProfile
 from ..profiles.litellm import litellm_model_profile
 from ..transport import Connection
-from . import Provider, check_key, hide_password
+from .credentials import check_key, hide_password
 from .litellm_connection import LITELLM, LiteLLMConnection, make_router
+from .provider import Provider
 
 if TYPE_CHECKING:
     from litellm.router import Router

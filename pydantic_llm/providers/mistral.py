@@ -23,7 +23,8 @@ from ..transport.http import Access, HTTPConnection
 from ..transport.loops import LoopClients
 from ..transport.pools import HttpClients
 from ..transport.spread import spread_over_pools
-from . import Provider, check_http_client, check_key, check_url, hide_password, read_key
+from .credentials import check_http_client, check_key, check_url, hide_password, read_key
+from .provider import Provider
 
 if TYPE_CHECKING:
     from mistralai.azure.client import MistralAzure

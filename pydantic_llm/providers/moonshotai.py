@@ -1,15 +1,10 @@
-"""Moonshot AI's Kimi."""
-
-from __future__ import annotations
+"""The provider of Moonshot AI's Kimi: a row of the registry as a class."""
 
 from .compatible import CompatibleProvider
 from .registry import SERVICES
 
-__all__ = ('MoonshotAIProvider',)
-
 
 class MoonshotAIProvider(CompatibleProvider):
-    """Moonshot AI's Kimi, by its OpenAI-compatible API."""
+    """Moonshot AI's Kimi, over its OpenAI-compatible API. See `CompatibleProvider`."""
 
     service = SERVICES['moonshotai']
-    """The service's row."""

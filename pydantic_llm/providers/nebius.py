@@ -1,15 +1,10 @@
-"""Nebius Token Factory."""
-
-from __future__ import annotations
+"""The provider of Nebius Token Factory: a row of the registry as a class."""
 
 from .compatible import CompatibleProvider
 from .registry import SERVICES
 
-__all__ = ('NebiusProvider',)
-
 
 class NebiusProvider(CompatibleProvider):
-    """Nebius Token Factory, by its OpenAI-compatible API."""
+    """Nebius Token Factory, over its OpenAI-compatible API. See `CompatibleProvider`."""
 
     service = SERVICES['nebius']
-    """The service's row."""

@@ -1,15 +1,10 @@
-"""Ollama."""
-
-from __future__ import annotations
+"""The provider of Ollama: a row of the registry as a class."""
 
 from .compatible import CompatibleProvider
 from .registry import SERVICES
 
-__all__ = ('OllamaProvider',)
-
 
 class OllamaProvider(CompatibleProvider):
-    """Ollama, by its OpenAI-compatible API."""
+    """Ollama, over its OpenAI-compatible API. See `CompatibleProvider`."""
 
     service = SERVICES['ollama']
-    """The service's row."""

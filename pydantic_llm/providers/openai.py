@@ -15,7 +15,9 @@ from ..transport.loops import LoopClients
 from ..transport.pools import SdkClients
 from ..transport.sdk import SDKConnection
 from ..transport.spread import spread_over_pools
-from . import Provider, check_key, check_url, hide_password, read_key
+from .azure_connection import AzureConnection
+from .credentials import NO_KEY, check_key, check_url, hide_password, read_key
+from .provider import Provider
 
 if TYPE_CHECKING:
     import httpx
@@ -24,11 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ('OpenAIProvider',)
 
-NO_KEY = 'api-key-not-set'
-"""What is sent to servers that need no key; the SDK insists on one."""
-
 OPENAI_HEADERS = ('OpenAI-Organization', 'OpenAI-Project')
-"""What the SDK takes from the environment and is nobody's business but OpenAI's."""
+"""Headers that the SDK fills from environment variables (`OPENAI_ORG_ID`, ...); other services must not get them."""
 
 
 class OpenAIProvider(Provider['AsyncOpenAI']):
@@ -76,11 +75,7 @@ class OpenAIProvider(Provider['AsyncOpenAI']):
         self._connection = connection(LoopClients[Any](self._client, SdkClients()), sdk, provider_name=self.name)
 
     def _connection_kind(self) -> type[SDKConnection]:
-        if not self._is_azure:
-            return SDKConnection
-        from .azure import AzureConnection
-
-        return AzureConnection
+        return AzureConnection if self._is_azure else SDKConnection
 
     def _address(self, base_url: str | None) -> str | None:
         """Where requests go: as given, as in the environment, or (`None`) where the SDK knows."""

@@ -1,15 +1,10 @@
-"""OpenRouter."""
-
-from __future__ import annotations
+"""The provider of OpenRouter: a row of the registry as a class."""
 
 from .compatible import CompatibleProvider
 from .registry import SERVICES
 
-__all__ = ('OpenRouterProvider',)
-
 
 class OpenRouterProvider(CompatibleProvider):
-    """OpenRouter, by its OpenAI-compatible API."""
+    """OpenRouter, over its OpenAI-compatible API. See `CompatibleProvider`."""
 
     service = SERVICES['openrouter']
-    """The service's row."""

@@ -1,15 +1,10 @@
-"""OVHcloud AI Endpoints."""
-
-from __future__ import annotations
+"""The provider of OVHcloud AI Endpoints: a row of the registry as a class."""
 
 from .compatible import CompatibleProvider
 from .registry import SERVICES
 
-__all__ = ('OVHcloudProvider',)
-
 
 class OVHcloudProvider(CompatibleProvider):
-    """OVHcloud AI Endpoints, by its OpenAI-compatible API."""
+    """OVHcloud AI Endpoints, over its OpenAI-compatible API. See `CompatibleProvider`."""
 
     service = SERVICES['ovhcloud']
-    """The service's row."""

@@ -1,15 +1,10 @@
-"""Perplexity's Sonar."""
-
-from __future__ import annotations
+"""The provider of Perplexity's Sonar: a row of the registry as a class."""
 
 from .compatible import CompatibleProvider
 from .registry import SERVICES
 
-__all__ = ('PerplexityProvider',)
-
 
 class PerplexityProvider(CompatibleProvider):
-    """Perplexity's Sonar, by its OpenAI-compatible API."""
+    """Perplexity's Sonar, over its OpenAI-compatible API. See `CompatibleProvider`."""
 
     service = SERVICES['perplexity']
-    """The service's row."""

@@ -1,17 +1,15 @@
-"""One row for each OpenAI-compatible service: its name, where it is, which variables hold its key, how it differs."""
+"""The registry of providers: one row for each OpenAI-compatible service, and the classes of all providers by name.
+
+`Service` is a row, `register_service` adds one from outside the package, `provider_class` looks a name up.
+"""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
-from urllib.parse import urlsplit
 
 from ..exceptions import UserError
-from ..profiles import ModelProfile
 from ..profiles.compatible import (
     alibaba_profile,
     bedrock_mantle_profile,
@@ -27,62 +25,16 @@ from ..profiles.compatible import (
     ollama_profile,
     openrouter_profile,
     perplexity_profile,
-    plain_profile,
     snowflake_profile,
     together_profile,
     vllm_server_profile,
     zai_profile,
 )
-from . import Provider
+from .credentials import check_url
+from .provider import Provider
+from .service import Service
 
-__all__ = ('ALIASES', 'SERVICES', 'Service', 'provider_class')
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """A service that speaks OpenAI's API."""
-
-    name: str
-    """Its name, which is also the prefix of model strings."""
-    title: str
-    """What it calls itself."""
-    base_url: str
-    """Where it is. Where every customer has an address of their own, a `{word}` stands for what tells them apart."""
-    key_variables: tuple[str, ...]
-    """The environment variables that may hold its key; the first that is set wins."""
-    profile: Callable[[str], ModelProfile] = plain_profile
-    """What its models can do and its server takes, by the model's name."""
-    needs_key: bool = True
-    """Whether it wants a key at all."""
-    url_variables: tuple[str, ...] = ()
-    """The environment variables that may hold its address."""
-    place_variables: tuple[str, ...] = ()
-    """The environment variables that may hold what the `{word}` in `base_url` stands for."""
-
-    def address(self, place: str | None = None) -> str:
-        """Where it is; `place` is what the `{word}` in `base_url` stands for."""
-        before, word, after = self._parts()
-        if not word:
-            return self.base_url
-        found = (os.environ.get(variable) for variable in self.place_variables)
-        place = place or next((value for value in found if value), None)
-        if not place:
-            said = ' or '.join(self.place_variables)
-            raise UserError(
-                f'The address of {self.name!r} is not known: set the environment variable {said}, or give {word}= or '
-                'base_url='
-            )
-        return f'{before}{place}{after}'
-
-    def with_path(self, url: str) -> str:
-        """An address of it, with the path that its API has where the address has none."""
-        return url if urlsplit(url).path.strip('/') else url.rstrip('/') + urlsplit(self.base_url).path
-
-    def _parts(self) -> tuple[str, str, str]:
-        before, _, rest = self.base_url.partition('{')
-        word, _, after = rest.partition('}')
-        return before, word, after
-
+__all__ = ('ALIASES', 'SERVICES', 'Service', 'provider_class', 'register_service')
 
 SERVICES: dict[str, Service] = {
     service.name: service
@@ -194,7 +146,7 @@ SERVICES: dict[str, Service] = {
             bedrock_mantle_profile,
             place_variables=('AWS_DEFAULT_REGION', 'AWS_REGION'),
         ),
-        # on a machine of one's own
+        # on the user's own machine
         Service(
             'ollama',
             'Ollama',
@@ -233,7 +185,7 @@ SERVICES: dict[str, Service] = {
         ),
     )
 }
-"""The services by name."""
+"""The services by name; `register_service` adds to them."""
 
 ALIASES: dict[str, str] = {
     'ai-gateway': 'vercel',
@@ -249,7 +201,7 @@ ALIASES: dict[str, str] = {
     'z-ai': 'zai',
     'z.ai': 'zai',
 }
-"""Other names that services are called by."""
+"""Other names of services."""
 
 PROVIDERS: dict[str, tuple[str, str]] = {
     'openai': ('openai', 'OpenAIProvider'),
@@ -284,11 +236,48 @@ PROVIDERS: dict[str, tuple[str, str]] = {
     'vercel': ('vercel', 'VercelProvider'),
     'zai': ('zai', 'ZaiProvider'),
 }
-"""The providers that have a module and a class of their own: the name to both."""
+"""The module and class of each provider that has its own, by the provider's name."""
+
+MODEL_PREFIXES = {'azure-responses', 'mlx', 'openai-chat', 'openai-responses', 'test', 'transformers', 'vllm'}
+"""The prefixes of model strings that are not names of providers; `register_model_prefix` adds to them."""
+
+
+def register_service(service: Service) -> None:
+    """Add a service that speaks OpenAI's API. Its name becomes a provider's name and a prefix of model strings.
+
+    Registering an equal row again changes nothing. Raises a `UserError` if the name is taken, or if a field is invalid.
+    """
+    if SERVICES.get(service.name) == service:
+        return
+    _check_row(service)
+    if service.name in {*PROVIDERS, *SERVICES, *ALIASES, *MODEL_PREFIXES}:
+        raise UserError(f'The name {service.name!r} of a service is taken: register it under another name=')
+    SERVICES[service.name] = service
+
+
+def _check_row(service: Service) -> None:
+    check_name(service.name)
+    check_url(service.base_url, where='base_url=', provider=service.name)
+    for field in ('key_variables', 'url_variables'):
+        if isinstance(value := getattr(service, field), str):
+            raise UserError(f'{field}= of {service.name!r} is {value!r}, and must be a tuple of names: ({value!r},)')
+    if service.needs_key and not service.key_variables:
+        raise UserError(f'{service.name!r} has no variable for its key: give key_variables=, or needs_key=False')
+    if service.placeholder:
+        raise UserError(
+            f'base_url= of {service.name!r} is {service.base_url!r}: give a URL without braces, and url_variables= for '
+            'the URL of each customer'
+        )
+
+
+def check_name(name: str) -> None:
+    """Raise a `UserError` if a name cannot be the prefix of a model string."""
+    if not name or any(character in ':/' or character.isspace() for character in name):
+        raise UserError(f"The name {name!r} cannot be a prefix of model strings: use letters, digits, '-', '_' and '.'")
 
 
 def provider_class(name: str) -> type[Provider[Any]]:
-    """The class of the provider with this name. Raises `UserError` with the nearest names where there is none."""
+    """Return the class of the provider with this name. Raises `UserError` with the nearest names if there is none."""
     name = ALIASES.get(name, name)
     if name in PROVIDERS:
         module, class_name = PROVIDERS[name]
@@ -297,7 +286,7 @@ def provider_class(name: str) -> type[Provider[Any]]:
     if name in SERVICES:
         from .compatible import compatible_class
 
-        return compatible_class(name)
+        return compatible_class(SERVICES[name])
     names = sorted({*PROVIDERS, *SERVICES, *ALIASES})
     near = ' or '.join(repr(match) for match in get_close_matches(name, names, 2))
     raise UserError(f'There is no provider {name!r}{f"; did you mean {near}?" if near else ""}')

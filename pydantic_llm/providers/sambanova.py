@@ -1,15 +1,10 @@
-"""SambaNova."""
-
-from __future__ import annotations
+"""The provider of SambaNova: a row of the registry as a class."""
 
 from .compatible import CompatibleProvider
 from .registry import SERVICES
 
-__all__ = ('SambaNovaProvider',)
-
 
 class SambaNovaProvider(CompatibleProvider):
-    """SambaNova, by its OpenAI-compatible API."""
+    """SambaNova, over its OpenAI-compatible API. See `CompatibleProvider`."""
 
     service = SERVICES['sambanova']
-    """The service's row."""

@@ -1,4 +1,4 @@
-"""Snowflake Cortex."""
+"""The provider of Snowflake Cortex: a row of the registry as a class, with a parameter for the account."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ __all__ = ('SnowflakeProvider',)
 
 
 class SnowflakeProvider(CompatibleProvider):
-    """Snowflake Cortex, by its OpenAI-compatible API.
+    """Snowflake Cortex, over its OpenAI-compatible API.
 
     `account` is the account identifier, e.g. `myorg-myaccount`; the key is a programmatic access token.
     """
 
     service = SERVICES['snowflake']
-    """The service's row."""
 
     def __init__(
         self,

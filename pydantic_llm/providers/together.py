@@ -1,15 +1,10 @@
-"""Together AI."""
-
-from __future__ import annotations
+"""The provider of Together AI: a row of the registry as a class."""
 
 from .compatible import CompatibleProvider
 from .registry import SERVICES
 
-__all__ = ('TogetherProvider',)
-
 
 class TogetherProvider(CompatibleProvider):
-    """Together AI, by its OpenAI-compatible API."""
+    """Together AI, over its OpenAI-compatible API. See `CompatibleProvider`."""
 
     service = SERVICES['together']
-    """The service's row."""

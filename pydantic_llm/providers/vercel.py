@@ -1,15 +1,10 @@
-"""Vercel AI Gateway."""
-
-from __future__ import annotations
+"""The provider of Vercel AI Gateway: a row of the registry as a class."""
 
 from .compatible import CompatibleProvider
 from .registry import SERVICES
 
-__all__ = ('VercelProvider',)
-
 
 class VercelProvider(CompatibleProvider):
-    """Vercel AI Gateway, by its OpenAI-compatible API."""
+    """Vercel AI Gateway, over its OpenAI-compatible API. See `CompatibleProvider`."""
 
     service = SERVICES['vercel']
-    """The service's row."""

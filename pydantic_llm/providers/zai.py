@@ -1,15 +1,10 @@
-"""Z.ai's GLM."""
-
-from __future__ import annotations
+"""The provider of Z.ai's GLM: a row of the registry as a class."""
 
 from .compatible import CompatibleProvider
 from .registry import SERVICES
 
-__all__ = ('ZaiProvider',)
-
 
 class ZaiProvider(CompatibleProvider):
-    """Z.ai's GLM, by its OpenAI-compatible API."""
+    """Z.ai's GLM, over its OpenAI-compatible API. See `CompatibleProvider`."""
 
     service = SERVICES['zai']
-    """The service's row."""

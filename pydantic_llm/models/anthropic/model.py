@@ -78,7 +78,8 @@ class AnthropicModel(WireModel):
         """The request as bytes; betas of the client and of `extra_headers` join its own, since a header stands once."""
         call = super()._call(request)
         own = betas(request, self.anthropic_profile)
-        names = [*_betas(self.client.default_headers), *own, *_betas(call.headers)]
+        of_client = getattr(self.client, 'default_headers', None) or self.client.headers  # an SDK's, or of httpx
+        names = [*_betas(of_client), *own, *_betas(call.headers)]
         others = {name: value for name, value in call.headers.items() if name.lower() != BETAS}
         return replace(call, headers={**others, BETAS: ','.join(dict.fromkeys(names))}) if names else call
 
