@@ -1,26 +1,26 @@
-"""Everything that this library raises, as one tree.
+"""The exceptions of this package, as one tree.
 
 ```text
 LLMError
-├── UserError                     the caller's mistake, found before anything is sent
+├── UserError                     a mistake of the caller, found before anything is sent
 ├── ModelAPIError                 model_name, provider_name, retryable
 │   ├── ModelHTTPError            status_code, body, headers, request_id, retry_after
 │   │   ├── AuthenticationError       401, 403
 │   │   ├── NotFoundError             404: no such model or endpoint
 │   │   ├── ContextLengthError        the conversation is too long for the model
-│   │   ├── RateLimitError            429: wait and try again
+│   │   ├── RateLimitError            429: retry later
 │   │   ├── QuotaExceededError        429, 402: waiting does not help
-│   │   └── OverloadedError           503, 529: the vendor has no capacity now
-│   ├── ModelConnectionError      no answer came
-│   ├── ModelTimeoutError         which deadline passed, and how long it was
-│   └── StreamInterruptedError    the wire broke in the middle of an answer; what had arrived is attached
-├── UnexpectedModelBehavior       an answer that is not the API's, or a model that does not do as it is told
-│   └── RejectedResponseError         an answer that `fallback_on` refuses; it is attached
-├── ContentFilterError            the vendor refused to answer on grounds of content
-├── UsageLimitExceeded            a `UsageLimits` was passed
+│   │   └── OverloadedError           503, 529: the vendor has no capacity
+│   ├── ModelConnectionError      no response arrived
+│   ├── ModelTimeoutError         a deadline passed: deadline, seconds
+│   └── StreamInterruptedError    the connection broke during a response; the partial response is attached
+├── UnexpectedModelBehavior       a response that is not the API's, or a model that ignores its instructions
+│   └── RejectedResponseError         a response that `fallback_on` rejects; it is attached
+├── ContentFilterError            the vendor refused the content
+├── UsageLimitExceeded            a limit of `UsageLimits` was exceeded
 └── FallbackExceptionGroup        every attempt's error (also an `ExceptionGroup`)
 
-ModelRetry                        what a tool raises to ask the model to try again
+ModelRetry                        raised by tools and validators: the model must try again
 ```
 """
 
@@ -55,7 +55,11 @@ __all__ = (
 )
 
 
-def _rebuild(kind: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]) -> BaseException:
+RETRYABLE_STATUSES = frozenset({408, 409, 425, 429, 499})
+"""Statuses below 500 after which the same request can succeed. From 500 on, all can."""
+
+
+def _rebuild_error(kind: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]) -> BaseException:
     error = kind.__new__(kind, *args)
     error.args = args
     error.__dict__.update(state)
@@ -63,17 +67,17 @@ def _rebuild(kind: type[BaseException], args: tuple[Any, ...], state: dict[str, 
 
 
 class LLMError(Exception):
-    """The root of every error that this library raises. All of them can be pickled."""
+    """The base of all exceptions that this package raises. They can be pickled."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.args, self.__dict__)
+        return _rebuild_error, (type(self), self.args, self.__dict__)
 
 
 class UserError(LLMError):
-    """A mistake of the caller, found before anything was sent."""
+    """Raised for a mistake of the caller, before anything is sent."""
 
     message: str
-    """What is wrong, and what to do about it."""
+    """The mistake, and how to correct it."""
 
     def __init__(self, message: str) -> None:
         self.message = message
@@ -81,16 +85,16 @@ class UserError(LLMError):
 
 
 class ModelAPIError(LLMError):
-    """A request to a model failed."""
+    """Base of the errors of a request that was sent to a model."""
 
     message: str
-    """What happened."""
+    """A description of the error."""
     model_name: str
-    """The model that was asked."""
+    """The model that the request was sent to."""
     provider_name: str | None
-    """Who was asked."""
+    """The vendor that the request was sent to."""
     retryable: bool
-    """Whether the same request could succeed later."""
+    """True if the same request can succeed later."""
 
     def __init__(
         self, model_name: str, message: str, *, provider_name: str | None = None, retryable: bool = False
@@ -103,20 +107,20 @@ class ModelAPIError(LLMError):
 
 
 class ModelHTTPError(ModelAPIError):
-    """The vendor answered with an error status, or put an error into a stream that had begun well."""
+    """Raised if the vendor responds with an error status, or sends an error event in a stream."""
 
     status_code: int
-    """The HTTP status; for an error inside a stream, the status that stands for it."""
+    """The HTTP status; for an error event in a stream, the status with the same meaning."""
     body: object | None
-    """The vendor's own description: the parsed JSON where it is JSON, text otherwise."""
+    """The body of the response: a JSON value if it is JSON, else text."""
     headers: Mapping[str, str]
-    """The answer's headers, with lower-case names; empty for an error inside a stream."""
+    """The headers of the response, with lower-case names; empty for an error event in a stream."""
     request_id: str | None
-    """The vendor's id of this exchange, for a support ticket."""
+    """The vendor's id of the request, for its support."""
     retry_after: float | None
-    """Seconds that the vendor asks to wait, where it says so."""
+    """Seconds to wait before the next attempt, if the vendor sent that."""
     in_stream: bool
-    """Whether the error arrived inside a stream that had begun with a good status."""
+    """True if the error was an event in a stream that had started with status 200."""
 
     def __init__(
         self,
@@ -138,49 +142,54 @@ class ModelHTTPError(ModelAPIError):
         self.request_id = request_id
         self.retry_after = retry_after
         self.in_stream = in_stream
-        said = message or f'status_code: {status_code}, model_name: {model_name}, body: {body!r}'
-        again = status_code in (408, 409, 425, 429, 499) or status_code >= 500 if retryable is None else retryable
-        super().__init__(model_name, said, provider_name=provider_name, retryable=again)
+        if retryable is None:
+            retryable = status_code in RETRYABLE_STATUSES or status_code >= 500
+        super().__init__(
+            model_name,
+            message or f'status_code: {status_code}, model_name: {model_name}, body: {body!r}',
+            provider_name=provider_name,
+            retryable=retryable,
+        )
 
 
 class AuthenticationError(ModelHTTPError):
-    """The vendor does not accept the key, or the key may not use this model (401, 403)."""
+    """Raised if the vendor does not accept the key, or the key may not use this model (401, 403)."""
 
 
 class NotFoundError(ModelHTTPError):
-    """The vendor knows no such model or endpoint (404)."""
+    """Raised if the model or the endpoint does not exist (404)."""
 
 
 class ContextLengthError(ModelHTTPError):
-    """The conversation is longer than the model's context window."""
+    """Raised if the conversation is longer than the model's context window."""
 
 
 class RateLimitError(ModelHTTPError):
-    """Too many requests or tokens for now (429); `retry_after` says how long to wait where the vendor does."""
+    """Raised after too many requests or tokens (429). `retry_after` has the wait in seconds, if the vendor sent one."""
 
 
 class QuotaExceededError(ModelHTTPError):
-    """The account has no credit or quota left; waiting does not help."""
+    """Raised if the account has no credit or quota left (402, 429); waiting does not help."""
 
 
 class OverloadedError(ModelHTTPError):
-    """The vendor has no capacity for this request at the moment (503, 529)."""
+    """Raised if the vendor has no capacity for the request at the moment (503, 529)."""
 
 
 class ModelConnectionError(ModelAPIError):
-    """No answer: the connection could not be made, or it broke before the answer began."""
+    """Raised if the connection fails, or breaks before the response starts."""
 
     def __init__(self, model_name: str, message: str, *, provider_name: str | None = None) -> None:
         super().__init__(model_name, message, provider_name=provider_name, retryable=True)
 
 
 class ModelTimeoutError(ModelAPIError):
-    """A deadline passed. `deadline` is the name of the setting, `seconds` its value."""
+    """Raised if a deadline of the settings passes, or a time limit of the connection itself."""
 
     deadline: str
-    """`'timeout'`, `'first_token_timeout'` or `'idle_timeout'`."""
+    """The name of the setting: `'timeout'`, `'first_token_timeout'` or `'idle_timeout'`."""
     seconds: float | None
-    """How long the deadline was; `None` where the connection's own limit was reached."""
+    """The value of the setting in seconds; `None` for a time limit of the connection itself."""
 
     def __init__(
         self, model_name: str, *, deadline: str, seconds: float | None, provider_name: str | None = None
@@ -194,10 +203,10 @@ class ModelTimeoutError(ModelAPIError):
 
 
 class StreamInterruptedError(ModelAPIError):
-    """The wire broke in the middle of an answer."""
+    """Raised if the connection breaks, or the vendor stops, in the middle of a response."""
 
     response: ModelResponse | None
-    """What had arrived, with `state='interrupted'`."""
+    """The partial response, with `state='interrupted'`."""
 
     def __init__(
         self,
@@ -212,12 +221,12 @@ class StreamInterruptedError(ModelAPIError):
 
 
 class UnexpectedModelBehavior(LLMError):
-    """An answer that is not what the API promises, or a model that keeps doing what it was told not to do."""
+    """Raised if a response is not a valid one of the API, or if the model does not produce a valid output."""
 
     message: str
-    """What was unexpected."""
+    """A description of the unexpected behavior."""
     body: str | None
-    """The answer, or the part of it that could not be read."""
+    """The response, or the part of it that is invalid."""
 
     def __init__(self, message: str, body: str | None = None) -> None:
         self.message = message
@@ -226,26 +235,26 @@ class UnexpectedModelBehavior(LLMError):
 
 
 class RejectedResponseError(UnexpectedModelBehavior):
-    """An answer that `fallback_on` of a `FallbackModel` or a `RouterModel` refuses."""
+    """Raised if `fallback_on` of a `FallbackModel` or a `RouterModel` rejects a response."""
 
     model_name: str
-    """The model that gave it."""
+    """The model that sent the response."""
     response: ModelResponse
-    """The answer."""
+    """The rejected response, complete."""
 
     def __init__(self, model_name: str, response: ModelResponse) -> None:
         self.model_name = model_name
         self.response = response
-        super().__init__(f'The answer of {model_name} was refused by fallback_on')
+        super().__init__(f'The response of {model_name} was rejected by fallback_on')
 
 
 class ContentFilterError(LLMError):
-    """The vendor refused on grounds of content. `body` is its own explanation, where it gives one."""
+    """Raised if the vendor refuses to respond because of the content of the request or of the response."""
 
     message: str
-    """What was refused."""
+    """A description of the refusal."""
     body: object | None
-    """The vendor's own explanation."""
+    """The explanation of the vendor, if it sent one."""
 
     def __init__(self, message: str, *, body: object | None = None) -> None:
         self.message = message
@@ -254,11 +263,11 @@ class ContentFilterError(LLMError):
 
 
 class UsageLimitExceeded(LLMError):
-    """A limit of `UsageLimits` was reached."""
+    """Raised if a run exceeds a limit of its `UsageLimits`, or would with the next request or tool call."""
 
 
 class FallbackExceptionGroup(LLMError, ExceptionGroup[Exception]):
-    """Every model of a `FallbackModel` failed; `exceptions` holds each attempt's error in order."""
+    """Raised if every model of a `FallbackModel` or `RouterModel` fails; `exceptions` has the error of each attempt."""
 
     def __new__(cls, message: str, exceptions: Sequence[Exception]) -> Self:
         return super().__new__(cls, message, exceptions)
@@ -269,15 +278,15 @@ class FallbackExceptionGroup(LLMError, ExceptionGroup[Exception]):
     def derive(  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride] -- the base gives any group
         self, excs: Sequence[Exception], /
     ) -> FallbackExceptionGroup:
-        """A group with the same message over some of the errors, as `except*` asks for."""
+        """Return a group of some of the errors with the same message, for `except*` and `split`."""
         return FallbackExceptionGroup(self.message, excs)
 
 
 class ModelRetry(Exception):
-    """Raised by a tool or an output validator to tell the model what was wrong and ask it to try again."""
+    """Raise this in a tool or an output validator to describe an error to the model, which then tries again."""
 
     message: str
-    """What the model is told."""
+    """The description of the error, for the model."""
 
     def __init__(self, message: str) -> None:
         self.message = message

@@ -1,4 +1,4 @@
-"""The one loose type of the package: JSON between a room and the wire."""
+"""`Json`: the type of JSON objects that are sent to an API or received from it."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ from typing import Any
 __all__ = ('Json',)
 
 Json = dict[str, Any]
-"""A JSON object of the wire: a body, an event, a schema, or a part of one. The only `Any`, and only at the border."""
+"""A JSON object of an API: a body, an event, a schema, or a part of one. It is the package's only loose type."""

@@ -1,6 +1,7 @@
-"""Tools that the vendor runs itself. Ask for one in `ModelRequestParameters.native_tools` or `Agent(native_tools=...)`.
+"""Native tools: tools that the vendor executes itself.
 
-A model that has no such tool refuses the request before anything is sent.
+Pass them as `ModelRequestParameters.native_tools` or `Agent(native_tools=...)`. If a model does not support a tool, the
+request raises `UserError` before anything is sent. The docstrings name the vendors that support a tool or an option.
 """
 
 from __future__ import annotations
@@ -24,18 +25,18 @@ __all__ = (
 
 @dataclass(frozen=True, slots=True)
 class WebSearchUserLocation:
-    """Where the user is, so that searches find what is near."""
+    """The location of the user, for results that are near."""
 
     _: KW_ONLY
 
     city: str | None = None
-    """The city."""
+    """The name of the city."""
 
     region: str | None = None
-    """The region or state."""
+    """The name of the region or state."""
 
     country: str | None = None
-    """The country, as two letters (ISO 3166)."""
+    """The country code of two letters (ISO 3166)."""
 
     timezone: str | None = None
     """The time zone, e.g. `'Europe/Paris'`."""
@@ -48,10 +49,10 @@ class WebSearchTool:
     _: KW_ONLY
 
     search_context_size: Literal['low', 'medium', 'high'] = 'medium'
-    """How much of what is found the model reads. OpenAI."""
+    """The amount of context from the results. OpenAI."""
 
     user_location: WebSearchUserLocation | None = None
-    """Where the user is. OpenAI, Anthropic; Groq, the country."""
+    """The location of the user. OpenAI, Anthropic; only the country at Groq."""
 
     blocked_domains: Sequence[str] | None = None
     """Domains that are never searched. Anthropic, Groq, Vertex AI."""
@@ -60,20 +61,20 @@ class WebSearchTool:
     """The only domains that are searched. OpenAI, Anthropic, Groq."""
 
     max_uses: int | None = None
-    """How often the model may search in one answer. Anthropic."""
+    """The maximum number of searches in one response. Anthropic."""
 
     kind: Literal['web_search'] = 'web_search'
-    """The kind of tool, for telling tools apart."""
+    """Discriminator of the native tool types."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebFetchTool:
-    """Read a page by its address. Anthropic, Groq; Gemini calls it URL context."""
+    """Read a page by its URL. Anthropic, Groq; Gemini calls it URL context."""
 
     _: KW_ONLY
 
     max_uses: int | None = None
-    """How often the model may fetch in one answer. Anthropic."""
+    """The maximum number of fetches in one response. Anthropic."""
 
     allowed_domains: Sequence[str] | None = None
     """The only domains that are fetched from. Anthropic."""
@@ -82,90 +83,90 @@ class WebFetchTool:
     """Domains that are never fetched from. Anthropic."""
 
     enable_citations: bool = False
-    """Whether the answer cites the pages. Anthropic."""
+    """True to cite the pages in the response. Anthropic."""
 
     max_content_tokens: int | None = None
-    """How much of a page the model reads at most. Anthropic."""
+    """The maximum number of tokens to read from a page. Anthropic."""
 
     kind: Literal['web_fetch'] = 'web_fetch'
-    """The kind of tool, for telling tools apart."""
+    """Discriminator of the native tool types."""
 
 
 @dataclass(frozen=True, slots=True)
 class CodeExecutionTool:
-    """Run code that the model writes, at the vendor's. OpenAI Responses, Anthropic, Gemini, Groq, Bedrock."""
+    """Execute code of the model in the vendor's sandbox. OpenAI Responses, Anthropic, Gemini, Groq, Bedrock."""
 
     kind: Literal['code_execution'] = 'code_execution'
-    """The kind of tool, for telling tools apart."""
+    """Discriminator of the native tool types."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageGenerationTool:
-    """Make an image. OpenAI Responses; Gemini's models that draw."""
+    """Generate an image. OpenAI Responses, image models of Gemini."""
 
     _: KW_ONLY
 
     quality: Literal['low', 'medium', 'high', 'auto'] = 'auto'
-    """How carefully it is drawn."""
+    """The quality of the image."""
 
     size: Literal['1024x1024', '1024x1536', '1536x1024', 'auto'] = 'auto'
-    """Width and height in pixels."""
+    """The width and height in pixels."""
 
     output_format: Literal['png', 'webp', 'jpeg'] | None = None
-    """The file's format."""
+    """The format of the file."""
 
     background: Literal['transparent', 'opaque', 'auto'] = 'auto'
-    """What is behind the picture."""
+    """The background of the image."""
 
     kind: Literal['image_generation'] = 'image_generation'
-    """The kind of tool, for telling tools apart."""
+    """Discriminator of the native tool types."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileSearchTool:
-    """Search files that the vendor holds. OpenAI Responses, Gemini."""
+    """Search files that are stored at the vendor. OpenAI Responses, Gemini."""
 
     file_store_ids: Sequence[str]
     """The vendor's ids of the stores to search."""
 
     kind: Literal['file_search'] = 'file_search'
-    """The kind of tool, for telling tools apart."""
+    """Discriminator of the native tool types."""
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryTool:
-    """Keep notes between conversations; a tool of ours named `memory` must do the keeping. Anthropic."""
+    """Keep notes between conversations. A function tool named `memory` must store them. Anthropic."""
 
     kind: Literal['memory'] = 'memory'
-    """The kind of tool, for telling tools apart."""
+    """Discriminator of the native tool types."""
 
 
 @dataclass(frozen=True, slots=True)
 class MCPServerTool:
-    """Call the tools of an MCP server, from the vendor's side. OpenAI Responses, Anthropic, Gemini."""
+    """Call the tools of an MCP server; the vendor connects to it. OpenAI Responses, Anthropic, Gemini."""
 
     id: str
-    """The server's name in this conversation."""
+    """The name of the server in this conversation."""
 
     url: str
-    """Where the server is."""
+    """The URL of the server."""
 
     _: KW_ONLY
 
     authorization_token: str | None = None
-    """What the server wants as authorization. It is sent to the vendor."""
+    """The token for the server. It is sent to the vendor."""
 
     description: str | None = None
-    """What the server is for. OpenAI."""
+    """The purpose of the server. OpenAI."""
 
     allowed_tools: Sequence[str] | None = None
     """The only tools of the server that may be called."""
 
     headers: dict[str, Any] | None = None
-    """Headers for the server. OpenAI, Gemini."""
+    """Headers to send to the server. OpenAI, Gemini."""
 
     kind: Literal['mcp_server'] = 'mcp_server'
-    """The kind of tool, for telling tools apart."""
+    """Discriminator of the native tool types."""
 
     def __repr__(self) -> str:
         return f'MCPServerTool(id={self.id!r}, url={self.url!r})'
@@ -174,4 +175,4 @@ class MCPServerTool:
 NativeTool = (
     WebSearchTool | WebFetchTool | CodeExecutionTool | ImageGenerationTool | FileSearchTool | MemoryTool | MCPServerTool
 )
-"""A tool that the vendor runs itself."""
+"""A tool that the vendor executes itself."""

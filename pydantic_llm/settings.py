@@ -1,7 +1,7 @@
-"""The knobs that several vendors share. A vendor's own knobs carry its name and live in its room's `settings.py`.
+"""Settings that several vendors share. Settings of one vendor have its prefix; see `settings.py` in its folder.
 
-Where a key says nothing of support, every room takes it. What a model cannot take is left out of the request and
-listed in `ModelResponse.warnings`; `unsupported_settings` makes that an error, or silent.
+All vendors support a setting unless its docstring names exceptions. A setting that a model does not support is not
+sent, and is listed in `ModelResponse.warnings`; `unsupported_settings` changes that.
 """
 
 from __future__ import annotations
@@ -16,99 +16,100 @@ if TYPE_CHECKING:
 __all__ = ('ModelSettings', 'ServiceTier', 'ThinkingLevel', 'ToolChoice', 'UnsupportedSettings', 'merge_model_settings')
 
 ThinkingLevel = bool | Literal['minimal', 'low', 'medium', 'high', 'xhigh']
-"""How long to think: `True` as the vendor sees fit, `False` not at all, or a level."""
+"""The amount of thinking: `True` for the vendor's default, `False` for no thinking, or a level."""
 
 ToolChoice = Literal['auto', 'none', 'required'] | Sequence[str]
 """`auto`: the model decides. `none`: no tool. `required`: some tool. A list of names: one of these tools."""
 
 ServiceTier = Literal['auto', 'default', 'flex', 'priority']
-"""Which queue a request stands in, where the vendor has several."""
+"""The queue of a request, if the vendor has several."""
 
 UnsupportedSettings = Literal['warn', 'error', 'drop']
-"""What happens to a setting that a model cannot take."""
+"""The handling of settings that a model does not support: list them, raise `UserError`, or drop them silently."""
 
 
 class ModelSettings(TypedDict, total=False):
-    """Settings of one request. A later mapping wins over an earlier one, key by key: model, agent, run."""
+    """Settings of one request. The settings of a run override those of the agent and of the model, key by key."""
 
     max_tokens: int
-    """The most tokens that the model may write, its thinking included."""
+    """The maximum number of tokens to generate, including thinking."""
 
     temperature: float
-    """How random the answer is, from 0. Not taken by models that always think, nor by the newest of Anthropic's."""
+    """The randomness of the response, from 0. Not models that always think, nor the newest models of Anthropic."""
 
     top_p: float
-    """Choose among the tokens that make up this share of the probability, 0 to 1."""
+    """Sample from the most likely tokens that together have this probability, 0 to 1."""
 
     top_k: int
-    """Choose among this many of the likeliest tokens. Not OpenAI and compatible, nor Groq."""
+    """Sample from this number of the most likely tokens. Not OpenAI and compatible, nor Groq."""
 
     timeout: float
-    """Seconds until the whole answer must be here, streamed or not, retries and other models included."""
+    """Time limit in seconds for the complete response, including retries and fallback models."""
 
     first_token_timeout: float
-    """Seconds until the first event of a stream must be here."""
+    """Time limit in seconds for the first event of a stream."""
 
     idle_timeout: float
-    """Seconds that may pass between two events of a stream. Keep-alive comments are no events."""
+    """Time limit in seconds between two events of a stream. Keep-alive comments do not count as events."""
 
     retries: int | RetryPolicy
-    """How often a request that failed may be tried again, or how; twice where it is not set."""
+    """The number of retries of a failed request, or a policy. The default is 2."""
 
     parallel_tool_calls: bool
-    """Whether the model may call several tools in one answer. OpenAI and compatible, Anthropic, Groq, Mistral."""
+    """Allow several tool calls in one response. OpenAI and compatible, Anthropic, Groq, Mistral."""
 
     tool_choice: ToolChoice
-    """Whether the model must, may or must not call tools."""
+    """Require, allow or forbid tool calls."""
 
     seed: int
-    """Makes sampling repeatable as far as the vendor can. Not Anthropic, OpenAI Responses, Bedrock."""
+    """Seed of the sampling; results are repeatable as far as the vendor supports it. Not Anthropic, OpenAI Responses,
+    Bedrock."""
 
     presence_penalty: float
-    """Above 0: less of what has been said at all. Not Anthropic, OpenAI Responses, Bedrock."""
+    """Above 0, tokens that occurred before become less likely. Not Anthropic, OpenAI Responses, Bedrock."""
 
     frequency_penalty: float
-    """Above 0: less of what has been said often. Not Anthropic, OpenAI Responses, Bedrock."""
+    """Above 0, tokens become less likely with each occurrence. Not Anthropic, OpenAI Responses, Bedrock."""
 
     logit_bias: dict[str, int]
-    """What to add to the logits of tokens, by token id. OpenAI and compatible, engines in this process."""
+    """Values to add to the logits of tokens, by token id. OpenAI and compatible, local engines."""
 
     logprobs: bool
     """Return the log probabilities of the tokens, in `TextPart.provider_details`. OpenAI and compatible."""
 
     top_logprobs: int
-    """How many alternatives to each token to return. OpenAI and compatible."""
+    """The number of alternatives to return for each token. OpenAI and compatible."""
 
     stop_sequences: Sequence[str]
-    """The answer ends before any of these. Not OpenAI Responses."""
+    """Generation stops before any of these texts. Not OpenAI Responses."""
 
     thinking: ThinkingLevel
-    """How long the model thinks before it answers. Models that cannot think, or cannot be told, warn."""
+    """The amount of thinking before the response. Unsupported by models that cannot think or do not let it be set."""
 
     service_tier: ServiceTier
-    """Which queue the request stands in. OpenAI, Anthropic, Gemini, Groq, Mistral, Bedrock."""
+    """The queue of the request. OpenAI, Anthropic, Gemini, Groq, Mistral, Bedrock."""
 
     constraint: Constraint
-    """What the answer must look like, token by token. Engines in this process, servers of vLLM, llama.cpp and TGI."""
+    """A grammar or schema that is enforced at each token. Local engines, servers of vLLM, llama.cpp and TGI."""
 
     extra_headers: dict[str, str]
-    """Headers to send beside the client's own."""
+    """Headers to send in addition to those of the client."""
 
     extra_body: dict[str, Any]
-    """Fields to put into the request's body as they are; they win over what the room wrote."""
+    """Fields to add to the request body; they override fields of the same name."""
 
     unsupported_settings: UnsupportedSettings
-    """What happens to a setting that the model cannot take: `'warn'` (the default), `'error'` or `'drop'`."""
+    """The handling of unsupported settings: `'warn'` (the default), `'error'` or `'drop'`."""
 
 
 TRANSPORT_SETTINGS = frozenset(
     {'timeout', 'first_token_timeout', 'idle_timeout', 'retries', 'extra_headers', 'extra_body', 'unsupported_settings'}
 )
-"""The settings that say how a request travels, not what it asks for; no room needs to list them."""
+"""Settings about sending a request, which work with every model: no vendor's table of settings lists them."""
 
 
 def merge_model_settings(base: ModelSettings | None, overrides: ModelSettings | None) -> ModelSettings | None:
-    """The settings of both, the second winning key by key; headers and body fields are joined one level deeper."""
+    """Return both settings merged: `overrides` wins key by key, in `extra_headers` and `extra_body` field by field."""
     if not (base and overrides):
         return base or overrides
     merged: ModelSettings = {**base, **overrides}

@@ -1,4 +1,4 @@
-"""How much was used: by one request, by a run of many, and how much a run may use."""
+"""Token counts of one request and of a run, and the limits of a run."""
 
 from __future__ import annotations
 
@@ -12,65 +12,65 @@ from .exceptions import UsageLimitExceeded
 __all__ = ('RequestUsage', 'RunUsage', 'Usage', 'UsageLimits')
 
 
-def _none_is_zero(value: object) -> object:
+def _replace_none_by_zero(value: object) -> object:
     return 0 if value is None else value
 
 
-def _none_is_empty(value: object) -> object:
+def _replace_none_by_empty(value: object) -> object:
     return {} if value is None else value
 
 
-Count = Annotated[int, BeforeValidator(_none_is_zero)]
+Count = Annotated[int, BeforeValidator(_replace_none_by_zero)]
 InputCount = Annotated[Count, Field(validation_alias=AliasChoices('input_tokens', 'request_tokens'))]
 OutputCount = Annotated[Count, Field(validation_alias=AliasChoices('output_tokens', 'response_tokens'))]
-Details = Annotated[dict[str, int], BeforeValidator(_none_is_empty)]
+Details = Annotated[dict[str, int], BeforeValidator(_replace_none_by_empty)]
 
 
 @dataclass(repr=False, kw_only=True, slots=True)
 class Usage:
-    """What requests and runs both count. All counts are tokens."""
+    """Base of the usage of requests and runs. All counts are tokens."""
 
     input_tokens: InputCount = 0
-    """Everything that the model read, tokens from and to the cache included."""
+    """All tokens of the prompt, including those read from and written to the cache."""
 
     cache_write_tokens: Count = 0
-    """The part of the input that was written to the vendor's cache."""
+    """The input tokens that were written to the vendor's cache."""
 
     cache_read_tokens: Count = 0
-    """The part of the input that came from the vendor's cache."""
+    """The input tokens that were read from the vendor's cache."""
 
     output_tokens: OutputCount = 0
-    """Everything that the model wrote, its thinking included."""
+    """All generated tokens, including thinking."""
 
     input_audio_tokens: Count = 0
-    """The part of the input that was sound."""
+    """The input tokens of audio."""
 
     cache_audio_read_tokens: Count = 0
-    """The part of the input that was sound from the cache."""
+    """The input tokens of audio that were read from the cache."""
 
     output_audio_tokens: Count = 0
-    """The part of the output that was sound."""
+    """The output tokens of audio."""
 
     details: Details = field(default_factory=dict[str, int])
-    """Counts of one vendor's own, under the vendor's names; zeros are left out."""
+    """Other counts of the vendor, by the vendor's names; counts of zero are omitted."""
 
     @property
     def total_tokens(self) -> int:
-        """Input and output together."""
+        """The sum of input and output tokens."""
         return self.input_tokens + self.output_tokens
 
     @property
     def request_tokens(self) -> int:
-        """The same as `input_tokens`."""
+        """An older name of `input_tokens`."""
         return self.input_tokens
 
     @property
     def response_tokens(self) -> int:
-        """The same as `output_tokens`."""
+        """An older name of `output_tokens`."""
         return self.output_tokens
 
     def check(self) -> None:
-        """Raise `TypeError` where a count is no whole number, as what came over the wire may be."""
+        """Raise `TypeError` if a count is not an integer: decoders copy counts from the wire without validation."""
         for name in _TOKENS:
             if not isinstance(getattr(self, name), int):
                 raise TypeError(f'{name} is {getattr(self, name)!r}, not a number of tokens')
@@ -79,7 +79,7 @@ class Usage:
             raise TypeError(f'the details of the usage are {self.details!r}, not numbers')
 
     def has_values(self) -> bool:
-        """Whether anything was counted."""
+        """Return whether any count is not zero."""
         return any(getattr(self, item.name) for item in fields(self))
 
     def incr(self, other: Usage) -> None:
@@ -105,23 +105,23 @@ _TOKENS = tuple(item.name for item in fields(Usage) if item.name != 'details')
 
 @dataclass(repr=False, kw_only=True, slots=True)
 class RequestUsage(Usage):
-    """What one request used."""
+    """The usage of one request."""
 
     @property
     def requests(self) -> int:
-        """Always 1, so that a request can be added to a run."""
+        """Always 1, for adding requests to a `RunUsage`."""
         return 1
 
 
 @dataclass(repr=False, kw_only=True, slots=True)
 class RunUsage(Usage):
-    """What a run of many requests used. Calling it gives itself, so that `result.usage()` works as well."""
+    """The usage of a run. Calling it returns itself, so that `result.usage()` works as well."""
 
     requests: Count = 0
-    """How many requests were sent."""
+    """The number of requests that were sent."""
 
     tool_calls: Count = 0
-    """How many tools ran."""
+    """The number of executed tool calls."""
 
     def incr(self, other: Usage) -> None:
         """Add a request's or another run's usage to this one, in place."""
@@ -137,7 +137,7 @@ class RunUsage(Usage):
 
 @dataclass(repr=False, slots=True)
 class UsageLimits:
-    """How much a run may use; `None` is no limit. Passing a limit raises `UsageLimitExceeded`.
+    """The limits of a run; `None` is no limit. Exceeding a limit raises `UsageLimitExceeded`.
 
     Requests and tool calls are checked before they are made, tokens after each response.
     """
@@ -145,45 +145,45 @@ class UsageLimits:
     _: KW_ONLY
 
     request_limit: int | None = 50
-    """How many requests may be sent. A run that loops stops here."""
+    """The maximum number of requests. It stops a run that loops."""
 
     tool_calls_limit: int | None = None
-    """How many tools may run."""
+    """The maximum number of executed tool calls."""
 
     input_tokens_limit: int | None = None
-    """How many tokens the model may read, over all requests."""
+    """The maximum number of input tokens of all requests."""
 
     output_tokens_limit: int | None = None
-    """How many tokens the model may write, over all requests."""
+    """The maximum number of output tokens of all requests."""
 
     total_tokens_limit: int | None = None
-    """How many tokens may be read and written, over all requests."""
+    """The maximum number of input and output tokens of all requests."""
 
     def has_token_limits(self) -> bool:
-        """Whether any kind of token is limited."""
+        """Return whether any token limit is set."""
         limits = (self.input_tokens_limit, self.output_tokens_limit, self.total_tokens_limit)
         return any(limit is not None for limit in limits)
 
     def check_before_request(self, usage: RunUsage) -> None:
-        """Raise where one more request would pass a limit."""
-        _check('request_limit', self.request_limit, usage.requests + 1, 'requests')
+        """Raise `UsageLimitExceeded` if one more request would exceed a limit."""
+        _check_limit('request_limit', self.request_limit, usage.requests + 1, 'requests')
         self.check_tokens(usage)
 
     def check_before_tool_calls(self, usage: RunUsage, count: int = 1) -> None:
-        """Raise where `count` more tool calls would pass a limit."""
-        _check('tool_calls_limit', self.tool_calls_limit, usage.tool_calls + count, 'tool calls')
+        """Raise `UsageLimitExceeded` if `count` more tool calls would exceed the limit."""
+        _check_limit('tool_calls_limit', self.tool_calls_limit, usage.tool_calls + count, 'tool calls')
 
     def check_tokens(self, usage: Usage) -> None:
-        """Raise where the tokens used so far pass a limit."""
-        _check('input_tokens_limit', self.input_tokens_limit, usage.input_tokens, 'input tokens')
-        _check('output_tokens_limit', self.output_tokens_limit, usage.output_tokens, 'output tokens')
-        _check('total_tokens_limit', self.total_tokens_limit, usage.total_tokens, 'tokens')
+        """Raise `UsageLimitExceeded` if the tokens used so far exceed a limit."""
+        _check_limit('input_tokens_limit', self.input_tokens_limit, usage.input_tokens, 'input tokens')
+        _check_limit('output_tokens_limit', self.output_tokens_limit, usage.output_tokens, 'output tokens')
+        _check_limit('total_tokens_limit', self.total_tokens_limit, usage.total_tokens, 'tokens')
 
     def __repr__(self) -> str:
         shown = ((item.name, getattr(self, item.name)) for item in fields(self))
         return f'UsageLimits({", ".join(f"{name}={value!r}" for name, value in shown if value is not None)})'
 
 
-def _check(name: str, limit: int | None, count: int, what: str) -> None:
+def _check_limit(name: str, limit: int | None, count: int, what: str) -> None:
     if limit is not None and count > limit:
         raise UsageLimitExceeded(f'The next step would bring the run to {count} {what}, over {name}={limit}')

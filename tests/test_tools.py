@@ -1,4 +1,4 @@
-"""Tools made of functions: the schema that a model reads, and how the function is called."""
+"""Tests of tools made of functions: their schemas, and how the functions are called."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def run(function: Callable[..., Any], arguments: str, **options: Any) -> A
     return await tool.run(tool.validate(arguments), CONTEXT)
 
 
-def test_the_name_the_description_and_the_parameters_are_read_off_the_function() -> None:
+def test_the_name_description_and_parameters_come_from_the_function() -> None:
     def weather(city: str, days: Annotated[int, Field(ge=1)] = 3, *, unit: Literal['C', 'F'] = 'C') -> str:
         """Look the weather up.
 
@@ -75,7 +75,7 @@ def test_the_name_the_description_and_the_parameters_are_read_off_the_function()
     )
 
 
-def test_a_description_in_a_field_wins_over_the_docstring() -> None:
+def test_a_description_in_a_field_overrides_the_docstring() -> None:
     def f(
         a: Annotated[int, Field(description='of the field')],
         b: int = Field(2, description='of the default', le=9, json_schema_extra={'x': 1}),
@@ -93,7 +93,7 @@ def test_a_description_in_a_field_wins_over_the_docstring() -> None:
     }
 
 
-async def test_defaults_are_the_functions_own() -> None:
+async def test_the_defaults_of_the_function_apply() -> None:
     marker = object()
 
     def f(a: int = 1, b: Any = marker, c: int = Field(3, le=9), d: list[int] = Field(default_factory=list)) -> Any:  # noqa: B008
@@ -118,7 +118,7 @@ async def test_a_field_without_a_default_is_required() -> None:
     assert await run(f, '{"a": 1}') == 1
 
 
-async def test_parameters_of_every_kind_are_passed_as_they_want_it() -> None:
+async def test_parameters_of_every_kind_are_passed() -> None:
     def f(a: int, /, b: int, *rest: int, c: int = 3, **more: float) -> Any:
         return a, b, rest, c, more
 
@@ -129,7 +129,7 @@ async def test_parameters_of_every_kind_are_passed_as_they_want_it() -> None:
         await run(f, '{"a": 1, "b": 2, "x": "y"}')
 
 
-async def test_names_that_mean_something_to_pydantic_are_names_like_others() -> None:
+async def test_parameters_can_have_names_that_pydantic_uses() -> None:
     def f(schema: int, copy: int, _private: int, model_config: int) -> int:
         return schema + copy + _private + model_config
 
@@ -153,7 +153,7 @@ async def test_a_single_object_is_the_schema(type_: Any) -> None:
     assert await run(f, arguments) == (City(name='P') if type_ is City else Point(7) if type_ is Point else {'red': 7})
 
 
-async def test_an_object_among_others_is_a_parameter() -> None:
+async def test_an_object_with_other_parameters_is_a_key() -> None:
     def f(city: City, n: int) -> str:
         return city.name * n
 
@@ -162,7 +162,7 @@ async def test_an_object_among_others_is_a_parameter() -> None:
     assert await run(f, '{"city": {"name": "a"}, "n": 2}') == 'aa'
 
 
-def test_a_type_that_contains_itself_is_an_object_at_the_top() -> None:
+def test_the_schema_of_a_recursive_type_is_an_object() -> None:
     def f(node: Node) -> None: ...
 
     tool = Tool(f)
@@ -171,11 +171,11 @@ def test_a_type_that_contains_itself_is_an_object_at_the_top() -> None:
     assert tool.description == 'A tree.'
 
 
-def test_parameters_without_annotations_can_be_anything() -> None:
+def test_parameters_without_annotations_accept_any_value() -> None:
     assert schema_of(lambda a, b=1: a + b, name='f')['properties'] == {'a': {}, 'b': {'default': 1}}
 
 
-async def test_the_context_is_the_first_argument_where_its_annotation_says_so() -> None:
+async def test_a_context_is_detected_by_its_annotation() -> None:
     def typed(ctx: RunContext[str], n: int) -> Any:
         return ctx.deps, n
 
@@ -223,7 +223,7 @@ async def test_callables_of_all_kinds_are_tools() -> None:
     assert (Tool(partial).name, await run(partial, '{}')) == ('add', 6)
 
 
-async def test_a_decorated_function_is_read_as_what_it_wraps() -> None:
+async def test_a_decorated_function_has_the_signature_of_the_wrapped_one() -> None:
     def original(n: int) -> int:
         """Original."""
         return n
@@ -238,7 +238,7 @@ async def test_a_decorated_function_is_read_as_what_it_wraps() -> None:
 
 
 def unresolvable(a: Missing) -> None:  # type: ignore[name-defined]  # noqa: F821
-    """Its annotation names nothing."""
+    """Has an annotation that is not defined."""
 
 
 @pytest.mark.parametrize(
@@ -250,24 +250,27 @@ def unresolvable(a: Missing) -> None:  # type: ignore[name-defined]  # noqa: F82
             "The json_schema of 'p'",
         ),
         (lambda: Tool(lambda: None, takes_ctx=True), 'takes no argument, but must take a RunContext'),
-        (lambda: Tool(strange), "'strange' has a type that has no JSON schema for a model"),
-        (lambda: Tool(called), "'called' has a type that has no JSON schema for a model"),
-        (lambda: Tool(described, require_parameter_descriptions=True), "'described' does not describe 'b', 'c'"),
+        (lambda: Tool(takes_tool), "'takes_tool' has a type that has no JSON schema for a model"),
+        (lambda: Tool(takes_function), "'takes_function' has a type that has no JSON schema for a model"),
+        (
+            lambda: Tool(partly_described, require_parameter_descriptions=True),
+            "'partly_described' does not describe 'b', 'c'",
+        ),
         (lambda: Tool(type), "'type' has no signature"),
     ],
 )
-def test_what_cannot_be_a_tool_is_refused(make: Callable[[], Any], message: str) -> None:
+def test_an_invalid_tool_is_a_user_error(make: Callable[[], Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         make()
 
 
-def strange(a: Tool) -> None: ...  # type: ignore[type-arg]
+def takes_tool(a: Tool) -> None: ...  # type: ignore[type-arg]
 
 
-def called(a: Callable[[], None]) -> None: ...
+def takes_function(a: Callable[[], None]) -> None: ...
 
 
-def described(a: int, b: int, c: int) -> None:
+def partly_described(a: int, b: int, c: int) -> None:
     """Do it.
 
     Args:
@@ -275,7 +278,7 @@ def described(a: int, b: int, c: int) -> None:
     """
 
 
-async def test_a_tool_can_have_a_schema_of_its_own() -> None:
+async def test_a_tool_with_a_given_schema() -> None:
     schema = {'type': 'object', 'properties': {'a': {'type': 'integer'}}}
     tool = Tool.from_schema(lambda **named: named, 'f', 'Do it.', schema, sequential=True)
     assert tool.tool_def == ToolDefinition('f', schema, 'Do it.', sequential=True)
@@ -284,7 +287,7 @@ async def test_a_tool_can_have_a_schema_of_its_own() -> None:
     assert await with_context.run({'a': 1}, CONTEXT) == ('deps', {'a': 1})
 
 
-async def test_the_test_model_calls_every_tool_with_what_its_schema_allows() -> None:
+async def test_the_test_model_calls_every_tool_with_valid_arguments() -> None:
     agent = Agent(TestModel(), output_type=City)
     seen: list[Any] = []
 
@@ -297,5 +300,5 @@ async def test_the_test_model_calls_every_tool_with_what_its_schema_allows() -> 
     assert len(seen) == 1
 
 
-def test_a_tool_shows_its_name() -> None:
-    assert repr(Tool(described)) == "Tool('described')"
+def test_the_repr_of_a_tool_has_its_name() -> None:
+    assert repr(Tool(partly_described)) == "Tool('partly_described')"

@@ -1,7 +1,7 @@
 """Tools: functions that a model may call.
 
-`definition` is a tool as a model sees it, `context` what a function knows of the run that calls it, `tool` makes a tool
-of a function: `signature` and `docstrings` read its schema and its description.
+Read `definition` (a tool as a model sees it), `context` (the state of a run, for the functions that it calls), `tool`
+(a tool made of a function), and `signature` with `docstrings` (the schema and the descriptions of a function).
 """
 
 from __future__ import annotations

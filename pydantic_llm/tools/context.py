@@ -23,49 +23,49 @@ DepsT_co = TypeVar('DepsT_co', covariant=True, default=None)
 
 @dataclass(repr=False, kw_only=True)
 class RunContext(Generic[DepsT_co]):
-    """What a function of yours may know of the run that calls it."""
+    """The state of a run, passed to tools, output validators, and functions that return prompts."""
 
     deps: DepsT_co
-    """What you gave the run as `deps`."""
+    """The value that was passed to the run as `deps`."""
 
     model: Model
-    """The model that the run asks."""
+    """The model of the run."""
 
     usage: RunUsage = field(default_factory=RunUsage)
-    """What was used so far."""
+    """The usage of the run so far."""
 
     usage_limits: UsageLimits | None = None
-    """How much may be used."""
+    """The limits of the run's usage."""
 
     prompt: str | Sequence[UserContent] | None = None
-    """What the run was asked."""
+    """The user prompt of the run."""
 
     messages: list[ModelMessage] = field(default_factory=list[ModelMessage])
-    """The conversation so far, the history that was passed in included."""
+    """The conversation so far, including the history that was passed to the run."""
 
     model_settings: ModelSettings | None = None
-    """The settings of the requests: the model's, the agent's and the run's, laid over each other."""
+    """The merged settings of the requests: those of the model, the agent and the run."""
 
     tool_name: str | None = None
-    """The tool that is called."""
+    """The name of the called tool."""
 
     tool_call_id: str | None = None
-    """The id of its call."""
+    """The id of the tool call."""
 
     retries: dict[str, int] = field(default_factory=dict[str, int])
-    """How often each tool failed in a row."""
+    """The number of consecutive failures, by tool name."""
 
     retry: int = 0
-    """How often this tool failed in a row; for an output validator, how often the output was refused."""
+    """The number of consecutive failures of this tool; for an output validator, of rejected outputs."""
 
     max_retries: int = 0
-    """How often it may."""
+    """The number of consecutive failures that do not end the run."""
 
     run_step: int = 0
-    """How many requests this run has made."""
+    """The number of requests that this run has made."""
 
     partial_output: bool = False
-    """Whether an output validator sees an output that is still being written."""
+    """True if an output validator gets an output that is still streaming."""
 
     run_id: str | None = None
     """The id of the run."""
@@ -75,7 +75,7 @@ class RunContext(Generic[DepsT_co]):
 
     @property
     def last_attempt(self) -> bool:
-        """Whether another failure ends the run."""
+        """True if another failure ends the run."""
         return self.retry >= self.max_retries
 
     __repr__ = repr_without_defaults

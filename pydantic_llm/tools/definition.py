@@ -1,4 +1,4 @@
-"""A tool as a model sees it."""
+"""`ToolDefinition`: a tool as a model sees it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ObjectJsonSchema = dict[str, Any]
 """A JSON schema of an object. It is never changed in place."""
 
 ToolKind = Literal['function', 'output', 'external', 'unapproved']
-"""What happens when the model calls the tool: a function runs, the run ends with it, or somebody else answers."""
+"""The effect of a tool call: a function runs, the run ends, or the result comes from outside of the run."""
 
 
 def _no_arguments() -> ObjectJsonSchema:
@@ -25,29 +25,29 @@ class ToolDefinition:
     """A tool as a model sees it."""
 
     name: str
-    """The name that the model calls it by."""
+    """The name that the model uses in tool calls."""
 
     parameters_json_schema: ObjectJsonSchema = field(default_factory=_no_arguments)
-    """The schema of its arguments, an object."""
+    """The JSON schema of the arguments, which are an object."""
 
     description: str | None = None
-    """What it is for."""
+    """The purpose of the tool, for the model."""
 
     _: KW_ONLY
 
     outer_typed_dict_key: str | None = None
-    """The key under which an output that is no object was wrapped into one."""
+    """The key of the output in the arguments of an output tool, if the output type is not an object."""
 
     strict: bool | None = None
-    """Whether the vendor must hold the model to the schema; `None` leaves it to the room (`True` where it can)."""
+    """True to make the vendor enforce the schema; `None` enforces it if the model supports that for this schema."""
 
     sequential: bool = False
-    """Whether the tool must not run beside others."""
+    """True if the tool must not run concurrently with other tools."""
 
     kind: ToolKind = 'function'
-    """What happens when the model calls it."""
+    """The effect of a tool call."""
 
     metadata: dict[str, Any] | None = None
-    """Kept for you, never sent."""
+    """Data of the application, never sent."""
 
     __repr__ = repr_without_defaults

@@ -1,7 +1,11 @@
-"""What a function's docstring says of it and of its parameters, in the styles of Google, NumPy and Sphinx.
+"""Reads the descriptions of a function and of its parameters from a docstring.
 
-`describe` is the way in. Each style cuts the docstring into blocks; a block of parameters becomes descriptions, a block
-of returns or errors is dropped, and all other lines are the description of the function.
+`parse_docstring` splits the docstring into blocks, in the way of its style. Blocks of parameters become descriptions,
+blocks about returns and errors are dropped, and all other lines are the description of the function. The styles:
+
+- Google: https://google.github.io/styleguide/pyguide.html#383-functions-and-methods
+- NumPy: https://numpydoc.readthedocs.io/en/latest/format.html
+- Sphinx: https://www.sphinx-doc.org/en/master/usage/domains/python.html#info-field-lists
 """
 
 from __future__ import annotations
@@ -13,154 +17,160 @@ from dataclasses import dataclass, field
 from itertools import pairwise, takewhile
 from typing import Literal
 
-__all__ = ('Described', 'DocstringFormat', 'describe')
+__all__ = ('DocstringFormat', 'ParsedDocstring', 'parse_docstring')
 
 DocstringFormat = Literal['google', 'numpy', 'sphinx', 'auto']
-"""The style of a docstring; `auto` tells it by what is there."""
+"""The style of a docstring; `auto` detects it."""
 
 PARAMETERS = frozenset(
     {'args', 'arguments', 'params', 'parameters', 'keyword args', 'keyword arguments', 'other parameters'}
 )
-"""Titles of blocks that describe parameters."""
+"""Titles of blocks that describe parameters, in lower case."""
 
-NOT_FOR_THE_MODEL = frozenset(
+DROPPED = frozenset(
     {'return', 'returns', 'raise', 'raises', 'yield', 'yields', 'receives', 'attributes', 'warns', 'see also'}
 )
-"""Titles of blocks that are left out."""
+"""Titles of blocks that a model does not need, in lower case."""
 
 SPHINX_PARAMETERS = ('param', 'parameter', 'arg', 'argument', 'key', 'keyword')
-SPHINX_NOT_FOR_THE_MODEL = ('type return returns rtype raise raises except exception yield yields ytype meta').split()
+SPHINX_DROPPED = ('type return returns rtype raise raises except exception yield yields ytype meta').split()
 
 _GOOGLE_TITLE = re.compile(r'([A-Z][A-Za-z ]*):\s*')
 _GOOGLE_ITEM = re.compile(r'\*{0,2}(\w+)\s*(?:\((?:[^()]|\([^()]*\))*\))?\s*:\s*(.*)')
-_NUMPY_RULE = re.compile(r'-{3,}\s*')
+_NUMPY_UNDERLINE = re.compile(r'-{3,}\s*')
 _NUMPY_NAMES = re.compile(r'((?:\*{0,2}\w+)(?:\s*,\s*\*{0,2}\w+)*)\s*(?::.*)?')
-_SPHINX_FIELD = re.compile(rf':({"|".join((*SPHINX_PARAMETERS, *SPHINX_NOT_FOR_THE_MODEL))})\b([^:]*):\s*(.*)')
+_SPHINX_FIELD = re.compile(rf':({"|".join((*SPHINX_PARAMETERS, *SPHINX_DROPPED))})\b([^:]*):\s*(.*)')
 
 
 @dataclass(slots=True)
-class Described:
-    """What a docstring says."""
+class ParsedDocstring:
+    """The descriptions in a docstring."""
 
     text: str = ''
-    """What the function does, without the blocks on parameters, returns and errors."""
+    """The description of the function, without the blocks about parameters, returns and errors."""
     parameters: dict[str, str] = field(default_factory=dict[str, str])
     """The descriptions of the parameters, by name."""
 
 
 @dataclass(slots=True)
 class _Block:
-    """Some lines of a docstring, and what their title makes of them."""
+    """Consecutive lines of a docstring."""
 
     title: str | None
-    """In lower case; `None` for lines that stand under no title."""
+    """The title in lower case, if it is in `PARAMETERS` or `DROPPED`."""
     lines: list[str]
 
 
-def describe(docstring: str | None, style: DocstringFormat = 'auto') -> Described:
-    """Read a docstring."""
-    lines = _clean(docstring or '')
-    cut, read = _STYLES[_style_of(lines) if style == 'auto' else style]
-    described = Described()
+def parse_docstring(docstring: str | None, style: DocstringFormat = 'auto') -> ParsedDocstring:
+    """Return the descriptions in a docstring. Any text is valid; what is not recognized is description."""
+    lines = _dedent(docstring or '')
+    split, parse_parameters = _STYLES[_detect_style(lines) if style == 'auto' else style]
+    parsed = ParsedDocstring()
     text: list[str] = []
-    for block in cut(lines):
+    for block in split(lines):
         if block.title in PARAMETERS:
-            described.parameters |= read(block.lines)
+            parsed.parameters |= parse_parameters(block.lines)
         elif block.title is None:
             text += block.lines
-    described.text = re.sub(r'\n{3,}', '\n\n', '\n'.join(text)).strip()
-    return described
+    parsed.text = re.sub(r'\n{3,}', '\n\n', '\n'.join(text)).strip()
+    return parsed
 
 
-def _clean(docstring: str) -> list[str]:
-    """The lines without their common margin. It cannot be told where all lines stand under a title on the first one."""
+def _dedent(docstring: str) -> list[str]:
+    """Return the lines without their common indentation.
+
+    If the first line is the title of the only block, `inspect.cleandoc` removes the indentation of the block; it is
+    added again.
+    """
     lines = inspect.cleandoc(docstring).splitlines()
     title = _GOOGLE_TITLE.fullmatch(lines[0]) if len(lines) > 1 else None
-    if title and title[1].lower() in PARAMETERS and _indent(lines[1]) == 0:
+    if title and title[1].lower() in PARAMETERS and _measure_indentation(lines[1]) == 0:
         return [lines[0], *(f'    {line}' for line in lines[1:])]
     return lines
 
 
-def _style_of(lines: list[str]) -> Literal['google', 'numpy', 'sphinx']:
+def _detect_style(lines: list[str]) -> Literal['google', 'numpy', 'sphinx']:
     if any(_SPHINX_FIELD.match(line) for line in lines):
         return 'sphinx'
-    return 'numpy' if any(block.title for block in _numpy_blocks(lines)) else 'google'
+    return 'numpy' if any(block.title for block in _split_numpy(lines)) else 'google'
 
 
-def _indent(line: str) -> int:
+def _measure_indentation(line: str) -> int:
     return len(line) - len(line.lstrip())
 
 
-def _inner(lines: list[str], indent: int) -> list[str]:
-    """The lines at the beginning that are indented deeper, with the blank ones between them."""
-    return list(takewhile(lambda line: not line.strip() or _indent(line) > indent, lines))
+def _take_indented(lines: list[str], indentation: int) -> list[str]:
+    """Return the first lines that are blank or indented deeper than `indentation`."""
+    return list(takewhile(lambda line: not line.strip() or _measure_indentation(line) > indentation, lines))
 
 
-def _paragraph(first: str, rest: list[str]) -> str:
-    """A description whose further lines are indented."""
+def _join_description(first: str, rest: list[str]) -> str:
+    """Join the first line of a description with its indented lines."""
     return '\n'.join((first, inspect.cleandoc('\n'.join(['', *rest])))).strip()
 
 
-def _titled(title: str, lines: list[str], whole: list[str]) -> _Block:
-    """A block under a title that means something to us, or plain text."""
+def _make_block(title: str, lines: list[str], with_title: list[str]) -> _Block:
+    """Return a block with these lines if the title is known, else a block of text that includes the title."""
     name = title.strip().lower()
-    return _Block(name, lines) if name in PARAMETERS | NOT_FOR_THE_MODEL else _Block(None, whole)
+    return _Block(name, lines) if name in PARAMETERS | DROPPED else _Block(None, with_title)
 
 
-def _google_blocks(lines: list[str]) -> Iterator[_Block]:
+def _split_google(lines: list[str]) -> Iterator[_Block]:
     at = 0
     while at < len(lines):
         title = _GOOGLE_TITLE.fullmatch(lines[at])
-        inner = _inner(lines[at + 1 :], 0) if title else []
-        yield _titled(title[1], inner, lines[at : at + 1 + len(inner)]) if title else _Block(None, [lines[at]])
+        inner = _take_indented(lines[at + 1 :], 0) if title else []
+        yield _make_block(title[1], inner, lines[at : at + 1 + len(inner)]) if title else _Block(None, [lines[at]])
         at += 1 + len(inner)
 
 
-def _google_parameters(lines: list[str]) -> dict[str, str]:
+def _parse_google_parameters(lines: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
-    margin = min((_indent(line) for line in lines if line.strip()), default=0)
+    margin = min((_measure_indentation(line) for line in lines if line.strip()), default=0)
     for at, line in enumerate(lines):
         item = _GOOGLE_ITEM.fullmatch(line[margin:]) if line.strip() else None
         if item:
-            found[item[1]] = _paragraph(item[2], _inner(lines[at + 1 :], margin))
+            found[item[1]] = _join_description(item[2], _take_indented(lines[at + 1 :], margin))
     return found
 
 
-def _numpy_blocks(lines: list[str]) -> Iterator[_Block]:
-    titles = [at for at in range(len(lines) - 1) if lines[at].strip() and _NUMPY_RULE.fullmatch(lines[at + 1])]
+def _split_numpy(lines: list[str]) -> Iterator[_Block]:
+    titles = [at for at in range(len(lines) - 1) if lines[at].strip() and _NUMPY_UNDERLINE.fullmatch(lines[at + 1])]
     yield _Block(None, lines[: titles[0]] if titles else lines)
     for at, following in pairwise([*titles, len(lines)]):
-        yield _titled(lines[at], lines[at + 2 : following], lines[at:following])
+        yield _make_block(lines[at], lines[at + 2 : following], lines[at:following])
 
 
-def _numpy_parameters(lines: list[str]) -> dict[str, str]:
+def _parse_numpy_parameters(lines: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for at, line in enumerate(lines):
         names = _NUMPY_NAMES.fullmatch(line)
         if names:
-            text = _paragraph('', _inner(lines[at + 1 :], 0))
+            text = _join_description('', _take_indented(lines[at + 1 :], 0))
             found |= {name.strip(' *'): text for name in names[1].split(',') if text}
     return found
 
 
-def _sphinx_blocks(lines: list[str]) -> Iterator[_Block]:
+def _split_sphinx(lines: list[str]) -> Iterator[_Block]:
     at = 0
     while at < len(lines):
-        named = _SPHINX_FIELD.match(lines[at])
-        inner = _inner(lines[at + 1 :], 0) if named else []
-        title = None if not named else 'params' if named[1] in SPHINX_PARAMETERS else 'returns'
+        match = _SPHINX_FIELD.match(lines[at])
+        inner = _take_indented(lines[at + 1 :], 0) if match else []
+        title = None if not match else 'params' if match[1] in SPHINX_PARAMETERS else 'returns'
         yield _Block(title, lines[at : at + 1 + len(inner)])
         at += 1 + len(inner)
 
 
-def _sphinx_parameters(lines: list[str]) -> dict[str, str]:
-    named = _SPHINX_FIELD.match(lines[0])
-    words = named[2].split() if named else []
-    return {words[-1].lstrip('*\\'): _paragraph(named[3], lines[1:])} if named and words else {}
+def _parse_sphinx_parameter(lines: list[str]) -> dict[str, str]:
+    match = _SPHINX_FIELD.match(lines[0])
+    type_and_name = match[2].split() if match else []
+    if not match or not type_and_name:
+        return {}
+    return {type_and_name[-1].lstrip('*\\'): _join_description(match[3], lines[1:])}
 
 
 _STYLES: dict[str, tuple[Callable[[list[str]], Iterator[_Block]], Callable[[list[str]], dict[str, str]]]] = {
-    'google': (_google_blocks, _google_parameters),
-    'numpy': (_numpy_blocks, _numpy_parameters),
-    'sphinx': (_sphinx_blocks, _sphinx_parameters),
+    'google': (_split_google, _parse_google_parameters),
+    'numpy': (_split_numpy, _parse_numpy_parameters),
+    'sphinx': (_split_sphinx, _parse_sphinx_parameter),
 }

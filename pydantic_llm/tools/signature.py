@@ -1,13 +1,13 @@
-"""What a function takes, as a type that pydantic validates and as a JSON schema that a model reads.
+"""Reads the signature of a function: a type that pydantic validates, and a JSON schema for the model.
 
-The parameters become the keys of a `TypedDict`; their descriptions come from `Field`, or else from the docstring. A key
-that the model leaves out is not passed on, so that the function's own default applies.
+The parameters become the keys of a `TypedDict`. Their descriptions come from `Field`, or else from the docstring. A key
+that the model leaves out is not passed to the function, so the default of the function applies.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass
 from types import SimpleNamespace
 from typing import Annotated, Any, NotRequired, Self, cast, get_args, get_origin, get_type_hints
@@ -20,7 +20,7 @@ from pydantic_core import to_jsonable_python
 from typing_extensions import TypedDict, is_typeddict
 
 from ..exceptions import UserError
-from .docstrings import DocstringFormat, describe
+from .docstrings import DocstringFormat, parse_docstring
 
 __all__ = ('Shape', 'Signature', 'make_typed_dict', 'name_of', 'read_signature')
 
@@ -29,8 +29,8 @@ Schema = dict[str, Any]
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
-class _WithoutTitles(GenerateJsonSchema):
-    """Properties have names; a title beside the name is noise that the model would read."""
+class _SchemaWithoutTitles(GenerateJsonSchema):
+    """Omits the titles of properties: they repeat the names, and the model would read both."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
@@ -38,23 +38,23 @@ class _WithoutTitles(GenerateJsonSchema):
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A type, as pydantic validates it and as a model reads it."""
+    """A type, as pydantic validates it and as the model sees it."""
 
     adapter: TypeAdapter[Any]
-    """Validates what the model wrote."""
+    """Validates JSON from the model."""
     json_schema: Schema
-    """What the model reads: an object at the top where the type is one; its title and description stand beside it."""
+    """The JSON schema without its title and description. An object type is inlined at the top, not a `$ref`."""
     title: str | None = None
-    """The title that the schema had."""
+    """The title that was in the schema."""
     description: str | None = None
-    """The description that the schema had."""
+    """The description that was in the schema."""
 
     @classmethod
     def of(cls, owner: str, type_: Any) -> Self:
-        """The shape of a type; `UserError`, naming the owner, where it has none."""
+        """Return the shape of a type. Raises `UserError`, naming the owner, if the type has no JSON schema."""
         try:
             adapter = TypeAdapter[Any](type_)
-            schema = adapter.json_schema(schema_generator=_WithoutTitles)
+            schema = adapter.json_schema(schema_generator=_SchemaWithoutTitles)
         except (PydanticSchemaGenerationError, PydanticUserError) as error:
             reason = str(error).partition('\n')[0]
             raise UserError(f'{owner!r} has a type that has no JSON schema for a model: {reason}') from error
@@ -64,7 +64,7 @@ class Shape:
 
 
 def make_typed_dict(name: str, fields: dict[str, Any], *, extra_items: Any = None) -> Any:
-    """A `TypedDict` type made of fields; keys that are not among them are refused, or are `extra_items`."""
+    """Return a `TypedDict` type with these fields. Other keys are invalid, or have the type `extra_items` if given."""
     make = cast('Callable[..., Any]', TypedDict)
     made = make(name, fields, **({} if extra_items is None else {'extra_items': extra_items}))
     made.__pydantic_config__ = ConfigDict() if extra_items is not None else ConfigDict(extra='forbid')
@@ -73,29 +73,29 @@ def make_typed_dict(name: str, fields: dict[str, Any], *, extra_items: Any = Non
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A function, and what it takes beside a `RunContext`."""
+    """A function and its parameters, without the `RunContext`."""
 
     function: Callable[..., Any]
-    """The function."""
+    """The function that was read."""
     takes_ctx: bool
-    """Whether its first argument is a `RunContext`."""
+    """True if the first parameter is a `RunContext`."""
     description: str | None
-    """What the docstring says of it."""
+    """The description of the function in its docstring."""
     arguments: Any
-    """The type that the arguments are validated as."""
+    """The type that validates the arguments."""
     parameters: tuple[inspect.Parameter, ...]
-    """The parameters that the arguments are for."""
-    whole: bool
-    """Whether `arguments` is the type of the only parameter, and not an object with the parameters as keys."""
+    """The parameters, without the `RunContext`."""
+    is_single_object: bool
+    """True if `arguments` is the type of the only parameter, instead of a `TypedDict` with a key per parameter."""
 
     def bind(self, arguments: Any) -> tuple[list[Any], dict[str, Any]]:
-        """Validated arguments as the function wants to be called with them, without the `RunContext`."""
-        if self.whole:
-            return _placed(self.parameters, {self.parameters[0].name: arguments})
-        return _placed(self.parameters, dict(arguments))
+        """Return validated arguments as positional and keyword arguments, without the `RunContext`."""
+        values = {self.parameters[0].name: arguments} if self.is_single_object else dict(arguments)
+        return _arrange(self.parameters, values)
 
 
-def _placed(parameters: tuple[inspect.Parameter, ...], values: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+def _arrange(parameters: tuple[inspect.Parameter, ...], values: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """Return positional and keyword arguments. With `*args`, all parameters before it must be positional."""
     positional: list[Any] = []
     named: dict[str, Any] = {}
     by_position = any(parameter.kind is inspect.Parameter.VAR_POSITIONAL for parameter in parameters)
@@ -108,15 +108,16 @@ def _placed(parameters: tuple[inspect.Parameter, ...], values: dict[str, Any]) -
             case _ if parameter.name not in values and parameter.default is parameter.empty:
                 pass
             case inspect.Parameter.POSITIONAL_ONLY:
-                positional.append(_value(parameter, values))
+                positional.append(_pop_value(parameter, values))
             case inspect.Parameter.POSITIONAL_OR_KEYWORD if by_position:
-                positional.append(_value(parameter, values))
+                positional.append(_pop_value(parameter, values))
             case _:
-                named[parameter.name] = _value(parameter, values)
+                named[parameter.name] = _pop_value(parameter, values)
     return positional, named
 
 
-def _value(parameter: inspect.Parameter, values: dict[str, Any]) -> Any:
+def _pop_value(parameter: inspect.Parameter, values: dict[str, Any]) -> Any:
+    """Remove and return the value of a parameter, or return its default."""
     default = parameter.default
     if parameter.name in values:
         return values.pop(parameter.name)
@@ -124,8 +125,8 @@ def _value(parameter: inspect.Parameter, values: dict[str, Any]) -> Any:
 
 
 def name_of(function: Callable[..., Any]) -> str:
-    """What a function is called; a callable object has the name of its class."""
-    inner = getattr(function, 'func', function)  # of a `partial`
+    """Return the name of a function, of the function in a `partial`, or of the class of a callable object."""
+    inner = getattr(function, 'func', function)
     return str(getattr(inner, '__name__', type(inner).__name__))
 
 
@@ -136,10 +137,10 @@ def read_signature(
     docstring_format: DocstringFormat = 'auto',
     require_parameter_descriptions: bool = False,
 ) -> Signature:
-    """Read a function's signature and docstring.
+    """Read the signature and the docstring of a function.
 
-    Raises `UserError` for an annotation that cannot be resolved or that has no JSON schema. `takes_ctx=None` tells by
-    the annotation of the first parameter whether it is a `RunContext`.
+    `takes_ctx=None` detects a `RunContext` by the annotation of the first parameter. Raises `UserError` if an
+    annotation cannot be resolved, or if a required description is missing.
     """
     name = name_of(function)
     try:
@@ -150,16 +151,19 @@ def read_signature(
     if takes_ctx and not parameters:
         raise UserError(f'{name!r} takes no argument, but must take a RunContext as its first one')
     parameters = parameters[1:] if takes_ctx else parameters
-    described = describe(_docstring(function), docstring_format)
+    parsed = parse_docstring(_find_docstring(function), docstring_format)
     if require_parameter_descriptions:
-        _check_descriptions(name, parameters, described.parameters)
-    hints = {parameter.name: _hint(function, name, parameter) for parameter in parameters}
-    whole = len(parameters) == 1 and _is_object(hints[parameters[0].name], parameters[0])
-    arguments = hints[parameters[0].name] if whole else _typed_dict(name, parameters, hints, described.parameters)
-    return Signature(function, takes_ctx, described.text or None, arguments, tuple(parameters), whole)
+        _check_descriptions(name, parameters, parsed.parameters)
+    hints = {parameter.name: _resolve_annotation(function, name, parameter) for parameter in parameters}
+    single = len(parameters) == 1 and _is_object(hints[parameters[0].name], parameters[0])
+    arguments = (
+        hints[parameters[0].name] if single else _make_arguments_type(name, parameters, hints, parsed.parameters)
+    )
+    return Signature(function, takes_ctx, parsed.text or None, arguments, tuple(parameters), single)
 
 
-def _docstring(function: Callable[..., Any]) -> str | None:
+def _find_docstring(function: Callable[..., Any]) -> str | None:
+    """Return the docstring of a function; for a callable object, that of its class or of `__call__`."""
     if inspect.isroutine(function):
         return inspect.getdoc(function)
     return inspect.getdoc(type(function).__call__) if type(function).__doc__ is None else type(function).__doc__
@@ -172,7 +176,7 @@ def _check_descriptions(name: str, parameters: list[inspect.Parameter], describe
 
 
 def _takes_context(parameters: list[inspect.Parameter]) -> bool:
-    """Whether the first of these parameters is a `RunContext`, also where its annotation is text."""
+    """Return whether the annotation of the first parameter is `RunContext`. It may be a string."""
     from .context import RunContext
 
     annotation = parameters[0].annotation if parameters else None
@@ -182,15 +186,15 @@ def _takes_context(parameters: list[inspect.Parameter]) -> bool:
     return (get_origin(annotation) or annotation) is RunContext
 
 
-def _hint(function: Callable[..., Any], name: str, parameter: inspect.Parameter) -> Any:
-    """The annotation of a parameter, resolved where it is written as text."""
+def _resolve_annotation(function: Callable[..., Any], name: str, parameter: inspect.Parameter) -> Any:
+    """Return the type of a parameter; `Any` without an annotation. Raises `UserError` if a name is not defined."""
     if parameter.annotation is parameter.empty:
         return Any
     owner = function if inspect.isroutine(function) else getattr(function, 'func', type(function).__call__)
     scope = getattr(inspect.unwrap(owner), '__globals__', {})
-    written = SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
+    holder = SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
     try:
-        return get_type_hints(written, globalns=scope, include_extras=True)[parameter.name]
+        return get_type_hints(holder, globalns=scope, include_extras=True)[parameter.name]
     except NameError as error:
         raise UserError(
             f'The annotation of {parameter.name!r} of {name!r} cannot be resolved: {error}. Define the type at the top '
@@ -199,7 +203,7 @@ def _hint(function: Callable[..., Any], name: str, parameter: inspect.Parameter)
 
 
 def _is_object(hint: Any, parameter: inspect.Parameter) -> bool:
-    """Whether a parameter alone is the object that a model must write."""
+    """Return whether a required parameter has an object type: a model, a dataclass, or a `TypedDict`."""
     if parameter.kind in _VARIADIC or parameter.default is not parameter.empty:
         return False
     bare: object = get_origin(hint) or hint
@@ -207,9 +211,10 @@ def _is_object(hint: Any, parameter: inspect.Parameter) -> bool:
     return is_typeddict(class_) or issubclass(class_, BaseModel) or is_dataclass(class_)
 
 
-def _typed_dict(
+def _make_arguments_type(
     name: str, parameters: list[inspect.Parameter], hints: dict[str, Any], described: dict[str, str]
 ) -> Any:
+    """Return a `TypedDict` with a key per parameter. `*args` is a list, `**kwargs` is the type of all other keys."""
     fields: dict[str, Any] = {}
     extra_items: Any = None
     for parameter in parameters:
@@ -218,37 +223,37 @@ def _typed_dict(
             case inspect.Parameter.VAR_KEYWORD:
                 extra_items = hint
             case inspect.Parameter.VAR_POSITIONAL:
-                fields[parameter.name] = NotRequired[Annotated[_list_of(hint), Field(description=description)]]
+                fields[parameter.name] = NotRequired[Annotated[_make_list_type(hint), Field(description=description)]]
             case _:
-                fields[parameter.name] = _field(parameter, hint, description)
+                fields[parameter.name] = _make_field(parameter, hint, description)
     return make_typed_dict(name, fields, extra_items=extra_items)
 
 
-def _list_of(hint: Any) -> Any:
+def _make_list_type(hint: Any) -> Any:
     return list[hint]
 
 
-def _field(parameter: inspect.Parameter, hint: Any, description: str | None) -> Any:
-    """A key of the `TypedDict`. It can have no default; `Signature.bind` fills it in."""
+def _make_field(parameter: inspect.Parameter, hint: Any, description: str | None) -> Any:
+    """Return the type of a key. A `TypedDict` has no defaults, so `Signature.bind` fills them in."""
     default: Any = parameter.default
     required = default is parameter.empty or (isinstance(default, FieldInfo) and default.is_required())
-    extra = {} if required else dict(_shown_default(default))
+    extra = {} if required else _encode_default(default)
     hint, *metadata = get_args(hint) if get_origin(hint) is Annotated else (hint,)
     if isinstance(default, FieldInfo):
         description = default.description or description
         own: Any = default.json_schema_extra
         extra |= own if isinstance(own, dict) else {}
         metadata += default.metadata
-    # Ours first: what the caller wrote with `Field` wins.
+    # The later metadata wins in pydantic, so that of the caller comes after ours.
     annotated = Annotated[(hint, Field(description=description, json_schema_extra=extra or None), *metadata)]
     return annotated if required else NotRequired[annotated]
 
 
-def _shown_default(default: Any) -> Iterator[tuple[str, Any]]:
-    """The default as the model reads it; nothing where it cannot be written as JSON."""
+def _encode_default(default: Any) -> Schema:
+    """Return the schema keyword `default`; nothing if the value cannot be written as JSON."""
     if isinstance(default, FieldInfo):
         default = default.get_default(call_default_factory=True)
     try:
-        yield 'default', to_jsonable_python(default)
+        return {'default': to_jsonable_python(default)}
     except ValueError:
-        return
+        return {}

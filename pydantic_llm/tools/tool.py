@@ -1,4 +1,4 @@
-"""`Tool` makes a tool of a function: its name, docstring and signature."""
+"""`Tool`: a function with the name, the description and the schema that a model sees."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ P = ParamSpec('P', default=...)
 ToolPrepareFunction = Callable[
     [RunContext[DepsT], ToolDefinition], Awaitable[ToolDefinition | None] | ToolDefinition | None
 ]
-"""Decides before each request how the model sees a tool, and with `None` that it does not."""
+"""Called before each request. Returns the definition that the model sees, or `None` to hide the tool."""
 
 ToolFunction = Callable[Concatenate[RunContext[DepsT], P], Any] | Callable[P, Any]
-"""A function that can be a tool, with or without a `RunContext` as its first argument."""
+"""A function that can be a tool, with or without a `RunContext` as its first parameter."""
 
 
 class Tool(Generic[DepsT]):
     """A function that a model may call.
 
-    The name, the description and the schema of the arguments are read off the function. `takes_ctx=None` tells by the
-    annotation of the first parameter whether that is a `RunContext`. Raises `UserError` where the signature has no
-    JSON schema.
+    The name, the description and the schema of the arguments come from the function's signature and docstring.
+    `takes_ctx=None` detects a `RunContext` by the annotation of the first parameter. Raises `UserError` if a parameter
+    has no JSON schema.
     """
 
     def __init__(
@@ -60,26 +60,26 @@ class Tool(Generic[DepsT]):
             require_parameter_descriptions=require_parameter_descriptions,
         )
         self.function: Callable[..., Any] = function
-        """What runs."""
+        """The function that is called."""
         self.name: str = name or name_of(function)
-        """The name that the model calls it by."""
+        """The name that the model uses in tool calls."""
         self._shape = Shape.of(self.name, signature.arguments)
         self.description: str | None = description or signature.description or self._shape.description
-        """What the model is told of it."""
+        """The description for the model."""
         self.takes_ctx: bool = signature.takes_ctx
-        """Whether its first argument is a `RunContext`."""
+        """True if the first parameter is a `RunContext`."""
         self.max_retries: int | None = max_retries
-        """How often it may fail in a row; `None` leaves it to the agent."""
+        """The number of consecutive failures that do not end the run; `None` uses the agent's."""
         self.prepare: ToolPrepareFunction[DepsT] | None = prepare
-        """Decides before each request how the model sees it."""
+        """Called before each request to change or hide the definition that the model sees."""
         self.strict: bool | None = strict
-        """Whether the vendor must hold the model to the schema."""
+        """True to make the vendor enforce the schema; see `ToolDefinition.strict`."""
         self.sequential: bool = sequential
-        """Whether it must not run beside others."""
+        """True if the tool must not run concurrently with other tools."""
         self.metadata: dict[str, Any] | None = metadata
-        """Kept for you, never sent."""
+        """Data of the application, never sent."""
         self.timeout: float | None = timeout
-        """How many seconds it may take; the model is told when it took longer."""
+        """The time limit in seconds; if it is exceeded, the model gets a retry prompt."""
         self._bind = signature.bind
 
     @classmethod
@@ -93,11 +93,14 @@ class Tool(Generic[DepsT]):
         takes_ctx: bool = False,
         sequential: bool = False,
     ) -> Tool[Any]:
-        """A tool whose schema you wrote yourself. Its function gets what the model sent, unchecked, by keyword."""
+        """Return a tool with this schema. Its function gets the arguments of the model as keywords, without validation.
+
+        Raises `UserError` if the schema is not one of an object.
+        """
         if json_schema.get('type') != 'object':
             raise UserError(f"The json_schema of {name!r} must be one of an object, with 'type': 'object'")
         tool: Tool[Any] = Tool(
-            _any_arguments, takes_ctx=False, name=name, description=description, sequential=sequential
+            _accept_any_arguments, takes_ctx=False, name=name, description=description, sequential=sequential
         )
         tool.function, tool.takes_ctx = function, takes_ctx
         tool._shape = Shape(TypeAdapter(dict[str, Any]), json_schema)
@@ -105,7 +108,7 @@ class Tool(Generic[DepsT]):
 
     @property
     def tool_def(self) -> ToolDefinition:
-        """The tool as a model sees it, before `prepare`."""
+        """The definition that the model sees, before `prepare`."""
         return ToolDefinition(
             self.name,
             self._shape.json_schema,
@@ -116,11 +119,11 @@ class Tool(Generic[DepsT]):
         )
 
     def validate(self, arguments: str) -> Any:
-        """Check arguments that are JSON text; raises pydantic's `ValidationError`."""
+        """Validate arguments that are JSON text. Raises pydantic's `ValidationError` if they are invalid."""
         return self._shape.adapter.validate_json(arguments)
 
     async def run(self, arguments: Any, context: RunContext[DepsT]) -> Any:
-        """Call the function with arguments that were validated; a blocking function runs in a thread."""
+        """Call the function with validated arguments. A function that is not async runs in a thread."""
         positional, named = self._bind(arguments)
         return await call_async(self.function, *([context] if self.takes_ctx else []), *positional, **named)
 
@@ -128,5 +131,5 @@ class Tool(Generic[DepsT]):
         return f'Tool({self.name!r})'
 
 
-def _any_arguments(**arguments: Any) -> None:
-    """Stands in for a function whose schema is given."""
+def _accept_any_arguments(**arguments: Any) -> None:
+    """Placeholder for `from_schema`, whose function may have a signature without a schema."""

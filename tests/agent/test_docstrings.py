@@ -1,4 +1,4 @@
-"""What a docstring says of a function and of its parameters."""
+"""Tests of reading descriptions from docstrings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 from hypothesis import given, strategies
 
-from pydantic_llm.tools.docstrings import Described, describe
+from pydantic_llm.tools.docstrings import ParsedDocstring, parse_docstring
 
 GOOGLE = """Look the weather up.
 
@@ -77,8 +77,8 @@ SPHINX = """Look the :class:`Weather` up.
 
 
 @pytest.mark.parametrize('style', ['google', 'auto'])
-def test_google(style: Literal['google', 'auto']) -> None:
-    assert describe(GOOGLE, style) == Described(
+def test_google_style(style: Literal['google', 'auto']) -> None:
+    assert parse_docstring(GOOGLE, style) == ParsedDocstring(
         "Look the weather up.\n\nMore on it: it may\ntake two lines.\n\nExample:\n    weather('Paris')\n\nEnd.",
         {
             'city': 'The city\nto look up.\n\n- in Europe\n- elsewhere',
@@ -90,44 +90,44 @@ def test_google(style: Literal['google', 'auto']) -> None:
 
 
 @pytest.mark.parametrize('style', ['numpy', 'auto'])
-def test_numpy(style: Literal['numpy', 'auto']) -> None:
-    assert describe(NUMPY, style) == Described(
+def test_numpy_style(style: Literal['numpy', 'auto']) -> None:
+    assert parse_docstring(NUMPY, style) == ParsedDocstring(
         'Look the weather up.\n\nMore on it.\n\nNotes\n-----\nCached.',
         {'city': 'The city\nto look up.', 'low': 'Degrees.', 'high': 'Degrees.', 'args': 'The rest.'},
     )
 
 
 @pytest.mark.parametrize('style', ['sphinx', 'auto'])
-def test_sphinx(style: Literal['sphinx', 'auto']) -> None:
-    assert describe(SPHINX, style) == Described(
+def test_sphinx_style(style: Literal['sphinx', 'auto']) -> None:
+    assert parse_docstring(SPHINX, style) == ParsedDocstring(
         'Look the :class:`Weather` up.\n\nMore on it.',
         {'city': 'The city\nto look up.', 'days': 'How many.', 'unit': 'C or F.'},
     )
 
 
-def test_parameters_may_begin_on_the_first_line() -> None:
-    assert describe('Args:\n        city: The city.\n            Really.\n        n: Days.\n') == Described(
-        '', {'city': 'The city.\nReally.', 'n': 'Days.'}
-    )
+def test_parameters_can_start_on_the_first_line() -> None:
+    assert parse_docstring(
+        'Args:\n        city: The city.\n            Really.\n        n: Days.\n'
+    ) == ParsedDocstring('', {'city': 'The city.\nReally.', 'n': 'Days.'})
 
 
-def test_a_title_that_means_nothing_to_us_is_text() -> None:
+def test_a_block_with_an_unknown_title_is_text() -> None:
     text = 'Look it up.\n\nWarning:\n    It rains.\nDetails: none.'
-    assert describe(text) == Described(text, {})
+    assert parse_docstring(text) == ParsedDocstring(text, {})
 
 
-@pytest.mark.parametrize('nothing', [None, '', ' \n '])
-def test_nothing_says_nothing(nothing: str | None) -> None:
-    assert describe(nothing) == Described('', {})
+@pytest.mark.parametrize('docstring', [None, '', ' \n '])
+def test_an_empty_docstring_has_no_descriptions(docstring: str | None) -> None:
+    assert parse_docstring(docstring) == ParsedDocstring('', {})
 
 
-def test_the_style_that_was_asked_for_is_the_one_that_is_read() -> None:
-    assert describe(SPHINX, 'google').parameters == {}
-    assert describe(GOOGLE, 'numpy').parameters == {}
-    assert describe(NUMPY, 'sphinx').parameters == {}
+def test_only_the_given_style_is_recognized() -> None:
+    assert parse_docstring(SPHINX, 'google').parameters == {}
+    assert parse_docstring(GOOGLE, 'numpy').parameters == {}
+    assert parse_docstring(NUMPY, 'sphinx').parameters == {}
 
 
-WORDS = strategies.sampled_from(
+FRAGMENTS = strategies.sampled_from(
     [
         'Args:',
         'Returns:',
@@ -148,10 +148,10 @@ WORDS = strategies.sampled_from(
 
 
 @given(
-    strategies.lists(WORDS | strategies.text(max_size=8)).map(''.join),
+    strategies.lists(FRAGMENTS | strategies.text(max_size=8)).map(''.join),
     strategies.sampled_from(['auto', 'google', 'numpy', 'sphinx']),
 )
 def test_any_text_can_be_read(text: str, style: Literal['auto', 'google', 'numpy', 'sphinx']) -> None:
-    described = describe(text, style)
-    assert described.text == described.text.strip()
-    assert all(name.isidentifier() or name for name in described.parameters)
+    parsed = parse_docstring(text, style)
+    assert parsed.text == parsed.text.strip()
+    assert all(name.isidentifier() or name for name in parsed.parameters)
