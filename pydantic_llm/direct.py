@@ -1,8 +1,8 @@
 """One request to a model, without an agent.
 
-`model_request` gives the whole answer, `model_request_stream` tells it as it is written; `model_request_sync` and
-`model_request_stream_sync` do the same for callers that do not await. The sync ones run in the event loop of a
-background thread, so that they also work where a loop is running already, as in a notebook.
+`model_request` returns the complete response, `model_request_stream` yields its events while the model writes it.
+`model_request_sync` and `model_request_stream_sync` do the same for callers that do not await. They use the event loop
+of a background thread, so that they also work inside a running event loop, as in a notebook.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = (
 )
 
 Messages = str | ModelRequest | Sequence[ModelMessage]
-"""What to send: a text, a request, or a conversation."""
+"""The content of a request: a text, a request, or a conversation."""
 
 
 async def model_request(
@@ -43,9 +43,12 @@ async def model_request(
     model_settings: ModelSettings | None = None,
     model_request_parameters: ModelRequestParameters | None = None,
 ) -> ModelResponse:
-    """Ask a model, or the model of a name such as `'openai:gpt-4o'`. Raises what `Model.request` raises."""
-    async with _opened(model) as opened:
-        return await opened.request(_as_list(messages), model_settings, model_request_parameters)
+    """Send one request to a model, given as a `Model` or by a name such as `'openai:gpt-4o'`.
+
+    Returns the response. Raises the errors of `Model.request`.
+    """
+    async with _open_model(model) as opened:
+        return await opened.request(_to_messages(messages), model_settings, model_request_parameters)
 
 
 @asynccontextmanager
@@ -56,13 +59,13 @@ async def model_request_stream(
     model_settings: ModelSettings | None = None,
     model_request_parameters: ModelRequestParameters | None = None,
 ) -> AsyncGenerator[StreamedResponse]:
-    """Ask a model for an answer that is told as it is written. Leaving the block ends the answer where it is.
+    """Send one request to a model and stream the response. Leaving the block closes the stream.
 
-    Raises what `Model.request` raises, on entering or while reading.
+    Raises the errors of `Model.request`, on entering or while reading.
     """
     async with (
-        _opened(model) as opened,
-        opened.request_stream(_as_list(messages), model_settings, model_request_parameters) as stream,
+        _open_model(model) as opened,
+        opened.request_stream(_to_messages(messages), model_settings, model_request_parameters) as stream,
     ):
         yield stream
 
@@ -74,7 +77,7 @@ def model_request_sync(
     model_settings: ModelSettings | None = None,
     model_request_parameters: ModelRequestParameters | None = None,
 ) -> ModelResponse:
-    """`model_request` for callers that do not await."""
+    """Do the same as `model_request`, for callers that do not await."""
     return run_blocking(
         model_request(model, messages, model_settings=model_settings, model_request_parameters=model_request_parameters)
     )
@@ -87,7 +90,7 @@ def model_request_stream_sync(
     model_settings: ModelSettings | None = None,
     model_request_parameters: ModelRequestParameters | None = None,
 ) -> StreamedResponseSync:
-    """`model_request_stream` for callers that do not await; use what it gives in a `with` block."""
+    """Do the same as `model_request_stream`, for callers that do not await. Use the result in a `with` block."""
     return StreamedResponseSync(
         BlockingContext(
             model_request_stream(
@@ -99,7 +102,7 @@ def model_request_stream_sync(
 
 
 class StreamedResponseSync:
-    """An answer that is still coming, as an iterator of events. It is asked for on entering the `with` block."""
+    """A streamed response, as an iterator of events. The request is sent on entering the `with` block."""
 
     def __init__(self, context: BlockingContext[StreamedResponse]) -> None:
         self._context = context
@@ -118,44 +121,44 @@ class StreamedResponseSync:
         self._context.__exit__(kind, error, traceback)
 
     def __iter__(self) -> Iterator[ModelResponseStreamEvent]:
-        return self._context.iterate(self._entered())
+        return self._context.iterate(self._get_stream())
 
     def get(self) -> ModelResponse:
-        """The answer so far; its `state` is `'complete'` once all of it is here."""
-        return self._entered().get()
+        """Return the response so far. Its `state` is `'complete'` at the end."""
+        return self._get_stream().get()
 
     def usage(self) -> RequestUsage:
-        """The usage so far. Most vendors tell it with the last event."""
-        return self._entered().usage()
+        """Return the usage so far. Most vendors send it with the last event."""
+        return self._get_stream().usage()
 
     @property
     def model_name(self) -> str:
-        """The model that answers."""
-        return self._entered().model_name
+        """The name of the model that wrote the response."""
+        return self._get_stream().model_name
 
     @property
     def provider_name(self) -> str | None:
-        """Who answers."""
-        return self._entered().provider_name
+        """The name of the provider that sent the response."""
+        return self._get_stream().provider_name
 
     @property
     def cancelled(self) -> bool:
-        """Whether the stream was left before its end."""
-        return self._entered().cancelled
+        """True if the stream was closed before its end."""
+        return self._get_stream().cancelled
 
     def cancel(self) -> None:
-        """End the stream where it is. The response is marked `'interrupted'`; nothing happens after the end."""
-        self._context.call(self._entered().cancel)
+        """Close the stream. The response gets the state `'interrupted'`. After the end, this has no effect."""
+        self._context.call(self._get_stream().cancel)
 
-    def _entered(self) -> StreamedResponse:
+    def _get_stream(self) -> StreamedResponse:
         if self._stream is None:
             raise UserError('Use the stream in a block: with model_request_stream_sync(...) as stream:')
         return self._stream
 
 
 @asynccontextmanager
-async def _opened(model: Model | str) -> AsyncGenerator[Model]:
-    """The model; one that is made here of its name is closed afterwards."""
+async def _open_model(model: Model | str) -> AsyncGenerator[Model]:
+    """Yield the model; close it afterwards if it was made here from its name."""
     opened = infer_model(model)
     try:
         yield opened
@@ -164,7 +167,7 @@ async def _opened(model: Model | str) -> AsyncGenerator[Model]:
             await opened.aclose()
 
 
-def _as_list(messages: Messages) -> Sequence[ModelMessage]:
+def _to_messages(messages: Messages) -> Sequence[ModelMessage]:
     match messages:
         case str():
             return [ModelRequest.user_text_prompt(messages)]

@@ -124,7 +124,7 @@ class Agent(EntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
     def tool(
         self, /, **options: Unpack[ToolOptions]
     ) -> Callable[[ContextTool[DepsT, P, R]], ContextTool[DepsT, P, R]]: ...
-    def tool(self, function: Any = None, /, **options: Unpack[ToolOptions]) -> Any:
+    def tool(self, function: Callable[..., R] | None = None, /, **options: Unpack[ToolOptions]) -> Any:
         """Register a function as a tool; its first argument is a `RunContext`. The options are `ToolOptions`."""
         return self._decorate_tool(function, options, takes_ctx=True)
 
@@ -132,15 +132,15 @@ class Agent(EntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
     def tool_plain(self, function: Callable[P, R], /) -> Callable[P, R]: ...
     @overload
     def tool_plain(self, /, **options: Unpack[ToolOptions]) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
-    def tool_plain(self, function: Any = None, /, **options: Unpack[ToolOptions]) -> Any:
+    def tool_plain(self, function: Callable[..., R] | None = None, /, **options: Unpack[ToolOptions]) -> Any:
         """Register a function as a tool; it takes no `RunContext`. The options are `ToolOptions`."""
         return self._decorate_tool(function, options, takes_ctx=False)
 
-    def _decorate_tool(self, function: Any, options: ToolOptions, *, takes_ctx: bool) -> Any:
+    def _decorate_tool(self, function: Callable[..., R] | None, options: ToolOptions, *, takes_ctx: bool) -> Any:
         arguments: dict[str, Any] = {**options}
         max_retries = arguments.pop('retries', None)
 
-        def register(decorated: Callable[..., Any]) -> Callable[..., Any]:
+        def register(decorated: Callable[..., R]) -> Callable[..., R]:
             self._add_tool(Tool(decorated, takes_ctx=takes_ctx, max_retries=max_retries, **arguments))
             return decorated
 
@@ -174,10 +174,10 @@ class Agent(EntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
     def instructions(self, function: PromptFunction, /) -> PromptFunction: ...
     @overload
     def instructions(self, /) -> Callable[[PromptFunction], PromptFunction]: ...
-    def instructions(self, function: Any = None, /) -> Any:
+    def instructions(self, function: InstructionsFunction | None = None, /) -> Any:
         """Register a function that returns instructions. It is called for every request."""
 
-        def register(decorated: Any) -> Any:
+        def register(decorated: PromptFunction) -> PromptFunction:
             self._instructions.append(ContextFunction.of(decorated))
             return decorated
 
@@ -187,14 +187,14 @@ class Agent(EntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
     def system_prompt(self, function: PromptFunction, /) -> PromptFunction: ...
     @overload
     def system_prompt(self, /, *, dynamic: bool = False) -> Callable[[PromptFunction], PromptFunction]: ...
-    def system_prompt(self, function: Any = None, /, *, dynamic: bool = False) -> Any:
+    def system_prompt(self, function: InstructionsFunction | None = None, /, *, dynamic: bool = False) -> Any:
         """Register a function that returns a system prompt.
 
         It is called when a conversation begins. With `dynamic` it is also called when a conversation is continued, and
         its new text replaces the one in the history.
         """
 
-        def register(decorated: Any) -> Any:
+        def register(decorated: PromptFunction) -> PromptFunction:
             prompt = ContextFunction.of(decorated)
             self._system_prompts.append(prompt)
             self._dynamic_prompts += [prompt] if dynamic else []
@@ -235,7 +235,7 @@ class Agent(EntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
         user_prompt: UserPrompt | None,
         output_type: OutputSpec[Any] | None,
         result_type: OutputSpec[Any] | None,
-        deps: Any,
+        deps: DepsT | None,
         options: RunOptions,
     ) -> tuple[RunState, ExecuteRun[Any]]:
         _check_option_names(options)

@@ -41,7 +41,7 @@ class EntryPoints(ABC, Generic[DepsT, OutputT]):
         user_prompt: UserPrompt | None,
         output_type: OutputSpec[Any] | None,
         result_type: OutputSpec[Any] | None,
-        deps: Any,
+        deps: DepsT | None,
         options: RunOptions,
     ) -> tuple[RunState, ExecuteRun[Any]]:
         """Return a new run, and the function that executes it."""
@@ -73,7 +73,7 @@ class EntryPoints(ABC, Generic[DepsT, OutputT]):
         *,
         output_type: OutputSpec[Any] | None = None,
         result_type: OutputSpec[Any] | None = None,
-        deps: Any = None,
+        deps: DepsT | None = None,
         event_stream_handler: EventStreamHandler | None = None,
         **options: Unpack[RunOptions],
     ) -> AgentRunResult[Any]:
@@ -144,16 +144,16 @@ class EntryPoints(ABC, Generic[DepsT, OutputT]):
         *,
         output_type: OutputSpec[Any] | None = None,
         result_type: OutputSpec[Any] | None = None,
-        deps: Any = None,
+        deps: DepsT | None = None,
         **options: Unpack[RunOptions],
-    ) -> AsyncGenerator[StreamedRunResult[Any, Any]]:
+    ) -> AsyncGenerator[StreamedRunResult[DepsT, Any]]:
         """Run with a streamed output. Entering the block waits until the model starts to write a possible output.
 
         Leaving the block cancels the run. Raises the errors of `run`, on entering or while reading.
         """
         run, execute = self._prepare_run(user_prompt, output_type, result_type, deps, options)
         async with BackgroundRun(run, execute) as background:
-            result: StreamedRunResult[Any, Any] = StreamedRunResult(background)
+            result: StreamedRunResult[DepsT, Any] = StreamedRunResult(background)
             await result.wait_for_output_start()
             yield result
 
@@ -176,7 +176,9 @@ class EntryPoints(ABC, Generic[DepsT, OutputT]):
         deps: DepsT = ...,
         **options: Unpack[RunOptions],
     ) -> StreamedRunResultSync[DepsT, T]: ...
-    def run_stream_sync(self, user_prompt: UserPrompt | None = None, **options: Any) -> StreamedRunResultSync[Any, Any]:
+    def run_stream_sync(
+        self, user_prompt: UserPrompt | None = None, **options: Any
+    ) -> StreamedRunResultSync[DepsT, Any]:
         """Do the same as `run_stream`, for callers that do not await.
 
         Use the result in a `with` block, or read it to its end.
@@ -208,7 +210,7 @@ class EntryPoints(ABC, Generic[DepsT, OutputT]):
         *,
         output_type: OutputSpec[Any] | None = None,
         result_type: OutputSpec[Any] | None = None,
-        deps: Any = None,
+        deps: DepsT | None = None,
         **options: Unpack[RunOptions],
     ) -> AgentRunEvents[Any]:
         """Run with all events streamed. The last one is an `AgentRunResultEvent`.

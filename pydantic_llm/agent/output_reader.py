@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from types import UnionType
-from typing import Annotated, Any, Literal, NewType, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, NewType, TypeGuard, Union, cast, get_args, get_origin
 
 from pydantic import Discriminator, ValidationError
 from pydantic_core import ErrorDetails
@@ -214,7 +214,7 @@ def _is_instance(spec: object, *types: type) -> bool:
     return isinstance(spec, types)
 
 
-def build_output_reader(spec: Any) -> OutputReader:
+def build_output_reader(spec: object) -> OutputReader:
     """Return the reader for an `output_type`. Raises `UserError` if it is not a valid one."""
     if _is_instance(spec, NativeOutput, PromptedOutput):
         options = cast('NativeOutput[Any] | PromptedOutput[Any]', spec)
@@ -223,7 +223,7 @@ def build_output_reader(spec: Any) -> OutputReader:
     return _combine_members(list(_iter_members(spec)))
 
 
-def _combine_members(members: Sequence[Any]) -> OutputReader:
+def _combine_members(members: Sequence[object]) -> OutputReader:
     reader = OutputReader(mode='tool' if any(_is_instance(member, ToolOutput) for member in members) else 'auto')
     for member in members:
         if _is_instance(member, NativeOutput, PromptedOutput):
@@ -239,18 +239,18 @@ def _combine_members(members: Sequence[Any]) -> OutputReader:
     return reader
 
 
-def _iter_members(spec: Any) -> Iterator[Any]:
+def _iter_members(spec: object) -> Iterator[object]:
     """Yield the alternatives of an `output_type`: the items of a sequence, the members of a union."""
     if get_origin(spec) in (Union, UnionType):
         yield from get_args(spec)
     elif isinstance(spec, (list, tuple)):
-        for item in cast('Sequence[Any]', spec):
+        for item in cast('Sequence[object]', spec):
             yield from _iter_members(item)
     else:
         yield spec
 
 
-def _build_form(spec: Any) -> OutputForm:
+def _build_form(spec: object) -> OutputForm:
     """Return the form of one type or function."""
     if _is_instance(spec, ToolOutput):
         options = cast('ToolOutput[Any]', spec)
@@ -267,7 +267,7 @@ def _build_form(spec: Any) -> OutputForm:
     return OutputForm(_to_identifier(_spell_type(spec)), spec, replace(wrapped, description=None), is_wrapped=True)
 
 
-def _is_function(spec: Any) -> bool:
+def _is_function(spec: object) -> TypeGuard[Callable[..., object]]:
     if isinstance(spec, type) or get_origin(spec) is not None or isinstance(spec, NewType):
         return False
     return inspect.isroutine(spec) or isinstance(spec, partial) or _is_callable_object(spec)
@@ -277,7 +277,7 @@ def _is_callable_object(spec: object) -> bool:
     return callable(spec) and type(spec).__module__ not in ('typing', 'typing_extensions', 'types')
 
 
-def _spell_type(type_: Any) -> str:
+def _spell_type(type_: object) -> str:
     """Return a type's name with its arguments: `list_City`."""
     origin, arguments = get_origin(type_), get_args(type_)
     if origin is Annotated:

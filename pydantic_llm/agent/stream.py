@@ -81,8 +81,8 @@ class StreamedRunResult(ConversationView, Generic[DepsT, OutputT]):
         A partial output must contain all required fields. Output validators check it with `RunContext.partial_output`
         set, and a rejected one is skipped. Output functions are called once, at the end.
         """
-        value: Any = _NO_OUTPUT
-        last: Any = _NO_OUTPUT
+        value: object = _NO_OUTPUT
+        last: object = _NO_OUTPUT
         async for _ in self._event_groups(debounce_by):
             before, value = value, self._read_partial_value()
             output: Any = _NO_OUTPUT if _is_equal(value, before) else await self._validate_partial(value)
@@ -210,7 +210,7 @@ class StreamedRunResult(ConversationView, Generic[DepsT, OutputT]):
 
     # ---------------------------------------------------------------------------------------------- partial outputs
 
-    def _read_partial_value(self) -> Any:
+    def _read_partial_value(self) -> object:
         """Return the validated value so far, or `_NO_OUTPUT` if it cannot be validated yet."""
         spec = self._background.run.spec
         reader, mode = spec.output, spec.output_mode
@@ -228,7 +228,7 @@ class StreamedRunResult(ConversationView, Generic[DepsT, OutputT]):
         is_plain_text = reader.allows_text and reader.text_function is None and not calls
         return response.text if is_plain_text and response.text else _NO_OUTPUT
 
-    async def _validate_partial(self, value: Any) -> Any:
+    async def _validate_partial(self, value: object) -> Any:
         """Return a partial output after the output validators, or `_NO_OUTPUT` if they reject it."""
         if value is _NO_OUTPUT:
             return value
