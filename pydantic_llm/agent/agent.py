@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
 from difflib import get_close_matches
+from functools import partial
 from types import NoneType, TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, Unpack, overload
 from uuid import uuid4
@@ -256,15 +257,7 @@ class Agent(EntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
             conversation_id=conversation.conversation_id,
         )
         run = RunState(spec=spec, conversation=conversation, context=context)
-
-        async def execute() -> AgentRunResult[Any]:
-            async with AsyncExitStack() as stack:
-                if must_close:
-                    await stack.enter_async_context(model)
-                final = await run_loop(run, await build_first_request(run, user_prompt, history))
-                return AgentRunResult(final.output, conversation)
-
-        return run, execute
+        return run, partial(_execute_run, run, user_prompt, history, must_close=must_close)
 
     def _build_spec(
         self, model: Model, output_type: OutputSpec[Any] | None, options: RunOptions, overrides: Mapping[str, Any]
@@ -313,6 +306,17 @@ class Agent(EntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
 
     def __repr__(self) -> str:
         return f'Agent(model={self.model!r}, name={self.name!r}, output_type={self.output_type!r})'
+
+
+async def _execute_run(
+    run: RunState, user_prompt: UserPrompt | None, history: Sequence[ModelMessage], *, must_close: bool
+) -> AgentRunResult[Any]:
+    """Execute a run to its end; with `must_close`, close its model afterwards."""
+    async with AsyncExitStack() as stack:
+        if must_close:
+            await stack.enter_async_context(run.spec.model)
+        final = await run_loop(run, await build_first_request(run, user_prompt, history))
+        return AgentRunResult(final.output, run.conversation)
 
 
 def _to_tool(tool: Tool[Any] | Callable[..., Any]) -> Tool[Any]:
