@@ -19,7 +19,7 @@ from pydantic_llm.exceptions import ModelAPIError, UserError
 from pydantic_llm.models import ModelRequestParameters, OutputObjectDefinition
 from pydantic_llm.models.local import Job, Prompt, Sampling
 from pydantic_llm.models.local.output import TokenWriter
-from pydantic_llm.models.mlx.choose import Choosers, draw
+from pydantic_llm.models.mlx.choose import Samplers, draw
 from pydantic_llm.models.mlx.rows import Row
 from pydantic_llm.tools.definition import ToolDefinition
 from tests.local.mlx_library import ask
@@ -66,20 +66,20 @@ def test_tokens_are_drawn_as_transformers_draws_them(sampling: dict[str, Any], p
 
 
 def test_answers_with_the_same_settings_share_a_chooser_and_seeds_do_not() -> None:
-    choosers = Choosers()
+    samplers = Samplers()
     warm = Sampling(temperature=0.7, top_p=0.9)
-    assert choosers.of(Sampling()) is None
-    assert choosers.of(warm) is choosers.of(Sampling(temperature=0.7, top_p=0.9, presence_penalty=1.0))
-    assert choosers.of(warm) is not choosers.of(Sampling(temperature=0.8, top_p=0.9))
+    assert samplers.get(Sampling()) is None
+    assert samplers.get(warm) is samplers.get(Sampling(temperature=0.7, top_p=0.9, presence_penalty=1.0))
+    assert samplers.get(warm) is not samplers.get(Sampling(temperature=0.8, top_p=0.9))
     seeded = Sampling(temperature=0.7, seed=1)
-    assert choosers.of(seeded) is not choosers.of(seeded)
+    assert samplers.get(seeded) is not samplers.get(seeded)
 
 
-def test_only_so_many_choosers_are_kept() -> None:
-    choosers = Choosers()
+def test_only_so_many_samplers_are_kept() -> None:
+    samplers = Samplers()
     for number in range(500):
-        choosers.of(Sampling(temperature=1 + number))
-    assert len(choosers._shared) <= 64
+        samplers.get(Sampling(temperature=1 + number))
+    assert len(samplers._shared) <= 64
 
 
 # ---------------------------------------------------------------------- one answer
@@ -89,10 +89,10 @@ def adjusted(sampling: Sampling, prompt: Sequence[int] = (1, 2), written: Sequen
     """The logits of the token after those that were written."""
     row = Row(Job(Prompt(prompt), sampling=sampling, max_tokens=100, writer=TokenWriter(lambda tokens: '')))
     tokens, logits = [*prompt], mx.array([LOGITS])
-    changed = row.adjust(mx.array(tokens), logits)
+    changed = row.adjust_logits(mx.array(tokens), logits)
     for token in written:
         tokens.append(token)
-        changed = row.adjust(mx.array(tokens), logits)
+        changed = row.adjust_logits(mx.array(tokens), logits)
     assert logits.tolist() == [LOGITS]
     found: list[float] = changed[0].tolist()
     return found
@@ -117,7 +117,7 @@ class Broken:
 async def test_a_constraint_that_breaks_fails_its_answer_alone() -> None:
     writer = TokenWriter(lambda tokens: '')
     job = Job(Prompt([1]), sampling=Sampling(), max_tokens=9, writer=writer, matcher=Broken())
-    assert Row(job).adjust(mx.array([1]), mx.array([LOGITS])).tolist() == [LOGITS]
+    assert Row(job).adjust_logits(mx.array([1]), mx.array([LOGITS])).tolist() == [LOGITS]
     assert isinstance(job.error, ModelAPIError)
     assert 'out of fuel' in f'{job.error}'
 

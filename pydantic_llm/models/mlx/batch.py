@@ -1,7 +1,7 @@
-"""mlx-lm's own continuous batching: prompts join it while others decode, and answers leave it when they are done.
+"""A runner with mlx-lm's own continuous batching: prompts join between two steps, and finished responses leave.
 
-All ends are ours: the library is told of no stop tokens and of a length that is not reached, so that an answer that is
-over is taken out in one way.
+Every end is decided here: mlx-lm gets no stop tokens, and a length that is not reached, so that responses leave its
+batch in one way only.
 """
 
 from __future__ import annotations
@@ -10,74 +10,80 @@ from collections.abc import Collection
 from typing import Any
 
 from ..local import Job
-from .choose import Choosers
+from .choose import Samplers
 from .library import import_mlx, import_mlx_lm
 from .rows import Row
 
 __all__ = ('BatchRunner',)
 
-READ_AT_ONCE = 8
-"""So many prompts are read together."""
+PROMPTS_PER_PASS = 8
+"""Maximum number of prompts that are read together."""
 
-PADDED = ('KVCache', 'RotatingKVCache')
-"""The caches in which prompts of different lengths can be read together; in a state that is passed on from token to
-token the padding would count."""
+PADDABLE_CACHES = ('KVCache', 'RotatingKVCache')
+"""The caches with which prompts of different lengths can be read together.
+
+mlx-lm pads them on the right (`PromptProcessingBatch.prompt` in mlx_lm/generate.py, 0.32). In a state that each token
+changes (`ArraysCache`, for Mamba) the padding would count as tokens.
+"""
 
 
 class BatchRunner:
-    """Drives the library's batch a step at a time."""
+    """Generates the responses of mlx-lm's batch, one step at a time."""
 
     def __init__(self, model: Any, *, slots: int, prefill_tokens: int) -> None:
         self.slots = slots
-        """How many answers it can write at once."""
+        """Maximum number of responses in the batch."""
         mx = import_mlx()
         self._generator = import_mlx_lm('generate').BatchGenerator(
             model,
             completion_batch_size=slots,
-            prefill_batch_size=min(READ_AT_ONCE if _can_pad(model) else 1, slots),
+            prefill_batch_size=min(PROMPTS_PER_PASS if _can_pad(model) else 1, slots),
             prefill_step_size=prefill_tokens,
-            stream=mx.default_stream(mx.default_device()),  # the library's own is one more thread for each of ours
+            # mlx-lm's default is a thread-local stream (`generation_stream` in mlx_lm/generate.py, 0.32), which would
+            # be one more thread per engine.
+            stream=mx.default_stream(mx.default_device()),
         )
-        self._choosers = Choosers()
+        self._samplers = Samplers()
         self._rows: dict[int, Row] = {}
-        self._numbers: dict[Job, int] = {}
+        self._uids: dict[Job, int] = {}
 
     def add(self, job: Job) -> None:
-        """Give a job a slot."""
+        """Add a job; its prompt is read in one of the next steps."""
         row = Row(job)
-        [number] = self._generator.insert(
+        [uid] = self._generator.insert(
             [list(job.prompt.tokens)],
             max_tokens=[job.max_tokens + 1],
-            samplers=[self._choosers.of(job.sampling)],
-            logits_processors=[[] if row.is_plain else [row.adjust]],
+            samplers=[self._samplers.get(job.sampling)],
+            logits_processors=[[] if row.is_plain else [row.adjust_logits]],
         )
-        self._rows[number] = row
-        self._numbers[job] = number
+        self._rows[uid] = row
+        self._uids[job] = uid
 
     def remove(self, job: Job) -> None:
         """Free the slot of a job that is not done."""
-        self._drop([job])
+        self._remove_jobs([job])
 
     def step(self) -> Collection[Job]:
-        """Write a token of every answer that has begun, and read some prompts."""
-        _, written = self._generator.next()
-        touched: list[Job] = []
-        for response in written:
+        """Generate one token of every response that has begun, and read some prompts. Return the jobs that changed."""
+        _, responses = self._generator.next()
+        changed: list[Job] = []
+        for response in responses:
             row = self._rows[response.uid]
-            touched.append(row.job)
+            changed.append(row.job)
             if not row.job.done:
-                row.take(response.token)
-        self._drop([job for job in touched if job.done])
-        return touched
+                row.add_token(response.token)
+        self._remove_jobs([job for job in changed if job.done])
+        return changed
 
-    def _drop(self, jobs: Collection[Job]) -> None:
-        numbers = [number for job in jobs if (number := self._numbers.pop(job, None)) is not None]
-        for number in numbers:
-            del self._rows[number]
-        if numbers:
-            self._generator.remove(numbers)
+    def _remove_jobs(self, jobs: Collection[Job]) -> None:
+        uids = [uid for job in jobs if (uid := self._uids.pop(job, None)) is not None]
+        for uid in uids:
+            del self._rows[uid]
+        if uids:
+            self._generator.remove(uids)
 
 
 def _can_pad(model: Any) -> bool:
+    """Return whether all caches of the model are paddable, those inside a `CacheList` too."""
     caches = import_mlx_lm('models.cache').make_prompt_cache(model)
-    return all(type(one).__name__ in PADDED for cache in caches for one in getattr(cache, 'caches', (cache,)))
+    return all(type(one).__name__ in PADDABLE_CACHES for cache in caches for one in getattr(cache, 'caches', (cache,)))

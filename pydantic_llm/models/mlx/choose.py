@@ -1,7 +1,8 @@
-"""Likelihoods → the next tokens: drawn with temperature and cuts, the same way for every line.
+"""Log probabilities → the next tokens, drawn with temperature, top_k, top_p and min_p. Start at `Samplers.get`.
 
-mlx-lm asks one chooser for the tokens of a whole batch where all rows have the same one, which saves most of the time.
-So rows with the same settings share a chooser, unless they have a seed, which needs one for itself.
+mlx-lm calls a sampler once per step for the whole batch if all rows have the same sampler object, else once per row,
+which takes most of the time (`GenerationBatch._step` in mlx_lm/generate.py, 0.32). So rows with equal settings share a
+sampler. A row with a seed has its own.
 """
 
 from __future__ import annotations
@@ -16,27 +17,27 @@ from typing import Any
 from ..local import Sampling
 from .library import import_mlx
 
-__all__ = ('Choosers', 'draw')
+__all__ = ('Samplers', 'draw')
 
 Array = Any
-Chooser = Callable[[Array], Array]
-"""Takes the logarithms of likelihoods, a line for each row, and gives a token for each."""
+Sampler = Callable[[Array], Array]
+"""Takes log probabilities [rows, vocabulary], and returns one token per row."""
 
-KEPT = 64
-"""So many shared choosers are kept."""
+MAX_SHARED = 64
+"""Maximum number of shared samplers to keep."""
 
-COLDEST = 1e-5
-"""The temperature below which numbers overflow; what is drawn there is the likeliest anyway."""
+MIN_TEMPERATURE = 1e-5
+"""Below this temperature, numbers overflow; the token drawn is the likeliest one anyway."""
 
 
-class Choosers:
-    """The choosers of one engine."""
+class Samplers:
+    """The samplers of one engine."""
 
     def __init__(self) -> None:
-        self._shared: dict[Sampling, Chooser] = {}
+        self._shared: dict[Sampling, Sampler] = {}
 
-    def of(self, sampling: Sampling) -> Chooser | None:
-        """What draws an answer's tokens; `None` where the likeliest is taken."""
+    def get(self, sampling: Sampling) -> Sampler | None:
+        """Return the sampler for these settings, or `None` to take the likeliest token."""
         if not sampling.temperature:
             return None
         drawing = Sampling(
@@ -45,37 +46,40 @@ class Choosers:
         if sampling.seed is not None:
             return partial(draw, replace(drawing, seed=sampling.seed), Random(sampling.seed))
         if drawing not in self._shared:
-            if len(self._shared) >= KEPT:
+            if len(self._shared) >= MAX_SHARED:
                 self._shared.clear()
             self._shared[drawing] = partial(draw, drawing, Random())
         return self._shared[drawing]
 
 
-def draw(sampling: Sampling, random: Random, likely: Array) -> Array:
-    """A token for each line, by its likelihood. Every call takes one number of `random`."""
+def draw(sampling: Sampling, random: Random, log_probabilities: Array) -> Array:
+    """Draw one token per row by its probability. Each call takes one number of `random`."""
     mx = import_mlx()
     key = mx.random.key(random.getrandbits(63))
-    likely = likely.astype(mx.float32)
-    likely = (likely - likely.max(axis=-1, keepdims=True)) / max(sampling.temperature, COLDEST)
+    scores = log_probabilities.astype(mx.float32)
+    scores = (scores - scores.max(axis=-1, keepdims=True)) / max(sampling.temperature, MIN_TEMPERATURE)
     top_k, top_p, min_p = sampling.top_k or 0, sampling.top_p or 1.0, sampling.min_p or 0.0
-    if min_p and top_p >= 1:  # what is as likely as the likeliest stays, whatever else is cut
-        likely = mx.where(likely < math.log(min_p), -math.inf, likely)
-    if not (0 < top_k < likely.shape[-1]) and top_p >= 1:
-        return mx.random.categorical(likely, key=key)
-    order = mx.argsort(-likely, axis=-1)
-    ordered = _cut(mx.take_along_axis(likely, order, axis=-1), top_k, top_p, min_p)
+    if min_p and top_p >= 1:  # relative to the likeliest token, which no other filter changes: no sorting needed
+        scores = mx.where(scores < math.log(min_p), -math.inf, scores)
+    if not (0 < top_k < scores.shape[-1]) and top_p >= 1:
+        return mx.random.categorical(scores, key=key)
+    order = mx.argsort(-scores, axis=-1)
+    ordered = _filter_scores(mx.take_along_axis(scores, order, axis=-1), top_k, top_p, min_p)
     drawn = mx.random.categorical(ordered, key=key)
     return mx.take_along_axis(order, drawn[..., None], axis=-1).squeeze(-1)
 
 
-def _cut(ordered: Array, top_k: int, top_p: float, min_p: float) -> Array:
-    """Without what a row does not choose among. The likeliest comes first, with a logarithm of 0."""
+def _filter_scores(ordered: Array, top_k: int, top_p: float, min_p: float) -> Array:
+    """Set the scores that `top_k`, `top_p` or `min_p` exclude to minus infinity.
+
+    `ordered` are log probabilities, the highest first and shifted to 0.
+    """
     mx = import_mlx()
     if 0 < top_k < ordered.shape[-1]:
         ordered = mx.where(mx.arange(ordered.shape[-1]) < top_k, ordered, -math.inf)
     if top_p < 1:
-        share = mx.softmax(ordered, axis=-1)
-        before = mx.cumsum(share, axis=-1) - share
+        probabilities = mx.softmax(ordered, axis=-1)
+        before = mx.cumsum(probabilities, axis=-1) - probabilities
         is_first = mx.arange(ordered.shape[-1]) == 0
         ordered = mx.where((before < top_p) | is_first, ordered, -math.inf)
         if min_p:

@@ -1,4 +1,7 @@
-"""The engine: mlx-lm in a thread of its own. MLX binds what it computes to a thread, and nothing leaves this one."""
+"""The engine: mlx-lm in a thread of its own, with the runner in `batch`.
+
+MLX binds computations to the thread that made them, so no array leaves this thread.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +18,19 @@ __all__ = ('BatchingOptions', 'MLXEngine')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchingOptions:
-    """How answers share forward passes."""
+    """The options that decide how responses share forward passes."""
 
     max_batch_size: int = 32
-    """How many answers are written at once."""
+    """Maximum number of responses generated at once."""
     prefill_tokens: int = 512
-    """How many tokens of each waiting prompt are read between two steps of the answers being written."""
+    """Maximum number of tokens of each prompt read between two steps of the responses that are being generated."""
     max_queue: int = 1024
-    """How many requests may wait for a slot."""
+    """Maximum number of requests that wait for a slot."""
     when_full: WhenFull = 'wait'
-    """What happens to a request that finds the queue full."""
+    """Behaviour of a request if the queue is full: wait, or raise `OverloadedError`."""
 
     def check(self) -> None:
-        """Raise `UserError` for numbers that mean nothing."""
+        """Raise `UserError` for an invalid value."""
         for name in ('max_batch_size', 'prefill_tokens'):
             value = getattr(self, name)
             if value < 1:
@@ -35,7 +38,7 @@ class BatchingOptions:
 
 
 class MLXEngine(WorkerEngine):
-    """One model that mlx-lm has loaded."""
+    """Runs one model that mlx-lm has loaded."""
 
     def __init__(self, source: MLXSource, options: BatchingOptions) -> None:
         options.check()
@@ -45,18 +48,18 @@ class MLXEngine(WorkerEngine):
         self._weights: Weights | None = None
 
     def load_model(self) -> Loaded:
-        """Load the weights."""
+        """Load the weights, and return the facts about the model."""
         self._weights = load(self._source)
         return self._weights.loaded
 
     def unload_model(self) -> None:
-        """Let go of the weights, and of the memory that MLX keeps for what comes next."""
+        """Drop the weights, and free the memory that MLX keeps for later arrays."""
         if self._weights is not None:
             self._weights = None
             import_mlx().clear_cache()
 
     def make_runner(self, loaded: Loaded) -> Runner:
-        """What writes answers together."""
+        """Return a runner for the loaded model."""
         weights, options = self._weights, self._options
         assert weights is not None, 'it was loaded before'
         return BatchRunner(weights.model, slots=options.max_batch_size, prefill_tokens=options.prefill_tokens)

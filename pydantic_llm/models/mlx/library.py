@@ -1,4 +1,4 @@
-"""The libraries that the engine stands on, imported when they are needed; to type checkers they are unknown."""
+"""Import MLX and mlx-lm when they are needed. They are optional, and untyped here."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ('import_mlx', 'import_mlx_lm')
 
 
 def import_mlx() -> Any:
-    """The module `mlx.core`."""
+    """Import `mlx.core`. Raises `UserError` with the command that installs it."""
     return import_extra('mlx.core', extra='mlx', what='MLXModel')
 
 
 def import_mlx_lm(module: str = '') -> Any:
-    """The module `mlx_lm`, or one of those in it."""
+    """Import `mlx_lm` or one of its modules. Raises `UserError` with the command that installs it."""
     return import_extra(f'mlx_lm.{module}' if module else 'mlx_lm', extra='mlx', what='MLXModel')

@@ -1,4 +1,7 @@
-"""Loading: a name or a path → the model, its tokenizer, and what is known of it. Runs in the engine's thread."""
+"""Load a model: a name or a path → the weights in memory, the tokenizer, and the facts about the model.
+
+Runs in the engine's thread. Start at `load`.
+"""
 
 from __future__ import annotations
 
@@ -22,51 +25,50 @@ __all__ = ('MLXSource', 'Weights', 'load')
 logger = logging.getLogger('pydantic_llm.local')
 
 
-MERGES = 'merge'
-"""The method of those caches that mlx-lm can batch."""
+MERGE_METHOD = 'merge'
+"""The method that a cache needs for batching (`_merge_caches` in mlx_lm/generate.py, 0.32)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MLXSource(Source):
-    """What to load, and how."""
+    """The model to load, and the options of mlx-lm for it."""
 
     load_kwargs: Mapping[str, Any] | None = None
-    """What else goes to `mlx_lm.load`."""
+    """More arguments of `mlx_lm.load`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A loaded model."""
+    """The weights of a loaded model, and the facts about it."""
 
     model: Any
-    """mlx-lm's own model."""
+    """The `mlx.nn.Module` that mlx-lm made."""
     loaded: Loaded
-    """What is known of it."""
 
 
 def load(source: MLXSource) -> Weights:
-    """Load a model. Raises `UserError` for what cannot be loaded, `ModelConnectionError` where the hub is away."""
+    """Load a model. Raises `UserError` if it cannot be loaded, `ModelConnectionError` if the hub cannot be reached."""
     mx, mlx_lm = import_mlx(), import_mlx_lm()
     begun = perf_counter()
     source.report(f'Loading {source.name}')
     with translate_errors(source, engine='mlx'):
-        model, tokenizer, config = _read(mlx_lm, source, {})
-        if missed := rope_settings(config):
-            logger.info('%s: told to mlx-lm, which reads another name for it: %s', source.name, missed)
-            model, tokenizer, config = _read(mlx_lm, source, missed)
+        model, tokenizer, config = _load_lazily(mlx_lm, source, {})
+        if changes := missing_rope_settings(config):
+            logger.info('%s: passed to mlx-lm under the names that it reads: %s', source.name, changes)
+            model, tokenizer, config = _load_lazily(mlx_lm, source, changes)
         mx.eval(model.parameters())
         _check_batchable(source, model)
     count = import_mlx_lm('utils').get_total_parameters(model)
     took = f'{perf_counter() - begun:.1f} s'
     source.report(f'Loaded {source.name}: {count:,} parameters, on {mx.default_device()}, in {took}')
-    return Weights(model, _loaded(tokenizer, config))
+    return Weights(model, _describe(tokenizer, config))
 
 
-def _read(mlx_lm: Any, source: MLXSource, changes: Json) -> tuple[Any, Any, Json]:
-    """The model, not yet in memory, its tokenizer and its configuration."""
+def _load_lazily(mlx_lm: Any, source: MLXSource, changes: Json) -> tuple[Any, Any, Json]:
+    """Return the model, its weights not yet in memory, its tokenizer, and its configuration with `changes`."""
     options = dict(source.load_kwargs or {})
     trust = {'trust_remote_code': source.trust_remote_code}
-    found: tuple[Any, Any, Json] = mlx_lm.load(
+    parts: tuple[Any, Any, Json] = mlx_lm.load(
         source.name,
         **{
             **options,
@@ -77,63 +79,68 @@ def _read(mlx_lm: Any, source: MLXSource, changes: Json) -> tuple[Any, Any, Json
             'model_config': {**changes, **(options.get('model_config') or {})},
         },
     )
-    return found
+    return parts
 
 
-def rope_settings(config: Mapping[str, Any]) -> Json:
-    """What Transformers writes as `rope_parameters`, as mlx-lm's models read it; empty where they find it anyway.
+def missing_rope_settings(config: Mapping[str, Any]) -> Json:
+    """Return the settings in `rope_parameters` under the names that mlx-lm reads, if the configuration lacks these.
 
-    mlx-lm takes a default where `rope_theta` is missing, and says nothing: the model would write nonsense.
+    Transformers 5 writes `rope_parameters`. Most models of mlx-lm 0.32 read only `rope_theta` and `rope_scaling`, and
+    take a default without a warning (`ModelArgs` in mlx_lm/models/llama.py; ml-explore/mlx-lm#953): the model would
+    generate nonsense.
     """
-    found: Json = {}
+    missing: Json = {}
     text = config.get('text_config')
-    if isinstance(text, Mapping) and (inner := rope_settings(cast('Mapping[str, Any]', text))):
-        found['text_config'] = {**cast('Mapping[str, Any]', text), **inner}
+    if isinstance(text, Mapping) and (inner := missing_rope_settings(cast('Mapping[str, Any]', text))):
+        missing['text_config'] = {**cast('Mapping[str, Any]', text), **inner}
     parameters = config.get('rope_parameters')
     if isinstance(parameters, Mapping) and 'rope_theta' in parameters and 'rope_theta' not in config:
         scaling = dict(cast('Mapping[str, Any]', parameters))
-        found['rope_theta'] = scaling.pop('rope_theta')
+        missing['rope_theta'] = scaling.pop('rope_theta')
         if scaling.get('rope_type', 'default') != 'default' and not config.get('rope_scaling'):
-            found['rope_scaling'] = scaling
-    return found
+            missing['rope_scaling'] = scaling
+    return missing
 
 
 def _check_batchable(source: MLXSource, model: Any) -> None:
+    """Raise `UserError` if mlx-lm cannot batch a cache of the model."""
     caches = import_mlx_lm('models.cache').make_prompt_cache(model)
-    if kinds := sorted({type(cache).__name__ for cache in caches if not hasattr(cache, MERGES)}):
+    if kinds := sorted({type(cache).__name__ for cache in caches if not hasattr(cache, MERGE_METHOD)}):
         raise UserError(f'{source.name!r} cannot run here: mlx-lm does not batch its cache ({", ".join(kinds)})')
 
 
-# ---------------------------------------------------------------------- what is known
+# ---------------------------------------------------------------------- facts about the model
 
 
-def _loaded(wrapper: Any, config: Json) -> Loaded:
-    tokenizer = getattr(wrapper, '_tokenizer', wrapper)  # grammars need Hugging Face's own
+def _describe(wrapper: Any, config: Json) -> Loaded:
+    # llguidance needs the tokenizer of transformers inside mlx-lm's wrapper (`TokenizerWrapper` in
+    # mlx_lm/tokenizer_utils.py, 0.32), which has no public name for it.
+    tokenizer = getattr(wrapper, '_tokenizer', wrapper)
     text: Json = {**config, **(config.get('text_config') or {})}
     eos = collect_token_ids([*wrapper.eos_token_ids], text.get('eos_token_id'))
-    ours = Tokenizer(tokenizer)
+    text_tokenizer = Tokenizer(tokenizer)
     size = int(text.get('vocab_size') or len(tokenizer))
     return Loaded(
-        tokenizer=ours,
-        encode=partial(_encode, ours),
+        tokenizer=text_tokenizer,
+        encode=partial(_encode_prompt, text_tokenizer),
         vocabulary_size=size,
         context_length=find_context_length(text.get),
-        sampling=decode_generation_config(_generation_config(Path(tokenizer.name_or_path))),
+        sampling=decode_generation_config(_read_generation_config(Path(tokenizer.name_or_path))),
         eos=eos,
         constraints=CONSTRAINT_KINDS,
         grammars=Grammars(tokenizer, vocabulary_size=size, eos=eos, extra='mlx'),
     )
 
 
-def _generation_config(folder: Path) -> Json:
-    """How the model's makers want its tokens chosen; empty where they do not say."""
+def _read_generation_config(folder: Path) -> Json:
+    """Return the content of `generation_config.json`, or `{}` if the folder has none."""
     try:
-        found: Json = json.loads((folder / 'generation_config.json').read_text(encoding='utf-8'))
+        config: Json = json.loads((folder / 'generation_config.json').read_text(encoding='utf-8'))
     except (OSError, ValueError):
         return {}
-    return found
+    return config
 
 
-def _encode(tokenizer: Tokenizer, text: str, images: Sequence[bytes]) -> Prompt:
-    assert not images, 'the dialog takes none for a model that reads text alone'
+def _encode_prompt(tokenizer: Tokenizer, text: str, images: Sequence[bytes]) -> Prompt:
+    assert not images, 'the dialog rejects images for a model that supports text only'
     return Prompt(tokenizer.encode(text))

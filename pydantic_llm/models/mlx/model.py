@@ -1,4 +1,4 @@
-"""The model class: what is loaded, how, and how its answers share the machine."""
+"""The model class and its options: how the model is loaded, and how responses share the engine."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ __all__ = ('MLXModel',)
 class MLXModel(LocalModel):
     """A model that MLX runs in this process, many requests at once.
 
-    `model_id` is a name on Hugging Face's hub or the path of a folder. Model objects that name the same one, loaded in
-    the same way, share its weights and its batch. Nothing is loaded before the first request, or `load()`.
+    `model_id` is a name on the Hugging Face hub or the path of a folder. Model objects with the same name and the same
+    loading options share one engine: its weights and its batch. The weights are loaded by the first request, or by
+    `load()`.
     """
 
     settings_prefix = 'mlx_'
@@ -49,14 +50,14 @@ class MLXModel(LocalModel):
 
     @property
     def system(self) -> str:
-        """`'mlx'`."""
+        """The name of the engine in responses, `'mlx'`."""
         return 'mlx'
 
     def engine_key(self) -> Hashable:
-        """What must be equal for two model objects to share an engine."""
+        """Return a key that is equal for model objects that share an engine."""
         source = self._source
         return key_of('mlx', source.name, source.trust_remote_code, source.load_kwargs or {}, self._batching)
 
     def make_engine(self) -> MLXEngine:
-        """An engine that has loaded nothing yet."""
+        """Return a new engine, before loading."""
         return MLXEngine(self._source, self._batching)

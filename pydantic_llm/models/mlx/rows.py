@@ -1,9 +1,9 @@
-"""One answer as the engine's thread sees it: a job, and what its settings do to the logits of its next token."""
+"""One response in a batch: its job, and how its settings change the logits of its next token."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ...exceptions import ModelAPIError
@@ -16,110 +16,114 @@ Array = Any
 
 
 class Row:
-    """One answer in a batch.
+    """One response in a batch.
 
-    mlx-lm computes one token ahead: it asks for the logits of the token after the newest one, and only then tells the
-    newest. So a row that is not plain learns of each token by `adjust`, before it is told.
+    mlx-lm computes one token ahead: a step asks for the logits of the token after the newest one, and only then returns
+    the newest (`GenerationBatch._step` in mlx_lm/generate.py, 0.32). So a row that is not plain sees each token in
+    `adjust_logits` first, and in `add_token` after that.
     """
 
-    __slots__ = ('_begun', '_matcher', '_offsets', '_seen', '_written', 'job', 'over')
+    __slots__ = ('_has_begun', '_matcher', '_offsets', '_seen', '_written', 'constraint_ended', 'job')
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        """The job."""
-        self.over = False
-        """Whether the constraint lets nothing follow what was written."""
+        self.constraint_ended = False
+        """True if the constraint allows no token after the newest one."""
         self._matcher: Any = job.matcher
-        self._begun = False
+        self._has_begun = False
         self._written: set[int] = set()
-        self._seen: Array = None  # which tokens stand in prompt or answer
-        self._offsets: Array = None  # what is added to the logits
+        self._seen: Array = None  # booleans [vocabulary]: the tokens of prompt and response
+        self._offsets: Array = None  # numbers [vocabulary] to add to the logits
 
     @property
     def is_plain(self) -> bool:
-        """Whether the model's logits stay as they are."""
-        return self._matcher is None and not (self._repels or self._adds)
+        """True if the model's logits stay unchanged."""
+        return self._matcher is None and not (self._has_repetition_penalty or self._has_offsets)
 
-    def take(self, token: int) -> None:
-        """The next token is told. Whether the answer goes on is the job's to say."""
-        if self.job.add_token(token) and self.over:
+    def add_token(self, token: int) -> None:
+        """Add the next token to the job, and finish the job if its constraint has ended."""
+        if self.job.add_token(token) and self.constraint_ended:
             self.job.finish('eos')
 
-    def adjust(self, tokens: Array, logits: Array) -> Array:
-        """The logits of the next token with penalties, bias and constraint; `tokens` is what stands before it."""
-        if self.job.done or self.over:
+    def adjust_logits(self, tokens: Array, logits: Array) -> Array:
+        """Apply penalties, bias and constraint to the logits [1, vocabulary] of the token after `tokens`.
+
+        If the constraint breaks, the job fails and the logits stay unchanged.
+        """
+        if self.job.done or self.constraint_ended:
             return logits
         try:
-            goes_on = self._look_at(tokens, logits.shape[-1])
-            return self._constrained(self._penalized(logits)) if goes_on else logits
+            continues = self._record_newest(tokens, logits.shape[-1])
+            return self._apply_constraint(self._apply_penalties(logits)) if continues else logits
         except RuntimeError as error:
-            said = f'The answer cannot go on: {error}'
-            self.job.fail(ModelAPIError('mlx', said, provider_name='mlx'))
+            message = f'The response cannot continue: {error}'
+            self.job.fail(ModelAPIError('mlx', message, provider_name='mlx'))
             return logits
 
-    # what was written
+    # recording tokens
 
     @property
-    def _repels(self) -> bool:
+    def _has_repetition_penalty(self) -> bool:
         return (self.job.sampling.repetition_penalty or 1.0) != 1.0
 
     @property
-    def _adds(self) -> bool:
+    def _has_offsets(self) -> bool:
         sampling = self.job.sampling
         return bool(sampling.logit_bias or sampling.presence_penalty or sampling.frequency_penalty)
 
-    def _look_at(self, tokens: Array, size: int) -> bool:
-        """Take note of the newest token; at first, of the prompt. Whether anything may follow."""
+    def _record_newest(self, tokens: Array, size: int) -> bool:
+        """Record the newest token, or the prompt in the first call. Return False if no token may follow."""
         sampling = self.job.sampling
-        if not self._begun:
-            self._begun = True
-            if self._repels:
-                self._seen = _marked(size, self.job.prompt.tokens)
-            if self._adds:
-                self._offsets = _offsets(size, sampling.logit_bias or {})
+        if not self._has_begun:
+            self._has_begun = True
+            if self._has_repetition_penalty:
+                self._seen = _mark_tokens(size, self.job.prompt.tokens)
+            if self._has_offsets:
+                self._offsets = _make_offsets(size, sampling.logit_bias or {})
             return True
-        counts = sampling.presence_penalty or sampling.frequency_penalty
-        if not (counts or self._repels or self._matcher):
-            return True  # a bias alone needs no look at what is still being computed
+        has_counts = sampling.presence_penalty or sampling.frequency_penalty
+        if not (has_counts or self._has_repetition_penalty or self._matcher):
+            return True  # a bias alone does not need the token, which may not be computed yet
         token = int(tokens[-1].item())
-        if self._repels:
+        if self._has_repetition_penalty:
             self._seen[token] = True
-        if counts:
-            new = 0.0 if token in self._written else sampling.presence_penalty or 0.0
-            self._offsets[token] -= new + (sampling.frequency_penalty or 0.0)
+        if has_counts:
+            presence = 0.0 if token in self._written else sampling.presence_penalty or 0.0
+            self._offsets[token] -= presence + (sampling.frequency_penalty or 0.0)
             self._written.add(token)
-        self.over = self._matcher is not None and not self._matcher.consume(token)
-        return not self.over
+        self.constraint_ended = self._matcher is not None and not self._matcher.consume(token)
+        return not self.constraint_ended
 
-    # what follows from it
+    # changing logits
 
-    def _penalized(self, logits: Array) -> Array:
+    def _apply_penalties(self, logits: Array) -> Array:
         mx = import_mlx()
         if self._seen is not None:
             penalty = self.job.sampling.repetition_penalty
-            repelled = mx.where(logits < 0, logits * penalty, logits / penalty)
-            logits = mx.where(self._seen, repelled, logits)
+            penalized = mx.where(logits < 0, logits * penalty, logits / penalty)
+            logits = mx.where(self._seen, penalized, logits)
         return logits if self._offsets is None else logits + self._offsets.astype(logits.dtype)
 
-    def _constrained(self, logits: Array) -> Array:
+    def _apply_constraint(self, logits: Array) -> Array:
         if self._matcher is None:
             return logits
         mx = import_mlx()
         allowed = mx.array(self._matcher.compute_mask())
         size = logits.shape[-1]
-        if allowed.size < size:  # the model may have lines that no token has
+        # Models may have more logits than the tokenizer has tokens (padded embeddings): those stay forbidden.
+        if allowed.size < size:
             allowed = mx.pad(allowed, (0, size - allowed.size))
         return mx.where(allowed[:size], logits, -math.inf)
 
 
-def _marked(size: int, tokens: Collection[int]) -> Array:
+def _mark_tokens(size: int, tokens: Collection[int]) -> Array:
     mx = import_mlx()
     marks = mx.zeros(size, dtype=mx.bool_)
     marks[mx.array(sorted({*tokens}))] = True
     return marks
 
 
-def _offsets(size: int, bias: Any) -> Array:
+def _make_offsets(size: int, bias: Mapping[int, float]) -> Array:
     mx = import_mlx()
     offsets = mx.zeros(size)
     if bias:

@@ -1,4 +1,4 @@
-"""The knobs that this engine adds to the shared ones."""
+"""Settings that only this engine has."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class MLXModelSettings(ModelSettings, total=False):
     """Settings of one request to a model that MLX runs."""
 
     mlx_min_p: float
-    """Choose among the tokens that are at least this share as likely as the likeliest, 0 to 1."""
+    """Choose among the tokens whose probability is at least this share of the highest one, 0 to 1."""
 
     mlx_repetition_penalty: float
-    """Above 1: less of what stands in the prompt or the answer already."""
+    """Above 1: make tokens that the prompt or the response already contains less likely."""
