@@ -1,6 +1,6 @@
-"""What an answer must look like, for engines that can be held to it while they write.
+"""Constraints on the text of a response, for models that enforce them while they generate.
 
-One vocabulary for all of them: a JSON schema, a regular expression, a choice between texts, a grammar.
+The same types for every model: a JSON schema, a regular expression, a choice between texts, a grammar.
 """
 
 from __future__ import annotations
@@ -14,50 +14,49 @@ __all__ = ('Choice', 'Constraint', 'Grammar', 'JsonSchema', 'Regex')
 
 @dataclass(frozen=True, slots=True)
 class JsonSchema:
-    """The answer is one JSON value that satisfies the schema."""
+    """The response is one JSON value that is valid under the schema."""
 
     json_schema: Mapping[str, Any]
     """The schema, as a JSON object."""
 
     kind: Literal['json-schema'] = 'json-schema'
-    """The kind of constraint, for telling constraints apart."""
+    """The discriminator of the constraint types."""
 
 
 @dataclass(frozen=True, slots=True)
 class Regex:
-    """The answer as a whole matches a regular expression."""
+    """The whole response matches a regular expression."""
 
     pattern: str
     """The expression, in the syntax that Python and Rust share."""
 
     kind: Literal['regex'] = 'regex'
-    """The kind of constraint, for telling constraints apart."""
+    """The discriminator of the constraint types."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The answer is one of some texts."""
+    """The response is one of several texts."""
 
     choices: tuple[str, ...]
-    """The texts; at least one."""
+    """The allowed texts; at least one."""
 
     kind: Literal['choice'] = 'choice'
-    """The kind of constraint, for telling constraints apart."""
+    """The discriminator of the constraint types."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """The answer can be derived from a context-free grammar."""
+    """The response is a text of a context-free grammar."""
 
     grammar: str
-    """The grammar's text."""
 
     syntax: Literal['lark', 'gbnf', 'ebnf'] = 'lark'
-    """What the text is written in."""
+    """The syntax of `grammar`."""
 
     kind: Literal['grammar'] = 'grammar'
-    """The kind of constraint, for telling constraints apart."""
+    """The discriminator of the constraint types."""
 
 
 Constraint = JsonSchema | Regex | Choice | Grammar
-"""What an answer must look like."""
+"""One constraint on the text of a response."""

@@ -1,4 +1,7 @@
-"""What models in this process can do. Their engines hold them to schemas; the rest is read off their chat templates."""
+"""The profile of models in this process.
+
+Their engines enforce schemas. Everything else is read from the chat template when the model is loaded.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ __all__ = ('local_profile',)
 
 
 def local_profile(model_name: str) -> ModelProfile:
-    """The profile of a model in this process, whatever it is called."""
+    """Return the profile of a model in this process, which does not depend on its name."""
     return ModelProfile(
         supports_tools=True,
         supports_json_schema_output=True,

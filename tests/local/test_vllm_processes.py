@@ -98,7 +98,7 @@ def test_a_script_that_its_processes_cannot_import_is_told_what_to_do(nonsense: 
     assert run.returncode == 1
     assert "UserError: '" in run.stderr
     assert 'cannot be loaded by a process that vLLM starts' in run.stderr
-    assert run.stderr.rstrip().splitlines()[-1].endswith('for the processes that vLLM starts import it')
+    assert run.stderr.rstrip().splitlines()[-1].endswith('because the processes that vLLM starts import it')
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ from pydantic_llm.constraints import Choice, Grammar, JsonSchema, Regex
 from pydantic_llm.models.local import Job, Prompt
 from pydantic_llm.models.local.output import TokenWriter
 from pydantic_llm.models.vllm import VLLMModelSettings
-from pydantic_llm.models.vllm.constraints import structured_fields
-from pydantic_llm.models.vllm.load import VLLMSource, engine_options
+from pydantic_llm.models.vllm.constraints import encode_constraint
+from pydantic_llm.models.vllm.load import VLLMSource, make_engine_options
 from pydantic_llm.models.vllm.runner import FINISH_REASONS
-from pydantic_llm.models.vllm.sampling import VLLMSampling, sampling_fields, vllm_sampling
+from pydantic_llm.models.vllm.sampling import VLLMSampling, encode_sampling, resolve_sampling
 from tests.local.vllm_library import KWARGS
 
 pytestmark = pytest.mark.filterwarnings('ignore')
@@ -43,9 +43,9 @@ SETTINGS: VLLMModelSettings = {
 async def test_every_sampling_field_is_one_of_vllms() -> None:
     from vllm.sampling_params import RequestOutputKind, SamplingParams
 
-    sampling = vllm_sampling(SETTINGS, VLLMSampling(), 100)
+    sampling = resolve_sampling(SETTINGS, VLLMSampling(), 100)
     job = Job(Prompt([1]), sampling=sampling, max_tokens=5, writer=TokenWriter(str))
-    said = sampling_fields(job)
+    said = encode_sampling(job)
     params = SamplingParams(**said, output_kind=RequestOutputKind.DELTA)
     kept: dict[str, Any] = {name: getattr(params, name) for name in said}
     assert kept == said
@@ -59,7 +59,7 @@ async def test_every_sampling_field_is_one_of_vllms() -> None:
 def test_every_constraint_is_one_of_vllms(constraint: Any) -> None:
     from vllm.sampling_params import StructuredOutputsParams
 
-    fields = structured_fields(constraint)
+    fields = encode_constraint(constraint)
     params = StructuredOutputsParams(**fields)
     assert {name: getattr(params, name) for name in fields} == fields
 
@@ -74,7 +74,7 @@ def test_the_engines_options_are_fields_of_its_arguments() -> None:
         'data_parallel_size': 1,
     }
     known = [field.name for field in dataclasses.fields(AsyncEngineArgs)]
-    options = engine_options(VLLMSource(name='x', model_kwargs={**KWARGS, **spread}), known)
+    options = make_engine_options(VLLMSource(name='x', model_kwargs={**KWARGS, **spread}), known)
     assert options.keys() <= {*known}
 
 

@@ -18,11 +18,17 @@ from pydantic_llm.models import infer_model
 from pydantic_llm.models.local import Job, Prompt, Sampling
 from pydantic_llm.models.local.output import TokenWriter
 from pydantic_llm.models.vllm import VLLMModel, VLLMModelSettings
-from pydantic_llm.models.vllm.constraints import structured_fields
-from pydantic_llm.models.vllm.load import VLLMSource, engine_options
+from pydantic_llm.models.vllm.constraints import encode_constraint
+from pydantic_llm.models.vllm.load import VLLMSource, make_engine_options
 from pydantic_llm.models.vllm.logprobs import decode_logprobs
 from pydantic_llm.models.vllm.runner import request_error
-from pydantic_llm.models.vllm.sampling import OWN, VLLMSampling, default_sampling, sampling_fields, vllm_sampling
+from pydantic_llm.models.vllm.sampling import (
+    OWN,
+    VLLMSampling,
+    decode_generation_config,
+    encode_sampling,
+    resolve_sampling,
+)
 
 
 def job(sampling: Sampling) -> Job:
@@ -31,7 +37,7 @@ def job(sampling: Sampling) -> Job:
 
 async def fields(settings: VLLMModelSettings, defaults: VLLMSampling | None = None) -> dict[str, Any]:
     """The fields of `SamplingParams` for these settings, without those that all requests have."""
-    said = sampling_fields(job(vllm_sampling(settings, defaults or VLLMSampling(), 100)))
+    said = encode_sampling(job(resolve_sampling(settings, defaults or VLLMSampling(), 100)))
     assert (said.pop('max_tokens'), said.pop('detokenize')) == (9, False)
     return said
 
@@ -68,13 +74,13 @@ async def test_a_setting_is_a_field_of_its_sampling_params(settings: Any, expect
 
 async def test_what_the_makers_want_holds_where_nothing_is_said() -> None:
     config = {'do_sample': True, 'temperature': 0.6, 'top_k': 20, 'top_p': 0.95, 'repetition_penalty': 1.05}
-    defaults = default_sampling(config, {})
+    defaults = decode_generation_config(config, {})
     expected = {'temperature': 0.6, 'top_k': 20, 'top_p': 0.95, 'repetition_penalty': 1.05}
     assert await fields({}, defaults) == expected
     assert await fields({'temperature': 0}, defaults) == {**expected, 'temperature': 0.0}
-    assert default_sampling({'temperature': 0.6, 'top_k': 20}, {}) == VLLMSampling()
-    assert default_sampling({}, {'temperature': 0.3}) == VLLMSampling(temperature=0.3)
-    assert default_sampling({'do_sample': True}, {'top_p': 0.5}) == VLLMSampling(temperature=1.0, top_p=0.5)
+    assert decode_generation_config({'temperature': 0.6, 'top_k': 20}, {}) == VLLMSampling()
+    assert decode_generation_config({}, {'temperature': 0.3}) == VLLMSampling(temperature=0.3)
+    assert decode_generation_config({'do_sample': True}, {'top_p': 0.5}) == VLLMSampling(temperature=1.0, top_p=0.5)
 
 
 @pytest.mark.parametrize(
@@ -84,14 +90,14 @@ async def test_what_the_makers_want_holds_where_nothing_is_said() -> None:
         ({'top_logprobs': True}, 'top_logprobs is True'),
         ({'temperature': -1}, 'temperature is -1'),
         ({'vllm_min_p': 2}, 'vllm_min_p is 2'),
-        ({'vllm_sampling_params': {'stop': ['x']}}, "holds 'stop'"),
-        ({'vllm_sampling_params': {'min_tokens': 1}}, "holds 'min_tokens'"),
+        ({'vllm_sampling_params': {'stop': ['x']}}, "contains 'stop'"),
+        ({'vllm_sampling_params': {'min_tokens': 1}}, "contains 'min_tokens'"),
     ],
     ids=str,
 )
 def test_a_setting_that_means_nothing_is_a_user_error(settings: Any, said: str) -> None:
     with pytest.raises(UserError, match=said):
-        vllm_sampling(settings, VLLMSampling(), 100)
+        resolve_sampling(settings, VLLMSampling(), 100)
 
 
 def test_every_setting_of_its_own_is_read() -> None:
@@ -115,12 +121,12 @@ STYLE = {'whitespace_flexible': False, 'item_separator': ', ?', 'key_separator':
     ids=lambda value: getattr(value, 'kind', ''),
 )
 def test_a_constraint_is_a_field_of_its_structured_outputs(constraint: Constraint, expected: Any) -> None:
-    assert structured_fields(constraint) == expected
+    assert encode_constraint(constraint) == expected
 
 
 def test_a_schema_says_how_its_json_is_written() -> None:
     schema = {'type': 'object', 'properties': {'a': {'const': 'ä'}}}
-    said = structured_fields(JsonSchema(schema))
+    said = encode_constraint(JsonSchema(schema))
     assert said.keys() == {'json'}
     assert json.loads(said['json']) == {**schema, 'x-guidance': STYLE}
 
@@ -128,7 +134,7 @@ def test_a_schema_says_how_its_json_is_written() -> None:
 @pytest.mark.parametrize('constraint', [Choice(()), JsonSchema({'default': object()})], ids=['nothing', 'no JSON'])
 def test_a_constraint_that_cannot_be_said_is_a_user_error(constraint: Constraint) -> None:
     with pytest.raises(UserError):
-        structured_fields(constraint)
+        encode_constraint(constraint)
 
 
 # ---------------------------------------------------------------------- the engine's options
@@ -137,7 +143,7 @@ KNOWN = ('model', 'structured_outputs_config', 'tensor_parallel_size', 'trust_re
 
 
 def options(**model_kwargs: Any) -> Mapping[str, Any]:
-    return engine_options(VLLMSource(name='some/model', model_kwargs=model_kwargs), KNOWN)
+    return make_engine_options(VLLMSource(name='some/model', model_kwargs=model_kwargs), KNOWN)
 
 
 def test_the_engine_is_told_what_the_caller_says() -> None:
@@ -153,7 +159,7 @@ def test_the_engine_is_told_what_the_caller_says() -> None:
 
 
 def test_an_option_that_the_engine_lacks_is_a_user_error() -> None:
-    with pytest.raises(UserError, match="no field of vLLM's AsyncEngineArgs; did you mean 'tensor_parallel_size'"):
+    with pytest.raises(UserError, match="not a field of vLLM's AsyncEngineArgs; did you mean 'tensor_parallel_size'"):
         options(tensor_parallel=2)
     with pytest.raises(UserError, match='give it as model_id'):
         options(model='other')

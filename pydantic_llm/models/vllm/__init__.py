@@ -1,9 +1,12 @@
-"""vLLM: models in this process and the processes that it starts, on one machine or, over Ray, on several.
+"""vLLM: models in this process and the processes that vLLM starts, on one machine or, over Ray, on several.
 
-`model` is the class, `engine` the thread that its event loop lives in; `load` starts vLLM's own engine, `runner` gives
-it the jobs and hands their tokens on. `sampling` and `constraints` say in vLLM's words what is asked of an answer,
-`logprobs` says in ours what it tells of one. All else is shared with the other engines, in `models.local`.
-https://docs.vllm.ai
+`model` is the model class, `settings` its settings, `engine` runs one loaded model in a thread of its own, `load`
+starts vLLM's engine in an event loop of that thread, `library` imports vLLM. The `runner` submits jobs to vLLM, which
+batches them itself, and passes their tokens on. `sampling` and `constraints` encode what a request asks for, `logprobs`
+decodes log probabilities.
+
+These file names have the same meaning in `models.transformers` and `models.mlx`; their runners are in `batch`, and
+their `rows` and `choose` are vLLM's own work here. What all engines share is in `models.local`. https://docs.vllm.ai
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Constraints in vLLM's words: the fields of `StructuredOutputsParams`. Pure.
+"""Encode a constraint as fields of vLLM's `StructuredOutputsParams`. Pure.
 
 https://docs.vllm.ai/en/latest/features/structured_outputs
 """
@@ -11,16 +11,17 @@ from ...constraints import Choice, Constraint, Grammar, JsonSchema, Regex
 from ...exceptions import UserError
 from ..local.grammars import dump_schema, with_json_style
 
-__all__ = ('BACKEND', 'structured_fields')
+__all__ = ('BACKEND', 'encode_constraint')
 
 BACKEND = 'guidance'
-"""The library that vLLM shall hold answers with, where the caller does not say: the one that our other engines use.
+"""vLLM's backend for constraints, unless the caller names another: llguidance, which our other engines use.
 
-What another of them writes need not be JSON: `xgrammar` lets control characters into strings."""
+xgrammar, another backend, has let raw control characters into strings, which is invalid JSON: mlc-ai/xgrammar#286, #636.
+"""
 
 
-def structured_fields(constraint: Constraint) -> dict[str, Any]:
-    """What holds an answer to a constraint. Raises `UserError` for one that cannot be said."""
+def encode_constraint(constraint: Constraint) -> dict[str, Any]:
+    """Encode a constraint. Raises `UserError` for an empty choice, or a schema that is not JSON."""
     match constraint:
         case JsonSchema(json_schema=schema):
             return {'json': dump_schema(with_json_style(schema))}

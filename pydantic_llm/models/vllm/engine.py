@@ -1,6 +1,8 @@
-"""The engine: vLLM's own, in an event loop that lives in a thread of its own, for callers in all loops and threads.
+"""The engine: vLLM's async engine in an event loop of its own thread, for callers in all loops and threads.
 
-vLLM's engine is bound to the loop that it was made in. The thread runs this loop while there are answers to be written.
+vLLM's engine is bound to the loop that runs while it is made (`AsyncLLM.__init__` starts a task there, in
+vllm/v1/engine/async_llm.py). The thread runs this loop while there are responses to generate. When vLLM's processes
+have died, or the engine is closed, the old core is shut down before a new one is started.
 """
 
 from __future__ import annotations
@@ -18,44 +20,44 @@ __all__ = ('VLLMEngine',)
 
 logger = logging.getLogger('pydantic_llm.local')
 
-_of_parents: list[Core] = []
-"""The engines of a process that forked, kept in its child, where their finalizers would end the parent's."""
+_parent_cores: list[Core] = []
+"""The cores that a forked child has from its parent, kept so that no finalizer ends the parent's processes."""
 
 
 class VLLMEngine(WorkerEngine):
-    """One model that vLLM has loaded. When its processes die, the next request starts new ones."""
+    """Runs one model that vLLM has loaded. When vLLM's processes die, the next request starts new ones."""
 
     def __init__(self, source: VLLMSource, *, max_queue: int, when_full: WhenFull) -> None:
         self._core: Core | None = None
-        self._burial: Future[None] | None = None
+        self._shutdown: Future[None] | None = None  # done when the core is closed; `None` if it is not closing
         super().__init__(source.name, max_queue=max_queue, when_full=when_full)
         self._source = source
 
     # in the thread
 
     def load_model(self) -> Loaded:
-        """Start vLLM."""
+        """Start vLLM's processes, and return the facts about the model."""
         self._core, loaded = load(self._source)
         return loaded
 
     def make_runner(self, loaded: Loaded) -> VLLMRunner:
-        """What gives vLLM its jobs; started anew after it broke."""
+        """Return a runner; start vLLM again if its processes have died."""
         if self._core is None:
             self._core = start(self._source)
         return VLLMRunner(self.model_name, self._core, loaded.tokenizer.decode)
 
     def _shut_down(self, failure: Exception) -> None:
         with self._changed:
-            core, burial = self._core, self._burial or Future()
-            self._burial = burial
-        if core is not None:  # closing it takes seconds, and the lock must not be held meanwhile
-            self._close(core)
+            core, shutdown = self._core, self._shutdown or Future()
+            self._shutdown = shutdown
+        if core is not None:  # closing takes seconds: not under the lock
+            self._close_core(core)
         with self._changed:
-            self._core = self._burial = None
+            self._core = self._shutdown = None
             super()._shut_down(failure)
-        burial.set_result(None)
+        shutdown.set_result(None)
 
-    def _close(self, core: Core) -> None:
+    def _close_core(self, core: Core) -> None:
         try:
             core.close()
         except Exception:
@@ -64,41 +66,41 @@ class VLLMEngine(WorkerEngine):
     # for callers, in any thread
 
     async def load(self) -> Loaded:
-        """Load the model, once, off the event loop; anew where vLLM's processes have died."""
-        while (burial := self._burying()) is not None:
-            await asyncio.shield(asyncio.wrap_future(burial))
+        """Load the model once, without blocking the event loop; load it again if vLLM's processes have died."""
+        while (shutdown := self._pending_shutdown()) is not None:
+            await asyncio.shield(asyncio.wrap_future(shutdown))
         return await super().load()
 
-    def _burying(self) -> Future[None] | None:
-        """Done when an engine that is dead or being closed is gone; `None` where there is none."""
+    def _pending_shutdown(self) -> Future[None] | None:
+        """Return the future of the shutdown in progress, or `None`. Start one if vLLM's processes have died."""
         with self._changed:
-            if self._burial is None and self._core is not None and not self._core.is_alive and not self._closing:
-                self._burial = Future()
+            if self._shutdown is None and self._core is not None and not self._core.is_alive and not self._closing:
+                self._shutdown = Future()
                 self._request_stop()
-            return self._burial
+            return self._shutdown
 
     def cancel(self, job: Job) -> None:
-        """Nobody wants the answer any more: abort it."""
+        """Abort a job whose response is not needed any more."""
         super().cancel(job)
-        self._nudge()
+        self._wake_thread()
 
     def _enqueue(self, job: Job) -> None:
         super()._enqueue(job)
-        self._nudge()
+        self._wake_thread()
 
     def _request_stop(self) -> threading.Thread | None:
         thread = super()._request_stop()
-        self._nudge()
+        self._wake_thread()
         return thread
 
-    def _nudge(self) -> None:
+    def _wake_thread(self) -> None:
         if (core := self._core) is not None:
-            core.nudge()
+            core.wake()
 
     def reset(self) -> None:
-        """Be as if nothing had ever run."""
+        """Return to the state before loading: at the start, and in the child of a fork, which has no threads."""
         if self._core is not None:
-            _of_parents.append(self._core)
+            _parent_cores.append(self._core)
         self._core = None
-        self._burial = None
+        self._shutdown = None
         super().reset()

@@ -1,4 +1,4 @@
-"""The library that the engine stands on, imported when it is needed; to type checkers it is unknown."""
+"""Import vLLM when it is needed. It is optional, and untyped here."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ __all__ = ('import_vllm',)
 
 
 def import_vllm(module: str = '') -> Any:
-    """The package `vllm`, or a module in it."""
+    """Import `vllm` or one of its modules. Raises `UserError` with the command that installs it."""
     return import_extra(f'vllm.{module}' if module else 'vllm', extra='vllm', what='VLLMModel')

@@ -1,4 +1,4 @@
-"""The model class: what is loaded, how, and who may wait for it."""
+"""The model class and its options: how the model is loaded, and how many requests may wait."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..local import SHARED_SETTINGS, LocalModel, LocalOptions, Sampling, WhenFul
 from ..local.engine import Loaded
 from .engine import VLLMEngine
 from .load import VLLMSource
-from .sampling import VLLMSampling, vllm_sampling
+from .sampling import VLLMSampling, resolve_sampling
 from .settings import VLLMModelSettings
 
 __all__ = ('VLLMModel',)
@@ -20,13 +20,12 @@ __all__ = ('VLLMModel',)
 class VLLMModel(LocalModel):
     """A model that vLLM runs, many requests at once.
 
-    `model_id` is a name on Hugging Face's hub or the path of a folder; `model_kwargs` are the fields of vLLM's
+    `model_id` is a name on the Hugging Face hub or the path of a folder; `model_kwargs` are the fields of vLLM's
     `AsyncEngineArgs`: `tensor_parallel_size`, `pipeline_parallel_size` and `distributed_executor_backend='ray'` spread
-    the weights over GPUs and machines. Model objects that name the same one, loaded in the same way, share its engine.
-    Nothing is loaded before the first request, or `load()`.
+    the weights over GPUs and machines. Model objects with the same name and the same loading options share one engine.
+    The model is loaded by the first request, or by `load()`.
 
-    vLLM works in processes of its own, which import your script: keep what it runs below
-    `if __name__ == '__main__':`.
+    vLLM starts processes that import your script: put what the script runs below `if __name__ == '__main__':`.
     """
 
     supported_settings = SHARED_SETTINGS | {'logprobs', 'top_logprobs'}
@@ -53,24 +52,24 @@ class VLLMModel(LocalModel):
 
     @property
     def system(self) -> str:
-        """`'vllm'`."""
+        """The name of the engine in responses, `'vllm'`."""
         return 'vllm'
 
     def engine_key(self) -> Hashable:
-        """What must be equal for two model objects to share an engine."""
+        """Return a key that is equal for model objects that share an engine."""
         source = self._source
-        how = (source.trust_remote_code, source.model_kwargs or {}, self._max_queue, self._when_full)
-        return key_of('vllm', source.name, *how)
+        options = (source.trust_remote_code, source.model_kwargs or {}, self._max_queue, self._when_full)
+        return key_of('vllm', source.name, *options)
 
     def make_engine(self) -> VLLMEngine:
-        """An engine that has started nothing yet."""
+        """Return a new engine, before loading."""
         return VLLMEngine(self._source, max_queue=self._max_queue, when_full=self._when_full)
 
     def sampling(self, settings: ModelSettings, loaded: Loaded) -> Sampling:
-        """How tokens are chosen, with what vLLM alone can be told."""
-        return vllm_sampling(settings, cast('VLLMSampling', loaded.sampling), loaded.vocabulary_size)
+        """Return how the tokens of a request are chosen, with the settings that only vLLM has."""
+        return resolve_sampling(settings, cast('VLLMSampling', loaded.sampling), loaded.vocabulary_size)
 
     def cleanup(self) -> None:
-        """Let go of the engine, for callers that do not await; see `aclose`."""
+        """Release the engine; the same as `aclose`, for callers that cannot await."""
         if (engine := self._release_engine()) is not None:
             cast('VLLMEngine', engine).close()

@@ -1,6 +1,7 @@
-"""How the tokens of an answer are chosen, in vLLM's words: settings → `VLLMSampling` → the fields of `SamplingParams`.
+"""Encode how tokens are chosen: settings → `VLLMSampling` → the fields of vLLM's `SamplingParams`. Pure.
 
-Pure. https://docs.vllm.ai/en/latest/api/vllm/sampling_params
+`decode_generation_config` gives the model's defaults, `resolve_sampling` puts a request's settings over them, and
+`encode_sampling` encodes the result. https://docs.vllm.ai/en/latest/api/vllm/sampling_params
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from ...exceptions import UserError
 from ...settings import ModelSettings
 from ..local import Job, Sampling, sampling_from
 
-__all__ = ('VLLMSampling', 'default_sampling', 'sampling_fields', 'vllm_sampling')
+__all__ = ('VLLMSampling', 'decode_generation_config', 'encode_sampling', 'resolve_sampling')
 
 SHARED = (
     'temperature',
@@ -25,7 +26,7 @@ SHARED = (
     'frequency_penalty',
     'seed',
 )
-"""What vLLM calls as all our engines do."""
+"""The fields of `SamplingParams` with the same name in `Sampling`."""
 
 PENALTIES = ('repetition_penalty', 'presence_penalty', 'frequency_penalty')
 
@@ -36,9 +37,9 @@ OWN: dict[str, str] = {
     'vllm_allowed_token_ids': 'allowed_token_ids',
     'vllm_thinking_token_budget': 'thinking_token_budget',
 }
-"""Settings that vLLM alone has, and its fields for them."""
+"""Settings of this engine only, and their fields of `SamplingParams`."""
 
-OURS = frozenset({*SHARED, *OWN.values()}) | {
+RESERVED = frozenset({*SHARED, *OWN.values()}) | {
     'detokenize',
     'ignore_eos',
     'logit_bias',
@@ -49,67 +50,72 @@ OURS = frozenset({*SHARED, *OWN.values()}) | {
     'stop',
     'structured_outputs',
 }
-"""The fields that a setting of its own, or the reading of the answer, decides on."""
+"""The fields that `vllm_sampling_params` must not contain: other settings or the runner set them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VLLMSampling(Sampling):
-    """What vLLM is told beside what every engine is."""
+    """The sampling of one response, with the fields that only vLLM has."""
 
     fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Fields of `SamplingParams`, by name."""
+    """More fields of `SamplingParams`, by name."""
     logprobs: int | None = None
-    """How many likely tokens to tell the log probabilities of, beside that of the one that was chosen."""
+    """Number of likely tokens to return with each token's log probability. 0: that of the token itself only."""
 
 
-def default_sampling(config: Mapping[str, Any], overrides: Mapping[str, Any]) -> VLLMSampling:
-    """How the model's makers want tokens chosen, by its generation config: the likeliest, where they do not say.
+def decode_generation_config(config: Mapping[str, Any], overrides: Mapping[str, Any]) -> VLLMSampling:
+    """Return the defaults of a model's generation config. Without `do_sample`, the likeliest token is taken.
 
-    `overrides` is what the caller said instead of it.
+    `overrides` are the values that the caller gave instead (`override_generation_config` in `model_kwargs`).
     """
-    said: dict[str, Any] = {**config, **overrides}
-    penalties: dict[str, Any] = {name: said.get(name) for name in PENALTIES}
-    if not (said.get('do_sample') or 'temperature' in overrides):
+    values: dict[str, Any] = {**config, **overrides}
+    penalties: dict[str, Any] = {name: values.get(name) for name in PENALTIES}
+    if not (values.get('do_sample') or 'temperature' in overrides):
         return VLLMSampling(**penalties)
-    choice: dict[str, Any] = {name: said.get(name) for name in ('top_k', 'top_p', 'min_p')}
-    temperature = said.get('temperature')
-    return VLLMSampling(temperature=1.0 if temperature is None else temperature, **choice, **penalties)
+    filters: dict[str, Any] = {name: values.get(name) for name in ('top_k', 'top_p', 'min_p')}
+    temperature = values.get('temperature')
+    return VLLMSampling(temperature=1.0 if temperature is None else temperature, **filters, **penalties)
 
 
-def vllm_sampling(settings: ModelSettings, defaults: VLLMSampling, vocabulary_size: int | None) -> VLLMSampling:
-    """How tokens are chosen for one request. Raises `UserError`."""
-    found = sampling_from(settings, defaults, prefix='vllm_', vocabulary_size=vocabulary_size)
-    said = cast('Mapping[str, Any]', settings)
-    fields = {own: said[name] for name, own in OWN.items() if said.get(name) is not None}
-    others: Mapping[str, Any] = said.get('vllm_sampling_params') or {}
-    if taken := sorted(OURS & others.keys()):
-        raise UserError(f'vllm_sampling_params holds {taken[0]!r}, which has a setting of its own, or is not for you')
-    return replace(cast('VLLMSampling', found), fields={**fields, **others}, logprobs=_logprobs(said))
+def resolve_sampling(settings: ModelSettings, defaults: VLLMSampling, vocabulary_size: int | None) -> VLLMSampling:
+    """Return the sampling of one request: its settings over the model's defaults. Raises `UserError`."""
+    shared = sampling_from(settings, defaults, prefix='vllm_', vocabulary_size=vocabulary_size)
+    values = cast('Mapping[str, Any]', settings)
+    fields = {own: values[name] for name, own in OWN.items() if values.get(name) is not None}
+    others: Mapping[str, Any] = values.get('vllm_sampling_params') or {}
+    if reserved := sorted(RESERVED & others.keys()):
+        raise UserError(
+            f'vllm_sampling_params contains {reserved[0]!r}, which other settings or the engine set: remove it'
+        )
+    return replace(cast('VLLMSampling', shared), fields={**fields, **others}, logprobs=_resolve_logprobs(values))
 
 
-def _logprobs(said: Mapping[str, Any]) -> int | None:
-    """`top_logprobs` asks for log probabilities, whatever `logprobs` says not of them."""
-    count = said.get('top_logprobs')
+def _resolve_logprobs(settings: Mapping[str, Any]) -> int | None:
+    """Return the number for `SamplingParams.logprobs`, or `None` to return no log probabilities.
+
+    `top_logprobs` requests them even if `logprobs` is not set; `logprobs=False` switches them off.
+    """
+    count = settings.get('top_logprobs')
     if count is None:
-        return 0 if said.get('logprobs') else None
+        return 0 if settings.get('logprobs') else None
     if isinstance(count, bool) or not isinstance(count, int) or count < 0:
         raise UserError(f'top_logprobs is {count!r}: give a whole number, 0 or more')
-    return None if said.get('logprobs') is False else count
+    return None if settings.get('logprobs') is False else count
 
 
-def sampling_fields(job: Job) -> dict[str, Any]:
-    """The fields of `SamplingParams` for a job, all but its constraint and in which pieces the answer comes."""
+def encode_sampling(job: Job) -> dict[str, Any]:
+    """Encode a job's sampling and `max_tokens` as fields of `SamplingParams`, without its constraint and output kind."""
     sampling = job.sampling
-    said = {name: value for name in SHARED if (value := getattr(sampling, name)) is not None}
+    fields = {name: value for name in SHARED if (value := getattr(sampling, name)) is not None}
     if sampling.logit_bias:
-        said['logit_bias'] = dict(sampling.logit_bias)
+        fields['logit_bias'] = dict(sampling.logit_bias)
     if isinstance(sampling, VLLMSampling):
-        said |= {name: _plain(value) for name, value in sampling.fields.items()}
+        fields |= {name: _tuple_to_list(value) for name, value in sampling.fields.items()}
         if sampling.logprobs is not None:
-            said['logprobs'] = sampling.logprobs
-    return {**said, 'max_tokens': job.max_tokens, 'detokenize': False}
+            fields['logprobs'] = sampling.logprobs
+    return {**fields, 'max_tokens': job.max_tokens, 'detokenize': False}
 
 
-def _plain(value: Any) -> Any:
-    """Sequences as lists, which is all that vLLM takes."""
+def _tuple_to_list(value: Any) -> Any:
+    """Return a tuple as a list, and anything else unchanged: vLLM takes only lists."""
     return list(cast('tuple[object, ...]', value)) if isinstance(value, tuple) else value

@@ -1,4 +1,4 @@
-"""The knobs that this engine adds to the shared ones, after https://docs.vllm.ai/en/latest/api/vllm/sampling_params."""
+"""Settings that only this engine has, after https://docs.vllm.ai/en/latest/api/vllm/sampling_params."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ class VLLMModelSettings(ModelSettings, total=False):
     """Settings of one request to a model that vLLM runs."""
 
     vllm_min_p: float
-    """Choose among the tokens that are at least this share as likely as the likeliest, 0 to 1."""
+    """Choose among the tokens whose probability is at least this share of the highest one, 0 to 1."""
 
     vllm_repetition_penalty: float
-    """Above 1: less of what stands in the prompt or the answer already."""
+    """Above 1: make tokens that the prompt or the response already contains less likely."""
 
     vllm_min_tokens: int
-    """The answer doesn't end before it has so many tokens."""
+    """The response has at least this many tokens."""
 
     vllm_stop_token_ids: Sequence[int]
-    """The answer ends at any of these tokens, which is not shown."""
+    """Tokens that end the response. The token itself is not part of its text."""
 
     vllm_bad_words: Sequence[str]
-    """Words that the answer must not hold."""
+    """Words that the response must not contain."""
 
     vllm_allowed_token_ids: Sequence[int]
-    """The tokens that the answer may be made of."""
+    """The only tokens that the response may contain."""
 
     vllm_thinking_token_budget: int
-    """How many tokens a model may think, for models that vLLM was given a `reasoning_parser` for."""
+    """Maximum number of thinking tokens. Needs a `reasoning_parser` in `model_kwargs`."""
 
     vllm_sampling_params: Mapping[str, Any]
     """Other fields of vLLM's `SamplingParams`, by name."""
