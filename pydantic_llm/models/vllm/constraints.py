@@ -16,7 +16,7 @@ __all__ = ('BACKEND', 'encode_constraint')
 BACKEND = 'guidance'
 """vLLM's backend for constraints, unless the caller names another: llguidance, which our other engines use.
 
-xgrammar, another backend, has let raw control characters into strings, which is invalid JSON: mlc-ai/xgrammar#286, #636.
+Another backend, xgrammar, has let raw control characters into strings (invalid JSON): mlc-ai/xgrammar#286, #636.
 """
 
 

@@ -111,7 +111,7 @@ def make_engine_options(source: VLLMSource, known: Sequence[str]) -> Json:
 
 
 def load(source: VLLMSource) -> tuple[Core, Loaded]:
-    """Start vLLM. Raises `UserError` if the model cannot be loaded, `ModelConnectionError` if the hub is unreachable."""
+    """Start vLLM. Raises `UserError` if the model cannot be loaded, `ModelConnectionError` if the hub is offline."""
     begun = perf_counter()
     source.report(f'Loading {source.name}')
     core = start(source)

@@ -104,7 +104,7 @@ def _resolve_logprobs(settings: Mapping[str, Any]) -> int | None:
 
 
 def encode_sampling(job: Job) -> dict[str, Any]:
-    """Encode a job's sampling and `max_tokens` as fields of `SamplingParams`, without its constraint and output kind."""
+    """Encode a job's sampling and `max_tokens` as fields of `SamplingParams`, without constraint and output kind."""
     sampling = job.sampling
     fields = {name: value for name in SHARED if (value := getattr(sampling, name)) is not None}
     if sampling.logit_bias:
