@@ -1,4 +1,4 @@
-"""Optional packages: imported when they are needed, with one sentence that says what to install where they are not."""
+"""Imports optional packages when they are needed. A missing one is a `UserError` that names the extra to install."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ PACKAGES: dict[str, str] = {
     'mistral': 'mistralai',
     'mlx': 'mlx_lm',
 }
-"""The package that an extra installs, where it is not called like the extra."""
+"""The package that an extra installs, if its name differs from the extra's."""
 
 
 def check_extra(extra: str, *, what: str) -> None:
-    """Raise a `UserError` where the package of an extra is not installed. It is not imported, which can take long."""
+    """Raise `UserError` if the package of an extra is not installed. Does not import it, which can take seconds."""
     package = PACKAGES.get(extra, extra)
     try:
         found = find_spec(package)
-    except (ImportError, ValueError):  # a part of its name is not there, or it was made by hand
+    except (ImportError, ValueError):  # a parent package is missing, or the module in `sys.modules` has no spec
         found = None
     if found is None and sys.modules.get(package) is None:
-        raise UserError(_missing(package, extra, what))
+        raise UserError(_describe_missing(package, extra, what))
 
 
 def import_extra(module: str, *, extra: str, what: str) -> Any:
-    """Import an optional package. `what` is what it is needed for; `extra` is the name to install."""
+    """Import and return an optional module. `extra` is the extra to install, `what` the feature that needs it."""
     try:
         imported: ModuleType = import_module(module)
     except ImportError as error:
         if error.name is None or error.name.partition('.')[0] != module.partition('.')[0]:
             raise
-        raise UserError(_missing(module.partition('.')[0], extra, what)) from error
+        raise UserError(_describe_missing(module.partition('.')[0], extra, what)) from error
     return imported
 
 
-def _missing(package: str, extra: str, what: str) -> str:
+def _describe_missing(package: str, extra: str, what: str) -> str:
     return f"{what} needs the package {package!r}: pip install 'pydantic-llm[{extra}]'"

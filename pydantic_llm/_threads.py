@@ -1,9 +1,9 @@
-"""Between threads and event loops: blocking functions for callers that await, and coroutines for callers that block.
+"""Connects threads and event loops: blocking functions for async callers, and coroutines for blocking callers.
 
 `call_async` awaits a coroutine function and runs any other function in a thread of its own.
 `Once` runs a blocking function once for all waiters.
-`run_blocking` and `BlockingContext` are for callers that do not await. They share one event loop, in its own thread, so
-that connections outlive a call, and so that they also work inside a running loop (a notebook).
+`run_blocking` and `BlockingContext` are for blocking callers. They share one event loop in a thread of its own, so that
+connections outlive a call, and so that they also work inside a running loop (a notebook).
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ T = TypeVar('T')
 R = TypeVar('R')
 
 _CLOSING_SECONDS = 5.0
-"""How long an interrupted call may take to close what it had opened."""
+"""Seconds that an interrupted call may take to close what it has opened."""
 
-# ------------------------------------------------------------------------------- blocking functions, for who awaits
+# ------------------------------------------------------------------------------- blocking functions for async callers
 
 
 def is_async(function: Callable[..., Any]) -> bool:
-    """Whether calling this gives something to await."""
-    called = getattr(type(function), '__call__', None)  # noqa: B004 -- its kind is asked for, not whether it is there
+    """Return whether calling this function returns an awaitable."""
+    called = getattr(type(function), '__call__', None)  # noqa: B004 -- the kind of `__call__` matters, not its presence
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
 
 
 async def call_async(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Await a coroutine function, or run any other function in a thread and wait for it."""
+    """Call a function and return its result. Awaits a coroutine function; runs any other function in a thread."""
     if is_async(function):
         return await function(*args, **kwargs)
     result = await run_in_thread(partial(function, *args, **kwargs))
@@ -49,9 +49,9 @@ async def call_async(function: Callable[..., Any], *args: Any, **kwargs: Any) ->
 
 
 async def run_in_thread(function: Callable[[], T]) -> T:
-    """Run a function in a thread of its own, with the caller's context variables.
+    """Run a function in a new thread, with the caller's context variables, and return its result.
 
-    There is no pool that blocked functions could fill, and none that a closing loop would wait for. A cancelled caller
+    A new thread, because blocked functions could fill a pool, and a closing loop would wait for it. A cancelled caller
     stops waiting; the thread cannot be stopped.
     """
     loop = asyncio.get_running_loop()
@@ -59,9 +59,9 @@ async def run_in_thread(function: Callable[[], T]) -> T:
     context = contextvars.copy_context()
 
     def work() -> None:
-        outcome = _outcome(context, function)
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(_settle, done, outcome)
+        outcome = _run_and_capture(context, function)
+        with suppress(RuntimeError):  # the loop is closed, so there is no waiter left
+            loop.call_soon_threadsafe(_set_result_if_pending, done, outcome)
 
     threading.Thread(target=work, name='pydantic_llm function', daemon=True).start()
     value, error = await done
@@ -73,22 +73,22 @@ async def run_in_thread(function: Callable[[], T]) -> T:
     return cast('T', value)
 
 
-def _outcome(context: contextvars.Context, function: Callable[[], T]) -> tuple[T | None, BaseException | None]:
+def _run_and_capture(context: contextvars.Context, function: Callable[[], T]) -> tuple[T | None, BaseException | None]:
     try:
         return context.run(function), None
-    except BaseException as error:  # noqa: BLE001 -- raised where it is awaited
+    except BaseException as error:  # noqa: BLE001 -- raised to the awaiting caller
         return None, error
 
 
-def _settle(future: asyncio.Future[T], value: T) -> None:
+def _set_result_if_pending(future: asyncio.Future[T], value: T) -> None:
     if not future.done():
         future.set_result(value)
 
 
 class Once(Generic[T]):
-    """A blocking function that runs once, in a thread of its own, for all who ask, in whichever event loop or thread.
+    """A blocking function that runs once, in a new thread, for all callers in any event loop or thread.
 
-    Its value is kept. A failure is not: it is raised to those who waited, and the next one to ask tries again.
+    Its value is cached. An error is raised to the current waiters, and the next caller runs the function again.
     """
 
     def __init__(self, function: Callable[[], T]) -> None:
@@ -97,15 +97,15 @@ class Once(Generic[T]):
         self._outcome: Future[T] | None = None
 
     async def get(self) -> T:
-        """The function's value. Who gives up waiting does not end it for the others."""
-        outcome = self._begin()
+        """Return the function's value. A cancelled waiter does not stop the function for the others."""
+        outcome = self._start_or_join()
         return outcome.result() if outcome.done() else await asyncio.wrap_future(outcome)
 
     def wait(self) -> T:
-        """The function's value, for callers that block."""
-        return self._begin().result()
+        """Return the function's value; for blocking callers."""
+        return self._start_or_join().result()
 
-    def _begin(self) -> Future[T]:
+    def _start_or_join(self) -> Future[T]:
         with self._lock:
             if self._outcome is None:
                 self._outcome = Future()
@@ -118,7 +118,7 @@ class Once(Generic[T]):
     def _run(self, outcome: Future[T]) -> None:
         try:
             value = self._function()
-        except BaseException as error:  # noqa: BLE001 -- raised where it is awaited
+        except BaseException as error:  # noqa: BLE001 -- raised to the awaiting caller
             with self._lock:
                 self._outcome = None
             outcome.set_exception(error)
@@ -126,11 +126,11 @@ class Once(Generic[T]):
             outcome.set_result(value)
 
 
-# ------------------------------------------------------------------------------------- coroutines, for who blocks
+# ------------------------------------------------------------------------------------- coroutines for blocking callers
 
 
 class _BackgroundLoop:
-    """An event loop that runs in a thread of its own until the process ends."""
+    """An event loop in its own thread that runs until the process ends."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
@@ -150,7 +150,7 @@ _background: _BackgroundLoop | None = None
 _starting = threading.Lock()
 
 
-def _background_loop() -> _BackgroundLoop:
+def _get_background_loop() -> _BackgroundLoop:
     global _background
     with _starting:
         if _background is None:
@@ -159,7 +159,7 @@ def _background_loop() -> _BackgroundLoop:
         return _background
 
 
-def _forget_background_loop() -> None:
+def _drop_background_loop() -> None:
     global _background, _starting
     _starting = threading.Lock()
     if _background is not None:
@@ -168,24 +168,24 @@ def _forget_background_loop() -> None:
 
 
 if hasattr(os, 'register_at_fork'):
-    os.register_at_fork(after_in_child=_forget_background_loop)  # a fork has the loop, but not its thread
+    os.register_at_fork(after_in_child=_drop_background_loop)  # a forked process has the loop, but not its thread
 
 
 def run_blocking(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end and give what it gives; from any thread, with or without a running loop."""
-    background = _background_loop()
+    """Run a coroutine and return its result. Works in any thread, with or without a running event loop."""
+    background = _get_background_loop()
     if threading.current_thread() is background.thread:
         return _run_in_another_thread(coroutine)
-    return _wait(_submit(background, coroutine))
+    return _wait_for(_start_task(background, coroutine))
 
 
-def _submit(background: _BackgroundLoop, coroutine: Coroutine[Any, Any, T]) -> _Submitted[T]:
-    submitted = _Submitted[T]()
-    background.loop.call_soon_threadsafe(submitted.start, coroutine)
-    return submitted
+def _start_task(background: _BackgroundLoop, coroutine: Coroutine[Any, Any, T]) -> _BackgroundTask[T]:
+    task = _BackgroundTask[T]()
+    background.loop.call_soon_threadsafe(task.start, coroutine)
+    return task
 
 
-class _Submitted(Generic[T]):
+class _BackgroundTask(Generic[T]):
     """A coroutine that runs as a task of the background loop."""
 
     def __init__(self) -> None:
@@ -198,7 +198,7 @@ class _Submitted(Generic[T]):
     async def _run(self, coroutine: Coroutine[Any, Any, T]) -> None:
         try:
             self.outcome.set_result(await coroutine)
-        except BaseException as error:  # noqa: BLE001 -- raised where it is waited for
+        except BaseException as error:  # noqa: BLE001 -- raised to the waiting caller
             self.outcome.set_exception(error)
 
     def cancel(self) -> None:
@@ -206,22 +206,24 @@ class _Submitted(Generic[T]):
             self.task.cancel()
 
 
-def _wait(submitted: _Submitted[T]) -> T:
-    """Wait for an outcome; a caller that is interrupted (Ctrl-C) takes what it started down with it."""
+def _wait_for(task: _BackgroundTask[T]) -> T:
+    """Wait for a task and return its result. If the caller is interrupted (Ctrl-C), the task is cancelled."""
     try:
-        return submitted.outcome.result()
+        return task.outcome.result()
     except BaseException:
-        if not submitted.outcome.done():
-            _background_loop().loop.call_soon_threadsafe(submitted.cancel)
+        if not task.outcome.done():
+            _get_background_loop().loop.call_soon_threadsafe(task.cancel)
             with suppress(BaseException):
-                submitted.outcome.exception(timeout=_CLOSING_SECONDS)
+                task.outcome.exception(timeout=_CLOSING_SECONDS)
         raise
 
 
 def _run_in_another_thread(coroutine: Coroutine[Any, Any, T]) -> T:
     context = contextvars.copy_context()
     outcomes: list[tuple[T | None, BaseException | None]] = []
-    thread = threading.Thread(target=lambda: outcomes.append(_outcome(context, partial(asyncio.run, coroutine))))
+    thread = threading.Thread(
+        target=lambda: outcomes.append(_run_and_capture(context, partial(asyncio.run, coroutine)))
+    )
     thread.start()
     thread.join()
     [(value, error)] = outcomes
@@ -234,22 +236,22 @@ Command = tuple[Callable[[], Awaitable[Any]], 'Future[Any]']
 
 
 class BlockingContext(Generic[T]):
-    """An async context manager for a caller that does not await.
+    """An async context manager for a blocking caller.
 
-    Everything from entering to leaving happens in one task, as what is inside may demand.
+    Enters, works and exits in one task, as `asyncio.timeout` and task groups inside it require.
     """
 
     def __init__(self, manager: AbstractAsyncContextManager[T], *, name: str) -> None:
         self._manager = manager
-        self._background = _background_loop()
+        self._background = _get_background_loop()
         if threading.current_thread() is self._background.thread:
             raise UserError(f'{name}() was called by a coroutine of another blocking call; use {name[:-5]}() there')
         self._commands: asyncio.Queue[Command | None] = asyncio.Queue()
         self._ready: Future[T] = Future()
-        self._served: _Submitted[None] | None = None
+        self._task: _BackgroundTask[None] | None = None
 
     def __enter__(self) -> T:
-        self._served = _submit(self._background, self._serve())
+        self._task = _start_task(self._background, self._run())
         try:
             return self._ready.result()
         except BaseException:
@@ -263,24 +265,24 @@ class BlockingContext(Generic[T]):
 
     @property
     def is_open(self) -> bool:
-        """Whether it was entered and not left yet."""
-        return self._served is not None and not self._served.outcome.done()
+        """True between entering and exiting the context."""
+        return self._task is not None and not self._task.outcome.done()
 
     def call(self, function: Callable[[], Awaitable[R]]) -> R:
-        """Run a coroutine function inside the context, and wait for what it gives."""
+        """Run a coroutine function inside the context, wait for it and return its result."""
         if not self.is_open:
             raise UserError('The stream is closed; read it inside the with block')
-        answer: Future[R] = Future()
-        self._background.loop.call_soon_threadsafe(self._commands.put_nowait, (function, answer))
+        future: Future[R] = Future()
+        self._background.loop.call_soon_threadsafe(self._commands.put_nowait, (function, future))
         try:
-            return answer.result()
+            return future.result()
         except BaseException:
-            if not answer.done():
+            if not future.done():
                 self.close(cancel=True)
             raise
 
     def iterate(self, source: AsyncIterator[R]) -> Iterator[R]:
-        """The items of an async iterator, each fetched when it is asked for."""
+        """Yield the items of an async iterator. Each one is fetched on demand."""
         while True:
             try:
                 item = self.call(lambda: anext(source))
@@ -289,42 +291,42 @@ class BlockingContext(Generic[T]):
             yield item
 
     def close(self, *, cancel: bool = False) -> None:
-        """Leave the context. `cancel` ends what is going on inside it."""
-        if self._served is None:
+        """Exit the context. If `cancel` is true, the work inside it is cancelled."""
+        if self._task is None:
             return
-        served, self._served = self._served, None
+        task, self._task = self._task, None
         loop = self._background.loop
         if cancel:
-            loop.call_soon_threadsafe(served.cancel)
+            loop.call_soon_threadsafe(task.cancel)
             with suppress(BaseException):
-                served.outcome.result(timeout=_CLOSING_SECONDS)
+                task.outcome.result(timeout=_CLOSING_SECONDS)
         else:
             loop.call_soon_threadsafe(self._commands.put_nowait, None)
-            served.outcome.result()
+            task.outcome.result()
 
     def abandon(self) -> None:
-        """End what is going on inside, without waiting; for a finalizer, which may run in any thread."""
-        if self._served is not None:
+        """Cancel the work inside the context without waiting. For finalizers, which may run in any thread."""
+        if self._task is not None:
             with suppress(RuntimeError):  # the loop is closed
-                self._background.loop.call_soon_threadsafe(self._served.cancel)
+                self._background.loop.call_soon_threadsafe(self._task.cancel)
 
-    async def _serve(self) -> None:
+    async def _run(self) -> None:
         try:
             async with self._manager as value:
                 self._ready.set_result(value)
                 while (command := await self._commands.get()) is not None:
-                    await _obey(*command)
+                    await _run_command(*command)
         except BaseException as error:
             if not self._ready.done():
                 self._ready.set_exception(error)
             raise
 
 
-async def _obey(function: Callable[[], Awaitable[R]], answer: Future[R]) -> None:
+async def _run_command(function: Callable[[], Awaitable[R]], future: Future[R]) -> None:
     try:
-        answer.set_result(await function())
+        future.set_result(await function())
     except asyncio.CancelledError as error:
-        answer.set_exception(error)
+        future.set_exception(error)
         raise
-    except BaseException as error:  # noqa: BLE001 -- raised where it is waited for
-        answer.set_exception(error)
+    except BaseException as error:  # noqa: BLE001 -- raised to the waiting caller
+        future.set_exception(error)

@@ -1,9 +1,20 @@
-"""Bytes: the only awaits on the wire. One request goes out, one answer comes back, whole or in pieces.
+"""Sends requests and receives responses, as bytes. Every await on the network is in this folder.
 
-A `Connection` sends; `sdk` sends through a vendor's own client, `aws` what boto3 signed. `deadlines` ends waits that
-take too long, `loops` keeps a client for each event loop and `pools` knows the connections inside it, `sse` (pure) cuts
-a stream into events and `eventstream` (pure) Amazon's, `errors` (pure) turns an answer into an exception and `failures`
-(pure) the want of one, `download` fetches a file that a vendor cannot fetch itself.
+This module is the contract: a `Connection` sends a `RawRequest` and returns a `RawResponse` or a `ByteStream`.
+
+| subject | module |
+| --- | --- |
+| sending through a vendor's SDK, an HTTP client, boto3 | `sdk`, `http`, `aws` (with `aws_credentials`, `aws_http`) |
+| what these three share: read, limit and close a response | `response` |
+| timeouts (`timeout`, `first_token_timeout`, `idle_timeout`) | `deadlines` |
+| connection errors, and exceptions of HTTP clients and SDKs | `client_errors` |
+| HTTP errors: a status and a body become an exception | `errors` |
+| rate-limit headers | `rate_limits` |
+| one client per event loop; the connections inside a client; several pools per client | `loops`, `pools`, `spread` |
+| server-sent events; Amazon's event stream | `sse`, `eventstream` |
+| files that a vendor cannot download itself | `download` |
+
+`client_errors`, `errors`, `rate_limits`, `sse` and `eventstream` are pure: they do no I/O.
 """
 
 from __future__ import annotations
@@ -21,28 +32,28 @@ __all__ = ('ByteStream', 'Connection', 'Deadlines', 'RawRequest', 'RawResponse')
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """How long a request may take, in seconds; `None` is as long as the connection's own limits allow."""
+    """The time limits of one request, in seconds. `None` leaves only the HTTP client's own limits."""
 
     timeout: float | None = None
-    """Until the whole answer is here."""
+    """The limit for the whole response."""
     first_token_timeout: float | None = None
-    """Until the first event of a stream is here."""
+    """The limit for the first event of a stream."""
     idle_timeout: float | None = None
-    """Between two events of a stream."""
+    """The limit between two events of a stream."""
     waited: float = 0.0
-    """Seconds of `timeout` that earlier tries have used."""
+    """Seconds of `timeout` that earlier attempts have used."""
 
     @classmethod
     def from_settings(cls, settings: ModelSettings) -> Deadlines:
-        """The deadlines that settings name. Raises a `UserError` for one that is no time to wait."""
+        """Return the deadlines in these settings. Raises `UserError` if one is not a positive number."""
         return cls(
-            _seconds('timeout', settings.get('timeout')),
-            _seconds('first_token_timeout', settings.get('first_token_timeout')),
-            _seconds('idle_timeout', settings.get('idle_timeout')),
+            _check_seconds('timeout', settings.get('timeout')),
+            _check_seconds('first_token_timeout', settings.get('first_token_timeout')),
+            _check_seconds('idle_timeout', settings.get('idle_timeout')),
         )
 
 
-def _seconds(name: str, value: object) -> float | None:
+def _check_seconds(name: str, value: object) -> float | None:
     if value is None:
         return None
     if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
@@ -55,63 +66,63 @@ class RawRequest:
     """One request as bytes."""
 
     path: str
-    """Where to, below the connection's base URL."""
+    """The path below the connection's base URL."""
     body: bytes
-    """The body, JSON."""
+    """The body, as JSON; empty for `GET`."""
     model_name: str
-    """The model that is asked, for errors."""
+    """The requested model, for error messages."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Headers beside the connection's own."""
+    """Headers that override the connection's own."""
     deadlines: Deadlines = Deadlines()
-    """How long it may take."""
+    """The time limits of this request."""
     method: Literal['POST', 'GET'] = 'POST'
-    """`GET` for what is only looked up, with an empty body. Connections over an SDK's client know it."""
+    """The HTTP method. Only connections through an SDK's client support `GET`."""
 
 
 @dataclass(frozen=True, slots=True)
 class RawResponse:
-    """A whole answer with a good status."""
+    """A complete response with a success status."""
 
     body: bytes
-    """The body."""
+    """The complete body, decompressed."""
     headers: Mapping[str, str]
-    """The headers; names are found in any case."""
+    """The headers, with case-insensitive names."""
 
 
 class ByteStream(ABC):
-    """An answer with a good status that is still coming."""
+    """A response with a success status whose body is still arriving."""
 
     headers: Mapping[str, str]
-    """The headers; names are found in any case."""
+    """The headers, with case-insensitive names."""
 
     @abstractmethod
     async def read(self) -> bytes:
-        """The next bytes, as they come; empty at the end. Raises `ModelTimeoutError`, `StreamInterruptedError`."""
+        """Return the next bytes, or `b''` at the end. Raises `ModelTimeoutError` or `StreamInterruptedError`."""
 
     @abstractmethod
     def progress(self) -> None:
-        """Tell the deadlines that something that counts has come: an event, not a keep-alive comment."""
+        """Report to the deadlines that an event has arrived. Keep-alive comments are not progress."""
 
     @abstractmethod
     async def aclose(self) -> None:
-        """Close the connection now, whatever the vendor still sends. May be called twice. Raises nothing."""
+        """Close the connection at once, even if data is still arriving. May be called twice; raises nothing."""
 
     async def finish(self) -> None:
-        """The last event has come: let go of the connection. Overridden where it can be used again."""
+        """Release the connection after the last event. Overridden by streams that can reuse their connection."""
         await self.aclose()
 
 
 class Connection(ABC):
-    """A way to one vendor, with its credentials. Works from any event loop."""
+    """A connection to one vendor, with its credentials. Can be used from any event loop."""
 
     @abstractmethod
     async def send(self, request: RawRequest) -> RawResponse:
-        """Send a request and read the whole answer. Raises `ModelAPIError` for everything that goes wrong."""
+        """Send a request and return the complete response. Raises `ModelAPIError` for every failure."""
 
     @abstractmethod
     async def open(self, request: RawRequest) -> ByteStream:
-        """Send a request and get its answer as it comes. Raises `ModelAPIError` for everything that goes wrong."""
+        """Send a request and return the response as a stream. Raises `ModelAPIError` for every failure."""
 
     @abstractmethod
     async def aclose(self) -> None:
-        """Close what is open in the running event loop. The connection can be used again."""
+        """Close what is open in the running event loop. The connection can be used again afterwards."""

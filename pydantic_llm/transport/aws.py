@@ -1,31 +1,29 @@
-"""A boto3 client's address, credentials and hooks, over an asynchronous HTTP client.
+"""Sends requests that a boto3 client has built and signed through an asynchronous HTTP client: `AwsConnection`.
 
-boto3 blocks: each request that waits for an answer takes a thread. So boto3 builds and signs the request, and we send
-it. The client's own handlers of `before-call`, `request-created`, `choose-signer`, `before-sign` and `before-send` are
-called as boto3 calls them; those that look at parameters or at answers are not, since there are none of boto3's.
-Credentials that have to be fetched are fetched in a thread (`Identity`).
+boto3 blocks a thread for each request that waits for a response, so boto3 only builds and signs requests here. The
+client's handlers of `before-call`, `request-created`, `choose-signer`, `before-sign` and `before-send` are called as
+boto3 calls them. Handlers that get boto3's own parameters or responses are not called, because neither exists here.
+`aws_credentials` fetches credentials without blocking the event loop, and `aws_http` makes the HTTP client.
 
-Much of what is read off the client here is not public in botocore: `tests/transport/test_aws.py` compares what is sent
-with what boto3 sends, and would see a change.
+Much of what is read from the client is not public in botocore. `tests/transport/test_aws.py` compares the requests with
+those that boto3 sends, and fails when botocore changes.
 """
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Mapping
-from concurrent.futures import Future
 from importlib import import_module
 from typing import Any
 
 from ..exceptions import UserError
 from . import ByteStream, Deadlines, RawRequest
+from .aws_credentials import AwsCredentials
 from .client_errors import ErrorTranslator
 from .eventstream import CONTENT_TYPE, FrameSplitter, encode_sse
 from .loops import LoopClients
 from .response import ClientConnection, client_timeout
 
-__all__ = ('AwsConnection', 'Identity')
+__all__ = ('AwsConnection',)
 
 MISTAKES: dict[str, str] = {
     'NoCredentialsError': (
@@ -33,28 +31,26 @@ MISTAKES: dict[str, str] = {
         'configure a profile, or give api_key=, aws_access_key_id= and aws_secret_access_key=, or profile_name='
     ),
     'NoAuthTokenError': (
-        'The client that was given as bedrock_client= signs with a bearer token, and has none: set '
-        'AWS_BEARER_TOKEN_BEDROCK before it is made'
+        'The client given as bedrock_client= signs with a bearer token, but has no token: set '
+        'AWS_BEARER_TOKEN_BEDROCK before you create it'
     ),
     'InvalidEndpointConfigurationError': (
-        'boto3 sends a bearer token over https alone, and the address of bedrock_client= is none: give api_key= and '
-        'base_url= instead'
+        'boto3 sends a bearer token only over https, and the endpoint of bedrock_client= is not https: give api_key= '
+        'and base_url= instead'
     ),
 }
-"""Mistakes of the caller that show only when a request is signed: botocore's exceptions, and what to say."""
+"""Mistakes of the caller that show only when a request is signed: botocore's exception, and our message."""
 
-
-REWRITES = (
-    'http_client= goes through aiohttp, which writes addresses in its own way, and a signature holds for one address: '
-    'give another client, or none, or an API key (api_key=, AWS_BEARER_TOKEN_BEDROCK)'
+AIOHTTP_CANNOT_SIGN = (
+    'http_client= goes through aiohttp, which rewrites URLs, and a signature is valid for one URL only: give a client '
+    'without aiohttp, leave out http_client=, or use an API key (api_key=, AWS_BEARER_TOKEN_BEDROCK)'
 )
-"""What is said of a client that would spoil the signature."""
 
 
 class AwsConnection(ClientConnection):
     """Sends what a boto3 client has signed through a client of httpx2 or httpx.
 
-    `operations` are the API's names of operations by what their paths end in.
+    `operations` maps the last segment of a path to the API's name of the operation.
     """
 
     def __init__(
@@ -65,19 +61,19 @@ class AwsConnection(ClientConnection):
         super().__init__(clients, ErrorTranslator(provider_name, 'botocore', connection=unreachable))
         self._aws = aws
         self._operations = operations
-        self._identity = Identity(aws)
+        self._credentials = AwsCredentials(aws)
 
     async def open(self, request: RawRequest) -> ByteStream:
-        """Send a request and get its answer as it comes; frames as server-sent events."""
+        """Send a request and return the response as a stream. Amazon's frames become server-sent events."""
         stream = await super().open(request)
-        return Unframed(stream) if stream.headers.get('content-type', '').startswith(CONTENT_TYPE) else stream
+        return FramesAsEvents(stream) if stream.headers.get('content-type', '').startswith(CONTENT_TYPE) else stream
 
     async def post(self, client: Any, request: RawRequest, deadlines: Deadlines) -> Any:
-        """The response, open. Redirects are not followed: the signature is good for one address."""
-        signed = self.sign(request, await self._identity.get())
+        """Return the HTTP library's response, with its body unread. A signature is for one URL: no redirects."""
+        signed = self.sign(request, await self._credentials.get())
         if 'X-Amz-Date' in signed.headers and 'aiohttp' in type(client._transport).__module__:
-            raise UserError(REWRITES)
-        headers = {name: _text(value) for name, value in signed.headers.items()}
+            raise UserError(AIOHTTP_CANNOT_SIGN)
+        headers = {name: _decode_header(value) for name, value in signed.headers.items()}
         own = {name.lower() for name in request.headers}
         headers = {name: value for name, value in headers.items() if name.lower() not in own} | dict(request.headers)
         timeout = client_timeout(type(client.timeout), client.timeout, deadlines)
@@ -91,15 +87,16 @@ class AwsConnection(ClientConnection):
         return response
 
     def sign(self, request: RawRequest, credentials: Any = None) -> Any:
-        """The request as boto3 would send it. `credentials` stand in for the client's own, which would be fetched."""
+        """Return the signed request that boto3 would send. `credentials` replace the client's own."""
         try:
-            return self._signed(request, credentials)
+            return self._build_and_sign(request, credentials)
         except self._errors.BotoCoreError as error:
-            if (said := MISTAKES.get(type(error).__name__)) is None:
+            if (message := MISTAKES.get(type(error).__name__)) is None:
                 raise
-        raise UserError(said)
+        raise UserError(message)
 
-    def _signed(self, request: RawRequest, credentials: Any) -> Any:
+    def _build_and_sign(self, request: RawRequest, credentials: Any) -> Any:
+        # the steps of botocore's `BaseClient._make_api_call` and `Endpoint._send_request`
         aws = self._aws
         service = aws.meta.service_model
         operation = service.operation_model(self._operations[request.path.rpartition('/')[2]])
@@ -123,127 +120,51 @@ class AwsConnection(ClientConnection):
         import_module('botocore.awsrequest').prepare_request_dict(
             fields, aws.meta.endpoint_url, context, aws._user_agent_creator.to_string()
         )
-        more = {'model': operation, 'params': fields, 'request_signer': aws._request_signer, 'context': context}
-        self._tell('before-call', operation.name, **more)
+        arguments = {'model': operation, 'params': fields, 'request_signer': aws._request_signer, 'context': context}
+        self._call_handlers('before-call', operation.name, **arguments)
         signed = aws._endpoint.create_request(fields, operation)
-        self._tell('before-send', operation.name, request=signed)
+        self._call_handlers('before-send', operation.name, request=signed)
         return signed
 
-    def _tell(self, event: str, operation: str, **more: Any) -> None:
-        """Call the client's handlers of an event. None may answer the request: nobody would read what boto3 reads."""
+    def _call_handlers(self, event: str, operation: str, **arguments: Any) -> None:
+        """Call the client's handlers of an event. Raises `UserError` if one returns a response, which boto3 allows."""
         events, service = self._aws.meta.events, self._aws.meta.service_model.service_id.hyphenize()
-        handler, answer = events.emit_until_response(f'{event}.{service}.{operation}', **more)
-        if answer is not None:
+        handler, response = events.emit_until_response(f'{event}.{service}.{operation}', **arguments)
+        if response is not None:
             name = getattr(handler, '__qualname__', repr(handler))
             raise UserError(
-                f'bedrock_client= has a handler of {event!r} that answers requests itself ({name}), as stubs and mocks '
-                'do: serve what it answers on a server, and give its address as base_url='
+                f'bedrock_client= has a handler of {event!r} that returns a response itself ({name}), as stubs and '
+                'mocks do: serve its responses from a server, and give the address of that server as base_url='
             )
 
 
-def _text(value: str | bytes) -> str:
+def _decode_header(value: str | bytes) -> str:
     return value.decode('latin-1') if isinstance(value, bytes) else value
 
 
-class Unframed(ByteStream):
-    """The frames of a stream as server-sent events."""
+class FramesAsEvents(ByteStream):
+    """A stream of Amazon's frames, read as server-sent events."""
 
-    def __init__(self, framed: ByteStream) -> None:
-        self.headers = framed.headers
-        self._framed = framed
+    def __init__(self, frames: ByteStream) -> None:
+        self.headers = frames.headers
+        self._frames = frames
         self._splitter = FrameSplitter()
 
     async def read(self) -> bytes:
-        """The next events; empty at the end."""
-        while chunk := await self._framed.read():
+        """Return the next events, or `b''` at the end."""
+        while chunk := await self._frames.read():
             if events := b''.join(map(encode_sse, self._splitter.feed(chunk))):
                 return events
         return b''
 
     def progress(self) -> None:
-        """An event has come."""
-        self._framed.progress()
+        """Report to the deadlines that an event has arrived."""
+        self._frames.progress()
 
     async def aclose(self) -> None:
-        """Close the connection now."""
-        await self._framed.aclose()
+        """Close the connection at once."""
+        await self._frames.aclose()
 
     async def finish(self) -> None:
-        """Let go of the connection, which can be used again."""
-        await self._framed.finish()
-
-
-# ---------------------------------------------------------------------- credentials
-
-
-def _bears_a_token(aws: Any) -> bool:
-    """Whether a client signs with a bearer token, which botocore decides anew for each request."""
-    config, service = aws.meta.config, aws.meta.service_model
-    context = {'client_config': config, 'auth_options': service.metadata.get('auth')}
-    choose = import_module('botocore.handlers')._set_auth_scheme_preference_signer
-    return bool((choose(context, service.signing_name) or config.signature_version) == 'bearer')
-
-
-class Fetched:
-    """What came of fetching credentials, for botocore to sign with: credentials, or what went wrong."""
-
-    def __init__(self, credentials: Any = None, error: Exception | None = None) -> None:
-        self._credentials = credentials
-        self._error = error
-
-    def get_frozen_credentials(self) -> Any:
-        """The credentials. Raises what went wrong, in the middle of signing, as botocore would."""
-        if self._error is not None:
-            raise self._error
-        return self._credentials
-
-
-class Identity:
-    """A boto3 client's credentials, fetched where they must be: from a metadata server, a single sign-on, a role.
-
-    botocore blocks while it fetches. That happens in a thread of its own, and one fetch serves everyone who waits for
-    it, in any event loop; whoever gives up waiting does not end it for the others.
-    """
-
-    def __init__(self, aws: Any) -> None:
-        signer = aws._request_signer
-        self._bears = _bears_a_token(aws)
-        self._source: Any = signer._auth_token if self._bears else signer._credentials
-        self._lock = threading.Lock()
-        self._fetching: Future[Fetched] | None = None
-
-    async def get(self) -> Fetched | None:
-        """Freshly fetched credentials; `None` where the client's own can be used at once."""
-        if not self._is_due():
-            return None
-        fetched = await asyncio.wrap_future(self._begin())
-        return None if self._bears else fetched
-
-    def _is_due(self) -> bool:
-        """Whether botocore would fetch them, or try to. What kind is not known may take its time."""
-        source = self._source
-        if hasattr(source, 'refresh_needed'):
-            return bool(source.refresh_needed())
-        if hasattr(source, '_should_refresh'):
-            return source._should_refresh() is not None
-        known = source is None or type(source).__name__ in ('Credentials', 'ReadOnlyCredentials', 'FrozenAuthToken')
-        return not known
-
-    def _begin(self) -> Future[Fetched]:
-        """The fetch that is under way, or a new one."""
-        with self._lock:
-            if self._fetching is None:
-                self._fetching = Future()
-                self._fetching.set_running_or_notify_cancel()
-                threading.Thread(target=self._fetch, args=(self._fetching,), daemon=True).start()
-            return self._fetching
-
-    def _fetch(self, future: Future[Fetched]) -> None:
-        try:
-            source = self._source
-            fetched = Fetched(source.get_frozen_token() if self._bears else source.get_frozen_credentials())
-        except Exception as error:  # noqa: BLE001 -- raised where a request is signed with them
-            fetched = Fetched(error=error)
-        with self._lock:
-            self._fetching = None
-        future.set_result(fetched)
+        """Release the connection, which can be reused."""
+        await self._frames.finish()

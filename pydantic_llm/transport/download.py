@@ -1,8 +1,8 @@
-"""Fetch a file that a vendor cannot fetch itself.
+"""Downloads files that a vendor cannot download itself: `fetch`.
 
-Only addresses that a stranger on the internet could reach are fetched, each redirect is checked again, and size and
-time are limited: an address comes from a conversation, and a conversation may come from anybody. The address that was
-checked is the one that is connected to, so that a name cannot resolve to another one in between.
+A URL comes from a conversation, and a conversation may come from an attacker. So only addresses of the public internet
+are fetched, each redirect is checked again, and size and time are limited. The connection goes to the very address that
+was checked, so that a name cannot resolve to another address after the check.
 """
 
 from __future__ import annotations
@@ -23,22 +23,20 @@ if TYPE_CHECKING:
 __all__ = ('fetch', 'redact_url')
 
 MAX_BYTES = 50 * 1024 * 1024
-"""A larger file is refused."""
+"""The size limit of a file."""
 
 MAX_REDIRECTS = 5
-"""A longer chain is refused."""
 
 TIMEOUT = 60.0
-"""Seconds until the whole file must be here."""
+"""Seconds until the complete file must have arrived."""
 
-LAST_PORT = 0xFFFF
-"""A number above it is no port."""
+MAX_PORT = 0xFFFF
 
-SHOWN = 200
-"""How many characters of an address an error shows."""
+MAX_URL_LENGTH = 200
+"""The number of characters of a URL in an error message."""
 
 USER_AGENT = 'pydantic-llm'
-"""Who asks: some hosts refuse the names of HTTP libraries."""
+"""The user agent. Some hosts refuse the default ones of HTTP libraries."""
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -46,23 +44,23 @@ Network = IPv4Network | IPv6Network
 PRIVATE: tuple[Network, ...] = tuple(
     ip_network(network) for network in ('192.0.0.0/24', '::/96', 'fec0::/10', '64:ff9b:1::/48', '2002::/16')
 )
-"""What is not the public internet beside what `ipaddress` knows of: old forms, and tunnels into other networks."""
+"""Networks that are not the public internet, but global for `ipaddress`: old forms, and tunnels into other networks."""
 
 NAT64 = IPv6Network('64:ff9b::/96')
-"""Addresses that hold one of version 4 in their last 32 bits (RFC 6052)."""
+"""Addresses that hold an IPv4 address in their last 32 bits (RFC 6052)."""
 
-CREDENTIALS: frozenset[Address] = frozenset(
+CREDENTIAL_SERVERS: frozenset[Address] = frozenset(
     ip_address(address)
     for address in ('169.254.169.254', '169.254.170.2', '100.100.100.200', '168.63.129.16', 'fd00:ec2::254')
 )
-"""Where machines in a cloud get their own credentials: never fetched, not even where local addresses are."""
+"""The addresses at which machines in a cloud get their credentials. Never fetched, not even with `allow_local`."""
 
 
 async def fetch(url: str, *, allow_local: bool = False) -> tuple[bytes, str | None]:
-    """The bytes of a file and the media type that its server names.
+    """Download a file, and return its bytes and the media type in the response.
 
-    Raises `UserError` for an address that may not be fetched (not http or https, private, too large, too slow) and for
-    an answer that is not the file. `allow_local` permits addresses of this machine and its network.
+    `allow_local` permits addresses of this machine and its network. Raises `UserError` if the URL may not be fetched
+    (not http or https, private, too large, too slow) or if the response is not the file.
     """
     import httpx2
 
@@ -70,9 +68,11 @@ async def fetch(url: str, *, allow_local: bool = False) -> tuple[bytes, str | No
     try:
         async with (
             asyncio.timeout(TIMEOUT),
-            httpx2.AsyncClient(verify=_tls(), timeout=TIMEOUT, headers={'User-Agent': USER_AGENT}) as client,
+            httpx2.AsyncClient(
+                verify=_make_tls_context(), timeout=TIMEOUT, headers={'User-Agent': USER_AGENT}
+            ) as client,
         ):
-            return await _follow(client, httpx2.URL(url), label, allow_local=allow_local)
+            return await _follow_redirects(client, httpx2.URL(url), label, allow_local=allow_local)
     except (TimeoutError, httpx2.TimeoutException):
         raise UserError(f'{label} could not be downloaded within {TIMEOUT:g} s') from None
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
@@ -80,28 +80,28 @@ async def fetch(url: str, *, allow_local: bool = False) -> tuple[bytes, str | No
 
 
 @cache
-def _tls() -> ssl.SSLContext:
-    """Reading the certificates takes longer than most downloads: all share one context."""
+def _make_tls_context() -> ssl.SSLContext:
+    """Return a shared TLS context: loading the certificates takes longer than most downloads."""
     import httpx2
 
     return httpx2.create_ssl_context()
 
 
-async def _follow(
+async def _follow_redirects(
     client: httpx2.AsyncClient, url: httpx2.URL, label: str, *, allow_local: bool
 ) -> tuple[bytes, str | None]:
     for _ in range(MAX_REDIRECTS + 1):
-        response = await client.send(await _pinned(client, url, allow_local=allow_local), stream=True)
+        response = await client.send(await _build_checked_request(client, url, allow_local=allow_local), stream=True)
         try:
             if not response.has_redirect_location:
-                return await _read(response, label)
+                return await _read_file(response, label)
             url = url.join(response.headers['location'])
         finally:
             await response.aclose()
     raise UserError(f'{label} redirects more than {MAX_REDIRECTS} times')
 
 
-async def _read(response: httpx2.Response, label: str) -> tuple[bytes, str | None]:
+async def _read_file(response: httpx2.Response, label: str) -> tuple[bytes, str | None]:
     if response.status_code != 200:
         raise UserError(f'{label} could not be downloaded: its server answered {response.status_code}')
     data = bytearray()
@@ -113,36 +113,36 @@ async def _read(response: httpx2.Response, label: str) -> tuple[bytes, str | Non
     return bytes(data), media_type or None
 
 
-async def _pinned(client: httpx2.AsyncClient, url: httpx2.URL, *, allow_local: bool) -> httpx2.Request:
-    """A request to the very address that was checked. Raises `UserError` unless all that the name stands for may be."""
-    if url.scheme not in ('http', 'https') or not url.host or (url.port or 0) > LAST_PORT:
+async def _build_checked_request(client: httpx2.AsyncClient, url: httpx2.URL, *, allow_local: bool) -> httpx2.Request:
+    """Return a request to an address of the URL's host. Raises `UserError` unless all its addresses are permitted."""
+    if url.scheme not in ('http', 'https') or not url.host or (url.port or 0) > MAX_PORT:
         raise UserError(f'{redact_url(str(url))} cannot be downloaded: only http and https addresses can')
     name = url.raw_host.decode('ascii')
     found = await asyncio.get_running_loop().getaddrinfo(name, url.port, type=socket.SOCK_STREAM)
     addresses = [str(entry[4][0]).partition('%')[0] for entry in found]
     for address in addresses:
-        _check(ip_address(address), url, allow_local=allow_local)
+        _check_address(ip_address(address), url, allow_local=allow_local)
     headers = {'Host': url.netloc.decode('ascii')}
     return client.build_request(
         'GET', url.copy_with(host=addresses[0]), headers=headers, extensions={'sni_hostname': name}
     )
 
 
-def _check(address: Address, url: httpx2.URL, *, allow_local: bool) -> None:
-    inner = _inner(address)
-    if inner in CREDENTIALS:
+def _check_address(address: Address, url: httpx2.URL, *, allow_local: bool) -> None:
+    embedded = _unwrap_ipv4(address)
+    if embedded in CREDENTIAL_SERVERS:
         raise UserError(
             f'{redact_url(str(url))} leads to {address}, where a cloud keeps credentials: it is never downloaded'
         )
-    if not allow_local and not _is_public(inner):
+    if not allow_local and not _is_public(embedded):
         raise UserError(
             f'{redact_url(str(url))} leads to {address}, which is not an address of the public internet; '
             "set force_download='allow-local' if it is meant"
         )
 
 
-def _inner(address: Address) -> Address:
-    """The address of version 4 that one of version 6 stands for, or the address itself."""
+def _unwrap_ipv4(address: Address) -> Address:
+    """Return the IPv4 address inside an IPv6 address, or the address itself."""
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return address.ipv4_mapped
@@ -152,13 +152,13 @@ def _inner(address: Address) -> Address:
 
 
 def _is_public(address: Address) -> bool:
-    known = address.is_global and not address.is_multicast
-    return known and not any(address in network for network in PRIVATE)
+    is_global = address.is_global and not address.is_multicast
+    return is_global and not any(address in network for network in PRIVATE)
 
 
 def redact_url(url: str) -> str:
-    """An address as errors show it: without a password, and without the query, which may be a signature."""
+    """Return a URL for error messages, without its password and without its query, which may hold a signature."""
     scheme, separator, rest = url.partition('?')[0].partition('#')[0].partition('://')
     host, slash, path = rest.partition('/')
     short = f'{scheme}{separator}{host.rpartition("@")[2]}{slash}{path}'
-    return repr(short if len(short) <= SHOWN else f'{short[:SHOWN]}…')
+    return repr(short if len(short) <= MAX_URL_LENGTH else f'{short[:MAX_URL_LENGTH]}…')

@@ -1,7 +1,8 @@
-"""Status and body → exception, one mapping for every vendor, whole or inside a stream. Pure.
+"""Turns a vendor's HTTP error into an exception: one mapping for every vendor, in responses and inside streams. Pure.
 
-The status decides first; the vendor's own words only where the status leaves it open (a 400 for a conversation that is
-too long, a 429 for an account without credit).
+Start at `error_from_response`, `error_from_event` or `error_from_invalid_json`. The status decides first. The error's
+type, code and message decide only for statuses that several kinds of error share: a 400 for a conversation that is too
+long, a 429 for an account without credit. Connection errors and timeouts are in `client_errors`.
 """
 
 from __future__ import annotations
@@ -28,91 +29,96 @@ from .rate_limits import seconds_until_reset
 
 __all__ = ('RETRY_INFO', 'error_from_event', 'error_from_invalid_json', 'error_from_response')
 
-BY_STATUS: dict[int, type[ModelHTTPError]] = {
+ERROR_BY_STATUS: dict[int, type[ModelHTTPError]] = {
     401: AuthenticationError,
     402: QuotaExceededError,
     403: AuthenticationError,
     404: NotFoundError,
     429: RateLimitError,
     503: OverloadedError,
-    529: OverloadedError,
+    529: OverloadedError,  # Anthropic: https://docs.claude.com/en/api/errors
 }
 
-BY_WORD: dict[str, type[ModelHTTPError]] = {
-    'insufficient_quota': QuotaExceededError,
-    'billing_hard_limit_reached': QuotaExceededError,
-    'billing_error': QuotaExceededError,
-    'credit balance is too low': QuotaExceededError,
-    'exceeded your current quota': QuotaExceededError,
-    'api calls / month': QuotaExceededError,
-    'context_length_exceeded': ContextLengthError,
-    'prompt is too long': ContextLengthError,
-    'maximum context length': ContextLengthError,
+ERROR_BY_TEXT: dict[str, type[ModelHTTPError]] = {
+    'insufficient_quota': QuotaExceededError,  # OpenAI
+    'billing_hard_limit_reached': QuotaExceededError,  # OpenAI
+    'billing_error': QuotaExceededError,  # Anthropic
+    'credit balance is too low': QuotaExceededError,  # Anthropic
+    'exceeded your current quota': QuotaExceededError,  # Google
+    'api calls / month': QuotaExceededError,  # Cohere's trial keys: https://docs.cohere.com/v2/reference/errors
+    'context_length_exceeded': ContextLengthError,  # OpenAI
+    'prompt is too long': ContextLengthError,  # Anthropic
+    'maximum context length': ContextLengthError,  # vLLM
     'context window': ContextLengthError,
-    'exceeds the maximum number of tokens': ContextLengthError,
-    'input is too long': ContextLengthError,
-    'tokens in the prompt cannot exceed': ContextLengthError,
-    'size limit exceeded by': ContextLengthError,
-    'api_key_invalid': AuthenticationError,
-    'model_not_found': NotFoundError,
+    'exceeds the maximum number of tokens': ContextLengthError,  # Google
+    'input is too long': ContextLengthError,  # Bedrock
+    'tokens in the prompt cannot exceed': ContextLengthError,  # Cohere
+    'size limit exceeded by': ContextLengthError,  # Cohere
+    'api_key_invalid': AuthenticationError,  # Google, with status 400
+    'model_not_found': NotFoundError,  # OpenAI
+    # Bedrock: recording bedrock-converse-stream__test_bedrock_streaming_error__0_613042
     'model identifier is invalid': NotFoundError,
-    'servicequotaexceeded': QuotaExceededError,
-    'overloaded_error': OverloadedError,
-    'server_is_overloaded': OverloadedError,
-    'capacity_exceeded': OverloadedError,
+    'servicequotaexceeded': QuotaExceededError,  # Bedrock
+    'overloaded_error': OverloadedError,  # Anthropic
+    'server_is_overloaded': OverloadedError,  # OpenAI
+    'capacity_exceeded': OverloadedError,  # Groq, with status 498: https://console.groq.com/docs/flex-processing
 }
-"""What vendors write where their status says too little. Looked for in type, code and message, in this order."""
+"""The error for a text in the type, code or message, in lower case; the first match decides."""
 
-WORDS_MATTER_FOR = frozenset({400, 413, 422, 429, 498, 500, 503, 529})
+AMBIGUOUS_STATUSES = frozenset({400, 413, 422, 429, 498, 500, 503, 529})
 """The statuses that several kinds of error share."""
 
-STATUS_OF: dict[str, int] = {
+STATUS_BY_TYPE: dict[str, int] = {
+    # Anthropic: https://docs.claude.com/en/api/errors; OpenAI uses some of these types too
     'invalid_request_error': 400,
-    'context_length_exceeded': 400,
     'authentication_error': 401,
     'billing_error': 402,
-    'insufficient_quota': 429,
     'permission_error': 403,
     'not_found_error': 404,
     'conflict_error': 409,
     'request_too_large': 413,
-    'validation': 422,
-    'generation': 424,
     'rate_limit_error': 429,
+    'api_error': 500,
+    'timeout_error': 504,
+    'overloaded_error': 529,
+    # OpenAI and compatible services
+    'context_length_exceeded': 400,
+    'insufficient_quota': 429,
     'rate_limit_exceeded': 429,
     'too_many_requests': 429,
-    'api_error': 500,
     'server_error': 500,
     'internal_server_error': 500,
-    'incomplete_generation': 500,
     'service_unavailable': 503,
     'service_unavailable_error': 503,
     'server_is_overloaded': 503,
+    # Hugging Face's Text Generation Inference: `_parse_text_generation_error` in huggingface_hub/inference/_common.py
+    'validation': 422,
+    'generation': 424,
+    'incomplete_generation': 500,
     'overloaded': 503,
-    'timeout_error': 504,
-    'overloaded_error': 529,
 }
-"""The status that stands for an error inside a stream that had begun with 200."""
+"""The status of an error inside a stream, whose own status was 200."""
 
-CODES = ('code', 'type', 'status', 'status_code', 'error_type', 'http_status_code')
-"""Where error bodies have a kind or a status; the last two are Hugging Face's."""
+CODE_FIELDS = ('code', 'type', 'status', 'status_code', 'error_type', 'http_status_code')
+"""The fields of error bodies that hold a type or a status. The last two are Hugging Face's."""
 
-TYPE_HEADER = 'x-amzn-errortype'
-"""Where Amazon's servers say what kind of error it is: the name, a colon and an address."""
+AMAZON_TYPE_HEADER = 'x-amzn-errortype'
+"""Amazon's header with the type of the error: a name, a colon and a URL."""
 
 REQUEST_ID_HEADERS = ('x-request-id', 'request-id', 'x-amzn-requestid', 'apim-request-id', 'x-typesense-request-id')
-"""Where vendors put their id of an exchange."""
+"""The headers in which vendors send their id of the request."""
 
 SECRET_HEADERS = frozenset(
     {'set-cookie', 'cookie', 'authorization', 'proxy-authorization', 'x-api-key', 'api-key', 'x-goog-api-key'}
 )
-"""What an exception must not show, should a server send it back."""
+"""Response headers that an exception must not contain, because a server could return secrets in them."""
 
 SHOULD_RETRY = {'true': True, 'false': False}
-"""The values of `x-should-retry`, by which a vendor says more than its status does."""
+"""The values of `x-should-retry`, which overrides the status. The SDKs of OpenAI and Anthropic obey it too
+(`_should_retry` in openai/_base_client.py)."""
 
 USELESS_TO_RETRY = (QuotaExceededError, ContextLengthError)
-"""Errors that stay as long as the request does."""
+"""The errors that the same request causes again."""
 
 RETRY_INFO = 'type.googleapis.com/google.rpc.RetryInfo'
 """The type of the error detail in which Google gives the delay before the next attempt: https://google.aip.dev/193."""
@@ -121,170 +127,177 @@ ERROR_INFO = 'type.googleapis.com/google.rpc.ErrorInfo'
 """The type of the error detail in which Google gives the reason: https://google.aip.dev/193."""
 
 
-class _Said(NamedTuple):
-    """What a vendor says of an error."""
+class _ErrorBody(NamedTuple):
+    """The facts in the body of an error."""
 
     message: str
     kinds: tuple[str, ...]
+    """The error's codes, types and reasons, most specific first."""
     status: int | None
     request_id: str | None
     retry_after: float | None
+    """The delay before the next attempt, in seconds."""
 
 
 def error_from_response(
     status: int, headers: Mapping[str, str], body: bytes, *, model_name: str, provider_name: str | None
 ) -> ModelHTTPError:
-    """The exception for an answer with an error status."""
-    parsed = _parse(body)
+    """Return the exception for a response with an error status."""
+    parsed = _parse_body(body)
     own = {name.lower(): value for name, value in headers.items() if name.lower() not in SECRET_HEADERS}
-    said = _read(parsed)
-    if name := own.get(TYPE_HEADER, '').partition(':')[0]:
-        said = said._replace(kinds=(name, *said.kinds))
-    retry_after = _retry_after(own)
-    kind = _kind(status, said, waiting_helps=retry_after is not None or said.retry_after is not None)
+    error = _decode_error_body(parsed)
+    if name := own.get(AMAZON_TYPE_HEADER, '').partition(':')[0]:
+        error = error._replace(kinds=(name, *error.kinds))
+    retry_after = _read_retry_after(own)
+    kind = _choose_error(status, error, has_retry_after=retry_after is not None or error.retry_after is not None)
     busy = kind is OverloadedError
     return kind(
         status,
         model_name,
         parsed,
-        message=_sentence(status, model_name, said),
+        message=_format_message(status, model_name, error),
         provider_name=provider_name,
         headers=own,
-        request_id=next((own[name] for name in REQUEST_ID_HEADERS if name in own), said.request_id),
-        retry_after=said.retry_after if retry_after is None else retry_after,
+        request_id=next((own[name] for name in REQUEST_ID_HEADERS if name in own), error.request_id),
+        retry_after=error.retry_after if retry_after is None else retry_after,
         retryable=False if kind in USELESS_TO_RETRY else SHOULD_RETRY.get(own.get('x-should-retry', ''), busy or None),
     )
 
 
 def error_from_event(event: object, *, model_name: str, provider_name: str | None) -> ModelAPIError:
-    """The exception for an error inside a stream, or inside a body with a good status."""
-    said = _read(event)
-    status = said.status or next((STATUS_OF[word] for word in said.kinds if word in STATUS_OF), None)
+    """Return the exception for an error inside a stream, or inside a body with a success status."""
+    error = _decode_error_body(event)
+    status = error.status or next((STATUS_BY_TYPE[kind] for kind in error.kinds if kind in STATUS_BY_TYPE), None)
     if status is None:
-        words = said.message or repr(event)
-        return ModelAPIError(model_name, f'{model_name} failed: {words}', provider_name=provider_name)
-    kind = _kind(status, said, waiting_helps=said.retry_after is not None)
+        text = error.message or repr(event)
+        return ModelAPIError(model_name, f'{model_name} failed: {text}', provider_name=provider_name)
+    kind = _choose_error(status, error, has_retry_after=error.retry_after is not None)
     return kind(
         status,
         model_name,
         event,
-        message=_sentence(status, model_name, said),
+        message=_format_message(status, model_name, error),
         provider_name=provider_name,
-        request_id=said.request_id,
-        retry_after=said.retry_after,
+        request_id=error.request_id,
+        retry_after=error.retry_after,
         retryable=False if kind in USELESS_TO_RETRY else None,
         in_stream=True,
     )
 
 
 def error_from_invalid_json(body: bytes, *, model_name: str, provider_name: str | None) -> ModelAPIError:
-    """The exception for a good status with a body that was cut, or is no JSON though it says so."""
+    """Return the exception for a success status with a truncated or invalid JSON body."""
     start = body[:200].decode('utf-8', 'replace')
     message = f'{model_name} answered with a body that is not whole JSON ({len(body)} bytes): {start!r}'
     return ModelAPIError(model_name, message, provider_name=provider_name, retryable=True)
 
 
-def _parse(body: bytes) -> object:
+def _parse_body(body: bytes) -> object:
+    """Return the parsed JSON, the text if it is not JSON, or `None` for an empty body."""
     try:
         return from_json(body)
     except ValueError:
         return body.decode('utf-8', 'replace') or None
 
 
-def _read(body: object) -> _Said:
-    """Find the vendor's words in any of the shapes that error bodies have."""
+def _decode_error_body(body: object) -> _ErrorBody:
+    """Decode an error body of any vendor.
+
+    OpenAI: `{error: {message, type, code}}`, OpenRouter with a number as `code`; Anthropic:
+    `{error: {type, message}, request_id}`; Google: `{error: {code, message, status, details}}`, sometimes in a list;
+    Bedrock: `{message}`.
+    """
     if isinstance(body, list):
-        return _read(next(iter(cast('list[object]', body)), None))
+        return _decode_error_body(next(iter(cast('list[object]', body)), None))
     if not isinstance(body, dict):
-        return _Said('' if body is None else str(body), (), None, None, None)
+        return _ErrorBody('' if body is None else str(body), (), None, None, None)
     outer = cast('dict[str, Any]', body)
     error: Any = outer.get('error', outer)
     inner: dict[str, Any] = cast('dict[str, Any]', error) if isinstance(error, dict) else {'message': error}
-    codes: list[object] = [inner.get(key, outer.get(key)) for key in CODES]
-    wait = _retry_info(inner.get('details'))
+    codes: list[object] = [inner.get(name, outer.get(name)) for name in CODE_FIELDS]
+    retry_after = _read_google_retry_delay(inner.get('details'))
+    request_id: object = outer.get('request_id')
     message: object = inner.get('message') or outer.get('message') or outer.get('detail') or ''
-    return _Said(
-        _words(message),
-        (*(code for code in codes if isinstance(code, str)), *_reasons(inner.get('details'))),
-        next((status for status in map(_status, codes) if status), None),
-        _text(outer.get('request_id')),
-        _time(outer.get('estimated_time')) if wait is None else wait,
+    return _ErrorBody(
+        _format_error_text(message),
+        (*(code for code in codes if isinstance(code, str)), *_read_google_reasons(inner.get('details'))),
+        next((status for status in map(_read_status, codes) if status), None),
+        request_id if isinstance(request_id, str) else None,
+        # Hugging Face's `estimated_time`: the seconds until a model is loaded
+        _check_seconds(outer.get('estimated_time')) if retry_after is None else retry_after,
     )
 
 
-def _words(message: object) -> str:
-    """A message as text, also where it lists what is wrong with the fields of the request, as FastAPI does."""
+def _format_error_text(message: object) -> str:
+    """Return a message as text. FastAPI's validation errors are a list of fields with one message each."""
     match message:
         case str():
             return message
         case dict():
             fields = cast('dict[str, object]', message)
-            return _words(fields['detail']) if 'detail' in fields else repr(fields)
+            return _format_error_text(fields['detail']) if 'detail' in fields else repr(fields)
         case list():
-            mistakes = filter(None, map(_mistake, cast('list[object]', message)))
+            mistakes = filter(None, map(_format_field_error, cast('list[object]', message)))
             return '; '.join(mistakes) or repr(cast('object', message))
         case _:
             return repr(message)
 
 
-def _mistake(item: object) -> str | None:
+def _format_field_error(item: object) -> str | None:
     match item:
-        case {'loc': list(), 'msg': str() as said}:
-            return f'{".".join(map(str, cast("dict[str, Any]", item)["loc"]))}: {said}'
+        case {'loc': list(), 'msg': str() as text}:
+            return f'{".".join(map(str, cast("dict[str, Any]", item)["loc"]))}: {text}'
         case _:
             return None
 
 
-def _status(code: object) -> int | None:
+def _read_status(code: object) -> int | None:
     number = int(code) if isinstance(code, str) and code.isdecimal() else code
     return number if isinstance(number, int) and 400 <= number <= 599 else None
 
 
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+def _choose_error(status: int, error: _ErrorBody, *, has_retry_after: bool) -> type[ModelHTTPError]:
+    """Return the exception class for a status and an error body."""
+    kind = ERROR_BY_STATUS.get(status, ModelHTTPError)
+    if status in AMBIGUOUS_STATUSES:
+        text = ' '.join((*error.kinds, error.message)).lower()
+        kind = next((kind for part, kind in ERROR_BY_TEXT.items() if part in text), kind)
+    # Google calls a limit per minute a quota too, and then sends a retry delay: https://google.aip.dev/193
+    return RateLimitError if status == 429 and kind is QuotaExceededError and has_retry_after else kind
 
 
-def _kind(status: int, said: _Said, *, waiting_helps: bool) -> type[ModelHTTPError]:
-    """What kind of error it is. Google calls a limit per minute a quota too, and then says how long to wait."""
-    kind = BY_STATUS.get(status, ModelHTTPError)
-    if status in WORDS_MATTER_FOR:
-        words = ' '.join((*said.kinds, said.message)).lower()
-        kind = next((kind for word, kind in BY_WORD.items() if word in words), kind)
-    return RateLimitError if status == 429 and kind is QuotaExceededError and waiting_helps else kind
+def _format_message(status: int, model_name: str, error: _ErrorBody) -> str:
+    kinds = ', '.join(dict.fromkeys(error.kinds))
+    text = error.message.strip()[:1000] or 'no explanation'
+    return f'{model_name} answered {status}{f" ({kinds})" if kinds else ""}: {text}'
 
 
-def _sentence(status: int, model_name: str, said: _Said) -> str:
-    kinds = ', '.join(dict.fromkeys(said.kinds))
-    words = said.message.strip()[:1000] or 'no explanation'
-    return f'{model_name} answered {status}{f" ({kinds})" if kinds else ""}: {words}'
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds, from `retry-after-ms`; or `retry-after`, which holds seconds or a date; or when a limit is reset."""
-    milliseconds = _number(headers.get('retry-after-ms'))
+def _read_retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return seconds from `retry-after-ms`, `retry-after` (seconds or a date), or the reset of a reached rate limit."""
+    milliseconds = _parse_seconds(headers.get('retry-after-ms'))
     if milliseconds is not None:
         return milliseconds / 1000
     value = headers.get('retry-after')
     if value is None:
         return seconds_until_reset(headers)
-    seconds = _number(value)
-    return _until(value) if seconds is None else seconds
+    seconds = _parse_seconds(value)
+    return _seconds_until(value) if seconds is None else seconds
 
 
-def _retry_info(details: object) -> float | None:
-    """Seconds, from the `'34.5s'` of Google's retry info."""
-    for item in _list(details):
+def _read_google_retry_delay(details: object) -> float | None:
+    """Return seconds, from the `'34.5s'` of Google's retry info."""
+    for item in _as_list(details):
         match item:
             case {'@type': str() as kind, 'retryDelay': str() as delay} if kind == RETRY_INFO:
-                return _number(delay.removesuffix('s'))
+                return _parse_seconds(delay.removesuffix('s'))
             case _:
                 pass
     return None
 
 
-def _reasons(details: object) -> Iterator[str]:
-    """What kind of error it is, from Google's error info."""
-    for item in _list(details):
+def _read_google_reasons(details: object) -> Iterator[str]:
+    """Yield the kinds of error in Google's error info, such as `'API_KEY_INVALID'`."""
+    for item in _as_list(details):
         match item:
             case {'@type': str() as kind, 'reason': str() as reason} if kind == ERROR_INFO:
                 yield reason
@@ -292,28 +305,28 @@ def _reasons(details: object) -> Iterator[str]:
                 pass
 
 
-def _list(value: object) -> list[object]:
+def _as_list(value: object) -> list[object]:
     return cast('list[object]', value) if isinstance(value, list) else []
 
 
-def _number(text: str | None) -> float | None:
-    """A number that is a time to wait; none is below 0."""
+def _parse_seconds(text: str | None) -> float | None:
     try:
-        return _time(float(text or ''))
+        return _check_seconds(float(text or ''))
     except ValueError:
         return None
 
 
-def _time(number: object) -> float | None:
+def _check_seconds(number: object) -> float | None:
+    """Return a finite number as seconds, at least 0; `None` for anything else."""
     if isinstance(number, bool) or not isinstance(number, int | float) or not isfinite(number):
         return None
     return max(float(number), 0.0)
 
 
-def _until(date: str) -> float | None:
+def _seconds_until(date: str) -> float | None:
     try:
         when = parsedate_to_datetime(date)
     except ValueError:
         return None
-    aware = when if when.tzinfo else when.replace(tzinfo=UTC)  # `-0000` is UTC too, says RFC 5322
+    aware = when if when.tzinfo else when.replace(tzinfo=UTC)  # RFC 5322: `-0000` is UTC too
     return max((aware - datetime.now(UTC)).total_seconds(), 0.0)

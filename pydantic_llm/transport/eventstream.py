@@ -1,7 +1,7 @@
-"""Amazon's event streams, as far as LLM services use them: bytes in, frames out, and the other way. Pure.
+"""Splits Amazon's event streams into frames (`FrameSplitter`), and encodes frames (`encode_frame`, `encode_sse`). Pure.
 
-Follows https://smithy.io/2.0/aws/amazon-eventstream.html: a prelude of two lengths and their checksum, headers, the
-payload, and a checksum of it all.
+Follows https://smithy.io/2.0/aws/amazon-eventstream.html as far as LLM services use it. A frame is a prelude (two
+lengths and their checksum), headers, the payload, and a checksum of all bytes before it.
 """
 
 from __future__ import annotations
@@ -19,35 +19,35 @@ from ..exceptions import UnexpectedModelBehavior
 __all__ = ('CONTENT_TYPE', 'Frame', 'FrameSplitter', 'encode_frame', 'encode_sse')
 
 CONTENT_TYPE = 'application/vnd.amazon.eventstream'
-"""What the content type of such a stream begins with."""
+"""The beginning of the content type of such a stream."""
 
 MAX_FRAME_BYTES = 64 * 1024 * 1024
-"""A longer frame is given up."""
+"""The size limit of a frame."""
 
 PRELUDE = struct.Struct('>III')
 """The length of the frame, the length of its headers, the checksum of these two."""
 
 CHECKSUM = struct.Struct('>I')
-SHORT = struct.Struct('>H')
+VALUE_LENGTH = struct.Struct('>H')
 
 STRING = 7
-"""The type of a header that is text, the only one that services send."""
+"""The type of a text header, the only type that services send."""
 
-SIZES = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
-"""How many bytes the value of a header has, by its type; bytes (6) and text (7) say it themselves."""
+VALUE_SIZES = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
+"""The size of a header's value in bytes, by the header's type. Bytes (6) and text (7) begin with their length."""
 
 
 class Frame(NamedTuple):
     """One message of a stream."""
 
     headers: Mapping[str, str]
-    """The headers that are text. Those of the protocol's own begin with a colon."""
+    """The text headers. The names of the protocol's own headers begin with a colon."""
     payload: bytes
-    """What it says, JSON."""
+    """The content, as JSON."""
 
 
 class FrameSplitter:
-    """Cuts a stream into frames, however it is cut into chunks."""
+    """Splits a stream into frames, independent of its chunks."""
 
     __slots__ = ('_rest',)
 
@@ -55,38 +55,38 @@ class FrameSplitter:
         self._rest = bytearray()
 
     def feed(self, chunk: bytes) -> list[Frame]:
-        """The frames that are whole now. Raises `UnexpectedModelBehavior` where the stream is none, or was damaged."""
+        """Return the frames that are complete now. Raises `UnexpectedModelBehavior` for invalid or damaged data."""
         rest = self._rest
         rest += chunk
         frames: list[Frame] = []
         start = 0
-        while len(rest) - start >= PRELUDE.size and len(rest) - start >= (length := _length(rest, start)):
-            frames.append(_frame(bytes(rest[start : start + length])))
+        while len(rest) - start >= PRELUDE.size and len(rest) - start >= (length := _read_length(rest, start)):
+            frames.append(_decode_frame(bytes(rest[start : start + length])))
             start += length
         del rest[:start]
         return frames
 
 
-def _length(data: bytearray, start: int) -> int:
-    """The length of the frame that begins here."""
+def _read_length(data: bytearray, start: int) -> int:
+    """Return the length in bytes of the frame that begins at `start`."""
     length, headers, checksum = PRELUDE.unpack_from(data, start)
     if crc32(data[start : start + 8]) != checksum:
-        raise _broken('the checksum of its beginning is wrong')
+        raise _make_frame_error('the checksum of its beginning is wrong')
     if not PRELUDE.size + headers + CHECKSUM.size <= length <= MAX_FRAME_BYTES:
-        raise _broken(f'it says that it has {length} bytes, {headers} of them headers')
+        raise _make_frame_error(f'it says that it has {length} bytes, {headers} of them headers')
     return int(length)
 
 
-def _frame(data: bytes) -> Frame:
+def _decode_frame(data: bytes) -> Frame:
     if crc32(data[:-4]) != CHECKSUM.unpack_from(data, len(data) - 4)[0]:
-        raise _broken('its checksum is wrong')
+        raise _make_frame_error('its checksum is wrong')
     end = PRELUDE.size + PRELUDE.unpack_from(data)[1]
-    return Frame(_headers(data[PRELUDE.size : end]), data[end:-4])
+    return Frame(_decode_headers(data[PRELUDE.size : end]), data[end:-4])
 
 
 @lru_cache(maxsize=128)
-def _headers(data: bytes) -> Mapping[str, str]:
-    """The headers that are text. Most frames of a stream have the same."""
+def _decode_headers(data: bytes) -> Mapping[str, str]:
+    """Return the text headers. Cached, because most frames of a stream have the same headers."""
     headers: dict[str, str] = {}
     at = 0
     try:
@@ -94,42 +94,42 @@ def _headers(data: bytes) -> Mapping[str, str]:
             name_end = at + 1 + data[at]
             name, kind = data[at + 1 : name_end].decode(), data[name_end]
             at = name_end + 1
-            if kind in SIZES:
-                at += SIZES[kind]
+            if kind in VALUE_SIZES:
+                at += VALUE_SIZES[kind]
                 continue
-            value_end = at + 2 + SHORT.unpack_from(data, at)[0]
+            value_end = at + 2 + VALUE_LENGTH.unpack_from(data, at)[0]
             if kind == STRING:
                 headers[name] = data[at + 2 : value_end].decode()
             at = value_end
     except (IndexError, UnicodeDecodeError, struct.error) as error:
-        raise _broken(f'its headers cannot be read ({error})') from None
+        raise _make_frame_error(f'its headers cannot be read ({error})') from None
     return headers
 
 
-def _broken(reason: str) -> UnexpectedModelBehavior:
+def _make_frame_error(reason: str) -> UnexpectedModelBehavior:
     return UnexpectedModelBehavior(f'A frame of the stream cannot be read: {reason}')
 
 
 def encode_frame(headers: Mapping[str, str], payload: bytes) -> bytes:
-    """A frame as bytes."""
-    written = b''.join(map(_header, headers.items()))
-    lengths = struct.pack('>II', PRELUDE.size + len(written) + len(payload) + CHECKSUM.size, len(written))
-    message = lengths + CHECKSUM.pack(crc32(lengths)) + written + payload
+    """Encode a frame with text headers."""
+    encoded = b''.join(map(_encode_header, headers.items()))
+    lengths = struct.pack('>II', PRELUDE.size + len(encoded) + len(payload) + CHECKSUM.size, len(encoded))
+    message = lengths + CHECKSUM.pack(crc32(lengths)) + encoded + payload
     return message + CHECKSUM.pack(crc32(message))
 
 
-def _header(header: tuple[str, str]) -> bytes:
+def _encode_header(header: tuple[str, str]) -> bytes:
     name, value = (text.encode() for text in header)
-    return bytes([len(name)]) + name + bytes([STRING]) + SHORT.pack(len(value)) + value
+    return bytes([len(name)]) + name + bytes([STRING]) + VALUE_LENGTH.pack(len(value)) + value
 
 
 def encode_sse(frame: Frame) -> bytes:
-    """A frame as a server-sent event: an object with its type as the only key, which is how Amazon's SDKs show it."""
+    """Encode a frame as a server-sent event, with the frame's type as the only key, as in Amazon's SDKs."""
     headers = frame.headers
     match headers.get(':message-type'):
         case 'error':
-            said = {'message': headers.get(':error-message', ''), 'code': headers.get(':error-code', '')}
-            return b'data: {"error":' + to_json(said) + b'}\n\n'
+            error = {'message': headers.get(':error-message', ''), 'code': headers.get(':error-code', '')}
+            return b'data: {"error":' + to_json(error) + b'}\n\n'
         case 'exception':
             kind = headers.get(':exception-type', '')
         case _:

@@ -1,4 +1,4 @@
-"""A plain HTTP client as the connection, for APIs that need no SDK: `httpx2.AsyncClient`, or `httpx.AsyncClient`."""
+"""Sends through a plain HTTP client (`httpx2.AsyncClient` or `httpx.AsyncClient`), for APIs that need no SDK."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ __all__ = ('Access', 'AccessSource', 'HTTPConnection')
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Where to send, and with which credentials."""
+    """A base URL with the credentials for it."""
 
     base_url: str
-    """What comes before the path of every call, without a slash at its end."""
+    """The URL before the path of each request, without a slash at its end."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     """The headers that authorize a request."""
-    place: str = ''
-    """What stands between the two: the project and the region of a cloud, unless the path names its own."""
+    path_prefix: str = ''
+    """Vertex AI's `/projects/.../locations/...`, inserted before paths that do not begin with `/projects/`."""
 
     def url(self, path: str) -> str:
-        """The whole address of a call."""
-        return self.base_url + ('' if path.startswith('/projects/') else self.place) + path
+        """Return the full URL of a request."""
+        return self.base_url + ('' if path.startswith('/projects/') else self.path_prefix) + path
 
 
 class AccessSource(Protocol):
-    """Credentials that may have to be fetched, and fetched again once they have expired."""
+    """Returns the credentials for a request, and fetches or renews them if needed."""
 
     def __call__(self, model_name: str, *, refused: Access | None) -> Awaitable[Access]:
-        """The access for the next request to a model. `refused` is one that the server did not take (401)."""
+        """Return the access for the next request to a model. `refused` is one that the server refused with 401."""
         ...
 
 
 class HTTPConnection(ClientConnection):
-    """Sends through a client of httpx2 or httpx; `access` says where to, and with which credentials.
+    """Sends through a client of httpx2 or httpx, with the URL and the credentials that `access` returns.
 
-    Credentials that can be renewed (`renews`) are, once, where a request is refused. Redirects are not followed: the
-    key may stand in a header, which the library would send along to whatever machine the answer names. `timeout` is the
-    time limit of a client that has none of its own, as the library writes it.
+    If `can_renew` is true, a 401 response leads to one more attempt with renewed credentials. Redirects are not
+    followed, because the library would send an API key in a header to the new host too. `timeout` replaces the client's
+    own timeout.
     """
 
     def __init__(
@@ -58,24 +58,24 @@ class HTTPConnection(ClientConnection):
     ) -> None:
         super().__init__(clients, ErrorTranslator(provider_name, 'httpx2'))
         self._access = access
-        self._renews = can_renew
+        self._can_renew = can_renew
         self._timeout = timeout
 
     async def post(self, client: Any, request: RawRequest, deadlines: Deadlines) -> Any:
-        """The response, open. A request that is refused (401) is sent once more, with renewed credentials."""
+        """Return the HTTP library's response, with its body unread. Renews refused credentials once."""
         access = await self._access(request.model_name, refused=None)
         response = await self._send(client, request, deadlines, access)
-        if response.status_code == 401 and self._renews:
-            response = await self._post_again(client, request, deadlines, access, response)
+        if response.status_code == 401 and self._can_renew:
+            response = await self._retry_with_renewed_access(client, request, deadlines, access, response)
         if not response.is_success:
             await response.aread()
             raise self.translator.from_response(response, request.model_name)
         return response
 
-    async def _post_again(
+    async def _retry_with_renewed_access(
         self, client: Any, request: RawRequest, deadlines: Deadlines, refused: Access, response: Any
     ) -> Any:
-        """The answer to the renewed credentials; the refusal, where they cannot be renewed."""
+        """Return the response to a second attempt, or the 401 response if the renewed credentials are the same."""
         await response.aread()
         try:
             access = await self._access(request.model_name, refused=refused)

@@ -1,4 +1,4 @@
-"""An answer of an HTTP library's client, as it comes: reading, deadlines, closing. What the connections share."""
+"""Reads, limits and closes a response of an HTTP client. `ClientConnection` is the base of `sdk`, `http` and `aws`."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ from .loops import LoopClients
 __all__ = ('ClientConnection', 'ResponseStream', 'Translate', 'client_timeout')
 
 FINISHING_TIMEOUT = 1.0
-"""Seconds that a server may take to end an answer whose last event has come, so that the connection can be kept."""
+"""Seconds that a server gets to end a stream after its last event, so that the connection can be reused."""
 
 MAX_BODY_BYTES = 256 * 1024 * 1024
-"""A longer whole answer is given up. Images and sound come inside answers."""
+"""The size limit of a complete response. It is high because responses contain images and audio."""
 
 Translate = Callable[[Exception, str], Exception]
-"""What an exception means for the model with this name."""
+"""A function that turns an HTTP client's exception into ours. It gets the exception and the model's name."""
 
 
 class ClientConnection(Connection):
-    """Sends through a client of an HTTP library, or of an SDK that is built on one. Subclasses say how: `post`."""
+    """Sends through an HTTP client, or through an SDK built on one. Subclasses implement `post`."""
 
     def __init__(self, clients: LoopClients[Any], translator: ErrorTranslator) -> None:
         self._clients = clients
         self.translator = translator
-        """What explains what the client raises."""
+        """Turns the client's exceptions into ours."""
 
     @abstractmethod
     async def post(self, client: Any, request: RawRequest, deadlines: Deadlines) -> Any:
-        """The response of the HTTP library, open. Also for whole answers: their size is ours to limit."""
+        """Return the HTTP library's response, with its body unread: `ResponseStream` limits the size."""
 
     async def send(self, request: RawRequest) -> RawResponse:
-        """Send a request and read the whole answer."""
+        """Send a request and return the complete response."""
         deadlines = Deadlines(request.deadlines.timeout, waited=request.deadlines.waited)
-        answer = await self._open(request, deadlines, self.translator.translate)
+        stream = await self._open(request, deadlines, self.translator.translate)
         try:
-            return RawResponse(await answer.whole(), answer.headers)
+            return RawResponse(await stream.read_all(), stream.headers)
         finally:
-            await answer.aclose()
+            await stream.aclose()
 
     async def open(self, request: RawRequest) -> ByteStream:
-        """Send a request and get its answer as it comes."""
+        """Send a request and return the response as a stream."""
         return await self._open(request, request.deadlines, self.translator.translate_in_stream)
 
     async def aclose(self) -> None:
@@ -61,7 +61,7 @@ class ClientConnection(Connection):
         try:
             with watchdog:
                 response = await self.post(client, request, deadlines)
-        except Exception as error:  # noqa: BLE001 -- raised below, where the key that it may hold is no longer its context
+        except Exception as error:  # noqa: BLE001 -- raised below: as its context, this one could show the API key
             failure = self.translator.translate(error, request.model_name)
         else:
             return ResponseStream(self, response, request.model_name, watchdog, translate)
@@ -71,46 +71,48 @@ class ClientConnection(Connection):
 
 
 class ResponseStream(ByteStream):
-    """The answer of a client of httpx2 or httpx. `owner` holds the client, which must live as long as the answer."""
+    """A response of httpx2 or httpx. `owner` holds the client, which must live as long as the response."""
 
     def __init__(self, owner: object, response: Any, model_name: str, watchdog: Watchdog, translate: Translate) -> None:
         self.headers: Mapping[str, str] = response.headers
-        self._owner = owner  # clients that are collected close their connections, this one too
+        self._owner = owner  # a garbage-collected client closes its connections, including this one
         self._response = response
         self._model_name = model_name
         self._watchdog = watchdog
-        self._explain = translate
+        self._translate = translate
         self._chunks: AsyncIterator[bytes] = response.aiter_bytes()
         self._closed = False
 
     async def read(self) -> bytes:
-        """The next bytes; empty at the end."""
+        """Return the next bytes, or `b''` at the end."""
         try:
             with self._watchdog:
                 return await anext(self._chunks)
         except StopAsyncIteration:
             return b''
-        except Exception as error:  # noqa: BLE001 -- raised below, without this one as its context
-            failure = self._explain(error, self._model_name)
+        except Exception as error:  # noqa: BLE001 -- raised below: as its context, this one could show the API key
+            failure = self._translate(error, self._model_name)
         raise failure
 
-    async def whole(self) -> bytes:
-        """All bytes. Raises `UnexpectedModelBehavior` where there is no end to them."""
+    async def read_all(self) -> bytes:
+        """Return the complete body. Raises `UnexpectedModelBehavior` if it exceeds `MAX_BODY_BYTES`."""
         chunks: list[bytes] = []
         size = 0
         while chunk := await self.read():
             chunks.append(chunk)
             size += len(chunk)
             if size > MAX_BODY_BYTES:
-                raise UnexpectedModelBehavior(f'The answer of {self._model_name} is longer than {MAX_BODY_BYTES} bytes')
+                raise UnexpectedModelBehavior(
+                    f'The response of {self._model_name} is longer than {MAX_BODY_BYTES} bytes'
+                )
         return b''.join(chunks)
 
     def progress(self) -> None:
-        """An event has come."""
+        """Report to the deadlines that an event has arrived."""
         self._watchdog.progress()
 
     async def finish(self) -> None:
-        """Read to the end, for only then the connection can be used again, and close."""
+        """Read to the end, which makes the connection reusable, and close the response."""
         with suppress(TimeoutError, LLMError):
             async with asyncio.timeout(FINISHING_TIMEOUT):
                 while await self.read():
@@ -118,21 +120,25 @@ class ResponseStream(ByteStream):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connection now."""
+        """Close the connection at once."""
         if self._closed:
             return
         self._closed = True
         self._watchdog.close()
-        with suppress(Exception):  # thrown away: how a connection breaks does not matter
+        with suppress(Exception):  # the connection is discarded, so errors while closing it do not matter
             async with asyncio.timeout(CLOSING_TIMEOUT):
                 await self._response.aclose()
 
 
 def client_timeout(timeout: Any, own: Any, deadlines: Deadlines) -> Any:
-    """The connection's own limits where deadlines are set: those for connecting stay, the others give way to ours."""
+    """Return the HTTP client's timeout for one request.
+
+    `timeout` is the library's `Timeout` class, `own` the client's configured timeout. The limit for connecting stays.
+    The others are relaxed, so that the deadlines, and not the client, end a request.
+    """
     connect = own.connect if isinstance(own, timeout) else own
     read = own.read if isinstance(own, timeout) else own
     if deadlines.timeout is not None or read is None:
         return timeout(None, connect=connect)
-    patience = max(read, deadlines.first_token_timeout or 0, deadlines.idle_timeout or 0)
-    return timeout(None, connect=connect, read=patience)
+    longest = max(read, deadlines.first_token_timeout or 0, deadlines.idle_timeout or 0)
+    return timeout(None, connect=connect, read=longest)

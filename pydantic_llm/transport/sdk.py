@@ -1,8 +1,8 @@
-"""The vendor's own client as the connection: `AsyncOpenAI`, `AsyncAnthropic`, `AsyncGroq` and their kin.
+"""Sends through a vendor's own client: `AsyncOpenAI`, `AsyncAnthropic`, `AsyncGroq` and other clients like them.
 
-Such a client does credentials, base URL, default headers, proxies and TLS. The body goes through its low-level `post`
-as bytes, and the answer comes back as bytes. Its retries are off for each call: there is one retry budget, and it is
-ours.
+The client does credentials, base URL, default headers, proxies and TLS. The body goes through its low-level `post` as
+bytes, and the response comes back as bytes. The client's retries are off for each request, because `retries.budget` is
+the only retry budget.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ from .response import ClientConnection, client_timeout
 
 __all__ = ('SDKConnection',)
 
+UNLIMITED = Deadlines()
+
 
 class SDKConnection(ClientConnection):
     """Sends through an SDK's client.
 
-    `sdk` is the SDK's module, whose exceptions are translated, and `http` the HTTP library that it is built on. A
-    client that `rewrites_body` (Vertex and Bedrock put the model into the address) gets the body as a mapping instead
-    of bytes.
+    `sdk` is the SDK's module, whose exceptions are translated; `http` is the HTTP library that it is built on. If
+    `rewrites_body` is true, the client gets the body as a dict instead of bytes: Anthropic's clients for Vertex and
+    Bedrock move the model's name from the body to the URL.
     """
 
     def __init__(
@@ -44,16 +46,17 @@ class SDKConnection(ClientConnection):
         self._rewrites_body = rewrites_body
 
     async def post(self, client: Any, request: RawRequest, deadlines: Deadlines) -> Any:
-        """The response of the HTTP library, open."""
+        """Return the HTTP library's response, with its body unread."""
         try:
             return await self._post_once(client, request, deadlines)
         except self._sdk.APIStatusError as error:
             if error.status_code != 401 or client.custom_auth is None or not client._should_retry(error.response):
                 raise
-        return await self._post_once(client, request, deadlines)  # the client has thrown its token away
+        # For a 401, `AsyncAnthropic._should_retry` drops the cached access token and asks for one more attempt
+        # (anthropic/_client.py); with retries switched off, the SDK does not make that attempt itself.
+        return await self._post_once(client, request, deadlines)
 
     async def _post_once(self, client: Any, request: RawRequest, deadlines: Deadlines) -> Any:
-        """The response of the HTTP library, open. `stream` also for whole answers: their size is ours to limit."""
         http = import_module(self._http)
         options: dict[str, Any] = {
             'max_retries': 0,
@@ -62,11 +65,9 @@ class SDKConnection(ClientConnection):
         }
         if deadlines != UNLIMITED:
             options['timeout'] = client_timeout(http.Timeout, client.timeout, deadlines)
+        # `stream` also for complete responses: otherwise the SDK reads the body itself, without a size limit
         expected: dict[str, Any] = {'cast_to': http.Response, 'stream': True, 'stream_cls': None}
         if request.method == 'GET':
             return await client.get(request.path, options=options, **expected)
         body = {'body': from_json(request.body)} if self._rewrites_body else {'content': request.body}
         return await client.post(request.path, options=options, **expected, **body)
-
-
-UNLIMITED = Deadlines()

@@ -1,8 +1,8 @@
-"""Server-sent events, as far as LLM vendors use them: bytes in, the data of each event out. Pure.
+"""Splits a stream of server-sent events into the data of each event: `EventSplitter`. Pure.
 
-Follows https://html.spec.whatwg.org/multipage/server-sent-events.html for `data`, comments and line ends (but for a
-lone carriage return, which nobody sends); `event`, `id` and `retry` are not needed, since every vendor repeats the
-event's name in its data.
+Follows https://html.spec.whatwg.org/multipage/server-sent-events.html for `data`, comments and line ends, with one
+exception: a lone carriage return does not end a line, because no vendor sends it. The fields `event`, `id` and `retry`
+are skipped, because every vendor repeats the event's name in its data.
 """
 
 from __future__ import annotations
@@ -12,30 +12,33 @@ from ..exceptions import UnexpectedModelBehavior
 __all__ = ('EventSplitter',)
 
 MAX_EVENT_BYTES = 64 * 1024 * 1024
-"""An event without an end is given up at this size. Images come as one event."""
+"""The size limit of an unfinished event. It is high because an image arrives as one event."""
 
 BYTE_ORDER_MARK = b'\xef\xbb\xbf'
-"""May stand before the first line."""
+"""The mark that the first line may begin with."""
 
 
 class EventSplitter:
-    """Cuts a stream into events, however it is cut into chunks. Events without data are none."""
+    """Splits a stream into events, independent of its chunks. Events without data are skipped."""
 
-    __slots__ = ('_begun', '_data', '_rest', '_size')
+    __slots__ = ('_data', '_has_begun', '_rest', '_size')
 
     def __init__(self) -> None:
-        self._rest: list[bytes] = []  # the last line, which has no end yet
-        self._data: list[bytes] = []  # the lines of the last event, which has no end yet
-        self._size = 0  # of the chunks since an event ended
-        self._begun = False
+        self._rest: list[bytes] = []  # the pieces of the last line, whose end has not arrived
+        self._data: list[bytes] = []  # the data lines of the last event, whose end has not arrived
+        self._size = 0  # bytes since the last finished event
+        self._has_begun = False
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """The data of the events that are whole now. Raises `UnexpectedModelBehavior` for one that never ends."""
+        """Return the data of the events that are complete now.
+
+        Raises `UnexpectedModelBehavior` if an event exceeds `MAX_EVENT_BYTES`.
+        """
         events: list[bytes] = []
         size = len(chunk)
         if b'\n' in chunk:
             data = self._data
-            for line in self._lines(chunk):
+            for line in self._take_lines(chunk):
                 if line.startswith(b'data:'):
                     data.append(line[6:] if line.startswith(b'data: ') else line[5:])
                 elif data and not line:
@@ -51,18 +54,18 @@ class EventSplitter:
         return events
 
     def end(self) -> bytes | None:
-        """The stream is over: the data of an event whose end is missing. It may be cut anywhere."""
+        """Return the data of an unfinished last event at the end of the stream. It may be truncated anywhere."""
         return next(iter(self.feed(b'\n\n')), None)
 
-    def _lines(self, chunk: bytes) -> list[bytes]:
-        """The lines that end in this chunk; what is left waits for the next."""
+    def _take_lines(self, chunk: bytes) -> list[bytes]:
+        """Return the lines that end in this chunk, and keep the rest for the next chunk."""
         if self._rest:
             chunk = b''.join((*self._rest, chunk))
         if b'\r' in chunk:
             chunk = chunk.replace(b'\r\n', b'\n')
         lines = chunk.split(b'\n')
         self._rest = [last] if (last := lines.pop()) else []
-        if not self._begun:
-            self._begun = True
+        if not self._has_begun:
+            self._has_begun = True
             lines[0] = lines[0].removeprefix(BYTE_ORDER_MARK)
         return lines

@@ -270,7 +270,7 @@ def test_requests_go_through_an_http_client_of_ones_own(server: Server, make: An
 def test_aiohttp_takes_requests_that_are_not_signed(server: Server) -> None:
     http: Any = DefaultAioHttpClient()
     assert ask(BedrockProvider(api_key='a-key', base_url=server.url, http_client=http), server)
-    with pytest.raises(UserError, match='goes through aiohttp, which writes addresses in its own way'):
+    with pytest.raises(UserError, match='goes through aiohttp, which rewrites URLs'):
         ask(BedrockProvider(bedrock_client=own_client(server.url), http_client=http), server)
 
 

@@ -131,7 +131,7 @@ async def test_a_bearer_token_is_sent_where_the_client_has_one(serve: Serve, mon
     monkeypatch.setenv('AWS_BEARER_TOKEN_BEDROCK', 'a-token')
     server = await serve(answer)
     aws = client(server.url)
-    with pytest.raises(UserError, match='over https alone'):
+    with pytest.raises(UserError, match='only over https, and the endpoint of bedrock_client= is not https'):
         await connection(aws).send(call())
     https = client(server.url.replace('http:', 'https:'))
     signed = connection(https).sign(call())
@@ -142,7 +142,7 @@ async def test_a_client_for_tokens_without_one_says_so(serve: Serve) -> None:
     server = await serve(answer)
     aws = client(server.url.replace('http:', 'https:'), signature_version='bearer')
     aws._request_signer._auth_token = None
-    with pytest.raises(UserError, match='has none'):
+    with pytest.raises(UserError, match='has no token'):
         await connection(aws).send(call())
 
 
@@ -213,7 +213,7 @@ async def test_a_hook_that_answers_itself_is_refused(serve: Serve) -> None:
     server = await serve(answer)
     aws = client(server.url)
     aws.meta.events.register('before-send.bedrock-runtime', lambda **more: object())
-    with pytest.raises(UserError, match=r"handler of 'before-send' that answers"):
+    with pytest.raises(UserError, match=r"handler of 'before-send' that returns a response"):
         await connection(aws).send(call())
     stubbed = client(server.url)
     with Stubber(stubbed) as stubber:
@@ -352,10 +352,10 @@ async def test_a_token_is_fetched_off_the_loop_too(serve: Serve, monkeypatch: py
 
     aws._request_signer._auth_token = Tokens()
     speaking = connection(aws)
-    assert await speaking._identity.get() is None
+    assert await speaking._credentials.get() is None
     assert threading.current_thread().name not in threads
     assert len(threads) == 1
-    assert await speaking._identity.get() is None
+    assert await speaking._credentials.get() is None
     assert len(threads) == 1
 
 

@@ -13,9 +13,9 @@ import pytest
 from botocore.config import Config
 from botocore.httpsession import where
 
-from pydantic_llm.transport.aws_http import KEPT, make_http_client
+from pydantic_llm.transport.aws_http import MIN_KEPT, make_http_client
 from pydantic_llm.transport.pools import HttpClients
-from pydantic_llm.transport.spread import ENOUGH, POOLS, SpreadTransport
+from pydantic_llm.transport.spread import FULL, POOLS, SpreadTransport
 from tests.transport.boto3_clients import ANSWER, call, client, connection
 from tests.transport.conftest import Serve
 from tests.transport.server import Exchange, closed, serve_in_thread
@@ -51,7 +51,7 @@ def test_timeouts_are_the_clients() -> None:
     assert (http.timeout.read, http.timeout.connect) == (7, 3)
 
 
-@pytest.mark.parametrize(('asked', 'kept'), [(10, KEPT), (5000, 5000)])
+@pytest.mark.parametrize(('asked', 'kept'), [(10, MIN_KEPT), (5000, 5000)])
 def test_enough_connections_are_kept_and_none_is_waited_for(asked: int, kept: int) -> None:
     found = pools(made(max_pool_connections=asked))
     assert len(found) == POOLS
@@ -119,10 +119,10 @@ async def test_few_requests_stay_in_one_pool_and_many_are_spread(serve: Serve) -
         for _ in range(3):
             await http.get(server.url)
         assert [len(each._connections) for each in pooled] == [1, *[0] * (POOLS - 1)]
-        await asyncio.gather(*(http.get(server.url) for _ in range(2 * ENOUGH)))
-        assert [len(each._connections) for each in pooled[:3]] == [ENOUGH, ENOUGH, 0]
-        await asyncio.gather(*(http.get(server.url) for _ in range(3 * POOLS * ENOUGH)))
-        assert {len(each._connections) for each in pooled} == {3 * ENOUGH}
+        await asyncio.gather(*(http.get(server.url) for _ in range(2 * FULL)))
+        assert [len(each._connections) for each in pooled[:3]] == [FULL, FULL, 0]
+        await asyncio.gather(*(http.get(server.url) for _ in range(3 * POOLS * FULL)))
+        assert {len(each._connections) for each in pooled} == {3 * FULL}
     await server.all_closed()
 
 

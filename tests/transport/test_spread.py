@@ -19,7 +19,7 @@ from pydantic_llm.providers.huggingface import HuggingFaceProvider
 from pydantic_llm.providers.mistral import MistralProvider
 from pydantic_llm.providers.openai import OpenAIProvider
 from pydantic_llm.transport import spread
-from pydantic_llm.transport.spread import ENOUGH, POOLS, SpreadTransport
+from pydantic_llm.transport.spread import FULL, POOLS, SpreadTransport
 from tests.transport.conftest import Serve
 from tests.transport.server import Exchange, completion
 
@@ -82,11 +82,11 @@ async def test_connections_that_nobody_uses_are_closed(
         await exchange.answer(completion())
 
     server = await serve(later)
-    monkeypatch.setattr(spread, 'SECONDS', 0.0)
+    monkeypatch.setattr(spread, 'CLEANUP_SECONDS', 0.0)
     limits = library.Limits(max_connections=None, keepalive_expiry=0.2)
     async with spread.spread_over_pools(library.AsyncClient(limits=limits, timeout=20)) as http:
-        await asyncio.gather(*(http.get(server.url) for _ in range(3 * ENOUGH)))
-        assert server.open == 3 * ENOUGH
+        await asyncio.gather(*(http.get(server.url) for _ in range(3 * FULL)))
+        assert server.open == 3 * FULL
         await asyncio.sleep(0.3)
         await http.get(server.url)
         await server.until(lambda: server.open == 1)
