@@ -18,7 +18,7 @@ from pydantic_llm.constraints import Choice, Grammar, JsonSchema, Regex
 from pydantic_llm.exceptions import ModelAPIError, UserError
 from pydantic_llm.models import ModelRequestParameters, OutputObjectDefinition
 from pydantic_llm.models.local import Job, Prompt, Sampling
-from pydantic_llm.models.local.output import TokenWriter
+from pydantic_llm.models.local.token_decoder import TokenDecoder
 from pydantic_llm.models.mlx.choose import Samplers, draw
 from pydantic_llm.models.mlx.rows import Row
 from pydantic_llm.tools.definition import ToolDefinition
@@ -87,7 +87,7 @@ def test_only_so_many_samplers_are_kept() -> None:
 
 def adjusted(sampling: Sampling, prompt: Sequence[int] = (1, 2), written: Sequence[int] = ()) -> list[float]:
     """The logits of the token after those that were written."""
-    row = Row(Job(Prompt(prompt), sampling=sampling, max_tokens=100, writer=TokenWriter(lambda tokens: '')))
+    row = Row(Job(Prompt(prompt), sampling=sampling, max_tokens=100, decoder=TokenDecoder(lambda tokens: '')))
     tokens, logits = [*prompt], mx.array([LOGITS])
     changed = row.adjust_logits(mx.array(tokens), logits)
     for token in written:
@@ -115,8 +115,8 @@ class Broken:
 
 
 async def test_a_constraint_that_breaks_fails_its_answer_alone() -> None:
-    writer = TokenWriter(lambda tokens: '')
-    job = Job(Prompt([1]), sampling=Sampling(), max_tokens=9, writer=writer, matcher=Broken())
+    writer = TokenDecoder(lambda tokens: '')
+    job = Job(Prompt([1]), sampling=Sampling(), max_tokens=9, decoder=writer, matcher=Broken())
     assert Row(job).adjust_logits(mx.array([1]), mx.array([LOGITS])).tolist() == [LOGITS]
     assert isinstance(job.error, ModelAPIError)
     assert 'out of fuel' in f'{job.error}'

@@ -19,7 +19,7 @@ from pydantic_llm.exceptions import UserError
 from pydantic_llm.messages import ModelRequest
 from pydantic_llm.models import ModelRequestParameters, OutputObjectDefinition
 from pydantic_llm.models.local import Job, Prompt, Sampling
-from pydantic_llm.models.local.output import TokenWriter
+from pydantic_llm.models.local.token_decoder import TokenDecoder
 from pydantic_llm.models.transformers.choose import choose
 from pydantic_llm.models.transformers.rows import Row
 from pydantic_llm.tools.definition import ToolDefinition
@@ -32,7 +32,7 @@ def ask(text: str) -> list[ModelRequest]:
 
 
 def row(sampling: Sampling, prompt: Sequence[int] = (1, 2), written: Sequence[int] = ()) -> Row:
-    job = Job(Prompt(prompt), sampling=sampling, max_tokens=100, writer=TokenWriter(lambda tokens: ''))
+    job = Job(Prompt(prompt), sampling=sampling, max_tokens=100, decoder=TokenDecoder(lambda tokens: ''))
     made = Row(job)
     made.tokens.extend(written)
     return made

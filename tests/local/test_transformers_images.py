@@ -15,7 +15,7 @@ import transformers
 from pydantic_llm.exceptions import UserError
 from pydantic_llm.messages import BinaryContent, ModelRequest, UserPromptPart
 from pydantic_llm.models.local import Job, Prompt, Sampling
-from pydantic_llm.models.local.output import TokenWriter
+from pydantic_llm.models.local.token_decoder import TokenDecoder
 from pydantic_llm.models.transformers.batch import BatchRunner
 from pydantic_llm.models.transformers.forward import Forward
 from tests.local import tiny
@@ -173,7 +173,9 @@ async def test_positions_that_images_shift_are_kept_for_each_answer() -> None:
     asked = [('What is it?', RED), ('No picture.',), ('What is it?', BLUE), ('Which is red?', BLUE, RED)]
     prompts = [seen(model, tokenizer, image_token, text, *images) for text, *images in asked]
     runner = BatchRunner(Forward(model), slots=8, prefill_tokens=64)
-    jobs = [Job(prompt, sampling=Sampling(), max_tokens=10, writer=TokenWriter(tokenizer.decode)) for prompt in prompts]
+    jobs = [
+        Job(prompt, sampling=Sampling(), max_tokens=10, decoder=TokenDecoder(tokenizer.decode)) for prompt in prompts
+    ]
     for job in jobs:
         runner.add(job)
     while not all(job.done for job in jobs):

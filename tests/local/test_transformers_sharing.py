@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from pydantic_llm.exceptions import ModelAPIError, ModelTimeoutError, OverloadedError, StreamInterruptedError
-from pydantic_llm.models.local.engines import _leases
+from pydantic_llm.models.local.leases import _leases
 from pydantic_llm.models.transformers import TransformersModel
 from tests.local.storm import FOREVER, ask, idle, storm, until
 

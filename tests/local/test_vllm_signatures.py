@@ -10,7 +10,7 @@ import pytest
 
 from pydantic_llm.constraints import Choice, Grammar, JsonSchema, Regex
 from pydantic_llm.models.local import Job, Prompt
-from pydantic_llm.models.local.output import TokenWriter
+from pydantic_llm.models.local.token_decoder import TokenDecoder
 from pydantic_llm.models.vllm import VLLMModelSettings
 from pydantic_llm.models.vllm.constraints import encode_constraint
 from pydantic_llm.models.vllm.load import VLLMSource, make_engine_options
@@ -44,7 +44,7 @@ async def test_every_sampling_field_is_one_of_vllms() -> None:
     from vllm.sampling_params import RequestOutputKind, SamplingParams
 
     sampling = resolve_sampling(SETTINGS, VLLMSampling(), 100)
-    job = Job(Prompt([1]), sampling=sampling, max_tokens=5, writer=TokenWriter(str))
+    job = Job(Prompt([1]), sampling=sampling, max_tokens=5, decoder=TokenDecoder(str))
     said = encode_sampling(job)
     params = SamplingParams(**said, output_kind=RequestOutputKind.DELTA)
     kept: dict[str, Any] = {name: getattr(params, name) for name in said}

@@ -10,9 +10,9 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, strategies as st
 
-from pydantic_llm.models.local.calls import CALL_FORMATS, Call, Item, format_of
+from pydantic_llm.models.local.calls import CALL_FORMATS, Item, ToolCall, find_format
 from pydantic_llm.models.local.calls.forced import ForcedReader
-from pydantic_llm.models.local.calls.json_text import read_value
+from pydantic_llm.models.local.calls.json_text import parse_value
 
 TOOLS = ('get_weather', 'add')
 
@@ -29,22 +29,25 @@ def joined(items: Iterable[Item]) -> list[Item]:
     return found
 
 
-def read(name: str, pieces: Sequence[str], keys: tuple[str, str] | None = None, *, cut: bool = False) -> list[Item]:
+def read(
+    name: str, pieces: Sequence[str], keys: tuple[str, str] | None = None, *, truncated: bool = False
+) -> list[Item]:
     """What an answer is read as that comes in these pieces."""
     found = CALL_FORMATS[name]  # type: ignore[index] -- the names are those of the table
     reader = found.make(TOOLS, keys or found.keys)
     items = [item for piece in pieces for item in reader.feed(piece)]
-    return joined([*items, *reader.close(cut=cut)])
+    return joined([*items, *reader.close(truncated=truncated)])
 
 
-def call(name: str, **args: object) -> Call:
-    return Call(name, json.dumps(args, ensure_ascii=False))
+def call(name: str, **args: object) -> ToolCall:
+    return ToolCall(name, json.dumps(args, ensure_ascii=False))
 
 
 def plain(items: list[Item]) -> list[Item]:
     """The items with arguments in one form."""
     return [
-        Call(i.name, json.dumps(json.loads(i.args), ensure_ascii=False)) if isinstance(i, Call) else i for i in items
+        ToolCall(i.name, json.dumps(json.loads(i.args), ensure_ascii=False)) if isinstance(i, ToolCall) else i
+        for i in items
     ]
 
 
@@ -229,10 +232,12 @@ def test_an_answer_in_any_pieces_is_read_alike(data: st.DataObject) -> None:
     assert plain(read(sample.format, [sample.written[a:b] for a, b in pairwise(cuts)], sample.keys)) == [*sample.means]
 
 
-@pytest.mark.parametrize('sample', [s for s in SAMPLES if all(isinstance(item, Call) for item in s.means)], ids=repr)
+@pytest.mark.parametrize(
+    'sample', [s for s in SAMPLES if all(isinstance(item, ToolCall) for item in s.means)], ids=repr
+)
 def test_a_call_that_was_cut_is_never_told_as_text(sample: Sample) -> None:
     for length in range(len(sample.written)):
-        items = read(sample.format, [sample.written[:length]], sample.keys, cut=True)
+        items = read(sample.format, [sample.written[:length]], sample.keys, truncated=True)
         assert [item for item in items if isinstance(item, tuple) and item[1].strip()] == [], length
 
 
@@ -249,7 +254,9 @@ def test_a_call_that_was_cut_is_never_told_as_text(sample: Sample) -> None:
 def test_a_call_that_was_cut_has_what_there_is_of_its_arguments(
     format: str, written: str, name: str, args: str
 ) -> None:
-    assert [item for item in read(format, [written], cut=True) if isinstance(item, Call)] == [Call(name, args)]
+    assert [item for item in read(format, [written], truncated=True) if isinstance(item, ToolCall)] == [
+        ToolCall(name, args)
+    ]
 
 
 def test_text_comes_as_soon_as_it_can_be_no_call() -> None:
@@ -263,14 +270,18 @@ def test_text_comes_as_soon_as_it_can_be_no_call() -> None:
 
 def test_an_answer_that_must_be_a_call_is_one() -> None:
     reader = ForcedReader(('name', 'arguments'))
-    assert [*reader.feed('{"name": "add", "argu'), *reader.feed('ments": {"a": 1}}'), *reader.close(cut=False)] == [
-        Call('add', '{"a": 1}')
-    ]
+    assert [
+        *reader.feed('{"name": "add", "argu'),
+        *reader.feed('ments": {"a": 1}}'),
+        *reader.close(truncated=False),
+    ] == [ToolCall('add', '{"a": 1}')]
 
 
 def test_an_answer_that_must_be_a_call_and_was_cut_has_its_name() -> None:
     reader = ForcedReader(('name', 'arguments'))
-    assert [*reader.feed('{"name": "add", "arguments": {"a": '), *reader.close(cut=True)] == [Call('add', '{"a":')]
+    assert [*reader.feed('{"name": "add", "arguments": {"a": '), *reader.close(truncated=True)] == [
+        ToolCall('add', '{"a":')
+    ]
 
 
 @pytest.mark.parametrize(
@@ -284,14 +295,14 @@ def test_an_answer_that_must_be_a_call_and_was_cut_has_its_name() -> None:
     ],
 )
 def test_json_is_read_as_models_write_it(text: str, value: object) -> None:
-    found = read_value(text)
+    found = parse_value(text)
     assert found is not None
     assert found[0] == value
 
 
 @pytest.mark.parametrize('text', ['', '   ', 'word', '{', '{]', "{'a': open('x')}"])
 def test_what_is_no_value_is_none(text: str) -> None:
-    assert read_value(text) is None
+    assert parse_value(text) is None
 
 
 @pytest.mark.parametrize(
@@ -311,4 +322,4 @@ def test_what_is_no_value_is_none(text: str) -> None:
 def test_the_format_is_read_off_the_template_and_the_vocabulary(
     template: str, vocabulary: tuple[str, ...], name: str
 ) -> None:
-    assert format_of(template, vocabulary).name == name
+    assert find_format(template, vocabulary).name == name

@@ -8,9 +8,9 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, strategies as st
 
-from pydantic_llm.models.local.detokenize import PATIENCE, Detokenizer
-from pydantic_llm.models.local.output import TokenWriter
+from pydantic_llm.models.local.detokenize import MAX_HELD_TOKENS, Detokenizer
 from pydantic_llm.models.local.stops import StopMatcher
+from pydantic_llm.models.local.token_decoder import TokenDecoder
 
 
 def of_bytes(tokens: Sequence[int]) -> str:
@@ -49,7 +49,7 @@ def test_bytes_that_are_no_text_are_shown_as_what_they_are(data: bytes) -> None:
 
 def test_bytes_that_never_become_a_character_are_not_held_for_ever() -> None:
     detokenizer = Detokenizer(of_bytes)
-    pieces = [detokenizer.feed(0x80) for _ in range(2 * PATIENCE)]
+    pieces = [detokenizer.feed(0x80) for _ in range(2 * MAX_HELD_TOKENS)]
     assert sum(map(bool, pieces)) >= 1
 
 
@@ -100,31 +100,31 @@ def test_of_two_sequences_that_end_alike_the_longer_one_ends_the_text() -> None:
     assert matcher.found == 'one two'
 
 
-def write(writer: TokenWriter, tokens: Sequence[int]) -> list[str]:
-    return [writer.feed(token) for token in tokens]
+def write(decoder: TokenDecoder, tokens: Sequence[int]) -> list[str]:
+    return [decoder.feed(token) for token in tokens]
 
 
 def test_an_end_token_ends_the_text_and_hidden_tokens_are_not_shown() -> None:
-    writer = TokenWriter(of_bytes, eos=frozenset([0]), hidden=frozenset([1]))
-    assert write(writer, [*b'hi', 1, 0]) == ['h', 'i', '', '']
-    assert writer.ended_by == 'eos'
+    decoder = TokenDecoder(of_bytes, eos=frozenset([0]), hidden=frozenset([1]))
+    assert write(decoder, [*b'hi', 1, 0]) == ['h', 'i', '', '']
+    assert decoder.end_reason == 'eos'
 
 
 def test_a_stop_sequence_across_tokens_is_not_shown() -> None:
-    writer = TokenWriter(of_bytes, stop_sequences=['STOP'])
-    assert ''.join(write(writer, b'one STOP two')) + writer.close() == 'one '
-    assert (writer.ended_by, writer.stop_sequence) == ('stop_sequence', 'STOP')
+    decoder = TokenDecoder(of_bytes, stop_sequences=['STOP'])
+    assert ''.join(write(decoder, b'one STOP two')) + decoder.close() == 'one '
+    assert (decoder.end_reason, decoder.stop_sequence) == ('stop_sequence', 'STOP')
 
 
 def test_what_looked_like_a_stop_sequence_is_shown_at_the_end() -> None:
-    writer = TokenWriter(of_bytes, stop_sequences=['STOP'])
-    assert ''.join(write(writer, b'one STO')) == 'one '
-    assert writer.close() == 'STO'
+    decoder = TokenDecoder(of_bytes, stop_sequences=['STOP'])
+    assert ''.join(write(decoder, b'one STO')) == 'one '
+    assert decoder.close() == 'STO'
 
 
 @pytest.mark.parametrize('stop', ['é', '🙂', '\ufffd'])
 def test_a_stop_sequence_of_many_bytes_is_found(stop: str) -> None:
-    writer = TokenWriter(of_bytes, stop_sequences=[stop])
-    text = ''.join(write(writer, f'a{stop}b'.encode()))
-    assert text + writer.close() == 'a'
-    assert writer.ended_by == 'stop_sequence'
+    decoder = TokenDecoder(of_bytes, stop_sequences=[stop])
+    text = ''.join(write(decoder, f'a{stop}b'.encode()))
+    assert text + decoder.close() == 'a'
+    assert decoder.end_reason == 'stop_sequence'

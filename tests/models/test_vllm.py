@@ -16,7 +16,7 @@ from pydantic_llm.exceptions import ContextLengthError, UserError
 from pydantic_llm.messages import ModelRequest
 from pydantic_llm.models import infer_model
 from pydantic_llm.models.local import Job, Prompt, Sampling
-from pydantic_llm.models.local.output import TokenWriter
+from pydantic_llm.models.local.token_decoder import TokenDecoder
 from pydantic_llm.models.vllm import VLLMModel, VLLMModelSettings
 from pydantic_llm.models.vllm.constraints import encode_constraint
 from pydantic_llm.models.vllm.load import VLLMSource, make_engine_options
@@ -32,7 +32,7 @@ from pydantic_llm.models.vllm.sampling import (
 
 
 def job(sampling: Sampling) -> Job:
-    return Job(Prompt([1, 2]), sampling=sampling, max_tokens=9, writer=TokenWriter(str))
+    return Job(Prompt([1, 2]), sampling=sampling, max_tokens=9, decoder=TokenDecoder(str))
 
 
 async def fields(settings: VLLMModelSettings, defaults: VLLMSampling | None = None) -> dict[str, Any]:

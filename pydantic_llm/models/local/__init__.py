@@ -1,34 +1,40 @@
-"""What the engines in this process share: everything between typed messages and an engine that speaks in tokens.
+"""Everything between messages and an engine in this process, which reads and writes tokens. No engine is imported here.
 
-How a request goes: `model.LocalModel` prepares it; `dialog.Dialog` makes of it a prompt, a constraint and a reader of
-the answer, by the model's chat template (`chat`: messages → turns; `tools`: tools in the template, in words, as a
-schema); `tokenizer`, `grammars` and `sampling` make tokens, a matcher and numbers of them. All of this becomes an
-`engine.Job`, which an `engine.Engine` fills with tokens. In the engine's thread `output.TokenWriter` makes text of
-these (`detokenize`, then `stops`); in the caller's event loop `answer` makes message parts of the text (`calls`: a
-reader for each way of writing tool calls). `engines` keeps one engine for each loaded model; `loading` has what is the
-same about loading one. Nothing here imports an engine's library.
+Terms:
+- engine: one loaded model that generates responses for many requests at the same time (`engine.Engine`);
+- lease: the use of an engine by one model object; the engine closes with its last lease;
+- job: one response to generate;
+- worker: an engine that runs in a thread of its own (`worker.WorkerEngine`);
+- runner: the part of a worker that calls the library, step by step;
+- step: one call of the library, which generates at most one token for each job;
+- slot: room for one job in a runner;
+- row: a job in a slot, with the state that is needed to choose its next token;
+- queue: the jobs that wait for a slot;
+- queue slot: room for one job in the queue, which callers wait for if the queue is full.
 
-An engine is added by a folder with
+Read in this order, which is the way of a request:
+1. `model.LocalModel` prepares the request, and takes a lease (`leases`) of an engine;
+2. `encode` renders the chat template, with `encode_messages` for its turns and `tools` for tools and their schemas;
+3. `tokenizer`, `grammars` and `sampling` make tokens, a matcher of the constraint and sampling parameters;
+4. all this is an `engine.Job`, which `worker` puts into the queue (`queue_slots`) and gives to the `runner`;
+5. in the engine's thread, `token_decoder` decodes tokens to text, by `detokenize` and `stops`;
+6. in the caller's event loop, `stream` reads the job and `decode` makes message parts of its text, by `calls`.
+`loading` and `options` are shared by the engines; `loop_turn` keeps the event loop responsive.
 
-- `engine.py`: an `Engine`. One that is driven step by step subclasses `worker.WorkerEngine`, which has the thread, the
-  queue, cancelling, closing and starting again after a crash, and writes a `runner.Runner`: `slots`, `add`, `remove`,
-  `step`. One with an event loop of its own implements `counts`, `load`, `submit`, `cancel`, `aclose` and `abandon`;
-- `model.py`: a `LocalModel` that says `engine_key` and `make_engine`;
+To add an engine, write a folder with
+
+- `engine.py`: a `WorkerEngine` and its `Runner`, or, for a library with an event loop of its own, an `Engine`. Settings
+  that the engine does not support are not in its model's `supported_settings`; constraints that it does not support
+  are not in `Loaded.constraints`, and raise. Without `Loaded.grammars`, it compiles `Job.constraint` itself;
+- `model.py`: a `LocalModel` with `engine_key` and `make_engine`;
 - `settings.py`: a `TypedDict` of settings with the engine's prefix.
-
-Either kind of engine calls `job.add_token(token)` for each token, until that returns False,
-and then writes no more of it; `job.finish(reason)` and `job.fail(error)` where it knows of an end itself; and
-`wake(jobs)` after each round (`WorkerEngine` does that). A job says what is wanted: `prompt`, `sampling`, `max_tokens`,
-and either a `matcher`, where `Loaded.grammars` compiled the constraint, or the `constraint` for an engine that compiles
-by itself. Settings that an engine lacks are missing from its model's `supported_settings`; constraints that it cannot
-hold are missing from `Loaded.constraints`, and raise.
 """
 
 from __future__ import annotations
 
 from .engine import Counts, Engine, Job, Loaded, Prompt, Sampling, wake
-from .engines import key_of
 from .grammars import CONSTRAINT_KINDS, Grammars, Matcher
+from .leases import key_of
 from .model import SHARED_SETTINGS, LocalModel
 from .options import LocalOptions
 from .runner import Runner

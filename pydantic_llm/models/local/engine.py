@@ -1,7 +1,7 @@
-"""What an engine is: one loaded model that writes answers for many callers at the same time.
+"""The contract between a request and an engine: `Engine`, `Job`, and what is known of a loaded model.
 
-An engine speaks in tokens and knows nothing of messages, stop sequences or tool calls. A `Job` is one answer in the
-making: the caller makes it and reads it in its event loop, the engine fills it in its own thread.
+An engine reads and writes tokens; it knows no messages, stop sequences or tool calls. The caller makes a `Job` and
+reads it in its event loop; the engine fills it in its own thread.
 """
 
 from __future__ import annotations
@@ -10,137 +10,137 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from ...constraints import Constraint
-from .output import TokenWriter
-
-if TYPE_CHECKING:
-    from .grammars import Grammars
-    from .tokenizer import Tokenizer
+from .grammars import Grammars
+from .token_decoder import TokenDecoder
+from .tokenizer import Tokenizer
 
 __all__ = ('Counts', 'Engine', 'Job', 'Loaded', 'Prompt', 'Sampling', 'wake')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How the next token is chosen. A temperature of 0 takes the likeliest."""
+    """The parameters for choosing the next token; `None` switches one off."""
 
     temperature: float = 0.0
-    """What the logits are divided by."""
+    """The divisor of the logits; 0 always chooses the most likely token."""
     top_k: int | None = None
-    """Choose among so many of the likeliest tokens."""
+    """Choose among the `top_k` most likely tokens."""
     top_p: float | None = None
-    """Choose among the likeliest tokens that make up this share."""
+    """Choose among the most likely tokens whose probabilities add up to this share."""
     min_p: float | None = None
-    """Choose among the tokens that are at least this share as likely as the likeliest."""
+    """Choose among the tokens at least this share as likely as the most likely one."""
     repetition_penalty: float | None = None
-    """What the logits of tokens that are there already, in prompt or answer, are divided by."""
+    """The divisor for the logits of tokens that the prompt or the response already contains."""
     presence_penalty: float | None = None
-    """What is taken off the logits of tokens that the answer holds already."""
+    """The amount subtracted from the logits of tokens that the response already contains."""
     frequency_penalty: float | None = None
-    """What is taken off them for each time that it does."""
+    """The amount subtracted for each occurrence of a token in the response."""
     logit_bias: Mapping[int, float] | None = None
-    """What is added to the logits of tokens, by token id."""
+    """The amounts added to logits, by token id."""
     seed: int | None = None
-    """Makes the choice repeatable, whatever else is in the batch."""
+    """The seed of the random choice; the result does not depend on the other rows of the batch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What an answer goes on from."""
+    """The input of a model."""
 
     tokens: Sequence[int]
-    """The prompt in tokens."""
+    """The token ids."""
     inputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """What a processor made of images, as the model takes it; empty for text alone."""
+    """Encoded images, as the engine's library takes them; empty for a prompt without images."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """What is known of a model once it is loaded."""
+    """The facts about a model once it is loaded."""
 
     tokenizer: Tokenizer
-    """Between text and tokens, with the chat template."""
+    """The tokenizer, with the chat template."""
     encode: Callable[[str, Sequence[bytes]], Prompt]
-    """A prompt's text, and the images that it speaks of, as the engine takes them."""
+    """Encodes the text of a prompt and its images, in the order in which the text refers to them."""
     takes_images: bool = False
-    """Whether the model sees."""
+    """Whether the model accepts images."""
     vocabulary_size: int | None = None
-    """How many tokens there are."""
+    """The number of tokens in the vocabulary."""
     context_length: int | None = None
-    """How many tokens prompt and answer may have together."""
+    """The maximum length of prompt and response together, in tokens."""
     sampling: Sampling = Sampling()
-    """How the model's makers want its tokens chosen."""
+    """The defaults that come with the model."""
     eos: frozenset[int] = frozenset()
-    """The tokens that end an answer."""
+    """The ids of the tokens that end a response."""
     constraints: Collection[str] = ()
-    """The `kind` of each constraint that the engine can hold an answer to."""
+    """The `kind` of each constraint that the engine supports."""
     grammars: Grammars | None = None
-    """What compiles them; `None` for an engine that does so itself."""
+    """The compiler of constraints; `None` if the engine compiles them itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What an engine has to do at this moment."""
+    """The current number of jobs of an engine."""
 
     active: int
-    """Answers that are being written."""
+    """Jobs that have a slot."""
     waiting: int
-    """Answers that wait for a slot."""
+    """Jobs in the queue."""
 
 
 class Engine(Protocol):
-    """One loaded model. May be used from any thread and any event loop, one after the other or at the same time."""
+    """One loaded model. Safe to use from any number of threads and event loops."""
 
     @property
     def counts(self) -> Counts:
-        """What there is to do at this moment."""
+        """The number of active and waiting jobs."""
         ...
 
     async def load(self) -> Loaded:
-        """Load the model, once, off the event loop; whoever comes meanwhile waits for the same loading.
+        """Load the model off the event loop. Concurrent calls share one load; after a failure, the next call retries.
 
-        Raises `UserError` for what cannot be loaded as it was asked for. The next call tries again.
+        Raises `UserError` if the model cannot be loaded with these options.
         """
         ...
 
     async def submit(self, job: Job) -> None:
-        """Take a job, or wait for a place in the queue, or raise `OverloadedError` where it is full.
+        """Add a job to the queue. If the queue is full, wait or raise `OverloadedError`, as the engine is configured.
 
-        Raises `UserError` for a job that the engine cannot do.
+        Raises `UserError` if the engine does not support the job.
         """
         ...
 
     def cancel(self, job: Job) -> None:
-        """Nobody wants the answer any more: free its slot. Nothing happens where it is over."""
+        """Stop a job and free its slot. Does nothing if the job is done."""
         ...
 
     async def aclose(self) -> None:
-        """Stop: jobs that are not done fail, the thread ends, the memory is free. The next `load` begins anew."""
+        """Fail all jobs that are not done, end the thread and free the memory. The next `load` starts again."""
         ...
 
     def abandon(self) -> None:
-        """The same without waiting for it, for a finalizer."""
+        """Close without waiting, for a finalizer."""
         ...
 
 
 class Job:
-    """One answer in the making.
+    """One response to generate.
 
-    The engine calls `add_token` for every token until that says that the answer is over, or `finish` or `fail` where it
-    knows so itself, and after each round `wake` for all jobs that got something. The caller awaits `arrival` and then
-    takes the `texts`. One thread writes and one loop reads, so nothing here needs a lock.
+    The engine calls `add_token` for each token until it returns False, or ends the job with `finish` or `fail`; after
+    each step it calls `wake` for the jobs that changed. The caller awaits `wait_for_output` and calls `take_text`. One
+    thread writes and one event loop reads, so no lock is needed.
     """
 
     __slots__ = (
-        '_arrived',
+        '_output_ready',
+        '_texts',
         'cached_tokens',
         'constraint',
+        'decoder',
         'details',
         'error',
         'finish_reason',
-        'left',
+        'is_detached',
         'loop',
         'matcher',
         'max_tokens',
@@ -148,8 +148,6 @@ class Job:
         'prompt',
         'sampling',
         'streamed',
-        'texts',
-        'writer',
     )
 
     def __init__(
@@ -158,106 +156,103 @@ class Job:
         *,
         sampling: Sampling,
         max_tokens: int,
-        writer: TokenWriter,
+        decoder: TokenDecoder,
         constraint: Constraint | None = None,
         matcher: Any = None,
         streamed: bool = True,
     ) -> None:
         self.prompt = prompt
-        """What the answer goes on from."""
         self.sampling = sampling
-        """How tokens are chosen."""
         self.max_tokens = max_tokens
-        """The answer is over after so many tokens."""
-        self.writer = writer
-        """What makes text of the tokens."""
+        """The maximum length of the response, in tokens."""
+        self.decoder = decoder
+        """Decodes the tokens to text, and ends the response at an end token or a stop sequence."""
         self.constraint = constraint
-        """What the answer must look like, for an engine that compiles constraints itself."""
+        """The constraint, for an engine that compiles it itself."""
         self.matcher = matcher
-        """The compiled constraint at its start (`llguidance.LLMatcher`), for an engine that does not."""
+        """The compiled constraint (a `Matcher`), for every other engine."""
         self.streamed = streamed
-        """Whether somebody waits for every token, and not only for the end."""
-        self.texts: deque[str] = deque()
-        """The text that has come and that nobody has taken."""
+        """Whether the caller is woken for each piece of text, and not only at the end."""
         self.output_tokens = 0
-        """How many tokens the model has written."""
+        """The number of tokens generated so far."""
         self.cached_tokens = 0
-        """How many tokens of the prompt the engine had in its cache."""
+        """The number of prompt tokens that the engine read from its cache."""
         self.finish_reason: str | None = None
-        """Why the answer is over, in our engines' words: `eos`, `stop_sequence`, `length`."""
+        """The reason for the end: a key of `stream.FINISH_REASONS`, or the engine's own; `None` while it runs."""
         self.error: Exception | None = None
-        """Why there is no answer."""
+        """The error that ended the job."""
         self.details: dict[str, Any] = {}
-        """What else the engine tells of the answer, for `provider_details`."""
-        self.left = False
-        """Whether the caller has gone."""
-        self._arrived = asyncio.Event()
+        """Additions of the engine to `provider_details`."""
+        self.is_detached = False
+        """Whether the caller no longer reads the job."""
+        self._texts: deque[str] = deque()
+        self._output_ready = asyncio.Event()
         self.loop = asyncio.get_running_loop()
-        """Where the caller waits."""
+        """The event loop of the caller."""
 
     @property
     def done(self) -> bool:
-        """Whether the answer is over, well or not."""
+        """Whether the job has ended, with a finish reason or an error."""
         return self.finish_reason is not None or self.error is not None
 
     # for the engine
 
     def add_token(self, token: int) -> bool:
-        """Add a token that the model wrote. Whether the answer goes on."""
+        """Add a generated token; return False if it ended the response."""
         self.output_tokens += 1
-        text = self.writer.feed(token)
+        text = self.decoder.feed(token)
         if text:
-            self.texts.append(text)
-        if self.writer.ended_by is not None:
-            self.finish(self.writer.ended_by)
+            self._texts.append(text)
+        if self.decoder.end_reason is not None:
+            self.finish(self.decoder.end_reason)
         elif self.output_tokens >= self.max_tokens:
             self.finish('length')
         return self.finish_reason is None
 
     def finish(self, reason: str) -> None:
-        """The answer is over."""
+        """End the response. Does nothing if it has ended."""
         if self.done:
             return
-        if text := self.writer.close():
-            self.texts.append(text)
-        self.finish_reason = reason if self.writer.ended_by is None else self.writer.ended_by
+        if text := self.decoder.close():
+            self._texts.append(text)
+        self.finish_reason = reason if self.decoder.end_reason is None else self.decoder.end_reason
 
     def fail(self, error: Exception) -> None:
-        """There will be no answer, or not all of it."""
+        """End the job with an error, which is raised where the caller waits. Does nothing if it has ended."""
         if not self.done:
             self.error = error
 
     # for the caller
 
-    async def arrival(self) -> None:
-        """Wait until there is text, or the answer is over; for a job that is not streamed, only that."""
-        while not self._has_arrived():
-            self._arrived.clear()
-            if not self._has_arrived():  # nothing came before the event was cleared
-                await self._arrived.wait()
+    async def wait_for_output(self) -> None:
+        """Wait for text if the job is streamed, and for its end in any case."""
+        while not self._has_output():
+            self._output_ready.clear()
+            if not self._has_output():  # the thread may have added output before the event was cleared
+                await self._output_ready.wait()
 
-    def _has_arrived(self) -> bool:
-        return self.done or self.left or (self.streamed and bool(self.texts))
+    def _has_output(self) -> bool:
+        return self.done or self.is_detached or (self.streamed and bool(self._texts))
 
-    def tell(self) -> None:
-        """Something has come; in the caller's event loop."""
-        self._arrived.set()
+    def notify(self) -> None:
+        """Wake the caller. Call this in the caller's event loop."""
+        self._output_ready.set()
 
-    def leave(self) -> None:
-        """The caller goes: who still waits for the job waits no longer."""
-        self.left = True
-        self._arrived.set()
+    def detach(self) -> None:
+        """Stop reading the job, and end a `wait_for_output` that is in progress."""
+        self.is_detached = True
+        self._output_ready.set()
 
     def take_text(self) -> str:
-        """The text that has come since the last call."""
-        texts = self.texts
+        """Return the text added since the last call."""
+        texts = self._texts
         return ''.join(texts.popleft() for _ in range(len(texts)))
 
 
 def wake(jobs: Iterable[Job]) -> list[Job]:
-    """Tell those who wait for these jobs that something has come: one call for each event loop, from any thread.
+    """Notify the callers of these jobs, with one call per event loop, from any thread.
 
-    Gives the jobs that nobody waits for any more, since their loop is closed.
+    Returns the jobs whose event loop is closed, so that no caller can read them any more.
     """
     by_loop: dict[asyncio.AbstractEventLoop, list[Job]] = {}
     for job in jobs:
@@ -266,12 +261,12 @@ def wake(jobs: Iterable[Job]) -> list[Job]:
     orphans: list[Job] = []
     for loop, its_jobs in by_loop.items():
         try:
-            loop.call_soon_threadsafe(_set_all, its_jobs)
+            loop.call_soon_threadsafe(_notify_all, its_jobs)
         except RuntimeError:  # the loop is closed
             orphans.extend(its_jobs)
     return orphans
 
 
-def _set_all(jobs: Sequence[Job]) -> None:
+def _notify_all(jobs: Sequence[Job]) -> None:
     for job in jobs:
-        job.tell()
+        job.notify()

@@ -1,4 +1,4 @@
-"""Loading, as far as it is the same for every engine: what to load, what its makers say of it, errors in our words."""
+"""The parts of loading that all engines share: what to load, the model's configuration, and errors."""
 
 from __future__ import annotations
 
@@ -25,53 +25,54 @@ __all__ = (
 logger = logging.getLogger('pydantic_llm.local')
 
 OFFLINE = ("couldn't connect", 'offline', 'Connection error', 'Max retries', 'snapshot folder')
-"""What Hugging Face's client says where it cannot reach its hub."""
+"""Parts of the errors that the library of the Hugging Face Hub raises if it cannot reach the hub."""
 
 NEEDS_TRUST = 'trust_remote_code'
+"""The part of the error for a model whose repository contains code."""
 
 LENGTHS = ('max_position_embeddings', 'n_positions', 'max_sequence_length', 'seq_length')
-"""What configurations call the length of the context."""
+"""The keys of the context length, which differ from one model family to another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What to load. Engines add how."""
+    """The model to load. Engines add their own options."""
 
     name: str
-    """A name on Hugging Face's hub, or a path."""
+    """A name on the Hugging Face Hub, or the path of a folder."""
     trust_remote_code: bool = False
-    """Whether code that comes with the model may run."""
+    """Whether code in the model's repository may run."""
     progress: Callable[[str], None] | None = None
-    """Told what is going on, a sentence each."""
+    """Called with a sentence for each stage of loading."""
 
     def report(self, sentence: str) -> None:
-        """Tell what is going on."""
+        """Log a sentence about the stage of loading, and pass it to `progress`."""
         logger.info(sentence)
         if self.progress is not None:
             self.progress(sentence)
 
 
-# ---------------------------------------------------------------------- what a model's makers say
+# ---------------------------------------------------------------------- configuration
 
 
-def collect_token_ids(*found: int | Sequence[int] | None) -> frozenset[int]:
-    """The ids in what configurations hold: one, several or none."""
+def collect_token_ids(*values: int | Sequence[int] | None) -> frozenset[int]:
+    """Return the ids in values of configurations, each of which is one id, several ids or `None`."""
     ids: set[int] = set()
-    for one in found:
-        if isinstance(one, int):
-            ids.add(one)
-        elif one is not None:
-            ids.update(one)
+    for value in values:
+        if isinstance(value, int):
+            ids.add(value)
+        elif value is not None:
+            ids.update(value)
     return frozenset(ids)
 
 
 def find_context_length(config: Callable[[str], Any]) -> int | None:
-    """How many tokens a model reads, by its configuration, which gives what has a name, or `None`."""
+    """Return the context length in tokens, if it is known. `config` returns the value of a key, or `None`."""
     return next((int(value) for name in LENGTHS if (value := config(name))), None)
 
 
 def decode_generation_config(generation: Mapping[str, Any]) -> Sampling:
-    """How tokens are chosen, by a generation config: the likeliest, where it does not say."""
+    """Decode a `generation_config.json`. Without `do_sample`, the most likely token is chosen."""
     penalty = generation.get('repetition_penalty')
     if not generation.get('do_sample'):
         return Sampling(repetition_penalty=penalty)
@@ -86,7 +87,7 @@ def decode_generation_config(generation: Mapping[str, Any]) -> Sampling:
 
 
 def open_image(data: bytes, *, extra: str) -> Any:
-    """An image of Pillow's. Raises `UserError` for what is none."""
+    """Decode an image with Pillow. Raises `UserError` if the data is not an image."""
     image = import_extra('PIL.Image', extra=extra, what='An image')
     try:
         return image.open(BytesIO(data)).convert('RGB')
@@ -97,29 +98,29 @@ def open_image(data: bytes, *, extra: str) -> Any:
 # ---------------------------------------------------------------------- errors
 
 BROKEN: tuple[type[Exception], ...] = (MemoryError, RuntimeError)
-"""What a library raises where the machine, or the library itself, is at fault."""
+"""Errors of a library that are not caused by the options: no memory, or a defect of the machine or the library."""
 
 
 @contextmanager
 def translate_errors(source: Source, *, engine: str, hint: str = '') -> Generator[None]:
-    """What a library raises while it loads, in our words; `hint` is added where the machine may be at fault."""
+    """Translate the errors that a library raises while it loads a model; `hint` is added to those of `BROKEN`."""
     try:
         yield
     except LLMError:
         raise
     except BROKEN as error:
-        said = f'{source.name!r} cannot be loaded: {error}{hint}'
-        raise ModelAPIError(source.name, said, provider_name=engine) from error
+        message = f'{source.name!r} cannot be loaded: {error}{hint}'
+        raise ModelAPIError(source.name, message, provider_name=engine) from error
     except Exception as error:
-        raise _explain(source, engine, f'{error}') from error
+        raise _translate_error(source, engine, f'{error}') from error
 
 
-def _explain(source: Source, engine: str, said: str) -> LLMError:
-    if NEEDS_TRUST in said and not source.trust_remote_code:
+def _translate_error(source: Source, engine: str, text: str) -> LLMError:
+    if NEEDS_TRUST in text and not source.trust_remote_code:
         return UserError(
             f'{source.name!r} comes with code of its own, which runs only with trust_remote_code=True: read it first'
         )
-    if any(word in said for word in OFFLINE):
-        message = f'{source.name!r} is not on this machine, and the hub cannot be reached: {said}'
+    if any(part in text for part in OFFLINE):
+        message = f'{source.name!r} is not on this machine, and the hub cannot be reached: {text}'
         return ModelConnectionError(source.name, message, provider_name=engine)
-    return UserError(f'{source.name!r} cannot be loaded: give a name on the hub or the path of a folder. {said}')
+    return UserError(f'{source.name!r} cannot be loaded: give a name on the hub or the path of a folder. {text}')

@@ -1,6 +1,6 @@
-"""`request` and `request_stream`, written once for every engine in this process.
+"""`LocalModel`: `request` and `request_stream` for every engine in this process. Start at `_open`.
 
-An engine's `model.py` subclasses `LocalModel` and says how its engine is made; the rest follows from the engine.
+An engine's `model.py` subclasses `LocalModel` with `engine_key` and `make_engine`.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ from ...transport.deadlines import DeadlineExceeded, Watchdog
 from ...wire.files import download_files
 from ...wire.prepare import PreparedRequest, prepare
 from .. import Model, ModelRequestParameters, StreamedResponse
-from .answer import AnswerReader, LocalStream, timed_out
-from .dialog import Asked, Dialog
+from .decode import ResponseDecoder
+from .encode import EncodedRequest, RequestEncoder
 from .engine import Engine, Job, Loaded, Prompt, Sampling
-from .engines import Lease
+from .leases import Lease
+from .loop_turn import loop_turn
 from .options import LocalOptions
-from .output import TokenWriter
 from .sampling import sampling_from
-from .turns import in_turn
+from .stream import LocalStream, make_timeout_error
+from .token_decoder import TokenDecoder
 
 __all__ = ('SHARED_SETTINGS', 'LocalModel')
 
@@ -54,22 +55,25 @@ SHARED_SETTINGS = frozenset(
         'constraint',
     }
 )
-"""The shared settings that every engine has."""
+"""The shared settings that every engine supports."""
 
 MAX_NEW_TOKENS = 4096
-"""How long an answer may be where nobody says."""
+"""Maximum length of a response, in tokens, if neither the settings nor the model object have one."""
 
-AT_ONCE = 20_000
-"""Characters that are made a prompt on the event loop, which takes a millisecond; longer ones go to a thread."""
+MAX_LOOP_CHARACTERS = 20_000
+"""Maximum length of a prompt to tokenize on the event loop, which takes a millisecond; longer ones go to a thread."""
+
+MAX_LOOP_MESSAGES = 100
+"""Maximum number of messages to encode on the event loop."""
 
 
 class LocalModel(Model):
     """A model that runs in this process. An engine's `model.py` subclasses this."""
 
     supported_settings: ClassVar[frozenset[str]] = SHARED_SETTINGS
-    """The shared settings that the engine has."""
+    """The shared settings that the engine supports."""
     settings_prefix: ClassVar[str]
-    """What the names of the engine's own settings begin with."""
+    """The prefix of the engine's own settings."""
     own_settings: ClassVar[Collection[str]] = ()
     """The names of the engine's own settings."""
 
@@ -80,26 +84,26 @@ class LocalModel(Model):
         self._model_name = fspath(model_name)
         self._options = options
         self._lease: Lease | None = None
-        self._leasing = threading.Lock()
-        self._dialogs: weakref.WeakKeyDictionary[Any, Dialog] = weakref.WeakKeyDictionary()
+        self._lease_lock = threading.Lock()
+        self._encoders: weakref.WeakKeyDictionary[Any, RequestEncoder] = weakref.WeakKeyDictionary()
 
-    # what an engine says
+    # for the subclass of an engine
 
     @abstractmethod
     def engine_key(self) -> Hashable:
-        """What must be equal for two model objects to share an engine."""
+        """Return a key that is equal for model objects that share an engine."""
 
     @abstractmethod
     def make_engine(self) -> Engine:
-        """An engine that has loaded nothing yet."""
+        """Return a new engine, which has not loaded the model."""
 
     def sampling(self, settings: ModelSettings, loaded: Loaded) -> Sampling:
-        """How tokens are chosen. Overridden by engines with more to say."""
+        """Return the sampling parameters of a request. Engines with parameters of their own override this."""
         return sampling_from(
             settings, loaded.sampling, prefix=self.settings_prefix, vocabulary_size=loaded.vocabulary_size
         )
 
-    # what follows from it
+    # for callers
 
     @property
     def model_name(self) -> str:
@@ -108,8 +112,8 @@ class LocalModel(Model):
 
     @property
     def engine(self) -> Engine:
-        """What runs the model: one for all model objects that name the same one."""
-        with self._leasing:
+        """The engine, which all model objects with an equal `engine_key` share."""
+        with self._lease_lock:
             if self._lease is None:
                 self._lease = lease = Lease(self.engine_key(), self.make_engine)
                 weakref.finalize(self, lease.abandon)
@@ -119,7 +123,7 @@ class LocalModel(Model):
         return local_profile(self.model_name)
 
     async def load(self) -> Loaded:
-        """Load the model now, rather than with the first request. Whoever else asks for it waits for the same."""
+        """Load the model now, instead of with the first request. Concurrent calls share one load."""
         return await self.engine.load()
 
     async def request(
@@ -128,7 +132,7 @@ class LocalModel(Model):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> ModelResponse:
-        """Put a conversation to the model, get the next turn."""
+        """Send a conversation; return the response."""
         request = self.prepare(messages, model_settings, model_request_parameters)
         stream = await self._open(request)
         try:
@@ -144,7 +148,7 @@ class LocalModel(Model):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
-        """Put a conversation to the model, get the next turn as it is written."""
+        """Send a conversation; yield the response as a stream."""
         request = self.prepare(messages, model_settings, model_request_parameters, stream=True)
         stream = await self._open(request)
         try:
@@ -153,16 +157,16 @@ class LocalModel(Model):
             await stream.cancel()
 
     async def aclose(self) -> None:
-        """Let go of the engine; the last model object that does so stops it, and frees its memory.
+        """Release the engine. It is closed, and its memory freed, if no other model object uses it.
 
-        The model can be used again: its next request loads it anew.
+        The model can be used again: its next request loads it again.
         """
         if (engine := self._release_engine()) is not None:
             await engine.aclose()
 
     def _release_engine(self) -> Engine | None:
         """Release the engine; return it if this was its last user, which must close it."""
-        with self._leasing:
+        with self._lease_lock:
             lease, self._lease = self._lease, None
         return None if lease is None else lease.release()
 
@@ -189,98 +193,106 @@ class LocalModel(Model):
         )
 
     async def _open(self, request: PreparedRequest) -> LocalStream:
-        """Give the engine its job. The deadlines run from here: loading and the queue count."""
+        """Submit a job for the request; return its stream. The deadlines include loading and the queue."""
         deadlines = Deadlines.from_settings(request.settings)
         watchdog = Watchdog(deadlines if request.stream else Deadlines(deadlines.timeout))
         job: Job | None = None
         try:
             with watchdog:
-                job, asked = await self._submit(request)
-        except DeadlineExceeded as passed:
-            if job is not None:  # it passed while the job was handed over
+                job, encoded = await self._submit(request)
+        except DeadlineExceeded as exceeded:
+            if job is not None:  # the deadline passed after the job was submitted
                 self.engine.cancel(job)
-            raise timed_out(self.model_name, self.system, passed) from None
+            raise make_timeout_error(self.model_name, self.system, exceeded) from None
         finally:
             watchdog.close()
         draft = ResponseDraft(self.model_name, self.system, None, request.warnings)
-        reader = AnswerReader(draft, calls=asked.calls, tags=asked.tags)
-        return LocalStream(request, job, reader, draft, watchdog=watchdog, leave=self.engine.cancel)
+        decoder = ResponseDecoder(draft, calls=encoded.calls, tags=encoded.tags)
+        return LocalStream(request, job, decoder, draft, watchdog=watchdog, cancel_job=self.engine.cancel)
 
-    async def _submit(self, request: PreparedRequest) -> tuple[Job, Asked]:
-        request.messages = await download_files(request.messages, _every_address)
+    async def _submit(self, request: PreparedRequest) -> tuple[Job, EncodedRequest]:
+        """Download files, load the model, encode the request and submit a job for it."""
+        request.messages = await download_files(request.messages, _should_download)
         engine = self.engine
         loaded = await engine.load()
-        dialog = self._dialogs.get(loaded.tokenizer)
-        if dialog is None:
-            dialog = Dialog(loaded.tokenizer, images=loaded.takes_images, options=self._options)
-            self._dialogs[loaded.tokenizer] = dialog
-        found = dialog
-        asked = await _off_the_loop(lambda: found.ask(request), _is_long(request))
-        prompt = await _off_the_loop(
-            lambda: loaded.encode(asked.text, asked.images), asked.images or len(asked.text) > AT_ONCE
-        )
-        job = await self._job(request, loaded, asked, prompt)
+        encoder = self._get_encoder(loaded)
+        is_slow = len(request.messages) > MAX_LOOP_MESSAGES
+        encoded = await _run_blocking(lambda: encoder.encode(request), is_slow=is_slow)
+        is_slow = bool(encoded.images) or len(encoded.text) > MAX_LOOP_CHARACTERS
+        prompt = await _run_blocking(lambda: loaded.encode(encoded.text, encoded.images), is_slow=is_slow)
+        job = await self._make_job(request, loaded, encoded, prompt)
         try:
             await engine.submit(job)
         except BaseException:
             engine.cancel(job)
             raise
-        return job, asked
+        return job, encoded
 
-    async def _job(self, request: PreparedRequest, loaded: Loaded, asked: Asked, prompt: Prompt) -> Job:
-        tokenizer, constraint = loaded.tokenizer, asked.constraint
+    def _get_encoder(self, loaded: Loaded) -> RequestEncoder:
+        encoder = self._encoders.get(loaded.tokenizer)
+        if encoder is None:
+            encoder = RequestEncoder(loaded.tokenizer, takes_images=loaded.takes_images, options=self._options)
+            self._encoders[loaded.tokenizer] = encoder
+        return encoder
+
+    async def _make_job(self, request: PreparedRequest, loaded: Loaded, encoded: EncodedRequest, prompt: Prompt) -> Job:
+        tokenizer, constraint = loaded.tokenizer, encoded.constraint
         if constraint is not None and constraint.kind not in loaded.constraints:
             raise UserError(f'{self.system!r} cannot hold {self.model_name!r} to a {constraint.kind} constraint')
         matcher = None
         if constraint is not None and (grammars := loaded.grammars) is not None:
-            matcher = await _off_the_loop(lambda: grammars.matcher(constraint), not grammars.is_compiled(constraint))
-        hidden = frozenset(id for id, text in tokenizer.special_tokens.items() if text not in asked.shown)
+            is_slow = not grammars.is_compiled(constraint)
+            matcher = await _run_blocking(lambda: grammars.matcher(constraint), is_slow=is_slow)
+        special_tokens = tokenizer.special_tokens.items()
+        hidden = frozenset(id for id, text in special_tokens if text not in encoded.visible_tokens)
         return Job(
             prompt,
             sampling=self.sampling(request.settings, loaded),
-            max_tokens=self._max_tokens(request.settings, loaded, len(prompt.tokens)),
-            writer=TokenWriter(
-                tokenizer.decode, eos=loaded.eos, hidden=hidden, stop_sequences=_stop_sequences(request.settings)
+            max_tokens=self._resolve_max_tokens(request.settings, loaded, len(prompt.tokens)),
+            decoder=TokenDecoder(
+                tokenizer.decode, eos=loaded.eos, hidden=hidden, stop_sequences=_get_stop_sequences(request.settings)
             ),
             constraint=constraint,
             matcher=matcher,
             streamed=request.stream,
         )
 
-    def _max_tokens(self, settings: ModelSettings, loaded: Loaded, prompt: int) -> int:
-        """How many tokens the answer may have: what was asked for, as far as the model's context goes."""
-        wanted = settings.get('max_tokens', self._options.get('max_new_tokens', MAX_NEW_TOKENS))
-        if isinstance(wanted, bool) or not isinstance(cast('object', wanted), int) or wanted < 1:
-            raise UserError(f'max_tokens is {wanted!r}: give a whole number, 1 or more')
+    def _resolve_max_tokens(self, settings: ModelSettings, loaded: Loaded, prompt_tokens: int) -> int:
+        """Return the maximum length of the response: `max_tokens`, limited by the rest of the context.
+
+        Raises `ContextLengthError` if the prompt fills the context.
+        """
+        max_tokens = settings.get('max_tokens', self._options.get('max_new_tokens', MAX_NEW_TOKENS))
+        if isinstance(max_tokens, bool) or not isinstance(cast('object', max_tokens), int) or max_tokens < 1:
+            raise UserError(f'max_tokens is {max_tokens!r}: give a whole number, 1 or more')
         if loaded.context_length is None:
-            return wanted
-        room = loaded.context_length - prompt
-        if room < 1:
-            said = f'The conversation has {prompt} tokens, and {self.model_name} reads {loaded.context_length} at most'
-            raise ContextLengthError(400, self.model_name, message=said, provider_name=self.system, retryable=False)
-        return min(wanted, room)
+            return max_tokens
+        rest = loaded.context_length - prompt_tokens
+        if rest < 1:
+            limit = f'{self.model_name} reads {loaded.context_length} at most'
+            message = f'The conversation has {prompt_tokens} tokens, and {limit}'
+            raise ContextLengthError(400, self.model_name, message=message, provider_name=self.system, retryable=False)
+        return min(max_tokens, rest)
 
 
-async def _off_the_loop(function: Callable[[], T], is_long: object) -> T:
-    """What the function gives: in a thread where that takes so long that others would feel it, else in a turn."""
-    if is_long:
+async def _run_blocking(function: Callable[[], T], *, is_slow: bool) -> T:
+    """Run a blocking function and return its result: in a thread if it is slow, else in a turn of the event loop."""
+    if is_slow:
         return await run_in_thread(function)
-    async with in_turn():
+    async with loop_turn():
         return function()
 
 
-def _is_long(request: PreparedRequest) -> bool:
-    return len(request.messages) > 100
-
-
-def _every_address(_: FileUrl) -> bool:
+def _should_download(_: FileUrl) -> bool:
+    """Return True: an engine in this process takes no URLs."""
     return True
 
 
-def _stop_sequences(settings: ModelSettings) -> Sequence[str]:
+def _get_stop_sequences(settings: ModelSettings) -> Sequence[str]:
+    """Return the stop sequences. Raises `UserError` if they are invalid."""
     sequences = settings.get('stop_sequences', ())
     if isinstance(sequences, str) or not all(isinstance(cast('object', item), str) for item in sequences):
         raise UserError(f'stop_sequences is {sequences!r}: give a list of texts')
     if not all(sequences):
-        raise UserError('stop_sequences holds an empty text, which ends every answer at once')
+        raise UserError('stop_sequences holds an empty text, which ends every response at once')
     return sequences

@@ -1,4 +1,4 @@
-"""What every model object of an engine in this process can be told, beside what is loaded and how."""
+"""The options of every model class of an engine in this process; each adds options for its engine."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ class LocalOptions(TypedDict, total=False):
     """Options of a model object. Two objects that differ in these alone share an engine."""
 
     max_new_tokens: int
-    """How long an answer may be where the settings do not say; 4,096."""
+    """The maximum length of a response, in tokens, if `max_tokens` is not set; default 4,096."""
 
     chat_template: str | None
-    """A chat template instead of the model's own."""
+    """A chat template to use instead of the model's own."""
 
     apply_chat_template_kwargs: Mapping[str, Any] | None
     """Variables of the chat template: `{'enable_thinking': False}`."""
 
     tool_format: CallFormatName | None
-    """How the model writes tool calls; read off its chat template where it is not given."""
+    """The format in which the model writes tool calls; by default it is detected from the chat template."""
 
     tool_name_key: str | None
-    """What the object of a call calls the tool; `name`."""
+    """The key of the tool's name in a tool call; default `name`."""
 
     tool_arguments_key: str | None
-    """What it calls the arguments; `arguments`, or `parameters` for Llama."""
+    """The key of the arguments in a tool call; default `arguments`, or `parameters` for Llama."""
 
     settings: ModelSettings | None
-    """The settings that every request starts from."""
+    """The default settings of every request."""
 
     profile: ModelProfileSpec | None
-    """What the model can do, laid over what is known of it."""
+    """Changes to the profile of the model."""

@@ -1,4 +1,4 @@
-"""What a `WorkerEngine` drives: many answers, a step at a time."""
+"""`Runner`: the part of a `WorkerEngine` that calls the library, one step at a time."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ __all__ = ('Runner',)
 
 
 class Runner(Protocol):
-    """Writes many answers at once. All of it is called in the engine's thread alone."""
+    """Generates many responses at once. All methods are called in the engine's thread."""
 
     slots: int
-    """How many answers it can write at once."""
+    """The maximum number of jobs at the same time."""
 
     def add(self, job: Job) -> None:
-        """Give a job a slot. What this raises fails this job and no other."""
+        """Give a job a slot. An exception fails this job only."""
         ...
 
     def remove(self, job: Job) -> None:
@@ -25,8 +25,8 @@ class Runner(Protocol):
         ...
 
     def step(self) -> Collection[Job]:
-        """Write the next token of each answer, or read more of its prompt. Gives the jobs that got something.
+        """Generate the next token of each job, or read more of its prompt; return the jobs that changed.
 
-        Jobs that are done have left their slots. What this raises fails every job, and the runner is thrown away.
+        Free the slots of jobs that are done. An exception fails every job, and the runner is discarded.
         """
         ...

@@ -1,4 +1,4 @@
-"""Settings → how tokens are chosen. What the caller says wins over what the model's makers want. Pure."""
+"""Encode settings as `Sampling`: the settings of the request override the defaults of the model. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .engine import Sampling
 __all__ = ('sampling_from',)
 
 DEFAULT_TEMPERATURE = 1.0
-"""What is meant where the caller asks for another choice than the likeliest, and says nothing of a temperature."""
+"""The temperature if the model has none and the request has a setting of `NEEDS_TEMPERATURE` only."""
 
 RANGES: dict[str, tuple[Callable[[float], bool], str]] = {
     'temperature': (lambda value: value >= 0, '0 or more'),
@@ -29,42 +29,45 @@ RANGES: dict[str, tuple[Callable[[float], bool], str]] = {
     'frequency_penalty': (lambda value: -10 <= value <= 10, 'from -10 to 10'),
     'seed': (lambda value: value == int(value), 'a whole number'),
 }
-"""The values that each setting may have."""
+"""For each setting, the check of its value, and the text of what the check requires."""
 
-MAKES_CHOICE = ('top_p', 'top_k', 'min_p')
-"""What means nothing while the likeliest token is taken."""
+NEEDS_TEMPERATURE = ('top_p', 'top_k', 'min_p')
+"""The settings without effect at temperature 0, which always chooses the most likely token."""
 
 
 def sampling_from(
     settings: ModelSettings, defaults: Sampling, *, prefix: str, vocabulary_size: int | None = None
 ) -> Sampling:
-    """How tokens are chosen. Settings with the engine's `prefix` name what is not shared. Raises `UserError`."""
-    said = _said(cast('Mapping[str, Any]', settings), prefix)
-    if 'temperature' not in said and defaults.temperature == 0 and any(name in said for name in MAKES_CHOICE):
-        said['temperature'] = DEFAULT_TEMPERATURE
-    if vocabulary_size is not None and said.get('top_k', 0) > vocabulary_size:
-        said['top_k'] = vocabulary_size
+    """Return the sampling parameters of a request. Settings that are not shared begin with the engine's `prefix`.
+
+    Raises `UserError` for a value that is not in its range.
+    """
+    changes = _encode_numbers(cast('Mapping[str, Any]', settings), prefix)
+    if 'temperature' not in changes and defaults.temperature == 0 and not changes.keys().isdisjoint(NEEDS_TEMPERATURE):
+        changes['temperature'] = DEFAULT_TEMPERATURE
+    if vocabulary_size is not None and changes.get('top_k', 0) > vocabulary_size:
+        changes['top_k'] = vocabulary_size
     if 'logit_bias' in settings:
-        said['logit_bias'] = _logit_bias(settings['logit_bias'], vocabulary_size)
-    return replace(defaults, **said)
+        changes['logit_bias'] = _encode_logit_bias(settings['logit_bias'], vocabulary_size)
+    return replace(defaults, **changes)
 
 
-def _said(settings: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    said: dict[str, Any] = {}
-    for name, (is_fine, fitting) in RANGES.items():
+def _encode_numbers(settings: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    numbers: dict[str, Any] = {}
+    for name, (is_valid, requirement) in RANGES.items():
         key = next((key for key in (f'{prefix}{name}', name) if key in settings), None)
         if key is None:
             continue
         value: Any = settings[key]
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
-        if not (is_number and is_fine(value)):
-            raise UserError(f'{key} is {value!r}: give {fitting}')
-        said[name] = int(value) if name in ('top_k', 'seed') else float(value)
-    return said
+        if not (is_number and is_valid(value)):
+            raise UserError(f'{key} is {value!r}: give {requirement}')
+        numbers[name] = int(value) if name in ('top_k', 'seed') else float(value)
+    return numbers
 
 
-def _logit_bias(bias: Mapping[str, float], size: int | None) -> dict[int, float]:
-    found: dict[int, float] = {}
+def _encode_logit_bias(bias: Mapping[str, float], size: int | None) -> dict[int, float]:
+    by_id: dict[int, float] = {}
     for token, value in bias.items():
         try:
             number = int(token)
@@ -72,5 +75,5 @@ def _logit_bias(bias: Mapping[str, float], size: int | None) -> dict[int, float]
             raise UserError(f'logit_bias names the token {token!r}: give token ids, as text') from None
         if number < 0 or (size is not None and number >= size):
             raise UserError(f'logit_bias names the token {token!r}, and the vocabulary has {size}')
-        found[number] = float(value)
-    return found
+        by_id[number] = float(value)
+    return by_id

@@ -1,4 +1,4 @@
-"""Between text and tokens: what every engine here has is a tokenizer of Hugging Face's, and maybe a processor."""
+"""`Tokenizer`: text ↔ tokens, and conversation → text, by a tokenizer of Hugging Face, which every engine here has."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ __all__ = ('Tokenizer',)
 
 
 class Tokenizer:
-    """A tokenizer of Hugging Face's, as far as it is needed. `processor` is what takes images, where there is one."""
+    """The parts of a Hugging Face tokenizer, and of the processor of a multimodal model, that are used here."""
 
     def __init__(self, tokenizer: Any, *, processor: Any = None, chat_template: str | None = None) -> None:
         self.tokenizer = tokenizer
-        """Hugging Face's own."""
+        """The tokenizer of the `transformers` library."""
         self.processor = processor
-        """The model's processor; `None` for a model that reads text alone."""
+        """The model's processor, which encodes images; `None` for a text-only model."""
         self._chat_template = chat_template
 
     @cached_property
     def template(self) -> str:
-        """The chat template; all of them where there are several. Empty where the model has none."""
-        found = self._chat_template or self._own_template()
-        if isinstance(found, Mapping):
-            return '\n'.join(cast('Mapping[str, str]', found).values())
-        return cast('str', found or '')
+        """The chat template, or all of them joined if the model has several; empty if it has none."""
+        template = self._chat_template or self._get_own_template()
+        if isinstance(template, Mapping):
+            return '\n'.join(cast('Mapping[str, str]', template).values())
+        return cast('str', template or '')
 
-    def _own_template(self) -> Any:
-        of_processor = getattr(self.processor, 'chat_template', None)
-        return of_processor or getattr(self.tokenizer, 'chat_template', None)
+    def _get_own_template(self) -> Any:
+        template = getattr(self.processor, 'chat_template', None)
+        return template or getattr(self.tokenizer, 'chat_template', None)
 
     @cached_property
     def special_tokens(self) -> Mapping[int, str]:
-        """The special tokens, which `decode` shows and which no reader should see."""
+        """The special tokens by id. `decode` includes their text, which no response should contain."""
         added: Mapping[int, Any] = getattr(self.tokenizer, 'added_tokens_decoder', {})
         found = {id: str(token) for id, token in added.items() if token.special}
         ids, texts = self.tokenizer.all_special_ids, self.tokenizer.all_special_tokens
@@ -44,13 +44,13 @@ class Tokenizer:
 
     @cached_property
     def added_tokens(self) -> Mapping[str, int]:
-        """The tokens that were added to the vocabulary by hand: marks of calls, thoughts, turns."""
+        """The ids of the tokens that were added to the learned vocabulary: marks of tool calls, thinking and turns."""
         added: Mapping[str, int] = self.tokenizer.get_added_vocab()
         return added
 
     @cached_property
     def decode(self) -> Callable[[Sequence[int]], str]:
-        """Tokens → text, special tokens included."""
+        """Decodes tokens to text, special tokens included."""
         backend = getattr(self.tokenizer, 'backend_tokenizer', None)
         if backend is None:
             return lambda tokens: self.tokenizer.decode(
@@ -59,16 +59,16 @@ class Tokenizer:
         return lambda tokens: backend.decode(tokens, skip_special_tokens=False)
 
     def encode(self, text: str) -> list[int]:
-        """Text → tokens. Special tokens are taken from the text, where the template put them."""
+        """Encode text as tokens. It adds no special tokens: the chat template has put them into the text."""
         tokens: list[int] = self.tokenizer(text, add_special_tokens=False)['input_ids']
         return tokens
 
     def render(self, messages: Sequence[Json], tools: Sequence[Json], options: Mapping[str, Any]) -> str:
-        """A conversation as the text that the model goes on from. Raises what the template raises."""
+        """Render a conversation as the text of a prompt. Raises any exception of the template."""
         if not self.template:
             raise UserError(
-                'The model has no chat template, as models that were not taught to chat: give chat_template= to the '
-                'model, or take one that has'
+                'The model has no chat template, which means that it was not trained to chat: give chat_template= to '
+                'the model, or use a model that has one'
             )
         renderer = self.processor if hasattr(self.processor, 'apply_chat_template') else self.tokenizer
         if self._chat_template is not None:

@@ -1,4 +1,4 @@
-"""Tools: as a template takes them, in words where it takes none, as the schema of a call that must be made. Pure."""
+"""Encode tools: for a template that renders them, as text for one that does not, and as schemas of tool calls. Pure."""
 
 from __future__ import annotations
 
@@ -11,13 +11,20 @@ from ...constraints import Constraint, Grammar, JsonSchema
 from ...json_types import Json
 from ...messages import ToolCallPart
 from ...tools.definition import ToolDefinition
+from .calls.formats import CallKeys
 from .grammars import with_json_style
 
-Keys = tuple[str, str]
+__all__ = (
+    'CallKeys',
+    'close_objects',
+    'describe_tools',
+    'encode_call_as_text',
+    'encode_tools',
+    'make_call_or_output_constraint',
+    'make_calls_schema',
+)
 
-__all__ = ('call_or_answer', 'call_schema', 'call_teller', 'closed', 'tools_for_template', 'tools_in_words')
-
-IN_WORDS = """\
+TOOLS_PROMPT = """\
 You can call these tools:
 
 {tools}
@@ -26,125 +33,133 @@ To call one, answer with one JSON object and nothing else, and wait for what the
 {{"{name}": "<the tool's name>", "{arguments}": {{<its arguments, as its parameters say>}}}}
 
 To call several, write one object after the other. Where no tool is needed, answer in plain text."""
-"""What a model is told of its tools where its template has no place for them."""
+"""The instructions for a model whose template does not render tools."""
 
 
-def tools_for_template(tools: Sequence[ToolDefinition]) -> list[Json]:
-    """The tools as chat templates take them, which is as OpenAI's API does."""
-    return [{'type': 'function', 'function': _function(tool)} for tool in tools]
+def encode_tools(tools: Sequence[ToolDefinition]) -> list[Json]:
+    """Encode tools for a chat template, in the form of OpenAI's API."""
+    return [{'type': 'function', 'function': _encode_function(tool)} for tool in tools]
 
 
-def tools_in_words(tools: Sequence[ToolDefinition], keys: Keys) -> str:
-    """The tools and how to call them, for the system prompt."""
+def describe_tools(tools: Sequence[ToolDefinition], keys: CallKeys) -> str:
+    """Return instructions that describe the tools and how to call them, for a template that does not render tools."""
     name, arguments = keys
-    told = '\n'.join(dumps(_function(tool), ensure_ascii=False) for tool in tools)
-    return IN_WORDS.format(tools=told, name=name, arguments=arguments)
+    described = '\n'.join(dumps(_encode_function(tool), ensure_ascii=False) for tool in tools)
+    return TOOLS_PROMPT.format(tools=described, name=name, arguments=arguments)
 
 
-def call_teller(keys: Keys) -> Any:
-    """A function that tells a past call in words."""
+def encode_call_as_text(part: ToolCallPart, keys: CallKeys) -> str:
+    """Encode a past tool call as `describe_tools` asks for it."""
     name, arguments = keys
-
-    def tell(part: ToolCallPart) -> str:
-        called = {name: part.tool_name, arguments: part.args_as_dict(raise_if_invalid=False)}
-        return dumps(called, ensure_ascii=False)
-
-    return tell
+    call = {name: part.tool_name, arguments: part.args_as_dict(raise_if_invalid=False)}
+    return dumps(call, ensure_ascii=False)
 
 
-def closed(schema: Any) -> Any:
-    """A schema whose objects have no properties but those that it names, where it does not say: a model that may add
-    others adds them for ever.
+def close_objects(schema: Any) -> Any:
+    """Return the schema with `additionalProperties: false` for each object that leaves it open.
+
+    A small model that may add properties adds them without end.
     """
     match schema:
-        case {'properties': dict(), **rest} if rest.keys().isdisjoint(OPEN):
-            return {**_closed_below(schema), 'additionalProperties': False}
+        case {'properties': dict(), **rest} if rest.keys().isdisjoint(DECIDES_PROPERTIES):
+            return {**_close_nested(schema), 'additionalProperties': False}
         case dict():
-            return _closed_below(cast('Json', schema))
+            return _close_nested(cast('Json', schema))
         case list():
-            return [closed(item) for item in cast('list[object]', schema)]
+            return [close_objects(item) for item in cast('list[object]', schema)]
         case _:
             return schema
 
 
-OPEN = frozenset(
+DECIDES_PROPERTIES = frozenset(
     {'additionalProperties', 'patternProperties', 'unevaluatedProperties', 'allOf', 'anyOf', 'oneOf', '$ref'}
 )
-"""What else says which properties an object has."""
+"""The keywords, other than `properties`, that decide which properties an object has."""
 
-NAMED = ('properties', '$defs', 'definitions', 'dependentSchemas')
-"""Where a schema holds others by name."""
+SCHEMAS_BY_NAME = ('properties', '$defs', 'definitions', 'dependentSchemas')
+"""The keywords whose value is an object of schemas."""
 
-VALUES = ('const', 'enum', 'default', 'examples')
-"""Where it holds no schema."""
+PLAIN_VALUES = ('const', 'enum', 'default', 'examples')
+"""The keywords whose value is not a schema."""
 
 
-def _closed_below(schema: Json) -> Json:
-    found: Json = {}
+def _close_nested(schema: Json) -> Json:
+    closed: Json = {}
     for key, value in schema.items():
-        if key in NAMED and isinstance(value, dict):
-            found[key] = {name: closed(item) for name, item in cast('Json', value).items()}
+        if key in SCHEMAS_BY_NAME and isinstance(value, dict):
+            closed[key] = {name: close_objects(item) for name, item in cast('Json', value).items()}
         else:
-            found[key] = value if key in VALUES else closed(value)
-    return found
+            closed[key] = value if key in PLAIN_VALUES else close_objects(value)
+    return closed
 
 
-def call_schema(tools: Sequence[ToolDefinition], keys: Keys) -> Json:
-    """The schema of an object that calls one of the tools with arguments that fit it."""
+def make_calls_schema(tools: Sequence[ToolDefinition], keys: CallKeys) -> Json:
+    """Return the schema of an object that is a valid call of one of the tools."""
     if len(tools) == 1:
-        return _call(tools[0], keys, '#')
-    return {'anyOf': [_call(tool, keys, f'#/anyOf/{index}') for index, tool in enumerate(tools)]}
+        return _make_call_schema(tools[0], keys, '#')
+    return {'anyOf': [_make_call_schema(tool, keys, f'#/anyOf/{index}') for index, tool in enumerate(tools)]}
 
 
-def call_or_answer(
-    tools: Sequence[ToolDefinition], keys: Keys, answer: Json, around: tuple[str, str], vocabulary: Mapping[str, int]
+def make_call_or_output_constraint(
+    tools: Sequence[ToolDefinition],
+    keys: CallKeys,
+    output: Json,
+    marks: tuple[str, str],
+    added_tokens: Mapping[str, int],
 ) -> Constraint:
-    """Holds an answer to being a call of one of the tools, with the marks around it, or a JSON value."""
-    if not around[0]:
-        calls = [_call(tool, keys, f'#/anyOf/{index}') for index, tool in enumerate(tools)]
-        return JsonSchema({'anyOf': [*calls, _moved(answer, f'#/anyOf/{len(calls)}')]})
-    call, value = (dumps(with_json_style(schema)) for schema in (call_schema(tools, keys), answer))
-    start, end = (' '.join(_terminals(mark, vocabulary)) for mark in around)
+    """Return a constraint to a call of one of the tools, between `marks`, or to a value of the `output` schema."""
+    if not marks[0]:
+        calls = [_make_call_schema(tool, keys, f'#/anyOf/{index}') for index, tool in enumerate(tools)]
+        return JsonSchema({'anyOf': [*calls, _move_references(output, f'#/anyOf/{len(calls)}')]})
+    call, value = (dumps(with_json_style(schema)) for schema in (make_calls_schema(tools, keys), output))
+    start, end = (' '.join(_encode_terminals(mark, added_tokens)) for mark in marks)
     return Grammar(f'start: call | answer\ncall: {start} %json {call} {end}\nanswer: %json {value}')
 
 
-def _terminals(text: str, vocabulary: Mapping[str, int]) -> Iterator[str]:
-    """A text as a grammar writes it. A mark that is a token of its own must be named as one."""
-    marks = sorted(vocabulary, key=len, reverse=True)
+def _encode_terminals(text: str, added_tokens: Mapping[str, int]) -> Iterator[str]:
+    """Yield the terminals of a Lark grammar for a text: quoted strings, and `<[id]>` for special tokens.
+
+    https://github.com/guidance-ai/llguidance/blob/main/docs/syntax.md#special-tokens
+    """
+    marks = sorted(added_tokens, key=len, reverse=True)
     for piece in re.split(f'({"|".join(map(re.escape, marks))})', text) if marks else [text]:
         if piece:
-            yield f'<[{vocabulary[piece]}]>' if piece in vocabulary else dumps(piece, ensure_ascii=False)
+            yield f'<[{added_tokens[piece]}]>' if piece in added_tokens else dumps(piece, ensure_ascii=False)
 
 
-def _function(tool: ToolDefinition) -> Json:
+def _encode_function(tool: ToolDefinition) -> Json:
     return {'name': tool.name, 'description': tool.description or '', 'parameters': tool.parameters_json_schema}
 
 
-def _call(tool: ToolDefinition, keys: Keys, place: str) -> Json:
+def _make_call_schema(tool: ToolDefinition, keys: CallKeys, pointer: str) -> Json:
+    """Return the schema of a call of one tool, which `pointer` locates in the whole schema."""
     name, arguments = keys
-    parameters = _moved(closed(tool.parameters_json_schema), f'{place}/properties/{_escaped(arguments)}')
+    inner = f'{pointer}/properties/{_escape_pointer(arguments)}'
     return {
         'type': 'object',
-        'properties': {name: {'const': tool.name}, arguments: parameters},
+        'properties': {
+            name: {'const': tool.name},
+            arguments: _move_references(close_objects(tool.parameters_json_schema), inner),
+        },
         'required': [name, arguments],
         'additionalProperties': False,
     }
 
 
-def _escaped(key: str) -> str:
-    """A key as JSON pointers write it."""
+def _escape_pointer(key: str) -> str:
+    """Escape a key for a JSON pointer (RFC 6901)."""
     return key.replace('~', '~0').replace('/', '~1')
 
 
-def _moved(schema: Any, place: str) -> Any:
-    """A schema as a part of another: what its references point to is now below `place`."""
+def _move_references(schema: Any, pointer: str) -> Any:
+    """Return a schema that is nested at `pointer` with its references changed to match."""
     match schema:
         case {'$ref': str() as reference, **rest} if reference.startswith('#'):
-            moved = {key: _moved(value, place) for key, value in cast('Json', rest).items()}
-            return {'$ref': f'{place}{reference[1:]}', **moved}
+            moved = {key: _move_references(value, pointer) for key, value in cast('Json', rest).items()}
+            return {'$ref': f'{pointer}{reference[1:]}', **moved}
         case dict():
-            return {key: _moved(value, place) for key, value in cast('Json', schema).items()}
+            return {key: _move_references(value, pointer) for key, value in cast('Json', schema).items()}
         case list():
-            return [_moved(item, place) for item in cast('list[object]', schema)]
+            return [_move_references(item, pointer) for item in cast('list[object]', schema)]
         case _:
             return schema

@@ -1,7 +1,6 @@
-"""An engine in a thread of its own: it loads there, and writes there for all jobs at once, a step at a time.
+"""`WorkerEngine`: an engine in a thread of its own, which loads the model and runs one step after another for all jobs.
 
-For engines that are driven by calls (Transformers, MLX). Such an engine subclasses `WorkerEngine` with `load_model` and
-`make_runner`; the runner owns the slots and knows how to take a step. Jobs come in and leave between two steps.
+Jobs are added and removed between two steps. Callers enter by `submit`; the thread begins at `_run`.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from typing import Literal
 
 from ...exceptions import LLMError, ModelAPIError, OverloadedError, UserError
 from .engine import Counts, Job, Loaded, wake
-from .places import Places
+from .queue_slots import QueueSlots
 from .runner import Runner
 
 __all__ = ('WhenFull', 'WorkerEngine')
@@ -29,14 +28,14 @@ __all__ = ('WhenFull', 'WorkerEngine')
 logger = logging.getLogger('pydantic_llm.local')
 
 WhenFull = Literal['wait', 'error']
-"""What happens to a request that finds the queue full."""
+"""If the queue is full, let a request wait, or raise `OverloadedError`."""
 
 CLOSING_SECONDS = 10.0
-"""How long closing waits for the step that is going on."""
+"""Maximum time to wait for the thread, which ends after the current step."""
 
 
 class WorkerEngine(ABC):
-    """An engine driven by calls, with a queue in front of it."""
+    """An engine with a thread and a queue. Subclasses implement `load_model` and `make_runner`."""
 
     def __init__(self, model_name: str, *, max_queue: int, when_full: WhenFull) -> None:
         if max_queue < 0:
@@ -44,7 +43,6 @@ class WorkerEngine(ABC):
         if when_full not in ('wait', 'error'):
             raise UserError(f"when_full is 'wait' or 'error', not {when_full!r}")
         self.model_name = model_name
-        """What the engine runs, for messages."""
         self._max_queue = max_queue
         self._when_full: WhenFull = when_full
         self.reset()
@@ -52,113 +50,111 @@ class WorkerEngine(ABC):
 
     @abstractmethod
     def load_model(self) -> Loaded:
-        """Load the model; in the engine's thread. Raises `UserError` for what cannot be loaded as it was asked for."""
+        """Load the model; called in the thread. Raises `UserError` if it cannot be loaded with these options."""
 
     @abstractmethod
     def make_runner(self, loaded: Loaded) -> Runner:
-        """What runs the loaded model; made again after it broke."""
+        """Return a runner for the loaded model; called in the thread, and again after a failure."""
 
     def unload_model(self) -> None:
-        """Let go of the model's memory. Overridden by engines that hold any."""
+        """Free the memory of the model. Engines that hold any override this."""
 
     def check(self, job: Job) -> None:
-        """Raise `UserError` for a job that the engine cannot do. Overridden."""
+        """Raise `UserError` if the engine does not support the job. Engines with limits override this."""
 
     # for callers, in any thread
 
     @property
     def counts(self) -> Counts:
-        """What there is to do at this moment."""
+        """The number of active and waiting jobs."""
         with self._changed:
             return Counts(len(self._active), len(self._waiting))
 
     async def load(self) -> Loaded:
-        """Load the model, once, off the event loop."""
-        return await asyncio.shield(asyncio.wrap_future(self._start()))
+        """Load the model once, in the thread."""
+        return await asyncio.shield(asyncio.wrap_future(self._start_thread()))
 
     async def submit(self, job: Job) -> None:
-        """Take a job, or wait for a place in the queue, or raise `OverloadedError`."""
+        """Add a job to the queue. If the queue is full, wait for a slot in it or raise `OverloadedError`."""
         self.check(job)
         with self._changed:
-            if not self._places and self._has_room():
+            if not self._queue_slots and self._has_queue_slot():
                 self._enqueue(job)
                 return
             if self._when_full == 'error':
-                raise self._full()
-            place = self._places.new()
+                raise self._make_overloaded_error()
+            slot = self._queue_slots.request()
         try:
-            await place.granted
+            await slot.granted
         except BaseException:
             with self._changed:
-                self._places.give_back(place)
-                self._grant()
+                self._queue_slots.release(slot)
+                self._grant_queue_slots()
             raise
         with self._changed:
-            self._places.use()
+            self._queue_slots.use()
             self._enqueue(job)
 
     def cancel(self, job: Job) -> None:
-        """Nobody wants the answer any more: free its slot."""
+        """Stop a job and free its slot, before the next step."""
         with self._changed:
             if job in self._active:
-                self._leaving.append(job)
+                self._cancelled.append(job)
                 self._changed.notify()
             elif job in self._waiting:
                 self._waiting.remove(job)
-                self._grant()
+                self._grant_queue_slots()
 
     async def aclose(self) -> None:
-        """Stop, fail what is not done, and free the memory."""
+        """Stop the thread, fail all jobs that are not done and free the memory."""
         thread = self._request_stop()
         if thread is not None:
             await asyncio.get_running_loop().run_in_executor(None, thread.join, CLOSING_SECONDS)
 
     def abandon(self) -> None:
-        """The same without waiting, for a finalizer."""
+        """Close without waiting, for a finalizer."""
         self._request_stop()
 
     def close(self) -> None:
-        """The same for callers that do not await."""
+        """Close and block until the thread has ended, for callers without an event loop."""
         thread = self._request_stop()
         if thread is not None and thread is not threading.current_thread():
             thread.join(CLOSING_SECONDS)
 
-    # the queue
+    def _has_queue_slot(self) -> bool:
+        return len(self._active) + len(self._waiting) + self._queue_slots.reserved < self._slots + self._max_queue
 
-    def _has_room(self) -> bool:
-        return len(self._active) + len(self._waiting) + self._places.reserved < self._slots + self._max_queue
-
-    def _full(self) -> OverloadedError:
-        said = f'{self.model_name} writes {len(self._active)} answers and {len(self._waiting)} wait (max_queue='
-        message = f"{said}{self._max_queue}): try again later, or make the model with when_full='wait'"
+    def _make_overloaded_error(self) -> OverloadedError:
+        counts = f'{len(self._active)} responses and {len(self._waiting)} requests wait (max_queue={self._max_queue})'
+        message = f"{self.model_name} generates {counts}: try again later, or make the model with when_full='wait'"
         return OverloadedError(503, self.model_name, message=message, provider_name='local')
 
     def _enqueue(self, job: Job) -> None:
-        self._start()
+        """Add a job to the queue, and start the thread if none runs."""
+        self._start_thread()
         self._waiting.append(job)
         self._changed.notify()
 
-    def _grant(self) -> None:
-        """Let those in who wait for a place, as far as there is room."""
-        while self._has_room() and self._places.grant():
+    def _grant_queue_slots(self) -> None:
+        """Grant queue slots to waiting callers while the queue has room."""
+        while self._has_queue_slot() and self._queue_slots.grant_next():
             pass
 
-    # the thread
-
     def reset(self) -> None:
-        """Be as if nothing had ever run: at the start, and in the child of a fork, which has no threads."""
+        """Set the initial state: no thread, no jobs. Also called in a forked child, which has no threads."""
         self._changed = threading.Condition(threading.RLock())
         self._thread: threading.Thread | None = None
         self._loading: Future[Loaded] | None = None
         self._loaded: Loaded | None = None
         self._waiting: deque[Job] = deque()
         self._active: dict[Job, None] = {}
-        self._leaving: list[Job] = []
-        self._places = Places()
+        self._cancelled: list[Job] = []
+        self._queue_slots = QueueSlots()
         self._slots = 1
         self._closing = False
 
-    def _start(self) -> Future[Loaded]:
+    def _start_thread(self) -> Future[Loaded]:
+        """Start the thread if none runs; return the result of its loading."""
         with self._changed:
             if self._closing and self._thread is not None:
                 raise ModelAPIError(self.model_name, f'{self.model_name} is being closed', retryable=True)
@@ -168,10 +164,11 @@ class WorkerEngine(ABC):
                 self._thread = threading.Thread(target=self._run, name=f'pydantic_llm {self.model_name}', daemon=True)
                 _THREADS.add(self._thread)
                 self._thread.start()
-            assert self._loading is not None, 'it is set where the thread is started'
+            assert self._loading is not None, 'it is set when the thread is started'
             return self._loading
 
     def _request_stop(self) -> threading.Thread | None:
+        """Ask the thread to stop after its step and return it; if none runs, free the memory here."""
         with self._changed:
             thread = self._thread
             self._closing = thread is not None
@@ -182,29 +179,29 @@ class WorkerEngine(ABC):
         return thread
 
     def _run(self) -> None:
-        """The life of the thread: load, step until it is told to stop or something breaks, and fail what is left."""
+        """Load the model, run steps until the engine closes or fails, then fail the remaining jobs."""
         loading = self._loading
-        assert loading is not None, 'it is set where the thread is started'
+        assert loading is not None, 'it is set when the thread is started'
         failure: Exception = ModelAPIError(self.model_name, f'{self.model_name} was closed', retryable=True)
         try:
-            if self._loaded is None:
-                self._loaded = self.load_model()
+            self._loaded = self._loaded or self.load_model()
             runner = self.make_runner(self._loaded)
             with self._changed:
                 self._slots = runner.slots
-                self._grant()
+                self._grant_queue_slots()
             loading.set_result(self._loaded)
-            while self._turn(runner):
+            while self._step_once(runner):
                 pass
         except Exception as error:
             logger.exception('The engine of %s broke', self.model_name)
-            failure = self._broken(error)
+            failure = self._wrap_error(error)
             if not loading.done():
                 loading.set_exception(failure)
         finally:
             self._shut_down(failure)
 
-    def _broken(self, error: Exception) -> Exception:
+    def _wrap_error(self, error: Exception) -> Exception:
+        """Return an error of ours as it is, and any other one as the cause of a `ModelAPIError`."""
         if isinstance(error, LLMError):
             return error
         what = f'{type(error).__name__}: {error}'
@@ -213,88 +210,90 @@ class WorkerEngine(ABC):
         return failure
 
     def _shut_down(self, failure: Exception) -> None:
+        """Fail the remaining jobs and forget the thread; free the memory if the engine is closing."""
         with self._changed:
-            left = [*self._active, *self._waiting]
-            self._active, self._waiting, self._leaving = {}, deque(), []
-            for job in left:
+            remaining = [*self._active, *self._waiting]
+            self._active, self._waiting, self._cancelled = {}, deque(), []
+            for job in remaining:
                 job.fail(failure)
             if self._closing:
                 self._loaded = None
                 self.unload_model()
             self._thread, self._closing = None, False
-            self._grant()
-        wake(left)
+            self._grant_queue_slots()
+        wake(remaining)
 
-    def _turn(self, runner: Runner) -> bool:
-        """Let jobs leave and come in, and take a step. Whether there will be another turn."""
+    def _step_once(self, runner: Runner) -> bool:
+        """Wait for jobs, remove cancelled ones, add waiting ones, run one step. Return False if the engine closes."""
         with self._changed:
             while not (self._active or self._waiting or self._closing):
                 self._changed.wait()
             if self._closing:
                 return False
-            leaving, self._leaving = self._leaving, []
-            free = runner.slots - self._stay(leaving)
-            coming = [self._waiting.popleft() for _ in range(min(len(self._waiting), free))]
-            self._active.update(dict.fromkeys(coming))
-        for job in leaving:
+            cancelled = self._drop_cancelled()
+            added = [self._waiting.popleft() for _ in range(min(len(self._waiting), runner.slots - len(self._active)))]
+            self._active.update(dict.fromkeys(added))
+        for job in cancelled:
             if not job.done:
                 runner.remove(job)
-        refused = [job for job in coming if not self._taken(runner, job)]
-        told = [*runner.step(), *refused] if len(refused) < len(self._active) else refused
-        self._told(told, runner)
+        rejected = [job for job in added if not self._add_to_runner(runner, job)]
+        changed = [*runner.step(), *rejected] if len(rejected) < len(self._active) else rejected
+        self._publish(changed, runner)
         return True
 
-    def _stay(self, leaving: Sequence[Job]) -> int:
-        """Drop those who leave from the active ones; how many slots stay taken."""
-        for job in leaving:
+    def _drop_cancelled(self) -> list[Job]:
+        """Drop the cancelled jobs from the active ones and return them."""
+        cancelled, self._cancelled = self._cancelled, []
+        for job in cancelled:
             self._active.pop(job, None)
-        return len(self._active)
+        return cancelled
 
-    def _taken(self, runner: Runner, job: Job) -> bool:
+    def _add_to_runner(self, runner: Runner, job: Job) -> bool:
+        """Give a job a slot of the runner; if the runner rejects it, fail the job and return False."""
         try:
             runner.add(job)
         except Exception as error:  # noqa: BLE001 -- raised where the job is awaited
-            job.fail(self._broken(error))
+            job.fail(self._wrap_error(error))
             return False
         return True
 
-    def _told(self, jobs: Sequence[Job], runner: Runner) -> None:
-        """Let go of what is done, wake those who wait, and let go of what nobody can wait for any more."""
-        self._let_go([job for job in jobs if job.done])
+    def _publish(self, jobs: Sequence[Job], runner: Runner) -> None:
+        """Wake the callers of the jobs that changed; free the slots of jobs that are done or have no caller."""
+        self._free_slots([job for job in jobs if job.done])
         orphans = [job for job in wake(jobs) if not job.done]
         for job in orphans:
             runner.remove(job)
-        self._let_go(orphans)
+        self._free_slots(orphans)
 
-    def _let_go(self, jobs: Sequence[Job]) -> None:
+    def _free_slots(self, jobs: Sequence[Job]) -> None:
         if jobs:
             with self._changed:
                 for job in jobs:
                     self._active.pop(job, None)
-                self._grant()
+                self._grant_queue_slots()
 
 
 _ENGINES: weakref.WeakSet[WorkerEngine] = weakref.WeakSet()
 
 _THREADS: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
-"""The threads of all engines, those too whose engine has let go of them and that are still freeing its memory."""
+"""All threads of engines, including those that are still freeing memory after their engine has ended."""
 
 
 def _close_all(engines: Iterable[WorkerEngine], threads: Iterable[threading.Thread]) -> None:
-    """A thread that computes while the interpreter goes away can bring the process down with it."""
+    """Close all engines at exit: a thread that computes while the interpreter shuts down can crash the process."""
     for engine in [*engines]:
         with suppress(Exception):
             engine.close()
     for thread in [*threads]:
-        with suppress(RuntimeError):  # it is this one
+        with suppress(RuntimeError):  # a thread cannot join itself
             thread.join(CLOSING_SECONDS)
 
 
-def _forget_all() -> None:
+def _reset_all() -> None:
     for engine in [*_ENGINES]:
         engine.reset()
 
 
 atexit.register(_close_all, _ENGINES, _THREADS)
 if hasattr(os, 'register_at_fork'):
-    os.register_at_fork(after_in_child=_forget_all)
+    os.register_at_fork(after_in_child=_reset_all)

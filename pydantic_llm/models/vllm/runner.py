@@ -85,7 +85,7 @@ class VLLMRunner:
     def _make_params(self, job: Job) -> Any:
         """Build vLLM's `SamplingParams` for a job. Raises `UserError` if vLLM rejects a field."""
         params = self._params
-        needs_deltas = job.streamed or job.writer.has_stop_sequences
+        needs_deltas = job.streamed or job.decoder.has_stop_sequences
         kind = params.RequestOutputKind.DELTA if needs_deltas else params.RequestOutputKind.FINAL_ONLY
         try:
             constraint = job.constraint and params.StructuredOutputsParams(**encode_constraint(job.constraint))
@@ -162,7 +162,7 @@ class VLLMRunner:
     def _add_logprobs(self, job: Job, tokens: list[int], by_token: Any) -> None:
         sampling = job.sampling
         count = sampling.logprobs if isinstance(sampling, VLLMSampling) and sampling.logprobs else 0
-        shown = tokens[:-1] if job.writer.ended_by == 'eos' else tokens
+        shown = tokens[:-1] if job.decoder.end_reason == 'eos' else tokens
         decoded = decode_logprobs(shown, by_token, count, self._decode)
         job.details.setdefault('logprobs', []).extend(decoded)
 

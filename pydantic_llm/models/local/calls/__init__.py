@@ -1,13 +1,13 @@
-"""Tool calls in what a model writes: one reader for each way of writing them, all of them working on streams.
+"""Read tool calls in the text of a response: one streaming reader for each format in which models write them.
 
-`formats` is the table of ways and tells which one a template means; `marked` reads calls between marks, `blobs` those
-that are JSON in the middle of text, `pythonic` those that look like Python, `harmony` the channels of gpt-oss, `forced`
-an answer that must be one call; `json_text` reads JSON as models write it, and `reader` says what all of them are.
+Start with `reader`, the contract, and `formats`, the table of formats. The readers: `marked` for calls between marks,
+`json_objects` for JSON among text, `pythonic` for calls in Python syntax, `harmony` for gpt-oss, `forced` for a
+response that must be one call. `json_text` parses JSON with the mistakes that models make.
 """
 
 from __future__ import annotations
 
-from .formats import CALL_FORMATS, CallFormat, format_of
-from .reader import Call, CallReader, Item
+from .formats import CALL_FORMATS, CallFormat, find_format
+from .reader import CallReader, Item, ToolCall
 
-__all__ = ('CALL_FORMATS', 'Call', 'CallFormat', 'CallReader', 'Item', 'format_of')
+__all__ = ('CALL_FORMATS', 'CallFormat', 'CallReader', 'Item', 'ToolCall', 'find_format')

@@ -1,4 +1,4 @@
-"""The ways in which models write calls, as a table, and which of them a template means."""
+"""The formats in which models write tool calls, as a table, and the detection of a model's format."""
 
 from __future__ import annotations
 
@@ -7,52 +7,51 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from . import harmony
-from .blobs import BlobReader
 from .harmony import HarmonyReader
+from .json_objects import JsonObjectReader
 from .marked import DEEPSEEK, HERMES, KIMI, MISTRAL, MarkedReader, Marks
 from .pythonic import PythonicReader
 from .reader import CallReader
 
-__all__ = ('CALL_FORMATS', 'CallFormat', 'CallFormatName', 'format_of')
+__all__ = ('CALL_FORMATS', 'CallFormat', 'CallFormatName', 'CallKeys', 'find_format')
 
 CallFormatName = Literal['hermes', 'mistral', 'llama', 'pythonic', 'harmony', 'deepseek', 'kimi', 'json']
-"""The names of the ways in which models write calls."""
+"""The names of the formats."""
 
-Keys = tuple[str, str]
-"""What a call's object calls the tool and its arguments."""
+CallKeys = tuple[str, str]
+"""The keys of the name and the arguments in the JSON object of a tool call."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallFormat:
-    """One way of writing calls."""
+    """A format of tool calls."""
 
     name: CallFormatName
-    """Its name."""
-    make: Callable[[Collection[str], Keys], CallReader]
-    """Makes a reader for an answer; it is told the names of the tools, and of the fields."""
+    make: Callable[[Collection[str], CallKeys], CallReader]
+    """Makes a reader for one response, from the names of the tools and the keys."""
     signs: tuple[str, ...] = ()
-    """What a template or a vocabulary has that means this way."""
+    """Texts in a chat template or a vocabulary by which the format is detected."""
     marks: tuple[str, ...] = ()
-    """The special tokens that the reader must see."""
+    """The special tokens that must stay in the text for the reader."""
     opening: str = ''
-    """What the model writes before the object of a call."""
-    keys: Keys = field(default=('name', 'arguments'))
-    """What the model calls the tool and its arguments, where nobody says."""
-    reads_text: bool = False
-    """The reader is needed for answers without calls too: it knows thoughts from text."""
+    """The text before the JSON object of a call."""
+    keys: CallKeys = field(default=('name', 'arguments'))
+    """The default keys."""
+    reads_thinking: bool = False
+    """Whether the reader also splits thinking and text, so that responses without tools need it too."""
 
 
-def _marked(name: CallFormatName, marks: Marks, signs: Sequence[str], opening: str) -> CallFormat:
-    shown = (marks.start, *([marks.end] if marks.end else ()))
-    return CallFormat(name, lambda tools, keys: MarkedReader(marks), tuple(signs), shown, opening)
+def _make_marked_format(name: CallFormatName, marks: Marks, signs: Sequence[str], opening: str) -> CallFormat:
+    visible = (marks.start, *([marks.end] if marks.end else ()))
+    return CallFormat(name, lambda tools, keys: MarkedReader(marks), tuple(signs), visible, opening)
 
 
-def _llama(tools: Collection[str], keys: Keys) -> CallReader:
-    return BlobReader(tools, name_key=keys[0], arguments_key=keys[1], only_at_start=True, prefix='<|python_tag|>')
+def _make_llama_reader(tools: Collection[str], keys: CallKeys) -> CallReader:
+    return JsonObjectReader(tools, name_key=keys[0], arguments_key=keys[1], only_at_start=True, prefix='<|python_tag|>')
 
 
-def _json(tools: Collection[str], keys: Keys) -> CallReader:
-    return BlobReader(tools, name_key=keys[0], arguments_key=keys[1])
+def _make_json_reader(tools: Collection[str], keys: CallKeys) -> CallReader:
+    return JsonObjectReader(tools, name_key=keys[0], arguments_key=keys[1])
 
 
 DEEPSEEK_MARKS = ('<｜tool▁call▁begin｜>', '<｜tool▁sep｜>', '<｜tool▁call▁end｜>')
@@ -60,7 +59,7 @@ KIMI_MARKS = ('<|tool_call_begin|>', '<|tool_call_argument_begin|>', '<|tool_cal
 
 CALL_FORMATS: dict[CallFormatName, CallFormat] = {
     'harmony': CallFormat(
-        'harmony', lambda tools, keys: HarmonyReader(), ('<|channel|>',), harmony.MARKS, reads_text=True
+        'harmony', lambda tools, keys: HarmonyReader(), ('<|channel|>',), harmony.MARKS, reads_thinking=True
     ),
     'mistral': CallFormat(
         'mistral',
@@ -78,27 +77,30 @@ CALL_FORMATS: dict[CallFormatName, CallFormat] = {
     'kimi': CallFormat(
         'kimi', lambda tools, keys: MarkedReader(KIMI), (KIMI.start,), (KIMI.start, f'{KIMI.end}', *KIMI_MARKS)
     ),
-    'hermes': _marked('hermes', HERMES, ('<tool_call>',), '<tool_call>\n'),
+    'hermes': _make_marked_format('hermes', HERMES, ('<tool_call>',), '<tool_call>\n'),
     'pythonic': CallFormat(
         'pythonic',
         lambda tools, keys: PythonicReader(tools),
         ('[func_name1(', '<|python_start|>'),
         ('<|python_start|>', '<|python_end|>'),
     ),
+    # https://www.llama.com/docs/model-cards-and-prompt-formats/llama3_1/
     'llama': CallFormat(
-        'llama', _llama, ('<|python_tag|>', 'Environment: ipython'), ('<|python_tag|>',), keys=('name', 'parameters')
+        'llama',
+        _make_llama_reader,
+        ('<|python_tag|>', 'Environment: ipython'),
+        ('<|python_tag|>',),
+        keys=('name', 'parameters'),
     ),
-    'json': CallFormat('json', _json),
+    'json': CallFormat('json', _make_json_reader),
 }
-"""The ways, by name. The first whose sign is found is the one; the last one needs none."""
+"""The formats by name, in the order of detection; `json`, the last one, is for models without a format."""
 
 
-def format_of(template: str, vocabulary: Collection[str]) -> CallFormat:
-    """The way in which a model writes calls: by what its template shows and, where that shows none, its vocabulary."""
-    for found in CALL_FORMATS.values():
-        if any(sign in template for sign in found.signs):
-            return found
-    for found in CALL_FORMATS.values():
-        if any(sign in vocabulary for sign in found.signs):
-            return found
+def find_format(template: str, vocabulary: Collection[str]) -> CallFormat:
+    """Return the first format with a sign in the chat template, else in the vocabulary; otherwise `json`."""
+    for source in (template, vocabulary):
+        for call_format in CALL_FORMATS.values():
+            if any(sign in source for sign in call_format.signs):
+                return call_format
     return CALL_FORMATS['json']

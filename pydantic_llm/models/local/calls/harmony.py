@@ -1,6 +1,8 @@
-"""The channels of gpt-oss: `<|channel|>analysis<|message|>...<|end|>` are thoughts, `commentary to=functions.x` calls.
+"""Read gpt-oss's harmony format: messages with a channel each, for thinking, text and tool calls.
 
-The answer begins inside an assistant's turn, so its first header may lack `<|start|>assistant`.
+`<|channel|>analysis<|message|>...<|end|>` is thinking, `commentary to=functions.x` a tool call. A response begins
+within an assistant message, so that its first header may lack `<|start|>assistant`.
+https://cookbook.openai.com/articles/openai-harmony
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .reader import Call, Item, overlap
+from .reader import Item, ToolCall, count_overlap
 
 __all__ = ('MARKS', 'HarmonyReader')
 
@@ -17,14 +19,14 @@ CHANNEL = '<|channel|>'
 START = '<|start|>'
 ENDS = ('<|end|>', '<|call|>', '<|return|>', START, CHANNEL)
 MARKS = (MESSAGE, CHANNEL, START, '<|end|>', '<|call|>', '<|return|>', '<|constrain|>')
-"""The tokens that the format is made of."""
+"""The special tokens of the format."""
 
 RECIPIENT = re.compile(r'to=(?:functions\.)?(?P<name>[\w.\-]+)')
 CHANNEL_NAME = re.compile(r'<\|channel\|>\s*(?P<name>\w+)')
 
 
 class HarmonyReader:
-    """Reads messages with a header each: their channel says what they are, their recipient which tool is called."""
+    """Reads messages by their header: the channel is the kind of a message, the recipient the tool to call."""
 
     def __init__(self) -> None:
         self._held = ''
@@ -32,40 +34,40 @@ class HarmonyReader:
         self._channel = 'final'
         self._tool: str | None = None
         self._args: list[str] = []
-        self._begun = False
+        self._has_begun = False
 
     def feed(self, text: str) -> Iterator[Item]:
-        """Add text, and get what is decided."""
+        """Add text; yield the items that are decided."""
         self._held += text
         while self._held:
             if self._in_header:
-                if not self._header():
+                if not self._read_header():
                     return
                 continue
-            at, mark = self._next_end()
+            at, mark = self._find_message_end()
             if mark is None:
-                yield from self._say(self._take(len(self._held) - overlap(self._held, ENDS)))
+                yield from self._emit_body(self._take_held(len(self._held) - count_overlap(self._held, ENDS)))
                 return
-            yield from self._say(self._take(at))
+            yield from self._emit_body(self._take_held(at))
             yield from self._end_message()
             if mark not in (START, CHANNEL):
-                self._take(len(mark))
+                self._take_held(len(mark))
             self._in_header = True
 
-    def close(self, *, cut: bool) -> Iterator[Item]:
-        """The answer is over."""
+    def close(self, *, truncated: bool) -> Iterator[Item]:
+        """End the response; yield the rest."""
         held, self._held = self._held, ''
         if not self._in_header:
-            yield from self._say(held)
-        elif held and not cut and not self._begun:
+            yield from self._emit_body(held)
+        elif held and not truncated and not self._has_begun:
             yield 'text', held
         yield from self._end_message()
 
-    def _header(self) -> bool:
-        """Read a header, once it is whole. An answer without any header is text."""
-        if not self._begun and not self._is_header():
+    def _read_header(self) -> bool:
+        """Read a header; return False if it is not complete. A response that has no header at all is text."""
+        if not self._has_begun and not self._may_begin_with_header():
             self._in_header = False
-            self._begun = True
+            self._has_begun = True
             return True
         header, mark, rest = self._held.partition(MESSAGE)
         if not mark:
@@ -74,22 +76,23 @@ class HarmonyReader:
         recipient = RECIPIENT.search(header)
         self._channel = channel['name'] if channel else 'final'
         self._tool = recipient['name'] if recipient else None
-        self._held, self._in_header, self._begun = rest, False, True
+        self._held, self._in_header, self._has_begun = rest, False, True
         return True
 
-    def _is_header(self) -> bool:
-        """Whether the answer begins with a header, as far as can be told."""
-        begun = self._held.lstrip()
+    def _may_begin_with_header(self) -> bool:
+        """Return whether the text so far is, or may become, a header."""
+        start = self._held.lstrip()
         heads = (CHANNEL, START, MESSAGE, 'assistant<|')
-        return any(begun.startswith(head) or head.startswith(begun) for head in heads) or bool(
-            RECIPIENT.match(begun) or ' to=functions'.startswith(self._held[:13])
+        return any(start.startswith(head) or head.startswith(start) for head in heads) or bool(
+            RECIPIENT.match(start) or ' to=functions'.startswith(self._held[:13])
         )
 
-    def _next_end(self) -> tuple[int, str | None]:
+    def _find_message_end(self) -> tuple[int, str | None]:
+        """Return the position of the first mark that ends a message, and the mark, or `None` if there is none."""
         found = [(at, mark) for mark in ENDS if (at := self._held.find(mark)) >= 0]
-        return min(found, default=(0, None), key=lambda place: place[0])
+        return min(found, default=(0, None), key=lambda end: end[0])
 
-    def _say(self, text: str) -> Iterator[Item]:
+    def _emit_body(self, text: str) -> Iterator[Item]:
         if not text:
             return
         if self._tool is not None:
@@ -101,9 +104,9 @@ class HarmonyReader:
 
     def _end_message(self) -> Iterator[Item]:
         if self._tool is not None:
-            yield Call(self._tool, ''.join(self._args).strip() or '{}')
+            yield ToolCall(self._tool, ''.join(self._args).strip() or '{}')
         self._tool, self._args, self._channel = None, [], 'final'
 
-    def _take(self, length: int) -> str:
+    def _take_held(self, length: int) -> str:
         taken, self._held = self._held[:length], self._held[length:]
         return taken

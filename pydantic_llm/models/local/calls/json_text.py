@@ -1,4 +1,4 @@
-"""JSON as models write it: with Python's quotes and words, a brace too many, a comma at the end, or cut short."""
+"""Parse JSON with the mistakes that models make: Python's quotes and names, a surplus bracket, a trailing comma."""
 
 from __future__ import annotations
 
@@ -7,21 +7,19 @@ from collections.abc import Mapping
 from json import JSONDecodeError, JSONDecoder, dumps
 from typing import Any, cast
 
-__all__ = ('end_of_value', 'read_value', 'to_args')
-
-CLOSING = {'{': '}', '[': ']'}
+__all__ = ('find_value_end', 'parse_value', 'to_args')
 
 _decoder = JSONDecoder(strict=False)
 
 
-def end_of_value(text: str, start: int = 0) -> int | None:
-    """Where the object or list ends that begins at `start`; `None` where it is not whole. Strings are stepped over."""
+def find_value_end(text: str, start: int = 0) -> int | None:
+    """Return the end of the object or list at `start`, `None` if it is incomplete. Brackets in strings do not count."""
     depth = 0
     position = start
     while position < len(text):
         character = text[position]
         if character in '"\'' and depth:
-            end = _end_of_string(text, position)
+            end = _find_string_end(text, position)
             if end is None:
                 return None
             position = end
@@ -36,7 +34,8 @@ def end_of_value(text: str, start: int = 0) -> int | None:
     return None
 
 
-def _end_of_string(text: str, start: int) -> int | None:
+def _find_string_end(text: str, start: int) -> int | None:
+    """Return the end of the quoted string at `start`; `None` if it is incomplete."""
     quote = text[start]
     position = start + 1
     while position < len(text):
@@ -48,22 +47,22 @@ def _end_of_string(text: str, start: int) -> int | None:
     return None
 
 
-def read_value(text: str) -> tuple[Any, int] | None:
-    """The JSON or Python value that the text begins with, and where it ends; `None` where there is none."""
-    begun = len(text) - len(text.lstrip())
-    if not text[begun:]:
+def parse_value(text: str) -> tuple[Any, int] | None:
+    """Parse the JSON or Python value at the start of a text. Return it and its end, or `None` if there is no value."""
+    start = len(text) - len(text.lstrip())
+    if not text[start:]:
         return None
     try:
-        return _decoder.raw_decode(text, begun)
+        return _decoder.raw_decode(text, start)
     except (JSONDecodeError, RecursionError):
         pass
-    end = end_of_value(text, begun) if text[begun] in CLOSING else None
-    return None if end is None else _read_python(text[begun:end], end)
+    end = find_value_end(text, start) if text[start] in '{[' else None
+    return None if end is None else _parse_python(text[start:end], end)
 
 
-def _read_python(text: str, end: int) -> tuple[Any, int] | None:
-    """A value as Python writes it, maybe with JSON's words in it."""
-    for candidate in (text, _with_python_words(text)):
+def _parse_python(text: str, end: int) -> tuple[Any, int] | None:
+    """Parse a Python literal, which may contain JSON's `true`, `false` and `null`."""
+    for candidate in (text, _with_python_names(text)):
         try:
             return ast.literal_eval(candidate), end
         except (ValueError, SyntaxError, MemoryError, RecursionError):
@@ -71,39 +70,39 @@ def _read_python(text: str, end: int) -> tuple[Any, int] | None:
     return None
 
 
-def _with_python_words(text: str) -> str:
-    """The text with `true`, `false` and `null` outside strings as Python writes them."""
-    words = {'true': 'True', 'false': 'False', 'null': 'None'}
-    found: list[str] = []
+def _with_python_names(text: str) -> str:
+    """Return the text with Python's names for JSON's `true`, `false` and `null`, except in strings."""
+    names = {'true': 'True', 'false': 'False', 'null': 'None'}
+    pieces: list[str] = []
     position = 0
     while position < len(text):
         if text[position] in '"\'':
-            end = _end_of_string(text, position) or len(text)
-            found.append(text[position:end])
+            end = _find_string_end(text, position) or len(text)
+            pieces.append(text[position:end])
             position = end
             continue
-        word = next((word for word in words if text.startswith(word, position)), None)
-        found.append(words[word] if word else text[position])
-        position += len(word) if word else 1
-    return ''.join(found)
+        name = next((name for name in names if text.startswith(name, position)), None)
+        pieces.append(names[name] if name else text[position])
+        position += len(name) if name else 1
+    return ''.join(pieces)
 
 
 def to_args(value: Any) -> str:
-    """Arguments as JSON text. Text that holds JSON is taken as it is; `None` is no arguments."""
+    """Encode arguments as JSON text. Text is returned unchanged, as it is JSON already; `None` means no arguments."""
     if value is None:
         return '{}'
     if isinstance(value, str):
         return value or '{}'
-    return dumps(_plain(value), ensure_ascii=False)
+    return dumps(_to_json_value(value), ensure_ascii=False)
 
 
-def _plain(value: Any) -> Any:
-    """A value with nothing in it that JSON does not have."""
+def _to_json_value(value: Any) -> Any:
+    """Return the value with tuples and sets as lists, and anything else that JSON does not have as text."""
     match value:
         case Mapping():
-            return {str(name): _plain(item) for name, item in cast('Mapping[object, object]', value).items()}
+            return {str(name): _to_json_value(item) for name, item in cast('Mapping[object, object]', value).items()}
         case list() | tuple() | set():
-            return [_plain(item) for item in cast('list[object]', value)]
+            return [_to_json_value(item) for item in cast('list[object]', value)]
         case str() | int() | float() | None:
             return value
         case _:

@@ -1,6 +1,8 @@
-"""Calls between marks: `<tool_call>...</tool_call>`, `[TOOL_CALLS]...`, the sections of DeepSeek's and Kimi's.
+"""Read tool calls between marks: `<tool_call>...</tool_call>`, `[TOOL_CALLS]...`, the sections of DeepSeek and Kimi.
 
-A table row says where calls begin and end; what stands between is read by the functions below.
+`MarkedReader` finds the marks; a `Marks` row names them and the function that decodes the text between them. vLLM's
+parsers document the same formats:
+https://docs.vllm.ai/en/v0.10.2/api/vllm/entrypoints/openai/tool_parsers/index.html
 """
 
 from __future__ import annotations
@@ -10,141 +12,141 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
-from .json_text import read_value, to_args
-from .reader import Call, Item, overlap
+from .json_text import parse_value, to_args
+from .reader import Item, ToolCall, count_overlap
 
-__all__ = ('MarkedReader', 'Marks')
+__all__ = ('MarkedReader', 'Marks', 'decode_call')
 
-ReadBody = Callable[[str], list[Call] | None]
-"""The calls in what stands between marks; `None` where it holds none."""
+DecodeBody = Callable[[str], list[ToolCall] | None]
+"""Decodes the text between marks; returns `None` if it holds no tool call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """Where calls begin and end."""
+    """The marks around tool calls."""
 
     start: str
-    """What begins a call, or several."""
+    """The mark before one or more calls."""
     end: str | None
-    """What ends it; `None` where only the answer's end or the next call does."""
-    read: ReadBody
-    """What reads the text between."""
+    """The mark after them; `None` if only the next start mark or the end of the response ends them."""
+    decode: DecodeBody
 
 
 class MarkedReader:
-    """Reads calls between marks; all else is text. What stands between marks and is no call is text as well."""
+    """Reads tool calls between marks; all other text, and text between marks that is not a call, is text."""
 
     def __init__(self, marks: Marks) -> None:
         self._marks = marks
         self._held = ''
-        self._inside = False
-        self._called = False
+        self._is_inside = False
+        self._has_call = False
 
     def feed(self, text: str) -> Iterator[Item]:
-        """Add text, and get what is decided."""
+        """Add text; yield the items that are decided."""
         self._held += text
         while True:
-            if not self._inside:
-                yield from self._text(self._outside())
-                if not self._inside:
+            if not self._is_inside:
+                yield from self._emit_text(self._take_outside())
+                if not self._is_inside:
                     return
-            body = self._body()
+            body = self._take_body()
             if body is None:
                 return
-            yield from self._calls(body, end=self._marks.end or '')
+            yield from self._emit_calls(body, end=self._marks.end or '')
 
-    def close(self, *, cut: bool) -> Iterator[Item]:
-        """The answer is over."""
+    def close(self, *, truncated: bool) -> Iterator[Item]:
+        """End the response; yield the rest."""
         held, self._held = self._held, ''
-        if self._inside:
-            yield from self._calls(held, end='', cut=cut)
-        elif not (cut and self._marks.start.startswith(held.strip())):
-            yield from self._text(held)
+        if self._is_inside:
+            yield from self._emit_calls(held, end='', truncated=truncated)
+        elif not (truncated and self._marks.start.startswith(held.strip())):
+            yield from self._emit_text(held)
 
-    def _outside(self) -> str:
-        """The text before the next call, or all of it that is certainly none."""
+    def _take_outside(self) -> str:
+        """Take the text before the next start mark, or the text that cannot belong to one."""
         marks = self._marks
         at = self._held.find(marks.start)
         if at >= 0:
             before, self._held = self._held[:at], self._held[at + len(marks.start) :]
-            self._inside = True
+            self._is_inside = True
             before = before.rstrip()
         else:
-            length = len(self._held) - self._undecided()
+            length = len(self._held) - self._count_undecided()
             before, self._held = self._held[:length], self._held[length:]
         return before
 
-    def _undecided(self) -> int:
-        """How much of the end could belong to a mark: its beginning, and the space before one."""
-        kept = overlap(self._held, (self._marks.start,))
-        before = self._held[: len(self._held) - kept]
-        return kept + len(before) - len(before.rstrip())
+    def _count_undecided(self) -> int:
+        """Return the number of characters at the end that may belong to a start mark or the whitespace before it."""
+        overlap = count_overlap(self._held, (self._marks.start,))
+        before = self._held[: len(self._held) - overlap]
+        return overlap + len(before) - len(before.rstrip())
 
-    def _text(self, text: str) -> Iterator[Item]:
-        """Text as it is told: nothing where it is the space between two calls."""
-        if text and not (self._called and not text.strip()):
+    def _emit_text(self, text: str) -> Iterator[Item]:
+        """Yield text, except blank text after a call."""
+        if text and not (self._has_call and not text.strip()):
             yield 'text', text
 
-    def _body(self) -> str | None:
-        """What the marks enclose, once it is whole."""
+    def _take_body(self) -> str | None:
+        """Take the text between the marks; return `None` if the end mark has not come."""
         end = self._marks.end
         at = self._held.find(end or self._marks.start)
         if at < 0:
             return None
         body, self._held = self._held[:at], self._held[at + len(end or '') :]
-        self._inside = False
+        self._is_inside = False
         return body
 
-    def _calls(self, body: str, *, end: str, cut: bool = False) -> Iterator[Item]:
-        calls = None if cut and ONLY_A_NAME.fullmatch(body) else self._marks.read(body)
+    def _emit_calls(self, body: str, *, end: str, truncated: bool = False) -> Iterator[Item]:
+        """Yield the calls between marks. A body without calls is text, or is dropped if it was truncated."""
+        calls = None if truncated and PARTIAL_NAME.fullmatch(body) else self._marks.decode(body)
         if calls:
-            self._called = True
+            self._has_call = True
             yield from calls
-        elif not cut:
+        elif not truncated:
             yield 'text', f'{self._marks.start}{body}{end}'
 
 
-ONLY_A_NAME = re.compile(r'\s*[\w.\-]*\s*')
-"""What was cut before anything but a name, or a piece of one, was there."""
+PARTIAL_NAME = re.compile(r'\s*[\w.\-]*\s*')
+"""A truncated body that is only a name, which may be incomplete."""
 
 
-def call_from(value: Any, *, name_key: str = 'name', arguments_key: str = 'arguments') -> Call | None:
-    """The call that an object is, under the names that models give its fields."""
+def decode_call(value: Any, *, name_key: str = 'name', arguments_key: str = 'arguments') -> ToolCall | None:
+    """Decode a JSON object, or the object under its key `function`, as a tool call; `None` if it is not one."""
     if not isinstance(value, dict):
         return None
-    found = cast('dict[str, Any]', value)
-    function = found.get('function')
+    call = cast('dict[str, Any]', value)
+    function = call.get('function')
     if isinstance(function, dict):
-        found = cast('dict[str, Any]', function)
-    name = found.get(name_key)
+        call = cast('dict[str, Any]', function)
+    name = call.get(name_key)
     if not isinstance(name, str) or not name:
         return None
     keys = (arguments_key, 'arguments', 'parameters')
-    return Call(name, to_args(next((found[key] for key in keys if key in found), None)))
+    return ToolCall(name, to_args(next((call[key] for key in keys if key in call), None)))
 
 
-CUT_CALL = re.compile(
+PARTIAL_CALL = re.compile(
     r'"name"\s*:\s*"(?P<name>[^"]+)"(?:\s*,\s*"(?:arguments|parameters)"\s*:\s*(?P<args>.*))?', re.DOTALL
 )
-"""A call in JSON that was cut after its name."""
+"""A JSON tool call that was truncated after its name."""
 
 
-def read_json_calls(body: str) -> list[Call] | None:
-    """One object, several in a row, or a list of them; one that was cut as far as it goes."""
-    calls: list[Call] = []
+def decode_json_calls(body: str) -> list[ToolCall] | None:
+    """Decode one object, a sequence of objects or a list of them. The last one may be truncated."""
+    calls: list[ToolCall] = []
     rest = body.strip()
     while rest:
-        read = read_value(rest)
-        if read is None:
+        parsed = parse_value(rest)
+        if parsed is None:
             break
-        value, end = read
-        found = [call_from(item) for item in (cast('list[object]', value) if isinstance(value, list) else [value])]
+        value, end = parsed
+        found = [decode_call(item) for item in (cast('list[object]', value) if isinstance(value, list) else [value])]
         if None in found:
             return calls or None
         calls += [call for call in found if call is not None]
         rest = rest[end:].lstrip(' \t\r\n,;}')
-    if rest and (cut := CUT_CALL.search(rest)):
-        calls.append(Call(cut['name'], (cut['args'] or '').strip()))
+    if rest and (partial := PARTIAL_CALL.search(rest)):
+        calls.append(ToolCall(partial['name'], (partial['args'] or '').strip()))
     return calls or None
 
 
@@ -154,47 +156,46 @@ GLM_ARGUMENT = re.compile(r'<arg_key>(?P<name>.*?)</arg_key>\s*<arg_value>(?P<va
 GLM_NAME = re.compile(r'\s*(?P<name>[\w.\-]+)\s*(?=<arg_key>|$)')
 
 
-def read_hermes(body: str) -> list[Call] | None:
-    """What Hermes and Qwen write (JSON), Qwen3-Coder (`<function=name>`), or GLM (`name<arg_key>...`)."""
+def decode_hermes(body: str) -> list[ToolCall] | None:
+    """Decode the three formats in `<tool_call>`: JSON (Hermes, Qwen), `<function=` (Qwen3-Coder), `<arg_key>` (GLM)."""
     if functions := [*XML_FUNCTION.finditer(body)]:
-        return [Call(found['name'], to_args(_valued(XML_PARAMETER, found['body']))) for found in functions]
+        return [ToolCall(found['name'], to_args(_decode_args(XML_PARAMETER, found['body']))) for found in functions]
     if '<arg_key>' in body or not body.lstrip().startswith(('{', '[')):
-        found = GLM_NAME.match(body)
-        return [Call(found['name'], to_args(_valued(GLM_ARGUMENT, body)))] if found else None
-    return read_json_calls(body)
+        name = GLM_NAME.match(body)
+        return [ToolCall(name['name'], to_args(_decode_args(GLM_ARGUMENT, body)))] if name else None
+    return decode_json_calls(body)
 
 
-def _valued(pattern: re.Pattern[str], text: str) -> dict[str, Any]:
-    return {found['name'].strip(): _value(found['value']) for found in pattern.finditer(text)}
+def _decode_args(pattern: re.Pattern[str], text: str) -> dict[str, Any]:
+    return {found['name'].strip(): _decode_unquoted(found['value']) for found in pattern.finditer(text)}
 
 
-def _value(text: str) -> Any:
-    """A value that was written without quotes: JSON where it is JSON, else text."""
-    read = read_value(text)
-    return read[0] if read is not None and not text[read[1] :].strip() else text
+def _decode_unquoted(text: str) -> Any:
+    """Decode a value written without quotes: as JSON if it is valid JSON, else as text."""
+    parsed = parse_value(text)
+    return parsed[0] if parsed is not None and not text[parsed[1] :].strip() else text
 
 
 MISTRAL_CALL = re.compile(r'\s*(?P<name>[\w.\-]+)(?:\[CALL_ID\][^\[]*)?\[ARGS\](?P<args>.*)', re.DOTALL)
 
 
-def read_mistral(body: str) -> list[Call] | None:
-    """A list of objects (old), or `name[ARGS]{...}` (new)."""
-    if (new := MISTRAL_CALL.match(body)) is not None:
-        return [Call(new['name'], _whole(new['args']))]
+def decode_mistral(body: str) -> list[ToolCall] | None:
+    """Decode `name[ARGS]{...}` or `name{...}` (newer tokenizers), or a list of JSON objects (older ones)."""
+    if (call := MISTRAL_CALL.match(body)) is not None:
+        return [ToolCall(call['name'], _extract_json(call['args']))]
     if (bare := re.match(r'\s*([\w.\-]+)(\{.*)', body, re.DOTALL)) is not None:
-        return [Call(bare[1], _whole(bare[2]))]
-    return read_json_calls(body)
+        return [ToolCall(bare[1], _extract_json(bare[2]))]
+    return decode_json_calls(body)
 
 
-def _whole(text: str) -> str:
-    """The JSON that the text begins with, as it was written; where there is none, the text."""
-    read = read_value(text)
-    return text.strip() if read is None else _as_written(text, *read)
-
-
-def _as_written(text: str, value: Any, end: int) -> str:
-    written = text[:end].strip()
-    return written if written.startswith(('{"', '{}', '{ ', '{\n')) else to_args(value)
+def _extract_json(text: str) -> str:
+    """Return the JSON at the start of a text, unchanged if it is an object; the whole text if there is none."""
+    parsed = parse_value(text)
+    if parsed is None:
+        return text.strip()
+    value, end = parsed
+    original = text[:end].strip()
+    return original if original.startswith(('{"', '{}', '{ ', '{\n')) else to_args(value)
 
 
 DEEPSEEK_CALL = re.compile(
@@ -203,17 +204,17 @@ DEEPSEEK_CALL = re.compile(
 FENCED = re.compile(r'```(?:json)?\s*(?P<json>.*?)\s*(?:```|$)', re.DOTALL)
 
 
-def read_deepseek(body: str) -> list[Call] | None:
-    """`function` and the name with fenced JSON (V3, R1), or the name and JSON (V3.1)."""
-    return [_deepseek_call(found['head'], found['body']) for found in DEEPSEEK_CALL.finditer(body)] or None
+def decode_deepseek(body: str) -> list[ToolCall] | None:
+    """Decode `function`, a name and fenced JSON (V3, R1), or a name and JSON (V3.1)."""
+    return [_decode_deepseek_call(found['head'], found['body']) for found in DEEPSEEK_CALL.finditer(body)] or None
 
 
-def _deepseek_call(head: str, body: str) -> Call:
+def _decode_deepseek_call(head: str, body: str) -> ToolCall:
     if head.strip() != 'function':
-        return Call(head.strip(), _whole(body))
+        return ToolCall(head.strip(), _extract_json(body))
     name, _, rest = body.partition('\n')
     fenced = FENCED.search(rest)
-    return Call(name.strip(), _whole(fenced['json'] if fenced else rest))
+    return ToolCall(name.strip(), _extract_json(fenced['json'] if fenced else rest))
 
 
 KIMI_CALL = re.compile(
@@ -223,12 +224,15 @@ KIMI_CALL = re.compile(
 )
 
 
-def read_kimi(body: str) -> list[Call] | None:
-    """`functions.name:0` and JSON."""
-    return [Call(found['name'], _whole(found['args'])) for found in KIMI_CALL.finditer(body)] or None
+def decode_kimi(body: str) -> list[ToolCall] | None:
+    """Decode calls with an id such as `functions.name:0` and JSON.
+
+    https://huggingface.co/moonshotai/Kimi-K2-Instruct-0905/blob/main/docs/tool_call_guidance.md
+    """
+    return [ToolCall(found['name'], _extract_json(found['args'])) for found in KIMI_CALL.finditer(body)] or None
 
 
-HERMES = Marks('<tool_call>', '</tool_call>', read_hermes)
-MISTRAL = Marks('[TOOL_CALLS]', None, read_mistral)
-DEEPSEEK = Marks('<｜tool▁calls▁begin｜>', '<｜tool▁calls▁end｜>', read_deepseek)
-KIMI = Marks('<|tool_calls_section_begin|>', '<|tool_calls_section_end|>', read_kimi)
+HERMES = Marks('<tool_call>', '</tool_call>', decode_hermes)
+MISTRAL = Marks('[TOOL_CALLS]', None, decode_mistral)
+DEEPSEEK = Marks('<｜tool▁calls▁begin｜>', '<｜tool▁calls▁end｜>', decode_deepseek)
+KIMI = Marks('<|tool_calls_section_begin|>', '<|tool_calls_section_end|>', decode_kimi)

@@ -1,4 +1,7 @@
-"""Calls that look like Python: `[get_weather(city='Paris'), add(a=1, b=2)]`, as Llama writes them when told to."""
+"""Read tool calls in Python syntax, `[get_weather(city='Paris'), add(a=1, b=2)]`, as Llama 3.2 and 4 write them.
+
+https://github.com/meta-llama/llama-models/blob/main/models/llama4/prompt_format.md
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,23 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from .json_text import end_of_value, to_args
-from .reader import Call, Item
+from .json_text import find_value_end, to_args
+from .reader import Item, ToolCall
 
 __all__ = ('PythonicReader',)
 
 MARKS = ('<|python_start|>', '<|python_end|>', '<|python_tag|>')
-"""What such a list may stand between."""
+"""The marks that may surround a list of calls."""
 
-WORDS = {'true': True, 'false': False, 'null': None}
+JSON_NAMES = {'true': True, 'false': False, 'null': None}
+"""JSON's names of values, which models mix with Python's."""
+
+SYNTAX_ERRORS = (SyntaxError, ValueError, MemoryError, RecursionError)
+"""The errors that `ast.parse` raises for text that is not Python, or too deeply nested."""
 
 
 class PythonicReader:
-    """Reads an answer that is a list of calls; an answer that begins with anything else is text."""
+    """Reads a response that is a list of calls; a response that begins with anything else is text."""
 
     def __init__(self, tools: Collection[str]) -> None:
         self._tools = frozenset(tools)
@@ -27,89 +34,91 @@ class PythonicReader:
         self._is_text = False
 
     def feed(self, text: str) -> Iterator[Item]:
-        """Add text, and get what is decided."""
+        """Add text; yield it if the response cannot be a list of calls."""
         self._held += text
-        if not self._is_text and self._could_be_calls():
+        if not self._is_text and self._may_be_calls():
             return
         self._is_text = True
         held, self._held = self._held, ''
         yield 'text', held
 
-    def close(self, *, cut: bool) -> Iterator[Item]:
-        """The answer is over."""
+    def close(self, *, truncated: bool) -> Iterator[Item]:
+        """End the response; yield its calls or its text."""
         held, self._held = self._held, ''
         if self._is_text or not held:
             return
-        calls = self._calls(held, cut=cut)
+        calls = self._decode_calls(held, truncated=truncated)
         if calls is not None:
             yield from calls
-        elif not cut:
+        elif not truncated:
             yield 'text', held
 
-    def _could_be_calls(self) -> bool:
-        begun = _unmarked(self._held)
-        if any(mark.startswith(begun) for mark in MARKS):
+    def _may_be_calls(self) -> bool:
+        """Return whether the text so far is, or may become, a list of calls of known tools."""
+        start = _strip_marks(self._held)
+        if any(mark.startswith(start) for mark in MARKS):
             return True
-        if not begun.startswith('['):
+        if not start.startswith('['):
             return False
-        name = re.match(r'\[\s*([\w.]*)(\s*\()?', begun)
+        name = re.match(r'\[\s*([\w.]*)(\s*\()?', start)
         if name is None:
             return False
-        rest = begun[name.end() :]
+        rest = start[name.end() :]
         if name[2]:
             return name[1] in self._tools
         return not rest.strip() and any(tool.startswith(name[1]) for tool in self._tools)
 
-    def _calls(self, text: str, *, cut: bool) -> list[Call] | None:
-        """The calls; those before the place where the answer was cut; `None` where it is none of this."""
-        text = _unmarked(text)
-        end = end_of_value(text)
-        calls: list[Call] = []
+    def _decode_calls(self, text: str, *, truncated: bool) -> list[ToolCall] | None:
+        """Return the calls; of a truncated list, the complete ones; `None` if the text is not a list of calls."""
+        text = _strip_marks(text)
+        end = find_value_end(text)
+        calls: list[ToolCall] = []
         try:
             tree = ast.parse(text[:end].strip(), mode='eval')
-        except (SyntaxError, ValueError, MemoryError, RecursionError):
-            return self._before_the_cut(text) if cut else None
+        except SYNTAX_ERRORS:
+            return self._decode_complete_calls(text) if truncated else None
         if not isinstance(tree.body, ast.List):
             return None
         for node in tree.body.elts:
-            call = _call(node)
+            call = _decode_call_node(node)
             if call is None or call.name not in self._tools:
                 return None
             calls.append(call)
         return calls
 
-    def _before_the_cut(self, text: str) -> list[Call] | None:
-        """The calls that were whole before the answer was cut."""
+    def _decode_complete_calls(self, text: str) -> list[ToolCall]:
+        """Return the calls of a truncated list that are complete."""
         while (at := text.rfind(')')) > 0:
             text = text[: at + 1]
             try:
                 tree = ast.parse(f'{text}]', mode='eval')
-            except (SyntaxError, ValueError, MemoryError, RecursionError):
+            except SYNTAX_ERRORS:
                 text = text[:at]
                 continue
-            found = [_call(node) for node in tree.body.elts] if isinstance(tree.body, ast.List) else []
-            return [call for call in found if call is not None and call.name in self._tools]
+            calls = [_decode_call_node(node) for node in tree.body.elts] if isinstance(tree.body, ast.List) else []
+            return [call for call in calls if call is not None and call.name in self._tools]
         return []
 
 
-def _unmarked(text: str) -> str:
+def _strip_marks(text: str) -> str:
     text = text.lstrip()
     for mark in MARKS:
         text = text.removeprefix(mark)
     return text.lstrip()
 
 
-def _call(node: ast.expr) -> Call | None:
+def _decode_call_node(node: ast.expr) -> ToolCall | None:
+    """Decode a call with keyword arguments that are literals; return `None` for any other expression."""
     if not isinstance(node, ast.Call) or node.args or any(keyword.arg is None for keyword in node.keywords):
         return None
     try:
-        args = {f'{keyword.arg}': _literal(keyword.value) for keyword in node.keywords}
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        args = {f'{keyword.arg}': _evaluate_literal(keyword.value) for keyword in node.keywords}
+    except (TypeError, *SYNTAX_ERRORS):
         return None
-    return Call(ast.unparse(node.func), to_args(args))
+    return ToolCall(ast.unparse(node.func), to_args(args))
 
 
-def _literal(node: ast.expr) -> Any:
-    if isinstance(node, ast.Name) and node.id in WORDS:
-        return WORDS[node.id]
+def _evaluate_literal(node: ast.expr) -> Any:
+    if isinstance(node, ast.Name) and node.id in JSON_NAMES:
+        return JSON_NAMES[node.id]
     return ast.literal_eval(node)

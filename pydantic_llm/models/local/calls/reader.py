@@ -1,6 +1,6 @@
-"""What all readers of calls have in common: text goes in as it comes; text, thoughts and calls come out.
+"""The contract of all readers of tool calls: text goes in as it streams; text, thinking and tool calls come out.
 
-No piece of a call is ever told as text: what could still become one is held back until that is decided.
+No part of a tool call is ever returned as text: text that may become one is held back until that is decided.
 """
 
 from __future__ import annotations
@@ -9,44 +9,44 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-__all__ = ('Call', 'CallReader', 'Item', 'Piece', 'overlap')
+__all__ = ('CallReader', 'Item', 'Piece', 'ToolCall', 'count_overlap')
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """One call of a tool."""
+class ToolCall:
+    """One tool call in the text of a response."""
 
     name: str
-    """The tool."""
+    """The name of the tool."""
     args: str
-    """The arguments: JSON where the model wrote JSON that can be read, else what it wrote."""
+    """The arguments as JSON; if they cannot be parsed, the text as the model wrote it."""
 
 
 Piece = tuple[Literal['text', 'thinking'], str]
-"""Text, or thoughts where the format has a place of their own for them."""
+"""A piece of text, or of thinking if the format marks it."""
 
-Item = Piece | Call
-"""What an answer is made of."""
+Item = Piece | ToolCall
+"""The output of a reader."""
 
 
 class CallReader(Protocol):
-    """Reads one answer."""
+    """Reads one response."""
 
     def feed(self, text: str) -> Iterator[Item]:
-        """Add text, and get what is decided."""
+        """Add text; yield the items that are decided."""
         ...
 
-    def close(self, *, cut: bool) -> Iterator[Item]:
-        """The answer is over: get the rest.
+    def close(self, *, truncated: bool) -> Iterator[Item]:
+        """End the response; yield the rest.
 
-        Where it was `cut` before the model had finished, a call is told with what there is of its arguments, and as
-        nothing where its tool is not known yet; else what is no call is text.
+        If it was `truncated` in a tool call, that is yielded with the arguments so far, or dropped if the name of the
+        tool is not complete. Otherwise, text that did not become a tool call is yielded as text.
         """
         ...
 
 
-def overlap(text: str, marks: Sequence[str]) -> int:
-    """How many characters at the end of the text are the beginning of a mark."""
+def count_overlap(text: str, marks: Sequence[str]) -> int:
+    """Return the number of characters at the end of the text that may be the beginning of a mark."""
     longest = min(len(text), max(map(len, marks), default=1) - 1)
     for length in range(longest, 0, -1):
         end = text[len(text) - length :]

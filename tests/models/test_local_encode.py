@@ -26,11 +26,10 @@ from pydantic_llm.messages import (
     UserPromptPart,
 )
 from pydantic_llm.models import ModelRequestParameters, OutputObjectDefinition
-from pydantic_llm.models.local import Sampling, Tokenizer, key_of, sampling_from
-from pydantic_llm.models.local.dialog import Dialog
-from pydantic_llm.models.local.model import SHARED_SETTINGS
+from pydantic_llm.models.local import SHARED_SETTINGS, Sampling, Tokenizer, key_of, sampling_from
+from pydantic_llm.models.local.encode import RequestEncoder
 from pydantic_llm.models.local.options import LocalOptions
-from pydantic_llm.models.local.tools import closed
+from pydantic_llm.models.local.tools import close_objects
 from pydantic_llm.native_tools import WebSearchTool
 from pydantic_llm.profiles.local import local_profile
 from pydantic_llm.settings import ModelSettings
@@ -71,9 +70,9 @@ class FakeHub:
         return f'prompt{self.ends}'
 
 
-def dialog(hub: FakeHub, *, images: bool = False, **options: Any) -> Dialog:
+def make_encoder(hub: FakeHub, *, takes_images: bool = False, **options: Any) -> RequestEncoder:
     found: LocalOptions = options  # type: ignore[assignment] -- the tests know what they say
-    return Dialog(Tokenizer(hub), images=images, options=found)
+    return RequestEncoder(Tokenizer(hub), takes_images=takes_images, options=found)
 
 
 def request(
@@ -100,7 +99,7 @@ def request(
 def told(messages: list[ModelMessage], template: str = HERMES, **options: Any) -> list[dict[str, Any]]:
     """The turns that the template gets."""
     hub = FakeHub(template)
-    dialog(hub, **options).ask(request(messages))
+    make_encoder(hub, **options).encode(request(messages))
     turns: list[dict[str, Any]] = hub.given['messages']
     return turns
 
@@ -154,34 +153,34 @@ def test_neighbours_of_one_role_are_one_turn() -> None:
 
 def test_a_template_without_system_prompts_gets_them_from_the_user() -> None:
     hub = FakeHub(HERMES, refuses='system')
-    dialog(hub).ask(request(CALLED[:1]))
+    make_encoder(hub).encode(request(CALLED[:1]))
     assert hub.given['messages'] == [{'role': 'user', 'content': 'Be brief.\n\nBe kind.\n\nRain?'}]
 
 
 def test_a_template_that_refuses_is_a_user_error() -> None:
     with pytest.raises(UserError, match='does not take this conversation: no user here'):
-        dialog(FakeHub(HERMES, refuses='user')).ask(request('Rain?'))
+        make_encoder(FakeHub(HERMES, refuses='user')).encode(request('Rain?'))
 
 
 def test_a_model_without_a_template_asks_for_one() -> None:
     with pytest.raises(UserError, match='chat_template='):
-        dialog(FakeHub('')).ask(request('Rain?'))
+        make_encoder(FakeHub('')).encode(request('Rain?'))
 
 
 def test_a_template_of_the_caller_wins() -> None:
     hub = FakeHub('')
-    dialog(hub, chat_template='{{ messages }}').ask(request('Rain?'))
+    make_encoder(hub, chat_template='{{ messages }}').encode(request('Rain?'))
     assert hub.given['chat_template'] == '{{ messages }}'
 
 
 def test_images_are_pieces_of_a_turn() -> None:
     hub = FakeHub(HERMES)
     picture = BinaryContent(b'png', media_type='image/png')
-    asked = dialog(hub, images=True).ask(request([ModelRequest([UserPromptPart(['Look:', picture])])]))
+    encoded = make_encoder(hub, takes_images=True).encode(request([ModelRequest([UserPromptPart(['Look:', picture])])]))
     assert hub.given['messages'] == [
         {'role': 'user', 'content': [{'type': 'text', 'text': 'Look:'}, {'type': 'image'}]}
     ]
-    assert asked.images == [b'png']
+    assert encoded.images == [b'png']
 
 
 @pytest.mark.parametrize(
@@ -194,22 +193,22 @@ def test_images_are_pieces_of_a_turn() -> None:
 )
 def test_what_the_model_cannot_read_is_a_user_error(content: Any) -> None:
     with pytest.raises(UserError, match='reads text alone'):
-        dialog(FakeHub(HERMES)).ask(request([ModelRequest([UserPromptPart([content])])]))
+        make_encoder(FakeHub(HERMES)).encode(request([ModelRequest([UserPromptPart([content])])]))
 
 
 def test_tools_are_given_to_a_template_that_takes_them() -> None:
     hub = FakeHub(HERMES)
-    asked = dialog(hub).ask(request('Rain?', ModelRequestParameters([WEATHER])))
+    encoded = make_encoder(hub).encode(request('Rain?', ModelRequestParameters([WEATHER])))
     assert hub.given['tools'] == [
         {'type': 'function', 'function': {'name': 'weather', 'description': 'Tells the weather.', 'parameters': CITY}}
     ]
-    assert asked.calls is not None
-    assert set(asked.shown) == {'<tool_call>', '</tool_call>'}
+    assert encoded.calls is not None
+    assert set(encoded.visible_tokens) == {'<tool_call>', '</tool_call>'}
 
 
 def test_tools_are_told_in_words_to_a_template_that_takes_none() -> None:
     hub = FakeHub(WITHOUT_TOOLS)
-    dialog(hub, tool_name_key='tool').ask(request('Rain?', ModelRequestParameters([WEATHER])))
+    make_encoder(hub, tool_name_key='tool').encode(request('Rain?', ModelRequestParameters([WEATHER])))
     assert 'tools' not in hub.given
     said = hub.given['messages'][0]['content']
     assert json.dumps(CITY) in said
@@ -218,15 +217,17 @@ def test_tools_are_told_in_words_to_a_template_that_takes_none() -> None:
 
 def test_no_tool_is_told_of_where_none_may_be_called() -> None:
     hub = FakeHub(HERMES)
-    asked = dialog(hub).ask(request('Rain?', ModelRequestParameters([WEATHER]), tool_choice='none'))
+    encoded = make_encoder(hub).encode(request('Rain?', ModelRequestParameters([WEATHER]), tool_choice='none'))
     assert 'tools' not in hub.given
-    assert asked.calls is None
+    assert encoded.calls is None
 
 
 def test_a_call_that_must_be_made_is_begun_for_the_model_and_held_to_its_schema() -> None:
-    asked = dialog(FakeHub(HERMES)).ask(request('Rain?', ModelRequestParameters([WEATHER]), tool_choice='required'))
-    assert asked.text == 'prompt<tool_call>\n'
-    assert asked.constraint == JsonSchema(
+    encoded = make_encoder(FakeHub(HERMES)).encode(
+        request('Rain?', ModelRequestParameters([WEATHER]), tool_choice='required')
+    )
+    assert encoded.text == 'prompt<tool_call>\n'
+    assert encoded.constraint == JsonSchema(
         {
             'type': 'object',
             'properties': {'name': {'const': 'weather'}, 'arguments': CLOSED_CITY},
@@ -237,11 +238,11 @@ def test_a_call_that_must_be_made_is_begun_for_the_model_and_held_to_its_schema(
 
 
 def test_the_references_of_a_schema_move_with_it() -> None:
-    asked = dialog(FakeHub(HERMES)).ask(
+    encoded = make_encoder(FakeHub(HERMES)).encode(
         request('Rain?', ModelRequestParameters([WEATHER, TRAVEL]), tool_choice='required')
     )
-    assert isinstance(asked.constraint, JsonSchema)
-    travel = asked.constraint.json_schema['anyOf'][1]['properties']['arguments']
+    assert isinstance(encoded.constraint, JsonSchema)
+    travel = encoded.constraint.json_schema['anyOf'][1]['properties']['arguments']
     place = '#/anyOf/1/properties/arguments/$defs/Place'
     assert travel['properties'] == {'place': {'$ref': place}}
     assert travel['$defs']['Place']['properties'] == {'near': {'$ref': place}}
@@ -249,23 +250,23 @@ def test_the_references_of_a_schema_move_with_it() -> None:
 
 def test_only_the_tools_that_were_named_may_be_called() -> None:
     parameters = ModelRequestParameters([WEATHER, TRAVEL])
-    asked = dialog(FakeHub(HERMES)).ask(request('Rain?', parameters, tool_choice=['travel']))
-    assert isinstance(asked.constraint, JsonSchema)
-    assert asked.constraint.json_schema['properties']['name'] == {'const': 'travel'}
+    encoded = make_encoder(FakeHub(HERMES)).encode(request('Rain?', parameters, tool_choice=['travel']))
+    assert isinstance(encoded.constraint, JsonSchema)
+    assert encoded.constraint.json_schema['properties']['name'] == {'const': 'travel'}
 
 
 NATIVE = ModelRequestParameters(output_mode='native', output_object=OutputObjectDefinition(CITY))
 
 
 def test_native_output_holds_the_answer_to_its_schema() -> None:
-    assert dialog(FakeHub(HERMES)).ask(request('Rain?', NATIVE)).constraint == JsonSchema(CLOSED_CITY)
+    assert make_encoder(FakeHub(HERMES)).encode(request('Rain?', NATIVE)).constraint == JsonSchema(CLOSED_CITY)
 
 
 def test_objects_are_closed_where_the_schema_does_not_say() -> None:
     inner = {'type': 'object', 'properties': {'properties': CITY}}
     schema = {'properties': {'a': inner, 'b': {'additionalProperties': True, 'properties': {}}}, 'anyOf': [CITY]}
     closed_inner = {'type': 'object', 'properties': {'properties': CLOSED_CITY}, 'additionalProperties': False}
-    assert closed(schema) == {
+    assert close_objects(schema) == {
         'properties': {'a': closed_inner, 'b': {'additionalProperties': True, 'properties': {}}},
         'anyOf': [CLOSED_CITY],
     }
@@ -273,7 +274,7 @@ def test_objects_are_closed_where_the_schema_does_not_say() -> None:
 
 def test_native_output_leaves_room_for_calls() -> None:
     parameters = ModelRequestParameters([WEATHER], output_mode='native', output_object=OutputObjectDefinition(CITY))
-    found = dialog(FakeHub(HERMES)).ask(request('Rain?', parameters)).constraint
+    found = make_encoder(FakeHub(HERMES)).encode(request('Rain?', parameters)).constraint
     assert isinstance(found, Grammar)
     assert found.grammar.startswith('start: call | answer\ncall: "<tool_call>\\n" %json {')
 
@@ -281,22 +282,22 @@ def test_native_output_leaves_room_for_calls() -> None:
 def test_a_constraint_and_a_call_that_must_be_made_cannot_be_held_together() -> None:
     parameters = ModelRequestParameters([WEATHER])
     with pytest.raises(UserError, match='cannot be held together'):
-        dialog(FakeHub(HERMES)).ask(
+        make_encoder(FakeHub(HERMES)).encode(
             request('Rain?', parameters, tool_choice='required', constraint=Choice(('yes', 'no')))
         )
 
 
 def test_thoughts_that_the_template_begins_are_ended_where_the_answer_is_held_to_something() -> None:
-    asked = dialog(FakeHub(HERMES, ends='<think>\n')).ask(request('Rain?', constraint=Choice(('yes', 'no'))))
-    assert asked.text == 'prompt<think>\n</think>\n\n'
-    assert asked.tags is not None
-    assert asked.tags.kind == 'text'
+    encoded = make_encoder(FakeHub(HERMES, ends='<think>\n')).encode(request('Rain?', constraint=Choice(('yes', 'no'))))
+    assert encoded.text == 'prompt<think>\n</think>\n\n'
+    assert encoded.tags is not None
+    assert encoded.tags.kind == 'text'
 
 
 def test_thoughts_that_the_template_begins_are_thoughts() -> None:
-    asked = dialog(FakeHub(HERMES, ends='<think>\n')).ask(request('Rain?'))
-    assert asked.tags is not None
-    assert [*asked.tags.feed('Hm.</think>Yes.')] == [('thinking', 'Hm.'), ('text', 'Yes.')]
+    encoded = make_encoder(FakeHub(HERMES, ends='<think>\n')).encode(request('Rain?'))
+    assert encoded.tags is not None
+    assert [*encoded.tags.feed('Hm.</think>Yes.')] == [('thinking', 'Hm.'), ('text', 'Yes.')]
 
 
 @pytest.mark.parametrize(
@@ -309,15 +310,15 @@ def test_thoughts_that_the_template_begins_are_thoughts() -> None:
 )
 def test_thinking_turns_the_switch_of_the_template(switch: str, level: Any, given: dict[str, Any]) -> None:
     hub = FakeHub(f'{HERMES} {switch}')
-    dialog(hub, apply_chat_template_kwargs={'enable_thinking': True} if switch == 'enable_thinking' else {}).ask(
-        request('Rain?', thinking=level)
-    )
+    make_encoder(
+        hub, apply_chat_template_kwargs={'enable_thinking': True} if switch == 'enable_thinking' else {}
+    ).encode(request('Rain?', thinking=level))
     assert {name: hub.given[name] for name in given} == given
 
 
 def test_thinking_without_a_switch_is_listed() -> None:
     prepared = request('Rain?', thinking='high')
-    dialog(FakeHub(HERMES)).ask(prepared)
+    make_encoder(FakeHub(HERMES)).encode(prepared)
     assert prepared.warnings == ["'thinking' was not sent: the chat template of the model has no switch for it"]
 
 
@@ -328,12 +329,12 @@ def test_mistral_gets_ids_that_its_template_takes() -> None:
 
 def test_a_tool_of_a_vendors_own_is_a_user_error() -> None:
     with pytest.raises(UserError, match='no tools of its own'):
-        dialog(FakeHub(HERMES)).ask(request('Rain?', ModelRequestParameters(native_tools=[WebSearchTool()])))
+        make_encoder(FakeHub(HERMES)).encode(request('Rain?', ModelRequestParameters(native_tools=[WebSearchTool()])))
 
 
 def test_a_format_that_does_not_exist_is_a_user_error() -> None:
     with pytest.raises(UserError, match='tool_format is one of'):
-        dialog(FakeHub(HERMES), tool_format='morse')
+        make_encoder(FakeHub(HERMES), tool_format='morse')
 
 
 # ---------------------------------------------------------------------- settings

@@ -1,6 +1,6 @@
-"""The engines of this process: one for each loaded model, shared by all model objects that name the same one.
+"""Leases: one engine for each loaded model, shared by all model objects with the same options.
 
-An engine lives as long as a model object that used it, and is closed with the last of them.
+An engine is created with its first lease and closed with the release of its last.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .engine import Engine
 __all__ = ('Lease', 'key_of')
 
 _leases: dict[Hashable, tuple[Engine, int]] = {}
-"""The engines, each with how many use it."""
+"""The engines and their number of leases, by key."""
 _lock = threading.RLock()
 
 
@@ -24,19 +24,19 @@ class Lease:
 
     def __init__(self, key: Hashable, make: Callable[[], Engine]) -> None:
         self._key = key
-        self._ended = False
+        self._is_released = False
         with _lock:
             found = _leases.get(key)
             self.engine: Engine = make() if found is None else found[0]
-            """The engine; a new one where nobody else uses it."""
+            """The engine with this key."""
             _leases[key] = (self.engine, 1 if found is None else found[1] + 1)
 
     def release(self) -> Engine | None:
-        """Nothing more is wanted of the engine. Gives it to who must close it: the last one."""
+        """End the lease. Return the engine if this was its last lease: the caller must close it."""
         with _lock:
-            if self._ended:
+            if self._is_released:
                 return None
-            self._ended = True
+            self._is_released = True
             engine, count = _leases[self._key]
             if count > 1:
                 _leases[self._key] = (engine, count - 1)
@@ -45,25 +45,25 @@ class Lease:
             return engine
 
     def abandon(self) -> None:
-        """The same for a finalizer: the last one closes without waiting."""
+        """Release the engine in a finalizer; if this was its last lease, close it without waiting."""
         if (engine := self.release()) is not None:
             engine.abandon()
 
 
 def key_of(*values: Any) -> Hashable:
-    """A key that is the same for equal options; an option that has no hash is only equal to itself."""
-    return tuple(_hashable(value) for value in values)
+    """Return a key that is equal for equal options. An option that has no hash is compared by identity."""
+    return tuple(_make_hashable(value) for value in values)
 
 
-def _hashable(value: Any) -> Hashable:
+def _make_hashable(value: Any) -> Hashable:
     if isinstance(value, Mapping):
         named = cast('Mapping[object, object]', value)
-        return ('mapping', frozenset((name, _hashable(item)) for name, item in named.items()))
+        return ('mapping', frozenset((name, _make_hashable(item)) for name, item in named.items()))
     if isinstance(value, Set):
-        return ('set', frozenset(_hashable(item) for item in cast('Set[object]', value)))
+        return ('set', frozenset(_make_hashable(item) for item in cast('Set[object]', value)))
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
         items = cast('Sequence[object]', value)
-        return (type(items).__name__, tuple(_hashable(item) for item in items))
+        return (type(items).__name__, tuple(_make_hashable(item) for item in items))
     try:
         hash(value)
     except TypeError:
@@ -71,10 +71,11 @@ def _hashable(value: Any) -> Hashable:
     return cast('Hashable', value)
 
 
-def _new_lock() -> None:
+def _replace_lock() -> None:
+    """Replace the lock in a forked child, as a thread of the parent may have held it."""
     global _lock
     _lock = threading.RLock()
 
 
 if hasattr(os, 'register_at_fork'):
-    os.register_at_fork(after_in_child=_new_lock)
+    os.register_at_fork(after_in_child=_replace_lock)

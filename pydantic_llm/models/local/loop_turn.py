@@ -1,4 +1,4 @@
-"""Short work on the event loop, one piece in each turn of the loop: many requests at once do not hold others up."""
+"""Turns on the event loop: short blocking work, one piece per iteration, so that many requests do not delay others."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import weakref
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-__all__ = ('in_turn',)
+__all__ = ('loop_turn',)
 
 _locks: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = weakref.WeakKeyDictionary()
 
 
 @asynccontextmanager
-async def in_turn() -> AsyncGenerator[None]:
-    """Wait for one's turn. A lone caller does not wait; the next one begins when the loop has done all else once."""
+async def loop_turn() -> AsyncGenerator[None]:
+    """Wait for a turn on the running loop. A lone caller does not wait; the next turn is one iteration later."""
     loop = asyncio.get_running_loop()
     lock = _locks.get(loop)
     if lock is None:

@@ -1,0 +1,157 @@
+"""Read tool calls that are JSON objects among text, as models write them when the prompt describes the format.
+
+An object is a tool call if it names a tool of the request; every other object is text. Code fences around a call,
+words that announce it and surplus closing brackets belong to the call.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from typing import Any, cast
+
+from .json_text import find_value_end, parse_value
+from .marked import decode_call
+from .reader import Item, ToolCall, count_overlap
+
+__all__ = ('JsonObjectReader',)
+
+OPENING = re.compile(
+    r'(?:(?:Action|Tool call|Call):\s*)?(?:```(?:json|tool_call|tool_code|python)?\s*)?(?=[{\[])', re.IGNORECASE
+)
+"""The text before a call that belongs to it."""
+
+OPENINGS = ('```', '```json\n', '```tool_call\n', '```tool_code\n', '```python\n', 'Action:\n', 'Action:')
+"""Texts that may begin a call, and are held back until that is decided."""
+
+CLOSING = re.compile(r'[\s}\];,]*(?:```[\s}\];,]*)?', re.DOTALL)
+"""The text after a call that belongs to it: surplus closing brackets, the end of a code fence."""
+
+
+class JsonObjectReader:
+    """Reads tool calls that are JSON objects, or lists of objects, anywhere in the text.
+
+    With `only_at_start`, a response has calls only if it begins with one, as Llama's do; `prefix` is a mark that may
+    precede that call.
+    """
+
+    def __init__(
+        self,
+        tools: Collection[str],
+        *,
+        name_key: str = 'name',
+        arguments_key: str = 'arguments',
+        only_at_start: bool = False,
+        prefix: str = '',
+    ) -> None:
+        self._tools = frozenset(tools)
+        self._keys = {'name_key': name_key, 'arguments_key': arguments_key}
+        self._only_at_start = only_at_start
+        self._prefix = prefix
+        self._held = ''
+        self._has_text = False
+        self._has_call = False
+        self._is_after_call = False
+
+    def feed(self, text: str) -> Iterator[Item]:
+        """Add text; yield the items that are decided."""
+        self._held += text
+        yield from self._read_held(over=False)
+
+    def close(self, *, truncated: bool) -> Iterator[Item]:
+        """End the response; yield the rest."""
+        start = self._held.strip()
+        if truncated and any(opening.startswith(start) for opening in (self._prefix, *OPENINGS)):
+            return
+        yield from self._read_held(over=True, truncated=truncated)
+        held, self._held = self._held, ''
+        yield from self._emit_text(held)
+
+    def _read_held(self, *, over: bool, truncated: bool = False) -> Iterator[Item]:
+        """Yield the items in the held text that are decided; `over` means that no more text follows."""
+        if self._is_after_call and not self._drop_closing(over=over):
+            return
+        if not self._has_text and not self._drop_prefix(over=over):
+            return
+        while self._held:
+            opening = None if self._only_at_start and self._has_text else OPENING.search(self._held)
+            if opening is None or (self._only_at_start and self._held[: opening.start()].strip()):
+                yield from self._emit_text(self._take_held(self._count_text(over=over)))
+                return
+            end = find_value_end(self._held, opening.end())
+            if end is None and not over:
+                yield from self._emit_text(self._take_held(len(self._held[: opening.start()].rstrip())))
+                return
+            yield from self._read_object(opening, end, truncated=truncated)
+            if self._is_after_call and not self._drop_closing(over=over):
+                return
+
+    def _drop_closing(self, *, over: bool) -> bool:
+        """Drop the text that belongs to the last call; return False if more of it may follow."""
+        closing = CLOSING.match(self._held)
+        rest = self._held[closing.end() :] if closing else self._held
+        if not over and (not rest or '```'.startswith(rest)):
+            return False
+        self._held, self._is_after_call = rest, False
+        return True
+
+    def _drop_prefix(self, *, over: bool) -> bool:
+        """Drop the prefix at the start; return False if the text so far may become the prefix."""
+        start = self._held.lstrip()
+        if self._prefix and start.startswith(self._prefix):
+            self._held = start[len(self._prefix) :]
+        return over or not (self._prefix and self._prefix.startswith(start))
+
+    def _count_text(self, *, over: bool) -> int:
+        """Return the number of held characters that cannot be the beginning of a call."""
+        if over or (self._only_at_start and self._has_text):
+            return len(self._held)
+        overlap = count_overlap(self._held, OPENINGS)
+        return len(self._held[: len(self._held) - overlap].rstrip())
+
+    def _read_object(self, opening: re.Match[str], end: int | None, *, truncated: bool) -> Iterator[Item]:
+        """Yield the calls or the text of an object; `end` is `None` if the response ends within it."""
+        text = self._held[opening.end() : end]
+        calls = self._decode_calls(text) if end is not None else self._decode_partial(text) if truncated else None
+        if calls is None:
+            yield from self._emit_text(self._take_held(end or len(self._held)))
+            return
+        yield from self._emit_text(self._held[: opening.start()].rstrip())
+        self._has_call = self._has_call or bool(calls)
+        yield from calls
+        self._held = self._held[end:] if end is not None else ''
+        self._is_after_call = True
+
+    def _decode_calls(self, text: str) -> list[ToolCall] | None:
+        """Return the calls in a complete value; `None` if it is anything else, which is text."""
+        parsed = parse_value(text)
+        if parsed is None:
+            return None
+        value: Any = parsed[0]
+        items = cast('list[object]', value) if isinstance(value, list) else [value]
+        calls = [call for item in items if (call := decode_call(item, **self._keys)) and call.name in self._tools]
+        return calls if calls and len(calls) == len(items) else None
+
+    def _decode_partial(self, text: str) -> list[ToolCall] | None:
+        """Return the call in a truncated object, or no call if its name is missing; `None` if it is not a call."""
+        name_key, arguments_key = map(re.escape, self._keys.values())
+        name_pattern = rf'["\']{name_key}["\']\s*:\s*["\'](?P<name>[^"\']+)["\']'
+        args_pattern = rf'\s*,\s*["\'](?:{arguments_key}|arguments|parameters)["\']\s*:\s*(?P<args>.*)'
+        pattern = rf'[\[{{\s]*(?:"function"\s*:\s*\{{\s*)?{name_pattern}(?:{args_pattern})?'
+        found = re.match(pattern, text, re.DOTALL)
+        if found is not None:
+            return [ToolCall(found['name'], (found['args'] or '').strip())] if found['name'] in self._tools else None
+        bare = re.sub(r'\s', '', text).replace("'", '"').removeprefix('[')
+        name = self._keys['name_key']
+        starts = [f'{start}{{"{name}":"{tool}"' for tool in self._tools for start in ('', '{"function":')]
+        return [] if any(start.startswith(bare) for start in starts) else None
+
+    def _emit_text(self, text: str) -> Iterator[Item]:
+        """Yield text, except blank text after a call."""
+        if text and not (self._has_call and not text.strip()):
+            self._has_text = self._has_text or bool(text.strip())
+            yield 'text', text
+
+    def _take_held(self, length: int) -> str:
+        taken, self._held = self._held[:length], self._held[length:]
+        return taken

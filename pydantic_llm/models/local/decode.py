@@ -1,0 +1,81 @@
+"""Decode the text of one response to message parts: thinking, tool calls and text, streamed or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ...messages import ToolCallPart
+from ...streaming.draft import ResponseDraft
+from ...streaming.parts import LAST
+from ...streaming.thinking import ThinkTags
+from .calls import CallReader, Item, ToolCall
+
+__all__ = ('ResponseDecoder',)
+
+
+class ResponseDecoder:
+    """Decodes the text of one response into a draft: first `tags` split off thinking, then `calls` finds tool calls.
+
+    Blank lines before thinking, and between thinking and text, are dropped.
+    """
+
+    def __init__(self, draft: ResponseDraft, *, calls: CallReader | None, tags: ThinkTags | None) -> None:
+        self._draft = draft
+        self._calls = calls
+        self._tags = tags
+        self._has_thinking = False
+        self._is_in_text = False
+        self.has_tool_calls = False
+        """Whether a tool call was decoded."""
+
+    def feed(self, text: str) -> None:
+        """Decode more text."""
+        if self._tags is None:
+            self._find_calls(text)
+        else:
+            self._decode_tagged(self._tags.feed(text))
+
+    def close(self, *, truncated: bool) -> None:
+        """Decode what was held back until the end. `truncated`: the response ended before the model's end token."""
+        if self._tags is not None:
+            self._decode_tagged(self._tags.close())
+        if self._calls is not None:
+            self._add_items(self._calls.close(truncated=truncated))
+
+    def _decode_tagged(self, pieces: Iterable[tuple[str, str]]) -> None:
+        for kind, text in pieces:
+            if kind == 'thinking':
+                self._add_thinking(text)
+            else:
+                self._find_calls(text)
+
+    def _find_calls(self, text: str) -> None:
+        if self._calls is None:
+            self._add_text(text)
+        else:
+            self._add_items(self._calls.feed(text))
+
+    def _add_items(self, items: Iterable[Item]) -> None:
+        for item in items:
+            match item:
+                case ToolCall(name=name, args=args):
+                    self.has_tool_calls = True
+                    self._draft.parts.whole(LAST, ToolCallPart(name, args))
+                case ('thinking', text):
+                    self._add_thinking(text)
+                case (_, text):
+                    self._add_text(text)
+
+    def _add_thinking(self, text: str) -> None:
+        text = text if self._has_thinking else text.lstrip()
+        if text:
+            self._has_thinking = True
+            self._is_in_text = False
+            self._draft.parts.thinking(LAST, text, provider_name=self._draft.provider_name)
+
+    def _add_text(self, text: str) -> None:
+        if self._has_thinking and not self._is_in_text:
+            text = text.lstrip()
+        if text:
+            self._is_in_text = True
+            self._draft.parts.text(LAST, text)
