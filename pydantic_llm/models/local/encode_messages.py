@@ -41,11 +41,11 @@ class TemplateFeatures:
     """The features of a model's chat template."""
 
     has_native_tools: bool
-    """Whether it renders tools, tool calls and tool results; if not, they are sent as text."""
+    """True if it renders tools, tool calls and tool results; otherwise they are sent as text."""
     thinking_field: str | None
     """The field for past thinking; `None` if it renders none."""
     takes_images: bool
-    """Whether the model accepts images."""
+    """True if the model accepts images."""
     call_keys: CallKeys
     """The keys of a tool call that is sent as text."""
 

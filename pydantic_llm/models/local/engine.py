@@ -49,7 +49,6 @@ class Prompt:
     """The input of a model."""
 
     tokens: Sequence[int]
-    """The token ids."""
     inputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Encoded images, as the engine's library takes them; empty for a prompt without images."""
 
@@ -63,7 +62,7 @@ class Loaded:
     encode: Callable[[str, Sequence[bytes]], Prompt]
     """Encodes the text of a prompt and its images, in the order in which the text refers to them."""
     takes_images: bool = False
-    """Whether the model accepts images."""
+    """True if the model accepts images."""
     vocabulary_size: int | None = None
     """The number of tokens in the vocabulary."""
     context_length: int | None = None
@@ -172,7 +171,7 @@ class Job:
         self.matcher = matcher
         """The compiled constraint (a `Matcher`), for every other engine."""
         self.streamed = streamed
-        """Whether the caller is woken for each piece of text, and not only at the end."""
+        """True if the caller is woken for each piece of text, and not only at the end."""
         self.output_tokens = 0
         """The number of tokens generated so far."""
         self.cached_tokens = 0
@@ -184,7 +183,7 @@ class Job:
         self.details: dict[str, Any] = {}
         """Additions of the engine to `provider_details`."""
         self.is_detached = False
-        """Whether the caller no longer reads the job."""
+        """True once the caller has stopped reading the job."""
         self._texts: deque[str] = deque()
         self._output_ready = asyncio.Event()
         self.loop = asyncio.get_running_loop()
@@ -192,7 +191,7 @@ class Job:
 
     @property
     def done(self) -> bool:
-        """Whether the job has ended, with a finish reason or an error."""
+        """True once the job has ended, with a finish reason or an error."""
         return self.finish_reason is not None or self.error is not None
 
     # for the engine
@@ -218,7 +217,7 @@ class Job:
         self.finish_reason = reason if self.decoder.end_reason is None else self.decoder.end_reason
 
     def fail(self, error: Exception) -> None:
-        """End the job with an error, which is raised where the caller waits. Does nothing if it has ended."""
+        """End the job with an error, which its stream raises. Does nothing if it has ended."""
         if not self.done:
             self.error = error
 

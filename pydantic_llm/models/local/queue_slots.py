@@ -19,7 +19,7 @@ class QueueSlot:
         self.granted: asyncio.Future[None] = self._loop.create_future()
         """Done when the caller may use the slot."""
         self.is_reserved = False
-        """Whether the slot is kept free for the caller."""
+        """True once the slot is kept free for the caller."""
 
     def grant(self) -> bool:
         """Grant the slot; return False if the waiter is gone, because its event loop is closed."""

@@ -44,7 +44,7 @@ class StopMatcher:
         return held
 
     def _find_first(self, text: str) -> tuple[int, str | None]:
-        """Return the start of the sequence that is complete first, and the sequence; `(-1, None)` if there is none.
+        """Return the start of the sequence that is complete first, and the sequence; else `(-1, None)`.
 
         If several sequences end at the same character, the longest one is returned.
         """

@@ -30,7 +30,7 @@ class TokenDecoder:
         self._detokenizer = Detokenizer(decode)
         self._stops = StopMatcher(stop_sequences)
         self.has_stop_sequences = any(stop_sequences)
-        """Whether each token must be decoded at once, to look for stop sequences."""
+        """True if each token must be decoded at once, to look for stop sequences."""
         self._eos = eos
         self._hidden = hidden
         self.end_reason: Literal['eos', 'stop_sequence'] | None = None

@@ -36,9 +36,9 @@ class CallFormat:
     opening: str = ''
     """The text before the JSON object of a call."""
     keys: CallKeys = field(default=('name', 'arguments'))
-    """The default keys."""
+    """The keys, unless the model object names others."""
     reads_thinking: bool = False
-    """Whether the reader also splits thinking and text, so that responses without tools need it too."""
+    """True if the reader also splits thinking and text, so that responses without tools need it too."""
 
 
 def _make_marked_format(name: CallFormatName, marks: Marks, signs: Sequence[str], opening: str) -> CallFormat:

@@ -88,7 +88,7 @@ class HarmonyReader:
         )
 
     def _find_message_end(self) -> tuple[int, str | None]:
-        """Return the position of the first mark that ends a message, and the mark, or `None` if there is none."""
+        """Return the position of the first mark that ends a message, and the mark; `(0, None)` without a mark."""
         found = [(at, mark) for mark in ENDS if (at := self._held.find(mark)) >= 0]
         return min(found, default=(0, None), key=lambda end: end[0])
 

@@ -189,7 +189,7 @@ def decode_mistral(body: str) -> list[ToolCall] | None:
 
 
 def _extract_json(text: str) -> str:
-    """Return the JSON at the start of a text, unchanged if it is an object; the whole text if there is none."""
+    """Return the JSON at the start of a text, unchanged if it is an object. Text without JSON is returned whole."""
     parsed = parse_value(text)
     if parsed is None:
         return text.strip()

@@ -30,7 +30,7 @@ Item = Piece | ToolCall
 
 
 class CallReader(Protocol):
-    """Reads one response."""
+    """Reads the text of one response."""
 
     def feed(self, text: str) -> Iterator[Item]:
         """Add text; yield the items that are decided."""
