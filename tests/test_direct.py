@@ -10,20 +10,20 @@ import pytest
 from pydantic_llm import ModelRequest, ModelRequestParameters, UserError
 from pydantic_llm.direct import model_request, model_request_stream, model_request_stream_sync, model_request_sync
 from pydantic_llm.messages import FinalResultEvent, PartEndEvent, PartStartEvent, TextPart, UserPromptPart
-from tests.agent.scripted import Scripted, said
+from tests.agent.scripted import Scripted, outline
 
 CONVERSATION = [ModelRequest([UserPromptPart('Hello')])]
 FORMS: list[Any] = ['Hello', ModelRequest([UserPromptPart('Hello')]), CONVERSATION]
 
 
 @pytest.mark.parametrize('messages', FORMS, ids=['text', 'request', 'conversation'])
-async def test_a_request_in_all_forms(messages: Any) -> None:
+async def test_a_request_accepts_all_forms_of_messages(messages: Any) -> None:
     model, parameters = Scripted('Hi'), ModelRequestParameters(allow_text_output=True)
     response = await model_request(model, messages, model_settings={'seed': 1}, model_request_parameters=parameters)
     assert response.parts == [TextPart('Hi')]
-    [asked] = model.asked
-    assert said(asked.messages) == [[('user', 'Hello')]]
-    assert (asked.settings, asked.parameters) == ({'seed': 1}, parameters)
+    [request] = model.requests
+    assert outline(request.messages) == [[('user', 'Hello')]]
+    assert (request.settings, request.parameters) == ({'seed': 1}, parameters)
     assert not model.closed
 
 
@@ -33,14 +33,14 @@ async def test_a_model_can_be_named() -> None:
         await model_request('nosuchvendor:x', 'Hello')
 
 
-async def test_an_answer_is_told_as_it_is_written() -> None:
+async def test_a_response_is_streamed_as_it_is_written() -> None:
     model = Scripted('Hi there')
     async with model_request_stream(model, 'Hello', model_settings={'seed': 1}) as stream:
         events = [event async for event in stream]
     assert events[:2] == [PartStartEvent(0, TextPart('Hi')), FinalResultEvent()]
     assert events[-1] == PartEndEvent(0, TextPart('Hi there'))
     assert stream.get().text == 'Hi there'
-    assert model.asked[0].settings == {'seed': 1}
+    assert model.requests[0].settings == {'seed': 1}
 
 
 async def test_leaving_the_block_closes_the_stream() -> None:
@@ -50,15 +50,15 @@ async def test_leaving_the_block_closes_the_stream() -> None:
     assert stream.get().state == 'interrupted'
 
 
-def test_a_request_without_awaiting() -> None:
+def test_a_request_works_without_awaiting() -> None:
     assert model_request_sync(Scripted('Hi'), 'Hello').text == 'Hi'
 
 
-async def test_a_request_without_awaiting_inside_a_running_loop() -> None:
+async def test_a_request_without_awaiting_works_inside_a_running_loop() -> None:
     assert model_request_sync('test', 'Hello', model_settings={'seed': 1}).provider_name == 'test'
 
 
-def test_a_stream_without_awaiting() -> None:
+def test_a_stream_works_without_awaiting() -> None:
     with model_request_stream_sync(Scripted('Hi there'), 'Hello') as stream:
         events = list(stream)
         assert (stream.model_name, stream.provider_name, stream.cancelled) == ('scripted', None, False)
@@ -66,12 +66,12 @@ def test_a_stream_without_awaiting() -> None:
     assert (stream.get().text, stream.usage().output_tokens) == ('Hi there', 5)
 
 
-async def test_a_stream_without_awaiting_inside_a_running_loop() -> None:
+async def test_a_stream_without_awaiting_works_inside_a_running_loop() -> None:
     with model_request_stream_sync(Scripted('Hi there'), 'Hello') as stream:
         assert len(list(stream)) == 4
 
 
-def test_leaving_the_block_closes_the_stream_also_without_awaiting() -> None:
+def test_leaving_the_block_without_awaiting_closes_the_stream() -> None:
     with model_request_stream_sync(Scripted(' '.join(['word'] * 100)), 'Hello') as stream:
         next(iter(stream))
     assert stream.get().state == 'interrupted'
@@ -86,13 +86,13 @@ def test_a_stream_can_be_cancelled() -> None:
         assert list(stream) == []
 
 
-def test_a_stream_wants_its_block() -> None:
+def test_a_stream_must_be_used_in_a_block() -> None:
     stream = model_request_stream_sync(Scripted('Hi'), 'Hello')
     with pytest.raises(UserError, match='Use the stream in a block'):
         list(stream)
 
 
-def test_errors_are_raised_where_they_happen() -> None:
+def test_errors_of_the_request_are_raised() -> None:
     with pytest.raises(ZeroDivisionError):
         model_request_sync(Scripted(ZeroDivisionError()), 'Hello')
     with pytest.raises(ZeroDivisionError), model_request_stream_sync(Scripted(ZeroDivisionError()), 'Hello'):

@@ -1,4 +1,4 @@
-"""A model that says what a test wants it to say, whole or in pieces, and remembers what it was asked."""
+"""`Scripted`: a model that returns given responses, streamed or not, and records its requests."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from pydantic_llm.profiles import ModelProfile
 from pydantic_llm.settings import ModelSettings
 from pydantic_llm.usage import RequestUsage
 
-Said = str | ModelResponsePart | Sequence[ModelResponsePart] | ModelResponse | Exception
-Answer = Said | Callable[[list[ModelMessage], ModelRequestParameters], Said]
+ScriptedResponse = str | ModelResponsePart | Sequence[ModelResponsePart] | ModelResponse | Exception
+Script = ScriptedResponse | Callable[[list[ModelMessage], ModelRequestParameters], ScriptedResponse]
 
 
 @dataclass
-class Asked:
-    """One request."""
+class SentRequest:
+    """A request that the model received."""
 
     messages: list[ModelMessage]
     settings: ModelSettings | None
@@ -40,14 +40,14 @@ class Asked:
 
 
 class Scripted(Model):
-    """Gives its answers one after the other; the last one again and again."""
+    """Returns its responses in order, then repeats the last one."""
 
     def __init__(
-        self, *answers: Answer, profile: ModelProfile | None = None, settings: ModelSettings | None = None
+        self, *responses: Script, profile: ModelProfile | None = None, settings: ModelSettings | None = None
     ) -> None:
         super().__init__(profile=profile, settings=settings)
-        self.answers = answers
-        self.asked: list[Asked] = []
+        self.responses = responses
+        self.requests: list[SentRequest] = []
         self.streams: list[ScriptedStream] = []
         self.closed = False
 
@@ -62,20 +62,20 @@ class Scripted(Model):
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> ModelResponse:
         parameters = model_request_parameters or ModelRequestParameters()
-        self.asked.append(Asked(list(messages), model_settings, parameters))
-        answer = self.answers[min(len(self.asked), len(self.answers)) - 1]
-        told = answer(list(messages), parameters) if callable(answer) else answer
-        match told:
+        self.requests.append(SentRequest(list(messages), model_settings, parameters))
+        script = self.responses[min(len(self.requests), len(self.responses)) - 1]
+        response = script(list(messages), parameters) if callable(script) else script
+        match response:
             case Exception():
-                raise told
+                raise response
             case ModelResponse():
-                return told
+                return response
             case str():
-                parts: Sequence[ModelResponsePart] = [TextPart(told)]
+                parts: Sequence[ModelResponsePart] = [TextPart(response)]
             case list() | tuple():
-                parts = told
+                parts = response
             case _:
-                parts = [told]  # type: ignore[list-item]
+                parts = [response]  # type: ignore[list-item]
         return ModelResponse(parts, usage=RequestUsage(input_tokens=10, output_tokens=5), model_name='scripted')
 
     @asynccontextmanager
@@ -98,15 +98,15 @@ class Scripted(Model):
 
 
 class ScriptedStream(StreamedResponse):
-    """Tells a response word by word, and arguments four characters at a time.
+    """Streams a response word by word, and arguments in pieces of four characters.
 
-    `metadata={'breaks': error}` of the response breaks the wire before its end.
+    If the response has `metadata={'breaks': error}`, the stream raises the error before its end.
     """
 
     def __init__(self, response: ModelResponse, parameters: ModelRequestParameters | None) -> None:
         super().__init__(ResponseDraft('scripted'), parameters)
         self.response = response
-        self.told = 0
+        self.emitted = 0
 
     async def events(self) -> AsyncIterator[ModelResponseStreamEvent]:
         draft = self.draft
@@ -114,7 +114,7 @@ class ScriptedStream(StreamedResponse):
         for piece in pieces_of(self.response):
             feed(draft, *piece)
             for event in draft.parts.take_events():
-                self.told += 1
+                self.emitted += 1
                 yield event
         if self.response.metadata:
             raise self.response.metadata['breaks']
@@ -154,19 +154,19 @@ def feed(draft: ResponseDraft, index: int, part: ModelResponsePart, piece: str) 
             draft.parts.whole(index, part)
 
 
-def said(messages: Sequence[ModelMessage]) -> list[list[tuple[Any, ...]]]:
-    """What was said, message by message and part by part, without times and ids of the run."""
-    return [[outline(part) for part in message.parts] for message in messages]
+def outline(messages: Sequence[ModelMessage]) -> list[list[tuple[Any, ...]]]:
+    """Return messages as lists of tuples, one per part, without timestamps and ids of the run."""
+    return [[outline_part(part) for part in message.parts] for message in messages]
 
 
-def outline(part: ModelRequestPart | ModelResponsePart) -> tuple[Any, ...]:
+def outline_part(part: ModelRequestPart | ModelResponsePart) -> tuple[Any, ...]:
     match part:
         case ToolReturnPart():
             return ('return', part.tool_name, part.content, part.tool_call_id, part.outcome)
         case RetryPromptPart(tool_name=str()):
-            return ('retry', part.tool_name, complaint(part), part.tool_call_id)
+            return ('retry', part.tool_name, retry_message(part), part.tool_call_id)
         case RetryPromptPart():
-            return ('retry', complaint(part))
+            return ('retry', retry_message(part))
         case ToolCallPart():
             return ('call', part.tool_name, part.args, part.tool_call_id)
         case TextPart() | ThinkingPart() | SystemPromptPart() | UserPromptPart():
@@ -175,13 +175,13 @@ def outline(part: ModelRequestPart | ModelResponsePart) -> tuple[Any, ...]:
             return (part.part_kind,)
 
 
-def complaint(part: RetryPromptPart) -> str | list[tuple[Any, str]]:
-    """The message of a retry, or where and what was wrong."""
+def retry_message(part: RetryPromptPart) -> str | list[tuple[Any, str]]:
+    """Return the message of a retry prompt, or the location and message of each error."""
     if isinstance(part.content, str):
         return part.content
     return [(error['loc'], error['msg']) for error in part.content]
 
 
 def call(name: str, args: str | dict[str, Any] | None = None, id: str | None = None) -> ToolCallPart:
-    """A call of a tool."""
+    """Return a tool call."""
     return ToolCallPart(name, args, id or f'call_{name}')

@@ -1,4 +1,4 @@
-"""What an output may be, how it is asked for, and what becomes of an answer."""
+"""Output types, how they are requested, and how responses are read as outputs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from pydantic_llm.exceptions import StreamInterruptedError
 from pydantic_llm.messages import BinaryContent, FilePart, NativeToolCallPart, RetryPromptPart, TextPart, ThinkingPart
 from pydantic_llm.models import OutputObjectDefinition
 from pydantic_llm.profiles import ModelProfile
-from tests.agent.scripted import Scripted, call, said
+from tests.agent.scripted import Scripted, call, outline
 
 T = TypeVar('T')
 
@@ -77,15 +77,15 @@ OUTPUTS: list[tuple[Any, Any, Any]] = [
 async def test_types_of_all_kinds_are_outputs(output_type: Any, args: Any, output: Any) -> None:
     model = Scripted(final(args))
     assert (await Agent(model, output_type=output_type).run('?')).output == output
-    [definition] = model.asked[0].parameters.output_tools
+    [definition] = model.requests[0].parameters.output_tools
     assert definition.parameters_json_schema['type'] == 'object'
     assert definition.outer_typed_dict_key == ('response' if 'response' in args else None)
 
 
-async def test_the_request_asks_for_the_output_as_a_tool() -> None:
+async def test_the_request_offers_the_output_as_a_tool() -> None:
     model = Scripted(final({'name': 'Paris'}))
     result = await Agent(model, output_type=City).run('?')
-    parameters = model.asked[0].parameters
+    parameters = model.requests[0].parameters
     assert (parameters.output_mode, parameters.allow_text_output) == ('tool', False)
     schema = {
         'type': 'object',
@@ -93,19 +93,19 @@ async def test_the_request_asks_for_the_output_as_a_tool() -> None:
         'required': ['name'],
     }
     assert parameters.output_tools == [ToolDefinition('final_result', schema, 'A city.', kind='output')]
-    assert said(result.all_messages()) == [
+    assert outline(result.all_messages()) == [
         [('user', '?')],
         [('call', 'final_result', {'name': 'Paris'}, 'f1')],
         [('return', 'final_result', 'This is the final answer.', 'f1', 'success')],
     ]
 
 
-async def test_the_answer_to_the_call_that_gave_the_output_can_be_chosen() -> None:
+async def test_the_tool_result_for_the_output_can_be_replaced() -> None:
     result = await Agent(Scripted(final({'name': 'Paris'})), output_type=City).run('?')
-    changed = said(result.all_messages(output_tool_return_content='Shown to the user.'))
+    changed = outline(result.all_messages(output_tool_return_content='Shown to the user.'))
     assert changed[2] == [('return', 'final_result', 'Shown to the user.', 'f1', 'success')]
     assert b'Shown' in result.new_messages_json(output_tool_return_content='Shown to the user.')
-    assert said(result.all_messages())[2][0][2] == 'This is the final answer.'
+    assert outline(result.all_messages())[2][0][2] == 'This is the final answer.'
     with pytest.raises(UserError, match='the model did not give the output by calling a tool'):
         (await Agent(Scripted('x')).run('?')).all_messages(output_tool_return_content='?')
 
@@ -114,24 +114,24 @@ async def test_the_answer_to_the_call_that_gave_the_output_can_be_chosen() -> No
 async def test_each_of_several_types_is_a_tool(output_type: Any) -> None:
     model = Scripted(final({'x': 1, 'y': 2}, 'final_result_Point'))
     assert (await Agent(model, output_type=output_type).run('?')).output == Point(1, 2)
-    names = [definition.name for definition in model.asked[0].parameters.output_tools]
+    names = [definition.name for definition in model.requests[0].parameters.output_tools]
     assert names == ['final_result_City', 'final_result_Point']
 
 
-async def test_names_of_output_tools_are_names_for_every_vendor() -> None:
+async def test_names_of_output_tools_are_valid_for_every_vendor() -> None:
     model = Scripted(final({'response': [1]}, 'final_result_list_int'))
     agent = Agent(model, output_type=[list[int], dict[str, City], Literal['x y'], ToolOutput(City, name='town')])
     assert (await agent.run('?')).output == [1]
-    names = [definition.name for definition in model.asked[0].parameters.output_tools]
+    names = [definition.name for definition in model.requests[0].parameters.output_tools]
     assert names == ['final_result_list_int', 'final_result_dict_str_City', 'final_result_Literal', 'town']
 
 
-async def test_a_generic_type_has_a_name_for_every_vendor_too() -> None:
+async def test_the_name_of_a_generic_type_is_valid_for_every_vendor() -> None:
     model = Scripted(final({'held': 1}, 'final_result_Box_int'))
     assert (await Agent(model, output_type=[Box[int], City]).run('?')).output == Box(held=1)
 
 
-async def test_two_types_of_one_name_are_two_tools() -> None:
+async def test_two_types_with_the_same_name_are_two_tools() -> None:
     other: Any = type('City', (BaseModel,), {'__annotations__': {'n': int}})
     model = Scripted(final({'n': 1}, 'final_result_City_2'))
     assert (await Agent(model, output_type=[City, other]).run('?')).output == other(n=1)
@@ -142,16 +142,16 @@ async def test_text_and_types_can_be_mixed() -> None:
     assert (await agent.run('?')).output == 'Which one?'
     model = Scripted(final({'name': 'Paris'}))
     assert (await agent.run('?', model=model)).output == City(name='Paris')
-    assert model.asked[0].parameters.allow_text_output
+    assert model.requests[0].parameters.allow_text_output
 
 
-async def test_a_run_can_want_another_output() -> None:
+async def test_a_run_can_replace_the_output_type() -> None:
     agent = Agent(Scripted('x'))
     result = await agent.run('?', output_type=int, model=Scripted(final({'response': 7})))
     assert result.output == 7
 
 
-async def test_an_agent_with_validators_refuses_another_output() -> None:
+async def test_an_agent_with_validators_rejects_another_output_type() -> None:
     agent = Agent(Scripted('x'))
     agent.output_validator(lambda output: output)
     with pytest.raises(UserError, match='output_type cannot be given to a run of an agent with output validators'):
@@ -161,7 +161,7 @@ async def test_an_agent_with_validators_refuses_another_output() -> None:
 # ------------------------------------------------------------------------------------------------------ functions
 
 
-async def test_an_output_function_is_called_with_what_the_model_wrote() -> None:
+async def test_an_output_function_is_called_with_the_models_arguments() -> None:
     def add(ctx: RunContext[int], a: int, b: int = 1) -> int:
         """Add them.
 
@@ -174,13 +174,13 @@ async def test_an_output_function_is_called_with_what_the_model_wrote() -> None:
     agent = Agent(model, output_type=add, deps_type=int)
     result = await agent.run('?', deps=10)
     assert result.output == 16
-    assert said(result.all_messages())[2][0][:2] == ('retry', 'final_result')
-    [definition] = model.asked[0].parameters.output_tools
+    assert outline(result.all_messages())[2][0][:2] == ('retry', 'final_result')
+    [definition] = model.requests[0].parameters.output_tools
     assert definition.description == 'Add them.'
     assert definition.parameters_json_schema['properties']['a'] == {'type': 'integer', 'description': 'The first.'}
 
 
-async def test_an_output_function_can_refuse_and_can_be_async() -> None:
+async def test_an_output_function_can_reject_and_can_be_async() -> None:
     async def pick(n: int) -> str:
         if n < 3:
             raise ModelRetry('Higher.')
@@ -190,10 +190,10 @@ async def test_an_output_function_can_refuse_and_can_be_async() -> None:
     agent.model = Scripted(final({'n': 1}, 'final_result_pick'), final({'n': 3}, 'final_result_pick'))
     result = await agent.run('?')
     assert result.output == '3!'
-    assert said(result.all_messages())[2] == [('retry', 'final_result_pick', 'Higher.', 'f1')]
+    assert outline(result.all_messages())[2] == [('retry', 'final_result_pick', 'Higher.', 'f1')]
 
 
-async def test_an_error_in_an_output_function_is_the_callers() -> None:
+async def test_an_error_in_an_output_function_is_raised_to_the_caller() -> None:
     def broken(city: City) -> str:
         return City(name=7).name  # type: ignore[arg-type]
 
@@ -201,7 +201,7 @@ async def test_an_error_in_an_output_function_is_the_callers() -> None:
         await Agent(Scripted(final({'name': 'Paris'})), output_type=broken).run('?')
 
 
-async def test_a_text_output_makes_something_of_the_text() -> None:
+async def test_a_text_output_calls_its_function_with_the_text() -> None:
     async def words(ctx: RunContext[str], text: str) -> list[str]:
         if ctx.deps not in text:
             raise ModelRetry(f'Say {ctx.deps}.')
@@ -210,7 +210,7 @@ async def test_a_text_output_makes_something_of_the_text() -> None:
     agent = Agent(Scripted('hello', 'hello world'), output_type=TextOutput(words), deps_type=str)
     result = await agent.run('?', deps='world')
     assert result.output == ['hello', 'world']
-    assert said(result.all_messages())[2] == [('retry', 'Say world.')]
+    assert outline(result.all_messages())[2] == [('retry', 'Say world.')]
     assert (await Agent(Scripted('a b'), output_type=[TextOutput(str.split), int]).run('?')).output == ['a', 'b']
 
 
@@ -219,12 +219,12 @@ async def test_a_text_output_makes_something_of_the_text() -> None:
 NATIVE = ModelProfile(supports_json_schema_output=True, default_structured_output_mode='native')
 
 
-async def test_native_asks_for_the_object_and_reads_the_text() -> None:
+async def test_native_output_sends_the_schema_and_reads_the_text() -> None:
     model = Scripted(ThinkingPart('Hm.'), '{"name": "Paris"}')
     model = Scripted([ThinkingPart('Hm.'), TextPart('{"name": "Paris"}')])
     agent = Agent(model, output_type=NativeOutput(City, name='town', strict=True))
     assert (await agent.run('?')).output == City(name='Paris')
-    parameters = model.asked[0].parameters
+    parameters = model.requests[0].parameters
     assert (parameters.output_mode, parameters.output_tools, parameters.allow_text_output) == ('native', [], True)
     assert parameters.output_object is not None
     assert parameters.output_object.json_schema['properties'].keys() == {'name', 'people'}
@@ -232,7 +232,7 @@ async def test_native_asks_for_the_object_and_reads_the_text() -> None:
     assert parameters.output_object.strict
 
 
-async def test_prompted_reads_json_with_a_fence_or_words_around_it() -> None:
+async def test_prompted_output_reads_json_inside_a_fence_or_prose() -> None:
     for text in (
         '{"name": "Paris"}',
         '```json\n{"name": "Paris"}\n```',
@@ -242,7 +242,7 @@ async def test_prompted_reads_json_with_a_fence_or_words_around_it() -> None:
         model = Scripted(text)
         agent = Agent(model, output_type=PromptedOutput([City], template='Give {schema}'))
         assert (await agent.run('?')).output == City(name='Paris')
-        parameters = model.asked[0].parameters
+        parameters = model.requests[0].parameters
         assert (parameters.output_mode, parameters.prompted_output_template) == ('prompted', 'Give {schema}')
         assert parameters.output_object == OutputObjectDefinition(
             {
@@ -255,7 +255,7 @@ async def test_prompted_reads_json_with_a_fence_or_words_around_it() -> None:
         )
 
 
-async def test_an_answer_without_json_is_shown_to_the_model_as_it_was() -> None:
+async def test_the_retry_prompt_quotes_a_response_without_json() -> None:
     result = await Agent(Scripted('I cannot }say{.', '{"name": "P"}'), output_type=PromptedOutput(City)).run('?')
     [retry] = result.all_messages()[2].parts
     assert isinstance(retry, RetryPromptPart)
@@ -263,7 +263,7 @@ async def test_an_answer_without_json_is_shown_to_the_model_as_it_was() -> None:
 
 
 @pytest.mark.parametrize('mode', [NativeOutput, PromptedOutput])
-async def test_several_types_are_told_apart_by_their_kind(mode: Any) -> None:
+async def test_several_types_are_discriminated_by_kind(mode: Any) -> None:
     def double(n: int) -> int:
         return 2 * n
 
@@ -271,7 +271,7 @@ async def test_several_types_are_told_apart_by_their_kind(mode: Any) -> None:
     assert (await agent.run('?')).output == 8
     model = Scripted('{"result": {"kind": "int", "data": 4}}')
     assert (await agent.run('?', model=model)).output == 4
-    schema = model.asked[0].parameters.output_object.json_schema  # type: ignore[union-attr]
+    schema = model.requests[0].parameters.output_object.json_schema  # type: ignore[union-attr]
     assert schema['properties'].keys() == {'result'}
     assert len(schema['properties']['result']['oneOf']) == 3
 
@@ -288,14 +288,14 @@ async def test_several_types_are_told_apart_by_their_kind(mode: Any) -> None:
         (ModelProfile(supports_tools=False), City, 'prompted'),
     ],
 )
-async def test_auto_is_the_models_own_way(profile: ModelProfile, output_type: Any, mode: str) -> None:
-    answer = final({'name': 'P'}) if mode == 'tool' else '{"name": "P"}'
-    model = Scripted(answer, profile=profile)
+async def test_the_auto_mode_follows_the_profile(profile: ModelProfile, output_type: Any, mode: str) -> None:
+    response = final({'name': 'P'}) if mode == 'tool' else '{"name": "P"}'
+    model = Scripted(response, profile=profile)
     await Agent(model, output_type=output_type).run('?')
-    assert model.asked[0].parameters.output_mode == mode
+    assert model.requests[0].parameters.output_mode == mode
 
 
-async def test_json_stands_after_the_last_of_the_vendors_own_tools() -> None:
+async def test_json_is_read_after_the_last_native_tool_call() -> None:
     parts = [TextPart('Let me {search}.'), NativeToolCallPart('web_search'), TextPart('{"name": '), TextPart('"P"}')]
     assert (await Agent(Scripted(parts), output_type=NativeOutput(City)).run('?')).output == City(name='P')
 
@@ -310,7 +310,7 @@ async def test_json_stands_after_the_last_of_the_vendors_own_tools() -> None:
     ],
     ids=str,
 )
-async def test_what_cannot_be_an_output_is_refused(output_type: Any, message: str) -> None:
+async def test_an_invalid_output_type_is_an_error(output_type: Any, message: str) -> None:
     with pytest.raises(UserError, match=message):
         await Agent(Scripted('x'), output_type=output_type).run('?')
 
@@ -318,7 +318,7 @@ async def test_what_cannot_be_an_output_is_refused(output_type: Any, message: st
 # ------------------------------------------------------------------------------------------- validators, retries
 
 
-async def test_validators_see_the_output_one_after_the_other_and_may_change_it() -> None:
+async def test_validators_run_in_order_and_may_change_the_output() -> None:
     agent = Agent(Scripted('one', 'two'), deps_type=str)
 
     @agent.output_validator
@@ -334,20 +334,20 @@ async def test_validators_see_the_output_one_after_the_other_and_may_change_it()
 
     result = await agent.run('?', deps='one')
     assert result.output == 'TWO!'
-    assert said(result.all_messages())[2] == [('retry', 'Not one, for the 1. time.')]
+    assert outline(result.all_messages())[2] == [('retry', 'Not one, for the 1. time.')]
 
 
-async def test_an_output_that_is_refused_too_often_ends_the_run() -> None:
+async def test_an_output_that_is_rejected_too_often_ends_the_run() -> None:
     model = Scripted(final({'response': 'x'}))
     with pytest.raises(
         UnexpectedModelBehavior, match=r'^The output exceeded output_retries=2; what was wrong'
     ) as raised:
         await Agent(model, output_type=int, retries=0, output_retries=2).run('?')
     assert isinstance(raised.value.__cause__, ValueError)
-    assert len(model.asked) == 3
+    assert len(model.requests) == 3
 
 
-async def test_an_output_can_have_retries_of_its_own() -> None:
+async def test_an_output_can_set_its_own_retries() -> None:
     seen: list[tuple[int, int]] = []
     model = Scripted(final({'response': 1}))
     agent = Agent(model, output_type=ToolOutput(int, max_retries=3), retries=0)
@@ -372,17 +372,17 @@ async def test_failing_tools_do_not_count_against_the_output() -> None:
     assert (await agent.run('?')).output == 'done'
 
 
-async def test_text_where_a_tool_is_wanted_is_told_which() -> None:
+async def test_text_instead_of_an_output_tool_gets_a_retry_prompt_with_its_name() -> None:
     agent = Agent(Scripted('Paris.', final({'name': 'Paris'})), output_type=City)
-    messages = said((await agent.run('?')).all_messages())
+    messages = outline((await agent.run('?')).all_messages())
     assert messages[2] == [('retry', "Text is not an answer here. Give the answer by calling 'final_result'.")]
 
 
-# --------------------------------------------------------------------------------------- the other calls beside it
+# --------------------------------------------------------------------------------------- the other tool calls
 
 
 @pytest.mark.parametrize(('strategy', 'ran'), [('early', []), ('graceful', [1]), ('exhaustive', [1])])
-async def test_the_end_strategy_decides_about_the_tools_beside_the_output(strategy: Any, ran: list[int]) -> None:
+async def test_the_end_strategy_decides_which_other_tools_run(strategy: Any, ran: list[int]) -> None:
     calls = [call('note', {'n': 1}, 'a'), final({'response': 7}, id='b'), call('nothing', id='c')]
     noted: list[int] = []
     agent = Agent(Scripted(calls), output_type=int, end_strategy=strategy)
@@ -393,7 +393,7 @@ async def test_the_end_strategy_decides_about_the_tools_beside_the_output(strate
 
     result = await agent.run('?')
     assert (result.output, noted) == (7, ran)
-    first, output, nothing = said(result.all_messages())[2]
+    first, output, nothing = outline(result.all_messages())[2]
     assert output == ('return', 'final_result', 'This is the final answer.', 'b', 'success')
     not_needed = (
         'return',
@@ -407,7 +407,7 @@ async def test_the_end_strategy_decides_about_the_tools_beside_the_output(strate
 
 
 @pytest.mark.parametrize(('strategy', 'finished'), [('early', [1]), ('graceful', [1]), ('exhaustive', [1, 2])])
-async def test_the_first_of_several_outputs_counts(strategy: Any, finished: list[int]) -> None:
+async def test_the_first_valid_output_of_several_is_used(strategy: Any, finished: list[int]) -> None:
     seen: list[int] = []
 
     def finish(n: int) -> int:
@@ -417,12 +417,12 @@ async def test_the_first_of_several_outputs_counts(strategy: Any, finished: list
     calls = [final({'n': 'x'}, id='a'), final({'n': 1}, id='b'), final({'n': 2}, id='c')]
     result = await Agent(Scripted(calls), output_type=finish, end_strategy=strategy).run('?')
     assert (result.output, seen) == (1, finished)
-    answers = said(result.all_messages())[2]
-    assert [answer[0] for answer in answers] == ['retry', 'return', 'return']
+    tool_results = outline(result.all_messages())[2]
+    assert [tool_result[0] for tool_result in tool_results] == ['retry', 'return', 'return']
     assert (result.all_messages(output_tool_return_content='It.')[2].parts[1].content) == 'It.'  # type: ignore[union-attr]
 
 
-async def test_tools_run_when_the_output_beside_them_is_refused() -> None:
+async def test_tools_run_when_the_output_of_their_response_is_rejected() -> None:
     calls = [final({'response': 'x'}, id='a'), call('note', {'n': 1}, 'b')]
     noted: list[int] = []
     agent = Agent(Scripted(calls, final({'response': 7})), output_type=int)
@@ -433,22 +433,22 @@ async def test_tools_run_when_the_output_beside_them_is_refused() -> None:
 
     result = await agent.run('?')
     assert (result.output, noted) == (7, [1])
-    assert [answer[:2] for answer in said(result.all_messages())[2]] == [('retry', 'final_result'), ('return', 'note')]
+    assert [part[:2] for part in outline(result.all_messages())[2]] == [('retry', 'final_result'), ('return', 'note')]
 
 
-# ------------------------------------------------------------------------------------------- answers that are none
+# ------------------------------------------------------------------------------------------- invalid responses
 
 NOTHING: list[Any] = [[], [TextPart('')], [TextPart(' \n')], [ThinkingPart('Hm.')]]
 
 
 @pytest.mark.parametrize('parts', NOTHING)
-async def test_an_empty_answer_is_asked_for_again(parts: Any) -> None:
+async def test_an_empty_response_is_requested_again(parts: Any) -> None:
     result = await Agent(Scripted(parts, 'x')).run('?')
     assert result.output == 'x'
-    assert said(result.all_messages())[2] == [('retry', 'The answer was empty.')]
+    assert outline(result.all_messages())[2] == [('retry', 'The answer was empty.')]
 
 
-async def test_empty_answers_end_the_run_at_last() -> None:
+async def test_too_many_empty_responses_end_the_run() -> None:
     with pytest.raises(
         UnexpectedModelBehavior, match='output_retries=1; what was wrong the last time: The answer was empty'
     ):
@@ -456,43 +456,43 @@ async def test_empty_answers_end_the_run_at_last() -> None:
 
 
 @pytest.mark.parametrize(
-    ('details', 'told'), [({'error': 'No such tool.'}, 'No such tool'), (None, 'its text is no answer')]
+    ('details', 'reason'), [({'error': 'No such tool.'}, 'No such tool'), (None, 'its text is no answer')]
 )
-async def test_an_answer_that_ends_with_an_error_is_asked_for_again(details: Any, told: str) -> None:
+async def test_a_response_that_ends_with_an_error_is_requested_again(details: Any, reason: str) -> None:
     failed = ModelResponse([TextPart('<function=f>')], finish_reason='error', provider_details=details)
     result = await Agent(Scripted(failed, 'x')).run('?')
     assert result.output == 'x'
-    assert said(result.all_messages())[2] == [('retry', f'The answer ended with an error: {told}.')]
+    assert outline(result.all_messages())[2] == [('retry', f'The answer ended with an error: {reason}.')]
 
 
-async def test_a_stream_that_ends_with_an_error_is_asked_for_again() -> None:
+async def test_a_stream_that_ends_with_an_error_is_requested_again() -> None:
     failed = ModelResponse([TextPart('<function=f>')], finish_reason='error')
     async with Agent(Scripted(failed, call('final_result', '{"response": 7}')), output_type=int).run_stream('?') as run:
         assert await run.get_output() == 7
 
 
-async def test_an_answer_that_is_a_file_is_not_empty() -> None:
+async def test_a_response_that_is_a_file_is_not_empty() -> None:
     image = BinaryContent(b'x', media_type='image/png')
     for reason in ('stop', 'length'):
         result = await Agent(Scripted(ModelResponse([FilePart(image)], finish_reason=reason))).run('?')
         assert (result.output, result.response.images) == ('', [image])
 
 
-async def test_a_filter_that_holds_everything_back_is_an_error() -> None:
+async def test_a_fully_blocked_response_is_an_error() -> None:
     details = {'finish_reason': 'SAFETY'}
     model = Scripted(ModelResponse([], finish_reason='content_filter', provider_details=details))
     with pytest.raises(ContentFilterError, match='blocked the whole response of scripted') as raised:
         await Agent(model).run('?')
     assert raised.value.body == details
-    assert len(model.asked) == 1
+    assert len(model.requests) == 1
 
 
-async def test_a_filter_that_holds_back_the_end_leaves_the_beginning() -> None:
+async def test_a_partly_blocked_response_keeps_its_beginning() -> None:
     model = Scripted(ModelResponse([TextPart('Once')], finish_reason='content_filter'))
     assert (await Agent(model).run('?')).output == 'Once'
 
 
-CUT: list[tuple[Any, Any, str]] = [
+TRUNCATED: list[tuple[Any, Any, str]] = [
     (str, [], 'before it wrote anything'),
     (str, [ThinkingPart('Hm.')], 'before it wrote anything'),
     (City, [call('final_result', '{"name": "Par')], "in the middle of the arguments of 'final_result'"),
@@ -502,8 +502,8 @@ CUT: list[tuple[Any, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(('output_type', 'parts', 'where'), CUT, ids=str)
-async def test_an_answer_that_max_tokens_cut_says_so_and_is_not_asked_for_again(
+@pytest.mark.parametrize(('output_type', 'parts', 'where'), TRUNCATED, ids=str)
+async def test_a_response_truncated_by_max_tokens_is_an_error_and_not_requested_again(
     output_type: Any, parts: Any, where: str
 ) -> None:
     model = Scripted(ModelResponse(parts, finish_reason='length'), settings={'max_tokens': 9})
@@ -511,16 +511,16 @@ async def test_an_answer_that_max_tokens_cut_says_so_and_is_not_asked_for_again(
         UnexpectedModelBehavior, match=f'^The model reached max_tokens=9 {where}; set max_tokens higher'
     ):
         await Agent(model, output_type=output_type).run('?')
-    assert len(model.asked) == 1
+    assert len(model.requests) == 1
 
 
-async def test_text_that_max_tokens_cut_is_still_text_and_whole_calls_are_carried_out() -> None:
+async def test_truncated_text_is_an_output_and_complete_tool_calls_are_executed() -> None:
     assert (await Agent(Scripted(ModelResponse([TextPart('Onc')], finish_reason='length'))).run('?')).output == 'Onc'
     model = Scripted(ModelResponse([call('final_result', '{"name": "Paris"}')], finish_reason='length'))
     assert (await Agent(model, output_type=City).run('?')).output == City(name='Paris')
 
 
-async def test_an_answer_that_the_vendor_cut_is_an_error_with_what_had_arrived() -> None:
+async def test_a_response_truncated_by_the_vendor_is_an_error_with_the_partial_response() -> None:
     response = ModelResponse([TextPart('Onc')], state='incomplete', provider_name='vendor')
     with pytest.raises(
         StreamInterruptedError, match='The vendor truncated the response of scripted before it was'
@@ -530,6 +530,6 @@ async def test_an_answer_that_the_vendor_cut_is_an_error_with_what_had_arrived()
     assert raised.value.retryable
 
 
-async def test_an_answer_that_is_incomplete_for_a_reason_is_judged_by_the_reason() -> None:
+async def test_an_incomplete_response_with_a_finish_reason_is_handled_by_the_reason() -> None:
     response = ModelResponse([TextPart('Once')], state='incomplete', finish_reason='length')
     assert (await Agent(Scripted(response)).run('?')).output == 'Once'

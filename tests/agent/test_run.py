@@ -1,4 +1,4 @@
-"""A run from its prompt to its output: what is sent, what is kept, what is given back."""
+"""Runs from prompt to output: requests, recorded messages and results."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from pydantic_llm.agent import Agent
 from pydantic_llm.direct import model_request
 from pydantic_llm.messages import ImageUrl, ModelMessagesTypeAdapter, TextPart, ToolReturnPart, UserPromptPart
 from pydantic_llm.models.names import NAMES, Name
-from tests.agent.scripted import Scripted, call, said
+from tests.agent.scripted import Scripted, call, outline
 
 
 class City(BaseModel):
     name: str
 
 
-async def test_a_run_gives_the_text_and_the_conversation() -> None:
+async def test_a_run_returns_the_text_and_the_conversation() -> None:
     result = await Agent(Scripted('Paris')).run('The capital of France?')
     assert result.output == 'Paris'
-    assert said(result.all_messages()) == [[('user', 'The capital of France?')], [('text', 'Paris')]]
+    assert outline(result.all_messages()) == [[('user', 'The capital of France?')], [('text', 'Paris')]]
     assert result.response.text == 'Paris'
     assert result.timestamp() == result.response.timestamp
     assert repr(result) == "AgentRunResult(output='Paris')"
@@ -50,7 +50,7 @@ async def test_data_is_the_output_and_result_type_the_output_type() -> None:
     assert (await Agent(Scripted('7'), result_type=str).run('?', result_type=str)).data == '7'
 
 
-async def test_output_type_and_result_type_together_are_refused() -> None:
+async def test_output_type_and_result_type_together_are_an_error() -> None:
     with pytest.raises(UserError, match='output_type and result_type are the same'):
         Agent('test', output_type=City, result_type=City)
     with pytest.raises(UserError, match='output_type and result_type are the same'):
@@ -62,7 +62,7 @@ async def test_usage_is_an_attribute_and_can_be_called() -> None:
     assert result.usage == result.usage() == RunUsage(input_tokens=10, output_tokens=5, requests=1)
 
 
-async def test_messages_bear_the_ids_of_their_run_and_conversation() -> None:
+async def test_messages_have_the_ids_of_their_run_and_conversation() -> None:
     agent = Agent(Scripted(call('nothing'), 'done'))
     first = await agent.run('?')
     assert {(m.run_id, m.conversation_id) for m in first.all_messages()} == {(first.run_id, first.run_id)}
@@ -86,75 +86,79 @@ async def test_messages_as_json_can_be_read_back() -> None:
 # -------------------------------------------------------------------------------------------------------- history
 
 
-async def test_a_conversation_goes_on_with_its_history() -> None:
+async def test_a_conversation_continues_with_its_history() -> None:
     agent = Agent(Scripted('Paris', 'Lyon'), system_prompt='Be brief.')
     first = await agent.run('The capital?')
     second = await agent.run('And the next?', message_history=first.all_messages())
-    assert said(second.all_messages()) == [
+    assert outline(second.all_messages()) == [
         [('system', 'Be brief.'), ('user', 'The capital?')],
         [('text', 'Paris')],
         [('user', 'And the next?')],
         [('text', 'Lyon')],
     ]
-    assert said(second.new_messages()) == [[('user', 'And the next?')], [('text', 'Lyon')]]
+    assert outline(second.new_messages()) == [[('user', 'And the next?')], [('text', 'Lyon')]]
 
 
-async def test_an_empty_history_is_none() -> None:
+async def test_an_empty_history_starts_a_new_conversation() -> None:
     result = await Agent(Scripted('x'), system_prompt='Be brief.').run('?', message_history=[])
-    assert said(result.all_messages()) == [[('system', 'Be brief.'), ('user', '?')], [('text', 'x')]]
+    assert outline(result.all_messages()) == [[('system', 'Be brief.'), ('user', '?')], [('text', 'x')]]
 
 
 async def test_the_list_that_was_passed_as_history_is_not_changed() -> None:
     history: list[Any] = [ModelRequest([UserPromptPart('a')]), ModelResponse([TextPart('b')])]
     await Agent(Scripted('x')).run('?', message_history=history)
-    assert said(history) == [[('user', 'a')], [('text', 'b')]]
+    assert outline(history) == [[('user', 'a')], [('text', 'b')]]
 
 
-async def test_without_a_prompt_a_history_that_ends_with_a_request_goes_on() -> None:
+async def test_without_a_prompt_a_history_that_ends_with_a_request_continues() -> None:
     model = Scripted('x')
-    history = [ModelRequest([UserPromptPart('a')], instructions='Of old.')]
+    history = [ModelRequest([UserPromptPart('a')], instructions='Earlier instructions.')]
     result = await Agent(model).run(message_history=history)
-    assert said(result.all_messages()) == [[('user', 'a')], [('text', 'x')]]
-    assert said(result.new_messages()) == [[('text', 'x')]]
-    assert model.asked[0].messages == history
+    assert outline(result.all_messages()) == [[('user', 'a')], [('text', 'x')]]
+    assert outline(result.new_messages()) == [[('text', 'x')]]
+    assert model.requests[0].messages == history
 
 
-async def test_without_a_prompt_the_open_calls_of_a_history_are_carried_out() -> None:
+async def test_without_a_prompt_the_open_tool_calls_of_a_history_are_executed() -> None:
     history = [ModelRequest([UserPromptPart('a')]), ModelResponse([call('double', {'n': 2})])]
-    agent = Agent(Scripted('x'), tools=[lambda_double])
+    agent = Agent(Scripted('x'), tools=[double_tool])
     result = await agent.run(message_history=history)
-    assert said(result.new_messages()) == [[('return', 'double', 4, 'call_double', 'success')], [('text', 'x')]]
+    assert outline(result.new_messages()) == [[('return', 'double', 4, 'call_double', 'success')], [('text', 'x')]]
 
 
 def double(n: int) -> int:
     return 2 * n
 
 
-lambda_double = Tool(double)
+double_tool = Tool(double)
 
 
-async def test_with_a_prompt_the_open_calls_of_a_history_are_told_to_be_left() -> None:
+async def test_with_a_prompt_the_open_tool_calls_of_a_history_are_interrupted() -> None:
     history = [ModelRequest([UserPromptPart('a')]), ModelResponse([call('double', {'n': 2})])]
     result = await Agent(Scripted('x'), tools=[double]).run('Never mind.', message_history=history)
-    [[answer, prompt], _] = [message.parts for message in result.new_messages()]
-    assert isinstance(answer, ToolReturnPart)
-    assert (answer.tool_name, answer.tool_call_id, answer.outcome) == ('double', 'call_double', 'interrupted')
+    [[skipped, prompt], _] = [message.parts for message in result.new_messages()]
+    assert isinstance(skipped, ToolReturnPart)
+    assert (skipped.tool_name, skipped.tool_call_id, skipped.outcome) == (
+        'double',
+        'call_double',
+        'interrupted',
+    )
     assert isinstance(prompt, UserPromptPart)
 
 
 @pytest.mark.parametrize('history', [[], [ModelRequest([UserPromptPart('a')]), ModelResponse([TextPart('b')])]])
-async def test_nothing_to_ask_is_an_error_before_anything_is_sent(history: list[Any]) -> None:
+async def test_a_run_without_prompt_and_history_is_an_error_before_anything_is_sent(history: list[Any]) -> None:
     model = Scripted('x')
     with pytest.raises(UserError, match='There is nothing to ask: give a user_prompt'):
         await Agent(model).run(message_history=history)
-    assert model.asked == []
+    assert model.requests == []
 
 
-async def test_instructions_alone_are_something_to_ask() -> None:
+async def test_instructions_alone_make_a_request() -> None:
     model = Scripted('x')
     await Agent(model, instructions='Tell a joke.').run()
-    assert model.asked[0].messages[0].parts == []
-    assert model.asked[0].messages[0].instructions == 'Tell a joke.'  # type: ignore[union-attr]
+    assert model.requests[0].messages[0].parts == []
+    assert model.requests[0].messages[0].instructions == 'Tell a joke.'  # type: ignore[union-attr]
 
 
 # -------------------------------------------------------------------------------------------------------- prompts
@@ -173,15 +177,15 @@ async def test_instructions_of_all_kinds_are_joined_and_sent_with_every_request(
         return None
 
     await agent.run('?', deps='Three', instructions='Four.')
-    sent = [asked.messages[-1].instructions for asked in model.asked]  # type: ignore[union-attr]
+    sent = [request.messages[-1].instructions for request in model.requests]  # type: ignore[union-attr]
     assert sent == ['One.\n\nTwo.\n\nThree 1.\n\nFour.', 'One.\n\nTwo.\n\nThree 2.\n\nFour.']
 
 
-async def test_instructions_are_not_part_of_the_history_that_goes_on() -> None:
+async def test_instructions_of_an_earlier_run_are_not_repeated() -> None:
     first = await Agent(Scripted('x'), instructions='Of the first.').run('?')
     model = Scripted('y')
     await Agent(model, instructions='Of the second.').run('?', message_history=first.all_messages())
-    requests = [message for message in model.asked[0].messages if isinstance(message, ModelRequest)]
+    requests = [message for message in model.requests[0].messages if isinstance(message, ModelRequest)]
     assert [request.instructions for request in requests] == ['Of the first.', 'Of the second.']
 
 
@@ -198,10 +202,10 @@ async def test_system_prompts_come_first_and_in_order() -> None:
 
     result = await agent.run('?', deps='Three.')
     prompts = [('system', 'One.'), ('system', 'Two.'), ('system', 'Three.'), ('system', 'Four.'), ('user', '?')]
-    assert said(result.all_messages()[:1]) == [prompts]
+    assert outline(result.all_messages()[:1]) == [prompts]
 
 
-async def test_a_dynamic_system_prompt_is_made_anew_for_a_history() -> None:
+async def test_a_dynamic_system_prompt_is_evaluated_again_for_a_history() -> None:
     agent = Agent(Scripted('x'), deps_type=str)
 
     @agent.system_prompt
@@ -214,11 +218,11 @@ async def test_a_dynamic_system_prompt_is_made_anew_for_a_history() -> None:
 
     first = await agent.run('?', deps='1')
     second = await agent.run('!', deps='2', message_history=first.all_messages())
-    assert said(first.all_messages()[:1]) == [[('system', 'fixed 1'), ('system', 'moving 1'), ('user', '?')]]
-    assert said(second.all_messages()[:1]) == [[('system', 'fixed 1'), ('system', 'moving 2'), ('user', '?')]]
+    assert outline(first.all_messages()[:1]) == [[('system', 'fixed 1'), ('system', 'moving 1'), ('user', '?')]]
+    assert outline(second.all_messages()[:1]) == [[('system', 'fixed 1'), ('system', 'moving 2'), ('user', '?')]]
 
 
-def test_a_prompt_that_is_neither_text_nor_a_function_is_refused() -> None:
+def test_a_prompt_that_is_neither_text_nor_a_function_is_an_error() -> None:
     with pytest.raises(UserError, match='instructions takes text, a function'):
         Agent('test', instructions=7)  # type: ignore[arg-type]
 
@@ -226,7 +230,7 @@ def test_a_prompt_that_is_neither_text_nor_a_function_is_refused() -> None:
 # ------------------------------------------------------------------------------------------- settings and models
 
 
-async def test_settings_are_laid_over_each_other_model_agent_run() -> None:
+async def test_settings_of_model_agent_and_run_are_merged_in_this_order() -> None:
     seen: list[ModelSettings | None] = []
     model = Scripted('x', settings={'temperature': 0.1, 'max_tokens': 1, 'seed': 1})
     agent = Agent(model, model_settings={'max_tokens': 2, 'seed': 2})
@@ -237,21 +241,21 @@ async def test_settings_are_laid_over_each_other_model_agent_run() -> None:
 
     await agent.run('?', model_settings={'seed': 3})
     assert seen == [{'temperature': 0.1, 'max_tokens': 2, 'seed': 3}]
-    assert model.merged_settings(model.asked[0].settings) == seen[0]
+    assert model.merged_settings(model.requests[0].settings) == seen[0]
 
 
 async def test_a_run_can_name_another_model() -> None:
     mine, other = Scripted('mine'), Scripted('other')
     assert (await Agent(mine).run('?', model=other)).output == 'other'
-    assert (mine.asked, other.closed) == ([], False)
+    assert (mine.requests, other.closed) == ([], False)
 
 
-async def test_an_agent_without_a_model_says_where_to_give_one() -> None:
+async def test_the_error_of_an_agent_without_a_model_names_the_parameters() -> None:
     with pytest.raises(UserError, match=r'The agent has no model: give model= to Agent\(\), to run\(\)'):
         await Agent().run('?')
 
 
-async def test_a_model_that_a_run_made_of_its_name_is_closed_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_model_made_from_a_name_for_a_run_is_closed_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Scripted] = []
 
     def make(model_name: str) -> Scripted:
@@ -276,12 +280,12 @@ async def test_leaving_the_agent_closes_its_model() -> None:
     assert model.closed
 
 
-async def test_an_unknown_option_is_named_with_the_one_that_was_meant() -> None:
+async def test_the_error_of_an_unknown_option_suggests_a_known_one() -> None:
     with pytest.raises(TypeError, match="no option 'massage_history'; did you mean 'message_history'"):
         await Agent(Scripted('x')).run('?', massage_history=[])  # type: ignore[call-overload]
 
 
-def test_a_wrong_model_name_is_found_when_the_agent_is_made_unless_deferred() -> None:
+def test_an_unknown_model_name_is_an_error_when_the_agent_is_built_unless_deferred() -> None:
     with pytest.raises(UserError, match='nosuchvendor'):
         Agent('nosuchvendor:gpt')
     agent = Agent('nosuchvendor:gpt', defer_model_check=True)
@@ -301,31 +305,31 @@ async def test_override_wins_over_the_agent_and_the_run() -> None:
 
     with agent.override(model=other, deps=100, tools=[triple], instructions='Other.'):
         result = await agent.run('?', model=mine, deps=1, instructions='Of the run.')
-    assert said(result.all_messages())[2] == [('return', 'triple', 106, 'call_triple', 'success')]
-    assert [tool.name for tool in other.asked[0].parameters.function_tools] == ['triple']
-    assert other.asked[0].messages[0].instructions == 'Other.'  # type: ignore[union-attr]
+    assert outline(result.all_messages())[2] == [('return', 'triple', 106, 'call_triple', 'success')]
+    assert [tool.name for tool in other.requests[0].parameters.function_tools] == ['triple']
+    assert other.requests[0].messages[0].instructions == 'Other.'  # type: ignore[union-attr]
     assert (await agent.run('?', deps=1)).output == 'mine'
 
 
-async def test_override_holds_for_its_block_alone_and_can_be_nested() -> None:
+async def test_override_applies_only_to_its_block_and_can_be_nested() -> None:
     agent = Agent(Scripted('mine'))
-    inside, outside = asyncio.Event(), asyncio.Event()
+    is_overridden, has_run_outside = asyncio.Event(), asyncio.Event()
 
     async def overriding() -> list[str]:
         with agent.override(model=Scripted('outer')):
             with agent.override(instructions='Inner.'):
-                inside.set()
-                await outside.wait()
+                is_overridden.set()
+                await has_run_outside.wait()
                 first = (await agent.run('?')).output
             return [first, (await agent.run('?')).output]
 
-    async def beside() -> str:
-        await inside.wait()
+    async def outside_the_block() -> str:
+        await is_overridden.wait()
         output = (await agent.run('?')).output
-        outside.set()
+        has_run_outside.set()
         return output
 
-    assert await asyncio.gather(overriding(), beside()) == [['outer', 'outer'], 'mine']
+    assert await asyncio.gather(overriding(), outside_the_block()) == [['outer', 'outer'], 'mine']
     with agent.override(model=Scripted('other')):
         assert agent.run_sync('?').output == 'other'
 
@@ -337,7 +341,7 @@ async def test_a_run_that_loops_stops_at_50_requests() -> None:
     model = Scripted(call('double', {'n': 2}))
     with pytest.raises(UsageLimitExceeded, match='51 requests, over request_limit=50'):
         await Agent(model, tools=[double]).run('?')
-    assert len(model.asked) == 50
+    assert len(model.requests) == 50
 
 
 async def test_runs_that_share_their_usage_share_their_limits() -> None:
@@ -355,7 +359,7 @@ async def test_tokens_are_checked_after_each_response() -> None:
         await Agent(Scripted('x')).run('?', usage_limits=UsageLimits(output_tokens_limit=4))
 
 
-async def test_the_limit_of_tool_calls_holds_before_any_of_them_runs() -> None:
+async def test_the_limit_of_tool_calls_is_checked_before_any_of_them_runs() -> None:
     ran: list[int] = []
     model = Scripted([call('note', {'n': 1}, 'a'), call('note', {'n': 2}, 'b')], 'done')
     agent = Agent(model)
@@ -367,7 +371,7 @@ async def test_the_limit_of_tool_calls_holds_before_any_of_them_runs() -> None:
     with pytest.raises(UsageLimitExceeded, match='2 tool calls, over tool_calls_limit=1'):
         await agent.run('?', usage_limits=UsageLimits(tool_calls_limit=1))
     assert ran == []
-    result = await agent.run('?', usage_limits=UsageLimits(tool_calls_limit=2), model=Scripted(*model.answers))
+    result = await agent.run('?', usage_limits=UsageLimits(tool_calls_limit=2), model=Scripted(*model.responses))
     assert (sorted(ran), result.usage.tool_calls) == ([1, 2], 2)
 
 
@@ -375,31 +379,31 @@ async def test_the_limit_of_tool_calls_holds_before_any_of_them_runs() -> None:
 
 
 async def test_one_agent_serves_many_runs_at_once() -> None:
-    def answer(messages: list[Any], parameters: Any) -> Any:
+    def respond(messages: list[Any], parameters: Any) -> Any:
         return call('wait_for_all', {'n': int(messages[0].parts[0].content)}) if len(messages) == 1 else 'done'
 
-    everyone = asyncio.Barrier(20)
-    agent = Agent(Scripted(answer), deps_type=int)
+    all_runs = asyncio.Barrier(20)
+    agent = Agent(Scripted(respond), deps_type=int)
 
     @agent.tool
     async def wait_for_all(ctx: RunContext[int], n: int) -> str:
-        await everyone.wait()
+        await all_runs.wait()
         if ctx.retry == 0:
             raise ModelRetry('Once more.')
         return f'{n} {ctx.deps} {ctx.run_id}'
 
-    def again(messages: list[Any], parameters: Any) -> Any:
-        return answer(messages, parameters) if len(messages) != 3 else answer(messages[:1], parameters)
+    def respond_again(messages: list[Any], parameters: Any) -> Any:
+        return respond(messages, parameters) if len(messages) != 3 else respond(messages[:1], parameters)
 
-    agent.model = Scripted(again)
+    agent.model = Scripted(respond_again)
     results = await asyncio.gather(*(agent.run(str(n), deps=100 + n) for n in range(20)))
     for n, result in enumerate(results):
         [*_, returned, _] = result.all_messages()
-        assert said([returned])[0][0][2] == f'{n} {100 + n} {result.run_id}'
+        assert outline([returned])[0][0][2] == f'{n} {100 + n} {result.run_id}'
         assert result.usage == RunUsage(input_tokens=30, output_tokens=15, requests=3, tool_calls=2)
 
 
-async def test_a_context_knows_the_run() -> None:
+async def test_a_context_describes_the_run() -> None:
     seen: list[RunContext[str]] = []
     model = Scripted(call('look', id='c1'), 'done')
     agent = Agent(model, deps_type=str, retries=3)
@@ -434,7 +438,7 @@ class Seen:
     last_attempts: list[bool]
 
 
-async def test_the_last_attempt_is_known_as_such() -> None:
+async def test_the_context_marks_the_last_attempt() -> None:
     seen = Seen([])
     agent = Agent(Scripted(call('fail')), deps_type=Seen, retries=2)
 

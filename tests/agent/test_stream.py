@@ -1,4 +1,4 @@
-"""Runs that are watched: text, partial outputs and events as they come, and leaving before the end."""
+"""Streamed runs: text, partial outputs and events, and leaving before the end."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from pydantic_llm.messages import (
     TextPartDelta,
     ThinkingPart,
 )
-from tests.agent.scripted import Scripted, ScriptedStream, call, said
+from tests.agent.scripted import Scripted, ScriptedStream, call, outline
 
 
 def ping() -> str:
@@ -54,63 +54,63 @@ class Draft(TypedDict, total=False):
     words: list[str]
 
 
-async def listed(iterable: Any) -> list[Any]:
+async def to_list(iterable: Any) -> list[Any]:
     return [item async for item in iterable]
 
 
 # ----------------------------------------------------------------------------------------------------------- text
 
 
-async def test_text_is_told_as_it_grows() -> None:
+async def test_text_is_streamed_as_it_grows() -> None:
     async with Agent(Scripted('the cat sat')).run_stream('?') as result:
-        assert await listed(result.stream_text(debounce_by=None)) == ['the', 'the cat', 'the cat sat']
+        assert await to_list(result.stream_text(debounce_by=None)) == ['the', 'the cat', 'the cat sat']
         assert result.is_complete
-    assert said(result.all_messages()) == [[('user', '?')], [('text', 'the cat sat')]]
+    assert outline(result.all_messages()) == [[('user', '?')], [('text', 'the cat sat')]]
     assert result.usage() == RunUsage(input_tokens=10, output_tokens=5, requests=1)
     assert (result.response.text, result.response.state) == ('the cat sat', 'complete')
 
 
-async def test_deltas_are_what_is_new_and_join_to_the_text() -> None:
+async def test_deltas_are_the_new_text_and_join_to_the_whole() -> None:
     async with Agent(Scripted('the cat sat')).run_stream('?') as result:
-        assert await listed(result.stream_text(delta=True, debounce_by=None)) == ['the', ' cat', ' sat']
+        assert await to_list(result.stream_text(delta=True, debounce_by=None)) == ['the', ' cat', ' sat']
 
 
-async def test_what_comes_at_once_is_told_at_once() -> None:
+async def test_pieces_that_arrive_together_are_yielded_together() -> None:
     async with Agent(Scripted('the cat sat')).run_stream('?') as result:
-        assert ''.join(pieces := await listed(result.stream_text(delta=True, debounce_by=5))) == 'the cat sat'
+        assert ''.join(pieces := await to_list(result.stream_text(delta=True, debounce_by=5))) == 'the cat sat'
         assert len(pieces) <= 2
 
 
-async def test_debouncing_does_not_hold_back_what_nothing_follows() -> None:
+async def test_debouncing_does_not_hold_back_the_last_piece() -> None:
     parts = [TextPart('one two'), call('ping')]
     async with Agent(Scripted(parts, 'three'), tools=[ping]).run_stream('?') as result:
-        pieces = await asyncio.wait_for(listed(result.stream_text(delta=True, debounce_by=60)), 5)
+        pieces = await asyncio.wait_for(to_list(result.stream_text(delta=True, debounce_by=60)), 5)
     assert ''.join(pieces) == 'one two\n\nthree'
 
 
-async def test_after_the_end_the_whole_text_is_told_once_more() -> None:
+async def test_after_the_end_the_whole_text_is_yielded_once() -> None:
     async with Agent(Scripted('the cat')).run_stream('?') as result:
         assert await result.get_output() == 'the cat'
         assert await result.get_output() == 'the cat'
-        assert await listed(result.stream_text()) == ['the cat']
+        assert await to_list(result.stream_text()) == ['the cat']
         assert result.result.output == 'the cat'
 
 
-async def test_text_before_a_call_is_told_and_parted_from_what_follows() -> None:
+async def test_text_before_a_tool_call_is_streamed_and_separated_from_the_next() -> None:
     model = Scripted([ThinkingPart('Hm.'), TextPart('Let me see.'), call('ping')], 'It is.')
     agent = Agent(model, tools=[ping])
     async with agent.run_stream('?') as result:
-        assert ''.join(await listed(result.stream_text(delta=True))) == 'Let me see.\n\nIt is.'
+        assert ''.join(await to_list(result.stream_text(delta=True))) == 'Let me see.\n\nIt is.'
         assert await result.get_output() == 'It is.'
-    async with agent.run_stream('?', model=Scripted(*model.answers)) as result:
-        texts = await listed(result.stream_text(debounce_by=None))
+    async with agent.run_stream('?', model=Scripted(*model.responses)) as result:
+        texts = await to_list(result.stream_text(debounce_by=None))
         assert texts == ['Let', 'Let me', 'Let me see.', 'It', 'It is.']
 
 
-async def test_text_parts_with_something_between_them_are_a_paragraph_apart() -> None:
+async def test_text_parts_with_another_part_between_them_are_separate_paragraphs() -> None:
     parts = [TextPart('a'), ThinkingPart('Hm.'), TextPart('b')]
     async with Agent(Scripted(parts)).run_stream('?') as result:
-        assert ''.join(await listed(result.stream_text(delta=True))) == 'a\n\nb' == result.response.text
+        assert ''.join(await to_list(result.stream_text(delta=True))) == 'a\n\nb' == result.response.text
 
 
 async def test_tools_run_before_the_block_is_entered() -> None:
@@ -126,26 +126,26 @@ async def test_tools_run_before_the_block_is_entered() -> None:
 async def test_stream_text_is_for_text() -> None:
     async with Agent(Scripted(call('final_result', {'name': 'P'})), output_type=City).run_stream('?') as result:
         with pytest.raises(UserError, match=r'stream_text\(\) is for text'):
-            await listed(result.stream_text())
+            await to_list(result.stream_text())
 
 
 # ------------------------------------------------------------------------------------------------ partial outputs
 
 
-async def test_partial_outputs_are_validated_as_far_as_they_are_written() -> None:
+async def test_partial_outputs_are_validated_as_they_grow() -> None:
     model = Scripted(call('final_result', '{"title": "The cat", "words": ["the", "cat"]}'))
     async with Agent(model, output_type=Draft).run_stream('?') as result:
-        outputs = await listed(result.stream_output(debounce_by=None))
+        outputs = await to_list(result.stream_output(debounce_by=None))
     assert outputs[0] == {}
     assert {'title': 'The c'} in outputs
     assert outputs[-1] == {'title': 'The cat', 'words': ['the', 'cat']}
     assert all(a != b for a, b in pairwise(outputs))
 
 
-async def test_a_model_is_told_from_when_its_required_fields_are_there() -> None:
+async def test_a_partial_output_is_yielded_once_its_required_fields_exist() -> None:
     model = Scripted(call('final_result', '{"name": "Paris", "people": 2}'))
     async with Agent(model, output_type=City).run_stream('?') as result:
-        outputs = await listed(result.stream_output(debounce_by=None))
+        outputs = await to_list(result.stream_output(debounce_by=None))
     assert outputs[0] == City(name='Pa')
     assert outputs[-2:] == [City(name='Paris'), City(name='Paris', people=2)]
 
@@ -155,14 +155,14 @@ async def test_partial_outputs_in_all_modes(output_type: Any) -> None:
     text = '{"response": [1, 20, 3]}'
     if isinstance(output_type, NativeOutput) and isinstance(output_type.outputs, list):
         text = '{"result": {"kind": "list_int", "data": [1, 20, 3]}}'
-    answer = text if isinstance(output_type, NativeOutput) else call('final_result', text)
-    async with Agent(Scripted(answer), output_type=output_type).run_stream('?') as result:
-        outputs = await listed(result.stream_output(debounce_by=None))
+    response = text if isinstance(output_type, NativeOutput) else call('final_result', text)
+    async with Agent(Scripted(response), output_type=output_type).run_stream('?') as result:
+        outputs = await to_list(result.stream_output(debounce_by=None))
     assert outputs[-1] == [1, 20, 3]
     assert len(outputs) > 1
 
 
-async def test_validators_see_partial_outputs_and_know_it() -> None:
+async def test_validators_get_partial_outputs_marked_as_partial() -> None:
     seen: list[tuple[bool, str]] = []
     agent = Agent(Scripted('the cat sat'))
 
@@ -174,13 +174,13 @@ async def test_validators_see_partial_outputs_and_know_it() -> None:
         return output.upper()
 
     async with agent.run_stream('?') as result:
-        assert await listed(result.stream_output(debounce_by=None)) == ['THE', 'THE CAT SAT']
+        assert await to_list(result.stream_output(debounce_by=None)) == ['THE', 'THE CAT SAT']
     assert seen[:3] == [(True, 'the'), (True, 'the cat'), (True, 'the cat sat')]
     assert seen[-1] == (False, 'the cat sat')
     assert [partial for partial, _ in seen].count(False) == 1
 
 
-async def test_an_output_that_is_refused_at_the_end_is_streamed_again() -> None:
+async def test_after_a_rejected_output_the_next_one_is_streamed() -> None:
     agent = Agent(Scripted('one', 'two'))
 
     @agent.output_validator
@@ -190,9 +190,9 @@ async def test_an_output_that_is_refused_at_the_end_is_streamed_again() -> None:
         return output
 
     async with agent.run_stream('?') as result:
-        assert await listed(result.stream_output(debounce_by=None)) == ['one', 'two']
+        assert await to_list(result.stream_output(debounce_by=None)) == ['one', 'two']
         assert await result.get_output() == 'two'
-    assert said(result.new_messages())[2] == [('retry', 'Not one.')]
+    assert outline(result.new_messages())[2] == [('retry', 'Not one.')]
 
 
 async def test_output_functions_are_called_once_at_the_end() -> None:
@@ -203,39 +203,39 @@ async def test_output_functions_are_called_once_at_the_end() -> None:
         return n + m
 
     async with Agent(Scripted(call('final_result', {'n': 1, 'm': 2})), output_type=finish).run_stream('?') as result:
-        assert await listed(result.stream_output(debounce_by=None)) == [3]
+        assert await to_list(result.stream_output(debounce_by=None)) == [3]
 
     def split(text: str) -> list[str]:
         called.append(text)
         return text.split()
 
     async with Agent(Scripted('a b'), output_type=TextOutput(split)).run_stream('?') as result:
-        assert await listed(result.stream_output(debounce_by=None)) == [['a', 'b']]
+        assert await to_list(result.stream_output(debounce_by=None)) == [['a', 'b']]
     assert called == [(1, 2), 'a b']
 
 
-async def test_responses_are_told_as_they_grow() -> None:
+async def test_responses_are_streamed_as_they_grow() -> None:
     async with Agent(Scripted('the cat')).run_stream('?') as result:
-        told = [(response.text, last) async for response, last in result.stream_responses(debounce_by=None)]
-    assert told[0] == ('the', False)
-    assert told[-1] == ('the cat', True)
-    assert [last for _, last in told].count(True) == 1
+        streamed = [(response.text, last) async for response, last in result.stream_responses(debounce_by=None)]
+    assert streamed[0] == ('the', False)
+    assert streamed[-1] == ('the cat', True)
+    assert [last for _, last in streamed].count(True) == 1
 
 
 # --------------------------------------------------------------------------------------------------------- events
 
 
-async def test_a_run_as_events() -> None:
+async def test_a_run_is_a_stream_of_events() -> None:
     model = Scripted(call('ping', '{}', 'c1'), 'all done')
-    events = await listed(Agent(model, tools=[ping]).run_stream_events('?'))
+    events = await to_list(Agent(model, tools=[ping]).run_stream_events('?'))
     [*_, result_event] = events
     assert isinstance(result_event, AgentRunResultEvent)
     assert result_event.result.output == 'all done'
-    called, answered = [e for e in events if isinstance(e, (FunctionToolCallEvent, FunctionToolResultEvent))]
+    called, returned = [e for e in events if isinstance(e, (FunctionToolCallEvent, FunctionToolResultEvent))]
     assert called == FunctionToolCallEvent(call('ping', '{}', 'c1'))
-    assert isinstance(answered, FunctionToolResultEvent)
-    assert answered.result == result_event.result.all_messages()[2].parts[0]
-    assert events[events.index(answered) + 1 : -1] == [
+    assert isinstance(returned, FunctionToolResultEvent)
+    assert returned.result == result_event.result.all_messages()[2].parts[0]
+    assert events[events.index(returned) + 1 : -1] == [
         PartStartEvent(0, TextPart('all')),
         FinalResultEvent(),
         PartDeltaEvent(0, TextPartDelta(' done')),
@@ -255,21 +255,21 @@ async def test_events_of_tools_come_as_they_finish() -> None:
     async def quick() -> None:
         pass
 
-    told: list[tuple[str, str]] = []
+    streamed: list[tuple[str, str]] = []
     async with agent.run_stream_events('?') as events:
         async for event in events:
             match event:
                 case FunctionToolCallEvent(part=part):
-                    told.append(('call', part.tool_name))
-                case FunctionToolResultEvent(result=answer):
-                    told.append(('result', str(answer.tool_name)))
+                    streamed.append(('call', part.tool_name))
+                case FunctionToolResultEvent(result=part):
+                    streamed.append(('result', str(part.tool_name)))
                     quick_is_done.set()
                 case _:
                     pass
-    assert told == [('call', 'slow'), ('call', 'quick'), ('result', 'quick'), ('result', 'slow')]
+    assert streamed == [('call', 'slow'), ('call', 'quick'), ('result', 'quick'), ('result', 'slow')]
 
 
-async def test_a_handler_is_told_everything_and_the_run_gives_its_result() -> None:
+async def test_a_handler_receives_all_events_and_the_run_returns_its_result() -> None:
     kinds: list[str] = []
 
     async def handler(ctx: RunContext, events: Any) -> None:
@@ -289,7 +289,7 @@ async def test_a_handler_is_told_everything_and_the_run_gives_its_result() -> No
     ]
 
 
-async def test_a_handler_that_stops_listening_does_not_stop_the_run() -> None:
+async def test_a_handler_that_stops_reading_does_not_stop_the_run() -> None:
     async def handler(ctx: RunContext, events: Any) -> None:
         async for _ in events:
             break
@@ -299,7 +299,7 @@ async def test_a_handler_that_stops_listening_does_not_stop_the_run() -> None:
     assert result.output == long
 
 
-async def test_what_a_handler_raises_ends_the_run() -> None:
+async def test_an_error_in_a_handler_ends_the_run() -> None:
     async def handler(ctx: RunContext, events: Any) -> None:
         raise KeyError('mine')
 
@@ -311,7 +311,7 @@ async def test_what_a_handler_raises_ends_the_run() -> None:
 # ------------------------------------------------------------------------------------------------- leaving, errors
 
 
-async def test_leaving_the_block_ends_the_answer_where_it_is() -> None:
+async def test_leaving_the_block_interrupts_the_response() -> None:
     long = ' '.join(['word'] * 1000)
     model = Scripted(long)
     async with Agent(model).run_stream('?') as result:
@@ -319,7 +319,7 @@ async def test_leaving_the_block_ends_the_answer_where_it_is() -> None:
             if text.count(' ') > 3:
                 break
     assert model.streams[0].cancelled
-    assert model.streams[0].told < 200
+    assert model.streams[0].emitted < 200
     last = result.all_messages()[-1]
     assert isinstance(last, ModelResponse)
     assert (last.state, last.run_id) == ('interrupted', result.run_id)
@@ -329,7 +329,7 @@ async def test_leaving_the_block_ends_the_answer_where_it_is() -> None:
         _ = result.result
 
 
-async def test_a_model_that_does_not_say_that_it_was_left_is_marked_all_the_same() -> None:
+async def test_a_stream_that_does_not_close_itself_is_marked_as_interrupted() -> None:
     class Careless(Scripted):
         @asynccontextmanager
         async def request_stream(self, *args: Any) -> Any:
@@ -340,7 +340,7 @@ async def test_a_model_that_does_not_say_that_it_was_left_is_marked_all_the_same
     assert result.response.state == 'interrupted'
 
 
-async def test_cancel_ends_the_answer_and_the_stream() -> None:
+async def test_cancel_interrupts_the_response_and_ends_the_stream() -> None:
     model = Scripted(' '.join(['word'] * 1000))
     async with Agent(model).run_stream('?') as result:
         texts: list[str] = []
@@ -348,13 +348,13 @@ async def test_cancel_ends_the_answer_and_the_stream() -> None:
             texts.append(text)
             await result.cancel()
         assert (len(texts), result.cancelled, result.is_complete) == (1, True, False)
-        assert await listed(result.stream_output()) == []
+        assert await to_list(result.stream_output()) == []
         with pytest.raises(UserError, match='The run was cancelled, so that it has no output'):
             await result.get_output()
     assert result.response.state == 'interrupted'
 
 
-async def test_leaving_during_a_call_keeps_a_history_that_can_go_on() -> None:
+async def test_leaving_inside_a_tool_call_keeps_a_history_that_can_continue() -> None:
     model = Scripted([TextPart('Let me'), call('ping', '{}', 'a'), call('note', '{"text": "' + 'x' * 4000 + '"}', 'b')])
     agent = Agent(model, tools=[ping])
     async with agent.run_stream_events('?') as events:
@@ -362,11 +362,11 @@ async def test_leaving_during_a_call_keeps_a_history_that_can_go_on() -> None:
             if isinstance(event, PartDeltaEvent) and event.index == 2:
                 break
     with capture_run_messages() as messages:
-        async with agent.run_stream('?', model=Scripted(*model.answers)) as result:
+        async with agent.run_stream('?', model=Scripted(*model.responses)) as result:
             async for _ in result.stream_responses(debounce_by=None):
                 if len(result.response.parts) == 3:
                     break
-    assert said(messages)[1:] == [
+    assert outline(messages)[1:] == [
         [('text', 'Let me'), ('call', 'ping', '{}', 'a')],
         [
             (
@@ -381,7 +381,7 @@ async def test_leaving_during_a_call_keeps_a_history_that_can_go_on() -> None:
     assert (await agent.run('Go on.', message_history=messages, model=Scripted('fine'))).output == 'fine'
 
 
-async def test_no_tool_runs_behind_the_back_of_a_reader_that_left() -> None:
+async def test_no_tool_runs_after_the_reader_has_left() -> None:
     ran: list[int] = []
     agent = Agent(Scripted([TextPart('Let me see.'), call('note')], 'done'))
     agent.tool_plain(name='note')(lambda: ran.append(1))
@@ -389,10 +389,10 @@ async def test_no_tool_runs_behind_the_back_of_a_reader_that_left() -> None:
         for _ in range(20):
             await asyncio.sleep(0)
     assert ran == []
-    assert said(result.all_messages())[-1][0][4] == 'interrupted'
+    assert outline(result.all_messages())[-1][0][4] == 'interrupted'
 
 
-async def test_no_tool_runs_while_a_reader_is_busy_with_the_last_event_before_it() -> None:
+async def test_no_tool_runs_while_the_reader_handles_the_event_before_it() -> None:
     ran: list[int] = []
     agent = Agent(Scripted(call('note', '{}'), 'done'))
     agent.tool_plain(name='note')(lambda: ran.append(1))
@@ -405,7 +405,7 @@ async def test_no_tool_runs_while_a_reader_is_busy_with_the_last_event_before_it
     assert ran == []
 
 
-async def test_an_answer_that_is_far_ahead_of_its_reader_can_be_thrown_away() -> None:
+async def test_a_response_far_ahead_of_its_reader_can_be_discarded() -> None:
     long = ' '.join(map(str, range(500)))
     async with Agent(Scripted(long)).run_stream('?') as result:
         for _ in range(200):
@@ -413,14 +413,14 @@ async def test_an_answer_that_is_far_ahead_of_its_reader_can_be_thrown_away() ->
         assert await asyncio.wait_for(result.get_output(), 5) == long
 
 
-async def test_what_came_before_the_wire_broke_is_told_and_kept() -> None:
-    response = ModelResponse([TextPart('Once upon a')], metadata={'breaks': ConnectionError('wire')})
+async def test_text_before_a_connection_error_is_yielded_and_kept() -> None:
+    response = ModelResponse([TextPart('Once upon a')], metadata={'breaks': ConnectionError('broken')})
     async with Agent(Scripted(response)).run_stream('?') as result:
         texts: list[str] = []
 
         async def read() -> None:
             async for text in result.stream_text(debounce_by=5):
-                texts.append(text)  # noqa: PERF401 -- what was read before the error is looked at
+                texts.append(text)  # noqa: PERF401 -- the text before the error is checked
 
         with pytest.raises(ConnectionError):
             await read()
@@ -445,7 +445,7 @@ async def test_outputs_that_cannot_be_compared_are_streamed() -> None:
         return Array(output)
 
     async with agent.run_stream('?') as result:
-        outputs = await listed(result.stream_output(debounce_by=None))
+        outputs = await to_list(result.stream_output(debounce_by=None))
     assert [output.text for output in outputs] == ['a', 'a b', 'a b']
 
 
@@ -476,7 +476,7 @@ async def test_errors_before_the_output_are_raised_on_entering() -> None:
             pytest.fail('never entered')
 
 
-async def test_errors_after_the_beginning_are_raised_while_reading_and_after_what_was_read() -> None:
+async def test_later_errors_are_raised_while_reading_after_the_text_before_them() -> None:
     agent = Agent(Scripted([TextPart('Let me see.'), call('broken')]))
 
     @agent.tool_plain
@@ -488,7 +488,7 @@ async def test_errors_after_the_beginning_are_raised_while_reading_and_after_wha
 
         async def read() -> None:
             async for text in result.stream_text():
-                texts.append(text)  # noqa: PERF401 -- what was read before the error is looked at
+                texts.append(text)  # noqa: PERF401 -- the text before the error is checked
 
         with pytest.raises(KeyError):
             await read()
@@ -497,7 +497,7 @@ async def test_errors_after_the_beginning_are_raised_while_reading_and_after_wha
     assert texts[-1] == 'Let me see.'
 
 
-async def test_a_stream_that_the_vendor_cut_is_an_error_that_keeps_what_arrived() -> None:
+async def test_a_truncated_stream_is_an_error_that_keeps_the_partial_response() -> None:
     model = Scripted(ModelResponse([TextPart('Once upon')], state='incomplete'))
     async with Agent(model).run_stream('?') as result:
         with pytest.raises(StreamInterruptedError, match='The vendor truncated the response') as raised:
@@ -507,7 +507,7 @@ async def test_a_stream_that_the_vendor_cut_is_an_error_that_keeps_what_arrived(
     assert result.response.state == 'incomplete'
 
 
-async def test_too_many_refusals_are_raised_while_reading() -> None:
+async def test_too_many_rejected_outputs_are_raised_while_reading() -> None:
     agent = Agent(Scripted('one'))
 
     @agent.output_validator
@@ -519,21 +519,21 @@ async def test_too_many_refusals_are_raised_while_reading() -> None:
             await result.get_output()
 
 
-async def test_usage_counts_the_response_that_is_being_written() -> None:
+async def test_usage_includes_the_response_that_is_being_streamed() -> None:
     async with Agent(Scripted(' '.join(['word'] * 1000))).run_stream('?') as result:
         assert result.usage == RunUsage(input_tokens=10, requests=1)
         await result.get_output()
         assert result.usage == RunUsage(input_tokens=10, output_tokens=5, requests=1)
 
 
-async def test_many_streams_of_one_agent_at_once() -> None:
-    def answer(messages: list[Any], parameters: Any) -> Any:
+async def test_one_agent_serves_many_streams_at_once() -> None:
+    def respond(messages: list[Any], parameters: Any) -> Any:
         return f'{messages[0].parts[0].content} is it'
 
-    agent = Agent(Scripted(answer))
+    agent = Agent(Scripted(respond))
 
-    async def one(n: int) -> list[str]:
+    async def stream(n: int) -> list[str]:
         async with agent.run_stream(str(n)) as result:
             return [text async for text in result.stream_text(debounce_by=None)]
 
-    assert await asyncio.gather(*map(one, range(20))) == [[f'{n}', f'{n} is', f'{n} is it'] for n in range(20)]
+    assert await asyncio.gather(*map(stream, range(20))) == [[f'{n}', f'{n} is', f'{n} is it'] for n in range(20)]

@@ -1,4 +1,4 @@
-"""Agents for callers that do not await: from any thread, inside a running loop, streamed, interrupted."""
+"""Agents for callers that do not await: in any thread, inside a running loop, streamed, interrupted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from pydantic_llm import UserError, capture_run_messages
 from pydantic_llm.agent import Agent
-from tests.agent.scripted import Scripted, call, said
+from tests.agent.scripted import Scripted, call, outline
 
 colour: ContextVar[str] = ContextVar('colour', default='none')
 
@@ -22,13 +22,13 @@ def ping() -> str:
     return 'pong'
 
 
-def test_a_run_without_a_loop() -> None:
+def test_a_run_works_without_a_loop() -> None:
     result = Agent(Scripted(call('ping'), 'done'), tools=[ping]).run_sync('?')
     assert result.output == 'done'
-    assert said(result.new_messages())[2] == [('return', 'ping', 'pong', 'call_ping', 'success')]
+    assert outline(result.new_messages())[2] == [('return', 'ping', 'pong', 'call_ping', 'success')]
 
 
-async def test_a_run_inside_a_running_loop() -> None:
+async def test_a_run_works_inside_a_running_loop() -> None:
     assert Agent(Scripted('done')).run_sync('?').output == 'done'
 
 
@@ -53,7 +53,7 @@ def test_a_blocking_tool_can_run_another_agent() -> None:
     def ask() -> str:
         return inner.run_sync('?').output
 
-    assert said(outer.run_sync('?').all_messages())[2] == [('return', 'ask', 'inner', 'call_ask', 'success')]
+    assert outline(outer.run_sync('?').all_messages())[2] == [('return', 'ask', 'inner', 'call_ask', 'success')]
 
 
 def test_a_coroutine_of_one_run_can_call_another_without_awaiting() -> None:
@@ -69,7 +69,7 @@ def test_a_coroutine_of_one_run_can_call_another_without_awaiting() -> None:
         colour.set('red')
         return inner.run_sync('?').output
 
-    assert said(outer.run_sync('?').all_messages())[2] == [('return', 'ask', 'inner red', 'call_ask', 'success')]
+    assert outline(outer.run_sync('?').all_messages())[2] == [('return', 'ask', 'inner red', 'call_ask', 'success')]
 
 
 def test_a_coroutine_of_one_run_cannot_stream_another_without_awaiting() -> None:
@@ -85,14 +85,14 @@ def test_a_coroutine_of_one_run_cannot_stream_another_without_awaiting() -> None
         outer.run_sync('?')
 
 
-def test_runs_in_many_threads_at_once() -> None:
-    everyone = threading.Barrier(8, timeout=10)
+def test_runs_work_in_many_threads_at_once() -> None:
+    all_threads = threading.Barrier(8, timeout=10)
     agent = Agent(Scripted(lambda messages, parameters: f'{messages[0].parts[0].content}!'))
     outputs: dict[int, str] = {}
 
     @agent.instructions
     def wait() -> None:
-        everyone.wait()
+        all_threads.wait()
 
     def run(n: int) -> None:
         outputs[n] = agent.run_sync(str(n)).output
@@ -120,10 +120,10 @@ def test_context_variables_reach_the_functions_of_a_run() -> None:
     with capture_run_messages() as messages:
         agent.run_sync('?')
     colour.reset(token)
-    assert [answer[2] for answer in said(messages)[2]] == ['red', 'red']
+    assert [result[2] for result in outline(messages)[2]] == ['red', 'red']
 
 
-def test_what_a_run_raises_is_raised() -> None:
+def test_errors_of_a_run_are_raised() -> None:
     with pytest.raises(ZeroDivisionError):
         Agent(Scripted(ZeroDivisionError())).run_sync('?')
 
@@ -136,7 +136,7 @@ def test_text_is_streamed() -> None:
         assert [*result.stream_text(debounce_by=None)] == ['the', 'the cat', 'the cat sat']
         assert result.get_output() == 'the cat sat'
     assert result.is_complete
-    assert said(result.all_messages()) == [[('user', '?')], [('text', 'the cat sat')]]
+    assert outline(result.all_messages()) == [[('user', '?')], [('text', 'the cat sat')]]
     assert result.usage().requests == 1
     assert result.response.text == 'the cat sat'
 
@@ -167,7 +167,7 @@ def test_outputs_and_responses_are_streamed() -> None:
         assert [last for _, last in result.stream_responses(debounce_by=None)][-1]
 
 
-def test_leaving_the_block_ends_the_answer_where_it_is() -> None:
+def test_leaving_the_block_interrupts_the_response() -> None:
     model = Scripted(' '.join(['word'] * 1000))
     with Agent(model).run_stream_sync('?') as result:
         texts = result.stream_text(debounce_by=None)
@@ -179,7 +179,7 @@ def test_leaving_the_block_ends_the_answer_where_it_is() -> None:
         next(texts)
 
 
-def test_an_error_in_the_block_ends_the_answer_too() -> None:
+def test_an_error_in_the_block_interrupts_the_response() -> None:
     model = Scripted(' '.join(['word'] * 1000))
 
     def read() -> None:
@@ -192,7 +192,7 @@ def test_an_error_in_the_block_ends_the_answer_too() -> None:
     assert model.streams[0].cancelled
 
 
-def test_cancel_ends_the_answer() -> None:
+def test_cancel_interrupts_the_response() -> None:
     model = Scripted(' '.join(['word'] * 1000))
     with Agent(model).run_stream_sync('?') as result:
         result.cancel()
@@ -200,7 +200,7 @@ def test_cancel_ends_the_answer() -> None:
     assert result.response.state == 'interrupted'
 
 
-def test_a_stream_that_is_forgotten_is_closed() -> None:
+def test_a_garbage_collected_stream_is_closed() -> None:
     closed = threading.Event()
     model = Scripted(' '.join(['word'] * 1000))
     result = Agent(model).run_stream_sync('?')
@@ -237,29 +237,29 @@ def test_errors_of_the_run_are_raised_while_reading() -> None:
 
 
 class Interrupt(BaseException):
-    """Stands for Ctrl-C."""
+    """An exception in place of `KeyboardInterrupt`."""
 
 
 @pytest.fixture
 def interrupted(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """The main thread's next wait for an outcome is interrupted once the event is set."""
+    """An event. Once it is set, the main thread's next wait for a future raises `Interrupt`."""
     import concurrent.futures
 
-    begun = threading.Event()
+    is_running = threading.Event()
     wait = concurrent.futures.Future.result
 
     def result(self: Any, timeout: float | None = None) -> Any:
         if timeout is None and threading.current_thread() is threading.main_thread():
-            assert begun.wait(10)
+            assert is_running.wait(10)
             monkeypatch.undo()
             raise Interrupt
         return wait(self, timeout)
 
     monkeypatch.setattr(concurrent.futures.Future, 'result', result)
-    return begun
+    return is_running
 
 
-def test_an_interrupted_caller_takes_the_run_down_with_it(interrupted: threading.Event) -> None:
+def test_interrupting_the_caller_cancels_the_run(interrupted: threading.Event) -> None:
     agent = Agent(Scripted(call('hangs')))
     cancelled = threading.Event()
 
@@ -274,4 +274,4 @@ def test_an_interrupted_caller_takes_the_run_down_with_it(interrupted: threading
     with capture_run_messages() as messages, pytest.raises(Interrupt):
         agent.run_sync('?')
     assert cancelled.is_set()
-    assert [answer[1] for answer in said(messages)[2]] == ['hangs']
+    assert [result[1] for result in outline(messages)[2]] == ['hangs']

@@ -1,4 +1,4 @@
-"""Tools at work in a run: arguments, results, failures, and what runs beside what."""
+"""Tool calls of a run: arguments, results, failures and concurrency."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from pydantic_llm import (
 )
 from pydantic_llm.agent import Agent
 from pydantic_llm.messages import ModelRequest, ModelResponse, TextPart, ToolReturnPart, UserPromptPart
-from tests.agent.scripted import Scripted, call, said
+from tests.agent.scripted import Scripted, call, outline
 
 PIXEL = BinaryContent(b'\x89PNG', media_type='image/png')
 
 
-async def answers_of(agent: Agent[Any, Any], **options: Any) -> list[tuple[Any, ...]]:
-    """The answers to the calls of the first response."""
-    return said((await agent.run('?', **options)).all_messages())[2]
+async def results_of(agent: Agent[Any, Any], **options: Any) -> list[tuple[Any, ...]]:
+    """Return the results of the tool calls of the first response."""
+    return outline((await agent.run('?', **options)).all_messages())[2]
 
 
 async def test_arguments_are_validated_before_the_tool_runs() -> None:
@@ -45,7 +45,7 @@ async def test_arguments_are_validated_before_the_tool_runs() -> None:
         return 'noted'
 
     result = await agent.run('?')
-    assert said(result.all_messages()) == [
+    assert outline(result.all_messages()) == [
         [('user', '?')],
         [('call', 'note', '{"n": "seven"}', 'call_note')],
         [
@@ -64,37 +64,37 @@ async def test_arguments_are_validated_before_the_tool_runs() -> None:
 
 
 @pytest.mark.parametrize('args', [None, '', '{}', {}])
-async def test_no_arguments_in_any_form_are_no_arguments(args: Any) -> None:
+async def test_missing_arguments_are_accepted_in_any_form(args: Any) -> None:
     agent = Agent(Scripted(call('ping', args), 'done'), tools=[ping])
-    assert await answers_of(agent) == [('return', 'ping', 'pong', 'call_ping', 'success')]
+    assert await results_of(agent) == [('return', 'ping', 'pong', 'call_ping', 'success')]
 
 
 def ping() -> str:
     return 'pong'
 
 
-async def test_arguments_that_are_no_json_are_told_to_the_model() -> None:
-    [(kind, name, [(_, message)], _)] = await answers_of(Agent(Scripted(call('ping', '{"a": '), 'done'), tools=[ping]))
+async def test_arguments_that_are_not_json_get_a_retry_prompt() -> None:
+    [(kind, name, [(_, message)], _)] = await results_of(Agent(Scripted(call('ping', '{"a": '), 'done'), tools=[ping]))
     assert (kind, name) == ('retry', 'ping')
     assert message.startswith('Invalid JSON')
 
 
-async def test_a_model_retry_is_told_to_the_model() -> None:
+async def test_a_model_retry_is_sent_to_the_model() -> None:
     agent = Agent(Scripted(call('fail'), 'done'), retries=1)
 
     @agent.tool_plain
     def fail() -> None:
         raise ModelRetry('Not on Sundays.')
 
-    assert await answers_of(agent) == [('retry', 'fail', 'Not on Sundays.', 'call_fail')]
+    assert await results_of(agent) == [('retry', 'fail', 'Not on Sundays.', 'call_fail')]
 
 
-async def test_an_unknown_tool_is_answered_with_the_names_of_those_there_are() -> None:
+async def test_an_unknown_tool_gets_a_retry_prompt_with_the_known_names() -> None:
     agent = Agent(Scripted(call('pong'), 'done'), tools=[ping], output_type=[str, int])
-    assert await answers_of(agent) == [
+    assert await results_of(agent) == [
         ('retry', 'pong', "There is no tool 'pong'. The tools are: 'ping', 'final_result'.", 'call_pong')
     ]
-    assert await answers_of(Agent(Scripted(call('pong'), 'done'))) == [
+    assert await results_of(Agent(Scripted(call('pong'), 'done'))) == [
         ('retry', 'pong', "There is no tool 'pong'. There are no tools.", 'call_pong')
     ]
 
@@ -102,7 +102,7 @@ async def test_an_unknown_tool_is_answered_with_the_names_of_those_there_are() -
 # -------------------------------------------------------------------------------------------------------- retries
 
 
-async def test_a_tool_that_fails_too_often_ends_the_run_and_is_named() -> None:
+async def test_a_tool_that_fails_too_often_ends_the_run_with_its_name() -> None:
     model = Scripted(call('fail'))
     agent = Agent(model, retries=2)
 
@@ -114,17 +114,17 @@ async def test_a_tool_that_fails_too_often_ends_the_run_and_is_named() -> None:
         await agent.run('?')
     assert str(raised.value) == "Tool 'fail' exceeded max_retries=2; what was wrong the last time: Not on Sundays."
     assert raised.value.__cause__ == ModelRetry('Not on Sundays.')
-    assert len(model.asked) == 3
+    assert len(model.requests) == 3
 
 
 async def test_an_unknown_tool_ends_the_run_as_well() -> None:
     model = Scripted(call('pong'))
     with pytest.raises(UnexpectedModelBehavior, match="Tool 'pong' exceeded max_retries=1"):
         await Agent(model, tools=[ping]).run('?')
-    assert len(model.asked) == 2
+    assert len(model.requests) == 2
 
 
-async def test_the_tools_own_retries_win_over_the_agents() -> None:
+async def test_the_tools_retries_win_over_the_agents() -> None:
     model = Scripted(call('fail'))
     agent = Agent(model, retries=5)
 
@@ -134,7 +134,7 @@ async def test_the_tools_own_retries_win_over_the_agents() -> None:
 
     with pytest.raises(UnexpectedModelBehavior, match="'fail' exceeded max_retries=0"):
         await agent.run('?')
-    assert len(model.asked) == 1
+    assert len(model.requests) == 1
 
 
 async def test_several_failing_calls_of_a_tool_in_one_response_count_once() -> None:
@@ -150,7 +150,7 @@ async def test_several_failing_calls_of_a_tool_in_one_response_count_once() -> N
     assert (await agent.run('?')).output == 'done'
 
 
-async def test_a_success_beside_a_failure_does_not_hide_it() -> None:
+async def test_a_success_in_the_same_response_does_not_hide_a_failure() -> None:
     agent = Agent(Scripted([call('pick', {'n': 1}, 'a'), call('pick', {'n': 3}, 'b')]), retries=0)
 
     @agent.tool_plain
@@ -163,7 +163,7 @@ async def test_a_success_beside_a_failure_does_not_hide_it() -> None:
         await agent.run('?')
 
 
-async def test_a_success_starts_the_count_anew() -> None:
+async def test_a_success_resets_the_count() -> None:
     agent = Agent(Scripted(*[call('pick', {'n': n}) for n in (0, 1, 0, 1, 0, 1)], 'done'), retries=1)
 
     @agent.tool_plain
@@ -175,7 +175,7 @@ async def test_a_success_starts_the_count_anew() -> None:
     assert (await agent.run('?')).output == 'done'
 
 
-async def test_calls_of_another_tool_do_not_start_the_count_anew() -> None:
+async def test_calls_of_another_tool_do_not_reset_the_count() -> None:
     agent = Agent(Scripted(call('fail'), call('ping'), call('fail')), tools=[ping], retries=1)
 
     @agent.tool_plain
@@ -186,7 +186,7 @@ async def test_calls_of_another_tool_do_not_start_the_count_anew() -> None:
         await agent.run('?')
 
 
-async def test_each_tool_has_a_count_of_its_own() -> None:
+async def test_failures_are_counted_per_tool() -> None:
     retries: list[tuple[str | None, int]] = []
     agent = Agent(Scripted([call('a'), call('b')], [call('a')], 'done'), retries=1)
 
@@ -201,39 +201,39 @@ async def test_each_tool_has_a_count_of_its_own() -> None:
     assert sorted(retries) == [('a', 0), ('a', 1), ('b', 0)]
 
 
-# -------------------------------------------------------------------------------------------- beside each other
+# -------------------------------------------------------------------------------------------- concurrency
 
 
-async def test_tools_run_beside_each_other_and_answer_in_the_order_of_the_calls() -> None:
+async def test_tools_run_concurrently_and_their_results_keep_the_order_of_the_calls() -> None:
     agent = Agent(Scripted([call('meet', {'n': n}, f'c{n}') for n in (1, 2, 3)], 'done'))
-    all_here = asyncio.Barrier(3)
+    all_started = asyncio.Barrier(3)
     done: list[int] = []
 
     @agent.tool_plain
     async def meet(n: int) -> int:
-        await all_here.wait()
+        await all_started.wait()
         for _ in range(3 - n):
             await asyncio.sleep(0)
         done.append(n)
         return n
 
-    assert await answers_of(agent) == [('return', 'meet', n, f'c{n}', 'success') for n in (1, 2, 3)]
+    assert await results_of(agent) == [('return', 'meet', n, f'c{n}', 'success') for n in (1, 2, 3)]
     assert done == [3, 2, 1]
 
 
-async def test_blocking_tools_run_in_threads_beside_each_other() -> None:
+async def test_blocking_tools_run_concurrently_in_threads() -> None:
     agent = Agent(Scripted([call('meet', {'n': n}, f'c{n}') for n in range(40)], 'done'))
-    all_here = threading.Barrier(40, timeout=10)
+    all_started = threading.Barrier(40, timeout=10)
 
     @agent.tool_plain
     def meet(n: int) -> bool:
-        all_here.wait()
+        all_started.wait()
         return threading.current_thread() is threading.main_thread()
 
-    assert await answers_of(agent) == [('return', 'meet', False, f'c{n}', 'success') for n in range(40)]
+    assert await results_of(agent) == [('return', 'meet', False, f'c{n}', 'success') for n in range(40)]
 
 
-async def test_a_sequential_tool_waits_for_those_before_and_holds_back_those_behind() -> None:
+async def test_a_sequential_tool_runs_alone_in_the_order_of_the_calls() -> None:
     agent = Agent(Scripted([call('free', {'n': 1}, 'a'), call('alone', id='b'), call('free', {'n': 2}, 'c')], 'done'))
     happened: list[str] = []
 
@@ -253,7 +253,7 @@ async def test_a_sequential_tool_waits_for_those_before_and_holds_back_those_beh
     assert happened == ['free 1 begins', 'free 1 ends', 'alone begins', 'alone ends', 'free 2 begins', 'free 2 ends']
 
 
-async def test_when_one_tool_raises_the_results_of_its_neighbours_are_kept() -> None:
+async def test_when_one_tool_raises_the_results_of_the_others_are_kept() -> None:
     agent = Agent(Scripted([call('slow', id='a'), call('broken', id='b'), call('wrong', id='c')]))
     broke = asyncio.Event()
 
@@ -273,16 +273,16 @@ async def test_when_one_tool_raises_the_results_of_its_neighbours_are_kept() -> 
 
     with capture_run_messages() as messages, pytest.raises(KeyError, match='secret'):
         await agent.run('?')
-    assert said(messages)[2] == [
+    assert outline(messages)[2] == [
         ('return', 'slow', 'paid', 'a', 'success'),
         ('return', 'broken', 'The tool failed and gave no result.', 'b', 'failed'),
         ('retry', 'wrong', 'Not so.', 'c'),
     ]
-    goes_on = await agent.run('Go on.', message_history=messages, model=Scripted('fine'))
-    assert goes_on.output == 'fine'
+    continued = await agent.run('Go on.', message_history=messages, model=Scripted('fine'))
+    assert continued.output == 'fine'
 
 
-async def test_of_several_errors_the_first_calls_is_raised_and_notes_the_others() -> None:
+async def test_the_error_of_the_first_call_is_raised_with_notes_for_the_others() -> None:
     agent = Agent(Scripted([call('late', id='a'), call('early', id='b')]))
     early_raised = asyncio.Event()
 
@@ -301,7 +301,7 @@ async def test_of_several_errors_the_first_calls_is_raised_and_notes_the_others(
     assert raised.value.__notes__ == ["Another tool of the same response failed as well: KeyError('early')"]
 
 
-async def test_after_an_error_no_further_tool_begins() -> None:
+async def test_after_an_error_no_further_tool_starts() -> None:
     ran: list[str] = []
     agent = Agent(Scripted([call('broken'), call('alone')]))
 
@@ -316,13 +316,13 @@ async def test_after_an_error_no_further_tool_begins() -> None:
     with capture_run_messages() as messages, pytest.raises(KeyError):
         await agent.run('?')
     assert ran == []
-    assert [answer[1:2] + answer[4:] for answer in said(messages)[2]] == [
+    assert [result[1:2] + result[4:] for result in outline(messages)[2]] == [
         ('broken', 'failed'),
         ('alone', 'interrupted'),
     ]
 
 
-async def test_cancelling_a_run_cancels_its_tools_and_keeps_what_is_done() -> None:
+async def test_cancelling_a_run_cancels_its_tools_and_keeps_finished_results() -> None:
     agent = Agent(Scripted([call('quick', id='a'), call('hangs', id='b')]))
     hanging, cancelled = asyncio.Event(), asyncio.Event()
 
@@ -346,7 +346,7 @@ async def test_cancelling_a_run_cancels_its_tools_and_keeps_what_is_done() -> No
         with pytest.raises(asyncio.CancelledError):
             await running
     assert cancelled.is_set()
-    assert [answer[1:2] + answer[3:] for answer in said(messages)[2]] == [
+    assert [result[1:2] + result[3:] for result in outline(messages)[2]] == [
         ('quick', 'a', 'success'),
         ('hangs', 'b', 'interrupted'),
     ]
@@ -395,17 +395,17 @@ async def test_a_blocking_tool_that_raises_stop_iteration_does_not_hang_the_run(
         await asyncio.wait_for(agent.run('?'), 5)
 
 
-async def test_a_tool_that_takes_too_long_is_told_to_the_model() -> None:
+async def test_a_tool_timeout_is_sent_to_the_model() -> None:
     agent = Agent(Scripted(call('hangs'), 'done'))
 
     @agent.tool_plain(timeout=0.01)
     async def hangs() -> None:
         await asyncio.Event().wait()
 
-    assert await answers_of(agent) == [('retry', 'hangs', 'The tool did not finish within 0.01 s.', 'call_hangs')]
+    assert await results_of(agent) == [('retry', 'hangs', 'The tool did not finish within 0.01 s.', 'call_hangs')]
 
 
-async def test_a_timeout_of_the_tools_own_is_its_error() -> None:
+async def test_a_timeout_error_raised_by_a_tool_is_raised() -> None:
     agent = Agent(Scripted(call('late'), 'done'))
 
     @agent.tool_plain(timeout=10)
@@ -423,7 +423,7 @@ class City(BaseModel):
     name: str
 
 
-async def test_results_of_all_kinds_stay_what_they_are_and_can_be_written_as_json() -> None:
+async def test_results_of_all_types_are_kept_and_can_be_written_as_json() -> None:
     values = [None, 'text', 7, [1, {'a': 2}], City(name='Paris'), PIXEL, ['Look:', PIXEL]]
     agent = Agent(Scripted([call('give', {'n': n}, f'c{n}') for n in range(len(values))], 'done'))
     agent.tool_plain(name='give')(lambda n: values[n])
@@ -433,17 +433,17 @@ async def test_results_of_all_kinds_stay_what_they_are_and_can_be_written_as_jso
     assert b'"Paris"' in result.all_messages_json()
 
 
-async def test_what_a_generator_yields_is_a_list() -> None:
+async def test_the_result_of_a_generator_is_a_list() -> None:
     agent = Agent(Scripted(call('count'), 'done'))
 
     @agent.tool_plain
     def count() -> Iterator[int]:
         yield from (1, 2)
 
-    assert await answers_of(agent) == [('return', 'count', [1, 2], 'call_count', 'success')]
+    assert await results_of(agent) == [('return', 'count', [1, 2], 'call_count', 'success')]
 
 
-async def test_a_tool_return_says_more_than_its_value() -> None:
+async def test_a_tool_return_adds_content_and_metadata() -> None:
     model = Scripted([call('shoot', id='a'), call('ping', id='b')], 'done')
     agent = Agent(model, tools=[ping])
 
@@ -452,7 +452,7 @@ async def test_a_tool_return_says_more_than_its_value() -> None:
         return ToolReturn('Taken.', content=['The screen:', PIXEL], metadata={'at': 1})
 
     await agent.run('?')
-    [shot, pong, more] = model.asked[1].messages[2].parts
+    [shot, pong, more] = model.requests[1].messages[2].parts
     assert isinstance(shot, ToolReturnPart)
     assert (shot.content, shot.metadata) == ('Taken.', {'at': 1})
     assert isinstance(pong, ToolReturnPart)
@@ -461,19 +461,19 @@ async def test_a_tool_return_says_more_than_its_value() -> None:
 
 
 @pytest.mark.parametrize('value', [object(), {'a': threading.Lock()}, b'\xff', (loop := [], loop.append(loop))[0]])
-async def test_a_result_that_cannot_be_json_is_one_sentence_before_anything_is_sent(value: Any) -> None:
+async def test_a_result_that_cannot_be_json_is_an_error_before_anything_is_sent(value: Any) -> None:
     model = Scripted(call('give'), 'done')
     agent = Agent(model)
     agent.tool_plain(name='give')(lambda: value)
     with pytest.raises(UserError, match=r"^Tool 'give' returned a '\w+' that cannot be written as JSON; return text"):
         await agent.run('?')
-    assert len(model.asked) == 1
+    assert len(model.requests) == 1
 
 
 # ------------------------------------------------------------------------------------------------------- offering
 
 
-async def test_prepare_decides_before_each_request_how_a_tool_is_seen() -> None:
+async def test_prepare_changes_the_definition_before_each_request() -> None:
     model = Scripted(call('renamed'), 'done')
     agent = Agent(model, deps_type=bool)
 
@@ -485,8 +485,10 @@ async def test_prepare_decides_before_each_request_how_a_tool_is_seen() -> None:
         """Original."""
         return ctx.tool_name
 
-    assert await answers_of(agent, deps=True) == [('return', 'renamed', 'renamed', 'call_renamed', 'success')]
-    offered = [[(tool.name, tool.description) for tool in asked.parameters.function_tools] for asked in model.asked]
+    assert await results_of(agent, deps=True) == [('return', 'renamed', 'renamed', 'call_renamed', 'success')]
+    offered = [
+        [(tool.name, tool.description) for tool in request.parameters.function_tools] for request in model.requests
+    ]
     assert offered == [[('renamed', 'Changed.')], []]
 
 
@@ -505,10 +507,10 @@ async def test_prepare_can_make_a_tool_sequential() -> None:
         running.remove(n)
         return count
 
-    assert [answer[2] for answer in await answers_of(agent)] == [1, 1, 1]
+    assert [result[2] for result in await results_of(agent)] == [1, 1, 1]
 
 
-async def test_two_tools_cannot_be_prepared_to_one_name() -> None:
+async def test_prepare_cannot_give_two_tools_the_same_name() -> None:
     def same(ctx: RunContext, definition: ToolDefinition) -> ToolDefinition:
         return replace(definition, name='same')
 
@@ -517,12 +519,12 @@ async def test_two_tools_cannot_be_prepared_to_one_name() -> None:
         await agent.run('?')
 
 
-def test_two_tools_of_one_name_are_refused() -> None:
+def test_two_tools_with_the_same_name_are_an_error() -> None:
     with pytest.raises(UserError, match="already has a tool of the name 'ping'"):
         Agent('test', tools=[ping, ping])
 
 
-async def test_a_tool_and_an_output_of_one_name_are_refused() -> None:
+async def test_a_tool_and_an_output_with_the_same_name_are_an_error() -> None:
     with pytest.raises(UserError, match="A tool and an output have the same name 'final_result'"):
         await Agent(Scripted('x'), output_type=int, tools=[Tool(ping, name='final_result')]).run('?')
 
@@ -542,17 +544,17 @@ async def test_the_options_of_a_tool_reach_the_model() -> None:
         'required': ['n'],
         'additionalProperties': False,
     }
-    [definition] = model.asked[0].parameters.function_tools
+    [definition] = model.requests[0].parameters.function_tools
     assert definition == ToolDefinition('b', schema, 'Said.', strict=True, sequential=True, metadata={'k': 1})
 
 
-async def test_a_decorated_function_stays_what_it_was() -> None:
+async def test_a_decorated_function_is_not_changed() -> None:
     agent = Agent('test')
     assert agent.tool_plain(ping) is ping
     assert agent.tool_plain(name='again')(ping) is ping
 
 
-async def test_an_answer_with_text_and_calls_is_not_the_last() -> None:
+async def test_a_response_with_text_and_tool_calls_is_not_the_last() -> None:
     agent = Agent(Scripted([TextPart('Let me see.'), call('ping')], 'done'), tools=[ping])
     result = await agent.run('?')
     assert result.output == 'done'

@@ -1,6 +1,6 @@
-"""What type checkers make of an agent: its deps and its output follow from how it is made.
+"""The types of an agent's `deps` and output, as type checkers infer them from its arguments.
 
-The checkers are the test; running it checks that the code is sound.
+The type checkers are the test; running it checks that the code works.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def test_markers_and_functions_decide_the_output() -> None:
     assert_type(Agent('test', output_type=PromptedOutput(City)), Agent[None, City])
     assert_type(Agent('test', output_type=length), Agent[None, int])
     assert_type(Agent('test', output_type=TextOutput(length)), Agent[None, int])
-    # Of async functions mypy wants to be told what they give; pyright knows.
+    # mypy does not infer the return type of an async function here; pyright does.
     later: Agent[None, int] = Agent('test', output_type=TextOutput(length_later))
     assert_type(later, Agent[None, int])
 
@@ -159,7 +159,7 @@ def test_a_tool_for_other_deps_is_an_error() -> None:
     def for_text(ctx: RunContext[str], n: int) -> str:
         return ctx.deps
 
-    agent.tool(for_text)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] -- wants other deps
+    agent.tool(for_text)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] -- takes other deps
 
 
 def test_tools_are_given_as_functions_or_tools() -> None:
