@@ -1,4 +1,4 @@
-"""A guess at the usage of a request, for models that have no tokens: words, and a little for every request and file."""
+"""Estimated usage of a request, for models without a tokenizer: one token per word, plus a constant per file."""
 
 from __future__ import annotations
 
@@ -29,68 +29,68 @@ from ..messages import (
 )
 from ..usage import RequestUsage
 
-TOKENS_OF_A_REQUEST = 50
-"""What a request costs before anything is said."""
-TOKENS_OF_A_FILE = 100
-"""What a file costs, whatever is in it."""
+TOKENS_PER_REQUEST = 50
+"""The input tokens of a request without content."""
+TOKENS_PER_FILE = 100
+"""The tokens of a file of any size."""
 
 WORD = re.compile(r'[^\s",.:]+')
-"""What counts as one token."""
+"""A text that counts as one token."""
 
 
-def estimate_usage(messages: Sequence[ModelMessage], answer: Sequence[ModelResponsePart]) -> RequestUsage:
-    """What a conversation and its next answer could have cost. The same messages always cost the same."""
-    read = TOKENS_OF_A_REQUEST
+def estimate_usage(messages: Sequence[ModelMessage], response: Sequence[ModelResponsePart]) -> RequestUsage:
+    """Return the estimated usage of a conversation and of the response to it. It depends on nothing else."""
+    input_tokens = TOKENS_PER_REQUEST
     for message in messages:
         if isinstance(message, ModelRequest):
-            read += sum(map(_tokens_of_request_part, message.parts))
+            input_tokens += sum(map(_count_request_tokens, message.parts))
         else:
-            read += sum(map(_tokens_of_response_part, message.parts))
+            input_tokens += sum(map(_count_response_tokens, message.parts))
     newest = next((message for message in reversed(messages) if isinstance(message, ModelRequest)), None)
-    read += _words(newest.instructions or '') if newest else 0
-    return RequestUsage(input_tokens=read, output_tokens=sum(map(_tokens_of_response_part, answer)))
+    input_tokens += _count_words(newest.instructions or '') if newest else 0
+    return RequestUsage(input_tokens=input_tokens, output_tokens=sum(map(_count_response_tokens, response)))
 
 
-def _tokens_of_request_part(part: ModelRequestPart) -> int:
+def _count_request_tokens(part: ModelRequestPart) -> int:
     match part:
         case SystemPromptPart(content):
-            return _words(content)
+            return _count_words(content)
         case UserPromptPart():
-            return sum(map(_tokens_of_content, part.items()))
+            return sum(map(_count_content_tokens, part.items()))
         case ToolReturnPart():
-            return sum(map(_words, part.without_files())) + TOKENS_OF_A_FILE * len(part.files())
+            return sum(map(_count_words, part.without_files())) + TOKENS_PER_FILE * len(part.files())
         case RetryPromptPart():
-            return _words(part.model_response())
+            return _count_words(part.model_response())
         case _:
             assert_never(part)
 
 
-def _tokens_of_content(content: UserContent) -> int:
+def _count_content_tokens(content: UserContent) -> int:
     match content:
         case str():
-            return _words(content)
+            return _count_words(content)
         case TextContent(text):
-            return _words(text)
+            return _count_words(text)
         case CachePoint():
             return 0
         case _:
-            return TOKENS_OF_A_FILE
+            return TOKENS_PER_FILE
 
 
-def _tokens_of_response_part(part: ModelResponsePart) -> int:
+def _count_response_tokens(part: ModelResponsePart) -> int:
     match part:
         case TextPart(content) | ThinkingPart(content):
-            return _words(content)
+            return _count_words(content)
         case ToolCallPart() | NativeToolCallPart():
-            return 1 + _words(part.args_as_json_str())
+            return 1 + _count_words(part.args_as_json_str())
         case NativeToolReturnPart():
-            return _words(part.content)
+            return _count_words(part.content)
         case FilePart():
-            return TOKENS_OF_A_FILE
+            return TOKENS_PER_FILE
         case _:
             assert_never(part)
 
 
-def _words(value: object) -> int:
+def _count_words(value: object) -> int:
     text = value if isinstance(value, str) else to_json(value, serialize_unknown=True, bytes_mode='base64').decode()
     return sum(1 for _ in WORD.finditer(text))

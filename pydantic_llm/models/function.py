@@ -1,11 +1,11 @@
-"""A model that is a function of yours, for tests that say themselves what the model answers.
+"""A model whose responses come from a function, for tests that need exact responses.
 
 ```python
-def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+def respond(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
     return ModelResponse([TextPart(f'You sent {len(messages)} messages')])
 
 
-model = FunctionModel(answer)
+model = FunctionModel(respond)
 ```
 """
 
@@ -46,20 +46,20 @@ __all__ = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentInfo:
-    """What a function is told beside the messages."""
+    """The second argument of a function: all of the request except the messages."""
 
     function_tools: list[ToolDefinition]
-    """The tools that the answer may call."""
+    """The function tools that the response may call."""
     allow_text_output: bool
-    """Whether text is an acceptable answer."""
+    """`True` if the response may be text; otherwise it must call a tool."""
     output_tools: list[ToolDefinition]
-    """The tools by which the answer gives its output."""
+    """The tools that the response may call to return its output."""
     model_settings: ModelSettings | None
-    """The model's settings with the request's laid over them."""
+    """The settings of the model, overridden by those of the request."""
     model_request_parameters: ModelRequestParameters
-    """All that was asked for."""
+    """The tools and the output that were requested, resolved for this model."""
     instructions: str | None
-    """The newest request's instructions, and what a prompted output adds to them."""
+    """The instructions of the newest request, followed by those of a prompted output."""
 
 
 @dataclass(slots=True)
@@ -67,45 +67,45 @@ class DeltaToolCall:
     """A fragment of a tool call. The first one names the tool."""
 
     name: str | None = None
-    """The tool."""
+    """The name of the tool."""
     json_args: str | None = None
-    """What is added to the arguments, which are JSON in the end."""
+    """A fragment of the JSON of the arguments."""
     _: KW_ONLY
     tool_call_id: str | None = None
-    """The id of the call, in its first fragment; made up where it is not given."""
+    """The id of the tool call, in its first fragment. Default: a generated id."""
 
 
 @dataclass(slots=True, kw_only=True)
 class DeltaThinkingPart:
-    """A fragment of the thoughts."""
+    """A fragment of a thinking part."""
 
     content: str | None = None
-    """What is added to them."""
+    """A fragment of the text."""
     signature: str | None = None
-    """The vendor's seal under them."""
+    """The signature by which the vendor recognizes its own thinking."""
 
 
 DeltaToolCalls = dict[int, DeltaToolCall]
-"""Fragments of tool calls, by a number that tells the calls apart."""
+"""Fragments of tool calls. The key identifies the tool call."""
 
 DeltaThinkingCalls = dict[int, DeltaThinkingPart]
-"""Fragments of thoughts, by a number that tells the parts apart."""
+"""Fragments of thinking parts. The key identifies the part."""
 
 Delta = str | Mapping[int, DeltaToolCall | DeltaThinkingPart | ModelResponsePart]
-"""What a stream function yields: text, fragments by number, or parts in one piece by number."""
+"""An item of a stream function: text, or a mapping from numbers to fragments or complete parts."""
 
 FunctionDef = Callable[[list[ModelMessage], AgentInfo], ModelResponse | Awaitable[ModelResponse]]
-"""A function, or a coroutine function, that answers."""
+"""A function, or a coroutine function, that returns a response."""
 
 StreamFunctionDef = Callable[[list[ModelMessage], AgentInfo], AsyncIterator[Delta]]
-"""An async generator function that answers piece by piece."""
+"""An async generator function that yields a response in pieces."""
 
 
 class FunctionModel(Model):
-    """A model whose answers are made by a function. It asks nobody else, so `ALLOW_MODEL_REQUESTS` does not stop it.
+    """A model whose responses come from a function. It uses no network: `ALLOW_MODEL_REQUESTS` does not apply.
 
-    With `function` alone a streamed answer comes as a whole; with `stream_function` alone a whole answer is what the
-    stream adds up to. Usage is estimated where the function gives none.
+    With only `function`, a stream emits its whole response; with only `stream_function`, `request` collects the stream.
+    Usage is estimated if the function does not set it.
     """
 
     def __init__(
@@ -118,17 +118,17 @@ class FunctionModel(Model):
         settings: ModelSettings | None = None,
     ) -> None:
         if function is None and stream_function is None:
-            raise UserError('FunctionModel has nothing to answer with: give it function=, stream_function=, or both')
+            raise UserError('FunctionModel has no function: give it function=, stream_function=, or both')
         super().__init__(settings=settings, profile=profile)
         self.function = function
-        """What answers."""
+        """The function that returns whole responses."""
         self.stream_function = stream_function
-        """What answers piece by piece."""
+        """The function that yields streamed responses."""
         self._model_name = model_name or f'function:{_name_of(function)}:{_name_of(stream_function)}'
 
     @property
     def model_name(self) -> str:
-        """The name that it was given, or one made of the functions' names."""
+        """`model_name=`, or a name made of the functions' names."""
         return self._model_name
 
     def _own_profile(self) -> ModelProfile:
@@ -140,15 +140,15 @@ class FunctionModel(Model):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> ModelResponse:
-        """Call the function, or collect what the stream function yields."""
+        """Call the function; without one, collect the stream of the stream function."""
         if self.function is None:
             async with self.request_stream(messages, model_settings, model_request_parameters) as stream:
                 async for _ in stream:
                     pass
                 return stream.get()
-        info = self._info(messages, model_settings, model_request_parameters)
-        answer = self.function(list(messages), info)
-        response: ModelResponse = await answer if isawaitable(answer) else answer
+        info = self._describe_request(messages, model_settings, model_request_parameters)
+        result = self.function(list(messages), info)
+        response: ModelResponse = await result if isawaitable(result) else result
         return replace(
             response,
             model_name=response.model_name or self.model_name,
@@ -163,12 +163,12 @@ class FunctionModel(Model):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
-        """Call the stream function, or tell the function's whole answer."""
+        """Call the stream function; without one, emit the whole response of the function."""
         if self.stream_function is None:
             async with super().request_stream(messages, model_settings, model_request_parameters) as stream:
                 yield stream
             return
-        info = self._info(messages, model_settings, model_request_parameters)
+        info = self._describe_request(messages, model_settings, model_request_parameters)
         draft = ResponseDraft(self.model_name, self.system)
         deltas = self.stream_function(list(messages), info)
         stream = _FunctionStream(deltas, messages, draft, info.model_request_parameters)
@@ -177,7 +177,7 @@ class FunctionModel(Model):
         finally:
             await stream.cancel()
 
-    def _info(
+    def _describe_request(
         self,
         messages: Sequence[ModelMessage],
         model_settings: ModelSettings | None,
@@ -192,7 +192,7 @@ class FunctionModel(Model):
             system=self.system,
             profile=self.profile,
             supported=(),
-            prefix='',  # what every setting begins with: a function takes them all
+            prefix='',  # every setting begins with it, so a function gets them all
             stream=False,
         )
         return AgentInfo(
@@ -206,7 +206,7 @@ class FunctionModel(Model):
 
 
 class _FunctionStream(StreamedResponse):
-    """What a stream function yields, as events."""
+    """The items of a stream function, as events."""
 
     def __init__(
         self,
@@ -220,11 +220,11 @@ class _FunctionStream(StreamedResponse):
         self._messages = messages
 
     async def events(self) -> AsyncIterator[ModelResponseStreamEvent]:
-        """Tell each delta as it comes."""
+        """Yield the events of each item as it arrives."""
         draft, parts = self.draft, self.draft.parts
         try:
             async for delta in self._deltas:
-                _add(parts, delta)
+                _add_delta(parts, delta)
                 for event in parts.take_events():
                     yield event
         finally:
@@ -239,17 +239,17 @@ class _FunctionStream(StreamedResponse):
             yield event
 
     def usage(self) -> RequestUsage:
-        """An estimate for what has been told so far."""
+        """Return the estimated usage so far."""
         self.draft.usage = estimate_usage(self._messages, self.draft.parts.get())
         return self.draft.usage
 
     def get(self) -> ModelResponse:
-        """The answer so far, with an estimate of its usage."""
+        """Return the response so far, with its estimated usage."""
         self.usage()
         return super().get()
 
 
-def _add(parts: PartsManager, delta: Delta) -> None:
+def _add_delta(parts: PartsManager, delta: Delta) -> None:
     if isinstance(delta, str):
         parts.text(LAST, delta)
         return

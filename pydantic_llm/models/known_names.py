@@ -1,8 +1,8 @@
-"""The names of models that editors complete, by prefix. Any other name works as well.
+"""The model strings that type checkers and editors complete, as one type. Any other name works as well.
 
-They are the names that the vendors answered to in November 2026: what was retired by then is left out, and so are the
-deployments of Azure, whose names are their owners'. `tests/test_known_names.py` looks each of them up in the vendors'
-own packages and in lists of prices.
+They are the names that the vendors served in November 2026. Retired models are not in the list, nor are Azure's
+deployments, which the user names. `tests/test_known_names.py` looks up each name in the vendors' packages and in price
+lists. The module is imported only on demand: by type checkers, and to suggest a correction for a wrong name.
 """
 
 from __future__ import annotations
@@ -473,7 +473,7 @@ KnownModelName = Literal[
     'ollama:mistral',
     'ollama:mistral-small3.2',
     'ollama:phi4',
-    # none
+    # no prefix
     'test',
 ]
-"""Names that type checkers and editors complete. Any other name works as well."""
+"""Model strings that type checkers and editors complete. Any other name works as well."""

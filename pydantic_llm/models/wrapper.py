@@ -1,9 +1,9 @@
-"""A model around another one, for whoever wants to change one thing about it.
+"""A model around another model, to change one thing about it.
 
 ```python
-class Loud(WrapperModel):
+class LoggedModel(WrapperModel):
     async def request(self, messages, model_settings=None, model_request_parameters=None):
-        print(f'asking {self.model_name}')
+        print(f'request to {self.model_name}')
         return await super().request(messages, model_settings, model_request_parameters)
 ```
 """
@@ -26,13 +26,13 @@ __all__ = ('WrapperModel',)
 
 
 class WrapperModel(Model):
-    """Passes everything on to another model. A subclass overrides what it wants to change.
+    """Passes everything on to another model. A subclass overrides what it changes.
 
-    Attributes that a wrapper does not have are those of the wrapped model.
+    Attributes that the wrapper does not have are looked up on the wrapped model.
     """
 
     wrapped: Model
-    """The model inside."""
+    """The model that gets the requests."""
 
     def __init__(self, wrapped: Model | KnownModelName | str) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class WrapperModel(Model):
 
     @property
     def base_url(self) -> str | None:
-        """Where the wrapped model sends its requests."""
+        """The URL of the wrapped model; `None` for a model in this process."""
         return self.wrapped.base_url
 
     @property
@@ -60,7 +60,7 @@ class WrapperModel(Model):
 
     @property
     def profile(self) -> ModelProfile:
-        """What the wrapped model can do."""
+        """The profile of the wrapped model: the features that it supports."""
         return self.wrapped.profile
 
     async def request(
@@ -69,7 +69,7 @@ class WrapperModel(Model):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> ModelResponse:
-        """Ask the wrapped model."""
+        """Send the request to the wrapped model."""
         return await self.wrapped.request(messages, model_settings, model_request_parameters)
 
     @asynccontextmanager
@@ -79,7 +79,7 @@ class WrapperModel(Model):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
-        """Ask the wrapped model for a stream."""
+        """Open a stream of the wrapped model."""
         async with self.wrapped.request_stream(messages, model_settings, model_request_parameters) as stream:
             yield stream
 
@@ -88,7 +88,7 @@ class WrapperModel(Model):
         await self.wrapped.aclose()
 
     def __getattr__(self, name: str) -> Any:
-        if name == 'wrapped':  # not there yet while a copy or a pickle is being restored
+        if name == 'wrapped':  # not set yet while a copy or a pickle is being restored
             raise AttributeError(name)
         return getattr(self.wrapped, name)
 

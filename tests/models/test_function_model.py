@@ -1,4 +1,4 @@
-"""`FunctionModel`: what the functions are told, and what becomes of what they say."""
+"""`FunctionModel`: the arguments of the functions, and the responses and events made from their results."""
 
 from __future__ import annotations
 
@@ -70,18 +70,18 @@ GREETING = ModelResponse(
 
 
 @pytest.mark.parametrize('function', [greet, greet_later])
-async def test_the_function_answers(function: Any) -> None:
+async def test_the_function_returns_the_response(function: Any) -> None:
     assert await FunctionModel(function, model_name='m').request(HELLO) == GREETING
 
 
-async def test_what_the_function_says_of_its_answer_is_kept() -> None:
+async def test_the_metadata_of_the_functions_response_is_kept() -> None:
     own = ModelResponse([TextPart('x')], usage=RequestUsage(input_tokens=1), model_name='mine', provider_name='me')
     response = await FunctionModel(lambda messages, info: own).request(HELLO)
     assert response == own
     assert response is not own
 
 
-async def test_the_function_is_told_everything() -> None:
+async def test_the_function_gets_the_whole_request() -> None:
     seen: list[Any] = []
 
     def look(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
@@ -119,7 +119,7 @@ async def test_the_function_is_told_everything() -> None:
     ]
 
 
-async def test_the_function_is_told_the_schema_of_a_prompted_output() -> None:
+async def test_the_function_gets_the_schema_of_a_prompted_output() -> None:
     def repeat(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
         return ModelResponse([TextPart(info.instructions or '')])
 
@@ -131,7 +131,7 @@ async def test_the_function_is_told_the_schema_of_a_prompted_output() -> None:
     assert response.text == 'Be kind\n\nLike this: {"type": "object", "properties": {}}'
 
 
-async def test_the_messages_are_the_functions_own_list() -> None:
+async def test_the_function_gets_its_own_list_of_messages() -> None:
     def spoil(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
         messages.clear()
         return ModelResponse([TextPart('x')])
@@ -156,18 +156,16 @@ def test_the_model_is_named_after_its_functions(options: Any, name: str) -> None
 
 
 def test_a_model_without_a_function_is_an_error() -> None:
-    with pytest.raises(
-        UserError, match='FunctionModel has nothing to answer with: give it function=, stream_function='
-    ):
+    with pytest.raises(UserError, match='FunctionModel has no function: give it function=, stream_function='):
         FunctionModel()
 
 
-async def test_no_switch_stops_a_model_that_asks_nobody() -> None:
+async def test_the_switch_for_requests_does_not_apply() -> None:
     with override_allow_model_requests(allow_model_requests=False):
         assert (await FunctionModel(greet).request(HELLO)).text == 'Good day'
 
 
-async def test_a_profile_changes_what_can_be_asked_for() -> None:
+async def test_a_profile_changes_what_can_be_requested() -> None:
     model = FunctionModel(greet, profile={'supports_tools': False})
     with pytest.raises(UserError, match="'function:greet:' cannot call tools, and was given 'clock'"):
         await model.request(HELLO, None, ModelRequestParameters(function_tools=[CLOCK]))
@@ -176,7 +174,7 @@ async def test_a_profile_changes_what_can_be_asked_for() -> None:
 # ------------------------------------------------------------------------------------------------- streams
 
 
-async def test_without_a_stream_function_the_whole_answer_is_told() -> None:
+async def test_without_a_stream_function_the_whole_response_is_emitted() -> None:
     model = FunctionModel(greet, model_name='m')
     async with model.request_stream(HELLO) as stream:
         events = [event async for event in stream]
@@ -188,12 +186,12 @@ async def test_without_a_stream_function_the_whole_answer_is_told() -> None:
     assert stream.get() == GREETING
 
 
-async def test_without_a_function_the_answer_is_what_the_stream_adds_up_to() -> None:
+async def test_without_a_function_the_stream_is_collected() -> None:
     response = await FunctionModel(stream_function=greet_slowly, model_name='m').request(HELLO)
     assert response == replace(GREETING, finish_reason='stop', timestamp=response.timestamp)
 
 
-async def test_each_of_two_functions_has_its_own_use() -> None:
+async def test_of_two_functions_each_has_its_own_use() -> None:
     async def shout(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str]:
         yield 'GOOD DAY'
 
@@ -204,12 +202,14 @@ async def test_each_of_two_functions_has_its_own_use() -> None:
     assert (stream.get().text, (await model.request(HELLO)).text) == ('GOOD DAY', 'Good day')
 
 
-async def told(*deltas: Delta, parameters: ModelRequestParameters | None = None) -> tuple[list[Any], ModelResponse]:
-    async def tell(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Delta]:
+async def stream_deltas(
+    *deltas: Delta, parameters: ModelRequestParameters | None = None
+) -> tuple[list[Any], ModelResponse]:
+    async def yield_deltas(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Delta]:
         for delta in deltas:
             yield delta
 
-    async with FunctionModel(stream_function=tell).request_stream(HELLO, None, parameters) as stream:
+    async with FunctionModel(stream_function=yield_deltas).request_stream(HELLO, None, parameters) as stream:
         events = [event async for event in stream]
     response = stream.get()
     assert replay(iter(events)) == response.parts
@@ -218,7 +218,7 @@ async def told(*deltas: Delta, parameters: ModelRequestParameters | None = None)
 
 
 async def test_fragments_of_every_kind_become_parts() -> None:
-    events, response = await told(
+    events, response = await stream_deltas(
         {0: DeltaThinkingPart(content='Hm')},
         {0: DeltaThinkingPart(content='m.', signature='sealed')},
         'It ',
@@ -246,49 +246,49 @@ async def test_fragments_of_every_kind_become_parts() -> None:
     assert (response.finish_reason, response.usage) == ('tool_call', RequestUsage(input_tokens=54, output_tokens=7))
 
 
-async def test_calls_can_grow_side_by_side() -> None:
+async def test_tool_calls_can_be_interleaved() -> None:
     first: DeltaToolCalls = {1: DeltaToolCall('a', '{', tool_call_id='x'), 2: DeltaToolCall('b', '[', tool_call_id='y')}
-    _, response = await told(first, {2: DeltaToolCall(json_args=']'), 1: DeltaToolCall(json_args='}')})
+    _, response = await stream_deltas(first, {2: DeltaToolCall(json_args=']'), 1: DeltaToolCall(json_args='}')})
     assert response.parts == [ToolCallPart('a', '{}', 'x'), ToolCallPart('b', '[]', 'y')]
 
 
-async def test_a_call_without_an_id_gets_one_that_stays() -> None:
-    _, response = await told({0: DeltaToolCall('a', '{')}, {0: DeltaToolCall(json_args='}')})
+async def test_a_tool_call_without_an_id_gets_one_that_stays() -> None:
+    _, response = await stream_deltas({0: DeltaToolCall('a', '{')}, {0: DeltaToolCall(json_args='}')})
     [call] = response.tool_calls
     assert call == ToolCallPart('a', '{}', call.tool_call_id)
     assert call.tool_call_id
 
 
-async def test_text_after_a_call_is_another_part() -> None:
-    _, response = await told('a', {0: DeltaToolCall('b', '{}', tool_call_id='x')}, 'c')
+async def test_text_after_a_tool_call_is_another_part() -> None:
+    _, response = await stream_deltas('a', {0: DeltaToolCall('b', '{}', tool_call_id='x')}, 'c')
     assert response.parts == [TextPart('a'), ToolCallPart('b', '{}', 'x'), TextPart('c')]
 
 
-async def test_parts_can_be_given_in_one_piece() -> None:
+async def test_parts_can_be_yielded_whole() -> None:
     call = NativeToolCallPart('web_search', {'query': 'time'}, 'x')
     found = NativeToolReturnPart('web_search', 'noon', 'x', timestamp=NOON)
-    _, response = await told({0: call}, {1: found}, 'It is noon')
+    _, response = await stream_deltas({0: call}, {1: found}, 'It is noon')
     assert response.parts == [call, found, TextPart('It is noon')]
 
 
 async def test_the_output_is_announced() -> None:
     parameters = ModelRequestParameters(output_tools=[FINAL], output_mode='tool', allow_text_output=False)
-    events, _ = await told('Well,', {0: DeltaToolCall('final', '{}', tool_call_id='x')}, parameters=parameters)
+    events, _ = await stream_deltas('Well,', {0: DeltaToolCall('final', '{}', tool_call_id='x')}, parameters=parameters)
     assert [event for event in events if event.event_kind == 'final_result'] == [FinalResultEvent('final', 'x')]
 
 
-async def test_a_stream_of_nothing_is_an_empty_answer() -> None:
-    events, response = await told()
+async def test_a_stream_without_items_is_an_empty_response() -> None:
+    events, response = await stream_deltas()
     assert (events, response.parts, response.usage) == ([], [], RequestUsage(input_tokens=54))
 
 
-async def test_a_call_that_never_gets_its_name_is_an_error() -> None:
+async def test_a_tool_call_without_a_name_is_an_error() -> None:
     with pytest.raises(UnexpectedModelBehavior, match='called a tool without naming it'):
-        await told({0: DeltaToolCall(json_args='{}')})
+        await stream_deltas({0: DeltaToolCall(json_args='{}')})
 
 
-class Leaving:
-    """A stream function that says where it is."""
+class SlowFunction:
+    """A stream function that waits after two items, and records that it was closed."""
 
     def __init__(self) -> None:
         self.closed = False
@@ -303,8 +303,8 @@ class Leaving:
             self.closed = True
 
 
-async def test_leaving_the_block_ends_the_function_and_interrupts_the_answer() -> None:
-    function = Leaving()
+async def test_leaving_the_block_ends_the_function_and_interrupts_the_response() -> None:
+    function = SlowFunction()
     async with FunctionModel(stream_function=function).request_stream(HELLO) as stream:
         assert await anext(stream) == PartStartEvent(0, TextPart('one '))
         assert (function.closed, stream.get().state) == (False, 'incomplete')
@@ -314,7 +314,7 @@ async def test_leaving_the_block_ends_the_function_and_interrupts_the_answer() -
 
 
 async def test_cancelling_ends_the_iteration() -> None:
-    function = Leaving()
+    function = SlowFunction()
     async with FunctionModel(stream_function=function).request_stream(HELLO) as stream:
         events: list[Any] = []
         async for event in stream:
@@ -326,8 +326,8 @@ async def test_cancelling_ends_the_iteration() -> None:
     assert (stream.cancelled, stream.get().state, stream.get().text) == (True, 'interrupted', 'one two ')
 
 
-async def test_cancelling_while_another_task_waits_for_the_function_is_no_error() -> None:
-    function = Leaving()
+async def test_cancelling_while_another_task_reads_is_not_an_error() -> None:
+    function = SlowFunction()
 
     async def read(stream: Any) -> None:
         async for _ in stream:
@@ -344,7 +344,7 @@ async def test_cancelling_while_another_task_waits_for_the_function_is_no_error(
     assert (function.closed, stream.get().state) == (True, 'interrupted')
 
 
-async def test_an_error_of_the_function_reaches_the_reader() -> None:
+async def test_an_error_of_the_function_is_raised_to_the_reader() -> None:
     async def fail(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str]:
         yield 'one'
         raise RuntimeError('out of paper')
@@ -356,15 +356,15 @@ async def test_an_error_of_the_function_reaches_the_reader() -> None:
     assert (stream.get().state, stream.get().text) == ('interrupted', 'one')
 
 
-async def test_an_answer_that_the_function_calls_incomplete_stays_so() -> None:
-    cut = ModelResponse([TextPart('one')], state='incomplete')
-    async with FunctionModel(lambda messages, info: cut).request_stream(HELLO) as stream:
+async def test_an_incomplete_response_of_the_function_stays_incomplete() -> None:
+    truncated = ModelResponse([TextPart('one')], state='incomplete')
+    async with FunctionModel(lambda messages, info: truncated).request_stream(HELLO) as stream:
         async for _ in stream:
             pass
     assert (stream.get().state, stream.cancelled) == ('incomplete', False)
 
 
-async def test_a_whole_answer_that_is_left_early_is_interrupted() -> None:
+async def test_a_whole_response_that_is_left_early_is_interrupted() -> None:
     async with FunctionModel(greet).request_stream(HELLO) as stream:
         await anext(stream)
     assert (stream.get().state, stream.cancelled) == ('interrupted', True)

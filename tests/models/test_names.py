@@ -1,4 +1,4 @@
-"""Model strings: what they name, and what was meant by one that names nothing."""
+"""Model strings: the models that they name, and the suggestions for wrong ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.providers.server import Server
 
 
 @pytest.mark.parametrize(
-    ('text', 'meant'),
+    ('text', 'suggestion'),
     [
         ('gpt-4o', 'openai:gpt-4o'),
         ('GPT-4o', 'openai:gpt-4o'),
@@ -36,17 +36,17 @@ from tests.providers.server import Server
         ('antropic', 'anthropic'),
     ],
 )
-def test_a_name_without_its_prefix_gets_the_string_that_was_meant(text: str, meant: str) -> None:
+def test_a_name_without_a_prefix_gets_a_suggestion(text: str, suggestion: str) -> None:
     with pytest.raises(UserError) as caught:
         infer_model(text)
     assert str(caught.value) == (
         f"{text!r} is no model string: one has the form 'prefix:model name', as in 'openai:gpt-4o'; "
-        f'did you mean {meant!r}?'
+        f'did you mean {suggestion!r}?'
     )
 
 
 @pytest.mark.parametrize('text', ['', '/', 'x/y', 'xyzzy'])
-def test_what_is_like_nothing_gets_no_guess(text: str) -> None:
+def test_a_text_unlike_any_name_gets_no_suggestion(text: str) -> None:
     with pytest.raises(UserError) as caught:
         infer_model(text)
     assert str(caught.value) == (
@@ -55,7 +55,7 @@ def test_what_is_like_nothing_gets_no_guess(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ('text', 'said'),
+    ('text', 'message'),
     [
         ('antropic:claude-opus-5', "There is no model prefix 'antropic'; did you mean 'anthropic'?"),
         ('google:gemini-2.5-pro', "There is no model prefix 'google'; did you mean 'google-gla' or 'google-vertex'?"),
@@ -65,13 +65,13 @@ def test_what_is_like_nothing_gets_no_guess(text: str) -> None:
         ('openai', "'openai' names no model: write 'openai:<model name>'"),
     ],
 )
-def test_a_wrong_prefix_gets_the_one_that_was_meant(text: str, said: str) -> None:
+def test_a_wrong_prefix_gets_a_suggestion(text: str, message: str) -> None:
     with pytest.raises(UserError) as caught:
         infer_model(text)
-    assert str(caught.value) == said
+    assert str(caught.value) == message
 
 
-def test_a_prefix_that_is_like_nothing_gets_them_all() -> None:
+def test_a_prefix_unlike_any_other_gets_a_list_of_all() -> None:
     with pytest.raises(UserError, match="There is no model prefix 'xyzzy'; known are ") as caught:
         infer_model('xyzzy:x')
     assert all(prefix in str(caught.value) for prefix in (*NAMES, *SERVICES))
@@ -90,7 +90,7 @@ def test_a_prefix_that_is_like_nothing_gets_them_all() -> None:
         ('lmstudio', 'gpt-4o', None),
     ],
 )
-def test_a_name_that_a_vendor_does_not_know_may_be_a_slip(provider: str, model_name: str, nearest: str | None) -> None:
+def test_a_rejected_name_may_be_a_typing_error(provider: str, model_name: str, nearest: str | None) -> None:
     assert nearest_name(provider, model_name) == nearest
 
 
@@ -98,7 +98,7 @@ def test_every_guess_is_a_prefix() -> None:
     assert {prefix for _, prefix in GUESSES} <= {*NAMES, *SERVICES}
 
 
-def test_the_known_names_are_not_imported_before_they_are_needed() -> None:
+def test_the_known_names_are_imported_only_on_demand() -> None:
     code = (
         'import sys, pydantic_llm.models.names as names, pydantic_llm.models.openai; '
         "names.build_model('test', {}); print('pydantic_llm.models.known_names' in sys.modules)"
@@ -107,7 +107,7 @@ def test_the_known_names_are_not_imported_before_they_are_needed() -> None:
     assert done.stdout == 'False\n'
 
 
-# ---------------------------------------------------------------------- a name that the vendor does not know
+# ---------------------------------------------------------------------- a name that the vendor rejects
 
 
 @pytest.mark.parametrize('stream', [False, True], ids=['whole', 'stream'])
@@ -120,16 +120,16 @@ def test_the_known_names_are_not_imported_before_they_are_needed() -> None:
         ('my-own-model', ''),
     ],
 )
-async def test_a_vendor_that_does_not_know_a_name_is_helped_out(model_name: str, hint: str, stream: bool) -> None:
+async def test_the_error_of_an_unknown_name_has_a_suggestion(model_name: str, hint: str, stream: bool) -> None:
     server = Server({'error': {'message': 'No such model.', 'code': 'model_not_found'}}, status=404)
     model = OpenAIModel(model_name, provider=OpenAIProvider(api_key='key', http_client=server.client()))
     agent = Agent(model)
     with pytest.raises(NotFoundError) as caught:
-        await (streamed(agent) if stream else agent.run('Hello'))
+        await (run_stream(agent) if stream else agent.run('Hello'))
     assert str(caught.value) == f'{model_name} answered 404 (model_not_found): No such model.{hint}'
     assert str(pickle.loads(pickle.dumps(caught.value))) == caught.value.message == str(caught.value)
 
 
-async def streamed(agent: Agent[None, str]) -> None:
+async def run_stream(agent: Agent[None, str]) -> None:
     async with agent.run_stream('Hello') as result:
         await result.get_output()

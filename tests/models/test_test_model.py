@@ -1,4 +1,4 @@
-"""`TestModel`: which tools it calls, what it answers, and how it streams."""
+"""`TestModel`: the tools that it calls, its output, and its streams."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ TOOLS_ARE_DONE: list[ModelMessage] = [
 ]
 
 
-def said(response: ModelResponse) -> list[Any]:
-    """The calls as (name, arguments), the texts as they are."""
+def summarize(response: ModelResponse) -> list[Any]:
+    """Return the tool calls as (name, arguments), and the texts."""
     return [
         (part.tool_name, part.args) if isinstance(part, ToolCallPart) else getattr(part, 'content', part)
         for part in response.parts
@@ -79,7 +79,7 @@ async def ask(
     parameters: ModelRequestParameters | None = None,
     **settings: Any,
 ) -> list[Any]:
-    return said(await model.request(messages, ModelSettings(**settings), parameters))
+    return summarize(await model.request(messages, ModelSettings(**settings), parameters))
 
 
 # ------------------------------------------------------------------------------------------------- tools
@@ -111,7 +111,7 @@ async def test_a_name_that_no_tool_has_is_an_error() -> None:
         await ask(TestModel(call_tools=['moon']), FRESH, FUNCTIONS)
 
 
-def test_call_tools_is_no_single_name() -> None:
+def test_call_tools_is_not_a_single_name() -> None:
     with pytest.raises(UserError, match="call_tools is 'all' or a list of tool names, not 'weather'"):
         TestModel(call_tools='weather')
 
@@ -120,22 +120,22 @@ async def test_another_seed_makes_other_arguments() -> None:
     assert await ask(TestModel(seed=3), FRESH, FUNCTIONS) == [('weather', {'city': 'd', 'days': 3}), ('clock', {})]
 
 
-async def test_the_tools_are_not_called_again_once_the_model_has_spoken() -> None:
+async def test_the_tools_are_not_called_again_after_a_response() -> None:
     assert await ask(TestModel(), TOOLS_ARE_DONE, FUNCTIONS) == ['{"weather":{"sky":"blue"},"clock":"noon"}']
     history = [*TOOLS_ARE_DONE, ModelResponse([TextPart('It is noon')]), ModelRequest.user_text_prompt('And now?')]
     assert await ask(TestModel(), history, FUNCTIONS) == ['{"weather":{"sky":"blue"},"clock":"noon"}']
 
 
 @pytest.mark.parametrize(
-    'complaint',
+    'retry',
     [
         RetryPromptPart('No such city', tool_name='weather', tool_call_id='call_1'),
         ToolReturnPart('weather', 'No such city', 'call_1', outcome='retried'),
     ],
 )
-async def test_a_tool_that_asks_for_a_retry_is_called_again_with_a_new_id(complaint: Any) -> None:
-    answers = ModelRequest([complaint, ToolReturnPart('clock', 'noon', 'call_2')])
-    response = await TestModel().request([*TOOLS_ARE_DONE[:2], answers], None, FUNCTIONS)
+async def test_a_tool_that_asks_for_a_retry_is_called_again_with_a_new_id(retry: Any) -> None:
+    results = ModelRequest([retry, ToolReturnPart('clock', 'noon', 'call_2')])
+    response = await TestModel().request([*TOOLS_ARE_DONE[:2], results], None, FUNCTIONS)
     assert response.parts == [ToolCallPart('weather', {'city': 'a', 'days': 0}, 'call_3')]
 
 
@@ -149,7 +149,7 @@ async def test_an_output_tool_that_asks_for_a_retry_is_called_again() -> None:
     assert await ask(TestModel(custom_output_args={'age': 40}), history, OUTPUTS) == [('person', {'age': 40})]
 
 
-async def test_a_retry_that_names_no_tool_gets_the_output_again() -> None:
+async def test_a_retry_without_a_tool_gets_the_output_again() -> None:
     history = [*TOOLS_ARE_DONE, ModelResponse([TextPart('?')]), ModelRequest([RetryPromptPart('Not like that')])]
     assert await ask(TestModel(), history, OUTPUTS) == [('place', {'name': 'a'})]
     assert await ask(TestModel(custom_output_text='!'), history, FUNCTIONS) == ['!']
@@ -174,20 +174,20 @@ async def test_a_retry_that_names_no_tool_gets_the_output_again() -> None:
     ],
 )
 async def test_tool_choice_is_obeyed(choice: Any, parameters: ModelRequestParameters, fresh: Any, done: Any) -> None:
-    def names(answer: list[Any]) -> Any:
-        return 'text' if isinstance(answer[0], str) else [name for name, _ in answer]
+    def names(parts: list[Any]) -> Any:
+        return 'text' if isinstance(parts[0], str) else [name for name, _ in parts]
 
     model = TestModel()
-    asked = [await ask(model, messages, parameters, tool_choice=choice) for messages in (FRESH, TOOLS_ARE_DONE)]
-    assert [names(answer) for answer in asked] == [fresh, done]
+    responses = [await ask(model, messages, parameters, tool_choice=choice) for messages in (FRESH, TOOLS_ARE_DONE)]
+    assert [names(parts) for parts in responses] == [fresh, done]
 
 
-async def test_a_tool_whose_name_is_part_of_a_choice_is_not_called_by_it() -> None:
+async def test_a_tool_whose_name_is_part_of_a_tool_choice_is_not_called() -> None:
     parameters = ModelRequestParameters(function_tools=[tool('one')])
     assert await ask(TestModel(), FRESH, parameters, tool_choice='none') == ['success (no tool calls)']
 
 
-async def test_a_tool_must_be_called_even_where_none_is_named() -> None:
+async def test_a_required_tool_is_called_even_if_call_tools_is_empty() -> None:
     assert await ask(TestModel(call_tools=[]), FRESH, FUNCTIONS, tool_choice='required') == [
         ('weather', {'city': 'a', 'days': 0})
     ]
@@ -196,7 +196,7 @@ async def test_a_tool_must_be_called_even_where_none_is_named() -> None:
 # ------------------------------------------------------------------------------------------------- output
 
 
-async def test_without_tools_the_answer_is_text() -> None:
+async def test_without_tools_the_response_is_text() -> None:
     response = await TestModel().request(FRESH)
     assert response == ModelResponse(
         [TextPart('success (no tool calls)')],
@@ -224,7 +224,7 @@ async def test_the_seed_picks_the_output_tool() -> None:
     assert await ask(TestModel(seed=1), TOOLS_ARE_DONE, OUTPUTS) == [('person', {'age': 1})]
 
 
-async def test_text_goes_before_an_output_tool_where_both_will_do() -> None:
+async def test_text_is_preferred_to_an_output_tool_if_both_are_allowed() -> None:
     assert await ask(TestModel(call_tools=[]), FRESH, EITHER) == ['success (no tool calls)']
     assert await ask(TestModel(call_tools=[], custom_output_args={'name': 'x'}), FRESH, EITHER) == [
         ('place', {'name': 'x'})
@@ -247,7 +247,7 @@ async def test_the_arguments_of_the_output_tool_can_be_given(given: Any, sent: A
     assert await ask(TestModel(custom_output_args=given), TOOLS_ARE_DONE, OUTPUTS) == [('place', sent)]
 
 
-async def test_an_output_that_is_no_object_is_wrapped_like_its_schema() -> None:
+async def test_an_output_that_is_not_an_object_is_wrapped_like_its_schema() -> None:
     wrapped = ToolDefinition(
         'final', tool('', response=INTEGER).parameters_json_schema, outer_typed_dict_key='response'
     )
@@ -266,7 +266,7 @@ async def test_an_object_is_written_as_json(mode: Any) -> None:
     assert await ask(TestModel(custom_output_text='no JSON'), FRESH, parameters) == ['no JSON']
 
 
-async def test_an_open_output_mode_is_the_profiles() -> None:
+async def test_the_output_mode_auto_is_the_profiles() -> None:
     parameters = ModelRequestParameters(
         output_mode='auto', output_object=CITY, output_tools=[PLACE], allow_text_output=False
     )
@@ -289,12 +289,12 @@ async def test_an_output_that_does_not_fit_the_request_is_an_error(
         await ask(TestModel(**options), TOOLS_ARE_DONE, parameters)
 
 
-def test_there_is_one_output() -> None:
+def test_two_custom_outputs_are_an_error() -> None:
     with pytest.raises(UserError, match='custom_output_text and custom_output_args are both given'):
         TestModel(custom_output_text='x', custom_output_args={})
 
 
-async def test_whatever_a_tool_returned_is_told() -> None:
+async def test_the_text_holds_every_kind_of_tool_result() -> None:
     png = BinaryContent(b'\x89\xff', media_type='image/png')
     history = [
         *TOOLS_ARE_DONE[:2],
@@ -306,7 +306,7 @@ async def test_whatever_a_tool_returned_is_told() -> None:
     assert returned['clock'] == "<class 'object'>"
 
 
-# ------------------------------------------------------------------------------------------------- what can be seen
+# ------------------------------------------------------------------------------------------------- recorded requests
 
 
 async def test_the_newest_request_is_kept() -> None:
@@ -319,13 +319,13 @@ async def test_the_newest_request_is_kept() -> None:
     assert model.last_messages == FRESH
 
 
-async def test_what_a_vendor_would_not_be_sent_is_told_as_a_warning() -> None:
+async def test_a_part_that_no_vendor_accepts_is_a_warning() -> None:
     orphan = ModelRequest([ToolReturnPart('clock', 'noon', 'call_9')])
     response = await TestModel().request([orphan])
     assert response.warnings == ["a result of tool 'clock' was sent as text: no tool call has its id 'call_9'"]
 
 
-async def test_usage_grows_with_the_conversation_and_is_counted_in_words() -> None:
+async def test_usage_grows_with_the_conversation_and_counts_words() -> None:
     async def usage(*messages: ModelMessage) -> RequestUsage:
         return (await TestModel(custom_output_text='one two, three').request(messages)).usage
 
@@ -333,8 +333,8 @@ async def test_usage_grows_with_the_conversation_and_is_counted_in_words() -> No
         [UserPromptPart(['Who is this?', BinaryContent(b'', media_type='image/png')])], instructions='Be brief'
     )
     assert await usage(question) == RequestUsage(input_tokens=50 + 3 + 100 + 2, output_tokens=3)
-    answered = (question, ModelResponse([TextPart('A cat')]), ModelRequest.user_text_prompt('Sure?'))
-    assert await usage(*answered) == RequestUsage(input_tokens=50 + 3 + 100 + 2 + 1, output_tokens=3)
+    followed_up = (question, ModelResponse([TextPart('A cat')]), ModelRequest.user_text_prompt('Sure?'))
+    assert await usage(*followed_up) == RequestUsage(input_tokens=50 + 3 + 100 + 2 + 1, output_tokens=3)
     called = ModelResponse([ToolCallPart('look', {}, 'call_1')])
     returned = ModelRequest(
         [ToolReturnPart('look', ['two cats', BinaryContent(b'', media_type='image/png')], 'call_1')]
@@ -342,7 +342,7 @@ async def test_usage_grows_with_the_conversation_and_is_counted_in_words() -> No
     assert await usage(called, returned) == RequestUsage(input_tokens=50 + 2 + 2 + 100, output_tokens=3)
 
 
-async def test_no_switch_stops_a_model_that_asks_nobody() -> None:
+async def test_the_switch_for_requests_does_not_apply() -> None:
     with override_allow_model_requests(allow_model_requests=False):
         assert await ask(TestModel()) == ['success (no tool calls)']
 
@@ -354,7 +354,7 @@ def test_the_model_is_called_test() -> None:
     assert TestModel(model_name='other').model_name == 'other'
 
 
-async def test_the_same_question_gets_the_same_answer_and_no_message_is_changed() -> None:
+async def test_the_same_request_gets_the_same_response_and_no_message_is_changed() -> None:
     before = repr(TOOLS_ARE_DONE)
     assert await ask(TestModel(), TOOLS_ARE_DONE, OUTPUTS) == await ask(TestModel(), TOOLS_ARE_DONE, OUTPUTS)
     assert repr(TOOLS_ARE_DONE) == before
@@ -363,12 +363,12 @@ async def test_the_same_question_gets_the_same_answer_and_no_message_is_changed(
 async def test_arguments_are_valid_for_a_schema_that_is_only_a_reference() -> None:
     schema = {'$ref': '#/$defs/P', '$defs': {'P': PERSON.parameters_json_schema}}
     parameters = ModelRequestParameters(function_tools=[ToolDefinition('f', schema), ToolDefinition('g', {})])
-    answer = await ask(TestModel(), FRESH, parameters)
-    assert answer == [('f', {'age': 0}), ('g', {})]
-    validate(answer[0][1], schema)
+    parts = await ask(TestModel(), FRESH, parameters)
+    assert parts == [('f', {'age': 0}), ('g', {})]
+    validate(parts[0][1], schema)
 
 
-async def test_a_schema_without_a_value_is_an_error_that_says_what_to_do() -> None:
+async def test_the_error_of_a_schema_without_a_value_names_the_remedies() -> None:
     never = tool('never', x={'type': 'string', 'minLength': 2, 'maxLength': 1})
     with pytest.raises(UserError, match=r"no value for the schema {'type': 'string', 'minLength': 2.*call_tools.*"):
         await ask(TestModel(), FRESH, ModelRequestParameters(function_tools=[never]))
@@ -385,7 +385,7 @@ REQUESTS = [
 
 
 @pytest.mark.parametrize(('messages', 'parameters'), REQUESTS)
-async def test_a_streamed_answer_is_the_whole_one(
+async def test_a_streamed_response_equals_the_whole_one(
     messages: list[ModelMessage], parameters: ModelRequestParameters
 ) -> None:
     model = TestModel()
@@ -397,7 +397,7 @@ async def test_a_streamed_answer_is_the_whole_one(
     assert stream.usage() == whole.usage
 
 
-async def events_of(
+async def read_events(
     model: TestModel, parameters: ModelRequestParameters | None = None
 ) -> list[ModelResponseStreamEvent]:
     async with model.request_stream(FRESH, None, parameters) as stream:
@@ -406,7 +406,7 @@ async def events_of(
 
 async def test_text_is_streamed_word_by_word() -> None:
     text = TextPart('Blue, mostly.')
-    assert await events_of(TestModel(custom_output_text='Blue, mostly.')) == [
+    assert await read_events(TestModel(custom_output_text='Blue, mostly.')) == [
         PartStartEvent(0, TextPart('Blue, ')),
         PartDeltaEvent(0, TextPartDelta('mostly.')),
         PartEndEvent(0, text),
@@ -415,13 +415,13 @@ async def test_text_is_streamed_word_by_word() -> None:
 
 @pytest.mark.parametrize('text', ['', ' ', ' a', 'a ', ',,', '{"a": [1,2 ]}\n', 'a\n\nb  c', 'é…,x:'])
 async def test_text_is_streamed_without_losing_a_character(text: str) -> None:
-    events = await events_of(TestModel(custom_output_text=text))
+    events = await read_events(TestModel(custom_output_text=text))
     assert replay(iter(events)) == [TextPart(text)]
 
 
 async def test_arguments_are_streamed_one_by_one() -> None:
     whole = ToolCallPart('weather', {'city': 'a', 'days': 0}, 'call_1')
-    assert await events_of(TestModel(), ModelRequestParameters(function_tools=[WEATHER])) == [
+    assert await read_events(TestModel(), ModelRequestParameters(function_tools=[WEATHER])) == [
         PartStartEvent(0, ToolCallPart('weather', {}, 'call_1')),
         PartDeltaEvent(0, ToolCallPartDelta({'city': 'a'}, 'call_1')),
         PartDeltaEvent(0, ToolCallPartDelta({'city': 'a', 'days': 0}, 'call_1')),

@@ -24,7 +24,7 @@ PARAMETERS = ModelRequestParameters(function_tools=[ToolDefinition('clock')])
 
 
 class Inner(TestModel):
-    """A model that has everything, and remembers."""
+    """A model with a value for every attribute, which records how it is used."""
 
     def __init__(self) -> None:
         super().__init__(settings={'temperature': 0.5}, profile={'supports_thinking': True})
@@ -49,7 +49,7 @@ class Inner(TestModel):
         self.closed += 1
 
 
-def test_what_a_model_is_passes_through() -> None:
+def test_the_attributes_of_a_model_pass_through() -> None:
     inner = Inner()
     model = WrapperModel(inner)
     assert model.wrapped is inner
@@ -79,7 +79,7 @@ async def test_a_stream_passes_through() -> None:
     assert inner.streams == [(HELLO, settings, PARAMETERS)]
 
 
-async def test_leaving_a_stream_leaves_the_inner_one() -> None:
+async def test_leaving_a_stream_closes_the_inner_stream() -> None:
     async with WrapperModel(Inner()).request_stream(HELLO) as stream:
         await anext(stream)
     assert (stream.get().state, stream.cancelled) == ('interrupted', True)
@@ -93,7 +93,7 @@ async def test_closing_passes_through() -> None:
     assert inner.closed == 2
 
 
-def test_attributes_of_the_inner_model_are_there() -> None:
+def test_unknown_attributes_are_those_of_the_inner_model() -> None:
     inner = Inner()
     model = WrapperModel(WrapperModel(inner))
     assert (model.seed, model.streams) == (0, [])
@@ -107,14 +107,14 @@ def test_a_wrapper_can_be_copied_and_pickled() -> None:
     assert pickle.loads(pickle.dumps(WrapperModel(TestModel(seed=3)))).seed == 3
 
 
-def test_a_name_stands_for_its_model() -> None:
+def test_a_name_is_replaced_by_its_model() -> None:
     assert isinstance(WrapperModel('test').wrapped, TestModel)
     with pytest.raises(UserError, match='tset'):
         WrapperModel('tset:x')
 
 
-class Loud(WrapperModel):
-    """Changes one thing."""
+class Uppercase(WrapperModel):
+    """Changes the text of responses."""
 
     async def request(
         self,
@@ -126,8 +126,8 @@ class Loud(WrapperModel):
         return ModelResponse([TextPart((response.text or '').upper())])
 
 
-class Modest(WrapperModel):
-    """Changes another one."""
+class WithoutTools(WrapperModel):
+    """Changes the profile and the vendor."""
 
     @property
     def profile(self) -> ModelProfile:
@@ -135,14 +135,14 @@ class Modest(WrapperModel):
 
     @property
     def system(self) -> str:
-        return 'modest'
+        return 'toolless'
 
 
 async def test_a_subclass_changes_one_thing() -> None:
-    model: Model = Modest(Loud(Inner()))
+    model: Model = WithoutTools(Uppercase(Inner()))
     assert (await model.request(HELLO)).text == 'SUCCESS (NO TOOL CALLS)'
     assert (model.model_id, model.profile.supports_tools, model.profile.supports_thinking) == (
-        'modest:test',
+        'toolless:test',
         False,
         True,
     )

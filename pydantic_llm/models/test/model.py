@@ -1,4 +1,4 @@
-"""A model for unit tests: it calls the tools and makes up everything by schema, without a network or a key.
+"""A model for unit tests: it calls the tools and generates all values from their schemas, without a network or a key.
 
 ```python
 model = TestModel()
@@ -39,31 +39,31 @@ from .sampler import sample
 
 __all__ = ('TestModel',)
 
-NOTHING_TO_SAY = 'success (no tool calls)'
-"""The text of an answer that no tool has contributed to."""
+DEFAULT_TEXT = 'success (no tool calls)'
+"""The text of a response if no tool has returned anything."""
 
 PIECE = re.compile(r'\s*[^\s,:]+[,:]?\s?|\s+|[,:]')
-"""What text is streamed in: words, and the names and values of JSON."""
+"""A piece of streamed text: a word, or a name or value of JSON."""
 
 
 class TestModel(Model):
-    """Calls every tool once, then answers; all values are made up, valid by their schemas, and always the same.
+    """Calls every tool once, then returns the output. All values are generated, schema-valid, and always the same.
 
-    * The first answer of a conversation calls the function tools.
-    * Tools that ask for a retry are called again.
-    * Then comes the output: text where text is an acceptable answer, JSON where an object is asked for, a call of an
-      output tool otherwise. The text is a JSON object of what each tool returned.
+    * The first response of a conversation calls the function tools.
+    * Tools that request a retry are called again.
+    * Then follows the output: text if the response may be text, JSON if an object is requested, a call of an output
+      tool otherwise. The text is a JSON object of the tools' results.
     * `tool_choice` is obeyed.
 
-    It asks nobody, so `ALLOW_MODEL_REQUESTS` does not stop it. Usage is a count of words.
+    It uses no network, so it ignores `ALLOW_MODEL_REQUESTS`. Usage is a count of words.
     """
 
     __test__ = False
 
     last_model_request_parameters: ModelRequestParameters | None
-    """What the newest request asked for."""
+    """The tools and the output of the newest request."""
     last_model_settings: ModelSettings | None
-    """The settings of the newest request, the model's own included."""
+    """The settings of the newest request, merged with those of the model."""
     last_messages: list[ModelMessage] | None
     """The messages of the newest request."""
 
@@ -81,16 +81,16 @@ class TestModel(Model):
         if isinstance(call_tools, str) and call_tools != 'all':
             raise UserError(f"call_tools is 'all' or a list of tool names, not {call_tools!r}")
         if custom_output_text is not None and custom_output_args is not None:
-            raise UserError('custom_output_text and custom_output_args are both given; an answer has one output')
+            raise UserError('custom_output_text and custom_output_args are both given; a response has one output')
         super().__init__(settings=settings, profile=profile)
         self.call_tools: Sequence[str] | Literal['all'] = call_tools
-        """The function tools that are called, in this order."""
+        """The function tools to call, in this order."""
         self.custom_output_text = custom_output_text
-        """The text of the output."""
+        """The output, if the response is text."""
         self.custom_output_args = custom_output_args
-        """The arguments of the output tool, or the object of the output: JSON values, a dataclass, a pydantic model."""
+        """The arguments of the output tool, or the output object: JSON, a dataclass, or a pydantic model."""
         self.seed = seed
-        """Another seed makes other values, and picks another output tool."""
+        """The seed of the generated values. It also selects the output tool."""
         self.last_model_request_parameters = None
         self.last_model_settings = None
         self.last_messages = None
@@ -98,12 +98,12 @@ class TestModel(Model):
 
     @property
     def model_name(self) -> str:
-        """`'test'`, or the name that it was given."""
+        """`'test'`, unless `model_name=` is given."""
         return self._model_name
 
     @property
     def system(self) -> str:
-        """`'test'`."""
+        """The vendor: always `'test'`."""
         return 'test'
 
     def _own_profile(self) -> ModelProfile:
@@ -115,7 +115,7 @@ class TestModel(Model):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> ModelResponse:
-        """Make up an answer."""
+        """Generate a response to the conversation."""
         settings = self.merged_settings(model_settings)
         parameters = model_request_parameters or ModelRequestParameters()
         self.last_messages, self.last_model_settings = list(messages), settings or None
@@ -128,13 +128,13 @@ class TestModel(Model):
             system=self.system,
             profile=self.profile,
             supported=(),
-            prefix='',  # what every setting begins with: a made-up answer goes with them all
+            prefix='',  # every setting begins with it, so none is reported as unsupported
             stream=False,
         )
-        tools = self._tools_to_call(messages, prepared)
-        parts: list[ModelResponsePart] = [*self._calls(tools, messages, prepared.parameters.output_tools)]
+        tools = self._choose_tools(messages, prepared)
+        parts: list[ModelResponsePart] = [*self._build_tool_calls(tools, messages, prepared.parameters.output_tools)]
         if not parts:
-            parts.append(TextPart(self._text(messages, prepared.parameters)))
+            parts.append(TextPart(self._build_text(messages, prepared.parameters)))
         return ModelResponse(
             parts,
             usage=estimate_usage(messages, parts),
@@ -151,23 +151,23 @@ class TestModel(Model):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
-        """Make up an answer and tell it in pieces: text word by word, a call's arguments one by one."""
+        """Generate a response and stream it: text word by word, tool calls argument by argument."""
         response = await self.request(messages, model_settings, model_request_parameters)
-        stream = _InPieces(response, model_request_parameters)
+        stream = _PiecewiseResponse(response, model_request_parameters)
         try:
             yield stream
         finally:
             await stream.cancel()
 
-    def _tools_to_call(self, messages: Sequence[ModelMessage], request: PreparedRequest) -> list[ToolDefinition]:
-        """The tools that the answer calls; none where it is text."""
+    def _choose_tools(self, messages: Sequence[ModelMessage], request: PreparedRequest) -> list[ToolDefinition]:
+        """Return the tools that the response calls; an empty list if it is text."""
         parameters, choice = request.parameters, request.tool_choice
         allowed = [tool for tool in parameters.tools if choice in ('auto', 'required') or tool.name in choice]
         if choice == 'none' or not allowed:
             return []
-        if again := _asked_again(messages, allowed):
+        if again := _find_tools_to_retry(messages, allowed):
             return again
-        functions = self._chosen(parameters.function_tools, allowed)
+        functions = self._select_functions(parameters.function_tools, allowed)
         if functions and not any(isinstance(message, ModelResponse) for message in messages):
             return functions
         outputs = [tool for tool in parameters.output_tools if tool in allowed]
@@ -177,8 +177,10 @@ class TestModel(Model):
             raise UserError('custom_output_text is given, but this request takes no text; use custom_output_args')
         return [outputs[self.seed % len(outputs)]] if outputs else functions or allowed[:1]
 
-    def _chosen(self, tools: Sequence[ToolDefinition], allowed: Sequence[ToolDefinition]) -> list[ToolDefinition]:
-        """The function tools of `call_tools`, as far as they are allowed."""
+    def _select_functions(
+        self, tools: Sequence[ToolDefinition], allowed: Sequence[ToolDefinition]
+    ) -> list[ToolDefinition]:
+        """Return the allowed function tools of `call_tools`. Raises `UserError` for an unknown name."""
         if self.call_tools == 'all':
             return [tool for tool in tools if tool in allowed]
         known = {tool.name: tool for tool in tools}
@@ -186,50 +188,50 @@ class TestModel(Model):
             raise UserError(f'call_tools names {unknown[0]!r}, which is not among the tools {list(known)!r}')
         return [known[name] for name in self.call_tools if known[name] in allowed]
 
-    def _calls(
+    def _build_tool_calls(
         self, tools: Sequence[ToolDefinition], messages: Sequence[ModelMessage], outputs: Sequence[ToolDefinition]
     ) -> list[ToolCallPart]:
         responses = (message for message in messages if isinstance(message, ModelResponse))
         used = {call.tool_call_id for response in responses for call in response.tool_calls}
         ids = (id for number in count(1) if (id := f'call_{number}') not in used)
-        return [ToolCallPart(tool.name, self._arguments(tool, outputs), next(ids)) for tool in tools]
+        return [ToolCallPart(tool.name, self._build_arguments(tool, outputs), next(ids)) for tool in tools]
 
-    def _arguments(self, tool: ToolDefinition, outputs: Sequence[ToolDefinition]) -> dict[str, Any]:
+    def _build_arguments(self, tool: ToolDefinition, outputs: Sequence[ToolDefinition]) -> dict[str, Any]:
         if self.custom_output_args is None or tool not in outputs:
             arguments: dict[str, Any] = sample({'type': 'object', **tool.parameters_json_schema}, seed=self.seed)
             return arguments
         output: Any = to_jsonable_python(self.custom_output_args)
         return {tool.outer_typed_dict_key: output} if tool.outer_typed_dict_key else output
 
-    def _text(self, messages: Sequence[ModelMessage], parameters: ModelRequestParameters) -> str:
+    def _build_text(self, messages: Sequence[ModelMessage], parameters: ModelRequestParameters) -> str:
         if self.custom_output_text is not None:
             return self.custom_output_text
-        if (wanted := parameters.output_object) is not None:
+        if (output_object := parameters.output_object) is not None:
             custom = self.custom_output_args
-            return _json(sample(wanted.json_schema, seed=self.seed) if custom is None else custom)
+            return _write_json(sample(output_object.json_schema, seed=self.seed) if custom is None else custom)
         if self.custom_output_args is not None:
             raise UserError('custom_output_args are given, but this request takes text; use custom_output_text')
         requests = (message for message in messages if isinstance(message, ModelRequest))
         returns = (part for request in requests for part in request.parts if isinstance(part, ToolReturnPart))
         returned = {part.tool_name: part.content for part in returns}
-        return _json(returned) if returned else NOTHING_TO_SAY
+        return _write_json(returned) if returned else DEFAULT_TEXT
 
 
-class _InPieces(WholeResponse):
-    """A whole answer, told as slowly as most vendors do."""
+class _PiecewiseResponse(WholeResponse):
+    """A whole response, streamed in pieces as small as those of most vendors."""
 
     async def events(self) -> AsyncIterator[ModelResponseStreamEvent]:
-        """Yield each part's start, its pieces and its end."""
+        """Yield the start, the pieces and the end of each part."""
         parts = self.draft.parts
         for index, part in enumerate(self._response.parts):
-            for _ in _tell(parts, index, part):
+            for _ in _add_piecewise(parts, index, part):
                 for event in parts.take_events():
                     yield event
         self.draft.state = self._response.state
 
 
-def _tell(parts: PartsManager, key: int, part: ModelResponsePart) -> Iterator[None]:
-    """Give a part to the manager piece by piece."""
+def _add_piecewise(parts: PartsManager, key: int, part: ModelResponsePart) -> Iterator[None]:
+    """Add a part to the manager piece by piece. Yields after each piece."""
     match part:
         case TextPart(content) if content:
             for piece in PIECE.findall(content):
@@ -247,8 +249,8 @@ def _tell(parts: PartsManager, key: int, part: ModelResponsePart) -> Iterator[No
     yield
 
 
-def _asked_again(messages: Sequence[ModelMessage], allowed: Sequence[ToolDefinition]) -> list[ToolDefinition]:
-    """The tools of which the newest request says that the call was wrong."""
+def _find_tools_to_retry(messages: Sequence[ModelMessage], allowed: Sequence[ToolDefinition]) -> list[ToolDefinition]:
+    """Return the tools for which the newest request asks for a retry."""
     names: set[str | None] = set()
     match messages:
         case [*_, ModelRequest(parts)]:
@@ -262,5 +264,5 @@ def _asked_again(messages: Sequence[ModelMessage], allowed: Sequence[ToolDefinit
     return [tool for tool in allowed if tool.name in names]
 
 
-def _json(value: object) -> str:
+def _write_json(value: object) -> str:
     return to_json(value, bytes_mode='base64', serialize_unknown=True).decode()

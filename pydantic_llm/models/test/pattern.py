@@ -1,7 +1,7 @@
-"""Texts for regular expressions: `texts_for(pattern)` offers some that should match.
+"""Generates texts that should match a regular expression: `texts_for(pattern)`.
 
-Reads what the dialects of Python, JavaScript and Rust have in common. Look-around and back-references are skipped, so
-whoever needs to be sure checks what is offered.
+Supports what the dialects of Python, JavaScript and Rust have in common. Look-around and back-references are skipped,
+so the caller must check each text. `_Parser` parses the pattern into a tree of nodes, `_Writer` writes a text for it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-"""What an expression is made of. Look-around is a group whose content counts for nothing."""
+"""The tokens of an expression. The parser drops the content of a look-around group."""
 
 SET_ITEM = re.compile(
     r'(?P<first>\\[pP]\{[^}]*\}|\\x[\da-fA-F]{2}|\\u[\da-fA-F]{4}|\\.|.)'
@@ -35,7 +35,7 @@ SET_ITEM = re.compile(
 """One item between square brackets: a character, a class, or a range."""
 
 CHARACTERS = string.ascii_lowercase + string.digits + string.ascii_uppercase + ' ' + string.punctuation
-"""What texts are made of, the likeliest first."""
+"""The characters of generated texts, in the order of preference."""
 
 _WORD = string.ascii_letters + string.digits + '_'
 CLASSES = {
@@ -48,7 +48,7 @@ CLASSES = {
     'S': CHARACTERS.replace(' ', ''),
     'P': ' ' + string.punctuation,
 }
-"""The characters of `\\d`, `\\w` and so on. A Unicode property is taken for letters."""
+"""The characters of `\\d`, `\\w` and so on. A Unicode property is treated as ASCII letters."""
 
 ESCAPES = {'n': '\n', 't': '\t', 'r': '\r', 'f': '\f', 'v': '\v', '0': '\0'}
 """The characters of `\\n`, `\\t` and so on."""
@@ -84,21 +84,21 @@ _NOTHING = _Sequence(())
 
 
 def texts_for(pattern: str, *, seed: int = 0, length: int = 0) -> Iterator[str]:
-    """A few texts that the pattern should match: short ones, then some of at least `length`, if it can be as long.
+    """Yield a few texts that the pattern should match: short ones, then some of at least `length`, if it allows that.
 
-    Another seed gives others.
+    Another seed yields other texts.
     """
     tree = _Parser(pattern).parse()
 
-    def text(extra: int) -> str:
+    def write(extra: int) -> str:
         return _Writer(seed, extra).write(tree)
 
-    enough = bisect_left(range(length), length, key=lambda extra: len(text(extra)))
-    yield from map(text, dict.fromkeys((*range(4), *range(enough, enough + 4))))
+    enough = bisect_left(range(length), length, key=lambda extra: len(write(extra)))
+    yield from map(write, dict.fromkeys((*range(4), *range(enough, enough + 4))))
 
 
 class _Writer:
-    """Writes one text. The seed is spent on choices, the extra repetitions on what may be repeated, from the left."""
+    """Writes one text. From left to right, choices use up the seed, and quantifiers the `extra` repetitions."""
 
     def __init__(self, seed: int, extra: int) -> None:
         self.seed = seed
@@ -123,7 +123,7 @@ class _Writer:
 
 
 class _Parser:
-    """Reads an expression by recursive descent; what it cannot read stands for itself."""
+    """Parses an expression by recursive descent. Unknown syntax counts as literal text."""
 
     def __init__(self, pattern: str) -> None:
         self._tokens = [(match.lastgroup or '', match.group()) for match in reversed([*TOKEN.finditer(pattern)])]
@@ -131,7 +131,7 @@ class _Parser:
     def parse(self) -> _Node:
         parts: list[_Node] = []
         while self._tokens:
-            parts.append(self._choice())
+            parts.append(self._parse_choice())
             self._skip('close')
         return _Sequence(tuple(parts))
 
@@ -141,44 +141,44 @@ class _Parser:
             self._tokens.pop()
         return found
 
-    def _choice(self) -> _Node:
-        branches = [self._sequence()]
+    def _parse_choice(self) -> _Node:
+        branches = [self._parse_sequence()]
         while self._skip('choice'):
-            branches.append(self._sequence())
+            branches.append(self._parse_sequence())
         return branches[0] if len(branches) == 1 else _Choice(tuple(branches))
 
-    def _sequence(self) -> _Node:
+    def _parse_sequence(self) -> _Node:
         items: list[_Node] = []
         while self._tokens and self._tokens[-1][0] not in ('choice', 'close'):
             match self._tokens.pop():
                 case 'repeat', text if items:
-                    items[-1] = _Repeat(items[-1], *_bounds(text))
+                    items[-1] = _Repeat(items[-1], *_parse_bounds(text))
                 case kind, text:
-                    items.append(self._atom(kind, text))
+                    items.append(self._parse_atom(kind, text))
         return _Sequence(tuple(items))
 
-    def _atom(self, kind: str, text: str) -> _Node:
+    def _parse_atom(self, kind: str, text: str) -> _Node:
         match kind:
             case 'skipped' if text.startswith('(?'):
-                self._group()
+                self._parse_group()
                 return _NOTHING
             case 'skipped':
                 return _NOTHING
             case 'open':
-                return self._group()
+                return self._parse_group()
             case 'set':
                 return _OneOf(_characters_of_set(text))
             case _:
                 return _OneOf(_characters(text))
 
-    def _group(self) -> _Node:
-        inside = self._choice()
+    def _parse_group(self) -> _Node:
+        inside = self._parse_choice()
         self._skip('close')
         return inside
 
 
-def _bounds(text: str) -> tuple[int, int | None]:
-    """How often, at least and at most: `*`, `+`, `?`, `{2}`, `{2,}`, `{2,3}`, `{,3}`."""
+def _parse_bounds(text: str) -> tuple[int, int | None]:
+    """Return the minimum and the maximum of a quantifier: `*`, `+`, `?`, `{2}`, `{2,}`, `{2,3}`, `{,3}`."""
     match text[0]:
         case '*':
             return 0, None
@@ -192,7 +192,7 @@ def _bounds(text: str) -> tuple[int, int | None]:
 
 
 def _characters(text: str) -> str:
-    """The characters that one item stands for: a literal, an escape, a class."""
+    """Return the characters that a literal, an escape or a class matches."""
     if text[0] != '\\' or len(text) == 1:
         return text if text != '.' else CHARACTERS
     letter, code = text[1], text[2:]
@@ -202,6 +202,7 @@ def _characters(text: str) -> str:
 
 
 def _characters_of_set(text: str) -> str:
+    """Return the characters that a set in square brackets matches; at least one, so that a text can be written."""
     inside = text[1:-1]
     negated = inside.startswith('^')
     ranges: list[tuple[str, str]] = []

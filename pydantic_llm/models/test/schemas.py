@@ -1,6 +1,7 @@
-"""What a JSON schema says: where references lead, what a node is in one piece, which values it accepts.
+"""Reads JSON schemas: resolves references, flattens `allOf`, and checks values.
 
-Formats, conditions (`if`, `dependentSchemas`), `contains` and `unevaluated...` are not looked at.
+Formats, conditions (`if`, `dependentSchemas`), `contains` and `unevaluated...` are ignored. The keywords are those of
+https://json-schema.org/draft/2020-12/json-schema-validation
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from typing import Any
 from urllib.parse import unquote
 
 from ...exceptions import UserError
+from ...json_types import Json
 
-JsonValue = Any
 Schema = Mapping[str, Any] | bool
-Node = dict[str, Any]
 Path = tuple[str, ...]
+"""The references that led to a node."""
 
 IMPLIED_TYPES = {
     **dict.fromkeys(('properties', 'required', 'additionalProperties', 'patternProperties'), 'object'),
@@ -26,7 +27,7 @@ IMPLIED_TYPES = {
     **dict.fromkeys(('items', 'prefixItems', 'minItems', 'uniqueItems'), 'array'),
     **dict.fromkeys(('minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf'), 'number'),
 }
-"""What a schema without a type is about, by its keywords; a text where none of them says more."""
+"""Keyword → the type that it implies in a schema without a type. Without any such keyword, the type is a string."""
 
 
 class NoValueError(Exception):
@@ -41,7 +42,7 @@ class Schemas:
         self.recursions = recursions
 
     def resolve(self, reference: str) -> Schema:
-        """The node that a reference such as `#/$defs/City` points to."""
+        """Return the node of a reference such as `#/$defs/City`. Raises `UserError` if there is no such node."""
         target: Any = self.root
         try:
             for step in reference.removeprefix('#').split('/')[1:]:
@@ -54,10 +55,10 @@ class Schemas:
         found: Schema = target
         return found
 
-    def flatten(self, schema: Schema, path: Path = ()) -> tuple[Node, Path]:
-        """A node that says the same without `$ref` and `allOf`, and the references that led there.
+    def flatten(self, schema: Schema, path: Path = ()) -> tuple[Json, Path]:
+        """Return an equivalent node without `$ref` and `allOf`, and the references that led to it.
 
-        What cannot be said in one piece stays under `allOf`. Raises `NoValueError` where no value can follow.
+        Keywords that cannot be merged stay in `allOf`. Raises `NoValueError` if the node cannot have a value.
         """
         if isinstance(schema, bool):
             if not schema:
@@ -74,19 +75,19 @@ class Schemas:
         reached = path
         for part in parts:
             other, inner = self.flatten(part, path)
-            node, reached = _merge(node, other), (*reached, *inner[len(path) :])
+            node, reached = _merge_nodes(node, other), (*reached, *inner[len(path) :])
         return node, reached
 
-    def of_property(self, node: Mapping[str, Any], name: str) -> Schema:
-        """What a node says of the property with this name."""
+    def schema_of_property(self, node: Mapping[str, Any], name: str) -> Schema:
+        """Return the schema of the property with this name."""
         found: list[Schema] = [node['properties'][name]] if name in node.get('properties', {}) else []
         found += [schema for pattern, schema in node.get('patternProperties', {}).items() if _matches(name, pattern)]
         if not found:
             found = [node.get('additionalProperties', True)]
         return found[0] if len(found) == 1 else {'allOf': found}
 
-    def accepts(self, schema: Schema, value: JsonValue) -> bool:
-        """Whether a value is what the schema asks for."""
+    def accepts(self, schema: Schema, value: Any) -> bool:
+        """Return whether a value is valid. Keywords that this module ignores are not checked."""
         if isinstance(schema, bool):
             return schema
         checks = CHECKS | CHECKS_OF_TYPE[_type_of(value)]
@@ -100,8 +101,8 @@ class Schemas:
             and all(self.accepts(part, child) for part, child in self._children(schema, value))
         )
 
-    def _children(self, schema: Mapping[str, Any], value: JsonValue) -> list[tuple[Schema, JsonValue]]:
-        """What is inside a value, each with what the schema says of it."""
+    def _children(self, schema: Mapping[str, Any], value: Any) -> list[tuple[Schema, Any]]:
+        """Return the items or the properties of a value, each with its schema."""
         match value:
             case [*items]:
                 prefix: list[Schema] = schema.get('prefixItems', [])
@@ -109,13 +110,13 @@ class Schemas:
                 return [*zip([*prefix, *others], items, strict=False)]
             case {**properties}:
                 names = [(schema.get('propertyNames', True), name) for name in properties]
-                return names + [(self.of_property(schema, str(name)), item) for name, item in properties.items()]
+                return names + [(self.schema_of_property(schema, str(name)), item) for name, item in properties.items()]
             case _:
                 return []
 
 
 def types_of(node: Mapping[str, Any]) -> list[str]:
-    """The types that a node allows; without a word about it, the one that its other keywords are about."""
+    """Return the types that a node allows; without `type`, the one that its other keywords imply."""
     match node.get('type'):
         case None:
             return [next((kind for key, kind in IMPLIED_TYPES.items() if key in node), 'string')]
@@ -125,82 +126,82 @@ def types_of(node: Mapping[str, Any]) -> list[str]:
             return list(kinds)
 
 
-def fraction(number: float) -> Fraction:
-    """The number that is meant by what is written: 0.1 is a tenth."""
+def to_fraction(number: float) -> Fraction:
+    """Return the exact number that is written: 0.1 is a tenth, not the nearest float."""
     return Fraction(str(number))
 
 
-def frozen(value: JsonValue) -> object:
-    """A hashable stand-in that is equal exactly where JSON values are: 1 and 1.0, but not 1 and true."""
+def to_hashable(value: Any) -> object:
+    """Return a hashable value. Two of them are equal if their JSON values are: 1 and 1.0 are, 1 and true are not."""
     match value:
         case bool():
             return 'boolean', value
         case [*items]:
-            return 'array', *map(frozen, items)
+            return 'array', *map(to_hashable, items)
         case {**properties}:
-            return 'object', frozenset((name, frozen(item)) for name, item in properties.items())
+            return 'object', frozenset((name, to_hashable(item)) for name, item in properties.items())
         case _:
             return value
 
 
-# ------------------------------------------------------------------------------------------------------- two as one
+# ------------------------------------------------------------------------------------------------- merging two nodes
 
 
-def _both(first: Schema, second: Schema) -> Schema:
+def _merge_schemas(first: Schema, second: Schema) -> Schema:
     return {'allOf': [first, second]}
 
 
-def _both_by_name(first: Mapping[str, Schema], second: Mapping[str, Schema]) -> dict[str, Schema]:
-    shared = {name: _both(first[name], second[name]) for name in first if name in second}
+def _merge_properties(first: Mapping[str, Schema], second: Mapping[str, Schema]) -> dict[str, Schema]:
+    shared = {name: _merge_schemas(first[name], second[name]) for name in first if name in second}
     return {**first, **second, **shared}
 
 
-def _both_by_index(first: Sequence[Schema], second: Sequence[Schema]) -> list[Schema]:
-    return [_both(*pair) for pair in zip_longest(first, second, fillvalue=True)]
+def _merge_lists(first: Sequence[Schema], second: Sequence[Schema]) -> list[Schema]:
+    return [_merge_schemas(*pair) for pair in zip_longest(first, second, fillvalue=True)]
 
 
-def _both_types(first: str | list[str], second: str | list[str]) -> list[str]:
+def _merge_types(first: str | list[str], second: str | list[str]) -> list[str]:
     ours, theirs = types_of({'type': first}), types_of({'type': second})
     common = {kind for kind in (*ours, *theirs) if _is_among(kind, ours) and _is_among(kind, theirs)}
     return [kind for kind in dict.fromkeys((*ours, *theirs)) if kind in common]
 
 
-def _both_enums(first: list[JsonValue], second: list[JsonValue]) -> list[JsonValue]:
-    theirs = {*map(frozen, second)}
-    return [value for value in first if frozen(value) in theirs]
+def _merge_enums(first: list[Any], second: list[Any]) -> list[Any]:
+    theirs = {*map(to_hashable, second)}
+    return [value for value in first if to_hashable(value) in theirs]
 
 
 MERGES: dict[str, Callable[[Any, Any], Any]] = {
     **dict.fromkeys(('minimum', 'exclusiveMinimum', 'minLength', 'minItems', 'minProperties', 'uniqueItems'), max),
     **dict.fromkeys(('maximum', 'exclusiveMaximum', 'maxLength', 'maxItems', 'maxProperties'), min),
-    **dict.fromkeys(('items', 'additionalProperties', 'propertyNames'), _both),
-    **dict.fromkeys(('properties', 'patternProperties'), _both_by_name),
+    **dict.fromkeys(('items', 'additionalProperties', 'propertyNames'), _merge_schemas),
+    **dict.fromkeys(('properties', 'patternProperties'), _merge_properties),
     **dict.fromkeys(('required', 'allOf'), operator.add),
-    'prefixItems': _both_by_index,
-    'type': _both_types,
-    'enum': _both_enums,
+    'prefixItems': _merge_lists,
+    'type': _merge_types,
+    'enum': _merge_enums,
 }
-"""How two values of a keyword are said as one."""
+"""Keyword → function that merges two of its values."""
 
 
-def _merge(first: Node, second: Node) -> Node:
-    """Both nodes as one; what two of a keyword cannot say as one, the second says under `allOf`."""
+def _merge_nodes(first: Json, second: Json) -> Json:
+    """Return one node for both. If the values of a keyword cannot be merged, the second one moves to `allOf`."""
     node = dict(first)
-    apart: list[Node] = []
+    unmerged: list[Json] = []
     for key, value in second.items():
         if key not in node:
             node[key] = value
         elif key in MERGES:
             node[key] = MERGES[key](node[key], value)
         elif node[key] != value:
-            apart.append({key: value})
-    return {**node, 'allOf': [*node.get('allOf', ()), *apart]} if apart else node
+            unmerged.append({key: value})
+    return {**node, 'allOf': [*node.get('allOf', ()), *unmerged]} if unmerged else node
 
 
-# ------------------------------------------------------------------------------------------------------- the checks
+# ------------------------------------------------------------------------------------------------- checks
 
 
-def _type_of(value: JsonValue) -> str:
+def _type_of(value: Any) -> str:
     match value:
         case None:
             return 'null'
@@ -221,7 +222,7 @@ def _is_among(kind: str, kinds: Sequence[str]) -> bool:
 
 
 def _matches(text: str, pattern: str) -> bool:
-    """Whether the pattern is in the text; one that Python cannot read is given the benefit of the doubt."""
+    """Return whether the text contains a match. A pattern that Python cannot compile counts as matching."""
     try:
         return re.search(pattern, text) is not None
     except re.error:
@@ -229,16 +230,16 @@ def _matches(text: str, pattern: str) -> bool:
 
 
 def _is_multiple(number: float, step: float) -> bool:
-    """Also by the measure of validators that divide floats, to which 0.07 is no multiple of 0.01."""
+    """Return whether every validator sees a multiple. For those that divide floats, 0.07 is not a multiple of 0.01."""
     return number % step == 0 if isinstance(step, int) else number / step % 1 == 0
 
 
 CHECKS: dict[str, Callable[[Any, Any], bool]] = {
     'type': lambda value, kinds: _is_among(_type_of(value), types_of({'type': kinds})),
-    'enum': lambda value, options: frozen(value) in {*map(frozen, options)},
-    'const': lambda value, constant: frozen(value) == frozen(constant),
+    'enum': lambda value, options: to_hashable(value) in {*map(to_hashable, options)},
+    'const': lambda value, constant: to_hashable(value) == to_hashable(constant),
 }
-"""What keywords ask of every value."""
+"""Keyword → check for values of all types."""
 
 _NUMBER_CHECKS: dict[str, Callable[[Any, Any], bool]] = {
     'minimum': operator.ge,
@@ -261,7 +262,7 @@ CHECKS_OF_TYPE: dict[str, dict[str, Callable[[Any, Any], bool]]] = {
     'array': {
         'minItems': lambda items, least: len(items) >= least,
         'maxItems': lambda items, most: len(items) <= most,
-        'uniqueItems': lambda items, wanted: not wanted or len({*map(frozen, items)}) == len(items),
+        'uniqueItems': lambda items, wanted: not wanted or len({*map(to_hashable, items)}) == len(items),
     },
     'object': {
         'minProperties': lambda properties, least: len(properties) >= least,
@@ -269,4 +270,4 @@ CHECKS_OF_TYPE: dict[str, dict[str, Callable[[Any, Any], bool]]] = {
         'required': lambda properties, names: all(name in properties for name in names),
     },
 }
-"""What keywords ask of the values of one type; values of other types pass."""
+"""Type → keyword → check for values of this type. Values of other types pass."""
