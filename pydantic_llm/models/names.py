@@ -213,7 +213,7 @@ def _describe_unknown_prefix(prefix: str, model_name: str) -> str:
 
     prefixes = _all_prefixes()
     near = ' or '.join(repr(match) for match in get_close_matches(prefix, [*prefixes, 'test'], 2))
-    if not near and (known := _known_names().get(model_name)):
+    if not near and (known := _map_known_names().get(model_name)):
         near = repr(known)
     known = ', '.join(sorted(prefixes - ALIASES.keys()))
     return f'There is no model prefix {prefix!r}; {f"did you mean {near}?" if near else f"known are {known}"}'
@@ -236,7 +236,7 @@ def _describe_missing_prefix(text: str, prefix: str) -> str:
 
 def _guess_model_string(text: str) -> str | None:
     """Return the most likely model string for a text without a prefix, or `None` if the text is like no known name."""
-    known = _known_names()
+    known = _map_known_names()
     prefix, _, rest = text.partition('/')
     if rest and (known.get(rest) == f'{prefix}:{rest}' or (prefix in _all_prefixes() and text not in known)):
         return f'{prefix}:{rest}'
@@ -254,19 +254,19 @@ def nearest_name(provider: str, model_name: str) -> str | None:
 
     `None` if the provider has a model of this name, or if none of the provider's names are known.
     """
-    own = [name for prefix, name in _known_pairs() if _provider_of(prefix) == provider]
+    own = [name for prefix, name in _split_known_names() if _provider_of(prefix) == provider]
     if model_name in own or not own:
         return None
     alike = get_close_matches(model_name, own, 1, TYPO_SIMILARITY)
-    return alike[0] if alike else _known_names().get(model_name)
+    return alike[0] if alike else _map_known_names().get(model_name)
 
 
-def _known_names() -> dict[str, str]:
+def _map_known_names() -> dict[str, str]:
     """Return a dict from each known name without its prefix to the first model string that has it."""
-    return {name: f'{prefix}:{name}' for prefix, name in reversed(_known_pairs())}
+    return {name: f'{prefix}:{name}' for prefix, name in reversed(_split_known_names())}
 
 
-def _known_pairs() -> list[tuple[str, str]]:
+def _split_known_names() -> list[tuple[str, str]]:
     """Return the prefix and the model's name of each known model string."""
     from .known_names import KnownModelName
 
