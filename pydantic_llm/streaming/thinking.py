@@ -1,8 +1,8 @@
-"""Tell thinking from text where a model writes its thoughts between tags, usually `<think>` and `</think>`.
+"""`ThinkTags`: separates thinking from text if a model writes it between tags, usually `<think>` and `</think>`.
 
-A block of thinking begins an answer, or follows another block; a tag in the middle of a sentence is text. Tags may
-arrive in pieces; what could still become one is held back until it is decided. A block that is never closed is thinking
-to its end.
+A block of thinking starts a response or follows another block; a tag inside text is text. Tags may arrive in pieces, so
+characters that can still become a tag are held until that is decided. A block without an end tag, as in a truncated
+response, is thinking to its end.
 """
 
 from __future__ import annotations
@@ -16,53 +16,56 @@ Kind = Literal['start', 'text', 'thinking']
 
 @dataclass(slots=True)
 class ThinkTags:
-    """Splits text as it streams in; yields `('text', ...)` and `('thinking', ...)`."""
+    """Splits streamed text into `('text', ...)` and `('thinking', ...)` pieces."""
 
     start: str = '<think>'
-    """What opens a block of thinking."""
+    """The tag before a block of thinking."""
     end: str = '</think>'
-    """What closes it."""
+    """The tag after a block of thinking."""
     kind: Kind = 'start'
-    """Where we are: before anything is decided, in text (for good), or in a block of thinking."""
+    """The state: before text or a block, in a block of thinking, or in text. Text is the last state."""
     _held: str = ''
-    _thought: bool = False
+    _had_block: bool = False
 
     def feed(self, content: str) -> Iterator[tuple[Kind, str]]:
-        """Add text, and get what is decided."""
+        """Add text, and yield the pieces whose kind is decided."""
         self._held += content
         while self._held:
-            if self.kind == 'start' and not self._decide():
+            if self.kind == 'start' and not self._decide_kind():
                 return
             if self.kind == 'text':
                 yield 'text', self._take(len(self._held))
             elif self.kind == 'thinking':
                 length = self._held.find(self.end)
                 if length < 0:
-                    sure = len(self._held) - _overlap(self._held, self.end)
-                    if sure:
-                        yield 'thinking', self._take(sure)
+                    decided = len(self._held) - _count_overlap(self._held, self.end)
+                    if decided:
+                        yield 'thinking', self._take(decided)
                     return
                 if length:
                     yield 'thinking', self._take(length)
                 self._take(len(self.end))
-                self.kind, self._thought = 'start', True
+                self.kind, self._had_block = 'start', True
 
     def close(self) -> Iterator[tuple[Kind, str]]:
-        """The text is over: what was held back is no tag, and whitespace after a block is nothing."""
+        """Yield the rest at the end of the text. An incomplete tag is content; whitespace after a block is dropped."""
         rest = self._take(len(self._held))
         if self.kind == 'thinking' and rest:
             yield 'thinking', rest
-        elif rest.strip() or (rest and not self._thought):
+        elif rest.strip() or (rest and not self._had_block):
             yield 'text', rest
 
-    def _decide(self) -> bool:
-        """Whether what is held back begins a block or text; whitespace before a block is dropped."""
-        begun = self._held.lstrip()
-        if begun.startswith(self.start):
-            self._held = begun[len(self.start) :]
+    def _decide_kind(self) -> bool:
+        """Set `kind` to `'thinking'` or `'text'`, and return False if more characters are needed for that.
+
+        The start tag, and whitespace before it, are dropped.
+        """
+        stripped = self._held.lstrip()
+        if stripped.startswith(self.start):
+            self._held = stripped[len(self.start) :]
             self.kind = 'thinking'
             return True
-        if self.start.startswith(begun):
+        if self.start.startswith(stripped):
             return False
         self.kind = 'text'
         return True
@@ -72,7 +75,7 @@ class ThinkTags:
         return taken
 
 
-def _overlap(text: str, tag: str) -> int:
-    """How many characters at the end of `text` are the beginning of `tag`."""
+def _count_overlap(text: str, tag: str) -> int:
+    """Return the length of the longest end of `text` that is a start of `tag`, but not all of it."""
     longest = min(len(text), len(tag) - 1)
     return next((length for length in range(longest, 0, -1) if tag.startswith(text[-length:])), 0)

@@ -1,4 +1,4 @@
-"""An answer goes over the wire: a server of ours writes it, a client of ours reads it."""
+"""Sends a response over the wire: the server of a room encodes it, the client of the room decodes it."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from pydantic_llm.streaming.parts import PartsManager
 from pydantic_llm.transport.sse import EventSplitter
 from pydantic_llm.wire.serving import ServedRequest, sse
 from tests.conformance.room import Json, Room
-from tests.conformance.strategies import Cut
+from tests.conformance.strategies import Splitter
 
 
-def what_counts(response: ModelResponse) -> ModelResponse:
-    """The answer without what one side makes up: the time, and the vendor's own words for the end."""
+def comparable(response: ModelResponse) -> ModelResponse:
+    """Return the response without the fields that only one side sets: the time and the vendor's details."""
     return replace(response, timestamp=None, provider_details=None)  # pyright: ignore[reportArgumentType] -- for comparing
 
 
-def parsed(response: ModelResponse) -> ModelResponse:
-    """The answer with its arguments as objects."""
+def parse_arguments(response: ModelResponse) -> ModelResponse:
+    """Return the response with its arguments as objects."""
     return replace(
         response,
         parts=[
@@ -40,26 +40,26 @@ def parsed(response: ModelResponse) -> ModelResponse:
     )
 
 
-# ---------------------------------------------------------------------- the server writes
+# ---------------------------------------------------------------------- the server encodes
 
 
-def whole_body(room: Room, response: ModelResponse) -> Json:
-    """The body that a server of ours sends."""
+def encode_body(room: Room, response: ModelResponse) -> Json:
+    """Return the body that the server sends."""
     body: Json = from_json(to_json(room.encode_response(response, ServedRequest('m', []))))
     return body
 
 
-def told(response: ModelResponse, cut: Cut) -> Iterator[ModelResponseStreamEvent]:
-    """The events of an answer that streams in pieces; calls that follow each other grow side by side."""
+def stream_events(response: ModelResponse, split: Splitter) -> Iterator[ModelResponseStreamEvent]:
+    """Yield the events of a response that is streamed in pieces. Adjacent tool calls grow concurrently."""
     manager = PartsManager()
-    for indices in _side_by_side(response.parts):
-        pieces = [list(cut(_text(response.parts[index]))) for index in indices]
+    for indices in _group_parallel_calls(response.parts):
+        pieces = [list(split(_content_of(response.parts[index]))) for index in indices]
         for index in indices:
-            _start(manager, index, response.parts[index])
+            _start_part(manager, index, response.parts[index])
         for number in range(max(map(len, pieces))):
             for index, mine in zip(indices, pieces, strict=True):
                 if number < len(mine):
-                    _grow(manager, index, response.parts[index], mine[number])
+                    _extend_part(manager, index, response.parts[index], mine[number])
         for index in indices:
             part = response.parts[index]
             if isinstance(part, ThinkingPart) and part.signature is not None:
@@ -68,7 +68,7 @@ def told(response: ModelResponse, cut: Cut) -> Iterator[ModelResponseStreamEvent
         yield from manager.take_events()
 
 
-def _side_by_side(parts: Sequence[ModelResponsePart]) -> Iterator[list[int]]:
+def _group_parallel_calls(parts: Sequence[ModelResponsePart]) -> Iterator[list[int]]:
     group: list[int] = []
     for index, part in enumerate(parts):
         if group and not (isinstance(part, ToolCallPart) and isinstance(parts[index - 1], ToolCallPart)):
@@ -79,7 +79,7 @@ def _side_by_side(parts: Sequence[ModelResponsePart]) -> Iterator[list[int]]:
         yield group
 
 
-def _text(part: ModelResponsePart) -> str:
+def _content_of(part: ModelResponsePart) -> str:
     match part:
         case TextPart(content=text) | ThinkingPart(content=text):
             return text
@@ -89,7 +89,7 @@ def _text(part: ModelResponsePart) -> str:
             raise AssertionError(part)
 
 
-def _start(manager: PartsManager, index: int, part: ModelResponsePart) -> None:
+def _start_part(manager: PartsManager, index: int, part: ModelResponsePart) -> None:
     match part:
         case ThinkingPart():
             manager.whole(index, replace(part, content='', signature=None))
@@ -100,7 +100,7 @@ def _start(manager: PartsManager, index: int, part: ModelResponsePart) -> None:
             manager.whole(index, replace(part, args=''))
 
 
-def _grow(manager: PartsManager, index: int, part: ModelResponsePart, piece: str) -> None:
+def _extend_part(manager: PartsManager, index: int, part: ModelResponsePart, piece: str) -> None:
     match part:
         case ThinkingPart():
             manager.thinking(index, piece)
@@ -110,50 +110,50 @@ def _grow(manager: PartsManager, index: int, part: ModelResponsePart, piece: str
             manager.tool_call(index, args=piece)
 
 
-def streamed(room: Room, response: ModelResponse, cut: Cut) -> tuple[list[Json], list[Json]]:
-    """The events that a server of ours writes: those of the parts, and those that end the answer."""
-    begun = replace(response, parts=[])
+def encode_events(room: Room, response: ModelResponse, split: Splitter) -> tuple[list[Json], list[Json]]:
+    """Return the events that the server sends: those of the parts, and those of the end."""
+    start = replace(response, parts=[])
     writer = room.writer(
-        ServedRequest(response.model_name or '', [], stream=True, begun=begun, options={'include_usage': True})
+        ServedRequest(response.model_name or '', [], stream=True, begun=start, options={'include_usage': True})
     )
     events = list(writer.begin())
-    for event in told(response, cut):
+    for event in stream_events(response, split):
         events += writer.event(event)
     ended = list(writer.end(response))
     return from_json(to_json(events)), from_json(to_json(ended))
 
 
-# ---------------------------------------------------------------------- the client reads
+# ---------------------------------------------------------------------- the client decodes
 
 
-def read_whole(room: Room, body: Any) -> ModelResponse:
-    """What a client of ours makes of a whole answer."""
+def decode_body(room: Room, body: Any) -> ModelResponse:
+    """Decode a body as the client does."""
     draft = room.draft()
     room.build().read(room.build().decode, body, draft)
     return draft.get()
 
 
-def read_events(room: Room, events: Sequence[Any]) -> tuple[ModelResponse, list[Any]]:
-    """What a client of ours makes of events, and what it tells its caller."""
+def decode_events(room: Room, events: Sequence[Any]) -> tuple[ModelResponse, list[Any]]:
+    """Decode events as the client does. Return the response and the events for the caller."""
     model, draft = room.build(), room.draft()
-    heard: list[Any] = []
+    emitted: list[Any] = []
     for event in events:
         model.read(model.decode_event, event, draft)
-        heard += draft.parts.take_events()
-    end(room, draft)
-    heard += draft.parts.take_events()
-    return draft.get(), heard
+        emitted += draft.parts.take_events()
+    end_stream(room, draft)
+    emitted += draft.parts.take_events()
+    return draft.get(), emitted
 
 
-def end(room: Room, draft: ResponseDraft) -> None:
-    """The stream is over."""
+def end_stream(room: Room, draft: ResponseDraft) -> None:
+    """End the stream of a draft."""
     room.build().decode_end(draft)
     draft.parts.end(complete=draft.state == 'complete')
 
 
-def read_bytes(room: Room, events: Sequence[Json], size: int) -> tuple[ModelResponse, list[Any]]:
-    """The same, of events that arrive a few bytes at a time."""
+def decode_bytes(room: Room, events: Sequence[Json], size: int) -> tuple[ModelResponse, list[Any]]:
+    """Decode events that arrive as `size` bytes at a time."""
     splitter = EventSplitter()
     data = b''.join(sse(event, name=event.get('type')) for event in events)
     found = [from_json(event) for at in range(0, len(data), size) for event in splitter.feed(data[at : at + size])]
-    return read_events(room, found)
+    return decode_events(room, found)

@@ -1,4 +1,4 @@
-"""What the suite must know of a room: both its sides, what its API can say, and which fields its settings move."""
+"""`Room`: the client and the server of a room, the features of its API, and the fields of its settings."""
 
 from __future__ import annotations
 
@@ -43,56 +43,56 @@ COUNTS = ('input_tokens', 'cache_read_tokens', 'cache_write_tokens', 'output_tok
 
 
 @dataclass(frozen=True)
-class Says:
-    """What an API can say of an answer."""
+class Features:
+    """The features of responses that an API has."""
 
     finish_reasons: tuple[str, ...]
     arguments_as_text: bool
-    """A whole answer carries tool arguments as text, so that their bytes survive."""
+    """Tool arguments are JSON text in a response body, so their bytes are kept."""
     any_order: bool
-    """An answer can mix text, thinking and calls in any order and number."""
+    """Text, thinking and tool calls can have any order and number."""
     signatures: bool = False
-    """Thoughts carry signatures."""
+    """Thinking parts have signatures."""
     item_ids: bool = False
-    """Every part is an item with an id."""
-    signs_calls: bool = False
-    """Calls may carry what goes back to their vendor alone, and say so by its name."""
-    joins_neighbours: bool = False
-    """Neighbouring texts are one, and neighbouring thoughts."""
-    ids: str = '.+'
-    """The ids of calls that the API takes, as a regular expression."""
-    thought_ids: tuple[str | None, ...] = ('reasoning_content', 'reasoning')
-    """The ids of thoughts, where parts come in one order."""
-    names_model: bool = True
-    """An answer says which model wrote it."""
-    has_id: bool = True
-    """An answer has an id in its body."""
-    counts: tuple[str, ...] = COUNTS
-    """The tokens that are counted."""
+    """Every part is an item that has an id."""
+    signs_tool_calls: bool = False
+    """Tool calls can have data for their vendor only, and have its `provider_name`."""
+    merges_adjacent_parts: bool = False
+    """Adjacent text parts are decoded as one, and so are adjacent thinking parts."""
+    tool_call_ids: str = '.+'
+    """The tool call ids that the API accepts, as a regular expression."""
+    thinking_ids: tuple[str | None, ...] = ('reasoning_content', 'reasoning')
+    """The ids of thinking parts, if `any_order` is false."""
+    has_model_name: bool = True
+    """A response body has the name of the model."""
+    has_response_id: bool = True
+    """A response body has an id."""
+    usage_counts: tuple[str, ...] = COUNTS
+    """The usage fields that a response body has."""
 
 
 @dataclass(frozen=True)
 class Room:
-    """A room from both sides."""
+    """The client and the server of a room, and the facts that the tests need."""
 
     name: str
     make: Callable[[], WireModel]
     decode_request: Callable[[Json], ServedRequest]
     encode_response: Callable[[ModelResponse, ServedRequest], Json]
     writer: Callable[[ServedRequest], StreamWriter]
-    says: Says
-    words: Mapping[str, str | None]
-    """The API's words for the end, and ours."""
-    end: Path
-    """Where the word for the end stands in a whole answer."""
-    parts: Path
-    """Where the list stands that a part of an unknown kind can be added to; empty where there is none."""
+    features: Features
+    finish_reasons: Mapping[str, str | None]
+    """The API's finish reasons → ours."""
+    finish_reason_path: Path
+    """The path of the finish reason in a response body."""
+    parts_path: Path
+    """The path of the list of parts in a response body; empty if it has no such list."""
     own_settings: type
-    """The room's `TypedDict` of settings."""
-    shared_moves: Mapping[str, Fields]
-    """Which fields of the request each shared setting moves; one that moves none is left out and listed."""
-    own_moves: Mapping[str, tuple[Any, Fields]]
-    """A value for each of the room's own settings, and what it moves."""
+    """The `TypedDict` of the room's settings."""
+    shared_fields: Mapping[str, Fields]
+    """Shared setting → the request fields that it changes. A setting without fields is listed in the warnings."""
+    own_fields: Mapping[str, tuple[Any, Fields]]
+    """Setting of the room → a value for it, and the request fields that it changes."""
 
     def __repr__(self) -> str:
         return self.name
@@ -104,18 +104,18 @@ class Room:
         return hash(self.name)
 
     def build(self) -> WireModel:
-        """A model of this room; the same one each time, since its parts are pure."""
-        return _model(self)
+        """Return a model of this room. It is the same one each time: encoding and decoding have no state."""
+        return _build_once(self)
 
     def draft(self) -> ResponseDraft:
         model = self.build()
         return ResponseDraft(model.model_name, model.system, model.base_url)
 
     def prepare(self, *arguments: Any, **options: Any) -> PreparedRequest:
-        """A request as the room gets it: the images that the vendor cannot load itself have been loaded."""
+        """Prepare a request, with a replacement for images that the vendor cannot download itself."""
         model = self.build()
         request = model.prepare(*arguments, **options)
-        images = {id(url): _loaded(url) for url in _urls(request.messages) if model.must_download(url)}
+        images = {id(url): _download(url) for url in _urls(request.messages) if model.must_download(url)}
         request.messages = [
             _with_files(message, images) if isinstance(message, ModelRequest) else message
             for message in request.messages
@@ -123,12 +123,12 @@ class Room:
         return request
 
 
-def _loaded(url: FileUrl) -> BinaryContent:
+def _download(url: FileUrl) -> BinaryContent:
     return BinaryContent(
         b'image', media_type='image/png', vendor_metadata=url.vendor_metadata, identifier=url.identifier
     )
 
 
 @cache
-def _model(room: Room) -> WireModel:
+def _build_once(room: Room) -> WireModel:
     return room.make()

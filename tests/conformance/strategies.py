@@ -1,4 +1,4 @@
-"""Random conversations, answers and cuts."""
+"""Hypothesis strategies for conversations, responses, and ways to split text."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.conformance.room import Room
 texts = st.text(
     st.characters(codec='utf-8', exclude_characters='\x00', exclude_categories=('Cs',)), min_size=1, max_size=30
 ).filter(lambda text: text.strip() and not text.lstrip().startswith('<'))
-"""Text that says something and is no tag."""
+"""Text that is not blank and does not start with a tag."""
 
 names = st.from_regex(r'[a-z][a-z0-9_]{0,15}', fullmatch=True)
 ids = st.from_regex(r'call_[A-Za-z0-9]{8}', fullmatch=True)
@@ -47,57 +47,57 @@ objects = st.dictionaries(texts, json_values, max_size=4)
 
 @st.composite
 def arguments(draw: st.DrawFn) -> str:
-    """The text of a JSON object, in whichever way a vendor may have spaced it."""
+    """Draw the text of a JSON object, with any whitespace that a vendor may use."""
     separators = draw(st.sampled_from([(',', ':'), (', ', ': '), (' ,', ' : ')]))
     indent = draw(st.sampled_from([None, None, 1]))
     return json.dumps(draw(objects), separators=separators, indent=indent, ensure_ascii=draw(st.booleans()))
 
 
-def item(room: Room) -> dict[str, Any]:
-    """What says whose item a part is, where the API has items."""
-    return {'id': st.just('item'), 'provider_name': st.just(room.build().system)} if room.says.item_ids else {}
+def item_fields(room: Room) -> dict[str, Any]:
+    """Return the fields of an item, if every part of the API is an item."""
+    return {'id': st.just('item'), 'provider_name': st.just(room.build().system)} if room.features.item_ids else {}
 
 
 @st.composite
-def calls(draw: st.DrawFn, room: Room) -> ToolCallPart:
-    """A call of a tool."""
+def tool_calls(draw: st.DrawFn, room: Room) -> ToolCallPart:
+    """Draw a tool call."""
     args: Any = draw(arguments())
-    own = {name: draw(value) for name, value in item(room).items()}
-    if room.says.signs_calls:
+    own = {name: draw(value) for name, value in item_fields(room).items()}
+    if room.features.signs_tool_calls:
         own['provider_name'] = room.build().system
-    return ToolCallPart(draw(names), args if room.says.arguments_as_text else json.loads(args), draw(ids), **own)
+    return ToolCallPart(draw(names), args if room.features.arguments_as_text else json.loads(args), draw(ids), **own)
 
 
-def thoughts(room: Room) -> st.SearchStrategy[ThinkingPart]:
-    """Thoughts as the room's decoder gives them."""
+def thinking_parts(room: Room) -> st.SearchStrategy[ThinkingPart]:
+    """Return thinking parts as the room decodes them."""
     name = st.just(room.build().system)
-    if room.says.item_ids:
-        return st.builds(ThinkingPart, texts, signature=st.none() | names, **item(room))
-    if room.says.signatures:
+    if room.features.item_ids:
+        return st.builds(ThinkingPart, texts, signature=st.none() | names, **item_fields(room))
+    if room.features.signatures:
         return st.builds(ThinkingPart, texts, signature=names, provider_name=name)
-    ids = st.none() if room.says.any_order else st.sampled_from(room.says.thought_ids)
+    ids = st.none() if room.features.any_order else st.sampled_from(room.features.thinking_ids)
     return st.builds(ThinkingPart, texts, id=ids, provider_name=name)
 
 
 @st.composite
 def parts(draw: st.DrawFn, room: Room) -> list[ModelResponsePart]:
-    """The parts of an answer, as far as the API can say them."""
-    text = st.builds(TextPart, texts, **item(room))
-    if room.says.any_order:
+    """Draw the parts of a response that the API can represent."""
+    text = st.builds(TextPart, texts, **item_fields(room))
+    if room.features.any_order:
         mixed: list[ModelResponsePart] = draw(
-            st.lists(st.one_of(text, thoughts(room), calls(room)), min_size=1, max_size=5)
+            st.lists(st.one_of(text, thinking_parts(room), tool_calls(room)), min_size=1, max_size=5)
         )
-        return _with_distinct_ids(_without_neighbours(mixed) if room.says.joins_neighbours else mixed)
+        return _with_distinct_ids(_without_adjacent(mixed) if room.features.merges_adjacent_parts else mixed)
     found: list[ModelResponsePart] = [
-        *draw(st.lists(thoughts(room), max_size=1)),
+        *draw(st.lists(thinking_parts(room), max_size=1)),
         *draw(st.lists(text, max_size=1)),
-        *draw(st.lists(calls(room), max_size=3)),
+        *draw(st.lists(tool_calls(room), max_size=3)),
     ]
     return _with_distinct_ids(found or [TextPart('nothing')])
 
 
-def _without_neighbours(found: list[ModelResponsePart]) -> list[ModelResponsePart]:
-    """The parts without those that would be one with the part before them."""
+def _without_adjacent(found: list[ModelResponsePart]) -> list[ModelResponsePart]:
+    """Drop parts that would be merged with the part before them."""
     kept = found[:1]
     for part in found[1:]:
         if isinstance(part, ToolCallPart) or type(part) is not type(kept[-1]):
@@ -118,7 +118,7 @@ def _with_distinct_ids(found: list[ModelResponsePart]) -> list[ModelResponsePart
 
 @st.composite
 def usages(draw: st.DrawFn, room: Room) -> RequestUsage:
-    """Usage that adds up, as far as the API counts."""
+    """Draw consistent usage with the counts that the API has."""
     read, write, fresh, output = draw(counts), draw(counts), draw(counts), draw(counts)
     counted = {
         'input_tokens': read + write + fresh,
@@ -126,21 +126,21 @@ def usages(draw: st.DrawFn, room: Room) -> RequestUsage:
         'cache_write_tokens': write,
         'output_tokens': output,
     }
-    return RequestUsage(**{name: counted[name] for name in room.says.counts})
+    return RequestUsage(**{name: counted[name] for name in room.features.usage_counts})
 
 
 @st.composite
 def responses(draw: st.DrawFn, room: Room) -> ModelResponse:
-    """A whole answer."""
+    """Draw a complete response."""
     model = room.build()
     return ModelResponse(
         draw(parts(room)),
         usage=draw(usages(room)),
-        model_name=draw(names) if room.says.names_model else model.model_name,
+        model_name=draw(names) if room.features.has_model_name else model.model_name,
         provider_name=model.system,
         provider_url=model.base_url,
-        provider_response_id=draw(ids) if room.says.has_id else None,
-        finish_reason=draw(st.sampled_from(room.says.finish_reasons)),  # pyright: ignore[reportArgumentType] -- literals
+        provider_response_id=draw(ids) if room.features.has_response_id else None,
+        finish_reason=draw(st.sampled_from(room.features.finish_reasons)),  # pyright: ignore[reportArgumentType] -- literals
     )
 
 
@@ -154,8 +154,8 @@ prompts = st.one_of(texts, st.lists(st.one_of(texts, files), min_size=1, max_siz
 
 
 @st.composite
-def answers(draw: st.DrawFn, response: ModelResponse) -> list[Any]:
-    """Something for each call: what the tool gave, or what was wrong."""
+def tool_results(draw: st.DrawFn, response: ModelResponse) -> list[Any]:
+    """Draw a tool result or a retry prompt for each tool call."""
     return [
         draw(
             st.one_of(
@@ -175,7 +175,7 @@ def answers(draw: st.DrawFn, response: ModelResponse) -> list[Any]:
 
 @st.composite
 def conversations(draw: st.DrawFn, room: Room) -> list[ModelMessage]:
-    """A history that ends with a request."""
+    """Draw a history that ends with a request."""
     system = draw(st.lists(st.builds(SystemPromptPart, texts), max_size=2))
     instructions = draw(st.none() | texts)
     history: list[ModelMessage] = [ModelRequest([*system, draw(prompts)], instructions=instructions)]
@@ -186,8 +186,8 @@ def conversations(draw: st.DrawFn, room: Room) -> list[ModelMessage]:
             for part in response.parts
         ]
         response = replace(response, parts=unique)
-        said = draw(answers(response))
-        follow = [*said, *draw(st.lists(prompts, min_size=0 if said else 1, max_size=1))]
+        results = draw(tool_results(response))
+        follow = [*results, *draw(st.lists(prompts, min_size=0 if results else 1, max_size=1))]
         history += [response, ModelRequest(follow, instructions=instructions)]
     return history
 
@@ -203,15 +203,15 @@ tools = st.lists(
     unique_by=lambda tool: tool.name,
 )
 
-Cut = Callable[[str], list[str]]
+Splitter = Callable[[str], list[str]]
 
 
 @st.composite
-def cuts(draw: st.DrawFn) -> Cut:
-    """A way to cut text into pieces, the same for the same text."""
+def splitters(draw: st.DrawFn) -> Splitter:
+    """Draw a function that splits text into pieces of one size."""
     size = draw(st.integers(1, 7))
     return lambda text: [text[at : at + size] for at in range(0, len(text), size)]
 
 
-byte_cuts = st.integers(1, 64)
-"""How many bytes arrive at a time."""
+chunk_sizes = st.integers(1, 64)
+"""Numbers of bytes that arrive at a time."""

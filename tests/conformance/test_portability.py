@@ -1,4 +1,4 @@
-"""A history of any room is accepted by every other, and is not changed on the way."""
+"""Tests that every room accepts the history of every other room, and does not change it."""
 
 from __future__ import annotations
 
@@ -29,36 +29,36 @@ from tests.conformance.room import Room
 from tests.conformance.rooms import ROOMS
 from tests.conformance.strategies import conversations, tools
 
-SEAL = 'a-seal-that-no-other-vendor-may-see'
+SECRET = 'a-secret-that-no-other-vendor-may-see'
 ODD_IDS = ('call_0', 'toolu_01A', 'functions.look:0', 'a b/ü', 'x' * 80)
-"""Ids of calls as vendors make them, and as none would."""
+"""Tool call ids as vendors make them, and ids that no vendor makes."""
 
 
-def told_by(room: Room, tool_call_id: str) -> list[ModelMessage]:
-    """A history with everything that an answer of a room can hold."""
+def history_from(room: Room, tool_call_id: str) -> list[ModelMessage]:
+    """Return a history with a response that has every type of part, from a room."""
     system = room.build().system
-    answer = ModelResponse(
+    response = ModelResponse(
         [
-            ThinkingPart('Let me see.', id='thought-1', signature=SEAL, provider_name=system),
-            ThinkingPart('', id='redacted_thinking', signature=SEAL, provider_name=system),
+            ThinkingPart('Let me see.', id='thought-1', signature=SECRET, provider_name=system),
+            ThinkingPart('', id='redacted_thinking', signature=SECRET, provider_name=system),
             NativeToolCallPart('web_search', {'query': 'weather'}, 'srv_1', provider_name=system),
             NativeToolReturnPart('web_search', [{'url': 'https://example.com'}], 'srv_1', provider_name=system),
             FilePart(BinaryContent(b'\x89PNG', media_type='image/png'), provider_name=system),
-            TextPart('I shall look.', id='text-1', provider_name=system, provider_details={'sealed': SEAL}),
-            ToolCallPart('look', '{"city": "Oslo"}', tool_call_id, provider_details={'thought_signature': SEAL}),
+            TextPart('I shall look.', id='text-1', provider_name=system, provider_details={'sealed': SECRET}),
+            ToolCallPart('look', '{"city": "Oslo"}', tool_call_id, provider_details={'thought_signature': SECRET}),
         ],
         provider_name=system,
-        provider_details={'container_id': SEAL},
+        provider_details={'container_id': SECRET},
     )
     return [
         ModelRequest([UserPromptPart('How is the weather?')]),
-        answer,
+        response,
         ModelRequest([ToolReturnPart('look', {'sky': 'blue'}, tool_call_id)]),
     ]
 
 
 def ids_in(body: Any, names: tuple[str, ...]) -> list[str]:
-    """The values of some keys, wherever they stand."""
+    """Return the values of these keys at any depth."""
     match body:
         case dict():
             own = [value for name, value in body.items() if name in names and isinstance(value, str)]
@@ -74,30 +74,30 @@ PAIRS = [(source, target) for source, target in product(ROOMS, ROOMS) if source 
 
 @pytest.mark.parametrize('tool_call_id', ODD_IDS)
 @pytest.mark.parametrize(('source', 'target'), PAIRS, ids=repr)
-def test_an_answer_of_one_room_is_accepted_by_another(source: Room, target: Room, tool_call_id: str) -> None:
-    request = target.prepare(told_by(source, tool_call_id), None, ModelRequestParameters())
+def test_a_response_of_one_room_is_accepted_by_another(source: Room, target: Room, tool_call_id: str) -> None:
+    request = target.prepare(history_from(source, tool_call_id), None, ModelRequestParameters())
     body = json.dumps(target.build().encode(request))
     assert 'I shall look.' in body
     assert 'Oslo' in body
     assert 'blue' in body
     if source.build().system != target.build().system:
-        assert SEAL not in body
+        assert SECRET not in body
 
 
 @pytest.mark.parametrize('tool_call_id', ODD_IDS)
 @pytest.mark.parametrize(('source', 'target'), PAIRS, ids=repr)
-def test_a_call_and_its_answer_have_the_same_id(source: Room, target: Room, tool_call_id: str) -> None:
-    request = target.prepare(told_by(source, tool_call_id), None, ModelRequestParameters())
+def test_a_tool_call_and_its_result_have_the_same_id(source: Room, target: Room, tool_call_id: str) -> None:
+    request = target.prepare(history_from(source, tool_call_id), None, ModelRequestParameters())
     body = target.build().encode(request)
-    answered = ids_in(body, ('tool_call_id', 'tool_use_id', 'call_id', 'toolUseId')) or ids_in(body, ('id',))
-    called = ids_in(body, ('id', 'call_id', 'toolUseId'))
-    assert answered
-    assert set(answered) <= set(called)
+    result_ids = ids_in(body, ('tool_call_id', 'tool_use_id', 'call_id', 'toolUseId')) or ids_in(body, ('id',))
+    call_ids = ids_in(body, ('id', 'call_id', 'toolUseId'))
+    assert result_ids
+    assert set(result_ids) <= set(call_ids)
 
 
 @pytest.mark.parametrize('room', ROOMS, ids=repr)
 @given(data=st.data())
-def test_what_is_sent_is_not_changed(room: Room, data: st.DataObject) -> None:
+def test_preparing_and_encoding_change_no_argument(room: Room, data: st.DataObject) -> None:
     messages, parameters = data.draw(conversations(room)), ModelRequestParameters(data.draw(tools))
     settings: Any = {'max_tokens': 50, 'temperature': 0.5, 'unknown': 1, 'stop_sequences': ['END']}
     before = deepcopy((messages, parameters, settings))
@@ -108,6 +108,6 @@ def test_what_is_sent_is_not_changed(room: Room, data: st.DataObject) -> None:
 @pytest.mark.parametrize(('source', 'target'), [*product(ROOMS, ROOMS)], ids=repr)
 @settings(max_examples=6)  # of each of the many pairs
 @given(data=st.data())
-def test_every_conversation_can_go_on_elsewhere(source: Room, target: Room, data: st.DataObject) -> None:
+def test_every_conversation_can_continue_in_another_room(source: Room, target: Room, data: st.DataObject) -> None:
     messages = data.draw(conversations(source))
     assert target.build().encode(target.prepare(messages, None, ModelRequestParameters()))

@@ -38,7 +38,7 @@ from pydantic_llm.models.openai.responses.serve import (
 )
 from pydantic_llm.models.openai.responses.serve_stream import EventWriter
 from pydantic_llm.wire.serving import ServedRequest
-from tests.conformance.test_answers import damaged, sane
+from tests.conformance.test_responses import assert_valid, damage
 from tests.models.openai_responses import (
     APPROVAL,
     ASKED,
@@ -406,9 +406,9 @@ def test_items_of_the_wrong_shape_are_an_error_of_ours_or_can_be_served_and_sent
     items = data.draw(st.lists(st.sampled_from(ITEMS), min_size=1, max_size=3, unique_by=lambda item: item['id']))
     found = events(response(*items))
     number = data.draw(st.integers(0, len(found)))
-    said = [damaged(data, response(*items))]
+    said = [damage(data, response(*items))]
     if number < len(found):
-        said = [*found[:number], damaged(data, found[number]), *found[number + 1 :]]
+        said = [*found[:number], damage(data, found[number]), *found[number + 1 :]]
     model, draft = MODEL, ResponseDraft('asked', 'openai')
     try:
         for event in said:
@@ -417,7 +417,7 @@ def test_items_of_the_wrong_shape_are_an_error_of_ours_or_can_be_served_and_sent
     except LLMError:
         return
     answer = draft.get()
-    sane(answer)
+    assert_valid(answer)
     json(encode_response(answer, asked()))
     json(encode_events(answer))
     with suppress(LLMError):

@@ -1,4 +1,4 @@
-"""`PartsManager` and `ResponseDraft`: however fragments arrive, the parts and the events tell the same."""
+"""Tests of `PartsManager` and `ResponseDraft`: parts and events are consistent for fragments in any order."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from tests.replay import replay
 FILE = FilePart(BinaryContent(b'x', media_type='image/png'))
 
 
-def finished(manager: PartsManager) -> list[Any]:
-    """The parts, after the end; they are what a listener holds, too, and each has ended once."""
+def finish(manager: PartsManager) -> list[Any]:
+    """End and return the parts. Assert that the replayed events give the same parts, and that each ended once."""
     manager.end()
     events = manager.take_events()
     parts = manager.get()
@@ -52,25 +52,25 @@ def test_fragments_with_the_same_key_are_one_part() -> None:
         PartStartEvent(0, TextPart('Hel')),
         PartDeltaEvent(0, TextPartDelta('lo.')),
     ]
-    assert finished(manager) == [TextPart('Hello.')]
+    assert finish(manager) == [TextPart('Hello.')]
 
 
-def test_parts_can_grow_side_by_side() -> None:
+def test_parts_can_grow_concurrently() -> None:
     manager = PartsManager()
     for key, content in [(0, 'a'), (1, 'x'), (0, 'b'), (1, 'y')]:
         manager.text(key, content)
-    assert finished(manager) == [TextPart('ab'), TextPart('xy')]
+    assert finish(manager) == [TextPart('ab'), TextPart('xy')]
 
 
-def test_nothing_to_say_starts_no_part() -> None:
+def test_empty_content_starts_no_part() -> None:
     manager = PartsManager()
     manager.text(0, '')
     manager.thinking(1)
-    assert finished(manager) == []
+    assert finish(manager) == []
     assert manager.take_events() == []
 
 
-def test_nothing_to_add_is_no_event() -> None:
+def test_empty_fragments_emit_no_event() -> None:
     manager = PartsManager()
     manager.text(0, 'a')
     manager.thinking(1, 'b')
@@ -83,7 +83,7 @@ def test_nothing_to_add_is_no_event() -> None:
     assert manager.take_events() == []
 
 
-def test_a_signature_replaces_the_one_before_it_and_needs_no_thoughts() -> None:
+def test_a_signature_replaces_an_earlier_one_and_needs_no_text() -> None:
     manager = PartsManager()
     manager.thinking(0, signature='s')
     manager.thinking(0, 'Hm.')
@@ -93,10 +93,10 @@ def test_a_signature_replaces_the_one_before_it_and_needs_no_thoughts() -> None:
         PartDeltaEvent(0, ThinkingPartDelta('Hm.')),
         PartDeltaEvent(0, ThinkingPartDelta(None, 't')),
     ]
-    assert finished(manager) == [ThinkingPart('Hm.', signature='t')]
+    assert finish(manager) == [ThinkingPart('Hm.', signature='t')]
 
 
-def test_details_are_joined_and_the_events_tell_the_same() -> None:
+def test_details_are_merged_in_parts_and_events() -> None:
     manager = PartsManager()
     manager.text(0, 'a', provider_name='p', provider_details={'m': 1, 'n': 1})
     manager.text(0, 'b', provider_details={'n': 2})
@@ -106,33 +106,33 @@ def test_details_are_joined_and_the_events_tell_the_same() -> None:
         == [TextPart('ab', provider_name='p', provider_details={'m': 1, 'n': 2})]
     )
     manager.details(0, id='i', provider_details={'o': 3})
-    manager.details(1, id='nobody')
-    assert finished(manager) == [TextPart('ab', id='i', provider_name='p', provider_details={'m': 1, 'n': 2, 'o': 3})]
+    manager.details(1, id='unknown')
+    assert finish(manager) == [TextPart('ab', id='i', provider_name='p', provider_details={'m': 1, 'n': 2, 'o': 3})]
 
 
-# ---------------------------------------------------------------------- calls
+# ---------------------------------------------------------------------- tool calls
 
 
-def test_parallel_calls_can_arrive_interleaved() -> None:
+def test_parallel_tool_calls_can_arrive_interleaved() -> None:
     manager = PartsManager()
     manager.tool_call(0, name='look', tool_call_id='a', args='')
     manager.tool_call(1, name='find', tool_call_id='b')
     for key, args in [(1, '{"x"'), (0, '{'), (1, ': 1}'), (0, '}')]:
         manager.tool_call(key, args=args)
-    assert finished(manager) == [ToolCallPart('look', '{}', 'a'), ToolCallPart('find', '{"x": 1}', 'b')]
+    assert finish(manager) == [ToolCallPart('look', '{}', 'a'), ToolCallPart('find', '{"x": 1}', 'b')]
 
 
-def test_a_call_starts_when_its_name_is_known_with_all_that_came_before() -> None:
+def test_a_tool_call_starts_with_all_earlier_fragments_when_its_name_is_known() -> None:
     manager = PartsManager()
     manager.tool_call(0, args='{"a"', tool_call_id='i', provider_name='p')
     manager.tool_call(0, args=': 1')
     assert (manager.take_events(), manager.get()) == ([], [])
     manager.tool_call(0, name='look', args='}')
     assert manager.events == [PartStartEvent(0, ToolCallPart('look', '{"a": 1}', 'i', provider_name='p'))]
-    assert finished(manager) == [ToolCallPart('look', '{"a": 1}', 'i', provider_name='p')]
+    assert finish(manager) == [ToolCallPart('look', '{"a": 1}', 'i', provider_name='p')]
 
 
-def test_a_complete_answer_with_a_call_that_has_no_name_is_refused() -> None:
+def test_a_tool_call_without_a_name_in_a_complete_response_is_an_error() -> None:
     manager = PartsManager()
     manager.tool_call(0, args='{}')
     with pytest.raises(UnexpectedModelBehavior, match=r"called a tool without naming it: \[{'args': '{}'}\]"):
@@ -141,11 +141,11 @@ def test_a_complete_answer_with_a_call_that_has_no_name_is_refused() -> None:
     assert manager.get() == []
 
 
-def test_a_name_that_is_said_again_changes_nothing() -> None:
+def test_a_repeated_name_changes_nothing() -> None:
     manager = PartsManager()
     manager.tool_call(0, name='look', tool_call_id='a', args='{')
     manager.tool_call(0, name='look', tool_call_id='a', args='}')
-    assert finished(manager) == [ToolCallPart('look', '{}', 'a')]
+    assert finish(manager) == [ToolCallPart('look', '{}', 'a')]
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_a_name_that_is_said_again_changes_nothing() -> None:
     ],
 )
 @pytest.mark.parametrize('named_first', [True, False])
-def test_text_is_added_to_arguments_and_an_object_replaces_them(pieces: Any, args: Any, named_first: bool) -> None:
+def test_text_is_appended_to_arguments_and_an_object_replaces_them(pieces: Any, args: Any, named_first: bool) -> None:
     manager = PartsManager()
     if named_first:
         manager.tool_call(0, name='look', tool_call_id='a')
@@ -170,16 +170,16 @@ def test_text_is_added_to_arguments_and_an_object_replaces_them(pieces: Any, arg
     if not named_first:
         manager.tool_call(0, name='look', tool_call_id='a')
     assert replay(manager.events) == manager.get()
-    assert finished(manager) == [ToolCallPart('look', args, 'a')]
+    assert finish(manager) == [ToolCallPart('look', args, 'a')]
 
 
-def test_a_call_of_a_vendors_own_tool_grows_like_another() -> None:
+def test_a_native_tool_call_grows_like_any_other() -> None:
     manager = PartsManager()
     manager.whole(0, NativeToolCallPart('search', '', 'n'))
     manager.tool_call(0, args='{"q"')
     manager.tool_call(0, args=': 1}')
     assert manager.events[1] == PartDeltaEvent(0, ToolCallPartDelta('{"q"', 'n'))
-    assert finished(manager) == [NativeToolCallPart('search', '{"q": 1}', 'n')]
+    assert finish(manager) == [NativeToolCallPart('search', '{"q": 1}', 'n')]
 
 
 # ---------------------------------------------------------------------- whole parts, ends, kinds
@@ -196,22 +196,22 @@ def test_a_whole_part_replaces_the_one_with_its_key() -> None:
         PartStartEvent(1, ThinkingPart('d'), previous_part_kind='text'),
         PartDeltaEvent(1, ThinkingPartDelta('e')),
     ]
-    assert finished(manager) == [TextPart('a'), ThinkingPart('de')]
+    assert finish(manager) == [TextPart('a'), ThinkingPart('de')]
 
 
-def test_a_whole_part_takes_the_place_of_fragments_that_wait_for_a_name() -> None:
+def test_a_whole_part_replaces_fragments_without_a_name() -> None:
     manager = PartsManager()
     manager.tool_call(0, args='{"a')
     manager.whole(0, ToolCallPart('look', {'a': 1}, 'i'))
-    assert finished(manager) == [ToolCallPart('look', {'a': 1}, 'i')]
+    assert finish(manager) == [ToolCallPart('look', {'a': 1}, 'i')]
 
 
-def test_a_part_that_is_closed_has_ended_and_its_key_is_free() -> None:
+def test_a_closed_part_has_ended_and_its_key_can_be_used_again() -> None:
     manager = PartsManager()
     manager.text(0, 'a')
     manager.close(0)
     manager.close(0)
-    manager.close('nobody')
+    manager.close('unknown')
     manager.text(0, 'b')
     assert manager.take_events() == [
         PartStartEvent(0, TextPart('a')),
@@ -220,7 +220,7 @@ def test_a_part_that_is_closed_has_ended_and_its_key_is_free() -> None:
     ]
 
 
-def test_parts_end_in_order_and_say_what_follows() -> None:
+def test_parts_end_in_order_with_the_kind_of_the_next_part() -> None:
     manager = PartsManager()
     manager.text(0, 'a')
     manager.tool_call(1, name='look', args='{}', tool_call_id='i')
@@ -241,14 +241,14 @@ def test_parts_end_in_order_and_say_what_follows() -> None:
         (lambda manager: manager.tool_call(0, args='x'), 'BaseToolCallPart'),
     ],
 )
-def test_a_fragment_of_another_kind_is_refused(grow: Any, kind: str) -> None:
+def test_a_fragment_of_another_kind_is_an_error(grow: Any, kind: str) -> None:
     manager = PartsManager()
     manager.whole(0, FILE)
     with pytest.raises(UnexpectedModelBehavior, match=f'A fragment of a {kind} arrived for FilePart'):
         grow(manager)
 
 
-def test_the_manager_says_what_a_key_stands_for() -> None:
+def test_the_kind_and_content_of_a_key() -> None:
     manager = PartsManager()
     assert (manager.kind_of(0), manager.kind_of(LAST), manager.has_content(0)) == (None, None, False)
     manager.thinking(0, signature='s')
@@ -262,29 +262,29 @@ def test_the_manager_says_what_a_key_stands_for() -> None:
 # ---------------------------------------------------------------------- LAST
 
 
-def test_the_last_part_goes_on_while_the_kind_is_the_same() -> None:
+def test_the_last_part_continues_if_the_kind_is_the_same() -> None:
     manager = PartsManager()
     for kind, content in [('thinking', 'a'), ('thinking', 'b'), ('text', 'c'), ('text', 'd'), ('thinking', 'e')]:
         getattr(manager, kind)(LAST, content)
     assert [event.index for event in manager.events if isinstance(event, PartEndEvent)] == [0, 1]
-    assert finished(manager) == [ThinkingPart('ab'), TextPart('cd'), ThinkingPart('e')]
+    assert finish(manager) == [ThinkingPart('ab'), TextPart('cd'), ThinkingPart('e')]
 
 
-def test_the_last_part_does_not_go_on_after_another_one() -> None:
+def test_the_last_part_does_not_continue_after_another_part() -> None:
     manager = PartsManager()
     manager.text(LAST, 'a')
     manager.tool_call(0, name='look', args='{}', tool_call_id='i')
     manager.text(LAST, 'b')
     manager.tool_call(0, args=' ')
-    assert finished(manager) == [TextPart('a'), ToolCallPart('look', '{} ', 'i'), TextPart('b')]
+    assert finish(manager) == [TextPart('a'), ToolCallPart('look', '{} ', 'i'), TextPart('b')]
 
 
-def test_with_last_a_name_begins_a_new_call() -> None:
+def test_with_last_a_name_starts_a_new_tool_call() -> None:
     manager = PartsManager()
     manager.tool_call(LAST, name='look', args='{', tool_call_id='a')
     manager.tool_call(LAST, args='}')
     manager.tool_call(LAST, name='look', args='{}', tool_call_id='b')
-    assert finished(manager) == [ToolCallPart('look', '{}', 'a'), ToolCallPart('look', '{}', 'b')]
+    assert finish(manager) == [ToolCallPart('look', '{}', 'a'), ToolCallPart('look', '{}', 'b')]
 
 
 def test_the_last_part_can_be_closed_and_changed() -> None:
@@ -294,21 +294,21 @@ def test_the_last_part_can_be_closed_and_changed() -> None:
     manager.close(LAST)
     manager.details(LAST, id='too late')
     manager.text(LAST, 'b')
-    assert finished(manager) == [TextPart('a', id='i'), TextPart('b')]
+    assert finish(manager) == [TextPart('a', id='i'), TextPart('b')]
 
 
-def test_a_whole_part_after_the_last_one_is_another() -> None:
+def test_a_whole_part_does_not_replace_the_last_part() -> None:
     manager = PartsManager()
     manager.text(LAST, 'a')
     manager.whole(LAST, TextPart('b'))
     manager.text(LAST, 'c')
-    assert finished(manager) == [TextPart('a'), TextPart('bc')]
+    assert finish(manager) == [TextPart('a'), TextPart('bc')]
 
 
 # ---------------------------------------------------------------------- values and cost
 
 
-def test_what_was_given_out_does_not_change_any_more() -> None:
+def test_returned_parts_and_events_do_not_change_later() -> None:
     manager = PartsManager()
     manager.text(0, 'a', provider_details={'n': 1})
     early, events = manager.get(), list(manager.events)
@@ -331,7 +331,7 @@ steps = st.one_of(
 )
 
 
-def take(manager: PartsManager, step: tuple[Any, ...]) -> None:
+def apply_step(manager: PartsManager, step: tuple[Any, ...]) -> None:
     match step:
         case ('text' | 'thinking' as verb, key, content, changes):
             getattr(manager, verb)(key, content, **changes)
@@ -344,20 +344,20 @@ def take(manager: PartsManager, step: tuple[Any, ...]) -> None:
 
 
 @given(st.lists(steps, max_size=25))
-def test_whoever_listens_holds_the_same_parts_at_any_time(script: list[tuple[Any, ...]]) -> None:
+def test_replaying_the_events_gives_the_same_parts_at_any_time(script: list[tuple[Any, ...]]) -> None:
     manager = PartsManager()
-    heard: list[Any] = []
+    events: list[Any] = []
     for step in script:
         try:
-            take(manager, step)
+            apply_step(manager, step)
         except UnexpectedModelBehavior:
             continue
-        heard += manager.take_events()
-        assert replay(heard) == manager.get()
+        events += manager.take_events()
+        assert replay(events) == manager.get()
     manager.end(complete=False)
-    heard += manager.take_events()
-    assert replay(heard) == manager.get()
-    assert sorted(event.index for event in heard if isinstance(event, PartEndEvent)) == list(range(len(manager.get())))
+    events += manager.take_events()
+    assert replay(events) == manager.get()
+    assert sorted(event.index for event in events if isinstance(event, PartEndEvent)) == list(range(len(manager.get())))
 
 
 # ---------------------------------------------------------------------- the draft
@@ -385,11 +385,11 @@ def test_a_draft_becomes_a_response() -> None:
     )
 
 
-def test_a_draft_is_incomplete_until_somebody_says_otherwise() -> None:
+def test_a_draft_is_incomplete_by_default() -> None:
     assert ResponseDraft('m').get().state == 'incomplete'
 
 
-def test_a_word_for_the_end_that_nobody_knows_is_kept_as_it_is() -> None:
+def test_an_unknown_finish_reason_is_kept_in_the_details() -> None:
     draft = ResponseDraft('m')
     draft.finish(None, {})
     assert draft.get().provider_details is None
@@ -398,14 +398,14 @@ def test_a_word_for_the_end_that_nobody_knows_is_kept_as_it_is() -> None:
 
 
 @pytest.mark.parametrize('seconds', [None, 0, 1_700_000_000_000, 1e30, float('nan'), float('inf'), -1e30, 'noon'])
-def test_a_time_that_is_none_is_passed_over(seconds: Any) -> None:
+def test_an_invalid_time_is_ignored(seconds: Any) -> None:
     draft = ResponseDraft('m')
     draft.created(seconds)
     assert draft.timestamp is None
     assert draft.get().timestamp == draft.get().timestamp
 
 
-def test_a_response_that_was_given_out_does_not_change_any_more() -> None:
+def test_a_returned_response_does_not_change_later() -> None:
     draft = ResponseDraft('m', warnings=['w'])
     draft.provider_details['logprobs'] = [1]
     early = draft.get()

@@ -1,4 +1,4 @@
-"""Thoughts between tags, told from text wherever the fragments are cut."""
+"""Tests of separating thinking from text, for text that is split anywhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic_llm.streaming.thinking import ThinkTags
 
 
 def split(*fragments: str, tags: tuple[str, str] = ('<think>', '</think>')) -> list[tuple[str, str]]:
-    """What comes out, with neighbours of the same kind joined."""
+    """Return the pieces, with adjacent pieces of the same kind joined."""
     splitter = ThinkTags(*tags)
     pieces = [piece for fragment in fragments for piece in splitter.feed(fragment)] + list(splitter.close())
     joined: list[tuple[str, str]] = []
@@ -48,7 +48,7 @@ def split(*fragments: str, tags: tuple[str, str] = ('<think>', '</think>')) -> l
         ('<think>Hm.</think>\n', [('thinking', 'Hm.')]),
     ],
 )
-def test_a_block_begins_an_answer_or_follows_another(content: str, pieces: list[tuple[str, str]]) -> None:
+def test_a_block_starts_a_response_or_follows_another_block(content: str, pieces: list[tuple[str, str]]) -> None:
     assert split(content) == pieces
     assert split(*content) == pieces
 
@@ -57,10 +57,10 @@ def test_tags_can_be_any_text() -> None:
     assert split('◁think▷Hm.◁/think▷Hello.', tags=('◁think▷', '◁/think▷')) == [('thinking', 'Hm.'), ('text', 'Hello.')]
 
 
-def test_what_is_decided_is_not_held_back() -> None:
+def test_decided_pieces_are_not_held() -> None:
     tags = ThinkTags()
-    heard = [list(tags.feed(piece)) for piece in ('<thi', 'nk>Hm', ' <', '/b', '</', 'think>', 'Hel', '<think>')]
-    assert heard == [
+    found = [list(tags.feed(piece)) for piece in ('<thi', 'nk>Hm', ' <', '/b', '</', 'think>', 'Hel', '<think>')]
+    assert found == [
         [],
         [('thinking', 'Hm')],
         [('thinking', ' ')],
@@ -76,15 +76,15 @@ pieces = st.lists(st.sampled_from(['<think>', '</think>', '<', 'th', '</thi', 'n
 
 
 @given(pieces.map(''.join), st.lists(st.integers(0, 40), max_size=6))
-def test_any_cut_gives_what_the_whole_gives(content: str, cuts: list[int]) -> None:
-    borders = [0, *sorted(min(cut, len(content)) for cut in cuts), len(content)]
+def test_any_split_gives_the_same_pieces(content: str, splits: list[int]) -> None:
+    borders = [0, *sorted(min(split_at, len(content)) for split_at in splits), len(content)]
     fragments = [content[a:b] for a, b in pairwise(borders)]
     assert split(*fragments) == split(content)
 
 
 @given(pieces.map(''.join))
-def test_nothing_but_tags_and_whitespace_before_them_is_lost(content: str) -> None:
-    said = ''.join(piece for _, piece in split(content))
+def test_only_tags_and_whitespace_are_dropped(content: str) -> None:
+    kept = ''.join(piece for _, piece in split(content))
     for tag in ('<think>', '</think>'):
-        said, content = said.replace(tag, ''), content.replace(tag, '')
-    assert ''.join(said.split()) in ''.join(content.split())
+        kept, content = kept.replace(tag, ''), content.replace(tag, '')
+    assert ''.join(kept.split()) in ''.join(content.split())

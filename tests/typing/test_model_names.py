@@ -1,4 +1,4 @@
-"""What type checkers make of the names of models: those that are known are completed, and any other string is taken."""
+"""Type checks of model names: known names are completed, and any other string is accepted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic_llm import Agent
 from pydantic_llm.models import KnownModelName, Model, infer_model
 
 
-def test_a_known_name_is_one_and_any_other_is_a_string() -> None:
+def test_known_names_and_other_strings() -> None:
     known: KnownModelName = 'test'
     mistaken: KnownModelName = 'openai:gpt-4oo'  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType] -- no such name
     assert_type(infer_model(known), Model)

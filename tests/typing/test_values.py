@@ -1,6 +1,6 @@
-"""What type checkers make of messages, settings and usage: what is read has its type, what is wrong is an error.
+"""Type checks of messages, settings, usage and exceptions.
 
-The checkers are the test; running it checks that the code is sound. An ignore that is not needed is an error as well.
+The type checkers run these tests: `assert_type` and needless ignores are errors. pytest checks that the code runs.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ from pydantic_llm.messages.history import map_tool_call_ids, repair
 from pydantic_llm.settings import merge_model_settings
 
 
-def said(message: ModelMessage) -> str | None:
-    """A union of messages is told apart by matching, and nothing is left over."""
+def text_of(message: ModelMessage) -> str | None:
+    """Match all types of messages."""
     match message:
         case ModelRequest():
             assert_type(message.parts, Sequence[ModelRequestPart])
@@ -59,7 +59,7 @@ def said(message: ModelMessage) -> str | None:
             assert_never(message)
 
 
-def kind_of_request_part(part: ModelRequestPart) -> str:
+def text_of_request_part(part: ModelRequestPart) -> str:
     match part:
         case SystemPromptPart(content=content):
             return content
@@ -76,7 +76,7 @@ def kind_of_request_part(part: ModelRequestPart) -> str:
             assert_never(part)
 
 
-def kind_of_response_part(part: ModelResponsePart) -> str:
+def text_of_response_part(part: ModelResponsePart) -> str:
     match part:
         case TextPart(content=content) | ThinkingPart(content=content):
             return content
@@ -92,10 +92,10 @@ def kind_of_response_part(part: ModelResponsePart) -> str:
             assert_never(part)
 
 
-def change(event: ModelResponseStreamEvent) -> str | None:
+def text_of_event(event: ModelResponseStreamEvent) -> str | None:
     match event:
         case PartStartEvent(part=part) | PartEndEvent(part=part):
-            return kind_of_response_part(part)
+            return text_of_response_part(part)
         case PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
             return text
         case PartDeltaEvent(delta=ThinkingPartDelta() as delta):
@@ -116,42 +116,42 @@ HISTORY: list[ModelMessage] = [
 ]
 
 
-def test_messages_have_the_types_that_they_say() -> None:
-    answer = HISTORY[-1]
-    assert isinstance(answer, ModelResponse)
-    assert_type(answer.text, str | None)
-    assert_type(answer.tool_calls, list[ToolCallPart])
-    assert_type(answer.native_tool_calls, list[tuple[NativeToolCallPart, NativeToolReturnPart | None]])
-    assert_type(answer.images, list[BinaryContent])
+def test_the_types_of_messages() -> None:
+    response = HISTORY[-1]
+    assert isinstance(response, ModelResponse)
+    assert_type(response.text, str | None)
+    assert_type(response.tool_calls, list[ToolCallPart])
+    assert_type(response.native_tool_calls, list[tuple[NativeToolCallPart, NativeToolReturnPart | None]])
+    assert_type(response.images, list[BinaryContent])
     assert_type(ModelMessagesTypeAdapter.validate_json(ModelMessagesTypeAdapter.dump_json(HISTORY)), list[ModelMessage])
     assert_type(repair(HISTORY), tuple[Sequence[ModelMessage], list[str]])
     assert_type(map_tool_call_ids(HISTORY, accepts=bool, make=str), list[ModelMessage])
-    assert said(answer) == 'It rains.'
-    assert change(PartStartEvent(0, TextPart('x'))) == 'x'
-    assert [kind_of_request_part(part) for part in HISTORY[2].parts if isinstance(part, ToolReturnPart)] == ['rain']
+    assert text_of(response) == 'It rains.'
+    assert text_of_event(PartStartEvent(0, TextPart('x'))) == 'x'
+    assert [text_of_request_part(part) for part in HISTORY[2].parts if isinstance(part, ToolReturnPart)] == ['rain']
 
 
-def test_values_refuse_what_is_no_part_of_them() -> None:
-    ModelRequest([TextPart('x')])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType] -- what is shown
-    ModelResponse([], finish_reason='bored')  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] -- what is shown
+def test_wrong_values_are_type_errors() -> None:
+    ModelRequest([TextPart('x')])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType] -- the error under test
+    ModelResponse([], finish_reason='bored')  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] -- the error under test
     with pytest.raises(TypeError):
-        UsageLimits(50)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue] -- what is shown
+        UsageLimits(50)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue] -- the error under test
 
 
-def test_usage_adds_up_to_its_own_kind() -> None:
+def test_the_types_of_sums_of_usage() -> None:
     assert_type(RunUsage() + RequestUsage(), RunUsage)
     assert_type(RequestUsage() + RequestUsage(), RequestUsage)
     assert_type((RunUsage() + RequestUsage(input_tokens=1)).total_tokens, int)
 
 
-def test_settings_are_checked_by_name_and_type() -> None:
+def test_the_types_of_settings() -> None:
     settings: ModelSettings = {'temperature': 0.5, 'tool_choice': ['look'], 'thinking': 'low'}
     assert_type(merge_model_settings(settings, None), ModelSettings | None)
-    wrong: ModelSettings = {'temperature': 'hot'}  # type: ignore[typeddict-item]  # pyright: ignore[reportAssignmentType] -- what is shown
+    wrong: ModelSettings = {'temperature': 'hot'}  # type: ignore[typeddict-item]  # pyright: ignore[reportAssignmentType] -- the error under test
     assert merge_model_settings(settings, wrong) == {**settings, 'temperature': 'hot'}
 
 
-def test_errors_have_what_they_say() -> None:
+def test_the_types_of_errors() -> None:
     error = ModelHTTPError(429, 'm', retry_after=2.0)
     assert_type(error.retry_after, float | None)
     group = FallbackExceptionGroup('all failed', [error])

@@ -1,4 +1,4 @@
-"""The rooms under test: a module for each. A room that is added to the package gets one here, and all of the suite."""
+"""The rooms under test, a module for each. A new room gets a module here, and all tests run over it."""
 
 from __future__ import annotations
 

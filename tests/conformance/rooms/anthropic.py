@@ -1,11 +1,11 @@
-"""Messages, under the suite."""
+"""Messages, for the conformance suite."""
 
 from __future__ import annotations
 
 from pydantic_llm.models.anthropic import AnthropicModel, serve
 from pydantic_llm.models.anthropic.decode import FINISH_REASONS
 from pydantic_llm.models.anthropic.settings import AnthropicModelSettings
-from tests.conformance.room import Room, Says
+from tests.conformance.room import Features, Room
 
 ROOM = Room(
     'anthropic',
@@ -13,18 +13,18 @@ ROOM = Room(
     serve.decode_request,
     serve.encode_response,
     serve.EventWriter,
-    Says(
+    Features(
         ('stop', 'length', 'tool_call', 'content_filter'),
         arguments_as_text=False,
         any_order=True,
         signatures=True,
-        ids='[a-zA-Z0-9_-]+',
+        tool_call_ids='[a-zA-Z0-9_-]+',
     ),
     FINISH_REASONS,
     ('stop_reason',),
     ('content',),
     AnthropicModelSettings,
-    shared_moves={
+    shared_fields={
         'max_tokens': ('max_tokens',),
         'temperature': ('temperature',),
         'top_p': ('top_p',),
@@ -42,7 +42,7 @@ ROOM = Room(
         'service_tier': ('service_tier',),
         'constraint': (),
     },
-    own_moves={
+    own_fields={
         'anthropic_metadata': ({'user_id': 'u'}, ('metadata',)),
         'anthropic_thinking': ({'type': 'enabled', 'budget_tokens': 2000}, ('thinking',)),
         'anthropic_effort': ('low', ('output_config',)),

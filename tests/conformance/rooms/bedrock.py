@@ -1,11 +1,11 @@
-"""Bedrock's Converse API, under the suite."""
+"""Bedrock's Converse API, for the conformance suite."""
 
 from __future__ import annotations
 
 from pydantic_llm.models.bedrock import BedrockConverseModel, BedrockModelSettings, serve
 from pydantic_llm.models.bedrock.decode import FINISH_REASONS
 from pydantic_llm.providers.bedrock import BedrockProvider
-from tests.conformance.room import Room, Says
+from tests.conformance.room import Features, Room
 
 CLAUDE = 'us.anthropic.claude-sonnet-4-5-20250929-v1:0'
 
@@ -15,20 +15,20 @@ ROOM = Room(
     serve.decode_request,
     serve.encode_response,
     serve.EventWriter,
-    Says(
+    Features(
         ('stop', 'length', 'tool_call', 'content_filter', 'error'),
         arguments_as_text=False,
         any_order=True,
         signatures=True,
-        ids='[a-zA-Z0-9_-]{1,64}',
-        names_model=False,
-        has_id=False,
+        tool_call_ids='[a-zA-Z0-9_-]{1,64}',
+        has_model_name=False,
+        has_response_id=False,
     ),
     FINISH_REASONS,
     ('stopReason',),
     ('output', 'message', 'content'),
     BedrockModelSettings,
-    shared_moves={
+    shared_fields={
         'max_tokens': ('inferenceConfig.maxTokens',),
         'temperature': ('inferenceConfig.temperature',),
         'top_p': ('inferenceConfig.topP',),
@@ -46,7 +46,7 @@ ROOM = Room(
         'service_tier': ('serviceTier',),
         'constraint': (),
     },
-    own_moves={
+    own_fields={
         'bedrock_additional_model_requests_fields': ({'a': 1}, ('additionalModelRequestFields',)),
         'bedrock_additional_model_response_fields_paths': (['/a'], ('additionalModelResponseFieldPaths',)),
         'bedrock_effort': ('low', ('outputConfig',)),

@@ -1,11 +1,11 @@
-"""Cohere's Chat API, under the suite."""
+"""Cohere's Chat API, for the conformance suite."""
 
 from __future__ import annotations
 
 from pydantic_llm.models.cohere import CohereModel, serve
 from pydantic_llm.models.cohere.decode import FINISH_REASONS
 from pydantic_llm.models.cohere.settings import CohereModelSettings
-from tests.conformance.room import Room, Says
+from tests.conformance.room import Features, Room
 
 ROOM = Room(
     'cohere',
@@ -13,19 +13,19 @@ ROOM = Room(
     serve.decode_request,
     serve.encode_response,
     serve.EventWriter,
-    Says(
+    Features(
         ('stop', 'length', 'tool_call', 'error'),
         arguments_as_text=True,
         any_order=False,
-        thought_ids=(None, 'tool_plan'),
-        names_model=False,
-        counts=('input_tokens', 'cache_read_tokens', 'output_tokens'),
+        thinking_ids=(None, 'tool_plan'),
+        has_model_name=False,
+        usage_counts=('input_tokens', 'cache_read_tokens', 'output_tokens'),
     ),
     FINISH_REASONS,
     ('finish_reason',),
     ('message', 'content'),
     CohereModelSettings,
-    shared_moves={
+    shared_fields={
         'max_tokens': ('max_tokens',),
         'temperature': ('temperature',),
         'top_p': ('p',),
@@ -43,7 +43,7 @@ ROOM = Room(
         'service_tier': (),
         'constraint': (),
     },
-    own_moves={
+    own_fields={
         'cohere_thinking': ({'type': 'enabled', 'token_budget': 500}, ('thinking',)),
         'cohere_documents': (['The sky is blue.'], ('documents',)),
         'cohere_citation_options': ({'mode': 'FAST'}, ('citation_options',)),

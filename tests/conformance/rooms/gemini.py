@@ -1,11 +1,11 @@
-"""Gemini, under the suite."""
+"""Gemini, for the conformance suite."""
 
 from __future__ import annotations
 
 from pydantic_llm.models.gemini import GeminiModel, serve
 from pydantic_llm.models.gemini.decode import FINISH_REASONS
 from pydantic_llm.models.gemini.settings import GeminiModelSettings
-from tests.conformance.room import Room, Says
+from tests.conformance.room import Features, Room
 
 ROOM = Room(
     'gemini',
@@ -13,19 +13,19 @@ ROOM = Room(
     serve.decode_request,
     serve.encode_response,
     serve.ChunkWriter,
-    Says(
+    Features(
         ('stop', 'length', 'content_filter'),
         arguments_as_text=False,
         any_order=True,
-        signs_calls=True,
-        joins_neighbours=True,
-        counts=('input_tokens', 'cache_read_tokens', 'output_tokens'),
+        signs_tool_calls=True,
+        merges_adjacent_parts=True,
+        usage_counts=('input_tokens', 'cache_read_tokens', 'output_tokens'),
     ),
     FINISH_REASONS,
     ('candidates', 0, 'finishReason'),
     ('candidates', 0, 'content', 'parts'),
     GeminiModelSettings,
-    shared_moves={
+    shared_fields={
         'max_tokens': ('generationConfig.maxOutputTokens',),
         'temperature': ('generationConfig.temperature',),
         'top_p': ('generationConfig.topP',),
@@ -43,7 +43,7 @@ ROOM = Room(
         'service_tier': ('serviceTier',),
         'constraint': (),
     },
-    own_moves={
+    own_fields={
         'gemini_safety_settings': ([{'category': 'c'}], ('safetySettings',)),
         'gemini_thinking_config': ({'thinkingBudget': 1}, ('generationConfig.thinkingConfig',)),
         'gemini_labels': ({'a': 'b'}, ('labels',)),

@@ -1,4 +1,4 @@
-"""Groq, under the suite: its dialect on our side, the chat completions server on the other."""
+"""Groq, for the conformance suite: its dialect as client, Chat Completions as server."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 from pydantic_llm.models.groq import GroqModel, GroqModelSettings
 from pydantic_llm.models.groq.dialect import FINISH_REASONS, GROQ
 from pydantic_llm.models.openai.chat import serve
-from tests.conformance.room import Room, Says
+from tests.conformance.room import Features, Room
 from tests.conformance.rooms import openai_chat
 
 ROOM = Room(
@@ -16,24 +16,24 @@ ROOM = Room(
     partial(serve.decode_request, provider_name='groq', dialect=GROQ),
     serve.encode_response,
     serve.ChunkWriter,
-    Says(
+    Features(
         ('stop', 'length', 'tool_call', 'content_filter', 'error'),
         arguments_as_text=True,
         any_order=False,
     ),
-    openai_chat.ROOM.words | FINISH_REASONS,
+    openai_chat.ROOM.finish_reasons | FINISH_REASONS,
     ('choices', 0, 'finish_reason'),
     (),
     GroqModelSettings,
-    shared_moves={
-        **openai_chat.ROOM.shared_moves,
+    shared_fields={
+        **openai_chat.ROOM.shared_fields,
         'max_tokens': ('max_tokens',),
         'constraint': ('response_format',),
         'logit_bias': (),
         'logprobs': (),
         'top_logprobs': (),
     },
-    own_moves={
+    own_fields={
         'groq_reasoning_format': ('hidden', ('reasoning_format',)),
         'groq_reasoning_effort': ('low', ('reasoning_effort',)),
         'groq_include_reasoning': (False, ('include_reasoning',)),

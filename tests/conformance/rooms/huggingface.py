@@ -1,4 +1,4 @@
-"""Hugging Face, under the suite: its dialect on our side, the chat completions server on the other."""
+"""Hugging Face, for the conformance suite: its dialect as client, Chat Completions as server."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 from pydantic_llm.models.huggingface import HuggingFaceModel, HuggingFaceModelSettings
 from pydantic_llm.models.huggingface.dialect import FINISH_REASONS, HUGGINGFACE
 from pydantic_llm.models.openai.chat import serve
-from tests.conformance.room import Room, Says
+from tests.conformance.room import Features, Room
 from tests.conformance.rooms import openai_chat
 
 ROOM = Room(
@@ -16,22 +16,22 @@ ROOM = Room(
     partial(serve.decode_request, provider_name='huggingface', dialect=HUGGINGFACE),
     serve.encode_response,
     serve.ChunkWriter,
-    Says(
+    Features(
         ('stop', 'length', 'tool_call', 'content_filter', 'error'),
         arguments_as_text=True,
         any_order=False,
     ),
-    openai_chat.ROOM.words | FINISH_REASONS,
+    openai_chat.ROOM.finish_reasons | FINISH_REASONS,
     ('choices', 0, 'finish_reason'),
     (),
     HuggingFaceModelSettings,
-    shared_moves={
-        **openai_chat.ROOM.shared_moves,
+    shared_fields={
+        **openai_chat.ROOM.shared_fields,
         'max_tokens': ('max_tokens',),
         'parallel_tool_calls': (),
         'service_tier': (),
     },
-    own_moves={
+    own_fields={
         'huggingface_reasoning_effort': ('low', ('reasoning_effort',)),
         'huggingface_tool_prompt': ('Tools:', ('tool_prompt',)),
     },

@@ -1,4 +1,4 @@
-"""LiteLLM, under the suite: its dialect on our side, the chat completions server on the other."""
+"""LiteLLM, for the conformance suite: its dialect as client, Chat Completions as server."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 from pydantic_llm.models.litellm import LiteLLMModel, LiteLLMModelSettings
 from pydantic_llm.models.litellm.dialect import LITELLM
 from pydantic_llm.models.openai.chat import serve
-from tests.conformance.room import Room, Says
+from tests.conformance.room import Features, Room
 from tests.conformance.rooms import openai_chat
 
 ROOM = Room(
@@ -16,17 +16,17 @@ ROOM = Room(
     partial(serve.decode_request, provider_name='litellm', dialect=LITELLM),
     serve.encode_response,
     serve.ChunkWriter,
-    Says(
+    Features(
         ('stop', 'length', 'tool_call', 'content_filter', 'error'),
         arguments_as_text=True,
         any_order=False,
     ),
-    openai_chat.ROOM.words,
+    openai_chat.ROOM.finish_reasons,
     ('choices', 0, 'finish_reason'),
     (),
     LiteLLMModelSettings,
-    shared_moves={**openai_chat.ROOM.shared_moves, 'max_tokens': ('max_tokens',), 'top_k': ('top_k',)},
-    own_moves={
+    shared_fields={**openai_chat.ROOM.shared_fields, 'max_tokens': ('max_tokens',), 'top_k': ('top_k',)},
+    own_fields={
         'litellm_reasoning_effort': ('low', ('reasoning_effort',)),
         'litellm_thinking': ({'type': 'enabled', 'budget_tokens': 2048}, ('thinking',)),
         'litellm_drop_params': (True, ('drop_params',)),

@@ -1,10 +1,10 @@
-"""Mistral, under the suite: its dialect on both sides."""
+"""Mistral, for the conformance suite: its dialect on both sides."""
 
 from __future__ import annotations
 
 from pydantic_llm.models.mistral import MistralModel, MistralModelSettings, serve
 from pydantic_llm.models.mistral.dialect import FINISH_REASONS
-from tests.conformance.room import Room, Says
+from tests.conformance.room import Features, Room
 from tests.conformance.rooms import openai_chat
 
 ROOM = Room(
@@ -13,19 +13,19 @@ ROOM = Room(
     serve.decode_request,
     serve.encode_response,
     serve.ChunkWriter,
-    Says(
+    Features(
         ('stop', 'length', 'tool_call', 'content_filter', 'error'),
         arguments_as_text=True,
         any_order=False,
         signatures=True,
-        ids='[a-zA-Z0-9]{9}',
-        counts=('input_tokens', 'cache_read_tokens', 'output_tokens'),
+        tool_call_ids='[a-zA-Z0-9]{9}',
+        usage_counts=('input_tokens', 'cache_read_tokens', 'output_tokens'),
     ),
-    openai_chat.ROOM.words | FINISH_REASONS,
+    openai_chat.ROOM.finish_reasons | FINISH_REASONS,
     ('choices', 0, 'finish_reason'),
     (),
     MistralModelSettings,
-    shared_moves={
+    shared_fields={
         'max_tokens': ('max_tokens',),
         'temperature': ('temperature',),
         'top_p': ('top_p',),
@@ -43,7 +43,7 @@ ROOM = Room(
         'service_tier': ('service_tier',),
         'constraint': ('response_format',),
     },
-    own_moves={
+    own_fields={
         'mistral_reasoning_effort': ('high', ('reasoning_effort',)),
         'mistral_prompt_mode': ('reasoning', ('prompt_mode',)),
         'mistral_prompt_cache_key': ('k', ('prompt_cache_key',)),

@@ -1,4 +1,4 @@
-"""Chat Completions, under the suite."""
+"""Chat Completions, for the conformance suite."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pydantic_llm.models.openai import OpenAIModel
 from pydantic_llm.models.openai.chat import serve
 from pydantic_llm.models.openai.chat.decode import FINISH_REASONS
 from pydantic_llm.models.openai.chat.settings import OpenAIChatModelSettings
-from tests.conformance.room import Room, Says
+from tests.conformance.room import Features, Room
 
 ROOM = Room(
     'openai-chat',
@@ -14,17 +14,17 @@ ROOM = Room(
     serve.decode_request,
     serve.encode_response,
     serve.ChunkWriter,
-    Says(
+    Features(
         ('stop', 'length', 'tool_call', 'content_filter', 'error'),
         arguments_as_text=True,
         any_order=False,
-        ids='.{1,40}',
+        tool_call_ids='.{1,40}',
     ),
     FINISH_REASONS,
     ('choices', 0, 'finish_reason'),
     (),
     OpenAIChatModelSettings,
-    shared_moves={
+    shared_fields={
         'max_tokens': ('max_completion_tokens',),
         'temperature': ('temperature',),
         'top_p': ('top_p',),
@@ -42,7 +42,7 @@ ROOM = Room(
         'service_tier': ('service_tier',),
         'constraint': ('response_format',),
     },
-    own_moves={
+    own_fields={
         'openai_reasoning_effort': ('low', ('reasoning_effort',)),
         'openai_logprobs': (True, ('logprobs',)),
         'openai_top_logprobs': (2, ('top_logprobs',)),

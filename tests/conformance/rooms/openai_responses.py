@@ -1,4 +1,4 @@
-"""Responses, under the suite."""
+"""Responses, for the conformance suite."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pydantic_llm.models.openai import OpenAIResponsesModel
 from pydantic_llm.models.openai.responses import serve, serve_stream
 from pydantic_llm.models.openai.responses.decode import FINISH_REASONS
 from pydantic_llm.models.openai.responses.settings import OpenAIResponsesModelSettings
-from tests.conformance.room import Room, Says
+from tests.conformance.room import Features, Room
 
 ROOM = Room(
     'openai-responses',
@@ -14,19 +14,19 @@ ROOM = Room(
     serve.decode_request,
     serve.encode_response,
     serve_stream.EventWriter,
-    Says(
+    Features(
         ('stop', 'length', 'content_filter'),
         arguments_as_text=True,
         any_order=True,
         signatures=True,
         item_ids=True,
-        ids='.{1,64}',
+        tool_call_ids='.{1,64}',
     ),
     FINISH_REASONS,
     ('incomplete_details', 'reason'),
     ('output',),
     OpenAIResponsesModelSettings,
-    shared_moves={
+    shared_fields={
         'max_tokens': ('max_output_tokens',),
         'temperature': (),
         'top_p': (),
@@ -44,7 +44,7 @@ ROOM = Room(
         'service_tier': ('service_tier',),
         'constraint': (),
     },
-    own_moves={
+    own_fields={
         'openai_reasoning_effort': ('low', ('reasoning',)),
         'openai_reasoning_summary': ('auto', ('reasoning',)),
         'openai_reasoning_context': ('auto', ('reasoning',)),
