@@ -1,4 +1,4 @@
-"""Tool calls in what local models write: every way of writing them, whole and cut at every place."""
+"""Tool calls in the text of local models: every format, whole, in pieces and truncated at every position."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from pydantic_llm.models.local.calls.json_text import parse_value
 TOOLS = ('get_weather', 'add')
 
 
-def joined(items: Iterable[Item]) -> list[Item]:
-    """The items, with neighbouring texts as one."""
+def merge_neighbours(items: Iterable[Item]) -> list[Item]:
+    """Return the items with neighbouring texts merged."""
     found: list[Item] = []
     for item in items:
         last = found[-1] if found else None
@@ -29,22 +29,22 @@ def joined(items: Iterable[Item]) -> list[Item]:
     return found
 
 
-def read(
+def read_response(
     name: str, pieces: Sequence[str], keys: tuple[str, str] | None = None, *, truncated: bool = False
 ) -> list[Item]:
-    """What an answer is read as that comes in these pieces."""
+    """Return the items of a response that streams in these pieces."""
     found = CALL_FORMATS[name]  # type: ignore[index] -- the names are those of the table
     reader = found.make(TOOLS, keys or found.keys)
     items = [item for piece in pieces for item in reader.feed(piece)]
-    return joined([*items, *reader.close(truncated=truncated)])
+    return merge_neighbours([*items, *reader.close(truncated=truncated)])
 
 
-def call(name: str, **args: object) -> ToolCall:
+def make_call(name: str, **args: object) -> ToolCall:
     return ToolCall(name, json.dumps(args, ensure_ascii=False))
 
 
-def plain(items: list[Item]) -> list[Item]:
-    """The items with arguments in one form."""
+def normalize_args(items: list[Item]) -> list[Item]:
+    """Return the items with arguments in one form."""
     return [
         ToolCall(i.name, json.dumps(json.loads(i.args), ensure_ascii=False)) if isinstance(i, ToolCall) else i
         for i in items
@@ -53,19 +53,19 @@ def plain(items: list[Item]) -> list[Item]:
 
 @dataclass(frozen=True)
 class Sample:
-    """What a model writes, and what it is."""
+    """The text of a response, and its items."""
 
     format: str
-    written: str
-    means: tuple[Item, ...]
+    text: str
+    items: tuple[Item, ...]
     keys: tuple[str, str] | None = None
 
     def __repr__(self) -> str:
-        return f'{self.format}: {self.written}'
+        return f'{self.format}: {self.text}'
 
 
-PARIS = call('get_weather', city='Paris')
-ADD = call('add', a=2, b=3)
+PARIS = make_call('get_weather', city='Paris')
+ADD = make_call('add', a=2, b=3)
 
 SAMPLES = (
     Sample('hermes', 'Hello, you.', (('text', 'Hello, you.'),)),
@@ -84,7 +84,7 @@ SAMPLES = (
     Sample(
         'hermes',
         '<tool_call>{"name": "get_weather", "arguments": {"city": "a </tool_"}}</tool_call>',
-        (call('get_weather', city='a </tool_'),),
+        (make_call('get_weather', city='a </tool_'),),
     ),
     Sample('hermes', 'a < b <tool', (('text', 'a < b <tool'),)),
     Sample(
@@ -133,7 +133,7 @@ SAMPLES = (
     Sample(
         'pythonic',
         '[get_weather(city="a ] b", days=[1, 2], near=true)]',
-        (call('get_weather', city='a ] b', days=[1, 2], near=True),),
+        (make_call('get_weather', city='a ] b', days=[1, 2], near=True),),
     ),
     Sample('pythonic', '[1] says that it rains.', (('text', '[1] says that it rains.'),)),
     Sample('pythonic', '[get_rich(quick=True)]', (('text', '[get_rich(quick=True)]'),)),
@@ -160,7 +160,7 @@ SAMPLES = (
     Sample(
         'json',
         "{'name': 'add', 'arguments': {'a': 2, 'b': 3, 'c': true, 'd': None}}",
-        (call('add', a=2, b=3, c=True, d=None),),
+        (make_call('add', a=2, b=3, c=True, d=None),),
     ),
     Sample('json', '{"tool": "get_weather", "input": {"city": "Paris"}}', (PARIS,), ('tool', 'input')),
     Sample('json', '{"function": {"name": "get_weather", "arguments": {"city": "Paris"}}}', (PARIS,)),
@@ -170,7 +170,7 @@ SAMPLES = (
     Sample(
         'json',
         '{"name": "get_weather", "arguments": {"city": "a } {\\" b"}} and so on',
-        (call('get_weather', city='a } {" b'), ('text', 'and so on')),
+        (make_call('get_weather', city='a } {" b'), ('text', 'and so on')),
     ),
     Sample('json', 'Use ```python\nprint({})\n```', (('text', 'Use ```python\nprint({})\n```'),)),
     Sample(
@@ -215,29 +215,31 @@ SAMPLES = (
 
 
 @pytest.mark.parametrize('sample', SAMPLES, ids=repr)
-def test_a_whole_answer_is_read(sample: Sample) -> None:
-    assert plain(read(sample.format, [sample.written], sample.keys)) == [*sample.means]
+def test_a_whole_response_is_read(sample: Sample) -> None:
+    assert normalize_args(read_response(sample.format, [sample.text], sample.keys)) == [*sample.items]
 
 
 @pytest.mark.parametrize('sample', SAMPLES, ids=repr)
-def test_an_answer_in_single_characters_is_read_alike(sample: Sample) -> None:
-    assert plain(read(sample.format, [*sample.written], sample.keys)) == [*sample.means]
+def test_a_response_in_single_characters_is_read_alike(sample: Sample) -> None:
+    assert normalize_args(read_response(sample.format, [*sample.text], sample.keys)) == [*sample.items]
 
 
 @given(st.data())
-def test_an_answer_in_any_pieces_is_read_alike(data: st.DataObject) -> None:
+def test_a_response_in_any_pieces_is_read_alike(data: st.DataObject) -> None:
     sample = data.draw(st.sampled_from(SAMPLES))
-    places = data.draw(st.sets(st.integers(0, len(sample.written)), max_size=6))
-    cuts = sorted({0, *places, len(sample.written)})
-    assert plain(read(sample.format, [sample.written[a:b] for a, b in pairwise(cuts)], sample.keys)) == [*sample.means]
+    places = data.draw(st.sets(st.integers(0, len(sample.text)), max_size=6))
+    cuts = sorted({0, *places, len(sample.text)})
+    assert normalize_args(
+        read_response(sample.format, [sample.text[a:b] for a, b in pairwise(cuts)], sample.keys)
+    ) == [*sample.items]
 
 
 @pytest.mark.parametrize(
-    'sample', [s for s in SAMPLES if all(isinstance(item, ToolCall) for item in s.means)], ids=repr
+    'sample', [s for s in SAMPLES if all(isinstance(item, ToolCall) for item in s.items)], ids=repr
 )
-def test_a_call_that_was_cut_is_never_told_as_text(sample: Sample) -> None:
-    for length in range(len(sample.written)):
-        items = read(sample.format, [sample.written[:length]], sample.keys, truncated=True)
+def test_a_truncated_call_is_never_text(sample: Sample) -> None:
+    for length in range(len(sample.text)):
+        items = read_response(sample.format, [sample.text[:length]], sample.keys, truncated=True)
         assert [item for item in items if isinstance(item, tuple) and item[1].strip()] == [], length
 
 
@@ -251,15 +253,13 @@ def test_a_call_that_was_cut_is_never_told_as_text(sample: Sample) -> None:
         ('harmony', '<|channel|>commentary to=functions.add<|message|>{"a": 2, "b"', 'add', '{"a": 2, "b"'),
     ],
 )
-def test_a_call_that_was_cut_has_what_there_is_of_its_arguments(
-    format: str, written: str, name: str, args: str
-) -> None:
-    assert [item for item in read(format, [written], truncated=True) if isinstance(item, ToolCall)] == [
+def test_a_truncated_call_keeps_the_arguments_so_far(format: str, written: str, name: str, args: str) -> None:
+    assert [item for item in read_response(format, [written], truncated=True) if isinstance(item, ToolCall)] == [
         ToolCall(name, args)
     ]
 
 
-def test_text_comes_as_soon_as_it_can_be_no_call() -> None:
+def test_text_is_emitted_as_soon_as_it_cannot_become_a_call() -> None:
     reader = CALL_FORMATS['hermes'].make(TOOLS, ('name', 'arguments'))
     assert [[*reader.feed(piece)] for piece in ('Well', ', a <', 'b> is')] == [
         [('text', 'Well')],
@@ -268,7 +268,7 @@ def test_text_comes_as_soon_as_it_can_be_no_call() -> None:
     ]
 
 
-def test_an_answer_that_must_be_a_call_is_one() -> None:
+def test_a_forced_call_is_read() -> None:
     reader = ForcedReader(('name', 'arguments'))
     assert [
         *reader.feed('{"name": "add", "argu'),
@@ -277,7 +277,7 @@ def test_an_answer_that_must_be_a_call_is_one() -> None:
     ] == [ToolCall('add', '{"a": 1}')]
 
 
-def test_an_answer_that_must_be_a_call_and_was_cut_has_its_name() -> None:
+def test_a_truncated_forced_call_keeps_its_name() -> None:
     reader = ForcedReader(('name', 'arguments'))
     assert [*reader.feed('{"name": "add", "arguments": {"a": '), *reader.close(truncated=True)] == [
         ToolCall('add', '{"a":')
@@ -294,14 +294,14 @@ def test_an_answer_that_must_be_a_call_and_was_cut_has_its_name() -> None:
         ('{"a": "line\nbreak"}', {'a': 'line\nbreak'}),
     ],
 )
-def test_json_is_read_as_models_write_it(text: str, value: object) -> None:
+def test_json_with_the_mistakes_of_models_is_parsed(text: str, value: object) -> None:
     found = parse_value(text)
     assert found is not None
     assert found[0] == value
 
 
 @pytest.mark.parametrize('text', ['', '   ', 'word', '{', '{]', "{'a': open('x')}"])
-def test_what_is_no_value_is_none(text: str) -> None:
+def test_text_without_a_value_is_not_parsed(text: str) -> None:
     assert parse_value(text) is None
 
 
@@ -319,7 +319,7 @@ def test_what_is_no_value_is_none(text: str) -> None:
         ('{{ tools }}', (), 'json'),
     ],
 )
-def test_the_format_is_read_off_the_template_and_the_vocabulary(
+def test_the_format_is_found_by_the_template_or_the_vocabulary(
     template: str, vocabulary: tuple[str, ...], name: str
 ) -> None:
     assert find_format(template, vocabulary).name == name

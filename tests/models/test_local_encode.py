@@ -1,4 +1,4 @@
-"""How models in this process are spoken to: typed messages and tools → what a chat template reads."""
+"""Encoding requests for models in this process: messages and tools → the input of a chat template."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ WITHOUT_TOOLS = '{{ messages }}'
 CITY = {'type': 'object', 'properties': {'city': {'type': 'string'}}, 'required': ['city']}
 CLOSED_CITY = {**CITY, 'additionalProperties': False}
 WEATHER = ToolDefinition('weather', CITY, 'Tells the weather.')
-PLACE = {
+DESTINATION = {
     'type': 'object',
     'properties': {'place': {'$ref': '#/$defs/Place'}},
     '$defs': {'Place': {'type': 'object', 'properties': {'near': {'$ref': '#/$defs/Place'}}}},
 }
-TRAVEL = ToolDefinition('travel', PLACE, 'Goes there.')
+TRAVEL = ToolDefinition('travel', DESTINATION, 'Goes there.')
 
 
 class FakeHub:
-    """A tokenizer as Hugging Face's are, whose template gives back what it was given."""
+    """A tokenizer like those of Hugging Face, which records the input of its template."""
 
     def __init__(self, template: str, *, refuses: str = '', ends: str = '') -> None:
         self.chat_template = template
@@ -71,7 +71,7 @@ class FakeHub:
 
 
 def make_encoder(hub: FakeHub, *, takes_images: bool = False, **options: Any) -> RequestEncoder:
-    found: LocalOptions = options  # type: ignore[assignment] -- the tests know what they say
+    found: LocalOptions = options  # type: ignore[assignment] -- the tests know the keys
     return RequestEncoder(Tokenizer(hub), takes_images=takes_images, options=found)
 
 
@@ -81,7 +81,7 @@ def request(
     **settings: Any,
 ) -> PreparedRequest:
     history: list[ModelMessage] = [ModelRequest.user_text_prompt(messages)] if isinstance(messages, str) else messages
-    found: ModelSettings = settings  # type: ignore[assignment] -- the tests know what they say
+    found: ModelSettings = settings  # type: ignore[assignment] -- the tests know the keys
     return prepare(
         history,
         found,
@@ -96,8 +96,8 @@ def request(
     )
 
 
-def told(messages: list[ModelMessage], template: str = HERMES, **options: Any) -> list[dict[str, Any]]:
-    """The turns that the template gets."""
+def encode_turns(messages: list[ModelMessage], template: str = HERMES, **options: Any) -> list[dict[str, Any]]:
+    """Return the turns that the template gets."""
     hub = FakeHub(template)
     make_encoder(hub, **options).encode(request(messages))
     turns: list[dict[str, Any]] = hub.given['messages']
@@ -118,7 +118,7 @@ CALLED: list[ModelMessage] = [
 
 
 def test_a_conversation_with_calls_becomes_turns() -> None:
-    assert told(CALLED) == [
+    assert encode_turns(CALLED) == [
         {'role': 'system', 'content': 'Be brief.\n\nBe kind.'},
         {'role': 'user', 'content': 'Rain?'},
         {
@@ -132,42 +132,42 @@ def test_a_conversation_with_calls_becomes_turns() -> None:
     ]
 
 
-def test_calls_are_told_in_words_where_the_template_has_no_place_for_them() -> None:
-    assert told(CALLED, WITHOUT_TOOLS)[1:] == [
+def test_calls_are_sent_as_text_to_a_template_without_tools() -> None:
+    assert encode_turns(CALLED, WITHOUT_TOOLS)[1:] == [
         {'role': 'user', 'content': 'Rain?'},
         {'role': 'assistant', 'content': 'Let me see.\n\n{"name": "weather", "arguments": {"city": "Oslo"}}'},
         {'role': 'user', 'content': 'The tool weather answered:\n{"rain":true}'},
     ]
 
 
-def test_past_thoughts_go_where_the_template_wants_them() -> None:
-    turns = told(CALLED, HERMES + ' message.reasoning_content')
+def test_past_thinking_is_sent_in_the_field_of_the_template() -> None:
+    turns = encode_turns(CALLED, HERMES + ' message.reasoning_content')
     assert turns[2]['reasoning_content'] == 'Hm.'
 
 
-def test_neighbours_of_one_role_are_one_turn() -> None:
-    said = [UserPromptPart('One.'), UserPromptPart(['Two.', CachePoint()]), RetryPromptPart(content='No.')]
-    turns = told([ModelRequest(said)])
+def test_neighbouring_turns_of_one_role_are_merged() -> None:
+    parts = [UserPromptPart('One.'), UserPromptPart(['Two.', CachePoint()]), RetryPromptPart(content='No.')]
+    turns = encode_turns([ModelRequest(parts)])
     assert turns == [{'role': 'user', 'content': 'One.\n\nTwo.\n\nNo.\n\nCorrect this and try again.'}]
 
 
-def test_a_template_without_system_prompts_gets_them_from_the_user() -> None:
+def test_a_template_without_system_prompts_gets_them_in_the_user_turn() -> None:
     hub = FakeHub(HERMES, refuses='system')
     make_encoder(hub).encode(request(CALLED[:1]))
     assert hub.given['messages'] == [{'role': 'user', 'content': 'Be brief.\n\nBe kind.\n\nRain?'}]
 
 
-def test_a_template_that_refuses_is_a_user_error() -> None:
+def test_an_error_of_the_template_is_a_user_error() -> None:
     with pytest.raises(UserError, match='does not take this conversation: no user here'):
         make_encoder(FakeHub(HERMES, refuses='user')).encode(request('Rain?'))
 
 
-def test_a_model_without_a_template_asks_for_one() -> None:
+def test_a_model_without_a_template_is_a_user_error() -> None:
     with pytest.raises(UserError, match='chat_template='):
         make_encoder(FakeHub('')).encode(request('Rain?'))
 
 
-def test_a_template_of_the_caller_wins() -> None:
+def test_the_template_of_the_caller_overrides_that_of_the_model() -> None:
     hub = FakeHub('')
     make_encoder(hub, chat_template='{{ messages }}').encode(request('Rain?'))
     assert hub.given['chat_template'] == '{{ messages }}'
@@ -191,12 +191,12 @@ def test_images_are_pieces_of_a_turn() -> None:
         ImageUrl('https://x/y.png'),
     ],
 )
-def test_what_the_model_cannot_read_is_a_user_error(content: Any) -> None:
+def test_unsupported_content_is_a_user_error(content: Any) -> None:
     with pytest.raises(UserError, match='reads text alone'):
         make_encoder(FakeHub(HERMES)).encode(request([ModelRequest([UserPromptPart([content])])]))
 
 
-def test_tools_are_given_to_a_template_that_takes_them() -> None:
+def test_tools_are_sent_to_a_template_that_renders_them() -> None:
     hub = FakeHub(HERMES)
     encoded = make_encoder(hub).encode(request('Rain?', ModelRequestParameters([WEATHER])))
     assert hub.given['tools'] == [
@@ -206,23 +206,23 @@ def test_tools_are_given_to_a_template_that_takes_them() -> None:
     assert set(encoded.visible_tokens) == {'<tool_call>', '</tool_call>'}
 
 
-def test_tools_are_told_in_words_to_a_template_that_takes_none() -> None:
+def test_tools_are_sent_as_text_to_a_template_without_tools() -> None:
     hub = FakeHub(WITHOUT_TOOLS)
     make_encoder(hub, tool_name_key='tool').encode(request('Rain?', ModelRequestParameters([WEATHER])))
     assert 'tools' not in hub.given
-    said = hub.given['messages'][0]['content']
-    assert json.dumps(CITY) in said
-    assert '"tool": "<the tool\'s name>"' in said
+    instructions = hub.given['messages'][0]['content']
+    assert json.dumps(CITY) in instructions
+    assert '"tool": "<the tool\'s name>"' in instructions
 
 
-def test_no_tool_is_told_of_where_none_may_be_called() -> None:
+def test_tools_are_not_sent_with_tool_choice_none() -> None:
     hub = FakeHub(HERMES)
     encoded = make_encoder(hub).encode(request('Rain?', ModelRequestParameters([WEATHER]), tool_choice='none'))
     assert 'tools' not in hub.given
     assert encoded.calls is None
 
 
-def test_a_call_that_must_be_made_is_begun_for_the_model_and_held_to_its_schema() -> None:
+def test_a_forced_call_is_opened_in_the_prompt_and_constrained_to_its_schema() -> None:
     encoded = make_encoder(FakeHub(HERMES)).encode(
         request('Rain?', ModelRequestParameters([WEATHER]), tool_choice='required')
     )
@@ -237,7 +237,7 @@ def test_a_call_that_must_be_made_is_begun_for_the_model_and_held_to_its_schema(
     )
 
 
-def test_the_references_of_a_schema_move_with_it() -> None:
+def test_references_in_a_nested_schema_are_changed_to_match() -> None:
     encoded = make_encoder(FakeHub(HERMES)).encode(
         request('Rain?', ModelRequestParameters([WEATHER, TRAVEL]), tool_choice='required')
     )
@@ -248,7 +248,7 @@ def test_the_references_of_a_schema_move_with_it() -> None:
     assert travel['$defs']['Place']['properties'] == {'near': {'$ref': place}}
 
 
-def test_only_the_tools_that_were_named_may_be_called() -> None:
+def test_a_forced_call_is_constrained_to_the_named_tools() -> None:
     parameters = ModelRequestParameters([WEATHER, TRAVEL])
     encoded = make_encoder(FakeHub(HERMES)).encode(request('Rain?', parameters, tool_choice=['travel']))
     assert isinstance(encoded.constraint, JsonSchema)
@@ -258,11 +258,11 @@ def test_only_the_tools_that_were_named_may_be_called() -> None:
 NATIVE = ModelRequestParameters(output_mode='native', output_object=OutputObjectDefinition(CITY))
 
 
-def test_native_output_holds_the_answer_to_its_schema() -> None:
+def test_native_output_constrains_the_response_to_its_schema() -> None:
     assert make_encoder(FakeHub(HERMES)).encode(request('Rain?', NATIVE)).constraint == JsonSchema(CLOSED_CITY)
 
 
-def test_objects_are_closed_where_the_schema_does_not_say() -> None:
+def test_objects_are_closed_unless_the_schema_decides() -> None:
     inner = {'type': 'object', 'properties': {'properties': CITY}}
     schema = {'properties': {'a': inner, 'b': {'additionalProperties': True, 'properties': {}}}, 'anyOf': [CITY]}
     closed_inner = {'type': 'object', 'properties': {'properties': CLOSED_CITY}, 'additionalProperties': False}
@@ -272,29 +272,29 @@ def test_objects_are_closed_where_the_schema_does_not_say() -> None:
     }
 
 
-def test_native_output_leaves_room_for_calls() -> None:
+def test_native_output_with_tools_allows_calls() -> None:
     parameters = ModelRequestParameters([WEATHER], output_mode='native', output_object=OutputObjectDefinition(CITY))
     found = make_encoder(FakeHub(HERMES)).encode(request('Rain?', parameters)).constraint
     assert isinstance(found, Grammar)
     assert found.grammar.startswith('start: call | answer\ncall: "<tool_call>\\n" %json {')
 
 
-def test_a_constraint_and_a_call_that_must_be_made_cannot_be_held_together() -> None:
+def test_a_constraint_with_a_forced_call_is_a_user_error() -> None:
     parameters = ModelRequestParameters([WEATHER])
-    with pytest.raises(UserError, match='cannot be held together'):
+    with pytest.raises(UserError, match='cannot be combined'):
         make_encoder(FakeHub(HERMES)).encode(
             request('Rain?', parameters, tool_choice='required', constraint=Choice(('yes', 'no')))
         )
 
 
-def test_thoughts_that_the_template_begins_are_ended_where_the_answer_is_held_to_something() -> None:
+def test_thinking_opened_by_the_template_is_closed_if_there_is_a_constraint() -> None:
     encoded = make_encoder(FakeHub(HERMES, ends='<think>\n')).encode(request('Rain?', constraint=Choice(('yes', 'no'))))
     assert encoded.text == 'prompt<think>\n</think>\n\n'
     assert encoded.tags is not None
     assert encoded.tags.kind == 'text'
 
 
-def test_thoughts_that_the_template_begins_are_thoughts() -> None:
+def test_thinking_opened_by_the_template_is_thinking() -> None:
     encoded = make_encoder(FakeHub(HERMES, ends='<think>\n')).encode(request('Rain?'))
     assert encoded.tags is not None
     assert [*encoded.tags.feed('Hm.</think>Yes.')] == [('thinking', 'Hm.'), ('text', 'Yes.')]
@@ -308,7 +308,7 @@ def test_thoughts_that_the_template_begins_are_thoughts() -> None:
         ('reasoning_effort', 'xhigh', {'reasoning_effort': 'high'}),
     ],
 )
-def test_thinking_turns_the_switch_of_the_template(switch: str, level: Any, given: dict[str, Any]) -> None:
+def test_thinking_sets_the_switch_of_the_template(switch: str, level: Any, given: dict[str, Any]) -> None:
     hub = FakeHub(f'{HERMES} {switch}')
     make_encoder(
         hub, apply_chat_template_kwargs={'enable_thinking': True} if switch == 'enable_thinking' else {}
@@ -316,23 +316,23 @@ def test_thinking_turns_the_switch_of_the_template(switch: str, level: Any, give
     assert {name: hub.given[name] for name in given} == given
 
 
-def test_thinking_without_a_switch_is_listed() -> None:
+def test_thinking_without_a_switch_is_a_warning() -> None:
     prepared = request('Rain?', thinking='high')
     make_encoder(FakeHub(HERMES)).encode(prepared)
     assert prepared.warnings == ["'thinking' was not sent: the chat template of the model has no switch for it"]
 
 
-def test_mistral_gets_ids_that_its_template_takes() -> None:
-    turns = told(CALLED, '{{ tools }} [TOOL_CALLS]')
+def test_mistral_gets_ids_that_its_template_accepts() -> None:
+    turns = encode_turns(CALLED, '{{ tools }} [TOOL_CALLS]')
     assert turns[2]['tool_calls'][0]['id'] == turns[3]['tool_call_id'] == 'call00000'
 
 
-def test_a_tool_of_a_vendors_own_is_a_user_error() -> None:
+def test_a_native_tool_is_a_user_error() -> None:
     with pytest.raises(UserError, match='no tools of its own'):
         make_encoder(FakeHub(HERMES)).encode(request('Rain?', ModelRequestParameters(native_tools=[WebSearchTool()])))
 
 
-def test_a_format_that_does_not_exist_is_a_user_error() -> None:
+def test_an_unknown_tool_format_is_a_user_error() -> None:
     with pytest.raises(UserError, match='tool_format is one of'):
         make_encoder(FakeHub(HERMES), tool_format='morse')
 
@@ -353,7 +353,7 @@ def test_a_format_that_does_not_exist_is_a_user_error() -> None:
         ({'logit_bias': {'5': 3}}, Sampling(), Sampling(logit_bias={5: 3.0})),
     ],
 )
-def test_settings_win_over_what_the_models_makers_want(settings: Any, defaults: Sampling, sampling: Sampling) -> None:
+def test_settings_override_the_defaults_of_the_model(settings: Any, defaults: Sampling, sampling: Sampling) -> None:
     assert sampling_from(settings, defaults, prefix='transformers_', vocabulary_size=100) == sampling
 
 
@@ -376,7 +376,7 @@ def test_settings_win_over_what_the_models_makers_want(settings: Any, defaults: 
         {'logit_bias': {'100': 1}},
     ],
 )
-def test_numbers_that_mean_nothing_are_user_errors(settings: Any) -> None:
+def test_invalid_numbers_are_user_errors(settings: Any) -> None:
     with pytest.raises(UserError):
         sampling_from(settings, Sampling(), prefix='transformers_', vocabulary_size=100)
 

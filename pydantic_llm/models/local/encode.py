@@ -153,7 +153,7 @@ class RequestEncoder:
         constraint = request.settings.get('constraint')
         output = request.parameters.output_object if request.parameters.output_mode == 'native' else None
         if constraint is not None and (is_forced or output is not None):
-            raise UserError('A constraint cannot be held together with a call that must be made, or with native output')
+            raise UserError('constraint= cannot be combined with a required tool call (tool_choice=) or native output')
         if is_forced:
             return JsonSchema(make_calls_schema(tools, self.keys))
         if output is None:

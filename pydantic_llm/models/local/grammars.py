@@ -79,7 +79,7 @@ class Grammars:
     def _import_llguidance(self) -> None:
         """Import llguidance and build its view of the tokenizer, before the first constraint is compiled."""
         if self._vocabulary is None:
-            what = 'Holding an answer to a constraint'
+            what = 'A constraint'
             self._llguidance = import_extra('llguidance', extra=self._extra, what=what)
             hf = import_extra('llguidance.hf', extra=self._extra, what=what)
             self._vocabulary = hf.from_tokenizer(self._tokenizer, n_vocab=self._size, eos_token=sorted(self._eos))
@@ -118,7 +118,7 @@ class Matcher:
 
     def compute_mask(self) -> Any:
         """Return which tokens may come next: a boolean numpy array with one entry per token of the vocabulary."""
-        np = import_extra('numpy', extra='transformers', what='Holding an answer to a constraint')
+        np = import_extra('numpy', extra='transformers', what='A constraint')
         mask: bytes = self._matcher.compute_bitmask()
         if self._matcher.is_error():
             raise RuntimeError(f'The constraint broke: {self._matcher.get_error()}')

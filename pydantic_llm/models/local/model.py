@@ -238,7 +238,7 @@ class LocalModel(Model):
     async def _make_job(self, request: PreparedRequest, loaded: Loaded, encoded: EncodedRequest, prompt: Prompt) -> Job:
         tokenizer, constraint = loaded.tokenizer, encoded.constraint
         if constraint is not None and constraint.kind not in loaded.constraints:
-            raise UserError(f'{self.system!r} cannot hold {self.model_name!r} to a {constraint.kind} constraint')
+            raise UserError(f'{self.system!r} does not support {constraint.kind} constraints for {self.model_name!r}')
         matcher = None
         if constraint is not None and (grammars := loaded.grammars) is not None:
             is_slow = not grammars.is_compiled(constraint)
