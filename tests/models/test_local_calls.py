@@ -229,9 +229,9 @@ def test_a_response_in_any_pieces_is_read_alike(data: st.DataObject) -> None:
     sample = data.draw(st.sampled_from(SAMPLES))
     places = data.draw(st.sets(st.integers(0, len(sample.text)), max_size=6))
     cuts = sorted({0, *places, len(sample.text)})
-    assert normalize_args(
-        read_response(sample.format, [sample.text[a:b] for a, b in pairwise(cuts)], sample.keys)
-    ) == [*sample.items]
+    assert normalize_args(read_response(sample.format, [sample.text[a:b] for a, b in pairwise(cuts)], sample.keys)) == [
+        *sample.items
+    ]
 
 
 @pytest.mark.parametrize(
