@@ -1,1 +1,1 @@
-"""What the package costs beside what it stands on, measured side by side in one run. Run with `make bench`."""
+"""Compares the cost of the package with that of the libraries below it, in one run: `make bench`."""

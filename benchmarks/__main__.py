@@ -1,7 +1,7 @@
-"""Run every benchmark and print its ratios: `python -m benchmarks [imports] [requests] [streams] [crowds] [bedrock]`.
+"""Runs benchmarks and prints their ratios: `python -m benchmarks [imports] [requests] [streams] [crowds] [bedrock]`.
 
-Every figure is a ratio of CPU times that were measured in turns, in this run, on this machine: the median of the
-rounds, with the least and the greatest. `bedrock` is about waiting, and measures on the clock as well.
+Every figure is a ratio of CPU times, measured in turns in this run on this machine: the median of the rounds, with the
+minimum and the maximum. `bedrock` is about waiting, and measures wall-clock time too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ BENCHMARKS = {
 
 
 def main() -> None:
-    """Run the benchmarks that are named, or all of them."""
+    """Run the benchmarks named on the command line, or all of them."""
     for name in sys.argv[1:] or BENCHMARKS:
         print(f'\n{name}')
         for line in BENCHMARKS[name]():

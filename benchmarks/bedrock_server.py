@@ -1,7 +1,7 @@
-"""A Bedrock on loopback that answers everybody the same, after some time.
+"""A Bedrock server on loopback that sends the same response to every request, after a delay.
 
-`python -m benchmarks.bedrock_server 0.2 0.01`: the latency, and the time between two events of a stream, in seconds. It
-prints its port.
+`python -m benchmarks.bedrock_server 0.2 0.01`: the delays before a response and between two events of a stream, in
+seconds. It prints its port.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from benchmarks.loopback import Answers, serve
+from benchmarks.loopback import Responses, serve
 from pydantic_llm.transport.eventstream import CONTENT_TYPE, encode_frame
 
 Json = dict[str, Any]
 
 WORDS = 20
-"""How many pieces of text a stream has."""
+"""The number of text events in a stream."""
 
 USAGE = {'inputTokens': 3, 'outputTokens': WORDS, 'totalTokens': WORDS + 3}
 METRICS = {'latencyMs': 1}
 MESSAGE = {'role': 'assistant', 'content': [{'text': ' sunny' * WORDS}]}
-ANSWER = json.dumps(
+RESPONSE = json.dumps(
     {'output': {'message': MESSAGE}, 'stopReason': 'end_turn', 'usage': USAGE, 'metrics': METRICS}
 ).encode()
 
@@ -34,7 +34,7 @@ EVENTS: tuple[tuple[str, Json], ...] = (
 )
 
 
-def _frame(name: str, payload: Json) -> bytes:
+def _encode_event(name: str, payload: Json) -> bytes:
     headers = {':event-type': name, ':content-type': 'application/json', ':message-type': 'event'}
     return encode_frame(headers, json.dumps(payload).encode())
 
@@ -44,4 +44,4 @@ def _is_stream(head: bytes, _: bytes) -> bool:
 
 
 if __name__ == '__main__':
-    serve(Answers(ANSWER, CONTENT_TYPE, [_frame(name, payload) for name, payload in EVENTS], _is_stream))
+    serve(Responses(RESPONSE, CONTENT_TYPE, [_encode_event(name, payload) for name, payload in EVENTS], _is_stream))

@@ -1,7 +1,7 @@
-"""A server of Chat Completions on loopback that answers everybody the same, after some time.
+"""A Chat Completions server on loopback that sends the same response to every request, after a delay.
 
-`python -m benchmarks.chat_server 0.2 0.01`: the latency, and the time between two chunks of a stream, in seconds. It
-prints its port.
+`python -m benchmarks.chat_server 0.2 0.01`: the delays before a response and between two chunks of a stream, in
+seconds. It prints its port.
 """
 
 from __future__ import annotations
@@ -9,30 +9,30 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from benchmarks.loopback import Answers, serve
+from benchmarks.loopback import Responses, serve
 
 WORDS = 20
-"""How many pieces of text a stream has."""
+"""The number of text chunks in a stream."""
 
 COMMON = {'id': 'chatcmpl-1', 'created': 1, 'model': 'm'}
 USAGE = {'prompt_tokens': 3, 'completion_tokens': WORDS, 'total_tokens': WORDS + 3}
 
 
-def _choice(finish_reason: str | None, **more: Any) -> list[dict[str, Any]]:
+def _make_choice(finish_reason: str | None, **more: Any) -> list[dict[str, Any]]:
     return [{'index': 0, 'finish_reason': finish_reason, **more}]
 
 
-def _chunk(delta: dict[str, Any], finish_reason: str | None = None, **more: Any) -> bytes:
-    chunk = {**COMMON, 'object': 'chat.completion.chunk', 'choices': _choice(finish_reason, delta=delta), **more}
+def _encode_chunk(delta: dict[str, Any], finish_reason: str | None = None, **more: Any) -> bytes:
+    chunk = {**COMMON, 'object': 'chat.completion.chunk', 'choices': _make_choice(finish_reason, delta=delta), **more}
     return f'data: {json.dumps(chunk)}\n\n'.encode()
 
 
 MESSAGE = {'role': 'assistant', 'content': ' sunny' * WORDS}
-WHOLE = {**COMMON, 'object': 'chat.completion', 'choices': _choice('stop', message=MESSAGE), 'usage': USAGE}
-PIECES = (
-    _chunk({'role': 'assistant', 'content': ''}),
-    *[_chunk({'content': ' sunny'})] * WORDS,
-    _chunk({}, 'stop', usage=USAGE),
+BODY = {**COMMON, 'object': 'chat.completion', 'choices': _make_choice('stop', message=MESSAGE), 'usage': USAGE}
+CHUNKS = (
+    _encode_chunk({'role': 'assistant', 'content': ''}),
+    *[_encode_chunk({'content': ' sunny'})] * WORDS,
+    _encode_chunk({}, 'stop', usage=USAGE),
     b'data: [DONE]\n\n',
 )
 
@@ -42,4 +42,4 @@ def _is_stream(_: bytes, body: bytes) -> bool:
 
 
 if __name__ == '__main__':
-    serve(Answers(json.dumps(WHOLE).encode(), 'text/event-stream', PIECES, _is_stream))
+    serve(Responses(json.dumps(BODY).encode(), 'text/event-stream', CHUNKS, _is_stream))

@@ -1,4 +1,4 @@
-"""Whole processes: `import pydantic_llm` beside `import pydantic`."""
+"""Compares processes that run `import pydantic_llm` with processes that run `import pydantic`."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from time import perf_counter
 ROUNDS = 15
 
 
-def _seconds(statement: str) -> float:
-    begun = perf_counter()
+def _measure_seconds(statement: str) -> float:
+    started = perf_counter()
     subprocess.run([sys.executable, '-c', statement], check=True)
-    return perf_counter() - begun
+    return perf_counter() - started
 
 
 def run() -> Iterator[str]:
-    """Compare in turns."""
+    """Measure the imports in turns and compare them."""
     ratios: dict[str, list[float]] = {'pydantic_llm': [], 'pydantic_llm.messages': [], 'pydantic_llm.models': []}
     base: list[float] = []
     for round_ in range(ROUNDS + 1):
-        theirs = _seconds('import pydantic; pydantic.BaseModel')
-        times = {name: _seconds(f'import {name}') for name in ratios}
-        if round_:  # the first one warms the disk
+        theirs = _measure_seconds('import pydantic; pydantic.BaseModel')
+        times = {name: _measure_seconds(f'import {name}') for name in ratios}
+        if round_:  # the first round fills the disk cache
             base.append(theirs)
             for name, seconds in times.items():
                 ratios[name].append(seconds / theirs)
     yield f'import pydantic: {median(base) * 1000:.0f} ms'
-    for name, found in ratios.items():
-        yield f'    import {name}: {median(found):.2f} of it ({min(found):.2f} to {max(found):.2f})'
+    for name, measured in ratios.items():
+        yield f'    import {name}: {median(measured):.2f} of it ({min(measured):.2f} to {max(measured):.2f})'

@@ -1,9 +1,9 @@
-"""Tokens per second and time to the first token of Transformers' engine, beside its peers: `make bench-local`.
+"""Compares the Transformers engine with its peers, in tokens per second and time to first token: `make bench-local`.
 
-All serve the same requests with the same weights, in turns, in this run: the engine through `TransformersModel` (whole
-and streamed, both ways of batching), the bare library with its own continuous batching, bare `generate` one request at
-a time, and smolagents' `TransformersModel`, which can serve but one at a time. The bare library is given ready tokens
-and gives tokens back; the models are given messages and give text.
+All handle the same requests with the same weights, in turns, in this run: `TransformersModel` (with and without
+streaming, both kinds of batching), the library alone with its continuous batching, `generate` alone with one request at
+a time, and smolagents' `TransformersModel`, which handles one request at a time. The library alone receives and returns
+tokens; the models receive messages and return text.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ REQUESTS = 32
 TOKENS = 64
 ROUNDS = 5
 FIRST_TOKENS = 30
-"""How often the time to the first token is measured."""
+"""The number of measurements of the time to the first token."""
 
 MODELS = {'0.16M parameters': (64, 2), '2.5M parameters': (256, 4)}
-"""Hidden size and layers."""
+"""Hidden size and number of layers, by title."""
 
 QUESTIONS = [f'Tell me a story about the number {number}.' for number in range(REQUESTS)]
 
 Way = Callable[[], Awaitable[int]]
-"""Serves all requests; gives how many tokens were written."""
+"""Handles all requests and returns the number of generated tokens."""
 
 
-def messages(question: str) -> list[ModelMessage]:
+def make_messages(question: str) -> list[ModelMessage]:
     return [ModelRequest.user_text_prompt(question)]
 
 
 class Bare:
-    """The library by itself."""
+    """The library alone, without an engine around it."""
 
     def __init__(self, path: Path) -> None:
         self.model: Any = transformers.AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32).eval()
@@ -72,7 +72,7 @@ class Bare:
         return sum(self.generate(prompt, TOKENS) for prompt in self.prompts)
 
     def continuous(self, path: Path) -> tuple[Way, Callable[[], None]]:
-        """The library's continuous batching, and how to end it."""
+        """Start the library's continuous batching. Return the way to use it and the function that stops it."""
         model: Any = transformers.AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32).eval()
         manager = model.init_continuous_batching(
             generation_config=transformers.GenerationConfig(
@@ -97,105 +97,104 @@ class Bare:
         return serve, lambda: manager.stop(block=True, timeout=10)
 
 
-def ours(path: Path, batching: Any, *, stream: bool) -> tuple[TransformersModel, Way]:
+def make_model(path: Path, batching: Any, *, stream: bool) -> tuple[TransformersModel, Way]:
     model = TransformersModel(path, batching=batching, max_new_tokens=TOKENS, torch_dtype='float32')
 
-    async def one(question: str) -> int:
+    async def request(question: str) -> int:
         if not stream:
-            return (await model.request(messages(question))).usage.output_tokens
-        async with model.request_stream(messages(question)) as answer:
-            async for _ in answer:
+            return (await model.request(make_messages(question))).usage.output_tokens
+        async with model.request_stream(make_messages(question)) as response:
+            async for _ in response:
                 pass
-            return answer.usage().output_tokens
+            return response.usage().output_tokens
 
     async def serve() -> int:
-        return sum(await asyncio.gather(*map(one, QUESTIONS)))
+        return sum(await asyncio.gather(*map(request, QUESTIONS)))
 
     return model, serve
 
 
 def smolagents(path: Path) -> Way:
-    """Smolagents' model of the same name."""
+    """Return the way that uses smolagents' model of the same name."""
     import smolagents as peer
 
     model = peer.TransformersModel(str(path), device_map='cpu', torch_dtype='float32', max_new_tokens=TOKENS)
 
     async def serve() -> int:
-        asked = ({'role': 'user', 'content': [{'type': 'text', 'text': question}]} for question in QUESTIONS)
-        return sum(model.generate([one]).token_usage.output_tokens for one in asked)
+        prompts = ({'role': 'user', 'content': [{'type': 'text', 'text': question}]} for question in QUESTIONS)
+        return sum(model.generate([prompt]).token_usage.output_tokens for prompt in prompts)
 
     return serve
 
 
 async def compare(path: Path) -> Iterator[str]:
-    """Serve the requests in each way, in turns."""
+    """Handle the requests in each way, in turns, and yield a line for each."""
     bare = Bare(path)
     models: list[TransformersModel] = []
     ways: dict[str, Way] = {"smolagents' TransformersModel": smolagents(path), 'bare generate': bare.sequential}
-    ways['bare continuous batching'], end = bare.continuous(path)
+    ways['bare continuous batching'], stop = bare.continuous(path)
     for batching, stream in (('padded', False), ('padded', True), ('paged', False), ('paged', True)):
-        model, way = ours(path, batching, stream=stream)
+        model, way = make_model(path, batching, stream=stream)
         models.append(model)
         ways[f'TransformersModel, {batching}, {"streamed" if stream else "whole"}'] = way
     speeds: dict[str, list[float]] = {name: [] for name in ways}
     for round_ in range(ROUNDS + 1):
         for name, way in ways.items():
             gc.collect()
-            begun = perf_counter()
+            started = perf_counter()
             written = await way()
-            seconds = perf_counter() - begun
+            seconds = perf_counter() - started
             assert written == REQUESTS * TOKENS, (name, written)
-            if round_:  # the first one loads and warms up
+            if round_:  # the first round loads the models and warms up
                 speeds[name].append(written / seconds)
     lines = [
-        *_speeds(speeds),
-        *await _first_tokens(bare, models[0], 'padded'),
-        *await _first_tokens(bare, models[2], 'paged'),
+        *_format_speeds(speeds),
+        *await _compare_first_tokens(bare, models[0], 'padded'),
+        *await _compare_first_tokens(bare, models[2], 'paged'),
     ]
-    end()
+    stop()
     for model in models:
         await model.aclose()
     return iter(lines)
 
 
-def _speeds(speeds: dict[str, list[float]]) -> Iterator[str]:
+def _format_speeds(speeds: dict[str, list[float]]) -> Iterator[str]:
     peer, _, continuous = list(speeds)[:3]
-    for name, found in speeds.items():
-        line = f'{name}: {median(found):,.0f} tokens per second'
+    for name, measured in speeds.items():
+        line = f'{name}: {median(measured):,.0f} tokens per second'
         if name.startswith('TransformersModel'):
-            line += (
-                f', {_ratio(found, speeds[peer])} times smolagents, {_ratio(found, speeds[continuous])} of {continuous}'
-            )
+            line += f', {_format_ratio(measured, speeds[peer])} times smolagents'
+            line += f', {_format_ratio(measured, speeds[continuous])} of {continuous}'
         yield line
 
 
-def _ratio(ours: list[float], theirs: list[float]) -> str:
+def _format_ratio(ours: list[float], theirs: list[float]) -> str:
     ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
     return f'{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})'
 
 
-async def _first_tokens(bare: Bare, model: TransformersModel, batching: str) -> list[str]:
-    """The time to the first token of a lone request, in turns with bare `generate` of one token."""
+async def _compare_first_tokens(bare: Bare, model: TransformersModel, batching: str) -> list[str]:
+    """Compare the time to the first token of a single request with `generate` of one token, in turns."""
     theirs: list[float] = []
     own: list[float] = []
     for number in range(FIRST_TOKENS + 1):
-        begun = perf_counter()
+        started = perf_counter()
         bare.generate(bare.prompts[0], 1)
         between = perf_counter()
-        async with model.request_stream(messages(QUESTIONS[0])) as answer:
-            async for _ in answer:
+        async with model.request_stream(make_messages(QUESTIONS[0])) as response:
+            async for _ in response:
                 break
             ended = perf_counter()
         if number:
-            theirs.append(between - begun)
+            theirs.append(between - started)
             own.append(ended - between)
     ratio = median(a / b for a, b in zip(own, theirs, strict=True))
-    bare_one = f"bare generate's {median(theirs) * 1000:.1f} ms"
-    return [f'first token of a lone request, {batching}: {median(own) * 1000:.1f} ms, {ratio:.2f} of {bare_one}']
+    bare_time = f"bare generate's {median(theirs) * 1000:.1f} ms"
+    return [f'first token of a single request, {batching}: {median(own) * 1000:.1f} ms, {ratio:.2f} of {bare_time}']
 
 
 def main() -> None:
-    """Compare with each model."""
+    """Compare the ways with each model."""
     warnings.filterwarnings('ignore')
     transformers.logging.set_verbosity_error()
     logging.getLogger('ContinuousBatchingLogger').setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""A server on loopback that answers everybody the same, after some time, in a process of its own."""
+"""A server on loopback, in its own process, that sends the same response to every request, after a delay."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ HEAD = b'HTTP/1.1 200 OK\r\ncontent-type: %s\r\n%s\r\n\r\n'
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """What the server says."""
+class Responses:
+    """The response of a server to every request."""
 
-    whole: bytes
-    """A body of JSON."""
+    body: bytes
+    """The JSON body of a response that is not streamed."""
     content_type: str
-    """What a stream is made of."""
-    pieces: Sequence[bytes]
-    """The pieces of a stream."""
+    """The content type of a stream."""
+    chunks: Sequence[bytes]
+    """The chunks of a stream."""
     is_stream: Callable[[bytes, bytes], bool]
-    """Whether a request, by its head and its body, wants a stream."""
+    """Returns whether a request asks for a stream, given its head and its body."""
 
 
 @contextmanager
 def server(module: str, latency: float, gap: float = 0.0) -> Iterator[str]:
-    """The address of a server that runs a module of benchmarks; both times are in seconds."""
+    """Run a server, a module of `benchmarks`, in a process. Yield its URL. Both delays are in seconds."""
     command = [sys.executable, '-m', module, str(latency), str(gap)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -38,37 +38,37 @@ def server(module: str, latency: float, gap: float = 0.0) -> Iterator[str]:
             process.terminate()
 
 
-def serve(answers: Answers) -> None:
-    """Serve until the process is ended: print the port, and take the latency and the gap from the command line."""
+def serve(responses: Responses) -> None:
+    """Print the port, and serve until the process ends. The latency and the gap are command-line arguments."""
     latency, gap = float(sys.argv[1]), float(sys.argv[2])
-    asyncio.run(_serve_all(answers, latency, gap))
+    asyncio.run(_serve_forever(responses, latency, gap))
 
 
-async def _serve_all(answers: Answers, latency: float, gap: float) -> None:
-    whole = HEAD % (b'application/json', b'content-length: %d' % len(answers.whole)) + answers.whole
-    begun = HEAD % (answers.content_type.encode(), b'transfer-encoding: chunked')
-    chunks = [b'%x\r\n%s\r\n' % (len(piece), piece) for piece in answers.pieces]
+async def _serve_forever(responses: Responses, latency: float, gap: float) -> None:
+    whole = HEAD % (b'application/json', b'content-length: %d' % len(responses.body)) + responses.body
+    stream_head = HEAD % (responses.content_type.encode(), b'transfer-encoding: chunked')
+    chunks = [b'%x\r\n%s\r\n' % (len(chunk), chunk) for chunk in responses.chunks]
 
-    async def answer_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def respond_to_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while head := (await reader.readuntil(b'\r\n\r\n')).lower():
             length = next(line for line in head.split(b'\r\n') if line.startswith(b'content-length:'))
             body = await reader.readexactly(int(length.partition(b':')[2]))
             await asyncio.sleep(latency)
-            if not answers.is_stream(head, body):
+            if not responses.is_stream(head, body):
                 writer.write(whole)
                 continue
-            writer.write(begun)
+            writer.write(stream_head)
             for chunk in chunks:
                 writer.write(chunk)
                 await asyncio.sleep(gap)
             writer.write(b'0\r\n\r\n')
 
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await answer_all(reader, writer)
+            await respond_to_all(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 
-    listening = await asyncio.start_server(connected, '127.0.0.1', 0, backlog=4096)
+    listening = await asyncio.start_server(handle_connection, '127.0.0.1', 0, backlog=4096)
     print(listening.sockets[0].getsockname()[1], flush=True)
     await asyncio.Event().wait()

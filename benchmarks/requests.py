@@ -1,4 +1,4 @@
-"""CPU per request, from typed messages to a typed answer, beside the vendor's own method on the same client."""
+"""Compares the CPU time of a request, from typed messages to a typed response, with the vendor's own client."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from pydantic_llm.models import ModelRequestParameters
 
 CASES = (
     ('10 messages', 10, 0, 0, 200),
-    ('10 messages, 10 tools, 10 calls in the answer', 10, 10, CALLS, 100),
+    ('10 messages, 10 tools, 10 tool calls in the response', 10, 10, CALLS, 100),
     ('1,000 messages, 50 tools', 1000, 50, 0, 5),
 )
-"""What is asked: a title, messages, tools, calls in the answer, and how often in a round."""
+"""The cases: title, number of messages, of tools, of tool calls in the response, of requests per round."""
 
 
 def run() -> Iterator[str]:
-    """Compare for each case, and each vendor."""
+    """Compare the ways for each case and each vendor."""
     for title, messages, count, calls, times in CASES:
-        yield from _openai(f'openai, {title}', history(messages), tools(count), calls, times)
+        yield from _compare_openai(f'openai, {title}', history(messages), tools(count), calls, times)
     for title, messages, count, calls, times in CASES:
         if not calls:
-            yield from _anthropic(f'anthropic, {title}', history(messages), tools(count), times)
+            yield from _compare_anthropic(f'anthropic, {title}', history(messages), tools(count), times)
 
 
-def _openai(
+def _compare_openai(
     title: str, messages: list[ModelMessage], parameters: ModelRequestParameters, calls: int, times: int
 ) -> Iterator[str]:
     client, model = openai(chat_body(calls=calls))
@@ -42,7 +42,7 @@ def _openai(
     yield from compare(title, {'chat.completions.create': theirs, 'OpenAIModel.request': ours}, times=times)
 
 
-def _anthropic(
+def _compare_anthropic(
     title: str, messages: list[ModelMessage], parameters: ModelRequestParameters, times: int
 ) -> Iterator[str]:
     client, model = anthropic()

@@ -1,4 +1,4 @@
-"""CPU per streamed chunk, from bytes to typed events, beside the vendor's own stream on the same client."""
+"""Compares the CPU time of a streamed chunk, from bytes to typed events, with the vendor's own client."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from benchmarks.measure import compare
 from benchmarks.vendors import CHUNKS, anthropic, chat_body, history, openai
 
 TIMES = 10
-"""How many streams are read in a round."""
+"""The number of streams per round."""
 
 
 def run() -> Iterator[str]:
-    """Compare for each vendor."""
-    yield from _openai()
-    yield from _anthropic()
+    """Compare the ways for each vendor."""
+    yield from _compare_openai()
+    yield from _compare_anthropic()
 
 
-def _openai() -> Iterator[str]:
+def _compare_openai() -> Iterator[str]:
     client, model = openai(chat_body())
     messages = history(2)
     body = model.encode(model.prepare(messages, stream=True))
@@ -36,7 +36,7 @@ def _openai() -> Iterator[str]:
     yield from compare('openai, a chunk', ways, times=TIMES, per=CHUNKS)
 
 
-def _anthropic() -> Iterator[str]:
+def _compare_anthropic() -> Iterator[str]:
     client, model = anthropic()
     messages = history(2)
     body = model.encode(model.prepare(messages, {'max_tokens': 1000}, stream=True))

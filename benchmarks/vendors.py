@@ -1,4 +1,4 @@
-"""What the benchmarks ask, and vendors in this process that answer it at once: an HTTP transport and nothing else."""
+"""The requests of the benchmarks, and clients whose HTTP transport returns fixed responses without a network."""
 
 from __future__ import annotations
 
@@ -30,30 +30,35 @@ from pydantic_llm.tools.definition import ToolDefinition
 Json = dict[str, Any]
 
 CHUNKS = 200
-"""How many pieces of text a stream has."""
+"""The number of text chunks in a stream."""
 
 CALLS = 10
-"""How many tools an answer calls, where it calls any."""
+"""The number of tool calls in a response that has any."""
 
 
 def history(messages: int) -> list[ModelMessage]:
-    """A conversation of so many messages, every fourth of which is about a tool."""
-    found: list[ModelMessage] = [ModelRequest([SystemPromptPart('Be brief.'), UserPromptPart('What is the weather?')])]
-    while len(found) < messages - 1:
-        number = len(found)
+    """Build a conversation of `messages` messages, in which every fourth is about a tool."""
+    conversation: list[ModelMessage] = [
+        ModelRequest([SystemPromptPart('Be brief.'), UserPromptPart('What is the weather?')])
+    ]
+    while len(conversation) < messages - 1:
+        number = len(conversation)
         if number % 4 == 1:
             call = ToolCallPart('weather', json.dumps({'city': 'Paris', 'days': number}), f'call_{number}')
-            found += [ModelResponse([call]), ModelRequest([ToolReturnPart('weather', 'sunny', f'call_{number}')])]
+            conversation += [
+                ModelResponse([call]),
+                ModelRequest([ToolReturnPart('weather', 'sunny', f'call_{number}')]),
+            ]
         else:
-            found += [
+            conversation += [
                 ModelResponse([TextPart('It is sunny. ' * 5)]),
                 ModelRequest([UserPromptPart('And tomorrow? ' * 5)]),
             ]
-    return found
+    return conversation
 
 
 def tools(count: int) -> ModelRequestParameters:
-    """So many tools."""
+    """Build request parameters with `count` tools."""
     schema = {
         'type': 'object',
         'properties': {'city': {'type': 'string'}, 'days': {'type': 'integer'}},
@@ -67,7 +72,7 @@ USAGE = {'prompt_tokens': 100, 'completion_tokens': 50, 'total_tokens': 150}
 
 
 def chat_body(*, calls: int = 0) -> Json:
-    """A chat completion."""
+    """Build a chat completion with `calls` tool calls."""
     message: Json = {'role': 'assistant', 'content': None if calls else 'It is sunny.'}
     if calls:
         function = {'name': 'weather', 'arguments': '{"city": "Paris", "days": 3}'}
@@ -84,7 +89,7 @@ def chat_body(*, calls: int = 0) -> Json:
 
 
 def chat_chunks() -> list[Json]:
-    """A chat completion in pieces."""
+    """Build the chunks of a streamed chat completion."""
     base = {'id': 'chatcmpl-1', 'object': 'chat.completion.chunk', 'created': 1700000000, 'model': 'gpt-4o-2024-08-06'}
     deltas: list[Json] = [{'role': 'assistant', 'content': ''}, *({'content': ' sunny'} for _ in range(CHUNKS))]
     chunks = [{**base, 'choices': [{'index': 0, 'delta': delta, 'finish_reason': None}]} for delta in deltas]
@@ -96,7 +101,7 @@ ANTHROPIC_USAGE = {'input_tokens': 100, 'output_tokens': 50}
 
 
 def message_body() -> Json:
-    """A message of Anthropic's."""
+    """Build a response of the Messages API."""
     return {
         'id': 'msg_1',
         'type': 'message',
@@ -110,7 +115,7 @@ def message_body() -> Json:
 
 
 def message_events() -> list[Json]:
-    """A message of Anthropic's in pieces."""
+    """Build the events of a streamed response of the Messages API."""
     delta = {'type': 'content_block_delta', 'index': 0, 'delta': {'type': 'text_delta', 'text': ' sunny'}}
     return [
         {'type': 'message_start', 'message': {**message_body(), 'content': [], 'stop_reason': None}},
@@ -127,42 +132,42 @@ def message_events() -> list[Json]:
 
 
 def frames(events: Sequence[Json], *, done: bool) -> list[bytes]:
-    """The events as bytes, one at a time, as a network brings them."""
+    """Encode the events as server-sent events, one `bytes` each."""
     named = ((event.get('type'), json.dumps(event)) for event in events)
     lines = [f'event: {name}\ndata: {data}\n\n' if name else f'data: {data}\n\n' for name, data in named]
     return [line.encode() for line in (*lines, *(['data: [DONE]\n\n'] if done else []))]
 
 
-class _Pieces(httpx2.AsyncByteStream):
-    def __init__(self, pieces: list[bytes]) -> None:
-        self.pieces = pieces
+class _ChunkStream(httpx2.AsyncByteStream):
+    def __init__(self, chunks: list[bytes]) -> None:
+        self.chunks = chunks
 
     async def __aiter__(self) -> Any:
-        for piece in self.pieces:
-            yield piece
+        for chunk in self.chunks:
+            yield chunk
 
 
-def answering(body: Json, pieces: list[bytes]) -> httpx2.AsyncClient:
-    """An HTTP client whose every request is answered with a body, or with pieces of a stream."""
+def make_http_client(body: Json, chunks: list[bytes]) -> httpx2.AsyncClient:
+    """Build an HTTP client that returns `body` for every request, or `chunks` if the request asks for a stream."""
     content = json.dumps(body).encode()
 
-    def answer(request: httpx2.Request) -> httpx2.Response:
+    def respond(request: httpx2.Request) -> httpx2.Response:
         if b'"stream":true' in request.content.replace(b' ', b''):
-            return httpx2.Response(200, headers={'content-type': 'text/event-stream'}, stream=_Pieces(pieces))
+            return httpx2.Response(200, headers={'content-type': 'text/event-stream'}, stream=_ChunkStream(chunks))
         return httpx2.Response(200, headers={'content-type': 'application/json'}, content=content)
 
-    return httpx2.AsyncClient(transport=httpx2.MockTransport(answer))
+    return httpx2.AsyncClient(transport=httpx2.MockTransport(respond))
 
 
 def openai(body: Json) -> tuple[AsyncOpenAI, OpenAIModel]:
-    """OpenAI's client, and a model of ours over the same client."""
-    http = answering(body, frames(chat_chunks(), done=True))
+    """Build OpenAI's client, and our model over the same client."""
+    http = make_http_client(body, frames(chat_chunks(), done=True))
     client = AsyncOpenAI(api_key='not-a-key', http_client=http)
     return client, OpenAIModel('gpt-4o', provider=OpenAIProvider(openai_client=client))
 
 
 def anthropic() -> tuple[AsyncAnthropic, AnthropicModel]:
-    """Anthropic's client, and a model of ours over the same client."""
-    http = answering(message_body(), frames(message_events(), done=False))
+    """Build Anthropic's client, and our model over the same client."""
+    http = make_http_client(message_body(), frames(message_events(), done=False))
     client = AsyncAnthropic(api_key='not-a-key', http_client=http)
     return client, AnthropicModel('claude-sonnet-4-5', provider=AnthropicProvider(anthropic_client=client))

@@ -1,6 +1,6 @@
 """One typed, async interface to every language model, remote or in this process.
 
-The front door: every name is imported when it is first used, so that importing the package costs next to nothing.
+The front door: every name is imported on first use, so that `import pydantic_llm` is fast.
 """
 
 from __future__ import annotations
@@ -56,7 +56,6 @@ if TYPE_CHECKING:
     from .usage import RequestUsage, RunUsage, UsageLimits
 
 __version__ = '0.1.0'
-"""The version of the package."""
 
 __all__ = (
     'Agent',
@@ -106,7 +105,7 @@ __all__ = (
     'infer_model',
 )
 
-_MODULES: dict[str, tuple[str, ...]] = {
+_NAMES: dict[str, tuple[str, ...]] = {
     'agent': (
         'Agent',
         'AgentRunResult',
@@ -152,19 +151,19 @@ _MODULES: dict[str, tuple[str, ...]] = {
     'tools': ('Tool', 'ToolDefinition'),
     'usage': ('RequestUsage', 'RunUsage', 'UsageLimits'),
 }
-"""Where each name lives. Submodules need no row: they are imported under their own names."""
+"""The names of each module. Submodules need no row: they are imported under their own names."""
 
-_HOMES = {name: module for module, names in _MODULES.items() for name in names}
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    """Import a name from its home when it is first used."""
-    if (home := _HOMES.get(name)) is None:
+    """Import a name from its module on first use."""
+    if (module := _MODULES.get(name)) is None:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    value = getattr(import_module(f'.{home}', __name__), name)
+    value = getattr(import_module(f'.{module}', __name__), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *_MODULES})

@@ -1,4 +1,4 @@
-"""`python -m pydantic_llm` is the command line."""
+"""Runs the command line: `python -m pydantic_llm`."""
 
 from __future__ import annotations
 

@@ -164,14 +164,14 @@ def test_the_front_door_holds_every_name_that_type_checkers_see() -> None:
     for node in ast.walk(ast.parse((PACKAGE / '__init__.py').read_text())):
         if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module:
             imported |= {alias.asname or alias.name: node.module for alias in node.names}
-    homes = {name: module for module, names in pydantic_llm._MODULES.items() for name in names}
+    homes = {name: module for module, names in pydantic_llm._NAMES.items() for name in names}
     assert homes == imported
     assert sorted({*imported, '__version__'}) == sorted(pydantic_llm.__all__)
 
 
 @pytest.mark.parametrize('name', [name for name in pydantic_llm.__all__ if name != '__version__'])
 def test_a_name_of_the_front_door_is_that_of_its_home(name: str) -> None:
-    home = next(module for module, names in pydantic_llm._MODULES.items() if name in names)
+    home = next(module for module, names in pydantic_llm._NAMES.items() if name in names)
     module = importlib.import_module(f'pydantic_llm.{home}')
     assert getattr(pydantic_llm, name) is getattr(module, name)
     assert name in module.__all__

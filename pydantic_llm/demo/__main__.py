@@ -1,4 +1,4 @@
-"""`python -m pydantic_llm.demo [--live] [-m MODEL]`."""
+"""Runs the tour: `python -m pydantic_llm.demo [--live] [-m MODEL]`."""
 
 from __future__ import annotations
 
@@ -21,48 +21,48 @@ NEXT = {
     '{bin}python -m pydantic_llm.demo --live': 'this tour with a real vendor',
     'docs/start.md': 'your first program',
 }
-"""What to try next, and what it does."""
+"""Commands to try next, and their purpose."""
 
 
 def main() -> int:
-    """Run the tour: 0 where every step gave what it must, 1 where one did not."""
+    """Run the tour. Return the exit code: 0 if every step had the expected result, else 1."""
     parser = ArgumentParser('python -m pydantic_llm.demo', description='A tour of pydantic_llm.')
-    parser.add_argument('--live', action='store_true', help='with the real vendor whose key is set')
-    parser.add_argument('-m', '--model', help="with this model, e.g. 'openai:gpt-5-mini'; implies --live")
-    given = parser.parse_args()
+    parser.add_argument('--live', action='store_true', help='use the real vendor whose key is set')
+    parser.add_argument('-m', '--model', help="use this model, e.g. 'openai:gpt-5-mini'; implies --live")
+    arguments = parser.parse_args()
     screen = Screen()
-    screen.say(f'pydantic_llm {__version__}: one typed interface to every LLM', style='bold')
+    screen.print(f'pydantic_llm {__version__}: one typed interface to every LLM', style='bold')
     started = perf_counter()
     try:
-        is_live = given.live or given.model
-        went_well = live(given.model or default_model_name(), screen) if is_live else offline(screen)
+        is_live = arguments.live or arguments.model
+        succeeded = run_live(arguments.model or default_model_name(), screen) if is_live else run_offline(screen)
     except LLMError as error:
-        screen.say(str(error), style='red')
+        screen.print(str(error), style='red')
         return 1
-    if not went_well:
-        screen.say('Not every step gave what it must.', style='red')
+    if not succeeded:
+        screen.print('Not every step had the expected result.', style='red')
         return 1
-    screen.say(f'All went well, in {perf_counter() - started:.1f} s. Next:', style='bold')
+    screen.print(f'All steps succeeded, in {perf_counter() - started:.1f} s. Next:', style='bold')
     for command, purpose in NEXT.items():
-        screen.say(f'  {command.format(bin=folder_of_commands()):46} {purpose}')
+        screen.print(f'  {command.format(bin=command_folder()):46} {purpose}')
     return 0
 
 
-def offline(screen: Screen) -> bool:
-    """The tour with both vendors' clients, on this machine."""
+def run_offline(screen: Screen) -> bool:
+    """Run the tour with both vendors' clients against a server on this machine. Return whether it succeeded."""
     with offline_models(screen) as models:
         return asyncio.run(tour(models, screen))
 
 
-def live(name: str, screen: Screen) -> bool:
-    """The tour with a real vendor."""
+def run_live(name: str, screen: Screen) -> bool:
+    """Run the tour with a real vendor. Return whether it succeeded."""
     model = infer_model(name)
-    screen.say(f'  model = infer_model({name!r})')
+    screen.print(f'  model = infer_model({name!r})')
     return asyncio.run(tour({name.partition(':')[0]: model}, screen))
 
 
-def folder_of_commands() -> str:
-    """What to write before a command, from here."""
+def command_folder() -> str:
+    """Return the folder of the installed commands, relative to the working directory, or '' if it is outside."""
     folder = Path(sys.executable).parent
     return f'{folder.relative_to(Path.cwd())}/' if folder.is_relative_to(Path.cwd()) else ''
 

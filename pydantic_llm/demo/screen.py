@@ -1,4 +1,4 @@
-"""The code of each step on the left, what came of it on the right; `rich` adds colour, and shows it as it comes."""
+"""Shows the code of each step on the left and its result on the right. With `rich`, in colour and while it arrives."""
 
 from __future__ import annotations
 
@@ -17,41 +17,43 @@ from .steps import Step
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-__all__ = ('Board', 'Screen', 'code_of', 'text_of')
+__all__ = ('Board', 'Screen', 'source_of', 'text_of')
 
-WIDTH, CODE = 100, 66
-"""The columns of the screen, and of its left side with the gap beside it."""
+WIDTH = 100
+"""The width of the screen, in columns."""
+
+CODE_WIDTH = 66
+"""The width of its left side, in columns, including the gap on its right."""
 
 
 class Screen:
-    """Where the tour is shown: a terminal with colours, or plain lines. A narrow one has no sides."""
+    """The output of the tour: a terminal with colours, or plain lines. A narrow terminal has only one side."""
 
     def __init__(self) -> None:
-        self.console = _console()
-        """The terminal; `None` without `rich`."""
+        self.console = _open_console()
+        """`None` if `rich` is not installed."""
         self.width = min(WIDTH, self.console.width) if self.console else WIDTH
-        """Its columns."""
 
-    def say(self, text: str = '', *, style: str = '') -> None:
-        """Write some lines."""
+    def print(self, text: str = '', *, style: str = '') -> None:
+        """Print a text of one or several lines."""
         if self.console is None:
             print(text)
         else:
             self.console.print(text, style=style, markup=False, highlight=False)
 
-    def rule(self, title: str = '', beside: str = '') -> None:
-        """Draw a line with a title in it, and another one over the right side."""
+    def rule(self, title: str = '', right_title: str = '') -> None:
+        """Print a horizontal line with a title, and another title above the right side."""
         left = f'── {title} ' if title else ''
-        right = f' {beside} ' if beside and self.width == WIDTH else ''
-        self.say(f'{left:─<{CODE - 1}}{right:─<{self.width - CODE + 1}}'[: self.width], style='bold')
+        right = f' {right_title} ' if right_title and self.width == WIDTH else ''
+        self.print(f'{left:─<{CODE_WIDTH - 1}}{right:─<{self.width - CODE_WIDTH + 1}}'[: self.width], style='bold')
 
 
 class Board:
-    """One step on the screen, within a `with` block."""
+    """Shows one step on the screen, within a `with` block."""
 
     def __init__(self, screen: Screen, step: Step) -> None:
         self._screen = screen
-        self._code = code_of(step)
+        self._code = source_of(step)
         self._results: dict[str, tuple[str, str]] = {}
         self._stack = ExitStack()
         self._refresh: Callable[[], None] = lambda: None
@@ -61,7 +63,7 @@ class Board:
         if console is not None and console.is_terminal:
             from rich.live import Live
 
-            live = Live(console=console, get_renderable=self._drawn, auto_refresh=False)
+            live = Live(console=console, get_renderable=self._render, auto_refresh=False)
             self._refresh = self._stack.enter_context(live).refresh
         return self
 
@@ -70,16 +72,16 @@ class Board:
         self._refresh()
         self._stack.close()
         if console is None:
-            print('\n'.join(self._plain()))
+            print('\n'.join(self._plain_lines()))
         elif not console.is_terminal:
-            console.print(self._drawn())
+            console.print(self._render())
 
     def write(self, vendor: str, text: str, facts: str = '...') -> None:
-        """Show what a vendor has said so far, and what is known of it."""
+        """Show the text of a vendor's result so far, with facts on it in the line above."""
         self._results[vendor] = (text, facts)
         self._refresh()
 
-    def _drawn(self) -> RenderableType:
+    def _render(self) -> RenderableType:
         from rich.console import Group
         from rich.syntax import Syntax
         from rich.table import Table
@@ -88,47 +90,48 @@ class Board:
         results = Text()
         for vendor, (text, facts) in self._results.items():
             results.append('\n' if results else '').append(f'{vendor:10}', 'bold cyan').append(f'{facts}\n', 'dim')
-            results.append('\n'.join(self._wrapped(text)))
+            results.append('\n'.join(self._wrap(text)))
         code = Syntax(self._code, 'python', theme='ansi_dark', background_color='default')
         if self._screen.width < WIDTH:
             return Group(code, results)
         table = Table.grid()
-        table.add_column(width=CODE)
-        table.add_column(width=WIDTH - CODE)
+        table.add_column(width=CODE_WIDTH)
+        table.add_column(width=WIDTH - CODE_WIDTH)
         table.add_row(code, results)
         return table
 
-    def _plain(self) -> Iterable[str]:
+    def _plain_lines(self) -> Iterable[str]:
         results: list[str] = []
         for vendor, (text, facts) in self._results.items():
-            results += [f'{vendor:10}{facts}', *self._wrapped(text)]
+            results += [f'{vendor:10}{facts}', *self._wrap(text)]
         for code, result in zip_longest(self._code.splitlines(), results, fillvalue=''):
-            yield f'{code:{CODE}}{result}'.rstrip()
+            yield f'{code:{CODE_WIDTH}}{result}'.rstrip()
 
-    def _wrapped(self, text: str) -> list[str]:
-        room = WIDTH - CODE if self._screen.width == WIDTH else self._screen.width
+    def _wrap(self, text: str) -> list[str]:
+        room = WIDTH - CODE_WIDTH if self._screen.width == WIDTH else self._screen.width
         return [line for part in text.splitlines() for line in textwrap.wrap(part, room)]
 
 
-def code_of(step: Step) -> str:
-    """The source of a step: the body of the function that runs it, and all of what that uses."""
-    return '\n'.join(_shown(inspect.getsource(code), body_only=code is step.run) for code in step.code)
+def source_of(step: Step) -> str:
+    """Return the source to show: the body of the function that runs the step, and the definitions that it uses."""
+    return '\n'.join(_trim_source(inspect.getsource(code), body_only=code is step.run) for code in step.code)
 
 
-def _shown(source: str, *, body_only: bool) -> str:
+def _trim_source(source: str, *, body_only: bool) -> str:
+    """Remove the docstring of a class, or the signature, docstring and `return` of a function if `body_only`."""
     definition: Any = ast.parse(source).body[0]
-    hidden: list[Any] = [node for node in ast.walk(definition) if isinstance(node, ast.Return)] if body_only else []
+    removed: list[Any] = [node for node in ast.walk(definition) if isinstance(node, ast.Return)] if body_only else []
     if body_only or isinstance(definition, ast.ClassDef):
-        hidden.append(definition.body[0])  # the docstring
+        removed.append(definition.body[0])  # the docstring
     lines = source.splitlines()
-    for node in hidden:
+    for node in removed:
         lines[node.lineno - 1 : node.end_lineno] = [''] * (node.end_lineno - node.lineno + 1)
     first = definition.body[0].lineno if body_only else 1
     return textwrap.dedent('\n'.join(line for line in lines[first - 1 :] if line.strip()))
 
 
 def text_of(shown: object) -> str:
-    """What is seen of something that a step shows."""
+    """Return the text of an object that a step shows; '' for an event without text."""
     match shown:
         case str():
             return shown
@@ -140,7 +143,7 @@ def text_of(shown: object) -> str:
             return repr(shown)
 
 
-def _console() -> Console | None:
+def _open_console() -> Console | None:
     try:
         from rich.console import Console
     except ImportError:

@@ -1,4 +1,4 @@
-"""What the tour does. The screen shows the source of these functions as it stands here, less their `return`."""
+"""The steps of the tour. The screen shows the source of these functions, without their `return`."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from ..models import Model
 __all__ = ('STEPS', 'Forecast', 'Show', 'Step', 'StepError', 'temperature', 'wind')
 
 Show = Callable[[object], None]
-"""Puts something on the screen: a text, an event of a stream, an object."""
+"""Shows a text, an event of a stream or an object on the screen."""
 
 
 async def ask(model: Model, show: Show) -> ModelResponse:
-    """One request, one answer."""
+    """Send one request."""
     response = await model_request(model, 'Do I need a coat?')
     show(response.text)
     return response
 
 
-async def stream(model: Model, show: Show) -> ModelResponse:
-    """The answer as it is written."""
-    async with model_request_stream(model, 'And in Oslo?') as answer:
-        async for event in answer:  # a part starts, grows, ends
+async def stream_response(model: Model, show: Show) -> ModelResponse:
+    """Show a response while it is written."""
+    async with model_request_stream(model, 'And in Oslo?') as stream:
+        async for event in stream:  # a part starts, grows, ends
             show(event)
-    return answer.get()
+    return stream.get()
 
 
 async def temperature(city: str) -> float:
@@ -45,7 +45,7 @@ async def wind(city: str) -> str:
 
 
 async def call_tools(model: Model, show: Show) -> AgentRunResult[str]:
-    """The model calls functions of yours."""
+    """Let the model call functions."""
     agent = Agent(model, tools=[wind, temperature])
     result = await agent.run('Is it a day for the beach?')
     show(result.output)
@@ -60,69 +60,66 @@ class Forecast(BaseModel):
 
 
 async def fill_in(model: Model, show: Show) -> AgentRunResult[Forecast]:
-    """The answer as an object of yours."""
+    """Get the response as an object."""
     agent = Agent(model, output_type=Forecast)
     result = await agent.run('The forecast for Lisbon, please.')
     show(result.output)
     return result
 
 
-# --------------------------------------------------------------------------------------------- what must come of it
+# ----------------------------------------------------------------------------------------------- expected results
 
 
 class StepError(Exception):
-    """A step did not give what it must."""
+    """Raised if a step does not have the expected result."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One of the things that the tour does."""
+    """One step of the tour."""
 
     title: str
-    """What it is."""
     code: tuple[Callable[..., Any], ...]
-    """What is shown of it."""
+    """The functions and classes whose source is shown."""
     run: Callable[[Model, Show], Awaitable[Any]]
-    """Does it."""
     check: Callable[[Any, Sequence[str]], str]
-    """Gives a note on the result and on what was shown; raises `StepError` where these are not as they must be."""
+    """Returns a note on the result and the texts that were shown; raises `StepError` if they are not as expected."""
 
 
-def check_answer(response: ModelResponse, shown: Sequence[str]) -> str:
-    """There must be an answer."""
+def check_response(response: ModelResponse, shown: Sequence[str]) -> str:
+    """Raise `StepError` if the response has no text."""
     if not response.text:
-        raise StepError('The model said nothing.')
+        raise StepError('The response has no text.')
     return ''
 
 
 def check_stream(response: ModelResponse, shown: Sequence[str]) -> str:
-    """The answer must have come in pieces, and the pieces must be the answer."""
+    """Raise `StepError` unless the response arrived in several pieces that add up to its text."""
     pieces = [text for text in shown if text]
     if len(pieces) < 2 or ''.join(pieces) != response.text:
-        raise StepError(f'The {len(pieces)} pieces of the stream are not the answer {response.text!r}.')
+        raise StepError(f'The {len(pieces)} pieces of the stream are not the text {response.text!r}.')
     return f'in {len(pieces)} pieces'
 
 
 def check_tools(result: AgentRunResult[str], shown: Sequence[str]) -> str:
-    """Both tools must have been called."""
+    """Raise `StepError` unless both tools were called and the output has text."""
     responses = [message for message in result.all_messages() if isinstance(message, ModelResponse)]
     calls = [{call.tool_name for call in response.tool_calls} for response in responses]
     if (missing := {'temperature', 'wind'} - set().union(*calls)) or not result.output:
-        raise StepError(f'The model did not call {" and ".join(sorted(missing))}, or said nothing.')
+        raise StepError(f'The model did not call {" and ".join(sorted(missing))}, or its output has no text.')
     return f'calls wind and temperature{" at once" if len(calls[0]) > 1 else ""}'
 
 
 def check_object(result: AgentRunResult[Forecast], shown: Sequence[str]) -> str:
-    """The object must be about the city in question."""
+    """Raise `StepError` if the object is about another city."""
     if 'Lisbon' not in result.output.city:
-        raise StepError(f'{result.output!r} is not of Lisbon.')
+        raise StepError(f'{result.output!r} is not about Lisbon.')
     return ''
 
 
 STEPS = (
-    Step('Ask', (ask,), ask, check_answer),
-    Step('Stream', (stream,), stream, check_stream),
+    Step('Ask', (ask,), ask, check_response),
+    Step('Stream', (stream_response,), stream_response, check_stream),
     Step('Let it call your functions', (wind, call_tools), call_tools, check_tools),
     Step('Get an object', (Forecast, fill_in), fill_in, check_object),
 )
-"""The steps, in order."""

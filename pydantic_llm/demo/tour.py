@@ -1,4 +1,4 @@
-"""The tour: every step with every model, on one screen."""
+"""Runs every step with every model, and shows the results on one screen."""
 
 from __future__ import annotations
 
@@ -23,49 +23,49 @@ __all__ = ('offline_models', 'tour')
 
 
 def openai_model(url: str) -> Model:
-    """A model behind the `openai` package's client."""
+    """Build a model that uses the client of the `openai` package."""
     return OpenAIModel('gpt-5-mini', provider=OpenAIProvider(base_url=f'{url}/v1'))
 
 
 def anthropic_model(url: str) -> Model:
-    """A model behind the `anthropic` package's client."""
+    """Build a model that uses the client of the `anthropic` package."""
     return AnthropicModel('claude-sonnet-4-5', provider=AnthropicProvider(base_url=url))
 
 
 @contextmanager
 def offline_models(screen: Screen) -> Generator[dict[str, Model]]:
-    """Both vendors' models, and a server on this machine that answers them."""
+    """Yield both vendors' models, while a server on this machine responds to them."""
     from ..serve import LocalServer, create_app
 
     os.environ['NO_PROXY'] = os.environ['no_proxy'] = '127.0.0.1'
     with LocalServer(create_app(weather_model())) as url:
-        screen.say(f"A server on this machine, url = {url!r}, answers the vendors' own clients.")
+        screen.print(f"A server on this machine, url = {url!r}, responds to the vendors' own clients.")
         for make in (openai_model, anthropic_model):
-            screen.say(f'  model = {_made_by(inspect.getsource(make))}')
+            screen.print(f'  model = {_find_returned_expression(inspect.getsource(make))}')
         yield {'openai': openai_model(url), 'anthropic': anthropic_model(url)}
 
 
-def _made_by(source: str) -> str:
-    """What a function returns, as it is written."""
+def _find_returned_expression(source: str) -> str:
+    """Return the source of the expression that a function returns, which must be on one line."""
     [returned] = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Return)]
     return source.splitlines()[returned.lineno - 1].strip().removeprefix('return ')
 
 
 async def tour(models: Mapping[str, Model], screen: Screen) -> bool:
-    """Run all steps. Gives whether each of them gave what it must."""
-    went_well: list[bool] = []
+    """Run all steps with all models. Return whether every step had the expected result."""
+    succeeded: list[bool] = []
     for number, step in enumerate(STEPS, 1):
-        screen.rule(f'{number} {step.title}', 'what came of it (tokens, time)' if number == 1 else '')
+        screen.rule(f'{number} {step.title}', 'result (tokens, time)' if number == 1 else '')
         with Board(screen, step) as board:
-            went_well += [await run(step, name, model, board) for name, model in models.items()]
+            succeeded += [await run_step(step, name, model, board) for name, model in models.items()]
     for model in models.values():
         await model.aclose()
     screen.rule()
-    return all(went_well)
+    return all(succeeded)
 
 
-async def run(step: Step, name: str, model: Model, board: Board) -> bool:
-    """Run one step with one model, and show what comes of it."""
+async def run_step(step: Step, name: str, model: Model, board: Board) -> bool:
+    """Run one step with one model and show its result. Return whether it is as expected."""
     shown: list[str] = []
 
     def show(value: object) -> None:

@@ -1,4 +1,4 @@
-"""The model behind the tour: a weather service that says the same to everybody who asks the same."""
+"""The model behind the tour: a weather service with fixed responses, which depend on the prompt and the tools."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ __all__ = ('weather_model',)
 FORECAST = '{"city": "Lisbon", "celsius": 24.5}'
 
 PAUSE = 0.012
-"""Seconds before a word, so that one can see them come."""
+"""Seconds before each word of a stream, so that the words visibly arrive one by one."""
 
 
 def weather_model() -> FunctionModel:
-    """A model that needs no key and no network."""
-    return FunctionModel(answer, stream_function=answer_word_by_word, model_name='weather-1')
+    """Build a model that needs no key and no network."""
+    return FunctionModel(respond, stream_function=stream_words, model_name='weather-1')
 
 
-def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-    """The whole answer."""
+def respond(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    """Return the response to the last message."""
     tools = [tool.name for tool in info.function_tools]
     returned = {part.tool_name: part.content for part in messages[-1].parts if isinstance(part, ToolReturnPart)}
     if 'final_result' in tools:
@@ -39,9 +39,9 @@ def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
     return ModelResponse([TextPart('No. It is 24 °C and sunny.')])
 
 
-async def answer_word_by_word(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str | DeltaToolCalls]:
-    """The same answer, as it is written."""
-    for number, part in enumerate(answer(messages, info).parts):
+async def stream_words(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str | DeltaToolCalls]:
+    """Yield the same response word by word."""
+    for number, part in enumerate(respond(messages, info).parts):
         match part:
             case TextPart(content):
                 for word in re.findall(r'\S+\s*', content):
