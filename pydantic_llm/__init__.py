@@ -51,8 +51,7 @@ if TYPE_CHECKING:
     )
     from .models import Model, ModelRequestParameters, StreamedResponse, infer_model
     from .settings import ModelSettings
-    from .tools.definition import ToolDefinition
-    from .tools.tool import Tool
+    from .tools import Tool, ToolDefinition
     from .usage import RequestUsage, RunUsage, UsageLimits
 
 __version__ = '0.1.0'

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of the server."""
+"""Fixtures for the tests of the server."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Connect = Callable[..., AbstractAsyncContextManager[httpx2.AsyncClient]]
 
 @pytest.fixture(params=WIRES, ids=repr)
 def wire(request: pytest.FixtureRequest) -> Wire:
-    """Each protocol."""
+    """Return each protocol in turn."""
     return request.param
 
 
 @pytest.fixture
 def connect() -> Connect:
-    """Make an app, and a client that calls it without a network."""
+    """Return a context manager that builds an app and a client that calls it without a network."""
 
     @asynccontextmanager
     async def connect(*arguments: Any, **options: Any) -> AsyncGenerator[httpx2.AsyncClient]:

@@ -15,10 +15,10 @@ from pydantic_llm.settings import ModelSettings
 from pydantic_llm.usage import RequestUsage
 
 
-def says(*pieces: str, name: str = 'speaker') -> FunctionModel:
-    """Says these pieces, whatever it is asked; streamed, one event each."""
+def text_model(*pieces: str, name: str = 'speaker') -> FunctionModel:
+    """Build a model that responds with these pieces of text; a stream has one event for each."""
 
-    def whole(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    def respond(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
         usage = RequestUsage(input_tokens=3, output_tokens=len(pieces))
         return ModelResponse([TextPart(''.join(pieces))], usage=usage, finish_reason='stop')
 
@@ -26,13 +26,13 @@ def says(*pieces: str, name: str = 'speaker') -> FunctionModel:
         for piece in pieces:
             yield piece
 
-    return FunctionModel(whole, stream_function=stream, model_name=name)
+    return FunctionModel(respond, stream_function=stream, model_name=name)
 
 
-def calls(*calls: tuple[str, str]) -> FunctionModel:
-    """Calls these tools, by name and arguments; streamed, the arguments come in two fragments."""
+def tool_call_model(*calls: tuple[str, str]) -> FunctionModel:
+    """Build a model that calls these tools (name, arguments); a stream has the arguments in two fragments."""
 
-    def whole(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    def respond(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
         parts = [ToolCallPart(name, args, f'id_{number}') for number, (name, args) in enumerate(calls)]
         return ModelResponse(parts, finish_reason='tool_call')
 
@@ -41,13 +41,13 @@ def calls(*calls: tuple[str, str]) -> FunctionModel:
             yield {number: DeltaToolCall(name, args[:4], tool_call_id=f'id_{number}')}
             yield {number: DeltaToolCall(None, args[4:])}
 
-    return FunctionModel(whole, stream_function=stream, model_name='caller')
+    return FunctionModel(respond, stream_function=stream, model_name='caller')
 
 
-def fails(error: Exception, *, after: int = 0) -> FunctionModel:
-    """Fails with this error; streamed, after so many pieces."""
+def failing_model(error: Exception, *, after: int = 0) -> FunctionModel:
+    """Build a model that raises this error; a stream does so after `after` pieces."""
 
-    def whole(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    def respond(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
         raise error
 
     async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str]:
@@ -55,17 +55,17 @@ def fails(error: Exception, *, after: int = 0) -> FunctionModel:
             yield f'{number} '
         raise error
 
-    return FunctionModel(whole, stream_function=stream, model_name='failing')
+    return FunctionModel(respond, stream_function=stream, model_name='failing')
 
 
-class Watched(Model):
-    """Begins an answer, and comes to its end only if told to. Tells when it has begun, and when it was left."""
+class WatchedModel(Model):
+    """A model whose response ends only if `ends`. Sets an event when it has started, and one when it is released."""
 
     def __init__(self, *, ends: bool = False) -> None:
         super().__init__()
         self.ends = ends
-        self.begun = threading.Event()
-        self.left = threading.Event()
+        self.started = threading.Event()
+        self.released = threading.Event()
 
     @property
     def model_name(self) -> str:
@@ -91,13 +91,13 @@ class Watched(Model):
     ) -> AsyncGenerator[StreamedResponse]:
         async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str]:
             yield 'Once upon a time'
-            self.begun.set()
+            self.started.set()
             if not self.ends:
                 await asyncio.Event().wait()
 
         try:
-            async with FunctionModel(stream_function=stream).request_stream(messages) as answer:
-                yield answer
+            async with FunctionModel(stream_function=stream).request_stream(messages) as response:
+                yield response
         finally:
-            await asyncio.sleep(0.02)  # leaving takes a while, and must not be cut short
-            self.left.set()
+            await asyncio.sleep(0.02)  # releasing takes a while, and must not be interrupted
+            self.released.set()

@@ -1,4 +1,4 @@
-"""The protocols of a server as a client sees them, written down by hand: a row for each."""
+"""The protocols of a server as their clients see them, written by hand: one row each."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ class Wire:
     name: str
     path: str
     make_request: Callable[..., Json]
-    """From a prompt and further fields to a request's body."""
+    """Builds the body of a request from a prompt and other fields."""
     read_text: Callable[[Json], str]
     read_delta: Callable[[Json], str]
-    """The text that one event of a stream adds."""
+    """Returns the text that one event of a stream adds."""
     tools: list[Json]
-    """How a tool is declared."""
+    """The declaration of a tool."""
     read_calls: Callable[[Json], list[tuple[str, Any]]]
-    wrong: list[Json]
-    """Bodies that are no requests."""
+    invalid: list[Json]
+    """Bodies that are not valid requests."""
     done: str
-    """What the last event of a stream holds."""
+    """A text in the last event of a stream."""
     full: Json
-    """A request with something of everything in it."""
+    """A request with every kind of content and option."""
     read_error: Callable[[Json], str] = lambda body: body['error']['message']
-    """What an error says, alone or in a stream."""
+    """Returns the message of an error, alone or in a stream."""
     names_model: bool = True
-    """An answer says which model wrote it."""
+    """Whether a response has the name of its model."""
     path_of: Callable[[Json], str] | None = None
-    """Where a request goes whose model stands in its address."""
+    """Returns the path of a request, if the path contains the model."""
 
     def __repr__(self) -> str:
         return self.name
@@ -44,7 +44,7 @@ class Wire:
         return self.make_request(prompt, **more)
 
     def to(self, body: Json) -> str:
-        """Where a request with this body goes."""
+        """Return the path for a request with this body."""
         return self.path if self.path_of is None else self.path_of(body)
 
 
@@ -98,7 +98,7 @@ OPENAI = Wire(
     read_delta=openai_delta,
     tools=[{'type': 'function', 'function': {'name': 'weather', 'parameters': SCHEMA}}],
     read_calls=openai_calls,
-    wrong=[
+    invalid=[
         {},
         {'model': 'm'},
         {'model': 'm', 'messages': []},
@@ -156,7 +156,7 @@ RESPONSES = Wire(
     read_delta=responses_delta,
     tools=[{'type': 'function', 'name': 'weather', 'parameters': SCHEMA, 'strict': False}],
     read_calls=responses_calls,
-    wrong=[
+    invalid=[
         {},
         {'model': 'm'},
         {'model': 'm', 'input': []},
@@ -245,7 +245,7 @@ ANTHROPIC = Wire(
     read_delta=anthropic_delta,
     tools=[{'name': 'weather', 'input_schema': SCHEMA}],
     read_calls=lambda body: [(b['name'], b['input']) for b in body['content'] if b['type'] == 'tool_use'],
-    wrong=[
+    invalid=[
         {},
         {'model': 'm'},
         {'model': 'm', 'max_tokens': 1, 'messages': []},
@@ -323,7 +323,7 @@ COHERE = Wire(
     read_delta=cohere_delta,
     tools=[{'type': 'function', 'function': {'name': 'weather', 'parameters': SCHEMA}}],
     read_calls=cohere_calls,
-    wrong=[
+    invalid=[
         {},
         {'model': 'm'},
         {'model': 'm', 'messages': []},
@@ -409,8 +409,8 @@ MISTRAL = Wire(
     read_delta=openai_delta,
     tools=OPENAI.tools,
     read_calls=openai_calls,
-    wrong=[
-        *OPENAI.wrong,
+    invalid=[
+        *OPENAI.invalid,
         {'model': 'm', 'messages': [{'role': 'user', 'content': [{'type': 'input_audio', 'input_audio': 7}]}]},
         {'model': 'm', 'messages': [{'role': 'user', 'content': [{'type': 'input_audio', 'input_audio': 'é'}]}]},
         {'model': 'm', 'messages': [{'role': 'user', 'content': ['Hello']}]},
@@ -464,7 +464,7 @@ GEMINI = Wire(
     read_delta=lambda event: ''.join(part.get('text', '') for part in gemini_parts(event)),
     tools=[{'functionDeclarations': [{'name': 'weather', 'parametersJsonSchema': SCHEMA}]}],
     read_calls=lambda body: [(c['name'], c['args']) for p in gemini_parts(body) if (c := p.get('functionCall'))],
-    wrong=[
+    invalid=[
         {},
         {'model': 'm'},
         {'contents': []},
@@ -545,10 +545,10 @@ WIRES = (OPENAI, RESPONSES, ANTHROPIC, COHERE, MISTRAL, GEMINI)
 
 
 def data_of(stream: str) -> list[str]:
-    """The data of each event of a stream."""
+    """Return the data of each event of a stream."""
     return [line.removeprefix('data: ') for line in stream.splitlines() if line.startswith('data: ')]
 
 
 def events_of(stream: str) -> list[Json]:
-    """The events of a stream that are JSON."""
+    """Return the events of a stream that are JSON."""
     return [json.loads(data) for data in data_of(stream) if data != '[DONE]']

@@ -1,4 +1,4 @@
-"""The app without a network: what comes in, who answers, what goes out."""
+"""The app without a network: requests, the choice of the model, keys, responses and errors."""
 
 from __future__ import annotations
 
@@ -27,45 +27,45 @@ from pydantic_llm.models.test.model import TestModel
 from pydantic_llm.serve import create_app
 from pydantic_llm.serve.protocols import PROTOCOLS
 from tests.serve.conftest import Connect
-from tests.serve.models import calls, fails, says
+from tests.serve.models import failing_model, text_model, tool_call_model
 from tests.serve.protocols import ANTHROPIC, OPENAI, WIRES, Wire, data_of, events_of
 
 JSON = {'content-type': 'application/json'}
 
-# ------------------------------------------------------------------------------------------------------- what goes out
+# ---------------------------------------------------------------------------------------------------------- responses
 
 
-async def test_a_request_is_answered_by_the_model(connect: Connect, wire: Wire) -> None:
-    async with connect(says('Hello ', 'there')) as client:
-        answer = await client.post(wire.to(body := wire.request()), json=body)
-    assert (answer.status_code, answer.headers['content-type']) == (200, 'application/json')
-    assert int(answer.headers['content-length']) == len(answer.content)
-    assert wire.read_text(answer.json()) == 'Hello there'
-    assert answer.json().get('model') == ('speaker' if wire.names_model else None)
+async def test_the_model_responds_to_a_request(connect: Connect, wire: Wire) -> None:
+    async with connect(text_model('Hello ', 'there')) as client:
+        response = await client.post(wire.to(body := wire.request()), json=body)
+    assert (response.status_code, response.headers['content-type']) == (200, 'application/json')
+    assert int(response.headers['content-length']) == len(response.content)
+    assert wire.read_text(response.json()) == 'Hello there'
+    assert response.json().get('model') == ('speaker' if wire.names_model else None)
 
 
-async def test_a_stream_comes_piece_by_piece_and_says_when_it_is_over(connect: Connect, wire: Wire) -> None:
-    async with connect(says('Hello ', 'there')) as client:
-        answer = await client.post(wire.to(body := wire.request(stream=True)), json=body)
-    assert (answer.status_code, answer.headers['content-type']) == (200, 'text/event-stream; charset=utf-8')
-    deltas = [wire.read_delta(event) for event in events_of(answer.text)]
+async def test_a_stream_sends_each_piece_and_an_end(connect: Connect, wire: Wire) -> None:
+    async with connect(text_model('Hello ', 'there')) as client:
+        response = await client.post(wire.to(body := wire.request(stream=True)), json=body)
+    assert (response.status_code, response.headers['content-type']) == (200, 'text/event-stream; charset=utf-8')
+    deltas = [wire.read_delta(event) for event in events_of(response.text)]
     assert [delta for delta in deltas if delta] == ['Hello ', 'there']
-    assert wire.done in data_of(answer.text)[-1]
+    assert wire.done in data_of(response.text)[-1]
 
 
-async def test_an_anthropic_event_says_its_type_twice(connect: Connect) -> None:
-    async with connect(says('Hello')) as client:
-        answer = await client.post(ANTHROPIC.path, json=ANTHROPIC.request(stream=True))
-    names = [line.removeprefix('event: ') for line in answer.text.splitlines() if line.startswith('event: ')]
-    assert names == [event['type'] for event in events_of(answer.text)]
+async def test_an_anthropic_event_is_named_by_its_type(connect: Connect) -> None:
+    async with connect(text_model('Hello')) as client:
+        response = await client.post(ANTHROPIC.path, json=ANTHROPIC.request(stream=True))
+    names = [line.removeprefix('event: ') for line in response.text.splitlines() if line.startswith('event: ')]
+    assert names == [event['type'] for event in events_of(response.text)]
     assert names[0] == 'message_start'
 
 
-async def test_an_answer_without_a_part_is_an_answer(connect: Connect, wire: Wire) -> None:
-    async with connect(says()) as client:
-        answer = await client.post(wire.to(body := wire.request(stream=True)), json=body)
-    assert answer.status_code == 200
-    assert wire.done in data_of(answer.text)[-1]
+async def test_a_stream_without_parts_is_valid(connect: Connect, wire: Wire) -> None:
+    async with connect(text_model()) as client:
+        response = await client.post(wire.to(body := wire.request(stream=True)), json=body)
+    assert response.status_code == 200
+    assert wire.done in data_of(response.text)[-1]
 
 
 @pytest.mark.parametrize('stream', [False, True])
@@ -77,10 +77,10 @@ async def test_tools_are_offered_to_the_model(connect: Connect, wire: Wire, stre
     assert [tool.name for tool in model.last_model_request_parameters.function_tools] == ['weather']
 
 
-async def test_calls_of_tools_go_out(connect: Connect, wire: Wire) -> None:
-    async with connect(calls(('weather', '{"city": "Rome"}'), ('weather', '{"city": "Oslo"}'))) as client:
-        answer = await client.post(wire.to(body := wire.request(tools=wire.tools)), json=body)
-    assert wire.read_calls(answer.json()) == [('weather', {'city': 'Rome'}), ('weather', {'city': 'Oslo'})]
+async def test_tool_calls_are_sent(connect: Connect, wire: Wire) -> None:
+    async with connect(tool_call_model(('weather', '{"city": "Rome"}'), ('weather', '{"city": "Oslo"}'))) as client:
+        response = await client.post(wire.to(body := wire.request(tools=wire.tools)), json=body)
+    assert wire.read_calls(response.json()) == [('weather', {'city': 'Rome'}), ('weather', {'city': 'Oslo'})]
 
 
 async def test_the_conversation_and_the_settings_reach_the_model(connect: Connect) -> None:
@@ -96,37 +96,37 @@ async def test_the_conversation_and_the_settings_reach_the_model(connect: Connec
     assert model.last_model_settings == {'temperature': 0.5, 'seed': 7}
 
 
-# -------------------------------------------------------------------------------------------------------- who answers
+# ------------------------------------------------------------------------------------------------ choice of the model
 
 
-async def test_one_model_answers_to_any_name(connect: Connect, wire: Wire) -> None:
-    async with connect(says('me')) as client:
-        answer = await client.post(wire.to(body := wire.request() | {'model': 'whatever'}), json=body)
-    assert wire.read_text(answer.json()) == 'me'
+async def test_a_single_model_serves_any_name(connect: Connect, wire: Wire) -> None:
+    async with connect(text_model('me')) as client:
+        response = await client.post(wire.to(body := wire.request() | {'model': 'whatever'}), json=body)
+    assert wire.read_text(response.json()) == 'me'
 
 
-@pytest.mark.parametrize(('name', 'said'), [('a:one', '1'), ('b:two', '2'), ('two', '2'), ('three', '3')])
-async def test_one_of_several_models_answers_to_its_name(connect: Connect, wire: Wire, name: str, said: str) -> None:
-    models = {'a:one': says('1'), 'b:two': says('2'), 'three': says('3')}
+@pytest.mark.parametrize(('name', 'expected'), [('a:one', '1'), ('b:two', '2'), ('two', '2'), ('three', '3')])
+async def test_each_of_several_models_serves_its_name(connect: Connect, wire: Wire, name: str, expected: str) -> None:
+    models = {'a:one': text_model('1'), 'b:two': text_model('2'), 'three': text_model('3')}
     async with connect(models) as client:
-        answer = await client.post(wire.to(body := wire.request() | {'model': name}), json=body)
-    assert wire.read_text(answer.json()) == said
+        response = await client.post(wire.to(body := wire.request() | {'model': name}), json=body)
+    assert wire.read_text(response.json()) == expected
 
 
 @pytest.mark.parametrize('name', ['four', 'same', ''])
-async def test_a_name_that_no_model_has_is_not_found(connect: Connect, name: str) -> None:
-    async with connect({'a:same': says('1'), 'b:same': says('2')}) as client:
-        answer = await client.post(OPENAI.path, json=OPENAI.request() | {'model': name or 'a:'})
-    assert answer.status_code == 404
-    assert answer.json()['error']['message'] == f"There is no model {name or 'a:'!r}; there are 'a:same', 'b:same'"
+async def test_an_unknown_or_ambiguous_name_is_not_found(connect: Connect, name: str) -> None:
+    async with connect({'a:same': text_model('1'), 'b:same': text_model('2')}) as client:
+        response = await client.post(OPENAI.path, json=OPENAI.request() | {'model': name or 'a:'})
+    assert response.status_code == 404
+    assert response.json()['error']['message'] == f"There is no model {name or 'a:'!r}; there are 'a:same', 'b:same'"
 
 
-async def test_the_models_are_listed_in_both_vendors_words(connect: Connect) -> None:
-    async with connect({'a:one': says('1'), 'b:two': says('2')}) as client:
-        answer = await client.get('/v1/models')
+async def test_the_list_of_models_has_the_fields_of_both_vendors(connect: Connect) -> None:
+    async with connect({'a:one': text_model('1'), 'b:two': text_model('2')}) as client:
+        response = await client.get('/v1/models')
         one = await client.get('/v1/models/a:one')
-        none = await client.get('/v1/models/nobody')
-    assert answer.json() == snapshot(
+        unknown = await client.get('/v1/models/unknown')
+    assert response.json() == snapshot(
         {
             'object': 'list',
             'data': [
@@ -154,17 +154,17 @@ async def test_the_models_are_listed_in_both_vendors_words(connect: Connect) -> 
             'has_more': False,
         }
     )
-    assert one.json() == answer.json()['data'][0]
-    assert (none.status_code, none.json()['error']['type']) == (404, 'not_found_error')
+    assert one.json() == response.json()['data'][0]
+    assert (unknown.status_code, unknown.json()['error']['type']) == (404, 'not_found_error')
 
 
-async def test_the_model_that_answers_to_any_name_is_listed_by_its_own(connect: Connect) -> None:
-    async with connect(says('me', name='my-model')) as client:
-        answer = await client.get('/v1/models')
-    assert [model['id'] for model in answer.json()['data']] == ['my-model']
+async def test_a_single_model_is_listed_by_its_own_name(connect: Connect) -> None:
+    async with connect(text_model('me', name='my-model')) as client:
+        response = await client.get('/v1/models')
+    assert [model['id'] for model in response.json()['data']] == ['my-model']
 
 
-# ------------------------------------------------------------------------------------------------------ who may ask
+# ------------------------------------------------------------------------------------------------------------- keys
 
 
 @pytest.mark.parametrize(
@@ -176,34 +176,34 @@ async def test_the_model_that_answers_to_any_name_is_listed_by_its_own(connect: 
         {'x-goog-api-key': 's3cret'},
     ],
 )
-async def test_who_brings_the_key_is_answered(connect: Connect, wire: Wire, headers: dict[str, str]) -> None:
-    async with connect(says('Hello'), key='s3cret') as client:
-        answer = await client.post(wire.to(body := wire.request()), json=body, headers=headers)
+async def test_a_request_with_the_key_is_accepted(connect: Connect, wire: Wire, headers: dict[str, str]) -> None:
+    async with connect(text_model('Hello'), key='s3cret') as client:
+        response = await client.post(wire.to(body := wire.request()), json=body, headers=headers)
         listed = await client.get('/v1/models', headers=headers)
-    assert (answer.status_code, listed.status_code) == (200, 200)
+    assert (response.status_code, listed.status_code) == (200, 200)
 
 
 @pytest.mark.parametrize(
     'headers',
     [{}, {'authorization': 'Bearer'}, {'authorization': 'Bearer S3CRET'}, {'x-api-key': ''}, {'x-api-key': 'é'}],
 )
-async def test_who_brings_another_key_is_not(connect: Connect, wire: Wire, headers: dict[str, str]) -> None:
+async def test_a_request_with_another_key_is_rejected(connect: Connect, wire: Wire, headers: dict[str, str]) -> None:
     model = TestModel()
     async with connect(model, key='s3cret') as client:
         encoded = [(name.encode(), value.encode('latin-1')) for name, value in headers.items()]
-        answers = [
+        responses = [
             await client.post(wire.to(body := wire.request()), json=body, headers=encoded),
             await client.get('/v1/models', headers=encoded),
             await client.get('/v1/models/test', headers=encoded),
         ]
-    assert [answer.status_code for answer in answers] == [401, 401, 401]
-    shape_of(wire, answers[0].json())
-    assert {answer.json()['error']['type'] for answer in answers[1:]} == {'authentication_error'}
-    assert not any('s3cret' in answer.text for answer in answers)
+    assert [response.status_code for response in responses] == [401, 401, 401]
+    check_error_shape(wire, responses[0].json())
+    assert {response.json()['error']['type'] for response in responses[1:]} == {'authentication_error'}
+    assert not any('s3cret' in response.text for response in responses)
     assert model.last_messages is None
 
 
-def test_an_empty_key_is_refused_when_the_app_is_made() -> None:
+def test_an_empty_key_is_an_error_when_the_app_is_built() -> None:
     with pytest.raises(UserError, match='key= is empty'):
         create_app(TestModel(), key='')
 
@@ -213,19 +213,21 @@ def test_an_app_needs_a_model() -> None:
         create_app({})
 
 
-async def test_a_word_that_a_vendor_has_added_since_passes(connect: Connect) -> None:
+async def test_a_new_value_of_an_open_setting_passes(connect: Connect) -> None:
     model = TestModel()
     async with connect(model) as client:
-        answer = await client.post(OPENAI.path, json=OPENAI.request(service_tier='turbo', reasoning_effort='infinite'))
-    assert answer.status_code == 200
+        response = await client.post(
+            OPENAI.path, json=OPENAI.request(service_tier='turbo', reasoning_effort='infinite')
+        )
+    assert response.status_code == 200
     assert model.last_model_settings == {'service_tier': 'turbo', 'openai_reasoning_effort': 'infinite'}
 
 
-# --------------------------------------------------------------------------------------------- requests that are none
+# --------------------------------------------------------------------------------------------------- invalid requests
 
 
-def shape_of(wire: Wire, error: dict[str, Any]) -> None:
-    """The error must have the form that the vendor's own errors have."""
+def check_error_shape(wire: Wire, error: dict[str, Any]) -> None:
+    """Fail if the error does not have the shape of the vendor's own errors."""
     match wire.name, error:
         case 'openai-chat' | 'openai-responses', {'error': {'message': str(), 'type': str(), 'param': _, 'code': _}}:
             pass
@@ -238,15 +240,15 @@ def shape_of(wire: Wire, error: dict[str, Any]) -> None:
         case 'cohere', {'message': str()} | {'type': 'message-end', 'delta': {'error': str()}}:
             pass
         case _:
-            pytest.fail(f'This is no error of {wire}: {error!r}')
+            pytest.fail(f'This is not an error of {wire}: {error!r}')
 
 
 @pytest.mark.parametrize('number', range(12))
 async def test_a_body_of_the_wrong_shape_is_a_bad_request(connect: Connect, wire: Wire, number: int) -> None:
-    async with connect(says('Hello')) as client:
-        answer = await client.post(wire.to(body := wire.wrong[number]), json=body)
-    assert answer.status_code == 400, answer.text
-    shape_of(wire, answer.json())
+    async with connect(text_model('Hello')) as client:
+        response = await client.post(wire.to(body := wire.invalid[number]), json=body)
+    assert response.status_code == 400, response.text
+    check_error_shape(wire, response.json())
 
 
 @pytest.mark.parametrize(
@@ -254,43 +256,45 @@ async def test_a_body_of_the_wrong_shape_is_a_bad_request(connect: Connect, wire
     [b'', b'{', b'[]', b'"Hello"', b'null', b'\xff\xfe', b'[' * 100_000, b'{"model": NaN'],
     ids=lambda c: repr(c[:9]),
 )
-async def test_a_body_that_is_no_json_object_is_a_bad_request(connect: Connect, wire: Wire, content: bytes) -> None:
-    async with connect(says('Hello')) as client:
-        answer = await client.post(wire.path, content=content, headers=JSON)
-    assert answer.status_code == 400
-    shape_of(wire, answer.json())
+async def test_a_body_that_is_not_a_json_object_is_a_bad_request(connect: Connect, wire: Wire, content: bytes) -> None:
+    async with connect(text_model('Hello')) as client:
+        response = await client.post(wire.path, content=content, headers=JSON)
+    assert response.status_code == 400
+    check_error_shape(wire, response.json())
 
 
-async def test_a_body_that_does_not_claim_to_be_json_is_refused(connect: Connect, wire: Wire) -> None:
-    """A web page of a stranger can send it unasked from its visitor's browser."""
+async def test_a_body_without_the_json_content_type_is_rejected(connect: Connect, wire: Wire) -> None:
+    """Any web page can make a visitor's browser send such a body."""
     model = TestModel()
     async with connect(model) as client:
         content = json.dumps(wire.request())
-        answer = await client.post(wire.path, content=content, headers={'content-type': 'text/plain'})
-    assert answer.status_code == 415
-    shape_of(wire, answer.json())
+        response = await client.post(wire.path, content=content, headers={'content-type': 'text/plain'})
+    assert response.status_code == 415
+    check_error_shape(wire, response.json())
     assert model.last_messages is None
 
 
-async def test_a_body_over_the_limit_is_refused(connect: Connect, wire: Wire) -> None:
+async def test_a_body_over_the_limit_is_rejected(connect: Connect, wire: Wire) -> None:
     body = json.dumps(wire.request('x' * 1000)).encode()
-    async with connect(says('Hello'), max_body_bytes=len(body)) as client:
+    async with connect(text_model('Hello'), max_body_bytes=len(body)) as client:
         assert (await client.post(wire.path, content=body, headers=JSON)).status_code == 200
-        answer = await client.post(wire.path, content=body + b' ', headers=JSON)
-    assert answer.status_code == 413
-    shape_of(wire, answer.json())
+        response = await client.post(wire.path, content=body + b' ', headers=JSON)
+    assert response.status_code == 413
+    check_error_shape(wire, response.json())
 
 
 @pytest.mark.parametrize(('method', 'path', 'status'), [('POST', '/v1/nothing', 404), ('GET', '/v1/messages', 405)])
-async def test_a_path_that_is_not_there_says_which_are(connect: Connect, method: str, path: str, status: int) -> None:
-    async with connect(says('Hello')) as client:
-        answer = await client.request(method, path)
-    assert answer.status_code == status
+async def test_the_error_for_an_unknown_path_lists_the_paths(
+    connect: Connect, method: str, path: str, status: int
+) -> None:
+    async with connect(text_model('Hello')) as client:
+        response = await client.request(method, path)
+    assert response.status_code == status
     for wire in WIRES:
-        shape_of(wire, answer.json())
-    said = answer.json()['error']['message']
+        check_error_shape(wire, response.json())
+    message = response.json()['error']['message']
     paths = ', '.join(protocol.paths[0] for protocol in PROTOCOLS)
-    assert said == f'{method} {path} is not served here; POST to one of {paths}'
+    assert message == f'{method} {path} is not served here; POST to one of {paths}'
 
 
 json_values = st.recursive(
@@ -302,75 +306,75 @@ json_values = st.recursive(
 )
 
 
-def places_in(body: Any) -> Iterator[tuple[Any, Any]]:
-    """Every place where a value stands: what holds it, and its key or index there."""
+def values_in(body: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield the container and the key or index of every value in a body."""
     keys: Any = body if isinstance(body, dict) else range(len(body)) if isinstance(body, list) else ()
     for key in keys:
         yield body, key
-        yield from places_in(body[key])
+        yield from values_in(body[key])
 
 
-async def test_a_request_with_something_of_everything_is_answered(connect: Connect, wire: Wire) -> None:
-    async with connect(says('Hello')) as client:
-        answer = await client.post(wire.to(body := wire.full), json=body)
-    assert answer.status_code == 200, answer.text
+async def test_a_request_with_every_kind_of_content_is_accepted(connect: Connect, wire: Wire) -> None:
+    async with connect(text_model('Hello')) as client:
+        response = await client.post(wire.to(body := wire.full), json=body)
+    assert response.status_code == 200, response.text
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
 @given(data=st.data())
-async def test_no_body_makes_the_server_fail(connect: Connect, wire: Wire, data: st.DataObject) -> None:
-    """A good request with one value replaced or taken out, whatever it is."""
+async def test_no_body_causes_a_server_error(connect: Connect, wire: Wire, data: st.DataObject) -> None:
+    """Send a valid request with one value replaced or removed."""
     body = deepcopy(wire.full)
-    holder, key = data.draw(st.sampled_from(list(places_in(body))))
+    container, key = data.draw(st.sampled_from(list(values_in(body))))
     if data.draw(st.booleans()):
-        holder[key] = data.draw(json_values)
+        container[key] = data.draw(json_values)
     else:
-        del holder[key]
-    async with connect(says('Hello')) as client:
-        answer = await client.post(wire.to(body), json=body)
-    assert answer.status_code in (200, 400), answer.text
+        del container[key]
+    async with connect(text_model('Hello')) as client:
+        response = await client.post(wire.to(body), json=body)
+    assert response.status_code in (200, 400), response.text
 
 
 # ------------------------------------------------------------------------------------------------- models that fail
 
 ERRORS = [
     (UserError('This cannot be sent'), 400),
-    (ContentFilterError('This may not be said'), 400),
+    (ContentFilterError('This is blocked'), 400),
     (RateLimitError(429, 'm', message='Too fast', retry_after=7), 429),
     (OverloadedError(529, 'm', message='Too busy'), 529),
-    (ModelConnectionError('m', 'Nobody is there'), 502),
-    (UnexpectedModelBehavior('This is no answer'), 502),
+    (ModelConnectionError('m', 'There is no server'), 502),
+    (UnexpectedModelBehavior('This is not a response'), 502),
     (ModelTimeoutError('m', deadline='timeout', seconds=3), 504),
 ]
 
 
 @pytest.mark.parametrize(('error', 'status'), ERRORS, ids=[type(error).__name__ for error, _ in ERRORS])
 @pytest.mark.parametrize('stream', [False, True], ids=['whole', 'stream'])
-async def test_an_error_at_the_beginning_has_its_own_status(
+async def test_an_error_before_the_response_has_its_own_status(
     connect: Connect, wire: Wire, error: Exception, status: int, stream: bool
 ) -> None:
-    async with connect(fails(error)) as client:
-        answer = await client.post(wire.to(body := wire.request(stream=stream)), json=body)
-    assert (answer.status_code, answer.headers['content-type']) == (status, 'application/json')
-    shape_of(wire, answer.json())
-    assert str(error) in wire.read_error(answer.json())
+    async with connect(failing_model(error)) as client:
+        response = await client.post(wire.to(body := wire.request(stream=stream)), json=body)
+    assert (response.status_code, response.headers['content-type']) == (status, 'application/json')
+    check_error_shape(wire, response.json())
+    assert str(error) in wire.read_error(response.json())
 
 
-async def test_how_long_to_wait_is_passed_on(connect: Connect, wire: Wire) -> None:
-    async with connect(fails(RateLimitError(429, 'm', message='Too fast', retry_after=7.5))) as client:
-        answer = await client.post(wire.to(body := wire.request()), json=body)
-    assert answer.headers['retry-after'] == '7.5'
+async def test_the_retry_delay_is_passed_on(connect: Connect, wire: Wire) -> None:
+    async with connect(failing_model(RateLimitError(429, 'm', message='Too fast', retry_after=7.5))) as client:
+        response = await client.post(wire.to(body := wire.request()), json=body)
+    assert response.headers['retry-after'] == '7.5'
 
 
 @pytest.mark.parametrize('stream', [False, True], ids=['whole', 'stream'])
-async def test_a_model_that_breaks_is_told_by_its_kind_alone(
+async def test_an_unexpected_error_is_reported_by_its_type_alone(
     connect: Connect, wire: Wire, stream: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with connect(fails(ZeroDivisionError('the password is 1234'))) as client:
-        answer = await client.post(wire.to(body := wire.request(stream=stream)), json=body)
-    assert answer.status_code == 500
-    shape_of(wire, answer.json())
-    assert wire.read_error(answer.json()) == 'The server failed: ZeroDivisionError'
+    async with connect(failing_model(ZeroDivisionError('the password is 1234'))) as client:
+        response = await client.post(wire.to(body := wire.request(stream=stream)), json=body)
+    assert response.status_code == 500
+    check_error_shape(wire, response.json())
+    assert wire.read_error(response.json()) == 'The server failed: ZeroDivisionError'
     [record] = caplog.records
     assert (record.name, record.levelno) == ('pydantic_llm.serve', logging.ERROR)
     assert record.exc_info is not None
@@ -378,32 +382,32 @@ async def test_a_model_that_breaks_is_told_by_its_kind_alone(
 
 
 @pytest.mark.parametrize(
-    ('error', 'said'),
+    ('error', 'message'),
     [
         (OverloadedError(529, 'm', message='Too busy'), 'Too busy'),
         (ZeroDivisionError('the password is 1234'), 'The server failed: ZeroDivisionError'),
     ],
     ids=['ours', 'foreign'],
 )
-async def test_an_error_in_the_middle_is_an_event_and_the_last(
-    connect: Connect, wire: Wire, error: Exception, said: str
+async def test_an_error_in_a_stream_is_its_last_event(
+    connect: Connect, wire: Wire, error: Exception, message: str
 ) -> None:
-    async with connect(fails(error, after=2)) as client:
-        answer = await client.post(wire.to(body := wire.request(stream=True)), json=body)
-    assert answer.status_code == 200
-    *before, last = events_of(answer.text)
+    async with connect(failing_model(error, after=2)) as client:
+        response = await client.post(wire.to(body := wire.request(stream=True)), json=body)
+    assert response.status_code == 200
+    *before, last = events_of(response.text)
     assert ''.join(wire.read_delta(event) for event in before) == '0 1 '
-    shape_of(wire, last)
-    assert wire.read_error(last) == said
-    assert wire.done not in data_of(answer.text)[-1]
+    check_error_shape(wire, last)
+    assert wire.read_error(last) == message
+    assert wire.done not in data_of(response.text)[-1]
 
 
-async def test_what_cannot_be_written_as_json_is_an_error(connect: Connect) -> None:
-    def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+async def test_a_response_that_cannot_be_encoded_is_an_error(connect: Connect) -> None:
+    def respond(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
         details: dict[str, Any] = {'logprobs': [object()]}
         return ModelResponse([TextPart('Hello')], provider_details=details)
 
-    async with connect(FunctionModel(answer)) as client:
+    async with connect(FunctionModel(respond)) as client:
         response = await client.post(OPENAI.path, json=OPENAI.request())
     assert response.status_code == 500
-    shape_of(OPENAI, response.json())
+    check_error_shape(OPENAI, response.json())

@@ -1,4 +1,4 @@
-"""The app on a real connection: clients that leave, servers that stop."""
+"""The app on a real connection: clients that disconnect, servers that stop."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from starlette.types import Receive, Scope, Send
 from pydantic_llm.exceptions import UserError
 from pydantic_llm.models.test.model import TestModel
 from pydantic_llm.serve import LocalServer, create_app, run_server
-from tests.serve.models import Watched, says
+from tests.serve.models import WatchedModel, text_model
 from tests.serve.protocols import OPENAI, Wire
 
 
-async def happens(event: threading.Event) -> float:
-    """Wait for something that the server's thread tells; gives how long that took."""
+async def wait_for(event: threading.Event) -> float:
+    """Wait until the server's thread sets an event. Return the seconds that this took."""
     started = perf_counter()
-    assert await asyncio.to_thread(event.wait, 5), 'It did not happen'
+    assert await asyncio.to_thread(event.wait, 5), 'The event was not set'
     return perf_counter() - started
 
 
 @pytest.mark.parametrize('stream', [False, True], ids=['whole', 'stream'])
-async def test_a_client_that_leaves_ends_the_models_answer(wire: Wire, stream: bool) -> None:
-    model = Watched()
+async def test_a_disconnect_ends_the_models_response(wire: Wire, stream: bool) -> None:
+    model = WatchedModel()
     async with LocalServer(create_app(model)) as url, httpx2.AsyncClient() as client:
-        asking = asyncio.create_task(client.post(url + wire.to(body := wire.request(stream=stream)), json=body))
-        await happens(model.begun)
-        asking.cancel()
-        assert await happens(model.left) < 1
+        requesting = asyncio.create_task(client.post(url + wire.to(body := wire.request(stream=stream)), json=body))
+        await wait_for(model.started)
+        requesting.cancel()
+        assert await wait_for(model.released) < 1
 
 
-async def test_a_client_that_leaves_in_the_middle_of_its_request_is_forgotten(wire: Wire) -> None:
+async def test_a_request_that_is_not_complete_at_the_disconnect_is_dropped(wire: Wire) -> None:
     model = TestModel()
     async with LocalServer(create_app(model)) as url:
         host, port = url.removeprefix('http://').split(':')
@@ -52,49 +52,49 @@ async def test_a_client_that_leaves_in_the_middle_of_its_request_is_forgotten(wi
 
 
 @pytest.mark.parametrize('stream', [False, True], ids=['whole', 'stream'])
-async def test_the_model_is_left_in_peace_before_the_answer_ends(wire: Wire, stream: bool) -> None:
-    """The end of the answer looks to the server as if the client left, which cancels what is still to do."""
-    model = Watched(ends=True)
+async def test_the_model_is_released_before_the_response_ends(wire: Wire, stream: bool) -> None:
+    """The end of the response looks like a disconnect to the server, which cancels the rest of the work."""
+    model = WatchedModel(ends=True)
     async with LocalServer(create_app(model)) as url, httpx2.AsyncClient() as client:
-        answer = await client.post(url + wire.to(body := wire.request(stream=stream)), json=body)
-        assert model.left.is_set()
-    assert 'Once upon a time' in answer.text
+        response = await client.post(url + wire.to(body := wire.request(stream=stream)), json=body)
+        assert model.released.is_set()
+    assert 'Once upon a time' in response.text
 
 
-async def test_a_request_over_the_limit_is_told_so_although_it_is_not_read(wire: Wire) -> None:
-    app = create_app(says('Hello'), max_body_bytes=1000)
+async def test_a_request_over_the_limit_is_rejected_before_it_is_read(wire: Wire) -> None:
+    app = create_app(text_model('Hello'), max_body_bytes=1000)
     async with LocalServer(app) as url, httpx2.AsyncClient() as client:
-        answer = await client.post(url + wire.to(body := wire.request('x' * 5_000_000)), json=body)
-    assert answer.status_code == 413
+        response = await client.post(url + wire.to(body := wire.request('x' * 5_000_000)), json=body)
+    assert response.status_code == 413
 
 
-def test_a_local_server_stops_at_once_although_clients_hang_on() -> None:
-    model = Watched()
+def test_a_local_server_stops_at_once_with_open_connections() -> None:
+    model = WatchedModel()
     server = LocalServer(create_app(model))
     url = server.start()
     idle = httpx2.Client()
     idle.get(f'{url}/health')
-    asking = threading.Thread(target=swallow, args=(url,), daemon=True)
-    asking.start()
-    asyncio.run(happens(model.begun))
+    requesting = threading.Thread(target=request_and_ignore_errors, args=(url,), daemon=True)
+    requesting.start()
+    asyncio.run(wait_for(model.started))
     started = perf_counter()
     server.stop()
     assert perf_counter() - started < 1
-    assert model.left.is_set()
-    asking.join(5)
-    assert not asking.is_alive()
+    assert model.released.is_set()
+    requesting.join(5)
+    assert not requesting.is_alive()
     idle.close()
     with pytest.raises(httpx2.ConnectError):
         httpx2.get(f'{url}/health')
 
 
-def swallow(url: str) -> None:
-    """Ask, and take no interest in how it ends."""
+def request_and_ignore_errors(url: str) -> None:
+    """Send a request, and ignore its errors."""
     with suppress(httpx2.HTTPError):
         httpx2.post(url + OPENAI.path, json=OPENAI.request(stream=True), timeout=10)
 
 
-def test_a_local_server_leaves_no_thread_behind() -> None:
+def test_a_local_server_ends_its_thread() -> None:
     before = threading.active_count()
     for _ in range(3):
         with LocalServer(create_app(TestModel())) as url:
@@ -110,7 +110,7 @@ def test_a_local_server_can_be_started_again() -> None:
             assert httpx2.get(f'{url}/health').text == 'ok'
 
 
-def test_a_local_server_has_an_address_only_while_it_runs() -> None:
+def test_a_local_server_has_a_url_only_while_it_runs() -> None:
     server = LocalServer(create_app(TestModel()))
     with pytest.raises(UserError, match='inside its `with` block only'):
         _ = server.url
@@ -122,7 +122,7 @@ def test_a_local_server_has_an_address_only_while_it_runs() -> None:
     server.stop()
 
 
-def test_a_server_lets_its_models_go_when_it_stops() -> None:
+def test_a_server_closes_its_models_when_it_stops() -> None:
     closed: list[str] = []
 
     class Closing(TestModel):
@@ -134,27 +134,27 @@ def test_a_server_lets_its_models_go_when_it_stops() -> None:
     assert closed == ['a', 'b']
 
 
-def test_a_port_that_is_taken_is_told_in_one_sentence() -> None:
+def test_a_used_port_is_an_error() -> None:
     with socket.create_server(('127.0.0.1', 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(
             UserError, match=f"The server cannot listen on host='127.0.0.1', port={port}: Address already in use"
         ):
-            run_server(nothing, port=port)
+            run_server(empty_app, port=port)
 
 
 @pytest.mark.parametrize(('host', 'shown'), [('127.0.0.1', 'http://127.0.0.1:'), ('::1', 'http://[::1]:')])
-def test_a_server_says_where_it_listens(host: str, shown: str) -> None:
+def test_a_server_reports_its_url(host: str, shown: str) -> None:
     urls: list[str] = []
 
-    def note(url: str) -> None:
+    def record(url: str) -> None:
         urls.append(url)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_server(nothing, host=host, port=0, on_start=note)
+        run_server(empty_app, host=host, port=0, on_start=record)
     assert urls[0].startswith(shown)
 
 
-async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
-    """An app that says nothing."""
+async def empty_app(scope: Scope, receive: Receive, send: Send) -> None:
+    """An app that sends nothing."""
