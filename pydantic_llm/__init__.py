@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from .usage import RequestUsage, RunUsage, UsageLimits
 
 __version__ = '0.1.0'
+"""The version of the package."""
 
 __all__ = (
     'Agent',

@@ -123,3 +123,4 @@ STEPS = (
     Step('Let it call your functions', (wind, call_tools), call_tools, check_tools),
     Step('Get an object', (Forecast, fill_in), fill_in, check_object),
 )
+"""The steps, in the order of the tour."""
