@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -33,7 +33,6 @@ from ..usage import RequestUsage
 
 if TYPE_CHECKING:
     from .known_names import KnownModelName
-    from .names import register_model_prefix
 
 __all__ = (
     'ALLOW_MODEL_REQUESTS',
@@ -355,14 +354,26 @@ def infer_model(model: Model | KnownModelName | str, **options: Any) -> Model:
     return build_model(model, options)
 
 
+ModelFactory = Callable[..., Model]
+"""A `Model` class, or a function, that takes a model's name and keyword options and returns a model."""
+
+
+def register_model_prefix(name: str, loader: Callable[[], ModelFactory]) -> None:
+    """Make `name` a prefix of model strings, for models of your own: `infer_model('name:some-model')`.
+
+    `loader` is called without arguments when the prefix is used, so that it can import late. It returns a `Model`
+    class, or a function, that takes the model's name and the options of `infer_model` as keywords. Registering the
+    same loader again changes nothing. Raises a `UserError` if the prefix is taken or cannot be one.
+    """
+    from .names import add_prefix
+
+    add_prefix(name, loader)
+
+
 def __getattr__(name: str) -> Any:
-    """Import `KnownModelName`, a type of some hundred names, and the table of prefixes when they are first used."""
+    """Import `KnownModelName`, a type of some hundred names, when it is first used."""
     if name == 'KnownModelName':
         from .known_names import KnownModelName
 
         return KnownModelName
-    if name == 'register_model_prefix':
-        from .names import register_model_prefix
-
-        return register_model_prefix
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

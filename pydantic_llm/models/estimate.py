@@ -35,7 +35,7 @@ TOKENS_PER_FILE = 100
 """The tokens of a file of any size."""
 
 WORD = re.compile(r'[^\s",.:]+')
-"""A text that counts as one token."""
+"""A text that counts as one token. The estimate of pydantic-ai splits text at the same characters."""
 
 
 def estimate_usage(messages: Sequence[ModelMessage], response: Sequence[ModelResponsePart]) -> RequestUsage:

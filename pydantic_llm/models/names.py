@@ -17,10 +17,7 @@ from ..exceptions import UserError
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-    from . import Model
-
-ModelFactory = Callable[..., 'Model']
-"""A `Model` class, or a function, that takes a model's name and keyword options and returns a model."""
+    from . import Model, ModelFactory
 
 
 class Name(NamedTuple):
@@ -147,13 +144,8 @@ def _find_name(prefix: str) -> Name | None:
 # ---------------------------------------------------------------------- prefixes from other packages
 
 
-def register_model_prefix(name: str, loader: Callable[[], ModelFactory]) -> None:
-    """Make `name` a prefix of model strings, for models of your own: `infer_model('name:some-model')`.
-
-    `loader` is called without arguments when the prefix is used, so that it can import late. It returns a `Model`
-    class, or a function, that takes the model's name and the options of `infer_model` as keywords. Registering the
-    same loader again changes nothing. Raises a `UserError` if the prefix is taken or cannot be one.
-    """
+def add_prefix(name: str, loader: Callable[[], ModelFactory]) -> None:
+    """Register a prefix: see `register_model_prefix`."""
     from ..providers.registry import ALIASES, MODEL_PREFIXES, PROVIDERS, SERVICES, check_name
 
     if LOADERS.get(name) is loader:

@@ -1,8 +1,7 @@
 """State of a router in Redis, shared by many processes. If Redis fails, each process uses its own state for a while.
 
 All times are those of the Redis server. A slot is a lease: the slots of a process that dies become free when their
-leases expire. Each method of `RedisState` runs one of the scripts below, atomically
-(https://redis.io/docs/latest/develop/programmability/eval-intro/).
+leases expire. Each method of `RedisState` runs one of the scripts below; Redis runs a script as one atomic step.
 """
 
 from __future__ import annotations
@@ -151,6 +150,7 @@ class RedisState(RouterState):
         found: list[Any] | None = await self._run_script(STATUS, keys)
         if found is None:
             return local
+        # the cooldown is negative if there is none: https://redis.io/commands/pttl/
         rows = zip(names, found[0::3], found[1::3], found[2::3], strict=True)
         return {
             name: DeploymentStatus(

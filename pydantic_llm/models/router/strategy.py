@@ -70,7 +70,7 @@ def _draw_delay(number: float, weight: float) -> float:
     """Turn a uniform number from [0, 1) into a delay with the rate `weight`.
 
     The shortest of several such delays belongs to each deployment with a probability in proportion to its weight:
-    https://en.wikipedia.org/wiki/Exponential_distribution#Distribution_of_the_index_of_the_minimum
+    https://en.wikipedia.org/wiki/Exponential_distribution#Distribution_of_the_minimum_of_exponential_random_variables
     """
     return -log(1 - number) / weight
 

@@ -66,7 +66,9 @@ FORMATS: dict[str, Callable[[str, int], str]] = {
     'base64url': lambda word, seed: base64.urlsafe_b64encode(word.encode()).decode(),
     'json-string': lambda word, seed: json.dumps(word),
 }
-"""Format → function that writes a text from a word and a seed. An unknown format does not constrain the text."""
+"""Format → function that writes a text from a word and a seed. An unknown format does not constrain the text.
+
+The formats are those of https://json-schema.org/draft/2020-12/json-schema-validation, and those that pydantic adds."""
 
 TYPES = ('string', 'integer', 'number', 'object', 'array', 'boolean', 'null')
 """The types to try if a schema names no type, and no value of the type that its keywords imply is valid."""

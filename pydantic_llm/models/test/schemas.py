@@ -230,7 +230,7 @@ def _matches(text: str, pattern: str) -> bool:
 
 
 def _is_multiple(number: float, step: float) -> bool:
-    """Return whether every validator sees a multiple. For those that divide floats, 0.07 is not a multiple of 0.01."""
+    # like `multipleOf` of the package jsonschema: it divides floats, so for it 0.07 is not a multiple of 0.01
     return number % step == 0 if isinstance(step, int) else number / step % 1 == 0
 
 
