@@ -179,7 +179,7 @@ def _translate_text(part: Json) -> Iterable[Json]:
 
 def _translate_summary_in_response(part: Json) -> Iterable[Json]:
     """Yield the vendor's summary as text; an encrypted one becomes a native tool result with the vendor's details."""
-    provider = _provider_fields(part)
+    provider = _select_provider_fields(part)
     if content := part.get('content'):
         yield {**provider, 'content': content, 'part_kind': 'text'}
     elif provider:
@@ -189,14 +189,14 @@ def _translate_summary_in_response(part: Json) -> Iterable[Json]:
 
 def _translate_model_speech(part: Json) -> Iterable[Json]:
     """Yield the transcript, or the audio if there is no transcript."""
-    provider = _provider_fields(part)
+    provider = _select_provider_fields(part)
     if transcript := part.get('transcript'):
         yield {**provider, 'content': transcript, 'part_kind': 'text'}
     elif audio := part.get('audio'):
         yield {**provider, 'content': audio, 'part_kind': 'file'}
 
 
-def _provider_fields(part: Json) -> Json:
+def _select_provider_fields(part: Json) -> Json:
     """Return the fields that name the vendor. The part's `id` is not copied: it identifies an item of another kind."""
     return {name: part[name] for name in ('provider_name', 'provider_details') if part.get(name)}
 

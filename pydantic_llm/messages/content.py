@@ -53,7 +53,7 @@ FORMATS: dict[str, str] = {
     'video/x-ms-wmv': 'wmv',
     'video/3gpp': 'three_gp',
 }
-"""Media type → short name, if that is not the part after the slash."""
+"""Media type → short name, if that is not the part after the slash. `three_gp` is Bedrock's `VideoFormat`."""
 
 MEDIA_TYPES: dict[str, str] = {
     '.flac': 'audio/flac',
@@ -172,6 +172,7 @@ class VideoUrl(FileUrl):
 def _decode_base64(value: object) -> object:
     if not isinstance(value, str):
         return value
+    # pydantic writes the URL-safe alphabet with `ser_json_bytes='base64'`, APIs the standard one.
     try:
         return base64.b64decode(value.replace('-', '+').replace('_', '/'), validate=True)
     except ValueError as error:

@@ -47,7 +47,7 @@ class TextPartDelta:
     def apply(self, part: ModelResponsePart) -> TextPart:
         """Return a new part with this delta added. Raises `UnexpectedModelBehavior` if the part has another type."""
         if not isinstance(part, TextPart):
-            raise _mismatch_error(self, part)
+            raise _make_mismatch_error(self, part)
         details = _merge_details(part.provider_details, self.provider_details)
         return replace(part, content=part.content + self.content_delta, provider_details=details)
 
@@ -73,7 +73,7 @@ class ThinkingPartDelta:
     def apply(self, part: ModelResponsePart) -> ThinkingPart:
         """Return a new part with this delta added. Raises `UnexpectedModelBehavior` if the part has another type."""
         if not isinstance(part, ThinkingPart):
-            raise _mismatch_error(self, part)
+            raise _make_mismatch_error(self, part)
         return replace(
             part,
             content=part.content + (self.content_delta or ''),
@@ -103,7 +103,7 @@ class ToolCallPartDelta:
     def apply(self, part: ModelResponsePart) -> ToolCallPart | NativeToolCallPart:
         """Return a new part with this delta added. Raises `UnexpectedModelBehavior` if the part has another type."""
         if not isinstance(part, (ToolCallPart, NativeToolCallPart)):
-            raise _mismatch_error(self, part)
+            raise _make_mismatch_error(self, part)
         details = _merge_details(part.provider_details, self.provider_details)
         if isinstance(self.args_delta, str) and isinstance(part.args, str):
             return replace(part, args=part.args + self.args_delta, provider_details=details)
@@ -246,5 +246,5 @@ def _merge_details(old: dict[str, Any] | None, new: dict[str, Any] | None) -> di
     return {**(old or {}), **new} if new else old
 
 
-def _mismatch_error(delta: object, part: object) -> UnexpectedModelBehavior:
+def _make_mismatch_error(delta: object, part: object) -> UnexpectedModelBehavior:
     return UnexpectedModelBehavior(f'{type(delta).__name__} does not fit {part!r}')

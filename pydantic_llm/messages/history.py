@@ -156,14 +156,14 @@ def _is_valid(turn: _Turn, state: _RepairState) -> bool:
 
     Tool call ids must be unique, each tool call must have one result before all other parts, and no message be empty.
     """
-    call_ids = _tool_call_ids(turn.response)
+    call_ids = _list_tool_call_ids(turn.response)
     pending = set(call_ids)
     unique = len(pending) == len(call_ids) and '' not in pending and state.call_ids.isdisjoint(pending)
     if not unique or not _has_valid_native_tools(turn.response, state):
         return False
     for request in turn.requests:
         for part in request.parts:
-            id = _result_id(part)
+            id = _get_result_id(part)
             if pending if id is None else id not in pending:
                 return False
             pending.discard(id or '')
@@ -184,11 +184,11 @@ def _has_valid_native_tools(response: ModelResponse | None, state: _RepairState)
     return not truncated or all(map(state.has_native_result, calls.values()))
 
 
-def _tool_call_ids(response: ModelResponse | None) -> list[str]:
+def _list_tool_call_ids(response: ModelResponse | None) -> list[str]:
     return [part.tool_call_id for part in response.parts if isinstance(part, ToolCallPart)] if response else []
 
 
-def _result_id(part: ModelRequestPart) -> str | None:
+def _get_result_id(part: ModelRequestPart) -> str | None:
     """Return the tool call id of a tool result, `None` for any other part."""
     if isinstance(part, ToolReturnPart) or (isinstance(part, RetryPromptPart) and part.tool_name is not None):
         return part.tool_call_id
@@ -214,19 +214,19 @@ def _separate_results(
     turn: _Turn, state: _RepairState
 ) -> tuple[dict[str, deque[ToolResult]], list[list[ModelRequestPart]]]:
     """Return the tool results by tool call id, and the other parts of each request in the turn."""
-    expected = Counter(_tool_call_ids(turn.response))
+    expected = Counter(_list_tool_call_ids(turn.response))
     results: dict[str, deque[ToolResult]] = defaultdict(deque)
     others: list[list[ModelRequestPart]] = []
     for request in turn.requests:
         others.append([])
         for part in request.parts:
-            if _result_id(part) is None or not isinstance(part, (ToolReturnPart, RetryPromptPart)):
+            if _get_result_id(part) is None or not isinstance(part, (ToolReturnPart, RetryPromptPart)):
                 others[-1].append(part)
             elif expected[part.tool_call_id]:
                 expected[part.tool_call_id] -= 1
                 results[part.tool_call_id].append(part)
             else:
-                others[-1].append(_result_as_user_prompt(part, state.notes))
+                others[-1].append(_make_user_prompt(part, state.notes))
     return results, others
 
 
@@ -264,7 +264,7 @@ def _has_valid_args(call: ToolCallPart) -> bool:
     return True
 
 
-def _result_as_user_prompt(part: ToolResult, notes: list[str]) -> UserPromptPart:
+def _make_user_prompt(part: ToolResult, notes: list[str]) -> UserPromptPart:
     """Return a user prompt with the content of a tool result whose tool call is missing; files stay files."""
     notes.append(f'a result of tool {part.tool_name!r} was sent as text: no tool call has its id {part.tool_call_id!r}')
     start = f'The tool {part.tool_name} answered: '
@@ -308,7 +308,7 @@ def map_tool_call_ids(
     mapped: list[ModelMessage] = []
     for message in messages:
         if isinstance(message, ModelResponse):
-            current = dict(_choose_ids(_tool_call_ids(message), used, accepts, lambda: make(next(numbers))))
+            current = dict(_choose_ids(_list_tool_call_ids(message), used, accepts, lambda: make(next(numbers))))
         mapped.append(_replace_ids(message, current) if current else message)
     return mapped
 

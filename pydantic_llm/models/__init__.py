@@ -1,6 +1,7 @@
-"""The contract: what a model is, what a streamed answer is, and what can be asked for.
+"""The contract of models: `Model`, its parameters `ModelRequestParameters`, and its streams `StreamedResponse`.
 
-A model of your own subclasses `Model` with a name and a `request`; to stream, it also makes a `StreamedResponse`.
+A custom model subclasses `Model` and implements `model_name` and `request`. To stream, it also implements
+`request_stream`, with a subclass of `StreamedResponse`.
 """
 
 from __future__ import annotations
@@ -53,23 +54,23 @@ __all__ = (
 )
 
 OutputMode = Literal['text', 'tool', 'native', 'prompted', 'auto']
-"""How a structured output is asked for: not at all, as a tool, by the vendor's own means, or in the prompt.
+"""The way to request output: plain text, a call of an output tool, the vendor's JSON schema mode, or a prompt.
 
-`auto` takes the model's own preference, `ModelProfile.default_structured_output_mode`."""
+`auto` uses the mode that the model prefers, `ModelProfile.default_structured_output_mode`."""
 
 ALLOW_MODEL_REQUESTS = True
-"""Set this to `False` in tests, and every model that would go over the network raises a `UserError` instead."""
+"""Set this to `False` in tests to make every request over the network raise `UserError`."""
 
 
 def check_allow_model_requests() -> None:
-    """Raise where requests are not allowed. Models that go over the network call this before each request."""
+    """Raise `UserError` if `ALLOW_MODEL_REQUESTS` is false. Models call this before each request over the network."""
     if not ALLOW_MODEL_REQUESTS:
         raise UserError('Requests to models are not allowed, since pydantic_llm.models.ALLOW_MODEL_REQUESTS is False')
 
 
 @contextmanager
 def override_allow_model_requests(*, allow_model_requests: bool) -> Generator[None]:
-    """Allow requests to models, or not, inside a `with` block."""
+    """Set `ALLOW_MODEL_REQUESTS` inside a `with` block."""
     global ALLOW_MODEL_REQUESTS
     before = ALLOW_MODEL_REQUESTS
     ALLOW_MODEL_REQUESTS = allow_model_requests  # pyright: ignore[reportConstantRedefinition] -- the public switch
@@ -81,40 +82,40 @@ def override_allow_model_requests(*, allow_model_requests: bool) -> Generator[No
 
 @dataclass(slots=True)
 class OutputObjectDefinition:
-    """The object that an answer must be."""
+    """The object that a response must be."""
 
     json_schema: ObjectJsonSchema
-    """Its schema."""
+    """The JSON schema of the object."""
     name: str | None = None
-    """Its name; a room has one of its own where this is `None`."""
+    """The name of the object, for the model; `None` uses a default."""
     description: str | None = None
-    """What it is."""
+    """The description of the object, for the model."""
     strict: bool | None = None
-    """Whether the vendor must hold the model to the schema; `None` leaves it to the room."""
+    """True to make the vendor enforce the schema; `None` enforces it if the model supports that for this schema."""
 
 
 @dataclass(slots=True)
 class ModelRequestParameters:
-    """What a request may use and must return."""
+    """The tools and the output of a request."""
 
     function_tools: Sequence[ToolDefinition] = field(default_factory=list[ToolDefinition])
-    """Tools of ours that the model may call."""
+    """Tools that the model may call and the application executes."""
     native_tools: Sequence[NativeTool] = field(default_factory=list[NativeTool])
-    """Tools of the vendor's that the model may use."""
+    """Tools that the vendor executes itself."""
     output_mode: OutputMode = 'text'
-    """How the output is asked for."""
+    """The way to request output."""
     output_object: OutputObjectDefinition | None = None
-    """The object that the answer must be, for `native` and `prompted`."""
+    """The object that the response must be, for the modes `native` and `prompted`."""
     output_tools: Sequence[ToolDefinition] = field(default_factory=list[ToolDefinition])
-    """Tools by which the model gives its output, for `tool`."""
+    """Tools that the model calls with its output, for the mode `tool`."""
     prompted_output_template: str | None = None
-    """What is added to the instructions for `prompted`; `{schema}` stands for the schema, empty adds nothing."""
+    """Instructions to add for the mode `prompted`, with `{schema}` for the schema; an empty text adds none."""
     allow_text_output: bool = True
-    """Whether text is an acceptable answer; where it is not, the model must call a tool."""
+    """False to require a tool call; text alone is then not a valid response."""
 
     @property
     def tools(self) -> list[ToolDefinition]:
-        """Function tools and output tools, in this order."""
+        """The function tools, then the output tools."""
         return [*self.function_tools, *self.output_tools]
 
 
@@ -145,12 +146,12 @@ class StreamedResponse(ABC):
 
     @property
     def model_name(self) -> str:
-        """The model that answers."""
+        """The model that responds, as the vendor names it."""
         return self.draft.model_name
 
     @property
     def provider_name(self) -> str | None:
-        """Who answers."""
+        """The vendor that responds."""
         return self.draft.provider_name
 
     @property
@@ -245,7 +246,7 @@ class WholeResponse(StreamedResponse):
 
 
 class Model(ABC):
-    """Something that answers messages. `model_name` and `request` make one; everything else has a default."""
+    """A language model. Subclasses implement `model_name` and `request`; all other members have a default."""
 
     def __init__(self, *, settings: ModelSettings | None = None, profile: ModelProfileSpec | None = None) -> None:
         self._settings = settings
@@ -255,11 +256,11 @@ class Model(ABC):
     @property
     @abstractmethod
     def model_name(self) -> str:
-        """The name of the model, as its vendor knows it."""
+        """The name of the model at its vendor."""
 
     @property
     def system(self) -> str:
-        """The name of the vendor, in OpenTelemetry's words where it has one."""
+        """The name of the vendor, by OpenTelemetry's conventions if they name it."""
         return type(self).__name__.removesuffix('Model').lower() or 'custom'
 
     @property
@@ -269,17 +270,17 @@ class Model(ABC):
 
     @property
     def base_url(self) -> str | None:
-        """Where requests go; `None` for a model in this process."""
+        """The base URL of requests; `None` for a local model."""
         return None
 
     @property
     def settings(self) -> ModelSettings | None:
-        """The settings that every request of this model starts from."""
+        """The default settings of requests to this model."""
         return self._settings
 
     @property
     def profile(self) -> ModelProfile:
-        """What the model can do."""
+        """The features that the model supports."""
         if self._profile is None:
             spec = self._profile_spec
             self._profile = spec(self.model_name) or DEFAULT_PROFILE if callable(spec) else self._own_profile()
@@ -288,7 +289,7 @@ class Model(ABC):
         return self._profile
 
     def _own_profile(self) -> ModelProfile:
-        """What the model can do, before the `profile` it was given is laid over it."""
+        """Return the profile for `model_name`, before the `profile` parameter is merged into it."""
         return DEFAULT_PROFILE
 
     @abstractmethod
@@ -298,10 +299,10 @@ class Model(ABC):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> ModelResponse:
-        """Send a conversation, get the next turn.
+        """Send a conversation and return the response.
 
-        Raises `UserError` for what cannot be sent, `ModelAPIError` for what went wrong on the way or at the vendor's,
-        `UnexpectedModelBehavior` for an answer that is none.
+        Raises `UserError` if the conversation cannot be sent, `ModelAPIError` if the connection or the vendor fails,
+        `UnexpectedModelBehavior` if the response is invalid.
         """
 
     @asynccontextmanager
@@ -311,9 +312,9 @@ class Model(ABC):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
-        """Send a conversation, get the next turn as it is written. A model that cannot stream tells its whole answer.
+        """Send a conversation and stream the response. By default, the events of a complete response.
 
-        Raises what `request` raises, on entering or while iterating.
+        Raises the same exceptions as `request`, on entering or while iterating.
         """
         response = await self.request(messages, model_settings, model_request_parameters)
         stream = WholeResponse(response, model_request_parameters)
@@ -323,7 +324,7 @@ class Model(ABC):
             await stream.cancel()
 
     async def aclose(self) -> None:
-        """Close the connections that this model opened. Overridden where there are any."""
+        """Close the connections that this model opened. The default has none."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -337,15 +338,15 @@ class Model(ABC):
         return f'{type(self).__name__}({self.model_name!r})'
 
     def merged_settings(self, model_settings: ModelSettings | None) -> ModelSettings:
-        """The model's own settings with a request's laid over them."""
+        """Return the settings of the model with those of a request merged into them."""
         return merge_model_settings(self.settings, model_settings) or {}
 
 
 def infer_model(model: Model | KnownModelName | str, **options: Any) -> Model:
-    """The model that a string like `'openai:gpt-4o'` names; a `Model` is returned as it is.
+    """Return the model for a string like `'openai:gpt-4o'`; a `Model` is returned unchanged.
 
-    `options` go to the model's class (`provider=`, `settings=`, ...). Raises `UserError` for a prefix that does not
-    exist, with the nearest ones that do, and for a missing extra or key.
+    `options` are passed to the class of the model (`provider=`, `settings=`, ...). Raises `UserError` if the prefix is
+    unknown, with the most similar ones, or if an extra or an API key is missing.
     """
     if isinstance(model, Model):
         return model

@@ -16,7 +16,7 @@ ToolKind = Literal['function', 'output', 'external', 'unapproved']
 """The effect of a tool call: a function runs, the run ends, or the result comes from outside of the run."""
 
 
-def _no_arguments() -> ObjectJsonSchema:
+def _make_empty_schema() -> ObjectJsonSchema:
     return {'type': 'object', 'properties': {}}
 
 
@@ -27,7 +27,7 @@ class ToolDefinition:
     name: str
     """The name that the model uses in tool calls."""
 
-    parameters_json_schema: ObjectJsonSchema = field(default_factory=_no_arguments)
+    parameters_json_schema: ObjectJsonSchema = field(default_factory=_make_empty_schema)
     """The JSON schema of the arguments, which are an object."""
 
     description: str | None = None
