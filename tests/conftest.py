@@ -1,4 +1,4 @@
-"""For every test: the network is closed but for this machine, and hypothesis takes its time."""
+"""Fixtures of all tests: connections to other machines fail the test, and retries are off unless marked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic_llm.retries import budget as _budget
 from pydantic_llm.retries.policy import RetryPolicy
 
 LOOPBACK = ('127.', '::1', '0.0.0.0', 'localhost')
-"""What the addresses of this machine begin with."""
+"""The prefixes of this machine's addresses."""
 
 settings.register_profile('default', deadline=None)
 settings.register_profile('ci', deadline=None, derandomize=True, print_blob=True, max_examples=40)
@@ -22,9 +22,9 @@ settings.load_profile('ci' if os.environ.get('CI') else 'default')
 
 
 def refuse_other_machines(event: str, arguments: tuple[Any, ...]) -> None:
-    """Fail the test that looks up or connects to anything but this machine.
+    """Fail a test that resolves or connects to another machine.
 
-    It is no `OSError`, which the code under test would take for a network that is down.
+    Not with an `OSError`, which the code under test would handle as a network failure.
     """
     match event, arguments:
         case 'socket.getaddrinfo', (bytes() | str() as host, *_):
@@ -38,17 +38,17 @@ def refuse_other_machines(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 sys.addaudithook(refuse_other_machines)
-os.environ['HF_HUB_DISABLE_TELEMETRY'] = '1'  # the package asks its Hub for a list of agents otherwise
+os.environ['HF_HUB_DISABLE_TELEMETRY'] = '1'  # otherwise huggingface_hub requests a list of agents from the Hub
 
 
 def pytest_collection_finish() -> None:
-    """What is there before the first test stays to the end: the collector need not look through it again and again."""
+    """Exclude the objects of the collection from garbage collection: they live until the end."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(autouse=True)
 def no_retries(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error is told at once, but where a test is about retries and says so: `@pytest.mark.retries`."""
+    """Turn retries off, except in tests marked with `@pytest.mark.retries`."""
     if 'retries' not in request.keywords:
         monkeypatch.setattr(_budget, 'DEFAULT_POLICY', RetryPolicy(retries=0))

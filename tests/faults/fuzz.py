@@ -1,7 +1,7 @@
-"""Answers that were changed at random: `python -m tests.faults.fuzz 100000` reads so many.
+"""Decodes randomly mutated responses: `python -m tests.faults.fuzz 100000` decodes 100,000 of them.
 
-An answer is one that a server of ours writes, or a recorded one where these are at hand. What comes of it must be a
-response or an error of ours, soon.
+The original is a response of our server side, or a recorded one if the recordings are installed. Each must soon become
+a response or one of our errors.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tests.faults.vendors import VENDORS, Vendor
 HELLO = [ModelRequest.user_text_prompt('Hello?')]
 
 SLOW = 2.0
-"""Seconds of work in which an answer must have been read."""
+"""The limit of CPU time for decoding one response, in seconds."""
 
 ODD: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1, 2**63, 10**400, 0.5),
@@ -37,12 +37,12 @@ ODD: tuple[Any, ...] = (
     *([], {}, [None], [[]], {'x': None}, {'type': 'x'}, {'type': None}, {'index': -1}, {'index': 'a'}),
     *({'text': 7}, {'function': None}, {'id': []}),
 )
-"""What is put in the place of something."""
+"""The values that replace others."""
 
 
 @dataclass(frozen=True)
 class Seed:
-    """An answer to begin with."""
+    """A response to mutate."""
 
     vendor: str
     body: bytes
@@ -50,8 +50,8 @@ class Seed:
     content_type: str
 
 
-class Recorded(ByteStream):
-    """A stream of bytes that are already here."""
+class RecordedStream(ByteStream):
+    """A stream of bytes in memory."""
 
     def __init__(self, chunks: list[bytes], content_type: str) -> None:
         self.headers: Mapping[str, str] = {'content-type': content_type}
@@ -75,20 +75,20 @@ def model(vendor: Vendor) -> WireModel:
 
 
 def seeds() -> list[Seed]:
-    """The answers of our servers, and the recorded ones."""
+    """Return the responses of our server side, and the recorded ones."""
     found: list[Seed] = []
     for vendor in VENDORS:
-        if vendor.name != 'bedrock':  # whose frames are taken apart before anybody reads them
+        if vendor.name != 'bedrock':  # the transport decodes Bedrock's frames, which this test leaves out
             found.append(Seed(vendor.name, b''.join(vendor.frames()), stream=True, content_type='text/event-stream'))
         found.append(Seed(vendor.name, vendor.body(), stream=False, content_type='application/json'))
-    return [*found, *recorded()]
+    return [*found, *load_recordings()]
 
 
 NAMES = {'openai-chat': 'openai', 'azure-chat': 'azure', 'bedrock-converse': 'bedrock'}
-"""What the recordings call our vendors."""
+"""Our names of the vendors in the recordings."""
 
 
-def recorded() -> Iterator[Seed]:
+def load_recordings() -> Iterator[Seed]:
     from tests.wire.folder import FOLDER, FOUND
 
     if not FOUND:
@@ -96,22 +96,22 @@ def recorded() -> Iterator[Seed]:
     known = {vendor.name for vendor in VENDORS}
     for file in sorted(Path(FOLDER).glob('corpus/shared/exchanges/*.json')):
         case = from_json(file.read_bytes())
-        name, answer = NAMES.get(case['vendor'], case['vendor']), case['exchanges'][0]['response']
-        if name in known and answer['status'] == 200 and answer['body_kind'] in ('json', 'sse'):
-            stream = answer['body_kind'] == 'sse'
-            body = answer['body'].encode() if stream else to_json(answer['body'])
+        name, response = NAMES.get(case['vendor'], case['vendor']), case['exchanges'][0]['response']
+        if name in known and response['status'] == 200 and response['body_kind'] in ('json', 'sse'):
+            stream = response['body_kind'] == 'sse'
+            body = response['body'].encode() if stream else to_json(response['body'])
             yield Seed(name, body, stream, 'text/event-stream' if stream else 'application/json')
 
 
-# ---------------------------------------------------------------------- changing
+# ---------------------------------------------------------------------- mutating
 
 
-def mutated(seed: Seed, chance: random.Random) -> bytes:
-    """The answer, changed in a few places: its values or its bytes."""
+def mutate(seed: Seed, chance: random.Random) -> bytes:
+    """Return the body with a few values, events or bytes changed."""
     if chance.random() < 0.25:
-        return _bytes_changed(seed.body, chance)
+        return _mutate_bytes(seed.body, chance)
     if not seed.stream:
-        return dumps(_changed(from_json(seed.body), chance)).encode()
+        return dumps(_mutate_value(from_json(seed.body), chance)).encode()
     events = seed.body.replace(b'\r\n', b'\n').split(b'\n\n')
     for _ in range(chance.randint(1, 3)):
         at = chance.randrange(len(events))
@@ -125,20 +125,20 @@ def mutated(seed: Seed, chance: random.Random) -> bytes:
                 other = chance.randrange(len(events))
                 events[at], events[other] = events[other], events[at]
             case _:
-                events[at] = _event_changed(events[at], chance)
+                events[at] = _mutate_event(events[at], chance)
     return b'\n\n'.join(events)
 
 
-def _event_changed(event: bytes, chance: random.Random) -> bytes:
+def _mutate_event(event: bytes, chance: random.Random) -> bytes:
     head, mark, data = event.rpartition(b'data: ')
     try:
         value = from_json(data)
     except ValueError:
         return event
-    return head + mark + dumps(_changed(value, chance)).encode()
+    return head + mark + dumps(_mutate_value(value, chance)).encode()
 
 
-def _bytes_changed(body: bytes, chance: random.Random) -> bytes:
+def _mutate_bytes(body: bytes, chance: random.Random) -> bytes:
     data = bytearray(body)
     for _ in range(chance.randint(1, 4)):
         at = chance.randrange(len(data) + 1)
@@ -152,8 +152,8 @@ def _bytes_changed(body: bytes, chance: random.Random) -> bytes:
     return bytes(data)
 
 
-def _changed(value: Any, chance: random.Random) -> Any:
-    places = list(_places(value))
+def _mutate_value(value: Any, chance: random.Random) -> Any:
+    places = list(_iterate_places(value))
     for _ in range(chance.randint(1, 3)):
         if not places:
             return chance.choice(ODD)
@@ -163,7 +163,7 @@ def _changed(value: Any, chance: random.Random) -> Any:
                 case 0:
                     del holder[key]
                 case 1:
-                    holder[key] = _deep(chance.randint(2, 100))
+                    holder[key] = _nest(chance.randint(2, 100))
                 case _:
                     holder[key] = chance.choice(ODD)
         except LookupError:
@@ -171,29 +171,29 @@ def _changed(value: Any, chance: random.Random) -> Any:
     return value
 
 
-def _deep(depth: int) -> Any:
+def _nest(depth: int) -> Any:
     value: Any = 'x'
     for _ in range(depth):
         value = [value] if depth % 2 else {'x': value}
     return value
 
 
-def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+def _iterate_places(value: Any) -> Iterator[tuple[Any, Any]]:
     if isinstance(value, dict):
         for key, inner in value.items():
             yield value, key
-            yield from _places(inner)
+            yield from _iterate_places(inner)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
             yield value, index
-            yield from _places(inner)
+            yield from _iterate_places(inner)
 
 
-# ---------------------------------------------------------------------- reading
+# ---------------------------------------------------------------------- decoding
 
 
 async def read(seed: Seed, body: bytes, chance: random.Random) -> ModelResponse | LLMError:
-    """What we make of it. Any other exception is a fault of ours."""
+    """Return the decoded response or our error. Any other exception is a bug."""
     made = model(next(vendor for vendor in VENDORS if vendor.name == seed.vendor))
     request = made.prepare(HELLO, {'max_tokens': 10}, stream=seed.stream)
     try:
@@ -203,7 +203,7 @@ async def read(seed: Seed, body: bytes, chance: random.Random) -> ModelResponse 
             return draft.get()
         size = chance.choice([len(body) or 1, 1000, 17])
         chunks = [body[at : at + size] for at in range(0, len(body), size)]
-        stream = WireStream(made, request, Recorded(chunks, seed.content_type), Budget(NO_RETRIES), _never)
+        stream = WireStream(made, request, RecordedStream(chunks, seed.content_type), Budget(NO_RETRIES), _retry)
         async for _ in stream:
             pass
         return stream.get()
@@ -211,12 +211,12 @@ async def read(seed: Seed, body: bytes, chance: random.Random) -> ModelResponse 
         return error
 
 
-async def _never() -> ByteStream:
-    raise AssertionError('nothing is tried again')
+async def _retry() -> ByteStream:
+    raise AssertionError('a fuzzed stream is not retried')
 
 
 def check(result: ModelResponse | LLMError, seconds: float) -> None:
-    """A response can be kept and sent on; and it was there soon."""
+    """Check that the result came in time, and that a response can be stored as JSON and loaded again."""
     assert seconds < SLOW, f'it took {seconds:.1f} s'
     if isinstance(result, ModelResponse):
         assert result.state in ('complete', 'incomplete'), result.state
@@ -224,25 +224,25 @@ def check(result: ModelResponse | LLMError, seconds: float) -> None:
         ModelMessagesTypeAdapter.validate_json(kept)
 
 
-async def fuzz(count: int, number: int, tell: Callable[[str], None] = lambda line: None) -> dict[str, int]:
-    """Read so many answers that were changed by chance; how many became what."""
+async def fuzz(count: int, number: int, report: Callable[[str], None] = lambda line: None) -> dict[str, int]:
+    """Decode `count` randomly mutated responses, and return the number of results of each class."""
     chance, found = random.Random(number), seeds()
     for vendor in VENDORS:
-        model(vendor)  # its client is made before anybody looks at the clock
+        model(vendor)  # make the client first, because that takes longer than decoding
     ends: dict[str, int] = {}
     for n in range(count):
         seed = chance.choice(found)
-        body = mutated(seed, chance)
+        body = mutate(seed, chance)
         began = time.process_time()
         try:
             result = await read(seed, body, chance)
             check(result, time.process_time() - began)
         except Exception as error:
-            raise AssertionError(f'{seed.vendor} (number {number}, answer {n}) read {body[:3000]!r}') from error
+            raise AssertionError(f'{seed.vendor} (number {number}, response {n}) decoded {body[:3000]!r}') from error
         name = type(result).__name__
         ends[name] = ends.get(name, 0) + 1
         if n % 10_000 == 9_999:
-            tell(f'{n + 1}: {ends}')
+            report(f'{n + 1}: {ends}')
     return ends
 
 

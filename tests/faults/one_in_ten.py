@@ -1,11 +1,11 @@
-"""A server that fails for one request in ten, in one way or another. It runs in a process of its own."""
+"""A handler that fails for one request in ten, in one of several ways. Its server runs in another process."""
 
 from __future__ import annotations
 
 import itertools
 import random
 
-from tests.transport.server import Exchange, chunk, streamed
+from tests.transport.server import Exchange, chunk, send_stream
 
 
 async def reset(exchange: Exchange) -> None:
@@ -19,7 +19,7 @@ async def reset_later(exchange: Exchange) -> None:
 
 
 async def busy(exchange: Exchange) -> None:
-    await exchange.answer({'error': {'message': 'busy'}}, status=503)
+    await exchange.respond({'error': {'message': 'busy'}}, status=503)
 
 
 async def garbage(exchange: Exchange) -> None:
@@ -28,7 +28,7 @@ async def garbage(exchange: Exchange) -> None:
     await exchange.end()
 
 
-async def cut(exchange: Exchange) -> None:
+async def truncate(exchange: Exchange) -> None:
     await exchange.begin()
     await exchange.event(chunk('Hel'))
     await exchange.end()
@@ -36,14 +36,14 @@ async def cut(exchange: Exchange) -> None:
 
 async def silent(exchange: Exchange) -> None:
     await exchange.begin()
-    await exchange.gone()
+    await exchange.wait_until_gone()
 
 
-FAULTS = (reset, reset_later, busy, garbage, cut, silent)
+FAULTS = (reset, reset_later, busy, garbage, truncate, silent)
 
 
 class OneInTen:
-    """Answers well, but for one request in ten."""
+    """Sends a complete stream for nine requests in ten, and a random fault for the tenth."""
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
@@ -51,4 +51,4 @@ class OneInTen:
 
     async def __call__(self, exchange: Exchange) -> None:
         fails = next(self.numbers) % 10 == 0
-        await (self.chance.choice(FAULTS) if fails else streamed)(exchange)
+        await (self.chance.choice(FAULTS) if fails else send_stream)(exchange)

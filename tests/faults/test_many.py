@@ -1,4 +1,4 @@
-"""A thousand streams at once, a tenth of which fail in one way or another: all are told of, and nothing is left."""
+"""A thousand concurrent streams, one tenth with faults: each one ends, and no task, file or memory is left behind."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from tests.transport.server import serve_in_process
 HELLO = [ModelRequest.user_text_prompt('Hello?')]
 STREAMS = 1000
 ROUNDS = 3
-PATIENCE: ModelSettings = {'first_token_timeout': 15, 'idle_timeout': 15}
+SETTINGS: ModelSettings = {'first_token_timeout': 15, 'idle_timeout': 15}
 STATUS, FILES = Path('/proc/self/status'), Path('/proc/self/fd')
 
 
-async def listen(model: OpenAIChatModel) -> str:
+async def read_stream(model: OpenAIChatModel) -> str:
     try:
-        async with model.request_stream(HELLO, PATIENCE) as stream:
+        async with model.request_stream(HELLO, SETTINGS) as stream:
             async for _ in stream:
                 pass
             return stream.get().state
@@ -41,15 +41,15 @@ def open_files() -> int:
 
 
 def memory() -> int:
-    """What the process holds, in kB."""
+    """Return the memory of this process, in kB."""
     gc.collect()
     [line] = [line for line in STATUS.read_text().splitlines() if line.startswith('VmRSS')]
     return int(line.split()[1])
 
 
 @pytest.fixture
-def room_for_connections() -> Iterator[None]:
-    """As many open files as a thousand streams need; the usual limit is 1,024."""
+def raise_file_limit() -> Iterator[None]:
+    """Raise the limit of open files, usually 1,024, for a thousand streams."""
     resource = pytest.importorskip('resource', reason='this system has no limits of open files')
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < 2 * STREAMS:
@@ -59,15 +59,15 @@ def room_for_connections() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-@pytest.mark.skipif(not STATUS.exists(), reason='this system does not tell what a process holds')
-@pytest.mark.usefixtures('room_for_connections')
+@pytest.mark.skipif(not STATUS.exists(), reason='this system does not report the memory of a process')
+@pytest.mark.usefixtures('raise_file_limit')
 async def test_a_thousand_streams_with_faults_leave_nothing_behind() -> None:
     with serve_in_process(OneInTen(seed=1)) as url:
-        patient = openai.AsyncOpenAI(api_key='k', base_url=url, timeout=60)
-        model = OpenAIChatModel('m', provider=OpenAIProvider(openai_client=patient))
+        client = openai.AsyncOpenAI(api_key='k', base_url=url, timeout=60)
+        model = OpenAIChatModel('m', provider=OpenAIProvider(openai_client=client))
         files, held = [], []
         for _ in range(ROUNDS):
-            ends = Counter(await asyncio.gather(*(listen(model) for _ in range(STREAMS))))
+            ends = Counter(await asyncio.gather(*(read_stream(model) for _ in range(STREAMS))))
             await model.aclose()
             assert ends.total() == STREAMS
             assert ends['complete'] >= STREAMS * 0.88, ends

@@ -1,4 +1,4 @@
-"""The models under fault: each over its vendor's own client, before a server that speaks its protocol."""
+"""The models to test with faults. Each uses its vendor's own client, and a local server of the same API."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ from pydantic_llm.wire.serving import ServedRequest
 
 Json = dict[str, Any]
 
-KEY = 'a-key-that-nobody-may-see'
-"""What every model authorizes its requests with."""
+KEY = 'a-key-that-must-not-be-shown'
+"""The API key of every model."""
 
-SECRET = 'a-secret-that-nobody-may-see'
-"""And Amazon's, beside it."""
+SECRET = 'a-secret-that-must-not-be-shown'
+"""Amazon's secret, used with the key."""
 
 
 @dataclass(frozen=True)
 class Vendor:
-    """One of them."""
+    """A vendor: the name, its API, and a function that makes its model for a URL."""
 
     name: str
     protocol: str
@@ -54,56 +54,56 @@ class Vendor:
         return self.name
 
     @property
-    def speaks(self) -> Protocol:
+    def api(self) -> Protocol:
         return next(protocol for protocol in PROTOCOLS if protocol.name == self.protocol)
 
-    # ---------------------------------------------------------------------- what a server says that is well
+    # ---------------------------------------------------------------------- responses without a fault
 
     def body(self) -> bytes:
-        """A whole answer."""
-        return to_json(self.speaks.encode_response(ANSWER, request(stream=False)))
+        """Return the body of a response."""
+        return to_json(self.api.encode_response(RESPONSE, request(stream=False)))
 
     def frames(self) -> list[bytes]:
-        """A streamed answer, event by event."""
-        writer, speaks = self.speaks.stream_encoder(request(stream=True)), self.speaks
+        """Return the frames of a streamed response, one per event."""
+        writer, api = self.api.stream_encoder(request(stream=True)), self.api
         events = [*writer.begin()]
-        for event in told():
+        for event in make_events():
             events += writer.event(event)
-        frames = [speaks.encode_frame(event) for event in [*events, *writer.end(ANSWER)]]
-        return [*frames, speaks.end_frame] if speaks.end_frame else frames
+        frames = [api.encode_frame(event) for event in [*events, *writer.end(RESPONSE)]]
+        return [*frames, api.end_frame] if api.end_frame else frames
 
     def error(self, status: int) -> bytes:
-        """The body of an error."""
+        """Return the body of an error."""
         from pydantic_llm.exceptions import ModelHTTPError
 
-        return to_json(self.speaks.encode_error(ModelHTTPError(status, 'm', message='It went wrong'))[1])
+        return to_json(self.api.encode_error(ModelHTTPError(status, 'm', message='It went wrong'))[1])
 
     def error_frame(self, sent: int) -> bytes:
-        """An error inside a stream."""
+        """Return the frame of an error inside a stream."""
         from pydantic_llm.exceptions import ModelHTTPError
 
-        body = self.speaks.encode_error(ModelHTTPError(503, 'm', message='It went wrong'))[1]
-        return self.speaks.encode_frame(self.speaks.encode_error_event(body, sent))
+        body = self.api.encode_error(ModelHTTPError(503, 'm', message='It went wrong'))[1]
+        return self.api.encode_frame(self.api.encode_error_event(body, sent))
 
 
 CALL = ToolCallPart('look', '{"city": "Oslo"}', 'call12345')
 
-ANSWER = ModelResponse(
+RESPONSE = ModelResponse(
     [TextPart('Let me look.'), CALL],
     usage=RequestUsage(input_tokens=3, output_tokens=2),
     model_name='m',
     provider_response_id='r1',
     finish_reason='tool_call',
 )
-"""What is answered where all goes well."""
+"""The response without a fault."""
 
 
 def request(*, stream: bool) -> ServedRequest:
     return ServedRequest('m', [], stream=stream, options={'include_usage': True})
 
 
-def told() -> list[Any]:
-    """The answer's events."""
+def make_events() -> list[Any]:
+    """Return the events of the response."""
     parts = PartsManager()
     for word in ('Let ', 'me ', 'look.'):
         parts.text(0, word)
@@ -172,4 +172,4 @@ VENDORS = (
     Vendor('bedrock', 'bedrock', _bedrock),
     Vendor('litellm', 'openai-chat', lambda url: LiteLLMModel('openai/gpt-4o', api_base=f'{url}/v1', api_key=KEY)),
 )
-"""All of them."""
+"""All vendors."""

@@ -199,7 +199,7 @@ async def test_four_processes_share_a_token_budget_and_a_cooldown(redis: Redis) 
     async def handle(exchange: Exchange) -> None:
         name = exchange.path.split('/')[1]
         requests[name] += 1
-        await exchange.answer({'name': name, 'tokens': 100})
+        await exchange.respond({'name': name, 'tokens': 100})
 
     async with Server(handle).run() as server:
         routers = Routers(redis, server, number=20, limit=1000)
@@ -217,7 +217,7 @@ async def test_a_cooldown_applies_in_all_processes(redis: Redis) -> None:
     async def handle(exchange: Exchange) -> None:
         name = exchange.path.split('/')[1]
         requests[name] += 1
-        await (exchange.answer({'name': name, 'tokens': 1}) if name == 'b' else exchange.answer({}, status=503))
+        await (exchange.respond({'name': name, 'tokens': 1}) if name == 'b' else exchange.respond({}, status=503))
 
     async with Server(handle).run() as server:
         routers = Routers(redis, server, number=20, limit=10**9)
@@ -230,7 +230,7 @@ async def test_a_cooldown_applies_in_all_processes(redis: Redis) -> None:
 @pytest.mark.parametrize('victim', ['a process', 'redis'])
 async def test_killing_one_loses_no_request(redis: Redis, victim: str) -> None:
     async def handle(exchange: Exchange) -> None:
-        await exchange.answer({'name': 'b', 'tokens': 1})
+        await exchange.respond({'name': 'b', 'tokens': 1})
 
     async with Server(handle).run() as server:
         routers = Routers(redis, server, number=60, limit=10**9)

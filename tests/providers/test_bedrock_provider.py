@@ -23,7 +23,7 @@ from pydantic_llm.models.bedrock import BedrockConverseModel
 from pydantic_llm.profiles.bedrock import bedrock_model_profile
 from pydantic_llm.providers import infer_provider
 from pydantic_llm.providers.bedrock import BedrockProvider
-from tests.transport.boto3_clients import ANSWER, ID, REGION, SECRET, is_signed
+from tests.transport.boto3_clients import ID, REGION, RESPONSE, SECRET, is_signed
 from tests.transport.server import Exchange, Server, serve_in_thread
 
 MODEL = 'eu.amazon.nova-lite-v1:0'
@@ -46,7 +46,7 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 async def answer(exchange: Exchange) -> None:
-    await exchange.answer(ANSWER)
+    await exchange.respond(RESPONSE)
 
 
 @pytest.fixture
@@ -368,7 +368,7 @@ def test_the_headers_of_a_request_can_be_ones_own(server: Server) -> None:
 
 def test_no_key_is_told_in_an_error() -> None:
     async def refuse(exchange: Exchange) -> None:
-        await exchange.answer({'message': f'No: {exchange.headers["authorization"]}'}, status=403)
+        await exchange.respond({'message': f'No: {exchange.headers["authorization"]}'}, status=403)
 
     with serve_in_thread(refuse) as server:
         provider = BedrockProvider(api_key='a-key-of-some-length', base_url=server.url)

@@ -203,15 +203,15 @@ async def test_a_key_may_be_fetched_for_each_request(kind: Any) -> None:
 
 
 async def answer(exchange: Exchange) -> None:
-    await exchange.answer(ANSWER)
+    await exchange.respond(ANSWER)
 
 
 async def never(exchange: Exchange) -> None:
-    await exchange.gone()
+    await exchange.wait_until_gone()
 
 
 async def fail(exchange: Exchange) -> None:
-    await exchange.answer({'message': 'busy'}, status=503)
+    await exchange.respond({'message': 'busy'}, status=503)
 
 
 OWN_LIMIT = "the connection's own limit"
@@ -275,6 +275,6 @@ async def test_what_is_open_is_closed_on_request() -> None:
         await asyncio.gather(*(ask(provider) for _ in range(5)))
         assert server.open == 5
         await provider.aclose()
-        await server.all_closed()
+        await server.wait_until_closed()
         assert (await ask(provider)).parts == [TextPart('Hi.')]
         await provider.aclose()

@@ -135,15 +135,15 @@ async def test_headers_of_clients_and_settings_arrive() -> None:
 
 
 async def answer(exchange: Exchange) -> None:
-    await exchange.answer({'choices': [{'message': {'content': 'Hi.'}, 'finish_reason': 'stop'}]})
+    await exchange.respond({'choices': [{'message': {'content': 'Hi.'}, 'finish_reason': 'stop'}]})
 
 
 async def never(exchange: Exchange) -> None:
-    await exchange.gone()
+    await exchange.wait_until_gone()
 
 
 async def fail(exchange: Exchange) -> None:
-    await exchange.answer({'error': {'message': 'busy'}}, status=503)
+    await exchange.respond({'error': {'message': 'busy'}}, status=503)
 
 
 async def test_the_time_limit_of_the_sdks_client_holds() -> None:
@@ -179,6 +179,6 @@ async def test_what_is_open_is_closed_on_request() -> None:
         await asyncio.gather(*(ask(provider) for _ in range(5)))
         assert server.open == 5
         await provider.aclose()
-        await server.all_closed()
+        await server.wait_until_closed()
         assert (await ask(provider)).parts == [TextPart('Hi.')]
         await provider.aclose()

@@ -90,7 +90,7 @@ def served(**services: str) -> Handler:
             {'provider': provider.replace('_', '-'), 'providerId': name, 'status': 'live', 'task': 'conversational'}
             for provider, name in services.items()
         ]
-        await exchange.answer({'id': QWEN, 'inferenceProviderMapping': mapping})
+        await exchange.respond({'id': QWEN, 'inferenceProviderMapping': mapping})
 
     return answer
 
@@ -216,7 +216,7 @@ async def test_a_service_is_asked_under_the_name_that_the_hub_knows(hub: Hub, op
 
 async def test_a_model_at_hf_inference_has_an_address_of_its_own(hub: Hub) -> None:
     async def answer(exchange: Exchange) -> None:
-        await exchange.answer({'id': QWEN, 'pipeline_tag': 'text-generation', 'tags': ['conversational']})
+        await exchange.respond({'id': QWEN, 'pipeline_tag': 'text-generation', 'tags': ['conversational']})
 
     await hub(answer)
     request = await sent(provider_name='hf-inference')
@@ -479,7 +479,7 @@ async def test_who_gives_up_waiting_does_not_end_it_for_the_others(hub: Hub) -> 
 
 
 async def silence(exchange: Exchange) -> None:
-    await exchange.gone()
+    await exchange.wait_until_gone()
 
 
 async def test_a_deadline_holds_while_the_hub_is_asked(hub: Hub) -> None:
@@ -499,7 +499,7 @@ async def test_the_hub_is_not_waited_for_without_end(hub: Hub, monkeypatch: pyte
 
 def refuses(status: int, body: Any, **headers: str) -> Handler:
     async def answer(exchange: Exchange) -> None:
-        await exchange.answer(body, status=status, headers=headers)
+        await exchange.respond(body, status=status, headers=headers)
 
     return answer
 

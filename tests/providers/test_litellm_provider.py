@@ -42,7 +42,7 @@ from pydantic_llm.providers import infer_provider
 from pydantic_llm.providers.litellm import LiteLLMProvider
 from pydantic_llm.providers.litellm_connection import LITELLM
 from pydantic_llm.settings import ModelSettings
-from tests.transport.server import Exchange, Handler, Server, chunk, closed, completion, serve_in_thread
+from tests.transport.server import Exchange, Handler, Server, chunk, completion, is_closed_soon, serve_in_thread
 
 HELLO = [ModelRequest.user_text_prompt('Hello?')]
 KEY = 'sk-0123456789'
@@ -105,7 +105,7 @@ async def streamed(asked: LiteLLMModel, settings: Any = None) -> ModelResponse:
 
 def answers(body: Any, *, status: int = 200, **headers: str) -> Handler:
     async def answer(exchange: Exchange) -> None:
-        await exchange.answer(body, status=status, headers={n.replace('_', '-'): v for n, v in headers.items()})
+        await exchange.respond(body, status=status, headers={n.replace('_', '-'): v for n, v in headers.items()})
 
     return answer
 
@@ -121,14 +121,14 @@ async def chat(exchange: Exchange) -> None:
         await exchange.chunk(b'data: [DONE]\n\n')
         await exchange.end()
     else:
-        await exchange.answer(completion())
+        await exchange.respond(completion())
 
 
 async def messages(exchange: Exchange, *, ends: bool = True) -> None:
     """A server of Anthropic's API."""
     whole = WHOLE['anthropic/claude-sonnet-4-5']
     if not exchange.json.get('stream'):
-        await exchange.answer(whole)
+        await exchange.respond(whole)
         return
     await exchange.begin()
     await exchange.event({'type': 'message_start', 'message': {**whole, 'content': [], 'stop_reason': None}})
@@ -255,7 +255,7 @@ async def test_a_status_means_what_it_means_elsewhere(serve: Serve, name: str, s
 
     async def refuse(exchange: Exchange) -> None:
         said = {'error': {'message': f'Said {status}', 'type': 't', 'code': 'c'}}
-        await exchange.answer(said, status=status, headers={'retry-after': '7', 'x-request-id': 'r1'})
+        await exchange.respond(said, status=status, headers={'retry-after': '7', 'x-request-id': 'r1'})
 
     server = await serve(refuse)
     asked = model(server, name)
@@ -401,7 +401,7 @@ async def trickle(exchange: Exchange) -> None:
     """Begins, and says no more until the client goes."""
     await exchange.begin()
     await exchange.event(chunk('Hel'))
-    await exchange.gone()
+    await exchange.wait_until_gone()
 
 
 @pytest.mark.parametrize('name', ['openai/gpt-4o', 'hosted_vllm/qwen3'])
@@ -411,7 +411,7 @@ async def test_leaving_a_stream_closes_its_connection(serve: Serve, name: str) -
         async for _ in stream:
             break
         began = perf_counter()
-    await server.all_closed()
+    await server.wait_until_closed()
     assert (stream.get().state, perf_counter() - began < 1) == ('interrupted', True)
 
 
@@ -428,11 +428,11 @@ async def test_another_task_can_end_a_stream_that_is_being_read(serve: Serve) ->
         await begun.wait()
         await stream.cancel()
         await asyncio.wait_for(reading, 1)
-    await server.all_closed()
+    await server.wait_until_closed()
     assert (stream.get().parts, stream.get().state) == ([TextPart('Hel')], 'interrupted')
 
 
-@pytest.mark.parametrize('handler', [trickle, lambda exchange: exchange.gone()], ids=['midway', 'at-once'])
+@pytest.mark.parametrize('handler', [trickle, lambda exchange: exchange.wait_until_gone()], ids=['midway', 'at-once'])
 async def test_a_task_that_is_cancelled_closes_its_connection(serve: Serve, handler: Handler) -> None:
     server = await serve(handler)
     asking = asyncio.create_task(streamed(model(server)))
@@ -440,14 +440,14 @@ async def test_a_task_that_is_cancelled_closes_its_connection(serve: Serve, hand
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    await server.all_closed()
+    await server.wait_until_closed()
 
 
 DEADLINES: list[tuple[Any, str, Handler]] = [
     ({'timeout': 0.3}, 'timeout', trickle),
     ({'idle_timeout': 0.3}, 'idle_timeout', trickle),
-    ({'first_token_timeout': 0.3}, 'first_token_timeout', lambda exchange: exchange.gone()),
-    ({'timeout': 0.3, 'first_token_timeout': 9}, 'timeout', lambda exchange: exchange.gone()),
+    ({'first_token_timeout': 0.3}, 'first_token_timeout', lambda exchange: exchange.wait_until_gone()),
+    ({'timeout': 0.3, 'first_token_timeout': 9}, 'timeout', lambda exchange: exchange.wait_until_gone()),
 ]
 
 
@@ -458,19 +458,19 @@ async def test_a_deadline_ends_a_stream(serve: Serve, settings: Any, deadline: s
     with pytest.raises(ModelTimeoutError) as caught:
         await streamed(model(server), settings)
     assert (caught.value.deadline, caught.value.seconds, perf_counter() - began < 2) == (deadline, 0.3, True)
-    await server.all_closed()
+    await server.wait_until_closed()
 
 
 async def test_a_deadline_ends_the_wait_for_a_whole_answer(serve: Serve) -> None:
-    server = await serve(lambda exchange: exchange.gone())
+    server = await serve(lambda exchange: exchange.wait_until_gone())
     with pytest.raises(ModelTimeoutError) as caught:
         await model(server).request(HELLO, {'timeout': 0.3})
     assert (caught.value.deadline, caught.value.seconds) == ('timeout', 0.3)
-    await server.all_closed()
+    await server.wait_until_closed()
 
 
 async def test_litellms_own_limit_is_a_timeout(serve: Serve) -> None:
-    server = await serve(lambda exchange: exchange.gone())
+    server = await serve(lambda exchange: exchange.wait_until_gone())
     provider = LiteLLMProvider(api_base=f'{server.url}/v1', api_key=KEY, timeout=0.3)
     with pytest.raises(ModelTimeoutError, match="within the connection's own limit"):
         await LiteLLMModel('openai/gpt-4o', provider=provider).request(HELLO)
@@ -497,7 +497,7 @@ def test_a_model_outlives_its_event_loop_and_leaves_no_connection_behind(caplog:
             asked = model(server, name)
             for _ in range(3):
                 assert asyncio.run(ask(asked)) == 'Hello!Hello!'
-                assert closed(server)
+                assert is_closed_soon(server)
     assert caplog.messages == []
 
 
@@ -518,7 +518,7 @@ async def by_name(exchange: Exchange) -> None:
     """Refuses models that are called after a status."""
     name = exchange.json['model']
     if name.isdecimal():
-        await exchange.answer({'error': {'message': f'No, {KEY}-{name}'}}, status=int(name))
+        await exchange.respond({'error': {'message': f'No, {KEY}-{name}'}}, status=int(name))
     else:
         await chat(exchange)
 

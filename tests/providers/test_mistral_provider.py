@@ -294,7 +294,7 @@ async def test_headers_of_clients_and_settings_arrive() -> None:
 
 
 async def answer(exchange: Exchange) -> None:
-    await exchange.answer({'choices': [{'message': {'content': 'Hi.'}, 'finish_reason': 'stop'}]})
+    await exchange.respond({'choices': [{'message': {'content': 'Hi.'}, 'finish_reason': 'stop'}]})
 
 
 FACTS: Any = {'id': '1', 'object': 'chat.completion', 'model': MODEL, 'created': 1}
@@ -305,7 +305,7 @@ async def both(exchange: Exchange) -> None:
     """A whole answer or a stream, as is asked for, which the SDK takes too."""
     if not exchange.json.get('stream'):
         choice = {'index': 0, 'message': {'role': 'assistant', 'content': 'Hi.'}, 'finish_reason': 'stop'}
-        await exchange.answer({**FACTS, 'choices': [choice], 'usage': USAGE})
+        await exchange.respond({**FACTS, 'choices': [choice], 'usage': USAGE})
         return
     await exchange.begin()
     choice = {'index': 0, 'delta': {'role': 'assistant', 'content': 'Hi.'}, 'finish_reason': 'stop'}
@@ -315,15 +315,15 @@ async def both(exchange: Exchange) -> None:
 
 
 async def never(exchange: Exchange) -> None:
-    await exchange.gone()
+    await exchange.wait_until_gone()
 
 
 async def fail(exchange: Exchange) -> None:
-    await exchange.answer({'message': 'busy'}, status=503, headers={'retry-after': '0'})
+    await exchange.respond({'message': 'busy'}, status=503, headers={'retry-after': '0'})
 
 
 async def elsewhere(exchange: Exchange) -> None:
-    await exchange.answer({}, status=307, headers={'location': 'http://127.0.0.1:1/'})
+    await exchange.respond({}, status=307, headers={'location': 'http://127.0.0.1:1/'})
 
 
 @pytest.mark.parametrize(
@@ -409,7 +409,7 @@ async def test_what_is_open_is_closed_on_request() -> None:
         await asyncio.gather(*(ask(provider) for _ in range(5)))
         assert server.open == 5
         await provider.aclose()
-        await server.all_closed()
+        await server.wait_until_closed()
         assert (await ask(provider)).parts == [TextPart('Hi.')]
         await provider.aclose()
 

@@ -1,4 +1,4 @@
-"""boto3's clients for tests: with credentials of many kinds, before a server of ours."""
+"""boto3 clients for tests, with several kinds of credentials, for a local server."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from pydantic_llm.transport.pools import HttpClients
 Json = dict[str, Any]
 
 REGION = 'eu-central-1'
-ID, SECRET = 'an-id-of-a-key', 'a-secret-that-nobody-may-see'
+ID, SECRET = 'an-id-of-a-key', 'a-secret-that-must-not-be-shown'
 MODEL = 'arn:aws:bedrock:eu-central-1:1:inference-profile/eu.x.y-v1:0'
 PATH = '/model/arn%3Aaws%3Abedrock%3Aeu-central-1%3A1%3Ainference-profile%2Feu.x.y-v1%3A0/converse'
 HELLO = b'{"messages":[{"role":"user","content":[{"text":"hi"}]}]}'
-ANSWER: Json = {
+RESPONSE: Json = {
     'output': {'message': {'role': 'assistant', 'content': [{'text': 'Hello'}]}},
     'stopReason': 'end_turn',
     'usage': {'inputTokens': 1, 'outputTokens': 1, 'totalTokens': 2},
@@ -37,7 +37,7 @@ ANSWER: Json = {
 
 
 def client(url: str, credentials: Any = None, **config: Any) -> Any:
-    """A client of boto3's for a server."""
+    """Return a boto3 client for a server."""
     session = Session()
     session._credentials = credentials or Credentials(ID, SECRET)
     own = Config(**{'retries': {'total_max_attempts': 1}, **config})
@@ -47,27 +47,27 @@ def client(url: str, credentials: Any = None, **config: Any) -> Any:
 
 
 def connection(aws: Any) -> AwsConnection:
-    """A connection with what a client has."""
+    """Return a connection with the settings of a boto3 client."""
     clients = LoopClients[Any](make_http_client(aws), HttpClients())
     operations = {'converse': 'Converse', 'converse-stream': 'ConverseStream'}
     return AwsConnection(clients, aws, operations, provider_name='vendor')
 
 
-def call(**headers: str) -> RawRequest:
-    """A request."""
+def raw_request(**headers: str) -> RawRequest:
+    """Return a request to `Converse`."""
     return RawRequest(PATH, HELLO, 'the-model', headers)
 
 
-def by_boto3(aws: Any) -> Json:
-    """The same request, sent by boto3."""
-    said: Json = aws.converse(modelId=MODEL, messages=[{'role': 'user', 'content': [{'text': 'hi'}]}])
-    return said
+def send_by_boto3(aws: Any) -> Json:
+    """Send the same request through boto3 and return its response."""
+    response: Json = aws.converse(modelId=MODEL, messages=[{'role': 'user', 'content': [{'text': 'hi'}]}])
+    return response
 
 
 def is_signed(url: str, path: str, headers: Mapping[str, str], body: bytes, secret: str = SECRET) -> bool:
-    """Whether a request bears the signature that a server of Amazon's would accept."""
-    said = headers['authorization']
-    fields = dict(field.split('=', 1) for field in said.removeprefix('AWS4-HMAC-SHA256 ').split(', '))
+    """Return whether a request has the signature that Amazon's servers would accept."""
+    authorization = headers['authorization']
+    fields = dict(field.split('=', 1) for field in authorization.removeprefix('AWS4-HMAC-SHA256 ').split(', '))
     signed = fields['SignedHeaders'].split(';')
     request = AWSRequest('POST', url + path, {name: headers[name] for name in signed if name != 'host'}, body)
     request.context['timestamp'] = headers['x-amz-date']
@@ -77,24 +77,23 @@ def is_signed(url: str, path: str, headers: Mapping[str, str], body: bytes, secr
     return bool((service, region) == ('bedrock', REGION) and fields['Signature'] == expected)
 
 
-class Source:
-    """Where refreshable credentials come from: slowly, and counted."""
+class CredentialSource:
+    """A slow source of refreshable credentials, which counts its fetches."""
 
-    def __init__(self, *, seconds: float = 0.0, lasts: float = 3600.0) -> None:
+    def __init__(self, *, seconds: float = 0.0, lifetime: float = 3600.0) -> None:
         self.seconds = seconds
-        self.lasts = lasts
+        self.lifetime = lifetime
         self.fetches = 0
         self.threads: set[str] = set()
         self.error: Exception | None = None
 
     def fetch(self) -> Json:
-        """Fetch credentials."""
         self.fetches += 1
         self.threads.add(threading.current_thread().name)
         time.sleep(self.seconds)
         if self.error is not None:
             raise self.error
-        until = datetime.now(UTC) + timedelta(seconds=self.lasts)
+        until = datetime.now(UTC) + timedelta(seconds=self.lifetime)
         return {
             'access_key': ID,
             'secret_key': SECRET,
@@ -103,6 +102,6 @@ class Source:
         }
 
     def credentials(self) -> RefreshableCredentials:
-        """Credentials that have run out, and will be fetched."""
+        """Return expired credentials, which will be fetched at the next request."""
         past = datetime.now(UTC) - timedelta(hours=1)
         return RefreshableCredentials(ID, SECRET, 'token-0', past, self.fetch, 'test')

@@ -1,4 +1,4 @@
-"""The kinds of client that a connection can be made of."""
+"""Connections through each kind of client."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from pydantic_llm.transport.pools import HttpClients, SdkClients
 from pydantic_llm.transport.response import ClientConnection
 from pydantic_llm.transport.sdk import SDKConnection
 
-KEY = 'sk-a-key-that-nobody-may-see'
+KEY = 'sk-a-key-that-must-not-be-shown'
 HISTORY: list[ModelMessage] = [ModelRequest([UserPromptPart('Hi')])]
 
 Make = Callable[[str], ClientConnection]
 
 
 def through(client: Any, sdk: ModuleType = openai) -> SDKConnection:
-    """A connection through a client."""
+    """Return a connection through the client of an SDK."""
     return SDKConnection(LoopClients[Any](client, SdkClients()), sdk, provider_name='vendor')
 
 
@@ -61,11 +61,11 @@ def anthropic_aiohttp(url: str) -> SDKConnection:
 
 
 def plain_httpx2(url: str) -> HTTPConnection:
-    return plainly_through(httpx2.AsyncClient(), url)
+    return through_http(httpx2.AsyncClient(), url)
 
 
 def plain_httpx(url: str) -> HTTPConnection:
-    return plainly_through(httpx.AsyncClient(), url)
+    return through_http(httpx.AsyncClient(), url)
 
 
 def boto3_httpx2(url: str) -> AwsConnection:
@@ -74,8 +74,8 @@ def boto3_httpx2(url: str) -> AwsConnection:
     return AwsConnection(clients, aws, {'chat': 'ConverseStream'}, provider_name='vendor')
 
 
-def plainly_through(client: Any, url: str) -> HTTPConnection:
-    """A connection through a client of an HTTP library."""
+def through_http(client: Any, url: str) -> HTTPConnection:
+    """Return a connection through a client of an HTTP library."""
 
     async def access(model_name: str, *, refused: Access | None) -> Access:
         return Access(url, {'Authorization': f'Bearer {KEY}'})
@@ -90,11 +90,11 @@ PLAIN = (plain_httpx2, plain_httpx, boto3_httpx2)
 """Connections through the client of an HTTP library."""
 
 
-def call(**deadlines: float) -> RawRequest:
-    """A request, with its deadlines."""
+def raw_request(**deadlines: float) -> RawRequest:
+    """Return a request with these deadlines."""
     return RawRequest('/chat', b'{"hello": 1}', 'the-model', deadlines=Deadlines(**deadlines))
 
 
 def chat_model(url: str, **more: Any) -> OpenAIChatModel:
-    """A model that talks to a server of ours."""
+    """Return a model for a local server."""
     return OpenAIChatModel('the-model', provider=OpenAIProvider(api_key=KEY, base_url=url, **more))

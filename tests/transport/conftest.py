@@ -18,7 +18,7 @@ Serve = Callable[[Handler], Awaitable[Server]]
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
-    """Start a server that answers with a function."""
+    """Start a server whose responses are written by a handler."""
     async with AsyncExitStack() as stack:
 
         async def start(handler: Handler) -> Server:
@@ -29,26 +29,26 @@ async def serve() -> AsyncIterator[Serve]:
 
 @pytest.fixture(params=[*SDKS, *PLAIN])
 def connect(request: pytest.FixtureRequest) -> Make:
-    """Make a connection through each kind of client."""
+    """Connect through each kind of client."""
     make: Make = request.param
     return make
 
 
 @pytest.fixture(params=SDKS)
 def connect_sdk(request: pytest.FixtureRequest) -> Make:
-    """Make a connection through the client of each SDK."""
+    """Connect through the client of each SDK."""
     make: Make = request.param
     return make
 
 
 @pytest.fixture(autouse=True)
-def bounded() -> Iterator[None]:
-    """What hangs fails."""
+def limit_seconds() -> Iterator[None]:
+    """Fail a test that hangs for 20 seconds."""
 
-    def give_up(number: int, frame: FrameType | None) -> None:
+    def fail(number: int, frame: FrameType | None) -> None:
         raise TimeoutError('the test hangs')
 
-    before = signal.signal(signal.SIGALRM, give_up)
+    before = signal.signal(signal.SIGALRM, fail)
     signal.alarm(20)
     yield
     signal.alarm(0)
@@ -56,8 +56,8 @@ def bounded() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the environment says must not matter."""
+def hide_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove keys, URLs and proxies from the environment."""
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
 

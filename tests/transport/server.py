@@ -1,4 +1,4 @@
-"""A server on loopback whose answers a test writes as a function: what it sends, when it stops, how it breaks."""
+"""A local server. A test writes its responses in a handler: the bytes, pauses and broken connections."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EVENT_STREAM = 'text/event-stream'
 
 @dataclass
 class Exchange:
-    """One request, and the means to answer it."""
+    """One request, with the methods to respond to it."""
 
     path: str
     headers: dict[str, str]
@@ -34,8 +34,8 @@ class Exchange:
     def json(self) -> Any:
         return json.loads(self.body)
 
-    async def answer(self, body: bytes | Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
-        """A whole answer; what is not bytes is sent as JSON."""
+    async def respond(self, body: bytes | Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+        """Send a complete response. A body that is not bytes is sent as JSON."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         await self.head(status, {'content-type': JSON, 'content-length': str(len(content)), **(headers or {})})
         await self.write(content)
@@ -45,7 +45,7 @@ class Exchange:
         await self.write(('\r\n'.join(lines) + '\r\n\r\n').encode('latin-1'))
 
     async def begin(self, content_type: str = EVENT_STREAM, headers: Mapping[str, str] | None = None) -> None:
-        """The head of a stream."""
+        """Send the head of a stream."""
         await self.head(200, {'content-type': content_type, 'transfer-encoding': 'chunked', **(headers or {})})
 
     async def chunk(self, data: bytes) -> None:
@@ -55,7 +55,7 @@ class Exchange:
         await self.chunk(b'data: ' + json.dumps(data).encode() + b'\n\n')
 
     async def end(self) -> None:
-        """The regular end of a stream."""
+        """Send the regular end of a stream."""
         await self.write(b'0\r\n\r\n')
 
     async def write(self, data: bytes) -> None:
@@ -63,16 +63,16 @@ class Exchange:
         await self.writer.drain()
 
     def drop(self) -> None:
-        """Close the connection, whatever has been sent."""
+        """Close the connection after the handler, even in the middle of a response."""
         self.kept = False
 
     def reset(self) -> None:
-        """Break the connection: the client gets a reset instead of an end."""
+        """Reset the connection, so that the client gets an error instead of an end."""
         sock: socket.socket = self.writer.get_extra_info('socket')
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
         self.kept = False
 
-    async def gone(self) -> None:
+    async def wait_until_gone(self) -> None:
         """Wait until the client closes the connection."""
         with suppress(ConnectionError):
             while await self.reader.read(65536):
@@ -84,7 +84,7 @@ Handler = Callable[[Exchange], Awaitable[None]]
 
 
 class Server:
-    """What was asked, and how many connections are open."""
+    """A server with its requests and the number of its open connections."""
 
     def __init__(self, handler: Handler) -> None:
         self.handler = handler
@@ -108,14 +108,14 @@ class Server:
             for writer in self._writers:
                 writer.close()
             with suppress(TimeoutError):
-                await self.all_closed()
+                await self.wait_until_closed()
 
-    async def all_closed(self, seconds: float = 1.0) -> None:
+    async def wait_until_closed(self, seconds: float = 1.0) -> None:
         """Wait until no connection is open. Raises `TimeoutError`."""
         await self.until(lambda: not self.open, seconds)
 
     async def until(self, condition: Callable[[], bool], seconds: float = 1.0) -> None:
-        """Wait until something is true of this server. Raises `TimeoutError`."""
+        """Wait until a condition is true. Raises `TimeoutError`."""
         async with asyncio.timeout(seconds), self._changed:
             await self._changed.wait_for(condition)
 
@@ -133,7 +133,7 @@ class Server:
             writer.close()
             self._writers.discard(writer)
             self.open -= 1
-            await self._tell()
+            await self._notify()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> bool:
         head = (await reader.readuntil(b'\r\n\r\n')).decode('latin-1').split('\r\n')
@@ -141,18 +141,18 @@ class Server:
         body = await reader.readexactly(int(headers.get('content-length', 0)))
         exchange = Exchange(head[0].split(' ')[1], headers, body, reader, writer, number)
         self.requests.append(exchange)
-        await self._tell()
+        await self._notify()
         await self.handler(exchange)
         return exchange.kept
 
-    async def _tell(self) -> None:
+    async def _notify(self) -> None:
         async with self._changed:
             self._changed.notify_all()
 
 
 @contextmanager
 def serve_in_thread(handler: Handler) -> Iterator[Server]:
-    """A server with a thread and a loop of its own, for tests that begin and end loops."""
+    """Run a server in its own thread and event loop, for tests that start and end loops."""
     ready, stop = threading.Event(), asyncio.Event()
     found: list[tuple[Server, asyncio.AbstractEventLoop]] = []
 
@@ -173,8 +173,8 @@ def serve_in_thread(handler: Handler) -> Iterator[Server]:
         thread.join()
 
 
-def closed(server: Server, seconds: float = 5.0) -> bool:
-    """Whether a server in another thread has no connection any more, now or soon."""
+def is_closed_soon(server: Server, seconds: float = 5.0) -> bool:
+    """Return whether a server in another thread has no open connection, now or within some seconds."""
     waiting = threading.Event()
     for _ in range(round(seconds / 0.02)):
         if not server.open:
@@ -185,10 +185,10 @@ def closed(server: Server, seconds: float = 5.0) -> bool:
 
 @contextmanager
 def serve_in_process(handler: Handler) -> Iterator[str]:
-    """The address of a server in a process of its own, for tests of what this one holds and how much it can do."""
+    """Run a server in its own process and yield its URL, for tests of memory and speed."""
     spawn = multiprocessing.get_context('spawn')
     here, there = spawn.Pipe(duplex=False)
-    process = spawn.Process(target=_run, args=(handler, there), daemon=True)
+    process = spawn.Process(target=_run_in_process, args=(handler, there), daemon=True)
     process.start()
     there.close()
     try:
@@ -199,7 +199,7 @@ def serve_in_process(handler: Handler) -> Iterator[str]:
         here.close()
 
 
-def _run(handler: Handler, listener: Connection) -> None:
+def _run_in_process(handler: Handler, listener: Connection) -> None:
     async def main() -> None:
         async with Server(handler).run() as server:
             listener.send(server.url)
@@ -208,33 +208,33 @@ def _run(handler: Handler, listener: Connection) -> None:
     asyncio.run(main())
 
 
-# ---------------------------------------------------------------------- what a chat API says
+# ---------------------------------------------------------------------- responses of a chat API
 
 
 def completion(text: str = 'Hello!', **more: Any) -> dict[str, Any]:
-    """A whole chat completion."""
+    """Return a chat completion."""
     choice = {'index': 0, 'message': {'role': 'assistant', 'content': text}, 'finish_reason': 'stop'}
     usage = {'prompt_tokens': 3, 'completion_tokens': 2, 'total_tokens': 5}
     return {'id': 'c1', 'object': 'chat.completion', 'model': 'm', 'choices': [choice], 'usage': usage, **more}
 
 
 def chunk(text: str | None = None, *, finish: str | None = None) -> dict[str, Any]:
-    """A chunk of a streamed one."""
+    """Return a chunk of a streamed chat completion."""
     delta = {} if text is None else {'content': text}
     choice = {'index': 0, 'delta': delta, 'finish_reason': finish}
     return {'id': 'c1', 'object': 'chat.completion.chunk', 'model': 'm', 'choices': [choice]}
 
 
-async def whole(exchange: Exchange) -> None:
-    """Answer, streamed where a stream is asked for."""
+async def send_completion(exchange: Exchange) -> None:
+    """Send a chat completion, streamed if the request asks for a stream."""
     if b'"stream":true' in exchange.body.replace(b' ', b''):
-        await streamed(exchange)
+        await send_stream(exchange)
     else:
-        await exchange.answer(completion())
+        await exchange.respond(completion())
 
 
-async def streamed(exchange: Exchange) -> None:
-    """Answer with a stream."""
+async def send_stream(exchange: Exchange) -> None:
+    """Send a streamed chat completion."""
     await exchange.begin()
     for text in ('Hel', 'lo!'):
         await exchange.event(chunk(text))

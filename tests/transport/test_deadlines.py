@@ -16,45 +16,54 @@ from pydantic_llm.exceptions import ModelTimeoutError, UserError
 from pydantic_llm.settings import ModelSettings
 from pydantic_llm.transport import ByteStream, Deadlines
 from pydantic_llm.transport.deadlines import DeadlineExceeded, Watchdog
-from tests.transport.clients import HISTORY, KEY, Make, anthropic_httpx2, call, chat_model, openai_httpx2, through
+from tests.transport.clients import (
+    HISTORY,
+    KEY,
+    Make,
+    anthropic_httpx2,
+    chat_model,
+    openai_httpx2,
+    raw_request,
+    through,
+)
 from tests.transport.conftest import Serve
-from tests.transport.server import Exchange, Server, chunk, whole
+from tests.transport.server import Exchange, Server, chunk, send_completion
 
 SOON = 0.1
-"""A deadline that passes in a test."""
+"""A deadline that passes during a test, in seconds."""
 LATER = 30.0
-"""One that does not."""
+"""A deadline that does not pass."""
 
 
 async def hang(exchange: Exchange) -> None:
-    await exchange.gone()
+    await exchange.wait_until_gone()
 
 
 async def hang_after_the_head(exchange: Exchange) -> None:
     await exchange.head(200, {'content-type': 'application/json', 'content-length': '100'})
-    await exchange.gone()
+    await exchange.wait_until_gone()
 
 
 async def hang_in_the_body(exchange: Exchange) -> None:
     await exchange.head(200, {'content-type': 'application/json', 'content-length': '100'})
     await exchange.write(b'{"id": ')
-    await exchange.gone()
+    await exchange.wait_until_gone()
 
 
 async def begin_and_hang(exchange: Exchange) -> None:
     await exchange.begin()
-    await exchange.gone()
+    await exchange.wait_until_gone()
 
 
 async def stall(exchange: Exchange) -> None:
-    """One event, then nothing."""
+    """Send one event, then nothing."""
     await exchange.begin()
     await exchange.event(chunk('Hi'))
-    await exchange.gone()
+    await exchange.wait_until_gone()
 
 
 async def comment(exchange: Exchange) -> None:
-    """Nothing but comments."""
+    """Send only comments."""
     await exchange.begin()
     await keep_alive(exchange)
 
@@ -66,7 +75,7 @@ async def comment_after_an_event(exchange: Exchange) -> None:
 
 
 async def trickle(exchange: Exchange) -> None:
-    """One event after the other, without end."""
+    """Send events without end."""
     await exchange.begin()
     while not exchange.reader.at_eof():
         await exchange.event(chunk('Hi'))
@@ -80,12 +89,12 @@ async def keep_alive(exchange: Exchange) -> None:
 
 
 async def read_all(connect: Make, server: Server, **deadlines: float) -> list[bytes]:
-    stream = await connect(server.url).open(call(**deadlines))
+    stream = await connect(server.url).open(raw_request(**deadlines))
     return [data async for data in read_to_the_end(stream)]
 
 
 async def read_to_the_end(stream: ByteStream) -> AsyncIterator[bytes]:
-    """Read as models do: what holds an event is progress."""
+    """Read as models do: each chunk with an event is progress."""
     try:
         while data := await stream.read():
             if b'data:' in data:
@@ -99,17 +108,17 @@ async def read_to_the_end(stream: ByteStream) -> AsyncIterator[bytes]:
 
 
 @pytest.mark.parametrize('answer', [hang, hang_after_the_head, hang_in_the_body])
-async def test_the_timeout_ends_a_whole_answer(serve: Serve, connect: Make, answer: Any) -> None:
+async def test_the_timeout_ends_a_request(serve: Serve, connect: Make, answer: Any) -> None:
     server = await serve(answer)
     connection = connect(server.url)
     began = time.monotonic()
     with pytest.raises(ModelTimeoutError, match=r'the-model did not answer within timeout of 0\.1 s') as caught:
-        await connection.send(call(timeout=SOON))
+        await connection.send(raw_request(timeout=SOON))
     assert SOON <= time.monotonic() - began < 1
     error = caught.value
     assert (error.deadline, error.seconds, error.provider_name, error.retryable) == ('timeout', SOON, 'vendor', True)
     assert error.__cause__ is error.__context__ is None
-    await server.all_closed()
+    await server.wait_until_closed()
 
 
 @pytest.mark.parametrize('answer', [begin_and_hang, stall, comment, trickle])
@@ -118,15 +127,15 @@ async def test_the_timeout_ends_a_stream(serve: Serve, connect: Make, answer: An
     with pytest.raises(ModelTimeoutError) as caught:
         await read_all(connect, server, timeout=SOON)
     assert (caught.value.deadline, caught.value.seconds) == ('timeout', SOON)
-    await server.all_closed()
+    await server.wait_until_closed()
 
 
 async def test_the_first_token_timeout_ends_a_stream_that_never_begins(serve: Serve, connect: Make) -> None:
     server = await serve(hang)
     with pytest.raises(ModelTimeoutError) as caught:
-        await connect(server.url).open(call(first_token_timeout=SOON, idle_timeout=LATER, timeout=LATER))
+        await connect(server.url).open(raw_request(first_token_timeout=SOON, idle_timeout=LATER, timeout=LATER))
     assert (caught.value.deadline, caught.value.seconds) == ('first_token_timeout', SOON)
-    await server.all_closed()
+    await server.wait_until_closed()
 
 
 @pytest.mark.parametrize('answer', [begin_and_hang, comment])
@@ -135,12 +144,12 @@ async def test_the_first_token_timeout_ends_a_stream_without_events(serve: Serve
     with pytest.raises(ModelTimeoutError) as caught:
         await read_all(connect, server, first_token_timeout=SOON, idle_timeout=LATER)
     assert (caught.value.deadline, caught.value.seconds) == ('first_token_timeout', SOON)
-    await server.all_closed()
+    await server.wait_until_closed()
 
 
 async def test_the_first_token_timeout_does_not_end_a_stream_that_has_begun(serve: Serve) -> None:
     server = await serve(trickle)
-    stream = await openai_httpx2(server.url).open(call(first_token_timeout=SOON, timeout=4 * SOON))
+    stream = await openai_httpx2(server.url).open(raw_request(first_token_timeout=SOON, timeout=4 * SOON))
     with pytest.raises(ModelTimeoutError) as caught:
         assert [data async for data in read_to_the_end(stream)]
     assert caught.value.deadline == 'timeout'
@@ -152,12 +161,12 @@ async def test_the_idle_timeout_ends_a_stream_that_stalls(serve: Serve, connect:
     with pytest.raises(ModelTimeoutError) as caught:
         await read_all(connect, server, idle_timeout=SOON, first_token_timeout=LATER)
     assert (caught.value.deadline, caught.value.seconds) == ('idle_timeout', SOON)
-    await server.all_closed()
+    await server.wait_until_closed()
 
 
 async def test_the_idle_timeout_does_not_run_before_the_first_event(serve: Serve) -> None:
     server = await serve(begin_and_hang)
-    stream = await openai_httpx2(server.url).open(call(idle_timeout=SOON / 2, first_token_timeout=SOON))
+    stream = await openai_httpx2(server.url).open(raw_request(idle_timeout=SOON / 2, first_token_timeout=SOON))
     with pytest.raises(ModelTimeoutError) as caught:
         await stream.read()
     assert caught.value.deadline == 'first_token_timeout'
@@ -165,32 +174,32 @@ async def test_the_idle_timeout_does_not_run_before_the_first_event(serve: Serve
 
 
 @pytest.mark.parametrize('answer', [hang, hang_in_the_body])
-async def test_deadlines_of_streams_do_not_end_a_whole_answer(serve: Serve, answer: Any) -> None:
+async def test_deadlines_of_streams_do_not_end_a_request(serve: Serve, answer: Any) -> None:
     server = await serve(answer)
     with pytest.raises(ModelTimeoutError) as caught:
-        await openai_httpx2(server.url).send(call(timeout=2 * SOON, first_token_timeout=SOON, idle_timeout=SOON))
+        await openai_httpx2(server.url).send(raw_request(timeout=2 * SOON, first_token_timeout=SOON, idle_timeout=SOON))
     assert caught.value.deadline == 'timeout'
 
 
-async def test_a_deadline_that_has_passed_has_passed_for_good(serve: Serve) -> None:
+async def test_a_passed_deadline_stays_passed(serve: Serve) -> None:
     server = await serve(begin_and_hang)
-    stream = await openai_httpx2(server.url).open(call(timeout=SOON))
+    stream = await openai_httpx2(server.url).open(raw_request(timeout=SOON))
     for _ in range(2):
         with pytest.raises(ModelTimeoutError):
             await stream.read()
     await stream.aclose()
 
 
-async def test_answers_in_time_are_not_ended(serve: Serve, connect: Make) -> None:
-    server = await serve(whole)
-    reply = await connect(server.url).send(call(timeout=LATER, first_token_timeout=LATER, idle_timeout=LATER))
+async def test_responses_in_time_are_not_ended(serve: Serve, connect: Make) -> None:
+    server = await serve(send_completion)
+    reply = await connect(server.url).send(raw_request(timeout=LATER, first_token_timeout=LATER, idle_timeout=LATER))
     assert reply.body.startswith(b'{"id"')
 
 
-# ---------------------------------------------------------------------- whose time counts
+# ---------------------------------------------------------------------- which time counts
 
 
-async def test_the_time_that_the_caller_takes_is_not_counted(serve: Serve, connect: Make) -> None:
+async def test_the_time_of_the_caller_does_not_count(serve: Serve, connect: Make) -> None:
     ask = asyncio.Queue[None]()
 
     async def on_demand(exchange: Exchange) -> None:
@@ -201,77 +210,79 @@ async def test_the_time_that_the_caller_takes_is_not_counted(serve: Serve, conne
         await exchange.end()
 
     server = await serve(on_demand)
-    stream = await connect(server.url).open(call(timeout=4 * SOON, idle_timeout=2 * SOON, first_token_timeout=LATER))
+    stream = await connect(server.url).open(
+        raw_request(timeout=4 * SOON, idle_timeout=2 * SOON, first_token_timeout=LATER)
+    )
     for _ in range(3):
         ask.put_nowait(None)
         assert await stream.read()
         stream.progress()
-        await asyncio.sleep(3 * SOON)  # the caller, who is slow
+        await asyncio.sleep(3 * SOON)  # the caller is slow
     assert await stream.read() == b''
     await stream.aclose()
 
 
-async def test_bytes_that_came_while_the_loop_was_busy_count(serve: Serve) -> None:
+async def test_bytes_that_arrived_while_the_loop_was_busy_count(serve: Serve) -> None:
     server = await serve(trickle)
-    stream = await openai_httpx2(server.url).open(call(idle_timeout=SOON))
+    stream = await openai_httpx2(server.url).open(raw_request(idle_timeout=SOON))
     await stream.read()
     stream.progress()
     reading = asyncio.ensure_future(stream.read())
     await asyncio.sleep(0)
-    time.sleep(3 * SOON)  # noqa: ASYNC251 -- somebody blocks the loop while bytes arrive
+    time.sleep(3 * SOON)  # noqa: ASYNC251 -- the caller blocks the loop while bytes arrive
     assert await reading
     await stream.aclose()
 
 
-# ---------------------------------------------------------------------- others who cancel
+# ---------------------------------------------------------------------- cancellation by others
 
 
-async def test_a_cancellation_from_outside_stays_one(serve: Serve, connect: Make) -> None:
+async def test_a_cancellation_from_outside_stays_a_cancellation(serve: Serve, connect: Make) -> None:
     server = await serve(hang)
-    task = asyncio.ensure_future(connect(server.url).send(call(timeout=LATER)))
+    task = asyncio.ensure_future(connect(server.url).send(raw_request(timeout=LATER)))
     await server.until(lambda: len(server.requests) == 1)
     task.cancel('enough')
     with pytest.raises(asyncio.CancelledError):
         await task
-    await server.all_closed()
+    await server.wait_until_closed()
 
 
 async def test_asyncio_timeout_around_a_request_works(serve: Serve, connect: Make) -> None:
     server = await serve(hang)
     with pytest.raises(TimeoutError) as caught:
         async with asyncio.timeout(SOON):
-            await connect(server.url).send(call(timeout=LATER))
+            await connect(server.url).send(raw_request(timeout=LATER))
     assert not isinstance(caught.value, ModelTimeoutError)
-    await server.all_closed()
+    await server.wait_until_closed()
 
 
-async def test_our_deadline_inside_of_asyncio_timeout_is_ours(serve: Serve, connect: Make) -> None:
+async def test_a_deadline_inside_asyncio_timeout_is_a_model_timeout(serve: Serve, connect: Make) -> None:
     server = await serve(hang)
     async with asyncio.timeout(LATER):
         with pytest.raises(ModelTimeoutError):
-            await connect(server.url).send(call(timeout=SOON))
+            await connect(server.url).send(raw_request(timeout=SOON))
         task = cast('asyncio.Task[None]', asyncio.current_task())
         assert task.cancelling() == 0
         await asyncio.sleep(0)
 
 
-async def test_a_deadline_inside_of_a_task_group_fails_the_group_with_it(serve: Serve) -> None:
+async def test_a_deadline_inside_a_task_group_fails_the_group(serve: Serve) -> None:
     server = await serve(hang)
     connection = openai_httpx2(server.url)
 
     async def send_both() -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(connection.send(call(timeout=SOON)))
-            group.create_task(connection.send(call(timeout=LATER)))
+            group.create_task(connection.send(raw_request(timeout=SOON)))
+            group.create_task(connection.send(raw_request(timeout=LATER)))
 
     with pytest.raises(ExceptionGroup) as caught:
         await send_both()
     assert [type(error) for error in caught.value.exceptions] == [ModelTimeoutError]
-    await server.all_closed()
+    await server.wait_until_closed()
 
 
-async def test_a_cancellation_at_the_very_moment_of_a_deadline_is_not_swallowed() -> None:
-    """Both cancel the same wait before the task has had a turn."""
+async def test_a_cancellation_at_the_moment_of_a_deadline_is_not_swallowed() -> None:
+    """Both cancel the same wait before the task runs."""
     loop = asyncio.get_running_loop()
     watchdog = Watchdog(Deadlines(timeout=SOON))
 
@@ -290,14 +301,14 @@ async def test_a_cancellation_at_the_very_moment_of_a_deadline_is_not_swallowed(
 
     guarded = _Overridden(task, cancel_twice)
     await asyncio.sleep(0)
-    watchdog._task = cast('asyncio.Task[object]', guarded)  # pyright: ignore[reportPrivateUsage] -- two at one moment
+    watchdog._task = cast('asyncio.Task[object]', guarded)  # pyright: ignore[reportPrivateUsage] -- simulates two cancellations at one moment
     await expired
     with pytest.raises(asyncio.CancelledError):
         await task
 
 
 class _Overridden:
-    """A task with a `cancel` of the test's."""
+    """A task whose `cancel` is replaced by the test's."""
 
     def __init__(self, task: asyncio.Task[None], cancel: Any) -> None:
         self._task = task
@@ -307,19 +318,19 @@ class _Overridden:
         return getattr(self._task, name)
 
 
-async def test_a_deadline_may_be_awaited_by_several_tasks_in_turn(serve: Serve) -> None:
+async def test_several_tasks_can_wait_with_one_watchdog_in_turn(serve: Serve) -> None:
     server = await serve(trickle)
-    stream = await openai_httpx2(server.url).open(call(idle_timeout=LATER))
+    stream = await openai_httpx2(server.url).open(raw_request(idle_timeout=LATER))
     for _ in range(3):
         assert await asyncio.create_task(stream.read())
     await stream.aclose()
 
 
 async def test_no_timer_is_left_behind(serve: Serve, connect: Make) -> None:
-    server = await serve(whole)
+    server = await serve(send_completion)
     connection = connect(server.url)
-    await connection.send(call(timeout=LATER))
-    stream = await connection.open(call(timeout=LATER, first_token_timeout=LATER, idle_timeout=LATER))
+    await connection.send(raw_request(timeout=LATER))
+    stream = await connection.open(raw_request(timeout=LATER, first_token_timeout=LATER, idle_timeout=LATER))
     while await stream.read():
         stream.progress()
     await stream.aclose()
@@ -331,12 +342,12 @@ def our_timers() -> list[Any]:
     return [timer for timer in scheduled if not timer.cancelled() and 'Watchdog' in repr(timer)]
 
 
-def test_what_a_watchdog_raises_says_which_deadline() -> None:
+def test_the_error_of_a_watchdog_names_the_deadline() -> None:
     error = DeadlineExceeded('idle_timeout', 2)
     assert (error.deadline, error.seconds, error.args) == ('idle_timeout', 2, ('idle_timeout', 2))
 
 
-# ---------------------------------------------------------------------- what the connection is told
+# ---------------------------------------------------------------------- the client's own limits
 
 
 def limits_of(server: Server) -> list[str | None]:
@@ -344,13 +355,13 @@ def limits_of(server: Server) -> list[str | None]:
 
 
 @pytest.mark.parametrize('make', [openai_httpx2, anthropic_httpx2])
-async def test_the_connections_own_limits_give_way_to_deadlines(serve: Serve, make: Make) -> None:
-    server = await serve(whole)
+async def test_deadlines_override_the_clients_own_limits(serve: Serve, make: Make) -> None:
+    server = await serve(send_completion)
     connection = make(server.url)
-    await connection.send(call())
-    await connection.send(call(timeout=5))
-    await (await connection.open(call(idle_timeout=5))).aclose()
-    await (await connection.open(call(idle_timeout=1200))).aclose()
+    await connection.send(raw_request())
+    await connection.send(raw_request(timeout=5))
+    await (await connection.open(raw_request(idle_timeout=5))).aclose()
+    await (await connection.open(raw_request(idle_timeout=1200))).aclose()
     assert [float(limit) if limit else None for limit in limits_of(server)] == [600, None, 600, 1200]
 
 
@@ -372,7 +383,7 @@ async def test_the_limit_for_connecting_stays(own: Any, limits: dict[str, Any], 
 
     http_client = http.AsyncClient(transport=http.MockTransport(answer))
     client = openai.AsyncOpenAI(api_key=KEY, base_url='http://x', timeout=own, http_client=http_client)
-    await through(client).send(call(timeout=5))
+    await through(client).send(raw_request(timeout=5))
     assert seen == [limits]
 
 
@@ -383,10 +394,8 @@ async def test_the_limit_for_connecting_stays(own: Any, limits: dict[str, Any], 
 @pytest.mark.parametrize(
     'value', [0, 0.0, -1, -0.5, math.nan, -math.inf, '5', True, Decimal(3), [1], httpx2.Timeout(5)]
 )
-async def test_a_deadline_that_is_no_time_is_refused_before_anything_is_sent(
-    serve: Serve, name: str, value: object
-) -> None:
-    server = await serve(whole)
+async def test_an_invalid_deadline_is_refused_before_anything_is_sent(serve: Serve, name: str, value: object) -> None:
+    server = await serve(send_completion)
     settings = cast('ModelSettings', {name: value})
     with pytest.raises(UserError) as caught:
         await chat_model(server.url).request(HISTORY, settings)
@@ -397,8 +406,8 @@ async def test_a_deadline_that_is_no_time_is_refused_before_anything_is_sent(
 
 
 @pytest.mark.parametrize('value', [None, 5, 0.5, math.inf])
-async def test_a_deadline_can_be_any_time_or_none(serve: Serve, value: float | None) -> None:
-    server = await serve(whole)
+async def test_a_deadline_can_be_any_positive_number_or_none(serve: Serve, value: float | None) -> None:
+    server = await serve(send_completion)
     settings = cast('ModelSettings', {'timeout': value, 'first_token_timeout': value, 'idle_timeout': value})
     assert (await chat_model(server.url).request(HISTORY, settings)).state == 'complete'
     async with chat_model(server.url).request_stream(HISTORY, settings) as stream:
@@ -406,7 +415,7 @@ async def test_a_deadline_can_be_any_time_or_none(serve: Serve, value: float | N
 
 
 @pytest.mark.parametrize('name', ['first_token_timeout', 'idle_timeout', 'timeout'])
-async def test_a_model_tells_events_from_comments(serve: Serve, name: str) -> None:
+async def test_a_model_counts_events_and_not_comments_as_progress(serve: Serve, name: str) -> None:
     answer = comment if name == 'first_token_timeout' else comment_after_an_event
     server = await serve(answer)
     settings = cast('ModelSettings', {name: SOON})
@@ -415,4 +424,4 @@ async def test_a_model_tells_events_from_comments(serve: Serve, name: str) -> No
             assert [event async for event in stream]
         assert (caught.value.deadline, caught.value.seconds) == (name, SOON)
         assert stream.get().state == 'interrupted'
-    await server.all_closed()
+    await server.wait_until_closed()

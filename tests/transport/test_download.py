@@ -31,7 +31,7 @@ Resolve = Callable[[dict[str, list[str]]], list[str]]
 
 @pytest.fixture
 def resolve(monkeypatch: pytest.MonkeyPatch) -> Resolve:
-    """Say what names resolve to; gives the names that were asked for. Must be called inside the loop."""
+    """Set the addresses of host names; returns the list of resolved names. Must be called inside the loop."""
 
     def install(names: dict[str, list[str]]) -> list[str]:
         loop = asyncio.get_running_loop()
@@ -50,17 +50,17 @@ def resolve(monkeypatch: pytest.MonkeyPatch) -> Resolve:
 
 
 async def picture(exchange: Exchange) -> None:
-    await exchange.answer(b'a picture', headers={'content-type': 'Image/PNG; charset=binary'})
+    await exchange.respond(b'a picture', headers={'content-type': 'Image/PNG; charset=binary'})
 
 
 def redirect_to(location: str, status: int = 302) -> Any:
     async def redirect(exchange: Exchange) -> None:
-        await exchange.answer(b'', status=status, headers={'location': location})
+        await exchange.respond(b'', status=status, headers={'location': location})
 
     return redirect
 
 
-# ---------------------------------------------------------------------- what may be fetched
+# ---------------------------------------------------------------------- permitted addresses
 
 
 @pytest.mark.parametrize(
@@ -107,12 +107,12 @@ async def test_an_address_of_a_network_that_is_not_public_is_refused(resolve: Re
 
 
 @pytest.mark.parametrize('name', ['localhost', '127.1', '127.0.1'])
-async def test_this_machine_is_refused_under_any_of_its_names(name: str) -> None:
+async def test_any_name_of_this_machine_is_refused(name: str) -> None:
     with pytest.raises(UserError, match=r'leads to (127\.0\.0\.1|::1), which is not an address of the public internet'):
         await fetch(f'http://{name}:1/a.png')
 
 
-async def test_one_private_address_among_public_ones_is_enough(resolve: Resolve) -> None:
+async def test_one_private_address_among_public_ones_is_refused(resolve: Resolve) -> None:
     resolve({'files.example': ['8.8.8.8', '10.0.0.1']})
     with pytest.raises(UserError, match=r"'http://files\.example/' leads to 10\.0\.0\.1"):
         await fetch('http://files.example/')
@@ -122,7 +122,7 @@ async def test_one_private_address_among_public_ones_is_enough(resolve: Resolve)
     'address',
     ['169.254.169.254', '169.254.170.2', '100.100.100.200', '168.63.129.16', 'fd00:ec2::254', '::ffff:169.254.169.254'],
 )
-async def test_where_a_cloud_keeps_credentials_is_refused_whatever_is_allowed(resolve: Resolve, address: str) -> None:
+async def test_credential_servers_are_refused_with_allow_local_too(resolve: Resolve, address: str) -> None:
     resolve({'metadata.example': [address]})
     for allow_local in (False, True):
         with pytest.raises(UserError, match='where a cloud keeps credentials: it is never downloaded'):
@@ -145,13 +145,13 @@ async def test_where_a_cloud_keeps_credentials_is_refused_whatever_is_allowed(re
         (f'http://{"a" * 64}.example/', f"'http://{'a' * 64}.example/' could not be downloaded: "),
     ],
 )
-async def test_an_address_that_is_none_of_the_web_is_refused(url: str, shown: str) -> None:
+async def test_a_url_that_is_not_http_is_refused(url: str, shown: str) -> None:
     with pytest.raises(UserError) as caught:
         await fetch(url)
     assert str(caught.value).startswith(shown)
 
 
-async def test_a_name_that_does_not_resolve_is_the_callers_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unknown_host_is_a_user_error(monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(*_: Any, **__: Any) -> Any:
         raise socket.gaierror(-2, 'Name or service not known')
 
@@ -160,36 +160,34 @@ async def test_a_name_that_does_not_resolve_is_the_callers_mistake(monkeypatch: 
         await fetch('http://nowhere.example/')
 
 
-# ---------------------------------------------------------------------- what is fetched
+# ---------------------------------------------------------------------- files
 
 
-async def test_a_file_comes_with_its_media_type(serve: Serve) -> None:
+async def test_a_file_is_returned_with_its_media_type(serve: Serve) -> None:
     server = await serve(picture)
     assert await fetch(f'{server.url}/a.png?size=big', allow_local=True) == (b'a picture', 'image/png')
     assert server.requests[0].path == '/a.png?size=big'
     assert server.requests[0].headers['user-agent'] == 'pydantic-llm'
-    await server.all_closed()
+    await server.wait_until_closed()
 
 
-async def test_a_media_type_that_is_not_said_is_not_known(serve: Serve) -> None:
+async def test_a_missing_media_type_is_none(serve: Serve) -> None:
     async def answer(exchange: Exchange) -> None:
-        await exchange.answer(b'x', headers={'content-type': ''})
+        await exchange.respond(b'x', headers={'content-type': ''})
 
     server = await serve(answer)
     assert await fetch(server.url, allow_local=True) == (b'x', None)
 
 
-async def test_a_compressed_file_is_unpacked(serve: Serve) -> None:
+async def test_a_compressed_file_is_decompressed(serve: Serve) -> None:
     async def answer(exchange: Exchange) -> None:
-        await exchange.answer(gzip.compress(b'x' * 99), headers={'content-encoding': 'gzip', 'content-type': 'text/x'})
+        await exchange.respond(gzip.compress(b'x' * 99), headers={'content-encoding': 'gzip', 'content-type': 'text/x'})
 
     server = await serve(answer)
     assert await fetch(server.url, allow_local=True) == (b'x' * 99, 'text/x')
 
 
-async def test_the_address_that_was_checked_is_the_one_that_is_asked_by_its_name(
-    serve: Serve, resolve: Resolve
-) -> None:
+async def test_the_request_goes_to_the_checked_address_with_the_name_as_host(serve: Serve, resolve: Resolve) -> None:
     server = await serve(picture)
     asked = resolve({'files.example': ['127.0.0.1']})
     await fetch(f'http://files.example:{server.port}/a.png', allow_local=True)
@@ -197,7 +195,7 @@ async def test_the_address_that_was_checked_is_the_one_that_is_asked_by_its_name
     assert asked == ['files.example']
 
 
-async def test_a_name_with_letters_of_any_language_is_asked_in_ascii(serve: Serve, resolve: Resolve) -> None:
+async def test_a_name_with_non_ascii_letters_is_encoded(serve: Serve, resolve: Resolve) -> None:
     server = await serve(picture)
     asked = resolve({'xn--bcher-kva.example': ['127.0.0.1']})
     await fetch(f'http://bücher.example:{server.port}/', allow_local=True)
@@ -205,7 +203,7 @@ async def test_a_name_with_letters_of_any_language_is_asked_in_ascii(serve: Serv
     assert asked == ['xn--bcher-kva.example']
 
 
-async def test_tls_is_asked_for_the_name_and_not_for_the_address(resolve: Resolve) -> None:
+async def test_tls_uses_the_name_and_not_the_address(resolve: Resolve) -> None:
     hello: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -220,9 +218,9 @@ async def test_tls_is_asked_for_the_name_and_not_for_the_address(resolve: Resolv
     assert b'files.example' in await hello
 
 
-async def test_a_password_in_the_address_is_sent_and_not_shown(serve: Serve) -> None:
+async def test_a_password_in_the_url_is_sent_and_not_shown(serve: Serve) -> None:
     async def refuse(exchange: Exchange) -> None:
-        await exchange.answer(b'', status=401 if 'authorization' in exchange.headers else 400)
+        await exchange.respond(b'', status=401 if 'authorization' in exchange.headers else 400)
 
     server = await serve(refuse)
     with pytest.raises(UserError) as caught:
@@ -238,10 +236,10 @@ async def test_a_redirect_is_followed(serve: Serve, status: int) -> None:
     target = await serve(picture)
     server = await serve(redirect_to(f'{target.url}/b.png', status))
     assert await fetch(server.url, allow_local=True) == (b'a picture', 'image/png')
-    await server.all_closed()
+    await server.wait_until_closed()
 
 
-async def test_a_redirect_may_be_a_path(serve: Serve) -> None:
+async def test_a_redirect_can_be_a_path(serve: Serve) -> None:
     async def answer(exchange: Exchange) -> None:
         await (picture if exchange.path == '/x/b' else redirect_to('b'))(exchange)
 
@@ -258,7 +256,7 @@ async def test_a_redirect_may_be_a_path(serve: Serve) -> None:
         ('http://127.0.0.1:99999/', 'only http and https addresses can'),
     ],
 )
-async def test_where_a_redirect_leads_is_checked_again(
+async def test_the_target_of_a_redirect_is_checked_too(
     serve: Serve, resolve: Resolve, location: str, message: str
 ) -> None:
     server = await serve(redirect_to(location))
@@ -270,10 +268,10 @@ async def test_where_a_redirect_leads_is_checked_again(
 async def test_a_redirect_from_a_public_address_to_a_private_one_is_refused(
     serve: Serve, resolve: Resolve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """127.0.0.2 stands in for the public internet, which no test can reach."""
+    """127.0.0.2 replaces the public internet, which no test can reach."""
     inside = await serve(picture)
     server = await serve(redirect_to(f'{inside.url}/secret'))
-    is_public = download._is_public  # pyright: ignore[reportPrivateUsage] -- told that one address more is public
+    is_public = download._is_public  # pyright: ignore[reportPrivateUsage] -- makes one more address public
     monkeypatch.setattr(download, '_is_public', lambda address: str(address) == '127.0.0.2' or is_public(address))
     resolve({'files.example': ['127.0.0.2']})
     listener = await asyncio.start_server(server._serve, '127.0.0.2', 0)  # pyright: ignore[reportPrivateUsage]
@@ -285,14 +283,14 @@ async def test_a_redirect_from_a_public_address_to_a_private_one_is_refused(
     assert inside.requests == []
 
 
-async def test_redirects_without_an_end_are_given_up(serve: Serve) -> None:
+async def test_endless_redirects_are_refused(serve: Serve) -> None:
     server = await serve(redirect_to('/again'))
     with pytest.raises(UserError, match=r'redirects more than 5 times'):
         await fetch(server.url, allow_local=True)
     assert len(server.requests) == 6
 
 
-async def test_a_redirect_to_nowhere_is_no_file(serve: Serve) -> None:
+async def test_a_redirect_without_a_target_is_refused(serve: Serve) -> None:
     server = await serve(redirect_to(''))
     with pytest.raises(UserError, match='its server answered 302'):
         await fetch(server.url, allow_local=True)
@@ -302,16 +300,16 @@ async def test_a_redirect_to_nowhere_is_no_file(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize('status', [204, 206, 400, 403, 404, 500])
-async def test_an_answer_that_is_not_the_file_is_refused(serve: Serve, status: int) -> None:
+async def test_a_response_without_the_file_is_refused(serve: Serve, status: int) -> None:
     async def answer(exchange: Exchange) -> None:
-        await exchange.answer(b'' if status == 204 else b'x', status=status)
+        await exchange.respond(b'' if status == 204 else b'x', status=status)
 
     server = await serve(answer)
     with pytest.raises(UserError, match=f'its server answered {status}'):
         await fetch(server.url, allow_local=True)
 
 
-async def test_a_file_that_is_too_large_is_refused_while_it_comes(
+async def test_a_file_that_is_too_large_is_refused_while_it_arrives(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def flood(exchange: Exchange) -> None:
@@ -323,14 +321,14 @@ async def test_a_file_that_is_too_large_is_refused_while_it_comes(
     server = await serve(flood)
     with pytest.raises(UserError, match='is larger than 10000 bytes'):
         await fetch(server.url, allow_local=True)
-    await server.all_closed()
+    await server.wait_until_closed()
 
 
-async def test_a_small_answer_that_unpacks_to_a_large_one_is_refused(
+async def test_a_small_response_that_decompresses_to_a_large_one_is_refused(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def bomb(exchange: Exchange) -> None:
-        await exchange.answer(gzip.compress(b'x' * 1_000_000), headers={'content-encoding': 'gzip'})
+        await exchange.respond(gzip.compress(b'x' * 1_000_000), headers={'content-encoding': 'gzip'})
 
     monkeypatch.setattr(download, 'MAX_BYTES', 10_000)
     server = await serve(bomb)
@@ -338,40 +336,40 @@ async def test_a_small_answer_that_unpacks_to_a_large_one_is_refused(
         await fetch(server.url, allow_local=True)
 
 
-async def test_a_file_as_large_as_allowed_is_fetched(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_file_of_the_maximum_size_is_fetched(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download, 'MAX_BYTES', 9)
     server = await serve(picture)
     assert await fetch(server.url, allow_local=True) == (b'a picture', 'image/png')
 
 
 @pytest.mark.parametrize('begins', [False, True])
-async def test_a_server_that_takes_too_long_is_left(
+async def test_a_download_that_takes_too_long_is_closed(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, begins: bool
 ) -> None:
     async def hang(exchange: Exchange) -> None:
         if begins:
             await exchange.begin('image/png')
             await exchange.chunk(b'x')
-        await exchange.gone()
+        await exchange.wait_until_gone()
 
     monkeypatch.setattr(download, 'TIMEOUT', 0.1)
     server = await serve(hang)
     with pytest.raises(UserError, match=r'could not be downloaded within 0\.1 s'):
         await fetch(server.url, allow_local=True)
-    await server.all_closed()
+    await server.wait_until_closed()
 
 
 async def test_asyncio_timeout_around_a_download_works(serve: Serve) -> None:
     async def hang(exchange: Exchange) -> None:
-        await exchange.gone()
+        await exchange.wait_until_gone()
 
     server = await serve(hang)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(fetch(server.url, allow_local=True), 0.05)
-    await server.all_closed()
+    await server.wait_until_closed()
 
 
-async def test_a_connection_that_breaks_is_told_with_its_cause(serve: Serve) -> None:
+async def test_a_connection_error_has_its_cause(serve: Serve) -> None:
     async def drop(exchange: Exchange) -> None:
         exchange.drop()
 
@@ -388,7 +386,7 @@ def local(path: str, url: str, **more: Any) -> ImageUrl:
     return ImageUrl(f'{url}{path}', force_download='allow-local', **more)
 
 
-async def test_addresses_of_a_history_are_replaced_by_their_files_on_a_copy(serve: Serve) -> None:
+async def test_urls_of_a_history_are_replaced_by_files_in_a_copy(serve: Serve) -> None:
     server = await serve(picture)
     image = local('/a', server.url, vendor_metadata={'detail': 'high'}, identifier='it')
     kept = ImageUrl('https://files.example/b.png')
@@ -422,13 +420,13 @@ async def test_a_history_without_files_to_fetch_is_the_same_history() -> None:
     assert await download_files(history, lambda url: False) is history
 
 
-async def test_what_the_vendor_cannot_read_is_fetched_too() -> None:
+async def test_a_url_that_the_vendor_cannot_read_is_fetched_too() -> None:
     history: list[ModelMessage] = [ModelRequest([UserPromptPart([DocumentUrl('http://127.0.0.1/a.pdf')])])]
     with pytest.raises(UserError, match='not an address of the public internet'):
         await download_files(history, lambda url: isinstance(url, DocumentUrl))
 
 
-async def test_the_media_type_that_was_given_wins(serve: Serve) -> None:
+async def test_a_given_media_type_overrides_the_servers(serve: Serve) -> None:
     server = await serve(picture)
     image = local('/a', server.url, media_type='image/webp')
     [message] = await download_files([ModelRequest([UserPromptPart([image])])], lambda url: False)
@@ -437,9 +435,9 @@ async def test_the_media_type_that_was_given_wins(serve: Serve) -> None:
     assert prompt.content == [BinaryContent(b'a picture', media_type='image/webp', identifier=image.identifier)]
 
 
-async def test_a_file_that_nobody_can_name_the_type_of_is_refused(serve: Serve) -> None:
+async def test_a_file_of_unknown_media_type_is_refused(serve: Serve) -> None:
     async def answer(exchange: Exchange) -> None:
-        await exchange.answer(b'x', headers={'content-type': ''})
+        await exchange.respond(b'x', headers={'content-type': ''})
 
     server = await serve(answer)
     history: list[ModelMessage] = [ModelRequest([UserPromptPart([local('/a?secret', server.url)])])]
@@ -448,19 +446,19 @@ async def test_a_file_that_nobody_can_name_the_type_of_is_refused(serve: Serve) 
     assert str(caught.value) == f"The media type of '{server.url}/a' is not known: give media_type= to ImageUrl"
 
 
-async def test_the_first_file_that_cannot_be_had_ends_the_others(serve: Serve) -> None:
+async def test_the_first_failed_download_ends_the_others(serve: Serve) -> None:
     hanging = asyncio.Event()
 
     async def answer(exchange: Exchange) -> None:
         if exchange.path == '/hangs':
             hanging.set()
-            await exchange.gone()
+            await exchange.wait_until_gone()
         else:
             await hanging.wait()
-            await exchange.answer(b'', status=404)
+            await exchange.respond(b'', status=404)
 
     server = await serve(answer)
     urls = [local('/hangs', server.url), local('/missing', server.url)]
     with pytest.raises(UserError, match="missing' could not be downloaded: its server answered 404"):
         await download_files([ModelRequest([UserPromptPart(urls)])], lambda url: False)
-    await server.all_closed()
+    await server.wait_until_closed()

@@ -21,15 +21,15 @@ from pydantic_llm.exceptions import (
 from pydantic_llm.transport.errors import error_from_event, error_from_invalid_json, error_from_response
 
 
-def answered(status: int, body: Any = b'', **headers: str) -> ModelHTTPError:
-    """The error for an answer; what is not bytes is JSON, and `_` in a header's name stands for `-`."""
+def make_error(status: int, body: Any = b'', **headers: str) -> ModelHTTPError:
+    """Return the error for a response. A body that is not bytes becomes JSON; `_` in a header's name becomes `-`."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace('_', '-'): value for name, value in headers.items()}
     return error_from_response(status, named, content, model_name='m', provider_name='vendor')
 
 
-def said(kind: str | None = None, message: str = 'No.', code: Any = None) -> dict[str, Any]:
-    """An error as OpenAI's family writes it."""
+def error_body(kind: str | None = None, message: str = 'No.', code: Any = None) -> dict[str, Any]:
+    """Return an error body of the OpenAI family."""
     return {'error': {'message': message, 'type': kind, 'param': None, 'code': code}}
 
 
@@ -58,31 +58,31 @@ def said(kind: str | None = None, message: str = 'No.', code: Any = None) -> dic
         (307, ModelHTTPError, False),
     ],
 )
-def test_the_status_says_which_error_it_is(status: int, kind: type[ModelHTTPError], retryable: bool) -> None:
-    error = answered(status, {'error': {'message': 'No.'}})
+def test_the_status_decides_the_error(status: int, kind: type[ModelHTTPError], retryable: bool) -> None:
+    error = make_error(status, {'error': {'message': 'No.'}})
     assert (type(error), error.status_code, error.retryable) == (kind, status, retryable)
 
 
 @pytest.mark.parametrize(
     ('status', 'body', 'kind', 'retryable'),
     [
-        pytest.param(429, said('insufficient_quota'), QuotaExceededError, False, id='OpenAI has no credit'),
+        pytest.param(429, error_body('insufficient_quota'), QuotaExceededError, False, id='OpenAI has no credit'),
         pytest.param(
-            429, said('requests', code='rate_limit_exceeded'), RateLimitError, True, id='OpenAI is asked often'
+            429, error_body('requests', code='rate_limit_exceeded'), RateLimitError, True, id='OpenAI has a rate limit'
         ),
         pytest.param(
             400,
-            said('invalid_request_error', code='context_length_exceeded'),
+            error_body('invalid_request_error', code='context_length_exceeded'),
             ContextLengthError,
             False,
-            id='OpenAI is told too much',
+            id='OpenAI has a context limit',
         ),
         pytest.param(
             400,
             {'type': 'error', 'error': {'type': 'invalid_request_error', 'message': 'prompt is too long: 2 > 1'}},
             ContextLengthError,
             False,
-            id='Anthropic is told too much',
+            id='Anthropic has a context limit',
         ),
         pytest.param(
             400,
@@ -96,12 +96,12 @@ def test_the_status_says_which_error_it_is(status: int, kind: type[ModelHTTPErro
             {'object': 'error', 'message': "This model's maximum context length is 9 tokens.", 'code': 400},
             ContextLengthError,
             False,
-            id='vLLM is told too much',
+            id='vLLM has a context limit',
         ),
-        pytest.param(400, said(code='model_not_found'), NotFoundError, False, id='a model that is not there'),
-        pytest.param(500, said('overloaded_error'), OverloadedError, True, id='overloaded, says the type'),
-        pytest.param(401, said('insufficient_quota'), AuthenticationError, False, id='the status is clear'),
-        pytest.param(404, said(message='context window'), NotFoundError, False, id='the status is clear too'),
+        pytest.param(400, error_body(code='model_not_found'), NotFoundError, False, id='an unknown model'),
+        pytest.param(500, error_body('overloaded_error'), OverloadedError, True, id='the type is overloaded'),
+        pytest.param(401, error_body('insufficient_quota'), AuthenticationError, False, id='the status is clear'),
+        pytest.param(404, error_body(message='context window'), NotFoundError, False, id='the status is clear too'),
         pytest.param(
             429,
             {'error': {'code': 429, 'message': 'You exceeded your current quota', 'status': 'RESOURCE_EXHAUSTED'}},
@@ -111,47 +111,47 @@ def test_the_status_says_which_error_it_is(status: int, kind: type[ModelHTTPErro
         ),
     ],
 )
-def test_the_vendors_words_decide_where_the_status_does_not(
+def test_the_vendors_text_decides_if_the_status_is_ambiguous(
     status: int, body: Any, kind: type[ModelHTTPError], retryable: bool
 ) -> None:
-    error = answered(status, body)
+    error = make_error(status, body)
     assert (type(error), error.retryable) == (kind, retryable)
 
 
-def google(delay: str | None) -> dict[str, Any]:
-    """Google's word for a limit, with how long to wait."""
+def google_error(delay: str | None) -> dict[str, Any]:
+    """Return Google's error for a reached limit, with the retry delay."""
     info = {'@type': 'type.googleapis.com/google.rpc.RetryInfo', **({'retryDelay': delay} if delay else {})}
     help_ = {'@type': 'type.googleapis.com/google.rpc.Help', 'links': []}
     error = {'code': 429, 'message': 'You exceeded your current quota', 'status': 'RESOURCE_EXHAUSTED'}
     return {'error': {**error, 'details': [help_, info]}}
 
 
-def test_a_quota_that_waiting_gives_back_is_a_rate_limit() -> None:
-    error = answered(429, google('34.5s'))
+def test_a_quota_with_a_retry_delay_is_a_rate_limit() -> None:
+    error = make_error(429, google_error('34.5s'))
     assert (type(error), error.retry_after, error.retryable) == (RateLimitError, 34.5, True)
 
 
 @pytest.mark.parametrize('delay', [None, 'soon', ''])
-def test_a_quota_that_waiting_does_not_give_back_is_one(delay: str | None) -> None:
-    assert type(answered(429, google(delay))) is QuotaExceededError
+def test_a_quota_without_a_retry_delay_is_a_quota(delay: str | None) -> None:
+    assert type(make_error(429, google_error(delay))) is QuotaExceededError
 
 
 @pytest.mark.parametrize(('word', 'retryable'), [('true', True), ('false', False), ('perhaps', True)])
-def test_a_vendor_may_say_itself_whether_to_try_again(word: str, retryable: bool) -> None:
-    assert answered(500, x_should_retry=word).retryable is retryable
+def test_x_should_retry_decides_about_retrying(word: str, retryable: bool) -> None:
+    assert make_error(500, x_should_retry=word).retryable is retryable
 
 
-def test_a_vendor_cannot_make_a_long_conversation_shorter_by_trying_again() -> None:
-    assert not answered(400, said(code='context_length_exceeded'), x_should_retry='true').retryable
+def test_a_context_length_error_is_never_retryable() -> None:
+    assert not make_error(400, error_body(code='context_length_exceeded'), x_should_retry='true').retryable
 
 
-# ---------------------------------------------------------------------- what it says
+# ---------------------------------------------------------------------- the message and the headers
 
 
 @pytest.mark.parametrize(
     ('body', 'message'),
     [
-        (said('kind', 'Words.', 'code'), 'm answered 400 (code, kind): Words.'),
+        (error_body('kind', 'Words.', 'code'), 'm answered 400 (code, kind): Words.'),
         ({'type': 'error', 'error': {'type': 'kind', 'message': 'Words.'}}, 'm answered 400 (kind): Words.'),
         ({'error': {'code': 400, 'message': 'Words.', 'status': 'INVALID'}}, 'm answered 400 (INVALID): Words.'),
         ([{'error': {'code': 400, 'message': 'Words.', 'status': 'INVALID'}}], 'm answered 400 (INVALID): Words.'),
@@ -177,20 +177,20 @@ def test_a_vendor_cannot_make_a_long_conversation_shorter_by_trying_again() -> N
         (17, 'm answered 400: 17'),
     ],
 )
-def test_an_error_says_what_the_vendor_said_in_any_of_its_shapes(body: Any, message: str) -> None:
-    assert str(answered(400, body)) == message
+def test_an_error_contains_the_vendors_message_in_any_body(body: Any, message: str) -> None:
+    assert str(make_error(400, body)) == message
 
 
-def test_a_long_explanation_is_cut_in_the_message_and_whole_in_the_body() -> None:
-    error = answered(400, b'x' * 5000)
+def test_a_long_explanation_is_truncated_in_the_message_only() -> None:
+    error = make_error(400, b'x' * 5000)
     assert str(error) == f'm answered 400: {"x" * 1000}'
     assert error.body == 'x' * 5000
 
 
-def test_an_error_knows_who_was_asked_and_what_came() -> None:
-    error = answered(418, said('teapot'), content_type='application/json')
+def test_an_error_has_the_model_the_provider_and_the_response() -> None:
+    error = make_error(418, error_body('teapot'), content_type='application/json')
     assert (error.model_name, error.provider_name, error.in_stream) == ('m', 'vendor', False)
-    assert error.body == said('teapot')
+    assert error.body == error_body('teapot')
     assert error.headers == {'content-type': 'application/json'}
 
 
@@ -198,7 +198,7 @@ def test_an_error_knows_who_was_asked_and_what_came() -> None:
     'name',
     'Set-Cookie Cookie Authorization Proxy-Authorization X-Api-Key Api-Key X-Goog-Api-Key'.split(),
 )
-def test_an_error_does_not_show_a_header_that_may_hold_a_secret(name: str) -> None:
+def test_an_error_drops_headers_that_may_hold_a_secret(name: str) -> None:
     error = error_from_response(400, {name: 'secret', 'Via': 'x'}, b'', model_name='m', provider_name=None)
     assert error.headers == {'via': 'x'}
     assert 'secret' not in repr(error.__dict__)
@@ -211,17 +211,17 @@ def test_headers_of_an_http_library_are_read_in_any_case() -> None:
 
 
 @pytest.mark.parametrize('name', ['x-request-id', 'request-id', 'x-amzn-requestid', 'apim-request-id'])
-def test_the_vendors_id_of_the_exchange_is_found_in_the_headers(name: str) -> None:
+def test_the_request_id_is_read_from_the_headers(name: str) -> None:
     error = error_from_response(500, {name: 'r1'}, b'{"request_id": "r2"}', model_name='m', provider_name=None)
     assert error.request_id == 'r1'
 
 
 @pytest.mark.parametrize(('body', 'found'), [({'request_id': 'r2'}, 'r2'), ({'request_id': 5}, None), ([], None)])
-def test_the_vendors_id_of_the_exchange_may_stand_in_the_body(body: Any, found: str | None) -> None:
-    assert answered(500, body).request_id == found
+def test_the_request_id_is_read_from_the_body(body: Any, found: str | None) -> None:
+    assert make_error(500, body).request_id == found
 
 
-# ---------------------------------------------------------------------- how long to wait
+# ---------------------------------------------------------------------- the retry delay
 
 
 @pytest.mark.parametrize(
@@ -244,14 +244,14 @@ def test_the_vendors_id_of_the_exchange_may_stand_in_the_body(body: Any, found: 
         ({'retry_after': 'Wed, 99 Oct 2015 07:28:00 GMT'}, None),
     ],
 )
-def test_how_long_to_wait_is_read_from_the_headers(headers: dict[str, str], seconds: float | None) -> None:
-    assert answered(429, **headers).retry_after == seconds
+def test_the_retry_delay_is_read_from_the_headers(headers: dict[str, str], seconds: float | None) -> None:
+    assert make_error(429, **headers).retry_after == seconds
 
 
 @pytest.mark.parametrize('zone', ['GMT', '-0000', '+0000'])
-def test_the_time_to_wait_may_be_a_date(zone: str) -> None:
+def test_the_retry_delay_can_be_a_date(zone: str) -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=90)).replace('+0000', zone)
-    seconds = answered(503, retry_after=date).retry_after
+    seconds = make_error(503, retry_after=date).retry_after
     assert seconds is not None
     assert 85 < seconds <= 90
 
@@ -262,20 +262,20 @@ def test_the_time_to_wait_may_be_a_date(zone: str) -> None:
 @pytest.mark.parametrize(
     ('event', 'kind', 'status', 'retryable'),
     [
-        (said('server_error'), ModelHTTPError, 500, True),
-        (said('invalid_request_error'), ModelHTTPError, 400, False),
-        (said(code='rate_limit_exceeded'), RateLimitError, 429, True),
-        (said('insufficient_quota'), QuotaExceededError, 429, False),
-        (said(code='context_length_exceeded'), ContextLengthError, 400, False),
+        (error_body('server_error'), ModelHTTPError, 500, True),
+        (error_body('invalid_request_error'), ModelHTTPError, 400, False),
+        (error_body(code='rate_limit_exceeded'), RateLimitError, 429, True),
+        (error_body('insufficient_quota'), QuotaExceededError, 429, False),
+        (error_body(code='context_length_exceeded'), ContextLengthError, 400, False),
         ({'type': 'error', 'error': {'type': 'overloaded_error', 'message': 'No.'}}, OverloadedError, 529, True),
         ({'type': 'error', 'error': {'type': 'api_error', 'message': 'No.'}}, ModelHTTPError, 500, True),
         ({'error': {'code': 502, 'message': 'No.'}, 'choices': []}, ModelHTTPError, 502, True),
         ({'error': {'code': '503', 'message': 'No.'}}, OverloadedError, 503, True),
         ({'error': {'message': 'No.'}, 'status_code': 429}, RateLimitError, 429, True),
-        (google('2s'), RateLimitError, 429, True),
+        (google_error('2s'), RateLimitError, 429, True),
     ],
 )
-def test_an_error_inside_a_stream_is_what_it_would_have_been_outside(
+def test_an_error_inside_a_stream_is_the_error_of_its_status(
     event: Any, kind: type[ModelHTTPError], status: int, retryable: bool
 ) -> None:
     error = error_from_event(event, model_name='m', provider_name='vendor')
@@ -287,25 +287,25 @@ def test_an_error_inside_a_stream_is_what_it_would_have_been_outside(
 @pytest.mark.parametrize(
     ('event', 'message'),
     [
-        (said('something_new', 'Words.'), 'm failed: Words.'),
+        (error_body('something_new', 'Words.'), 'm failed: Words.'),
         ({'error': {'code': 200, 'message': 'Words.'}}, 'm failed: Words.'),
         ({'error': {'code': True, 'message': 'Words.'}}, 'm failed: Words.'),
         ({'error': {}}, "m failed: {'error': {}}"),
         ('Words.', 'm failed: Words.'),
     ],
 )
-def test_an_error_inside_a_stream_may_stand_for_no_status(event: Any, message: str) -> None:
+def test_an_error_inside_a_stream_may_have_no_status(event: Any, message: str) -> None:
     error = error_from_event(event, model_name='m', provider_name='vendor')
     assert (type(error), str(error), error.retryable) == (ModelAPIError, message, False)
 
 
-def test_the_time_to_wait_may_stand_inside_a_stream() -> None:
-    error = error_from_event(google('2s'), model_name='m', provider_name=None)
+def test_the_retry_delay_is_read_inside_a_stream() -> None:
+    error = error_from_event(google_error('2s'), model_name='m', provider_name=None)
     assert isinstance(error, RateLimitError)
     assert error.retry_after == 2.0
 
 
-def test_a_body_that_was_cut_can_be_asked_for_again() -> None:
+def test_a_truncated_body_is_retryable() -> None:
     error = error_from_invalid_json(b'{"choices": [', model_name='m', provider_name='vendor')
     assert str(error) == 'm answered with a body that is not whole JSON (13 bytes): \'{"choices": [\''
     assert (error.retryable, error.provider_name) == (True, 'vendor')
@@ -325,6 +325,6 @@ def test_a_body_that_was_cut_can_be_asked_for_again() -> None:
         ({'x-ratelimit-remaining': '0', 'x-ratelimit-reset': '1577836800000'}, 0),
     ],
 )
-def test_a_limit_that_was_reached_says_when_it_is_reset(headers: dict[str, str], seconds: float | None) -> None:
+def test_the_retry_delay_is_the_reset_of_a_reached_limit(headers: dict[str, str], seconds: float | None) -> None:
     error = error_from_response(429, headers, b'{}', model_name='m', provider_name=None)
     assert error.retry_after == (None if seconds is None else pytest.approx(seconds))

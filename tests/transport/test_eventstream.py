@@ -1,4 +1,4 @@
-"""Amazon's frames, both ways. botocore's own parser is the oracle."""
+"""Amazon's frames, decoded and encoded. botocore's own parser is the oracle."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ frames = st.lists(st.builds(Frame, headers, st.binary(max_size=300)), max_size=5
 HELLO = Frame({':event-type': 'hello', ':message-type': 'event'}, b'{"a":1}')
 
 
-def encoded(frames: list[Frame]) -> bytes:
+def encode_frames(frames: list[Frame]) -> bytes:
     return b''.join(encode_frame(frame.headers, frame.payload) for frame in frames)
 
 
@@ -32,23 +32,23 @@ def raw_frame(headers: bytes, payload: bytes = b'{}') -> bytes:
 
 
 @given(sent=frames, cuts=st.lists(st.integers(0, 2000), max_size=6))
-def test_frames_are_read_however_they_are_cut(sent: list[Frame], cuts: list[int]) -> None:
-    data, splitter = encoded(sent), FrameSplitter()
+def test_frames_are_read_for_any_chunks(sent: list[Frame], cuts: list[int]) -> None:
+    data, splitter = encode_frames(sent), FrameSplitter()
     edges = sorted({0, len(data), *(min(cut, len(data)) for cut in cuts)})
     read = [frame for start, end in pairwise(edges) for frame in splitter.feed(data[start:end])]
     assert [(dict(frame.headers), frame.payload) for frame in read] == [(f.headers, f.payload) for f in sent]
 
 
 @given(sent=frames)
-def test_botocore_reads_what_is_written(sent: list[Frame]) -> None:
+def test_botocore_reads_encoded_frames(sent: list[Frame]) -> None:
     buffer = EventStreamBuffer()
-    buffer.add_data(encoded(sent))
+    buffer.add_data(encode_frames(sent))
     assert [(event.headers, event.payload) for event in buffer] == [(frame.headers, frame.payload) for frame in sent]
 
 
 def test_a_frame_is_read_byte_by_byte() -> None:
     splitter = FrameSplitter()
-    read = [frame for byte in encoded([HELLO, HELLO]) for frame in splitter.feed(bytes([byte]))]
+    read = [frame for byte in encode_frames([HELLO, HELLO]) for frame in splitter.feed(bytes([byte]))]
     assert read == [HELLO, HELLO]
 
 
@@ -67,7 +67,7 @@ VALUES: list[tuple[int, bytes, Any]] = [
 
 
 @pytest.mark.parametrize(('kind', 'value', 'read'), VALUES)
-def test_headers_of_every_type_are_passed_and_texts_read(kind: int, value: bytes, read: Any) -> None:
+def test_headers_of_other_types_are_skipped_and_texts_read(kind: int, value: bytes, read: Any) -> None:
     data = raw_frame(b'\x01a' + bytes([kind]) + value + b'\x01b\x07\x00\x01c')
     buffer = EventStreamBuffer()
     buffer.add_data(data)
@@ -76,7 +76,7 @@ def test_headers_of_every_type_are_passed_and_texts_read(kind: int, value: bytes
     assert frame.headers == ({} if read is None else {'a': read}) | {'b': 'c'}
 
 
-GOOD = encoded([HELLO])
+GOOD = encode_frames([HELLO])
 
 
 @pytest.mark.parametrize(
@@ -95,12 +95,12 @@ GOOD = encoded([HELLO])
         (raw_frame(b'\x01a'), 'its headers cannot be read'),
     ],
 )
-def test_what_is_no_frame_is_unexpected(data: bytes, words: str) -> None:
+def test_an_invalid_frame_raises(data: bytes, words: str) -> None:
     with pytest.raises(UnexpectedModelBehavior, match=words):
         FrameSplitter().feed(data + b'\x00' * 16)
 
 
-def test_a_frame_that_is_not_whole_waits() -> None:
+def test_an_incomplete_frame_waits() -> None:
     splitter = FrameSplitter()
     assert splitter.feed(GOOD[:-1]) == []
     assert splitter.feed(GOOD[-1:]) == [HELLO]
@@ -123,7 +123,7 @@ def test_a_frame_that_is_not_whole_waits() -> None:
         (Frame({}, b'{}'), {'': {}}),
     ],
 )
-def test_a_frame_is_an_event_with_its_type_for_a_name(frame: Frame, event: Any) -> None:
+def test_a_frame_is_encoded_as_an_event_with_its_type_as_the_key(frame: Frame, event: Any) -> None:
     data = encode_sse(frame)
     assert data.startswith(b'data: ')
     assert data.endswith(b'\n\n')
@@ -134,6 +134,6 @@ def test_a_frame_is_an_event_with_its_type_for_a_name(frame: Frame, event: Any) 
 def test_a_long_stream_is_read_in_small_chunks() -> None:
     sent = [Frame({':event-type': 'n'}, b'%d' % number) for number in range(500)]
     splitter = FrameSplitter()
-    data = encoded(sent)
+    data = encode_frames(sent)
     read = [frame for at in range(0, len(data), 100) for frame in splitter.feed(data[at : at + 100])]
     assert read == sent

@@ -25,7 +25,7 @@ from pydantic_llm.providers.openai import OpenAIProvider
 from pydantic_llm.retries.policy import RetryPolicy
 from tests.transport.clients import HISTORY, KEY
 from tests.transport.conftest import Serve
-from tests.transport.server import Exchange, Handler, Server, chunk, whole
+from tests.transport.server import Exchange, Handler, Server, chunk, send_completion
 
 pytestmark = pytest.mark.retries
 
@@ -48,7 +48,7 @@ def handle_in_turn(*handlers: Handler) -> Handler:
 
 def status(code: int, headers: dict[str, str] | None = None, error: Any = None) -> Handler:
     async def answer(exchange: Exchange) -> None:
-        await exchange.answer({'error': error or {'message': 'no'}}, status=code, headers=headers)
+        await exchange.respond({'error': error or {'message': 'no'}}, status=code, headers=headers)
 
     return answer
 
@@ -58,7 +58,7 @@ async def reset(exchange: Exchange) -> None:
 
 
 async def silent(exchange: Exchange) -> None:
-    await exchange.gone()
+    await exchange.wait_until_gone()
 
 
 async def error_event_first(exchange: Exchange) -> None:
@@ -95,7 +95,7 @@ async def ask(model: OpenAIChatModel, *, stream: bool, settings: Any = None) -> 
     'failure', [status(503), status(429), status(500), status(408), reset], ids=lambda f: f.__name__
 )
 async def test_a_retryable_error_is_retried(serve: Serve, stream: bool, failure: Handler) -> None:
-    server = await serve(handle_in_turn(failure, failure, whole))
+    server = await serve(handle_in_turn(failure, failure, send_completion))
     assert (await ask(model(server, FAST), stream=stream)).text == 'Hello!'
     assert len(server.requests) == 3
     assert len({exchange.body for exchange in server.requests}) == 1
@@ -139,14 +139,14 @@ async def test_an_error_that_is_not_retryable_is_raised_at_once(
 
 @pytest.mark.parametrize('failure', [error_event_first, reset_before_the_first_event], ids=['error', 'broken'])
 async def test_a_stream_that_fails_before_its_first_event_is_retried(serve: Serve, failure: Handler) -> None:
-    server = await serve(handle_in_turn(failure, failure, whole))
+    server = await serve(handle_in_turn(failure, failure, send_completion))
     response = await ask(model(server, FAST), stream=True)
     assert (response.text, response.state) == ('Hello!', 'complete')
     await server.until(lambda: server.open <= 1)
 
 
 async def test_a_stream_that_fails_after_its_first_event_is_not_retried(serve: Serve) -> None:
-    server = await serve(handle_in_turn(reset_after_the_first_event, whole))
+    server = await serve(handle_in_turn(reset_after_the_first_event, send_completion))
     with pytest.raises(StreamInterruptedError) as caught:
         await ask(model(server, FAST), stream=True)
     assert caught.value.response is not None
@@ -164,7 +164,7 @@ async def test_a_stream_whose_retries_all_fail_is_interrupted(serve: Serve) -> N
 
 @ways
 async def test_the_wait_is_the_one_that_the_vendor_names(serve: Serve, stream: bool) -> None:
-    server = await serve(handle_in_turn(status(429, {'retry-after-ms': '150'}), whole))
+    server = await serve(handle_in_turn(status(429, {'retry-after-ms': '150'}), send_completion))
     began = time.monotonic()
     await ask(model(server, FAST), stream=stream)
     assert 0.15 <= time.monotonic() - began < 5
@@ -192,7 +192,7 @@ async def test_all_attempts_share_the_timeout(serve: Serve, stream: bool) -> Non
 
 
 async def test_each_attempt_has_its_own_first_token_timeout(serve: Serve) -> None:
-    server = await serve(handle_in_turn(silent, silent, whole))
+    server = await serve(handle_in_turn(silent, silent, send_completion))
     settings: Any = {**FAST, 'first_token_timeout': 0.2, 'timeout': 30}
     assert (await ask(model(server), stream=True, settings=settings)).text == 'Hello!'
 
@@ -211,7 +211,7 @@ async def test_cancelling_during_a_wait_ends_the_request(serve: Serve, stream: b
 
 @pytest.mark.parametrize('retries', [-1, True, 1.5, '2'])
 async def test_an_invalid_number_of_retries_is_an_error(serve: Serve, retries: Any) -> None:
-    server = await serve(whole)
+    server = await serve(send_completion)
     with pytest.raises(UserError, match='retries'):
         await model(server).request(HISTORY, {'retries': retries})
     assert not server.requests

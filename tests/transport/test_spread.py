@@ -1,4 +1,4 @@
-"""Several pools in the place of one: who gets them, and what becomes of connections that nobody uses."""
+"""Several pools instead of one: which clients get them, and when idle connections are closed."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ PROVIDERS: dict[str, Callable[..., Any]] = {
 
 
 def http_client_of(provider: Any) -> Any:
-    """The HTTP client of a provider, or of the SDK's client in it."""
+    """Return the HTTP client of a provider, or of its SDK client."""
     original = provider.connection._clients._original
     return getattr(original, '_client', original)
 
 
 @pytest.mark.parametrize('name', PROVIDERS)
-def test_a_client_that_nobody_gave_has_several_pools(name: str) -> None:
+def test_a_client_made_by_the_provider_has_several_pools(name: str) -> None:
     transport = http_client_of(PROVIDERS[name]())._transport
     assert isinstance(transport, SpreadTransport)
     pools = [each._pool for each in transport._transports()]
@@ -52,7 +52,7 @@ def test_a_client_that_nobody_gave_has_several_pools(name: str) -> None:
 
 
 @pytest.mark.parametrize('name', PROVIDERS)
-def test_a_client_that_was_given_stays_as_it_is(name: str) -> None:
+def test_a_given_client_is_not_changed(name: str) -> None:
     library = httpx if name in ('cohere', 'groq') else httpx2
     given = library.AsyncClient()
     transport = given._transport
@@ -60,7 +60,7 @@ def test_a_client_that_was_given_stays_as_it_is(name: str) -> None:
     assert given._transport is transport
 
 
-def test_proxies_of_the_environment_are_asked_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxies_of_the_environment_are_still_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('HTTPS_PROXY', 'http://proxy.example:3128')
     monkeypatch.setenv('NO_PROXY', 'localhost')
     client = http_client_of(OpenAIProvider(api_key='k'))
@@ -74,12 +74,10 @@ def test_proxies_of_the_environment_are_asked_as_before(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize('library', [httpx, httpx2])
-async def test_connections_that_nobody_uses_are_closed(
-    library: Any, serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_idle_connections_are_closed(library: Any, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     async def later(exchange: Exchange) -> None:
         await asyncio.sleep(0.05)
-        await exchange.answer(completion())
+        await exchange.respond(completion())
 
     server = await serve(later)
     monkeypatch.setattr(spread, 'CLEANUP_SECONDS', 0.0)
@@ -90,4 +88,4 @@ async def test_connections_that_nobody_uses_are_closed(
         await asyncio.sleep(0.3)
         await http.get(server.url)
         await server.until(lambda: server.open == 1)
-    await server.all_closed()
+    await server.wait_until_closed()

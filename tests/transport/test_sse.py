@@ -12,14 +12,14 @@ from pydantic_llm.transport.sse import EventSplitter
 
 
 def split(*chunks: bytes) -> list[bytes]:
-    """The events of a stream, and what its end left over."""
+    """Return the events of a stream, including an unfinished last one."""
     splitter = EventSplitter()
     events = [event for chunk in chunks for event in splitter.feed(chunk)]
     last = splitter.end()
     return events if last is None else [*events, last]
 
 
-def cut(stream: bytes, places: list[int]) -> list[bytes]:
+def split_at(stream: bytes, places: list[int]) -> list[bytes]:
     edges = sorted({0, len(stream), *(place % (len(stream) + 1) for place in places)})
     return [stream[begin:end] for begin, end in pairwise(edges)]
 
@@ -33,7 +33,7 @@ places = st.lists(st.integers(min_value=0, max_value=2000), max_size=12)
 
 @st.composite
 def streams(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
-    """A stream as a server may write it, and the data of its events."""
+    """Draw a stream that a server could send, and the data of its events."""
     events = draw(st.lists(payloads, max_size=6))
     lines: list[bytes] = []
     for event in events:
@@ -53,11 +53,9 @@ def streams(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
 
 
 @given(streams(), places)
-def test_events_are_the_same_however_the_stream_is_cut(
-    stream_and_events: tuple[bytes, list[bytes]], where: list[int]
-) -> None:
+def test_events_are_the_same_for_any_chunks(stream_and_events: tuple[bytes, list[bytes]], where: list[int]) -> None:
     stream, events = stream_and_events
-    assert split(*cut(stream, where)) == events
+    assert split(*split_at(stream, where)) == events
 
 
 @given(streams())
@@ -67,8 +65,8 @@ def test_events_are_the_same_byte_by_byte(stream_and_events: tuple[bytes, list[b
 
 
 @given(st.binary(max_size=300), places)
-def test_rubbish_is_read_the_same_however_it_is_cut(rubbish: bytes, where: list[int]) -> None:
-    assert split(*cut(rubbish, where)) == split(rubbish)
+def test_garbage_is_read_the_same_for_any_chunks(garbage: bytes, where: list[int]) -> None:
+    assert split(*split_at(garbage, where)) == split(garbage)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +88,7 @@ def test_rubbish_is_read_the_same_however_it_is_cut(rubbish: bytes, where: list[
         pytest.param(b'data: 1\n\ndata: 2', [b'1', b'2'], id='no line end at the end'),
         pytest.param(b'data: 1\n\ndata: 2\n', [b'1', b'2'], id='no empty line at the end'),
         pytest.param(b'data: 1\r\n\r\ndata: 2\r\n', [b'1', b'2'], id='no empty line at the end with CRLF'),
-        pytest.param(b'data: 1\n\ndat', [b'1'], id='a field that was cut'),
+        pytest.param(b'data: 1\n\ndat', [b'1'], id='a truncated field'),
         pytest.param(b'database: 1\n\n', [], id='another field'),
         pytest.param(b' data: 1\n\n', [], id='a space before'),
         pytest.param(b'data: a\rb\n\n', [b'a\rb'], id='a lone carriage return'),
@@ -99,12 +97,12 @@ def test_rubbish_is_read_the_same_however_it_is_cut(rubbish: bytes, where: list[
         pytest.param('data: "é\u2028\x85"\n\n'.encode(), ['"é\u2028\x85"'.encode()], id='line ends of Unicode'),
     ],
 )
-def test_a_stream_is_read_as_the_standard_says(stream: bytes, events: list[bytes]) -> None:
+def test_a_stream_is_read_as_in_the_standard(stream: bytes, events: list[bytes]) -> None:
     assert split(stream) == events
     assert split(*(stream[index : index + 1] for index in range(len(stream)))) == events
 
 
-def test_an_event_comes_as_soon_as_it_is_whole() -> None:
+def test_an_event_is_returned_as_soon_as_it_is_complete() -> None:
     splitter = EventSplitter()
     assert [splitter.feed(chunk) for chunk in (b'data: 1\n', b'\ndata: ', b'2\n\nda', b'ta: 3\n', b'\n')] == [
         [],
@@ -117,7 +115,7 @@ def test_an_event_comes_as_soon_as_it_is_whole() -> None:
 
 
 @pytest.mark.parametrize('piece', [b'x' * 10, b'data: xxx\n', b': xxxxxxx\n'])
-def test_an_event_without_an_end_is_given_up(piece: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_event_raises(piece: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sse, 'MAX_EVENT_BYTES', 100)
     splitter = EventSplitter()
     for _ in range(10):
@@ -126,14 +124,14 @@ def test_an_event_without_an_end_is_given_up(piece: bytes, monkeypatch: pytest.M
         splitter.feed(piece)
 
 
-def test_a_long_stream_of_short_events_is_not_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_stream_of_short_events_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sse, 'MAX_EVENT_BYTES', 100)
     splitter = EventSplitter()
     assert sum(len(splitter.feed(b'data: 12345\n\n')) for _ in range(100)) == 100
 
 
 def test_a_long_event_in_small_pieces_is_joined_once() -> None:
-    """Joined at each piece, ten megabytes would be copied six hundred times."""
+    """Joining at each piece would copy the event six hundred times."""
 
     class Counting(bytes):
         added = 0
