@@ -96,11 +96,8 @@ async def test_a_connection_error_leads_to_its_cause_unless_that_shows_the_key(s
         with pytest.raises(ModelConnectionError) as caught:
             await make(server.url).send(raw_request())
         causes.append(type(caught.value.__cause__).__name__)
-    assert causes == [
-        'APITimeoutError',
-        'APIConnectionError',
-        'NoneType',
-    ]  # aiohttp's exception contains the request's headers
+    # aiohttp's exception contains the request's headers
+    assert causes == ['APITimeoutError', 'APIConnectionError', 'NoneType']
 
 
 async def test_a_refused_connection_is_a_connection_error(connect: Make) -> None:
