@@ -112,7 +112,9 @@ class RequestEncoder:
         if tools and not self._has_native_tools:
             request = replace(request, instructions=[*request.instructions, describe_tools(tools, self.keys)])
         if self.format.name == 'mistral':
-            messages = map_tool_call_ids(request.messages, accepts=_is_mistral_id, make=lambda n: f'call{n:05d}')
+            messages = map_tool_call_ids(
+                request.messages, accepts=lambda id: bool(MISTRAL_ID.fullmatch(id)), make=lambda n: f'call{n:05d}'
+            )
             request = replace(request, messages=messages)
         turns, images = encode_messages(request, self._features)
         native_tools = encode_tools(tools) if self._has_native_tools else []
@@ -187,7 +189,3 @@ def _make_think_tags(request: PreparedRequest, text: str) -> ThinkTags:
     start, end = request.profile.thinking_tags
     is_open = text.rstrip().endswith(start)
     return ThinkTags(start, end, 'thinking' if is_open else 'start')
-
-
-def _is_mistral_id(id: str) -> bool:
-    return MISTRAL_ID.fullmatch(id) is not None

@@ -60,7 +60,10 @@ class _Conversation:
     images: list[bytes] = field(default_factory=list[bytes])
 
     def add(self, role: str, content: Any, **fields: Any) -> None:
-        """Add a turn, or extend the last one if it has the same role: many templates require roles to alternate."""
+        """Add a turn, or extend the last one if it has the same role.
+
+        The templates of Gemma, Mistral, Llama 2 and Cohere raise unless roles alternate.
+        """
         last = self.turns[-1] if self.turns else None
         if last and last['role'] == role and role in ('system', 'user') and not fields:
             last['content'] = _join_contents(last['content'], content)

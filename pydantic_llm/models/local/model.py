@@ -15,7 +15,7 @@ from typing import Any, ClassVar, TypeVar, Unpack, cast
 
 from ..._threads import run_in_thread
 from ...exceptions import ContextLengthError, UserError
-from ...messages import FileUrl, ModelMessage, ModelResponse
+from ...messages import ModelMessage, ModelResponse
 from ...profiles import ModelProfile
 from ...profiles.local import local_profile
 from ...settings import ModelSettings
@@ -212,7 +212,7 @@ class LocalModel(Model):
 
     async def _submit(self, request: PreparedRequest) -> tuple[Job, EncodedRequest]:
         """Download files, load the model, encode the request and submit a job for it."""
-        request.messages = await download_files(request.messages, _should_download)
+        request.messages = await download_files(request.messages, lambda _: True)  # engines take no URLs
         engine = self.engine
         loaded = await engine.load()
         encoder = self._get_encoder(loaded)
@@ -281,11 +281,6 @@ async def _run_blocking(function: Callable[[], T], *, is_slow: bool) -> T:
         return await run_in_thread(function)
     async with loop_turn():
         return function()
-
-
-def _should_download(_: FileUrl) -> bool:
-    """Return True: an engine in this process takes no URLs."""
-    return True
 
 
 def _get_stop_sequences(settings: ModelSettings) -> Sequence[str]:

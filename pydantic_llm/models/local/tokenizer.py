@@ -52,7 +52,7 @@ class Tokenizer:
     def decode(self) -> Callable[[Sequence[int]], str]:
         """Decodes tokens to text, special tokens included."""
         backend = getattr(self.tokenizer, 'backend_tokenizer', None)
-        if backend is None:
+        if backend is None:  # a tokenizer in Python; those in Rust decode faster without the wrapper
             return lambda tokens: self.tokenizer.decode(
                 list(tokens), skip_special_tokens=False, clean_up_tokenization_spaces=False
             )
@@ -70,6 +70,8 @@ class Tokenizer:
                 'The model has no chat template, which means that it was not trained to chat: give chat_template= to '
                 'the model, or use a model that has one'
             )
+        # the chat template of a multimodal model belongs to its processor:
+        # https://huggingface.co/docs/transformers/chat_templating_multimodal
         renderer = self.processor if hasattr(self.processor, 'apply_chat_template') else self.tokenizer
         if self._chat_template is not None:
             options = {**options, 'chat_template': self._chat_template}

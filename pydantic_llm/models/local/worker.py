@@ -125,7 +125,7 @@ class WorkerEngine(ABC):
         return len(self._active) + len(self._waiting) + self._queue_slots.reserved < self._slots + self._max_queue
 
     def _make_overloaded_error(self) -> OverloadedError:
-        counts = f'{len(self._active)} responses and {len(self._waiting)} requests wait (max_queue={self._max_queue})'
+        counts = f'{len(self._active)} responses, {len(self._waiting)} requests wait (max_queue={self._max_queue})'
         message = f"{self.model_name} generates {counts}: try again later, or make the model with when_full='wait'"
         return OverloadedError(503, self.model_name, message=message, provider_name='local')
 
