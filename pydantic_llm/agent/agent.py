@@ -23,7 +23,7 @@ from ..usage import RunUsage, UsageLimits
 from .background_run import ExecuteRun
 from .capture import new_message_list
 from .context_functions import ContextFunction, Prompt, parse_prompts
-from .entry_points import EntryPoints
+from .entry_points import AgentEntryPoints
 from .first_request import build_first_request
 from .loop import run_loop
 from .options import Instructions, InstructionsFunction, RunOptions, ToolOptions, UserPrompt
@@ -55,7 +55,7 @@ _PlainValidator = Callable[[R], R]
 _AsyncPlainValidator = Callable[[R], Awaitable[R]]
 
 
-class Agent(EntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
+class Agent(AgentEntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
     """Sends requests to a model and executes its tool calls until there is an output.
 
     An agent keeps no state of its runs: one object serves any number of concurrent runs.

@@ -1,4 +1,4 @@
-"""`EntryPoints`: the methods of `Agent` that run it, in a file of their own.
+"""`AgentEntryPoints`: the methods of `Agent` that run it, in a file of their own.
 
 They differ in how the caller waits and what it receives. All of them execute the run that `Agent` prepares.
 """
@@ -20,14 +20,14 @@ from .result import AgentRunResult
 from .run_state import RunState
 from .stream import AgentRunEvents, StreamedRunResult, StreamedRunResultSync
 
-__all__ = ('EntryPoints',)
+__all__ = ('AgentEntryPoints',)
 
 DepsT = TypeVar('DepsT', default=None)
 OutputT = TypeVar('OutputT', default=str)
 T = TypeVar('T')
 
 
-class EntryPoints(ABC, Generic[DepsT, OutputT]):
+class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
     """A mixin for `Agent` with the methods that run it.
 
     All of them take the prompt, an `output_type` that replaces the agent's (`result_type` is another name for it), the

@@ -291,15 +291,15 @@ class StreamedRunResultSync(ConversationView, Generic[DepsT, OutputT]):
         self.close()
 
     def stream_text(self, *, delta: bool = False, debounce_by: float | None = 0.1) -> Iterator[str]:
-        """See `StreamedRunResult.stream_text`."""
+        """Do the same as `StreamedRunResult.stream_text`."""
         return self._iterate(self._result.stream_text(delta=delta, debounce_by=debounce_by))
 
     def stream_output(self, *, debounce_by: float | None = 0.1) -> Iterator[OutputT]:
-        """See `StreamedRunResult.stream_output`."""
+        """Do the same as `StreamedRunResult.stream_output`."""
         return self._iterate(self._result.stream_output(debounce_by=debounce_by))
 
     def stream_responses(self, *, debounce_by: float | None = 0.1) -> Iterator[tuple[ModelResponse, bool]]:
-        """See `StreamedRunResult.stream_responses`."""
+        """Do the same as `StreamedRunResult.stream_responses`."""
         return self._iterate(self._result.stream_responses(debounce_by=debounce_by))
 
     def get_output(self) -> OutputT:
