@@ -31,7 +31,7 @@ __all__ = (
 
 
 def infer_provider_class(name: str) -> type[Provider[Any]]:
-    """Return the class of the provider with this name. Raises `UserError` with the nearest names if there is none."""
+    """Return the class of the provider with this name. Raises `UserError` with the nearest names if it is unknown."""
     from .registry import provider_class
 
     return provider_class(name)

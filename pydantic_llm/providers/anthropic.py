@@ -1,4 +1,4 @@
-"""Anthropic, any server that speaks its API, and its models at Amazon, Google and Microsoft by a ready client."""
+"""The provider of Anthropic, of any server that speaks its API, and of its models at Amazon, Google and Microsoft."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 from collections.abc import AsyncIterator
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
 
 from .._extras import import_extra
 from ..exceptions import LLMError, UnexpectedModelBehavior, UserError
@@ -32,16 +34,16 @@ __all__ = ('AnthropicProvider',)
 URL_VARIABLE, KEY_VARIABLE, TOKEN_VARIABLE = 'ANTHROPIC_BASE_URL', 'ANTHROPIC_API_KEY', 'ANTHROPIC_AUTH_TOKEN'
 
 REWRITE_BODIES = ('AsyncAnthropicBedrock', 'AsyncAnthropicVertex')
-"""The clients that put the model into the address, and need the body as a mapping for that."""
+"""The clients that move the model's name from the body to the path, for which they need the body as a mapping."""
 
 
 class AnthropicProvider(Provider['AnyClient']):
     """Anthropic, through the `anthropic` package's own client.
 
     With a `base_url` of another server (or `ANTHROPIC_BASE_URL`) no key is needed. `anthropic_client` takes a ready
-    client with everything that it is set to: `AsyncAnthropic`, or one for another place (`AsyncAnthropicBedrock`,
+    client, whose configuration is kept: `AsyncAnthropic`, or the client of another vendor (`AsyncAnthropicBedrock`,
     `AsyncAnthropicVertex`, `AsyncAnthropicFoundry`, ...). `http_client` takes an `httpx2.AsyncClient`. Raises a
-    `UserError` for a missing key, and for a key or an address that cannot be used.
+    `UserError` for a missing key, and for a key or a URL that is invalid.
     """
 
     def __init__(
@@ -55,12 +57,12 @@ class AnthropicProvider(Provider['AnyClient']):
         sdk = import_extra('anthropic', extra='anthropic', what=type(self).__name__)
         if anthropic_client is not None:
             if any(given is not None for given in (api_key, base_url, http_client)):
-                raise UserError('anthropic_client= brings its own key, URL and connection: give nothing else beside it')
-            self._client: AnyClient = _asynchronous(anthropic_client)
+                raise UserError('anthropic_client= brings its own key, URL and connection: give nothing else with it')
+            self._client: AnyClient = _check_is_async(anthropic_client)
         else:
             self._client = sdk.AsyncAnthropic(
-                **self._credentials(api_key, base_url),
-                base_url=self._address(base_url),
+                **self._choose_credentials(api_key, base_url),
+                base_url=self._choose_base_url(base_url),
                 http_client=check_http_client(http_client, library='httpx2', package='anthropic'),
                 max_retries=0,
             )
@@ -75,8 +77,11 @@ class AnthropicProvider(Provider['AnyClient']):
             rewrites_body=not kinds.isdisjoint(REWRITE_BODIES),
         )
 
-    def _address(self, base_url: str | None) -> str | None:
-        """Where requests go: as given, as in the environment, or (`None`) where the SDK knows. `/v1` is added to it."""
+    def _choose_base_url(self, base_url: str | None) -> str | None:
+        """Return the URL that was given, or the environment's; `None` leaves the choice to the SDK.
+
+        The path `/v1` at its end is dropped, since the paths of requests begin with it.
+        """
         where, url = 'base_url=', base_url
         if url is None:
             where, url = URL_VARIABLE, os.environ.get(URL_VARIABLE) or None
@@ -84,8 +89,8 @@ class AnthropicProvider(Provider['AnyClient']):
             return None
         return check_url(url, where=where, provider=self.name).rstrip('/').removesuffix('/v1')
 
-    def _credentials(self, api_key: str | None, base_url: str | None) -> dict[str, str]:
-        """The key or the token to send. Only Anthropic itself cannot do without one."""
+    def _choose_credentials(self, api_key: str | None, base_url: str | None) -> dict[str, str]:
+        """Return the key or the token to send. Both may be missing for any server but Anthropic's own."""
         token = os.environ.get(TOKEN_VARIABLE)
         if token and not (api_key or os.environ.get(KEY_VARIABLE)):
             return {'auth_token': check_key(token, where=TOKEN_VARIABLE, provider=self.name)}
@@ -96,31 +101,31 @@ class AnthropicProvider(Provider['AnyClient']):
         return {'api_key': check_key(key, where=where, provider=self.name)}
 
     @property
+    @override
     def name(self) -> str:
-        """`'anthropic'`."""
         return 'anthropic'
 
     @property
+    @override
     def base_url(self) -> str:
-        """Where requests go."""
         return hide_password(str(self._client.base_url))
 
     @property
+    @override
     def client(self) -> AnyClient:
-        """The SDK's client."""
         return self._client
 
     @property
+    @override
     def connection(self) -> Connection:
-        """The client as a connection."""
         return self._connection
 
+    @override
     def model_profile(self, model_name: str) -> ModelProfile | None:
-        """What one of Anthropic's models can do."""
         return anthropic_model_profile(model_name)
 
 
-def _asynchronous(client: Any) -> Any:
+def _check_is_async(client: Any) -> Any:
     if not iscoroutinefunction(getattr(client, 'post', None)):
         kind = type(client).__name__
         raise UserError(f'anthropic_client= takes an asynchronous client such as AsyncAnthropic, not one of {kind!r}')
@@ -128,28 +133,31 @@ def _asynchronous(client: Any) -> Any:
 
 
 class BedrockConnection(SDKConnection):
-    """Amazon's older address for Claude, which streams in frames of its own; the SDK's decoder takes them apart."""
+    """Sends requests to Bedrock's InvokeModel API, which streams events in Amazon's binary frames.
+
+    https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModelWithResponseStream.html
+    """
 
     async def open(self, request: RawRequest) -> ByteStream:
-        """Send a request and get its answer as it comes."""
+        """Send a request and return its response as a stream."""
         stream = await super().open(request)
-        return _Unframed(stream, self._clients.get()._make_sse_decoder())
+        return _DecodedFrames(stream, self._clients.get()._make_sse_decoder())
 
 
-class _Unframed(ByteStream):
-    """The events of a framed stream as server-sent events."""
+class _DecodedFrames(ByteStream):
+    """A framed stream as server-sent events, decoded by the SDK's own decoder."""
 
-    def __init__(self, framed: ByteStream, decoder: Any) -> None:
-        self.headers = framed.headers
-        self._framed = framed
+    def __init__(self, frames: ByteStream, decoder: Any) -> None:
+        self.headers = frames.headers
+        self._frames = frames
         self._events: AsyncIterator[Any] = decoder.aiter_bytes(self._chunks())
 
     async def _chunks(self) -> AsyncIterator[bytes]:
-        while chunk := await self._framed.read():
+        while chunk := await self._frames.read():
             yield chunk
 
     async def read(self) -> bytes:
-        """The next event; empty at the end."""
+        """Return the next event, or nothing at the end."""
         try:
             event = await anext(self._events, None)
         except LLMError:
@@ -159,9 +167,9 @@ class _Unframed(ByteStream):
         return b'' if event is None else f'data: {event.data}\n\n'.encode()
 
     def progress(self) -> None:
-        """An event has come."""
-        self._framed.progress()
+        """Report to the deadlines that an event has arrived."""
+        self._frames.progress()
 
     async def aclose(self) -> None:
         """Close the connection now."""
-        await self._framed.aclose()
+        await self._frames.aclose()

@@ -1,6 +1,7 @@
-"""Azure OpenAI: a resource of your own, by dated versions of its API or by the v1 API, with a key or with Entra ID.
+"""The provider of Azure OpenAI: a resource of your own, with dated versions of its API or with the v1 API.
 
-`AzureProvider` comes first, then the connection, then where requests go, and last who makes them.
+`AzureProvider` comes first, then the choice of the endpoint and of the client (`_find_endpoint`), and last the
+credentials: a key, a token of Entra ID, or a function that returns such tokens (`_find_credentials`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from contextlib import contextmanager
 from inspect import isawaitable, iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
+
+from typing_extensions import override
 
 from .._extras import import_extra
 from ..exceptions import UserError
@@ -31,29 +34,29 @@ if TYPE_CHECKING:
 __all__ = ('AzureProvider',)
 
 TokenProvider = Callable[[], str | Awaitable[str]]
-"""Gives a token of Entra ID that is good for the next request."""
+"""A function that returns a token of Entra ID, valid for the next request."""
 
 ENDPOINT_VARIABLE, VERSION_VARIABLE = 'AZURE_OPENAI_ENDPOINT', 'OPENAI_API_VERSION'
 TOKEN_VARIABLE, KEY_VARIABLE = 'AZURE_OPENAI_AD_TOKEN', 'AZURE_OPENAI_API_KEY'
 
 SERVERLESS = '.models.ai.azure.com'
-"""What the hosts of serverless deployments end with. They speak the v1 API alone."""
+"""The end of the host names of serverless deployments, which speak only the v1 API."""
 
 OPERATIONS = ('/chat/completions', '/responses')
-"""What stands at the end of the addresses that the portal shows, and is added here."""
+"""The paths that end the URLs shown in the Azure portal. The models append these paths themselves."""
 
 
 class AzureProvider(OpenAIProvider):
     """Azure OpenAI, through the `openai` package's own client. The name of a model is the name of its deployment.
 
-    `azure_endpoint` is the resource's address. `https://me.openai.azure.com` needs an `api_version`; an address of the
-    v1 API, `https://me.openai.azure.com/openai/v1/`, needs none. Give one of `api_key`, `azure_ad_token` and
-    `azure_ad_token_provider`: a function, plain or async, that is called for each request. A plain one runs in a
-    thread, and what it raises is raised as it is.
+    `azure_endpoint` is the URL of the resource. `https://me.openai.azure.com` needs an `api_version`; a URL of the v1
+    API, `https://me.openai.azure.com/openai/v1/`, needs no version. Give one of `api_key`, `azure_ad_token` and
+    `azure_ad_token_provider`: a function, plain or async, that is called for each request. A plain function runs in a
+    thread. Exceptions of the function are raised unchanged.
 
-    `openai_client` takes a ready client with everything that it is set to: an `AsyncAzureOpenAI` or, for the v1 API,
-    an `AsyncOpenAI`; `http_client` an `httpx2.AsyncClient` or `httpx.AsyncClient`. Raises a `UserError` for what is
-    missing or cannot be used.
+    `openai_client` takes a ready client, whose configuration is kept: an `AsyncAzureOpenAI` or, for the v1 API, an
+    `AsyncOpenAI`; `http_client` takes an `httpx2.AsyncClient` or `httpx.AsyncClient`. Raises a `UserError` if a value
+    is missing or invalid.
     """
 
     def __init__(
@@ -70,36 +73,36 @@ class AzureProvider(OpenAIProvider):
         own = (azure_endpoint, api_version, api_key, azure_ad_token, azure_ad_token_provider, http_client)
         if openai_client is None:
             sdk = import_extra('openai', extra='openai', what=type(self).__name__)
-            endpoint = _endpoint(azure_endpoint)
-            make = _client_of_v1 if endpoint.endswith('/v1') else _client_of_a_version
-            credentials = _credentials(api_key, azure_ad_token, azure_ad_token_provider)
+            endpoint = _find_endpoint(azure_endpoint)
+            make = _make_v1_client if endpoint.endswith('/v1') else _make_versioned_client
+            credentials = _find_credentials(api_key, azure_ad_token, azure_ad_token_provider)
             headers = dict.fromkeys(OPENAI_HEADERS, sdk.omit)
             options = {'http_client': http_client, 'default_headers': headers, 'max_retries': 0}
             openai_client = make(sdk, endpoint, api_version, credentials, options)
             if http_client is None:
                 spread_over_pools(openai_client)
         elif any(given is not None for given in own):
-            raise UserError('openai_client= brings its own key, URL and connection: give nothing else beside it')
+            raise UserError('openai_client= brings its own key, URL and connection: give nothing else with it')
         super().__init__(openai_client=openai_client)
 
-    def _connection_kind(self) -> type[SDKConnection]:
+    def _connection_class(self) -> type[SDKConnection]:
         return AzureConnection
 
     @property
+    @override
     def name(self) -> str:
-        """`'azure'`."""
         return 'azure'
 
+    @override
     def model_profile(self, model_name: str) -> ModelProfile | None:
-        """What a deployment can do, if its name says of which model it is. Where it does not, give a `profile=`."""
         return azure_profile(model_name)
 
 
-# ---------------------------------------------------------------------- where
+# ---------------------------------------------------------------------- the endpoint and the client
 
 
-def _endpoint(given: str | None) -> str:
-    """The resource's address, without a slash at its end. One of the v1 API ends with `/v1`."""
+def _find_endpoint(given: str | None) -> str:
+    """Return the resource's URL without a slash at its end. It ends with `/v1` if it is a URL of the v1 API."""
     where = 'azure_endpoint=' if given else ENDPOINT_VARIABLE
     url = given or os.environ.get(ENDPOINT_VARIABLE)
     if not url:
@@ -107,15 +110,15 @@ def _endpoint(given: str | None) -> str:
             f"The address of 'azure' is not known: set the environment variable {ENDPOINT_VARIABLE}, or give "
             'azure_endpoint='
         )
-    _refuse_an_operation(url, where)
+    _check_not_operation(url, where)
     url = check_url(url, where=where, provider='azure').rstrip('/')
     if (urlsplit(url).hostname or '').endswith(SERVERLESS):
         return f'{url.removesuffix("/v1")}/v1'
     return url.removesuffix('/openai')
 
 
-def _refuse_an_operation(url: str, where: str) -> None:
-    """Raise for the address of one operation, which the portal shows, and say what is to be made of its pieces."""
+def _check_not_operation(url: str, where: str) -> None:
+    """Raise a `UserError` for the URL of one operation, as the portal shows it, with the parameters that it holds."""
     address, _, query = hide_password(url).partition('?')
     resource, _, path = address.partition('/openai/')
     if not (query or path.startswith('deployments/') or address.endswith(OPERATIONS)):
@@ -125,11 +128,11 @@ def _refuse_an_operation(url: str, where: str) -> None:
     pieces += [f'api_version={version!r}' for version in parse_qs(query).get('api-version', ())]
     if path.startswith('deployments/'):
         pieces.append(f"the model's name {path.split('/')[1]!r}")
-    said = ' and '.join(filter(None, (', '.join(pieces[:-1]), pieces[-1])))
-    raise UserError(f"{where} of 'azure' is {address!r}, and is to be the resource's address alone: give {said}")
+    parameters = ' and '.join(filter(None, (', '.join(pieces[:-1]), pieces[-1])))
+    raise UserError(f"{where} of 'azure' is {address!r}, and is to be the resource's address alone: give {parameters}")
 
 
-def _client_of_a_version(
+def _make_versioned_client(
     sdk: Any, endpoint: str, version: str | None, credentials: dict[str, Any], options: dict[str, Any]
 ) -> Any:
     version = version or os.environ.get(VERSION_VARIABLE)
@@ -141,10 +144,10 @@ def _client_of_a_version(
     return sdk.AsyncAzureOpenAI(azure_endpoint=endpoint, api_version=version, **credentials, **options)
 
 
-def _client_of_v1(
+def _make_v1_client(
     sdk: Any, endpoint: str, version: str | None, credentials: dict[str, Any], options: dict[str, Any]
 ) -> Any:
-    """The plain client, as Azure's own is for dated versions; a token provider is a key that changes to it.
+    """Make an `AsyncOpenAI`: `AsyncAzureOpenAI` is for dated versions only. A token provider is passed as `api_key`.
 
     https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle
     """
@@ -153,17 +156,17 @@ def _client_of_v1(
     return sdk.AsyncOpenAI(base_url=endpoint, api_key=key, default_query=query, **options)
 
 
-# ---------------------------------------------------------------------- who
+# ---------------------------------------------------------------------- credentials
 
 
-def _credentials(key: str | None, token: str | None, provider: TokenProvider | None) -> dict[str, Any]:
-    """The one credential, under the SDK's name for it. A token in the environment wins over a key there."""
+def _find_credentials(key: str | None, token: str | None, provider: TokenProvider | None) -> dict[str, Any]:
+    """Return the only credential under the SDK's name for it. In the environment, a token wins over a key."""
     named = {'api_key': key, 'azure_ad_token': token, 'azure_ad_token_provider': provider}
     given: dict[str, Any] = {name: value for name, value in named.items() if value}
     if len(given) > 1:
         raise UserError(f'Give one of {" and ".join(f"{name}=" for name in given)}, not several')
     if provider is not None:
-        return {'azure_ad_token_provider': _checked(provider)}
+        return {'azure_ad_token_provider': _check_tokens(provider)}
     for name, value in given.items():
         return {name: check_key(value, where=f'{name}=', provider='azure')}
     for name, variable in {'azure_ad_token': TOKEN_VARIABLE, 'api_key': KEY_VARIABLE}.items():
@@ -176,36 +179,37 @@ def _credentials(key: str | None, token: str | None, provider: TokenProvider | N
 
 
 @contextmanager
-def _carried() -> Generator[None]:
+def _wrap_exceptions() -> Generator[None]:
+    """Raise each exception as the cause of a `TokenFailure`, from which `AzureConnection` takes it out again."""
     try:
         yield
     except TokenFailure:
         raise
-    except Exception as error:  # noqa: BLE001 -- raised as it is by `AzureConnection`
+    except Exception as error:  # noqa: BLE001 -- raised unchanged by `AzureConnection`
         raise TokenFailure(error) from None
 
 
-def _checked(provider: TokenProvider) -> Callable[[], Awaitable[str]]:
-    """The token provider as the SDK's client calls it. What it gives is a token that a header can carry."""
+def _check_tokens(provider: TokenProvider) -> Callable[[], Awaitable[str]]:
+    """Return the token provider as an async function that raises a `UserError` for an invalid token."""
 
-    async def token() -> str:
-        with _carried():
-            found = await _call(provider)
-        if not isinstance(found, str) or not found:
-            said = 'an empty string' if found == '' else f'an object of type {type(found).__name__!r}'
-            raise UserError(f'azure_ad_token_provider= gave {said}, and must give a token')
-        return check_key(found, where='azure_ad_token_provider=', provider='azure')
+    async def get_token() -> str:
+        with _wrap_exceptions():
+            token = await _call_provider(provider)
+        if not isinstance(token, str) or not token:
+            problem = 'an empty string' if token == '' else f'an object of type {type(token).__name__!r}'
+            raise UserError(f'azure_ad_token_provider= gave {problem}, and must give a token')
+        return check_key(token, where='azure_ad_token_provider=', provider='azure')
 
-    return token
-
-
-async def _call(provider: TokenProvider) -> object:
-    """What the function gives. One that does not say that it is async may wait for a network: it gets a thread."""
-    says_so = iscoroutinefunction(provider) or iscoroutinefunction(getattr(provider, '__call__', None))  # noqa: B004 -- the method is what is asked about
-    found: Any = provider() if says_so else await asyncio.to_thread(_call_here, provider)
-    return await found if isawaitable(found) else found
+    return get_token
 
 
-def _call_here(provider: TokenProvider) -> object:
-    with _carried():  # a thread hands a `TimeoutError` over as another one
+async def _call_provider(provider: TokenProvider) -> object:
+    """Call the function, in a thread unless it is async, since a plain one may block on the network."""
+    is_async = iscoroutinefunction(provider) or iscoroutinefunction(getattr(provider, '__call__', None))  # noqa: B004 -- the kind of the method is checked, not its presence
+    token: Any = provider() if is_async else await asyncio.to_thread(_call_in_thread, provider)
+    return await token if isawaitable(token) else token
+
+
+def _call_in_thread(provider: TokenProvider) -> object:
+    with _wrap_exceptions():  # `to_thread` would replace a `TimeoutError` with one of its own
         return provider()

@@ -1,7 +1,7 @@
-"""Amazon Bedrock, with AWS credentials, which `boto3` finds, refreshes and signs with, or with a Bedrock API key.
+"""The provider of Amazon Bedrock, with AWS credentials, which `boto3` finds and signs with, or with an API key.
 
-Credentials are looked for at the first request, not when the provider is made: looking may take seconds, and may ask a
-metadata server.
+Credentials are searched at the first request, not when the provider is made: the search may take seconds, and may send
+requests to a metadata server.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
 
 from .._extras import import_extra
 from ..exceptions import UserError
@@ -34,17 +36,17 @@ __all__ = ('BedrockProvider',)
 SERVICE = 'bedrock-runtime'
 
 OPERATIONS = {'converse': 'Converse', 'converse-stream': 'ConverseStream'}
-"""Amazon's names of the operations, by what their paths end in."""
+"""Amazon's names of the operations, by the ends of their paths."""
 
 TOKEN_VARIABLE = 'AWS_BEARER_TOKEN_BEDROCK'
 REGION_VARIABLE = 'AWS_REGION'
-"""Where Amazon's other SDKs and its services look for the region; boto3 itself looks for `AWS_DEFAULT_REGION`."""
+"""The variable that Amazon's other SDKs and its services read; boto3 itself reads only `AWS_DEFAULT_REGION`."""
 
 ANY_REGION = 'us-east-1'
-"""What stands for the region where neither the address nor a signature needs one."""
+"""The region given to boto3, which requires one, if neither the URL nor a signature depends on it."""
 
 READ_TIMEOUT, CONNECT_TIMEOUT = 600.0, 10.0
-"""Seconds. boto3's own 60 s of silence are less than a model may think."""
+"""Timeouts in seconds. A model may think for longer than boto3's default read timeout of 60 s."""
 
 
 class BedrockProvider(Provider['BaseClient']):
@@ -52,11 +54,11 @@ class BedrockProvider(Provider['BaseClient']):
 
     Requests are signed with AWS credentials: those that are given, or those that boto3 finds (environment, profile,
     single sign-on, role). A Bedrock API key, `api_key` or `AWS_BEARER_TOKEN_BEDROCK`, needs no credentials.
-    `bedrock_client` takes a ready `boto3.client('bedrock-runtime')` with its credentials, address, configuration and
-    handlers of events; requests are built and signed with it, and sent by an asynchronous client. `http_client` is that
+    `bedrock_client` takes a ready `boto3.client('bedrock-runtime')`, whose credentials, URL, configuration and event
+    handlers are kept: it builds and signs the requests, and an asynchronous client sends them. `http_client` is that
     client: an `httpx2.AsyncClient` or an `httpx.AsyncClient`.
 
-    Raises a `UserError` where the region is missing, and for a key, an address or a profile that cannot be used.
+    Raises a `UserError` if the region is missing, and for a key, a URL or a profile that is invalid.
     """
 
     def __init__(
@@ -81,13 +83,13 @@ class BedrockProvider(Provider['BaseClient']):
             if any(given is not None for given in options):
                 raise UserError(
                     'bedrock_client= brings its own region, credentials, address and timeouts: give nothing else '
-                    'beside it but http_client='
+                    'with it but http_client='
                 )
-            self._client: Any = _checked(bedrock_client)
+            self._client: Any = _check_bedrock_client(bedrock_client)
         else:
-            token = self._token(api_key, (*keys, profile_name))
+            token = self._find_token(api_key, (*keys, profile_name))
             url = None if base_url is None else check_url(base_url, where='base_url=', provider=self.name)
-            session = _session(profile_name)
+            session = _make_session(profile_name)
             region = region_name or session.get_config_variable('region') or os.environ.get(REGION_VARIABLE)
             if region is None and not (token and url):
                 raise UserError(
@@ -95,13 +97,13 @@ class BedrockProvider(Provider['BaseClient']):
                     'AWS_DEFAULT_REGION'
                 )
             timeouts = (aws_read_timeout or READ_TIMEOUT, aws_connect_timeout or CONNECT_TIMEOUT)
-            self._client = _client(session, region or ANY_REGION, url, token, keys, timeouts)
-        http = _asynchronous(http_client) or make_http_client(self._client)
+            self._client = _make_client(session, region or ANY_REGION, url, token, keys, timeouts)
+        http = _check_http_client(http_client) or make_http_client(self._client)
         clients = LoopClients[Any](http, HttpClients())
         self._connection = AwsConnection(clients, self._client, OPERATIONS, provider_name=self.name)
 
-    def _token(self, api_key: str | None, credentials: tuple[str | None, ...]) -> str | None:
-        """The API key: as given, or as in the environment where no credentials are given."""
+    def _find_token(self, api_key: str | None, credentials: tuple[str | None, ...]) -> str | None:
+        """Return the API key that was given, or the environment's if no credentials were given."""
         given = any(each is not None for each in credentials)
         if api_key is not None:
             if given:
@@ -109,66 +111,66 @@ class BedrockProvider(Provider['BaseClient']):
             if not api_key:
                 raise UserError(f'The key of {self.name!r} is empty: leave api_key= out to use AWS credentials')
             return check_key(api_key, where='api_key=', provider=self.name)
-        found = None if given else os.environ.get(TOKEN_VARIABLE)
-        return check_key(found, where=TOKEN_VARIABLE, provider=self.name) if found else None
+        token = None if given else os.environ.get(TOKEN_VARIABLE)
+        return check_key(token, where=TOKEN_VARIABLE, provider=self.name) if token else None
 
     @property
+    @override
     def name(self) -> str:
-        """`'bedrock'`."""
         return 'bedrock'
 
     @property
+    @override
     def base_url(self) -> str:
-        """Where requests go."""
         return hide_password(self._client.meta.endpoint_url)
 
     @property
     def client(self) -> BaseClient:
-        """The boto3 client. Its own methods work as well; they block."""
+        """The client of boto3. Its own methods can be called as well, and block."""
         return self._client
 
     @property
+    @override
     def connection(self) -> Connection:
-        """The client as a connection."""
         return self._connection
 
+    @override
     def model_profile(self, model_name: str) -> ModelProfile | None:
-        """What one of the models at Bedrock can do."""
         return bedrock_model_profile(model_name)
 
 
-def _checked(client: Any) -> Any:
-    """The client, if it is one of the service that answers. Amazon has several that are called like it."""
+def _check_bedrock_client(client: Any) -> Any:
+    """Return the client if it is one of `bedrock-runtime`. Amazon has other services whose names begin with bedrock."""
     service = getattr(getattr(getattr(client, 'meta', None), 'service_model', None), 'service_name', None)
     if service != SERVICE:
-        what = f'a client for {service!r}' if service else f'an object of type {type(client).__name__!r}'
-        raise UserError(f"bedrock_client= takes a boto3.client('{SERVICE}'), not {what}")
+        kind = f'a client for {service!r}' if service else f'an object of type {type(client).__name__!r}'
+        raise UserError(f"bedrock_client= takes a boto3.client('{SERVICE}'), not {kind}")
     return client
 
 
-def _asynchronous(client: Any) -> Any:
+def _check_http_client(client: Any) -> Any:
     if client is not None and not hasattr(client, 'aclose'):
         kind = f'{type(client).__module__.partition(".")[0]}.{type(client).__name__}'
         raise UserError(f'http_client= takes an httpx2.AsyncClient or an httpx.AsyncClient, not an object of {kind}')
     return client
 
 
-# ---------------------------------------------------------------------- a client of boto3
+# ---------------------------------------------------------------------- the client of boto3
 
 
-def _session(profile_name: str | None) -> Any:
-    """A session of botocore's that looks for credentials when they are needed."""
+def _make_session(profile_name: str | None) -> Any:
+    """Make a session of botocore that searches credentials when they are first used."""
     session = import_module('botocore.session').Session(profile=profile_name)
     try:
         session.get_scoped_config()
     except import_module('botocore.exceptions').ProfileNotFound as error:
         where = 'profile_name=' if profile_name else 'AWS_PROFILE'
         raise UserError(f'{where} names a profile that is not configured: {error}') from None
-    session.register_component('credential_provider', _Later(session.get_component('credential_provider')))
+    session.register_component('credential_provider', _DeferredProvider(session.get_component('credential_provider')))
     return session
 
 
-def _client(
+def _make_client(
     session: Any,
     region: str,
     url: str | None,
@@ -191,12 +193,12 @@ def _client(
     except (import_module('botocore.exceptions').BotoCoreError, ValueError) as error:
         raise UserError(f'boto3 cannot make a client for {SERVICE!r}: {error}') from error
     if token is not None:
-        client.meta.events.register(f'before-sign.{SERVICE}', _Bearer(token))
+        client.meta.events.register(f'before-sign.{SERVICE}', _AddToken(token))
     return client
 
 
-class _Bearer:
-    """Puts an API key into requests. boto3 would do so over https alone; where it goes is the user's choice here."""
+class _AddToken:
+    """Event handler that adds the API key to requests. boto3 itself adds it only over https, not for a local proxy."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -205,19 +207,19 @@ class _Bearer:
         request.headers['Authorization'] = f'Bearer {self._token}'
 
 
-class _Later:
-    """Finds no credentials but ones that look for themselves when they are used."""
+class _DeferredProvider:
+    """A provider of credentials, as botocore defines one, that returns credentials at once and searches them later."""
 
     def __init__(self, chain: Any) -> None:
         self._chain = chain
 
     def load_credentials(self) -> Any:
-        """The credentials."""
-        return _LaterCredentials(self._chain)
+        """Return credentials that are not searched yet."""
+        return _DeferredCredentials(self._chain)
 
 
-class _LaterCredentials:
-    """Credentials of botocore's that are looked for when they are first used."""
+class _DeferredCredentials:
+    """Credentials, as botocore defines them, that are searched when they are first used."""
 
     method = 'later'
     account_id = None
@@ -228,12 +230,12 @@ class _LaterCredentials:
         self._lock = threading.Lock()
 
     def refresh_needed(self, refresh_in: int | None = None) -> bool:
-        """Whether they have to be found or fetched first, which takes a while."""
-        found = self._found
-        return found is None or (hasattr(found, 'refresh_needed') and bool(found.refresh_needed(refresh_in)))
+        """Return whether `get_frozen_credentials` has to search or fetch them, and blocks."""
+        inner = self._found
+        return inner is None or (hasattr(inner, 'refresh_needed') and bool(inner.refresh_needed(refresh_in)))
 
     def get_frozen_credentials(self) -> Any:
-        """The credentials as they are now. Takes a while where `refresh_needed`."""
+        """Return the secrets as they are now. Raises botocore's `NoCredentialsError` if no source has any."""
         with self._lock:
             if self._found is None:
                 self._found = self._chain.load_credentials()
@@ -242,11 +244,11 @@ class _LaterCredentials:
         return self._found.get_frozen_credentials()
 
     def get_deferred_property(self, name: str) -> Callable[[], Any]:
-        """Reads one of the secrets later."""
+        """Return a function that reads one of the secrets."""
         return lambda: getattr(self, name, None)
 
     def __getattr__(self, name: str) -> Any:
-        """The secrets by their names, as some handlers of events read them."""
+        """Return a secret by its name, as some event handlers read it."""
         if name in ('access_key', 'secret_key', 'token'):
             return getattr(self.get_frozen_credentials(), name)
         raise AttributeError(name)

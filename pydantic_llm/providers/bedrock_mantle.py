@@ -52,7 +52,7 @@ class BedrockMantleProvider(CompatibleProvider):
             base_url = self.service.address(region_name)
         super().__init__(api_key=api_key, base_url=base_url, openai_client=openai_client, http_client=http_client)
 
-    def _connection_kind(self) -> type[SDKConnection]:
+    def _connection_class(self) -> type[SDKConnection]:
         return MantleConnection if self._chooses_path else SDKConnection
 
 

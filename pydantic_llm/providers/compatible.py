@@ -6,6 +6,8 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from typing_extensions import override
+
 from ..profiles import ModelProfile
 from .credentials import NO_KEY, check_key, check_url, read_key
 from .openai import OPENAI_HEADERS, OpenAIProvider
@@ -38,7 +40,7 @@ class CompatibleProvider(OpenAIProvider):
     ) -> None:
         super().__init__(api_key=api_key, base_url=base_url, openai_client=openai_client, http_client=http_client)
 
-    def _address(self, base_url: str | None) -> str:
+    def _choose_base_url(self, base_url: str | None) -> str:
         service = self.service
         if base_url is not None:
             return service.with_path(check_url(base_url, where='base_url=', provider=service.name))
@@ -47,27 +49,27 @@ class CompatibleProvider(OpenAIProvider):
                 return service.with_path(check_url(url, where=variable, provider=service.name))
         return service.address()
 
-    def _key(self, api_key: str | None, base_url: str | None) -> str:
+    def _choose_key(self, api_key: str | None, base_url: str | None) -> str:
         service = self.service
         if service.needs_key or api_key or any(os.environ.get(variable) for variable in service.key_variables):
             return read_key(api_key, variables=service.key_variables, provider=service.name)
         return check_key(NO_KEY, where='api_key=', provider=service.name)
 
-    def _headers(self, sdk: Any) -> dict[str, Any]:
+    def _default_headers(self, sdk: Any) -> dict[str, Any]:
         return dict.fromkeys(OPENAI_HEADERS, sdk.omit)
 
     @property
+    @override
     def base_url(self) -> str:
-        """The URL that requests go to, without a slash at its end."""
         return super().base_url.rstrip('/')
 
     @property
+    @override
     def name(self) -> str:
-        """The name of the service, as in its row."""
         return self.service.name
 
+    @override
     def model_profile(self, model_name: str) -> ModelProfile | None:
-        """Return the profile of a model of this service, which its row computes from the model's name."""
         return self.service.profile(model_name)
 
 

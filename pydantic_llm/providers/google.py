@@ -1,4 +1,4 @@
-"""What Google's two APIs share: a plain HTTP client, addresses, and the profiles of Google's models."""
+"""`GoogleProvider`, the base of the providers of Google's two APIs: a plain HTTP client, base URLs and profiles."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import httpx2
+from typing_extensions import override
 
 from ..exceptions import UserError
 from ..profiles import ModelProfile
@@ -23,29 +24,29 @@ from .provider import Provider
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ('GoogleProvider', 'read_address')
+__all__ = ('GoogleProvider', 'find_base_url')
 
 VERSION = re.compile(r'/v\d+\w*$')
-"""What the address of an API may end in; the version of ours is added where it does not."""
+"""A version at the end of a base URL. The default version is appended to a URL without one."""
 
-TOO_LONG = (
+FORBIDDEN_PARTS = (
     ('/models', 'the rest from there on is added to it'),
-    ('/openai', 'that is where Google speaks the API of OpenAI, which OpenAIModel speaks too'),
+    ('/openai', "it is the path of Google's version of OpenAI's API, which OpenAIModel supports"),
 )
-"""What an address may not hold, and why."""
+"""The parts that a base URL must not have, each with the reason."""
 
 
 class GoogleProvider(Provider[Any]):
-    """One of Google's APIs, over `httpx2` or `httpx`. Subclasses say how a request is authorized.
+    """One of Google's APIs, over `httpx2` or `httpx`. Subclasses implement `access`, which authorizes a request.
 
-    Raises `UserError` where `http_client` is no `AsyncClient`.
+    Raises a `UserError` if `http_client` is not asynchronous.
     """
 
     def __init__(
-        self, address: str, http_client: httpx2.AsyncClient | httpx.AsyncClient | None, *, can_renew: bool
+        self, base_url: str, http_client: httpx2.AsyncClient | httpx.AsyncClient | None, *, can_renew: bool
     ) -> None:
-        self._address = address
-        self._client = _asynchronous(http_client) or spread_over_pools(
+        self._base_url = base_url
+        self._client = _check_client(http_client) or spread_over_pools(
             httpx2.AsyncClient(timeout=httpx2.Timeout(600, connect=5))
         )
         clients = LoopClients[Any](self._client, HttpClients())
@@ -53,44 +54,44 @@ class GoogleProvider(Provider[Any]):
 
     @abstractmethod
     async def access(self, model_name: str, *, refused: Access | None) -> Access:
-        """Where to send, and with which credentials; `refused` is what the server did not take."""
+        """Return the URL and the credentials of a request. `refused` is the access that the server rejected (401)."""
 
     @property
+    @override
     def base_url(self) -> str:
-        """Where requests go."""
-        return hide_password(self._address)
+        return hide_password(self._base_url)
 
     @property
+    @override
     def client(self) -> Any:
-        """The HTTP client."""
         return self._client
 
     @property
+    @override
     def connection(self) -> Connection:
-        """The client as a connection."""
         return self._connection
 
+    @override
     def model_profile(self, model_name: str) -> ModelProfile | None:
-        """What one of Google's models can do."""
         return gemini_model_profile(model_name)
 
 
-def read_address(base_url: str | None, *, variable: str, version: str, provider: str) -> str | None:
-    """The address that was given, or the one in the environment, with the API's version; `None` for neither.
+def find_base_url(base_url: str | None, *, variable: str, version: str, provider: str) -> str | None:
+    """Return `base_url`, or the URL in the environment, with the API's version at its end; `None` if neither is set.
 
-    Raises `UserError` for one that requests cannot go below.
+    Raises a `UserError` for an invalid URL.
     """
     where, url = ('base_url=', base_url) if base_url is not None else (variable, os.environ.get(variable))
     if not url and base_url is None:
         return None
     url = check_url(url or '', where=where, provider=provider).rstrip('/')
-    for part, reason in TOO_LONG:
+    for part, reason in FORBIDDEN_PARTS:
         if re.search(f'{part}(/|$)', url):
             raise UserError(f'{where} of {provider!r} is {hide_password(url)!r}: leave out {part!r}, {reason}')
     return url if VERSION.search(url) else f'{url}/{version}'
 
 
-def _asynchronous(client: Any) -> Any:
+def _check_client(client: Any) -> Any:
     if client is not None and not hasattr(client, 'aclose'):
         kind = f'{type(client).__module__.partition(".")[0]}.{type(client).__name__}'
         raise UserError(f'http_client= takes an httpx2.AsyncClient or an httpx.AsyncClient, not an {kind}')

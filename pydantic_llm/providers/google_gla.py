@@ -1,13 +1,15 @@
-"""Google's Generative Language API: Gemini with an API key. The key travels in a header, never in an address."""
+"""The provider of Google's Generative Language API: Gemini with an API key, sent in a header and never in a URL."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from ..transport.http import Access
 from .credentials import read_key
-from .google import GoogleProvider, read_address
+from .google import GoogleProvider, find_base_url
 
 if TYPE_CHECKING:
     import httpx
@@ -22,11 +24,11 @@ KEY_VARIABLES = ('GEMINI_API_KEY', 'GOOGLE_API_KEY')
 
 
 class GoogleGLAProvider(GoogleProvider):
-    """The Generative Language API.
+    """Google's Generative Language API.
 
-    With a `base_url` of another server (or `GOOGLE_GEMINI_BASE_URL`) no key is needed; the API's version may stand at
-    its end. Raises a `UserError` for a missing key (`GEMINI_API_KEY` or `GOOGLE_API_KEY`), and for a key or an address
-    that cannot be used.
+    With a `base_url` of another server (or `GOOGLE_GEMINI_BASE_URL`) no key is needed; the URL may end with a version
+    of the API. Raises a `UserError` for a missing key (`GEMINI_API_KEY` or `GOOGLE_API_KEY`), and for a key or a URL
+    that is invalid.
     """
 
     def __init__(
@@ -36,21 +38,21 @@ class GoogleGLAProvider(GoogleProvider):
         base_url: str | None = None,
         http_client: httpx2.AsyncClient | httpx.AsyncClient | None = None,
     ) -> None:
-        elsewhere = read_address(base_url, variable=URL_VARIABLE, version='v1beta', provider=self.name)
-        self._access = Access(elsewhere or BASE_URL, self._credentials(api_key, needed=elsewhere is None))
+        other_url = find_base_url(base_url, variable=URL_VARIABLE, version='v1beta', provider=self.name)
+        self._access = Access(other_url or BASE_URL, self._make_headers(api_key, needs_key=other_url is None))
         super().__init__(self._access.base_url, http_client, can_renew=False)
 
-    def _credentials(self, api_key: str | None, *, needed: bool) -> dict[str, str]:
-        """The header with the key. Only Google itself cannot do without one."""
-        if not (needed or api_key or any(os.environ.get(name) for name in KEY_VARIABLES)):
+    def _make_headers(self, api_key: str | None, *, needs_key: bool) -> dict[str, str]:
+        """Return the header with the key, or no header if there is no key and the server needs none."""
+        if not (needs_key or api_key or any(os.environ.get(name) for name in KEY_VARIABLES)):
             return {}
         return {'x-goog-api-key': read_key(api_key, variables=KEY_VARIABLES, provider=self.name)}
 
     async def access(self, model_name: str, *, refused: Access | None) -> Access:
-        """The address, and the key."""
+        """Return the base URL and the key, the same for every request."""
         return self._access
 
     @property
+    @override
     def name(self) -> str:
-        """`'google-gla'`."""
         return 'google-gla'

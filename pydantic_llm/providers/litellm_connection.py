@@ -1,7 +1,7 @@
-"""LiteLLM as a connection: the fields of a body are the arguments of `acompletion`, and what it gives is bytes again.
+"""Calls LiteLLM: the fields of a body become arguments of `acompletion`, and its result becomes bytes again.
 
-LiteLLM's own retries are off, and it fetches nothing by itself (prices, lists of headers). It keeps clients for each
-event loop, shared by all who use it there, and closes them with nobody: we do, once the loop ends (`Clients`).
+LiteLLM's own retries are off, and it fetches nothing by itself (prices, lists of headers). It caches clients for each
+event loop and never closes them; `Clients` closes them when the loop ends.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ..transport import ByteStream, Connection, Deadlines, RawRequest, RawRespon
 from ..transport.deadlines import CLOSING_TIMEOUT, DeadlineExceeded, Watchdog
 from ..transport.loops import LoopClients
 from ..transport.pools import HttpClients
-from .litellm_errors import explain, is_cut
+from .litellm_errors import is_truncation, translate
 
 __all__ = ('LITELLM', 'LiteLLMConnection', 'make_router')
 
@@ -34,20 +34,20 @@ ENVIRONMENT = {
     'LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS': 'True',
     'LITELLM_OFFLINE_MODE': 'True',
 }
-"""What keeps LiteLLM from fetching its lists over the network; what is set already stays as it is."""
+"""Variables that keep LiteLLM from fetching lists over the network. A variable that is already set is not changed."""
 
 GRACE = 5.0
-"""Seconds after a deadline of ours at which LiteLLM's own limit is reached: ours says which one it was."""
+"""Seconds between a deadline and LiteLLM's own timeout, so that the deadline, which has a name, is reported first."""
 
-AHEAD = 16
-"""How many chunks are read before anybody asks for them."""
+BUFFERED_EVENTS = 16
+"""The number of chunks that are read ahead of the reader of a stream."""
 
 WHOLE, STREAM = {'content-type': 'application/json'}, {'content-type': 'text/event-stream'}
-"""The headers of what we make of LiteLLM's answers."""
+"""The headers of the two kinds of responses that are made of LiteLLM's results."""
 
 
 def load_litellm() -> Any:
-    """Import LiteLLM, which takes seconds, with its telemetry and its network look-ups off."""
+    """Import LiteLLM, which takes seconds, with its telemetry and its network requests off."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     try:
@@ -61,16 +61,16 @@ def load_litellm() -> Any:
 
 
 LITELLM = Once(load_litellm)
-"""LiteLLM, imported once for all."""
+"""The `litellm` package, imported at most once, in a thread."""
 
 
 def make_router(deployments: Iterable[Mapping[str, Any]], options: Mapping[str, Any]) -> Any:
-    """A router over these deployments. It does not retry unless its options say so, since we do."""
+    """Make a router over deployments. It retries only if its options enable that, since this library retries too."""
     return LITELLM.wait().Router(model_list=deepcopy([*deployments]), **{'num_retries': 0, **options})
 
 
 class LiteLLMConnection(Connection):
-    """Calls LiteLLM with these options beside what a request says; by a router, where there is one."""
+    """Calls LiteLLM, or a router if there is one, with the provider's options and the fields of a request."""
 
     def __init__(
         self,
@@ -86,54 +86,56 @@ class LiteLLMConnection(Connection):
         self._secrets = secrets
 
     async def send(self, request: RawRequest) -> RawResponse:
-        """Ask, and wait for the whole answer."""
+        """Send a request and read the whole response."""
         watchdog = Watchdog(Deadlines(request.deadlines.timeout, waited=request.deadlines.waited))
         try:
-            return RawResponse(_whole(await self._ask(request, watchdog)), WHOLE)
+            return RawResponse(_encode_response(await self._call(request, watchdog)), WHOLE)
         finally:
             watchdog.close()
 
     async def open(self, request: RawRequest) -> ByteStream:
-        """Ask, and get the answer as it comes."""
+        """Send a request and return its response as a stream."""
         watchdog = Watchdog(request.deadlines)
         try:
-            answer = await self._ask(request, watchdog)
+            result = await self._call(request, watchdog)
         finally:
             watchdog.close()
-        return Chunks(answer, watchdog, partial(self._explain, model_name=request.model_name, in_stream=True))
+        return ChunkStream(result, watchdog, partial(self._translate, model_name=request.model_name, in_stream=True))
 
     async def aclose(self) -> None:
-        """Nothing: the clients are everybody's who uses LiteLLM in this event loop, and are closed when it ends."""
+        """Do nothing: other users of LiteLLM in this event loop share its clients, which are closed with the loop."""
 
-    async def _ask(self, request: RawRequest, watchdog: Watchdog) -> Any:
+    async def _call(self, request: RawRequest, watchdog: Watchdog) -> Any:
         try:
             with watchdog:
-                asked = await (LITELLM if self._router is None else self._router).get()
+                target = await (LITELLM if self._router is None else self._router).get()
                 CLIENTS.get()
-                return await asked.acompletion(**self._arguments(request))
+                return await target.acompletion(**self._make_arguments(request))
         except Exception as error:  # noqa: BLE001 -- raised below, where the key that it may hold is no longer its context
-            failure = self._explain(error, model_name=request.model_name)
+            failure = self._translate(error, model_name=request.model_name)
         raise failure
 
-    def _arguments(self, request: RawRequest) -> Json:
-        """The options, with what the request says laid over them."""
+    def _make_arguments(self, request: RawRequest) -> Json:
+        """Return the arguments of `acompletion`: the options, overridden by the fields of the request."""
         arguments: Json = {**self._options, **from_json(request.body)}
         if request.headers:
             arguments['extra_headers'] = {**(self._options.get('extra_headers') or {}), **request.headers}
-        if self._router is None:  # which has a policy of its own
+        if self._router is None:  # a router has a retry policy of its own
             arguments |= {'num_retries': 0, 'max_retries': 0}
         if request.deadlines.timeout is not None:
             arguments['timeout'] = request.deadlines.timeout + GRACE
         return arguments
 
-    def _explain(self, error: Exception, *, model_name: str, in_stream: bool = False) -> Exception:
-        return explain(error, model_name, provider_name=self._provider_name, secrets=self._secrets, in_stream=in_stream)
+    def _translate(self, error: Exception, *, model_name: str, in_stream: bool = False) -> Exception:
+        return translate(
+            error, model_name, provider_name=self._provider_name, secrets=self._secrets, in_stream=in_stream
+        )
 
 
-def _whole(answer: Any) -> bytes:
-    """A whole answer, with what it cost where LiteLLM knows."""
-    fields: Json = answer.model_dump(exclude_none=True, warnings=False)
-    cost: object = getattr(answer, '_hidden_params', {}).get('response_cost')
+def _encode_response(response: Any) -> bytes:
+    """Encode a whole response, with its cost if LiteLLM knows the price."""
+    fields: Json = response.model_dump(exclude_none=True, warnings=False)
+    cost: object = getattr(response, '_hidden_params', {}).get('response_cost')
     if cost is not None and 'usage' in fields:
         fields['usage'].setdefault('cost', cost)
     return to_json(fields)
@@ -142,139 +144,143 @@ def _whole(answer: Any) -> bytes:
 # ---------------------------------------------------------------------- streams
 
 
-class Chunks(ByteStream):
-    """The chunks of a stream of LiteLLM's, as server-sent events.
+class ChunkStream(ByteStream):
+    """The chunks of one of LiteLLM's streams, as server-sent events.
 
-    One task reads them, a few ahead of whoever waits, so that the stream can be closed in the middle of a read.
+    A task reads them, a few ahead of the reader, so that the stream can be closed in the middle of a read. LiteLLM may
+    return a whole response for a streamed request, which then is the only event.
     """
 
-    def __init__(self, answer: Any, watchdog: Watchdog, explain: Callable[[Exception], Exception]) -> None:
-        self._is_stream = hasattr(answer, '__anext__')
+    def __init__(self, result: Any, watchdog: Watchdog, translate: Callable[[Exception], Exception]) -> None:
+        self._is_stream = hasattr(result, '__anext__')
         self.headers = STREAM if self._is_stream else WHOLE
-        self._answer = answer
+        self._result = result
         self._watchdog = watchdog
-        self._explain = explain
-        self._events = asyncio.Queue[bytes | Exception](AHEAD)
-        self._reading: asyncio.Task[None] | None = None
-        self._over = False
+        self._translate = translate
+        self._events = asyncio.Queue[bytes | Exception](BUFFERED_EVENTS)
+        self._reader: asyncio.Task[None] | None = None
+        self._ended = False
         self._closed = False
 
     async def read(self) -> bytes:
-        """The next event; empty at the end."""
-        if self._over:
+        """Return the next event, or nothing at the end."""
+        if self._ended:
             return b''
-        if self._reading is None:
-            self._reading = asyncio.create_task(self._pull())
+        if self._reader is None:
+            self._reader = asyncio.create_task(self._read_ahead())
         try:
             with self._watchdog:
                 event = await self._events.get()
         except DeadlineExceeded as error:
-            event = error  # raised below, without this one as its context
+            event = error  # raised below, where it is not the context of what is raised
         if isinstance(event, Exception):
-            event = self._ended_by(event)
-        self._over = not event
+            event = self._end_or_raise(event)
+        self._ended = not event
         return event
 
-    def _ended_by(self, error: Exception) -> bytes:
-        """The end, where the stream was merely cut; raises what else an error means."""
-        if is_cut(error):
+    def _end_or_raise(self, error: Exception) -> bytes:
+        """Return the end of the stream if it was only truncated; raise the translation of any other error."""
+        if is_truncation(error):
             return b''
-        raise self._explain(error) from None
+        raise self._translate(error) from None
 
-    async def _pull(self) -> None:
-        """Read to the end, and close."""
+    async def _read_ahead(self) -> None:
+        """Read the stream to its end into the queue, and close it."""
         try:
             if not self._is_stream:
-                await self._events.put(_whole(self._answer))
+                await self._events.put(_encode_response(self._result))
             else:
-                async for chunk in self._answer:
-                    await self._events.put(self._event(chunk))
+                async for chunk in self._result:
+                    await self._events.put(self._encode_event(chunk))
             await self._events.put(b'')
-        except Exception as error:  # noqa: BLE001 -- raised where it is waited for
+        except Exception as error:  # noqa: BLE001 -- raised by `read`
             await self._events.put(error)
         finally:
             if self._is_stream:
-                await self._answer.aclose()
+                await self._result.aclose()
 
-    def _event(self, chunk: Any) -> bytes:
-        if type(self._answer).__name__ == 'CustomStreamWrapper' and not _has_ended(self._answer):
+    def _encode_event(self, chunk: Any) -> bytes:
+        if type(self._result).__name__ == 'CustomStreamWrapper' and not _has_ended(self._result):
             for choice in chunk.choices:
-                choice.finish_reason = None  # made up by LiteLLM, for a stream that was cut
+                choice.finish_reason = None  # invented by LiteLLM for a truncated stream
         fields: str = chunk.model_dump_json(exclude_none=True, warnings=False)
         return b'data: ' + fields.encode() + b'\n\n'
 
     def progress(self) -> None:
-        """An event has come."""
+        """Report to the deadlines that an event has arrived."""
         self._watchdog.progress()
 
     async def aclose(self) -> None:
-        """Close the stream now."""
+        """Close the stream in at most `CLOSING_TIMEOUT` seconds."""
         if self._closed:
             return
         self._closed = True
         self._watchdog.close()
-        with suppress(Exception):  # thrown away: how a connection breaks does not matter
+        with suppress(Exception):  # the connection is dropped, however closing it fails
             async with asyncio.timeout(CLOSING_TIMEOUT):
-                await self._close()
-        if self._events.empty():  # somebody may wait for what will not come
+                await self._close_stream()
+        if self._events.empty():  # a reader may be waiting
             self._events.put_nowait(ConnectionAbortedError('the stream was closed'))
 
-    async def _close(self) -> None:
-        if self._reading is None:
-            await self._answer.aclose()
-        elif not self._reading.done():
-            self._reading.cancel()
-            await asyncio.wait([self._reading])
+    async def _close_stream(self) -> None:
+        if self._reader is None:
+            await self._result.aclose()
+        elif not self._reader.done():
+            self._reader.cancel()
+            await asyncio.wait([self._reader])
 
 
 def _has_ended(stream: Any) -> bool:
-    """Whether the vendor has said why the answer ended."""
+    """Return whether the vendor has sent a finish reason."""
     return bool(getattr(stream, 'received_finish_reason', True) or getattr(stream, 'intermittent_finish_reason', None))
 
 
-# ---------------------------------------------------------------------- the clients
+# ---------------------------------------------------------------------- LiteLLM's clients
 
 
 class Clients:
-    """What LiteLLM keeps for an event loop, as `LoopClients` wants to know it. The value itself means nothing."""
+    """LiteLLM's clients of one event loop, as a `Kind` of `LoopClients`, which only reports the end of the loop.
+
+    The client that `LoopClients` keeps for a loop is a placeholder.
+    """
 
     def is_fresh(self, client: object) -> bool:
-        """There is nothing to open."""
+        """Return True: a placeholder has no connection."""
         return True
 
     def fork(self, client: object) -> object:
-        """One for another loop."""
+        """Return a placeholder for another event loop."""
         return object()
 
     async def release(self, client: object) -> None:
-        """Close what LiteLLM has open in this loop."""
+        """Close LiteLLM's connections of the running event loop, and drop its clients from LiteLLM's cache."""
         litellm: Any = LITELLM.wait()
-        kept: Any = litellm.in_memory_llm_clients_cache
-        ending: str = kept.update_cache_key_with_event_loop('')
-        everybodys: Any = getattr(litellm, '__dict__', {}).get('module_level_aclient')
-        for key, holder in (*kept.cache_dict.items(), ('', everybodys)):
-            ours = bool(ending) and key.endswith(ending)
+        cache: Any = litellm.in_memory_llm_clients_cache
+        suffix: str = cache.update_cache_key_with_event_loop('')
+        shared: Any = getattr(litellm, '__dict__', {}).get('module_level_aclient')
+        for key, holder in (*cache.cache_dict.items(), ('', shared)):
+            of_this_loop = bool(suffix) and key.endswith(suffix)
             with suppress(Exception):
-                await _close_sessions(holder, ours=ours)
-            if ours:
-                kept.cache_dict.pop(key, None)
+                await _close_sessions(holder, of_this_loop=of_this_loop)
+            if of_this_loop:
+                cache.cache_dict.pop(key, None)
 
     def abandon(self, client: object) -> None:
-        """A loop that was closed without a word takes what it had with it."""
+        """Do nothing: the connections of a closed event loop cannot be closed in it."""
 
 
-async def _close_sessions(holder: Any, *, ours: bool) -> None:
-    """Close the connections of a client that belong to the running loop. It stays usable."""
-    client: Any = holder._client  # of `httpx`, below the client of an SDK or LiteLLM's own
+async def _close_sessions(holder: Any, *, of_this_loop: bool) -> None:
+    """Close the connections of a client that belong to the running event loop. The client stays usable."""
+    client: Any = holder._client  # the `httpx` client in an SDK's client or in LiteLLM's own
     session: Any = getattr(client._transport, 'client', None)
     if getattr(session, '_loop', None) is asyncio.get_running_loop():
         await session.close()
-    elif ours and session is None:  # no transport of aiohttp's
+    elif of_this_loop and session is None:  # the transport is not one of aiohttp
         await HTTP.release(client)
 
 
 HTTP = HttpClients()
-"""How connections of `httpx` are closed."""
+"""Closes connections of `httpx`."""
 
 CLIENTS = LoopClients[object](object(), Clients())
-"""The event loops in which LiteLLM was called."""
+"""One placeholder for each event loop in which LiteLLM was called."""

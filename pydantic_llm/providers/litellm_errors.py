@@ -1,7 +1,7 @@
-"""What LiteLLM raises → what we raise. Pure. Start at `explain`.
+"""Translates LiteLLM's exceptions to ours. Pure. Start at `translate`.
 
-LiteLLM gives errors names and statuses of its own: an overloaded Anthropic (529) is an internal error (500), a
-connection that is refused as well. What the vendor really answered is still there, as the cause of the causes.
+LiteLLM gives errors its own names and statuses: an overloaded Anthropic (529) is an internal error (500), and so is a
+refused connection. The vendor's own response is still available: it is the last in the chain of causes.
 """
 
 from __future__ import annotations
@@ -32,101 +32,103 @@ from ..json_types import Json
 from ..transport.deadlines import DeadlineExceeded
 from ..transport.errors import error_from_event, error_from_response
 
-__all__ = ('explain', 'is_cut')
+__all__ = ('is_truncation', 'translate')
 
 
 TIMEOUTS = frozenset({'Timeout', 'TimeoutError', 'TimeoutException', 'APITimeoutError'})
-"""The exceptions that say of a limit of the connection's that it was reached."""
+"""The exceptions for a timeout of the connection's own."""
 
-CONNECTIONS = frozenset({
+CONNECTION_ERRORS = frozenset({
     'TransportError',  # httpx
     'ClientConnectionError', 'ClientPayloadError',  # aiohttp
     'ConnectionClosedError', 'EndpointConnectionError',  # botocore
     'ConnectionError',
 })  # fmt: skip
-"""Those that say that the wire broke."""
+"""The exceptions for a failed connection."""
 
 MISTAKES = frozenset({'BadRequestError', 'NotFoundError', 'UnprocessableEntityError'})
-"""Those that are the caller's mistake, where no vendor has answered."""
+"""The exceptions for a mistake of the caller, if no vendor has responded."""
 
 UNREADABLE = frozenset({'JSONDecodeError', 'APIResponseValidationError', 'ValidationError'})
-"""Those that say that an answer was none."""
+"""The exceptions for a response that is not a chat completion."""
 
-NO_ANSWER = ("no 'choices'", 'Empty or invalid response')
-"""What LiteLLM writes of an answer that is none."""
+UNREADABLE_TEXTS = ("no 'choices'", 'Empty or invalid response')
+"""Parts of LiteLLM's messages for a response that is not a chat completion."""
 
-NO_KEY = ('openai', 'OpenAIError')
-"""What the `openai` package raises where it has no key: the mother of its exceptions, as no other is."""
+MISSING_KEY_ERROR = ('openai', 'OpenAIError')
+"""The module and name of the `openai` package's exception for a missing key: the base class of its exceptions, which
+it raises for nothing else."""
 
-NAMES = re.compile(r'^(?:(?:litellm\.)?\w*(?:Error|Timeout)(?: Error)?: |\w+Exception(?: \w+)? - )+')
-"""The names that LiteLLM puts before what was said."""
+NAMES_BEFORE = re.compile(r'^(?:(?:litellm\.)?\w*(?:Error|Timeout)(?: Error)?: |\w+Exception(?: \w+)? - )+')
+"""The exceptions' names that LiteLLM puts before the vendor's message."""
 
-ADVICE = re.compile(
+ADVICE_AFTER = re.compile(
     r'\s*(?:LiteLLM: model group|Traceback \(most recent call last\)|This looks like a bug in LiteLLM|Handle with `).*',
     re.DOTALL,
 )
-"""What it puts behind it."""
+"""The advice that LiteLLM puts after the vendor's message."""
 
-LINKS = 12
-"""How many causes are followed."""
+MAX_LINKS = 12
+"""The maximum number of causes that are followed."""
 
 
-def explain(
+def translate(
     error: Exception, model_name: str, *, provider_name: str, secrets: Iterable[str], in_stream: bool = False
 ) -> Exception:
-    """Our exception for one of LiteLLM's, without the keys that were given."""
+    """Return our exception for one of LiteLLM's, without the `secrets` in its message."""
     if isinstance(error, LLMError):
         return error
     if isinstance(error, DeadlineExceeded):
         return ModelTimeoutError(
             model_name, deadline=error.deadline, seconds=error.seconds, provider_name=provider_name
         )
-    links = [*_chain(error)]
-    names = {name for link in links for name in _names(link)}
-    case = _Case(links, names, _without(_words(error), secrets), model_name, provider_name)
-    if (known := case.special() or case.answered(secrets)) is not None:
+    links = [*_follow_causes(error)]
+    names = {name for link in links for name in _class_names(link)}
+    case = _Case(links, names, _hide_secrets(_read_message(error), secrets), model_name, provider_name)
+    if (known := case.from_name() or case.from_response(secrets)) is not None:
         return known
     if names & TIMEOUTS:
         return ModelTimeoutError(model_name, deadline='timeout', seconds=None, provider_name=provider_name)
-    if names & CONNECTIONS:
-        return case.broken(in_stream=in_stream)
-    return case.failed_inside() if in_stream else case.unanswered()
+    if names & CONNECTION_ERRORS:
+        return case.connection_error(in_stream=in_stream)
+    return case.stream_error() if in_stream else case.request_error()
 
 
-def is_cut(error: BaseException) -> bool:
-    """Whether a stream ended before the vendor had said that the answer is over, which LiteLLM takes for an error."""
+def is_truncation(error: BaseException) -> bool:
+    """Return whether LiteLLM raised this error for a stream that ended without a finish reason."""
     return 'ended before a finish_reason' in str(error)
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """An exception with all that is known of it."""
+    """An exception of LiteLLM's: its chain of causes, the names of all their classes, and the vendor's message."""
 
     links: list[BaseException]
     names: set[str]
-    said: str
+    message: str
     model_name: str
     provider_name: str
 
-    def special(self) -> Exception | None:
-        """What LiteLLM knows better than a status says it."""
+    def from_name(self) -> Exception | None:
+        """Return the exception that the name determines, if LiteLLM's name is more precise than a status."""
         if 'ContentPolicyViolationError' in self.names:
-            return ContentFilterError(self.said)
+            return ContentFilterError(self.message)
         if 'ContextWindowExceededError' in self.names:
-            return self._http(ContextLengthError, 400, retryable=False)
+            return self._http_error(ContextLengthError, 400, retryable=False)
         if 'BudgetExceededError' in self.names:
-            return self._http(QuotaExceededError, 429, retryable=False)
+            return self._http_error(QuotaExceededError, 429, retryable=False)
         if self.names & {'RouterRateLimitError', 'RouterRateLimitErrorBasic'}:
-            waits = (getattr(link, 'cooldown_time', None) for link in self.links)
-            return self._http(RateLimitError, 429, retry_after=next((wait for wait in waits if wait is not None), None))
+            delays = (getattr(link, 'cooldown_time', None) for link in self.links)
+            delay = next((delay for delay in delays if delay is not None), None)
+            return self._http_error(RateLimitError, 429, retry_after=delay)
         return None
 
-    def answered(self, secrets: Iterable[str]) -> ModelHTTPError | None:
-        """The vendor's answer, which the last of the causes holds."""
+    def from_response(self, secrets: Iterable[str]) -> ModelHTTPError | None:
+        """Return the exception for the vendor's response, if one of the causes, searched from the last, has it."""
         for link in reversed(self.links):
             response: Any = getattr(link, 'response', None)
-            if response is not None and 'HTTPStatusError' in _names(link):
-                body = _without(_body(response) or self.said, secrets).encode()
+            if response is not None and 'HTTPStatusError' in _class_names(link):
+                body = _hide_secrets(_read_body(response) or self.message, secrets).encode()
                 return error_from_response(
                     response.status_code,
                     response.headers,
@@ -136,52 +138,54 @@ class _Case:
                 )
         return None
 
-    def broken(self, *, in_stream: bool) -> ModelAPIError:
-        """The wire broke."""
+    def connection_error(self, *, in_stream: bool) -> ModelAPIError:
+        """Return the exception for a connection that failed, before or inside a stream."""
         kind: type[ModelConnectionError | StreamInterruptedError] = ModelConnectionError
         what = f'No answer from {self.model_name}'
         if in_stream:
             kind, what = StreamInterruptedError, f'The answer of {self.model_name} broke off'
-        return kind(self.model_name, f'{what}: {self.said}', provider_name=self.provider_name)
+        return kind(self.model_name, f'{what}: {self.message}', provider_name=self.provider_name)
 
-    def failed_inside(self) -> ModelAPIError:
-        """The vendor, or LiteLLM, failed inside a stream."""
-        bodies: list[object] = [getattr(link, 'body', None) for link in self.links]
-        told = [cast('Json', body) for body in bodies if isinstance(body, dict)]
-        event: Json = {'error': {'code': self._status(), **(told[0] if told else {}), 'message': self.said}}
+    def stream_error(self) -> ModelAPIError:
+        """Return the exception for an error of the vendor, or of LiteLLM itself, inside a stream."""
+        values: list[object] = [getattr(link, 'body', None) for link in self.links]
+        body = next((cast('Json', value) for value in values if isinstance(value, dict)), {})
+        event: Json = {'error': {'code': self._status(), **body, 'message': self.message}}
         return error_from_event(event, model_name=self.model_name, provider_name=self.provider_name)
 
-    def unanswered(self) -> Exception:
-        """Nobody answered, and no wire broke: LiteLLM refused, could not read an answer, or failed itself."""
-        status, first = self._status(), _names(self.links[0])
-        if self.names & UNREADABLE or any(words in self.said for words in NO_ANSWER):
-            return UnexpectedModelBehavior(f'{self.model_name} did not answer with a chat completion: {self.said}')
-        if first & MISTAKES or any((type(link).__module__, type(link).__name__) == NO_KEY for link in self.links):
-            return UserError(f'LiteLLM cannot ask {self.model_name!r}: {self.said}')
+    def request_error(self) -> Exception:
+        """Return the exception for an error without a response: LiteLLM rejected the request or failed itself."""
+        status, first = self._status(), _class_names(self.links[0])
+        if self.names & UNREADABLE or any(text in self.message for text in UNREADABLE_TEXTS):
+            return UnexpectedModelBehavior(f'{self.model_name} did not answer with a chat completion: {self.message}')
+        if first & MISTAKES or any(
+            (type(link).__module__, type(link).__name__) == MISSING_KEY_ERROR for link in self.links
+        ):
+            return UserError(f'LiteLLM cannot ask {self.model_name!r}: {self.message}')
         if status not in (None, 500):
             return error_from_response(
-                status, {}, self.said.encode(), model_name=self.model_name, provider_name=self.provider_name
+                status, {}, self.message.encode(), model_name=self.model_name, provider_name=self.provider_name
             )
-        message = f'{self.model_name} could not be asked: {self.said}'
+        message = f'{self.model_name} could not be asked: {self.message}'
         return ModelAPIError(self.model_name, message, provider_name=self.provider_name)
 
     def _status(self) -> int | None:
         status: object = getattr(self.links[0], 'status_code', None)
         return status if isinstance(status, int) else None
 
-    def _http(self, kind: type[ModelHTTPError], status: int, **more: Any) -> ModelHTTPError:
-        message = f'{self.model_name} answered {status}: {self.said}'
+    def _http_error(self, kind: type[ModelHTTPError], status: int, **more: Any) -> ModelHTTPError:
+        message = f'{self.model_name} answered {status}: {self.message}'
         return kind(status, self.model_name, message=message, provider_name=self.provider_name, **more)
 
 
 # ---------------------------------------------------------------------- reading exceptions
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An exception, what it says that it comes from, and all below that."""
+def _follow_causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and its causes: LiteLLM's `original_exception`, else `__cause__` or `__context__`."""
     link: BaseException | None = error
     seen: set[int] = set()
-    while link is not None and id(link) not in seen and len(seen) < LINKS:
+    while link is not None and id(link) not in seen and len(seen) < MAX_LINKS:
         yield link
         seen.add(id(link))
         original: Any = getattr(link, 'original_exception', None)
@@ -192,25 +196,25 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         )
 
 
-def _names(link: BaseException) -> set[str]:
+def _class_names(link: BaseException) -> set[str]:
     return {kind.__name__ for kind in type(link).__mro__}
 
 
-def _words(error: BaseException) -> str:
-    """What was said, without LiteLLM's names for it."""
-    words = getattr(error, 'message', None)
-    text = words if isinstance(words, str) else str(error)
-    return ADVICE.sub('', NAMES.sub('', text)).strip() or type(error).__name__
+def _read_message(error: BaseException) -> str:
+    """Return the vendor's message, without the names and the advice that LiteLLM adds."""
+    message = getattr(error, 'message', None)
+    text = message if isinstance(message, str) else str(error)
+    return ADVICE_AFTER.sub('', NAMES_BEFORE.sub('', text)).strip() or type(error).__name__
 
 
-def _body(response: Any) -> str:
-    with suppress(Exception):  # that of a stream was perhaps never read
+def _read_body(response: Any) -> str:
+    with suppress(Exception):  # the body of a stream may not have been read
         return bytes(response.content).decode('utf-8', 'replace')
     return ''
 
 
-def _without(text: str, secrets: Iterable[str]) -> str:
-    """The text without the keys in it, also as JSON writes them."""
+def _hide_secrets(text: str, secrets: Iterable[str]) -> str:
+    """Return the text without the secrets in it, also in the form that JSON escapes them."""
     for secret in secrets:
         text = text.replace(secret, '[key]').replace(to_json(secret).decode()[1:-1], '[key]')
     return text

@@ -277,12 +277,12 @@ def check_name(name: str) -> None:
 
 
 def provider_class(name: str) -> type[Provider[Any]]:
-    """Return the class of the provider with this name. Raises `UserError` with the nearest names if there is none."""
+    """Return the class of the provider with this name. Raises `UserError` with the nearest names if it is unknown."""
     name = ALIASES.get(name, name)
     if name in PROVIDERS:
         module, class_name = PROVIDERS[name]
-        found: type[Provider[Any]] = getattr(import_module(f'.{module}', __package__), class_name)
-        return found
+        kind: type[Provider[Any]] = getattr(import_module(f'.{module}', __package__), class_name)
+        return kind
     if name in SERVICES:
         from .compatible import compatible_class
 

@@ -37,7 +37,7 @@ class Service:
 
     @property
     def placeholder(self) -> str:
-        """The name between braces in `base_url`; empty if there is none."""
+        """The name between braces in `base_url`; or an empty string."""
         return self.base_url.partition('{')[2].partition('}')[0]
 
     def address(self, place: str | None = None) -> str:

@@ -597,7 +597,7 @@ def test_a_router_that_is_made_is_the_client() -> None:
     [
         ({'num_retries': 3}, 'num_retries= would multiply with the retries of this library'),
         ({'max_retries': 3}, 'max_retries= would multiply'),
-        ({'messages': []}, 'messages= is said by each request'),
+        ({'messages': []}, 'messages= is set by each request'),
         ({'requests_per_minute': 3}, 'requests_per_minute= is no option of LiteLLM'),
         ({'api_base': 'localhost:8000'}, "api_base= of 'litellm' is 'localhost:8000', which is no http address"),
         ({'api_key': 'sk-\n'}, 'character 4 of 4 is a line break'),
