@@ -149,7 +149,8 @@ class _Case:
     def stream_error(self) -> ModelAPIError:
         """Return the exception for an error of the vendor, or of LiteLLM itself, inside a stream."""
         values: list[object] = [getattr(link, 'body', None) for link in self.links]
-        body = next((cast('Json', value) for value in values if isinstance(value, dict)), {})
+        bodies = [cast('Json', value) for value in values if isinstance(value, dict)]
+        body: Json = bodies[0] if bodies else {}
         event: Json = {'error': {'code': self._status(), **body, 'message': self.message}}
         return error_from_event(event, model_name=self.model_name, provider_name=self.provider_name)
 
