@@ -88,6 +88,7 @@ class SequenceStream(StreamedResponse):
     # ---------------------------------------------------------------------- reading
 
     async def _fill(self) -> None:
+        """Read one event of the current model, or handle the end or the failure of its stream."""
         inner = self._inner
         if inner is None:
             raise StopAsyncIteration
@@ -107,6 +108,7 @@ class SequenceStream(StreamedResponse):
             await self._fall_back(failure)
 
     def _emit(self, event: ModelResponseStreamEvent) -> None:
+        """Queue an event for the caller. Only the first `FinalResultEvent` of a response is kept."""
         if self._first_token is None and self._attempt is not None:
             self._first_token = time.monotonic() - self._attempt.began
         self._has_emitted = True
@@ -188,6 +190,7 @@ class SequenceStream(StreamedResponse):
             await self._sequence.budget.run(self.open_first)
 
     async def _open_next(self, messages: Sequence[ModelMessage]) -> None:
+        """Open the stream of the next model. Raises `FallbackExceptionGroup` if no model is left."""
         async def start(attempt: Attempt) -> tuple[AbstractAsyncContextManager[StreamedResponse], StreamedResponse]:
             context = attempt.model.request_stream(messages, attempt.settings, self._sequence.parameters)
             return context, await context.__aenter__()

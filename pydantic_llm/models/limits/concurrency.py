@@ -79,6 +79,7 @@ class ConcurrencyLimitedModel(WrapperModel):
 
     @asynccontextmanager
     async def _hold_slot(self) -> AsyncGenerator[None]:
+        """Hold a slot for the duration of the block. Raises `OverloadedError` if the queue is full."""
         try:
             await self._queue.acquire(self._take_slot)
         except QueueFullError:

@@ -180,6 +180,7 @@ class _RouterSequence(ModelSequence):
         return await self._wait_for_deployment(groups)
 
     async def _wait_for_deployment(self, groups: list[list[Deployment]]) -> Attempt:
+        """Reserve a deployment, in the queue if necessary. Raises `OverloadedError` if that takes too long."""
         router, left = self._router, self.budget.seconds_left
         seconds = router.max_wait if left is None else min(left, router.max_wait)
         until = time.monotonic() + seconds
@@ -213,6 +214,7 @@ class _RouterSequence(ModelSequence):
         return NotYet(delay)
 
     async def _reserve(self, deployment: Deployment) -> Attempt | NotYet:
+        """Reserve a slot and tokens of a deployment. The end of the attempt releases them."""
         name, limits, state = deployment.name, deployment.limits, self._router.state
         slot = await state.reserve(name, limits, self._reserved)
         if isinstance(slot, NotYet):

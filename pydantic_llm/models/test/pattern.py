@@ -136,6 +136,7 @@ class _Parser:
         return _Sequence(tuple(parts))
 
     def _skip(self, kind: str) -> bool:
+        """Skip the next token if it is of this kind; return whether it was."""
         found = bool(self._tokens) and self._tokens[-1][0] == kind
         if found:
             self._tokens.pop()

@@ -92,10 +92,10 @@ def sample(schema: Mapping[str, Any], *, seed: int = 0) -> Any:
             failed = error.args[0]
         except RecursionError:  # a reference that refers only to itself
             failed = schema
-    raise _no_value(failed)
+    raise _build_error(failed)
 
 
-def _no_value(schema: object) -> UserError:
+def _build_error(schema: object) -> UserError:
     return UserError(
         f"TestModel found no value for the schema {schema!r}. Put one into its 'examples', name other tools in "
         'call_tools, or give the output as custom_output_args'
@@ -110,16 +110,18 @@ class _Sampler:
         self.rejections = 0
 
     def draw(self, schema: Schema, seed: int, path: Path) -> Any:
+        """Return a valid value. Raises `NoValueError` if no candidate is valid, `UserError` after too many of them."""
         node, path = self.schemas.flatten(schema, path)
         for value in self._candidates(node, seed, path):
             if self.schemas.accepts(schema, value):
                 return value
             self.rejections += 1
             if self.rejections > MAX_REJECTIONS:
-                raise _no_value(self.schemas.root)
+                raise _build_error(self.schemas.root)
         raise NoValueError(schema)
 
     def _candidates(self, node: Json, seed: int, path: Path) -> Iterator[Any]:
+        """Yield values for a flat node; some of them may be invalid."""
         match node:
             case {'const': value}:
                 yield value
