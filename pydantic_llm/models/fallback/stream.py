@@ -191,6 +191,7 @@ class SequenceStream(StreamedResponse):
 
     async def _open_next(self, messages: Sequence[ModelMessage]) -> None:
         """Open the stream of the next model. Raises `FallbackExceptionGroup` if no model is left."""
+
         async def start(attempt: Attempt) -> tuple[AbstractAsyncContextManager[StreamedResponse], StreamedResponse]:
             context = attempt.model.request_stream(messages, attempt.settings, self._sequence.parameters)
             return context, await context.__aenter__()
