@@ -1,6 +1,6 @@
-"""The program in which a page of the documentation runs: `python docs_run.py PAGE WRITTEN`.
+"""Runs a page of the documentation: `python docs_run.py PAGE RESULTS`.
 
-It reaches no other machine, and leaves in the file WRITTEN, as JSON, what each `print` of the page wrote, by its line.
+It connects to no other machine, and writes the output of each `print`, by its line, to the file RESULTS, as JSON.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from pathlib import Path
 from typing import Any
 
 LOOPBACK = ('127.', '::1', 'localhost')
-"""What the addresses of this machine begin with."""
+"""The prefixes of the addresses of this machine."""
 
-written: dict[int, str] = {}
-"""What was printed, by the line of the `print`."""
+outputs: dict[int, str] = {}
+"""The output by the line of its `print`."""
 
 
 def recording_print(*values: Any, **options: Any) -> None:
-    """Print, and keep what was printed."""
+    """Print, and record the output."""
     real_print(*values, **options)
-    kept = StringIO()
-    real_print(*values, **{**options, 'file': kept})
+    output = StringIO()
+    real_print(*values, **{**options, 'file': output})
     line = sys._getframe(1).f_lineno
-    written[line] = written.get(line, '') + kept.getvalue()
+    outputs[line] = outputs.get(line, '') + output.getvalue()
 
 
 def refuse_other_machines(event: str, arguments: tuple[Any, ...]) -> None:
-    """End the program that looks up or connects to anything but this machine."""
+    """Raise if the program looks up or connects to another machine."""
     match event, arguments:
         case 'socket.getaddrinfo', (bytes() | str() as host, *_):
             name = host.decode() if isinstance(host, bytes) else host
@@ -43,12 +43,12 @@ def refuse_other_machines(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def main(page: str, results: str) -> None:
-    """Run a page."""
+    """Run a page and write its outputs."""
     sys.addaudithook(refuse_other_machines)
     try:
         runpy.run_path(page, {'print': recording_print}, '__main__')
     finally:
-        Path(results).write_text(json.dumps(written), encoding='utf-8')
+        Path(results).write_text(json.dumps(outputs), encoding='utf-8')
 
 
 if __name__ == '__main__':

@@ -1,7 +1,7 @@
-"""The vendors that the snippets of the documentation talk to: a server on this machine that answers by a script.
+"""The vendors of the snippets of the documentation: a server on this machine that responds by a script.
 
-`SCRIPT` says what a model answers to which prompt; `environment` are the variables by which the vendors' clients find
-the server.
+`SCRIPT` has the responses to each prompt; `environment` returns the variables that lead the vendors' clients to the
+server.
 """
 
 from __future__ import annotations
@@ -26,62 +26,62 @@ from pydantic_llm.messages import (
 from pydantic_llm.models.function import AgentInfo, DeltaThinkingPart, DeltaToolCall, FunctionModel
 from pydantic_llm.serve import create_app
 
-Turn = list[ModelResponsePart]
+Parts = list[ModelResponsePart]
 
 
-def says(text: str) -> Turn:
-    """An answer that is text."""
+def text(text: str) -> Parts:
+    """Build a response that is text."""
     return [TextPart(text)]
 
 
-def calls(**tools: str) -> Turn:
-    """An answer that calls tools with these arguments, JSON."""
+def tool_calls(**tools: str) -> Parts:
+    """Build a response that calls tools with these arguments, as JSON."""
     return [ToolCallPart(name, args, f'call_{name}') for name, args in tools.items()]
 
 
-OSLO = calls(temperature='{"city": "Oslo"}')
-LISBON = calls(temperature='{"city": "Lisbon"}')
+OSLO = tool_calls(temperature='{"city": "Oslo"}')
+LISBON = tool_calls(temperature='{"city": "Lisbon"}')
 
 CITED = {'citations': [{'start': 0, 'end': 8, 'text': 'Ganymede', 'sources': [{'type': 'document', 'id': 'moons'}]}]}
-"""What Cohere says beside an answer that it gave by a document."""
+"""The citations that Cohere adds to a response that is based on a document."""
 
-SCRIPT: dict[str, list[Turn]] = {
-    'Why is the sky blue?': [says('Air scatters blue light more than red light.')],
-    'Name three moons of Jupiter.': [says('Io, Europa and Ganymede.')],
-    'How cold is it in Oslo?': [OSLO, says('It is -3 °C in Oslo.')],
-    'Which is the largest moon of Jupiter?': [calls(final_result='{"name": "Ganymede", "radius_km": 2634.1}')],
-    'What is Bergen known for?': [says('Its wooden wharf, the rain, and seven hills around it.')],
-    'Never mind. What is Bergen known for?': [says('Its wooden wharf, the rain, and seven hills around it.')],
-    'How do I get there from Oslo?': [says('By train: it takes seven hours over the mountains.')],
-    'Is there a night train?': [says('Yes, it leaves every evening but Saturday.')],
-    'What is in this picture?': [says('A harbour with wooden houses.')],
-    'Do I need a coat in Oslo?': [OSLO, calls(final_result='{"coat": true, "reason": "It is -3 °C in Oslo."}')],
+SCRIPT: dict[str, list[Parts]] = {
+    'Why is the sky blue?': [text('Air scatters blue light more than red light.')],
+    'Name three moons of Jupiter.': [text('Io, Europa and Ganymede.')],
+    'How cold is it in Oslo?': [OSLO, text('It is -3 °C in Oslo.')],
+    'Which is the largest moon of Jupiter?': [tool_calls(final_result='{"name": "Ganymede", "radius_km": 2634.1}')],
+    'What is Bergen known for?': [text('Its wooden wharf, the rain, and seven hills around it.')],
+    'Never mind. What is Bergen known for?': [text('Its wooden wharf, the rain, and seven hills around it.')],
+    'How do I get there from Oslo?': [text('By train: it takes seven hours over the mountains.')],
+    'Is there a night train?': [text('Yes, it leaves every evening but Saturday.')],
+    'What is in this picture?': [text('A harbour with wooden houses.')],
+    'Do I need a coat in Oslo?': [OSLO, tool_calls(final_result='{"coat": true, "reason": "It is -3 °C in Oslo."}')],
     'Is it cold in Oslo?': [
-        calls(final_result='{"coat": true, "reason": "It is winter."}'),
-        calls(final_result='{"coat": true, "reason": "It is -3 °C."}'),
+        tool_calls(final_result='{"coat": true, "reason": "It is winter."}'),
+        tool_calls(final_result='{"coat": true, "reason": "It is -3 °C."}'),
     ],
     'Does it rain in Bergen, or near it?': [
-        calls(rain='{"city": "Bergen"}'),
-        calls(rain='{"city": "Oslo"}'),
-        says('Bergen has no station. There is no rain in Oslo.'),
+        tool_calls(rain='{"city": "Bergen"}'),
+        tool_calls(rain='{"city": "Oslo"}'),
+        text('Bergen has no station. There is no rain in Oslo.'),
     ],
-    'I need a hotel in Oslo for two nights.': [calls(final_result_book='{"city": "Oslo", "nights": 2}')],
-    'I need a hotel.': [calls(final_result_Question='{"text": "Where, and for how long?"}')],
-    'List three moons of Jupiter.': [says('{"response": ["Io", "Europa", "Ganymede"]}')],
+    'I need a hotel in Oslo for two nights.': [tool_calls(final_result_book='{"city": "Oslo", "nights": 2}')],
+    'I need a hotel.': [tool_calls(final_result_Question='{"text": "Where, and for how long?"}')],
+    'List three moons of Jupiter.': [text('{"response": ["Io", "Europa", "Ganymede"]}')],
     'How many days are there between 3 March and 1 May?': [
         [
             ThinkingPart('March has 28 days left, April has 30, and one of May.', signature='c2VhbA=='),
             TextPart('There are 59 days.'),
         ]
     ],
-    'Is the sky blue? Answer yes or no.': [says('yes')],
+    'Is the sky blue? Answer yes or no.': [text('yes')],
     'Which moon is the largest?': [[TextPart('Ganymede.', provider_name='cohere', provider_details=CITED)]],
-    'And in Lisbon?': [LISBON, calls(final_result='{"coat": false, "reason": "It is 24.5 °C in Lisbon."}')],
+    'And in Lisbon?': [LISBON, tool_calls(final_result='{"coat": false, "reason": "It is 24.5 °C in Lisbon."}')],
 }
-"""What is answered to a prompt: the first answer, the one after its tools have run, and so on."""
+"""The responses by prompt: the first one, the one after its tools have run, and so on."""
 
 FILES = {'harbour.png': b'\x89PNG\r\n\x1a\n'}
-"""The files that the snippets find in their folder."""
+"""The files in the folder of the snippets."""
 
 MODELS = (
     'gpt-4o',
@@ -96,22 +96,22 @@ MODELS = (
     'openai/gpt-oss-120b',
     'mistral-small-latest',
 )
-"""The models that the snippets ask."""
+"""The models that the snippets use."""
 
 
-def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-    """The answer that the script has for the newest prompt."""
-    prompt, answers = _newest_prompt(messages)
-    if prompt not in SCRIPT or answers >= len(SCRIPT[prompt]):
-        raise UserError(f'tests/docs_server.py has no answer number {answers + 1} to {prompt!r}')
-    parts = SCRIPT[prompt][answers]
-    calls_tools = any(isinstance(part, ToolCallPart) for part in parts)
-    return ModelResponse(parts, finish_reason='tool_call' if calls_tools else 'stop')
+def respond(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    """Return the response that the script has for the newest prompt."""
+    prompt, count = _find_newest_prompt(messages)
+    if prompt not in SCRIPT or count >= len(SCRIPT[prompt]):
+        raise UserError(f'tests/docs_server.py has no response number {count + 1} to {prompt!r}')
+    parts = SCRIPT[prompt][count]
+    has_tool_calls = any(isinstance(part, ToolCallPart) for part in parts)
+    return ModelResponse(parts, finish_reason='tool_call' if has_tool_calls else 'stop')
 
 
 async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Any]:
-    """The same answer, word by word."""
-    for number, part in enumerate(answer(messages, info).parts):
+    """Yield the same response word by word."""
+    for number, part in enumerate(respond(messages, info).parts):
         match part:
             case TextPart(content):
                 for word in re.findall(r'\S+\s*', content):
@@ -129,30 +129,30 @@ async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator
                 yield {number: part}
 
 
-def _newest_prompt(messages: list[ModelMessage]) -> tuple[str, int]:
-    """The newest text of the user's, and how many answers there are since."""
-    answers = 0
+def _find_newest_prompt(messages: list[ModelMessage]) -> tuple[str, int]:
+    """Return the newest text of the user, and the number of responses after it."""
+    count = 0
     for message in reversed(messages):
         if isinstance(message, ModelResponse):
-            answers += 1
-        elif (text := _text(message)) is not None:
-            return text, answers
+            count += 1
+        elif (prompt := _find_text(message)) is not None:
+            return prompt, count
     raise UserError('The conversation has no prompt')
 
 
-def _text(request: ModelRequest) -> str | None:
+def _find_text(request: ModelRequest) -> str | None:
     prompts = [part for part in request.parts if isinstance(part, UserPromptPart)]
     texts = [item for part in prompts for item in part.items() if isinstance(item, str)]
     return texts[-1] if texts else None
 
 
 def vendors() -> Starlette:
-    """An app that speaks the vendors' protocols."""
-    return create_app({name: FunctionModel(answer, stream_function=stream, model_name=name) for name in MODELS})
+    """Build an app that speaks the vendors' protocols."""
+    return create_app({name: FunctionModel(respond, stream_function=stream, model_name=name) for name in MODELS})
 
 
 def environment(url: str) -> dict[str, str]:
-    """The variables that lead the vendors' clients to a server at this address."""
+    """Return the variables that lead the vendors' clients to a server at this address."""
     return {
         'OPENAI_BASE_URL': f'{url}/v1',
         'OPENAI_API_KEY': 'a-key',

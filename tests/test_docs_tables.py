@@ -1,4 +1,4 @@
-"""What the tables of the documentation list is what there is: neither more nor less."""
+"""The tables of the documentation list exactly the names in the code."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ def page(name: str) -> str:
 
 
 def rows_of(page: str, head: str) -> list[list[str]]:
-    """The rows of the only table whose first line begins like this, as cells."""
+    """Return the cells of each row of the table whose first line starts with `head`."""
     _, found, rest = page.partition(f'\n{head}')
-    assert found, f'there is no table that begins with {head!r}'
+    assert found, f'there is no table that starts with {head!r}'
     lines = rest.split('\n\n')[0].splitlines()[2:]
     return [[cell.strip() for cell in line.strip().strip('|').split(' |')] for line in lines]
 
 
 def names_in(rows: list[list[str]]) -> list[str]:
-    """What stands as code in the first cells."""
+    """Return the code in the first cells."""
     return [name for row in rows for name in CODE.findall(row[0])]
 
 
@@ -117,7 +117,7 @@ def test_every_setting_of_gemini_has_a_row() -> None:
 
 
 @pytest.mark.parametrize(('settings', 'column'), [(OpenAIChatModelSettings, 2), (OpenAIResponsesModelSettings, 3)])
-def test_every_setting_of_openai_has_a_row_that_says_which_api_has_it(settings: Any, column: int) -> None:
+def test_every_setting_of_openai_has_a_row_with_its_apis(settings: Any, column: int) -> None:
     rows = rows_of(page('vendors/openai.md'), '| setting |')
     names = names_in([row for row in rows if row[column : column + 1] == ['yes']])
     assert sorted(names) == own_settings(settings)
@@ -126,16 +126,16 @@ def test_every_setting_of_openai_has_a_row_that_says_which_api_has_it(settings: 
 def test_every_item_of_openais_tools_has_a_row() -> None:
     tools = page('vendors/openai.md')
     assert sorted(names_in(rows_of(tools, '| item |'))) == sorted(NATIVE_ITEMS)
-    waiting = {name for name in names_in(rows_of(tools, '| a call that waits |')) if '=' not in name}
-    assert waiting == ANSWERS.keys()
+    pending = {name for name in names_in(rows_of(tools, '| pending call |')) if '=' not in name}
+    assert pending == ANSWERS.keys()
 
 
 def row_of(service: Service) -> str:
     keys = '<br>'.join(f'`{variable}`' for variable in service.key_variables)
-    places = (service.base_url, *service.url_variables, *service.place_variables)
-    address = '<br>'.join(f'`{place}`' for place in places)
+    addresses = (service.base_url, *service.url_variables, *service.place_variables)
+    cell = '<br>'.join(f'`{address}`' for address in addresses)
     needed = '' if service.needs_key else '<br>(not needed)'
-    return f'| `{service.name}:` | {service.title} | {keys}{needed} | {address} |'
+    return f'| `{service.name}:` | {service.title} | {keys}{needed} | {cell} |'
 
 
 def test_every_compatible_service_has_a_row() -> None:
@@ -143,7 +143,7 @@ def test_every_compatible_service_has_a_row() -> None:
     assert lines == [row_of(service) for service in SERVICES.values()]
 
 
-def test_every_other_name_of_a_service_is_named() -> None:
+def test_every_alias_of_a_service_is_listed() -> None:
     before = page('vendors/compatible.md').partition(' are other names of these services.')[0]
     assert CODE.findall(before.rpartition('\n\n')[2]) == [f'{name}:' for name in ALIASES]
 

@@ -1,4 +1,4 @@
-"""The names that users import: they are where the design says, the front door knows them all, and costs nothing."""
+"""The names that users import: they have their modules, and the front door has them all and imports nothing early."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ pydantic_llm.constraints.JsonSchema
 pydantic_llm.native_tools.WebSearchTool
 pydantic_llm.direct.model_request
 """.split()
-"""Where the design puts names. A module that is not written yet is passed over; one that is must hold its names."""
+"""The public names with their modules. A module that does not exist yet is skipped."""
 
-WRITTEN = {
+REQUIRED = {
     'openai',
     'anthropic',
     'bedrock',
@@ -85,40 +85,40 @@ WRITTEN = {
     'function',
     'wrapper',
 }
-"""Modules below `models` that are written for good."""
+"""Modules below `models` that must exist."""
 
 
-def is_written(path: str) -> bool:
+def module_exists(path: str) -> bool:
     try:
         return find_spec(path.rpartition('.')[0]) is not None
     except ModuleNotFoundError:
         return False
 
 
-@pytest.mark.parametrize('path', [path for path in PATHS if is_written(path)])
-def test_a_name_is_where_the_design_puts_it(path: str) -> None:
+@pytest.mark.parametrize('path', [path for path in PATHS if module_exists(path)])
+def test_a_public_name_is_in_its_module(path: str) -> None:
     module, _, name = path.rpartition('.')
     assert hasattr(importlib.import_module(module), name)
 
 
-def test_what_is_written_stays_written() -> None:
+def test_the_required_modules_exist() -> None:
     below_models = {
-        path.split('.')[2] for path in PATHS if path.startswith('pydantic_llm.models.') and is_written(path)
+        path.split('.')[2] for path in PATHS if path.startswith('pydantic_llm.models.') and module_exists(path)
     }
-    assert below_models >= WRITTEN
+    assert below_models >= REQUIRED
 
 
 # ---------------------------------------------------------------------- every public module
 
 
 def public_modules() -> list[str]:
-    """The modules that users may import; `__main__` runs when it is imported."""
+    """Return the modules that users may import. `__main__` is not one: it runs when it is imported."""
     names = [module.name for module in pkgutil.walk_packages([str(PACKAGE)], 'pydantic_llm.', onerror=lambda _: None)]
     return ['pydantic_llm', *(name for name in names if not any(part.startswith('_') for part in name.split('.')))]
 
 
 @pytest.mark.parametrize('name', public_modules())
-def test_a_public_module_holds_what_it_exports(name: str) -> None:
+def test_a_public_module_contains_its_exports(name: str) -> None:
     module = importlib.import_module(name)
     exported: tuple[str, ...] = getattr(module, '__all__', ())
     assert len(set(exported)) == len(exported)
@@ -126,7 +126,7 @@ def test_a_public_module_holds_what_it_exports(name: str) -> None:
 
 
 @pytest.mark.parametrize('name', public_modules())
-def test_what_a_public_module_exports_is_documented(name: str) -> None:
+def test_the_exports_of_a_public_module_are_documented(name: str) -> None:
     module = importlib.import_module(name)
     exported = {*getattr(module, '__all__', ())} - {'__version__'}
     assert module.__doc__
@@ -134,7 +134,7 @@ def test_what_a_public_module_exports_is_documented(name: str) -> None:
 
 
 def is_documented(name: str, value: object) -> bool:
-    """Whether a class or function has a docstring, and any other value a string below it where it is made."""
+    """Return whether a class or function has a docstring, or any other value a string below its assignment."""
     if inspect.isclass(value) or inspect.isroutine(value):
         return bool(value.__doc__)
     return name in documented_values()
@@ -142,11 +142,11 @@ def is_documented(name: str, value: object) -> bool:
 
 @cache
 def documented_values() -> frozenset[str]:
-    """The values of all modules that are followed by a string."""
-    return frozenset(name for path in PACKAGE.rglob('*.py') for name in documented_values_of(path))
+    """Return the names of the values of all modules that are followed by a string."""
+    return frozenset(name for path in PACKAGE.rglob('*.py') for name in find_documented_values(path))
 
 
-def documented_values_of(path: Path) -> Iterator[str]:
+def find_documented_values(path: Path) -> Iterator[str]:
     for node, after in pairwise(ast.parse(path.read_text()).body):
         if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
             match node:
@@ -159,18 +159,18 @@ def documented_values_of(path: Path) -> Iterator[str]:
 # ---------------------------------------------------------------------- the front door
 
 
-def test_the_front_door_holds_every_name_that_type_checkers_see() -> None:
+def test_the_front_door_has_every_name_that_type_checkers_see() -> None:
     imported: dict[str, str] = {}
     for node in ast.walk(ast.parse((PACKAGE / '__init__.py').read_text())):
         if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module:
             imported |= {alias.asname or alias.name: node.module for alias in node.names}
-    homes = {name: module for module, names in pydantic_llm._NAMES.items() for name in names}
-    assert homes == imported
+    modules = {name: module for module, names in pydantic_llm._NAMES.items() for name in names}
+    assert modules == imported
     assert sorted({*imported, '__version__'}) == sorted(pydantic_llm.__all__)
 
 
 @pytest.mark.parametrize('name', [name for name in pydantic_llm.__all__ if name != '__version__'])
-def test_a_name_of_the_front_door_is_that_of_its_home(name: str) -> None:
+def test_a_name_of_the_front_door_is_that_of_its_module(name: str) -> None:
     home = next(module for module, names in pydantic_llm._NAMES.items() if name in names)
     module = importlib.import_module(f'pydantic_llm.{home}')
     assert getattr(pydantic_llm, name) is getattr(module, name)
@@ -184,18 +184,18 @@ def test_the_front_door_lists_all_its_names() -> None:
 
 def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'pydantic_llm' has no attribute 'Agnet'"):
-        getattr(pydantic_llm, 'Agnet')  # noqa: B009 -- a type checker knows that it is not there
+        getattr(pydantic_llm, 'Agnet')  # noqa: B009 -- a type checker rejects the attribute
     with pytest.raises(ImportError, match='Agnet'):
         exec('from pydantic_llm import Agnet')
 
 
 def run(code: str) -> str:
-    """What a fresh interpreter prints."""
+    """Run code in a new interpreter and return its output."""
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
     return done.stdout
 
 
-def test_importing_the_package_imports_nothing_but_the_standard_library() -> None:
+def test_the_import_of_the_package_loads_only_the_standard_library() -> None:
     loaded = json.loads(
         run(
             'import sys; before = set(sys.modules); import pydantic_llm; import json; '
@@ -209,5 +209,5 @@ def test_everything_can_be_imported_at_once() -> None:
     assert run('from pydantic_llm import *; print(Agent.__name__, ImageUrl.__name__)') == 'Agent ImageUrl\n'
 
 
-def test_the_package_says_that_it_is_typed() -> None:
+def test_the_package_is_marked_as_typed() -> None:
     assert (PACKAGE / 'py.typed').is_file()
