@@ -1,7 +1,7 @@
-"""Runs a room over a recording: the SDK's own client, under it a transport that answers with what was recorded.
+"""Runs a room on a recording, through the SDK's own client and a transport that returns the recorded responses.
 
-`decode`, `roundtrip` and `encode` are what the runner that comes with the recordings calls. A `wire` holds the recorded
-answers and the requests that were sent to it.
+The runner of the recordings calls `decode`, `roundtrip` and `encode`. A `wire` holds the recorded responses, and the
+requests that were sent to it.
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ Json = dict[str, Any]
 REFUSAL = {'status': 400, 'headers': {'content-type': 'application/json'}, 'body_kind': 'json', 'body': {'error': {}}}
 
 
-def make(vendor: str, model: str, wire: Any) -> Model:
-    """The model of a vendor, above a wire."""
+def make_model(vendor: str, model: str, wire: Any) -> Model:
+    """Build the model of a vendor on a wire."""
     name = vendor.partition('@')[0]
     return VENDORS[name](model, wire.httpx_client('httpx' if name in HTTPX else 'httpx2'))
 
 
 def hello() -> list[ModelMessage]:
-    """How every recorded conversation begins."""
+    """Return the first message of every recorded conversation."""
     return [ModelRequest([UserPromptPart(shared('common').HELLO)])]
 
 
-def settings_of_a_recording() -> ModelSettings:
-    """The settings that every recorded answer was asked for with."""
+def recording_settings() -> ModelSettings:
+    """Return the settings of every recorded request."""
     return cast('ModelSettings', dict(shared('common').DECODE_SETTINGS))
 
 
-async def ask(model: Model, messages: Sequence[ModelMessage], *, stream: bool) -> ModelResponse:
-    """The answer, whole or streamed."""
-    settings = settings_of_a_recording()
+async def request(model: Model, messages: Sequence[ModelMessage], *, stream: bool) -> ModelResponse:
+    """Send a request, with or without streaming, and return the response."""
+    settings = recording_settings()
     if not stream:
         return await model.request(messages, settings)
     async with model.request_stream(messages, settings) as streamed:
@@ -63,58 +63,58 @@ async def ask(model: Model, messages: Sequence[ModelMessage], *, stream: bool) -
 
 
 async def decode(case: Json, wire: Any) -> Json:
-    """What we make of a recorded answer, in the recordings' own form."""
+    """Decode a recorded response, and return it in the form of the recordings."""
     normalize = shared('normalize')
-    model = make(case['vendor'], case['model'], wire)
+    model = make_model(case['vendor'], case['model'], wire)
     try:
-        response = await ask(model, hello(), stream=case['stream'])
+        response = await request(model, hello(), stream=case['stream'])
     except LLMError as error:
         failure: Json = normalize.error(error)
         return failure
-    read: Json = normalize.response(response, known=shared('common').wire_text(case))
-    return read
+    decoded: Json = normalize.response(response, known=shared('common').wire_text(case))
+    return decoded
 
 
 async def roundtrip(case: Json, wire: Any) -> str | None:
-    """Send a recorded answer back as history; the request is left on the wire. Or why nothing was sent."""
-    model = make(case['vendor'], case['model'], wire)
+    """Send a recorded response back as history. Return None if a request is on the wire, else why none was sent."""
+    model = make_model(case['vendor'], case['model'], wire)
     try:
-        answer = await ask(model, hello(), stream=case['stream'])
+        response = await request(model, hello(), stream=case['stream'])
     except LLMError as error:
-        return f'the answer is an error: {type(error).__name__}'
-    calls = [part for part in answer.parts if isinstance(part, ToolCallPart)]
+        return f'the response is an error: {type(error).__name__}'
+    calls = [part for part in response.parts if isinstance(part, ToolCallPart)]
     ok, following = shared('common').TOOL_RESULT, UserPromptPart(shared('common').NEXT)
-    answers = [ToolReturnPart(call.tool_name, ok, call.tool_call_id) for call in calls]
+    results = [ToolReturnPart(call.tool_name, ok, call.tool_call_id) for call in calls]
     recorded = shared('common').function_tools(case)
     tools = [ToolDefinition(tool['name'], tool['parameters'], tool['description']) for tool in recorded]
     wire.responses[wire._i :] = [REFUSAL]
-    history = [*hello(), answer, ModelRequest(answers or [following])]
+    history = [*hello(), response, ModelRequest(results or [following])]
     return await send(
-        model, history, settings_of_a_recording(), ModelRequestParameters(function_tools=tools), wire, stream=False
+        model, history, recording_settings(), ModelRequestParameters(function_tools=tools), wire, stream=False
     )
 
 
 async def encode(case: Json, vendor: str, wire: Any) -> str | None:
-    """Send a hand-made history; the request is left on the wire. Or why nothing was sent."""
+    """Send a hand-written history. Return None if a request is on the wire, else why none was sent."""
     wire.responses = [REFUSAL]
-    model = make(vendor, shared('common').DEFAULT_MODELS[vendor], wire)
+    model = make_model(vendor, shared('common').DEFAULT_MODELS[vendor], wire)
     text = json.dumps(case['messages']).replace('$PROVIDER', model.system)
     messages = ModelMessagesTypeAdapter.validate_json(text)
     with pytest.MonkeyPatch.context() as patch:
         serve_downloads(patch)
         return await send(
-            model, messages, case['settings'] or None, parameters(case['parameters']), wire, stream=case['stream']
+            model, messages, case['settings'] or None, build_parameters(case['parameters']), wire, stream=case['stream']
         )
 
 
-def parameters(said: Json) -> ModelRequestParameters:
-    """What a hand-made case says of tools and output."""
+def build_parameters(row: Json) -> ModelRequestParameters:
+    """Build the request parameters of a hand-written case."""
     tools = {
-        key: [ToolDefinition(**tool) for tool in said[key]] for key in ('function_tools', 'output_tools') if key in said
+        key: [ToolDefinition(**tool) for tool in row[key]] for key in ('function_tools', 'output_tools') if key in row
     }
-    output = said.get('output_object')
+    output = row.get('output_object')
     return ModelRequestParameters(
-        **{**said, **tools, 'output_object': OutputObjectDefinition(**output) if output else None}
+        **{**row, **tools, 'output_object': OutputObjectDefinition(**output) if output else None}
     )
 
 
@@ -127,7 +127,7 @@ async def send(
     *,
     stream: bool,
 ) -> str | None:
-    """Send a request whose answer does not matter. Or why nothing was sent."""
+    """Send a request and ignore its response. Return None if it is on the wire, else why none was sent."""
     before = len(wire.sent)
     try:
         if stream:
@@ -143,17 +143,17 @@ async def send(
 
 
 def serve_downloads(patch: pytest.MonkeyPatch) -> None:
-    """Below us: every name resolves to an address of the internet, where a file of each kind waits."""
+    """Replace DNS and HTTP: every name resolves to a public address, with a file of each type."""
     common = shared('common')
 
-    def answer(request: httpx2.Request) -> httpx2.Response:
+    def respond(request: httpx2.Request) -> httpx2.Response:
         kind = request.url.path.rpartition('.')[2]
         return httpx2.Response(200, content=common.ASSETS[kind], headers={'content-type': common.ASSET_TYPES[kind]})
 
     class Client(httpx2.AsyncClient):
         def __init__(self, **options: Any) -> None:
-            super().__init__(**{**options, 'transport': httpx2.MockTransport(answer)})
+            super().__init__(**{**options, 'transport': httpx2.MockTransport(respond)})
 
-    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, '', ('8.8.8.8', 443))]
-    patch.setattr(socket, 'getaddrinfo', lambda *_, **__: found)
+    addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, '', ('8.8.8.8', 443))]
+    patch.setattr(socket, 'getaddrinfo', lambda *_, **__: addresses)
     patch.setattr(httpx2, 'AsyncClient', Client)

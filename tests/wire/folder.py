@@ -1,7 +1,7 @@
-"""Where the recordings are, and the modules that come with them.
+"""The folder of the recordings, and the modules in it.
 
-They are not part of the project. They are read from the folder that `PYDANTIC_LLM_WIRE` names, or from `shared/wire`
-beside the repository; where neither is there, the tests say so and are skipped.
+They are not part of the project. They are read from the folder in `PYDANTIC_LLM_WIRE`, or from `shared/wire` next to
+the repository; if neither exists, the tests are skipped with a reason.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any
 
 FOLDER = Path(os.environ.get('PYDANTIC_LLM_WIRE') or Path(__file__).parents[3] / 'shared' / 'wire')
 FOUND = (FOLDER / 'compare.py').is_file()
-MISSING = f'{FOLDER} holds no recorded exchanges; PYDANTIC_LLM_WIRE can name another folder'
+MISSING = f'{FOLDER} has no recorded exchanges; PYDANTIC_LLM_WIRE can name another folder'
 
 
 @cache
 def shared(name: str) -> Any:
-    """A module that comes with the recordings, imported without leaving its folder on the path."""
+    """Import a module of the recordings, without leaving its folder on the path."""
     before = list(sys.path)
     sys.path.insert(0, str(FOLDER))
     try:

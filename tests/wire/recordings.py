@@ -1,4 +1,4 @@
-"""What is in the folder of recordings, as cases for tests."""
+"""The recordings as cases for tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CORPORA = ('corpus', 'pool', 'synthetic')
 
 @dataclass(frozen=True)
 class Case:
-    """One thing to be checked."""
+    """One recording to check, in one way."""
 
     what: What
     vendor: str
@@ -39,13 +39,13 @@ class Case:
 
 
 def rows(folder: Path) -> list[Json]:
-    """What a folder of recordings says is in it."""
+    """Return the index of a folder of recordings."""
     index: list[Json] = json.loads((folder / 'index.json').read_text(encoding='utf-8'))
     return index
 
 
 def exchanges(what: What) -> Iterator[Case]:
-    """The recorded exchanges with vendors that we speak to, each once."""
+    """Yield each recorded exchange with a supported vendor once."""
     seen: set[str] = set()
     for corpus in CORPORA:
         folder = FOLDER / corpus / 'shared'
@@ -57,7 +57,7 @@ def exchanges(what: What) -> Iterator[Case]:
 
 
 def histories() -> Iterator[Case]:
-    """The hand-made histories, for each kind of model that we speak to."""
+    """Yield the hand-written histories for each supported kind of model."""
     folder = FOLDER / 'encode' / 'shared'
     for row in rows(folder):
         file = folder / row['file']
@@ -67,12 +67,12 @@ def histories() -> Iterator[Case]:
 
 
 def all_cases() -> list[Case]:
-    """Everything that is checked."""
+    """Return all cases."""
     return [*exchanges('decode'), *exchanges('roundtrip'), *histories()] if FOUND else []
 
 
 def parameters(what: What, *, streams: bool | None = None) -> list[Any]:
-    """The cases as parameters of a test, named after vendor and case; or one that is skipped and says why."""
+    """Return the cases as parameters of a test, named by vendor and case, or one that is skipped with a reason."""
     if not FOUND:
         return [pytest.param(None, marks=pytest.mark.skip(reason=MISSING), id='no-recordings')]
     cases = (case for case in all_cases() if case.what == what and streams in (None, case.streams))

@@ -1,4 +1,4 @@
-"""What the modules of `vendors` have in common: how a model of a vendor is made above a wire."""
+"""What the modules of `vendors` share: the types of the functions that build a model on a wire."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 from pydantic_llm.models import Model
 
 Http = Any
-"""A client whose answers are the recorded ones: an `httpx2.AsyncClient`, or an `httpx.AsyncClient` (`HTTPX`)."""
+"""A client that returns the recorded responses: an `httpx2.AsyncClient`, or an `httpx.AsyncClient` (`HTTPX`)."""
 
 Build = Callable[[str, Http], Model]
-"""How to make a vendor's model, by its name, above a client."""
+"""Builds a vendor's model of this name on a client."""
 
 KEY = 'sk-test'
-"""A key that nobody has."""
+"""A key that is not valid anywhere."""

@@ -1,4 +1,4 @@
-"""The vendors of the recordings that we speak to, a module for each room: how to make their models, what differs."""
+"""The supported vendors of the recordings, a module for each room: how to build their models, and what differs."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from tests.wire.vendors import (
 MODULES = (anthropic, bedrock, cohere, gemini, groq, huggingface, mistral, openai_chat, openai_responses)
 
 VENDORS: dict[str, Build] = {name: build for module in MODULES for name, build in module.VENDORS.items()}
-"""The vendors, by the names that the recordings give them."""
+"""The functions that build a model, by the recordings' names of the vendors."""
 
 HTTPX: frozenset[str] = frozenset({'cohere', 'groq'})
-"""Those whose SDK is built on `httpx` and not on `httpx2`."""
+"""The vendors whose SDK uses `httpx` and not `httpx2`."""
 
 DECLARED: tuple[Difference, ...] = tuple(row for module in MODULES for row in module.DECLARED)
-"""Where we differ from what the recordings say is right."""
+"""The declared differences of all vendors."""

@@ -10,7 +10,7 @@ from tests.wire.vendor import KEY, Build, Http
 
 
 def bedrock(model: str, http: Http) -> Model:
-    """One of the models at Bedrock. The recorded requests were signed, and so are these."""
+    """Build a model at Bedrock that signs its requests, as the recorded ones were signed."""
     provider = BedrockProvider(
         region_name='us-east-1', aws_access_key_id='k', aws_secret_access_key=KEY, http_client=http
     )
@@ -18,7 +18,6 @@ def bedrock(model: str, http: Http) -> Model:
 
 
 VENDORS: dict[str, Build] = {'bedrock-converse': bedrock, 'bedrock-converse-stream': bedrock}
-"""The vendors of the recordings."""
 
 DECLARED: tuple[Difference, ...] = (
     Difference(
@@ -26,14 +25,14 @@ DECLARED: tuple[Difference, ...] = (
         'bedrock-converse-stream',
         'bedrock-converse-stream__stream_nothing',
         '.*',
-        'a stream without an event is no answer, but an error',
+        'a stream without events is not a response, but an error',
     ),
     Difference(
         'encode',
         'bedrock-converse*',
         'empty_text_response',
         r'body\.messages',
-        'the API refuses blank text, so a turn of nothing else is left out',
+        'the API rejects blank text, so a turn with nothing else is dropped',
     ),
     *(
         Difference(
@@ -41,19 +40,18 @@ DECLARED: tuple[Difference, ...] = (
             'bedrock-converse',
             case,
             r'body\.(toolConfig|outputConfig)\..*[sS]chema\..*',
-            'what a strict schema cannot say moves into the description; a const is an enum of one value',
+            'what a strict schema does not support moves to the description; a const becomes an enum of one value',
         )
         for case in ('tools_*_strict', 'output_native_plain')
     ),
     Difference(
-        'encode', 'bedrock-converse*', 'settings_extra_body', r'body\.custom_field', 'extra_body goes into the body'
+        'encode', 'bedrock-converse*', 'settings_extra_body', r'body\.custom_field', 'extra_body is added to the body'
     ),
     Difference(
         'encode',
         'bedrock-converse',
         'settings_parallel_false',
         r'body\.additionalModelRequestFields',
-        "Claude's own field says what the API has no word for",
+        "Claude's own field is used, since the API has none",
     ),
 )
-"""The differences."""

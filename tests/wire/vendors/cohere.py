@@ -10,23 +10,24 @@ from tests.wire.vendor import KEY, Build, Http
 
 
 def cohere(model: str, http: Http) -> Model:
-    """One of Cohere's models."""
+    """Build one of Cohere's models."""
     return CohereModel(model, provider=CohereProvider(api_key=KEY, http_client=http))
 
 
 VENDORS: dict[str, Build] = {'cohere': cohere}
-"""The vendors of the recordings."""
 
 PLANNED = ('*_auto-cohere__0_*', '*_list_single-cohere_*', '*_none_with_output-cohere_*')
-"""The recorded answers with a tool plan."""
+"""The recorded responses with a tool plan."""
 
 DECLARED: tuple[Difference, ...] = (
     *(
-        Difference('decode', 'cohere', case, 'parts', 'the tool plan that the answer holds is kept, as thoughts')
+        Difference('decode', 'cohere', case, 'parts', 'the tool plan of the response is kept, as thinking')
         for case in (*PLANNED, 'cohere__body_extra_keys')
     ),
     *(
-        Difference('roundtrip', 'cohere', case, r'body\.messages\[1\]\.tool_plan', 'the tool plan goes back as it came')
+        Difference(
+            'roundtrip', 'cohere', case, r'body\.messages\[1\]\.tool_plan', 'the tool plan is sent back unchanged'
+        )
         for case in PLANNED
     ),
     Difference(
@@ -34,7 +35,7 @@ DECLARED: tuple[Difference, ...] = (
         'cohere',
         '*_auto-cohere__1_*',
         r'body\.messages\[1\]\.citations',
-        "the API takes an answer's citations back, and its SDK sends them with the message",
+        'the API accepts the citations of a response, and its SDK sends them with the message',
     ),
     *(
         Difference(
@@ -42,7 +43,7 @@ DECLARED: tuple[Difference, ...] = (
             'cohere',
             case,
             r'body\.messages\[1\]\.content',
-            'a message holds as many blocks as there are parts',
+            'a message has one block for each part',
         )
         for case in ('two_text_parts', 'thinking_with_id')
     ),
@@ -51,22 +52,21 @@ DECLARED: tuple[Difference, ...] = (
         'cohere',
         'empty_text_response',
         r'body\.messages',
-        "the API refuses a turn that is empty ('message must not be empty in a turn'), so it is left out",
+        "the API rejects an empty turn ('message must not be empty in a turn'), so it is dropped",
     ),
     Difference(
         'encode',
         'cohere',
         'tools_*strict',
         r'body\.(strict_tools|tools\[0\]\.function\.parameters.*)',
-        'the API can hold calls to their schemas (strict_tools); what it cannot enforce moves into the description',
+        'the API supports strict schemas (strict_tools); what it cannot enforce moves to the description',
     ),
     Difference(
         'encode',
         'cohere',
         'output_prompted',
         r'body\.response_format',
-        'the API can hold an answer to being a JSON object',
+        'the API can require a JSON object',
     ),
-    Difference('encode', 'cohere', 'settings_extra_body', r'body\.custom_field', 'extra_body goes into the body'),
+    Difference('encode', 'cohere', 'settings_extra_body', r'body\.custom_field', 'extra_body is added to the body'),
 )
-"""The differences."""

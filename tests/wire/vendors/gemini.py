@@ -13,12 +13,12 @@ from tests.wire.vendor import KEY, Build, Http
 
 
 def gemini(model: str, http: Http) -> Model:
-    """A model at the Generative Language API."""
+    """Build a model at the Generative Language API."""
     return GeminiModel(model, provider=GoogleGLAProvider(api_key=KEY, http_client=http))
 
 
 def vertex(model: str, http: Http) -> Model:
-    """A model at Vertex AI, with a token that never expires."""
+    """Build a model at Vertex AI, with a token that never expires."""
     provider = GoogleVertexProvider(
         credentials=Credentials(KEY), project_id='PROJECT', region='global', http_client=http
     )
@@ -26,11 +26,10 @@ def vertex(model: str, http: Http) -> Model:
 
 
 VENDORS: dict[str, Build] = {'gemini': gemini, 'vertex': vertex}
-"""The vendors of the recordings."""
 
 SIGNED = (
-    'the signature comes behind the text, with an empty text of its own; the documentation says not to merge a part '
-    'that has a signature with one that has none, so it stays a part of its own, and goes back as it came'
+    'the signature comes after the text, with its own empty text; the documentation forbids to merge a part with a '
+    'signature and one without, so it stays a separate part, and is sent back unchanged'
 )
 
 DECLARED = (
@@ -47,17 +46,16 @@ DECLARED = (
                 vendor,
                 '*body_empty',
                 '.*',
-                'a body of no bytes is no answer of the API, which always sends an object: it is an error that can be '
-                'tried again, and not an answer that says nothing',
+                'an empty body is not a response of the API, which always sends an object: it is an error that can be '
+                'retried, and not an empty response',
             ),
             Difference(
                 'encode',
                 f'{vendor}*',
                 'settings_extra_body',
                 r'body\.customField',
-                'extra_body goes into the body as it is, as with every vendor',
+                'extra_body is added to the body unchanged, as with every vendor',
             ),
         )
     ),
 )
-"""The differences."""

@@ -10,12 +10,11 @@ from tests.wire.vendor import KEY, Build, Http
 
 
 def groq(model: str, http: Http) -> Model:
-    """A model at Groq."""
+    """Build a model at Groq."""
     return GroqModel(model, provider=GroqProvider(api_key=KEY, http_client=http))
 
 
 VENDORS: dict[str, Build] = {'groq': groq}
-"""The vendors of the recordings."""
 
 DECLARED = (
     Difference(
@@ -23,35 +22,34 @@ DECLARED = (
         'groq',
         '*tool_use_failed_error_streaming_with_text*',
         'finish_reason',
-        'an error inside the stream ends the answer, as the same error with status 400 does: both are told as `error`',
+        'an error in the stream ends the response, like the same error with status 400: both have the reason `error`',
     ),
     Difference(
         'decode',
         'groq',
         '*web_search_tool_domain_filters*',
         'parts',
-        'a page that was visited is a use of a tool of the vendor, like a search: it is kept',
+        'a visited page is a native tool call, like a search: it is kept',
     ),
     Difference(
         'roundtrip',
         'groq',
         '*',
         r'body\.messages\[1\]\.(reasoning|content(\[0\]\.text)?)',
-        'the API has a field for what a model that reasons has thought (`reasoning`); in tags it would be text',
+        'the API has a field for the thinking of models that reason (`reasoning`); between tags it would be text',
     ),
     Difference(
         'encode',
         'groq@gpt-oss',
         '*',
         r'body\.messages\[\d\]\.(reasoning|content(\[0\]\.text)?)',
-        'the API has a field for what a model that reasons has thought (`reasoning`); in tags it would be text',
+        'the API has a field for the thinking of models that reason (`reasoning`); between tags it would be text',
     ),
     Difference(
         'encode',
         'groq*',
         'empty_response',
         r'body\.messages',
-        'an answer that holds nothing is not sent: a message of the assistant without content is refused',
+        'an empty response is not sent: an assistant message without content is rejected',
     ),
 )
-"""The differences."""

@@ -13,7 +13,7 @@ from tests.wire.vendor import Build, Http
 
 
 def huggingface(model: str, http: Http) -> Model:
-    """A model at Together, by the router. The package's own table says where it is, so that the Hub is not asked."""
+    """Build a model at Together, through the router. Add it to the package's table, so that the Hub is not requested."""
     HARDCODED_MODEL_INFERENCE_MAPPING['together'][model] = InferenceProviderMapping(
         provider='together', hf_model_id=model, providerId=model, status='live', task='conversational'
     )
@@ -22,9 +22,8 @@ def huggingface(model: str, http: Http) -> Model:
 
 
 VENDORS: dict[str, Build] = {'huggingface': huggingface}
-"""The vendors of the recordings."""
 
-CUT = 'a stream that is cut is an answer that says so (`incomplete`), as it is at every other vendor'
+CUT = 'a truncated stream is a response with the state `incomplete`, as with every other vendor'
 
 DECLARED = (
     Difference('decode', 'huggingface', '*stream_cut_in_event*', '.*', CUT),
@@ -33,64 +32,63 @@ DECLARED = (
         'huggingface',
         '*tool_stream_reasoning_first*',
         'parts',
-        'thoughts are kept under either name: services behind the router send `reasoning_content`, others `reasoning`',
+        'thinking has either name: services behind the router send `reasoning_content`, others `reasoning`',
     ),
     Difference(
         'encode',
         'huggingface',
         'stream_*',
         r'body\.stream_options',
-        'the API documents it, and without it some services tell no usage',
+        'the API documents it, and without it some services send no usage',
     ),
     Difference(
         'encode',
         'huggingface',
         'output_prompted',
         r'body\.response_format',
-        'the API documents `json_object`, which holds the model to an object',
+        'the API documents `json_object`, which requires an object',
     ),
     Difference(
         'encode',
         'huggingface',
         'choice_one',
         r'body\.tool_choice\.type',
-        "the package leaves `type` out, TGI takes both, and the services behind the router follow OpenAI's API",
+        "the package sends no `type`, TGI accepts both, and the services behind the router follow OpenAI's API",
     ),
     Difference(
         'encode',
         'huggingface',
         'tools_*_strict',
         r'body\.tools\[0\].*\.default',
-        'the package drops every null of a body, the defaults of a schema among them: it is sent as it is',
+        'the package drops every null of a body, including the defaults of a schema: here it is sent unchanged',
     ),
     Difference(
         'encode',
         'huggingface',
         'image_url_detail',
         r'body\.messages\[0\]\.content\[1\]\.image_url\.detail',
-        'the level of detail is sent, since services behind the router know it',
+        'the level of detail is sent, since services behind the router support it',
     ),
     Difference(
         'encode',
         'huggingface',
         'image_url_force_download',
         r'body\.messages\[0\]\.content\[1\]\.image_url\.url',
-        'the picture is downloaded, as was asked for',
+        'the image is downloaded, as requested',
     ),
     Difference(
         'encode',
         'huggingface',
         'tool_return_image',
         r'body\.messages\[3\]\.content',
-        'the words around a file that a tool returned are our own',
+        'the text around a file that a tool returned is our own',
     ),
-    Difference('encode', 'huggingface', 'retry_errors_plain', r'body\.messages', 'the words of a retry are our own'),
+    Difference('encode', 'huggingface', 'retry_errors_plain', r'body\.messages', 'the text of a retry is our own'),
     Difference(
         'encode',
         'huggingface',
         'empty_response',
         r'body\.messages',
-        'an answer that holds nothing is not sent: a message of the assistant without content is refused',
+        'an empty response is not sent: an assistant message without content is rejected',
     ),
 )
-"""The differences."""

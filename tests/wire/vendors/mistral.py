@@ -10,12 +10,11 @@ from tests.wire.vendor import KEY, Build, Http
 
 
 def mistral(model: str, http: Http) -> Model:
-    """A model at Mistral."""
+    """Build a model at Mistral."""
     return MistralModel(model, provider=MistralProvider(api_key=KEY, http_client=http))
 
 
 VENDORS: dict[str, Build] = {'mistral': mistral}
-"""The vendors of the recordings."""
 
 DECLARED = (
     Difference(
@@ -23,77 +22,76 @@ DECLARED = (
         'mistral',
         '*',
         r'usage\.cache_read_tokens',
-        'answers of 2026-01 and 02 tell of cached tokens as `num_cached_tokens`, which are part of the prompt as well',
+        'responses of 2026-01 and 02 count cached tokens as `num_cached_tokens`, which are part of the prompt too',
     ),
     Difference(
         'encode',
         'mistral',
         'system_mid',
         r'body\.messages.*',
-        'the API refuses a system message after an answer (3230): it stands before the conversation, with the others',
+        'the API rejects a system message after a response (3230): it is sent at the start, with the others',
     ),
     Difference(
         'encode',
         'mistral',
         'empty_text_response',
         r'body\.messages.*',
-        'the API refuses an answer that says nothing and calls nothing: it is left out',
+        'the API rejects a response without text and tool calls: it is dropped',
     ),
     Difference(
         'encode',
         'mistral',
         'ends_with_response',
         r'body\.messages\[1\]\.prefix',
-        'the API refuses an answer as the last message, unless it is a prefix',
+        'the API rejects a response as the last message, unless it is a prefix',
     ),
     Difference(
         'encode',
         'mistral',
         '*',
         r'body\.messages\[\d\]\.(tool_calls\[\d\]\.id|tool_call_id)',
-        'the ids of calls must be nine letters or digits: others are mapped',
+        'the ids of tool calls must be nine letters or digits: others are mapped',
     ),
     Difference(
         'encode',
         'mistral',
         '*',
         r'body\.messages\[\d\]\.content\[0\]\.signature',
-        'the signature of a chunk goes back to the vendor that sealed it',
+        'the signature of a chunk is sent back to the vendor that created it',
     ),
     Difference(
         'encode',
         'mistral',
         'thinking_with_id',
         r'body\.messages\[1\]\.content',
-        'a signature belongs to one chunk: thoughts that have one are not joined with their neighbours',
+        'a signature belongs to one chunk: thinking with a signature is not joined with other thinking',
     ),
     Difference(
         'encode',
         'mistral',
         'choice_none',
         r'body\.(tools|tool_choice)',
-        'the API can be told to call none of the tools',
+        'the API can forbid tool calls',
     ),
     Difference(
         'encode',
         'mistral',
         'settings_*',
         r'body\.(top_k|custom_field)',
-        'the API has `top_k`, and fields of its own that are not known here go into the body',
+        'the API has `top_k`, and unknown fields are added to the body',
     ),
     Difference(
         'encode',
         'mistral',
         'output_prompted',
         r'body\.response_format',
-        'the API can be held to JSON where the request has no tools',
+        'the API can require JSON if the request has no tools',
     ),
     Difference(
         'encode',
         'mistral',
         '*_strict',
         r'body\.tools\[0\]\.function\.strict',
-        'the API knows `strict` for tools, where it is asked for',
+        'the API supports `strict` for tools, if it is set',
     ),
 )
-"""The differences."""

@@ -1,4 +1,4 @@
-"""OpenAI's Chat Completions, and the services that speak it."""
+"""OpenAI's Chat Completions, and services with the same API."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ MANTLE = 'https://bedrock-mantle.us-east-1.api.aws/openai/v1'
 
 
 def chat(service: str, **options: str) -> Build:
-    """How to make a model of a service that speaks OpenAI's API."""
+    """Return the function that builds a model of a service with OpenAI's API."""
     return lambda model, http: OpenAIModel(
         model, provider=infer_provider_class(service)(api_key=KEY, http_client=http, **options)
     )
 
 
 def azure(model: str, http: Http) -> Model:
-    """A deployment at Azure."""
+    """Build a model for a deployment at Azure."""
     provider = AzureProvider(
         azure_endpoint='https://example.openai.azure.com',
         api_version='2024-12-01-preview',
@@ -46,14 +46,13 @@ VENDORS: dict[str, Build] = {
     'snowflake': chat('snowflake', base_url=SNOWFLAKE),
     'bedrock-mantle-chat': chat('bedrock-mantle', base_url=MANTLE),
 }
-"""The vendors of the recordings that we speak to."""
 
 
 THINKING_WITH_ID = (
-    'the part came from another API, whose id is no name of a field here: the thoughts go back in tags, as do those '
-    'without an id'
+    'the part came from another API, whose id is not the name of a field here: the thinking is sent between tags, as '
+    'thinking without an id is'
 )
-FILES_OF_TOOLS = 'the words around a file that a tool returned are our own'
+FILES_OF_TOOLS = 'the text around a file that a tool returned is our own'
 
 DECLARED = (
     Difference(
@@ -69,14 +68,13 @@ DECLARED = (
         'openai-chat@reasoning',
         '*',
         r'body\.stop',
-        'gpt-5-mini answers 400 to stop: it is left out, and the response says so',
+        'gpt-5-mini responds 400 to stop: it is not sent, with a warning',
     ),
     Difference(
         'decode',
         'snowflake',
         '*',
         'model_name',
-        'the body says that the model is "", which is no name: it stays the one that was asked for',
+        'the model of the body is "", which is not a name: it stays the requested one',
     ),
 )
-"""The differences."""

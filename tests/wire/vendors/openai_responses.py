@@ -1,4 +1,4 @@
-"""OpenAI's Responses, and the services that speak it."""
+"""OpenAI's Responses, and services with the same API."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tests.wire.vendor import KEY, Build, Http
 
 
 def responses(service: str, **options: str) -> Build:
-    """How to make a model of a service that speaks OpenAI's API."""
+    """Return the function that builds a model of a service with OpenAI's API."""
     return lambda model, http: OpenAIResponsesModel(
         model, provider=infer_provider_class(service)(api_key=KEY, http_client=http, **options)
     )
 
 
 def azure(model: str, http: Http) -> Model:
-    """A deployment at Azure."""
+    """Build a model for a deployment at Azure."""
     provider = AzureProvider(
         azure_endpoint='https://example.openai.azure.com',
         api_version='2025-03-01-preview',
@@ -35,15 +35,12 @@ VENDORS: dict[str, Build] = {
     'openrouter-responses': responses('openrouter'),
     'bedrock-mantle-responses': responses('bedrock-mantle', region_name='us-east-1'),
 }
-"""The vendors of the recordings that we speak to."""
 
 
-OUTSIDE = 'the thoughts that a server shows are shown: they are the content of the part'
-WHOLE = 'an item of a tool goes back as it came: a server that keeps nothing has lost what the tool gave'
-SEARCH_FOR_TOOLS = 'a search for tools goes back in the words that it came in'
-CLIENT_SEARCH = (
-    "a search for tools that the caller carries out is a call of the vendor's tool, answered by an item of its own"
-)
+OUTSIDE = 'thinking that a server returns is the content of the part'
+WHOLE = 'an item of a tool is sent back unchanged: a server that stores nothing does not have its result'
+SEARCH_FOR_TOOLS = 'a search for tools is sent back unchanged'
+CLIENT_SEARCH = 'a search for tools by the caller is a native tool call, whose result is a separate item'
 
 DECLARED: tuple[Difference, ...] = (
     Difference('decode', 'deepseek-responses', '*', r'parts\[0\]\.content', OUTSIDE),
@@ -63,4 +60,3 @@ DECLARED: tuple[Difference, ...] = (
     Difference('roundtrip', 'openai-responses', '*file_search*', r'body\.input', WHOLE),
     Difference('roundtrip', 'openai-responses', '*mcp_list_tools_stream*', r'body\.input', WHOLE),
 )
-"""The differences."""
