@@ -22,8 +22,8 @@ DECLARED = (
         'anthropic',
         '*advisor_tool_stream*',
         'parts',
-        'the stream has a server_tool_use for the advisor before its result; if calls of undeclared tools were dropped, '
-        'a result would have no call',
+        'the stream has a server_tool_use for the advisor before its result; if calls of undeclared tools were '
+        'dropped, a result would have no call',
     ),
     Difference(
         'roundtrip',

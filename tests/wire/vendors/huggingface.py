@@ -13,7 +13,7 @@ from tests.wire.vendor import Build, Http
 
 
 def huggingface(model: str, http: Http) -> Model:
-    """Build a model at Together, through the router. Add it to the package's table, so that the Hub is not requested."""
+    """Build a model at Together, through the router. Add it to the package's table, so that the Hub is not needed."""
     HARDCODED_MODEL_INFERENCE_MAPPING['together'][model] = InferenceProviderMapping(
         provider='together', hf_model_id=model, providerId=model, status='live', task='conversational'
     )
