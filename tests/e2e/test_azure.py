@@ -1,4 +1,4 @@
-"""Azure from end to end: Azure's own client before our server, and our provider before the same server."""
+"""Azure from end to end: Azure's own client with our server, and our provider with the same server."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ KEY, VERSION = 'a-key', '2024-10-21'
 HELLO: list[ChatCompletionMessageParam] = [{'role': 'user', 'content': 'Hello?'}]
 
 
-def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-    """Asks for the weather where it can and does not know it yet, and else says what it knows."""
+def respond(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    """Call the weather tool if there is one and no result, else respond with the results."""
     known = [part.content for message in messages for part in message.parts if isinstance(part, ToolReturnPart)]
     if info.function_tools and not known:
         return ModelResponse([ToolCallPart('weather', '{"city": "Oslo"}', 'call_1')], finish_reason='tool_call')
@@ -32,7 +32,7 @@ def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
 
 
 async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Any]:
-    for part in answer(messages, info).parts:
+    for part in respond(messages, info).parts:
         match part:
             case ToolCallPart():
                 yield {0: DeltaToolCall(part.tool_name, part.args_as_json_str(), tool_call_id=part.tool_call_id)}
@@ -41,30 +41,30 @@ async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator
                     yield f'{word} '
 
 
-def speaker(name: str) -> FunctionModel:
-    return FunctionModel(answer, stream_function=stream, model_name=name)
+def make_function_model(name: str) -> FunctionModel:
+    return FunctionModel(respond, stream_function=stream, model_name=name)
 
 
-def refuses(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+def fail_by_filter(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
     raise ContentFilterError('This may not be said')
 
 
-async def refuses_in_pieces(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str]:
+async def fail_by_filter_in_stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str]:
     for piece in ():
         yield piece
     raise ContentFilterError('This may not be said')
 
 
 MODELS: dict[str, Model] = {
-    'prod': speaker('gpt-4o-2024-11-20'),
-    'openrouter:anthropic/claude': speaker('claude'),
-    'cut': speaker('cut'),
-    'filtered': FunctionModel(refuses, stream_function=refuses_in_pieces, model_name='filtered'),
+    'prod': make_function_model('gpt-4o-2024-11-20'),
+    'openrouter:anthropic/claude': make_function_model('claude'),
+    'cut': make_function_model('cut'),
+    'filtered': FunctionModel(fail_by_filter, stream_function=fail_by_filter_in_stream, model_name='filtered'),
 }
 
 
 def faults(body: Any) -> Fault | None:
-    """What a request whose model is called after a fault gets instead of an answer."""
+    """Return the fault of a request, by the name of its model."""
     limited = Fault(status=429, headers={'retry-after-ms': '1500', 'apim-request-id': 'f00d'})
     return {'limited': limited, 'cut': Fault(cut_after=2)}.get(body['model'])
 
@@ -76,7 +76,7 @@ def url() -> Iterator[str]:
 
 
 @asynccontextmanager
-async def azures_client(url: str, **options: Any) -> AsyncGenerator[AsyncAzureOpenAI]:
+async def make_azure_client(url: str, **options: Any) -> AsyncGenerator[AsyncAzureOpenAI]:
     options = {'api_key': KEY, **options} if 'azure_ad_token_provider' not in options else options
     async with AsyncAzureOpenAI(azure_endpoint=url, api_version=VERSION, max_retries=0, **options) as client:
         yield client
@@ -86,21 +86,21 @@ async def azures_client(url: str, **options: Any) -> AsyncGenerator[AsyncAzureOp
 
 
 @pytest.mark.parametrize('model', ['prod', 'openrouter:anthropic/claude'])
-async def test_azures_client_is_answered_by_the_deployment_that_it_names(url: str, model: str) -> None:
-    async with azures_client(url) as client:
+async def test_azures_client_uses_the_deployment_that_it_names(url: str, model: str) -> None:
+    async with make_azure_client(url) as client:
         completion = await client.chat.completions.create(model=model, messages=HELLO)
     assert completion.choices[0].message.content == 'Known: nothing.'
     assert completion.choices[0].finish_reason == 'stop'
 
 
-async def test_the_deployment_of_the_address_wins_over_the_model_of_the_body(url: str) -> None:
-    async with azures_client(url, azure_deployment='prod') as client:
+async def test_the_deployment_of_the_path_overrides_the_model_of_the_body(url: str) -> None:
+    async with make_azure_client(url, azure_deployment='prod') as client:
         completion = await client.chat.completions.create(model='something-else', messages=HELLO)
     assert completion.model == 'gpt-4o-2024-11-20'
 
 
 async def test_azures_client_gets_a_stream(url: str) -> None:
-    async with azures_client(url) as client:
+    async with make_azure_client(url) as client:
         chunks = await client.chat.completions.create(
             model='prod', messages=HELLO, stream=True, stream_options={'include_usage': True}
         )
@@ -109,9 +109,9 @@ async def test_azures_client_gets_a_stream(url: str) -> None:
     assert told[-1].usage is not None
 
 
-async def test_azures_client_gets_calls_of_tools(url: str) -> None:
+async def test_azures_client_gets_tool_calls(url: str) -> None:
     function: Any = {'name': 'weather', 'parameters': {'type': 'object', 'properties': {'city': {'type': 'string'}}}}
-    async with azures_client(url) as client:
+    async with make_azure_client(url) as client:
         completion = await client.chat.completions.create(
             model='prod', messages=HELLO, tools=[{'type': 'function', 'function': function}]
         )
@@ -120,13 +120,13 @@ async def test_azures_client_gets_calls_of_tools(url: str) -> None:
     assert (call.function.name, call.function.arguments) == ('weather', '{"city": "Oslo"}')
 
 
-async def test_azures_client_may_bring_a_token(url: str) -> None:
-    async with azures_client(url, azure_ad_token_provider=lambda: KEY) as client:
+async def test_azures_client_may_send_a_token(url: str) -> None:
+    async with make_azure_client(url, azure_ad_token_provider=lambda: KEY) as client:
         completion = await client.chat.completions.create(model='prod', messages=HELLO)
     assert completion.choices[0].message.content == 'Known: nothing.'
 
 
-async def test_a_client_of_the_v1_api_is_answered(url: str) -> None:
+async def test_a_client_of_the_v1_api_gets_a_response(url: str) -> None:
     async with AsyncOpenAI(base_url=f'{url}/openai/v1/', api_key=KEY) as client:
         completion = await client.chat.completions.create(model='prod', messages=HELLO)
         names = [model.id async for model in client.models.list()]
@@ -135,13 +135,13 @@ async def test_a_client_of_the_v1_api_is_answered(url: str) -> None:
 
 
 async def test_azures_client_lists_the_models(url: str) -> None:
-    async with azures_client(url) as client:
+    async with make_azure_client(url) as client:
         assert [model.id async for model in client.models.list()] == list(MODELS)
         assert (await client.models.retrieve('prod')).id == 'prod'
 
 
-async def test_azures_client_gets_errors_of_its_own_kinds(url: str) -> None:
-    async with azures_client(url) as client:
+async def test_azures_client_raises_its_own_errors(url: str) -> None:
+    async with make_azure_client(url) as client:
         with pytest.raises(NotFoundError, match="There is no model 'none'"):
             await client.chat.completions.create(model='none', messages=HELLO)
         with pytest.raises(APIStatusError) as limited:
@@ -153,7 +153,7 @@ async def test_azures_client_gets_errors_of_its_own_kinds(url: str) -> None:
 
 
 async def test_azures_client_gets_responses(url: str) -> None:
-    async with azures_client(url) as client:
+    async with make_azure_client(url) as client:
         response = await client.responses.create(model='prod', input='Hello?')
         stream = await client.responses.create(model='prod', input='Hello?', stream=True)
         told = [event async for event in stream]
@@ -173,14 +173,14 @@ async def test_a_client_of_the_v1_api_gets_responses(url: str) -> None:
 # --------------------------------------------------------------------------------------- our provider and that server
 
 PLACES = pytest.mark.parametrize('place', ['', '/openai/v1/'], ids=['dated', 'v1'])
-"""The addresses of both of Azure's APIs, below the server."""
+"""The paths of both of Azure's APIs."""
 
 Kind = type[OpenAIChatModel] | type[OpenAIResponsesModel]
 KINDS = pytest.mark.parametrize('kind', [OpenAIChatModel, OpenAIResponsesModel], ids=['chat', 'responses'])
-"""What Azure speaks."""
+"""The classes of models for Azure's APIs."""
 
 
-def ours(url: str, place: str, deployment: str, kind: Kind = OpenAIChatModel, **options: Any) -> Model:
+def make_model(url: str, place: str, deployment: str, kind: Kind = OpenAIChatModel, **options: Any) -> Model:
     version = {} if place else {'api_version': VERSION}
     key = {} if 'azure_ad_token_provider' in options else {'api_key': KEY}
     return kind(deployment, provider=AzureProvider(azure_endpoint=url + place, **version, **{**key, **options}))
@@ -188,14 +188,14 @@ def ours(url: str, place: str, deployment: str, kind: Kind = OpenAIChatModel, **
 
 @KINDS
 @PLACES
-async def test_an_agent_calls_its_tools_by_azure(url: str, place: str, kind: Kind) -> None:
+async def test_an_agent_calls_its_tools_at_azure(url: str, place: str, kind: Kind) -> None:
     cities: list[str] = []
 
     def weather(city: str) -> str:
         cities.append(city)
         return 'snow'
 
-    result = await Agent(ours(url, place, 'prod', kind), tools=[weather]).run('How is the weather in Oslo?')
+    result = await Agent(make_model(url, place, 'prod', kind), tools=[weather]).run('How is the weather in Oslo?')
     assert (result.output, cities) == ('Known: snow.', ['Oslo'])
     last = result.all_messages()[-1]
     assert isinstance(last, ModelResponse)
@@ -204,8 +204,8 @@ async def test_an_agent_calls_its_tools_by_azure(url: str, place: str, kind: Kin
 
 @KINDS
 @PLACES
-async def test_an_agent_streams_by_azure(url: str, place: str, kind: Kind) -> None:
-    agent = Agent(ours(url, place, 'prod', kind, azure_ad_token_provider=lambda: KEY))
+async def test_an_agent_streams_from_azure(url: str, place: str, kind: Kind) -> None:
+    agent = Agent(make_model(url, place, 'prod', kind, azure_ad_token_provider=lambda: KEY))
     async with agent.run_stream('Hello?') as result:
         pieces = [piece async for piece in result.stream_text(delta=True, debounce_by=None)]
     assert pieces == ['Known: ', 'nothing. ']
@@ -213,8 +213,8 @@ async def test_an_agent_streams_by_azure(url: str, place: str, kind: Kind) -> No
 
 @KINDS
 @PLACES
-async def test_what_a_filter_holds_back_ends_an_agent(url: str, place: str, kind: Kind) -> None:
-    agent = Agent(ours(url, place, 'filtered', kind))
+async def test_a_content_filter_ends_an_agent(url: str, place: str, kind: Kind) -> None:
+    agent = Agent(make_model(url, place, 'filtered', kind))
     with pytest.raises(ContentFilterError) as whole:
         await agent.run('Hello?')
     with pytest.raises(ContentFilterError) as in_pieces:
@@ -226,18 +226,18 @@ async def test_what_a_filter_holds_back_ends_an_agent(url: str, place: str, kind
 
 @KINDS
 @PLACES
-async def test_our_errors_say_what_azure_says(url: str, place: str, kind: Kind) -> None:
+async def test_our_errors_have_the_messages_of_azure(url: str, place: str, kind: Kind) -> None:
     with pytest.raises(ModelHTTPError) as limited:
-        await Agent(ours(url, place, 'limited', kind)).run('Hello?')
+        await Agent(make_model(url, place, 'limited', kind)).run('Hello?')
     with pytest.raises(AuthenticationError):
-        await Agent(ours(url, place, 'prod', kind, api_key='a-guess')).run('Hello?')
+        await Agent(make_model(url, place, 'prod', kind, api_key='a-guess')).run('Hello?')
     error = limited.value
     assert (error.status_code, error.retry_after, error.request_id) == (429, 1.5, 'f00d')
 
 
 @PLACES
-async def test_a_stream_that_breaks_keeps_what_arrived(url: str, place: str) -> None:
-    async with ours(url, place, 'cut').request_stream([ModelRequest.user_text_prompt('Hello?')]) as stream:
+async def test_a_broken_stream_keeps_the_partial_response(url: str, place: str) -> None:
+    async with make_model(url, place, 'cut').request_stream([ModelRequest.user_text_prompt('Hello?')]) as stream:
         with pytest.raises(StreamInterruptedError) as broken:
             [event async for event in stream]
     assert broken.value.response is not None

@@ -1,4 +1,4 @@
-"""Bedrock from end to end: boto3 before our server, and our model before a server that says what Bedrock says."""
+"""Bedrock from end to end: boto3 with our server, and our model with our server and with Bedrock's own frames."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ WEATHER: Any = {
 }
 
 
-def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-    """Gives its output where it is asked for one, asks for the weather where it can, and else says what it knows."""
+def respond(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    """Call the output tool if there is one, else the weather tool if there is no result, else return the results."""
     known = [part.content for message in messages for part in message.parts if isinstance(part, ToolReturnPart)]
     names = [tool.name for tool in (*info.function_tools, *info.output_tools)]
     if 'weather' in names and not known:
@@ -78,7 +78,7 @@ def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
 
 
 async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Any]:
-    for number, part in enumerate(answer(messages, info).parts):
+    for number, part in enumerate(respond(messages, info).parts):
         match part:
             case ToolCallPart(args=str() as args):
                 yield {number: DeltaToolCall(part.tool_name, args[:4], tool_call_id=part.tool_call_id)}
@@ -100,7 +100,7 @@ FAULTS = {
     'slow': Fault(delay=30),
 }
 MODELS: dict[str, Model] = {
-    name: FunctionModel(answer, stream_function=stream, model_name=name) for name in (CLAUDE, ARN, *FAULTS)
+    name: FunctionModel(respond, stream_function=stream, model_name=name) for name in (CLAUDE, ARN, *FAULTS)
 }
 
 
@@ -112,13 +112,13 @@ def url() -> Iterator[str]:
 
 @pytest.fixture(scope='module')
 def open_url() -> Iterator[str]:
-    """A server that lets everybody in: it cannot check signatures."""
+    """Run a server without a key, since it cannot check signatures."""
     with LocalServer(create_app(MODELS)) as url:
         yield url
 
 
-def amazons_client(url: str, key: str | None = KEY, **config: Any) -> Any:
-    """A client of boto3's, with an API key or with a signature."""
+def make_boto3_client(url: str, key: str | None = KEY, **config: Any) -> Any:
+    """Build a boto3 client, with an API key or with signed requests."""
     client = boto3.client(
         'bedrock-runtime',
         region_name='us-east-1',
@@ -136,7 +136,7 @@ def amazons_client(url: str, key: str | None = KEY, **config: Any) -> Any:
     return client
 
 
-def ours(url: str, name: str = CLAUDE, key: str = KEY) -> BedrockConverseModel:
+def make_model(url: str, name: str = CLAUDE, key: str = KEY) -> BedrockConverseModel:
     return BedrockConverseModel(name, provider=BedrockProvider(base_url=url, api_key=key))
 
 
@@ -144,8 +144,8 @@ def ours(url: str, name: str = CLAUDE, key: str = KEY) -> BedrockConverseModel:
 
 
 @pytest.mark.parametrize('name', [CLAUDE, ARN])
-def test_boto3_gets_an_answer(url: str, name: str) -> None:
-    said = amazons_client(url).converse(modelId=name, messages=HELLO, inferenceConfig={'maxTokens': 9})
+def test_boto3_gets_a_response(url: str, name: str) -> None:
+    said = make_boto3_client(url).converse(modelId=name, messages=HELLO, inferenceConfig={'maxTokens': 9})
     assert said['output']['message'] == {
         'role': 'assistant',
         'content': [
@@ -158,14 +158,14 @@ def test_boto3_gets_an_answer(url: str, name: str) -> None:
     assert len(said['ResponseMetadata']['RequestId']) == 36
 
 
-def told(answer: Any) -> list[Any]:
-    """The events of a stream, which is closed then."""
-    with closing(answer['stream']) as events:
+def read_events(response: Any) -> list[Any]:
+    """Return the events of a stream, and close it."""
+    with closing(response['stream']) as events:
         return [*events]
 
 
 def test_boto3_gets_a_stream(url: str) -> None:
-    events = told(amazons_client(url).converse_stream(modelId=ARN, messages=HELLO))
+    events = read_events(make_boto3_client(url).converse_stream(modelId=ARN, messages=HELLO))
     kinds = [next(iter(event)) for event in events]
     assert (kinds[0], kinds[-2:]) == ('messageStart', ['messageStop', 'metadata'])
     deltas = [event['contentBlockDelta']['delta'] for event in events if 'contentBlockDelta' in event]
@@ -176,8 +176,8 @@ def test_boto3_gets_a_stream(url: str) -> None:
     ]
 
 
-def test_boto3_gets_calls_and_gives_their_results(url: str) -> None:
-    client = amazons_client(url)
+def test_boto3_gets_tool_calls_and_sends_their_results(url: str) -> None:
+    client = make_boto3_client(url)
     said = client.converse(modelId=CLAUDE, messages=HELLO, toolConfig=WEATHER)
     message = said['output']['message']
     assert [block['toolUse']['input'] for block in message['content']] == [{'city': 'Oslo'}, {'city': 'Rome'}]
@@ -192,8 +192,8 @@ def test_boto3_gets_calls_and_gives_their_results(url: str) -> None:
     assert again['output']['message']['content'][1] == {'text': 'Known: blue, grey.'}
 
 
-def test_boto3_gets_the_arguments_of_calls_in_pieces(url: str) -> None:
-    events = told(amazons_client(url).converse_stream(modelId=CLAUDE, messages=HELLO, toolConfig=WEATHER))
+def test_boto3_gets_the_arguments_of_tool_calls_in_fragments(url: str) -> None:
+    events = read_events(make_boto3_client(url).converse_stream(modelId=CLAUDE, messages=HELLO, toolConfig=WEATHER))
     starts = [event['contentBlockStart'] for event in events if 'contentBlockStart' in event]
     assert [start['start']['toolUse']['name'] for start in starts] == ['weather', 'weather']
     pieces = [
@@ -205,8 +205,8 @@ def test_boto3_gets_the_arguments_of_calls_in_pieces(url: str) -> None:
     assert events[-2] == {'messageStop': {'stopReason': 'tool_use'}}
 
 
-def asked(messages: list[ModelMessage]) -> Any:
-    """What the user said in a conversation of one prompt."""
+def find_prompt(messages: list[ModelMessage]) -> Any:
+    """Return the content of the only prompt in a conversation."""
     [prompt] = [part for message in messages for part in message.parts if isinstance(part, UserPromptPart)]
     return prompt.content
 
@@ -225,8 +225,8 @@ def test_boto3_sends_files(url: str) -> None:
         return ModelResponse([TextPart('Seen.')])
 
     with LocalServer(create_app(FunctionModel(look))) as server:
-        amazons_client(server).converse(modelId='m', messages=[{'role': 'user', 'content': content}])
-    assert [item.data for item in asked(seen) if isinstance(item, BinaryContent)] == [b'png', b'pdf']
+        make_boto3_client(server).converse(modelId='m', messages=[{'role': 'user', 'content': content}])
+    assert [item.data for item in find_prompt(seen) if isinstance(item, BinaryContent)] == [b'png', b'pdf']
 
 
 @pytest.mark.parametrize(
@@ -237,8 +237,8 @@ def test_boto3_sends_files(url: str) -> None:
         ('nobody', 'ResourceNotFoundException', 404),
     ],
 )
-def test_boto3_raises_errors_of_its_own(url: str, name: str, code: str, status: int) -> None:
-    client = amazons_client(url)
+def test_boto3_raises_its_own_errors(url: str, name: str, code: str, status: int) -> None:
+    client = make_boto3_client(url)
     for ask in (client.converse, client.converse_stream):
         with pytest.raises(getattr(client.exceptions, code)) as caught:
             ask(modelId=name, messages=HELLO)
@@ -246,8 +246,8 @@ def test_boto3_raises_errors_of_its_own(url: str, name: str, code: str, status: 
         assert len(caught.value.response['ResponseMetadata']['RequestId']) == 36
 
 
-def test_boto3_is_told_of_a_wrong_request(url: str) -> None:
-    client = amazons_client(url)
+def test_boto3_raises_an_error_for_an_invalid_request(url: str) -> None:
+    client = make_boto3_client(url)
     with pytest.raises(client.exceptions.ValidationException, match='system tool'):
         client.converse(modelId=CLAUDE, messages=HELLO, toolConfig={'tools': [{'systemTool': {'name': 'magic'}}]})
 
@@ -255,9 +255,9 @@ def test_boto3_is_told_of_a_wrong_request(url: str) -> None:
 def test_boto3_needs_the_key_of_the_server(url: str, open_url: str) -> None:
     for key in ('wrong', None):
         with pytest.raises(ClientError) as caught:
-            amazons_client(url, key).converse(modelId=CLAUDE, messages=HELLO)
+            make_boto3_client(url, key).converse(modelId=CLAUDE, messages=HELLO)
         assert caught.value.response['Error']['Code'] == 'UnrecognizedClientException'
-    assert amazons_client(open_url, None).converse(modelId=CLAUDE, messages=HELLO)['stopReason'] == 'end_turn'
+    assert make_boto3_client(open_url, None).converse(modelId=CLAUDE, messages=HELLO)['stopReason'] == 'end_turn'
 
 
 @pytest.mark.parametrize(
@@ -268,27 +268,27 @@ def test_boto3_needs_the_key_of_the_server(url: str, open_url: str) -> None:
         ('stalled', ReadTimeoutError, 'timed out'),
     ],
 )
-def test_boto3_raises_what_goes_wrong_inside_a_stream(url: str, name: str, kind: type[Exception], words: str) -> None:
-    answer = amazons_client(url, read_timeout=0.5).converse_stream(modelId=name, messages=HELLO)
+def test_boto3_raises_errors_inside_a_stream(url: str, name: str, kind: type[Exception], words: str) -> None:
+    response = make_boto3_client(url, read_timeout=0.5).converse_stream(modelId=name, messages=HELLO)
     with pytest.raises(kind, match=words):
-        told(answer)
+        read_events(response)
 
 
-def test_an_operation_that_is_not_served_is_an_error_of_boto3s(url: str) -> None:
+def test_an_operation_that_is_not_served_is_an_error_of_boto3(url: str) -> None:
     with pytest.raises(ClientError, match='converse and converse-stream are'):
-        amazons_client(url).invoke_model(modelId=CLAUDE, body=b'{}', contentType='application/json')
+        make_boto3_client(url).invoke_model(modelId=CLAUDE, body=b'{}', contentType='application/json')
 
 
-def test_the_frames_are_those_of_amazon(url: str) -> None:
-    """Frame by frame, as botocore's parser sees them."""
+def test_the_frames_have_the_form_of_amazon(url: str) -> None:
+    """Compare each frame, decoded by botocore's parser."""
     import httpx2
 
     with httpx2.Client(headers={'authorization': f'Bearer {KEY}'}) as client:
         path = f'{url}/model/{CLAUDE.replace(":", "%3A")}/converse-stream'
-        answer = client.post(path, json={'messages': HELLO})
-    assert answer.headers['content-type'] == CONTENT_TYPE
+        response = client.post(path, json={'messages': HELLO})
+    assert response.headers['content-type'] == CONTENT_TYPE
     buffer = EventStreamBuffer()
-    buffer.add_data(answer.content)
+    buffer.add_data(response.content)
     frames = [*buffer]
     assert {frame.headers[':message-type'] for frame in frames} == {'event'}
     assert {frame.headers[':content-type'] for frame in frames} == {'application/json'}
@@ -299,18 +299,18 @@ def test_the_frames_are_those_of_amazon(url: str) -> None:
 
 
 class Place(BaseModel):
-    """Somewhere."""
+    """A city or region."""
 
     name: str
 
 
-async def test_an_agent_calls_tools_and_gives_its_output(url: str) -> None:
-    agent = Agent(ours(url), output_type=Place)
+async def test_an_agent_calls_tools_and_returns_its_output(url: str) -> None:
+    agent = Agent(make_model(url), output_type=Place)
     cities: list[str] = []
 
     @agent.tool_plain
     def weather(city: str) -> str:
-        """Tell the weather."""
+        """Return the weather."""
         cities.append(city)
         return 'blue'
 
@@ -320,8 +320,8 @@ async def test_an_agent_calls_tools_and_gives_its_output(url: str) -> None:
         assert await streamed.get_output() == Place(name='Oslo')
 
 
-async def test_thoughts_go_back_signed(url: str) -> None:
-    agent = Agent(ours(url))
+async def test_thinking_is_sent_back_with_its_signature(url: str) -> None:
+    agent = Agent(make_model(url))
     first = await agent.run('Hello?')
     assert isinstance(first.all_messages()[-1].parts[0], ThinkingPart)
     second = await agent.run('And?', message_history=first.all_messages())
@@ -329,14 +329,14 @@ async def test_thoughts_go_back_signed(url: str) -> None:
 
 
 @pytest.mark.parametrize('streams', [False, True])
-async def test_a_hundred_at_once_are_answered_each_by_its_own(streams: bool) -> None:
-    """128 at once, each with a text of its own, none of which may be mixed up with another."""
+async def test_concurrent_requests_get_their_own_responses(streams: bool) -> None:
+    """Send 128 concurrent requests with different texts, and check that each gets its own response."""
 
     def repeat(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-        return ModelResponse([TextPart(str(asked(messages)))])
+        return ModelResponse([TextPart(str(find_prompt(messages)))])
 
     async def slowly(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str]:
-        for letter in str(asked(messages)):
+        for letter in str(find_prompt(messages)):
             yield letter
             await asyncio.sleep(0.01)
 
@@ -350,7 +350,7 @@ async def test_a_hundred_at_once_are_answered_each_by_its_own(streams: bool) -> 
             return stream.get().text or ''
 
     with LocalServer(create_app(FunctionModel(repeat, stream_function=slowly))) as server:
-        model = ours(server)
+        model = make_model(server)
         threads = threading.active_count()
         answers = await asyncio.gather(*(one(model, number) for number in range(128)))
         assert answers == [f'number {number}' for number in range(128)]
@@ -360,7 +360,7 @@ async def test_a_hundred_at_once_are_answered_each_by_its_own(streams: bool) -> 
 
 @pytest.mark.parametrize('streams', [False, True])
 async def test_cancelling_ends_a_request_at_once(url: str, streams: bool) -> None:
-    model = ours(url, 'stalled' if streams else 'slow')
+    model = make_model(url, 'stalled' if streams else 'slow')
     messages: list[ModelMessage] = [ModelRequest([UserPromptPart('Hello?')])]
 
     async def work() -> None:
@@ -387,14 +387,14 @@ async def test_cancelling_ends_a_request_at_once(url: str, streams: bool) -> Non
 async def test_errors_are_ours(url: str, name: str, kind: type[Exception]) -> None:
     messages: list[ModelMessage] = [ModelRequest([UserPromptPart('Hello?')])]
     with pytest.raises(kind) as caught:
-        await ours(url, name).request(messages)
+        await make_model(url, name).request(messages)
     assert getattr(caught.value, 'retry_after', None) == (3.0 if name == 'limited' else None)
     assert len(getattr(caught.value, 'request_id', '')) == 36
     with pytest.raises(kind):
-        async with ours(url, name).request_stream(messages):
+        async with make_model(url, name).request_stream(messages):
             pass
     with pytest.raises(AuthenticationError):
-        await ours(url, key='wrong').request(messages)
+        await make_model(url, key='wrong').request(messages)
 
 
 @pytest.mark.parametrize(
@@ -403,14 +403,14 @@ async def test_errors_are_ours(url: str, name: str, kind: type[Exception]) -> No
 )
 async def test_errors_inside_a_stream_are_ours(url: str, name: str, kind: type[Exception]) -> None:
     messages: list[ModelMessage] = [ModelRequest([UserPromptPart('Hello?')])]
-    async with ours(url, name).request_stream(messages) as stream:
+    async with make_model(url, name).request_stream(messages) as stream:
         with pytest.raises(kind):
             async for _ in stream:
                 pass
         assert stream.get().state != 'complete'
 
 
-# ------------------------------------------------------------------------------------ our model and Bedrock's words
+# ----------------------------------------------------------------------------------- our model and Bedrock's frames
 
 
 def event(name: str, kind: str = 'event', **payload: Any) -> bytes:
@@ -446,9 +446,9 @@ def recorded() -> Iterator[Server]:
         yield server
 
 
-async def test_a_stream_of_bedrocks_is_read(recorded: Server) -> None:
+async def test_a_stream_of_bedrock_is_decoded(recorded: Server) -> None:
     messages: list[ModelMessage] = [ModelRequest([UserPromptPart('Hello?')])]
-    async with ours(recorded.url).request_stream(messages) as stream:
+    async with make_model(recorded.url).request_stream(messages) as stream:
         async for _ in stream:
             pass
         response = stream.get()
@@ -458,8 +458,8 @@ async def test_a_stream_of_bedrocks_is_read(recorded: Server) -> None:
     assert response.provider_details == {'finish_reason': 'guardrail_intervened', 'latency_ms': 7}
 
 
-def test_one_model_works_in_one_loop_after_the_other(recorded: Server) -> None:
-    model = ours(recorded.url)
+def test_one_model_works_in_several_event_loops(recorded: Server) -> None:
+    model = make_model(recorded.url)
 
     async def ask() -> str | None:
         async with model.request_stream([ModelRequest([UserPromptPart('Hello?')])]) as stream:

@@ -1,5 +1,5 @@
-"""Gemini from end to end: our model, through both of its providers, before our server; and answers as Google's wire has
-them, with its line ends and its way to break off.
+"""Gemini from end to end: our model, through both of its providers, with our server; and responses in the exact form of
+Google's servers, with their line ends and truncated streams.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ from tests.models.gemini_contents import chunk
 from tests.providers.google_cloud import google_cloud, service_account
 
 KEY = 'token-1'
-"""The key of the server, and the first token that the endpoint for tokens gives."""
+"""The key of the server, and the first token of the token endpoint."""
 
 HELLO: list[ModelMessage] = [ModelRequest.user_text_prompt('Hello?')]
 PIXEL = BinaryContent(b'\x89PNG', media_type='image/png')
 
 
-def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-    """Asks two tools where it can and does not know yet, and else says what it knows."""
+def respond(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    """Call two tools if there are tools and no results, else respond with the results."""
     known = [part.content for message in messages for part in message.parts if isinstance(part, ToolReturnPart)]
     usage = RequestUsage(input_tokens=5, output_tokens=7, details={'thoughts_tokens': 2})
     if info.function_tools and not known:
@@ -67,8 +67,8 @@ def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
 
 
 async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Any]:
-    """The same answer in pieces."""
-    for number, part in enumerate(answer(messages, info).parts):
+    """Yield the same response in fragments."""
+    for number, part in enumerate(respond(messages, info).parts):
         match part:
             case ThinkingPart():
                 yield {number: DeltaThinkingPart(content=part.content)}
@@ -83,7 +83,7 @@ async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator
                 yield {number: part}
 
 
-MODEL = FunctionModel(answer, stream_function=stream, model_name='gemini-2.5-flash')
+MODEL = FunctionModel(respond, stream_function=stream, model_name='gemini-2.5-flash')
 
 FAULTS = {
     'limited': Fault(status=429, headers={'retry-after': '3'}),
@@ -105,7 +105,7 @@ def url() -> Iterator[str]:
 
 @pytest.fixture(params=['google-gla', 'google-vertex', 'express'])
 def provider(request: pytest.FixtureRequest, url: str) -> Iterator[Provider[Any]]:
-    """Each way to one of Google's APIs."""
+    """Return a provider for each of Google's APIs."""
     if request.param == 'google-gla':
         yield GoogleGLAProvider(api_key=KEY, base_url=url)
     elif request.param == 'express':
@@ -115,21 +115,21 @@ def provider(request: pytest.FixtureRequest, url: str) -> Iterator[Provider[Any]
             yield GoogleVertexProvider(service_account_info=service_account(cloud), base_url=url)
 
 
-def ask(provider: Provider[Any], name: str = 'gemini-2.5-flash') -> GeminiModel:
+def make_model(provider: Provider[Any], name: str = 'gemini-2.5-flash') -> GeminiModel:
     return GeminiModel(name, provider=provider, settings={'retries': 0})
 
 
-async def listen(model: GeminiModel, settings: Any = None) -> tuple[ModelResponse, list[Any]]:
+async def read_stream(model: GeminiModel, settings: Any = None) -> tuple[ModelResponse, list[Any]]:
     async with model.request_stream(HELLO, settings) as streamed:
         heard = [event async for event in streamed]
         return streamed.get(), heard
 
 
-# ---------------------------------------------------------------------- answers
+# ---------------------------------------------------------------------- responses
 
 
-async def test_an_answer_comes_whole_and_in_pieces(provider: Provider[Any]) -> None:
-    whole, (streamed, heard) = await ask(provider).request(HELLO), await listen(ask(provider))
+async def test_a_response_is_the_same_with_and_without_streaming(provider: Provider[Any]) -> None:
+    whole, (streamed, heard) = await make_model(provider).request(HELLO), await read_stream(make_model(provider))
     name = provider.name
     assert whole.parts == [
         ThinkingPart('Hm.', provider_name=name),
@@ -145,11 +145,11 @@ async def test_an_answer_comes_whole_and_in_pieces(provider: Provider[Any]) -> N
 
 
 @pytest.mark.parametrize('streams', [False, True])
-async def test_tools_run_in_parallel_and_their_answers_come_back(provider: Provider[Any], streams: bool) -> None:
+async def test_tools_run_in_parallel_and_their_results_are_sent_back(provider: Provider[Any], streams: bool) -> None:
     async def weather(city: str) -> str:
         return f'snow in {city}'
 
-    agent = Agent(ask(provider), tools=[weather])
+    agent = Agent(make_model(provider), tools=[weather])
     if streams:
         async with agent.run_stream('How is it?') as result:
             said = await result.get_output()
@@ -158,17 +158,17 @@ async def test_tools_run_in_parallel_and_their_answers_come_back(provider: Provi
     assert said.strip() == 'Known: snow in Oslo, snow in Bergen.'
 
 
-async def test_an_answer_is_held_to_a_schema(provider: Provider[Any]) -> None:
+async def test_an_output_has_its_schema(provider: Provider[Any]) -> None:
     class Place(BaseModel):
         city: str
         degrees: int
 
-    result = await Agent(ask(provider), output_type=NativeOutput(Place)).run('Where?')
+    result = await Agent(make_model(provider), output_type=NativeOutput(Place)).run('Where?')
     assert result.output == Place(city='Oslo', degrees=-3)
 
 
-def test_one_model_works_in_one_event_loop_after_another(provider: Provider[Any]) -> None:
-    model = ask(provider)
+def test_one_model_works_in_several_event_loops(provider: Provider[Any]) -> None:
+    model = make_model(provider)
 
     async def five() -> list[str | None]:
         return [response.text for response in await asyncio.gather(*(model.request(HELLO) for _ in range(5)))]
@@ -177,65 +177,65 @@ def test_one_model_works_in_one_event_loop_after_another(provider: Provider[Any]
         assert asyncio.run(five()) == ['Known: nothing.'] * 5
 
 
-# ---------------------------------------------------------------------- what goes wrong
+# ---------------------------------------------------------------------- errors
 
 
-async def test_errors_are_typed_and_say_when_to_try_again(provider: Provider[Any]) -> None:
+async def test_errors_are_typed_and_have_the_retry_delay(provider: Provider[Any]) -> None:
     with pytest.raises(RateLimitError) as caught:
-        await ask(provider, 'limited').request(HELLO)
+        await make_model(provider, 'limited').request(HELLO)
     assert (caught.value.status_code, caught.value.retry_after) == (429, 3.0)
     with pytest.raises(NotFoundError, match='There is no model'):
-        await ask(provider, 'nobody').request(HELLO)
+        await make_model(provider, 'nobody').request(HELLO)
     with pytest.raises(OverloadedError, match='told to fail') as failed:
-        await listen(ask(provider, 'failing'))
+        await read_stream(make_model(provider, 'failing'))
     assert failed.value.in_stream
 
 
-async def test_another_key_is_refused(url: str) -> None:
+async def test_another_key_is_rejected(url: str) -> None:
     with pytest.raises(AuthenticationError, match='key of this server'):
-        await ask(GoogleGLAProvider(api_key='another', base_url=url)).request(HELLO)
+        await make_model(GoogleGLAProvider(api_key='another', base_url=url)).request(HELLO)
 
 
-async def test_a_stream_that_breaks_is_told_with_what_had_arrived(provider: Provider[Any]) -> None:
+async def test_a_broken_stream_raises_with_the_partial_response(provider: Provider[Any]) -> None:
     with pytest.raises(StreamInterruptedError) as cut:
-        await listen(ask(provider, 'cut'))
+        await read_stream(make_model(provider, 'cut'))
     assert cut.value.response is not None
     assert (cut.value.response.thinking, cut.value.response.state) == ('Hm.', 'interrupted')
     with pytest.raises(UnexpectedModelBehavior, match='not JSON'):
-        await listen(ask(provider, 'broken'))
-    ended, _ = await listen(ask(provider, 'ended'))
+        await read_stream(make_model(provider, 'broken'))
+    ended, _ = await read_stream(make_model(provider, 'ended'))
     assert (ended.state, ended.finish_reason, ended.thinking) == ('incomplete', None, 'Hm.')
 
 
-async def test_a_whole_answer_that_breaks_is_no_answer() -> None:
+async def test_a_truncated_body_is_an_error() -> None:
     app = create_app(MODEL, faults=lambda body: Fault(cut_after=0))
     async with LocalServer(app) as url:
         with pytest.raises(ModelConnectionError):
-            await ask(GoogleGLAProvider(base_url=url)).request(HELLO)
+            await make_model(GoogleGLAProvider(base_url=url)).request(HELLO)
 
 
 async def test_deadlines_hold(provider: Provider[Any]) -> None:
     with pytest.raises(ModelTimeoutError):
-        await ask(provider, 'slow').request(HELLO, {'timeout': 0.1})
+        await make_model(provider, 'slow').request(HELLO, {'timeout': 0.1})
     with pytest.raises(ModelTimeoutError, match='idle_timeout'):
-        await listen(ask(provider, 'silent'), {'idle_timeout': 0.1})
+        await read_stream(make_model(provider, 'silent'), {'idle_timeout': 0.1})
 
 
-async def test_who_leaves_a_stream_early_closes_it(provider: Provider[Any]) -> None:
-    async with ask(provider, 'silent').request_stream(HELLO) as streamed:
+async def test_leaving_a_stream_early_closes_it(provider: Provider[Any]) -> None:
+    async with make_model(provider, 'silent').request_stream(HELLO) as streamed:
         async for _ in streamed:
             break
     assert streamed.get().state == 'interrupted'
 
 
-# ---------------------------------------------------------------------- as Google's wire has it
+# ---------------------------------------------------------------------- the exact form of Google's servers
 
 
 async def read_bytes(content: bytes, content_type: str = 'text/event-stream') -> ModelResponse:
     app = create_app(MODEL, faults=lambda body: Fault(body=content, content_type=content_type))
     async with LocalServer(app) as url:
-        response, _ = await listen(
-            ask(GoogleVertexProvider(credentials=AnonymousCredentials(), project_id='p', base_url=url))
+        response, _ = await read_stream(
+            make_model(GoogleVertexProvider(credentials=AnonymousCredentials(), project_id='p', base_url=url))
         )
         return response
 
@@ -243,7 +243,7 @@ async def read_bytes(content: bytes, content_type: str = 'text/event-stream') ->
 CHUNKS = [chunk({'text': 'Hel'}), chunk({'text': 'lo\u2028.'}), chunk(finish='STOP', usage={'promptTokenCount': 1})]
 
 
-async def test_lines_may_end_as_googles_do() -> None:
+async def test_lines_may_end_with_crlf() -> None:
     content = ''.join(f'data: {json.dumps(each, ensure_ascii=False)}\r\n\r\n' for each in CHUNKS)
     response = await read_bytes(content.encode())
     assert (response.text, response.state, response.usage.input_tokens) == ('Hello\u2028.', 'complete', 1)
@@ -255,12 +255,12 @@ async def test_a_stream_without_its_last_chunk_is_incomplete() -> None:
     assert (response.text, response.state) == ('Hello\u2028.', 'incomplete')
 
 
-async def test_a_server_may_answer_a_stream_with_a_list() -> None:
+async def test_a_server_may_send_a_stream_as_a_list() -> None:
     response = await read_bytes(json.dumps(CHUNKS).encode(), 'application/json; charset=UTF-8')
     assert (response.text, response.state) == ('Hello\u2028.', 'complete')
 
 
 @pytest.mark.parametrize('content', [b'', b'<html>', b': comment\n\n'])
-async def test_a_stream_that_holds_no_event_is_no_answer(content: bytes) -> None:
+async def test_a_stream_without_events_is_an_error(content: bytes) -> None:
     with pytest.raises(UnexpectedModelBehavior, match='holds no event'):
         await read_bytes(content)

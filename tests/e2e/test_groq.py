@@ -1,4 +1,4 @@
-"""Groq from end to end: Groq's own client before our server, and our model before a server that says what Groq says."""
+"""Groq from end to end: Groq's own client with our server, and our model with our server and with Groq's own events."""
 
 from __future__ import annotations
 
@@ -38,22 +38,22 @@ WEATHER: Any = {
 }
 
 
-def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-    """Gives its output where it is asked for one, asks for the weather where it can, and else says what it knows."""
+def respond(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    """Call the output tool if there is one, else the weather tool if there is no result, else return the results."""
     known = [part.content for message in messages for part in message.parts if isinstance(part, ToolReturnPart)]
     names = [tool.name for tool in info.function_tools]
     if 'final_result' in names:
         return ModelResponse([ToolCallPart('final_result', '{"name": "Oslo"}', 'call_2')], finish_reason='tool_call')
     if names and not known:
         return ModelResponse([ToolCallPart('weather', '{"city": "Oslo"}', 'call_1')], finish_reason='tool_call')
-    thoughts = ThinkingPart('Hm.', id='reasoning')
+    thinking = ThinkingPart('Hm.', id='reasoning')
     return ModelResponse(
-        [thoughts, TextPart(f'Known: {", ".join(map(str, known)) or "nothing"}.')], finish_reason='stop'
+        [thinking, TextPart(f'Known: {", ".join(map(str, known)) or "nothing"}.')], finish_reason='stop'
     )
 
 
 async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Any]:
-    for number, part in enumerate(answer(messages, info).parts):
+    for number, part in enumerate(respond(messages, info).parts):
         match part:
             case ToolCallPart():
                 yield {number: DeltaToolCall(part.tool_name, part.args_as_json_str(), tool_call_id=part.tool_call_id)}
@@ -65,13 +65,13 @@ async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator
 
 
 MODELS: dict[str, Model] = {
-    name: FunctionModel(answer, stream_function=stream, model_name=name)
+    name: FunctionModel(respond, stream_function=stream, model_name=name)
     for name in ('openai/gpt-oss-120b', 'cut', 'limited')
 }
 
 
 def faults(body: Any) -> Fault | None:
-    """What a request whose model is called after a fault gets instead of an answer."""
+    """Return the fault of a request, by the name of its model."""
     return {'limited': Fault(status=429, headers={'retry-after': '3'}), 'cut': Fault(cut_after=2)}.get(body['model'])
 
 
@@ -81,19 +81,19 @@ def url() -> Iterator[str]:
         yield url
 
 
-def groqs_client(url: str, key: str = KEY) -> AsyncGroq:
+def make_groq_client(url: str, key: str = KEY) -> AsyncGroq:
     return AsyncGroq(base_url=url, api_key=key, max_retries=0)
 
 
-def ours(url: str, name: str = 'openai/gpt-oss-120b', key: str = KEY) -> GroqModel:
+def make_model(url: str, name: str = 'openai/gpt-oss-120b', key: str = KEY) -> GroqModel:
     return GroqModel(name, provider=GroqProvider(base_url=url, api_key=key))
 
 
 # ------------------------------------------------------------------------------------- Groq's client and our server
 
 
-async def test_groqs_client_gets_an_answer(url: str) -> None:
-    async with groqs_client(url) as client:
+async def test_groqs_client_gets_a_response(url: str) -> None:
+    async with make_groq_client(url) as client:
         completion = await client.chat.completions.create(model='openai/gpt-oss-120b', messages=HELLO, seed=1)
     assert completion.choices[0].message.content == 'Known: nothing.'
     assert completion.choices[0].message.reasoning == 'Hm.'
@@ -103,15 +103,15 @@ async def test_groqs_client_gets_an_answer(url: str) -> None:
 
 
 async def test_groqs_client_gets_a_stream(url: str) -> None:
-    async with groqs_client(url) as client:
+    async with make_groq_client(url) as client:
         events = await client.chat.completions.create(model='openai/gpt-oss-120b', messages=HELLO, stream=True)
-        told = [choice.delta async for event in events for choice in event.choices]
-    assert ''.join(delta.content or '' for delta in told) == 'Known: nothing. '
-    assert [delta.reasoning or (delta.model_extra or {}).get('reasoning_content') for delta in told][1] == 'Hm.'
+        deltas = [choice.delta async for event in events for choice in event.choices]
+    assert ''.join(delta.content or '' for delta in deltas) == 'Known: nothing. '
+    assert [delta.reasoning or (delta.model_extra or {}).get('reasoning_content') for delta in deltas][1] == 'Hm.'
 
 
-async def test_groqs_client_gets_calls_of_tools(url: str) -> None:
-    async with groqs_client(url) as client:
+async def test_groqs_client_gets_tool_calls(url: str) -> None:
+    async with make_groq_client(url) as client:
         completion = await client.chat.completions.create(
             model='openai/gpt-oss-120b', messages=HELLO, tools=[WEATHER], tool_choice='required'
         )
@@ -119,12 +119,12 @@ async def test_groqs_client_gets_calls_of_tools(url: str) -> None:
     assert (call.function.name, call.function.arguments, call.id) == ('weather', '{"city": "Oslo"}', 'call_1')
 
 
-async def test_groqs_client_is_told_of_errors(url: str) -> None:
-    async with groqs_client(url) as client, groqs_client(url, 'gsk_no') as stranger:
+async def test_groqs_client_gets_errors(url: str) -> None:
+    async with make_groq_client(url) as client, make_groq_client(url, 'gsk_no') as unauthorized:
         with pytest.raises(APIStatusError) as limited:
             await client.chat.completions.create(model='limited', messages=HELLO)
         with pytest.raises(GroqAuthenticationError):
-            await stranger.chat.completions.create(model='openai/gpt-oss-120b', messages=HELLO)
+            await unauthorized.chat.completions.create(model='openai/gpt-oss-120b', messages=HELLO)
     assert limited.value.status_code == 429
 
 
@@ -140,31 +140,31 @@ class City(BaseModel):
     name: str
 
 
-async def test_an_agent_calls_its_tools_and_gives_an_object(url: str) -> None:
-    assert (await Agent(ours(url), tools=[weather]).run('And now?')).output == 'Known: sunny in Oslo.'
-    assert (await Agent(ours(url), output_type=City).run('Where?')).output == City(name='Oslo')
-    async with Agent(ours(url), tools=[weather]).run_stream('And now?') as run:
+async def test_an_agent_calls_its_tools_and_returns_an_object(url: str) -> None:
+    assert (await Agent(make_model(url), tools=[weather]).run('And now?')).output == 'Known: sunny in Oslo.'
+    assert (await Agent(make_model(url), output_type=City).run('Where?')).output == City(name='Oslo')
+    async with Agent(make_model(url), tools=[weather]).run_stream('And now?') as run:
         assert await run.get_output() == 'Known: sunny in Oslo. '
-        [thoughts, _] = run.all_messages()[-1].parts
-    assert thoughts == ThinkingPart('Hm.', id='reasoning_content', provider_name='groq')
+        [thinking, _] = run.all_messages()[-1].parts
+    assert thinking == ThinkingPart('Hm.', id='reasoning_content', provider_name='groq')
 
 
-async def test_errors_and_cut_streams_are_told_of(url: str) -> None:
+async def test_errors_and_broken_streams_are_reported(url: str) -> None:
     hello = [ModelRequest.user_text_prompt('Hello?')]
     with pytest.raises(RateLimitError) as limited:
-        await ours(url, 'limited').request(hello)
+        await make_model(url, 'limited').request(hello)
     assert limited.value.retry_after == 3
     with pytest.raises(AuthenticationError):
-        await ours(url, key='gsk_no').request(hello)
-    async with ours(url, 'cut').request_stream(hello) as stream:
+        await make_model(url, key='gsk_no').request(hello)
+    async with make_model(url, 'cut').request_stream(hello) as stream:
         with pytest.raises(StreamInterruptedError):
             async for _ in stream:
                 pass
     assert stream.get().state == 'interrupted'
 
 
-def test_one_model_serves_many_requests_in_one_loop_after_another(url: str) -> None:
-    model = ours(url)
+def test_one_model_works_in_several_event_loops(url: str) -> None:
+    model = make_model(url)
 
     async def several() -> Sequence[str | None]:
         hello = [ModelRequest.user_text_prompt('Hello?')]
@@ -173,7 +173,7 @@ def test_one_model_serves_many_requests_in_one_loop_after_another(url: str) -> N
     assert [asyncio.run(several()) for _ in range(3)] == [['Known: nothing.'] * 20] * 3
 
 
-# ------------------------------------------------------------------------------- our model and what only Groq says
+# ------------------------------------------------------------------------------- our model and Groq's own events
 
 
 USAGE = {'prompt_tokens': 5, 'completion_tokens': 7, 'total_tokens': 12}
@@ -192,7 +192,7 @@ def chunk(delta: Any, finish_reason: str | None = None, **more: Any) -> Any:
 
 
 async def groq(exchange: Exchange) -> None:
-    """A compound system that searches, and one that fails to call a tool before it does."""
+    """Respond as a compound system that searches, or as a model whose first tool call fails."""
     asked = exchange.json
     retried = any(message['role'] == 'assistant' for message in asked['messages'])
     await exchange.begin()
@@ -217,13 +217,13 @@ async def groq(exchange: Exchange) -> None:
     await exchange.end()
 
 
-async def test_a_search_of_groqs_is_seen_while_it_happens_by_us_and_by_groqs_client() -> None:
+async def test_a_search_is_streamed_to_our_model_and_to_groqs_client() -> None:
     async with Server(groq).run() as server:
-        model = ours(server.url, 'groq/compound')
+        model = make_model(server.url, 'groq/compound')
         async with Agent(model, native_tools=[WebSearchTool()]).run_stream('And the weather?') as run:
             assert await run.get_output() == 'It is sunny.'
             response = run.all_messages()[-1]
-        async with groqs_client(server.url) as client:
+        async with make_groq_client(server.url) as client:
             events = await client.chat.completions.create(model='groq/compound', messages=HELLO, stream=True)
             told = [tool async for event in events for tool in event.choices[0].delta.executed_tools or ()]
         await model.aclose()
@@ -234,9 +234,9 @@ async def test_a_search_of_groqs_is_seen_while_it_happens_by_us_and_by_groqs_cli
     assert (response.usage.input_tokens, response.usage.output_tokens) == (5, 7)
 
 
-async def test_an_error_in_the_middle_leads_to_a_second_try_and_the_right_answer() -> None:
+async def test_an_error_in_a_stream_is_retried_by_the_agent() -> None:
     async with Server(groq).run() as server:
-        model = ours(server.url)
+        model = make_model(server.url)
         async with Agent(model, output_type=City).run_stream('Where?') as run:
             assert await run.get_output() == City(name='Oslo')
             [_, failed, retry, _, *_] = run.all_messages()

@@ -1,6 +1,6 @@
-"""Hugging Face from end to end: its package's own client before our server, and our model before the same server.
+"""Hugging Face from end to end: its package's own client with our server, and our model with the same server.
 
-The last test starts a fresh interpreter, in which the package is told of a Hub on this machine by `HF_ENDPOINT`.
+The last test starts a new interpreter, in which `HF_ENDPOINT` is the address of a Hub on this machine.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ WEATHER: dict[str, Any] = {
 }
 
 
-def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-    """Asks for the weather where it can and does not know it yet, and else says what it knows."""
+def respond(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    """Call the weather tool if there is one and no result, else respond with the results."""
     known = [part.content for message in messages for part in message.parts if isinstance(part, ToolReturnPart)]
     if info.function_tools and not known:
         return ModelResponse([ToolCallPart('weather', '{"city": "Oslo"}', 'call_1')], finish_reason='tool_call')
@@ -49,7 +49,7 @@ def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
 
 
 async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Any]:
-    for part in answer(messages, info).parts:
+    for part in respond(messages, info).parts:
         match part:
             case ToolCallPart():
                 yield {0: DeltaToolCall(part.tool_name, part.args_as_json_str(), tool_call_id=part.tool_call_id)}
@@ -59,13 +59,13 @@ async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator
 
 
 MODELS: dict[str, Model] = {
-    name: FunctionModel(answer, stream_function=stream, model_name=name)
+    name: FunctionModel(respond, stream_function=stream, model_name=name)
     for name in ('Qwen/Qwen3-32B', 'cut', 'limited')
 }
 
 
 def faults(body: Any) -> Fault | None:
-    """What a request whose model is called after a fault gets instead of an answer."""
+    """Return the fault of a request, by the name of its model."""
     return {'limited': Fault(status=429, headers={'retry-after': '3'}), 'cut': Fault(cut_after=2)}.get(body['model'])
 
 
@@ -75,14 +75,14 @@ def url() -> Iterator[str]:
         yield url
 
 
-def ours(url: str, name: str = 'Qwen/Qwen3-32B', key: str = KEY) -> HuggingFaceModel:
+def make_model(url: str, name: str = 'Qwen/Qwen3-32B', key: str = KEY) -> HuggingFaceModel:
     return HuggingFaceModel(name, provider=HuggingFaceProvider(hf_client=AsyncInferenceClient(url, token=key)))
 
 
 # ---------------------------------------------------------------------------- the package's client and our server
 
 
-async def test_the_packages_client_gets_an_answer(url: str) -> None:
+async def test_the_packages_client_gets_a_response(url: str) -> None:
     async with AsyncInferenceClient(url, token=KEY) as client:
         output = await client.chat_completion(HELLO, model='Qwen/Qwen3-32B', max_tokens=10, temperature=0.1, seed=1)
     assert (output.choices[0].message.content, output.choices[0].finish_reason) == ('Known: nothing.', 'stop')
@@ -98,7 +98,7 @@ async def test_the_packages_client_gets_a_stream(url: str) -> None:
 
 
 @pytest.mark.parametrize('choice', ['auto', 'required', {'function': {'name': 'weather'}}], ids=str)
-async def test_the_packages_client_gets_calls_of_tools(url: str, choice: Any) -> None:
+async def test_the_packages_client_gets_tool_calls(url: str, choice: Any) -> None:
     async with AsyncInferenceClient(url, token=KEY) as client:
         output = await client.chat_completion(HELLO, model='Qwen/Qwen3-32B', tools=[WEATHER], tool_choice=choice)
     [call] = output.choices[0].message.tool_calls or []
@@ -107,7 +107,7 @@ async def test_the_packages_client_gets_calls_of_tools(url: str, choice: Any) ->
 
 
 @pytest.mark.parametrize(('name', 'key', 'status'), [('limited', KEY, 429), ('Qwen/Qwen3-32B', 'hf_no', 401)])
-async def test_the_packages_client_is_told_of_errors(url: str, name: str, key: str, status: int) -> None:
+async def test_the_packages_client_gets_errors(url: str, name: str, key: str, status: int) -> None:
     async with AsyncInferenceClient(url, token=key) as client:
         with pytest.raises(HfHubHTTPError) as caught:
             await client.chat_completion(HELLO, model=name)
@@ -122,30 +122,30 @@ async def test_an_agent_calls_its_tools(url: str) -> None:
         """The weather in a city."""
         return f'rain in {city}'
 
-    async with ours(url) as model:
+    async with make_model(url) as model:
         result = await Agent(model, tools=[weather]).run('Hello?')
     assert result.output == 'Known: rain in Oslo.'
 
 
 async def test_an_agent_gets_a_stream(url: str) -> None:
-    async with ours(url) as model, Agent(model).run_stream('Hello?') as result:
+    async with make_model(url) as model, Agent(model).run_stream('Hello?') as result:
         assert [text async for text in result.stream_text(delta=True)]
     assert await result.get_output() == 'Known: nothing. '
 
 
-async def test_a_rate_limit_says_how_long_to_wait(url: str) -> None:
+async def test_a_rate_limit_has_the_retry_delay(url: str) -> None:
     with pytest.raises(RateLimitError) as caught:
-        await ours(url, 'limited').request([ModelRequest.user_text_prompt('Hello?')])
+        await make_model(url, 'limited').request([ModelRequest.user_text_prompt('Hello?')])
     assert caught.value.retry_after == 3
 
 
-async def test_a_wrong_token_is_refused(url: str) -> None:
+async def test_a_wrong_token_is_rejected(url: str) -> None:
     with pytest.raises(AuthenticationError):
-        await ours(url, key='hf_no').request([ModelRequest.user_text_prompt('Hello?')])
+        await make_model(url, key='hf_no').request([ModelRequest.user_text_prompt('Hello?')])
 
 
-async def test_a_stream_that_is_cut_is_interrupted(url: str) -> None:
-    async with ours(url, 'cut').request_stream([ModelRequest.user_text_prompt('Hello?')]) as stream:
+async def test_a_broken_stream_is_interrupted(url: str) -> None:
+    async with make_model(url, 'cut').request_stream([ModelRequest.user_text_prompt('Hello?')]) as stream:
         with pytest.raises(StreamInterruptedError):
             async for _ in stream:
                 pass
@@ -155,7 +155,7 @@ async def test_a_stream_that_is_cut_is_interrupted(url: str) -> None:
 # -------------------------------------------------------------------------------------------- a Hub on this machine
 
 
-async def told_by_the_hub(request: Request) -> JSONResponse:
+async def respond_as_the_hub(request: Request) -> JSONResponse:
     service = {'provider': 'groq', 'providerId': 'Qwen/Qwen3-32B', 'status': 'live', 'task': 'conversational'}
     return JSONResponse({'id': 'qwen/upstream', 'inferenceProviderMapping': [service]})
 
@@ -183,11 +183,11 @@ provider = HuggingFaceProvider(provider_name='groq', http_client=client)
 for _ in range(2):
     print(Agent(HuggingFaceModel('qwen/upstream', provider=provider)).run_sync('Hello?').output)
 """
-"""Asks a model at Groq; what would go to the router goes to another server."""
+"""A program that sends a request for a model at Groq; requests to the router go to another server."""
 
 
-def test_the_hub_says_where_a_model_is(url: str) -> None:
-    hub = Starlette(routes=[Route('/api/models/qwen/upstream', told_by_the_hub)])
+def test_the_hub_maps_a_model_to_its_service(url: str) -> None:
+    hub = Starlette(routes=[Route('/api/models/qwen/upstream', respond_as_the_hub)])
     with LocalServer(hub) as hub_url:
         environment = {**os.environ, 'HF_ENDPOINT': hub_url, 'HF_TOKEN': KEY, 'HF_HUB_DISABLE_TELEMETRY': '1'}
         done = subprocess.run(

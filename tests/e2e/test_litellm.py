@@ -1,4 +1,4 @@
-"""LiteLLM from end to end: our model above the real package, before a server that speaks the vendors' own APIs."""
+"""LiteLLM from end to end: our model on the real package, with a server that speaks the vendors' own APIs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ VENDORS = {
     'gemini/gemini-2.5-flash': '/v1beta',
     'mistral/mistral-small-latest': '/v1',
 }
-"""Names of LiteLLM's, and where below our server their APIs are."""
+"""LiteLLM's names of models, and the paths of their APIs on our server."""
 
 vendors = pytest.mark.parametrize('name', VENDORS)
 pytestmark = pytest.mark.filterwarnings(
@@ -45,15 +45,15 @@ pytestmark = pytest.mark.filterwarnings(
     'ignore:Pydantic serializer warnings:UserWarning',
     "ignore:Accessing the 'model_:DeprecationWarning",
 )
-"""What LiteLLM's own code makes pydantic warn of."""
+"""The warnings of pydantic about LiteLLM's own code."""
 
 
 class City(BaseModel):
     name: str
 
 
-def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-    """Gives a city where one is wanted, asks for the weather where it can, and else says what it was shown."""
+def respond(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    """Return a city if there is a schema, else call the weather tool if there is one, else describe the content."""
     parts = [part for message in messages for part in message.parts]
     known = [part.content for part in parts if isinstance(part, ToolReturnPart)]
     files = [item for part in parts if isinstance(part, UserPromptPart) for item in part.items()]
@@ -69,7 +69,7 @@ def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
 
 
 async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Any]:
-    for number, part in enumerate(answer(messages, info).parts):
+    for number, part in enumerate(respond(messages, info).parts):
         match part:
             case ToolCallPart():
                 yield {number: DeltaToolCall(part.tool_name, part.args_as_json_str(), tool_call_id=part.tool_call_id)}
@@ -82,12 +82,12 @@ async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator
 
 
 NAMES = [name.partition('/')[2] for name in VENDORS]
-MODELS: dict[str, Model] = {name: FunctionModel(answer, stream_function=stream, model_name=name) for name in NAMES}
+MODELS: dict[str, Model] = {name: FunctionModel(respond, stream_function=stream, model_name=name) for name in NAMES}
 FAULTS = {'busy': Fault(status=529), 'limited': Fault(status=429, headers={'retry-after': '3'})}
 
 
 def faults(body: Any) -> Fault | None:
-    """What a request gets instead of an answer, if it asks for that."""
+    """Return the fault of a request, by its content."""
     return next((fault for word, fault in FAULTS.items() if f'Be {word}!' in json.dumps(body)), None)
 
 
@@ -121,20 +121,20 @@ async def test_an_agent_calls_its_tools_in_a_stream(url: str, name: str) -> None
 
 
 @pytest.mark.parametrize('name', ['openai/gpt-4o', 'gemini/gemini-2.5-flash', 'mistral/mistral-small-latest'])
-async def test_an_answer_is_held_to_its_schema(url: str, name: str) -> None:
+async def test_an_output_has_its_schema(url: str, name: str) -> None:
     result = await Agent(litellm(url, name), output_type=NativeOutput(City)).run('Hello?')
     assert result.output == City(name='Oslo')
 
 
 @vendors
-async def test_a_picture_arrives(url: str, name: str) -> None:
+async def test_an_image_arrives(url: str, name: str) -> None:
     picture = BinaryContent(b'\x89PNG\r\n\x1a\n', media_type='image/png')
     response = await litellm(url, name).request([ModelRequest([UserPromptPart(['Look.', picture])])])
     assert response.text == 'Known: 1 pictures.'
 
 
 @vendors
-async def test_an_error_means_what_it_means_elsewhere(url: str, name: str) -> None:
+async def test_an_error_has_the_same_type_as_with_other_providers(url: str, name: str) -> None:
     model = litellm(url, name)
     with pytest.raises(RateLimitError) as caught:
         await model.request([ModelRequest.user_text_prompt('Be limited!')])
@@ -144,13 +144,13 @@ async def test_an_error_means_what_it_means_elsewhere(url: str, name: str) -> No
 
 
 @vendors
-async def test_a_wrong_key_is_refused(url: str, name: str) -> None:
+async def test_a_wrong_key_is_rejected(url: str, name: str) -> None:
     with pytest.raises(AuthenticationError):
         await litellm(url, name, 'sk-9876543210').request([ModelRequest.user_text_prompt('Hello?')])
 
 
-async def test_a_conversation_goes_on_without_litellm_and_comes_back(url: str) -> None:
-    """Claude's thoughts are signed for Claude: they reach it by LiteLLM, and stay behind on the way to others."""
+async def test_a_conversation_continues_without_litellm_and_back(url: str) -> None:
+    """Claude's signed thinking is sent to Claude through LiteLLM, and not to other vendors."""
     agent = Agent(tools=[weather])
     of_anthropic = AnthropicModel('claude-sonnet-4-5', provider=AnthropicProvider(base_url=url, api_key=KEY))
     first = await agent.run('Hello?', model=litellm(url, 'anthropic/claude-sonnet-4-5'))

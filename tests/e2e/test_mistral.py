@@ -1,4 +1,4 @@
-"""Mistral from end to end: Mistral's own client before our server, and our model before it and one that fails."""
+"""Mistral from end to end: Mistral's own client with our server, and our model with it and with one that fails."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ WEATHER: Any = {
 }
 
 
-def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-    """Gives its output where it is asked for one, asks for the weather where it can, and else says what it knows."""
+def respond(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    """Call the output tool if there is one, else the weather tool if there is no result, else return the results."""
     parts = [part for message in messages for part in message.parts]
     known = [part.content for part in parts if isinstance(part, ToolReturnPart)]
     seen = [part.content for part in parts if isinstance(part, UserPromptPart) and not isinstance(part.content, str)]
@@ -70,7 +70,7 @@ CITIES = {'Oslo': 'abcdefghi', 'Rome': 'abcdefghk'}
 
 
 async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Any]:
-    for number, part in enumerate(answer(messages, info).parts):
+    for number, part in enumerate(respond(messages, info).parts):
         match part:
             case ToolCallPart():
                 args = part.args_as_json_str()
@@ -85,12 +85,12 @@ async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator
 
 
 MODELS: dict[str, Model] = {
-    name: FunctionModel(answer, stream_function=stream, model_name=name) for name in (SMALL, 'cut', 'limited', 'full')
+    name: FunctionModel(respond, stream_function=stream, model_name=name) for name in (SMALL, 'cut', 'limited', 'full')
 }
 
 
 def faults(body: Any) -> Fault | None:
-    """What a request whose model is called after a fault gets instead of an answer."""
+    """Return the fault of a request, by the name of its model."""
     found = {
         'limited': Fault(status=429, headers={'retry-after': '3'}),
         'full': Fault(status=503),
@@ -105,19 +105,19 @@ def url() -> Iterator[str]:
         yield f'{url}/mistral'
 
 
-def mistrals_client(url: str, key: str = KEY) -> Mistral:
+def make_mistral_client(url: str, key: str = KEY) -> Mistral:
     return Mistral(server_url=url, api_key=key)
 
 
-def ours(url: str, name: str = SMALL, key: str = KEY) -> MistralModel:
+def make_model(url: str, name: str = SMALL, key: str = KEY) -> MistralModel:
     return MistralModel(name, provider=MistralProvider(base_url=url, api_key=key))
 
 
 # ----------------------------------------------------------------------------------- Mistral's client and our server
 
 
-async def test_mistrals_client_gets_an_answer(url: str) -> None:
-    async with mistrals_client(url) as client:
+async def test_mistrals_client_gets_a_response(url: str) -> None:
+    async with make_mistral_client(url) as client:
         completion = await client.chat.complete_async(
             model=SMALL, messages=HELLO, random_seed=1, reasoning_effort='high', stop=['x']
         )
@@ -139,7 +139,7 @@ async def test_mistrals_client_gets_an_answer(url: str) -> None:
 
 async def test_mistrals_client_gets_a_stream(url: str) -> None:
     async with (
-        mistrals_client(url) as client,
+        make_mistral_client(url) as client,
         await client.chat.stream_async(model=SMALL, messages=HELLO) as events,
     ):
         told = [event.data async for event in events]
@@ -154,8 +154,8 @@ async def test_mistrals_client_gets_a_stream(url: str) -> None:
     assert len({chunk.id for chunk in told}) == 1
 
 
-async def test_mistrals_client_gets_calls_of_tools_and_gives_back_what_they_returned(url: str) -> None:
-    async with mistrals_client(url) as client:
+async def test_mistrals_client_gets_tool_calls_and_sends_their_results(url: str) -> None:
+    async with make_mistral_client(url) as client:
         asked: Any = {'model': SMALL, 'tools': [WEATHER], 'tool_choice': 'any'}
         completion = await client.chat.complete_async(messages=HELLO, **asked)
         [choice] = completion.choices
@@ -180,7 +180,7 @@ class City(BaseModel):
 
 
 async def test_mistrals_client_gets_an_object(url: str) -> None:
-    async with mistrals_client(url) as client:
+    async with make_mistral_client(url) as client:
         completion = await client.chat.parse_async(City, model=SMALL, messages=HELLO)
     assert completion.choices is not None
     assert completion.choices[0].message is not None
@@ -188,8 +188,8 @@ async def test_mistrals_client_gets_an_object(url: str) -> None:
 
 
 @pytest.mark.parametrize(('name', 'key', 'status'), [('limited', KEY, 429), ('full', KEY, 503), (SMALL, 'no', 401)])
-async def test_mistrals_client_is_told_of_errors(url: str, name: str, key: str, status: int) -> None:
-    async with mistrals_client(url, key) as client:
+async def test_mistrals_client_gets_errors(url: str, name: str, key: str, status: int) -> None:
+    async with make_mistral_client(url, key) as client:
         with pytest.raises(SDKError) as whole:
             await client.chat.complete_async(model=name, messages=HELLO)
         with pytest.raises(SDKError) as streamed:
@@ -207,7 +207,7 @@ def weather(city: str) -> str:
 
 
 async def test_an_agent_calls_its_tools_and_thinks(url: str) -> None:
-    agent = Agent(ours(url), tools=[weather])
+    agent = Agent(make_model(url), tools=[weather])
     known = 'Known: sunny in Oslo, sunny in Rome.'
     result = await agent.run('And now?')
     async with agent.run_stream('And now?') as run:
@@ -221,34 +221,34 @@ async def test_an_agent_calls_its_tools_and_thinks(url: str) -> None:
     assert again.output == known
 
 
-async def test_an_agent_gives_an_object(url: str) -> None:
-    assert (await Agent(ours(url), output_type=City).run('Where?')).output == City(name='Oslo')
-    assert (await Agent(ours(url), output_type=NativeOutput(City)).run('Where?')).output == City(name='Bergen')
+async def test_an_agent_returns_an_object(url: str) -> None:
+    assert (await Agent(make_model(url), output_type=City).run('Where?')).output == City(name='Oslo')
+    assert (await Agent(make_model(url), output_type=NativeOutput(City)).run('Where?')).output == City(name='Bergen')
 
 
 async def test_an_image_arrives(url: str) -> None:
     image = BinaryContent(b'\x89PNG\r\n\x1a\n', media_type='image/png')
-    assert (await Agent(ours(url)).run(['What is it?', image])).output == 'Known: 1.'
+    assert (await Agent(make_model(url)).run(['What is it?', image])).output == 'Known: 1.'
 
 
-async def test_errors_and_cut_streams_are_told_of(url: str) -> None:
+async def test_errors_and_broken_streams_are_reported(url: str) -> None:
     hello = [ModelRequest.user_text_prompt('Hello?')]
     with pytest.raises(RateLimitError) as limited:
-        await ours(url, 'limited').request(hello)
+        await make_model(url, 'limited').request(hello)
     assert limited.value.retry_after == 3
     with pytest.raises(OverloadedError):
-        await ours(url, 'full').request(hello, {'retries': 0})
+        await make_model(url, 'full').request(hello, {'retries': 0})
     with pytest.raises(AuthenticationError):
-        await ours(url, key='no').request(hello)
-    async with ours(url, 'cut').request_stream(hello) as stream:
+        await make_model(url, key='no').request(hello)
+    async with make_model(url, 'cut').request_stream(hello) as stream:
         with pytest.raises(StreamInterruptedError):
             async for _ in stream:
                 pass
     assert stream.get().state == 'interrupted'
 
 
-def test_one_model_serves_many_requests_in_one_loop_after_another(url: str) -> None:
-    model = ours(url)
+def test_one_model_works_in_several_event_loops(url: str) -> None:
+    model = make_model(url)
 
     async def several() -> Sequence[str | None]:
         hello = [ModelRequest.user_text_prompt('Hello?')]
@@ -266,7 +266,7 @@ def chunk(delta: Any, finish_reason: str | None = None) -> Any:
 
 
 async def failing(exchange: Exchange) -> None:
-    """Breaks off with the first answer, and goes on with the second."""
+    """Fail in the first response, and complete the second."""
     await exchange.begin()
     if not any(message['role'] == 'assistant' for message in exchange.json['messages']):
         await exchange.event(chunk({'role': 'assistant', 'content': 'May'}))
@@ -277,9 +277,9 @@ async def failing(exchange: Exchange) -> None:
     await exchange.end()
 
 
-async def test_an_answer_that_ended_with_an_error_is_asked_for_again() -> None:
+async def test_a_response_that_ends_with_an_error_is_retried() -> None:
     async with Server(failing).run() as server:
-        model = ours(server.url)
+        model = make_model(server.url)
         async with Agent(model).run_stream('Where?') as run:
             assert await run.get_output() == 'Oslo.'
             [_, failed, retry, _] = run.all_messages()

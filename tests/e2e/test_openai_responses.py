@@ -1,4 +1,4 @@
-"""The Responses API from end to end: OpenAI's own client before our server, and our model before the same server."""
+"""The Responses API from end to end: OpenAI's own client with our server, and our model with the same server."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ WEATHER: FunctionToolParam = {
 CITIES = ('Oslo', 'Bergen')
 
 
-def parts_for(messages: list[ModelMessage], info: AgentInfo) -> list[Any]:
-    """Asks for the weather in two cities where it can and does not know it, and else says what it knows."""
+def choose_parts(messages: list[ModelMessage], info: AgentInfo) -> list[Any]:
+    """Call the weather tool for two cities if there is one and no result, else respond with the results."""
     known = [str(part.content) for message in messages for part in message.parts if isinstance(part, ToolReturnPart)]
     thoughts = ThinkingPart('I must look. ', signature='c2VhbA==')
     if info.model_request_parameters.output_object is not None:
@@ -63,14 +63,14 @@ def parts_for(messages: list[ModelMessage], info: AgentInfo) -> list[Any]:
     return [thoughts, TextPart(f'Known: {", ".join(known) or "nothing"}.')]
 
 
-def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-    parts = parts_for(messages, info)
+def respond(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    parts = choose_parts(messages, info)
     called = any(isinstance(part, ToolCallPart) for part in parts)
     return ModelResponse(parts, finish_reason='tool_call' if called else 'stop', model_name='speaker')
 
 
 async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Any]:
-    for number, part in enumerate(parts_for(messages, info)):
+    for number, part in enumerate(choose_parts(messages, info)):
         match part:
             case ThinkingPart():
                 for word in part.content.split(' '):
@@ -87,36 +87,36 @@ async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator
                 raise AssertionError(part)
 
 
-def fails(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+def fail(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
     raise OverloadedError(503, 'm', message='Too busy')
 
 
-async def fails_in_the_middle(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Any]:
+async def fail_in_the_middle(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Any]:
     yield 'Once upon '
     raise OverloadedError(503, 'm', message='Too busy')
 
 
-def refuses(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+def respond_with_refusal(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
     return ModelResponse([], finish_reason='content_filter', provider_details={'refusal': 'I cannot do that.'})
 
 
-def stops_short(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+def respond_truncated(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
     return ModelResponse([TextPart('Once')], finish_reason='length')
 
 
-SPEAKER = FunctionModel(answer, stream_function=stream, model_name='speaker')
+SPEAKER = FunctionModel(respond, stream_function=stream, model_name='speaker')
 MODELS: dict[str, Model] = {
     'speaker': SPEAKER,
     'limited': SPEAKER,
     'cut': SPEAKER,
-    'failing': FunctionModel(fails, stream_function=fails_in_the_middle, model_name='failing'),
-    'refusing': FunctionModel(refuses, model_name='refusing'),
-    'short': FunctionModel(stops_short, model_name='short'),
+    'failing': FunctionModel(fail, stream_function=fail_in_the_middle, model_name='failing'),
+    'refusing': FunctionModel(respond_with_refusal, model_name='refusing'),
+    'short': FunctionModel(respond_truncated, model_name='short'),
 }
 
 
 def faults(body: Any) -> Fault | None:
-    """What a request whose model is called after a fault gets instead of an answer."""
+    """Return the fault of a request, by the name of its model."""
     limited = Fault(status=429, headers={'retry-after-ms': '1500', 'x-request-id': 'f00d'})
     return {'limited': limited, 'cut': Fault(cut_after=6)}.get(body['model'])
 
@@ -128,7 +128,7 @@ def url() -> Iterator[str]:
 
 
 @asynccontextmanager
-async def openais_client(url: str, **options: Any) -> AsyncGenerator[AsyncOpenAI]:
+async def make_openai_client(url: str, **options: Any) -> AsyncGenerator[AsyncOpenAI]:
     options = {'api_key': KEY, 'max_retries': 0, '_strict_response_validation': True, **options}
     async with AsyncOpenAI(base_url=f'{url}/v1', **options) as client:
         yield client
@@ -137,8 +137,8 @@ async def openais_client(url: str, **options: Any) -> AsyncGenerator[AsyncOpenAI
 # ---------------------------------------------------------------------------------- OpenAI's client and our server
 
 
-async def test_openais_client_is_answered(url: str) -> None:
-    async with openais_client(url) as client:
+async def test_openais_client_gets_a_response(url: str) -> None:
+    async with make_openai_client(url) as client:
         response = await client.responses.create(model='speaker', input='Hello?', instructions='Be brief.')
     assert (response.output_text, response.status, response.model) == ('Known: nothing.', 'completed', 'speaker')
     assert [item.type for item in response.output] == ['reasoning', 'message']
@@ -146,8 +146,8 @@ async def test_openais_client_is_answered(url: str) -> None:
     check_response(response.to_dict())
 
 
-async def test_openais_client_calls_tools_and_sends_all_of_the_answer_back(url: str) -> None:
-    async with openais_client(url) as client:
+async def test_openais_client_calls_tools_and_sends_the_response_back(url: str) -> None:
+    async with make_openai_client(url) as client:
         history: ResponseInputParam = [{'role': 'user', 'content': 'Does it rain?'}]
         first = await client.responses.create(model='speaker', input=history, tools=[WEATHER])
         calls = [item for item in first.output if item.type == 'function_call']
@@ -165,8 +165,8 @@ class City(BaseModel):
     rain: bool
 
 
-async def test_openais_client_gets_an_answer_of_a_shape(url: str) -> None:
-    async with openais_client(url) as client:
+async def test_openais_client_gets_an_object(url: str) -> None:
+    async with make_openai_client(url) as client:
         response = await client.responses.parse(model='speaker', input='Does it rain?', text_format=City)
         async with client.responses.stream(model='speaker', input='Does it rain?', text_format=City) as events:
             streamed = await events.get_final_response()
@@ -174,7 +174,7 @@ async def test_openais_client_gets_an_answer_of_a_shape(url: str) -> None:
 
 
 async def test_openais_client_gets_a_stream(url: str) -> None:
-    async with openais_client(url) as client:
+    async with make_openai_client(url) as client:
         events = await client.responses.create(model='speaker', input='Hello?', stream=True)
         told = [event async for event in events]
     check_events([event.to_dict(exclude_unset=True) for event in told])
@@ -193,9 +193,9 @@ async def test_openais_client_gets_a_stream(url: str) -> None:
     assert last.response.usage is not None
 
 
-async def test_openais_client_puts_a_stream_together(url: str) -> None:
+async def test_openais_client_assembles_a_stream(url: str) -> None:
     async with (
-        openais_client(url) as client,
+        make_openai_client(url) as client,
         client.responses.stream(model='speaker', input='Does it rain?', tools=[WEATHER]) as events,
     ):
         snapshots = [event.snapshot async for event in events if event.type == 'response.function_call_arguments.delta']
@@ -208,8 +208,8 @@ async def test_openais_client_puts_a_stream_together(url: str) -> None:
     ]
 
 
-async def test_openais_client_hears_how_an_answer_ended(url: str) -> None:
-    async with openais_client(url) as client:
+async def test_openais_client_gets_the_reason_of_the_end(url: str) -> None:
+    async with make_openai_client(url) as client:
         refusal = await client.responses.create(model='refusing', input='Hello?')
         short = await client.responses.create(model='short', input='Hello?')
     [message] = refusal.output
@@ -223,7 +223,7 @@ async def test_openais_client_hears_how_an_answer_ended(url: str) -> None:
 
 @pytest.mark.parametrize('streams', [False, True], ids=['whole', 'stream'])
 async def test_openais_client_raises_its_own_errors(url: str, streams: bool) -> None:
-    async with openais_client(url) as client:
+    async with make_openai_client(url) as client:
         create: Any = client.responses.create
         with pytest.raises(NotFoundError, match='There is no model'):
             await create(model='nobody', input='Hello?', stream=streams)
@@ -232,13 +232,13 @@ async def test_openais_client_raises_its_own_errors(url: str, streams: bool) -> 
         assert (limited.value.request_id, limited.value.type) == ('f00d', 'rate_limit_error')
         with pytest.raises(BadRequestError, match='keeps no answers'):
             await create(model='speaker', input='Hello?', previous_response_id='resp_1', stream=streams)
-    async with openais_client(url, api_key='another') as stranger:
+    async with make_openai_client(url, api_key='another') as stranger:
         with pytest.raises(AuthenticationError):
             await stranger.responses.create(model='speaker', input='Hello?')
 
 
-async def test_openais_client_raises_what_goes_wrong_in_the_middle(url: str) -> None:
-    async with openais_client(url) as client:
+async def test_openais_client_raises_errors_inside_a_stream(url: str) -> None:
+    async with make_openai_client(url) as client:
         with pytest.raises(InternalServerError, match='Too busy'):
             await client.responses.create(model='failing', input='Hello?')
         events = await client.responses.create(model='failing', input='Hello?', stream=True)
@@ -248,7 +248,7 @@ async def test_openais_client_raises_what_goes_wrong_in_the_middle(url: str) -> 
     assert [event.delta for event in told if event.type == 'response.output_text.delta'] == ['Once upon ']
 
 
-async def test_azures_client_is_answered(url: str) -> None:
+async def test_azures_client_gets_a_response(url: str) -> None:
     azure = AsyncAzureOpenAI(azure_endpoint=url, api_key=KEY, api_version='2025-03-01-preview', max_retries=0)
     async with azure as client:
         response = await client.responses.create(model='speaker', input='Hello?')
@@ -262,12 +262,12 @@ def model(url: str, name: str = 'speaker') -> OpenAIResponsesModel:
     return OpenAIResponsesModel(name, provider=OpenAIProvider(base_url=f'{url}/v1', api_key=KEY))
 
 
-async def test_our_model_runs_an_agent_with_tools_whole_and_streamed(url: str) -> None:
+async def test_an_agent_calls_tools_with_and_without_streaming(url: str) -> None:
     agent = Agent(model(url))
 
     @agent.tool_plain
     def weather(city: str) -> str:
-        """Tells the weather."""
+        """Return the weather."""
         return f'rain in {city}'
 
     result = await agent.run('Does it rain?')
@@ -278,7 +278,7 @@ async def test_our_model_runs_an_agent_with_tools_whole_and_streamed(url: str) -
     assert [(part.content, part.signature) for part in thoughts] == [('I must look. ', 'c2VhbA==')] * 2
 
 
-async def test_our_model_meets_its_own_errors(url: str) -> None:
+async def test_our_model_raises_its_own_errors(url: str) -> None:
     hello: list[ModelMessage] = [ModelRequest.user_text_prompt('Hello?')]
     with pytest.raises(ModelHTTPError) as limited:
         await model(url, 'limited').request(hello)
@@ -294,8 +294,8 @@ async def test_our_model_meets_its_own_errors(url: str) -> None:
     assert broken.value.response.state == 'interrupted'
 
 
-def searches(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-    """A vendor that searches, and is told of what it found before."""
+def respond_with_search(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    """Respond with a search by the vendor, and check that earlier results are sent back."""
     before = sum(isinstance(part, NativeToolReturnPart) for message in messages for part in message.parts)
     made: Any = {'provider_name': 'openai', 'provider_details': {'type': 'web_search_call'}}
     call = NativeToolCallPart('web_search', {'type': 'search', 'query': 'rain'}, 'ws_1', id='ws_1', **made)
@@ -303,8 +303,8 @@ def searches(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
     return ModelResponse([call, given, TextPart(f'Searched {before} times before.')], finish_reason='stop')
 
 
-async def test_what_a_tool_of_the_vendors_did_goes_there_and_back() -> None:
-    with LocalServer(create_app(FunctionModel(searches, model_name='m'))) as url:
+async def test_a_native_tool_call_is_sent_and_returned() -> None:
+    with LocalServer(create_app(FunctionModel(respond_with_search, model_name='m'))) as url:
         asked = model(url)
         history: list[ModelMessage] = [ModelRequest([UserPromptPart('Hello?')])]
         for number in range(3):
