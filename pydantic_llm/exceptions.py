@@ -56,7 +56,7 @@ __all__ = (
 
 
 RETRYABLE_STATUSES = frozenset({408, 409, 425, 429, 499})
-"""Statuses below 500 after which the same request can succeed. From 500 on, all can."""
+"""Statuses below 500 after which the same request can succeed. From 500 on, all statuses are retryable."""
 
 
 def _rebuild_error(kind: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]) -> BaseException:

@@ -120,16 +120,16 @@ class ModelRequestParameters:
 
 
 class StreamedResponse(ABC):
-    """An answer that is still coming: an async iterator of events.
+    """A response that is still streaming: an async iterator of events.
 
-    Subclasses implement `events`, which feeds `self.draft` and yields what happened. `get()` gives the answer so far
-    at any time. Leaving the block of `Model.request_stream`, or `cancel()`, ends the answer where it is.
+    Subclasses implement `events`, which fills `self.draft` and yields the events. `get()` returns the response so far
+    at any time. `cancel()`, or leaving the block of `Model.request_stream`, stops the stream.
     """
 
     draft: ResponseDraft
-    """The answer under construction."""
+    """The response under construction."""
     parameters: ModelRequestParameters
-    """What was asked for."""
+    """The parameters of the request."""
 
     def __init__(self, draft: ResponseDraft, parameters: ModelRequestParameters | None = None) -> None:
         self.draft = draft
@@ -142,7 +142,7 @@ class StreamedResponse(ABC):
 
     @abstractmethod
     def events(self) -> AsyncIterator[ModelResponseStreamEvent]:
-        """Yield what happens. When it is over, the draft's `state` must be `'complete'` or `'incomplete'`."""
+        """Yield the events. At the end, the draft's `state` must be `'complete'` or `'incomplete'`."""
 
     @property
     def model_name(self) -> str:
@@ -156,28 +156,28 @@ class StreamedResponse(ABC):
 
     @property
     def cancelled(self) -> bool:
-        """Whether the stream was left before its end."""
+        """True if the stream was cancelled before its end."""
         return self._cancelled
 
     def get(self) -> ModelResponse:
-        """The answer so far; its `state` is `'complete'` once all of it is here."""
+        """Return the response so far. Its `state` is `'complete'` when all of it has arrived."""
         return self.draft.get()
 
     def usage(self) -> RequestUsage:
-        """The usage so far. Most vendors tell it with the last event."""
+        """Return the usage so far. Most vendors send it with the last event."""
         return self.draft.usage
 
     async def cancel(self) -> None:
-        """End the stream where it is. The response is marked `'interrupted'`; nothing happens after the end."""
+        """Stop the stream. An unfinished response gets the state `'interrupted'`; after the end, this does nothing."""
         if self.draft.state == 'incomplete' and not (self._cancelled or self._told):
             self._cancelled = True
             self.draft.state = 'interrupted'
         await self.close()
 
     async def close(self) -> None:
-        """Let go of what the stream holds. Overridden where that is more than `events`."""
+        """Release the resources of the stream. The default closes the generator of `events`."""
         iterator: Any = self._iterator
-        if getattr(iterator, 'ag_running', True) is False:  # a generator, and nobody is waiting for its next event
+        if getattr(iterator, 'ag_running', True) is False:  # closing a running generator raises RuntimeError
             await iterator.aclose()
 
     def __aiter__(self) -> Self:
@@ -204,7 +204,7 @@ class StreamedResponse(ABC):
         self._ready.append(await anext(self._iterator))
 
     def _look_for_final_result(self, event: PartStartEvent) -> None:
-        """Announce the output as soon as the part that will hold it begins."""
+        """Emit a `FinalResultEvent` when a part starts that can be the output of the run."""
         parameters = self.parameters
         match event.part:
             case TextPart() if parameters.allow_text_output and parameters.output_mode != 'tool':
@@ -220,7 +220,7 @@ class StreamedResponse(ABC):
 
 
 class WholeResponse(StreamedResponse):
-    """An answer that is already here, told as a stream."""
+    """The stream of a response that is already complete."""
 
     def __init__(self, response: ModelResponse, parameters: ModelRequestParameters | None = None) -> None:
         super().__init__(ResponseDraft(response.model_name or '', response.provider_name), parameters)
@@ -237,11 +237,11 @@ class WholeResponse(StreamedResponse):
         self.draft.state = self._response.state
 
     def get(self) -> ModelResponse:
-        """The answer; only the parts that have been told of so far."""
+        """Return the response, with the parts whose events were emitted so far."""
         return replace(self._response, parts=self.draft.parts.get(), state=self.draft.state)
 
     def usage(self) -> RequestUsage:
-        """The usage of the whole answer."""
+        """Return the usage of the complete response."""
         return self._response.usage
 
 
@@ -265,7 +265,7 @@ class Model(ABC):
 
     @property
     def model_id(self) -> str:
-        """`system:model_name`."""
+        """The model as a string: `system:model_name`."""
         return f'{self.system}:{self.model_name}'
 
     @property
