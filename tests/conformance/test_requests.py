@@ -138,12 +138,12 @@ def history_of(room: Room) -> list[ModelMessage]:
     ]
 
 
-def changed_fields(before: Any, after: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
+def find_changed_fields(before: Any, after: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
     """Yield the paths of the fields that differ, as deep as both sides have them."""
     if isinstance(before, dict) and isinstance(after, dict):
         for name in {**before, **after}:
             if name in before and name in after:
-                yield from changed_fields(before[name], after[name], (*path, name))
+                yield from find_changed_fields(before[name], after[name], (*path, name))
             else:
                 yield '.'.join((*path, name))
     elif before != after:
@@ -156,7 +156,7 @@ def effect_of(room: Room, name: str, value: Any) -> tuple[Fields, list[str]]:
     plain = room.prepare(history_of(room), settings, ModelRequestParameters([LOOK]))
     request = room.prepare(history_of(room), {**settings, name: value}, ModelRequestParameters([LOOK]))
     before, after = ({**encode(room, each), 'path': room.build().path(each)} for each in (plain, request))
-    return tuple(sorted(changed_fields(before, after))), request.warnings
+    return tuple(sorted(find_changed_fields(before, after))), request.warnings
 
 
 @rooms
@@ -214,7 +214,7 @@ def test_settings_of_other_vendors_are_ignored(room: Room) -> None:
 def test_streaming_changes_only_the_stream_fields(room: Room) -> None:
     model, request = room.build(), room.prepare(history_of(room), {}, None)
     streamed = room.prepare(history_of(room), {}, None, stream=True)
-    fields = set(changed_fields(encode(room, request), encode(room, streamed)))
+    fields = set(find_changed_fields(encode(room, request), encode(room, streamed)))
     assert fields <= {'stream', 'stream_options'}
     assert fields or model.path(request) != model.path(streamed)
 
