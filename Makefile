@@ -99,7 +99,7 @@ test-local: $(LOCAL_VENV)/.dev
 endif
 
 test-vllm: $(VLLM_VENV)/.dev ## the engine that is vLLM's, in an environment with it, on a CPU
-	OMP_NUM_THREADS=1 $(VLLM_VENV)/bin/python -m pytest tests/local/test_vllm_*.py $(ARGS)
+	OMP_NUM_THREADS=1 $(VLLM_VENV)/bin/python -m pytest tests/local -m vllm $(ARGS)
 
 bench-local: $(LOCAL_VENV)/.peers ## the engines side by side with their peers
 	OMP_NUM_THREADS=1 PYTHONPATH=$(LOCAL_VENV)/peers $(LOCAL_VENV)/bin/python -m benchmarks.local $(ARGS)

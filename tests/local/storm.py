@@ -1,4 +1,4 @@
-"""Two hundred requests that an engine must come through, and what the tests of engines ask and wait for."""
+"""Two hundred requests that an engine must survive, and helpers that wait for an engine's state."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Any
 
 from pydantic_llm.constraints import Choice, JsonSchema, Regex
 from pydantic_llm.exceptions import ModelTimeoutError
-from pydantic_llm.messages import ModelRequest
+from tests.local.engines import ask
 
 FOREVER: Any = {'max_tokens': 900, 'logit_bias': {'2': -100}}
-"""Settings of an answer that does not end by itself."""
+"""Settings of a response that does not end by itself."""
 
 ROUNDS, REQUESTS, CANCELLED = 5, 40, 6
 
@@ -24,49 +24,49 @@ SCHEMA = JsonSchema({'type': 'object', 'properties': {'a': {'enum': [1, 2]}}, 'r
 CONSTRAINTS = (None, None, None, Choice(('yes', 'no')), Regex('[a-c]{2,9}'), SCHEMA)
 
 
-def ask(text: str = 'hi') -> list[ModelRequest]:
-    return [ModelRequest.user_text_prompt(text)]
-
-
 async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Wait for a change that another thread or process makes."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 -- the engine's thread changes it, and tells nobody
+        while not condition():  # noqa: ASYNC110 -- another thread changes it, and sets no event
             await asyncio.sleep(0.002)
 
 
-def idle(model: Any) -> bool:
+def is_idle(model: Any) -> bool:
     counts = model.engine.counts
     return (counts.active, counts.waiting) == (0, 0)
 
 
 async def storm(model: Any) -> None:
-    """Requests with random lengths, settings, constraints and deadlines, some cancelled, some left: all slots are free
-    afterwards, and no memory is kept.
+    """Send requests with random lengths, settings, constraints and deadlines, some of them cancelled or left. After
+    each round all slots are free, and after the last one no memory is kept.
     """
     await model.load()
     dice = random.Random(4)
     memory: list[float] = []
     for _ in range(ROUNDS):
-        tasks = [asyncio.create_task(_one(model, number, dice)) for number in range(REQUESTS)]
+        tasks = [asyncio.create_task(_request(model, number, dice)) for number in range(REQUESTS)]
         for task in dice.sample(tasks, CANCELLED):
             asyncio.get_running_loop().call_later(dice.random() * 0.3, task.cancel)
         async with asyncio.timeout(90):
             outcomes = await asyncio.gather(*tasks, return_exceptions=True)
         assert all(isinstance(o, str | asyncio.CancelledError) for o in outcomes), outcomes
-        await until(lambda: idle(model))
+        await until(lambda: is_idle(model))
         gc.collect()
         memory.append(_resident_mebibytes())
     assert memory[-1] - memory[1] < 30, memory
     assert (await model.request(ask(), {'max_tokens': 2})).usage.output_tokens == 2
 
 
-async def _one(model: Any, number: int, dice: random.Random) -> str:
+async def _request(model: Any, number: int, dice: random.Random) -> str:
     settings: Any = {'max_tokens': dice.randint(1, 24), 'temperature': dice.choice([0.0, 1.0])}
     if (constraint := dice.choice(CONSTRAINTS)) is not None:
         settings['constraint'] = constraint
-    text, patience = ask(f'{"word " * dice.randint(0, 30)}{number}'), dice.choice([None, None, dice.random() * 0.5])
-    if patience is not None:
-        settings['timeout'] = 0.001 + patience
+    text, deadline_offset = (
+        ask(f'{"word " * dice.randint(0, 30)}{number}'),
+        dice.choice([None, None, dice.random() * 0.5]),
+    )
+    if deadline_offset is not None:
+        settings['timeout'] = 0.001 + deadline_offset
     with suppress(ModelTimeoutError):
         if dice.random() < 0.5:
             await model.request(text, settings)

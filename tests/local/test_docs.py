@@ -1,4 +1,4 @@
-"""The snippets of Transformers' page, on a tiny model in the place of the one that they name."""
+"""The snippets of the engines' pages, with a tiny model in place of the one that they name."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.local.engines import Engine, on
 from tests.test_docs import ROOT, script_of, shown_by, snippets_of, without_trailing_spaces
 
-PAGE = ROOT / 'docs' / 'vendors' / 'transformers.md'
 
-
-def test_the_snippets_of_the_page_run_and_print_what_it_shows(taught_path: Path, tmp_path: Path) -> None:
-    check_page(PAGE, taught_path, tmp_path)
-
-
-def check_page(page: Path, taught_path: Path, tmp_path: Path) -> None:
-    shutil.copytree(taught_path, tmp_path / 'Qwen' / 'Qwen3-0.6B')
+@on('transformers', 'mlx', 'vllm')
+def test_the_snippets_of_the_page_run_and_print_what_it_shows(
+    engine: Engine, trained_path: Path, tmp_path: Path
+) -> None:
+    page = ROOT / 'docs' / 'vendors' / f'{engine.system}.md'
+    shutil.copytree(trained_path, tmp_path / 'Qwen' / 'Qwen3-0.6B')
     script = script_of([snippet for snippet in snippets_of(page) if snippet.kind == 'python'])
     program, results = tmp_path / 'page.py', tmp_path / 'written.json'
     program.write_text(script, encoding='utf-8')

@@ -1,4 +1,4 @@
-"""Detokenizing with real tokenizers: the pieces are the text, and characters come when they are whole."""
+"""Detokenizing with real tokenizers: the pieces add up to the text, and no piece ends inside a character."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.local import tiny
 
 
 @cache
-def bytes_of_bpe() -> Any:
+def byte_bpe() -> Any:
     return tiny.make_tokenizer()
 
 
 @cache
-def sentencepiece_with_bytes() -> Any:
-    """Pieces with a mark for the space before them, and bytes for all else, as Llama's first tokenizer."""
+def sentencepiece() -> Any:
+    """Return a tokenizer with a mark for leading spaces, and bytes as a fallback, like Llama's first one."""
     pieces = ['<unk>', '</s>', *(f'<0x{byte:02X}>' for byte in range(256)), '▁', 'a', 'b', '▁a', 'ab', '▁ab', '你']
     bpe = Backend(
         models.BPE(
@@ -41,20 +41,20 @@ def sentencepiece_with_bytes() -> Any:
 
 
 @cache
-def words() -> Any:
-    """Whole words, with a space between any two."""
+def whole_words() -> Any:
+    """Return a tokenizer of whole words, with a space between any two."""
     backend = Backend(models.WordLevel({'<unk>': 0, 'one': 1, 'two': 2, 'three': 3}, unk_token='<unk>'))
     backend.pre_tokenizer = pre_tokenizers.Whitespace()
     return transformers.PreTrainedTokenizerFast(tokenizer_object=backend, unk_token='<unk>')
 
 
-MAKERS = {'bytes': bytes_of_bpe, 'sentencepiece': sentencepiece_with_bytes, 'words': words}
+MAKERS = {'bytes': byte_bpe, 'sentencepiece': sentencepiece, 'words': whole_words}
 
 
 @pytest.mark.parametrize('name', MAKERS)
 @given(st.text(max_size=30))
 @settings(max_examples=60)
-def test_the_pieces_are_the_text(name: str, text: str) -> None:
+def test_the_pieces_add_up_to_the_text(name: str, text: str) -> None:
     tokenizer = Tokenizer(MAKERS[name]())
     tokens = tokenizer.encode(text)
     detokenizer = Detokenizer(tokenizer.decode)
@@ -62,8 +62,8 @@ def test_the_pieces_are_the_text(name: str, text: str) -> None:
     assert ''.join(pieces) == tokenizer.decode(tokens)
 
 
-def test_a_character_of_several_tokens_comes_with_the_last_of_them() -> None:
-    tokenizer = Tokenizer(bytes_of_bpe())
+def test_a_character_of_several_tokens_is_returned_with_its_last_token() -> None:
+    tokenizer = Tokenizer(byte_bpe())
     tokens = tokenizer.encode('🦩!')
     detokenizer = Detokenizer(tokenizer.decode)
     pieces = [*map(detokenizer.feed, tokens)]
@@ -71,6 +71,6 @@ def test_a_character_of_several_tokens_comes_with_the_last_of_them() -> None:
     assert [piece for piece in pieces if piece] == ['🦩', '!']
 
 
-def test_special_tokens_are_known_by_their_text() -> None:
-    special = Tokenizer(bytes_of_bpe()).special_tokens
+def test_special_tokens_are_listed_with_their_text() -> None:
+    special = Tokenizer(byte_bpe()).special_tokens
     assert set(special.values()) == set(tiny.SPECIAL)

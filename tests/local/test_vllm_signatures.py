@@ -1,4 +1,4 @@
-"""What the engine says to vLLM and reads of it is there in the vLLM that is installed: one that can't run here, too."""
+"""All parts of vLLM that the engine uses exist in the installed version, even one that cannot run on this machine."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from pydantic_llm.models.vllm.constraints import encode_constraint
 from pydantic_llm.models.vllm.load import VLLMSource, make_engine_options
 from pydantic_llm.models.vllm.runner import FINISH_REASONS
 from pydantic_llm.models.vllm.sampling import VLLMSampling, encode_sampling, resolve_sampling
-from tests.local.vllm_library import KWARGS
+from tests.local.engines import ENGINES, MARKS, VLLM_KWARGS, skip_if_missing
 
-pytestmark = pytest.mark.filterwarnings('ignore')
+skip_if_missing(ENGINES['vllm'])
+pytestmark = [*MARKS['vllm']]
 
 SETTINGS: VLLMModelSettings = {
     'temperature': 0.5,
@@ -37,18 +38,18 @@ SETTINGS: VLLMModelSettings = {
     'vllm_allowed_token_ids': (1, 2, 3),
     'vllm_thinking_token_budget': 10,
 }
-"""All settings that vLLM is told of."""
+"""All settings that vLLM gets."""
 
 
-async def test_every_sampling_field_is_one_of_vllms() -> None:
+async def test_sampling_params_has_every_field() -> None:
     from vllm.sampling_params import RequestOutputKind, SamplingParams
 
     sampling = resolve_sampling(SETTINGS, VLLMSampling(), 100)
     job = Job(Prompt([1]), sampling=sampling, max_tokens=5, decoder=TokenDecoder(str))
-    said = encode_sampling(job)
-    params = SamplingParams(**said, output_kind=RequestOutputKind.DELTA)
-    kept: dict[str, Any] = {name: getattr(params, name) for name in said}
-    assert kept == said
+    fields = encode_sampling(job)
+    params = SamplingParams(**fields, output_kind=RequestOutputKind.DELTA)
+    kept: dict[str, Any] = {name: getattr(params, name) for name in fields}
+    assert kept == fields
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ async def test_every_sampling_field_is_one_of_vllms() -> None:
     [JsonSchema({'type': 'object'}), Regex('a+'), Choice(('a', 'b')), Grammar('start: "a"')],
     ids=lambda constraint: constraint.kind,
 )
-def test_every_constraint_is_one_of_vllms(constraint: Any) -> None:
+def test_structured_outputs_params_has_every_field(constraint: Any) -> None:
     from vllm.sampling_params import StructuredOutputsParams
 
     fields = encode_constraint(constraint)
@@ -64,7 +65,7 @@ def test_every_constraint_is_one_of_vllms(constraint: Any) -> None:
     assert {name: getattr(params, name) for name in fields} == fields
 
 
-def test_the_engines_options_are_fields_of_its_arguments() -> None:
+def test_the_engine_options_are_fields_of_async_engine_args() -> None:
     from vllm.engine.arg_utils import AsyncEngineArgs
 
     spread = {
@@ -74,11 +75,11 @@ def test_the_engines_options_are_fields_of_its_arguments() -> None:
         'data_parallel_size': 1,
     }
     known = [field.name for field in dataclasses.fields(AsyncEngineArgs)]
-    options = make_engine_options(VLLMSource(name='x', model_kwargs={**KWARGS, **spread}), known)
+    options = make_engine_options(VLLMSource(name='x', model_kwargs={**VLLM_KWARGS, **spread}), known)
     assert options.keys() <= {*known}
 
 
-def test_the_async_engine_is_as_the_adapter_takes_it() -> None:
+def test_async_llm_has_the_parts_that_the_runner_uses() -> None:
     from vllm.exceptions import VLLMClientError
     from vllm.outputs import CompletionOutput, RequestOutput
     from vllm.v1.engine import FINISH_REASON_STRINGS
@@ -100,7 +101,7 @@ def test_the_async_engine_is_as_the_adapter_takes_it() -> None:
     assert not issubclass(EngineDeadError, VLLMClientError)
 
 
-def test_what_is_read_of_a_model_is_there() -> None:
+def test_the_configuration_has_the_parts_that_loading_reads() -> None:
     from vllm.config import ModelConfig, ParallelConfig, SchedulerConfig
     from vllm.multimodal import MULTIMODAL_REGISTRY
     from vllm.transformers_utils.processor import cached_processor_from_config

@@ -1,10 +1,10 @@
-"""Tiny models, made here: one that is random, and one that was taught a few answers and tool calls in half a minute."""
+"""Tiny models: one with random weights, and one trained on a few responses and tool calls in half a minute."""
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 Json = dict[str, Any]
-Lesson = tuple[list[Json], Json, list[Json] | None]
-"""A conversation, what the model shall say to it, and the tools."""
+Example = tuple[list[Json], Json, list[Json] | None]
+"""A conversation, the response that the model learns, and the tools."""
 
 CONTEXT = 1024
+HIDDEN = 128
+"""The hidden size. With 4 heads it is the smallest that vLLM runs on a CPU."""
 SPECIAL = ['<|endoftext|>', '<|im_start|>', '<|im_end|>']
 MARKS = ['<tool_call>', '</tool_call>', '<think>', '</think>']
 
@@ -33,7 +35,7 @@ TEMPLATE = """\
 {%- if add_generation_prompt %}<|im_start|>assistant
 {% endif %}"""
 
-ANSWERS = {
+RESPONSES = {
     'Say hi.': 'Hello! How can I help you?',
     'Where is Oslo?': 'Oslo is the capital of Norway, at the end of a long fjord.',
     'Say it in Chinese.': '你好,世界 🙂',
@@ -53,7 +55,7 @@ WEATHERS = {'Oslo': 'rainy'}
 
 
 def report(city: str, weather: str) -> Json:
-    """What the taught model gives as its output."""
+    """Return the output that the trained model gives."""
     return {'city': city, 'weather': weather}
 
 
@@ -69,7 +71,7 @@ OUTPUT = {
 
 
 def tokenizer_of(texts: Iterator[str], *, size: int = 600) -> Any:
-    """A tokenizer of bytes and of what is frequent in the texts."""
+    """Return a tokenizer of bytes, and of the byte sequences that are frequent in the texts."""
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
@@ -91,40 +93,40 @@ def call(name: str, **arguments: Any) -> Json:
     return {'role': 'assistant', 'content': '', 'tool_calls': [{'type': 'function', 'function': function}]}
 
 
-def lesson(dice: random.Random) -> Lesson:
-    """One of the things that the model is taught."""
+def make_example(dice: random.Random) -> Example:
+    """Return one training example: a question, a tool call, or the response to a tool's result."""
     if dice.random() < 0.3:
-        question, answer = dice.choice([*ANSWERS.items()])
-        return [{'role': 'user', 'content': question}], {'role': 'assistant', 'content': answer}, None
+        question, response = dice.choice([*RESPONSES.items()])
+        return [{'role': 'user', 'content': question}], {'role': 'assistant', 'content': response}, None
     city, weather = dice.choice([*WEATHERS.items()])
     messages = [{'role': 'user', 'content': f'Weather in {city}?'}]
-    asked = call('weather', city=city)
-    structured = dice.random() < 0.5
-    functions = [WEATHER, OUTPUT] if structured else [WEATHER]
+    tool_call = call('weather', city=city)
+    has_output = dice.random() < 0.5
+    functions = [WEATHER, OUTPUT] if has_output else [WEATHER]
     tools = [{'type': 'function', 'function': function} for function in functions]
     if dice.random() < 0.3:
-        return messages, asked, tools
-    messages += [asked, {'role': 'tool', 'content': weather}]
-    if structured:
+        return messages, tool_call, tools
+    messages += [tool_call, {'role': 'tool', 'content': weather}]
+    if has_output:
         return messages, call('final_result', **report(city, weather)), tools
     return messages, {'role': 'assistant', 'content': f'It is {weather} in {city}.'}, tools
 
 
-def tokens_of(tokenizer: Any, taught: Lesson) -> tuple[list[int], int]:
-    """A lesson in tokens, and how many of them are the prompt."""
-    messages, answer, tools = taught
+def encode_example(tokenizer: Any, example: Example) -> tuple[list[int], int]:
+    """Return an example in tokens, and how many of them are the prompt."""
+    messages, response, tools = example
     prompt = tokenizer.apply_chat_template(messages, tools=tools, tokenize=False, add_generation_prompt=True)
-    whole = tokenizer.apply_chat_template([*messages, answer], tools=tools, tokenize=False)
+    whole = tokenizer.apply_chat_template([*messages, response], tools=tools, tokenize=False)
     begin = tokenizer(prompt)['input_ids']
     return begin + tokenizer(whole[len(prompt) :])['input_ids'], len(begin)
 
 
-def text_of(taught: Lesson) -> str:
-    messages, answer, tools = taught
-    return json.dumps([messages, answer, tools], ensure_ascii=False) + answer['content']
+def text_of(example: Example) -> str:
+    messages, response, tools = example
+    return json.dumps([messages, response, tools], ensure_ascii=False) + response['content']
 
 
-def model_of(tokenizer: Any, *, hidden: int, layers: int, random_weights: bool) -> Any:
+def model_of(tokenizer: Any, *, random_weights: bool, hidden: int = HIDDEN, layers: int = 2) -> Any:
     torch.manual_seed(0)
     config = transformers.Qwen2Config(
         vocab_size=len(tokenizer),
@@ -147,12 +149,12 @@ def model_of(tokenizer: Any, *, hidden: int, layers: int, random_weights: bool) 
     return model.eval()
 
 
-def teach(model: Any, tokenizer: Any, dice: random.Random, steps: int) -> None:
-    """Train a model on lessons."""
+def train(model: Any, tokenizer: Any, dice: random.Random, steps: int) -> None:
+    """Train a model on examples."""
     optimizer = torch.optim.AdamW(model.train().parameters(), lr=3e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 5e-3, total_steps=steps)
     for _ in range(steps):
-        batch = [tokens_of(tokenizer, lesson(dice)) for _ in range(8)]
+        batch = [encode_example(tokenizer, make_example(dice)) for _ in range(8)]
         width = max(len(tokens) for tokens, _ in batch)
         ids = torch.tensor([tokens + [0] * (width - len(tokens)) for tokens, _ in batch])
         labels = torch.tensor(
@@ -174,26 +176,34 @@ def save(folder: Path, *parts: Any) -> Path:
     return folder
 
 
-def lessons(dice: random.Random, count: int) -> Sequence[Lesson]:
-    return [lesson(dice) for _ in range(count)]
-
-
 def make_tokenizer() -> Any:
-    return tokenizer_of(text_of(taught) for taught in lessons(random.Random(0), 200))
+    dice = random.Random(0)
+    return tokenizer_of(text_of(example) for example in [make_example(dice) for _ in range(200)])
 
 
-def make_random(folder: Path, *, hidden: int = 32, layers: int = 2, ends: bool = True) -> Path:
-    """A folder with a random model. It writes nonsense, the same each time; without `ends` it never stops."""
+def make_random(folder: Path, *, hidden: int = HIDDEN, layers: int = 2, ends: bool = True) -> Path:
+    """Save a model with random weights: its text is nonsense, the same each time. Without `ends` it never stops."""
     tokenizer = make_tokenizer()
     if not ends:
         tokenizer.eos_token = None
     return save(folder, model_of(tokenizer, hidden=hidden, layers=layers, random_weights=True), tokenizer)
 
 
-def make_taught(folder: Path, *, steps: int = 100) -> Path:
-    """A folder with a model that knows `ANSWERS` and asks the tool `weather`."""
-    dice = random.Random(1)
+def make_trained(folder: Path, *, steps: int = 100) -> Path:
+    """Save a model that knows `RESPONSES` and calls the tool `weather`."""
     tokenizer = make_tokenizer()
-    model = model_of(tokenizer, hidden=96, layers=2, random_weights=False)
-    teach(model, tokenizer, dice, steps)
+    model = model_of(tokenizer, random_weights=False)
+    train(model, tokenizer, random.Random(1), steps)
     return save(folder, model, tokenizer)
+
+
+def generate(model: Any, tokenizer: Any, prompt: str, tokens: int) -> str:
+    """Return the text that Transformers' `generate` gives for a prompt, always with the likeliest token."""
+    messages = [{'role': 'user', 'content': prompt}]
+    text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    ids = torch.tensor([tokenizer(text)['input_ids']])
+    output = model.generate(
+        ids, attention_mask=torch.ones_like(ids), max_new_tokens=tokens, do_sample=False, pad_token_id=0
+    )
+    decoded: str = tokenizer.decode(output[0][ids.shape[1] :], skip_special_tokens=True)
+    return decoded

@@ -1,4 +1,4 @@
-"""What is asked of vLLM, in its words. None of it needs vLLM; `make test-vllm` runs the engine."""
+"""The fields that vLLM gets, and the values that are decoded from it. None of it needs vLLM: see `make test-vllm`."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ from pydantic_llm.models.vllm.sampling import (
 )
 
 
-def job(sampling: Sampling) -> Job:
+def make_job(sampling: Sampling) -> Job:
     return Job(Prompt([1, 2]), sampling=sampling, max_tokens=9, decoder=TokenDecoder(str))
 
 
-async def fields(settings: VLLMModelSettings, defaults: VLLMSampling | None = None) -> dict[str, Any]:
-    """The fields of `SamplingParams` for these settings, without those that all requests have."""
-    said = encode_sampling(job(resolve_sampling(settings, defaults or VLLMSampling(), 100)))
-    assert (said.pop('max_tokens'), said.pop('detokenize')) == (9, False)
-    return said
+async def encode_settings(settings: VLLMModelSettings, defaults: VLLMSampling | None = None) -> dict[str, Any]:
+    """Return the fields of `SamplingParams` for these settings, without those that all requests have."""
+    fields = encode_sampling(make_job(resolve_sampling(settings, defaults or VLLMSampling(), 100)))
+    assert (fields.pop('max_tokens'), fields.pop('detokenize')) == (9, False)
+    return fields
 
 
 @pytest.mark.parametrize(
@@ -69,22 +69,22 @@ async def fields(settings: VLLMModelSettings, defaults: VLLMSampling | None = No
     ids=str,
 )
 async def test_a_setting_is_a_field_of_its_sampling_params(settings: Any, expected: dict[str, Any]) -> None:
-    assert await fields(settings) == {'temperature': 0.0, **expected}
+    assert await encode_settings(settings) == {'temperature': 0.0, **expected}
 
 
-async def test_what_the_makers_want_holds_where_nothing_is_said() -> None:
+async def test_the_generation_config_holds_unless_a_setting_is_given() -> None:
     config = {'do_sample': True, 'temperature': 0.6, 'top_k': 20, 'top_p': 0.95, 'repetition_penalty': 1.05}
     defaults = decode_generation_config(config, {})
     expected = {'temperature': 0.6, 'top_k': 20, 'top_p': 0.95, 'repetition_penalty': 1.05}
-    assert await fields({}, defaults) == expected
-    assert await fields({'temperature': 0}, defaults) == {**expected, 'temperature': 0.0}
+    assert await encode_settings({}, defaults) == expected
+    assert await encode_settings({'temperature': 0}, defaults) == {**expected, 'temperature': 0.0}
     assert decode_generation_config({'temperature': 0.6, 'top_k': 20}, {}) == VLLMSampling()
     assert decode_generation_config({}, {'temperature': 0.3}) == VLLMSampling(temperature=0.3)
     assert decode_generation_config({'do_sample': True}, {'top_p': 0.5}) == VLLMSampling(temperature=1.0, top_p=0.5)
 
 
 @pytest.mark.parametrize(
-    ('settings', 'said'),
+    ('settings', 'message'),
     [
         ({'top_logprobs': -1}, 'top_logprobs is -1'),
         ({'top_logprobs': True}, 'top_logprobs is True'),
@@ -95,14 +95,14 @@ async def test_what_the_makers_want_holds_where_nothing_is_said() -> None:
     ],
     ids=str,
 )
-def test_a_setting_that_means_nothing_is_a_user_error(settings: Any, said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_an_invalid_setting_is_a_user_error(settings: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         resolve_sampling(settings, VLLMSampling(), 100)
 
 
-def test_every_setting_of_its_own_is_read() -> None:
-    elsewhere = {'vllm_min_p', 'vllm_repetition_penalty', 'vllm_sampling_params'}
-    assert VLLMModel.own_settings == {*OWN} | elsewhere
+def test_every_own_setting_is_encoded() -> None:
+    others = {'vllm_min_p', 'vllm_repetition_penalty', 'vllm_sampling_params'}
+    assert VLLMModel.own_settings == {*OWN} | others
 
 
 # ---------------------------------------------------------------------- constraints
@@ -124,15 +124,15 @@ def test_a_constraint_is_a_field_of_its_structured_outputs(constraint: Constrain
     assert encode_constraint(constraint) == expected
 
 
-def test_a_schema_says_how_its_json_is_written() -> None:
+def test_a_schema_contains_the_json_style() -> None:
     schema = {'type': 'object', 'properties': {'a': {'const': 'ä'}}}
-    said = encode_constraint(JsonSchema(schema))
-    assert said.keys() == {'json'}
-    assert json.loads(said['json']) == {**schema, 'x-guidance': STYLE}
+    fields = encode_constraint(JsonSchema(schema))
+    assert fields.keys() == {'json'}
+    assert json.loads(fields['json']) == {**schema, 'x-guidance': STYLE}
 
 
-@pytest.mark.parametrize('constraint', [Choice(()), JsonSchema({'default': object()})], ids=['nothing', 'no JSON'])
-def test_a_constraint_that_cannot_be_said_is_a_user_error(constraint: Constraint) -> None:
+@pytest.mark.parametrize('constraint', [Choice(()), JsonSchema({'default': object()})], ids=['empty', 'not JSON'])
+def test_a_constraint_that_cannot_be_encoded_is_a_user_error(constraint: Constraint) -> None:
     with pytest.raises(UserError):
         encode_constraint(constraint)
 
@@ -146,7 +146,7 @@ def options(**model_kwargs: Any) -> Mapping[str, Any]:
     return make_engine_options(VLLMSource(name='some/model', model_kwargs=model_kwargs), KNOWN)
 
 
-def test_the_engine_is_told_what_the_caller_says() -> None:
+def test_model_kwargs_are_passed_to_the_engine() -> None:
     assert options(tensor_parallel_size=2) == {
         'model': 'some/model',
         'tensor_parallel_size': 2,
@@ -158,14 +158,14 @@ def test_the_engine_is_told_what_the_caller_says() -> None:
     assert backend == {'backend': 'xgrammar'}
 
 
-def test_an_option_that_the_engine_lacks_is_a_user_error() -> None:
+def test_an_unknown_engine_option_is_a_user_error() -> None:
     with pytest.raises(UserError, match="not a field of vLLM's AsyncEngineArgs; did you mean 'tensor_parallel_size'"):
         options(tensor_parallel=2)
     with pytest.raises(UserError, match='give it as model_id'):
         options(model='other')
 
 
-def test_objects_that_load_alike_share_an_engine() -> None:
+def test_models_with_the_same_loading_options_share_an_engine() -> None:
     one = VLLMModel('some/model', model_kwargs={'tensor_parallel_size': 2}, max_new_tokens=3)
     same = VLLMModel(Path('some/model'), model_kwargs={'tensor_parallel_size': 2}, settings={'temperature': 0.1})
     other = VLLMModel('some/model', model_kwargs={'tensor_parallel_size': 4})
@@ -175,7 +175,7 @@ def test_objects_that_load_alike_share_an_engine() -> None:
         model.cleanup()
 
 
-# ---------------------------------------------------------------------- what it tells
+# ---------------------------------------------------------------------- outputs and errors
 
 
 @dataclass
@@ -184,10 +184,10 @@ class Logprob:
     rank: int | None = None
 
 
-def test_log_probabilities_have_the_shape_that_openai_gave_them() -> None:
+def test_log_probabilities_have_the_shape_of_openai() -> None:
     likely = {1: Logprob(-2.5, 3), 2: Logprob(-0.1, 1), 3: Logprob(-1.5, 2)}
-    found = decode_logprobs([1], [likely], 2, lambda tokens: {1: 'ä', 2: 'b', 3: 'c'}[tokens[0]])
-    assert found == [
+    logprobs = decode_logprobs([1], [likely], 2, lambda tokens: {1: 'ä', 2: 'b', 3: 'c'}[tokens[0]])
+    assert logprobs == [
         {
             'token': 'ä',
             'logprob': -2.5,
@@ -200,14 +200,14 @@ def test_log_probabilities_have_the_shape_that_openai_gave_them() -> None:
     ]
 
 
-def test_an_error_of_its_own_is_one_of_ours() -> None:
-    long = ValueError('The decoder prompt (length 9) is longer than the maximum model length of 8.')
-    assert isinstance(request_error('m', long), ContextLengthError)
+def test_an_error_of_vllm_is_translated() -> None:
+    too_long = ValueError('The decoder prompt (length 9) is longer than the maximum model length of 8.')
+    assert isinstance(request_error('m', too_long), ContextLengthError)
     assert isinstance(request_error('m', ValueError('top_p must be in (0, 1]')), UserError)
 
 
 @pytest.mark.skipif(importlib.util.find_spec('vllm') is not None, reason='vLLM is installed')
-async def test_without_the_library_one_sentence_says_what_to_install() -> None:
+async def test_without_the_library_the_error_names_the_package_to_install() -> None:
     with pytest.raises(UserError, match=r"pip install 'pydantic-llm\[vllm\]'"):
         infer_model('vllm:some/model')
     async with VLLMModel('some/model') as model:

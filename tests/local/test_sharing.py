@@ -1,4 +1,4 @@
-"""Many callers and one engine: queue, cancelling, deadlines, crashes, closing, loops and threads."""
+"""Many callers share one engine: queue, cancelling, deadlines, crashes, closing, loops and threads."""
 
 from __future__ import annotations
 
@@ -19,36 +19,51 @@ import pytest
 from pydantic_llm.exceptions import ModelAPIError, ModelTimeoutError, OverloadedError, StreamInterruptedError
 from pydantic_llm.models.local.leases import _leases
 from pydantic_llm.models.transformers import TransformersModel
-from tests.local.storm import FOREVER, ask, idle, storm, until
+from tests.local.engines import Engine, ask, on
+from tests.local.storm import FOREVER, is_idle, storm, until
 
-BATCHINGS = ('padded', 'paged')
 
-
-async def streamed(model: Any, settings: Any, told: Callable[[object], None] = lambda event: None) -> None:
+async def read_stream(model: Any, settings: Any, on_event: Callable[[object], None] = lambda event: None) -> None:
     """Read a stream to its end."""
     async with model.request_stream(ask(), settings) as stream:
         async for event in stream:
-            told(event)
+            on_event(event)
 
 
 # ---------------------------------------------------------------------- sharing
 
 
-async def test_models_that_name_the_same_one_share_its_engine(make: Callable[..., Any], random_path: Path) -> None:
-    options = {'model_kwargs': {'attn_implementation': 'sdpa'}, 'max_batch_size': 4}
-    first, second = make(random_path, **options), make(f'{random_path}', **{**options, 'max_new_tokens': 7})
-    other = make(random_path, model_kwargs={'attn_implementation': 'eager'}, max_batch_size=4)
+OTHER_OPTIONS: dict[str, dict[str, Any]] = {
+    'transformers': {'model_kwargs': {'attn_implementation': 'eager'}},
+    'mlx': {'max_batch_size': 2},
+}
+
+
+@on('transformers', 'mlx')
+async def test_models_with_the_same_name_and_options_share_an_engine(
+    make: Callable[..., Any], engine: Engine, random_path: Path
+) -> None:
+    first, second = make(random_path, max_batch_size=4), make(f'{random_path}', max_batch_size=4, max_new_tokens=7)
+    other = make(random_path, **{'max_batch_size': 4, **OTHER_OPTIONS[engine.system]})
     assert first.engine is second.engine
     assert first.engine is not other.engine
     loaded = await asyncio.gather(first.load(), second.load())
     assert loaded[0] is loaded[1]
-    engine = first.engine
+    shared = first.engine
     await first.aclose()
     assert (await second.request(ask(), {'max_tokens': 2})).usage.output_tokens == 2
-    assert second.engine is engine
+    assert second.engine is shared
 
 
-async def test_an_engine_ends_with_the_last_model_that_used_it(make: Callable[..., Any]) -> None:
+async def test_models_with_equal_model_kwargs_share_an_engine(make: Callable[..., Any]) -> None:
+    first, second = (
+        make(model_kwargs={'attn_implementation': 'sdpa'}),
+        make(model_kwargs={'attn_implementation': 'sdpa'}),
+    )
+    assert first.engine is second.engine
+
+
+async def test_an_engine_ends_with_the_last_model_that_uses_it(make: Callable[..., Any]) -> None:
     before = len(_leases)
     model = make(max_batch_size=3)
     await model.request(ask(), {'max_tokens': 2})
@@ -56,10 +71,10 @@ async def test_an_engine_ends_with_the_last_model_that_used_it(make: Callable[..
     await model.aclose()
     assert len(_leases) == before
     assert [thread for thread in threading.enumerate() if thread.name == name] == []
-    assert (await model.request(ask(), {'max_tokens': 2})).usage.output_tokens == 2  # loaded anew
+    assert (await model.request(ask(), {'max_tokens': 2})).usage.output_tokens == 2  # loaded again
 
 
-async def test_a_model_that_is_forgotten_lets_its_engine_go(random_path: Path) -> None:
+async def test_a_model_that_is_garbage_collected_releases_its_engine(random_path: Path) -> None:
     model = TransformersModel(random_path, max_batch_size=5)
     await model.request(ask(), {'max_tokens': 2})
     [thread] = [thread for thread in threading.enumerate() if thread.name == f'pydantic_llm {random_path}']
@@ -71,7 +86,7 @@ async def test_a_model_that_is_forgotten_lets_its_engine_go(random_path: Path) -
 # ---------------------------------------------------------------------- queue and cancelling
 
 
-async def test_a_full_queue_is_an_error_where_that_is_wanted(make: Callable[..., Any]) -> None:
+async def test_a_full_queue_is_an_error_if_when_full_is_error(make: Callable[..., Any]) -> None:
     model = make(max_batch_size=2, max_queue=1, when_full='error')
     await model.load()
     tasks = [asyncio.create_task(model.request(ask(), FOREVER)) for _ in range(3)]
@@ -82,11 +97,11 @@ async def test_a_full_queue_is_an_error_where_that_is_wanted(make: Callable[...,
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    await until(lambda: idle(model))
+    await until(lambda: is_idle(model))
     assert (await model.request(ask(), {'max_tokens': 3})).usage.output_tokens == 3
 
 
-async def test_a_full_queue_is_waited_for_first_come_first_served(make: Callable[..., Any]) -> None:
+async def test_requests_enter_a_full_queue_in_their_order(make: Callable[..., Any]) -> None:
     model = make(max_batch_size=1, max_queue=0)
     await model.load()
     done: list[int] = []
@@ -100,12 +115,12 @@ async def test_a_full_queue_is_waited_for_first_come_first_served(make: Callable
     tasks[3].cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert done == [0, 1, 2, 4, 5]
-    assert idle(model)
+    assert is_idle(model)
 
 
-@pytest.mark.parametrize('batching', BATCHINGS)
-async def test_cancelling_frees_the_slot_at_once(make: Callable[..., Any], batching: str) -> None:
-    model = make(batching=batching, max_batch_size=1)
+@on('padded', 'paged', 'mlx')
+async def test_cancelling_frees_the_slot_at_once(make: Callable[..., Any]) -> None:
+    model = make(max_batch_size=1)
     await model.load()
     long = asyncio.create_task(model.request(ask(), FOREVER))
     await until(lambda: model.engine.counts.active == 1)
@@ -117,6 +132,7 @@ async def test_cancelling_frees_the_slot_at_once(make: Callable[..., Any], batch
     assert perf_counter() - begun < 3
     with pytest.raises(asyncio.CancelledError):
         await long
+    assert is_idle(model)
 
 
 async def test_leaving_a_stream_frees_the_slot(make: Callable[..., Any]) -> None:
@@ -125,10 +141,10 @@ async def test_leaving_a_stream_frees_the_slot(make: Callable[..., Any]) -> None
         async for _ in stream:
             break
     assert stream.get().state == 'interrupted'
-    await until(lambda: idle(model))
+    await until(lambda: is_idle(model))
 
 
-async def test_a_stream_that_another_task_cancels_ends_for_who_reads_it(make: Callable[..., Any]) -> None:
+async def test_a_stream_that_another_task_cancels_ends_for_its_reader(make: Callable[..., Any]) -> None:
     model = make(max_batch_size=1)
     blocker = asyncio.create_task(model.request(ask(), FOREVER))
     await model.load()
@@ -146,31 +162,30 @@ async def test_a_stream_that_another_task_cancels_ends_for_who_reads_it(make: Ca
     blocker.cancel()
 
 
-@pytest.mark.parametrize('batching', BATCHINGS)
-async def test_two_hundred_requests_with_random_cancels_lengths_and_constraints(
-    make: Callable[..., Any], batching: str
-) -> None:
-    await storm(make(batching=batching, max_batch_size=16, max_queue=20))
+@on('padded', 'paged', 'mlx')
+async def test_two_hundred_requests_with_random_cancels_lengths_and_constraints(make: Callable[..., Any]) -> None:
+    await storm(make(max_batch_size=16, max_queue=20))
 
 
 # ---------------------------------------------------------------------- deadlines
 
 
-async def test_a_deadline_for_the_whole_answer(make: Callable[..., Any]) -> None:
+@on('transformers', 'mlx')
+async def test_a_deadline_for_the_whole_response_frees_the_slot(make: Callable[..., Any]) -> None:
     model = make()
     await model.load()
     with pytest.raises(ModelTimeoutError, match=r'timeout of 0\.05 s'):
         await model.request(ask(), {**FOREVER, 'timeout': 0.05})
-    await until(lambda: idle(model))
+    await until(lambda: is_idle(model))
 
 
-async def test_a_deadline_for_the_first_token_counts_the_queue(make: Callable[..., Any]) -> None:
+async def test_a_deadline_for_the_first_token_includes_the_queue(make: Callable[..., Any]) -> None:
     model = make(max_batch_size=1)
     await model.load()
     long = asyncio.create_task(model.request(ask(), FOREVER))
     await until(lambda: model.engine.counts.active == 1)
     with pytest.raises(ModelTimeoutError, match='first_token_timeout'):
-        await streamed(model, {'first_token_timeout': 0.05})
+        await read_stream(model, {'first_token_timeout': 0.05})
     assert model.engine.counts.waiting == 0
     long.cancel()
 
@@ -179,31 +194,32 @@ async def test_a_deadline_for_the_whole_stream(make: Callable[..., Any]) -> None
     model = make()
     await model.load()
     with pytest.raises(ModelTimeoutError, match=r'timeout of 0\.1 s'):
-        await streamed(model, {**FOREVER, 'timeout': 0.1})
-    await until(lambda: idle(model))
+        await read_stream(model, {**FOREVER, 'timeout': 0.1})
+    await until(lambda: is_idle(model))
 
 
 # ---------------------------------------------------------------------- crashes and closing
 
 
-async def test_a_crash_fails_all_who_wait_and_the_next_request_starts_anew(make: Callable[..., Any]) -> None:
+@on('transformers', 'mlx')
+async def test_a_crash_fails_all_requests_and_the_next_one_starts_again(make: Callable[..., Any]) -> None:
     model = make(max_batch_size=2)
     loaded = await model.load()
     engine: Any = model.engine
     tasks = [asyncio.create_task(model.request(ask(), FOREVER)) for _ in range(3)]
-    first = asyncio.create_task(streamed(model, FOREVER))
+    first = asyncio.create_task(read_stream(model, FOREVER))
     await until(lambda: engine.counts.active == 2)
-    broken = engine._weights.model.model.norm
-    weight, broken.weight = broken.weight, None
+    broken = engine._weights.model.model
+    norm, broken.norm = broken.norm, None
     results = await asyncio.gather(*tasks, first, return_exceptions=True)
-    broken.weight = weight
+    broken.norm = norm
     assert all(isinstance(result, ModelAPIError) and result.retryable for result in results)
     assert 'The engine of' in f'{results[0]}'
     assert (await model.request(ask(), {'max_tokens': 3})).usage.output_tokens == 3
     assert await model.load() is loaded  # the weights were not loaded again
 
 
-async def test_a_crash_in_the_middle_of_a_stream_gives_what_had_arrived(make: Callable[..., Any]) -> None:
+async def test_a_crash_during_a_stream_raises_with_the_partial_response(make: Callable[..., Any]) -> None:
     model = make()
     await model.load()
     engine: Any = model.engine
@@ -212,12 +228,12 @@ async def test_a_crash_in_the_middle_of_a_stream_gives_what_had_arrived(make: Ca
         engine._weights.model.model.norm.weight = None
 
     with pytest.raises(StreamInterruptedError) as caught:
-        await streamed(model, FOREVER, break_it)
+        await read_stream(model, FOREVER, break_it)
     assert caught.value.response is not None
     assert caught.value.response.state == 'interrupted'
 
 
-async def test_what_is_not_done_fails_when_the_engine_is_closed(make: Callable[..., Any]) -> None:
+async def test_closing_the_engine_fails_the_requests_that_are_not_done(make: Callable[..., Any]) -> None:
     model = make()
     await model.load()
     task = asyncio.create_task(model.request(ask(), FOREVER))
@@ -227,7 +243,7 @@ async def test_what_is_not_done_fails_when_the_engine_is_closed(make: Callable[.
         await task
 
 
-def in_a_process_of_its_own(path: Path, program: str) -> str:
+def run_in_new_process(path: Path, program: str) -> str:
     head = (
         'import asyncio, os, sys\n'
         'from pydantic_llm.messages import ModelRequest\n'
@@ -248,7 +264,7 @@ def in_a_process_of_its_own(path: Path, program: str) -> str:
     return run.stdout
 
 
-def test_a_process_ends_while_an_answer_is_being_written(random_path: Path) -> None:
+def test_a_process_can_end_during_a_response(random_path: Path) -> None:
     program = """
 async def main():
     await model.load()
@@ -257,10 +273,10 @@ async def main():
     print('bye', model.engine.counts.active)
 asyncio.run(main())
 """
-    assert in_a_process_of_its_own(random_path, program) == 'bye 1\n'
+    assert run_in_new_process(random_path, program) == 'bye 1\n'
 
 
-def test_a_process_does_not_end_while_memory_is_being_freed(random_path: Path) -> None:
+def test_a_process_ends_after_the_memory_is_freed(random_path: Path) -> None:
     program = """
 import time
 from pydantic_llm.models.transformers.engine import TransformersEngine
@@ -281,7 +297,7 @@ del model
 time.sleep(0.3)
 print('bye', flush=True)
 """
-    assert in_a_process_of_its_own(random_path, program) == 'bye\nfreed\n'
+    assert run_in_new_process(random_path, program) == 'bye\nfreed\n'
 
 
 def test_the_child_of_a_fork_loads_an_engine_of_its_own(random_path: Path) -> None:
@@ -294,40 +310,42 @@ if not child:
 assert os.waitpid(child, 0)[1] == 0
 print(asyncio.run(model.request(ask())).usage.output_tokens)
 """
-    assert in_a_process_of_its_own(random_path, program) == '5\n5\n5\n'
+    assert run_in_new_process(random_path, program) == '5\n5\n5\n'
 
 
 # ---------------------------------------------------------------------- loops and threads
 
 
-def test_one_model_works_in_one_loop_after_another(random_path: Path) -> None:
-    model = TransformersModel(random_path, max_new_tokens=3)
+@on('transformers', 'mlx')
+def test_one_model_works_in_one_loop_after_another(engine: Engine, random_path: Path) -> None:
+    model = engine.make(random_path, max_new_tokens=3)
     for _ in range(3):
         assert asyncio.run(model.request(ask())).usage.output_tokens == 3
     asyncio.run(model.aclose())
 
 
-def test_one_model_works_in_many_threads_at_once(random_path: Path) -> None:
-    model = TransformersModel(random_path, max_new_tokens=8)
-    found: list[int] = []
+@on('transformers', 'mlx')
+def test_one_model_works_in_many_threads_at_once(engine: Engine, random_path: Path) -> None:
+    model = engine.make(random_path, max_new_tokens=8)
+    counts: list[int] = []
 
     async def several() -> None:
-        answers = await asyncio.gather(*(model.request(ask(f'{n}')) for n in range(4)))
+        responses = await asyncio.gather(*(model.request(ask(f'{n}')) for n in range(4)))
         async with model.request_stream(ask()) as stream:
             async for _ in stream:
                 pass
-        found.extend(answer.usage.output_tokens for answer in answers)
+        counts.extend(response.usage.output_tokens for response in responses)
 
     threads = [threading.Thread(target=lambda: asyncio.run(several())) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert found == [8] * 16
+    assert counts == [8] * 16
     asyncio.run(model.aclose())
 
 
-def test_a_loop_that_ends_in_the_middle_of_an_answer_leaves_nothing_behind(random_path: Path) -> None:
+def test_a_loop_that_ends_during_a_response_leaves_no_job_behind(random_path: Path) -> None:
     model = TransformersModel(random_path)
     loop = asyncio.new_event_loop()
     loop.run_until_complete(model.load())
@@ -339,7 +357,7 @@ def test_a_loop_that_ends_in_the_middle_of_an_answer_leaves_nothing_behind(rando
     loop.close()
 
     async def after() -> None:
-        await until(lambda: idle(model))
+        await until(lambda: is_idle(model))
         await model.aclose()
 
     asyncio.run(after())

@@ -1,4 +1,4 @@
-"""A model that sees: images go through its processor, and its answers are those of bare `generate`."""
+"""Models that take images, in Transformers and vLLM: their text is that of Transformers' `generate`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from safetensors.torch import load_file, save_file
 
 from pydantic_llm.exceptions import UserError
 from pydantic_llm.messages import BinaryContent, ModelRequest, UserPromptPart
@@ -19,8 +20,12 @@ from pydantic_llm.models.local.token_decoder import TokenDecoder
 from pydantic_llm.models.transformers.batch import BatchRunner
 from pydantic_llm.models.transformers.forward import Forward
 from tests.local import tiny
+from tests.local.engines import Engine, on
 
-pillow = pytest.importorskip('PIL.Image', reason='images need Pillow')
+Image = pytest.importorskip('PIL.Image', reason='images need Pillow')
+
+TOWER = 'vision_tower.vision_model.'
+"""vLLM's name of the part that reads images, as in published models. Transformers reads it, and saves another name."""
 
 TEMPLATE = """\
 {%- for message in messages %}<|im_start|>{{ message.role }}
@@ -31,7 +36,7 @@ TEMPLATE = """\
 
 def picture(color: tuple[int, int, int]) -> bytes:
     buffer = io.BytesIO()
-    pillow.new('RGB', (16, 16), color).save(buffer, 'PNG')
+    Image.new('RGB', (16, 16), color).save(buffer, 'PNG')
     return buffer.getvalue()
 
 
@@ -39,24 +44,25 @@ RED, BLUE = picture((250, 10, 10)), picture((10, 10, 250))
 
 
 @pytest.fixture(scope='module')
-def seeing_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a random model that sees."""
-    folder = tmp_path_factory.mktemp('models') / 'seeing'
+def vision_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a random model that takes images."""
     tokenizer = tiny.make_tokenizer()
     tokenizer.add_special_tokens({'additional_special_tokens': ['<image>']})
-    image_token = tokenizer.convert_tokens_to_ids('<image>')
-    text = tiny.model_of(tokenizer, hidden=32, layers=2, random_weights=True).config
+    text = tiny.model_of(tokenizer, random_weights=True).config
     vision = transformers.CLIPVisionConfig(
-        hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=16, patch_size=8
+        hidden_size=64, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2, image_size=16, patch_size=8
     )
     torch.manual_seed(1)
     config = transformers.LlavaConfig(
-        vision_config=vision, text_config=text, image_token_index=image_token, vision_feature_layer=-1
+        vision_config=vision,
+        text_config=text,
+        image_token_index=tokenizer.convert_tokens_to_ids('<image>'),
+        vision_feature_layer=-1,
     )
     model = transformers.LlavaForConditionalGeneration(config).eval()
     for name, parameter in model.named_parameters():
         if 'vision' in name or 'projector' in name or 'embed' in name:
-            torch.nn.init.normal_(parameter, std=0.6)
+            torch.nn.init.normal_(parameter, std=0.4)
     model.generation_config = transformers.GenerationConfig(
         eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
     )
@@ -68,7 +74,18 @@ def seeing_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
         num_additional_image_tokens=1,
         chat_template=TEMPLATE,
     )
-    return tiny.save(folder, model, processor)
+    folder = tiny.save(tmp_path_factory.mktemp('models') / 'vision', model, processor)
+    weights = folder / 'model.safetensors'
+    named = {name.replace('vision_tower.', TOWER): value for name, value in load_file(weights).items()}
+    save_file(named, weights, metadata={'format': 'pt'})
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def needs_torchvision(engine: Engine) -> None:
+    """Skip vLLM's tests without torchvision, which its models with images need in a build for this torch."""
+    if engine.system == 'vllm':
+        pytest.importorskip('torchvision', reason="vLLM's models with images need torchvision", exc_type=Exception)
 
 
 def ask(*content: Any) -> list[ModelRequest]:
@@ -79,49 +96,50 @@ def image(data: bytes) -> BinaryContent:
     return BinaryContent(data, media_type='image/png')
 
 
-def bare(path: Path, text: str, *images: bytes) -> str:
+def expected(path: Path, text: str, *images: bytes) -> tuple[str, int]:
+    """Return the text that Transformers generates, and how many tokens the prompt has."""
     processor = transformers.AutoProcessor.from_pretrained(path)
     model = transformers.LlavaForConditionalGeneration.from_pretrained(path, dtype=torch.float32)
     content = [*({'type': 'image'} for _ in images), {'type': 'text', 'text': text}]
     prompt = processor.apply_chat_template([{'role': 'user', 'content': content}], add_generation_prompt=True)
-    pictures = [pillow.open(io.BytesIO(data)) for data in images]
-    found = processor(text=[prompt], images=pictures or None, return_tensors='pt')
-    output = model.generate(**found, max_new_tokens=12, do_sample=False)
-    return processor.tokenizer.decode(output[0][found['input_ids'].shape[1] :], skip_special_tokens=True)
+    opened = [Image.open(io.BytesIO(data)) for data in images]
+    encoded = processor(text=[prompt], images=opened or None, return_tensors='pt')
+    output = model.generate(**encoded, max_new_tokens=12, do_sample=False)
+    size = encoded['input_ids'].shape[1]
+    return processor.tokenizer.decode(output[0][size:], skip_special_tokens=True), size
 
 
-async def test_a_model_that_sees_answers_as_generate_does(make: Callable[..., Any], seeing_path: Path) -> None:
-    model = make(seeing_path, max_new_tokens=12)
-    answers = await asyncio.gather(
+@on('transformers', 'vllm')
+async def test_a_model_with_images_generates_what_the_library_generates(
+    make: Callable[..., Any], vision_path: Path
+) -> None:
+    model = make(vision_path, max_new_tokens=12)
+    responses = await asyncio.gather(
         model.request(ask(image(RED), 'What is it?')),
         model.request(ask(image(BLUE), 'What is it?')),
-        model.request(ask('No picture.')),
+        model.request(ask('No image.')),
         model.request(ask(image(RED), image(BLUE), 'Which is red?')),
     )
-    assert [answer.text for answer in answers] == [
-        bare(seeing_path, 'What is it?', RED),
-        bare(seeing_path, 'What is it?', BLUE),
-        bare(seeing_path, 'No picture.'),
-        bare(seeing_path, 'Which is red?', RED, BLUE),
+    assert [(response.text, response.usage.input_tokens) for response in responses] == [
+        expected(vision_path, 'What is it?', RED),
+        expected(vision_path, 'What is it?', BLUE),
+        expected(vision_path, 'No image.'),
+        expected(vision_path, 'Which is red?', RED, BLUE),
     ]
-    assert answers[0].text != answers[1].text
+    assert responses[0].text != responses[1].text
 
 
-async def test_what_is_no_picture_is_a_user_error(make: Callable[..., Any], seeing_path: Path) -> None:
+@on('transformers', 'vllm')
+async def test_bytes_that_are_not_an_image_are_a_user_error(make: Callable[..., Any], vision_path: Path) -> None:
     with pytest.raises(UserError, match='cannot be read'):
-        await make(seeing_path).request(ask(image(b'no picture'), 'What is it?'))
-
-
-async def test_a_model_that_reads_text_alone_takes_no_images(make: Callable[..., Any]) -> None:
-    with pytest.raises(UserError, match='reads text alone'):
-        await make().request(ask(image(RED), 'What is it?'))
+        await make(vision_path).request(ask(image(b'no image'), 'What is it?'))
 
 
 # ---------------------------------------------------------------------- positions that images shift
 
 
-def shifting_model() -> tuple[Any, Any, int]:
-    """A random model of Qwen2-VL's kind, whose positions after an image are not those of the tokens."""
+def make_shifting_model() -> tuple[Any, Any, int]:
+    """Return a random model of the Qwen2-VL kind, whose positions after an image differ from the token numbers."""
     tokenizer = tiny.make_tokenizer()
     marks = ['<|image_pad|>', '<|video_pad|>', '<|vision_start|>', '<|vision_end|>']
     tokenizer.add_special_tokens({'additional_special_tokens': marks})
@@ -155,11 +173,11 @@ def shifting_model() -> tuple[Any, Any, int]:
     return model, tokenizer, image
 
 
-def seen(model: Any, tokenizer: Any, image_token: int, text: str, *images: bytes) -> Prompt:
+def encode_prompt(model: Any, tokenizer: Any, image_token: int, text: str, *images: bytes) -> Prompt:
     if not images:
         return Prompt(tokenizer(text)['input_ids'])
     processor = transformers.Qwen2VLImageProcessorPil(min_pixels=56 * 56, max_pixels=56 * 56)
-    found = processor([pillow.open(io.BytesIO(data)) for data in images], return_tensors='pt')
+    found = processor([Image.open(io.BytesIO(data)) for data in images], return_tensors='pt')
     tokens: list[int] = []
     for grid in found['image_grid_thw']:
         tokens += [model.config.vision_start_token_id, *[image_token] * (int(grid.prod()) // 4)]
@@ -169,9 +187,9 @@ def seen(model: Any, tokenizer: Any, image_token: int, text: str, *images: bytes
 
 
 async def test_positions_that_images_shift_are_kept_for_each_answer() -> None:
-    model, tokenizer, image_token = shifting_model()
-    asked = [('What is it?', RED), ('No picture.',), ('What is it?', BLUE), ('Which is red?', BLUE, RED)]
-    prompts = [seen(model, tokenizer, image_token, text, *images) for text, *images in asked]
+    model, tokenizer, image_token = make_shifting_model()
+    conversations = [('What is it?', RED), ('No image.',), ('What is it?', BLUE), ('Which is red?', BLUE, RED)]
+    prompts = [encode_prompt(model, tokenizer, image_token, text, *images) for text, *images in conversations]
     runner = BatchRunner(Forward(model), slots=8, prefill_tokens=64)
     jobs = [
         Job(prompt, sampling=Sampling(), max_tokens=10, decoder=TokenDecoder(tokenizer.decode)) for prompt in prompts

@@ -1,0 +1,126 @@
+"""Loading a model, by each engine: names, options, errors, and the defaults that its makers saved with it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+
+from pydantic_llm.exceptions import ModelConnectionError, UserError
+from pydantic_llm.models import infer_model
+from pydantic_llm.models.local.loading import find_context_length
+from tests.local import tiny
+from tests.local.engines import Engine, ask, on
+
+
+@on('transformers', 'mlx')
+async def test_a_path_works_as_a_name(engine: Engine, trained_path: Path) -> None:
+    model = infer_model(f'{engine.system}:{trained_path}')
+    assert isinstance(model, engine.model_class)
+    async with model:
+        assert (await model.request(ask('Say hi.'))).text == tiny.RESPONSES['Say hi.']
+    assert model.model_id == f'{engine.system}:{trained_path}'
+
+
+@on('transformers', 'mlx')
+async def test_a_folder_without_a_model_is_a_user_error(make: Callable[..., Any], tmp_path: Path) -> None:
+    for name in (tmp_path / 'nothing', tmp_path):
+        with pytest.raises(UserError, match='cannot be loaded: give a name on the hub or the path of a folder'):
+            await make(name).request(ask())
+
+
+@on('transformers', 'mlx')
+async def test_a_hub_that_is_away_is_a_connection_error(make: Callable[..., Any]) -> None:
+    with pytest.raises(ModelConnectionError, match='the hub cannot be reached'):
+        await make('nobody/no-such-model').load()
+
+
+@on('transformers', 'mlx')
+async def test_a_model_is_loaded_once_and_reports_it(make: Callable[..., Any]) -> None:
+    reports: list[str] = []
+    model = make(progress=reports.append)
+    await asyncio.gather(*(model.request(ask(), {'max_tokens': 2}) for _ in range(4)))
+    assert [sentence.partition(' ')[0] for sentence in reports] == ['Loading', 'Loaded']
+
+
+@on('transformers', 'mlx')
+async def test_the_generation_config_holds_unless_a_setting_is_given(
+    make: Callable[..., Any], engine: Engine, random_path: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(random_path, tmp_path, dirs_exist_ok=True)
+    config = {'do_sample': True, 'temperature': 1.5, 'eos_token_id': 2}
+    (tmp_path / 'generation_config.json').write_text(json.dumps(config), encoding='utf-8')
+    model = make(tmp_path, max_new_tokens=24)
+    assert len({(await model.request(ask())).text for _ in range(4)}) > 1
+    plain = await model.request(ask(), {'temperature': 0.0})
+    assert [plain.text] == engine.expected(random_path, ['hi'], 24)
+
+
+# ---------------------------------------------------------------------- Transformers only
+
+
+async def test_weights_are_spread_by_a_device_map(make: Callable[..., Any], trained_path: Path) -> None:
+    model = make(trained_path, device_map='auto', model_kwargs={'attn_implementation': 'eager'})
+    assert (await model.request(ask('Say hi.'))).text == tiny.RESPONSES['Say hi.']
+
+
+def test_the_context_length_has_one_of_several_names() -> None:
+    other_name: Any = transformers.DbrxConfig(max_seq_len=77)
+    assert find_context_length(lambda name: getattr(other_name, name, None)) == 77
+    assert find_context_length({'n_positions': 12}.get) == 12
+    assert find_context_length({}.get) is None
+
+
+# ---------------------------------------------------------------------- MLX only
+
+
+@on('mlx')
+async def test_positions_are_those_that_transformers_saves(make: Callable[..., Any], tmp_path: Path) -> None:
+    """mlx-lm reads `rope_theta`, and takes a default if Transformers has saved `rope_parameters`."""
+    tokenizer = tiny.make_tokenizer()
+    torch.manual_seed(0)
+    config = transformers.Qwen2Config(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        initializer_range=0.3,
+        rope_parameters={'rope_type': 'default', 'rope_theta': 9.0},
+    )
+    model = transformers.Qwen2ForCausalLM(config).eval()
+    tiny.save(tmp_path, model, tokenizer)
+    assert 'rope_theta' not in json.loads((tmp_path / 'config.json').read_text(encoding='utf-8'))
+    expected = tiny.generate(model, tokenizer, 'hi', 24)
+    assert (await make(tmp_path, max_new_tokens=24).request(ask('hi'))).text == expected
+
+
+@on('mlx')
+async def test_load_kwargs_are_passed_to_the_library(make: Callable[..., Any], trained_path: Path) -> None:
+    changed = make(trained_path, load_kwargs={'model_config': {'rope_theta': 2.0}})
+    assert (await changed.request(ask('Where is Oslo?'), {'max_tokens': 30})).text != tiny.RESPONSES['Where is Oslo?']
+    with pytest.raises(UserError, match='no_such_option'):
+        await make(trained_path, load_kwargs={'no_such_option': 1}).load()
+
+
+@on('mlx')
+async def test_code_of_a_model_runs_only_if_it_is_trusted(
+    make: Callable[..., Any], trained_path: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(trained_path, tmp_path, dirs_exist_ok=True)
+    config = json.loads((tmp_path / 'config.json').read_text(encoding='utf-8'))
+    (tmp_path / 'config.json').write_text(json.dumps({**config, 'model_file': 'mine.py'}), encoding='utf-8')
+    (tmp_path / 'mine.py').write_text('from mlx_lm.models.qwen2 import Model, ModelArgs\n', encoding='utf-8')
+    with pytest.raises(UserError, match='runs only with trust_remote_code=True'):
+        await make(tmp_path).load()
+    trusted = make(tmp_path, trust_remote_code=True)
+    assert (await trusted.request(ask('Say hi.'))).text == tiny.RESPONSES['Say hi.']
