@@ -6,14 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..exceptions import UserError
-from ..messages import (
-    ModelMessage,
-    ModelRequest,
-    ModelRequestPart,
-    ModelResponse,
-    SystemPromptPart,
-    UserPromptPart,
-)
+from ..messages import ModelMessage, ModelRequest, ModelRequestPart, ModelResponse, SystemPromptPart, UserPromptPart
 from .context_functions import ContextFunction, render_prompt
 from .options import UserPrompt
 from .run_state import RunState

@@ -173,7 +173,7 @@ async def _read_text_output(run: RunState, response: ModelResponse) -> object:
     """Return the output in a response without tool calls. Raises `OutputRejected`."""
     reader, context = run.spec.output, run.output_context(None)
     if response.finish_reason == 'error':
-        # Groq refuses what the model wrote as a malformed tool call: groq__test_tool_use_failed_error_with_text
+        # Groq rejects text if it requires a tool call: groq__test_tool_use_failed_error_with_text__0_4a7d05
         reason = str((response.provider_details or {}).get('error') or 'its text is no answer')
         raise OutputRejected(ModelRetry(f'The answer ended with an error: {reason.removesuffix(".")}.'))
     if not (response.text or '').strip() and not response.files:

@@ -300,7 +300,7 @@ def extract_json(response: ModelResponse, *, allow_partial: bool = False) -> str
     texts: list[str] = []
     for part in response.parts:
         match part:
-            # Claude writes prose before it calls a tool of the vendor: anthropic__test_anthropic_advisor_tool_stream
+            # Claude writes prose before a native tool call: anthropic__test_anthropic_advisor_tool_stream__0_a61f68
             case NativeToolCallPart() | NativeToolReturnPart():
                 texts.clear()
             case TextPart(content=content):

@@ -138,11 +138,7 @@ async def test_with_a_prompt_the_open_tool_calls_of_a_history_are_interrupted() 
     result = await Agent(Scripted('x'), tools=[double]).run('Never mind.', message_history=history)
     [[skipped, prompt], _] = [message.parts for message in result.new_messages()]
     assert isinstance(skipped, ToolReturnPart)
-    assert (skipped.tool_name, skipped.tool_call_id, skipped.outcome) == (
-        'double',
-        'call_double',
-        'interrupted',
-    )
+    assert (skipped.tool_name, skipped.tool_call_id, skipped.outcome) == ('double', 'call_double', 'interrupted')
     assert isinstance(prompt, UserPromptPart)
 
 
