@@ -52,7 +52,7 @@ ROOM_FILES = {
     **dict.fromkeys(ENGINES, ('__init__', 'model')),
 }
 PURE_FILES = ('encode', 'decode', 'serve', 'native_tools')
-"""And the files that one of these was split into: `encode_tools`, `_decode_items`."""
+"""And the files that one of these was split into: `encode_tools`, `decode_items`."""
 
 EXTRA_OF_FOLDER = {'gemini': 'google'}
 """The extra of a folder of models, where it is not called like the folder."""

@@ -188,7 +188,7 @@ class StreamedResponse(ABC):
             if self._cancelled:
                 raise StopAsyncIteration
             try:
-                await self._fill()
+                await self._read_more()
             except StopAsyncIteration:
                 self._told = True
                 raise
@@ -197,8 +197,8 @@ class StreamedResponse(ABC):
             self._look_for_final_result(event)
         return event
 
-    async def _fill(self) -> None:
-        """Add to `_ready`, or raise `StopAsyncIteration`. Overridden by streams that get several events at once."""
+    async def _read_more(self) -> None:
+        """Add at least one event to `_ready` unless one is there, or raise `StopAsyncIteration`."""
         if self._iterator is None:
             self._iterator = self.events()
         self._ready.append(await anext(self._iterator))
@@ -217,6 +217,18 @@ class StreamedResponse(ABC):
                 return
         self.final_result_event = found
         self._ready.appendleft(found)
+
+
+class BufferedStream(StreamedResponse):
+    """A stream that gets several events at once. Subclasses implement `_read_more` in place of `events`."""
+
+    async def events(self) -> AsyncIterator[ModelResponseStreamEvent]:
+        """Yield the events."""
+        async for event in self:
+            yield event
+
+    @abstractmethod
+    async def _read_more(self) -> None: ...
 
 
 class WholeResponse(StreamedResponse):

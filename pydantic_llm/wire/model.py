@@ -1,57 +1,49 @@
-"""`request` and `request_stream`, written once for every remote room.
+"""`WireModel`: `request` and `request_stream`, written once for every API.
 
-A room gives four pure functions (what to send, where to, how to read a body, how to read an event); this module moves
-the bytes between them and a `Connection`.
+A room provides pure functions (the path, the body, a decoder); this module moves the bytes between them and a
+`Connection`.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar, Generic
 
-from pydantic_core import PydanticSerializationError, from_json, to_json
+from pydantic_core import PydanticSerializationError, to_json
+from typing_extensions import TypeVar
 
-from ..exceptions import (
-    LLMError,
-    ModelHTTPError,
-    NotFoundError,
-    UnexpectedModelBehavior,
-    UserError,
-)
+from ..exceptions import ModelHTTPError, NotFoundError, UserError
 from ..json_types import Json
 from ..messages import FileUrl, ModelMessage, ModelResponse
-from ..models import Model, ModelRequestParameters, StreamedResponse, check_allow_model_requests
+from ..models import ModelRequestParameters, StreamedResponse, check_allow_model_requests
 from ..profiles import ModelProfile, ModelProfileSpec
 from ..providers import Provider
 from ..retries.budget import Budget
 from ..settings import ModelSettings
 from ..streaming.draft import ResponseDraft
 from ..transport import ByteStream, Connection, Deadlines, RawRequest, RawResponse
-from ..transport.errors import error_from_invalid_json
+from .decoder import ResponseDecoder
 from .files import download_files
 from .header_listeners import tell_headers
-from .prepare import PreparedRequest, prepare
-from .stream import JSON_HEADERS, HeldAnswer, WireStream, with_what_is_left
+from .prepare import PreparedRequest, PreparingModel
+from .reader import ResponseReader
+from .stream import JSON_HEADERS, BodyStream, WireStream
 
-BROKEN = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What reading an answer of the wrong shape raises."""
+__all__ = ('WireModel',)
+
+ProfileT = TypeVar('ProfileT', bound=ModelProfile, default=ModelProfile)
 
 
-class WireModel(Model):
-    """A model behind an API. A room's `model.py` subclasses this."""
+class WireModel(PreparingModel, Generic[ProfileT]):
+    """A model behind an API. A room's `model.py` subclasses this, with the class of its profiles."""
 
-    supported_settings: ClassVar[frozenset[str]]
-    """The shared settings that the API has."""
-    settings_prefix: ClassVar[str]
-    """What the names of the room's own settings begin with."""
-    own_settings: ClassVar[Collection[str] | None] = None
-    """The names of the room's own settings; `None` takes whatever begins with the prefix."""
-    profile_type: ClassVar[type[ModelProfile]] = ModelProfile
-    """The class of the profiles that the room reads."""
+    profile_type: type[ProfileT]
+    """The class of the profiles that the room reads: `ProfileT`."""
     api_name: ClassVar[str]
-    """The API's name, for messages."""
+    """The name of the API's response, for errors: 'a chat completion'."""
 
     def __init__(
         self,
@@ -67,47 +59,37 @@ class WireModel(Model):
         self._model_name = model_name
         self._provider = provider
 
-    # what a room says
+    # what a room implements
 
     @abstractmethod
     def path(self, request: PreparedRequest) -> str:
-        """Where the request goes, below the provider's base URL."""
+        """Return the path of the request, below the provider's base URL."""
 
     @abstractmethod
     def encode(self, request: PreparedRequest) -> Json:
-        """The request's body."""
+        """Encode the request's body."""
 
     @abstractmethod
-    def decode(self, body: Json, draft: ResponseDraft) -> None:
-        """Read a whole answer into the draft."""
-
-    @abstractmethod
-    def decode_event(self, event: Json, draft: ResponseDraft) -> None:
-        """Read one event of a streamed answer into the draft. The last one sets the draft's state."""
-
-    def decode_headers(self, headers: Mapping[str, str], draft: ResponseDraft) -> None:
-        """Read what the answer's headers say. Overridden by rooms whose bodies do not say all."""
-
-    def decode_end(self, draft: ResponseDraft) -> None:
-        """The stream is over. Overridden by rooms that hold something back."""
+    def new_decoder(self, draft: ResponseDraft) -> ResponseDecoder:
+        """Return a decoder for one response."""
 
     def headers(self, request: PreparedRequest) -> dict[str, str]:
-        """Headers beside the client's own. Overridden by rooms whose API has any."""
+        """Return headers in addition to the client's. Overridden if the API has any."""
         return {}
 
-    def answer_in(self, error: ModelHTTPError) -> Json | None:
-        """The answer that an error holds, where an API refuses what a model wrote and sends it along. Overridden."""
+    def response_in_error(self, error: ModelHTTPError) -> Json | None:
+        """Return the response that an error body contains, if any. Overridden if the API has such errors."""
         return None
 
     def must_download(self, url: FileUrl) -> bool:
-        """Whether the API cannot read this address by itself. Overridden by rooms."""
+        """Return whether the file must be sent as bytes, since the API cannot fetch this URL. Overridden by rooms."""
         return False
 
     # what follows from it
 
     @property
     def model_name(self) -> str:
-        """The name of the model, as its vendor knows it."""
+        """The vendor's name of the model."""
         return self._model_name
 
     @property
@@ -117,18 +99,26 @@ class WireModel(Model):
 
     @property
     def base_url(self) -> str:
-        """Where requests go."""
+        """The URL that paths are appended to."""
         return self._provider.base_url
 
     @property
     def provider(self) -> Provider[Any]:
-        """Who is asked, and where."""
+        """The provider: the URL, the credentials and the connection."""
         return self._provider
 
     @property
     def client(self) -> Any:
-        """The vendor's own client, as the provider made or got it."""
+        """The vendor's client, which the provider made or was given."""
         return self._provider.client
+
+    @property
+    def profile(self) -> ProfileT:
+        """What the model supports."""
+        profile = super().profile
+        if not isinstance(profile, self.profile_type):
+            profile = self._profile = self.profile_type.of(profile)
+        return profile
 
     def _own_profile(self) -> ModelProfile:
         return self.profile_type.of(self._provider.model_profile(self.model_name) or super()._own_profile())
@@ -139,20 +129,22 @@ class WireModel(Model):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> ModelResponse:
-        """Send a conversation, get the next turn."""
+        """Send a conversation and return the next response."""
         check_allow_model_requests()
-        request = await self._with_files(self.prepare(messages, model_settings, model_request_parameters))
-        return await self._ask(self._call(request), request.settings, request.warnings)
+        request = await self._download_files(self.prepare(messages, model_settings, model_request_parameters))
+        return await self._request_body(self._encode_request(request), request.settings, request.warnings)
 
-    async def _ask(self, call: RawRequest, settings: ModelSettings, warnings: Sequence[str] = ()) -> ModelResponse:
-        """Send a call whose answer is whole, as often as its budget allows."""
+    async def _request_body(
+        self, raw: RawRequest, settings: ModelSettings, warnings: Sequence[str] = ()
+    ) -> ModelResponse:
+        """Send a request and decode the whole body, with the retries that its budget allows."""
         budget = Budget.of(settings)
 
         async def attempt() -> ModelResponse:
-            reply = await self._send(with_what_is_left(call, budget))
-            draft = ResponseDraft(self.model_name, self.system, self.base_url, [*warnings])
-            self.read_whole(reply.body, reply.headers, draft)
-            return draft.get()
+            response = await self._send(_with_time_left(raw, budget))
+            reader = self.new_reader(warnings)
+            reader.read_body(response.body, response.headers)
+            return reader.draft.get()
 
         return await budget.run(attempt)
 
@@ -163,15 +155,22 @@ class WireModel(Model):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
-        """Send a conversation, get the next turn as it is written."""
+        """Send a conversation and yield the next response while it is written."""
         check_allow_model_requests()
-        request = await self._with_files(self.prepare(messages, model_settings, model_request_parameters, stream=True))
-        call, budget = self._call(request), Budget.of(request.settings)
+        prepared = self.prepare(messages, model_settings, model_request_parameters, stream=True)
+        request = await self._download_files(prepared)
+        raw, budget = self._encode_request(request), Budget.of(request.settings)
 
-        async def attempt() -> ByteStream:
-            return await self._open(with_what_is_left(call, budget))
+        async def open_bytes() -> ByteStream:
+            return await self._open(_with_time_left(raw, budget))
 
-        stream = WireStream(self, request, await budget.run(attempt), budget, attempt)
+        stream = WireStream(
+            await budget.run(open_bytes),
+            request.parameters,
+            budget=budget,
+            new_reader=lambda: self.new_reader(request.warnings),
+            open_bytes=open_bytes,
+        )
         try:
             yield stream
         finally:
@@ -181,32 +180,35 @@ class WireModel(Model):
         """Close the connections that this model's provider opened in the running event loop."""
         await self._connection().aclose()
 
-    async def _send(self, call: RawRequest) -> RawResponse:
+    def _connection(self) -> Connection:
+        return self._provider.connection
+
+    async def _send(self, raw: RawRequest) -> RawResponse:
         try:
-            reply = await self._connection().send(call)
-            tell_headers(reply.headers)
-            return reply
+            response = await self._connection().send(raw)
+            tell_headers(response.headers)
+            return response
         except ModelHTTPError as error:
             tell_headers(error.headers)
-            return RawResponse(self._held(error), JSON_HEADERS)
+            return RawResponse(self._body_in_error(error), JSON_HEADERS)
 
-    async def _open(self, call: RawRequest) -> ByteStream:
+    async def _open(self, raw: RawRequest) -> ByteStream:
         try:
-            stream = await self._connection().open(call)
+            stream = await self._connection().open(raw)
             tell_headers(stream.headers)
             return stream
         except ModelHTTPError as error:
             tell_headers(error.headers)
-            return HeldAnswer(self._held(error))
+            return BodyStream(self._body_in_error(error))
 
-    def _held(self, error: ModelHTTPError) -> bytes:
-        """The answer that an error holds, as bytes. Raises the error where it holds none."""
-        if (held := self.answer_in(error)) is None:
-            raise self._with_what_was_meant(error)
-        return to_json(held)
+    def _body_in_error(self, error: ModelHTTPError) -> bytes:
+        """Return the response that this error contains; raise the error if it contains none."""
+        if (response := self.response_in_error(error)) is None:
+            raise self._with_suggested_name(error)
+        return to_json(response)
 
-    def _with_what_was_meant(self, error: ModelHTTPError) -> ModelHTTPError:
-        """The error, with the name that was meant by one that the vendor does not know."""
+    def _with_suggested_name(self, error: ModelHTTPError) -> ModelHTTPError:
+        """Add a "did you mean" to the error for an unknown model name."""
         if isinstance(error, NotFoundError):
             from ..models.names import nearest_name
 
@@ -215,36 +217,11 @@ class WireModel(Model):
                 error.args = (error.message,)
         return error
 
-    def _connection(self) -> Connection:
-        return self._provider.connection
-
-    def prepare(
-        self,
-        messages: Sequence[ModelMessage],
-        settings: ModelSettings | None = None,
-        parameters: ModelRequestParameters | None = None,
-        *,
-        stream: bool = False,
-    ) -> PreparedRequest:
-        """The request as it shall be sent: what `encode` reads. Raises `UserError` for what cannot be sent."""
-        return prepare(
-            messages,
-            self.merged_settings(settings),
-            parameters,
-            model_name=self.model_name,
-            system=self.system,
-            profile=self.profile,
-            supported=self.supported_settings,
-            prefix=self.settings_prefix,
-            own=self.own_settings,
-            stream=stream,
-        )
-
-    async def _with_files(self, request: PreparedRequest) -> PreparedRequest:
+    async def _download_files(self, request: PreparedRequest) -> PreparedRequest:
         request.messages = await download_files(request.messages, self.must_download)
         return request
 
-    def _call(self, request: PreparedRequest) -> RawRequest:
+    def _encode_request(self, request: PreparedRequest) -> RawRequest:
         settings = request.settings
         body = self.encode(request) | settings.get('extra_body', {})
         try:
@@ -254,41 +231,14 @@ class WireModel(Model):
         headers = self.headers(request) | settings.get('extra_headers', {})
         return RawRequest(self.path(request), content, self.model_name, headers, Deadlines.from_settings(settings))
 
-    def new_draft(self, request: PreparedRequest) -> ResponseDraft:
-        """The answer to a request, of which nothing is known yet."""
-        return ResponseDraft(self.model_name, self.system, self.base_url, request.warnings)
+    def new_reader(self, warnings: Sequence[str] = ()) -> ResponseReader:
+        """Return a reader for one response. `warnings` are those of the request."""
+        draft = ResponseDraft(self.model_name, self.system, self.base_url, [*warnings])
+        return ResponseReader(self.new_decoder(draft), api_name=self.api_name, base_url=self.base_url)
 
-    def read_whole(self, body: bytes, headers: Mapping[str, str], draft: ResponseDraft) -> None:
-        """Read a whole answer, or say in our own words that it is none."""
-        self.decode_headers(headers, draft)
-        try:
-            parsed = from_json(body)
-        except ValueError:
-            raise self._not_json(body, headers.get('content-type', '')) from None
-        self.read(self.decode, parsed, draft)
 
-    def not_a_stream(self, headers: Mapping[str, str]) -> LLMError:
-        """The error for a stream that holds no event: a web page, nothing at all."""
-        said = headers.get('content-type', '') or 'an untyped body'
-        return UnexpectedModelBehavior(f'{self.base_url} answered with a stream that holds no event, but {said}')
-
-    def _not_json(self, body: bytes, content_type: str) -> LLMError:
-        """A body that says it is JSON was cut on the way; any other is not the API's."""
-        if 'json' in content_type:
-            return error_from_invalid_json(body, model_name=self.model_name, provider_name=self.system)
-        return UnexpectedModelBehavior(
-            f'{self.base_url} did not answer with {self.api_name} but with {content_type or "an untyped body"}',
-            body[:2000].decode('utf-8', 'replace'),
-        )
-
-    def read(self, decode: Callable[[Json, ResponseDraft], None], data: Any, draft: ResponseDraft) -> None:
-        """Read what came, or say in our own words that it is of the wrong shape."""
-        try:
-            decode(data, draft)
-            draft.check()
-        except BROKEN as error:
-            text = to_json(data, serialize_unknown=True)[:2000].decode('utf-8', 'replace')
-            what = f'{type(error).__name__}: {error}'
-            raise UnexpectedModelBehavior(
-                f'{self.base_url} did not answer with {self.api_name} ({what})', text
-            ) from error
+def _with_time_left(raw: RawRequest, budget: Budget) -> RawRequest:
+    """Return the request with the time that earlier attempts left of its deadlines."""
+    if budget.timeout is None or not budget.spent:
+        return raw
+    return replace(raw, deadlines=replace(raw.deadlines, waited=budget.spent))

@@ -6,16 +6,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from json import dumps
-from typing import Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 from ..exceptions import UserError
 from ..messages import FilePart, ModelMessage, ModelRequest, NativeToolCallPart, NativeToolReturnPart, ThinkingPart
 from ..messages.history import repair
-from ..models import ModelRequestParameters, OutputMode, OutputObjectDefinition
+from ..models import Model, ModelRequestParameters, OutputMode, OutputObjectDefinition
 from ..profiles import ModelProfile
 from ..settings import TRANSPORT_SETTINGS, ModelSettings
 from ..tools.definition import ToolDefinition
@@ -54,6 +54,11 @@ class PreparedRequest:
     warnings: list[str]
     """What was left out, a sentence each."""
 
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The settings as a plain mapping, for keys that `ModelSettings` does not declare: the room's own."""
+        return self.settings
+
     def leave_out(self, setting: str, reason: str) -> None:
         """Take a setting out of the request, and say so in the way that the caller asked for."""
         if setting in self.settings:
@@ -85,6 +90,39 @@ class PreparedRequest:
         """Say that thoughts are sent as text, since their maker's form of them means nothing here."""
         maker = repr(part.provider_name) if part.provider_name else 'another model'
         self.note(f'thoughts of {maker} were sent as text between tags')
+
+
+class PreparingModel(Model):
+    """A model that checks and resolves its requests before it sends or runs them."""
+
+    supported_settings: ClassVar[frozenset[str]]
+    """The shared settings that the API or the engine has."""
+    settings_prefix: ClassVar[str]
+    """The prefix of the vendor's own settings: `'openai_'`."""
+    own_settings: ClassVar[Collection[str] | None] = None
+    """The names of the vendor's own settings; `None` accepts every name with the prefix."""
+
+    def prepare(
+        self,
+        messages: Sequence[ModelMessage],
+        settings: ModelSettings | None = None,
+        parameters: ModelRequestParameters | None = None,
+        *,
+        stream: bool = False,
+    ) -> PreparedRequest:
+        """Resolve a request: what `encode` reads. Raises `UserError` for what cannot be sent."""
+        return prepare(
+            messages,
+            self.merged_settings(settings),
+            parameters,
+            model_name=self.model_name,
+            system=self.system,
+            profile=self.profile,
+            supported=self.supported_settings,
+            prefix=self.settings_prefix,
+            own=self.own_settings,
+            stream=stream,
+        )
 
 
 def prepare(

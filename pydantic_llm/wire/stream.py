@@ -1,154 +1,147 @@
-"""`WireStream`: the streamed response of a remote model."""
+"""`WireStream`: the streamed response of a model behind an API."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import nullcontext
-from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from pydantic_core import from_json
 
-from ..exceptions import LLMError, ModelTimeoutError, StreamInterruptedError, UnexpectedModelBehavior
-from ..messages import ModelResponseStreamEvent
-from ..models import StreamedResponse
+from ..exceptions import LLMError, ModelTimeoutError, StreamInterruptedError
+from ..models import BufferedStream, ModelRequestParameters
 from ..retries.budget import Budget
-from ..transport import ByteStream, RawRequest
+from ..transport import ByteStream
 from ..transport.sse import EventSplitter
-from .prepare import PreparedRequest
+from .reader import ResponseReader
 
-if TYPE_CHECKING:
-    from .model import WireModel
+__all__ = ('JSON_HEADERS', 'BodyStream', 'WireStream')
 
 JSON_HEADERS: Mapping[str, str] = {'content-type': 'application/json'}
-"""The headers of a whole answer."""
+"""The headers of a body that is not a stream."""
 
 
-class WireStream(StreamedResponse):
-    """An answer of a remote model that is still coming."""
+class WireStream(BufferedStream):
+    """Reads the bytes of a stream and emits events.
+
+    The request is sent again if the stream breaks before its first event was emitted and the budget allows it;
+    `new_reader` and `open_bytes` make what a new attempt needs.
+    """
 
     def __init__(
         self,
-        model: WireModel,
-        request: PreparedRequest,
         bytes_: ByteStream,
+        parameters: ModelRequestParameters,
+        *,
         budget: Budget,
-        open_again: Callable[[], Awaitable[ByteStream]],
+        new_reader: Callable[[], ResponseReader],
+        open_bytes: Callable[[], Awaitable[ByteStream]],
     ) -> None:
-        super().__init__(model.new_draft(request), request.parameters)
-        self._model = model
-        self._request = request
+        self._new_reader = new_reader
+        self._open_bytes = open_bytes
         self._budget = budget
-        self._open_again = open_again
-        self._heard = False  # from then on, nothing can be taken back
-        self._begin(bytes_)
+        self._has_emitted = False  # the response cannot be taken back from then on
+        self._reader = new_reader()
+        super().__init__(self._reader.draft, parameters)
+        self._start_reading(bytes_)
 
-    def _begin(self, bytes_: ByteStream) -> None:
-        """Begin to read."""
-        self._model.decode_headers(bytes_.headers, self.draft)
+    def _start_reading(self, bytes_: ByteStream) -> None:
+        self._reader.decoder.decode_headers(bytes_.headers)
         self._bytes = bytes_
         self._splitter = EventSplitter()
-        self._whole: list[bytes] | None = [] if _is_json(bytes_.headers) else None
-        self._count = 0
-        self._done = False
-        self._over = False
-
-    async def events(self) -> AsyncIterator[ModelResponseStreamEvent]:
-        """Yield what happens."""
-        async for event in self:
-            yield event
+        self._body: list[bytes] | None = [] if _is_json(bytes_.headers) else None
+        self._event_count = 0
+        self._saw_done = False
+        self._ended = False
 
     async def close(self) -> None:
         """Close the connection."""
         await self._bytes.aclose()
 
-    async def _fill(self) -> None:
-        """Read until something has happened."""
-        if self._over:
+    async def _read_more(self) -> None:
+        if self._ended:
             raise StopAsyncIteration
         try:
-            with nullcontext() if self._heard else self._budget.track_time():
-                while not self.draft.parts.events and not self._over:
-                    await self._read()
+            with nullcontext() if self._has_emitted else self._budget.track_time():
+                while not self.draft.parts.events and not self._ended:
+                    await self._read_chunk()
         except LLMError as error:
-            if self._cancelled:  # by another task: what it closed breaks here
+            if self._cancelled:  # another task closed the connection that this one reads
                 raise StopAsyncIteration from None
-            await self._mend(error)
+            await self._recover(error)
         if events := self.draft.parts.take_events():
-            self._heard = True
+            self._has_emitted = True
             self._ready.extend(events)
 
-    async def _mend(self, error: LLMError) -> None:
-        """Begin again where that is allowed; else the answer ends here."""
+    async def _recover(self, error: LLMError) -> None:
+        """Send the request again if that is allowed; otherwise end the response."""
         try:
-            if not self._heard and await self._begins_again(error):
+            if not self._has_emitted and await self._retry(error):
                 return
         except LLMError as failure:
             error = failure
-        self._break(error)
+        self._end_broken(error)
 
-    async def _begins_again(self, error: LLMError) -> bool:
-        """Whether the request was sent once more, since nobody has heard of the answer that broke."""
+    async def _retry(self, error: LLMError) -> bool:
+        """Send the request again while the budget allows it; return whether it was sent."""
         await self._bytes.aclose()
         if self.draft.state == 'complete' or not await self._budget.pause(error):
             return False
-        bytes_ = await self._budget.run(self._open_again)
+        bytes_ = await self._budget.run(self._open_bytes)
         if self._cancelled:
             await bytes_.aclose()
             raise StopAsyncIteration
-        self.draft = self._model.new_draft(self._request)
-        self._begin(bytes_)
+        self._reader = self._new_reader()
+        self.draft = self._reader.draft
+        self._start_reading(bytes_)
         return True
 
-    async def _read(self) -> None:
-        chunk = b'' if self._done else await self._bytes.read()
+    async def _read_chunk(self) -> None:
+        chunk = b'' if self._saw_done else await self._bytes.read()
         if not chunk:
             await self._end()
-        elif self._whole is None:
-            self._feed(self._splitter.feed(chunk))
+        elif self._body is None:
+            self._decode_events(self._splitter.feed(chunk))
         else:
-            self._whole.append(chunk)
+            self._body.append(chunk)
 
-    def _feed(self, events: Iterable[bytes]) -> None:
-        model, draft = self._model, self.draft
+    def _decode_events(self, events: Iterable[bytes]) -> None:
         for data in events:
             if data == b'[DONE]':
-                self._done = True
+                self._saw_done = True
                 return
-            self._count += 1
+            self._event_count += 1
             self._bytes.progress()
-            try:
-                event = from_json(data)
-            except ValueError as error:
-                raise UnexpectedModelBehavior(
-                    f'An event of the stream is not JSON: {error}', repr(data[:500])
-                ) from None
-            model.read(model.decode_event, event, draft)
+            self._reader.read_event(data)
 
     async def _end(self) -> None:
-        """The stream is over, by the vendor's will."""
-        self._over = True
-        if self._whole is not None:
-            self._model.read_whole(b''.join(self._whole), self._bytes.headers, self.draft)
+        """Finish the response after the server ended the stream."""
+        self._ended = True
+        if self._body is not None:
+            self._reader.read_body(b''.join(self._body), self._bytes.headers)
         else:
-            self._feed_last(self._splitter.end())
-            if not self._count:
-                raise self._model.not_a_stream(self._bytes.headers)
-            self._model.decode_end(self.draft)
+            self._decode_last_event(self._splitter.end())
+            if not self._event_count:
+                raise self._reader.empty_stream(self._bytes.headers)
+            self._reader.decoder.decode_end()
             self.draft.parts.end(complete=self.draft.state == 'complete')
         await self._bytes.finish()
 
-    def _feed_last(self, data: bytes | None) -> None:
-        """An event without the empty line after it: some servers forget that line, others were cut."""
+    def _decode_last_event(self, data: bytes | None) -> None:
+        """Decode an event without the empty line that ends it, which some servers forget, unless it was truncated."""
         if data is not None and _is_whole_json(data):
-            self._feed([data])
+            self._decode_events([data])
 
-    def _break(self, error: LLMError) -> None:
-        """The wire broke. An answer that the vendor had completed stays one; else what had arrived is attached."""
-        self._over = True
+    def _end_broken(self, error: LLMError) -> None:
+        """Finish the response after a connection error.
+
+        If the vendor had completed the response, add a warning. Otherwise raise, with the partial response attached.
+        """
+        self._ended = True
         if self.draft.state == 'complete' and isinstance(error, (StreamInterruptedError, ModelTimeoutError)):
-            self.draft.warnings.append(f'The stream broke after the end of the answer; usage may be missing ({error})')
-            self._model.decode_end(self.draft)
+            self.draft.warnings.append(
+                f'The stream broke after the end of the response; usage may be missing ({error})'
+            )
+            self._reader.decoder.decode_end()
             self.draft.parts.end()
             return
         self.draft.state = 'interrupted'
@@ -157,33 +150,26 @@ class WireStream(StreamedResponse):
         raise error
 
 
-def with_what_is_left(call: RawRequest, budget: Budget) -> RawRequest:
-    """The call, with the time that earlier tries have left it."""
-    if budget.timeout is None or not budget.spent:
-        return call
-    return replace(call, deadlines=replace(call.deadlines, waited=budget.spent))
-
-
-class HeldAnswer(ByteStream):
-    """A whole answer that came with an error, where a stream was asked for."""
+class BodyStream(ByteStream):
+    """A body that is already here, in place of a stream."""
 
     def __init__(self, body: bytes) -> None:
         self.headers = JSON_HEADERS
         self._chunks = [b'', body]
 
     async def read(self) -> bytes:
-        """The answer, and then the end."""
+        """Return the body, then `b''`."""
         return self._chunks.pop() if self._chunks else b''
 
     def progress(self) -> None:
-        """Nobody waits for anything."""
+        """Do nothing: no deadline is running."""
 
     async def aclose(self) -> None:
-        """There is nothing to close."""
+        """Do nothing: no connection is open."""
 
 
 def _is_json(headers: Mapping[str, str]) -> bool:
-    """Whether a server that was asked for a stream answers with a whole body."""
+    """Return whether a server sent a whole body although a stream was requested."""
     return headers.get('content-type', '').partition(';')[0].strip().lower() == 'application/json'
 
 

@@ -16,9 +16,9 @@ from pydantic_llm.messages import (
     ThinkingPart,
     ToolCallPart,
 )
-from pydantic_llm.models import ResponseDraft
 from pydantic_llm.streaming.parts import PartsManager
 from pydantic_llm.transport.sse import EventSplitter
+from pydantic_llm.wire.reader import ResponseReader
 from pydantic_llm.wire.serving import ServedRequest, sse
 from tests.conformance.room import Json, Room
 from tests.conformance.strategies import Splitter
@@ -128,27 +128,28 @@ def encode_events(room: Room, response: ModelResponse, split: Splitter) -> tuple
 
 def decode_body(room: Room, body: Any) -> ModelResponse:
     """Decode a body as the client does."""
-    draft = room.draft()
-    room.build().read(room.build().decode, body, draft)
-    return draft.get()
+    reader = room.build().new_reader()
+    reader.decode(body)
+    return reader.draft.get()
 
 
 def decode_events(room: Room, events: Sequence[Any]) -> tuple[ModelResponse, list[Any]]:
     """Decode events as the client does. Return the response and the events for the caller."""
-    model, draft = room.build(), room.draft()
+    reader = room.build().new_reader()
+    parts = reader.draft.parts
     emitted: list[Any] = []
     for event in events:
-        model.read(model.decode_event, event, draft)
-        emitted += draft.parts.take_events()
-    end_stream(room, draft)
-    emitted += draft.parts.take_events()
-    return draft.get(), emitted
+        reader.decode_event(event)
+        emitted += parts.take_events()
+    end_stream(reader)
+    emitted += parts.take_events()
+    return reader.draft.get(), emitted
 
 
-def end_stream(room: Room, draft: ResponseDraft) -> None:
-    """End the stream of a draft."""
-    room.build().decode_end(draft)
-    draft.parts.end(complete=draft.state == 'complete')
+def end_stream(reader: ResponseReader) -> None:
+    """End the stream of a reader."""
+    reader.decoder.decode_end()
+    reader.draft.parts.end(complete=reader.draft.state == 'complete')
 
 
 def decode_bytes(room: Room, events: Sequence[Json], size: int) -> tuple[ModelResponse, list[Any]]:

@@ -23,7 +23,8 @@ from pydantic_llm.exceptions import LLMError
 from pydantic_llm.messages import ModelMessagesTypeAdapter, ModelRequest, ModelResponse
 from pydantic_llm.retries.budget import NO_RETRIES, Budget
 from pydantic_llm.transport import ByteStream
-from pydantic_llm.wire.model import WireModel, WireStream
+from pydantic_llm.wire.model import WireModel
+from pydantic_llm.wire.stream import WireStream
 from tests.faults.vendors import VENDORS, Vendor
 
 HELLO = [ModelRequest.user_text_prompt('Hello?')]
@@ -198,12 +199,18 @@ async def read(seed: Seed, body: bytes, chance: random.Random) -> ModelResponse 
     request = made.prepare(HELLO, {'max_tokens': 10}, stream=seed.stream)
     try:
         if not seed.stream:
-            draft = made.new_draft(request)
-            made.read_whole(body, {'content-type': seed.content_type}, draft)
-            return draft.get()
+            reader = made.new_reader()
+            reader.read_body(body, {'content-type': seed.content_type})
+            return reader.draft.get()
         size = chance.choice([len(body) or 1, 1000, 17])
         chunks = [body[at : at + size] for at in range(0, len(body), size)]
-        stream = WireStream(made, request, RecordedStream(chunks, seed.content_type), Budget(NO_RETRIES), _retry)
+        stream = WireStream(
+            RecordedStream(chunks, seed.content_type),
+            request.parameters,
+            budget=Budget(NO_RETRIES),
+            new_reader=made.new_reader,
+            open_bytes=_retry,
+        )
         async for _ in stream:
             pass
         return stream.get()

@@ -106,7 +106,7 @@ class Sent:
         self.request = model.prepare(messages, settings, ModelRequestParameters(**parameters))
         self.body = model.encode(self.request)
         self.warnings = self.request.warnings
-        self.betas = betas(self.request, model.anthropic_profile)
+        self.betas = betas(self.request, model.profile)
         Sdk.check(self.body)
 
     @property

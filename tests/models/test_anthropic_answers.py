@@ -16,7 +16,6 @@ from pydantic_llm.messages import (
     ToolCallPart,
     ToolReturnPart,
 )
-from pydantic_llm.models import ResponseDraft
 from pydantic_llm.models.anthropic import AnthropicModel
 from pydantic_llm.usage import RequestUsage
 from tests.models.anthropic_messages import (
@@ -399,4 +398,4 @@ def test_an_error_that_nobody_knows_has_no_status() -> None:
 def test_a_body_that_is_no_message_is_unexpected(body: Any) -> None:
     model = AnthropicModel(SONNET, api_key='k')
     with pytest.raises(UnexpectedModelBehavior, match='did not answer with a message'):
-        model.read(model.decode, body, ResponseDraft('m', 'anthropic'))
+        model.new_reader().decode(body)

@@ -312,7 +312,7 @@ def test_what_else_is_said_is_kept() -> None:
 
 def test_an_id_comes_with_the_headers() -> None:
     reading = draft()
-    model().decode_headers({'x-amzn-requestid': 'r-1'}, reading)
+    model().new_decoder(reading).decode_headers({'x-amzn-requestid': 'r-1'})
     assert reading.get().provider_response_id == 'r-1'
 
 
@@ -345,9 +345,9 @@ def test_an_answer_without_content_is_one() -> None:
     ids=repr,
 )
 def test_a_body_of_a_wrong_shape_is_unexpected(body: Any) -> None:
-    speaker = model()
+    reader = model().new_reader()
     with pytest.raises(UnexpectedModelBehavior):
-        speaker.read(speaker.decode, body, draft())
+        reader.decode(body)
 
 
 # ---------------------------------------------------------------------- errors

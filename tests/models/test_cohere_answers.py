@@ -121,7 +121,7 @@ def test_calls_in_lists_and_whole_calls_are_read_too() -> None:
 def test_an_answer_that_is_one_text_is_read_too() -> None:
     assert CohereModel(PLUS, api_key='k')
     draft = ResponseDraft(PLUS, 'cohere')
-    CohereModel(PLUS, api_key='k').decode(body({'content': 'a'}), draft)
+    CohereModel(PLUS, api_key='k').new_decoder(draft).decode(body({'content': 'a'}))
     assert draft.get().parts == [TextPart('a')]
 
 
@@ -202,9 +202,9 @@ def test_the_body_of_an_error_in_the_place_of_an_event_or_an_answer_is_an_error(
     failure: Json = {'id': 'x', 'message': 'internal server error'}
     with pytest.raises(ModelAPIError, match='internal server error'):
         read(START, failure)
-    model, draft = CohereModel(PLUS, api_key='k'), ResponseDraft(PLUS, 'cohere')
+    reader = CohereModel(PLUS, api_key='k').new_reader()
     with pytest.raises(ModelAPIError, match='internal server error'):
-        model.read(model.decode, failure, draft)
+        reader.decode(failure)
 
 
 @pytest.mark.parametrize(
@@ -226,9 +226,9 @@ def test_the_body_of_an_error_in_the_place_of_an_event_or_an_answer_is_an_error(
     ],
 )
 def test_what_has_the_wrong_shape_is_no_answer(wrong: Json) -> None:
-    model, draft = CohereModel(PLUS, api_key='k'), ResponseDraft(PLUS, 'cohere')
+    reader = CohereModel(PLUS, api_key='k').new_reader()
     with pytest.raises(UnexpectedModelBehavior):
-        model.read(model.decode, wrong, draft)
+        reader.decode(wrong)
 
 
 def test_a_stream_that_is_cut_is_incomplete_and_its_call_is_kept() -> None:

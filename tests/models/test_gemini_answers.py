@@ -29,7 +29,7 @@ from pydantic_llm.messages import (
 )
 from pydantic_llm.transport.errors import error_from_response
 from pydantic_llm.usage import RequestUsage
-from pydantic_llm.wire.model import BROKEN
+from pydantic_llm.wire.reader import DECODING_ERRORS
 from tests.models.gemini_contents import (
     CODE,
     FOUND,
@@ -302,7 +302,7 @@ def test_a_server_that_sends_the_chunks_as_a_list_is_understood() -> None:
 )
 def test_a_part_of_a_wrong_shape_is_no_answer(part: Any) -> None:
     for make in (read, read_whole):
-        with pytest.raises(BROKEN):
+        with pytest.raises(DECODING_ERRORS):
             make(chunk(part, finish='STOP'))
 
 

@@ -40,10 +40,11 @@ def body(model: LiteLLMModel, messages: Any = HELLO, settings: Any = None, param
 def read(model: LiteLLMModel, *events: Json, whole: bool = False) -> ModelResponse:
     """What we make of an answer, or of the chunks of one."""
     draft = ResponseDraft(model.model_name, model.system)
+    decoder = model.new_decoder(draft)
     for event in events:
-        (model.decode if whole else model.decode_event)(event, draft)
+        (decoder.decode if whole else decoder.decode_event)(event)
     if not whole:
-        model.decode_end(draft)
+        decoder.decode_end()
         draft.parts.end()
     return draft.get()
 
@@ -175,7 +176,7 @@ def test_roles_have_other_names_also_those_of_smolagents() -> None:
 
 def test_a_profile_of_the_users_own_wins() -> None:
     model = LiteLLMModel(CLAUDE, profile={'openai_thinking_back': 'drop'}, flatten_messages_as_text=True)
-    profile = model.chat_profile
+    profile = model.profile
     assert (profile.openai_thinking_back, profile.openai_flatten_content) == ('drop', True)
 
 

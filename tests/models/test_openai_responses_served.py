@@ -409,10 +409,11 @@ def test_items_of_the_wrong_shape_are_an_error_of_ours_or_can_be_served_and_sent
     said = [damage(data, response(*items))]
     if number < len(found):
         said = [*found[:number], damage(data, found[number]), *found[number + 1 :]]
-    model, draft = MODEL, ResponseDraft('asked', 'openai')
+    model, reader = MODEL, MODEL.new_reader()
+    draft = reader.draft
     try:
         for event in said:
-            model.read(model.decode if len(said) == 1 else model.decode_event, event, draft)
+            (reader.decode if len(said) == 1 else reader.decode_event)(event)
         draft.parts.end(complete=draft.state == 'complete')
     except LLMError:
         return
@@ -434,15 +435,15 @@ async def test_what_was_recorded_is_served_as_it_was_meant(case: Case) -> None:
     recorded = content['exchanges'][0]['response']
     if recorded['status'] != 200:
         return
-    model = MODEL
-    draft = ResponseDraft('asked', 'openai')
+    reader = MODEL.new_reader()
+    draft = reader.draft
     try:
         if recorded['body_kind'] == 'json':
-            model.read(model.decode, json(recorded['body']), draft)
+            reader.decode(json(recorded['body']))
         else:
             for line in recorded['body'].splitlines():
                 if line.startswith('data: ') and line != 'data: [DONE]':
-                    model.read(model.decode_event, from_json(line.removeprefix('data: ')), draft)
+                    reader.decode_event(from_json(line.removeprefix('data: ')))
             draft.parts.end(complete=draft.state == 'complete')
     except (LLMError, ValueError):
         return

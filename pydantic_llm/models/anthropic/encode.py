@@ -47,13 +47,13 @@ def encode(request: PreparedRequest, profile: AnthropicModelProfile) -> Json:
     }
     if request.stream:
         body['stream'] = True
-    return encode_cache(body, dict(request.settings))
+    return encode_cache(body, request.options)
 
 
 def encode_system(prompts: list[str], request: PreparedRequest) -> Json:
     """The system prompts as one text, and the instructions, which change more often, behind them."""
     prompt = '\n\n'.join(prompts)
-    if not (request.instructions or dict(request.settings).get('anthropic_cache_instructions')):
+    if not (request.instructions or request.options.get('anthropic_cache_instructions')):
         return {'system': prompt} if prompt else {}
     blocks = [block for words in (prompt, *request.instructions) for block in text(words)]
     return {'system': blocks} if blocks else {}

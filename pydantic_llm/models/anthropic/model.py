@@ -14,6 +14,7 @@ from ...profiles.anthropic import AnthropicModelProfile
 from ...providers import Provider, choose_provider
 from ...streaming.draft import ResponseDraft
 from ...transport import RawRequest
+from ...wire.decoder import FunctionDecoder, ResponseDecoder
 from ...wire.model import WireModel
 from ...wire.prepare import PreparedRequest
 from . import decode, encode
@@ -24,7 +25,7 @@ BETAS = 'anthropic-beta'
 """The header that names betas, with commas between them."""
 
 
-class AnthropicModel(WireModel):
+class AnthropicModel(WireModel[AnthropicModelProfile]):
     """A model behind the Messages API, Anthropic's or any other server's.
 
     `provider` is a `Provider` or the name of one; `api_key` is a shortcut for the provider's. Raises `UserError` where
@@ -48,40 +49,31 @@ class AnthropicModel(WireModel):
     ) -> None:
         super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
 
-    @property
-    def anthropic_profile(self) -> AnthropicModelProfile:
-        """What the model can do."""
-        return AnthropicModelProfile.of(self.profile)
-
     def path(self, request: PreparedRequest) -> str:
         """Where the request goes."""
         return '/v1/messages'
 
     def encode(self, request: PreparedRequest) -> Json:
         """The request's body."""
-        return encode.encode(request, self.anthropic_profile)
+        return encode.encode(request, self.profile)
 
-    def decode(self, body: Json, draft: ResponseDraft) -> None:
-        """Read a whole answer."""
-        decode.decode(body, draft)
-
-    def decode_event(self, event: Json, draft: ResponseDraft) -> None:
-        """Read an event."""
-        decode.decode_event(event, draft)
+    def new_decoder(self, draft: ResponseDraft) -> ResponseDecoder:
+        """Return a decoder for one response."""
+        return FunctionDecoder(draft, decode.decode, decode.decode_event)
 
     def must_download(self, url: FileUrl) -> bool:
         """The API reads images and PDF by their address. Text must be sent, and what is not known may be text."""
         readable = url.url.startswith('data:') or not (url.media_type is None or is_text(url.media_type))
         return isinstance(url, DocumentUrl) and not readable
 
-    def _call(self, request: PreparedRequest) -> RawRequest:
+    def _encode_request(self, request: PreparedRequest) -> RawRequest:
         """The request as bytes; betas of the client and of `extra_headers` join its own, since a header stands once."""
-        call = super()._call(request)
-        own = betas(request, self.anthropic_profile)
+        raw = super()._encode_request(request)
+        own = betas(request, self.profile)
         of_client = getattr(self.client, 'default_headers', None) or self.client.headers  # an SDK's, or of httpx
-        names = [*_betas(of_client), *own, *_betas(call.headers)]
-        others = {name: value for name, value in call.headers.items() if name.lower() != BETAS}
-        return replace(call, headers={**others, BETAS: ','.join(dict.fromkeys(names))}) if names else call
+        names = [*_betas(of_client), *own, *_betas(raw.headers)]
+        others = {name: value for name, value in raw.headers.items() if name.lower() != BETAS}
+        return replace(raw, headers={**others, BETAS: ','.join(dict.fromkeys(names))}) if names else raw
 
 
 def _betas(headers: Mapping[str, Any]) -> list[str]:

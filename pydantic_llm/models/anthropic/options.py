@@ -49,7 +49,7 @@ def encode_tools(request: PreparedRequest, profile: AnthropicModelProfile, think
 
 def encode_tool(tool: ToolDefinition, request: PreparedRequest, profile: AnthropicModelProfile) -> Json:
     """A tool as the API describes it."""
-    settings: Json = dict(request.settings)
+    settings = request.options
     wire: Json = {
         'name': tool.name,
         'description': tool.description or '',
@@ -113,7 +113,7 @@ def _without_memory(tools: list[ToolDefinition]) -> list[ToolDefinition]:
 
 def encode_output(request: PreparedRequest, thinking: Thinking) -> Json:
     """What the answer is held to, and how much effort goes into it."""
-    settings: Json = dict(request.settings)
+    settings = request.options
     config: Json = {'effort': thinking.effort} if thinking.effort else {}
     if 'anthropic_task_budget' in settings:
         config['task_budget'] = settings['anthropic_task_budget']
@@ -142,7 +142,7 @@ def encode_settings(request: PreparedRequest) -> Json:
         body['service_tier'] = SERVICE_TIERS[tier]
     else:
         request.leave_out('service_tier', f'the Messages API has no queue {tier!r}')
-    settings: Json = dict(request.settings)
+    settings = request.options
     body |= {wire: settings[name] for name, wire in (SETTINGS | OWN_SETTINGS).items() if name in settings}
     if 'context_management' not in body and _was_compacted(request):
         body['context_management'] = {'edits': [{'type': COMPACT_EDIT}]}
@@ -187,7 +187,7 @@ BETAS_OF_SETTINGS: dict[str, str] = {'anthropic_task_budget': 'task-budgets-2026
 
 def betas(request: PreparedRequest, profile: AnthropicModelProfile) -> list[str]:
     """The betas that a request takes part in: those that it needs, and those that its settings name."""
-    settings: Json = dict(request.settings)
+    settings = request.options
     needed = [beta for name, beta in BETAS_OF_SETTINGS.items() if name in settings]
     if settings.get('anthropic_speed') == 'fast':
         needed.append('fast-mode-2026-02-01')

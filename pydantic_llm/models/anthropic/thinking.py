@@ -34,7 +34,7 @@ def encode_thinking(request: PreparedRequest, profile: AnthropicModelProfile, *,
 
     `resumed` says that the model takes up a turn that it began without thoughts: with a budget it cannot begin now.
     """
-    settings: Json = dict(request.settings)
+    settings = request.options
     said = Thinking(settings.get('anthropic_thinking'))
     if said.config is None and 'thinking' in settings:
         if resumed and settings['thinking'] and profile.anthropic_thinking_mode == 'budget':

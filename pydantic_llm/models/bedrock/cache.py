@@ -42,7 +42,7 @@ def add_point(blocks: list[Json], point: Json) -> bool:
 
 def encode_cache(body: Json, request: PreparedRequest, profile: BedrockModelProfile) -> Json:
     """The body with the points that the settings ask for, and no more than the API takes: the oldest go."""
-    settings: Json = dict(request.settings)
+    settings = request.options
     places: dict[str, tuple[str, list[Json]]] = {
         'bedrock_cache_tool_definitions': ('tools', body.get('toolConfig', {}).get('tools', [])),
         'bedrock_cache_instructions': ('system', body.get('system', [])),

@@ -7,6 +7,7 @@ of a stream. Texts and thoughts have no start in a stream; their first delta is 
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
+from collections.abc import Mapping
 from typing import Any
 
 from ...json_types import Json
@@ -254,3 +255,8 @@ def _without_cuts(pieces: list[Json]) -> list[Json]:
         else:
             whole.append(piece)
     return whole
+
+
+def decode_headers(headers: Mapping[str, str], draft: ResponseDraft) -> None:
+    """Record the id of the response."""
+    draft.provider_response_id = headers.get(REQUEST_ID)

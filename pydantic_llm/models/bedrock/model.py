@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -12,13 +11,14 @@ from ...profiles import ModelProfileSpec
 from ...profiles.bedrock import BedrockModelProfile
 from ...providers import Provider, choose_provider
 from ...streaming.draft import ResponseDraft
+from ...wire.decoder import FunctionDecoder, ResponseDecoder
 from ...wire.model import WireModel
 from ...wire.prepare import PreparedRequest
 from . import decode, encode
 from .settings import SUPPORTED, BedrockModelSettings
 
 
-class BedrockConverseModel(WireModel):
+class BedrockConverseModel(WireModel[BedrockModelProfile]):
     """A model at Amazon Bedrock, by its id, an inference profile's (`us.anthropic.claude-...`) or an ARN.
 
     `provider` is a `Provider` or the name of one; `api_key` is a shortcut for the provider's. Raises `UserError` where
@@ -42,31 +42,18 @@ class BedrockConverseModel(WireModel):
     ) -> None:
         super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
 
-    @property
-    def bedrock_profile(self) -> BedrockModelProfile:
-        """What the model can do."""
-        return BedrockModelProfile.of(self.profile)
-
     def path(self, request: PreparedRequest) -> str:
         """Where the request goes."""
-        called = dict(request.settings).get('bedrock_inference_profile', request.model_name)
+        called = request.options.get('bedrock_inference_profile', request.model_name)
         return f'/model/{quote(str(called), safe="")}/converse{"-stream" if request.stream else ""}'
 
     def encode(self, request: PreparedRequest) -> Json:
         """The request's body."""
-        return encode.encode(request, self.bedrock_profile)
+        return encode.encode(request, self.profile)
 
-    def decode(self, body: Json, draft: ResponseDraft) -> None:
-        """Read a whole answer."""
-        decode.decode(body, draft)
-
-    def decode_event(self, event: Json, draft: ResponseDraft) -> None:
-        """Read an event."""
-        decode.decode_event(event, draft)
-
-    def decode_headers(self, headers: Mapping[str, str], draft: ResponseDraft) -> None:
-        """Read the id of the answer."""
-        draft.provider_response_id = headers.get(decode.REQUEST_ID)
+    def new_decoder(self, draft: ResponseDraft) -> ResponseDecoder:
+        """Return a decoder for one response."""
+        return FunctionDecoder(draft, decode.decode, decode.decode_event, None, decode.decode_headers)
 
     def must_download(self, url: FileUrl) -> bool:
         """The API reads files in S3 alone by their address. A page with a film is no file."""

@@ -159,7 +159,7 @@ def encode_settings(request: PreparedRequest, profile: BedrockModelProfile, thin
             body['serviceTier'] = {'type': SERVICE_TIERS[tier]}
         case tier:
             request.leave_out('service_tier', f'the Converse API has no queue {tier!r}')
-    settings: Json = dict(request.settings)
+    settings = request.options
     inference = {wire: settings[name] for name, wire in SETTINGS.items() if name in settings}
     if (budget := thinking.claude.get('budget_tokens')) and 'maxTokens' not in inference:
         inference['maxTokens'] = min(budget + ROOM_FOR_ANSWER, profile.bedrock_max_tokens)

@@ -43,7 +43,7 @@ def encode_thinking(request: PreparedRequest, profile: BedrockModelProfile, *, r
 
     `resumed` says that the model takes up a turn that it began without thoughts: with a budget it cannot begin now.
     """
-    settings: Json = dict(request.settings)
+    settings = request.options
     own: Json = settings.get('bedrock_additional_model_requests_fields', {})
     said = Thinking()
     if 'thinking' in settings and not any(name in own for name in OBJECTS):

@@ -11,13 +11,14 @@ from ...profiles import ModelProfileSpec
 from ...profiles.cohere import CohereModelProfile
 from ...providers import Provider, choose_provider
 from ...streaming.draft import ResponseDraft
+from ...wire.decoder import FunctionDecoder, ResponseDecoder
 from ...wire.model import WireModel
 from ...wire.prepare import PreparedRequest
 from . import decode, encode
 from .settings import SUPPORTED, CohereModelSettings
 
 
-class CohereModel(WireModel):
+class CohereModel(WireModel[CohereModelProfile]):
     """A model behind Cohere's Chat API.
 
     `provider` is a `Provider` or the name of one; `api_key` is a shortcut for the provider's. Raises `UserError` where
@@ -41,26 +42,17 @@ class CohereModel(WireModel):
     ) -> None:
         super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
 
-    @property
-    def cohere_profile(self) -> CohereModelProfile:
-        """What the model can do."""
-        return CohereModelProfile.of(self.profile)
-
     def path(self, request: PreparedRequest) -> str:
         """Where the request goes."""
         return '/v2/chat'
 
     def encode(self, request: PreparedRequest) -> Json:
         """The request's body."""
-        return encode.encode(request, self.cohere_profile)
+        return encode.encode(request, self.profile)
 
-    def decode(self, body: Json, draft: ResponseDraft) -> None:
-        """Read a whole answer."""
-        decode.decode(body, draft)
-
-    def decode_event(self, event: Json, draft: ResponseDraft) -> None:
-        """Read an event."""
-        decode.decode_event(event, draft)
+    def new_decoder(self, draft: ResponseDraft) -> ResponseDecoder:
+        """Return a decoder for one response."""
+        return FunctionDecoder(draft, decode.decode, decode.decode_event)
 
     def must_download(self, url: FileUrl) -> bool:
         """The API reads images by their address. Text must be sent, and what is not known may be text."""

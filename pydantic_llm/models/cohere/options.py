@@ -138,13 +138,13 @@ def _why_free(request: PreparedRequest) -> str | None:
 
 def encode_settings(request: PreparedRequest) -> Json:
     """The settings that go into the body."""
-    settings: Json = dict(request.settings)
+    settings = request.options
     return {wire: settings[name] for name, wire in (SETTINGS | OWN_SETTINGS).items() if name in settings}
 
 
 def encode_thinking(request: PreparedRequest) -> Json:
     """How long the model shall think."""
-    settings: Json = dict(request.settings)
+    settings = request.options
     level: ThinkingLevel | None = settings.get('thinking')
     if 'cohere_thinking' in settings:
         return {'thinking': settings['cohere_thinking']}

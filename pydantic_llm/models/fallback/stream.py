@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 
@@ -30,7 +30,7 @@ from ...messages import (
 )
 from ...streaming.draft import ResponseDraft
 from ...usage import RequestUsage
-from .. import StreamedResponse
+from .. import BufferedStream, StreamedResponse
 from .sequence import Attempt, FailedAttempts, ModelSequence
 
 CONTINUE_PROMPT = (
@@ -39,7 +39,7 @@ CONTINUE_PROMPT = (
 """The user prompt that asks the next model to continue an interrupted text."""
 
 
-class SequenceStream(StreamedResponse):
+class SequenceStream(BufferedStream):
     """The stream of whichever model of the sequence responds."""
 
     def __init__(self, sequence: ModelSequence) -> None:
@@ -80,14 +80,9 @@ class SequenceStream(StreamedResponse):
         assert isinstance(kept, TextPart), 'only text is extended'
         return replace(kept, content=kept.content + part.content)
 
-    async def events(self) -> AsyncIterator[ModelResponseStreamEvent]:
-        """Yield the events of the current model, and of those that take over from it."""
-        async for event in self:
-            yield event
-
     # ---------------------------------------------------------------------- reading
 
-    async def _fill(self) -> None:
+    async def _read_more(self) -> None:
         """Read one event of the current model, or handle the end or the failure of its stream."""
         inner = self._inner
         if inner is None:

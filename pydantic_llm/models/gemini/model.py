@@ -12,6 +12,7 @@ from ...profiles import ModelProfileSpec
 from ...profiles.gemini import GeminiModelProfile
 from ...providers import Provider, choose_provider
 from ...streaming.draft import ResponseDraft
+from ...wire.decoder import FunctionDecoder, ResponseDecoder
 from ...wire.model import WireModel
 from ...wire.prepare import PreparedRequest
 from . import decode, encode
@@ -29,7 +30,7 @@ ALREADY_THERE = ('https://generativelanguage.googleapis.com/', 'gs://', 'data:')
 """What the addresses of files begin with that Google holds itself, or that are in the address."""
 
 
-class GeminiModel(WireModel):
+class GeminiModel(WireModel[GeminiModelProfile]):
     """A model behind the Gemini API.
 
     `provider` is `'google-gla'` (the Generative Language API), `'google-vertex'`, or a ready provider; `api_key` is a
@@ -55,11 +56,6 @@ class GeminiModel(WireModel):
             raise UserError(f'{model_name!r} is no name of a model: it would lead to another address')
         super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
 
-    @property
-    def gemini_profile(self) -> GeminiModelProfile:
-        """What the model can do."""
-        return GeminiModelProfile.of(self.profile)
-
     def path(self, request: PreparedRequest) -> str:
         """Where the request goes."""
         verb = 'streamGenerateContent?alt=sse' if request.stream else 'generateContent'
@@ -71,19 +67,11 @@ class GeminiModel(WireModel):
 
     def encode(self, request: PreparedRequest) -> Json:
         """The request's body."""
-        return encode.encode(request, self.gemini_profile)
+        return encode.encode(request, self.profile)
 
-    def decode(self, body: Json, draft: ResponseDraft) -> None:
-        """Read a whole answer."""
-        decode.decode(body, draft)
-
-    def decode_event(self, event: Json, draft: ResponseDraft) -> None:
-        """Read one chunk."""
-        decode.decode_event(event, draft)
-
-    def decode_end(self, draft: ResponseDraft) -> None:
-        """The stream is over."""
-        decode.decode_end(draft)
+    def new_decoder(self, draft: ResponseDraft) -> ResponseDecoder:
+        """Return a decoder for one response."""
+        return FunctionDecoder(draft, decode.decode, decode.decode_event, decode.decode_end)
 
     def must_download(self, url: FileUrl) -> bool:
         """The Generative Language API reads its own files and YouTube; Vertex AI reads any address."""

@@ -35,7 +35,7 @@ def encode_tools(request: PreparedRequest, profile: GeminiModelProfile) -> Json:
         request.leave_out('tool_choice', 'a tool of Google itself cannot be made to run')
     if native and profile.gemini_combines_tools and request.system != VERTEX:
         config['includeServerSideToolInvocations'] = True
-    if place := dict(request.settings).get('gemini_retrieval_config'):
+    if place := request.options.get('gemini_retrieval_config'):
         config['retrievalConfig'] = place
     declared = [{'functionDeclarations': [encode_tool(tool) for tool in functions]}] if functions else []
     tools = [*declared, *native]
@@ -44,7 +44,7 @@ def encode_tools(request: PreparedRequest, profile: GeminiModelProfile) -> Json:
 
 def encode_native_tools(request: PreparedRequest) -> list[Json]:
     """Google's own tools: those that have a class, and those that the settings name in the API's words."""
-    settings: Json = dict(request.settings)
+    settings = request.options
     if request.tool_choice == 'none':
         return []
     found = [encode_native_tool(tool, request.system) for tool in request.parameters.native_tools]
@@ -95,7 +95,7 @@ def encode_tool_choice(request: PreparedRequest, profile: GeminiModelProfile) ->
 
 def encode_generation(request: PreparedRequest, profile: GeminiModelProfile, *, has_tools: bool) -> Json:
     """How the answer is made. `has_tools` says whether the request holds any, which not all outputs go with."""
-    settings: Json = dict(request.settings)
+    settings = request.options
     config = encode_thinking(request, profile) | encode_images(request)
     config |= {wire: settings[name] for name, wire in GENERATION.items() if name in settings}
     config |= encode_output(request, has_tools=has_tools)
@@ -129,7 +129,7 @@ def encode_images(request: PreparedRequest) -> Json:
 
 def encode_thinking(request: PreparedRequest, profile: GeminiModelProfile) -> Json:
     """How long the model shall think."""
-    settings: Json = dict(request.settings)
+    settings = request.options
     level: ThinkingLevel | None = settings.get('thinking')
     if level is None or 'gemini_thinking_config' in settings:
         return {}
@@ -162,7 +162,7 @@ def _nearest(level: str, known: tuple[str, ...]) -> str:
 
 def encode_top_level(request: PreparedRequest) -> Json:
     """The settings that go into the body itself."""
-    settings: Json = dict(request.settings)
+    settings = request.options
     body = {wire: settings[name] for name, wire in TOP_LEVEL.items() if name in settings}
     tier = service_tier(request)
     return {**body, **({'serviceTier': tier} if tier and request.system != VERTEX else {})}
@@ -170,7 +170,7 @@ def encode_top_level(request: PreparedRequest) -> Json:
 
 def service_tier(request: PreparedRequest) -> str | None:
     """Which queue the request stands in, in the API's words."""
-    settings: Json = dict(request.settings)
+    settings = request.options
     if 'gemini_service_tier' in settings:
         tier: str | None = settings['gemini_service_tier']
         return tier

@@ -15,7 +15,7 @@ from pydantic_core import from_json, to_json
 
 from ...exceptions import UserError
 from ...json_types import Json
-from ...messages import FinishReason, NativeToolCallPart, NativeToolReturnPart
+from ...messages import FinishReason, NativeToolCallPart, NativeToolReturnPart, ToolCallPart
 from ...native_tools import WebSearchTool
 from ...settings import ModelSettings
 from ...streaming.draft import ResponseDraft
@@ -116,7 +116,7 @@ class GroqModelSettings(ModelSettings, total=False):
 # ---------------------------------------------------------------------- the request
 
 
-def speak(body: Json, request: PreparedRequest) -> Json:
+def encode_body(body: Json, request: PreparedRequest) -> Json:
     """The body as Groq wants it."""
     if 'groq_service_tier' not in request.settings and 'service_tier' in body:
         body['service_tier'] = TIERS.get(body['service_tier'], body['service_tier'])
@@ -161,9 +161,9 @@ def _single(body: Json, request: PreparedRequest) -> Json:
 # ---------------------------------------------------------------------- the answer
 
 
-def hear(event: Json, draft: ResponseDraft) -> Json:
+def decode_event(event: Json, draft: ResponseDraft) -> Json:
     """A body or an event as OpenAI would have sent it."""
-    if is_answer(event):
+    if is_response(event):
         return _refused(event['error'], draft)
     more: Json = event.get('x_groq') or {}
     if more.get('error') and not event.get('error'):
@@ -175,7 +175,7 @@ def hear(event: Json, draft: ResponseDraft) -> Json:
     return {**event, 'usage': more['usage']} if more.get('usage') and not event.get('usage') else event
 
 
-def is_answer(body: object) -> bool:
+def is_response(body: object) -> bool:
     """Whether an error is about what the model wrote where it should have called a tool, or did so wrongly."""
     match body:
         case {'error': {'code': 'tool_use_failed'}}:
@@ -187,7 +187,7 @@ def is_answer(body: object) -> bool:
 def _refused(error: Json, draft: ResponseDraft) -> Json:
     """What the model wrote, as an answer. A stream has told of it before, and then it is not told again."""
     draft.provider_details['error'] = error.get('message')
-    told = draft.parts.kind_of(LAST) == 'text' or draft.scratch.get('calls')
+    told = draft.parts.kind_of(LAST) == 'text' or any(isinstance(part, ToolCallPart) for part in draft.parts.get())
     message: Json = {} if told else _meant(error.get('failed_generation') or '')
     return {'choices': [{'message': message, 'delta': message, 'finish_reason': error['code']}]}
 
@@ -212,7 +212,7 @@ def _call(item: Any, number: int) -> Json | None:
             return None
 
 
-def hear_tools(delta: Json, draft: ResponseDraft) -> None:
+def decode_native_tools(delta: Json, draft: ResponseDraft) -> None:
     """Groq's own tools at work. A stream tells of each twice: when it is called, and when it has its result."""
     executed: list[Json] = delta.get('executed_tools') or []
     for tool in executed:
@@ -232,9 +232,9 @@ GROQ = Dialect(
     own_settings=OWN_SETTINGS,
     finish_reasons=FINISH_REASONS,
     native_tools=frozenset(COMPOUND_TOOLS),
-    speak=speak,
-    hear=hear,
-    hear_tools=hear_tools,
-    is_answer=is_answer,
+    encode_body=encode_body,
+    decode_event=decode_event,
+    decode_native_tools=decode_native_tools,
+    is_response=is_response,
 )
 """Groq's."""

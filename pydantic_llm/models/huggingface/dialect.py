@@ -35,7 +35,7 @@ class HuggingFaceModelSettings(ModelSettings, total=False):
     """What TGI writes before the tools."""
 
 
-def hear(event: Json, draft: ResponseDraft) -> Json:
+def decode_event(event: Json, draft: ResponseDraft) -> Json:
     """A body or an event as OpenAI would have sent it: older servers of TGI stream one call, where a list belongs."""
     match event:
         case {'choices': [{'delta': {'tool_calls': {} as call}} as choice, *_]}:
@@ -50,6 +50,6 @@ HUGGINGFACE = Dialect(
     own_settings=OWN_SETTINGS,
     always_supported=ALWAYS_SUPPORTED - {'parallel_tool_calls'},
     finish_reasons=FINISH_REASONS,
-    hear=hear,
+    decode_event=decode_event,
 )
 """Hugging Face's."""

@@ -68,7 +68,7 @@ class LiteLLMModelSettings(ModelSettings, total=False):
 # ---------------------------------------------------------------------- the request
 
 
-def speak(body: Json, request: PreparedRequest) -> Json:
+def encode_body(body: Json, request: PreparedRequest) -> Json:
     """The body as LiteLLM wants it."""
     messages = [_with_blocks(message) for message in cast('list[Json]', body['messages'])]
     return {**body, 'messages': messages}
@@ -92,7 +92,7 @@ def encode_block(detail: Json) -> Json:
 # ---------------------------------------------------------------------- the answer
 
 
-def hear(event: Json, draft: ResponseDraft) -> Json:
+def decode_event(event: Json, draft: ResponseDraft) -> Json:
     """A body or an event, with its signed thoughts as others send them."""
     match event:
         case {'choices': [{'message': {'thinking_blocks': [_, *_] as blocks} as said} as choice, *others]}:
@@ -124,7 +124,7 @@ LITELLM = Dialect(
     title='LiteLLM',
     settings={**SETTINGS, 'top_k': 'top_k'},
     own_settings=OWN_SETTINGS,
-    speak=speak,
-    hear=hear,
+    encode_body=encode_body,
+    decode_event=decode_event,
 )
 """LiteLLM's."""

@@ -23,8 +23,8 @@ from ...streaming.draft import ResponseDraft
 from ...transport import Deadlines
 from ...transport.deadlines import DeadlineExceeded, Watchdog
 from ...wire.files import download_files
-from ...wire.prepare import PreparedRequest, prepare
-from .. import Model, ModelRequestParameters, StreamedResponse
+from ...wire.prepare import PreparedRequest, PreparingModel
+from .. import ModelRequestParameters, StreamedResponse
 from .decode import ResponseDecoder
 from .encode import EncodedRequest, RequestEncoder
 from .engine import Engine, Job, Loaded, Prompt, Sampling
@@ -67,15 +67,12 @@ MAX_LOOP_MESSAGES = 100
 """Maximum number of messages to encode on the event loop."""
 
 
-class LocalModel(Model):
+class LocalModel(PreparingModel):
     """A model that runs in this process. An engine's `model.py` subclasses this."""
 
     supported_settings: ClassVar[frozenset[str]] = SHARED_SETTINGS
     """The shared settings that the engine supports."""
-    settings_prefix: ClassVar[str]
-    """The prefix of the engine's own settings."""
-    own_settings: ClassVar[Collection[str]] = ()
-    """The names of the engine's own settings."""
+    own_settings: ClassVar[Collection[str] | None] = ()
 
     def __init__(self, model_name: str | PathLike[str], **options: Unpack[LocalOptions]) -> None:
         super().__init__(settings=options.get('settings'), profile=options.get('profile'))
@@ -169,28 +166,6 @@ class LocalModel(Model):
         with self._lease_lock:
             lease, self._lease = self._lease, None
         return None if lease is None else lease.release()
-
-    def prepare(
-        self,
-        messages: Sequence[ModelMessage],
-        settings: ModelSettings | None = None,
-        parameters: ModelRequestParameters | None = None,
-        *,
-        stream: bool = False,
-    ) -> PreparedRequest:
-        """The request as it shall be put. Raises `UserError` for what cannot be."""
-        return prepare(
-            messages,
-            self.merged_settings(settings),
-            parameters,
-            model_name=self.model_name,
-            system=self.system,
-            profile=self.profile,
-            supported=self.supported_settings,
-            prefix=self.settings_prefix,
-            own=self.own_settings,
-            stream=stream,
-        )
 
     async def _open(self, request: PreparedRequest) -> LocalStream:
         """Submit a job for the request; return its stream. The deadlines include loading and the queue."""

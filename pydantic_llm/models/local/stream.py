@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from copy import copy
 
 from ...exceptions import LLMError, ModelTimeoutError, StreamInterruptedError
-from ...messages import FinishReason, ModelResponseStreamEvent
+from ...messages import FinishReason
 from ...streaming.draft import ResponseDraft
 from ...transport.deadlines import DeadlineExceeded, Watchdog
 from ...usage import RequestUsage
 from ...wire.prepare import PreparedRequest
-from .. import StreamedResponse
+from .. import BufferedStream
 from .decode import ResponseDecoder
 from .engine import Job
 
@@ -25,7 +25,7 @@ FINISH_REASONS: dict[str, FinishReason] = {
 """The finish reasons of engines, and ours. A response with tool calls has `tool_call` in place of `stop`."""
 
 
-class LocalStream(StreamedResponse):
+class LocalStream(BufferedStream):
     """The response of a job that an engine in this process runs."""
 
     def __init__(
@@ -46,11 +46,6 @@ class LocalStream(StreamedResponse):
         self._is_over = False
         self._seen_tokens = 0
 
-    async def events(self) -> AsyncIterator[ModelResponseStreamEvent]:
-        """Yield the events of the response."""
-        async for event in self:
-            yield event
-
     async def close(self) -> None:
         """Stop the timer, and the job if it is not done."""
         self._watchdog.close()
@@ -67,7 +62,7 @@ class LocalStream(StreamedResponse):
         while not self._is_over:
             await self._read_output()
 
-    async def _fill(self) -> None:
+    async def _read_more(self) -> None:
         """Read until there is an event, or the response is over."""
         if self._is_over:
             raise StopAsyncIteration

@@ -102,7 +102,7 @@ class MistralModelSettings(ModelSettings, total=False):
 # ---------------------------------------------------------------------- the request
 
 
-def speak(body: Json, request: PreparedRequest) -> Json:
+def encode_body(body: Json, request: PreparedRequest) -> Json:
     """The body as Mistral wants it."""
     body['messages'] = encode_messages(body['messages'])
     if 'tools' in body:
@@ -156,7 +156,7 @@ def make_id(number: int) -> str:
 # ---------------------------------------------------------------------- the answer
 
 
-def hear(event: Json, draft: ResponseDraft) -> Json:
+def decode_event(event: Json, draft: ResponseDraft) -> Json:
     """A body or an event as OpenAI would have sent it. Errors stand by themselves at Mistral, not under a name."""
     if str(event.get('object')).lower() == 'error' and 'choices' not in event:
         return {'error': {**event, 'status_code': event.get('raw_status_code')}}
@@ -179,7 +179,7 @@ MISTRAL = Dialect(
     finish_reasons=FINISH_REASONS,
     accepts_id=accepts_id,
     make_id=make_id,
-    speak=speak,
-    hear=hear,
+    encode_body=encode_body,
+    decode_event=decode_event,
 )
 """Mistral's."""

@@ -22,8 +22,8 @@ from ...messages import (
 )
 from ...wire.serving import ServedRequest, message_of, status_of
 from ..openai.chat import serve as chat
-from ..openai.chat._decode_files import AUDIO_TYPES
 from ..openai.chat.content import text
+from ..openai.chat.decode_files import AUDIO_TYPES
 from ..openai.chat.encode import encode_thinking_chunk
 from .dialect import FINISH_REASONS, MISTRAL, TIERS
 

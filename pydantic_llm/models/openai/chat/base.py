@@ -1,4 +1,4 @@
-"""What every model behind Chat Completions does, in whichever dialect. `model` is OpenAI's own."""
+"""`ChatModel`: the base of every model behind Chat Completions, in any dialect. `model` is OpenAI's own class."""
 
 from __future__ import annotations
 
@@ -12,51 +12,43 @@ from ....profiles.openai import OpenAIModelProfile
 from ....streaming.draft import ResponseDraft
 from ....wire.model import WireModel
 from ....wire.prepare import PreparedRequest
-from . import decode, encode
+from . import encode
+from .decode import ChatDecoder
 from .dialect import OPENAI, Dialect
 
 
-class ChatModel(WireModel):
-    """A model behind the Chat Completions API. Subclasses say which dialect of it, and who answers."""
+class ChatModel(WireModel[OpenAIModelProfile]):
+    """A model behind the Chat Completions API. Subclasses name the dialect and the default provider."""
 
     dialect: ClassVar[Dialect] = OPENAI
     """How the vendor's API differs from OpenAI's."""
     profile_type = OpenAIModelProfile
     api_name = 'a chat completion'
 
-    @property
-    def chat_profile(self) -> OpenAIModelProfile:
-        """What the model and its server can do."""
-        return OpenAIModelProfile.of(self.profile)
-
     def path(self, request: PreparedRequest) -> str:
-        """Where the request goes."""
+        """Return the path."""
         return '/chat/completions'
 
     def encode(self, request: PreparedRequest) -> Json:
-        """The request's body."""
-        return encode.encode(request, self.chat_profile, self.dialect)
+        """Encode the body."""
+        return encode.encode(request, self.profile, self.dialect)
 
-    def decode(self, body: Json, draft: ResponseDraft) -> None:
-        """Read a whole answer."""
-        decode.decode(body, draft, self.chat_profile, self.dialect)
+    def new_decoder(self, draft: ResponseDraft) -> ChatDecoder:
+        """Return a decoder in the dialect."""
+        return ChatDecoder(draft, self.profile, self.dialect)
 
-    def decode_event(self, event: Json, draft: ResponseDraft) -> None:
-        """Read a chunk."""
-        decode.decode_event(event, draft, self.chat_profile, self.dialect)
-
-    def decode_end(self, draft: ResponseDraft) -> None:
-        """The stream is over."""
-        decode.decode_end(draft, self.chat_profile)
-
-    def answer_in(self, error: ModelHTTPError) -> Json | None:
-        """The answer that an error holds."""
+    def response_in_error(self, error: ModelHTTPError) -> Json | None:
+        """Return the response that the error body contains, if any."""
         body: Any = error.body
-        return body if self.dialect.is_answer(body) else None
+        return body if self.dialect.is_response(body) else None
 
     def must_download(self, url: FileUrl) -> bool:
-        """The API takes images by their address, and nothing else. What it takes in no form is refused, not fetched."""
-        profile = self.chat_profile
+        """Return whether the file must be sent as bytes. The API fetches images only.
+
+        A kind of file that the API accepts in no form is not downloaded: `encode` refuses it.
+        https://platform.openai.com/docs/guides/pdf-files
+        """
+        profile = self.profile
         if isinstance(url, DocumentUrl):
             may_be_text = not url.media_type or is_text(url.media_type)
             return not profile.openai_document_url and (profile.openai_documents or may_be_text)

@@ -1,8 +1,8 @@
-"""The body of a chat completion, or its chunks → parts.
+"""Decodes a chat completion, or its chunks, into parts.
 
-A whole answer's `message` and a chunk's `delta` have the same fields, so one function reads both. Start at `decode` or
-`decode_event`; what sound and pictures become is in `_decode_files`, a content that is a list in `_decode_chunks`, the
-counts of tokens in `decode_usage`.
+The `message` of a whole body and the `delta` of a chunk have the same fields, so the same methods decode both. Start at
+`ChatDecoder.decode` and `decode_event`. Audio and images are in `decode_files`, a content that is a list in
+`decode_chunks`, token counts in `decode_usage`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from ....streaming.draft import ResponseDraft
 from ....streaming.parts import LAST
 from ....streaming.thinking import ThinkTags
 from ....transport.errors import error_from_event
-from ....usage import RequestUsage
-from .._content_filter import decode_filtered
-from ._decode_chunks import decode_chunks
-from ._decode_files import decode_audio, decode_image, end_audio
+from ....wire.decoder import ResponseDecoder
+from ..content_filter import decode_content_filter_error
+from .decode_chunks import ChunkDecoder
+from .decode_files import AudioDecoder, decode_image
+from .decode_usage import decode_usage
 from .dialect import OPENAI, Dialect
 
 FINISH_REASONS: dict[str, FinishReason] = {
@@ -35,7 +36,7 @@ FINISH_REASONS: dict[str, FinishReason] = {
     'error': 'error',
     'network_error': 'error',
 }
-"""The API's words for the end, and those that other servers made up."""
+"""OpenAI's finish reasons, and those that other servers added (Z.ai: `sensitive`, `network_error`)."""
 
 DETAILS = (
     'service_tier',
@@ -45,234 +46,226 @@ DETAILS = (
     'search_results',
     'prompt_filter_results',
 )
-"""Fields of the body that are kept as they are; the last holds Azure's verdicts on what was asked."""
+"""Fields of the body that are kept unchanged; `prompt_filter_results` holds Azure's verdicts on the prompt."""
 
 CHOICE_DETAILS = ('native_finish_reason', 'content_filter_results')
-"""Fields of a choice that are kept: the word of OpenRouter's vendor for the end, Azure's verdicts on the answer."""
+"""Fields of a choice that are kept: the finish reason of the vendor behind OpenRouter, Azure's verdicts on the text."""
 
 USAGE_DETAILS = ('cost', 'is_byok', 'server_tool_use', 'server_tool_use_details')
-"""Fields of the usage that count no tokens."""
+"""Fields of the usage that are not token counts."""
 
 DETAIL_PARTS = {'reasoning.text': 'text', 'reasoning.summary': 'summary', 'reasoning.encrypted': 'data'}
-"""Where an item of `reasoning_details` has its content."""
+"""Types of `reasoning_details` items, and the field that holds their content."""
 
-LATEST = 2**33
-"""A `created` above this (in 2242) is in milliseconds."""
-
-
-def decode(body: Json, draft: ResponseDraft, profile: OpenAIModelProfile, dialect: Dialect = OPENAI) -> None:
-    """Read a whole answer."""
-    if dialect.hear:
-        body = dialect.hear(body, draft)
-    if not isinstance(body.get('choices'), list) and not body.get('error'):
-        raise UnexpectedModelBehavior(f'The answer of {draft.provider_name} holds no choices', str(body)[:2000])
-    draft.scratch['whole'] = True
-    choices: list[Json] = body.get('choices') or []
-    body = {**body, 'choices': [{**choice, 'delta': choice['message']} for choice in choices]}
-    _read(body, draft, profile, dialect)
-    if draft.finish_reason is None and 'finish_reason' not in draft.provider_details:
-        draft.finish_reason = _silent_end(draft, profile)
-    draft.state = 'complete'
-    decode_end(draft, profile)
-    draft.parts.end()
+LATEST_SECONDS = 2**33
+"""A `created` above this (the year 2242) is in milliseconds."""
 
 
-def decode_event(event: Json, draft: ResponseDraft, profile: OpenAIModelProfile, dialect: Dialect = OPENAI) -> None:
-    """Read one chunk. The one with a finish reason completes the answer; usage may still follow."""
-    _read(dialect.hear(event, draft) if dialect.hear else event, draft, profile, dialect)
+class ChatDecoder(ResponseDecoder):
+    """Decodes one chat completion in a dialect."""
 
+    def __init__(self, draft: ResponseDraft, profile: OpenAIModelProfile, dialect: Dialect = OPENAI) -> None:
+        super().__init__(draft)
+        self.profile = profile
+        self.dialect = dialect
+        self._is_streamed = True
+        self._has_refusal = False
+        self._thinking_tags: ThinkTags | None = None
+        self._tool_call_keys: list[Hashable] = []
+        self._audio = AudioDecoder(draft)
+        self._chunks = ChunkDecoder(draft, self._add_text)
 
-def _read(event: Json, draft: ResponseDraft, profile: OpenAIModelProfile, dialect: Dialect) -> None:
-    if event.get('error'):
-        if decode_filtered(event, draft):
-            return
-        raise error_from_event(event, model_name=draft.model_name, provider_name=draft.provider_name)
-    _facts(event, draft)
-    choices: list[Json] = event.get('choices') or []
-    for choice in choices[:1]:
-        if choice.get('error'):
-            raise error_from_event(choice, model_name=draft.model_name, provider_name=draft.provider_name)
-        if delta := choice.get('delta'):
-            _extend(delta, draft, profile, dialect)
-        _logprobs(choice.get('logprobs'), draft)
-        if reason := choice.get('finish_reason'):
-            draft.finish(reason, {**FINISH_REASONS, **dialect.finish_reasons})
-            draft.state = 'complete'
-        draft.provider_details.update({name: choice[name] for name in CHOICE_DETAILS if choice.get(name)})
-
-
-def decode_end(draft: ResponseDraft, profile: OpenAIModelProfile) -> None:
-    """The stream is over: let go of what could have become a tag, and judge how it ended."""
-    tags: ThinkTags | None = draft.scratch.get('tags')
-    if tags is not None:
-        _split(tags.close(), draft)
-    end_audio(draft)
-    if draft.scratch.get('refused'):
-        draft.finish_reason = 'content_filter'
-    if draft.state == 'incomplete' and profile.openai_ends_silently:
+    def decode(self, body: Json) -> None:
+        """Decode a whole body as if it were one chunk."""
+        draft = self.draft
+        if self.dialect.decode_event:
+            body = self.dialect.decode_event(body, draft)
+        if not isinstance(body.get('choices'), list) and not body.get('error'):
+            raise UnexpectedModelBehavior(f'The answer of {draft.provider_name} holds no choices', str(body)[:2000])
+        self._is_streamed = False
+        choices: list[Json] = body.get('choices') or []
+        self._decode_chunk({**body, 'choices': [{**choice, 'delta': choice['message']} for choice in choices]})
+        if draft.finish_reason is None and 'finish_reason' not in draft.provider_details:
+            draft.finish_reason = self._implied_finish_reason()
         draft.state = 'complete'
-        draft.finish_reason = _silent_end(draft, profile)
+        self.decode_end()
+        draft.parts.end()
 
+    def decode_event(self, event: Json) -> None:
+        """Decode one chunk. The one with a finish reason completes the response; usage may still follow."""
+        self._decode_chunk(self.dialect.decode_event(event, self.draft) if self.dialect.decode_event else event)
 
-def _silent_end(draft: ResponseDraft, profile: OpenAIModelProfile) -> FinishReason:
-    """Why a good answer without a finish reason ended."""
-    return 'tool_call' if profile.openai_ends_silently and draft.scratch.get('calls') else 'stop'
+    def decode_end(self) -> None:
+        """Emit the text that could have become a thinking tag, and add what only the whole response shows."""
+        draft = self.draft
+        if self._thinking_tags is not None:
+            self._add_tagged(self._thinking_tags.close())
+        self._audio.finish()
+        if self._has_refusal:
+            draft.finish_reason = 'content_filter'
+        if draft.state == 'incomplete' and self.profile.openai_ends_silently:
+            draft.state = 'complete'
+            draft.finish_reason = self._implied_finish_reason()
 
+    def _implied_finish_reason(self) -> FinishReason:
+        """Return the finish reason of a complete response that names none."""
+        return 'tool_call' if self.profile.openai_ends_silently and self._tool_call_keys else 'stop'
 
-# ---------------------------------------------------------------------- what is said of the answer as a whole
+    def _decode_chunk(self, event: Json) -> None:
+        draft = self.draft
+        if event.get('error'):
+            if decode_content_filter_error(event, draft):
+                return
+            raise error_from_event(event, model_name=draft.model_name, provider_name=draft.provider_name)
+        self._record_metadata(event)
+        choices: list[Json] = event.get('choices') or []
+        for choice in choices[:1]:
+            # OpenRouter reports a vendor's error inside a choice: https://openrouter.ai/docs/api-reference/errors
+            if choice.get('error'):
+                raise error_from_event(choice, model_name=draft.model_name, provider_name=draft.provider_name)
+            if delta := choice.get('delta'):
+                self._decode_delta(delta)
+            self._record_logprobs(choice.get('logprobs'))
+            if reason := choice.get('finish_reason'):
+                draft.finish(reason, {**FINISH_REASONS, **self.dialect.finish_reasons})
+                draft.state = 'complete'
+            draft.provider_details.update({name: choice[name] for name in CHOICE_DETAILS if choice.get(name)})
 
+    # ---------------------------------------------------------------------- facts about the response
 
-def _facts(event: Json, draft: ResponseDraft) -> None:
-    draft.model_name = event.get('model') or draft.model_name
-    draft.provider_response_id = event.get('id') or draft.provider_response_id
-    created: object = event.get('created')
-    if isinstance(created, int | float) and created > 0:
-        draft.created(created if created < LATEST else created / 1000)
-    usage: Json | None = event.get('usage')
-    if usage:
-        draft.usage = decode_usage(usage)
-        costs: Json = usage.get('cost_details') or {}
-        kept = {name: usage.get(name) for name in USAGE_DETAILS} | costs
-        draft.provider_details.update({name: value for name, value in kept.items() if value is not None})
-    draft.provider_details.update({name: event[name] for name in DETAILS if event.get(name)})
-    if downstream := event.get('provider'):
-        draft.provider_details['downstream_provider'] = downstream
+    def _record_metadata(self, event: Json) -> None:
+        draft = self.draft
+        draft.model_name = event.get('model') or draft.model_name
+        draft.provider_response_id = event.get('id') or draft.provider_response_id
+        created: object = event.get('created')
+        if isinstance(created, int | float) and created > 0:
+            draft.created(created if created < LATEST_SECONDS else created / 1000)
+        usage: Json | None = event.get('usage')
+        if usage:
+            draft.usage = decode_usage(usage)
+            costs: Json = usage.get('cost_details') or {}
+            kept = {name: usage.get(name) for name in USAGE_DETAILS} | costs
+            draft.provider_details.update({name: value for name, value in kept.items() if value is not None})
+        draft.provider_details.update({name: event[name] for name in DETAILS if event.get(name)})
+        if downstream := event.get('provider'):
+            draft.provider_details['downstream_provider'] = downstream
 
+    def _record_logprobs(self, logprobs: Json | None) -> None:
+        if logprobs and (tokens := logprobs.get('content')):
+            self.draft.provider_details.setdefault('logprobs', []).extend(tokens)
 
-def decode_usage(usage: Json) -> RequestUsage:
-    """The tokens; cached ones are part of the prompt's."""
-    prompt: Json = usage.get('prompt_tokens_details') or {}
-    completion: Json = usage.get('completion_tokens_details') or {}
-    counts = {
-        **completion,
-        **{name: usage.get(name) for name in ('prompt_cache_hit_tokens', 'prompt_cache_miss_tokens')},
-    }
-    return RequestUsage(
-        input_tokens=usage.get('prompt_tokens') or 0,
-        output_tokens=usage.get('completion_tokens') or 0,
-        cache_read_tokens=prompt.get('cached_tokens')
-        or usage.get('cached_tokens')
-        or usage.get('num_cached_tokens')
-        or 0,
-        cache_write_tokens=prompt.get('cache_write_tokens') or 0,
-        input_audio_tokens=prompt.get('audio_tokens') or 0,
-        output_audio_tokens=completion.get('audio_tokens') or 0,
-        details={name: count for name, count in counts.items() if isinstance(count, int) and count},
-    )
+    # ---------------------------------------------------------------------- parts
 
+    def _decode_delta(self, delta: Json) -> None:
+        """Decode thinking, text, then tool calls: the order in which the model writes them."""
+        draft = self.draft
+        details: list[Json] = delta.get('reasoning_details') or []
+        for position, detail in enumerate(details):
+            self._decode_reasoning_detail(detail, position)
+        if not details:
+            self._decode_thinking(delta)
+        if self.dialect.decode_native_tools:
+            self.dialect.decode_native_tools(delta, draft)
+        if content := delta.get('content'):
+            self._decode_content(content)
+        calls: list[Json] = delta.get('tool_calls') or []
+        for call in calls:
+            self._decode_tool_call(call)
+        if refusal := delta.get('refusal'):
+            self._has_refusal = True
+            draft.provider_details['refusal'] = draft.provider_details.get('refusal', '') + refusal
+        if annotations := delta.get('annotations'):
+            draft.provider_details.setdefault('annotations', []).extend(annotations)
+        if audio := delta.get('audio'):
+            self._audio.decode(audio)
+        for image in delta.get('images') or ():
+            decode_image(image, draft)
 
-def _logprobs(logprobs: Json | None, draft: ResponseDraft) -> None:
-    if logprobs and (tokens := logprobs.get('content')):
-        draft.provider_details.setdefault('logprobs', []).extend(tokens)
+    def _decode_thinking(self, delta: Json) -> None:
+        """Decode thinking from the first field that holds any: the profile's, then those that other servers use."""
+        for name in (self.profile.openai_thinking_field, 'reasoning', 'reasoning_content'):
+            thinking = delta.get(name)
+            if thinking and isinstance(thinking, str):
+                parts = self.draft.parts
+                is_new = parts.kind_of(LAST) != 'thinking'
+                fields = {'id': name, 'provider_name': self.draft.provider_name} if is_new else {}
+                parts.thinking(LAST, thinking, **fields)
+                return
 
+    def _decode_reasoning_detail(self, detail: Json, position: int) -> None:
+        """Decode an item of `reasoning_details`: text, a summary or encrypted data, with the fields to send back.
 
-# ---------------------------------------------------------------------- parts
-
-
-def _extend(delta: Json, draft: ResponseDraft, profile: OpenAIModelProfile, dialect: Dialect) -> None:
-    """Thinking, text, tool calls: in this order, which is the order that they are made in."""
-    details: list[Json] = delta.get('reasoning_details') or []
-    for position, detail in enumerate(details):
-        _reasoning_detail(detail, position, draft)
-    if not details:
-        _thinking(delta, draft, profile)
-    if dialect.hear_tools:
-        dialect.hear_tools(delta, draft)
-    if content := delta.get('content'):
-        _content(content, draft, profile)
-    calls: list[Json] = delta.get('tool_calls') or []
-    for position, call in enumerate(calls):
-        _tool_call(call, position, draft)
-    if refusal := delta.get('refusal'):
-        draft.scratch['refused'] = True
-        draft.provider_details['refusal'] = draft.provider_details.get('refusal', '') + refusal
-    if annotations := delta.get('annotations'):
-        draft.provider_details.setdefault('annotations', []).extend(annotations)
-    if audio := delta.get('audio'):
-        decode_audio(audio, draft)
-    for image in delta.get('images') or ():
-        decode_image(image, draft)
-
-
-def _thinking(delta: Json, draft: ResponseDraft, profile: OpenAIModelProfile) -> None:
-    """Thoughts under whichever name this server sends them."""
-    for name in (profile.openai_thinking_field, 'reasoning', 'reasoning_content'):
-        thoughts = delta.get(name)
-        if thoughts and isinstance(thoughts, str):
-            parts = draft.parts
-            started = parts.kind_of(LAST) == 'thinking'
-            parts.thinking(LAST, thoughts, **({} if started else {'id': name, 'provider_name': draft.provider_name}))
+        https://openrouter.ai/docs/use-cases/reasoning-tokens
+        """
+        parts = self.draft.parts
+        kind: str = detail.get('type') or ''
+        key = ('detail', kind, detail.get('index', position))
+        is_encrypted = kind == 'reasoning.encrypted'
+        content: str = '' if is_encrypted else detail.get(DETAIL_PARTS.get(kind, 'text')) or ''
+        signature: str | None = detail.get('data' if is_encrypted else 'signature')
+        if parts.kind_of(key) is not None:
+            parts.thinking(key, content, signature=signature or None)
             return
+        details = {name: detail[name] for name in ('format', 'index', 'type') if detail.get(name) is not None}
+        part = ThinkingPart(
+            content,
+            id=detail.get('id'),
+            signature=signature,
+            provider_name=self.draft.provider_name,
+            provider_details=details,
+        )
+        parts.whole(key, part)
 
-
-def _reasoning_detail(detail: Json, position: int, draft: ResponseDraft) -> None:
-    """An item of `reasoning_details`: text, a summary, or something encrypted, each with what goes back with it."""
-    kind: str = detail.get('type') or ''
-    key = ('detail', kind, detail.get('index', position))
-    encrypted = kind == 'reasoning.encrypted'
-    content: str = '' if encrypted else detail.get(DETAIL_PARTS.get(kind, 'text')) or ''
-    seal: str | None = detail.get('data' if encrypted else 'signature')
-    if draft.parts.kind_of(key) is not None:
-        draft.parts.thinking(key, content, signature=seal or None)
-        return
-    details = {name: detail[name] for name in ('format', 'index', 'type') if detail.get(name) is not None}
-    name, id = draft.provider_name, detail.get('id')
-    draft.parts.whole(key, ThinkingPart(content, id=id, signature=seal, provider_name=name, provider_details=details))
-
-
-def _content(content: object, draft: ResponseDraft, profile: OpenAIModelProfile) -> None:
-    """Text, or a list of chunks."""
-    if isinstance(content, list):
-        decode_chunks(cast('list[Json]', content), draft, lambda text: _say(text, draft, profile))
-    else:
-        _say(content, draft, profile)
-
-
-def _say(text: object, draft: ResponseDraft, profile: OpenAIModelProfile) -> None:
-    """Text, with the thoughts between tags taken out of it."""
-    if not isinstance(text, str):
-        raise TypeError(f'content is {text!r}')
-    begins = draft.parts.kind_of(LAST) != 'text'
-    if begins and not text.strip() and profile.ignore_streamed_leading_whitespace and 'whole' not in draft.scratch:
-        return
-    tags: ThinkTags | None = draft.scratch.get('tags')
-    if tags is None:
-        tags = draft.scratch['tags'] = ThinkTags(*profile.thinking_tags)
-    if tags.kind == 'text':
-        draft.parts.text(LAST, text)
-    else:
-        _split(tags.feed(text), draft)
-
-
-def _split(pieces: Iterable[tuple[str, str]], draft: ResponseDraft) -> None:
-    for kind, piece in pieces:
-        if kind == 'text':
-            draft.parts.text(LAST, piece)
-        elif draft.parts.kind_of(LAST) == 'thinking':
-            draft.parts.thinking(LAST, piece)
+    def _decode_content(self, content: object) -> None:
+        if isinstance(content, list):
+            self._chunks.decode(cast('list[Json]', content))
         else:
-            draft.parts.thinking(LAST, piece, id='content', provider_name=draft.provider_name)
+            self._add_text(content)
 
+    def _add_text(self, text: object) -> None:
+        """Add text, with thinking that stands between tags taken out of it."""
+        if not isinstance(text, str):
+            raise TypeError(f'content is {text!r}')
+        parts, profile = self.draft.parts, self.profile
+        is_new = parts.kind_of(LAST) != 'text'
+        if is_new and self._is_streamed and profile.ignore_streamed_leading_whitespace and not text.strip():
+            return
+        if self._thinking_tags is None:
+            self._thinking_tags = ThinkTags(*profile.thinking_tags)
+        if self._thinking_tags.kind == 'text':
+            parts.text(LAST, text)
+        else:
+            self._add_tagged(self._thinking_tags.feed(text))
 
-def _tool_call(call: Json, position: int, draft: ResponseDraft) -> None:
-    """A call or a fragment of one. Servers that number nothing begin a new call with each new id or name."""
-    function: Json = call.get('function') or {}
-    name, id = function.get('name') or None, call.get('id') or None
-    key = _call_key(call.get('index'), id, name, draft)
-    more: Json = {}
-    if extra := call.get('extra_content'):
-        more = {'provider_name': draft.provider_name, 'provider_details': {'extra_content': extra}}
-    draft.parts.tool_call(key, name=name, args=function.get('arguments') or '', tool_call_id=id, **more)
+    def _add_tagged(self, pieces: Iterable[tuple[str, str]]) -> None:
+        parts = self.draft.parts
+        for kind, piece in pieces:
+            if kind == 'text':
+                parts.text(LAST, piece)
+            elif parts.kind_of(LAST) == 'thinking':
+                parts.thinking(LAST, piece)
+            else:
+                parts.thinking(LAST, piece, id='content', provider_name=self.draft.provider_name)
 
+    def _decode_tool_call(self, call: Json) -> None:
+        """Decode a tool call or a fragment of one."""
+        function: Json = call.get('function') or {}
+        name, id = function.get('name') or None, call.get('id') or None
+        fields: Json = {}
+        # Gemini's OpenAI endpoint: https://ai.google.dev/gemini-api/docs/thought-signatures
+        if extra := call.get('extra_content'):
+            fields = {'provider_name': self.draft.provider_name, 'provider_details': {'extra_content': extra}}
+        key = self._find_tool_call(call.get('index'), id, name)
+        self.draft.parts.tool_call(key, name=name, args=function.get('arguments') or '', tool_call_id=id, **fields)
 
-def _call_key(index: int | None, id: str | None, name: str | None, draft: ResponseDraft) -> Hashable:
-    """The key of a call: its number, or how many there have been."""
-    calls: list[Hashable] = draft.scratch.setdefault('calls', [])
-    if index is not None:
-        key = ('call', index)
-        if key not in calls:
-            calls.append(key)
-        return key
-    if name is not None or not calls:
-        calls.append(('unnumbered', id or len(calls)))
-    return calls[-1]
+    def _find_tool_call(self, index: int | None, id: str | None, name: str | None) -> Hashable:
+        """Return the key of a tool call: its index. Servers without an index start a new call with each name."""
+        keys = self._tool_call_keys
+        if index is not None:
+            key = ('call', index)
+            if key not in keys:
+                keys.append(key)
+            return key
+        if name is not None or not keys:
+            keys.append(('unnumbered', id or len(keys)))
+        return keys[-1]

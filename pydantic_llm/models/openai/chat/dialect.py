@@ -1,7 +1,7 @@
-"""In which ways a vendor's API differs from OpenAI's, whichever model answers: what the dialects are made of.
+"""`Dialect`: how a vendor's API differs from OpenAI's, whichever model responds.
 
-A vendor that speaks Chat Completions in a dialect has a room with one `Dialect`, and no `encode`, `decode` or `serve`
-of its own. What changes with the model's name stands in its profile instead (`profiles.openai.OpenAIModelProfile`).
+A vendor that speaks Chat Completions in a dialect has a room with one `Dialect`, and no `encode` or `decode` of its
+own. What changes with the model's name is in its profile instead (`profiles.openai.OpenAIModelProfile`).
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from ....json_types import Json
 from ....messages import FinishReason
 from ....streaming.draft import ResponseDraft
 from ....wire.prepare import PreparedRequest
-from .._content_filter import is_filtered
+from ..content_filter import is_content_filter_error
 from .settings import ALWAYS_SUPPORTED, OWN_SETTINGS, SETTINGS
 
 LONGEST_ID = 40
-"""How long the id of a call may be at OpenAI's; other servers make longer ones themselves."""
+"""The most characters of a tool call's id at OpenAI; other servers make longer ids themselves."""
 
 LIMITS_IDS = frozenset({'openai', 'azure'})
-"""Where that limit holds."""
+"""The systems with that limit."""
 
-Speak = Callable[[Json, PreparedRequest], Json]
-"""From a body as OpenAI wants it to the body that the vendor wants."""
+EncodeBody = Callable[[Json, PreparedRequest], Json]
+"""From a body in OpenAI's form to the vendor's."""
 
-Hear = Callable[[Json, ResponseDraft], Json]
-"""From a body or an event as the vendor sends it to one as OpenAI would have sent it."""
+DecodeEvent = Callable[[Json, ResponseDraft], Json]
+"""From a body or an event in the vendor's form to OpenAI's."""
 
-HearTools = Callable[[Json, ResponseDraft], None]
-"""Reads what a message, or a piece of one, tells of the vendor's own tools at work."""
+DecodeNativeTools = Callable[[Json, ResponseDraft], None]
+"""Decodes the vendor's own tools at work from a message or a delta."""
 
-IsAnswer = Callable[[object], bool]
-"""Whether the body of an error is an answer, which `hear` or `decode` understands."""
+IsResponse = Callable[[object], bool]
+"""Returns whether the body of an error is a response that the decoder understands."""
 
 
-def _accepts(id: str, system: str) -> bool:
+def _accepts_id(id: str, system: str) -> bool:
     return len(id) <= LONGEST_ID or system not in LIMITS_IDS
 
 
@@ -48,33 +48,33 @@ class Dialect:
     """How a vendor's API differs from OpenAI's."""
 
     title: str = 'The Chat Completions API'
-    """What the API is called, for errors."""
+    """The API's name, for errors."""
     settings: Mapping[str, str] = field(default_factory=lambda: SETTINGS)
-    """The shared settings that the API has, and its names for them."""
+    """The shared settings that the API has -> the fields of its body."""
     own_settings: Mapping[str, str] = field(default_factory=lambda: OWN_SETTINGS)
-    """The vendor's own settings, and the fields of the body that they are."""
+    """The vendor's own settings -> the fields of its body."""
     always_supported: frozenset[str] = ALWAYS_SUPPORTED
-    """The shared settings that are no field of their own and that the API has as well."""
+    """The shared settings that the API supports without a field of their own."""
     finish_reasons: Mapping[str, FinishReason] = field(default_factory=dict[str, FinishReason])
-    """The vendor's own words for the end, beside OpenAI's."""
+    """The vendor's finish reasons that OpenAI does not have."""
     native_tools: frozenset[str] = frozenset()
-    """The kinds of native tools that the API has; `speak` puts them into the body."""
-    accepts_id: Callable[[str, str], bool] = _accepts
-    """Whether the vendor called so takes an id for a call."""
+    """The kinds of native tools that the API has; `encode_body` adds them to the body."""
+    accepts_id: Callable[[str, str], bool] = _accepts_id
+    """Returns whether the system with this name accepts an id of a tool call."""
     make_id: Callable[[int], str] = _make_id
-    """An id that it takes, for the call with this number."""
-    speak: Speak | None = None
-    """The last word on a body."""
-    hear: Hear | None = None
-    """The first look at a body or an event."""
-    hear_tools: HearTools | None = None
-    """Reads the vendor's own tools at work; their place is between the thoughts and the text."""
-    is_answer: IsAnswer = is_filtered
-    """Tells the errors that are answers."""
+    """Makes an id that the vendor accepts, for the tool call with this number."""
+    encode_body: EncodeBody | None = None
+    """Changes the body last."""
+    decode_event: DecodeEvent | None = None
+    """Changes a body or an event first."""
+    decode_native_tools: DecodeNativeTools | None = None
+    """Decodes the vendor's own tools at work; their parts stand between thinking and text."""
+    is_response: IsResponse = is_content_filter_error
+    """Recognises the errors that are responses."""
 
     @property
     def supported(self) -> frozenset[str]:
-        """The shared settings that the API has."""
+        """All shared settings that the API supports."""
         return frozenset({*self.settings, *self.always_supported})
 
 

@@ -27,7 +27,7 @@ from ....messages.history import map_tool_call_ids
 from ....messages.request import ModelRequestPart
 from ....profiles.openai import OpenAIModelProfile
 from ....wire.prepare import PreparedRequest
-from .._efforts import THINKING_FIELDS
+from ..thinking import THINKING_FIELDS
 from .content import encode_content, encode_file_of_tool, flatten, text
 from .dialect import OPENAI, Dialect
 from .options import encode_output, encode_settings, encode_tools
@@ -43,7 +43,7 @@ def encode(request: PreparedRequest, profile: OpenAIModelProfile, dialect: Diale
         body['stream'] = True
         if profile.openai_stream_usage:
             body['stream_options'] = {'include_usage': True}
-    return dialect.speak(body, request) if dialect.speak else body
+    return dialect.encode_body(body, request) if dialect.encode_body else body
 
 
 # ---------------------------------------------------------------------- messages

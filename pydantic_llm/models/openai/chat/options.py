@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from json import dumps
 from typing import Any, assert_never
 
@@ -13,7 +14,7 @@ from ....profiles.openai import OpenAIModelProfile
 from ....settings import ThinkingLevel
 from ....tools.definition import ToolDefinition
 from ....wire.prepare import OUTPUT_NAME, PreparedRequest
-from .._efforts import least_effort, leave_out_sampling, nearest_effort
+from ..thinking import least_effort, leave_out_sampling, nearest_effort
 from .dialect import Dialect
 
 
@@ -103,7 +104,7 @@ def encode_settings(request: PreparedRequest, profile: OpenAIModelProfile, diale
     leave_out_sampling(request, profile, body.get('reasoning_effort'))
     if 'constraint' in request.settings:
         body |= encode_constraint(request.settings['constraint'], request, profile)
-    settings: Json = dict(request.settings)
+    settings = request.options
     fields = {**dialect.settings, **dialect.own_settings}
     body |= {wire: settings[name] for name, wire in fields.items() if name in settings}
     if 'max_tokens' in settings:
@@ -116,7 +117,7 @@ def encode_settings(request: PreparedRequest, profile: OpenAIModelProfile, diale
 
 def encode_thinking(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
     """How long the model shall think."""
-    settings: Json = dict(request.settings)
+    settings = request.options
     level: ThinkingLevel | None = settings.get('thinking')
     if level is None or 'openai_reasoning_effort' in settings:
         return {}
@@ -126,7 +127,7 @@ def encode_thinking(request: PreparedRequest, profile: OpenAIModelProfile) -> Js
     return encode_no_thinking(request, profile) if level is False else encode_more_thinking(level, settings, profile)
 
 
-def encode_more_thinking(level: ThinkingLevel, settings: Json, profile: OpenAIModelProfile) -> Json:
+def encode_more_thinking(level: ThinkingLevel, settings: Mapping[str, Any], profile: OpenAIModelProfile) -> Json:
     """The fields that make the model think."""
     effort = nearest_effort('medium' if level is True else str(level), profile.openai_thinking_efforts)
     beside = {'reasoning_effort': effort} if effort else {}

@@ -26,7 +26,7 @@ from ....messages import (
 )
 from ....usage import RequestUsage
 from ....wire.serving import ServedRequest, message_of, status_of
-from .._efforts import THINKING_FIELDS
+from ..thinking import THINKING_FIELDS
 from .decode import FINISH_REASONS
 from .dialect import OPENAI, Dialect
 from .encode import encode_reasoning_detail, encode_tool_call

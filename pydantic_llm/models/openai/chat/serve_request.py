@@ -32,9 +32,9 @@ from ....streaming.draft import ResponseDraft
 from ....streaming.parts import LAST
 from ....tools.definition import ToolDefinition
 from ... import ModelRequestParameters, OutputObjectDefinition
-from .._efforts import LEVELS, THINKING_FIELDS
-from ._decode_chunks import decode_chunks
+from ..thinking import LEVELS, THINKING_FIELDS
 from .decode import DETAIL_PARTS
+from .decode_chunks import ChunkDecoder
 from .dialect import Dialect
 
 OURS = {
@@ -149,7 +149,7 @@ def decode_assistant(message: Json, provider_name: str) -> list[ModelResponsePar
 def _listed(content: Iterable[Json], provider_name: str) -> list[ModelResponsePart]:
     """The parts of a content that is a list, as in an answer of the vendor's."""
     draft = ResponseDraft('', provider_name)
-    decode_chunks(content, draft, lambda text: draft.parts.text(LAST, text))
+    ChunkDecoder(draft, lambda text: draft.parts.text(LAST, cast('str', text))).decode(content)
     return draft.parts.get()
 
 

@@ -1,6 +1,6 @@
 """The body of a response, or its events → parts.
 
-A whole answer's items are read by `finish_item` (in `_decode_items`), which is also what ends an item of a stream:
+A whole answer's items are read by `finish_item` (in `decode_items`), which is also what ends an item of a stream:
 there it adds what the deltas have not told. Start at `decode` or `decode_event`.
 """
 
@@ -17,8 +17,8 @@ from ....profiles.openai import OpenAIModelProfile
 from ....streaming.draft import ResponseDraft
 from ....transport.errors import error_from_event
 from ....usage import RequestUsage
-from .._content_filter import decode_filtered
-from ._decode_items import REUSES_CALL_IDS, add_text, add_thoughts, annotate, finish_item, refuse, start_item
+from ..content_filter import decode_content_filter_error
+from .decode_items import REUSES_CALL_IDS, add_text, add_thoughts, annotate, finish_item, refuse, start_item
 from .native_items import show_partial_image
 
 FINISH_REASONS: dict[str, FinishReason] = {
@@ -127,7 +127,7 @@ def _facts(response: Json, draft: ResponseDraft) -> None:
 
 def _fail(said: Json, draft: ResponseDraft) -> None:
     """Raise an error, but for one that says that a content filter held the answer back."""
-    if not decode_filtered(said, draft):
+    if not decode_content_filter_error(said, draft):
         raise error_from_event(said, model_name=draft.model_name, provider_name=draft.provider_name)
 
 

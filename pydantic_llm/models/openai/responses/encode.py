@@ -46,7 +46,7 @@ def encode(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
 
 def _continued(request: PreparedRequest) -> tuple[Json, int]:
     """What OpenAI keeps of the conversation, as fields of the body, and the number of messages that it knows."""
-    settings: Json = dict(request.settings)
+    settings = request.options
     previous, conversation = settings.get(PREVIOUS), settings.get(CONVERSATION)
     for number, message in reversed(list(enumerate(request.messages, 1))):
         if not isinstance(message, ModelResponse) or message.provider_name != request.system:

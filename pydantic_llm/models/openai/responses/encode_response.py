@@ -20,7 +20,7 @@ from ....messages import (
 from ....messages.response import ModelResponsePart
 from ....profiles.openai import OpenAIModelProfile
 from ....wire.prepare import PreparedRequest
-from .._efforts import THINKING_FIELDS
+from ..thinking import THINKING_FIELDS
 from .native_items import ANSWERS, encode_answer, encode_native_call
 
 NOT_SENT_BACK = 'container_file_citation'

@@ -14,10 +14,11 @@ from ....providers import Provider, choose_provider
 from ....settings import ModelSettings
 from ....streaming.draft import ResponseDraft
 from ....transport import Deadlines, RawRequest
+from ....wire.decoder import FunctionDecoder, ResponseDecoder
 from ....wire.model import WireModel
 from ....wire.prepare import PreparedRequest
 from ... import check_allow_model_requests
-from .._content_filter import is_filtered
+from ..content_filter import is_content_filter_error
 from . import decode, encode
 from .settings import SUPPORTED, OpenAIResponsesModelSettings
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 
-class OpenAIResponsesModel(WireModel):
+class OpenAIResponsesModel(WireModel[OpenAIModelProfile]):
     """A model behind the Responses API, OpenAI's or any other server's.
 
     `provider` is a `Provider` or the name of one; `api_key` is a shortcut for the provider's.
@@ -48,31 +49,26 @@ class OpenAIResponsesModel(WireModel):
     ) -> None:
         super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
 
-    @property
-    def openai_profile(self) -> OpenAIModelProfile:
-        """What the model and its server can do."""
-        return OpenAIModelProfile.of(self.profile)
-
     def path(self, request: PreparedRequest) -> str:
         """Where the request goes."""
         return '/responses'
 
     def encode(self, request: PreparedRequest) -> Json:
         """The request's body."""
-        return encode.encode(request, self.openai_profile)
+        return encode.encode(request, self.profile)
 
-    def decode(self, body: Json, draft: ResponseDraft) -> None:
-        """Read a whole answer."""
-        decode.decode(body, draft, self.openai_profile)
+    def new_decoder(self, draft: ResponseDraft) -> ResponseDecoder:
+        """Return a decoder for one response."""
+        return FunctionDecoder(
+            draft,
+            lambda body, draft: decode.decode(body, draft, self.profile),
+            lambda event, draft: decode.decode_event(event, draft, self.profile),
+        )
 
-    def decode_event(self, event: Json, draft: ResponseDraft) -> None:
-        """Read one event."""
-        decode.decode_event(event, draft, self.openai_profile)
-
-    def answer_in(self, error: ModelHTTPError) -> Json | None:
+    def response_in_error(self, error: ModelHTTPError) -> Json | None:
         """The answer that an error holds: one that a content filter held back."""
         body: Any = error.body
-        return body if is_filtered(body) else None
+        return body if is_content_filter_error(body) else None
 
     async def retrieve(self, response_id: str, model_settings: ModelSettings | None = None) -> ModelResponse:
         """The answer with this id, as the API keeps it: what has become of one that is worked on in the background.
@@ -84,7 +80,7 @@ class OpenAIResponsesModel(WireModel):
         settings = self.merged_settings(model_settings)
         path, headers = f'/responses/{quote(response_id, safe="")}', settings.get('extra_headers', {})
         deadlines = Deadlines.from_settings(settings)
-        return await self._ask(RawRequest(path, b'', self.model_name, headers, deadlines, 'GET'), settings)
+        return await self._request_body(RawRequest(path, b'', self.model_name, headers, deadlines, 'GET'), settings)
 
     def must_download(self, url: FileUrl) -> bool:
         """The API reads images and documents by their address."""

@@ -9,14 +9,14 @@ from ....profiles.openai import OpenAIModelProfile
 from ....settings import ThinkingLevel
 from ....tools.definition import ToolDefinition
 from ....wire.prepare import OUTPUT_NAME, PreparedRequest
-from .._efforts import least_effort, leave_out_sampling, nearest_effort
+from ..thinking import least_effort, leave_out_sampling, nearest_effort
 from .native_tools import encode_native_tool
 from .settings import ENCRYPTED, INCLUDES, OWN_SETTINGS, REASONING, SETTINGS
 
 
 def encode_tools(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
     """The tools, and whether they must be called."""
-    settings: Json = dict(request.settings)
+    settings = request.options
     native = [encode_native_tool(tool) for tool in request.parameters.native_tools]
     raw = [dict(tool) for tool in settings.get('openai_native_tools') or ()]
     functions = request.parameters.tools
@@ -74,7 +74,7 @@ def encode_settings(request: PreparedRequest, profile: OpenAIModelProfile) -> Js
     if reasoning := encode_reasoning(request, profile):
         body['reasoning'] = reasoning
     leave_out_sampling(request, profile, reasoning.get('effort'))
-    settings: Json = dict(request.settings)
+    settings = request.options
     body |= {wire: settings[name] for name, wire in (SETTINGS | OWN_SETTINGS).items() if name in settings}
     if 'openai_text_verbosity' in settings:
         body['text'] = {'verbosity': settings['openai_text_verbosity']}
@@ -89,7 +89,7 @@ def encode_settings(request: PreparedRequest, profile: OpenAIModelProfile) -> Js
 
 def encode_reasoning(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
     """How the model reasons: the effort that `thinking` asks for, and what the API's own settings say."""
-    settings: Json = dict(request.settings)
+    settings = request.options
     reasoning: Json = {}
     if profile.openai_reasoning_context:
         reasoning['context'] = profile.openai_reasoning_context

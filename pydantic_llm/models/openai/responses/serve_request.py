@@ -28,8 +28,8 @@ from ....settings import ModelSettings
 from ....streaming.draft import ResponseDraft
 from ....tools.definition import ToolDefinition
 from ... import ModelRequestParameters, OutputObjectDefinition
-from .._efforts import LEVELS
-from ._decode_items import finish_item
+from ..thinking import LEVELS
+from .decode_items import finish_item
 from .native_tools import decode_native_tool
 from .settings import ENCRYPTED, INCLUDES, OWN_SETTINGS, REASONING, SETTINGS
 

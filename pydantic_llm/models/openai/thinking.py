@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
-from ...json_types import Json
 from ...profiles.openai import SAMPLING, OpenAIModelProfile
 from ...wire.prepare import PreparedRequest
 
@@ -20,7 +17,7 @@ THINKING_FIELDS = ('reasoning_content', 'reasoning')
 
 def leave_out_sampling(request: PreparedRequest, profile: OpenAIModelProfile, effort: str | None) -> None:
     """Leave out what OpenAI refuses while a model reasons, where it does so in this request."""
-    effort = cast('Json', request.settings).get('openai_reasoning_effort', effort)
+    effort = request.options.get('openai_reasoning_effort', effort)
     reasons = profile.openai_reasoning == 'by_default' or (profile.openai_reasoning == 'on_request' and effort)
     if reasons and effort != 'none':
         for name in sorted(SAMPLING & request.settings.keys()):
