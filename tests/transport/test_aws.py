@@ -367,9 +367,9 @@ async def test_an_error_shows_no_secret(serve: Serve) -> None:
     credentials = Credentials('id', SECRET, 'a-session-token')
     with pytest.raises(AuthenticationError) as caught:
         await connection(client(server.url, credentials)).send(raw_request())
-    told = repr(caught.value) + str(caught.value) + repr(caught.value.__dict__)
+    texts = repr(caught.value) + str(caught.value) + repr(caught.value.__dict__)
     signature = server.requests[0].headers['authorization'].rpartition('=')[2]
-    assert [secret for secret in (SECRET, 'a-session-token', signature) if secret in told] == []
+    assert [secret for secret in (SECRET, 'a-session-token', signature) if secret in texts] == []
 
 
 # ---------------------------------------------------------------------- streams
