@@ -320,7 +320,7 @@ async def test_the_shortest_of_a_models_deadlines_applies() -> None:
     assert first.requests[0][1]['timeout'] == 5
     first.scripts = ([overloaded()],)
     await read_stream(model, {'timeout': 100})
-    settings = second.requests[0][1]
+    settings: Any = second.requests[0][1]
     assert (settings['timeout'], settings['first_token_timeout']) == (pytest.approx(100, abs=1), 4)
 
 
