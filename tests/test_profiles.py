@@ -9,7 +9,7 @@ import pytest
 
 from pydantic_llm.exceptions import UserError
 from pydantic_llm.profiles import DEFAULT_PROFILE, ModelProfile, compatible
-from pydantic_llm.profiles.compatible import bare_name, made_profile
+from pydantic_llm.profiles.compatible import bare_name, make_profile
 from pydantic_llm.profiles.openai import (
     SAMPLING,
     GeminiByOpenRouterSchema,
@@ -179,7 +179,7 @@ def test_a_model_is_known_behind_a_service(service: str, name: str, facts: Json)
 
 
 def test_every_profile_belongs_to_a_service() -> None:
-    made = {name for name in compatible.__all__ if name.endswith('_profile')} - {'made_profile'}
+    made = {name for name in compatible.__all__ if name.endswith('_profile')} - {'make_profile'}
     services = {service.profile for service in SERVICES.values()} | {compatible.azure_profile}  # a provider of its own
     assert services == {getattr(compatible, name) for name in made}
 
@@ -197,7 +197,7 @@ def test_no_service_is_told_of_what_only_openai_knows(service: Any) -> None:
 
 
 def test_a_model_of_which_nothing_is_known_gets_the_plain_profile() -> None:
-    profile = made_profile('vendor/some-model')
+    profile = make_profile('vendor/some-model')
     assert profile.what_is_set().keys() == {'json_schema_transformer'}
 
 

@@ -1,4 +1,8 @@
-"""What families of models can do. A fact that changes when only the model's name changes has its home here."""
+"""Profiles: what families of models support. A fact that changes when only the model's name changes belongs here.
+
+`ModelProfile` has the fields that all models share; each module has a class with the fields of one API, and a function
+from a model's name to its profile. `schema` rewrites JSON schemas for vendors.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from .schema import SchemaTransformer
 __all__ = ('DEFAULT_PROFILE', 'DEFAULT_PROMPTED_TEMPLATE', 'ModelProfile', 'ModelProfileSpec', 'StructuredOutputMode')
 
 StructuredOutputMode = Literal['tool', 'native', 'prompted']
-"""A way to ask for a structured output."""
+"""The way in which a structured output is requested."""
 
 DEFAULT_PROMPTED_TEMPLATE = """\
 Answer with one JSON object that satisfies this schema, and nothing else:
@@ -19,50 +23,53 @@ Answer with one JSON object that satisfies this schema, and nothing else:
 {schema}
 
 No text before or after it, and no code fence around it."""
-"""What a prompted output adds to the instructions."""
+"""The default of `ModelProfile.prompted_output_template`."""
+
+Facts = dict[str, Any]
+"""Fields of a profile, by name, with their values."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelProfile:
-    """What a model can do. Every field has a default that fits a capable model."""
+    """The features of a model. The defaults are those of a capable model of which nothing else is known."""
 
     supports_tools: bool = True
-    """Whether it can call tools."""
+    """True if the model can call tools."""
 
     supports_json_schema_output: bool = False
-    """Whether the vendor can hold its answer to a JSON schema."""
+    """True if the vendor can enforce a JSON schema on responses."""
 
     supports_json_object_output: bool = False
-    """Whether the vendor can hold its answer to being a JSON object."""
+    """True if the vendor can enforce that a response is a JSON object, without a schema."""
 
     default_structured_output_mode: StructuredOutputMode = 'tool'
-    """How a structured output is asked for where nobody says."""
+    """The way in which a structured output is requested if the caller does not choose one."""
 
     prompted_output_template: str = DEFAULT_PROMPTED_TEMPLATE
-    """What a prompted output adds to the instructions; `{schema}` stands for the schema."""
+    """The text that a prompted output adds to the instructions, with `{schema}` in the place of the schema."""
 
     json_schema_transformer: SchemaTransformer | None = None
-    """Makes schemas fit for the vendor; `None` sends them as they are."""
+    """The function that rewrites schemas for the vendor; `None` sends them unchanged."""
 
     supports_thinking: bool = False
-    """Whether it can think before it answers, and be told how long."""
+    """True if the model can think before it responds, and takes a setting for how long."""
 
     thinking_always_enabled: bool = False
-    """Whether it thinks even when told not to."""
+    """True if thinking cannot be switched off."""
 
     thinking_tags: tuple[str, str] = ('<think>', '</think>')
-    """What opens and closes thoughts that are written into text."""
+    """The tags around thinking that is part of the text."""
 
     ignore_streamed_leading_whitespace: bool = False
-    """Whether whitespace before the first word is noise."""
+    """True if whitespace at the beginning of a streamed text is meaningless and dropped."""
 
     unsupported_settings: frozenset[str] = frozenset()
-    """Settings that its room has and this model does not take."""
+    """The settings that the API has but this model refuses."""
 
     def merge(self, other: ModelProfile | Mapping[str, Any] | None) -> Self:
-        """This profile with the fields that another one sets laid over it.
+        """Return this profile, overridden by the fields of `other`.
 
-        A field of `other` that has its default says nothing. A mapping lays over exactly what it names.
+        A profile overrides with its fields that differ from their defaults, a mapping with all of its keys.
         """
         if other is None:
             return self
@@ -74,16 +81,16 @@ class ModelProfile:
         return replace(self, **{name: value for name, value in other.items() if name in known})
 
     def over(self, base: ModelProfile) -> Self:
-        """A profile of this class with the fields of `base`, and what is set here laid over them."""
+        """Return a profile of this class with the fields of `base`, overridden by the fields that are set here."""
         return type(self)(**{**base.what_is_set(), **self.what_is_set()})
 
     @classmethod
     def of(cls, profile: ModelProfile) -> Self:
-        """A profile as one of this class: itself where it is one, else what it sets laid over the defaults."""
+        """Return the profile if it has this class, else a profile of this class with the fields that it sets."""
         return profile if isinstance(profile, cls) else cls().merge(profile.what_is_set())
 
     def what_is_set(self) -> dict[str, Any]:
-        """The fields that do not have their default, by name."""
+        """Return the fields that differ from their defaults, by name."""
         values = ((item, getattr(self, item.name)) for item in fields(self))
         return {item.name: value for item, value in values if value != item.default}
 
@@ -92,4 +99,4 @@ ModelProfileSpec = ModelProfile | Mapping[str, Any] | Callable[[str], ModelProfi
 """A profile, some fields of one, or a function from a model's name to one."""
 
 DEFAULT_PROFILE = ModelProfile()
-"""The profile of a model of which nothing is known."""
+"""The profile of a model whose name is not known."""

@@ -1,4 +1,4 @@
-"""What Anthropic's models can do, and the schemas that they can be held to."""
+"""Profiles of Anthropic's models, and the schemas that the Messages API can enforce."""
 
 from __future__ import annotations
 
@@ -13,62 +13,60 @@ __all__ = ('AnthropicModelProfile', 'AnthropicSchema', 'anthropic_model_profile'
 
 
 Effort = Literal['low', 'medium', 'high', 'xhigh', 'max']
-"""How much effort a model puts into an answer, in the API's words."""
+"""A level of effort, as the API names it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AnthropicModelProfile(ModelProfile):
-    """What a model behind the Messages API can do. The defaults fit a server of the API that is not Anthropic's."""
+    """The features of a model behind the Messages API. The defaults are for servers other than Anthropic's."""
 
     supports_thinking: bool = True
-    """Whether it can think before it answers, and be told how long."""
 
     thinking_tags: tuple[str, str] = ('<thinking>', '</thinking>')
-    """What opens and closes thoughts that are written into text."""
 
     anthropic_thinking_mode: Literal['budget', 'adaptive'] = 'budget'
-    """Whether thinking gets a budget of tokens, or the model decides how long it thinks."""
+    """The limit of thinking: a budget of tokens, or the model's own decision."""
 
     anthropic_thinking_off: Literal['omit', 'disabled', 'between_tools', 'never'] = 'omit'
-    """How thinking is switched off: by asking for none, with a word of the API's, or not at all."""
+    """The way to switch thinking off: without a field, with `disabled`, with `disabled` only between tools, or never."""
 
     anthropic_efforts: tuple[Effort, ...] = ()
-    """The levels of `output_config.effort` that it knows, the least first."""
+    """The levels of `output_config.effort` that the model accepts, the lowest first."""
 
     anthropic_strict_tools: bool = False
-    """Whether it can be held to the schema of a tool."""
+    """True if the schemas of tools can be enforced."""
 
     anthropic_inline_system: bool = False
-    """Whether a system prompt can stand in the middle of a conversation; elsewhere all of them come first."""
+    """True if a system prompt may follow other messages. If not, all system prompts are sent first."""
 
     anthropic_forces_tools: bool = True
-    """Whether it can be made to call a tool. Where it cannot, a needed output tool is left to its own choice."""
+    """True if the model can be forced to call a tool. If not, it chooses whether to call an output tool."""
 
     anthropic_max_tokens: int = 64_000
-    """The most tokens that it can write in one answer."""
+    """The maximum number of tokens in one response."""
 
     anthropic_default_max_tokens: int = 4096
-    """How many tokens it may write where `max_tokens` does not say, since the API wants to know."""
+    """The value of `max_tokens`, which the API requires, if the setting is not given."""
 
     anthropic_web_search: str = 'web_search_20250305'
-    """Its version of the tool that searches the web."""
+    """The version of the web search tool."""
 
     anthropic_web_fetch: str = 'web_fetch_20250910'
-    """Its version of the tool that reads a page."""
+    """The version of the web fetch tool."""
 
     anthropic_code_execution: str = 'code_execution_20250825'
-    """Its version of the tool that runs code."""
+    """The version of the code execution tool."""
 
 
 SAMPLING = frozenset({'temperature', 'top_p', 'top_k'})
-"""The settings that the newest models refuse."""
+"""The settings that models from Opus 4.7 on refuse."""
 
 LOW_TO_HIGH: tuple[Effort, ...] = ('low', 'medium', 'high')
 WITHOUT_XHIGH: tuple[Effort, ...] = (*LOW_TO_HIGH, 'max')
 ALL_EFFORTS: tuple[Effort, ...] = (*LOW_TO_HIGH, 'xhigh', 'max')
 
 DEFAULT_MAX_TOKENS = 16_384
-"""How much an answer may hold where nobody says, for models that can write that much."""
+"""The default of `max_tokens` for models that can write as much."""
 
 _OLD = {'supports_thinking': False, 'anthropic_max_tokens': 4096}
 _BUDGET = {'anthropic_thinking_mode': 'budget'}
@@ -112,12 +110,12 @@ FAMILIES: tuple[tuple[str, dict[str, Any]], ...] = (
     (r'opus-5', {**_THINKS, **_INLINE}),
     (r'', _THINKS),
 )
-"""What families can do, by the beginning of their name behind `claude-`; the first that fits. A name that is not known
-is taken for a newer one."""
+"""The facts of families, by the beginning of the name after `claude-`; the first match is used. An unknown name gets
+the facts of the newest models."""
 
 
 def anthropic_model_profile(model_name: str) -> AnthropicModelProfile:
-    """What one of Anthropic's models can do, however a vendor spells its name (`us.anthropic.claude-...-v1:0`)."""
+    """Return the profile of a model, in any vendor's spelling of its name (`us.anthropic.claude-...-v1:0`)."""
     _, claude, name = re.sub(r'[.@_]', '-', model_name.lower()).rpartition('claude-')
     if not claude:
         return AnthropicModelProfile(json_schema_transformer=_transformer)
@@ -129,28 +127,28 @@ def anthropic_model_profile(model_name: str) -> AnthropicModelProfile:
 
 
 FORMATS = frozenset({'date-time', 'time', 'date', 'duration', 'email', 'hostname', 'uri', 'ipv4', 'ipv6', 'uuid'})
-"""The string formats that a model can be held to."""
+"""The string formats that strict schemas enforce."""
 
-SAYS_LITTLE = frozenset(
+ANNOTATIONS = frozenset(
     {'description', 'default', 'examples', 'discriminator', 'deprecated', 'readOnly', 'writeOnly', '$comment'}
 )
-"""Keywords that hold nobody to anything."""
+"""Keywords that do not constrain the value."""
 
 CHOICES = {'anyOf': 'anyOf', 'oneOf': 'anyOf', 'allOf': 'allOf'}
-"""The keywords that combine schemas, and those that the API has for them."""
+"""The keywords that combine schemas, each with the keyword that the API has for it."""
 
 
 class AnthropicSchema(SchemaRewriter):
-    """Schemas for Anthropic: what a strict schema cannot say moves into the description, where the model reads it.
+    """Schemas for Anthropic: keywords that a strict schema cannot have move into the description.
 
-    https://platform.claude.com/docs/en/build-with-claude/structured-outputs. A schema is strict only where that is
-    asked for, since the API limits how many strict schemas a request may hold.
+    https://platform.claude.com/docs/en/build-with-claude/structured-outputs. A schema is strict only if that is
+    requested, since the API limits the number of strict schemas in a request.
     """
 
     drop = frozenset({'title', '$schema'})
 
     def rewrite(self, node: Node, path: str) -> Node:
-        """Change one node."""
+        """Make a node strict."""
         if not self.strict:
             self.compatible = False
             return node
@@ -158,41 +156,43 @@ class AnthropicSchema(SchemaRewriter):
         kept: Node = {key: rest.pop(key) for key in ('$defs', 'definitions') if key in rest}
         if '$ref' in rest:
             kept['$ref'] = rest.pop('$ref')
-            self._lose_all(rest, path)
+            self._report_losses(rest, path)
             return kept
-        kept |= _shape(rest)
+        kept |= _take_shape(rest)
         description = rest.pop('description', None)
         match kept.get('type'):
             case 'object':
-                kept |= self._object(rest, path)
+                kept |= self._take_object(rest, path)
             case 'string':
-                kept |= _kept(rest, 'format', rest.get('format') in FORMATS)
+                kept |= _take_keyword(rest, 'format', rest.get('format') in FORMATS)
             case 'array':
-                kept |= _kept(rest, 'items', 'items' in rest) | _kept(rest, 'minItems', rest.get('minItems') in (0, 1))
+                kept |= _take_keyword(rest, 'items', 'items' in rest) | _take_keyword(
+                    rest, 'minItems', rest.get('minItems') in (0, 1)
+                )
             case _:
                 pass
-        self._lose_all(rest, path)
-        texts = [text for text in (description, _described(rest)) if text]
+        self._report_losses(rest, path)
+        texts = [text for text in (description, _write_description(rest)) if text]
         return {**kept, 'description': '\n\n'.join(texts)} if texts else kept
 
-    def _object(self, rest: Node, path: str) -> Node:
+    def _take_object(self, rest: Node, path: str) -> Node:
         if rest.pop('additionalProperties', False) is not False:
             self.lose(path, 'additionalProperties')
         kept: Node = {'properties': rest.pop('properties', {}), 'additionalProperties': False}
-        return kept | _kept(rest, 'required', 'required' in rest)
+        return kept | _take_keyword(rest, 'required', 'required' in rest)
 
-    def _lose_all(self, rest: Node, path: str) -> None:
+    def _report_losses(self, rest: Node, path: str) -> None:
         for key in rest:
-            if key not in SAYS_LITTLE:
+            if key not in ANNOTATIONS:
                 self.lose(path, key)
 
 
-def _shape(rest: Node) -> Node:
-    """What a node is: a choice of values, of schemas, or a type."""
-    if _is_plain(rest.get('const', ())):
+def _take_shape(rest: Node) -> Node:
+    """Remove and return the keyword for what a value may be: a choice of values, of schemas, or a type."""
+    if _is_scalar(rest.get('const', ())):
         rest['enum'] = [rest.pop('const')]
     kind = rest.pop('type', None)
-    if rest.get('enum') and all(_is_plain(value) for value in rest['enum']):
+    if rest.get('enum') and all(_is_scalar(value) for value in rest['enum']):
         return {'enum': rest.pop('enum')}
     for key, wire in CHOICES.items():
         if key in rest:
@@ -200,8 +200,8 @@ def _shape(rest: Node) -> Node:
     return {} if kind is None else {'type': kind}
 
 
-def _kept(rest: Node, key: str, allowed: bool) -> Node:
-    """The keyword if the API takes it; one that it does not take becomes the last of what is left."""
+def _take_keyword(rest: Node, key: str, allowed: bool) -> Node:
+    """Remove and return the keyword if it is allowed; else move it to the end of `rest`."""
     if key not in rest:
         return {}
     value = rest.pop(key)
@@ -211,12 +211,12 @@ def _kept(rest: Node, key: str, allowed: bool) -> Node:
     return {}
 
 
-def _is_plain(value: object) -> bool:
+def _is_scalar(value: object) -> bool:
     return value is None or isinstance(value, (str, int, float, bool))
 
 
-def _described(rest: Node) -> str:
-    """What the schema cannot say, in words."""
+def _write_description(rest: Node) -> str:
+    """Return the remaining keywords as text."""
     return '{' + ', '.join(f'{key}: {value}' for key, value in rest.items()) + '}' if rest else ''
 
 

@@ -1,18 +1,18 @@
-"""What the models at Amazon Bedrock can do behind its Converse API, by family.
+"""Profiles of the models behind Amazon Bedrock's Converse API.
 
 https://docs.aws.amazon.com/bedrock/latest/userguide/conversation-inference-supported-models-features.html. The API
-hides much of what sets families apart; what it does not hide is here.
+hides many differences between families; the others are here.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
-from . import ModelProfile
+from . import Facts, ModelProfile
 from .anthropic import AnthropicSchema, Effort, anthropic_model_profile
-from .schema import inline_transformer
+from .schema import INLINED
 
 __all__ = ('ALL', 'BedrockModelProfile', 'Kind', 'bedrock_model_profile')
 
@@ -20,82 +20,80 @@ Kind = Literal['text', 'image', 'document', 'video', 'audio']
 """A kind of content."""
 
 ALL: frozenset[Kind] = frozenset({'text', 'image', 'document', 'video', 'audio'})
-"""The kinds of content that a user can send."""
+"""All kinds of content."""
 
 NONE = frozenset[Kind]()
 
 
 @dataclass(frozen=True, kw_only=True)
 class BedrockModelProfile(ModelProfile):
-    """What a model behind the Converse API can do.
+    """The features of a model behind the Converse API.
 
-    An ARN that does not name its model (an application inference profile, an imported model) says nothing: give
+    An ARN that does not name its model (an application inference profile, an imported model) gets the defaults: give
     `profile=bedrock_model_profile('anthropic.claude-sonnet-4-5')`, or any of these fields.
     """
 
     bedrock_content: frozenset[Kind] = frozenset({'text', 'image', 'document', 'video'})
-    """The kinds of content that are sent to it; what a model does not take after all, the API refuses."""
+    """The kinds of content that are sent; the API refuses those that the model does not accept."""
 
     bedrock_content_of_tools: frozenset[Kind] = frozenset({'text', 'image'})
-    """The kinds of content that a tool's result can hold; others follow it."""
+    """The kinds of content that a tool result may have; other content follows it."""
 
     bedrock_content_beside_results: frozenset[Kind] = ALL
-    """The kinds of content that can stand in one turn with the results of tools."""
+    """The kinds of content that one turn may have together with tool results."""
 
     bedrock_text_beside_calls: bool = True
-    """Whether an answer can hold text and calls of tools."""
+    """True if a response may have both text and tool calls."""
 
     bedrock_answers_first: bool = False
-    """Whether a conversation can begin with an answer of the model's."""
+    """True if a conversation may begin with a response."""
 
     bedrock_tool_choice: frozenset[Literal['any', 'tool']] = frozenset()
-    """How it can be made to call a tool: any, or one by its name. Where it cannot, a needed output tool is left to its
-    own choice."""
+    """The tool choices that force a tool call: of any tool, or of one by its name. If empty, the model chooses whether to
+    call an output tool."""
 
     bedrock_tool_results: Literal['text', 'json'] = 'text'
-    """Whether what tools return goes as text, or as objects."""
+    """The form of tool results: text, or JSON objects."""
 
     bedrock_result_status: bool = True
-    """Whether it can be told that a tool failed."""
+    """True if a tool result may have the status of a failure."""
 
     bedrock_strict_tools: bool = False
-    """Whether it can be held to the schema of a tool."""
+    """True if the schemas of tools can be enforced."""
 
     bedrock_parallel_switch: bool = False
-    """Whether it can be told to call one tool at a time."""
+    """True if parallel tool calls can be switched off."""
 
     bedrock_cache: frozenset[Literal['system', 'messages', 'tools']] = frozenset()
-    """Where cache points can stand."""
+    """The parts of a request that cache points may follow."""
 
     bedrock_cache_hour: bool = False
-    """Whether something can be cached for an hour."""
+    """True if content can be cached for an hour."""
 
     bedrock_top_k: Literal['top_k', 'topK', 'never'] = 'never'
-    """What `top_k` is called among the model's own fields: Claude's name, Nova's, or nothing."""
+    """The name of `top_k` among the model's own fields, as Claude or Nova has it."""
 
     bedrock_thinking: Literal['none', 'claude', 'nova', 'gpt', 'reasoning_effort', 'reasoning_config'] = 'none'
-    """How it is told how long to think: by an object of Claude's, Nova's or GPT's, or by a field with an effort."""
+    """The form of the thinking setting: an object of Claude's, Nova's or GPT's, or a field with an effort."""
 
     bedrock_efforts: tuple[Effort, ...] = ()
-    """The efforts that it knows, the least first."""
+    """The efforts that the model accepts, the lowest first."""
 
     bedrock_adaptive_thinking: bool = False
-    """Claude: whether the model decides how long it thinks, instead of a budget."""
+    """Claude: True if the model decides how long it thinks, without a budget."""
 
     bedrock_thinking_off: Literal['omit', 'disabled', 'between_tools', 'none', 'never'] = 'omit'
-    """How thinking is switched off: by not asking for it, with a word of the model's, or not at all."""
+    """The way to switch thinking off: without a field, with a value of the model's own, or never."""
 
     bedrock_max_tokens: int = 64_000
-    """The most tokens that it can write in one answer; a budget of thinking is part of it."""
+    """The maximum number of tokens in one response, including a thinking budget."""
 
     bedrock_takes_thoughts: bool = False
-    """Whether it takes its own thoughts back, where they are signed; others go as text between tags."""
+    """True if signed thinking can be sent back. Other thinking is sent as text between tags."""
 
     bedrock_system_tools: frozenset[str] = frozenset()
-    """The tools that it runs itself, by their names in the API."""
+    """The tools that the model runs itself, by their names in the API."""
 
-
-Facts = dict[str, Any]
 
 ANY_TOOL: Facts = {'bedrock_tool_choice': frozenset({'any', 'tool'})}
 JSON_OUTPUT: Facts = {
@@ -113,7 +111,6 @@ EFFORT: Facts = {
 }
 ALWAYS_THINKS: Facts = {'supports_thinking': True, 'thinking_always_enabled': True, 'bedrock_thinking_off': 'never'}
 NO_TOOLS: Facts = {'supports_tools': False, 'default_structured_output_mode': 'prompted'}
-INLINED: Facts = {'json_schema_transformer': inline_transformer}
 
 FAMILIES: tuple[tuple[str, Facts], ...] = (
     (
@@ -192,7 +189,7 @@ FAMILIES: tuple[tuple[str, Facts], ...] = (
     (r'(zai|moonshot(ai)?)\.', {**ANY_TOOL, **JSON_OUTPUT, 'bedrock_answers_first': True}),
     (r'moonshot(ai)?\.', {'bedrock_content_of_tools': frozenset({'text'})}),
 )
-"""What is known of families, by the beginning of a name without its region. Every row that fits adds its facts."""
+"""The facts of families, by the beginning of a name without its region. Every match adds its facts."""
 
 CLAUDE: Facts = {
     'bedrock_content_of_tools': frozenset({'text', 'image', 'document'}),
@@ -203,27 +200,27 @@ CLAUDE: Facts = {
     'bedrock_thinking': 'claude',
     'bedrock_takes_thoughts': True,
 }
-"""What all Claudes can do here, beside what `profiles.anthropic` says of each."""
+"""The facts of every Claude at Bedrock, in addition to those of `profiles.anthropic`."""
 
 OLD_CLAUDES = re.compile(r'claude-(instant|v?[1-3]|(opus|sonnet|haiku)-4(?!-[5-9]))')
-"""Those before 4.5."""
+"""The Claude models before version 4.5."""
 
 NOT_STRICT_HERE = re.compile(r'claude-(opus-4-[178]|(opus|sonnet|haiku|fable)-5)')
-"""The models that Anthropic itself holds to a schema, and Bedrock does not."""
+"""The models whose schemas Anthropic enforces, and Bedrock does not."""
 
-VENDORED = re.compile(
+NAME_WITH_VENDOR = re.compile(
     r'(?:^|[./])((?:anthropic|amazon|meta|mistral|deepseek|openai|qwen|google|minimax|nvidia|writer|cohere|ai21|zai'
     r'|moonshot|moonshotai|xai|stability)\.[a-z0-9][a-z0-9.:-]*)'
 )
-"""A model's name behind its region (`us.`, `global.`), or in an ARN."""
+"""A model's name, after its region (`us.`, `global.`) or in an ARN."""
 
 
 def bedrock_model_profile(model_name: str) -> BedrockModelProfile:
-    """What a model at Bedrock can do, by its id, that of an inference profile, or an ARN that names it."""
-    found = VENDORED.search(model_name.lower())
-    name = found[1] if found else ''
+    """Return the profile of a model, by its id, the id of an inference profile, or an ARN that names the model."""
+    match = NAME_WITH_VENDOR.search(model_name.lower())
+    name = match[1] if match else ''
     if name.startswith('anthropic.'):
-        return _claude(name)
+        return _make_claude_profile(name)
     profile = BedrockModelProfile()
     for pattern, facts in FAMILIES:
         if re.match(pattern, name):
@@ -231,8 +228,8 @@ def bedrock_model_profile(model_name: str) -> BedrockModelProfile:
     return profile
 
 
-def _claude(name: str) -> BedrockModelProfile:
-    """What a Claude can do: what Anthropic says, as far as it holds here."""
+def _make_claude_profile(name: str) -> BedrockModelProfile:
+    """Return the profile of a Claude, from Anthropic's own profile of it."""
     known = anthropic_model_profile(name.replace('claude-v', 'claude-'))
     strict = known.anthropic_strict_tools and not NOT_STRICT_HERE.search(name)
     new = not OLD_CLAUDES.search(name)

@@ -1,4 +1,4 @@
-"""What Cohere's models can do, and the schemas that they can be held to."""
+"""Profiles of Cohere's models, and the schemas that the Chat API can enforce."""
 
 from __future__ import annotations
 
@@ -14,17 +14,14 @@ __all__ = ('CohereModelProfile', 'CohereSchema', 'cohere_model_profile')
 
 @dataclass(frozen=True, kw_only=True)
 class CohereModelProfile(ModelProfile):
-    """What a model behind Cohere's Chat API can do. The defaults fit a model that is not known."""
+    """The features of a model behind Cohere's Chat API. The defaults are for unknown models."""
 
     supports_json_schema_output: bool = True
-    """Whether its answer can be held to a JSON schema."""
 
     supports_json_object_output: bool = True
-    """Whether its answer can be held to being a JSON object."""
 
     cohere_tool_choice: bool = True
-    """Whether it can be made to call a tool, or to call none. Where it cannot, a needed output tool is left to its own
-    choice."""
+    """True if a tool call can be forced or forbidden. If not, the model chooses whether to call an output tool."""
 
 
 _THINKS = {'supports_thinking': True}
@@ -39,12 +36,12 @@ FAMILIES: tuple[tuple[str, dict[str, Any]], ...] = (
     (r'command-', _THINKS),
     (r'', {}),
 )
-"""What families can do, by the beginning of their name; the first that fits. A Command model that is not known is taken
-for a newer one."""
+"""The facts of families, by the beginning of the name; the first match is used. An unknown Command model gets the facts
+of the newest ones."""
 
 
 def cohere_model_profile(model_name: str) -> CohereModelProfile:
-    """What one of Cohere's models can do."""
+    """Return the profile of one of Cohere's models."""
     name = model_name.lower().rpartition('/')[2].removeprefix('cohere.')
     facts = next(facts for pattern, facts in FAMILIES if re.match(pattern, name))
     return CohereModelProfile(json_schema_transformer=_transformer, **facts)
@@ -54,7 +51,7 @@ def cohere_model_profile(model_name: str) -> CohereModelProfile:
 
 
 FORMATS = frozenset({'date-time', 'uuid', 'date', 'time'})
-"""The string formats that a model can be held to."""
+"""The string formats that strict schemas enforce."""
 
 NOT_ENFORCED = frozenset(
     {
@@ -78,25 +75,25 @@ NOT_ENFORCED = frozenset(
         'propertyNames',
     }
 )
-"""The keywords that a model cannot be held to."""
+"""The keywords that are not enforced."""
 
-NO_REGEX = re.compile(r'(?<![\\\[])[\^$]|\(\?<?[=!]')
-"""What a pattern may not hold: anchors in its middle, and looks around."""
+UNSUPPORTED_REGEX = re.compile(r'(?<![\\\[])[\^$]|\(\?<?[=!]')
+"""Parts that a pattern must not have: anchors in its middle, lookahead and lookbehind."""
 
 
 class CohereSchema(SchemaRewriter):
-    """Schemas for Cohere: what a strict schema cannot say moves into the description, where the model reads it.
+    """Schemas for Cohere: keywords that a strict schema cannot have move into the description.
 
-    https://docs.cohere.com/docs/structured-outputs. A schema is strict only where that is asked for: the API holds all
-    tools of a request to their schemas, or none.
+    https://docs.cohere.com/docs/structured-outputs. A schema is strict only if that is requested: the API enforces the
+    schemas of either all tools of a request or no tool.
     """
 
     def run(self, schema: Node) -> TransformedSchema:
-        """Rewrite a schema, which is strict only with an object at its top."""
-        return super().run(_with_object_at_its_top(schema) if self.strict else schema)
+        """Rewrite a schema. A strict one must be an object, and no reference to one."""
+        return super().run(_resolve_root(schema) if self.strict else schema)
 
     def rewrite(self, node: Node, path: str) -> Node:
-        """Change one node."""
+        """Make a node strict."""
         if not self.strict:
             self.compatible = False
             return node
@@ -104,16 +101,16 @@ class CohereSchema(SchemaRewriter):
             node['anyOf'] = node.pop('oneOf')
         lost = {key: node.pop(key) for key in [*node] if not _is_enforced(key, node[key])}
         if 'pattern' in node:
-            node['pattern'] = _without_anchors(node['pattern'])
+            node['pattern'] = _strip_anchors(node['pattern'])
         if node.get('properties') and not node.get('required'):
-            node['required'] = [next(iter(node['properties']))]  # the API wants one in every object
+            node['required'] = [next(iter(node['properties']))]  # the API requires at least one in every object
         for key in lost:
             self.lose(path, key)
-        return _describe(node, lost)
+        return _add_to_description(node, lost)
 
 
-def _with_object_at_its_top(schema: Node) -> Node:
-    """A schema that is not merely one of its definitions, as that of a class which refers to itself is."""
+def _resolve_root(schema: Node) -> Node:
+    """Return the definition that the root refers to, if it does: the schema of a recursive class is a reference."""
     name = str(schema.get('$ref', '')).removeprefix('#/$defs/')
     target: Node | None = schema.get('$defs', {}).get(name)
     return schema if target is None else target | {key: schema[key] for key in schema if key != '$ref'}
@@ -124,24 +121,24 @@ def _is_enforced(keyword: str, value: Any) -> bool:
         case 'format':
             return value in FORMATS
         case 'pattern':
-            return isinstance(value, str) and not NO_REGEX.search(_without_anchors(value))
+            return isinstance(value, str) and not UNSUPPORTED_REGEX.search(_strip_anchors(value))
         case 'oneOf':
             return False
         case _:
             return keyword not in NOT_ENFORCED
 
 
-def _without_anchors(pattern: str) -> str:
-    """A pattern without the anchors around it: the API matches whole texts, and knows no anchors."""
+def _strip_anchors(pattern: str) -> str:
+    """Remove the anchors at both ends of a pattern: the API matches whole texts, and refuses anchors."""
     end = len(pattern) - 1 if re.search(r'(?<!\\)(\\\\)*\$$', pattern) else len(pattern)
     return pattern[:end].removeprefix('^')
 
 
-def _describe(node: Node, lost: Node) -> Node:
+def _add_to_description(node: Node, lost: Node) -> Node:
     if not lost:
         return node
-    said = '{' + ', '.join(f'{key}: {value}' for key, value in lost.items()) + '}'
-    return {**node, 'description': '\n\n'.join(text for text in (node.get('description'), said) if text)}
+    note = '{' + ', '.join(f'{key}: {value}' for key, value in lost.items()) + '}'
+    return {**node, 'description': '\n\n'.join(text for text in (node.get('description'), note) if text)}
 
 
 _transformer = CohereSchema.transformer()

@@ -1,4 +1,4 @@
-"""What Google's models can do."""
+"""Profiles of Google's models, and the schemas that the Gemini API accepts."""
 
 from __future__ import annotations
 
@@ -14,72 +14,72 @@ __all__ = ('GeminiModelProfile', 'GeminiSchema', 'gemini_model_profile')
 
 @dataclass(frozen=True, kw_only=True)
 class GeminiModelProfile(ModelProfile):
-    """What a model behind the Gemini API can do."""
+    """The features of a model behind the Gemini API."""
 
     gemini_thinking: Literal['none', 'budget', 'level'] = 'level'
-    """How the model is told how long to think: not at all, by a number of tokens, or by a level."""
+    """The form of the thinking setting: no setting, a number of tokens, or a level."""
 
     gemini_thinking_levels: tuple[str, ...] = ('MINIMAL', 'LOW', 'MEDIUM', 'HIGH')
-    """The levels that the model knows, from the least to the most."""
+    """The levels that the model accepts, the lowest first."""
 
     gemini_budgets: tuple[int, int] = (128, 24576)
-    """The least and the most tokens that the model can be told to think; 0, where it can stop, is not thinking."""
+    """The minimum and maximum thinking budget, in tokens. A budget of 0 switches thinking off, if that is possible."""
 
     gemini_validated: bool = True
-    """Whether calls can be held to their schemas while the model decides by itself whether to call (`VALIDATED`)."""
+    """True if schemas of tools can be enforced while the model chooses whether to call one (mode `VALIDATED`)."""
 
     gemini_combines_tools: bool = True
-    """Whether Google's own tools, function tools and a response schema can be used together."""
+    """True if Google's own tools, function tools and a response schema can be used together."""
 
     gemini_files_of_tools: tuple[str, ...] = ('image/png', 'image/jpeg', 'image/webp', 'application/pdf', 'text/plain')
-    """The media types that may stand in the answer of a function; other files are sent behind it."""
+    """The media types that a function response may have; other files are sent after it."""
 
     gemini_system_instruction: bool = True
-    """Whether there is a place for what the developer says; it precedes the user's words where there is none."""
+    """True if the model accepts a system instruction. If not, it is put before the user's text."""
 
     gemini_modalities: tuple[str, ...] = ('TEXT',)
-    """What the model answers with where nobody says."""
+    """The default modalities of responses."""
 
     @property
     def gemini_makes_images(self) -> bool:
-        """Whether the model answers with images as well."""
+        """True if responses may have images."""
         return 'IMAGE' in self.gemini_modalities
 
 
-SAYING_NOTHING = frozenset({'title', '$schema', 'discriminator', 'examples'})
-"""Keywords that the API refuses, and that hold the model to nothing."""
+ANNOTATIONS = frozenset({'title', '$schema', 'discriminator', 'examples'})
+"""Keywords that the API refuses and that do not constrain the value."""
 
-UNKNOWN = ('exclusiveMinimum', 'exclusiveMaximum')
-"""Keywords that the API refuses, and that would hold the model to something."""
+UNSUPPORTED = ('exclusiveMinimum', 'exclusiveMaximum')
+"""Keywords that the API refuses and that constrain the value."""
 
 TYPE_NAMES = ((bool, 'boolean'), (int, 'integer'), (float, 'number'), (str, 'string'))
 
 
 class GeminiSchema(SchemaRewriter):
-    """Schemas for Gemini, which takes JSON schema but for a few keywords."""
+    """Schemas for Gemini, which accepts JSON schema without a few keywords."""
 
-    drop = SAYING_NOTHING
+    drop = ANNOTATIONS
 
     def __init__(self, strict: bool | None) -> None:
         super().__init__(strict)
         self.compatible = strict is not False
 
     def rewrite(self, node: Node, path: str) -> Node:
-        """Change one node."""
+        """Remove the keywords that the API refuses from a node."""
         if 'const' in node:
             value = node.pop('const')
             node['enum'] = [value]
             name = next((name for kind, name in TYPE_NAMES if isinstance(value, kind)), None)
             if name:
                 node.setdefault('type', name)
-        for keyword in UNKNOWN:
+        for keyword in UNSUPPORTED:
             if keyword in node:
                 del node[keyword]
                 self.lose(path, keyword)
         if node.get('type') == 'string' and (format := node.pop('format', None)):
             self.lose(path, 'format')
-            said = node.get('description')
-            node['description'] = f'{said} (format: {format})' if said else f'Format: {format}'
+            description = node.get('description')
+            node['description'] = f'{description} (format: {format})' if description else f'Format: {format}'
         return node
 
 
@@ -94,43 +94,43 @@ LEVELS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r'gemma', ('MINIMAL', 'HIGH')),
     (r'', FULL),
 )
-"""The levels of thinking, by the beginning of the name; the first that fits."""
+"""The levels of thinking, by the beginning of the name; the first match is used."""
 
 BUDGETS: tuple[tuple[str, tuple[int, int]], ...] = (
     (r'gemini-2\.5-pro', (128, 32768)),
     (r'gemini-2\.5-flash-lite', (512, 24576)),
     (r'', (128, 24576)),
 )
-"""The least and the most tokens of thinking, likewise."""
+"""The minimum and maximum thinking budget, by the beginning of the name; the first match is used."""
 
 OLD = re.compile(r'gemini-(1|2\.0)|gemini-pro|gemini-exp|learnlm|gemma-?[123]|gemma-?3n|lyria')
-"""Models that cannot think."""
+"""The models that cannot think."""
 
-BARE = re.compile(r'gemma-?[123]|gemma-?3n|lyria')
-"""Models that know no function, no schema and no system instruction."""
+BASIC = re.compile(r'gemma-?[123]|gemma-?3n|lyria')
+"""The models without function tools, response schemas and system instructions."""
 
 
 def gemini_model_profile(model_name: str) -> GeminiModelProfile:
-    """What one of Google's models can do."""
+    """Return the profile of one of Google's models."""
     name = model_name.lower().rpartition('/')[2]
-    bare, by_budget = bool(BARE.match(name)), name.startswith('gemini-2.5')
-    old = bool(OLD.match(name))
-    draws, speaks = 'image' in name or 'banana' in name, 'tts' in name or name.startswith('lyria')
-    only_text = not (draws or speaks)
-    thinks = not (old or speaks or (by_budget and draws))
+    is_basic, has_budget = bool(BASIC.match(name)), name.startswith('gemini-2.5')
+    is_old = bool(OLD.match(name))
+    makes_images, makes_audio = 'image' in name or 'banana' in name, 'tts' in name or name.startswith('lyria')
+    only_text = not (makes_images or makes_audio)
+    thinks = not (is_old or makes_audio or (has_budget and makes_images))
     return GeminiModelProfile(
         json_schema_transformer=_transformer,
-        supports_tools=only_text and not bare,
-        supports_json_schema_output=not (bare or speaks or (by_budget and draws)),
-        supports_json_object_output=not (bare or speaks or (by_budget and draws)),
+        supports_tools=only_text and not is_basic,
+        supports_json_schema_output=not (is_basic or makes_audio or (has_budget and makes_images)),
+        supports_json_object_output=not (is_basic or makes_audio or (has_budget and makes_images)),
         supports_thinking=thinks,
-        thinking_always_enabled=thinks and (not by_budget or 'pro' in name),
-        gemini_thinking='none' if not thinks else 'budget' if by_budget else 'level',
+        thinking_always_enabled=thinks and (not has_budget or 'pro' in name),
+        gemini_thinking='none' if not thinks else 'budget' if has_budget else 'level',
         gemini_thinking_levels=next(levels for pattern, levels in LEVELS if re.match(pattern, name)),
         gemini_budgets=next(budgets for pattern, budgets in BUDGETS if re.match(pattern, name)),
-        gemini_validated=only_text and not old,
-        gemini_combines_tools=not (old or by_budget),
-        gemini_files_of_tools=() if old or by_budget else GeminiModelProfile.gemini_files_of_tools,
-        gemini_system_instruction=not (bare or speaks),
-        gemini_modalities=('TEXT', 'IMAGE') if draws else ('AUDIO',) if speaks else ('TEXT',),
+        gemini_validated=only_text and not is_old,
+        gemini_combines_tools=not (is_old or has_budget),
+        gemini_files_of_tools=() if is_old or has_budget else GeminiModelProfile.gemini_files_of_tools,
+        gemini_system_instruction=not (is_basic or makes_audio),
+        gemini_modalities=('TEXT', 'IMAGE') if makes_images else ('AUDIO',) if makes_audio else ('TEXT',),
     )

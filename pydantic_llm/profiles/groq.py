@@ -1,10 +1,11 @@
-"""What models at Groq can do (https://console.groq.com/docs/models)."""
+"""Profiles of the models at Groq: https://console.groq.com/docs/models."""
 
 from __future__ import annotations
 
 import re
 
-from .compatible import JSON_OUTPUT, LOW_MEDIUM_HIGH, THINKS, Facts, bare_name, made_profile
+from . import Facts
+from .compatible import JSON_OUTPUT, LOW_MEDIUM_HIGH, THINKS, bare_name, make_profile
 from .openai import OpenAIModelProfile
 
 __all__ = ('groq_model_profile',)
@@ -21,11 +22,11 @@ SERVER: Facts = {
     'supports_json_object_output': False,
     'unsupported_settings': frozenset({'logit_bias', 'logprobs', 'top_logprobs'}),
 }
-"""What Groq's server takes, whichever model answers. It tells the usage of a stream without being asked, and refuses
-what OpenAI's does with log probabilities: https://console.groq.com/docs/openai."""
+"""The facts of Groq's server, for every model. It always sends the usage of a stream, and refuses log probabilities:
+https://console.groq.com/docs/openai."""
 
 THINKING_BACK: Facts = {'openai_thinking_back': 'field'}
-"""Models that reason get past thoughts back in a field of their own."""
+"""Past thinking is sent back in a field of its own, for models that reason."""
 
 MODELS: tuple[tuple[str, Facts], ...] = (
     (r'gpt-oss', {**JSON_OUTPUT, **THINKING_BACK, 'openai_strict_outputs': True}),
@@ -33,14 +34,14 @@ MODELS: tuple[tuple[str, Facts], ...] = (
     (r'qwen-?3\.8', {**JSON_OUTPUT, 'openai_thinking_efforts': LOW_MEDIUM_HIGH}),
     (r'llama-4|kimi-k2', JSON_OUTPUT),
 )
-"""What is known of models by the beginning of their name."""
+"""The facts of models, by the beginning of the name. Every match adds its facts."""
 
 
 def groq_model_profile(model_name: str) -> OpenAIModelProfile:
-    """What a model at Groq can do."""
+    """Return the profile of a model at Groq."""
     name = bare_name(model_name)
     facts = dict(SERVER)
     for pattern, known in MODELS:
         if re.match(pattern, name):
             facts |= known
-    return made_profile(model_name, facts)
+    return make_profile(model_name, facts)

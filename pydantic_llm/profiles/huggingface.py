@@ -1,11 +1,12 @@
-"""What models behind Hugging Face's Inference Providers, or on a server of one's own, can do.
+"""Profiles of the models behind Hugging Face's Inference Providers, and of those on your own server.
 
 https://huggingface.co/docs/inference-providers/tasks/chat-completion
 """
 
 from __future__ import annotations
 
-from .compatible import JSON_OUTPUT, Facts, made_profile
+from . import Facts
+from .compatible import JSON_OUTPUT, make_profile
 from .openai import OpenAIModelProfile
 
 __all__ = ('huggingface_model_profile',)
@@ -20,16 +21,16 @@ SERVICE: Facts = {
     'openai_documents': False,
     'openai_audio': False,
 }
-"""What every server takes, whichever model answers."""
+"""The facts of every service, for every model."""
 
 ENDPOINT: Facts = {
-    'supports_json_object_output': False,  # TGI knows no JSON without a schema
+    'supports_json_object_output': False,  # TGI has no JSON mode without a schema
     'openai_joins_system_messages': True,
     'openai_constraints': 'tgi',
 }
-"""And what a server with one model does: an endpoint of one's own, TGI on this machine."""
+"""The facts of a server with one model: an endpoint, or TGI on the user's own machine."""
 
 
 def huggingface_model_profile(model_name: str, *, endpoint: bool = False) -> OpenAIModelProfile:
-    """What a model can do, by its name on the Hub; `endpoint` where it has a server to itself."""
-    return made_profile(model_name, SERVICE | (ENDPOINT if endpoint else {}))
+    """Return the profile of a model by its name on the Hub; `endpoint` if it has a server of its own."""
+    return make_profile(model_name, SERVICE | (ENDPOINT if endpoint else {}))

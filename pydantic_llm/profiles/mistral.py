@@ -1,21 +1,20 @@
-"""What Mistral's models can do (https://docs.mistral.ai/models), and the schemas that their outputs are held to."""
+"""Profiles of Mistral's models (https://docs.mistral.ai/models), and the schemas that Mistral enforces on outputs."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
 
+from . import Facts
 from .compatible import (
     JSON_OUTPUT,
     LOW_HIGH_MAX,
     LOW_MEDIUM_HIGH,
     THINKS_ALWAYS,
-    Facts,
     bare_name,
-    made_profile,
+    make_profile,
 )
 from .openai import OpenAIModelProfile
-from .schema import SchemaRewriter
+from .schema import Node, SchemaRewriter
 
 __all__ = ('MistralSchema', 'mistral_model_profile')
 
@@ -28,14 +27,14 @@ SERVER: Facts = {
     'openai_document_url': True,
     'openai_audio': False,
 }
-"""What Mistral's server takes, whichever model answers. It tells the usage of a stream without being asked."""
+"""The facts of Mistral's server, for every model. It always sends the usage of a stream."""
 
 ADJUSTABLE: Facts = {
     'supports_thinking': True,
     'openai_thinking_efforts': ('high',),
     'openai_thinking_off': 'none',
 }
-"""A model that thinks when it is told to, and knows no degrees of it."""
+"""A model whose thinking can be switched on, and has no levels."""
 
 MODELS: tuple[tuple[str, Facts], ...] = (
     (r'magistral', THINKS_ALWAYS),
@@ -47,25 +46,25 @@ MODELS: tuple[tuple[str, Facts], ...] = (
     (r'voxtral', {'openai_audio': True, 'openai_audio_formats': ('mp3', 'wav', 'flac', 'ogg', 'webm')}),
     (r'open-|mistral-(tiny|saba)|pixtral|.*-(2[34]\d\d|250[1-6])$', {'openai_thinking_back': 'tags'}),
 )
-"""What is known of models by the beginning of their name. The last row is of those from before there were chunks of
-thoughts, whose tokenizers refuse them: https://github.com/mistralai/mistral-common."""
+"""The facts of models, by the beginning of the name. Every match adds its facts. The last row has the older models,
+whose tokenizers refuse chunks of thinking: https://github.com/mistralai/mistral-common."""
 
 
 def mistral_model_profile(model_name: str) -> OpenAIModelProfile:
-    """What one of Mistral's models can do, or one that was made of it by fine-tuning (`ft:...`)."""
+    """Return the profile of one of Mistral's models, or of a fine-tuned one (`ft:...`)."""
     name = bare_name(model_name.removeprefix('ft:'))
     facts = dict(SERVER)
     for pattern, known in MODELS:
         if re.match(pattern, name):
             facts |= known
-    return made_profile(name, facts)
+    return make_profile(name, facts)
 
 
 class MistralSchema(SchemaRewriter):
-    """Schemas of outputs, which strict mode wants closed: an object has the fields that it names, and no others."""
+    """Schemas of outputs, whose objects must not allow additional properties in strict mode."""
 
-    def rewrite(self, node: dict[str, Any], path: str) -> dict[str, Any]:
-        """Close an object, or see that it is meant to be open."""
+    def rewrite(self, node: Node, path: str) -> Node:
+        """Forbid additional properties, or mark the schema as not strict if they are allowed explicitly."""
         if node.get('type') == 'object':
             if 'properties' in node and 'additionalProperties' not in node:
                 node['additionalProperties'] = False

@@ -1,4 +1,7 @@
-"""What OpenAI's models can do, and in which ways a server of their API can differ from OpenAI's own."""
+"""Profiles of OpenAI's models, and the fields in which other servers of OpenAI's API differ.
+
+`OpenAIModelProfile` comes first, then the schemas of strict mode (`OpenAISchema`), then the facts of OpenAI's models.
+"""
 
 from __future__ import annotations
 
@@ -15,114 +18,115 @@ __all__ = ('GeminiByOpenRouterSchema', 'OpenAIModelProfile', 'OpenAISchema', 'Th
 
 
 ThinkingSetting = Literal['reasoning_effort', 'reasoning', 'reasoning.effort', 'thinking', 'enable_thinking']
-"""A field of the body, or of an object in it, that says how long to think."""
+"""A field of the body, or of an object in it, that controls thinking."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OpenAIModelProfile(ModelProfile):
-    """What a model behind the Chat Completions API can do, and what its server takes.
+    """The features of a model behind OpenAI's APIs, and of its server.
 
-    Give any of these as `profile={'openai_max_tokens_field': 'max_tokens'}` for a server that is not known here.
+    For a server that is not in the registry, give some of these fields: `profile={'openai_max_tokens_field':
+    'max_tokens'}`.
     """
 
     openai_system_prompt_role: Literal['system', 'developer', 'user'] = 'system'
-    """The role that system prompts and instructions are sent under."""
+    """The role of system prompts and instructions."""
 
     openai_role_conversions: Mapping[str, str] | None = None
-    """Other names for roles: `{'tool': 'user'}` for a server without tool messages."""
+    """Roles to replace: `{'tool': 'user'}` for a server without tool messages."""
 
     openai_flatten_content: bool | Literal['texts'] = False
-    """Send content as one string, for servers that take no list of parts. Files cannot be sent then; they can with
-    `'texts'`, which makes a string only of what is all text."""
+    """True to send content as one string, for servers that accept no list of parts, and then no files. With `'texts'`
+    only content without files becomes a string."""
 
     openai_max_tokens_field: Literal['max_completion_tokens', 'max_tokens'] = 'max_completion_tokens'
-    """What the server calls the limit on what is written."""
+    """The server's name of the `max_tokens` setting."""
 
     openai_strict_tools: bool = True
-    """Whether the server knows `strict` for tools."""
+    """True if the server supports `strict` for tools."""
 
     openai_strict_outputs: bool | None = None
-    """Whether the server knows `strict` for outputs; `None` where that is as it is for tools."""
+    """True if the server supports `strict` for outputs; `None`: as for tools."""
 
     openai_forces_tools: bool | Literal['without_thinking'] = True
-    """Whether the model can be made to call a tool, or only with `thinking=False`. Where it cannot, a needed output
-    tool is left to its own choice."""
+    """True if the model can be forced to call a tool, or only with `thinking=False`. If not, it chooses whether to call
+    an output tool."""
 
     openai_allowed_tools: bool = False
-    """Whether the server knows `allowed_tools`; where it does not, the other tools are left out of the request."""
+    """True if the server supports `allowed_tools`. If not, only the allowed tools are sent."""
 
     openai_stream_usage: bool = True
-    """Whether the server knows `stream_options.include_usage`."""
+    """True if the server supports `stream_options.include_usage`."""
 
     openai_thinking_back: Literal['auto', 'field', 'tags', 'details', 'chunks', 'drop'] = 'auto'
-    """How past thoughts go back: under the name they came by (else in tags), under one name, in tags, as
-    `reasoning_details`, as chunks of the content, or not at all."""
+    """The way to send past thinking back: in the field that it came in (else in tags), in `openai_thinking_field`, in
+    tags, as `reasoning_details`, as chunks of the content, or not at all."""
 
     openai_thinking_field: str = 'reasoning_content'
-    """The name for `openai_thinking_back='field'`, and the first name that is looked for in answers."""
+    """The field for `openai_thinking_back='field'`, and the first field that is read in responses."""
 
     openai_thinking_with_calls: bool = False
-    """Whether an answer with tool calls must carry the field even where there were no thoughts."""
+    """True if a past response with tool calls must have the field even without thinking."""
 
     openai_thinking_setting: ThinkingSetting = 'reasoning_effort'
-    """What the setting `thinking` becomes, where the model can think: an effort, OpenRouter's object
-    (`{'effort': ..., 'enabled': True}`), Snowflake's (`{'effort': ...}`), Z.ai's and DeepSeek's (`{'type': 'enabled'}`,
-    with an effort beside it), or Alibaba's switch."""
+    """The field that the setting `thinking` becomes: an effort, the object of OpenRouter (`{'effort': ..., 'enabled':
+    True}`), of Snowflake (`{'effort': ...}`), or of Z.ai and DeepSeek (`{'type': 'enabled'}`, with an effort next to
+    it), or Alibaba's switch."""
 
     openai_thinking_efforts: tuple[str, ...] = ('minimal', 'low', 'medium', 'high', 'xhigh')
-    """The efforts that the model knows, from the least to the most; the nearest is sent. Empty where there are none."""
+    """The efforts that the model accepts, the lowest first; the nearest one is sent. Empty if it accepts no effort."""
 
     openai_thinking_off: str | None = None
-    """The effort that means no thinking at all; `None` where thinking cannot be switched off by an effort."""
+    """The effort that switches thinking off; `None` if no effort does."""
 
     openai_reasoning: Literal['never', 'on_request', 'by_default', 'always'] = 'never'
-    """When the model reasons before it answers. While it does, sampling settings are refused by OpenAI."""
+    """The condition under which the model reasons. OpenAI refuses sampling settings for requests with reasoning."""
 
     openai_video_url: bool = False
-    """Whether videos can be sent."""
+    """True if videos can be sent."""
 
     openai_document_url: bool = False
-    """Whether documents can be sent as addresses; where they cannot, they are downloaded and sent as bytes."""
+    """True if documents can be sent as URLs. If not, they are downloaded and sent as bytes."""
 
     openai_documents: bool = True
-    """Whether documents (PDF) can be sent at all. Text files are always sent as text."""
+    """True if documents (PDF) can be sent. Text files are always sent as text."""
 
     openai_audio: bool = True
-    """Whether sound can be sent."""
+    """True if audio can be sent."""
 
     openai_audio_formats: tuple[str, ...] = ('mp3', 'wav')
-    """The formats in which it can be sent."""
+    """The formats in which audio can be sent."""
 
     openai_joins_system_messages: bool = False
-    """Whether the system messages at the beginning are sent as one, for chat templates that refuse a second."""
+    """True to join the system messages at the beginning, for chat templates that refuse a second one."""
 
     openai_constraints: Literal['json_schema', 'vllm', 'llamacpp', 'tgi'] = 'json_schema'
-    """How the server is told of the setting `constraint`: a JSON schema by `response_format` and nothing else, any by
-    vLLM's `structured_outputs`, a grammar as llama.cpp takes it, or a regular expression as Hugging Face's TGI does."""
+    """The form of the setting `constraint`: only JSON schemas, as `response_format`; any constraint, as vLLM's
+    `structured_outputs`; grammars, as llama.cpp has them; or regular expressions, as Hugging Face's TGI has them."""
 
     openai_always_sends: Mapping[str, Any] | None = None
-    """Fields of every request's body."""
+    """Fields that are added to the body of every request."""
 
     openai_item_ids: bool = False
-    """Responses: whether past items go back under the ids they came by, with the encrypted form of the reasoning."""
+    """Responses: True to send past items back with their ids, and with the encrypted reasoning."""
 
     openai_reuses_call_ids: bool = False
-    """Responses: whether calls of different answers have the same ids, so that ours must hold the answer's too."""
+    """Responses: True if the server uses an id again for a tool call of another response, so that ours get a prefix."""
 
     openai_phases: bool = False
-    """Responses: whether past texts go back with their phase (commentary or final answer)."""
+    """Responses: True to send past texts back with their phase: `commentary` or `final_answer`."""
 
     openai_reasoning_context: Literal['auto', 'current_turn', 'all_turns'] | None = None
-    """Responses: how much of past reasoning the model is shown again; `None` leaves it to the server."""
+    """Responses: the part of past reasoning that the model gets again; `None` leaves the choice to the server."""
 
     openai_ends_silently: bool = False
-    """Whether the server ends a good answer without a finish reason (Snowflake)."""
+    """True if the server ends complete responses without a finish reason, as Snowflake does."""
 
 
 SAMPLING = frozenset(
     {'temperature', 'top_p', 'presence_penalty', 'frequency_penalty', 'logit_bias', 'logprobs', 'top_logprobs'}
 )
-"""The settings that OpenAI refuses while a model reasons."""
+"""The settings that OpenAI refuses for requests with reasoning."""
 
 STOP = frozenset({'stop_sequences'})
 NOTHING = frozenset[str]()
@@ -148,55 +152,55 @@ NOT_STRICT = (
 
 LOOKAROUND = re.compile(r'(?<!\\)(?:\\\\)*\(\?<?[=!]')
 MAX_NESTING = 10
-"""More levels of objects than this are not strict."""
+"""The maximum depth of nested objects in strict mode."""
 MAX_PROPERTIES = 5000
-"""More properties than this, in all objects together, are not strict."""
-RESOLVED = re.compile(r'#(/(\$defs|definitions)/[^/]+)?')
-"""The references that strict mode follows: to the root, and to a definition at its top."""
+"""The maximum number of properties of all objects together in strict mode."""
+RESOLVABLE_REFERENCE = re.compile(r'#(/(\$defs|definitions)/[^/]+)?')
+"""The references that strict mode follows: to the root, and to a top-level definition."""
 TYPED = ('type', '$ref', 'anyOf', 'oneOf', 'allOf', 'enum', 'const')
 
 
 class OpenAISchema(SchemaRewriter):
-    """Schemas for OpenAI: made strict where that is asked for, and found to be strict or not where it is not."""
+    """Schemas for OpenAI: made strict if that is requested, and checked for strictness if nothing is requested."""
 
     drop = frozenset({'title', '$schema', 'discriminator'})
 
     def run(self, schema: Node) -> TransformedSchema:
-        """Rewrite a schema; one whose root is a reference gets the definition in its place."""
-        done = super().run(_root_definition(schema))
-        if self.strict is None and done.strict and _is_too_large(done.json_schema):
-            return replace(done, strict=False)
-        return done
+        """Rewrite a schema, whose root must not be a reference."""
+        transformed = super().run(_resolve_root(schema))
+        if self.strict is None and transformed.strict and _is_too_large(transformed.json_schema):
+            return replace(transformed, strict=False)
+        return transformed
 
     def rewrite(self, node: Node, path: str) -> Node:
-        """Change one node."""
+        """Make a node strict, or record that it is not."""
         if isinstance(reference := node.get('$ref'), str):
-            if not RESOLVED.fullmatch(reference):
+            if not RESOLVABLE_REFERENCE.fullmatch(reference):
                 self.compatible = False
             if len(node) > 1:
                 node['anyOf'] = [{'$ref': node.pop('$ref')}]
         if 'default' in node:
-            self._default(node, path)
-        self._keywords(node, path)
+            self._rewrite_default(node, path)
+        self._rewrite_keywords(node, path)
         if 'oneOf' in node:
-            self._one_of(node)
+            self._rewrite_one_of(node)
         match node.get('type'):
             case 'object':
-                self._object(node, path)
+                self._rewrite_object(node, path)
             case 'array':
-                self._array(node, path)
+                self._check_items(node, path)
             case _:
                 pass
         return node
 
-    def _default(self, node: Node, path: str) -> None:
+    def _rewrite_default(self, node: Node, path: str) -> None:
         if self.strict:
             del node['default']
             self.lose(path, 'default')
         else:
             self.compatible = False
 
-    def _keywords(self, node: Node, path: str) -> None:
+    def _rewrite_keywords(self, node: Node, path: str) -> None:
         refused = {key: node[key] for key in NOT_STRICT if key in node}
         if 'format' in node and node['format'] not in STRICT_FORMATS:
             refused['format'] = node['format']
@@ -212,13 +216,13 @@ class OpenAISchema(SchemaRewriter):
             note = ', '.join(f'{key}={value}' for key, value in refused.items())
             node['description'] = f'{node["description"]} ({note})' if node.get('description') else note
 
-    def _one_of(self, node: Node) -> None:
+    def _rewrite_one_of(self, node: Node) -> None:
         if self.strict:
             node['anyOf'] = node.pop('oneOf')
         else:
             self.compatible = False
 
-    def _object(self, node: Node, path: str) -> None:
+    def _rewrite_object(self, node: Node, path: str) -> None:
         properties = node.setdefault('properties', {})
         more = node.get('additionalProperties', False)
         if self.strict:
@@ -234,7 +238,7 @@ class OpenAISchema(SchemaRewriter):
             if 'required' not in node or not set(properties) <= set(node['required']):
                 self.compatible = False
 
-    def _array(self, node: Node, path: str) -> None:
+    def _check_items(self, node: Node, path: str) -> None:
         items = node.get('items')
         typed = isinstance(items, dict) and any(key in items for key in TYPED)
         if typed or node.get('prefixItems'):
@@ -247,17 +251,20 @@ class OpenAISchema(SchemaRewriter):
 
 
 def _is_too_large(schema: Node) -> bool:
-    """Whether a schema, or one of its definitions, is nested deeper or has more properties than strict mode allows."""
+    """Return whether a schema, or one of its definitions, is too deep or too large for strict mode."""
     definitions: list[Node] = list(schema.get('$defs', {}).values())
     for part in [{key: value for key, value in schema.items() if key != '$defs'}, *definitions]:
-        depths = [depth for depth, _ in _objects(part, 1)]
-        if max(depths, default=0) > MAX_NESTING or sum(count for _, count in _objects(part, 1)) > MAX_PROPERTIES:
+        depths = [depth for depth, _ in _measure_objects(part, 1)]
+        if (
+            max(depths, default=0) > MAX_NESTING
+            or sum(count for _, count in _measure_objects(part, 1)) > MAX_PROPERTIES
+        ):
             return True
     return False
 
 
-def _objects(node: Any, depth: int) -> Iterator[tuple[int, int]]:
-    """How deep each object of a schema lies, and how many properties it has."""
+def _measure_objects(node: Any, depth: int) -> Iterator[tuple[int, int]]:
+    """Yield the depth and the number of properties of each object in a schema."""
     if isinstance(node, dict):
         schema = cast('Node', node)
         properties: Any = schema.get('properties')
@@ -266,45 +273,47 @@ def _objects(node: Any, depth: int) -> Iterator[tuple[int, int]]:
             yield depth, count
             depth += 1
         for child in schema.values():
-            yield from _objects(child, depth)
+            yield from _measure_objects(child, depth)
     elif isinstance(node, list):
         for child in cast('list[object]', node):
-            yield from _objects(child, depth)
+            yield from _measure_objects(child, depth)
 
 
-def _root_definition(schema: Node) -> Node:
+def _resolve_root(schema: Node) -> Node:
     reference = schema.get('$ref')
     if not isinstance(reference, str) or not reference.startswith('#/$defs/'):
         return schema
     definition: Node = schema.get('$defs', {}).get(reference.removeprefix('#/$defs/'), {})
     merged: Node = {**{key: value for key, value in schema.items() if key != '$ref'}, **definition}
-    renamed: Node = _renamed(merged, reference, '#')
+    renamed: Node = _replace_references(merged, reference, '#')
     return renamed
 
 
-def _renamed(value: Any, old: str, new: str) -> Any:
+def _replace_references(value: Any, old: str, new: str) -> Any:
     if isinstance(value, dict):
         pairs = cast('Node', value).items()
-        return {key: new if (key, item) == ('$ref', old) else _renamed(item, old, new) for key, item in pairs}
+        return {
+            key: new if (key, item) == ('$ref', old) else _replace_references(item, old, new) for key, item in pairs
+        }
     if isinstance(value, list):
-        return [_renamed(item, old, new) for item in cast('list[object]', value)]
+        return [_replace_references(item, old, new) for item in cast('list[object]', value)]
     return value
 
 
 class GeminiByOpenRouterSchema(SchemaRewriter):
-    """Schemas for Gemini behind OpenRouter, which translates no references and knows `nullable` instead of null.
+    """Schemas for Gemini behind OpenRouter, which supports no references, and `nullable` instead of the type null.
 
-    Every such schema can be held to, so that tools are strict unless they say otherwise.
+    OpenRouter enforces every such schema, so that tools are strict unless `strict` is False.
     """
 
     drop = frozenset({'title', '$schema', 'discriminator', 'examples', 'exclusiveMaximum', 'exclusiveMinimum'})
 
     def run(self, schema: Node) -> TransformedSchema:
-        """Rewrite a schema, without its references."""
+        """Inline the references of a schema, and rewrite it."""
         return super().run(inline_transformer(schema, self.strict).json_schema)
 
     def rewrite(self, node: Node, path: str) -> Node:
-        """Change one node."""
+        """Rewrite a node as Gemini expects it."""
         if 'const' in node:
             node['enum'] = [node.pop('const')]
         if 'enum' in node:
@@ -339,13 +348,13 @@ REASONING: tuple[tuple[str, Reasoning], ...] = (
     (r'gpt-5|o\d', 'always'),
     (r'', 'never'),
 )
-"""When OpenAI's models reason, by the beginning of their name; the first that fits."""
+"""The condition under which OpenAI's models reason, by the beginning of the name; the first match is used."""
 
 ALL_TURNS = re.compile(r'gpt-5\.[4-9]|gpt-6')
-"""The models that are shown the reasoning of all turns again."""
+"""The models that get the reasoning of all past turns again."""
 
 PHASES = re.compile(r'gpt-5\.3-codex|gpt-5\.[4-9]|gpt-6')
-"""The models that tell commentary from the final answer."""
+"""The models that separate commentary from the `final_answer`."""
 
 EFFORTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r'gpt-5-chat', ()),
@@ -359,16 +368,16 @@ EFFORTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r'o\d', ('low', 'medium', 'high')),
     (r'', ()),
 )
-"""How long OpenAI's models can be told to reason, from the least to the most; the first that fits."""
+"""The reasoning efforts of OpenAI's models, the lowest first, by the beginning of the name; the first match is used."""
 
 REFUSES_STOP = re.compile(r'o3(?!-mini)|o4|gpt-5(?!-chat|\.[5-9])')
-"""The models that answer `stop` with status 400."""
+"""The models that refuse `stop` with status 400."""
 
 _transformer = OpenAISchema.transformer()
 
 
 def openai_model_profile(model_name: str) -> OpenAIModelProfile:
-    """What one of OpenAI's models can do."""
+    """Return the profile of one of OpenAI's models."""
     name = model_name.lower().rpartition('/')[2]
     reasoning: Reasoning = next(when for pattern, when in REASONING if re.match(pattern, name))
     efforts = next(efforts for pattern, efforts in EFFORTS if re.match(pattern, name))

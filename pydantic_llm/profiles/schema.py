@@ -1,6 +1,7 @@
-"""JSON schemas made fit for a vendor, with a report of what was lost on the way.
+"""Rewrites JSON schemas for a vendor, and reports the keywords that are lost.
 
-A family subclasses `SchemaRewriter` with one method that changes one node; walking, caching and reporting are here.
+A profile module subclasses `SchemaRewriter` and overrides `rewrite`, which changes one node. The base class walks the
+schema, caches results and collects the losses.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pydantic_core import from_json, to_json
 
 from ..json_types import Json
 
-__all__ = ('SchemaRewriter', 'SchemaTransformer', 'TransformedSchema', 'inline_transformer')
+__all__ = ('INLINED', 'Node', 'SchemaRewriter', 'SchemaTransformer', 'TransformedSchema', 'inline_transformer')
 
 Node = Json
 """A node of a JSON schema."""
@@ -26,34 +27,34 @@ _LISTED_CHILDREN = ('anyOf', 'oneOf', 'allOf', 'prefixItems')
 
 @dataclass(frozen=True, slots=True)
 class TransformedSchema:
-    """A schema as a vendor takes it."""
+    """A schema as the vendor accepts it."""
 
     json_schema: Node
-    """The schema. It is shared between requests and never changed."""
+    """The schema. It is shared between requests and must not be changed."""
     strict: bool
-    """Whether the vendor can hold the model to it; for an explicit wish, the wish."""
+    """True if the vendor can enforce the schema; the value that was requested, if one was."""
     losses: tuple[str, ...] = ()
-    """What it no longer says, a phrase each, with the path of the node."""
+    """The lost constraints, such as `'maxLength of $.name'`."""
 
 
 SchemaTransformer = Callable[[Node, bool | None], TransformedSchema]
-"""Takes a schema and whether it shall be strict (`None`: if it can be)."""
+"""A function of a schema and of the requested strictness (`None`: strict if possible)."""
 
 
 class SchemaRewriter:
     """Rewrites a copy of a schema, children before parents. One instance rewrites one schema."""
 
     drop: ClassVar[frozenset[str]] = frozenset({'$schema'})
-    """Keywords that say nothing to the vendor."""
+    """The keywords that are dropped without a report."""
 
     def __init__(self, strict: bool | None) -> None:
         self.strict = strict
         self.compatible = True
-        """Whether what was seen so far can be held to strictly."""
+        """True while every node seen so far can be enforced."""
         self.losses: list[str] = []
 
     def rewrite(self, node: Node, path: str) -> Node:
-        """Change one node in place, or return another. Its children are done already."""
+        """Return the rewritten node, which may be changed in place. Its children are rewritten already."""
         return node
 
     def lose(self, path: str, keyword: str) -> None:
@@ -61,7 +62,7 @@ class SchemaRewriter:
         self.losses.append(f'{keyword} of {path}')
 
     def run(self, schema: Node) -> TransformedSchema:
-        """Rewrite a schema."""
+        """Rewrite a whole schema."""
         rewritten = self._walk(schema, '$')
         strict = self.compatible if self.strict is None else self.strict
         return TransformedSchema(rewritten, strict, tuple(self.losses))
@@ -80,13 +81,13 @@ class SchemaRewriter:
 
     @classmethod
     def transformer(cls) -> SchemaTransformer:
-        """The rewriter as a function. The same schema is rewritten once, however often it is sent."""
+        """Return the rewriter as a function that caches its results."""
 
         @lru_cache(maxsize=512)
-        def cached(schema: bytes, strict: bool | None) -> TransformedSchema:
+        def rewrite_json(schema: bytes, strict: bool | None) -> TransformedSchema:
             return cls(strict).run(from_json(schema))
 
-        return lambda schema, strict: cached(to_json(schema), strict)
+        return lambda schema, strict: rewrite_json(to_json(schema), strict)
 
 
 def _children(node: Node) -> Iterator[tuple[str, tuple[str, Node]]]:
@@ -106,16 +107,20 @@ def _children(node: Node) -> Iterator[tuple[str, tuple[str, Node]]]:
 
 
 def inline_transformer(schema: Node, strict: bool | None) -> TransformedSchema:
-    """A schema whose references are replaced by what they refer to, for servers that do not follow them.
+    """Replace the references of a schema by their definitions, for servers that do not follow references.
 
-    Definitions that refer to themselves stay, and the schema becomes one of them. Nothing else changes, so that it is
-    strict unless that is not wanted.
+    Recursive definitions stay, and the schema becomes one of them. Nothing is lost, so that the result is strict unless
+    `strict` is False.
     """
-    return _inlined(to_json(schema), strict)
+    return _inline_rewrite_json(to_json(schema), strict)
+
+
+INLINED: dict[str, SchemaTransformer] = {'json_schema_transformer': inline_transformer}
+"""The fields of a profile for a server that does not follow references."""
 
 
 @lru_cache(maxsize=512)
-def _inlined(schema: bytes, strict: bool | None) -> TransformedSchema:
+def _inline_cached(schema: bytes, strict: bool | None) -> TransformedSchema:
     root: Node = from_json(schema)
     definitions: dict[str, Node] = root.pop('$defs', {})
     recursive = {name for name in definitions if _refers_to(definitions[name], name, definitions, set())}
@@ -126,17 +131,17 @@ def _inlined(schema: bytes, strict: bool | None) -> TransformedSchema:
     return TransformedSchema(inlined, strict is not False)
 
 
-def _name_of(node: object) -> str | None:
+def _definition_name(node: object) -> str | None:
     reference = cast('Node', node).get('$ref') if isinstance(node, dict) else None
     prefix = '#/$defs/'
     return reference.removeprefix(prefix) if isinstance(reference, str) and reference.startswith(prefix) else None
 
 
 def _refers_to(node: Any, name: str, definitions: dict[str, Node], seen: set[str]) -> bool:
-    """Whether a node leads to a definition, through any number of others."""
+    """Return whether a node refers to a definition, directly or through others."""
     match node:
         case dict():
-            target = _name_of(cast('Node', node))
+            target = _definition_name(cast('Node', node))
             if target == name:
                 return True
             if target in definitions and target not in seen:
@@ -153,7 +158,7 @@ def _refers_to(node: Any, name: str, definitions: dict[str, Node], seen: set[str
 def _inline(node: Any, definitions: dict[str, Node], recursive: set[str], *, inside: set[str]) -> Any:
     match node:
         case dict():
-            target = _name_of(cast('Node', node))
+            target = _definition_name(cast('Node', node))
             if target is not None and target in definitions and target not in inside:
                 siblings = {key: value for key, value in cast('Node', node).items() if key != '$ref'}
                 within = {*inside, target} if target in recursive else inside
