@@ -28,7 +28,7 @@ class AnthropicModelProfile(ModelProfile):
     """The limit of thinking: a budget of tokens, or the model's own decision."""
 
     anthropic_thinking_off: Literal['omit', 'disabled', 'between_tools', 'never'] = 'omit'
-    """The way to switch thinking off: without a field, with `disabled`, with `disabled` only between tools, or never."""
+    """The way to switch thinking off: without a field, with `disabled`, so only between tools, or never."""
 
     anthropic_efforts: tuple[Effort, ...] = ()
     """The levels of `output_config.effort` that the model accepts, the lowest first."""

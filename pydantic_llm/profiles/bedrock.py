@@ -49,7 +49,7 @@ class BedrockModelProfile(ModelProfile):
     """True if a conversation may begin with a response."""
 
     bedrock_tool_choice: frozenset[Literal['any', 'tool']] = frozenset()
-    """The tool choices that force a tool call: of any tool, or of one by its name. If empty, the model chooses whether to
+    """The tool choices that force a tool call: of any tool, or of a named one. If empty, the model chooses whether to
     call an output tool."""
 
     bedrock_tool_results: Literal['text', 'json'] = 'text'

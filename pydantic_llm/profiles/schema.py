@@ -112,7 +112,7 @@ def inline_transformer(schema: Node, strict: bool | None) -> TransformedSchema:
     Recursive definitions stay, and the schema becomes one of them. Nothing is lost, so that the result is strict unless
     `strict` is False.
     """
-    return _inline_rewrite_json(to_json(schema), strict)
+    return _inline_cached(to_json(schema), strict)
 
 
 INLINED: dict[str, SchemaTransformer] = {'json_schema_transformer': inline_transformer}
