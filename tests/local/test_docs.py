@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 from tests.local.engines import Engine, on
-from tests.test_docs import ROOT, script_of, shown_by, snippets_of, without_trailing_spaces
+from tests.test_docs import ROOT, expected_outputs, script_of, snippets_of, without_trailing_spaces
 
 
 @on('transformers', 'mlx', 'vllm')
-def test_the_snippets_of_the_page_run_and_print_what_it_shows(
+def test_the_snippets_of_the_page_print_the_output_that_it_shows(
     engine: Engine, trained_path: Path, tmp_path: Path
 ) -> None:
     page = ROOT / 'docs' / 'vendors' / f'{engine.system}.md'
@@ -33,4 +33,4 @@ def test_the_snippets_of_the_page_run_and_print_what_it_shows(
     )
     assert run.returncode == 0, run.stderr
     written = json.loads(results.read_text(encoding='utf-8'))
-    assert {int(line): without_trailing_spaces(text) for line, text in written.items()} == shown_by(script)
+    assert {int(line): without_trailing_spaces(text) for line, text in written.items()} == expected_outputs(script)
