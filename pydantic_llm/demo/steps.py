@@ -20,7 +20,7 @@ Show = Callable[[object], None]
 
 
 async def ask(model: Model, show: Show) -> ModelResponse:
-    """Send one request."""
+    """Send one request and show the text of the response."""
     response = await model_request(model, 'Do I need a coat?')
     show(response.text)
     return response

@@ -29,7 +29,7 @@ class Protocol:
     decode_request: Callable[[Json], ServedRequest]
     """Body → request. Raises `UserError` if the body is not a valid request."""
     encode_response: Callable[[ModelResponse, ServedRequest], Json]
-    """Response → body."""
+    """Response, and the request that it belongs to → body."""
     stream_encoder: Callable[[ServedRequest], StreamWriter]
     """Builds the encoder of one streamed response."""
     encode_error: Callable[[BaseException], tuple[int, Json]]

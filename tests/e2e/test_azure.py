@@ -46,13 +46,13 @@ def make_function_model(name: str) -> FunctionModel:
 
 
 def fail_by_filter(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-    raise ContentFilterError('This may not be said')
+    raise ContentFilterError('This is blocked')
 
 
 async def fail_by_filter_in_stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str]:
     for piece in ():
         yield piece
-    raise ContentFilterError('This may not be said')
+    raise ContentFilterError('This is blocked')
 
 
 MODELS: dict[str, Model] = {
@@ -104,9 +104,9 @@ async def test_azures_client_gets_a_stream(url: str) -> None:
         chunks = await client.chat.completions.create(
             model='prod', messages=HELLO, stream=True, stream_options={'include_usage': True}
         )
-        told = [chunk async for chunk in chunks]
-    assert ''.join(choice.delta.content or '' for chunk in told for choice in chunk.choices) == 'Known: nothing. '
-    assert told[-1].usage is not None
+        received = [chunk async for chunk in chunks]
+    assert ''.join(choice.delta.content or '' for chunk in received for choice in chunk.choices) == 'Known: nothing. '
+    assert received[-1].usage is not None
 
 
 async def test_azures_client_gets_tool_calls(url: str) -> None:
@@ -146,7 +146,7 @@ async def test_azures_client_raises_its_own_errors(url: str) -> None:
             await client.chat.completions.create(model='none', messages=HELLO)
         with pytest.raises(APIStatusError) as limited:
             await client.chat.completions.create(model='limited', messages=HELLO)
-        with pytest.raises(BadRequestError, match='This may not be said') as filtered:
+        with pytest.raises(BadRequestError, match='This is blocked') as filtered:
             await client.chat.completions.create(model='filtered', messages=HELLO)
     assert (limited.value.status_code, limited.value.response.headers['retry-after-ms']) == (429, '1500')
     assert filtered.value.code == 'content_filter'
@@ -156,16 +156,18 @@ async def test_azures_client_gets_responses(url: str) -> None:
     async with make_azure_client(url) as client:
         response = await client.responses.create(model='prod', input='Hello?')
         stream = await client.responses.create(model='prod', input='Hello?', stream=True)
-        told = [event async for event in stream]
+        received = [event async for event in stream]
     assert (response.output_text, response.model) == ('Known: nothing.', 'gpt-4o-2024-11-20')
-    assert ''.join(event.delta for event in told if event.type == 'response.output_text.delta') == 'Known: nothing. '
-    assert told[-1].type == 'response.completed'
+    assert (
+        ''.join(event.delta for event in received if event.type == 'response.output_text.delta') == 'Known: nothing. '
+    )
+    assert received[-1].type == 'response.completed'
 
 
 async def test_a_client_of_the_v1_api_gets_responses(url: str) -> None:
     async with AsyncOpenAI(base_url=f'{url}/openai/v1/', api_key=KEY) as client:
         response = await client.responses.create(model='prod', input='Hello?')
-        with pytest.raises(BadRequestError, match='This may not be said') as filtered:
+        with pytest.raises(BadRequestError, match='This is blocked') as filtered:
             await client.responses.create(model='filtered', input='Hello?')
     assert (response.output_text, filtered.value.code) == ('Known: nothing.', 'content_filter')
 
@@ -220,7 +222,7 @@ async def test_a_content_filter_ends_an_agent(url: str, place: str, kind: Kind) 
     with pytest.raises(ContentFilterError) as in_pieces:
         async with agent.run_stream('Hello?') as result:
             await result.get_output()
-    body = {'finish_reason': 'content_filter', 'message': 'This may not be said'}
+    body = {'finish_reason': 'content_filter', 'message': 'This is blocked'}
     assert (whole.value.body, in_pieces.value.body) == (body, body)
 
 

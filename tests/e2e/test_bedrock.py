@@ -72,9 +72,9 @@ def respond(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
         return ModelResponse(calls, finish_reason='tool_call')
     if 'final_result' in names:
         return ModelResponse([ToolCallPart('final_result', '{"name": "Oslo"}', 'call_2')], finish_reason='tool_call')
-    thoughts = ThinkingPart('Hm.', signature='s', provider_name='bedrock')
-    said = TextPart(f'Known: {", ".join(map(str, known)) or "nothing"}.')
-    return ModelResponse([thoughts, said], finish_reason='stop')
+    thinking = ThinkingPart('Hm.', signature='s', provider_name='bedrock')
+    text = TextPart(f'Known: {", ".join(map(str, known)) or "nothing"}.')
+    return ModelResponse([thinking, text], finish_reason='stop')
 
 
 async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Any]:
@@ -145,17 +145,17 @@ def make_model(url: str, name: str = CLAUDE, key: str = KEY) -> BedrockConverseM
 
 @pytest.mark.parametrize('name', [CLAUDE, ARN])
 def test_boto3_gets_a_response(url: str, name: str) -> None:
-    said = make_boto3_client(url).converse(modelId=name, messages=HELLO, inferenceConfig={'maxTokens': 9})
-    assert said['output']['message'] == {
+    response = make_boto3_client(url).converse(modelId=name, messages=HELLO, inferenceConfig={'maxTokens': 9})
+    assert response['output']['message'] == {
         'role': 'assistant',
         'content': [
             {'reasoningContent': {'reasoningText': {'text': 'Hm.', 'signature': 's'}}},
             {'text': 'Known: nothing.'},
         ],
     }
-    assert said['stopReason'] == 'end_turn'
-    assert said['usage']['totalTokens'] == said['usage']['inputTokens'] + said['usage']['outputTokens']
-    assert len(said['ResponseMetadata']['RequestId']) == 36
+    assert response['stopReason'] == 'end_turn'
+    assert response['usage']['totalTokens'] == response['usage']['inputTokens'] + response['usage']['outputTokens']
+    assert len(response['ResponseMetadata']['RequestId']) == 36
 
 
 def read_events(response: Any) -> list[Any]:
@@ -178,10 +178,10 @@ def test_boto3_gets_a_stream(url: str) -> None:
 
 def test_boto3_gets_tool_calls_and_sends_their_results(url: str) -> None:
     client = make_boto3_client(url)
-    said = client.converse(modelId=CLAUDE, messages=HELLO, toolConfig=WEATHER)
-    message = said['output']['message']
+    response = client.converse(modelId=CLAUDE, messages=HELLO, toolConfig=WEATHER)
+    message = response['output']['message']
     assert [block['toolUse']['input'] for block in message['content']] == [{'city': 'Oslo'}, {'city': 'Rome'}]
-    assert said['stopReason'] == 'tool_use'
+    assert response['stopReason'] == 'tool_use'
     results = [
         {'toolResult': {'toolUseId': block['toolUse']['toolUseId'], 'content': [{'text': sky}]}}
         for block, sky in zip(message['content'], ('blue', 'grey'), strict=True)
@@ -416,8 +416,8 @@ async def test_errors_inside_a_stream_are_ours(url: str, name: str, kind: type[E
 def event(name: str, kind: str = 'event', **payload: Any) -> bytes:
     from pydantic_core import to_json
 
-    said = {f':{kind}-type': name, ':content-type': 'application/json', ':message-type': kind}
-    return encode_frame(said, to_json({**payload, 'p': 'abcdefghijk'}))
+    headers = {f':{kind}-type': name, ':content-type': 'application/json', ':message-type': kind}
+    return encode_frame(headers, to_json({**payload, 'p': 'abcdefghijk'}))
 
 
 RECORDED = [

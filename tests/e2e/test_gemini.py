@@ -62,8 +62,8 @@ def respond(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
         return ModelResponse([ThinkingPart('Hm.'), *calls], usage=usage, finish_reason='tool_call')
     if info.model_request_parameters.output_object is not None:
         return ModelResponse([TextPart('{"city": "Oslo", "degrees": -3}')], usage=usage, finish_reason='stop')
-    said = TextPart(f'Known: {", ".join(map(str, known)) or "nothing"}.')
-    return ModelResponse([ThinkingPart('Hm.'), said, FilePart(PIXEL)], usage=usage, finish_reason='stop')
+    text = TextPart(f'Known: {", ".join(map(str, known)) or "nothing"}.')
+    return ModelResponse([ThinkingPart('Hm.'), text, FilePart(PIXEL)], usage=usage, finish_reason='stop')
 
 
 async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Any]:
@@ -121,15 +121,15 @@ def make_model(provider: Provider[Any], name: str = 'gemini-2.5-flash') -> Gemin
 
 async def read_stream(model: GeminiModel, settings: Any = None) -> tuple[ModelResponse, list[Any]]:
     async with model.request_stream(HELLO, settings) as streamed:
-        heard = [event async for event in streamed]
-        return streamed.get(), heard
+        events = [event async for event in streamed]
+        return streamed.get(), events
 
 
 # ---------------------------------------------------------------------- responses
 
 
 async def test_a_response_is_the_same_with_and_without_streaming(provider: Provider[Any]) -> None:
-    whole, (streamed, heard) = await make_model(provider).request(HELLO), await read_stream(make_model(provider))
+    whole, (streamed, events) = await make_model(provider).request(HELLO), await read_stream(make_model(provider))
     name = provider.name
     assert whole.parts == [
         ThinkingPart('Hm.', provider_name=name),
@@ -141,7 +141,7 @@ async def test_a_response_is_the_same_with_and_without_streaming(provider: Provi
     assert [whole.state, streamed.state, whole.finish_reason, streamed.finish_reason] == ['complete'] * 2 + ['stop'] * 2
     assert (whole.usage.input_tokens, whole.usage.output_tokens, whole.usage.details) == (5, 7, {'thoughts_tokens': 2})
     assert (whole.model_name, whole.provider_name, whole.provider_url) == ('gemini-2.5-flash', name, provider.base_url)
-    assert sum(isinstance(event, PartDeltaEvent) for event in heard) >= 1
+    assert sum(isinstance(event, PartDeltaEvent) for event in events) >= 1
 
 
 @pytest.mark.parametrize('streams', [False, True])
@@ -152,10 +152,10 @@ async def test_tools_run_in_parallel_and_their_results_are_sent_back(provider: P
     agent = Agent(make_model(provider), tools=[weather])
     if streams:
         async with agent.run_stream('How is it?') as result:
-            said = await result.get_output()
+            text = await result.get_output()
     else:
-        said = (await agent.run('How is it?')).output
-    assert said.strip() == 'Known: snow in Oslo, snow in Bergen.'
+        text = (await agent.run('How is it?')).output
+    assert text.strip() == 'Known: snow in Oslo, snow in Bergen.'
 
 
 async def test_an_output_has_its_schema(provider: Provider[Any]) -> None:

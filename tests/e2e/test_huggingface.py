@@ -92,9 +92,9 @@ async def test_the_packages_client_gets_a_response(url: str) -> None:
 async def test_the_packages_client_gets_a_stream(url: str) -> None:
     async with AsyncInferenceClient(url, token=KEY) as client:
         events = await client.chat_completion(HELLO, model='Qwen/Qwen3-32B', stream=True)
-        told = [event async for event in events]
-    assert ''.join(choice.delta.content or '' for event in told for choice in event.choices) == 'Known: nothing. '
-    assert told[-1].choices[0].finish_reason == 'stop'
+        received = [event async for event in events]
+    assert ''.join(choice.delta.content or '' for event in received for choice in event.choices) == 'Known: nothing. '
+    assert received[-1].choices[0].finish_reason == 'stop'
 
 
 @pytest.mark.parametrize('choice', ['auto', 'required', {'function': {'name': 'weather'}}], ids=str)
@@ -193,5 +193,5 @@ def test_the_hub_maps_a_model_to_its_service(url: str) -> None:
         done = subprocess.run(
             [sys.executable, '-c', PROGRAM, url], env=environment, capture_output=True, text=True, check=False
         )
-    asked = 'https://router.huggingface.co/groq/openai/v1/chat/completions'
-    assert (done.stdout.splitlines(), done.stderr) == ([asked, 'Known: nothing.'] * 2, '')
+    address = 'https://router.huggingface.co/groq/openai/v1/chat/completions'
+    assert (done.stdout.splitlines(), done.stderr) == ([address, 'Known: nothing.'] * 2, '')

@@ -64,8 +64,8 @@ def respond(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
         thoughts = ThinkingPart('Hm.', signature='c2lnbmVk')
         call = ToolCallPart('weather', '{"city": "Oslo"}', 'call_1')
         return ModelResponse([thoughts, call], finish_reason='tool_call')
-    told = ', '.join(map(str, known)) or f'{pictures} pictures'
-    return ModelResponse([TextPart(f'Known: {told}.')], finish_reason='stop')
+    received = ', '.join(map(str, known)) or f'{pictures} pictures'
+    return ModelResponse([TextPart(f'Known: {received}.')], finish_reason='stop')
 
 
 async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Any]:

@@ -60,10 +60,10 @@ def respond(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
     if names and not known:
         calls = [ToolCallPart('weather', json.dumps({'city': city}), id) for city, id in CITIES.items()]
         return ModelResponse(calls, usage=usage, finish_reason='tool_call')
-    told = f'Known: {", ".join(map(str, known)) or len(seen)}.'
-    thoughts = ThinkingPart('Hm. So.', signature='s', provider_name='mistral')
-    cited = TextPart(told, provider_name='mistral', provider_details={'reference_ids': [0]})
-    return ModelResponse([thoughts, cited], usage=usage, provider_name='mistral', finish_reason='stop')
+    text = f'Known: {", ".join(map(str, known)) or len(seen)}.'
+    thinking = ThinkingPart('Hm. So.', signature='s', provider_name='mistral')
+    cited = TextPart(text, provider_name='mistral', provider_details={'reference_ids': [0]})
+    return ModelResponse([thinking, cited], usage=usage, provider_name='mistral', finish_reason='stop')
 
 
 CITIES = {'Oslo': 'abcdefghi', 'Rome': 'abcdefghk'}
@@ -124,12 +124,12 @@ async def test_mistrals_client_gets_a_response(url: str) -> None:
     [choice] = completion.choices
     assert choice.message is not None
     assert isinstance(choice.message.content, list)
-    [thoughts, said, cited] = choice.message.content
-    assert isinstance(thoughts, ThinkChunk)
-    assert isinstance(thoughts.thinking[0], TextChunk)
-    assert (thoughts.thinking[0].text, thoughts.signature) == ('Hm. So.', 's')
-    assert isinstance(said, TextChunk)
-    assert said.text == 'Known: 0.'
+    [thinking, text, cited] = choice.message.content
+    assert isinstance(thinking, ThinkChunk)
+    assert isinstance(thinking.thinking[0], TextChunk)
+    assert (thinking.thinking[0].text, thinking.signature) == ('Hm. So.', 's')
+    assert isinstance(text, TextChunk)
+    assert text.text == 'Known: 0.'
     assert isinstance(cited, ReferenceChunk)
     assert cited.reference_ids == [0]
     assert choice.finish_reason == 'stop'
@@ -142,34 +142,34 @@ async def test_mistrals_client_gets_a_stream(url: str) -> None:
         make_mistral_client(url) as client,
         await client.chat.stream_async(model=SMALL, messages=HELLO) as events,
     ):
-        told = [event.data async for event in events]
-    deltas = [choice.delta.content for chunk in told for choice in chunk.choices]
-    thoughts = [chunk for delta in deltas if isinstance(delta, list) for chunk in delta]
-    pieces = [piece for chunk in thoughts if isinstance(chunk, ThinkChunk) for piece in chunk.thinking]
+        received = [event.data async for event in events]
+    deltas = [choice.delta.content for chunk in received for choice in chunk.choices]
+    thinking = [chunk for delta in deltas if isinstance(delta, list) for chunk in delta]
+    pieces = [piece for chunk in thinking if isinstance(chunk, ThinkChunk) for piece in chunk.thinking]
     assert [piece.text for piece in pieces if isinstance(piece, TextChunk)] == ['Hm.', ' So.']
     assert ''.join(delta for delta in deltas if isinstance(delta, str)) == 'Known: 0.'
-    assert told[-1].choices[0].finish_reason == 'stop'
-    assert told[-1].usage is not None
-    assert told[-1].usage.completion_tokens > 0
-    assert len({chunk.id for chunk in told}) == 1
+    assert received[-1].choices[0].finish_reason == 'stop'
+    assert received[-1].usage is not None
+    assert received[-1].usage.completion_tokens > 0
+    assert len({chunk.id for chunk in received}) == 1
 
 
 async def test_mistrals_client_gets_tool_calls_and_sends_their_results(url: str) -> None:
     async with make_mistral_client(url) as client:
-        asked: Any = {'model': SMALL, 'tools': [WEATHER], 'tool_choice': 'any'}
-        completion = await client.chat.complete_async(messages=HELLO, **asked)
+        options: Any = {'model': SMALL, 'tools': [WEATHER], 'tool_choice': 'any'}
+        completion = await client.chat.complete_async(messages=HELLO, **options)
         [choice] = completion.choices
         assert choice.message is not None
         calls = choice.message.tool_calls or []
         assert [(call.id, call.function.name, call.function.arguments) for call in calls] == [
             (id, 'weather', json.dumps({'city': city})) for city, id in CITIES.items()
         ]
-        async with await client.chat.stream_async(messages=HELLO, **asked) as events:
-            told = [event.data.choices[0].delta async for event in events]
-        streamed = [call for delta in told for call in delta.tool_calls or ()]
+        async with await client.chat.stream_async(messages=HELLO, **options) as events:
+            received = [event.data.choices[0].delta async for event in events]
+        streamed = [call for delta in received for call in delta.tool_calls or ()]
         assert streamed == calls
-        given: Any = [{'role': 'tool', 'tool_call_id': id, 'content': city} for city, id in CITIES.items()]
-        last = await client.chat.complete_async(messages=[*HELLO, choice.message, *given], **asked)
+        results: Any = [{'role': 'tool', 'tool_call_id': id, 'content': city} for city, id in CITIES.items()]
+        last = await client.chat.complete_async(messages=[*HELLO, choice.message, *results], **options)
     assert choice.finish_reason == 'tool_calls'
     assert last.choices[0].message is not None
     assert 'Known: Oslo, Rome.' in last.choices[0].message.model_dump_json()
@@ -212,10 +212,10 @@ async def test_an_agent_calls_its_tools_and_thinks(url: str) -> None:
     result = await agent.run('And now?')
     async with agent.run_stream('And now?') as run:
         assert await run.get_output() == result.output == known
-    thoughts = ThinkingPart('Hm. So.', signature='s', provider_name='mistral')
+    thinking = ThinkingPart('Hm. So.', signature='s', provider_name='mistral')
     cited = TextPart(known, provider_name='mistral', provider_details={'reference_ids': [0]})
-    assert result.all_messages()[-1].parts == [thoughts, cited]
-    assert run.all_messages()[-1].parts[0] == thoughts
+    assert result.all_messages()[-1].parts == [thinking, cited]
+    assert run.all_messages()[-1].parts[0] == thinking
     assert (result.usage.requests, result.usage.input_tokens, result.usage.cache_read_tokens) == (2, 22, 8)
     again = await agent.run('Sure?', message_history=result.all_messages())
     assert again.output == known

@@ -176,17 +176,17 @@ async def test_openais_client_gets_an_object(url: str) -> None:
 async def test_openais_client_gets_a_stream(url: str) -> None:
     async with make_openai_client(url) as client:
         events = await client.responses.create(model='speaker', input='Hello?', stream=True)
-        told = [event async for event in events]
-    check_events([event.to_dict(exclude_unset=True) for event in told])
-    assert [event.type for event in told[:3]] == [
+        received = [event async for event in events]
+    check_events([event.to_dict(exclude_unset=True) for event in received])
+    assert [event.type for event in received[:3]] == [
         'response.created',
         'response.in_progress',
         'response.output_item.added',
     ]
-    words = [event.delta for event in told if event.type == 'response.output_text.delta']
-    thoughts = [event.delta for event in told if event.type == 'response.reasoning_summary_text.delta']
+    words = [event.delta for event in received if event.type == 'response.output_text.delta']
+    thoughts = [event.delta for event in received if event.type == 'response.reasoning_summary_text.delta']
     assert (''.join(words), ''.join(thoughts)) == ('Known: nothing.', 'I must look.  ')
-    last = told[-1]
+    last = received[-1]
     assert last.type == 'response.completed'
     assert last.response.output_text == 'Known: nothing.'
     assert [getattr(item, 'encrypted_content', None) for item in last.response.output] == ['c2VhbA==', None]
@@ -242,10 +242,10 @@ async def test_openais_client_raises_errors_inside_a_stream(url: str) -> None:
         with pytest.raises(InternalServerError, match='Too busy'):
             await client.responses.create(model='failing', input='Hello?')
         events = await client.responses.create(model='failing', input='Hello?', stream=True)
-        told = [await anext(events) for _ in range(5)]
+        received = [await anext(events) for _ in range(5)]
         with pytest.raises(APIError, match='Too busy'):
             await anext(events)
-    assert [event.delta for event in told if event.type == 'response.output_text.delta'] == ['Once upon ']
+    assert [event.delta for event in received if event.type == 'response.output_text.delta'] == ['Once upon ']
 
 
 async def test_azures_client_gets_a_response(url: str) -> None:

@@ -12,7 +12,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Wire:
-    """One vendor's API."""
+    """One vendor's API, as a client sees it."""
 
     name: str
     path: str
@@ -33,7 +33,7 @@ class Wire:
     read_error: Callable[[Json], str] = lambda body: body['error']['message']
     """Returns the message of an error, alone or in a stream."""
     names_model: bool = True
-    """Whether a response has the name of its model."""
+    """True if a response has the name of its model."""
     path_of: Callable[[Json], str] | None = None
     """Returns the path of a request, if the path contains the model."""
 

@@ -57,7 +57,7 @@ class StreamReader:
                         break
 
 
-async def expected_events(connect: Connect, wire: Wire) -> list[str]:
+async def get_expected_events(connect: Connect, wire: Wire) -> list[str]:
     """Return the data of the events of a response without a fault."""
     response = await get_stream(connect, wire, Fault())
     return [without_ids(data) for data in data_of(response.text)]
@@ -121,14 +121,14 @@ async def test_headers_are_added_to_a_response(connect: Connect, wire: Wire) -> 
 
 
 async def test_a_stream_can_end_early_as_if_it_were_complete(connect: Connect, wire: Wire) -> None:
-    expected = await expected_events(connect, wire)
+    expected = await get_expected_events(connect, wire)
     for count in range(len(expected)):
         response = await get_stream(connect, wire, Fault(end_after=count))
         assert [without_ids(data) for data in data_of(response.text)] == expected[:count]
 
 
 async def test_a_stream_can_contain_an_invalid_event(connect: Connect, wire: Wire) -> None:
-    expected = await expected_events(connect, wire)
+    expected = await get_expected_events(connect, wire)
     for count in range(len(expected) + 1):
         response = await get_stream(connect, wire, Fault(garbage_after=count))
         data = [without_ids(data) for data in data_of(response.text)]
@@ -136,7 +136,7 @@ async def test_a_stream_can_contain_an_invalid_event(connect: Connect, wire: Wir
 
 
 async def test_a_stream_can_end_in_an_error(connect: Connect, wire: Wire) -> None:
-    expected = await expected_events(connect, wire)
+    expected = await get_expected_events(connect, wire)
     for count in range(len(expected) + 1):
         response = await get_stream(connect, wire, Fault(error_after=count))
         *before, last = data_of(response.text)
@@ -163,7 +163,7 @@ async def test_the_connection_of_a_stream_can_break(wire: Wire, count: int) -> N
 
 
 async def test_the_connection_can_break_after_the_last_event(connect: Connect, wire: Wire) -> None:
-    count = len(await expected_events(connect, wire))
+    count = len(await get_expected_events(connect, wire))
     reader = StreamReader(wire, Fault(cut_after=count))
     with pytest.raises(httpx2.RemoteProtocolError):
         await reader.read()

@@ -1,4 +1,4 @@
-"""What the modules of `vendors` share: the types of the functions that build a model on a wire."""
+"""The shared parts of the modules of `vendors`: the types of the functions that build a model on a wire."""
 
 from __future__ import annotations
 
