@@ -109,9 +109,9 @@ class Gateway:
         return body  # pyright: ignore[reportUnknownVariableType] -- JSON
 
     def find_model(self, name: str) -> Model:
-        """Return the model with this name, or the only one with this name after its prefix.
+        """Return the model with this name, with or without its prefix; the name must be unique without it.
 
-        Raises `NotFoundError` if no model matches.
+        An app with one model returns it for any name. Raises `NotFoundError` if no model matches.
         """
         if self.accepts_any_name:
             return next(iter(self.models.values()))

@@ -59,7 +59,7 @@ class Exchange:
             await self._send_frame(fault.body)
             await self._finish()
         elif fault.status is not None:
-            error = _make_error(fault.status)
+            error = _make_injected_error(fault.status)
             headers = {'content-type': 'application/json', **self._protocol.encode_headers(error), **fault.headers}
             await self._start(fault.status, headers)
             await self._send_frame(to_json(self._protocol.encode_error(error)[1]))
@@ -75,6 +75,7 @@ class Exchange:
         else:
             response = await model.request(served.messages, served.settings, served.parameters)
             body = to_json(self._protocol.encode_response(response, served))
+            # A fault may change the length of the body, which has no place for keep-alive frames.
             length = {} if fault else {'content-length': str(len(body))}
             fault = fault and replace(fault, keep_alive=0.0)
             await self._send_frames(_yield_once(body), {'content-type': 'application/json', **length}, fault)
@@ -94,7 +95,7 @@ class Exchange:
     async def _send_frames(
         self, frames: AsyncGenerator[bytes], headers: Mapping[str, str], fault: Fault | None
     ) -> None:
-        """Send the frames of a response. The headers are sent when the first frame is ready, with a fault before."""
+        """Send the frames of a response. The headers are sent with the first frame, or at once if there is a fault."""
         headers = {**headers, **self._protocol.encode_headers(None)}
         if fault is not None:
             headers = {**headers, **fault.headers}
@@ -108,7 +109,7 @@ class Exchange:
                 await self._send_frame(frame)
 
     def _encode_injected_error(self, content_type: str) -> bytes:
-        body = self._protocol.encode_error(_make_error(503))[1]
+        body = self._protocol.encode_error(_make_injected_error(503))[1]
         return to_json(body) if content_type == 'application/json' else self._encode_error_event(body)
 
     def _encode_error_event(self, body: Json) -> bytes:
@@ -128,7 +129,7 @@ class Exchange:
 
 
 async def _encode_stream(protocol: Protocol, served: ServedRequest, stream: StreamedResponse) -> AsyncGenerator[bytes]:
-    """Yield the frames of a streamed response, none before the model's first event: until then it can have a status."""
+    """Yield the frames of a streamed response. Until the model's first event, an error can have its own status."""
     encoder = protocol.stream_encoder(served)
     has_started = False
     async for event in stream:
@@ -151,7 +152,7 @@ async def _yield_once(body: bytes) -> AsyncGenerator[bytes]:
     yield body
 
 
-def _make_error(status: int) -> ModelHTTPError:
+def _make_injected_error(status: int) -> ModelHTTPError:
     """Build the error that a fault sends."""
     return ModelHTTPError(status, '', message='The server was told to fail')
 
