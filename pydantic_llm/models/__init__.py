@@ -138,7 +138,7 @@ class StreamedResponse(ABC):
         self._ready: deque[ModelResponseStreamEvent] = deque()
         self._iterator: AsyncIterator[ModelResponseStreamEvent] | None = None
         self._cancelled = False
-        self._told = False
+        self._ended = False
 
     @abstractmethod
     def events(self) -> AsyncIterator[ModelResponseStreamEvent]:
@@ -169,7 +169,7 @@ class StreamedResponse(ABC):
 
     async def cancel(self) -> None:
         """Stop the stream. An unfinished response gets the state `'interrupted'`; after the end, this does nothing."""
-        if self.draft.state == 'incomplete' and not (self._cancelled or self._told):
+        if self.draft.state == 'incomplete' and not (self._cancelled or self._ended):
             self._cancelled = True
             self.draft.state = 'interrupted'
         await self.close()
@@ -190,21 +190,21 @@ class StreamedResponse(ABC):
             try:
                 await self._read_more()
             except StopAsyncIteration:
-                self._told = True
+                self._ended = True
                 raise
         event = self._ready.popleft()
         if type(event) is PartStartEvent and self.final_result_event is None:
-            self._look_for_final_result(event)
+            self._emit_final_result(event)
         return event
 
     async def _read_more(self) -> None:
-        """Add at least one event to `_ready` unless one is there, or raise `StopAsyncIteration`."""
+        """Wait for events and add them to `_ready`. Raises `StopAsyncIteration` at the end of the stream."""
         if self._iterator is None:
             self._iterator = self.events()
         self._ready.append(await anext(self._iterator))
 
-    def _look_for_final_result(self, event: PartStartEvent) -> None:
-        """Emit a `FinalResultEvent` when a part starts that can be the output of the run."""
+    def _emit_final_result(self, event: PartStartEvent) -> None:
+        """Emit a `FinalResultEvent` if the part that starts can be the output of the run."""
         parameters = self.parameters
         match event.part:
             case TextPart() if parameters.allow_text_output and parameters.output_mode != 'tool':
@@ -220,10 +220,10 @@ class StreamedResponse(ABC):
 
 
 class BufferedStream(StreamedResponse):
-    """A stream that gets several events at once. Subclasses implement `_read_more` in place of `events`."""
+    """A stream that receives several events at once. Subclasses implement `_read_more` instead of `events`."""
 
     async def events(self) -> AsyncIterator[ModelResponseStreamEvent]:
-        """Yield the events."""
+        """Yield the same events as iteration over the stream."""
         async for event in self:
             yield event
 
