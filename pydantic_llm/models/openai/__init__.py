@@ -1,4 +1,4 @@
-"""OpenAI's two APIs: Chat Completions (`chat`), which half of the field speaks, and Responses (`responses`)."""
+"""OpenAI's two APIs: Chat Completions (`chat`), which many other servers have too, and Responses (`responses`)."""
 
 from __future__ import annotations
 

@@ -1,22 +1,32 @@
-"""How long a model reasons, which both of OpenAI's APIs ask for in the same words."""
+"""Chooses how long an OpenAI model reasons. Chat Completions and Responses use the same efforts."""
 
 from __future__ import annotations
 
 from ...profiles.openai import SAMPLING, OpenAIModelProfile
 from ...wire.prepare import PreparedRequest
 
-SCALE = ('minimal', 'low', 'medium', 'high', 'xhigh', 'max')
-"""Efforts, from the least to the most."""
+EFFORTS = ('minimal', 'low', 'medium', 'high', 'xhigh', 'max')
+"""All efforts, from the least to the most."""
 
-LEVELS = {'none': False, 'minimal': 'minimal', 'low': 'low', 'medium': 'medium', 'high': 'high', 'xhigh': 'xhigh'}
-"""The API's words for how long to think, and ours."""
+THINKING_LEVELS = {
+    'none': False,
+    'minimal': 'minimal',
+    'low': 'low',
+    'medium': 'medium',
+    'high': 'high',
+    'xhigh': 'xhigh',
+}
+"""Efforts of the API -> values of the setting `thinking`."""
 
 THINKING_FIELDS = ('reasoning_content', 'reasoning')
-"""The names under which servers of chat completions send thoughts; a part that came under one has it as its id."""
+"""The fields in which servers of chat completions send thinking. The part from a field has its name as the id."""
 
 
-def leave_out_sampling(request: PreparedRequest, profile: OpenAIModelProfile, effort: str | None) -> None:
-    """Leave out what OpenAI refuses while a model reasons, where it does so in this request."""
+def drop_sampling(request: PreparedRequest, profile: OpenAIModelProfile, effort: str | None) -> None:
+    """Drop the sampling settings if the model reasons in this request; OpenAI refuses them then.
+
+    https://platform.openai.com/docs/guides/latest-model
+    """
     effort = request.options.get('openai_reasoning_effort', effort)
     reasons = profile.openai_reasoning == 'by_default' or (profile.openai_reasoning == 'on_request' and effort)
     if reasons and effort != 'none':
@@ -24,8 +34,8 @@ def leave_out_sampling(request: PreparedRequest, profile: OpenAIModelProfile, ef
             request.leave_out(name, f'{request.model_name!r} does not take it while it reasons')
 
 
-def least_effort(request: PreparedRequest, profile: OpenAIModelProfile) -> str | None:
-    """The smallest effort of a model that cannot stop thinking, and a note that says so."""
+def choose_least_effort(request: PreparedRequest, profile: OpenAIModelProfile) -> str | None:
+    """Return the smallest effort of a model that cannot stop thinking, or `None` if it has no efforts; add a note."""
     if not profile.openai_thinking_efforts:
         request.leave_out('thinking', f'{request.model_name!r} cannot stop thinking')
         return None
@@ -34,8 +44,8 @@ def least_effort(request: PreparedRequest, profile: OpenAIModelProfile) -> str |
     return least
 
 
-def nearest_effort(wanted: str, known: tuple[str, ...]) -> str | None:
-    """The effort to ask for: the wanted one, or the one nearest to it; of two, the greater."""
-    place = SCALE.index(wanted)
-    ranked = sorted(known, key=lambda effort: (abs(SCALE.index(effort) - place), -SCALE.index(effort)))
+def choose_nearest_effort(wanted: str, supported: tuple[str, ...]) -> str | None:
+    """Return the supported effort that is nearest to the wanted one (of two, the greater), or `None` without any."""
+    rank = EFFORTS.index(wanted)
+    ranked = sorted(supported, key=lambda effort: (abs(EFFORTS.index(effort) - rank), -EFFORTS.index(effort)))
     return ranked[0] if ranked else None

@@ -14,7 +14,7 @@ from ....profiles.openai import OpenAIModelProfile
 from ....settings import ThinkingLevel
 from ....tools.definition import ToolDefinition
 from ....wire.prepare import OUTPUT_NAME, PreparedRequest
-from ..thinking import least_effort, leave_out_sampling, nearest_effort
+from ..thinking import choose_least_effort, choose_nearest_effort, drop_sampling
 from .dialect import Dialect
 
 
@@ -101,7 +101,7 @@ def _knows_strict_outputs(profile: OpenAIModelProfile) -> bool:
 def encode_settings(request: PreparedRequest, profile: OpenAIModelProfile, dialect: Dialect) -> Json:
     """The settings that go into the body."""
     body = dict(profile.openai_always_sends or {}) | encode_thinking(request, profile)
-    leave_out_sampling(request, profile, body.get('reasoning_effort'))
+    drop_sampling(request, profile, body.get('reasoning_effort'))
     if 'constraint' in request.settings:
         body |= encode_constraint(request.settings['constraint'], request, profile)
     settings = request.options
@@ -129,7 +129,7 @@ def encode_thinking(request: PreparedRequest, profile: OpenAIModelProfile) -> Js
 
 def encode_more_thinking(level: ThinkingLevel, settings: Mapping[str, Any], profile: OpenAIModelProfile) -> Json:
     """The fields that make the model think."""
-    effort = nearest_effort('medium' if level is True else str(level), profile.openai_thinking_efforts)
+    effort = choose_nearest_effort('medium' if level is True else str(level), profile.openai_thinking_efforts)
     beside = {'reasoning_effort': effort} if effort else {}
     match profile.openai_thinking_setting:
         case 'reasoning_effort':
@@ -170,7 +170,7 @@ def encode_no_thinking(request: PreparedRequest, profile: OpenAIModelProfile) ->
 
 def least_thinking(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
     """The field that keeps thinking short."""
-    effort = least_effort(request, profile)
+    effort = choose_least_effort(request, profile)
     return {'reasoning_effort': effort} if effort else {}
 
 

@@ -32,7 +32,7 @@ from ....streaming.draft import ResponseDraft
 from ....streaming.parts import LAST
 from ....tools.definition import ToolDefinition
 from ... import ModelRequestParameters, OutputObjectDefinition
-from ..thinking import LEVELS, THINKING_FIELDS
+from ..thinking import THINKING_FIELDS, THINKING_LEVELS
 from .decode import DETAIL_PARTS
 from .decode_chunks import ChunkDecoder
 from .dialect import Dialect
@@ -182,7 +182,9 @@ def decode_settings(body: Json, dialect: Dialect) -> ModelSettings:
     if isinstance(settings.get('stop_sequences'), str):
         settings['stop_sequences'] = [settings['stop_sequences']]
     if effort := body.get('reasoning_effort'):
-        settings |= {'thinking': LEVELS[effort]} if effort in LEVELS else {ours['reasoning_effort']: effort}
+        settings |= (
+            {'thinking': THINKING_LEVELS[effort]} if effort in THINKING_LEVELS else {ours['reasoning_effort']: effort}
+        )
     if (choice := _tool_choice(body.get('tool_choice'))) is not None:
         settings['tool_choice'] = choice
     return cast('ModelSettings', settings)

@@ -9,7 +9,7 @@ from ....profiles.openai import OpenAIModelProfile
 from ....settings import ThinkingLevel
 from ....tools.definition import ToolDefinition
 from ....wire.prepare import OUTPUT_NAME, PreparedRequest
-from ..thinking import least_effort, leave_out_sampling, nearest_effort
+from ..thinking import choose_least_effort, choose_nearest_effort, drop_sampling
 from .native_tools import encode_native_tool
 from .settings import ENCRYPTED, INCLUDES, OWN_SETTINGS, REASONING, SETTINGS
 
@@ -73,7 +73,7 @@ def encode_settings(request: PreparedRequest, profile: OpenAIModelProfile) -> Js
     body: Json = {}
     if reasoning := encode_reasoning(request, profile):
         body['reasoning'] = reasoning
-    leave_out_sampling(request, profile, reasoning.get('effort'))
+    drop_sampling(request, profile, reasoning.get('effort'))
     settings = request.options
     body |= {wire: settings[name] for name, wire in (SETTINGS | OWN_SETTINGS).items() if name in settings}
     if 'openai_text_verbosity' in settings:
@@ -105,5 +105,5 @@ def _effort(level: ThinkingLevel | None, request: PreparedRequest, profile: Open
         request.leave_out('thinking', f'{request.model_name!r} cannot be told to think')
         return None
     if level is False:
-        return profile.openai_thinking_off or least_effort(request, profile)
-    return nearest_effort(level if isinstance(level, str) else 'medium', profile.openai_thinking_efforts)
+        return profile.openai_thinking_off or choose_least_effort(request, profile)
+    return choose_nearest_effort(level if isinstance(level, str) else 'medium', profile.openai_thinking_efforts)

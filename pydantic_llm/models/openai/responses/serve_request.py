@@ -28,7 +28,7 @@ from ....settings import ModelSettings
 from ....streaming.draft import ResponseDraft
 from ....tools.definition import ToolDefinition
 from ... import ModelRequestParameters, OutputObjectDefinition
-from ..thinking import LEVELS
+from ..thinking import THINKING_LEVELS
 from .decode_items import finish_item
 from .native_tools import decode_native_tool
 from .settings import ENCRYPTED, INCLUDES, OWN_SETTINGS, REASONING, SETTINGS
@@ -169,7 +169,9 @@ def decode_settings(body: Json) -> ModelSettings:
     reasoning: Json = body.get('reasoning') or {}
     for name, wire in REASONING.items():
         if (value := reasoning.get(wire)) is not None:
-            settings |= {'thinking': LEVELS[value]} if wire == 'effort' and value in LEVELS else {name: value}
+            settings |= (
+                {'thinking': THINKING_LEVELS[value]} if wire == 'effort' and value in THINKING_LEVELS else {name: value}
+            )
     text: Json = body.get('text') or {}
     if (verbosity := text.get('verbosity')) is not None:
         settings['openai_text_verbosity'] = verbosity
