@@ -15,7 +15,7 @@ from ..models.mistral import serve as mistral
 from ..models.openai.chat import serve as chat
 from ..models.openai.responses import serve as responses
 from ..models.openai.responses.serve_stream import EventWriter as ResponsesWriter
-from ..wire.serving import ServedRequest, StreamWriter, sse
+from ..wire.serving import ServedRequest, StreamEncoder, sse
 from .faults import INVALID_FRAME, KEEP_ALIVE_FRAME
 
 
@@ -30,7 +30,7 @@ class Protocol:
     """Body → request. Raises `UserError` if the body is not a valid request."""
     encode_response: Callable[[ModelResponse, ServedRequest], Json]
     """Response, and the request that it belongs to → body."""
-    stream_encoder: Callable[[ServedRequest], StreamWriter]
+    stream_encoder: Callable[[ServedRequest], StreamEncoder]
     """Builds the encoder of one streamed response."""
     encode_error: Callable[[BaseException], tuple[int, Json]]
     """Error → HTTP status and body."""

@@ -1,6 +1,6 @@
-"""`BlockStreamEncoder`: streams of the APIs whose content comes in blocks that start, grow and stop.
+"""`BlockStreamEncoder`: the encoder for streams whose content comes in blocks that start, grow and stop.
 
-Anthropic, Bedrock and Cohere have such streams; their `serve_response.py` subclass this.
+Anthropic, Bedrock and Cohere have such streams. The `StreamEncoder` in each room's `serve_response.py` subclasses it.
 """
 
 from __future__ import annotations
@@ -27,30 +27,31 @@ from .serving import ServedRequest
 
 @dataclass(slots=True)
 class OpenBlock:
-    """A block that was started and not stopped."""
+    """A block that was started and not stopped yet."""
 
     number: int
     """The block's index on the wire."""
     type: str = ''
-    """The block's type, in the API's words."""
+    """The API's name of the block's type."""
     wrote_args: bool = False
     """Whether a fragment of the tool call's arguments was sent."""
     citation_count: int = 0
     """The number of citations that were sent."""
 
     def take_new_citations(self, citations: Sequence[Json]) -> Sequence[Json]:
-        """Return the citations that were not sent yet, and count them as sent. Parts list all of them each time."""
+        """Return the citations that were not sent yet, and count them as sent. `citations` are all of the part."""
         new = citations[self.citation_count :]
         self.citation_count = max(self.citation_count, len(citations))
         return new
 
 
 class BlockStreamEncoder(ABC):
-    """Encodes the events of one response. Parts without a block of the API are skipped."""
+    """Encodes the events of one response. Parts that the API has no block for are skipped."""
 
     def __init__(self, request: ServedRequest) -> None:
         self._request = request
         self._open_blocks: dict[int, OpenBlock] = {}  # by the index of the part
+        self._block_count = 0
 
     @abstractmethod
     def begin(self) -> Iterator[Json]:
@@ -70,7 +71,7 @@ class BlockStreamEncoder(ABC):
                 pass
 
     def end(self, response: ModelResponse) -> Iterator[Json]:
-        """Yield the end. A truncated stream ends without the API's last events, as its source did."""
+        """Stop the open blocks and yield the API's last events. A truncated stream ends without the latter."""
         for index, block in self._open_blocks.items():
             yield from self._stop_block(block, response.parts[index])
         if response.state == 'complete':
@@ -82,7 +83,13 @@ class BlockStreamEncoder(ABC):
 
     @abstractmethod
     def _start_block(self, index: int, part: ModelResponsePart) -> Iterator[Json]:
-        """Start a block for the part and add it to `_open_blocks`, if the API has one."""
+        """Start a block for the part and add it to `_open_blocks`, if the API has a block for it."""
+
+    def _open_block(self, index: int, type: str = '') -> OpenBlock:
+        """Add the next block to `_open_blocks`, for the part with this index."""
+        block = self._open_blocks[index] = OpenBlock(self._block_count, type)
+        self._block_count += 1
+        return block
 
     @abstractmethod
     def _stop_block(self, block: OpenBlock, part: ModelResponsePart) -> Iterator[Json]: ...
@@ -105,7 +112,7 @@ class BlockStreamEncoder(ABC):
     def _extend_thinking(self, block: OpenBlock, thinking: str, signature: str | None) -> Iterator[Json]: ...
 
     def _extend_args(self, block: OpenBlock, args: str | Json | None) -> Iterator[Json]:
-        """Yield a fragment of a tool call's arguments. An object is sent at the end: another one may replace it."""
+        """Yield a fragment of a tool call's arguments. An object is not sent before the end: another may replace it."""
         if args and isinstance(args, str):
             block.wrote_args = True
             yield self._encode_args(block, args)

@@ -1,8 +1,13 @@
-"""What every room's `serve.py` speaks of: a request as the server understands it, and an error as it tells of it."""
+"""The types and the shared facts of the serving half: what every room's `serve*.py` imports.
+
+`ServedRequest` is a decoded request, `StreamEncoder` the interface of a room's encoder of streams; the functions below
+them are for requests, responses and errors, in this order.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import time
 from typing import Any, Protocol
@@ -11,57 +16,101 @@ from pydantic_core import to_json
 
 from ..exceptions import ContentFilterError, LLMError, ModelHTTPError, ModelTimeoutError, UserError
 from ..json_types import Json
-from ..messages import ModelMessage, ModelResponse, ModelResponseStreamEvent
+from ..messages import FinishReason, ModelMessage, ModelResponse, ModelResponseStreamEvent
+from ..messages.response import ModelResponsePart
 from ..models import ModelRequestParameters
-from ..settings import ModelSettings
+from ..settings import ModelSettings, ThinkingLevel
 
 
 @dataclass(slots=True)
 class ServedRequest:
-    """A request that came over the wire, as messages."""
+    """A request that came over the wire, decoded."""
 
     model_name: str
-    """The model that was asked for."""
+    """The name of the requested model."""
     messages: list[ModelMessage]
-    """The conversation."""
     settings: ModelSettings = field(default_factory=ModelSettings)
-    """The settings; fields of the body that nobody knows are in `extra_body`."""
+    """The settings; unknown fields of the body are in `extra_body`."""
     parameters: ModelRequestParameters = field(default_factory=ModelRequestParameters)
-    """Tools and output."""
+    """The tools and the output type."""
     stream: bool = False
-    """Whether the answer shall be streamed."""
+    """Whether the response is to be streamed."""
     received: float = field(default_factory=time)
-    """When it came, in seconds since 1970."""
+    """When the request arrived, in seconds since 1970."""
     begun: ModelResponse | None = None
-    """What is known of the answer when its stream begins: who answers, and the vendor's id of it."""
+    """What is known of a streamed response when it begins: the model's name and the vendor's id of the response."""
     options: Json = field(default_factory=dict[str, Any])
-    """What only the room's own encoder of answers wants to know."""
+    """Fields that only the room's own encoder of responses reads."""
 
 
-class StreamWriter(Protocol):
-    """Turns an answer's events into a room's own."""
+class StreamEncoder(Protocol):
+    """Encodes the events of one response as the API's."""
 
     def begin(self) -> Iterator[Json]:
-        """What comes before anything has happened."""
+        """Yield what precedes the content."""
         ...
 
     def event(self, event: ModelResponseStreamEvent) -> Iterator[Json]:
-        """What one event becomes."""
+        """Yield what one event becomes."""
         ...
 
     def end(self, response: ModelResponse) -> Iterator[Json]:
-        """What comes last; the finish reason and the usage are in the response."""
+        """Yield the last events, with the finish reason and the usage of the response."""
         ...
 
 
+# ---------------------------------------------------------------------- requests
+
+
+@contextmanager
+def reject_malformed(name: str) -> Generator[None]:
+    """Raise `UserError` if decoding fails since the body has the wrong shape. `name` is the request's: `'Converse'`."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise UserError(f'The body is not a valid {name} request: {type(error).__name__}: {error}') from error
+
+
+def level_within(budget: int, budgets: Mapping[ThinkingLevel, int]) -> ThinkingLevel:
+    """Return the largest level of thinking that needs at most `budget` tokens, or `'minimal'` if all need more.
+
+    `budgets` is in ascending order.
+    """
+    found: ThinkingLevel = 'minimal'
+    for level, tokens in budgets.items():
+        if level is not True and tokens <= budget:
+            found = level
+    return found
+
+
+# ---------------------------------------------------------------------- responses
+
+
+def vendor_finish_reason(response: ModelResponse, known: Mapping[str, FinishReason | None]) -> str | None:
+    """Return the vendor's own finish reason, if it is one of the API's (`known`) for the response's `finish_reason`.
+
+    The response may be another vendor's: a finish reason of the same name counts too.
+    """
+    raw: str | None = (response.provider_details or {}).get('finish_reason')
+    return raw if raw is not None and raw in known and known[raw] == response.finish_reason else None
+
+
+def own_details(source: ModelResponse | ModelResponsePart, *vendors: str) -> Json:
+    """Return the `provider_details` if one of the vendors made the response or the part, else an empty object."""
+    return (source.provider_details or {}) if source.provider_name in vendors else {}
+
+
 def sse(event: Json, *, name: str | None = None) -> bytes:
-    """An event as bytes of a stream."""
+    """Encode a server-sent event."""
     head = b'' if name is None else b'event: ' + name.encode() + b'\n'
     return head + b'data: ' + to_json(event) + b'\n\n'
 
 
+# ---------------------------------------------------------------------- errors
+
+
 def status_of(error: BaseException) -> int:
-    """The HTTP status that tells of an error."""
+    """Return the HTTP status for an error: the vendor's own, if a vendor sent it."""
     match error:
         case ModelHTTPError(status_code=status):
             return status
@@ -76,11 +125,11 @@ def status_of(error: BaseException) -> int:
 
 
 def message_of(error: BaseException) -> str:
-    """What is told of an error: our own errors speak for themselves, others only by their kind."""
+    """Return the message for an error. Of errors that are not this library's, clients get the type alone."""
     return str(error) if isinstance(error, LLMError) else f'The server failed: {type(error).__name__}'
 
 
 def retry_after_header(error: BaseException) -> Mapping[str, str]:
-    """The header that says when to try again, where that is known."""
+    """Return the `retry-after` header, in seconds, if the vendor sent one."""
     seconds = error.retry_after if isinstance(error, ModelHTTPError) else None
     return {} if seconds is None else {'retry-after': f'{seconds:g}'}

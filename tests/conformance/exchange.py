@@ -113,13 +113,13 @@ def _extend_part(manager: PartsManager, index: int, part: ModelResponsePart, pie
 def encode_events(room: Room, response: ModelResponse, split: Splitter) -> tuple[list[Json], list[Json]]:
     """Return the events that the server sends: those of the parts, and those of the end."""
     start = replace(response, parts=[])
-    writer = room.writer(
+    encoder = room.encoder(
         ServedRequest(response.model_name or '', [], stream=True, begun=start, options={'include_usage': True})
     )
-    events = list(writer.begin())
+    events = list(encoder.begin())
     for event in stream_events(response, split):
-        events += writer.event(event)
-    ended = list(writer.end(response))
+        events += encoder.event(event)
+    ended = list(encoder.end(response))
     return from_json(to_json(events)), from_json(to_json(ended))
 
 

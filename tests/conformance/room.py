@@ -13,7 +13,7 @@ from pydantic_llm.models import ResponseDraft
 from pydantic_llm.wire.files import _urls, _with_files
 from pydantic_llm.wire.model import WireModel
 from pydantic_llm.wire.prepare import PreparedRequest
-from pydantic_llm.wire.serving import ServedRequest, StreamWriter
+from pydantic_llm.wire.serving import ServedRequest, StreamEncoder
 
 Fields = tuple[str, ...]
 Json = dict[str, Any]
@@ -79,7 +79,7 @@ class Room:
     make: Callable[[], WireModel]
     decode_request: Callable[[Json], ServedRequest]
     encode_response: Callable[[ModelResponse, ServedRequest], Json]
-    writer: Callable[[ServedRequest], StreamWriter]
+    encoder: Callable[[ServedRequest], StreamEncoder]
     features: Features
     finish_reasons: Mapping[str, str | None]
     """The API's finish reasons → ours."""
