@@ -74,7 +74,6 @@ async def test_an_agent_streams(make: Callable[..., Any], trained_path: Path) ->
     assert len(texts) > 1
 
 
-@on('transformers', 'mlx')
 async def test_an_agent_streams_after_a_tool_call(make: Callable[..., Any], trained_path: Path) -> None:
     async with Agent(make(trained_path), tools=[weather]).run_stream('Weather in Oslo?') as result:
         texts = [text async for text in result.stream_text(delta=True, debounce_by=None)]

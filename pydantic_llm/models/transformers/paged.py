@@ -61,7 +61,7 @@ def reason_not_paged(model: Any) -> str | None:
 
 
 class PagedRunner:
-    """Drives the library's continuous batching a step at a time."""
+    """Runs the library's continuous batching, one step at a time."""
 
     def __init__(self, model: Any, slots: int, prefill_tokens: int, cache_tokens: int | None) -> None:
         self.slots = slots

@@ -127,7 +127,7 @@ def load(source: VLLMSource) -> tuple[Core, Loaded]:
 
 def start(source: VLLMSource) -> Core:
     """Start vLLM in a new event loop. Raises as `load` does."""
-    # Set while a spawned process imports the script (`_main` in Lib/multiprocessing/spawn.py): it has no guard.
+    # True while a spawned process imports the script (`_main` in Lib/multiprocessing/spawn.py), which has no guard.
     if getattr(multiprocessing.current_process(), '_inheriting', False):
         raise UserError(f'{source.name!r} cannot be loaded by a process that vLLM starts: {GUARD}')
     os.environ.setdefault(START_METHOD, 'spawn')
