@@ -1,4 +1,4 @@
-"""The names that editors complete: each makes its model, and each is in its vendor's package or in a list of prices."""
+"""The names that editors complete: each makes its model, and each is in its vendor's package or in a price list."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_the_name_without_a_vendor_makes_its_model() -> None:
     assert isinstance(infer_model('test'), TestModel)
 
 
-def test_every_known_name_has_a_prefix_that_exists_and_stands_once() -> None:
+def test_every_known_name_has_an_existing_prefix_and_is_unique() -> None:
     assert set(PREFIXES) <= {*NAMES, *SERVICES}
     assert len(set(KNOWN)) == len(KNOWN)
 
@@ -74,7 +74,7 @@ NAMELESS = {
     *('azure', 'azure-responses', 'litellm', 'openai-chat', 'github', 'heroku'),
     *('llamacpp', 'lmstudio', 'vllm-server', 'transformers', 'vllm', 'mlx'),
 }
-"""Those whose names are their owners', another vendor's, or those of files."""
+"""The prefixes without known names: deployments of customers, other vendors' names, or files."""
 
 
 def test_every_other_vendor_has_known_names() -> None:
@@ -112,7 +112,7 @@ PRICED = {
     'grok': 'x-ai',
     'openai-responses': 'openai',
 }
-"""What genai-prices calls our vendors, where it has another name for them."""
+"""The names of vendors in genai-prices, if they differ from ours."""
 
 TABLE = {
     'openai-responses': 'openai',
@@ -128,7 +128,7 @@ TABLE = {
     'fireworks': 'fireworks_ai',
     'vercel': 'vercel_ai_gateway',
 }
-"""What litellm's table calls our vendors, where it has another name for them."""
+"""LiteLLM's names of vendors, where they differ from ours."""
 
 BY_THEIR_OWN_PAGES = {
     'cohere:command-a-reasoning-08-2025',  # https://docs.cohere.com/docs/models
@@ -176,7 +176,7 @@ def test_every_known_name_exists(prefix: str) -> None:
     assert unknown == []
 
 
-def test_a_name_that_nobody_has_is_found_out() -> None:
+def test_a_name_that_does_not_exist_is_found() -> None:
     assert not is_priced('mistral', 'gpt-5.4')
     assert not is_tabled('anthropic', 'claude-sonet-5')
     assert 'gpt-4oo' not in SDKS['openai']()

@@ -1,4 +1,4 @@
-"""What is known of models by their names, how profiles are laid over each other, and what becomes of schemas."""
+"""The facts of models by their names, the merging of profiles, and the rewriting of schemas."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ NOTHING = frozenset[str]()
 # --------------------------------------------------------------------------------------------------------------- layers
 
 
-def test_a_mapping_lays_over_what_it_names() -> None:
+def test_a_mapping_overrides_the_fields_that_it_names() -> None:
     profile = ModelProfile(supports_tools=False, supports_thinking=True)
     assert profile.merge({'supports_tools': True, 'no_such_field': 1}) == ModelProfile(supports_thinking=True)
 
 
-def test_a_default_of_another_profile_says_nothing() -> None:
+def test_a_default_of_another_profile_overrides_nothing() -> None:
     profile = ModelProfile(supports_tools=False)
     assert profile.merge(ModelProfile(supports_thinking=True)) == ModelProfile(
         supports_tools=False, supports_thinking=True
@@ -79,11 +79,11 @@ OPENAI_MODELS: list[tuple[str, str, tuple[str, ...], frozenset[str]]] = [
     ('o3-mini', 'always', ('low', 'medium', 'high'), SAMPLING),
     ('o4-mini', 'always', ('low', 'medium', 'high'), SAMPLING | STOP),
 ]
-"""When a model reasons, how long it can be told to, and which settings it refuses."""
+"""The condition under which a model reasons, its efforts, and the settings that it refuses."""
 
 
 @pytest.mark.parametrize(('name', 'reasoning', 'efforts', 'refused'), OPENAI_MODELS)
-def test_openais_models_are_known_by_their_names(
+def test_the_facts_of_openais_models_follow_from_their_names(
     name: str, reasoning: str, efforts: tuple[str, ...], refused: frozenset[str]
 ) -> None:
     profile = openai_model_profile(name)
@@ -169,7 +169,7 @@ FACTS: list[tuple[str, str, Json]] = [
     ('vllm-server', 'Qwen/Qwen3-Coder-30B-A3B-Instruct', {'supports_thinking': False}),
     ('vllm-server', 'Qwen/Qwen3-235B-A22B-Thinking-2507', {'thinking_always_enabled': True}),
 ]
-"""Service, model, and some of what is known of it."""
+"""A service, a model, and some facts of it."""
 
 
 @pytest.mark.parametrize(('service', 'name', 'facts'), FACTS)
@@ -184,19 +184,19 @@ def test_every_profile_belongs_to_a_service() -> None:
     assert services == {getattr(compatible, name) for name in made}
 
 
-def test_every_service_is_asked_about_some_model() -> None:
+def test_every_service_has_a_row_of_facts() -> None:
     assert {service for service, _, _ in FACTS} == SERVICES.keys()
 
 
 @pytest.mark.parametrize('service', SERVICES.values(), ids=SERVICES.keys())
-def test_no_service_is_told_of_what_only_openai_knows(service: Any) -> None:
+def test_no_service_gets_what_only_openai_supports(service: Any) -> None:
     for name in ('gpt-4o', 'openai/gpt-5', 'some/model'):
         profile = service.profile(name)
         assert isinstance(profile, OpenAIModelProfile)
         assert not profile.openai_allowed_tools
 
 
-def test_a_model_of_which_nothing_is_known_gets_the_plain_profile() -> None:
+def test_an_unknown_model_gets_the_plain_profile() -> None:
     profile = make_profile('vendor/some-model')
     assert profile.what_is_set().keys() == {'json_schema_transformer'}
 
@@ -238,11 +238,11 @@ KEPT: list[tuple[Json, bool]] = [
     ({'type': 'object', 'properties': {}, 'additionalProperties': TEXT}, False),
     ({'$ref': '#/properties/b'}, False),
 ]
-"""What a field can be, and whether an object with it is strict; it is sent as it is."""
+"""The schema of a field, and whether an object with it is strict; it is sent unchanged."""
 
 
 @pytest.mark.parametrize(('field', 'strict'), KEPT, ids=[str(row[0]) for row in KEPT])
-def test_a_field_decides_whether_openai_is_told_that_a_schema_is_strict(field: Json, strict: bool) -> None:
+def test_a_field_decides_whether_a_schema_is_strict(field: Json, strict: bool) -> None:
     done = openai_schema(an_object('a', a=field), None)
     assert (done.json_schema, done.strict, done.losses) == (closed(an_object('a', a=field)), strict, ())
 
@@ -266,11 +266,11 @@ INFERRED: list[tuple[str, Json, Json, bool]] = [
         True,
     ),
 ]
-"""What it is about, a schema, what is sent where nobody says whether it is strict, and whether it is."""
+"""A topic, a schema, the schema that is sent if no strictness is requested, and whether it is strict."""
 
 
 @pytest.mark.parametrize(('schema', 'expected', 'strict'), [row[1:] for row in INFERRED], ids=[r[0] for r in INFERRED])
-def test_openai_is_told_that_a_schema_is_strict_where_it_can_be(schema: Json, expected: Json, strict: bool) -> None:
+def test_a_schema_is_sent_as_strict_if_it_can_be(schema: Json, expected: Json, strict: bool) -> None:
     before = deepcopy(schema)
     done = openai_schema(schema, None)
     assert (done.json_schema, done.strict, done.losses) == (expected, strict, ())
@@ -324,7 +324,7 @@ FORCED: list[tuple[str, Json, Json, tuple[str, ...]]] = [
 
 
 @pytest.mark.parametrize(('schema', 'expected', 'losses'), [row[1:] for row in FORCED], ids=[row[0] for row in FORCED])
-def test_what_a_schema_loses_by_being_strict_is_told(schema: Json, expected: Json, losses: tuple[str, ...]) -> None:
+def test_the_losses_of_a_strict_schema_are_reported(schema: Json, expected: Json, losses: tuple[str, ...]) -> None:
     done = forced(schema)
     assert (done.json_schema, done.strict, done.losses) == (expected, True, losses)
 
@@ -338,7 +338,7 @@ def test_a_list_of_anything_cannot_be_strict() -> None:
     )
 
 
-def test_a_schema_that_shall_not_be_strict_loses_its_titles_alone() -> None:
+def test_a_schema_that_is_not_strict_loses_only_its_titles() -> None:
     schema = {**an_object(a={**TEXT, 'default': 'x', 'minLength': 1}), 'title': 'T'}
     strict = False
     done = openai_schema(schema, strict)
@@ -346,7 +346,7 @@ def test_a_schema_that_shall_not_be_strict_loses_its_titles_alone() -> None:
 
 
 @pytest.mark.parametrize(('strict', 'told'), [(None, True), (True, True), (False, False)])
-def test_references_are_replaced_for_servers_that_do_not_follow_them(strict: bool | None, told: bool) -> None:
+def test_references_are_inlined_for_servers_that_do_not_follow_them(strict: bool | None, told: bool) -> None:
     schema = {
         **an_object('a', a={'$ref': '#/$defs/B', 'title': 'A'}, b={'type': 'array', 'items': {'$ref': '#/$defs/C'}}),
         '$defs': {'B': an_object('c', c={'$ref': '#/$defs/C'}), 'C': {**TEXT, 'title': 'C'}},

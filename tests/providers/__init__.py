@@ -1,1 +1,1 @@
-"""Who is asked, where, and with which credentials."""
+"""URLs, credentials and clients of the provider."""

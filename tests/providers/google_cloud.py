@@ -1,4 +1,4 @@
-"""Google Cloud on this machine: an endpoint that gives tokens to service accounts, and an API that wants them.
+"""Google Cloud on this machine: an endpoint that gives tokens to service accounts, and an API that requires them.
 
 It answers in threads of its own, so that clients in any event loop and thread can talk to it.
 """

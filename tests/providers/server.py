@@ -1,4 +1,4 @@
-"""An HTTP client that is answered without a network, and remembers what was asked. Everything above it is real."""
+"""An HTTP client without a network, which records requests. Everything above it is real."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ STOPPED: Json = {
     'choices': [{'index': 0, 'message': {'role': 'assistant', 'content': 'Hello!'}, 'finish_reason': 'stop'}],
     'usage': {'prompt_tokens': 3, 'completion_tokens': 2, 'total_tokens': 5},
 }
-"""A whole answer."""
+"""A whole response."""
 
 
 def completion(message: Json, *, finish_reason: str | None = 'stop', **more: Any) -> Json:
-    """A whole answer with this message."""
+    """Return a whole response with this message."""
     choice = {'index': 0, 'message': {'role': 'assistant', **message}, 'finish_reason': finish_reason}
     return {**STOPPED, 'choices': [choice], **more}
 
 
 def chunks(*deltas: Json, finish_reason: str | None = 'stop', after: tuple[Json, ...] = ()) -> bytes:
-    """A stream of these deltas; `after` are whole chunks behind the one with the finish reason."""
+    """Return a stream of these deltas; `after` are whole chunks after the one with the finish reason."""
     events: list[Json] = [{'choices': [{'index': 0, 'delta': delta}]} for delta in deltas]
     if finish_reason is not None:
         events.append({'choices': [{'index': 0, 'delta': {}, 'finish_reason': finish_reason}]})
@@ -40,7 +40,7 @@ def chunks(*deltas: Json, finish_reason: str | None = 'stop', after: tuple[Json,
 
 
 class Server:
-    """Answers every request with the same status, headers and body."""
+    """Responds to every request with the same status, headers and body."""
 
     def __init__(self, body: Json | bytes = STOPPED, *, status: int = 200, **headers: str) -> None:
         self.status = status
@@ -50,7 +50,7 @@ class Server:
         self.requests: list[Any] = []
 
     def client(self, library: ModuleType = httpx2) -> Any:
-        """A client of `httpx2` or `httpx` that leads here."""
+        """Return a client of `httpx2` or `httpx` whose requests go to this server."""
 
         def answer(request: Any) -> Any:
             self.requests.append(request)
@@ -60,12 +60,12 @@ class Server:
 
     @property
     def request(self) -> Any:
-        """The only request that has come."""
+        """The only request that was received."""
         [request] = self.requests
         return request
 
     @property
     def body(self) -> Json:
-        """Its body."""
+        """The body of the only request, decoded."""
         body: Json = json.loads(self.request.content)
         return body

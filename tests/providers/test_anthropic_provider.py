@@ -1,4 +1,4 @@
-"""The provider against servers on this machine: who is asked, where, with which key, through which client."""
+"""The provider against servers on this machine: URLs, keys and clients."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_a_missing_key_is_reported_at_once_with_what_to_set() -> None:
         AnthropicModel('claude-sonnet-4-5')
 
 
-def test_an_empty_key_is_not_the_one_of_the_environment_silently_gone() -> None:
+def test_an_empty_key_is_refused_even_with_a_key_in_the_environment() -> None:
     with pytest.raises(UserError, match='is empty'):
         AnthropicProvider(api_key='')
 
@@ -151,7 +151,7 @@ def test_an_address_may_end_in_the_version_or_not(ending: str) -> None:
     assert server.paths == ['/v1/messages']
 
 
-def test_the_environment_may_say_where(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_base_url_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server()
 
     def provide(url: str) -> AnthropicProvider:
@@ -184,7 +184,7 @@ def test_a_client_that_blocks_is_refused() -> None:
         AnthropicProvider(anthropic_client=wrong)
 
 
-def test_a_ready_client_goes_with_nothing_else() -> None:
+def test_a_ready_client_takes_no_other_parameter() -> None:
     with pytest.raises(UserError, match='brings its own key'):
         AnthropicProvider(api_key='k', anthropic_client=anthropic.AsyncAnthropic(api_key='k'))
 
@@ -208,7 +208,7 @@ def test_betas_of_client_settings_and_headers_come_together() -> None:
     assert server.headers[0]['x-other'] == '1'
 
 
-def test_no_betas_no_header() -> None:
+def test_without_betas_there_is_no_header() -> None:
     server = Server()
     ask(server, lambda url: AnthropicProvider(base_url=url))
     assert 'anthropic-beta' not in server.headers[0]
@@ -265,7 +265,7 @@ def test_a_client_for_amazon_streams_in_frames() -> None:
     assert server.paths == ['/model/claude-sonnet-4-5/invoke-with-response-stream']
 
 
-def test_a_frame_that_is_broken_is_no_answer() -> None:
+def test_a_broken_frame_is_unexpected_behavior() -> None:
     pytest.importorskip('botocore')
     frames = bytearray(b''.join(map(as_frame, EVENTS)))
     frames[-1] ^= 1

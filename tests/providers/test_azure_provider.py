@@ -1,4 +1,4 @@
-"""Azure's provider: endpoints, versions, credentials, token providers, and what Azure's filter makes of an answer."""
+"""Azure's provider: endpoints, versions, credentials, token providers, and the effects of Azure's content filter."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ RESPONSE: Json = {
         {'type': 'message', 'id': 'msg_1', 'role': 'assistant', 'content': [{'type': 'output_text', 'text': 'Hello!'}]}
     ],
 }
-"""A whole answer of the Responses API."""
+"""A whole response of the Responses API."""
 
 PLACES = pytest.mark.parametrize(
     'place', [{'azure_endpoint': RESOURCE, 'api_version': VERSION}, {'azure_endpoint': V1}]
@@ -110,14 +110,14 @@ async def test_where_requests_go(endpoint: str, version: str | None, chat: str, 
     assert (str(server.request.url), server.body['model']) == (responses, 'prod/4o')
 
 
-async def test_a_stream_goes_where_a_whole_answer_goes() -> None:
+async def test_a_stream_goes_to_the_url_of_a_whole_response() -> None:
     server = Server(chunks({'content': 'Hi'}))
     response = await streamed(OpenAIModel('gpt-4o', provider=azure(server)))
     assert response.parts == [TextPart('Hi')]
     assert str(server.request.url) == f'{RESOURCE}/openai/deployments/gpt-4o/chat/completions?api-version={VERSION}'
 
 
-def test_an_answer_is_azures() -> None:
+def test_a_response_has_azures_name() -> None:
     provider = azure(Server())
     assert (provider.name, provider.base_url) == ('azure', f'{RESOURCE}/openai/')
     assert isinstance(provider.client, AsyncAzureOpenAI)
@@ -148,7 +148,7 @@ def test_an_answer_is_azures() -> None:
         ),
     ],
 )
-def test_an_address_that_is_no_endpoint_is_taken_apart(endpoint: str, said: str) -> None:
+def test_the_url_of_an_operation_is_refused_with_its_parameters(endpoint: str, said: str) -> None:
     with pytest.raises(UserError) as caught:
         AzureProvider(azure_endpoint=endpoint, api_version=VERSION, api_key='key')
     assert str(caught.value).startswith("azure_endpoint= of 'azure' is ")
@@ -202,9 +202,7 @@ async def test_the_version_of_the_environment_is_not_for_the_v1_api(resource: py
 
 
 @PLACES
-async def test_what_the_environment_says_of_openai_is_not_told_to_azure(
-    place: Json, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_azure_does_not_get_openais_variables(place: Json, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('OPENAI_ORG_ID', 'org-1')
     monkeypatch.setenv('OPENAI_PROJECT_ID', 'proj-1')
     monkeypatch.setenv('OPENAI_API_KEY', 'sk-of-openai')
@@ -364,7 +362,7 @@ async def test_a_token_is_asked_for_before_each_request(place: Json, kind: str) 
 
 
 @PLACES
-async def test_a_plain_token_provider_holds_nobody_up(place: Json) -> None:
+async def test_a_plain_token_provider_does_not_block_the_event_loop(place: Json) -> None:
     others_ran = threading.Event()
 
     def token() -> str:
@@ -395,7 +393,7 @@ def failing_with_a_cause() -> str:
     ],
     ids=lambda error: type(error).__name__,
 )
-async def test_what_a_token_provider_raises_is_raised_as_it_is(place: Json, whole: bool, error: Exception) -> None:
+async def test_an_exception_of_a_token_provider_is_raised_unchanged(place: Json, whole: bool, error: Exception) -> None:
     def token() -> str:
         raise error
 
@@ -407,7 +405,7 @@ async def test_what_a_token_provider_raises_is_raised_as_it_is(place: Json, whol
     assert (error.__cause__, error.__context__, server.requests) == (None, None, [])
 
 
-async def test_what_a_token_provider_says_of_its_causes_is_kept() -> None:
+async def test_the_causes_of_a_token_providers_exception_are_kept() -> None:
     model = OpenAIModel('gpt-4o', provider=azure(Server(), azure_ad_token_provider=failing_with_a_cause))
     with pytest.raises(LookupError, match='no credential') as caught:
         await model.request(HELLO)
@@ -424,7 +422,7 @@ async def test_what_a_token_provider_says_of_its_causes_is_kept() -> None:
         ('secret\n', 'cannot be sent: character 7 of 7 is a line break'),
     ],
 )
-async def test_what_is_no_token_is_refused(place: Json, token: Any, said: str) -> None:
+async def test_an_invalid_token_is_refused(place: Json, token: Any, said: str) -> None:
     server = Server()
     model = OpenAIModel('gpt-4o', provider=azure(server, **place, azure_ad_token_provider=lambda: token))
     with pytest.raises(UserError, match='azure_ad_token_provider=') as caught:
@@ -482,7 +480,7 @@ async def test_a_ready_client_of_the_v1_api_is_taken() -> None:
 @pytest.mark.parametrize(
     'beside', [{'api_key': 'key'}, {'azure_endpoint': RESOURCE}, {'azure_ad_token_provider': Tokens().plain}]
 )
-def test_nothing_else_goes_beside_a_ready_client(beside: Json) -> None:
+def test_a_ready_client_takes_no_other_parameter(beside: Json) -> None:
     client = AsyncOpenAI(base_url=V1, api_key='key')
     with pytest.raises(UserError, match='openai_client= brings its own key, URL and connection'):
         AzureProvider(openai_client=client, **beside)
@@ -548,7 +546,7 @@ def is_held_back(response: ModelResponse, details: Json) -> bool:
 
 
 @PLACES
-async def test_an_answer_that_the_filter_held_back_is_no_error(held: Filter, place: Json) -> None:
+async def test_a_filtered_response_is_no_error(held: Filter, place: Json) -> None:
     model = held.make(Server({'error': held.error}, status=400), **place)
     assert is_held_back(await model.request(HELLO), held.details)
     assert is_held_back(await streamed(model), held.details)
@@ -565,7 +563,7 @@ async def test_an_agent_raises_it_with_the_verdicts(held: Filter, place: Json) -
     assert (whole.value.body, in_pieces.value.body) == (held.details, held.details)
 
 
-async def test_a_filter_that_says_so_inside_a_stream_is_the_same(held: Filter) -> None:
+async def test_a_filter_inside_a_stream_is_no_error(held: Filter) -> None:
     event = {'error': held.error} if held.model is OpenAIChatModel else {**held.error, 'type': 'error'}
     model = held.make(Server(f'data: {json.dumps(event)}\n\n'.encode()))
     assert is_held_back(await streamed(model), held.details)
@@ -644,7 +642,7 @@ async def test_the_verdicts_of_a_stream_are_kept(last: Json, reason: str, verdic
     }
 
 
-async def test_the_verdicts_of_a_whole_answer_are_kept() -> None:
+async def test_the_verdicts_of_a_whole_response_are_kept() -> None:
     choice = {**STOPPED['choices'][0], 'content_filter_results': SAFE}
     body = {**STOPPED, 'choices': [choice], 'prompt_filter_results': PROMPT['prompt_filter_results']}
     response = await OpenAIModel('prod', provider=azure(Server(body))).request(HELLO)
@@ -664,7 +662,7 @@ async def test_the_verdicts_of_responses_are_kept() -> None:
 # --------------------------------------------------------------------------------------------------------------- errors
 
 
-async def test_what_azure_says_of_waiting_and_of_the_exchange_is_read() -> None:
+async def test_azures_headers_are_read() -> None:
     server = Server(
         {'error': {'code': '429', 'message': 'Requests have exceeded the token rate limit. Retry after 2 seconds.'}},
         status=429,
@@ -710,12 +708,12 @@ async def test_azures_errors_have_their_kind(status: int, body: Json, kind: type
         ('grok-4', {'openai_documents': False, 'openai_max_tokens_field': 'max_completion_tokens'}),
     ],
 )
-def test_a_deployment_can_do_what_its_name_says(deployment: str, facts: Json) -> None:
+def test_the_profile_of_a_deployment_follows_from_its_name(deployment: str, facts: Json) -> None:
     profile = azure(Server()).model_profile(deployment)
     assert {name: getattr(profile, name) for name in facts} == facts
 
 
-def test_a_deployment_whose_name_says_nothing_can_be_given_a_profile() -> None:
+def test_a_deployment_with_an_unknown_name_can_be_given_a_profile() -> None:
     model = OpenAIModel('prod', provider=azure(Server()), profile=openai_model_profile('gpt-5-mini'))
     profile = OpenAIModelProfile.of(model.profile)
     assert (profile.thinking_always_enabled, profile.openai_documents) == (True, False)

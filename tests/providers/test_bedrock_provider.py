@@ -1,4 +1,4 @@
-"""The provider of Bedrock: which credentials it signs with, when it looks for them, where it sends."""
+"""The provider of Bedrock: credentials, regions, URLs and clients."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_keys_that_are_given_sign(server: Server) -> None:
     assert signed_by(server)
 
 
-def test_a_session_has_a_token_beside_them(server: Server) -> None:
+def test_session_credentials_have_a_token(server: Server) -> None:
     keys: Any = {'aws_access_key_id': ID, 'aws_secret_access_key': SECRET, 'aws_session_token': 'token'}
     headers = ask(BedrockProvider(region_name=REGION, base_url=server.url, **keys), server)
     assert headers['x-amz-security-token'] == 'token'
@@ -112,7 +112,7 @@ def test_an_api_key_of_the_environment_is_enough(server: Server, monkeypatch: py
     assert ask(BedrockProvider(base_url=server.url), server)['authorization'] == 'Bearer a-token'
 
 
-def test_credentials_of_the_environment_are_looked_for_when_they_are_needed(
+def test_credentials_of_the_environment_are_searched_when_they_are_needed(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     provider = BedrockProvider(region_name=REGION, base_url=server.url)
@@ -154,14 +154,14 @@ def test_a_program_can_give_credentials_that_run_out(server: Server, home: Path)
         assert signed_by(server)
 
 
-def test_credentials_that_are_nowhere_are_missed_at_the_first_request(server: Server) -> None:
+def test_missing_credentials_are_reported_at_the_first_request(server: Server) -> None:
     provider = BedrockProvider(region_name=REGION, base_url=server.url)
     with pytest.raises(UserError, match=r'AWS credentials were not found: set AWS_BEARER_TOKEN_BEDROCK, or AWS_ACCESS'):
         ask(provider, server)
     assert server.requests == []
 
 
-def test_looking_for_credentials_does_not_block_the_loop(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_searching_credentials_does_not_block_the_event_loop(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     provider = BedrockProvider(region_name=REGION, base_url=server.url)
     asking = threading.Event()
 
@@ -219,7 +219,7 @@ def own_client(url: str, service: str = 'bedrock-runtime') -> Any:
     )
 
 
-def test_a_client_brings_all_that_it_has(server: Server) -> None:
+def test_the_configuration_of_a_client_is_kept(server: Server) -> None:
     client = own_client(server.url)
     provider = BedrockProvider(bedrock_client=client)
     ask(provider, server)
@@ -238,7 +238,7 @@ def test_a_client_brings_all_that_it_has(server: Server) -> None:
         {'aws_access_key_id': ID},
     ],
 )
-def test_nothing_else_is_given_beside_a_client(more: Any) -> None:
+def test_a_ready_client_takes_no_other_parameter(more: Any) -> None:
     with pytest.raises(UserError, match='brings its own'):
         BedrockProvider(bedrock_client=own_client('http://127.0.0.1:1'), **more)
 
@@ -258,7 +258,7 @@ def test_what_is_no_client_is_refused(client: Any, what: str) -> None:
 
 
 @pytest.mark.parametrize('make', [httpx2.AsyncClient, httpx.AsyncClient])
-def test_requests_go_through_an_http_client_of_ones_own(server: Server, make: Any) -> None:
+def test_requests_go_through_a_given_http_client(server: Server, make: Any) -> None:
     http = make(headers={'x-own': 'yes'}, timeout=3)
     headers = ask(BedrockProvider(bedrock_client=own_client(server.url), http_client=http), server)
     assert headers['x-own'] == 'yes'
@@ -302,7 +302,7 @@ def test_a_region_is_given_or_found(
     assert provider.base_url == f'https://bedrock-runtime.{region}.amazonaws.com'
 
 
-def test_an_address_of_the_environment_is_boto3s_to_find(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_boto3_reads_the_url_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('AWS_ENDPOINT_URL_BEDROCK_RUNTIME', 'http://127.0.0.1:7')
     assert BedrockProvider(region_name=REGION).base_url == 'http://127.0.0.1:7'
 
@@ -332,7 +332,7 @@ def test_what_cannot_be_used_is_the_callers_mistake(options: Any, words: str) ->
         BedrockProvider(**{'region_name': REGION, **options})
 
 
-def test_a_profile_of_the_environment_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_profile_of_the_environment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('AWS_PROFILE', 'nobody')
     with pytest.raises(UserError, match='AWS_PROFILE names a profile'):
         BedrockProvider(region_name=REGION)
@@ -358,7 +358,7 @@ def test_the_name_makes_a_provider_and_a_model(monkeypatch: pytest.MonkeyPatch) 
     assert keyed.base_url == model.base_url
 
 
-def test_the_headers_of_a_request_can_be_ones_own(server: Server) -> None:
+def test_the_headers_of_a_request_can_be_replaced(server: Server) -> None:
     provider = BedrockProvider(api_key='a-key', base_url=server.url)
     settings: Any = {'extra_headers': {'X-Amzn-Bedrock-Trace': 'ENABLED', 'authorization': 'Bearer another'}}
     asyncio.run(BedrockConverseModel(MODEL, provider=provider).request(HELLO, settings))
@@ -366,7 +366,7 @@ def test_the_headers_of_a_request_can_be_ones_own(server: Server) -> None:
     assert (headers['x-amzn-bedrock-trace'], headers['authorization']) == ('ENABLED', 'Bearer another')
 
 
-def test_no_key_is_told_in_an_error() -> None:
+def test_no_error_shows_a_key() -> None:
     async def refuse(exchange: Exchange) -> None:
         await exchange.respond({'message': f'No: {exchange.headers["authorization"]}'}, status=403)
 

@@ -1,4 +1,4 @@
-"""The provider against servers on this machine: who is asked, where, with which key, through which client."""
+"""The provider against servers on this machine: URLs, keys and clients."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ HELLO = [ModelRequest.user_text_prompt('hello')]
 MODEL = 'command-a-plus-05-2026'
 
 ONCE: Any = {'retries': 0}
-"""Tells of the first failure, without another try."""
+"""Reports the first failure, without another attempt."""
 
 ANSWER = {
     'id': 'r',
@@ -113,7 +113,7 @@ async def test_an_address_may_end_in_the_version_or_not(ending: str) -> None:
 
 
 @pytest.mark.parametrize('variable', URL_VARIABLES)
-async def test_the_environment_may_say_where(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+async def test_the_base_url_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     monkeypatch.setenv(variable, 'http://localhost:1/v2')
     assert CohereProvider().base_url == 'http://localhost:1'
     monkeypatch.setenv(variable, 'localhost')
@@ -122,7 +122,7 @@ async def test_the_environment_may_say_where(monkeypatch: pytest.MonkeyPatch, va
 
 
 @pytest.mark.parametrize('status', [498, 499])
-async def test_statuses_of_cohere_alone_are_errors(status: int) -> None:
+async def test_coheres_own_statuses_are_errors(status: int) -> None:
     server = Server({'id': 'x', 'message': 'no'}, status=status)
     with pytest.raises(ModelHTTPError, match=f'answered {status}: no') as caught:
         await ask(CohereProvider(api_key='k', http_client=server.client(httpx)))
@@ -146,7 +146,7 @@ async def test_statuses_of_cohere_alone_are_errors(status: int) -> None:
         (429, 'You are using a Trial key, which is limited to 1000 API calls / month.', QuotaExceededError),
     ],
 )
-async def test_coheres_words_say_which_error_it_is(status: int, message: str, kind: type[ModelHTTPError]) -> None:
+async def test_coheres_message_determines_the_error(status: int, message: str, kind: type[ModelHTTPError]) -> None:
     server = Server({'message': message}, status=status)
     with pytest.raises(ModelHTTPError) as caught:
         await ask(CohereProvider(api_key='k', http_client=server.client(httpx)))
@@ -171,7 +171,7 @@ def test_a_client_that_blocks_is_refused() -> None:
             CohereProvider(cohere_client=wrong)
 
 
-def test_a_ready_client_goes_with_nothing_else() -> None:
+def test_a_ready_client_takes_no_other_parameter() -> None:
     client = cohere.AsyncClientV2(api_key='k')
     with pytest.raises(UserError, match='brings its own key'):
         CohereProvider(api_key='k', cohere_client=client)
@@ -231,13 +231,13 @@ async def test_the_time_limit_of_an_http_client_holds() -> None:
             await ask(provider, ONCE)
 
 
-async def test_a_deadline_is_ours() -> None:
+async def test_a_deadline_is_reported_with_its_name() -> None:
     async with Listening(never).run() as server:
         with pytest.raises(ModelTimeoutError, match=r'timeout of 0\.1 s'):
             await ask(CohereProvider(base_url=server.url), {'timeout': 0.1, **ONCE})
 
 
-async def test_a_server_that_is_not_there_is_told_of() -> None:
+async def test_an_unreachable_server_is_reported() -> None:
     with pytest.raises(ModelConnectionError):
         await ask(CohereProvider(base_url='http://127.0.0.1:9'), ONCE)
 

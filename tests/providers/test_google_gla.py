@@ -41,7 +41,7 @@ def test_a_missing_key_is_reported_at_once_with_what_to_set() -> None:
         GeminiModel('gemini-2.5-flash')
 
 
-def test_an_empty_key_is_not_the_one_of_the_environment_silently_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_key_is_refused_even_with_a_key_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match='is empty'):
         GoogleGLAProvider(api_key='')
 
@@ -55,7 +55,7 @@ async def test_a_key_travels_in_a_header_and_is_shown_nowhere(cloud: Cloud) -> N
     assert 'authorization' not in headers
 
 
-async def test_a_server_that_repeats_the_key_does_not_make_it_known(cloud: Cloud, caplog: Any) -> None:
+async def test_a_key_that_a_server_repeats_is_not_shown(cloud: Cloud, caplog: Any) -> None:
     cloud.answer = lambda *_: (400, {'error': {'code': 400, 'message': f'API key {KEY} not valid'}})  # type: ignore[method-assign]
     with pytest.raises(ModelHTTPError) as caught:
         await ask(GoogleGLAProvider(api_key=KEY, base_url=cloud.url))
@@ -97,14 +97,14 @@ async def test_an_address_may_end_in_a_version_or_not(cloud: Cloud, ending: str,
     assert cloud.paths == [path]
 
 
-async def test_the_environment_may_say_where(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_base_url_is_read_from_the_environment(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('GOOGLE_GEMINI_BASE_URL', cloud.url)
     model = infer_model('google-gla:gemini-2.5-flash')
     assert (await model.request(HELLO)).text == 'Hi.'
     assert cloud.paths == [PATH]
 
 
-def test_the_address_is_googles_where_nobody_says() -> None:
+def test_the_default_url_is_googles() -> None:
     provider = GoogleGLAProvider(api_key='k')
     assert provider.base_url == 'https://generativelanguage.googleapis.com/v1beta'
     assert provider.name == 'google-gla'
@@ -121,7 +121,7 @@ def test_the_address_is_googles_where_nobody_says() -> None:
         ('https://generativelanguage.googleapis.com/v1beta/openai/', 'OpenAIModel'),
     ],
 )
-def test_an_address_that_nothing_can_go_below_is_refused(url: str, words: str) -> None:
+def test_an_invalid_base_url_is_refused(url: str, words: str) -> None:
     with pytest.raises(UserError, match=words):
         GoogleGLAProvider(api_key='k', base_url=url)
 
@@ -138,7 +138,7 @@ def test_a_password_in_an_address_is_not_shown() -> None:
         ('tunedModels/mine', '/v1beta/tunedModels/mine'),
     ],
 )
-async def test_a_name_may_say_what_kind_of_model_it_is(cloud: Cloud, name: str, path: str) -> None:
+async def test_a_name_may_have_the_kind_of_the_model(cloud: Cloud, name: str, path: str) -> None:
     await ask(GoogleGLAProvider(base_url=cloud.url), name=name)
     assert cloud.paths == [f'{path}:generateContent']
 
@@ -187,7 +187,7 @@ async def test_a_key_that_is_refused_is_not_tried_again(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize('library', [httpx, httpx2])
-async def test_no_answer_is_a_connection_error(library: Any) -> None:
+async def test_no_response_is_a_connection_error(library: Any) -> None:
     def break_off(request: Any) -> Any:
         raise library.ConnectError('All connection attempts failed')
 

@@ -109,7 +109,7 @@ async def test_default_credentials_are_looked_for_at_the_first_request(
     assert (cloud.paths, cloud.keys) == ([place() + GEMINI], ['Bearer token-1'])
 
 
-async def test_where_there_are_none_the_error_says_what_to_do_and_the_next_request_looks_again(
+async def test_missing_credentials_are_reported_and_searched_again_by_the_next_request(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     provider = GoogleVertexProvider(project_id='the-project', base_url=cloud.url)
@@ -149,7 +149,7 @@ async def test_another_server_gets_no_credentials_but_those_that_are_given(
     assert (cloud.paths, cloud.keys, cloud.assertions) == ([f'/v1beta1{GEMINI}'], [None], [])
 
 
-async def test_credentials_that_are_nobodys_send_nothing(cloud: Cloud) -> None:
+async def test_anonymous_credentials_send_nothing(cloud: Cloud) -> None:
     provider = GoogleVertexProvider(credentials=AnonymousCredentials(), project_id='p', base_url=cloud.url)
     await ask(provider)
     assert (cloud.paths, cloud.keys) == ([place('p') + GEMINI], [None])
@@ -161,7 +161,7 @@ async def test_credentials_that_are_nobodys_send_nothing(cloud: Cloud) -> None:
 # ---------------------------------------------------------------------- what cannot be used
 
 
-def test_only_one_of_them_may_be_given(cloud: Cloud) -> None:
+def test_only_one_kind_of_credentials_may_be_given(cloud: Cloud) -> None:
     with pytest.raises(UserError, match='not several'):
         GoogleVertexProvider(api_key='k', service_account_info=service_account(cloud))
 
@@ -229,12 +229,12 @@ def assert_hidden(error: BaseException, secret: str) -> None:
 # ---------------------------------------------------------------------- projects and regions
 
 
-def test_a_project_that_is_not_the_credentials_is_an_error(cloud: Cloud) -> None:
+def test_a_project_that_differs_from_the_credentials_is_an_error(cloud: Cloud) -> None:
     with pytest.raises(UserError, match=r"project_id='another' is not the project of the credentials, 'the-project'"):
         with_account(cloud, project_id='another')
 
 
-async def test_so_it_is_for_default_credentials_at_the_first_request(
+async def test_default_credentials_are_refused_at_the_first_request(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     file = tmp_path / 'adc.json'
@@ -256,7 +256,7 @@ async def test_the_environment_names_the_project_where_the_credentials_do_not(
     assert cloud.paths == [place('of-the-environment') + GEMINI]
 
 
-async def test_the_environments_project_is_asked_in_by_default_credentials_and_is_no_conflict(
+async def test_default_credentials_use_the_environments_project_without_a_conflict(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     file = tmp_path / 'adc.json'
@@ -301,7 +301,7 @@ async def test_the_environment_may_name_the_region(
         ('projects/p/locations/us-east1/endpoints/7', '/v1beta1/projects/p/locations/us-east1/endpoints/7'),
     ],
 )
-async def test_a_name_may_say_where_the_model_is(cloud: Cloud, name: str, path: str) -> None:
+async def test_a_name_may_have_the_path_of_the_model(cloud: Cloud, name: str, path: str) -> None:
     await ask(with_account(cloud), name=name)
     assert cloud.paths == [f'{path}:generateContent']
 
@@ -339,7 +339,7 @@ async def test_a_hundred_requests_at_once_get_one_token(cloud: Cloud, found: boo
     assert set(cloud.keys[found:]) == {f'Bearer token-{1 + found}'}
 
 
-def test_so_do_requests_in_many_event_loops_and_threads(cloud: Cloud) -> None:
+def test_requests_in_many_event_loops_and_threads_get_one_token(cloud: Cloud) -> None:
     provider = with_account(cloud)
     cloud.may_answer.clear()
     texts: list[str | None] = []
@@ -367,7 +367,7 @@ def test_a_token_outlives_the_event_loop_that_waited_for_it(cloud: Cloud) -> Non
     assert len(cloud.assertions) == 1
 
 
-async def test_who_gives_up_waiting_does_not_end_it_for_the_others(cloud: Cloud) -> None:
+async def test_a_cancelled_waiter_does_not_end_it_for_the_others(cloud: Cloud) -> None:
     provider = with_account(cloud)
     cloud.may_answer.clear()
     impatient, patient = (asyncio.ensure_future(ask(provider)) for _ in range(2))
@@ -413,7 +413,7 @@ async def test_a_hundred_that_are_refused_at_once_get_one_new_token(cloud: Cloud
     assert len(cloud.assertions) == 2
 
 
-async def test_a_token_that_cannot_be_renewed_is_refused_in_the_servers_words(cloud: Cloud) -> None:
+async def test_a_token_that_cannot_be_renewed_is_refused_with_the_servers_message(cloud: Cloud) -> None:
     provider = GoogleVertexProvider(credentials=Credentials('old-token'), project_id='p', base_url=cloud.url)
     cloud.takes_only = 'another'
     with pytest.raises(AuthenticationError, match='token has been revoked') as caught:
@@ -454,7 +454,7 @@ async def test_the_error_shows_nothing_of_what_was_sent_for_a_token(cloud: Cloud
     assert 'ya29' not in shown
 
 
-async def test_no_answer_is_a_connection_error(cloud: Cloud) -> None:
+async def test_no_response_is_a_connection_error(cloud: Cloud) -> None:
     info = service_account(cloud, token_uri='http://127.0.0.1:9/token')
     provider = GoogleVertexProvider(service_account_info=info, base_url=cloud.url)
     with pytest.raises(ModelConnectionError, match='No token for') as caught:
@@ -462,7 +462,7 @@ async def test_no_answer_is_a_connection_error(cloud: Cloud) -> None:
     assert caught.value.retryable
 
 
-async def test_an_old_token_serves_while_there_is_no_new_one(cloud: Cloud) -> None:
+async def test_an_old_token_is_used_if_there_is_no_new_one(cloud: Cloud) -> None:
     provider = with_account(cloud)
     await ask(provider)
     expire(provider, minutes=1)
@@ -474,7 +474,7 @@ async def test_an_old_token_serves_while_there_is_no_new_one(cloud: Cloud) -> No
     assert cloud.keys == ['Bearer token-1', 'Bearer token-1']
 
 
-async def test_what_the_users_own_credentials_raise_comes_back_as_it_is(cloud: Cloud) -> None:
+async def test_an_exception_of_the_users_own_credentials_is_raised_unchanged(cloud: Cloud) -> None:
     class Own(Credentials):
         def refresh(self, request: Any) -> None:
             raise RuntimeError('my vault is closed')

@@ -1,4 +1,4 @@
-"""The provider against servers on this machine: who is asked, where, with which key, through which client."""
+"""The provider against servers on this machine: URLs, keys and clients."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HELLO = [ModelRequest.user_text_prompt('hello')]
 MODEL = 'openai/gpt-oss-120b'
 
 ONCE: Any = {'retries': 0}
-"""Tells of the first failure, without another try."""
+"""Reports the first failure, without another attempt."""
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +91,7 @@ async def test_an_address_may_end_in_the_path_or_not(ending: str) -> None:
     assert str(server.request.url) == 'http://localhost:1/g/openai/v1/chat/completions'
 
 
-def test_the_environment_may_say_where(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_base_url_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('GROQ_BASE_URL', 'http://name:word@localhost:1/openai/v1')
     assert GroqProvider().base_url == 'http://localhost:1'
     monkeypatch.setenv('GROQ_BASE_URL', 'localhost')
@@ -115,7 +115,7 @@ def test_a_client_that_blocks_is_refused() -> None:
 
 
 @pytest.mark.parametrize('more', [{'api_key': 'k'}, {'base_url': 'http://localhost:1'}, {'http_client': object()}])
-def test_a_ready_client_goes_with_nothing_else(more: Any) -> None:
+def test_a_ready_client_takes_no_other_parameter(more: Any) -> None:
     client = groq.AsyncGroq(api_key='k')
     with pytest.raises(UserError, match='brings its own key'):
         GroqProvider(groq_client=client, **more)

@@ -1,4 +1,4 @@
-"""Hugging Face's provider: tokens, services, endpoints, and what the Hub says of where a model is served."""
+"""Hugging Face's provider: tokens, services, endpoints, and the lookup of services at the Hub."""
 
 from __future__ import annotations
 
@@ -280,7 +280,7 @@ async def test_a_model_that_the_request_names_itself_is_left_alone() -> None:
     assert answers.body['model'] == 'other'
 
 
-def test_a_prefix_and_a_name_lead_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_prefix_makes_a_model_of_this_provider(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('HF_TOKEN', 'hf_key')
     named = infer_model(f'huggingface:{QWEN}')
     assert (type(named), named.model_name, named.system) == (HuggingFaceModel, QWEN, 'huggingface')
@@ -304,7 +304,7 @@ async def test_a_ready_client_keeps_what_it_is_set_to() -> None:
     assert client._async_client is None
 
 
-async def test_a_key_beside_a_ready_client_is_for_one_without_a_token() -> None:
+async def test_a_key_is_used_for_a_ready_client_without_a_token() -> None:
     for client, token in ((AsyncInferenceClient(), 'hf_given'), (AsyncInferenceClient(token='hf_own'), 'hf_own')):
         request = await sent(hf_client=client, api_key='hf_given')
         assert request.headers['authorization'] == f'Bearer {token}'
@@ -358,7 +358,7 @@ async def test_a_foreign_key_needs_the_service_that_it_is_for() -> None:
         (AsyncInferenceClient(token='hf_key', timeout=7), httpx2.Timeout(7)),
     ],
 )
-async def test_a_connection_waits_as_long_as_the_client_says_and_never_for_ever(
+async def test_the_timeout_is_the_clients_or_a_default(
     client: AsyncInferenceClient | None, timeout: httpx2.Timeout
 ) -> None:
     given: Any = {'hf_client': client} if client else {'api_key': 'hf_key'}
@@ -375,7 +375,7 @@ async def test_the_bytes_go_through_a_client_as_the_package_makes_them() -> None
     assert str(answers.request.url) == AUTO
 
 
-async def test_a_stream_goes_where_a_whole_answer_goes() -> None:
+async def test_a_stream_goes_to_the_url_of_a_whole_response() -> None:
     answers = Answers(chunks({'content': 'Hi'}))
     async with model(answers).request_stream(HELLO) as stream:
         async for _ in stream:
@@ -420,7 +420,7 @@ async def test_an_output_has_the_form_that_the_service_knows(hub: Hub, options: 
     assert answers.body['messages'] == [{'role': 'user', 'content': 'Hello?'}]
 
 
-async def test_words_of_the_user_are_no_output_format(hub: Hub) -> None:
+async def test_text_of_the_user_is_no_output_format(hub: Hub) -> None:
     await hub(served(fireworks_ai='qwen-3'))
     answers = Answers()
     prompt = 'What is "response_format"? {"model":"x"}'
@@ -459,7 +459,7 @@ async def test_the_event_loop_goes_on_while_the_hub_is_asked(hub: Hub) -> None:
     assert (await asking).parts == [TextPart('Hello!')]
 
 
-async def test_who_gives_up_waiting_does_not_end_it_for_the_others(hub: Hub) -> None:
+async def test_a_cancelled_waiter_does_not_end_it_for_the_others(hub: Hub) -> None:
     release = asyncio.Event()
 
     async def answer(exchange: Exchange) -> None:
@@ -490,7 +490,7 @@ async def test_a_deadline_holds_while_the_hub_is_asked(hub: Hub) -> None:
     assert (caught.value.deadline, caught.value.seconds, perf_counter() - began < 2) == ('timeout', 0.2, True)
 
 
-async def test_the_hub_is_not_waited_for_without_end(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_waiting_for_the_hub_has_a_limit(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(huggingface, 'LOOKUP_TIMEOUT', 0.2)
     await hub(silence)
     with pytest.raises(ModelTimeoutError, match="within the connection's own limit"):
@@ -520,7 +520,7 @@ CANNOT_BE_READ = f"What the Hub says of '{QWEN}' cannot be read"
         (refuses(200, {'id': 'x', 'inferenceProviderMapping': [{}]}), UnexpectedModelBehavior, CANNOT_BE_READ),
     ],
 )
-async def test_a_hub_that_does_not_know_is_an_error_of_ours(
+async def test_a_failure_of_the_hub_is_an_error_of_ours(
     hub: Hub, answer: Handler, kind: type[Exception], message: str
 ) -> None:
     await hub(answer)
@@ -550,7 +550,7 @@ async def test_a_name_that_no_model_can_have_is_the_users_mistake(hub: Hub) -> N
         await model(Answers(), 'a/b/c', provider_name='together').request(HELLO)
 
 
-async def test_what_failed_is_tried_again(hub: Hub) -> None:
+async def test_a_failed_lookup_is_tried_again(hub: Hub) -> None:
     answers = iter([refuses(503, {'error': 'busy'}), served(together='qwen-3')])
 
     async def answer(exchange: Exchange) -> None:

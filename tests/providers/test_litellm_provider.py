@@ -55,7 +55,7 @@ pytestmark = pytest.mark.filterwarnings(
     'ignore:Pydantic serializer warnings:UserWarning',
     "ignore:Accessing the 'model_:DeprecationWarning",
 )
-"""What LiteLLM's own code makes pydantic warn of."""
+"""The warnings of pydantic that LiteLLM's own code causes."""
 
 
 @pytest.fixture(autouse=True, scope='module')
@@ -87,7 +87,7 @@ VENDORS = {
     'ollama_chat/qwen3': '',
     'hosted_vllm/qwen3': '/v1',
 }
-"""Names of LiteLLM's, and what follows the address of a server of that API."""
+"""Names of LiteLLM's, and the path below the URL of a server of that API."""
 
 vendors = pytest.mark.parametrize('name', VENDORS)
 
@@ -170,11 +170,11 @@ WHOLE: dict[str, Json] = {
         'eval_count': 2,
     },
 }
-"""A whole answer of each API."""
+"""A whole response of each API."""
 
 
 @vendors
-async def test_a_whole_answer_of_any_vendor(serve: Serve, name: str) -> None:
+async def test_a_whole_response_of_any_vendor(serve: Serve, name: str) -> None:
     server = await serve(answers(WHOLE[name]))
     response = await model(server, name).request(HELLO, {'max_tokens': 9})
     assert (response.parts, response.finish_reason, response.state) == ([TextPart('Hello!')], 'stop', 'complete')
@@ -190,7 +190,7 @@ async def test_a_stream(serve: Serve) -> None:
     assert server.requests[0].json['stream_options'] == {'include_usage': True}
 
 
-async def test_what_an_answer_costs_is_told_where_litellm_knows(serve: Serve) -> None:
+async def test_the_cost_of_a_response_is_reported_if_litellm_knows_it(serve: Serve) -> None:
     server = await serve(chat)
     whole, in_pieces = await model(server).request(HELLO), await streamed(model(server))
     costs = [(response.provider_details or {})['cost'] for response in (whole, in_pieces)]
@@ -199,7 +199,7 @@ async def test_what_an_answer_costs_is_told_where_litellm_knows(serve: Serve) ->
     assert 'cost' not in (unknown.provider_details or {})
 
 
-async def test_the_model_that_answered_is_told(serve: Serve) -> None:
+async def test_the_model_that_responded_is_reported(serve: Serve) -> None:
     server = await serve(answers(completion(model='gpt-4o-2024-11-20')))
     response = await model(server).request(HELLO)
     assert (response.model_name, response.provider_response_id) == ('gpt-4o-2024-11-20', 'c1')
@@ -293,7 +293,7 @@ POLICY = {'error': {'message': 'invalid_request_error: content_policy_violation'
         (500, b'\xff\xfe', ModelHTTPError),
     ],
 )
-async def test_an_odd_answer(serve: Serve, status: int, body: Any, kind: type[LLMError]) -> None:
+async def test_an_unexpected_response(serve: Serve, status: int, body: Any, kind: type[LLMError]) -> None:
     server = await serve(answers(body, status=status))
     with pytest.raises(LLMError) as caught:
         await model(server).request(HELLO)
@@ -308,7 +308,7 @@ async def test_a_server_that_is_not_there_is_a_connection_error(name: str) -> No
         await asked.request(HELLO)
 
 
-async def test_a_connection_that_breaks_before_the_answer_is_a_connection_error(serve: Serve) -> None:
+async def test_a_connection_that_breaks_before_the_response_is_a_connection_error(serve: Serve) -> None:
     async def reset(exchange: Exchange) -> None:
         exchange.reset()
 
@@ -355,7 +355,7 @@ async def test_no_error_holds_the_key(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize('name', ['openai/gpt-4o', 'hosted_vllm/qwen3'])
-async def test_a_stream_that_is_cut_is_incomplete(serve: Serve, name: str) -> None:
+async def test_a_truncated_stream_is_incomplete(serve: Serve, name: str) -> None:
     async def cut(exchange: Exchange) -> None:
         await exchange.begin()
         await exchange.event(chunk('Hel'))
@@ -365,7 +365,7 @@ async def test_a_stream_that_is_cut_is_incomplete(serve: Serve, name: str) -> No
     assert (response.parts, response.finish_reason, response.state) == ([TextPart('Hel')], None, 'incomplete')
 
 
-async def test_a_stream_of_anthropics_that_is_cut_is_incomplete(serve: Serve) -> None:
+async def test_a_truncated_stream_of_anthropic_is_incomplete(serve: Serve) -> None:
     server = await serve(partial(messages, ends=False))
     response = await streamed(model(server, 'anthropic/claude-sonnet-4-5'))
     assert (response.parts, response.finish_reason, response.state) == ([TextPart('Hello!')], None, 'incomplete')
@@ -461,7 +461,7 @@ async def test_a_deadline_ends_a_stream(serve: Serve, settings: Any, deadline: s
     await server.wait_until_closed()
 
 
-async def test_a_deadline_ends_the_wait_for_a_whole_answer(serve: Serve) -> None:
+async def test_a_deadline_ends_the_wait_for_a_whole_response(serve: Serve) -> None:
     server = await serve(lambda exchange: exchange.wait_until_gone())
     with pytest.raises(ModelTimeoutError) as caught:
         await model(server).request(HELLO, {'timeout': 0.3})
@@ -469,7 +469,7 @@ async def test_a_deadline_ends_the_wait_for_a_whole_answer(serve: Serve) -> None
     await server.wait_until_closed()
 
 
-async def test_litellms_own_limit_is_a_timeout(serve: Serve) -> None:
+async def test_litellms_own_timeout_is_a_timeout(serve: Serve) -> None:
     server = await serve(lambda exchange: exchange.wait_until_gone())
     provider = LiteLLMProvider(api_base=f'{server.url}/v1', api_key=KEY, timeout=0.3)
     with pytest.raises(ModelTimeoutError, match="within the connection's own limit"):
@@ -523,7 +523,7 @@ async def by_name(exchange: Exchange) -> None:
         await chat(exchange)
 
 
-async def test_a_router_asks_the_next_deployment_where_its_own_policy_says_so(serve: Serve) -> None:
+async def test_a_router_asks_the_next_deployment_if_its_own_policy_allows_it(serve: Serve) -> None:
     server = await serve(by_name)
     policy = {'num_retries': 2, 'retry_after': 0, 'allowed_fails': 0, 'cooldown_time': 60}
     for stream in (False, True):
@@ -534,7 +534,7 @@ async def test_a_router_asks_the_next_deployment_where_its_own_policy_says_so(se
     assert sum(exchange.json['model'] == '500' for exchange in server.requests) <= 2
 
 
-async def test_a_router_asks_another_group_where_one_fails(serve: Serve) -> None:
+async def test_a_router_asks_another_group_if_one_fails(serve: Serve) -> None:
     server = await serve(by_name)
     listed = [*deployments(server, '500', group='bad'), *deployments(server, 'gpt-4o', group='good')]
     asked = LiteLLMRouterModel('bad', listed, client_kwargs={'fallbacks': [{'bad': ['good']}]})
@@ -552,7 +552,7 @@ async def test_a_router_does_not_retry_by_itself(serve: Serve) -> None:
     assert len(server.requests) == 1
 
 
-async def test_a_router_whose_deployments_all_cool_down_says_how_long(serve: Serve) -> None:
+async def test_a_router_whose_deployments_all_cool_down_reports_the_delay(serve: Serve) -> None:
     server = await serve(by_name)
     asked = LiteLLMRouterModel('group', deployments(server, '401'), client_kwargs={'cooldown_time': 30})
     with pytest.raises(AuthenticationError):
@@ -576,7 +576,7 @@ async def test_a_ready_router_is_used_as_it_is(serve: Serve) -> None:
     assert asked.client is router
 
 
-def test_a_group_can_do_what_its_first_deployment_can() -> None:
+def test_the_profile_of_a_group_is_that_of_its_first_deployment() -> None:
     listed = [{'model_name': 'group', 'litellm_params': {'model': 'anthropic/claude-sonnet-4-5'}}]
     profile = LiteLLMRouterModel('group', listed).profile
     assert profile == litellm_model_profile('anthropic/claude-sonnet-4-5')
@@ -611,12 +611,12 @@ def test_options_that_cannot_be_used_are_refused(options: Json, message: str) ->
         LiteLLMProvider(**options)
 
 
-def test_nothing_goes_beside_a_ready_provider() -> None:
+def test_a_ready_provider_takes_no_other_option() -> None:
     with pytest.raises(UserError, match='api_version= and a ready provider= do not go together'):
         LiteLLMModel('openai/gpt-4o', provider=LiteLLMProvider(), api_version='1')
 
 
-def test_a_prefix_and_a_name_lead_here() -> None:
+def test_the_prefix_makes_a_model_of_this_provider() -> None:
     named = infer_model('litellm:anthropic/claude-sonnet-4-5', api_key=KEY)
     assert (type(named), named.model_name, named.system) == (LiteLLMModel, 'anthropic/claude-sonnet-4-5', 'litellm')
     assert type(infer_provider('litellm')) is LiteLLMProvider
@@ -684,12 +684,12 @@ def run(**environment: str) -> str:
     return done.stdout
 
 
-def test_litellm_is_imported_when_it_is_needed_and_asks_nobody() -> None:
+def test_litellm_is_imported_at_the_first_request_and_fetches_nothing() -> None:
     names = ['LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS', 'LITELLM_LOCAL_MODEL_COST_MAP', 'LITELLM_OFFLINE_MODE']
     assert run().splitlines() == [str([(name, 'True') for name in names]), 'False None [] []']
 
 
-def test_what_the_user_says_in_the_environment_stays() -> None:
+def test_variables_that_the_user_has_set_stay() -> None:
     said = run(LITELLM_OFFLINE_MODE='false', LITELLM_LOCAL_MODEL_COST_MAP='true').splitlines()[0]
     assert said == "[('LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS', 'True')]"
 

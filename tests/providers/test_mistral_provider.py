@@ -1,4 +1,4 @@
-"""The provider against servers on this machine: who is asked, where, with which key, through which client.
+"""The provider against servers on this machine: URLs, keys and clients.
 
 What the `mistralai` package itself sends says how its clients are meant.
 """
@@ -37,7 +37,7 @@ HELLO = [ModelRequest.user_text_prompt('hello')]
 MODEL = 'mistral-large-2512'
 
 ONCE: Any = {'retries': 0}
-"""Tells of the first failure, without another try."""
+"""Reports the first failure, without another attempt."""
 
 
 @pytest.fixture(autouse=True)
@@ -118,7 +118,7 @@ async def test_an_address_may_end_in_the_path_or_not(ending: str) -> None:
     assert str(server.request.url) == 'http://localhost:1/m/v1/chat/completions'
 
 
-def test_the_environment_may_say_where(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_base_url_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('MISTRAL_BASE_URL', 'http://name:word@localhost:1/v1')
     assert MistralProvider().base_url == 'http://localhost:1'
     monkeypatch.setenv('MISTRAL_BASE_URL', 'localhost')
@@ -156,7 +156,7 @@ async def test_the_token_of_a_service_account_is_read_for_each_request(
         (b'a\nb', 'MISTRAL_SA_TOKEN_PATH'),
     ],
 )
-async def test_a_file_without_a_token_is_told_of(
+async def test_a_file_without_a_token_is_reported(
     content: bytes | None, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / 'token'
@@ -181,13 +181,13 @@ def test_a_client_of_httpx_is_refused_with_the_one_to_use() -> None:
 
 
 @pytest.mark.parametrize('wrong', [object(), httpx2.AsyncClient(), 'mistral'])
-def test_only_a_client_of_mistrals_is_taken(wrong: Any) -> None:
+def test_only_clients_of_mistral_are_accepted(wrong: Any) -> None:
     with pytest.raises(UserError, match=f'not an object of type {type(wrong).__name__!r}'):
         MistralProvider(mistral_client=wrong)
 
 
 @pytest.mark.parametrize('more', [{'api_key': 'k'}, {'base_url': 'http://localhost:1'}, {'http_client': object()}])
-def test_a_ready_client_goes_with_nothing_else(more: Any) -> None:
+def test_a_ready_client_takes_no_other_parameter(more: Any) -> None:
     client = Mistral(api_key='k')
     with pytest.raises(UserError, match='brings its own key'):
         MistralProvider(mistral_client=client, **more)
@@ -237,7 +237,7 @@ CLIENTS: dict[str, Callable[[str], Any]] = {
 
 @pytest.mark.parametrize('make', CLIENTS.values(), ids=CLIENTS)
 @pytest.mark.parametrize('streams', [False, True])
-async def test_what_a_ready_client_would_send_is_sent(make: Callable[[str], Any], streams: bool) -> None:
+async def test_a_ready_client_sends_the_same_as_its_own_methods(make: Callable[[str], Any], streams: bool) -> None:
     async with Listening(both).run() as server:
         client = make(server.url)
         provider = MistralProvider(mistral_client=client)
@@ -340,7 +340,7 @@ async def test_the_time_limit_of_a_ready_client_holds(limited: Any) -> None:
             await ask(MistralProvider(mistral_client=limited(server.url)), ONCE)
 
 
-async def test_an_answer_may_take_its_time_where_nobody_has_set_a_limit() -> None:
+async def test_a_slow_response_is_accepted_if_no_timeout_is_set() -> None:
     found: list[Any] = []
 
     def look(request: Any) -> Any:
@@ -442,7 +442,7 @@ async def test_a_stream_goes_on_when_its_provider_is_forgotten() -> None:
         assert forgotten() is None
 
 
-async def test_what_the_profile_of_a_provider_says_goes_for_unknown_models() -> None:
+async def test_the_providers_profile_is_used_for_unknown_models() -> None:
     profile = MistralProvider(api_key='k').model_profile('a-model-of-tomorrow')
     assert isinstance(profile, OpenAIModelProfile)
     assert profile.openai_thinking_back == 'chunks'

@@ -97,7 +97,7 @@ def test_nothing_that_can_be_printed_holds_the_key() -> None:
 # ----------------------------------------------------------------------------------------------------------- addresses
 
 
-async def test_a_server_of_ones_own_needs_no_key() -> None:
+async def test_a_server_of_the_users_own_needs_no_key() -> None:
     server = Server()
     provider = OpenAIProvider(base_url='http://localhost:8000/v1', http_client=server.client())
     await OpenAIModel('some-model', provider=provider).request(HELLO)
@@ -204,7 +204,7 @@ async def test_organization_and_project_are_sent(monkeypatch: pytest.MonkeyPatch
 
 
 @LIBRARIES
-async def test_both_http_libraries_carry_whole_answers(library: ModuleType) -> None:
+async def test_both_http_libraries_carry_whole_responses(library: ModuleType) -> None:
     server = Server()
     async with server.client(library) as http:
         response = await OpenAIModel('gpt-4o', provider=OpenAIProvider(api_key='key', http_client=http)).request(HELLO)
@@ -256,12 +256,12 @@ async def test_a_ready_client_keeps_what_it_is_set_to() -> None:
     assert server.request.headers['x-team'] == 'b'
 
 
-def test_nothing_else_goes_beside_a_ready_client() -> None:
+def test_a_ready_client_takes_no_other_parameter() -> None:
     with pytest.raises(UserError, match='openai_client= brings its own key, URL and connection'):
         OpenAIProvider(openai_client=AsyncOpenAI(api_key='key'), api_key='key')
 
 
-def test_a_client_that_does_not_wait_is_refused() -> None:
+def test_a_client_that_blocks_is_refused() -> None:
     waits_for_nobody: Any = OpenAI(api_key='key')
     with pytest.raises(UserError) as caught:
         OpenAIProvider(openai_client=waits_for_nobody)
@@ -298,7 +298,7 @@ def azure(server: Server, **options: Any) -> OpenAIProvider:
         ),
     ],
 )
-async def test_the_deployment_stands_in_azures_address(options: dict[str, str], model: str, url: str) -> None:
+async def test_the_deployment_is_part_of_azures_path(options: dict[str, str], model: str, url: str) -> None:
     server = Server()
     await OpenAIModel(model, provider=azure(server, **options)).request(HELLO)
     assert str(server.request.url) == f'{url}?api-version=2025-03-01-preview'

@@ -1,4 +1,4 @@
-"""What other packages add: services, prefixes of model strings, and entry points that declare such prefixes."""
+"""Registration from other packages: services, prefixes of model strings, and entry points that declare prefixes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The services that speak OpenAI's API: where they are, which keys they take, and what they are called."""
+"""The OpenAI-compatible services: their URLs, keys and names."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HELLO = [ModelRequest.user_text_prompt('Hello?')]
 
 
 class Row(NamedTuple):
-    """Where a service is, and the variables for its key and its address."""
+    """The URL of a service, and the variables of its key and its URL."""
 
     address: str
     keys: str
@@ -80,7 +80,7 @@ ROWS = {
 }
 
 KEYLESS = {'ollama', 'lmstudio', 'vllm-server', 'llamacpp'}
-"""Those that answer without a key."""
+"""The services that need no key."""
 
 CLASSES = {
     'alibaba': 'AlibabaProvider',
@@ -105,7 +105,7 @@ CLASSES = {
     'vercel': 'VercelProvider',
     'zai': 'ZaiProvider',
 }
-"""What users import: the module below `providers` and the class in it."""
+"""The classes that users import, by their module below `providers`."""
 
 services = pytest.mark.parametrize('service', SERVICES.values(), ids=SERVICES.keys())
 keys = pytest.mark.parametrize(
@@ -116,13 +116,13 @@ keys = pytest.mark.parametrize(
 
 @pytest.fixture(autouse=True)
 def _somewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The services with an address for each customer need one."""
+    """Set the variables of the services whose URLs differ by customer."""
     monkeypatch.setenv('SNOWFLAKE_ACCOUNT', 'myorg-myaccount')
     monkeypatch.setenv('AWS_DEFAULT_REGION', 'eu-west-1')
 
 
 async def ask(service: str, server: Server, **options: Any) -> Any:
-    """The request that a model of a service sends."""
+    """Return the request that a model of a service sends."""
     provider = infer_provider_class(service)(http_client=server.client(), **options)
     await OpenAIModel('some/model', provider=provider).request(HELLO)
     return server.request
@@ -158,7 +158,7 @@ def test_a_key_that_cannot_be_sent_is_refused(service: Service, variable: str, m
 
 
 @services
-async def test_only_a_service_that_wants_a_key_asks_for_one(service: Service) -> None:
+async def test_only_a_service_that_needs_a_key_requires_one(service: Service) -> None:
     if service.name in KEYLESS:
         request = await ask(service.name, Server())
         assert request.headers['authorization'] == 'Bearer api-key-not-set'
@@ -242,7 +242,7 @@ async def test_both_http_libraries_reach_a_service(service: Service, library: Mo
 
 
 @services
-async def test_what_is_openais_own_is_not_told_to_others(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_other_services_do_not_get_openais_variables(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('OPENAI_API_KEY', 'sk-openai')
     monkeypatch.setenv('OPENAI_BASE_URL', 'https://openai.proxy/v1')
     monkeypatch.setenv('OPENAI_ORG_ID', 'org-1')
@@ -288,7 +288,7 @@ def test_a_service_is_a_prefix_of_model_strings(service: Service) -> None:
         ('nothing-like-it', "There is no provider 'nothing-like-it'"),
     ],
 )
-def test_a_wrong_name_is_answered_with_the_nearest(name: str, message: str) -> None:
+def test_an_unknown_name_is_refused_with_the_nearest_one(name: str, message: str) -> None:
     with pytest.raises(UserError) as caught:
         infer_provider(name)
     assert str(caught.value) == message
@@ -303,13 +303,13 @@ def test_a_wrong_name_is_answered_with_the_nearest(name: str, message: str) -> N
         ('xai', "'xai' names no model: write 'xai:<model name>'"),
     ],
 )  # fmt: skip
-def test_a_wrong_model_string_is_answered_with_the_nearest(text: str, message: str) -> None:
+def test_an_unknown_model_string_is_refused_with_the_nearest_one(text: str, message: str) -> None:
     with pytest.raises(UserError) as caught:
         infer_model(text)
     assert str(caught.value) == message
 
 
-def test_a_provider_tells_where_it_is_and_no_secret() -> None:
+def test_the_repr_of_a_provider_has_its_url_and_no_secret() -> None:
     providers = [
         DeepSeekProvider(api_key='sk-secret'),
         OllamaProvider(),
