@@ -35,7 +35,7 @@ HELLO = [ModelRequest.user_text_prompt('hello')]
 
 
 class Cloud:
-    """What was asked, and how it is answered."""
+    """The requests, and the response to each."""
 
     def __init__(self) -> None:
         self.url = ''
@@ -54,7 +54,7 @@ class Cloud:
 
     @property
     def keys(self) -> list[str | None]:
-        """What the requests were authorized with."""
+        """The credentials of the requests."""
         return [headers.get('authorization') or headers.get('x-goog-api-key') for _, headers, _ in self.requests]
 
     def token(self, form: str) -> tuple[int, Json]:
@@ -71,7 +71,7 @@ class Cloud:
         }
 
     def answer(self, path: str, headers: dict[str, str], body: Json) -> tuple[int, Json]:
-        """Answer a request, if its token is the only one that is taken."""
+        """Respond to a request, whose token must be the only accepted one."""
         self.requests.append((path, headers, body))
         if self.takes_only is not None and headers.get('authorization') != f'Bearer {self.takes_only}':
             return 401, REFUSED
@@ -122,7 +122,7 @@ def google_cloud() -> Iterator[Cloud]:
 
 @cache
 def private_key() -> str:
-    """A key that nobody has."""
+    """A key of no account."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
@@ -142,5 +142,5 @@ def service_account(cloud: Cloud, **changes: Any) -> Json:
 
 
 async def ask(provider: Provider[Any], settings: Any = None, *, name: str = 'gemini-2.5-flash') -> ModelResponse:
-    """What a model of the provider answers, asked once."""
+    """Return the response of one request to a model of the provider."""
     return await GeminiModel(name, provider=provider).request(HELLO, {'retries': 0, **(settings or {})})

@@ -63,7 +63,7 @@ def as_frame(event: dict[str, Any], *, headers: dict[str, str] | None = None) ->
 
 @dataclass
 class Server:
-    """Answers every request in the same way, and remembers them."""
+    """Responds to every request in the same way, and records it."""
 
     body: bytes = json.dumps(ANSWER).encode()
     content_type: str = 'application/json'
@@ -85,7 +85,7 @@ class Server:
 
 
 def ask(server: Server, provide: Callable[[str], AnthropicProvider], settings: Any = None) -> ModelResponse:
-    """What a model of the provider answers, in an event loop of its own. The provider gets the server's address."""
+    """Return a response in an event loop of its own. The provider gets the server's URL."""
 
     async def run() -> ModelResponse:
         async with await asyncio.start_server(server, '127.0.0.1', 0) as listening:

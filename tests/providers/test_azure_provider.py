@@ -497,7 +497,7 @@ BLOCKED = [{'blocked': True, 'source_type': 'prompt', 'content_filter_results': 
 
 
 class Filter(NamedTuple):
-    """How the filter's verdict comes by one API."""
+    """The form of the filter's verdict in one API."""
 
     model: type[OpenAIChatModel] | type[OpenAIResponsesModel]
     error: Json

@@ -63,7 +63,7 @@ def place(project: str = 'the-project', region: str = 'global') -> str:
 
 
 def expire(provider: GoogleVertexProvider, *, minutes: int = -1) -> None:
-    """Let the token that the provider has expire, in so many minutes."""
+    """Set the minutes until the provider's token expires."""
     tokens: Any = provider._tokens
     tokens._credentials.expiry = datetime.now(UTC).replace(tzinfo=None) + timedelta(minutes=minutes)
 

@@ -96,7 +96,7 @@ def served(**services: str) -> Handler:
 
 
 def model(answers: Answers, name: str = QWEN, **options: Any) -> HuggingFaceModel:
-    """A model whose server, wherever it is, gives these answers."""
+    """Return a model whose server, at any URL, sends these responses."""
     provider = HuggingFaceProvider(**{'api_key': 'hf_key', 'http_client': answers.client(), **options})
     return HuggingFaceModel(name, provider=provider)
 

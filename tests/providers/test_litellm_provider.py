@@ -66,7 +66,7 @@ def imported() -> None:
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
-    """Start a server that answers with a function."""
+    """Start a server whose responses a function makes."""
     running: list[Any] = []
 
     async def start(handler: Handler) -> Server:
@@ -398,7 +398,7 @@ async def test_an_error_inside_a_stream(serve: Serve, name: str) -> None:
 
 
 async def trickle(exchange: Exchange) -> None:
-    """Begins, and says no more until the client goes."""
+    """Begin a response, and send no more until the client leaves."""
     await exchange.begin()
     await exchange.event(chunk('Hel'))
     await exchange.wait_until_gone()

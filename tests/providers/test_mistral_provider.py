@@ -302,7 +302,7 @@ USAGE: Any = {'prompt_tokens': 1, 'completion_tokens': 1, 'total_tokens': 2}
 
 
 async def both(exchange: Exchange) -> None:
-    """A whole answer or a stream, as is asked for, which the SDK takes too."""
+    """Respond with a whole response or a stream, as requested; the SDK accepts both."""
     if not exchange.json.get('stream'):
         choice = {'index': 0, 'message': {'role': 'assistant', 'content': 'Hi.'}, 'finish_reason': 'stop'}
         await exchange.respond({**FACTS, 'choices': [choice], 'usage': USAGE})

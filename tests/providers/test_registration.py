@@ -215,12 +215,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 MODELS = """
 from pydantic_llm.models.test import TestModel
 
-class AcmeModel(TestModel):
+class InitechModel(TestModel):
     def __init__(self, model_name, *, size=1):
         super().__init__(custom_output_text=f'{model_name} {size}')
 
 def make(model_name, **options):
-    return AcmeModel(model_name, **options)
+    return InitechModel(model_name, **options)
 
 nothing = None
 
@@ -229,11 +229,11 @@ def make_nothing(model_name):
 """
 
 
-@pytest.mark.parametrize('value', ['AcmeModel', 'make'])
+@pytest.mark.parametrize('value', ['InitechModel', 'make'])
 async def test_an_entry_point_declares_a_prefix(folder: Path, value: str) -> None:
-    package = f'acme-{value.lower()}'
-    install(folder, package, f'acme = {package.replace("-", "_")}:{value}', MODELS)
-    response = await infer_model('acme:some/model', size=3).request([])
+    package = f'initech-{value.lower()}'
+    install(folder, package, f'initech = {package.replace("-", "_")}:{value}', MODELS)
+    response = await infer_model('initech:some/model', size=3).request([])
     assert response.parts == [TextPart('some/model 3')]
 
 
@@ -241,52 +241,57 @@ async def test_an_entry_point_declares_a_prefix(folder: Path, value: str) -> Non
     ('entry_point', 'message'),
     [
         (
-            'acme = acme_broken:missing',
+            'initech = initech_broken:missing',
             (
-                "The model prefix 'acme' of the package 'acme-broken' cannot be loaded from 'acme_broken:missing': "
-                "AttributeError: module 'acme_broken' has no attribute 'missing'"
+                "The model prefix 'initech' of the package 'initech-broken' cannot be loaded from 'initech_broken:missing': "
+                "AttributeError: module 'initech_broken' has no attribute 'missing'"
             ),
         ),
         (
-            'acme = acme_nowhere:AcmeModel',
+            'initech = initech_nowhere:InitechModel',
             (
-                "The model prefix 'acme' of the package 'acme-broken' cannot be loaded from 'acme_nowhere:AcmeModel': "
-                "ModuleNotFoundError: No module named 'acme_nowhere'"
+                "The model prefix 'initech' of the package 'initech-broken' cannot be loaded from 'initech_nowhere:InitechModel': "
+                "ModuleNotFoundError: No module named 'initech_nowhere'"
             ),
         ),
         (
-            'acme = acme_broken:nothing',
-            "The model prefix 'acme' has an object of type 'NoneType' and no Model class or function",
+            'initech = initech_broken:nothing',
+            "The model prefix 'initech' has an object of type 'NoneType' and no Model class or function",
         ),
-        ('acme = acme_broken:make_nothing', "The model prefix 'acme' made an object of type 'str' and no Model"),
+        (
+            'initech = initech_broken:make_nothing',
+            "The model prefix 'initech' made an object of type 'str' and no Model",
+        ),
     ],
 )
 def test_a_broken_entry_point_is_reported(folder: Path, entry_point: str, message: str) -> None:
-    install(folder, 'acme-broken', entry_point, MODELS)
+    install(folder, 'initech-broken', entry_point, MODELS)
     with pytest.raises(UserError) as caught:
-        infer_model('acme:some/model')
+        infer_model('initech:some/model')
     assert str(caught.value) == message
 
 
 def test_a_prefix_of_two_packages_is_reported(folder: Path) -> None:
-    install(folder, 'acme-one', 'acme = acme_one:AcmeModel')
-    install(folder, 'acme-two', 'acme = acme_two:AcmeModel')
-    with pytest.raises(UserError, match=r"^The model prefix 'acme' is declared by several packages, 'acme-\w+' and "):
-        infer_model('acme:some/model')
+    install(folder, 'initech-one', 'initech = initech_one:InitechModel')
+    install(folder, 'initech-two', 'initech = initech_two:InitechModel')
+    with pytest.raises(
+        UserError, match=r"^The model prefix 'initech' is declared by several packages, 'initech-\w+' and "
+    ):
+        infer_model('initech:some/model')
 
 
 async def test_a_registered_prefix_wins_over_an_entry_point(folder: Path) -> None:
-    install(folder, 'acme-late', 'acme = acme_late:missing')
-    register_model_prefix('acme', lambda: make_model)
-    assert (await infer_model('acme:x').request([])).parts == [TextPart('x {}')]
+    install(folder, 'initech-late', 'initech = initech_late:missing')
+    register_model_prefix('initech', lambda: make_model)
+    assert (await infer_model('initech:x').request([])).parts == [TextPart('x {}')]
 
 
 def test_the_prefix_of_an_entry_point_is_among_the_known_ones(folder: Path) -> None:
-    install(folder, 'acme-known', 'acme = acme_known:AcmeModel')
+    install(folder, 'initech-known', 'initech = initech_known:InitechModel')
     register_model_prefix('umbrella', lambda: make_model)
-    with pytest.raises(UserError, match=r"^There is no model prefix 'acne'; did you mean 'acme'"):
-        infer_model('acne:x')
-    with pytest.raises(UserError, match=r'^There is no model prefix .* known are acme, .*umbrella'):
+    with pytest.raises(UserError, match=r"^There is no model prefix 'initec'; did you mean 'initech'"):
+        infer_model('initec:x')
+    with pytest.raises(UserError, match=r'^There is no model prefix .* known are .*initech, .*umbrella'):
         infer_model('xyzzy:x')
-    with pytest.raises(UserError, match=r"^'acme' names no model: write 'acme:<model name>'$"):
-        infer_model('acme')
+    with pytest.raises(UserError, match=r"^'initech' names no model: write 'initech:<model name>'$"):
+        infer_model('initech')
