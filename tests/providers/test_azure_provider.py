@@ -59,7 +59,7 @@ def azure(server: Server, **options: Any) -> AzureProvider:
     return AzureProvider(**{**place, **key, 'http_client': server.client(), **options})
 
 
-async def streamed(model: Model, settings: ModelSettings | None = None) -> ModelResponse:
+async def stream_response(model: Model, settings: ModelSettings | None = None) -> ModelResponse:
     async with model.request_stream(HELLO, settings) as stream:
         async for _ in stream:
             pass
@@ -112,7 +112,7 @@ async def test_where_requests_go(endpoint: str, version: str | None, chat: str, 
 
 async def test_a_stream_goes_to_the_url_of_a_whole_response() -> None:
     server = Server(chunks({'content': 'Hi'}))
-    response = await streamed(OpenAIModel('gpt-4o', provider=azure(server)))
+    response = await stream_response(OpenAIModel('gpt-4o', provider=azure(server)))
     assert response.parts == [TextPart('Hi')]
     assert str(server.request.url) == f'{RESOURCE}/openai/deployments/gpt-4o/chat/completions?api-version={VERSION}'
 
@@ -332,7 +332,7 @@ class Tokens:
     async def waiting(self) -> str:
         return self.plain()
 
-    def promised(self) -> Awaitable[str]:
+    def make_promise(self) -> Awaitable[str]:
         return self.waiting()
 
     async def __call__(self) -> str:
@@ -343,7 +343,7 @@ KINDS: dict[str, Callable[[Tokens], Any]] = {
     'plain': lambda tokens: tokens.plain,
     'async': lambda tokens: tokens.waiting,
     'an object': lambda tokens: tokens,
-    'plain, but to be awaited': lambda tokens: tokens.promised,
+    'plain, but to be awaited': lambda tokens: tokens.make_promise,
 }
 
 
@@ -355,7 +355,7 @@ async def test_a_token_is_asked_for_before_each_request(place: Json, kind: str) 
     await model.request(HELLO)
     await model.request(HELLO)
     server.content, server.headers = chunks({'content': 'Hi'}), {'content-type': 'text/event-stream'}
-    await streamed(model)
+    await stream_response(model)
     sent = [request.headers['authorization'] for request in server.requests]
     assert sent == ['Bearer token-1', 'Bearer token-2', 'Bearer token-3']
     assert all('api-key' not in request.headers for request in server.requests)
@@ -400,7 +400,7 @@ async def test_an_exception_of_a_token_provider_is_raised_unchanged(place: Json,
     server = Server()
     model = OpenAIModel('gpt-4o', provider=azure(server, **place, azure_ad_token_provider=token))
     with pytest.raises(type(error)) as caught:
-        await (model.request(HELLO) if whole else streamed(model))
+        await (model.request(HELLO) if whole else stream_response(model))
     assert caught.value is error
     assert (error.__cause__, error.__context__, server.requests) == (None, None, [])
 
@@ -549,7 +549,7 @@ def is_held_back(response: ModelResponse, details: Json) -> bool:
 async def test_a_filtered_response_is_no_error(held: Filter, place: Json) -> None:
     model = held.make(Server({'error': held.error}, status=400), **place)
     assert is_held_back(await model.request(HELLO), held.details)
-    assert is_held_back(await streamed(model), held.details)
+    assert is_held_back(await stream_response(model), held.details)
 
 
 @PLACES
@@ -566,14 +566,14 @@ async def test_an_agent_raises_it_with_the_verdicts(held: Filter, place: Json) -
 async def test_a_filter_inside_a_stream_is_no_error(held: Filter) -> None:
     event = {'error': held.error} if held.model is OpenAIChatModel else {**held.error, 'type': 'error'}
     model = held.make(Server(f'data: {json.dumps(event)}\n\n'.encode()))
-    assert is_held_back(await streamed(model), held.details)
+    assert is_held_back(await stream_response(model), held.details)
 
 
 async def test_a_response_that_failed_by_the_filter_is_the_same() -> None:
     held = FILTERS['responses']
     event = {'type': 'response.failed', 'response': {**RESPONSE, 'status': 'failed', 'output': [], 'error': held.error}}
     model = held.make(Server(f'data: {json.dumps(event)}\n\n'.encode()))
-    response = await streamed(model)
+    response = await stream_response(model)
     assert is_held_back(response, held.details)
     assert response.provider_response_id == 'resp_1'
 
@@ -588,7 +588,7 @@ async def test_another_400_stays_an_error(held: Filter) -> None:
     with pytest.raises(ModelHTTPError, match='answered 400'):
         await model.request(HELLO)
     with pytest.raises(ModelHTTPError, match='answered 400'):
-        await streamed(model)
+        await stream_response(model)
 
 
 SAFE: Json = {'violence': {'filtered': False, 'severity': 'safe'}}
@@ -632,7 +632,7 @@ def azures_stream(*choices: Json) -> bytes:
 )
 async def test_the_verdicts_of_a_stream_are_kept(last: Json, reason: str, verdicts: Json) -> None:
     said = {'delta': {'content': 'Hi'}, 'finish_reason': None, 'content_filter_results': SAFE}
-    response = await streamed(OpenAIModel('prod', provider=azure(Server(azures_stream(said, last)))))
+    response = await stream_response(OpenAIModel('prod', provider=azure(Server(azures_stream(said, last)))))
     assert (response.parts, response.finish_reason) == ([TextPart('Hi')], reason)
     assert (response.model_name, response.provider_response_id) == ('gpt-4o-2024-11-20', 'chatcmpl-1')
     assert response.provider_details == {

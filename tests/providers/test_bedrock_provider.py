@@ -64,7 +64,7 @@ def ask(provider: BedrockProvider, server: Server) -> dict[str, str]:
     return request.headers
 
 
-def signed_by(server: Server, secret: str = SECRET) -> bool:
+def is_signed_for(server: Server, secret: str = SECRET) -> bool:
     request = server.requests[-1]
     return is_signed(server.url, request.path, request.headers, request.body, secret)
 
@@ -80,14 +80,14 @@ def test_keys_that_are_given_sign(server: Server) -> None:
     assert f'Credential={ID}/' in headers['authorization']
     assert f'/{REGION}/bedrock/aws4_request' in headers['authorization']
     assert 'x-amz-security-token' not in headers
-    assert signed_by(server)
+    assert is_signed_for(server)
 
 
 def test_session_credentials_have_a_token(server: Server) -> None:
     keys: Any = {'aws_access_key_id': ID, 'aws_secret_access_key': SECRET, 'aws_session_token': 'token'}
     headers = ask(BedrockProvider(region_name=REGION, base_url=server.url, **keys), server)
     assert headers['x-amz-security-token'] == 'token'
-    assert signed_by(server)
+    assert is_signed_for(server)
 
 
 def test_keys_that_are_given_win_over_an_api_key_of_the_environment(
@@ -96,7 +96,7 @@ def test_keys_that_are_given_win_over_an_api_key_of_the_environment(
     monkeypatch.setenv('AWS_BEARER_TOKEN_BEDROCK', 'a-token')
     keys: Any = {'aws_access_key_id': ID, 'aws_secret_access_key': SECRET}
     ask(BedrockProvider(region_name=REGION, base_url=server.url, **keys), server)
-    assert signed_by(server)
+    assert is_signed_for(server)
 
 
 def test_an_api_key_needs_no_signature(server: Server) -> None:
@@ -119,14 +119,14 @@ def test_credentials_of_the_environment_are_searched_when_they_are_needed(
     monkeypatch.setenv('AWS_ACCESS_KEY_ID', ID)
     monkeypatch.setenv('AWS_SECRET_ACCESS_KEY', SECRET)
     ask(provider, server)
-    assert signed_by(server)
+    assert is_signed_for(server)
 
 
 def test_a_profile_has_credentials_and_a_region(server: Server, home: Path) -> None:
     (home / 'config').write_text(f'[profile mine]\nregion = {REGION}\n')
     (home / 'credentials').write_text(f'[mine]\naws_access_key_id = {ID}\naws_secret_access_key = {SECRET}\n')
     ask(BedrockProvider(profile_name='mine', base_url=server.url), server)
-    assert signed_by(server)
+    assert is_signed_for(server)
 
 
 def test_a_profile_wins_over_an_api_key_of_the_environment(
@@ -135,7 +135,7 @@ def test_a_profile_wins_over_an_api_key_of_the_environment(
     (home / 'credentials').write_text(f'[mine]\naws_access_key_id = {ID}\naws_secret_access_key = {SECRET}\n')
     monkeypatch.setenv('AWS_BEARER_TOKEN_BEDROCK', 'a-token')
     ask(BedrockProvider(profile_name='mine', region_name=REGION, base_url=server.url), server)
-    assert signed_by(server)
+    assert is_signed_for(server)
 
 
 def test_a_program_can_give_credentials_that_run_out(server: Server, home: Path) -> None:
@@ -151,7 +151,7 @@ def test_a_program_can_give_credentials_that_run_out(server: Server, home: Path)
     provider = BedrockProvider(region_name=REGION, base_url=server.url)
     for _ in range(2):
         assert ask(provider, server)['x-amz-security-token'] == 't'
-        assert signed_by(server)
+        assert is_signed_for(server)
 
 
 def test_missing_credentials_are_reported_at_the_first_request(server: Server) -> None:
@@ -185,7 +185,7 @@ def test_searching_credentials_does_not_block_the_event_loop(server: Server, mon
         await asyncio.wait_for(task, 5)
 
     asyncio.run(work())
-    assert signed_by(server)
+    assert is_signed_for(server)
     ask(provider, server)
     assert len(looks) == 1
 
@@ -223,7 +223,7 @@ def test_the_configuration_of_a_client_is_kept(server: Server) -> None:
     client = own_client(server.url)
     provider = BedrockProvider(bedrock_client=client)
     ask(provider, server)
-    assert signed_by(server)
+    assert is_signed_for(server)
     assert (provider.client, provider.base_url, provider.name) == (client, server.url, 'bedrock')
 
 
@@ -262,7 +262,7 @@ def test_requests_go_through_a_given_http_client(server: Server, make: Any) -> N
     http = make(headers={'x-own': 'yes'}, timeout=3)
     headers = ask(BedrockProvider(bedrock_client=own_client(server.url), http_client=http), server)
     assert headers['x-own'] == 'yes'
-    assert signed_by(server)
+    assert is_signed_for(server)
     headers = ask(BedrockProvider(api_key='a-key', base_url=server.url, http_client=http), server)
     assert headers['x-own'] == 'yes'
 

@@ -172,18 +172,21 @@ def test_what_is_no_credentials_is_refused() -> None:
         GoogleVertexProvider(credentials=wrong, project_id='p')
 
 
-def broken(changes: Json) -> Callable[[Cloud], Any]:
+def write_broken_file(changes: Json) -> Callable[[Cloud], Any]:
     return lambda cloud: service_account(cloud, **changes)
 
 
 @pytest.mark.parametrize(
     ('info', 'words'),
     [
-        (broken({'client_email': None}), 'missing fields client_email'),
-        (broken({'private_key': None}), 'private_key'),
-        (broken({'private_key': 'no-key'}), 'cannot be read'),
-        (broken({'private_key': 7}), ''),
-        (broken({'type': 'authorized_user', 'client_email': None, 'token_uri': None}), 'go into credentials='),
+        (write_broken_file({'client_email': None}), 'missing fields client_email'),
+        (write_broken_file({'private_key': None}), 'private_key'),
+        (write_broken_file({'private_key': 'no-key'}), 'cannot be read'),
+        (write_broken_file({'private_key': 7}), ''),
+        (
+            write_broken_file({'type': 'authorized_user', 'client_email': None, 'token_uri': None}),
+            'go into credentials=',
+        ),
         (lambda _: {}, 'missing fields'),
         (lambda _: [], ''),
         (lambda _: 'text', ''),

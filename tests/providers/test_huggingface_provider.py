@@ -82,7 +82,7 @@ def default_sessions() -> Iterator[None]:
     set_async_client_factory(default_async_client_factory)
 
 
-def served(**services: str) -> Handler:
+def serve_model(**services: str) -> Handler:
     """A Hub on which a model is served by these services, under these names."""
 
     async def answer(exchange: Exchange) -> None:
@@ -208,7 +208,7 @@ ROUTES: list[tuple[Json, str]] = [
 
 @pytest.mark.parametrize(('options', 'url'), ROUTES)
 async def test_a_service_is_asked_under_the_name_that_the_hub_knows(hub: Hub, options: Json, url: str) -> None:
-    asked = await hub(served(together='qwen-3', fireworks_ai='qwen-3', groq='qwen-3', cerebras='qwen-3'))
+    asked = await hub(serve_model(together='qwen-3', fireworks_ai='qwen-3', groq='qwen-3', cerebras='qwen-3'))
     request = await sent(**options)
     assert (str(request.url), json.loads(request.content)['model']) == (url, 'qwen-3')
     assert [exchange.path for exchange in asked.requests] == [f'/api/models/{QWEN}?expand=inferenceProviderMapping']
@@ -406,7 +406,7 @@ OUTPUT = ModelRequestParameters(output_mode='native', output_object=OutputObject
     ],
 )
 async def test_an_output_has_the_form_that_the_service_knows(hub: Hub, options: Json, sent_format: Json) -> None:
-    await hub(served(fireworks_ai='qwen-3', cohere='qwen-3'))
+    await hub(serve_model(fireworks_ai='qwen-3', cohere='qwen-3'))
     answers = Answers()
     asked = HuggingFaceModel(
         QWEN,
@@ -421,7 +421,7 @@ async def test_an_output_has_the_form_that_the_service_knows(hub: Hub, options: 
 
 
 async def test_text_of_the_user_is_no_output_format(hub: Hub) -> None:
-    await hub(served(fireworks_ai='qwen-3'))
+    await hub(serve_model(fireworks_ai='qwen-3'))
     answers = Answers()
     prompt = 'What is "response_format"? {"model":"x"}'
     await model(answers, provider_name='fireworks-ai').request([ModelRequest.user_text_prompt(prompt)])
@@ -444,7 +444,7 @@ async def test_a_format_of_the_users_own_is_sent_as_it_is() -> None:
 
 
 async def test_the_hub_is_asked_once_by_all_who_wait(hub: Hub) -> None:
-    asked = await hub(served(together='qwen-3'))
+    asked = await hub(serve_model(together='qwen-3'))
     together = model(Answers(), provider_name='together')
     await asyncio.gather(*(together.request(HELLO) for _ in range(50)))
     await together.request(HELLO)
@@ -453,7 +453,7 @@ async def test_the_hub_is_asked_once_by_all_who_wait(hub: Hub) -> None:
 
 async def test_the_event_loop_goes_on_while_the_hub_is_asked(hub: Hub) -> None:
     """The Hub runs in the loop that waits for it: were that loop blocked, there would be no answer."""
-    asked = await hub(served(together='qwen-3'))
+    asked = await hub(serve_model(together='qwen-3'))
     asking = asyncio.create_task(model(Answers(), provider_name='together').request(HELLO))
     await asked.until(lambda: bool(asked.requests))
     assert (await asking).parts == [TextPart('Hello!')]
@@ -464,7 +464,7 @@ async def test_a_cancelled_waiter_does_not_end_it_for_the_others(hub: Hub) -> No
 
     async def answer(exchange: Exchange) -> None:
         await release.wait()
-        await served(together='qwen-3')(exchange)
+        await serve_model(together='qwen-3')(exchange)
 
     asked = await hub(answer)
     together = model(Answers(), provider_name='together')
@@ -514,7 +514,11 @@ CANNOT_BE_READ = f"What the Hub says of '{QWEN}' cannot be read"
         (refuses(404, {'error': 'Repository not found'}), NotFoundError, f'{NOT_SERVED} 404: Repository not found'),
         (refuses(401, {'error': 'Invalid username'}), AuthenticationError, f'{NOT_SERVED} 401: Invalid username'),
         (refuses(503, b'<html>'), OverloadedError, f'{NOT_SERVED} 503: <html>'),
-        (served(groq='qwen-3'), UserError, f"'{QWEN}' cannot be asked: Model {QWEN} is not supported by provider tog"),
+        (
+            serve_model(groq='qwen-3'),
+            UserError,
+            f"'{QWEN}' cannot be asked: Model {QWEN} is not supported by provider tog",
+        ),
         (refuses(200, b'<html>'), UnexpectedModelBehavior, CANNOT_BE_READ),
         (refuses(200, []), UnexpectedModelBehavior, CANNOT_BE_READ),
         (refuses(200, {'id': 'x', 'inferenceProviderMapping': [{}]}), UnexpectedModelBehavior, CANNOT_BE_READ),
@@ -539,19 +543,19 @@ async def test_a_hub_that_cannot_be_reached_is_a_connection_error(monkeypatch: p
 
 async def test_being_offline_is_a_connection_error(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, 'HF_HUB_OFFLINE', True)
-    await hub(served(together='qwen-3'))
+    await hub(serve_model(together='qwen-3'))
     with pytest.raises(ModelConnectionError, match='offline mode'):
         await model(Answers(), provider_name='together').request(HELLO)
 
 
 async def test_a_name_that_no_model_can_have_is_the_users_mistake(hub: Hub) -> None:
-    await hub(served(together='qwen-3'))
+    await hub(serve_model(together='qwen-3'))
     with pytest.raises(UserError, match="'a/b/c' cannot be asked: "):
         await model(Answers(), 'a/b/c', provider_name='together').request(HELLO)
 
 
 async def test_a_failed_lookup_is_tried_again(hub: Hub) -> None:
-    answers = iter([refuses(503, {'error': 'busy'}), served(together='qwen-3')])
+    answers = iter([refuses(503, {'error': 'busy'}), serve_model(together='qwen-3')])
 
     async def answer(exchange: Exchange) -> None:
         await next(answers)(exchange)

@@ -96,7 +96,7 @@ def model(server: Server, name: str = 'openai/gpt-4o', **options: Any) -> LiteLL
     return LiteLLMModel(name, api_base=server.url + VENDORS.get(name, '/v1'), api_key=KEY, **options)
 
 
-async def streamed(asked: LiteLLMModel, settings: Any = None) -> ModelResponse:
+async def stream_response(asked: LiteLLMModel, settings: Any = None) -> ModelResponse:
     async with asked.request_stream(HELLO, settings) as stream:
         async for _ in stream:
             pass
@@ -184,7 +184,7 @@ async def test_a_whole_response_of_any_vendor(serve: Serve, name: str) -> None:
 
 async def test_a_stream(serve: Serve) -> None:
     server = await serve(chat)
-    response = await streamed(model(server))
+    response = await stream_response(model(server))
     assert (response.parts, response.finish_reason, response.state) == ([TextPart('Hello!')], 'stop', 'complete')
     assert (response.usage.input_tokens, response.usage.output_tokens) == (3, 2)
     assert server.requests[0].json['stream_options'] == {'include_usage': True}
@@ -192,7 +192,7 @@ async def test_a_stream(serve: Serve) -> None:
 
 async def test_the_cost_of_a_response_is_reported_if_litellm_knows_it(serve: Serve) -> None:
     server = await serve(chat)
-    whole, in_pieces = await model(server).request(HELLO), await streamed(model(server))
+    whole, in_pieces = await model(server).request(HELLO), await stream_response(model(server))
     costs = [(response.provider_details or {})['cost'] for response in (whole, in_pieces)]
     assert costs == pytest.approx([2.75e-05] * 2)
     unknown = await model(server, 'openai/unheard-of').request(HELLO)
@@ -262,7 +262,7 @@ async def test_a_status_means_what_it_means_elsewhere(serve: Serve, name: str, s
     found: list[Any] = []
     for status, _ in STATUSES:
         with pytest.raises(LLMError) as caught:
-            await (streamed(asked) if stream else asked.request(HELLO))
+            await (stream_response(asked) if stream else asked.request(HELLO))
         error: Any = caught.value
         assert f'Said {status}' in error.message
         found.append((error.status_code, type(error)))
@@ -361,13 +361,13 @@ async def test_a_truncated_stream_is_incomplete(serve: Serve, name: str) -> None
         await exchange.event(chunk('Hel'))
         await exchange.end()
 
-    response = await streamed(model(await serve(cut), name))
+    response = await stream_response(model(await serve(cut), name))
     assert (response.parts, response.finish_reason, response.state) == ([TextPart('Hel')], None, 'incomplete')
 
 
 async def test_a_truncated_stream_of_anthropic_is_incomplete(serve: Serve) -> None:
     server = await serve(partial(messages, ends=False))
-    response = await streamed(model(server, 'anthropic/claude-sonnet-4-5'))
+    response = await stream_response(model(server, 'anthropic/claude-sonnet-4-5'))
     assert (response.parts, response.finish_reason, response.state) == ([TextPart('Hello!')], None, 'incomplete')
 
 
@@ -379,7 +379,7 @@ async def test_a_stream_that_breaks_is_interrupted(serve: Serve, name: str) -> N
         exchange.reset()
 
     with pytest.raises(StreamInterruptedError) as caught:
-        await streamed(model(await serve(break_off), name))
+        await stream_response(model(await serve(break_off), name))
     assert caught.value.response is not None
     assert (caught.value.response.parts, caught.value.response.state) == ([TextPart('Hel')], 'interrupted')
 
@@ -393,7 +393,7 @@ async def test_an_error_inside_a_stream(serve: Serve, name: str) -> None:
         await exchange.end()
 
     with pytest.raises(OverloadedError, match='Too busy') as caught:
-        await streamed(model(await serve(fail), name))
+        await stream_response(model(await serve(fail), name))
     assert (caught.value.status_code, caught.value.in_stream) == (503, True)
 
 
@@ -435,7 +435,7 @@ async def test_another_task_can_end_a_stream_that_is_being_read(serve: Serve) ->
 @pytest.mark.parametrize('handler', [trickle, lambda exchange: exchange.wait_until_gone()], ids=['midway', 'at-once'])
 async def test_a_task_that_is_cancelled_closes_its_connection(serve: Serve, handler: Handler) -> None:
     server = await serve(handler)
-    asking = asyncio.create_task(streamed(model(server)))
+    asking = asyncio.create_task(stream_response(model(server)))
     await server.until(lambda: bool(server.requests), 5)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -456,7 +456,7 @@ async def test_a_deadline_ends_a_stream(serve: Serve, settings: Any, deadline: s
     server = await serve(handler)
     began = perf_counter()
     with pytest.raises(ModelTimeoutError) as caught:
-        await streamed(model(server), settings)
+        await stream_response(model(server), settings)
     assert (caught.value.deadline, caught.value.seconds, perf_counter() - began < 2) == (deadline, 0.3, True)
     await server.wait_until_closed()
 
@@ -479,7 +479,7 @@ async def test_litellms_own_timeout_is_a_timeout(serve: Serve) -> None:
 async def test_many_requests_at_once(serve: Serve) -> None:
     server = await serve(chat)
     asked = model(server)
-    found = await asyncio.gather(*(asked.request(HELLO) if n % 2 else streamed(asked) for n in range(20)))
+    found = await asyncio.gather(*(asked.request(HELLO) if n % 2 else stream_response(asked) for n in range(20)))
     assert {response.text for response in found} == {'Hello!'}
 
 
@@ -488,7 +488,7 @@ async def test_many_requests_at_once(serve: Serve) -> None:
 
 def test_a_model_outlives_its_event_loop_and_leaves_no_connection_behind(caplog: pytest.LogCaptureFixture) -> None:
     async def ask(asked: LiteLLMModel) -> str:
-        whole, in_pieces = await asked.request(HELLO), await streamed(asked)
+        whole, in_pieces = await asked.request(HELLO), await stream_response(asked)
         return (whole.text or '') + (in_pieces.text or '')
 
     vendors = {'openai/gpt-4o': chat, 'hosted_vllm/qwen3': chat, 'anthropic/claude-sonnet-4-5': messages}
@@ -529,7 +529,7 @@ async def test_a_router_asks_the_next_deployment_if_its_own_policy_allows_it(ser
     for stream in (False, True):
         asked = LiteLLMRouterModel('group', deployments(server, '500', 'gpt-4o'), client_kwargs=policy)
         for _ in range(6):
-            response = await (streamed(asked) if stream else asked.request(HELLO))
+            response = await (stream_response(asked) if stream else asked.request(HELLO))
             assert (response.text, response.state) == ('Hello!', 'complete')
     assert sum(exchange.json['model'] == '500' for exchange in server.requests) <= 2
 
@@ -539,7 +539,7 @@ async def test_a_router_asks_another_group_if_one_fails(serve: Serve) -> None:
     listed = [*deployments(server, '500', group='bad'), *deployments(server, 'gpt-4o', group='good')]
     asked = LiteLLMRouterModel('bad', listed, client_kwargs={'fallbacks': [{'bad': ['good']}]})
     assert (await asked.request(HELLO)).text == 'Hello!'
-    assert (await streamed(asked)).text == 'Hello!'
+    assert (await stream_response(asked)).text == 'Hello!'
     assert [exchange.json['model'] for exchange in server.requests] == ['500', 'gpt-4o'] * 2
 
 

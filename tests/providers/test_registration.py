@@ -243,15 +243,15 @@ async def test_an_entry_point_declares_a_prefix(folder: Path, value: str) -> Non
         (
             'initech = initech_broken:missing',
             (
-                "The model prefix 'initech' of the package 'initech-broken' cannot be loaded from 'initech_broken:missing': "
-                "AttributeError: module 'initech_broken' has no attribute 'missing'"
+                "The model prefix 'initech' of the package 'initech-broken' cannot be loaded from "
+                "'initech_broken:missing': AttributeError: module 'initech_broken' has no attribute 'missing'"
             ),
         ),
         (
-            'initech = initech_nowhere:InitechModel',
+            'initech = initech_gone:InitechModel',
             (
-                "The model prefix 'initech' of the package 'initech-broken' cannot be loaded from 'initech_nowhere:InitechModel': "
-                "ModuleNotFoundError: No module named 'initech_nowhere'"
+                "The model prefix 'initech' of the package 'initech-broken' cannot be loaded from "
+                "'initech_gone:InitechModel': ModuleNotFoundError: No module named 'initech_gone'"
             ),
         ),
         (
