@@ -219,7 +219,11 @@ async def test_a_text_is_sent_as_text() -> None:
     [
         (BinaryContent(b'x', media_type='audio/mpeg'), LARGE, "'mistral' cannot take"),
         (AudioUrl('https://a.com/a.mp3'), LARGE, "'mistral' cannot take"),
-        (BinaryContent(b'x', media_type='audio/aiff'), 'voxtral-small-latest', 'can hear mp3, wav, flac, ogg and webm'),
+        (
+            BinaryContent(b'x', media_type='audio/aiff'),
+            'voxtral-small-latest',
+            'accepts audio as mp3, wav, flac, ogg and webm',
+        ),
         (BinaryContent(b'x', media_type='video/mp4'), LARGE, "'mistral' cannot take"),
         (VideoUrl('https://a.com/a.mp4'), LARGE, "'mistral' cannot take"),
         (UploadedFile('f', 'openai'), LARGE, "'mistral' cannot take"),

@@ -393,7 +393,7 @@ async def test_content_becomes_a_part(item: UserContent, how: Json, expected: li
     [
         (VideoUrl('https://example.com/a.mp4'), r"^'openai' cannot take VideoUrl\(.*no such content$"),
         (UploadedFile('file-1', 'anthropic'), r"^'openai' cannot take UploadedFile\(.*no such content$"),
-        (BinaryContent(b'', media_type='audio/flac'), r"can hear mp3 and wav, not 'audio/flac'$"),
+        (BinaryContent(b'', media_type='audio/flac'), r"accepts audio as mp3 and wav, not 'audio/flac'$"),
         (AudioUrl('ftp://example.com/a.mp3'), r'only http and https'),
     ],
 )

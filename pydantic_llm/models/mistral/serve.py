@@ -22,9 +22,9 @@ from ...messages import (
 )
 from ...wire.serving import ServedRequest, message_of, status_of
 from ..openai.chat import serve as chat
-from ..openai.chat.content import text
+from ..openai.chat.content import encode_text
 from ..openai.chat.decode_files import AUDIO_TYPES
-from ..openai.chat.encode import encode_thinking_chunk
+from ..openai.chat.encode_response import encode_thinking_chunk
 from .dialect import FINISH_REASONS, MISTRAL, TIERS
 
 PATHS = ('/mistral/v1/chat/completions',)
@@ -108,10 +108,10 @@ def encode_content(response: ModelResponse) -> str | list[Json]:
 def _chunks(part: object) -> Iterator[Json]:
     match part:
         case TextPart():
-            yield from [text(part.content)] if part.content else []
+            yield from [encode_text(part.content)] if part.content else []
             yield from _references(part)
         case ThinkingPart() if part.content or part.signature:
-            yield encode_thinking_chunk(part, ours=True)
+            yield encode_thinking_chunk(part, is_own=True)
         case _:
             pass
 

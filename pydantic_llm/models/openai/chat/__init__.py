@@ -1,7 +1,8 @@
 """The Chat Completions API (https://platform.openai.com/docs/api-reference/chat).
 
-Read `model` (the card), `encode` (messages to body), `decode` (body or chunks to parts), `serve` (the same from the
-server's side). `settings` names the knobs. In which ways servers differ is said by `profiles.openai`.
+Read `model` (OpenAI's class) and `base` (the class of all dialects), `encode` (messages to body), `decode` (body or
+chunks to parts), `serve` (the same API from the server's side). `settings` maps settings to fields of the body. The
+differences between servers are in `dialect` (by vendor) and in `profiles.openai` (by model).
 """
 
 from __future__ import annotations

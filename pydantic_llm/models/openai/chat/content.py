@@ -1,4 +1,4 @@
-"""What a user sends → the content parts of a message."""
+"""Encodes the content of user messages as the content parts of the API. Start at `encode_content`."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from ....profiles.openai import OpenAIModelProfile
 
 
 def encode_content(content: Sequence[UserContent], profile: OpenAIModelProfile, system: str) -> list[Json]:
-    """One part for each item. Raises `UserError` for what the API cannot take."""
+    """Encode one part per item. Raises `UserError` for content that the API does not accept."""
     return [part for item in content for part in encode_item(item, profile, system)]
 
 
 def encode_item(item: UserContent, profile: OpenAIModelProfile, system: str) -> Iterator[Json]:
-    """The part for one item; a cache point is none, since caching needs no asking here."""
+    """Yield the part for one item. A cache point has no part: the server chooses the prefixes that it caches."""
     match item:
         case str():
-            yield text(item)
+            yield encode_text(item)
         case TextContent(content=content):
-            yield text(content)
+            yield encode_text(content)
         case CachePoint():
             pass
         case _:
@@ -43,16 +43,16 @@ def encode_item(item: UserContent, profile: OpenAIModelProfile, system: str) -> 
 
 
 def encode_file(file: MultiModalContent, profile: OpenAIModelProfile, system: str) -> Json:
-    """The part for a file."""
+    """Encode a file. Raises `UserError` if the server accepts no such file."""
     match file:
         case ImageUrl(url=url):
-            return image(url, file.vendor_metadata)
+            return _encode_image(url, file.vendor_metadata)
         case BinaryContent() if file.is_image:
-            return image(file.data_uri, file.vendor_metadata)
+            return _encode_image(file.data_uri, file.vendor_metadata)
         case BinaryContent() if file.is_audio and profile.openai_audio:
-            return audio(file, profile.openai_audio_formats)
+            return _encode_audio(file, profile.openai_audio_formats)
         case BinaryContent() if file.is_text:
-            return text(text_file(file))
+            return encode_text(_wrap_text_file(file))
         case BinaryContent() if file.is_document and profile.openai_documents:
             return {'type': 'file', 'file': {'file_data': file.data_uri, 'filename': f'filename.{file.format}'}}
         case DocumentUrl(url=url) if profile.openai_documents and profile.openai_document_url:
@@ -69,39 +69,37 @@ def encode_file(file: MultiModalContent, profile: OpenAIModelProfile, system: st
             assert_never(file)
 
 
-def encode_file_of_tool(file: MultiModalContent, profile: OpenAIModelProfile, system: str) -> Iterator[Json]:
-    """The parts for a file that a tool returned: its name, by which the tool's answer speaks of it, and the file."""
-    yield text(f'This is file {file.identifier}:')
+def encode_tool_file(file: MultiModalContent, profile: OpenAIModelProfile, system: str) -> Iterator[Json]:
+    """Yield the parts for a file of a tool result: its name, which the tool message refers to, and the file."""
+    yield encode_text(f'This is file {file.identifier}:')
     yield from encode_item(file, profile, system)
 
 
-def text(content: str) -> Json:
-    """A part that is text."""
+def encode_text(content: str) -> Json:
+    """Encode a text part."""
     return {'type': 'text', 'text': content}
 
 
-def image(url: str, vendor_metadata: Json | None) -> Json:
-    """A part that is an image, at the level of detail that its metadata asks for."""
+def _encode_image(url: str, vendor_metadata: Json | None) -> Json:
     detail = (vendor_metadata or {}).get('detail')
     return {'type': 'image_url', 'image_url': {'url': url, **({'detail': detail} if detail else {})}}
 
 
-def audio(file: BinaryContent, known: Sequence[str]) -> Json:
-    """A part that is sound."""
+def _encode_audio(file: BinaryContent, known: Sequence[str]) -> Json:
     if file.format not in known:
         formats = f'{", ".join(known[:-1])} and {known[-1]}'
-        raise UserError(f'The Chat Completions API can hear {formats}, not {file.media_type!r}')
+        raise UserError(f'The Chat Completions API accepts audio as {formats}, not {file.media_type!r}')
     return {'type': 'input_audio', 'input_audio': {'data': file.base64, 'format': file.format}}
 
 
-def text_file(file: BinaryContent) -> str:
-    """A text file with lines around it that say where it begins and ends."""
+def _wrap_text_file(file: BinaryContent) -> str:
+    """Return the content of a text file, between two lines that mark its beginning and its end."""
     mark = f'FILE id="{file.identifier}" type="{file.media_type}"'
     return f'-----BEGIN {mark}-----\n{file.data.decode("utf-8", "replace")}\n-----END FILE id="{file.identifier}"-----'
 
 
-def flatten(message: Json) -> Json:
-    """The message with its content as one string, unless it holds more than text."""
+def flatten_content(message: Json) -> Json:
+    """Return the message with its content as one string, unless the content has parts that are not text."""
     content = message.get('content')
     if not isinstance(content, list):
         return message

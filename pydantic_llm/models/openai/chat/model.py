@@ -1,4 +1,4 @@
-"""`POST /chat/completions`: the card."""
+"""`OpenAIChatModel`: the Chat Completions API of OpenAI and of the servers that copy it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class OpenAIChatModel(ChatModel):
     """A model behind the Chat Completions API, OpenAI's or any other server's.
 
     `provider` is a `Provider` or the name of one ('openai', 'deepseek', 'ollama', ...); `api_key` is a shortcut for the
-    provider's. Raises `UserError` where the key is missing.
+    provider's. Raises `UserError` if the key is missing.
     """
 
     supported_settings = OPENAI.supported

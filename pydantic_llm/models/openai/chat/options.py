@@ -1,4 +1,7 @@
-"""What a request may use and how it is answered → fields of the body: tools, output, settings."""
+"""Encodes tools, output and settings as fields of the body.
+
+`encode` calls `encode_tools`, `encode_output` and `encode_settings`; thinking and constraints are settings.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from .dialect import Dialect
 
 
 def encode_tools(request: PreparedRequest, profile: OpenAIModelProfile, dialect: Dialect) -> Json:
-    """The tools, and whether they must be called."""
+    """Encode the tools and the tool choice. Raises `UserError` for native tools that the API does not have."""
     if unknown := [tool.kind for tool in request.parameters.native_tools if tool.kind not in dialect.native_tools]:
         known = f'of its own but {", ".join(sorted(dialect.native_tools))}' if dialect.native_tools else 'of its own'
         raise UserError(f'{dialect.title} has no tools {known}, and was asked for {", ".join(unknown)}')
@@ -40,7 +43,7 @@ def encode_tools(request: PreparedRequest, profile: OpenAIModelProfile, dialect:
 
 
 def encode_tool(tool: ToolDefinition, profile: OpenAIModelProfile) -> Json:
-    """A tool as the API describes it."""
+    """Encode the definition of a tool."""
     function: Json = {
         'name': tool.name,
         'description': tool.description or '',
@@ -52,11 +55,11 @@ def encode_tool(tool: ToolDefinition, profile: OpenAIModelProfile) -> Json:
 
 
 def encode_tool_choice(choice: Any, request: PreparedRequest, profile: OpenAIModelProfile) -> Any:
-    """Whether tools must be called, in the API's words."""
+    """Encode the tool choice. Raises `UserError` if the caller requires a tool call and the model cannot be forced."""
     match choice:
         case 'auto' | 'none':
             return choice
-        case _ if not _can_force(request, profile):
+        case _ if not _can_force_tool_calls(request, profile):
             if 'tool_choice' in request.settings:
                 raise UserError(f'{request.model_name!r} cannot be made to call a tool (tool_choice={choice!r})')
             return 'auto'
@@ -69,22 +72,25 @@ def encode_tool_choice(choice: Any, request: PreparedRequest, profile: OpenAIMod
             return {'type': 'allowed_tools', 'allowed_tools': {'mode': 'required', 'tools': tools}}
 
 
-def _can_force(request: PreparedRequest, profile: OpenAIModelProfile) -> bool:
-    """Whether the model can be made to call a tool in this request."""
+def _can_force_tool_calls(request: PreparedRequest, profile: OpenAIModelProfile) -> bool:
+    """Return whether the model can be forced to call a tool in this request.
+
+    DeepSeek and Moonshot refuse that while their models think: https://api-docs.deepseek.com/guides/thinking_mode
+    """
     if profile.openai_forces_tools == 'without_thinking':
         return request.settings.get('thinking') is False
     return profile.openai_forces_tools
 
 
 def encode_output(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
-    """What the answer is held to."""
+    """Encode the output type as `response_format`, if the output is not a tool call or plain text."""
     output = request.parameters.output_object
     match request.parameters.output_mode:
         case 'native' if output is not None:
             schema: Json = {'name': output.name or OUTPUT_NAME, 'schema': output.json_schema}
             if output.description:
                 schema['description'] = output.description
-            if output.strict is not None and _knows_strict_outputs(profile):
+            if output.strict is not None and _supports_strict_outputs(profile):
                 schema['strict'] = output.strict
             return {'response_format': {'type': 'json_schema', 'json_schema': schema}}
         case 'prompted' if request.profile.supports_json_object_output:
@@ -93,13 +99,13 @@ def encode_output(request: PreparedRequest, profile: OpenAIModelProfile) -> Json
             return {}
 
 
-def _knows_strict_outputs(profile: OpenAIModelProfile) -> bool:
-    known = profile.openai_strict_outputs
-    return profile.openai_strict_tools if known is None else known
+def _supports_strict_outputs(profile: OpenAIModelProfile) -> bool:
+    supported = profile.openai_strict_outputs
+    return profile.openai_strict_tools if supported is None else supported
 
 
 def encode_settings(request: PreparedRequest, profile: OpenAIModelProfile, dialect: Dialect) -> Json:
-    """The settings that go into the body."""
+    """Encode the settings: the profile's fixed fields, thinking, the constraint, then all others by name."""
     body = dict(profile.openai_always_sends or {}) | encode_thinking(request, profile)
     drop_sampling(request, profile, body.get('reasoning_effort'))
     if 'constraint' in request.settings:
@@ -116,7 +122,7 @@ def encode_settings(request: PreparedRequest, profile: OpenAIModelProfile, diale
 
 
 def encode_thinking(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
-    """How long the model shall think."""
+    """Encode the setting `thinking`. It is dropped if the model does not think, or if the API's own effort is set."""
     settings = request.options
     level: ThinkingLevel | None = settings.get('thinking')
     if level is None or 'openai_reasoning_effort' in settings:
@@ -124,66 +130,71 @@ def encode_thinking(request: PreparedRequest, profile: OpenAIModelProfile) -> Js
     if not profile.supports_thinking:
         request.leave_out('thinking', f'{request.model_name!r} cannot be told to think')
         return {}
-    return encode_no_thinking(request, profile) if level is False else encode_more_thinking(level, settings, profile)
+    return encode_thinking_off(request, profile) if level is False else encode_thinking_on(level, settings, profile)
 
 
-def encode_more_thinking(level: ThinkingLevel, settings: Mapping[str, Any], profile: OpenAIModelProfile) -> Json:
-    """The fields that make the model think."""
+def encode_thinking_on(level: ThinkingLevel, settings: Mapping[str, Any], profile: OpenAIModelProfile) -> Json:
+    """Encode the fields that make the model think."""
     effort = choose_nearest_effort('medium' if level is True else str(level), profile.openai_thinking_efforts)
-    beside = {'reasoning_effort': effort} if effort else {}
+    effort_field = {'reasoning_effort': effort} if effort else {}
     match profile.openai_thinking_setting:
         case 'reasoning_effort':
-            return beside
+            return effort_field
         case 'reasoning':
             return {'reasoning': {'effort': effort, 'enabled': True}}
         case 'reasoning.effort':
-            # Cortex sends Claude a temperature of its own, with which it does not think.
+            # Claude thinks only with a temperature of 1, and Cortex sends another by default:
+            # https://docs.claude.com/en/docs/build-with-claude/extended-thinking
             return {'reasoning': {'effort': effort}, 'temperature': settings.get('temperature', 1)}
         case 'thinking':
-            return {'thinking': {**_always(profile), 'type': 'enabled'}, **({} if level is True else beside)}
+            return {
+                'thinking': {**_get_fixed_thinking_fields(profile), 'type': 'enabled'},
+                **({} if level is True else effort_field),
+            }
         case 'enable_thinking':
             return {'enable_thinking': True}
         case _:
             assert_never(profile.openai_thinking_setting)
 
 
-def encode_no_thinking(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
-    """The fields that keep the model from thinking; where it always does, those that keep it short."""
+def encode_thinking_off(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
+    """Encode the fields that switch thinking off; if the model always thinks, those that ask for the least."""
     match profile.openai_thinking_setting:
         case _ if profile.thinking_always_enabled:
-            return least_thinking(request, profile)
+            return encode_least_thinking(request, profile)
         case 'reasoning':
             return {'reasoning': {'effort': 'none'}}
         case 'reasoning.effort':
             return {}
         case 'thinking':
-            return {'thinking': {**_always(profile), 'type': 'disabled'}}
+            return {'thinking': {**_get_fixed_thinking_fields(profile), 'type': 'disabled'}}
         case 'enable_thinking':
             return {'enable_thinking': False}
         case 'reasoning_effort' if profile.openai_thinking_off:
             return {'reasoning_effort': profile.openai_thinking_off}
         case 'reasoning_effort':
-            return least_thinking(request, profile)
+            return encode_least_thinking(request, profile)
         case _:
             assert_never(profile.openai_thinking_setting)
 
 
-def least_thinking(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
-    """The field that keeps thinking short."""
+def encode_least_thinking(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
+    """Encode the lowest effort of a model that cannot stop thinking."""
     effort = choose_least_effort(request, profile)
     return {'reasoning_effort': effort} if effort else {}
 
 
-def _always(profile: OpenAIModelProfile) -> Json:
-    always: Json = (profile.openai_always_sends or {}).get('thinking', {})
-    return always
+def _get_fixed_thinking_fields(profile: OpenAIModelProfile) -> Json:
+    """Return the fields that the server needs in the object `thinking` of every request."""
+    fields: Json = (profile.openai_always_sends or {}).get('thinking', {})
+    return fields
 
 
 # ---------------------------------------------------------------------- constraints
 
 
 def encode_constraint(constraint: Constraint, request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
-    """What the answer must look like, as far as the server can be told."""
+    """Encode the constraint in the server's form. It is dropped, with a warning, if the server has no form for it."""
     match constraint, profile.openai_constraints:
         case JsonSchema(json_schema=schema), _ if profile.supports_json_schema_output:
             return {'response_format': {'type': 'json_schema', 'json_schema': {'name': OUTPUT_NAME, 'schema': schema}}}

@@ -29,7 +29,7 @@ from ....wire.serving import ServedRequest, message_of, status_of
 from ..thinking import THINKING_FIELDS
 from .decode import FINISH_REASONS
 from .dialect import OPENAI, Dialect
-from .encode import encode_reasoning_detail, encode_tool_call
+from .encode_response import encode_reasoning_detail, encode_tool_call
 from .serve_request import decode_messages, decode_parameters, decode_settings
 
 PATHS = (

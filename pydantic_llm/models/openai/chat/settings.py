@@ -1,4 +1,4 @@
-"""The knobs of the Chat Completions API, and what they are called on the wire."""
+"""The settings of the Chat Completions API, and the fields of the body that they become."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SETTINGS: dict[str, str] = {
     'top_logprobs': 'top_logprobs',
     'service_tier': 'service_tier',
 }
-"""The shared settings that go into the body under a name of the API's."""
+"""The shared settings -> the fields of the body."""
 
 OWN_SETTINGS: dict[str, str] = {
     'openai_reasoning_effort': 'reasoning_effort',
@@ -39,62 +39,62 @@ OWN_SETTINGS: dict[str, str] = {
     'openai_web_search_options': 'web_search_options',
     'openai_moderation': 'moderation',
 }
-"""The API's own settings."""
+"""The settings that only this API has -> the fields of the body."""
 
 ALWAYS_SUPPORTED = frozenset({'thinking', 'constraint', 'parallel_tool_calls'})
-"""The shared settings that the API has and that are no field of their own."""
+"""The shared settings that the API supports in another way than as one field of the body."""
 
 
 class OpenAIChatModelSettings(ModelSettings, total=False):
-    """Settings of a Chat Completions request."""
+    """The settings of a Chat Completions request."""
 
     openai_reasoning_effort: str
-    """How long the model reasons, in the API's words; wins over `thinking`."""
+    """The API's own value for the reasoning effort; overrides `thinking`."""
 
     openai_logprobs: bool
     """Return the log probabilities of the tokens; the same as `logprobs`."""
 
     openai_top_logprobs: int
-    """How many alternatives to each token to return; the same as `top_logprobs`."""
+    """Number of alternatives to return per token; the same as `top_logprobs`."""
 
     openai_user: str
-    """A stable name for the user, for OpenAI's abuse monitoring."""
+    """A stable id of the end user, for OpenAI's abuse monitoring."""
 
     openai_safety_identifier: str
-    """A hashed name for the user, which takes the place of `openai_user`."""
+    """A hashed id of the end user; replaces `openai_user`."""
 
     openai_service_tier: Literal['auto', 'default', 'flex', 'scale', 'priority']
-    """Which queue the request stands in, in the API's words; wins over `service_tier`."""
+    """The API's own name of the service tier; overrides `service_tier`."""
 
     openai_prediction: Mapping[str, Any]
-    """Text that the answer will mostly repeat: `{'type': 'content', 'content': '...'}`."""
+    """Text that the response will mostly repeat: `{'type': 'content', 'content': '...'}`."""
 
     openai_store: bool
-    """Whether OpenAI keeps the exchange."""
+    """Store the request and the response at OpenAI."""
 
     openai_metadata: Mapping[str, str]
-    """What to keep with a stored exchange."""
+    """Key-value pairs to store with the response."""
 
     openai_verbosity: Literal['low', 'medium', 'high']
-    """How wordy the answer is."""
+    """The length of the response's text."""
 
     openai_modalities: list[Literal['text', 'audio']]
-    """What the model may answer with. Sound arrives as a `FilePart`."""
+    """The kinds of output that the model may generate. Audio becomes a `FilePart`."""
 
     openai_audio: Mapping[str, Any]
-    """The voice and format of a spoken answer: `{'voice': 'alloy', 'format': 'wav'}`."""
+    """The voice and format of the generated audio: `{'voice': 'alloy', 'format': 'wav'}`."""
 
     openai_prompt_cache_key: str
-    """Requests with the same key are sent where their prefix is cached."""
+    """Route requests with the same key to the server that has cached their prefix."""
 
     openai_prompt_cache_retention: Literal['in_memory', '24h']
-    """How long a cached prefix is kept."""
+    """The storage time of a cached prefix: until memory is needed, or 24 hours."""
 
     openai_web_search_options: Mapping[str, Any]
-    """Options of the search models."""
+    """Options of the search models, such as `{'search_context_size': 'low'}`."""
 
     openai_moderation: Mapping[str, Any]
-    """Moderate the exchange in passing; the verdict is in `ModelResponse.provider_details`."""
+    """Moderate the request and the response; the verdict is in `ModelResponse.provider_details`."""
 
 
 OpenAIModelSettings = OpenAIChatModelSettings
