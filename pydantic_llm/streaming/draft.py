@@ -1,4 +1,4 @@
-"""What every decoder fills in: the parts, and the facts about the answer."""
+"""`ResponseDraft`: a response under construction, which every decoder fills."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import NoneType
 from typing import Any
 
 from ..messages import FinishReason, ModelResponse, ResponseState
@@ -20,65 +21,67 @@ class ResponseDraft:
     """A `ModelResponse` under construction."""
 
     model_name: str
-    """The model that was asked, until the vendor says which one answered."""
+    """The requested model, until the vendor reports which model responded."""
     provider_name: str | None = None
-    """Who was asked."""
+    """The name of the provider that was asked."""
     provider_url: str | None = None
-    """Where the request went."""
+    """The base URL of the request."""
     warnings: list[str] = field(default_factory=list[str])
-    """What was left out of the request."""
+    """One sentence for each change or omission of the request."""
     parts: PartsManager = field(default_factory=PartsManager)
-    """Where the parts grow."""
+    """The parts, which grow while fragments arrive."""
     usage: RequestUsage = field(default_factory=RequestUsage)
-    """The newest word on usage."""
+    """The usage that the vendor reported last."""
     finish_reason: FinishReason | None = None
-    """Why the model stopped, in our words."""
+    """The finish reason, normalised; `None` if the vendor sent none."""
     provider_response_id: str | None = None
-    """The vendor's id of this answer."""
+    """The vendor's id of the response."""
     provider_details: dict[str, Any] = field(default_factory=dict[str, Any])
-    """The vendor's own words."""
+    """Fields of the vendor that have no place of their own, under the vendor's names."""
     timestamp: datetime | None = None
-    """When the vendor made the answer; `None` until it says so."""
-    begun: datetime = field(default_factory=now)
-    """When we began to wait for it."""
+    """The time of the response by the vendor's clock; `None` until the vendor sends it."""
+    started: datetime = field(default_factory=now)
+    """The time at which the request was sent."""
     state: ResponseState = 'incomplete'
-    """`'incomplete'` until the vendor says that the answer is over."""
+    """`'incomplete'` until the vendor reports the end of the response."""
     scratch: dict[Hashable, Any] = field(default_factory=dict[Hashable, Any])
     """For the decoder alone: what it must remember from one event to the next."""
     _checked: RequestUsage | None = None
 
     def finish(self, raw: str | None, names: Mapping[str, FinishReason]) -> None:
-        """Record the vendor's own word for the end, and ours; a word that we do not know is kept as it is."""
+        """Record the vendor's finish reason, and ours by the table `names`; unknown values are kept in the details."""
         if raw:
             self.provider_details['finish_reason'] = raw
             if raw in names:
                 self.finish_reason = names[raw]
 
-    def created(self, seconds: float | None) -> None:
-        """Record when the answer was made, in seconds since 1970; a number that is no such time is passed over."""
+    def record_time(self, seconds: float | None) -> None:
+        """Record the vendor's time of the response, in seconds since 1970; a value out of range is skipped."""
         if seconds and self.timestamp is None:
             with suppress(ArithmeticError, OSError, TypeError, ValueError):
                 self.timestamp = datetime.fromtimestamp(seconds, UTC)
 
     def check(self) -> None:
-        """Raise `TypeError` where a fact is of another type than the API promises."""
+        """Raise `TypeError` if the vendor sent a field of the wrong type."""
         if isinstance(self.provider_response_id, int):
             self.provider_response_id = str(self.provider_response_id)
-        facts = (self.model_name, self.provider_response_id or '')
-        if not all(isinstance(fact, str) for fact in facts):  # pyright: ignore[reportUnnecessaryIsInstance] -- unchecked JSON
-            raise TypeError(f'the answer is by {self.model_name!r} and has the id {self.provider_response_id!r}')
+        # `type()` in place of `isinstance`: the JSON is unchecked, whatever the annotations promise
+        if type(self.model_name) is not str or type(self.provider_response_id) not in (str, NoneType):
+            raise TypeError(
+                f'the response has the model name {self.model_name!r} and the id {self.provider_response_id!r}'
+            )
         if self.usage is not self._checked:
             self.usage.check()
             self._checked = self.usage
 
     def get(self) -> ModelResponse:
-        """The answer so far, as a new value."""
+        """Return the response so far, as a new value."""
         details = {name: copy(value) for name, value in self.provider_details.items()}
         return ModelResponse(
             self.parts.get(),
             usage=self.usage,
             model_name=self.model_name,
-            timestamp=self.timestamp or self.begun,
+            timestamp=self.timestamp or self.started,
             provider_name=self.provider_name,
             provider_url=self.provider_url,
             provider_details=details or None,

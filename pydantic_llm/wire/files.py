@@ -1,4 +1,4 @@
-"""Replace addresses that a vendor cannot read by the files behind them, before a room sees them."""
+"""Downloads the files that a vendor cannot fetch itself, before a room encodes the request."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ..messages.request import ModelRequestPart
 from ..transport import download
 
 MustDownload = Callable[[FileUrl], bool]
-"""Whether a vendor cannot read an address by itself."""
+"""Returns whether the file must be sent as bytes, since the vendor cannot fetch this URL."""
 
 
 async def download_files(messages: Sequence[ModelMessage], must_download: MustDownload) -> Sequence[ModelMessage]:
-    """The history with every address that must be downloaded replaced by its bytes; the same list where none must."""
+    """Return the history with the files in place of their URLs; the same list if no file must be downloaded."""
     wanted = {id(url): url for url in _urls(messages) if url.force_download or must_download(url)}
     if not wanted:
         return messages
@@ -26,7 +26,7 @@ async def download_files(messages: Sequence[ModelMessage], must_download: MustDo
 
 
 async def _download_all(urls: Iterable[FileUrl]) -> list[BinaryContent]:
-    """The files, loaded at the same time. The first that cannot be had ends the others."""
+    """Download files concurrently. The first failure cancels the others and is raised."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(_download(url)) for url in urls]

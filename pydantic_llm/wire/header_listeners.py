@@ -1,6 +1,6 @@
-"""The headers of an answer, for whoever listens: models that keep to limits learn from them.
+"""Listeners for the headers of responses: by these the rate limiter learns what a vendor still allows.
 
-A model behind an API tells; who listens does so only while it waits for a model that it has asked.
+A `WireModel` notifies the listeners of its task; `listen` registers one while a block runs.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 Listener = Callable[[Mapping[str, str]], None]
-"""Gets the headers of an answer."""
+"""A function that takes the headers of a response."""
 
 _listeners: ContextVar[tuple[Listener, ...]] = ContextVar('pydantic_llm_listeners', default=())
 
 
-def tell_headers(headers: Mapping[str, str]) -> None:
-    """Tell everybody who listens."""
+def notify(headers: Mapping[str, str]) -> None:
+    """Pass the headers to all active listeners."""
     for listener in _listeners.get():
         listener(headers)
 
 
 @contextmanager
-def listening(listener: Listener) -> Generator[None]:
-    """Listen while in the block."""
+def listen(listener: Listener) -> Generator[None]:
+    """Register a listener for the requests that are made in the block."""
     token = _listeners.set((*_listeners.get(), listener))
     try:
         yield

@@ -27,7 +27,7 @@ from ..streaming.draft import ResponseDraft
 from ..transport import ByteStream, Connection, Deadlines, RawRequest, RawResponse
 from .decoder import ResponseDecoder
 from .files import download_files
-from .header_listeners import tell_headers
+from .header_listeners import notify
 from .prepare import PreparedRequest, PreparingModel
 from .reader import ResponseReader
 from .stream import JSON_HEADERS, BodyStream, WireStream
@@ -94,7 +94,7 @@ class WireModel(PreparingModel, Generic[ProfileT]):
 
     @property
     def system(self) -> str:
-        """The provider's name."""
+        """The name of the provider."""
         return self._provider.name
 
     @property
@@ -114,7 +114,7 @@ class WireModel(PreparingModel, Generic[ProfileT]):
 
     @property
     def profile(self) -> ProfileT:
-        """What the model supports."""
+        """The facts about the model, as the room's class of profiles."""
         profile = super().profile
         if not isinstance(profile, self.profile_type):
             profile = self._profile = self.profile_type.of(profile)
@@ -186,19 +186,19 @@ class WireModel(PreparingModel, Generic[ProfileT]):
     async def _send(self, raw: RawRequest) -> RawResponse:
         try:
             response = await self._connection().send(raw)
-            tell_headers(response.headers)
+            notify(response.headers)
             return response
         except ModelHTTPError as error:
-            tell_headers(error.headers)
+            notify(error.headers)
             return RawResponse(self._body_in_error(error), JSON_HEADERS)
 
     async def _open(self, raw: RawRequest) -> ByteStream:
         try:
             stream = await self._connection().open(raw)
-            tell_headers(stream.headers)
+            notify(stream.headers)
             return stream
         except ModelHTTPError as error:
-            tell_headers(error.headers)
+            notify(error.headers)
             return BodyStream(self._body_in_error(error))
 
     def _body_in_error(self, error: ModelHTTPError) -> bytes:

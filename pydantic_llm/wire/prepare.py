@@ -1,7 +1,7 @@
-"""Settings × profile × parameters, resolved once, for every room.
+"""Resolves settings, profile and parameters once, for every room and engine.
 
-`prepare` takes what the caller said and gives a `PreparedRequest`, which says what shall be on the wire: a room's
-`encode` reads it and decides nothing about models.
+`prepare` takes what the caller gave and returns a `PreparedRequest`. A room's `encode` reads that and decides nothing
+about models. `PreparingModel` is the base class of the models that use it.
 """
 
 from __future__ import annotations
@@ -21,38 +21,36 @@ from ..settings import TRANSPORT_SETTINGS, ModelSettings
 from ..tools.definition import ToolDefinition
 
 ResolvedToolChoice = Literal['auto', 'none', 'required'] | tuple[str, ...]
-"""`auto`, `none`, `required`, or the names of the only tools that may be called (one of them must be)."""
+"""`auto`, `none`, `required`, or the names of the only tools that may be called (one of them must be called)."""
 
 OUTPUT_NAME = 'final_result'
-"""The name of an output that has none."""
+"""The name of an output without a name of its own."""
 
 _CORE_SETTINGS = frozenset({'tool_choice', 'max_tokens'})
 
 
 @dataclass(slots=True)
 class PreparedRequest:
-    """A request as it shall be sent, before any room has seen it."""
+    """A request that was checked and resolved: what a room encodes."""
 
     model_name: str
-    """The model to ask."""
     system: str
-    """The vendor's name; parts made under this name get their ids and signatures back."""
+    """The provider's name. Parts of past responses of this provider are sent with their ids and signatures."""
     messages: Sequence[ModelMessage]
-    """The history, repaired: every call is answered, and every answer has its call."""
+    """The history, repaired: every tool call has its result, and every result its tool call."""
     instructions: list[str]
-    """The newest request's instructions, and what a prompted output adds to them."""
+    """The instructions of the last request, and those of a prompted output."""
     settings: ModelSettings
-    """The settings that this model takes. Vendor-prefixed keys of other vendors are gone."""
+    """The settings that the API and the model support. Those of other vendors are dropped."""
     parameters: ModelRequestParameters
-    """What the request may use, with schemas as the vendor takes them; `output_mode` is never `'auto'`."""
+    """Tools and output, with schemas that the vendor accepts; `output_mode` is never `'auto'`."""
     tool_choice: ResolvedToolChoice
-    """Whether tools must be called."""
+    """The tools that the model may call or must call."""
     profile: ModelProfile
-    """What the model can do."""
     stream: bool
-    """Whether the answer shall be streamed."""
+    """`True` if a stream is requested."""
     warnings: list[str]
-    """What was left out, a sentence each."""
+    """One sentence for each change or omission."""
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -60,20 +58,20 @@ class PreparedRequest:
         return self.settings
 
     def leave_out(self, setting: str, reason: str) -> None:
-        """Take a setting out of the request, and say so in the way that the caller asked for."""
+        """Drop a setting, with a warning (or what `unsupported_settings` asks for) that gives the reason."""
         if setting in self.settings:
             settings = dict(self.settings)
             del settings[setting]
             self.settings = cast('ModelSettings', settings)
-            _complain(self, f'{setting!r} was not sent: {reason}')
+            _report(self, f'{setting!r} was not sent: {reason}')
 
     def note(self, sentence: str) -> None:
-        """Say that something is sent in another way than it was said, once, in the way that the caller asked for."""
+        """Add a warning once, or do what `unsupported_settings` asks for: raise `UserError`, or nothing."""
         if sentence not in self.warnings:
-            _complain(self, sentence)
+            _report(self, sentence)
 
     def leave_out_part(self, part: ThinkingPart | NativeToolCallPart | NativeToolReturnPart | FilePart) -> None:
-        """Say that a part of a past answer is not sent, for which the room has no place."""
+        """Add a warning for a part of a past response that the API cannot represent."""
         maker = repr(part.provider_name) if part.provider_name else 'another model'
         match part:
             case ThinkingPart(content='', signature=None | ''):
@@ -87,7 +85,7 @@ class PreparedRequest:
         self.note(f'left out, since the API of {self.system!r} has no place for it in a past answer: {what}')
 
     def tell_as_text(self, part: ThinkingPart) -> None:
-        """Say that thoughts are sent as text, since their maker's form of them means nothing here."""
+        """Add a warning that another vendor's thinking is sent as text."""
         maker = repr(part.provider_name) if part.provider_name else 'another model'
         self.note(f'thoughts of {maker} were sent as text between tags')
 
@@ -138,10 +136,10 @@ def prepare(
     own: Collection[str] | None = None,
     stream: bool,
 ) -> PreparedRequest:
-    """Resolve a request, or raise a `UserError` that says what cannot be sent.
+    """Resolve a request. Raises `UserError` for anything that cannot be sent.
 
-    `supported` names the room's shared settings, `own` those with its `prefix` (`'openai_'`); where `own` is not given,
-    all with the prefix are.
+    `supported` are the shared settings of the room, `own` those with its `prefix` (`'openai_'`). Without `own`, every
+    setting with the prefix is accepted.
     """
     repaired, notes = repair(messages)
     resolved = _resolve_output(parameters or ModelRequestParameters(), profile, model_name)
@@ -149,7 +147,7 @@ def prepare(
         model_name=model_name,
         system=system,
         messages=repaired,
-        instructions=_instructions(messages),
+        instructions=_find_instructions(messages),
         settings=settings,
         parameters=resolved,
         tool_choice='auto',
@@ -158,31 +156,31 @@ def prepare(
         warnings=[],
     )
     for note in notes:
-        _complain(request, note)
+        _report(request, note)
     _check_settings(request, frozenset(supported), prefix, own)
     _choose_tools(request)
     _transform_schemas(request)
-    if resolved.output_mode == 'prompted' and (said := _prompted_instructions(request)):
-        request.instructions.append(said)
+    if resolved.output_mode == 'prompted' and (prompt := _render_output_prompt(request)):
+        request.instructions.append(prompt)
     return request
 
 
-def _instructions(messages: Sequence[ModelMessage]) -> list[str]:
+def _find_instructions(messages: Sequence[ModelMessage]) -> list[str]:
     newest = next((message for message in reversed(messages) if isinstance(message, ModelRequest)), None)
     return [newest.instructions] if newest and newest.instructions else []
 
 
-def _complain(request: PreparedRequest, sentence: str) -> None:
+def _report(request: PreparedRequest, sentence: str) -> None:
     match cast('str', request.settings.get('unsupported_settings', 'warn')):
         case 'warn':
             request.warnings.append(sentence)
         case 'error':
-            said = sentence.removesuffix('?')
-            raise UserError(f"{said}. Set unsupported_settings='warn' to send the request without it")
+            problem = sentence.removesuffix('?')
+            raise UserError(f"{problem}. Set unsupported_settings='warn' to send the request without it")
         case 'drop':
             pass
-        case wish:
-            raise UserError(f"unsupported_settings is 'warn', 'error' or 'drop', not {wish!r}")
+        case value:
+            raise UserError(f"unsupported_settings is 'warn', 'error' or 'drop', not {value!r}")
 
 
 # ---------------------------------------------------------------------- settings
@@ -191,32 +189,32 @@ def _complain(request: PreparedRequest, sentence: str) -> None:
 def _check_settings(
     request: PreparedRequest, supported: frozenset[str], prefix: str, own: Collection[str] | None
 ) -> None:
-    """Keep the settings that the room has and the model takes; complain about the others."""
-    room = supported | _CORE_SETTINGS | TRANSPORT_SETTINGS
+    """Keep the settings that the room and the model support; report the others."""
+    known = supported | _CORE_SETTINGS | TRANSPORT_SETTINGS
     for name in list(request.settings):
         is_own = name.startswith(prefix)
         if (is_own and (own is None or name in own)) or (
-            name in room and name not in request.profile.unsupported_settings
+            name in known and name not in request.profile.unsupported_settings
         ):
             continue
         if is_own:
-            request.leave_out(name, f'this API has no such setting{_nearest(name, own or ())}')
-        elif name in room:
+            request.leave_out(name, f'this API has no such setting{_suggest(name, own or ())}')
+        elif name in known:
             request.leave_out(name, f'{request.model_name!r} does not take it')
         elif name in ModelSettings.__annotations__:
             request.leave_out(name, f'the API of {request.system!r} has nothing like it')
-        elif _is_other_vendors(name):
+        elif _is_of_another_vendor(name):
             request.settings = cast('ModelSettings', {k: v for k, v in request.settings.items() if k != name})
         else:
-            request.leave_out(name, f'there is no such setting{_nearest(name, ModelSettings.__annotations__)}')
+            request.leave_out(name, f'there is no such setting{_suggest(name, ModelSettings.__annotations__)}')
 
 
-def _nearest(name: str, known: Collection[str]) -> str:
+def _suggest(name: str, known: Collection[str]) -> str:
     meant = get_close_matches(name, known, 1)
     return f'; did you mean {meant[0]!r}?' if meant else ''
 
 
-def _is_other_vendors(name: str) -> bool:
+def _is_of_another_vendor(name: str) -> bool:
     from ..models.names import SETTING_PREFIXES
 
     return name.startswith(SETTING_PREFIXES)
@@ -244,35 +242,35 @@ def _resolve_output(
     names = [tool.name for tool in resolved.tools]
     if names and not profile.supports_tools:
         raise UserError(f'{model_name!r} cannot call tools, and was given {", ".join(map(repr, names))}')
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise UserError(f'Two tools are called {twice!r}: give one of them another name')
+    if duplicate := next((name for name in names if names.count(name) > 1), None):
+        raise UserError(f'Two tools are called {duplicate!r}: give one of them another name')
     return resolved
 
 
 def _choose_tools(request: PreparedRequest) -> None:
-    """Bring together what the settings say of tools and whether text is an acceptable answer."""
+    """Resolve `tool_choice` from the settings and from whether a text is an acceptable output."""
     parameters, wanted = request.parameters, request.settings.get('tool_choice')
-    text_is_enough = parameters.allow_text_output or not parameters.output_tools
+    accepts_text = parameters.allow_text_output or not parameters.output_tools
     match wanted:
         case None | 'auto':
-            request.tool_choice = 'auto' if text_is_enough else 'required'
+            request.tool_choice = 'auto' if accepts_text else 'required'
         case 'required' if parameters.tools or parameters.native_tools:
             request.tool_choice = 'required'
         case 'required':
             request.leave_out('tool_choice', 'the request has no tools')
-        case 'none' if text_is_enough and not parameters.output_tools:
+        case 'none' if accepts_text and not parameters.output_tools:
             request.tool_choice = 'none'
         case 'none':
             request.parameters = replace(parameters, function_tools=())
             names = tuple(tool.name for tool in parameters.output_tools)
-            request.tool_choice = 'auto' if text_is_enough else names
+            request.tool_choice = 'auto' if accepts_text else names
         case str():
             raise UserError(f"tool_choice is 'auto', 'none', 'required' or a list of tool names, not {wanted!r}")
         case names:
-            request.tool_choice = _named_tools(parameters, tuple(names))
+            request.tool_choice = _resolve_tool_names(parameters, tuple(names))
 
 
-def _named_tools(parameters: ModelRequestParameters, names: tuple[str, ...]) -> ResolvedToolChoice:
+def _resolve_tool_names(parameters: ModelRequestParameters, names: tuple[str, ...]) -> ResolvedToolChoice:
     known = [tool.name for tool in parameters.tools]
     if not names:
         raise UserError("tool_choice is an empty list; use 'none' to forbid tools")
@@ -288,9 +286,9 @@ def _transform_schemas(request: PreparedRequest) -> None:
     losses: list[str] = []
 
     def fit(schema: dict[str, object], strict: bool | None, owner: str) -> tuple[dict[str, object], bool]:
-        done = transform(schema, strict)
-        losses.extend(f'the schema of {owner} can no longer enforce {loss}' for loss in done.losses)
-        return done.json_schema, done.strict
+        transformed = transform(schema, strict)
+        losses.extend(f'the schema of {owner} can no longer enforce {loss}' for loss in transformed.losses)
+        return transformed.json_schema, transformed.strict
 
     parameters = request.parameters
     request.parameters = replace(
@@ -300,7 +298,7 @@ def _transform_schemas(request: PreparedRequest) -> None:
         output_object=_fit_output(parameters.output_object, fit),
     )
     for loss in losses:
-        _complain(request, loss)
+        _report(request, loss)
 
 
 Fit = Callable[[dict[str, object], bool | None, str], tuple[dict[str, object], bool]]
@@ -321,7 +319,7 @@ def _fit_output(output: OutputObjectDefinition | None, fit: Fit) -> OutputObject
     return replace(output, json_schema=schema, strict=strict)
 
 
-def _prompted_instructions(request: PreparedRequest) -> str:
+def _render_output_prompt(request: PreparedRequest) -> str:
     output = request.parameters.output_object
     assert output is not None, 'resolved before'
     template = request.parameters.prompted_output_template

@@ -1,6 +1,6 @@
 """`ResponseReader`: the bytes of one response, parsed and given to the room's decoder.
 
-This is where a response that is not the API's becomes an `UnexpectedModelBehavior`.
+Here a response that is not the API's becomes an `UnexpectedModelBehavior`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DECODING_ERRORS = (
     TypeError,
     ValueError,
 )
-"""What a decoder raises for JSON of the wrong shape."""
+"""The exceptions of a decoder that met JSON of the wrong shape."""
 
 QUOTED_BYTES = 2000
 """The most bytes of a response that an error quotes."""

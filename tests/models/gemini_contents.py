@@ -60,7 +60,7 @@ class Sent:
     ) -> None:
         model = gemini(name, vertex=vertex)
         self.request = model.prepare(messages, settings, ModelRequestParameters(**parameters))
-        self.call = model._call(self.request)
+        self.call = model._encode_request(self.request)
         self.body: Json = from_json(self.call.body)
         self.warnings = self.request.warnings
 

@@ -17,7 +17,7 @@ from pydantic_llm.models.limits.wait_queue import NotYet, QueueFullError, QueueT
 from pydantic_llm.models.rate_limit import RateLimitedModel
 from pydantic_llm.models.test.model import TestModel
 from pydantic_llm.transport.rate_limits import RateLimit, RateLimits
-from pydantic_llm.wire.header_listeners import tell_headers
+from pydantic_llm.wire.header_listeners import notify
 from tests.models.scripted import Scripted
 
 HELLO = [ModelRequest.user_text_prompt('Hello?')]
@@ -297,7 +297,7 @@ async def test_what_the_vendors_headers_report_as_left_counts() -> None:
     class WithHeaders(Scripted):
         def start(self, *arguments: Any) -> None:
             super().start(*arguments)
-            tell_headers({'x-ratelimit-remaining-requests': '0', 'x-ratelimit-remaining-tokens': '5'})
+            notify({'x-ratelimit-remaining-requests': '0', 'x-ratelimit-remaining-tokens': '5'})
 
     model = RateLimitedModel(WithHeaders('a'), requests_per_minute=100, tokens_per_minute=10_000)
     await model.request(HELLO)

@@ -366,8 +366,8 @@ def test_replaying_the_events_gives_the_same_parts_at_any_time(script: list[tupl
 def test_a_draft_becomes_a_response() -> None:
     draft = ResponseDraft('m', 'p', 'https://p', warnings=['w'])
     draft.parts.text(0, 'Hello.')
-    draft.created(1_700_000_000)
-    draft.created(5)
+    draft.record_time(1_700_000_000)
+    draft.record_time(5)
     draft.finish('stop', {'stop': 'stop'})
     draft.provider_response_id = 'r'
     draft.state = 'complete'
@@ -400,7 +400,7 @@ def test_an_unknown_finish_reason_is_kept_in_the_details() -> None:
 @pytest.mark.parametrize('seconds', [None, 0, 1_700_000_000_000, 1e30, float('nan'), float('inf'), -1e30, 'noon'])
 def test_an_invalid_time_is_ignored(seconds: Any) -> None:
     draft = ResponseDraft('m')
-    draft.created(seconds)
+    draft.record_time(seconds)
     assert draft.timestamp is None
     assert draft.get().timestamp == draft.get().timestamp
 

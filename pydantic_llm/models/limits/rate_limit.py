@@ -19,7 +19,7 @@ from ...retries.budget import Budget, without_retries
 from ...settings import ModelSettings
 from ...transport.rate_limits import RateLimits
 from ...usage import RequestUsage
-from ...wire.header_listeners import listening
+from ...wire.header_listeners import listen
 from .. import Model, ModelRequestParameters, StreamedResponse
 from ..estimate import estimate_usage
 from ..wrapper import WrapperModel
@@ -86,7 +86,7 @@ class RateLimitedModel(WrapperModel):
             reserved = await self._reserve_tokens(messages, settings, budget)
             used: RequestUsage | None = None
             try:
-                with listening(self._apply_headers):
+                with listen(self._apply_headers):
                     passed = _with_time_left(model_settings, budget)
                     request = super(RateLimitedModel, self).request(messages, passed, model_request_parameters)
                     response = await without_retries(request)
@@ -112,7 +112,7 @@ class RateLimitedModel(WrapperModel):
         budget = Budget.of(settings)
         reserved = await self._reserve_tokens(messages, settings, budget)
         try:
-            with listening(self._apply_headers):
+            with listen(self._apply_headers):
                 passed = _with_time_left(model_settings, budget)
                 opened = super().request_stream(messages, passed, model_request_parameters)
                 stream = await opened.__aenter__()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tests.conformance.room import Room
 from tests.conformance.rooms import (
+    acme,
+    acme_chat,
     anthropic,
     bedrock,
     cohere,
@@ -16,6 +18,8 @@ from tests.conformance.rooms import (
     openai_responses,
 )
 
+EXAMPLES = {acme.ROOM, acme_chat.ROOM}
+
 ROOMS: tuple[Room, ...] = (
     openai_chat.ROOM,
     anthropic.ROOM,
@@ -27,5 +31,15 @@ ROOMS: tuple[Room, ...] = (
     huggingface.ROOM,
     litellm.ROOM,
     mistral.ROOM,
+    acme.ROOM,
+    acme_chat.ROOM,
 )
-"""Every room with a `serve.py`, and every dialect."""
+"""Every room with a `serve.py`, every dialect, and the two of the example package."""
+
+PAIRS: tuple[tuple[Room, Room], ...] = tuple(
+    (source, target)
+    for source in ROOMS
+    for target in ROOMS
+    if {source, target}.isdisjoint(EXAMPLES) or {source, target} <= {*EXAMPLES, openai_chat.ROOM}
+)
+"""Every pair of rooms; the example package is paired with one room of this package only, to save time."""

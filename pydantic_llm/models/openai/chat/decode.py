@@ -139,7 +139,7 @@ class ChatDecoder(ResponseDecoder):
         draft.provider_response_id = event.get('id') or draft.provider_response_id
         created: object = event.get('created')
         if isinstance(created, int | float) and created > 0:
-            draft.created(created if created < LATEST_SECONDS else created / 1000)
+            draft.record_time(created if created < LATEST_SECONDS else created / 1000)
         usage: Json | None = event.get('usage')
         if usage:
             draft.usage = decode_usage(usage)

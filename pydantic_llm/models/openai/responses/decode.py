@@ -112,7 +112,7 @@ def decode_usage(usage: Json) -> RequestUsage:
 def _facts(response: Json, draft: ResponseDraft) -> None:
     draft.model_name = response.get('model') or draft.model_name
     draft.provider_response_id = response.get('id') or draft.provider_response_id
-    draft.created(response.get('created_at'))
+    draft.record_time(response.get('created_at'))
     details = draft.provider_details
     usage: Json | None = response.get('usage')
     if usage:
