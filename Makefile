@@ -23,6 +23,8 @@ DEV_EXTRAS := all,serve,cli,otel,prices,redis
 # Installed without its requirements (see the group `litellm` in pyproject.toml); pinned, since the releases 1.82.7 and
 # 1.82.8 were malicious.
 LITELLM := litellm==1.109.1
+# A package that adds a vendor from outside. The tests need it installed, as a user would install it.
+EXAMPLE := tests/acme
 # The peer that the engines are compared with, and what it imports in addition to their packages.
 PEERS := smolagents rich markdown-it-py mdurl pygments requests urllib3 certifi idna charset-normalizer python-dotenv
 # The release that the engines are tested with, also on CPUs.
@@ -116,7 +118,7 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 $(VENV)/.dev: pyproject.toml Makefile | $(BIN)/python
 	@echo 'Installing into $(VENV): everything for development. This takes about a minute.'
 	@$(call install,$(VENV)) -e '.[$(DEV_EXTRAS)]' --group dev --group litellm
-	@$(call install,$(VENV)) --no-deps '$(LITELLM)'
+	@$(call install,$(VENV)) --no-deps '$(LITELLM)' -e '$(EXAMPLE)'
 	@touch $(VENV)/.demo $@
 
 $(LOCAL_VENV)/bin/python:
