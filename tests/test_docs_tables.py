@@ -25,7 +25,7 @@ from pydantic_llm.models.openai.responses.native_fields import NATIVE_ITEMS
 from pydantic_llm.models.openai.responses.native_items import ANSWERS
 from pydantic_llm.models.transformers import TransformersModelSettings
 from pydantic_llm.models.vllm import VLLMModelSettings
-from pydantic_llm.providers.registry import ALIASES, SERVICES, Service
+from pydantic_llm.providers.registry import ALIASES, PROVIDERS, SERVICES, Service
 from pydantic_llm.serve import Fault
 from pydantic_llm.serve.protocols import PROTOCOLS
 from pydantic_llm.settings import ModelSettings
@@ -135,7 +135,8 @@ def row_of(service: Service) -> str:
     addresses = (service.base_url, *service.url_variables, *service.place_variables)
     cell = '<br>'.join(f'`{address}`' for address in addresses)
     needed = '' if service.needs_key else '<br>(not needed)'
-    return f'| `{service.name}:` | {service.title} | {keys}{needed} | {cell} |'
+    title = f'{service.title}<br>`{PROVIDERS[service.name]}`' if service.name in PROVIDERS else service.title
+    return f'| `{service.name}:` | {title} | {keys}{needed} | {cell} |'
 
 
 def test_every_compatible_service_has_a_row() -> None:

@@ -203,40 +203,40 @@ ALIASES: dict[str, str] = {
 }
 """Other names of services."""
 
-PROVIDERS: dict[str, tuple[str, str]] = {
-    'openai': ('openai', 'OpenAIProvider'),
-    'anthropic': ('anthropic', 'AnthropicProvider'),
-    'alibaba': ('alibaba', 'AlibabaProvider'),
-    'azure': ('azure', 'AzureProvider'),
-    'bedrock': ('bedrock', 'BedrockProvider'),
-    'bedrock-mantle': ('bedrock_mantle', 'BedrockMantleProvider'),
-    'cerebras': ('cerebras', 'CerebrasProvider'),
-    'cohere': ('cohere', 'CohereProvider'),
-    'crusoe': ('crusoe', 'CrusoeProvider'),
-    'deepseek': ('deepseek', 'DeepSeekProvider'),
-    'fireworks': ('fireworks', 'FireworksProvider'),
-    'github': ('github', 'GitHubProvider'),
-    'google-gla': ('google_gla', 'GoogleGLAProvider'),
-    'google-vertex': ('google_vertex', 'GoogleVertexProvider'),
-    'groq': ('groq', 'GroqProvider'),
-    'grok': ('grok', 'GrokProvider'),
-    'heroku': ('heroku', 'HerokuProvider'),
-    'huggingface': ('huggingface', 'HuggingFaceProvider'),
-    'litellm': ('litellm', 'LiteLLMProvider'),
-    'mistral': ('mistral', 'MistralProvider'),
-    'moonshotai': ('moonshotai', 'MoonshotAIProvider'),
-    'nebius': ('nebius', 'NebiusProvider'),
-    'ollama': ('ollama', 'OllamaProvider'),
-    'openrouter': ('openrouter', 'OpenRouterProvider'),
-    'ovhcloud': ('ovhcloud', 'OVHcloudProvider'),
-    'perplexity': ('perplexity', 'PerplexityProvider'),
-    'sambanova': ('sambanova', 'SambaNovaProvider'),
-    'snowflake': ('snowflake', 'SnowflakeProvider'),
-    'together': ('together', 'TogetherProvider'),
-    'vercel': ('vercel', 'VercelProvider'),
-    'zai': ('zai', 'ZaiProvider'),
+PROVIDERS: dict[str, str] = {
+    'alibaba': 'AlibabaProvider',
+    'anthropic': 'AnthropicProvider',
+    'azure': 'AzureProvider',
+    'bedrock': 'BedrockProvider',
+    'bedrock-mantle': 'BedrockMantleProvider',
+    'cerebras': 'CerebrasProvider',
+    'cohere': 'CohereProvider',
+    'crusoe': 'CrusoeProvider',
+    'deepseek': 'DeepSeekProvider',
+    'fireworks': 'FireworksProvider',
+    'github': 'GitHubProvider',
+    'google-gla': 'GoogleGLAProvider',
+    'google-vertex': 'GoogleVertexProvider',
+    'grok': 'GrokProvider',
+    'groq': 'GroqProvider',
+    'heroku': 'HerokuProvider',
+    'huggingface': 'HuggingFaceProvider',
+    'litellm': 'LiteLLMProvider',
+    'mistral': 'MistralProvider',
+    'moonshotai': 'MoonshotAIProvider',
+    'nebius': 'NebiusProvider',
+    'ollama': 'OllamaProvider',
+    'openai': 'OpenAIProvider',
+    'openrouter': 'OpenRouterProvider',
+    'ovhcloud': 'OVHcloudProvider',
+    'perplexity': 'PerplexityProvider',
+    'sambanova': 'SambaNovaProvider',
+    'snowflake': 'SnowflakeProvider',
+    'together': 'TogetherProvider',
+    'vercel': 'VercelProvider',
+    'zai': 'ZaiProvider',
 }
-"""The module and class of each provider that has its own, by the provider's name."""
+"""The classes of the providers that have a module, by name. The module has the name with `_` for `-`."""
 
 MODEL_PREFIXES = {'azure-responses', 'mlx', 'openai-chat', 'openai-responses', 'test', 'transformers', 'vllm'}
 """The prefixes of model strings that are not names of providers; `register_model_prefix` adds to them."""
@@ -280,8 +280,8 @@ def provider_class(name: str) -> type[Provider[Any]]:
     """Return the class of the provider with this name. Raises `UserError` with the nearest names if it is unknown."""
     name = ALIASES.get(name, name)
     if name in PROVIDERS:
-        module, class_name = PROVIDERS[name]
-        kind: type[Provider[Any]] = getattr(import_module(f'.{module}', __package__), class_name)
+        module = import_module(f'.{name.replace("-", "_")}', __package__)
+        kind: type[Provider[Any]] = getattr(module, PROVIDERS[name])
         return kind
     if name in SERVICES:
         from .compatible import compatible_class
