@@ -22,9 +22,13 @@ def test_a_constant_is_written_once() -> None:
         for node in source.tree.body:
             value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
             for name in assigned_by(node):
-                if name.isupper() and value is not None:
+                if name.isupper() and value is not None and not is_type_variable(value):
                     homes.setdefault((name, ast.unparse(value)), []).append(source.module)
     assert {fact: modules for fact, modules in homes.items() if len(modules) > 1} == {}
+
+
+def is_type_variable(value: ast.expr) -> bool:
+    return isinstance(value, ast.Call) and ast.unparse(value.func) in ('TypeVar', 'ParamSpec')
 
 
 def test_the_type_of_json_is_defined_once() -> None:
