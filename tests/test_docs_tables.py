@@ -22,7 +22,7 @@ from pydantic_llm.models.litellm import LiteLLMModelSettings
 from pydantic_llm.models.mistral import MistralModelSettings
 from pydantic_llm.models.openai import OpenAIChatModelSettings, OpenAIResponsesModelSettings
 from pydantic_llm.models.openai.responses.native_fields import NATIVE_ITEMS
-from pydantic_llm.models.openai.responses.native_items import ANSWERS
+from pydantic_llm.models.openai.responses.native_items import RESULT_ITEMS
 from pydantic_llm.models.transformers import TransformersModelSettings
 from pydantic_llm.models.vllm import VLLMModelSettings
 from pydantic_llm.providers.registry import ALIASES, PROVIDERS, SERVICES, Service
@@ -127,7 +127,7 @@ def test_every_item_of_openais_tools_has_a_row() -> None:
     tools = page('vendors/openai.md')
     assert sorted(names_in(rows_of(tools, '| item |'))) == sorted(NATIVE_ITEMS)
     pending = {name for name in names_in(rows_of(tools, '| pending call |')) if '=' not in name}
-    assert pending == ANSWERS.keys()
+    assert pending == RESULT_ITEMS.keys()
 
 
 def row_of(service: Service) -> str:

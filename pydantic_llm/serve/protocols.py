@@ -14,7 +14,6 @@ from ..models.gemini import serve as gemini
 from ..models.mistral import serve as mistral
 from ..models.openai.chat import serve as chat
 from ..models.openai.responses import serve as responses
-from ..models.openai.responses.serve_stream import EventWriter as ResponsesWriter
 from ..wire.serving import ServedRequest, StreamEncoder, sse
 from .faults import INVALID_FRAME, KEEP_ALIVE_FRAME
 
@@ -73,7 +72,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
         responses.PATHS,
         responses.decode_request,
         responses.encode_response,
-        ResponsesWriter,
+        responses.StreamEncoder,
         responses.encode_error,
         _encode_named_event,
         encode_error_event=responses.encode_error_event,

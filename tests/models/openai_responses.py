@@ -18,7 +18,7 @@ from pydantic import ConfigDict, TypeAdapter
 from pydantic_llm.messages import BinaryContent, ModelMessage, ModelRequest, ModelResponse
 from pydantic_llm.models import ModelRequestParameters, ResponseDraft
 from pydantic_llm.models.openai import OpenAIResponsesModel
-from pydantic_llm.models.openai.responses.decode import decode, decode_event
+from pydantic_llm.models.openai.responses.decode import ResponsesDecoder
 from pydantic_llm.profiles.openai import OpenAIModelProfile
 from pydantic_llm.providers import infer_provider_class
 from pydantic_llm.tools.definition import ToolDefinition
@@ -303,11 +303,12 @@ PROFILE = OpenAIModelProfile()
 def read(*found: Json, provider_name: str = 'openai') -> ModelResponse:
     """What is made of a whole answer, or of events."""
     draft = ResponseDraft('asked', provider_name)
+    decoder = ResponsesDecoder(draft, PROFILE)
     for event in found:
         if 'output' in event:
-            decode(event, draft, PROFILE)
+            decoder.decode(event)
         else:
-            decode_event(event, draft, PROFILE)
+            decoder.decode_event(event)
     draft.parts.end(complete=draft.state == 'complete')
     return draft.get()
 

@@ -32,11 +32,11 @@ from pydantic_llm.messages import (
 )
 from pydantic_llm.models import ResponseDraft
 from pydantic_llm.models.openai import OpenAIResponsesModel
-from pydantic_llm.models.openai.responses.decode import decode_event
+from pydantic_llm.models.openai.responses.decode import ResponsesDecoder
 from pydantic_llm.models.openai.responses.serve import (
     encode_response,
 )
-from pydantic_llm.models.openai.responses.serve_stream import EventWriter
+from pydantic_llm.models.openai.responses.serve_stream import StreamEncoder
 from pydantic_llm.wire.serving import ServedRequest
 from tests.conformance.test_responses import assert_valid, damage
 from tests.models.openai_responses import (
@@ -80,7 +80,7 @@ def json(value: Any) -> Any:
 
 def told_at_once(answer: ModelResponse, request: ServedRequest | None = None) -> list[Json]:
     """The events that are written for parts that come whole."""
-    writer = EventWriter(request or asked(begun=replace(answer, parts=[])))
+    writer = StreamEncoder(request or asked(begun=replace(answer, parts=[])))
     found = list(writer.begin())
     for index, part in enumerate(answer.parts):
         for happened in (PartStartEvent(index, part), PartEndEvent(index, part)):
@@ -91,10 +91,11 @@ def told_at_once(answer: ModelResponse, request: ServedRequest | None = None) ->
 def passed_on(found: list[Json]) -> list[Json]:
     """The events that a gateway writes while it reads OpenAI's."""
     draft, request = ResponseDraft('asked', 'openai'), asked()
-    writer = EventWriter(request)
+    decoder = ResponsesDecoder(draft, PROFILE)
+    writer = StreamEncoder(request)
     written: list[Json] = []
     for event in found:
-        decode_event(event, draft, PROFILE)
+        decoder.decode_event(event)
         if event is found[-1]:
             draft.parts.end(complete=draft.state == 'complete')
         for happened in draft.parts.take_events():
@@ -315,7 +316,7 @@ def test_images_on_their_way_are_told_of() -> None:
 
 
 def test_calls_that_grow_side_by_side_are_told_apart() -> None:
-    writer = EventWriter(asked())
+    writer = StreamEncoder(asked())
     calls = [ToolCallPart('f', '', 'a'), ToolCallPart('g', '', 'b')]
     found = list(writer.begin())
     for index, part in enumerate(calls):
@@ -334,7 +335,7 @@ def test_calls_that_grow_side_by_side_are_told_apart() -> None:
 
 
 def test_a_part_that_ends_after_the_next_began_is_told_of_once() -> None:
-    writer = EventWriter(asked())
+    writer = StreamEncoder(asked())
     text, thoughts = TextPart('Hi', id='m', provider_name='openai'), ThinkingPart('Hm.', id='r', provider_name='openai')
     found = [*writer.begin(), *writer.event(PartStartEvent(0, thoughts)), *writer.event(PartStartEvent(1, text))]
     found += writer.event(PartDeltaEvent(1, TextPartDelta(' you')))
@@ -453,7 +454,7 @@ async def test_what_was_recorded_is_served_as_it_was_meant(case: Case) -> None:
 
 
 def encode_events(answer: ModelResponse) -> list[Json]:
-    writer = EventWriter(asked(begun=replace(answer, parts=[])))
+    writer = StreamEncoder(asked(begun=replace(answer, parts=[])))
     found = list(writer.begin())
     for index, part in enumerate(answer.parts):
         found += [*writer.event(PartStartEvent(index, part)), *writer.event(PartEndEvent(index, part))]

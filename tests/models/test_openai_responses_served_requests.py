@@ -159,8 +159,8 @@ def test_a_word_alone_is_a_prompt() -> None:
     [
         ({'model': ''}, "'model' is missing"),
         ({'input': []}, "'input' is missing"),
-        ({'previous_response_id': 'resp_1'}, 'This server keeps no answers'),
-        ({'conversation': 'conv_1'}, 'This server keeps no answers'),
+        ({'previous_response_id': 'resp_1'}, 'This server stores no responses'),
+        ({'conversation': 'conv_1'}, 'This server stores no responses'),
         ({'input': [{'role': 'user', 'content': [{'type': 'smell'}]}]}, "type 'smell'"),
         ({'input': [{'type': 'item_reference', 'id': 'x'}]}, 'item_reference'),
         ({'input': [{'role': 'user'}]}, 'does not know'),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pydantic_llm.models.openai import OpenAIResponsesModel
-from pydantic_llm.models.openai.responses import serve, serve_stream
+from pydantic_llm.models.openai.responses import serve
 from pydantic_llm.models.openai.responses.decode import FINISH_REASONS
 from pydantic_llm.models.openai.responses.settings import OpenAIResponsesModelSettings
 from tests.conformance.room import Features, Room
@@ -13,7 +13,7 @@ ROOM = Room(
     lambda: OpenAIResponsesModel('gpt-5', api_key='k'),
     serve.decode_request,
     serve.encode_response,
-    serve_stream.EventWriter,
+    serve.StreamEncoder,
     Features(
         ('stop', 'length', 'content_filter'),
         arguments_as_text=True,

@@ -1,4 +1,4 @@
-"""What a user sends, and what tools return → the content of input items."""
+"""Encodes what a user sends, and what tools return, as the content of input items."""
 
 from __future__ import annotations
 
@@ -25,17 +25,20 @@ from ....messages.request import is_file
 
 
 def encode_content(content: Sequence[UserContent], system: str) -> list[Json]:
-    """One part for each item. Raises `UserError` for what the API cannot take."""
-    return [part for item in content for part in encode_item(item, system)]
+    """Encode a user's content, one part per item. Raises `UserError` for content that the API does not accept."""
+    return [part for item in content for part in encode_content_item(item, system)]
 
 
-def encode_item(item: UserContent, system: str) -> Iterator[Json]:
-    """The part for one item; a cache point is none, since caching needs no asking here."""
+def encode_content_item(item: UserContent, system: str) -> Iterator[Json]:
+    """Yield the part for one item. A cache point has no part: OpenAI caches prefixes without being asked.
+
+    https://platform.openai.com/docs/guides/prompt-caching
+    """
     match item:
         case str():
-            yield text(item)
+            yield encode_text(item)
         case TextContent(content=content):
-            yield text(content)
+            yield encode_text(content)
         case CachePoint():
             pass
         case _:
@@ -43,20 +46,20 @@ def encode_item(item: UserContent, system: str) -> Iterator[Json]:
 
 
 def encode_file(file: MultiModalContent, system: str) -> Json:
-    """The part for a file."""
+    """Encode a file. Raises `UserError` if the API does not accept files of this kind."""
     match file:
         case ImageUrl(url=url):
-            return {'type': 'input_image', 'image_url': url, 'detail': _detail(file)}
+            return {'type': 'input_image', 'image_url': url, 'detail': _get_detail(file)}
         case BinaryContent() if file.is_image:
-            return {'type': 'input_image', 'image_url': file.data_uri, 'detail': _detail(file)}
+            return {'type': 'input_image', 'image_url': file.data_uri, 'detail': _get_detail(file)}
         case BinaryContent() if file.is_document:
             return {'type': 'input_file', 'file_data': file.data_uri, 'filename': f'filename.{file.format}'}
         case DocumentUrl(url=url) | AudioUrl(url=url):
             return {'type': 'input_file', 'file_url': url}
         case UploadedFile(file_id=id, provider_name=name) if name == system:
-            image = (file.media_type or '').startswith('image/')
-            kind: Json = {'type': 'input_image', 'detail': _detail(file)} if image else {'type': 'input_file'}
-            return {**kind, 'file_id': id}
+            is_image = (file.media_type or '').startswith('image/')
+            part: Json = {'type': 'input_image', 'detail': _get_detail(file)} if is_image else {'type': 'input_file'}
+            return {**part, 'file_id': id}
         case VideoUrl() | BinaryContent() | UploadedFile():
             raise UserError(f'{system!r} cannot take {file!r}: its Responses API has no such content')
         case _:
@@ -64,25 +67,25 @@ def encode_file(file: MultiModalContent, system: str) -> Json:
 
 
 def encode_tool_return(part: ToolReturnPart, system: str) -> str | list[Json]:
-    """What a tool returned: text, or the list of its texts and files."""
+    """Encode a tool result: as text, or as a list of parts if it contains files."""
     if part.content is None:
         return ''
     if not part.files():
         return part.model_response_str()
-    return [_returned(item, part, system) for item in part.items()]
+    return [_encode_returned_item(item, part, system) for item in part.items()]
 
 
-def _returned(item: Any, part: ToolReturnPart, system: str) -> Json:
+def _encode_returned_item(item: Any, part: ToolReturnPart, system: str) -> Json:
     if is_file(item):
         return encode_file(item, system)
-    return text(replace(part, content=item).model_response_str())
+    return encode_text(replace(part, content=item).model_response_str())
 
 
-def _detail(file: ImageUrl | BinaryContent | UploadedFile) -> str:
+def _get_detail(file: ImageUrl | BinaryContent | UploadedFile) -> str:
     detail: str = (file.vendor_metadata or {}).get('detail', 'auto')
     return detail
 
 
-def text(content: str) -> Json:
-    """A part that is text."""
-    return {'type': 'input_text', 'text': content}
+def encode_text(text: str) -> Json:
+    """Encode a text as a part of its own."""
+    return {'type': 'input_text', 'text': text}

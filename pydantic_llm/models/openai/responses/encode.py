@@ -1,4 +1,4 @@
-"""Messages → the body of `POST /responses`. Start at `encode`; `encode_response` makes the items of a past answer."""
+"""Encodes messages as the body of `POST /responses`. Start at `encode`; past responses are in `encode_response`."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from ....messages.request import ModelRequestPart
 from ....profiles.openai import OpenAIModelProfile
 from ....wire.prepare import PreparedRequest
 from .content import encode_content, encode_tool_return
-from .encode_response import Past, encode_response, own_call_ids
+from .encode_response import ResponseEncoder, find_original_ids
 from .options import encode_output, encode_settings, encode_tools
 
 LONGEST_ID = 64
-"""How long the id of a call may be."""
+"""The maximum length of a tool call's id at OpenAI, in characters."""
 
-PREVIOUS, CONVERSATION = 'openai_previous_response_id', 'openai_conversation_id'
-"""The settings that continue what OpenAI keeps."""
+PREVIOUS_RESPONSE, CONVERSATION = 'openai_previous_response_id', 'openai_conversation_id'
+"""The settings that continue what OpenAI stores. https://platform.openai.com/docs/guides/conversation-state"""
 
 
 def encode(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
-    """The body of a request."""
+    """Encode the body of a request."""
     prompted = request.parameters.output_mode == 'prompted'
-    kept, first = _continued(request)
-    body: Json = {'model': request.model_name, 'input': list(encode_messages(request, profile, first=first)), **kept}
+    stored, first = _find_stored_history(request)
+    body: Json = {'model': request.model_name, 'input': list(encode_messages(request, profile, first=first)), **stored}
     if request.instructions and not prompted:
         body['instructions'] = '\n\n'.join(request.instructions)
     body.update(encode_tools(request, profile))
@@ -44,28 +44,27 @@ def encode(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
     return body
 
 
-def _continued(request: PreparedRequest) -> tuple[Json, int]:
-    """What OpenAI keeps of the conversation, as fields of the body, and the number of messages that it knows."""
-    settings = request.options
-    previous, conversation = settings.get(PREVIOUS), settings.get(CONVERSATION)
+def _find_stored_history(request: PreparedRequest) -> tuple[Json, int]:
+    """Return the fields that name what OpenAI stores of the conversation, and the number of messages in it."""
+    previous, conversation = request.options.get(PREVIOUS_RESPONSE), request.options.get(CONVERSATION)
     for number, message in reversed(list(enumerate(request.messages, 1))):
         if not isinstance(message, ModelResponse) or message.provider_name != request.system:
             continue
-        if previous == 'auto' and (id := _stored_id(message)):
+        if previous == 'auto' and (id := _get_stored_id(message)):
             return {'previous_response_id': id}, number
-        if conversation and (id := _conversation_id(message)) and conversation in (id, 'auto'):
+        if conversation and (id := _get_conversation_id(message)) and conversation in (id, 'auto'):
             return {'conversation': id}, number
-    given = {'previous_response_id': previous, 'conversation': conversation}
-    return {name: id for name, id in given.items() if id not in (None, 'auto')}, 0
+    fields = {'previous_response_id': previous, 'conversation': conversation}
+    return {name: id for name, id in fields.items() if id not in (None, 'auto')}, 0
 
 
-def _stored_id(message: ModelResponse) -> str | None:
-    """The id of an answer, where it is one that can be continued: whole, and kept."""
-    kept = (message.provider_details or {}).get('store') is not False
-    return message.provider_response_id if kept and message.state == 'complete' else None
+def _get_stored_id(message: ModelResponse) -> str | None:
+    """Return the id of a response that can be continued: it must be complete and stored."""
+    is_stored = (message.provider_details or {}).get('store') is not False
+    return message.provider_response_id if is_stored and message.state == 'complete' else None
 
 
-def _conversation_id(message: ModelResponse) -> str | None:
+def _get_conversation_id(message: ModelResponse) -> str | None:
     conversation: Json = (message.provider_details or {}).get('conversation') or {}
     return conversation.get('id')
 
@@ -74,11 +73,11 @@ def _conversation_id(message: ModelResponse) -> str | None:
 
 
 def encode_messages(request: PreparedRequest, profile: OpenAIModelProfile, *, first: int = 0) -> Iterator[Json]:
-    """The input items, from one message on. What a prompted output adds follows the system prompts at the beginning."""
+    """Yield the items from the message `first` on. The instructions of a prompted output follow the system prompts."""
     role = profile.openai_system_prompt_role
     prompted = request.parameters.output_mode == 'prompted' and request.instructions
     extra = [{'role': role, 'content': '\n\n'.join(request.instructions)}] if prompted else []
-    for item in _items(request, profile, first):
+    for item in _encode_items(request, profile, first):
         if extra and item.get('role') != role:
             yield from extra
             extra = []
@@ -86,42 +85,45 @@ def encode_messages(request: PreparedRequest, profile: OpenAIModelProfile, *, fi
     yield from extra
 
 
-def _items(request: PreparedRequest, profile: OpenAIModelProfile, first: int) -> Iterator[Json]:
-    own = own_call_ids(request.messages[max(first - 1, 0) :])
-    past = Past(request, profile, own)
-    past.look_at(request.messages)
+def _encode_items(request: PreparedRequest, profile: OpenAIModelProfile, first: int) -> Iterator[Json]:
+    original_ids = find_original_ids(request.messages[max(first - 1, 0) :])
+    encoder = ResponseEncoder(request, profile, original_ids)
     messages = map_tool_call_ids(
         request.messages[first:],
-        accepts=lambda id: len(past.own_id(id)) <= LONGEST_ID,
+        accepts=lambda id: len(encoder.get_original_id(id)) <= LONGEST_ID,
         make=lambda number: f'call_{number}',
     )
     for message in messages:
         match message:
             case ModelRequest():
                 for part in message.parts:
-                    yield encode_request_part(part, past)
+                    yield encode_request_part(part, encoder)
             case ModelResponse():
-                yield from encode_response(message, past)
+                yield from encoder.encode(message)
             case _:
                 assert_never(message)
 
 
-def encode_request_part(part: ModelRequestPart, past: Past) -> Json:
-    """The item of one part."""
-    system = past.request.system
+def encode_request_part(part: ModelRequestPart, encoder: ResponseEncoder) -> Json:
+    """Encode one part of a request as an item."""
+    system = encoder.request.system
     match part:
         case SystemPromptPart(content=content):
-            return {'role': past.profile.openai_system_prompt_role, 'content': content}
+            return {'role': encoder.profile.openai_system_prompt_role, 'content': content}
         case UserPromptPart(content=str() as content):
             return {'role': 'user', 'content': content}
         case UserPromptPart(content=content):
             return {'role': 'user', 'content': encode_content(content, system)}
         case ToolReturnPart(tool_call_id=id):
             output = encode_tool_return(part, system)
-            return {'type': 'function_call_output', 'call_id': past.own_id(id), 'output': output}
+            return {'type': 'function_call_output', 'call_id': encoder.get_original_id(id), 'output': output}
         case RetryPromptPart(tool_name=None):
             return {'role': 'user', 'content': part.model_response()}
         case RetryPromptPart(tool_call_id=id):
-            return {'type': 'function_call_output', 'call_id': past.own_id(id), 'output': part.model_response()}
+            return {
+                'type': 'function_call_output',
+                'call_id': encoder.get_original_id(id),
+                'output': part.model_response(),
+            }
         case _:
             assert_never(part)

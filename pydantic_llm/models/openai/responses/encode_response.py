@@ -1,10 +1,9 @@
-"""A past answer of the model's → input items. Neighbouring parts that came as one item become one again."""
+"""Encodes past responses as input items. Adjacent parts that came as one item become one item again."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, assert_never
+from typing import assert_never
 
 from ....json_types import Json
 from ....messages import (
@@ -21,198 +20,182 @@ from ....messages.response import ModelResponsePart
 from ....profiles.openai import OpenAIModelProfile
 from ....wire.prepare import PreparedRequest
 from ..thinking import THINKING_FIELDS
-from .native_items import ANSWERS, encode_answer, encode_native_call
+from .decode_items import TOOL_CALL_DETAILS
+from .native_fields import IMAGE_ITEM
+from .native_items import RESULT_ITEMS, encode_native_call, encode_result_item
 
-NOT_SENT_BACK = 'container_file_citation'
-"""The annotations that the API does not take back."""
+REFUSED_ANNOTATION = 'container_file_citation'
+"""The type of annotation that the API returns and does not accept."""
 
-IMAGE = 'image_generation_call'
-"""The item whose bytes OpenAI finds by its id, where it keeps the answer."""
-
-SAID_OF_CALLS = ('namespace', 'caller')
-"""What is said of a call beside its name and arguments, and goes back with it."""
+SEND_IDS = 'openai_send_reasoning_ids'
 
 
-def own_call_ids(messages: Sequence[ModelMessage]) -> dict[str, str]:
-    """The ids that `decode` made unique by the id of their answer, with those that their server gave.
+def find_original_ids(messages: Sequence[ModelMessage]) -> dict[str, str]:
+    """Return the ids of tool calls that `decode` made unique with the id of their response -> the server's own ids.
 
-    Where several answers have a call of one id, the first keeps it: the server is told of the others by the longer one.
+    If several responses have a call with the same id, the first keeps it: the server gets the longer ids of the others.
     """
     responses = [message for message in messages if isinstance(message, ModelResponse)]
-    taken = {call.tool_call_id for response in responses for call in response.tool_calls}
-    own: dict[str, str] = {}
+    used = {call.tool_call_id for response in responses for call in response.tool_calls}
+    original_ids: dict[str, str] = {}
     for response in responses:
         for call in response.tool_calls:
             start, colon, id = call.tool_call_id.rpartition(':')
-            if colon and start and start == response.provider_response_id and id not in taken:
-                own[call.tool_call_id] = id
-                taken.add(id)
-    return own
+            if colon and start and start == response.provider_response_id and id not in used:
+                original_ids[call.tool_call_id] = id
+                used.add(id)
+    return original_ids
 
 
-@dataclass(slots=True)
-class Past:
-    """What must be known to send a past answer back."""
+class ResponseEncoder:
+    """Encodes the past responses of one request."""
 
-    request: PreparedRequest
-    """The request that it is part of."""
-    profile: OpenAIModelProfile
-    """What the model can do."""
-    own_call_ids: dict[str, str]
-    """The ids of calls by which their server knows them, where these are others than ours."""
-    calls: dict[str, NativeToolCallPart] = field(default_factory=dict[str, NativeToolCallPart])
-    """The calls of the vendor's own tools, by their id."""
-    answered: set[str] = field(default_factory=set[str])
-    """The ids of those that gave something."""
+    def __init__(self, request: PreparedRequest, profile: OpenAIModelProfile, original_ids: dict[str, str]) -> None:
+        self.request = request
+        self.profile = profile
+        self.sends_ids = bool(request.options.get(SEND_IDS, profile.openai_item_ids))
+        """Whether text, thinking and tool calls are sent back with the ids of their items."""
+        self._original_ids = original_ids
+        parts = [part for message in request.messages if isinstance(message, ModelResponse) for part in message.parts]
+        self.native_calls = {part.tool_call_id: part for part in parts if isinstance(part, NativeToolCallPart)}
+        self.native_result_ids = {part.tool_call_id for part in parts if isinstance(part, NativeToolReturnPart)}
 
-    def look_at(self, messages: Sequence[ModelMessage]) -> None:
-        """Find the calls of the vendor's own tools, and what they gave."""
-        for message in messages:
-            for part in message.parts if isinstance(message, ModelResponse) else ():
-                if isinstance(part, NativeToolCallPart):
-                    self.calls[part.tool_call_id] = part
-                elif isinstance(part, NativeToolReturnPart):
-                    self.answered.add(part.tool_call_id)
+    def get_original_id(self, tool_call_id: str) -> str:
+        """Return the server's own id of a tool call."""
+        return self._original_ids.get(tool_call_id, tool_call_id)
 
-    def own_id(self, tool_call_id: str) -> str:
-        """The id of a call as its server knows it."""
-        return self.own_call_ids.get(tool_call_id, tool_call_id)
+    def encode(self, message: ModelResponse) -> list[Json]:
+        """Encode a response as items."""
+        is_stored = (message.provider_details or {}).get('store') is not False
+        items = _ItemsEncoder(self, is_stored=is_stored and self.request.options.get('openai_store') is not False)
+        for part in message.parts:
+            items.add(part, message.parts)
+        return self._drop_unfollowed_reasoning(items.items) if self.sends_ids else items.items
 
-    def setting(self, name: str, default: Any = None) -> Any:
-        """A setting of the request."""
-        return dict(self.request.settings).get(name, default)
+    def _drop_unfollowed_reasoning(self, items: list[Json]) -> list[Json]:
+        """Drop reasoning that is not followed by the item that it led to, with its id.
 
-    @property
-    def sends_ids(self) -> bool:
-        """Whether text, thoughts and calls go back under the ids they came by."""
-        return bool(self.setting('openai_send_reasoning_ids', self.profile.openai_item_ids))
-
-
-def encode_response(message: ModelResponse, past: Past) -> list[Json]:
-    """The items of an answer."""
-    kept = past.setting('openai_store') is not False and (message.provider_details or {}).get('store') is not False
-    answer = _Answer(past, is_kept=kept)
-    for part in message.parts:
-        answer.add(part, message.parts)
-    return _followed(answer.items, past) if answer.sends_ids else answer.items
+        The API refuses it: vercel/ai#7099, openai-node#1567.
+        """
+        kept: list[Json] = []
+        is_followed = False
+        for item in reversed(items):
+            if item.get('type') != 'reasoning':
+                is_followed = 'id' in item
+            elif not is_followed:
+                self.request.note('thoughts were left out, since what followed them is not in the history as it came')
+                continue
+            kept.append(item)
+        return kept[::-1]
 
 
-def _followed(items: list[Json], past: Past) -> list[Json]:
-    """The items without thoughts that are not followed by what came of them, as it came: the API refuses those."""
-    kept: list[Json] = []
-    follows = False
-    for item in reversed(items):
-        if item.get('type') != 'reasoning':
-            follows = 'id' in item
-        elif not follows:
-            past.request.note('thoughts were left out, since what followed them is not in the history as it came')
-            continue
-        kept.append(item)
-    return kept[::-1]
+class _ItemsEncoder:
+    """Builds the items of one response."""
 
-
-class _Answer:
-    """The items of an answer under construction."""
-
-    def __init__(self, past: Past, *, is_kept: bool) -> None:
-        self.past = past
-        self.is_kept = is_kept
-        self.sends_ids = past.sends_ids
+    def __init__(self, response_encoder: ResponseEncoder, *, is_stored: bool) -> None:
+        self.context = response_encoder
+        self.request = response_encoder.request
+        self.sends_ids = response_encoder.sends_ids
+        self.is_stored = is_stored
         self.items: list[Json] = []
 
-    def add(self, part: ModelResponsePart, beside: Sequence[ModelResponsePart]) -> None:
-        ours = part.provider_name == self.past.request.system
+    def add(self, part: ModelResponsePart, siblings: Sequence[ModelResponsePart]) -> None:
+        """Add a part; parts that cannot be sent are listed in the warnings."""
+        ours = part.provider_name == self.request.system
         match part:
             case TextPart():
-                self._text(part, ours=ours)
+                self._add_text(part, ours=ours)
             case ThinkingPart():
-                self._think(part, ours=ours)
+                self._add_thinking(part, ours=ours)
             case ToolCallPart():
-                self._call(part, ours=ours)
+                self._add_tool_call(part, ours=ours)
             case NativeToolCallPart() if ours:
-                self._native(part, encode_native_call(part, beside))
+                self._add_native_call(part, encode_native_call(part, siblings))
             case NativeToolReturnPart():
-                self._answer(part)
-            case FilePart() if ours and _has_call(part, beside):
-                pass  # sent with the call that made it
+                self._add_native_result(part)
+            case FilePart() if ours and _is_in_native_call(part, siblings):
+                pass  # encoded with its call
             case NativeToolCallPart() | FilePart():
-                self.past.request.leave_out_part(part)
+                self.request.leave_out_part(part)
             case _:
                 assert_never(part)
 
-    def _text(self, part: TextPart, *, ours: bool) -> None:
+    def _add_text(self, part: TextPart, *, ours: bool) -> None:
         details = part.provider_details or {} if ours else {}
-        phase = {'phase': details['phase']} if details.get('phase') and self.past.profile.openai_phases else {}
+        phase = {'phase': details['phase']} if details.get('phase') and self.context.profile.openai_phases else {}
         if not (part.id and ours and self.sends_ids):
             self.items.append({'role': 'assistant', 'content': part.content, **phase})
             return
-        content = {'type': 'output_text', 'text': part.content, 'annotations': _annotations(part, details)}
+        annotations = [note for note in details.get('annotations') or () if _accepts_annotation(note, part.content)]
+        content = {'type': 'output_text', 'text': part.content, 'annotations': annotations}
         last: Json = self.items[-1] if self.items else {}
         if last.get('type') == 'message' and last.get('id') == part.id:
             last['content'].append(content)
             return
-        head: Json = {'type': 'message', 'role': 'assistant', 'id': part.id, 'status': 'completed'}
-        self.items.append({**head, 'content': [content], **phase})
+        message: Json = {'type': 'message', 'role': 'assistant', 'id': part.id, 'status': 'completed'}
+        self.items.append({**message, 'content': [content], **phase})
 
-    def _think(self, part: ThinkingPart, *, ours: bool) -> None:
+    def _add_thinking(self, part: ThinkingPart, *, ours: bool) -> None:
+        """Add thinking: as a reasoning item if the server made it as one, otherwise as text between tags."""
         is_item = bool(part.id) and part.id not in (*THINKING_FIELDS, 'content') and ours
-        raw = bool((part.provider_details or {}).get('raw'))
-        if is_item and (raw or self.sends_ids):
-            self._reasoning(part, raw=raw)
+        is_raw = bool((part.provider_details or {}).get('raw'))
+        if is_item and (is_raw or self.sends_ids):
+            self._add_reasoning(part, is_raw=is_raw)
         elif part.content:
-            start, end = self.past.profile.thinking_tags
+            start, end = self.context.profile.thinking_tags
             self.items.append({'role': 'assistant', 'content': f'{start}\n{part.content}\n{end}'})
             if not ours:
-                self.past.request.tell_as_text(part)
+                self.request.tell_as_text(part)
         elif not ours:
-            self.past.request.leave_out_part(part)
+            self.request.leave_out_part(part)
 
-    def _reasoning(self, part: ThinkingPart, *, raw: bool) -> None:
-        """A reasoning item; parts of the same one follow each other."""
+    def _add_reasoning(self, part: ThinkingPart, *, is_raw: bool) -> None:
+        """Add a reasoning item, or add to the last one if the part belongs to it."""
         last: Json = self.items[-1] if self.items else {}
         if not (last.get('type') == 'reasoning' and last.get('id') == part.id):
             last = {'type': 'reasoning', 'id': part.id, 'summary': []}
             self.items.append(last)
-        if raw:
+        if is_raw:
             last.setdefault('content', []).append({'type': 'reasoning_text', 'text': part.content})
         elif part.content:
             last['summary'].append({'type': 'summary_text', 'text': part.content})
         if part.signature and self.sends_ids:
             last['encrypted_content'] = part.signature
 
-    def _call(self, part: ToolCallPart, *, ours: bool) -> None:
-        id = self.past.own_id(part.tool_call_id)
+    def _add_tool_call(self, part: ToolCallPart, *, ours: bool) -> None:
+        id = self.context.get_original_id(part.tool_call_id)
         item: Json = {'type': 'function_call', 'call_id': id, 'name': part.tool_name}
         item['arguments'] = part.args_as_json_str()
         if ours and part.id and self.sends_ids:
             item['id'] = part.id
         if ours and (details := part.provider_details):
-            item.update({name: details[name] for name in SAID_OF_CALLS if details.get(name)})
+            item.update({name: details[name] for name in TOOL_CALL_DETAILS if details.get(name)})
         self.items.append(item)
 
-    def _native(self, part: NativeToolCallPart, item: Json | None) -> None:
-        """The item of a tool of the vendor's. The API refuses a call whose answer is missing."""
-        if item is None or (item['type'] in ANSWERS and part.tool_call_id not in self.past.answered):
-            self.past.request.leave_out_part(part)
-        elif item['type'] == IMAGE and self.is_kept:
-            self.items.append({'type': IMAGE, 'id': item['id']})
-        elif self.past.setting('openai_send_reasoning_ids') is False and item['type'] != IMAGE:
-            self.items.append({name: value for name, value in _without_sources(item).items() if name != 'id'})
+    def _add_native_call(self, part: NativeToolCallPart, item: Json | None) -> None:
+        """Add the item of a native call. Without its result it is dropped: the API refuses it."""
+        if item is None or (item['type'] in RESULT_ITEMS and part.tool_call_id not in self.context.native_result_ids):
+            self.request.leave_out_part(part)
+        elif item['type'] == IMAGE_ITEM and self.is_stored:
+            # The id is enough: https://platform.openai.com/docs/guides/image-generation#multi-turn-image-generation
+            self.items.append({'type': IMAGE_ITEM, 'id': item['id']})
+        elif self.request.options.get(SEND_IDS) is False and item['type'] != IMAGE_ITEM:
+            self.items.append({name: value for name, value in _drop_sources(item).items() if name != 'id'})
         else:
-            self.items.append(_without_sources(item))
+            self.items.append(_drop_sources(item))
 
-    def _answer(self, part: NativeToolReturnPart) -> None:
-        """What a tool of the vendor's gave, which is an item of its own or is sent with its call."""
-        call = self.past.calls.get(part.tool_call_id)
-        maker = part.provider_name or (call and call.provider_name)
-        if maker != self.past.request.system:
-            self.past.request.leave_out_part(part)
-        elif item := encode_answer(part, call):
+    def _add_native_result(self, part: NativeToolReturnPart) -> None:
+        """Add the result of a native tool, unless it is encoded with its call."""
+        call = self.context.native_calls.get(part.tool_call_id)
+        provider_name = part.provider_name or (call and call.provider_name)
+        if provider_name != self.request.system:
+            self.request.leave_out_part(part)
+        elif item := encode_result_item(part, call):
             self.items.append(item)
 
 
-def _without_sources(item: Json) -> Json:
-    """A search without the pages that it looked at, among which are some that no request may name."""
+def _drop_sources(item: Json) -> Json:
+    """Drop the sources of a search: the API returns some that its own schema does not allow (openai-openapi#573)."""
     match item:
         case {'action': {'sources': _, **action}}:
             return {**item, 'action': action}
@@ -220,22 +203,18 @@ def _without_sources(item: Json) -> Json:
             return item
 
 
-def _has_call(file: FilePart, beside: Iterable[ModelResponsePart]) -> bool:
-    return any(isinstance(part, NativeToolCallPart) and part.id == file.id for part in beside)
+def _is_in_native_call(file: FilePart, siblings: Iterable[ModelResponsePart]) -> bool:
+    return any(isinstance(part, NativeToolCallPart) and part.id == file.id for part in siblings)
 
 
-def _annotations(part: TextPart, details: Json) -> list[Json]:
-    """The citations that the API takes back."""
-    return [note for note in details.get('annotations') or () if _is_sent_back(note, part.content)]
-
-
-def _is_sent_back(note: Json, text: str) -> bool:
-    match note:
+def _accepts_annotation(annotation: Json, text: str) -> bool:
+    """Return whether the API accepts this annotation of a text in a request."""
+    match annotation:
         case {'type': 'url_citation', 'url': str() as url, 'start_index': int() as start, 'end_index': int() as end}:
             return bool(0 <= start <= end <= len(text) and url in text[start:end])
         case {'type': 'url_citation'}:
             return False
-        case {'type': kind}:
-            return bool(kind != NOT_SENT_BACK)
+        case {'type': type}:
+            return bool(type != REFUSED_ANNOTATION)
         case _:
             return False

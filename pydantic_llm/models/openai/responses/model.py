@@ -1,4 +1,4 @@
-"""`POST /responses`: the card."""
+"""`OpenAIResponsesModel`: `POST /responses`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ....providers import Provider, choose_provider
 from ....settings import ModelSettings
 from ....streaming.draft import ResponseDraft
 from ....transport import Deadlines, RawRequest
-from ....wire.decoder import FunctionDecoder, ResponseDecoder
 from ....wire.model import WireModel
 from ....wire.prepare import PreparedRequest
 from ... import check_allow_model_requests
 from ..content_filter import is_content_filter_error
-from . import decode, encode
+from . import encode
+from .decode import ResponsesDecoder
 from .settings import SUPPORTED, OpenAIResponsesModelSettings
 
 if TYPE_CHECKING:
@@ -50,31 +50,27 @@ class OpenAIResponsesModel(WireModel[OpenAIModelProfile]):
         super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
 
     def path(self, request: PreparedRequest) -> str:
-        """Where the request goes."""
+        """Return the path."""
         return '/responses'
 
     def encode(self, request: PreparedRequest) -> Json:
-        """The request's body."""
+        """Encode the body."""
         return encode.encode(request, self.profile)
 
-    def new_decoder(self, draft: ResponseDraft) -> ResponseDecoder:
+    def new_decoder(self, draft: ResponseDraft) -> ResponsesDecoder:
         """Return a decoder for one response."""
-        return FunctionDecoder(
-            draft,
-            lambda body, draft: decode.decode(body, draft, self.profile),
-            lambda event, draft: decode.decode_event(event, draft, self.profile),
-        )
+        return ResponsesDecoder(draft, self.profile)
 
     def response_in_error(self, error: ModelHTTPError) -> Json | None:
-        """The answer that an error holds: one that a content filter held back."""
+        """Return the error body if it reports that a content filter blocked the response."""
         body: Any = error.body
         return body if is_content_filter_error(body) else None
 
     async def retrieve(self, response_id: str, model_settings: ModelSettings | None = None) -> ModelResponse:
-        """The answer with this id, as the API keeps it: what has become of one that is worked on in the background.
+        """Return the stored response with this id, such as one that is generated in the background.
 
-        As long as that goes on, its `state` is `'incomplete'`. Raises what `request` raises, also for an answer that
-        failed, and `NotFoundError` where none is kept.
+        Until that is finished, its `state` is `'incomplete'`. Raises what `request` raises, also for a response that
+        failed, and `NotFoundError` if no response with this id is stored.
         """
         check_allow_model_requests()
         settings = self.merged_settings(model_settings)
@@ -83,5 +79,5 @@ class OpenAIResponsesModel(WireModel[OpenAIModelProfile]):
         return await self._request_body(RawRequest(path, b'', self.model_name, headers, deadlines, 'GET'), settings)
 
     def must_download(self, url: FileUrl) -> bool:
-        """The API reads images and documents by their address."""
+        """Return False: the API fetches images and documents itself."""
         return False

@@ -1,6 +1,6 @@
-"""What the fields of each kind of native item mean: a row of `NATIVE_ITEMS` reads an item and writes it again.
+"""Decodes and encodes the fields of each type of native item: one row of `NATIVE_ITEMS` per type.
 
-What a row does not write of an item that it has read is kept beside the call (`native_items`), so that nothing is lost.
+Fields that a row decodes from but does not encode are kept with the call (`native_items`), so that nothing is lost.
 """
 
 from __future__ import annotations
@@ -16,180 +16,209 @@ from ....messages import BinaryContent, NativeToolCallPart
 Files = Sequence[BinaryContent]
 
 MCP = 'mcp_server'
-"""What the names of the tools of MCP servers begin with; the server's own name follows behind a colon."""
+"""The beginning of the tool name of an MCP server; a colon and the server's own name follow."""
+
+IMAGE_ITEM = 'image_generation_call'
+"""The type of the item of the image tool."""
 
 
 class NativeItem(NamedTuple):
-    """How one kind of item is read and written."""
+    """The functions that decode and encode one type of item."""
 
-    name: Callable[[Json], str]
-    """The tool's name."""
-    args: Callable[[Json], Any]
-    """What the tool was asked; `None` where that is not known."""
-    content: Callable[[Json], Any]
-    """What it gave; `None` where another item tells that."""
-    back: Callable[[NativeToolCallPart, Json, Files], Json]
-    """The fields that the call, what it gave and its files say."""
-    opening: Callable[[Json], str | None] = lambda item: None
-    """How the arguments begin, as text, while the rest of them is still being written."""
-
-
-def _told(*names: str) -> Callable[[Json], Json]:
-    """What an item says under these names, where it says anything."""
-    return lambda item: _known({name: item.get(name) for name in names})
+    get_name: Callable[[Json], str]
+    """Item -> name of the tool."""
+    decode_args: Callable[[Json], Any]
+    """Item -> arguments of the tool, or `None` if it has none."""
+    decode_result: Callable[[Json], Any]
+    """Item -> result of the tool, or `None` if another item contains it."""
+    encode: Callable[[NativeToolCallPart, Json, Files], Json]
+    """Call, result and files -> fields of the item."""
+    begin_args: Callable[[Json], str | None] = lambda item: None
+    """Item -> beginning of the arguments as JSON text, or `None` if no deltas follow."""
 
 
-def _known(fields: Json) -> Json:
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _always(name: str) -> Callable[[Json], str]:
+def _get_constant(name: str) -> Callable[[Json], str]:
     return lambda item: name
 
 
-def _nothing(item: Json) -> None:
+def _get_fields(*names: str) -> Callable[[Json], Json]:
+    """Return a function that returns these fields of an item; missing ones are `None`."""
+    return lambda item: {name: item.get(name) for name in names}
+
+
+def _get_set_fields(*names: str) -> Callable[[Json], Json]:
+    """Return a function that returns those of these fields of an item that are not `None`."""
+    return lambda item: _drop_nulls({name: item.get(name) for name in names})
+
+
+def _drop_nulls(fields: Json) -> Json:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _get_nothing(item: Json) -> None:
     return None
 
 
-def _args(call: NativeToolCallPart) -> Json:
+def _parse_args(call: NativeToolCallPart) -> Json:
     return call.args_as_dict(raise_if_invalid=False)
 
 
 # ---------------------------------------------------------------------- searches
 
 
-def _search(item: Json) -> Json | None:
+def _decode_web_search_args(item: Json) -> Json | None:
     action: Json | None = item.get('action')
     return action and {name: value for name, value in action.items() if value is not None and name != 'sources'}
 
 
-def _found(item: Json) -> Json:
+def _decode_web_search_result(item: Json) -> Json:
     action: Json = item.get('action') or {}
-    return _known({'status': item.get('status'), 'sources': action.get('sources')})
+    return _drop_nulls({'status': item.get('status'), 'sources': action.get('sources')})
 
 
-def _search_back(call: NativeToolCallPart, gave: Json, files: Files) -> Json:
-    action = _args(call) | _told('sources')(gave)
-    return {**({'action': action} if action else {}), **_told('status')(gave)}
+def _encode_web_search(call: NativeToolCallPart, result: Json, files: Files) -> Json:
+    action = _parse_args(call) | _get_set_fields('sources')(result)
+    return {**({'action': action} if action else {}), **_get_set_fields('status')(result)}
 
 
-def _file_search_back(call: NativeToolCallPart, gave: Json, files: Files) -> Json:
-    return _args(call) | gave
+def _encode_file_search(call: NativeToolCallPart, result: Json, files: Files) -> Json:
+    return _parse_args(call) | result
 
 
-def _tools_wanted(item: Json) -> Any:
+def _decode_tool_search_args(item: Json) -> Any:
     return item.get('arguments') or None
 
 
-def _tools_wanted_back(call: NativeToolCallPart, gave: Json, files: Files) -> Json:
-    return {'arguments': _args(call)}
+def _encode_tool_search(call: NativeToolCallPart, result: Json, files: Files) -> Json:
+    return {'arguments': _parse_args(call)}
 
 
 # ---------------------------------------------------------------------- code and images
 
 
-def _printed(item: Json) -> Json:
+def _decode_code_result(item: Json) -> Json:
     logs = [output.get('logs') for output in item.get('outputs') or () if output.get('type') == 'logs']
-    return _known({'status': item.get('status'), 'logs': logs or None})
+    return _drop_nulls({'status': item.get('status'), 'logs': logs or None})
 
 
-def _code_back(call: NativeToolCallPart, gave: Json, files: Files) -> Json:
-    logs: list[Json] = [{'type': 'logs', 'logs': text} for text in gave.get('logs') or ()]
+def _encode_code(call: NativeToolCallPart, result: Json, files: Files) -> Json:
+    logs: list[Json] = [{'type': 'logs', 'logs': text} for text in result.get('logs') or ()]
     outputs: list[Json] = [*logs, *({'type': 'image', 'url': file.data_uri} for file in files)]
-    return {**_args(call), **_told('status')(gave), **({'outputs': outputs} if outputs else {})}
+    return {**_parse_args(call), **_get_set_fields('status')(result), **({'outputs': outputs} if outputs else {})}
 
 
-def _code_opening(item: Json) -> str | None:
+def _begin_code_args(item: Json) -> str | None:
     if item.get('code'):
         return None
     return to_json({'container_id': item.get('container_id'), 'code': ''}).decode().removesuffix('"}')
 
 
-def _image_back(call: NativeToolCallPart, gave: Json, files: Files) -> Json:
-    return {**gave, **({'result': files[0].base64} if files else {})}
+def _encode_image(call: NativeToolCallPart, result: Json, files: Files) -> Json:
+    return {**result, **({'result': files[0].base64} if files else {})}
 
 
 # ---------------------------------------------------------------------- MCP servers
 
 
-def _server(item: Json) -> str:
+def _get_server_name(item: Json) -> str:
     return f'{MCP}:{item.get("server_label")}'
 
 
-def _of_server(call: NativeToolCallPart) -> Json:
+def _encode_server_label(call: NativeToolCallPart) -> Json:
     return {'server_label': call.tool_name.partition(':')[2]}
 
 
-def _mcp_args(action: str) -> Callable[[Json], Json]:
-    def args(item: Json) -> Json:
+def _decode_mcp_args(action: str) -> Callable[[Json], Json]:
+    """Return a function that decodes the arguments of an item. Text that is not JSON is kept as it is."""
+
+    def decode_args(item: Json) -> Json:
         text = item.get('arguments')
         try:
-            given: Any = from_json(text) if text else {}
+            args: Any = from_json(text) if text else {}
         except ValueError:
-            given = text
-        return {'action': action, 'tool_name': item.get('name'), 'tool_args': given}
+            args = text
+        return {'action': action, 'tool_name': item.get('name'), 'tool_args': args}
 
-    return args
+    return decode_args
 
 
-def _mcp_opening(item: Json) -> str | None:
+def _begin_mcp_args(item: Json) -> str | None:
     if item.get('arguments'):
         return None
-    said = {'action': 'call_tool', 'tool_name': item.get('name'), 'tool_args': ''}
-    return to_json(said).decode().removesuffix('""}')
+    args = {'action': 'call_tool', 'tool_name': item.get('name'), 'tool_args': ''}
+    return to_json(args).decode().removesuffix('""}')
 
 
-def _mcp_back(call: NativeToolCallPart, gave: Json, files: Files) -> Json:
-    args = _args(call)
+def _encode_mcp_call(call: NativeToolCallPart, result: Json, files: Files) -> Json:
+    args = _parse_args(call)
     text = to_json(args.get('tool_args')).decode()
-    return {**_of_server(call), 'name': args.get('tool_name'), 'arguments': text, **_known(gave)}
+    return {**_encode_server_label(call), 'name': args.get('tool_name'), 'arguments': text, **_drop_nulls(result)}
 
 
-def _list_tools(item: Json) -> Json:
+def _get_list_tools_args(item: Json) -> Json:
     return {'action': 'list_tools'}
 
 
-def _listed_back(call: NativeToolCallPart, gave: Json, files: Files) -> Json:
-    return {**_of_server(call), **_known(gave)}
+def _encode_tool_list(call: NativeToolCallPart, result: Json, files: Files) -> Json:
+    return {**_encode_server_label(call), **_drop_nulls(result)}
 
 
-def _given(*names: str) -> Callable[[Json], Json]:
-    return lambda item: {name: item.get(name) for name in names}
+# ---------------------------------------------------------------------- the table
 
-
-# ---------------------------------------------------------------------- the kinds
-
-DRAWN = ('status', 'background', 'quality', 'size', 'revised_prompt')
-"""What is said of an image."""
+IMAGE_FIELDS = ('status', 'background', 'quality', 'size', 'revised_prompt')
+"""Fields of an image item that are its result, in addition to the image."""
 
 NATIVE_ITEMS: dict[str, NativeItem] = {
-    'web_search_call': NativeItem(_always('web_search'), _search, _found, _search_back),
+    'web_search_call': NativeItem(
+        _get_constant('web_search'), _decode_web_search_args, _decode_web_search_result, _encode_web_search
+    ),
     'file_search_call': NativeItem(
-        _always('file_search'), _told('queries'), _told('status', 'results'), _file_search_back
+        _get_constant('file_search'),
+        _get_set_fields('queries'),
+        _get_set_fields('status', 'results'),
+        _encode_file_search,
     ),
     'code_interpreter_call': NativeItem(
-        _always('code_execution'), _told('container_id', 'code'), _printed, _code_back, _code_opening
+        _get_constant('code_execution'),
+        _get_set_fields('container_id', 'code'),
+        _decode_code_result,
+        _encode_code,
+        _begin_code_args,
     ),
-    'image_generation_call': NativeItem(_always('image_generation'), _nothing, _told(*DRAWN), _image_back),
-    'mcp_list_tools': NativeItem(_server, _list_tools, _given('tools', 'error'), _listed_back),
-    'mcp_call': NativeItem(_server, _mcp_args('call_tool'), _given('output', 'error'), _mcp_back, _mcp_opening),
-    'mcp_approval_request': NativeItem(_server, _mcp_args('request_approval'), _nothing, _mcp_back),
-    'tool_search_call': NativeItem(_always('tool_search'), _tools_wanted, _nothing, _tools_wanted_back),
+    IMAGE_ITEM: NativeItem(
+        _get_constant('image_generation'), _get_nothing, _get_set_fields(*IMAGE_FIELDS), _encode_image
+    ),
+    'mcp_list_tools': NativeItem(
+        _get_server_name, _get_list_tools_args, _get_fields('tools', 'error'), _encode_tool_list
+    ),
+    'mcp_call': NativeItem(
+        _get_server_name,
+        _decode_mcp_args('call_tool'),
+        _get_fields('output', 'error'),
+        _encode_mcp_call,
+        _begin_mcp_args,
+    ),
+    'mcp_approval_request': NativeItem(
+        _get_server_name, _decode_mcp_args('request_approval'), _get_nothing, _encode_mcp_call
+    ),
+    'tool_search_call': NativeItem(
+        _get_constant('tool_search'), _decode_tool_search_args, _get_nothing, _encode_tool_search
+    ),
 }
-"""The items that tell of a tool of OpenAI's at work."""
+"""The items of OpenAI's own tools, by type. https://platform.openai.com/docs/api-reference/responses/object"""
 
-KINDS: dict[str, str] = {
+ITEM_TYPES: dict[str, str] = {
     'web_search': 'web_search_call',
     'file_search': 'file_search_call',
     'code_execution': 'code_interpreter_call',
-    'image_generation': 'image_generation_call',
+    'image_generation': IMAGE_ITEM,
 }
-"""The items of calls that do not say which they came from, as histories of other programs have them, by the tool."""
+"""Tool name -> type of item, for calls without their original type: histories of other programs have such calls."""
 
 
-def kind_of(call: NativeToolCallPart) -> str:
-    """The type of the item that a call came from; empty for a call that no item of this API says."""
-    kind: str | None = (call.provider_details or {}).get('type')
-    if kind is None and call.tool_name.partition(':')[0] == MCP:
-        kind = 'mcp_list_tools' if _args(call).get('action') == 'list_tools' else 'mcp_call'
-    return kind or KINDS.get(call.tool_name, '')
+def choose_item_type(call: NativeToolCallPart) -> str:
+    """Return the type of the item that encodes this call, or '' if the API has no such item."""
+    original: str | None = (call.provider_details or {}).get('type')
+    if original is None and call.tool_name.partition(':')[0] == MCP:
+        return 'mcp_list_tools' if _parse_args(call).get('action') == 'list_tools' else 'mcp_call'
+    return original or ITEM_TYPES.get(call.tool_name, '')

@@ -1,29 +1,29 @@
-"""The items that tell of a tool at work which is none of ours, both ways: item → parts, and the parts → the same item.
+"""Decodes items of tools that the caller does not run, and encodes them again from their parts.
 
-An item becomes a call, the files that it made, and what it gave; `native_fields` has a row for each kind. What the
-parts do not say of an item is kept beside the call, so that the item goes back as it came. An item of a kind that has
-no row (`computer_call`, `shell_call`, a kind that is newer than this) is kept whole: as the arguments of a call or,
-where it answers one, as what that gave.
+An item becomes a call, the files that the tool made, and its result; `native_fields` has one row per type of item.
+Fields that these parts do not express are kept with the call, so the item is sent back unchanged. An item of a type
+without a row (`computer_call`, `shell_call`, newer types) is kept whole: as the arguments of a call or, if it is the
+result of a call, as the content of a result.
 """
 
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import Any, cast
 
 from ....json_types import Json
 from ....messages import BinaryContent, FilePart, ModelResponsePart, NativeToolCallPart, NativeToolReturnPart
 from ....streaming.draft import ResponseDraft
-from .native_fields import NATIVE_ITEMS, kind_of
+from .native_fields import IMAGE_ITEM, NATIVE_ITEMS, choose_item_type
 
 ITEM = 'openai_item'
-"""Marks a part that holds a whole item of the wire, in its `provider_details`."""
+"""The key of `provider_details` that marks a part which holds a whole item; its value is the item's type."""
 
 FIELDS = 'openai_fields'
-"""Where a call keeps, in its `provider_details`, what the parts do not say of its item."""
+"""The key of a call's `provider_details` for the fields of its item that the parts do not express."""
 
-ANSWERS: dict[str, tuple[str, str]] = {
+RESULT_ITEMS: dict[str, tuple[str, str]] = {
     'mcp_approval_request': ('mcp_approval_response', 'approval_request_id'),
     'tool_search_call': ('tool_search_output', 'call_id'),
     'computer_call': ('computer_call_output', 'call_id'),
@@ -33,147 +33,149 @@ ANSWERS: dict[str, tuple[str, str]] = {
     'custom_tool_call': ('custom_tool_call_output', 'call_id'),
     'program': ('program_output', 'call_id'),
 }
-"""The calls that another item answers (the vendor's or the caller's): its type, and where it names the call."""
+"""Type of a call whose result (the vendor's or the caller's) is an item -> the type of that item, and its field with
+the id of the call."""
 
-ANSWERED = {answer: (call, name) for call, (answer, name) in ANSWERS.items()}
-"""The items that answer a call: the type of that, and where they name it."""
-
-# ---------------------------------------------------------------------- item → parts
-
-
-def start_native(item: Json, draft: ResponseDraft) -> None:
-    """A tool begins to work. An item that cannot be told from others is read when it is whole."""
-    row = NATIVE_ITEMS.get(item['type'])
-    if item.get('id') and item['type'] not in ANSWERED:
-        _put(_call(item, (row.opening(item) or row.args(item)) if row else item, draft), draft)
+CALL_ITEMS = {result: (call, id_field) for call, (result, id_field) in RESULT_ITEMS.items()}
+"""Type of a result -> the type of its call, and its field with the id of the call."""
 
 
-def finish_native(item: Json, draft: ResponseDraft) -> None:
-    """A tool is done: its call is whole, and its files and what it gave follow."""
-    if item['type'] in ANSWERED:
-        _answer(item, draft)
-        return
-    row = NATIVE_ITEMS.get(item['type'])
-    call = _call(item, row.args(item) if row else item, draft)
-    files = _files(item)
-    content = row.content(item) if row else None
-    if row is not None and call.provider_details is not None:
-        said = {'type': item['type'], 'id': call.id, **row.back(call, content or {}, files)}
-        if unsaid := {name: value for name, value in item.items() if name not in said or said[name] != value}:
-            call.provider_details[FIELDS] = unsaid
-    draft.parts.close(_put(call, draft))
-    for index, file in enumerate(files):
-        _whole((call.id, 'file', index), FilePart(file, id=call.id, provider_name=draft.provider_name), draft)
-    if content is not None:
-        part = NativeToolReturnPart(call.tool_name, content, call.tool_call_id, provider_name=draft.provider_name)
-        _whole((call.id, 'return'), part, draft)
+class NativeItemDecoder:
+    """Decodes the native items of one response."""
+
+    def __init__(self, draft: ResponseDraft) -> None:
+        self.draft = draft
+        self._calls: dict[str, NativeToolCallPart] = {}  # by id, by tool call id, and the latest one by type
+
+    def start(self, item: Json) -> None:
+        """Start a call. An item without an id, and a result, is decoded when it is whole."""
+        row = NATIVE_ITEMS.get(item['type'])
+        if item.get('id') and item['type'] not in CALL_ITEMS:
+            self._put_call(self._decode_call(item, (row.begin_args(item) or row.decode_args(item)) if row else item))
+
+    def finish(self, item: Json) -> None:
+        """Decode a whole item: end its call, and add the files and the result."""
+        if item['type'] in CALL_ITEMS:
+            self._decode_result_item(item)
+            return
+        draft, row = self.draft, NATIVE_ITEMS.get(item['type'])
+        call = self._decode_call(item, row.decode_args(item) if row else item)
+        files = _decode_files(item)
+        result = row.decode_result(item) if row else None
+        if row is not None and call.provider_details is not None:
+            encoded = {'type': item['type'], 'id': call.id, **row.encode(call, result or {}, files)}
+            if rest := {name: value for name, value in item.items() if name not in encoded or encoded[name] != value}:
+                call.provider_details[FIELDS] = rest
+        draft.parts.close(self._put_call(call))
+        for index, file in enumerate(files):
+            self._add_whole((call.id, 'file', index), FilePart(file, id=call.id, provider_name=draft.provider_name))
+        if result is not None:
+            part = NativeToolReturnPart(call.tool_name, result, call.tool_call_id, provider_name=draft.provider_name)
+            self._add_whole((call.id, 'return'), part)
+
+    def decode_partial_image(self, event: Json) -> None:
+        """Decode an unfinished image. The next one replaces it, and finally the whole one."""
+        file = BinaryContent(b64decode(event['partial_image_b64']), media_type=_decode_image_type(event))
+        details = {'partial_image_index': event.get('partial_image_index')}
+        name, id = self.draft.provider_name, event['item_id']
+        self.draft.parts.whole((id, 'file', 0), FilePart(file, id=id, provider_name=name, provider_details=details))
+
+    def _decode_call(self, item: Json, args: Any) -> NativeToolCallPart:
+        type, id = item['type'], item.get('id')
+        row, call_id = NATIVE_ITEMS.get(type), item.get('call_id') or id
+        name = row.get_name(item) if row else type
+        call = NativeToolCallPart(name, args, id=id, provider_name=self.draft.provider_name)
+        call.provider_details = {'type': type} if row else {ITEM: type}
+        if call_id:
+            call.tool_call_id = call_id
+        return call
+
+    def _put_call(self, call: NativeToolCallPart) -> Hashable:
+        """Start the call, or update its arguments and details if it was started; return its key."""
+        parts, id = self.draft.parts, call.id or ''
+        key = call.id or ('native', call.tool_call_id)
+        if parts.kind_of(key) is None:
+            parts.whole(key, call)
+        elif (known := get_item_type(self._calls[id])) != get_item_type(call):
+            raise TypeError(f'the item {call.id!r} was a {known!r}, and became a {get_item_type(call)!r}')
+        else:
+            parts.tool_call(key, args=call.args)
+            parts.details(key, provider_details=call.provider_details)
+        self._calls[get_item_type(call)] = self._calls[call.tool_call_id] = self._calls[id] = call
+        return key
+
+    def _decode_result_item(self, item: Json) -> None:
+        """Decode a result, which is kept whole. Without an id of a call, it belongs to the latest call of its type."""
+        call_type, id_field = CALL_ITEMS[item['type']]
+        call = self._calls.get(item.get(id_field) or call_type)
+        id: str = item.get(id_field) or (call.tool_call_id if call else item.get('id') or call_type)
+        tool = call.tool_name if call else call_type
+        name, details = self.draft.provider_name, {ITEM: item['type']}
+        part = NativeToolReturnPart(tool, item, id, provider_name=name, provider_details=details)
+        self._add_whole(('result', item.get('id') or id), part)
+
+    def _add_whole(self, key: Hashable, part: FilePart | NativeToolReturnPart) -> None:
+        self.draft.parts.whole(key, part)
+        self.draft.parts.close(key)
 
 
-def show_partial_image(event: Json, draft: ResponseDraft) -> None:
-    """An image as it is so far. The next one, and at last the whole one, takes its place."""
-    file = BinaryContent(b64decode(event['partial_image_b64']), media_type=_image_type(event))
-    details = {'partial_image_index': event.get('partial_image_index')}
-    part = FilePart(file, id=event['item_id'], provider_name=draft.provider_name, provider_details=details)
-    draft.parts.whole((event['item_id'], 'file', 0), part)
-
-
-def _call(item: Json, args: Any, draft: ResponseDraft) -> NativeToolCallPart:
-    kind, id = item['type'], item.get('id')
-    row, call_id = NATIVE_ITEMS.get(kind), item.get('call_id') or id
-    call = NativeToolCallPart(row.name(item) if row else kind, args, id=id, provider_name=draft.provider_name)
-    call.provider_details = {'type': kind} if row else {ITEM: kind}
-    if call_id:
-        call.tool_call_id = call_id
-    return call
-
-
-def _put(call: NativeToolCallPart, draft: ResponseDraft) -> Any:
-    """Start the call, or set what is known of it now; arguments that came as text are replaced. Gives its key."""
-    known: dict[str, NativeToolCallPart] = draft.scratch.setdefault('native', {})
-    key = call.id or ('native', call.tool_call_id)
-    if draft.parts.kind_of(key) is None:
-        draft.parts.whole(key, call)
-    elif type_of(known[call.id or '']) != type_of(call):
-        raise TypeError(f'the item {call.id!r} was a {type_of(known[call.id or ""])!r}, and became a {type_of(call)!r}')
-    else:
-        draft.parts.tool_call(key, args=call.args)
-        draft.parts.details(key, provider_details=call.provider_details)
-    known[type_of(call)] = known[call.tool_call_id] = known[call.id or ''] = call
-    return key
-
-
-def type_of(call: NativeToolCallPart) -> str:
-    """The type of the item that a call came as; empty for one that came from another API."""
+def get_item_type(call: NativeToolCallPart) -> str:
+    """Return the type of the item that the call was decoded from, or '' if another API made the call."""
     details: Json = call.provider_details or {}
-    kind: str = details[ITEM] if ITEM in details else details.get('type', '')
-    return kind
+    type: str = details[ITEM] if ITEM in details else details.get('type', '')
+    return type
 
 
-def _answer(item: Json, draft: ResponseDraft) -> None:
-    """An item that answers a call is kept whole. One that does not say which answers the last of its kind."""
-    asked, name = ANSWERED[item['type']]
-    known: dict[str, NativeToolCallPart] = draft.scratch.get('native', {})
-    call = known.get(item.get(name) or asked)
-    id: str = item.get(name) or (call.tool_call_id if call else item.get('id') or asked)
-    tool = call.tool_name if call else asked
-    details = {ITEM: item['type']}
-    part = NativeToolReturnPart(tool, item, id, provider_name=draft.provider_name, provider_details=details)
-    _whole(('answer', item.get('id') or id), part, draft)
-
-
-def _whole(key: Any, part: FilePart | NativeToolReturnPart, draft: ResponseDraft) -> None:
-    draft.parts.whole(key, part)
-    draft.parts.close(key)
-
-
-def _files(item: Json) -> list[BinaryContent]:
-    """The images that code or the image tool made."""
-    if item['type'] == 'image_generation_call' and item.get('result'):
-        return [BinaryContent(b64decode(item['result']), media_type=_image_type(item))]
+def _decode_files(item: Json) -> list[BinaryContent]:
+    """Decode the images that code or the image tool made."""
+    if item['type'] == IMAGE_ITEM and item.get('result'):
+        return [BinaryContent(b64decode(item['result']), media_type=_decode_image_type(item))]
     outputs = item.get('outputs') or () if item['type'] == 'code_interpreter_call' else ()
     urls = (output['url'] for output in outputs if output.get('type') == 'image')
     return [BinaryContent.from_data_uri(url) for url in urls if url.startswith('data:')]
 
 
-def _image_type(said: Json) -> str:
-    return f'image/{said.get("output_format") or "png"}'
+def _decode_image_type(item: Json) -> str:
+    return f'image/{item.get("output_format") or "png"}'
 
 
-# ---------------------------------------------------------------------- parts → item
+# ---------------------------------------------------------------------- parts -> item
 
 
-def encode_native_call(call: NativeToolCallPart, beside: Iterable[ModelResponsePart]) -> Json | None:
-    """The item that a call came from; `None` for a call that no item of this API says."""
+def encode_native_call(call: NativeToolCallPart, siblings: Iterable[ModelResponsePart]) -> Json | None:
+    """Encode a call as the item that it came from, with the result and the files among its siblings.
+
+    Returns `None` if the API has no item for the call.
+    """
     if ITEM in (call.provider_details or {}):
         item = call.args_as_dict(raise_if_invalid=False)
         return item if 'type' in item else None
-    kind = kind_of(call)
-    if (row := NATIVE_ITEMS.get(kind)) is None:
+    type = choose_item_type(call)
+    if (row := NATIVE_ITEMS.get(type)) is None:
         return None
-    gave: Any = {}
+    result: Any = {}
     files: list[BinaryContent] = []
-    for part in beside:
+    for part in siblings:
         match part:
             case NativeToolReturnPart(content=dict(), tool_call_id=id) if id == call.tool_call_id:
-                gave = part.content if kind not in ANSWERS else {}
+                result = part.content if type not in RESULT_ITEMS else {}
             case FilePart(id=str() as id) if id == call.id:
                 files.append(part.content)
             case _:
                 pass
     kept: Json = (call.provider_details or {}).get(FIELDS, {})
-    return {'type': kind, 'id': call.id, **row.back(call, gave, files), **kept}
+    return {'type': type, 'id': call.id, **row.encode(call, result, files), **kept}
 
 
-def encode_answer(part: NativeToolReturnPart, call: NativeToolCallPart | None) -> Json | None:
-    """The item that answers a call, as it came or as the caller says it; `None` for what is said with its call."""
-    said: Any = part.content
-    if not isinstance(said, dict):
+def encode_result_item(part: NativeToolReturnPart, call: NativeToolCallPart | None) -> Json | None:
+    """Encode the result of a call as an item. Returns `None` if the item of the call contains the result."""
+    if not isinstance(part.content, dict):
         return None
-    content = cast('Json', said)
+    content = cast('Json', part.content)
     if ITEM in (part.provider_details or {}):
         return dict(content) if 'type' in content else None
-    kind = '' if call is None else (call.provider_details or {}).get(ITEM) or kind_of(call)
-    if kind not in ANSWERS:
+    call_type = '' if call is None else (call.provider_details or {}).get(ITEM) or choose_item_type(call)
+    if call_type not in RESULT_ITEMS:
         return None
-    answer, name = ANSWERS[kind]
-    return {'type': answer, name: part.tool_call_id, **content}
+    type, id_field = RESULT_ITEMS[call_type]
+    return {'type': type, id_field: part.tool_call_id, **content}

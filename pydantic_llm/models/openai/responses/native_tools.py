@@ -1,4 +1,4 @@
-"""The tools that OpenAI runs itself, as a request asks for them. What the model did with them is in `native_items`."""
+"""Encodes and decodes the tools that OpenAI runs itself, as a request lists them. `native_items` has their use."""
 
 from __future__ import annotations
 
@@ -19,49 +19,55 @@ from ....native_tools import (
 )
 
 CONNECTOR = 'x-openai-connector:'
-"""What the address of an MCP server begins with that is a connector of OpenAI's."""
+"""The beginning of the URL of an MCP server that is a connector of OpenAI; the connector's id follows.
 
-PLACES = ('city', 'region', 'country', 'timezone')
-DOMAINS = ('allowed_domains', 'blocked_domains')
-DRAWN = ('quality', 'size', 'background')
+https://platform.openai.com/docs/guides/tools-connectors-mcp
+"""
+
+LOCATION_FIELDS = ('city', 'region', 'country', 'timezone')
+DOMAIN_FILTERS = ('allowed_domains', 'blocked_domains')
+IMAGE_OPTIONS = ('quality', 'size', 'background')
 
 
 def encode_native_tool(tool: NativeTool) -> Json:
-    """A tool as the API describes it. Raises `UserError` for one that it does not have."""
+    """Encode a tool. Raises `UserError` if the API does not have it."""
     match tool:
         case WebSearchTool():
-            return _web_search(tool)
+            return _encode_web_search(tool)
         case CodeExecutionTool():
             return {'type': 'code_interpreter', 'container': {'type': 'auto'}}
         case FileSearchTool(file_store_ids=ids):
             return {'type': 'file_search', 'vector_store_ids': list(ids)}
         case ImageGenerationTool():
-            chosen = {name: getattr(tool, name) for name in DRAWN if getattr(tool, name) != 'auto'}
-            return _set({'type': 'image_generation', 'output_format': tool.output_format, **chosen})
+            options = {name: getattr(tool, name) for name in IMAGE_OPTIONS if getattr(tool, name) != 'auto'}
+            return _drop_nulls({'type': 'image_generation', 'output_format': tool.output_format, **options})
         case MCPServerTool():
-            return _mcp_server(tool)
+            return _encode_mcp_server(tool)
         case WebFetchTool() | MemoryTool():
             raise UserError(f'The Responses API has no tool {tool.kind!r}')
         case _:
             assert_never(tool)
 
 
-def _web_search(tool: WebSearchTool) -> Json:
-    place = tool.user_location
-    location = place and {'type': 'approximate', **_set({name: getattr(place, name) for name in PLACES})}
-    filters = _set({name: getattr(tool, name) for name in DOMAINS})
-    more = {'user_location': location, 'filters': filters or None}
-    return _set({'type': 'web_search', 'search_context_size': tool.search_context_size, **more})
+def _encode_web_search(tool: WebSearchTool) -> Json:
+    location = tool.user_location
+    user_location = location and {
+        'type': 'approximate',
+        **_drop_nulls({name: getattr(location, name) for name in LOCATION_FIELDS}),
+    }
+    filters = _drop_nulls({name: getattr(tool, name) for name in DOMAIN_FILTERS})
+    options = {'user_location': user_location, 'filters': filters or None}
+    return _drop_nulls({'type': 'web_search', 'search_context_size': tool.search_context_size, **options})
 
 
-def _mcp_server(tool: MCPServerTool) -> Json:
+def _encode_mcp_server(tool: MCPServerTool) -> Json:
     connector = tool.url.removeprefix(CONNECTOR)
-    where = {'server_url': tool.url} if connector == tool.url else {'connector_id': connector}
-    return _set(
+    address = {'server_url': tool.url} if connector == tool.url else {'connector_id': connector}
+    return _drop_nulls(
         {
             'type': 'mcp',
             'server_label': tool.id,
-            **where,
+            **address,
             'require_approval': 'never',
             'authorization': tool.authorization_token,
             'headers': tool.headers,
@@ -71,37 +77,37 @@ def _mcp_server(tool: MCPServerTool) -> Json:
     )
 
 
-def _set(fields: Json) -> Json:
+def _drop_nulls(fields: Json) -> Json:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-# ---------------------------------------------------------------------- and read backwards
+# ---------------------------------------------------------------------- tool of a request -> native tool
 
 
 def decode_native_tool(tool: Json) -> NativeTool | None:
-    """What `encode_native_tool` made of a tool; `None` for a tool, or an option of one, that it cannot say."""
-    made = _decoded(tool)
-    if made is None or not tool.items() <= encode_native_tool(made).items():
+    """Decode a tool. Returns `None` if `encode_native_tool` cannot encode this tool or one of its options."""
+    decoded = _decode_known_fields(tool)
+    if decoded is None or not tool.items() <= encode_native_tool(decoded).items():
         return None
-    return made
+    return decoded
 
 
-def _decoded(tool: Json) -> NativeTool | None:
+def _decode_known_fields(tool: Json) -> NativeTool | None:
     match tool:
         case {'type': 'web_search'}:
-            place: Json | None = tool.get('user_location')
-            location = WebSearchUserLocation(**{name: place.get(name) for name in PLACES}) if place else None
+            location: Json = tool.get('user_location') or {}
+            user_location = WebSearchUserLocation(**{name: location.get(name) for name in LOCATION_FIELDS})
             filters: Json = tool.get('filters') or {}
-            domains: Any = {name: filters.get(name) for name in DOMAINS}
+            domains: Any = {name: filters.get(name) for name in DOMAIN_FILTERS}
             size: Any = tool.get('search_context_size') or 'medium'
-            return WebSearchTool(search_context_size=size, user_location=location, **domains)
+            return WebSearchTool(search_context_size=size, user_location=user_location if location else None, **domains)
         case {'type': 'code_interpreter'}:
             return CodeExecutionTool()
         case {'type': 'file_search', 'vector_store_ids': ids}:
             return FileSearchTool(ids)
         case {'type': 'image_generation'}:
-            drawn: Any = {name: tool.get(name) or 'auto' for name in DRAWN}
-            return ImageGenerationTool(output_format=tool.get('output_format'), **drawn)
+            options: Any = {name: tool.get(name) or 'auto' for name in IMAGE_OPTIONS}
+            return ImageGenerationTool(output_format=tool.get('output_format'), **options)
         case {'type': 'mcp', 'server_label': label}:
             return MCPServerTool(
                 label,

@@ -1,4 +1,4 @@
-"""What a request may use and how it is answered → fields of the body: tools, output, settings."""
+"""Encodes the tools, the output and the settings of a request as fields of the body."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ....tools.definition import ToolDefinition
 from ....wire.prepare import OUTPUT_NAME, PreparedRequest
 from ..thinking import choose_least_effort, choose_nearest_effort, drop_sampling
 from .native_tools import encode_native_tool
-from .settings import ENCRYPTED, INCLUDES, OWN_SETTINGS, REASONING, SETTINGS
+from .settings import ENCRYPTED_REASONING, INCLUDES, OWN_SETTINGS, REASONING, SETTINGS
 
 
 def encode_tools(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
-    """The tools, and whether they must be called."""
+    """Encode the tools, and whether the model must call one."""
     settings = request.options
     native = [encode_native_tool(tool) for tool in request.parameters.native_tools]
     raw = [dict(tool) for tool in settings.get('openai_native_tools') or ()]
@@ -31,7 +31,7 @@ def encode_tools(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
 
 
 def encode_tool(tool: ToolDefinition) -> Json:
-    """A tool as the API describes it."""
+    """Encode the definition of a tool."""
     return {
         'type': 'function',
         'name': tool.name,
@@ -42,7 +42,7 @@ def encode_tool(tool: ToolDefinition) -> Json:
 
 
 def encode_tool_choice(choice: Any) -> Any:
-    """Whether tools must be called, in the API's words."""
+    """Encode whether, and which, tools must be called."""
     match choice:
         case str():
             return choice
@@ -54,7 +54,7 @@ def encode_tool_choice(choice: Any) -> Any:
 
 
 def encode_output(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
-    """What the answer is held to, inside `text`."""
+    """Encode what the response must look like, as fields of `text`."""
     output = request.parameters.output_object
     match request.parameters.output_mode:
         case 'native' if output is not None:
@@ -69,7 +69,7 @@ def encode_output(request: PreparedRequest, profile: OpenAIModelProfile) -> Json
 
 
 def encode_settings(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
-    """The settings that go into the body."""
+    """Encode the settings, except those of tools and output."""
     body: Json = {}
     if reasoning := encode_reasoning(request, profile):
         body['reasoning'] = reasoning
@@ -81,26 +81,26 @@ def encode_settings(request: PreparedRequest, profile: OpenAIModelProfile) -> Js
     include = [wire for name, wire in INCLUDES.items() if settings.get(name)]
     include += settings.get('openai_include') or ()
     if profile.openai_item_ids:
-        include.insert(0, ENCRYPTED)
+        include.insert(0, ENCRYPTED_REASONING)
     if include:
         body['include'] = list(dict.fromkeys(include))
     return body
 
 
 def encode_reasoning(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
-    """How the model reasons: the effort that `thinking` asks for, and what the API's own settings say."""
+    """Encode how the model reasons: the effort that `thinking` asks for, unless the API's own settings name one."""
     settings = request.options
     reasoning: Json = {}
     if profile.openai_reasoning_context:
         reasoning['context'] = profile.openai_reasoning_context
     level: ThinkingLevel | None = settings.get('thinking')
-    asked = level is not None and 'openai_reasoning_effort' not in settings
-    if asked and (effort := _effort(level, request, profile)):
+    needs_effort = level is not None and 'openai_reasoning_effort' not in settings
+    if needs_effort and (effort := _choose_effort(level, request, profile)):
         reasoning['effort'] = effort
     return reasoning | {wire: settings[name] for name, wire in REASONING.items() if name in settings}
 
 
-def _effort(level: ThinkingLevel | None, request: PreparedRequest, profile: OpenAIModelProfile) -> str | None:
+def _choose_effort(level: ThinkingLevel | None, request: PreparedRequest, profile: OpenAIModelProfile) -> str | None:
     if not profile.supports_thinking:
         request.leave_out('thinking', f'{request.model_name!r} cannot be told to think')
         return None

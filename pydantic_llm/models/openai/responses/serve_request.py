@@ -1,10 +1,10 @@
-"""The body of `POST /responses` → messages, settings and parameters: `encode` and `options`, read backwards."""
+"""Decodes the input of `POST /responses` into messages. Undoes `encode`; output items are decoded as in `decode`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import groupby
-from typing import Any, cast
+from typing import cast
 
 from ....exceptions import UserError
 from ....json_types import Json
@@ -24,54 +24,29 @@ from ....messages import (
 )
 from ....messages.request import ModelRequestPart
 from ....messages.response import ModelResponsePart
-from ....settings import ModelSettings
 from ....streaming.draft import ResponseDraft
-from ....tools.definition import ToolDefinition
-from ... import ModelRequestParameters, OutputObjectDefinition
-from ..thinking import THINKING_LEVELS
-from .decode_items import finish_item
-from .native_tools import decode_native_tool
-from .settings import ENCRYPTED, INCLUDES, OWN_SETTINGS, REASONING, SETTINGS
+from .decode_items import ItemDecoder
 
-OURS = {wire: name for name, wire in (OWN_SETTINGS | SETTINGS).items()} | {'parallel_tool_calls': 'parallel_tool_calls'}
-"""The API's names of settings, and ours."""
-
-STRUCTURE = frozenset(
-    {
-        'model',
-        'input',
-        'instructions',
-        'tools',
-        'tool_choice',
-        'text',
-        'reasoning',
-        'include',
-        'stream',
-        'stream_options',
-    }
-)
-"""The fields of the body that are no settings."""
-
-ASKED = frozenset({'function_call_output', 'item_reference'})
-"""The types of items that no answer holds."""
+REQUEST_ITEMS = frozenset({'function_call_output', 'item_reference'})
+"""Types of items without a role that no response contains."""
 
 
 def decode_input(items: Iterable[Json], instructions: str | None, provider_name: str) -> list[ModelMessage]:
-    """The conversation: neighbouring items of one side are one message."""
+    """Decode the conversation: adjacent items of the same side become one message."""
     history: list[ModelMessage] = []
-    names: dict[str, str] = {}
-    for is_answer, group in groupby(items, _is_answer):
-        if is_answer:
-            response = ModelResponse(decode_answer(group, provider_name), provider_name=provider_name)
-            names |= {call.tool_call_id: call.tool_name for call in response.tool_calls}
+    tool_names: dict[str, str] = {}
+    for is_output, group in groupby(items, _is_output_item):
+        if is_output:
+            response = ModelResponse(decode_output_items(group, provider_name), provider_name=provider_name)
+            tool_names |= {call.tool_call_id: call.tool_name for call in response.tool_calls}
             history.append(response)
         else:
-            history.append(ModelRequest([decode_part(item, names) for item in group]))
-    return _instructed(history, instructions)
+            history.append(ModelRequest([decode_request_item(item, tool_names) for item in group]))
+    return _add_instructions(history, instructions)
 
 
-def _instructed(history: list[ModelMessage], instructions: str | None) -> list[ModelMessage]:
-    """The newest request carries the instructions."""
+def _add_instructions(history: list[ModelMessage], instructions: str | None) -> list[ModelMessage]:
+    """Add the instructions to the newest request."""
     if instructions and history and isinstance(history[-1], ModelRequest):
         history[-1] = ModelRequest(history[-1].parts, instructions=instructions)
     elif instructions:
@@ -79,39 +54,39 @@ def _instructed(history: list[ModelMessage], instructions: str | None) -> list[M
     return history
 
 
-def _is_answer(item: Json) -> bool:
-    return bool(item['role'] == 'assistant') if 'role' in item else item.get('type') not in ASKED
+def _is_output_item(item: Json) -> bool:
+    return bool(item['role'] == 'assistant') if 'role' in item else item.get('type') not in REQUEST_ITEMS
 
 
-def decode_part(item: Json, names: dict[str, str]) -> ModelRequestPart:
-    """One item of the user's side."""
+def decode_request_item(item: Json, tool_names: dict[str, str]) -> ModelRequestPart:
+    """Decode one item of a request. `tool_names` are those of past tool calls, by their ids."""
     match item:
         case {'role': 'system' | 'developer', 'content': content}:
-            return SystemPromptPart(_text(content))
+            return SystemPromptPart(_join_text(content))
         case {'role': 'user', 'content': str() as content}:
             return UserPromptPart(content)
         case {'role': 'user', 'content': list()}:
             return UserPromptPart([decode_content(part) for part in cast('list[Json]', item['content'])])
         case {'type': 'function_call_output', 'call_id': id, 'output': str() as output}:
-            return ToolReturnPart(names.get(id, ''), output, id)
+            return ToolReturnPart(tool_names.get(id, ''), output, id)
         case {'type': 'function_call_output', 'call_id': id, 'output': list()}:
             content = [decode_content(part) for part in cast('list[Json]', item['output'])]
-            return ToolReturnPart(names.get(id, ''), content, id)
+            return ToolReturnPart(tool_names.get(id, ''), content, id)
         case _:
             raise UserError(f'The input holds an item that this server does not know: {item.get("type") or item!r}')
 
 
 def decode_content(part: Json) -> UserContent:
-    """One part of a user's message, or of what a tool returned."""
+    """Decode one part of a user's message, or of a tool result."""
     match part:
         case {'type': 'input_text' | 'text' | 'output_text', 'text': str() as text}:
             return text
         case {'type': 'input_image', 'file_id': str() as id}:
-            return UploadedFile(id, 'openai', media_type='image/*', vendor_metadata=_metadata(part))
+            return UploadedFile(id, 'openai', media_type='image/*', vendor_metadata=_decode_detail(part))
         case {'type': 'input_file', 'file_id': str() as id}:
             return UploadedFile(id, 'openai')
         case {'type': 'input_image', 'image_url': str() as url}:
-            return _image(url, _metadata(part))
+            return _decode_image(url, _decode_detail(part))
         case {'type': 'input_file', 'file_data': str() as data}:
             return BinaryContent.from_data_uri(data)
         case {'type': 'input_file', 'file_url': url}:
@@ -122,115 +97,34 @@ def decode_content(part: Json) -> UserContent:
             )
 
 
-def _metadata(part: Json) -> Json | None:
+def _decode_detail(part: Json) -> Json | None:
+    """Decode the detail of an image as vendor metadata; `'auto'` is the default."""
     detail = part.get('detail')
     return {'detail': detail} if detail not in (None, 'auto') else None
 
 
-def _image(url: str, metadata: Json | None) -> UserContent:
+def _decode_image(url: str, metadata: Json | None) -> UserContent:
     if not url.startswith('data:'):
         return ImageUrl(url, vendor_metadata=metadata)
     image = BinaryContent.from_data_uri(url)
     return BinaryContent(image.data, media_type=image.media_type, vendor_metadata=metadata)
 
 
-def _text(content: object) -> str:
+def _join_text(content: object) -> str:
     if isinstance(content, str):
         return content
     return ''.join(part.get('text', '') for part in cast('list[Json]', content))
 
 
-def decode_answer(items: Iterable[Json], provider_name: str) -> list[ModelResponsePart]:
-    """The parts of items that an earlier answer was made of, read as `decode` reads them."""
+def decode_output_items(items: Iterable[Json], provider_name: str) -> list[ModelResponsePart]:
+    """Decode the items of an earlier response, as its decoder does. A message without an id is one text."""
     draft = ResponseDraft('', provider_name)
+    decoder = ItemDecoder(draft)
     for number, item in enumerate(items):
         if item.get('role') == 'assistant' and 'id' not in item:
             details = {'phase': item['phase']} if item.get('phase') else None
-            part = TextPart(_text(item['content']), provider_name=provider_name, provider_details=details)
-            draft.parts.whole(('said', number), part)
+            part = TextPart(_join_text(item['content']), provider_name=provider_name, provider_details=details)
+            draft.parts.whole(('message', number), part)
         else:
-            finish_item({'type': 'message', **item}, draft)
+            decoder.finish({'type': 'message', **item})
     return draft.parts.get()
-
-
-# ---------------------------------------------------------------------- settings, tools, output
-
-
-def decode_settings(body: Json) -> ModelSettings:
-    """The settings; a field that nobody knows is kept in `extra_body`."""
-    settings: Json = {}
-    for name, value in body.items():
-        if name in STRUCTURE or value is None:
-            continue
-        if name in OURS:
-            settings[OURS[name]] = value
-        else:
-            settings.setdefault('extra_body', {})[name] = value
-    reasoning: Json = body.get('reasoning') or {}
-    for name, wire in REASONING.items():
-        if (value := reasoning.get(wire)) is not None:
-            settings |= (
-                {'thinking': THINKING_LEVELS[value]} if wire == 'effort' and value in THINKING_LEVELS else {name: value}
-            )
-    text: Json = body.get('text') or {}
-    if (verbosity := text.get('verbosity')) is not None:
-        settings['openai_text_verbosity'] = verbosity
-    settings |= _includes(body.get('include') or ())
-    if (choice := _tool_choice(body.get('tool_choice'))) is not None:
-        settings['tool_choice'] = choice
-    if raw := [tool for tool in body.get('tools') or () if not _is_function(tool) and decode_native_tool(tool) is None]:
-        settings['openai_native_tools'] = raw
-    return cast('ModelSettings', settings)
-
-
-def _includes(wanted: Sequence[str]) -> Json:
-    """The settings that ask for more; what only the API has a name for is kept as it is."""
-    settings: Json = {name: True for name, wire in INCLUDES.items() if wire in wanted and name != 'logprobs'}
-    if more := [wire for wire in wanted if wire not in (*INCLUDES.values(), ENCRYPTED)]:
-        settings['openai_include'] = more
-    return settings
-
-
-def _tool_choice(choice: Any) -> Any:
-    match choice:
-        case None | 'auto':
-            return None
-        case {'type': 'function', 'name': name}:
-            return [name]
-        case {'type': 'allowed_tools', 'tools': tools}:
-            return [tool['name'] for tool in tools]
-        case _:
-            return choice
-
-
-def decode_parameters(body: Json) -> ModelRequestParameters:
-    """The tools, and what the answer is held to."""
-    given: list[Json] = body.get('tools') or []
-    tools = [_tool(tool) for tool in given if _is_function(tool)]
-    native = [made for tool in given if not _is_function(tool) and (made := decode_native_tool(tool)) is not None]
-    text: Json = body.get('text') or {}
-    format: Any = text.get('format')
-    match format:
-        case {'type': 'json_schema', 'name': name, 'schema': schema}:
-            definition = OutputObjectDefinition(schema, name, format.get('description'), format.get('strict'))
-            return ModelRequestParameters(tools, output_mode='native', output_object=definition, native_tools=native)
-        case {'type': 'json_object'}:
-            anything = OutputObjectDefinition({'type': 'object'})
-            return ModelRequestParameters(
-                tools,
-                output_mode='prompted',
-                output_object=anything,
-                prompted_output_template='',
-                native_tools=native,
-            )
-        case _:
-            return ModelRequestParameters(tools, native_tools=native)
-
-
-def _is_function(tool: Json) -> bool:
-    return bool(tool.get('type') == 'function')
-
-
-def _tool(tool: Json) -> ToolDefinition:
-    schema: Json = tool.get('parameters') or {'type': 'object', 'properties': {}}
-    return ToolDefinition(tool['name'], schema, tool.get('description') or None, strict=bool(tool.get('strict')))

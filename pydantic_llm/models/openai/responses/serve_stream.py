@@ -1,8 +1,7 @@
-"""An answer's events → the events of a Responses stream.
+"""`StreamEncoder`: encodes the events of a response as those of a Responses stream.
 
-The API tells of everything three times: that an item begins, how it grows, and what it became. `EventWriter` knows
-which parts an item is made of; how texts, thoughts and calls grow is told by it too, and what is told of tools of
-OpenAI's at work in `serve_native`.
+The API sends everything three times: when an item starts, while it grows, and when it has finished. The encoder knows
+which parts an item consists of; the state of an item and the tables of events are in `serve_events`.
 """
 
 from __future__ import annotations
@@ -29,268 +28,262 @@ from ....messages import (
 )
 from ....messages.response import ModelResponsePart
 from ....wire.serving import ServedRequest
-from .native_items import ANSWERS, type_of
-from .serve import encode_response, envelope
-from .serve_items import JOINED, encode_item, encode_refusal, is_item, is_raw, join
-from .serve_native import BEGUN, HOLLOW_NATIVE, IMAGE, Told, is_over, partial_image, progress, result
+from .native_fields import IMAGE_ITEM
+from .native_items import RESULT_ITEMS, get_item_type
+from .serve_events import (
+    STARTED_FIELDS,
+    TEXT_EVENTS,
+    StreamedItem,
+    choose_end_event,
+    choose_text_type,
+    encode_content_part,
+    encode_logprobs,
+    encode_partial_image,
+    encode_progress,
+    is_last_part,
+)
+from .serve_response import (
+    MULTIPART_ITEMS,
+    encode_envelope,
+    encode_item,
+    encode_refusal,
+    encode_response,
+    is_native_item,
+    merge_item,
+)
 
-TERMINAL = {'completed': 'response.completed', 'incomplete': 'response.incomplete', 'failed': 'response.failed'}
-"""The event that ends a stream, by the answer's status."""
+END_EVENTS = {'completed': 'response.completed', 'incomplete': 'response.incomplete', 'failed': 'response.failed'}
+"""Status of a response -> type of the event that ends its stream."""
 
-WORDS: dict[str, tuple[str, str, str]] = {
-    'output_text': ('response.content_part', 'response.output_text', 'content_index'),
-    'reasoning_text': ('response.content_part', 'response.reasoning_text', 'content_index'),
-    'summary_text': ('response.reasoning_summary_part', 'response.reasoning_summary_text', 'summary_index'),
-}
-"""For each type of text: the events of its place, those of its words, and the number of its place."""
-
-HOLLOW: dict[str, Json] = {
-    'message': {'content': [], **BEGUN},
-    'reasoning': {'summary': []},
-    'function_call': {'arguments': '', **BEGUN},
-    **HOLLOW_NATIVE,
-}
-"""How items begin that are filled later."""
-
-FILLED_LATER = frozenset({'content', 'encrypted_content'})
-"""The fields that an item of several parts gets when it is whole."""
+LATE_FIELDS = frozenset({'content', 'encrypted_content'})
+"""The fields that an item of `MULTIPART_ITEMS` has only when it has finished."""
 
 
-class EventWriter:
-    """Turns an answer's events into the API's."""
+class StreamEncoder:
+    """Encodes the events of one response."""
 
     def __init__(self, request: ServedRequest) -> None:
         self._request = request
-        self._number = 0
+        self._sequence_number = 0
         self._parts: dict[int, ModelResponsePart] = {}
-        self._items: dict[int, Told] = {}
-        self._all: list[Told] = []
+        self._items: list[StreamedItem] = []
+        self._items_by_part: dict[int, StreamedItem] = {}
         self._envelope: Json = {}
 
     def begin(self) -> Iterator[Json]:
-        """The answer exists, and is being worked on."""
-        self._envelope = envelope(self._request.begun, self._request)
+        """Yield what precedes the content: the response exists, and is in progress."""
+        self._envelope = encode_envelope(self._request.begun, self._request)
         yield self._event('response.created', response=self._envelope)
         yield self._event('response.in_progress', response=self._envelope)
 
     def event(self, event: ModelResponseStreamEvent) -> Iterator[Json]:
-        """What one event becomes."""
+        """Yield what one event becomes."""
         match event:
-            case PartStartEvent(index=number, part=part):
-                self._parts[number] = part
-                yield from self._start(number, part)
-            case PartDeltaEvent(index=number, delta=delta) if number in self._items:
-                yield from self._grow(number, delta)
-            case PartEndEvent(index=number, part=part):
-                self._parts[number] = part
-                yield from self._end(number, part)
+            case PartStartEvent(index=index, part=part):
+                self._parts[index] = part
+                yield from self._start_part(index, part)
+            case PartDeltaEvent(index=index, delta=delta) if index in self._items_by_part:
+                yield from self._extend_part(index, delta)
+            case PartEndEvent(index=index, part=part):
+                self._parts[index] = part
+                yield from self._end_part(index, part)
             case _:
                 pass
 
     def end(self, response: ModelResponse) -> Iterator[Json]:
-        """The whole answer. A stream that was cut ends here without a word, as its source did."""
+        """Yield the whole response. A truncated stream ends without it, as its source did."""
         if response.state != 'complete':
             return
         self._parts = dict(enumerate(response.parts))
-        for item in self._all:
-            yield from self._finish(item)
+        for item in self._items:
+            yield from self._finish_item(item)
         if refusal := (response.provider_details or {}).get('refusal'):
-            yield from self._refuse(encode_refusal(refusal, len(response.parts), self._request))
-        whole = encode_response(response, self._request)
-        whole['id'] = self._envelope.get('id', whole['id'])
-        yield self._event(TERMINAL[whole['status']], response=whole)
+            yield from self._add_refusal(encode_refusal(refusal, len(response.parts), self._request))
+        body = encode_response(response, self._request)
+        body['id'] = self._envelope.get('id', body['id'])
+        yield self._event(END_EVENTS[body['status']], response=body)
 
-    # an item begins
+    # ---------------------------------------------------------------------- start
 
-    def _start(self, number: int, part: ModelResponsePart) -> Iterator[Json]:
+    def _start_part(self, index: int, part: ModelResponsePart) -> Iterator[Json]:
         match part:
-            case _ if number in self._items:
-                pass  # another one takes its place, which its end tells of
+            case _ if index in self._items_by_part:
+                pass  # it replaces a part; the end of its item contains it
             case TextPart(content=text) | ThinkingPart(content=text):
-                yield from self._begin(number, part)
+                yield from self._start_or_continue_item(index, part)
                 if text or isinstance(part, TextPart):
-                    yield from self._say(number, text)
+                    yield from self._extend_text(index, text)
             case ToolCallPart(args=args):
-                yield from self._begin(number, part)
-                yield from self._call(number, args)
-            case NativeToolCallPart() if is_item(part):
-                yield from self._leave_last()
-                item = self._new(number, type_of(part), part.id or part.tool_call_id)
-                if item.type == IMAGE or (isinstance(part.args, dict) and item.type not in ANSWERS):
-                    yield from self._tell(item, self._encoded(number))
-            case FilePart() if (call := self._call_of(part)) and (image := partial_image(part)):
-                yield self._of('response.image_generation_call.partial_image', call, **image)
+                yield from self._start_or_continue_item(index, part)
+                yield from self._extend_args(index, args)
+            case NativeToolCallPart() if is_native_item(part):
+                yield from self._finish_last_item()
+                item = self._add_item(index, get_item_type(part), part.id or part.tool_call_id)
+                # An image item starts empty: partial images follow. Others start when their arguments are known.
+                if item.type == IMAGE_ITEM or (isinstance(part.args, dict) and item.type not in RESULT_ITEMS):
+                    yield from self._start_item(item, self._encode_part(index))
+            case FilePart() if (item := self._find_call_item(part)) and (image := encode_partial_image(part)):
+                yield self._item_event('response.image_generation_call.partial_image', item, **image)
             case _:
                 pass
 
-    def _begin(self, number: int, part: ModelResponsePart) -> Iterator[Json]:
-        """The part is more of the last item, or a new one begins."""
-        encoded = self._encoded(number)
-        last = self._all[-1] if self._all else None
-        if last and not last.is_done and encoded['type'] in JOINED and (last.type, last.id) == _name(encoded):
-            last.parts.append(number)
-            last.growing += 1
-            self._items[number] = last
+    def _start_or_continue_item(self, index: int, part: ModelResponsePart) -> Iterator[Json]:
+        """Add the part to the last item, if it belongs to that, or start an item."""
+        encoded = self._encode_part(index)
+        type, id = _identify(encoded)
+        last = self._items[-1] if self._items else None
+        if last and not last.is_finished and type in MULTIPART_ITEMS and (last.type, last.id) == (type, id):
+            last.part_indexes.append(index)
+            last.open_parts += 1
+            self._items_by_part[index] = last
             return
-        yield from self._leave_last()
-        item = self._new(number, *_name(encoded))
-        item.goes_on = encoded['type'] in JOINED and getattr(part, 'id', None) is not None
-        yield from self._tell(item, encoded)
+        yield from self._finish_last_item()
+        item = self._add_item(index, type, id)
+        item.may_continue = type in MULTIPART_ITEMS and getattr(part, 'id', None) is not None
+        yield from self._start_item(item, encoded)
 
-    def _new(self, number: int, kind: str, id: str) -> Told:
-        item = self._items[number] = Told(len(self._all), id, kind, [number])
-        self._all.append(item)
+    def _add_item(self, part_index: int, type: str, id: str) -> StreamedItem:
+        item = self._items_by_part[part_index] = StreamedItem(len(self._items), id, type, [part_index])
+        self._items.append(item)
         return item
 
-    def _tell(self, item: Told, encoded: Json) -> Iterator[Json]:
-        item.is_told = True
-        later = FILLED_LATER if item.type in JOINED else ()
-        begun = {name: value for name, value in encoded.items() if name not in later}
-        yield self._event(
-            'response.output_item.added', output_index=item.index, item={**begun, **HOLLOW.get(item.type, {})}
-        )
-        for kind, fields in progress(item.type, encoded):
-            yield self._of(kind, item, **fields)
+    def _start_item(self, item: StreamedItem, encoded: Json) -> Iterator[Json]:
+        item.is_started = True
+        late = LATE_FIELDS if item.type in MULTIPART_ITEMS else ()
+        started = {name: value for name, value in encoded.items() if name not in late}
+        started |= STARTED_FIELDS.get(item.type, {})
+        yield self._event('response.output_item.added', output_index=item.index, item=started)
+        for type, fields in encode_progress(item.type, encoded):
+            yield self._item_event(type, item, **fields)
 
-    # it grows
+    # ---------------------------------------------------------------------- growth
 
-    def _grow(self, number: int, delta: Any) -> Iterator[Json]:
+    def _extend_part(self, index: int, delta: Any) -> Iterator[Json]:
         match delta:
             case TextPartDelta(content_delta=text) | ThinkingPartDelta(content_delta=str() as text) if text:
-                yield from self._say(number, text)
-            case ToolCallPartDelta(args_delta=args) if isinstance(self._parts[number], ToolCallPart):
-                yield from self._call(number, args)
+                yield from self._extend_text(index, text)
+            case ToolCallPartDelta(args_delta=args) if isinstance(self._parts[index], ToolCallPart):
+                yield from self._extend_args(index, args)
             case _:
                 pass
 
-    def _say(self, number: int, text: str) -> Iterator[Json]:
-        item, kind = self._items[number], self._kind(number)
-        place, words, _ = WORDS[kind]
-        if number not in item.places:
-            item.places[number] = sum(self._kind(other) == kind for other in item.places)
-            yield self._at(f'{place}.added', number, part=_content(kind, '', {}))
+    def _extend_text(self, index: int, text: str) -> Iterator[Json]:
+        item, type = self._items_by_part[index], choose_text_type(self._parts[index])
+        names = TEXT_EVENTS[type]
+        if index not in item.text_indexes:
+            others = [choose_text_type(self._parts[other]) for other in item.text_indexes]
+            item.text_indexes[index] = others.count(type)
+            yield self._text_event(f'{names.part}.added', index, part=encode_content_part(type, '', {}))
         if text:
-            yield self._at(f'{words}.delta', number, delta=text, **_logprobs(kind, {}))
+            yield self._text_event(f'{names.text}.delta', index, delta=text, **encode_logprobs(type, {}))
 
-    def _call(self, number: int, args: str | Json | None) -> Iterator[Json]:
-        """A fragment of arguments. An object waits for the end, since another one may take its place."""
+    def _extend_args(self, index: int, args: str | Json | None) -> Iterator[Json]:
+        """Yield a fragment of arguments. An object is sent at the end: another one may replace it."""
         if args and isinstance(args, str):
-            self._items[number].wrote = True
-            yield self._of('response.function_call_arguments.delta', self._items[number], delta=args)
+            item = self._items_by_part[index]
+            item.wrote_args = True
+            yield self._item_event('response.function_call_arguments.delta', item, delta=args)
 
-    # it is whole
+    # ---------------------------------------------------------------------- end
 
-    def _end(self, number: int, part: ModelResponsePart) -> Iterator[Json]:
-        item = self._items.get(number)
+    def _end_part(self, index: int, part: ModelResponsePart) -> Iterator[Json]:
+        item = self._items_by_part.get(index)
         match part:
             case TextPart() | ThinkingPart() if item:
-                yield from self._said(number, part)
+                yield from self._end_text(index, part)
             case ToolCallPart() if item:
-                if not item.wrote:
-                    yield from self._call(number, part.args_as_json_str())
-                yield self._of('response.function_call_arguments.done', item, arguments=part.args_as_json_str())
-            case NativeToolCallPart() if item and not item.is_told:
-                yield from self._tell(item, self._encoded(number))
-            case NativeToolReturnPart() if encoded := self._encoded(number):
-                yield from self._leave_last()
-                yield from self._tell(self._new(number, *_name(encoded)), encoded)
-                item = self._items[number]
+                args = part.args_as_json_str()
+                if not item.wrote_args:
+                    yield from self._extend_args(index, args)
+                yield self._item_event('response.function_call_arguments.done', item, arguments=args)
+            case NativeToolCallPart() if item and not item.is_started:
+                yield from self._start_item(item, self._encode_part(index))
+            case NativeToolReturnPart() if encoded := self._encode_part(index):
+                yield from self._finish_last_item()
+                item = self._add_item(index, *_identify(encoded))
+                yield from self._start_item(item, encoded)
             case NativeToolReturnPart():
-                item = self._call_of(part)
+                item = self._find_call_item(part)
             case _:
                 pass
         if item:
-            item.growing = max(item.growing - 1, 0)
-            if not item.growing and (item is not self._all[-1] or not item.goes_on) and is_over(item, part):
-                yield from self._finish(item)
+            item.open_parts = max(item.open_parts - 1, 0)
+            is_closed = item is not self._items[-1] or not item.may_continue
+            if not item.open_parts and is_closed and is_last_part(part, item):
+                yield from self._finish_item(item)
 
-    def _said(self, number: int, part: TextPart | ThinkingPart) -> Iterator[Json]:
-        if number not in self._items[number].places:
+    def _end_text(self, index: int, part: TextPart | ThinkingPart) -> Iterator[Json]:
+        if index not in self._items_by_part[index].text_indexes:
             return
-        kind, details = self._kind(number), part.provider_details or {}
-        place, words, _ = WORDS[kind]
-        for index, note in enumerate(details.get('annotations', []) if kind == 'output_text' else ()):
-            yield self._at('response.output_text.annotation.added', number, annotation=note, annotation_index=index)
-        yield self._at(f'{words}.done', number, text=part.content, **_logprobs(kind, details))
-        yield self._at(f'{place}.done', number, part=_content(kind, part.content, details))
+        type, details = choose_text_type(part), part.provider_details or {}
+        names = TEXT_EVENTS[type]
+        for number, note in enumerate(details.get('annotations', []) if type == 'output_text' else ()):
+            added = 'response.output_text.annotation.added'
+            yield self._text_event(added, index, annotation=note, annotation_index=number)
+        yield self._text_event(f'{names.text}.done', index, text=part.content, **encode_logprobs(type, details))
+        yield self._text_event(f'{names.part}.done', index, part=encode_content_part(type, part.content, details))
 
-    def _leave_last(self) -> Iterator[Json]:
-        """Another item begins, so that the last one is whole, where nothing of it grows any more."""
-        if self._all and not self._all[-1].growing and self._all[-1].goes_on:
-            yield from self._finish(self._all[-1])
+    def _finish_last_item(self) -> Iterator[Json]:
+        """Finish the last item if all its parts have ended, since the next part does not belong to it."""
+        if self._items and not self._items[-1].open_parts and self._items[-1].may_continue:
+            yield from self._finish_item(self._items[-1])
 
-    def _finish(self, item: Told) -> Iterator[Json]:
-        if item.is_done:
+    def _finish_item(self, item: StreamedItem) -> Iterator[Json]:
+        """Yield the end of an item, once. Parts that were replaced may have no item any more."""
+        if item.is_finished:
             return
-        item.is_done = True
-        first: Json = {}
-        for encoded in filter(None, map(self._encoded, item.parts)):
-            if first:
-                join(first, encoded)
-            first = first or encoded
-        if not first:
-            return  # what it became is no item any more
-        if not item.is_told:
-            yield from self._tell(item, first)
-        if ended := result(item.type, first):
-            yield self._of(ended, item)
+        item.is_finished = True
+        if not (encoded := [*filter(None, map(self._encode_part, item.part_indexes))]):
+            return
+        first, *others = encoded
+        for other in others:
+            merge_item(first, other)
+        if not item.is_started:
+            yield from self._start_item(item, first)
+        if end_event := choose_end_event(item.type, first):
+            yield self._item_event(end_event, item)
         yield self._event('response.output_item.done', output_index=item.index, item=first)
 
-    def _refuse(self, message: Json) -> Iterator[Json]:
-        item = self._new(len(self._parts), *_name(message))
+    def _add_refusal(self, message: Json) -> Iterator[Json]:
+        item = self._add_item(len(self._parts), *_identify(message))
         refusal = message['content'][0]
-        yield from self._tell(item, message)
-        for kind, fields in (
+        yield from self._start_item(item, message)
+        for type, fields in (
             ('response.content_part.added', {'part': {**refusal, 'refusal': ''}}),
             ('response.refusal.delta', {'delta': refusal['refusal']}),
             ('response.refusal.done', {'refusal': refusal['refusal']}),
             ('response.content_part.done', {'part': refusal}),
         ):
-            yield self._of(kind, item, content_index=0, **fields)
+            yield self._item_event(type, item, content_index=0, **fields)
         yield self._event('response.output_item.done', output_index=item.index, item=message)
 
-    # words
+    # ---------------------------------------------------------------------- parts and events
 
-    def _encoded(self, number: int) -> Json:
-        return encode_item(self._parts[number], list(self._parts.values()), number, self._request) or {}
+    def _encode_part(self, index: int) -> Json:
+        """Encode a part as an item; empty if it has none."""
+        return encode_item(self._parts[index], list(self._parts.values()), index, self._request) or {}
 
-    def _call_of(self, part: FilePart | NativeToolReturnPart) -> Told | None:
-        """The item of the call that made a file, or that gave something."""
-        for number, call in self._parts.items():
-            if isinstance(call, NativeToolCallPart) and number in self._items:
+    def _find_call_item(self, part: FilePart | NativeToolReturnPart) -> StreamedItem | None:
+        """Return the item of the native call that made this file or this result."""
+        for index, item in self._items_by_part.items():
+            if isinstance(call := self._parts.get(index), NativeToolCallPart):
                 same = part.id == call.id if isinstance(part, FilePart) else part.tool_call_id == call.tool_call_id
                 if same:
-                    return self._items[number]
+                    return item
         return None
 
-    def _kind(self, number: int) -> str:
-        part = self._parts[number]
-        if isinstance(part, TextPart):
-            return 'output_text'
-        return 'reasoning_text' if isinstance(part, ThinkingPart) and is_raw(part) else 'summary_text'
+    def _text_event(self, type: str, index: int, **fields: Any) -> Json:
+        item = self._items_by_part[index]
+        index_field = TEXT_EVENTS[choose_text_type(self._parts[index])].index_field
+        return self._item_event(type, item, **{index_field: item.text_indexes[index]}, **fields)
 
-    def _at(self, kind: str, number: int, **fields: Any) -> Json:
-        """An event of one place of an item."""
-        item = self._items[number]
-        return self._of(kind, item, **{WORDS[self._kind(number)][2]: item.places[number]}, **fields)
+    def _item_event(self, type: str, item: StreamedItem, **fields: Any) -> Json:
+        return self._event(type, item_id=item.id, output_index=item.index, **fields)
 
-    def _of(self, kind: str, item: Told, **fields: Any) -> Json:
-        """An event of an item."""
-        return self._event(kind, item_id=item.id, output_index=item.index, **fields)
-
-    def _event(self, kind: str, **fields: Any) -> Json:
-        self._number += 1
-        return {'type': kind, 'sequence_number': self._number - 1, **fields}
+    def _event(self, type: str, **fields: Any) -> Json:
+        self._sequence_number += 1
+        return {'type': type, 'sequence_number': self._sequence_number - 1, **fields}
 
 
-def _name(item: Json) -> tuple[str, str]:
+def _identify(item: Json) -> tuple[str, str]:
     return item['type'], item.get('id') or ''
-
-
-def _content(kind: str, text: str, details: Json) -> Json:
-    notes = {'annotations': details.get('annotations', [])} if kind == 'output_text' else {}
-    return {'type': kind, 'text': text, **notes, **_logprobs(kind, details)}
-
-
-def _logprobs(kind: str, details: Json) -> Json:
-    return {'logprobs': details.get('logprobs', [])} if kind == 'output_text' else {}

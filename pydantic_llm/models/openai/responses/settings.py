@@ -1,4 +1,4 @@
-"""The knobs of the Responses API, and what they are called on the wire."""
+"""The settings of the Responses API, and the tables of their names on the wire."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SETTINGS: dict[str, str] = {
     'top_logprobs': 'top_logprobs',
     'service_tier': 'service_tier',
 }
-"""The shared settings that go into the body under a name of the API's."""
+"""Shared settings -> fields of the body."""
 
 OWN_SETTINGS: dict[str, str] = {
     'openai_user': 'user',
@@ -31,14 +31,14 @@ OWN_SETTINGS: dict[str, str] = {
     'openai_prompt_cache_retention': 'prompt_cache_retention',
     'openai_top_logprobs': 'top_logprobs',
 }
-"""The API's own settings that go into the body as they are."""
+"""The API's own settings -> fields of the body."""
 
 REASONING: dict[str, str] = {
     'openai_reasoning_effort': 'effort',
     'openai_reasoning_summary': 'summary',
     'openai_reasoning_context': 'context',
 }
-"""The settings that go into `reasoning`."""
+"""Settings -> fields of `reasoning`."""
 
 INCLUDES: dict[str, str] = {
     'openai_include_code_execution_outputs': 'code_interpreter_call.outputs',
@@ -47,93 +47,93 @@ INCLUDES: dict[str, str] = {
     'openai_logprobs': 'message.output_text.logprobs',
     'logprobs': 'message.output_text.logprobs',
 }
-"""The settings that ask for more to be in the answer."""
+"""Settings that add something to the response -> values of `include`."""
 
-ENCRYPTED = 'reasoning.encrypted_content'
-"""What asks for the encrypted form of the reasoning, which is what goes back with the next request."""
+ENCRYPTED_REASONING = 'reasoning.encrypted_content'
+"""The value of `include` for the encrypted content of reasoning items, which is sent back in the next request."""
 
 SUPPORTED = frozenset({*SETTINGS, 'logprobs', 'thinking', 'parallel_tool_calls'})
-"""The shared settings that the API has."""
+"""The shared settings that the API supports."""
 
 
 class OpenAIResponsesModelSettings(ModelSettings, total=False):
     """Settings of a Responses request."""
 
     openai_reasoning_effort: str
-    """How long the model reasons, in the API's words; wins over `thinking`."""
+    """How long the model reasons, as a value of the API; overrides `thinking`."""
 
     openai_reasoning_summary: Literal['auto', 'concise', 'detailed']
-    """Tell what the model thought, in short; it arrives as `ThinkingPart`s."""
+    """Return a summary of the model's thinking, as `ThinkingPart`s."""
 
     openai_reasoning_context: Literal['auto', 'current_turn', 'all_turns']
-    """How much of past reasoning the model sees again."""
+    """How much of its past reasoning the model reads again."""
 
     openai_send_reasoning_ids: bool
-    """Whether parts go back under the ids they came by. As the model needs it where it is not set."""
+    """Whether parts are sent back with their ids. The default depends on the model."""
 
     openai_previous_response_id: str
-    """Continue a stored answer. `'auto'` is the newest one of the history, and sends only what follows it."""
+    """Continue a stored response. `'auto'` is the newest one of the history; only the messages after it are sent."""
 
     openai_conversation_id: str
-    """Continue a conversation that OpenAI keeps: what follows its newest answer in the history is sent, or all where it
-    has none there. `'auto'` is the newest conversation of the history."""
+    """Continue a conversation that OpenAI stores: only the messages after its newest response in the history are sent;
+    all messages, if the history has no response of it. `'auto'` is the newest conversation of the history."""
 
     openai_store: bool
-    """Whether OpenAI keeps the answer."""
+    """Whether OpenAI stores the response."""
 
     openai_background: bool
-    """Answer at once with an unfinished answer, and work on it in the background: `retrieve` gets what became of it."""
+    """Return at once, with an incomplete response that is generated in the background; `retrieve` returns it later."""
 
     openai_truncation: Literal['auto', 'disabled']
-    """Whether the beginning of a conversation that is too long is left out."""
+    """Whether the beginning of a conversation that is too long is dropped."""
 
     openai_text_verbosity: Literal['low', 'medium', 'high']
-    """How wordy the answer is."""
+    """How detailed the text of the response is."""
 
     openai_context_management: Sequence[Mapping[str, Any]]
     """When the conversation is compacted: `[{'type': 'compaction', 'compact_threshold': 100000}]`."""
 
     openai_max_tool_calls: int
-    """The most calls of OpenAI's own tools in one answer."""
+    """The maximum number of calls of OpenAI's own tools in one response."""
 
     openai_native_tools: Sequence[Mapping[str, Any]]
-    """Tools of OpenAI's in the API's own form, for those that `ModelRequestParameters.native_tools` cannot say."""
+    """Tools of OpenAI as the API defines them, which `ModelRequestParameters.native_tools` does not support."""
 
     openai_include: Sequence[str]
-    """More to return, in the API's words, beside what the settings below ask for."""
+    """Values of the API's `include`, in addition to those of the settings below."""
 
     openai_include_code_execution_outputs: bool
-    """Return what executed code printed, and the images that it made."""
+    """Return the output of executed code, and its images."""
 
     openai_include_web_search_sources: bool
-    """Return every page that a search looked at."""
+    """Return all pages that a web search read."""
 
     openai_include_file_search_results: bool
-    """Return what a file search found."""
+    """Return the results of a file search."""
 
     openai_logprobs: bool
     """Return the log probabilities of the tokens; the same as `logprobs`."""
 
     openai_top_logprobs: int
-    """How many alternatives to each token to return; the same as `top_logprobs`."""
+    """The number of alternatives to return for each token; the same as `top_logprobs`."""
 
     openai_user: str
     """A stable name for the user, for OpenAI's abuse monitoring."""
 
     openai_safety_identifier: str
-    """A hashed name for the user, which takes the place of `openai_user`."""
+    """A hashed name for the user; replaces `openai_user`."""
 
     openai_service_tier: Literal['auto', 'default', 'flex', 'scale', 'priority']
-    """Which queue the request stands in, in the API's words; wins over `service_tier`."""
+    """The queue for the request, as a value of the API; overrides `service_tier`."""
 
     openai_metadata: Mapping[str, str]
-    """What to keep with a stored answer."""
+    """Data to store with the response."""
 
     openai_prompt_cache_key: str
-    """Requests with the same key are sent where their prefix is cached."""
+    """Requests with the same key are routed to the server that caches their prefix."""
 
     openai_prompt_cache_retention: Literal['in_memory', '24h']
-    """How long a cached prefix is kept."""
+    """How long the prefix stays in the cache."""
 
     openai_moderation: Mapping[str, Any]
-    """Moderate the exchange in passing; the verdict is in `ModelResponse.provider_details`."""
+    """Moderate the request and the response; the verdicts are in `ModelResponse.provider_details`."""

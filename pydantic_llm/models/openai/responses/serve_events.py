@@ -1,0 +1,150 @@
+"""What `serve_stream` knows of items: `StreamedItem`, the state of one, and the tables of the events of each type.
+
+https://platform.openai.com/docs/api-reference/responses-streaming
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ....json_types import Json
+from ....messages import FilePart, NativeToolCallPart, TextPart, ThinkingPart
+from ....messages.response import ModelResponsePart
+from .native_fields import IMAGE_ITEM
+from .native_items import ITEM, RESULT_ITEMS
+from .serve_response import is_raw
+
+
+@dataclass(slots=True)
+class StreamedItem:
+    """An item of a stream."""
+
+    index: int
+    """The item's number in the response."""
+    id: str
+    type: str
+    part_indexes: list[int]
+    """The indexes of the parts that become the item."""
+    open_parts: int = 1
+    """The number of its parts that have not ended."""
+    text_indexes: dict[int, int] = field(default_factory=dict[int, int])
+    """Index of a part -> number of its text in the item."""
+    may_continue: bool = False
+    """Whether the next part may belong to the item."""
+    wrote_args: bool = False
+    """Whether a fragment of the tool call's arguments was sent."""
+    is_started: bool = False
+    is_finished: bool = False
+
+
+def is_last_part(part: ModelResponsePart, item: StreamedItem) -> bool:
+    """Return whether the item ends with this part. A native call does not if its item contains the result."""
+    return (
+        not isinstance(part, NativeToolCallPart) or ITEM in (part.provider_details or {}) or item.type in RESULT_ITEMS
+    )
+
+
+# ---------------------------------------------------------------------- start
+
+IN_PROGRESS: Json = {'status': 'in_progress'}
+"""The status of an item that starts."""
+
+STARTED_FIELDS: dict[str, Json] = {
+    'message': {'content': [], **IN_PROGRESS},
+    'reasoning': {'summary': []},
+    'function_call': {'arguments': '', **IN_PROGRESS},
+    'web_search_call': IN_PROGRESS,
+    'file_search_call': IN_PROGRESS,
+    'code_interpreter_call': {'code': '', 'outputs': None, **IN_PROGRESS},
+    IMAGE_ITEM: {'result': None, **IN_PROGRESS},
+    'mcp_call': {'arguments': '', **IN_PROGRESS},
+    'mcp_list_tools': {'tools': []},
+}
+"""Type of item -> the fields that have another value when the item starts."""
+
+# ---------------------------------------------------------------------- texts
+
+
+class TextEvents(NamedTuple):
+    """The names of the events of one type of text."""
+
+    part: str
+    """The event of the content part, without `.added` or `.done`."""
+    text: str
+    """The event of its text, without `.delta` or `.done`."""
+    index_field: str
+    """The field for the number of the text in its item."""
+
+
+TEXT_EVENTS: dict[str, TextEvents] = {
+    'output_text': TextEvents('response.content_part', 'response.output_text', 'content_index'),
+    'reasoning_text': TextEvents('response.content_part', 'response.reasoning_text', 'content_index'),
+    'summary_text': TextEvents('response.reasoning_summary_part', 'response.reasoning_summary_text', 'summary_index'),
+}
+
+
+def choose_text_type(part: ModelResponsePart) -> str:
+    """Return the API's type of the text of a part: a key of `TEXT_EVENTS`."""
+    if isinstance(part, TextPart):
+        return 'output_text'
+    return 'reasoning_text' if isinstance(part, ThinkingPart) and is_raw(part) else 'summary_text'
+
+
+def encode_content_part(type: str, text: str, details: Json) -> Json:
+    """Encode a text as the content part of an event."""
+    annotations = {'annotations': details.get('annotations', [])} if type == 'output_text' else {}
+    return {'type': type, 'text': text, **annotations, **encode_logprobs(type, details)}
+
+
+def encode_logprobs(type: str, details: Json) -> Json:
+    """Encode the log probabilities; only texts of messages have the field."""
+    return {'logprobs': details.get('logprobs', [])} if type == 'output_text' else {}
+
+
+# ---------------------------------------------------------------------- native items
+
+STEPS: dict[str, tuple[str, ...]] = {
+    'web_search_call': ('in_progress', 'searching'),
+    'file_search_call': ('in_progress', 'searching'),
+    'code_interpreter_call': ('in_progress', 'interpreting'),
+    IMAGE_ITEM: ('in_progress', 'generating'),
+    'mcp_call': ('in_progress',),
+    'mcp_list_tools': ('in_progress',),
+}
+"""Type of item -> the steps before the tool has finished, which have an event each."""
+
+FALLIBLE_ITEMS = ('mcp_call', 'mcp_list_tools')
+"""The types of items that have an event for a failure."""
+
+WRITTEN_FIELDS = {'code_interpreter_call': 'code', 'mcp_call': 'arguments'}
+"""Type of item -> the field that the model writes, which has events of its own."""
+
+
+def encode_progress(type: str, item: Json) -> Iterator[tuple[str, Json]]:
+    """Yield the types and the fields of the events between the start and the end of a native item."""
+    for number, step in enumerate(STEPS.get(type, ())):
+        yield f'response.{type}.{step}', {}
+        if not number and type in WRITTEN_FIELDS:
+            name = WRITTEN_FIELDS[type]
+            text: str = item.get(name) or ''
+            yield f'response.{type}_{name}.delta', {'delta': text}
+            yield f'response.{type}_{name}.done', {name: text}
+
+
+def choose_end_event(type: str, item: Json) -> str | None:
+    """Return the type of the event for a tool's success or failure, or `None` if the item has no such event."""
+    if type not in STEPS:
+        return None
+    has_failed = type in FALLIBLE_ITEMS and item.get('error')
+    return f'response.{type}.{"failed" if has_failed else "completed"}'
+
+
+def encode_partial_image(part: FilePart) -> Json | None:
+    """Encode an unfinished image as the fields of its event. Returns `None` for a finished one."""
+    index = (part.provider_details or {}).get('partial_image_index')
+    if index is None:
+        return None
+    format = part.content.media_type.removeprefix('image/')
+    return {'partial_image_b64': part.content.base64, 'partial_image_index': index, 'output_format': format}
