@@ -230,7 +230,7 @@ async def test_openais_client_raises_its_own_errors(url: str, streams: bool) -> 
         with pytest.raises(RateLimitError) as limited:
             await create(model='limited', input='Hello?', stream=streams)
         assert (limited.value.request_id, limited.value.type) == ('f00d', 'rate_limit_error')
-        with pytest.raises(BadRequestError, match='keeps no answers'):
+        with pytest.raises(BadRequestError, match='stores no responses'):
             await create(model='speaker', input='Hello?', previous_response_id='resp_1', stream=streams)
     async with make_openai_client(url, api_key='another') as stranger:
         with pytest.raises(AuthenticationError):
