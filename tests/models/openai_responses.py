@@ -25,7 +25,7 @@ from pydantic_llm.tools.definition import ToolDefinition
 from tests.providers.server import Json, Server
 
 HELLO: list[ModelMessage] = [ModelRequest.user_text_prompt('Hello?')]
-SAID_HELLO = {'role': 'user', 'content': 'Hello?'}
+HELLO_ITEM = {'role': 'user', 'content': 'Hello?'}
 
 OURS: Json = {'provider_name': 'openai'}
 """What a part of ours says of where it came from."""
@@ -90,7 +90,7 @@ def response(*items: Json, **more: Any) -> Json:
     }
 
 
-SAID_HI = response(message('Hi'))
+HI_RESPONSE = response(message('Hi'))
 
 DELTAS: dict[str, tuple[str, str]] = {
     'function_call': ('response.function_call_arguments.delta', 'arguments'),
@@ -100,43 +100,43 @@ DELTAS: dict[str, tuple[str, str]] = {
 """The items that grow by one of their fields: the event that says so, and the field."""
 
 
-def growth(item: Json) -> list[Json]:
+def grow(item: Json) -> list[Json]:
     """The events by which an item grows, a word each."""
     events: list[Json] = []
     if item['type'] in DELTAS:
         kind, name = DELTAS[item['type']]
-        events += [{'type': kind, 'delta': piece} for piece in pieces(item.get(name) or '')]
+        events += [{'type': kind, 'delta': piece} for piece in split(item.get(name) or '')]
     for index, part in enumerate(item.get('summary') or ()):
         kind = 'response.reasoning_summary_text.delta'
-        events += [{'type': kind, 'summary_index': index, 'delta': piece} for piece in pieces(part['text'])]
+        events += [{'type': kind, 'summary_index': index, 'delta': piece} for piece in split(part['text'])]
     for index, part in enumerate(item.get('content') or ()):
         kind = {'output_text': 'output_text', 'refusal': 'refusal', 'reasoning_text': 'reasoning_text'}[part['type']]
         text = part.get('text') or part.get('refusal') or ''
-        events += [{'type': f'response.{kind}.delta', 'content_index': index, 'delta': piece} for piece in pieces(text)]
+        events += [{'type': f'response.{kind}.delta', 'content_index': index, 'delta': piece} for piece in split(text)]
         for note in part.get('annotations') or ():
             added = 'response.output_text.annotation.added'
             events.append({'type': added, 'content_index': index, 'annotation': note})
     return [{'item_id': item['id'], **event} for event in events]
 
 
-def pieces(text: str) -> list[str]:
+def split(text: str) -> list[str]:
     return [text[at : at + 4] for at in range(0, len(text), 4)]
 
 
-EMPTIED = {'content': [], 'summary': [], 'encrypted_content': None, 'arguments': '', 'code': ''}
+START_FIELDS = {'content': [], 'summary': [], 'encrypted_content': None, 'arguments': '', 'code': ''}
 """What the fields of an item hold when it begins."""
 
 
-def events(answer: Json) -> list[Json]:
+def make_events(answer: Json) -> list[Json]:
     """The events of a stream that gives this answer."""
     begun = {**answer, 'status': 'in_progress', 'output': [], 'usage': None}
     found: list[Json] = [{'type': 'response.created', 'response': begun}]
     for index, item in enumerate(answer['output']):
         grows = item['type'] in ('message', 'reasoning', *DELTAS)
-        empty = {name: value for name, value in EMPTIED.items() if name in item}
+        empty = {name: value for name, value in START_FIELDS.items() if name in item}
         added = {**item, **empty, 'status': 'in_progress'} if grows else item
         found.append({'type': 'response.output_item.added', 'output_index': index, 'item': added})
-        found += [{'output_index': index, **event} for event in growth(item)]
+        found += [{'output_index': index, **event} for event in grow(item)]
         found.append({'type': 'response.output_item.done', 'output_index': index, 'item': item})
     found.append({'type': f'response.{answer["status"]}', 'response': answer})
     return found
@@ -260,28 +260,28 @@ async def body(
     **how: Any,
 ) -> Json:
     """The body of a request, without the model and, where it is `HELLO`, without the input."""
-    server = Server(SAID_HI)
+    server = Server(HI_RESPONSE)
     await model(server, **how).request(messages, settings, parameters)
     sent = server.body
     check_body(sent)
     assert (sent.pop('model'), sent.pop('stream')) == (how.get('name', 'gpt-4o'), False)
     if messages is HELLO:
-        assert sent.pop('input') == [SAID_HELLO]
+        assert sent.pop('input') == [HELLO_ITEM]
     return sent
 
 
 async def warnings(settings: Any = None, *, messages: Sequence[ModelMessage] = HELLO, **how: Any) -> list[str]:
     """What the response of a request warns of."""
-    return (await model(Server(SAID_HI), **how).request(messages, settings)).warnings
+    return (await model(Server(HI_RESPONSE), **how).request(messages, settings)).warnings
 
 
-async def sent_items(messages: Sequence[ModelMessage], settings: Any = None, **how: Any) -> list[Json]:
+async def get_sent_items(messages: Sequence[ModelMessage], settings: Any = None, **how: Any) -> list[Json]:
     """The input of a request."""
     found: list[Json] = (await body(settings, messages=messages, **how))['input']
     return found
 
 
-async def answered(answer: Json | bytes, **how: Any) -> ModelResponse:
+async def decode_response(answer: Json | bytes, **how: Any) -> ModelResponse:
     """What we make of an answer, whole or streamed."""
     server = Server(answer)
     if isinstance(answer, dict):
@@ -292,9 +292,9 @@ async def answered(answer: Json | bytes, **how: Any) -> ModelResponse:
         return streamed.get()
 
 
-async def both_ways(answer: Json, **how: Any) -> list[ModelResponse]:
+async def decode_both_ways(answer: Json, **how: Any) -> list[ModelResponse]:
     """What we make of an answer when it comes whole, and when it comes as a stream."""
-    return [await answered(answer, **how), await answered(stream(*events(answer)), **how)]
+    return [await decode_response(answer, **how), await decode_response(stream(*make_events(answer)), **how)]
 
 
 PROFILE = OpenAIModelProfile()
@@ -324,18 +324,18 @@ def _request_type() -> TypeAdapter[Any]:
 
 
 @cache
-def _types_of(union: Any, kind: str) -> TypeAdapter[Any]:
+def _select_types(union: Any, kind: str) -> TypeAdapter[Any]:
     """The types of a union that say that they are of this kind."""
-    fitting = [found for found in get_args(union) if kind in _kinds_of(found)]
+    fitting = [found for found in get_args(union) if kind in _get_kinds(found)]
     return TypeAdapter(list[reduce(or_, fitting)], config=STRICT)  # type: ignore[misc] -- made up here
 
 
-def _kinds_of(found: Any) -> tuple[str, ...]:
+def _get_kinds(found: Any) -> tuple[str, ...]:
     said = get_type_hints(found, include_extras=False).get('type')
     return get_args(said)
 
 
-BY_ID_ALONE = {'type', 'id'}
+STORED_IMAGE_FIELDS = {'type', 'id'}
 """The fields of an image that OpenAI keeps. Its guide shows this form; the SDK's types want all of the image."""
 
 
@@ -344,8 +344,8 @@ def check_body(sent: Json) -> None:
     rest = {name: value for name, value in sent.items() if name not in ('stream', 'input', 'tools')}
     complete(_request_type().validate_python([{**rest, 'input': 'checked below'}]))
     for union, values in ((ResponseInputItemParam, sent['input']), (ToolParam, sent.get('tools', []))):
-        for value in (value for value in values if value.keys() != BY_ID_ALONE):
-            complete(_types_of(union, value.get('type', 'message')).validate_python([value]))
+        for value in (value for value in values if value.keys() != STORED_IMAGE_FIELDS):
+            complete(_select_types(union, value.get('type', 'message')).validate_python([value]))
 
 
 def complete(value: Any) -> Any:

@@ -15,12 +15,12 @@ from pydantic_llm.providers.bedrock_mantle import BedrockMantleProvider
 from tests.models.openai_responses import (
     CITY,
     HELLO,
-    SAID_HELLO,
-    SAID_HI,
+    HELLO_ITEM,
+    HI_RESPONSE,
     STRICT_CITY,
     body,
     model,
-    sent_items,
+    get_sent_items,
     warnings,
 )
 from tests.providers.server import Json, Server
@@ -73,8 +73,8 @@ SETTING_BODIES: dict[str, tuple[Any, Json]] = {
 }
 """Each setting: a value, and what it puts into the body. The others have tests of their own."""
 
-TOLD_ELSEWHERE = {'tool_choice', 'parallel_tool_calls', 'thinking'}
-NOT_THERE = {
+TESTED_ELSEWHERE = {'tool_choice', 'parallel_tool_calls', 'thinking'}
+UNSUPPORTED = {
     'top_k',
     'seed',
     'stop_sequences',
@@ -87,7 +87,7 @@ NOT_THERE = {
 
 def test_every_setting_is_in_the_table() -> None:
     known = OpenAIResponsesModelSettings.__annotations__.keys()
-    assert SETTING_BODIES.keys() | TOLD_ELSEWHERE | NOT_THERE == known
+    assert SETTING_BODIES.keys() | TESTED_ELSEWHERE | UNSUPPORTED == known
     assert (SETTINGS | OWN_SETTINGS).keys() <= SETTING_BODIES.keys()
 
 
@@ -98,41 +98,41 @@ async def test_a_setting_becomes_a_field(name: str) -> None:
     assert await warnings({name: value}) == []
 
 
-@pytest.mark.parametrize('name', sorted(NOT_THERE))
-async def test_a_setting_that_the_api_has_not_is_left_out_with_a_warning(name: str) -> None:
+@pytest.mark.parametrize('name', sorted(UNSUPPORTED))
+async def test_an_unsupported_setting_is_dropped_with_a_warning(name: str) -> None:
     value: Any = {'stop_sequences': ['END'], 'logit_bias': {'7': 1}}.get(name, 1)
     assert await body({name: value}) == {}
     assert await warnings({name: value}) == [f"{name!r} was not sent: the API of 'openai' has nothing like it"]
 
 
-async def test_a_setting_of_the_other_api_is_listed() -> None:
+async def test_a_setting_of_the_other_api_is_listed_in_the_warnings() -> None:
     [warning] = await warnings({'openai_verbosity': 'low'})
     assert warning == (
         "'openai_verbosity' was not sent: this API has no such setting; did you mean 'openai_text_verbosity'?"
     )
 
 
-async def test_what_may_be_included_stands_once() -> None:
+async def test_a_value_of_include_is_sent_once() -> None:
     settings = {'logprobs': True, 'openai_logprobs': True, 'openai_include': ['message.output_text.logprobs']}
     assert await body(settings) == {'include': ['message.output_text.logprobs']}
 
 
-async def test_verbosity_stands_beside_the_format() -> None:
+async def test_verbosity_is_sent_with_the_format() -> None:
     output = ModelRequestParameters(output_mode='native', output_object=OutputObjectDefinition(CITY, 'City', 'A city.'))
     format = {'type': 'json_schema', 'name': 'City', 'schema': STRICT_CITY, 'description': 'A city.', 'strict': True}
     sent = await body({'openai_text_verbosity': 'low'}, parameters=output)
     assert sent == {'text': {'format': format, 'verbosity': 'low'}}
 
 
-async def test_a_request_says_whether_it_wants_a_stream() -> None:
+async def test_a_request_has_the_field_stream() -> None:
     for wish in (True, False):
-        server = Server(b'data: {}\n\n' if wish else SAID_HI)
+        server = Server(b'data: {}\n\n' if wish else HI_RESPONSE)
         if wish:
             async with model(server).request_stream(HELLO):
                 pass
         else:
             await model(server).request(HELLO)
-        assert server.body == {'model': 'gpt-4o', 'input': [SAID_HELLO], 'stream': wish}
+        assert server.body == {'model': 'gpt-4o', 'input': [HELLO_ITEM], 'stream': wish}
 
 
 # ------------------------------------------------------------------------------------------------------------- thinking
@@ -165,14 +165,14 @@ async def test_thinking_is_an_effort(service: str, name: str, level: Any, expect
     assert await warnings(settings, service=service, name=name) == []
 
 
-async def test_a_model_that_cannot_stop_thinking_says_so() -> None:
+async def test_a_model_that_cannot_stop_thinking_warns() -> None:
     assert await body({'thinking': False}, name='o3') == {'reasoning': {'effort': 'low'}, **ENCRYPTED}
     assert await warnings({'thinking': False}, name='o3') == [
         "'o3' cannot stop thinking, and was asked to do so as little as it can ('low')"
     ]
 
 
-async def test_an_effort_of_the_api_wins_over_thinking() -> None:
+async def test_an_effort_of_the_api_overrides_thinking() -> None:
     settings = {'thinking': 'high', 'openai_reasoning_effort': 'minimal', 'openai_reasoning_summary': 'detailed'}
     sent = await body(settings, name='gpt-5')
     assert sent == {'reasoning': {'effort': 'minimal', 'summary': 'detailed'}, **ENCRYPTED}
@@ -190,7 +190,7 @@ async def test_an_effort_of_the_api_wins_over_thinking() -> None:
         ),
     ],
 )
-async def test_a_setting_that_is_not_taken_is_left_out_refused_or_dropped(
+async def test_a_refused_setting_is_listed_raises_or_is_dropped(
     settings: Json, name: str, warning: str
 ) -> None:
     assert await warnings(settings, name=name) == [warning]
@@ -210,20 +210,20 @@ def turn(id: str | None, *parts: Any, **more: Any) -> ModelResponse:
 FIRST = turn('resp_1')
 CALLED = turn('resp_2', ToolCallPart('weather', '{}', 'call_1', id='fc_1', provider_name='openai'))
 RETURN = ModelRequest([ToolReturnPart('weather', 'rain', 'call_1')])
-SAID_RETURN = {'type': 'function_call_output', 'call_id': 'call_1', 'output': 'rain'}
-SAID_HI_BACK = {'role': 'assistant', 'content': 'Hi'}
+RETURN_ITEM = {'type': 'function_call_output', 'call_id': 'call_1', 'output': 'rain'}
+HI_ITEM = {'role': 'assistant', 'content': 'Hi'}
 AUTO = {'openai_previous_response_id': 'auto'}
 IN_CONVERSATION = {'provider_details': {'conversation': {'id': 'conv_1'}}}
 
 
-async def test_a_stored_answer_is_continued_by_what_follows_it() -> None:
+async def test_a_stored_response_is_continued_with_the_messages_after_it() -> None:
     sent = await body(AUTO, messages=[*HELLO, FIRST, *HELLO, CALLED, RETURN])
-    assert sent == {'previous_response_id': 'resp_2', 'input': [SAID_RETURN]}
+    assert sent == {'previous_response_id': 'resp_2', 'input': [RETURN_ITEM]}
 
 
-async def test_an_id_that_is_given_goes_with_the_whole_history() -> None:
+async def test_a_given_id_is_sent_with_the_whole_history() -> None:
     sent = await body({'openai_previous_response_id': 'resp_0'}, messages=[*HELLO, FIRST, *HELLO])
-    assert sent == {'previous_response_id': 'resp_0', 'input': [SAID_HELLO, SAID_HI_BACK, SAID_HELLO]}
+    assert sent == {'previous_response_id': 'resp_0', 'input': [HELLO_ITEM, HI_ITEM, HELLO_ITEM]}
 
 
 @pytest.mark.parametrize(
@@ -237,28 +237,28 @@ async def test_an_id_that_is_given_goes_with_the_whole_history() -> None:
     ],
     ids=['of another vendor', 'without an id', 'interrupted', 'cut', 'not stored'],
 )
-async def test_an_answer_that_cannot_be_continued_is_sent_after_the_last_that_can(newest: ModelResponse) -> None:
+async def test_a_response_that_cannot_be_continued_is_sent_after_the_last_that_can(newest: ModelResponse) -> None:
     sent = await body(AUTO, messages=[*HELLO, FIRST, *HELLO, newest, *HELLO])
-    assert sent == {'previous_response_id': 'resp_1', 'input': [SAID_HELLO, SAID_HI_BACK, SAID_HELLO]}
+    assert sent == {'previous_response_id': 'resp_1', 'input': [HELLO_ITEM, HI_ITEM, HELLO_ITEM]}
 
 
-async def test_where_nothing_is_stored_everything_is_sent() -> None:
+async def test_if_nothing_is_stored_everything_is_sent() -> None:
     assert await body(AUTO) == {}
     assert await body({'openai_conversation_id': 'auto'}) == {}
 
 
 @pytest.mark.parametrize('wish', ['conv_1', 'auto'])
-async def test_a_conversation_is_continued_by_what_follows_its_newest_answer(wish: str) -> None:
+async def test_a_conversation_is_continued_with_the_messages_after_its_newest_response(wish: str) -> None:
     messages: list[ModelMessage] = [*HELLO, turn('resp_1', **IN_CONVERSATION), *HELLO, CALLED, RETURN]
     sent = await body({'openai_conversation_id': wish}, messages=messages)
     called = {'type': 'function_call', 'call_id': 'call_1', 'name': 'weather', 'arguments': '{}'}
-    assert sent == {'conversation': 'conv_1', 'input': [SAID_HELLO, called, SAID_RETURN]}
+    assert sent == {'conversation': 'conv_1', 'input': [HELLO_ITEM, called, RETURN_ITEM]}
 
 
 async def test_another_conversation_gets_the_whole_history() -> None:
     messages = [*HELLO, turn('resp_1', **IN_CONVERSATION), *HELLO]
     sent = await body({'openai_conversation_id': 'conv_2'}, messages=messages)
-    assert sent == {'conversation': 'conv_2', 'input': [SAID_HELLO, SAID_HI_BACK, SAID_HELLO]}
+    assert sent == {'conversation': 'conv_2', 'input': [HELLO_ITEM, HI_ITEM, HELLO_ITEM]}
 
 
 # ------------------------------------------------------------------------------------------------------------- the card
@@ -286,8 +286,8 @@ async def test_a_name_of_a_service_is_enough(monkeypatch: pytest.MonkeyPatch) ->
         ('bedrock-mantle', 'openai.gpt-5.6-luna', 'https://bedrock-mantle.us-east-1.api.aws/openai/v1/responses'),
     ],
 )
-async def test_a_request_goes_where_the_service_has_its_responses(service: str, name: str, url: str) -> None:
-    server = Server(SAID_HI)
+async def test_a_request_is_sent_to_the_url_of_the_service(service: str, name: str, url: str) -> None:
+    server = Server(HI_RESPONSE)
     asked = model(server, name, service)
     assert (await asked.request(HELLO)).text == 'Hi'
     async with asked.request_stream(HELLO) as stream:
@@ -295,8 +295,8 @@ async def test_a_request_goes_where_the_service_has_its_responses(service: str, 
     assert [str(request.url) for request in server.requests] == [url, url]
 
 
-async def test_mantles_paths_are_left_alone_where_an_address_is_given() -> None:
-    server = Server(SAID_HI)
+async def test_mantles_paths_are_unchanged_if_a_base_url_is_given() -> None:
+    server = Server(HI_RESPONSE)
     provider = BedrockMantleProvider(api_key='key', base_url='https://example.com/v1', http_client=server.client())
     await OpenAIResponsesModel('openai.gpt-5.6-luna', provider=provider).request(HELLO)
     assert str(server.request.url) == 'https://example.com/v1/responses'
@@ -304,7 +304,7 @@ async def test_mantles_paths_are_left_alone_where_an_address_is_given() -> None:
 
 async def test_a_profile_can_be_given() -> None:
     messages = [*HELLO, turn('resp_1', TextPart('Hi', id='msg_1', provider_name='openai')), *HELLO]
-    [_, plain, _] = await sent_items(messages)
-    [_, item, _] = await sent_items(messages, profile={'openai_item_ids': True})
-    assert plain == SAID_HI_BACK
+    [_, plain, _] = await get_sent_items(messages)
+    [_, item, _] = await get_sent_items(messages, profile={'openai_item_ids': True})
+    assert plain == HI_ITEM
     assert item['id'] == 'msg_1'

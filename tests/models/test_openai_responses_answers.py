@@ -28,11 +28,11 @@ from tests.models.openai_responses import (
     DRAWING,
     HELLO,
     OURS,
-    answered,
-    both_ways,
+    decode_response,
+    decode_both_ways,
     call,
     details,
-    events,
+    make_events,
     message,
     model,
     read,
@@ -95,12 +95,12 @@ RAW = {'content': [{'type': 'reasoning_text', 'text': 'At length.'}]}
     ],
 )
 async def test_an_item_becomes_parts(item: Json, parts: Any) -> None:
-    for found in await both_ways(response(item)):
+    for found in await decode_both_ways(response(item)):
         assert found.parts == parts
         assert (found.finish_reason, found.state) == ('stop', 'complete')
 
 
-async def test_an_answer_tells_who_made_it_when_and_at_what_price() -> None:
+async def test_a_response_has_the_model_the_time_and_the_price() -> None:
     usage = {
         'input_tokens': 100,
         'output_tokens': 50,
@@ -112,7 +112,7 @@ async def test_an_answer_tells_who_made_it_when_and_at_what_price() -> None:
     }
     moderation = {'input': {'flagged': False}}
     said = response(message('Hi'), usage=usage, service_tier='flex', moderation=moderation, conversation={'id': 'c'})
-    for found in await both_ways(said):
+    for found in await decode_both_ways(said):
         assert (found.model_name, found.provider_response_id) == ('answering-model', 'resp_1')
         assert found.timestamp.isoformat() == '2025-10-09T08:53:20+00:00'
         assert found.usage == RequestUsage(
@@ -134,14 +134,14 @@ async def test_an_answer_tells_who_made_it_when_and_at_what_price() -> None:
 
 
 @pytest.mark.parametrize(('store', 'said'), [(False, {'store': False}), (True, {}), (None, {})])
-async def test_an_answer_that_is_not_kept_says_so(store: bool | None, said: Json) -> None:
-    for found in await both_ways(response(message('Hi'), store=store)):
+async def test_a_response_that_is_not_stored_has_that_detail(store: bool | None, said: Json) -> None:
+    for found in await decode_both_ways(response(message('Hi'), store=store)):
         assert found.provider_details == {'finish_reason': 'completed', **said}
 
 
 async def test_a_refusal_is_a_content_filter() -> None:
     refusal = {**message(''), 'content': [{'type': 'refusal', 'refusal': 'I cannot do that.'}]}
-    for found in await both_ways(response(refusal)):
+    for found in await decode_both_ways(response(refusal)):
         assert (found.parts, found.finish_reason) == ([], 'content_filter')
         assert found.provider_details == {'finish_reason': 'completed', 'refusal': 'I cannot do that.'}
 
@@ -159,11 +159,11 @@ async def test_a_refusal_is_a_content_filter() -> None:
         ('vibes', None, None, 'vibes'),
     ],
 )
-async def test_how_an_answer_ended_is_told_in_our_words_and_theirs(
+async def test_a_finish_reason_is_kept_with_ours(
     status: str, reason: str | None, ours: str | None, raw: str
 ) -> None:
     said = response(message('Hi'), status=status, incomplete_details=reason and {'reason': reason})
-    found = await answered(said)
+    found = await decode_response(said)
     assert (found.finish_reason, found.provider_details, found.state) == (ours, {'finish_reason': raw}, 'complete')
 
 
@@ -171,14 +171,14 @@ async def test_how_an_answer_ended_is_told_in_our_words_and_theirs(
 
 
 @pytest.mark.parametrize('status', ['queued', 'in_progress'])
-async def test_an_answer_in_the_background_is_incomplete_and_has_its_id(status: str) -> None:
-    found = await answered(response(status=status, background=True, usage=None))
+async def test_a_response_in_the_background_is_incomplete_and_has_its_id(status: str) -> None:
+    found = await decode_response(response(status=status, background=True, usage=None))
     assert (found.parts, found.state, found.finish_reason) == ([], 'incomplete', None)
     assert found.provider_response_id == 'resp_1'
     assert found.provider_details == {'finish_reason': status, 'background': True}
 
 
-async def test_what_became_of_an_answer_in_the_background_is_looked_up() -> None:
+async def test_a_response_in_the_background_is_retrieved() -> None:
     server = Server(response(message('Hi'), background=True))
     asked = model(server, settings={'extra_headers': {'x-team': 'a'}})
     found = await asked.retrieve('resp/1')
@@ -190,21 +190,21 @@ async def test_what_became_of_an_answer_in_the_background_is_looked_up() -> None
     assert (waiting.state, waiting.provider_details) == ('incomplete', {'finish_reason': 'in_progress'})
 
 
-async def test_an_answer_that_failed_in_the_background_or_is_not_kept_is_an_error() -> None:
+async def test_a_response_that_failed_in_the_background_or_is_not_stored_raises() -> None:
     with pytest.raises(RateLimitError):
         await model(Server(response(status='failed', error=LIMITED))).retrieve('resp_1')
     with pytest.raises(NotFoundError):
         await model(Server(error(), status=404)).retrieve('resp_1')
 
 
-async def test_a_stream_from_the_background_is_read_like_any_other() -> None:
-    found = events(response(message('Hi')))
+async def test_a_stream_from_the_background_is_decoded_like_any_other() -> None:
+    found = make_events(response(message('Hi')))
     queued = {'type': 'response.queued', 'response': {**found[0]['response'], 'status': 'queued'}}
-    assert (await answered(stream(found[0], queued, *found[1:]))).parts == [TextPart('Hi', id='msg_1', **OURS)]
+    assert (await decode_response(stream(found[0], queued, *found[1:]))).parts == [TextPart('Hi', id='msg_1', **OURS)]
 
 
-async def test_a_stream_without_its_last_event_was_cut() -> None:
-    found = await answered(stream(*events(response(message('Hello.')))[:3]))
+async def test_a_stream_without_its_last_event_is_truncated() -> None:
+    found = await decode_response(stream(*make_events(response(message('Hello.')))[:3]))
     assert (found.parts, found.state, found.finish_reason) == (
         [TextPart('Hell', id='msg_1', **OURS)],
         'incomplete',
@@ -216,53 +216,53 @@ async def test_a_stream_without_its_last_event_was_cut() -> None:
 # ---------------------------------------------------------------------------------------------------- streams of others
 
 
-async def test_what_no_event_told_is_taken_from_the_whole_answer() -> None:
+async def test_items_without_events_are_decoded_from_the_last_event() -> None:
     said = response(reasoning('Hm.', encrypted_content='s'), message('Hi'), call())
-    [whole, _] = await both_ways(said)
-    first, *_, last = events(said)
-    assert (await answered(stream(first, last))).parts == whole.parts
-    assert (await answered(stream(last))).parts == whole.parts
+    [whole, _] = await decode_both_ways(said)
+    first, *_, last = make_events(said)
+    assert (await decode_response(stream(first, last))).parts == whole.parts
+    assert (await decode_response(stream(last))).parts == whole.parts
 
 
-async def test_items_are_told_once_although_the_whole_answer_gives_them_other_ids() -> None:
+async def test_items_are_decoded_once_if_the_last_event_has_other_ids() -> None:
     said = response(reasoning('Hm.'), message('Hi'))
-    *found, last = events(said)
+    *found, last = make_events(said)
     last = deepcopy(last)
     for item in last['response']['output']:
         item['id'] += '_other'
-    assert [part.part_kind for part in (await answered(stream(*found, last))).parts] == ['thinking', 'text']
+    assert [part.part_kind for part in (await decode_response(stream(*found, last))).parts] == ['thinking', 'text']
 
 
-async def test_items_are_told_once_although_their_numbers_are_wrong() -> None:
-    found = [{**event, 'output_index': 0} for event in events(response(reasoning('Hm.'), message('Hi'), call()))]
-    assert [part.part_kind for part in (await answered(stream(*found))).parts] == ['thinking', 'text', 'tool-call']
+async def test_items_are_decoded_once_if_their_indexes_are_wrong() -> None:
+    found = [{**event, 'output_index': 0} for event in make_events(response(reasoning('Hm.'), message('Hi'), call()))]
+    assert [part.part_kind for part in (await decode_response(stream(*found))).parts] == ['thinking', 'text', 'tool-call']
 
 
 async def test_an_item_can_end_after_the_next_one_has() -> None:
-    found = events(response(reasoning(**RAW), message('Hi')))
+    found = make_events(response(reasoning(**RAW), message('Hi')))
     late = [event for event in found if event['type'] == 'response.output_item.done' and not event['output_index']]
     rest = [event for event in found if event not in late]
-    read = await answered(stream(*rest[:-1], *late, rest[-1]))
+    read = await decode_response(stream(*rest[:-1], *late, rest[-1]))
     assert [part.part_kind for part in read.parts] == ['thinking', 'text']
 
 
-async def test_calls_of_a_server_without_item_ids_are_told_apart() -> None:
+async def test_tool_calls_without_item_ids_are_separate_parts() -> None:
     calls = [{name: value for name, value in call(id=id).items() if name != 'id'} for id in ('a', 'b')]
-    for found in (await answered(response(*calls)), read({'type': 'response.completed', 'response': response(*calls)})):
+    for found in (await decode_response(response(*calls)), read({'type': 'response.completed', 'response': response(*calls)})):
         assert [part.tool_call_id for part in found.tool_calls] == ['a', 'b']
     done = [{'type': 'response.output_item.done', 'output_index': n, 'item': item} for n, item in enumerate(calls)]
     assert [part.tool_call_id for part in read(*done).tool_calls] == ['a', 'b']
 
 
-async def test_an_event_without_its_item_is_passed_over() -> None:
+async def test_an_event_without_its_item_is_skipped() -> None:
     nothing = {'type': 'response.output_item.added', 'output_index': 7, 'item': None}
-    found = events(response(message('Hi')))
-    assert (await answered(stream(nothing, *found))).text == 'Hi'
+    found = make_events(response(message('Hi')))
+    assert (await decode_response(stream(nothing, *found))).text == 'Hi'
 
 
-async def test_a_reasoning_server_that_shows_a_summary_at_the_end_only_shows_both() -> None:
+async def test_a_summary_that_only_the_end_contains_is_decoded_too() -> None:
     item = reasoning('In short.', **RAW)
-    found = [event for event in events(response(item)) if 'summary_text' not in event['type']]
+    found = [event for event in make_events(response(item)) if 'summary_text' not in event['type']]
     assert [part.content for part in read(*found).parts if isinstance(part, ThinkingPart)] == [
         'At length.',
         'In short.',
@@ -272,10 +272,10 @@ async def test_a_reasoning_server_that_shows_a_summary_at_the_end_only_shows_bot
 # ------------------------------------------------------------------------------------------------------ reused call ids
 
 
-async def test_a_server_that_reuses_ids_gets_them_made_unique() -> None:
-    for found in await both_ways(response(call(id='call_0')), service='bedrock-mantle', name='openai.gpt-5.6-luna'):
+async def test_reused_tool_call_ids_are_made_unique() -> None:
+    for found in await decode_both_ways(response(call(id='call_0')), service='bedrock-mantle', name='openai.gpt-5.6-luna'):
         assert [part.tool_call_id for part in found.tool_calls] == ['resp_1:call_0']
-    for found in await both_ways(response(call(id='call_0'))):
+    for found in await decode_both_ways(response(call(id='call_0'))):
         assert [part.tool_call_id for part in found.tool_calls] == ['call_0']
 
 
@@ -296,9 +296,9 @@ def error(message: str = 'no', **more: Any) -> Json:
         (response({**DRAWING, 'result': 'A'}), r'did not answer with a response of the Responses API'),
     ],
 )
-async def test_an_answer_of_the_wrong_shape_is_told_in_our_words(answer: Json, words: str) -> None:
+async def test_a_response_of_the_wrong_shape_raises_unexpected_model_behavior(answer: Json, words: str) -> None:
     with pytest.raises(UnexpectedModelBehavior, match=words):
-        await answered(answer)
+        await decode_response(answer)
 
 
 @pytest.mark.parametrize(
@@ -326,11 +326,11 @@ LIMITED = {'code': 'rate_limit_exceeded', 'message': 'no'}
 
 
 @pytest.mark.parametrize(('said', 'kind', 'status'), [(FAILED, ModelHTTPError, 500), (LIMITED, RateLimitError, 429)])
-async def test_an_answer_that_failed_is_an_error(said: Json, kind: type, status: int) -> None:
+async def test_a_failed_response_is_an_error(said: Json, kind: type, status: int) -> None:
     failed = response(message('Hel'), status='failed', error=said)
-    for answer in (failed, stream(*events(failed))):
+    for answer in (failed, stream(*make_events(failed))):
         with pytest.raises(ModelHTTPError) as caught:
-            await answered(answer)
+            await decode_response(answer)
         assert (type(caught.value), caught.value.status_code, caught.value.in_stream) == (kind, status, True)
 
 
@@ -345,7 +345,7 @@ async def test_an_answer_that_failed_is_an_error(said: Json, kind: type, status:
     ],
 )
 async def test_an_error_inside_a_stream_becomes_the_same_error(event: Json, kind: type, status: int) -> None:
-    server = Server(stream(*events(response(message('Hello.')))[:3], event))
+    server = Server(stream(*make_events(response(message('Hello.')))[:3], event))
     async with model(server).request_stream(HELLO) as streamed:
         with pytest.raises(ModelHTTPError) as caught:
             [_ async for _ in streamed]
@@ -353,8 +353,8 @@ async def test_an_error_inside_a_stream_becomes_the_same_error(event: Json, kind
     assert (streamed.get().parts, streamed.get().state) == ([TextPart('Hell', id='msg_1', **OURS)], 'interrupted')
 
 
-async def test_an_error_without_a_kind_has_no_status() -> None:
+async def test_an_error_without_a_type_has_no_status() -> None:
     with pytest.raises(ModelAPIError) as caught:
-        await answered(response(status='failed', error={'code': 'invalid_prompt', 'message': 'something'}))
+        await decode_response(response(status='failed', error={'code': 'invalid_prompt', 'message': 'something'}))
     assert type(caught.value) is ModelAPIError
     assert str(caught.value) == 'gpt-4o failed: something'

@@ -57,8 +57,8 @@ from tests.models.openai_responses import (
     HELLO,
     NEWEST,
     OURS,
-    SAID_HELLO,
-    SAID_HI,
+    HELLO_ITEM,
+    HI_RESPONSE,
     SEARCH,
     SHELL,
     SHELL_OUTPUT,
@@ -74,7 +74,7 @@ from tests.models.openai_responses import (
     read,
     reasoning,
     response,
-    sent_items,
+    get_sent_items,
     warnings,
 )
 from tests.providers.server import Json, Server
@@ -98,7 +98,7 @@ def tool(name: str, **more: Any) -> Json:
         (['weather', 'time'], 'required'),
     ],
 )
-async def test_a_choice_of_tools_is_told(choice: Any, expected: Any) -> None:
+async def test_a_tool_choice_is_sent(choice: Any, expected: Any) -> None:
     settings = {} if choice is None else {'tool_choice': choice}
     sent = await body(settings, parameters=ModelRequestParameters(function_tools=[WEATHER, TIME]))
     assert sent == {'tools': [tool('weather'), tool('time')], 'tool_choice': expected}
@@ -111,12 +111,12 @@ async def test_a_choice_of_some_tools_is_a_list_of_them() -> None:
     assert sent['tool_choice'] == {'type': 'allowed_tools', 'mode': 'required', 'tools': allowed}
 
 
-async def test_an_output_that_must_be_a_tool_call_is_demanded() -> None:
+async def test_an_output_tool_is_required() -> None:
     parameters = ModelRequestParameters(output_tools=[ANSWER], output_mode='tool', allow_text_output=False)
     assert await body(parameters=parameters) == {'tools': [tool('answer')], 'tool_choice': 'required'}
 
 
-async def test_parallel_calls_are_told_where_there_are_tools() -> None:
+async def test_parallel_tool_calls_is_sent_only_with_tools() -> None:
     assert await body({'parallel_tool_calls': False}) == {}
     sent = await body({'parallel_tool_calls': False}, parameters=ModelRequestParameters(function_tools=[WEATHER]))
     assert sent == {'tools': [tool('weather')], 'tool_choice': 'auto', 'parallel_tool_calls': False}
@@ -188,18 +188,18 @@ OSLO = WebSearchUserLocation(city='Oslo', country='NO')
         ),
     ],
 )
-async def test_a_tool_of_openais_is_asked_for(native: Any, expected: Json) -> None:
+async def test_a_native_tool_is_encoded(native: Any, expected: Json) -> None:
     assert await body(parameters=ModelRequestParameters(native_tools=[native])) == {'tools': [expected]}
 
 
-async def test_tools_in_the_apis_own_form_stand_between_the_others() -> None:
+async def test_tools_in_the_apis_own_form_are_sent_between_the_others() -> None:
     parameters = ModelRequestParameters(native_tools=[CodeExecutionTool()], function_tools=[WEATHER])
     sent = await body({'openai_native_tools': [{'type': 'local_shell'}]}, parameters=parameters)
     assert [found['type'] for found in sent['tools']] == ['code_interpreter', 'local_shell', 'function']
 
 
 @pytest.mark.parametrize('native', [WebFetchTool(), MemoryTool()])
-async def test_a_tool_that_the_api_has_not_is_refused(native: Any) -> None:
+async def test_an_unsupported_native_tool_raises(native: Any) -> None:
     with pytest.raises(UserError, match=f'The Responses API has no tool {native.kind!r}'):
         await body(parameters=ModelRequestParameters(native_tools=[native]))
 
@@ -226,7 +226,7 @@ async def test_a_prompted_output_is_an_instruction_before_the_conversation() -> 
         'input': [
             {'role': 'system', 'content': 'You are A.'},
             {'role': 'system', 'content': f'Be brief.\n\nLike {json.dumps(STRICT_CITY)}!'},
-            SAID_HELLO,
+            HELLO_ITEM,
         ],
         'text': {'format': {'type': 'json_object'}},
     }
@@ -237,13 +237,13 @@ async def test_a_prompted_output_is_an_instruction_before_the_conversation() -> 
 
 async def test_instructions_have_a_field_of_their_own() -> None:
     sent = await body(messages=[ModelRequest([UserPromptPart('Hello?')], instructions='Be brief.')])
-    assert sent == {'instructions': 'Be brief.', 'input': [SAID_HELLO]}
+    assert sent == {'instructions': 'Be brief.', 'input': [HELLO_ITEM]}
 
 
 @pytest.mark.parametrize(('role', 'how'), [('system', {}), ('user', {'name': 'o1-mini'})])
-async def test_system_prompts_stand_where_they_were_said(role: str, how: Json) -> None:
+async def test_system_prompts_keep_their_place(role: str, how: Json) -> None:
     parts = [UserPromptPart('Hello?'), SystemPromptPart('Be kind.')]
-    assert await sent_items([ModelRequest(parts)], **how) == [SAID_HELLO, {'role': role, 'content': 'Be kind.'}]
+    assert await get_sent_items([ModelRequest(parts)], **how) == [HELLO_ITEM, {'role': role, 'content': 'Be kind.'}]
 
 
 PNG = BinaryContent(b'\x89PNG', media_type='image/png', vendor_metadata={'detail': 'low'})
@@ -277,8 +277,8 @@ PDF = BinaryContent(b'%PDF', media_type='application/pdf')
         ),
     ],
 )
-async def test_what_a_user_sends_becomes_content(item: UserContent, expected: list[Json]) -> None:
-    assert await sent_items([ModelRequest([UserPromptPart([item])])]) == [{'role': 'user', 'content': expected}]
+async def test_user_content_is_encoded(item: UserContent, expected: list[Json]) -> None:
+    assert await get_sent_items([ModelRequest([UserPromptPart([item])])]) == [{'role': 'user', 'content': expected}]
 
 
 @pytest.mark.parametrize(
@@ -290,15 +290,15 @@ async def test_what_a_user_sends_becomes_content(item: UserContent, expected: li
         UploadedFile('file-1', 'anthropic'),
     ],
 )
-async def test_content_that_the_api_cannot_take_is_refused_before_anything_is_sent(item: Any) -> None:
-    server = Server(SAID_HI)
+async def test_unsupported_content_raises_before_anything_is_sent(item: Any) -> None:
+    server = Server(HI_RESPONSE)
     with pytest.raises(UserError, match='its Responses API has no such content'):
         await model(server).request([ModelRequest([UserPromptPart([item])])])
     assert server.requests == []
 
 
 CALLED = ModelResponse([ToolCallPart('weather', {'name': 'Oslo'}, 'call_1')])
-SAID_CALL = {'type': 'function_call', 'call_id': 'call_1', 'name': 'weather', 'arguments': '{"name":"Oslo"}'}
+CALL_ITEM = {'type': 'function_call', 'call_id': 'call_1', 'name': 'weather', 'arguments': '{"name":"Oslo"}'}
 
 
 @pytest.mark.parametrize(
@@ -324,20 +324,20 @@ SAID_CALL = {'type': 'function_call', 'call_id': 'call_1', 'name': 'weather', 'a
         ),
     ],
 )
-async def test_what_a_tool_of_ours_gave_is_the_output_of_its_call(part: Any, output: Any) -> None:
-    sent = await sent_items([*HELLO, CALLED, ModelRequest([part])])
-    assert sent[1:] == [SAID_CALL, {'type': 'function_call_output', 'call_id': 'call_1', 'output': output}]
+async def test_a_tool_result_is_the_output_of_its_call(part: Any, output: Any) -> None:
+    sent = await get_sent_items([*HELLO, CALLED, ModelRequest([part])])
+    assert sent[1:] == [CALL_ITEM, {'type': 'function_call_output', 'call_id': 'call_1', 'output': output}]
 
 
-async def test_a_retry_without_a_tool_is_the_users() -> None:
+async def test_a_retry_without_a_tool_is_a_user_message() -> None:
     part = RetryPromptPart('Again.')
-    assert await sent_items([ModelRequest([part])]) == [{'role': 'user', 'content': part.model_response()}]
+    assert await get_sent_items([ModelRequest([part])]) == [{'role': 'user', 'content': part.model_response()}]
 
 
-async def test_an_id_that_is_too_long_becomes_one_of_ours() -> None:
+async def test_an_id_that_is_too_long_is_replaced() -> None:
     long = 'x' * 65
     messages = [*HELLO, ModelResponse([ToolCallPart('weather', '{}', long)]), answer(long)]
-    sent = await sent_items(messages)
+    sent = await get_sent_items(messages)
     assert [item['call_id'] for item in sent[1:]] == ['call_0', 'call_0']
 
 
@@ -345,17 +345,17 @@ def answer(id: str) -> ModelRequest:
     return ModelRequest([ToolReturnPart('weather', 'rain', id)])
 
 
-async def test_ids_that_were_made_unique_are_told_as_their_server_knows_them() -> None:
+async def test_ids_that_were_made_unique_are_sent_as_the_server_made_them() -> None:
     calls = [f'resp_{number}:call_0' for number in range(3)]
     messages: list[ModelMessage] = []
     for number, id in enumerate(calls):
         made: Any = {'provider_name': 'bedrock-mantle', 'provider_response_id': f'resp_{number}'}
         messages += [*HELLO, ModelResponse([ToolCallPart('weather', '{}', id)], **made), answer(id)]
     how: Json = {'service': 'bedrock-mantle', 'name': 'openai.gpt-5.6-luna'}
-    sent = await sent_items(messages, **how)
+    sent = await get_sent_items(messages, **how)
     told = [item['call_id'] for item in sent if 'call_id' in item]
     assert told == ['call_0', 'call_0', 'resp_1:call_0', 'resp_1:call_0', 'resp_2:call_0', 'resp_2:call_0']
-    assert await sent_items(messages, {'openai_previous_response_id': 'auto'}, **how) == [
+    assert await get_sent_items(messages, {'openai_previous_response_id': 'auto'}, **how) == [
         {'type': 'function_call_output', 'call_id': 'call_0', 'output': 'rain'}
     ]
 
@@ -364,43 +364,43 @@ async def test_ids_that_were_made_unique_are_told_as_their_server_knows_them() -
 
 REASONER = {'name': 'gpt-5'}
 SEALED = reasoning('Hm.', 'So.', encrypted_content='sealed')
-NOTED = {'type': 'url_citation', 'url': 'https://a.b', 'title': 'A', 'start_index': 4, 'end_index': 15}
+CITATION = {'type': 'url_citation', 'url': 'https://a.b', 'title': 'A', 'start_index': 4, 'end_index': 15}
 REFUSED = {'type': 'container_file_citation', 'container_id': 'c', 'file_id': 'f', 'start_index': 0, 'end_index': 1}
 
 
-async def goes_back(*items: Json, settings: Any = None, **how: Any) -> list[Json]:
+async def send_back(*items: Json, settings: Any = None, **how: Any) -> list[Json]:
     """What of these items is sent with the next request."""
     messages = [*HELLO, read(response(*items)), *HELLO]
-    return (await sent_items(messages, settings, **{**REASONER, **how}))[1:-1]
+    return (await get_sent_items(messages, settings, **{**REASONER, **how}))[1:-1]
 
 
 def without_status(item: Json) -> Json:
     return {name: value for name, value in item.items() if name != 'status'}
 
 
-async def test_thoughts_texts_and_calls_go_back_under_their_ids() -> None:
-    said = message('See https://a.b', annotations=[NOTED, {**NOTED, 'url': 'https://other'}, REFUSED])
-    [thoughts, text, called] = (await goes_back(SEALED, said, call()))[:3]
+async def test_thinking_texts_and_tool_calls_are_sent_back_with_their_ids() -> None:
+    said = message('See https://a.b', annotations=[CITATION, {**CITATION, 'url': 'https://other'}, REFUSED])
+    [thoughts, text, called] = (await send_back(SEALED, said, call()))[:3]
     assert thoughts == SEALED
     assert text == {
         'type': 'message',
         'role': 'assistant',
         'id': 'msg_1',
         'status': 'completed',
-        'content': [{'type': 'output_text', 'text': 'See https://a.b', 'annotations': [NOTED]}],
+        'content': [{'type': 'output_text', 'text': 'See https://a.b', 'annotations': [CITATION]}],
     }
     assert called == without_status(call())
 
 
 async def test_parts_of_one_item_become_one_item() -> None:
     two = [{'type': 'output_text', 'text': text, 'annotations': []} for text in ('One.', 'Two.')]
-    [text] = await goes_back({**message(''), 'content': two})
+    [text] = await send_back({**message(''), 'content': two})
     assert text['content'] == two
 
 
 @pytest.mark.parametrize('how', [{'settings': {'openai_send_reasoning_ids': False}}, {'name': 'gpt-4o'}])
-async def test_without_ids_thoughts_are_text_and_the_rest_has_none(how: Json) -> None:
-    assert (await goes_back(SEALED, message('Hi'), call(), **how))[:4] == [
+async def test_without_ids_thinking_is_text_and_the_rest_has_no_ids(how: Json) -> None:
+    assert (await send_back(SEALED, message('Hi'), call(), **how))[:4] == [
         {'role': 'assistant', 'content': '<think>\nHm.\n</think>'},
         {'role': 'assistant', 'content': '<think>\nSo.\n</think>'},
         {'role': 'assistant', 'content': 'Hi'},
@@ -422,38 +422,38 @@ WITHOUT_ID = TextPart('Hi', provider_name='openai')
         ([SEALED, DRAWING], [], ['user', 'reasoning', 'image_generation_call']),
     ],
 )
-async def test_thoughts_go_back_only_with_what_came_of_them(
+async def test_reasoning_is_sent_back_only_with_the_item_after_it(
     items: list[Json], more: list[Any], kept: list[str]
 ) -> None:
     said = read(response(*items))
     messages = [*HELLO, ModelResponse([*said.parts, *more], provider_name='openai'), *HELLO]
-    sent = await sent_items(messages, **REASONER)
+    sent = await get_sent_items(messages, **REASONER)
     assert [item.get('role') or item['type'] for item in sent][: len(kept)] == kept
     listed = 'thoughts were left out, since what followed them is not in the history as it came'
     assert (listed in await warnings(messages=messages, **REASONER)) == ('reasoning' not in kept)
 
 
-async def test_thoughts_that_are_shown_go_back_as_they_were() -> None:
+async def test_raw_thinking_is_sent_back_unchanged() -> None:
     shown = reasoning(content=[{'type': 'reasoning_text', 'text': 'At length.'}])
     made: Any = {'service': 'deepseek', 'name': 'deepseek-v4-flash'}
     messages = [*HELLO, read(response(shown, message('Hi')), provider_name='deepseek'), *HELLO]
-    assert (await sent_items(messages, **made))[1:3] == [shown, {'role': 'assistant', 'content': 'Hi'}]
+    assert (await get_sent_items(messages, **made))[1:3] == [shown, {'role': 'assistant', 'content': 'Hi'}]
 
 
 @pytest.mark.parametrize(('name', 'phase'), [('gpt-5.5', {'phase': 'commentary'}), ('gpt-5', {})])
-async def test_a_phase_goes_back_to_models_that_know_phases(name: str, phase: Json) -> None:
-    [text] = await goes_back({**message('Hi'), 'phase': 'commentary'}, name=name)
+async def test_a_phase_is_sent_back_to_models_that_support_phases(name: str, phase: Json) -> None:
+    [text] = await send_back({**message('Hi'), 'phase': 'commentary'}, name=name)
     assert {key: value for key, value in text.items() if key == 'phase'} == phase
 
 
-ONLY_TOLD = {**SEARCH, 'action': {'type': 'search', 'query': 'oslo'}}
+SEARCH_WITHOUT_SOURCES = {**SEARCH, 'action': {'type': 'search', 'query': 'oslo'}}
 
 
 @pytest.mark.parametrize('name', ['gpt-5', 'gpt-4o'])
 @pytest.mark.parametrize(
     ('items', 'expected'),
     [
-        ([SEARCH], [ONLY_TOLD]),
+        ([SEARCH], [SEARCH_WITHOUT_SOURCES]),
         ([FILES], [FILES]),
         ([CODE], [CODE]),
         ([DRAWING], [{'type': 'image_generation_call', 'id': 'ig_1'}]),
@@ -464,32 +464,32 @@ ONLY_TOLD = {**SEARCH, 'action': {'type': 'search', 'query': 'oslo'}}
     ],
     ids=lambda items: items[0]['type'],
 )
-async def test_items_of_tools_go_back_as_they_came(items: list[Json], expected: list[Json], name: str) -> None:
-    server = Server(SAID_HI)
+async def test_native_items_are_sent_back_unchanged(items: list[Json], expected: list[Json], name: str) -> None:
+    server = Server(HI_RESPONSE)
     said = await model(server, name).request([*HELLO, read(response(*items)), *HELLO])
     assert (server.body['input'][1:-1], said.warnings) == (expected, [])
 
 
 @pytest.mark.parametrize('unkept', ['by the request', 'by the answer'])
-async def test_an_image_that_nobody_keeps_goes_back_whole(unkept: str) -> None:
+async def test_an_image_that_is_not_stored_is_sent_back_whole(unkept: str) -> None:
     settings = {'openai_store': False} if unkept == 'by the request' else None
     said = read(response(DRAWING, store=unkept != 'by the answer'))
-    server = Server(SAID_HI)
+    server = Server(HI_RESPONSE)
     await model(server).request([*HELLO, said, *HELLO], settings)
     assert server.body['input'][1:-1] == [DRAWING]
 
 
-async def test_items_of_tools_go_back_without_ids_where_none_are_wanted() -> None:
+async def test_native_items_are_sent_back_without_ids_if_the_setting_is_false() -> None:
     settings = {'openai_send_reasoning_ids': False, 'openai_store': False}
-    server = Server(SAID_HI)
-    await model(server, 'gpt-5').request([*HELLO, read(response(ONLY_TOLD, DRAWING)), *HELLO], settings)  # type: ignore[arg-type]
+    server = Server(HI_RESPONSE)
+    await model(server, 'gpt-5').request([*HELLO, read(response(SEARCH_WITHOUT_SOURCES, DRAWING)), *HELLO], settings)  # type: ignore[arg-type]
     assert server.body['input'][1:-1] == [
-        {name: value for name, value in ONLY_TOLD.items() if name != 'id'},
+        {name: value for name, value in SEARCH_WITHOUT_SOURCES.items() if name != 'id'},
         DRAWING,
     ]
 
 
-async def test_a_stored_history_of_another_program_goes_back_too() -> None:
+async def test_native_calls_of_another_program_are_sent_back_too() -> None:
     parts = [
         NativeToolCallPart('web_search', '{"type": "search", "query": "oslo"}', 'ws_1', id='ws_1', **OURS),
         NativeToolReturnPart('web_search', {'status': 'completed'}, 'ws_1', **OURS),
@@ -497,18 +497,18 @@ async def test_a_stored_history_of_another_program_goes_back_too() -> None:
         NativeToolReturnPart('mcp_server:wiki', {'tools': [], 'error': None}, 'mcpl_1', **OURS),
         TextPart('Hi'),
     ]
-    sent = await sent_items([*HELLO, ModelResponse(parts), *HELLO])
+    sent = await get_sent_items([*HELLO, ModelResponse(parts), *HELLO])
     assert sent[1:-1] == [
-        ONLY_TOLD,
+        SEARCH_WITHOUT_SOURCES,
         {'type': 'mcp_list_tools', 'id': 'mcpl_1', 'server_label': 'wiki', 'tools': []},
         {'role': 'assistant', 'content': 'Hi'},
     ]
 
 
-LEFT_OUT = "left out, since the API of 'openai' has no place for it in a past answer: "
+DROPPED = "left out, since the API of 'openai' has no place for it in a past answer: "
 
 
-async def test_what_others_tools_did_is_left_out_and_listed() -> None:
+async def test_native_calls_of_other_vendors_are_dropped_and_listed() -> None:
     made: Any = {'provider_name': 'anthropic'}
     parts = [
         NativeToolCallPart('web_search', {'query': 'oslo'}, 'a', **made),
@@ -519,11 +519,11 @@ async def test_what_others_tools_did_is_left_out_and_listed() -> None:
         TextPart('Hi'),
     ]
     messages = [*HELLO, ModelResponse(parts), *HELLO]
-    assert (await sent_items(messages))[1:-1] == [{'role': 'assistant', 'content': 'Hi'}]
+    assert (await get_sent_items(messages))[1:-1] == [{'role': 'assistant', 'content': 'Hi'}]
     assert await warnings(messages=messages) == [
-        f"{LEFT_OUT}what 'web_search', a tool of 'anthropic' itself, did",
-        f"{LEFT_OUT}what 'advisor', a tool of 'openai' itself, did",
-        f"{LEFT_OUT}a file that 'anthropic' made",
+        f"{DROPPED}what 'web_search', a tool of 'anthropic' itself, did",
+        f"{DROPPED}what 'advisor', a tool of 'openai' itself, did",
+        f"{DROPPED}a file that 'anthropic' made",
     ]
 
 
@@ -550,35 +550,35 @@ WAITING: list[tuple[Json, Any, Json]] = [
 
 @pytest.mark.parametrize(('item', 'content', 'sent'), WAITING, ids=[item['type'] for item, _, _ in WAITING])
 @pytest.mark.parametrize('apart', [False, True], ids=['in the answer', 'in a message of its own'])
-async def test_a_call_that_waits_for_the_caller_is_answered_by_a_return(
+async def test_a_native_call_that_waits_for_the_caller_gets_a_result(
     item: Json, content: Any, sent: Json, apart: bool
 ) -> None:
     said = read(response(item))
     [waiting] = said.parts
     assert isinstance(waiting, NativeToolCallPart)
     given = NativeToolReturnPart(waiting.tool_name, content, waiting.tool_call_id)
-    answered = [said, ModelResponse([given])] if apart else [ModelResponse([*said.parts, given])]
-    server = Server(SAID_HI)
-    found = await model(server, 'gpt-5').request([*HELLO, *answered])
+    decode_response = [said, ModelResponse([given])] if apart else [ModelResponse([*said.parts, given])]
+    server = Server(HI_RESPONSE)
+    found = await model(server, 'gpt-5').request([*HELLO, *decode_response])
     assert (server.body['input'][1:], found.warnings) == ([item, sent], [])
 
 
 @pytest.mark.parametrize('item', [item for item, _, _ in WAITING], ids=lambda item: item['type'])
-async def test_a_call_that_nobody_answered_is_left_out_and_listed(item: Json) -> None:
+async def test_a_native_call_without_its_result_is_dropped_and_listed(item: Json) -> None:
     messages = [*HELLO, read(response(item, message('Hi'))), *HELLO]
-    assert [found['role'] for found in await sent_items(messages)] == ['user', 'assistant', 'user']
-    assert [LEFT_OUT in warning for warning in await warnings(messages=messages)] == [True]
+    assert [found['role'] for found in await get_sent_items(messages)] == ['user', 'assistant', 'user']
+    assert [DROPPED in warning for warning in await warnings(messages=messages)] == [True]
 
 
-async def test_what_is_secret_stays_with_its_maker() -> None:
+async def test_signatures_and_details_are_sent_to_their_vendor_only() -> None:
     said = read(response(SEALED, {**message('Hi'), 'phase': 'commentary'}, SEARCH, call(namespace='n')))
     messages = [*HELLO, said, ModelRequest([ToolReturnPart('weather', 'rain', 'call_1')])]
-    sent = json.dumps(await sent_items(messages, service='openrouter', name='openai/gpt-5'))
+    sent = json.dumps(await get_sent_items(messages, service='openrouter', name='openai/gpt-5'))
     assert [word for word in ('sealed', 'rs_1', 'msg_1', 'ws_1', 'commentary', 'namespace') if word in sent] == []
 
 
-async def test_thoughts_of_others_are_text_between_tags() -> None:
+async def test_thinking_of_other_vendors_is_text_between_tags() -> None:
     parts = [ThinkingPart('Hm.', id='rs_1', signature='s', provider_name='anthropic'), TextPart('Hi')]
     messages = [*HELLO, ModelResponse(parts), *HELLO]
-    assert (await sent_items(messages))[1] == {'role': 'assistant', 'content': '<think>\nHm.\n</think>'}
+    assert (await get_sent_items(messages))[1] == {'role': 'assistant', 'content': '<think>\nHm.\n</think>'}
     assert await warnings(messages=messages) == ["thoughts of 'anthropic' were sent as text between tags"]

@@ -58,7 +58,7 @@ from tests.models.openai_responses import (
     call,
     check_events,
     check_response,
-    events,
+    make_events,
     message,
     read,
     reasoning,
@@ -78,17 +78,17 @@ def json(value: Any) -> Any:
     return from_json(to_json(value))
 
 
-def told_at_once(answer: ModelResponse, request: ServedRequest | None = None) -> list[Json]:
+def encode_whole_parts(answer: ModelResponse, request: ServedRequest | None = None) -> list[Json]:
     """The events that are written for parts that come whole."""
     writer = StreamEncoder(request or asked(begun=replace(answer, parts=[])))
     found = list(writer.begin())
     for index, part in enumerate(answer.parts):
         for happened in (PartStartEvent(index, part), PartEndEvent(index, part)):
             found += writer.event(happened)
-    return checked([*found, *writer.end(answer)])
+    return check_on_the_wire([*found, *writer.end(answer)])
 
 
-def passed_on(found: list[Json]) -> list[Json]:
+def forward_events(found: list[Json]) -> list[Json]:
     """The events that a gateway writes while it reads OpenAI's."""
     draft, request = ResponseDraft('asked', 'openai'), asked()
     decoder = ResponsesDecoder(draft, PROFILE)
@@ -104,10 +104,10 @@ def passed_on(found: list[Json]) -> list[Json]:
                 written += writer.begin()
             written += writer.event(happened)
     request.begun = request.begun or draft.get()
-    return checked([*(written or writer.begin()), *writer.end(draft.get())])
+    return check_on_the_wire([*(written or writer.begin()), *writer.end(draft.get())])
 
 
-def checked(found: list[Json]) -> list[Json]:
+def check_on_the_wire(found: list[Json]) -> list[Json]:
     """The events as they are on the wire. The SDK's types allow them, and its own stream takes them in."""
     found = json(found)
     check_events(found)
@@ -117,7 +117,7 @@ def checked(found: list[Json]) -> list[Json]:
     return found
 
 
-def what_it_says(answer: ModelResponse) -> tuple[Any, ...]:
+def get_facts(answer: ModelResponse) -> tuple[Any, ...]:
     parts = [
         {item.name: getattr(part, item.name) for item in fields(part) if item.name != 'timestamp'}
         for part in answer.parts
@@ -132,7 +132,7 @@ def what_it_says(answer: ModelResponse) -> tuple[Any, ...]:
 
 NOTE = {'type': 'url_citation', 'url': 'https://example.com', 'title': 'E', 'start_index': 0, 'end_index': 2}
 LOGPROBS = [{'token': 'Hi', 'logprob': -0.1, 'bytes': [72, 105], 'top_logprobs': []}]
-SHOWN = [{'type': 'reasoning_text', 'text': 'At length.'}]
+RAW_THINKING = [{'type': 'reasoning_text', 'text': 'At length.'}]
 TWO_TEXTS = {
     **message(''),
     'content': [{'type': 'output_text', 'text': text, 'annotations': []} for text in ('A', 'B')],
@@ -141,7 +141,7 @@ TWO_TEXTS = {
 ITEMS: list[Json] = [
     reasoning('Hm. Well.', 'So.', encrypted_content='sealed'),
     reasoning(id='rs_2', encrypted_content='sealed'),
-    reasoning(id='rs_3', content=SHOWN),
+    reasoning(id='rs_3', content=RAW_THINKING),
     {**message('Hello there.', 'msg_0'), 'phase': 'commentary'},
     SEARCH,
     FILES,
@@ -180,31 +180,31 @@ each = pytest.mark.parametrize('name', ANSWERS)
 
 
 @each
-def test_what_is_served_is_read_as_it_was_meant(name: str) -> None:
+def test_a_served_response_is_decoded_as_it_was(name: str) -> None:
     meant = read(ANSWERS[name])
     body = json(encode_response(meant, asked()))
     check_response(body)
-    assert what_it_says(read(body)) == what_it_says(meant)
-    assert what_it_says(read(*told_at_once(meant))) == what_it_says(meant)
+    assert get_facts(read(body)) == get_facts(meant)
+    assert get_facts(read(*encode_whole_parts(meant))) == get_facts(meant)
 
 
 @each
-def test_a_stream_that_is_passed_on_says_the_same(name: str) -> None:
-    found = events(ANSWERS[name])
-    written = passed_on(found)
-    assert what_it_says(read(*written)) == what_it_says(read(*found))
+def test_a_forwarded_stream_is_decoded_as_it_was(name: str) -> None:
+    found = make_events(ANSWERS[name])
+    written = forward_events(found)
+    assert get_facts(read(*written)) == get_facts(read(*found))
     whole = json(encode_response(read(*found), asked()))
     assert [item['type'] for item in whole['output']] == [item['type'] for item in written[-1]['response']['output']]
 
 
-def test_items_of_tools_are_served_as_they_came() -> None:
+def test_native_items_are_served_unchanged() -> None:
     served = {item['id']: item for item in json(encode_response(read(ANSWERS['everything']), asked()))['output']}
     assert [served[item['id']] for item in ITEMS[4:16]] == ITEMS[4:16]
 
 
 @pytest.mark.parametrize('name', ['everything', 'refusal'])
-def test_a_stream_tells_of_everything_three_times(name: str) -> None:
-    found = passed_on(events(ANSWERS[name]))
+def test_a_stream_sends_everything_three_times(name: str) -> None:
+    found = forward_events(make_events(ANSWERS[name]))
     items = found[-1]['response']['output']
     for kind in ('added', 'done'):
         told = [event for event in found if event['type'] == f'response.output_item.{kind}']
@@ -217,11 +217,11 @@ def test_a_stream_tells_of_everything_three_times(name: str) -> None:
 
 
 def kinds(*parts: Any) -> list[str]:
-    found = told_at_once(ModelResponse(list(parts), provider_name='openai', finish_reason='stop'))
+    found = encode_whole_parts(ModelResponse(list(parts), provider_name='openai', finish_reason='stop'))
     return [event['type'].removeprefix('response.') for event in found[2:-1]]
 
 
-def test_a_text_is_told_of_in_this_order() -> None:
+def test_the_events_of_a_text_have_this_order() -> None:
     part = TextPart('Hi', id='msg_1', provider_details={'annotations': [NOTE]})
     assert kinds(part) == [
         'output_item.added',
@@ -234,7 +234,7 @@ def test_a_text_is_told_of_in_this_order() -> None:
     ]
 
 
-def test_thoughts_are_told_of_in_this_order() -> None:
+def test_the_events_of_thinking_have_this_order() -> None:
     assert kinds(ThinkingPart('Hm.', id='rs_1'), ThinkingPart('So.', id='rs_1', signature='s')) == [
         'output_item.added',
         'reasoning_summary_part.added',
@@ -259,7 +259,7 @@ def test_thoughts_are_told_of_in_this_order() -> None:
 
 
 @pytest.mark.parametrize('args', ['{"a": 1}', {'a': 1}, '', None])
-def test_a_call_is_told_of_in_this_order(args: Any) -> None:
+def test_the_events_of_a_tool_call_have_this_order(args: Any) -> None:
     assert kinds(ToolCallPart('f', args, 'c')) == [
         'output_item.added',
         'function_call_arguments.delta',
@@ -295,11 +295,11 @@ def test_a_call_is_told_of_in_this_order(args: Any) -> None:
     ],
     ids=lambda given: given['type'] if isinstance(given, dict) else None,
 )
-def test_a_tool_of_openais_is_told_of_in_this_order(item: Json, steps: list[str]) -> None:
+def test_the_events_of_a_native_item_have_this_order(item: Json, steps: list[str]) -> None:
     assert kinds(*read(response(item)).parts) == ['output_item.added', *steps, 'output_item.done']
 
 
-def test_images_on_their_way_are_told_of() -> None:
+def test_partial_images_are_served() -> None:
     sketch = {
         'type': 'response.image_generation_call.partial_image',
         'item_id': 'ig_1',
@@ -308,14 +308,14 @@ def test_images_on_their_way_are_told_of() -> None:
         'partial_image_b64': 'AAAA',
         'output_format': 'png',
     }
-    found = events(response(DRAWING))
-    written = passed_on([*found[:2], sketch, *found[2:]])
+    found = make_events(response(DRAWING))
+    written = forward_events([*found[:2], sketch, *found[2:]])
     [partial] = [event for event in written if event['type'] == sketch['type']]
     assert {name: partial[name] for name in sketch} == sketch
     assert read(*written).images == [IMAGE]
 
 
-def test_calls_that_grow_side_by_side_are_told_apart() -> None:
+def test_tool_calls_that_grow_in_parallel_are_separate_items() -> None:
     writer = StreamEncoder(asked())
     calls = [ToolCallPart('f', '', 'a'), ToolCallPart('g', '', 'b')]
     found = list(writer.begin())
@@ -328,13 +328,13 @@ def test_calls_that_grow_side_by_side_are_told_apart() -> None:
     for index in (1, 0):
         found += writer.event(PartEndEvent(index, whole[index]))
     answer = ModelResponse(whole, finish_reason='tool_call')
-    written = checked([*found, *writer.end(answer)])
+    written = check_on_the_wire([*found, *writer.end(answer)])
     assert [part.args for part in read(*written).tool_calls] == ['{"x": 1}', '{"x": 1}']
     done = [event for event in written if event['type'] == 'response.output_item.done']
     assert [event['output_index'] for event in done] == [1, 0]
 
 
-def test_a_part_that_ends_after_the_next_began_is_told_of_once() -> None:
+def test_a_part_that_ends_after_the_next_started_is_served_once() -> None:
     writer = StreamEncoder(asked())
     text, thoughts = TextPart('Hi', id='m', provider_name='openai'), ThinkingPart('Hm.', id='r', provider_name='openai')
     found = [*writer.begin(), *writer.event(PartStartEvent(0, thoughts)), *writer.event(PartStartEvent(1, text))]
@@ -342,10 +342,10 @@ def test_a_part_that_ends_after_the_next_began_is_told_of_once() -> None:
     text = replace(text, content='Hi you')
     found += [*writer.event(PartEndEvent(1, text)), *writer.event(PartEndEvent(0, thoughts))]
     answer = ModelResponse([thoughts, text], finish_reason='stop')
-    assert read(*checked([*found, *writer.end(answer)])).parts == [thoughts, text]
+    assert read(*check_on_the_wire([*found, *writer.end(answer)])).parts == [thoughts, text]
 
 
-def test_the_ids_of_what_has_none_are_those_of_one_answer() -> None:
+def test_made_up_ids_are_the_same_for_one_response() -> None:
     answer = ModelResponse(
         [ThinkingPart('Hm.'), TextPart('Hi'), ToolCallPart('f', '{}', 'c')], finish_reason='tool_call'
     )
@@ -356,13 +356,13 @@ def test_the_ids_of_what_has_none_are_those_of_one_answer() -> None:
     assert [id.partition('_')[0] for id in ids[0]] == ['rs', 'msg', 'fc']
 
 
-def test_a_stream_keeps_the_id_that_it_began_with() -> None:
+def test_a_stream_keeps_its_first_id() -> None:
     answer = ModelResponse([TextPart('Hi')], provider_response_id='late', finish_reason='stop')
-    found = told_at_once(answer, asked())
+    found = encode_whole_parts(answer, asked())
     assert len({event['response']['id'] for event in found if 'response' in event}) == 1
 
 
-def test_what_the_api_cannot_say_is_left_out_of_an_answer() -> None:
+def test_parts_that_the_api_does_not_have_are_dropped() -> None:
     made: Any = {'provider_name': 'anthropic'}
     answer = ModelResponse(
         [
@@ -374,13 +374,13 @@ def test_what_the_api_cannot_say_is_left_out_of_an_answer() -> None:
         finish_reason='stop',
     )
     assert [item['type'] for item in encode_response(answer, asked())['output']] == ['message']
-    found = told_at_once(answer)
+    found = encode_whole_parts(answer)
     assert [event['output_index'] for event in found if event['type'] == 'response.output_item.done'] == [0]
 
 
-def test_an_answer_that_was_cut_is_served_cut() -> None:
+def test_a_truncated_response_is_served_truncated() -> None:
     answer = ModelResponse([TextPart('half')], state='incomplete')
-    assert told_at_once(answer)[-1]['type'] == 'response.output_item.done'
+    assert encode_whole_parts(answer)[-1]['type'] == 'response.output_item.done'
     assert encode_response(answer, asked())['status'] == 'incomplete'
     waiting = ModelResponse([], state='incomplete', provider_details={'finish_reason': 'queued'})
     assert encode_response(waiting, asked())['status'] == 'queued'
@@ -390,10 +390,10 @@ def is_ours(case: Case) -> bool:
     return case.vendor in VENDORS
 
 
-def test_an_answer_that_failed_is_served_as_a_failure() -> None:
+def test_a_failed_response_is_served_as_failed() -> None:
     answer = ModelResponse([TextPart('Hel')], finish_reason='error')
     check_response(json(encode_response(answer, asked())))
-    for found in ([json(encode_response(answer, asked()))], told_at_once(answer)):
+    for found in ([json(encode_response(answer, asked()))], encode_whole_parts(answer)):
         with pytest.raises(ModelHTTPError, match='The model failed'):
             read(*found)
 
@@ -403,9 +403,9 @@ MODEL = OpenAIResponsesModel('gpt-5', api_key='k')
 
 @settings(max_examples=100)
 @given(data=st.data())
-def test_items_of_the_wrong_shape_are_an_error_of_ours_or_can_be_served_and_sent(data: st.DataObject) -> None:
+def test_damaged_items_raise_our_errors_or_can_be_served_and_sent(data: st.DataObject) -> None:
     items = data.draw(st.lists(st.sampled_from(ITEMS), min_size=1, max_size=3, unique_by=lambda item: item['id']))
-    found = events(response(*items))
+    found = make_events(response(*items))
     number = data.draw(st.integers(0, len(found)))
     said = [damage(data, response(*items))]
     if number < len(found):
@@ -430,7 +430,7 @@ RECORDED = [param for param in parameters('decode') if param.values[0] is None o
 
 
 @pytest.mark.parametrize('case', RECORDED)
-async def test_what_was_recorded_is_served_as_it_was_meant(case: Case) -> None:
+async def test_a_recorded_response_is_served_as_it_was(case: Case) -> None:
     """Every recorded answer of the API, read and served again."""
     content = case.content()
     recorded = content['exchanges'][0]['response']
@@ -450,7 +450,7 @@ async def test_what_was_recorded_is_served_as_it_was_meant(case: Case) -> None:
         return
     meant = draft.get()
     if meant.state == 'complete':
-        assert what_it_says(read(*json(encode_events(meant)))) == what_it_says(meant)
+        assert get_facts(read(*json(encode_events(meant)))) == get_facts(meant)
 
 
 def encode_events(answer: ModelResponse) -> list[Json]:

@@ -118,7 +118,7 @@ BODIES: dict[str, Json] = {
 
 
 @pytest.mark.parametrize('name', BODIES)
-def test_a_request_says_the_same_after_it_was_read(name: str) -> None:
+def test_a_decoded_request_is_encoded_as_it_was(name: str) -> None:
     body = {'model': 'gpt-5', 'include': ['reasoning.encrypted_content'], **BODIES[name]}
     check_body(body)
     served = decode_request(json({**body, 'stream': True, 'new_field': 1}))
@@ -128,7 +128,7 @@ def test_a_request_says_the_same_after_it_was_read(name: str) -> None:
     assert json(again) == json({**body, 'stream': False})
 
 
-def test_tools_that_every_vendor_may_have_are_read_as_such() -> None:
+def test_shared_native_tools_are_decoded_as_such() -> None:
     served = decode_request(json({'model': 'm', **BODIES['options']}))
     assert served.parameters.native_tools == [
         CodeExecutionTool(),
@@ -139,7 +139,7 @@ def test_tools_that_every_vendor_may_have_are_read_as_such() -> None:
     assert [tool['type'] for tool in settings['openai_native_tools']] == ['mcp', 'computer']
 
 
-def test_an_answer_repeats_what_was_asked() -> None:
+def test_a_response_repeats_fields_of_the_request() -> None:
     body = {'model': 'm', **BODIES['options']}
     answer = json(encode_response(ModelResponse([TextPart('Hi')], finish_reason='stop'), decode_request(json(body))))
     check_response(answer)
@@ -148,7 +148,7 @@ def test_an_answer_repeats_what_was_asked() -> None:
     assert answer['store'] is False
 
 
-def test_a_word_alone_is_a_prompt() -> None:
+def test_input_that_is_text_is_a_prompt() -> None:
     [request] = decode_request({'model': 'm', 'input': 'Hello?'}).messages
     assert isinstance(request, ModelRequest)
     assert [(type(part), part.content) for part in request.parts] == [(UserPromptPart, 'Hello?')]
@@ -167,7 +167,7 @@ def test_a_word_alone_is_a_prompt() -> None:
         ({'tools': [{'type': 'function'}]}, 'KeyError'),
     ],
 )
-def test_what_is_no_request_is_refused_with_a_reason(change: Json, words: str) -> None:
+def test_an_invalid_request_raises_with_a_reason(change: Json, words: str) -> None:
     with pytest.raises(UserError, match=words):
         decode_request({'model': 'm', 'input': 'Hello?', **change})
 
@@ -182,7 +182,7 @@ def test_what_is_no_request_is_refused_with_a_reason(change: Json, words: str) -
         (503, 'server_error'),
     ],
 )
-def test_errors_are_told_in_the_apis_words(status: int, kind: str) -> None:
+def test_errors_have_the_types_of_the_api(status: int, kind: str) -> None:
     told, body = encode_error(ModelHTTPError(status, 'm', message='Sorry.'))
     error = {'message': 'Sorry.', 'type': kind, 'param': None, 'code': str(status)}
     assert (told, body) == (status, {'error': error})

@@ -31,9 +31,9 @@ from tests.models.openai_responses import (
     SHELL_OUTPUT,
     TOOL_SEARCH,
     TOOLS,
-    both_ways,
+    decode_both_ways,
     details,
-    events,
+    make_events,
     model,
     response,
     stream,
@@ -41,12 +41,12 @@ from tests.models.openai_responses import (
 from tests.providers.server import Json, Server
 
 
-def used(name: str, args: Any, item: Json, **fields: Any) -> NativeToolCallPart:
+def native_call(name: str, args: Any, item: Json, **fields: Any) -> NativeToolCallPart:
     said = {'type': item['type'], **({'openai_fields': fields} if fields else {})}
     return NativeToolCallPart(name, args, item['id'], id=item['id'], **details(**said))
 
 
-def gave(name: str, content: Any, item: Json) -> NativeToolReturnPart:
+def native_result(name: str, content: Any, item: Json) -> NativeToolReturnPart:
     return NativeToolReturnPart(name, content, item['id'], **OURS)
 
 
@@ -57,29 +57,29 @@ ASK = {'tool_name': 'ask', 'tool_args': {'about': 'Oslo'}}
 NATIVE: list[tuple[list[Json], list[Any]]] = [
     (
         [SEARCH],
-        [used('web_search', ACTION, SEARCH), gave('web_search', {'status': 'completed', **SOURCES}, SEARCH)],
+        [native_call('web_search', ACTION, SEARCH), native_result('web_search', {'status': 'completed', **SOURCES}, SEARCH)],
     ),
     (
         [FILES],
         [
-            used('file_search', {'queries': ['oslo']}, FILES),
-            gave('file_search', {'status': 'completed', 'results': FILES['results']}, FILES),
+            native_call('file_search', {'queries': ['oslo']}, FILES),
+            native_result('file_search', {'status': 'completed', 'results': FILES['results']}, FILES),
         ],
     ),
     (
         [CODE],
         [
-            used('code_execution', {'container_id': 'c', 'code': 'print("a\\n")'}, CODE),
+            native_call('code_execution', {'container_id': 'c', 'code': 'print("a\\n")'}, CODE),
             FilePart(IMAGE, id='ci_1', **OURS),
-            gave('code_execution', {'status': 'completed', 'logs': ['a\n']}, CODE),
+            native_result('code_execution', {'status': 'completed', 'logs': ['a\n']}, CODE),
         ],
     ),
     (
         [DRAWING],
         [
-            used('image_generation', None, DRAWING, output_format='png'),
+            native_call('image_generation', None, DRAWING, output_format='png'),
             FilePart(IMAGE, id='ig_1', **OURS),
-            gave(
+            native_result(
                 'image_generation',
                 {name: DRAWING[name] for name in ('status', 'background', 'quality', 'size', 'revised_prompt')},
                 DRAWING,
@@ -89,14 +89,14 @@ NATIVE: list[tuple[list[Json], list[Any]]] = [
     (
         [TOOLS],
         [
-            used('mcp_server:wiki', {'action': 'list_tools'}, TOOLS),
-            gave('mcp_server:wiki', {'tools': TOOLS['tools'], 'error': None}, TOOLS),
+            native_call('mcp_server:wiki', {'action': 'list_tools'}, TOOLS),
+            native_result('mcp_server:wiki', {'tools': TOOLS['tools'], 'error': None}, TOOLS),
         ],
     ),
     (
         [ASKED],
         [
-            used(
+            native_call(
                 'mcp_server:wiki',
                 {'action': 'call_tool', **ASK},
                 ASKED,
@@ -105,14 +105,14 @@ NATIVE: list[tuple[list[Json], list[Any]]] = [
                 status='completed',
                 approval_request_id=None,
             ),
-            gave('mcp_server:wiki', {'output': 'A city.', 'error': None}, ASKED),
+            native_result('mcp_server:wiki', {'output': 'A city.', 'error': None}, ASKED),
         ],
     ),
-    ([APPROVAL], [used('mcp_server:wiki', {'action': 'request_approval', **ASK}, APPROVAL)]),
+    ([APPROVAL], [native_call('mcp_server:wiki', {'action': 'request_approval', **ASK}, APPROVAL)]),
     (
         [TOOL_SEARCH, FOUND_TOOLS],
         [
-            used(
+            native_call(
                 'tool_search', {'paths': ['weather']}, TOOL_SEARCH, status='completed', call_id=None, execution='server'
             ),
             NativeToolReturnPart('tool_search', FOUND_TOOLS, 'tsc_1', **details(openai_item='tool_search_output')),
@@ -139,13 +139,13 @@ def without_times(parts: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize(('items', 'parts'), NATIVE, ids=[items[0]['type'] for items, _ in NATIVE])
-async def test_what_a_tool_of_openais_did_becomes_a_call_files_and_a_return(items: list[Json], parts: Any) -> None:
-    for found in await both_ways(response(*items)):
+async def test_a_native_item_becomes_a_call_files_and_a_result(items: list[Json], parts: Any) -> None:
+    for found in await decode_both_ways(response(*items)):
         assert without_times(found.parts) == without_times(parts)
 
 
-async def test_items_without_a_meaning_here_are_kept_whole() -> None:
-    for found in await both_ways(response(SHELL, SHELL_OUTPUT, COMPACTION, NEWEST)):
+async def test_items_of_unknown_types_are_kept_whole() -> None:
+    for found in await decode_both_ways(response(SHELL, SHELL_OUTPUT, COMPACTION, NEWEST)):
         assert without_times(found.parts) == without_times(
             [
                 NativeToolCallPart('shell_call', SHELL, 'call_sh', id='sh_1', **details(openai_item='shell_call')),
@@ -160,31 +160,31 @@ async def test_items_without_a_meaning_here_are_kept_whole() -> None:
 
 async def test_an_item_without_an_id_is_kept_too() -> None:
     unnamed = {'type': 'telepathy_call', 'thought': 1}
-    for found in await both_ways(response(unnamed, {**unnamed, 'thought': 2})):
+    for found in await decode_both_ways(response(unnamed, {**unnamed, 'thought': 2})):
         assert [part.args for part in found.parts if isinstance(part, NativeToolCallPart)] == [
             unnamed,
             {**unnamed, 'thought': 2},
         ]
 
 
-async def test_arguments_that_are_no_json_are_kept_as_they_are() -> None:
-    for found in await both_ways(response({**ASKED, 'arguments': '{"cut'})):
+async def test_arguments_that_are_not_json_are_kept_unchanged() -> None:
+    for found in await decode_both_ways(response({**ASKED, 'arguments': '{"cut'})):
         [asked, _] = found.parts
         assert isinstance(asked, NativeToolCallPart)
         assert asked.args == {'action': 'call_tool', 'tool_name': 'ask', 'tool_args': '{"cut'}
 
 
-async def test_what_a_tool_is_asked_can_be_watched() -> None:
+async def test_the_arguments_of_a_native_tool_are_streamed() -> None:
     for item in (CODE, ASKED):
-        server = Server(stream(*events(response(item))))
+        server = Server(stream(*make_events(response(item))))
         async with model(server).request_stream(HELLO) as streamed:
             told = [event async for event in streamed if getattr(event, 'index', None) == 0]
         assert [event.event_kind for event in told[:3]] == ['part_start', 'part_delta', 'part_delta']
         assert sum(isinstance(event, PartStartEvent) for event in told) == 1
 
 
-async def test_images_that_are_not_whole_yet_can_be_watched() -> None:
-    found = events(response(DRAWING))
+async def test_partial_images_are_streamed() -> None:
+    found = make_events(response(DRAWING))
     partial = [
         {
             'type': 'response.image_generation_call.partial_image',

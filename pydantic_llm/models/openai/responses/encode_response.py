@@ -54,7 +54,7 @@ class ResponseEncoder:
         self.request = request
         self.profile = profile
         self.sends_ids = bool(request.options.get(SEND_IDS, profile.openai_item_ids))
-        """Whether text, thinking and tool calls are sent back with the ids of their items."""
+        """True if text, thinking and tool calls are sent back with the ids of their items."""
         self._original_ids = original_ids
         parts = [part for message in request.messages if isinstance(message, ModelResponse) for part in message.parts]
         self.native_calls = {part.tool_call_id: part for part in parts if isinstance(part, NativeToolCallPart)}

@@ -1,4 +1,4 @@
-"""`OpenAIResponsesModel`: `POST /responses`."""
+"""`OpenAIResponsesModel`, the class that sends requests to `POST /responses`."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ class OpenAIResponsesModel(WireModel[OpenAIModelProfile]):
         super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
 
     def path(self, request: PreparedRequest) -> str:
-        """Return the path."""
+        """Return the path below the provider's URL."""
         return '/responses'
 
     def encode(self, request: PreparedRequest) -> Json:
-        """Encode the body."""
+        """Encode the body with the model's profile."""
         return encode.encode(request, self.profile)
 
     def new_decoder(self, draft: ResponseDraft) -> ResponsesDecoder:

@@ -1,4 +1,4 @@
-"""What `serve_stream` knows of items: `StreamedItem`, the state of one, and the tables of the events of each type.
+"""The items of a stream: `StreamedItem`, the state of one, and tables of the events of each type.
 
 https://platform.openai.com/docs/api-reference/responses-streaming
 """
@@ -32,9 +32,9 @@ class StreamedItem:
     text_indexes: dict[int, int] = field(default_factory=dict[int, int])
     """Index of a part -> number of its text in the item."""
     may_continue: bool = False
-    """Whether the next part may belong to the item."""
+    """True if the next part may belong to the item."""
     wrote_args: bool = False
-    """Whether a fragment of the tool call's arguments was sent."""
+    """True if a fragment of the tool call's arguments was sent."""
     is_started: bool = False
     is_finished: bool = False
 

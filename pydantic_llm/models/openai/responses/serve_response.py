@@ -98,7 +98,7 @@ def encode_finish_reason(response: ModelResponse) -> tuple[str, str | None]:
 
 
 def encode_usage(usage: RequestUsage) -> Json:
-    """Encode token counts."""
+    """Encode token counts; cached tokens are part of the input's."""
     return {
         'input_tokens': usage.input_tokens,
         'input_tokens_details': {

@@ -60,16 +60,16 @@ class OpenAIResponsesModelSettings(ModelSettings, total=False):
     """Settings of a Responses request."""
 
     openai_reasoning_effort: str
-    """How long the model reasons, as a value of the API; overrides `thinking`."""
+    """The effort of the reasoning, as a value of the API; overrides `thinking`."""
 
     openai_reasoning_summary: Literal['auto', 'concise', 'detailed']
     """Return a summary of the model's thinking, as `ThinkingPart`s."""
 
     openai_reasoning_context: Literal['auto', 'current_turn', 'all_turns']
-    """How much of its past reasoning the model reads again."""
+    """The part of its past reasoning that the model reads again."""
 
     openai_send_reasoning_ids: bool
-    """Whether parts are sent back with their ids. The default depends on the model."""
+    """Send parts back with their ids. The default depends on the model."""
 
     openai_previous_response_id: str
     """Continue a stored response. `'auto'` is the newest one of the history; only the messages after it are sent."""
@@ -79,19 +79,19 @@ class OpenAIResponsesModelSettings(ModelSettings, total=False):
     all messages, if the history has no response of it. `'auto'` is the newest conversation of the history."""
 
     openai_store: bool
-    """Whether OpenAI stores the response."""
+    """Let OpenAI store the response."""
 
     openai_background: bool
     """Return at once, with an incomplete response that is generated in the background; `retrieve` returns it later."""
 
     openai_truncation: Literal['auto', 'disabled']
-    """Whether the beginning of a conversation that is too long is dropped."""
+    """`'auto'` drops the beginning of a conversation that is too long."""
 
     openai_text_verbosity: Literal['low', 'medium', 'high']
-    """How detailed the text of the response is."""
+    """The level of detail of the response's text."""
 
     openai_context_management: Sequence[Mapping[str, Any]]
-    """When the conversation is compacted: `[{'type': 'compaction', 'compact_threshold': 100000}]`."""
+    """The rules for compacting the conversation: `[{'type': 'compaction', 'compact_threshold': 100000}]`."""
 
     openai_max_tool_calls: int
     """The maximum number of calls of OpenAI's own tools in one response."""
@@ -133,7 +133,7 @@ class OpenAIResponsesModelSettings(ModelSettings, total=False):
     """Requests with the same key are routed to the server that caches their prefix."""
 
     openai_prompt_cache_retention: Literal['in_memory', '24h']
-    """How long the prefix stays in the cache."""
+    """The time that the prefix stays in the cache."""
 
     openai_moderation: Mapping[str, Any]
     """Moderate the request and the response; the verdicts are in `ModelResponse.provider_details`."""
