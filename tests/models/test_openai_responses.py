@@ -19,8 +19,8 @@ from tests.models.openai_responses import (
     HI_RESPONSE,
     STRICT_CITY,
     body,
-    model,
     get_sent_items,
+    model,
     warnings,
 )
 from tests.providers.server import Json, Server
@@ -190,9 +190,7 @@ async def test_an_effort_of_the_api_overrides_thinking() -> None:
         ),
     ],
 )
-async def test_a_refused_setting_is_listed_raises_or_is_dropped(
-    settings: Json, name: str, warning: str
-) -> None:
+async def test_a_refused_setting_is_listed_raises_or_is_dropped(settings: Json, name: str, warning: str) -> None:
     assert await warnings(settings, name=name) == [warning]
     assert await warnings({**settings, 'unsupported_settings': 'drop'}, name=name) == []
     with pytest.raises(UserError, match=warning):

@@ -28,9 +28,9 @@ from tests.models.openai_responses import (
     DRAWING,
     HELLO,
     OURS,
-    decode_response,
-    decode_both_ways,
     call,
+    decode_both_ways,
+    decode_response,
     details,
     make_events,
     message,
@@ -159,9 +159,7 @@ async def test_a_refusal_is_a_content_filter() -> None:
         ('vibes', None, None, 'vibes'),
     ],
 )
-async def test_a_finish_reason_is_kept_with_ours(
-    status: str, reason: str | None, ours: str | None, raw: str
-) -> None:
+async def test_a_finish_reason_is_kept_with_ours(status: str, reason: str | None, ours: str | None, raw: str) -> None:
     said = response(message('Hi'), status=status, incomplete_details=reason and {'reason': reason})
     found = await decode_response(said)
     assert (found.finish_reason, found.provider_details, found.state) == (ours, {'finish_reason': raw}, 'complete')
@@ -235,7 +233,11 @@ async def test_items_are_decoded_once_if_the_last_event_has_other_ids() -> None:
 
 async def test_items_are_decoded_once_if_their_indexes_are_wrong() -> None:
     found = [{**event, 'output_index': 0} for event in make_events(response(reasoning('Hm.'), message('Hi'), call()))]
-    assert [part.part_kind for part in (await decode_response(stream(*found))).parts] == ['thinking', 'text', 'tool-call']
+    assert [part.part_kind for part in (await decode_response(stream(*found))).parts] == [
+        'thinking',
+        'text',
+        'tool-call',
+    ]
 
 
 async def test_an_item_can_end_after_the_next_one_has() -> None:
@@ -248,7 +250,10 @@ async def test_an_item_can_end_after_the_next_one_has() -> None:
 
 async def test_tool_calls_without_item_ids_are_separate_parts() -> None:
     calls = [{name: value for name, value in call(id=id).items() if name != 'id'} for id in ('a', 'b')]
-    for found in (await decode_response(response(*calls)), read({'type': 'response.completed', 'response': response(*calls)})):
+    for found in (
+        await decode_response(response(*calls)),
+        read({'type': 'response.completed', 'response': response(*calls)}),
+    ):
         assert [part.tool_call_id for part in found.tool_calls] == ['a', 'b']
     done = [{'type': 'response.output_item.done', 'output_index': n, 'item': item} for n, item in enumerate(calls)]
     assert [part.tool_call_id for part in read(*done).tool_calls] == ['a', 'b']
@@ -273,7 +278,9 @@ async def test_a_summary_that_only_the_end_contains_is_decoded_too() -> None:
 
 
 async def test_reused_tool_call_ids_are_made_unique() -> None:
-    for found in await decode_both_ways(response(call(id='call_0')), service='bedrock-mantle', name='openai.gpt-5.6-luna'):
+    for found in await decode_both_ways(
+        response(call(id='call_0')), service='bedrock-mantle', name='openai.gpt-5.6-luna'
+    ):
         assert [part.tool_call_id for part in found.tool_calls] == ['resp_1:call_0']
     for found in await decode_both_ways(response(call(id='call_0'))):
         assert [part.tool_call_id for part in found.tool_calls] == ['call_0']

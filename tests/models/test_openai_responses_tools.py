@@ -57,7 +57,10 @@ ASK = {'tool_name': 'ask', 'tool_args': {'about': 'Oslo'}}
 NATIVE: list[tuple[list[Json], list[Any]]] = [
     (
         [SEARCH],
-        [native_call('web_search', ACTION, SEARCH), native_result('web_search', {'status': 'completed', **SOURCES}, SEARCH)],
+        [
+            native_call('web_search', ACTION, SEARCH),
+            native_result('web_search', {'status': 'completed', **SOURCES}, SEARCH),
+        ],
     ),
     (
         [FILES],
