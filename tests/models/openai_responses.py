@@ -1,4 +1,4 @@
-"""What the tests of the Responses room share: models in front of a server, items, streams, and the SDK's types."""
+"""Shared by the tests of the Responses room: models with a server, items, streams, and the SDK's types."""
 
 from __future__ import annotations
 
@@ -28,30 +28,30 @@ HELLO: list[ModelMessage] = [ModelRequest.user_text_prompt('Hello?')]
 HELLO_ITEM = {'role': 'user', 'content': 'Hello?'}
 
 OURS: Json = {'provider_name': 'openai'}
-"""What a part of ours says of where it came from."""
+"""Fields of the parts of a response by OpenAI."""
 
 
-def details(**said: Any) -> Json:
-    """What a part of ours says of where it came from, and of the wire."""
-    return {**OURS, 'provider_details': said}
+def details(**fields: Any) -> Json:
+    """Return the fields of a part of a response by OpenAI that has these provider details."""
+    return {**OURS, 'provider_details': fields}
 
 
 PLACES = {
     'azure': {'azure_endpoint': 'https://me.openai.azure.com/openai/v1'},
     'bedrock-mantle': {'region_name': 'us-east-1'},
 }
-"""What the services with an address for each customer want to know."""
+"""The arguments of services whose URL depends on the customer."""
 
 CITY = {'type': 'object', 'properties': {'name': {'type': 'string'}}, 'required': ['name']}
 STRICT_CITY = {**CITY, 'additionalProperties': False}
 WEATHER, TIME = (ToolDefinition(name, dict(CITY)) for name in ('weather', 'time'))
 ANSWER = ToolDefinition('answer', dict(CITY), kind='output')
 
-# ---------------------------------------------------------------------- items and answers
+# ---------------------------------------------------------------------- items and responses
 
 
 def message(text: str, id: str = 'msg_1', **more: Any) -> Json:
-    """An item that is text."""
+    """Return a message item with one text."""
     content = {'type': 'output_text', 'text': text, 'annotations': [], 'logprobs': []}
     return {
         'type': 'message',
@@ -63,19 +63,19 @@ def message(text: str, id: str = 'msg_1', **more: Any) -> Json:
 
 
 def reasoning(*summaries: str, id: str = 'rs_1', **more: Any) -> Json:
-    """An item that holds thoughts."""
+    """Return a reasoning item."""
     summary = [{'type': 'summary_text', 'text': text} for text in summaries]
     return {'type': 'reasoning', 'id': id, 'summary': summary, **more}
 
 
 def call(name: str = 'weather', arguments: str = '{"name": "Oslo"}', id: str = 'call_1', **more: Any) -> Json:
-    """An item that calls a tool of ours."""
-    said = {'call_id': id, 'name': name, 'arguments': arguments, 'status': 'completed'}
-    return {'type': 'function_call', 'id': f'fc_{id}', **said, **more}
+    """Return an item that calls a tool of the caller."""
+    fields = {'call_id': id, 'name': name, 'arguments': arguments, 'status': 'completed'}
+    return {'type': 'function_call', 'id': f'fc_{id}', **fields, **more}
 
 
-def response(*items: Json, **more: Any) -> Json:
-    """A whole answer."""
+def make_body(*items: Json, **more: Any) -> Json:
+    """Return the body of a response."""
     return {
         'id': 'resp_1',
         'object': 'response',
@@ -90,18 +90,18 @@ def response(*items: Json, **more: Any) -> Json:
     }
 
 
-HI_RESPONSE = response(message('Hi'))
+HI_RESPONSE = make_body(message('Hi'))
 
 DELTAS: dict[str, tuple[str, str]] = {
     'function_call': ('response.function_call_arguments.delta', 'arguments'),
     'mcp_call': ('response.mcp_call_arguments.delta', 'arguments'),
     'code_interpreter_call': ('response.code_interpreter_call_code.delta', 'code'),
 }
-"""The items that grow by one of their fields: the event that says so, and the field."""
+"""Type of item that has deltas -> the event of a delta, and the field that grows."""
 
 
 def grow(item: Json) -> list[Json]:
-    """The events by which an item grows, a word each."""
+    """Return the events of an item's deltas, four characters each."""
     events: list[Json] = []
     if item['type'] in DELTAS:
         kind, name = DELTAS[item['type']]
@@ -124,30 +124,30 @@ def split(text: str) -> list[str]:
 
 
 START_FIELDS = {'content': [], 'summary': [], 'encrypted_content': None, 'arguments': '', 'code': ''}
-"""What the fields of an item hold when it begins."""
+"""The values of fields when an item starts."""
 
 
-def make_events(answer: Json) -> list[Json]:
-    """The events of a stream that gives this answer."""
-    begun = {**answer, 'status': 'in_progress', 'output': [], 'usage': None}
+def make_events(response_body: Json) -> list[Json]:
+    """Return the events of a stream for this body."""
+    begun = {**response_body, 'status': 'in_progress', 'output': [], 'usage': None}
     found: list[Json] = [{'type': 'response.created', 'response': begun}]
-    for index, item in enumerate(answer['output']):
+    for index, item in enumerate(response_body['output']):
         grows = item['type'] in ('message', 'reasoning', *DELTAS)
         empty = {name: value for name, value in START_FIELDS.items() if name in item}
         added = {**item, **empty, 'status': 'in_progress'} if grows else item
         found.append({'type': 'response.output_item.added', 'output_index': index, 'item': added})
         found += [{'output_index': index, **event} for event in grow(item)]
         found.append({'type': 'response.output_item.done', 'output_index': index, 'item': item})
-    found.append({'type': f'response.{answer["status"]}', 'response': answer})
+    found.append({'type': f'response.{response_body["status"]}', 'response': response_body})
     return found
 
 
 def stream(*found: Json) -> bytes:
-    """Events as bytes."""
+    """Return the events as the bytes of a stream."""
     return ''.join(f'data: {json.dumps(event)}\n\n' for event in found).encode()
 
 
-# ---------------------------------------------------------------------- items of tools
+# ---------------------------------------------------------------------- native items
 
 PNG = b64encode(b'\x89PNG').decode()
 IMAGE = BinaryContent(b'\x89PNG', media_type='image/png')
@@ -242,11 +242,11 @@ SHELL_OUTPUT: Json = {
 COMPACTION: Json = {'type': 'compaction', 'id': 'cmp_1', 'encrypted_content': 'sealed'}
 NEWEST: Json = {'type': 'telepathy_call', 'id': 'tp_1', 'thought': {'deep': [1, None]}}
 
-# ---------------------------------------------------------------------- there and back
+# ---------------------------------------------------------------------- requests and responses
 
 
 def model(server: Server, name: str = 'gpt-4o', service: str = 'openai', **options: Any) -> OpenAIResponsesModel:
-    """A model of a service that the server answers for."""
+    """Build a model whose requests go to the server."""
     make: Any = infer_provider_class(service)
     provider = make(api_key='key', http_client=server.client(), **PLACES.get(service, {}))
     return OpenAIResponsesModel(name, provider=provider, **options)
@@ -257,51 +257,54 @@ async def body(
     *,
     messages: Sequence[ModelMessage] = HELLO,
     parameters: ModelRequestParameters | None = None,
-    **how: Any,
+    **options: Any,
 ) -> Json:
-    """The body of a request, without the model and, where it is `HELLO`, without the input."""
+    """Return the body of a request, without the model and, if the messages are `HELLO`, without the input."""
     server = Server(HI_RESPONSE)
-    await model(server, **how).request(messages, settings, parameters)
+    await model(server, **options).request(messages, settings, parameters)
     sent = server.body
     check_body(sent)
-    assert (sent.pop('model'), sent.pop('stream')) == (how.get('name', 'gpt-4o'), False)
+    assert (sent.pop('model'), sent.pop('stream')) == (options.get('name', 'gpt-4o'), False)
     if messages is HELLO:
         assert sent.pop('input') == [HELLO_ITEM]
     return sent
 
 
-async def warnings(settings: Any = None, *, messages: Sequence[ModelMessage] = HELLO, **how: Any) -> list[str]:
-    """What the response of a request warns of."""
-    return (await model(Server(HI_RESPONSE), **how).request(messages, settings)).warnings
+async def warnings(settings: Any = None, *, messages: Sequence[ModelMessage] = HELLO, **options: Any) -> list[str]:
+    """Return the warnings of a request's response."""
+    return (await model(Server(HI_RESPONSE), **options).request(messages, settings)).warnings
 
 
-async def get_sent_items(messages: Sequence[ModelMessage], settings: Any = None, **how: Any) -> list[Json]:
-    """The input of a request."""
-    found: list[Json] = (await body(settings, messages=messages, **how))['input']
+async def get_sent_items(messages: Sequence[ModelMessage], settings: Any = None, **options: Any) -> list[Json]:
+    """Return the input of a request."""
+    found: list[Json] = (await body(settings, messages=messages, **options))['input']
     return found
 
 
-async def decode_response(answer: Json | bytes, **how: Any) -> ModelResponse:
-    """What we make of an answer, whole or streamed."""
-    server = Server(answer)
-    if isinstance(answer, dict):
-        return await model(server, **how).request(HELLO)
-    async with model(server, **how).request_stream(HELLO) as streamed:
+async def decode_response(response_body: Json | bytes, **options: Any) -> ModelResponse:
+    """Decode a body, or the bytes of a stream."""
+    server = Server(response_body)
+    if isinstance(response_body, dict):
+        return await model(server, **options).request(HELLO)
+    async with model(server, **options).request_stream(HELLO) as streamed:
         async for _ in streamed:
             pass
         return streamed.get()
 
 
-async def decode_both_ways(answer: Json, **how: Any) -> list[ModelResponse]:
-    """What we make of an answer when it comes whole, and when it comes as a stream."""
-    return [await decode_response(answer, **how), await decode_response(stream(*make_events(answer)), **how)]
+async def decode_both_ways(response_body: Json, **options: Any) -> list[ModelResponse]:
+    """Decode a body, and a stream of the same response."""
+    return [
+        await decode_response(response_body, **options),
+        await decode_response(stream(*make_events(response_body)), **options),
+    ]
 
 
 PROFILE = OpenAIModelProfile()
 
 
 def read(*found: Json, provider_name: str = 'openai') -> ModelResponse:
-    """What is made of a whole answer, or of events."""
+    """Decode a whole body, or events, without a model."""
     draft = ResponseDraft('asked', provider_name)
     decoder = ResponsesDecoder(draft, PROFILE)
     for event in found:
@@ -325,22 +328,22 @@ def _request_type() -> TypeAdapter[Any]:
 
 @cache
 def _select_types(union: Any, kind: str) -> TypeAdapter[Any]:
-    """The types of a union that say that they are of this kind."""
+    """Return the types of a union whose `type` has this value."""
     fitting = [found for found in get_args(union) if kind in _get_kinds(found)]
     return TypeAdapter(list[reduce(or_, fitting)], config=STRICT)  # type: ignore[misc] -- made up here
 
 
 def _get_kinds(found: Any) -> tuple[str, ...]:
-    said = get_type_hints(found, include_extras=False).get('type')
-    return get_args(said)
+    kind = get_type_hints(found, include_extras=False).get('type')
+    return get_args(kind)
 
 
 STORED_IMAGE_FIELDS = {'type', 'id'}
-"""The fields of an image that OpenAI keeps. Its guide shows this form; the SDK's types want all of the image."""
+"""The fields of an image item that OpenAI stores. Its guide shows this form; the SDK's types require all fields."""
 
 
 def check_body(sent: Json) -> None:
-    """Fail for a request that the SDK's types do not allow."""
+    """Fail if the SDK's types do not allow the request."""
     rest = {name: value for name, value in sent.items() if name not in ('stream', 'input', 'tools')}
     complete(_request_type().validate_python([{**rest, 'input': 'checked below'}]))
     for union, values in ((ResponseInputItemParam, sent['input']), (ToolParam, sent.get('tools', []))):
@@ -349,7 +352,7 @@ def check_body(sent: Json) -> None:
 
 
 def complete(value: Any) -> Any:
-    """The value, validated to its end: pydantic checks an iterable only when it is read."""
+    """Return the value with all iterables read: pydantic validates an iterable only then."""
     match value:
         case dict():
             return {name: complete(item) for name, item in value.items()}
@@ -368,12 +371,12 @@ def _event_types() -> dict[str, Any]:
 
 
 def check_events(found: Sequence[Json]) -> None:
-    """Fail for events that the SDK has no types for, or that are not numbered."""
+    """Fail if the SDK has no type for an event, or the events are not numbered."""
     assert [event['sequence_number'] for event in found] == list(range(len(found)))
     for event in found:
         _event_types()[event['type']].model_validate(event)
 
 
-def check_response(answer: Json) -> None:
-    """Fail for an answer that the SDK's types do not allow."""
-    Response.model_validate(answer)
+def check_response(response_body: Json) -> None:
+    """Fail if the SDK's types do not allow the body."""
+    Response.model_validate(response_body)

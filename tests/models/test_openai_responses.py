@@ -1,4 +1,4 @@
-"""The Responses room: settings, thinking, stored conversations, and what the model itself tells."""
+"""The Responses room: settings, thinking, stored conversations, and the model itself."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ SETTING_BODIES: dict[str, tuple[Any, Json]] = {
     'openai_prompt_cache_retention': ('24h', {'prompt_cache_retention': '24h'}),
     'openai_moderation': ({'model': 'omni'}, {'moderation': {'model': 'omni'}}),
 }
-"""Each setting: a value, and what it puts into the body. The others have tests of their own."""
+"""Setting -> a value, and the fields of the body. Other settings have tests of their own."""
 
 TESTED_ELSEWHERE = {'tool_choice', 'parallel_tool_calls', 'thinking'}
 UNSUPPORTED = {
@@ -125,14 +125,14 @@ async def test_verbosity_is_sent_with_the_format() -> None:
 
 
 async def test_a_request_has_the_field_stream() -> None:
-    for wish in (True, False):
-        server = Server(b'data: {}\n\n' if wish else HI_RESPONSE)
-        if wish:
+    for streams in (True, False):
+        server = Server(b'data: {}\n\n' if streams else HI_RESPONSE)
+        if streams:
             async with model(server).request_stream(HELLO):
                 pass
         else:
             await model(server).request(HELLO)
-        assert server.body == {'model': 'gpt-4o', 'input': [HELLO_ITEM], 'stream': wish}
+        assert server.body == {'model': 'gpt-4o', 'input': [HELLO_ITEM], 'stream': streams}
 
 
 # ------------------------------------------------------------------------------------------------------------- thinking
@@ -245,12 +245,12 @@ async def test_if_nothing_is_stored_everything_is_sent() -> None:
     assert await body({'openai_conversation_id': 'auto'}) == {}
 
 
-@pytest.mark.parametrize('wish', ['conv_1', 'auto'])
-async def test_a_conversation_is_continued_with_the_messages_after_its_newest_response(wish: str) -> None:
+@pytest.mark.parametrize('conversation_id', ['conv_1', 'auto'])
+async def test_a_conversation_is_continued_with_the_messages_after_its_newest_response(conversation_id: str) -> None:
     messages: list[ModelMessage] = [*HELLO, turn('resp_1', **IN_CONVERSATION), *HELLO, CALLED, RETURN]
-    sent = await body({'openai_conversation_id': wish}, messages=messages)
-    called = {'type': 'function_call', 'call_id': 'call_1', 'name': 'weather', 'arguments': '{}'}
-    assert sent == {'conversation': 'conv_1', 'input': [HELLO_ITEM, called, RETURN_ITEM]}
+    sent = await body({'openai_conversation_id': conversation_id}, messages=messages)
+    tool_call = {'type': 'function_call', 'call_id': 'call_1', 'name': 'weather', 'arguments': '{}'}
+    assert sent == {'conversation': 'conv_1', 'input': [HELLO_ITEM, tool_call, RETURN_ITEM]}
 
 
 async def test_another_conversation_gets_the_whole_history() -> None:
@@ -259,7 +259,7 @@ async def test_another_conversation_gets_the_whole_history() -> None:
     assert sent == {'conversation': 'conv_2', 'input': [HELLO_ITEM, HI_ITEM, HELLO_ITEM]}
 
 
-# ------------------------------------------------------------------------------------------------------------- the card
+# ------------------------------------------------------------------------------------------------------------ the model
 
 
 async def test_a_name_of_a_service_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The Responses room, what is read: answers, whole and streamed, and errors."""
+"""The Responses room, decoding: responses, whole and streamed, and errors."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ from tests.models.openai_responses import (
     decode_both_ways,
     decode_response,
     details,
+    make_body,
     make_events,
     message,
     model,
     read,
     reasoning,
-    response,
     stream,
 )
 from tests.providers.server import Json, Server
 
-# -------------------------------------------------------------------------------------------------------------- answers
+# ------------------------------------------------------------------------------------------------------------ responses
 
 URL = {'type': 'url_citation', 'url': 'https://example.com', 'title': 'E', 'start_index': 0, 'end_index': 2}
 LOGPROBS = [{'token': 'Hi', 'logprob': -0.1, 'bytes': [72, 105], 'top_logprobs': []}]
@@ -95,7 +95,7 @@ RAW = {'content': [{'type': 'reasoning_text', 'text': 'At length.'}]}
     ],
 )
 async def test_an_item_becomes_parts(item: Json, parts: Any) -> None:
-    for found in await decode_both_ways(response(item)):
+    for found in await decode_both_ways(make_body(item)):
         assert found.parts == parts
         assert (found.finish_reason, found.state) == ('stop', 'complete')
 
@@ -111,8 +111,8 @@ async def test_a_response_has_the_model_the_time_and_the_price() -> None:
         'cost_details': {'upstream_inference_cost': 0.25, 'upstream_inference_input_cost': None},
     }
     moderation = {'input': {'flagged': False}}
-    said = response(message('Hi'), usage=usage, service_tier='flex', moderation=moderation, conversation={'id': 'c'})
-    for found in await decode_both_ways(said):
+    body = make_body(message('Hi'), usage=usage, service_tier='flex', moderation=moderation, conversation={'id': 'c'})
+    for found in await decode_both_ways(body):
         assert (found.model_name, found.provider_response_id) == ('answering-model', 'resp_1')
         assert found.timestamp.isoformat() == '2025-10-09T08:53:20+00:00'
         assert found.usage == RequestUsage(
@@ -133,15 +133,15 @@ async def test_a_response_has_the_model_the_time_and_the_price() -> None:
         }
 
 
-@pytest.mark.parametrize(('store', 'said'), [(False, {'store': False}), (True, {}), (None, {})])
-async def test_a_response_that_is_not_stored_has_that_detail(store: bool | None, said: Json) -> None:
-    for found in await decode_both_ways(response(message('Hi'), store=store)):
-        assert found.provider_details == {'finish_reason': 'completed', **said}
+@pytest.mark.parametrize(('store', 'expected'), [(False, {'store': False}), (True, {}), (None, {})])
+async def test_a_response_that_is_not_stored_has_that_detail(store: bool | None, expected: Json) -> None:
+    for found in await decode_both_ways(make_body(message('Hi'), store=store)):
+        assert found.provider_details == {'finish_reason': 'completed', **expected}
 
 
 async def test_a_refusal_is_a_content_filter() -> None:
     refusal = {**message(''), 'content': [{'type': 'refusal', 'refusal': 'I cannot do that.'}]}
-    for found in await decode_both_ways(response(refusal)):
+    for found in await decode_both_ways(make_body(refusal)):
         assert (found.parts, found.finish_reason) == ([], 'content_filter')
         assert found.provider_details == {'finish_reason': 'completed', 'refusal': 'I cannot do that.'}
 
@@ -160,49 +160,49 @@ async def test_a_refusal_is_a_content_filter() -> None:
     ],
 )
 async def test_a_finish_reason_is_kept_with_ours(status: str, reason: str | None, ours: str | None, raw: str) -> None:
-    said = response(message('Hi'), status=status, incomplete_details=reason and {'reason': reason})
-    found = await decode_response(said)
+    body = make_body(message('Hi'), status=status, incomplete_details=reason and {'reason': reason})
+    found = await decode_response(body)
     assert (found.finish_reason, found.provider_details, found.state) == (ours, {'finish_reason': raw}, 'complete')
 
 
-# -------------------------------------------------------------------------------------------- answers that are not over
+# ------------------------------------------------------------------------------------------------- incomplete responses
 
 
 @pytest.mark.parametrize('status', ['queued', 'in_progress'])
 async def test_a_response_in_the_background_is_incomplete_and_has_its_id(status: str) -> None:
-    found = await decode_response(response(status=status, background=True, usage=None))
+    found = await decode_response(make_body(status=status, background=True, usage=None))
     assert (found.parts, found.state, found.finish_reason) == ([], 'incomplete', None)
     assert found.provider_response_id == 'resp_1'
     assert found.provider_details == {'finish_reason': status, 'background': True}
 
 
 async def test_a_response_in_the_background_is_retrieved() -> None:
-    server = Server(response(message('Hi'), background=True))
-    asked = model(server, settings={'extra_headers': {'x-team': 'a'}})
-    found = await asked.retrieve('resp/1')
+    server = Server(make_body(message('Hi'), background=True))
+    retrieving = model(server, settings={'extra_headers': {'x-team': 'a'}})
+    found = await retrieving.retrieve('resp/1')
     assert (found.text, found.state, found.finish_reason) == ('Hi', 'complete', 'stop')
     assert (server.request.method, server.request.content) == ('GET', b'')
     assert str(server.request.url) == 'https://api.openai.com/v1/responses/resp%2F1'
     assert server.request.headers['x-team'] == 'a'
-    waiting = await model(Server(response(status='in_progress'))).retrieve('resp_1')
+    waiting = await model(Server(make_body(status='in_progress'))).retrieve('resp_1')
     assert (waiting.state, waiting.provider_details) == ('incomplete', {'finish_reason': 'in_progress'})
 
 
 async def test_a_response_that_failed_in_the_background_or_is_not_stored_raises() -> None:
     with pytest.raises(RateLimitError):
-        await model(Server(response(status='failed', error=LIMITED))).retrieve('resp_1')
+        await model(Server(make_body(status='failed', error=LIMITED))).retrieve('resp_1')
     with pytest.raises(NotFoundError):
         await model(Server(error(), status=404)).retrieve('resp_1')
 
 
 async def test_a_stream_from_the_background_is_decoded_like_any_other() -> None:
-    found = make_events(response(message('Hi')))
+    found = make_events(make_body(message('Hi')))
     queued = {'type': 'response.queued', 'response': {**found[0]['response'], 'status': 'queued'}}
     assert (await decode_response(stream(found[0], queued, *found[1:]))).parts == [TextPart('Hi', id='msg_1', **OURS)]
 
 
 async def test_a_stream_without_its_last_event_is_truncated() -> None:
-    found = await decode_response(stream(*make_events(response(message('Hello.')))[:3]))
+    found = await decode_response(stream(*make_events(make_body(message('Hello.')))[:3]))
     assert (found.parts, found.state, found.finish_reason) == (
         [TextPart('Hell', id='msg_1', **OURS)],
         'incomplete',
@@ -211,20 +211,20 @@ async def test_a_stream_without_its_last_event_is_truncated() -> None:
     assert found.provider_response_id == 'resp_1'
 
 
-# ---------------------------------------------------------------------------------------------------- streams of others
+# --------------------------------------------------------------------------------------------- streams of other servers
 
 
 async def test_items_without_events_are_decoded_from_the_last_event() -> None:
-    said = response(reasoning('Hm.', encrypted_content='s'), message('Hi'), call())
-    [whole, _] = await decode_both_ways(said)
-    first, *_, last = make_events(said)
+    body = make_body(reasoning('Hm.', encrypted_content='s'), message('Hi'), call())
+    [whole, _] = await decode_both_ways(body)
+    first, *_, last = make_events(body)
     assert (await decode_response(stream(first, last))).parts == whole.parts
     assert (await decode_response(stream(last))).parts == whole.parts
 
 
 async def test_items_are_decoded_once_if_the_last_event_has_other_ids() -> None:
-    said = response(reasoning('Hm.'), message('Hi'))
-    *found, last = make_events(said)
+    body = make_body(reasoning('Hm.'), message('Hi'))
+    *found, last = make_events(body)
     last = deepcopy(last)
     for item in last['response']['output']:
         item['id'] += '_other'
@@ -232,7 +232,7 @@ async def test_items_are_decoded_once_if_the_last_event_has_other_ids() -> None:
 
 
 async def test_items_are_decoded_once_if_their_indexes_are_wrong() -> None:
-    found = [{**event, 'output_index': 0} for event in make_events(response(reasoning('Hm.'), message('Hi'), call()))]
+    found = [{**event, 'output_index': 0} for event in make_events(make_body(reasoning('Hm.'), message('Hi'), call()))]
     assert [part.part_kind for part in (await decode_response(stream(*found))).parts] == [
         'thinking',
         'text',
@@ -241,7 +241,7 @@ async def test_items_are_decoded_once_if_their_indexes_are_wrong() -> None:
 
 
 async def test_an_item_can_end_after_the_next_one_has() -> None:
-    found = make_events(response(reasoning(**RAW), message('Hi')))
+    found = make_events(make_body(reasoning(**RAW), message('Hi')))
     late = [event for event in found if event['type'] == 'response.output_item.done' and not event['output_index']]
     rest = [event for event in found if event not in late]
     read = await decode_response(stream(*rest[:-1], *late, rest[-1]))
@@ -251,8 +251,8 @@ async def test_an_item_can_end_after_the_next_one_has() -> None:
 async def test_tool_calls_without_item_ids_are_separate_parts() -> None:
     calls = [{name: value for name, value in call(id=id).items() if name != 'id'} for id in ('a', 'b')]
     for found in (
-        await decode_response(response(*calls)),
-        read({'type': 'response.completed', 'response': response(*calls)}),
+        await decode_response(make_body(*calls)),
+        read({'type': 'response.completed', 'response': make_body(*calls)}),
     ):
         assert [part.tool_call_id for part in found.tool_calls] == ['a', 'b']
     done = [{'type': 'response.output_item.done', 'output_index': n, 'item': item} for n, item in enumerate(calls)]
@@ -261,13 +261,13 @@ async def test_tool_calls_without_item_ids_are_separate_parts() -> None:
 
 async def test_an_event_without_its_item_is_skipped() -> None:
     nothing = {'type': 'response.output_item.added', 'output_index': 7, 'item': None}
-    found = make_events(response(message('Hi')))
+    found = make_events(make_body(message('Hi')))
     assert (await decode_response(stream(nothing, *found))).text == 'Hi'
 
 
 async def test_a_summary_that_only_the_end_contains_is_decoded_too() -> None:
     item = reasoning('In short.', **RAW)
-    found = [event for event in make_events(response(item)) if 'summary_text' not in event['type']]
+    found = [event for event in make_events(make_body(item)) if 'summary_text' not in event['type']]
     assert [part.content for part in read(*found).parts if isinstance(part, ThinkingPart)] == [
         'At length.',
         'In short.',
@@ -279,10 +279,10 @@ async def test_a_summary_that_only_the_end_contains_is_decoded_too() -> None:
 
 async def test_reused_tool_call_ids_are_made_unique() -> None:
     for found in await decode_both_ways(
-        response(call(id='call_0')), service='bedrock-mantle', name='openai.gpt-5.6-luna'
+        make_body(call(id='call_0')), service='bedrock-mantle', name='openai.gpt-5.6-luna'
     ):
         assert [part.tool_call_id for part in found.tool_calls] == ['resp_1:call_0']
-    for found in await decode_both_ways(response(call(id='call_0'))):
+    for found in await decode_both_ways(make_body(call(id='call_0'))):
         assert [part.tool_call_id for part in found.tool_calls] == ['call_0']
 
 
@@ -294,22 +294,22 @@ def error(message: str = 'no', **more: Any) -> Json:
 
 
 @pytest.mark.parametrize(
-    ('answer', 'words'),
+    ('body', 'message_pattern'),
     [
         ({'id': 'x'}, r'^The answer of openai holds no output'),
         ({'output': [7]}, r'did not answer with a response of the Responses API \(AttributeError'),
         ({'output': [{}]}, r'did not answer with a response of the Responses API \(KeyError'),
-        (response(message(7)), r'did not answer with a response of the Responses API \(TypeError'),  # type: ignore[arg-type]
-        (response({**DRAWING, 'result': 'A'}), r'did not answer with a response of the Responses API'),
+        (make_body(message(7)), r'did not answer with a response of the Responses API \(TypeError'),  # type: ignore[arg-type]
+        (make_body({**DRAWING, 'result': 'A'}), r'did not answer with a response of the Responses API'),
     ],
 )
-async def test_a_response_of_the_wrong_shape_raises_unexpected_model_behavior(answer: Json, words: str) -> None:
-    with pytest.raises(UnexpectedModelBehavior, match=words):
-        await decode_response(answer)
+async def test_a_response_of_the_wrong_shape_raises_unexpected_model_behavior(body: Json, message_pattern: str) -> None:
+    with pytest.raises(UnexpectedModelBehavior, match=message_pattern):
+        await decode_response(body)
 
 
 @pytest.mark.parametrize(
-    ('status', 'answer', 'kind', 'retryable'),
+    ('status', 'body', 'kind', 'retryable'),
     [
         (400, error(), ModelHTTPError, False),
         (400, error(code='context_length_exceeded'), ContextLengthError, False),
@@ -320,24 +320,24 @@ async def test_a_response_of_the_wrong_shape_raises_unexpected_model_behavior(an
         (503, error(), OverloadedError, True),
     ],
 )
-async def test_a_status_becomes_an_error(status: int, answer: Json, kind: type, retryable: bool) -> None:
+async def test_a_status_becomes_an_error(status: int, body: Json, kind: type, retryable: bool) -> None:
     with pytest.raises(ModelHTTPError) as caught:
-        await model(Server(answer, status=status, x_request_id='req-1')).request(HELLO)
+        await model(Server(body, status=status, x_request_id='req-1')).request(HELLO)
     found = caught.value
     assert (type(found), found.status_code, found.retryable) == (kind, status, retryable)
-    assert (found.request_id, found.provider_name, found.body) == ('req-1', 'openai', answer)
+    assert (found.request_id, found.provider_name, found.body) == ('req-1', 'openai', body)
 
 
 FAILED = {'code': 'server_error', 'message': 'no'}
 LIMITED = {'code': 'rate_limit_exceeded', 'message': 'no'}
 
 
-@pytest.mark.parametrize(('said', 'kind', 'status'), [(FAILED, ModelHTTPError, 500), (LIMITED, RateLimitError, 429)])
-async def test_a_failed_response_is_an_error(said: Json, kind: type, status: int) -> None:
-    failed = response(message('Hel'), status='failed', error=said)
-    for answer in (failed, stream(*make_events(failed))):
+@pytest.mark.parametrize(('error', 'kind', 'status'), [(FAILED, ModelHTTPError, 500), (LIMITED, RateLimitError, 429)])
+async def test_a_failed_response_is_an_error(error: Json, kind: type, status: int) -> None:
+    failed = make_body(message('Hel'), status='failed', error=error)
+    for body in (failed, stream(*make_events(failed))):
         with pytest.raises(ModelHTTPError) as caught:
-            await decode_response(answer)
+            await decode_response(body)
         assert (type(caught.value), caught.value.status_code, caught.value.in_stream) == (kind, status, True)
 
 
@@ -352,7 +352,7 @@ async def test_a_failed_response_is_an_error(said: Json, kind: type, status: int
     ],
 )
 async def test_an_error_inside_a_stream_becomes_the_same_error(event: Json, kind: type, status: int) -> None:
-    server = Server(stream(*make_events(response(message('Hello.')))[:3], event))
+    server = Server(stream(*make_events(make_body(message('Hello.')))[:3], event))
     async with model(server).request_stream(HELLO) as streamed:
         with pytest.raises(ModelHTTPError) as caught:
             [_ async for _ in streamed]
@@ -362,6 +362,6 @@ async def test_an_error_inside_a_stream_becomes_the_same_error(event: Json, kind
 
 async def test_an_error_without_a_type_has_no_status() -> None:
     with pytest.raises(ModelAPIError) as caught:
-        await decode_response(response(status='failed', error={'code': 'invalid_prompt', 'message': 'something'}))
+        await decode_response(make_body(status='failed', error={'code': 'invalid_prompt', 'message': 'something'}))
     assert type(caught.value) is ModelAPIError
     assert str(caught.value) == 'gpt-4o failed: something'

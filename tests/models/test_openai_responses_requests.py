@@ -1,4 +1,4 @@
-"""The Responses room, what is sent: tools, outputs, messages, and past answers."""
+"""The Responses room, encoding: tools, outputs, messages and past responses."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ from tests.models.openai_responses import (
     body,
     call,
     get_sent_items,
+    make_body,
     message,
     model,
     read,
     reasoning,
-    response,
     warnings,
 )
 from tests.providers.server import Json, Server
@@ -123,9 +123,9 @@ async def test_parallel_tool_calls_is_sent_only_with_tools() -> None:
 
 
 async def test_a_tool_that_cannot_be_strict_is_not() -> None:
-    loose = ToolDefinition('weather', {'type': 'object', 'properties': {}, 'additionalProperties': True}, 'Tells.')
+    loose = ToolDefinition('weather', {'type': 'object', 'properties': {}, 'additionalProperties': True}, 'Returns it.')
     [sent] = (await body(parameters=ModelRequestParameters(function_tools=[loose])))['tools']
-    assert (sent['strict'], sent['description']) == (False, 'Tells.')
+    assert (sent['strict'], sent['description']) == (False, 'Returns it.')
 
 
 OSLO = WebSearchUserLocation(city='Oslo', country='NO')
@@ -240,10 +240,10 @@ async def test_instructions_have_a_field_of_their_own() -> None:
     assert sent == {'instructions': 'Be brief.', 'input': [HELLO_ITEM]}
 
 
-@pytest.mark.parametrize(('role', 'how'), [('system', {}), ('user', {'name': 'o1-mini'})])
-async def test_system_prompts_keep_their_place(role: str, how: Json) -> None:
+@pytest.mark.parametrize(('role', 'options'), [('system', {}), ('user', {'name': 'o1-mini'})])
+async def test_system_prompts_keep_their_place(role: str, options: Json) -> None:
     parts = [UserPromptPart('Hello?'), SystemPromptPart('Be kind.')]
-    assert await get_sent_items([ModelRequest(parts)], **how) == [HELLO_ITEM, {'role': role, 'content': 'Be kind.'}]
+    assert await get_sent_items([ModelRequest(parts)], **options) == [HELLO_ITEM, {'role': role, 'content': 'Be kind.'}]
 
 
 PNG = BinaryContent(b'\x89PNG', media_type='image/png', vendor_metadata={'detail': 'low'})
@@ -336,12 +336,12 @@ async def test_a_retry_without_a_tool_is_a_user_message() -> None:
 
 async def test_an_id_that_is_too_long_is_replaced() -> None:
     long = 'x' * 65
-    messages = [*HELLO, ModelResponse([ToolCallPart('weather', '{}', long)]), answer(long)]
+    messages = [*HELLO, ModelResponse([ToolCallPart('weather', '{}', long)]), make_return(long)]
     sent = await get_sent_items(messages)
     assert [item['call_id'] for item in sent[1:]] == ['call_0', 'call_0']
 
 
-def answer(id: str) -> ModelRequest:
+def make_return(id: str) -> ModelRequest:
     return ModelRequest([ToolReturnPart('weather', 'rain', id)])
 
 
@@ -349,18 +349,18 @@ async def test_ids_that_were_made_unique_are_sent_as_the_server_made_them() -> N
     calls = [f'resp_{number}:call_0' for number in range(3)]
     messages: list[ModelMessage] = []
     for number, id in enumerate(calls):
-        made: Any = {'provider_name': 'bedrock-mantle', 'provider_response_id': f'resp_{number}'}
-        messages += [*HELLO, ModelResponse([ToolCallPart('weather', '{}', id)], **made), answer(id)]
-    how: Json = {'service': 'bedrock-mantle', 'name': 'openai.gpt-5.6-luna'}
-    sent = await get_sent_items(messages, **how)
-    told = [item['call_id'] for item in sent if 'call_id' in item]
-    assert told == ['call_0', 'call_0', 'resp_1:call_0', 'resp_1:call_0', 'resp_2:call_0', 'resp_2:call_0']
-    assert await get_sent_items(messages, {'openai_previous_response_id': 'auto'}, **how) == [
+        fields: Any = {'provider_name': 'bedrock-mantle', 'provider_response_id': f'resp_{number}'}
+        messages += [*HELLO, ModelResponse([ToolCallPart('weather', '{}', id)], **fields), make_return(id)]
+    options: Json = {'service': 'bedrock-mantle', 'name': 'openai.gpt-5.6-luna'}
+    sent = await get_sent_items(messages, **options)
+    seen = [item['call_id'] for item in sent if 'call_id' in item]
+    assert seen == ['call_0', 'call_0', 'resp_1:call_0', 'resp_1:call_0', 'resp_2:call_0', 'resp_2:call_0']
+    assert await get_sent_items(messages, {'openai_previous_response_id': 'auto'}, **options) == [
         {'type': 'function_call_output', 'call_id': 'call_0', 'output': 'rain'}
     ]
 
 
-# --------------------------------------------------------------------------------------------------------- past answers
+# ------------------------------------------------------------------------------------------------------- past responses
 
 REASONER = {'name': 'gpt-5'}
 SEALED = reasoning('Hm.', 'So.', encrypted_content='sealed')
@@ -368,10 +368,10 @@ CITATION = {'type': 'url_citation', 'url': 'https://a.b', 'title': 'A', 'start_i
 REFUSED = {'type': 'container_file_citation', 'container_id': 'c', 'file_id': 'f', 'start_index': 0, 'end_index': 1}
 
 
-async def send_back(*items: Json, settings: Any = None, **how: Any) -> list[Json]:
-    """What of these items is sent with the next request."""
-    messages = [*HELLO, read(response(*items)), *HELLO]
-    return (await get_sent_items(messages, settings, **{**REASONER, **how}))[1:-1]
+async def send_back(*items: Json, settings: Any = None, **options: Any) -> list[Json]:
+    """Return the items that the next request sends back for these items of a response."""
+    messages = [*HELLO, read(make_body(*items)), *HELLO]
+    return (await get_sent_items(messages, settings, **{**REASONER, **options}))[1:-1]
 
 
 def without_status(item: Json) -> Json:
@@ -379,9 +379,9 @@ def without_status(item: Json) -> Json:
 
 
 async def test_thinking_texts_and_tool_calls_are_sent_back_with_their_ids() -> None:
-    said = message('See https://a.b', annotations=[CITATION, {**CITATION, 'url': 'https://other'}, REFUSED])
-    [thoughts, text, called] = (await send_back(SEALED, said, call()))[:3]
-    assert thoughts == SEALED
+    item = message('See https://a.b', annotations=[CITATION, {**CITATION, 'url': 'https://other'}, REFUSED])
+    [thinking, text, tool_call] = (await send_back(SEALED, item, call()))[:3]
+    assert thinking == SEALED
     assert text == {
         'type': 'message',
         'role': 'assistant',
@@ -389,7 +389,7 @@ async def test_thinking_texts_and_tool_calls_are_sent_back_with_their_ids() -> N
         'status': 'completed',
         'content': [{'type': 'output_text', 'text': 'See https://a.b', 'annotations': [CITATION]}],
     }
-    assert called == without_status(call())
+    assert tool_call == without_status(call())
 
 
 async def test_parts_of_one_item_become_one_item() -> None:
@@ -398,9 +398,9 @@ async def test_parts_of_one_item_become_one_item() -> None:
     assert text['content'] == two
 
 
-@pytest.mark.parametrize('how', [{'settings': {'openai_send_reasoning_ids': False}}, {'name': 'gpt-4o'}])
-async def test_without_ids_thinking_is_text_and_the_rest_has_no_ids(how: Json) -> None:
-    assert (await send_back(SEALED, message('Hi'), call(), **how))[:4] == [
+@pytest.mark.parametrize('options', [{'settings': {'openai_send_reasoning_ids': False}}, {'name': 'gpt-4o'}])
+async def test_without_ids_thinking_is_text_and_the_rest_has_no_ids(options: Json) -> None:
+    assert (await send_back(SEALED, message('Hi'), call(), **options))[:4] == [
         {'role': 'assistant', 'content': '<think>\nHm.\n</think>'},
         {'role': 'assistant', 'content': '<think>\nSo.\n</think>'},
         {'role': 'assistant', 'content': 'Hi'},
@@ -425,8 +425,8 @@ WITHOUT_ID = TextPart('Hi', provider_name='openai')
 async def test_reasoning_is_sent_back_only_with_the_item_after_it(
     items: list[Json], more: list[Any], kept: list[str]
 ) -> None:
-    said = read(response(*items))
-    messages = [*HELLO, ModelResponse([*said.parts, *more], provider_name='openai'), *HELLO]
+    response = read(make_body(*items))
+    messages = [*HELLO, ModelResponse([*response.parts, *more], provider_name='openai'), *HELLO]
     sent = await get_sent_items(messages, **REASONER)
     assert [item.get('role') or item['type'] for item in sent][: len(kept)] == kept
     listed = 'thoughts were left out, since what followed them is not in the history as it came'
@@ -434,10 +434,10 @@ async def test_reasoning_is_sent_back_only_with_the_item_after_it(
 
 
 async def test_raw_thinking_is_sent_back_unchanged() -> None:
-    shown = reasoning(content=[{'type': 'reasoning_text', 'text': 'At length.'}])
-    made: Any = {'service': 'deepseek', 'name': 'deepseek-v4-flash'}
-    messages = [*HELLO, read(response(shown, message('Hi')), provider_name='deepseek'), *HELLO]
-    assert (await get_sent_items(messages, **made))[1:3] == [shown, {'role': 'assistant', 'content': 'Hi'}]
+    raw = reasoning(content=[{'type': 'reasoning_text', 'text': 'At length.'}])
+    fields: Any = {'service': 'deepseek', 'name': 'deepseek-v4-flash'}
+    messages = [*HELLO, read(make_body(raw, message('Hi')), provider_name='deepseek'), *HELLO]
+    assert (await get_sent_items(messages, **fields))[1:3] == [raw, {'role': 'assistant', 'content': 'Hi'}]
 
 
 @pytest.mark.parametrize(('name', 'phase'), [('gpt-5.5', {'phase': 'commentary'}), ('gpt-5', {})])
@@ -466,23 +466,23 @@ SEARCH_WITHOUT_SOURCES = {**SEARCH, 'action': {'type': 'search', 'query': 'oslo'
 )
 async def test_native_items_are_sent_back_unchanged(items: list[Json], expected: list[Json], name: str) -> None:
     server = Server(HI_RESPONSE)
-    said = await model(server, name).request([*HELLO, read(response(*items)), *HELLO])
-    assert (server.body['input'][1:-1], said.warnings) == (expected, [])
+    response = await model(server, name).request([*HELLO, read(make_body(*items)), *HELLO])
+    assert (server.body['input'][1:-1], response.warnings) == (expected, [])
 
 
-@pytest.mark.parametrize('unkept', ['by the request', 'by the answer'])
-async def test_an_image_that_is_not_stored_is_sent_back_whole(unkept: str) -> None:
-    settings = {'openai_store': False} if unkept == 'by the request' else None
-    said = read(response(DRAWING, store=unkept != 'by the answer'))
+@pytest.mark.parametrize('not_stored_by', ['by the request', 'by the response'])
+async def test_an_image_that_is_not_stored_is_sent_back_whole(not_stored_by: str) -> None:
+    settings = {'openai_store': False} if not_stored_by == 'by the request' else None
+    response = read(make_body(DRAWING, store=not_stored_by != 'by the response'))
     server = Server(HI_RESPONSE)
-    await model(server).request([*HELLO, said, *HELLO], settings)
+    await model(server).request([*HELLO, response, *HELLO], settings)
     assert server.body['input'][1:-1] == [DRAWING]
 
 
 async def test_native_items_are_sent_back_without_ids_if_the_setting_is_false() -> None:
     settings = {'openai_send_reasoning_ids': False, 'openai_store': False}
     server = Server(HI_RESPONSE)
-    await model(server, 'gpt-5').request([*HELLO, read(response(SEARCH_WITHOUT_SOURCES, DRAWING)), *HELLO], settings)  # type: ignore[arg-type]
+    await model(server, 'gpt-5').request([*HELLO, read(make_body(SEARCH_WITHOUT_SOURCES, DRAWING)), *HELLO], settings)  # type: ignore[arg-type]
     assert server.body['input'][1:-1] == [
         {name: value for name, value in SEARCH_WITHOUT_SOURCES.items() if name != 'id'},
         DRAWING,
@@ -509,13 +509,13 @@ DROPPED = "left out, since the API of 'openai' has no place for it in a past ans
 
 
 async def test_native_calls_of_other_vendors_are_dropped_and_listed() -> None:
-    made: Any = {'provider_name': 'anthropic'}
+    fields: Any = {'provider_name': 'anthropic'}
     parts = [
-        NativeToolCallPart('web_search', {'query': 'oslo'}, 'a', **made),
-        NativeToolReturnPart('web_search', [], 'a', **made),
+        NativeToolCallPart('web_search', {'query': 'oslo'}, 'a', **fields),
+        NativeToolReturnPart('web_search', [], 'a', **fields),
         NativeToolCallPart('advisor', {}, 'b', provider_name='openai'),
         NativeToolReturnPart('advisor', 'Do.', 'b', provider_name='openai'),
-        FilePart(PNG, **made),
+        FilePart(PNG, **fields),
         TextPart('Hi'),
     ]
     messages = [*HELLO, ModelResponse(parts), *HELLO]
@@ -527,7 +527,7 @@ async def test_native_calls_of_other_vendors_are_dropped_and_listed() -> None:
     ]
 
 
-# --------------------------------------------------------------------------------------- calls that wait for the caller
+# -------------------------------------------------------------------------------- native calls that wait for the caller
 
 COMPUTER: Json = {
     'type': 'computer_call',
@@ -549,30 +549,30 @@ WAITING: list[tuple[Json, Any, Json]] = [
 
 
 @pytest.mark.parametrize(('item', 'content', 'sent'), WAITING, ids=[item['type'] for item, _, _ in WAITING])
-@pytest.mark.parametrize('apart', [False, True], ids=['in the answer', 'in a message of its own'])
+@pytest.mark.parametrize('apart', [False, True], ids=['in the response', 'in a message of its own'])
 async def test_a_native_call_that_waits_for_the_caller_gets_a_result(
     item: Json, content: Any, sent: Json, apart: bool
 ) -> None:
-    said = read(response(item))
-    [waiting] = said.parts
+    response = read(make_body(item))
+    [waiting] = response.parts
     assert isinstance(waiting, NativeToolCallPart)
     given = NativeToolReturnPart(waiting.tool_name, content, waiting.tool_call_id)
-    decode_response = [said, ModelResponse([given])] if apart else [ModelResponse([*said.parts, given])]
+    history = [response, ModelResponse([given])] if apart else [ModelResponse([*response.parts, given])]
     server = Server(HI_RESPONSE)
-    found = await model(server, 'gpt-5').request([*HELLO, *decode_response])
+    found = await model(server, 'gpt-5').request([*HELLO, *history])
     assert (server.body['input'][1:], found.warnings) == ([item, sent], [])
 
 
 @pytest.mark.parametrize('item', [item for item, _, _ in WAITING], ids=lambda item: item['type'])
 async def test_a_native_call_without_its_result_is_dropped_and_listed(item: Json) -> None:
-    messages = [*HELLO, read(response(item, message('Hi'))), *HELLO]
+    messages = [*HELLO, read(make_body(item, message('Hi'))), *HELLO]
     assert [found['role'] for found in await get_sent_items(messages)] == ['user', 'assistant', 'user']
     assert [DROPPED in warning for warning in await warnings(messages=messages)] == [True]
 
 
 async def test_signatures_and_details_are_sent_to_their_vendor_only() -> None:
-    said = read(response(SEALED, {**message('Hi'), 'phase': 'commentary'}, SEARCH, call(namespace='n')))
-    messages = [*HELLO, said, ModelRequest([ToolReturnPart('weather', 'rain', 'call_1')])]
+    response = read(make_body(SEALED, {**message('Hi'), 'phase': 'commentary'}, SEARCH, call(namespace='n')))
+    messages = [*HELLO, response, ModelRequest([ToolReturnPart('weather', 'rain', 'call_1')])]
     sent = json.dumps(await get_sent_items(messages, service='openrouter', name='openai/gpt-5'))
     assert [word for word in ('sealed', 'rs_1', 'msg_1', 'ws_1', 'commentary', 'namespace') if word in sent] == []
 

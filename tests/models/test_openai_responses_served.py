@@ -1,4 +1,4 @@
-"""The Responses API from the server's side: what is served is read as it was meant, by us and by the SDK."""
+"""The Responses API from the server's side: our decoder and the SDK decode what the server sends."""
 
 from __future__ import annotations
 
@@ -58,57 +58,57 @@ from tests.models.openai_responses import (
     call,
     check_events,
     check_response,
+    make_body,
     make_events,
     message,
     read,
     reasoning,
-    response,
 )
 from tests.providers.server import Json
 from tests.wire.recordings import Case, parameters
 from tests.wire.vendors.openai_responses import VENDORS
 
 
-def asked(**more: Any) -> ServedRequest:
+def make_request(**more: Any) -> ServedRequest:
     return ServedRequest('served', [], **more)
 
 
 def json(value: Any) -> Any:
-    """As it is on the wire."""
+    """Return a value as it is after the wire."""
     return from_json(to_json(value))
 
 
-def encode_whole_parts(answer: ModelResponse, request: ServedRequest | None = None) -> list[Json]:
-    """The events that are written for parts that come whole."""
-    writer = StreamEncoder(request or asked(begun=replace(answer, parts=[])))
-    found = list(writer.begin())
-    for index, part in enumerate(answer.parts):
-        for happened in (PartStartEvent(index, part), PartEndEvent(index, part)):
-            found += writer.event(happened)
-    return check_on_the_wire([*found, *writer.end(answer)])
+def encode_whole_parts(response: ModelResponse, request: ServedRequest | None = None) -> list[Json]:
+    """Encode a stream whose parts arrive in one piece."""
+    encoder = StreamEncoder(request or make_request(begun=replace(response, parts=[])))
+    found = list(encoder.begin())
+    for index, part in enumerate(response.parts):
+        for part_event in (PartStartEvent(index, part), PartEndEvent(index, part)):
+            found += encoder.event(part_event)
+    return check_on_the_wire([*found, *encoder.end(response)])
 
 
 def forward_events(found: list[Json]) -> list[Json]:
-    """The events that a gateway writes while it reads OpenAI's."""
-    draft, request = ResponseDraft('asked', 'openai'), asked()
+    """Encode events of OpenAI again while they are decoded, as a gateway does."""
+    draft, request = ResponseDraft('asked', 'openai'), make_request()
     decoder = ResponsesDecoder(draft, PROFILE)
-    writer = StreamEncoder(request)
+    encoder = StreamEncoder(request)
     written: list[Json] = []
     for event in found:
         decoder.decode_event(event)
         if event is found[-1]:
             draft.parts.end(complete=draft.state == 'complete')
-        for happened in draft.parts.take_events():
+        for part_event in draft.parts.take_events():
             if request.begun is None:
                 request.begun = draft.get()
-                written += writer.begin()
-            written += writer.event(happened)
+                written += encoder.begin()
+            written += encoder.event(part_event)
     request.begun = request.begun or draft.get()
-    return check_on_the_wire([*(written or writer.begin()), *writer.end(draft.get())])
+    return check_on_the_wire([*(written or encoder.begin()), *encoder.end(draft.get())])
 
 
 def check_on_the_wire(found: list[Json]) -> list[Json]:
-    """The events as they are on the wire. The SDK's types allow them, and its own stream takes them in."""
+    """Return the events as they are after the wire; check them with the SDK's types and the SDK's own stream."""
     found = json(found)
     check_events(found)
     state = ResponseStreamState(input_tools=omit, text_format=omit)
@@ -117,18 +117,18 @@ def check_on_the_wire(found: list[Json]) -> list[Json]:
     return found
 
 
-def get_facts(answer: ModelResponse) -> tuple[Any, ...]:
+def get_facts(response: ModelResponse) -> tuple[Any, ...]:
     parts = [
         {item.name: getattr(part, item.name) for item in fields(part) if item.name != 'timestamp'}
-        for part in answer.parts
+        for part in response.parts
     ]
     details = {
-        name: value for name, value in (answer.provider_details or {}).items() if name in ('refusal', 'service_tier')
+        name: value for name, value in (response.provider_details or {}).items() if name in ('refusal', 'service_tier')
     }
-    return (parts, answer.usage, answer.finish_reason, answer.state, answer.provider_response_id, details)
+    return (parts, response.usage, response.finish_reason, response.state, response.provider_response_id, details)
 
 
-# ------------------------------------------------------------------------------------------------------- what is served
+# ------------------------------------------------------------------------------------------ whole responses and streams
 
 NOTE = {'type': 'url_citation', 'url': 'https://example.com', 'title': 'E', 'start_index': 0, 'end_index': 2}
 LOGPROBS = [{'token': 'Hi', 'logprob': -0.1, 'bytes': [72, 105], 'top_logprobs': []}]
@@ -160,7 +160,7 @@ ITEMS: list[Json] = [
     call(id='a'),
     call(id='b', arguments='{}', namespace='n'),
 ]
-"""An item of each kind, and more of those that are made of several parts."""
+"""An item of each type, and more of the types that several parts become."""
 
 USAGE = {
     'input_tokens': 10,
@@ -170,22 +170,22 @@ USAGE = {
     'total_tokens': 15,
 }
 ANSWERS = {
-    'everything': response(*ITEMS, usage=USAGE, service_tier='flex'),
-    'nothing': response(),
-    'refusal': response({**message(''), 'content': [{'type': 'refusal', 'refusal': 'I cannot.'}]}),
-    'cut short': response(message('Hel'), status='incomplete', incomplete_details={'reason': 'max_output_tokens'}),
-    'filtered': response(status='incomplete', incomplete_details={'reason': 'content_filter'}),
+    'everything': make_body(*ITEMS, usage=USAGE, service_tier='flex'),
+    'nothing': make_body(),
+    'refusal': make_body({**message(''), 'content': [{'type': 'refusal', 'refusal': 'I cannot.'}]}),
+    'cut short': make_body(message('Hel'), status='incomplete', incomplete_details={'reason': 'max_output_tokens'}),
+    'filtered': make_body(status='incomplete', incomplete_details={'reason': 'content_filter'}),
 }
 each = pytest.mark.parametrize('name', ANSWERS)
 
 
 @each
 def test_a_served_response_is_decoded_as_it_was(name: str) -> None:
-    meant = read(ANSWERS[name])
-    body = json(encode_response(meant, asked()))
+    expected = read(ANSWERS[name])
+    body = json(encode_response(expected, make_request()))
     check_response(body)
-    assert get_facts(read(body)) == get_facts(meant)
-    assert get_facts(read(*encode_whole_parts(meant))) == get_facts(meant)
+    assert get_facts(read(body)) == get_facts(expected)
+    assert get_facts(read(*encode_whole_parts(expected))) == get_facts(expected)
 
 
 @each
@@ -193,12 +193,12 @@ def test_a_forwarded_stream_is_decoded_as_it_was(name: str) -> None:
     found = make_events(ANSWERS[name])
     written = forward_events(found)
     assert get_facts(read(*written)) == get_facts(read(*found))
-    whole = json(encode_response(read(*found), asked()))
+    whole = json(encode_response(read(*found), make_request()))
     assert [item['type'] for item in whole['output']] == [item['type'] for item in written[-1]['response']['output']]
 
 
 def test_native_items_are_served_unchanged() -> None:
-    served = {item['id']: item for item in json(encode_response(read(ANSWERS['everything']), asked()))['output']}
+    served = {item['id']: item for item in json(encode_response(read(ANSWERS['everything']), make_request()))['output']}
     assert [served[item['id']] for item in ITEMS[4:16]] == ITEMS[4:16]
 
 
@@ -207,9 +207,9 @@ def test_a_stream_sends_everything_three_times(name: str) -> None:
     found = forward_events(make_events(ANSWERS[name]))
     items = found[-1]['response']['output']
     for kind in ('added', 'done'):
-        told = [event for event in found if event['type'] == f'response.output_item.{kind}']
-        assert [event['output_index'] for event in told] == list(range(len(items)))
-        assert [event['item']['id'] for event in told] == [item['id'] for item in items]
+        seen = [event for event in found if event['type'] == f'response.output_item.{kind}']
+        assert [event['output_index'] for event in seen] == list(range(len(items)))
+        assert [event['item']['id'] for event in seen] == [item['id'] for item in items]
     assert [event['item'] for event in found if event['type'] == 'response.output_item.done'] == items
     assert found[0]['type'] == 'response.created'
     assert {event['response']['id'] for event in found if 'response' in event} == {'resp_1'}
@@ -296,7 +296,7 @@ def test_the_events_of_a_tool_call_have_this_order(args: Any) -> None:
     ids=lambda given: given['type'] if isinstance(given, dict) else None,
 )
 def test_the_events_of_a_native_item_have_this_order(item: Json, steps: list[str]) -> None:
-    assert kinds(*read(response(item)).parts) == ['output_item.added', *steps, 'output_item.done']
+    assert kinds(*read(make_body(item)).parts) == ['output_item.added', *steps, 'output_item.done']
 
 
 def test_partial_images_are_served() -> None:
@@ -308,7 +308,7 @@ def test_partial_images_are_served() -> None:
         'partial_image_b64': 'AAAA',
         'output_format': 'png',
     }
-    found = make_events(response(DRAWING))
+    found = make_events(make_body(DRAWING))
     written = forward_events([*found[:2], sketch, *found[2:]])
     [partial] = [event for event in written if event['type'] == sketch['type']]
     assert {name: partial[name] for name in sketch} == sketch
@@ -316,74 +316,74 @@ def test_partial_images_are_served() -> None:
 
 
 def test_tool_calls_that_grow_in_parallel_are_separate_items() -> None:
-    writer = StreamEncoder(asked())
+    encoder = StreamEncoder(make_request())
     calls = [ToolCallPart('f', '', 'a'), ToolCallPart('g', '', 'b')]
-    found = list(writer.begin())
+    found = list(encoder.begin())
     for index, part in enumerate(calls):
-        found += writer.event(PartStartEvent(index, part))
+        found += encoder.event(PartStartEvent(index, part))
     for piece in ('{"x"', ': 1}'):
         for index in (0, 1):
-            found += writer.event(PartDeltaEvent(index, ToolCallPartDelta(piece)))
+            found += encoder.event(PartDeltaEvent(index, ToolCallPartDelta(piece)))
     whole = [replace(part, args='{"x": 1}') for part in calls]
     for index in (1, 0):
-        found += writer.event(PartEndEvent(index, whole[index]))
-    answer = ModelResponse(whole, finish_reason='tool_call')
-    written = check_on_the_wire([*found, *writer.end(answer)])
+        found += encoder.event(PartEndEvent(index, whole[index]))
+    response = ModelResponse(whole, finish_reason='tool_call')
+    written = check_on_the_wire([*found, *encoder.end(response)])
     assert [part.args for part in read(*written).tool_calls] == ['{"x": 1}', '{"x": 1}']
     done = [event for event in written if event['type'] == 'response.output_item.done']
     assert [event['output_index'] for event in done] == [1, 0]
 
 
 def test_a_part_that_ends_after_the_next_started_is_served_once() -> None:
-    writer = StreamEncoder(asked())
-    text, thoughts = TextPart('Hi', id='m', provider_name='openai'), ThinkingPart('Hm.', id='r', provider_name='openai')
-    found = [*writer.begin(), *writer.event(PartStartEvent(0, thoughts)), *writer.event(PartStartEvent(1, text))]
-    found += writer.event(PartDeltaEvent(1, TextPartDelta(' you')))
+    encoder = StreamEncoder(make_request())
+    text, thinking = TextPart('Hi', id='m', provider_name='openai'), ThinkingPart('Hm.', id='r', provider_name='openai')
+    found = [*encoder.begin(), *encoder.event(PartStartEvent(0, thinking)), *encoder.event(PartStartEvent(1, text))]
+    found += encoder.event(PartDeltaEvent(1, TextPartDelta(' you')))
     text = replace(text, content='Hi you')
-    found += [*writer.event(PartEndEvent(1, text)), *writer.event(PartEndEvent(0, thoughts))]
-    answer = ModelResponse([thoughts, text], finish_reason='stop')
-    assert read(*check_on_the_wire([*found, *writer.end(answer)])).parts == [thoughts, text]
+    found += [*encoder.event(PartEndEvent(1, text)), *encoder.event(PartEndEvent(0, thinking))]
+    response = ModelResponse([thinking, text], finish_reason='stop')
+    assert read(*check_on_the_wire([*found, *encoder.end(response)])).parts == [thinking, text]
 
 
 def test_made_up_ids_are_the_same_for_one_response() -> None:
-    answer = ModelResponse(
+    response = ModelResponse(
         [ThinkingPart('Hm.'), TextPart('Hi'), ToolCallPart('f', '{}', 'c')], finish_reason='tool_call'
     )
-    first, second = asked(), asked()
-    ids = [[item['id'] for item in encode_response(answer, request)['output']] for request in (first, second, first)]
+    first, second = make_request(), make_request()
+    ids = [[item['id'] for item in encode_response(response, request)['output']] for request in (first, second, first)]
     assert ids[0] == ids[2]
     assert not {*ids[0]} & {*ids[1]}
     assert [id.partition('_')[0] for id in ids[0]] == ['rs', 'msg', 'fc']
 
 
 def test_a_stream_keeps_its_first_id() -> None:
-    answer = ModelResponse([TextPart('Hi')], provider_response_id='late', finish_reason='stop')
-    found = encode_whole_parts(answer, asked())
+    response = ModelResponse([TextPart('Hi')], provider_response_id='late', finish_reason='stop')
+    found = encode_whole_parts(response, make_request())
     assert len({event['response']['id'] for event in found if 'response' in event}) == 1
 
 
 def test_parts_that_the_api_does_not_have_are_dropped() -> None:
-    made: Any = {'provider_name': 'anthropic'}
-    answer = ModelResponse(
+    origin: Any = {'provider_name': 'anthropic'}
+    response = ModelResponse(
         [
-            NativeToolCallPart('web_search', {'query': 'x'}, 'a', **made),
-            NativeToolReturnPart('web_search', [], 'a', **made),
-            FilePart(BinaryContent(b'x', media_type='image/png'), **made),
-            TextPart('Hi', **made),
+            NativeToolCallPart('web_search', {'query': 'x'}, 'a', **origin),
+            NativeToolReturnPart('web_search', [], 'a', **origin),
+            FilePart(BinaryContent(b'x', media_type='image/png'), **origin),
+            TextPart('Hi', **origin),
         ],
         finish_reason='stop',
     )
-    assert [item['type'] for item in encode_response(answer, asked())['output']] == ['message']
-    found = encode_whole_parts(answer)
+    assert [item['type'] for item in encode_response(response, make_request())['output']] == ['message']
+    found = encode_whole_parts(response)
     assert [event['output_index'] for event in found if event['type'] == 'response.output_item.done'] == [0]
 
 
 def test_a_truncated_response_is_served_truncated() -> None:
-    answer = ModelResponse([TextPart('half')], state='incomplete')
-    assert encode_whole_parts(answer)[-1]['type'] == 'response.output_item.done'
-    assert encode_response(answer, asked())['status'] == 'incomplete'
+    response = ModelResponse([TextPart('half')], state='incomplete')
+    assert encode_whole_parts(response)[-1]['type'] == 'response.output_item.done'
+    assert encode_response(response, make_request())['status'] == 'incomplete'
     waiting = ModelResponse([], state='incomplete', provider_details={'finish_reason': 'queued'})
-    assert encode_response(waiting, asked())['status'] == 'queued'
+    assert encode_response(waiting, make_request())['status'] == 'queued'
 
 
 def is_ours(case: Case) -> bool:
@@ -391,9 +391,9 @@ def is_ours(case: Case) -> bool:
 
 
 def test_a_failed_response_is_served_as_failed() -> None:
-    answer = ModelResponse([TextPart('Hel')], finish_reason='error')
-    check_response(json(encode_response(answer, asked())))
-    for found in ([json(encode_response(answer, asked()))], encode_whole_parts(answer)):
+    response = ModelResponse([TextPart('Hel')], finish_reason='error')
+    check_response(json(encode_response(response, make_request())))
+    for found in ([json(encode_response(response, make_request()))], encode_whole_parts(response)):
         with pytest.raises(ModelHTTPError, match='The model failed'):
             read(*found)
 
@@ -405,25 +405,25 @@ MODEL = OpenAIResponsesModel('gpt-5', api_key='k')
 @given(data=st.data())
 def test_damaged_items_raise_our_errors_or_can_be_served_and_sent(data: st.DataObject) -> None:
     items = data.draw(st.lists(st.sampled_from(ITEMS), min_size=1, max_size=3, unique_by=lambda item: item['id']))
-    found = make_events(response(*items))
+    found = make_events(make_body(*items))
     number = data.draw(st.integers(0, len(found)))
-    said = [damage(data, response(*items))]
+    damaged = [damage(data, make_body(*items))]
     if number < len(found):
-        said = [*found[:number], damage(data, found[number]), *found[number + 1 :]]
+        damaged = [*found[:number], damage(data, found[number]), *found[number + 1 :]]
     model, reader = MODEL, MODEL.new_reader()
     draft = reader.draft
     try:
-        for event in said:
-            (reader.decode if len(said) == 1 else reader.decode_event)(event)
+        for event in damaged:
+            (reader.decode if len(damaged) == 1 else reader.decode_event)(event)
         draft.parts.end(complete=draft.state == 'complete')
     except LLMError:
         return
-    answer = draft.get()
-    assert_valid(answer)
-    json(encode_response(answer, asked()))
-    json(encode_events(answer))
+    response = draft.get()
+    assert_valid(response)
+    json(encode_response(response, make_request()))
+    json(encode_events(response))
     with suppress(LLMError):
-        model.encode(model.prepare([*HELLO, answer, *HELLO]))
+        model.encode(model.prepare([*HELLO, response, *HELLO]))
 
 
 RECORDED = [param for param in parameters('decode') if param.values[0] is None or is_ours(param.values[0])]
@@ -431,7 +431,7 @@ RECORDED = [param for param in parameters('decode') if param.values[0] is None o
 
 @pytest.mark.parametrize('case', RECORDED)
 async def test_a_recorded_response_is_served_as_it_was(case: Case) -> None:
-    """Every recorded answer of the API, read and served again."""
+    """Decode every recorded response of the API, and serve it again."""
     content = case.content()
     recorded = content['exchanges'][0]['response']
     if recorded['status'] != 200:
@@ -448,14 +448,14 @@ async def test_a_recorded_response_is_served_as_it_was(case: Case) -> None:
             draft.parts.end(complete=draft.state == 'complete')
     except (LLMError, ValueError):
         return
-    meant = draft.get()
-    if meant.state == 'complete':
-        assert get_facts(read(*json(encode_events(meant)))) == get_facts(meant)
+    expected = draft.get()
+    if expected.state == 'complete':
+        assert get_facts(read(*json(encode_events(expected)))) == get_facts(expected)
 
 
-def encode_events(answer: ModelResponse) -> list[Json]:
-    writer = StreamEncoder(asked(begun=replace(answer, parts=[])))
-    found = list(writer.begin())
-    for index, part in enumerate(answer.parts):
-        found += [*writer.event(PartStartEvent(index, part)), *writer.event(PartEndEvent(index, part))]
-    return [*found, *writer.end(answer)]
+def encode_events(response: ModelResponse) -> list[Json]:
+    encoder = StreamEncoder(make_request(begun=replace(response, parts=[])))
+    found = list(encoder.begin())
+    for index, part in enumerate(response.parts):
+        found += [*encoder.event(PartStartEvent(index, part)), *encoder.event(PartEndEvent(index, part))]
+    return [*found, *encoder.end(response)]

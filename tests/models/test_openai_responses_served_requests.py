@@ -1,4 +1,4 @@
-"""The Responses API from the server's side: a request is read as it was meant, and refused where it is none."""
+"""The Responses API from the server's side: decoding requests, and errors for invalid ones."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.providers.server import Json
 
 
 def json(value: Any) -> Any:
-    """As it is on the wire."""
+    """Return a value as it is after the wire."""
     return from_json(to_json(value))
 
 
@@ -155,7 +155,7 @@ def test_input_that_is_text_is_a_prompt() -> None:
 
 
 @pytest.mark.parametrize(
-    ('change', 'words'),
+    ('change', 'message_pattern'),
     [
         ({'model': ''}, "'model' is missing"),
         ({'input': []}, "'input' is missing"),
@@ -167,8 +167,8 @@ def test_input_that_is_text_is_a_prompt() -> None:
         ({'tools': [{'type': 'function'}]}, 'KeyError'),
     ],
 )
-def test_an_invalid_request_raises_with_a_reason(change: Json, words: str) -> None:
-    with pytest.raises(UserError, match=words):
+def test_an_invalid_request_raises_with_a_reason(change: Json, message_pattern: str) -> None:
+    with pytest.raises(UserError, match=message_pattern):
         decode_request({'model': 'm', 'input': 'Hello?', **change})
 
 
@@ -183,9 +183,9 @@ def test_an_invalid_request_raises_with_a_reason(change: Json, words: str) -> No
     ],
 )
 def test_errors_have_the_types_of_the_api(status: int, kind: str) -> None:
-    told, body = encode_error(ModelHTTPError(status, 'm', message='Sorry.'))
+    seen, body = encode_error(ModelHTTPError(status, 'm', message='Sorry.'))
     error = {'message': 'Sorry.', 'type': kind, 'param': None, 'code': str(status)}
-    assert (told, body) == (status, {'error': error})
+    assert (seen, body) == (status, {'error': error})
     event = encode_error_event(body, 0)
     check_events([event])
     assert (event['type'], event['message'], event['error']) == ('error', 'Sorry.', error)

@@ -1,4 +1,4 @@
-"""The Responses room: what the tools of OpenAI's own did, as parts."""
+"""The Responses room: the items of OpenAI's own tools, as parts."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ from tests.models.openai_responses import (
     TOOLS,
     decode_both_ways,
     details,
+    make_body,
     make_events,
     model,
-    response,
     stream,
 )
 from tests.providers.server import Json, Server
 
 
 def native_call(name: str, args: Any, item: Json, **fields: Any) -> NativeToolCallPart:
-    said = {'type': item['type'], **({'openai_fields': fields} if fields else {})}
-    return NativeToolCallPart(name, args, item['id'], id=item['id'], **details(**said))
+    kept = {'type': item['type'], **({'openai_fields': fields} if fields else {})}
+    return NativeToolCallPart(name, args, item['id'], id=item['id'], **details(**kept))
 
 
 def native_result(name: str, content: Any, item: Json) -> NativeToolReturnPart:
@@ -143,12 +143,12 @@ def without_times(parts: Any) -> list[Any]:
 
 @pytest.mark.parametrize(('items', 'parts'), NATIVE, ids=[items[0]['type'] for items, _ in NATIVE])
 async def test_a_native_item_becomes_a_call_files_and_a_result(items: list[Json], parts: Any) -> None:
-    for found in await decode_both_ways(response(*items)):
+    for found in await decode_both_ways(make_body(*items)):
         assert without_times(found.parts) == without_times(parts)
 
 
 async def test_items_of_unknown_types_are_kept_whole() -> None:
-    for found in await decode_both_ways(response(SHELL, SHELL_OUTPUT, COMPACTION, NEWEST)):
+    for found in await decode_both_ways(make_body(SHELL, SHELL_OUTPUT, COMPACTION, NEWEST)):
         assert without_times(found.parts) == without_times(
             [
                 NativeToolCallPart('shell_call', SHELL, 'call_sh', id='sh_1', **details(openai_item='shell_call')),
@@ -163,7 +163,7 @@ async def test_items_of_unknown_types_are_kept_whole() -> None:
 
 async def test_an_item_without_an_id_is_kept_too() -> None:
     unnamed = {'type': 'telepathy_call', 'thought': 1}
-    for found in await decode_both_ways(response(unnamed, {**unnamed, 'thought': 2})):
+    for found in await decode_both_ways(make_body(unnamed, {**unnamed, 'thought': 2})):
         assert [part.args for part in found.parts if isinstance(part, NativeToolCallPart)] == [
             unnamed,
             {**unnamed, 'thought': 2},
@@ -171,7 +171,7 @@ async def test_an_item_without_an_id_is_kept_too() -> None:
 
 
 async def test_arguments_that_are_not_json_are_kept_unchanged() -> None:
-    for found in await decode_both_ways(response({**ASKED, 'arguments': '{"cut'})):
+    for found in await decode_both_ways(make_body({**ASKED, 'arguments': '{"cut'})):
         [asked, _] = found.parts
         assert isinstance(asked, NativeToolCallPart)
         assert asked.args == {'action': 'call_tool', 'tool_name': 'ask', 'tool_args': '{"cut'}
@@ -179,15 +179,15 @@ async def test_arguments_that_are_not_json_are_kept_unchanged() -> None:
 
 async def test_the_arguments_of_a_native_tool_are_streamed() -> None:
     for item in (CODE, ASKED):
-        server = Server(stream(*make_events(response(item))))
+        server = Server(stream(*make_events(make_body(item))))
         async with model(server).request_stream(HELLO) as streamed:
-            told = [event async for event in streamed if getattr(event, 'index', None) == 0]
-        assert [event.event_kind for event in told[:3]] == ['part_start', 'part_delta', 'part_delta']
-        assert sum(isinstance(event, PartStartEvent) for event in told) == 1
+            seen = [event async for event in streamed if getattr(event, 'index', None) == 0]
+        assert [event.event_kind for event in seen[:3]] == ['part_start', 'part_delta', 'part_delta']
+        assert sum(isinstance(event, PartStartEvent) for event in seen) == 1
 
 
 async def test_partial_images_are_streamed() -> None:
-    found = make_events(response(DRAWING))
+    found = make_events(make_body(DRAWING))
     partial = [
         {
             'type': 'response.image_generation_call.partial_image',

@@ -169,9 +169,10 @@ def encode_native_call(call: NativeToolCallPart, siblings: Iterable[ModelRespons
 
 def encode_result_item(part: NativeToolReturnPart, call: NativeToolCallPart | None) -> Json | None:
     """Encode the result of a call as an item. Returns `None` if the item of the call contains the result."""
-    if not isinstance(part.content, dict):
+    result: Any = part.content
+    if not isinstance(result, dict):
         return None
-    content = cast('Json', part.content)
+    content = cast('Json', result)
     if ITEM in (part.provider_details or {}):
         return dict(content) if 'type' in content else None
     call_type = '' if call is None else (call.provider_details or {}).get(ITEM) or choose_item_type(call)

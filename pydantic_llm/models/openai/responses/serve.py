@@ -44,8 +44,8 @@ def decode_request(body: Json, *, provider_name: str = 'openai') -> ServedReques
             raise UserError(
                 f'This server stores no responses, so {name!r} cannot be continued: send the whole conversation'
             )
-    text = {'role': 'user', 'content': content}
-    items: list[Json] = [text] if isinstance(content, str) else cast('list[Json]', content)
+    is_text = isinstance(content, str)
+    items: list[Json] = [{'role': 'user', 'content': content}] if is_text else cast('list[Json]', content)
     with reject_malformed('Responses'):
         return ServedRequest(
             model,
