@@ -34,9 +34,9 @@ from pydantic_llm.models import ResponseDraft
 from pydantic_llm.models.openai import OpenAIResponsesModel
 from pydantic_llm.models.openai.responses.decode import ResponsesDecoder
 from pydantic_llm.models.openai.responses.serve import (
+    StreamEncoder,
     encode_response,
 )
-from pydantic_llm.models.openai.responses.serve_stream import StreamEncoder
 from pydantic_llm.wire.serving import ServedRequest
 from tests.conformance.test_responses import assert_valid, damage
 from tests.models.openai_responses import (

@@ -1,8 +1,8 @@
 """The Responses API from the server's side.
 
-`decode_request` undoes `encode.encode` (with `serve_request` and `serve_settings`); `encode_response` (in
-`serve_response`) and `StreamEncoder` (in `serve_stream`, with `serve_native`) undo `decode`. Responses are not stored:
-a request that continues a stored one is refused.
+`decode_request` undoes `encode.encode` (with `serve_request` and `serve_settings`); `encode_response` and
+`StreamEncoder` (in `serve_response`, with `serve_items` and `serve_events`) undo `decode`. Responses are not stored: a
+request that continues a stored one is refused.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from ....exceptions import ContentFilterError, UserError
 from ....json_types import Json
 from ....wire.serving import ServedRequest, message_of, reject_malformed, status_of
 from .serve_request import decode_input
-from .serve_response import encode_response
+from .serve_response import StreamEncoder, encode_response
 from .serve_settings import decode_echo, decode_parameters, decode_settings
-from .serve_stream import StreamEncoder
 
 __all__ = ('PATHS', 'StreamEncoder', 'decode_request', 'encode_error', 'encode_error_event', 'encode_response')
 

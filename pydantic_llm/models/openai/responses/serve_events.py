@@ -14,7 +14,7 @@ from ....messages import FilePart, NativeToolCallPart, TextPart, ThinkingPart
 from ....messages.response import ModelResponsePart
 from .native_fields import IMAGE_ITEM
 from .native_items import ITEM, RESULT_ITEMS
-from .serve_response import is_raw
+from .serve_items import is_raw
 
 
 @dataclass(slots=True)

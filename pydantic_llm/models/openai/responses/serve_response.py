@@ -1,46 +1,64 @@
-"""Encodes a response as a body, and its parts as items. Undoes `decode`; `serve_stream` encodes streams.
+"""Encodes a response as a body (`encode_response`) or as the events of a stream (`StreamEncoder`). Undoes `decode`.
 
-Adjacent parts that came as one item become one item again.
+A stream contains everything three times: when an item starts, while it grows, and when it has finished. The encoder
+knows which parts an item consists of; `serve_events` has the state of one item and the tables of events.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from uuid import uuid4
+from collections.abc import Iterator
+from typing import Any
 
 from ....json_types import Json
 from ....messages import (
-    FinishReason,
+    FilePart,
     ModelResponse,
+    ModelResponseStreamEvent,
     NativeToolCallPart,
     NativeToolReturnPart,
+    PartDeltaEvent,
+    PartEndEvent,
+    PartStartEvent,
     TextPart,
+    TextPartDelta,
     ThinkingPart,
+    ThinkingPartDelta,
     ToolCallPart,
+    ToolCallPartDelta,
 )
 from ....messages.response import ModelResponsePart
-from ....usage import RequestUsage
 from ....wire.serving import ServedRequest
-from .decode import UNFINISHED
-from .decode_items import TOOL_CALL_DETAILS
-from .native_fields import NATIVE_ITEMS
-from .native_items import ITEM, encode_native_call, encode_result_item
+from .native_fields import IMAGE_ITEM
+from .native_items import RESULT_ITEMS, get_item_type
+from .serve_events import (
+    STARTED_FIELDS,
+    TEXT_EVENTS,
+    StreamedItem,
+    choose_end_event,
+    choose_text_type,
+    encode_content_part,
+    encode_logprobs,
+    encode_partial_image,
+    encode_progress,
+    is_last_part,
+)
+from .serve_items import (
+    MULTIPART_ITEMS,
+    encode_envelope,
+    encode_finish_reason,
+    encode_item,
+    encode_items,
+    encode_refusal,
+    encode_usage,
+    is_native_item,
+    merge_item,
+)
 
-WIRE_FINISH_REASONS: dict[FinishReason | None, tuple[str, str | None]] = {
-    'stop': ('completed', None),
-    'tool_call': ('completed', None),
-    'length': ('incomplete', 'max_output_tokens'),
-    'content_filter': ('incomplete', 'content_filter'),
-    'error': ('failed', None),
-    None: ('completed', None),
-}
-"""Our finish reasons -> the API's status, and its reason if that is `incomplete`."""
+END_EVENTS = {'completed': 'response.completed', 'incomplete': 'response.incomplete', 'failed': 'response.failed'}
+"""Status of a response -> type of the event that ends its stream."""
 
-ID_PREFIXES = {'message': 'msg', 'reasoning': 'rs', 'function_call': 'fc'}
-"""Types of items -> the beginnings of their ids."""
-
-MULTIPART_ITEMS = ('message', 'reasoning')
-"""The types of items that several parts can become."""
+LATE_FIELDS = frozenset({'content', 'encrypted_content'})
+"""The fields that an item of `MULTIPART_ITEMS` has only when it has finished."""
 
 
 def encode_response(response: ModelResponse, request: ServedRequest) -> Json:
@@ -52,153 +70,231 @@ def encode_response(response: ModelResponse, request: ServedRequest) -> Json:
     }
 
 
-def encode_envelope(response: ModelResponse | None, request: ServedRequest) -> Json:
-    """Encode the body of a response without its items; before there is one, what is known then."""
-    reason = encode_finish_reason(response)[1] if response else None
-    details = (response.provider_details if response else None) or {}
-    has_failed = response is not None and response.finish_reason == 'error'
-    return {
-        'id': (response and response.provider_response_id) or f'resp_{get_token(request)}',
-        'object': 'response',
-        'created_at': int(response.timestamp.timestamp() if response else request.received),
-        'status': 'in_progress',
-        'background': False,
-        'error': {'code': 'server_error', 'message': 'The model failed'} if has_failed else None,
-        'incomplete_details': {'reason': reason} if reason else None,
-        'instructions': None,
-        'metadata': {},
-        'model': (response and response.model_name) or request.model_name,
-        'output': [],
-        'parallel_tool_calls': True,
-        'previous_response_id': None,
-        'reasoning': {'effort': None, 'summary': None},
-        'service_tier': details.get('service_tier'),
-        'store': False,
-        'temperature': None,
-        'text': {'format': {'type': 'text'}},
-        'tool_choice': 'auto',
-        'tools': [],
-        'top_p': None,
-        'truncation': 'disabled',
-        'usage': None,
-        'user': None,
-        **request.options.get('echo', {}),
-    }
+class StreamEncoder:
+    """Encodes the events of one response."""
+
+    def __init__(self, request: ServedRequest) -> None:
+        self._request = request
+        self._sequence_number = 0
+        self._parts: dict[int, ModelResponsePart] = {}
+        self._items: list[StreamedItem] = []
+        self._items_by_part: dict[int, StreamedItem] = {}
+        self._envelope: Json = {}
+
+    def begin(self) -> Iterator[Json]:
+        """Yield what precedes the content: the response exists, and is in progress."""
+        self._envelope = encode_envelope(self._request.begun, self._request)
+        yield self._event('response.created', response=self._envelope)
+        yield self._event('response.in_progress', response=self._envelope)
+
+    def event(self, event: ModelResponseStreamEvent) -> Iterator[Json]:
+        """Yield what one event becomes."""
+        match event:
+            case PartStartEvent(index=index, part=part):
+                self._parts[index] = part
+                yield from self._start_part(index, part)
+            case PartDeltaEvent(index=index, delta=delta) if index in self._items_by_part:
+                yield from self._extend_part(index, delta)
+            case PartEndEvent(index=index, part=part):
+                self._parts[index] = part
+                yield from self._end_part(index, part)
+            case _:
+                pass
+
+    def end(self, response: ModelResponse) -> Iterator[Json]:
+        """Yield the whole response. A truncated stream ends without it, as its source did."""
+        if response.state != 'complete':
+            return
+        self._parts = dict(enumerate(response.parts))
+        for item in self._items:
+            yield from self._finish_item(item)
+        if refusal := (response.provider_details or {}).get('refusal'):
+            yield from self._add_refusal(encode_refusal(refusal, len(response.parts), self._request))
+        body = encode_response(response, self._request)
+        body['id'] = self._envelope.get('id', body['id'])
+        yield self._event(END_EVENTS[body['status']], response=body)
+
+    # ---------------------------------------------------------------------- start
+
+    def _start_part(self, index: int, part: ModelResponsePart) -> Iterator[Json]:
+        match part:
+            case _ if index in self._items_by_part:
+                pass  # it replaces a part; the end of its item contains it
+            case TextPart(content=text) | ThinkingPart(content=text):
+                yield from self._start_or_continue_item(index, part)
+                if text or isinstance(part, TextPart):
+                    yield from self._extend_text(index, text)
+            case ToolCallPart(args=args):
+                yield from self._start_or_continue_item(index, part)
+                yield from self._extend_args(index, args)
+            case NativeToolCallPart() if is_native_item(part):
+                yield from self._finish_last_item()
+                item = self._add_item(index, get_item_type(part), part.id or part.tool_call_id)
+                # An image item starts empty: partial images follow. Others start when their arguments are known.
+                if item.type == IMAGE_ITEM or (isinstance(part.args, dict) and item.type not in RESULT_ITEMS):
+                    yield from self._start_item(item, self._encode_part(index))
+            case FilePart() if (item := self._find_call_item(part)) and (image := encode_partial_image(part)):
+                yield self._item_event('response.image_generation_call.partial_image', item, **image)
+            case _:
+                pass
+
+    def _start_or_continue_item(self, index: int, part: ModelResponsePart) -> Iterator[Json]:
+        """Add the part to the last item, if it belongs to that, or start an item."""
+        encoded = self._encode_part(index)
+        type, id = _identify(encoded)
+        last = self._items[-1] if self._items else None
+        if last and not last.is_finished and type in MULTIPART_ITEMS and (last.type, last.id) == (type, id):
+            last.part_indexes.append(index)
+            last.open_parts += 1
+            self._items_by_part[index] = last
+            return
+        yield from self._finish_last_item()
+        item = self._add_item(index, type, id)
+        item.may_continue = type in MULTIPART_ITEMS and getattr(part, 'id', None) is not None
+        yield from self._start_item(item, encoded)
+
+    def _add_item(self, part_index: int, type: str, id: str) -> StreamedItem:
+        item = self._items_by_part[part_index] = StreamedItem(len(self._items), id, type, [part_index])
+        self._items.append(item)
+        return item
+
+    def _start_item(self, item: StreamedItem, encoded: Json) -> Iterator[Json]:
+        item.is_started = True
+        late = LATE_FIELDS if item.type in MULTIPART_ITEMS else ()
+        started = {name: value for name, value in encoded.items() if name not in late}
+        started |= STARTED_FIELDS.get(item.type, {})
+        yield self._event('response.output_item.added', output_index=item.index, item=started)
+        for type, fields in encode_progress(item.type, encoded):
+            yield self._item_event(type, item, **fields)
+
+    # ---------------------------------------------------------------------- growth
+
+    def _extend_part(self, index: int, delta: Any) -> Iterator[Json]:
+        match delta:
+            case TextPartDelta(content_delta=text) | ThinkingPartDelta(content_delta=str() as text) if text:
+                yield from self._extend_text(index, text)
+            case ToolCallPartDelta(args_delta=args) if isinstance(self._parts[index], ToolCallPart):
+                yield from self._extend_args(index, args)
+            case _:
+                pass
+
+    def _extend_text(self, index: int, text: str) -> Iterator[Json]:
+        item, type = self._items_by_part[index], choose_text_type(self._parts[index])
+        names = TEXT_EVENTS[type]
+        if index not in item.text_indexes:
+            others = [choose_text_type(self._parts[other]) for other in item.text_indexes]
+            item.text_indexes[index] = others.count(type)
+            yield self._text_event(f'{names.part}.added', index, part=encode_content_part(type, '', {}))
+        if text:
+            yield self._text_event(f'{names.text}.delta', index, delta=text, **encode_logprobs(type, {}))
+
+    def _extend_args(self, index: int, args: str | Json | None) -> Iterator[Json]:
+        """Yield a fragment of arguments. An object is sent at the end: another one may replace it."""
+        if args and isinstance(args, str):
+            item = self._items_by_part[index]
+            item.wrote_args = True
+            yield self._item_event('response.function_call_arguments.delta', item, delta=args)
+
+    # ---------------------------------------------------------------------- end
+
+    def _end_part(self, index: int, part: ModelResponsePart) -> Iterator[Json]:
+        item = self._items_by_part.get(index)
+        match part:
+            case TextPart() | ThinkingPart() if item:
+                yield from self._end_text(index, part)
+            case ToolCallPart() if item:
+                args = part.args_as_json_str()
+                if not item.wrote_args:
+                    yield from self._extend_args(index, args)
+                yield self._item_event('response.function_call_arguments.done', item, arguments=args)
+            case NativeToolCallPart() if item and not item.is_started:
+                yield from self._start_item(item, self._encode_part(index))
+            case NativeToolReturnPart() if encoded := self._encode_part(index):
+                yield from self._finish_last_item()
+                item = self._add_item(index, *_identify(encoded))
+                yield from self._start_item(item, encoded)
+            case NativeToolReturnPart():
+                item = self._find_call_item(part)
+            case _:
+                pass
+        if item:
+            item.open_parts = max(item.open_parts - 1, 0)
+            is_closed = item is not self._items[-1] or not item.may_continue
+            if not item.open_parts and is_closed and is_last_part(part, item):
+                yield from self._finish_item(item)
+
+    def _end_text(self, index: int, part: TextPart | ThinkingPart) -> Iterator[Json]:
+        if index not in self._items_by_part[index].text_indexes:
+            return
+        type, details = choose_text_type(part), part.provider_details or {}
+        names = TEXT_EVENTS[type]
+        for number, note in enumerate(details.get('annotations', []) if type == 'output_text' else ()):
+            added = 'response.output_text.annotation.added'
+            yield self._text_event(added, index, annotation=note, annotation_index=number)
+        yield self._text_event(f'{names.text}.done', index, text=part.content, **encode_logprobs(type, details))
+        yield self._text_event(f'{names.part}.done', index, part=encode_content_part(type, part.content, details))
+
+    def _finish_last_item(self) -> Iterator[Json]:
+        """Finish the last item if all its parts have ended, since the next part does not belong to it."""
+        if self._items and not self._items[-1].open_parts and self._items[-1].may_continue:
+            yield from self._finish_item(self._items[-1])
+
+    def _finish_item(self, item: StreamedItem) -> Iterator[Json]:
+        """Yield the end of an item, once. Parts that were replaced may have no item any more."""
+        if item.is_finished:
+            return
+        item.is_finished = True
+        if not (encoded := [*filter(None, map(self._encode_part, item.part_indexes))]):
+            return
+        first, *others = encoded
+        for other in others:
+            merge_item(first, other)
+        if not item.is_started:
+            yield from self._start_item(item, first)
+        if end_event := choose_end_event(item.type, first):
+            yield self._item_event(end_event, item)
+        yield self._event('response.output_item.done', output_index=item.index, item=first)
+
+    def _add_refusal(self, message: Json) -> Iterator[Json]:
+        item = self._add_item(len(self._parts), *_identify(message))
+        refusal = message['content'][0]
+        yield from self._start_item(item, message)
+        for type, fields in (
+            ('response.content_part.added', {'part': {**refusal, 'refusal': ''}}),
+            ('response.refusal.delta', {'delta': refusal['refusal']}),
+            ('response.refusal.done', {'refusal': refusal['refusal']}),
+            ('response.content_part.done', {'part': refusal}),
+        ):
+            yield self._item_event(type, item, content_index=0, **fields)
+        yield self._event('response.output_item.done', output_index=item.index, item=message)
+
+    # ---------------------------------------------------------------------- parts and events
+
+    def _encode_part(self, index: int) -> Json:
+        """Encode a part as an item; empty if it has none."""
+        return encode_item(self._parts[index], list(self._parts.values()), index, self._request) or {}
+
+    def _find_call_item(self, part: FilePart | NativeToolReturnPart) -> StreamedItem | None:
+        """Return the item of the native call that made this file or this result."""
+        for index, item in self._items_by_part.items():
+            if isinstance(call := self._parts.get(index), NativeToolCallPart):
+                same = part.id == call.id if isinstance(part, FilePart) else part.tool_call_id == call.tool_call_id
+                if same:
+                    return item
+        return None
+
+    def _text_event(self, type: str, index: int, **fields: Any) -> Json:
+        item = self._items_by_part[index]
+        index_field = TEXT_EVENTS[choose_text_type(self._parts[index])].index_field
+        return self._item_event(type, item, **{index_field: item.text_indexes[index]}, **fields)
+
+    def _item_event(self, type: str, item: StreamedItem, **fields: Any) -> Json:
+        return self._event(type, item_id=item.id, output_index=item.index, **fields)
+
+    def _event(self, type: str, **fields: Any) -> Json:
+        self._sequence_number += 1
+        return {'type': type, 'sequence_number': self._sequence_number - 1, **fields}
 
 
-def encode_finish_reason(response: ModelResponse) -> tuple[str, str | None]:
-    """Encode the status of a response, and why it is incomplete. In this API, a refusal is a completed response."""
-    details = response.provider_details or {}
-    if details.get('refusal'):
-        return 'completed', None
-    if response.state != 'complete':
-        status = details.get('finish_reason')
-        return (status if status in UNFINISHED else 'incomplete'), None
-    return WIRE_FINISH_REASONS[response.finish_reason]
-
-
-def encode_usage(usage: RequestUsage) -> Json:
-    """Encode token counts; cached tokens are part of the input's."""
-    return {
-        'input_tokens': usage.input_tokens,
-        'input_tokens_details': {
-            'cached_tokens': usage.cache_read_tokens,
-            'cache_write_tokens': usage.cache_write_tokens,
-        },
-        'output_tokens': usage.output_tokens,
-        'output_tokens_details': {'reasoning_tokens': 0, **usage.details},
-        'total_tokens': usage.total_tokens,
-    }
-
-
-def get_token(request: ServedRequest) -> str:
-    """Return the random part of the ids that are made for the response to this request."""
-    token: str = request.options.setdefault('token', uuid4().hex)
-    return token
-
-
-# ---------------------------------------------------------------------- items
-
-
-def encode_items(response: ModelResponse, request: ServedRequest) -> list[Json]:
-    """Encode the parts of a response as items."""
-    items: list[Json] = []
-    for index, part in enumerate(response.parts):
-        if (item := encode_item(part, response.parts, index, request)) is None:
-            continue
-        last = items[-1] if items else {}
-        if item['type'] in MULTIPART_ITEMS and (last.get('type'), last.get('id')) == (item['type'], item['id']):
-            merge_item(last, item)
-        else:
-            items.append(item)
-    if refusal := (response.provider_details or {}).get('refusal'):
-        items.append(encode_refusal(refusal, len(response.parts), request))
-    return items
-
-
-def merge_item(item: Json, other: Json) -> None:
-    """Add the item of another part to the item of the part before it."""
-    for name in ('summary', 'content'):
-        if name in other:
-            item.setdefault(name, []).extend(other[name])
-    if encrypted := other.get('encrypted_content'):
-        item['encrypted_content'] = encrypted
-
-
-def encode_item(
-    part: ModelResponsePart, siblings: Sequence[ModelResponsePart], index: int, request: ServedRequest
-) -> Json | None:
-    """Encode one part as an item. Returns `None` if the item of a sibling contains it, or the API has no such item."""
-    details = part.provider_details or {}
-    match part:
-        case TextPart(content=text):
-            content = {'type': 'output_text', 'text': text, 'annotations': details.get('annotations', [])}
-            content['logprobs'] = details.get('logprobs', [])
-            phase = {'phase': details['phase']} if details.get('phase') else {}
-            return _encode_message(part.id or _make_id('message', index, request), content) | phase
-        case ThinkingPart():
-            return _encode_reasoning(part, part.id or _make_id('reasoning', index, request))
-        case ToolCallPart():
-            head = {'type': 'function_call', 'id': part.id or _make_id('function_call', index, request)}
-            call = {'call_id': part.tool_call_id, 'name': part.tool_name, 'arguments': part.args_as_json_str()}
-            kept = {name: details[name] for name in TOOL_CALL_DETAILS if details.get(name)}
-            return {**head, 'status': 'completed', **call, **kept}
-        case NativeToolCallPart() if is_native_item(part):
-            return encode_native_call(part, siblings)
-        case NativeToolReturnPart() if ITEM in details:
-            return encode_result_item(part, None)
-        case _:
-            return None
-
-
-def is_native_item(call: NativeToolCallPart) -> bool:
-    """Return whether the call came as an item of this API, not from another vendor."""
-    details = call.provider_details or {}
-    return ITEM in details or details.get('type') in NATIVE_ITEMS
-
-
-def encode_refusal(refusal: str, index: int, request: ServedRequest) -> Json:
-    """Encode a refusal as an item. `index` is that of a part after the last one."""
-    return _encode_message(_make_id('message', index, request), {'type': 'refusal', 'refusal': refusal})
-
-
-def _encode_message(id: str, content: Json) -> Json:
-    return {'type': 'message', 'id': id, 'status': 'completed', 'role': 'assistant', 'content': [content]}
-
-
-def _encode_reasoning(part: ThinkingPart, id: str) -> Json:
-    item: Json = {'type': 'reasoning', 'id': id, 'summary': []}
-    if is_raw(part):
-        item['content'] = [{'type': 'reasoning_text', 'text': part.content}]
-    elif part.content:
-        item['summary'] = [{'type': 'summary_text', 'text': part.content}]
-    return item | ({'encrypted_content': part.signature} if part.signature else {})
-
-
-def is_raw(part: ThinkingPart) -> bool:
-    """Return whether the part is the model's thinking itself, not a summary."""
-    return bool((part.provider_details or {}).get('raw'))
-
-
-def _make_id(type: str, index: int, request: ServedRequest) -> str:
-    return f'{ID_PREFIXES[type]}_{get_token(request)}_{index}'
+def _identify(item: Json) -> tuple[str, str]:
+    return item['type'], item.get('id') or ''
