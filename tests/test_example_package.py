@@ -99,3 +99,8 @@ def test_a_setting_of_the_package_is_checked() -> None:
     assert model.prepare([ModelRequest.user_text_prompt('Hello?')]).warnings == [  # type: ignore[attr-defined] # a WireModel has it
         "'acme_tune' was not sent: this API has no such setting; did you mean 'acme_tone'?"
     ]
+
+
+def test_a_setting_of_the_package_is_ignored_by_other_vendors() -> None:
+    model = OpenAIChatModel('gpt-4o', api_key='k')
+    assert model.prepare([ModelRequest.user_text_prompt('Hello?')], {'acme_tone': 'formal'}).warnings == []  # type: ignore[typeddict-unknown-key]

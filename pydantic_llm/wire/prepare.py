@@ -26,6 +26,9 @@ ResolvedToolChoice = Literal['auto', 'none', 'required'] | tuple[str, ...]
 OUTPUT_NAME = 'final_result'
 """The name of an output without a name of its own."""
 
+_seen_prefixes: set[str] = set()
+"""The setting prefixes of all classes of models that were imported, those of other packages included."""
+
 _CORE_SETTINGS = frozenset({'tool_choice', 'max_tokens'})
 
 
@@ -99,6 +102,11 @@ class PreparingModel(Model):
     """The prefix of the vendor's own settings: `'openai_'`."""
     own_settings: ClassVar[Collection[str] | None] = None
     """The names of the vendor's own settings; `None` accepts every name with the prefix."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if prefix := getattr(cls, 'settings_prefix', None):
+            _seen_prefixes.add(prefix)
 
     def prepare(
         self,
@@ -217,7 +225,7 @@ def _suggest(name: str, known: Collection[str]) -> str:
 def _is_of_another_vendor(name: str) -> bool:
     from ..models.names import SETTING_PREFIXES
 
-    return name.startswith(SETTING_PREFIXES)
+    return name.startswith((*SETTING_PREFIXES, *_seen_prefixes))
 
 
 # ---------------------------------------------------------------------- outputs and tools
