@@ -126,9 +126,9 @@ PROTOCOLS: tuple[Protocol, ...] = (
         gemini.PATHS,
         gemini.decode_request,
         gemini.encode_response,
-        gemini.ChunkWriter,
+        gemini.StreamEncoder,
         gemini.encode_error,
         sse,
-        decode_path=gemini.address,
+        decode_path=gemini.decode_path,
     ),
 )

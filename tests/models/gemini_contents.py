@@ -1,4 +1,4 @@
-"""What the tests of the Gemini room share: requests as they are sent, answers as they are read."""
+"""Helpers of the Gemini tests: requests as bodies, bodies and chunks as responses."""
 
 from __future__ import annotations
 
@@ -18,42 +18,42 @@ from pydantic_llm.messages import (
 )
 from pydantic_llm.models import ModelRequestParameters, ResponseDraft
 from pydantic_llm.models.gemini import GeminiModel
-from pydantic_llm.models.gemini.decode import decode, decode_end, decode_event
+from pydantic_llm.models.gemini.decode import GeminiDecoder
 from pydantic_llm.providers.google_vertex import GoogleVertexProvider
 from pydantic_llm.tools.definition import ToolDefinition
 
 Json = dict[str, Any]
 
-FLASH, OLD, DRAWS = 'gemini-3-flash-preview', 'gemini-2.5-flash', 'gemini-2.5-flash-image'
+FLASH, OLD, IMAGE_MODEL = 'gemini-3-flash-preview', 'gemini-2.5-flash', 'gemini-2.5-flash-image'
 PIXEL = BinaryContent(b'png\xff\xfe', media_type='image/png')
 PIXEL_DATA = 'cG5n__4='
 CITY: Json = {'type': 'object', 'properties': {'city': {'type': 'string'}}, 'required': ['city']}
 WEATHER = ToolDefinition('weather', CITY, 'Tells the weather.')
 TIME = ToolDefinition('time', CITY)
 FINAL = ToolDefinition('final_result', CITY, kind='output')
-SKIP = 'c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I='
-"""What stands in the place of a signature that there is none of."""
+PLACEHOLDER = 'c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I='
+"""The signature for a tool call that has none."""
 
 
 def ask(*parts: Any, **more: Any) -> ModelRequest:
-    """A request; text is a user's prompt."""
+    """Build a request. A text or a list is a user's prompt."""
     return ModelRequest([UserPromptPart(part) if isinstance(part, (str, list)) else part for part in parts], **more)
 
 
 def say(*parts: Any, name: str = 'google-gla', **more: Any) -> ModelResponse:
-    """An answer of one of Google's APIs, whose parts say that they are its."""
+    """Build a response of one of Google's APIs, whose parts have its name."""
     return ModelResponse([replace(part, provider_name=name) for part in parts], provider_name=name, **more)
 
 
 def gemini(name: str = FLASH, *, vertex: bool = False, **more: Any) -> GeminiModel:
-    """A model that is never asked."""
+    """Build a model that sends no request."""
     if vertex:
         return GeminiModel(name, provider=GoogleVertexProvider(api_key='k'), **more)
     return GeminiModel(name, api_key='k', **more)
 
 
 class Sent:
-    """A request as it is sent."""
+    """A request, encoded."""
 
     def __init__(
         self, messages: Sequence[Any], settings: Any = None, name: str = FLASH, vertex: bool = False, **parameters: Any
@@ -66,56 +66,57 @@ class Sent:
 
     @property
     def turns(self) -> list[Any]:
-        """Roles and parts; a lone text stands for its part."""
-        return [(content['role'], *map(plain, content['parts'])) for content in self.body['contents']]
+        """The role and the parts of each content. A part with nothing but text is that text."""
+        return [(content['role'], *map(simplify, content['parts'])) for content in self.body['contents']]
 
     @property
     def config(self) -> Json:
-        """How the answer is made."""
+        """The field `generationConfig`."""
         config: Json = self.body.get('generationConfig', {})
         return config
 
 
-def plain(part: Json) -> Any:
+def simplify(part: Json) -> Any:
     return part['text'] if part.keys() == {'text'} else part
 
 
-def call(name: str = 'weather', id: str = 'c1', signature: str | None = None, **args: Any) -> Json:
-    signed = {'thoughtSignature': signature} if signature else {}
-    return {'functionCall': {'id': id, 'name': name, 'args': args}, **signed}
+def tool_call(name: str = 'weather', id: str = 'c1', signature: str | None = None, **args: Any) -> Json:
+    fields = {'thoughtSignature': signature} if signature else {}
+    return {'functionCall': {'id': id, 'name': name, 'args': args}, **fields}
 
 
-def returned(response: Json, id: str = 'c1', name: str = 'weather', **more: Any) -> Json:
+def tool_result(response: Json, id: str = 'c1', name: str = 'weather', **more: Any) -> Json:
     return {'functionResponse': {'id': id, 'name': name, 'response': response, **more}}
 
 
 def chunk(*parts: Json, finish: str | None = None, usage: Json | None = None, **facts: Any) -> Json:
-    """One chunk of a stream."""
+    """Build a chunk of a stream."""
     candidate: Json = {'content': {'role': 'model', 'parts': list(parts)}, 'index': 0, **facts}
     if finish:
         candidate['finishReason'] = finish
     return {'candidates': [candidate], **({'usageMetadata': usage} if usage else {}), 'modelVersion': 'answered'}
 
 
-def read(*events: Json, provider: str = 'google-gla') -> ModelResponse:
-    """What is made of a stream."""
+def decode_stream(*events: Json, provider: str = 'google-gla') -> ModelResponse:
+    """Decode the chunks of a stream."""
     draft = ResponseDraft('asked', provider)
+    decoder = GeminiDecoder(draft)
     for event in events:
-        decode_event(event, draft)
-    decode_end(draft)
+        decoder.decode_event(event)
+    decoder.decode_end()
     draft.parts.end(complete=draft.state == 'complete')
     return draft.get()
 
 
-def read_whole(body: Any, provider: str = 'google-gla') -> ModelResponse:
-    """What is made of a body."""
+def decode_body(body: Any, provider: str = 'google-gla') -> ModelResponse:
+    """Decode a whole body."""
     draft = ResponseDraft('asked', provider)
-    decode(body, draft)
+    GeminiDecoder(draft).decode(body)
     return draft.get()
 
 
-def streamed(parts: list[Json], **facts: Any) -> Iterator[Json]:
-    """The chunks that tell of these parts as Google does: one for each, text in pieces, unless it is signed."""
+def split_into_chunks(parts: list[Json], **facts: Any) -> Iterator[Json]:
+    """Yield chunks with these parts, as Google sends them: one for each part, text without a signature in pieces."""
     for part in parts:
         if 'text' in part and 'thoughtSignature' not in part and part['text']:
             for piece in (part['text'][:2], part['text'][2:]):
@@ -125,8 +126,8 @@ def streamed(parts: list[Json], **facts: Any) -> Iterator[Json]:
     yield chunk(finish='STOP', **facts)
 
 
-def what_counts(response: ModelResponse) -> list[Json]:
-    """The fields of the parts, without what is made up."""
+def comparable_parts(response: ModelResponse) -> list[Json]:
+    """Return the fields of the parts, without timestamps and generated ids."""
     calls = (ToolCallPart, NativeToolCallPart)
     found = [replace(part, args=part.args_as_dict()) if isinstance(part, calls) else part for part in response.parts]
     fields = [
@@ -152,8 +153,8 @@ PARTS: list[Json] = [
     {'text': 'So it is. '},
     {'text': 'Signed words.', 'thoughtSignature': 'd29y'},
     {'text': 'And more.'},
-    {**call(city='Rome'), 'thoughtSignature': 'Y2Fs'},
-    call(id='c2', city='Bonn'),
+    {**tool_call(city='Rome'), 'thoughtSignature': 'Y2Fs'},
+    tool_call(id='c2', city='Bonn'),
     {**SEARCH, 'thoughtSignature': 'c2Vh'},
     {**FOUND, 'thoughtSignature': 'Zm91'},
     {'toolCall': {'toolType': 'GOOGLE_MAPS', 'args': {}, 'id': 'm1'}},
@@ -163,4 +164,4 @@ PARTS: list[Json] = [
     {'inlineData': {'mimeType': 'image/png', 'data': PIXEL_DATA}, 'thoughtSignature': 'aW1n'},
     {'text': '', 'thoughtSignature': 'bGFzdA=='},
 ]
-"""Every kind of part that there is in answers, and may be sent back."""
+"""Every kind of part that a response can have and that is sent back."""

@@ -1,4 +1,4 @@
-"""What the Gemini room sends: turns, content, past answers, system instructions."""
+"""Gemini requests: contents, system instructions, files, past responses."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ from tests.models.gemini_contents import (
     OLD,
     PIXEL,
     PIXEL_DATA,
-    SKIP,
+    PLACEHOLDER,
     Json,
     Sent,
     ask,
-    call,
     gemini,
-    returned,
     say,
+    tool_call,
+    tool_result,
 )
 
 INLINE: Json = {'inlineData': {'mimeType': 'image/png', 'data': PIXEL_DATA}}
 CALL = ToolCallPart('weather', {'city': 'Rome'}, 'c1')
 
-# ---------------------------------------------------------------------- turns
+# ---------------------------------------------------------------------- contents
 
 
-def test_system_prompts_and_instructions_stand_in_one_place_wherever_they_were_said() -> None:
+def test_all_system_prompts_and_instructions_are_one_system_instruction() -> None:
     history = [
         ask(SystemPromptPart('A'), 'hi'),
         say(TextPart('yes')),
@@ -61,21 +61,21 @@ def test_system_prompts_and_instructions_stand_in_one_place_wherever_they_were_s
 
 
 @pytest.mark.parametrize('name', ['gemma-3-27b-it', 'gemini-2.5-flash-preview-tts'])
-def test_a_model_without_a_place_for_them_hears_them_before_the_users_words(name: str) -> None:
+def test_a_model_without_a_system_instruction_gets_them_before_the_prompt(name: str) -> None:
     sent = Sent([ask(SystemPromptPart('A'), 'hi', instructions='B')], name=name)
     assert (sent.turns, 'systemInstruction' in sent.body) == ([('user', 'A', 'B', 'hi')], False)
     assert Sent([say(TextPart('x')), ask('hi', instructions='B')], name=name).turns[0] == ('user', 'B')
 
 
-def test_the_first_turn_is_the_users() -> None:
+def test_the_first_content_is_the_users() -> None:
     assert Sent([say(TextPart('hello')), ask('hi')]).turns == [('user', ''), ('model', 'hello'), ('user', 'hi')]
     assert Sent([ask(SystemPromptPart('A'))]).turns == [('user', '')]
 
 
-def test_what_functions_answered_stands_alone_before_what_the_user_says() -> None:
-    answers = ['And now?', ToolReturnPart('weather', 'rain', 'c1')]
-    assert Sent([ask('hi'), say(CALL), ask(*answers)]).turns[2:] == [
-        ('user', returned({'return_value': 'rain'})),
+def test_tool_results_have_a_content_of_their_own_before_the_prompt() -> None:
+    results = ['And now?', ToolReturnPart('weather', 'rain', 'c1')]
+    assert Sent([ask('hi'), say(CALL), ask(*results)]).turns[2:] == [
+        ('user', tool_result({'return_value': 'rain'})),
         ('user', 'And now?'),
     ]
 
@@ -91,50 +91,50 @@ def test_what_functions_answered_stands_alone_before_what_the_user_says() -> Non
         (['a', {'b': 1}], {'return_value': ['a', {'b': 1}]}),
     ],
 )
-def test_what_a_function_returned_is_an_object(content: Any, response: Json) -> None:
+def test_a_tool_result_is_an_object(content: Any, response: Json) -> None:
     sent = Sent([ask('hi'), say(CALL), ask(ToolReturnPart('weather', content, 'c1'))])
-    assert sent.turns[2] == ('user', returned(response))
+    assert sent.turns[2] == ('user', tool_result(response))
 
 
 @pytest.mark.parametrize(
     ('outcome', 'key'),
     [('success', 'return_value'), ('denied', 'return_value'), ('failed', 'error'), ('interrupted', 'error')],
 )
-def test_a_tool_that_failed_is_an_error_and_one_that_was_denied_an_answer(outcome: Any, key: str) -> None:
+def test_a_failed_tool_call_is_an_error_and_a_denied_one_a_result(outcome: Any, key: str) -> None:
     sent = Sent([ask('hi'), say(CALL), ask(ToolReturnPart('weather', 'x', 'c1', outcome=outcome))])
-    assert sent.turns[2] == ('user', returned({key: 'x'}))
+    assert sent.turns[2] == ('user', tool_result({key: 'x'}))
 
 
-def test_a_retry_is_an_error_of_its_function_or_the_users_words() -> None:
+def test_a_retry_is_an_error_of_its_function_or_a_prompt() -> None:
     retry = RetryPromptPart('No.', tool_name='weather', tool_call_id='c1')
     turns = Sent([ask('hi'), say(CALL), ask(retry, RetryPromptPart('Be brief.'))]).turns
-    assert turns[2] == ('user', returned({'error': 'No.\n\nCorrect this and try again.'}))
+    assert turns[2] == ('user', tool_result({'error': 'No.\n\nCorrect this and try again.'}))
     assert turns[3] == ('user', 'Be brief.\n\nCorrect this and try again.')
 
 
 FILES = [PIXEL, BinaryContent(b'mp3', media_type='audio/mpeg', identifier='song')]
 
 
-def test_files_that_a_tool_returned_stand_in_its_answer_where_the_model_takes_them_there() -> None:
+def test_files_of_a_tool_are_in_its_result_if_the_model_accepts_their_type() -> None:
     turns = Sent([ask('hi'), say(CALL), ask(ToolReturnPart('weather', ['see', *FILES], 'c1'), 'so?')]).turns
     assert turns[2:] == [
-        ('user', returned({'output': [{'return_value': 'see'}, 'See file song.']}, parts=[INLINE])),
+        ('user', tool_result({'output': [{'return_value': 'see'}, 'See file song.']}, parts=[INLINE])),
         ('user', 'This is file song:', {'inlineData': {'mimeType': 'audio/mpeg', 'data': 'bXAz'}}, 'so?'),
     ]
 
 
-def test_older_models_get_them_behind_it() -> None:
+def test_older_models_get_files_of_a_tool_after_its_result() -> None:
     pixel = BinaryContent(PIXEL.data, media_type='image/png', identifier='dot')
     turns = Sent([ask('hi'), say(CALL), ask(ToolReturnPart('weather', pixel, 'c1'))], name=OLD).turns
-    assert turns[2:] == [('user', returned({'output': ['See file dot.']})), ('user', 'This is file dot:', INLINE)]
+    assert turns[2:] == [('user', tool_result({'output': ['See file dot.']})), ('user', 'This is file dot:', INLINE)]
     failed = ToolReturnPart('weather', ['broken', pixel], 'c1', outcome='failed')
     assert Sent([ask('hi'), say(CALL), ask(failed)], name=OLD).turns[2:] == [
-        ('user', returned({'error': 'broken'})),
+        ('user', tool_result({'error': 'broken'})),
         ('user', 'This is file dot:', INLINE),
     ]
 
 
-# ---------------------------------------------------------------------- content
+# ---------------------------------------------------------------------- files and texts
 
 
 @pytest.mark.parametrize(
@@ -172,30 +172,30 @@ GLA_FILE = 'https://generativelanguage.googleapis.com/v1beta/files/abc'
         (UploadedFile('gs://b/a.pdf', 'google-cloud'), True, {'fileUri': 'gs://b/a.pdf'}),
     ],
 )
-def test_files_that_google_holds_are_sent_by_their_address(file: UploadedFile, vertex: bool, data: Json) -> None:
+def test_files_stored_at_google_are_sent_by_url(file: UploadedFile, vertex: bool, data: Json) -> None:
     assert Sent([ask([file])], vertex=vertex).turns == [('user', {'fileData': data})]
 
 
 @pytest.mark.parametrize(
-    ('file', 'vertex', 'words'),
+    ('file', 'vertex', 'message'),
     [
         (UploadedFile('file-1', 'openai'), False, 'another vendor holds it'),
         (UploadedFile(GLA_FILE, 'google-gla'), True, 'another vendor holds it'),
         (UploadedFile('gs://b/a', 'google-vertex'), False, 'another vendor holds it'),
         (UploadedFile('abc', 'google-gla'), False, "begins with 'https://'"),
         (UploadedFile(GLA_FILE, 'google-vertex'), True, "begins with 'gs://'"),
-        (ImageUrl('data:image/png;base64,no base64'), False, 'holds no file'),
-        (ImageUrl('data:,x'), False, 'holds no file'),
+        (ImageUrl('data:image/png;base64,no base64'), False, 'not a valid data URI'),
+        (ImageUrl('data:,x'), False, 'not a valid data URI'),
     ],
 )
-def test_a_file_that_the_api_cannot_take_is_refused_before_anything_is_sent(
-    file: Any, vertex: bool, words: str
+def test_a_file_that_the_api_cannot_read_is_an_error_before_anything_is_sent(
+    file: Any, vertex: bool, message: str
 ) -> None:
-    with pytest.raises(UserError, match=words):
+    with pytest.raises(UserError, match=message):
         Sent([ask(['a', file])], vertex=vertex)
 
 
-def test_what_is_said_of_a_file_goes_along() -> None:
+def test_the_metadata_of_a_file_is_sent() -> None:
     metadata = {
         'start_offset': '1s',
         'endOffset': '2s',
@@ -225,23 +225,23 @@ def test_what_is_said_of_a_file_goes_along() -> None:
         (ImageUrl('data:image/png;base64,AAAA'), False),
     ],
 )
-def test_what_the_api_cannot_fetch_is_downloaded_and_vertex_fetches_all(url: Any, downloaded: bool) -> None:
+def test_files_that_the_api_cannot_fetch_are_downloaded_and_vertex_fetches_all(url: Any, downloaded: bool) -> None:
     assert gemini().must_download(url) is downloaded
     assert not gemini(vertex=True).must_download(url)
 
 
-# ---------------------------------------------------------------------- past answers
+# ---------------------------------------------------------------------- past responses
 
 
-def test_a_signature_goes_back_on_the_part_that_it_came_with() -> None:
-    signed: Json = {'provider_details': {'thought_signature': 'a+b/'}}
+def test_a_signature_is_sent_back_on_its_part() -> None:
+    signature: Json = {'provider_details': {'thought_signature': 'a+b/'}}
     parts = [
-        ThinkingPart('hm', **signed),
-        ThinkingPart('', **signed),
+        ThinkingPart('hm', **signature),
+        ThinkingPart('', **signature),
         TextPart('so'),
-        TextPart('', **signed),
-        ToolCallPart('weather', {}, 'c1', **signed),
-        FilePart(PIXEL, **signed),
+        TextPart('', **signature),
+        ToolCallPart('weather', {}, 'c1', **signature),
+        FilePart(PIXEL, **signature),
     ]
     sent = Sent([ask('hi'), say(*parts), ask(ToolReturnPart('weather', 'x', 'c1'))])
     assert sent.turns[1] == (
@@ -250,13 +250,13 @@ def test_a_signature_goes_back_on_the_part_that_it_came_with() -> None:
         {'text': '', 'thought': True, 'thoughtSignature': 'a-b_'},
         'so',
         {'text': '', 'thoughtSignature': 'a-b_'},
-        call(signature='a-b_'),
+        tool_call(signature='a-b_'),
         {**INLINE, 'thoughtSignature': 'a-b_'},
     )
     assert sent.warnings == []
 
 
-def test_the_signature_of_thoughts_stands_on_the_part_that_follows_them() -> None:
+def test_the_signature_of_thinking_is_sent_on_the_next_part() -> None:
     parts = [ThinkingPart('hm', signature='c2ln'), TextPart('so'), TextPart('then')]
     assert Sent([ask('hi'), say(*parts), ask('go on')]).turns[1] == (
         'model',
@@ -266,47 +266,47 @@ def test_the_signature_of_thoughts_stands_on_the_part_that_follows_them() -> Non
     )
 
 
-@pytest.mark.parametrize('maker', ['openai', 'google-vertex', 'google-cloud', None])
-def test_the_signatures_of_others_stay_at_home(maker: Any) -> None:
-    signed: Json = {'provider_details': {'thought_signature': 'secret'}}
+@pytest.mark.parametrize('provider', ['openai', 'google-vertex', 'google-cloud', None])
+def test_signatures_of_other_vendors_are_not_sent(provider: Any) -> None:
+    signature: Json = {'provider_details': {'thought_signature': 'secret'}}
     parts = [
         ThinkingPart('hm', signature='secret'),
-        TextPart('so', **signed),
-        ToolCallPart('weather', {}, 'c1', **signed),
+        TextPart('so', **signature),
+        ToolCallPart('weather', {}, 'c1', **signature),
     ]
-    sent = Sent([ask('hi'), say(*parts, name=maker), ask(ToolReturnPart('weather', 'x', 'c1'))])
+    sent = Sent([ask('hi'), say(*parts, name=provider), ask(ToolReturnPart('weather', 'x', 'c1'))])
     assert 'secret' not in str(sent.body)
-    assert sent.turns[1] == ('model', {'text': 'hm', 'thought': True}, 'so', call(signature=SKIP))
+    assert sent.turns[1] == ('model', {'text': 'hm', 'thought': True}, 'so', tool_call(signature=PLACEHOLDER))
 
 
 @pytest.mark.parametrize(
-    ('maker', 'vertex'), [('google', False), ('google-gla', False), ('google-vertex', True), ('google-cloud', True)]
+    ('provider', 'vertex'), [('google', False), ('google-gla', False), ('google-vertex', True), ('google-cloud', True)]
 )
-def test_other_libraries_names_of_an_api_are_known(maker: str, vertex: bool) -> None:
+def test_the_names_of_an_api_in_other_libraries_are_known(provider: str, vertex: bool) -> None:
     part = TextPart('so', provider_details={'thought_signature': 'sig='})
-    sent = Sent([ask('hi'), say(part, name=maker), ask('go on')], vertex=vertex)
+    sent = Sent([ask('hi'), say(part, name=provider), ask('go on')], vertex=vertex)
     assert sent.turns[1] == ('model', {'text': 'so', 'thoughtSignature': 'sig='})
 
 
 def test_only_the_first_call_of_a_turn_needs_a_signature() -> None:
     calls = [ToolCallPart('weather', '{"city": "Rome"}', 'c1'), ToolCallPart('weather', None, 'c2')]
-    answers = [ToolReturnPart('weather', 'x', 'c1'), ToolReturnPart('weather', 'y', 'c2')]
-    sent = Sent([ask('hi'), ModelResponse(calls), ask(*answers)])
-    assert sent.turns[1] == ('model', call(signature=SKIP, city='Rome'), call(id='c2'))
+    results = [ToolReturnPart('weather', 'x', 'c1'), ToolReturnPart('weather', 'y', 'c2')]
+    sent = Sent([ask('hi'), ModelResponse(calls), ask(*results)])
+    assert sent.turns[1] == ('model', tool_call(signature=PLACEHOLDER, city='Rome'), tool_call(id='c2'))
 
 
-def test_arguments_that_are_no_object_go_back_inside_one() -> None:
+def test_arguments_that_are_not_an_object_are_sent_inside_one() -> None:
     retry = RetryPromptPart('Not JSON.', tool_name='weather', tool_call_id='c1')
     turns = Sent([ask('hi'), say(ToolCallPart('weather', '{"city": ', 'c1')), ask(retry)]).turns
-    assert turns[1] == ('model', call(signature=SKIP, invalid_json='{"city": '))
+    assert turns[1] == ('model', tool_call(signature=PLACEHOLDER, invalid_json='{"city": '))
 
 
 WEB: Json = {'provider_details': {'tool_type': 'GOOGLE_SEARCH_WEB'}}
-SEARCHED = [
+SEARCH_PARTS = [
     NativeToolCallPart('web_search', {'queries': ['q']}, 's1', **WEB),
     NativeToolReturnPart('web_search', {'a': 1}, 's1', **WEB),
 ]
-RAN = [
+CODE_PARTS = [
     NativeToolCallPart('code_execution', {'code': '1', 'language': 'PYTHON'}, 'x'),
     NativeToolReturnPart('code_execution', {'outcome': 'OUTCOME_OK'}, 'x'),
 ]
@@ -321,7 +321,7 @@ CODE_BLOCKS = [
 
 
 @pytest.mark.parametrize(
-    ('name', 'vertex', 'maker', 'blocks', 'notes'),
+    ('name', 'vertex', 'provider', 'blocks', 'notes'),
     [
         (FLASH, False, 'google-gla', [*SEARCH_BLOCKS, *CODE_BLOCKS], 0),
         (FLASH, False, 'google', [*SEARCH_BLOCKS, *CODE_BLOCKS], 0),
@@ -332,26 +332,30 @@ CODE_BLOCKS = [
         (FLASH, False, 'openai', [], 2),
     ],
 )
-def test_what_googles_own_tools_did_goes_back_where_the_api_takes_it(
-    name: str, vertex: bool, maker: str, blocks: list[Json], notes: int
+def test_the_work_of_googles_own_tools_is_sent_back_if_the_api_accepts_it(
+    name: str, vertex: bool, provider: str, blocks: list[Json], notes: int
 ) -> None:
-    sent = Sent([ask('hi'), say(*SEARCHED, *RAN, TextPart('so'), name=maker), ask('go on')], name=name, vertex=vertex)
+    sent = Sent(
+        [ask('hi'), say(*SEARCH_PARTS, *CODE_PARTS, TextPart('so'), name=provider), ask('go on')],
+        name=name,
+        vertex=vertex,
+    )
     assert sent.turns[1] == ('model', *blocks, 'so')
     assert len(sent.warnings) == notes
 
 
-def test_what_only_metadata_told_does_not_go_back() -> None:
-    told: Json = {'provider_details': {'source': 'grounding_metadata'}}
-    made_up = [
-        NativeToolCallPart('web_search', {'queries': ['q']}, 'web_search_0', **told),
-        NativeToolReturnPart('web_search', [], 'web_search_0', **told),
+def test_parts_made_from_metadata_are_not_sent_back() -> None:
+    own: Json = {'provider_details': {'source': 'grounding_metadata'}}
+    from_metadata = [
+        NativeToolCallPart('web_search', {'queries': ['q']}, 'web_search_0', **own),
+        NativeToolReturnPart('web_search', [], 'web_search_0', **own),
         NativeToolCallPart('web_fetch', {}, 'pyd_ai_1'),
         NativeToolReturnPart('web_fetch', [], 'pyd_ai_1'),
     ]
-    assert Sent([ask('hi'), say(*made_up, TextPart('so')), ask('go on')]).turns[1] == ('model', 'so')
+    assert Sent([ask('hi'), say(*from_metadata, TextPart('so')), ask('go on')]).turns[1] == ('model', 'so')
 
 
-def test_stored_histories_of_other_libraries_name_a_tool_by_our_name_alone() -> None:
+def test_a_tool_in_a_history_of_another_library_is_known_by_our_name() -> None:
     stored = [
         NativeToolCallPart('web_search', {'queries': ['q']}, 's1'),
         NativeToolReturnPart('web_search', {'a': 1}, 's1'),
@@ -359,7 +363,7 @@ def test_stored_histories_of_other_libraries_name_a_tool_by_our_name_alone() -> 
     assert Sent([ask('hi'), say(*stored, name='google'), ask('go on')]).turns[1] == ('model', *SEARCH_BLOCKS)
 
 
-def test_files_that_others_made_go_along_where_they_are_images() -> None:
+def test_files_of_other_vendors_are_sent_if_they_are_images() -> None:
     parts = [FilePart(PIXEL), FilePart(BinaryContent(b'x', media_type='audio/wav')), TextPart('so')]
     sent = Sent([ask('hi'), say(*parts, name='openai'), ask('go on')])
     assert sent.turns[1] == ('model', INLINE, 'so')

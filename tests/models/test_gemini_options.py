@@ -1,4 +1,4 @@
-"""What the Gemini room sends beside the contents: tools, output, thinking, settings; and what its models can do."""
+"""Gemini requests: tools, output, thinking and settings; and the profiles of the models."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pydantic_llm.native_tools import (
     WebSearchUserLocation,
 )
 from pydantic_llm.profiles.gemini import gemini_model_profile
-from tests.models.gemini_contents import CITY, DRAWS, FINAL, FLASH, OLD, TIME, WEATHER, Json, Sent, ask, gemini
+from tests.models.gemini_contents import CITY, FINAL, FLASH, IMAGE_MODEL, OLD, TIME, WEATHER, Json, Sent, ask, gemini
 
 HI = [ask('hi')]
 SERVER_SIDE = {'includeServerSideToolInvocations': True}
@@ -55,13 +55,13 @@ def test_functions_are_declared_in_one_tool() -> None:
     ],
     ids=repr,
 )
-def test_whether_functions_must_be_called(settings: Json, parameters: Json, calling: Json) -> None:
+def test_the_tool_choice_is_a_mode_of_function_calling(settings: Json, parameters: Json, calling: Json) -> None:
     sent = Sent(HI, settings, **{'function_tools': [WEATHER, TIME], **parameters})
     assert sent.body['toolConfig'] == {'functionCallingConfig': calling}
     assert sent.warnings == []
 
 
-def test_what_a_schema_can_no_longer_enforce_is_listed() -> None:
+def test_dropped_keywords_of_a_schema_are_listed() -> None:
     number = {'type': 'integer', 'exclusiveMinimum': 0, 'title': 'N', 'examples': [1]}
     schema: Json = {
         'type': 'object',
@@ -82,7 +82,7 @@ def test_what_a_schema_can_no_longer_enforce_is_listed() -> None:
 # ---------------------------------------------------------------------- Google's own tools
 
 
-def test_googles_tools_stand_behind_ours_and_show_what_they_do() -> None:
+def test_googles_own_tools_follow_functions_and_their_work_is_shown() -> None:
     tools = [WebSearchTool(), WebFetchTool(), CodeExecutionTool(), FileSearchTool(['fileSearchStores/a'])]
     body = Sent(HI, native_tools=tools, function_tools=[TIME]).body
     assert body['tools'][1:] == [
@@ -94,7 +94,7 @@ def test_googles_tools_stand_behind_ours_and_show_what_they_do() -> None:
     assert body['toolConfig'] == {'functionCallingConfig': {'mode': 'VALIDATED'}, **SERVER_SIDE}
 
 
-def test_vertex_and_older_models_do_not_show_it() -> None:
+def test_vertex_and_older_models_do_not_show_the_work_of_tools() -> None:
     assert 'toolConfig' not in Sent(HI, native_tools=[WebSearchTool()], vertex=True).body
     assert 'toolConfig' not in Sent(HI, native_tools=[WebSearchTool()], name=OLD).body
 
@@ -107,19 +107,19 @@ def test_an_mcp_server_is_a_tool_of_the_generative_language_api() -> None:
     ]
     bare = Sent(HI, native_tools=[MCPServerTool('wiki', 'https://wiki.org/mcp', allowed_tools=['ask'])])
     assert bare.body['tools'][0]['mcpServers'][0]['streamableHttpTransport'] == {'url': 'https://wiki.org/mcp'}
-    assert bare.warnings == ["'allowed_tools' of MCPServerTool was not sent: 'google-gla' has nothing like it"]
+    assert bare.warnings == ["'allowed_tools' of MCPServerTool was not sent: 'google-gla' does not support it"]
 
 
 @pytest.mark.parametrize(
     ('tool', 'vertex'),
     [(MemoryTool(), False), (FileSearchTool(['x']), True), (MCPServerTool('a', 'https://a.org'), True)],
 )
-def test_a_tool_that_the_api_has_not_is_refused(tool: Any, vertex: bool) -> None:
+def test_a_tool_that_the_api_does_not_have_is_an_error(tool: Any, vertex: bool) -> None:
     with pytest.raises(UserError, match=f'has no tool {tool.kind!r}'):
         Sent(HI, native_tools=[tool], vertex=vertex)
 
 
-def test_options_that_the_api_has_not_are_listed() -> None:
+def test_unsupported_options_of_tools_are_listed() -> None:
     place = WebSearchUserLocation(city='Rome')
     tool = WebSearchTool(max_uses=2, blocked_domains=['x.org'], allowed_domains=['y.org'], user_location=place)
     sent, at_vertex = Sent(HI, native_tools=[tool]), Sent(HI, native_tools=[tool], vertex=True)
@@ -132,18 +132,18 @@ def test_options_that_the_api_has_not_are_listed() -> None:
     ]
 
 
-def test_a_tool_without_a_class_goes_in_the_apis_words() -> None:
+def test_a_tool_without_a_class_is_sent_in_the_apis_form() -> None:
     place = {'latLng': {'latitude': 41.9, 'longitude': 12.5}}
     sent = Sent(HI, {'gemini_native_tools': [{'googleMaps': {}}], 'gemini_retrieval_config': place})
     assert sent.body['tools'] == [{'googleMaps': {}}]
     assert sent.body['toolConfig'] == {**SERVER_SIDE, 'retrievalConfig': place}
 
 
-def test_none_of_them_runs_where_no_tool_may_and_none_can_be_made_to() -> None:
+def test_googles_own_tools_can_be_forbidden_but_not_forced() -> None:
     settings = {'tool_choice': 'none', 'gemini_native_tools': [{'googleMaps': {}}]}
     assert 'tools' not in Sent(HI, settings, native_tools=[WebSearchTool()]).body
     sent = Sent(HI, {'tool_choice': 'required'}, native_tools=[WebSearchTool()])
-    assert sent.warnings == ["'tool_choice' was not sent: a tool of Google itself cannot be made to run"]
+    assert sent.warnings == ["'tool_choice' was not sent: the API cannot force a call of Google's own tools"]
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_none_of_them_runs_where_no_tool_may_and_none_can_be_made_to() -> None:
         {'function_tools': [TIME], 'output_mode': 'native', 'output_object': OUTPUT},
     ],
 )
-def test_older_models_cannot_use_them_beside_functions_or_a_schema(parameters: Json) -> None:
+def test_older_models_cannot_combine_tools_and_schemas(parameters: Json) -> None:
     with pytest.raises(UserError, match=r"'gemini-2\.5-flash' cannot use"):
         Sent(HI, name=OLD, **parameters)
     assert Sent(HI, **parameters).body
@@ -164,7 +164,7 @@ def test_older_models_cannot_use_them_beside_functions_or_a_schema(parameters: J
 # ---------------------------------------------------------------------- output
 
 
-def test_a_native_output_is_held_to_its_schema() -> None:
+def test_a_native_output_has_a_schema() -> None:
     sent = Sent(HI, output_mode='native', output_object=OUTPUT, function_tools=[TIME])
     assert sent.config == {'responseMimeType': 'application/json', 'responseJsonSchema': SCHEMA}
 
@@ -179,14 +179,12 @@ def test_a_native_output_is_held_to_its_schema() -> None:
         ({'name': 'gemma-3-27b-it'}, {}, False),
     ],
 )
-def test_a_prompted_output_is_json_where_no_tools_stand_against_it(
-    parameters: Json, settings: Json, json: bool
-) -> None:
+def test_a_prompted_output_is_json_if_the_request_has_no_tools(parameters: Json, settings: Json, json: bool) -> None:
     sent = Sent(HI, settings, output_mode='prompted', output_object=OUTPUT, **parameters)
     assert sent.config == ({'responseMimeType': 'application/json'} if json else {})
 
 
-def test_what_is_cached_is_not_sent_again() -> None:
+def test_cached_instructions_and_tools_are_not_sent() -> None:
     sent = Sent([ask('hi', instructions='i')], {'gemini_cached_content': 'cachedContents/a'}, function_tools=[TIME])
     assert sent.body == {'contents': [{'role': 'user', 'parts': [{'text': 'hi'}]}], 'cachedContent': 'cachedContents/a'}
 
@@ -194,9 +192,11 @@ def test_what_is_cached_is_not_sent_again() -> None:
 # ---------------------------------------------------------------------- images and speech
 
 
-def test_a_model_that_draws_is_asked_for_images_too() -> None:
-    assert Sent(HI, name=DRAWS).config == {'responseModalities': ['TEXT', 'IMAGE']}
-    assert Sent(HI, {'gemini_response_modalities': ['IMAGE']}, name=DRAWS).config == {'responseModalities': ['IMAGE']}
+def test_an_image_model_is_asked_for_images_too() -> None:
+    assert Sent(HI, name=IMAGE_MODEL).config == {'responseModalities': ['TEXT', 'IMAGE']}
+    assert Sent(HI, {'gemini_response_modalities': ['IMAGE']}, name=IMAGE_MODEL).config == {
+        'responseModalities': ['IMAGE']
+    }
 
 
 @pytest.mark.parametrize(
@@ -213,27 +213,27 @@ def test_a_model_that_draws_is_asked_for_images_too() -> None:
         ),
     ],
 )
-def test_the_tool_that_draws_shapes_the_images(tool: Any, vertex: bool, config: Json | None, warnings: int) -> None:
-    sent = Sent(HI, name=DRAWS, vertex=vertex, native_tools=[tool])
+def test_image_generation_sets_the_form_of_images(tool: Any, vertex: bool, config: Json | None, warnings: int) -> None:
+    sent = Sent(HI, name=IMAGE_MODEL, vertex=vertex, native_tools=[tool])
     assert (sent.config.get('imageConfig'), len(sent.warnings), 'tools' in sent.body) == (config, warnings, False)
 
 
-def test_own_words_for_images_win() -> None:
+def test_the_vendors_image_setting_overrides_the_tool() -> None:
     sent = Sent(
         HI,
         {'gemini_image_config': {'imageSize': '2K'}},
-        name=DRAWS,
+        name=IMAGE_MODEL,
         native_tools=[ImageGenerationTool(size='1024x1024')],
     )
     assert sent.config['imageConfig'] == {'imageSize': '2K'}
 
 
-def test_a_model_that_does_not_draw_says_so() -> None:
+def test_image_generation_is_an_error_for_other_models() -> None:
     with pytest.raises(UserError, match='makes no images'):
         Sent(HI, native_tools=[ImageGenerationTool()])
 
 
-def test_a_model_that_speaks_is_asked_for_speech() -> None:
+def test_a_speech_model_is_asked_for_audio() -> None:
     voice = {'voiceConfig': {'prebuiltVoiceConfig': {'voiceName': 'Kore'}}}
     sent = Sent(HI, {'gemini_speech_config': voice}, name='gemini-2.5-pro-preview-tts')
     assert sent.config == {'responseModalities': ['AUDIO'], 'speechConfig': voice}
@@ -271,27 +271,27 @@ def test_a_model_that_speaks_is_asked_for_speech() -> None:
         ('gemini-2.5-flash-image', 'high', None),
     ],
 )
-def test_how_long_to_think(name: str, level: Any, config: Json | None) -> None:
+def test_a_level_of_thinking_is_a_budget_or_a_level_of_the_model(name: str, level: Any, config: Json | None) -> None:
     assert Sent(HI, {'thinking': level}, name=name).config.get('thinkingConfig') == config
 
 
-def test_a_model_that_cannot_do_as_it_is_told_about_thinking_says_so() -> None:
-    said = "'gemini-2.5-pro' cannot stop thinking, and was asked to do so as little as it can"
-    assert Sent(HI, {'thinking': False}, name='gemini-2.5-pro').warnings == [said]
-    said = "'thinking' was not sent: 'gemini-2.0-flash' cannot be told to think"
-    assert Sent(HI, {'thinking': True}, name='gemini-2.0-flash').warnings == [said]
+def test_unsupported_levels_of_thinking_are_listed() -> None:
+    warning = "'gemini-2.5-pro' cannot stop thinking, and was asked to do so as little as it can"
+    assert Sent(HI, {'thinking': False}, name='gemini-2.5-pro').warnings == [warning]
+    warning = "'thinking' was not sent: 'gemini-2.0-flash' cannot be told to think"
+    assert Sent(HI, {'thinking': True}, name='gemini-2.0-flash').warnings == [warning]
     assert Sent(HI, {'thinking': False}, name='gemini-2.0-flash').warnings == []
     assert Sent(HI, {'thinking': False}, name=OLD).warnings == []
 
 
-def test_own_words_for_thinking_win() -> None:
+def test_the_vendors_thinking_setting_overrides_ours() -> None:
     sent = Sent(HI, {'thinking': 'high', 'gemini_thinking_config': {'thinkingBudget': -1}}, name=OLD)
     assert sent.config == {'thinkingConfig': {'thinkingBudget': -1}}
 
 
 # ---------------------------------------------------------------------- settings
 
-QUEUE = 'X-Vertex-AI-LLM-Shared-Request-Type'
+TIER_HEADER = 'X-Vertex-AI-LLM-Shared-Request-Type'
 
 
 @pytest.mark.parametrize(
@@ -304,20 +304,20 @@ QUEUE = 'X-Vertex-AI-LLM-Shared-Request-Type'
         ({}, None),
     ],
 )
-def test_a_queue_is_asked_for_in_the_body_and_at_vertex_by_a_header(settings: Json, tier: str | None) -> None:
+def test_the_service_tier_is_in_the_body_or_at_vertex_in_a_header(settings: Json, tier: str | None) -> None:
     sent, at_vertex = Sent(HI, settings), Sent(HI, settings, vertex=True)
     assert (sent.body.get('serviceTier'), sent.call.headers) == (tier, {})
     assert 'serviceTier' not in at_vertex.body
-    assert at_vertex.call.headers == ({QUEUE: tier} if tier in ('flex', 'priority') else {})
+    assert at_vertex.call.headers == ({TIER_HEADER: tier} if tier in ('flex', 'priority') else {})
 
 
-def test_a_queue_that_nobody_knows_is_listed() -> None:
+def test_an_unknown_service_tier_is_listed() -> None:
     assert Sent(HI, {'service_tier': 'turbo'}).warnings == [
         "'service_tier' was not sent: the Gemini API has no queue 'turbo'"
     ]
 
 
-def test_settings_go_where_the_api_wants_them() -> None:
+def test_settings_are_fields_of_the_body_or_of_generation_config() -> None:
     settings: Json = {
         'max_tokens': 9,
         'temperature': 0.0,
@@ -359,10 +359,10 @@ def test_settings_go_where_the_api_wants_them() -> None:
 
 
 @pytest.mark.parametrize(
-    'spelt', ['models/gemini-2.5-pro', 'GEMINI-2.5-PRO', 'publishers/google/models/gemini-2.5-pro']
+    'spelling', ['models/gemini-2.5-pro', 'GEMINI-2.5-PRO', 'publishers/google/models/gemini-2.5-pro']
 )
-def test_a_model_is_known_by_any_spelling(spelt: str) -> None:
-    assert gemini_model_profile(spelt) == gemini_model_profile('gemini-2.5-pro')
+def test_a_model_is_known_by_any_spelling(spelling: str) -> None:
+    assert gemini_model_profile(spelling) == gemini_model_profile('gemini-2.5-pro')
 
 
 @pytest.mark.parametrize(
@@ -380,13 +380,13 @@ def test_a_model_is_known_by_any_spelling(spelt: str) -> None:
         ('gemini-9-unknown', True, True, True, True),
     ],
 )
-def test_what_a_model_can_do(name: str, tools: bool, schema: bool, combines: bool, thinks: bool) -> None:
+def test_the_profile_depends_on_the_name(name: str, tools: bool, schema: bool, combines: bool, thinks: bool) -> None:
     profile = gemini_model_profile(name)
     found = (profile.supports_tools, profile.supports_json_schema_output, profile.gemini_combines_tools)
     assert (*found, profile.supports_thinking) == (tools, schema, combines, thinks)
 
 
-def test_a_profile_can_be_given() -> None:
+def test_a_profile_can_be_passed() -> None:
     model = gemini('my-model', profile={'gemini_thinking': 'budget', 'gemini_budgets': (5, 7)})
     config = model.encode(model.prepare(HI, {'thinking': 'high'}))['generationConfig']
     assert config == {'thinkingConfig': {'includeThoughts': True, 'thinkingBudget': 7}}

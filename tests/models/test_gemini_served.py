@@ -1,4 +1,4 @@
-"""The Gemini API from the server's side: what is served is read as it was meant."""
+"""The Gemini API from the server's side: the inverse of the model's encoding and decoding."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from pydantic_llm.messages import (
 )
 from pydantic_llm.messages.history import repair
 from pydantic_llm.models import ResponseDraft
-from pydantic_llm.models.gemini.decode import decode_end, decode_event
+from pydantic_llm.models.gemini.decode import GeminiDecoder
 from pydantic_llm.models.gemini.serve import (
-    ChunkWriter,
-    address,
+    StreamEncoder,
+    decode_path,
     decode_request,
     encode_error,
     encode_response,
@@ -41,21 +41,21 @@ from tests.models.gemini_contents import (
     FLASH,
     PARTS,
     PIXEL_DATA,
-    SKIP,
+    PLACEHOLDER,
     Json,
     as_json,
-    call,
     chunk,
+    comparable_parts,
+    decode_body,
+    decode_stream,
     gemini,
-    read,
-    read_whole,
-    returned,
-    streamed,
-    what_counts,
+    split_into_chunks,
+    tool_call,
+    tool_result,
 )
-from tests.models.test_gemini_answers import MAPS, STORES, USAGE, WEB
+from tests.models.test_gemini_responses import MAPS, STORES, USAGE, WEB
 
-ASKED = ServedRequest('served', [])
+REQUEST = ServedRequest('served', [])
 FACTS: Json = {
     'groundingMetadata': WEB,
     'finishMessage': 'Done.',
@@ -64,35 +64,35 @@ FACTS: Json = {
 }
 
 
-def told_at_once(response: ModelResponse) -> list[Json]:
-    """The chunks that are written for parts that come whole."""
-    writer = ChunkWriter(ASKED)
-    events = list(writer.begin())
+def encode_whole_parts(response: ModelResponse) -> list[Json]:
+    """Encode the chunks of a stream whose parts arrive whole."""
+    encoder = StreamEncoder(REQUEST)
+    events = list(encoder.begin())
     for index, part in enumerate(response.parts):
-        for happened in (PartStartEvent(index, part), PartEndEvent(index, part)):
-            events += writer.event(happened)
-    return as_json([*events, *writer.end(response)])
+        for event in (PartStartEvent(index, part), PartEndEvent(index, part)):
+            events += encoder.event(event)
+    return as_json([*events, *encoder.end(response)])
 
 
-def passed_on(*chunks: Json) -> list[Json]:
-    """The chunks that a gateway writes while it reads Google's."""
-    draft, writer = ResponseDraft('asked', 'google-gla'), ChunkWriter(ASKED)
-    events: list[Json] = []
+def relay(*chunks: Json) -> list[Json]:
+    """Decode Google's chunks and encode them again, as a gateway does."""
+    draft, encoder = ResponseDraft('asked', 'google-gla'), StreamEncoder(REQUEST)
+    decoder, events = GeminiDecoder(draft), list(encoder.begin())
     for each in chunks:
-        decode_event(each, draft)
-        events += [written for happened in draft.parts.take_events() for written in writer.event(happened)]
-    decode_end(draft)
+        decoder.decode_event(each)
+        events += [encoded for event in draft.parts.take_events() for encoded in encoder.event(event)]
+    decoder.decode_end()
     draft.parts.end()
-    events += [written for happened in draft.parts.take_events() for written in writer.event(happened)]
-    return as_json([*events, *writer.end(draft.get())])
+    events += [encoded for event in draft.parts.take_events() for encoded in encoder.event(event)]
+    return as_json([*events, *encoder.end(draft.get())])
 
 
-def what_it_says(response: ModelResponse) -> tuple[Any, ...]:
+def comparable_response(response: ModelResponse) -> tuple[Any, ...]:
     facts = (response.usage, response.finish_reason, response.provider_details, response.provider_response_id)
-    return (what_counts(response), *facts, response.model_name, response.timestamp, response.state)
+    return (comparable_parts(response), *facts, response.model_name, response.timestamp, response.state)
 
 
-# ---------------------------------------------------------------------- answers
+# ---------------------------------------------------------------------- responses
 
 
 @pytest.mark.parametrize(
@@ -106,30 +106,33 @@ def what_it_says(response: ModelResponse) -> tuple[Any, ...]:
         chunk(finish='MODEL_ARMOR', finishMessage='No.'),
         {'promptFeedback': {'blockReason': 'SAFETY', 'safetyRatings': [{}]}, 'modelVersion': 'm'},
     ],
-    ids=['parts', 'facts', 'maps', 'stores', 'pages', 'blocked answer', 'blocked prompt'],
+    ids=['parts', 'facts', 'maps', 'stores', 'pages', 'blocked response', 'blocked prompt'],
 )
-def test_what_is_served_is_read_as_it_was_meant(body: Json) -> None:
-    response = read_whole(body)
-    again = as_json(encode_response(response, ASKED))
-    assert what_it_says(read_whole(again)) == what_it_says(response)
-    assert what_it_says(read(*told_at_once(response))) == what_it_says(response)
+def test_a_served_response_is_decoded_unchanged(body: Json) -> None:
+    response = decode_body(body)
+    again = as_json(encode_response(response, REQUEST))
+    assert comparable_response(decode_body(again)) == comparable_response(response)
+    assert comparable_response(decode_stream(*encode_whole_parts(response))) == comparable_response(response)
 
 
-def test_a_stream_that_is_passed_on_says_the_same() -> None:
-    chunks = [*streamed(PARTS, usage=USAGE, groundingMetadata=WEB)]
-    assert what_it_says(read(*passed_on(*chunks)))[:4] == what_it_says(read(*chunks))[:4]
-    kinds = [[*each['candidates'][0]['content']['parts'][0]] for each in passed_on(*chunks)[:4]]
+def test_a_relayed_stream_is_unchanged() -> None:
+    chunks = [*split_into_chunks(PARTS, usage=USAGE, groundingMetadata=WEB)]
+    assert comparable_response(decode_stream(*relay(*chunks)))[:4] == comparable_response(decode_stream(*chunks))[:4]
+    kinds = [[*each['candidates'][0]['content']['parts'][0]] for each in relay(*chunks)[:4]]
     assert kinds == [['text', 'thought'], ['text', 'thought'], ['text', 'thought', 'thoughtSignature'], ['text']]
 
 
-def test_a_signature_that_comes_late_follows_its_text() -> None:
-    writer, signed = ChunkWriter(ASKED), {'provider_details': {'thought_signature': 's'}, 'provider_name': 'google-gla'}
-    events = [PartStartEvent(0, TextPart('a')), PartEndEvent(0, TextPart('a', **signed))]  # type: ignore[arg-type]
-    parts = [each['candidates'][0]['content']['parts'] for event in events for each in writer.event(event)]
+def test_a_late_signature_follows_its_text() -> None:
+    encoder, signature = (
+        StreamEncoder(REQUEST),
+        {'provider_details': {'thought_signature': 's'}, 'provider_name': 'google-gla'},
+    )
+    events = [PartStartEvent(0, TextPart('a')), PartEndEvent(0, TextPart('a', **signature))]  # type: ignore[arg-type]
+    parts = [each['candidates'][0]['content']['parts'] for event in events for each in encoder.event(event)]
     assert parts == [[{'text': 'a'}], [{'text': '', 'thoughtSignature': 's'}]]
 
 
-def test_what_the_api_cannot_say_is_left_out_of_an_answer() -> None:
+def test_parts_and_details_of_other_vendors_are_dropped() -> None:
     theirs: Json = {'provider_name': 'openai', 'provider_details': {'thought_signature': 'secret'}}
     response = ModelResponse(
         [
@@ -142,23 +145,23 @@ def test_what_the_api_cannot_say_is_left_out_of_an_answer() -> None:
         provider_name='openai',
         provider_details={'finish_reason': 'tool_calls', 'traffic_type': 'x', 'block_reason': 'y'},
     )
-    body = encode_response(response, ASKED)
+    body = encode_response(response, REQUEST)
     [candidate] = body['candidates']
     assert candidate['content']['parts'] == [
         {'text': 'hm', 'thought': True},
         {'text': 'a'},
-        call('look', invalid_json='{"broken'),
+        tool_call('look', invalid_json='{"broken'),
     ]
     assert (candidate['finishReason'], body['modelVersion'], 'secret' in str(body)) == ('STOP', 'served', False)
-    assert 'secret' not in str(told_at_once(response))
+    assert 'secret' not in str(encode_whole_parts(response))
 
 
-def test_an_answer_that_was_cut_is_served_cut() -> None:
+def test_a_truncated_response_is_served_truncated() -> None:
     response = ModelResponse([TextPart('half')], state='incomplete')
-    assert read(*told_at_once(response)).state == 'incomplete'
+    assert decode_stream(*encode_whole_parts(response)).state == 'incomplete'
 
 
-def test_errors_have_the_form_of_googles() -> None:
+def test_errors_have_googles_form() -> None:
     status, body = encode_error(RateLimitError(429, 'm', message='Slowly.', retry_after=2.5))
     retry = {'@type': 'type.googleapis.com/google.rpc.RetryInfo', 'retryDelay': '2.5s'}
     assert (status, body) == (
@@ -172,11 +175,11 @@ def test_errors_have_the_form_of_googles() -> None:
     }
 
 
-# ---------------------------------------------------------------------- addresses
+# ---------------------------------------------------------------------- paths
 
 
 @pytest.mark.parametrize(
-    ('words', 'found'),
+    ('parameters', 'found'),
     [
         ({'model': 'a', 'verb': 'generateContent'}, {'model': 'a', 'stream': False}),
         ({'model': 'openai:gpt-4o', 'verb': 'streamGenerateContent'}, {'model': 'openai:gpt-4o', 'stream': True}),
@@ -184,13 +187,13 @@ def test_errors_have_the_form_of_googles() -> None:
         ({'publisher': 'meta', 'model': 'a', 'verb': 'generateContent'}, {'model': 'meta/a', 'stream': False}),
     ],
 )
-def test_the_address_names_the_model_and_whether_to_stream(words: dict[str, str], found: Json) -> None:
-    assert address(words) == found
+def test_the_path_has_the_model_and_whether_to_stream(parameters: dict[str, str], found: Json) -> None:
+    assert decode_path(parameters) == found
 
 
 def test_another_verb_is_not_found() -> None:
-    with pytest.raises(NotFoundError, match="'countTokens' is not served here, but generateContent and"):
-        address({'model': 'a', 'verb': 'countTokens'})
+    with pytest.raises(NotFoundError, match="'countTokens' is not served here; generateContent and"):
+        decode_path({'model': 'a', 'verb': 'countTokens'})
 
 
 # ---------------------------------------------------------------------- requests
@@ -221,19 +224,19 @@ BODIES: dict[str, Json] = {
         'contents': [
             {'role': 'user', 'parts': [{'text': 'hi'}]},
             {'role': 'model', 'parts': PARTS},
-            {'role': 'user', 'parts': [returned({'return_value': 'x'}), returned({'error': 'No.'}, id='c2')]},
+            {'role': 'user', 'parts': [tool_result({'return_value': 'x'}), tool_result({'error': 'No.'}, id='c2')]},
             {'role': 'user', 'parts': [{'text': 'so?'}]},
-            {'role': 'model', 'parts': [call('time', 'c3', signature=SKIP), call('time', 'c4')]},
+            {'role': 'model', 'parts': [tool_call('time', 'c3', signature=PLACEHOLDER), tool_call('time', 'c4')]},
             {
                 'role': 'user',
                 'parts': [
-                    returned(
+                    tool_result(
                         {'return_value': 'see'},
                         'c3',
                         'time',
                         parts=[{'inlineData': {'mimeType': 'image/png', 'data': PIXEL_DATA}}],
                     ),
-                    returned({'a': {'b_c': 1}}, 'c4', 'time'),
+                    tool_result({'a': {'b_c': 1}}, 'c4', 'time'),
                 ],
             },
         ],
@@ -292,7 +295,7 @@ BODIES: dict[str, Json] = {
 
 
 @pytest.mark.parametrize('name', BODIES)
-def test_a_request_says_the_same_after_it_was_read(name: str) -> None:
+def test_a_decoded_request_is_encoded_unchanged(name: str) -> None:
     body = BODIES[name]
     served = decode_request(as_json({**body, 'model': FLASH, 'stream': True, 'newField': 1}))
     assert (served.stream, served.model_name, served.settings.get('extra_body')) == (True, FLASH, {'newField': 1})
@@ -301,37 +304,37 @@ def test_a_request_says_the_same_after_it_was_read(name: str) -> None:
     assert as_json(again) == as_json(body)
 
 
-def asked(*contents: Json, **more: Any) -> ServedRequest:
+def decode_contents(*contents: Json, **more: Any) -> ServedRequest:
     return decode_request({'contents': list(contents), **more})
 
 
 HELLO: Json = {'role': 'user', 'parts': [{'text': 'hi'}]}
 
 
-OLDER: Json = {'type': 'OBJECT', 'properties': {'x_y': {'any_of': [{'type': 'STRING'}]}}}
+OLD_SCHEMA: Json = {'type': 'OBJECT', 'properties': {'x_y': {'any_of': [{'type': 'STRING'}]}}}
 
 
-def test_names_in_snake_case_are_understood_and_data_stays_as_it_is() -> None:
-    served = asked(
+def test_names_in_snake_case_are_accepted_and_data_is_unchanged() -> None:
+    served = decode_contents(
         {'parts': [{'inline_data': {'mime_type': 'image/png', 'data': 'AAAA'}}]},
         {'role': 'model', 'parts': [{'function_call': {'name': 'look', 'args': {'a_b': {'c_d': 1}}}}]},
         {'parts': [{'function_response': {'name': 'look', 'response': {'e_f': [{'g_h': 1}]}}}]},
         system_instruction={'parts': [{'text': 'S'}]},
         generation_config={'max_output_tokens': 3, 'stop_sequences': ['a_b']},
-        tools=[{'function_declarations': [{'name': 'look', 'parameters': OLDER}]}],
+        tools=[{'function_declarations': [{'name': 'look', 'parameters': OLD_SCHEMA}]}],
     )
     system, prompt = served.messages[0].parts
-    [asked_for], [given] = served.messages[1].parts, served.messages[2].parts
+    [part], [result] = served.messages[1].parts, served.messages[2].parts
     assert (system.content, prompt.content) == ('S', [BinaryContent(b'\0\0\0', media_type='image/png')])  # type: ignore[union-attr]
-    assert isinstance(asked_for, ToolCallPart)
-    assert isinstance(given, ToolReturnPart)
-    assert (asked_for.args, given.content) == ({'a_b': {'c_d': 1}}, {'e_f': [{'g_h': 1}]})
+    assert isinstance(part, ToolCallPart)
+    assert isinstance(result, ToolReturnPart)
+    assert (part.args, result.content) == ({'a_b': {'c_d': 1}}, {'e_f': [{'g_h': 1}]})
     assert served.settings == {'max_tokens': 3, 'stop_sequences': ['a_b']}
     [tool] = served.parameters.function_tools
     assert tool.parameters_json_schema == {'type': 'object', 'properties': {'x_y': {'anyOf': [{'type': 'string'}]}}}
 
 
-def test_schemas_of_the_older_kind_become_json_schema() -> None:
+def test_schemas_of_the_older_form_become_json_schemas() -> None:
     schema: Json = {
         'type': 'OBJECT',
         'properties': {
@@ -342,7 +345,7 @@ def test_schemas_of_the_older_kind_become_json_schema() -> None:
         'propertyOrdering': ['a'],
     }
     config = {'responseMimeType': 'application/json', 'responseSchema': schema}
-    output = asked(HELLO, generationConfig=config).parameters.output_object
+    output = decode_contents(HELLO, generationConfig=config).parameters.output_object
     assert output is not None
     assert output.json_schema == {
         'type': 'object',
@@ -355,24 +358,24 @@ def test_schemas_of_the_older_kind_become_json_schema() -> None:
     }
 
 
-def test_calls_without_ids_are_paired_with_their_answers() -> None:
+def test_tool_calls_without_ids_are_paired_with_their_results() -> None:
     bare = [{'functionCall': {'name': name, 'args': {}}} for name in ('a', 'b', 'a')]
-    answers = [{'functionResponse': {'name': name, 'response': {'n': n}}} for n, name in enumerate(('a', 'a', 'b'))]
-    turns = [HELLO, {'role': 'model', 'parts': bare}, {'role': 'user', 'parts': answers}]
-    served = asked(*turns, *turns[1:])
+    results = [{'functionResponse': {'name': name, 'response': {'n': n}}} for n, name in enumerate(('a', 'a', 'b'))]
+    turns = [HELLO, {'role': 'model', 'parts': bare}, {'role': 'user', 'parts': results}]
+    served = decode_contents(*turns, *turns[1:])
     assert repair(served.messages)[1] == []
     calls: Any = [part.tool_call_id for message in served.messages[1::2] for part in message.parts]  # type: ignore[union-attr]
-    given: Any = [(part.tool_call_id, part.content['n']) for part in served.messages[2].parts]  # type: ignore[union-attr]
+    result: Any = [(part.tool_call_id, part.content['n']) for part in served.messages[2].parts]  # type: ignore[union-attr]
     assert calls == ['call_1', 'call_2', 'call_3', 'call_4', 'call_5', 'call_6']
-    assert given == [('call_1', 0), ('call_3', 1), ('call_2', 2)]
+    assert result == [('call_1', 0), ('call_3', 1), ('call_2', 2)]
 
 
 URIS = (('https://x.org/a', 'image/png'), ('https://youtu.be/x', ''), ('gs://b/a', ''))
 
 
-def test_an_answer_to_nothing_keeps_its_name_and_files_have_kinds() -> None:
-    served = asked(
-        {'parts': [returned({}, id='', name='lost')]},
+def test_a_result_without_a_call_keeps_its_name_and_files_have_types() -> None:
+    served = decode_contents(
+        {'parts': [tool_result({}, id='', name='lost')]},
         {'parts': [{'fileData': {'fileUri': uri, 'mimeType': kind}} for uri, kind in URIS]},
         {'parts': [{'fileData': {'fileUri': 'https://generativelanguage.googleapis.com/v1beta/files/a'}}]},
     )
@@ -401,16 +404,16 @@ def test_an_answer_to_nothing_keeps_its_name_and_files_have_kinds() -> None:
         ({}, None),
     ],
 )
-def test_other_models_hear_how_long_to_think_too(config: Json, level: Any) -> None:
-    settings: Json = dict(asked(HELLO, generationConfig={'thinkingConfig': config}).settings)
+def test_the_amount_of_thinking_is_decoded_for_other_models(config: Json, level: Any) -> None:
+    settings: Json = dict(decode_contents(HELLO, generationConfig={'thinkingConfig': config}).settings)
     assert settings.get('thinking') == level
     assert settings['gemini_thinking_config'] == config
 
 
-def test_tools_of_google_are_ours_and_the_others_stay_in_its_words() -> None:
+def test_googles_own_tools_have_classes_or_stay_in_the_apis_form() -> None:
     entry: Json = {'googleSearch': {'excludeDomains': ['x.org']}, 'fileSearch': {}, 'computerUse': {'environment': 'E'}}
     server = {'mcpServers': [{'name': 'w', 'streamableHttpTransport': {'url': 'https://w.org'}}]}
-    served = asked(HELLO, tools=[entry, server])
+    served = decode_contents(HELLO, tools=[entry, server])
     assert served.parameters.native_tools == [
         WebSearchTool(blocked_domains=['x.org']),
         FileSearchTool([]),
@@ -420,46 +423,49 @@ def test_tools_of_google_are_ours_and_the_others_stay_in_its_words() -> None:
 
 
 def test_json_without_a_schema_is_any_object() -> None:
-    parameters = asked(HELLO, generationConfig={'responseMimeType': 'application/json'}).parameters
+    parameters = decode_contents(HELLO, generationConfig={'responseMimeType': 'application/json'}).parameters
     assert (parameters.output_mode, parameters.prompted_output_template) == ('prompted', '')
-    assert asked(HELLO, generationConfig={'responseMimeType': 'text/plain'}).parameters.output_mode == 'text'
+    assert decode_contents(HELLO, generationConfig={'responseMimeType': 'text/plain'}).parameters.output_mode == 'text'
 
 
-def test_options_of_the_generation_that_nobody_knows_go_on_to_google() -> None:
+def test_unknown_fields_of_generation_config_are_sent_on() -> None:
     config = {'candidateCount': 1, 'temperature': 0.5}
-    assert asked(HELLO, generationConfig=config).settings == {'temperature': 0.5}
+    assert decode_contents(HELLO, generationConfig=config).settings == {'temperature': 0.5}
     config = {'temperature': 0.5, 'newKnob': 1}
-    assert asked(HELLO, generationConfig=config).settings == {
+    assert decode_contents(HELLO, generationConfig=config).settings == {
         'temperature': 0.5,
         'extra_body': {'generationConfig': config},
     }
 
 
 @pytest.mark.parametrize(
-    ('change', 'words'),
+    ('change', 'message'),
     [
         ({'contents': []}, "'contents' is missing"),
         ({'contents': 'hi'}, "'contents' is missing"),
-        ({'contents': ['hi']}, 'no generateContent request'),
+        ({'contents': ['hi']}, 'not a valid generateContent request'),
         ({'contents': [{'role': 'robot', 'parts': []}]}, "the role 'robot'"),
         ({'contents': [{'parts': [{'smell': {}}]}]}, 'a part that this server does not know'),
-        ({'contents': [{'parts': 'hi'}]}, 'no generateContent request'),
-        ({'contents': [{'parts': [{'inlineData': {'mimeType': 'image/png', 'data': 'A'}}]}]}, 'no generateContent'),
-        ({'contents': [{'parts': [{'functionResponse': {}}]}]}, 'no generateContent request'),
+        ({'contents': [{'parts': 'hi'}]}, 'not a valid generateContent request'),
+        (
+            {'contents': [{'parts': [{'inlineData': {'mimeType': 'image/png', 'data': 'A'}}]}]},
+            'not a valid generateContent',
+        ),
+        ({'contents': [{'parts': [{'functionResponse': {}}]}]}, 'not a valid generateContent request'),
         (
             {'contents': [{'role': 'model', 'parts': [{'functionCall': {}}, {'functionCall': {'args': {}}}]}]},
-            'no generate',
+            'not a valid generate',
         ),
-        ({'tools': [{'functionDeclarations': [{}]}]}, 'no generateContent request'),
-        ({'tools': 7}, 'no generateContent request'),
+        ({'tools': [{'functionDeclarations': [{}]}]}, 'not a valid generateContent request'),
+        ({'tools': 7}, 'not a valid generateContent request'),
         ({'generationConfig': {'candidateCount': 2}}, 'gives one candidate'),
     ],
 )
-def test_what_is_no_request_is_refused_with_a_reason(change: Json, words: str) -> None:
-    with pytest.raises(UserError, match=words):
+def test_an_invalid_request_is_an_error_with_a_reason(change: Json, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         decode_request({'contents': [HELLO], **change})
 
 
-def test_a_served_history_is_a_history() -> None:
-    served = asked(HELLO, {'role': 'model', 'parts': [{'text': 'x'}]}, HELLO)
+def test_contents_become_requests_and_responses() -> None:
+    served = decode_contents(HELLO, {'role': 'model', 'parts': [{'text': 'x'}]}, HELLO)
     assert [type(message) for message in served.messages] == [ModelRequest, ModelResponse, ModelRequest]

@@ -1,8 +1,8 @@
 """The Gemini API, through Google's Generative Language API and through Vertex AI.
 
-See https://ai.google.dev/api/generate-content. Read `model` (the card), `encode` (messages to contents), `options`
-(tools, output, settings), `decode` (candidates to parts), `native_tools` (the tools that Google runs, both ways),
-`serve` (the same from the server's side).
+It is documented at https://ai.google.dev/api/generate-content. Reading order: `model` (path and hooks), `encode`
+(messages), `options` (tools, output, settings), `decode` (responses), `native_tools` (Google's own tools, in both
+directions), `serve` (the API from the server's side).
 """
 
 from __future__ import annotations

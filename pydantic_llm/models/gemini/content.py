@@ -1,4 +1,7 @@
-"""What a user sends, and the files that tools return → parts of a content."""
+"""Encodes a user's prompt, and the files that tools return, as parts of a content.
+
+Start at `encode_content`. The rules for files are in https://ai.google.dev/gemini-api/docs/file-input-methods.
+"""
 
 from __future__ import annotations
 
@@ -21,45 +24,47 @@ from ...messages import (
     VideoUrl,
 )
 from ...messages.content import FileUrl
-from .native_tools import VERTEX
 
-NAMES: dict[str, frozenset[str]] = {
+VERTEX = 'google-vertex'
+"""The name of Vertex AI's provider."""
+
+PROVIDER_NAMES: dict[str, frozenset[str]] = {
     'google-gla': frozenset({'google-gla', 'google'}),
     VERTEX: frozenset({VERTEX, 'google-cloud'}),
 }
-"""The names of an API of Google's: ours, and those under which other libraries store what came from it."""
+"""Each API's provider name -> all names for this API in stored histories, pydantic-ai's included."""
 
-DEFAULT_TYPES = (
+DEFAULT_MEDIA_TYPES = (
     (VideoUrl, 'video/mp4'),
     (ImageUrl, 'image/jpeg'),
     (AudioUrl, 'audio/mpeg'),
     (DocumentUrl, 'application/pdf'),
 )
-"""The media type of an address that does not tell its own."""
+"""The media types of URLs that have no file extension. The API requires one."""
 
-HELD_AT = {'google-gla': 'https://', VERTEX: 'gs://'}
-"""What the addresses of files that an API holds itself begin with."""
+FILE_URL_PREFIXES = {'google-gla': 'https://', VERTEX: 'gs://'}
+"""The first characters of the URLs of files that are stored at each API."""
 
-FILES = 'https://generativelanguage.googleapis.com/v1beta/'
-"""What stands before the short name of a file, `files/...`, in its address."""
+FILES_BASE_URL = 'https://generativelanguage.googleapis.com/v1beta/'
+"""The URL below which files are stored: a file named `files/abc` is at this URL and its name."""
 
-OF_VIDEOS = {
+VIDEO_METADATA = {
     'startOffset': 'startOffset',
     'endOffset': 'endOffset',
     'fps': 'fps',
     'start_offset': 'startOffset',
     'end_offset': 'endOffset',
 }
-"""What file metadata says of a video, in the API's words."""
+"""Keys of `vendor_metadata` -> fields of `videoMetadata`."""
 
 
-def names_of(system: str) -> frozenset[str]:
-    """The names under which parts of past answers are known as this API's."""
-    return NAMES.get(system, frozenset({system}))
+def provider_names(system: str) -> frozenset[str]:
+    """Return the provider names of parts that this API made."""
+    return PROVIDER_NAMES.get(system, frozenset({system}))
 
 
 def encode_content(content: Sequence[UserContent], system: str) -> Iterator[Json]:
-    """One part for each item. Raises `UserError` for what the API cannot take."""
+    """Yield one part for each item. Raises `UserError` if the API cannot read a file."""
     for item in content:
         match item:
             case str():
@@ -73,58 +78,63 @@ def encode_content(content: Sequence[UserContent], system: str) -> Iterator[Json
 
 
 def encode_file(file: MultiModalContent, system: str) -> Json:
-    """The part for a file: its bytes, or where it is."""
-    more = _metadata(file.vendor_metadata or {})
+    """Encode a file as a part with its bytes, or with its URL."""
+    metadata = _encode_metadata(file.vendor_metadata or {})
     match file:
         case BinaryContent():
-            return {'inlineData': {'mimeType': file.media_type, 'data': urlsafe_base64(file.data)}, **more}
+            return {'inlineData': {'mimeType': file.media_type, 'data': encode_base64(file.data)}, **metadata}
         case UploadedFile():
             kind = {'mimeType': file.media_type} if file.media_type else {}
-            return {'fileData': {'fileUri': _held_at(file, system), **kind}, **more}
+            return {'fileData': {'fileUri': _find_uploaded_file(file, system), **kind}, **metadata}
         case ImageUrl() | AudioUrl() | DocumentUrl() | VideoUrl() if file.url.startswith('data:'):
-            inside = _inside(file)
-            return {'inlineData': {'mimeType': inside.media_type, 'data': urlsafe_base64(inside.data)}, **more}
+            binary = _decode_data_uri(file)
+            return {'inlineData': {'mimeType': binary.media_type, 'data': encode_base64(binary.data)}, **metadata}
         case ImageUrl() | AudioUrl() | DocumentUrl() | VideoUrl():
-            return {'fileData': {'fileUri': file.url, 'mimeType': _media_type(file)}, **more}
+            return {'fileData': {'fileUri': file.url, 'mimeType': _choose_media_type(file)}, **metadata}
         case _:
             assert_never(file)
 
 
-def urlsafe_base64(data: bytes) -> str:
-    """Bytes as the API's own clients write them."""
+def encode_base64(data: bytes) -> str:
+    """Encode bytes in the URL-safe alphabet, as Google's own clients do."""
     return urlsafe_b64encode(data).decode()
 
 
-def _held_at(file: UploadedFile, system: str) -> str:
-    """The address of a file that the API holds."""
-    if file.provider_name not in names_of(system):
+def to_urlsafe(base64: str) -> str:
+    """Translate base64 text to the URL-safe alphabet, as Google's own clients send it."""
+    return base64.replace('+', '-').replace('/', '_')
+
+
+def _find_uploaded_file(file: UploadedFile, system: str) -> str:
+    if file.provider_name not in provider_names(system):
         raise UserError(f'{system!r} cannot take {file!r}: another vendor holds it')
-    address = FILES + file.file_id if file.file_id.startswith('files/') and system != VERTEX else file.file_id
-    if not address.startswith(HELD_AT.get(system, '')):
+    url = FILES_BASE_URL + file.file_id if file.file_id.startswith('files/') and system != VERTEX else file.file_id
+    if not url.startswith(FILE_URL_PREFIXES.get(system, '')):
         raise UserError(
-            f"{system!r} cannot take {file!r}: file_id is the file's address there, and begins with {HELD_AT[system]!r}"
+            f"{system!r} cannot take {file!r}: file_id is the file's URL there, and begins with "
+            f'{FILE_URL_PREFIXES[system]!r}'
         )
-    return address
+    return url
 
 
-def _inside(url: FileUrl) -> BinaryContent:
+def _decode_data_uri(url: FileUrl) -> BinaryContent:
     try:
         return BinaryContent.from_data_uri(url.url)
     except ValueError as error:
-        raise UserError(f'The address of {type(url).__name__} holds no file: {error}') from error
+        raise UserError(f'The URL of {type(url).__name__} is not a valid data URI: {error}') from error
 
 
-def _media_type(url: FileUrl) -> str:
-    default = next(name for kind, name in DEFAULT_TYPES if isinstance(url, kind))
+def _choose_media_type(url: FileUrl) -> str:
+    default = next(name for kind, name in DEFAULT_MEDIA_TYPES if isinstance(url, kind))
     return url.media_type or default
 
 
-def _metadata(metadata: Mapping[str, Any]) -> Json:
-    """What a file's metadata says, where the API wants it. What only other vendors know is passed over."""
+def _encode_metadata(metadata: Mapping[str, Any]) -> Json:
+    """Encode `vendor_metadata` as fields of the part. Keys for other vendors are skipped."""
     resolution = metadata.get('media_resolution', metadata.get('mediaResolution'))
     if isinstance(resolution, str):
         resolution = {'level': resolution}
-    video = {OF_VIDEOS[name]: value for name, value in metadata.items() if name in OF_VIDEOS}
+    video = {VIDEO_METADATA[name]: value for name, value in metadata.items() if name in VIDEO_METADATA}
     return {
         **({'mediaResolution': resolution} if resolution else {}),
         **({'videoMetadata': video} if video else {}),

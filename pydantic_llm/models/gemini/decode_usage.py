@@ -1,4 +1,4 @@
-"""The count of tokens, both ways."""
+"""Decodes and encodes token counts, for requests and responses alike."""
 
 from __future__ import annotations
 
@@ -6,25 +6,27 @@ from ...json_types import Json
 from ...usage import RequestUsage
 
 COUNTS = {'thoughtsTokenCount': 'thoughts_tokens', 'toolUsePromptTokenCount': 'tool_use_prompt_tokens'}
-"""Counts that are a part of others, and their names in `details`."""
+"""Counts that are added to the input or the output, and their names in `details`."""
 
-BY_MODALITY = {
+MODALITY_COUNTS = {
     'promptTokensDetails': 'prompt',
     'cacheTokensDetails': 'cache',
     'candidatesTokensDetails': 'candidates',
     'toolUsePromptTokensDetails': 'tool_use_prompt',
 }
-"""Counts that are told for each modality: `audio_prompt_tokens` is what of the prompt was sound."""
+"""Lists with one count for each modality -> a part of the names in `details`: `audio_prompt_tokens`."""
 
 
 def decode_usage(usage: Json, known: RequestUsage) -> RequestUsage:
-    """The tokens so far. Each report is of the whole answer; what it leaves out stays as it was."""
-    details = {**known.details, **{name: count for name, count in _details(usage).items() if count}}
-    prompt, written = usage.get('promptTokenCount') or 0, usage.get('candidatesTokenCount') or 0
-    read = prompt + (usage.get('toolUsePromptTokenCount') or 0)
+    """Return the usage of the response so far. Counts that a chunk does not have keep their `known` values."""
+    details = {**known.details, **{name: count for name, count in _decode_details(usage).items() if count}}
+    # The prompt's count excludes the results of Google's tools, the candidates' count excludes thinking:
+    # https://ai.google.dev/api/generate-content#UsageMetadata
+    input_tokens = (usage.get('promptTokenCount') or 0) + (usage.get('toolUsePromptTokenCount') or 0)
+    output_tokens = (usage.get('candidatesTokenCount') or 0) + (usage.get('thoughtsTokenCount') or 0)
     return RequestUsage(
-        input_tokens=read or known.input_tokens,
-        output_tokens=(written + (usage.get('thoughtsTokenCount') or 0)) or known.output_tokens,
+        input_tokens=input_tokens or known.input_tokens,
+        output_tokens=output_tokens or known.output_tokens,
         cache_read_tokens=usage.get('cachedContentTokenCount') or known.cache_read_tokens,
         input_audio_tokens=details.get('audio_prompt_tokens', 0) + details.get('audio_tool_use_prompt_tokens', 0),
         cache_audio_read_tokens=details.get('audio_cache_tokens', 0),
@@ -33,36 +35,37 @@ def decode_usage(usage: Json, known: RequestUsage) -> RequestUsage:
     )
 
 
-def _details(usage: Json) -> dict[str, int]:
-    found: dict[str, int] = {name: usage.get(wire) or 0 for wire, name in COUNTS.items()}
-    for wire, of in BY_MODALITY.items():
+def _decode_details(usage: Json) -> dict[str, int]:
+    counts: dict[str, int] = {name: usage.get(wire) or 0 for wire, name in COUNTS.items()}
+    for wire, counted in MODALITY_COUNTS.items():
         for count in usage.get(wire) or ():
-            name = f'{str(count.get("modality", "unknown")).lower()}_{of}_tokens'
-            found[name] = found.get(name, 0) + (count.get('tokenCount') or 0)
-    return found
+            name = f'{str(count.get("modality", "unknown")).lower()}_{counted}_tokens'
+            counts[name] = counts.get(name, 0) + (count.get('tokenCount') or 0)
+    return counts
 
 
 def encode_usage(usage: RequestUsage) -> Json:
-    """The tokens as the API tells of them: thoughts apart from what is shown, tools apart from the prompt."""
-    thoughts = min(usage.details.get('thoughts_tokens', 0), usage.output_tokens)
+    """Encode token counts: thinking is not part of the candidates' count, tool results not of the prompt's."""
+    thinking = min(usage.details.get('thoughts_tokens', 0), usage.output_tokens)
     tools = min(usage.details.get('tool_use_prompt_tokens', 0), usage.input_tokens)
     counts = {
-        'thoughtsTokenCount': thoughts,
+        'thoughtsTokenCount': thinking,
         'toolUsePromptTokenCount': tools,
         'cachedContentTokenCount': usage.cache_read_tokens,
-        **{wire: _by_modality(usage, of) for wire, of in BY_MODALITY.items()},
+        **{wire: _encode_modalities(usage, counted) for wire, counted in MODALITY_COUNTS.items()},
     }
     return {
         'promptTokenCount': usage.input_tokens - tools,
-        'candidatesTokenCount': usage.output_tokens - thoughts,
+        'candidatesTokenCount': usage.output_tokens - thinking,
         'totalTokenCount': usage.total_tokens,
         **{wire: count for wire, count in counts.items() if count},
     }
 
 
-def _by_modality(usage: RequestUsage, of: str) -> list[Json]:
-    end = f'_{of}_tokens'
-    found = {name.removesuffix(end): count for name, count in usage.details.items() if name.endswith(end)}
+def _encode_modalities(usage: RequestUsage, counted: str) -> list[Json]:
+    """Return one count for each modality. `counted` is a value of `MODALITY_COUNTS`."""
+    end = f'_{counted}_tokens'
+    counts = {name.removesuffix(end): count for name, count in usage.details.items() if name.endswith(end)}
     return [
-        {'modality': modality.upper(), 'tokenCount': count} for modality, count in found.items() if '_' not in modality
+        {'modality': modality.upper(), 'tokenCount': count} for modality, count in counts.items() if '_' not in modality
     ]

@@ -1,50 +1,39 @@
-"""Messages → the body of `generateContent`. Start at `encode`."""
+"""Encodes messages as the body of `generateContent`.
+
+Start at `encode`. Past responses are in `encode_response`, prompts and files in `content`, the rest in `options`.
+"""
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import assert_never
 
 from ...json_types import Json
 from ...messages import (
-    FilePart,
     ModelMessage,
     ModelRequest,
     ModelResponse,
-    NativeToolCallPart,
-    NativeToolReturnPart,
     RetryPromptPart,
     SystemPromptPart,
-    TextPart,
-    ThinkingPart,
-    ToolCallPart,
     ToolReturnPart,
     UserPromptPart,
 )
 from ...messages.request import FAILED_OUTCOMES
-from ...messages.response import ModelResponsePart
 from ...profiles.gemini import GeminiModelProfile
 from ...wire.prepare import PreparedRequest
-from .content import NAMES, encode_content, encode_file, names_of
-from .native_tools import VERTEX, encode_native_part
+from .content import encode_content, encode_file
+from .encode_response import encode_response
 from .options import encode_generation, encode_tools, encode_top_level
-
-NO_SIGNATURE = b64encode(b'skip_thought_signature_validator').decode()
-"""What the API takes in the place of a signature for a call that it did not make itself."""
-
-IMAGES = ('image/png', 'image/jpeg', 'image/webp')
-"""The images that a model is taken to have made, whoever made them."""
 
 
 def encode(request: PreparedRequest, profile: GeminiModelProfile) -> Json:
-    """The body of a request."""
-    cached = 'gemini_cached_content' in request.settings
+    """Encode the body of a request."""
     tools, system = encode_tools(request, profile), encode_system(request)
     body: Json = {'contents': encode_contents(request, profile, [] if profile.gemini_system_instruction else system)}
     body.update(encode_top_level(request))
-    if not cached:
+    # Cached content contains the tools and the system instruction: https://ai.google.dev/gemini-api/docs/caching
+    if 'gemini_cached_content' not in request.settings:
         body.update(tools)
         if system and profile.gemini_system_instruction:
             body['systemInstruction'] = {'parts': system}
@@ -54,7 +43,7 @@ def encode(request: PreparedRequest, profile: GeminiModelProfile) -> Json:
 
 
 def encode_system(request: PreparedRequest) -> list[Json]:
-    """What the developer says, which the API wants in one place: all system prompts, then the instructions."""
+    """Encode the system prompts of all messages, then the instructions: the API has one field for all of them."""
     prompts = (
         part.content
         for message in request.messages
@@ -65,25 +54,28 @@ def encode_system(request: PreparedRequest) -> list[Json]:
     return [{'text': text} for text in (*prompts, *request.instructions)]
 
 
-def encode_contents(request: PreparedRequest, profile: GeminiModelProfile, before: list[Json]) -> list[Json]:
-    """The turns. The first one must be the user's, and answers of functions stand alone.
+def encode_contents(request: PreparedRequest, profile: GeminiModelProfile, system: list[Json]) -> list[Json]:
+    """Encode messages as contents. The first one must be the user's.
 
-    `before` is what the developer says, where the model has no other place for it than the user's first turn.
+    `system` is added to the user's first content. It is empty if the model accepts a system instruction.
     """
-    contents = list(_turns(request.messages, request, profile))
-    if before and contents and contents[0]['role'] == 'user':
-        contents[0]['parts'][:0] = before
+    contents = list(_encode_messages(request.messages, request, profile))
+    if system and contents and contents[0]['role'] == 'user':
+        contents[0]['parts'][:0] = system
     elif not contents or contents[0]['role'] == 'model':
-        contents.insert(0, {'role': 'user', 'parts': before or [{'text': ''}]})
+        contents.insert(0, {'role': 'user', 'parts': system or [{'text': ''}]})
     return contents
 
 
-def _turns(messages: Iterable[ModelMessage], request: PreparedRequest, profile: GeminiModelProfile) -> Iterator[Json]:
+def _encode_messages(
+    messages: Iterable[ModelMessage], request: PreparedRequest, profile: GeminiModelProfile
+) -> Iterator[Json]:
     for message in messages:
         match message:
             case ModelRequest():
-                returns, said = encode_request(message, request, profile)
-                yield from ({'role': 'user', 'parts': parts} for parts in (returns, said) if parts)
+                # All results of one turn must be in one content (eino-ext#571)
+                results, prompt = encode_request(message, request, profile)
+                yield from ({'role': 'user', 'parts': parts} for parts in (results, prompt) if parts)
             case ModelResponse():
                 if parts := encode_response(message, request, profile):
                     yield {'role': 'model', 'parts': parts}
@@ -91,50 +83,51 @@ def _turns(messages: Iterable[ModelMessage], request: PreparedRequest, profile: 
                 assert_never(message)
 
 
-# ---------------------------------------------------------------------- requests
-
-
 def encode_request(
     message: ModelRequest, request: PreparedRequest, profile: GeminiModelProfile
 ) -> tuple[list[Json], list[Json]]:
-    """What the tools answered, and what the user says; files of tools are among the latter where they must be."""
-    returns: list[Json] = []
-    said: list[Json] = []
+    """Return the parts with tool results, and the user's parts: files that a result cannot contain, then the prompt."""
+    results: list[Json] = []
+    prompt: list[Json] = []
     files: list[Json] = []
     for part in message.parts:
         match part:
             case SystemPromptPart():
                 pass
             case UserPromptPart():
-                said.extend(encode_content(part.items(), request.system))
+                prompt.extend(encode_content(part.items(), request.system))
             case ToolReturnPart():
-                returns.append(encode_tool_return(part, request.system, profile))
-                files.extend(_named_files(part, request.system, profile))
+                results.append(encode_tool_return(part, request.system, profile))
+                files.extend(_encode_separate_files(part, request.system, profile))
             case RetryPromptPart(tool_name=None):
-                said.append({'text': part.model_response()})
+                prompt.append({'text': part.model_response()})
             case RetryPromptPart(tool_name=name, tool_call_id=id):
                 response = {'error': part.model_response()}
-                returns.append({'functionResponse': {'id': id, 'name': name, 'response': response}})
+                results.append({'functionResponse': {'id': id, 'name': name, 'response': response}})
             case _:
                 assert_never(part)
-    return returns, [*files, *said]
+    return results, [*files, *prompt]
 
 
 def encode_tool_return(part: ToolReturnPart, system: str, profile: GeminiModelProfile) -> Json:
-    """What a function returned: an object, with those of its files beside it that the model takes there."""
+    """Encode a tool result. Files that the result cannot contain are named in it, and follow in the user's content.
+
+    https://ai.google.dev/gemini-api/docs/function-calling
+    """
     inside = [file for file in part.files() if file.media_type in profile.gemini_files_of_tools]
-    behind = [file for file in part.files() if file.media_type not in profile.gemini_files_of_tools]
-    response = _response(part)
-    if behind and 'error' not in response:
-        response = {'output': [*([response] if response else []), *(f'See file {file.identifier}.' for file in behind)]}
-    answer: Json = {'id': part.tool_call_id, 'name': part.tool_name, 'response': response}
+    separate = [file for file in part.files() if file.media_type not in profile.gemini_files_of_tools]
+    response = _encode_result(part)
+    if separate and 'error' not in response:
+        names = [f'See file {file.identifier}.' for file in separate]
+        response = {'output': [*([response] if response else []), *names]}
+    result: Json = {'id': part.tool_call_id, 'name': part.tool_name, 'response': response}
     if inside:
-        answer['parts'] = [encode_file(file, system) for file in inside]
-    return {'functionResponse': answer}
+        result['parts'] = [encode_file(file, system) for file in inside]
+    return {'functionResponse': result}
 
 
-def _response(part: ToolReturnPart) -> Json:
-    """What a function returned beside files. The API has a word of its own for what went wrong."""
+def _encode_result(part: ToolReturnPart) -> Json:
+    """Encode a tool result without its files as an object. That of a failed call is in `error`."""
     rest = part.without_files() if part.files() else None
     if rest == [] or part.content is None:
         return {}
@@ -144,90 +137,9 @@ def _response(part: ToolReturnPart) -> Json:
     return plain.model_response_object()
 
 
-def _named_files(part: ToolReturnPart, system: str, profile: GeminiModelProfile) -> Iterator[Json]:
-    """The files that cannot stand in the answer of a function, each behind its name."""
+def _encode_separate_files(part: ToolReturnPart, system: str, profile: GeminiModelProfile) -> Iterator[Json]:
+    """Yield the files that a tool result cannot contain, each after its name."""
     for file in part.files():
         if file.media_type not in profile.gemini_files_of_tools:
             yield {'text': f'This is file {file.identifier}:'}
             yield encode_file(file, system)
-
-
-# ---------------------------------------------------------------------- responses
-
-
-def encode_response(message: ModelResponse, request: PreparedRequest, profile: GeminiModelProfile) -> list[Json]:
-    """The parts of a model's turn, each with the signature that it came with."""
-    turn = _Turn(request, sends_tool_parts=profile.gemini_combines_tools and request.system != VERTEX)
-    for part in message.parts:
-        turn.add(part)
-    return turn.parts
-
-
-class _Turn:
-    """A model's turn under construction."""
-
-    def __init__(self, request: PreparedRequest, *, sends_tool_parts: bool) -> None:
-        self.request = request
-        self.names = names_of(request.system)
-        self.sends_tool_parts = sends_tool_parts
-        self.parts: list[Json] = []
-        self.signature: str | None = None  # of a thought, which the API wants on the part that follows it
-        self.called = False
-
-    def add(self, part: ModelResponsePart) -> None:
-        ours = part.provider_name in self.names
-        details = part.provider_details or {} if ours else {}
-        match part:
-            case TextPart(content=text):
-                self._append({'text': text}, details)
-            case ThinkingPart():
-                self._think(part, details, ours=ours)
-            case ToolCallPart():
-                self._call(part, details)
-            case FilePart(content=file) if ours or file.media_type in IMAGES:
-                self._append(encode_file(file, self.request.system), details)
-            case NativeToolCallPart() | NativeToolReturnPart() if block := self._native(part, ours=ours):
-                self._append(block, details)
-            case FilePart() | NativeToolCallPart() | NativeToolReturnPart():
-                self.request.leave_out_part(part)
-            case _:
-                assert_never(part)
-
-    def _think(self, part: ThinkingPart, details: Json, *, ours: bool) -> None:
-        if part.content:
-            self._append({'text': part.content, 'thought': True}, details)
-        elif not ours:
-            self.request.leave_out_part(part)
-        elif details:
-            self._append({'text': '', 'thought': True}, details)
-        if ours and part.signature:
-            self.signature = part.signature
-
-    def _call(self, part: ToolCallPart, details: Json) -> None:
-        """A call of a function; the first of a turn needs a signature."""
-        call = {'id': part.tool_call_id, 'name': part.tool_name, 'args': part.args_as_dict(raise_if_invalid=False)}
-        own = self._append({'functionCall': call}, details)
-        if not self.called:
-            own.setdefault('thoughtSignature', urlsafe(NO_SIGNATURE))
-        self.called = True
-
-    def _native(self, part: NativeToolCallPart | NativeToolReturnPart, *, ours: bool) -> Json | None:
-        """What one of Google's own tools did. Code is the same at both of Google's APIs, all else is said at one."""
-        of_google = ours or any(part.provider_name in names for names in NAMES.values())
-        block = encode_native_part(part) if of_google else None
-        if block and block.keys() & {'toolCall', 'toolResponse'} and not (ours and self.sends_tool_parts):
-            return None
-        return block
-
-    def _append(self, block: Json, details: Json) -> Json:
-        signature = details.get('thought_signature') or self.signature
-        self.signature = None
-        if signature:
-            block['thoughtSignature'] = urlsafe(signature)
-        self.parts.append(block)
-        return block
-
-
-def urlsafe(base64: str) -> str:
-    """Base64 as the API's own clients write it."""
-    return base64.replace('+', '-').replace('/', '_')

@@ -1,4 +1,4 @@
-"""`POST /models/{model}:generateContent`: the card."""
+"""`GeminiModel`: posts to `/models/{model}:generateContent` or `:streamGenerateContent`."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from ...profiles import ModelProfileSpec
 from ...profiles.gemini import GeminiModelProfile
 from ...providers import Provider, choose_provider
 from ...streaming.draft import ResponseDraft
-from ...wire.decoder import FunctionDecoder, ResponseDecoder
 from ...wire.model import WireModel
 from ...wire.prepare import PreparedRequest
-from . import decode, encode
-from .native_tools import VERTEX
-from .options import queue_headers
+from . import encode
+from .content import VERTEX
+from .decode import GeminiDecoder
+from .options import encode_headers
 from .settings import SUPPORTED, GeminiModelSettings
 
-KINDS = ('models/', 'tunedModels/', 'publishers/', 'projects/', 'endpoints/')
-"""What a name that says which kind of model it is begins with."""
+RESOURCE_PREFIXES = ('models/', 'tunedModels/', 'publishers/', 'projects/', 'endpoints/')
+"""The first characters of names that are paths already."""
 
-UNSAFE = frozenset('?&#%\\ ')
-"""What a name cannot hold, since it becomes a part of an address."""
+UNSAFE_CHARACTERS = frozenset('?&#%\\ ')
+"""Characters that would change the URL of the request."""
 
-ALREADY_THERE = ('https://generativelanguage.googleapis.com/', 'gs://', 'data:')
-"""What the addresses of files begin with that Google holds itself, or that are in the address."""
+READABLE_URL_PREFIXES = ('https://generativelanguage.googleapis.com/', 'gs://', 'data:')
+"""The first characters of URLs of files that the Generative Language API reads itself."""
 
 
 class GeminiModel(WireModel[GeminiModelProfile]):
     """A model behind the Gemini API.
 
-    `provider` is `'google-gla'` (the Generative Language API), `'google-vertex'`, or a ready provider; `api_key` is a
+    `provider` is `'google-gla'` (the Generative Language API), `'google-vertex'`, or a `Provider`; `api_key` is a
     shortcut for the provider's.
     """
 
@@ -52,38 +52,42 @@ class GeminiModel(WireModel[GeminiModelProfile]):
         settings: GeminiModelSettings | None = None,
         profile: ModelProfileSpec | None = None,
     ) -> None:
-        if '..' in model_name or not UNSAFE.isdisjoint(model_name) or not model_name.isprintable():
-            raise UserError(f'{model_name!r} is no name of a model: it would lead to another address')
+        if '..' in model_name or not UNSAFE_CHARACTERS.isdisjoint(model_name) or not model_name.isprintable():
+            raise UserError(f'{model_name!r} is not a valid model name: it would change the URL of the request')
         super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
 
     def path(self, request: PreparedRequest) -> str:
-        """Where the request goes."""
+        """Return the path, with the query that asks for server-sent events if the response is streamed."""
         verb = 'streamGenerateContent?alt=sse' if request.stream else 'generateContent'
         return f'/{model_path(self.model_name, self.system)}:{verb}'
 
     def headers(self, request: PreparedRequest) -> dict[str, str]:
-        """Vertex AI is told by a header which queue a request stands in."""
-        return queue_headers(request)
+        """Return the header for Vertex AI's service tier, if any."""
+        return encode_headers(request)
 
     def encode(self, request: PreparedRequest) -> Json:
-        """The request's body."""
+        """Encode the body of `generateContent`."""
         return encode.encode(request, self.profile)
 
-    def new_decoder(self, draft: ResponseDraft) -> ResponseDecoder:
+    def new_decoder(self, draft: ResponseDraft) -> GeminiDecoder:
         """Return a decoder for one response."""
-        return FunctionDecoder(draft, decode.decode, decode.decode_event, decode.decode_end)
+        return GeminiDecoder(draft)
 
     def must_download(self, url: FileUrl) -> bool:
-        """The Generative Language API reads its own files and YouTube; Vertex AI reads any address."""
-        if self.system == VERTEX or url.url.startswith(ALREADY_THERE):
+        """Return whether the file must be sent as bytes.
+
+        The Generative Language API reads only files stored at Google and YouTube videos; Vertex AI reads any URL.
+        https://ai.google.dev/gemini-api/docs/file-input-methods
+        """
+        if self.system == VERTEX or url.url.startswith(READABLE_URL_PREFIXES):
             return False
         return not (isinstance(url, VideoUrl) and url.is_youtube)
 
 
 def model_path(model_name: str, system: str) -> str:
-    """The address of a model below the API's own: its name, with the kind of model in front unless it says that."""
+    """Return the model's path below the base URL. A name that is a path already stays as it is."""
     name = quote(model_name, safe='/:@')
-    if name.startswith(KINDS):
+    if name.startswith(RESOURCE_PREFIXES):
         return name
     if system != VERTEX:
         return f'models/{name}'

@@ -1,4 +1,4 @@
-"""The tools that Google runs itself, both ways: what is asked for, what the model did with them, and that sent back."""
+"""Google's own tools in both directions: the request for them, their calls and results, and these sent back."""
 
 from __future__ import annotations
 
@@ -18,56 +18,63 @@ from ...native_tools import (
     WebFetchTool,
     WebSearchTool,
 )
-
-VERTEX = 'google-vertex'
-"""The provider whose API lacks some tools, and what its models say of the use of any."""
+from .content import VERTEX
 
 TOOL_NAMES: dict[str, str] = {
     'GOOGLE_SEARCH_WEB': 'web_search',
     'URL_CONTEXT': 'web_fetch',
     'FILE_SEARCH': 'file_search',
 }
-"""The API's names of its tools, and ours; the others have the API's own, in lower case."""
+"""Types of tools -> our names. The name of any other type is the type in lower case."""
 
 TOOL_TYPES = {name: kind for kind, name in TOOL_NAMES.items()}
 
-CODE = 'code_execution'
+CODE_EXECUTION = 'code_execution'
 """Our name of the tool that runs code."""
 
-NO_TYPE = 'media_processing'
-"""Our name of a tool that the API does not name."""
+UNNAMED_TOOL = 'media_processing'
+"""Our name of a tool whose calls have no type."""
 
 SOURCE = 'source'
-"""Marks, in `provider_details`, a part that was read out of metadata: the API does not want it back."""
+"""The key in `provider_details` that marks a part made from metadata. Such a part is not sent back."""
 
-SEARCHES, PAGES = 'grounding_metadata', 'url_context_metadata'
-"""The sources of such parts, as they are called in an answer's `provider_details`."""
+GROUNDING, URL_CONTEXT = 'grounding_metadata', 'url_context_metadata'
+"""The values of `SOURCE`: the keys of this metadata in the response's `provider_details`."""
 
-MADE_UP = 'pyd_ai_'
-"""What the ids of such parts begin with in histories that pydantic-ai stored."""
+PYDANTIC_AI_ID_PREFIX = 'pyd_ai_'
+"""The first characters of the ids that pydantic-ai gives to parts made from metadata."""
 
-SHAPES = {'1024x1024': '1:1', '1024x1536': '2:3', '1536x1024': '3:2'}
-"""The sizes of images, and the API's words for their shape."""
+ASPECT_RATIOS = {'1024x1024': '1:1', '1024x1536': '2:3', '1536x1024': '3:2'}
+"""Sizes of images -> aspect ratios."""
 
-SENT: dict[type[NativeTool], tuple[str, ...]] = {
+SUPPORTED_OPTIONS: dict[type[NativeTool], tuple[str, ...]] = {
     FileSearchTool: ('file_store_ids',),
     ImageGenerationTool: ('size',),
     MCPServerTool: ('id', 'url', 'authorization_token', 'headers'),
 }
-"""The options of tools that the API has."""
+"""The options of tools that both APIs have."""
 
-SENT_TO_VERTEX: dict[type[NativeTool], tuple[str, ...]] = {
+VERTEX_OPTIONS: dict[type[NativeTool], tuple[str, ...]] = {
     WebSearchTool: ('blocked_domains',),
     ImageGenerationTool: ('size', 'output_format'),
 }
-"""And those that it has at Vertex AI alone."""
+"""The options of tools that Vertex AI has in addition."""
 
-# ---------------------------------------------------------------------- what is asked for
+DECODED_TOOLS = frozenset(
+    {'functionDeclarations', 'googleSearch', 'urlContext', 'codeExecution', 'fileSearch', 'mcpServers'}
+)
+"""The fields of a tool in a body that have a class in this library."""
+
+# ---------------------------------------------------------------------- the request for a tool
 
 
 def encode_native_tool(tool: NativeTool, system: str) -> Json | None:
-    """A tool as the API describes it; `None` for one that is no tool there, `UserError` for one that it lacks."""
+    """Encode a tool; return `None` for image generation, which is a setting here.
+
+    Raises `UserError` if the API does not have the tool.
+    """
     match tool:
+        # "excludeDomains parameter is not supported in Gemini API": googleapis/js-genai, outside of Vertex AI
         case WebSearchTool(blocked_domains=blocked):
             return {'googleSearch': {'excludeDomains': list(blocked)} if blocked and system == VERTEX else {}}
         case WebFetchTool():
@@ -87,7 +94,7 @@ def encode_native_tool(tool: NativeTool, system: str) -> Json | None:
 
 
 def encode_mcp_server(tool: MCPServerTool) -> Json:
-    """An MCP server as the API describes it."""
+    """Encode an MCP server. Its token is sent as a header."""
     token = {'Authorization': f'Bearer {tool.authorization_token}'} if tool.authorization_token else {}
     headers = {**token, **(tool.headers or {})}
     transport: Json = {'url': tool.url, **({'headers': headers} if headers else {})}
@@ -95,52 +102,52 @@ def encode_mcp_server(tool: MCPServerTool) -> Json:
 
 
 def encode_image_config(tool: ImageGenerationTool, system: str) -> Json:
-    """The shape of the images that the model makes."""
-    config: Json = {'aspectRatio': SHAPES[tool.size]} if tool.size in SHAPES else {}
+    """Encode the aspect ratio of generated images, and at Vertex AI their format."""
+    config: Json = {'aspectRatio': ASPECT_RATIOS[tool.size]} if tool.size in ASPECT_RATIOS else {}
     if tool.output_format and system == VERTEX:
         config['imageOutputOptions'] = {'mimeType': f'image/{tool.output_format}'}
     return config
 
 
-def unsent_options(tool: NativeTool, system: str) -> list[str]:
-    """The options of a tool that are set, and that the API does not have."""
-    sent = (*SENT.get(type(tool), ()), *(SENT_TO_VERTEX.get(type(tool), ()) if system == VERTEX else ()))
-    known = (field for field in fields(tool) if field.name not in sent)
-    return [field.name for field in known if getattr(tool, field.name) != field.default]
+def find_unsupported_options(tool: NativeTool, system: str) -> list[str]:
+    """Return the names of the tool's options that are set but that the API does not have."""
+    supported = (
+        *SUPPORTED_OPTIONS.get(type(tool), ()),
+        *(VERTEX_OPTIONS.get(type(tool), ()) if system == VERTEX else ()),
+    )
+    others = (field for field in fields(tool) if field.name not in supported)
+    return [field.name for field in others if getattr(tool, field.name) != field.default]
 
 
 def decode_native_tool(entry: Json) -> list[NativeTool]:
-    """What `encode_native_tool` made of one or several tools. Those that are not known are not among them."""
-    found: list[NativeTool] = []
+    """Decode an item of a body's `tools`, which can have several tools. Unknown tools are skipped."""
+    tools: list[NativeTool] = []
     if (search := entry.get('googleSearch')) is not None:
-        found.append(WebSearchTool(blocked_domains=search.get('excludeDomains')))
+        tools.append(WebSearchTool(blocked_domains=search.get('excludeDomains')))
     if 'urlContext' in entry:
-        found.append(WebFetchTool())
+        tools.append(WebFetchTool())
     if 'codeExecution' in entry:
-        found.append(CodeExecutionTool())
+        tools.append(CodeExecutionTool())
     if (files := entry.get('fileSearch')) is not None:
-        found.append(FileSearchTool(files.get('fileSearchStoreNames') or []))
+        tools.append(FileSearchTool(files.get('fileSearchStoreNames') or []))
     for server in entry.get('mcpServers') or ():
         transport: Json = server.get('streamableHttpTransport') or {}
-        found.append(MCPServerTool(server['name'], transport['url'], headers=transport.get('headers')))
-    return found
+        tools.append(MCPServerTool(server['name'], transport['url'], headers=transport.get('headers')))
+    return tools
 
 
-KNOWN = frozenset({'functionDeclarations', 'googleSearch', 'urlContext', 'codeExecution', 'fileSearch', 'mcpServers'})
-"""The tools that have a class here."""
-
-# ---------------------------------------------------------------------- what the model did, and that sent back
+# ---------------------------------------------------------------------- calls and results
 
 
-def tool_name(block: Json) -> str:
-    """Our name of the tool that a part speaks of."""
+def decode_tool_name(block: Json) -> str:
+    """Return our name of the tool whose call or result this is."""
     kind = block.get('toolType')
-    return NO_TYPE if kind is None else TOOL_NAMES.get(kind, str(kind).lower())
+    return UNNAMED_TOOL if kind is None else TOOL_NAMES.get(kind, str(kind).lower())
 
 
 def encode_native_part(part: NativeToolCallPart | NativeToolReturnPart) -> Json | None:
-    """The part that a native part came from; `None` for one that was read out of metadata."""
-    kind = _tool_type(part)
+    """Encode a call or a result as the block that it was decoded from; `None` if it was made from metadata."""
+    kind = _find_tool_type(part)
     match part:
         case NativeToolCallPart(tool_name='code_execution'):
             return {'executableCode': part.args_as_dict()}
@@ -149,16 +156,16 @@ def encode_native_part(part: NativeToolCallPart | NativeToolReturnPart) -> Json 
         case NativeToolCallPart() if kind is not None:
             return {'toolCall': {'toolType': kind, 'args': part.args_as_dict(), 'id': part.tool_call_id}}
         case NativeToolReturnPart(content=content) if kind is not None:
-            given = {'response': cast('Json', content)} if isinstance(content, dict) else {}
-            return {'toolResponse': {'toolType': kind, **given, 'id': part.tool_call_id}}
+            response = {'response': cast('Json', content)} if isinstance(content, dict) else {}
+            return {'toolResponse': {'toolType': kind, **response, 'id': part.tool_call_id}}
         case _:
             return None
 
 
-def _tool_type(part: NativeToolCallPart | NativeToolReturnPart) -> str | None:
-    """The API's name of the tool that a part speaks of, where the API spoke of it."""
+def _find_tool_type(part: NativeToolCallPart | NativeToolReturnPart) -> str | None:
+    """Return the API's type of the part's tool; `None` if the part was made from metadata."""
     details = part.provider_details or {}
-    if SOURCE in details or part.tool_call_id.startswith(MADE_UP):
+    if SOURCE in details or part.tool_call_id.startswith(PYDANTIC_AI_ID_PREFIX):
         return None
     kind: str | None = details.get('tool_type')
     return kind or TOOL_TYPES.get(part.tool_name)

@@ -1,4 +1,4 @@
-"""What a request may use and how it is answered → fields of the body: tools, output, settings."""
+"""Encodes tools, output and settings as fields of the body: `encode_tools`, `encode_generation`, `encode_top_level`."""
 
 from __future__ import annotations
 
@@ -9,53 +9,67 @@ from ...profiles.gemini import GeminiModelProfile
 from ...settings import ThinkingLevel
 from ...tools.definition import ToolDefinition
 from ...wire.prepare import OUTPUT_NAME, PreparedRequest
-from .native_tools import VERTEX, encode_image_config, encode_native_tool, unsent_options
-from .settings import GENERATION, SERVICE_TIERS, TOP_LEVEL
+from .content import VERTEX
+from .native_tools import encode_image_config, encode_native_tool, find_unsupported_options
+from .settings import GENERATION_SETTINGS, SERVICE_TIERS, TOP_LEVEL_SETTINGS
 
-BUDGETS: dict[ThinkingLevel, int] = {'minimal': 128, 'low': 2048, 'medium': 8192, 'high': 24576, 'xhigh': 32768}
-"""How many tokens a level of thinking is."""
+THINKING_BUDGETS: dict[ThinkingLevel, int] = {
+    'minimal': 128,
+    'low': 2048,
+    'medium': 8192,
+    'high': 24576,
+    'xhigh': 32768,
+}
+"""Our levels of thinking -> tokens, in ascending order."""
 
-SCALE = ('MINIMAL', 'LOW', 'MEDIUM', 'HIGH', 'XHIGH')
-"""Levels, from the least to the most."""
+THINKING_LEVELS = ('MINIMAL', 'LOW', 'MEDIUM', 'HIGH', 'XHIGH')
+"""Levels of thinking, in ascending order. The last one is ours: the API does not have it."""
 
-SHARED_QUEUE = 'X-Vertex-AI-LLM-Shared-Request-Type'
-"""The header by which Vertex AI is told which queue a request stands in."""
+REQUEST_TYPE_HEADER = 'X-Vertex-AI-LLM-Shared-Request-Type'
+"""The header for the service tier at Vertex AI.
+
+https://docs.cloud.google.com/vertex-ai/generative-ai/docs/priority-paygo
+"""
 
 # ---------------------------------------------------------------------- tools
 
 
 def encode_tools(request: PreparedRequest, profile: GeminiModelProfile) -> Json:
-    """The tools, and whether they must be called."""
+    """Encode `tools` and `toolConfig`. Raises `UserError` if the model does not support the tools in this request."""
     functions, native = request.parameters.tools, encode_native_tools(request)
     _check_combination(request, profile, native)
     config: Json = {}
     if functions:
         config['functionCallingConfig'] = encode_tool_choice(request, profile)
     elif request.tool_choice not in ('auto', 'none'):
-        request.leave_out('tool_choice', 'a tool of Google itself cannot be made to run')
+        request.leave_out('tool_choice', "the API cannot force a call of Google's own tools")
+    # Vertex AI rejects this field:
+    # recording vertex__test_google_vertex_tool_combination_omits_include_server_side_tool_inv__1_113920
     if native and profile.gemini_combines_tools and request.system != VERTEX:
         config['includeServerSideToolInvocations'] = True
-    if place := request.options.get('gemini_retrieval_config'):
-        config['retrievalConfig'] = place
+    if retrieval := request.options.get('gemini_retrieval_config'):
+        config['retrievalConfig'] = retrieval
     declared = [{'functionDeclarations': [encode_tool(tool) for tool in functions]}] if functions else []
     tools = [*declared, *native]
     return {**({'tools': tools} if tools else {}), **({'toolConfig': config} if config else {})}
 
 
 def encode_native_tools(request: PreparedRequest) -> list[Json]:
-    """Google's own tools: those that have a class, and those that the settings name in the API's words."""
-    settings = request.options
+    """Encode Google's own tools: those that have a class, then those of the setting `gemini_native_tools`."""
     if request.tool_choice == 'none':
         return []
-    found = [encode_native_tool(tool, request.system) for tool in request.parameters.native_tools]
+    encoded = [encode_native_tool(tool, request.system) for tool in request.parameters.native_tools]
     for tool in request.parameters.native_tools:
-        for option in unsent_options(tool, request.system):
-            request.note(f'{option!r} of {type(tool).__name__} was not sent: {request.system!r} has nothing like it')
-    return [*(tool for tool in found if tool is not None), *settings.get('gemini_native_tools', ())]
+        for option in find_unsupported_options(tool, request.system):
+            request.note(f'{option!r} of {type(tool).__name__} was not sent: {request.system!r} does not support it')
+    return [*(tool for tool in encoded if tool is not None), *request.options.get('gemini_native_tools', ())]
 
 
 def _check_combination(request: PreparedRequest, profile: GeminiModelProfile, native: list[Json]) -> None:
-    """Raise where the model cannot use at once what the request holds."""
+    """Raise `UserError` if the model does not support the request's tools and output together.
+
+    https://ai.google.dev/gemini-api/docs/tool-combination, googleapis/python-genai#867
+    """
     functions, mode = request.parameters.tools, request.parameters.output_mode
     wants_images = any(isinstance(tool, ImageGenerationTool) for tool in request.parameters.native_tools)
     if wants_images and not profile.gemini_makes_images:
@@ -63,25 +77,30 @@ def _check_combination(request: PreparedRequest, profile: GeminiModelProfile, na
     if profile.gemini_combines_tools:
         return
     if native and (functions or mode == 'native'):
-        raise UserError(f'{request.model_name!r} cannot use tools of Google beside function tools or a response schema')
+        raise UserError(
+            f"{request.model_name!r} cannot use Google's own tools together with function tools or a response schema"
+        )
     if functions and mode == 'native':
         raise UserError(
-            f"{request.model_name!r} cannot use function tools beside a response schema: use output_mode='tool'"
+            f"{request.model_name!r} cannot use function tools together with a response schema: use output_mode='tool'"
         )
 
 
 def encode_tool(tool: ToolDefinition) -> Json:
-    """A tool as the API describes it."""
+    """Encode the declaration of a function."""
     schema = tool.parameters_json_schema
     return {'name': tool.name, 'description': tool.description or '', 'parametersJsonSchema': schema}
 
 
 def encode_tool_choice(request: PreparedRequest, profile: GeminiModelProfile) -> Json:
-    """Whether tools must be called, in the API's words."""
+    """Encode the mode of function calling. `VALIDATED` is `AUTO` with arguments that match their schemas.
+
+    https://ai.google.dev/gemini-api/docs/function-calling
+    """
     match request.tool_choice:
         case 'auto':
-            held = profile.gemini_validated and all(tool.strict is not False for tool in request.parameters.tools)
-            return {'mode': 'VALIDATED' if held else 'AUTO'}
+            is_strict = profile.gemini_validated and all(tool.strict is not False for tool in request.parameters.tools)
+            return {'mode': 'VALIDATED' if is_strict else 'AUTO'}
         case 'none':
             return {'mode': 'NONE'}
         case 'required':
@@ -94,10 +113,10 @@ def encode_tool_choice(request: PreparedRequest, profile: GeminiModelProfile) ->
 
 
 def encode_generation(request: PreparedRequest, profile: GeminiModelProfile, *, has_tools: bool) -> Json:
-    """How the answer is made. `has_tools` says whether the request holds any, which not all outputs go with."""
+    """Encode `generationConfig`. `has_tools` is whether the body has tools: JSON mode does not work with them."""
     settings = request.options
     config = encode_thinking(request, profile) | encode_images(request)
-    config |= {wire: settings[name] for name, wire in GENERATION.items() if name in settings}
+    config |= {wire: settings[name] for name, wire in GENERATION_SETTINGS.items() if name in settings}
     config |= encode_output(request, has_tools=has_tools)
     if profile.gemini_modalities != ('TEXT',):
         config.setdefault('responseModalities', list(profile.gemini_modalities))
@@ -105,7 +124,7 @@ def encode_generation(request: PreparedRequest, profile: GeminiModelProfile, *, 
 
 
 def encode_output(request: PreparedRequest, *, has_tools: bool) -> Json:
-    """What the answer is held to."""
+    """Encode the schema of a native output, or JSON mode for a prompted one."""
     output = request.parameters.output_object
     match request.parameters.output_mode:
         case 'native' if output is not None:
@@ -113,6 +132,7 @@ def encode_output(request: PreparedRequest, *, has_tools: bool) -> Json:
             if output.description:
                 schema['description'] = output.description
             return {'responseMimeType': 'application/json', 'responseJsonSchema': schema}
+        # "Function calling with a response mime type: 'application/json' is unsupported": googleapis/python-genai#867
         case 'prompted' if request.profile.supports_json_object_output and not has_tools:
             return {'responseMimeType': 'application/json'}
         case _:
@@ -120,7 +140,7 @@ def encode_output(request: PreparedRequest, *, has_tools: bool) -> Json:
 
 
 def encode_images(request: PreparedRequest) -> Json:
-    """The shape of the images that the model makes."""
+    """Encode the options of `ImageGenerationTool`."""
     for tool in request.parameters.native_tools:
         if isinstance(tool, ImageGenerationTool) and (config := encode_image_config(tool, request.system)):
             return {'imageConfig': config}
@@ -128,10 +148,12 @@ def encode_images(request: PreparedRequest) -> Json:
 
 
 def encode_thinking(request: PreparedRequest, profile: GeminiModelProfile) -> Json:
-    """How long the model shall think."""
-    settings = request.options
-    level: ThinkingLevel | None = settings.get('thinking')
-    if level is None or 'gemini_thinking_config' in settings:
+    """Encode the setting `thinking`, unless `gemini_thinking_config` overrides it.
+
+    https://ai.google.dev/gemini-api/docs/generate-content/thinking
+    """
+    level: ThinkingLevel | None = request.options.get('thinking')
+    if level is None or 'gemini_thinking_config' in request.options:
         return {}
     if profile.gemini_thinking == 'none':
         if level is not False:
@@ -142,37 +164,42 @@ def encode_thinking(request: PreparedRequest, profile: GeminiModelProfile) -> Js
     if level is False and profile.thinking_always_enabled:
         request.note(f'{request.model_name!r} cannot stop thinking, and was asked to do so as little as it can')
     shown = {'includeThoughts': True} if level else {}
-    return {'thinkingConfig': {**shown, **_amount(level, profile)}}
+    return {'thinkingConfig': {**shown, **_encode_thinking_amount(level, profile)}}
 
 
-def _amount(level: ThinkingLevel, profile: GeminiModelProfile) -> Json:
+def _encode_thinking_amount(level: ThinkingLevel, profile: GeminiModelProfile) -> Json:
+    """Return a budget, within the model's limits, or the nearest of the model's levels. `level` may be `False`."""
     if profile.gemini_thinking == 'budget':
         least, most = profile.gemini_budgets
-        none = least if profile.thinking_always_enabled else 0
-        return {'thinkingBudget': min(max(BUDGETS[level], least), most) if level else none}
-    known = profile.gemini_thinking_levels
-    return {'thinkingLevel': _nearest(str(level).upper(), known) if level else known[0]}
+        off = least if profile.thinking_always_enabled else 0
+        return {'thinkingBudget': min(max(THINKING_BUDGETS[level], least), most) if level else off}
+    supported = profile.gemini_thinking_levels
+    return {'thinkingLevel': _nearest_level(str(level).upper(), supported) if level else supported[0]}
 
 
-def _nearest(level: str, known: tuple[str, ...]) -> str:
-    """The level to ask for: the wanted one, or the one nearest to it; of two, the greater."""
-    wanted = SCALE.index(level)
-    return min(known, key=lambda name: (abs(SCALE.index(name) - wanted), -SCALE.index(name)))
+def _nearest_level(level: str, supported: tuple[str, ...]) -> str:
+    """Return the supported level that is nearest to this one. If two are, return the higher one."""
+    wanted = THINKING_LEVELS.index(level)
+
+    def distance(name: str) -> tuple[int, int]:
+        position = THINKING_LEVELS.index(name)
+        return abs(position - wanted), -position
+
+    return min(supported, key=distance)
 
 
 def encode_top_level(request: PreparedRequest) -> Json:
-    """The settings that go into the body itself."""
+    """Encode the settings that are fields of the body itself."""
     settings = request.options
-    body = {wire: settings[name] for name, wire in TOP_LEVEL.items() if name in settings}
-    tier = service_tier(request)
+    body = {wire: settings[name] for name, wire in TOP_LEVEL_SETTINGS.items() if name in settings}
+    tier = choose_service_tier(request)
     return {**body, **({'serviceTier': tier} if tier and request.system != VERTEX else {})}
 
 
-def service_tier(request: PreparedRequest) -> str | None:
-    """Which queue the request stands in, in the API's words."""
-    settings = request.options
-    if 'gemini_service_tier' in settings:
-        tier: str | None = settings['gemini_service_tier']
+def choose_service_tier(request: PreparedRequest) -> str | None:
+    """Return the API's service tier, or `None` if the API is to choose it. An unknown tier is not sent."""
+    if 'gemini_service_tier' in request.options:
+        tier: str | None = request.options['gemini_service_tier']
         return tier
     if (wanted := request.settings.get('service_tier')) in SERVICE_TIERS:
         return SERVICE_TIERS[wanted]
@@ -180,7 +207,7 @@ def service_tier(request: PreparedRequest) -> str | None:
     return None
 
 
-def queue_headers(request: PreparedRequest) -> dict[str, str]:
-    """The header that says which queue a request to Vertex AI stands in; none for the usual one."""
-    tier = service_tier(request) if request.system == VERTEX else None
-    return {SHARED_QUEUE: tier} if tier and tier != 'standard' else {}
+def encode_headers(request: PreparedRequest) -> dict[str, str]:
+    """Return the header with the service tier, if the request goes to Vertex AI and its tier is not the standard."""
+    tier = choose_service_tier(request) if request.system == VERTEX else None
+    return {REQUEST_TYPE_HEADER: tier} if tier and tier != 'standard' else {}

@@ -1,7 +1,8 @@
 """The Gemini API from the server's side: body → request, response → body or chunks.
 
-`decode_request` undoes `encode.encode`; `encode_response` and `ChunkWriter` undo `decode`. The model's name is a part
-of the address, and so is the wish for a stream: `address` puts both into the body, as `model` and `stream`.
+The model's name and whether to stream are in the path: `decode_path` adds them to the body as `model` and `stream`.
+`decode_request` is the inverse of `encode.encode`, with messages in `serve_request` and everything else in
+`serve_settings`; `encode_response` and `StreamEncoder`, in `serve_response`, are the inverse of `decode`.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from typing import cast
 from ...exceptions import ModelHTTPError, NotFoundError, UserError
 from ...json_types import Json
 from ...transport.errors import RETRY_INFO
-from ...wire.serving import ServedRequest, message_of, status_of
-from .serve_options import decode_parameters, decode_settings
-from .serve_request import camel, decode_contents
-from .serve_response import ChunkWriter, encode_response
+from ...wire.serving import ServedRequest, message_of, reject_malformed, status_of
+from .serve_request import decode_contents, to_camel_case
+from .serve_response import StreamEncoder, encode_response
+from .serve_settings import decode_parameters, decode_settings
 
-__all__ = ('PATHS', 'ChunkWriter', 'address', 'decode_request', 'encode_error', 'encode_response')
+__all__ = ('PATHS', 'StreamEncoder', 'decode_path', 'decode_request', 'encode_error', 'encode_response')
 
 PATHS = (
     '/v1beta/models/{model:path}:{verb}',
@@ -27,12 +28,12 @@ PATHS = (
     '/v1beta1/projects/{project}/locations/{region}/publishers/{publisher}/models/{model:path}:{verb}',
     '/v1/projects/{project}/locations/{region}/publishers/{publisher}/models/{model:path}:{verb}',
 )
-"""Where clients of the Generative Language API and of Vertex AI send their requests."""
+"""The paths of the Generative Language API and of Vertex AI."""
 
 VERBS = {'generateContent': False, 'streamGenerateContent': True}
-"""What can be asked of a model, and whether the answer is a stream."""
+"""Methods of a model -> whether the response is streamed."""
 
-STATUSES = {
+ERROR_STATUSES = {
     400: 'INVALID_ARGUMENT',
     401: 'UNAUTHENTICATED',
     403: 'PERMISSION_DENIED',
@@ -47,25 +48,26 @@ STATUSES = {
     504: 'DEADLINE_EXCEEDED',
     529: 'UNAVAILABLE',
 }
-"""The API's names for errors; the others are `INTERNAL`."""
+"""HTTP statuses -> the API's names of errors. Other statuses are `INTERNAL`."""
 
 
-def address(words: Mapping[str, str]) -> Json:
-    """What the words in the path say: the model, and whether to stream. Raises `NotFoundError` for another verb."""
-    verb, publisher = words['verb'], words.get('publisher', 'google')
+def decode_path(parameters: Mapping[str, str]) -> Json:
+    """Return the fields of the body that are in the path. Raises `NotFoundError` if the verb is not in `VERBS`."""
+    verb, publisher = parameters['verb'], parameters.get('publisher', 'google')
     if verb not in VERBS:
-        raise NotFoundError(404, words['model'], message=f'{verb!r} is not served here, but {" and ".join(VERBS)}')
-    model = words['model'] if publisher == 'google' else f'{publisher}/{words["model"]}'
+        verbs = ' and '.join(VERBS)
+        raise NotFoundError(404, parameters['model'], message=f'{verb!r} is not served here; {verbs} are')
+    model = parameters['model'] if publisher == 'google' else f'{publisher}/{parameters["model"]}'
     return {'model': model, 'stream': VERBS[verb]}
 
 
 def decode_request(body: Json, *, provider_name: str = 'google-gla') -> ServedRequest:
-    """Read a request. Raises `UserError` where it is none."""
-    body = camel(body)
+    """Decode a request body. Raises `UserError` if it is not a valid request."""
+    body = to_camel_case(body)
     contents = body.get('contents')
     if not isinstance(contents, list) or not contents:
         raise UserError("'contents' is missing from the request, or empty")
-    try:
+    with reject_malformed('generateContent'):
         return ServedRequest(
             body.get('model') or '',
             decode_contents(cast('list[Json]', contents), body.get('systemInstruction'), provider_name),
@@ -73,14 +75,12 @@ def decode_request(body: Json, *, provider_name: str = 'google-gla') -> ServedRe
             decode_parameters(body),
             stream=bool(body.get('stream')),
         )
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise UserError(f'The request is no generateContent request: {type(error).__name__}: {error}') from error
 
 
 def encode_error(error: BaseException) -> tuple[int, Json]:
-    """The status and the body that tell of an error."""
+    """Return the HTTP status and the body of an error, with the delay of a retry in seconds, if it has one."""
     status = status_of(error)
-    said: Json = {'code': status, 'message': message_of(error), 'status': STATUSES.get(status, 'INTERNAL')}
+    body: Json = {'code': status, 'message': message_of(error), 'status': ERROR_STATUSES.get(status, 'INTERNAL')}
     if isinstance(error, ModelHTTPError) and error.retry_after is not None:
-        said['details'] = [{'@type': RETRY_INFO, 'retryDelay': f'{error.retry_after:g}s'}]
-    return status, {'error': said}
+        body['details'] = [{'@type': RETRY_INFO, 'retryDelay': f'{error.retry_after:g}s'}]
+    return status, {'error': body}

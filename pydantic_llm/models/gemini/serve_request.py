@@ -1,4 +1,4 @@
-"""The contents of `generateContent` → messages: `encode`, read backwards."""
+"""Decodes the contents of a body into messages: the inverse of `encode`. Start at `decode_contents`."""
 
 from __future__ import annotations
 
@@ -26,163 +26,177 @@ from ...messages import (
     VideoUrl,
 )
 from ...messages.request import ModelRequestPart
+from ...messages.response import ModelResponsePart
 from ...streaming.draft import ResponseDraft
-from .content import FILES, OF_VIDEOS
-from .decode import decode_parts
-from .encode import NO_SIGNATURE, urlsafe
+from .content import FILES_BASE_URL, VIDEO_METADATA, to_urlsafe
+from .decode_parts import PartsDecoder
+from .encode_response import PLACEHOLDER_SIGNATURE
 
-URLS: dict[str, type[ImageUrl | AudioUrl | VideoUrl | DocumentUrl]] = {
+URL_TYPES: dict[str, type[ImageUrl | AudioUrl | VideoUrl | DocumentUrl]] = {
     'image': ImageUrl,
     'audio': AudioUrl,
     'video': VideoUrl,
 }
-"""The kinds of addresses, by the beginning of their media type; the others are documents."""
+"""The first halves of media types -> classes of URLs. The class for other media types is `DocumentUrl`."""
 
-MODEL, OTHERS = 'model', ('user', 'function', None)
-"""Who speaks: the model, or everybody else."""
+MODEL_ROLE, USER_ROLES = 'model', ('user', 'function', None)
+"""The roles of contents. Older clients send tool results as `function`."""
 
-DATA = frozenset(
+DATA_FIELDS = frozenset(
     {'args', 'response', 'parametersJsonSchema', 'responseJsonSchema', 'properties', 'labels', 'headers', 'default'}
 )
-"""Fields whose names inside are not the API's."""
+"""Fields whose values have names that are not the API's."""
+
+# ---------------------------------------------------------------------- names
 
 
-def camel(value: Any) -> Any:
-    """The body with the API's names as they are in its documentation; it takes `snake_case` for all of them too."""
+def to_camel_case(value: Any) -> Any:
+    """Translate the names of fields to camel case. The API accepts each name in snake case too."""
     if isinstance(value, list):
-        return [camel(item) for item in cast('list[object]', value)]
+        return [to_camel_case(item) for item in cast('list[object]', value)]
     if not isinstance(value, dict):
         return value
-    named = ((_camel(name), item) for name, item in cast('Json', value).items())
-    return {name: _data(name, item) if name in DATA else camel(item) for name, item in named}
+    named = ((_name_to_camel_case(name), item) for name, item in cast('Json', value).items())
+    return {name: _translate_data(name, item) if name in DATA_FIELDS else to_camel_case(item) for name, item in named}
 
 
-def _data(name: str, item: Any) -> Any:
-    """What a client wrote stays as it is; the schemas of properties do not."""
+def _translate_data(name: str, item: Any) -> Any:
+    """Return a client's data unchanged. Of `properties`, the values are schemas, which have the API's names."""
     if name == 'properties' and isinstance(item, dict):
-        return {each: camel(inner) for each, inner in cast('Json', item).items()}
+        return {each: to_camel_case(inner) for each, inner in cast('Json', item).items()}
     return item
 
 
-def _camel(name: str) -> str:
+def _name_to_camel_case(name: str) -> str:
     return re.sub(r'_([a-z0-9])', lambda found: found[1].upper(), name)
 
 
+# ---------------------------------------------------------------------- messages
+
+
 def decode_contents(contents: Iterable[Json], system: Json | None, provider_name: str) -> list[ModelMessage]:
-    """The conversation: neighbouring turns of the user's are one request, with the system prompts before the first."""
+    """Decode messages. Adjacent contents of the user become one request; the first one has the system prompts."""
     prompts = [SystemPromptPart(part['text']) for part in (system or {}).get('parts') or ()]
-    reader = _Reader(provider_name, [ModelRequest(prompts)] if prompts else [])
+    decoder = _ContentsDecoder(provider_name, [ModelRequest(prompts)] if prompts else [])
     for content in contents:
-        reader.read(content)
-    return reader.history
+        decoder.decode(content)
+    return decoder.messages
 
 
-class _Reader:
-    """Reads contents in order; remembers which calls wait for an answer, since older clients give them no ids."""
+class _ContentsDecoder:
+    """Decodes contents in order.
 
-    def __init__(self, provider_name: str, history: list[ModelMessage]) -> None:
-        self.history = history
+    Older clients send no ids of tool calls and results. A call without an id gets one; a result without an id belongs
+    to the first open call with its name.
+    """
+
+    def __init__(self, provider_name: str, messages: list[ModelMessage]) -> None:
+        self.messages = messages
         self._provider_name = provider_name
-        self._waiting: dict[str, list[str]] = {}
-        self._count = 0
+        self._open_calls: dict[str, list[str]] = {}  # ids by name
+        self._id_count = 0
 
-    def read(self, content: Json) -> None:
-        """Read one content."""
+    def decode(self, content: Json) -> None:
         blocks: list[Json] = content.get('parts') or []
-        if (role := content.get('role')) == MODEL:
-            parts = decode_answer([self._with_id(block) for block in blocks], self._provider_name)
-            self._waiting = {}
-            for part in parts:
-                if isinstance(part, ToolCallPart):
-                    self._waiting.setdefault(part.tool_name, []).append(part.tool_call_id)
-            self.history.append(ModelResponse(parts, provider_name=self._provider_name))
-        elif role in OTHERS:
-            self._ask(list(self._parts(blocks)))
+        if (role := content.get('role')) == MODEL_ROLE:
+            self._add_response(blocks)
+        elif role in USER_ROLES:
+            self._add_request(list(self._decode_user_parts(blocks)))
         else:
             raise UserError(f"contents: a content has the role {role!r}, not 'user' or 'model'")
 
-    def _ask(self, parts: list[ModelRequestPart]) -> None:
-        if self.history and isinstance(last := self.history[-1], ModelRequest):
-            self.history[-1] = ModelRequest([*last.parts, *parts])
-        elif parts:
-            self.history.append(ModelRequest(parts))
+    def _add_response(self, blocks: list[Json]) -> None:
+        parts = decode_response_parts([self._with_id(block) for block in blocks], self._provider_name)
+        self._open_calls = {}
+        for part in parts:
+            if isinstance(part, ToolCallPart):
+                self._open_calls.setdefault(part.tool_name, []).append(part.tool_call_id)
+        self.messages.append(ModelResponse(parts, provider_name=self._provider_name))
 
-    def _parts(self, blocks: Iterable[Json]) -> Iterator[ModelRequestPart]:
-        """The parts of one of the user's turns: what functions returned, and one prompt of all the rest."""
-        said: list[UserContent] = []
+    def _add_request(self, parts: list[ModelRequestPart]) -> None:
+        if self.messages and isinstance(last := self.messages[-1], ModelRequest):
+            self.messages[-1] = ModelRequest([*last.parts, *parts])
+        elif parts:
+            self.messages.append(ModelRequest(parts))
+
+    def _decode_user_parts(self, blocks: Iterable[Json]) -> Iterator[ModelRequestPart]:
+        """Yield the tool results of one content, then one prompt with everything else."""
+        prompt: list[UserContent] = []
         for block in blocks:
-            if (answer := block.get('functionResponse')) is None:
-                said.append(decode_content(block, self._provider_name))
+            if (result := block.get('functionResponse')) is None:
+                prompt.append(decode_content(block, self._provider_name))
             else:
-                yield self._returned(answer)
-        if said and said != ['']:
-            yield UserPromptPart(said)
+                yield self._decode_tool_return(result)
+        if prompt and prompt != ['']:
+            yield UserPromptPart(prompt)
 
     def _with_id(self, block: Json) -> Json:
-        """The block, with an id for a call that has none."""
+        """Return the block, with an id if it is a tool call without one."""
         call = block.get('functionCall')
         if not isinstance(call, dict) or cast('Json', call).get('id'):
             return block
-        self._count += 1
-        return {**block, 'functionCall': {**cast('Json', call), 'id': f'call_{self._count}'}}
+        self._id_count += 1
+        return {**block, 'functionCall': {**cast('Json', call), 'id': f'call_{self._id_count}'}}
 
-    def _returned(self, answer: Json) -> ToolReturnPart:
-        """What a function returned, with the files beside it."""
-        name: str = answer['name']
-        waiting = self._waiting.get(name) or [name]
-        id: str = answer.get('id') or waiting[0]
-        if id in waiting:
-            waiting.remove(id)
-        response: Json = answer.get('response') or {}
+    def _decode_tool_return(self, result: Json) -> ToolReturnPart:
+        name: str = result['name']
+        open_ids = self._open_calls.get(name) or [name]
+        id: str = result.get('id') or open_ids[0]
+        if id in open_ids:
+            open_ids.remove(id)
+        response: Json = result.get('response') or {}
         if response.keys() == {'error'} and isinstance(response['error'], str):
             return ToolReturnPart(name, response['error'], id, outcome='failed')
         content: Any = response.get('return_value') if response.keys() == {'return_value'} else response
-        files = [decode_content(part, self._provider_name) for part in answer.get('parts') or ()]
+        files = [decode_content(part, self._provider_name) for part in result.get('parts') or ()]
         return ToolReturnPart(name, [*([content] if content else []), *files] if files else content, id)
 
 
+def decode_response_parts(blocks: Iterable[Json], provider_name: str) -> list[ModelResponsePart]:
+    """Decode the parts of a model's content, as `decode` does."""
+    draft = ResponseDraft('', provider_name)
+    PartsDecoder(draft).decode(_without_placeholder(block) for block in blocks)
+    return draft.parts.get()
+
+
+def _without_placeholder(block: Json) -> Json:
+    """Return the block without its signature, if that is `PLACEHOLDER_SIGNATURE`."""
+    if block.get('thoughtSignature') == PLACEHOLDER_SIGNATURE:
+        return {name: value for name, value in block.items() if name != 'thoughtSignature'}
+    return block
+
+
+# ---------------------------------------------------------------------- content of the user
+
+
 def decode_content(block: Json, provider_name: str) -> UserContent:
-    """One part of what a user says."""
+    """Decode a text or a file. Raises `UserError` if it is neither."""
     match block:
         case {'text': str() as text}:
             return text
         case {'inlineData': {'mimeType': media_type, 'data': data}}:
             return BinaryContent(
-                urlsafe_b64decode(urlsafe(data)), media_type=media_type, vendor_metadata=_metadata(block)
+                urlsafe_b64decode(to_urlsafe(data)), media_type=media_type, vendor_metadata=_decode_metadata(block)
             )
         case {'fileData': {'fileUri': url}}:
-            return _address(url, block['fileData'].get('mimeType') or '', _metadata(block), provider_name)
+            return _decode_url(url, block['fileData'].get('mimeType') or '', _decode_metadata(block), provider_name)
         case _:
             raise UserError(f'A content holds a part that this server does not know: {list(block)}')
 
 
-def _address(url: str, media_type: str, metadata: Json | None, provider_name: str) -> UserContent:
-    if url.startswith(FILES):
+def _decode_url(url: str, media_type: str, metadata: Json | None, provider_name: str) -> UserContent:
+    if url.startswith(FILES_BASE_URL):
         return UploadedFile(url, provider_name, media_type=media_type or None, vendor_metadata=metadata)
-    kind = URLS.get(media_type.partition('/')[0], DocumentUrl)
+    kind = URL_TYPES.get(media_type.partition('/')[0], DocumentUrl)
     if not media_type and VideoUrl(url).is_youtube:
         kind = VideoUrl
     return kind(url, media_type=media_type or None, vendor_metadata=metadata)
 
 
-def _metadata(block: Json) -> Json | None:
-    """What is said of a file beside where it is."""
+def _decode_metadata(block: Json) -> Json | None:
+    """Return the `vendor_metadata` of a file."""
     video: Json = block.get('videoMetadata') or {}
-    found = {name: value for name, value in video.items() if name in OF_VIDEOS}
+    metadata = {name: value for name, value in video.items() if name in VIDEO_METADATA}
     if resolution := block.get('mediaResolution'):
-        found['media_resolution'] = resolution
-    return found or None
-
-
-def decode_answer(blocks: Iterable[Json], provider_name: str) -> list[Any]:
-    """The parts of a model's turn, read as `decode` reads an answer."""
-    draft = ResponseDraft('', provider_name)
-    decode_parts([_signed(block) for block in blocks], draft)
-    return draft.parts.get()
-
-
-def _signed(block: Json) -> Json:
-    """The block without a signature that was made up."""
-    if block.get('thoughtSignature') == urlsafe(NO_SIGNATURE):
-        return {name: value for name, value in block.items() if name != 'thoughtSignature'}
-    return block
+        metadata['media_resolution'] = resolution
+    return metadata or None

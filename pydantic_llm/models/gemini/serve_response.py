@@ -1,4 +1,4 @@
-"""A response → the body of an answer, or the chunks of a stream: `decode`, read backwards."""
+"""Encodes a response as a body, or as the chunks of a stream: the inverse of `decode`."""
 
 from __future__ import annotations
 
@@ -24,43 +24,35 @@ from ...messages import (
     ToolCallPart,
 )
 from ...messages.response import ModelResponsePart
-from ...wire.serving import ServedRequest
-from .content import NAMES
-from .decode import CANDIDATE_DETAILS, FINISH_REASONS
+from ...wire.serving import ServedRequest, own_details, vendor_finish_reason
+from .content import PROVIDER_NAMES
+from .decode import CANDIDATE_DETAILS, FINISH_REASONS, PROMPT_DETAILS
 from .decode_usage import encode_usage
-from .native_tools import PAGES, SOURCE, encode_native_part
+from .native_tools import SOURCE, URL_CONTEXT, encode_native_part
 
-OF_GOOGLE = frozenset[str]().union(*NAMES.values())
-"""Whose own tools and details the API can say."""
+GOOGLE_NAMES = frozenset[str]().union(*PROVIDER_NAMES.values())
+"""The provider names of the responses and parts whose details this API has fields for."""
 
-WORDS: dict[FinishReason, str] = {
+WIRE_FINISH_REASONS: dict[FinishReason, str] = {
     'stop': 'STOP',
     'tool_call': 'STOP',
     'length': 'MAX_TOKENS',
     'content_filter': 'SAFETY',
     'error': 'OTHER',
 }
-"""Our words for the end, in the API's."""
+"""Our finish reasons -> the API's."""
 
-FEEDBACK = {
-    'blockReason': 'block_reason',
-    'blockReasonMessage': 'block_reason_message',
-    'safetyRatings': 'safety_ratings',
-}
-"""What is said of a prompt that is not answered, and our names for it."""
-
-# ---------------------------------------------------------------------- the answer
+# ---------------------------------------------------------------------- bodies
 
 
 def encode_response(response: ModelResponse, request: ServedRequest) -> Json:
-    """The body of a whole answer."""
+    """Encode a whole body."""
     parts = [block for part in response.parts if (block := encode_part(part)) is not None]
-    return _envelope(response, request) | _answer(response, parts)
+    return _encode_metadata(response, request) | _encode_candidates(response, parts)
 
 
-def _envelope(response: ModelResponse, request: ServedRequest) -> Json:
-    """What is said of the answer as a whole."""
-    usage, traffic = encode_usage(response.usage), _own_details(response).get('traffic_type')
+def _encode_metadata(response: ModelResponse, request: ServedRequest) -> Json:
+    usage, traffic = encode_usage(response.usage), own_details(response, *GOOGLE_NAMES).get('traffic_type')
     id = {'responseId': response.provider_response_id} if response.provider_response_id else {}
     return {
         'usageMetadata': {**usage, **({'trafficType': traffic} if traffic else {})},
@@ -70,107 +62,101 @@ def _envelope(response: ModelResponse, request: ServedRequest) -> Json:
     }
 
 
-def _answer(response: ModelResponse, parts: list[Json]) -> Json:
-    """The only candidate, or why there is none."""
-    details = _own_details(response)
-    if 'block_reason' in details and not response.parts:
-        return {'promptFeedback': {wire: details[name] for wire, name in FEEDBACK.items() if name in details}}
-    said = {wire: details[name] for wire, name in CANDIDATE_DETAILS.items() if name in details}
-    return {'candidates': [{**_candidate(parts), 'finishReason': finish_word(response), **said}]}
+def _encode_candidates(response: ModelResponse, parts: list[Json]) -> Json:
+    """Encode the only candidate, or the feedback to a blocked prompt."""
+    own = own_details(response, *GOOGLE_NAMES)
+    if 'block_reason' in own and not response.parts:
+        return {'promptFeedback': {wire: own[name] for wire, name in PROMPT_DETAILS.items() if name in own}}
+    details = {wire: own[name] for wire, name in CANDIDATE_DETAILS.items() if name in own}
+    return {'candidates': [{**_encode_candidate(parts), 'finishReason': encode_finish_reason(response), **details}]}
 
 
-def _candidate(parts: list[Json]) -> Json:
+def _encode_candidate(parts: list[Json]) -> Json:
     return {'content': {'role': 'model', 'parts': parts}, 'index': 0}
 
 
-def _own_details(response: ModelResponse) -> Json:
-    """What the vendor said of the answer, where the vendor is the API's."""
-    return (response.provider_details or {}) if response.provider_name in OF_GOOGLE else {}
-
-
-def finish_word(response: ModelResponse) -> str:
-    """The API's word for the end: the vendor's own where it is one of the API's."""
-    raw: str | None = _own_details(response).get('finish_reason')
-    if raw is not None and FINISH_REASONS.get(raw) == response.finish_reason:
-        return raw
-    return WORDS[response.finish_reason] if response.finish_reason else 'OTHER'
+def encode_finish_reason(response: ModelResponse) -> str:
+    """Return the vendor's own finish reason if it is one of the API's, else ours translated."""
+    if response.finish_reason is None:
+        return own_details(response, *GOOGLE_NAMES).get('finish_reason') or 'OTHER'
+    return vendor_finish_reason(response, FINISH_REASONS) or WIRE_FINISH_REASONS[response.finish_reason]
 
 
 def encode_part(part: ModelResponsePart) -> Json | None:
-    """The block of one part; `None` for one that the API cannot say."""
-    more = {'thoughtSignature': signature} if (signature := _signature(part)) else {}
+    """Encode a part; `None` if the API has no place for it."""
+    signature = _own_signature(part)
+    fields = {'thoughtSignature': signature} if signature else {}
     match part:
         case TextPart(content=text):
-            return {'text': text, **more}
+            return {'text': text, **fields}
         case ThinkingPart(content=text):
-            return {'text': text, 'thought': True, **more}
+            return {'text': text, 'thought': True, **fields}
         case ToolCallPart():
             call = {'id': part.tool_call_id, 'name': part.tool_name, 'args': part.args_as_dict(raise_if_invalid=False)}
-            return {'functionCall': call, **more}
+            return {'functionCall': call, **fields}
         case FilePart(content=file):
             data = b64encode(file.data).decode()
-            return {'inlineData': {'mimeType': file.media_type, 'data': data}, **more}
+            return {'inlineData': {'mimeType': file.media_type, 'data': data}, **fields}
         case NativeToolCallPart() | NativeToolReturnPart():
-            block = encode_native_part(part) if part.provider_name in OF_GOOGLE else None
-            return block and {**block, **more}
+            block = encode_native_part(part) if part.provider_name in GOOGLE_NAMES else None
+            return block and {**block, **fields}
 
 
-def _signature(part: ModelResponsePart) -> str | None:
-    details = part.provider_details or {}
-    return details.get('thought_signature') if part.provider_name in OF_GOOGLE else None
+def _own_signature(part: ModelResponsePart) -> str | None:
+    signature: str | None = own_details(part, *GOOGLE_NAMES).get('thought_signature')
+    return signature
 
 
-def _source(part: NativeToolReturnPart) -> str | None:
-    """The metadata that a part was read out of."""
-    return (part.provider_details or {}).get(SOURCE) if part.provider_name in OF_GOOGLE else None
+# ---------------------------------------------------------------------- streams
 
 
-# ---------------------------------------------------------------------- the stream
+class StreamEncoder:
+    """Encodes the events of one response as chunks. Text and thinking are sent in fragments, other parts at their end.
 
-
-class ChunkWriter:
-    """Turns an answer's events into chunks. Text comes piece by piece, everything else whole, when it is.
-
-    What is signed is whole too: its text and its signature belong into one part.
+    A text or thinking part that starts with a signature is sent at its end too: both belong in one part of a chunk.
     """
 
     def __init__(self, request: ServedRequest) -> None:
         self._request = request
-        self._in_pieces: set[int] = set()
+        self._fragmented: set[int] = set()  # indices of the parts that are sent in fragments
 
     def begin(self) -> Iterator[Json]:
-        """Nothing is said before there is something to say."""
+        """Yield nothing: a stream starts with its first content."""
         yield from ()
 
     def event(self, event: ModelResponseStreamEvent) -> Iterator[Json]:
-        """The chunk for one event; events that the API does not tell of give none."""
+        """Yield the chunk for an event, if the API has one."""
         match event:
-            case PartStartEvent(index=index, part=TextPart() | ThinkingPart() as part) if not _signature(part):
-                self._in_pieces.add(index)
-                yield from self._piece(part.content, thought=isinstance(part, ThinkingPart))
-            case PartDeltaEvent(index=index, delta=TextPartDelta(content_delta=text)) if index in self._in_pieces:
-                yield from self._piece(text, thought=False)
-            case PartDeltaEvent(index=index, delta=ThinkingPartDelta(content_delta=text)) if index in self._in_pieces:
-                yield from self._piece(text or '', thought=True)
-            case PartEndEvent(index=index, part=part) if index in self._in_pieces:
-                if signature := _signature(part):
-                    yield self._chunk({'text': '', 'thoughtSignature': signature})
-            case PartEndEvent(part=NativeToolReturnPart(content=pages) as part) if _source(part) == PAGES:
-                yield self._chunk(urlContextMetadata={'urlMetadata': pages})
+            case PartStartEvent(index=index, part=TextPart() | ThinkingPart() as part) if not _own_signature(part):
+                self._fragmented.add(index)
+                yield from self._encode_text(part.content, is_thinking=isinstance(part, ThinkingPart))
+            case PartDeltaEvent(index=index, delta=TextPartDelta(content_delta=text)) if index in self._fragmented:
+                yield from self._encode_text(text, is_thinking=False)
+            case PartDeltaEvent(index=index, delta=ThinkingPartDelta(content_delta=text)) if index in self._fragmented:
+                yield from self._encode_text(text or '', is_thinking=True)
+            case PartEndEvent(index=index, part=part) if index in self._fragmented:
+                if signature := _own_signature(part):
+                    yield self._encode_chunk({'text': '', 'thoughtSignature': signature})
+            case PartEndEvent(part=NativeToolReturnPart(content=pages) as part) if _is_page_metadata(part):
+                yield self._encode_chunk(urlContextMetadata={'urlMetadata': pages})
             case PartEndEvent(part=part):
                 if block := encode_part(part):
-                    yield self._chunk(block)
+                    yield self._encode_chunk(block)
             case _:
                 pass
 
     def end(self, response: ModelResponse) -> Iterator[Json]:
-        """The chunk with the finish reason and the usage. A stream that was cut ends without a word, as its source."""
+        """Yield the chunk with the finish reason and the usage. A truncated stream has none, like its source."""
         if response.state == 'complete':
-            yield _envelope(response, self._request) | _answer(response, [])
+            yield _encode_metadata(response, self._request) | _encode_candidates(response, [])
 
-    def _piece(self, text: str, *, thought: bool) -> Iterator[Json]:
+    def _encode_text(self, text: str, *, is_thinking: bool) -> Iterator[Json]:
         if text:
-            yield self._chunk({'text': text, **({'thought': True} if thought else {})})
+            yield self._encode_chunk({'text': text, **({'thought': True} if is_thinking else {})})
 
-    def _chunk(self, *blocks: Json, **said: Any) -> Json:
-        return {'candidates': [{**_candidate([*blocks]), **said}], 'modelVersion': self._request.model_name}
+    def _encode_chunk(self, *blocks: Json, **fields: Any) -> Json:
+        return {'candidates': [{**_encode_candidate([*blocks]), **fields}], 'modelVersion': self._request.model_name}
+
+
+def _is_page_metadata(part: NativeToolReturnPart) -> bool:
+    return own_details(part, *GOOGLE_NAMES).get(SOURCE) == URL_CONTEXT

@@ -1,4 +1,4 @@
-"""The knobs of the Gemini API, and what they are called on the wire."""
+"""The settings of the Gemini API, and their names on the wire."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from ...settings import ModelSettings, ServiceTier
 
-GENERATION: dict[str, str] = {
+GENERATION_SETTINGS: dict[str, str] = {
     'max_tokens': 'maxOutputTokens',
     'temperature': 'temperature',
     'top_p': 'topP',
@@ -24,15 +24,15 @@ GENERATION: dict[str, str] = {
     'gemini_speech_config': 'speechConfig',
     'gemini_response_modalities': 'responseModalities',
 }
-"""The settings that go into `generationConfig`."""
+"""Settings -> fields of `generationConfig`."""
 
-TOP_LEVEL: dict[str, str] = {
+TOP_LEVEL_SETTINGS: dict[str, str] = {
     'gemini_safety_settings': 'safetySettings',
     'gemini_labels': 'labels',
     'gemini_cached_content': 'cachedContent',
     'gemini_model_armor_config': 'modelArmorConfig',
 }
-"""The settings that go into the body itself."""
+"""Settings -> fields of the body."""
 
 SERVICE_TIERS: dict[ServiceTier, str | None] = {
     'auto': None,
@@ -40,47 +40,47 @@ SERVICE_TIERS: dict[ServiceTier, str | None] = {
     'flex': 'flex',
     'priority': 'priority',
 }
-"""Our names of queues, and the API's."""
+"""Our service tiers -> the API's; `None` lets the API choose."""
 
-SUPPORTED = frozenset({*GENERATION, 'thinking', 'service_tier'})
-"""The shared settings that the API has."""
+SUPPORTED = frozenset({*GENERATION_SETTINGS, 'thinking', 'service_tier'})
+"""The shared settings that the API supports."""
 
 
 class GeminiModelSettings(ModelSettings, total=False):
     """Settings of a Gemini request."""
 
     gemini_safety_settings: Sequence[Mapping[str, Any]]
-    """What is blocked from which probability on: `[{'category': ..., 'threshold': ...}]`."""
+    """The thresholds for blocked content: `[{'category': ..., 'threshold': ...}]`."""
 
     gemini_thinking_config: Mapping[str, Any]
-    """How the model thinks, in the API's own words; wins over `thinking`."""
+    """The thinking of the model, as a value of the API; overrides `thinking`."""
 
     gemini_labels: Mapping[str, str]
-    """Labels for the bill."""
+    """Labels for billing, by their names."""
 
     gemini_media_resolution: str
-    """How closely images and videos are looked at: `'MEDIA_RESOLUTION_LOW'` and so on."""
+    """The resolution of images and videos: `'MEDIA_RESOLUTION_LOW'` etc."""
 
     gemini_cached_content: str
-    """The name of a stored prefix. System prompts and tools are part of it, and are not sent beside it."""
+    """The name of a cached prefix. It contains system prompts and tools, so they are not sent with it."""
 
     gemini_image_config: Mapping[str, Any]
-    """The shape of images that the model makes: `{'aspectRatio': '16:9'}`; wins over `ImageGenerationTool`."""
+    """The form of generated images: `{'aspectRatio': '16:9'}`; overrides `ImageGenerationTool`."""
 
     gemini_speech_config: Mapping[str, Any]
-    """The voice of a spoken answer."""
+    """The voice of generated speech."""
 
     gemini_response_modalities: Sequence[Literal['TEXT', 'IMAGE', 'AUDIO']]
-    """What the model may answer with. Where it is not set: text, images too where the model makes them, or speech."""
+    """The kinds of content in the response. The default is text; image models add images, speech models use audio."""
 
     gemini_native_tools: Sequence[Mapping[str, Any]]
-    """Tools of Google's that have no class here, in the API's own words: `[{'googleMaps': {}}]`."""
+    """Google's tools that have no class here, in the API's form: `[{'googleMaps': {}}]`."""
 
     gemini_retrieval_config: Mapping[str, Any]
-    """Where the user is and what they speak, for searches: `{'latLng': {'latitude': ..., 'longitude': ...}}`."""
+    """The location and language of the user, for searches: `{'latLng': {'latitude': ..., 'longitude': ...}}`."""
 
     gemini_model_armor_config: Mapping[str, Any]
-    """The templates of Model Armor. Vertex AI, and only where the answer is not streamed."""
+    """The templates of Model Armor. Vertex AI only, and not for streams."""
 
     gemini_service_tier: Literal['standard', 'flex', 'priority']
-    """Which queue the request stands in, in the API's words; wins over `service_tier`."""
+    """The service tier, as a value of the API; overrides `service_tier`."""

@@ -12,7 +12,7 @@ ROOM = Room(
     lambda: GeminiModel('gemini-3-flash-preview', api_key='k'),
     serve.decode_request,
     serve.encode_response,
-    serve.ChunkWriter,
+    serve.StreamEncoder,
     Features(
         ('stop', 'length', 'content_filter'),
         arguments_as_text=False,

@@ -1,0 +1,110 @@
+"""Encodes a past response as the parts of the model's content, each with the signature that it arrived with."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import assert_never
+
+from ...json_types import Json
+from ...messages import (
+    FilePart,
+    ModelResponse,
+    NativeToolCallPart,
+    NativeToolReturnPart,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+)
+from ...messages.response import ModelResponsePart
+from ...profiles.gemini import GeminiModelProfile
+from ...wire.prepare import PreparedRequest
+from .content import PROVIDER_NAMES, VERTEX, encode_file, provider_names, to_urlsafe
+from .native_tools import encode_native_part
+
+PLACEHOLDER_SIGNATURE = to_urlsafe(b64encode(b'skip_thought_signature_validator').decode())
+"""The signature for tool calls that the API did not make itself.
+
+https://ai.google.dev/gemini-api/docs/thought-signatures#faqs
+"""
+
+IMAGE_TYPES = ('image/png', 'image/jpeg', 'image/webp')
+"""The media types of files by other vendors' models that may be sent as files of this model."""
+
+
+def encode_response(message: ModelResponse, request: PreparedRequest, profile: GeminiModelProfile) -> list[Json]:
+    """Encode the parts of a past response. Parts that the API has no place for are dropped, with a warning."""
+    encoder = _ResponseEncoder(request, sends_tool_parts=profile.gemini_combines_tools and request.system != VERTEX)
+    for part in message.parts:
+        encoder.add(part)
+    return encoder.parts
+
+
+class _ResponseEncoder:
+    """Encodes the parts of one response in order."""
+
+    def __init__(self, request: PreparedRequest, *, sends_tool_parts: bool) -> None:
+        self.parts: list[Json] = []
+        self._request = request
+        self._names = provider_names(request.system)
+        self._sends_tool_parts = sends_tool_parts
+        self._signature: str | None = None  # of thinking: the API wants it on the next part
+        self._has_tool_call = False
+
+    def add(self, part: ModelResponsePart) -> None:
+        is_own = part.provider_name in self._names
+        details = part.provider_details or {} if is_own else {}
+        match part:
+            case TextPart(content=text):
+                self._append({'text': text}, details)
+            case ThinkingPart():
+                self._add_thinking(part, details, is_own=is_own)
+            case ToolCallPart():
+                self._add_tool_call(part, details)
+            case FilePart(content=file) if is_own or file.media_type in IMAGE_TYPES:
+                self._append(encode_file(file, self._request.system), details)
+            case NativeToolCallPart() | NativeToolReturnPart() if block := self._encode_native(part, is_own=is_own):
+                self._append(block, details)
+            case FilePart() | NativeToolCallPart() | NativeToolReturnPart():
+                self._request.leave_out_part(part)
+            case _:
+                assert_never(part)
+
+    def _add_thinking(self, part: ThinkingPart, details: Json, *, is_own: bool) -> None:
+        if part.content:
+            self._append({'text': part.content, 'thought': True}, details)
+        elif not is_own:
+            self._request.leave_out_part(part)
+        elif details:
+            self._append({'text': '', 'thought': True}, details)
+        if is_own and part.signature:
+            self._signature = part.signature
+
+    def _add_tool_call(self, part: ToolCallPart, details: Json) -> None:
+        """Add a tool call. The first one of a response must have a signature, or Gemini 3 rejects the request.
+
+        https://ai.google.dev/gemini-api/docs/thought-signatures
+        """
+        call = {'id': part.tool_call_id, 'name': part.tool_name, 'args': part.args_as_dict(raise_if_invalid=False)}
+        block = self._append({'functionCall': call}, details)
+        if not self._has_tool_call:
+            block.setdefault('thoughtSignature', PLACEHOLDER_SIGNATURE)
+        self._has_tool_call = True
+
+    def _encode_native(self, part: NativeToolCallPart | NativeToolReturnPart, *, is_own: bool) -> Json | None:
+        """Return the block of one of Google's own tools, or `None` if the API does not accept it.
+
+        Both of Google's APIs accept each other's blocks of code execution, but not those of the other tools.
+        """
+        is_google = is_own or any(part.provider_name in names for names in PROVIDER_NAMES.values())
+        block = encode_native_part(part) if is_google else None
+        if block and block.keys() & {'toolCall', 'toolResponse'} and not (is_own and self._sends_tool_parts):
+            return None
+        return block
+
+    def _append(self, block: Json, details: Json) -> Json:
+        signature = details.get('thought_signature') or self._signature
+        self._signature = None
+        if signature:
+            block['thoughtSignature'] = to_urlsafe(signature)
+        self.parts.append(block)
+        return block
