@@ -22,6 +22,9 @@ __all__ = (
     'WebSearchUserLocation',
 )
 
+MCP = 'mcp_server'
+"""The beginning of the tool name in calls of an MCP server's tools; a colon and the server's own name follow."""
+
 
 @dataclass(frozen=True, slots=True)
 class WebSearchUserLocation:

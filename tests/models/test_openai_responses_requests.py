@@ -429,7 +429,7 @@ async def test_reasoning_is_sent_back_only_with_the_item_after_it(
     messages = [*HELLO, ModelResponse([*response.parts, *more], provider_name='openai'), *HELLO]
     sent = await get_sent_items(messages, **REASONER)
     assert [item.get('role') or item['type'] for item in sent][: len(kept)] == kept
-    listed = 'thoughts were left out, since what followed them is not in the history as it came'
+    listed = 'thinking was left out, since the item that followed it is not in the history unchanged'
     assert (listed in await warnings(messages=messages, **REASONER)) == ('reasoning' not in kept)
 
 

@@ -83,7 +83,9 @@ class ResponseEncoder:
             if item.get('type') != 'reasoning':
                 is_followed = 'id' in item
             elif not is_followed:
-                self.request.note('thoughts were left out, since what followed them is not in the history as it came')
+                self.request.note(
+                    'thinking was left out, since the item that followed it is not in the history unchanged'
+                )
                 continue
             kept.append(item)
         return kept[::-1]

@@ -12,11 +12,9 @@ from pydantic_core import from_json, to_json
 
 from ....json_types import Json
 from ....messages import BinaryContent, NativeToolCallPart
+from ....native_tools import MCP
 
 Files = Sequence[BinaryContent]
-
-MCP = 'mcp_server'
-"""The beginning of the tool name of an MCP server; a colon and the server's own name follow."""
 
 IMAGE_ITEM = 'image_generation_call'
 """The type of the item of the image tool."""

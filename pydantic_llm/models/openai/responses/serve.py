@@ -12,6 +12,7 @@ from typing import cast
 from ....exceptions import ContentFilterError, UserError
 from ....json_types import Json
 from ....wire.serving import ServedRequest, message_of, reject_malformed, status_of
+from ..errors import ERROR_TYPES
 from .serve_request import decode_input
 from .serve_response import StreamEncoder, encode_response
 from .serve_settings import decode_echo, decode_parameters, decode_settings
@@ -20,15 +21,6 @@ __all__ = ('PATHS', 'StreamEncoder', 'decode_request', 'encode_error', 'encode_e
 
 PATHS = ('/v1/responses', '/responses', '/openai/v1/responses', '/openai/responses')
 """The paths of requests; the last two are Azure's."""
-
-ERROR_TYPES = {
-    400: 'invalid_request_error',
-    401: 'authentication_error',
-    403: 'permission_error',
-    404: 'not_found_error',
-    429: 'rate_limit_error',
-}
-"""HTTP status -> type of error; other statuses have `server_error`."""
 
 
 def decode_request(body: Json, *, provider_name: str = 'openai') -> ServedRequest:
