@@ -82,7 +82,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
         anthropic.PATHS,
         anthropic.decode_request,
         anthropic.encode_response,
-        anthropic.EventWriter,
+        anthropic.StreamEncoder,
         anthropic.encode_error,
         _encode_named_event,
     ),

@@ -34,7 +34,7 @@ class OpenBlock:
     type: str = ''
     """The API's name of the block's type."""
     wrote_args: bool = False
-    """Whether a fragment of the tool call's arguments was sent."""
+    """True if a fragment of the tool call's arguments was sent."""
     citation_count: int = 0
     """The number of citations that were sent."""
 

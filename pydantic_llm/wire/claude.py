@@ -1,6 +1,6 @@
-"""What Claude wants of a request that lets it think, at Anthropic's and at Amazon's alike.
+"""The rules of Claude's thinking budget, which are the same at Anthropic and at Amazon Bedrock.
 
-https://docs.anthropic.com/en/docs/build-with-claude/extended-thinking
+https://platform.claude.com/docs/en/build-with-claude/extended-thinking
 """
 
 from __future__ import annotations
@@ -17,49 +17,44 @@ BUDGETS: dict[ThinkingLevel, int] = {
     'high': 16_384,
     'xhigh': 32_768,
 }
-"""How many tokens a level of `thinking` is, for models that want a number."""
+"""The tokens of each level of `thinking`, for models that need a number."""
 
-LEAST_BUDGET = 1024
-"""A smaller one is refused."""
+MIN_BUDGET = 1024
+"""The smallest budget that the API accepts, in tokens."""
 
-ROOM_FOR_ANSWER = 4096
-"""How many tokens are left for the answer where the budget is ours to choose."""
+RESPONSE_TOKENS = 4096
+"""The tokens that remain for the response if this library chooses the budget."""
 
-LEAST_TOP_P = 0.95
-"""A smaller `top_p` is refused while the model thinks."""
+MIN_TOP_P = 0.95
+"""The smallest `top_p` that the API accepts while the model thinks."""
 
 
-def thinking_budget(level: ThinkingLevel, request: PreparedRequest, most: int) -> int:
-    """The tokens that a level is worth for a model that writes so many at most; half of the answer where `max_tokens`
-    allows no more. Raises a `UserError` where it allows none.
+def thinking_budget(level: ThinkingLevel, request: PreparedRequest, max_tokens: int) -> int:
+    """Return the budget for a level, in tokens; at most half of the setting `max_tokens`.
+
+    The argument `max_tokens` is the most that the model can write. Raises `UserError` if the setting is too small for
+    any budget.
     """
-    wanted = min(BUDGETS[level], most - ROOM_FOR_ANSWER)
+    budget = min(BUDGETS[level], max_tokens - RESPONSE_TOKENS)
     limit = request.settings.get('max_tokens')
-    if limit is None or limit > wanted:
-        return wanted
-    if limit <= LEAST_BUDGET:
+    if limit is None or limit > budget:
+        return budget
+    if limit <= MIN_BUDGET:
         raise UserError(
-            f'max_tokens={limit!r} leaves no room to think, for which the API wants at least {LEAST_BUDGET} tokens: '
+            f'max_tokens={limit!r} leaves no room to think, for which the API wants at least {MIN_BUDGET} tokens: '
             'set a larger max_tokens, or thinking=False'
         )
-    return max(limit // 2, LEAST_BUDGET)
+    return max(limit // 2, MIN_BUDGET)
 
 
-def level_of(budget: int) -> ThinkingLevel:
-    """The largest level that is worth no more than the budget."""
-    levels: tuple[ThinkingLevel, ...] = ('xhigh', 'high', 'medium', 'low')
-    fitting: list[ThinkingLevel] = [level for level in levels if BUDGETS[level] <= budget]
-    return fitting[0] if fitting else 'minimal'
-
-
-def leave_out_sampling(request: PreparedRequest) -> None:
-    """Leave out what is refused while the model thinks."""
+def drop_sampling(request: PreparedRequest) -> None:
+    """Drop the sampling settings that the API rejects while the model thinks, with a warning."""
     settings = request.settings
-    refused = {
+    rejected = {
         'temperature': settings.get('temperature', 1) != 1,
-        'top_p': settings.get('top_p', 1) < LEAST_TOP_P,
+        'top_p': settings.get('top_p', 1) < MIN_TOP_P,
         'top_k': 'top_k' in settings,
     }
-    for name, is_refused in refused.items():
-        if is_refused:
+    for name, is_rejected in rejected.items():
+        if is_rejected:
             request.leave_out(name, f'{request.model_name!r} does not take it while it thinks')

@@ -6,9 +6,9 @@ them are for requests, responses and errors, in this order.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import time
 from typing import Any, Protocol
 
@@ -16,7 +16,16 @@ from pydantic_core import to_json
 
 from ..exceptions import ContentFilterError, LLMError, ModelHTTPError, ModelTimeoutError, UserError
 from ..json_types import Json
-from ..messages import FinishReason, ModelMessage, ModelResponse, ModelResponseStreamEvent
+from ..messages import (
+    FinishReason,
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    ModelResponseStreamEvent,
+    SystemPromptPart,
+    UserContent,
+    UserPromptPart,
+)
 from ..messages.response import ModelResponsePart
 from ..models import ModelRequestParameters
 from ..settings import ModelSettings, ThinkingLevel
@@ -34,11 +43,11 @@ class ServedRequest:
     parameters: ModelRequestParameters = field(default_factory=ModelRequestParameters)
     """The tools and the output type."""
     stream: bool = False
-    """Whether the response is to be streamed."""
+    """True if the client wants a stream."""
     received: float = field(default_factory=time)
-    """When the request arrived, in seconds since 1970."""
+    """The time of arrival, in seconds since 1970."""
     begun: ModelResponse | None = None
-    """What is known of a streamed response when it begins: the model's name and the vendor's id of the response."""
+    """A streamed response as far as it is known at its start: the model's name and the vendor's id."""
     options: Json = field(default_factory=dict[str, Any])
     """Fields that only the room's own encoder of responses reads."""
 
@@ -69,6 +78,35 @@ def reject_malformed(name: str) -> Generator[None]:
         yield
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UserError(f'The body is not a valid {name} request: {type(error).__name__}: {error}') from error
+
+
+def add_system_prompts(
+    history: Sequence[ModelMessage], prompts: Sequence[str], instructions: str | None = None
+) -> list[ModelMessage]:
+    """Return the history with system prompts in its first request and instructions in its newest one."""
+    messages = [*history]
+    if prompts:
+        first = messages[0] if messages and isinstance(messages[0], ModelRequest) else None
+        parts = [*map(SystemPromptPart, prompts), *(first.parts if first else ())]
+        messages[: 1 if first else 0] = [ModelRequest(parts)]
+    if instructions:
+        for position, message in reversed([*enumerate(messages)]):
+            if isinstance(message, ModelRequest):
+                messages[position] = replace(message, instructions=instructions)
+                return messages
+        return [ModelRequest([], instructions=instructions), *messages]
+    return messages
+
+
+def user_prompts(content: list[UserContent]) -> Iterator[UserPromptPart]:
+    """Yield a user prompt with this content. Yield nothing if there is no content."""
+    match content:
+        case []:
+            pass
+        case [str() as text]:
+            yield UserPromptPart(text)
+        case _:
+            yield UserPromptPart(content)
 
 
 def level_within(budget: int, budgets: Mapping[ThinkingLevel, int]) -> ThinkingLevel:

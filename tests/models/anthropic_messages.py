@@ -1,4 +1,4 @@
-"""What the tests of the Messages room share: short words for messages and blocks, and the SDK's types as the oracle."""
+"""Shared by the tests of the Messages room: short functions for messages and blocks, and the SDK's types as oracle."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from pydantic_llm.messages import (
 )
 from pydantic_llm.models import ModelRequestParameters, ResponseDraft
 from pydantic_llm.models.anthropic import AnthropicModel
-from pydantic_llm.models.anthropic.decode import decode, decode_event
-from pydantic_llm.models.anthropic.options import betas
+from pydantic_llm.models.anthropic.betas import list_betas
+from pydantic_llm.models.anthropic.decode import AnthropicDecoder
 from pydantic_llm.tools.definition import ToolDefinition
 
 Json = dict[str, Any]
@@ -48,18 +48,18 @@ REQUEST_BLOCKS = tuple(
 )
 ANY_BLOCK: Any = reduce(or_, REQUEST_BLOCKS)
 NO_LONGER_TYPED = frozenset({'temperature', 'top_p', 'top_k', 'stream'})
-"""Fields that the API takes and the SDK has no parameter for."""
+"""Fields of the API that the SDK has no parameter for."""
 
 
-def complete(value: Any) -> Any:
-    """The value, validated to its end: pydantic checks an iterable only when it is read."""
+def consume(value: Any) -> Any:
+    """Return the value with its iterables consumed: pydantic validates an iterable only when it is consumed."""
     match value:
         case dict():
-            return {name: complete(item) for name, item in value.items()}
+            return {name: consume(item) for name, item in value.items()}
         case str() | bytes() | int() | float() | None:
             return value
         case Iterable():
-            return [complete(item) for item in value]
+            return [consume(item) for item in value]
         case _:
             return value
 
@@ -73,45 +73,45 @@ class Sdk:
 
     @classmethod
     def check(cls, body: Json) -> None:
-        """Fail for a body that the SDK's types do not allow."""
+        """Raise if the SDK's types do not allow the body."""
         if cls.body is None:
             cls.body = TypeAdapter(list[MessageCreateParamsBase], config=STRICT)
             cls.blocks = TypeAdapter(list[ANY_BLOCK], config=STRICT)
             cls.tools = TypeAdapter(list[BetaToolUnionParam], config=STRICT)
-        complete(cls.body.validate_python([{k: v for k, v in body.items() if k not in NO_LONGER_TYPED}]))
-        complete(cls.tools.validate_python(body.get('tools', [])))
+        consume(cls.body.validate_python([{k: v for k, v in body.items() if k not in NO_LONGER_TYPED}]))
+        consume(cls.tools.validate_python(body.get('tools', [])))
         for message in body['messages']:
             if message['role'] != 'system':
-                complete(cls.blocks.validate_python(message['content']))
+                consume(cls.blocks.validate_python(message['content']))
 
 
-# ---------------------------------------------------------------------- what is called here
+# ---------------------------------------------------------------------- messages, requests and responses
 
 
 def ask(*parts: Any, **more: Any) -> ModelRequest:
-    """A request; text is a user's prompt."""
+    """Return a request; text becomes a user prompt."""
     return ModelRequest([UserPromptPart(part) if isinstance(part, (str, list)) else part for part in parts], **more)
 
 
 def say(*parts: Any, **more: Any) -> ModelResponse:
-    """An answer of Anthropic's."""
+    """Return a response of Anthropic."""
     return ModelResponse(list(parts), provider_name='anthropic', **more)
 
 
 class Sent:
-    """A request as it is sent."""
+    """A request in its encoded form."""
 
     def __init__(self, messages: Sequence[Any], settings: Any = None, name: str = SONNET, **parameters: Any) -> None:
         model = AnthropicModel(name, api_key='k')
         self.request = model.prepare(messages, settings, ModelRequestParameters(**parameters))
         self.body = model.encode(self.request)
         self.warnings = self.request.warnings
-        self.betas = betas(self.request, model.profile)
+        self.betas = list_betas(self.request, model.profile)
         Sdk.check(self.body)
 
     @property
     def turns(self) -> list[Any]:
-        """Roles and content; a lone text stands for its block."""
+        """Roles and content; a block with text only is shown as its text."""
         return [(message['role'], *map(plain, message['content'])) for message in self.body['messages']]
 
 
@@ -119,76 +119,79 @@ def plain(block: Json) -> Any:
     return block['text'] if block.keys() == {'type', 'text'} else block
 
 
-def text(words: str, **more: Any) -> Json:
-    return {'type': 'text', 'text': words, **more}
+def text(content: str, **more: Any) -> Json:
+    return {'type': 'text', 'text': content, **more}
 
 
 def cached(ttl: str = '5m') -> Json:
     return {'cache_control': {'type': 'ephemeral', 'ttl': ttl}}
 
 
-def result(id: str, *texts: str, is_error: bool = False) -> Json:
-    content = {'content': [text(words) for words in texts]} if texts else {}
+def tool_result(id: str, *texts: str, is_error: bool = False) -> Json:
+    content = {'content': [text(each) for each in texts]} if texts else {}
     return {'type': 'tool_result', 'tool_use_id': id, **content, 'is_error': is_error}
 
 
-def call(id: str, name: str = 'weather', **args: Any) -> Json:
+def tool_call(id: str, name: str = 'weather', **args: Any) -> Json:
     return {'type': 'tool_use', 'id': id, 'name': name, 'input': args}
 
 
-def read(*events: Json) -> ModelResponse:
-    """What is made of a stream."""
-    draft = ResponseDraft('asked', 'anthropic')
+def decode_stream(*events: Json) -> ModelResponse:
+    decoder = new_decoder()
     for event in events:
-        decode_event(event, draft)
-    draft.parts.end()
-    return draft.get()
+        decoder.decode_event(event)
+    decoder.draft.parts.end()
+    return decoder.draft.get()
 
 
-def read_whole(content: list[Json], **facts: Any) -> ModelResponse:
-    """What is made of a body."""
-    draft = ResponseDraft('asked', 'anthropic')
+def decode_whole(content: list[Json], **facts: Any) -> ModelResponse:
+    """Decode a body with these blocks."""
+    decoder = new_decoder()
     body = {'id': 'msg_1', 'model': 'answered', 'content': content, 'stop_reason': 'end_turn', 'usage': {}}
-    decode({**body, **facts}, draft)
-    return draft.get()
+    decoder.decode({**body, **facts})
+    return decoder.draft.get()
 
 
-def started(index: int, block: Json) -> Json:
+def new_decoder() -> AnthropicDecoder:
+    return AnthropicDecoder(ResponseDraft('asked', 'anthropic'))
+
+
+def block_start(index: int, block: Json) -> Json:
     return {'type': 'content_block_start', 'index': index, 'content_block': block}
 
 
-def added(index: int, **delta: Any) -> Json:
+def block_delta(index: int, **delta: Any) -> Json:
     return {'type': 'content_block_delta', 'index': index, 'delta': delta}
 
 
-def stopped(index: int) -> Json:
+def block_stop(index: int) -> Json:
     return {'type': 'content_block_stop', 'index': index}
 
 
 STOP: Json = {'type': 'message_stop'}
 
 
-def streamed(content: list[Json]) -> Iterator[Json]:
-    """The events that tell of these blocks as Anthropic does."""
+def stream_blocks(content: list[Json]) -> Iterator[Json]:
+    """Yield the events of a stream with these blocks, like Anthropic."""
     for index, block in enumerate(content):
-        hollow: Json = {'text': '', 'thinking': '', 'signature': '', 'citations': None, 'input': {}}
+        empty_fields: Json = {'text': '', 'thinking': '', 'signature': '', 'citations': None, 'input': {}}
         grows = block['type'] in ('text', 'thinking') or 'input' in block
-        empty = {name: hollow[name] if grows and name in hollow else value for name, value in block.items()}
-        yield started(index, empty)
+        empty = {name: empty_fields[name] if grows and name in empty_fields else value for name, value in block.items()}
+        yield block_start(index, empty)
         if block['type'] == 'text':
             for piece in block['text'].partition(' '):
-                yield added(index, type='text_delta', text=piece)
+                yield block_delta(index, type='text_delta', text=piece)
             for citation in block.get('citations') or ():
-                yield added(index, type='citations_delta', citation=citation)
+                yield block_delta(index, type='citations_delta', citation=citation)
         elif block['type'] == 'thinking':
-            yield added(index, type='thinking_delta', thinking=block['thinking'])
-            yield added(index, type='signature_delta', signature=block['signature'])
+            yield block_delta(index, type='thinking_delta', thinking=block['thinking'])
+            yield block_delta(index, type='signature_delta', signature=block['signature'])
         elif 'input' in block:
-            yield added(index, type='input_json_delta', partial_json='')
+            yield block_delta(index, type='input_json_delta', partial_json='')
             args = to_json(block['input']).decode()
             for piece in (args[:3], args[3:]) if block['input'] else ():
-                yield added(index, type='input_json_delta', partial_json=piece)
-        yield stopped(index)
+                yield block_delta(index, type='input_json_delta', partial_json=piece)
+        yield block_stop(index)
     yield {'type': 'message_delta', 'delta': {'stop_reason': 'end_turn'}, 'usage': {'output_tokens': 1}}
     yield STOP
 
@@ -200,7 +203,7 @@ MIDDLE: list[Any] = [
     say(TextPart('d')),
     ask('e'),
 ]
-"""A conversation with a system prompt in its middle."""
+"""A conversation with a second system prompt inside it."""
 
 CITATION = {
     'type': 'char_location',
@@ -216,8 +219,8 @@ CONTENT: list[Json] = [
     {'type': 'redacted_thinking', 'data': 'data'},
     text('so it is'),
     text('cited words', citations=[CITATION, {**CITATION, 'cited_text': 'd'}]),
-    call('toolu_1', city='Rome'),
-    {**call('toolu_2'), 'caller': CALLED},
+    tool_call('toolu_1', city='Rome'),
+    {**tool_call('toolu_2'), 'caller': CALLED},
     {'type': 'server_tool_use', 'id': 'a', 'name': 'web_search', 'input': {'query': 'q'}, 'caller': CALLED},
     {'type': 'web_search_tool_result', 'tool_use_id': 'a', 'content': [], 'caller': CALLED},
     {'type': 'server_tool_use', 'id': 'b', 'name': 'bash_code_execution', 'input': {'command': 'ls'}},
@@ -242,15 +245,15 @@ CONTENT: list[Json] = [
     {'type': 'container_upload', 'file_id': 'file_1'},
     {'type': 'compaction', 'content': 'summary', 'encrypted_content': 'e'},
 ]
-"""Every kind of block that there is in answers, and may be sent back."""
+"""Every type of block of a response that can be sent back."""
 
-NEW_KINDS: list[Json] = [
+UNKNOWN_BLOCKS: list[Json] = [
     {'type': 'server_tool_use', 'id': 'f', 'name': 'dream', 'input': {'deep': True}},
     {'type': 'dream_tool_result', 'tool_use_id': 'f', 'content': 'sheep', 'more': 1},
     {'type': 'wish', 'id': 'g', 'name': 'n', 'input': {'x': 1}},
     {'type': 'song', 'lines': [1]},
 ]
-"""Kinds of blocks that do not exist yet."""
+"""Blocks of types that do not exist yet."""
 
 
 def with_parsed_args(response: ModelResponse) -> list[Any]:
@@ -258,5 +261,5 @@ def with_parsed_args(response: ModelResponse) -> list[Any]:
     return [replace(part, args=part.args_as_dict()) if isinstance(part, calls) else part for part in response.parts]
 
 
-def slots(part: Any) -> list[str]:
+def field_names(part: Any) -> list[str]:
     return list(part.__dataclass_fields__)

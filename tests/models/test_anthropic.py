@@ -1,4 +1,4 @@
-"""What the Messages room sends: turns, content, past answers, caching."""
+"""The requests of the Messages room: turns, content, past responses, caching."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ from tests.models.anthropic_messages import (
     Sent,
     ask,
     cached,
-    call,
-    result,
     say,
     text,
+    tool_call,
+    tool_result,
 )
 
 pytestmark = pytest.mark.filterwarnings('ignore:TypedDict class:UserWarning')
@@ -57,7 +57,7 @@ def test_system_prompts_are_one_text_and_instructions_a_block_behind_it() -> Non
     assert 'system' not in Sent([ask('hi')]).body
 
 
-def test_a_system_prompt_in_the_middle_follows_its_turn_for_models_that_listen_there() -> None:
+def test_a_system_prompt_inside_a_conversation_follows_its_turn_for_models_that_support_it() -> None:
     sent = Sent(MIDDLE, name='claude-opus-4-8')
     assert sent.body['system'] == 'First.'
     assert sent.turns == [
@@ -70,31 +70,34 @@ def test_a_system_prompt_in_the_middle_follows_its_turn_for_models_that_listen_t
     ]
 
 
-def test_elsewhere_it_comes_first_with_the_others() -> None:
+def test_for_other_models_all_system_prompts_come_first() -> None:
     sent = Sent(MIDDLE)
     assert (sent.body['system'], len(sent.turns)) == ('First.\n\nLater.', 5)
 
 
-def test_the_answers_of_tools_come_before_what_the_user_says() -> None:
+def test_tool_results_come_before_the_content_of_the_user() -> None:
     calls = [ToolCallPart('weather', '{"city": "Rome"}', 'a'), ToolCallPart('weather', None, 'b')]
-    answers = [
+    results = [
         'And now?',
         ToolReturnPart('weather', 'rain', 'b'),
         RetryPromptPart('No.', tool_name='weather', tool_call_id='a'),
     ]
-    sent = Sent([ask('hi'), say(*calls), ask(*answers)], function_tools=[WEATHER])
-    assert sent.turns[1] == ('assistant', call('a', city='Rome'), call('b'))
+    sent = Sent([ask('hi'), say(*calls), ask(*results)], function_tools=[WEATHER])
+    assert sent.turns[1] == ('assistant', tool_call('a', city='Rome'), tool_call('b'))
     by_id = {block['tool_use_id']: block for block in sent.turns[2][1:3]}
-    assert by_id == {'b': result('b', 'rain'), 'a': result('a', 'No.\n\nCorrect this and try again.', is_error=True)}
+    assert by_id == {
+        'b': tool_result('b', 'rain'),
+        'a': tool_result('a', 'No.\n\nCorrect this and try again.', is_error=True),
+    }
     assert sent.turns[2][3] == 'And now?'
 
 
 @pytest.mark.parametrize(
     ('outcome', 'is_error'), [('success', False), ('denied', False), ('failed', True), ('interrupted', True)]
 )
-def test_a_tool_that_failed_is_an_error_and_one_that_was_denied_an_answer(outcome: Any, is_error: bool) -> None:
-    answer = ToolReturnPart('weather', 'x', 'a', outcome=outcome)
-    assert Sent([ask('hi'), say(ToolCallPart('weather', {}, 'a')), ask(answer)]).turns[2][1] == result(
+def test_a_failed_tool_call_is_an_error_and_a_denied_one_is_not(outcome: Any, is_error: bool) -> None:
+    result = ToolReturnPart('weather', 'x', 'a', outcome=outcome)
+    assert Sent([ask('hi'), say(ToolCallPart('weather', {}, 'a')), ask(result)]).turns[2][1] == tool_result(
         'a', 'x', is_error=is_error
     )
 
@@ -111,38 +114,36 @@ def test_a_tool_that_failed_is_an_error_and_one_that_was_denied_an_answer(outcom
         (['a', {'b': 1}], ['a', '{"b":1}']),
     ],
 )
-def test_what_a_tool_returned_is_a_block_for_each_item_and_none_where_it_is_empty(
-    content: Any, texts: list[str]
-) -> None:
-    answer = ToolReturnPart('weather', content, 'a')
-    assert Sent([ask('hi'), say(ToolCallPart('weather', {}, 'a')), ask(answer)]).turns[2][1] == result('a', *texts)
+def test_a_tool_result_has_a_block_for_each_item_that_is_not_empty(content: Any, texts: list[str]) -> None:
+    result = ToolReturnPart('weather', content, 'a')
+    assert Sent([ask('hi'), say(ToolCallPart('weather', {}, 'a')), ask(result)]).turns[2][1] == tool_result('a', *texts)
 
 
 def test_a_tool_can_return_files() -> None:
-    answer = ToolReturnPart(
+    result = ToolReturnPart(
         'weather', ['see', PIXEL, DocumentUrl('https://x.org/a.pdf'), UploadedFile('f', 'anthropic')], 'a'
     )
-    sent = Sent([ask('hi'), say(ToolCallPart('weather', {}, 'a')), ask(answer)])
+    sent = Sent([ask('hi'), say(ToolCallPart('weather', {}, 'a')), ask(result)])
     assert [block['type'] for block in sent.turns[2][1]['content']] == ['text', 'image', 'document', 'document']
     assert sent.betas == ['files-api-2025-04-14']
 
 
-def test_ids_of_other_vendors_are_replaced_where_anthropic_would_refuse_them() -> None:
+def test_ids_of_other_vendors_are_replaced_if_anthropic_rejects_them() -> None:
     calls = [ToolCallPart('weather', {}, 'call|1.2'), ToolCallPart('weather', {}, 'fine_1')]
-    answers = [ToolReturnPart('weather', 'a', 'call|1.2'), ToolReturnPart('weather', 'b', 'fine_1')]
-    turns = Sent([ask('hi'), say(*calls), ask(*answers)]).turns
+    results = [ToolReturnPart('weather', 'a', 'call|1.2'), ToolReturnPart('weather', 'b', 'fine_1')]
+    turns = Sent([ask('hi'), say(*calls), ask(*results)]).turns
     assert [block['id'] for block in turns[1][1:]] == ['toolu_0', 'fine_1']
     assert [block['tool_use_id'] for block in turns[2][1:]] == ['toolu_0', 'fine_1']
 
 
-def test_arguments_that_are_no_object_go_back_inside_one() -> None:
+def test_arguments_that_are_not_an_object_are_sent_inside_one() -> None:
     retry = RetryPromptPart('Not JSON.', tool_name='weather', tool_call_id='a')
     turns = Sent([ask('hi'), say(ToolCallPart('weather', '{"city": ', 'a')), ask(retry)]).turns
-    assert turns[1] == ('assistant', call('a', invalid_json='{"city": '))
+    assert turns[1] == ('assistant', tool_call('a', invalid_json='{"city": '))
 
 
-def test_a_request_in_which_the_user_says_nothing_is_refused() -> None:
-    with pytest.raises(UserError, match='nothing that the user says'):
+def test_a_request_without_content_of_the_user_is_rejected() -> None:
+    with pytest.raises(UserError, match='no content of the user'):
         Sent([ask('')])
 
 
@@ -205,12 +206,12 @@ def test_files_are_blocks(item: Any, block: Json) -> None:
     ],
     ids=repr,
 )
-def test_a_file_that_the_api_cannot_take_is_refused_before_anything_is_sent(item: Any) -> None:
+def test_a_file_that_the_api_does_not_accept_is_rejected_before_anything_is_sent(item: Any) -> None:
     with pytest.raises(UserError, match="'anthropic' cannot take"):
         Sent([ask(['a', item])])
 
 
-def test_text_is_downloaded_and_pdf_and_images_are_left_to_anthropic() -> None:
+def test_text_is_downloaded_and_pdf_and_images_are_not() -> None:
     model = AnthropicModel(SONNET, api_key='k')
     urls = {'a.pdf': False, 'a.docx': False, 'a.txt': True, 'a.csv': True, 'a': True}
     assert {name: model.must_download(DocumentUrl(f'https://x.org/{name}')) for name in urls} == urls
@@ -218,10 +219,10 @@ def test_text_is_downloaded_and_pdf_and_images_are_left_to_anthropic() -> None:
     assert not model.must_download(DocumentUrl('data:text/plain;base64,eA=='))
 
 
-# ---------------------------------------------------------------------- past answers
+# ---------------------------------------------------------------------- past responses
 
 
-def test_thoughts_go_back_signed_and_those_of_others_as_text() -> None:
+def test_signed_thinking_is_sent_back_and_that_of_other_vendors_as_text() -> None:
     parts = [
         ThinkingPart('mine', signature='s', provider_name='anthropic'),
         ThinkingPart('', signature='hidden', provider_name='anthropic'),
@@ -241,12 +242,12 @@ def test_thoughts_go_back_signed_and_those_of_others_as_text() -> None:
         '<thinking>\ntheirs\n</thinking>',
     )
     assert sent.warnings == [
-        'thoughts without a signature of this vendor were sent as text between tags',
-        'thoughts that another vendor keeps to itself were left out',
+        'thinking without a signature of this vendor was sent as text between tags',
+        'encrypted thinking of another vendor was dropped',
     ]
 
 
-def test_what_cannot_be_said_is_left_out_and_listed_once() -> None:
+def test_parts_that_the_api_has_no_block_for_are_dropped_and_listed_once() -> None:
     theirs: list[Any] = [
         NativeToolCallPart('web_search', {}, 'x', provider_name='openai'),
         NativeToolReturnPart('web_search', [], 'x', provider_name='openai'),
@@ -256,7 +257,7 @@ def test_what_cannot_be_said_is_left_out_and_listed_once() -> None:
     assert [warning.partition(' ')[0] for warning in sent.warnings] == ['what', 'a']
 
 
-def test_citations_of_others_stay_at_home() -> None:
+def test_citations_of_other_vendors_are_not_sent() -> None:
     cited = TextPart('said', provider_name='other', provider_details={'citations': [{'url': 'x'}]})
     assert Sent([ask('hi'), say(cited), ask('go on')]).turns[1] == ('assistant', 'said')
 
@@ -265,8 +266,8 @@ SEARCH = NativeToolCallPart('web_search', {'query': 'q'}, 's', provider_name='an
 FOUND = NativeToolReturnPart('web_search', [], 's', provider_name='anthropic')
 
 
-def test_a_call_of_anthropics_own_tools_goes_back_only_where_it_has_or_may_get_a_result() -> None:
-    mine, answer = ToolCallPart('weather', {}, 'a'), ToolReturnPart('weather', 'x', 'a')
+def test_a_call_of_a_native_tool_is_sent_back_only_if_it_has_or_may_get_a_result() -> None:
+    own_call, result = ToolCallPart('weather', {}, 'a'), ToolReturnPart('weather', 'x', 'a')
 
     def kinds(*messages: Any) -> list[str]:
         return [
@@ -277,9 +278,9 @@ def test_a_call_of_anthropics_own_tools_goes_back_only_where_it_has_or_may_get_a
 
     assert kinds(ask('hi'), say(SEARCH, FOUND)) == ['hi', 'server_tool_use', 'web_search_tool_result']
     assert kinds(ask('hi'), say(SEARCH)) == ['hi', 'server_tool_use']
-    assert kinds(ask('hi'), say(SEARCH, mine), ask(answer)) == ['hi', 'server_tool_use', 'tool_use', 'tool_result']
-    assert kinds(ask('hi'), say(SEARCH, mine), ask(answer, 'and?')) == ['hi', 'tool_use', 'tool_result', 'and?']
-    later = [ask('hi'), say(SEARCH, mine), ask(answer), say(FOUND, TextPart('so')), ask('and?')]
+    assert kinds(ask('hi'), say(SEARCH, own_call), ask(result)) == ['hi', 'server_tool_use', 'tool_use', 'tool_result']
+    assert kinds(ask('hi'), say(SEARCH, own_call), ask(result, 'and?')) == ['hi', 'tool_use', 'tool_result', 'and?']
+    later = [ask('hi'), say(SEARCH, own_call), ask(result), say(FOUND, TextPart('so')), ask('and?')]
     assert kinds(*later) == ['hi', 'server_tool_use', 'tool_use', 'tool_result', 'web_search_tool_result', 'so', 'and?']
 
 
@@ -287,7 +288,7 @@ def test_a_call_of_anthropics_own_tools_goes_back_only_where_it_has_or_may_get_a
 
 
 def marks(body: Json) -> list[str]:
-    """Where the marks are, by the text, name or type of what carries them."""
+    """Return the text, name or type of every block with a mark."""
     blocks = [
         *body.get('tools', ()),
         *body.get('system', ()),
@@ -297,28 +298,28 @@ def marks(body: Json) -> list[str]:
     return [*found, *(['everything'] if 'cache_control' in body else [])]
 
 
-def test_a_cache_point_marks_what_comes_before_it() -> None:
+def test_a_cache_point_marks_the_block_before_it() -> None:
     assert Sent([ask(['a', CachePoint(ttl='1h'), 'b'])]).turns == [('user', text('a', **cached('1h')), 'b')]
 
 
-def test_a_cache_point_that_begins_a_turn_marks_the_end_of_the_one_before_but_no_thoughts() -> None:
-    thoughts = ThinkingPart('t', signature='s', provider_name='anthropic')
-    sent = Sent([ask('a'), say(TextPart('b'), thoughts), ask([CachePoint(), 'c'])])
+def test_a_cache_point_at_the_start_of_a_turn_marks_the_end_of_the_last_turn_but_not_thinking() -> None:
+    thinking = ThinkingPart('t', signature='s', provider_name='anthropic')
+    sent = Sent([ask('a'), say(TextPart('b'), thinking), ask([CachePoint(), 'c'])])
     assert marks(sent.body) == ['b']
-    answered = [
+    with_result = [
         ask('a'),
         say(ToolCallPart('weather', {}, 'x')),
         ask(ToolReturnPart('weather', 'y', 'x'), [CachePoint(), 'c']),
     ]
-    assert marks(Sent(answered).body) == ['tool_result']
+    assert marks(Sent(with_result).body) == ['tool_result']
 
 
-def test_a_cache_point_with_nothing_before_it_is_refused() -> None:
+def test_a_cache_point_with_nothing_before_it_is_rejected() -> None:
     with pytest.raises(UserError, match=r'CachePoint\(\) has nothing before it'):
         Sent([ask([CachePoint(), 'a'])])
 
 
-def test_settings_mark_tools_system_and_the_last_message() -> None:
+def test_settings_mark_the_tools_the_system_prompt_and_the_last_message() -> None:
     settings = {
         'anthropic_cache_tool_definitions': True,
         'anthropic_cache_instructions': '5m',
@@ -330,14 +331,14 @@ def test_settings_mark_tools_system_and_the_last_message() -> None:
     assert Sent([ask('hi')], {'anthropic_cache': '1h'}).body['cache_control'] == cached('1h')['cache_control']
 
 
-def test_there_are_four_marks_at_most_and_the_oldest_of_the_messages_go() -> None:
+def test_of_more_than_four_marks_the_oldest_of_the_messages_are_removed() -> None:
     prompt = [item for letter in 'abcdef' for item in (letter, CachePoint())]
     assert marks(Sent([ask(prompt)]).body) == ['c', 'd', 'e', 'f']
     settings = {'anthropic_cache_instructions': True, 'anthropic_cache': True}
     assert marks(Sent([ask(prompt, instructions='i')], settings).body) == ['i', 'e', 'f', 'everything']
 
 
-def test_what_is_cached_for_longer_must_come_first() -> None:
+def test_a_longer_cache_must_come_before_a_shorter_one() -> None:
     with pytest.raises(UserError, match="for '1h' must come before"):
         Sent([ask(['a', CachePoint(), 'b', CachePoint(ttl='1h')])])
     with pytest.raises(UserError, match='set one of them'):
@@ -348,7 +349,7 @@ def test_what_is_cached_for_longer_must_come_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ('spelt', 'like'),
+    ('name', 'known_name'),
     [
         ('us.anthropic.claude-sonnet-4-5-20250929-v1:0', SONNET),
         ('anthropic/claude-sonnet-4.5', SONNET),
@@ -357,8 +358,8 @@ def test_what_is_cached_for_longer_must_come_first() -> None:
         ('claude-fable-5-20260101', 'claude-fable-5'),
     ],
 )
-def test_a_model_is_known_by_any_spelling(spelt: str, like: str) -> None:
-    assert anthropic_model_profile(spelt) == anthropic_model_profile(like)
+def test_a_model_is_recognised_by_any_spelling(name: str, known_name: str) -> None:
+    assert anthropic_model_profile(name) == anthropic_model_profile(known_name)
 
 
 def test_a_profile_can_be_given() -> None:

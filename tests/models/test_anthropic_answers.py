@@ -1,4 +1,4 @@
-"""What the Messages room makes of answers, whole and streamed, and how they go back."""
+"""The responses of the Messages room, whole and streamed, and how they are sent back."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ from tests.models.anthropic_messages import (
     CALLED,
     CITATION,
     CONTENT,
-    NEW_KINDS,
     SONNET,
     STOP,
     TIME,
+    UNKNOWN_BLOCKS,
     WEATHER,
     Json,
     Sent,
-    added,
     ask,
-    call,
-    read,
-    read_whole,
+    block_delta,
+    block_start,
+    block_stop,
+    decode_stream,
+    decode_whole,
+    field_names,
     say,
-    slots,
-    started,
-    stopped,
-    streamed,
+    stream_blocks,
     text,
+    tool_call,
     with_parsed_args,
 )
 
 pytestmark = pytest.mark.filterwarnings('ignore:TypedDict class:UserWarning')
 
 
-@pytest.mark.parametrize('content', [CONTENT, NEW_KINDS], ids=['known', 'unknown'])
+@pytest.mark.parametrize('content', [CONTENT, UNKNOWN_BLOCKS], ids=['known', 'unknown'])
 def test_whole_and_streamed_answers_are_read_alike(content: list[Json]) -> None:
-    whole, stream = read_whole(content), read(*streamed(content))
+    whole, stream = decode_whole(content), decode_stream(*stream_blocks(content))
 
-    def what_counts(response: ModelResponse) -> list[Json]:
+    def comparable_parts(response: ModelResponse) -> list[Json]:
         known = [
-            {name: getattr(part, name) for name in slots(part) if name != 'timestamp'}
+            {name: getattr(part, name) for name in field_names(part) if name != 'timestamp'}
             for part in with_parsed_args(response)
         ]
         return [
@@ -60,22 +60,22 @@ def test_whole_and_streamed_answers_are_read_alike(content: list[Json]) -> None:
             for part in known
         ]
 
-    assert what_counts(whole) == what_counts(stream)
+    assert comparable_parts(whole) == comparable_parts(stream)
     assert len(whole.parts) == len(content)
     assert (stream.state, stream.finish_reason) == ('complete', 'stop')
 
 
-def test_the_parts_of_an_answer() -> None:
+def test_the_parts_of_a_response() -> None:
     own: Json = {'provider_name': 'anthropic'}
-    by_code = {'anthropic_caller': CALLED}
+    called_by_code = {'anthropic_caller': CALLED}
     expected = [
         ThinkingPart('hm hm', signature='sig', **own),
         ThinkingPart('', id='redacted_thinking', signature='data', **own),
         TextPart('so it is'),
         TextPart('cited words', provider_details={'citations': [CITATION, {**CITATION, 'cited_text': 'd'}]}, **own),
         ToolCallPart('weather', {'city': 'Rome'}, 'toolu_1'),
-        ToolCallPart('weather', {}, 'toolu_2', provider_details=by_code, **own),
-        NativeToolCallPart('web_search', {'query': 'q'}, 'a', provider_details=by_code, **own),
+        ToolCallPart('weather', {}, 'toolu_2', provider_details=called_by_code, **own),
+        NativeToolCallPart('web_search', {'query': 'q'}, 'a', provider_details=called_by_code, **own),
         NativeToolCallPart(
             'code_execution',
             {'command': 'ls'},
@@ -97,7 +97,7 @@ def test_the_parts_of_an_answer() -> None:
             'mcp_server:wiki', {'action': 'call_tool', 'tool_name': 'list', 'tool_args': {}}, 'e', **own
         ),
     ]
-    parts = read_whole(CONTENT).parts
+    parts = decode_whole(CONTENT).parts
     assert [part for part in parts if not isinstance(part, NativeToolReturnPart)][:-2] == expected
     returned = [
         (part.tool_name, part.tool_call_id, part.content) for part in parts if isinstance(part, NativeToolReturnPart)
@@ -112,45 +112,49 @@ def test_the_parts_of_an_answer() -> None:
     assert returned[-1][2] == {'content': 'no', 'is_error': True}
 
 
-@pytest.mark.parametrize('make', [read_whole, lambda content: read(*streamed(content))], ids=['whole', 'streamed'])
-def test_every_block_goes_back_as_it_came(make: Any) -> None:
-    answer = make(CONTENT)
+@pytest.mark.parametrize(
+    'make', [decode_whole, lambda content: decode_stream(*stream_blocks(content))], ids=['whole', 'streamed']
+)
+def test_every_block_is_sent_back_unchanged(make: Any) -> None:
+    response = make(CONTENT)
     later = ask(ToolReturnPart('weather', 'x', 'toolu_1'), ToolReturnPart('weather', 'x', 'toolu_2'))
-    sent = Sent([ask('hi'), answer, later], function_tools=[WEATHER])
+    sent = Sent([ask('hi'), response, later], function_tools=[WEATHER])
     assert sent.body['messages'][1]['content'] == CONTENT
     assert sent.warnings == []
 
 
-@pytest.mark.parametrize('make', [read_whole, lambda content: read(*streamed(content))], ids=['whole', 'streamed'])
-def test_so_do_blocks_that_nobody_knows_yet(make: Any) -> None:
+@pytest.mark.parametrize(
+    'make', [decode_whole, lambda content: decode_stream(*stream_blocks(content))], ids=['whole', 'streamed']
+)
+def test_blocks_of_unknown_types_are_sent_back_unchanged(make: Any) -> None:
     model = AnthropicModel(SONNET, api_key='k')
-    body = model.encode(model.prepare([ask('hi'), make(NEW_KINDS), ask('go on')]))
-    assert body['messages'][1]['content'] == NEW_KINDS
+    body = model.encode(model.prepare([ask('hi'), make(UNKNOWN_BLOCKS), ask('go on')]))
+    assert body['messages'][1]['content'] == UNKNOWN_BLOCKS
 
 
-def test_fields_that_the_api_refuses_from_us_stay_in_the_history() -> None:
-    call = {'type': 'server_tool_use', 'id': 'a', 'name': 'code_execution', 'input': {'code': '1'}}
+def test_fields_that_the_api_rejects_in_requests_are_not_sent_back() -> None:
+    code_call = {'type': 'server_tool_use', 'id': 'a', 'name': 'code_execution', 'input': {'code': '1'}}
     given: Json = {'type': 'code_execution_result', 'stdout': '', 'stderr': '', 'return_code': 0, 'content': []}
-    answer = read_whole(
+    response = decode_whole(
         [
             text('x', citations=[{**CITATION, 'file_id': None}]),
-            call,
+            code_call,
             {'type': 'code_execution_tool_result', 'tool_use_id': 'a', 'content': {**given, 'abort_reason': None}},
         ]
     )
-    assert Sent([ask('hi'), answer, ask('go on')]).body['messages'][1]['content'] == [
+    assert Sent([ask('hi'), response, ask('go on')]).body['messages'][1]['content'] == [
         text('x', citations=[CITATION]),
-        call,
+        code_call,
         {'type': 'code_execution_tool_result', 'tool_use_id': 'a', 'content': given},
     ]
 
 
-def test_tools_that_a_search_found_go_back_only_where_they_are_defined() -> None:
-    found = Sent([ask('hi'), read_whole(CONTENT[10:12]), ask('go on')], function_tools=[TIME]).turns[1][2]
+def test_tools_that_a_search_found_are_sent_back_only_if_they_are_defined() -> None:
+    found = Sent([ask('hi'), decode_whole(CONTENT[10:12]), ask('go on')], function_tools=[TIME]).turns[1][2]
     assert found['content']['tool_references'] == []
 
 
-def test_a_history_of_the_field_is_understood() -> None:
+def test_a_history_in_the_form_that_vendors_share_is_encoded() -> None:
     details: Json = {'provider_name': 'anthropic', 'provider_details': {'strategy': 'bm25'}}
     parts = [
         NativeToolCallPart('tool_search', {'queries': ['rain', 'sun']}, 'c', **details),
@@ -182,7 +186,7 @@ def test_a_history_of_the_field_is_understood() -> None:
     assert blocks[3]['type'] == 'bash_code_execution_tool_result'
 
 
-def test_the_advisor_goes_back_only_to_a_request_that_defines_it() -> None:
+def test_the_advisor_is_sent_back_only_if_the_request_defines_it() -> None:
     advice = [
         {'type': 'server_tool_use', 'id': 'a', 'name': 'advisor', 'input': {}},
         {
@@ -192,21 +196,21 @@ def test_the_advisor_goes_back_only_to_a_request_that_defines_it() -> None:
         },
         text('so'),
     ]
-    history = [ask('hi'), read_whole(advice), ask('go on')]
+    history = [ask('hi'), decode_whole(advice), ask('go on')]
     assert Sent(history).turns[1] == ('assistant', 'so')
     defined = {'extra_body': {'tools': [{'type': 'advisor_20260301', 'name': 'advisor', 'model': 'm'}]}}
     assert Sent(history, defined).body['messages'][1]['content'] == advice
 
 
-def test_events_and_fields_that_nobody_knows_are_passed_over() -> None:
-    response = read(
+def test_unknown_events_and_fields_are_skipped() -> None:
+    response = decode_stream(
         {'type': 'message_start', 'message': {'id': 'm', 'model': 'x', 'usage': {}, 'mood': 'good'}},
         {'type': 'ping'},
         {'type': 'weather_report', 'rain': True},
-        started(0, {'type': 'text', 'text': 'a', 'font': 'serif'}),
-        added(0, type='colour_delta', colour='red'),
-        added(0, type='text_delta', text='b'),
-        stopped(0),
+        block_start(0, {'type': 'text', 'text': 'a', 'font': 'serif'}),
+        block_delta(0, type='colour_delta', colour='red'),
+        block_delta(0, type='text_delta', text='b'),
+        block_stop(0),
         {'type': 'message_delta', 'delta': {'stop_reason': 'bored'}},
         STOP,
     )
@@ -214,44 +218,44 @@ def test_events_and_fields_that_nobody_knows_are_passed_over() -> None:
     assert response.provider_details == {'finish_reason': 'bored'}
 
 
-def test_what_a_block_holds_from_its_start_counts() -> None:
-    response = read(
-        started(0, {'type': 'server_tool_use', 'id': 'a', 'name': 'web_fetch', 'input': {'url': 'u'}}),
-        stopped(0),
-        started(1, call('b', city='Rome')),
-        added(1, type='input_json_delta', partial_json='{"city": '),
-        added(1, type='input_json_delta', partial_json='"Oslo"}'),
-        stopped(1),
-        started(2, {'type': 'mcp_tool_use', 'id': 'c', 'name': 'n', 'server_name': 's', 'input': {'q': 1}}),
-        added(2, type='input_json_delta', partial_json='{"q": 2}'),
-        stopped(2),
-        started(3, {'type': 'thinking', 'thinking': 't', 'signature': 's'}),
-        stopped(3),
+def test_content_in_the_start_of_a_block_is_kept() -> None:
+    response = decode_stream(
+        block_start(0, {'type': 'server_tool_use', 'id': 'a', 'name': 'web_fetch', 'input': {'url': 'u'}}),
+        block_stop(0),
+        block_start(1, tool_call('b', city='Rome')),
+        block_delta(1, type='input_json_delta', partial_json='{"city": '),
+        block_delta(1, type='input_json_delta', partial_json='"Oslo"}'),
+        block_stop(1),
+        block_start(2, {'type': 'mcp_tool_use', 'id': 'c', 'name': 'n', 'server_name': 's', 'input': {'q': 1}}),
+        block_delta(2, type='input_json_delta', partial_json='{"q": 2}'),
+        block_stop(2),
+        block_start(3, {'type': 'thinking', 'thinking': 't', 'signature': 's'}),
+        block_stop(3),
     )
     args = [part.args_as_dict() for part in response.parts if isinstance(part, (ToolCallPart, NativeToolCallPart))]
     assert args == [{'url': 'u'}, {'city': 'Oslo'}, {'action': 'call_tool', 'tool_name': 'n', 'tool_args': {'q': 2}}]
     assert response.parts[-1] == ThinkingPart('t', signature='s', provider_name='anthropic')
 
 
-def test_a_summary_goes_back_with_leave_to_make_another() -> None:
+def test_a_summary_is_sent_back_with_permission_for_another() -> None:
     summary = {'type': 'compaction', 'content': 'So far.'}
-    sent = Sent([ask('hi'), read_whole([summary, text('on')]), ask('go on')])
+    sent = Sent([ask('hi'), decode_whole([summary, text('on')]), ask('go on')])
     assert sent.turns[1] == ('assistant', summary, 'on')
     assert sent.body['context_management'] == {'edits': [{'type': 'compact_20260112'}]}
     assert sent.betas == ['compact-2026-01-12']
 
 
-def test_a_caller_is_kept_where_it_is_not_the_model_itself() -> None:
-    response = read_whole([{**call('a', city='Rome'), 'caller': {'type': 'direct'}}])
+def test_a_caller_is_kept_if_it_is_not_the_model_itself() -> None:
+    response = decode_whole([{**tool_call('a', city='Rome'), 'caller': {'type': 'direct'}}])
     assert response.parts == [ToolCallPart('weather', {'city': 'Rome'}, 'a')]
 
 
-def test_a_compaction_may_be_streamed() -> None:
-    response = read(
-        started(0, {'type': 'compaction', 'content': None}),
-        added(0, type='compaction_delta', content='sum', encrypted_content=None),
-        added(0, type='compaction_delta', content='mary', encrypted_content='e'),
-        stopped(0),
+def test_a_compaction_can_be_streamed() -> None:
+    response = decode_stream(
+        block_start(0, {'type': 'compaction', 'content': None}),
+        block_delta(0, type='compaction_delta', content='sum', encrypted_content=None),
+        block_delta(0, type='compaction_delta', content='mary', encrypted_content='e'),
+        block_stop(0),
     )
     [part] = response.parts
     assert isinstance(part, NativeToolCallPart)
@@ -259,14 +263,14 @@ def test_a_compaction_may_be_streamed() -> None:
 
 
 def test_a_stream_without_its_end_is_incomplete() -> None:
-    response = read(*list(streamed([text('half')]))[:-2])
+    response = decode_stream(*list(stream_blocks([text('half')]))[:-2])
     assert (response.parts, response.state, response.finish_reason) == ([TextPart('half')], 'incomplete', None)
 
 
 @pytest.mark.parametrize('blocks', [[], [text('')]])
-def test_an_answer_may_be_empty(blocks: list[Json]) -> None:
-    assert read_whole(blocks).parts == []
-    assert read(*streamed(blocks)).parts == []
+def test_a_response_may_be_empty(blocks: list[Json]) -> None:
+    assert decode_whole(blocks).parts == []
+    assert decode_stream(*stream_blocks(blocks)).parts == []
 
 
 @pytest.mark.parametrize(
@@ -283,12 +287,12 @@ def test_an_answer_may_be_empty(blocks: list[Json]) -> None:
         ('something_new', None),
     ],
 )
-def test_why_an_answer_ended(raw: str, ours: str | None) -> None:
-    response = read_whole([], stop_reason=raw)
+def test_finish_reasons(raw: str, ours: str | None) -> None:
+    response = decode_whole([], stop_reason=raw)
     assert (response.finish_reason, response.provider_details) == (ours, {'finish_reason': raw})
 
 
-def test_what_else_is_said_of_an_answer_is_kept() -> None:
+def test_facts_about_a_response_are_kept_in_its_details() -> None:
     refusal = {'type': 'refusal', 'category': 'cyber', 'explanation': 'No.'}
     container = {'id': 'container_1', 'expires_at': '2026-01-01T00:00:00Z'}
     facts: Json = {'stop_reason': 'refusal', 'stop_sequence': 'END', 'stop_details': refusal, 'container': container}
@@ -300,17 +304,17 @@ def test_what_else_is_said_of_an_answer_is_kept() -> None:
         'container': container,
         'container_id': 'container_1',
     }
-    assert read_whole([], **facts, usage={'service_tier': 'batch'}).provider_details == {
+    assert decode_whole([], **facts, usage={'service_tier': 'batch'}).provider_details == {
         **details,
         'service_tier': 'batch',
     }
-    assert read({'type': 'message_delta', 'delta': facts, 'usage': {'speed': 'fast'}}).provider_details == {
+    assert decode_stream({'type': 'message_delta', 'delta': facts, 'usage': {'speed': 'fast'}}).provider_details == {
         **details,
         'speed': 'fast',
     }
 
 
-def test_tokens_from_and_to_the_cache_are_part_of_the_input() -> None:
+def test_cached_tokens_are_part_of_the_input() -> None:
     usage = {
         'input_tokens': 1,
         'cache_read_input_tokens': 20,
@@ -320,7 +324,7 @@ def test_tokens_from_and_to_the_cache_are_part_of_the_input() -> None:
         'output_tokens_details': {'thinking_tokens': 3},
         'server_tool_use': {'web_search_requests': 2, 'web_fetch_requests': 0},
     }
-    assert read_whole([], usage=usage).usage == RequestUsage(
+    assert decode_whole([], usage=usage).usage == RequestUsage(
         input_tokens=321,
         cache_read_tokens=20,
         cache_write_tokens=300,
@@ -329,7 +333,7 @@ def test_tokens_from_and_to_the_cache_are_part_of_the_input() -> None:
     )
 
 
-def test_each_report_of_a_stream_replaces_what_it_names() -> None:
+def test_a_later_count_of_a_stream_replaces_an_earlier_one() -> None:
     first = {
         'input_tokens': 100,
         'cache_read_input_tokens': 50,
@@ -338,20 +342,20 @@ def test_each_report_of_a_stream_replaces_what_it_names() -> None:
     }
     last = {'input_tokens': 0, 'cache_read_input_tokens': None, 'output_tokens': 9}
     start: Json = {'type': 'message_start', 'message': {'id': 'm', 'model': 'x', 'usage': first}}
-    assert read(start).usage.output_tokens == 1
+    assert decode_stream(start).usage.output_tokens == 1
     end: Json = {'type': 'message_delta', 'delta': {}, 'usage': last}
-    assert read(start, end).usage == RequestUsage(
+    assert decode_stream(start, end).usage == RequestUsage(
         input_tokens=50, cache_read_tokens=50, output_tokens=9, details={'ephemeral_1h_input_tokens': 7}
     )
 
 
-def test_a_compaction_is_part_of_the_request_and_advice_is_not() -> None:
+def test_tokens_of_a_compaction_count_and_those_of_an_advisor_do_not() -> None:
     reports = [
         {'type': 'message', 'input_tokens': 1, 'output_tokens': 2},
         {'type': 'compaction', 'input_tokens': 10, 'output_tokens': 20, 'cache_read_input_tokens': 5},
         {'type': 'advisor_message', 'input_tokens': 100, 'output_tokens': 200},
     ]
-    usage = read_whole([], usage={'input_tokens': 1, 'output_tokens': 2, 'iterations': reports}).usage
+    usage = decode_whole([], usage={'input_tokens': 1, 'output_tokens': 2, 'iterations': reports}).usage
     assert (usage.input_tokens, usage.cache_read_tokens, usage.output_tokens) == (16, 5, 22)
     assert usage.details == {
         'compaction_iterations': 1,
@@ -375,27 +379,27 @@ def test_a_compaction_is_part_of_the_request_and_advice_is_not() -> None:
         ('overloaded_error', 529),
     ],
 )
-def test_an_error_inside_a_stream_has_the_status_that_stands_for_it(kind: str, status: int) -> None:
+def test_an_error_inside_a_stream_has_the_status_of_its_type(kind: str, status: int) -> None:
     error: Json = {'type': 'error', 'error': {'type': kind, 'message': 'm'}, 'request_id': 'req_1'}
     with pytest.raises(ModelHTTPError) as streamed_error:
-        read(error)
+        decode_stream(error)
     with pytest.raises(ModelHTTPError) as whole_error:
-        read_whole([], **error)
+        decode_whole([], **error)
     for raised in (streamed_error, whole_error):
         assert (raised.value.status_code, raised.value.request_id) == (status, 'req_1')
         assert isinstance(raised.value, OverloadedError) == (status == 529)
 
 
-def test_an_error_that_nobody_knows_has_no_status() -> None:
+def test_an_error_of_an_unknown_type_has_no_status() -> None:
     with pytest.raises(ModelAPIError, match='mystery') as raised:
-        read({'type': 'error', 'error': {'type': 'new_error', 'message': 'mystery'}})
+        decode_stream({'type': 'error', 'error': {'type': 'new_error', 'message': 'mystery'}})
     assert not isinstance(raised.value, ModelHTTPError)
 
 
 @pytest.mark.parametrize(
     'body', [{}, [], {'content': None}, {'content': [1]}, {'choices': []}, {'content': [{'text': 'x'}]}], ids=repr
 )
-def test_a_body_that_is_no_message_is_unexpected(body: Any) -> None:
+def test_a_body_that_is_not_a_message_is_unexpected(body: Any) -> None:
     model = AnthropicModel(SONNET, api_key='k')
     with pytest.raises(UnexpectedModelBehavior, match='did not answer with a message'):
         model.new_reader().decode(body)

@@ -1,4 +1,4 @@
-"""What the Messages room sends beside the messages: tools, output, thinking, settings."""
+"""The requests of the Messages room without their messages: tools, output, thinking, settings."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ pytestmark = pytest.mark.filterwarnings('ignore:TypedDict class:UserWarning')
 # ---------------------------------------------------------------------- tools, output, thinking, settings
 
 
-def test_tools_are_strict_where_that_is_asked_for_and_the_model_can_be() -> None:
+def test_a_tool_is_strict_if_it_asks_for_that_and_the_model_supports_it() -> None:
     strict = replace(WEATHER, strict=True)
     closed = {**CITY, 'additionalProperties': False}
     wire = {'name': 'weather', 'description': 'Tells the weather.'}
@@ -88,23 +88,23 @@ OUTPUT: Json = {'output_tools': [FINAL], 'output_mode': 'tool', 'allow_text_outp
     ],
     ids=repr,
 )
-def test_whether_tools_must_be_called(settings: Json, more: Json, choice: Json) -> None:
+def test_tool_choice(settings: Json, more: Json, choice: Json) -> None:
     assert Sent([ask('hi')], settings, function_tools=[WEATHER, TIME], **more).body['tool_choice'] == choice
 
 
 @pytest.mark.parametrize(('name', 'settings'), [(BUDGET, {'thinking': True}), (FREE, {})])
-def test_a_model_that_cannot_be_made_to_call_a_tool_says_so(name: str, settings: Json) -> None:
+def test_a_required_tool_call_is_an_error_for_a_model_that_cannot_be_forced(name: str, settings: Json) -> None:
     with pytest.raises(UserError, match=r"cannot be made to call a tool.*use tool_choice='auto'"):
         Sent([ask('hi')], {**settings, 'tool_choice': 'required'}, name=name, function_tools=[WEATHER])
 
 
-def test_of_several_named_tools_the_others_are_left_out() -> None:
+def test_if_several_tools_are_named_the_others_are_dropped() -> None:
     third = ToolDefinition('third', CITY)
     body = Sent([ask('hi')], {'tool_choice': ['time', 'third']}, function_tools=[WEATHER, TIME, third]).body
     assert ([tool['name'] for tool in body['tools']], body['tool_choice']) == (['time', 'third'], {'type': 'any'})
 
 
-def test_a_native_output_is_held_to_its_schema_and_what_is_lost_is_listed() -> None:
+def test_the_schema_of_a_native_output_is_enforced_and_lost_constraints_are_listed() -> None:
     schema = {'type': 'object', 'properties': {'n': {'type': 'integer', 'minimum': 1, 'title': 'N'}}, 'required': ['n']}
     sent = Sent([ask('hi')], output_mode='native', output_object=OutputObjectDefinition(schema, name='Number'))
     wire = {
@@ -142,12 +142,12 @@ def test_a_native_output_is_held_to_its_schema_and_what_is_lost_is_listed() -> N
         ('other-server/model', 'low', {'type': 'enabled', 'budget_tokens': 2048}, None),
     ],
 )
-def test_how_long_to_think(name: str, level: Any, thinking: Json | None, effort: str | None) -> None:
+def test_levels_of_thinking(name: str, level: Any, thinking: Json | None, effort: str | None) -> None:
     body = Sent([ask('hi')], {'thinking': level}, name=name).body
     assert (body.get('thinking'), body.get('output_config', {}).get('effort')) == (thinking, effort)
 
 
-def test_a_model_that_cannot_do_as_it_is_told_about_thinking_says_so() -> None:
+def test_a_level_of_thinking_that_the_model_does_not_support_is_a_warning() -> None:
     assert Sent([ask('hi')], {'thinking': False}, name='claude-fable-5').warnings == [
         "'thinking' was not sent: 'claude-fable-5' cannot stop thinking, and makes its least effort"
     ]
@@ -168,34 +168,38 @@ def test_a_model_that_cannot_do_as_it_is_told_about_thinking_says_so() -> None:
         ({'anthropic_thinking': {'type': 'enabled', 'budget_tokens': 60000}}, 64000, 60000),
     ],
 )
-def test_there_is_room_for_the_answer_beside_the_thoughts(settings: Json, max_tokens: int, budget: int | None) -> None:
+def test_max_tokens_leave_room_for_the_response_after_the_thinking(
+    settings: Json, max_tokens: int, budget: int | None
+) -> None:
     body = Sent([ask('hi')], settings).body
     assert (body['max_tokens'], body.get('thinking', {}).get('budget_tokens')) == (max_tokens, budget)
 
 
-def test_a_turn_that_began_without_thoughts_goes_on_without_them() -> None:
-    answer = ask(ToolReturnPart('weather', 'rain', 'a'))
+def test_a_turn_that_began_without_thinking_continues_without_it() -> None:
+    results = ask(ToolReturnPart('weather', 'rain', 'a'))
     began = [ThinkingPart('hm', provider_name='openai'), ToolCallPart('weather', {}, 'a')]
-    sent = Sent([ask('hi'), say(*began), answer], {'thinking': True})
+    sent = Sent([ask('hi'), say(*began), results], {'thinking': True})
     assert 'thinking' not in sent.body
     assert (
         sent.warnings[-1]
-        == "'thinking' was not sent: the turn that the model takes up did not begin with signed thoughts"
+        == "'thinking' was not sent: the turn that the model continues did not begin with signed thinking"
     )
     signed = [ThinkingPart('hm', provider_name='anthropic', signature='s'), ToolCallPart('weather', {}, 'a')]
-    assert Sent([ask('hi'), say(*signed), answer], {'thinking': True}).body['thinking']['type'] == 'enabled'
-    assert Sent([ask('hi'), say(*began), answer], {'thinking': True}, name=ADAPTIVE).body['thinking'] == {
+    assert Sent([ask('hi'), say(*signed), results], {'thinking': True}).body['thinking']['type'] == 'enabled'
+    assert Sent([ask('hi'), say(*began), results], {'thinking': True}, name=ADAPTIVE).body['thinking'] == {
         'type': 'adaptive'
     }
-    assert Sent([ask('hi'), say(*began), answer, say(TextPart('so')), ask('and?')], {'thinking': True}).body['thinking']
+    assert Sent([ask('hi'), say(*began), results, say(TextPart('so')), ask('and?')], {'thinking': True}).body[
+        'thinking'
+    ]
 
 
-def test_an_answer_too_short_to_think_is_refused() -> None:
+def test_max_tokens_too_small_for_thinking_are_rejected() -> None:
     with pytest.raises(UserError, match='max_tokens=1024 leaves no room to think'):
         Sent([ask('hi')], {'thinking': True, 'max_tokens': 1024})
 
 
-def test_sampling_is_left_out_where_the_model_refuses_it() -> None:
+def test_sampling_settings_that_the_model_rejects_are_dropped() -> None:
     sampling = {'temperature': 0.5, 'top_p': 0.5, 'top_k': 5}
     assert Sent([ask('hi')], sampling).body.keys() >= sampling.keys()
     for name, more in (('claude-opus-4-7', {}), (SONNET, {'thinking': True})):
@@ -204,7 +208,7 @@ def test_sampling_is_left_out_where_the_model_refuses_it() -> None:
     assert Sent([ask('hi')], {'thinking': True, 'temperature': 1.0, 'top_p': 0.97}).warnings == []
 
 
-def test_own_settings_win_and_go_as_they_are() -> None:
+def test_own_settings_override_shared_ones_and_are_sent_unchanged() -> None:
     settings = {
         'thinking': 'high',
         'service_tier': 'default',
@@ -236,7 +240,7 @@ def test_own_settings_win_and_go_as_they_are() -> None:
     assert sent.warnings == []
 
 
-def test_the_shared_names_of_queues() -> None:
+def test_shared_service_tiers() -> None:
     assert Sent([ask('hi')], {'service_tier': 'default'}).body['service_tier'] == 'standard_only'
     sent = Sent([ask('hi')], {'service_tier': 'flex'})
     assert ('service_tier' in sent.body, len(sent.warnings)) == (False, 1)
@@ -245,7 +249,7 @@ def test_the_shared_names_of_queues() -> None:
 # ---------------------------------------------------------------------- Anthropic's own tools
 
 
-def test_own_tools_come_behind_ours() -> None:
+def test_native_tools_follow_the_other_tools() -> None:
     place = WebSearchUserLocation(city='Rome', country='IT')
     tools = [
         WebSearchTool(max_uses=2, allowed_domains=['x.org'], user_location=place),
@@ -278,7 +282,7 @@ def test_own_tools_come_behind_ours() -> None:
     assert len(sent.warnings) == 1
 
 
-def test_newer_models_get_newer_tools() -> None:
+def test_newer_models_get_newer_versions_of_tools() -> None:
     tools = [WebSearchTool(), WebFetchTool(), CodeExecutionTool()]
     sent = Sent([ask('hi')], name='claude-sonnet-4-6', native_tools=tools)
     assert [tool['type'] for tool in sent.body['tools']] == [
@@ -289,7 +293,7 @@ def test_newer_models_get_newer_tools() -> None:
     assert sent.betas == []
 
 
-def test_the_memory_tool_takes_the_place_of_ours() -> None:
+def test_the_memory_tool_replaces_the_callers_definition() -> None:
     memory = ToolDefinition('memory', CITY)
     sent = Sent([ask('hi')], function_tools=[memory, TIME], native_tools=[MemoryTool()])
     assert [tool['name'] for tool in sent.body['tools']] == ['time', 'memory']
@@ -302,12 +306,12 @@ def test_the_memory_tool_takes_the_place_of_ours() -> None:
 
 
 @pytest.mark.parametrize('tool', [ImageGenerationTool(), FileSearchTool(['x'])])
-def test_a_tool_that_anthropic_has_not_is_refused(tool: Any) -> None:
+def test_an_unsupported_native_tool_is_rejected(tool: Any) -> None:
     with pytest.raises(UserError, match=tool.kind):
         Sent([ask('hi')], native_tools=[tool])
 
 
-def test_code_runs_in_the_container_of_the_last_answer() -> None:
+def test_code_runs_in_the_container_of_the_last_response() -> None:
     history: list[ModelMessage] = [
         ask('a'),
         say(TextPart('b'), provider_details={'container_id': 'old'}),

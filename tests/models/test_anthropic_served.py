@@ -1,4 +1,4 @@
-"""The Messages API from the server's side: what is served is read as it was meant, by us and by the SDK."""
+"""The server's side of the Messages API: both this library and the SDK decode what it encodes."""
 
 from __future__ import annotations
 
@@ -22,63 +22,63 @@ from pydantic_llm.messages import (
     ThinkingPart,
     UserPromptPart,
 )
-from pydantic_llm.models import ResponseDraft
 from pydantic_llm.models.anthropic import AnthropicModel
-from pydantic_llm.models.anthropic.decode import decode_event
-from pydantic_llm.models.anthropic.serve import EventWriter, decode_request, encode_error, encode_response
+from pydantic_llm.models.anthropic.serve import StreamEncoder, decode_request, encode_error, encode_response
 from pydantic_llm.wire.serving import ServedRequest, sse
 from tests.models.anthropic_messages import (
     CITY,
     CONTENT,
     MIDDLE,
-    NEW_KINDS,
     PIXEL,
     SONNET,
+    UNKNOWN_BLOCKS,
     Json,
     Sdk,
     Sent,
     cached,
-    call,
-    read,
-    read_whole,
-    result,
+    decode_stream,
+    decode_whole,
+    field_names,
+    new_decoder,
     say,
-    slots,
-    streamed,
+    stream_blocks,
     text,
+    tool_call,
+    tool_result,
     with_parsed_args,
 )
 
 pytestmark = pytest.mark.filterwarnings('ignore:TypedDict class:UserWarning')
 
 
-ASKED = ServedRequest('served', [])
+REQUEST = ServedRequest('served', [])
 
 
-def passed_on(content: list[Json]) -> list[Json]:
-    """The events that a gateway writes while it reads Anthropic's."""
-    draft, writer = ResponseDraft('asked', 'anthropic'), EventWriter(ASKED)
-    events = list(writer.begin())
-    for event in streamed(content):
-        decode_event(event, draft)
-        events += [written for happened in draft.parts.take_events() for written in writer.event(happened)]
+def forward_stream(content: list[Json]) -> list[Json]:
+    """Return the events that a gateway sends while it decodes Anthropic's."""
+    decoder, encoder = new_decoder(), StreamEncoder(REQUEST)
+    draft = decoder.draft
+    events = list(encoder.begin())
+    for event in stream_blocks(content):
+        decoder.decode_event(event)
+        events += [encoded for decoded in draft.parts.take_events() for encoded in encoder.event(decoded)]
     draft.parts.end()
-    return [*events, *writer.end(draft.get())]
+    return [*events, *encoder.end(draft.get())]
 
 
-def told_at_once(response: ModelResponse) -> list[Json]:
-    """The events that are written for parts that come whole."""
-    writer = EventWriter(ASKED)
-    events = list(writer.begin())
+def encode_at_once(response: ModelResponse) -> list[Json]:
+    """Return the events of a stream whose parts arrive whole."""
+    encoder = StreamEncoder(REQUEST)
+    events = list(encoder.begin())
     for index, part in enumerate(response.parts):
-        for happened in (PartStartEvent(index, part), PartEndEvent(index, part)):
-            events += writer.event(happened)
-    return [*events, *writer.end(response)]
+        for event in (PartStartEvent(index, part), PartEndEvent(index, part)):
+            events += encoder.event(event)
+    return [*events, *encoder.end(response)]
 
 
-def what_it_says(response: ModelResponse) -> tuple[Any, ...]:
+def comparable(response: ModelResponse) -> tuple[Any, ...]:
     parts = [
-        {name: getattr(part, name) for name in slots(part) if name != 'timestamp'}
+        {name: getattr(part, name) for name in field_names(part) if name != 'timestamp'}
         for part in with_parsed_args(response)
     ]
     known = [
@@ -111,31 +111,31 @@ FACTS: Json = {
 }
 
 
-@pytest.mark.parametrize('content', [CONTENT, NEW_KINDS, []], ids=['known', 'unknown', 'empty'])
-def test_what_is_served_is_read_as_it_was_meant(content: list[Json]) -> None:
-    response = read_whole(content, **FACTS)
-    body = encode_response(response, ASKED)
-    assert what_it_says(read_whole(**from_json(to_json(body)))) == what_it_says(response)
-    assert what_it_says(read(*told_at_once(response))) == what_it_says(response)
+@pytest.mark.parametrize('content', [CONTENT, UNKNOWN_BLOCKS, []], ids=['known', 'unknown', 'empty'])
+def test_an_encoded_response_is_decoded_unchanged(content: list[Json]) -> None:
+    response = decode_whole(content, **FACTS)
+    body = encode_response(response, REQUEST)
+    assert comparable(decode_whole(**from_json(to_json(body)))) == comparable(response)
+    assert comparable(decode_stream(*encode_at_once(response))) == comparable(response)
 
 
-@pytest.mark.parametrize('content', [CONTENT, NEW_KINDS], ids=['known', 'unknown'])
-def test_a_stream_that_is_passed_on_says_the_same(content: list[Json]) -> None:
-    direct, over_two = read(*streamed(content)), read(*passed_on(content))
-    assert what_it_says(over_two)[0] == what_it_says(direct)[0]
-    assert over_two.finish_reason == 'stop'
+@pytest.mark.parametrize('content', [CONTENT, UNKNOWN_BLOCKS], ids=['known', 'unknown'])
+def test_a_forwarded_stream_is_decoded_unchanged(content: list[Json]) -> None:
+    direct, forwarded = decode_stream(*stream_blocks(content)), decode_stream(*forward_stream(content))
+    assert comparable(forwarded)[0] == comparable(direct)[0]
+    assert forwarded.finish_reason == 'stop'
 
 
-async def test_the_sdk_reads_what_is_served_whole_and_streamed() -> None:
-    response = read_whole(CONTENT, **FACTS)
+async def test_the_sdk_decodes_whole_and_streamed_responses() -> None:
+    response = decode_whole(CONTENT, **FACTS)
 
-    def answer(request: httpx2.Request) -> httpx2.Response:
+    def respond(request: httpx2.Request) -> httpx2.Response:
         if from_json(request.content).get('stream'):
-            data = b''.join(sse(event, name=event['type']) for event in told_at_once(response))
+            data = b''.join(sse(event, name=event['type']) for event in encode_at_once(response))
             return httpx2.Response(200, headers={'content-type': 'text/event-stream'}, content=data)
-        return httpx2.Response(200, json=encode_response(response, ASKED))
+        return httpx2.Response(200, json=encode_response(response, REQUEST))
 
-    http = httpx2.AsyncClient(transport=httpx2.MockTransport(answer))
+    http = httpx2.AsyncClient(transport=httpx2.MockTransport(respond))
     client = AsyncAnthropic(api_key='k', http_client=http, _strict_response_validation=True)
     prompt: Any = {'model': 'claude-opus-5', 'max_tokens': 9, 'messages': [{'role': 'user', 'content': 'hi'}]}
     whole = await client.beta.messages.create(**prompt)
@@ -148,7 +148,7 @@ async def test_the_sdk_reads_what_is_served_whole_and_streamed() -> None:
     assert [getattr(block, 'input', None) for block in final.content] == [block.get('input') for block in CONTENT]
 
 
-def test_what_the_api_cannot_say_is_left_out_of_an_answer() -> None:
+def test_parts_that_the_api_has_no_block_for_are_skipped() -> None:
     response = ModelResponse(
         [
             FilePart(PIXEL),
@@ -158,24 +158,24 @@ def test_what_the_api_cannot_say_is_left_out_of_an_answer() -> None:
         ],
         finish_reason='error',
     )
-    blocks = encode_response(response, ASKED)['content']
+    blocks = encode_response(response, REQUEST)['content']
     assert blocks == [{'type': 'thinking', 'thinking': 'hm', 'signature': ''}, text('a', citations=None)]
     starts = [
-        event['content_block']['type'] for event in told_at_once(response) if event['type'] == 'content_block_start'
+        event['content_block']['type'] for event in encode_at_once(response) if event['type'] == 'content_block_start'
     ]
     assert starts == ['thinking', 'text']
-    assert encode_response(response, ASKED)['stop_reason'] is None
+    assert encode_response(response, REQUEST)['stop_reason'] is None
 
 
-def test_an_answer_that_was_cut_is_served_cut() -> None:
+def test_a_truncated_response_is_sent_truncated() -> None:
     response = say(TextPart('half'), state='incomplete')
-    assert [event['type'] for event in told_at_once(response)][-1] == 'content_block_stop'
-    assert read(*told_at_once(response)).state == 'incomplete'
+    assert [event['type'] for event in encode_at_once(response)][-1] == 'content_block_stop'
+    assert decode_stream(*encode_at_once(response)).state == 'incomplete'
 
 
-def test_a_pause_is_served_as_a_pause() -> None:
-    assert encode_response(read_whole([], stop_reason='pause_turn'), ASKED)['stop_reason'] == 'pause_turn'
-    assert encode_response(ModelResponse([], finish_reason='length'), ASKED)['stop_reason'] == 'max_tokens'
+def test_a_pause_is_encoded_as_a_pause() -> None:
+    assert encode_response(decode_whole([], stop_reason='pause_turn'), REQUEST)['stop_reason'] == 'pause_turn'
+    assert encode_response(ModelResponse([], finish_reason='length'), REQUEST)['stop_reason'] == 'max_tokens'
 
 
 BODIES: dict[str, Json] = {
@@ -215,8 +215,8 @@ BODIES: dict[str, Json] = {
             {
                 'role': 'user',
                 'content': [
-                    result('toolu_1', 'x', is_error=True),
-                    {**result('toolu_2', 'y', 'z'), **cached()},
+                    tool_result('toolu_1', 'x', is_error=True),
+                    {**tool_result('toolu_2', 'y', 'z'), **cached()},
                     text('so'),
                 ],
             },
@@ -280,7 +280,7 @@ BODIES: dict[str, Json] = {
 
 
 @pytest.mark.parametrize('name', BODIES)
-def test_a_request_says_the_same_after_it_was_read(name: str) -> None:
+def test_a_decoded_request_is_encoded_unchanged(name: str) -> None:
     body = {'model': SONNET, 'max_tokens': 4000, **BODIES[name]}
     Sdk.check(body)
     served = decode_request(from_json(to_json({**body, 'stream': True, 'new_field': 1})))
@@ -290,14 +290,14 @@ def test_a_request_says_the_same_after_it_was_read(name: str) -> None:
     assert from_json(to_json(again)) == from_json(to_json(body))
 
 
-def test_the_tool_of_a_server_is_known_when_its_result_comes_a_turn_later() -> None:
-    asked = {'type': 'mcp_tool_use', 'id': 'm', 'name': 'ask', 'server_name': 'wiki', 'input': {}}
-    given = {'type': 'mcp_tool_result', 'tool_use_id': 'm', 'is_error': False, 'content': 'x'}
+def test_the_tool_of_an_mcp_result_is_known_one_turn_later() -> None:
+    mcp_call = {'type': 'mcp_tool_use', 'id': 'm', 'name': 'ask', 'server_name': 'wiki', 'input': {}}
+    mcp_result = {'type': 'mcp_tool_result', 'tool_use_id': 'm', 'is_error': False, 'content': 'x'}
     messages: list[Json] = [
         {'role': 'user', 'content': 'hi'},
-        {'role': 'assistant', 'content': [asked, call('a')]},
-        {'role': 'user', 'content': [result('a', 'rain')]},
-        {'role': 'assistant', 'content': [given, text('so')]},
+        {'role': 'assistant', 'content': [mcp_call, tool_call('a')]},
+        {'role': 'user', 'content': [tool_result('a', 'rain')]},
+        {'role': 'assistant', 'content': [mcp_result, text('so')]},
         {'role': 'user', 'content': 'and?'},
     ]
     served = decode_request({'model': 'm', 'max_tokens': 1, 'messages': messages})
@@ -311,7 +311,7 @@ def test_the_tool_of_a_server_is_known_when_its_result_comes_a_turn_later() -> N
     ]
 
 
-def test_a_system_prompt_in_the_middle_is_read_where_it_stands() -> None:
+def test_a_system_prompt_inside_a_conversation_is_decoded_in_its_place() -> None:
     opus = AnthropicModel('claude-opus-4-8', api_key='k')
     body = opus.encode(opus.prepare(MIDDLE))
     served = decode_request(body)
@@ -329,7 +329,7 @@ def test_a_system_prompt_in_the_middle_is_read_where_it_stands() -> None:
         ({}, 'high', None),
     ],
 )
-def test_other_models_hear_how_long_to_think_too(thinking: Json, effort: str | None, level: Any) -> None:
+def test_the_level_of_thinking_is_decoded_for_other_models_too(thinking: Json, effort: str | None, level: Any) -> None:
     body = {
         'model': 'm',
         'max_tokens': 1,
@@ -340,7 +340,7 @@ def test_other_models_hear_how_long_to_think_too(thinking: Json, effort: str | N
     assert (settings.get('thinking'), settings.get('anthropic_thinking')) == (level, thinking or None)
 
 
-def test_content_that_other_clients_send_is_read_as_text() -> None:
+def test_content_that_only_other_clients_send_is_decoded_as_text() -> None:
     blocks = [
         {'type': 'search_result', 'title': 'T', 'source': 'https://x.org', 'content': [text('found')]},
         {'type': 'document', 'source': {'type': 'content', 'content': [text('a'), text('b')]}},
@@ -352,7 +352,7 @@ def test_content_that_other_clients_send_is_read_as_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ('change', 'words'),
+    ('change', 'message'),
     [
         ({'max_tokens': None}, 'max_tokens: Field required'),
         ({'messages': []}, 'messages: Field required'),
@@ -363,8 +363,8 @@ def test_content_that_other_clients_send_is_read_as_text() -> None:
         ({'tools': [{'type': 'bash_20250124', 'name': 'bash'}]}, "type 'bash_20250124'"),
     ],
 )
-def test_what_is_no_request_is_refused_with_a_reason(change: Json, words: str) -> None:
-    with pytest.raises(UserError, match=words):
+def test_an_invalid_request_is_rejected_with_a_reason(change: Json, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         decode_request({'model': 'm', 'max_tokens': 1, 'messages': [{'role': 'user', 'content': 'hi'}], **change})
 
 
@@ -381,6 +381,6 @@ def test_what_is_no_request_is_refused_with_a_reason(change: Json, words: str) -
         (529, 'overloaded_error'),
     ],
 )
-def test_errors_are_told_in_the_apis_words(status: int, kind: str) -> None:
+def test_error_types(status: int, kind: str) -> None:
     error = ModelHTTPError(status, 'm', message='Sorry.')
     assert encode_error(error) == (status, {'type': 'error', 'error': {'type': kind, 'message': 'Sorry.'}})

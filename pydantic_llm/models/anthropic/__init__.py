@@ -1,8 +1,8 @@
 """The Messages API, https://platform.claude.com/docs/en/api/messages.
 
-Read `model` (the card), `encode` (messages to body), `decode` (body or events to parts), `serve` (the same from the
-server's side). `settings` names the knobs, `native_tools` the tools that Anthropic runs itself. What models can do is
-said by `profiles.anthropic`.
+Read `model` first, then `encode` (messages to body) and `decode` (body or events to parts); `serve` is the server's
+side of both. `settings` names the API's settings, `options` encodes them, the tools and the output type.
+`native_tools` are the tools that Anthropic runs itself. The features of models are in `profiles.anthropic`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where the vendor shall cache: at most four marks on blocks, and in which order they may stand."""
+"""Marks the blocks up to which the API caches: https://platform.claude.com/docs/en/build-with-claude/prompt-caching."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from typing import Any
 
 from ...exceptions import UserError
 from ...json_types import Json
+from .content import REDACTED_THINKING
 
 MAX_MARKS = 4
-"""The API refuses a request with more."""
+"""The most marks that the API accepts in a request."""
 
-UNMARKABLE = ('thinking', 'redacted_thinking', 'container_upload')
-"""The types of blocks that cannot carry a mark."""
+UNMARKABLE = ('thinking', REDACTED_THINKING, 'container_upload')
+"""The types of blocks that cannot have a mark."""
 
 
 def cache_control(ttl: Any) -> Json:
-    """A mark."""
+    """Return a mark: the value of `cache_control`."""
     return {'type': 'ephemeral', 'ttl': '5m' if ttl is True else ttl}
 
 
-def mark(blocks: Sequence[Json], ttl: Any) -> bool:
-    """Mark the last of the blocks that can be marked; `False` where there is none."""
+def mark_last(blocks: Sequence[Json], ttl: Any) -> bool:
+    """Mark the last of the blocks that can have a mark. Return False if there is no such block."""
     for block in reversed(blocks):
         if block['type'] not in UNMARKABLE:
             block['cache_control'] = cache_control(ttl)
@@ -30,33 +31,38 @@ def mark(blocks: Sequence[Json], ttl: Any) -> bool:
 
 
 def encode_cache(body: Json, settings: Mapping[str, Any]) -> Json:
-    """The body with the marks that the settings ask for, and no more of them than the API takes: the oldest go."""
+    """Add the marks of the settings to the body. If there are too many, the oldest in the messages are removed."""
     everything, messages = settings.get('anthropic_cache'), settings.get('anthropic_cache_messages')
     if everything and messages:
         raise UserError('anthropic_cache and anthropic_cache_messages mark the same place: set one of them')
     if (ttl := settings.get('anthropic_cache_tool_definitions')) and body.get('tools'):
         body['tools'][-1]['cache_control'] = cache_control(ttl)
     if (ttl := settings.get('anthropic_cache_instructions')) and body.get('system'):
-        mark(body['system'], ttl)
+        mark_last(body['system'], ttl)
     if messages:
-        mark(body['messages'][-1]['content'], messages)
+        mark_last(body['messages'][-1]['content'], messages)
     if everything:
         body['cache_control'] = cache_control(everything)
-    _limit(body)
+    _limit_marks(body)
     return body
 
 
-def _limit(body: Json) -> None:
-    first = [block for name in ('tools', 'system') for block in _marked(body.get(name) or ())]
-    spoken = [block for message in body['messages'] for block in _marked(message['content'])]
-    room = MAX_MARKS - len(first) - ('cache_control' in body)
-    for block in spoken[: max(len(spoken) - room, 0)]:
+def _limit_marks(body: Json) -> None:
+    """Remove the oldest marks of the messages above `MAX_MARKS`.
+
+    Raises `UserError` if a mark of five minutes precedes one of an hour, which the API rejects.
+    """
+    of_request = [block for name in ('tools', 'system') for block in _find_marked(body.get(name) or ())]
+    of_messages = [block for message in body['messages'] for block in _find_marked(message['content'])]
+    free = MAX_MARKS - len(of_request) - ('cache_control' in body)
+    excess = max(len(of_messages) - free, 0)
+    for block in of_messages[:excess]:
         del block['cache_control']
-    marks = [*first, *spoken[max(len(spoken) - room, 0) :], *_marked([body])]
-    times = [block['cache_control']['ttl'] for block in marks]
-    if '5m' in times and '1h' in times[times.index('5m') :]:
+    marked = [*of_request, *of_messages[excess:], *_find_marked([body])]
+    ttls = [block['cache_control']['ttl'] for block in marked]
+    if '5m' in ttls and '1h' in ttls[ttls.index('5m') :]:
         raise UserError("What is cached for '1h' must come before what is cached for '5m': tools, system, messages")
 
 
-def _marked(blocks: Sequence[Json]) -> Iterator[Json]:
+def _find_marked(blocks: Sequence[Json]) -> Iterator[Json]:
     return (block for block in blocks if 'cache_control' in block)

@@ -1,4 +1,8 @@
-"""Messages → the body of `POST /v1/messages`. Start at `encode`."""
+"""Encodes a request as the body of `POST /v1/messages`. Start at `encode`.
+
+Past responses are in `encode_response`, the content of users in `content`, everything but the messages in `options`,
+`thinking` and `cache`.
+"""
 
 from __future__ import annotations
 
@@ -21,20 +25,20 @@ from ...messages import (
 from ...messages.history import map_tool_call_ids
 from ...profiles.anthropic import AnthropicModelProfile
 from ...wire.prepare import PreparedRequest
-from .cache import encode_cache, mark
-from .content import encode_content, encode_tool_return, text, tool_result
-from .encode_response import Past, encode_response
+from .cache import encode_cache, mark_last
+from .content import REDACTED_THINKING, encode_content, encode_text, encode_tool_result, encode_tool_return
+from .encode_response import ResponseEncoder
 from .options import encode_output, encode_settings, encode_tools
 from .thinking import encode_max_tokens, encode_thinking
 
 TOOL_CALL_ID = re.compile(r'[a-zA-Z0-9_-]+')
-"""The ids that the API takes."""
+"""The ids of tool calls that the API accepts."""
 
 
 def encode(request: PreparedRequest, profile: AnthropicModelProfile) -> Json:
-    """The body of a request."""
+    """Encode the body of a request."""
     conversation = Conversation(request, profile)
-    thinking = encode_thinking(request, profile, resumed=conversation.resumes_without_thoughts)
+    thinking = encode_thinking(request, profile, resumed=conversation.resumes_without_thinking)
     body: Json = {
         'model': request.model_name,
         'max_tokens': encode_max_tokens(request, profile, thinking),
@@ -51,87 +55,79 @@ def encode(request: PreparedRequest, profile: AnthropicModelProfile) -> Json:
 
 
 def encode_system(prompts: list[str], request: PreparedRequest) -> Json:
-    """The system prompts as one text, and the instructions, which change more often, behind them."""
+    """Encode the system prompts as one text, followed by the instructions, which change more often."""
     prompt = '\n\n'.join(prompts)
     if not (request.instructions or request.options.get('anthropic_cache_instructions')):
         return {'system': prompt} if prompt else {}
-    blocks = [block for words in (prompt, *request.instructions) for block in text(words)]
+    blocks = [block for text in (prompt, *request.instructions) for block in encode_text(text)]
     return {'system': blocks} if blocks else {}
 
 
 class Conversation:
-    """The turns of a conversation, and the system prompts that come before all of them."""
+    """The turns of a conversation, and the system prompts, which are a field of their own in the body."""
 
     def __init__(self, request: PreparedRequest, profile: AnthropicModelProfile) -> None:
         self.turns: list[Json] = []
         self.system: list[str] = []
         self._provider = request.system
-        self._inline = profile.anthropic_inline_system
-        self._past = Past(
-            request.system,
-            profile.thinking_tags,
-            frozenset(tool.name for tool in request.parameters.tools),
-            _defines_advisor(request),
-        )
+        self._allows_inline_system = profile.anthropic_inline_system
         messages = map_tool_call_ids(
             request.messages, accepts=lambda id: bool(TOOL_CALL_ID.fullmatch(id)), make=lambda n: f'toolu_{n}'
         )
-        self._past.look_at(messages)
+        self._responses = ResponseEncoder(request, profile, messages)
         for position, message in enumerate(messages):
-            self._add(message, first=position == 0)
-        for note in self._past.notes:
-            request.note(note)
+            self._add(message, is_first=position == 0)
         if not self.turns:
-            raise UserError('messages holds nothing that the user says, and the Messages API answers nothing else')
+            raise UserError('messages has no content of the user, which the Messages API requires')
 
     @property
-    def resumes_without_thoughts(self) -> bool:
-        """Whether the model takes up a turn that waited for tools, and that did not begin with thoughts."""
+    def resumes_without_thinking(self) -> bool:
+        """True if the model continues a turn, after tool results, that it did not begin with thinking."""
         if len(self.turns) < 2 or self.turns[-1]['content'][0]['type'] != 'tool_result':
             return False
-        return self.turns[-2]['content'][0]['type'] not in ('thinking', 'redacted_thinking')
+        return self.turns[-2]['content'][0]['type'] not in ('thinking', REDACTED_THINKING)
 
-    def _add(self, message: ModelMessage, *, first: bool) -> None:
+    def _add(self, message: ModelMessage, *, is_first: bool) -> None:
         match message:
             case ModelRequest():
-                self._ask(message, first=first)
+                self._add_request(message, is_first=is_first)
             case ModelResponse():
-                if blocks := encode_response(message, self._past):
+                if blocks := self._responses.encode(message):
                     self.turns.append({'role': 'assistant', 'content': blocks})
             case _:
                 assert_never(message)
 
-    def _ask(self, message: ModelRequest, *, first: bool) -> None:
-        """Add a turn of the user's: the answers of tools, which must come first, then what the user says.
+    def _add_request(self, message: ModelRequest, *, is_first: bool) -> None:
+        """Add a turn of the user: the tool results, which must precede everything else, then the user's content.
 
-        A system prompt in the middle of a conversation follows the turn, for models that listen to it there.
+        A system prompt inside a conversation follows the turn, for models that accept it there.
         """
-        answers: list[Json] = []
-        said: list[Json | CachePoint] = []
+        results: list[Json] = []
+        content: list[Json | CachePoint] = []
         prompts: list[str] = []
         for part in message.parts:
             match part:
-                case SystemPromptPart(content=content):
-                    inline = self._inline and (said or answers or not first)
-                    (prompts if inline else self.system).extend([content] if content else [])
+                case SystemPromptPart(content=prompt):
+                    is_inline = self._allows_inline_system and (content or results or not is_first)
+                    (prompts if is_inline else self.system).extend([prompt] if prompt else [])
                 case UserPromptPart():
-                    said.extend(encode_content(part.items(), self._provider))
+                    content.extend(encode_content(part.items(), self._provider))
                 case ToolReturnPart():
-                    answers.append(encode_tool_return(part, self._provider))
+                    results.append(encode_tool_return(part, self._provider))
                 case RetryPromptPart(tool_name=None):
-                    said.extend(text(part.model_response()))
+                    content.extend(encode_text(part.model_response()))
                 case RetryPromptPart():
-                    blocks = list(text(part.model_response()))
-                    answers.append(tool_result(part.tool_call_id, blocks, is_error=True))
+                    blocks = list(encode_text(part.model_response()))
+                    results.append(encode_tool_result(part.tool_call_id, blocks, is_error=True))
                 case _:
                     assert_never(part)
-        self._end_turn([*answers, *said], prompts)
+        self._add_user_turn([*results, *content], prompts)
 
-    def _end_turn(self, content: Iterable[Json | CachePoint], prompts: list[str]) -> None:
+    def _add_user_turn(self, content: Iterable[Json | CachePoint], prompts: list[str]) -> None:
         blocks: list[Json] = []
         for item in content:
             if isinstance(item, CachePoint):
-                self._cache(blocks, item)
+                self._mark_block_before(item, blocks)
             else:
                 blocks.append(item)
         if not blocks:
@@ -139,15 +135,11 @@ class Conversation:
             return
         self.turns.append({'role': 'user', 'content': blocks})
         if prompts:
-            self.turns.append({'role': 'system', 'content': [block for prompt in prompts for block in text(prompt)]})
+            system = [block for prompt in prompts for block in encode_text(prompt)]
+            self.turns.append({'role': 'system', 'content': system})
 
-    def _cache(self, blocks: list[Json], point: CachePoint) -> None:
-        """Mark what comes before a cache point, in this turn or at the end of the last one."""
-        before: list[Json] = self.turns[-1]['content'] if self.turns else []
-        if not (mark(blocks, point.ttl) or mark(before, point.ttl)):
-            raise UserError('CachePoint() has nothing before it that could be cached: put it behind some content')
-
-
-def _defines_advisor(request: PreparedRequest) -> bool:
-    tools = request.settings.get('extra_body', {}).get('tools', ())
-    return any(str(tool.get('type', '')).startswith('advisor_') for tool in tools)
+    def _mark_block_before(self, point: CachePoint, blocks: list[Json]) -> None:
+        """Mark the block before a cache point: one of this turn's `blocks`, or the end of the last turn."""
+        last_turn: list[Json] = self.turns[-1]['content'] if self.turns else []
+        if not (mark_last(blocks, point.ttl) or mark_last(last_turn, point.ttl)):
+            raise UserError('CachePoint() has nothing before it that could be cached: put it after some content')

@@ -1,9 +1,8 @@
-"""A past answer of the model's → content blocks of the assistant's turn."""
+"""Encodes a past response as content blocks of the assistant's turn."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, assert_never, cast
 
 from ...json_types import Json
@@ -21,139 +20,144 @@ from ...messages import (
     ToolReturnPart,
 )
 from ...messages.response import ModelResponsePart
-from .content import text
-from .decode import REDACTED
-from .native_tools import encode_call, encode_return, opaque_block
+from ...profiles.anthropic import AnthropicModelProfile
+from ...wire.prepare import PreparedRequest
+from .content import REDACTED_THINKING, encode_text
+from .native_tools import encode_call, encode_return, encode_unknown_block
 
-ONLY_IN_ANSWERS = frozenset({'file_id', 'abort_reason'})
-"""Fields of citations and of what code gave that the API sends, and refuses when they come back."""
-
-
-@dataclass(slots=True)
-class Past:
-    """What must be known to send past answers back."""
-
-    system: str
-    """The vendor's name; what others made loses its signatures, and their own tools' parts."""
-    thinking_tags: tuple[str, str]
-    """What stands around thoughts that are sent as text."""
-    tools: frozenset[str]
-    """The names of the tools that the request defines."""
-    advisor: bool = False
-    """Whether the request defines the advisor, without which the API refuses its blocks."""
-    answered: frozenset[str] = frozenset()
-    """The ids of the calls of Anthropic's own tools that have a result, or may still get one."""
-    notes: dict[str, None] = field(default_factory=dict[str, None])
-    """What was left out or changed, a sentence each."""
-
-    def note(self, sentence: str) -> None:
-        """Remember what was left out or changed, once."""
-        self.notes[sentence] = None
-
-    def look_at(self, messages: Sequence[ModelMessage]) -> None:
-        """Find out which calls of Anthropic's own tools may be sent: one that stays without a result is refused."""
-        responses = [message for message in messages if isinstance(message, ModelResponse)]
-        returned = {
-            part.tool_call_id
-            for response in responses
-            for part in response.parts
-            if isinstance(part, NativeToolReturnPart)
-        }
-        if responses and _goes_on(messages):
-            returned |= {part.tool_call_id for part in responses[-1].parts if isinstance(part, NativeToolCallPart)}
-        self.answered = frozenset(returned)
+RESPONSE_ONLY_FIELDS = frozenset({'file_id', 'abort_reason'})
+"""Fields of citations and of code results that the API sends, but rejects in requests."""
 
 
-def _goes_on(messages: Sequence[ModelMessage]) -> bool:
-    """Whether the model takes its last turn up again, having paused or waited for tools of ours."""
+class ResponseEncoder:
+    """Encodes the past responses of one request. Notes on the request name what was dropped or changed."""
+
+    def __init__(
+        self, request: PreparedRequest, profile: AnthropicModelProfile, messages: Sequence[ModelMessage]
+    ) -> None:
+        self._request = request
+        self._thinking_tags = profile.thinking_tags
+        self._defined_tools = frozenset(tool.name for tool in request.parameters.tools)
+        self._defines_advisor = _defines_advisor(request)
+        self._sendable_call_ids = _find_sendable_calls(messages)
+
+    def encode(self, message: ModelResponse) -> list[Json]:
+        """Encode a response as blocks, in their original order."""
+        return [block for part in message.parts for block in self._encode_part(part)]
+
+    def _encode_part(self, part: ModelResponsePart) -> Iterator[Json]:
+        match part:
+            case TextPart():
+                yield from self._encode_text_part(part)
+            case ThinkingPart():
+                yield from self._encode_thinking_part(part)
+            case ToolCallPart():
+                yield encode_tool_call(part)
+            case NativeToolCallPart() | NativeToolReturnPart():
+                yield from self._encode_native_part(part)
+            case FilePart():
+                self._request.note('a file of a model was dropped: the Messages API has no place for it in a response')
+            case _:
+                assert_never(part)
+
+    def _encode_text_part(self, part: TextPart) -> Iterator[Json]:
+        citations = (part.provider_details or {}).get('citations') if self._is_own(part) else None
+        for block in encode_text(part.content):
+            if citations:
+                block['citations'] = [_drop_response_only_fields(citation) for citation in citations]
+            yield block
+
+    def _encode_thinking_part(self, part: ThinkingPart) -> Iterator[Json]:
+        """Encode thinking with its signature. The API rejects thinking that it did not sign, so that is sent as text.
+
+        https://platform.claude.com/docs/en/build-with-claude/extended-thinking
+        """
+        if self._is_own(part) and part.signature:
+            yield encode_thinking_part(part)
+        elif part.content:
+            self._request.note('thinking without a signature of this vendor was sent as text between tags')
+            start, end = self._thinking_tags
+            yield {'type': 'text', 'text': f'{start}\n{part.content}\n{end}'}
+        elif part.signature:
+            self._request.note('encrypted thinking of another vendor was dropped')
+
+    def _encode_native_part(self, part: NativeToolCallPart | NativeToolReturnPart) -> Iterator[Json]:
+        if not self._is_own(part):
+            self._request.note('what native tools of other vendors did was dropped')
+        elif part.tool_name == 'advisor' and not self._defines_advisor:
+            self._request.note('what the advisor did was dropped: the request does not define the advisor')
+        elif (block := encode_unknown_block(part)) is not None:
+            yield dict(block)
+        elif isinstance(part, NativeToolReturnPart):
+            block = encode_return(part, self._defined_tools)
+            yield {**block, 'content': _drop_response_only_fields(block['content'])}
+        elif part.tool_call_id in self._sendable_call_ids:
+            yield encode_call(part, args_as_object(part))
+        else:
+            self._request.note(f'a call of {part.tool_name!r} without a result was dropped')
+
+    def _is_own(self, part: TextPart | ThinkingPart | NativeToolCallPart | NativeToolReturnPart) -> bool:
+        return part.provider_name == self._request.system
+
+
+def _find_sendable_calls(messages: Sequence[ModelMessage]) -> frozenset[str]:
+    """Return the ids of the calls of native tools that have a result, or may still get one.
+
+    The API rejects a call whose turn ended without its result. It accepts one in a turn that the model continues:
+    recording anthropic__test_in_flight_mcp_call_history_is_accepted__0_a1c40c.
+    """
+    responses = [message for message in messages if isinstance(message, ModelResponse)]
+    ids = {
+        part.tool_call_id for response in responses for part in response.parts if isinstance(part, NativeToolReturnPart)
+    }
+    if responses and _continues_last_turn(messages):
+        ids |= {part.tool_call_id for part in responses[-1].parts if isinstance(part, NativeToolCallPart)}
+    return frozenset(ids)
+
+
+def _continues_last_turn(messages: Sequence[ModelMessage]) -> bool:
+    """Return whether the model continues its last turn, which paused or ended with tool calls."""
     last = messages[-1]
     if isinstance(last, ModelResponse):
         return True
-    follows = len(messages) > 1 and isinstance(messages[-2], ModelResponse)
-    return follows and all(_answers_a_call(part) for part in last.parts)
+    follows_response = len(messages) > 1 and isinstance(messages[-2], ModelResponse)
+    return follows_response and all(_is_tool_result(part) for part in last.parts)
 
 
-def _answers_a_call(part: object) -> bool:
+def _is_tool_result(part: object) -> bool:
     return isinstance(part, ToolReturnPart) or (isinstance(part, RetryPromptPart) and part.tool_name is not None)
 
 
-def encode_response(message: ModelResponse, past: Past) -> list[Json]:
-    """The blocks of an answer, in the order that they came in."""
-    return [block for part in message.parts for block in encode_part(part, past)]
+def _defines_advisor(request: PreparedRequest) -> bool:
+    """Return whether `extra_body` defines the advisor tool. The API rejects its blocks in other requests."""
+    tools = request.settings.get('extra_body', {}).get('tools', ())
+    return any(str(tool.get('type', '')).startswith('advisor_') for tool in tools)
 
 
-def encode_part(part: ModelResponsePart, past: Past) -> Iterator[Json]:
-    """The block for one part; none for what cannot be said here."""
-    match part:
-        case TextPart():
-            yield from _cited(part, past)
-        case ThinkingPart():
-            yield from _thoughts(part, past)
-        case ToolCallPart():
-            yield encode_tool_call(part)
-        case NativeToolCallPart() | NativeToolReturnPart():
-            yield from _native(part, past)
-        case FilePart():
-            past.note('a file that a model made was left out: the Messages API has no place for it in an answer')
-        case _:
-            assert_never(part)
+def _drop_response_only_fields(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {name: item for name, item in cast('Json', value).items() if name not in RESPONSE_ONLY_FIELDS}
 
 
-def _cited(part: TextPart, past: Past) -> Iterator[Json]:
-    for block in text(part.content):
-        if part.provider_name == past.system and (citations := (part.provider_details or {}).get('citations')):
-            block['citations'] = [_sendable(citation) for citation in citations]
-        yield block
+# ---------------------------------------------------------------------- parts, also for `serve_response`
 
 
-def _thoughts(part: ThinkingPart, past: Past) -> Iterator[Json]:
-    if part.provider_name == past.system and part.signature:
-        yield encode_thoughts(part)
-    elif part.content:
-        past.note('thoughts without a signature of this vendor were sent as text between tags')
-        start, end = past.thinking_tags
-        yield {'type': 'text', 'text': f'{start}\n{part.content}\n{end}'}
-    elif part.signature:
-        past.note('thoughts that another vendor keeps to itself were left out')
-
-
-def encode_thoughts(part: ThinkingPart) -> Json:
-    """The block of thoughts, as it came."""
-    if part.id == REDACTED:
-        return {'type': REDACTED, 'data': part.signature}
+def encode_thinking_part(part: ThinkingPart) -> Json:
+    """Encode thinking, readable or encrypted, as the block that it came from."""
+    if part.id == REDACTED_THINKING:
+        return {'type': REDACTED_THINKING, 'data': part.signature}
     return {'type': 'thinking', 'thinking': part.content, 'signature': part.signature or ''}
 
 
 def encode_tool_call(part: ToolCallPart) -> Json:
-    """The block of a call of ours."""
-    block: Json = {'type': 'tool_use', 'id': part.tool_call_id, 'name': part.tool_name, 'input': arguments(part)}
+    """Encode a tool call."""
+    block: Json = {'type': 'tool_use', 'id': part.tool_call_id, 'name': part.tool_name, 'input': args_as_object(part)}
     details = part.provider_details or {}
-    names = {'anthropic_caller': 'caller', 'toolset_name': 'toolset_name'}
-    return block | {wire: details[name] for name, wire in names.items() if name in details}
+    fields = {'anthropic_caller': 'caller', 'toolset_name': 'toolset_name'}
+    return block | {field: details[name] for name, field in fields.items() if name in details}
 
 
-def arguments(part: BaseToolCallPart) -> Json:
-    """The arguments as an object; a model that wrote none gets its own words back, to learn from the tool's answer."""
+def args_as_object(part: BaseToolCallPart) -> Json:
+    """Return the arguments as an object. Invalid JSON is sent inside one, for the model to see its mistake."""
     return part.args_as_dict(raise_if_invalid=False)
-
-
-def _sendable(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    return {name: item for name, item in cast('Json', value).items() if name not in ONLY_IN_ANSWERS}
-
-
-def _native(part: NativeToolCallPart | NativeToolReturnPart, past: Past) -> Iterator[Json]:
-    if part.provider_name != past.system:
-        past.note("what other vendors' own tools did was left out")
-    elif part.tool_name == 'advisor' and not past.advisor:
-        past.note('what the advisor said was left out: the request does not define the advisor')
-    elif (block := opaque_block(part)) is not None:
-        yield dict(block)
-    elif isinstance(part, NativeToolReturnPart):
-        block = encode_return(part, past.tools)
-        yield {**block, 'content': _sendable(block['content'])}
-    elif part.tool_call_id in past.answered:
-        yield encode_call(part, arguments(part))
-    else:
-        past.note(f'a call of {part.tool_name!r} without a result was left out')

@@ -1,4 +1,4 @@
-"""`POST /v1/messages`: the card."""
+"""`AnthropicModel`: a model behind `POST /v1/messages`."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from ...profiles.anthropic import AnthropicModelProfile
 from ...providers import Provider, choose_provider
 from ...streaming.draft import ResponseDraft
 from ...transport import RawRequest
-from ...wire.decoder import FunctionDecoder, ResponseDecoder
 from ...wire.model import WireModel
 from ...wire.prepare import PreparedRequest
-from . import decode, encode
-from .options import betas
+from . import encode
+from .betas import list_betas
+from .decode import AnthropicDecoder
 from .settings import SUPPORTED, AnthropicModelSettings
 
-BETAS = 'anthropic-beta'
-"""The header that names betas, with commas between them."""
+BETAS_HEADER = 'anthropic-beta'
+"""The header that lists betas, separated by commas."""
 
 
 class AnthropicModel(WireModel[AnthropicModelProfile]):
-    """A model behind the Messages API, Anthropic's or any other server's.
+    """A model behind the Messages API, of Anthropic or any other server.
 
-    `provider` is a `Provider` or the name of one; `api_key` is a shortcut for the provider's. Raises `UserError` where
-    the key is missing.
+    `provider` is a `Provider` or the name of one; `api_key` is a shortcut for the provider's. Raises `UserError` if the
+    key is missing.
     """
 
     supported_settings = SUPPORTED
@@ -50,33 +50,35 @@ class AnthropicModel(WireModel[AnthropicModelProfile]):
         super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
 
     def path(self, request: PreparedRequest) -> str:
-        """Where the request goes."""
+        """Return the path, the same for all models."""
         return '/v1/messages'
 
     def encode(self, request: PreparedRequest) -> Json:
-        """The request's body."""
+        """Encode the body of a request."""
         return encode.encode(request, self.profile)
 
-    def new_decoder(self, draft: ResponseDraft) -> ResponseDecoder:
+    def new_decoder(self, draft: ResponseDraft) -> AnthropicDecoder:
         """Return a decoder for one response."""
-        return FunctionDecoder(draft, decode.decode, decode.decode_event)
+        return AnthropicDecoder(draft)
 
     def must_download(self, url: FileUrl) -> bool:
-        """The API reads images and PDF by their address. Text must be sent, and what is not known may be text."""
-        readable = url.url.startswith('data:') or not (url.media_type is None or is_text(url.media_type))
-        return isinstance(url, DocumentUrl) and not readable
+        """Return whether the file must be sent as bytes. The API fetches images and PDF only.
+
+        A document of unknown type may be text, so it is downloaded too.
+        """
+        is_readable = url.url.startswith('data:') or not (url.media_type is None or is_text(url.media_type))
+        return isinstance(url, DocumentUrl) and not is_readable
 
     def _encode_request(self, request: PreparedRequest) -> RawRequest:
-        """The request as bytes; betas of the client and of `extra_headers` join its own, since a header stands once."""
+        """Encode the request. Its header of betas includes those of the client and of the setting `extra_headers`."""
         raw = super()._encode_request(request)
-        own = betas(request, self.profile)
-        of_client = getattr(self.client, 'default_headers', None) or self.client.headers  # an SDK's, or of httpx
-        names = [*_betas(of_client), *own, *_betas(raw.headers)]
-        others = {name: value for name, value in raw.headers.items() if name.lower() != BETAS}
-        return replace(raw, headers={**others, BETAS: ','.join(dict.fromkeys(names))}) if names else raw
+        own = list_betas(request, self.profile)
+        client_headers = getattr(self.client, 'default_headers', None) or self.client.headers  # an SDK's, or of httpx
+        names = [*_parse_betas(client_headers), *own, *_parse_betas(raw.headers)]
+        others = {name: value for name, value in raw.headers.items() if name.lower() != BETAS_HEADER}
+        return replace(raw, headers={**others, BETAS_HEADER: ','.join(dict.fromkeys(names))}) if names else raw
 
 
-def _betas(headers: Mapping[str, Any]) -> list[str]:
-    """The betas that headers name, in whatever case."""
-    values = (value for name, value in headers.items() if name.lower() == BETAS and isinstance(value, str))
+def _parse_betas(headers: Mapping[str, Any]) -> list[str]:
+    values = (value for name, value in headers.items() if name.lower() == BETAS_HEADER and isinstance(value, str))
     return [beta.strip() for value in values for beta in value.split(',') if beta.strip()]

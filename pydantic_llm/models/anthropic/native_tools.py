@@ -1,7 +1,7 @@
-"""The tools that Anthropic runs itself, both ways: what is asked for, what the model did with them, and that sent back.
+"""The tools that Anthropic runs itself: their definitions, and their calls and results as parts, in both directions.
 
-A block that this library has no word for becomes a native tool's part that holds it as it came (`opaque_part`): it can
-be sent back in its place, and other vendors' rooms pass over it.
+A block of a type that is unknown here becomes a part of a native tool that contains the whole block
+(`decode_unknown_block`). It can be sent back unchanged, and the rooms of other vendors skip it.
 """
 
 from __future__ import annotations
@@ -38,25 +38,28 @@ TOOL_NAMES: dict[str, str] = {
     'tool_search_tool_regex': 'tool_search',
     'advisor': 'advisor',
 }
-"""The API's names of its tools (in calls, and before `_tool_result` in results), and ours."""
+"""The API's names of its tools (in calls, and before `_tool_result` in results) -> the names of our parts."""
 
-MEMORY = 'memory_20250818'
-"""The version of the memory tool, which is a tool of ours with a definition of Anthropic's."""
+MEMORY_TYPE = 'memory_20250818'
+"""The version of the memory tool, which Anthropic defines and the caller runs."""
 
 MCP = 'mcp_server'
-"""What the names of the tools of MCP servers begin with; the server's own name follows behind a colon."""
+"""The prefix of the tool names of MCP servers; a colon and the server's name follow."""
 
-MCP_CALL = '{"action":"call_tool","tool_name":%s,"tool_args":'
-"""What stands before the arguments of an MCP tool in the arguments of our part; `}` stands behind them."""
+MCP_ARGS_START = '{"action":"call_tool","tool_name":%s,"tool_args":'
+"""The text before an MCP tool's arguments in the arguments of our part; `}` follows them."""
 
-OPAQUE = 'anthropic_block'
-"""Marks a part that holds a whole block of the wire, in its `provider_details`."""
+UNKNOWN_BLOCK = 'anthropic_block'
+"""The key of `provider_details` for the type of the block, in a part that contains a whole block."""
 
-# ---------------------------------------------------------------------- what is asked for
+LIMIT_FIELDS = ('max_uses', 'allowed_domains', 'blocked_domains')
+LOCATION_FIELDS = ('city', 'region', 'country', 'timezone')
+
+# ---------------------------------------------------------------------- definitions
 
 
 def encode_native_tools(tools: Iterable[NativeTool], profile: AnthropicModelProfile) -> tuple[list[Json], list[Json]]:
-    """The definitions of the tools, and the MCP servers, which the API wants apart."""
+    """Encode the definitions of the tools, and the MCP servers, which are a field of their own in the body."""
     definitions: list[Json] = []
     servers: list[Json] = []
     for tool in tools:
@@ -68,19 +71,19 @@ def encode_native_tools(tools: Iterable[NativeTool], profile: AnthropicModelProf
 
 
 def encode_native_tool(tool: NativeTool, profile: AnthropicModelProfile) -> Json:
-    """A tool as the API describes it."""
+    """Encode the definition of a tool, in the version that the profile names."""
     match tool:
         case WebSearchTool():
-            more = {**_limits(tool), 'user_location': _location(tool.user_location)}
-            return _set({'type': profile.anthropic_web_search, 'name': 'web_search', **more})
+            fields = {**_encode_limits(tool), 'user_location': _encode_location(tool.user_location)}
+            return _drop_none({'type': profile.anthropic_web_search, 'name': 'web_search', **fields})
         case WebFetchTool():
             citations = {'enabled': True} if tool.enable_citations else None
-            more = {**_limits(tool), 'citations': citations, 'max_content_tokens': tool.max_content_tokens}
-            return _set({'type': profile.anthropic_web_fetch, 'name': 'web_fetch', **more})
+            fields = {**_encode_limits(tool), 'citations': citations, 'max_content_tokens': tool.max_content_tokens}
+            return _drop_none({'type': profile.anthropic_web_fetch, 'name': 'web_fetch', **fields})
         case CodeExecutionTool():
             return {'type': profile.anthropic_code_execution, 'name': 'code_execution'}
         case MemoryTool():
-            return {'type': MEMORY, 'name': 'memory'}
+            return {'type': MEMORY_TYPE, 'name': 'memory'}
         case ImageGenerationTool() | FileSearchTool() | MCPServerTool():
             raise UserError(f'The Messages API has no tool {tool.kind!r}')
         case _:
@@ -88,164 +91,161 @@ def encode_native_tool(tool: NativeTool, profile: AnthropicModelProfile) -> Json
 
 
 def encode_mcp_server(tool: MCPServerTool) -> Json:
-    """An MCP server as the API describes it."""
+    """Encode the definition of an MCP server."""
     allowed = None if tool.allowed_tools is None else {'enabled': True, 'allowed_tools': list(tool.allowed_tools)}
     server = {'authorization_token': tool.authorization_token, 'tool_configuration': allowed}
-    return _set({'type': 'url', 'name': tool.id, 'url': tool.url, **server})
+    return _drop_none({'type': 'url', 'name': tool.id, 'url': tool.url, **server})
 
 
 def decode_native_tool(tool: Json) -> NativeTool | None:
-    """What `encode_native_tool` made of a tool, of any version; `None` for one that is not known."""
+    """Decode the definition of a tool, of any version. Return None for an unknown tool."""
     kind = str(tool.get('type', ''))
-    limits: Any = {name: tool[name] for name in LIMITS if tool.get(name) is not None}
+    limits: Any = {name: tool[name] for name in LIMIT_FIELDS if tool.get(name) is not None}
     if kind.startswith('web_search_'):
         return WebSearchTool(**limits, user_location=_decode_location(tool.get('user_location')))
     if kind.startswith('web_fetch_'):
         citations: Json = tool.get('citations') or {}
-        cited = bool(citations.get('enabled'))
-        return WebFetchTool(**limits, enable_citations=cited, max_content_tokens=tool.get('max_content_tokens'))
+        has_citations = bool(citations.get('enabled'))
+        return WebFetchTool(**limits, enable_citations=has_citations, max_content_tokens=tool.get('max_content_tokens'))
     if kind.startswith('code_execution_'):
         return CodeExecutionTool()
     return MemoryTool() if kind.startswith('memory_') else None
 
 
 def decode_mcp_server(server: Json) -> MCPServerTool:
-    """What `encode_mcp_server` made of a server."""
-    allowed: Json = server.get('tool_configuration') or {}
+    """Decode the definition of an MCP server."""
+    configuration: Json = server.get('tool_configuration') or {}
     token = server.get('authorization_token')
-    tools = allowed.get('allowed_tools')
+    tools = configuration.get('allowed_tools')
     return MCPServerTool(server['name'], server['url'], authorization_token=token, allowed_tools=tools)
 
 
-LIMITS = ('max_uses', 'allowed_domains', 'blocked_domains')
-PLACES = ('city', 'region', 'country', 'timezone')
+def _encode_limits(tool: WebSearchTool | WebFetchTool) -> Json:
+    return {name: getattr(tool, name) for name in LIMIT_FIELDS}
 
 
-def _limits(tool: WebSearchTool | WebFetchTool) -> Json:
-    return {name: getattr(tool, name) for name in LIMITS}
+def _encode_location(location: WebSearchUserLocation | None) -> Json | None:
+    if location is None:
+        return None
+    return _drop_none({'type': 'approximate', **{name: getattr(location, name) for name in LOCATION_FIELDS}})
 
 
-def _location(place: WebSearchUserLocation | None) -> Json | None:
-    return None if place is None else _set({'type': 'approximate', **{name: getattr(place, name) for name in PLACES}})
+def _decode_location(location: Json | None) -> WebSearchUserLocation | None:
+    return WebSearchUserLocation(**{name: location.get(name) for name in LOCATION_FIELDS}) if location else None
 
 
-def _decode_location(place: Json | None) -> WebSearchUserLocation | None:
-    return WebSearchUserLocation(**{name: place.get(name) for name in PLACES}) if place else None
-
-
-def _set(fields: Json) -> Json:
+def _drop_none(fields: Json) -> Json:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-# ---------------------------------------------------------------------- what the model did
+# ---------------------------------------------------------------------- calls and results -> parts
 
 
 def decode_call(block: Json, provider_name: str | None) -> NativeToolCallPart:
-    """The part for a `server_tool_use` or `mcp_tool_use`. Arguments that are still to come are `None`."""
-    name, given, details = block['name'], block.get('input'), caller_of(block)
+    """Decode a `server_tool_use` or `mcp_tool_use`. The arguments are `None` if they are yet to be streamed."""
+    name: str = block['name']
+    input, details = block.get('input'), decode_caller(block)
     if block['type'] == 'mcp_tool_use':
-        args: Any = {'action': 'call_tool', 'tool_name': name, 'tool_args': given} if given is not None else None
+        args: Any = {'action': 'call_tool', 'tool_name': name, 'tool_args': input} if input is not None else None
         tool_name = f'{MCP}:{block["server_name"]}'
     else:
-        args, tool_name = given, _tool_name(name)
+        args, tool_name = input, TOOL_NAMES.get(name, name)
         if tool_name != name:
             details = {**(details or {}), 'anthropic_tool_name': name}
     return NativeToolCallPart(tool_name, args, block['id'], provider_name=provider_name, provider_details=details)
 
 
-def decode_return(block: Json, provider_name: str | None, servers: Mapping[str, str]) -> NativeToolReturnPart:
-    """The part for a result. `servers` are the names of the tools of MCP servers, by the id of the call."""
-    id, name = block['tool_use_id'], block['type'].removesuffix('_tool_result')
-    content, details = block['content'], caller_of(block)
+def decode_return(block: Json, provider_name: str | None, tool_names: Mapping[str, str]) -> NativeToolReturnPart:
+    """Decode a result. `tool_names` are the tools of the calls so far, by id: a result of an MCP tool has no name."""
+    id: str = block['tool_use_id']
+    name: str = block['type'].removesuffix('_tool_result')
+    content, details = block['content'], decode_caller(block)
     if block['type'] == 'mcp_tool_result':
-        tool_name, content = servers.get(id, MCP), {'content': content, 'is_error': bool(block.get('is_error'))}
+        tool_name, content = tool_names.get(id, MCP), {'content': content, 'is_error': bool(block.get('is_error'))}
     else:
-        tool_name = _tool_name(name)
+        tool_name = TOOL_NAMES.get(name, name)
         if tool_name != name:
             details = {**(details or {}), 'anthropic_tool_name': name}
     return NativeToolReturnPart(tool_name, content, id, provider_name=provider_name, provider_details=details)
 
 
-def _tool_name(name: str) -> str:
-    return TOOL_NAMES.get(name, name)
-
-
-def is_result(kind: str) -> bool:
-    """Whether blocks of this type are results that `decode_return` knows."""
+def is_known_result(kind: str) -> bool:
+    """Return whether `decode_return` decodes blocks of this type."""
     return kind == 'mcp_tool_result' or (
         kind.endswith('_tool_result') and kind.removesuffix('_tool_result') in TOOL_NAMES
     )
 
 
-def opaque_part(block: Json, provider_name: str | None) -> NativeToolCallPart | NativeToolReturnPart:
-    """The part for a block that has no part of its own: a result where it answers a call, else a call."""
-    more: Json = {'provider_name': provider_name, 'provider_details': {OPAQUE: block['type']}}
+def decode_unknown_block(block: Json, provider_name: str | None) -> NativeToolCallPart | NativeToolReturnPart:
+    """Return a part that contains the block: a result if it refers to a call, else a call."""
+    fields: Json = {'provider_name': provider_name, 'provider_details': {UNKNOWN_BLOCK: block['type']}}
     match block:
         case {'tool_use_id': str() as id}:
-            return NativeToolReturnPart(block['type'].removesuffix('_tool_result'), block, id, **more)
+            return NativeToolReturnPart(block['type'].removesuffix('_tool_result'), block, id, **fields)
         case {'id': str() as id}:
-            return NativeToolCallPart(block['type'], block, id, **more)
+            return NativeToolCallPart(block['type'], block, id, **fields)
         case _:
-            return NativeToolCallPart(block['type'], block, **more)
+            return NativeToolCallPart(block['type'], block, **fields)
 
 
-def caller_of(block: Json) -> Json | None:
-    """Who called a tool, where that is not the model itself but code of its making."""
+def decode_caller(block: Json) -> Json | None:
+    """Return the details of a call that code made, instead of the model itself."""
     caller = block.get('caller')
     return {'anthropic_caller': caller} if caller and caller.get('type') != 'direct' else None
 
 
-# ---------------------------------------------------------------------- and that sent back
+def mcp_args_start(name: str) -> str:
+    """Return the start of our part's arguments, to be emitted before the arguments of the MCP tool are streamed."""
+    return MCP_ARGS_START % to_json(name).decode()
 
 
-def opaque_block(part: NativeToolCallPart | NativeToolReturnPart) -> Json | None:
-    """The block that a part holds as it came; `None` for a part that has a meaning here."""
-    if OPAQUE not in (part.provider_details or {}):
+# ---------------------------------------------------------------------- parts -> calls and results
+
+
+def encode_unknown_block(part: NativeToolCallPart | NativeToolReturnPart) -> Json | None:
+    """Return the block that the part contains, or `None` if the part is not from `decode_unknown_block`."""
+    if UNKNOWN_BLOCK not in (part.provider_details or {}):
         return None
     return part.args_as_dict() if isinstance(part, NativeToolCallPart) else part.content
 
 
 def encode_call(part: NativeToolCallPart, args: Json) -> Json:
-    """The block of a call with these arguments."""
+    """Encode a call with these arguments."""
     details = part.provider_details or {}
     if part.tool_name.startswith(MCP):
         server = part.tool_name.removeprefix(MCP).removeprefix(':')
-        inner: Json = {'name': args.get('tool_name', ''), 'server_name': server, 'input': args.get('tool_args') or {}}
-        return {'type': 'mcp_tool_use', 'id': part.tool_call_id, **inner}
+        fields: Json = {'name': args.get('tool_name', ''), 'server_name': server, 'input': args.get('tool_args') or {}}
+        return {'type': 'mcp_tool_use', 'id': part.tool_call_id, **fields}
     name: str = details.get('anthropic_tool_name') or part.tool_name
     if name == 'tool_search':
-        name, args = _search(args, details)
-    return {'type': 'server_tool_use', 'id': part.tool_call_id, 'name': name, 'input': args} | _caller(details)
+        name, args = _encode_tool_search(args, details)
+    return {'type': 'server_tool_use', 'id': part.tool_call_id, 'name': name, 'input': args} | _encode_caller(details)
 
 
 def encode_return(part: NativeToolReturnPart, known_tools: frozenset[str] | None = None) -> Json:
-    """The block of a result. Of the tools that a search found, only those in `known_tools` are kept, where given."""
+    """Encode a result. Of the tools that a tool search found, those not in `known_tools` are dropped, if given."""
     details, content = part.provider_details or {}, part.content
     if part.tool_name.startswith(MCP):
-        return {'type': 'mcp_tool_result', 'tool_use_id': part.tool_call_id, **_mcp_result(content)}
+        return {'type': 'mcp_tool_result', 'tool_use_id': part.tool_call_id, **_encode_mcp_result(content)}
     if part.tool_name == 'tool_search':
-        content = _only_known(content, known_tools)
-    name = details.get('anthropic_tool_name') or _kind_of(content) or part.tool_name
-    return {'type': f'{name}_tool_result', 'tool_use_id': part.tool_call_id, 'content': content} | _caller(details)
+        content = _encode_found_tools(content, known_tools)
+    name = details.get('anthropic_tool_name') or _find_code_tool(content) or part.tool_name
+    block = {'type': f'{name}_tool_result', 'tool_use_id': part.tool_call_id, 'content': content}
+    return block | _encode_caller(details)
 
 
-def mcp_call_start(name: str) -> str:
-    """What our part's arguments begin with while those of the MCP server's tool are still being written."""
-    return MCP_CALL % to_json(name).decode()
-
-
-def _search(args: Json, details: Json) -> tuple[str, Json]:
-    """A search for tools as the API says it, where a history says it in the words that all vendors share."""
+def _encode_tool_search(args: Json, details: Json) -> tuple[str, Json]:
+    """Return the API's name and arguments of a tool search. `queries` is the form that all vendors share."""
     strategy = details.get('strategy', 'bm25')
-    word = 'pattern' if strategy == 'regex' else 'query'
-    return f'tool_search_tool_{strategy}', {word: ' '.join(args['queries'])} if 'queries' in args else args
+    field = 'pattern' if strategy == 'regex' else 'query'
+    return f'tool_search_tool_{strategy}', {field: ' '.join(args['queries'])} if 'queries' in args else args
 
 
-def _caller(details: Json) -> Json:
+def _encode_caller(details: Json) -> Json:
     return {'caller': details['anthropic_caller']} if 'anthropic_caller' in details else {}
 
 
-def _mcp_result(content: Any) -> Json:
+def _encode_mcp_result(content: Any) -> Json:
     match content:
         case {'content': inner, 'is_error': is_error}:
             return {'is_error': is_error, 'content': inner}
@@ -253,19 +253,21 @@ def _mcp_result(content: Any) -> Json:
             return {'content': content}
 
 
-def _kind_of(content: Any) -> str | None:
-    """Which of the tools that run code gave this, where the part does not say."""
+def _find_code_tool(content: Any) -> str | None:
+    """Return which of the tools that run code made this result, for parts that do not name it."""
     kind = str(cast('Json', content).get('type', '')) if isinstance(content, dict) else ''
     return next((name for name in ('bash_code_execution', 'text_editor_code_execution') if kind.startswith(name)), None)
 
 
-def _only_known(content: Any, known_tools: frozenset[str] | None) -> Any:
+def _encode_found_tools(content: Any, known_tools: frozenset[str] | None) -> Any:
+    """Encode the result of a tool search. `discovered_tools` is the form that all vendors share."""
     match content:
         case {'tool_references': references}:
             found = [item for item in references if known_tools is None or item.get('tool_name') in known_tools]
             return {**cast('Json', content), 'tool_references': found}
         case {'discovered_tools': tools}:
             found = [{'type': 'tool_reference', 'tool_name': tool['name']} for tool in tools]
-            return _only_known({'type': 'tool_search_tool_search_result', 'tool_references': found}, known_tools)
+            result = {'type': 'tool_search_tool_search_result', 'tool_references': found}
+            return _encode_found_tools(result, known_tools)
         case _:
             return content

@@ -1,4 +1,4 @@
-"""What a request may use and how it is answered → fields of the body: tools, output, settings, betas."""
+"""Encodes the tools, the output type and the settings of a request. Thinking is in `thinking`, betas in `betas`."""
 
 from __future__ import annotations
 
@@ -6,217 +6,168 @@ from typing import Any
 
 from ...exceptions import UserError
 from ...json_types import Json
-from ...messages import (
-    ModelRequest,
-    ModelResponse,
-    NativeToolCallPart,
-    ToolReturnPart,
-    UploadedFile,
-    UserPromptPart,
-)
-from ...native_tools import CodeExecutionTool, MCPServerTool, MemoryTool, WebFetchTool
+from ...messages import ModelResponse, NativeToolCallPart
+from ...native_tools import CodeExecutionTool, MCPServerTool, MemoryTool
 from ...profiles.anthropic import AnthropicModelProfile
 from ...tools.definition import ToolDefinition
 from ...wire.prepare import OUTPUT_NAME, PreparedRequest
-from .native_tools import OPAQUE, encode_native_tools
+from ...wire.strict_schema import strict_schema
+from .native_tools import UNKNOWN_BLOCK, encode_native_tools
 from .settings import OWN_SETTINGS, SERVICE_TIERS, SETTINGS
 from .thinking import Thinking
 
-STRICT = True
 COMPACT_EDIT = 'compact_20260112'
+"""The edit of `context_management` that replaces old messages by a summary."""
 
 # ---------------------------------------------------------------------- tools
 
 
 def encode_tools(request: PreparedRequest, profile: AnthropicModelProfile, thinking: Thinking) -> Json:
-    """The tools, and whether they must be called. The API's own come last."""
+    """Encode the tools, Anthropic's own last, the MCP servers and the tool choice."""
     parameters, choice = request.parameters, request.tool_choice
-    defined, native = parameters.tools, parameters.native_tools
+    tools, native_tools = parameters.tools, parameters.native_tools
     if isinstance(choice, tuple) and len(choice) > 1:
-        defined, native, choice = [tool for tool in defined if tool.name in choice], (), 'required'
-    if any(isinstance(tool, MemoryTool) for tool in native):
-        defined = _without_memory(defined)
-    own, servers = encode_native_tools(native, profile)
-    for server in native:
+        # `tool_choice` can name one tool, so the others are not defined
+        tools, native_tools, choice = [tool for tool in tools if tool.name in choice], (), 'required'
+    if any(isinstance(tool, MemoryTool) for tool in native_tools):
+        tools = _without_memory_tool(tools)
+    definitions, servers = encode_native_tools(native_tools, profile)
+    for server in native_tools:
         if isinstance(server, MCPServerTool) and server.headers:
             request.note(f'headers of {server!r} were not sent: Anthropic takes an authorization_token alone')
     body: Json = {'mcp_servers': servers} if servers else {}
-    if tools := [*(encode_tool(tool, request, profile) for tool in defined), *own]:
-        body['tools'] = tools
+    if definitions := [*(encode_tool(tool, request, profile) for tool in tools), *definitions]:
+        body['tools'] = definitions
         body['tool_choice'] = encode_tool_choice(choice, request, profile, thinking)
     return body
 
 
 def encode_tool(tool: ToolDefinition, request: PreparedRequest, profile: AnthropicModelProfile) -> Json:
-    """A tool as the API describes it."""
+    """Encode the definition of a tool."""
     settings = request.options
-    wire: Json = {
+    definition: Json = {
         'name': tool.name,
         'description': tool.description or '',
         'input_schema': tool.parameters_json_schema,
     }
     if tool.strict and profile.anthropic_strict_tools:
-        wire['strict'] = True
+        definition['strict'] = True
     if 'anthropic_eager_input_streaming' in settings:
-        wire['eager_input_streaming'] = settings['anthropic_eager_input_streaming']
-    return wire
+        definition['eager_input_streaming'] = settings['anthropic_eager_input_streaming']
+    return definition
 
 
 def encode_tool_choice(
     choice: Any, request: PreparedRequest, profile: AnthropicModelProfile, thinking: Thinking
 ) -> Json:
-    """Whether tools must be called, in the API's words."""
-    if choice not in ('auto', 'none') and not _may_force(request, profile, thinking):
+    """Encode the tool choice, with `parallel_tool_calls`. It is `auto` for a model that cannot be forced."""
+    if choice not in ('auto', 'none') and not _can_force_tools(request, profile, thinking):
         choice = 'auto'
     match choice:
         case 'none':
             return {'type': 'none'}
         case 'required':
-            wire: Json = {'type': 'any'}
+            encoded: Json = {'type': 'any'}
         case (name,):
-            wire = {'type': 'tool', 'name': name}
+            encoded = {'type': 'tool', 'name': name}
         case _:
-            wire = {'type': 'auto'}
+            encoded = {'type': 'auto'}
     if 'parallel_tool_calls' in request.settings:
-        wire['disable_parallel_tool_use'] = not request.settings['parallel_tool_calls']
-    return wire
+        encoded['disable_parallel_tool_use'] = not request.settings['parallel_tool_calls']
+    return encoded
 
 
-def _may_force(request: PreparedRequest, profile: AnthropicModelProfile, thinking: Thinking) -> bool:
-    """Whether the model can be made to call a tool, which most cannot while they think. Where an output only asks for
-    it, it is left to the model; where the caller insists on it, that is an error.
+def _can_force_tools(request: PreparedRequest, profile: AnthropicModelProfile, thinking: Thinking) -> bool:
+    """Return whether the model can be forced to call a tool, which most models cannot while they think.
+
+    Raises `UserError` if it cannot and the setting `tool_choice` requires it; an output tool alone does not require it.
+    https://platform.claude.com/docs/en/build-with-claude/extended-thinking
     """
     wanted = request.settings.get('tool_choice')
-    insists = wanted not in (None, 'auto', 'none')
+    is_required = wanted not in (None, 'auto', 'none')
     kind = (thinking.config or {}).get('type')
     if not profile.anthropic_forces_tools:
         reason = f'{request.model_name!r} cannot be made to call a tool'
     elif kind == 'enabled':
         reason = f'{request.model_name!r} cannot be made to call a tool while it thinks with a budget'
     else:
-        return insists or kind != 'adaptive'
-    if insists:
+        return is_required or kind != 'adaptive'
+    if is_required:
         raise UserError(f"{reason} (tool_choice={wanted!r}): use tool_choice='auto'")
     return False
 
 
-def _without_memory(tools: list[ToolDefinition]) -> list[ToolDefinition]:
-    """The tools but for the one that keeps the memory, whose definition is Anthropic's."""
-    kept = [tool for tool in tools if tool.name != 'memory']
-    if len(kept) == len(tools):
+def _without_memory_tool(tools: list[ToolDefinition]) -> list[ToolDefinition]:
+    """Return the tools without the caller's memory tool, which Anthropic defines and the caller runs.
+
+    Raises `UserError` if the caller has no such tool.
+    """
+    others = [tool for tool in tools if tool.name != 'memory']
+    if len(others) == len(tools):
         raise UserError("MemoryTool() needs a tool of yours that is called 'memory' and keeps the notes")
-    return kept
+    return others
 
 
 # ---------------------------------------------------------------------- output and settings
 
 
 def encode_output(request: PreparedRequest, thinking: Thinking) -> Json:
-    """What the answer is held to, and how much effort goes into it."""
+    """Encode `output_config`: the schema of the output, the effort and the budget of the task."""
     settings = request.options
     config: Json = {'effort': thinking.effort} if thinking.effort else {}
     if 'anthropic_task_budget' in settings:
         config['task_budget'] = settings['anthropic_task_budget']
     if request.parameters.output_mode == 'native':
-        config['format'] = {'type': 'json_schema', 'schema': _strict_schema(request)}
+        config['format'] = {'type': 'json_schema', 'schema': _encode_output_schema(request)}
     return {'output_config': config} if config else {}
 
 
-def _strict_schema(request: PreparedRequest) -> Json:
-    """The schema of the output, which the API enforces always."""
+def _encode_output_schema(request: PreparedRequest) -> Json:
+    """Encode the schema of the output, which the API always enforces.
+
+    https://platform.claude.com/docs/en/build-with-claude/structured-outputs
+    """
     output = request.parameters.output_object
     assert output is not None, 'resolved before'
-    transform = request.profile.json_schema_transformer
-    if transform is None:
-        return output.json_schema
-    schema = transform(output.json_schema, STRICT)
-    for loss in schema.losses:
-        request.note(f'the schema of output {output.name or OUTPUT_NAME!r} can no longer enforce {loss}')
-    return schema.json_schema
+    return strict_schema(output.json_schema, f'output {output.name or OUTPUT_NAME!r}', request)
 
 
 def encode_settings(request: PreparedRequest) -> Json:
-    """The settings that go into the body."""
+    """Encode the settings that have a field of their own in the body."""
     body: Json = {}
     if (tier := request.settings.get('service_tier')) in SERVICE_TIERS:
         body['service_tier'] = SERVICE_TIERS[tier]
     else:
-        request.leave_out('service_tier', f'the Messages API has no queue {tier!r}')
+        request.leave_out('service_tier', f'the Messages API has no service tier {tier!r}')
     settings = request.options
-    body |= {wire: settings[name] for name, wire in (SETTINGS | OWN_SETTINGS).items() if name in settings}
-    if 'context_management' not in body and _was_compacted(request):
+    body |= {field: settings[name] for name, field in (SETTINGS | OWN_SETTINGS).items() if name in settings}
+    if 'context_management' not in body and has_compaction(request):
         body['context_management'] = {'edits': [{'type': COMPACT_EDIT}]}
     if container := settings.get('anthropic_container', _last_container(request)):
         body['container'] = container
     return body
 
 
-def _was_compacted(request: PreparedRequest) -> bool:
-    """Whether the history holds a summary of Anthropic's, which the API takes back only while it may make another."""
+def has_compaction(request: PreparedRequest) -> bool:
+    """Return whether the history contains a summary that Anthropic made.
+
+    The API accepts it only in a request that allows another compaction.
+    """
     responses = (message for message in request.messages if isinstance(message, ModelResponse))
     parts = (part for response in responses for part in response.parts if isinstance(part, NativeToolCallPart))
     return any(
-        (part.provider_details or {}).get(OPAQUE) == 'compaction' and part.provider_name == request.system
+        (part.provider_details or {}).get(UNKNOWN_BLOCK) == 'compaction' and part.provider_name == request.system
         for part in parts
     )
 
 
 def _last_container(request: PreparedRequest) -> str | None:
-    """The container that code ran in last; the API refuses it where no code can run."""
+    """Return the id of the container that code ran in last. The API rejects it without a tool that runs code."""
     if not any(isinstance(tool, CodeExecutionTool) for tool in request.parameters.native_tools):
         return None
-    ours = (
+    details = (
         message.provider_details or {}
         for message in reversed(request.messages)
         if isinstance(message, ModelResponse) and message.provider_name == request.system
     )
-    return next((details['container_id'] for details in ours if 'container_id' in details), None)
-
-
-# ---------------------------------------------------------------------- betas
-
-MCP_BETA = 'mcp-client-2025-04-04'
-FILES_BETA = 'files-api-2025-04-14'
-FETCH_BETA = 'web-fetch-2025-09-10'
-CONTEXT_BETA = 'context-management-2025-06-27'
-COMPACT_BETA = 'compact-2026-01-12'
-
-BETAS_OF_SETTINGS: dict[str, str] = {'anthropic_task_budget': 'task-budgets-2026-03-13'}
-"""The betas that own settings need."""
-
-
-def betas(request: PreparedRequest, profile: AnthropicModelProfile) -> list[str]:
-    """The betas that a request takes part in: those that it needs, and those that its settings name."""
-    settings = request.options
-    needed = [beta for name, beta in BETAS_OF_SETTINGS.items() if name in settings]
-    if settings.get('anthropic_speed') == 'fast':
-        needed.append('fast-mode-2026-02-01')
-    edits: list[Json] = settings.get('anthropic_context_management', {}).get('edits', [])
-    needed += [COMPACT_BETA if edit['type'].startswith('compact') else CONTEXT_BETA for edit in edits]
-    for tool in request.parameters.native_tools:
-        match tool:
-            case MCPServerTool():
-                needed.append(MCP_BETA)
-            case MemoryTool():
-                needed.append(CONTEXT_BETA)
-            case WebFetchTool() if profile.anthropic_web_fetch == 'web_fetch_20250910':
-                needed.append(FETCH_BETA)
-            case _:
-                pass
-    if _was_compacted(request):
-        needed.append(COMPACT_BETA)
-    if _has_files(request):
-        needed.append(FILES_BETA)
-    return list(dict.fromkeys([*needed, *settings.get('anthropic_betas', ())]))
-
-
-def _has_files(request: PreparedRequest) -> bool:
-    """Whether a message holds a file that Anthropic holds."""
-    for message in request.messages:
-        if isinstance(message, ModelRequest):
-            for part in message.parts:
-                items = part.items() if isinstance(part, UserPromptPart) else ()
-                items = part.files() if isinstance(part, ToolReturnPart) else items
-                if any(isinstance(item, UploadedFile) for item in items):
-                    return True
-    return False
+    return next((each['container_id'] for each in details if 'container_id' in each), None)

@@ -1,21 +1,18 @@
-"""The Messages API from the server's side: body → request, response → body or events.
-
-`decode_request` undoes `encode.encode`; `encode_response` and `EventWriter` undo `decode`.
-"""
+"""The server's side of the Messages API. `decode_request` is the inverse of `encode`, the encoders that of `decode`."""
 
 from __future__ import annotations
 
 from ...exceptions import UserError
 from ...json_types import Json
-from ...wire.serving import ServedRequest, message_of, status_of
-from .serve_options import decode_parameters, decode_settings
+from ...wire.serving import ServedRequest, message_of, reject_malformed, status_of
 from .serve_request import decode_messages
-from .serve_response import EventWriter, encode_response
+from .serve_response import StreamEncoder, encode_response
+from .serve_settings import decode_parameters, decode_settings
 
-__all__ = ('PATHS', 'EventWriter', 'decode_request', 'encode_error', 'encode_response')
+__all__ = ('PATHS', 'StreamEncoder', 'decode_request', 'encode_error', 'encode_response')
 
 PATHS = ('/v1/messages',)
-"""Where clients send their requests."""
+"""The paths of the requests that are served."""
 
 ERROR_TYPES = {
     400: 'invalid_request_error',
@@ -31,15 +28,18 @@ ERROR_TYPES = {
     504: 'timeout_error',
     529: 'overloaded_error',
 }
-"""The API's names for errors; the others are `api_error`."""
+"""HTTP statuses -> the API's names of errors. Other statuses are an `api_error`.
+
+https://platform.claude.com/docs/en/api/errors
+"""
 
 
 def decode_request(body: Json, *, provider_name: str = 'anthropic') -> ServedRequest:
-    """Read a request. Raises `UserError` where it is none."""
+    """Decode a request body. Raises `UserError` if it is not a valid request."""
     for name, kind in (('model', str), ('messages', list), ('max_tokens', int)):
         if not isinstance(body.get(name), kind) or (name != 'max_tokens' and not body[name]):
             raise UserError(f'{name}: Field required')
-    try:
+    with reject_malformed('Messages'):
         return ServedRequest(
             body['model'],
             decode_messages(body, provider_name),
@@ -47,12 +47,10 @@ def decode_request(body: Json, *, provider_name: str = 'anthropic') -> ServedReq
             decode_parameters(body),
             stream=bool(body.get('stream')),
         )
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise UserError(f'The request is no message request: {type(error).__name__}: {error}') from error
 
 
 def encode_error(error: BaseException) -> tuple[int, Json]:
-    """The status and the body that tell of an error."""
+    """Return the HTTP status and the body for an error."""
     status = status_of(error)
     kind = ERROR_TYPES.get(status, 'api_error')
     return status, {'type': 'error', 'error': {'type': kind, 'message': message_of(error)}}

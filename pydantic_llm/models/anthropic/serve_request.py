@@ -1,10 +1,9 @@
-"""The body of `POST /v1/messages` → messages, settings and parameters: `encode` and `options`, read backwards."""
+"""Decodes the messages of a request body: the inverse of `encode`, `encode_response` and `content`."""
 
 from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any, cast
 
 from ...exceptions import UserError
@@ -22,132 +21,102 @@ from ...messages import (
     ToolReturnPart,
     UploadedFile,
     UserContent,
-    UserPromptPart,
 )
 from ...messages.request import ModelRequestPart
 from ...messages.response import ModelResponsePart
 from ...streaming.draft import ResponseDraft
-from .content import ABOUT_DOCUMENTS, CONTAINER_UPLOAD, PDF
-from .decode import start_block, stop_block
+from ...wire.serving import add_system_prompts, user_prompts
+from .content import CONTAINER_UPLOAD, DOCUMENT_FIELDS, PDF
+from .decode_blocks import BlockDecoder
 
 
 def decode_messages(body: Json, provider_name: str) -> list[ModelMessage]:
-    """The conversation. System prompts come first; the last of several is the newest request's instructions."""
-    reader = _Reader(provider_name)
+    """Decode the conversation. The last block of a `system` that is a list becomes instructions."""
+    decoder = ConversationDecoder(provider_name)
     for message in cast('list[Json]', body['messages']):
-        reader.read(message)
-    history = reader.history
-    prompts, instructions = _system(body.get('system'))
-    if prompts:
-        first = history[0] if history and isinstance(history[0], ModelRequest) else None
-        opened = ModelRequest([*prompts, *(first.parts if first else ())])
-        history[: 1 if first else 0] = [opened]
-    if instructions:
-        newest = max((at for at, message in enumerate(history) if isinstance(message, ModelRequest)), default=None)
-        if newest is None:
-            return [ModelRequest([], instructions=instructions), *history]
-        history[newest] = replace(cast('ModelRequest', history[newest]), instructions=instructions)
-    return history
-
-
-def _system(system: Any) -> tuple[list[SystemPromptPart], str | None]:
+        decoder.decode(message)
+    system: Any = body.get('system')
     if system is None or isinstance(system, str):
-        return ([SystemPromptPart(system)] if system else []), None
+        return add_system_prompts(decoder.history, [system] if system else [])
     texts = [block['text'] for block in cast('list[Json]', system)]
-    return [SystemPromptPart(text) for text in texts[:-1]], texts[-1] if texts else None
+    return add_system_prompts(decoder.history, texts[:-1], texts[-1] if texts else None)
 
 
-class _Reader:
-    """Reads messages in order; remembers what later ones refer to."""
+class ConversationDecoder:
+    """Decodes messages in order, and keeps what later messages refer to."""
 
     def __init__(self, provider_name: str) -> None:
         self.history: list[ModelMessage] = []
         self._provider_name = provider_name
-        self._names: dict[str, str] = {}
-        self._servers: dict[str, str] = {}
-        self._carried: CachePoint | None = None
+        self._tool_names: dict[str, str] = {}  # by the id of the tool call
+        self._native_tool_names: dict[str, str] = {}  # by the id of the call
+        self._pending_cache_point: CachePoint | None = None
 
-    def read(self, message: Json) -> None:
-        """Read one message."""
+    def decode(self, message: Json) -> None:
+        """Decode one message and add it to `history`."""
         content: Any = message['content']
         blocks: list[Json] = [{'type': 'text', 'text': content}] if isinstance(content, str) else content
         match message['role']:
             case 'user':
-                self.history.append(ModelRequest(list(self._user(blocks))))
+                self.history.append(ModelRequest(list(self._decode_user(blocks))))
             case 'assistant':
-                self.history.append(ModelResponse(self._assistant(blocks), provider_name=self._provider_name))
+                self.history.append(ModelResponse(self._decode_assistant(blocks), provider_name=self._provider_name))
             case 'system':
-                self._system(blocks)
+                self._add_system_prompt(blocks)
             case role:
                 raise UserError(f"messages: a message has the role {role!r}, not 'user', 'assistant' or 'system'")
         if message['role'] != 'user' and blocks and (control := blocks[-1].get('cache_control')):
-            self._carried = cache_point(control)
+            self._pending_cache_point = _decode_cache_point(control)  # responses have no cache points
 
-    def _system(self, blocks: list[Json]) -> None:
-        """A system prompt in the middle belongs to the request that it follows."""
+    def _add_system_prompt(self, blocks: list[Json]) -> None:
+        """Add a system prompt inside the conversation to the request that it follows."""
         parts = [SystemPromptPart(block['text']) for block in blocks if block['type'] == 'text']
         if self.history and isinstance(last := self.history[-1], ModelRequest):
             self.history[-1] = ModelRequest([*last.parts, *parts])
         else:
             self.history.append(ModelRequest(parts))
 
-    def _user(self, blocks: Iterable[Json]) -> Iterator[ModelRequestPart]:
-        said: list[UserContent] = [] if self._carried is None else [self._carried]
-        self._carried = None
+    def _decode_user(self, blocks: Iterable[Json]) -> Iterator[ModelRequestPart]:
+        content: list[UserContent] = [] if self._pending_cache_point is None else [self._pending_cache_point]
+        self._pending_cache_point = None
         for block in blocks:
             if block['type'] == 'tool_result':
-                yield from prompt(said)
-                said = []
-                yield self._tool_return(block)
+                yield from user_prompts(content)
+                content = []
+                yield self._decode_tool_result(block)
             else:
-                said.append(decode_content(block, self._provider_name))
+                content.append(decode_content(block, self._provider_name))
             if control := block.get('cache_control'):
-                said.append(cache_point(control))
-        yield from prompt(said)
+                content.append(_decode_cache_point(control))
+        yield from user_prompts(content)
 
-    def _tool_return(self, block: Json) -> ToolReturnPart:
+    def _decode_tool_result(self, block: Json) -> ToolReturnPart:
         content: Any = block.get('content') or ''
         if isinstance(content, list):
-            items = [self._returned(item) for item in cast('list[Json]', content)]
+            items = [self._decode_result_item(item) for item in cast('list[Json]', content)]
             content = items[0] if len(items) == 1 else items
         id = block['tool_use_id']
         return ToolReturnPart(
-            self._names.get(id, ''), content, id, outcome='failed' if block.get('is_error') else 'success'
+            self._tool_names.get(id, ''), content, id, outcome='failed' if block.get('is_error') else 'success'
         )
 
-    def _returned(self, item: Json) -> Any:
+    def _decode_result_item(self, item: Json) -> Any:
         return item if item['type'] == 'tool_reference' else decode_content(item, self._provider_name)
 
-    def _assistant(self, blocks: Iterable[Json]) -> Sequence[ModelResponsePart]:
-        """The blocks of a past answer are read as those of an answer."""
+    def _decode_assistant(self, blocks: Iterable[Json]) -> Sequence[ModelResponsePart]:
+        """Decode a past response with the client's decoder."""
         draft = ResponseDraft('', self._provider_name)
-        draft.scratch['servers'] = self._servers
+        decoder = BlockDecoder(draft, self._native_tool_names)
         for index, block in enumerate(blocks):
-            start_block(index, {name: value for name, value in block.items() if name != 'cache_control'}, draft)
-            stop_block(index, draft)
+            decoder.start(index, {name: value for name, value in block.items() if name != 'cache_control'})
+            decoder.stop(index)
         parts = draft.parts.get()
-        self._names |= {part.tool_call_id: part.tool_name for part in parts if isinstance(part, ToolCallPart)}
+        self._tool_names |= {part.tool_call_id: part.tool_name for part in parts if isinstance(part, ToolCallPart)}
         return parts
 
 
-def prompt(said: list[UserContent]) -> Iterator[UserPromptPart]:
-    """What a user says between two answers of tools; nothing where nothing is said."""
-    match said:
-        case []:
-            pass
-        case [str() as text]:
-            yield UserPromptPart(text)
-        case _:
-            yield UserPromptPart(said)
-
-
-def cache_point(control: Json) -> CachePoint:
-    """The mark of a block."""
-    return CachePoint(ttl=control.get('ttl') or '5m')
-
-
 def decode_content(block: Json, provider_name: str) -> UserContent:
-    """One block of a user's message, or of what a tool returned."""
+    """Decode a block of a user's message or of a tool result. Raises `UserError` for an unknown type."""
     match block:
         case {'type': 'text', 'text': str() as text}:
             return text
@@ -155,17 +124,19 @@ def decode_content(block: Json, provider_name: str) -> UserContent:
             return ImageUrl(url)
         case {'type': 'image' | 'document' as kind, 'source': {'type': 'file', 'file_id': id}}:
             media_type = 'image/*' if kind == 'image' else None
-            return UploadedFile(id, provider_name, media_type=media_type, vendor_metadata=_about(block))
+            metadata = _decode_document_fields(block)
+            return UploadedFile(id, provider_name, media_type=media_type, vendor_metadata=metadata)
         case {'type': 'image' | 'document', 'source': {'type': 'base64', 'data': data, 'media_type': media_type}}:
-            return BinaryContent(b64decode(data), media_type=media_type, vendor_metadata=_about(block))
+            metadata = _decode_document_fields(block)
+            return BinaryContent(b64decode(data), media_type=media_type, vendor_metadata=metadata)
         case {'type': 'document', 'source': {'type': 'url', 'url': url}}:
-            return DocumentUrl(url, media_type=PDF, vendor_metadata=_about(block))
+            return DocumentUrl(url, media_type=PDF, vendor_metadata=_decode_document_fields(block))
         case {'type': 'document', 'source': {'type': 'text', 'data': text}}:
-            return BinaryContent(text.encode(), media_type='text/plain', vendor_metadata=_about(block))
+            return _text_file(text, block)
         case {'type': 'document', 'source': {'type': 'content', 'content': content}}:
-            return BinaryContent(_text(content).encode(), media_type='text/plain', vendor_metadata=_about(block))
+            return _text_file(_join_text(content), block)
         case {'type': 'search_result', 'title': title, 'source': source, 'content': content}:
-            return f'{title} ({source}):\n{_text(content)}'
+            return f'{title} ({source}):\n{_join_text(content)}'
         case {'type': 'container_upload', 'file_id': id}:
             return UploadedFile(id, provider_name, vendor_metadata={CONTAINER_UPLOAD: True})
         case _:
@@ -174,11 +145,20 @@ def decode_content(block: Json, provider_name: str) -> UserContent:
             )
 
 
-def _about(block: Json) -> Json | None:
-    return {name: block[name] for name in ABOUT_DOCUMENTS if block.get(name) is not None} or None
+def _text_file(text: str, block: Json) -> BinaryContent:
+    metadata = _decode_document_fields(block)
+    return BinaryContent(text.encode(), media_type='text/plain', vendor_metadata=metadata)
 
 
-def _text(content: Any) -> str:
+def _decode_document_fields(block: Json) -> Json | None:
+    return {name: block[name] for name in DOCUMENT_FIELDS if block.get(name) is not None} or None
+
+
+def _decode_cache_point(control: Json) -> CachePoint:
+    return CachePoint(ttl=control.get('ttl') or '5m')
+
+
+def _join_text(content: Any) -> str:
     if isinstance(content, str):
         return content
     return '\n\n'.join(block['text'] for block in cast('list[Json]', content) if block['type'] == 'text')

@@ -1,4 +1,8 @@
-"""How long the model thinks, and how much effort it makes → fields of the body."""
+"""Encodes the thinking, the effort and the `max_tokens` that leave room for both.
+
+Models with a budget: https://platform.claude.com/docs/en/build-with-claude/extended-thinking. Newer ones decide
+themselves: https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import NamedTuple, assert_never
 from ...json_types import Json
 from ...profiles.anthropic import AnthropicModelProfile, Effort
 from ...settings import ThinkingLevel
-from ...wire.claude import ROOM_FOR_ANSWER, leave_out_sampling, thinking_budget
+from ...wire.claude import RESPONSE_TOKENS, drop_sampling, thinking_budget
 from ...wire.prepare import PreparedRequest
 
 EFFORTS: dict[ThinkingLevel, tuple[Effort, ...]] = {
@@ -17,42 +21,40 @@ EFFORTS: dict[ThinkingLevel, tuple[Effort, ...]] = {
     'high': ('high',),
     'xhigh': ('xhigh', 'max', 'high'),
 }
-"""What a level is called, where the model knows levels; the first that it knows. `True` is none: the model decides."""
+"""The efforts for a level; the first that the model knows is used. `True` sets no effort: the model decides."""
 
 
 class Thinking(NamedTuple):
-    """What is said of thinking."""
+    """The fields `thinking` and `output_config.effort` of the body."""
 
     config: Json | None = None
-    """The field `thinking`."""
     effort: str | None = None
-    """`output_config.effort`."""
 
 
 def encode_thinking(request: PreparedRequest, profile: AnthropicModelProfile, *, resumed: bool = False) -> Thinking:
-    """How the model shall think. Settings that do not go with that are left out.
+    """Encode the thinking, and drop the settings that it rules out.
 
-    `resumed` says that the model takes up a turn that it began without thoughts: with a budget it cannot begin now.
+    `resumed`: the model continues a turn that it began without thinking. It cannot begin to think with a budget then.
     """
     settings = request.options
-    said = Thinking(settings.get('anthropic_thinking'))
-    if said.config is None and 'thinking' in settings:
+    thinking = Thinking(settings.get('anthropic_thinking'))
+    if thinking.config is None and 'thinking' in settings:
         if resumed and settings['thinking'] and profile.anthropic_thinking_mode == 'budget':
-            request.leave_out('thinking', 'the turn that the model takes up did not begin with signed thoughts')
+            request.leave_out('thinking', 'the turn that the model continues did not begin with signed thinking')
         else:
-            said = _for_level(settings['thinking'], request, profile)
-    if said.config and said.config.get('type') in ('enabled', 'adaptive'):
-        leave_out_sampling(request)
-    return Thinking(said.config, settings.get('anthropic_effort') or said.effort)
+            thinking = _encode_level(settings['thinking'], request, profile)
+    if thinking.config and thinking.config.get('type') in ('enabled', 'adaptive'):
+        drop_sampling(request)
+    return Thinking(thinking.config, settings.get('anthropic_effort') or thinking.effort)
 
 
-def _for_level(level: ThinkingLevel, request: PreparedRequest, profile: AnthropicModelProfile) -> Thinking:
+def _encode_level(level: ThinkingLevel, request: PreparedRequest, profile: AnthropicModelProfile) -> Thinking:
     if level is False:
-        return _off(request, profile)
+        return _encode_off(request, profile)
     if not profile.supports_thinking:
         request.leave_out('thinking', f'{request.model_name!r} cannot be told to think')
         return Thinking()
-    effort = next((word for word in EFFORTS.get(level, ()) if word in profile.anthropic_efforts), None)
+    effort = next((effort for effort in EFFORTS.get(level, ()) if effort in profile.anthropic_efforts), None)
     match profile.anthropic_thinking_mode:
         case 'adaptive':
             return Thinking({'type': 'adaptive'}, effort)
@@ -63,20 +65,20 @@ def _for_level(level: ThinkingLevel, request: PreparedRequest, profile: Anthropi
             assert_never(profile.anthropic_thinking_mode)
 
 
-def _off(request: PreparedRequest, profile: AnthropicModelProfile) -> Thinking:
+def _encode_off(request: PreparedRequest, profile: AnthropicModelProfile) -> Thinking:
     match profile.anthropic_thinking_off:
         case 'omit':
             return Thinking()
         case 'never':
             request.leave_out('thinking', f'{request.model_name!r} cannot stop thinking, and makes its least effort')
             return Thinking(effort=next(iter(profile.anthropic_efforts), None))
-        case word:
-            return Thinking({'type': word})
+        case type:
+            return Thinking({'type': type})
 
 
 def encode_max_tokens(request: PreparedRequest, profile: AnthropicModelProfile, thinking: Thinking) -> int:
-    """How much the model may write; the API wants to know, so there is a default, with room for thoughts."""
+    """Return the setting `max_tokens`, or a default with room for the thinking. The API requires the field."""
     if (limit := request.settings.get('max_tokens')) is not None:
         return limit
     default, budget = profile.anthropic_default_max_tokens, (thinking.config or {}).get('budget_tokens')
-    return max(default, min(budget + ROOM_FOR_ANSWER, profile.anthropic_max_tokens)) if budget else default
+    return max(default, min(budget + RESPONSE_TOKENS, profile.anthropic_max_tokens)) if budget else default

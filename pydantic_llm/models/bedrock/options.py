@@ -11,7 +11,7 @@ from ...exceptions import UserError
 from ...json_types import Json
 from ...profiles.bedrock import BedrockModelProfile
 from ...tools.definition import ToolDefinition
-from ...wire.claude import ROOM_FOR_ANSWER
+from ...wire.claude import RESPONSE_TOKENS
 from ...wire.prepare import OUTPUT_NAME, PreparedRequest, ResolvedToolChoice
 from .native_tools import encode_native_tools
 from .settings import OWN_SETTINGS, SERVICE_TIERS, SETTINGS
@@ -162,7 +162,7 @@ def encode_settings(request: PreparedRequest, profile: BedrockModelProfile, thin
     settings = request.options
     inference = {wire: settings[name] for name, wire in SETTINGS.items() if name in settings}
     if (budget := thinking.claude.get('budget_tokens')) and 'maxTokens' not in inference:
-        inference['maxTokens'] = min(budget + ROOM_FOR_ANSWER, profile.bedrock_max_tokens)
+        inference['maxTokens'] = min(budget + RESPONSE_TOKENS, profile.bedrock_max_tokens)
     if inference:
         body['inferenceConfig'] = inference
     body |= {wire: settings[name] for name, wire in OWN_SETTINGS.items() if name in settings}

@@ -11,7 +11,8 @@ from ...json_types import Json
 from ...native_tools import NativeTool
 from ...settings import ModelSettings, ThinkingLevel
 from ...tools.definition import ToolDefinition
-from ...wire.claude import level_of
+from ...wire.claude import BUDGETS
+from ...wire.serving import level_within
 from .. import ModelRequestParameters, OutputObjectDefinition
 from .native_tools import decode_native_tool
 from .settings import OWN_SETTINGS, SETTINGS
@@ -84,7 +85,7 @@ def _own_fields(fields: Json, effort: str | None) -> Json:
             pass
     match fields:
         case {'thinking': {'type': 'enabled', 'budget_tokens': int() as budget}}:
-            settings['thinking'] = level_of(budget)
+            settings['thinking'] = level_within(budget, BUDGETS)
         case {'thinking': {'type': 'adaptive'}}:
             settings['thinking'] = LEVELS.get(effort or '', True)
         case {'thinking': {'type': 'disabled' | 'between_tools'}} | {'reasoningConfig': {'type': 'disabled'}}:

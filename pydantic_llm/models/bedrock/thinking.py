@@ -7,7 +7,7 @@ from typing import NamedTuple, assert_never
 from ...json_types import Json
 from ...profiles.bedrock import BedrockModelProfile
 from ...settings import ThinkingLevel
-from ...wire.claude import leave_out_sampling, thinking_budget
+from ...wire.claude import drop_sampling, thinking_budget
 from ...wire.prepare import PreparedRequest
 
 EFFORTS: dict[ThinkingLevel, tuple[str, ...]] = {
@@ -55,7 +55,7 @@ def encode_thinking(request: PreparedRequest, profile: BedrockModelProfile, *, r
     fields: Json = {**said.fields, **{name: own[name] for name in OBJECTS if name in own}}
     match fields:
         case {'thinking': {'type': 'enabled' | 'adaptive'}}:
-            leave_out_sampling(request)
+            drop_sampling(request)
         case {'reasoningConfig': {'maxReasoningEffort': 'high'}}:
             for name in ('max_tokens', 'temperature', 'top_p'):
                 request.leave_out(name, f'{request.model_name!r} does not take it while it thinks with high effort')

@@ -12,7 +12,7 @@ ROOM = Room(
     lambda: AnthropicModel('claude-sonnet-4-5', api_key='k'),
     serve.decode_request,
     serve.encode_response,
-    serve.EventWriter,
+    serve.StreamEncoder,
     Features(
         ('stop', 'length', 'tool_call', 'content_filter'),
         arguments_as_text=False,

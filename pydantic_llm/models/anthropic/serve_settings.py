@@ -1,4 +1,4 @@
-"""The rest of the body of `POST /v1/messages` → settings and parameters: `options` and `thinking`, read backwards."""
+"""Decodes the settings, the tools and the output type of a request body: the inverse of `options` and `thinking`."""
 
 from __future__ import annotations
 
@@ -9,25 +9,26 @@ from ...json_types import Json
 from ...native_tools import MemoryTool, NativeTool
 from ...settings import ModelSettings, ThinkingLevel
 from ...tools.definition import ToolDefinition
-from ...wire.claude import level_of
+from ...wire.claude import BUDGETS
+from ...wire.serving import level_within
 from .. import ModelRequestParameters, OutputObjectDefinition
 from .native_tools import decode_mcp_server, decode_native_tool
 from .settings import OWN_SETTINGS, SETTINGS
 
-OURS = {wire: name for name, wire in (OWN_SETTINGS | SETTINGS).items()} | {
+SETTING_NAMES = {field: name for name, field in (OWN_SETTINGS | SETTINGS).items()} | {
     'max_tokens': 'max_tokens',
     'container': 'anthropic_container',
     'thinking': 'anthropic_thinking',
 }
-"""The API's names of settings, and ours."""
+"""The fields of the body -> our settings."""
 
-STRUCTURE = frozenset(
+NOT_SETTINGS = frozenset(
     {'model', 'messages', 'system', 'tools', 'tool_choice', 'mcp_servers', 'output_config', 'cache_control', 'stream'}
 )
-"""The fields of the body that are no settings."""
+"""The fields of the body that are not settings, or are decoded apart."""
 
 LEVELS: dict[str, ThinkingLevel] = {'low': 'low', 'medium': 'medium', 'high': 'high', 'xhigh': 'xhigh', 'max': 'xhigh'}
-"""The API's levels of effort, and ours of thinking."""
+"""The API's efforts -> our levels of thinking."""
 
 MEMORY_SCHEMA: Json = {
     'type': 'object',
@@ -37,42 +38,46 @@ MEMORY_SCHEMA: Json = {
     },
     'required': ['command'],
 }
-"""The arguments of the memory tool, for models that are not Anthropic's."""
+"""The arguments of the memory tool, for models of other vendors."""
 
 
 def decode_settings(body: Json) -> ModelSettings:
-    """The settings; a field that nobody knows is kept in `extra_body`."""
+    """Decode the settings. Unknown fields are kept in `extra_body`."""
     settings: Json = {}
     for name, value in body.items():
-        if name in STRUCTURE or value is None:
+        if name in NOT_SETTINGS or value is None:
             continue
-        if name in OURS:
-            settings[OURS[name]] = value
+        if name in SETTING_NAMES:
+            settings[SETTING_NAMES[name]] = value
         else:
             settings.setdefault('extra_body', {})[name] = value
-    settings |= _output_settings(body.get('output_config') or {}, body.get('thinking') or {})
-    settings |= _tool_settings(body)
-    settings |= _cache_settings(body)
+    settings |= _decode_output_config(body.get('output_config') or {})
+    settings |= _decode_thinking(body)
+    settings |= _decode_tool_settings(body)
+    settings |= _decode_cache_settings(body)
     return cast('ModelSettings', settings)
 
 
-def _output_settings(config: Json, thinking: Json) -> Json:
-    """How much effort, and how long to think: in the API's words, and in ours for models of other vendors."""
+def _decode_output_config(config: Json) -> Json:
     names = {'effort': 'anthropic_effort', 'task_budget': 'anthropic_task_budget'}
-    settings = {ours: config[wire] for wire, ours in names.items() if config.get(wire) is not None}
-    match thinking:
+    return {name: config[field] for field, name in names.items() if config.get(field) is not None}
+
+
+def _decode_thinking(body: Json) -> Json:
+    """Decode the shared setting `thinking`, for models of other vendors. `anthropic_thinking` has the API's value."""
+    match body.get('thinking'):
         case {'type': 'enabled', 'budget_tokens': int() as budget}:
-            settings['thinking'] = level_of(budget)
+            return {'thinking': level_within(budget, BUDGETS)}
         case {'type': 'adaptive'}:
-            settings['thinking'] = LEVELS.get(config.get('effort', ''), True)
+            config: Json = body.get('output_config') or {}
+            return {'thinking': LEVELS.get(config.get('effort', ''), True)}
         case {'type': 'disabled' | 'between_tools'}:
-            settings['thinking'] = False
+            return {'thinking': False}
         case _:
-            pass
-    return settings
+            return {}
 
 
-def _tool_settings(body: Json) -> Json:
+def _decode_tool_settings(body: Json) -> Json:
     choice: Json = body.get('tool_choice') or {}
     settings: Json = {}
     match choice:
@@ -84,42 +89,42 @@ def _tool_settings(body: Json) -> Json:
             settings['tool_choice'] = 'none'
         case _:
             pass
-    if (alone := choice.get('disable_parallel_tool_use')) is not None:
-        settings['parallel_tool_calls'] = not alone
+    if (is_disabled := choice.get('disable_parallel_tool_use')) is not None:
+        settings['parallel_tool_calls'] = not is_disabled
     eager = [tool['eager_input_streaming'] for tool in body.get('tools') or () if 'eager_input_streaming' in tool]
     return settings | ({'anthropic_eager_input_streaming': eager[0]} if eager else {})
 
 
-def _cache_settings(body: Json) -> Json:
-    """Where to cache, but for the messages, which hold cache points."""
+def _decode_cache_settings(body: Json) -> Json:
+    """Decode the marks of the cache, except those of the messages, which become cache points."""
     system: Any = body.get('system') or ()
     marked: dict[str, list[Json]] = {
         'anthropic_cache': [body],
         'anthropic_cache_tool_definitions': body.get('tools') or [],
         'anthropic_cache_instructions': [] if isinstance(system, str) else [*system],
     }
-    found = {
+    marks = {
         name: [block['cache_control'] for block in blocks if block.get('cache_control')]
         for name, blocks in marked.items()
     }
-    return {name: controls[-1].get('ttl') or '5m' for name, controls in found.items() if controls}
+    return {name: controls[-1].get('ttl') or '5m' for name, controls in marks.items() if controls}
 
 
 def decode_parameters(body: Json) -> ModelRequestParameters:
-    """The tools, and what the answer is held to."""
+    """Decode the tools and the output type. Raises `UserError` for a tool of an unknown type."""
     tools: list[ToolDefinition] = []
-    native: list[NativeTool] = []
+    native_tools: list[NativeTool] = []
     for tool in body.get('tools') or ():
         if (tool.get('type') or 'custom') == 'custom':
-            tools.append(_tool(tool))
-        elif (known := decode_native_tool(tool)) is not None:
-            native.append(known)
+            tools.append(_decode_tool(tool))
+        elif (native_tool := decode_native_tool(tool)) is not None:
+            native_tools.append(native_tool)
         else:
             raise UserError(f'tools: this server does not know a tool of the type {tool["type"]!r}')
-    if any(isinstance(tool, MemoryTool) for tool in native):
+    if any(isinstance(tool, MemoryTool) for tool in native_tools):
         tools.append(ToolDefinition('memory', MEMORY_SCHEMA, 'Keeps notes between conversations, in files.'))
-    native += [decode_mcp_server(server) for server in body.get('mcp_servers') or ()]
-    parameters = ModelRequestParameters(tools, native)
+    native_tools += [decode_mcp_server(server) for server in body.get('mcp_servers') or ()]
+    parameters = ModelRequestParameters(tools, native_tools)
     match body.get('output_config'):
         case {'format': {'type': 'json_schema', 'schema': schema}}:
             parameters.output_mode = 'native'
@@ -129,6 +134,6 @@ def decode_parameters(body: Json) -> ModelRequestParameters:
     return parameters
 
 
-def _tool(tool: Json) -> ToolDefinition:
+def _decode_tool(tool: Json) -> ToolDefinition:
     schema: Json = tool.get('input_schema') or {'type': 'object', 'properties': {}}
     return ToolDefinition(tool['name'], schema, tool.get('description') or None, strict=tool.get('strict') or False)

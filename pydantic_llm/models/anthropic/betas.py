@@ -1,0 +1,55 @@
+"""The betas that a request needs, which the header `anthropic-beta` lists."""
+
+from __future__ import annotations
+
+from ...json_types import Json
+from ...messages import ModelRequest, ToolReturnPart, UploadedFile, UserPromptPart
+from ...native_tools import MCPServerTool, MemoryTool, WebFetchTool
+from ...profiles.anthropic import AnthropicModelProfile
+from ...wire.prepare import PreparedRequest
+from .options import has_compaction
+
+MCP_BETA = 'mcp-client-2025-04-04'
+FILES_BETA = 'files-api-2025-04-14'
+FETCH_BETA = 'web-fetch-2025-09-10'
+CONTEXT_BETA = 'context-management-2025-06-27'
+COMPACT_BETA = 'compact-2026-01-12'
+TASK_BUDGET_BETA = 'task-budgets-2026-03-13'
+FAST_MODE_BETA = 'fast-mode-2026-02-01'
+
+
+def list_betas(request: PreparedRequest, profile: AnthropicModelProfile) -> list[str]:
+    """Return the betas that the request needs, and those of the setting `anthropic_betas`."""
+    settings = request.options
+    betas = [TASK_BUDGET_BETA] if 'anthropic_task_budget' in settings else []
+    if settings.get('anthropic_speed') == 'fast':
+        betas.append(FAST_MODE_BETA)
+    edits: list[Json] = settings.get('anthropic_context_management', {}).get('edits', [])
+    betas += [COMPACT_BETA if edit['type'].startswith('compact') else CONTEXT_BETA for edit in edits]
+    for tool in request.parameters.native_tools:
+        match tool:
+            case MCPServerTool():
+                betas.append(MCP_BETA)
+            case MemoryTool():
+                betas.append(CONTEXT_BETA)
+            case WebFetchTool() if profile.anthropic_web_fetch == 'web_fetch_20250910':
+                betas.append(FETCH_BETA)
+            case _:
+                pass
+    if has_compaction(request):
+        betas.append(COMPACT_BETA)
+    if _has_uploaded_files(request):
+        betas.append(FILES_BETA)
+    return list(dict.fromkeys([*betas, *settings.get('anthropic_betas', ())]))
+
+
+def _has_uploaded_files(request: PreparedRequest) -> bool:
+    """Return whether a message refers to a file by its id at Anthropic."""
+    for message in request.messages:
+        if isinstance(message, ModelRequest):
+            for part in message.parts:
+                items = part.items() if isinstance(part, UserPromptPart) else ()
+                items = part.files() if isinstance(part, ToolReturnPart) else items
+                if any(isinstance(item, UploadedFile) for item in items):
+                    return True
+    return False

@@ -1,0 +1,50 @@
+"""Decodes the token counts of a message."""
+
+from __future__ import annotations
+
+from ...json_types import Json
+from ...usage import RequestUsage
+
+
+def decode_usage(usage: Json) -> RequestUsage:
+    """Decode token counts.
+
+    The API's `input_tokens` exclude those read from and written to the cache, and its totals exclude compactions. An
+    advisor's tokens are another model's, so they are in `details` only.
+    """
+    iterations: list[Json] = usage.get('iterations') or []
+    counted = [usage, *(iteration for iteration in iterations if iteration.get('type') == 'compaction')]
+    cache_read, cache_write, uncached, output = (
+        sum(counts.get(name) or 0 for counts in counted)
+        for name in ('cache_read_input_tokens', 'cache_creation_input_tokens', 'input_tokens', 'output_tokens')
+    )
+    return RequestUsage(
+        input_tokens=uncached + cache_read + cache_write,
+        cache_read_tokens=cache_read,
+        cache_write_tokens=cache_write,
+        output_tokens=output,
+        details={name: count for name, count in _decode_details(usage, iterations).items() if count},
+    )
+
+
+def _decode_details(usage: Json, iterations: list[Json]) -> dict[str, int]:
+    tools: Json = usage.get('server_tool_use') or {}
+    output: Json = usage.get('output_tokens_details') or {}
+    cache_write: Json = usage.get('cache_creation') or {}
+    return {
+        'thinking_tokens': output.get('thinking_tokens') or 0,
+        'ephemeral_1h_input_tokens': cache_write.get('ephemeral_1h_input_tokens') or 0,
+        **{name: count for name, count in tools.items() if isinstance(count, int)},
+        **_sum_iterations('compaction', 'compaction', iterations),
+        **_sum_iterations('advisor', 'advisor_message', iterations),
+    }
+
+
+def _sum_iterations(name: str, kind: str, iterations: list[Json]) -> dict[str, int]:
+    """Return the number of iterations of one kind within a response, and their tokens."""
+    found = [iteration for iteration in iterations if iteration.get('type') == kind]
+    return {
+        f'{name}_iterations': len(found),
+        f'{name}_input_tokens': sum(iteration.get('input_tokens') or 0 for iteration in found),
+        f'{name}_output_tokens': sum(iteration.get('output_tokens') or 0 for iteration in found),
+    }
