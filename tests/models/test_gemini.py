@@ -61,7 +61,7 @@ def test_all_system_prompts_and_instructions_are_one_system_instruction() -> Non
 
 
 @pytest.mark.parametrize('name', ['gemma-3-27b-it', 'gemini-2.5-flash-preview-tts'])
-def test_a_model_without_a_system_instruction_gets_them_before_the_prompt(name: str) -> None:
+def test_a_model_without_system_instructions_gets_them_before_the_prompt(name: str) -> None:
     sent = Sent([ask(SystemPromptPart('A'), 'hi', instructions='B')], name=name)
     assert (sent.turns, 'systemInstruction' in sent.body) == ([('user', 'A', 'B', 'hi')], False)
     assert Sent([say(TextPart('x')), ask('hi', instructions='B')], name=name).turns[0] == ('user', 'B')

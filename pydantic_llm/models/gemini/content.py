@@ -85,7 +85,7 @@ def encode_file(file: MultiModalContent, system: str) -> Json:
             return {'inlineData': {'mimeType': file.media_type, 'data': encode_base64(file.data)}, **metadata}
         case UploadedFile():
             kind = {'mimeType': file.media_type} if file.media_type else {}
-            return {'fileData': {'fileUri': _find_uploaded_file(file, system), **kind}, **metadata}
+            return {'fileData': {'fileUri': _build_file_url(file, system), **kind}, **metadata}
         case ImageUrl() | AudioUrl() | DocumentUrl() | VideoUrl() if file.url.startswith('data:'):
             binary = _decode_data_uri(file)
             return {'inlineData': {'mimeType': binary.media_type, 'data': encode_base64(binary.data)}, **metadata}
@@ -105,7 +105,7 @@ def to_urlsafe(base64: str) -> str:
     return base64.replace('+', '-').replace('/', '_')
 
 
-def _find_uploaded_file(file: UploadedFile, system: str) -> str:
+def _build_file_url(file: UploadedFile, system: str) -> str:
     if file.provider_name not in provider_names(system):
         raise UserError(f'{system!r} cannot take {file!r}: another vendor holds it')
     url = FILES_BASE_URL + file.file_id if file.file_id.startswith('files/') and system != VERTEX else file.file_id

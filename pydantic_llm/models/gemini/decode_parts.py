@@ -27,7 +27,7 @@ class PartsDecoder:
     """Decodes the parts of all chunks of one response.
 
     Text and thinking continue the part before them, if it has the same type. Other parts arrive whole, and so does each
-    part with a signature: https://ai.google.dev/gemini-api/docs/thought-signatures forbids to merge it with another.
+    part with a signature.
     """
 
     def __init__(self, draft: ResponseDraft) -> None:
@@ -89,6 +89,8 @@ class PartsDecoder:
         if not isinstance(text, str):
             raise TypeError(f'text is {text!r}')
         parts = self.draft.parts
+        # A part with a signature must not be merged with another part:
+        # https://ai.google.dev/gemini-api/docs/thought-signatures
         if 'provider_details' in own:
             self._add((ThinkingPart if is_thinking else TextPart)(text, **own))
         elif is_thinking and text:

@@ -21,11 +21,9 @@ from ...wire.prepare import PreparedRequest
 from .content import PROVIDER_NAMES, VERTEX, encode_file, provider_names, to_urlsafe
 from .native_tools import encode_native_part
 
+# https://ai.google.dev/gemini-api/docs/thought-signatures#faqs
 PLACEHOLDER_SIGNATURE = to_urlsafe(b64encode(b'skip_thought_signature_validator').decode())
-"""The signature for tool calls that the API did not make itself.
-
-https://ai.google.dev/gemini-api/docs/thought-signatures#faqs
-"""
+"""The signature for tool calls that the API did not make itself."""
 
 IMAGE_TYPES = ('image/png', 'image/jpeg', 'image/webp')
 """The media types of files by other vendors' models that may be sent as files of this model."""
@@ -80,12 +78,10 @@ class _ResponseEncoder:
             self._signature = part.signature
 
     def _add_tool_call(self, part: ToolCallPart, details: Json) -> None:
-        """Add a tool call. The first one of a response must have a signature, or Gemini 3 rejects the request.
-
-        https://ai.google.dev/gemini-api/docs/thought-signatures
-        """
         call = {'id': part.tool_call_id, 'name': part.tool_name, 'args': part.args_as_dict(raise_if_invalid=False)}
         block = self._append({'functionCall': call}, details)
+        # Gemini 3 rejects a response whose first tool call has no signature:
+        # https://ai.google.dev/gemini-api/docs/thought-signatures
         if not self._has_tool_call:
             block.setdefault('thoughtSignature', PLACEHOLDER_SIGNATURE)
         self._has_tool_call = True

@@ -74,7 +74,7 @@ def encode_native_tool(tool: NativeTool, system: str) -> Json | None:
     Raises `UserError` if the API does not have the tool.
     """
     match tool:
-        # "excludeDomains parameter is not supported in Gemini API": googleapis/js-genai, outside of Vertex AI
+        # googleapis/js-genai, outside of Vertex AI: "excludeDomains parameter is not supported in Gemini API"
         case WebSearchTool(blocked_domains=blocked):
             return {'googleSearch': {'excludeDomains': list(blocked)} if blocked and system == VERTEX else {}}
         case WebFetchTool():

@@ -43,7 +43,7 @@ def encode_tools(request: PreparedRequest, profile: GeminiModelProfile) -> Json:
         config['functionCallingConfig'] = encode_tool_choice(request, profile)
     elif request.tool_choice not in ('auto', 'none'):
         request.leave_out('tool_choice', "the API cannot force a call of Google's own tools")
-    # Vertex AI rejects this field:
+    # googleapis/js-genai, at Vertex AI: "includeServerSideToolInvocations parameter is not supported". Not needed:
     # recording vertex__test_google_vertex_tool_combination_omits_include_server_side_tool_inv__1_113920
     if native and profile.gemini_combines_tools and request.system != VERTEX:
         config['includeServerSideToolInvocations'] = True
