@@ -14,7 +14,7 @@ from ..models.gemini import serve as gemini
 from ..models.mistral import serve as mistral
 from ..models.openai.chat import serve as chat
 from ..models.openai.responses import serve as responses
-from ..wire.serving import ServedRequest, StreamEncoder, sse
+from ..wire.serving import DONE, ServedRequest, StreamEncoder, sse
 from .faults import INVALID_FRAME, KEEP_ALIVE_FRAME
 
 
@@ -62,10 +62,10 @@ PROTOCOLS: tuple[Protocol, ...] = (
         chat.PATHS,
         chat.decode_request,
         chat.encode_response,
-        chat.ChunkWriter,
+        chat.StreamEncoder,
         chat.encode_error,
         sse,
-        chat.DONE,
+        DONE,
     ),
     Protocol(
         'openai-responses',
@@ -116,10 +116,10 @@ PROTOCOLS: tuple[Protocol, ...] = (
         mistral.PATHS,
         mistral.decode_request,
         mistral.encode_response,
-        mistral.ChunkWriter,
+        mistral.StreamEncoder,
         mistral.encode_error,
         sse,
-        mistral.DONE,
+        DONE,
     ),
     Protocol(
         'gemini',

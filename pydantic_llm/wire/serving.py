@@ -138,6 +138,10 @@ def own_details(source: ModelResponse | ModelResponsePart, *vendors: str) -> Jso
     return (source.provider_details or {}) if source.provider_name in vendors else {}
 
 
+DONE = b'data: [DONE]\n\n'
+"""The end of a stream of OpenAI's form: https://platform.openai.com/docs/api-reference/chat-streaming"""
+
+
 def sse(event: Json, *, name: str | None = None) -> bytes:
     """Encode a server-sent event."""
     head = b'' if name is None else b'event: ' + name.encode() + b'\n'

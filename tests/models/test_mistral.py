@@ -456,8 +456,8 @@ async def test_a_queue_that_mistral_has_not_is_listed() -> None:
     server = Server()
     response = await model(server).request(HELLO, {'service_tier': 'flex'})
     assert 'service_tier' not in server.body
-    assert response.warnings == ["'service_tier' was not sent: Mistral has no queue like 'flex'"]
-    with pytest.raises(UserError, match='no queue like'):
+    assert response.warnings == ["'service_tier' was not sent: Mistral has no service tier like 'flex'"]
+    with pytest.raises(UserError, match='no service tier like'):
         await model(server).request(HELLO, {'service_tier': 'flex', 'unsupported_settings': 'error'})
 
 

@@ -33,7 +33,7 @@ from pydantic_llm.messages import (
     UploadedFile,
     UserPromptPart,
 )
-from pydantic_llm.models.mistral.serve import ChunkWriter, decode_request, encode_error, encode_response
+from pydantic_llm.models.mistral.serve import StreamEncoder, decode_request, encode_error, encode_response
 from pydantic_llm.usage import RequestUsage
 from pydantic_llm.wire.serving import ServedRequest
 from tests.providers.server import Json
@@ -251,7 +251,7 @@ def written() -> list[Json]:
         PartStartEvent(3, second),
         PartEndEvent(3, second),
     ]
-    writer = ChunkWriter(ASKED)
+    writer = StreamEncoder(ASKED)
     chunks = [*(chunk for event in events for chunk in writer.event(event)), *writer.end(RESPONSE)]
     return [json.loads(json.dumps(to_jsonable_python(chunk))) for chunk in chunks]
 

@@ -289,7 +289,7 @@ async def test_calls_without_numbers_are_told_apart_by_their_names() -> None:
 @pytest.mark.parametrize(
     ('answer', 'message'),
     [
-        ({'id': 'x'}, r'^The answer of openai holds no choices'),
+        ({'id': 'x'}, r'^The response of openai has no choices'),
         ({'choices': [{}]}, r'did not answer with a chat completion \(KeyError'),
         (
             {'choices': [{'message': {'content': 7}}]},

@@ -1,6 +1,6 @@
 """Groq, which speaks Chat Completions in a dialect (https://console.groq.com/docs/api-reference#chat).
 
-Read `model` (the card) and `dialect` (the settings, Groq's own tools, and what Groq refuses to call an answer).
+Read `model` (the class) and `dialect` (the settings, Groq's native tools, and the responses that Groq sends as errors).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""How Groq's API differs from OpenAI's. Start at `GROQ`.
+"""The differences between Groq's API and OpenAI's. Start at `GROQ`.
 
-Groq has tools of its own (https://console.groq.com/docs/tool-use/built-in-tools), asked for in one way by its compound
-systems and in another by single models. What a model wrote in the place of a tool call comes as an error; it is read as
-the answer that it is.
+Groq has native tools (https://console.groq.com/docs/tool-use/built-in-tools); its compound systems take them in other
+fields than single models. If a model generates text instead of a tool call, Groq reports an error that contains the
+text; it is decoded as a response.
 """
 
 from __future__ import annotations
@@ -37,25 +37,25 @@ OWN_SETTINGS: dict[str, str] = {
     'groq_store': 'store',
     'groq_user': 'user',
 }
-"""The API's own settings."""
+"""The settings that only this API has -> the fields of the body."""
 
-TIERS = {'default': 'on_demand', 'priority': 'performance'}
-"""Our words for queues, where Groq has others."""
+SERVICE_TIERS = {'default': 'on_demand', 'priority': 'performance'}
+"""Values of the setting `service_tier` -> Groq's, if they differ."""
 
 FINISH_REASONS: dict[str, FinishReason] = {'tool_use_failed': 'error'}
-"""The word that Groq's error has for the end of an answer that should have been a call."""
+"""The code of the error that contains a response, which becomes its finish reason."""
 
 COMPOUND_TOOLS = {
     'web_search': 'web_search',
     'web_fetch': 'visit_website',
     'code_execution': 'code_interpreter',
 }
-"""Our kinds of tools, and what a compound system calls them."""
+"""Kinds of native tools -> their names in a compound system."""
 
 MODEL_TOOLS = {'web_search': 'browser_search', 'code_execution': 'code_interpreter'}
-"""Our kinds of tools, and what a single model calls them."""
+"""Kinds of native tools -> their types in a request to a single model."""
 
-EXECUTED: dict[str, str] = {
+TOOL_NAMES: dict[str, str] = {
     'search': 'web_search',
     'browser_search': 'web_search',
     'browser.search': 'web_search',
@@ -64,91 +64,96 @@ EXECUTED: dict[str, str] = {
     'python': 'code_execution',
     'code_interpreter': 'code_execution',
 }
-"""What an answer calls a tool that was at work, and our name for it. One that is not here keeps Groq's name."""
+"""Types of executed tools in a response -> our names of native tools. Other types are names themselves."""
 
-WRITTEN_CALL = re.compile(r'(?:<function=)?([\w.-]+)[^\w{]*(\{.*?\})\s*</function>', re.DOTALL)
-"""A call as Llama writes it into its text: `<function=name>{...}</function>`, or only the end of that."""
+TOOL_CALL_IN_TEXT = re.compile(r'(?:<function=)?([\w.-]+)[^\w{]*(\{.*?\})\s*</function>', re.DOTALL)
+"""A tool call as Llama generates it in text: `<function=name>{...}</function>`, or only the end of that."""
 
-RESULTS = ('search_results', 'code_results', 'browser_results', 'output')
-"""Where the result of a tool may stand; the first that is there says the most."""
+RESULT_FIELDS = ('search_results', 'code_results', 'browser_results', 'output')
+"""The fields that may contain the result of an executed tool, the most detailed first."""
 
 
 class GroqModelSettings(ModelSettings, total=False):
-    """Settings of a request to Groq."""
+    """The settings of a request to Groq."""
 
     groq_reasoning_format: Literal['hidden', 'raw', 'parsed']
-    """Leave thoughts out, write them into the text between tags, or keep them apart."""
+    """Omit thinking from the response, put it into the text between tags, or return it in a field of its own."""
 
     groq_reasoning_effort: Literal['none', 'default', 'low', 'medium', 'high']
-    """How long the model reasons, in the API's words; wins over `thinking`."""
+    """The API's own value for the reasoning effort; overrides `thinking`."""
 
     groq_include_reasoning: bool
-    """Whether the answer holds the thoughts at all. Not together with `groq_reasoning_format`."""
+    """Include thinking in the response. Not together with `groq_reasoning_format`."""
 
     groq_service_tier: Literal['auto', 'on_demand', 'flex', 'performance']
-    """Which queue the request stands in, in the API's words; wins over `service_tier`."""
+    """The API's own name of the service tier; overrides `service_tier`."""
 
     groq_compound_custom: Mapping[str, Any]
-    """The models and tools of a compound system, in the API's words."""
+    """The models and tools of a compound system, in the API's form."""
 
     groq_search_settings: Mapping[str, Any]
-    """How a compound system searches: `{'include_domains': [...], 'country': ...}`."""
+    """The search options of a compound system: `{'include_domains': [...], 'country': ...}`."""
 
     groq_documents: Sequence[Mapping[str, Any]]
-    """Documents for the model to answer by."""
+    """Documents that the response can be based on."""
 
     groq_citation_options: Literal['enabled', 'disabled']
-    """Whether the answer cites documents and calls."""
+    """Add citations of documents and tool results to the response."""
 
     groq_disable_tool_validation: bool
-    """Let the model call tools that the request does not have."""
+    """Allow calls of tools that the request does not have."""
 
     groq_metadata: Mapping[str, str]
-    """What to keep with the exchange."""
+    """Key-value pairs to store with the request."""
 
     groq_store: bool
-    """Whether Groq keeps the exchange."""
+    """Store the request and the response at Groq."""
 
     groq_user: str
-    """A stable name for the user."""
+    """A stable id of the end user."""
 
 
 # ---------------------------------------------------------------------- the request
 
 
 def encode_body(body: Json, request: PreparedRequest) -> Json:
-    """The body as Groq wants it."""
+    """Rewrite OpenAI's body as Groq's."""
     if 'groq_service_tier' not in request.settings and 'service_tier' in body:
-        body['service_tier'] = TIERS.get(body['service_tier'], body['service_tier'])
+        body['service_tier'] = SERVICE_TIERS.get(body['service_tier'], body['service_tier'])
+    # Only `parsed` returns thinking in a field of its own: https://console.groq.com/docs/reasoning
     if request.settings.get('thinking') and not body.keys() & {'reasoning_format', 'include_reasoning'}:
         body['reasoning_format'] = 'parsed'
     if request.parameters.native_tools:
-        body |= _compound(body, request) if 'compound' in request.model_name else _single(body, request)
+        body |= (
+            _encode_compound_tools(body, request)
+            if 'compound' in request.model_name
+            else _encode_model_tools(body, request)
+        )
     return body
 
 
-def _compound(body: Json, request: PreparedRequest) -> Json:
-    """The tools of a compound system, and what it may search."""
+def _encode_compound_tools(body: Json, request: PreparedRequest) -> Json:
+    """Encode the native tools of a compound system, and its search options."""
     tools = request.parameters.native_tools
     custom: Json = {**body.get('compound_custom', {})}
     custom['tools'] = {'enabled_tools': [COMPOUND_TOOLS[tool.kind] for tool in tools], **custom.get('tools', {})}
-    search = {**_searched(tools), **body.get('search_settings', {})}
+    search = {**_encode_search_settings(tools), **body.get('search_settings', {})}
     return {'compound_custom': custom, **({'search_settings': search} if search else {})}
 
 
-def _searched(tools: Sequence[object]) -> Json:
+def _encode_search_settings(tools: Sequence[object]) -> Json:
     search = next((tool for tool in tools if isinstance(tool, WebSearchTool)), WebSearchTool())
-    place = search.user_location
-    wanted = {
+    location = search.user_location
+    settings = {
         'include_domains': list(search.allowed_domains or ()),
         'exclude_domains': list(search.blocked_domains or ()),
-        'country': place.country if place else None,
+        'country': location.country if location else None,
     }
-    return {name: value for name, value in wanted.items() if value}
+    return {name: value for name, value in settings.items() if value}
 
 
-def _single(body: Json, request: PreparedRequest) -> Json:
-    """The tools of a model, among those that are ours."""
+def _encode_model_tools(body: Json, request: PreparedRequest) -> Json:
+    """Encode the native tools of a single model, after the function tools."""
     kinds = [tool.kind for tool in request.parameters.native_tools]
     if unknown := [kind for kind in kinds if kind not in MODEL_TOOLS]:
         raise UserError(
@@ -158,25 +163,29 @@ def _single(body: Json, request: PreparedRequest) -> Json:
     return {'tools': tools, 'tool_choice': body.get('tool_choice', 'auto')}
 
 
-# ---------------------------------------------------------------------- the answer
+# ---------------------------------------------------------------------- the response
 
 
 def decode_event(event: Json, draft: ResponseDraft) -> Json:
-    """A body or an event as OpenAI would have sent it."""
+    """Rewrite a body or an event in OpenAI's form."""
     if is_response(event):
-        return _refused(event['error'], draft)
-    more: Json = event.get('x_groq') or {}
-    if more.get('error') and not event.get('error'):
-        return {**event, 'error': more['error']}
-    if usage := event.get('usage_breakdown') or more.get('usage_breakdown'):
+        return _decode_failed_generation(event['error'], draft)
+    extra: Json = event.get('x_groq') or {}
+    if extra.get('error') and not event.get('error'):
+        return {**event, 'error': extra['error']}
+    if usage := event.get('usage_breakdown') or extra.get('usage_breakdown'):
         draft.provider_details['usage_breakdown'] = usage
-    if known := {name: more[name] for name in ('id', 'seed') if more.get(name) is not None}:
-        draft.provider_details['x_groq'] = {**draft.provider_details.get('x_groq', {}), **known}
-    return {**event, 'usage': more['usage']} if more.get('usage') and not event.get('usage') else event
+    if details := {name: extra[name] for name in ('id', 'seed') if extra.get(name) is not None}:
+        draft.provider_details['x_groq'] = {**draft.provider_details.get('x_groq', {}), **details}
+    # Streams have the usage in `x_groq`: groq.types.chat.ChatCompletionChunk
+    return {**event, 'usage': extra['usage']} if extra.get('usage') and not event.get('usage') else event
 
 
 def is_response(body: object) -> bool:
-    """Whether an error is about what the model wrote where it should have called a tool, or did so wrongly."""
+    """Return whether an error body contains a response: text instead of a tool call, or an invalid tool call.
+
+    Recorded as groq__test_tool_use_failed_error_with_text__0_4a7d05.
+    """
     match body:
         case {'error': {'code': 'tool_use_failed'}}:
             return True
@@ -184,47 +193,52 @@ def is_response(body: object) -> bool:
             return False
 
 
-def _refused(error: Json, draft: ResponseDraft) -> Json:
-    """What the model wrote, as an answer. A stream has told of it before, and then it is not told again."""
+def _decode_failed_generation(error: Json, draft: ResponseDraft) -> Json:
+    """Return the error as OpenAI's body. A stream may have sent the generated text or tool calls before: then without.
+
+    Recorded as groq__test_tool_use_failed_error_streaming_with_text__0_6789c3.
+    """
     draft.provider_details['error'] = error.get('message')
-    told = draft.parts.kind_of(LAST) == 'text' or any(isinstance(part, ToolCallPart) for part in draft.parts.get())
-    message: Json = {} if told else _meant(error.get('failed_generation') or '')
+    was_streamed = draft.parts.kind_of(LAST) == 'text' or any(
+        isinstance(part, ToolCallPart) for part in draft.parts.get()
+    )
+    message: Json = {} if was_streamed else _parse_failed_generation(error.get('failed_generation') or '')
     return {'choices': [{'message': message, 'delta': message, 'finish_reason': error['code']}]}
 
 
-def _meant(written: str) -> Json:
-    """The message that a failed generation was meant to be: calls, or text where it is anything else."""
+def _parse_failed_generation(text: str) -> Json:
+    """Return a message with the tool calls that the model wrote as JSON or between tags, or else with its text."""
     try:
-        items = from_json(written)
+        items = from_json(text)
     except ValueError:
-        items = [{'name': name, 'arguments': arguments} for name, arguments in WRITTEN_CALL.findall(written)]
+        items = [{'name': name, 'arguments': arguments} for name, arguments in TOOL_CALL_IN_TEXT.findall(text)]
     listed: list[object] = cast('list[object]', items) if isinstance(items, list) else [items]
-    calls = [_call(item, number) for number, item in enumerate(listed)]
-    return {'content': written} if None in calls or not calls else {'tool_calls': calls}
+    calls = [_parse_tool_call(item, number) for number, item in enumerate(listed)]
+    return {'content': text} if None in calls or not calls else {'tool_calls': calls}
 
 
-def _call(item: Any, number: int) -> Json | None:
+def _parse_tool_call(item: Any, number: int) -> Json | None:
     match item:
         case {'name': str() as name, 'arguments': arguments} | {'name': str() as name, 'parameters': arguments}:
-            written = arguments if isinstance(arguments, str) else to_json(arguments).decode()
-            return {'index': number, 'function': {'name': name, 'arguments': written}}
+            text = arguments if isinstance(arguments, str) else to_json(arguments).decode()
+            return {'index': number, 'function': {'name': name, 'arguments': text}}
         case _:
             return None
 
 
 def decode_native_tools(delta: Json, draft: ResponseDraft) -> None:
-    """Groq's own tools at work. A stream tells of each twice: when it is called, and when it has its result."""
+    """Decode the executed tools. A stream reports each of them twice: when it is called, and when it has its result."""
     executed: list[Json] = delta.get('executed_tools') or []
     for tool in executed:
         kind, number = str(tool['type']), tool.get('index', 0)
-        name = EXECUTED.get(kind, kind)
+        name = TOOL_NAMES.get(kind, kind)
         id = f'{name}_{number}'
-        ours: Json = {'provider_name': draft.provider_name, 'provider_details': {'type': kind}}
+        fields: Json = {'provider_name': draft.provider_name, 'provider_details': {'type': kind}}
         if draft.parts.kind_of(('executed', number)) is None:
-            draft.parts.whole(('executed', number), NativeToolCallPart(name, tool.get('arguments') or '', id, **ours))
-        result = next((tool[field] for field in RESULTS if tool.get(field)), None)
+            draft.parts.whole(('executed', number), NativeToolCallPart(name, tool.get('arguments') or '', id, **fields))
+        result = next((tool[name] for name in RESULT_FIELDS if tool.get(name)), None)
         if result is not None:
-            draft.parts.whole(('result', number), NativeToolReturnPart(name, result, id, **ours))
+            draft.parts.whole(('result', number), NativeToolReturnPart(name, result, id, **fields))
 
 
 GROQ = Dialect(
@@ -237,4 +251,4 @@ GROQ = Dialect(
     decode_native_tools=decode_native_tools,
     is_response=is_response,
 )
-"""Groq's."""
+"""Groq's dialect."""

@@ -1,7 +1,7 @@
 """Hugging Face's Inference Providers, its endpoints, and servers of TGI, which speak Chat Completions in a dialect.
 
-https://huggingface.co/docs/inference-providers/tasks/chat-completion. Read `model` (the card) and `dialect` (the
-settings, and what TGI sends in its own way). Where a request goes is decided by `providers.huggingface`.
+https://huggingface.co/docs/inference-providers/tasks/chat-completion. Read `model` (the class) and `dialect`
+(the settings, and the forms that only TGI sends). `providers.huggingface` chooses the server.
 """
 
 from __future__ import annotations

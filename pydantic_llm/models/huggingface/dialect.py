@@ -1,7 +1,7 @@
-"""How Hugging Face's API differs from OpenAI's. Start at `HUGGINGFACE`.
+"""The differences between Hugging Face's API and OpenAI's. Start at `HUGGINGFACE`.
 
 The API is that of TGI (https://huggingface.co/docs/text-generation-inference/reference/api_reference), which the
-router passes on to services that speak OpenAI's.
+router forwards to services with OpenAI's.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ OWN_SETTINGS: dict[str, str] = {
     'huggingface_reasoning_effort': 'reasoning_effort',
     'huggingface_tool_prompt': 'tool_prompt',
 }
-"""The API's own settings."""
+"""The settings that only this API has -> the fields of the body."""
 
 FINISH_REASONS: dict[str, FinishReason] = {'eos_token': 'stop', 'eos': 'stop', 'stop_sequence': 'stop'}
-"""The words of TGI, and of services behind the router."""
+"""The finish reasons of TGI and of services behind the router that OpenAI does not have."""
 
 
 class HuggingFaceModelSettings(ModelSettings, total=False):
-    """Settings of a request to Hugging Face."""
+    """The settings of a request to Hugging Face."""
 
     huggingface_reasoning_effort: Literal['none', 'minimal', 'low', 'medium', 'high', 'xhigh']
-    """How long the model reasons, in the API's words; wins over `thinking`."""
+    """The API's own value for the reasoning effort; overrides `thinking`."""
 
     huggingface_tool_prompt: str
-    """What TGI writes before the tools."""
+    """The prompt that TGI puts before the tools."""
 
 
 def decode_event(event: Json, draft: ResponseDraft) -> Json:
-    """A body or an event as OpenAI would have sent it: older servers of TGI stream one call, where a list belongs."""
+    """Rewrite a body or an event in OpenAI's form. Older versions of TGI stream one tool call instead of a list."""
     match event:
         case {'choices': [{'delta': {'tool_calls': {} as call}} as choice, *_]}:
             return {**event, 'choices': [{**choice, 'delta': {**choice['delta'], 'tool_calls': [call]}}]}
@@ -52,4 +52,4 @@ HUGGINGFACE = Dialect(
     finish_reasons=FINISH_REASONS,
     decode_event=decode_event,
 )
-"""Hugging Face's."""
+"""Hugging Face's dialect."""

@@ -1,7 +1,7 @@
 """LiteLLM, which speaks Chat Completions in a dialect, as a function: https://docs.litellm.ai/docs/completion/input.
 
-Read `model` (the cards) and `dialect` (the settings, and the thoughts that go back with their signatures). How LiteLLM
-is called, and what its errors mean, stands in `providers.litellm`.
+Read `model` (the classes) and `dialect` (the settings, and signed thinking). `providers.litellm` calls LiteLLM and
+translates its errors.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""How what LiteLLM takes and gives differs from OpenAI's API. Start at `LITELLM`.
+"""The differences between LiteLLM's arguments and responses and OpenAI's API. Start at `LITELLM`.
 
-Thoughts that a vendor has signed come as `thinking_blocks`, and go back under that name. They are read as what other
-services call `reasoning_details`.
+Signed thinking is in `thinking_blocks` (https://docs.litellm.ai/docs/reasoning_content), in both directions. Here it is
+rewritten as the `reasoning_details` of other servers.
 """
 
 from __future__ import annotations
@@ -28,87 +28,87 @@ OWN_SETTINGS: dict[str, str] = {
     'litellm_web_search_options': 'web_search_options',
     'litellm_prompt_cache_key': 'prompt_cache_key',
 }
-"""LiteLLM's own settings."""
+"""The settings that only LiteLLM has -> the arguments."""
 
 
 class LiteLLMModelSettings(ModelSettings, total=False):
-    """Settings of a request by LiteLLM. What it takes beside them goes into `extra_body`."""
+    """The settings of a request by LiteLLM. Other arguments go into `extra_body`."""
 
     litellm_reasoning_effort: Literal['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max', 'default']
-    """How long the model reasons, in LiteLLM's words; wins over `thinking`."""
+    """LiteLLM's own value for the reasoning effort; overrides `thinking`."""
 
     litellm_thinking: Mapping[str, Any]
-    """How Claude thinks, in the words of its API: `{'type': 'enabled', 'budget_tokens': 2048}`."""
+    """Claude's thinking, in the form of its API: `{'type': 'enabled', 'budget_tokens': 2048}`."""
 
     litellm_drop_params: bool
-    """Let LiteLLM leave out what a vendor's API does not have, instead of raising for it."""
+    """Let LiteLLM drop the parameters that a vendor's API does not have, instead of raising an error."""
 
     litellm_user: str
-    """A stable name for the user."""
+    """A stable id of the end user."""
 
     litellm_metadata: Mapping[str, Any]
-    """What LiteLLM's callbacks are told of the request."""
+    """Data about the request for LiteLLM's callbacks."""
 
     litellm_modalities: Sequence[Literal['text', 'audio', 'image']]
-    """What the model may answer with."""
+    """The kinds of output that the model may generate."""
 
     litellm_audio: Mapping[str, Any]
-    """The voice and format of a spoken answer."""
+    """The voice and format of the generated audio."""
 
     litellm_verbosity: Literal['low', 'medium', 'high']
-    """How wordy the answer is."""
+    """The length of the response's text."""
 
     litellm_web_search_options: Mapping[str, Any]
-    """How the model searches the web, where the vendor lets it."""
+    """Options of the web search, if the vendor has one."""
 
     litellm_prompt_cache_key: str
-    """Requests with the same key are sent where their prefix is cached."""
+    """Route requests with the same key to the server that has cached their prefix."""
 
 
 # ---------------------------------------------------------------------- the request
 
 
 def encode_body(body: Json, request: PreparedRequest) -> Json:
-    """The body as LiteLLM wants it."""
-    messages = [_with_blocks(message) for message in cast('list[Json]', body['messages'])]
+    """Rewrite OpenAI's body as LiteLLM's arguments."""
+    messages = [_encode_signed_thinking(message) for message in cast('list[Json]', body['messages'])]
     return {**body, 'messages': messages}
 
 
-def _with_blocks(message: Json) -> Json:
-    """A message with its signed thoughts under LiteLLM's name."""
+def _encode_signed_thinking(message: Json) -> Json:
+    """Return a message with its signed thinking as `thinking_blocks`."""
     if not (details := message.get('reasoning_details')):
         return message
-    blocks = [encode_block(detail) for detail in details]
+    blocks = [encode_thinking_block(detail) for detail in details]
     return {name: value for name, value in message.items() if name != 'reasoning_details'} | {'thinking_blocks': blocks}
 
 
-def encode_block(detail: Json) -> Json:
-    """A thought as a block of LiteLLM's."""
+def encode_thinking_block(detail: Json) -> Json:
+    """Encode an item of `reasoning_details` as a block of LiteLLM's."""
     if detail['type'] == 'reasoning.encrypted':
         return {'type': 'redacted_thinking', 'data': detail['data']}
     return {'type': 'thinking', 'thinking': detail.get('text') or '', 'signature': detail.get('signature') or ''}
 
 
-# ---------------------------------------------------------------------- the answer
+# ---------------------------------------------------------------------- the response
 
 
 def decode_event(event: Json, draft: ResponseDraft) -> Json:
-    """A body or an event, with its signed thoughts as others send them."""
+    """Return a body or an event with its signed thinking as `reasoning_details`."""
     match event:
-        case {'choices': [{'message': {'thinking_blocks': [_, *_] as blocks} as said} as choice, *others]}:
+        case {'choices': [{'message': {'thinking_blocks': [_, *_] as blocks} as message} as choice, *others]}:
             name = 'message'
-        case {'choices': [{'delta': {'thinking_blocks': [_, *_] as blocks} as said} as choice, *others]}:
+        case {'choices': [{'delta': {'thinking_blocks': [_, *_] as blocks} as message} as choice, *others]}:
             name = 'delta'
         case _:
             return event
     if not any(block.keys() & {'signature', 'data', 'index'} for block in blocks):
         return event
-    details = [decode_block(block, position) for position, block in enumerate(blocks)]
-    return {**event, 'choices': [{**choice, name: {**said, 'reasoning_details': details}}, *others]}
+    details = [decode_thinking_block(block, position) for position, block in enumerate(blocks)]
+    return {**event, 'choices': [{**choice, name: {**message, 'reasoning_details': details}}, *others]}
 
 
-def decode_block(block: Json, position: int) -> Json:
-    """A block of LiteLLM's as a thought."""
+def decode_thinking_block(block: Json, position: int) -> Json:
+    """Decode a block of LiteLLM's as an item of `reasoning_details`."""
     index = block.get('index', position)
     if block['type'] == 'redacted_thinking':
         return {'type': 'reasoning.encrypted', 'data': block['data'], 'index': index}
@@ -127,4 +127,4 @@ LITELLM = Dialect(
     encode_body=encode_body,
     decode_event=decode_event,
 )
-"""LiteLLM's."""
+"""LiteLLM's dialect."""

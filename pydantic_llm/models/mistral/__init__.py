@@ -1,7 +1,7 @@
 """Mistral, which speaks Chat Completions in a dialect (https://docs.mistral.ai/api/endpoint/chat).
 
-Read `model` (the card), `dialect` (the settings, and what becomes of a body) and `content` (messages, in the order and
-with the chunks of Mistral's). `serve` is the same from the server's side.
+Read `model` (the class), `dialect` (the settings and the differences from OpenAI's API) and `content` (the order and
+the chunks of messages). `serve` is the same API from the server's side.
 """
 
 from __future__ import annotations

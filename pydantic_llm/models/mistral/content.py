@@ -1,6 +1,7 @@
-"""Messages as OpenAI wants them → as Mistral wants them: in its order, with its chunks. Start at `encode_messages`.
+"""Rewrites OpenAI's messages in Mistral's order and with Mistral's chunks. Start at `encode_messages`.
 
-The order is checked (error 3230): system messages come before all answers, and no user speaks right after a tool.
+The API checks the order (error 3230, `invalid_request_message_order`): system messages precede all responses, and no
+user message follows a tool message. Other servers of Mistral's models check it too (opencode#7488).
 """
 
 from __future__ import annotations
@@ -11,32 +12,37 @@ from typing import cast
 from ...json_types import Json
 
 BRIDGE: Json = {'role': 'assistant', 'content': 'OK'}
-"""Stands between what a tool gave and the user's next word."""
+"""The message between a tool message and a user message."""
 
 
 def encode_messages(messages: Iterable[Json]) -> list[Json]:
-    """The messages. An answer that ends them is the beginning of the one that is asked for."""
-    said = [message for message in messages if message['role'] != 'assistant' or _says_something(message)]
-    ordered = list(_bridged(sorted(said, key=lambda message: message['role'] != 'system')))
+    """Encode the messages. A response at the end becomes a prefix, which the next response continues.
+
+    The API rejects any other response at the end (https://docs.mistral.ai/api/endpoint/chat), and empty responses.
+    """
+    kept = [message for message in messages if message['role'] != 'assistant' or _has_content(message)]
+    ordered = list(_insert_bridges(sorted(kept, key=lambda message: message['role'] != 'system')))
     if ordered and ordered[-1]['role'] == 'assistant':
         ordered[-1] = {**ordered[-1], 'prefix': True}
     return ordered
 
 
-def _says_something(answer: Json) -> bool:
-    return bool(answer.get('content') or answer.get('tool_calls'))
+def _has_content(response: Json) -> bool:
+    return bool(response.get('content') or response.get('tool_calls'))
 
 
-def _bridged(messages: Iterable[Json]) -> Iterator[Json]:
-    before = ''
+def _insert_bridges(messages: Iterable[Json]) -> Iterator[Json]:
+    """Yield the messages, with `BRIDGE` before each user message that follows a tool message."""
+    previous_role = ''
     for message in messages:
-        if before == 'tool' and message['role'] == 'user':
+        role = message['role']
+        if previous_role == 'tool' and role == 'user':
             yield BRIDGE
-        before = message['role']
-        yield _with_chunks(message) if before == 'user' else message
+        previous_role = role
+        yield _encode_user_message(message) if role == 'user' else message
 
 
-def _with_chunks(message: Json) -> Json:
+def _encode_user_message(message: Json) -> Json:
     content = message['content']
     if not isinstance(content, list):
         return message
@@ -44,12 +50,12 @@ def _with_chunks(message: Json) -> Json:
 
 
 def encode_chunk(part: Json) -> Json:
-    """A part of a user's message as a chunk. Sound goes without its format, documents as addresses."""
+    """Encode a part of a user message as a chunk: audio without its format, documents as URLs."""
     match part:
         case {'type': 'file', 'file': {'file_id': id}}:
             return {'type': 'file', 'file_id': id}
-        case {'type': 'file', 'file': {'file_data': address}}:
-            return {'type': 'document_url', 'document_url': address}
+        case {'type': 'file', 'file': {'file_data': url}}:
+            return {'type': 'document_url', 'document_url': url}
         case {'type': 'input_audio', 'input_audio': {'data': data}}:
             return {'type': 'input_audio', 'input_audio': data}
         case _:

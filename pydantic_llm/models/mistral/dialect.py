@@ -1,4 +1,7 @@
-"""How Mistral's API differs from OpenAI's. Start at `MISTRAL`; what becomes of the messages is in `content`."""
+"""The differences between Mistral's API and OpenAI's. Start at `MISTRAL`; messages are in `content`.
+
+The fields are those of `ChatCompletionRequest` in the SDK: https://docs.mistral.ai/api/endpoint/chat.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ SETTINGS: dict[str, str] = {
     'top_logprobs': 'top_logprobs',
     'service_tier': 'service_tier',
 }
-"""The shared settings that go into the body under a name of the API's."""
+"""The shared settings -> the fields of the body."""
 
 OWN_SETTINGS: dict[str, str] = {
     'mistral_reasoning_effort': 'reasoning_effort',
@@ -43,99 +46,101 @@ OWN_SETTINGS: dict[str, str] = {
     'mistral_service_tier': 'service_tier',
     'mistral_metadata': 'metadata',
 }
-"""The API's own settings."""
+"""The settings that only this API has -> the fields of the body."""
 
-TIERS = {'auto': 'auto', 'priority': 'auto', 'default': 'standard_only'}
-"""Our words for queues, and Mistral's: it has two."""
+SERVICE_TIERS = {'auto': 'auto', 'priority': 'auto', 'default': 'standard_only'}
+"""Values of the setting `service_tier` -> Mistral's two tiers."""
 
 FINISH_REASONS: dict[str, FinishReason] = {'model_length': 'length'}
-"""The word for an answer that has come to the end of what the model can hold."""
+"""The finish reason that OpenAI does not have: the context window is full."""
 
-ABOUT_SCHEMAS = frozenset({'$schema', '$id'})
-"""What a schema may say of itself."""
+SCHEMA_METADATA = frozenset({'$schema', '$id'})
+"""Keywords that describe the schema itself, which the API rejects."""
 
-ID = re.compile(r'[a-zA-Z0-9]{9}')
-"""The only ids that calls may have."""
+TOOL_CALL_ID = re.compile(r'[a-zA-Z0-9]{9}')
+"""The form that the API requires of tool call ids."""
 
 
 class MistralModelSettings(ModelSettings, total=False):
-    """Settings of a request to Mistral."""
+    """The settings of a request to Mistral."""
 
     mistral_reasoning_effort: Literal['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max']
-    """How long the model reasons, in the API's words; wins over `thinking`. Most models know only `none` and `high`."""
+    """The API's own value for the reasoning effort; overrides `thinking`. Most models have only `none` and `high`."""
 
     mistral_prompt_mode: Literal['reasoning']
     """Put Mistral's own system prompt for reasoning before the conversation. Magistral."""
 
     mistral_prompt_cache_key: str
-    """Requests with the same key are sent where their prefix is cached."""
+    """Route requests with the same key to the server that has cached their prefix."""
 
     mistral_prediction: Mapping[str, Any]
-    """Text that the answer will mostly repeat: `{'type': 'content', 'content': '...'}`."""
+    """Text that the response will mostly repeat: `{'type': 'content', 'content': '...'}`."""
 
     mistral_guardrails: Sequence[Mapping[str, Any]]
-    """Moderate the request first; what was found is in `ModelResponse.provider_details`, and one that is blocked is
-    answered with status 403."""
+    """Moderate the request first. The verdicts are in `ModelResponse.provider_details`; a blocked request fails with
+    status 403."""
 
     mistral_safe_prompt: bool
-    """Put Mistral's own system prompt for safe answers before the conversation. Guardrails have taken its place."""
+    """Put Mistral's own system prompt for safety before the conversation. `mistral_guardrails` replaces it."""
 
     mistral_min_tokens: int
-    """The least tokens that the model writes."""
+    """The minimum number of tokens that the model generates."""
 
     mistral_repetition_penalty: float
-    """Above 1: less of what has been said at all, in the prompt or in the answer."""
+    """A penalty for tokens that the prompt or the response already contains; above 1, they become less likely."""
 
     mistral_prompt_logprobs: bool
     """Return the log probabilities of the prompt's tokens."""
 
     mistral_top_prompt_logprobs: int
-    """How many alternatives to each token of the prompt to return."""
+    """Number of alternatives to return per token of the prompt."""
 
     mistral_service_tier: Literal['auto', 'standard_only']
-    """Which queue the request stands in, in the API's words; wins over `service_tier`."""
+    """The API's own name of the service tier; overrides `service_tier`."""
 
     mistral_metadata: Mapping[str, Any]
-    """What to keep with the exchange."""
+    """Data to store with the request."""
 
 
 # ---------------------------------------------------------------------- the request
 
 
 def encode_body(body: Json, request: PreparedRequest) -> Json:
-    """The body as Mistral wants it."""
+    """Rewrite OpenAI's body as Mistral's."""
     body['messages'] = encode_messages(body['messages'])
     if 'tools' in body:
         body['tools'] = [encode_tool(tool) for tool in body['tools']]
     if body.get('tool_choice') == 'required':
         body['tool_choice'] = 'any'
     if 'service_tier' in request.settings and 'mistral_service_tier' not in request.settings:
-        _choose_queue(body, request)
+        _encode_service_tier(body, request)
     match body.get('response_format'):
         case {'type': 'json_object'} if body.get('tools'):
-            del body['response_format']  # the prompt asks for it too, and the API takes only one of them
+            # The API accepts tools or JSON mode, not both; the prompt requires JSON too.
+            del body['response_format']
         case {'type': 'json_schema', 'json_schema': output}:
-            body['response_format'] = {'type': 'json_schema', 'json_schema': _held(output)}
+            body['response_format'] = {'type': 'json_schema', 'json_schema': _encode_output(output)}
         case _:
             pass
     return body
 
 
 def encode_tool(tool: Json) -> Json:
-    """A tool without what its schema says of itself, which the API takes for a mistake (schemas of MCP servers)."""
-    parameters = {name: value for name, value in tool['function']['parameters'].items() if name not in ABOUT_SCHEMAS}
+    """Remove the keywords from a tool's schema that the API rejects. Schemas of MCP servers have them."""
+    parameters = {name: value for name, value in tool['function']['parameters'].items() if name not in SCHEMA_METADATA}
     return {**tool, 'function': {**tool['function'], 'parameters': parameters}}
 
 
-def _choose_queue(body: Json, request: PreparedRequest) -> None:
-    if (tier := TIERS.get(wanted := body.pop('service_tier'))) is None:
-        request.leave_out('service_tier', f'Mistral has no queue like {wanted!r}')
+def _encode_service_tier(body: Json, request: PreparedRequest) -> None:
+    """Replace the service tier by Mistral's, or drop it with a warning."""
+    if (tier := SERVICE_TIERS.get(wanted := body.pop('service_tier'))) is None:
+        request.leave_out('service_tier', f'Mistral has no service tier like {wanted!r}')
     else:
         body['service_tier'] = tier
 
 
-def _held(output: Json) -> Json:
-    """An output to whose schema the model is held, unless the schema leaves open what an object may have."""
+def _encode_output(output: Json) -> Json:
+    """Make the schema of an output strict, unless its objects may have properties that it does not name."""
     closed = _transform(output['schema'], output.get('strict'))
     return {**output, 'schema': closed.json_schema, 'strict': True} if closed.strict else output
 
@@ -144,30 +149,30 @@ _transform = MistralSchema.transformer()
 
 
 def accepts_id(id: str, system: str) -> bool:
-    """Whether an id of a call can be sent."""
-    return ID.fullmatch(id) is not None
+    """Return whether the API accepts this tool call id."""
+    return TOOL_CALL_ID.fullmatch(id) is not None
 
 
 def make_id(number: int) -> str:
-    """An id for the call with this number."""
+    """Return an id for the tool call with this number."""
     return f'{number:09d}'
 
 
-# ---------------------------------------------------------------------- the answer
+# ---------------------------------------------------------------------- the response
 
 
 def decode_event(event: Json, draft: ResponseDraft) -> Json:
-    """A body or an event as OpenAI would have sent it. Errors stand by themselves at Mistral, not under a name."""
+    """Rewrite a body or an event in OpenAI's form. Mistral's errors are the body itself, not a field of it."""
     if str(event.get('object')).lower() == 'error' and 'choices' not in event:
         return {'error': {**event, 'status_code': event.get('raw_status_code')}}
     usage: Json = event.get('usage') or {}
     choices: list[Json] = event.get('choices') or [{}]
-    said = {
+    details = {
         'guardrails': event.get('guardrails'),
         'prompt_audio_seconds': usage.get('prompt_audio_seconds'),
         'prompt_logprobs': choices[0].get('prompt_logprobs'),
     }
-    draft.provider_details.update({name: value for name, value in said.items() if value})
+    draft.provider_details.update({name: value for name, value in details.items() if value})
     tier = usage.get('service_tier')
     return {**event, 'service_tier': tier} if tier else event
 
@@ -182,4 +187,4 @@ MISTRAL = Dialect(
     encode_body=encode_body,
     decode_event=decode_event,
 )
-"""Mistral's."""
+"""Mistral's dialect."""

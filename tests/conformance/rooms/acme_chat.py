@@ -19,7 +19,7 @@ ROOM = Room(
     lambda: AcmeChatModel('acme-chat-1', api_key='k'),
     decode_request,
     serve.encode_response,
-    serve.ChunkWriter,
+    serve.StreamEncoder,
     openai_chat.ROOM.features,
     openai_chat.ROOM.finish_reasons | ACME_CHAT.finish_reasons,
     openai_chat.ROOM.finish_reason_path,

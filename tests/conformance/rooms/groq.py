@@ -15,7 +15,7 @@ ROOM = Room(
     lambda: GroqModel('meta-llama/llama-4-scout-17b-16e-instruct', api_key='k'),
     partial(serve.decode_request, provider_name='groq', dialect=GROQ),
     serve.encode_response,
-    serve.ChunkWriter,
+    serve.StreamEncoder,
     Features(
         ('stop', 'length', 'tool_call', 'content_filter', 'error'),
         arguments_as_text=True,

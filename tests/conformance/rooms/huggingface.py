@@ -15,7 +15,7 @@ ROOM = Room(
     lambda: HuggingFaceModel('meta-llama/Llama-4-Scout-17B-16E-Instruct', api_key='hf_k'),
     partial(serve.decode_request, provider_name='huggingface', dialect=HUGGINGFACE),
     serve.encode_response,
-    serve.ChunkWriter,
+    serve.StreamEncoder,
     Features(
         ('stop', 'length', 'tool_call', 'content_filter', 'error'),
         arguments_as_text=True,

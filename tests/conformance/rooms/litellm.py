@@ -15,7 +15,7 @@ ROOM = Room(
     lambda: LiteLLMModel('openai/gpt-4o', api_key='k'),
     partial(serve.decode_request, provider_name='litellm', dialect=LITELLM),
     serve.encode_response,
-    serve.ChunkWriter,
+    serve.StreamEncoder,
     Features(
         ('stop', 'length', 'tool_call', 'content_filter', 'error'),
         arguments_as_text=True,

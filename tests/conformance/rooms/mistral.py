@@ -12,7 +12,7 @@ ROOM = Room(
     lambda: MistralModel('mistral-small-latest', api_key='k'),
     serve.decode_request,
     serve.encode_response,
-    serve.ChunkWriter,
+    serve.StreamEncoder,
     Features(
         ('stop', 'length', 'tool_call', 'content_filter', 'error'),
         arguments_as_text=True,

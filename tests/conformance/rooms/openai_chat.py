@@ -13,7 +13,7 @@ ROOM = Room(
     lambda: OpenAIModel('gpt-4o', api_key='k'),
     serve.decode_request,
     serve.encode_response,
-    serve.ChunkWriter,
+    serve.StreamEncoder,
     Features(
         ('stop', 'length', 'tool_call', 'content_filter', 'error'),
         arguments_as_text=True,

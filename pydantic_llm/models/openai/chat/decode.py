@@ -81,7 +81,7 @@ class ChatDecoder(ResponseDecoder):
         if self.dialect.decode_event:
             body = self.dialect.decode_event(body, draft)
         if not isinstance(body.get('choices'), list) and not body.get('error'):
-            raise UnexpectedModelBehavior(f'The answer of {draft.provider_name} holds no choices', str(body)[:2000])
+            raise UnexpectedModelBehavior(f'The response of {draft.provider_name} has no choices', str(body)[:2000])
         self._is_streamed = False
         choices: list[Json] = body.get('choices') or []
         self._decode_chunk({**body, 'choices': [{**choice, 'delta': choice['message']} for choice in choices]})
@@ -193,28 +193,14 @@ class ChatDecoder(ResponseDecoder):
                 return
 
     def _decode_reasoning_detail(self, detail: Json, position: int) -> None:
-        """Decode an item of `reasoning_details`: text, a summary or encrypted data, with the fields to send back.
-
-        https://openrouter.ai/docs/use-cases/reasoning-tokens
-        """
+        """Add an item of `reasoning_details`, or a fragment of one."""
         parts = self.draft.parts
-        kind: str = detail.get('type') or ''
-        key = ('detail', kind, detail.get('index', position))
-        is_encrypted = kind == 'reasoning.encrypted'
-        content: str = '' if is_encrypted else detail.get(DETAIL_PARTS.get(kind, 'text')) or ''
-        signature: str | None = detail.get('data' if is_encrypted else 'signature')
-        if parts.kind_of(key) is not None:
-            parts.thinking(key, content, signature=signature or None)
-            return
-        details = {name: detail[name] for name in ('format', 'index', 'type') if detail.get(name) is not None}
-        part = ThinkingPart(
-            content,
-            id=detail.get('id'),
-            signature=signature,
-            provider_name=self.draft.provider_name,
-            provider_details=details,
-        )
-        parts.whole(key, part)
+        key = ('detail', detail.get('type') or '', detail.get('index', position))
+        part = decode_reasoning_detail(detail, self.draft.provider_name)
+        if parts.kind_of(key) is None:
+            parts.whole(key, part)
+        else:
+            parts.thinking(key, part.content, signature=part.signature or None)
 
     def _decode_content(self, content: object) -> None:
         if isinstance(content, list):
@@ -269,3 +255,19 @@ class ChatDecoder(ResponseDecoder):
         if name is not None or not keys:
             keys.append(('unnumbered', id or len(keys)))
         return keys[-1]
+
+
+def decode_reasoning_detail(detail: Json, provider_name: str | None) -> ThinkingPart:
+    """Decode an item of `reasoning_details`: text, a summary or encrypted data, with the fields to send back.
+
+    https://openrouter.ai/docs/use-cases/reasoning-tokens
+    """
+    kind: str = detail.get('type') or ''
+    is_encrypted = kind == 'reasoning.encrypted'
+    return ThinkingPart(
+        '' if is_encrypted else detail.get(DETAIL_PARTS.get(kind, 'text')) or '',
+        id=detail.get('id'),
+        signature=detail.get('data' if is_encrypted else 'signature'),
+        provider_name=provider_name,
+        provider_details={name: detail[name] for name in ('format', 'index', 'type') if detail.get(name) is not None},
+    )
