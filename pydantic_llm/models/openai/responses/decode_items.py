@@ -131,7 +131,10 @@ class ItemDecoder:
     # ---------------------------------------------------------------------- thinking
 
     def _add_thinking(self, id: str, position: tuple[str, int], text: str) -> None:
-        """Add text of a summary, or of the thinking itself: OpenAI shows summaries only, other servers both."""
+        """Add text of a summary, or of the thinking itself, which some servers send instead.
+
+        Recording of such a server: openrouter-responses__test_openai_responses_raw_cot_stream_openrouter__0_23d34a.
+        """
         parts, key = self.draft.parts, (id, *position)
         if parts.kind_of(key) is not None:
             parts.thinking(key, text)

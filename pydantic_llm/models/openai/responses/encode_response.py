@@ -25,7 +25,8 @@ from .native_fields import IMAGE_ITEM
 from .native_items import RESULT_ITEMS, encode_native_call, encode_result_item
 
 REFUSED_ANNOTATION = 'container_file_citation'
-"""The type of annotation that the API returns and does not accept."""
+"""The type of annotation that the API returns and does not accept. Recording of a response with one:
+openai-responses__test_openai_responses_code_execution_return_image_stream__0_c8dc24."""
 
 SEND_IDS = 'openai_send_reasoning_ids'
 
