@@ -32,7 +32,7 @@ class NativeItem(NamedTuple):
     encode: Callable[[NativeToolCallPart, Json, Files], Json]
     """Call, result and files -> fields of the item."""
     begin_args: Callable[[Json], str | None] = lambda item: None
-    """Item that starts -> the arguments before its first delta, as JSON text; `None` if it has all arguments already."""
+    """Item that starts -> the arguments before its first delta, as JSON text; `None` if it has them all already."""
 
 
 def _get_constant(name: str) -> Callable[[Json], str]:
