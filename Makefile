@@ -3,6 +3,7 @@
 #
 #   make test ARGS='-k anthropic'     arguments for pytest
 #   make test PYTHON=python3.13       another interpreter (remove .venv first)
+#   make new-service NAME=globex TITLE='Globex AI' URL=https://api.globex.example/v1 KEY=GLOBEX_API_KEY
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -17,6 +18,12 @@ WORKERS ?= auto
 BIN := $(VENV)/bin
 PYTHON ?=
 ARGS ?=
+# The arguments of `make new-service`: on the command line only, never from the environment.
+NAME :=
+TITLE :=
+URL :=
+KEY :=
+quote = '$(subst ','\'',$(1))'
 
 DEMO_EXTRAS := openai,anthropic,serve,cli
 DEV_EXTRAS := all,serve,cli,otel,prices,redis
@@ -53,7 +60,7 @@ endif
 fuzz: $(VENV)/.dev ## decode 100,000 randomly changed responses
 	$(BIN)/python -m tests.faults.fuzz $(or $(ARGS),100000)
 
-.PHONY: demo test test-local test-vllm bench-local install format lint typecheck docs bench fuzz all help
+.PHONY: demo test test-local test-vllm bench-local install format lint typecheck docs bench fuzz new-service all help
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -80,6 +87,10 @@ typecheck: $(VENV)/.dev ## mypy and pyright, both strict
 
 docs: $(VENV)/.dev ## the documentation, into site/
 	NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --clean
+
+new-service: | $(BIN)/python ## the files of a new OpenAI-compatible service: NAME=globex
+	@$(BIN)/python tools/new_service.py --name=$(call quote,$(NAME)) --title=$(call quote,$(TITLE)) --url=$(call quote,$(URL)) \
+	    --key=$(call quote,$(KEY))
 
 all: ## everything that a change must pass
 	@$(MAKE) --no-print-directory lint typecheck docs

@@ -526,7 +526,7 @@ FILES: dict[str, Callable[[Source], bool]] = {
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     package = python_files('pydantic_llm')
     arguments: dict[str, list[Source]] = {name: [*filter(belongs, package)] for name, belongs in FILES.items()}
-    arguments['python_file'] = python_files('pydantic_llm', 'tests', 'benchmarks')
+    arguments['python_file'] = python_files('pydantic_llm', 'tests', 'benchmarks', 'tools')
     for name in arguments.keys() & {*metafunc.fixturenames}:
         metafunc.parametrize(name, arguments[name], ids=lambda source: str(source.path.relative_to(ROOT)))
     if 'room' in metafunc.fixturenames:
