@@ -1,4 +1,4 @@
-"""Where the vendor shall cache: points between blocks, at most four, and not everywhere."""
+"""Adds cache points to a body: https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html."""
 
 from __future__ import annotations
 
@@ -10,66 +10,82 @@ from ...json_types import Json
 from ...profiles.bedrock import BedrockModelProfile
 from ...wire.prepare import PreparedRequest
 
-MAX_POINTS = 4
-"""The API refuses a request with more."""
+MAX_CACHE_POINTS = 4
+"""The API rejects a request with more."""
 
-NOT_BEHIND = frozenset({'document', 'video'})
-"""The kinds of blocks that no point can follow; it stands before them."""
+NOT_BEFORE_CACHE_POINT = frozenset({'document', 'video'})
+"""The kinds of blocks that must not precede a cache point directly: strands-agents/harness-sdk#1966."""
 
 
-def cache_point(ttl: Any, request: PreparedRequest, profile: BedrockModelProfile) -> Json:
-    """A point. Where the model caches for five minutes alone, an hour is that."""
+def make_cache_point(ttl: Any, request: PreparedRequest, profile: BedrockModelProfile) -> Json:
+    """Return a cache point. If the model cannot cache for an hour, it is one of five minutes, with a warning."""
     point = {'type': 'default'}
     if ttl == '1h':
         if profile.bedrock_cache_hour:
             point['ttl'] = '1h'
         else:
-            request.note(f"{request.model_name!r} cannot cache for '1h': what is cached is kept for five minutes")
+            request.note(f"{request.model_name!r} cannot cache for '1h': its content is cached for five minutes")
     return {'cachePoint': point}
 
 
-def add_point(blocks: list[Json], point: Json) -> bool:
-    """Put a point behind the blocks, before trailing documents and videos; `False` where nothing comes before it."""
-    at = len(blocks)
-    while at and not NOT_BEHIND.isdisjoint(blocks[at - 1]):
-        at -= 1
-    if not at:
+def add_cache_point(blocks: list[Json], point: Json) -> bool:
+    """Insert a cache point after the blocks, but before documents and videos at their end.
+
+    Return False if no block precedes it: the API rejects a cache point at the start of a turn.
+    """
+    position = len(blocks)
+    while position and not NOT_BEFORE_CACHE_POINT.isdisjoint(blocks[position - 1]):
+        position -= 1
+    if not position:
         return False
-    if 'cachePoint' not in blocks[at - 1]:
-        blocks.insert(at, point)
+    if 'cachePoint' not in blocks[position - 1]:
+        blocks.insert(position, point)
     return True
 
 
 def encode_cache(body: Json, request: PreparedRequest, profile: BedrockModelProfile) -> Json:
-    """The body with the points that the settings ask for, and no more than the API takes: the oldest go."""
+    """Add the cache points of the settings to the body. If there are too many, the oldest in the messages are dropped.
+
+    Raises `UserError` if a cache point of five minutes precedes one of an hour, which the API rejects.
+    """
     settings = request.options
-    places: dict[str, tuple[str, list[Json]]] = {
-        'bedrock_cache_tool_definitions': ('tools', body.get('toolConfig', {}).get('tools', [])),
+    cacheable: dict[str, tuple[str, list[Json]]] = {
+        'bedrock_cache_tool_definitions': ('tools', _get_tools(body)),
         'bedrock_cache_instructions': ('system', body.get('system', [])),
         'bedrock_cache_messages': ('messages', body['messages'][-1]['content']),
     }
-    for name, (place, blocks) in places.items():
+    for name, (section, blocks) in cacheable.items():
         if not (ttl := settings.get(name)):
             continue
-        if place not in profile.bedrock_cache:
-            request.leave_out(name, f'{request.model_name!r} cannot cache {place}')
+        if section not in profile.bedrock_cache:
+            request.leave_out(name, f'{request.model_name!r} cannot cache {section}')
         elif blocks:
-            add_point(blocks, cache_point(ttl, request, profile))
-    _limit(body)
+            add_cache_point(blocks, make_cache_point(ttl, request, profile))
+    _drop_excess_points(body)
+    has_hour = ['ttl' in point for point in _find_points(body)]
+    if has_hour != sorted(has_hour, reverse=True):
+        raise UserError("What is cached for '1h' must come before what is cached for '5m': tools, system, messages")
     return body
 
 
-def _limit(body: Json) -> None:
-    """Take points out of the messages, the oldest first, and see that hours come before minutes."""
-    first = [*_points(body.get('toolConfig', {}).get('tools', [])), *_points(body.get('system', []))]
-    spoken = [block for message in body['messages'] for block in _points(message['content'])]
-    surplus = spoken[: max(len(first) + len(spoken) - MAX_POINTS, 0)]
+def _drop_excess_points(body: Json) -> None:
+    excess = len([*_find_points(body)]) - MAX_CACHE_POINTS
     for message in body['messages']:
-        message['content'] = [block for block in message['content'] if not any(block is one for one in surplus)]
-    hours = ['ttl' in block['cachePoint'] for block in (*first, *spoken[len(surplus) :])]
-    if True in hours[hours.index(False) :] if False in hours else False:
-        raise UserError("What is cached for '1h' must come before what is cached for '5m': tools, system, messages")
+        kept: list[Json] = []
+        for block in message['content']:
+            if 'cachePoint' in block and excess > 0:
+                excess -= 1
+            else:
+                kept.append(block)
+        message['content'] = kept
 
 
-def _points(blocks: list[Json]) -> Iterator[Json]:
-    return (block for block in blocks if 'cachePoint' in block)
+def _find_points(body: Json) -> Iterator[Json]:
+    """Yield the cache points in the order in which the API reads them."""
+    turns = [message['content'] for message in body['messages']]
+    for blocks in (_get_tools(body), body.get('system', []), *turns):
+        yield from (block['cachePoint'] for block in blocks if 'cachePoint' in block)
+
+
+def _get_tools(body: Json) -> list[Json]:
+    return body.get('toolConfig', {}).get('tools', [])

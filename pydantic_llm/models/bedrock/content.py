@@ -1,4 +1,7 @@
-"""What a user can send, and what a tool can return → content blocks."""
+"""Encodes the content of users and of tool results as blocks. Start at `ContentEncoder.encode_content`.
+
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ContentBlock.html
+"""
 
 from __future__ import annotations
 
@@ -36,70 +39,75 @@ FORMATS: dict[Kind, tuple[str, ...]] = {
     'video': ('mkv', 'mov', 'mp4', 'webm', 'flv', 'mpeg', 'mpg', 'wmv', 'three_gp'),
     'audio': ('mp3', 'opus', 'wav', 'aac', 'flac', 'mp4', 'ogg', 'mkv', 'mka', 'm4a', 'mpeg', 'mpga', 'pcm', 'webm'),
 }
-"""The formats that the API knows. Text in a format that it does not know is a `txt`."""
+"""The file formats of the API. Text in any other format is sent as `txt`."""
 
 KINDS: dict[str, Kind] = {'image': 'image', 'video': 'video', 'audio': 'audio'}
-"""What the first word of a media type stands for; everything else is a document."""
+"""The first words of media types -> kinds of files. All other files are documents."""
 
-ABOUT_DOCUMENTS = ('context', 'citations')
-"""What `vendor_metadata` can say of a document; `{'citations': {'enabled': True}}` makes the model cite it."""
+DOCUMENT_FIELDS = ('context', 'citations')
+"""The fields of a document that `vendor_metadata` can set; `{'citations': {'enabled': True}}` enables citations."""
 
-NOT_IN_NAMES = re.compile(r'[^\w\s()\[\]-]|_', re.ASCII)
-"""What the name of a document may not hold. It may not hold two spaces in a row either."""
+INVALID_IN_NAMES = re.compile(r'[^\w\s()\[\]-]|_', re.ASCII)
+"""Characters that the name of a document must not contain. Two spaces in a row are invalid too.
 
-GUARDED = 'guard_content'
-"""`vendor_metadata={'guard_content': True}` on a text file or an image has a guardrail look at it and at nothing else;
-a list of qualifiers does as well (`['grounding_source']`, `['query']`)."""
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_DocumentBlock.html
+"""
+
+MAX_NAME_LENGTH = 200
+
+GUARD_CONTENT = 'guard_content'
+"""`vendor_metadata={'guard_content': True}` on a text file or an image restricts a guardrail to such content.
+
+Instead of `True`, a text file can have a list of qualifiers: `['grounding_source']`, `['query']`.
+"""
 
 SEARCH_RESULT = 'search_result'
-"""`vendor_metadata={'search_result': {'source': ..., 'title': ...}}` on a text file makes it something found."""
+"""`vendor_metadata={'search_result': {'source': ..., 'title': ...}}` on a text file sends it as a search result."""
 
 
 @dataclass(slots=True)
 class ContentEncoder:
-    """Makes blocks of what is said in one request. It counts the documents, which want names."""
+    """Encodes the content of one request. It counts the documents, since each needs a name of its own."""
 
     system: str
-    """The vendor's name; files that another one holds cannot be sent."""
+    """The vendor's name. Uploaded files of other vendors are rejected."""
     model_name: str
-    """The model, for messages."""
+    """The model's name, for error messages."""
     profile: BedrockModelProfile
-    """What the model can do."""
-    documents: int = field(default=0, init=False)
+    document_count: int = field(default=0, init=False)
 
-    def content(self, items: Iterable[UserContent]) -> Iterator[Json | CachePoint]:
-        """A block for each item; a cache point stays. Raises `UserError` for what cannot be sent."""
+    def encode_content(self, items: Iterable[UserContent]) -> Iterator[Json | CachePoint]:
+        """Encode each item as a block; cache points are yielded unchanged. Raises `UserError` for unsupported files."""
         for item in items:
             match item:
-                case str():
-                    yield from text(item)
-                case TextContent(content=words):
-                    yield from text(words)
+                case str() as text | TextContent(content=text):
+                    yield from encode_text(text)
                 case CachePoint():
                     yield item
                 case _:
-                    yield self.file(item)
+                    yield self.encode_file(item)
 
-    def file(self, file: MultiModalContent) -> Json:
-        """The block for a file."""
+    def encode_file(self, file: MultiModalContent) -> Json:
+        """Encode a file. Raises `UserError` if the model or the API does not support it."""
         match file:
             case ImageUrl(url=url) | DocumentUrl(url=url) | VideoUrl(url=url) | AudioUrl(url=url):
                 if url.startswith('data:'):
-                    return self.file(replace(BinaryContent.from_data_uri(url), vendor_metadata=file.vendor_metadata))
-                source, media_type = _in_s3(url, file), file.media_type
+                    content = BinaryContent.from_data_uri(url)
+                    return self.encode_file(replace(content, vendor_metadata=file.vendor_metadata))
+                source, media_type = _encode_s3_location(url, file), file.media_type
             case BinaryContent():
-                if (special := _special(file)) is not None:
+                if (special := _encode_special_file(file)) is not None:
                     return special
                 source, media_type = {'bytes': file.base64}, file.media_type
             case UploadedFile(file_id=id, provider_name=name):
                 if name != self.system:
                     raise UserError(f'{self.system!r} cannot take {file!r}, which {name!r} holds')
-                source, media_type = _in_s3(id, file), file.media_type
+                source, media_type = _encode_s3_location(id, file), file.media_type
             case _:
                 assert_never(file)
-        return self._block(file, source, media_type or '')
+        return self._encode_block(file, source, media_type or '')
 
-    def _block(self, file: AnyFile, source: Json, media_type: str) -> Json:
+    def _encode_block(self, file: AnyFile, source: Json, media_type: str) -> Json:
         kind = KINDS.get(media_type.partition('/')[0], 'document')
         format = format_of(media_type)
         if kind == 'document' and is_text(media_type) and format not in FORMATS['document']:
@@ -110,72 +118,77 @@ class ContentEncoder:
             )
         if kind not in self.profile.bedrock_content:
             raise UserError(f'{self.model_name!r} takes no {kind} (bedrock_content), and was given {file!r}')
-        named = self._name(file) if kind == 'document' else {}
-        return {kind: {**named, 'format': format, 'source': source}}
+        fields = self._encode_document_fields(file) if kind == 'document' else {}
+        return {kind: {**fields, 'format': format, 'source': source}}
 
-    def _name(self, file: AnyFile) -> Json:
-        """The name of a document, and what is said about it."""
-        self.documents += 1
-        about = file.vendor_metadata or {}
-        name = ' '.join(NOT_IN_NAMES.sub(' ', str(about.get('name', ''))).split())[:200].strip()
+    def _encode_document_fields(self, file: AnyFile) -> Json:
+        """Encode the name of a document and its other fields. Names are numbers by default.
+
+        The API rejects two documents with the same name: litellm#30093.
+        """
+        self.document_count += 1
+        metadata = file.vendor_metadata or {}
+        words = INVALID_IN_NAMES.sub(' ', str(metadata.get('name', ''))).split()
+        name = ' '.join(words)[:MAX_NAME_LENGTH].strip()
         return {
-            'name': name or f'Document {self.documents}',
-            **{key: about[key] for key in ABOUT_DOCUMENTS if key in about},
+            'name': name or f'Document {self.document_count}',
+            **{key: metadata[key] for key in DOCUMENT_FIELDS if key in metadata},
         }
 
-    # what tools return
+    # ---------------------------------------------------------------------- tool results
 
-    def tool_return(self, part: ToolReturnPart) -> tuple[Json, list[Json]]:
-        """The result of a call, and the files that cannot stand in it, which follow with their names."""
+    def encode_tool_return(self, part: ToolReturnPart) -> tuple[Json, list[Json]]:
+        """Encode a tool result. Also return the blocks that follow it: files that a result must not contain."""
         as_json, returned = self.profile.bedrock_tool_results == 'json', cast('object', part.content)
         inside: list[Json] = []
         after: list[Json] = []
-        rest: list[Any] = []
+        values: list[Any] = []
         for item in part.items():
             if not is_file(item):
-                rest.append(item)
-                inside.extend([] if as_json else [_told(item, part)])
+                values.append(item)
+                inside.extend([] if as_json else [_encode_value(item, part)])
                 continue
-            block = self.file(item)
+            block = self.encode_file(item)
             if block.keys() <= self.profile.bedrock_content_of_tools:
                 inside.append(block)
             else:
                 inside.append({'text': f'See file {item.identifier}.'})
                 after += [{'text': f'This is file {item.identifier}:'}, block]
-        if as_json and (rest or not inside):
-            value = rest if isinstance(returned, (list, tuple)) or not rest else rest[0]
+        if as_json and (values or not inside):
+            value = values if isinstance(returned, (list, tuple)) or not values else values[0]
             inside.insert(0, {'json': replace(part, content=value).model_response_object()})
-        inside = inside or [_told(returned, part)]
+        inside = inside or [_encode_value(returned, part)]
         failed = part.outcome in FAILED_OUTCOMES
-        return self.result(part.tool_call_id, inside, failed=failed), after
+        return self._encode_tool_result(part.tool_call_id, inside, failed=failed), after
 
-    def retry(self, part: RetryPromptPart) -> Json:
-        """The result of a call that was wrong."""
-        return self.result(part.tool_call_id, [{'text': part.model_response()}], failed=True)
+    def encode_retry(self, part: RetryPromptPart) -> Json:
+        """Encode the result of an invalid tool call."""
+        return self._encode_tool_result(part.tool_call_id, [{'text': part.model_response()}], failed=True)
 
-    def result(self, tool_call_id: str, blocks: list[Json], *, failed: bool) -> Json:
-        """The block that answers a call."""
+    def _encode_tool_result(self, tool_call_id: str, blocks: list[Json], *, failed: bool) -> Json:
         result: Json = {'toolUseId': tool_call_id, 'content': blocks}
+        # not all models support a status:
+        # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolResultBlock.html
         if self.profile.bedrock_result_status:
             result['status'] = 'error' if failed else 'success'
         return {'toolResult': result}
 
 
-def _in_s3(address: str, file: AnyFile) -> Json:
-    """A file in S3 by its address; `?bucketOwner=` names the account that it belongs to, where that is another one."""
-    if not address.startswith('s3://'):
+def _encode_s3_location(url: str, file: AnyFile) -> Json:
+    """Encode the URL of a file in S3. `?bucketOwner=` names the account of the bucket if it is another account's."""
+    if not url.startswith('s3://'):
         raise UserError(f'{file!r} cannot be sent: Bedrock reads files by an address in S3 (s3://bucket/key) alone')
-    uri, _, query = address.partition('?')
+    uri, _, query = url.partition('?')
     owner = (file.vendor_metadata or {}).get('bucket_owner') or next(iter(parse_qs(query).get('bucketOwner', [])), None)
     return {'s3Location': {'uri': uri, **({'bucketOwner': str(owner)} if owner else {})}}
 
 
-def _special(file: BinaryContent) -> Json | None:
-    """The block of a file that is no file to the API: something to guard, or something found."""
-    about = file.vendor_metadata or {}
-    if found := about.get(SEARCH_RESULT):
+def _encode_special_file(file: BinaryContent) -> Json | None:
+    """Encode a file that is a search result or content for a guardrail. Return `None` for other files."""
+    metadata = file.vendor_metadata or {}
+    if found := metadata.get(SEARCH_RESULT):
         return {'searchResult': {**found, 'content': [{'text': file.data.decode('utf-8', 'replace')}]}}
-    guarded = about.get(GUARDED)
+    guarded = metadata.get(GUARD_CONTENT)
     if not guarded:
         return None
     if file.is_image:
@@ -184,12 +197,12 @@ def _special(file: BinaryContent) -> Json | None:
     return {'guardContent': {'text': {'text': file.data.decode('utf-8', 'replace'), **qualifiers}}}
 
 
-def text(words: str) -> Iterator[Json]:
-    """The block for a text; none for a blank one, which the API refuses."""
-    if words.strip():
-        yield {'text': words}
+def encode_text(text: str) -> Iterator[Json]:
+    """Encode text. Yield nothing for blank text, which the API rejects."""
+    if text.strip():
+        yield {'text': text}
 
 
-def _told(item: Any, part: ToolReturnPart) -> Json:
-    """The block for something that a tool returned: text as it is, anything else as JSON. It may be blank."""
-    return {'text': replace(part, content=item).model_response_str()}
+def _encode_value(value: Any, part: ToolReturnPart) -> Json:
+    """Encode a value that a tool returned: text unchanged, anything else as JSON. It may be blank."""
+    return {'text': replace(part, content=value).model_response_str()}

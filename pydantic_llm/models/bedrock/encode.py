@@ -1,8 +1,9 @@
-"""Messages → the body of `POST /model/{model}/converse`. Start at `encode`."""
+"""Encodes messages as the body of `POST /model/{model}/converse`. Start at `encode`."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import assert_never
 
 from ...exceptions import UserError
@@ -20,24 +21,27 @@ from ...messages import (
 from ...messages.history import map_tool_call_ids
 from ...profiles.bedrock import BedrockModelProfile
 from ...wire.prepare import PreparedRequest
-from .cache import add_point, cache_point, encode_cache
-from .content import ContentEncoder, text
-from .encode_response import encode_response
+from .cache import add_cache_point, encode_cache, make_cache_point
+from .content import ContentEncoder, encode_text
+from .encode_response import ResponseEncoder
 from .options import encode_output, encode_settings, encode_tools
 from .thinking import encode_thinking
 from .turns import arrange
 
 TOOL_CALL_ID = re.compile(r'[a-zA-Z0-9_-]{1,64}')
-"""The ids that all models take; the API itself takes points and colons too."""
+"""The ids that all models accept; dots and colons are valid for the API, but not for Claude.
+
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolUseBlock.html
+"""
 
 
 def encode(request: PreparedRequest, profile: BedrockModelProfile) -> Json:
-    """The body of a request. The model's name and the wish for a stream stand in the address."""
+    """Encode the body of a request. The path has the model's name, and whether to stream."""
     conversation = Conversation(request, profile)
     turns = arrange(conversation.turns, profile)
-    thinking = encode_thinking(request, profile, resumed=resumes_without_thoughts(turns))
+    thinking = encode_thinking(request, profile, resumed=resumes_without_thinking(turns))
     tools = encode_tools(request, profile, thinking, turns)
-    system = [block for words in (*conversation.system, *request.instructions) for block in text(words)]
+    system = [block for prompt in (*conversation.system, *request.instructions) for block in encode_text(prompt)]
     body: Json = {
         'messages': turns,
         **({'system': system} if system else {}),
@@ -48,15 +52,15 @@ def encode(request: PreparedRequest, profile: BedrockModelProfile) -> Json:
     return encode_cache(body, request, profile)
 
 
-def resumes_without_thoughts(turns: list[Json]) -> bool:
-    """Whether the model takes up a turn that waited for tools, and that did not begin with thoughts."""
+def resumes_without_thinking(turns: list[Json]) -> bool:
+    """Return whether the model continues a turn, after tool results, that it did not begin with thinking."""
     if len(turns) < 2 or 'toolResult' not in turns[-1]['content'][0]:
         return False
     return 'reasoningContent' not in turns[-2]['content'][0]
 
 
 class Conversation:
-    """The turns of a conversation as they were, and the system prompts that come before all of them."""
+    """The turns of a conversation, not arranged yet, and the system prompts, which are a field of their own."""
 
     def __init__(self, request: PreparedRequest, profile: BedrockModelProfile) -> None:
         self.turns: list[Json] = []
@@ -64,64 +68,65 @@ class Conversation:
         self._request = request
         self._profile = profile
         self._content = ContentEncoder(request.system, request.model_name, profile)
+        self._responses = ResponseEncoder(request, profile)
         messages = map_tool_call_ids(
             request.messages, accepts=lambda id: bool(TOOL_CALL_ID.fullmatch(id)), make=lambda n: f'tooluse_{n}'
         )
         for message in messages:
             self._add(message)
         if not self.turns:
-            raise UserError('messages holds nothing that the user says, and the Converse API answers nothing else')
+            raise UserError('messages has no content of the user, which the Converse API requires')
 
     def _add(self, message: ModelMessage) -> None:
         match message:
             case ModelRequest():
-                self._ask(message)
+                self._add_request(message)
             case ModelResponse():
-                if blocks := encode_response(message, self._request, self._profile):
+                if blocks := self._responses.encode(message):
                     self.turns.append({'role': 'assistant', 'content': blocks})
             case _:
                 assert_never(message)
 
-    def _ask(self, message: ModelRequest) -> None:
-        """Add a turn of the user's: the results of tools, which must come first, then what the user says."""
+    def _add_request(self, message: ModelRequest) -> None:
+        """Add a turn of the user: the tool results, which must come first, their files, then the user's content."""
         results: list[Json] = []
         files: list[Json] = []
-        said: list[Json | CachePoint] = []
+        content: list[Json | CachePoint] = []
         for part in message.parts:
             match part:
-                case SystemPromptPart(content=content):
-                    self.system.append(content)
+                case SystemPromptPart(content=prompt):
+                    self.system.append(prompt)
                 case UserPromptPart():
-                    said.extend(self._content.content(part.items()))
+                    content.extend(self._content.encode_content(part.items()))
                 case ToolReturnPart():
-                    result, after = self._content.tool_return(part)
+                    result, after = self._content.encode_tool_return(part)
                     results.append(result)
                     files += after
                 case RetryPromptPart(tool_name=None):
-                    said.extend(text(part.model_response()))
+                    content.extend(encode_text(part.model_response()))
                 case RetryPromptPart():
-                    results.append(self._content.retry(part))
+                    results.append(self._content.encode_retry(part))
                 case _:
                     assert_never(part)
-        self._end_turn([*results, *files, *said])
+        self._add_user_turn([*results, *files, *content])
 
-    def _end_turn(self, content: list[Json | CachePoint]) -> None:
+    def _add_user_turn(self, content: Iterable[Json | CachePoint]) -> None:
         blocks: list[Json] = []
         for item in content:
             if isinstance(item, CachePoint):
-                self._cache(blocks, item)
+                self._add_cache_point(item, blocks)
             else:
                 blocks.append(item)
         if blocks:
             self.turns.append({'role': 'user', 'content': blocks})
 
-    def _cache(self, blocks: list[Json], point: CachePoint) -> None:
-        """Put a cache point behind what comes before it, in this turn or at the end of the last one."""
+    def _add_cache_point(self, point: CachePoint, blocks: list[Json]) -> None:
+        """Add a cache point to the `blocks` of this turn, or to the last turn if this turn has no blocks yet."""
         if 'messages' not in self._profile.bedrock_cache:
             self._request.note(f'CachePoint() was not sent: {self._request.model_name!r} cannot cache messages')
             return
         before: list[Json] = self.turns[-1]['content'] if self.turns and not blocks else blocks
-        if not add_point(before, cache_point(point.ttl, self._request, self._profile)):
+        if not add_cache_point(before, make_cache_point(point.ttl, self._request, self._profile)):
             raise UserError(
-                'CachePoint() has nothing before it that could be cached: put it behind some text or an image'
+                'CachePoint() has nothing before it that could be cached: put it after some text or an image'
             )

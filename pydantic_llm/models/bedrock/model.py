@@ -1,4 +1,4 @@
-"""`POST /model/{model}/converse` and `/converse-stream`: the card."""
+"""`BedrockConverseModel`: a model behind `POST /model/{model}/converse` and `/converse-stream`."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from ...profiles import ModelProfileSpec
 from ...profiles.bedrock import BedrockModelProfile
 from ...providers import Provider, choose_provider
 from ...streaming.draft import ResponseDraft
-from ...wire.decoder import FunctionDecoder, ResponseDecoder
 from ...wire.model import WireModel
 from ...wire.prepare import PreparedRequest
-from . import decode, encode
+from . import encode
+from .decode import BedrockDecoder
 from .settings import SUPPORTED, BedrockModelSettings
 
 
 class BedrockConverseModel(WireModel[BedrockModelProfile]):
-    """A model at Amazon Bedrock, by its id, an inference profile's (`us.anthropic.claude-...`) or an ARN.
+    """A model at Amazon Bedrock, by its id, the id of an inference profile (`us.anthropic.claude-...`) or an ARN.
 
-    `provider` is a `Provider` or the name of one; `api_key` is a shortcut for the provider's. Raises `UserError` where
-    the region is missing.
+    `provider` is a `Provider` or the name of one; `api_key` is a shortcut for the provider's. Raises `UserError` if the
+    region is missing.
     """
 
     supported_settings = SUPPORTED
@@ -43,18 +43,21 @@ class BedrockConverseModel(WireModel[BedrockModelProfile]):
         super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
 
     def path(self, request: PreparedRequest) -> str:
-        """Where the request goes."""
-        called = request.options.get('bedrock_inference_profile', request.model_name)
-        return f'/model/{quote(str(called), safe="")}/converse{"-stream" if request.stream else ""}'
+        """Return the path, which names the model and whether to stream."""
+        name = request.options.get('bedrock_inference_profile', request.model_name)
+        return f'/model/{quote(str(name), safe="")}/converse{"-stream" if request.stream else ""}'
 
     def encode(self, request: PreparedRequest) -> Json:
-        """The request's body."""
+        """Encode the body of a request."""
         return encode.encode(request, self.profile)
 
-    def new_decoder(self, draft: ResponseDraft) -> ResponseDecoder:
+    def new_decoder(self, draft: ResponseDraft) -> BedrockDecoder:
         """Return a decoder for one response."""
-        return FunctionDecoder(draft, decode.decode, decode.decode_event, None, decode.decode_headers)
+        return BedrockDecoder(draft)
 
     def must_download(self, url: FileUrl) -> bool:
-        """The API reads files in S3 alone by their address. A page with a film is no file."""
+        """Return whether the file must be sent as bytes. The API reads URLs in S3 only; a YouTube page is not a file.
+
+        https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_S3Location.html
+        """
         return not (url.url.startswith(('s3://', 'data:')) or (isinstance(url, VideoUrl) and url.is_youtube))

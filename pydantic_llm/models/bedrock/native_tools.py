@@ -1,7 +1,7 @@
-"""The tools that models run themselves, both ways: what is asked for, what the model did with them, and that sent back.
+"""Encodes and decodes the tools that models run themselves: their definitions, calls and results.
 
-A block that this library has no word for becomes a native tool's part that holds it as it came (`opaque_part`): it can
-be sent back in its place, and other vendors' rooms pass over it.
+A block of an unknown kind becomes a part of a native tool that contains the block unchanged (`decode_unknown_block`).
+So it can be sent back in its place; other vendors' rooms skip it.
 """
 
 from __future__ import annotations
@@ -16,28 +16,30 @@ from ...native_tools import CodeExecutionTool, NativeTool, WebSearchTool
 from ...profiles.bedrock import BedrockModelProfile
 
 TOOL_NAMES: dict[str, str] = {'nova_grounding': 'web_search', 'nova_code_interpreter': 'code_execution'}
-"""The API's names of system tools, and ours."""
+"""The API's names of system tools -> this library's.
 
-API_NAMES = {ours: name for name, ours in TOOL_NAMES.items()}
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_SystemTool.html
+"""
 
-TOOLS: dict[str, type[WebSearchTool] | type[CodeExecutionTool]] = {
+API_NAMES = {name: api_name for api_name, name in TOOL_NAMES.items()}
+
+TOOL_CLASSES: dict[str, type[WebSearchTool] | type[CodeExecutionTool]] = {
     'nova_grounding': WebSearchTool,
     'nova_code_interpreter': CodeExecutionTool,
 }
-"""What asks for a system tool."""
 
-SERVER_SIDE = 'server_tool_use'
-"""The type of a call that the model's vendor carries out."""
+SERVER_TOOL_USE = 'server_tool_use'
+"""The type of a call that the vendor runs."""
 
-OPAQUE = 'bedrock_block'
-"""Marks a part that holds a whole block of the wire, in its `provider_details`."""
+UNKNOWN_BLOCK = 'bedrock_block'
+"""The key in `provider_details` that marks a part with a whole block of the API."""
 
 
 def encode_native_tools(tools: Iterable[NativeTool], profile: BedrockModelProfile, model_name: str) -> list[Json]:
-    """The tools as the API describes them. Raises `UserError` for those that the model does not run."""
+    """Encode the definitions of the tools. Raises `UserError` for a tool that the model does not have."""
     encoded: list[Json] = []
     for tool in tools:
-        name = next((name for name, kind in TOOLS.items() if isinstance(tool, kind)), None)
+        name = next((name for name, tool_class in TOOL_CLASSES.items() if isinstance(tool, tool_class)), None)
         if name is None:
             raise UserError(f'The Converse API has no tool {tool.kind!r}')
         if name not in profile.bedrock_system_tools:
@@ -47,18 +49,21 @@ def encode_native_tools(tools: Iterable[NativeTool], profile: BedrockModelProfil
 
 
 def decode_native_tool(name: str) -> NativeTool | None:
-    """What asks for a system tool; `None` for one that is not known."""
-    return TOOLS[name]() if name in TOOLS else None
+    """Return the tool for the name of a system tool, or `None` if the name is unknown."""
+    return TOOL_CLASSES[name]() if name in TOOL_CLASSES else None
 
 
 def decode_call(block: Json, args: Any, provider_name: str | None) -> NativeToolCallPart:
-    """The part for a call that the model's vendor carries out."""
+    """Decode a call that the vendor runs."""
     name: str = block['name']
     return NativeToolCallPart(TOOL_NAMES.get(name, name), args, block['toolUseId'], provider_name=provider_name)
 
 
 def decode_return(block: Json, provider_name: str | None) -> NativeToolReturnPart:
-    """The part for a result that came with the answer. Its type is the tool's name with `_result` behind it."""
+    """Decode a result of a tool that the vendor ran. Its type is the name of the tool with the suffix `_result`.
+
+    Recording bedrock-converse__test_bedrock_model_with_code_execution_tool__0_8ba711.
+    """
     kind = block.get('type') or ''
     name = kind.removesuffix('_result')
     details = {field: block[field] for field in ('status', 'type') if block.get(field)}
@@ -72,30 +77,30 @@ def decode_return(block: Json, provider_name: str | None) -> NativeToolReturnPar
 
 
 def encode_call(part: NativeToolCallPart) -> Json:
-    """The block of a call."""
+    """Encode a call that the vendor ran."""
     name = API_NAMES.get(part.tool_name, part.tool_name)
     args = part.args_as_dict(raise_if_invalid=False)
-    return {'toolUse': {'toolUseId': part.tool_call_id, 'name': name, 'input': args, 'type': SERVER_SIDE}}
+    return {'toolUse': {'toolUseId': part.tool_call_id, 'name': name, 'input': args, 'type': SERVER_TOOL_USE}}
 
 
 def encode_return(part: NativeToolReturnPart) -> Json:
-    """The block of a result."""
+    """Encode a result of a tool that the vendor ran."""
     details = part.provider_details or {}
     kind = details.get('type') or f'{API_NAMES.get(part.tool_name, part.tool_name)}_result'
-    said: Any = part.content
-    content = cast('list[Json]', said) if isinstance(said, list) else [{'json': said}]
+    value: Any = part.content
+    content = cast('list[Json]', value) if isinstance(value, list) else [{'json': value}]
     status = {'status': details['status']} if 'status' in details else {}
     return {'toolResult': {'toolUseId': part.tool_call_id, 'content': content, 'type': kind, **status}}
 
 
-def opaque_part(block: Json, provider_name: str | None) -> NativeToolCallPart:
-    """The part for a block that has no part of its own."""
+def decode_unknown_block(block: Json, provider_name: str | None) -> NativeToolCallPart:
+    """Return a part that contains a block of an unknown kind unchanged."""
     kind = next(iter(block), 'nothing')
-    return NativeToolCallPart(kind, block, provider_name=provider_name, provider_details={OPAQUE: kind})
+    return NativeToolCallPart(kind, block, provider_name=provider_name, provider_details={UNKNOWN_BLOCK: kind})
 
 
-def opaque_block(part: NativeToolCallPart | NativeToolReturnPart) -> Json | None:
-    """The block that a part holds as it came; `None` for a part that has a meaning here."""
-    if OPAQUE not in (part.provider_details or {}) or isinstance(part, NativeToolReturnPart):
+def encode_unknown_block(part: NativeToolCallPart | NativeToolReturnPart) -> Json | None:
+    """Return the block of an unknown kind that a part contains, or `None` for other parts."""
+    if UNKNOWN_BLOCK not in (part.provider_details or {}) or isinstance(part, NativeToolReturnPart):
         return None
     return part.args_as_dict()

@@ -1,7 +1,6 @@
-"""The Converse API from the server's side: body → request, response → body or events, events → frames.
+"""The server's side of the Converse API. `decode_request` is the inverse of `encode`, the encoders that of `decode`.
 
-`decode_request` undoes `encode.encode`; `encode_response` and `EventWriter` undo `decode`. The model's name is a part
-of the address, and so is the wish for a stream: the app puts both into the body, as `model` and `stream`.
+The model's name and whether to stream are in the path: `decode_path` adds them to the body, as `model` and `stream`.
 """
 
 from __future__ import annotations
@@ -14,27 +13,27 @@ from pydantic_core import to_json
 from ...exceptions import NotFoundError, UserError
 from ...json_types import Json
 from ...transport.eventstream import CONTENT_TYPE, encode_frame
-from ...wire.serving import ServedRequest, message_of, status_of
-from .decode import EXCEPTIONS, REQUEST_ID
-from .serve_options import decode_parameters, decode_settings
+from ...wire.serving import ServedRequest, message_of, reject_malformed, status_of
+from .decode import REQUEST_ID_HEADER
 from .serve_request import decode_messages
-from .serve_response import EventWriter, encode_response
+from .serve_response import StreamEncoder, encode_response
+from .serve_settings import decode_parameters, decode_settings
 
 __all__ = (
-    'GARBAGE',
+    'INVALID_FRAME',
     'PATHS',
     'STREAM_TYPE',
-    'EventWriter',
-    'address',
+    'StreamEncoder',
+    'decode_path',
     'decode_request',
     'encode_error',
+    'encode_event',
+    'encode_headers',
     'encode_response',
-    'frame',
-    'headers',
 )
 
 PATHS = ('/model/{model:path}/{verb}',)
-"""Where clients send their requests; `verb` is `converse` or `converse-stream`."""
+"""The path of requests; `verb` is `converse` or `converse-stream`."""
 
 STREAM_TYPE = CONTENT_TYPE
 """The content type of a stream."""
@@ -53,46 +52,51 @@ ERROR_TYPES = {
     504: 'ModelTimeoutException',
     529: 'ServiceUnavailableException',
 }
-"""The API's names for errors; the others are `InternalServerException`."""
+"""HTTP statuses -> the API's names of errors. Other statuses are an `InternalServerException`.
 
-TYPE = '__type'
-"""Where the body of an error says its name. Amazon's own servers say it in a header."""
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
+"""
 
-ERROR_TYPE = 'x-amzn-errortype'
-"""The header that says the name of an error."""
+TYPE_FIELD = '__type'
+"""The field of an error body with the name of the error. Amazon's own servers send it in `TYPE_HEADER` only."""
+
+TYPE_HEADER = 'x-amzn-errortype'
 
 JSON_TYPE = 'application/json'
 
-IN_STREAMS = frozenset(EXCEPTIONS) & {
-    'internalServerException',
-    'modelStreamErrorException',
-    'serviceUnavailableException',
-    'throttlingException',
-    'validationException',
-}
-"""The errors that clients expect inside a stream."""
+STREAM_EXCEPTIONS = frozenset(
+    {
+        'internalServerException',
+        'modelStreamErrorException',
+        'serviceUnavailableException',
+        'throttlingException',
+        'validationException',
+    }
+)
+"""The errors that clients expect in a stream; others are sent as `modelStreamErrorException`.
 
-GARBAGE = encode_frame(
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStreamOutput.html
+"""
+
+INVALID_FRAME = encode_frame(
     {':event-type': 'contentBlockDelta', ':content-type': JSON_TYPE, ':message-type': 'event'}, b'{"this is no JSON'
 )
-"""An event that nobody can read."""
+"""A valid frame whose payload is not JSON."""
 
 
-def address(words: Mapping[str, str]) -> Json:
-    """What the address adds to the body. Raises `NotFoundError` for an operation that is not served."""
-    verb = words['verb']
+def decode_path(parameters: Mapping[str, str]) -> Json:
+    """Return the fields that the path adds to the body. Raises `NotFoundError` for an operation that is not served."""
+    model, verb = parameters['model'], parameters['verb']
     if verb not in ('converse', 'converse-stream'):
-        raise NotFoundError(
-            404, words['model'], message=f'{verb!r} is not served here; converse and converse-stream are'
-        )
-    return {'model': words['model'], 'stream': verb == 'converse-stream'}
+        raise NotFoundError(404, model, message=f'{verb!r} is not served here; converse and converse-stream are')
+    return {'model': model, 'stream': verb == 'converse-stream'}
 
 
 def decode_request(body: Json, *, provider_name: str = 'bedrock') -> ServedRequest:
-    """Read a request. Raises `UserError` where it is none."""
+    """Decode a request body. Raises `UserError` if it is not a valid request."""
     if not isinstance(body.get('messages'), list) or not body['messages']:
         raise UserError("'messages' is missing from the request, or empty")
-    try:
+    with reject_malformed('Converse'):
         return ServedRequest(
             body.get('model') or '',
             decode_messages(body, provider_name),
@@ -100,33 +104,30 @@ def decode_request(body: Json, *, provider_name: str = 'bedrock') -> ServedReque
             decode_parameters(body),
             stream=bool(body.get('stream')),
         )
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise UserError(f'The request is no Converse request: {type(error).__name__}: {error}') from error
 
 
 def encode_error(error: BaseException) -> tuple[int, Json]:
-    """The status and the body that tell of an error."""
+    """Return the HTTP status and the body for an error."""
     status = status_of(error)
-    return status, {'message': message_of(error), TYPE: error_type(status)}
+    return status, {'message': message_of(error), TYPE_FIELD: _error_type(status)}
 
 
-def error_type(status: int) -> str:
-    """The API's name for an error."""
+def _error_type(status: int) -> str:
     return ERROR_TYPES.get(status, 'InternalServerException')
 
 
-def headers(error: BaseException | None) -> Mapping[str, str]:
-    """The headers of an answer, or of an error."""
-    own = {REQUEST_ID: str(uuid4())}
-    return own if error is None else {**own, ERROR_TYPE: error_type(status_of(error))}
+def encode_headers(error: BaseException | None) -> Mapping[str, str]:
+    """Return the headers for an error, or for a response if it is `None`."""
+    headers = {REQUEST_ID_HEADER: str(uuid4())}
+    return headers if error is None else {**headers, TYPE_HEADER: _error_type(status_of(error))}
 
 
-def frame(event: Json) -> bytes:
-    """An event as bytes of a stream: one of the API's, or the body of an error."""
-    if TYPE in event:
-        name = event[TYPE][:1].lower() + event[TYPE][1:]
-        kind = name if name in IN_STREAMS else 'modelStreamErrorException'
-        said = {':exception-type': kind, ':content-type': JSON_TYPE, ':message-type': 'exception'}
-        return encode_frame(said, to_json({'message': event['message']}))
+def encode_event(event: Json) -> bytes:
+    """Encode an event of the API, or the body of an error, as a frame of a stream."""
+    if TYPE_FIELD in event:
+        name = event[TYPE_FIELD][:1].lower() + event[TYPE_FIELD][1:]
+        kind = name if name in STREAM_EXCEPTIONS else 'modelStreamErrorException'
+        headers = {':exception-type': kind, ':content-type': JSON_TYPE, ':message-type': 'exception'}
+        return encode_frame(headers, to_json({'message': event['message']}))
     name, payload = next(iter(event.items()))
     return encode_frame({':event-type': name, ':content-type': JSON_TYPE, ':message-type': 'event'}, to_json(payload))

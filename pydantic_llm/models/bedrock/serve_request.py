@@ -1,4 +1,4 @@
-"""The body of a Converse request → messages: `encode`, read backwards."""
+"""Decodes the messages of a request body: the inverse of `encode`, `encode_response` and `content`."""
 
 from __future__ import annotations
 
@@ -22,18 +22,17 @@ from ...messages import (
     ToolCallPart,
     ToolReturnPart,
     UserContent,
-    UserPromptPart,
     VideoUrl,
 )
 from ...messages.content import FORMATS
 from ...messages.request import ModelRequestPart
 from ...messages.response import ModelResponsePart
 from ...streaming.draft import ResponseDraft
-from .content import ABOUT_DOCUMENTS, GUARDED, SEARCH_RESULT
-from .decode import decode_block, stop_block
+from ...wire.serving import add_system_prompts, user_prompts
+from .content import DOCUMENT_FIELDS, GUARD_CONTENT, SEARCH_RESULT
+from .decode_blocks import BlockDecoder
 
-URLS = {'image': ImageUrl, 'document': DocumentUrl, 'video': VideoUrl, 'audio': AudioUrl}
-"""What a file in S3 is, by its kind."""
+URL_CLASSES = {'image': ImageUrl, 'document': DocumentUrl, 'video': VideoUrl, 'audio': AudioUrl}
 
 MEDIA_TYPES = {
     'document': {
@@ -44,47 +43,37 @@ MEDIA_TYPES = {
     'video': {short: media_type for media_type, short in FORMATS.items() if media_type.startswith('video/')},
     'audio': {'mp3': 'audio/mpeg'},
 }
-"""The media types of formats, where they are not the kind and the format."""
+"""The media types of formats, by the kind of file, unless they are `kind/format`."""
 
 
 def decode_messages(body: Json, provider_name: str) -> list[ModelMessage]:
-    """The conversation. System prompts come first; the last of several is the newest request's instructions."""
-    reader = _Reader(provider_name)
+    """Decode the conversation. The last system prompt becomes instructions."""
+    decoder = ConversationDecoder(provider_name)
     for message in cast('list[Json]', body['messages']):
-        reader.read(message)
-    history = reader.history
+        decoder.decode(message)
     prompts = [block['text'] for block in body.get('system') or () if 'text' in block]
-    if len(prompts) > 1:
-        opened = [SystemPromptPart(prompt) for prompt in prompts[:-1]]
-        first = history[0] if isinstance(history[0], ModelRequest) else None
-        history[: 1 if first else 0] = [ModelRequest([*opened, *(first.parts if first else ())])]
-    if prompts:
-        newest = max((at for at, message in enumerate(history) if isinstance(message, ModelRequest)), default=None)
-        if newest is None:
-            return [ModelRequest([], instructions=prompts[-1]), *history]
-        history[newest] = replace(cast('ModelRequest', history[newest]), instructions=prompts[-1])
-    return history
+    return add_system_prompts(decoder.history, prompts[:-1], prompts[-1] if prompts else None)
 
 
-class _Reader:
-    """Reads messages in order; remembers what later ones refer to."""
+class ConversationDecoder:
+    """Decodes messages in order, and keeps what later messages refer to."""
 
     def __init__(self, provider_name: str) -> None:
         self.history: list[ModelMessage] = []
         self._provider_name = provider_name
-        self._names: dict[str, str] = {}
-        self._carried: CachePoint | None = None
+        self._tool_names: dict[str, str] = {}  # by the id of the tool call
+        self._pending_cache_point: CachePoint | None = None
 
-    def read(self, message: Json) -> None:
-        """Read one message."""
+    def decode(self, message: Json) -> None:
+        """Decode one message and add it to `history`."""
         blocks: list[Json] = message['content']
         match message['role']:
             case 'user':
-                self.history.append(ModelRequest(list(self._user(blocks))))
+                self.history.append(ModelRequest(list(self._decode_user(blocks))))
             case 'assistant':
                 if blocks and 'cachePoint' in blocks[-1]:
-                    self._carried = point(blocks[-1])
-                parts = self._assistant([block for block in blocks if 'cachePoint' not in block])
+                    self._pending_cache_point = _decode_cache_point(blocks[-1])  # responses have no cache points
+                parts = self._decode_assistant([block for block in blocks if 'cachePoint' not in block])
                 self.history.append(ModelResponse(parts, provider_name=self._provider_name))
             case 'system':
                 prompts = [SystemPromptPart(block['text']) for block in blocks if 'text' in block]
@@ -92,95 +81,87 @@ class _Reader:
             case role:
                 raise UserError(f"messages: a message has the role {role!r}, not 'user', 'assistant' or 'system'")
 
-    def _user(self, blocks: Iterable[Json]) -> Iterator[ModelRequestPart]:
-        said: list[UserContent] = [] if self._carried is None else [self._carried]
-        self._carried = None
+    def _decode_user(self, blocks: Iterable[Json]) -> Iterator[ModelRequestPart]:
+        content: list[UserContent] = [] if self._pending_cache_point is None else [self._pending_cache_point]
+        self._pending_cache_point = None
         for block in blocks:
             if 'toolResult' in block:
-                yield from prompt(said)
-                said = []
-                yield self._tool_return(block['toolResult'])
+                yield from user_prompts(content)
+                content = []
+                yield self._decode_tool_result(block['toolResult'])
             else:
-                said.append(decode_content(block))
-        yield from prompt(said)
+                content.append(decode_content(block))
+        yield from user_prompts(content)
 
-    def _tool_return(self, result: Json) -> ToolReturnPart:
-        items = [_returned(item) for item in cast('list[Json]', result['content'])]
+    def _decode_tool_result(self, result: Json) -> ToolReturnPart:
+        items = [_decode_result_item(item) for item in cast('list[Json]', result['content'])]
         content: Any = items[0] if len(items) == 1 else items or ''
         id = result['toolUseId']
         failed = result.get('status') == 'error'
-        return ToolReturnPart(self._names.get(id, ''), content, id, outcome='failed' if failed else 'success')
+        return ToolReturnPart(self._tool_names.get(id, ''), content, id, outcome='failed' if failed else 'success')
 
-    def _assistant(self, blocks: Iterable[Json]) -> Sequence[ModelResponsePart]:
-        """The blocks of a past answer are read as those of an answer."""
+    def _decode_assistant(self, blocks: Iterable[Json]) -> Sequence[ModelResponsePart]:
+        """Decode a past response with the client's decoder."""
         draft = ResponseDraft('', self._provider_name)
+        decoder = BlockDecoder(draft)
         for index, block in enumerate(blocks):
-            decode_block(index, block, draft)
-            stop_block(index, draft)
+            decoder.decode(index, block)
         parts = draft.parts.get()
-        self._names |= {part.tool_call_id: part.tool_name for part in parts if isinstance(part, ToolCallPart)}
+        self._tool_names |= {part.tool_call_id: part.tool_name for part in parts if isinstance(part, ToolCallPart)}
         return parts
 
 
-def prompt(said: list[UserContent]) -> Iterator[UserPromptPart]:
-    """What a user says between two results of tools; nothing where nothing is said."""
-    match said:
-        case []:
-            pass
-        case [str() as text]:
-            yield UserPromptPart(text)
-        case _:
-            yield UserPromptPart(said)
-
-
-def point(block: Json) -> CachePoint:
-    """A cache point."""
-    return CachePoint(ttl=block['cachePoint'].get('ttl') or '5m')
-
-
 def decode_content(block: Json) -> UserContent:
-    """One block of a user's message, or of what a tool returned."""
+    """Decode a block of a user's message or of a tool result. Raises `UserError` for an unknown kind."""
     match block:
         case {'text': str() as text}:
             return text
         case {'cachePoint': _}:
-            return point(block)
+            return _decode_cache_point(block)
         case {'image': file} | {'document': file} | {'video': file} | {'audio': file}:
-            return decode_file(next(kind for kind in URLS if kind in block), file)
-        case {'guardContent': {'text': {'text': str() as text, **more}}}:
-            guarded = {GUARDED: more.get('qualifiers') or True}
-            return BinaryContent(text.encode(), media_type='text/plain', vendor_metadata=guarded)
+            return decode_file(next(kind for kind in URL_CLASSES if kind in block), file)
+        case {'guardContent': {'text': {'text': str() as text, **fields}}}:
+            return _text_file(text, {GUARD_CONTENT: fields.get('qualifiers') or True})
         case {'guardContent': {'image': image}}:
-            return replace(cast('BinaryContent', decode_file('image', image)), vendor_metadata={GUARDED: True})
-        case {'searchResult': {'content': pieces, **found}}:
-            text = '\n\n'.join(piece['text'] for piece in pieces)
-            return BinaryContent(text.encode(), media_type='text/plain', vendor_metadata={SEARCH_RESULT: found})
+            return replace(cast('BinaryContent', decode_file('image', image)), vendor_metadata={GUARD_CONTENT: True})
+        case {'searchResult': {'content': pieces, **result}}:
+            return _text_file(_join_text(pieces), {SEARCH_RESULT: result})
         case _:
             raise UserError(f'A message holds content of the kind {next(iter(block), None)!r}, which is not known here')
 
 
 def decode_file(kind: str, file: Json) -> UserContent:
-    """A file of one kind."""
+    """Decode a file of a kind. Raises `UserError` for an unknown source."""
     format = file.get('format') or 'txt'
     media_type = MEDIA_TYPES.get(kind, {}).get(format) or f'{"application" if kind == "document" else kind}/{format}'
-    about = {name: file[name] for name in ('name', *ABOUT_DOCUMENTS) if file.get(name) is not None} or None
+    metadata = {name: file[name] for name in ('name', *DOCUMENT_FIELDS) if file.get(name) is not None}
     match file['source']:
         case {'bytes': data}:
-            return BinaryContent(b64decode(data, validate=True), media_type=media_type, vendor_metadata=about)
-        case {'s3Location': {'uri': uri, **more}}:
-            owner = {'bucket_owner': more['bucketOwner']} if more.get('bucketOwner') else {}
-            make: Any = URLS[kind]
-            return cast(
-                'UserContent', make(uri, media_type=media_type, vendor_metadata={**(about or {}), **owner} or None)
-            )
+            return BinaryContent(b64decode(data, validate=True), media_type=media_type, vendor_metadata=metadata or None)
+        case {'s3Location': {'uri': uri, **location}}:
+            owner = {'bucket_owner': location['bucketOwner']} if location.get('bucketOwner') else {}
+            url_class: Any = URL_CLASSES[kind]
+            url = url_class(uri, media_type=media_type, vendor_metadata={**metadata, **owner} or None)
+            return cast('UserContent', url)
         case {'text': str() as text}:
-            return BinaryContent(text.encode(), media_type='text/plain', vendor_metadata=about)
+            return _text_file(text, metadata)
         case {'content': pieces}:
-            text = '\n\n'.join(piece['text'] for piece in pieces)
-            return BinaryContent(text.encode(), media_type='text/plain', vendor_metadata=about)
+            return _text_file(_join_text(pieces), metadata)
         case _:
             raise UserError(f'A {kind} has a source that is not known here: {", ".join(file["source"])}')
 
 
-def _returned(item: Json) -> Any:
+def _text_file(text: str, metadata: Json) -> BinaryContent:
+    return BinaryContent(text.encode(), media_type='text/plain', vendor_metadata=metadata or None)
+
+
+def _join_text(pieces: Iterable[Json]) -> str:
+    return '\n\n'.join(piece['text'] for piece in pieces)
+
+
+def _decode_cache_point(block: Json) -> CachePoint:
+    return CachePoint(ttl=block['cachePoint'].get('ttl') or '5m')
+
+
+def _decode_result_item(item: Json) -> Any:
     return item['json'] if 'json' in item else decode_content(item)

@@ -1,4 +1,4 @@
-"""The knobs of the Converse API, and what they are called on the wire."""
+"""The settings of the Converse API, and their names in the body."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SETTINGS: dict[str, str] = {
     'top_p': 'topP',
     'stop_sequences': 'stopSequences',
 }
-"""The shared settings that go into `inferenceConfig` as they are."""
+"""The shared settings -> fields of `inferenceConfig`, with the same values."""
 
 OWN_SETTINGS: dict[str, str] = {
     'bedrock_guardrail_config': 'guardrailConfig',
@@ -24,53 +24,56 @@ OWN_SETTINGS: dict[str, str] = {
     'bedrock_service_tier': 'serviceTier',
     'bedrock_project': 'projectIdentifier',
 }
-"""The API's own settings that go into the body as they are."""
+"""The API's own settings -> fields of the body, with the same values."""
 
 SERVICE_TIERS: dict[ServiceTier, str] = {'default': 'default', 'flex': 'flex', 'priority': 'priority'}
-"""Our names of queues, and the API's. `auto` is what it does unless it is told otherwise."""
+"""Our service tiers -> the API's. `auto` is the API's default, so it is not sent.
+
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ServiceTier.html
+"""
 
 SUPPORTED = frozenset({*SETTINGS, 'top_k', 'thinking', 'service_tier', 'parallel_tool_calls'})
 """The shared settings that the API has."""
 
 CacheTtl = bool | Literal['5m', '1h']
-"""Whether to cache, and for how long after the last use; `True` is five minutes."""
+"""The time after its last use that a cached prompt is kept; `True` is five minutes, `False` does not cache."""
 
 
 class BedrockModelSettings(ModelSettings, total=False):
     """Settings of a Converse request."""
 
     bedrock_additional_model_requests_fields: Mapping[str, Any]
-    """The model's own parameters, in its vendor's words; they win over what is made of `thinking` and `top_k`."""
+    """The model's own parameters, sent unchanged. They override `thinking` and `top_k`."""
 
     bedrock_additional_model_response_fields_paths: Sequence[str]
-    """JSON pointers to fields of the model's own answer, which come in `provider_details`: `['/stop_sequence']`."""
+    """JSON pointers to fields of the model's own response, to return in `provider_details`: `['/stop_sequence']`."""
 
     bedrock_effort: Literal['low', 'medium', 'high', 'xhigh', 'max']
-    """How much effort the model puts into the answer, in the API's words; wins over `thinking`."""
+    """The effort that the model puts into the response, as a value of the API. Overrides `thinking`."""
 
     bedrock_guardrail_config: Mapping[str, Any]
     """The guardrail: `{'guardrailIdentifier': ..., 'guardrailVersion': '1', 'trace': 'enabled'}`."""
 
     bedrock_performance_configuration: Mapping[str, Any]
-    """`{'latency': 'optimized'}` for models that can be asked to hurry."""
+    """`{'latency': 'optimized'}`, for models that support it."""
 
     bedrock_request_metadata: Mapping[str, str]
-    """What to file the request under in the logs of invocations."""
+    """Metadata to filter the logs of invocations by."""
 
     bedrock_prompt_variables: Mapping[str, Any]
-    """The variables of a managed prompt, where the model's name is its ARN: `{'name': {'text': '...'}}`."""
+    """The variables of a managed prompt, if the model's name is its ARN: `{'name': {'text': '...'}}`."""
 
     bedrock_service_tier: Mapping[str, str]
-    """Which queue the request stands in, in the API's words (`{'type': 'reserved'}`); wins over `service_tier`."""
+    """The API's service tier: `{'type': 'reserved'}`. Overrides the shared `service_tier`."""
 
     bedrock_project: str
-    """The project that the request belongs to: its id or ARN."""
+    """The project of the request: its id or ARN."""
 
     bedrock_inference_profile: str
-    """The id or ARN to call instead of the model's name, which still says what the model can do."""
+    """The id or ARN to call instead of the model's name. The model's profile is still chosen by its name."""
 
     bedrock_cache_instructions: CacheTtl
-    """Cache the system prompts and instructions, and what comes before them."""
+    """Cache the system prompts and instructions, and the tools, which precede them."""
 
     bedrock_cache_tool_definitions: CacheTtl
     """Cache the definitions of the tools."""

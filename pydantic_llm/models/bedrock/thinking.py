@@ -1,4 +1,4 @@
-"""How long the model thinks → its own fields of the body, which each family calls differently."""
+"""Encodes the thinking as the model's own fields, which differ from family to family."""
 
 from __future__ import annotations
 
@@ -18,54 +18,55 @@ EFFORTS: dict[ThinkingLevel, tuple[str, ...]] = {
     'high': ('high',),
     'xhigh': ('xhigh', 'max', 'high'),
 }
-"""What a level is called, where the model knows efforts; the first that it knows."""
+"""The efforts for a level; the first that the model knows is used."""
 
-OBJECTS = ('thinking', 'reasoningConfig')
-"""Claude's and Nova's own fields that say how to think."""
+THINKING_FIELDS = ('thinking', 'reasoningConfig')
+"""The model's own fields of Claude and of Nova that configure thinking."""
 
 
 class Thinking(NamedTuple):
-    """What is said of thinking."""
+    """The encoded thinking."""
 
     fields: Json = {}  # noqa: RUF012 -- never changed
-    """The model's own fields."""
+    """The model's own fields, for `additionalModelRequestFields`."""
     effort: str | None = None
-    """`outputConfig.effort`."""
+    """The value of `outputConfig.effort`."""
 
     @property
     def claude(self) -> Json:
-        """Claude's own object: its `type`, and the budget where the model does not decide itself."""
+        """Claude's own object: its `type`, and the budget unless the model decides itself. Empty for other models."""
         return self.fields.get('thinking') or {}
 
 
 def encode_thinking(request: PreparedRequest, profile: BedrockModelProfile, *, resumed: bool = False) -> Thinking:
-    """How the model shall think. Settings that do not go with that are left out.
+    """Encode the thinking, and drop the settings that it rules out.
 
-    `resumed` says that the model takes up a turn that it began without thoughts: with a budget it cannot begin now.
+    `resumed`: the model continues a turn that it began without thinking. It cannot begin to think with a budget then.
     """
     settings = request.options
-    own: Json = settings.get('bedrock_additional_model_requests_fields', {})
-    said = Thinking()
-    if 'thinking' in settings and not any(name in own for name in OBJECTS):
+    caller_fields: Json = settings.get('bedrock_additional_model_requests_fields', {})
+    thinking = Thinking()
+    if 'thinking' in settings and not any(name in caller_fields for name in THINKING_FIELDS):
         level: ThinkingLevel = settings['thinking']
         if resumed and level and profile.bedrock_thinking == 'claude' and not profile.bedrock_adaptive_thinking:
-            request.leave_out('thinking', 'the turn that the model takes up did not begin with signed thoughts')
+            request.leave_out('thinking', 'the turn that the model continues did not begin with signed thinking')
         else:
-            said = _off(request, profile) if level is False else _on(level, request, profile)
-    fields: Json = {**said.fields, **{name: own[name] for name in OBJECTS if name in own}}
+            thinking = _encode_off(request, profile) if level is False else _encode_level(level, request, profile)
+    fields = {**thinking.fields, **{name: caller_fields[name] for name in THINKING_FIELDS if name in caller_fields}}
     match fields:
         case {'thinking': {'type': 'enabled' | 'adaptive'}}:
             drop_sampling(request)
         case {'reasoningConfig': {'maxReasoningEffort': 'high'}}:
+            # https://docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html
             for name in ('max_tokens', 'temperature', 'top_p'):
                 request.leave_out(name, f'{request.model_name!r} does not take it while it thinks with high effort')
         case _:
             pass
-    return Thinking(fields, settings.get('bedrock_effort') or said.effort)
+    return Thinking(fields, settings.get('bedrock_effort') or thinking.effort)
 
 
-def _on(level: ThinkingLevel, request: PreparedRequest, profile: BedrockModelProfile) -> Thinking:
-    effort = next((word for word in EFFORTS[level] if word in profile.bedrock_efforts), None)
+def _encode_level(level: ThinkingLevel, request: PreparedRequest, profile: BedrockModelProfile) -> Thinking:
+    effort = next((effort for effort in EFFORTS[level] if effort in profile.bedrock_efforts), None)
     match profile.bedrock_thinking:
         case 'claude' if not profile.supports_thinking:
             request.leave_out('thinking', f'{request.model_name!r} cannot think')
@@ -75,11 +76,12 @@ def _on(level: ThinkingLevel, request: PreparedRequest, profile: BedrockModelPro
         case 'claude':
             budget = {'type': 'enabled', 'budget_tokens': thinking_budget(level, request, profile.bedrock_max_tokens)}
             return Thinking({'thinking': budget}, None if level is True else effort)
-        case 'nova':
+        case 'nova':  # https://docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html
             return Thinking({'reasoningConfig': {'type': 'enabled', 'maxReasoningEffort': effort}})
         case 'gpt':
             return Thinking({'reasoning': {'effort': effort}})
         case 'reasoning_effort' | 'reasoning_config':
+            # Qwen's field: recording bedrock-converse__test_bedrock_thinking_true_qwen_variant__0_bbb47b
             return Thinking({profile.bedrock_thinking: effort})
         case 'none':
             always = profile.thinking_always_enabled
@@ -90,8 +92,8 @@ def _on(level: ThinkingLevel, request: PreparedRequest, profile: BedrockModelPro
             assert_never(profile.bedrock_thinking)
 
 
-def _off(request: PreparedRequest, profile: BedrockModelProfile) -> Thinking:
-    """Claude and GPT stop at a word, or make their least effort; the others stop where nobody asks them to think."""
+def _encode_off(request: PreparedRequest, profile: BedrockModelProfile) -> Thinking:
+    """Encode that the model must not think. A model that cannot stop gets its lowest effort, with a warning."""
     match profile.bedrock_thinking_off:
         case 'omit':
             return Thinking()
@@ -99,8 +101,8 @@ def _off(request: PreparedRequest, profile: BedrockModelProfile) -> Thinking:
             request.leave_out('thinking', f'{request.model_name!r} cannot stop thinking')
             if profile.bedrock_thinking == 'claude':
                 return Thinking(effort=next(iter(profile.bedrock_efforts), None))
-            return _on('minimal', request, profile) if profile.bedrock_efforts else Thinking()
+            return _encode_level('minimal', request, profile) if profile.bedrock_efforts else Thinking()
         case 'none':
             return Thinking({'reasoning': {'effort': 'none'}})
-        case word:
-            return Thinking({'thinking': {'type': word}})
+        case type:
+            return Thinking({'thinking': {'type': type}})

@@ -1,7 +1,7 @@
-"""Turns as the model takes them: roles alternate, and some blocks cannot stand beside others.
+"""Arranges turns as the model requires: roles alternate, and some kinds of blocks must not be in one turn.
 
-Where a family refuses two kinds of blocks in one turn, they become two turns with a filler of the other role between
-them, since the API joins neighbours of one role again.
+If a family rejects two kinds of blocks in one turn, the turn is split in two, with a filler turn of the other role
+between them, since the API joins consecutive turns of one role again.
 """
 
 from __future__ import annotations
@@ -12,25 +12,29 @@ from ...json_types import Json
 from ...profiles.bedrock import ALL, BedrockModelProfile
 
 FILLER = '.'
-"""What is said where something must be said; the API refuses blank text."""
+"""The text of a turn without content of its own; the API rejects blank text."""
 
-OTHER = {'user': 'assistant', 'assistant': 'user'}
+OTHER_ROLE = {'user': 'assistant', 'assistant': 'user'}
 
 
 def arrange(turns: Sequence[Json], profile: BedrockModelProfile) -> list[Json]:
-    """The turns, joined and divided. Nothing is left out, and calls stand right before their results."""
-    arranged = [part for turn in _joined(turns) for part in _divided(turn, profile)]
+    """Return the turns, joined and split. No block is dropped, and tool calls directly precede their results."""
+    arranged = [part for turn in _join_turns(turns) for part in _split_turn(turn, profile)]
+    # not all families accept a response as the first turn; Claude does: recording
+    # bedrock-converse__test_bedrock_anthropic_message_history_starting_with_response__0_00b234
     if arranged and arranged[0]['role'] == 'assistant' and not profile.bedrock_answers_first:
         arranged.insert(0, {'role': 'user', 'content': [{'text': FILLER}]})
     for turn in arranged:
         kinds = {kind for block in turn['content'] for kind in block}
+        # a turn with a document must have text too:
+        # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Message.html
         if 'document' in kinds and 'text' not in kinds:
             turn['content'].append({'text': FILLER})
     return arranged
 
 
-def _joined(turns: Sequence[Json]) -> list[Json]:
-    """The turns without neighbours of the same role. Results of tools come first in a turn."""
+def _join_turns(turns: Sequence[Json]) -> list[Json]:
+    """Join consecutive turns of the same role."""
     joined: list[Json] = []
     for turn in turns:
         if joined and joined[-1]['role'] == turn['role']:
@@ -40,29 +44,36 @@ def _joined(turns: Sequence[Json]) -> list[Json]:
     return joined
 
 
-def _divided(turn: Json, profile: BedrockModelProfile) -> Iterator[Json]:
-    """A turn, or three of them where its blocks cannot stand together."""
+def _split_turn(turn: Json, profile: BedrockModelProfile) -> Iterator[Json]:
+    """Yield the turn, or three turns if its blocks must not be in one.
+
+    User turns are split after the tool results, recordings
+    bedrock-converse__test_bedrock_mistral_tool_return_image_accepted__0_e82af7,
+    bedrock-converse__test_bedrock_llama_tool_result_followed_by_text_accepted__0_b39172 and
+    bedrock-converse__test_bedrock_anthropic_tool_result_followed_by_document_accepted__0_07fd75;
+    responses are split before the tool calls.
+    """
     role, blocks = turn['role'], turn['content']
     if role == 'user':
-        first, second = _split(blocks, lambda block: 'toolResult' in block)
-        apart = any(not _is_beside(block, profile) for block in second)
+        first, second = _partition(blocks, lambda block: 'toolResult' in block)
+        must_split = any(not _may_follow_results(block, profile) for block in second)
     else:
-        second, first = _split(blocks, lambda block: 'toolUse' in block)
-        apart = not profile.bedrock_text_beside_calls and any('text' in block for block in first)
-    if not (apart and first and second):
+        second, first = _partition(blocks, lambda block: 'toolUse' in block)
+        must_split = not profile.bedrock_text_beside_calls and any('text' in block for block in first)
+    if not (must_split and first and second):
         yield turn
         return
     yield {'role': role, 'content': first}
-    yield {'role': OTHER[role], 'content': [{'text': FILLER}]}
+    yield {'role': OTHER_ROLE[role], 'content': [{'text': FILLER}]}
     yield {'role': role, 'content': second}
 
 
-def _split(blocks: list[Json], is_one: Callable[[Json], bool]) -> tuple[list[Json], list[Json]]:
-    """The blocks that are, and those that are not."""
-    return [block for block in blocks if is_one(block)], [block for block in blocks if not is_one(block)]
+def _partition(blocks: list[Json], condition: Callable[[Json], bool]) -> tuple[list[Json], list[Json]]:
+    """Return the blocks that meet a condition, and the others."""
+    return [block for block in blocks if condition(block)], [block for block in blocks if not condition(block)]
 
 
-def _is_beside(block: Json, profile: BedrockModelProfile) -> bool:
-    """Whether a block can stand in one turn with the results of tools."""
+def _may_follow_results(block: Json, profile: BedrockModelProfile) -> bool:
+    """Return whether a block may be in one turn with tool results."""
     allowed = profile.bedrock_content_beside_results
     return block.keys() <= allowed if block.keys() <= ALL else bool(allowed)
