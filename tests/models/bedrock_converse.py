@@ -1,4 +1,4 @@
-"""What the tests of Bedrock's room share: short words for messages and blocks, and boto3's own model of the service."""
+"""Shared by the tests of Bedrock's room: short functions for messages and blocks, and boto3's model of the API."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pydantic_core import from_json, to_json
 from pydantic_llm.messages import BinaryContent, ModelRequest, ModelResponse, UserPromptPart
 from pydantic_llm.models import ModelRequestParameters, ResponseDraft
 from pydantic_llm.models.bedrock import BedrockConverseModel
-from pydantic_llm.models.bedrock.decode import decode, decode_event
+from pydantic_llm.models.bedrock.decode import BedrockDecoder
 from pydantic_llm.providers.bedrock import BedrockProvider
 from pydantic_llm.tools.definition import ToolDefinition
 
@@ -37,68 +37,70 @@ WEATHER = ToolDefinition('weather', CITY, 'Tells the weather.')
 TIME = ToolDefinition('time', CITY)
 FINAL = ToolDefinition('final_result', CITY, kind='output')
 
-# ---------------------------------------------------------------------- the oracle
+# ---------------------------------------------------------------------- boto3 as the oracle
 
 
 @cache
-def service() -> ServiceModel:
-    """Bedrock's API, as boto3 knows it."""
+def load_service_model() -> ServiceModel:
+    """Return boto3's model of Bedrock's API."""
     return ServiceModel(Loader().load_service_model('bedrock-runtime', 'service-2'), 'bedrock-runtime')
 
 
 def check_request(body: Json, *, stream: bool = False) -> None:
-    """Fail for a body that boto3 would not send: unknown fields, wrong types, lengths, two members of a union."""
-    operation = service().operation_model('ConverseStream' if stream else 'Converse')
-    sent = _with_bytes(from_json(to_json(body)), operation.input_shape)
+    """Raise if boto3 would not send the body: unknown fields, wrong types or lengths, two members of a union."""
+    operation = load_service_model().operation_model('ConverseStream' if stream else 'Converse')
+    sent = _decode_blobs(from_json(to_json(body)), operation.input_shape)
     report = ParamValidator().validate({'modelId': 'm', **sent}, operation.input_shape)
     assert not report.has_errors(), report.generate_report()
 
 
-def _with_bytes(value: Any, shape: Shape) -> Any:
-    """The value as a user of boto3 gives it: bytes where the wire has base64."""
+def _decode_blobs(value: Any, shape: Shape) -> Any:
+    """Return the value as boto3 accepts it, with bytes instead of base64."""
     match shape.type_name:
         case 'structure' if not getattr(shape, 'is_document_type', False):
             members = shape.members
-            return {name: _with_bytes(item, members[name]) if name in members else item for name, item in value.items()}
+            return {
+                name: _decode_blobs(item, members[name]) if name in members else item for name, item in value.items()
+            }
         case 'list':
-            return [_with_bytes(item, shape.member) for item in value]
+            return [_decode_blobs(item, shape.member) for item in value]
         case 'map':
-            return {name: _with_bytes(item, shape.value) for name, item in value.items()}
+            return {name: _decode_blobs(item, shape.value) for name, item in value.items()}
         case 'blob':
             return b64decode(value, validate=True)
         case _:
             return value
 
 
-def parsed(body: Json) -> Json:
-    """A whole answer as boto3 hands it to its users."""
-    answer = {'status_code': 200, 'headers': {}, 'body': to_json(body)}
-    shape = service().operation_model('Converse').output_shape
-    read: Json = create_parser('rest-json').parse(answer, shape)
-    return {name: value for name, value in read.items() if name != 'ResponseMetadata'}
+def parse_with_boto3(body: Json) -> Json:
+    """Return a whole response as boto3 returns it."""
+    response = {'status_code': 200, 'headers': {}, 'body': to_json(body)}
+    shape = load_service_model().operation_model('Converse').output_shape
+    parsed: Json = create_parser('rest-json').parse(response, shape)
+    return {name: value for name, value in parsed.items() if name != 'ResponseMetadata'}
 
 
-# ---------------------------------------------------------------------- what is sent
+# ---------------------------------------------------------------------- requests
 
 
 @cache
-def model(name: str = CLAUDE, profile: Any = None) -> BedrockConverseModel:
+def make_model(name: str = CLAUDE, profile: Any = None) -> BedrockConverseModel:
     provider = BedrockProvider(api_key='k', base_url='http://127.0.0.1:1')
     return BedrockConverseModel(name, provider=provider, profile=profile)
 
 
 def ask(*parts: Any, **more: Any) -> ModelRequest:
-    """A request; text is a user's prompt."""
+    """Return a request; text becomes a user prompt."""
     return ModelRequest([UserPromptPart(part) if isinstance(part, (str, list)) else part for part in parts], **more)
 
 
 def say(*parts: Any, **more: Any) -> ModelResponse:
-    """An answer of Bedrock's."""
+    """Return a response of Bedrock."""
     return ModelResponse(list(parts), provider_name='bedrock', **more)
 
 
 class Sent:
-    """A request as it is sent."""
+    """A request in its encoded form."""
 
     def __init__(
         self,
@@ -110,16 +112,16 @@ class Sent:
         profile: Any = None,
         **parameters: Any,
     ) -> None:
-        speaker = model(name, profile)
-        self.request = speaker.prepare(messages, settings, ModelRequestParameters(**parameters), stream=stream)
-        self.body = speaker.encode(self.request)
-        self.path = speaker.path(self.request)
+        model = make_model(name, profile)
+        self.request = model.prepare(messages, settings, ModelRequestParameters(**parameters), stream=stream)
+        self.body = model.encode(self.request)
+        self.path = model.path(self.request)
         self.warnings = self.request.warnings
         check_request(self.body, stream=stream)
 
     @property
     def turns(self) -> list[Any]:
-        """Roles and content; a lone text stands for its block."""
+        """Roles and content; a block with text only is shown as its text."""
         return [(message['role'], *map(plain, message['content'])) for message in self.body['messages']]
 
     @property
@@ -132,11 +134,11 @@ def plain(block: Json) -> Any:
     return block['text'] if block.keys() == {'text'} else block
 
 
-def call(id: str, name: str = 'weather', **args: Any) -> Json:
+def tool_call(id: str, name: str = 'weather', **args: Any) -> Json:
     return {'toolUse': {'toolUseId': id, 'name': name, 'input': args}}
 
 
-def result(id: str, *content: Any, status: str | None = 'success') -> Json:
+def tool_result(id: str, *content: Any, status: str | None = 'success') -> Json:
     blocks = [{'text': item} if isinstance(item, str) else item for item in content]
     return {'toolResult': {'toolUseId': id, 'content': blocks, **({'status': status} if status else {})}}
 
@@ -147,48 +149,46 @@ def image(data: str = 'cG5n') -> Json:
 
 POINT = {'cachePoint': {'type': 'default'}}
 
-# ---------------------------------------------------------------------- what is answered
+# ---------------------------------------------------------------------- responses
 
 
-def draft(name: str = CLAUDE) -> ResponseDraft:
+def new_draft(name: str = CLAUDE) -> ResponseDraft:
     return ResponseDraft(name, 'bedrock', 'http://127.0.0.1:1')
 
 
-def answer(*content: Json, stop: str = 'end_turn', **more: Any) -> Json:
-    """The body of a whole answer."""
+def response_body(*content: Json, stop: str = 'end_turn', **more: Any) -> Json:
+    """Return the body of a whole response."""
     usage = {'inputTokens': 3, 'outputTokens': 2, 'totalTokens': 5}
     message = {'role': 'assistant', 'content': [*content]}
     return {'output': {'message': message}, 'stopReason': stop, 'usage': usage, 'metrics': {'latencyMs': 9}, **more}
 
 
-def read(body: Json) -> ModelResponse:
-    """A whole answer, read."""
-    reading = draft()
-    decode(body, reading)
-    return reading.get()
+def decode_whole(body: Json) -> ModelResponse:
+    decoder = BedrockDecoder(new_draft())
+    decoder.decode(body)
+    return decoder.draft.get()
 
 
-def read_stream(events: Iterable[Json]) -> ModelResponse:
-    """A streamed answer, read."""
-    reading = draft()
+def decode_stream(events: Iterable[Json]) -> ModelResponse:
+    decoder = BedrockDecoder(new_draft())
     for event in events:
-        decode_event(event, reading)
-    return reading.get()
+        decoder.decode_event(event)
+    return decoder.draft.get()
 
 
-def delta(index: int, **said: Any) -> Json:
-    return {'contentBlockDelta': {'contentBlockIndex': index, 'delta': said}}
+def block_delta(index: int, **delta: Any) -> Json:
+    return {'contentBlockDelta': {'contentBlockIndex': index, 'delta': delta}}
 
 
-def start(index: int, **what: Any) -> Json:
-    return {'contentBlockStart': {'contentBlockIndex': index, 'start': what}}
+def block_start(index: int, **start: Any) -> Json:
+    return {'contentBlockStart': {'contentBlockIndex': index, 'start': start}}
 
 
-def stop(index: int) -> Json:
+def block_stop(index: int) -> Json:
     return {'contentBlockStop': {'contentBlockIndex': index}}
 
 
-def end(reason: str = 'end_turn', **more: Any) -> list[Json]:
+def stream_end(reason: str = 'end_turn', **more: Any) -> list[Json]:
     usage = {'inputTokens': 3, 'outputTokens': 2, 'totalTokens': 5}
     return [
         {'messageStop': {'stopReason': reason}},

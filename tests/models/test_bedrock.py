@@ -1,4 +1,4 @@
-"""What Bedrock's room sends: turns, content, past answers, caching."""
+"""The encoding half of Bedrock's room: turns, content, past responses, caching."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ from tests.models.bedrock_converse import (
     WEATHER,
     Sent,
     ask,
-    call,
     image,
-    model,
-    result,
+    make_model,
     say,
+    tool_call,
+    tool_result,
 )
 
 CALL = ToolCallPart('weather', '{"city": "Rome"}', 'a')
 RESULT = ToolReturnPart('weather', 'sunny', 'a')
-ASKED = [ask('Hi'), say(CALL)]
+HISTORY = [ask('Hi'), say(CALL)]
 
-# ---------------------------------------------------------------------- the address
+# ---------------------------------------------------------------------- the path
 
 
 @pytest.mark.parametrize(
@@ -69,12 +69,12 @@ ASKED = [ask('Hi'), say(CALL)]
         ),
     ],
 )
-def test_a_models_name_is_one_word_of_the_address(name: str, path: str) -> None:
+def test_the_name_of_a_model_is_one_segment_of_the_path(name: str, path: str) -> None:
     assert Sent([ask('hi')], name=name).path == path
     assert Sent([ask('hi')], name=name, stream=True).path == f'{path}-stream'
 
 
-def test_another_profile_can_be_called_than_the_one_that_says_what_the_model_can_do() -> None:
+def test_an_inference_profile_replaces_the_name_in_the_path_only() -> None:
     sent = Sent([ask('hi')], {'bedrock_inference_profile': 'arn:a/b', 'top_k': 3})
     assert (sent.path, sent.fields) == ('/model/arn%3Aa%2Fb/converse', {'top_k': 3})
 
@@ -82,7 +82,7 @@ def test_another_profile_can_be_called_than_the_one_that_says_what_the_model_can
 # ---------------------------------------------------------------------- turns
 
 
-def test_system_prompts_stay_system_prompts_and_instructions_come_last() -> None:
+def test_instructions_follow_the_system_prompts() -> None:
     prompts = [SystemPromptPart('A'), SystemPromptPart(' '), SystemPromptPart('B')]
     later = ask(SystemPromptPart('D'), 'c', instructions='C')
     sent = Sent([ask(*prompts, 'hi', instructions='old'), say(TextPart('b')), later])
@@ -96,71 +96,76 @@ def test_turns_of_one_role_are_joined() -> None:
     assert Sent(messages).turns == [('user', 'a', 'b'), ('assistant', 'c', 'd'), ('user', 'e')]
 
 
-def test_blank_text_is_left_out_and_turns_of_nothing_else() -> None:
+def test_blank_text_is_dropped_and_so_are_turns_with_nothing_else() -> None:
     messages = [ask('a'), say(TextPart('  ')), ask(' ', 'b'), say(TextPart('c')), ask('')]
     assert Sent(messages).turns == [('user', 'a', 'b'), ('assistant', 'c')]
 
 
 @pytest.mark.parametrize('messages', [[], [ask('')], [ask(SystemPromptPart('a'))], [ask(instructions='a')]])
-def test_a_conversation_in_which_nothing_is_said_is_refused(messages: list[Any]) -> None:
-    with pytest.raises(UserError, match='messages holds nothing'):
+def test_a_conversation_without_user_content_is_rejected(messages: list[Any]) -> None:
+    with pytest.raises(UserError, match='messages (holds nothing|has no content)'):
         Sent(messages)
 
 
 @pytest.mark.parametrize('name', [NOVA, LLAMA, MISTRAL])
-def test_somebody_says_something_before_a_first_answer(name: str) -> None:
+def test_a_filler_precedes_a_response_that_comes_first(name: str) -> None:
     messages = [say(TextPart('a')), ask('b')]
     assert Sent(messages, name=name).turns == [('user', '.'), ('assistant', 'a'), ('user', 'b')]
 
 
 @pytest.mark.parametrize('name', [CLAUDE, QWEN])
-def test_some_models_may_have_spoken_first(name: str) -> None:
+def test_some_models_accept_a_response_that_comes_first(name: str) -> None:
     assert Sent([say(TextPart('a')), ask('b')], name=name).turns == [('assistant', 'a'), ('user', 'b')]
 
 
-def test_the_answers_of_tools_come_before_what_the_user_says() -> None:
-    answers = [SystemPromptPart('x'), ToolReturnPart('weather', 'sunny', 'a'), 'And?']
+def test_tool_results_precede_the_content_of_the_user() -> None:
+    parts = [SystemPromptPart('x'), ToolReturnPart('weather', 'sunny', 'a'), 'And?']
     retry = RetryPromptPart('Which?', tool_name='weather', tool_call_id='b')
-    messages = [ask('Hi'), say(CALL, ToolCallPart('weather', None, 'b')), ask('Now', *answers, retry)]
+    messages = [ask('Hi'), say(CALL, ToolCallPart('weather', None, 'b')), ask('Now', *parts, retry)]
     assert Sent(messages, function_tools=[WEATHER]).turns[2] == (
         'user',
-        result('a', 'sunny'),
-        result('b', retry.model_response(), status='error'),
+        tool_result('a', 'sunny'),
+        tool_result('b', retry.model_response(), status='error'),
         'Now',
         'And?',
     )
 
 
 @pytest.mark.parametrize('name', [LLAMA, MISTRAL, 'writer.palmyra-x5-v1:0'])
-def test_some_families_want_results_alone(name: str) -> None:
-    turns = Sent([*ASKED, ask(RESULT, 'And?')], name=name, function_tools=[WEATHER]).turns
+def test_some_families_require_tool_results_in_a_turn_of_their_own(name: str) -> None:
+    turns = Sent([*HISTORY, ask(RESULT, 'And?')], name=name, function_tools=[WEATHER]).turns
     assert [turn[0] for turn in turns] == ['user', 'assistant', 'user', 'assistant', 'user']
     assert turns[3:] == [('assistant', '.'), ('user', 'And?')]
 
 
-def test_claude_wants_results_and_documents_apart() -> None:
-    turns = Sent([*ASKED, ask(RESULT, ['Read', PIXEL])], function_tools=[WEATHER]).turns
-    assert turns[2] == ('user', result('a', 'sunny'), 'Read', image())
-    turns = Sent([*ASKED, ask(RESULT, ['Read', PAGE])], function_tools=[WEATHER]).turns
+def test_claude_requires_documents_in_another_turn_than_tool_results() -> None:
+    turns = Sent([*HISTORY, ask(RESULT, ['Read', PIXEL])], function_tools=[WEATHER]).turns
+    assert turns[2] == ('user', tool_result('a', 'sunny'), 'Read', image())
+    turns = Sent([*HISTORY, ask(RESULT, ['Read', PAGE])], function_tools=[WEATHER]).turns
     assert [turn[0] for turn in turns[2:]] == ['user', 'assistant', 'user']
 
 
 @pytest.mark.parametrize('name', [LLAMA, MISTRAL])
-def test_some_families_want_calls_alone(name: str) -> None:
+def test_some_families_require_tool_calls_in_a_turn_of_their_own(name: str) -> None:
     turns = Sent([ask('Hi'), say(TextPart('I look.'), CALL), ask(RESULT)], name=name, function_tools=[WEATHER]).turns
-    assert turns[:4] == [('user', 'Hi'), ('assistant', 'I look.'), ('user', '.'), ('assistant', call('a', city='Rome'))]
+    assert turns[:4] == [
+        ('user', 'Hi'),
+        ('assistant', 'I look.'),
+        ('user', '.'),
+        ('assistant', tool_call('a', city='Rome')),
+    ]
     turns = Sent([ask('Hi'), say(TextPart('I look.'), CALL), ask(RESULT)], function_tools=[WEATHER]).turns
-    assert turns[1] == ('assistant', 'I look.', call('a', city='Rome'))
+    assert turns[1] == ('assistant', 'I look.', tool_call('a', city='Rome'))
 
 
 @pytest.mark.parametrize('id', ['a b', 'x' * 65, 'call:1', 'ü'])
-def test_ids_of_calls_that_the_api_refuses_are_replaced(id: str) -> None:
+def test_ids_of_tool_calls_that_the_api_rejects_are_replaced(id: str) -> None:
     messages = [ask('Hi'), say(ToolCallPart('weather', '{}', id)), ask(ToolReturnPart('weather', 'sunny', id))]
     turns = Sent(messages, function_tools=[WEATHER]).turns
     assert turns[1][1]['toolUse']['toolUseId'] == turns[2][1]['toolResult']['toolUseId'] != id
 
 
-# ---------------------------------------------------------------------- results of tools
+# ---------------------------------------------------------------------- tool results
 
 
 @pytest.mark.parametrize(
@@ -173,32 +178,35 @@ def test_ids_of_calls_that_the_api_refuses_are_replaced(id: str) -> None:
         ([], ['[]']),
     ],
 )
-def test_what_a_tool_returned_is_text(content: Any, blocks: list[Any]) -> None:
-    sent = Sent([*ASKED, ask(ToolReturnPart('weather', content, 'a'))], function_tools=[WEATHER])
-    assert sent.turns[2] == ('user', result('a', *blocks))
+def test_a_tool_result_is_text(content: Any, blocks: list[Any]) -> None:
+    sent = Sent([*HISTORY, ask(ToolReturnPart('weather', content, 'a'))], function_tools=[WEATHER])
+    assert sent.turns[2] == ('user', tool_result('a', *blocks))
 
 
 @pytest.mark.parametrize(
     ('content', 'json'), [({'a': 1}, {'a': 1}), ('b', {'return_value': 'b'}), (None, {'return_value': None})]
 )
-def test_mistral_wants_an_object(content: Any, json: Any) -> None:
-    sent = Sent([*ASKED, ask(ToolReturnPart('weather', content, 'a'))], name=MISTRAL, function_tools=[WEATHER])
-    assert sent.turns[2] == ('user', result('a', {'json': json}))
+def test_mistral_requires_an_object_as_tool_result(content: Any, json: Any) -> None:
+    sent = Sent([*HISTORY, ask(ToolReturnPart('weather', content, 'a'))], name=MISTRAL, function_tools=[WEATHER])
+    assert sent.turns[2] == ('user', tool_result('a', {'json': json}))
 
 
 @pytest.mark.parametrize(('outcome', 'status'), [('success', 'success'), ('failed', 'error'), ('denied', 'success')])
-def test_whether_a_call_failed_is_said(outcome: Any, status: str) -> None:
+def test_a_tool_result_has_the_status_of_a_failure(outcome: Any, status: str) -> None:
     returned = ToolReturnPart('weather', 'x', 'a', outcome=outcome)
-    assert Sent([*ASKED, ask(returned)], function_tools=[WEATHER]).turns[2] == ('user', result('a', 'x', status=status))
-    writer = Sent([*ASKED, ask(returned)], name='writer.palmyra-x5-v1:0', function_tools=[WEATHER])
-    assert writer.turns[2] == ('user', result('a', 'x', status=None))
+    assert Sent([*HISTORY, ask(returned)], function_tools=[WEATHER]).turns[2] == (
+        'user',
+        tool_result('a', 'x', status=status),
+    )
+    writer = Sent([*HISTORY, ask(returned)], name='writer.palmyra-x5-v1:0', function_tools=[WEATHER])
+    assert writer.turns[2] == ('user', tool_result('a', 'x', status=None))
 
 
-def test_files_of_tools_stay_inside_where_the_model_takes_them_there() -> None:
+def test_files_of_tools_stay_in_the_result_if_the_model_accepts_them_there() -> None:
     returned = ToolReturnPart('weather', ['Look', PIXEL, FILM], 'a')
-    turns = Sent([*ASKED, ask(returned)], name=NOVA, function_tools=[WEATHER]).turns
+    turns = Sent([*HISTORY, ask(returned)], name=NOVA, function_tools=[WEATHER]).turns
     named = f'See file {FILM.identifier}.'
-    assert turns[2][1] == result('a', 'Look', image(), named)
+    assert turns[2][1] == tool_result('a', 'Look', image(), named)
     assert turns[2][2:] == (
         f'This is file {FILM.identifier}:',
         {'video': {'format': 'mp4', 'source': {'bytes': 'bXA0'}}},
@@ -284,11 +292,11 @@ def test_files_of_tools_stay_inside_where_the_model_takes_them_there() -> None:
     ],
     ids=repr,
 )
-def test_every_kind_of_content(item: Any, block: Any) -> None:
+def test_each_kind_of_content_is_encoded(item: Any, block: Any) -> None:
     assert Sent([ask(['Look', item])], name=NOVA).turns == [('user', 'Look', block)]
 
 
-def test_documents_have_different_names_and_a_text_beside_them() -> None:
+def test_documents_have_different_names_and_some_text_with_them() -> None:
     turns = Sent([ask([PAGE, PAGE]), say(TextPart('b')), ask([PAGE])]).turns
     names = [[block['document']['name'] for block in turn[1:] if isinstance(block, dict)] for turn in turns[::2]]
     assert [len(name) for name in names] == [2, 1]
@@ -310,24 +318,24 @@ def test_documents_have_different_names_and_a_text_beside_them() -> None:
     ],
     ids=repr,
 )
-def test_what_cannot_be_sent_is_refused(item: Any, reason: str) -> None:
+def test_unsupported_files_are_rejected(item: Any, reason: str) -> None:
     with pytest.raises(UserError, match=reason):
         Sent([ask(['Look', item])])
 
 
-def test_a_model_that_hears_gets_what_it_can_hear() -> None:
+def test_audio_is_sent_to_a_model_that_accepts_audio() -> None:
     sound = BinaryContent(b'x', media_type='audio/mpeg')
     sent = Sent([ask(['Listen', sound])], name='mistral.voxtral-small-24b-2507')
     assert sent.turns[0][2] == {'audio': {'format': 'mp3', 'source': {'bytes': 'eA=='}}}
 
 
-def test_a_text_model_gets_no_image() -> None:
+def test_an_image_is_rejected_for_a_model_of_text() -> None:
     with pytest.raises(UserError, match='takes no image'):
         Sent([ask(['Look', PIXEL])], name='amazon.nova-micro-v1:0')
 
 
 @pytest.mark.parametrize(
-    ('url', 'is_loaded'),
+    ('url', 'is_downloaded'),
     [
         (ImageUrl('https://example.com/a.png'), True),
         (DocumentUrl('http://example.com/a.pdf'), True),
@@ -337,18 +345,18 @@ def test_a_text_model_gets_no_image() -> None:
     ],
     ids=repr,
 )
-def test_files_on_the_web_are_loaded_first(url: Any, is_loaded: bool) -> None:
-    assert model().must_download(url) is is_loaded
+def test_files_on_the_web_are_downloaded_first(url: Any, is_downloaded: bool) -> None:
+    assert make_model().must_download(url) is is_downloaded
 
 
-# ---------------------------------------------------------------------- past answers
+# ---------------------------------------------------------------------- past responses
 
 SIGNED = ThinkingPart('Hm.', signature='sig', provider_name='bedrock')
-SEALED = ThinkingPart('', id='redacted_content', signature='secret', provider_name='bedrock')
+ENCRYPTED = ThinkingPart('', id='redacted_content', signature='secret', provider_name='bedrock')
 
 
-def test_claude_gets_its_signed_and_its_encrypted_thoughts_back() -> None:
-    assert Sent([ask('Hi'), say(SIGNED, SEALED, TextPart('b')), ask('c')]).turns[1] == (
+def test_signed_and_encrypted_thinking_is_sent_back_to_claude() -> None:
+    assert Sent([ask('Hi'), say(SIGNED, ENCRYPTED, TextPart('b')), ask('c')]).turns[1] == (
         'assistant',
         {'reasoningContent': {'reasoningText': {'text': 'Hm.', 'signature': 'sig'}}},
         {'reasoningContent': {'redactedContent': b64encode(b'secret').decode()}},
@@ -356,7 +364,7 @@ def test_claude_gets_its_signed_and_its_encrypted_thoughts_back() -> None:
     )
 
 
-def test_thoughts_without_a_signature_are_text_to_claude_too() -> None:
+def test_thinking_without_a_signature_is_sent_as_text_to_claude_too() -> None:
     unsigned = ThinkingPart('Hm.', provider_name='bedrock')
     start, end = bedrock_model_profile(CLAUDE).thinking_tags
     assert Sent([ask('Hi'), say(unsigned, TextPart('b')), ask('c')]).turns[1] == (
@@ -367,20 +375,20 @@ def test_thoughts_without_a_signature_are_text_to_claude_too() -> None:
 
 
 @pytest.mark.parametrize('name', ['us.deepseek.r1-v1:0', GPT_OSS, NOVA])
-def test_others_get_theirs_as_text_and_nothing_of_a_signature(name: str) -> None:
-    sent = Sent([ask('Hi'), say(SIGNED, SEALED, TextPart('b')), ask('c')], name=name)
+def test_thinking_is_sent_as_text_without_its_signature_to_other_models(name: str) -> None:
+    sent = Sent([ask('Hi'), say(SIGNED, ENCRYPTED, TextPart('b')), ask('c')], name=name)
     assert sent.turns[1] == ('assistant', '<think>\nHm.\n</think>', 'b')
     assert 'sig' not in repr(sent.body)
     assert 'secret' not in repr(sent.body)
 
 
-def test_what_nova_hides_is_not_repeated_to_it() -> None:
+def test_the_placeholder_of_hidden_thinking_is_not_sent_back_to_nova() -> None:
     hidden = ThinkingPart('[REDACTED]', provider_name='bedrock')
     sent = Sent([ask('Hi'), say(hidden, TextPart('b')), ask('c')], name=NOVA)
     assert (sent.turns[1], sent.warnings) == (('assistant', 'b'), [])
 
 
-def test_thoughts_of_another_vendor_are_text_and_their_seals_stay_behind() -> None:
+def test_thinking_of_another_vendor_is_sent_as_text_without_its_signature() -> None:
     past = ModelResponse(
         [
             ThinkingPart('Hm.', signature='theirs', provider_name='anthropic'),
@@ -398,7 +406,7 @@ def test_thoughts_of_another_vendor_are_text_and_their_seals_stay_behind() -> No
     assert len(sent.warnings) == 4
 
 
-def test_cited_text_goes_back_with_its_citations() -> None:
+def test_text_is_sent_back_with_its_citations() -> None:
     cited = [
         {'title': 't', 'source': 's', 'sourceContent': [{'text': 'x'}], 'location': {'documentChar': {'start': 1}}}
     ]
@@ -409,16 +417,16 @@ def test_cited_text_goes_back_with_its_citations() -> None:
     )
 
 
-def test_system_tools_go_back_to_models_that_run_them() -> None:
-    used = NativeToolCallPart('code_execution', {'snippet': '1'}, 'n', provider_name='bedrock')
-    found = NativeToolReturnPart(
+def test_calls_of_system_tools_are_sent_back_to_models_that_run_them() -> None:
+    native_call = NativeToolCallPart('code_execution', {'snippet': '1'}, 'n', provider_name='bedrock')
+    native_result = NativeToolReturnPart(
         'code_execution',
         [{'json': {'stdOut': '1'}}],
         'n',
         provider_name='bedrock',
         provider_details={'status': 'success', 'type': 'nova_code_interpreter_result'},
     )
-    messages = [ask('Hi'), say(used, found, TextPart('1')), ask('c')]
+    messages = [ask('Hi'), say(native_call, native_result, TextPart('1')), ask('c')]
     assert Sent(messages, name=NOVA).turns[1][1:3] == (
         {
             'toolUse': {
@@ -441,7 +449,7 @@ def test_system_tools_go_back_to_models_that_run_them() -> None:
     assert (claude.turns[1], len(claude.warnings)) == (('assistant', '1'), 1)
 
 
-def test_a_call_that_was_no_object_goes_back_as_the_model_wrote_it() -> None:
+def test_invalid_arguments_are_sent_back_inside_an_object() -> None:
     past = say(ToolCallPart('weather', 'Rome', 'a'))
     retry = RetryPromptPart('No JSON.', tool_name='weather', tool_call_id='a')
     sent = Sent([ask('Hi'), past, ask(retry)], function_tools=[WEATHER])
@@ -454,7 +462,7 @@ def test_a_call_that_was_no_object_goes_back_as_the_model_wrote_it() -> None:
 MANY = {'system': 2, 'tools': 1, 'messages': 2}
 
 
-def test_points_stand_where_the_settings_and_the_prompts_say() -> None:
+def test_cache_points_come_from_settings_and_from_prompts() -> None:
     sent = Sent(
         [ask(SystemPromptPart('A'), ['a', CachePoint(), 'b'], instructions='B')],
         {'bedrock_cache_instructions': True, 'bedrock_cache_tool_definitions': '5m', 'bedrock_cache_messages': True},
@@ -465,7 +473,7 @@ def test_points_stand_where_the_settings_and_the_prompts_say() -> None:
     assert sent.turns == [('user', 'a', POINT, 'b', POINT)]
 
 
-def test_an_hour_is_kept_apart() -> None:
+def test_only_some_models_cache_for_an_hour() -> None:
     hour = {'cachePoint': {'type': 'default', 'ttl': '1h'}}
     assert Sent([ask(['a', CachePoint(ttl='1h'), 'b'])]).turns == [('user', 'a', hour, 'b')]
     nova = Sent([ask(['a', CachePoint(ttl='1h'), 'b'])], name=NOVA)
@@ -473,32 +481,32 @@ def test_an_hour_is_kept_apart() -> None:
     assert 'five minutes' in nova.warnings[0]
 
 
-def test_a_point_at_the_beginning_of_a_turn_ends_the_one_before() -> None:
+def test_a_cache_point_at_the_start_of_a_turn_is_added_to_the_turn_before() -> None:
     messages = [ask('a'), say(TextPart('b')), ask([CachePoint(), 'c'])]
     assert Sent(messages).turns == [('user', 'a'), ('assistant', 'b', POINT), ('user', 'c')]
 
 
-def test_no_point_stands_behind_a_document() -> None:
+def test_no_cache_point_follows_a_document() -> None:
     turns = Sent([ask(['Read', PAGE, CachePoint()])]).turns
     assert [next(iter(block)) for block in turns[0][2:]] == ['cachePoint', 'document']
     with pytest.raises(UserError, match='nothing before it'):
         Sent([ask([CachePoint(), 'a'])])
 
 
-def test_two_points_in_one_place_are_one() -> None:
+def test_two_cache_points_in_one_place_become_one() -> None:
     assert Sent([ask(['a', CachePoint(), CachePoint()])], {'bedrock_cache_messages': True}).turns == [
         ('user', 'a', POINT)
     ]
 
 
-def test_there_are_no_more_points_than_the_api_takes_and_the_oldest_go() -> None:
-    said = [item for word in 'abcdef' for item in (word, CachePoint())]
-    sent = Sent([ask(SystemPromptPart('A'), said)], {'bedrock_cache_instructions': True})
+def test_the_oldest_cache_points_are_dropped_if_there_are_too_many() -> None:
+    content = [item for word in 'abcdef' for item in (word, CachePoint())]
+    sent = Sent([ask(SystemPromptPart('A'), content)], {'bedrock_cache_instructions': True})
     assert sent.turns == [('user', 'a', 'b', 'c', 'd', POINT, 'e', POINT, 'f', POINT)]
     assert POINT in sent.body['system']
 
 
-def test_hours_come_before_minutes() -> None:
+def test_an_hour_after_five_minutes_is_rejected() -> None:
     with pytest.raises(UserError, match='must come before'):
         Sent(
             [ask(SystemPromptPart('A'), 'a')],
@@ -506,7 +514,7 @@ def test_hours_come_before_minutes() -> None:
         )
 
 
-def test_models_that_cannot_cache_get_no_points() -> None:
+def test_no_cache_points_are_sent_to_models_that_cannot_cache() -> None:
     settings = {'bedrock_cache_instructions': True, 'bedrock_cache_messages': True}
     sent = Sent([ask(SystemPromptPart('A'), ['a', CachePoint()])], settings, name=LLAMA)
     assert 'cachePoint' not in repr(sent.body)

@@ -1,4 +1,4 @@
-"""What Bedrock's room makes of answers: blocks, streams, usage, ends, errors inside a stream."""
+"""The decoding half of Bedrock's room: blocks, streams, usage, finish reasons, errors inside a stream."""
 
 from __future__ import annotations
 
@@ -29,92 +29,93 @@ from pydantic_llm.messages import (
     ThinkingPart,
     ToolCallPart,
 )
-from pydantic_llm.models.bedrock.decode import decode_event, decode_usage
+from pydantic_llm.models.bedrock.decode import BedrockDecoder
+from pydantic_llm.models.bedrock.decode_usage import decode_usage
 from pydantic_llm.transport.errors import error_from_response
 from pydantic_llm.usage import RequestUsage
 from tests.models.bedrock_converse import (
     Json,
     Sent,
-    answer,
     ask,
-    delta,
-    draft,
-    end,
-    model,
-    read,
-    read_stream,
-    start,
-    stop,
+    block_delta,
+    block_start,
+    block_stop,
+    decode_stream,
+    decode_whole,
+    make_model,
+    new_draft,
+    response_body,
+    stream_end,
 )
 
 CITATIONS: list[Json] = [{'title': 't', 'location': {'documentChar': {'documentIndex': 0}}}, {'title': 'u'}]
-FOUND = [{'text': 'The sky '}, {'text': 'is blue.'}, {'json': {'a': 1}}]
+RESULT_PIECES = [{'text': 'The sky '}, {'text': 'is blue.'}, {'json': {'a': 1}}]
 
 
-def sealed(text: bytes) -> str:
-    return b64encode(text).decode()
+def to_base64(data: bytes) -> str:
+    return b64encode(data).decode()
 
 
 BLOCKS: list[tuple[str, Json, list[Json], list[Any]]] = [
-    ('text', {'text': 'Hello'}, [delta(0, text='Hel'), delta(0, text='lo')], [TextPart('Hello')]),
+    ('text', {'text': 'Hello'}, [block_delta(0, text='Hel'), block_delta(0, text='lo')], [TextPart('Hello')]),
     (
-        'thoughts',
+        'thinking',
         {'reasoningContent': {'reasoningText': {'text': 'Hm.', 'signature': 'sig'}}},
         [
-            delta(0, reasoningContent={'text': 'H'}),
-            delta(0, reasoningContent={'text': 'm.'}),
-            delta(0, reasoningContent={'signature': 'sig'}),
+            block_delta(0, reasoningContent={'text': 'H'}),
+            block_delta(0, reasoningContent={'text': 'm.'}),
+            block_delta(0, reasoningContent={'signature': 'sig'}),
         ],
         [ThinkingPart('Hm.', signature='sig', provider_name='bedrock')],
     ),
     (
-        'unsigned thoughts',
+        'thinking without a signature',
         {'reasoningContent': {'reasoningText': {'text': 'Hm.'}}},
-        [delta(0, reasoningContent={'text': 'Hm.'})],
+        [block_delta(0, reasoningContent={'text': 'Hm.'})],
         [ThinkingPart('Hm.', provider_name='bedrock')],
     ),
     (
-        'encrypted thoughts',
-        {'reasoningContent': {'redactedContent': sealed(b'secret')}},
+        'encrypted thinking',
+        {'reasoningContent': {'redactedContent': to_base64(b'secret')}},
         [
-            delta(0, reasoningContent={'redactedContent': sealed(b'sec')}),
-            delta(0, reasoningContent={'redactedContent': sealed(b'ret')}),
+            block_delta(0, reasoningContent={'redactedContent': to_base64(b'sec')}),
+            block_delta(0, reasoningContent={'redactedContent': to_base64(b'ret')}),
         ],
         [ThinkingPart('', id='redacted_content', signature='secret', provider_name='bedrock')],
     ),
     (
-        'encrypted thoughts that are no text',
-        {'reasoningContent': {'redactedContent': sealed(b'\xff\xfe')}},
-        [delta(0, reasoningContent={'redactedContent': sealed(b'\xff\xfe')})],
+        'encrypted thinking that is not text',
+        {'reasoningContent': {'redactedContent': to_base64(b'\xff\xfe')}},
+        [block_delta(0, reasoningContent={'redactedContent': to_base64(b'\xff\xfe')})],
         [
             ThinkingPart(
                 '',
                 id='redacted_content',
-                signature=sealed(b'\xff\xfe'),
+                signature=to_base64(b'\xff\xfe'),
                 provider_name='bedrock',
                 provider_details={'encoding': 'base64'},
             )
         ],
     ),
     (
-        'a call',
+        'a tool call',
         {'toolUse': {'toolUseId': 'a', 'name': 'weather', 'input': {'city': 'Rome'}}},
         [
-            start(0, toolUse={'toolUseId': 'a', 'name': 'weather'}),
-            delta(0, toolUse={'input': ''}),
-            delta(0, toolUse={'input': '{"city": '}),
-            delta(0, toolUse={'input': '"Rome"}'}),
+            block_start(0, toolUse={'toolUseId': 'a', 'name': 'weather'}),
+            block_delta(0, toolUse={'input': ''}),
+            block_delta(0, toolUse={'input': '{"city": '}),
+            block_delta(0, toolUse={'input': '"Rome"}'}),
         ],
         [ToolCallPart('weather', {'city': 'Rome'}, 'a')],
     ),
     (
-        'a call of a type that is plain',
+        'a tool call with a type',
         {'toolUse': {'toolUseId': 'a', 'name': 'weather', 'input': {}, 'type': 'tool_use'}},
-        [start(0, toolUse={'toolUseId': 'a', 'name': 'weather', 'type': 'tool_use'})],
+        [block_start(0, toolUse={'toolUseId': 'a', 'name': 'weather', 'type': 'tool_use'})],
         [ToolCallPart('weather', {}, 'a')],
     ),
     (
-        'a call of the server',
+        'a call that the server runs',
         {
             'toolUse': {
                 'toolUseId': 'a',
@@ -124,8 +125,8 @@ BLOCKS: list[tuple[str, Json, list[Json], list[Any]]] = [
             }
         },
         [
-            start(0, toolUse={'toolUseId': 'a', 'name': 'nova_code_interpreter', 'type': 'server_tool_use'}),
-            delta(0, toolUse={'input': '{"snippet":"1"}'}),
+            block_start(0, toolUse={'toolUseId': 'a', 'name': 'nova_code_interpreter', 'type': 'server_tool_use'}),
+            block_delta(0, toolUse={'input': '{"snippet":"1"}'}),
         ],
         [NativeToolCallPart('code_execution', {'snippet': '1'}, 'a', provider_name='bedrock')],
     ),
@@ -140,9 +141,9 @@ BLOCKS: list[tuple[str, Json, list[Json], list[Any]]] = [
             }
         },
         [
-            start(0, toolResult={'toolUseId': 'a', 'status': 'success', 'type': 'nova_code_interpreter_result'}),
-            delta(0, toolResult=FOUND[:1]),
-            delta(0, toolResult=FOUND[1:]),
+            block_start(0, toolResult={'toolUseId': 'a', 'status': 'success', 'type': 'nova_code_interpreter_result'}),
+            block_delta(0, toolResult=RESULT_PIECES[:1]),
+            block_delta(0, toolResult=RESULT_PIECES[1:]),
         ],
         [
             NativeToolReturnPart(
@@ -155,26 +156,26 @@ BLOCKS: list[tuple[str, Json, list[Json], list[Any]]] = [
         ],
     ),
     (
-        'cited text',
+        'text with citations',
         {'citationsContent': {'content': [{'text': 'Blue'}], 'citations': CITATIONS}},
-        [delta(0, text='Blue'), *(delta(0, citation=citation) for citation in CITATIONS)],
+        [block_delta(0, text='Blue'), *(block_delta(0, citation=citation) for citation in CITATIONS)],
         [TextPart('Blue', provider_name='bedrock', provider_details={'citations': CITATIONS})],
     ),
     (
         'an image',
-        {'image': {'format': 'png', 'source': {'bytes': sealed(b'pngpng')}}},
+        {'image': {'format': 'png', 'source': {'bytes': to_base64(b'pngpng')}}},
         [
-            start(0, image={'format': 'png'}),
-            delta(0, image={'source': {'bytes': sealed(b'png')}}),
-            delta(0, image={'source': {'bytes': sealed(b'png')}}),
+            block_start(0, image={'format': 'png'}),
+            block_delta(0, image={'source': {'bytes': to_base64(b'png')}}),
+            block_delta(0, image={'source': {'bytes': to_base64(b'png')}}),
         ],
         [FilePart(BinaryContent(b'pngpng', media_type='image/png'), provider_name='bedrock')],
     ),
 ]
 
 
-def told(part: Any) -> Any:
-    """A part, but for how its arguments were written and when it came."""
+def with_parsed_args(part: Any) -> Any:
+    """Return what a part contains, with its arguments as an object, without its timestamp."""
     if isinstance(part, (ToolCallPart, NativeToolCallPart)):
         return type(part), part.tool_name, part.args_as_dict(), part.tool_call_id, part.provider_name
     if isinstance(part, NativeToolReturnPart):
@@ -183,11 +184,15 @@ def told(part: Any) -> Any:
 
 
 @pytest.mark.parametrize(('name', 'block', 'events', 'parts'), BLOCKS, ids=[row[0] for row in BLOCKS])
-def test_a_block_is_read_alike_whole_and_in_pieces(
+def test_a_block_is_decoded_alike_whole_and_streamed(
     name: str, block: Json, events: list[Json], parts: list[Any]
 ) -> None:
-    whole, streamed = read(answer(block)), read_stream([*events, stop(0), *end()])
-    assert [*map(told, whole.parts)] == [*map(told, streamed.parts)] == [*map(told, parts)]
+    whole, streamed = decode_whole(response_body(block)), decode_stream([*events, block_stop(0), *stream_end()])
+    assert (
+        [*map(with_parsed_args, whole.parts)]
+        == [*map(with_parsed_args, streamed.parts)]
+        == [*map(with_parsed_args, parts)]
+    )
     assert (whole.usage, whole.finish_reason, whole.state) == (streamed.usage, streamed.finish_reason, streamed.state)
 
 
@@ -195,40 +200,40 @@ def test_a_block_is_read_alike_whole_and_in_pieces(
 def test_a_part_starts_and_ends_once_or_is_replaced(
     name: str, block: Json, events: list[Json], parts: list[Any]
 ) -> None:
-    reading = draft()
-    for event in [*events, stop(0), *end()]:
-        decode_event(event, reading)
-    seen = reading.parts.take_events()
-    assert [type(event) for event in seen if isinstance(event, PartEndEvent)] == [PartEndEvent]
-    assert isinstance(seen[0], PartStartEvent)
+    decoder = BedrockDecoder(new_draft())
+    for event in [*events, block_stop(0), *stream_end()]:
+        decoder.decode_event(event)
+    part_events = decoder.draft.parts.take_events()
+    assert [type(event) for event in part_events if isinstance(event, PartEndEvent)] == [PartEndEvent]
+    assert isinstance(part_events[0], PartStartEvent)
 
 
 @pytest.mark.parametrize('block', [{'video': {'a': 1}}, {'audio': {'a': 1}}, {'surprise': {'deep': [1, None]}}])
-def test_a_block_without_a_part_of_its_own_is_kept_and_goes_back(block: Json) -> None:
-    got = read(answer({'text': 'a'}, block))
-    assert [part.part_kind for part in got.parts] == ['text', 'builtin-tool-call']
-    request = model().prepare([ask('Hi'), got, ask('Go on')])
-    assert model().encode(request)['messages'][1]['content'] == [{'text': 'a'}, block]
+def test_a_block_of_an_unknown_kind_is_kept_and_sent_back(block: Json) -> None:
+    response = decode_whole(response_body({'text': 'a'}, block))
+    assert [part.part_kind for part in response.parts] == ['text', 'builtin-tool-call']
+    request = make_model().prepare([ask('Hi'), response, ask('Go on')])
+    assert make_model().encode(request)['messages'][1]['content'] == [{'text': 'a'}, block]
 
 
-def test_blocks_that_overlap_are_told_apart() -> None:
-    got = read_stream(
+def test_blocks_that_overlap_are_distinguished() -> None:
+    response = decode_stream(
         [
             {'messageStart': {'role': 'assistant', 'p': 'abc'}},
-            delta(0, text='a'),
-            start(1, toolUse={'toolUseId': 'x', 'name': 'weather'}),
-            delta(1, toolUse={'input': '{"city":'}),
-            start(2, toolUse={'toolUseId': 'y', 'name': 'time'}),
-            delta(2, toolUse={'input': '{}'}),
-            delta(1, toolUse={'input': ' "Rome"}'}),
-            stop(1),
-            stop(2),
-            stop(0),
-            *end('tool_use'),
+            block_delta(0, text='a'),
+            block_start(1, toolUse={'toolUseId': 'x', 'name': 'weather'}),
+            block_delta(1, toolUse={'input': '{"city":'}),
+            block_start(2, toolUse={'toolUseId': 'y', 'name': 'time'}),
+            block_delta(2, toolUse={'input': '{}'}),
+            block_delta(1, toolUse={'input': ' "Rome"}'}),
+            block_stop(1),
+            block_stop(2),
+            block_stop(0),
+            *stream_end('tool_use'),
         ]
     )
-    assert [part.part_kind for part in got.parts] == ['text', 'tool-call', 'tool-call']
-    assert [call.args_as_dict() for call in got.tool_calls] == [{'city': 'Rome'}, {}]
+    assert [part.part_kind for part in response.parts] == ['text', 'tool-call', 'tool-call']
+    assert [call.args_as_dict() for call in response.tool_calls] == [{'city': 'Rome'}, {}]
 
 
 @pytest.mark.parametrize(
@@ -240,16 +245,16 @@ def test_blocks_that_overlap_are_told_apart() -> None:
         {'contentBlockStop': {'contentBlockIndex': 7}},
     ],
 )
-def test_what_is_not_known_is_passed_over(event: Json) -> None:
-    got = read_stream([event, delta(1, text='a'), event, stop(1), event, *end()])
-    assert (got.parts, got.state) == ([TextPart('a')], 'complete')
+def test_unknown_events_and_deltas_are_skipped(event: Json) -> None:
+    response = decode_stream([event, block_delta(1, text='a'), event, block_stop(1), event, *stream_end()])
+    assert (response.parts, response.state) == ([TextPart('a')], 'complete')
 
 
-# ---------------------------------------------------------------------- the rest of an answer
+# ---------------------------------------------------------------------- facts about a response
 
 
 @pytest.mark.parametrize(
-    ('word', 'reason'),
+    ('raw', 'reason'),
     [
         ('end_turn', 'stop'),
         ('stop_sequence', 'stop'),
@@ -263,12 +268,15 @@ def test_what_is_not_known_is_passed_over(event: Json) -> None:
         ('tomorrow', None),
     ],
 )
-def test_why_an_answer_ended(word: str, reason: str | None) -> None:
-    for got in (read(answer({'text': 'a'}, stop=word)), read_stream([delta(0, text='a'), stop(0), *end(word)])):
-        assert (got.finish_reason, (got.provider_details or {})['finish_reason']) == (reason, word)
+def test_each_finish_reason_is_decoded(raw: str, reason: str | None) -> None:
+    for response in (
+        decode_whole(response_body({'text': 'a'}, stop=raw)),
+        decode_stream([block_delta(0, text='a'), block_stop(0), *stream_end(raw)]),
+    ):
+        assert (response.finish_reason, (response.provider_details or {})['finish_reason']) == (reason, raw)
 
 
-def test_tokens_from_and_to_the_cache_are_part_of_the_input() -> None:
+def test_input_tokens_include_tokens_from_and_to_the_cache() -> None:
     usage = {
         'inputTokens': 3,
         'outputTokens': 2,
@@ -288,7 +296,7 @@ def test_tokens_from_and_to_the_cache_are_part_of_the_input() -> None:
     assert decode_usage({}) == RequestUsage()
 
 
-def test_what_else_is_said_is_kept() -> None:
+def test_other_fields_are_kept_in_the_details() -> None:
     more: Json = {
         'additionalModelResponseFields': {'stop_sequence': 'END'},
         'trace': {'guardrail': {'a': 1}},
@@ -303,30 +311,35 @@ def test_what_else_is_said_is_kept() -> None:
         'performance_config': {'latency': 'optimized'},
         'service_tier': {'type': 'flex'},
     }
-    assert read(answer({'text': 'a'}, **more)).provider_details == details
-    last = end()
+    assert decode_whole(response_body({'text': 'a'}, **more)).provider_details == details
+    last = stream_end()
     last[0]['messageStop']['additionalModelResponseFields'] = more.pop('additionalModelResponseFields')
     last[1]['metadata'] |= more
-    assert read_stream([delta(0, text='a'), stop(0), *last]).provider_details == details
+    assert decode_stream([block_delta(0, text='a'), block_stop(0), *last]).provider_details == details
 
 
-def test_an_id_comes_with_the_headers() -> None:
-    reading = draft()
-    model().new_decoder(reading).decode_headers({'x-amzn-requestid': 'r-1'})
-    assert reading.get().provider_response_id == 'r-1'
+def test_the_headers_have_the_id() -> None:
+    response_draft = new_draft()
+    make_model().new_decoder(response_draft).decode_headers({'x-amzn-requestid': 'r-1'})
+    assert response_draft.get().provider_response_id == 'r-1'
 
 
 @pytest.mark.parametrize(
     'events',
-    [[], [delta(0, text='a')], [delta(0, text='a'), stop(0)], [delta(0, text='a'), stop(0), {'metadata': {}}]],
+    [
+        [],
+        [block_delta(0, text='a')],
+        [block_delta(0, text='a'), block_stop(0)],
+        [block_delta(0, text='a'), block_stop(0), {'metadata': {}}],
+    ],
 )
 def test_a_stream_without_its_end_is_not_complete(events: list[Json]) -> None:
-    assert read_stream(events).state != 'complete'
+    assert decode_stream(events).state != 'complete'
 
 
-def test_an_answer_without_content_is_one() -> None:
-    for got in (read(answer()), read_stream(end())):
-        assert (got.parts, got.state, got.finish_reason) == ([], 'complete', 'stop')
+def test_a_response_may_have_no_content() -> None:
+    for response in (decode_whole(response_body()), decode_stream(stream_end())):
+        assert (response.parts, response.state, response.finish_reason) == ([], 'complete', 'stop')
 
 
 @pytest.mark.parametrize(
@@ -336,16 +349,16 @@ def test_an_answer_without_content_is_one() -> None:
         {'output': None},
         {'output': {'message': {'content': 'text'}}},
         {'output': {'message': {'content': [None]}}},
-        answer({'text': None}),
-        answer({'text': 7}),
-        answer({'toolUse': {'name': 'x', 'input': {}}}),
-        answer({'image': {'format': 'png', 'source': {'bytes': 7}}}),
-        {**answer(), 'usage': {'inputTokens': 'many'}},
+        response_body({'text': None}),
+        response_body({'text': 7}),
+        response_body({'toolUse': {'name': 'x', 'input': {}}}),
+        response_body({'image': {'format': 'png', 'source': {'bytes': 7}}}),
+        {**response_body(), 'usage': {'inputTokens': 'many'}},
     ],
     ids=repr,
 )
-def test_a_body_of_a_wrong_shape_is_unexpected(body: Any) -> None:
-    reader = model().new_reader()
+def test_a_malformed_body_is_unexpected_behavior(body: Any) -> None:
+    reader = make_model().new_reader()
     with pytest.raises(UnexpectedModelBehavior):
         reader.decode(body)
 
@@ -367,21 +380,23 @@ def test_a_body_of_a_wrong_shape_is_unexpected(body: Any) -> None:
         ('resourceNotFoundException', NotFoundError, 404, False),
     ],
 )
-def test_an_exception_inside_a_stream_is_an_error(name: str, kind: type, status: int, retryable: bool) -> None:
+def test_an_exception_inside_a_stream_is_raised(name: str, kind: type, status: int, retryable: bool) -> None:
     with pytest.raises(kind, match='Too much') as raised:
-        decode_event({name: {'message': 'Too much'}}, draft())
+        BedrockDecoder(new_draft()).decode_event({name: {'message': 'Too much'}})
     error: Any = raised.value
     assert (type(error), error.status_code, error.in_stream, error.retryable) == (kind, status, True, retryable)
 
 
-def test_an_error_that_is_no_exception_is_an_error_too() -> None:
+def test_an_error_event_inside_a_stream_is_raised() -> None:
     with pytest.raises(ModelAPIError, match='Broken'):
-        decode_event({'error': {'message': 'Broken', 'code': 'InternalError'}}, draft())
+        BedrockDecoder(new_draft()).decode_event({'error': {'message': 'Broken', 'code': 'InternalError'}})
 
 
-def test_a_prompt_that_is_too_long_is_told_apart_inside_a_stream() -> None:
+def test_a_prompt_that_is_too_long_is_recognized_inside_a_stream() -> None:
     with pytest.raises(ContextLengthError):
-        decode_event({'validationException': {'message': 'Input is too long for requested model.'}}, draft())
+        BedrockDecoder(new_draft()).decode_event(
+            {'validationException': {'message': 'Input is too long for requested model.'}}
+        )
 
 
 @pytest.mark.parametrize(
@@ -407,7 +422,7 @@ def test_a_prompt_that_is_too_long_is_told_apart_inside_a_stream() -> None:
         (503, 'ServiceUnavailableException', 'Bedrock is unable to process your request.', OverloadedError),
     ],
 )
-def test_an_error_is_known_by_its_status_and_the_name_in_its_header(
+def test_an_error_is_recognized_by_its_status_and_the_name_in_its_header(
     status: int, name: str, message: str, kind: type
 ) -> None:
     headers = {'x-amzn-ErrorType': f'{name}:http://internal.amazon.com/coral/', 'x-amzn-RequestId': 'r-1'}

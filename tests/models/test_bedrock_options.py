@@ -1,4 +1,4 @@
-"""What Bedrock's room sends beside the conversation: tools, outputs, settings, thinking, family by family."""
+"""The options of Bedrock's room, family by family: tools, output types, settings, thinking."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ CALLED = [ask('hi'), say(ToolCallPart('weather', '{}', 'a')), ask(ToolReturnPart
 # ---------------------------------------------------------------------- tools
 
 
-def test_a_tool_is_described() -> None:
+def test_a_tool_definition_is_encoded() -> None:
     sent = Sent(HI, function_tools=[WEATHER, TIME])
     assert sent.body['toolConfig'] == {
         'tools': [
@@ -53,7 +53,7 @@ def test_a_tool_is_described() -> None:
 
 
 @pytest.mark.parametrize(('name', 'is_strict'), [(CLAUDE, True), (QWEN, True), (OLD, False), (LLAMA, False)])
-def test_a_strict_tool_is_strict_where_the_model_can_be_held_to_it(name: str, is_strict: bool) -> None:
+def test_a_strict_tool_is_strict_if_the_model_supports_it(name: str, is_strict: bool) -> None:
     sent = Sent(HI, name=name, function_tools=[replace(WEATHER, strict=True)])
     assert sent.body['toolConfig']['tools'][0]['toolSpec'].get('strict', False) is is_strict
 
@@ -70,28 +70,28 @@ def test_a_strict_tool_is_strict_where_the_model_can_be_held_to_it(name: str, is
         (MISTRAL, 'required', {'any': {}}, ['weather', 'time']),
     ],
 )
-def test_a_tool_can_be_chosen(name: str, choice: Any, wire: Json | None, tools: list[str]) -> None:
+def test_the_tool_choice_is_encoded(name: str, choice: Any, wire: Json | None, tools: list[str]) -> None:
     config = Sent(HI, {'tool_choice': choice}, name=name, function_tools=[WEATHER, TIME]).body['toolConfig']
     assert config.get('toolChoice') == wire
     assert [tool['toolSpec']['name'] for tool in config['tools']] == tools
 
 
 @pytest.mark.parametrize('name', [LLAMA, 'cohere.command-r-v1:0'])
-def test_a_model_that_cannot_be_made_to_call_says_so(name: str) -> None:
+def test_a_required_tool_call_is_rejected_for_a_model_without_it(name: str) -> None:
     with pytest.raises(UserError, match='cannot be made to call a tool'):
         Sent(HI, {'tool_choice': 'required'}, name=name, function_tools=[WEATHER])
-    left = Sent(HI, name=name, output_tools=[FINAL], allow_text_output=False)
-    assert 'toolChoice' not in left.body['toolConfig']
+    output_only = Sent(HI, name=name, output_tools=[FINAL], allow_text_output=False)
+    assert 'toolChoice' not in output_only.body['toolConfig']
     assert Sent(HI, output_tools=[FINAL], allow_text_output=False).body['toolConfig']['toolChoice'] == {'any': {}}
 
 
-def test_without_a_call_in_the_conversation_no_tools_are_sent_where_none_may_be_called() -> None:
+def test_no_tools_are_sent_if_none_may_be_called_and_none_was_called() -> None:
     sent = Sent(HI, {'tool_choice': 'none', 'parallel_tool_calls': False}, function_tools=[WEATHER])
     assert sent.body.keys() == {'messages'}
     assert 'parallel_tool_calls' in sent.warnings[0]
 
 
-def test_tools_are_defined_where_calls_stand_in_the_conversation() -> None:
+def test_tools_are_defined_if_the_conversation_has_tool_calls() -> None:
     sent = Sent(CALLED, {'tool_choice': 'none'}, function_tools=[WEATHER])
     assert sent.fields == {'tool_choice': {'type': 'none'}}
     assert sent.body['toolConfig']['tools'][0]['toolSpec']['inputSchema'] == {'json': CITY}
@@ -105,7 +105,7 @@ def test_tools_are_defined_where_calls_stand_in_the_conversation() -> None:
     assert 'nothing forbids' in nova.warnings[1]
 
 
-def test_claude_can_call_one_tool_at_a_time() -> None:
+def test_parallel_tool_calls_can_be_switched_off_for_claude() -> None:
     alone: Any = {'parallel_tool_calls': False}
     assert Sent(HI, alone, function_tools=[WEATHER]).fields == {'tool_choice': {'disable_parallel_tool_use': True}}
     assert Sent(HI, {'parallel_tool_calls': True}, function_tools=[WEATHER]).fields == {}
@@ -114,7 +114,7 @@ def test_claude_can_call_one_tool_at_a_time() -> None:
         assert (sent.fields, 'bedrock_parallel_switch' in sent.warnings[0]) == ({}, True)
 
 
-def test_nova_runs_tools_of_its_own() -> None:
+def test_nova_has_native_tools() -> None:
     sent = Sent(HI, name=NOVA, function_tools=[WEATHER], native_tools=[WebSearchTool(), CodeExecutionTool()])
     assert sent.body['toolConfig']['tools'][1:] == [
         {'systemTool': {'name': 'nova_grounding'}},
@@ -123,12 +123,12 @@ def test_nova_runs_tools_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(('name', 'tool'), [(CLAUDE, WebSearchTool()), (NOVA_1, CodeExecutionTool())])
-def test_others_do_not(name: str, tool: Any) -> None:
+def test_other_models_have_no_native_tools(name: str, tool: Any) -> None:
     with pytest.raises(UserError, match=r'bedrock_system_tools|cannot use'):
         Sent(HI, name=name, native_tools=[tool])
 
 
-def test_a_native_tool_that_the_api_has_not_is_refused() -> None:
+def test_a_native_tool_that_the_api_does_not_have_is_rejected() -> None:
     with pytest.raises(UserError, match='image_generation'):
         Sent(HI, name=NOVA, native_tools=[ImageGenerationTool()])
 
@@ -138,14 +138,14 @@ def test_a_native_tool_that_the_api_has_not_is_refused() -> None:
 OBJECT = OutputObjectDefinition({**CITY, 'title': 'Place'}, 'place', 'A place.')
 
 
-def test_an_output_can_be_held_to_a_schema_which_goes_as_text() -> None:
+def test_the_schema_of_an_output_is_sent_as_text() -> None:
     format = Sent(HI, output_mode='native', output_object=OBJECT).body['outputConfig']['textFormat']
     schema = format['structure']['jsonSchema']
     assert (format['type'], schema['name'], schema['description']) == ('json_schema', 'place', 'A place.')
     assert json.loads(schema['schema']) == {**CITY, 'additionalProperties': False}
 
 
-def test_what_a_schema_can_no_longer_enforce_is_listed() -> None:
+def test_lost_constraints_of_a_schema_are_listed() -> None:
     schema = {'type': 'object', 'properties': {'age': {'type': 'integer', 'minimum': 3}}, 'required': ['age']}
     sent = Sent(HI, output_mode='native', output_object=OutputObjectDefinition(schema, 'age'))
     assert 'minimum' in sent.warnings[0]
@@ -155,7 +155,7 @@ def test_what_a_schema_can_no_longer_enforce_is_listed() -> None:
 
 
 @pytest.mark.parametrize('name', [NOVA, LLAMA, OLD, GPT_OSS])
-def test_a_model_without_schemas_refuses_the_native_mode(name: str) -> None:
+def test_the_native_mode_is_rejected_for_a_model_without_schemas(name: str) -> None:
     with pytest.raises(UserError, match='native'):
         Sent(HI, name=name, output_mode='native', output_object=OBJECT)
 
@@ -163,7 +163,7 @@ def test_a_model_without_schemas_refuses_the_native_mode(name: str) -> None:
 # ---------------------------------------------------------------------- settings
 
 
-def test_settings_have_their_places() -> None:
+def test_settings_are_encoded() -> None:
     sent = Sent(
         HI,
         {
@@ -195,7 +195,7 @@ def test_settings_have_their_places() -> None:
     }
 
 
-def test_only_a_stream_says_how_a_guardrail_looks_at_streams() -> None:
+def test_the_stream_mode_of_a_guardrail_is_sent_for_streams_only() -> None:
     guardrail = {'guardrailIdentifier': 'g', 'guardrailVersion': '1', 'streamProcessingMode': 'async'}
     sent = Sent(HI, {'bedrock_guardrail_config': guardrail}, stream=True)
     assert sent.body['guardrailConfig'] == guardrail
@@ -210,7 +210,7 @@ def test_only_a_stream_says_how_a_guardrail_looks_at_streams() -> None:
         ({'service_tier': 'flex', 'bedrock_service_tier': {'type': 'reserved'}}, {'type': 'reserved'}),
     ],
 )
-def test_a_queue_can_be_chosen(settings: Any, tier: Json | None) -> None:
+def test_a_service_tier_can_be_chosen(settings: Any, tier: Json | None) -> None:
     assert Sent(HI, settings).body.get('serviceTier') == tier
 
 
@@ -218,13 +218,13 @@ def test_a_queue_can_be_chosen(settings: Any, tier: Json | None) -> None:
     ('name', 'fields'),
     [(CLAUDE, {'top_k': 5}), (NOVA_1, {'inferenceConfig': {'topK': 5}}), (LLAMA, {}), (GPT_OSS, {})],
 )
-def test_top_k_is_a_field_of_the_models_own(name: str, fields: Json) -> None:
+def test_top_k_is_one_of_the_models_own_fields(name: str, fields: Json) -> None:
     sent = Sent(HI, {'top_k': 5}, name=name)
     assert sent.fields == fields
     assert ['bedrock_top_k' in warning for warning in sent.warnings] == ([] if fields else [True])
 
 
-def test_the_models_own_fields_win() -> None:
+def test_the_models_own_fields_override_settings() -> None:
     own: Any = {'bedrock_additional_model_requests_fields': {'inferenceConfig': {'a': 1}, 'b': 2}, 'top_k': 5}
     assert Sent(HI, own, name=NOVA_1).fields == {'inferenceConfig': {'a': 1, 'topK': 5}, 'b': 2}
     own = {'bedrock_additional_model_requests_fields': {'top_k': 7, 'anthropic_beta': ['x']}, 'top_k': 5}
@@ -266,16 +266,14 @@ def test_the_models_own_fields_win() -> None:
         (LLAMA, 'high', {}, {}),
     ],
 )
-def test_each_family_is_told_in_its_own_words_how_long_to_think(
-    name: str, level: Any, fields: Json, config: Json
-) -> None:
+def test_each_family_has_its_own_fields_for_thinking(name: str, level: Any, fields: Json, config: Json) -> None:
     sent = Sent(HI, {'thinking': level}, name=name)
     assert sent.fields == fields
     assert {name: value for name, value in sent.body.items() if name.endswith('Config')} == config
 
 
 @pytest.mark.parametrize(
-    ('name', 'level', 'words'),
+    ('name', 'level', 'reason'),
     [
         (R1, 'high', 'as long as it sees fit'),
         (R1, False, 'cannot stop'),
@@ -286,18 +284,18 @@ def test_each_family_is_told_in_its_own_words_how_long_to_think(
         (OLD, True, 'cannot think'),
     ],
 )
-def test_a_wish_that_cannot_be_met_is_listed(name: str, level: Any, words: str) -> None:
-    assert [words in warning for warning in Sent(HI, {'thinking': level}, name=name).warnings] == [True]
+def test_an_unsupported_level_of_thinking_is_listed(name: str, level: Any, reason: str) -> None:
+    assert [reason in warning for warning in Sent(HI, {'thinking': level}, name=name).warnings] == [True]
 
 
-def test_a_budget_is_part_of_the_answer() -> None:
+def test_a_budget_is_part_of_the_max_tokens() -> None:
     assert Sent(HI, {'thinking': 'high', 'max_tokens': 4000}).fields['thinking']['budget_tokens'] == 2000
     assert Sent(HI, {'thinking': 'high', 'max_tokens': 1500}).fields['thinking']['budget_tokens'] == 1024
     with pytest.raises(UserError, match='leaves no room to think'):
         Sent(HI, {'thinking': 'high', 'max_tokens': 1024})
 
 
-def test_what_claude_refuses_while_it_thinks_is_left_out() -> None:
+def test_settings_that_claude_rejects_while_it_thinks_are_dropped() -> None:
     sent = Sent(HI, {'thinking': 'low', 'temperature': 0.5, 'top_p': 0.5, 'top_k': 3})
     assert sent.body['inferenceConfig'] == {'maxTokens': 6144}
     assert sent.fields.keys() == {'thinking'}
@@ -306,21 +304,21 @@ def test_what_claude_refuses_while_it_thinks_is_left_out() -> None:
     assert (kept.body['inferenceConfig']['topP'], kept.warnings) == (0.96, [])
 
 
-def test_what_a_gpt_refuses_is_left_out() -> None:
+def test_settings_that_gpt_rejects_are_dropped() -> None:
     settings: Any = {'temperature': 0.5, 'top_p': 0.5, 'stop_sequences': ['x'], 'max_tokens': 90}
     sent = Sent(HI, settings, name='global.openai.gpt-6-sol')
     assert (sent.body['inferenceConfig'], len(sent.warnings)) == ({'maxTokens': 90}, 3)
     assert 'stopSequences' in Sent(HI, settings, name='openai.gpt-5.5').body['inferenceConfig']
 
 
-def test_what_nova_refuses_at_its_highest_effort_is_left_out() -> None:
+def test_settings_that_nova_rejects_with_its_highest_effort_are_dropped() -> None:
     settings: Any = {'thinking': 'high', 'max_tokens': 9, 'temperature': 0.5, 'top_p': 0.5}
     sent = Sent(HI, settings, name=NOVA)
     assert ('inferenceConfig' in sent.body, len(sent.warnings)) == (False, 3)
     assert Sent(HI, {**settings, 'thinking': 'low'}, name=NOVA).body['inferenceConfig']['maxTokens'] == 9
 
 
-def test_the_models_own_words_for_thinking_win() -> None:
+def test_the_models_own_fields_override_thinking() -> None:
     own: Any = {'bedrock_additional_model_requests_fields': {'thinking': {'type': 'enabled', 'budget_tokens': 1024}}}
     sent = Sent(HI, {**own, 'thinking': 'xhigh', 'temperature': 0.5})
     assert sent.fields == own['bedrock_additional_model_requests_fields']
@@ -330,21 +328,21 @@ def test_the_models_own_words_for_thinking_win() -> None:
     }
 
 
-def test_a_model_that_thinks_with_a_budget_cannot_be_made_to_call_a_tool() -> None:
+def test_a_required_tool_call_is_rejected_while_the_model_thinks_with_a_budget() -> None:
     with pytest.raises(UserError, match='while it thinks with a budget'):
         Sent(HI, {'thinking': 'low', 'tool_choice': 'required'}, function_tools=[WEATHER])
-    left = Sent(HI, {'thinking': 'low'}, output_tools=[FINAL], allow_text_output=False)
-    assert 'toolChoice' not in left.body['toolConfig']
+    output_only = Sent(HI, {'thinking': 'low'}, output_tools=[FINAL], allow_text_output=False)
+    assert 'toolChoice' not in output_only.body['toolConfig']
     adaptive = Sent(HI, {'thinking': 'low', 'tool_choice': 'required'}, name=ADAPTIVE, function_tools=[WEATHER])
     assert adaptive.body['toolConfig']['toolChoice'] == {'any': {}}
 
 
-def test_a_turn_that_began_without_thoughts_is_not_taken_up_with_them() -> None:
+def test_a_turn_that_began_without_thinking_is_continued_without_thinking() -> None:
     sent = Sent(CALLED, {'thinking': 'low'}, function_tools=[WEATHER])
-    assert (sent.fields, 'did not begin with signed thoughts' in sent.warnings[0]) == ({}, True)
+    assert (sent.fields, 'did not begin with signed thinking' in sent.warnings[0]) == ({}, True)
     signed = ThinkingPart('Hm.', signature='s', provider_name='bedrock')
-    thought = [ask('hi'), say(signed, ToolCallPart('weather', '{}', 'a')), CALLED[2]]
-    assert 'thinking' in Sent(thought, {'thinking': 'low'}, function_tools=[WEATHER]).fields
+    history = [ask('hi'), say(signed, ToolCallPart('weather', '{}', 'a')), CALLED[2]]
+    assert 'thinking' in Sent(history, {'thinking': 'low'}, function_tools=[WEATHER]).fields
 
 
 # ---------------------------------------------------------------------- profiles
@@ -361,7 +359,7 @@ def test_a_turn_that_began_without_thoughts_is_not_taken_up_with_them() -> None:
         'arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-sonnet-4-5-20250929-v1:0',
     ],
 )
-def test_a_name_is_known_behind_its_region_and_in_an_arn(name: str) -> None:
+def test_a_name_is_recognized_after_its_region_and_in_an_arn(name: str) -> None:
     assert bedrock_model_profile(name) == bedrock_model_profile(CLAUDE)
     assert bedrock_model_profile(name).bedrock_thinking == 'claude'
 
@@ -369,7 +367,7 @@ def test_a_name_is_known_behind_its_region_and_in_an_arn(name: str) -> None:
 @pytest.mark.parametrize(
     'name', ['', 'arn:aws:bedrock:us-east-1:1:application-inference-profile/abc', 'mycustom.model']
 )
-def test_a_name_that_says_nothing_has_the_plain_profile(name: str) -> None:
+def test_an_unknown_name_has_the_default_profile(name: str) -> None:
     profile = bedrock_model_profile(name)
     assert (profile.bedrock_thinking, profile.supports_tools, profile.bedrock_cache) == ('none', True, frozenset())
 
@@ -394,12 +392,12 @@ def test_a_name_that_says_nothing_has_the_plain_profile(name: str) -> None:
         ('us.deepseek.r1-v1:0', {'supports_tools': False, 'thinking_always_enabled': True}),
     ],
 )
-def test_what_a_family_can_do(name: str, facts: Json) -> None:
+def test_a_family_has_its_features(name: str, facts: Json) -> None:
     profile = bedrock_model_profile(name)
     assert {fact: getattr(profile, fact) for fact in facts} == facts
 
 
-def test_a_profile_can_be_given_for_a_name_that_says_nothing() -> None:
+def test_a_profile_can_be_given_for_an_unknown_name() -> None:
     arn = 'arn:aws:bedrock:us-east-1:1:application-inference-profile/abc'
     sent = Sent(HI, {'thinking': 'low', 'top_k': 3}, name=arn, profile=bedrock_model_profile(CLAUDE))
     assert 'thinking' in sent.fields
@@ -407,7 +405,7 @@ def test_a_profile_can_be_given_for_a_name_that_says_nothing() -> None:
 
 
 def test_a_whole_conversation_is_sent_to_every_family() -> None:
-    """Nothing that one can say makes a request that boto3 would refuse to send: `Sent` asks it."""
+    """`Sent` checks with boto3 that each request is valid."""
     retry = RetryPromptPart('Again.', tool_name='time', tool_call_id='b')
     calls = (ToolCallPart('weather', {'city': 'Rome'}, 'a'), ToolCallPart('time', None, 'b'))
     messages = [

@@ -1,4 +1,4 @@
-"""The Converse API from the server's side: what is served is read as it was meant, by us and by boto3."""
+"""The serving half of Bedrock's room. Its responses are decoded by this package and by boto3."""
 
 from __future__ import annotations
 
@@ -37,8 +37,14 @@ from pydantic_llm.messages import (
     UserPromptPart,
 )
 from pydantic_llm.models.bedrock import serve
-from pydantic_llm.models.bedrock.decode import decode_event
-from pydantic_llm.models.bedrock.serve import EventWriter, decode_request, encode_error, encode_response, frame
+from pydantic_llm.models.bedrock.decode import BedrockDecoder
+from pydantic_llm.models.bedrock.serve import (
+    StreamEncoder,
+    decode_request,
+    encode_error,
+    encode_event,
+    encode_response,
+)
 from pydantic_llm.usage import RequestUsage
 from pydantic_llm.wire.serving import ServedRequest
 from tests.models.bedrock_converse import (
@@ -48,25 +54,25 @@ from tests.models.bedrock_converse import (
     PIXEL,
     POINT,
     Json,
-    answer,
-    call,
+    block_delta,
+    block_start,
+    block_stop,
     check_request,
-    delta,
-    draft,
-    end,
+    decode_stream,
+    decode_whole,
     image,
-    model,
-    parsed,
-    read,
-    read_stream,
-    result,
-    service,
-    start,
-    stop,
+    load_service_model,
+    make_model,
+    new_draft,
+    parse_with_boto3,
+    response_body,
+    stream_end,
+    tool_call,
+    tool_result,
 )
-from tests.models.test_bedrock_answers import BLOCKS, told
+from tests.models.test_bedrock_answers import BLOCKS, with_parsed_args
 
-ASKED = ServedRequest('served', [])
+REQUEST = ServedRequest('served', [])
 
 # ---------------------------------------------------------------------- requests
 
@@ -107,15 +113,15 @@ FULL: Json = {
                 {'reasoningContent': {'reasoningText': {'text': 'Hm.', 'signature': 's'}}},
                 {'reasoningContent': {'redactedContent': 'c2VjcmV0'}},
                 {'text': 'I look.'},
-                call('a', city='Rome'),
-                call('b', city='Oslo'),
+                tool_call('a', city='Rome'),
+                tool_call('b', city='Oslo'),
             ],
         },
         {
             'role': 'user',
             'content': [
-                result('a', {'text': 'sunny'}),
-                result('b', {'text': 'It failed.'}, status='error'),
+                tool_result('a', {'text': 'sunny'}),
+                tool_result('b', {'text': 'It failed.'}, status='error'),
                 {'text': 'And?'},
             ],
         },
@@ -137,49 +143,47 @@ FULL: Json = {
 }
 
 
-def again(body: Json, name: str = CLAUDE) -> Json:
-    """What our client sends for a request that our server has read."""
+def serve_and_encode(body: Json, name: str = CLAUDE) -> Json:
+    """Return the body that the client encodes from a request that the server decoded."""
     served = decode_request({**body, 'model': name, 'stream': False})
-    speaker = model(name)
-    written: Json = from_json(
-        to_json(speaker.encode(speaker.prepare(served.messages, served.settings, served.parameters)))
-    )
-    return written
+    model = make_model(name)
+    encoded: Json = from_json(to_json(model.encode(model.prepare(served.messages, served.settings, served.parameters))))
+    return encoded
 
 
-def without_schema(body: Json) -> Json:
-    """The body without what strict schemas must say."""
+def without_schemas(body: Json) -> Json:
+    """Return the body without the fields that strict schemas change."""
     return {name: value for name, value in body.items() if name not in ('outputConfig', 'toolConfig')}
 
 
-def test_a_request_with_everything_is_read_and_written_again() -> None:
+def test_a_request_with_everything_is_decoded_and_encoded_again() -> None:
     check_request(FULL)
-    written = again(FULL)
-    check_request(written)
-    assert without_schema(written) == without_schema(FULL)
-    spec = written['toolConfig']['tools'][0]['toolSpec']
+    encoded = serve_and_encode(FULL)
+    check_request(encoded)
+    assert without_schemas(encoded) == without_schemas(FULL)
+    spec = encoded['toolConfig']['tools'][0]['toolSpec']
     assert (spec['name'], spec['description'], spec['strict']) == ('weather', 'd', True)
-    assert written['toolConfig']['tools'][1] == HOUR
-    assert written['toolConfig']['toolChoice'] == FULL['toolConfig']['toolChoice']
-    format = written['outputConfig']['textFormat']['structure']['jsonSchema']
+    assert encoded['toolConfig']['tools'][1] == HOUR
+    assert encoded['toolConfig']['toolChoice'] == FULL['toolConfig']['toolChoice']
+    format = encoded['outputConfig']['textFormat']['structure']['jsonSchema']
     assert (format['name'], format['description']) == ('n', 'd')
 
 
-def test_a_request_is_read_as_messages() -> None:
+def test_a_request_is_decoded_as_messages() -> None:
     served = decode_request(FULL | {'model': 'm', 'stream': True})
     assert (served.model_name, served.stream) == ('m', True)
     first, second, third = served.messages
     assert isinstance(first, ModelRequest)
     assert first.parts[0] == SystemPromptPart('Be brief.', timestamp=first.parts[0].timestamp)
     assert isinstance(first.parts[1], UserPromptPart)
-    said = [*first.parts[1].content]
-    assert said[:3] == [
+    content = [*first.parts[1].content]
+    assert content[:3] == [
         'Look',
         PIXEL,
         ImageUrl('s3://b/a.png', media_type='image/png', vendor_metadata={'bucket_owner': '1' * 12}),
     ]
-    assert said[6] == CachePoint()
-    assert [item.media_type for item in said if isinstance(item, BinaryContent)] == [
+    assert content[6] == CachePoint()
+    assert [item.media_type for item in content if isinstance(item, BinaryContent)] == [
         'image/png',
         'video/3gpp',
         'text/plain',
@@ -217,9 +221,9 @@ def test_a_request_is_read_as_messages() -> None:
         ({'outputConfig': {'effort': 'low'}}, {'bedrock_effort': 'low'}),
     ],
 )
-def test_settings_are_read(body: Json, settings: Json) -> None:
-    said = {'messages': [{'role': 'user', 'content': [{'text': 'hi'}]}], **body}
-    assert decode_request(said).settings == settings
+def test_settings_are_decoded(body: Json, settings: Json) -> None:
+    full_body = {'messages': [{'role': 'user', 'content': [{'text': 'hi'}]}], **body}
+    assert decode_request(full_body).settings == settings
 
 
 @pytest.mark.parametrize(
@@ -240,7 +244,7 @@ def test_settings_are_read(body: Json, settings: Json) -> None:
         ({'anthropic_beta': ['x']}, {}),
     ],
 )
-def test_the_models_own_fields_are_read_for_models_of_others_too(fields: Json, settings: Json) -> None:
+def test_the_models_own_fields_are_decoded_as_shared_settings_too(fields: Json, settings: Json) -> None:
     body = {'messages': [{'role': 'user', 'content': [{'text': 'hi'}]}], 'additionalModelRequestFields': fields}
     assert decode_request(body).settings == {**settings, 'bedrock_additional_model_requests_fields': fields}
 
@@ -271,30 +275,31 @@ def test_the_models_own_fields_are_read_for_models_of_others_too(fields: Json, s
     ],
     ids=repr,
 )
-def test_what_is_no_request_is_refused(body: Json) -> None:
+def test_a_malformed_request_is_rejected(body: Json) -> None:
     with pytest.raises(UserError):
         decode_request(body)
 
 
-# ---------------------------------------------------------------------- answers
+# ---------------------------------------------------------------------- responses
 
 
-def passed_on(events: Iterable[Json]) -> list[Json]:
-    """The events that a gateway writes while it reads Bedrock's."""
-    reading, writer = draft(NOVA), EventWriter(ASKED)
-    written = [*writer.begin()]
+def reencode_stream(events: Iterable[Json]) -> list[Json]:
+    """Return the events that a gateway encodes while it decodes those of Bedrock."""
+    decoder, encoder = BedrockDecoder(new_draft(NOVA)), StreamEncoder(REQUEST)
+    parts = decoder.draft.parts
+    encoded = [*encoder.begin()]
     for event in events:
-        decode_event(event, reading)
-        for happened in reading.parts.take_events():
-            written += writer.event(happened)
-    reading.parts.end()
-    for happened in reading.parts.take_events():
-        written += writer.event(happened)
-    return [*written, *writer.end(reading.get())]
+        decoder.decode_event(event)
+        for part_event in parts.take_events():
+            encoded += encoder.event(part_event)
+    parts.end()
+    for part_event in parts.take_events():
+        encoded += encoder.event(part_event)
+    return [*encoded, *encoder.end(decoder.draft.get())]
 
 
-class Raw:
-    """The body of an answer, as botocore reads one."""
+class RawBody:
+    """The body of a response, with the interface that botocore needs."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = chunks
@@ -303,26 +308,28 @@ class Raw:
         yield from self._chunks
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing: there is no connection."""
 
 
-def by_boto3(events: Iterable[Json]) -> list[Json]:
-    """The events of a stream as boto3 hands them to its users. Raises for an error among them."""
-    shape = service().operation_model('ConverseStream').output_shape.members['stream']
-    return [*EventStream(Raw(map(frame, events)), shape, EventStreamJSONParser(), 'ConverseStream')]
+def parse_stream_with_boto3(events: Iterable[Json]) -> list[Json]:
+    """Return the events of a stream as boto3 returns them. Raises `EventStreamError` for an error among them."""
+    shape = load_service_model().operation_model('ConverseStream').output_shape.members['stream']
+    return [*EventStream(RawBody(map(encode_event, events)), shape, EventStreamJSONParser(), 'ConverseStream')]
 
 
 @pytest.mark.parametrize(('name', 'block', 'events', 'parts'), BLOCKS, ids=[row[0] for row in BLOCKS])
-def test_what_bedrock_said_is_said_again(name: str, block: Json, events: list[Json], parts: list[Any]) -> None:
-    whole = encode_response(read(answer(block)), ASKED)
-    assert whole['output'] == answer(block)['output'] or name == 'a call of a type that is plain'
-    assert parsed(whole)['output'] == parsed(answer(block))['output'] or name == 'a call of a type that is plain'
-    written = passed_on([*events, stop(0), *end()])
-    assert [*map(told, read_stream(written).parts)] == [*map(told, parts)]
-    assert len(by_boto3(written)) == len(written)
+def test_each_block_of_bedrock_is_encoded_again(name: str, block: Json, events: list[Json], parts: list[Any]) -> None:
+    original = response_body(block)
+    whole = encode_response(decode_whole(original), REQUEST)
+    is_lossy = name == 'a tool call with a type'
+    assert whole['output'] == original['output'] or is_lossy
+    assert parse_with_boto3(whole)['output'] == parse_with_boto3(original)['output'] or is_lossy
+    encoded = reencode_stream([*events, block_stop(0), *stream_end()])
+    assert [*map(with_parsed_args, decode_stream(encoded).parts)] == [*map(with_parsed_args, parts)]
+    assert len(parse_stream_with_boto3(encoded)) == len(encoded)
 
 
-def test_what_is_said_of_an_answer_is_said_again() -> None:
+def test_the_facts_about_a_response_are_encoded_again() -> None:
     usage = {
         'inputTokens': 3,
         'outputTokens': 2,
@@ -332,32 +339,32 @@ def test_what_is_said_of_an_answer_is_said_again() -> None:
         'cacheDetails': [{'ttl': '1h', 'inputTokens': 40}],
     }
     more = {'trace': {'guardrail': {}}, 'serviceTier': {'type': 'flex'}, 'additionalModelResponseFields': {'a': 1}}
-    said = answer({'text': 'a'}, stop='guardrail_intervened', **more) | {'usage': usage}
-    written = encode_response(read(said), ASKED)
-    assert {name: written[name] for name in said} == said | {'trace': {'guardrail': {}}}
-    assert parsed(written)['usage'] == usage
+    body = response_body({'text': 'a'}, stop='guardrail_intervened', **more) | {'usage': usage}
+    encoded = encode_response(decode_whole(body), REQUEST)
+    assert {name: encoded[name] for name in body} == body | {'trace': {'guardrail': {}}}
+    assert parse_with_boto3(encoded)['usage'] == usage
 
 
-def test_a_stream_says_why_it_ended_and_what_it_used() -> None:
-    written = passed_on([delta(0, text='a'), stop(0), *end('max_tokens')])
-    assert [next(iter(event)) for event in written] == [
+def test_a_stream_ends_with_the_finish_reason_and_the_usage() -> None:
+    encoded = reencode_stream([block_delta(0, text='a'), block_stop(0), *stream_end('max_tokens')])
+    assert [next(iter(event)) for event in encoded] == [
         'messageStart',
         'contentBlockDelta',
         'contentBlockStop',
         'messageStop',
         'metadata',
     ]
-    assert written[3] == {'messageStop': {'stopReason': 'max_tokens'}}
-    assert written[4]['metadata']['usage']['outputTokens'] == 2
+    assert encoded[3] == {'messageStop': {'stopReason': 'max_tokens'}}
+    assert encoded[4]['metadata']['usage']['outputTokens'] == 2
 
 
-def test_a_stream_that_was_cut_ends_without_a_word() -> None:
-    written = passed_on([delta(0, text='a'), start(1, toolUse={'toolUseId': 'a', 'name': 'weather'})])
-    assert 'messageStop' not in repr(written)
-    assert read_stream(written).state != 'complete'
+def test_a_truncated_stream_ends_without_last_events() -> None:
+    encoded = reencode_stream([block_delta(0, text='a'), block_start(1, toolUse={'toolUseId': 'a', 'name': 'weather'})])
+    assert 'messageStop' not in repr(encoded)
+    assert decode_stream(encoded).state != 'complete'
 
 
-def test_answers_of_others_are_said_as_far_as_the_api_can() -> None:
+def test_a_response_of_another_vendor_is_encoded_as_far_as_the_api_allows() -> None:
     response = ModelResponse(
         [
             ThinkingPart('Hm.', signature='theirs', provider_name='openai'),
@@ -374,15 +381,15 @@ def test_answers_of_others_are_said_as_far_as_the_api_can() -> None:
         provider_details={'trace': 'theirs', 'finish_reason': 'tool_calls'},
         finish_reason='tool_call',
     )
-    written = encode_response(response, ASKED)
-    kinds = [next(iter(block)) for block in written['output']['message']['content']]
+    encoded = encode_response(response, REQUEST)
+    kinds = [next(iter(block)) for block in encoded['output']['message']['content']]
     assert kinds == ['reasoningContent', 'text', 'toolUse', 'toolUse', 'image']
-    assert (written['stopReason'], 'trace' in written) == ('tool_use', False)
-    assert parsed(written)['stopReason'] == 'tool_use'
+    assert (encoded['stopReason'], 'trace' in encoded) == ('tool_use', False)
+    assert parse_with_boto3(encoded)['stopReason'] == 'tool_use'
 
 
 @pytest.mark.parametrize(
-    ('reason', 'parts', 'word'),
+    ('reason', 'parts', 'raw'),
     [
         ('stop', [], 'end_turn'),
         ('length', [], 'max_tokens'),
@@ -393,20 +400,20 @@ def test_answers_of_others_are_said_as_far_as_the_api_can() -> None:
         (None, [ToolCallPart('weather', '{}', 'a')], 'tool_use'),
     ],
 )
-def test_an_answer_says_why_it_ended(reason: Any, parts: list[Any], word: str) -> None:
-    assert encode_response(ModelResponse(parts, finish_reason=reason), ASKED)['stopReason'] == word
+def test_each_finish_reason_is_encoded(reason: Any, parts: list[Any], raw: str) -> None:
+    assert encode_response(ModelResponse(parts, finish_reason=reason), REQUEST)['stopReason'] == raw
 
 
-def test_an_argument_that_is_an_object_is_told_when_the_part_ends() -> None:
-    writer = EventWriter(ASKED)
+def test_arguments_that_are_an_object_are_sent_when_the_part_ends() -> None:
+    encoder = StreamEncoder(REQUEST)
     part = ToolCallPart('weather', {'city': 'Rome'}, 'a')
-    first = [*writer.event(PartStartEvent(0, part))]
-    last = [*writer.end(ModelResponse([part]))]
-    assert first == [start(0, toolUse={'toolUseId': 'a', 'name': 'weather'})]
-    assert last[:2] == [delta(0, toolUse={'input': '{"city":"Rome"}'}), stop(0)]
+    first = [*encoder.event(PartStartEvent(0, part))]
+    last = [*encoder.end(ModelResponse([part]))]
+    assert first == [block_start(0, toolUse={'toolUseId': 'a', 'name': 'weather'})]
+    assert last[:2] == [block_delta(0, toolUse={'input': '{"city":"Rome"}'}), block_stop(0)]
 
 
-# ---------------------------------------------------------------------- errors and addresses
+# ---------------------------------------------------------------------- errors and paths
 
 ERRORS = [
     (UserError('No.'), 400, 'ValidationException', 'validationException'),
@@ -421,23 +428,25 @@ ERRORS = [
 
 
 @pytest.mark.parametrize(('error', 'status', 'name', 'event'), ERRORS, ids=[row[2] + str(row[1]) for row in ERRORS])
-def test_an_error_has_the_name_that_boto3_knows(error: Exception, status: int, name: str, event: str) -> None:
+def test_an_error_has_the_name_that_boto3_expects(error: Exception, status: int, name: str, event: str) -> None:
     code, body = encode_error(error)
-    assert (code, serve.headers(error)['x-amzn-errortype']) == (status, name)
+    assert (code, serve.encode_headers(error)['x-amzn-errortype']) == (status, name)
     assert 'secret' not in repr(body)
     with pytest.raises(EventStreamError, match=event):
-        by_boto3([{'messageStart': {'role': 'assistant'}}, body])
+        parse_stream_with_boto3([{'messageStart': {'role': 'assistant'}}, body])
 
 
-def test_the_address_says_the_model_and_whether_to_stream() -> None:
-    assert serve.address({'model': 'a/b:0', 'verb': 'converse-stream'}) == {'model': 'a/b:0', 'stream': True}
-    assert serve.address({'model': 'm', 'verb': 'converse'}) == {'model': 'm', 'stream': False}
+def test_the_path_has_the_model_and_whether_to_stream() -> None:
+    assert serve.decode_path({'model': 'a/b:0', 'verb': 'converse-stream'}) == {'model': 'a/b:0', 'stream': True}
+    assert serve.decode_path({'model': 'm', 'verb': 'converse'}) == {'model': 'm', 'stream': False}
     with pytest.raises(NotFoundError, match='invoke'):
-        serve.address({'model': 'm', 'verb': 'invoke'})
+        serve.decode_path({'model': 'm', 'verb': 'invoke'})
 
 
-def test_encrypted_thoughts_in_pieces_are_told_in_one() -> None:
-    pieces = [delta(0, reasoningContent={'redactedContent': b64encode(piece).decode()}) for piece in (b'sec', b'ret')]
-    written = passed_on([*pieces, stop(0), *end()])
-    sealed = [event for event in written if 'redactedContent' in repr(event)]
-    assert sealed == [delta(0, reasoningContent={'redactedContent': b64encode(b'secret').decode()})]
+def test_encrypted_thinking_in_pieces_is_sent_in_one_delta() -> None:
+    pieces = [
+        block_delta(0, reasoningContent={'redactedContent': b64encode(piece).decode()}) for piece in (b'sec', b'ret')
+    ]
+    encoded = reencode_stream([*pieces, block_stop(0), *stream_end()])
+    encrypted = [event for event in encoded if 'redactedContent' in repr(event)]
+    assert encrypted == [block_delta(0, reasoningContent={'redactedContent': b64encode(b'secret').decode()})]

@@ -80,7 +80,7 @@ class ContentEncoder:
         """Encode each item as a block; cache points are yielded unchanged. Raises `UserError` for unsupported files."""
         for item in items:
             match item:
-                case str() as text | TextContent(content=text):
+                case str(text) | TextContent(content=text):
                     yield from encode_text(text)
                 case CachePoint():
                     yield item

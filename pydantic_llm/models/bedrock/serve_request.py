@@ -137,7 +137,9 @@ def decode_file(kind: str, file: Json) -> UserContent:
     metadata = {name: file[name] for name in ('name', *DOCUMENT_FIELDS) if file.get(name) is not None}
     match file['source']:
         case {'bytes': data}:
-            return BinaryContent(b64decode(data, validate=True), media_type=media_type, vendor_metadata=metadata or None)
+            return BinaryContent(
+                b64decode(data, validate=True), media_type=media_type, vendor_metadata=metadata or None
+            )
         case {'s3Location': {'uri': uri, **location}}:
             owner = {'bucket_owner': location['bucketOwner']} if location.get('bucketOwner') else {}
             url_class: Any = URL_CLASSES[kind]

@@ -25,7 +25,7 @@ THINKING_FIELDS = ('thinking', 'reasoningConfig')
 
 
 class Thinking(NamedTuple):
-    """The encoded thinking."""
+    """The encoded thinking, as the two fields of the body that can have it."""
 
     fields: Json = {}  # noqa: RUF012 -- never changed
     """The model's own fields, for `additionalModelRequestFields`."""

@@ -14,7 +14,7 @@ ROOM = Room(
     lambda: BedrockConverseModel(CLAUDE, provider=BedrockProvider(api_key='k', region_name='us-east-1')),
     serve.decode_request,
     serve.encode_response,
-    serve.EventWriter,
+    serve.StreamEncoder,
     Features(
         ('stop', 'length', 'tool_call', 'content_filter', 'error'),
         arguments_as_text=False,
