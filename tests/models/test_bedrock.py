@@ -103,7 +103,7 @@ def test_blank_text_is_dropped_and_so_are_turns_with_nothing_else() -> None:
 
 @pytest.mark.parametrize('messages', [[], [ask('')], [ask(SystemPromptPart('a'))], [ask(instructions='a')]])
 def test_a_conversation_without_user_content_is_rejected(messages: list[Any]) -> None:
-    with pytest.raises(UserError, match='messages (holds nothing|has no content)'):
+    with pytest.raises(UserError, match=r'messages (holds nothing|has no content)'):
         Sent(messages)
 
 
