@@ -105,7 +105,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
         cohere.PATHS,
         cohere.decode_request,
         cohere.encode_response,
-        cohere.EventWriter,
+        cohere.StreamEncoder,
         cohere.encode_error,
         _encode_named_event,
         cohere.DONE,

@@ -1,4 +1,4 @@
-"""Writes and reads bodies and events of Cohere's Chat API. The SDK's own types say what is allowed."""
+"""Builds and decodes bodies and events of Cohere's Chat API. The SDK's own types are the oracle."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic_core import from_json, to_json
 from pydantic_llm.messages import BinaryContent, ModelRequest, ModelResponse, UserPromptPart
 from pydantic_llm.models import ModelRequestParameters, ResponseDraft
 from pydantic_llm.models.cohere import CohereModel
-from pydantic_llm.models.cohere.decode import decode, decode_event
+from pydantic_llm.models.cohere.decode import CohereDecoder
 from pydantic_llm.tools.definition import ToolDefinition
 
 Json = dict[str, Any]
@@ -38,64 +38,64 @@ TYPES: dict[str, TypeAdapter[Any]] = {
     'citation_options': TypeAdapter(cohere.CitationOptions),
     'thinking': TypeAdapter(cohere.Thinking),
 }
-ANSWER = TypeAdapter(V2ChatResponse)
-EVENT = TypeAdapter[Any](V2ChatStreamResponse)
+RESPONSE_TYPE = TypeAdapter(V2ChatResponse)
+EVENT_TYPE = TypeAdapter[Any](V2ChatStreamResponse)
 
 
-def strangers(value: Any, place: str = '') -> Iterator[str]:
-    """The fields that the SDK's types have no name for."""
+def unknown_fields(value: Any, path: str = '') -> Iterator[str]:
+    """Yield the paths of fields that the SDK's types do not have."""
     match value:
         case BaseModel():
-            yield from (f'{place}.{name}' for name in value.model_extra or ())
+            yield from (f'{path}.{name}' for name in value.model_extra or ())
             for name in type(value).model_fields:
-                yield from strangers(getattr(value, name), f'{place}.{name}')
+                yield from unknown_fields(getattr(value, name), f'{path}.{name}')
         case list():
             for number, item in enumerate(value):
-                yield from strangers(item, f'{place}[{number}]')
+                yield from unknown_fields(item, f'{path}[{number}]')
         case _:
             pass
 
 
 def check_request(body: Json) -> None:
-    """Fail for a body that the SDK's types do not allow."""
+    """Raise if the SDK's types do not allow the request."""
     assert body.keys() <= FIELDS
     for name, type_ in TYPES.items():
         if name in body:
-            assert [*strangers(type_.validate_python(body[name]), name)] == []
+            assert [*unknown_fields(type_.validate_python(body[name]), name)] == []
 
 
-def check_answer(body: Json) -> None:
-    """Fail for an answer that the SDK's types do not allow."""
-    assert [*strangers(ANSWER.validate_python(body))] == []
+def check_response(body: Json) -> None:
+    """Raise if the SDK's types do not allow the response."""
+    assert [*unknown_fields(RESPONSE_TYPE.validate_python(body))] == []
 
 
-IN_MESSAGES = ('content', 'tool_plan', 'tool_calls', 'citations')
-"""What the first event of a stream holds, and the SDK's types do not know."""
+START_FIELDS = ('content', 'tool_plan', 'tool_calls', 'citations')
+"""Fields of the first event of a stream that the SDK's types do not have."""
 
 
 def check_event(event: Json) -> None:
-    """Fail for an event that the SDK's types do not allow."""
-    read = EVENT.validate_python(event)
-    assert read.type == event['type']
-    known = {f'.delta.message.{name}' for name in IN_MESSAGES} if event['type'] == 'message-start' else set[str]()
-    assert {*strangers(read)} <= known
+    """Raise if the SDK's types do not allow the event."""
+    parsed = EVENT_TYPE.validate_python(event)
+    assert parsed.type == event['type']
+    known = {f'.delta.message.{name}' for name in START_FIELDS} if event['type'] == 'message-start' else set[str]()
+    assert {*unknown_fields(parsed)} <= known
 
 
-# ---------------------------------------------------------------------- what is called here
+# ---------------------------------------------------------------------- messages, requests and responses
 
 
 def ask(*parts: Any, **more: Any) -> ModelRequest:
-    """A request; text is a user's prompt."""
+    """Return a request; text becomes a user prompt."""
     return ModelRequest([UserPromptPart(part) if isinstance(part, (str, list)) else part for part in parts], **more)
 
 
 def say(*parts: Any, **more: Any) -> ModelResponse:
-    """An answer of Cohere's."""
+    """Return a response of Cohere."""
     return ModelResponse(list(parts), provider_name='cohere', **more)
 
 
 class Sent:
-    """A request as it is sent."""
+    """A request in its encoded form."""
 
     def __init__(self, messages: Sequence[Any], settings: Any = None, name: str = PLUS, **parameters: Any) -> None:
         model = CohereModel(name, api_key='k')
@@ -110,47 +110,50 @@ class Sent:
         return found
 
 
-def text(words: str) -> Json:
-    return {'type': 'text', 'text': words}
+def text(content: str) -> Json:
+    return {'type': 'text', 'text': content}
 
 
-def thought(words: str) -> Json:
-    return {'type': 'thinking', 'thinking': words}
+def thinking_block(content: str) -> Json:
+    return {'type': 'thinking', 'thinking': content}
 
 
-def call(id: str, arguments: str = '{"city": "Rome"}', name: str = 'weather') -> Json:
+def tool_call(id: str, arguments: str = '{"city": "Rome"}', name: str = 'weather') -> Json:
     return {'id': id, 'type': 'function', 'function': {'name': name, 'arguments': arguments}}
 
 
-def cited(words: str, **more: Any) -> Json:
+def citation_of(words: str, **more: Any) -> Json:
     source = {'type': 'document', 'id': 'd', 'document': {'id': 'd', 'text': words}}
     return {'start': 0, 'end': len(words), 'text': words, 'sources': [source], 'type': 'TEXT_CONTENT', **more}
 
 
-def body(message: Json, **more: Any) -> Json:
-    """A whole answer."""
+def response_body(message: Json, **more: Any) -> Json:
+    """Return a response body with this message."""
     return {'id': 'r', 'finish_reason': 'COMPLETE', 'message': {'role': 'assistant', **message}, **more}
 
 
-def read_whole(message: Json, **more: Any) -> ModelResponse:
-    """What is made of a body."""
-    check_answer(body(message, **more))
-    draft = ResponseDraft(PLUS, 'cohere')
-    decode(body(message, **more), draft)
-    return draft.get()
+def decode_whole(message: Json, **more: Any) -> ModelResponse:
+    """Decode a body with this message."""
+    check_response(response_body(message, **more))
+    decoder = new_decoder()
+    decoder.decode(response_body(message, **more))
+    return decoder.draft.get()
 
 
-def read(*events: Json, complete: bool = True) -> ModelResponse:
-    """What is made of a stream."""
-    draft = ResponseDraft(PLUS, 'cohere')
+def decode_stream(*events: Json, complete: bool = True) -> ModelResponse:
+    decoder = new_decoder()
     for event in events:
-        decode_event(event, draft)
-    draft.parts.end(complete=complete)
-    return draft.get()
+        decoder.decode_event(event)
+    decoder.draft.parts.end(complete=complete)
+    return decoder.draft.get()
 
 
-def said(kind: str, index: int | None = None, **message: Any) -> Json:
-    """An event that says something of the message."""
+def new_decoder() -> CohereDecoder:
+    return CohereDecoder(ResponseDraft(PLUS, 'cohere'))
+
+
+def message_event(kind: str, index: int | None = None, **message: Any) -> Json:
+    """Return an event that extends the message."""
     event = {'type': kind, 'delta': {'message': message}, **({} if index is None else {'index': index})}
     check_event(event)
     return event
@@ -160,29 +163,29 @@ START = {'type': 'message-start', 'id': 'r', 'delta': {'message': {'role': 'assi
 END: Json = {'type': 'message-end', 'delta': {'finish_reason': 'COMPLETE'}}
 
 
-def streamed(message: Json, **end: Any) -> Iterator[Json]:
-    """The events that tell of a message as Cohere does, word by word."""
+def stream_message(message: Json, **end: Any) -> Iterator[Json]:
+    """Yield the events of a stream with this message, like Cohere, word by word."""
     yield START
-    for word in words_of(message.get('tool_plan') or ''):
-        yield said('tool-plan-delta', tool_plan=word)
+    for word in split_words(message.get('tool_plan') or ''):
+        yield message_event('tool-plan-delta', tool_plan=word)
     for index, block in enumerate(message.get('content') or ()):
         kind = block['type']
-        yield said('content-start', index, content={'type': kind, kind: ''})
-        for word in words_of(block[kind]):
-            yield said('content-delta', index, content={kind: word})
+        yield message_event('content-start', index, content={'type': kind, kind: ''})
+        for word in split_words(block[kind]):
+            yield message_event('content-delta', index, content={kind: word})
         for number, citation in enumerate(message.get('citations') or ()):
             if citation.get('content_index', index) == index:
-                yield said('citation-start', number, citations=citation)
+                yield message_event('citation-start', number, citations=citation)
                 yield {'type': 'citation-end', 'index': number}
         yield {'type': 'content-end', 'index': index}
-    for index, wanted in enumerate(message.get('tool_calls') or ()):
-        begun = {**wanted, 'function': {**wanted['function'], 'arguments': ''}}
-        yield said('tool-call-start', index, tool_calls=begun)
-        for word in words_of(wanted['function']['arguments']):
-            yield said('tool-call-delta', index, tool_calls={'function': {'arguments': word}})
+    for index, call in enumerate(message.get('tool_calls') or ()):
+        start = {**call, 'function': {**call['function'], 'arguments': ''}}
+        yield message_event('tool-call-start', index, tool_calls=start)
+        for word in split_words(call['function']['arguments']):
+            yield message_event('tool-call-delta', index, tool_calls={'function': {'arguments': word}})
         yield {'type': 'tool-call-end', 'index': index}
     yield {'type': 'message-end', 'delta': {'finish_reason': 'COMPLETE', **end}}
 
 
-def words_of(content: str) -> list[str]:
+def split_words(content: str) -> list[str]:
     return [piece for piece in content.partition(' ') if piece]

@@ -32,7 +32,20 @@ from pydantic_llm.models.cohere import CohereModel
 from pydantic_llm.native_tools import WebSearchTool
 from pydantic_llm.profiles.cohere import cohere_model_profile
 from pydantic_llm.tools.definition import ToolDefinition
-from tests.models.cohere_chat import CITY, PIXEL, TIME, WEATHER, Json, Sent, ask, call, cited, say, text, thought
+from tests.models.cohere_chat import (
+    CITY,
+    PIXEL,
+    TIME,
+    WEATHER,
+    Json,
+    Sent,
+    ask,
+    citation_of,
+    say,
+    text,
+    thinking_block,
+    tool_call,
+)
 
 R = 'command-r-08-2024'
 R7B = 'command-r7b-12-2024'
@@ -42,15 +55,15 @@ def tool(content: Any, id: str = 'a') -> Json:
     return {'role': 'tool', 'tool_call_id': id, 'content': content}
 
 
-def after_a_call(*parts: Any, **parameters: Any) -> list[Json]:
-    """The messages that follow a call."""
+def encode_after_tool_call(*parts: Any, **parameters: Any) -> list[Json]:
+    """Return the encoded messages after a tool call."""
     return Sent([ask('hi'), say(ToolCallPart('weather', '{}', 'a')), ask(*parts)], **parameters).messages[2:]
 
 
 # ---------------------------------------------------------------------- messages
 
 
-def test_instructions_come_after_the_system_prompts_that_begin_and_others_stand_where_they_are() -> None:
+def test_instructions_follow_the_first_system_prompts_and_other_system_prompts_stay_in_place() -> None:
     sent = Sent(
         [
             ask(SystemPromptPart('A'), SystemPromptPart('B'), 'hi'),
@@ -69,7 +82,7 @@ def test_instructions_come_after_the_system_prompts_that_begin_and_others_stand_
     ]
 
 
-def test_what_says_nothing_is_left_out_since_the_api_refuses_empty_turns() -> None:
+def test_empty_turns_are_skipped_since_the_api_rejects_them() -> None:
     sent = Sent(
         [
             ask(SystemPromptPart(''), 'hi', ['', TextContent('a'), CachePoint()]),
@@ -82,25 +95,25 @@ def test_what_says_nothing_is_left_out_since_the_api_refuses_empty_turns() -> No
         {'role': 'user', 'content': [text('a')]},
         {'role': 'user', 'content': 'so'},
     ]
-    with pytest.raises(UserError, match='nothing that is said'):
+    with pytest.raises(UserError, match='has no content'):
         Sent([ask('')])
 
 
 @pytest.mark.parametrize(
     'content', [[ImageUrl('https://x.org/a.png')], [ImageUrl('data:image/png;base64,cG5n')], [PIXEL]]
 )
-def test_an_image_goes_by_its_address_or_as_its_bytes(content: list[Any]) -> None:
+def test_an_image_is_sent_as_its_url_or_its_bytes(content: list[Any]) -> None:
     image = content[0]
     url = image.data_uri if isinstance(image, BinaryContent) else image.url
     assert Sent([ask(content)]).messages[0]['content'] == [{'type': 'image_url', 'image_url': {'url': url}}]
 
 
-def test_an_image_can_be_looked_at_closely() -> None:
+def test_an_image_can_have_a_detail() -> None:
     sent = Sent([ask([ImageUrl('https://x.org/a.png', vendor_metadata={'detail': 'high'})])])
     assert sent.messages[0]['content'][0]['image_url']['detail'] == 'high'
 
 
-def test_a_text_file_goes_as_text_that_says_where_it_begins_and_ends() -> None:
+def test_a_text_file_is_sent_as_text_between_marks() -> None:
     file = BinaryContent('grüß'.encode(), media_type='text/plain', identifier='f')
     [block] = Sent([ask([file])]).messages[0]['content']
     begin, words, end = block['text'].splitlines()
@@ -124,7 +137,7 @@ def test_a_text_file_goes_as_text_that_says_where_it_begins_and_ends() -> None:
         UploadedFile('f', 'cohere'),
     ],
 )
-def test_what_the_api_cannot_take_is_refused_before_anything_is_sent(file: Any) -> None:
+def test_a_file_that_the_api_does_not_accept_is_rejected_before_anything_is_sent(file: Any) -> None:
     with pytest.raises(UserError, match=r"'cohere' cannot take .*: the Chat API takes text, and JPEG"):
         Sent([ask(['look', file])])
 
@@ -140,7 +153,7 @@ def test_what_the_api_cannot_take_is_refused_before_anything_is_sent(file: Any) 
         (AudioUrl('https://x.org/a.mp3'), False),
     ],
 )
-def test_only_what_may_be_text_is_downloaded(url: Any, downloads: bool) -> None:
+def test_only_files_that_may_be_text_are_downloaded(url: Any, downloads: bool) -> None:
     assert CohereModel(R7B, api_key='k').must_download(url) is downloads
 
 
@@ -158,13 +171,13 @@ def test_only_what_may_be_text_is_downloaded(url: Any, downloads: bool) -> None:
         (['a', {'b': 1}], '["a",{"b":1}]'),
     ],
 )
-def test_what_a_tool_returned_is_a_text(content: Any, sent: str) -> None:
-    assert after_a_call(ToolReturnPart('weather', content, 'a')) == [tool(sent)]
+def test_a_tool_result_is_a_text(content: Any, sent: str) -> None:
+    assert encode_after_tool_call(ToolReturnPart('weather', content, 'a')) == [tool(sent)]
 
 
-def test_a_list_of_objects_is_documents_which_can_be_cited() -> None:
+def test_a_list_of_objects_becomes_documents_that_can_be_cited() -> None:
     rows = [{'sky': 'blue'}, {'id': 'd', 'data': {'sky': 'grey'}}, {'id': 7, 'data': {}}, {'data': 'x'}]
-    assert after_a_call(ToolReturnPart('weather', rows, 'a')) == [
+    assert encode_after_tool_call(ToolReturnPart('weather', rows, 'a')) == [
         tool(
             [
                 {'type': 'document', 'document': {'data': {'sky': 'blue'}}},
@@ -176,53 +189,53 @@ def test_a_list_of_objects_is_documents_which_can_be_cited() -> None:
     ]
 
 
-def test_files_of_tools_follow_in_a_message_of_the_users() -> None:
+def test_files_of_tools_follow_in_a_message_of_the_user() -> None:
     image = BinaryContent(b'png', media_type='image/png', identifier='one')
-    first, second = after_a_call(ToolReturnPart('weather', ['see', image], 'a'))
+    first, second = encode_after_tool_call(ToolReturnPart('weather', ['see', image], 'a'))
     assert first == tool('["see","See file one."]')
     assert second == {
         'role': 'user',
         'content': [text('This is file one:'), {'type': 'image_url', 'image_url': {'url': image.data_uri}}],
     }
-    assert after_a_call(ToolReturnPart('weather', image, 'a'))[0] == tool('See file one.')
+    assert encode_after_tool_call(ToolReturnPart('weather', image, 'a'))[0] == tool('See file one.')
 
 
-def test_a_wish_to_try_again_answers_the_call_or_is_the_users() -> None:
+def test_a_retry_prompt_is_a_tool_result_or_a_message_of_the_user() -> None:
     again = 'No.\n\nCorrect this and try again.'
-    assert after_a_call(RetryPromptPart('No.', tool_name='weather', tool_call_id='a')) == [tool(again)]
+    assert encode_after_tool_call(RetryPromptPart('No.', tool_name='weather', tool_call_id='a')) == [tool(again)]
     assert Sent([ask('hi'), say(TextPart('x')), ask(RetryPromptPart('No.'))]).messages[2]['content'] == again
 
 
-# ---------------------------------------------------------------------- past answers
+# ---------------------------------------------------------------------- past responses
 
 
-def test_a_past_answer_goes_back_as_it_came() -> None:
-    citations = [cited('rain', content_index=7), cited('sun')]
-    answer = say(
+def test_a_past_response_is_sent_back_unchanged() -> None:
+    citations = [citation_of('rain', content_index=7), citation_of('sun')]
+    response = say(
         ThinkingPart('I will look.', id='tool_plan', provider_name='cohere'),
         ThinkingPart('Hm.', provider_name='cohere'),
         TextPart('rain', provider_name='cohere', provider_details={'citations': citations}),
         ToolCallPart('weather', '{"city":  "Rome"}', 'a'),
     )
-    sent = Sent([ask('hi'), answer, ask(ToolReturnPart('weather', 'x', 'a'))], function_tools=[WEATHER])
+    sent = Sent([ask('hi'), response, ask(ToolReturnPart('weather', 'x', 'a'))], function_tools=[WEATHER])
     assert sent.messages[1] == {
         'role': 'assistant',
         'tool_plan': 'I will look.',
-        'content': [thought('Hm.'), text('rain')],
-        'tool_calls': [call('a', '{"city":  "Rome"}')],
+        'content': [thinking_block('Hm.'), text('rain')],
+        'tool_calls': [tool_call('a', '{"city":  "Rome"}')],
         'citations': [{**citations[0], 'content_index': 1}, citations[1]],
     }
     assert sent.warnings == []
 
 
-def test_a_plan_without_calls_is_a_thought() -> None:
+def test_a_plan_without_tool_calls_is_thinking() -> None:
     plan = ThinkingPart('I will look.', id='tool_plan', provider_name='cohere')
     sent = Sent([ask('hi'), say(plan, TextPart('a')), ask('so')])
-    assert sent.messages[1] == {'role': 'assistant', 'content': [thought('I will look.'), text('a')]}
+    assert sent.messages[1] == {'role': 'assistant', 'content': [thinking_block('I will look.'), text('a')]}
 
 
-def test_thoughts_of_others_are_thoughts_and_their_citations_and_seals_stay_behind() -> None:
-    answer = ModelResponse(
+def test_thinking_of_other_vendors_is_sent_without_citations_and_signatures() -> None:
+    response = ModelResponse(
         [
             ThinkingPart('Hm.', id='tool_plan', signature='seal', provider_name='anthropic'),
             ThinkingPart('', signature='seal', provider_name='anthropic'),
@@ -230,18 +243,18 @@ def test_thoughts_of_others_are_thoughts_and_their_citations_and_seals_stay_behi
             ToolCallPart('weather', {}, 'a'),
         ]
     )
-    sent = Sent([ask('hi'), answer, ask(ToolReturnPart('weather', 'x', 'a'))])
+    sent = Sent([ask('hi'), response, ask(ToolReturnPart('weather', 'x', 'a'))])
     assert sent.messages[1] == {
         'role': 'assistant',
-        'content': [thought('Hm.'), text('a')],
-        'tool_calls': [call('a', '{}')],
+        'content': [thinking_block('Hm.'), text('a')],
+        'tool_calls': [tool_call('a', '{}')],
     }
     assert len(sent.warnings) == 1
     assert "thoughts of 'anthropic'" in sent.warnings[0]
 
 
-def test_what_has_no_place_in_a_past_answer_is_listed() -> None:
-    answer = ModelResponse(
+def test_parts_that_the_api_has_no_field_for_are_listed() -> None:
+    response = ModelResponse(
         [
             NativeToolCallPart('web_search', {}, 'n', provider_name='openai'),
             NativeToolReturnPart('web_search', [], 'n', provider_name='openai'),
@@ -249,7 +262,7 @@ def test_what_has_no_place_in_a_past_answer_is_listed() -> None:
             TextPart('a'),
         ]
     )
-    sent = Sent([ask('hi'), answer, ask('so')])
+    sent = Sent([ask('hi'), response, ask('so')])
     assert sent.messages[1] == {'role': 'assistant', 'content': [text('a')]}
     assert [word in warning for word, warning in zip(('web_search', 'a file'), sent.warnings, strict=True)] == [
         True
@@ -259,7 +272,7 @@ def test_what_has_no_place_in_a_past_answer_is_listed() -> None:
 # ---------------------------------------------------------------------- tools
 
 
-def test_tools_are_described_as_functions_and_nothing_is_said_where_the_model_decides() -> None:
+def test_tools_are_functions_and_the_tool_choice_auto_is_not_sent() -> None:
     sent = Sent([ask('hi')], function_tools=[WEATHER, TIME])
     assert sent.body['tools'] == [
         {'type': 'function', 'function': {'name': 'weather', 'description': 'Tells the weather.', 'parameters': CITY}},
@@ -277,7 +290,7 @@ def test_tools_are_described_as_functions_and_nothing_is_said_where_the_model_de
         (['time', 'weather'], ['weather', 'time'], 'REQUIRED'),
     ],
 )
-def test_a_tool_cannot_be_named_so_that_the_others_are_left_out(choice: Any, names: list[str], word: str) -> None:
+def test_if_a_tool_is_named_the_others_are_dropped(choice: Any, names: list[str], word: str) -> None:
     sent = Sent([ask('hi')], {'tool_choice': choice}, function_tools=[WEATHER, TIME])
     assert [tool['function']['name'] for tool in sent.body['tools']] == names
     assert sent.body['tool_choice'] == word
@@ -289,7 +302,7 @@ def test_an_output_tool_must_be_called() -> None:
     assert sent.body['tool_choice'] == 'REQUIRED'
 
 
-def test_an_old_model_cannot_be_made_to_call_a_tool() -> None:
+def test_an_old_model_cannot_be_forced_to_call_a_tool() -> None:
     final = ToolDefinition('final_result', CITY, kind='output')
     sent = Sent([ask('hi')], name=R, output_tools=[final], output_mode='tool', allow_text_output=False)
     assert ('tools' in sent.body, 'tool_choice' in sent.body) == (True, False)
@@ -297,17 +310,17 @@ def test_an_old_model_cannot_be_made_to_call_a_tool() -> None:
         Sent([ask('hi')], {'tool_choice': 'required'}, name=R, function_tools=[WEATHER])
 
 
-def test_an_old_model_that_shall_call_none_gets_none() -> None:
+def test_an_old_model_that_must_not_call_tools_gets_no_tools() -> None:
     sent = Sent([ask('hi')], {'tool_choice': 'none'}, name=R, function_tools=[WEATHER])
     assert sent.body.keys().isdisjoint({'tools', 'tool_choice'})
 
 
-def test_a_model_that_sees_calls_no_tools() -> None:
+def test_a_vision_model_calls_no_tools() -> None:
     with pytest.raises(UserError, match='cannot call tools'):
         Sent([ask('hi')], name='command-a-vision-07-2025', function_tools=[WEATHER])
 
 
-def test_the_api_has_no_tools_of_its_own() -> None:
+def test_native_tools_are_rejected() -> None:
     with pytest.raises(UserError, match='has no tools of its own, and was asked for web_search'):
         Sent([ask('hi')], native_tools=[WebSearchTool()])
 
@@ -333,7 +346,7 @@ def test_the_api_has_no_tools_of_its_own() -> None:
         ('my-own-model', False, True, True, True),
     ],
 )
-def test_the_name_says_what_a_model_can_do(
+def test_the_profile_follows_from_the_name(
     name: str, thinks: bool, calls: bool, is_made_to_call: bool, keeps_to_schemas: bool
 ) -> None:
     profile = cohere_model_profile(name)
@@ -370,7 +383,7 @@ FORM_AS_ENFORCED: Json = {
 }
 
 
-def test_strict_tools_are_held_to_what_the_api_can_enforce_and_the_rest_is_said() -> None:
+def test_strict_tools_keep_what_the_api_enforces_and_describe_the_rest() -> None:
     form = ToolDefinition('form', FORM, strict=True)
     sent = Sent([ask('hi')], function_tools=[form])
     assert sent.body['strict_tools'] is True
@@ -383,7 +396,7 @@ def test_strict_tools_are_held_to_what_the_api_can_enforce_and_the_rest_is_said(
     ]
 
 
-def test_other_tools_are_sent_as_they_are() -> None:
+def test_other_tools_are_sent_unchanged() -> None:
     for strict in (None, False):
         sent = Sent([ask('hi')], function_tools=[ToolDefinition('form', FORM, strict=strict)])
         assert sent.body['tools'][0]['function']['parameters'] == FORM
@@ -407,7 +420,7 @@ def test_a_tool_without_arguments_is_not_strict_and_neither_are_others(settings:
     assert [warning.partition('must be: ')[2] for warning in sent.warnings] == ["'now' takes no arguments"]
 
 
-def test_a_strict_schema_that_refers_to_itself_has_an_object_at_its_top() -> None:
+def test_a_recursive_strict_schema_has_an_object_at_its_top() -> None:
     list_ = {'type': 'object', 'properties': {'next': {'anyOf': [{'$ref': '#/$defs/L'}, {'type': 'null'}]}}}
     schema = {'$defs': {'L': list_}, '$ref': '#/$defs/L', 'title': 'List'}
     sent = Sent([ask('hi')], function_tools=[ToolDefinition('list', schema, strict=True)])
@@ -417,11 +430,11 @@ def test_a_strict_schema_that_refers_to_itself_has_an_object_at_its_top() -> Non
     assert sent.body['tools'][0]['function']['parameters'] == schema
 
 
-@pytest.mark.parametrize('wish', [True, False])
-def test_a_setting_decides_for_all_tools(wish: bool) -> None:
+@pytest.mark.parametrize('setting', [True, False])
+def test_a_setting_decides_for_all_tools(setting: bool) -> None:
     strict = ToolDefinition('strict', CITY, strict=True)
-    sent = Sent([ask('hi')], {'cohere_strict_tools': wish}, function_tools=[strict, WEATHER])
-    assert (sent.body.get('strict_tools', False), sent.warnings) == (wish, [])
+    sent = Sent([ask('hi')], {'cohere_strict_tools': setting}, function_tools=[strict, WEATHER])
+    assert (sent.body.get('strict_tools', False), sent.warnings) == (setting, [])
 
 
 # ---------------------------------------------------------------------- output
@@ -429,7 +442,7 @@ def test_a_setting_decides_for_all_tools(wish: bool) -> None:
 OUTPUT = OutputObjectDefinition(CITY, 'answer', 'Where.')
 
 
-def test_a_native_output_is_held_to_its_schema_and_the_model_is_told_that_it_is_json() -> None:
+def test_the_schema_of_a_native_output_is_sent_with_an_instruction_to_write_json() -> None:
     sent = Sent([ask('hi')], output_mode='native', output_object=OUTPUT)
     schema = {**CITY, 'title': 'answer', 'description': 'Where.'}
     assert sent.body['response_format'] == {'type': 'json_object', 'json_schema': schema}
@@ -439,32 +452,32 @@ def test_a_native_output_is_held_to_its_schema_and_the_model_is_told_that_it_is_
 @pytest.mark.parametrize(
     'messages', [[ask('hi, as json')], [ask(['hi', 'as JSON'])], [ask(SystemPromptPart('JSON!'), 'hi')]]
 )
-def test_a_model_that_knows_of_json_is_told_nothing(messages: list[Any]) -> None:
+def test_without_the_instruction_if_a_message_mentions_json(messages: list[Any]) -> None:
     sent = Sent(messages, output_mode='native', output_object=OUTPUT)
     assert len(sent.messages) == len(messages[0].parts)
 
 
-def test_what_looks_like_json_in_the_bytes_of_an_image_does_not_count() -> None:
+def test_json_in_the_bytes_of_an_image_is_not_a_mention() -> None:
     image = BinaryContent(b'\x8e\xca\x27' * 3, media_type='image/png')
     assert 'json' in image.data_uri.lower()
     assert Sent([ask(['hi', image])], output_mode='native', output_object=OUTPUT).messages[0]['role'] == 'system'
 
 
-def test_a_prompted_output_is_held_to_being_json() -> None:
+def test_a_prompted_output_must_be_json() -> None:
     sent = Sent([ask('hi')], output_mode='prompted', output_object=OUTPUT)
     assert sent.body['response_format'] == {'type': 'json_object'}
     assert '"city"' in sent.messages[0]['content']
-    beside = Sent([ask('hi')], output_mode='prompted', output_object=OUTPUT, function_tools=[WEATHER])
-    assert 'response_format' not in beside.body
+    with_tools = Sent([ask('hi')], output_mode='prompted', output_object=OUTPUT, function_tools=[WEATHER])
+    assert 'response_format' not in with_tools.body
 
 
 @pytest.mark.parametrize(
     ('settings', 'tools', 'reason'), [({}, [WEATHER], 'tools'), ({'cohere_documents': ['x']}, [], 'documents')]
 )
-def test_an_answer_cannot_be_held_to_a_schema_beside_tools_or_documents(
+def test_a_native_output_cannot_be_combined_with_tools_or_documents(
     settings: Any, tools: list[Any], reason: str
 ) -> None:
-    with pytest.raises(UserError, match=f'beside {reason}: use output_mode='):
+    with pytest.raises(UserError, match=f'with {reason}: use output_mode='):
         Sent([ask('hi')], settings, function_tools=tools, output_mode='native', output_object=OUTPUT)
 
 
@@ -484,11 +497,11 @@ def test_an_answer_cannot_be_held_to_a_schema_beside_tools_or_documents(
         ({'thinking': 'low', 'cohere_thinking': {'type': 'disabled'}}, {'type': 'disabled'}),
     ],
 )
-def test_a_level_is_a_budget_that_leaves_room_for_the_answer(settings: Any, thinking: Json) -> None:
+def test_a_level_is_a_budget_that_leaves_room_for_the_response(settings: Any, thinking: Json) -> None:
     assert Sent([ask('hi')], settings).body['thinking'] == thinking
 
 
-def test_a_model_that_cannot_think_says_so_unless_it_shall_not() -> None:
+def test_thinking_is_a_warning_for_a_model_that_cannot_think() -> None:
     high, off = (Sent([ask('hi')], {'thinking': level}, name=R7B) for level in ('high', False))
     assert ('thinking' in high.body, 'thinking' in off.body) == (False, False)
     assert high.warnings == ["'thinking' was not sent: 'command-r7b-12-2024' cannot be told to think"]
@@ -498,7 +511,7 @@ def test_a_model_that_cannot_think_says_so_unless_it_shall_not() -> None:
 # ---------------------------------------------------------------------- settings
 
 
-def test_settings_have_the_names_that_the_api_gives_them() -> None:
+def test_the_names_of_settings_on_the_wire() -> None:
     settings = {
         'max_tokens': 9,
         'temperature': 0.0,

@@ -1,4 +1,4 @@
-"""Cohere's Chat API from the server's side: what is served is read as it was meant, by us and by the real SDK."""
+"""The server's side of Cohere's Chat API: both this library and the real SDK decode what it encodes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from pydantic_llm.messages import (
 )
 from pydantic_llm.models.cohere import CohereModel
 from pydantic_llm.models.cohere.serve import (
-    EventWriter,
+    StreamEncoder,
     decode_request,
     encode_error,
     encode_error_event,
@@ -50,25 +50,25 @@ from tests.models.cohere_chat import (
     PLUS,
     Json,
     ask,
-    call,
-    check_answer,
     check_event,
     check_request,
-    cited,
-    read,
-    read_whole,
+    check_response,
+    citation_of,
+    decode_stream,
+    decode_whole,
     say,
     text,
-    thought,
+    thinking_block,
+    tool_call,
 )
 
-ASKED = ServedRequest('served', [])
+REQUEST = ServedRequest('served', [])
 
 MESSAGE: Json = {
     'tool_plan': 'I will look.',
-    'content': [thought('Hm. So.'), text('rain falls')],
-    'tool_calls': [call('a'), call('b', '{"city": "Oslo", "day": 1}', 'time')],
-    'citations': [cited('I', type='PLAN'), cited('rain', content_index=1), cited('falls')],
+    'content': [thinking_block('Hm. So.'), text('rain falls')],
+    'tool_calls': [tool_call('a'), tool_call('b', '{"city": "Oslo", "day": 1}', 'time')],
+    'citations': [citation_of('I', type='PLAN'), citation_of('rain', content_index=1), citation_of('falls')],
 }
 USAGE: Json = {
     'billed_units': {'input_tokens': 41, 'output_tokens': 25},
@@ -80,20 +80,20 @@ FACTS: Json = {
     'usage': USAGE,
     'logprobs': [{'text': 'a', 'token_ids': [1], 'logprobs': [-0.5]}],
 }
-RESPONSE = read_whole(MESSAGE, **FACTS)
+RESPONSE = decode_whole(MESSAGE, **FACTS)
 
 
-def told_at_once(response: ModelResponse) -> list[Json]:
-    """The events that are written for parts that come whole."""
-    writer = EventWriter(ASKED)
-    events = list(writer.begin())
+def encode_at_once(response: ModelResponse) -> list[Json]:
+    """Return the events of a stream whose parts arrive whole."""
+    encoder = StreamEncoder(REQUEST)
+    events = list(encoder.begin())
     for index, part in enumerate(response.parts):
-        for happened in (PartStartEvent(index, part), PartEndEvent(index, part)):
-            events += writer.event(happened)
-    return [*events, *writer.end(response)]
+        for event in (PartStartEvent(index, part), PartEndEvent(index, part)):
+            events += encoder.event(event)
+    return [*events, *encoder.end(response)]
 
 
-def what_it_says(response: ModelResponse) -> tuple[Any, ...]:
+def comparable(response: ModelResponse) -> tuple[Any, ...]:
     return (
         response.parts,
         response.usage,
@@ -104,22 +104,22 @@ def what_it_says(response: ModelResponse) -> tuple[Any, ...]:
     )
 
 
-def test_what_is_served_is_read_as_it_was_meant() -> None:
-    served: Json = from_json(to_json(encode_response(RESPONSE, ASKED)))
-    check_answer(served)
+def test_an_encoded_response_is_decoded_unchanged() -> None:
+    served: Json = from_json(to_json(encode_response(RESPONSE, REQUEST)))
+    check_response(served)
     message = {name: value for name, value in served.pop('message').items() if name != 'role'}
     assert message == MESSAGE
-    assert what_it_says(read_whole(message, **served)) == what_it_says(RESPONSE)
+    assert comparable(decode_whole(message, **served)) == comparable(RESPONSE)
 
 
-def test_what_is_streamed_is_read_as_it_was_meant() -> None:
-    events: list[Json] = from_json(to_json(told_at_once(RESPONSE)))
+def test_an_encoded_stream_is_decoded_unchanged() -> None:
+    events: list[Json] = from_json(to_json(encode_at_once(RESPONSE)))
     for event in events:
         check_event(event)
-    assert what_it_says(read(*events)) == what_it_says(RESPONSE)
+    assert comparable(decode_stream(*events)) == comparable(RESPONSE)
 
 
-def test_what_the_api_cannot_say_is_left_out_of_an_answer() -> None:
+def test_parts_that_the_api_has_no_field_for_are_skipped() -> None:
     response = ModelResponse(
         [
             FilePart(PIXEL),
@@ -132,18 +132,22 @@ def test_what_the_api_cannot_say_is_left_out_of_an_answer() -> None:
         provider_name='openai',
         provider_details={'logprobs': ['x'], 'finish_reason': 'content_filter'},
     )
-    served = encode_response(response, ASKED)
-    check_answer(served)
-    message = {'content': [thought('hm'), text('a')], 'tool_calls': [call('c', '{"city":"Rome"}')]}
+    served = encode_response(response, REQUEST)
+    check_response(served)
+    message = {'content': [thinking_block('hm'), text('a')], 'tool_calls': [tool_call('c', '{"city":"Rome"}')]}
     assert served['message'] == {'role': 'assistant', **message}
     assert (served['finish_reason'], 'logprobs' in served) == ('ERROR', False)
-    assert [part.part_kind for part in read(*told_at_once(response)).parts] == ['thinking', 'text', 'tool-call']
+    assert [part.part_kind for part in decode_stream(*encode_at_once(response)).parts] == [
+        'thinking',
+        'text',
+        'tool-call',
+    ]
 
 
-def test_an_answer_that_was_cut_is_served_cut() -> None:
+def test_a_truncated_response_is_sent_truncated() -> None:
     response = say(TextPart('half'), state='incomplete')
-    assert told_at_once(response)[-1]['type'] == 'content-end'
-    assert read(*told_at_once(response)).state == 'incomplete'
+    assert encode_at_once(response)[-1]['type'] == 'content-end'
+    assert decode_stream(*encode_at_once(response)).state == 'incomplete'
 
 
 BODIES: dict[str, Json] = {
@@ -211,7 +215,7 @@ BODIES: dict[str, Json] = {
 
 
 @pytest.mark.parametrize('name', BODIES)
-def test_a_request_says_the_same_after_it_was_read(name: str) -> None:
+def test_a_decoded_request_is_encoded_unchanged(name: str) -> None:
     body = {'model': PLUS, **BODIES[name]}
     check_request(body)
     served = decode_request(from_json(to_json({**body, 'stream': True, 'new_field': 1})))
@@ -231,17 +235,17 @@ def test_a_request_says_the_same_after_it_was_read(name: str) -> None:
         ({'type': 'new'}, None),
     ],
 )
-def test_other_models_hear_how_long_to_think_too(thinking: Json, level: Any) -> None:
+def test_the_level_of_thinking_is_decoded_for_other_models_too(thinking: Json, level: Any) -> None:
     body = {'model': 'm', 'messages': [{'role': 'user', 'content': 'hi'}], 'thinking': thinking}
     settings: Json = dict(decode_request(body).settings)
     assert (settings.get('thinking'), settings['cohere_thinking']) == (level, thinking)
 
 
-def test_content_that_other_clients_send_is_read() -> None:
+def test_content_that_only_other_clients_send_is_decoded() -> None:
     documents = ({'data': '{"sky": "blue"}'}, {'data': 'just words'}, {'id': 'd', 'data': '{"sky": 1}'})
     messages: list[Json] = [
         {'role': 'system', 'content': [text('A'), text('B')]},
-        {'role': 'assistant', 'content': 'hi', 'tool_calls': [call('a')]},
+        {'role': 'assistant', 'content': 'hi', 'tool_calls': [tool_call('a')]},
         {
             'role': 'tool',
             'tool_call_id': 'a',
@@ -250,9 +254,9 @@ def test_content_that_other_clients_send_is_read() -> None:
     ]
     body: Json = {'model': 'm', 'messages': messages, 'response_format': {'type': 'json_object', 'schema': CITY}}
     served = decode_request(body)
-    first, answer, last = served.messages
+    first, response, last = served.messages
     assert [part.content for part in first.parts] == ['A\nB']  # type: ignore[union-attr] # a system prompt
-    assert answer.parts == [TextPart('hi'), ToolCallPart('weather', '{"city": "Rome"}', 'a')]
+    assert response.parts == [TextPart('hi'), ToolCallPart('weather', '{"city": "Rome"}', 'a')]
     [returned] = last.parts
     assert isinstance(returned, ToolReturnPart)
     assert (returned.tool_name, returned.content) == (
@@ -264,7 +268,7 @@ def test_content_that_other_clients_send_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ('change', 'words'),
+    ('change', 'message'),
     [
         ({'model': ''}, 'a model parameter is required'),
         ({'messages': []}, "'messages' is missing"),
@@ -275,12 +279,12 @@ def test_content_that_other_clients_send_is_read() -> None:
         ({'response_format': {'type': 'json_object', 'json_schema': 7}}, 'schema must be an object'),
     ],
 )
-def test_what_is_no_request_is_refused_with_a_reason(change: Json, words: str) -> None:
-    with pytest.raises(UserError, match=words):
+def test_an_invalid_request_is_rejected_with_a_reason(change: Json, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         decode_request({'model': 'm', 'messages': [{'role': 'user', 'content': 'hi'}], **change})
 
 
-def test_an_error_has_a_message_and_in_a_stream_is_its_end() -> None:
+def test_an_error_has_a_message_and_ends_a_stream() -> None:
     status, body = encode_error(RateLimitError(429, 'm', message='Slow down'))
     assert (status, body['message']) == (429, 'Slow down')
     event = encode_error_event(body, 3)
@@ -292,13 +296,13 @@ def test_an_error_has_a_message_and_in_a_stream_is_its_end() -> None:
 
 
 class Served:
-    """A server on this machine whose model gives one answer, and the SDK's client before it."""
+    """A local server whose model always returns one response, with the SDK's client."""
 
     def __init__(self, response: ModelResponse, *, fault: Fault | None = None) -> None:
-        self.heard: list[Any] = []
+        self.calls: list[Any] = []
 
         def whole(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-            self.heard.append((messages, info))
+            self.calls.append((messages, info))
             return response
 
         self.server = LocalServer(create_app(FunctionModel(whole), faults=(lambda _: fault) if fault else None))
@@ -321,17 +325,17 @@ def plain(value: Any) -> Any:
     return value.model_dump(mode='json', exclude_none=True) if isinstance(value, BaseModel) else value
 
 
-async def test_the_sdk_reads_a_whole_answer() -> None:
+async def test_the_sdk_decodes_a_whole_response() -> None:
     async with Served(RESPONSE) as client:
-        answer = await client.chat(model='m', messages=HELLO)
-    assert plain(answer.message) == {'role': 'assistant', **MESSAGE}
-    assert (answer.finish_reason, answer.id) == ('STOP_SEQUENCE', 'r')
-    assert plain(answer.usage) == USAGE
-    assert plain(answer.logprobs[0] if answer.logprobs else None) == FACTS['logprobs'][0]
-    assert [source.id for each in answer.message.citations or () for source in each.sources or ()] == ['d'] * 3
+        chat_response = await client.chat(model='m', messages=HELLO)
+    assert plain(chat_response.message) == {'role': 'assistant', **MESSAGE}
+    assert (chat_response.finish_reason, chat_response.id) == ('STOP_SEQUENCE', 'r')
+    assert plain(chat_response.usage) == USAGE
+    assert plain(chat_response.logprobs[0] if chat_response.logprobs else None) == FACTS['logprobs'][0]
+    assert [source.id for each in chat_response.message.citations or () for source in each.sources or ()] == ['d'] * 3
 
 
-async def test_the_sdk_reads_a_stream() -> None:
+async def test_the_sdk_decodes_a_stream() -> None:
     async with Served(RESPONSE) as client:
         events = [event async for event in client.chat_stream(model='m', messages=HELLO)]
     kinds = [event.type for event in events]
@@ -348,26 +352,26 @@ async def test_the_sdk_reads_a_stream() -> None:
         'content-delta',  # the log probabilities
         'message-end',
     ]
-    assert read(*map(plain, events)).parts == RESPONSE.parts
+    assert decode_stream(*map(plain, events)).parts == RESPONSE.parts
     assert events[-1].delta.finish_reason is not None
 
 
-async def test_each_event_says_its_type_twice_and_a_word_of_its_own_ends_the_stream() -> None:
+async def test_each_event_has_its_type_twice_and_done_ends_the_stream() -> None:
     async with Served(RESPONSE) as client:
         body = {'model': 'm', 'messages': HELLO, 'stream': True}
         async with httpx.AsyncClient() as http_client:
-            answer = await http_client.post(f'{client._client_wrapper.get_base_url()}/v2/chat', json=body)
-    *events, done, rest = answer.text.split('\n\n')
+            chat_response = await http_client.post(f'{client._client_wrapper.get_base_url()}/v2/chat', json=body)
+    *events, done, rest = chat_response.text.split('\n\n')
     assert (done, rest) == ('data: [DONE]', '')
     for event in events:
         name, data = event.splitlines()
         assert name == f'event: {from_json(data.removeprefix("data: "))["type"]}'
 
 
-async def test_the_sdk_sends_tools_and_their_answers() -> None:
+async def test_the_sdk_sends_tools_and_their_results() -> None:
     served = Served(say(TextPart('so'), finish_reason='stop'))
     async with served as client:
-        answered = cohere.V2ChatResponse.model_validate(encode_response(RESPONSE, ASKED)).message
+        answered = cohere.V2ChatResponse.model_validate(encode_response(RESPONSE, REQUEST)).message
         documents: Any = [{'type': 'document', 'document': {'data': {'sky': 'blue'}}}]
         messages: Any = [
             *HELLO,
@@ -377,10 +381,10 @@ async def test_the_sdk_sends_tools_and_their_answers() -> None:
         ]
         tools: Any = [{'type': 'function', 'function': {'name': 'weather', 'description': 'd', 'parameters': CITY}}]
         await client.chat(model='m', messages=messages, tools=tools, tool_choice='NONE', k=3)
-    [(heard, info)] = served.heard
-    assert [message.kind for message in heard] == ['request', 'response', 'request']
-    assert heard[1].parts == RESPONSE.parts
-    assert [(part.tool_name, part.content) for part in heard[2].parts] == [
+    [(history, info)] = served.calls
+    assert [message.kind for message in history] == ['request', 'response', 'request']
+    assert history[1].parts == RESPONSE.parts
+    assert [(part.tool_name, part.content) for part in history[2].parts] == [
         ('weather', [{'sky': 'blue'}]),
         ('time', 'ok'),
     ]
@@ -388,19 +392,19 @@ async def test_the_sdk_sends_tools_and_their_answers() -> None:
     assert info.model_settings == {'top_k': 3, 'tool_choice': 'none'}
 
 
-async def test_the_sdk_asks_for_structured_output_and_thoughts() -> None:
+async def test_the_sdk_requests_structured_output_and_thinking() -> None:
     served = Served(
         say(ThinkingPart('Hm.', provider_name='cohere'), TextPart('{"city": "Rome"}'), finish_reason='stop')
     )
     async with served as client:
-        answer = await client.chat(
+        chat_response = await client.chat(
             model='m',
             messages=HELLO,
             response_format=cohere.JsonObjectResponseFormatV2(json_schema=CITY),
             thinking=cohere.Thinking(type='enabled', token_budget=3000),
         )
-    assert plain(answer.message.content[0] if answer.message.content else None) == thought('Hm.')
-    [(_, info)] = served.heard
+    assert plain(chat_response.message.content[0] if chat_response.message.content else None) == thinking_block('Hm.')
+    [(_, info)] = served.calls
     assert info.model_settings == {'cohere_thinking': {'type': 'enabled', 'token_budget': 3000}, 'thinking': 'low'}
     assert info.model_request_parameters.output_object.json_schema == CITY
 
@@ -417,7 +421,7 @@ async def test_the_sdk_asks_for_structured_output_and_thoughts() -> None:
         (503, cohere.ServiceUnavailableError),
     ],
 )
-async def test_the_sdk_reads_errors(status: int, error: type[ApiError]) -> None:
+async def test_the_sdk_decodes_errors(status: int, error: type[ApiError]) -> None:
     async with Served(RESPONSE, fault=Fault(status=status)) as client:
         with pytest.raises(error) as caught:
             await client.chat(model='m', messages=HELLO)
@@ -426,7 +430,7 @@ async def test_the_sdk_reads_errors(status: int, error: type[ApiError]) -> None:
             _ = [event async for event in client.chat_stream(model='m', messages=HELLO)]
 
 
-async def test_the_sdk_hears_of_a_failure_in_the_middle_of_a_stream() -> None:
+async def test_the_sdk_gets_an_error_inside_a_stream() -> None:
     async with Served(RESPONSE, fault=Fault(error_after=3)) as client:
         events = [event async for event in client.chat_stream(model='m', messages=HELLO)]
     assert plain(events[-1]) == {
@@ -439,43 +443,43 @@ async def test_the_sdk_hears_of_a_failure_in_the_middle_of_a_stream() -> None:
 
 
 @pytest.mark.parametrize('stream', [False, True], ids=['whole', 'stream'])
-async def test_our_client_reads_what_our_server_says(stream: bool) -> None:
+async def test_our_client_decodes_the_responses_of_our_server(stream: bool) -> None:
     served = Served(RESPONSE)
     with served.server as url:
         model = CohereModel(PLUS, provider=CohereProvider(base_url=url))
         if stream:
-            async with model.request_stream([ask('hi')]) as answer:
-                async for _ in answer:
+            async with model.request_stream([ask('hi')]) as stream_response:
+                async for _ in stream_response:
                     pass
-                response = answer.get()
+                response = stream_response.get()
         else:
             response = await model.request([ask('hi')])
         await model.aclose()
     assert (response.parts, response.state, response.provider_url) == (RESPONSE.parts, 'complete', url)
 
 
-async def listen(fault: Fault) -> tuple[type[Exception] | None, str]:
-    """How a stream ends with which something is wrong: the error, and the state of the answer."""
+async def end_of_stream(fault: Fault) -> tuple[type[Exception] | None, str]:
+    """Return how a stream with a fault ends: the type of the error and the state of the response."""
     with Served(RESPONSE, fault=fault).server as url:
         model = CohereModel(PLUS, provider=CohereProvider(base_url=url))
-        async with model, model.request_stream([ask('hi')]) as answer:
+        async with model, model.request_stream([ask('hi')]) as stream_response:
             try:
-                async for _ in answer:
+                async for _ in stream_response:
                     pass
             except LLMError as error:
-                return type(error), answer.get().state
-            return None, answer.get().state
+                return type(error), stream_response.get().state
+            return None, stream_response.get().state
 
 
-async def test_a_stream_that_fails_or_is_cut_is_no_whole_answer() -> None:
-    assert await listen(Fault()) == (None, 'complete')
-    assert await listen(Fault(error_after=4)) == (ModelHTTPError, 'interrupted')
-    assert await listen(Fault(cut_after=4)) == (StreamInterruptedError, 'interrupted')
-    assert await listen(Fault(end_after=4)) == (None, 'incomplete')
-    assert await listen(Fault(garbage_after=4)) == (UnexpectedModelBehavior, 'interrupted')
+async def test_a_stream_that_fails_or_is_truncated_is_not_complete() -> None:
+    assert await end_of_stream(Fault()) == (None, 'complete')
+    assert await end_of_stream(Fault(error_after=4)) == (ModelHTTPError, 'interrupted')
+    assert await end_of_stream(Fault(cut_after=4)) == (StreamInterruptedError, 'interrupted')
+    assert await end_of_stream(Fault(end_after=4)) == (None, 'incomplete')
+    assert await end_of_stream(Fault(garbage_after=4)) == (UnexpectedModelBehavior, 'interrupted')
 
 
-async def test_an_error_of_the_vendor_is_ours_with_its_status() -> None:
+async def test_an_error_of_the_vendor_has_its_status() -> None:
     fault = Fault(status=503, headers={'retry-after': '7'})
     with Served(RESPONSE, fault=fault).server as url:
         model = CohereModel(PLUS, provider=CohereProvider(base_url=url))

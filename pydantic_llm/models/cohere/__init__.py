@@ -1,8 +1,8 @@
 """Cohere's Chat API, version 2, https://docs.cohere.com/reference/chat.
 
-Read `model` (the card), `encode` (messages to body; past answers are in `encode_response`, what a user sends in
-`content`), `options` (tools, output, settings), `decode` (body or events to parts), `serve` (the same from the server's
-side). `settings` names the knobs. What models can do is said by `profiles.cohere`.
+Read `model` first, then `encode` (messages to body; past responses are in `encode_response`, the content of users in
+`content`) and `decode` (body or events to parts); `serve` is the server's side of both. `settings` names the API's
+settings, `options` encodes them, the tools and the output type. The features of models are in `profiles.cohere`.
 """
 
 from __future__ import annotations

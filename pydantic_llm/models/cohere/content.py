@@ -1,4 +1,4 @@
-"""What a user sends, and what a tool returned → the content of a message."""
+"""Encodes the content of users and the results of tools."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from ...messages import (
     VideoUrl,
 )
 
-IMAGES = ('image/jpeg', 'image/png', 'image/webp', 'image/gif')
-"""The images that the API takes."""
+IMAGE_TYPES = ('image/jpeg', 'image/png', 'image/webp', 'image/gif')
+"""The media types of images that the API accepts."""
 
-WHAT_IT_TAKES = 'the Chat API takes text, and JPEG, PNG, WebP and GIF images'
+ACCEPTED_FILES = 'the Chat API takes text, and JPEG, PNG, WebP and GIF images'
 
 DOCUMENT_KEYS = ({'data'}, {'id', 'data'})
-"""What an object holds that is a document in the API's words: what the model reads, and the id that citations name."""
+"""The keys of an object that is a document of the API: what the model reads, and the id that citations refer to."""
 
 
 def encode_content(content: Iterable[UserContent], system: str) -> list[Json]:
-    """A block for each item. Raises `UserError` for what the API cannot take."""
+    """Return a block for each item. Raises `UserError` for a file that the API does not accept."""
     return [block for item in content for block in encode_item(item, system)]
 
 
 def encode_item(item: UserContent, system: str) -> Iterator[Json]:
-    """The block for one item; none for an empty text, which the API refuses, and for a cache point."""
+    """Yield the block for an item. Empty texts, which the API rejects, and cache points are skipped."""
     match item:
         case str():
-            yield from text(item)
-        case TextContent(content=words):
-            yield from text(words)
+            yield from encode_text(item)
+        case TextContent(content=text):
+            yield from encode_text(text)
         case CachePoint():
             pass
         case _:
@@ -50,52 +50,52 @@ def encode_item(item: UserContent, system: str) -> Iterator[Json]:
 
 
 def encode_file(file: MultiModalContent, system: str) -> Json:
-    """The block for a file: an image, or the text that is in it."""
+    """Encode an image, or the text of a file. Raises `UserError` if the API does not accept the file."""
     match file:
         case ImageUrl(url=url):
-            return _image(url, file.vendor_metadata)
-        case BinaryContent(media_type=media_type) if media_type in IMAGES:
-            return _image(file.data_uri, file.vendor_metadata)
+            return _encode_image(url, file.vendor_metadata)
+        case BinaryContent(media_type=media_type) if media_type in IMAGE_TYPES:
+            return _encode_image(file.data_uri, file.vendor_metadata)
         case BinaryContent() if file.is_text:
-            return {'type': 'text', 'text': _text_file(file)}
+            return {'type': 'text', 'text': _quote_text_file(file)}
         case DocumentUrl(url=url) if url.startswith('data:'):
             return encode_file(BinaryContent.from_data_uri(url), system)
         case AudioUrl() | DocumentUrl() | VideoUrl() | BinaryContent() | UploadedFile():
-            raise UserError(f'{system!r} cannot take {file!r}: {WHAT_IT_TAKES}')
+            raise UserError(f'{system!r} cannot take {file!r}: {ACCEPTED_FILES}')
         case _:
             assert_never(file)
 
 
 def encode_file_of_tool(file: MultiModalContent, system: str) -> Iterator[Json]:
-    """The blocks for a file that a tool returned: its name, by which the tool's answer speaks of it, and the file."""
+    """Yield the blocks for a file of a tool result: the identifier that the result refers to, and the file."""
     yield {'type': 'text', 'text': f'This is file {file.identifier}:'}
     yield encode_file(file, system)
 
 
-def text(words: str) -> Iterator[Json]:
-    """The block for a text; none for an empty one, which the API refuses."""
-    if words:
-        yield {'type': 'text', 'text': words}
+def encode_text(text: str) -> Iterator[Json]:
+    """Yield a block for a text, unless it is empty, which the API rejects."""
+    if text:
+        yield {'type': 'text', 'text': text}
 
 
-def _image(url: str, vendor_metadata: Json | None) -> Json:
+def _encode_image(url: str, vendor_metadata: Json | None) -> Json:
     detail = (vendor_metadata or {}).get('detail')
     return {'type': 'image_url', 'image_url': {'url': url, **({'detail': detail} if detail else {})}}
 
 
-def _text_file(file: BinaryContent) -> str:
-    """A text file with lines around it that say where it begins and ends."""
+def _quote_text_file(file: BinaryContent) -> str:
+    """Return the text of a file between lines that mark its start and its end."""
     mark = f'FILE id="{file.identifier}" type="{file.media_type}"'
     return f'-----BEGIN {mark}-----\n{file.data.decode("utf-8", "replace")}\n-----END FILE id="{file.identifier}"-----'
 
 
-# ---------------------------------------------------------------------- what a tool returned
+# ---------------------------------------------------------------------- tool results
 
 
 def encode_tool_return(part: ToolReturnPart) -> str | list[Json]:
-    """What a tool returned: a list of objects as documents, each of which can be cited, and anything else as text.
+    """Encode a tool result: a list of objects as documents, which the model can cite, anything else as text.
 
-    Its files are named here, and follow in a message of the user's.
+    Files are named here; `encode_file_of_tool` encodes them for a message of the user.
     """
     if part.content is None:
         return ''
@@ -110,7 +110,7 @@ def encode_tool_return(part: ToolReturnPart) -> str | list[Json]:
 
 
 def encode_document(item: Json) -> Json:
-    """The block for an object: the data of a document, or a document with its id."""
+    """Encode an object as a document, unchanged if it is one already."""
     is_document = (
         item.keys() in DOCUMENT_KEYS and isinstance(item['data'], dict) and isinstance(item.get('id', ''), str)
     )

@@ -1,4 +1,4 @@
-"""Messages → the body of `POST /v2/chat`. Start at `encode`."""
+"""Encodes a request as the body of `POST /v2/chat`. Start at `encode`."""
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ from .content import encode_content, encode_file_of_tool, encode_tool_return
 from .encode_response import encode_message
 from .options import encode_output, encode_settings, encode_thinking, encode_tools
 
-SAY_JSON = 'Answer with one JSON object.'
-"""What the model is told where the answer must be JSON and nobody has said so. The API wants it said, since a model
-that does not know may write blanks without an end: https://docs.cohere.com/docs/structured-outputs."""
+JSON_INSTRUCTION = 'Answer with one JSON object.'
+"""A system prompt for JSON output, added if no message mentions JSON.
+
+Without one, the model may write whitespace without end: https://docs.cohere.com/docs/structured-outputs
+"""
 
 
 def encode(request: PreparedRequest, profile: CohereModelProfile) -> Json:
-    """The body of a request."""
+    """Encode the body of a request."""
     options: Json = {
         **encode_tools(request, profile),
         **encode_output(request, profile),
@@ -36,18 +38,18 @@ def encode(request: PreparedRequest, profile: CohereModelProfile) -> Json:
         **encode_thinking(request),
     }
     messages = encode_messages(request)
-    if options.get('response_format', {}).get('type') == 'json_object' and not _speak_of_json(messages):
-        messages = [{'role': 'system', 'content': SAY_JSON}, *messages]
+    if options.get('response_format', {}).get('type') == 'json_object' and not _mentions_json(messages):
+        messages = [{'role': 'system', 'content': JSON_INSTRUCTION}, *messages]
     body: Json = {'model': request.model_name, 'messages': messages, **options}
     if request.stream:
         body['stream'] = True
     return body
 
 
-def _speak_of_json(messages: Iterable[Json]) -> bool:
-    told = (message['content'] for message in messages if message['role'] in ('system', 'user'))
+def _mentions_json(messages: Iterable[Json]) -> bool:
+    contents = (message['content'] for message in messages if message['role'] in ('system', 'user'))
     blocks = (
-        [content] if isinstance(content, str) else [block.get('text', '') for block in content] for content in told
+        [content] if isinstance(content, str) else [block.get('text', '') for block in content] for content in contents
     )
     return any('json' in text.lower() for texts in blocks for text in texts)
 
@@ -56,17 +58,17 @@ def _speak_of_json(messages: Iterable[Json]) -> bool:
 
 
 def encode_messages(request: PreparedRequest) -> list[Json]:
-    """The messages: instructions come after the system prompts that begin the conversation."""
-    turns = list(_turns(request))
+    """Encode the messages. Instructions follow the system prompts at the start of the conversation."""
+    turns = list(_encode_turns(request))
     start = next((index for index, turn in enumerate(turns) if turn['role'] != 'system'), len(turns))
     instructions = [{'role': 'system', 'content': text} for text in request.instructions if text]
     messages = [*turns[:start], *instructions, *turns[start:]]
     if not messages:
-        raise UserError('messages holds nothing that is said: all of its texts are empty')
+        raise UserError('messages has no content: all of its texts are empty')
     return messages
 
 
-def _turns(request: PreparedRequest) -> Iterator[Json]:
+def _encode_turns(request: PreparedRequest) -> Iterator[Json]:
     for message in request.messages:
         match message:
             case ModelRequest():
@@ -78,7 +80,7 @@ def _turns(request: PreparedRequest) -> Iterator[Json]:
 
 
 def encode_request(message: ModelRequest, system: str) -> Iterator[Json]:
-    """The messages of one request; files that tools returned follow as one message of the user's."""
+    """Yield the messages for a request. The files of tool results follow as one message of the user."""
     files: list[Json] = []
     for part in message.parts:
         yield from encode_request_part(part, system)
@@ -89,7 +91,7 @@ def encode_request(message: ModelRequest, system: str) -> Iterator[Json]:
 
 
 def encode_request_part(part: ModelRequestPart, system: str) -> Iterator[Json]:
-    """The message of one part; none where nothing is said, since the API refuses a turn that is empty."""
+    """Yield the message for a part, unless it is empty: the API rejects empty turns."""
     match part:
         case SystemPromptPart(content=content):
             if content:
@@ -111,9 +113,9 @@ def encode_request_part(part: ModelRequestPart, system: str) -> Iterator[Json]:
 
 
 def encode_response(message: ModelResponse, request: PreparedRequest) -> Iterator[Json]:
-    """The assistant's turn; none where the response holds nothing that can be sent."""
-    fields, left_out = encode_message(message.parts, request.system, plans=bool(message.tool_calls))
-    for part in left_out:
+    """Yield the turn of the assistant, unless it is empty, and note the parts that were dropped."""
+    fields, dropped = encode_message(message.parts, request.system, plans=bool(message.tool_calls))
+    for part in dropped:
         request.leave_out_part(part)
     if fields:
         yield {'role': 'assistant', **fields}

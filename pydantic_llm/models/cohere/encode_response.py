@@ -1,4 +1,4 @@
-"""An answer of the model's → a message of the assistant's, as it comes from the API and goes back to it."""
+"""Encodes a response as a message of the assistant, for the history of a request and for the server's responses."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from ...messages import (
 from ...messages.response import ModelResponsePart
 from .decode import PLAN
 
-Unsayable = ThinkingPart | NativeToolCallPart | NativeToolReturnPart | FilePart
-"""The kinds of parts for which the API may have no place."""
+DroppablePart = ThinkingPart | NativeToolCallPart | NativeToolReturnPart | FilePart
+"""The types of parts that the API may have no field for."""
 
 
-def encode_message(parts: Iterable[ModelResponsePart], system: str, *, plans: bool) -> tuple[Json, list[Unsayable]]:
-    """The message without its role, and the parts for which it has no place. Empty where nothing can be said.
+def encode_message(parts: Iterable[ModelResponsePart], system: str, *, plans: bool) -> tuple[Json, list[DroppablePart]]:
+    """Return the fields of the message without its role, and the parts that were dropped.
 
-    `system` is the vendor's name: citations and tool plans are its alone. `plans` says whether the message can hold a
-    tool plan; where it cannot, a plan is a thought.
+    `system` is the vendor's name: citations and tool plans of other vendors are not sent. `plans`: the message can have
+    a tool plan; otherwise a plan is encoded as thinking.
     """
-    message = _Message(system, plans=plans)
+    message = _MessageBuilder(system, plans=plans)
     for part in parts:
         message.add(part)
-    return message.fields(), message.left_out
+    return message.fields(), message.dropped
 
 
-class _Message:
+class _MessageBuilder:
     """A message under construction."""
 
     def __init__(self, system: str, *, plans: bool) -> None:
-        self.left_out: list[Unsayable] = []
+        self.dropped: list[DroppablePart] = []
         self._system = system
-        self._plans = plans
+        self._allows_plan = plans
         self._content: list[Json] = []
         self._plan: list[str] = []
         self._calls: list[Json] = []
@@ -49,53 +49,53 @@ class _Message:
         match part:
             case TextPart(content=text):
                 self._add_block(part, {'type': 'text', 'text': text})
-            case ThinkingPart() if self._plans and is_plan(part, self._system):
+            case ThinkingPart() if self._allows_plan and is_plan(part, self._system):
                 self._plan.append(part.content)
-                self._citations.extend(citations_of(part, self._system))
+                self._citations.extend(encode_citations(part, self._system))
             case ThinkingPart(content=''):
-                self.left_out.append(part)
-            case ThinkingPart(content=thoughts):
-                self._add_block(part, {'type': 'thinking', 'thinking': thoughts})
+                self.dropped.append(part)
+            case ThinkingPart(content=thinking):
+                self._add_block(part, {'type': 'thinking', 'thinking': thinking})
             case ToolCallPart():
                 self._calls.append(encode_tool_call(part))
             case NativeToolCallPart() | NativeToolReturnPart() | FilePart():
-                self.left_out.append(part)
+                self.dropped.append(part)
             case _:
                 assert_never(part)
 
     def _add_block(self, part: TextPart | ThinkingPart, block: Json) -> None:
-        """Add a block; none for an empty text, which the API refuses."""
+        """Add a block, unless its text is empty, which the API rejects."""
         if part.content:
-            self._citations.extend(citations_of(part, self._system, place=len(self._content)))
+            self._citations.extend(encode_citations(part, self._system, index=len(self._content)))
             self._content.append(block)
 
     def fields(self) -> Json:
-        found: Json = {
+        fields: Json = {
             'tool_plan': '\n\n'.join(self._plan),
             'content': self._content,
             'tool_calls': self._calls,
             'citations': self._citations,
         }
-        return {name: value for name, value in found.items() if value}
+        return {name: value for name, value in fields.items() if value}
 
 
 def is_plan(part: ThinkingPart, system: str) -> bool:
-    """Whether thoughts are what the API calls a tool plan."""
+    """Return whether the part is a tool plan of this vendor."""
     return part.id == PLAN and part.provider_name == system
 
 
-def citations_of(part: TextPart | ThinkingPart, system: str, *, place: int | None = None) -> list[Json]:
-    """The citations of a part of this vendor's. `place` is the number of its block, where they name one."""
+def encode_citations(part: TextPart | ThinkingPart, system: str, *, index: int | None = None) -> list[Json]:
+    """Return the citations of a part, if it is this vendor's. They refer to the block with this index."""
     details = part.provider_details or {} if part.provider_name == system else {}
     citations: list[Json] = details.get('citations', [])
-    return [_placed(citation, place) for citation in citations]
+    return [_set_index(citation, index) for citation in citations]
 
 
-def _placed(citation: Json, place: int | None) -> Json:
-    return {**citation, 'content_index': place} if place is not None and 'content_index' in citation else citation
+def _set_index(citation: Json, index: int | None) -> Json:
+    return {**citation, 'content_index': index} if index is not None and 'content_index' in citation else citation
 
 
 def encode_tool_call(part: ToolCallPart) -> Json:
-    """A call, with the bytes that the model wrote."""
+    """Encode a tool call, with the arguments exactly as the model wrote them."""
     function = {'name': part.tool_name, 'arguments': part.args_as_json_str()}
     return {'id': part.tool_call_id, 'type': 'function', 'function': function}

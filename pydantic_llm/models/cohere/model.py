@@ -1,4 +1,4 @@
-"""`POST /v2/chat`: the card."""
+"""`CohereModel`: a model behind `POST /v2/chat`."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from ...profiles import ModelProfileSpec
 from ...profiles.cohere import CohereModelProfile
 from ...providers import Provider, choose_provider
 from ...streaming.draft import ResponseDraft
-from ...wire.decoder import FunctionDecoder, ResponseDecoder
 from ...wire.model import WireModel
 from ...wire.prepare import PreparedRequest
-from . import decode, encode
+from . import encode
+from .decode import CohereDecoder
 from .settings import SUPPORTED, CohereModelSettings
 
 
 class CohereModel(WireModel[CohereModelProfile]):
     """A model behind Cohere's Chat API.
 
-    `provider` is a `Provider` or the name of one; `api_key` is a shortcut for the provider's. Raises `UserError` where
-    the key is missing.
+    `provider` is a `Provider` or the name of one; `api_key` is a shortcut for the provider's. Raises `UserError` if the
+    key is missing.
     """
 
     supported_settings = SUPPORTED
@@ -43,18 +43,21 @@ class CohereModel(WireModel[CohereModelProfile]):
         super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
 
     def path(self, request: PreparedRequest) -> str:
-        """Where the request goes."""
+        """Return the path, the same for all models."""
         return '/v2/chat'
 
     def encode(self, request: PreparedRequest) -> Json:
-        """The request's body."""
+        """Encode the body of a request."""
         return encode.encode(request, self.profile)
 
-    def new_decoder(self, draft: ResponseDraft) -> ResponseDecoder:
+    def new_decoder(self, draft: ResponseDraft) -> CohereDecoder:
         """Return a decoder for one response."""
-        return FunctionDecoder(draft, decode.decode, decode.decode_event)
+        return CohereDecoder(draft)
 
     def must_download(self, url: FileUrl) -> bool:
-        """The API reads images by their address. Text must be sent, and what is not known may be text."""
+        """Return whether the file must be sent as bytes. The API fetches images only.
+
+        A document of unknown type may be text, so it is downloaded too. Other files are rejected by `encode`.
+        """
         may_be_text = url.media_type is None or is_text(url.media_type)
         return isinstance(url, DocumentUrl) and may_be_text and not url.url.startswith('data:')

@@ -1,7 +1,4 @@
-"""Cohere's Chat API from the server's side: body → request, response → body or events.
-
-`decode_request` undoes `encode.encode`; `encode_response` and `EventWriter` undo `decode`.
-"""
+"""The server's side of the Chat API. `decode_request` is the inverse of `encode`, the encoders that of `decode`."""
 
 from __future__ import annotations
 
@@ -9,27 +6,28 @@ from uuid import uuid4
 
 from ...exceptions import UserError
 from ...json_types import Json
-from ...wire.serving import ServedRequest, message_of, status_of
-from .serve_request import decode_messages, decode_parameters, decode_settings
-from .serve_response import EventWriter, encode_response
+from ...wire.serving import ServedRequest, message_of, reject_malformed, status_of
+from .serve_request import decode_messages
+from .serve_response import StreamEncoder, encode_response
+from .serve_settings import decode_parameters, decode_settings
 
-__all__ = ('DONE', 'PATHS', 'EventWriter', 'decode_request', 'encode_error', 'encode_error_event', 'encode_response')
+__all__ = ('DONE', 'PATHS', 'StreamEncoder', 'decode_request', 'encode_error', 'encode_error_event', 'encode_response')
 
 PATHS = ('/v2/chat',)
-"""Where clients send their requests."""
+"""The paths of the requests that are served."""
 
 DONE = b'data: [DONE]\n\n'
-"""What ends a stream."""
+"""The bytes that end a stream."""
 
 
 def decode_request(body: Json, *, provider_name: str = 'cohere') -> ServedRequest:
-    """Read a request. Raises `UserError` where it is none."""
+    """Decode a request body. Raises `UserError` if it is not a valid request."""
     model, messages = body.get('model'), body.get('messages')
     if not isinstance(model, str) or not model:
         raise UserError('a model parameter is required for this endpoint.')
     if not isinstance(messages, list) or not messages:
         raise UserError("invalid request: 'messages' is missing, or empty")
-    try:
+    with reject_malformed('chat'):
         return ServedRequest(
             model,
             decode_messages(body, provider_name),
@@ -37,15 +35,13 @@ def decode_request(body: Json, *, provider_name: str = 'cohere') -> ServedReques
             decode_parameters(body),
             stream=bool(body.get('stream')),
         )
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise UserError(f'The request is no chat request: {type(error).__name__}: {error}') from error
 
 
 def encode_error(error: BaseException) -> tuple[int, Json]:
-    """The status and the body that tell of an error."""
+    """Return the HTTP status and the body for an error."""
     return status_of(error), {'id': str(uuid4()), 'message': message_of(error)}
 
 
 def encode_error_event(body: Json, sent: int) -> Json:
-    """The event that tells of an error in a stream: its end, since the API has no other."""
+    """Return the last event of a stream that failed. The API has no event for errors."""
     return {'type': 'message-end', 'delta': {'finish_reason': 'ERROR', 'error': body['message']}}

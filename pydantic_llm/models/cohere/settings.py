@@ -1,4 +1,4 @@
-"""The knobs of the Chat API, and what they are called on the wire."""
+"""The settings of the Chat API, and their names on the wire."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SETTINGS: dict[str, str] = {
     'stop_sequences': 'stop_sequences',
     'logprobs': 'logprobs',
 }
-"""The shared settings that go into the body under a name of the API's."""
+"""The shared settings that go into the body unchanged -> the fields of the body."""
 
 OWN_SETTINGS: dict[str, str] = {
     'cohere_documents': 'documents',
@@ -26,7 +26,7 @@ OWN_SETTINGS: dict[str, str] = {
     'cohere_safety_mode': 'safety_mode',
     'cohere_priority': 'priority',
 }
-"""The API's own settings that go into the body as they are."""
+"""The API's own settings that go into the body unchanged -> the fields of the body."""
 
 SUPPORTED = frozenset({*SETTINGS, 'thinking'})
 """The shared settings that the API has."""
@@ -36,19 +36,19 @@ class CohereModelSettings(ModelSettings, total=False):
     """Settings of a request to Cohere."""
 
     cohere_thinking: Mapping[str, Any]
-    """How the model thinks, in the API's words (`{'type': 'enabled', 'token_budget': 500}`); wins over `thinking`."""
+    """The API's `thinking`: `{'type': 'enabled', 'token_budget': 500}`. Overrides the shared `thinking`."""
 
     cohere_documents: Sequence[str | Mapping[str, Any]]
-    """What the model answers by and can cite: texts, or `{'id': ..., 'data': {'title': ..., 'text': ...}}`."""
+    """Sources that the model reads and can cite: texts, or `{'id': ..., 'data': {'title': ..., 'text': ...}}`."""
 
     cohere_citation_options: Mapping[str, Any]
-    """How the model cites: `{'mode': 'FAST'}`, `'ACCURATE'` or `'OFF'`."""
+    """The way in which the model cites: `{'mode': 'FAST'}`, `'ACCURATE'` or `'OFF'`."""
 
     cohere_safety_mode: Literal['CONTEXTUAL', 'STRICT', 'OFF']
-    """Which safety instruction the model gets. With tools or documents it is always `'CONTEXTUAL'`."""
+    """The safety instruction that the model gets. With tools or documents it is always `'CONTEXTUAL'`."""
 
     cohere_priority: int
-    """How early the request is handled under load: from 0, the earliest, to 999."""
+    """The priority of the request under load: from 0, the highest, to 999."""
 
     cohere_strict_tools: bool
-    """Hold calls to the schemas of their tools. Also done where every tool has `strict=True`."""
+    """Enforce the schemas of all tools. This is also done if every tool has `strict=True`."""

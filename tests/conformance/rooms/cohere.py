@@ -12,7 +12,7 @@ ROOM = Room(
     lambda: CohereModel('command-a-plus-05-2026', api_key='k'),
     serve.decode_request,
     serve.encode_response,
-    serve.EventWriter,
+    serve.StreamEncoder,
     Features(
         ('stop', 'length', 'tool_call', 'error'),
         arguments_as_text=True,
