@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 from weakref import finalize
 
 from ._threads import BlockingContext, run_blocking
@@ -114,11 +113,9 @@ class StreamedResponseSync:
         self._stream = self._context.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: Any) -> None:
         self._finalize.detach()
-        self._context.__exit__(kind, error, traceback)
+        self._context.__exit__(*exception)
 
     def __iter__(self) -> Iterator[ModelResponseStreamEvent]:
         return self._context.iterate(self._get_stream())

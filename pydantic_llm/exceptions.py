@@ -209,12 +209,7 @@ class StreamInterruptedError(ModelAPIError):
     """The partial response, with `state='interrupted'`."""
 
     def __init__(
-        self,
-        model_name: str,
-        message: str,
-        *,
-        provider_name: str | None = None,
-        response: ModelResponse | None = None,
+        self, model_name: str, message: str, *, provider_name: str | None = None, response: ModelResponse | None = None
     ) -> None:
         self.response = response
         super().__init__(model_name, message, provider_name=provider_name, retryable=True)

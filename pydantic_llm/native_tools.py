@@ -67,7 +67,6 @@ class WebSearchTool:
     """The maximum number of searches in one response. Anthropic."""
 
     kind: Literal['web_search'] = 'web_search'
-    """Discriminator of the native tool types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,6 @@ class WebFetchTool:
     """The maximum number of tokens to read from a page. Anthropic."""
 
     kind: Literal['web_fetch'] = 'web_fetch'
-    """Discriminator of the native tool types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +98,6 @@ class CodeExecutionTool:
     """Execute code of the model in the vendor's sandbox. OpenAI Responses, Anthropic, Gemini, Groq, Bedrock."""
 
     kind: Literal['code_execution'] = 'code_execution'
-    """Discriminator of the native tool types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +119,6 @@ class ImageGenerationTool:
     """The background of the image."""
 
     kind: Literal['image_generation'] = 'image_generation'
-    """Discriminator of the native tool types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +129,6 @@ class FileSearchTool:
     """The vendor's ids of the stores to search."""
 
     kind: Literal['file_search'] = 'file_search'
-    """Discriminator of the native tool types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +136,6 @@ class MemoryTool:
     """Keep notes between conversations. A function tool named `memory` must store them. Anthropic."""
 
     kind: Literal['memory'] = 'memory'
-    """Discriminator of the native tool types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +163,6 @@ class MCPServerTool:
     """Headers to send to the server. OpenAI, Gemini."""
 
     kind: Literal['mcp_server'] = 'mcp_server'
-    """Discriminator of the native tool types."""
 
     def __repr__(self) -> str:
         return f'MCPServerTool(id={self.id!r}, url={self.url!r})'

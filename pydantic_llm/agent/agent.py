@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
 from difflib import get_close_matches
 from functools import partial
-from types import NoneType, TracebackType
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, Unpack, overload
 from uuid import uuid4
 
@@ -225,19 +225,18 @@ class Agent(AgentEntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *exception: object) -> None:
         if isinstance(self.model, Model):
             await self.model.aclose()
 
     def _prepare_run(
         self,
         user_prompt: UserPrompt | None,
-        output_type: OutputSpec[Any] | None,
-        result_type: OutputSpec[Any] | None,
-        deps: DepsT | None,
-        options: RunOptions,
+        *,
+        output_type: OutputSpec[Any] | None = None,
+        result_type: OutputSpec[Any] | None = None,
+        deps: DepsT | None = None,
+        **options: Unpack[RunOptions],
     ) -> tuple[RunState, ExecuteRun[Any]]:
         _check_option_names(options)
         overrides = get_overrides(self)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from types import TracebackType
 from typing import Generic
 
 from typing_extensions import TypeVar
@@ -43,9 +42,7 @@ class BackgroundRun(Generic[OutputT]):
         self._task = asyncio.create_task(self._execute_and_close_channel(), name='pydantic_llm agent')
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *exception: object) -> None:
         await self.cancel()
 
     async def _execute_and_close_channel(self) -> None:

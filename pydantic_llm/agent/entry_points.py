@@ -14,7 +14,7 @@ from typing_extensions import TypeVar
 
 from .._threads import run_blocking
 from .background_run import BackgroundRun, ExecuteRun
-from .options import EventStreamHandler, RunOptions, UserPrompt
+from .options import EventStreamHandler, RunArguments, RunOptions, UserPrompt
 from .output_types import OutputSpec
 from .result import AgentRunResult
 from .run_state import RunState
@@ -39,10 +39,11 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
     def _prepare_run(
         self,
         user_prompt: UserPrompt | None,
-        output_type: OutputSpec[Any] | None,
-        result_type: OutputSpec[Any] | None,
-        deps: DepsT | None,
-        options: RunOptions,
+        *,
+        output_type: OutputSpec[Any] | None = None,
+        result_type: OutputSpec[Any] | None = None,
+        deps: DepsT | None = None,
+        **options: Unpack[RunOptions],
     ) -> tuple[RunState, ExecuteRun[Any]]:
         """Return a new run, and the function that executes it."""
 
@@ -52,9 +53,8 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
         user_prompt: UserPrompt | None = None,
         *,
         output_type: None = None,
-        deps: DepsT = ...,
         event_stream_handler: EventStreamHandler | None = None,
-        **options: Unpack[RunOptions],
+        **options: Unpack[RunArguments[DepsT]],
     ) -> AgentRunResult[OutputT]: ...
     @overload
     async def run(
@@ -63,26 +63,22 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
         *,
         output_type: OutputSpec[T] | None = None,
         result_type: OutputSpec[T] | None = None,
-        deps: DepsT = ...,
         event_stream_handler: EventStreamHandler | None = None,
-        **options: Unpack[RunOptions],
+        **options: Unpack[RunArguments[DepsT]],
     ) -> AgentRunResult[T]: ...
     async def run(
         self,
         user_prompt: UserPrompt | None = None,
         *,
-        output_type: OutputSpec[Any] | None = None,
-        result_type: OutputSpec[Any] | None = None,
-        deps: DepsT | None = None,
         event_stream_handler: EventStreamHandler | None = None,
-        **options: Unpack[RunOptions],
+        **options: Any,
     ) -> AgentRunResult[Any]:
         """Run to the end and return the result. With an `event_stream_handler`, stream all events to it.
 
         Raises `UserError` if the request is invalid, `UnexpectedModelBehavior` if the model fails too often or its
         response cannot be used, `UsageLimitExceeded`, the errors of the model's `request`, and the errors of tools.
         """
-        run, execute = self._prepare_run(user_prompt, output_type, result_type, deps, options)
+        run, execute = self._prepare_run(user_prompt, **options)
         if event_stream_handler is None:
             return await execute()
         async with BackgroundRun(run, execute) as background:
@@ -95,9 +91,8 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
         user_prompt: UserPrompt | None = None,
         *,
         output_type: None = None,
-        deps: DepsT = ...,
         event_stream_handler: EventStreamHandler | None = None,
-        **options: Unpack[RunOptions],
+        **options: Unpack[RunArguments[DepsT]],
     ) -> AgentRunResult[OutputT]: ...
     @overload
     def run_sync(
@@ -106,9 +101,8 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
         *,
         output_type: OutputSpec[T] | None = None,
         result_type: OutputSpec[T] | None = None,
-        deps: DepsT = ...,
         event_stream_handler: EventStreamHandler | None = None,
-        **options: Unpack[RunOptions],
+        **options: Unpack[RunArguments[DepsT]],
     ) -> AgentRunResult[T]: ...
     def run_sync(self, user_prompt: UserPrompt | None = None, **options: Any) -> AgentRunResult[Any]:
         """Do the same as `run`, for callers that do not await.
@@ -120,12 +114,7 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
 
     @overload
     def run_stream(
-        self,
-        user_prompt: UserPrompt | None = None,
-        *,
-        output_type: None = None,
-        deps: DepsT = ...,
-        **options: Unpack[RunOptions],
+        self, user_prompt: UserPrompt | None = None, *, output_type: None = None, **options: Unpack[RunArguments[DepsT]]
     ) -> AbstractAsyncContextManager[StreamedRunResult[DepsT, OutputT]]: ...
     @overload
     def run_stream(
@@ -134,37 +123,24 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
         *,
         output_type: OutputSpec[T] | None = None,
         result_type: OutputSpec[T] | None = None,
-        deps: DepsT = ...,
-        **options: Unpack[RunOptions],
+        **options: Unpack[RunArguments[DepsT]],
     ) -> AbstractAsyncContextManager[StreamedRunResult[DepsT, T]]: ...
     @asynccontextmanager
     async def run_stream(
-        self,
-        user_prompt: UserPrompt | None = None,
-        *,
-        output_type: OutputSpec[Any] | None = None,
-        result_type: OutputSpec[Any] | None = None,
-        deps: DepsT | None = None,
-        **options: Unpack[RunOptions],
+        self, user_prompt: UserPrompt | None = None, **options: Any
     ) -> AsyncGenerator[StreamedRunResult[DepsT, Any]]:
         """Run with a streamed output. Entering the block waits until the model starts to write a possible output.
 
         Leaving the block cancels the run. Raises the errors of `run`, on entering or while reading.
         """
-        run, execute = self._prepare_run(user_prompt, output_type, result_type, deps, options)
-        async with BackgroundRun(run, execute) as background:
+        async with BackgroundRun(*self._prepare_run(user_prompt, **options)) as background:
             result: StreamedRunResult[DepsT, Any] = StreamedRunResult(background)
             await result.wait_for_output_start()
             yield result
 
     @overload
     def run_stream_sync(
-        self,
-        user_prompt: UserPrompt | None = None,
-        *,
-        output_type: None = None,
-        deps: DepsT = ...,
-        **options: Unpack[RunOptions],
+        self, user_prompt: UserPrompt | None = None, *, output_type: None = None, **options: Unpack[RunArguments[DepsT]]
     ) -> StreamedRunResultSync[DepsT, OutputT]: ...
     @overload
     def run_stream_sync(
@@ -173,8 +149,7 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
         *,
         output_type: OutputSpec[T] | None = None,
         result_type: OutputSpec[T] | None = None,
-        deps: DepsT = ...,
-        **options: Unpack[RunOptions],
+        **options: Unpack[RunArguments[DepsT]],
     ) -> StreamedRunResultSync[DepsT, T]: ...
     def run_stream_sync(
         self, user_prompt: UserPrompt | None = None, **options: Any
@@ -187,12 +162,7 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
 
     @overload
     def run_stream_events(
-        self,
-        user_prompt: UserPrompt | None = None,
-        *,
-        output_type: None = None,
-        deps: DepsT = ...,
-        **options: Unpack[RunOptions],
+        self, user_prompt: UserPrompt | None = None, *, output_type: None = None, **options: Unpack[RunArguments[DepsT]]
     ) -> AgentRunEvents[OutputT]: ...
     @overload
     def run_stream_events(
@@ -201,21 +171,12 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
         *,
         output_type: OutputSpec[T] | None = None,
         result_type: OutputSpec[T] | None = None,
-        deps: DepsT = ...,
-        **options: Unpack[RunOptions],
+        **options: Unpack[RunArguments[DepsT]],
     ) -> AgentRunEvents[T]: ...
-    def run_stream_events(
-        self,
-        user_prompt: UserPrompt | None = None,
-        *,
-        output_type: OutputSpec[Any] | None = None,
-        result_type: OutputSpec[Any] | None = None,
-        deps: DepsT | None = None,
-        **options: Unpack[RunOptions],
-    ) -> AgentRunEvents[Any]:
+    def run_stream_events(self, user_prompt: UserPrompt | None = None, **options: Any) -> AgentRunEvents[Any]:
         """Run with all events streamed. The last one is an `AgentRunResultEvent`.
 
         A `FinalResultEvent` means that the following content can be the output. If it is text, the model may still call
         tools afterwards; then there is another `FinalResultEvent`. Raises the errors of `run`, while reading.
         """
-        return AgentRunEvents(BackgroundRun(*self._prepare_run(user_prompt, output_type, result_type, deps, options)))
+        return AgentRunEvents(BackgroundRun(*self._prepare_run(user_prompt, **options)))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
-from typing import Any, TypedDict
+from typing import Any, Generic, TypedDict
+
+from typing_extensions import TypeVar
 
 from ..messages import ModelMessage, UserContent
 from ..models import Model
@@ -14,7 +16,9 @@ from ..tools.docstrings import DocstringFormat
 from ..usage import RunUsage, UsageLimits
 from .result import AgentStreamEvent
 
-__all__ = ('EventStreamHandler', 'Instructions', 'RunOptions', 'ToolOptions', 'UserPrompt')
+__all__ = ('EventStreamHandler', 'Instructions', 'RunArguments', 'RunOptions', 'ToolOptions', 'UserPrompt')
+
+DepsT = TypeVar('DepsT', default=None)
 
 UserPrompt = str | Sequence[UserContent]
 """The user's message: text, or a sequence of texts and files."""
@@ -60,6 +64,13 @@ class RunOptions(TypedDict, total=False):
 
     conversation_id: str | None
     """The id of the conversation. The default is that of the history, or else the run's id."""
+
+
+class RunArguments(RunOptions, Generic[DepsT], total=False):
+    """The keyword arguments of a run, without its output type."""
+
+    deps: DepsT
+    """The value of `RunContext.deps`."""
 
 
 class ToolOptions(TypedDict, total=False):

@@ -16,15 +16,7 @@ from typing_extensions import TypeAliasType, TypeVar
 from ..tools.context import RunContext
 from ..tools.definition import ObjectJsonSchema
 
-__all__ = (
-    'EndStrategy',
-    'NativeOutput',
-    'OutputSpec',
-    'PromptedOutput',
-    'StructuredDict',
-    'TextOutput',
-    'ToolOutput',
-)
+__all__ = ('EndStrategy', 'NativeOutput', 'OutputSpec', 'PromptedOutput', 'StructuredDict', 'TextOutput', 'ToolOutput')
 
 T = TypeVar('T')
 

@@ -139,7 +139,6 @@ class AgentRunResultEvent(Generic[OutputT_co]):
     result: AgentRunResult[OutputT_co]
 
     event_kind: Literal['agent_run_result'] = 'agent_run_result'
-    """The discriminator between kinds of events."""
 
 
 AgentStreamEvent = ModelResponseStreamEvent | FunctionToolCallEvent | FunctionToolResultEvent

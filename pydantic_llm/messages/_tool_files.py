@@ -17,16 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import ConfigDict, SerializerFunctionWrapHandler, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-from .content import (
-    AudioUrl,
-    BinaryContent,
-    DocumentUrl,
-    FileUrl,
-    ImageUrl,
-    MultiModalContent,
-    UploadedFile,
-    VideoUrl,
-)
+from .content import AudioUrl, BinaryContent, DocumentUrl, FileUrl, ImageUrl, MultiModalContent, UploadedFile, VideoUrl
 
 Digests = frozenset[str] | None
 """The digests of the files in a tool result; `None` if it was stored without them."""

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from dataclasses import MISSING, Field, fields
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Protocol
+from typing import Any, cast
 from uuid import uuid4
-
-
-class _Dataclass(Protocol):
-    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
 
 def now() -> datetime:
@@ -29,8 +25,12 @@ def is_default(field: Field[Any], value: object) -> bool:
     return type(value) in (dict, list) and not value and field.default_factory is not MISSING
 
 
-def repr_without_defaults(self: _Dataclass) -> str:
-    """Return `Name(field=value, ...)` without the fields that have their default value."""
-    shown = ((field.name, getattr(self, field.name), field) for field in fields(self) if field.repr)
-    inside = ', '.join(f'{name}={value!r}' for name, value, field in shown if not is_default(field, value))
-    return f'{type(self).__name__}({inside})'
+class ShortRepr:
+    """The `repr` of a dataclass as `Name(field=value, ...)`, without the fields that have their default value."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        shown = ((field, getattr(self, field.name)) for field in fields(cast('Any', self)) if field.repr)
+        inside = ', '.join(f'{field.name}={value!r}' for field, value in shown if not is_default(field, value))
+        return f'{type(self).__name__}({inside})'

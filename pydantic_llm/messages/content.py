@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 from pydantic import BeforeValidator, Discriminator, PlainSerializer
 from pydantic.dataclasses import dataclass
 
-from ._value import repr_without_defaults
+from ._value import ShortRepr
 
 __all__ = (
     'AudioUrl',
@@ -96,7 +96,7 @@ def _make_identifier(data: bytes) -> str:
 
 
 @dataclass(repr=False)
-class FileUrl:
+class FileUrl(ShortRepr):
     """A file that is sent as a URL. Use one of its subclasses."""
 
     url: str
@@ -128,15 +128,12 @@ class FileUrl:
         """The short name of the media type, e.g. `'png'`; empty if the media type is unknown."""
         return format_of(self.media_type) if self.media_type else ''
 
-    __repr__ = repr_without_defaults
-
 
 @dataclass(repr=False)
 class ImageUrl(FileUrl):
     """The URL of an image. `vendor_metadata={'detail': 'low'}` sets the level of detail at OpenAI."""
 
     kind: Literal['image-url'] = 'image-url'
-    """Discriminator of the content types."""
 
 
 @dataclass(repr=False)
@@ -144,7 +141,6 @@ class AudioUrl(FileUrl):
     """The URL of an audio file."""
 
     kind: Literal['audio-url'] = 'audio-url'
-    """Discriminator of the content types."""
 
 
 @dataclass(repr=False)
@@ -152,7 +148,6 @@ class DocumentUrl(FileUrl):
     """The URL of a document (PDF, text, ...)."""
 
     kind: Literal['document-url'] = 'document-url'
-    """Discriminator of the content types."""
 
 
 @dataclass(repr=False)
@@ -160,7 +155,6 @@ class VideoUrl(FileUrl):
     """The URL of a video."""
 
     kind: Literal['video-url'] = 'video-url'
-    """Discriminator of the content types."""
 
     @property
     def is_youtube(self) -> bool:
@@ -208,7 +202,6 @@ class BinaryContent:
     """A short name by which prompts can refer to the file; by default a hash of the bytes."""
 
     kind: Literal['binary'] = 'binary'
-    """Discriminator of the content types."""
 
     def __post_init__(self) -> None:
         self.identifier = self.identifier or _make_identifier(self.data)
@@ -275,7 +268,7 @@ class BinaryContent:
 
 
 @dataclass(repr=False)
-class UploadedFile:
+class UploadedFile(ShortRepr):
     """A file that was uploaded to a vendor before, by its id."""
 
     file_id: str
@@ -296,13 +289,10 @@ class UploadedFile:
     """A short name by which prompts can refer to the file."""
 
     kind: Literal['uploaded-file'] = 'uploaded-file'
-    """Discriminator of the content types."""
-
-    __repr__ = repr_without_defaults
 
 
 @dataclass(repr=False)
-class TextContent:
+class TextContent(ShortRepr):
     """Text with metadata that is kept in the history and never sent."""
 
     content: str
@@ -314,22 +304,16 @@ class TextContent:
     """Any value of the application; never sent."""
 
     kind: Literal['text-content'] = 'text-content'
-    """Discriminator of the content types."""
-
-    __repr__ = repr_without_defaults
 
 
 @dataclass(repr=False)
-class CachePoint:
+class CachePoint(ShortRepr):
     """Marks the end of a prefix that the vendor should cache, if it caches on demand (Anthropic, Bedrock, OpenAI)."""
 
     kind: Literal['cache-point'] = 'cache-point'
-    """Discriminator of the content types."""
 
     ttl: Literal['5m', '1h'] = '5m'
     """Time that the vendor keeps the prefix after its last use: 5 minutes or 1 hour."""
-
-    __repr__ = repr_without_defaults
 
 
 MultiModalContent = Annotated[

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator
 
 from ..exceptions import UnexpectedModelBehavior
-from ._value import repr_without_defaults
+from ._value import ShortRepr
 from .request import RetryPromptPart, ToolReturnPart
 from .response import ModelResponsePart, NativeToolCallPart, TextPart, ThinkingPart, ToolCallPart
 
@@ -32,7 +32,7 @@ __all__ = (
 
 
 @dataclass(repr=False, slots=True)
-class TextPartDelta:
+class TextPartDelta(ShortRepr):
     """Text that is added to a `TextPart`."""
 
     content_delta: str
@@ -42,7 +42,6 @@ class TextPartDelta:
     """Details to set; each replaces an earlier value of its key."""
 
     part_delta_kind: Literal['text'] = 'text'
-    """Discriminator of the delta types."""
 
     def apply(self, part: ModelResponsePart) -> TextPart:
         """Return a new part with this delta added. Raises `UnexpectedModelBehavior` if the part has another type."""
@@ -51,11 +50,9 @@ class TextPartDelta:
         details = _merge_details(part.provider_details, self.provider_details)
         return replace(part, content=part.content + self.content_delta, provider_details=details)
 
-    __repr__ = repr_without_defaults
-
 
 @dataclass(repr=False, slots=True)
-class ThinkingPartDelta:
+class ThinkingPartDelta(ShortRepr):
     """Text or a signature that is added to a `ThinkingPart`."""
 
     content_delta: str | None = None
@@ -68,7 +65,6 @@ class ThinkingPartDelta:
     """Details to set; each replaces an earlier value of its key."""
 
     part_delta_kind: Literal['thinking'] = 'thinking'
-    """Discriminator of the delta types."""
 
     def apply(self, part: ModelResponsePart) -> ThinkingPart:
         """Return a new part with this delta added. Raises `UnexpectedModelBehavior` if the part has another type."""
@@ -81,11 +77,9 @@ class ThinkingPartDelta:
             provider_details=_merge_details(part.provider_details, self.provider_details),
         )
 
-    __repr__ = repr_without_defaults
-
 
 @dataclass(repr=False, slots=True)
-class ToolCallPartDelta:
+class ToolCallPartDelta(ShortRepr):
     """Arguments that are added to a tool call."""
 
     args_delta: str | dict[str, Any] | None = None
@@ -98,7 +92,6 @@ class ToolCallPartDelta:
     """Details to set; each replaces an earlier value of its key."""
 
     part_delta_kind: Literal['tool_call'] = 'tool_call'
-    """Discriminator of the delta types."""
 
     def apply(self, part: ModelResponsePart) -> ToolCallPart | NativeToolCallPart:
         """Return a new part with this delta added. Raises `UnexpectedModelBehavior` if the part has another type."""
@@ -110,8 +103,6 @@ class ToolCallPartDelta:
         args = part.args if self.args_delta is None else self.args_delta
         return replace(part, args=args, provider_details=details)
 
-    __repr__ = repr_without_defaults
-
 
 ModelResponsePartDelta = Annotated[
     TextPartDelta | ThinkingPartDelta | ToolCallPartDelta, Discriminator('part_delta_kind')
@@ -120,7 +111,7 @@ ModelResponsePartDelta = Annotated[
 
 
 @dataclass(repr=False, slots=True)
-class PartStartEvent:
+class PartStartEvent(ShortRepr):
     """A part starts. A second start event with the same index replaces the part."""
 
     index: int
@@ -135,13 +126,10 @@ class PartStartEvent:
     """The `part_kind` of the part before this one."""
 
     event_kind: Literal['part_start'] = 'part_start'
-    """Discriminator of the event types."""
-
-    __repr__ = repr_without_defaults
 
 
 @dataclass(repr=False, slots=True)
-class PartDeltaEvent:
+class PartDeltaEvent(ShortRepr):
     """A part grows by a delta."""
 
     index: int
@@ -151,13 +139,10 @@ class PartDeltaEvent:
     """The change of the part."""
 
     event_kind: Literal['part_delta'] = 'part_delta'
-    """Discriminator of the event types."""
-
-    __repr__ = repr_without_defaults
 
 
 @dataclass(repr=False, slots=True)
-class PartEndEvent:
+class PartEndEvent(ShortRepr):
     """A part is complete."""
 
     index: int
@@ -172,13 +157,10 @@ class PartEndEvent:
     """The `part_kind` of the part after this one."""
 
     event_kind: Literal['part_end'] = 'part_end'
-    """Discriminator of the event types."""
-
-    __repr__ = repr_without_defaults
 
 
 @dataclass(repr=False, slots=True)
-class FinalResultEvent:
+class FinalResultEvent(ShortRepr):
     """The part that started last is the output of the run: text, or a call of an output tool."""
 
     tool_name: str | None = None
@@ -188,13 +170,10 @@ class FinalResultEvent:
     """The id of the call of the output tool."""
 
     event_kind: Literal['final_result'] = 'final_result'
-    """Discriminator of the event types."""
-
-    __repr__ = repr_without_defaults
 
 
 @dataclass(repr=False, slots=True)
-class StreamRestartEvent:
+class StreamRestartEvent(ShortRepr):
     """Another model starts the response again: discard the parts of all events so far."""
 
     model_name: str
@@ -204,40 +183,30 @@ class StreamRestartEvent:
     """The error of the model before it."""
 
     event_kind: Literal['stream_restart'] = 'stream_restart'
-    """Discriminator of the event types."""
-
-    __repr__ = repr_without_defaults
 
 
 @dataclass(repr=False, slots=True)
-class FunctionToolCallEvent:
+class FunctionToolCallEvent(ShortRepr):
     """An agent starts to execute a function tool."""
 
     part: ToolCallPart
     """The tool call that is executed."""
 
     event_kind: Literal['function_tool_call'] = 'function_tool_call'
-    """Discriminator of the event types."""
-
-    __repr__ = repr_without_defaults
 
 
 @dataclass(repr=False, slots=True)
-class FunctionToolResultEvent:
+class FunctionToolResultEvent(ShortRepr):
     """A function tool has finished."""
 
     result: ToolReturnPart | RetryPromptPart
     """The tool result, or the error that the model must correct."""
 
     event_kind: Literal['function_tool_result'] = 'function_tool_result'
-    """Discriminator of the event types."""
-
-    __repr__ = repr_without_defaults
 
 
 ModelResponseStreamEvent = Annotated[
-    PartStartEvent | PartDeltaEvent | PartEndEvent | FinalResultEvent | StreamRestartEvent,
-    Discriminator('event_kind'),
+    PartStartEvent | PartDeltaEvent | PartEndEvent | FinalResultEvent | StreamRestartEvent, Discriminator('event_kind')
 ]
 """An event of a streamed response."""
 

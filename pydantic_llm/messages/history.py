@@ -16,14 +16,7 @@ from typing import TypeVar
 
 from ..exceptions import UnexpectedModelBehavior, UserError
 from . import ModelMessage
-from .request import (
-    ModelRequest,
-    ModelRequestPart,
-    RetryPromptPart,
-    SystemPromptPart,
-    ToolReturnPart,
-    UserPromptPart,
-)
+from .request import ModelRequest, ModelRequestPart, RetryPromptPart, SystemPromptPart, ToolReturnPart, UserPromptPart
 from .response import (
     FilePart,
     ModelResponse,

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails, PydanticSerializationError, from_json, t
 from ..exceptions import UserError
 from ._stored import translate_request
 from ._tool_files import FILES, add_digests, restore_files
-from ._value import new_tool_call_id, now, repr_without_defaults
+from ._value import ShortRepr, new_tool_call_id, now
 from .content import MultiModalContent, UserContent
 
 __all__ = (
@@ -31,7 +31,7 @@ ToolReturnContent = Any
 
 
 @dataclass(repr=False, slots=True)
-class SystemPromptPart:
+class SystemPromptPart(ShortRepr):
     """A system prompt: instructions of the developer to the model."""
 
     content: str
@@ -46,13 +46,10 @@ class SystemPromptPart:
     """The name of the function that returned the prompt; an agent calls it again for each run."""
 
     part_kind: Literal['system-prompt'] = 'system-prompt'
-    """Discriminator of the part types."""
-
-    __repr__ = repr_without_defaults
 
 
 @dataclass(repr=False, slots=True)
-class UserPromptPart:
+class UserPromptPart(ShortRepr):
     """A user prompt: text, or a sequence of texts and files."""
 
     content: str | Sequence[UserContent]
@@ -64,17 +61,14 @@ class UserPromptPart:
     """The time when the part was created."""
 
     part_kind: Literal['user-prompt'] = 'user-prompt'
-    """Discriminator of the part types."""
 
     def items(self) -> Sequence[UserContent]:
         """Return the content as a sequence, even if it is a single text."""
         return [self.content] if isinstance(self.content, str) else self.content
 
-    __repr__ = repr_without_defaults
-
 
 @dataclass(repr=False, slots=True)
-class ToolReturn:
+class ToolReturn(ShortRepr):
     """Return this from a tool to add content for the model or metadata for the application."""
 
     return_value: ToolReturnContent
@@ -89,9 +83,6 @@ class ToolReturn:
     """Kept in the history, never sent."""
 
     kind: Literal['tool-return'] = 'tool-return'
-    """Discriminator of this type in JSON."""
-
-    __repr__ = repr_without_defaults
 
 
 FAILED_OUTCOMES = ('failed', 'retried', 'interrupted')
@@ -99,7 +90,7 @@ FAILED_OUTCOMES = ('failed', 'retried', 'interrupted')
 
 
 @dataclass(repr=False, slots=True)
-class ToolReturnPart:
+class ToolReturnPart(ShortRepr):
     """The result of a tool call."""
 
     tool_name: str
@@ -123,7 +114,6 @@ class ToolReturnPart:
     """The outcome of the tool call. The values in `FAILED_OUTCOMES` are sent as errors if the API has an error flag."""
 
     part_kind: Literal['tool-return'] = 'tool-return'
-    """Discriminator of the part types."""
 
     def model_response_str(self) -> str:
         """Return the content as text for a model: a string unchanged, any other value as JSON.
@@ -166,11 +156,9 @@ class ToolReturnPart:
     _restore_files = model_validator(mode='before')(restore_files)
     _add_digests = model_serializer(mode='wrap')(add_digests)
 
-    __repr__ = repr_without_defaults
-
 
 @dataclass(repr=False, slots=True)
-class RetryPromptPart:
+class RetryPromptPart(ShortRepr):
     """Asks the model to correct a tool call or a response that was invalid."""
 
     content: list[ErrorDetails] | str
@@ -188,7 +176,6 @@ class RetryPromptPart:
     """The time when the part was created."""
 
     part_kind: Literal['retry-prompt'] = 'retry-prompt'
-    """Discriminator of the part types."""
 
     def model_response(self) -> str:
         """Return the text that is sent to the model."""
@@ -198,8 +185,6 @@ class RetryPromptPart:
         count = f'{len(self.content)} validation error{"s" if len(self.content) != 1 else ""}'
         return f'{count}:\n```json\n{errors}\n```\n\nCorrect this and try again.'
 
-    __repr__ = repr_without_defaults
-
 
 ModelRequestPart = Annotated[
     SystemPromptPart | UserPromptPart | ToolReturnPart | RetryPromptPart, Discriminator('part_kind')
@@ -208,7 +193,7 @@ ModelRequestPart = Annotated[
 
 
 @dataclass(repr=False, slots=True)
-class ModelRequest:
+class ModelRequest(ShortRepr):
     """A message from the application to the model."""
 
     parts: Sequence[ModelRequestPart]
@@ -232,7 +217,6 @@ class ModelRequest:
     """Kept in the history, never sent."""
 
     kind: Literal['request'] = 'request'
-    """Discriminator of the message types."""
 
     @model_validator(mode='before')
     @classmethod
@@ -243,8 +227,6 @@ class ModelRequest:
     def user_text_prompt(cls, user_prompt: str, *, instructions: str | None = None) -> ModelRequest:
         """Return a request with a single user prompt."""
         return cls([UserPromptPart(user_prompt)], instructions=instructions)
-
-    __repr__ = repr_without_defaults
 
 
 def is_file(value: object) -> bool:

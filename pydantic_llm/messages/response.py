@@ -7,20 +7,14 @@ from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import (
-    AliasChoices,
-    Discriminator,
-    Field,
-    model_serializer,
-    model_validator,
-)
+from pydantic import AliasChoices, Discriminator, Field, model_serializer, model_validator
 from pydantic_core import from_json, to_json
 
 from ..exceptions import UnexpectedModelBehavior
 from ..usage import RequestUsage
 from ._stored import translate_response
 from ._tool_files import add_digests, restore_files
-from ._value import new_tool_call_id, now, repr_without_defaults
+from ._value import ShortRepr, new_tool_call_id, now
 from .content import BinaryContent
 from .request import ToolReturnContent
 
@@ -52,7 +46,7 @@ the connection broke."""
 
 
 @dataclass(repr=False, slots=True)
-class TextPart:
+class TextPart(ShortRepr):
     """Text that the model generated."""
 
     content: str
@@ -70,17 +64,14 @@ class TextPart:
     """Data of the vendor about the text: citations, log probabilities."""
 
     part_kind: Literal['text'] = 'text'
-    """Discriminator of the part types."""
 
     def has_content(self) -> bool:
         """Return whether the text is not empty."""
         return bool(self.content)
 
-    __repr__ = repr_without_defaults
-
 
 @dataclass(repr=False, slots=True)
-class ThinkingPart:
+class ThinkingPart(ShortRepr):
     """The thinking of the model before its response, as far as the vendor shows it."""
 
     content: str
@@ -101,17 +92,14 @@ class ThinkingPart:
     """Data of the vendor about the thinking."""
 
     part_kind: Literal['thinking'] = 'thinking'
-    """Discriminator of the part types."""
 
     def has_content(self) -> bool:
         """Return whether the text of the thinking is not empty."""
         return bool(self.content)
 
-    __repr__ = repr_without_defaults
-
 
 @dataclass(repr=False, slots=True)
-class BaseToolCallPart:
+class BaseToolCallPart(ShortRepr):
     """Base of tool calls and native tool calls."""
 
     tool_name: str
@@ -165,8 +153,6 @@ class BaseToolCallPart:
         """Return whether the tool call has any arguments."""
         return bool(self.args)
 
-    __repr__ = repr_without_defaults
-
 
 @dataclass(repr=False, slots=True)
 class ToolCallPart(BaseToolCallPart):
@@ -175,9 +161,6 @@ class ToolCallPart(BaseToolCallPart):
     _: KW_ONLY
 
     part_kind: Literal['tool-call'] = 'tool-call'
-    """Discriminator of the part types."""
-
-    __repr__ = repr_without_defaults
 
 
 @dataclass(repr=False, slots=True)
@@ -187,13 +170,10 @@ class NativeToolCallPart(BaseToolCallPart):
     _: KW_ONLY
 
     part_kind: Literal['builtin-tool-call'] = 'builtin-tool-call'
-    """Discriminator of the part types."""
-
-    __repr__ = repr_without_defaults
 
 
 @dataclass(repr=False, slots=True)
-class NativeToolReturnPart:
+class NativeToolReturnPart(ShortRepr):
     """The result of a tool that the vendor executed."""
 
     tool_name: str
@@ -220,7 +200,6 @@ class NativeToolReturnPart:
     """Data of the vendor about the result."""
 
     part_kind: Literal['builtin-tool-return'] = 'builtin-tool-return'
-    """Discriminator of the part types."""
 
     def has_content(self) -> bool:
         """Return whether the result is not `None`."""
@@ -229,11 +208,9 @@ class NativeToolReturnPart:
     _restore_files = model_validator(mode='before')(restore_files)
     _add_digests = model_serializer(mode='wrap')(add_digests)
 
-    __repr__ = repr_without_defaults
-
 
 @dataclass(repr=False, slots=True)
-class FilePart:
+class FilePart(ShortRepr):
     """A file that the model generated, such as an image or audio."""
 
     content: BinaryContent
@@ -251,13 +228,10 @@ class FilePart:
     """Data of the vendor about the file."""
 
     part_kind: Literal['file'] = 'file'
-    """Discriminator of the part types."""
 
     def has_content(self) -> bool:
         """Return whether the file is not empty."""
         return bool(self.content.data)
-
-    __repr__ = repr_without_defaults
 
 
 ModelResponsePart = Annotated[
@@ -268,7 +242,7 @@ ModelResponsePart = Annotated[
 
 
 @dataclass(repr=False, slots=True)
-class ModelResponse:
+class ModelResponse(ShortRepr):
     """A message from the model to the application."""
 
     parts: Sequence[ModelResponsePart]
@@ -320,7 +294,6 @@ class ModelResponse:
     """Kept in the history, never sent."""
 
     kind: Literal['response'] = 'response'
-    """Discriminator of the message types."""
 
     @model_validator(mode='before')
     @classmethod
@@ -358,8 +331,6 @@ class ModelResponse:
     def images(self) -> list[BinaryContent]:
         """The images that the model generated."""
         return [file for file in self.files if file.is_image]
-
-    __repr__ = repr_without_defaults
 
 
 def _join_paragraphs(parts: Iterable[ModelResponsePart], kind: type[TextPart] | type[ThinkingPart]) -> str | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic
 from typing_extensions import TypeVar
 
 from ..messages import ModelMessage, UserContent
-from ..messages._value import repr_without_defaults
+from ..messages._value import ShortRepr
 from ..settings import ModelSettings
 from ..usage import RunUsage, UsageLimits
 
@@ -22,7 +22,7 @@ DepsT_co = TypeVar('DepsT_co', covariant=True, default=None)
 
 
 @dataclass(repr=False, kw_only=True)
-class RunContext(Generic[DepsT_co]):
+class RunContext(ShortRepr, Generic[DepsT_co]):
     """The state of a run, passed to tools, output validators, and functions that return prompts."""
 
     deps: DepsT_co
@@ -77,5 +77,3 @@ class RunContext(Generic[DepsT_co]):
     def last_attempt(self) -> bool:
         """True if another failure ends the run."""
         return self.retry >= self.max_retries
-
-    __repr__ = repr_without_defaults

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal
 
-from ..messages._value import repr_without_defaults
+from ..messages._value import ShortRepr
 
 __all__ = ('ObjectJsonSchema', 'ToolDefinition', 'ToolKind')
 
@@ -21,7 +21,7 @@ def _make_empty_schema() -> ObjectJsonSchema:
 
 
 @dataclass(repr=False, slots=True)
-class ToolDefinition:
+class ToolDefinition(ShortRepr):
     """A tool as a model sees it."""
 
     name: str
@@ -49,5 +49,3 @@ class ToolDefinition:
 
     metadata: dict[str, Any] | None = None
     """Data of the application, never sent."""
-
-    __repr__ = repr_without_defaults
