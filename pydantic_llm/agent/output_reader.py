@@ -39,8 +39,10 @@ TOOL_DESCRIPTION = 'Give the final answer. The conversation ends with it.'
 OUTER_KEY = 'response'
 """Key of the object that is put around an output whose schema is not an object."""
 
-MAX_TYPE_NAME_LENGTH = 50
-"""Characters of a type's name in a tool's name. Vendors refuse tool names over 64 characters (mcp-use#90)."""
+MAX_FORM_NAME_LENGTH = 48
+"""Characters of a form's name; a tool's name has 13 before it, and a number of up to 3 after it if two are the same.
+
+Vendors refuse tool names over 64 characters (mcp-use#90)."""
 
 _FENCE = re.compile(r'```(?:json)?\s*\n(.*?)\n?\s*```', re.DOTALL)
 
@@ -257,7 +259,7 @@ def _build_form(spec: object) -> OutputForm:
         return replace(_build_form(options.output), options=options)
     if _is_function(spec):
         signature = read_signature(spec)
-        name = name_of(spec)
+        name = name_of(spec)[:MAX_FORM_NAME_LENGTH]
         return OutputForm(name, signature.arguments, Shape.of(name, signature.arguments), signature=signature)
     owner = getattr(spec, '__name__', None) or str(spec)
     shape = Shape.of(owner, spec)
@@ -289,7 +291,7 @@ def _spell_type(type_: object) -> str:
 
 def _to_identifier(name: str) -> str:
     # Vendors refuse tool names with dots or blanks: pydantic-ai#4585
-    return re.sub(r'\W+', '_', name, flags=re.ASCII).strip('_')[:MAX_TYPE_NAME_LENGTH]
+    return re.sub(r'\W+', '_', name, flags=re.ASCII).strip('_')[:MAX_FORM_NAME_LENGTH]
 
 
 # ----------------------------------------------------------------------------------------------- reading a response

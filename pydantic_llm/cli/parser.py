@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 from .. import __version__
@@ -32,10 +34,10 @@ def build_parser() -> ArgumentParser:
     )
     parser.add_argument('--version', action='version', version=f'pydantic-llm {__version__}')
     commands = parser.add_subparsers(metavar='ask | chat | models | serve', required=True)
-    for name, (add_arguments, run, description) in COMMANDS.items():
+    for name, (add_arguments, description) in COMMANDS.items():
         command = commands.add_parser(name, help=description, description=f'{description[0].upper()}{description[1:]}.')
         add_arguments(command)
-        command.set_defaults(command=run)
+        command.set_defaults(command=partial(_run_command, name))
     return parser
 
 
@@ -100,37 +102,15 @@ def _parse_port(text: str) -> int:
     raise ArgumentTypeError(f'a port is a number from 0 to 65535, not {text!r}')
 
 
-# A command is imported when it is called, so that `models` does not load what `serve` and `chat` need.
-
-
-def _run_ask(arguments: Namespace) -> None:
-    from .ask import ask
-
-    ask(arguments)
-
-
-def _run_chat(arguments: Namespace) -> None:
-    from .chat import chat
-
-    chat(arguments)
-
-
-def _run_models(arguments: Namespace) -> None:
-    from .models import models
-
-    models(arguments)
-
-
-def _run_serve(arguments: Namespace) -> None:
-    from .serve import serve
-
-    serve(arguments)
+def _run_command(name: str, arguments: Namespace) -> None:
+    """Import the command and run it. So `models` does not load what `serve` and `chat` need."""
+    getattr(import_module(f'.{name}', __package__), name)(arguments)
 
 
 COMMANDS = {
-    'ask': (_add_ask_options, _run_ask, 'ask one question'),
-    'chat': (_add_chat_options, _run_chat, 'have a conversation'),
-    'models': (_add_models_options, _run_models, 'list vendors, or the models of one'),
-    'serve': (_add_serve_options, _run_serve, "serve any model to the vendors' own clients (OpenAI's, Anthropic's)"),
+    'ask': (_add_ask_options, 'ask one question'),
+    'chat': (_add_chat_options, 'have a conversation'),
+    'models': (_add_models_options, 'list vendors, or the models of one'),
+    'serve': (_add_serve_options, "serve any model to the vendors' own clients (OpenAI's, Anthropic's)"),
 }
-"""The commands: the functions that add the options and run the command, and its help."""
+"""The commands: the function that adds the options, and the help. Each is a function in its module of the same name."""

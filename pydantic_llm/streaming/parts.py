@@ -108,27 +108,15 @@ class PartsManager:
 
     def text(self, key: Hashable, content: str, **changes: Any) -> None:
         """Add text to the part with this key, or start one. Empty text without `changes` does nothing."""
-        _check_type(content, str)
-        part = self._find(key, TextPart)
-        if part is not None:
-            if content or changes:
-                self._extend(part, content, changes, TextPartDelta(content, changes.get('provider_details')))
-        elif content or changes:
-            self._start(key, TextPart(content, **changes))
+        self._add(key, TextPart, content, changes, TextPartDelta(content, changes.get('provider_details')))
 
     def thinking(self, key: Hashable, content: str = '', *, signature: str | None = None, **changes: Any) -> None:
         """Add thinking to the part with this key, or start one. A signature replaces an earlier one."""
-        _check_type(content, str)
         if signature is not None:
             _check_type(signature, str)
             changes['signature'] = signature
-        part = self._find(key, ThinkingPart)
-        if part is not None:
-            if content or changes:
-                delta = ThinkingPartDelta(content or None, signature, changes.get('provider_details'))
-                self._extend(part, content, changes, delta)
-        elif content or changes:
-            self._start(key, ThinkingPart(content, **changes))
+        delta = ThinkingPartDelta(content or None, signature, changes.get('provider_details'))
+        self._add(key, ThinkingPart, content, changes, delta)
 
     def tool_call(
         self,
@@ -219,6 +207,18 @@ class PartsManager:
         if part is None or kind is None or isinstance(part.initial, kind):
             return part
         raise UnexpectedModelBehavior(f'A fragment of a {kind.__name__} arrived for {part.initial!r}')
+
+    def _add(
+        self, key: Hashable, kind: type[TextPart | ThinkingPart], content: str, changes: dict[str, Any], delta: Any
+    ) -> None:
+        _check_type(content, str)
+        part = self._find(key, kind)
+        if not (content or changes):
+            return
+        if part is None:
+            self._start(key, kind(content, **changes))
+        else:
+            self._extend(part, content, changes, delta)
 
     def _start(self, key: Hashable, part: ModelResponsePart) -> None:
         _check_field_types(part)

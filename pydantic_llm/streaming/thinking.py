@@ -7,9 +7,11 @@ response, is thinking to its end.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+__all__ = ('ThinkTags', 'count_overlap')
 
 Kind = Literal['start', 'text', 'thinking']
 
@@ -38,7 +40,7 @@ class ThinkTags:
             elif self.kind == 'thinking':
                 length = self._held.find(self.end)
                 if length < 0:
-                    decided = len(self._held) - _count_overlap(self._held, self.end)
+                    decided = len(self._held) - count_overlap(self._held, (self.end,))
                     if decided:
                         yield 'thinking', self._take(decided)
                     return
@@ -49,7 +51,7 @@ class ThinkTags:
 
     def close(self) -> Iterator[tuple[Kind, str]]:
         """Yield the rest at the end of the text. An incomplete tag is content; whitespace after a block is dropped."""
-        rest = self._take(len(self._held))
+        rest, self._held = self._held, ''
         if self.kind == 'thinking' and rest:
             yield 'thinking', rest
         elif rest.strip() or (rest and not self._had_block):
@@ -64,18 +66,20 @@ class ThinkTags:
         if stripped.startswith(self.start):
             self._held = stripped[len(self.start) :]
             self.kind = 'thinking'
-            return True
-        if self.start.startswith(stripped):
-            return False
-        self.kind = 'text'
-        return True
+        elif not self.start.startswith(stripped):
+            self.kind = 'text'
+        return self.kind != 'start'
 
     def _take(self, length: int) -> str:
         taken, self._held = self._held[:length], self._held[length:]
         return taken
 
 
-def _count_overlap(text: str, tag: str) -> int:
-    """Return the length of the longest end of `text` that is a start of `tag`, but not all of it."""
-    longest = min(len(text), len(tag) - 1)
-    return next((length for length in range(longest, 0, -1) if tag.startswith(text[-length:])), 0)
+def count_overlap(text: str, marks: Sequence[str]) -> int:
+    """Return the number of characters at the end of the text that may be the beginning of a mark."""
+    longest = min(len(text), max(map(len, marks), default=1) - 1)
+    for length in range(longest, 0, -1):
+        end = text[len(text) - length :]
+        if any(mark.startswith(end) for mark in marks):
+            return length
+    return 0

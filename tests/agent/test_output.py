@@ -126,6 +126,20 @@ async def test_names_of_output_tools_are_valid_for_every_vendor() -> None:
     assert names == ['final_result_list_int', 'final_result_dict_str_City', 'final_result_Literal', 'town']
 
 
+async def test_the_name_of_an_output_tool_has_at_most_64_characters() -> None:
+    long, same = (type('City' * 20, (BaseModel,), {'__annotations__': {name: int}}) for name in ('m', 'n'))
+
+    def plan() -> str:
+        return 'planned'
+
+    plan.__name__ = 'plan_' * 20
+    model = Scripted(final({'n': 1}, f'final_result_{"City" * 12}_2'))
+    output_type: Any = [long, same, plan]
+    assert (await Agent(model, output_type=output_type).run('?')).output == same.model_validate({'n': 1})
+    names = [definition.name for definition in model.requests[0].parameters.output_tools]
+    assert [len(name) for name in names] == [61, 63, 61]
+
+
 async def test_the_name_of_a_generic_type_is_valid_for_every_vendor() -> None:
     model = Scripted(final({'held': 1}, 'final_result_Box_int'))
     assert (await Agent(model, output_type=[Box[int], City]).run('?')).output == Box(held=1)

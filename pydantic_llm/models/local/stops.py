@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .calls.reader import count_overlap
+from ...streaming.thinking import count_overlap
 
 __all__ = ('StopMatcher',)
 

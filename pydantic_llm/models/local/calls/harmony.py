@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .reader import Item, ToolCall, count_overlap
+from ....streaming.thinking import count_overlap
+from .reader import Item, ToolCall
 
 __all__ = ('MARKS', 'HarmonyReader')
 

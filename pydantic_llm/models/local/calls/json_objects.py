@@ -10,9 +10,10 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any, cast
 
+from ....streaming.thinking import count_overlap
 from .json_text import find_value_end, parse_value
 from .marked import decode_call
-from .reader import Item, ToolCall, count_overlap
+from .reader import Item, ToolCall
 
 __all__ = ('JsonObjectReader',)
 

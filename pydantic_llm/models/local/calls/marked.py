@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
+from ....streaming.thinking import count_overlap
 from .json_text import parse_value, to_args
-from .reader import Item, ToolCall, count_overlap
+from .reader import Item, ToolCall
 
 __all__ = ('MarkedReader', 'Marks', 'decode_call')
 

@@ -5,11 +5,11 @@ No part of a tool call is ever returned as text: text that may become one is hel
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-__all__ = ('CallReader', 'Item', 'Piece', 'ToolCall', 'count_overlap')
+__all__ = ('CallReader', 'Item', 'Piece', 'ToolCall')
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,3 @@ class CallReader(Protocol):
         tool is not complete. Otherwise, text that did not become a tool call is yielded as text.
         """
         ...
-
-
-def count_overlap(text: str, marks: Sequence[str]) -> int:
-    """Return the number of characters at the end of the text that may be the beginning of a mark."""
-    longest = min(len(text), max(map(len, marks), default=1) - 1)
-    for length in range(longest, 0, -1):
-        end = text[len(text) - length :]
-        if any(mark.startswith(end) for mark in marks):
-            return length
-    return 0
