@@ -13,13 +13,13 @@ from .._extras import import_extra
 from ..exceptions import LLMError, UnexpectedModelBehavior, UserError
 from ..profiles import ModelProfile
 from ..profiles.anthropic import anthropic_model_profile
-from ..transport import ByteStream, Connection, RawRequest
+from ..transport import ByteStream, RawRequest
 from ..transport.loops import LoopClients
 from ..transport.pools import SdkClients
 from ..transport.sdk import SDKConnection
 from ..transport.spread import spread_over_pools
-from .credentials import NO_KEY, check_http_client, check_key, check_url, hide_password, read_key
-from .provider import Provider
+from .credentials import check_alone, check_http_client, check_key, read_key, read_url
+from .provider import ClientProvider
 
 if TYPE_CHECKING:
     import httpx2
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
 __all__ = ('AnthropicProvider',)
 
-URL_VARIABLE, KEY_VARIABLE, TOKEN_VARIABLE = 'ANTHROPIC_BASE_URL', 'ANTHROPIC_API_KEY', 'ANTHROPIC_AUTH_TOKEN'
+KEY_VARIABLE, TOKEN_VARIABLE = 'ANTHROPIC_API_KEY', 'ANTHROPIC_AUTH_TOKEN'
 
 REWRITE_BODIES = ('AsyncAnthropicBedrock', 'AsyncAnthropicVertex')
 """The clients that move the model's name from the body to the path, for which they need the body as a mapping."""
 
 
-class AnthropicProvider(Provider['AnyClient']):
+class AnthropicProvider(ClientProvider['AnyClient']):
     """Anthropic, through the `anthropic` package's own client.
 
     With a `base_url` of another server (or `ANTHROPIC_BASE_URL`) no key is needed. `anthropic_client` takes a ready
@@ -56,13 +56,13 @@ class AnthropicProvider(Provider['AnyClient']):
     ) -> None:
         sdk = import_extra('anthropic', extra='anthropic', what=type(self).__name__)
         if anthropic_client is not None:
-            if any(given is not None for given in (api_key, base_url, http_client)):
-                raise UserError('anthropic_client= brings its own key, URL and connection: give nothing else with it')
-            self._client: AnyClient = _check_is_async(anthropic_client)
+            check_alone('anthropic_client=', api_key, base_url, http_client)
+            self._client = _check_is_async(anthropic_client)
         else:
+            url = read_url(base_url, variables=('ANTHROPIC_BASE_URL',), provider=self.name, drop=('/v1',))
             self._client = sdk.AsyncAnthropic(
-                **self._choose_credentials(api_key, base_url),
-                base_url=self._choose_base_url(base_url),
+                **self._choose_credentials(api_key, needs_key=url is None),
+                base_url=url,
                 http_client=check_http_client(http_client, library='httpx2', package='anthropic'),
                 max_retries=0,
             )
@@ -77,48 +77,17 @@ class AnthropicProvider(Provider['AnyClient']):
             rewrites_body=not kinds.isdisjoint(REWRITE_BODIES),
         )
 
-    def _choose_base_url(self, base_url: str | None) -> str | None:
-        """Return the URL that was given, or the environment's; `None` leaves the choice to the SDK.
-
-        The path `/v1` at its end is dropped, since the paths of requests begin with it.
-        """
-        where, url = 'base_url=', base_url
-        if url is None:
-            where, url = URL_VARIABLE, os.environ.get(URL_VARIABLE) or None
-        if url is None:
-            return None
-        return check_url(url, where=where, provider=self.name).rstrip('/').removesuffix('/v1')
-
-    def _choose_credentials(self, api_key: str | None, base_url: str | None) -> dict[str, str]:
+    def _choose_credentials(self, api_key: str | None, *, needs_key: bool) -> dict[str, str]:
         """Return the key or the token to send. Both may be missing for any server but Anthropic's own."""
         token = os.environ.get(TOKEN_VARIABLE)
         if token and not (api_key or os.environ.get(KEY_VARIABLE)):
             return {'auth_token': check_key(token, where=TOKEN_VARIABLE, provider=self.name)}
-        if not (base_url or os.environ.get(URL_VARIABLE)):
-            return {'api_key': read_key(api_key, variables=(KEY_VARIABLE,), provider=self.name)}
-        where = 'api_key=' if api_key else KEY_VARIABLE
-        key = api_key or os.environ.get(KEY_VARIABLE) or NO_KEY
-        return {'api_key': check_key(key, where=where, provider=self.name)}
+        return {'api_key': read_key(api_key, variables=(KEY_VARIABLE,), provider=self.name, needed=needs_key)}
 
     @property
     @override
     def name(self) -> str:
         return 'anthropic'
-
-    @property
-    @override
-    def base_url(self) -> str:
-        return hide_password(str(self._client.base_url))
-
-    @property
-    @override
-    def client(self) -> AnyClient:
-        return self._client
-
-    @property
-    @override
-    def connection(self) -> Connection:
-        return self._connection
 
     @override
     def model_profile(self, model_name: str) -> ModelProfile | None:
@@ -139,9 +108,7 @@ class BedrockConnection(SDKConnection):
     """
 
     async def open(self, request: RawRequest) -> ByteStream:
-        """Send a request and return its response as a stream."""
-        stream = await super().open(request)
-        return _DecodedFrames(stream, self._clients.get()._make_sse_decoder())
+        return _DecodedFrames(await super().open(request), self._clients.get()._make_sse_decoder())
 
 
 class _DecodedFrames(ByteStream):
@@ -157,7 +124,6 @@ class _DecodedFrames(ByteStream):
             yield chunk
 
     async def read(self) -> bytes:
-        """Return the next event, or nothing at the end."""
         try:
             event = await anext(self._events, None)
         except LLMError:
@@ -167,9 +133,7 @@ class _DecodedFrames(ByteStream):
         return b'' if event is None else f'data: {event.data}\n\n'.encode()
 
     def progress(self) -> None:
-        """Report to the deadlines that an event has arrived."""
         self._frames.progress()
 
     async def aclose(self) -> None:
-        """Close the connection now."""
         await self._frames.aclose()

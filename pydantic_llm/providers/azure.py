@@ -23,7 +23,7 @@ from ..profiles.compatible import azure_profile
 from ..transport.sdk import SDKConnection
 from ..transport.spread import spread_over_pools
 from .azure_connection import AzureConnection, TokenFailure
-from .credentials import check_key, check_url, hide_password
+from .credentials import check_alone, check_key, check_url, hide_password
 from .openai import OPENAI_HEADERS, OpenAIProvider
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ class AzureProvider(OpenAIProvider):
             openai_client = make(sdk, endpoint, api_version, credentials, options)
             if http_client is None:
                 spread_over_pools(openai_client)
-        elif any(given is not None for given in own):
-            raise UserError('openai_client= brings its own key, URL and connection: give nothing else with it')
+        else:
+            check_alone('openai_client=', *own)
         super().__init__(openai_client=openai_client)
 
     def _connection_class(self) -> type[SDKConnection]:

@@ -31,7 +31,6 @@ class AzureConnection(SDKConnection):
     """
 
     async def send(self, request: RawRequest) -> RawResponse:
-        """Send a request and read the whole response."""
         try:
             return await super().send(self._with_deployment(request))
         except TokenFailure as failure:
@@ -39,7 +38,6 @@ class AzureConnection(SDKConnection):
         raise error
 
     async def open(self, request: RawRequest) -> ByteStream:
-        """Send a request and return its response as a stream."""
         try:
             return await super().open(self._with_deployment(request))
         except TokenFailure as failure:

@@ -18,12 +18,11 @@ from .._extras import import_extra
 from ..exceptions import UserError
 from ..profiles import ModelProfile
 from ..profiles.bedrock import bedrock_model_profile
-from ..transport import Connection
 from ..transport.aws import AwsConnection
 from ..transport.aws_http import make_http_client
 from ..transport.loops import LoopClients
 from ..transport.pools import HttpClients
-from .credentials import check_key, check_url, hide_password
+from .credentials import check_any_http_client, check_key, check_url, hide_password
 from .provider import Provider
 
 if TYPE_CHECKING:
@@ -98,7 +97,7 @@ class BedrockProvider(Provider['BaseClient']):
                 )
             timeouts = (aws_read_timeout or READ_TIMEOUT, aws_connect_timeout or CONNECT_TIMEOUT)
             self._client = _make_client(session, region or ANY_REGION, url, token, keys, timeouts)
-        http = _check_http_client(http_client) or make_http_client(self._client)
+        http = check_any_http_client(http_client) or make_http_client(self._client)
         clients = LoopClients[Any](http, HttpClients())
         self._connection = AwsConnection(clients, self._client, OPERATIONS, provider_name=self.name)
 
@@ -129,11 +128,6 @@ class BedrockProvider(Provider['BaseClient']):
         """The client of boto3. Its own methods can be called as well, and block."""
         return self._client
 
-    @property
-    @override
-    def connection(self) -> Connection:
-        return self._connection
-
     @override
     def model_profile(self, model_name: str) -> ModelProfile | None:
         return bedrock_model_profile(model_name)
@@ -145,13 +139,6 @@ def _check_bedrock_client(client: Any) -> Any:
     if service != SERVICE:
         kind = f'a client for {service!r}' if service else f'an object of type {type(client).__name__!r}'
         raise UserError(f"bedrock_client= takes a boto3.client('{SERVICE}'), not {kind}")
-    return client
-
-
-def _check_http_client(client: Any) -> Any:
-    if client is not None and not hasattr(client, 'aclose'):
-        kind = f'{type(client).__module__.partition(".")[0]}.{type(client).__name__}'
-        raise UserError(f'http_client= takes an httpx2.AsyncClient or an httpx.AsyncClient, not an object of {kind}')
     return client
 
 

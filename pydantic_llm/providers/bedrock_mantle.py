@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..transport import ByteStream, RawRequest, RawResponse
+from ..transport import Deadlines, RawRequest
 from ..transport.sdk import SDKConnection
 from .compatible import CompatibleProvider
 from .registry import SERVICES
@@ -59,16 +59,7 @@ class BedrockMantleProvider(CompatibleProvider):
 class MantleConnection(SDKConnection):
     """Sends each request to the path that serves its model."""
 
-    async def send(self, request: RawRequest) -> RawResponse:
-        """Send a request and read the whole response."""
-        return await super().send(self._with_path_of_model(request))
-
-    async def open(self, request: RawRequest) -> ByteStream:
-        """Send a request and return its response as a stream."""
-        return await super().open(self._with_path_of_model(request))
-
-    def _with_path_of_model(self, request: RawRequest) -> RawRequest:
-        if not OPENAI_MODELS.match(request.model_name):
-            return request
-        client: AsyncOpenAI = self._clients.get()
-        return replace(request, path=str(client.base_url.join(f'{OPENAI_PATH}{request.path}')))
+    async def post(self, client: Any, request: RawRequest, deadlines: Deadlines) -> Any:
+        if OPENAI_MODELS.match(request.model_name):
+            request = replace(request, path=str(client.base_url.join(f'{OPENAI_PATH}{request.path}')))
+        return await super().post(client, request, deadlines)

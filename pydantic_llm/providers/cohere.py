@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
 from .._extras import import_extra
-from ..exceptions import UserError
 from ..profiles import ModelProfile
 from ..profiles.cohere import cohere_model_profile
-from ..transport import Connection, Deadlines, RawRequest
+from ..transport import Deadlines, RawRequest
 from ..transport.client_errors import ErrorTranslator
 from ..transport.loops import LoopClients
 from ..transport.pools import HttpClients
 from ..transport.response import ClientConnection, client_timeout
 from ..transport.spread import spread_over_pools
-from .credentials import NO_KEY, check_http_client, check_key, check_url, hide_password, read_key
-from .provider import Provider
+from .credentials import check_alone, check_client, check_http_client, hide_password, read_key, read_url
+from .provider import ClientProvider
 
 if TYPE_CHECKING:
     import httpx
@@ -30,7 +28,7 @@ KEY_VARIABLES = ('CO_API_KEY', 'COHERE_API_KEY')
 URL_VARIABLES = ('CO_API_URL', 'CO_BASE_URL')
 
 
-class CohereProvider(Provider['AsyncClient']):
+class CohereProvider(ClientProvider['AsyncClient']):
     """Cohere, through the `cohere` package's own client.
 
     With a `base_url` of another server (or `CO_API_URL`) no key is needed. `cohere_client` takes a ready
@@ -48,41 +46,20 @@ class CohereProvider(Provider['AsyncClient']):
     ) -> None:
         sdk = import_extra('cohere', extra='cohere', what=type(self).__name__)
         if cohere_client is not None:
-            if any(given is not None for given in (api_key, base_url, http_client)):
-                raise UserError('cohere_client= brings its own key, URL and connection: give nothing else with it')
-            if not isinstance(cohere_client, sdk.AsyncClient):
-                kind = type(cohere_client).__name__
-                raise UserError(f'cohere_client= takes an AsyncClientV2, not an object of type {kind!r}')
-            self._client: AsyncClient = cohere_client
+            check_alone('cohere_client=', api_key, base_url, http_client)
+            self._client = check_client(
+                cohere_client, sdk.AsyncClient, expected='cohere_client= takes an AsyncClientV2'
+            )
         else:
-            address = self._choose_base_url(base_url)
+            url = read_url(base_url, variables=URL_VARIABLES, provider=self.name, drop=('/v2', '/v1'))
             self._client = sdk.AsyncClientV2(
-                api_key=self._choose_key(api_key, needed=address is None),
-                base_url=address,
+                api_key=read_key(api_key, variables=KEY_VARIABLES, provider=self.name, needed=url is None),
+                base_url=url,
                 httpx_client=check_http_client(http_client, library='httpx', package='cohere'),
             )
             if http_client is None:
                 spread_over_pools(_wrapper_of(self._client).httpx_client.httpx_client)
         self._connection = CohereConnection(self._client, provider_name=self.name)
-
-    def _choose_base_url(self, base_url: str | None) -> str | None:
-        """Return the URL that was given, or the environment's; `None` leaves the choice to the SDK.
-
-        The path `/v2` or `/v1` at its end is dropped, since the paths of requests begin with it.
-        """
-        where, url = 'base_url=', base_url
-        if url is None:
-            values = ((variable, os.environ.get(variable)) for variable in URL_VARIABLES)
-            where, url = next(((variable, value) for variable, value in values if value), (where, None))
-        if url is None:
-            return None
-        return check_url(url, where=where, provider=self.name).rstrip('/').removesuffix('/v2').removesuffix('/v1')
-
-    def _choose_key(self, api_key: str | None, *, needed: bool) -> str:
-        """Return the key to send. It may be missing for any server but Cohere's own."""
-        if needed or api_key or any(os.environ.get(variable) for variable in KEY_VARIABLES):
-            return read_key(api_key, variables=KEY_VARIABLES, provider=self.name)
-        return check_key(NO_KEY, where='api_key=', provider=self.name)
 
     @property
     @override
@@ -93,16 +70,6 @@ class CohereProvider(Provider['AsyncClient']):
     @override
     def base_url(self) -> str:
         return hide_password(_wrapper_of(self._client).get_base_url())
-
-    @property
-    @override
-    def client(self) -> AsyncClient:
-        return self._client
-
-    @property
-    @override
-    def connection(self) -> Connection:
-        return self._connection
 
     @override
     def model_profile(self, model_name: str) -> ModelProfile | None:
@@ -126,7 +93,7 @@ class CohereConnection(ClientConnection):
         super().__init__(LoopClients[Any](http_client, HttpClients()), ErrorTranslator(provider_name, 'cohere'))
 
     async def post(self, client: Any, request: RawRequest, deadlines: Deadlines) -> Any:
-        """Send a request and return the open response of `httpx`. The SDK's client may fetch a token first."""
+        """Return the open response of `httpx`. The SDK's client may fetch a token first."""
         timeout = self._wrapper.get_timeout()
         headers = type(client.headers)({**await self._wrapper.async_get_headers(), 'Content-Type': 'application/json'})
         headers.update(request.headers)

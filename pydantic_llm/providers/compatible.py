@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
 from ..profiles import ModelProfile
-from .credentials import NO_KEY, check_key, check_url, read_key
+from .credentials import read_key, read_url
 from .openai import OPENAI_HEADERS, OpenAIProvider
 from .service import Service
 
@@ -42,18 +41,12 @@ class CompatibleProvider(OpenAIProvider):
 
     def _choose_base_url(self, base_url: str | None) -> str:
         service = self.service
-        if base_url is not None:
-            return service.with_path(check_url(base_url, where='base_url=', provider=service.name))
-        for variable in service.url_variables:
-            if url := os.environ.get(variable):
-                return service.with_path(check_url(url, where=variable, provider=service.name))
-        return service.address()
+        url = read_url(base_url, variables=service.url_variables, provider=service.name)
+        return service.address() if url is None else service.with_path(url)
 
-    def _choose_key(self, api_key: str | None, base_url: str | None) -> str:
+    def _choose_key(self, api_key: str | None, *, needed: bool) -> str:
         service = self.service
-        if service.needs_key or api_key or any(os.environ.get(variable) for variable in service.key_variables):
-            return read_key(api_key, variables=service.key_variables, provider=service.name)
-        return check_key(NO_KEY, where='api_key=', provider=service.name)
+        return read_key(api_key, variables=service.key_variables, provider=service.name, needed=service.needs_key)
 
     def _default_headers(self, sdk: Any) -> dict[str, Any]:
         return dict.fromkeys(OPENAI_HEADERS, sdk.omit)

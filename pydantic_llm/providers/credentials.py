@@ -4,25 +4,56 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from ..exceptions import UserError
 
-__all__ = ('NO_KEY', 'check_http_client', 'check_key', 'check_url', 'hide_password', 'read_key')
+__all__ = (
+    'NO_KEY',
+    'check_alone',
+    'check_any_http_client',
+    'check_client',
+    'check_http_client',
+    'check_key',
+    'check_url',
+    'find_value',
+    'hide_password',
+    'read_key',
+    'read_url',
+    'read_variable',
+)
 
 NO_KEY = 'api-key-not-set'
 """The key sent to servers that need none: the clients of the vendors' SDKs cannot be made without a key."""
 
 
-def read_key(api_key: str | None, *, variables: tuple[str, ...], provider: str) -> str:
-    """Return `api_key`, or the first of the environment variables that is set. Raises a `UserError` if none is."""
-    if api_key:
-        return check_key(api_key, where='api_key=', provider=provider)
-    for variable in variables:
-        if value := os.environ.get(variable):
-            return check_key(value, where=variable, provider=provider)
+def find_value(value: str | None, variables: Sequence[str], *, parameter: str) -> tuple[str, str | None]:
+    """Return `parameter` and its value if it has one, else the first of the variables that is set and its value."""
+    if value is None:
+        variable = next((variable for variable in variables if os.environ.get(variable)), None)
+        if variable is not None:
+            return variable, os.environ[variable]
+    return parameter, value
+
+
+def read_variable(variables: Sequence[str]) -> str | None:
+    """Return the value of the first of the environment variables that is set."""
+    return find_value(None, variables, parameter='')[1]
+
+
+def read_key(api_key: str | None, *, variables: Sequence[str], provider: str, needed: bool = True) -> str:
+    """Return `api_key`, or the first of the environment variables that is set.
+
+    If none is, returns `NO_KEY` if no key is needed, or raises a `UserError`.
+    """
+    where, key = find_value(api_key or None, variables, parameter='api_key=')
+    if key:
+        return check_key(key, where=where, provider=provider)
+    if not needed:
+        return NO_KEY
     names = ' or '.join(variables)
     problem = 'empty' if api_key == '' else 'missing'
     raise UserError(f'The key of {provider!r} is {problem}: set the environment variable {names}, or give api_key=')
@@ -41,15 +72,58 @@ def check_key(key: str, *, where: str, provider: str) -> str:
     )
 
 
+def read_url(
+    base_url: str | None, *, variables: Sequence[str], provider: str, drop: tuple[str, ...] = ()
+) -> str | None:
+    """Return `base_url`, or the first of the environment variables that is set, or `None` for the vendor's own URL.
+
+    The paths `drop`, with which the paths of requests begin, are dropped from its end. Raises a `UserError` for an
+    invalid URL.
+    """
+    where, url = find_value(base_url, variables, parameter='base_url=')
+    if url is None:
+        return None
+    url = check_url(url, where=where, provider=provider)
+    for path in drop:
+        url = url.rstrip('/').removesuffix(path)
+    return url
+
+
+def check_alone(parameter: str, *others: object) -> None:
+    """Raise a `UserError` if any of the other parameters is given together with a ready client."""
+    if any(other is not None for other in others):
+        raise UserError(f'{parameter} brings its own key, URL and connection: give nothing else with it')
+
+
+def check_client(client: Any, kind: type, *, expected: str) -> Any:
+    """Return a ready client if it is of the kind, which `expected` describes. Raises a `UserError` if not."""
+    if not isinstance(client, kind):
+        raise UserError(f'{expected}, not an object of type {type(client).__name__!r}')
+    return client
+
+
 def check_http_client(client: Any, *, library: Literal['httpx', 'httpx2'], package: str) -> Any:
     """Return the client if it is `None` or of the library that the SDK `package` uses. Raises a `UserError` if not."""
     if client is not None and not isinstance(client, import_module(library).AsyncClient):
-        kind = f'{type(client).__module__.partition(".")[0]}.{type(client).__name__}'
+        kind = _describe_kind(client)
         article = 'an' if kind[0] in 'aeiouh' else 'a'
         raise UserError(
             f'http_client= takes an {library}.AsyncClient, which the {package} package needs, not {article} {kind}'
         )
     return client
+
+
+def check_any_http_client(client: Any) -> Any:
+    """Return the client if it is `None` or asynchronous, of `httpx2` or `httpx`. Raises a `UserError` if not."""
+    if client is not None and not hasattr(client, 'aclose'):
+        kind = _describe_kind(client)
+        raise UserError(f'http_client= takes an httpx2.AsyncClient or an httpx.AsyncClient, not an object of {kind}')
+    return client
+
+
+def _describe_kind(client: Any) -> str:
+    """Return the package and the class of an object: 'httpx.Client'."""
+    return f'{type(client).__module__.partition(".")[0]}.{type(client).__name__}'
 
 
 def check_url(url: str, *, where: str, provider: str) -> str:
@@ -59,11 +133,11 @@ def check_url(url: str, *, where: str, provider: str) -> str:
         parts = urlsplit(url)
         reachable = parts.scheme in ('http', 'https') and bool(parts.hostname) and parts.port != 0 and ' ' not in url
     except ValueError as error:
-        raise UserError(f'{where} of {provider!r} is {shown!r}, which is no address: {error}') from None
+        raise UserError(f'{where} of {provider!r} is {shown!r}, which is not a valid URL: {error}') from None
     if not (reachable and url.isprintable()):
         local = url.startswith(('localhost', '127.', '0.0.0.0', '192.168.', '10.'))
         example = f'http{"" if local else "s"}://{shown}' if '://' not in url else 'https://host/v1'
-        raise UserError(f'{where} of {provider!r} is {shown!r}, which is no http address: write it like {example!r}')
+        raise UserError(f'{where} of {provider!r} is {shown!r}, which is not a valid URL: write it like {example!r}')
     if parts.query or parts.fragment:
         raise UserError(
             f"{where} of {provider!r} is {shown!r}: paths are added at its end, so it can hold no '?' or '#'. Give a "

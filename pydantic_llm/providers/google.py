@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
@@ -13,13 +12,12 @@ from typing_extensions import override
 from ..exceptions import UserError
 from ..profiles import ModelProfile
 from ..profiles.gemini import gemini_model_profile
-from ..transport import Connection
 from ..transport.http import Access, HTTPConnection
 from ..transport.loops import LoopClients
 from ..transport.pools import HttpClients
 from ..transport.spread import spread_over_pools
-from .credentials import check_url, hide_password
-from .provider import Provider
+from .credentials import check_any_http_client, check_url, find_value, hide_password
+from .provider import ClientProvider
 
 if TYPE_CHECKING:
     import httpx
@@ -36,7 +34,7 @@ FORBIDDEN_PARTS = (
 """The parts that a base URL must not have, each with the reason."""
 
 
-class GoogleProvider(Provider[Any]):
+class GoogleProvider(ClientProvider[Any]):
     """One of Google's APIs, over `httpx2` or `httpx`. Subclasses implement `access`, which authorizes a request.
 
     Raises a `UserError` if `http_client` is not asynchronous.
@@ -46,7 +44,7 @@ class GoogleProvider(Provider[Any]):
         self, base_url: str, http_client: httpx2.AsyncClient | httpx.AsyncClient | None, *, can_renew: bool
     ) -> None:
         self._base_url = base_url
-        self._client = _check_client(http_client) or spread_over_pools(
+        self._client = check_any_http_client(http_client) or spread_over_pools(
             httpx2.AsyncClient(timeout=httpx2.Timeout(600, connect=5))
         )
         clients = LoopClients[Any](self._client, HttpClients())
@@ -61,16 +59,6 @@ class GoogleProvider(Provider[Any]):
     def base_url(self) -> str:
         return hide_password(self._base_url)
 
-    @property
-    @override
-    def client(self) -> Any:
-        return self._client
-
-    @property
-    @override
-    def connection(self) -> Connection:
-        return self._connection
-
     @override
     def model_profile(self, model_name: str) -> ModelProfile | None:
         return gemini_model_profile(model_name)
@@ -81,18 +69,11 @@ def find_base_url(base_url: str | None, *, variable: str, version: str, provider
 
     Raises a `UserError` for an invalid URL.
     """
-    where, url = ('base_url=', base_url) if base_url is not None else (variable, os.environ.get(variable))
-    if not url and base_url is None:
+    where, url = find_value(base_url, (variable,), parameter='base_url=')
+    if url is None:
         return None
-    url = check_url(url or '', where=where, provider=provider).rstrip('/')
+    url = check_url(url, where=where, provider=provider).rstrip('/')
     for part, reason in FORBIDDEN_PARTS:
         if re.search(f'{part}(/|$)', url):
             raise UserError(f'{where} of {provider!r} is {hide_password(url)!r}: leave out {part!r}, {reason}')
     return url if VERSION.search(url) else f'{url}/{version}'
-
-
-def _check_client(client: Any) -> Any:
-    if client is not None and not hasattr(client, 'aclose'):
-        kind = f'{type(client).__module__.partition(".")[0]}.{type(client).__name__}'
-        raise UserError(f'http_client= takes an httpx2.AsyncClient or an httpx.AsyncClient, not an {kind}')
-    return client

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
 from ..transport.http import Access
-from .credentials import read_key
+from .credentials import read_key, read_variable
 from .google import GoogleProvider, find_base_url
 
 if TYPE_CHECKING:
@@ -44,12 +43,11 @@ class GoogleGLAProvider(GoogleProvider):
 
     def _make_headers(self, api_key: str | None, *, needs_key: bool) -> dict[str, str]:
         """Return the header with the key, or no header if there is no key and the server needs none."""
-        if not (needs_key or api_key or any(os.environ.get(name) for name in KEY_VARIABLES)):
+        if not (needs_key or api_key or read_variable(KEY_VARIABLES)):
             return {}
         return {'x-goog-api-key': read_key(api_key, variables=KEY_VARIABLES, provider=self.name)}
 
     async def access(self, model_name: str, *, refused: Access | None) -> Access:
-        """Return the base URL and the key, the same for every request."""
         return self._access
 
     @property

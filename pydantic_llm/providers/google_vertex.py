@@ -6,7 +6,6 @@ seconds, and may send requests to a metadata server.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing_extensions import override
 from .._extras import import_extra
 from ..exceptions import UserError
 from ..transport.http import Access
-from .credentials import check_key
+from .credentials import check_key, read_variable
 from .google import GoogleProvider, find_base_url
 from .google_tokens import Tokens
 
@@ -75,7 +74,7 @@ class GoogleVertexProvider(GoogleProvider):
                 'Give one of service_account_file=, service_account_info=, credentials= and api_key=, not several'
             )
         other_url = find_base_url(base_url, variable=URL_VARIABLE, version='v1beta1', provider=self.name)
-        self._region = region or _read_variable(REGION_VARIABLES) or GLOBAL_REGION
+        self._region = region or read_variable(REGION_VARIABLES) or GLOBAL_REGION
         self._given_project = self._project = project_id
         self._key: str | None = None
         self._tokens: Tokens | None = None
@@ -100,7 +99,7 @@ class GoogleVertexProvider(GoogleProvider):
         if resolved is not None:
             resolved = import_module('google.auth.credentials').with_scopes_if_required(resolved, SCOPES)
             own = getattr(resolved, 'project_id', None)
-            self._project = self._resolve_project(own, own or _read_variable(PROJECT_VARIABLES))
+            self._project = self._resolve_project(own, own or read_variable(PROJECT_VARIABLES))
         return Tokens(resolved, find=self._find_credentials, provider_name=self.name)
 
     async def access(self, model_name: str, *, refused: Access | None) -> Access:
@@ -125,7 +124,7 @@ class GoogleVertexProvider(GoogleProvider):
                 'GOOGLE_APPLICATION_CREDENTIALS, or give service_account_file=, service_account_info=, credentials= or '
                 f'api_key= ({error.args[0] if error.args else type(error).__name__})'
             ) from None
-        is_from_environment = project == _read_variable(PROJECT_VARIABLES)
+        is_from_environment = project == read_variable(PROJECT_VARIABLES)
         own = getattr(credentials, 'project_id', None) or (None if is_from_environment else project)
         self._project = self._resolve_project(own, project)
         return credentials
@@ -194,7 +193,3 @@ def _choose_host(region: str) -> str:
 
 def _is_google(url: str) -> bool:
     return f'.{urlsplit(url).hostname}'.endswith(f'.{GOOGLE_DOMAIN}')
-
-
-def _read_variable(variables: Sequence[str]) -> str | None:
-    return next((value for name in variables if (value := os.environ.get(name))), None)

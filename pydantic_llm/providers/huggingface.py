@@ -21,14 +21,14 @@ from .._threads import Once
 from ..exceptions import ModelHTTPError, UnexpectedModelBehavior, UserError
 from ..profiles import ModelProfile
 from ..profiles.huggingface import huggingface_model_profile
-from ..transport import Connection, Deadlines, RawRequest
+from ..transport import Deadlines, RawRequest
 from ..transport.client_errors import ErrorTranslator
 from ..transport.http import Access, HTTPConnection
 from ..transport.loops import LoopClients
 from ..transport.pools import HttpClients
 from ..transport.spread import spread_over_pools
-from .credentials import check_http_client, check_key, check_url, hide_password
-from .provider import Provider
+from .credentials import check_client, check_http_client, hide_password, read_key, read_url, read_variable
+from .provider import ClientProvider
 
 if TYPE_CHECKING:
     import httpx
@@ -59,7 +59,7 @@ PROBE: dict[str, Any] = {'type': 'json_schema', 'json_schema': {'name': 'probe',
 """An output format that is given to a service's helper, to see whether the helper rewrites it."""
 
 
-class HuggingFaceProvider(Provider['AsyncInferenceClient']):
+class HuggingFaceProvider(ClientProvider['AsyncInferenceClient']):
     """Hugging Face, through the `huggingface_hub` package.
 
     `provider_name` is the service that runs the models ('together', 'groq', 'hf-inference', ...); without it the router
@@ -83,19 +83,18 @@ class HuggingFaceProvider(Provider['AsyncInferenceClient']):
         http_client: httpx2.AsyncClient | httpx.AsyncClient | None = None,
     ) -> None:
         hub = import_extra('huggingface_hub', extra='huggingface', what=type(self).__name__)
-        self._key = self._find_key(api_key)
+        has_key = bool(api_key or read_variable(KEY_VARIABLES))
+        self._key = read_key(api_key, variables=KEY_VARIABLES, provider=self.name) if has_key else None
         if hf_client is not None:
             if any(given is not None for given in (base_url, provider_name, bill_to)):
                 raise UserError('hf_client= brings its own address and provider: give at most a key with it')
-            if not isinstance(hf_client, hub.AsyncInferenceClient):
-                kind = type(hf_client).__name__
-                raise UserError(f'hf_client= takes an AsyncInferenceClient, not an object of type {kind!r}')
-            self._client: AsyncInferenceClient = hf_client
+            expected = 'hf_client= takes an AsyncInferenceClient'
+            self._client = check_client(hf_client, hub.AsyncInferenceClient, expected=expected)
             self._key = hf_client.token or self._key
         else:
-            address = self._choose_base_url(base_url, provider_name)
+            url = self._choose_base_url(base_url, provider_name)
             self._client = hub.AsyncInferenceClient(
-                base_url=address, token=self._key, provider=provider_name, bill_to=bill_to
+                base_url=url, token=self._key, provider=provider_name, bill_to=bill_to
             )
         self._helper = _find_helper(self._client, '-')
         if self._key is None and self._endpoint is None:
@@ -107,23 +106,13 @@ class HuggingFaceProvider(Provider['AsyncInferenceClient']):
             provider_name=self.name,
         )
 
-    def _find_key(self, api_key: str | None) -> str | None:
-        """Return the key that was given, or the environment's."""
-        for where, key in (('api_key=', api_key), *((name, os.environ.get(name)) for name in KEY_VARIABLES)):
-            if key:
-                return check_key(key, where=where, provider=self.name)
-        return None
-
     def _choose_base_url(self, base_url: str | None, provider_name: str | None) -> str | None:
         """Return the URL of an endpoint: the one that was given, or the environment's if no service is named."""
         if provider_name is not None:
             if base_url is not None:
                 raise UserError('base_url= and provider_name= do not go together: the server at a URL is the service')
             return None
-        for where, url in (('base_url=', base_url), *((name, os.environ.get(name)) for name in URL_VARIABLES)):
-            if url:
-                return check_url(url, where=where, provider=self.name)
-        return None
+        return read_url(base_url or None, variables=URL_VARIABLES, provider=self.name)
 
     def _check_login(self, hub: Any) -> None:
         """Raise a `UserError` if `hf auth login` left no token, unless a CI job can fetch one (`HF_OIDC_RESOURCE`)."""
@@ -166,16 +155,6 @@ class HuggingFaceProvider(Provider['AsyncInferenceClient']):
         from huggingface_hub.constants import INFERENCE_PROXY_TEMPLATE
 
         return INFERENCE_PROXY_TEMPLATE.format(provider=self._helper.provider)
-
-    @property
-    @override
-    def client(self) -> AsyncInferenceClient:
-        return self._client
-
-    @property
-    @override
-    def connection(self) -> Connection:
-        return self._connection
 
     @override
     def model_profile(self, model_name: str) -> ModelProfile | None:
@@ -265,16 +244,14 @@ class HubConnection(HTTPConnection):
         self._routes = routes
 
     async def post(self, client: Any, request: RawRequest, deadlines: Deadlines) -> Any:
-        """Send a request along its route and return the open response."""
         try:
             route = await self._routes.get(request.model_name)
             body = _adapt_body(request.body, request.model_name, route)
         except Exception as error:  # noqa: BLE001 -- raised below, where the token that it may hold is no longer its context
             failure = self._translate_missing_route(error, request.model_name)
         else:
-            headers = {
-                name.lower(): value for name, value in request.headers.items()
-            }  # in lower case, like those of the package
+            # in lower case, like those of the package
+            headers = {name.lower(): value for name, value in request.headers.items()}
             return await super().post(client, replace(request, path='', body=body, headers=headers), deadlines)
         raise failure
 

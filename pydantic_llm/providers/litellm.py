@@ -18,7 +18,6 @@ from ..exceptions import UserError
 from ..json_types import Json
 from ..profiles import ModelProfile
 from ..profiles.litellm import litellm_model_profile
-from ..transport import Connection
 from .credentials import check_key, hide_password
 from .litellm_connection import LITELLM, LiteLLMConnection, make_router
 from .provider import Provider
@@ -100,11 +99,6 @@ class LiteLLMProvider(Provider[Any]):
         """The router if there is one, else the `litellm` package. Reading it imports LiteLLM."""
         return (self._router or LITELLM).wait()
 
-    @property
-    @override
-    def connection(self) -> Connection:
-        return self._connection
-
     def model_profile(self, model_name: str) -> ModelProfile | None:
         """Return the profile of a model, or that of the first deployment of a router's group."""
         named = [item['litellm_params'] for item in self._deployments or () if item.get('model_name') == model_name]
@@ -127,7 +121,7 @@ def _check_options(options: Mapping[str, Any]) -> None:
 def _check_url(url: str) -> str:
     if not url.startswith(('http://', 'https://')):
         raise UserError(
-            f"api_base= of 'litellm' is {url!r}, which is no http address: write it like 'http://host:8000/v1'"
+            f"api_base= of 'litellm' is {url!r}, which is not a valid URL: write it like 'http://host:8000/v1'"
         )
     return url
 

@@ -86,7 +86,6 @@ class LiteLLMConnection(Connection):
         self._secrets = secrets
 
     async def send(self, request: RawRequest) -> RawResponse:
-        """Send a request and read the whole response."""
         watchdog = Watchdog(Deadlines(request.deadlines.timeout, waited=request.deadlines.waited))
         try:
             return RawResponse(_encode_response(await self._call(request, watchdog)), WHOLE)
@@ -94,7 +93,6 @@ class LiteLLMConnection(Connection):
             watchdog.close()
 
     async def open(self, request: RawRequest) -> ByteStream:
-        """Send a request and return its response as a stream."""
         watchdog = Watchdog(request.deadlines)
         try:
             result = await self._call(request, watchdog)
@@ -163,7 +161,6 @@ class ChunkStream(ByteStream):
         self._closed = False
 
     async def read(self) -> bytes:
-        """Return the next event, or nothing at the end."""
         if self._ended:
             return b''
         if self._reader is None:
@@ -207,7 +204,6 @@ class ChunkStream(ByteStream):
         return b'data: ' + fields.encode() + b'\n\n'
 
     def progress(self) -> None:
-        """Report to the deadlines that an event has arrived."""
         self._watchdog.progress()
 
     async def aclose(self) -> None:

@@ -19,13 +19,13 @@ from .._extras import import_extra
 from ..exceptions import UserError
 from ..profiles import ModelProfile
 from ..profiles.mistral import mistral_model_profile
-from ..transport import ByteStream, Connection, RawRequest, RawResponse
+from ..transport import ByteStream, RawRequest, RawResponse
 from ..transport.http import Access, HTTPConnection
 from ..transport.loops import LoopClients
 from ..transport.pools import HttpClients
 from ..transport.spread import spread_over_pools
-from .credentials import check_http_client, check_key, check_url, hide_password, read_key
-from .provider import Provider
+from .credentials import check_alone, check_http_client, check_key, hide_password, read_key, read_url
+from .provider import ClientProvider
 
 if TYPE_CHECKING:
     from mistralai.azure.client import MistralAzure
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 __all__ = ('MistralProvider',)
 
 KEY_VARIABLE = 'MISTRAL_API_KEY'
-URL_VARIABLE = 'MISTRAL_BASE_URL'
 TOKEN_FILE_VARIABLE = 'MISTRAL_SA_TOKEN_PATH'
 """The variable with the path of a file that holds the token of a service account. The file is read for each request,
 since the token in it is replaced from time to time."""
@@ -53,7 +52,7 @@ PATHS = {
 """The path of requests, by the name of the package's client."""
 
 
-class MistralProvider(Provider['AnyClient']):
+class MistralProvider(ClientProvider['AnyClient']):
     """Mistral, through the `mistralai` package's own client.
 
     With a `base_url` of another server (or `MISTRAL_BASE_URL`) no key is needed. `mistral_client` takes a ready client,
@@ -71,36 +70,23 @@ class MistralProvider(Provider['AnyClient']):
     ) -> None:
         sdk = import_extra('mistralai.client', extra='mistral', what=type(self).__name__)
         if mistral_client is not None:
-            if any(given is not None for given in (api_key, base_url, http_client)):
-                raise UserError('mistral_client= brings its own key, URL and connection: give nothing else with it')
-            self._client: AnyClient = mistral_client
+            check_alone('mistral_client=', api_key, base_url, http_client)
+            self._client = mistral_client
         else:
-            address = self._choose_base_url(base_url)
+            url = read_url(base_url, variables=('MISTRAL_BASE_URL',), provider=self.name, drop=('/v1',))
             self._client = sdk.Mistral(
-                api_key=self._choose_key(api_key, needed=address is None),
-                server_url=address,
+                api_key=self._choose_key(api_key, needed=url is None),
+                server_url=url,
                 async_client=check_http_client(http_client, library='httpx2', package='mistralai')
                 or spread_over_pools(httpx2.AsyncClient(follow_redirects=True, timeout=_make_timeout(READ_TIMEOUT))),
             )
         self._connection = MistralConnection(self._client, provider_name=self.name)
 
-    def _choose_base_url(self, base_url: str | None) -> str | None:
-        """Return the URL that was given, or the environment's; `None` leaves the choice to the SDK.
-
-        The path `/v1` at its end is dropped, since the paths of requests begin with it.
-        """
-        where, url = ('base_url=', base_url) if base_url is not None else (URL_VARIABLE, os.environ.get(URL_VARIABLE))
-        if not url and base_url is None:
-            return None
-        return check_url(url or '', where=where, provider=self.name).rstrip('/').removesuffix('/v1')
-
     def _choose_key(self, api_key: str | None, *, needed: bool) -> str | None:
         """Return the key to send. It may be missing for any server but Mistral's own, and if there is a token file."""
-        if api_key is None and os.environ.get(TOKEN_FILE_VARIABLE):
+        if api_key is None and (os.environ.get(TOKEN_FILE_VARIABLE) or not (needed or os.environ.get(KEY_VARIABLE))):
             return None
-        if needed or api_key is not None or os.environ.get(KEY_VARIABLE):
-            return read_key(api_key, variables=(KEY_VARIABLE,), provider=self.name)
-        return None
+        return read_key(api_key, variables=(KEY_VARIABLE,), provider=self.name)
 
     @property
     @override
@@ -111,16 +97,6 @@ class MistralProvider(Provider['AnyClient']):
     @override
     def base_url(self) -> str:
         return hide_password(self._client.sdk_configuration.get_server_details()[0])
-
-    @property
-    @override
-    def client(self) -> AnyClient:
-        return self._client
-
-    @property
-    @override
-    def connection(self) -> Connection:
-        return self._connection
 
     @override
     def model_profile(self, model_name: str) -> ModelProfile | None:
@@ -153,21 +129,16 @@ class MistralConnection(HTTPConnection):
         return _make_timeout(READ_TIMEOUT) if own == httpx2.Timeout(5.0) else own
 
     async def send(self, request: RawRequest) -> RawResponse:
-        """Send a request and read the whole response."""
         return await super().send(self._with_path(request, 'rawPredict', accept='application/json'))
 
     async def open(self, request: RawRequest) -> ByteStream:
-        """Send a request and return its response as a stream."""
         return await super().open(self._with_path(request, 'streamRawPredict', accept='text/event-stream'))
 
     def _with_path(self, request: RawRequest, verb: str, *, accept: str) -> RawRequest:
-        place = {'project': self._client._project_id, 'region': self._client._region} if self._is_google else {}
+        is_google = self._kind == 'MistralGCP'
+        place = {'project': self._client._project_id, 'region': self._client._region} if is_google else {}
         path = PATHS[self._kind].format(path=request.path, model=request.model_name, verb=verb, **place)
         return replace(request, path=path, headers={'Accept': accept, **request.headers})
-
-    @property
-    def _is_google(self) -> bool:
-        return self._kind == 'MistralGCP'
 
     async def access(self, model_name: str, *, refused: Access | None) -> Access:
         """Return the base URL, and the key or token to send now. A token that must be fetched is, in a thread."""

@@ -1,4 +1,4 @@
-"""`Provider`, the base class, and the connection that it makes of a client (`connect`)."""
+"""`Provider`, the base class, `ClientProvider`, a base for our own, and the connection through a client (`connect`)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from inspect import iscoroutinefunction
 from types import ModuleType
 from typing import Any, Generic, Literal, TypeVar
 
+from typing_extensions import override
+
 from ..exceptions import UserError
 from ..profiles import ModelProfile
 from ..transport import Connection
@@ -15,8 +17,9 @@ from ..transport.http import Access, HTTPConnection
 from ..transport.loops import LoopClients
 from ..transport.pools import HttpClients, SdkClients
 from ..transport.sdk import SDKConnection
+from .credentials import hide_password
 
-__all__ = ('Provider', 'connect')
+__all__ = ('ClientProvider', 'Provider', 'connect')
 
 Client = TypeVar('Client')
 
@@ -65,6 +68,23 @@ class Provider(ABC, Generic[Client]):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(name={self.name!r}, base_url={self.base_url!r})'
+
+
+class ClientProvider(Provider[Client]):
+    """A provider that has its client in `_client`, and the connection through it in `_connection`."""
+
+    _client: Client
+
+    @property
+    @override
+    def base_url(self) -> str:
+        client: Any = self._client
+        return hide_password(str(client.base_url))
+
+    @property
+    @override
+    def client(self) -> Client:
+        return self._client
 
 
 def connect(provider: Provider[Any]) -> Connection:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 from ..exceptions import UserError
 from ..profiles import ModelProfile
 from ..profiles.compatible import plain_profile
+from .credentials import read_variable
 
 __all__ = ('Service',)
 
@@ -45,8 +45,7 @@ class Service:
         placeholder = self.placeholder
         if not placeholder:
             return self.base_url
-        values = (os.environ.get(variable) for variable in self.place_variables)
-        place = place or next((value for value in values if value), None)
+        place = place or read_variable(self.place_variables)
         if not place:
             names = ' or '.join(self.place_variables)
             raise UserError(

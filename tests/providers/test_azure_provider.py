@@ -128,7 +128,7 @@ def test_a_response_has_azures_name() -> None:
 @pytest.mark.parametrize(
     ('endpoint', 'said'),
     [
-        ('me.openai.azure.com', "no http address: write it like 'https://me.openai.azure.com'"),
+        ('me.openai.azure.com', "not a valid URL: write it like 'https://me.openai.azure.com'"),
         (
             f'{RESOURCE}/openai/deployments/prod/chat/completions?api-version={VERSION}',
             f"alone: give azure_endpoint='{RESOURCE}/', api_version='{VERSION}' and the model's name 'prod'",

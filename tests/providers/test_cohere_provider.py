@@ -117,7 +117,7 @@ async def test_the_base_url_is_read_from_the_environment(monkeypatch: pytest.Mon
     monkeypatch.setenv(variable, 'http://localhost:1/v2')
     assert CohereProvider().base_url == 'http://localhost:1'
     monkeypatch.setenv(variable, 'localhost')
-    with pytest.raises(UserError, match=f"{variable} of 'cohere' is 'localhost', which is no http address"):
+    with pytest.raises(UserError, match=f"{variable} of 'cohere' is 'localhost', which is not a valid URL"):
         CohereProvider()
 
 

@@ -113,9 +113,9 @@ def test_the_default_url_is_googles() -> None:
 @pytest.mark.parametrize(
     ('url', 'words'),
     [
-        ('', 'no http address'),
+        ('', 'not a valid URL'),
         ('localhost:8000', "write it like 'http://localhost:8000'"),
-        ('ftp://host', 'no http address'),
+        ('ftp://host', 'not a valid URL'),
         ('http://host/v1beta?key=k', r"no '\?'"),
         ('https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-flash:generateContent', "'/models'"),
         ('https://generativelanguage.googleapis.com/v1beta/openai/', 'OpenAIModel'),

@@ -95,7 +95,7 @@ def test_the_base_url_is_read_from_the_environment(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv('GROQ_BASE_URL', 'http://name:word@localhost:1/openai/v1')
     assert GroqProvider().base_url == 'http://localhost:1'
     monkeypatch.setenv('GROQ_BASE_URL', 'localhost')
-    with pytest.raises(UserError, match="GROQ_BASE_URL of 'groq' is 'localhost', which is no http address"):
+    with pytest.raises(UserError, match="GROQ_BASE_URL of 'groq' is 'localhost', which is not a valid URL"):
         GroqProvider()
 
 

@@ -251,7 +251,7 @@ async def test_an_endpoint_is_found_in_the_environment(monkeypatch: pytest.Monke
     assert str((await sent(hf_client=AsyncInferenceClient())).url) == AUTO
     assert HuggingFaceProvider(api_key='hf_key', provider_name='groq').base_url == f'{ROUTER}/groq'
     monkeypatch.setenv(variable, 'localhost')
-    with pytest.raises(UserError, match=f'{variable} of .huggingface. is .localhost., which is no http address'):
+    with pytest.raises(UserError, match=f'{variable} of .huggingface. is .localhost., which is not a valid URL'):
         HuggingFaceProvider()
 
 

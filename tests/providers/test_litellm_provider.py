@@ -599,7 +599,7 @@ def test_a_router_that_is_made_is_the_client() -> None:
         ({'max_retries': 3}, 'max_retries= would multiply'),
         ({'messages': []}, 'messages= is set by each request'),
         ({'requests_per_minute': 3}, 'requests_per_minute= is no option of LiteLLM'),
-        ({'api_base': 'localhost:8000'}, "api_base= of 'litellm' is 'localhost:8000', which is no http address"),
+        ({'api_base': 'localhost:8000'}, "api_base= of 'litellm' is 'localhost:8000', which is not a valid URL"),
         ({'api_key': 'sk-\n'}, 'character 4 of 4 is a line break'),
         ({'model_list': []}, 'model_list= is empty'),
         ({'client_kwargs': {}}, 'client_kwargs= are options of a router'),

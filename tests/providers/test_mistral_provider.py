@@ -122,7 +122,7 @@ def test_the_base_url_is_read_from_the_environment(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv('MISTRAL_BASE_URL', 'http://name:word@localhost:1/v1')
     assert MistralProvider().base_url == 'http://localhost:1'
     monkeypatch.setenv('MISTRAL_BASE_URL', 'localhost')
-    with pytest.raises(UserError, match="MISTRAL_BASE_URL of 'mistral' is 'localhost', which is no http address"):
+    with pytest.raises(UserError, match="MISTRAL_BASE_URL of 'mistral' is 'localhost', which is not a valid URL"):
         MistralProvider()
     monkeypatch.setenv('MISTRAL_BASE_URL', '')
     assert MistralProvider(api_key='k').base_url == 'https://api.mistral.ai'

@@ -120,30 +120,30 @@ async def test_the_address_in_the_environment_is_used(monkeypatch: pytest.Monkey
         (
             'localhost:8000/v1',
             (
-                "base_url= of 'openai' is 'localhost:8000/v1', which is no http address: write it like "
+                "base_url= of 'openai' is 'localhost:8000/v1', which is not a valid URL: write it like "
                 "'http://localhost:8000/v1'"
             ),
         ),
         (
             'llm.example.com/v1',
             (
-                "base_url= of 'openai' is 'llm.example.com/v1', which is no http address: write it like "
+                "base_url= of 'openai' is 'llm.example.com/v1', which is not a valid URL: write it like "
                 "'https://llm.example.com/v1'"
             ),
         ),
         (
             'ftp://example.com',
-            "base_url= of 'openai' is 'ftp://example.com', which is no http address: write it like 'https://host/v1'",
+            "base_url= of 'openai' is 'ftp://example.com', which is not a valid URL: write it like 'https://host/v1'",
         ),
-        ('http://', "base_url= of 'openai' is 'http://', which is no http address: write it like 'https://host/v1'"),
+        ('http://', "base_url= of 'openai' is 'http://', which is not a valid URL: write it like 'https://host/v1'"),
         (
             'http://host/v1\n',
-            "base_url= of 'openai' is 'http://host/v1\\n', which is no http address: write it like 'https://host/v1'",
+            "base_url= of 'openai' is 'http://host/v1\\n', which is not a valid URL: write it like 'https://host/v1'",
         ),
         (
             'http://host:port/v1',
             (
-                "base_url= of 'openai' is 'http://host:port/v1', which is no address: "
+                "base_url= of 'openai' is 'http://host:port/v1', which is not a valid URL: "
                 "Port could not be cast to integer value as 'port'"
             ),
         ),
@@ -178,7 +178,7 @@ def test_an_address_that_cannot_be_used_is_refused(url: str, message: str) -> No
 
 def test_a_bad_address_in_the_environment_is_named_after_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('OPENAI_BASE_URL', 'localhost:8000')
-    with pytest.raises(UserError, match=r"^OPENAI_BASE_URL of 'openai' is 'localhost:8000', which is no http address"):
+    with pytest.raises(UserError, match=r"^OPENAI_BASE_URL of 'openai' is 'localhost:8000', which is not a valid URL"):
         OpenAIProvider()
 
 

@@ -109,7 +109,7 @@ def test_the_prefixes_that_no_service_may_have_are_those_without_a_provider() ->
         (
             {'base_url': 'api.acme.example/v1'},
             (
-                "base_url= of 'acme' is 'api.acme.example/v1', which is no http address: "
+                "base_url= of 'acme' is 'api.acme.example/v1', which is not a valid URL: "
                 "write it like 'https://api.acme.example/v1'"
             ),
         ),

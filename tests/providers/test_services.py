@@ -99,7 +99,7 @@ async def test_each_address_variable_is_read(service: Service, variable: str, mo
     request = await ask(service.name, Server(), api_key='key')
     assert str(request.url) == 'http://elsewhere:9/v7/chat/completions'
     monkeypatch.setenv(variable, 'elsewhere:9')
-    with pytest.raises(UserError, match=f"^{variable} of '{service.name}' is 'elsewhere:9', which is no http address"):
+    with pytest.raises(UserError, match=f"^{variable} of '{service.name}' is 'elsewhere:9', which is not a valid URL"):
         infer_provider_class(service.name)(api_key='key')
 
 

@@ -265,7 +265,7 @@ async def test_a_missing_key_is_a_user_error(serve: Serve) -> None:
 
 @pytest.mark.parametrize('url', ['ftp://127.0.0.1/v1', 'nowhere'])
 async def test_an_invalid_url_is_a_user_error(connect: Make, url: str) -> None:
-    with pytest.raises(UserError, match=r'base_url=.*(not a valid URL|no http address)'):
+    with pytest.raises(UserError, match=r'base_url=.*not a valid URL'):
         await connect(url).send(raw_request())
 
 
