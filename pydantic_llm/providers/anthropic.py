@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
-from typing_extensions import override
-
 from .._extras import import_extra
 from ..exceptions import LLMError, UnexpectedModelBehavior, UserError
 from ..profiles import ModelProfile
@@ -85,11 +83,9 @@ class AnthropicProvider(ClientProvider['AnyClient']):
         return {'api_key': read_key(api_key, variables=(KEY_VARIABLE,), provider=self.name, needed=needs_key)}
 
     @property
-    @override
     def name(self) -> str:
         return 'anthropic'
 
-    @override
     def model_profile(self, model_name: str) -> ModelProfile | None:
         return anthropic_model_profile(model_name)
 

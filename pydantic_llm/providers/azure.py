@@ -14,8 +14,6 @@ from inspect import isawaitable, iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from typing_extensions import override
-
 from .._extras import import_extra
 from ..exceptions import UserError
 from ..profiles import ModelProfile
@@ -89,11 +87,9 @@ class AzureProvider(OpenAIProvider):
         return AzureConnection
 
     @property
-    @override
     def name(self) -> str:
         return 'azure'
 
-    @override
     def model_profile(self, model_name: str) -> ModelProfile | None:
         return azure_profile(model_name)
 

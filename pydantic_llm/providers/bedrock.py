@@ -12,8 +12,6 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from typing_extensions import override
-
 from .._extras import import_extra
 from ..exceptions import UserError
 from ..profiles import ModelProfile
@@ -114,12 +112,10 @@ class BedrockProvider(Provider['BaseClient']):
         return check_key(token, where=TOKEN_VARIABLE, provider=self.name) if token else None
 
     @property
-    @override
     def name(self) -> str:
         return 'bedrock'
 
     @property
-    @override
     def base_url(self) -> str:
         return hide_password(self._client.meta.endpoint_url)
 
@@ -128,7 +124,6 @@ class BedrockProvider(Provider['BaseClient']):
         """The client of boto3. Its own methods can be called as well, and block."""
         return self._client
 
-    @override
     def model_profile(self, model_name: str) -> ModelProfile | None:
         return bedrock_model_profile(model_name)
 

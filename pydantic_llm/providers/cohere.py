@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from typing_extensions import override
-
 from .._extras import import_extra
 from ..profiles import ModelProfile
 from ..profiles.cohere import cohere_model_profile
@@ -62,16 +60,13 @@ class CohereProvider(ClientProvider['AsyncClient']):
         self._connection = CohereConnection(self._client, provider_name=self.name)
 
     @property
-    @override
     def name(self) -> str:
         return 'cohere'
 
     @property
-    @override
     def base_url(self) -> str:
         return hide_password(_wrapper_of(self._client).get_base_url())
 
-    @override
     def model_profile(self, model_name: str) -> ModelProfile | None:
         return cohere_model_profile(model_name)
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from typing_extensions import override
-
 from ..profiles import ModelProfile
 from .credentials import read_key, read_url
 from .openai import OPENAI_HEADERS, OpenAIProvider
@@ -52,16 +50,13 @@ class CompatibleProvider(OpenAIProvider):
         return dict.fromkeys(OPENAI_HEADERS, sdk.omit)
 
     @property
-    @override
     def base_url(self) -> str:
         return super().base_url.rstrip('/')
 
     @property
-    @override
     def name(self) -> str:
         return self.service.name
 
-    @override
     def model_profile(self, model_name: str) -> ModelProfile | None:
         return self.service.profile(model_name)
 

@@ -7,7 +7,6 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import httpx2
-from typing_extensions import override
 
 from ..exceptions import UserError
 from ..profiles import ModelProfile
@@ -55,11 +54,9 @@ class GoogleProvider(ClientProvider[Any]):
         """Return the URL and the credentials of a request. `refused` is the access that the server rejected (401)."""
 
     @property
-    @override
     def base_url(self) -> str:
         return hide_password(self._base_url)
 
-    @override
     def model_profile(self, model_name: str) -> ModelProfile | None:
         return gemini_model_profile(model_name)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from typing_extensions import override
-
 from ..transport.http import Access
 from .credentials import read_key, read_variable
 from .google import GoogleProvider, find_base_url
@@ -51,6 +49,5 @@ class GoogleGLAProvider(GoogleProvider):
         return self._access
 
     @property
-    @override
     def name(self) -> str:
         return 'google-gla'

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from typing_extensions import override
-
 from .._extras import import_extra
 from ..exceptions import UserError
 from ..transport.http import Access
@@ -142,7 +140,6 @@ class GoogleVertexProvider(GoogleProvider):
         return project
 
     @property
-    @override
     def name(self) -> str:
         return 'google-vertex'
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from typing_extensions import override
-
 from .._extras import import_extra
 from ..profiles import ModelProfile
 from ..profiles.groq import groq_model_profile
@@ -58,10 +56,8 @@ class GroqProvider(ClientProvider['AsyncGroq']):
         self._connection = SDKConnection(clients, sdk, provider_name=self.name, http='httpx')
 
     @property
-    @override
     def name(self) -> str:
         return 'groq'
 
-    @override
     def model_profile(self, model_name: str) -> ModelProfile | None:
         return groq_model_profile(model_name)

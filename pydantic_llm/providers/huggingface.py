@@ -14,7 +14,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic_core import from_json, to_json
-from typing_extensions import override
 
 from .._extras import import_extra
 from .._threads import Once
@@ -141,12 +140,10 @@ class HuggingFaceProvider(ClientProvider['AsyncInferenceClient']):
         return self._client.model if _is_url(self._client.model) else None
 
     @property
-    @override
     def name(self) -> str:
         return 'huggingface'
 
     @property
-    @override
     def base_url(self) -> str:
         if self._endpoint is not None:
             return hide_password(self._endpoint)
@@ -156,7 +153,6 @@ class HuggingFaceProvider(ClientProvider['AsyncInferenceClient']):
 
         return INFERENCE_PROXY_TEMPLATE.format(provider=self._helper.provider)
 
-    @override
     def model_profile(self, model_name: str) -> ModelProfile | None:
         return huggingface_model_profile(model_name, endpoint=self._endpoint is not None or _is_url(model_name))
 

@@ -10,8 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from typing_extensions import override
-
 from .._extras import check_extra
 from .._threads import Once
 from ..exceptions import UserError
@@ -85,7 +83,6 @@ class LiteLLMProvider(Provider[Any]):
         )
 
     @property
-    @override
     def name(self) -> str:
         return 'litellm'
 

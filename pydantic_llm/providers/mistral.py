@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx2
-from typing_extensions import override
 
 from .._extras import import_extra
 from ..exceptions import UserError
@@ -89,16 +88,13 @@ class MistralProvider(ClientProvider['AnyClient']):
         return read_key(api_key, variables=(KEY_VARIABLE,), provider=self.name)
 
     @property
-    @override
     def name(self) -> str:
         return 'mistral'
 
     @property
-    @override
     def base_url(self) -> str:
         return hide_password(self._client.sdk_configuration.get_server_details()[0])
 
-    @override
     def model_profile(self, model_name: str) -> ModelProfile | None:
         return mistral_model_profile(model_name)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from typing_extensions import override
-
 from .._extras import import_extra
 from ..profiles import ModelProfile
 from ..profiles.compatible import azure_profile
@@ -85,10 +83,8 @@ class OpenAIProvider(ClientProvider['AsyncOpenAI']):
         return {}
 
     @property
-    @override
     def name(self) -> str:
         return 'openai'
 
-    @override
     def model_profile(self, model_name: str) -> ModelProfile | None:
         return azure_profile(model_name) if self._is_azure else openai_model_profile(model_name)

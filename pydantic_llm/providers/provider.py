@@ -8,8 +8,6 @@ from inspect import iscoroutinefunction
 from types import ModuleType
 from typing import Any, Generic, Literal, TypeVar
 
-from typing_extensions import override
-
 from ..exceptions import UserError
 from ..profiles import ModelProfile
 from ..transport import Connection
@@ -76,13 +74,11 @@ class ClientProvider(Provider[Client]):
     _client: Client
 
     @property
-    @override
     def base_url(self) -> str:
         client: Any = self._client
         return hide_password(str(client.base_url))
 
     @property
-    @override
     def client(self) -> Client:
         return self._client
 
