@@ -6,7 +6,8 @@ from a model's name to its profile. `schema` rewrites JSON schemas for vendors.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self
 
@@ -27,6 +28,12 @@ No text before or after it, and no code fence around it."""
 
 Facts = dict[str, Any]
 """Fields of a profile, by name, with their values."""
+
+
+def collect_facts(families: Iterable[tuple[str, Facts]], name: str) -> Facts:
+    """Return the facts of every family whose pattern matches the beginning of a name; a later family wins."""
+    matches = (facts for pattern, facts in families if re.match(pattern, name))
+    return {field: value for facts in matches for field, value in facts.items()}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from . import ModelProfile
-from .schema import Node, SchemaRewriter
+from .schema import Node, SchemaRewriter, describe_keywords
 
 __all__ = ('AnthropicModelProfile', 'AnthropicSchema', 'anthropic_model_profile')
 
@@ -148,7 +148,6 @@ class AnthropicSchema(SchemaRewriter):
     drop = frozenset({'title', '$schema'})
 
     def rewrite(self, node: Node, path: str) -> Node:
-        """Make a node strict."""
         if not self.strict:
             self.compatible = False
             return node
@@ -172,8 +171,7 @@ class AnthropicSchema(SchemaRewriter):
             case _:
                 pass
         self._report_losses(rest, path)
-        texts = [text for text in (description, _write_description(rest)) if text]
-        return {**kept, 'description': '\n\n'.join(texts)} if texts else kept
+        return kept | describe_keywords(description, rest)
 
     def _take_object(self, rest: Node, path: str) -> Node:
         if rest.pop('additionalProperties', False) is not False:
@@ -213,11 +211,6 @@ def _take_keyword(rest: Node, key: str, allowed: bool) -> Node:
 
 def _is_scalar(value: object) -> bool:
     return value is None or isinstance(value, (str, int, float, bool))
-
-
-def _write_description(rest: Node) -> str:
-    """Return the remaining keywords as text."""
-    return '{' + ', '.join(f'{key}: {value}' for key, value in rest.items()) + '}' if rest else ''
 
 
 _transformer = AnthropicSchema.transformer()

@@ -7,10 +7,10 @@ hides many differences between families; the others are here.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
-from . import Facts, ModelProfile
+from . import Facts, ModelProfile, collect_facts
 from .anthropic import AnthropicSchema, Effort, anthropic_model_profile
 from .schema import INLINED
 
@@ -103,7 +103,7 @@ JSON_OUTPUT: Facts = {
 }
 RESULTS_ALONE: Facts = {'bedrock_content_beside_results': NONE}
 TEXT_ALONE: Facts = {'bedrock_content': frozenset({'text'}), 'bedrock_content_of_tools': frozenset({'text'})}
-CALLS_ALONE: Facts = {'bedrock_text_beside_calls': False}
+CALLS_AND_RESULTS_ALONE: Facts = {**RESULTS_ALONE, 'bedrock_text_beside_calls': False}
 EFFORT: Facts = {
     'supports_thinking': True,
     'bedrock_thinking': 'reasoning_effort',
@@ -115,21 +115,15 @@ NO_TOOLS: Facts = {'supports_tools': False, 'default_structured_output_mode': 'p
 FAMILIES: tuple[tuple[str, Facts], ...] = (
     (
         r'amazon\.nova',
-        {
-            **ANY_TOOL,
-            **INLINED,
-            'bedrock_cache': frozenset({'system', 'messages'}),
-            'bedrock_top_k': 'topK',
-        },
+        {**ANY_TOOL, **INLINED, 'bedrock_cache': frozenset({'system', 'messages'}), 'bedrock_top_k': 'topK'},
     ),
     (r'amazon\.nova-micro', TEXT_ALONE),
     (r'amazon\.nova-premier', {'bedrock_system_tools': frozenset({'nova_grounding'})}),
     (
         r'amazon\.nova-2',
         {
-            'supports_thinking': True,
+            **EFFORT,
             'bedrock_thinking': 'nova',
-            'bedrock_efforts': ('low', 'medium', 'high'),
             'bedrock_system_tools': frozenset({'nova_grounding', 'nova_code_interpreter'}),
         },
     ),
@@ -137,8 +131,7 @@ FAMILIES: tuple[tuple[str, Facts], ...] = (
     (
         r'meta\.',
         {
-            **RESULTS_ALONE,
-            **CALLS_ALONE,
+            **CALLS_AND_RESULTS_ALONE,
             **INLINED,
             'bedrock_content_of_tools': frozenset({'text', 'image', 'document'}),
         },
@@ -146,8 +139,7 @@ FAMILIES: tuple[tuple[str, Facts], ...] = (
     (
         r'mistral\.',
         {
-            **RESULTS_ALONE,
-            **CALLS_ALONE,
+            **CALLS_AND_RESULTS_ALONE,
             'bedrock_tool_choice': frozenset({'any'}),
             'bedrock_tool_results': 'json',
             'bedrock_content_of_tools': frozenset({'text', 'document'}),
@@ -221,11 +213,7 @@ def bedrock_model_profile(model_name: str) -> BedrockModelProfile:
     name = match[1] if match else ''
     if name.startswith('anthropic.'):
         return _make_claude_profile(name)
-    profile = BedrockModelProfile()
-    for pattern, facts in FAMILIES:
-        if re.match(pattern, name):
-            profile = replace(profile, **facts)
-    return profile
+    return BedrockModelProfile(**collect_facts(FAMILIES, name))
 
 
 def _make_claude_profile(name: str) -> BedrockModelProfile:

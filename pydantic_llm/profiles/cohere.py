@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import ModelProfile
-from .schema import Node, SchemaRewriter, TransformedSchema
+from .schema import Node, SchemaRewriter, TransformedSchema, describe_keywords
 
 __all__ = ('CohereModelProfile', 'CohereSchema', 'cohere_model_profile')
 
@@ -53,27 +53,12 @@ def cohere_model_profile(model_name: str) -> CohereModelProfile:
 FORMATS = frozenset({'date-time', 'uuid', 'date', 'time'})
 """The string formats that strict schemas enforce."""
 
-NOT_ENFORCED = frozenset(
-    {
-        'allOf',
-        'not',
-        'minimum',
-        'maximum',
-        'exclusiveMinimum',
-        'exclusiveMaximum',
-        'multipleOf',
-        'minItems',
-        'maxItems',
-        'uniqueItems',
-        'prefixItems',
-        'contains',
-        'minLength',
-        'maxLength',
-        'minProperties',
-        'maxProperties',
-        'patternProperties',
-        'propertyNames',
-    }
+NOT_ENFORCED = (
+    {'allOf', 'not'}
+    | {'minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf'}
+    | {'minItems', 'maxItems', 'uniqueItems', 'prefixItems', 'contains'}
+    | {'minLength', 'maxLength'}
+    | {'minProperties', 'maxProperties', 'patternProperties', 'propertyNames'}
 )
 """The keywords that are not enforced."""
 
@@ -93,7 +78,6 @@ class CohereSchema(SchemaRewriter):
         return super().run(_resolve_root(schema) if self.strict else schema)
 
     def rewrite(self, node: Node, path: str) -> Node:
-        """Make a node strict."""
         if not self.strict:
             self.compatible = False
             return node
@@ -106,7 +90,7 @@ class CohereSchema(SchemaRewriter):
             node['required'] = [next(iter(node['properties']))]  # the API requires at least one in every object
         for key in lost:
             self.lose(path, key)
-        return _add_to_description(node, lost)
+        return node | describe_keywords(node.get('description'), lost)
 
 
 def _resolve_root(schema: Node) -> Node:
@@ -132,13 +116,6 @@ def _strip_anchors(pattern: str) -> str:
     """Remove the anchors at both ends of a pattern: the API matches whole texts, and refuses anchors."""
     end = len(pattern) - 1 if re.search(r'(?<!\\)(\\\\)*\$$', pattern) else len(pattern)
     return pattern[:end].removeprefix('^')
-
-
-def _add_to_description(node: Node, lost: Node) -> Node:
-    if not lost:
-        return node
-    note = '{' + ', '.join(f'{key}: {value}' for key, value in lost.items()) + '}'
-    return {**node, 'description': '\n\n'.join(text for text in (node.get('description'), note) if text)}
 
 
 _transformer = CohereSchema.transformer()

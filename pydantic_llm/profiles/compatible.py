@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from . import Facts
+from . import Facts, collect_facts
 from .openai import GeminiByOpenRouterSchema, OpenAIModelProfile, OpenAISchema, openai_model_profile
 from .schema import INLINED, Node, TransformedSchema, inline_transformer
 
@@ -108,10 +108,7 @@ def make_profile(model_name: str, service: Facts | None = None) -> OpenAIModelPr
         profile = replace(openai_model_profile(name), openai_allowed_tools=False)
     else:
         profile = OpenAIModelProfile(json_schema_transformer=_strict)
-    for pattern, facts in FAMILIES:
-        if re.match(pattern, name):
-            profile = replace(profile, **facts)
-    return replace(profile, **(service or {}))
+    return replace(profile, **collect_facts(FAMILIES, name) | (service or {}))
 
 
 # ---------------------------------------------------------------------- services
@@ -171,20 +168,12 @@ def perplexity_profile(model_name: str) -> OpenAIModelProfile:
 
     https://docs.perplexity.ai/docs/sonar
     """
-    refused = {
-        'stop_sequences',
-        'logit_bias',
-        'logprobs',
-        'top_logprobs',
-        'seed',
-        'parallel_tool_calls',
-        'service_tier',
-    }
+    refused = NO_STOP | {'logit_bias', 'logprobs', 'top_logprobs', 'seed', 'parallel_tool_calls', 'service_tier'}
     facts: Facts = {
         'supports_tools': False,
         'supports_json_schema_output': True,
         'default_structured_output_mode': 'native',
-        'unsupported_settings': frozenset(refused),
+        'unsupported_settings': refused,
         'openai_max_tokens_field': 'max_tokens',
         'openai_joins_system_messages': True,
         'openai_thinking_back': 'drop',
@@ -303,11 +292,7 @@ def snowflake_profile(model_name: str) -> OpenAIModelProfile:
 
     https://docs.snowflake.com/en/user-guide/snowflake-cortex/cortex-rest-api
     """
-    facts: Facts = {
-        'openai_strict_tools': False,
-        'openai_thinking_back': 'details',
-        'openai_ends_silently': True,
-    }
+    facts: Facts = {'openai_strict_tools': False, 'openai_thinking_back': 'details', 'openai_ends_silently': True}
     if model_name.startswith('claude'):
         facts |= THINKS | {'openai_thinking_setting': 'reasoning.effort', 'openai_thinking_efforts': LOW_MEDIUM_HIGH}
     elif not model_name.startswith('openai-'):
@@ -329,6 +314,17 @@ def bedrock_mantle_profile(model_name: str) -> OpenAIModelProfile:
 # ---------------------------------------------------------------------- servers on the user's own machine
 
 
+LOCAL_SERVER: Facts = {
+    **INLINED,
+    **JSON_OUTPUT,
+    'openai_strict_tools': False,
+    'openai_max_tokens_field': 'max_tokens',
+    'openai_joins_system_messages': True,
+    'openai_documents': False,
+}
+"""The facts of LM Studio and of llama.cpp's server."""
+
+
 def ollama_profile(model_name: str) -> OpenAIModelProfile:
     """Return the profile of a model of Ollama, which enforces no schemas for its hosted models.
 
@@ -348,16 +344,7 @@ def local_profile(model_name: str) -> OpenAIModelProfile:
 
     https://lmstudio.ai/docs/developer/openai-compat
     """
-    facts: Facts = {
-        **INLINED,
-        'supports_json_schema_output': True,
-        'supports_json_object_output': False,
-        'openai_strict_tools': False,
-        'openai_max_tokens_field': 'max_tokens',
-        'openai_joins_system_messages': True,
-        'openai_documents': False,
-    }
-    return make_profile(model_name, facts)
+    return make_profile(model_name, {**LOCAL_SERVER, 'supports_json_object_output': False})
 
 
 def llamacpp_profile(model_name: str) -> OpenAIModelProfile:
@@ -365,16 +352,7 @@ def llamacpp_profile(model_name: str) -> OpenAIModelProfile:
 
     https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md
     """
-    facts: Facts = {
-        **INLINED,
-        **JSON_OUTPUT,
-        'openai_strict_tools': False,
-        'openai_max_tokens_field': 'max_tokens',
-        'openai_joins_system_messages': True,
-        'openai_documents': False,
-        'openai_constraints': 'llamacpp',
-    }
-    return make_profile(model_name, facts)
+    return make_profile(model_name, {**LOCAL_SERVER, 'openai_constraints': 'llamacpp'})
 
 
 def vllm_server_profile(model_name: str) -> OpenAIModelProfile:

@@ -65,7 +65,6 @@ class GeminiSchema(SchemaRewriter):
         self.compatible = strict is not False
 
     def rewrite(self, node: Node, path: str) -> Node:
-        """Remove the keywords that the API refuses from a node."""
         if 'const' in node:
             value = node.pop('const')
             node['enum'] = [value]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
-from . import Facts
+from . import Facts, collect_facts
 from .compatible import JSON_OUTPUT, LOW_MEDIUM_HIGH, THINKS, bare_name, make_profile
 from .openai import OpenAIModelProfile
 
@@ -39,9 +37,4 @@ MODELS: tuple[tuple[str, Facts], ...] = (
 
 def groq_model_profile(model_name: str) -> OpenAIModelProfile:
     """Return the profile of a model at Groq."""
-    name = bare_name(model_name)
-    facts = dict(SERVER)
-    for pattern, known in MODELS:
-        if re.match(pattern, name):
-            facts |= known
-    return make_profile(model_name, facts)
+    return make_profile(model_name, SERVER | collect_facts(MODELS, bare_name(model_name)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from . import Facts
+from . import Facts, collect_facts
 from .anthropic import anthropic_model_profile
 from .compatible import JSON_OUTPUT, OPENAI_NAMES, bare_name, make_profile
 from .openai import OpenAIModelProfile
@@ -28,10 +28,8 @@ SERVICE: Facts = {
 }
 """The facts of LiteLLM itself, for every vendor."""
 
-TEXTS_ALONE: Facts = {'openai_flatten_content': 'texts'}
-
 VENDORS: tuple[tuple[str, Facts], ...] = (
-    (r'ollama|groq|cerebras', TEXTS_ALONE),
+    (r'ollama|groq|cerebras', {'openai_flatten_content': 'texts'}),
     (
         r'deepseek|moonshot|zai|gemini|vertex_ai|hosted_vllm|ollama|together_ai|fireworks_ai|openrouter',
         {'openai_thinking_back': 'field'},
@@ -51,10 +49,7 @@ EFFORTS = ('low', 'medium', 'high')
 def litellm_model_profile(model_name: str) -> OpenAIModelProfile:
     """Return the profile of a model by LiteLLM's name of it."""
     vendor, _, _ = model_name.lower().partition('/')
-    profile = make_profile(model_name, SERVICE)
-    for pattern, facts in VENDORS:
-        if re.match(pattern, vendor):
-            profile = replace(profile, **facts)
+    profile = make_profile(model_name, SERVICE | collect_facts(VENDORS, vendor))
     if 'claude' in bare_name(model_name):
         return _adapt_to_claude(profile, model_name)
     if 'gemini' in bare_name(model_name):

@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
-from . import Facts
-from .compatible import (
-    JSON_OUTPUT,
-    LOW_HIGH_MAX,
-    LOW_MEDIUM_HIGH,
-    THINKS_ALWAYS,
-    bare_name,
-    make_profile,
-)
+from . import Facts, collect_facts
+from .compatible import JSON_OUTPUT, LOW_HIGH_MAX, LOW_MEDIUM_HIGH, THINKS_ALWAYS, bare_name, make_profile
 from .openai import OpenAIModelProfile
 from .schema import Node, SchemaRewriter
 
@@ -29,11 +20,7 @@ SERVER: Facts = {
 }
 """The facts of Mistral's server, for every model. It always sends the usage of a stream."""
 
-ADJUSTABLE: Facts = {
-    'supports_thinking': True,
-    'openai_thinking_efforts': ('high',),
-    'openai_thinking_off': 'none',
-}
+ADJUSTABLE: Facts = {'supports_thinking': True, 'openai_thinking_efforts': ('high',), 'openai_thinking_off': 'none'}
 """A model whose thinking can be switched on, and has no levels."""
 
 MODELS: tuple[tuple[str, Facts], ...] = (
@@ -53,18 +40,13 @@ whose tokenizers refuse chunks of thinking: https://github.com/mistralai/mistral
 def mistral_model_profile(model_name: str) -> OpenAIModelProfile:
     """Return the profile of one of Mistral's models, or of a fine-tuned one (`ft:...`)."""
     name = bare_name(model_name.removeprefix('ft:'))
-    facts = dict(SERVER)
-    for pattern, known in MODELS:
-        if re.match(pattern, name):
-            facts |= known
-    return make_profile(name, facts)
+    return make_profile(name, SERVER | collect_facts(MODELS, name))
 
 
 class MistralSchema(SchemaRewriter):
     """Schemas of outputs, whose objects must not allow additional properties in strict mode."""
 
     def rewrite(self, node: Node, path: str) -> Node:
-        """Forbid additional properties, or mark the schema as not strict if they are allowed explicitly."""
         if node.get('type') == 'object':
             if 'properties' in node and 'additionalProperties' not in node:
                 node['additionalProperties'] = False

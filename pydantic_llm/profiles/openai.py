@@ -134,20 +134,9 @@ NOTHING = frozenset[str]()
 STRICT_FORMATS = frozenset({'date-time', 'time', 'date', 'duration', 'email', 'hostname', 'ipv4', 'ipv6', 'uuid'})
 """The string formats that strict mode enforces."""
 
-NOT_STRICT = (
-    'minLength',
-    'maxLength',
-    'patternProperties',
-    'unevaluatedProperties',
-    'propertyNames',
-    'minProperties',
-    'maxProperties',
-    'unevaluatedItems',
-    'contains',
-    'minContains',
-    'maxContains',
-    'uniqueItems',
-)
+KEYWORDS_OF_OBJECTS = ('patternProperties', 'unevaluatedProperties', 'propertyNames', 'minProperties', 'maxProperties')
+KEYWORDS_OF_ARRAYS = ('unevaluatedItems', 'contains', 'minContains', 'maxContains', 'uniqueItems')
+NOT_STRICT = ('minLength', 'maxLength', *KEYWORDS_OF_OBJECTS, *KEYWORDS_OF_ARRAYS)
 """The keywords that strict mode refuses. https://platform.openai.com/docs/guides/structured-outputs"""
 
 LOOKAROUND = re.compile(r'(?<!\\)(?:\\\\)*\(\?<?[=!]')
@@ -173,7 +162,6 @@ class OpenAISchema(SchemaRewriter):
         return transformed
 
     def rewrite(self, node: Node, path: str) -> Node:
-        """Make a node strict, or record that it is not."""
         if isinstance(reference := node.get('$ref'), str):
             if not RESOLVABLE_REFERENCE.fullmatch(reference):
                 self.compatible = False
@@ -254,11 +242,8 @@ def _is_too_large(schema: Node) -> bool:
     """Return whether a schema, or one of its definitions, is too deep or too large for strict mode."""
     definitions: list[Node] = list(schema.get('$defs', {}).values())
     for part in [{key: value for key, value in schema.items() if key != '$defs'}, *definitions]:
-        depths = [depth for depth, _ in _measure_objects(part, 1)]
-        if (
-            max(depths, default=0) > MAX_NESTING
-            or sum(count for _, count in _measure_objects(part, 1)) > MAX_PROPERTIES
-        ):
+        objects = [*_measure_objects(part, 1)]
+        if any(depth > MAX_NESTING for depth, _ in objects) or sum(count for _, count in objects) > MAX_PROPERTIES:
             return True
     return False
 
@@ -309,11 +294,9 @@ class GeminiByOpenRouterSchema(SchemaRewriter):
     drop = frozenset({'title', '$schema', 'discriminator', 'examples', 'exclusiveMaximum', 'exclusiveMinimum'})
 
     def run(self, schema: Node) -> TransformedSchema:
-        """Inline the references of a schema, and rewrite it."""
         return super().run(inline_transformer(schema, self.strict).json_schema)
 
     def rewrite(self, node: Node, path: str) -> Node:
-        """Rewrite a node as Gemini expects it."""
         if 'const' in node:
             node['enum'] = [node.pop('const')]
         if 'enum' in node:

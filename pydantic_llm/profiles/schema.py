@@ -15,7 +15,15 @@ from pydantic_core import from_json, to_json
 
 from ..json_types import Json
 
-__all__ = ('INLINED', 'Node', 'SchemaRewriter', 'SchemaTransformer', 'TransformedSchema', 'inline_transformer')
+__all__ = (
+    'INLINED',
+    'Node',
+    'SchemaRewriter',
+    'SchemaTransformer',
+    'TransformedSchema',
+    'describe_keywords',
+    'inline_transformer',
+)
 
 Node = Json
 """A node of a JSON schema."""
@@ -104,6 +112,13 @@ def _children(node: Node) -> Iterator[tuple[str, tuple[str, Node]]]:
             yield from (
                 (key, (str(index), cast('Node', child))) for index, child in numbered if isinstance(child, dict)
             )
+
+
+def describe_keywords(description: str | None, keywords: Node) -> Node:
+    """Return a `description` with keywords that the vendor does not enforce, for the model to read, or no field."""
+    note = '{' + ', '.join(f'{key}: {value}' for key, value in keywords.items()) + '}' if keywords else None
+    texts = [text for text in (description, note) if text]
+    return {'description': '\n\n'.join(texts)} if texts else {}
 
 
 def inline_transformer(schema: Node, strict: bool | None) -> TransformedSchema:

@@ -21,7 +21,7 @@ from ..profiles.compatible import azure_profile
 from ..transport.sdk import SDKConnection
 from ..transport.spread import spread_over_pools
 from .azure_connection import AzureConnection, TokenFailure
-from .credentials import check_alone, check_key, check_url, hide_password
+from .credentials import check_alone, check_key, check_url, find_value, hide_password
 from .openai import OPENAI_HEADERS, OpenAIProvider
 
 if TYPE_CHECKING:
@@ -99,8 +99,7 @@ class AzureProvider(OpenAIProvider):
 
 def _find_endpoint(given: str | None) -> str:
     """Return the resource's URL without a slash at its end. It ends with `/v1` if it is a URL of the v1 API."""
-    where = 'azure_endpoint=' if given else ENDPOINT_VARIABLE
-    url = given or os.environ.get(ENDPOINT_VARIABLE)
+    where, url = find_value(given or None, (ENDPOINT_VARIABLE,), parameter='azure_endpoint=')
     if not url:
         raise UserError(
             f"The address of 'azure' is not known: set the environment variable {ENDPOINT_VARIABLE}, or give "

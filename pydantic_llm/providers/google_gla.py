@@ -36,14 +36,11 @@ class GoogleGLAProvider(GoogleProvider):
         http_client: httpx2.AsyncClient | httpx.AsyncClient | None = None,
     ) -> None:
         other_url = find_base_url(base_url, variable=URL_VARIABLE, version='v1beta', provider=self.name)
-        self._access = Access(other_url or BASE_URL, self._make_headers(api_key, needs_key=other_url is None))
+        headers: dict[str, str] = {}
+        if other_url is None or api_key or read_variable(KEY_VARIABLES):
+            headers['x-goog-api-key'] = read_key(api_key, variables=KEY_VARIABLES, provider=self.name)
+        self._access = Access(other_url or BASE_URL, headers)
         super().__init__(self._access.base_url, http_client, can_renew=False)
-
-    def _make_headers(self, api_key: str | None, *, needs_key: bool) -> dict[str, str]:
-        """Return the header with the key, or no header if there is no key and the server needs none."""
-        if not (needs_key or api_key or read_variable(KEY_VARIABLES)):
-            return {}
-        return {'x-goog-api-key': read_key(api_key, variables=KEY_VARIABLES, provider=self.name)}
 
     async def access(self, model_name: str, *, refused: Access | None) -> Access:
         return self._access

@@ -7,7 +7,7 @@ refused connection. The vendor's own response is still available: it is the last
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
@@ -129,13 +129,7 @@ class _Case:
             response: Any = getattr(link, 'response', None)
             if response is not None and 'HTTPStatusError' in _class_names(link):
                 body = _hide_secrets(_read_body(response) or self.message, secrets).encode()
-                return error_from_response(
-                    response.status_code,
-                    response.headers,
-                    body,
-                    model_name=self.model_name,
-                    provider_name=self.provider_name,
-                )
+                return self._response_error(response.status_code, response.headers, body)
         return None
 
     def connection_error(self, *, in_stream: bool) -> ModelAPIError:
@@ -159,20 +153,20 @@ class _Case:
         status, first = self._status(), _class_names(self.links[0])
         if self.names & UNREADABLE or any(text in self.message for text in UNREADABLE_TEXTS):
             return UnexpectedModelBehavior(f'{self.model_name} did not answer with a chat completion: {self.message}')
-        if first & MISTAKES or any(
-            (type(link).__module__, type(link).__name__) == MISSING_KEY_ERROR for link in self.links
-        ):
+        kinds = {(type(link).__module__, type(link).__name__) for link in self.links}
+        if first & MISTAKES or MISSING_KEY_ERROR in kinds:
             return UserError(f'LiteLLM cannot ask {self.model_name!r}: {self.message}')
         if status not in (None, 500):
-            return error_from_response(
-                status, {}, self.message.encode(), model_name=self.model_name, provider_name=self.provider_name
-            )
+            return self._response_error(status, {}, self.message.encode())
         message = f'{self.model_name} could not be asked: {self.message}'
         return ModelAPIError(self.model_name, message, provider_name=self.provider_name)
 
     def _status(self) -> int | None:
         status: object = getattr(self.links[0], 'status_code', None)
         return status if isinstance(status, int) else None
+
+    def _response_error(self, status: int, headers: Mapping[str, str], body: bytes) -> ModelHTTPError:
+        return error_from_response(status, headers, body, model_name=self.model_name, provider_name=self.provider_name)
 
     def _http_error(self, kind: type[ModelHTTPError], status: int, **more: Any) -> ModelHTTPError:
         message = f'{self.model_name} answered {status}: {self.message}'
@@ -190,11 +184,8 @@ def _follow_causes(error: BaseException) -> Iterator[BaseException]:
         yield link
         seen.add(id(link))
         original: Any = getattr(link, 'original_exception', None)
-        link = (
-            original
-            if isinstance(original, BaseException) and id(original) not in seen
-            else (link.__cause__ or link.__context__)
-        )
+        has_original = isinstance(original, BaseException) and id(original) not in seen
+        link = original if has_original else link.__cause__ or link.__context__
 
 
 def _class_names(link: BaseException) -> set[str]:
