@@ -70,8 +70,8 @@ IRREGULAR_PARTICIPLES = frozenset(
 )
 VERBS_IN_ED = frozenset('add embed exceed feed need proceed read seed shed shred speed succeed wed'.split())
 
-FIELD_NAMES = frozenset({'filtered', 'prefixed', 'prepared', 'renamed'})
-"""Public names that users of this field know."""
+PUBLIC_NAMES = frozenset({'filtered', 'merged_settings', 'prefixed', 'prepared', 'renamed'})
+"""Public methods that users know by these names."""
 
 VALUE_DECORATORS = frozenset({'property', 'cached_property', 'setter', 'deleter', 'fixture'})
 """What is decorated with one of these is read as a value, and named like one."""
@@ -107,7 +107,7 @@ def functions(folder: Path = PACKAGE) -> Iterator[tuple[Path, ast.FunctionDef | 
 def is_named_by_a_participle(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """Return whether a function, which should be a verb phrase, begins with a past participle: `_joined`, `told_in`."""
     decorators = {ast.unparse(decorator).rpartition('.')[2].partition('(')[0] for decorator in node.decorator_list}
-    if node.name.startswith('__') or node.name in FIELD_NAMES or not decorators.isdisjoint(VALUE_DECORATORS):
+    if node.name.startswith('__') or node.name in PUBLIC_NAMES or not decorators.isdisjoint(VALUE_DECORATORS):
         return False
     first = node.name.strip('_').split('_')[0]
     return first in IRREGULAR_PARTICIPLES or (first.endswith('ed') and first not in VERBS_IN_ED)

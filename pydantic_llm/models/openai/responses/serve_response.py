@@ -133,8 +133,8 @@ class StreamEncoder:
                 # An image item starts empty: partial images follow. Others start when their arguments are known.
                 if item.type == IMAGE_ITEM or (isinstance(part.args, dict) and item.type not in RESULT_ITEMS):
                     yield from self._start_item(item, self._encode_part(index))
-            case FilePart() if (item := self._find_call_item(part)) and (image := encode_partial_image(part)):
-                yield self._item_event('response.image_generation_call.partial_image', item, **image)
+            case FilePart() if (call := self._find_call_item(part)) and (image := encode_partial_image(part)):
+                yield self._item_event('response.image_generation_call.partial_image', call, **image)
             case _:
                 pass
 
