@@ -170,6 +170,7 @@ def decode_event(event: Json, draft: ResponseDraft) -> Json:
     """Rewrite a body or an event in OpenAI's form."""
     if is_response(event):
         return _decode_failed_generation(event['error'], draft)
+    # The usage and the error of a stream are in `x_groq`: groq.types.chat.chat_completion_chunk.XGroq
     extra: Json = event.get('x_groq') or {}
     if extra.get('error') and not event.get('error'):
         return {**event, 'error': extra['error']}
@@ -177,7 +178,6 @@ def decode_event(event: Json, draft: ResponseDraft) -> Json:
         draft.provider_details['usage_breakdown'] = usage
     if details := {name: extra[name] for name in ('id', 'seed') if extra.get(name) is not None}:
         draft.provider_details['x_groq'] = {**draft.provider_details.get('x_groq', {}), **details}
-    # Streams have the usage in `x_groq`: groq.types.chat.ChatCompletionChunk
     return {**event, 'usage': extra['usage']} if extra.get('usage') and not event.get('usage') else event
 
 
@@ -243,6 +243,7 @@ def decode_native_tools(delta: Json, draft: ResponseDraft) -> None:
 
 GROQ = Dialect(
     title="Groq's API",
+    path='/openai/v1/chat/completions',
     own_settings=OWN_SETTINGS,
     finish_reasons=FINISH_REASONS,
     native_tools=frozenset(COMPOUND_TOOLS),
@@ -251,4 +252,3 @@ GROQ = Dialect(
     decode_native_tools=decode_native_tools,
     is_response=is_response,
 )
-"""Groq's dialect."""

@@ -1,4 +1,4 @@
-"""`POST /openai/v1/chat/completions` at Groq: the card."""
+"""`GroqModel`: the class. The API is in `dialect`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from ...profiles import ModelProfileSpec
 from ...providers import Provider, choose_provider
-from ...wire.prepare import PreparedRequest
 from ..openai.chat.base import ChatModel
 from .dialect import GROQ, GroqModelSettings
 
@@ -17,12 +16,11 @@ if TYPE_CHECKING:
 class GroqModel(ChatModel):
     """A model at Groq.
 
-    `provider` is a `Provider` or the name of one; `api_key` is a shortcut for the provider's. Raises `UserError` where
-    the key is missing.
+    `provider` is a `Provider` or the name of one; `api_key` is a shortcut for the provider's. Raises `UserError` if the
+    key is missing.
     """
 
     dialect = GROQ
-    """How Groq's API differs from OpenAI's."""
     supported_settings = GROQ.supported
     settings_prefix = 'groq_'
     own_settings = frozenset(GroqModelSettings.__annotations__)
@@ -37,7 +35,3 @@ class GroqModel(ChatModel):
         profile: ModelProfileSpec | None = None,
     ) -> None:
         super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
-
-    def path(self, request: PreparedRequest) -> str:
-        """Where the request goes."""
-        return '/openai/v1/chat/completions'

@@ -52,4 +52,3 @@ HUGGINGFACE = Dialect(
     finish_reasons=FINISH_REASONS,
     decode_event=decode_event,
 )
-"""Hugging Face's dialect."""

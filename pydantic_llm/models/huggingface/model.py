@@ -1,4 +1,4 @@
-"""`POST .../chat/completions`, at the router of Hugging Face or at an endpoint: the card."""
+"""`HuggingFaceModel`: the class. The API is in `dialect`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class HuggingFaceModel(ChatModel):
-    """A model on the Hugging Face Hub, by its name there, or the address of an endpoint.
+    """A model on the Hugging Face Hub, by its name there or by the URL of an endpoint.
 
-    A name may say who serves it: `Qwen/Qwen3-32B:together`, `:fastest`, `:cheapest`. `provider` is a `Provider` or the
-    name of one; `api_key` is a shortcut for the provider's. Raises `UserError` where the key is missing.
+    A name may have a suffix that chooses the service: `Qwen/Qwen3-32B:together`, `:fastest`, `:cheapest`. `provider` is
+    a `Provider` or the name of one; `api_key` is a shortcut for the provider's. Raises `UserError` if the key is
+    missing.
     """
 
     dialect = HUGGINGFACE
-    """How Hugging Face's API differs from OpenAI's."""
     supported_settings = HUGGINGFACE.supported
     settings_prefix = 'huggingface_'
     own_settings = frozenset(HuggingFaceModelSettings.__annotations__)
@@ -36,8 +36,8 @@ class HuggingFaceModel(ChatModel):
         profile: ModelProfileSpec | None = None,
     ) -> None:
         if isinstance(provider, str) and model_name.startswith(('http://', 'https://')):
-            address = {'base_url': model_name} | ({} if api_key is None else {'api_key': api_key})
-            provider = infer_provider_class(provider)(**address)
+            options = {'base_url': model_name} | ({} if api_key is None else {'api_key': api_key})
+            provider = infer_provider_class(provider)(**options)
         else:
             provider = choose_provider(provider, api_key)
         super().__init__(model_name, provider=provider, settings=settings, profile=profile)

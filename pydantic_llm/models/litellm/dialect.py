@@ -127,4 +127,3 @@ LITELLM = Dialect(
     encode_body=encode_body,
     decode_event=decode_event,
 )
-"""LiteLLM's dialect."""

@@ -1,4 +1,4 @@
-"""`litellm.acompletion` and `litellm.Router.acompletion`: the cards."""
+"""`LiteLLMModel` and `LiteLLMRouterModel`: models behind `litellm.acompletion` and `litellm.Router.acompletion`."""
 
 from __future__ import annotations
 
@@ -18,23 +18,22 @@ if TYPE_CHECKING:
     from litellm.router import Router
 
 
-ROLES = {'tool-call': 'assistant', 'tool-response': 'tool'}
-"""What smolagents calls roles, where others have another name."""
+SMOLAGENTS_ROLES = {'tool-call': 'assistant', 'tool-response': 'tool'}
+"""smolagents' names of roles -> the API's: https://huggingface.co/docs/smolagents/reference/models"""
 
 
 class LiteLLMModel(ChatModel):
     """A model behind LiteLLM, by the name that LiteLLM gives it: `anthropic/claude-sonnet-4-5`, `ollama_chat/qwen3`.
 
-    `api_base` and `api_key` say where the vendor is and who asks; without them, LiteLLM looks into the environment.
-    Settings can follow by name (`temperature=`), and whatever else LiteLLM's `acompletion` takes (`api_version=`,
-    `aws_region_name=`). `provider` is a `LiteLLMProvider` with the last of these.
+    `api_base` and `api_key` are the vendor's URL and key; without them, LiteLLM reads them from the environment. Other
+    keyword arguments are settings (`temperature=`) or arguments of LiteLLM's `acompletion` (`api_version=`,
+    `aws_region_name=`). `provider` is a `LiteLLMProvider` that has the URL, the key and such arguments.
 
-    `custom_role_conversions` has other names for roles: `{'system': 'user'}`. `flatten_messages_as_text` sends content
-    as one string; without a word, models of Ollama, Groq and Cerebras get strings where there is nothing but text.
+    `custom_role_conversions` replaces roles: `{'system': 'user'}`. `flatten_messages_as_text=True` sends content as one
+    string; by default, only models of Ollama, Groq and Cerebras get strings, for content that is text alone.
     """
 
     dialect = LITELLM
-    """How what LiteLLM takes and gives differs from OpenAI's API."""
     supported_settings = LITELLM.supported
     settings_prefix = 'litellm_'
     own_settings = frozenset(LiteLLMModelSettings.__annotations__)
@@ -58,20 +57,20 @@ class LiteLLMModel(ChatModel):
             provider = infer_provider_class(provider)(**options)
         elif options:
             raise UserError(f'{next(iter(options))}= and a ready provider= do not go together: give it to the provider')
-        self._forms = _forms(custom_role_conversions, flatten_messages_as_text)
-        said: Any = {name: value for name, value in kwargs.items() if name not in options}
-        super().__init__(model_id, provider=provider, settings=merge_model_settings(said, settings), profile=profile)
+        self._message_facts = _collect_message_facts(custom_role_conversions, flatten_messages_as_text)
+        named: Any = {name: value for name, value in kwargs.items() if name not in options}
+        super().__init__(model_id, provider=provider, settings=merge_model_settings(named, settings), profile=profile)
 
     def _own_profile(self) -> ModelProfile:
-        return super()._own_profile().merge(self._forms)
+        return super()._own_profile().merge(self._message_facts)
 
 
 class LiteLLMRouterModel(LiteLLMModel):
-    """A group of models behind LiteLLM's `Router`, by the name that `model_list` gives it.
+    """A group of models behind LiteLLM's `Router`, by its `model_name` in `model_list`.
 
-    `model_list` lists deployments, and `client_kwargs` has the router's own options, both in LiteLLM's words; `router`
-    takes a ready one in their place. The router does not retry unless `client_kwargs` says so (`num_retries`), since
-    this library does. The other parameters are those of `LiteLLMModel`.
+    `model_list` lists the deployments and `client_kwargs` has the options of the router, both in LiteLLM's form;
+    `router` is a router to use instead of them. The router does not retry unless `client_kwargs` has `num_retries`:
+    this library retries. The other parameters are those of `LiteLLMModel`.
     """
 
     def __init__(
@@ -97,13 +96,13 @@ class LiteLLMRouterModel(LiteLLMModel):
         )
 
 
-def _forms(roles: Mapping[str, str] | None, flatten: bool | None) -> Json:
-    """What was said of the form of messages, as fields of a profile."""
-    forms: Json = {}
+def _collect_message_facts(roles: Mapping[str, str] | None, flatten: bool | None) -> Json:
+    """Return the arguments about the form of messages as fields of a profile."""
+    facts: Json = {}
     if roles:
-        forms['openai_role_conversions'] = {
-            ROLES.get(name, name): ROLES.get(other, other) for name, other in roles.items()
+        facts['openai_role_conversions'] = {
+            SMOLAGENTS_ROLES.get(name, name): SMOLAGENTS_ROLES.get(other, other) for name, other in roles.items()
         }
     if flatten is not None:
-        forms['openai_flatten_content'] = flatten
-    return forms
+        facts['openai_flatten_content'] = flatten
+    return facts

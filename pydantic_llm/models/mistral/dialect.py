@@ -179,6 +179,7 @@ def decode_event(event: Json, draft: ResponseDraft) -> Json:
 
 MISTRAL = Dialect(
     title="Mistral's Chat Completions API",
+    path='/v1/chat/completions',
     settings=SETTINGS,
     own_settings=OWN_SETTINGS,
     finish_reasons=FINISH_REASONS,
@@ -187,4 +188,3 @@ MISTRAL = Dialect(
     encode_body=encode_body,
     decode_event=decode_event,
 )
-"""Mistral's dialect."""

@@ -21,16 +21,16 @@ class ChatModel(WireModel[OpenAIModelProfile]):
     """A model behind the Chat Completions API. Subclasses name the dialect and the default provider."""
 
     dialect: ClassVar[Dialect] = OPENAI
-    """How the vendor's API differs from OpenAI's."""
+    """The differences between the vendor's API and OpenAI's."""
     profile_type = OpenAIModelProfile
     api_name = 'a chat completion'
 
     def path(self, request: PreparedRequest) -> str:
-        """Return the path."""
-        return '/chat/completions'
+        """Return the path that the dialect names."""
+        return self.dialect.path
 
     def encode(self, request: PreparedRequest) -> Json:
-        """Encode the body."""
+        """Encode the body in the dialect."""
         return encode.encode(request, self.profile, self.dialect)
 
     def new_decoder(self, draft: ResponseDraft) -> ChatDecoder:

@@ -86,7 +86,7 @@ class ChatDecoder(ResponseDecoder):
         choices: list[Json] = body.get('choices') or []
         self._decode_chunk({**body, 'choices': [{**choice, 'delta': choice['message']} for choice in choices]})
         if draft.finish_reason is None and 'finish_reason' not in draft.provider_details:
-            draft.finish_reason = self._implied_finish_reason()
+            draft.finish_reason = self._infer_finish_reason()
         draft.state = 'complete'
         self.decode_end()
         draft.parts.end()
@@ -105,9 +105,9 @@ class ChatDecoder(ResponseDecoder):
             draft.finish_reason = 'content_filter'
         if draft.state == 'incomplete' and self.profile.openai_ends_silently:
             draft.state = 'complete'
-            draft.finish_reason = self._implied_finish_reason()
+            draft.finish_reason = self._infer_finish_reason()
 
-    def _implied_finish_reason(self) -> FinishReason:
+    def _infer_finish_reason(self) -> FinishReason:
         """Return the finish reason of a complete response that names none."""
         return 'tool_call' if self.profile.openai_ends_silently and self._tool_call_keys else 'stop'
 

@@ -1,4 +1,4 @@
-"""`Dialect`: how a vendor's API differs from OpenAI's, whichever model responds.
+"""`Dialect`: the differences between a vendor's API and OpenAI's that hold for all of its models.
 
 A vendor that speaks Chat Completions in a dialect has a room with one `Dialect`, and no `encode` or `decode` of its
 own. What changes with the model's name is in its profile instead (`profiles.openai.OpenAIModelProfile`).
@@ -45,10 +45,12 @@ def _make_id(number: int) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Dialect:
-    """How a vendor's API differs from OpenAI's."""
+    """The differences between a vendor's API and OpenAI's. Without arguments: OpenAI's own API."""
 
     title: str = 'The Chat Completions API'
     """The API's name, for errors."""
+    path: str = '/chat/completions'
+    """The path of requests, below the provider's base URL."""
     settings: Mapping[str, str] = field(default_factory=lambda: SETTINGS)
     """The shared settings that the API has -> the fields of its body."""
     own_settings: Mapping[str, str] = field(default_factory=lambda: OWN_SETTINGS)
@@ -79,4 +81,3 @@ class Dialect:
 
 
 OPENAI = Dialect()
-"""OpenAI's own."""
