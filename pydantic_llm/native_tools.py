@@ -25,6 +25,9 @@ __all__ = (
 MCP = 'mcp_server'
 """The beginning of the tool name in calls of an MCP server's tools; a colon and the server's own name follow."""
 
+LOCATION_FIELDS = ('city', 'region', 'country', 'timezone')
+"""The fields of a `WebSearchUserLocation`, which all vendors name alike."""
+
 
 @dataclass(frozen=True, slots=True)
 class WebSearchUserLocation:

@@ -108,7 +108,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
         cohere.StreamEncoder,
         cohere.encode_error,
         _encode_named_event,
-        cohere.DONE,
+        DONE,
         encode_error_event=cohere.encode_error_event,
     ),
     Protocol(

@@ -66,7 +66,8 @@ class BlockDecoder:
     def start_streamed(self, index: int, block: Json) -> None:
         """Start a part for a streamed block. The API starts every call with an empty `input`, which is ignored.
 
-        Other servers may send the arguments at the start, and then perhaps again as fragments.
+        Recording: anthropic__test_anthropic_mcp_servers_stream__0_c3980a. Other servers may send the arguments at the
+        start, and then perhaps again as fragments.
         """
         args_start = mcp_args_start(block['name']) if block['type'] == 'mcp_tool_use' else ''
         if block.get('input'):

@@ -10,7 +10,8 @@ def decode_usage(usage: Json) -> RequestUsage:
     """Decode token counts.
 
     The API's `input_tokens` exclude those read from and written to the cache, and its totals exclude compactions. An
-    advisor's tokens are another model's, so they are in `details` only.
+    advisor's tokens are another model's, so they are in `details` only (recording:
+    anthropic__test_anthropic_advisor_tool_stream__0_a61f68).
     """
     iterations: list[Json] = usage.get('iterations') or []
     counted = [usage, *(iteration for iteration in iterations if iteration.get('type') == 'compaction')]

@@ -15,6 +15,8 @@ from ...exceptions import UserError
 from ...json_types import Json
 from ...messages import NativeToolCallPart, NativeToolReturnPart
 from ...native_tools import (
+    LOCATION_FIELDS,
+    MCP,
     CodeExecutionTool,
     FileSearchTool,
     ImageGenerationTool,
@@ -43,9 +45,6 @@ TOOL_NAMES: dict[str, str] = {
 MEMORY_TYPE = 'memory_20250818'
 """The version of the memory tool, which Anthropic defines and the caller runs."""
 
-MCP = 'mcp_server'
-"""The prefix of the tool names of MCP servers; a colon and the server's name follow."""
-
 MCP_ARGS_START = '{"action":"call_tool","tool_name":%s,"tool_args":'
 """The text before an MCP tool's arguments in the arguments of our part; `}` follows them."""
 
@@ -53,7 +52,6 @@ UNKNOWN_BLOCK = 'anthropic_block'
 """The key of `provider_details` for the type of the block, in a part that contains a whole block."""
 
 LIMIT_FIELDS = ('max_uses', 'allowed_domains', 'blocked_domains')
-LOCATION_FIELDS = ('city', 'region', 'country', 'timezone')
 
 # ---------------------------------------------------------------------- definitions
 
@@ -254,7 +252,10 @@ def _encode_mcp_result(content: Any) -> Json:
 
 
 def _find_code_tool(content: Any) -> str | None:
-    """Return which of the tools that run code made this result, for parts that do not name it."""
+    """Return which of the tools that run code made this result, for parts that do not name it.
+
+    Recording: anthropic__test_anthropic_text_editor_code_execution_tool_stream__0_6dc149
+    """
     kind = str(cast('Json', content).get('type', '')) if isinstance(content, dict) else ''
     return next((name for name in ('bash_code_execution', 'text_editor_code_execution') if kind.startswith(name)), None)
 

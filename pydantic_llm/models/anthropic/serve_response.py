@@ -23,12 +23,13 @@ from ...messages import (
     ToolCallPart,
 )
 from ...messages.response import ModelResponsePart
+from ...native_tools import MCP
 from ...wire.block_stream import BlockStreamEncoder, OpenBlock
 from ...wire.serving import ServedRequest, own_details, vendor_finish_reason
 from .decode import DETAILS, FINISH_REASONS, USAGE_DETAILS
 from .decode_blocks import CALL_TYPES
 from .encode_response import args_as_object, encode_thinking_part, encode_tool_call
-from .native_tools import MCP, encode_call, encode_return, encode_unknown_block
+from .native_tools import encode_call, encode_return, encode_unknown_block
 
 VENDOR = 'anthropic'
 """The vendor whose native tools, citations and details have a place in the API."""

@@ -29,7 +29,10 @@ ERROR_STATUSES = {'TIMEOUT': 504}
 """Finish reasons of a failure -> the HTTP status of its error; 500 for the others."""
 
 PLAN: Final = 'tool_plan'
-"""The field for the model's plan of its tool calls. The plan becomes a thinking part with this id."""
+"""The field for the model's plan of its tool calls. The plan becomes a thinking part with this id.
+
+Recording: cohere__test_tool_choice_matrix_list_single-cohere__0_459062
+"""
 
 CITED_KINDS = {'THINKING_CONTENT': 'thinking', 'PLAN': PLAN}
 """Types of citations -> what they refer to; other types refer to text."""

@@ -11,13 +11,10 @@ from .serve_request import decode_messages
 from .serve_response import StreamEncoder, encode_response
 from .serve_settings import decode_parameters, decode_settings
 
-__all__ = ('DONE', 'PATHS', 'StreamEncoder', 'decode_request', 'encode_error', 'encode_error_event', 'encode_response')
+__all__ = ('PATHS', 'StreamEncoder', 'decode_request', 'encode_error', 'encode_error_event', 'encode_response')
 
 PATHS = ('/v2/chat',)
 """The paths of the requests that are served."""
-
-DONE = b'data: [DONE]\n\n'
-"""The bytes that end a stream."""
 
 
 def decode_request(body: Json, *, provider_name: str = 'cohere') -> ServedRequest:

@@ -7,6 +7,7 @@ from typing import Any, assert_never
 from ....exceptions import UserError
 from ....json_types import Json
 from ....native_tools import (
+    LOCATION_FIELDS,
     CodeExecutionTool,
     FileSearchTool,
     ImageGenerationTool,
@@ -24,7 +25,6 @@ CONNECTOR = 'x-openai-connector:'
 https://platform.openai.com/docs/guides/tools-connectors-mcp
 """
 
-LOCATION_FIELDS = ('city', 'region', 'country', 'timezone')
 DOMAIN_FILTERS = ('allowed_domains', 'blocked_domains')
 IMAGE_OPTIONS = ('quality', 'size', 'background')
 
