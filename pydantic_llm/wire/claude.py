@@ -1,4 +1,4 @@
-"""The rules of Claude's thinking budget, which are the same at Anthropic and at Amazon Bedrock.
+"""The rules of Claude's thinking, which are the same at Anthropic and at Amazon Bedrock.
 
 https://platform.claude.com/docs/en/build-with-claude/extended-thinking
 """
@@ -45,6 +45,25 @@ def thinking_budget(level: ThinkingLevel, request: PreparedRequest, max_tokens: 
             'set a larger max_tokens, or thinking=False'
         )
     return max(limit // 2, MIN_BUDGET)
+
+
+def can_force_tools(request: PreparedRequest, thinking_type: str | None, *, is_supported: bool, field: str) -> bool:
+    """Return whether the model can be forced to call a tool, which it cannot while it thinks with a budget.
+
+    `is_supported` is the model's feature without thinking, `field` the profile's field for it. Raises `UserError` if
+    the model cannot be forced and the setting `tool_choice` requires it; an output tool alone does not require it.
+    """
+    wanted = request.settings.get('tool_choice')
+    is_required = wanted not in (None, 'auto', 'none')
+    if not is_supported:
+        reason = f'{request.model_name!r} cannot be made to call a tool ({field})'
+    elif thinking_type == 'enabled':
+        reason = f'{request.model_name!r} cannot be made to call a tool while it thinks with a budget'
+    else:
+        return is_required or thinking_type != 'adaptive'
+    if is_required:
+        raise UserError(f"{reason} (tool_choice={wanted!r}): use tool_choice='auto'")
+    return False
 
 
 def drop_sampling(request: PreparedRequest) -> None:

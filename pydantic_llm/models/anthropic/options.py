@@ -10,6 +10,7 @@ from ...messages import ModelResponse, NativeToolCallPart
 from ...native_tools import CodeExecutionTool, MCPServerTool, MemoryTool
 from ...profiles.anthropic import AnthropicModelProfile
 from ...tools.definition import ToolDefinition
+from ...wire.claude import can_force_tools
 from ...wire.prepare import OUTPUT_NAME, PreparedRequest
 from ...wire.strict_schema import strict_schema
 from .native_tools import UNKNOWN_BLOCK, encode_native_tools
@@ -61,8 +62,10 @@ def encode_tool_choice(
     choice: Any, request: PreparedRequest, profile: AnthropicModelProfile, thinking: Thinking
 ) -> Json:
     """Encode the tool choice, with `parallel_tool_calls`. It is `auto` for a model that cannot be forced."""
-    if choice not in ('auto', 'none') and not _can_force_tools(request, profile, thinking):
-        choice = 'auto'
+    if choice not in ('auto', 'none'):
+        kind, is_supported = (thinking.config or {}).get('type'), profile.anthropic_forces_tools
+        if not can_force_tools(request, kind, is_supported=is_supported, field='anthropic_forces_tools'):
+            choice = 'auto'
     match choice:
         case 'none':
             return {'type': 'none'}
@@ -75,26 +78,6 @@ def encode_tool_choice(
     if 'parallel_tool_calls' in request.settings:
         encoded['disable_parallel_tool_use'] = not request.settings['parallel_tool_calls']
     return encoded
-
-
-def _can_force_tools(request: PreparedRequest, profile: AnthropicModelProfile, thinking: Thinking) -> bool:
-    """Return whether the model can be forced to call a tool, which most models cannot while they think.
-
-    Raises `UserError` if it cannot and the setting `tool_choice` requires it; an output tool alone does not require it.
-    https://platform.claude.com/docs/en/build-with-claude/extended-thinking
-    """
-    wanted = request.settings.get('tool_choice')
-    is_required = wanted not in (None, 'auto', 'none')
-    kind = (thinking.config or {}).get('type')
-    if not profile.anthropic_forces_tools:
-        reason = f'{request.model_name!r} cannot be made to call a tool'
-    elif kind == 'enabled':
-        reason = f'{request.model_name!r} cannot be made to call a tool while it thinks with a budget'
-    else:
-        return is_required or kind != 'adaptive'
-    if is_required:
-        raise UserError(f"{reason} (tool_choice={wanted!r}): use tool_choice='auto'")
-    return False
 
 
 def _without_memory_tool(tools: list[ToolDefinition]) -> list[ToolDefinition]:

@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 from pydantic_core import to_json
 
-from ...exceptions import UserError
 from ...json_types import Json
 from ...profiles.bedrock import BedrockModelProfile
 from ...tools.definition import ToolDefinition
-from ...wire.claude import RESPONSE_TOKENS
+from ...wire.claude import RESPONSE_TOKENS, can_force_tools
 from ...wire.prepare import OUTPUT_NAME, PreparedRequest, ResolvedToolChoice
 from ...wire.strict_schema import strict_schema
 from .native_tools import encode_native_tools
@@ -51,7 +50,10 @@ def encode_tools(
     if not (tools or native_tools):
         request.note(f'tools were defined by their names alone, since they stand in the conversation: {called!r}')
         tools, choice = [ToolDefinition(name, ANY_OBJECT) for name in called], 'none'
-    choice = _limit_choice(choice, request, profile, thinking)
+    if choice not in ('auto', 'none'):
+        kind, is_supported = thinking.claude.get('type'), bool(profile.bedrock_tool_choice)
+        if not can_force_tools(request, kind, is_supported=is_supported, field='bedrock_tool_choice'):
+            choice = 'auto'
     if isinstance(choice, tuple) and (len(choice) > 1 or 'tool' not in profile.bedrock_tool_choice):
         # `toolChoice` can name one tool at most, so the others are not defined
         tools, native_tools, choice = [tool for tool in tools if tool.name in choice], [], 'required'
@@ -83,29 +85,6 @@ def encode_tool(tool: ToolDefinition, profile: BedrockModelProfile) -> Json:
     strict = {'strict': True} if tool.strict and profile.bedrock_strict_tools else {}
     schema = {'json': tool.parameters_json_schema}
     return {'toolSpec': {'name': tool.name, **description, 'inputSchema': schema, **strict}}
-
-
-def _limit_choice(
-    choice: ResolvedToolChoice, request: PreparedRequest, profile: BedrockModelProfile, thinking: Thinking
-) -> ResolvedToolChoice:
-    """Return the tool choice, or `auto` if the model cannot be forced to call a tool, which most cannot while thinking.
-
-    Raises `UserError` if it cannot and the setting `tool_choice` requires it; an output tool alone does not require it.
-    """
-    if choice in ('auto', 'none'):
-        return choice
-    wanted = request.settings.get('tool_choice')
-    is_required = wanted not in (None, 'auto', 'none')
-    kind = thinking.claude.get('type')
-    if not profile.bedrock_tool_choice:
-        reason = f'{request.model_name!r} cannot be made to call a tool (bedrock_tool_choice)'
-    elif kind == 'enabled':
-        reason = f'{request.model_name!r} cannot be made to call a tool while it thinks with a budget'
-    else:
-        return choice if is_required or kind != 'adaptive' else 'auto'
-    if is_required:
-        raise UserError(f"{reason} (tool_choice={wanted!r}): use tool_choice='auto'")
-    return 'auto'
 
 
 def _encode_claude_choice(choice: ResolvedToolChoice, request: PreparedRequest, profile: BedrockModelProfile) -> Json:
