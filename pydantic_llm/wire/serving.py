@@ -6,7 +6,7 @@ them are for requests, responses and errors, in this order.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from time import time
@@ -107,6 +107,22 @@ def user_prompts(content: list[UserContent]) -> Iterator[UserPromptPart]:
             yield UserPromptPart(text)
         case _:
             yield UserPromptPart(content)
+
+
+def decode_fields(body: Json, names: Mapping[str, str], *, skip: Collection[str]) -> Json:
+    """Return the fields of a body as settings. `names` are the settings by the names of their fields.
+
+    Unknown fields are kept in `extra_body`. Fields in `skip`, and those whose value is null, are dropped.
+    """
+    settings: Json = {}
+    for name, value in body.items():
+        if name in skip or value is None:
+            continue
+        if name in names:
+            settings[names[name]] = value
+        else:
+            settings.setdefault('extra_body', {})[name] = value
+    return settings
 
 
 def level_within(budget: int, budgets: Mapping[ThinkingLevel, int]) -> ThinkingLevel:

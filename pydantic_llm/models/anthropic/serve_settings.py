@@ -10,7 +10,7 @@ from ...native_tools import MemoryTool, NativeTool
 from ...settings import ModelSettings, ThinkingLevel
 from ...tools.definition import ToolDefinition
 from ...wire.claude import BUDGETS
-from ...wire.serving import level_within
+from ...wire.serving import decode_fields, level_within
 from .. import ModelRequestParameters, OutputObjectDefinition
 from .native_tools import decode_mcp_server, decode_native_tool
 from .settings import OWN_SETTINGS, SETTINGS
@@ -22,7 +22,7 @@ SETTING_NAMES = {field: name for name, field in (OWN_SETTINGS | SETTINGS).items(
 }
 """The fields of the body -> our settings."""
 
-NOT_SETTINGS = frozenset(
+OTHER_FIELDS = frozenset(
     {'model', 'messages', 'system', 'tools', 'tool_choice', 'mcp_servers', 'output_config', 'cache_control', 'stream'}
 )
 """The fields of the body that are not settings, or are decoded apart."""
@@ -43,14 +43,7 @@ MEMORY_SCHEMA: Json = {
 
 def decode_settings(body: Json) -> ModelSettings:
     """Decode the settings. Unknown fields are kept in `extra_body`."""
-    settings: Json = {}
-    for name, value in body.items():
-        if name in NOT_SETTINGS or value is None:
-            continue
-        if name in SETTING_NAMES:
-            settings[SETTING_NAMES[name]] = value
-        else:
-            settings.setdefault('extra_body', {})[name] = value
+    settings = decode_fields(body, SETTING_NAMES, skip=OTHER_FIELDS)
     settings |= _decode_output_config(body.get('output_config') or {})
     settings |= _decode_thinking(body)
     settings |= _decode_tool_settings(body)

@@ -12,7 +12,7 @@ from ...native_tools import NativeTool
 from ...settings import ModelSettings, ThinkingLevel
 from ...tools.definition import ToolDefinition
 from ...wire.claude import BUDGETS
-from ...wire.serving import level_within
+from ...wire.serving import decode_fields, level_within
 from .. import ModelRequestParameters, OutputObjectDefinition
 from .native_tools import decode_native_tool
 from .settings import OWN_SETTINGS, SETTINGS
@@ -20,7 +20,7 @@ from .settings import OWN_SETTINGS, SETTINGS
 SETTING_NAMES = {field: name for name, field in OWN_SETTINGS.items()}
 """The fields of the body -> our settings."""
 
-NOT_SETTINGS = frozenset(
+OTHER_FIELDS = frozenset(
     {
         'model',
         'stream',
@@ -47,14 +47,7 @@ LEVELS: dict[str, ThinkingLevel] = {
 
 def decode_settings(body: Json) -> ModelSettings:
     """Decode the settings. Unknown fields are kept in `extra_body`."""
-    settings: Json = {}
-    for name, value in body.items():
-        if name in NOT_SETTINGS or value is None:
-            continue
-        if name in SETTING_NAMES:
-            settings[SETTING_NAMES[name]] = value
-        else:
-            settings.setdefault('extra_body', {})[name] = value
+    settings = decode_fields(body, SETTING_NAMES, skip=OTHER_FIELDS)
     inference = _get_object(body, 'inferenceConfig')
     settings |= {name: inference[field] for name, field in SETTINGS.items() if inference.get(field) is not None}
     effort: str | None = _get_object(body, 'outputConfig').get('effort')

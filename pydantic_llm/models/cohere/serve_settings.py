@@ -8,7 +8,7 @@ from ...exceptions import UserError
 from ...json_types import Json
 from ...settings import ModelSettings, ThinkingLevel
 from ...tools.definition import ToolDefinition
-from ...wire.serving import level_within
+from ...wire.serving import decode_fields, level_within
 from .. import ModelRequestParameters, OutputObjectDefinition
 from .options import BUDGETS
 from .settings import OWN_SETTINGS, SETTINGS
@@ -19,7 +19,7 @@ SETTING_NAMES = {field: name for name, field in (OWN_SETTINGS | SETTINGS).items(
 }
 """The fields of the body -> our settings."""
 
-NOT_SETTINGS = frozenset({'model', 'messages', 'tools', 'tool_choice', 'response_format', 'stream'})
+OTHER_FIELDS = frozenset({'model', 'messages', 'tools', 'tool_choice', 'response_format', 'stream'})
 """The fields of the body that are not settings, or are decoded apart."""
 
 TOOL_CHOICES = {'REQUIRED': 'required', 'NONE': 'none'}
@@ -28,14 +28,7 @@ TOOL_CHOICES = {'REQUIRED': 'required', 'NONE': 'none'}
 
 def decode_settings(body: Json) -> ModelSettings:
     """Decode the settings. Unknown fields are kept in `extra_body`."""
-    settings: Json = {}
-    for name, value in body.items():
-        if name in NOT_SETTINGS or value is None:
-            continue
-        if name in SETTING_NAMES:
-            settings[SETTING_NAMES[name]] = value
-        else:
-            settings.setdefault('extra_body', {})[name] = value
+    settings = decode_fields(body, SETTING_NAMES, skip=OTHER_FIELDS)
     if (level := _decode_level(body.get('thinking') or {})) is not None:
         settings['thinking'] = level
     if (choice := body.get('tool_choice')) is not None:

@@ -8,6 +8,7 @@ from ....exceptions import UserError
 from ....json_types import Json
 from ....settings import ModelSettings
 from ....tools.definition import ToolDefinition
+from ....wire.serving import decode_fields
 from ... import ModelRequestParameters, OutputObjectDefinition
 from ..thinking import THINKING_LEVELS
 from .dialect import Dialect
@@ -27,15 +28,8 @@ OTHER_FIELDS = frozenset(
 
 def decode_settings(body: Json, dialect: Dialect) -> ModelSettings:
     """Decode the settings. Unknown fields are kept in `extra_body`."""
-    settings: Json = {}
     names = {field: name for name, field in {**dialect.own_settings, **dialect.settings}.items()} | SETTING_NAMES
-    for field, value in body.items():
-        if field in OTHER_FIELDS or value is None:
-            continue
-        if field in names:
-            settings[names[field]] = value
-        else:
-            settings.setdefault('extra_body', {})[field] = value
+    settings = decode_fields(body, names, skip=OTHER_FIELDS)
     if isinstance(settings.get('stop_sequences'), str):
         settings['stop_sequences'] = [settings['stop_sequences']]
     if effort := body.get('reasoning_effort'):

@@ -8,6 +8,7 @@ from typing import Any, cast
 from ....json_types import Json
 from ....settings import ModelSettings
 from ....tools.definition import ToolDefinition
+from ....wire.serving import decode_fields
 from ... import ModelRequestParameters, OutputObjectDefinition
 from ..thinking import THINKING_LEVELS
 from .native_tools import decode_native_tool
@@ -57,14 +58,7 @@ ECHOED_FIELDS = (
 
 def decode_settings(body: Json) -> ModelSettings:
     """Decode the settings. Unknown fields are kept in `extra_body`."""
-    settings: Json = {}
-    for name, value in body.items():
-        if name in OTHER_FIELDS or value is None:
-            continue
-        if name in SETTING_NAMES:
-            settings[SETTING_NAMES[name]] = value
-        else:
-            settings.setdefault('extra_body', {})[name] = value
+    settings = decode_fields(body, SETTING_NAMES, skip=OTHER_FIELDS)
     settings |= _decode_reasoning(body.get('reasoning') or {})
     text: Json = body.get('text') or {}
     if (verbosity := text.get('verbosity')) is not None:
