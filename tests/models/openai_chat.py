@@ -1,4 +1,4 @@
-"""Models of the chat completions room in front of a server that answers for any service, and what goes between them."""
+"""Helpers of the Chat Completions tests: models of any service behind one server, and the exchange with it."""
 
 from __future__ import annotations
 
@@ -13,61 +13,61 @@ from pydantic_llm.tools.definition import ToolDefinition
 from tests.providers.server import Json, Server
 
 HELLO: list[ModelMessage] = [ModelRequest.user_text_prompt('Hello?')]
-SAID_HELLO = {'role': 'user', 'content': 'Hello?'}
+HELLO_MESSAGE = {'role': 'user', 'content': 'Hello?'}
 
-OURS: Json = {'provider_name': 'openai'}
-"""What a part of ours says of where it came from."""
+OWN: Json = {'provider_name': 'openai'}
+"""The fields of a part that the vendor made itself."""
 
-PLACES = {'snowflake': {'account': 'a-b'}, 'bedrock-mantle': {'region_name': 'us-east-1'}}
-"""What the services with an address for each customer want to know."""
+ACCOUNTS = {'snowflake': {'account': 'a-b'}, 'bedrock-mantle': {'region_name': 'us-east-1'}}
+"""Options of the services whose URL contains the account."""
 
 CITY = {'type': 'object', 'properties': {'name': {'type': 'string'}}, 'required': ['name']}
 STRICT_CITY = {**CITY, 'additionalProperties': False}
 WEATHER, TIME = (ToolDefinition(name, dict(CITY)) for name in ('weather', 'time'))
-ANSWER = ToolDefinition('answer', dict(CITY), kind='output')
+OUTPUT_TOOL = ToolDefinition('answer', dict(CITY), kind='output')
 
 
-def model(server: Server, name: str = 'gpt-4o', service: str = 'openai', **options: Any) -> OpenAIModel:
-    """A model of a service that the server answers for."""
+def build_model(server: Server, name: str = 'gpt-4o', service: str = 'openai', **options: Any) -> OpenAIModel:
+    """Build a model of a service, in front of the server."""
     make: Any = infer_provider_class(service)
-    provider = make(api_key='key', http_client=server.client(), **PLACES.get(service, {}))
+    provider = make(api_key='key', http_client=server.client(), **ACCOUNTS.get(service, {}))
     return OpenAIModel(name, provider=provider, **options)
 
 
-async def body(
+async def encode_body(
     settings: Any = None,
     *,
     messages: Sequence[ModelMessage] = HELLO,
     parameters: ModelRequestParameters | None = None,
     **how: Any,
 ) -> Json:
-    """The body of a request, without the model and, where it is `HELLO`, without the messages."""
+    """Send a request; return its body without the model, and without the messages if they are `HELLO`."""
     server = Server()
-    await model(server, **how).request(messages, settings, parameters)
+    await build_model(server, **how).request(messages, settings, parameters)
     sent = server.body
     assert sent.pop('model') == how.get('name', 'gpt-4o')
     if messages is HELLO:
-        assert sent.pop('messages') == [SAID_HELLO]
+        assert sent.pop('messages') == [HELLO_MESSAGE]
     return sent
 
 
-async def warnings(settings: Any, *, messages: Sequence[ModelMessage] = HELLO, **how: Any) -> list[str]:
-    """What the response of a request warns of."""
-    return (await model(Server(), **how).request(messages, settings)).warnings
+async def collect_warnings(settings: Any, *, messages: Sequence[ModelMessage] = HELLO, **how: Any) -> list[str]:
+    """Send a request; return the warnings of its response."""
+    return (await build_model(Server(), **how).request(messages, settings)).warnings
 
 
-async def sent_messages(messages: Sequence[ModelMessage], **how: Any) -> list[Json]:
-    """The messages of a request."""
-    found: list[Json] = (await body(messages=messages, **how))['messages']
+async def encode_messages(messages: Sequence[ModelMessage], **how: Any) -> list[Json]:
+    """Send a request; return its messages."""
+    found: list[Json] = (await encode_body(messages=messages, **how))['messages']
     return found
 
 
-async def answered(answer: Json | bytes, **how: Any) -> ModelResponse:
-    """What we make of an answer, whole or streamed."""
-    server = Server(answer)
-    if isinstance(answer, dict):
-        return await model(server, **how).request(HELLO)
-    async with model(server, **how).request_stream(HELLO) as stream:
+async def decode_response(content: Json | bytes, **how: Any) -> ModelResponse:
+    """Return the response that is decoded from a body or from a stream."""
+    server = Server(content)
+    if isinstance(content, dict):
+        return await build_model(server, **how).request(HELLO)
+    async with build_model(server, **how).request_stream(HELLO) as stream:
         async for _ in stream:
             pass
         return stream.get()

@@ -1,4 +1,4 @@
-"""Hugging Face's dialect: settings, what TGI sends in its own way, constraints, errors, and what is not taken."""
+"""Hugging Face's dialect: settings, TGI's own forms, constraints, errors, and unsupported content."""
 
 from __future__ import annotations
 
@@ -45,21 +45,21 @@ LOCAL: Json = {'base_url': 'http://localhost:8080'}
 LLAMA = 'meta-llama/Llama-3.3-70B-Instruct'
 
 
-def model(server: Server, name: str = LLAMA, **options: Any) -> HuggingFaceModel:
+def build_model(server: Server, name: str = LLAMA, **options: Any) -> HuggingFaceModel:
     provider = HuggingFaceProvider(**{'api_key': 'hf_key', 'http_client': server.client(), **options})
     return HuggingFaceModel(name, provider=provider)
 
 
-async def body(
+async def encode_body(
     settings: Any = None,
     *,
     messages: Sequence[ModelMessage] = HELLO,
     parameters: ModelRequestParameters | None = None,
     **how: Any,
 ) -> Json:
-    """The body of a request, without the model and, where it is `HELLO`, without the messages."""
+    """Send a request; return its body without the model, and without the messages if they are `HELLO`."""
     server = Server()
-    await model(server, **how).request(messages, settings, parameters)
+    await build_model(server, **how).request(messages, settings, parameters)
     sent = server.body
     del sent['model']
     if messages is HELLO:
@@ -67,12 +67,12 @@ async def body(
     return sent
 
 
-async def answered(answer: Json | bytes, **how: Any) -> ModelResponse:
-    """What we make of an answer, whole or streamed."""
-    server = Server(answer, **how)
-    if isinstance(answer, dict):
-        return await model(server).request(HELLO)
-    async with model(server).request_stream(HELLO) as stream:
+async def decode_response(content: Json | bytes, **how: Any) -> ModelResponse:
+    """Return the response that is decoded from a body or from a stream."""
+    server = Server(content, **how)
+    if isinstance(content, dict):
+        return await build_model(server).request(HELLO)
+    async with build_model(server).request_stream(HELLO) as stream:
         async for _ in stream:
             pass
         return stream.get()
@@ -94,7 +94,7 @@ SETTING_BODIES: dict[str, tuple[Any, Json]] = {
     'huggingface_reasoning_effort': ('low', {'reasoning_effort': 'low'}),
     'huggingface_tool_prompt': ('Tools:', {'tool_prompt': 'Tools:'}),
 }
-"""Each setting: a value, and what it puts into the body. The others say how a request travels, or are told below."""
+"""Each setting: a value, and the fields of the body that it becomes. The others have tests below."""
 
 
 def test_every_setting_of_its_own_is_in_the_table() -> None:
@@ -105,25 +105,25 @@ def test_every_setting_of_its_own_is_in_the_table() -> None:
 @pytest.mark.parametrize('name', SETTING_BODIES)
 async def test_a_setting_becomes_a_field(name: str) -> None:
     value, expected = SETTING_BODIES[name]
-    assert await body({name: value}) == expected
+    assert await encode_body({name: value}) == expected
 
 
 @pytest.mark.parametrize('name', ['service_tier', 'parallel_tool_calls', 'top_k'])
-async def test_a_setting_that_the_api_does_not_have_is_left_out_and_listed(name: str) -> None:
+async def test_an_unsupported_setting_is_dropped_with_a_warning(name: str) -> None:
     settings: Any = {name: True}
-    response = await model(Server()).request(HELLO, settings)
+    response = await build_model(Server()).request(HELLO, settings)
     assert response.warnings == [f"{name!r} was not sent: the API of 'huggingface' has nothing like it"]
 
 
-async def test_a_model_that_thinks_is_told_how_long() -> None:
-    assert await body({'thinking': 'xhigh'}, name='openai/gpt-oss-120b') == {'reasoning_effort': 'high'}
+async def test_thinking_becomes_an_effort() -> None:
+    assert await encode_body({'thinking': 'xhigh'}, name='openai/gpt-oss-120b') == {'reasoning_effort': 'high'}
     settings: Any = {'thinking': 'high', 'huggingface_reasoning_effort': 'minimal'}
-    assert await body(settings, name='openai/gpt-oss-120b') == {'reasoning_effort': 'minimal'}
+    assert await encode_body(settings, name='openai/gpt-oss-120b') == {'reasoning_effort': 'minimal'}
 
 
-async def test_usage_is_asked_for_in_streams() -> None:
+async def test_streams_request_usage() -> None:
     server = Server(chunks({'content': 'Hi'}))
-    async with model(server).request_stream(HELLO) as stream:
+    async with build_model(server).request_stream(HELLO) as stream:
         async for _ in stream:
             pass
     assert server.body['stream_options'] == {'include_usage': True}
@@ -140,16 +140,16 @@ async def test_usage_is_asked_for_in_streams() -> None:
         (['time'], {'type': 'function', 'function': {'name': 'time'}}, ['weather', 'time']),
     ],
 )
-async def test_a_choice_of_tools(choice: Any, sent: Any, names: list[str]) -> None:
-    told = await body({'tool_choice': choice}, parameters=ModelRequestParameters([WEATHER, TIME]))
-    assert told['tool_choice'] == sent
-    assert [tool['function']['name'] for tool in told['tools']] == names
-    assert all('strict' not in tool['function'] for tool in told['tools'])
+async def test_a_tool_choice_is_sent(choice: Any, sent: Any, names: list[str]) -> None:
+    sent_body = await encode_body({'tool_choice': choice}, parameters=ModelRequestParameters([WEATHER, TIME]))
+    assert sent_body['tool_choice'] == sent
+    assert [tool['function']['name'] for tool in sent_body['tools']] == names
+    assert all('strict' not in tool['function'] for tool in sent_body['tools'])
 
 
-async def test_there_are_no_tools_of_the_vendors_own() -> None:
+async def test_native_tools_are_refused() -> None:
     with pytest.raises(UserError, match="Hugging Face's API has no tools of its own, and was asked for web_search"):
-        await body(parameters=ModelRequestParameters(native_tools=[WebSearchTool()]))
+        await encode_body(parameters=ModelRequestParameters(native_tools=[WebSearchTool()]))
 
 
 CALLS: list[tuple[Json | bytes, list[ToolCallPart]]] = [
@@ -166,12 +166,12 @@ CALLS: list[tuple[Json | bytes, list[ToolCallPart]]] = [
         [ToolCallPart('look', '{"city": "Rome"}', 'any')],
     ),
 ]
-"""Answers of TGI's, older ones too, and the calls in them."""
+"""Responses of TGI, also of older versions, and the tool calls in them."""
 
 
-@pytest.mark.parametrize(('answer', 'calls'), CALLS, ids=['an-object', 'not-in-a-list'])
-async def test_a_call_in_tgis_own_form(answer: Json | bytes, calls: list[ToolCallPart]) -> None:
-    response = await answered(answer)
+@pytest.mark.parametrize(('content', 'calls'), CALLS, ids=['an-object', 'not-in-a-list'])
+async def test_a_tool_call_in_tgis_form_is_decoded(content: Json | bytes, calls: list[ToolCallPart]) -> None:
+    response = await decode_response(content)
     assert [(call.tool_name, call.args_as_dict()) for call in response.tool_calls] == [
         (call.tool_name, call.args_as_dict()) for call in calls
     ]
@@ -190,42 +190,42 @@ REGEX, CHOICE = Regex(r'\d+'), Choice(('yes', 'no.'))
         (JsonSchema({'type': 'integer'}), {'type': 'json_object', 'value': {'type': 'integer'}}),
     ],
 )
-async def test_an_endpoint_decodes_under_a_constraint(constraint: Constraint, sent: Json) -> None:
-    assert await body({'constraint': constraint}, **LOCAL) == {'response_format': sent}
+async def test_a_constraint_becomes_a_response_format_of_an_endpoint(constraint: Constraint, sent: Json) -> None:
+    assert await encode_body({'constraint': constraint}, **LOCAL) == {'response_format': sent}
 
 
 @pytest.mark.parametrize(
     ('how', 'constraint'), [({}, REGEX), ({}, CHOICE), (LOCAL, Grammar('start: "a"'))], ids=['router', 'router', 'tgi']
 )
-async def test_a_constraint_that_cannot_be_said_is_left_out_and_listed(how: Json, constraint: Constraint) -> None:
-    response = await model(Server(), **how).request(HELLO, {'constraint': constraint})
+async def test_an_unsupported_constraint_is_dropped_with_a_warning(how: Json, constraint: Constraint) -> None:
+    response = await build_model(Server(), **how).request(HELLO, {'constraint': constraint})
     assert response.warnings == [
         f"'constraint' was not sent: 'huggingface' cannot hold {LLAMA!r} to a {constraint.kind}"
     ]
 
 
-# ------------------------------------------------------------------------------------------------------- what is said
+# ------------------------------------------------------------------------------------------------------------ responses
 
 
 @pytest.mark.parametrize(
-    ('word', 'reason'), [('eos_token', 'stop'), ('stop_sequence', 'stop'), ('eos', 'stop'), ('length', 'length')]
+    ('wire', 'reason'), [('eos_token', 'stop'), ('stop_sequence', 'stop'), ('eos', 'stop'), ('length', 'length')]
 )
-async def test_a_word_for_the_end(word: str, reason: str) -> None:
-    response = await answered(completion({'content': 'Hi'}, finish_reason=word))
-    assert (response.finish_reason, response.provider_details) == (reason, {'finish_reason': word})
+async def test_a_finish_reason_of_tgi_is_translated_and_kept(wire: str, reason: str) -> None:
+    response = await decode_response(completion({'content': 'Hi'}, finish_reason=wire))
+    assert (response.finish_reason, response.provider_details) == (reason, {'finish_reason': wire})
 
 
 @pytest.mark.parametrize('field', ['reasoning', 'reasoning_content'])
-async def test_thoughts_come_under_two_names_and_go_back_between_tags(field: str) -> None:
-    answer = await answered(completion({field: 'Hm.', 'content': 'Hi'}))
-    assert answer.parts == [ThinkingPart('Hm.', id=field, provider_name='huggingface'), TextPart('Hi')]
-    told = await body(messages=[*HELLO, answer, *HELLO])
-    assert told['messages'][1] == {'role': 'assistant', 'content': '<think>\nHm.\n</think>\n\nHi'}
+async def test_thinking_comes_in_two_fields_and_is_sent_back_between_tags(field: str) -> None:
+    response = await decode_response(completion({field: 'Hm.', 'content': 'Hi'}))
+    assert response.parts == [ThinkingPart('Hm.', id=field, provider_name='huggingface'), TextPart('Hi')]
+    sent_body = await encode_body(messages=[*HELLO, response, *HELLO])
+    assert sent_body['messages'][1] == {'role': 'assistant', 'content': '<think>\nHm.\n</think>\n\nHi'}
 
 
-async def test_thoughts_between_tags_are_taken_out_of_the_text() -> None:
-    answer = await answered(chunks({'content': '<thi'}, {'content': 'nk>Hm.</think>'}, {'content': 'Hi'}))
-    assert [(type(part), part.content) for part in answer.parts if isinstance(part, TextPart | ThinkingPart)] == [
+async def test_thinking_between_tags_is_taken_out_of_the_text() -> None:
+    response = await decode_response(chunks({'content': '<thi'}, {'content': 'nk>Hm.</think>'}, {'content': 'Hi'}))
+    assert [(type(part), part.content) for part in response.parts if isinstance(part, TextPart | ThinkingPart)] == [
         (ThinkingPart, 'Hm.'),
         (TextPart, 'Hi'),
     ]
@@ -234,7 +234,7 @@ async def test_thoughts_between_tags_are_taken_out_of_the_text() -> None:
 async def test_instructions_of_an_endpoint_are_one_system_message() -> None:
     parts = [SystemPromptPart('Be kind.'), UserPromptPart('Hello?')]
     history: list[ModelMessage] = [ModelRequest(parts, instructions='Short.')]
-    [first, *_] = (await body(messages=history, **LOCAL))['messages']
+    [first, *_] = (await encode_body(messages=history, **LOCAL))['messages']
     assert first == {'role': 'system', 'content': 'Be kind.\n\nShort.'}
 
 
@@ -249,17 +249,17 @@ async def test_instructions_of_an_endpoint_are_one_system_message() -> None:
     ],
     ids=lambda content: content.media_type,
 )
-async def test_content_that_the_api_cannot_take_is_refused_and_not_fetched(content: UserContent) -> None:
+async def test_unsupported_content_is_refused_and_not_fetched(content: UserContent) -> None:
     server = Server()
     with pytest.raises(UserError, match="'huggingface' cannot take"):
-        await model(server).request([ModelRequest([UserPromptPart([content])])])
+        await build_model(server).request([ModelRequest([UserPromptPart([content])])])
     assert server.requests == []
 
 
-def test_a_document_is_looked_at_since_it_may_be_text() -> None:
-    asked = model(Server())
-    assert asked.must_download(DocumentUrl('https://example.com/a.txt'))
-    assert not asked.must_download(AudioUrl('https://example.com/a.mp3'))
+def test_a_document_is_downloaded_since_it_may_be_text() -> None:
+    chosen = build_model(Server())
+    assert chosen.must_download(DocumentUrl('https://example.com/a.txt'))
+    assert not chosen.must_download(AudioUrl('https://example.com/a.mp3'))
 
 
 # --------------------------------------------------------------------------------------------------------------- errors
@@ -268,7 +268,7 @@ LOADING = {'error': f'Model {LLAMA} is currently loading', 'estimated_time': 20.
 
 
 @pytest.mark.parametrize(
-    ('status', 'said', 'kind', 'message', 'retry_after'),
+    ('status', 'error_body', 'kind', 'message', 'retry_after'),
     [
         (503, LOADING, OverloadedError, f'503: Model {LLAMA} is currently loading', 20.5),
         (503, {'error': 'x', 'estimated_time': -1}, OverloadedError, '503: x', 0.0),
@@ -294,15 +294,17 @@ LOADING = {'error': f'Model {LLAMA} is currently loading', 'estimated_time': 20.
         (404, {'error': ['no', 'such']}, ModelHTTPError, "404: ['no', 'such']", None),
     ],
 )
-async def test_an_error(status: int, said: Json, kind: type[ModelHTTPError], message: str, retry_after: Any) -> None:
+async def test_an_error_response_is_raised(
+    status: int, error_body: Json, kind: type[ModelHTTPError], message: str, retry_after: Any
+) -> None:
     with pytest.raises(kind) as caught:
-        await model(Server(said, status=status)).request(HELLO)
+        await build_model(Server(error_body, status=status)).request(HELLO)
     assert message in caught.value.message
     assert (caught.value.status_code, caught.value.retry_after) == (status, retry_after)
 
 
 @pytest.mark.parametrize(
-    ('said', 'status', 'kind'),
+    ('error_body', 'status', 'kind'),
     [
         ({'error': 'Model is overloaded', 'error_type': 'overloaded'}, 503, OverloadedError),
         ({'error': 'Cut', 'error_type': 'incomplete_generation'}, 500, ModelHTTPError),
@@ -311,9 +313,9 @@ async def test_an_error(status: int, said: Json, kind: type[ModelHTTPError], mes
         ({'error': 'Who knows'}, None, ModelAPIError),
     ],
 )
-async def test_an_error_inside_a_stream(said: Json, status: int | None, kind: type[ModelAPIError]) -> None:
+async def test_an_error_in_a_stream_is_raised(error_body: Json, status: int | None, kind: type[ModelAPIError]) -> None:
     with pytest.raises(ModelAPIError) as caught:
-        await answered(chunks({'content': 'Hi'}, finish_reason=None, after=(said,)))
+        await decode_response(chunks({'content': 'Hi'}, finish_reason=None, after=(error_body,)))
     error: Any = caught.value
     assert type(error) is kind
     assert getattr(error, 'status_code', None) == status

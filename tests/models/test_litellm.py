@@ -1,4 +1,4 @@
-"""LiteLLM's dialect: settings, roles and texts, and thoughts that go back with their signatures."""
+"""LiteLLM's dialect: settings, roles and texts, and signed thinking."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ CLAUDE, GPT = 'anthropic/claude-sonnet-4-5', 'openai/gpt-4o'
 WEATHER = ToolDefinition('weather', {'type': 'object', 'properties': {'city': {'type': 'string'}}}, 'The weather.')
 
 
-def body(model: LiteLLMModel, messages: Any = HELLO, settings: Any = None, parameters: Any = None) -> Json:
-    """The arguments of LiteLLM's function."""
+def encode_body(model: LiteLLMModel, messages: Any = HELLO, settings: Any = None, parameters: Any = None) -> Json:
+    """Return the arguments of LiteLLM's function."""
     sent: Json = from_json(to_json(model.encode(model.prepare(messages, settings, parameters))))
     return sent
 
 
-def read(model: LiteLLMModel, *events: Json, whole: bool = False) -> ModelResponse:
-    """What we make of an answer, or of the chunks of one."""
+def decode(model: LiteLLMModel, *events: Json, whole: bool = False) -> ModelResponse:
+    """Return the response that is decoded from a body or from chunks."""
     draft = ResponseDraft(model.model_name, model.system)
     decoder = model.new_decoder(draft)
     for event in events:
@@ -68,7 +68,7 @@ SETTING_BODIES: dict[str, tuple[Any, Json]] = {
     'litellm_web_search_options': ({}, {'web_search_options': {}}),
     'litellm_prompt_cache_key': ('key', {'prompt_cache_key': 'key'}),
 }
-"""Settings, a value each, and what they become."""
+"""Each setting: a value, and the arguments that it becomes."""
 
 
 def test_every_setting_of_its_own_is_in_the_table() -> None:
@@ -79,7 +79,7 @@ def test_every_setting_of_its_own_is_in_the_table() -> None:
 @pytest.mark.parametrize('name', SETTING_BODIES)
 def test_a_setting_becomes_an_argument(name: str) -> None:
     value, expected = SETTING_BODIES[name]
-    sent = body(LiteLLMModel(GPT), settings={name: value})
+    sent = encode_body(LiteLLMModel(GPT), settings={name: value})
     assert sent == {'model': GPT, 'messages': [{'role': 'user', 'content': 'Hello?'}], **expected}
 
 
@@ -94,35 +94,35 @@ def test_a_setting_becomes_an_argument(name: str) -> None:
         ('openai/gpt-5', 'minimal', 'minimal'),
     ],
 )
-def test_how_long_a_model_thinks(name: str, level: Any, effort: str) -> None:
-    assert body(LiteLLMModel(name), settings={'thinking': level})['reasoning_effort'] == effort
+def test_thinking_becomes_an_effort(name: str, level: Any, effort: str) -> None:
+    assert encode_body(LiteLLMModel(name), settings={'thinking': level})['reasoning_effort'] == effort
 
 
-def test_what_claude_does_not_take_is_left_out_and_listed() -> None:
+def test_settings_that_claude_refuses_are_dropped_with_a_warning() -> None:
     model = LiteLLMModel(CLAUDE)
     request = model.prepare(HELLO, {'seed': 3, 'logprobs': True, 'temperature': 0.5})
     assert model.encode(request).keys() == {'model', 'messages', 'temperature'}
     assert request.warnings == [f'{name!r} was not sent: {CLAUDE!r} does not take it' for name in ('seed', 'logprobs')]
 
 
-def test_tools_are_strict_for_openai_alone() -> None:
+def test_tools_are_strict_only_for_openai() -> None:
     parameters = ModelRequestParameters([WEATHER])
-    of_openai, of_claude = (body(LiteLLMModel(name), parameters=parameters)['tools'] for name in (GPT, CLAUDE))
+    of_openai, of_claude = (encode_body(LiteLLMModel(name), parameters=parameters)['tools'] for name in (GPT, CLAUDE))
     assert [tool['function'].get('strict') for tool in (*of_openai, *of_claude)] == [None, None]
     strict = ModelRequestParameters([ToolDefinition('weather', {'type': 'object', 'properties': {}}, strict=True)])
-    of_openai, of_claude = (body(LiteLLMModel(name), parameters=strict)['tools'] for name in (GPT, CLAUDE))
+    of_openai, of_claude = (encode_body(LiteLLMModel(name), parameters=strict)['tools'] for name in (GPT, CLAUDE))
     assert [tool['function'].get('strict') for tool in (*of_openai, *of_claude)] == [True, None]
 
 
-def test_an_output_is_held_to_its_schema() -> None:
+def test_an_output_is_constrained_by_its_schema() -> None:
     schema: Json = {'type': 'object', 'properties': {'a': {'type': 'string'}}, 'required': ['a']}
     native = ModelRequestParameters(output_mode='native', output_object=OutputObjectDefinition(schema, 'found'))
-    sent = body(LiteLLMModel(CLAUDE), parameters=native)['response_format']
+    sent = encode_body(LiteLLMModel(CLAUDE), parameters=native)['response_format']
     assert (sent['type'], sent['json_schema']['name']) == ('json_schema', 'found')
     assert sent['json_schema']['schema']['properties'] == {'a': {'type': 'string'}}
 
 
-# ----------------------------------------------------------------------------------------------------- roles and texts
+# ------------------------------------------------------------------------------------------------------ roles and texts
 
 MIXED: list[ModelMessage] = [
     ModelRequest([SystemPromptPart('Be kind.'), UserPromptPart(['First.', 'Second.'])]),
@@ -145,48 +145,48 @@ PARTS = [{'type': 'text', 'text': 'First.'}, {'type': 'text', 'text': 'Second.'}
         ('groq/llama-3.3-70b-versatile', False, PARTS),
     ],
 )
-def test_texts_are_one_string_where_that_is_wished_or_needed(name: str, flatten: bool | None, content: Any) -> None:
+def test_texts_are_one_string_if_requested_or_needed(name: str, flatten: bool | None, content: Any) -> None:
     model = LiteLLMModel(name, flatten_messages_as_text=flatten)
-    assert body(model, MIXED)['messages'][1] == {'role': 'user', 'content': content}
+    assert encode_body(model, MIXED)['messages'][1] == {'role': 'user', 'content': content}
 
 
-def test_a_picture_stays_one_beside_texts() -> None:
-    [message] = body(LiteLLMModel('ollama_chat/gemma3'), PICTURE)['messages']
+def test_content_with_an_image_is_not_flattened() -> None:
+    [message] = encode_body(LiteLLMModel('ollama_chat/gemma3'), PICTURE)['messages']
     assert [part['type'] for part in message['content']] == ['text', 'image_url']
 
 
-def test_a_router_takes_the_same_forms() -> None:
+def test_a_router_has_the_same_parameters_for_messages() -> None:
     listed = [{'model_name': 'group', 'litellm_params': {'model': GPT}}]
     model = LiteLLMRouterModel(
         'group', listed, flatten_messages_as_text=True, custom_role_conversions={'system': 'user'}
     )
-    assert body(model, MIXED)['messages'][:2] == [
+    assert encode_body(model, MIXED)['messages'][:2] == [
         {'role': 'user', 'content': 'Be kind.'},
         {'role': 'user', 'content': 'First.\nSecond.'},
     ]
 
 
-def test_roles_have_other_names_also_those_of_smolagents() -> None:
+def test_roles_are_replaced_also_by_smolagents_names() -> None:
     model = LiteLLMModel(GPT, custom_role_conversions={'system': 'developer', 'tool-response': 'user'})
-    messages = body(model, MIXED)['messages']
+    messages = encode_body(model, MIXED)['messages']
     assert [message['role'] for message in messages] == ['developer', 'user', 'assistant', 'user']
     assert messages[-1] == {'role': 'user', 'content': 'sunny'}
     assert 'tool_calls' not in messages[2]
 
 
-def test_a_profile_of_the_users_own_wins() -> None:
+def test_the_users_profile_wins() -> None:
     model = LiteLLMModel(CLAUDE, profile={'openai_thinking_back': 'drop'}, flatten_messages_as_text=True)
     profile = model.profile
     assert (profile.openai_thinking_back, profile.openai_flatten_content) == ('drop', True)
 
 
-# ------------------------------------------------------------------------------------------------------------- thoughts
+# ------------------------------------------------------------------------------------------------------------- thinking
 
 BLOCKS: list[Json] = [
     {'type': 'thinking', 'thinking': 'Hm.', 'signature': 's1'},
     {'type': 'redacted_thinking', 'data': 'd1'},
 ]
-ANSWER: Json = {
+BODY: Json = {
     'model': 'claude-sonnet-4-5-20250929',
     'choices': [
         {
@@ -195,10 +195,10 @@ ANSWER: Json = {
         }
     ],
 }
-OURS: Json = {'provider_name': 'litellm'}
-THOUGHTS = [
-    ThinkingPart('Hm.', signature='s1', **OURS, provider_details={'index': 0, 'type': 'reasoning.text'}),
-    ThinkingPart('', signature='d1', **OURS, provider_details={'index': 1, 'type': 'reasoning.encrypted'}),
+OWN: Json = {'provider_name': 'litellm'}
+THINKING = [
+    ThinkingPart('Hm.', signature='s1', **OWN, provider_details={'index': 0, 'type': 'reasoning.text'}),
+    ThinkingPart('', signature='d1', **OWN, provider_details={'index': 1, 'type': 'reasoning.encrypted'}),
 ]
 
 
@@ -217,16 +217,16 @@ CHUNKS = [
 
 
 @pytest.mark.parametrize('whole', [True, False])
-def test_signed_thoughts_keep_their_signatures(whole: bool) -> None:
-    response = read(LiteLLMModel(CLAUDE), *([ANSWER] if whole else CHUNKS), whole=whole)
-    assert (response.parts, response.finish_reason) == ([*THOUGHTS, TextPart('Hi')], 'stop')
+def test_signed_thinking_keeps_its_signatures(whole: bool) -> None:
+    response = decode(LiteLLMModel(CLAUDE), *([BODY] if whole else CHUNKS), whole=whole)
+    assert (response.parts, response.finish_reason) == ([*THINKING, TextPart('Hi')], 'stop')
 
 
 @pytest.mark.parametrize('whole', [True, False])
-def test_signed_thoughts_go_back_as_they_came(whole: bool) -> None:
+def test_signed_thinking_is_sent_back_unchanged(whole: bool) -> None:
     model = LiteLLMModel(CLAUDE)
-    answer = read(model, *([ANSWER] if whole else CHUNKS), whole=whole)
-    assert body(model, [*HELLO, answer, *HELLO])['messages'][1] == {
+    response = decode(model, *([BODY] if whole else CHUNKS), whole=whole)
+    assert encode_body(model, [*HELLO, response, *HELLO])['messages'][1] == {
         'role': 'assistant',
         'content': 'Hi',
         'thinking_blocks': BLOCKS,
@@ -241,24 +241,27 @@ def test_signed_thoughts_go_back_as_they_came(whole: bool) -> None:
         ('gemini/gemini-2.5-pro', {'reasoning_content': 'Hm.', 'content': 'Hi'}),
     ],
 )
-def test_signatures_go_to_nobody_else(name: str, message: Json) -> None:
-    answer = read(LiteLLMModel(CLAUDE), ANSWER, whole=True)
-    assert body(LiteLLMModel(name), [*HELLO, answer, *HELLO])['messages'][1] == {'role': 'assistant', **message}
+def test_signatures_are_not_sent_to_other_vendors(name: str, message: Json) -> None:
+    response = decode(LiteLLMModel(CLAUDE), BODY, whole=True)
+    assert encode_body(LiteLLMModel(name), [*HELLO, response, *HELLO])['messages'][1] == {
+        'role': 'assistant',
+        **message,
+    }
 
 
-def test_thoughts_without_a_signature_are_mere_text() -> None:
+def test_thinking_without_a_signature_has_no_details() -> None:
     blocks = [{'type': 'thinking', 'thinking': 'Hm.'}]
     message = {'content': 'Hi', 'reasoning_content': 'Hm.', 'thinking_blocks': blocks}
     model = LiteLLMModel('gemini/gemini-2.5-pro')
-    answer = read(model, {'choices': [{'finish_reason': 'stop', 'message': message}]}, whole=True)
-    assert answer.parts[0] == ThinkingPart('Hm.', id='reasoning_content', provider_name='litellm')
-    assert body(model, [*HELLO, answer, *HELLO])['messages'][1]['reasoning_content'] == 'Hm.'
+    response = decode(model, {'choices': [{'finish_reason': 'stop', 'message': message}]}, whole=True)
+    assert response.parts[0] == ThinkingPart('Hm.', id='reasoning_content', provider_name='litellm')
+    assert encode_body(model, [*HELLO, response, *HELLO])['messages'][1]['reasoning_content'] == 'Hm.'
 
 
-def test_thoughts_of_others_are_left_out_for_claude_and_listed() -> None:
+def test_thinking_of_other_vendors_is_dropped_for_claude_with_a_warning() -> None:
     model = LiteLLMModel(CLAUDE)
-    answer = ModelResponse([ThinkingPart('Hm.', provider_name='openai', signature='x'), TextPart('Hi')])
-    request = model.prepare([*HELLO, answer, *HELLO])
+    response = ModelResponse([ThinkingPart('Hm.', provider_name='openai', signature='x'), TextPart('Hi')])
+    request = model.prepare([*HELLO, response, *HELLO])
     assert model.encode(request)['messages'][1] == {'role': 'assistant', 'content': 'Hi'}
     assert request.warnings == [
         "left out, since the API of 'litellm' has no place for it in a past answer: thoughts of 'openai'"
@@ -266,8 +269,8 @@ def test_thoughts_of_others_are_left_out_for_claude_and_listed() -> None:
 
 
 @pytest.mark.parametrize('blocks', [None, [], 'x', [{}], [{'type': 'thinking', 'index': 0}]])
-def test_blocks_of_a_wrong_shape_are_passed_over_or_refused(blocks: Any) -> None:
+def test_invalid_blocks_are_skipped(blocks: Any) -> None:
     model = LiteLLMModel(CLAUDE)
     message = {'content': 'Hi', 'thinking_blocks': blocks}
-    answer = read(model, {'choices': [{'finish_reason': 'stop', 'message': message}]}, whole=True)
-    assert answer.parts[-1] == TextPart('Hi')
+    response = decode(model, {'choices': [{'finish_reason': 'stop', 'message': message}]}, whole=True)
+    assert response.parts[-1] == TextPart('Hi')

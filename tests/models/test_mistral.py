@@ -1,6 +1,6 @@
-"""Mistral's dialect: the order of messages, chunks, ids, thinking, outputs, settings, answers, and errors.
+"""Mistral's dialect: the order of messages, chunks, ids, thinking, outputs, settings, responses, and errors.
 
-The SDK's own types say which bodies the API takes: it refuses a field that it does not know.
+The SDK's types check the bodies: they reject unknown fields.
 """
 
 from __future__ import annotations
@@ -64,23 +64,23 @@ LARGE, SMALL = 'mistral-large-2512', 'mistral-small-latest'
 OWN: Any = {'provider_name': 'mistral'}
 
 
-def model(server: Any, name: str = LARGE, **options: Any) -> MistralModel:
+def build_model(server: Any, name: str = LARGE, **options: Any) -> MistralModel:
     return MistralModel(name, provider=MistralProvider(api_key='key', http_client=server.client()), **options)
 
 
-def unknown(sent: Any, known: Any, path: str = '') -> Iterator[str]:
-    """What is in a body and not in what the SDK makes of it."""
+def find_changes(sent: Any, known: Any, path: str = '') -> Iterator[str]:
+    """Yield the paths of the fields that the SDK changes or drops."""
     if isinstance(sent, dict):
         for name, value in sent.items():
-            yield from unknown(value, known[name], f'{path}.{name}') if name in known else [f'{path}.{name}']
+            yield from find_changes(value, known[name], f'{path}.{name}') if name in known else [f'{path}.{name}']
     elif isinstance(sent, list):
         for number, value in enumerate(sent):
-            yield from unknown(value, known[number], f'{path}[{number}]')
+            yield from find_changes(value, known[number], f'{path}[{number}]')
     elif sent != known:
         yield path
 
 
-async def body(
+async def encode_body(
     settings: Any = None,
     *,
     messages: Sequence[ModelMessage] = HELLO,
@@ -88,40 +88,40 @@ async def body(
     name: str = LARGE,
     known: bool = True,
 ) -> Json:
-    """The body of a request, less the model, and less the messages where they are `HELLO`. The SDK would take it."""
+    """Send a request, check it with the SDK, and return its body without the model and without `HELLO`."""
     server = Server()
-    await model(server, name).request(messages, settings, parameters)
+    await build_model(server, name).request(messages, settings, parameters)
     sent = server.body
     taken = ChatCompletionRequest.model_validate(sent).model_dump(mode='json', by_alias=True)
-    assert list(unknown(sent, taken)) == [] or not known
+    assert list(find_changes(sent, taken)) == [] or not known
     del sent['model']
     if messages is HELLO:
         assert sent.pop('messages') == [{'role': 'user', 'content': 'Hello?'}]
     return sent
 
 
-async def turns(*messages: ModelMessage, **how: Any) -> list[Json]:
-    """The messages of a request."""
-    found: list[Json] = (await body(messages=messages, **how))['messages']
+async def encode_messages(*messages: ModelMessage, **how: Any) -> list[Json]:
+    """Send a request; return its messages."""
+    found: list[Json] = (await encode_body(messages=messages, **how))['messages']
     return found
 
 
-async def answered(answer: Json | bytes, name: str = LARGE) -> ModelResponse:
-    """What we make of an answer, whole or streamed."""
-    server = Server(answer)
-    if isinstance(answer, dict):
-        return await model(server, name).request(HELLO)
-    async with model(server, name).request_stream(HELLO) as stream:
+async def decode_response(content: Json | bytes, name: str = LARGE) -> ModelResponse:
+    """Return the response that is decoded from a body or from a stream."""
+    server = Server(content)
+    if isinstance(content, dict):
+        return await build_model(server, name).request(HELLO)
+    async with build_model(server, name).request_stream(HELLO) as stream:
         async for _ in stream:
             pass
         return stream.get()
 
 
-def said(*parts: Any) -> ModelResponse:
+def past_response(*parts: Any) -> ModelResponse:
     return ModelResponse(list(parts), provider_name='mistral')
 
 
-def asks(*content: Any) -> ModelRequest:
+def user_message(*content: Any) -> ModelRequest:
     return ModelRequest([UserPromptPart(content[0] if len(content) == 1 else list(content))])
 
 
@@ -132,49 +132,56 @@ def roles(messages: Sequence[Json]) -> list[str]:
     return [message['role'] for message in messages]
 
 
-async def test_no_user_speaks_right_after_a_tool() -> None:
+async def test_no_user_message_follows_a_tool_message() -> None:
     call = ToolCallPart('weather', '{}', 'abcdefghi')
     given = ModelRequest([ToolReturnPart('weather', 'sunny', 'abcdefghi'), UserPromptPart('And?')])
-    sent = await turns(asks('Hello?'), said(call), given)
+    sent = await encode_messages(user_message('Hello?'), past_response(call), given)
     assert roles(sent) == ['user', 'assistant', 'tool', 'assistant', 'user']
     assert sent[3] == {'role': 'assistant', 'content': 'OK'}
 
 
-async def test_an_image_that_a_tool_returned_follows_with_a_word_between() -> None:
+async def test_an_image_of_a_tool_result_follows_a_bridge_message() -> None:
     image = BinaryContent(b'x', media_type='image/png')
     call = ToolCallPart('weather', '{}', 'abcdefghi')
-    sent = await turns(
-        asks('Hello?'), said(call), ModelRequest([ToolReturnPart('weather', ['A map:', image], 'abcdefghi')])
+    sent = await encode_messages(
+        user_message('Hello?'),
+        past_response(call),
+        ModelRequest([ToolReturnPart('weather', ['A map:', image], 'abcdefghi')]),
     )
     assert roles(sent) == ['user', 'assistant', 'tool', 'assistant', 'user']
     assert [part['type'] for part in sent[4]['content']] == ['text', 'image_url']
 
 
-async def test_answers_of_several_tools_stand_together() -> None:
+async def test_results_of_parallel_tool_calls_are_adjacent() -> None:
     calls = [ToolCallPart('weather', '{}', id) for id in ('abcdefghi', 'abcdefghj')]
     failed = RetryPromptPart('b', tool_name='weather', tool_call_id='abcdefghj')
-    sent = await turns(
-        asks('Hello?'), said(*calls), ModelRequest([ToolReturnPart('weather', 'a', 'abcdefghi'), failed])
+    sent = await encode_messages(
+        user_message('Hello?'),
+        past_response(*calls),
+        ModelRequest([ToolReturnPart('weather', 'a', 'abcdefghi'), failed]),
     )
     assert roles(sent) == ['user', 'assistant', 'tool', 'tool']
 
 
-async def test_what_the_developer_says_comes_first() -> None:
+async def test_system_messages_and_instructions_come_first() -> None:
     late = ModelRequest([SystemPromptPart('Be quick.'), UserPromptPart('And?')], instructions='Be kind.')
     first = ModelRequest([SystemPromptPart('Be brief.'), UserPromptPart('Hello?')])
-    sent = await turns(first, said(TextPart('Hi.')), late)
+    sent = await encode_messages(first, past_response(TextPart('Hi.')), late)
     assert [message['content'] for message in sent[:3]] == ['Be brief.', 'Be kind.', 'Be quick.']
     assert roles(sent) == ['system', 'system', 'system', 'user', 'assistant', 'user']
 
 
-async def test_an_answer_that_ends_the_conversation_is_a_prefix() -> None:
-    sent = await turns(asks('The capital of France?'), said(TextPart('It is')))
+async def test_a_response_at_the_end_of_the_conversation_is_a_prefix() -> None:
+    sent = await encode_messages(user_message('The capital of France?'), past_response(TextPart('It is')))
     assert sent[-1] == {'role': 'assistant', 'content': 'It is', 'prefix': True}
 
 
 @pytest.mark.parametrize('parts', [[], [TextPart('')], [ThinkingPart('')]])
-async def test_an_answer_that_says_nothing_is_left_out(parts: Any) -> None:
-    assert roles(await turns(asks('One.'), said(*parts), asks('Two.'))) == ['user', 'user']
+async def test_an_empty_response_is_dropped(parts: Any) -> None:
+    assert roles(await encode_messages(user_message('One.'), past_response(*parts), user_message('Two.'))) == [
+        'user',
+        'user',
+    ]
 
 
 # --------------------------------------------------------------------------------------------------------------- chunks
@@ -197,25 +204,27 @@ async def test_an_answer_that_says_nothing_is_left_out(parts: Any) -> None:
         ('Look.', {'type': 'text', 'text': 'Look.'}),
     ],
 )
-async def test_what_a_user_sends_is_a_chunk(item: Any, chunk: Json) -> None:
-    [message] = await turns(asks('Here:', item, CachePoint()))
+async def test_a_user_content_item_is_a_chunk(item: Any, chunk: Json) -> None:
+    [message] = await encode_messages(user_message('Here:', item, CachePoint()))
     assert message == {'role': 'user', 'content': [{'type': 'text', 'text': 'Here:'}, chunk]}
 
 
 @pytest.mark.parametrize('media_type', ['audio/mpeg', 'audio/wav', 'audio/flac', 'audio/ogg', 'audio/webm'])
-async def test_models_that_hear_get_sound(media_type: str) -> None:
-    [message] = await turns(asks('Listen.', BinaryContent(b'x', media_type=media_type)), name='voxtral-small-latest')
+async def test_audio_is_sent_to_models_that_support_it(media_type: str) -> None:
+    [message] = await encode_messages(
+        user_message('Listen.', BinaryContent(b'x', media_type=media_type)), name='voxtral-small-latest'
+    )
     assert message['content'][1] == {'type': 'input_audio', 'input_audio': 'eA=='}
 
 
-async def test_a_text_is_sent_as_text() -> None:
-    [message] = await turns(asks('Read.', BinaryContent(b'A note.', media_type='text/plain')))
+async def test_a_text_file_is_sent_as_text() -> None:
+    [message] = await encode_messages(user_message('Read.', BinaryContent(b'A note.', media_type='text/plain')))
     assert 'A note.' in message['content'][1]['text']
-    assert model(Server()).must_download(DocumentUrl('https://a.com/a.txt'))
+    assert build_model(Server()).must_download(DocumentUrl('https://a.com/a.txt'))
 
 
 @pytest.mark.parametrize(
-    ('item', 'name', 'words'),
+    ('item', 'name', 'message'),
     [
         (BinaryContent(b'x', media_type='audio/mpeg'), LARGE, "'mistral' cannot take"),
         (AudioUrl('https://a.com/a.mp3'), LARGE, "'mistral' cannot take"),
@@ -229,39 +238,39 @@ async def test_a_text_is_sent_as_text() -> None:
         (UploadedFile('f', 'openai'), LARGE, "'mistral' cannot take"),
     ],
 )
-async def test_what_cannot_be_sent_is_refused_before_anything_is(item: Any, name: str, words: str) -> None:
+async def test_unsupported_content_is_refused_before_anything_is_sent(item: Any, name: str, message: str) -> None:
     server = Server()
-    with pytest.raises(UserError, match=words):
-        await model(server, name).request([asks('Here:', item)])
+    with pytest.raises(UserError, match=message):
+        await build_model(server, name).request([user_message('Here:', item)])
     assert server.requests == []
 
 
 # ------------------------------------------------------------------------------------------------------------- thinking
 
-THOUGHTS: Json = {'type': 'thinking', 'thinking': [{'type': 'text', 'text': 'Hm.'}]}
+THINKING: Json = {'type': 'thinking', 'thinking': [{'type': 'text', 'text': 'Hm.'}]}
 
 
 @pytest.mark.parametrize(
     ('parts', 'content'),
     [
-        ([ThinkingPart('Hm.', **OWN), TextPart('Yes.')], [THOUGHTS, {'type': 'text', 'text': 'Yes.'}]),
-        ([ThinkingPart('Hm.', signature='s', **OWN)], [{**THOUGHTS, 'signature': 's'}]),
+        ([ThinkingPart('Hm.', **OWN), TextPart('Yes.')], [THINKING, {'type': 'text', 'text': 'Yes.'}]),
+        ([ThinkingPart('Hm.', signature='s', **OWN)], [{**THINKING, 'signature': 's'}]),
         ([ThinkingPart('', signature='s', **OWN)], [{'type': 'thinking', 'thinking': [], 'signature': 's'}]),
-        ([ThinkingPart('Hm.', signature='s', provider_name='anthropic')], [THOUGHTS]),
-        ([ThinkingPart('Hm.'), ThinkingPart('Hm.')], [{**THOUGHTS, 'thinking': THOUGHTS['thinking'] * 2}]),
-        ([ThinkingPart('Hm.'), ThinkingPart('Hm.', signature='s', **OWN)], [THOUGHTS, {**THOUGHTS, 'signature': 's'}]),
+        ([ThinkingPart('Hm.', signature='s', provider_name='anthropic')], [THINKING]),
+        ([ThinkingPart('Hm.'), ThinkingPart('Hm.')], [{**THINKING, 'thinking': THINKING['thinking'] * 2}]),
+        ([ThinkingPart('Hm.'), ThinkingPart('Hm.', signature='s', **OWN)], [THINKING, {**THINKING, 'signature': 's'}]),
         ([TextPart('So,'), ThinkingPart('Hm.'), TextPart('yes.')],
-         [{'type': 'text', 'text': 'So,'}, THOUGHTS, {'type': 'text', 'text': 'yes.'}]),
+         [{'type': 'text', 'text': 'So,'}, THINKING, {'type': 'text', 'text': 'yes.'}]),
         ([TextPart('Yes.')], 'Yes.'),
         ([TextPart('Ye'), TextPart('s.')], [{'type': 'text', 'text': 'Ye'}, {'type': 'text', 'text': 's.'}]),
     ],
 )  # fmt: skip
-async def test_thoughts_go_back_as_chunks(parts: Any, content: Any) -> None:
-    sent = await turns(asks('Hello?'), said(*parts), asks('Sure?'))
+async def test_thinking_is_sent_back_as_chunks(parts: Any, content: Any) -> None:
+    sent = await encode_messages(user_message('Hello?'), past_response(*parts), user_message('Sure?'))
     assert sent[1] == {'role': 'assistant', 'content': content}
 
 
-async def test_references_go_back_in_their_place() -> None:
+async def test_references_are_sent_back_in_their_order() -> None:
     tool = {'type': 'tool_reference', 'tool': 'web_search', 'title': 'A page'}
     parts = [
         ThinkingPart('Hm.', provider_details={'references': [tool]}, **OWN),
@@ -269,9 +278,9 @@ async def test_references_go_back_in_their_place() -> None:
         TextPart('.'),
         TextPart('Or so', provider_name='openai', provider_details={'reference_ids': [7]}),
     ]
-    sent = await turns(asks('Hello?'), said(*parts), asks('Sure?'))
+    sent = await encode_messages(user_message('Hello?'), past_response(*parts), user_message('Sure?'))
     assert sent[1]['content'] == [
-        {'type': 'thinking', 'thinking': [*THOUGHTS['thinking'], tool]},
+        {'type': 'thinking', 'thinking': [*THINKING['thinking'], tool]},
         {'type': 'text', 'text': 'It is so'},
         {'type': 'reference', 'reference_ids': [0, '1']},
         {'type': 'text', 'text': '.'},
@@ -282,8 +291,13 @@ async def test_references_go_back_in_their_place() -> None:
 @pytest.mark.parametrize(
     'name', ['mistral-large-2411', 'open-mistral-nemo', 'magistral-small-2506', 'pixtral-large-latest']
 )
-async def test_models_from_before_the_chunks_get_thoughts_in_tags(name: str) -> None:
-    sent = await turns(asks('Hello?'), said(ThinkingPart('Hm.', **OWN), TextPart('Yes.')), asks('Sure?'), name=name)
+async def test_older_models_get_thinking_between_tags(name: str) -> None:
+    sent = await encode_messages(
+        user_message('Hello?'),
+        past_response(ThinkingPart('Hm.', **OWN), TextPart('Yes.')),
+        user_message('Sure?'),
+        name=name,
+    )
     assert sent[1]['content'] == '<think>\nHm.\n</think>\n\nYes.'
 
 
@@ -301,26 +315,26 @@ async def test_models_from_before_the_chunks_get_thoughts_in_tags(name: str) -> 
         ('magistral-medium-latest', True, None),
     ],
 )
-async def test_a_model_is_told_to_think_in_the_words_that_it_knows(
-    name: str, thinking: Any, effort: str | None
-) -> None:
-    assert await body({'thinking': thinking}, name=name) == ({'reasoning_effort': effort} if effort else {})
+async def test_thinking_becomes_an_effort_that_the_model_supports(name: str, thinking: Any, effort: str | None) -> None:
+    assert await encode_body({'thinking': thinking}, name=name) == ({'reasoning_effort': effort} if effort else {})
 
 
 @pytest.mark.parametrize(
-    ('name', 'thinking', 'words'),
+    ('name', 'thinking', 'message'),
     [(LARGE, True, 'cannot be told to think'), ('magistral-medium-latest', False, 'cannot stop thinking')],
 )
-async def test_a_model_that_cannot_be_told_is_asked_without(name: str, thinking: Any, words: str) -> None:
+async def test_an_unsupported_thinking_setting_is_dropped_with_a_warning(
+    name: str, thinking: Any, message: str
+) -> None:
     server = Server()
-    response = await model(server, name).request(HELLO, {'thinking': thinking})
+    response = await build_model(server, name).request(HELLO, {'thinking': thinking})
     assert 'reasoning_effort' not in server.body
-    assert [words in warning for warning in response.warnings] == [True]
+    assert [message in warning for warning in response.warnings] == [True]
 
 
-async def test_the_apis_own_words_win() -> None:
+async def test_the_apis_own_settings_win() -> None:
     settings = {'thinking': 'high', 'mistral_reasoning_effort': 'none', 'mistral_prompt_mode': 'reasoning'}
-    assert await body(settings, name=SMALL) == {'reasoning_effort': 'none', 'prompt_mode': 'reasoning'}
+    assert await encode_body(settings, name=SMALL) == {'reasoning_effort': 'none', 'prompt_mode': 'reasoning'}
 
 
 @pytest.mark.parametrize(
@@ -336,7 +350,7 @@ async def test_the_apis_own_words_win() -> None:
         ('mistral-small-2503', False, False),
     ],
 )
-def test_the_profile_says_who_thinks(name: str, thinks: bool, always: bool) -> None:
+def test_the_profile_knows_which_models_think(name: str, thinks: bool, always: bool) -> None:
     profile = mistral_model_profile(name)
     assert (profile.supports_thinking, profile.thinking_always_enabled) == (thinks, always)
 
@@ -353,29 +367,33 @@ def test_the_profile_says_who_thinks(name: str, thinks: bool, always: bool) -> N
         (['weather'], {'type': 'function', 'function': {'name': 'weather'}}),
     ],
 )
-async def test_tools_are_asked_for_in_mistrals_words(choice: Any, sent: Any) -> None:
-    wanted = ModelRequestParameters([WEATHER, TIME])
-    assert (await body({'tool_choice': choice} if choice else None, parameters=wanted))['tool_choice'] == sent
+async def test_a_tool_choice_has_mistrals_value(choice: Any, sent: Any) -> None:
+    parameters = ModelRequestParameters([WEATHER, TIME])
+    assert (await encode_body({'tool_choice': choice} if choice else None, parameters=parameters))[
+        'tool_choice'
+    ] == sent
 
 
-async def test_some_of_the_tools_are_the_only_ones() -> None:
+async def test_only_the_chosen_tools_are_sent() -> None:
     third = ToolDefinition('third', {'type': 'object', 'properties': {}})
-    sent = await body({'tool_choice': ['weather', 'time']}, parameters=ModelRequestParameters([WEATHER, TIME, third]))
+    sent = await encode_body(
+        {'tool_choice': ['weather', 'time']}, parameters=ModelRequestParameters([WEATHER, TIME, third])
+    )
     assert (sent['tool_choice'], [tool['function']['name'] for tool in sent['tools']]) == ('any', ['weather', 'time'])
 
 
-async def test_a_schema_says_nothing_of_itself() -> None:
+async def test_a_schema_is_sent_without_metadata() -> None:
     schema = {'$schema': 'https://json-schema.org/draft/2020-12/schema', '$id': 'x', 'type': 'object', 'properties': {}}
-    wanted = ModelRequestParameters([ToolDefinition('weather', schema, 'The weather.', strict=True)])
-    [tool] = (await body({'parallel_tool_calls': False}, parameters=wanted))['tools']
+    parameters = ModelRequestParameters([ToolDefinition('weather', schema, 'The weather.', strict=True)])
+    [tool] = (await encode_body({'parallel_tool_calls': False}, parameters=parameters))['tools']
     function = {'name': 'weather', 'description': 'The weather.', 'strict': True}
     assert tool == {'type': 'function', 'function': {**function, 'parameters': {'type': 'object', 'properties': {}}}}
 
 
-async def test_calls_have_ids_of_nine_letters_or_digits() -> None:
+async def test_tool_call_ids_have_nine_letters_or_digits() -> None:
     calls = [ToolCallPart('weather', '{}', id) for id in ('call_1', 'abcdefghi', '000000000')]
     given = [ToolReturnPart('weather', id, id) for id in ('call_1', 'abcdefghi', '000000000')]
-    sent = await turns(asks('Hello?'), said(*calls), ModelRequest(given))
+    sent = await encode_messages(user_message('Hello?'), past_response(*calls), ModelRequest(given))
     ids = [call['id'] for call in sent[1]['tool_calls']]
     assert [message['tool_call_id'] for message in sent[2:]] == ids
     assert len(set(ids)) == 3
@@ -389,43 +407,45 @@ OPEN: Json = {'type': 'object', 'properties': {'names': {'type': 'object', 'addi
 
 
 @pytest.mark.parametrize('strict', [None, True])
-async def test_an_output_is_held_to_a_closed_schema(strict: bool | None) -> None:
+async def test_an_output_is_constrained_by_a_closed_schema(strict: bool | None) -> None:
     output = OutputObjectDefinition({**CITY, '$defs': {'Country': COUNTRY}}, 'City', 'A city.', strict)
-    sent = await body(parameters=ModelRequestParameters(output_mode='native', output_object=output))
+    sent = await encode_body(parameters=ModelRequestParameters(output_mode='native', output_object=output))
     closed = {'additionalProperties': False}
     schema = {**CITY, **closed, '$defs': {'Country': {**COUNTRY, **closed}}}
-    held = {'name': 'City', 'description': 'A city.', 'schema': schema, 'strict': True}
-    assert sent == {'response_format': {'type': 'json_schema', 'json_schema': held}}
+    schema_format = {'name': 'City', 'description': 'A city.', 'schema': schema, 'strict': True}
+    assert sent == {'response_format': {'type': 'json_schema', 'json_schema': schema_format}}
 
 
 @pytest.mark.parametrize(('schema', 'strict'), [(OPEN, None), ({'type': 'object'}, None), (CITY, False)])
-async def test_an_open_schema_is_sent_as_it_is(schema: Json, strict: bool | None) -> None:
+async def test_an_open_schema_is_sent_unchanged(schema: Json, strict: bool | None) -> None:
     output = OutputObjectDefinition(schema, 'Out', strict=strict)
-    sent = await body(parameters=ModelRequestParameters(output_mode='native', output_object=output))
-    said_so = {} if strict is None else {'strict': strict}
-    assert sent['response_format']['json_schema'] == {'name': 'Out', 'schema': schema, **said_so}
+    sent = await encode_body(parameters=ModelRequestParameters(output_mode='native', output_object=output))
+    strict_field = {} if strict is None else {'strict': strict}
+    assert sent['response_format']['json_schema'] == {'name': 'Out', 'schema': schema, **strict_field}
 
 
-async def test_json_is_asked_for_where_there_are_no_tools() -> None:
+async def test_json_mode_is_requested_only_without_tools() -> None:
     output = OutputObjectDefinition(COUNTRY)
     alone = ModelRequestParameters(output_mode='prompted', output_object=output)
-    beside = ModelRequestParameters([WEATHER], output_mode='prompted', output_object=output)
-    assert (await body(parameters=alone, messages=[asks('Hello?')]))['response_format'] == {'type': 'json_object'}
-    assert 'response_format' not in await body(parameters=beside, messages=[asks('Hello?')])
+    with_tools = ModelRequestParameters([WEATHER], output_mode='prompted', output_object=output)
+    assert (await encode_body(parameters=alone, messages=[user_message('Hello?')]))['response_format'] == {
+        'type': 'json_object'
+    }
+    assert 'response_format' not in await encode_body(parameters=with_tools, messages=[user_message('Hello?')])
 
 
 async def test_a_schema_is_the_only_constraint() -> None:
-    sent = await body({'constraint': JsonSchema(COUNTRY)})
+    sent = await encode_body({'constraint': JsonSchema(COUNTRY)})
     assert sent['response_format']['json_schema']['strict'] is True
-    response = await model(Server()).request(HELLO, {'constraint': Regex('a+')})
+    response = await build_model(Server()).request(HELLO, {'constraint': Regex('a+')})
     assert ['constraint' in warning for warning in response.warnings] == [True]
 
 
-async def test_there_are_no_tools_of_mistrals_own() -> None:
+async def test_native_tools_are_refused() -> None:
     with pytest.raises(
         UserError, match="Mistral's Chat Completions API has no tools of its own, and was asked for web_search"
     ):
-        await body(parameters=ModelRequestParameters(native_tools=[WebSearchTool()]))
+        await encode_body(parameters=ModelRequestParameters(native_tools=[WebSearchTool()]))
 
 
 # ------------------------------------------------------------------------------------------------------------- settings
@@ -449,33 +469,33 @@ async def test_there_are_no_tools_of_mistrals_own() -> None:
     ],
 )
 async def test_a_setting_becomes_a_field(settings: Any, fields: Json) -> None:
-    assert await body(settings) == fields
+    assert await encode_body(settings) == fields
 
 
-async def test_a_queue_that_mistral_has_not_is_listed() -> None:
+async def test_an_unsupported_service_tier_is_dropped_with_a_warning() -> None:
     server = Server()
-    response = await model(server).request(HELLO, {'service_tier': 'flex'})
+    response = await build_model(server).request(HELLO, {'service_tier': 'flex'})
     assert 'service_tier' not in server.body
     assert response.warnings == ["'service_tier' was not sent: Mistral has no service tier like 'flex'"]
     with pytest.raises(UserError, match='no service tier like'):
-        await model(server).request(HELLO, {'service_tier': 'flex', 'unsupported_settings': 'error'})
+        await build_model(server).request(HELLO, {'service_tier': 'flex', 'unsupported_settings': 'error'})
 
 
-async def test_a_stream_is_asked_for_without_options() -> None:
+async def test_a_stream_is_requested_without_stream_options() -> None:
     server = Server(chunks({'content': 'Hi.'}))
-    async with model(server).request_stream(HELLO):
+    async with build_model(server).request_stream(HELLO):
         pass
     assert server.body == {'model': LARGE, 'messages': [{'role': 'user', 'content': 'Hello?'}], 'stream': True}
 
 
-async def test_a_field_that_nobody_knows_can_be_sent() -> None:
-    assert await body({'extra_body': {'new': 1}}, known=False) == {'new': 1}
+async def test_an_unknown_field_can_be_sent() -> None:
+    assert await encode_body({'extra_body': {'new': 1}}, known=False) == {'new': 1}
 
 
-# -------------------------------------------------------------------------------------------------------------- answers
+# ------------------------------------------------------------------------------------------------------------ responses
 
 CONTENT: list[Json] = [
-    {**THOUGHTS, 'signature': 's', 'closed': True},
+    {**THINKING, 'signature': 's', 'closed': True},
     {'type': 'text', 'text': 'It is so'},
     {'type': 'reference', 'reference_ids': [0, 'b']},
     {'type': 'reference', 'reference_ids': [2]},
@@ -490,20 +510,20 @@ PARTS = [
 ]
 
 
-async def test_chunks_become_parts_in_their_order() -> None:
+async def test_chunks_become_parts_in_the_same_order() -> None:
     whole = completion({'content': CONTENT, 'tool_calls': None})
     ChatCompletionResponse.model_validate(whole)
-    response = await answered(whole)
+    response = await decode_response(whole)
     assert response.parts == PARTS
     assert (response.text, response.thinking) == ('It is so, I think.', 'Hm.')
 
 
 async def test_a_stream_of_chunks_becomes_the_same_parts() -> None:
-    thought = {'type': 'thinking', 'thinking': [{'type': 'text', 'text': 'H'}]}
-    rest = {**thought, 'thinking': [{'type': 'text', 'text': 'm.'}], 'signature': 's', 'closed': True}
+    first = {'type': 'thinking', 'thinking': [{'type': 'text', 'text': 'H'}]}
+    rest = {**first, 'thinking': [{'type': 'text', 'text': 'm.'}], 'signature': 's', 'closed': True}
     deltas: list[Json] = [
         {'role': 'assistant', 'content': ''},
-        {'content': [thought]},
+        {'content': [first]},
         {'content': [rest, {'type': 'text', 'text': 'It is'}]},
         {'content': ' so'},
         {'content': [CONTENT[2]]},
@@ -515,7 +535,7 @@ async def test_a_stream_of_chunks_becomes_the_same_parts() -> None:
             {'id': 'a', 'model': 'm', 'choices': [{'index': 0, 'delta': delta, 'finish_reason': None}]}
         )
     server = Server(chunks(*deltas))
-    async with model(server).request_stream(HELLO) as stream:
+    async with build_model(server).request_stream(HELLO) as stream:
         events = [event async for event in stream]
         response = stream.get()
     assert response.parts == PARTS
@@ -523,35 +543,37 @@ async def test_a_stream_of_chunks_becomes_the_same_parts() -> None:
     assert [event.part for event in events if isinstance(event, PartEndEvent)] == PARTS
 
 
-async def test_what_is_no_text_among_thoughts_is_kept() -> None:
+async def test_items_of_thinking_that_are_not_text_are_kept() -> None:
     pages = [{'type': 'tool_reference', 'tool': 'web_search', 'title': title} for title in ('a', 'b')]
-    pieces = [{'type': 'thinking', 'thinking': [*THOUGHTS['thinking'], page]} for page in pages]
-    response = await answered(chunks(*({'content': [piece]} for piece in pieces), {'content': 'Yes.'}))
-    thoughts = ThinkingPart('Hm.Hm.', provider_details={'references': pages}, **OWN)
-    assert response.parts == [thoughts, TextPart('Yes.')]
-    assert (await turns(asks('Hello?'), response, asks('Sure?')))[1]['content'][0]['thinking'][1:] == pages
+    pieces = [{'type': 'thinking', 'thinking': [*THINKING['thinking'], page]} for page in pages]
+    response = await decode_response(chunks(*({'content': [piece]} for piece in pieces), {'content': 'Yes.'}))
+    thinking = ThinkingPart('Hm.Hm.', provider_details={'references': pages}, **OWN)
+    assert response.parts == [thinking, TextPart('Yes.')]
+    assert (await encode_messages(user_message('Hello?'), response, user_message('Sure?')))[1]['content'][0][
+        'thinking'
+    ][1:] == pages
 
 
-async def test_thoughts_may_be_plain_text() -> None:
-    response = await answered(completion({'content': [{'type': 'thinking', 'thinking': 'Hm.'}]}))
+async def test_thinking_may_be_a_string() -> None:
+    response = await decode_response(completion({'content': [{'type': 'thinking', 'thinking': 'Hm.'}]}))
     assert response.parts == [ThinkingPart('Hm.', **OWN)]
 
 
-async def test_another_room_reads_the_chunks_as_well() -> None:
+async def test_chunks_are_decoded_from_other_servers_too() -> None:
     server = Server(completion({'content': CONTENT}))
     client = OpenAIModel('mistral-small', provider=OpenAIProvider(api_key='k', http_client=server.client()))
     response = await client.request(HELLO)
     assert (response.text, response.thinking) == ('It is so, I think.', 'Hm.')
 
 
-async def test_calls_come_whole_and_without_a_type() -> None:
+async def test_tool_calls_come_whole_and_without_a_type() -> None:
     calls = [
         {'id': id, 'function': {'name': 'weather', 'arguments': '{"city": "Oslo"}'}, 'index': number}
         for number, id in enumerate(('abcdefghi', 'abcdefghj'))
     ]
     parts = [ToolCallPart('weather', '{"city": "Oslo"}', id) for id in ('abcdefghi', 'abcdefghj')]
-    whole = await answered(completion({'content': '', 'tool_calls': calls}, finish_reason='tool_calls'))
-    streamed = await answered(chunks({'content': '', 'tool_calls': calls}, finish_reason='tool_calls'))
+    whole = await decode_response(completion({'content': '', 'tool_calls': calls}, finish_reason='tool_calls'))
+    streamed = await decode_response(chunks({'content': '', 'tool_calls': calls}, finish_reason='tool_calls'))
     assert whole.parts == streamed.parts == parts
     assert whole.finish_reason == streamed.finish_reason == 'tool_call'
 
@@ -568,15 +590,15 @@ async def test_calls_come_whole_and_without_a_type() -> None:
 async def test_usage_comes_with_the_end_of_a_stream(usage: Json, cached: int, details: Json) -> None:
     usage = {'prompt_tokens': 100, 'completion_tokens': 5, 'total_tokens': 105, **usage}
     last = {'choices': [{'index': 0, 'delta': {'content': ''}, 'finish_reason': 'stop'}], 'usage': usage}
-    streamed = await answered(chunks({'content': 'Hi.'}, finish_reason=None, after=(last,)))
-    whole = await answered(completion({'content': 'Hi.'}, usage=usage))
+    streamed = await decode_response(chunks({'content': 'Hi.'}, finish_reason=None, after=(last,)))
+    whole = await decode_response(completion({'content': 'Hi.'}, usage=usage))
     for response in (whole, streamed):
         assert response.usage == RequestUsage(input_tokens=100, output_tokens=5, cache_read_tokens=cached)
         assert response.provider_details == {'finish_reason': 'stop', **details}
 
 
 @pytest.mark.parametrize(
-    ('word', 'reason'),
+    ('wire', 'reason'),
     [
         ('stop', 'stop'),
         ('length', 'length'),
@@ -586,30 +608,30 @@ async def test_usage_comes_with_the_end_of_a_stream(usage: Json, cached: int, de
         ('tired', None),
     ],
 )
-async def test_the_end_has_mistrals_word_and_ours(word: str, reason: FinishReason | None) -> None:
-    for answer in (completion({'content': 'Hi.'}, finish_reason=word), chunks({'content': 'Hi.'}, finish_reason=word)):
-        response = await answered(answer)
-        assert (response.finish_reason, response.provider_details) == (reason, {'finish_reason': word})
+async def test_a_finish_reason_is_kept_and_translated(wire: str, reason: FinishReason | None) -> None:
+    for content in (completion({'content': 'Hi.'}, finish_reason=wire), chunks({'content': 'Hi.'}, finish_reason=wire)):
+        response = await decode_response(content)
+        assert (response.finish_reason, response.provider_details) == (reason, {'finish_reason': wire})
         assert response.state == 'complete'
 
 
-async def test_what_guardrails_found_is_kept() -> None:
+async def test_verdicts_of_guardrails_are_kept() -> None:
     found = [{'moderation_llm_v2': {'action': 'none', 'categories': {'pii': {'score': 0.1, 'violated': False}}}}]
-    response = await answered(completion({'content': 'Hi.'}, guardrails=found))
+    response = await decode_response(completion({'content': 'Hi.'}, guardrails=found))
     assert response.provider_details == {'finish_reason': 'stop', 'guardrails': found}
 
 
 async def test_log_probabilities_of_the_prompt_are_kept() -> None:
     tokens: Json = {'content': [{'token': 'Hi', 'logprob': -0.1}]}
     choice = {**STOPPED['choices'][0], 'logprobs': tokens, 'prompt_logprobs': tokens}
-    response = await answered({**STOPPED, 'choices': [choice]})
+    response = await decode_response({**STOPPED, 'choices': [choice]})
     assert response.provider_details is not None
     assert response.provider_details['logprobs'] == tokens['content']
     assert response.provider_details['prompt_logprobs'] == tokens
 
 
 async def test_a_stream_without_its_end_is_incomplete() -> None:
-    assert (await answered(chunks({'content': 'Hi.'}, finish_reason=None))).state == 'incomplete'
+    assert (await decode_response(chunks({'content': 'Hi.'}, finish_reason=None))).state == 'incomplete'
 
 
 # --------------------------------------------------------------------------------------------------------------- errors
@@ -631,7 +653,7 @@ WRONG = [{'type': 'extra_forbidden', 'loc': ['body', 'n'], 'msg': 'Extra inputs 
 
 
 @pytest.mark.parametrize(
-    ('status', 'answer', 'kind', 'words'),
+    ('status', 'content', 'kind', 'message'),
     [
         (400, ORDER, ModelHTTPError, 'Unexpected role'),
         (400, LONG, ContextLengthError, '40000'),
@@ -646,12 +668,12 @@ WRONG = [{'type': 'extra_forbidden', 'loc': ['body', 'n'], 'msg': 'Extra inputs 
     ],
 )
 @pytest.mark.parametrize('stream', [False, True])
-async def test_errors_are_typed_and_say_what_is_wrong(
-    status: int, answer: Json, kind: type[ModelHTTPError], words: str, stream: bool
+async def test_errors_are_typed_and_have_the_vendors_message(
+    status: int, content: Json, kind: type[ModelHTTPError], message: str, stream: bool
 ) -> None:
-    server = Server(answer, status=status, mistral_correlation_id='c')
-    ask = streamed(model(server)) if stream else model(server).request(HELLO)
-    with pytest.raises(ModelHTTPError, match=words) as caught:
+    server = Server(content, status=status, mistral_correlation_id='c')
+    ask = streamed(build_model(server)) if stream else build_model(server).request(HELLO)
+    with pytest.raises(ModelHTTPError, match=message) as caught:
         await ask
     assert type(caught.value) is kind
     assert (caught.value.status_code, caught.value.in_stream) == (status, False)
@@ -666,19 +688,19 @@ async def test_errors_are_typed_and_say_what_is_wrong(
         ({**error('Broken', 'unknown'), 'object': 'Error'}, ModelAPIError, None),
     ],
 )
-async def test_an_error_in_a_stream_stands_by_itself(
+async def test_an_error_in_a_stream_is_the_event_itself(
     event: Json, kind: type[ModelAPIError], status: int | None
 ) -> None:
     stream = chunks({'content': 'Hi'}, finish_reason=None).removesuffix(b'data: [DONE]\n\n')
     with pytest.raises(ModelAPIError, match=event['message']) as caught:
-        await answered(stream + f'data: {json.dumps(event)}\n\n'.encode())
+        await decode_response(stream + f'data: {json.dumps(event)}\n\n'.encode())
     assert type(caught.value) is kind
     assert getattr(caught.value, 'status_code', None) == status
 
 
-async def test_an_error_with_a_good_status_is_one() -> None:
+async def test_an_error_with_status_200_is_raised() -> None:
     with pytest.raises(ModelHTTPError, match='No such model'):
-        await answered(error('No such model', 'not_found_error'))
+        await decode_response(error('No such model', 'not_found_error'))
 
 
 # ------------------------------------------------------------------------------------------------------------- an agent
@@ -691,7 +713,7 @@ class City(BaseModel):
 
 async def test_an_output_may_be_native() -> None:
     server = Server(completion({'content': '{"name": "Oslo"}'}))
-    result = await Agent(model(server), output_type=NativeOutput(City)).run('Where?')
+    result = await Agent(build_model(server), output_type=NativeOutput(City)).run('Where?')
     assert result.output == City(name='Oslo')
     TypeAdapter(dict[str, Any]).validate_python(server.body['response_format']['json_schema']['schema'])
     assert server.body['response_format']['json_schema']['strict'] is True

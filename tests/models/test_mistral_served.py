@@ -1,4 +1,4 @@
-"""Mistral's API from the server's side: what clients send is read as it was meant, and they read what it answers."""
+"""Mistral's API from the server's side: requests are decoded, responses are encoded."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ from pydantic_llm.usage import RequestUsage
 from pydantic_llm.wire.serving import ServedRequest
 from tests.providers.server import Json
 
-ASKED = ServedRequest('served', [])
+REQUEST = ServedRequest('served', [])
 OWN: Any = {'provider_name': 'mistral'}
 HELLO: list[Json] = [{'role': 'user', 'content': 'Hello?'}]
 
 
-def read(*messages: Json, **fields: Any) -> ServedRequest:
+def decode(*messages: Json, **fields: Any) -> ServedRequest:
     return decode_request({'model': 'served', 'messages': list(messages), **fields})
 
 
-def parts_of(*messages: Json) -> list[list[Any]]:
-    return [list(message.parts) for message in read(*messages).messages]
+def decode_parts(*messages: Json) -> list[list[Any]]:
+    return [list(message.parts) for message in decode(*messages).messages]
 
 
-# ---------------------------------------------------------------------- the request
+# ---------------------------------------------------------------------------------------------------------- the request
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ def parts_of(*messages: Json) -> list[list[Any]]:
         ({'type': 'file', 'file_id': 'f'}, UploadedFile('f', 'mistral')),
     ],
 )
-def test_what_a_user_sends_is_read(chunk: Json, item: Any) -> None:
-    [[part]] = parts_of({'role': 'user', 'content': [chunk, {'type': 'text', 'text': 'So?'}]})
+def test_a_chunk_of_a_user_message_is_decoded(chunk: Json, item: Any) -> None:
+    [[part]] = decode_parts({'role': 'user', 'content': [chunk, {'type': 'text', 'text': 'So?'}]})
     assert isinstance(part, UserPromptPart)
     assert part.content == [item, 'So?']
 
@@ -83,23 +83,25 @@ def test_what_a_user_sends_is_read(chunk: Json, item: Any) -> None:
         (b'\xff\xfb\x90', 'audio/mpeg'),
     ],
 )
-def test_what_a_sound_is_its_beginning_says(start: bytes, media_type: str) -> None:
+def test_the_format_of_audio_is_known_by_its_first_bytes(start: bytes, media_type: str) -> None:
     data = start + bytes(64)
-    [[part]] = parts_of({'role': 'user', 'content': [{'type': 'input_audio', 'input_audio': b64encode(data).decode()}]})
+    [[part]] = decode_parts(
+        {'role': 'user', 'content': [{'type': 'input_audio', 'input_audio': b64encode(data).decode()}]}
+    )
     assert isinstance(part, UserPromptPart)
     assert part.content == [BinaryContent(data, media_type=media_type)]
 
 
-def test_an_answer_goes_back_as_it_came() -> None:
-    told: list[Json] = [
+def test_a_past_response_is_decoded() -> None:
+    content: list[Json] = [
         {'type': 'thinking', 'thinking': [{'type': 'text', 'text': 'Hm.'}], 'signature': 's'},
         {'type': 'text', 'text': 'It is so'},
         {'type': 'reference', 'reference_ids': [0]},
     ]
     call = {'id': 'abcdefghi', 'function': {'name': 'weather', 'arguments': {'city': 'Oslo'}}}
     given = {'role': 'tool', 'tool_call_id': 'abcdefghi', 'content': [{'type': 'text', 'text': 'sunny'}]}
-    [_, answer, after] = parts_of(*HELLO, {'role': 'assistant', 'content': told, 'tool_calls': [call]}, given)
-    assert answer == [
+    [_, response, after] = decode_parts(*HELLO, {'role': 'assistant', 'content': content, 'tool_calls': [call]}, given)
+    assert response == [
         ThinkingPart('Hm.', signature='s', **OWN),
         TextPart('It is so', provider_details={'reference_ids': [0]}, **OWN),
         ToolCallPart('weather', {'city': 'Oslo'}, 'abcdefghi'),
@@ -109,14 +111,14 @@ def test_an_answer_goes_back_as_it_came() -> None:
     assert (returned.tool_name, returned.content) == ('weather', 'sunny')
 
 
-def test_a_prefix_is_the_end_of_the_conversation() -> None:
-    [_, answer] = read(*HELLO, {'role': 'assistant', 'content': 'It is', 'prefix': True}).messages
-    assert isinstance(answer, ModelResponse)
-    assert (answer.parts, answer.provider_name) == ([TextPart('It is')], 'mistral')
+def test_a_prefix_is_a_response_at_the_end() -> None:
+    [_, response] = decode(*HELLO, {'role': 'assistant', 'content': 'It is', 'prefix': True}).messages
+    assert isinstance(response, ModelResponse)
+    assert (response.parts, response.provider_name) == ([TextPart('It is')], 'mistral')
 
 
-def test_a_system_prompt_is_one() -> None:
-    [message] = read({'role': 'system', 'content': 'Be brief.'}, *HELLO).messages
+def test_a_system_message_is_a_system_prompt() -> None:
+    [message] = decode({'role': 'system', 'content': 'Be brief.'}, *HELLO).messages
     assert isinstance(message, ModelRequest)
     assert [type(part) for part in message.parts] == [SystemPromptPart, UserPromptPart]
 
@@ -134,8 +136,8 @@ def test_a_system_prompt_is_one() -> None:
         ({'prompt_mode': 'reasoning'}, {'mistral_prompt_mode': 'reasoning'}),
     ],
 )
-def test_a_field_is_a_setting(fields: Json, settings: Json) -> None:
-    assert read(*HELLO, **fields).settings == settings
+def test_a_field_becomes_a_setting(fields: Json, settings: Json) -> None:
+    assert decode(*HELLO, **fields).settings == settings
 
 
 @pytest.mark.parametrize(
@@ -147,16 +149,16 @@ def test_a_field_is_a_setting(fields: Json, settings: Json) -> None:
         ({'type': 'function', 'function': {'name': 'weather'}}, ['weather']),
     ],
 )
-def test_a_choice_of_tools_is_read(choice: Any, setting: Any) -> None:
+def test_a_tool_choice_becomes_a_setting(choice: Any, setting: Any) -> None:
     tool = {'type': 'function', 'function': {'name': 'weather', 'parameters': {'type': 'object'}}}
-    assert read(*HELLO, tools=[tool], tool_choice=choice).settings == {'tool_choice': setting}
+    assert decode(*HELLO, tools=[tool], tool_choice=choice).settings == {'tool_choice': setting}
 
 
 @pytest.mark.parametrize(
     'messages',
     [None, 'Hello?', [None], [{'role': 'user', 'content': [None]}], [{'role': 'user', 'content': [{'type': 'smell'}]}]],
 )
-def test_what_is_no_request_is_refused(messages: Any) -> None:
+def test_an_invalid_request_is_refused(messages: Any) -> None:
     with pytest.raises(UserError):
         decode_request({'model': 'served', 'messages': messages})
 
@@ -164,12 +166,12 @@ def test_what_is_no_request_is_refused(messages: Any) -> None:
 @pytest.mark.parametrize(
     'data', ['*', 'é', 'A', 'data:audio/wav;base64,eA==', 'https://a.com/a.mp3', 5, None, {'data': 'eA=='}]
 )
-def test_what_is_no_sound_is_refused(data: Any) -> None:
+def test_invalid_audio_is_refused(data: Any) -> None:
     with pytest.raises(UserError):
-        read({'role': 'user', 'content': [{'type': 'input_audio', 'input_audio': data}]})
+        decode({'role': 'user', 'content': [{'type': 'input_audio', 'input_audio': data}]})
 
 
-# ---------------------------------------------------------------------- the answer
+# --------------------------------------------------------------------------------------------------------- the response
 
 PARTS: list[ModelResponsePart] = [
     ThinkingPart('Hm.', signature='s', **OWN),
@@ -202,8 +204,8 @@ USAGE = {
 }
 
 
-def test_an_answer_is_written_as_mistral_writes_it() -> None:
-    body = encode_response(RESPONSE, ASKED)
+def test_a_response_is_encoded_in_mistrals_form() -> None:
+    body = encode_response(RESPONSE, REQUEST)
     ChatCompletionResponse.model_validate(body)
     [choice] = body['choices']
     assert choice['message'] == {'role': 'assistant', 'content': CONTENT, 'tool_calls': CALLS}
@@ -211,13 +213,13 @@ def test_an_answer_is_written_as_mistral_writes_it() -> None:
 
 
 @pytest.mark.parametrize('parts', [[], [TextPart('Hi.')], [TextPart('H'), TextPart('i.')]])
-def test_text_alone_is_no_list(parts: list[Any]) -> None:
-    message = encode_response(ModelResponse(parts), ASKED)['choices'][0]['message']
+def test_text_alone_is_a_string(parts: list[Any]) -> None:
+    message = encode_response(ModelResponse(parts), REQUEST)['choices'][0]['message']
     assert message == {'role': 'assistant', 'content': 'Hi.' if parts else '', 'tool_calls': None}
 
 
 @pytest.mark.parametrize(
-    ('reason', 'raw', 'word'),
+    ('reason', 'raw', 'wire'),
     [
         ('length', 'model_length', 'model_length'),
         ('length', 'MAX_TOKENS', 'length'),
@@ -226,22 +228,22 @@ def test_text_alone_is_no_list(parts: list[Any]) -> None:
         (None, None, 'stop'),
     ],
 )
-def test_the_end_has_a_word_of_mistrals(reason: FinishReason | None, raw: str | None, word: str) -> None:
+def test_a_finish_reason_is_one_of_mistrals(reason: FinishReason | None, raw: str | None, wire: str) -> None:
     details = {'finish_reason': raw} if raw else None
     response = ModelResponse([TextPart('Hi.')], finish_reason=reason, provider_details=details)
-    body = encode_response(response, ASKED)
+    body = encode_response(response, REQUEST)
     ChatCompletionResponse.model_validate(body)
-    assert body['choices'][0]['finish_reason'] == word
+    assert body['choices'][0]['finish_reason'] == wire
 
 
-def written() -> list[Json]:
-    """The chunks of a stream of the same answer."""
-    thought, text, first, second = PARTS
+def encode_stream() -> list[Json]:
+    """Return the chunks of a stream of the same response."""
+    thinking, text, first, second = PARTS
     events: list[Any] = [
         PartStartEvent(0, ThinkingPart('H')),
         PartDeltaEvent(0, ThinkingPartDelta(content_delta='m.')),
         PartDeltaEvent(0, ThinkingPartDelta(signature_delta='s')),
-        PartEndEvent(0, thought),
+        PartEndEvent(0, thinking),
         PartStartEvent(1, TextPart('It')),
         PartDeltaEvent(1, TextPartDelta(' is so')),
         PartEndEvent(1, text),
@@ -251,19 +253,19 @@ def written() -> list[Json]:
         PartStartEvent(3, second),
         PartEndEvent(3, second),
     ]
-    writer = StreamEncoder(ASKED)
-    chunks = [*(chunk for event in events for chunk in writer.event(event)), *writer.end(RESPONSE)]
+    encoder = StreamEncoder(REQUEST)
+    chunks = [*(chunk for event in events for chunk in encoder.event(event)), *encoder.end(RESPONSE)]
     return [json.loads(json.dumps(to_jsonable_python(chunk))) for chunk in chunks]
 
 
-def test_a_stream_is_written_as_mistral_writes_it() -> None:
-    chunks = written()
+def test_a_stream_is_encoded_in_mistrals_form() -> None:
+    chunks = encode_stream()
     for chunk in chunks:
         CompletionChunk.model_validate(chunk)
     deltas = [chunk['choices'][0]['delta'] for chunk in chunks]
     contents = [delta['content'] for delta in deltas if delta.get('content')]
-    thoughts = [chunk for content in contents if isinstance(content, list) for chunk in content]
-    assert [chunk['type'] for chunk in thoughts] == ['thinking', 'thinking', 'thinking', 'reference']
+    lists = [chunk for content in contents if isinstance(content, list) for chunk in content]
+    assert [chunk['type'] for chunk in lists] == ['thinking', 'thinking', 'thinking', 'reference']
     assert ''.join(content for content in contents if isinstance(content, str)) == 'It is so'
     assert [call for delta in deltas for call in delta.get('tool_calls') or ()] == CALLS
     last = chunks[-1]
@@ -280,7 +282,7 @@ def test_a_stream_is_written_as_mistral_writes_it() -> None:
         (UserError('Slow down.'), 400, 'invalid_request_error'),
     ],
 )
-def test_an_error_stands_by_itself(error: Exception, status: int, kind: str) -> None:
+def test_an_error_is_the_body_itself(error: Exception, status: int, kind: str) -> None:
     code, body = encode_error(error)
     assert code == status
     assert {'object': 'error', 'param': None, 'code': None, 'raw_status_code': status} == {
@@ -290,5 +292,5 @@ def test_an_error_stands_by_itself(error: Exception, status: int, kind: str) -> 
     assert body['type'] == kind
 
 
-def test_what_broke_inside_is_told_to_nobody() -> None:
+def test_an_internal_error_is_not_sent_to_clients() -> None:
     assert 'secret' not in json.dumps(encode_error(RuntimeError('secret')))

@@ -1,4 +1,4 @@
-"""The chat completions room: settings, thinking, and what the model itself tells."""
+"""The chat completions room: settings, thinking, and the model class."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pydantic_llm.exceptions import UserError
 from pydantic_llm.models.openai.chat.settings import OWN_SETTINGS, SETTINGS, OpenAIChatModelSettings
 from pydantic_llm.profiles.openai import OpenAIModelProfile
 from pydantic_llm.settings import ModelSettings
-from tests.models.openai_chat import HELLO, SAID_HELLO, body, model, warnings
+from tests.models.openai_chat import HELLO, HELLO_MESSAGE, build_model, collect_warnings, encode_body
 from tests.providers.server import Json, Server, chunks
 
-# ----------------------------------------------------------------------------------------------------------- settings
+# ------------------------------------------------------------------------------------------------------------- settings
 
 SETTING_BODIES: dict[str, tuple[Any, Json]] = {
     'max_tokens': (10, {'max_completion_tokens': 10}),
@@ -51,13 +51,13 @@ SETTING_BODIES: dict[str, tuple[Any, Json]] = {
     'openai_web_search_options': ({}, {'web_search_options': {}}),
     'openai_moderation': ({'model': 'omni'}, {'moderation': {'model': 'omni'}}),
 }
-"""Each setting: a value, and what it puts into the body. The others have tests of their own."""
+"""Each setting: a value, and the fields of the body that it becomes. The others have tests of their own."""
 
-TOLD_ELSEWHERE = {'top_k', 'tool_choice', 'parallel_tool_calls', 'thinking', 'constraint'}
+TESTED_BELOW = {'top_k', 'tool_choice', 'parallel_tool_calls', 'thinking', 'constraint'}
 
 
 def test_every_setting_is_in_the_table() -> None:
-    assert SETTING_BODIES.keys() | TOLD_ELSEWHERE == OpenAIChatModelSettings.__annotations__.keys()
+    assert SETTING_BODIES.keys() | TESTED_BELOW == OpenAIChatModelSettings.__annotations__.keys()
     assert (SETTINGS | OWN_SETTINGS).keys() <= SETTING_BODIES.keys()
 
 
@@ -66,43 +66,43 @@ async def test_a_setting_becomes_a_field(name: str) -> None:
     value, expected = SETTING_BODIES[name]
     settings: Any = {name: value}
     server = Server()
-    response = await model(server).request(HELLO, settings)
+    response = await build_model(server).request(HELLO, settings)
     sent = server.body
     assert sent.pop('model') == ('other' if name == 'extra_body' else 'gpt-4o')
-    assert sent == {'messages': [SAID_HELLO], **expected}
+    assert sent == {'messages': [HELLO_MESSAGE], **expected}
     assert response.warnings == []
 
 
 async def test_settings_of_the_request_win_over_those_of_the_model() -> None:
     settings: ModelSettings = {'temperature': 0.1, 'seed': 1, 'extra_headers': {'x-a': '1'}}
     server = Server()
-    await model(server, settings=settings).request(HELLO, {'temperature': 0.2, 'extra_headers': {'x-b': '2'}})
+    await build_model(server, settings=settings).request(HELLO, {'temperature': 0.2, 'extra_headers': {'x-b': '2'}})
     assert (server.body['temperature'], server.body['seed']) == (0.2, 1)
     assert (server.request.headers['x-a'], server.request.headers['x-b']) == ('1', '2')
 
 
 async def test_extra_headers_win_over_the_clients_own() -> None:
     server = Server()
-    await model(server).request(HELLO, {'extra_headers': {'Authorization': 'Basic abc'}})
+    await build_model(server).request(HELLO, {'extra_headers': {'Authorization': 'Basic abc'}})
     assert server.request.headers.get_list('authorization') == ['Basic abc']
 
 
-async def test_a_stream_asks_for_its_usage() -> None:
+async def test_a_stream_requests_its_usage() -> None:
     server = Server(chunks({'content': 'Hi'}))
-    async with model(server).request_stream(HELLO):
+    async with build_model(server).request_stream(HELLO):
         pass
     sent = server.body
     assert (sent['stream'], sent['stream_options']) == (True, {'include_usage': True})
 
 
-async def test_a_server_that_knows_no_stream_options_gets_none() -> None:
+async def test_stream_options_are_not_sent_to_servers_without_them() -> None:
     server = Server(chunks({'content': 'Hi'}))
-    async with model(server, profile={'openai_stream_usage': False}).request_stream(HELLO):
+    async with build_model(server, profile={'openai_stream_usage': False}).request_stream(HELLO):
         pass
-    assert server.body == {'model': 'gpt-4o', 'messages': [SAID_HELLO], 'stream': True}
+    assert server.body == {'model': 'gpt-4o', 'messages': [HELLO_MESSAGE], 'stream': True}
 
 
-NOT_TAKEN = [
+UNSUPPORTED = [
     ({'top_k': 3}, 'gpt-4o', "'top_k' was not sent: the API of 'openai' has nothing like it"),
     ({'stop_sequences': ['END']}, 'o3', "'stop_sequences' was not sent: 'o3' does not take it"),
     ({'temperature': 0.5}, 'gpt-5', "'temperature' was not sent: 'gpt-5' does not take it"),
@@ -115,35 +115,35 @@ NOT_TAKEN = [
     ),
     ({'temperature': 0.5}, 'gpt-5.5', "'temperature' was not sent: 'gpt-5.5' does not take it while it reasons"),
 ]
-not_taken = pytest.mark.parametrize(('settings', 'name', 'warning'), NOT_TAKEN)
+unsupported = pytest.mark.parametrize(('settings', 'name', 'warning'), UNSUPPORTED)
 
 
-@not_taken
-async def test_a_setting_that_is_not_taken_is_left_out_with_a_warning(settings: Json, name: str, warning: str) -> None:
-    assert await warnings(settings, name=name) == [warning]
-    left = {'reasoning_effort': 'high'} if 'openai_reasoning_effort' in settings else {}
-    assert await body(settings, name=name) == left
+@unsupported
+async def test_an_unsupported_setting_is_dropped_with_a_warning(settings: Json, name: str, warning: str) -> None:
+    assert await collect_warnings(settings, name=name) == [warning]
+    rest = {'reasoning_effort': 'high'} if 'openai_reasoning_effort' in settings else {}
+    assert await encode_body(settings, name=name) == rest
 
 
-@not_taken
-async def test_a_setting_that_is_not_taken_can_be_an_error(settings: Json, name: str, warning: str) -> None:
+@unsupported
+async def test_an_unsupported_setting_can_be_an_error(settings: Json, name: str, warning: str) -> None:
     server = Server()
     strict: Any = {**settings, 'unsupported_settings': 'error'}
     with pytest.raises(UserError) as caught:
-        await model(server, name).request(HELLO, strict)
+        await build_model(server, name).request(HELLO, strict)
     assert str(caught.value) == f"{warning.rstrip('?')}. Set unsupported_settings='warn' to send the request without it"
     assert server.requests == []
 
 
-@not_taken
-async def test_a_setting_that_is_not_taken_can_be_dropped(settings: Json, name: str, warning: str) -> None:
-    assert await warnings({**settings, 'unsupported_settings': 'drop'}, name=name) == []
+@unsupported
+async def test_an_unsupported_setting_can_be_dropped_without_a_warning(settings: Json, name: str, warning: str) -> None:
+    assert await collect_warnings({**settings, 'unsupported_settings': 'drop'}, name=name) == []
 
 
-async def test_settings_of_other_vendors_are_none_of_its_business() -> None:
+async def test_settings_of_other_vendors_are_ignored() -> None:
     settings = {'anthropic_thinking': {'type': 'enabled'}, 'gemini_labels': {}}
-    assert await body(settings) == {}
-    assert await warnings(settings) == []
+    assert await encode_body(settings) == {}
+    assert await collect_warnings(settings) == []
 
 
 @pytest.mark.parametrize(
@@ -157,10 +157,10 @@ async def test_settings_of_other_vendors_are_none_of_its_business() -> None:
     ],
 )
 async def test_sampling_is_sent_while_a_model_does_not_reason(settings: Json, name: str) -> None:
-    assert (await body({**settings, 'temperature': 0.5}, name=name))['temperature'] == 0.5
+    assert (await encode_body({**settings, 'temperature': 0.5}, name=name))['temperature'] == 0.5
 
 
-# ----------------------------------------------------------------------------------------------------------- thinking
+# ------------------------------------------------------------------------------------------------------------- thinking
 
 THINKING: list[tuple[str, str, Any, Json]] = [
     ('openai', 'gpt-5-mini', True, {'reasoning_effort': 'medium'}),
@@ -214,10 +214,10 @@ THINKING: list[tuple[str, str, Any, Json]] = [
 
 
 @pytest.mark.parametrize(('service', 'name', 'level', 'expected'), THINKING)
-async def test_thinking_is_said_in_the_servers_words(service: str, name: str, level: Any, expected: Json) -> None:
+async def test_thinking_becomes_the_servers_fields(service: str, name: str, level: Any, expected: Json) -> None:
     settings = {} if level is None else {'thinking': level}
-    assert await body(settings, service=service, name=name) == expected
-    assert await warnings(settings, service=service, name=name) == []
+    assert await encode_body(settings, service=service, name=name) == expected
+    assert await collect_warnings(settings, service=service, name=name) == []
 
 
 @pytest.mark.parametrize(
@@ -245,45 +245,47 @@ async def test_thinking_is_said_in_the_servers_words(service: str, name: str, le
         ('ollama', 'qwen3:8b', {}, "'thinking' was not sent: 'qwen3:8b' cannot be told to think"),
     ],
 )
-async def test_a_model_that_cannot_stop_thinking_says_so(service: str, name: str, expected: Json, warning: str) -> None:
-    assert await body({'thinking': False}, service=service, name=name) == expected
-    assert await warnings({'thinking': False}, service=service, name=name) == [warning]
+async def test_thinking_that_cannot_be_switched_off_is_a_warning(
+    service: str, name: str, expected: Json, warning: str
+) -> None:
+    assert await encode_body({'thinking': False}, service=service, name=name) == expected
+    assert await collect_warnings({'thinking': False}, service=service, name=name) == [warning]
 
 
 async def test_an_effort_of_the_api_wins_over_thinking() -> None:
     settings = {'thinking': 'high', 'openai_reasoning_effort': 'low'}
-    assert await body(settings, name='gpt-5') == {'reasoning_effort': 'low'}
+    assert await encode_body(settings, name='gpt-5') == {'reasoning_effort': 'low'}
 
 
 async def test_snowflakes_temperature_can_be_chosen() -> None:
     settings = {'thinking': 'low', 'temperature': 0.5}
-    assert await body(settings, service='snowflake', name='claude-sonnet-4-6') == {
+    assert await encode_body(settings, service='snowflake', name='claude-sonnet-4-6') == {
         'reasoning': {'effort': 'low'},
         'temperature': 0.5,
     }
 
 
-# ------------------------------------------------------------------------------------------------------------- the card
+# ------------------------------------------------------------------------------------------------------------ the class
 
 
 async def test_a_profile_can_be_given_in_each_of_its_forms() -> None:
     server = Server()
-    by_field = model(server, profile={'openai_max_tokens_field': 'max_tokens'})
-    by_value = model(server, profile=OpenAIModelProfile(openai_max_tokens_field='max_tokens'))
-    by_name = model(server, profile=lambda name: OpenAIModelProfile(openai_max_tokens_field='max_tokens'))
-    for asked in (by_field, by_value, by_name):
+    by_field = build_model(server, profile={'openai_max_tokens_field': 'max_tokens'})
+    by_value = build_model(server, profile=OpenAIModelProfile(openai_max_tokens_field='max_tokens'))
+    by_name = build_model(server, profile=lambda name: OpenAIModelProfile(openai_max_tokens_field='max_tokens'))
+    for chosen in (by_field, by_value, by_name):
         server.requests.clear()
-        await asked.request(HELLO, {'max_tokens': 5})
-        assert server.body == {'model': 'gpt-4o', 'messages': [SAID_HELLO], 'max_tokens': 5}
+        await chosen.request(HELLO, {'max_tokens': 5})
+        assert server.body == {'model': 'gpt-4o', 'messages': [HELLO_MESSAGE], 'max_tokens': 5}
 
 
-def test_a_key_and_a_ready_provider_do_not_go_together() -> None:
+def test_a_key_cannot_be_given_with_a_provider_object() -> None:
     with pytest.raises(UserError, match='give the key to the provider'):
-        model(Server(), api_key='key')
+        build_model(Server(), api_key='key')
 
 
-def test_a_model_tells_who_it_is() -> None:
-    built = model(Server(), 'deepseek-chat', 'deepseek')
+def test_a_model_has_names_and_a_base_url() -> None:
+    built = build_model(Server(), 'deepseek-chat', 'deepseek')
     assert (built.system, built.model_name, built.base_url) == ('deepseek', 'deepseek-chat', 'https://api.deepseek.com')
     assert built.model_id == 'deepseek:deepseek-chat'
     assert repr(built) == "OpenAIChatModel('deepseek-chat')"

@@ -1,4 +1,4 @@
-"""The chat completions room, what is sent: tools, outputs, constraints and messages."""
+"""Encoding of Chat Completions: tools, outputs, constraints and messages."""
 
 from __future__ import annotations
 
@@ -37,33 +37,33 @@ from pydantic_llm.models import ModelRequestParameters, OutputObjectDefinition
 from pydantic_llm.native_tools import WebSearchTool
 from pydantic_llm.tools.definition import ToolDefinition
 from tests.models.openai_chat import (
-    ANSWER,
     CITY,
     HELLO,
-    OURS,
-    SAID_HELLO,
+    HELLO_MESSAGE,
+    OUTPUT_TOOL,
+    OWN,
     STRICT_CITY,
     TIME,
     WEATHER,
-    body,
-    model,
-    sent_messages,
-    warnings,
+    build_model,
+    collect_warnings,
+    encode_body,
+    encode_messages,
 )
 from tests.providers.server import Json, Server
 
-# -------------------------------------------------------------------------------------------------------------- tools
+# ---------------------------------------------------------------------------------------------------------------- tools
 
 
-def tool(name: str, **more: Any) -> Json:
+def encoded_tool(name: str, **more: Any) -> Json:
     return {
         'type': 'function',
         'function': {'name': name, 'description': '', 'parameters': STRICT_CITY, 'strict': True, **more},
     }
 
 
-def choosing(choice: Any, **more: Any) -> dict[str, Any]:
-    """A request with two tools and this choice between them."""
+def with_choice(choice: Any, **more: Any) -> dict[str, Any]:
+    """Return the arguments of a request with two tools and this tool choice."""
     return {
         'settings': {} if choice is None else {'tool_choice': choice},
         'parameters': ModelRequestParameters(function_tools=[WEATHER, TIME], **more),
@@ -71,7 +71,7 @@ def choosing(choice: Any, **more: Any) -> dict[str, Any]:
 
 
 WEATHER_ONLY = {'type': 'function', 'function': {'name': 'weather'}}
-ANSWER_ONLY = {'type': 'function', 'function': {'name': 'answer'}}
+OUTPUT_TOOL_ONLY = {'type': 'function', 'function': {'name': 'answer'}}
 THREE = ModelRequestParameters(function_tools=[WEATHER, TIME, ToolDefinition('place', dict(CITY))])
 
 
@@ -86,13 +86,16 @@ THREE = ModelRequestParameters(function_tools=[WEATHER, TIME, ToolDefinition('pl
         (['weather', 'time'], 'required'),
     ],
 )
-async def test_a_choice_of_tools_is_told(choice: Any, expected: Any) -> None:
-    assert await body(**choosing(choice)) == {'tools': [tool('weather'), tool('time')], 'tool_choice': expected}
+async def test_a_tool_choice_is_sent(choice: Any, expected: Any) -> None:
+    assert await encode_body(**with_choice(choice)) == {
+        'tools': [encoded_tool('weather'), encoded_tool('time')],
+        'tool_choice': expected,
+    }
 
 
-async def test_a_choice_of_some_tools_is_told_to_openai() -> None:
-    sent = await body({'tool_choice': ['weather', 'time']}, parameters=THREE)
-    assert sent['tools'] == [tool('weather'), tool('time'), tool('place')]
+async def test_a_choice_of_some_tools_becomes_allowed_tools_at_openai() -> None:
+    sent = await encode_body({'tool_choice': ['weather', 'time']}, parameters=THREE)
+    assert sent['tools'] == [encoded_tool('weather'), encoded_tool('time'), encoded_tool('place')]
     assert sent['tool_choice'] == {
         'type': 'allowed_tools',
         'allowed_tools': {
@@ -102,19 +105,28 @@ async def test_a_choice_of_some_tools_is_told_to_openai() -> None:
     }
 
 
-async def test_a_choice_of_some_tools_leaves_the_others_out_elsewhere() -> None:
-    sent = await body({'tool_choice': ['weather', 'time']}, parameters=THREE, service='together', name='some/model')
-    assert sent == {'tools': [tool('weather'), tool('time')], 'tool_choice': 'required'}
+async def test_a_choice_of_some_tools_drops_the_others_for_other_servers() -> None:
+    sent = await encode_body(
+        {'tool_choice': ['weather', 'time']}, parameters=THREE, service='together', name='some/model'
+    )
+    assert sent == {'tools': [encoded_tool('weather'), encoded_tool('time')], 'tool_choice': 'required'}
 
 
-async def test_an_output_that_must_be_a_tool_call_is_demanded() -> None:
-    sent = await body(**choosing(None, output_tools=[ANSWER], output_mode='tool', allow_text_output=False))
-    assert sent == {'tools': [tool('weather'), tool('time'), tool('answer')], 'tool_choice': 'required'}
+async def test_an_output_that_must_be_a_tool_call_is_required() -> None:
+    sent = await encode_body(
+        **with_choice(None, output_tools=[OUTPUT_TOOL], output_mode='tool', allow_text_output=False)
+    )
+    assert sent == {
+        'tools': [encoded_tool('weather'), encoded_tool('time'), encoded_tool('answer')],
+        'tool_choice': 'required',
+    }
 
 
-async def test_without_function_tools_only_the_output_is_left() -> None:
-    sent = await body(**choosing('none', output_tools=[ANSWER], output_mode='tool', allow_text_output=False))
-    assert sent == {'tools': [tool('answer')], 'tool_choice': ANSWER_ONLY}
+async def test_without_function_tools_only_the_output_tool_is_sent() -> None:
+    sent = await encode_body(
+        **with_choice('none', output_tools=[OUTPUT_TOOL], output_mode='tool', allow_text_output=False)
+    )
+    assert sent == {'tools': [encoded_tool('answer')], 'tool_choice': OUTPUT_TOOL_ONLY}
 
 
 @pytest.mark.parametrize(
@@ -127,23 +139,25 @@ async def test_without_function_tools_only_the_output_is_left() -> None:
         ('moonshotai', 'kimi-k2.6', {}, 'auto'),
     ],
 )
-async def test_a_model_that_cannot_be_forced_is_left_to_choose(
+async def test_an_output_tool_is_optional_if_the_model_cannot_be_forced(
     service: str, name: str, settings: Json, expected: str
 ) -> None:
-    must_call = ModelRequestParameters(output_tools=[ANSWER, TIME], output_mode='tool', allow_text_output=False)
-    assert (await body(settings, parameters=must_call, service=service, name=name))['tool_choice'] == expected
+    must_call = ModelRequestParameters(output_tools=[OUTPUT_TOOL, TIME], output_mode='tool', allow_text_output=False)
+    assert (await encode_body(settings, parameters=must_call, service=service, name=name))['tool_choice'] == expected
 
 
-async def test_a_model_that_cannot_be_forced_refuses_to_be() -> None:
+async def test_a_required_tool_call_is_refused_if_the_model_cannot_be_forced() -> None:
     with pytest.raises(UserError) as caught:
-        await body(**choosing('required'), service='deepseek', name='deepseek-reasoner')
+        await encode_body(**with_choice('required'), service='deepseek', name='deepseek-reasoner')
     assert str(caught.value) == "'deepseek-reasoner' cannot be made to call a tool (tool_choice='required')"
 
 
-async def test_parallel_calls_are_told_where_there_are_tools() -> None:
-    assert await body({'parallel_tool_calls': False}) == {}
-    sent = await body({'parallel_tool_calls': False}, parameters=ModelRequestParameters(function_tools=[WEATHER]))
-    assert sent == {'tools': [tool('weather')], 'tool_choice': 'auto', 'parallel_tool_calls': False}
+async def test_parallel_tool_calls_is_sent_only_with_tools() -> None:
+    assert await encode_body({'parallel_tool_calls': False}) == {}
+    sent = await encode_body(
+        {'parallel_tool_calls': False}, parameters=ModelRequestParameters(function_tools=[WEATHER])
+    )
+    assert sent == {'tools': [encoded_tool('weather')], 'tool_choice': 'auto', 'parallel_tool_calls': False}
 
 
 @pytest.mark.parametrize(
@@ -154,15 +168,15 @@ async def test_parallel_calls_are_told_where_there_are_tools() -> None:
         ({'service': 'deepseek', 'name': 'deepseek-chat'}, {'strict': True}),
     ],
 )
-async def test_strict_is_only_said_where_it_is_known(how: Json, more: Json) -> None:
-    [sent] = (await body(parameters=ModelRequestParameters(function_tools=[WEATHER]), **how))['tools']
+async def test_strict_is_sent_only_to_servers_that_support_it(how: Json, more: Json) -> None:
+    [sent] = (await encode_body(parameters=ModelRequestParameters(function_tools=[WEATHER]), **how))['tools']
     assert sent['function'] == {'name': 'weather', 'description': '', 'parameters': STRICT_CITY, **more}
 
 
-async def test_what_a_strict_schema_loses_is_a_warning() -> None:
+async def test_keywords_that_a_strict_schema_loses_are_warnings() -> None:
     schema = {'type': 'object', 'properties': {'name': {'type': 'string', 'default': 'a', 'minLength': 2}}}
     strict = ModelRequestParameters(function_tools=[ToolDefinition('weather', schema, strict=True)])
-    response = await model(Server()).request(HELLO, None, strict)
+    response = await build_model(Server()).request(HELLO, None, strict)
     assert response.warnings == [
         "the schema of tool 'weather' can no longer enforce default of $.name",
         "the schema of tool 'weather' can no longer enforce minLength of $.name",
@@ -192,9 +206,9 @@ async def test_what_a_strict_schema_loses_is_a_warning() -> None:
         ),
     ],
 )
-async def test_what_a_model_cannot_do_is_refused(parameters: Any, how: Json, message: str) -> None:
+async def test_unsupported_parameters_are_refused(parameters: Any, how: Json, message: str) -> None:
     with pytest.raises(UserError) as caught:
-        await body(parameters=parameters, **how)
+        await encode_body(parameters=parameters, **how)
     assert str(caught.value) == message
 
 
@@ -220,7 +234,7 @@ async def test_what_a_model_cannot_do_is_refused(parameters: Any, how: Json, mes
 )
 async def test_a_native_output_is_a_schema(how: Json, output: OutputObjectDefinition, expected: Json) -> None:
     parameters = ModelRequestParameters(output_mode='native', output_object=output)
-    sent = await body(parameters=parameters, **how)
+    sent = await encode_body(parameters=parameters, **how)
     assert sent == {'response_format': {'type': 'json_schema', 'json_schema': expected}}
 
 
@@ -229,20 +243,20 @@ async def test_a_prompted_output_is_an_instruction() -> None:
         output_mode='prompted', output_object=OutputObjectDefinition(CITY), prompted_output_template='Like {schema}!'
     )
     messages = [ModelRequest([UserPromptPart('Hello?')], instructions='Be brief.')]
-    sent = await body(parameters=parameters, messages=messages)
+    sent = await encode_body(parameters=parameters, messages=messages)
     assert sent == {
         'messages': [
             {'role': 'system', 'content': 'Be brief.'},
             {'role': 'system', 'content': f'Like {json.dumps(STRICT_CITY)}!'},
-            SAID_HELLO,
+            HELLO_MESSAGE,
         ],
         'response_format': {'type': 'json_object'},
     }
 
 
-async def test_a_prompted_output_demands_json_only_where_that_is_known() -> None:
+async def test_a_prompted_output_requires_json_only_from_servers_that_support_it() -> None:
     parameters = ModelRequestParameters(output_mode='prompted', output_object=OutputObjectDefinition(CITY))
-    sent = await body(parameters=parameters, messages=list(HELLO), service='lmstudio')
+    sent = await encode_body(parameters=parameters, messages=list(HELLO), service='lmstudio')
     assert sent.keys() == {'messages'}
 
 
@@ -263,8 +277,8 @@ NAMED_SCHEMA = {'type': 'json_schema', 'json_schema': {'name': 'final_result', '
         ('llamacpp', Grammar('root ::= "a"', 'gbnf'), {'grammar': 'root ::= "a"'}),
     ],
 )
-async def test_a_constraint_is_said_in_the_servers_words(service: str, constraint: Constraint, expected: Json) -> None:
-    assert await body({'constraint': constraint}, service=service) == expected
+async def test_a_constraint_becomes_the_servers_fields(service: str, constraint: Constraint, expected: Json) -> None:
+    assert await encode_body({'constraint': constraint}, service=service) == expected
 
 
 @pytest.mark.parametrize(
@@ -277,16 +291,16 @@ async def test_a_constraint_is_said_in_the_servers_words(service: str, constrain
         ('deepseek', 'deepseek-chat', SCHEMA, 'json-schema'),
     ],
 )
-async def test_a_constraint_that_no_one_would_hold_to_is_a_warning(
+async def test_an_unsupported_constraint_is_dropped_with_a_warning(
     service: str, name: str, constraint: Constraint, kind: str
 ) -> None:
     settings = {'constraint': constraint}
-    assert await body(settings, service=service, name=name) == {}
+    assert await encode_body(settings, service=service, name=name) == {}
     warning = f"'constraint' was not sent: {service!r} cannot hold {name!r} to a {kind}"
-    assert await warnings(settings, service=service, name=name) == [warning]
+    assert await collect_warnings(settings, service=service, name=name) == [warning]
 
 
-# ------------------------------------------------------------------------------------------------------------ messages
+# ------------------------------------------------------------------------------------------------------------- messages
 
 CONVERSATION: list[ModelMessage] = [
     ModelRequest([SystemPromptPart('You are A.'), UserPromptPart(['One.', 'Two.'])]),
@@ -306,7 +320,7 @@ TWO_TEXTS = [{'type': 'text', 'text': 'One.'}, {'type': 'text', 'text': 'Two.'}]
     ],
 )
 async def test_instructions_follow_the_system_prompts_under_the_models_role(role: str, how: Json) -> None:
-    assert await sent_messages(CONVERSATION, **how) == [
+    assert await encode_messages(CONVERSATION, **how) == [
         {'role': role, 'content': 'You are A.'},
         {'role': role, 'content': 'Be brief.'},
         {'role': 'user', 'content': TWO_TEXTS},
@@ -316,16 +330,16 @@ async def test_instructions_follow_the_system_prompts_under_the_models_role(role
 
 
 async def test_system_messages_are_joined_for_templates_that_refuse_a_second() -> None:
-    messages = await sent_messages(CONVERSATION, service='vllm-server')
+    messages = await encode_messages(CONVERSATION, service='vllm-server')
     assert messages[:2] == [
         {'role': 'system', 'content': 'You are A.\n\nBe brief.'},
         {'role': 'user', 'content': TWO_TEXTS},
     ]
 
 
-async def test_roles_get_other_names_and_calls_become_words() -> None:
+async def test_roles_are_replaced_and_tool_calls_become_text() -> None:
     conversions = {'system': 'user', 'tool': 'user', 'assistant': 'model'}
-    assert await sent_messages(CONVERSATION, profile={'openai_role_conversions': conversions}) == [
+    assert await encode_messages(CONVERSATION, profile={'openai_role_conversions': conversions}) == [
         {'role': 'user', 'content': 'You are A.'},
         {'role': 'user', 'content': 'Be brief.'},
         {'role': 'user', 'content': TWO_TEXTS},
@@ -337,14 +351,14 @@ async def test_roles_get_other_names_and_calls_become_words() -> None:
     ]
 
 
-async def test_calls_stay_calls_where_tools_keep_their_role() -> None:
-    messages = await sent_messages(CONVERSATION, profile={'openai_role_conversions': {'system': 'developer'}})
+async def test_tool_calls_stay_tool_calls_if_tools_keep_their_role() -> None:
+    messages = await encode_messages(CONVERSATION, profile={'openai_role_conversions': {'system': 'developer'}})
     assert messages[0] == {'role': 'developer', 'content': 'You are A.'}
     assert messages[3] == {'role': 'assistant', 'tool_calls': [CALL], 'content': 'Let me look.'}
 
 
-async def test_content_is_flattened_for_servers_that_take_no_list() -> None:
-    messages = await sent_messages(CONVERSATION, profile={'openai_flatten_content': True})
+async def test_content_is_flattened_for_servers_that_accept_no_list() -> None:
+    messages = await encode_messages(CONVERSATION, profile={'openai_flatten_content': True})
     assert messages[2] == {'role': 'user', 'content': 'One.\nTwo.'}
 
 
@@ -353,7 +367,7 @@ async def test_files_cannot_be_flattened() -> None:
     with pytest.raises(
         UserError, match=r"^'openai' takes text alone \(openai_flatten_content\), and was given ImageUrl"
     ):
-        await sent_messages(messages, profile={'openai_flatten_content': True})
+        await encode_messages(messages, profile={'openai_flatten_content': True})
 
 
 PNG = BinaryContent(b'\x89PNG', media_type='image/png', vendor_metadata={'detail': 'low'})
@@ -383,8 +397,8 @@ PNG = BinaryContent(b'\x89PNG', media_type='image/png', vendor_metadata={'detail
         ),
     ],
 )
-async def test_content_becomes_a_part(item: UserContent, how: Json, expected: list[Json]) -> None:
-    [message] = await sent_messages([ModelRequest([UserPromptPart(['x', item])])], **how)
+async def test_content_becomes_parts(item: UserContent, how: Json, expected: list[Json]) -> None:
+    [message] = await encode_messages([ModelRequest([UserPromptPart(['x', item])])], **how)
     assert message['content'] == [{'type': 'text', 'text': 'x'}, *expected]
 
 
@@ -397,26 +411,26 @@ async def test_content_becomes_a_part(item: UserContent, how: Json, expected: li
         (AudioUrl('ftp://example.com/a.mp3'), r'only http and https'),
     ],
 )
-async def test_content_that_the_api_cannot_take_is_refused(item: UserContent, message: str) -> None:
+async def test_unsupported_content_is_refused(item: UserContent, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        await sent_messages([ModelRequest([UserPromptPart([item])])])
+        await encode_messages([ModelRequest([UserPromptPart([item])])])
 
 
-async def test_a_server_without_documents_gets_none_by_address_either() -> None:
+async def test_a_document_url_is_refused_by_servers_without_documents() -> None:
     messages = [ModelRequest([UserPromptPart([DocumentUrl('https://example.com/a.pdf')])])]
     profile = {'openai_documents': False, 'openai_document_url': True}
     with pytest.raises(UserError, match=r"^'openai' cannot take DocumentUrl\("):
-        await sent_messages(messages, profile=profile)
+        await encode_messages(messages, profile=profile)
 
 
-async def test_files_of_tools_follow_in_a_message_of_the_users() -> None:
+async def test_files_of_tool_results_follow_in_a_user_message() -> None:
     image = BinaryContent(b'\x89PNG', media_type='image/png', identifier='map')
     messages = [
         *HELLO,
         ModelResponse([ToolCallPart('map', None, 'a'), ToolCallPart('time', None, 'b')]),
         ModelRequest([ToolReturnPart('map', image, 'a'), ToolReturnPart('time', None, 'b')]),
     ]
-    assert (await sent_messages(messages))[2:] == [
+    assert (await encode_messages(messages))[2:] == [
         {'role': 'tool', 'tool_call_id': 'a', 'content': 'See file map.'},
         {'role': 'tool', 'tool_call_id': 'b', 'content': ''},
         {
@@ -429,7 +443,7 @@ async def test_files_of_tools_follow_in_a_message_of_the_users() -> None:
     ]
 
 
-async def test_a_retry_answers_its_call_or_is_the_users() -> None:
+async def test_a_retry_is_a_tool_message_or_a_user_message() -> None:
     messages = [
         *HELLO,
         ModelResponse([ToolCallPart('weather', '{', 'a')]),
@@ -437,7 +451,7 @@ async def test_a_retry_answers_its_call_or_is_the_users() -> None:
         ModelResponse([TextPart('x')]),
         ModelRequest([RetryPromptPart('Too short.')]),
     ]
-    sent = await sent_messages(messages)
+    sent = await encode_messages(messages)
     again = '\n\nCorrect this and try again.'
     assert sent[2] == {'role': 'tool', 'tool_call_id': 'a', 'content': f'Not JSON.{again}'}
     assert sent[4] == {'role': 'user', 'content': f'Too short.{again}'}
@@ -446,10 +460,10 @@ async def test_a_retry_answers_its_call_or_is_the_users() -> None:
 @pytest.mark.parametrize(
     ('part', 'how', 'expected'),
     [
-        (ThinkingPart('a', id='reasoning', **OURS), {}, {'reasoning': 'a'}),
+        (ThinkingPart('a', id='reasoning', **OWN), {}, {'reasoning': 'a'}),
         (ThinkingPart('a', id='reasoning', provider_name='x'), {}, {'content': '<think>\na\n</think>\n\nHi'}),
-        (ThinkingPart('a', id='rs_1', **OURS), {}, {'content': '<think>\na\n</think>\n\nHi'}),
-        (ThinkingPart('', signature='s', **OURS), {}, {}),
+        (ThinkingPart('a', id='rs_1', **OWN), {}, {'content': '<think>\na\n</think>\n\nHi'}),
+        (ThinkingPart('', signature='s', **OWN), {}, {}),
         (ThinkingPart('a'), {'profile': {'openai_thinking_back': 'drop'}}, {}),
         (
             ThinkingPart('a'),
@@ -457,7 +471,7 @@ async def test_a_retry_answers_its_call_or_is_the_users() -> None:
             {'thoughts': 'a'},
         ),
         (
-            ThinkingPart('a', signature='s', provider_details={'type': 'reasoning.text', 'index': 0}, **OURS),
+            ThinkingPart('a', signature='s', provider_details={'type': 'reasoning.text', 'index': 0}, **OWN),
             {'profile': {'openai_thinking_back': 'details'}},
             {
                 'reasoning_details': [
@@ -467,18 +481,20 @@ async def test_a_retry_answers_its_call_or_is_the_users() -> None:
         ),
         (ThinkingPart('a', signature='s'), {'profile': {'openai_thinking_back': 'details'}}, {}),
         (NativeToolCallPart('web_search', provider_name='anthropic'), {}, {}),
-        (FilePart(PNG, provider_details={'audio_id': 'audio_1'}, **OURS), {}, {'audio': {'id': 'audio_1'}}),
+        (FilePart(PNG, provider_details={'audio_id': 'audio_1'}, **OWN), {}, {'audio': {'id': 'audio_1'}}),
         (FilePart(PNG, provider_details={'audio_id': 'audio_1'}, provider_name='x'), {}, {}),
     ],
 )
-async def test_parts_go_back_to_where_they_came_from(part: ModelResponsePart, how: Json, expected: Json) -> None:
-    sent = await sent_messages([*HELLO, ModelResponse([part, TextPart('Hi')]), *HELLO], **how)
+async def test_parts_are_sent_back_to_the_vendor_that_made_them(
+    part: ModelResponsePart, how: Json, expected: Json
+) -> None:
+    sent = await encode_messages([*HELLO, ModelResponse([part, TextPart('Hi')]), *HELLO], **how)
     assert sent[1] == {'role': 'assistant', 'content': 'Hi', **expected}
 
 
-async def test_a_thinking_model_gets_its_field_with_every_call() -> None:
+async def test_a_thinking_model_gets_its_field_with_every_tool_call() -> None:
     how = {'service': 'deepseek', 'name': 'deepseek-reasoner'}
-    sent = await sent_messages(CONVERSATION, **how)
+    sent = await encode_messages(CONVERSATION, **how)
     assert sent[3] == {
         'role': 'assistant',
         'tool_calls': [CALL],
@@ -488,9 +504,11 @@ async def test_a_thinking_model_gets_its_field_with_every_call() -> None:
 
 
 @pytest.mark.parametrize(('provider', 'expected'), [('openai', {'extra_content': {'a': 1}}), ('x', {})])
-async def test_extra_content_of_a_call_goes_back_to_who_sent_it(provider: str, expected: Json) -> None:
+async def test_extra_content_of_a_tool_call_is_sent_back_to_its_vendor(provider: str, expected: Json) -> None:
     extra = {'extra_content': {'a': 1}}
     call = ToolCallPart('weather', '{}', 'a', provider_name=provider, provider_details=extra)
-    sent = await sent_messages([*HELLO, ModelResponse([call]), ModelRequest([ToolReturnPart('weather', 'rain', 'a')])])
-    [told] = sent[1]['tool_calls']
-    assert told == {'id': 'a', 'type': 'function', 'function': {'name': 'weather', 'arguments': '{}'}, **expected}
+    sent = await encode_messages(
+        [*HELLO, ModelResponse([call]), ModelRequest([ToolReturnPart('weather', 'rain', 'a')])]
+    )
+    [sent_call] = sent[1]['tool_calls']
+    assert sent_call == {'id': 'a', 'type': 'function', 'function': {'name': 'weather', 'arguments': '{}'}, **expected}

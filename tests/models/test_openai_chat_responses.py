@@ -1,4 +1,4 @@
-"""The chat completions room, what is read: answers, whole and streamed, and errors."""
+"""Decoding of Chat Completions: responses, whole and streamed, and errors."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from pydantic_llm.exceptions import (
 )
 from pydantic_llm.messages import BinaryContent, FilePart, TextPart, ThinkingPart, ToolCallPart
 from pydantic_llm.usage import RequestUsage
-from tests.models.openai_chat import HELLO, OURS, answered, model
+from tests.models.openai_chat import HELLO, OWN, build_model, decode_response
 from tests.providers.server import Json, Server, chunks, completion
 
-# ------------------------------------------------------------------------------------------------------------- answers
+# ------------------------------------------------------------------------------------------------------------ responses
 
 
 @pytest.mark.parametrize(
@@ -34,11 +34,11 @@ from tests.providers.server import Json, Server, chunks, completion
         ({'content': '', 'refusal': 'No.'}, [], 'content_filter', {'refusal': 'No.'}),
         (
             {'content': '<think>Well.</think>\nYes.'},
-            [ThinkingPart('Well.', id='content', **OURS), TextPart('\nYes.')],
+            [ThinkingPart('Well.', id='content', **OWN), TextPart('\nYes.')],
             'stop',
             {},
         ),
-        ({'reasoning': 'Well.', 'content': 'Yes.'}, [ThinkingPart('Well.', id='reasoning', **OURS), TextPart('Yes.')],
+        ({'reasoning': 'Well.', 'content': 'Yes.'}, [ThinkingPart('Well.', id='reasoning', **OWN), TextPart('Yes.')],
          'stop', {}),
         (
             {'content': 'Yes.', 'annotations': [{'type': 'url_citation'}]},
@@ -48,27 +48,27 @@ from tests.providers.server import Json, Server, chunks, completion
         ),
         (
             {'content': 'A cat.', 'images': [{'image_url': {'url': 'data:image/png;base64,iVBORw=='}}]},
-            [TextPart('A cat.'), FilePart(BinaryContent(b'\x89PNG', media_type='image/png'), **OURS)],
+            [TextPart('A cat.'), FilePart(BinaryContent(b'\x89PNG', media_type='image/png'), **OWN)],
             'stop',
             {},
         ),
         (
             {'tool_calls': [{'function': {'name': 'f', 'arguments': {'a': 1}}, 'id': 'a', 'extra_content': {'b': 2}}]},
-            [ToolCallPart('f', {'a': 1}, 'a', provider_details={'extra_content': {'b': 2}}, **OURS)],
+            [ToolCallPart('f', {'a': 1}, 'a', provider_details={'extra_content': {'b': 2}}, **OWN)],
             'stop',
             {},
         ),
     ],
 )  # fmt: skip
 async def test_a_message_becomes_parts(message: Json, parts: Any, finish_reason: str, details: Json) -> None:
-    response = await answered(completion(message))
+    response = await decode_response(completion(message))
     assert response.parts == parts
     assert response.finish_reason == finish_reason
     assert response.provider_details == {'finish_reason': 'stop', **details}
 
 
 @pytest.mark.parametrize(
-    ('sound', 'media_type'),
+    ('audio', 'media_type'),
     [
         (b'RIFF\x00\x00\x00\x00WAVE', 'audio/wav'),
         (b'ID3\x03', 'audio/mpeg'),
@@ -78,15 +78,15 @@ async def test_a_message_becomes_parts(message: Json, parts: Any, finish_reason:
         (b'\x01\x00\x02\x00', 'audio/pcm'),
     ],
 )
-async def test_a_spoken_answer_is_its_words_and_its_sound(sound: bytes, media_type: str) -> None:
+async def test_a_spoken_response_is_its_transcript_and_its_audio(audio: bytes, media_type: str) -> None:
     parts = [
         TextPart('Hello!'),
-        FilePart(BinaryContent(sound, media_type=media_type), provider_details={'audio_id': 'audio_1'}, **OURS),
+        FilePart(BinaryContent(audio, media_type=media_type), provider_details={'audio_id': 'audio_1'}, **OWN),
     ]
-    spoken = {'id': 'audio_1', 'data': b64encode(sound).decode(), 'transcript': 'Hello!', 'expires_at': 1}
-    assert (await answered(completion({'content': None, 'audio': spoken}))).parts == parts
-    halves = [b64encode(sound[:2]).decode(), b64encode(sound[2:]).decode()]
-    streamed = await answered(
+    spoken = {'id': 'audio_1', 'data': b64encode(audio).decode(), 'transcript': 'Hello!', 'expires_at': 1}
+    assert (await decode_response(completion({'content': None, 'audio': spoken}))).parts == parts
+    halves = [b64encode(audio[:2]).decode(), b64encode(audio[2:]).decode()]
+    streamed = await decode_response(
         chunks(
             {'audio': {'id': 'audio_1', 'transcript': 'Hel'}},
             {'audio': {'transcript': 'lo!', 'data': halves[0]}},
@@ -97,7 +97,7 @@ async def test_a_spoken_answer_is_its_words_and_its_sound(sound: bytes, media_ty
     assert streamed.parts == parts
 
 
-async def test_zero_values_are_nothing() -> None:
+async def test_empty_values_are_ignored() -> None:
     empty = {
         'content': 'Hi',
         'refusal': '',
@@ -107,7 +107,7 @@ async def test_zero_values_are_nothing() -> None:
         'tool_calls': None,
         'reasoning': '',
     }
-    response = await answered(completion(empty, finish_reason='', id='', created=0))
+    response = await decode_response(completion(empty, finish_reason='', id='', created=0))
     assert (response.parts, response.finish_reason, response.provider_response_id) == ([TextPart('Hi')], 'stop', None)
 
 
@@ -117,19 +117,19 @@ LOGPROBS = [{'token': 'Hi', 'logprob': -0.1, 'bytes': [72, 105], 'top_logprobs':
 async def test_log_probabilities_are_kept_whole_and_streamed() -> None:
     whole = completion({'content': 'Hi'})
     whole['choices'][0]['logprobs'] = {'content': LOGPROBS, 'refusal': None}
-    assert ((await answered(whole)).provider_details or {})['logprobs'] == LOGPROBS
+    assert ((await decode_response(whole)).provider_details or {})['logprobs'] == LOGPROBS
     choice = {'index': 0, 'delta': {'content': 'Hi'}, 'logprobs': {'content': LOGPROBS}}
-    streamed = await answered(chunks(after=({'choices': [choice]}, {'choices': [choice]})))
+    streamed = await decode_response(chunks(after=({'choices': [choice]}, {'choices': [choice]})))
     assert (streamed.provider_details or {})['logprobs'] == LOGPROBS * 2
 
 
 async def test_a_refusal_streams_into_the_details() -> None:
-    response = await answered(chunks({'refusal': 'I can'}, {'refusal': 'not.'}))
+    response = await decode_response(chunks({'refusal': 'I can'}, {'refusal': 'not.'}))
     assert (response.parts, response.finish_reason) == ([], 'content_filter')
     assert response.provider_details == {'finish_reason': 'stop', 'refusal': 'I cannot.'}
 
 
-async def test_usage_tells_of_caches_sound_and_costs() -> None:
+async def test_usage_has_cached_and_audio_tokens_and_costs() -> None:
     usage = {
         'prompt_tokens': 100,
         'completion_tokens': 50,
@@ -141,8 +141,8 @@ async def test_usage_tells_of_caches_sound_and_costs() -> None:
         'is_byok': False,
         'cost_details': {'upstream_inference_cost': 0.25, 'upstream_inference_prompt_cost': None},
     }
-    for answer in (completion({'content': 'Hi'}, usage=usage), chunks({'content': 'Hi'}, after=({'usage': usage},))):
-        response = await answered(answer)
+    for content in (completion({'content': 'Hi'}, usage=usage), chunks({'content': 'Hi'}, after=({'usage': usage},))):
+        response = await decode_response(content)
         assert response.usage == RequestUsage(
             input_tokens=100,
             output_tokens=50,
@@ -168,15 +168,15 @@ async def test_usage_tells_of_caches_sound_and_costs() -> None:
         {'prompt_tokens_details': None, 'num_cached_tokens': 40},
     ],
 )
-async def test_cached_tokens_are_found_wherever_a_server_puts_them(usage: Json) -> None:
-    response = await answered(completion({'content': 'Hi'}, usage={'prompt_tokens': 50, **usage}))
+async def test_cached_tokens_are_found_in_each_of_their_fields(usage: Json) -> None:
+    response = await decode_response(completion({'content': 'Hi'}, usage={'prompt_tokens': 50, **usage}))
     assert response.usage == RequestUsage(input_tokens=50, cache_read_tokens=40)
 
 
-async def test_the_words_of_those_behind_a_gateway_are_kept() -> None:
-    answer = completion({'content': 'Hi'}, provider='Google', service_tier='flex', citations=['https://example.com'])
-    answer['choices'][0] |= {'native_finish_reason': 'STOP', 'content_filter_results': {'hate': {'filtered': False}}}
-    assert (await answered(answer)).provider_details == {
+async def test_details_of_the_vendor_behind_a_gateway_are_kept() -> None:
+    content = completion({'content': 'Hi'}, provider='Google', service_tier='flex', citations=['https://example.com'])
+    content['choices'][0] |= {'native_finish_reason': 'STOP', 'content_filter_results': {'hate': {'filtered': False}}}
+    assert (await decode_response(content)).provider_details == {
         'finish_reason': 'stop',
         'native_finish_reason': 'STOP',
         'content_filter_results': {'hate': {'filtered': False}},
@@ -195,9 +195,9 @@ REASONING = [
 ]
 
 
-async def test_details_of_reasoning_become_thoughts_with_their_seals() -> None:
+async def test_reasoning_details_become_thinking_with_signatures() -> None:
     deltas = ({'reasoning': detail.get('summary'), 'reasoning_details': [detail]} for detail in REASONING)
-    response = await answered(chunks(*deltas, {'content': 'Hi'}), service='openrouter', name='openai/gpt-5')
+    response = await decode_response(chunks(*deltas, {'content': 'Hi'}), service='openrouter', name='openai/gpt-5')
     ours: Json = {'provider_name': 'openrouter'}
     summary = {'type': 'reasoning.summary', 'index': 0, 'format': 'openai-responses-v1'}
     assert response.parts == [
@@ -211,19 +211,19 @@ async def test_details_of_reasoning_become_thoughts_with_their_seals() -> None:
 
 
 @pytest.mark.parametrize('created', ['2025-10-09T08:53:20Z', None, 0, -1, True])
-async def test_a_time_that_is_none_does_not_spoil_the_answer(created: Any) -> None:
-    response = await answered(completion({'content': 'Hi'}, created=created))
+async def test_an_invalid_time_is_ignored(created: Any) -> None:
+    response = await decode_response(completion({'content': 'Hi'}, created=created))
     assert response.parts == [TextPart('Hi')]
 
 
 @pytest.mark.parametrize('created', [1_760_000_000, 1_760_000_000.0, 1_760_000_000_000])
-async def test_the_time_of_an_answer_is_in_seconds_or_milliseconds(created: float) -> None:
-    response = await answered(completion({'content': 'Hi'}, created=created))
+async def test_the_time_of_a_response_is_in_seconds_or_milliseconds(created: float) -> None:
+    response = await decode_response(completion({'content': 'Hi'}, created=created))
     assert response.timestamp.isoformat() == '2025-10-09T08:53:20+00:00'
 
 
 @pytest.mark.parametrize(
-    ('word', 'ours'),
+    ('wire', 'ours'),
     [
         ('stop', 'stop'),
         ('length', 'length'),
@@ -236,58 +236,58 @@ async def test_the_time_of_an_answer_is_in_seconds_or_milliseconds(created: floa
         ('network_error', 'error'),
     ],
 )
-async def test_a_word_for_the_end_becomes_ours_and_is_kept(word: str, ours: str) -> None:
-    for answer in (completion({'content': 'Hi'}, finish_reason=word), chunks({'content': 'Hi'}, finish_reason=word)):
-        response = await answered(answer)
-        assert (response.finish_reason, response.provider_details) == (ours, {'finish_reason': word})
+async def test_a_finish_reason_is_translated_and_kept(wire: str, ours: str) -> None:
+    for content in (completion({'content': 'Hi'}, finish_reason=wire), chunks({'content': 'Hi'}, finish_reason=wire)):
+        response = await decode_response(content)
+        assert (response.finish_reason, response.provider_details) == (ours, {'finish_reason': wire})
 
 
-async def test_a_word_for_the_end_that_nobody_knows_is_kept() -> None:
-    response = await answered(completion({'content': 'Hi'}, finish_reason='vibes'))
+async def test_an_unknown_finish_reason_is_kept() -> None:
+    response = await decode_response(completion({'content': 'Hi'}, finish_reason='vibes'))
     assert (response.finish_reason, response.provider_details) == (None, {'finish_reason': 'vibes'})
 
 
-async def test_a_whole_answer_without_a_reason_ended_well() -> None:
-    response = await answered(completion({'content': 'Hi'}, finish_reason=None))
+async def test_a_whole_response_without_a_finish_reason_is_complete() -> None:
+    response = await decode_response(completion({'content': 'Hi'}, finish_reason=None))
     assert (response.finish_reason, response.state, response.provider_details) == ('stop', 'complete', None)
 
 
-async def test_a_stream_without_a_finish_reason_was_cut() -> None:
-    response = await answered(chunks({'content': 'Hel'}, finish_reason=None))
+async def test_a_stream_without_a_finish_reason_is_incomplete() -> None:
+    response = await decode_response(chunks({'content': 'Hel'}, finish_reason=None))
     assert (response.parts, response.finish_reason, response.state) == ([TextPart('Hel')], None, 'incomplete')
 
 
-async def test_snowflake_ends_its_streams_without_a_word() -> None:
+async def test_snowflakes_streams_are_complete_without_a_finish_reason() -> None:
     how = {'service': 'snowflake', 'name': 'claude-sonnet-4-6'}
     call = {'index': 0, 'id': 'a', 'function': {'name': 'f', 'arguments': '{}'}}
-    said = await answered(chunks({'content': 'Hi'}, finish_reason=None), **how)
-    called = await answered(chunks({'tool_calls': [call]}, finish_reason=None), **how)
-    whole = await answered(completion({'content': '', 'tool_calls': [call]}, finish_reason=''), **how)
-    assert [(r.finish_reason, r.state) for r in (said, called, whole)] == [
+    text = await decode_response(chunks({'content': 'Hi'}, finish_reason=None), **how)
+    tool_call = await decode_response(chunks({'tool_calls': [call]}, finish_reason=None), **how)
+    whole = await decode_response(completion({'content': '', 'tool_calls': [call]}, finish_reason=''), **how)
+    assert [(r.finish_reason, r.state) for r in (text, tool_call, whole)] == [
         ('stop', 'complete'),
         ('tool_call', 'complete'),
         ('tool_call', 'complete'),
     ]
 
 
-async def test_space_before_the_first_word_is_noise_in_some_streams_only() -> None:
+async def test_leading_whitespace_is_dropped_in_some_streams_only() -> None:
     stream = chunks({'content': '\n\n'}, {'content': '\nHi'})
-    assert (await answered(stream)).parts == [TextPart('\n\n\nHi')]
+    assert (await decode_response(stream)).parts == [TextPart('\n\n\nHi')]
     how = {'service': 'ollama', 'name': 'qwen3:8b'}
-    assert (await answered(stream, **how)).parts == [TextPart('\nHi')]
-    assert (await answered(completion({'content': '\n\n'}), **how)).parts == [TextPart('\n\n')]
+    assert (await decode_response(stream, **how)).parts == [TextPart('\nHi')]
+    assert (await decode_response(completion({'content': '\n\n'}), **how)).parts == [TextPart('\n\n')]
 
 
-async def test_calls_without_numbers_are_told_apart_by_their_names() -> None:
+async def test_a_name_starts_a_tool_call_if_there_is_no_index() -> None:
     def call(name: str | None, arguments: str, id: str | None = None) -> Json:
         return {'tool_calls': [{'id': id, 'function': {'name': name, 'arguments': arguments}}]}
 
     stream = chunks(call('f', '{"a":', 'x'), call(None, '1}'), call('g', '{}', 'y'))
-    assert (await answered(stream)).parts == [ToolCallPart('f', '{"a":1}', 'x'), ToolCallPart('g', '{}', 'y')]
+    assert (await decode_response(stream)).parts == [ToolCallPart('f', '{"a":1}', 'x'), ToolCallPart('g', '{}', 'y')]
 
 
 @pytest.mark.parametrize(
-    ('answer', 'message'),
+    ('content', 'message'),
     [
         ({'id': 'x'}, r'^The response of openai has no choices'),
         ({'choices': [{}]}, r'did not answer with a chat completion \(KeyError'),
@@ -298,12 +298,12 @@ async def test_calls_without_numbers_are_told_apart_by_their_names() -> None:
         ({'choices': ['x']}, r'did not answer with a chat completion \(TypeError'),
     ],
 )
-async def test_an_answer_of_the_wrong_shape_is_told_in_our_words(answer: Json, message: str) -> None:
+async def test_an_invalid_response_is_an_error(content: Json, message: str) -> None:
     with pytest.raises(UnexpectedModelBehavior, match=message):
-        await answered(answer)
+        await decode_response(content)
 
 
-# -------------------------------------------------------------------------------------------------------------- errors
+# --------------------------------------------------------------------------------------------------------------- errors
 
 
 def error(message: str = 'no', **more: Any) -> Json:
@@ -311,16 +311,16 @@ def error(message: str = 'no', **more: Any) -> Json:
 
 
 async def whole(server: Server) -> None:
-    await model(server).request(HELLO)
+    await build_model(server).request(HELLO)
 
 
 async def streamed(server: Server) -> None:
-    async with model(server).request_stream(HELLO):
+    async with build_model(server).request_stream(HELLO):
         pytest.fail('there is no stream')
 
 
 @pytest.mark.parametrize(
-    ('status', 'answer', 'kind', 'retryable'),
+    ('status', 'content', 'kind', 'retryable'),
     [
         (400, error(), ModelHTTPError, False),
         (400, error(code='context_length_exceeded'), ContextLengthError, False),
@@ -338,13 +338,13 @@ async def streamed(server: Server) -> None:
     ],
 )
 async def test_a_status_becomes_an_error(
-    status: int, answer: Json | bytes, kind: type[ModelHTTPError], retryable: bool
+    status: int, content: Json | bytes, kind: type[ModelHTTPError], retryable: bool
 ) -> None:
-    server = Server(answer, status=status, x_request_id='req-1')
-    for ask in (whole, streamed):
+    server = Server(content, status=status, x_request_id='req-1')
+    for send in (whole, streamed):
         with pytest.raises(ModelHTTPError) as caught:
-            await ask(server)
-        expected = answer if isinstance(answer, dict) else answer.decode() or None
+            await send(server)
+        expected = content if isinstance(content, dict) else content.decode() or None
         found = caught.value
         assert (type(found), found.status_code, found.body) == (kind, status, expected)
         assert (found.retryable, found.request_id, found.provider_name) == (retryable, 'req-1', 'openai')
@@ -352,10 +352,10 @@ async def test_a_status_becomes_an_error(
     assert len(server.requests) == 2
 
 
-async def test_how_long_to_wait_is_told() -> None:
+async def test_the_retry_after_header_is_kept() -> None:
     server = Server(error(), status=429, retry_after='7')
     with pytest.raises(RateLimitError) as caught:
-        await model(server).request(HELLO)
+        await build_model(server).request(HELLO)
     assert caught.value.retry_after == 7.0
 
 
@@ -374,7 +374,7 @@ async def test_an_error_inside_a_stream_becomes_the_same_error(
     event: Json, kind: type[ModelHTTPError], status: int
 ) -> None:
     server = Server(chunks({'content': 'Hel'}, finish_reason=None, after=(event,)))
-    async with model(server).request_stream(HELLO) as stream:
+    async with build_model(server).request_stream(HELLO) as stream:
         with pytest.raises(ModelHTTPError) as caught:
             [_ async for _ in stream]
     assert (type(caught.value), caught.value.status_code, caught.value.in_stream) == (kind, status, True)
@@ -383,13 +383,13 @@ async def test_an_error_inside_a_stream_becomes_the_same_error(
 
 async def test_an_error_without_a_kind_has_no_status() -> None:
     with pytest.raises(ModelAPIError) as caught:
-        await answered(error('something'))
+        await decode_response(error('something'))
     assert type(caught.value) is ModelAPIError
     assert str(caught.value) == 'gpt-4o failed: something'
 
 
-async def test_an_error_in_a_good_body_is_an_error() -> None:
+async def test_an_error_with_status_200_is_raised() -> None:
     with pytest.raises(RateLimitError):
-        await answered({**completion({}), 'error': {'code': 429, 'message': 'no'}})
+        await decode_response({**completion({}), 'error': {'code': 429, 'message': 'no'}})
     with pytest.raises(OverloadedError):
-        await answered({'choices': [{'message': {}, 'error': {'code': 503, 'message': 'no'}}]})
+        await decode_response({'choices': [{'message': {}, 'error': {'code': 503, 'message': 'no'}}]})
