@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field
@@ -44,8 +44,6 @@ class ResponseDraft:
     """The time at which the request was sent."""
     state: ResponseState = 'incomplete'
     """`'incomplete'` until the vendor reports the end of the response."""
-    scratch: dict[Hashable, Any] = field(default_factory=dict[Hashable, Any])
-    """For the decoder alone: what it must remember from one event to the next."""
     _checked: RequestUsage | None = None
 
     def finish(self, raw: str | None, names: Mapping[str, FinishReason]) -> None:

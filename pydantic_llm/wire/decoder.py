@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from ..json_types import Json
 from ..streaming.draft import ResponseDraft
@@ -34,36 +34,3 @@ class ResponseDecoder(ABC):
 
     def decode_end(self) -> None:
         """Decode what was held back until the stream ended. Overridden if the decoder holds anything back."""
-
-
-class FunctionDecoder(ResponseDecoder):
-    """Adapter while rooms move to decoders of their own."""
-
-    def __init__(
-        self,
-        draft: ResponseDraft,
-        decode: Callable[[Json, ResponseDraft], None],
-        decode_event: Callable[[Json, ResponseDraft], None],
-        decode_end: Callable[[ResponseDraft], None] | None = None,
-        decode_headers: Callable[[Mapping[str, str], ResponseDraft], None] | None = None,
-    ) -> None:
-        super().__init__(draft)
-        self._functions = decode, decode_event, decode_end, decode_headers
-
-    def decode_headers(self, headers: Mapping[str, str]) -> None:
-        """Decode headers."""
-        if function := self._functions[3]:
-            function(headers, self.draft)
-
-    def decode(self, body: Json) -> None:
-        """Decode a body."""
-        self._functions[0](body, self.draft)
-
-    def decode_event(self, event: Json) -> None:
-        """Decode an event."""
-        self._functions[1](event, self.draft)
-
-    def decode_end(self) -> None:
-        """Decode the end."""
-        if function := self._functions[2]:
-            function(self.draft)
