@@ -101,7 +101,10 @@ def model_request_stream_sync(
 
 
 class StreamedResponseSync:
-    """A streamed response, as an iterator of events. The request is sent on entering the `with` block."""
+    """A `StreamedResponse` for callers that do not await, as an iterator of events.
+
+    The request is sent on entering the `with` block. Methods and properties are those of `StreamedResponse`.
+    """
 
     def __init__(self, context: BlockingContext[StreamedResponse]) -> None:
         self._context = context
@@ -121,30 +124,24 @@ class StreamedResponseSync:
         return self._context.iterate(self._get_stream())
 
     def get(self) -> ModelResponse:
-        """Return the response so far. Its `state` is `'complete'` at the end."""
         return self._get_stream().get()
 
     def usage(self) -> RequestUsage:
-        """Return the usage so far. Most vendors send it with the last event."""
         return self._get_stream().usage()
 
     @property
     def model_name(self) -> str:
-        """The name of the model that wrote the response."""
         return self._get_stream().model_name
 
     @property
     def provider_name(self) -> str | None:
-        """The name of the provider that sent the response."""
         return self._get_stream().provider_name
 
     @property
     def cancelled(self) -> bool:
-        """True if the stream was closed before its end."""
         return self._get_stream().cancelled
 
     def cancel(self) -> None:
-        """Close the stream. The response gets the state `'interrupted'`. After the end, this has no effect."""
         self._context.call(self._get_stream().cancel)
 
     def _get_stream(self) -> StreamedResponse:

@@ -29,11 +29,9 @@ LOCATION_FIELDS = ('city', 'region', 'country', 'timezone')
 """The fields of a `WebSearchUserLocation`, which all vendors name alike."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class WebSearchUserLocation:
     """The location of the user, for results that are near."""
-
-    _: KW_ONLY
 
     city: str | None = None
     """The name of the city."""
@@ -48,11 +46,9 @@ class WebSearchUserLocation:
     """The time zone, e.g. `'Europe/Paris'`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class WebSearchTool:
     """Search the web. OpenAI Responses, Anthropic, Gemini, Groq."""
-
-    _: KW_ONLY
 
     search_context_size: Literal['low', 'medium', 'high'] = 'medium'
     """The amount of context from the results. OpenAI."""
@@ -72,11 +68,9 @@ class WebSearchTool:
     kind: Literal['web_search'] = 'web_search'
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class WebFetchTool:
     """Read a page by its URL. Anthropic, Groq; Gemini calls it URL context."""
-
-    _: KW_ONLY
 
     max_uses: int | None = None
     """The maximum number of fetches in one response. Anthropic."""
@@ -103,11 +97,9 @@ class CodeExecutionTool:
     kind: Literal['code_execution'] = 'code_execution'
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ImageGenerationTool:
     """Generate an image. OpenAI Responses, image models of Gemini."""
-
-    _: KW_ONLY
 
     quality: Literal['low', 'medium', 'high', 'auto'] = 'auto'
     """The quality of the image."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Self
 
 from pydantic import AliasChoices, BeforeValidator, Field
@@ -56,7 +56,6 @@ class Usage:
 
     @property
     def total_tokens(self) -> int:
-        """The sum of input and output tokens."""
         return self.input_tokens + self.output_tokens
 
     @property
@@ -79,7 +78,6 @@ class Usage:
             raise TypeError(f'the details of the usage are {self.details!r}, not numbers')
 
     def has_values(self) -> bool:
-        """Return whether any count is not zero."""
         return any(getattr(self, item.name) for item in fields(self))
 
     def incr(self, other: Usage) -> None:
@@ -135,14 +133,12 @@ class RunUsage(Usage):
         return self
 
 
-@dataclass(repr=False, slots=True)
+@dataclass(repr=False, kw_only=True, slots=True)
 class UsageLimits:
     """The limits of a run; `None` is no limit. Exceeding a limit raises `UsageLimitExceeded`.
 
     Requests and tool calls are checked before they are made, tokens after each response.
     """
-
-    _: KW_ONLY
 
     request_limit: int | None = 50
     """The maximum number of requests. It stops a run that loops."""
@@ -160,7 +156,6 @@ class UsageLimits:
     """The maximum number of input and output tokens of all requests."""
 
     def has_token_limits(self) -> bool:
-        """Return whether any token limit is set."""
         limits = (self.input_tokens_limit, self.output_tokens_limit, self.total_tokens_limit)
         return any(limit is not None for limit in limits)
 

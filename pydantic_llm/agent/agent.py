@@ -99,12 +99,10 @@ class Agent(AgentEntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
         """The model, or its name if the check is deferred."""
         self.name = name
         self.model_settings = model_settings
-        """Settings, merged over the model's."""
         selected = _select_output_type(output_type, result_type)
         self.output_type: OutputSpec[Any] = str if selected is None else selected
         self.deps_type = deps_type
         self.end_strategy: EndStrategy = end_strategy
-        """Handling of the other tool calls in a response that contains the output."""
         self._output_reader = build_output_reader(self.output_type)
         self._retries = retries
         self._output_retries = retries if output_retries is None else output_retries

@@ -30,9 +30,7 @@ class BackgroundRun(Generic[OutputT]):
     def __init__(self, run: RunState, execute: ExecuteRun[OutputT]) -> None:
         self.run = run
         self.result: AgentRunResult[OutputT] | None = None
-        """The result, once the run is complete."""
         self.cancelled = False
-        """True if the run was cancelled before it was complete."""
         self._execute = execute
         self._channel = EventChannel()
         self._task: asyncio.Task[None] | None = None

@@ -26,7 +26,6 @@ class ContextFunction:
 
     function: Callable[..., Any]
     takes_ctx: bool
-    """True if the first argument is a `RunContext`."""
 
     @classmethod
     def of(cls, function: Callable[..., Any], *, arguments: int = 0) -> Self:
@@ -37,11 +36,9 @@ class ContextFunction:
 
     @property
     def name(self) -> str:
-        """The function's qualified name."""
         return str(getattr(self.function, '__qualname__', name_of(self.function)))
 
     async def __call__(self, context: RunContext[Any], *arguments: object) -> Any:
-        """Call the function, with the context first if it takes one."""
         return await call_async(self.function, *([context] if self.takes_ctx else []), *arguments)
 
 

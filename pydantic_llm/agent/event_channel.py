@@ -44,7 +44,6 @@ class EventChannel:
         self._error: BaseException | None = None
 
     def put(self, event: RunEvent) -> None:
-        """Add an event without waiting."""
         if not self._is_discarding:
             self._events.append(event)
             _wake(self._reader)

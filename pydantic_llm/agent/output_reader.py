@@ -63,13 +63,10 @@ class OutputForm:
     is_wrapped: bool = False
     """True if `shape` is an object around the type."""
     signature: Signature | None = None
-    """The function, if the form is one."""
     options: ToolOutput[Any] | None = None
-    """The options of the output tool, if any were given."""
 
     @property
     def description(self) -> str | None:
-        """The description for the model."""
         return (self.signature.description if self.signature else None) or self.shape.description
 
     def validate(self, json: str, *, allow_partial: bool = False) -> Any:
@@ -124,9 +121,7 @@ class OutputReader:
     text_function: ContextFunction | None = None
     """The function that turns text into the output."""
     forms: list[OutputForm] = field(default_factory=list[OutputForm])
-    """The structured forms of the output."""
     options: NativeOutput[Any] | PromptedOutput[Any] | None = None
-    """The options of the combined object, if any were given."""
 
     def mode_for(self, profile: ModelProfile) -> OutputMode:
         """Return how to request the output from a model with this profile."""
@@ -169,7 +164,6 @@ class OutputReader:
 
     @cached_property
     def combined(self) -> CombinedForm:
-        """The forms as one object."""
         if len(self.forms) == 1:
             form = self.forms[0]
             return CombinedForm(self.forms, replace(form.shape, title=form.name, description=form.description))

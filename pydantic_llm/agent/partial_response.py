@@ -37,7 +37,6 @@ class PartialResponse:
         self._fragments: dict[int, list[str]] = {}
 
     def add(self, event: RunEvent) -> None:
-        """Apply the next event."""
         match event:
             case ResponseStartEvent() | StreamRestartEvent():
                 self._parts.clear()

@@ -25,14 +25,10 @@ class RunSpec:
     model: Model
     output: OutputReader
     output_validators: Sequence[ContextFunction] = ()
-    """Functions that check each output, in this order."""
     tools: Sequence[Tool[Any]] = ()
     native_tools: Sequence[NativeTool] = ()
-    """The vendor's own tools that the model may use."""
     instructions: Sequence[Prompt] = ()
-    """Prompts that are sent with every request."""
     system_prompts: Sequence[Prompt] = ()
-    """Prompts at the beginning of a conversation."""
     dynamic_prompts: Sequence[ContextFunction] = ()
     """The system prompts that are evaluated again in every run."""
     settings: ModelSettings | None = None
@@ -47,7 +43,6 @@ class RunSpec:
 
     @property
     def output_mode(self) -> OutputMode:
-        """The way to request the output from this model."""
         return self.output.mode_for(self.model.profile)
 
     @property

@@ -51,7 +51,6 @@ class RunState:
     channel: EventChannel | None = None
     """The channel for events; without one, responses are not streamed."""
     stream: StreamedResponse | None = None
-    """The response that is being streamed."""
     offered_tools: dict[str, Tool[Any]] = field(default_factory=dict[str, Tool[Any]])
     """The tools of the last request, by their name for the model."""
     sequential_tools: set[str] = field(default_factory=set[str])
@@ -59,11 +58,9 @@ class RunState:
     tool_results: dict[int, Sequence[ModelRequestPart]] = field(default_factory=dict[int, Sequence[ModelRequestPart]])
     """Parts for each tool call of the last response, by index of the call: first its result, then additions to it."""
     rejected_outputs: int = 0
-    """Number of outputs that were rejected."""
 
     @property
     def messages(self) -> list[ModelMessage]:
-        """All messages so far."""
         return self.conversation.messages
 
     def emit(self, event: RunEvent) -> None:
@@ -72,7 +69,6 @@ class RunState:
             self.channel.put(event)
 
     async def flush_events(self) -> None:
-        """Wait until the reader of the channel has received all events, if there is a channel."""
         if self.channel is not None:
             await self.channel.flush()
 
@@ -155,7 +151,6 @@ class RunState:
     def output_context(
         self, tool_call: ToolCallPart | None, *, max_retries: int | None = None, is_partial: bool = False
     ) -> RunContext[Any]:
-        """Return the context for output functions and validators."""
         return replace(
             self.context,
             tool_name=tool_call.tool_name if tool_call else None,

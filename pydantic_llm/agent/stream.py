@@ -269,7 +269,7 @@ def _get_new_text(event: RunEvent) -> str:
 
 
 class StreamedRunResultSync(ConversationView, Generic[DepsT, OutputT]):
-    """The output of a run while the model writes it, for callers that do not await.
+    """A `StreamedRunResult` for callers that do not await: its methods and properties are the same.
 
     Use it in a `with` block, or read it to its end: both close it.
     """
@@ -288,19 +288,15 @@ class StreamedRunResultSync(ConversationView, Generic[DepsT, OutputT]):
         self.close()
 
     def stream_text(self, *, delta: bool = False, debounce_by: float | None = 0.1) -> Iterator[str]:
-        """Do the same as `StreamedRunResult.stream_text`."""
         return self._iterate(self._result.stream_text(delta=delta, debounce_by=debounce_by))
 
     def stream_output(self, *, debounce_by: float | None = 0.1) -> Iterator[OutputT]:
-        """Do the same as `StreamedRunResult.stream_output`."""
         return self._iterate(self._result.stream_output(debounce_by=debounce_by))
 
     def stream_responses(self, *, debounce_by: float | None = 0.1) -> Iterator[tuple[ModelResponse, bool]]:
-        """Do the same as `StreamedRunResult.stream_responses`."""
         return self._iterate(self._result.stream_responses(debounce_by=debounce_by))
 
     def get_output(self) -> OutputT:
-        """Wait for the end of the run and return its output. Raises the run's error."""
         if not self.is_complete:
             self._context.call(self._result.get_output)
             self.close()
@@ -308,26 +304,21 @@ class StreamedRunResultSync(ConversationView, Generic[DepsT, OutputT]):
 
     @property
     def is_complete(self) -> bool:
-        """True if the run has ended with an output."""
         return self._result.is_complete
 
     @property
     def cancelled(self) -> bool:
-        """True if the run was cancelled before it was complete."""
         return self._result.cancelled
 
     @property
     def response(self) -> ModelResponse:
-        """The last response, as far as you have read it."""
         return self._read_in_loop(lambda: self._result.response)
 
     @property
     def usage(self) -> RunUsage:
-        """The usage of the run so far, as in `StreamedRunResult.usage`."""
         return self._read_in_loop(lambda: self._result.usage)
 
     def cancel(self) -> None:
-        """Cancel the run. The messages keep the partial response, with state `'interrupted'`."""
         self._context.call(self._result.cancel)
 
     def close(self) -> None:

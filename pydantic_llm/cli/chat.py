@@ -61,10 +61,8 @@ class Chat:
         self.messages = load_history(self._file)
         """The conversation, from the oldest message to the newest."""
         self.usage = RunUsage()
-        """The usage since the program started."""
         self.model = choose_model(arguments.model)
         self.is_over = False
-        """True after the user has left the conversation."""
         self._commands: dict[str, Callable[[str], None]] = {
             '/help': lambda _: print_note(HELP),
             '/usage': lambda _: print_note(_format_usage(self.usage)),
@@ -75,7 +73,6 @@ class Chat:
         }
 
     def handle_input(self, text: str) -> None:
-        """Run a command, or send the text to the model."""
         name, _, rest = text.strip().partition(' ')
         if text.startswith('/'):
             command = self._commands.get(name)

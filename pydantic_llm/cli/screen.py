@@ -28,12 +28,10 @@ class Screen(ABC):
     """Shows one response, within a `with` block."""
 
     @abstractmethod
-    def text(self, fragment: str) -> None:
-        """Show the next fragment of text."""
+    def text(self, fragment: str) -> None: ...
 
     @abstractmethod
-    def thinking(self, fragment: str) -> None:
-        """Show the next fragment of thinking."""
+    def thinking(self, fragment: str) -> None: ...
 
     @abstractmethod
     def finish(self) -> None:
@@ -68,19 +66,16 @@ class PlainScreen(Screen):
         self._last_character = '\n'
 
     def text(self, fragment: str) -> None:
-        """Write the fragment to the output."""
         self._stop_thinking()
         self._write(fragment)
 
     def thinking(self, fragment: str) -> None:
-        """Write the fragment, dimmed, if the output is a terminal."""
         if self._is_terminal:
             self._out.write('' if self._is_thinking else DIM)
             self._is_thinking = True
             self._write(fragment)
 
     def finish(self) -> None:
-        """End the last line, if it is not ended."""
         self._stop_thinking()
         if self._last_character != '\n':
             self._write('\n')
@@ -122,15 +117,12 @@ class MarkdownScreen(Screen):
         return self
 
     def text(self, fragment: str) -> None:
-        """Show the fragment as Markdown."""
         self._add_fragment(fragment, is_thinking=False)
 
     def thinking(self, fragment: str) -> None:
-        """Show the fragment, dimmed."""
         self._add_fragment(fragment, is_thinking=True)
 
     def finish(self) -> None:
-        """Print the last block."""
         rest, self._open_text = self._open_text, ''
         self._live.stop()
         self._print_block(rest)

@@ -65,7 +65,6 @@ class Turn:
         return None if self._response_stream is None else self._response_stream.get()
 
     async def run(self, messages: Sequence[ModelMessage]) -> ModelResponse:
-        """Send the messages, show the response, and return it."""
         started = perf_counter()
         first: float | None = None
         if not self._stream:

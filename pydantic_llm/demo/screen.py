@@ -35,7 +35,6 @@ class Screen:
         self.width = min(WIDTH, self.console.width) if self.console else WIDTH
 
     def print(self, text: str = '', *, style: str = '') -> None:
-        """Print a text of one or several lines."""
         if self.console is None:
             print(text)
         else:

@@ -233,17 +233,14 @@ class BinaryContent:
 
     @property
     def is_image(self) -> bool:
-        """True if the file is an image."""
         return self.media_type.startswith('image/')
 
     @property
     def is_audio(self) -> bool:
-        """True if the file is audio."""
         return self.media_type.startswith('audio/')
 
     @property
     def is_video(self) -> bool:
-        """True if the file is a video."""
         return self.media_type.startswith('video/')
 
     @property

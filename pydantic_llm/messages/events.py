@@ -67,7 +67,6 @@ class ThinkingPartDelta(ShortRepr):
     part_delta_kind: Literal['thinking'] = 'thinking'
 
     def apply(self, part: ModelResponsePart) -> ThinkingPart:
-        """Return a new part with this delta added. Raises `UnexpectedModelBehavior` if the part has another type."""
         if not isinstance(part, ThinkingPart):
             raise _make_mismatch_error(self, part)
         return replace(
@@ -94,7 +93,6 @@ class ToolCallPartDelta(ShortRepr):
     part_delta_kind: Literal['tool_call'] = 'tool_call'
 
     def apply(self, part: ModelResponsePart) -> ToolCallPart | NativeToolCallPart:
-        """Return a new part with this delta added. Raises `UnexpectedModelBehavior` if the part has another type."""
         if not isinstance(part, (ToolCallPart, NativeToolCallPart)):
             raise _make_mismatch_error(self, part)
         details = _merge_details(part.provider_details, self.provider_details)

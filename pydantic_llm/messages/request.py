@@ -178,7 +178,6 @@ class RetryPromptPart(ShortRepr):
     part_kind: Literal['retry-prompt'] = 'retry-prompt'
 
     def model_response(self) -> str:
-        """Return the text that is sent to the model."""
         if isinstance(self.content, str):
             return f'{self.content}\n\nCorrect this and try again.'
         errors = to_json(self.content, indent=2, exclude={'__all__': {'ctx', 'url'}}, serialize_unknown=True).decode()

@@ -66,7 +66,6 @@ class TextPart(ShortRepr):
     part_kind: Literal['text'] = 'text'
 
     def has_content(self) -> bool:
-        """Return whether the text is not empty."""
         return bool(self.content)
 
 
@@ -94,7 +93,6 @@ class ThinkingPart(ShortRepr):
     part_kind: Literal['thinking'] = 'thinking'
 
     def has_content(self) -> bool:
-        """Return whether the text of the thinking is not empty."""
         return bool(self.content)
 
 
@@ -150,7 +148,6 @@ class BaseToolCallPart(ShortRepr):
         return self.args if isinstance(self.args, str) else to_json(self.args).decode()
 
     def has_content(self) -> bool:
-        """Return whether the tool call has any arguments."""
         return bool(self.args)
 
 
@@ -202,7 +199,6 @@ class NativeToolReturnPart(ShortRepr):
     part_kind: Literal['builtin-tool-return'] = 'builtin-tool-return'
 
     def has_content(self) -> bool:
-        """Return whether the result is not `None`."""
         return self.content is not None
 
     _restore_files = model_validator(mode='before')(restore_files)
@@ -230,7 +226,6 @@ class FilePart(ShortRepr):
     part_kind: Literal['file'] = 'file'
 
     def has_content(self) -> bool:
-        """Return whether the file is not empty."""
         return bool(self.content.data)
 
 

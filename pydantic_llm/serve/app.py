@@ -58,7 +58,7 @@ def create_app(
     listings |= {f'{path}/{{name:path}}': gateway.show_model for path in LIST_PATHS}
     return Starlette(
         routes=[*routes, *(Route(path, show) for path, show in listings.items()), Route('/health', _report_health)],
-        exception_handlers={HTTPException: _report_unknown_path},
+        exception_handlers={HTTPException: _report_unknown_path, ModelHTTPError: _report_error},
         lifespan=gateway.lifespan,
     )
 
@@ -125,29 +125,19 @@ class Gateway:
 
     async def list_models(self, request: Request) -> Response:
         """Respond with the list of models, in a form that the clients of every protocol accept."""
-        try:
-            self.check_key(request)
-        except AuthenticationError as error:
-            return json_response(_encode_common_error(str(error), 'authentication_error'), 401)
+        self.check_key(request)
         data = [_describe_model(name) for name in self.models]
         page = {'first_id': data[0]['id'], 'last_id': data[-1]['id'], 'has_more': False}
         return json_response({'object': 'list', 'data': data, **page})
 
     async def show_model(self, request: Request) -> Response:
-        """Respond with the description of one model."""
         name = request.path_params['name']
-        try:
-            self.check_key(request)
-            self.find_model(name)
-        except AuthenticationError as error:
-            return json_response(_encode_common_error(str(error), 'authentication_error'), 401)
-        except NotFoundError as error:
-            return json_response(_encode_common_error(str(error), 'not_found_error'), 404)
+        self.check_key(request)
+        self.find_model(name)
         return json_response(_describe_model(name))
 
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncGenerator[None]:
-        """Close the models' connections when the server stops."""
         try:
             yield
         finally:
@@ -196,6 +186,13 @@ def _encode_common_error(message: str, kind: str) -> Json:
     status = 'NOT_FOUND' if kind == 'not_found_error' else 'UNAUTHENTICATED'
     error = {'message': message, 'type': kind, 'param': None, 'code': None, 'status': status}
     return {'object': 'error', 'type': 'error', 'error': error, 'message': message, 'param': None, 'code': None}
+
+
+async def _report_error(request: Request, error: Exception) -> Response:
+    """Respond to a wrong key, or to a name that no model has."""
+    assert isinstance(error, ModelHTTPError)
+    kind = 'authentication_error' if error.status_code == 401 else 'not_found_error'
+    return json_response(_encode_common_error(str(error), kind), error.status_code)
 
 
 async def _report_unknown_path(request: Request, error: Exception) -> Response:

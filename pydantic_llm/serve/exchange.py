@@ -67,7 +67,6 @@ class Exchange:
         return fault.body is not None or fault.status is not None
 
     async def send_response(self, served: ServedRequest, model: Model, fault: Fault | None) -> None:
-        """Send the request to the model, and the model's response to the client."""
         if served.stream:
             async with model.request_stream(served.messages, served.settings, served.parameters) as stream:
                 headers = {'content-type': self._protocol.stream_type, 'cache-control': 'no-cache'}

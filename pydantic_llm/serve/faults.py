@@ -69,14 +69,10 @@ class FaultFrames(Protocol):
     """The frames that a fault inserts into a stream of one protocol."""
 
     @property
-    def keep_alive_frame(self) -> bytes:
-        """A frame that clients skip; empty if the protocol has none."""
-        ...
+    def keep_alive_frame(self) -> bytes: ...
 
     @property
-    def invalid_frame(self) -> bytes:
-        """A frame whose event cannot be decoded."""
-        ...
+    def invalid_frame(self) -> bytes: ...
 
 
 async def inject_fault(

@@ -170,7 +170,6 @@ class PartsManager:
         return part.initial.part_kind if part else None
 
     def has_content(self, key: Hashable) -> bool:
-        """Return whether there is a part with this key that has content."""
         part = self._find(key, None)
         return part is not None and (bool(part.fragments) or part.build().has_content())
 

@@ -21,9 +21,7 @@ class ThinkTags:
     """Splits streamed text into `('text', ...)` and `('thinking', ...)` pieces."""
 
     start: str = '<think>'
-    """The tag before a block of thinking."""
     end: str = '</think>'
-    """The tag after a block of thinking."""
     kind: Kind = 'start'
     """The state: before text or a block, in a block of thinking, or in text. Text is the last state."""
     _held: str = ''

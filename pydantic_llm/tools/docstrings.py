@@ -49,7 +49,6 @@ class ParsedDocstring:
     text: str = ''
     """The description of the function, without the blocks about parameters, returns and errors."""
     parameters: dict[str, str] = field(default_factory=dict[str, str])
-    """The descriptions of the parameters, by name."""
 
 
 @dataclass(slots=True)

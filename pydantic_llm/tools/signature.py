@@ -41,13 +41,10 @@ class Shape:
     """A type, as pydantic validates it and as the model sees it."""
 
     adapter: TypeAdapter[Any]
-    """Validates JSON from the model."""
     json_schema: Schema
     """The JSON schema without its title and description. An object type is inlined at the top, not a `$ref`."""
     title: str | None = None
-    """The title that was in the schema."""
     description: str | None = None
-    """The description that was in the schema."""
 
     @classmethod
     def of(cls, owner: str, type_: Any) -> Self:
@@ -76,44 +73,37 @@ class Signature:
     """A function and its parameters, without the `RunContext`."""
 
     function: Callable[..., Any]
-    """The function that was read."""
     takes_ctx: bool
     """True if the first parameter is a `RunContext`."""
     description: str | None
-    """The description of the function in its docstring."""
     arguments: Any
     """The type that validates the arguments."""
     parameters: tuple[inspect.Parameter, ...]
-    """The parameters, without the `RunContext`."""
     is_single_object: bool
     """True if `arguments` is the type of the only parameter, instead of a `TypedDict` with a key per parameter."""
 
     def bind(self, arguments: Any) -> tuple[list[Any], dict[str, Any]]:
         """Return validated arguments as positional and keyword arguments, without the `RunContext`."""
-        values = {self.parameters[0].name: arguments} if self.is_single_object else dict(arguments)
-        return _arrange(self.parameters, values)
-
-
-def _arrange(parameters: tuple[inspect.Parameter, ...], values: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    """Return positional and keyword arguments. With `*args`, all parameters before it must be positional."""
-    positional: list[Any] = []
-    named: dict[str, Any] = {}
-    by_position = any(parameter.kind is inspect.Parameter.VAR_POSITIONAL for parameter in parameters)
-    for parameter in parameters:
-        match parameter.kind:
-            case inspect.Parameter.VAR_POSITIONAL:
-                positional += values.pop(parameter.name, [])
-            case inspect.Parameter.VAR_KEYWORD:
-                named |= values
-            case _ if parameter.name not in values and parameter.default is parameter.empty:
-                pass
-            case inspect.Parameter.POSITIONAL_ONLY:
-                positional.append(_pop_value(parameter, values))
-            case inspect.Parameter.POSITIONAL_OR_KEYWORD if by_position:
-                positional.append(_pop_value(parameter, values))
-            case _:
-                named[parameter.name] = _pop_value(parameter, values)
-    return positional, named
+        values: dict[str, Any] = {self.parameters[0].name: arguments} if self.is_single_object else dict(arguments)
+        positional: list[Any] = []
+        named: dict[str, Any] = {}
+        # Python takes `*args` only after positional arguments.
+        by_position = any(parameter.kind is inspect.Parameter.VAR_POSITIONAL for parameter in self.parameters)
+        for parameter in self.parameters:
+            match parameter.kind:
+                case inspect.Parameter.VAR_POSITIONAL:
+                    positional += values.pop(parameter.name, [])
+                case inspect.Parameter.VAR_KEYWORD:
+                    named |= values
+                case _ if parameter.name not in values and parameter.default is parameter.empty:
+                    pass
+                case inspect.Parameter.POSITIONAL_ONLY:
+                    positional.append(_pop_value(parameter, values))
+                case inspect.Parameter.POSITIONAL_OR_KEYWORD if by_position:
+                    positional.append(_pop_value(parameter, values))
+                case _:
+                    named[parameter.name] = _pop_value(parameter, values)
+        return positional, named
 
 
 def _pop_value(parameter: inspect.Parameter, values: dict[str, Any]) -> Any:

@@ -60,7 +60,6 @@ class Tool(Generic[DepsT]):
             require_parameter_descriptions=require_parameter_descriptions,
         )
         self.function: Callable[..., Any] = function
-        """The function that is called."""
         self.name: str = name or name_of(function)
         """The name that the model uses in tool calls."""
         self._shape = Shape.of(self.name, signature.arguments)
