@@ -12,18 +12,10 @@ from .exceptions import UsageLimitExceeded
 __all__ = ('RequestUsage', 'RunUsage', 'Usage', 'UsageLimits')
 
 
-def _replace_none_by_zero(value: object) -> object:
-    return 0 if value is None else value
-
-
-def _replace_none_by_empty(value: object) -> object:
-    return {} if value is None else value
-
-
-Count = Annotated[int, BeforeValidator(_replace_none_by_zero)]
+Count = Annotated[int, BeforeValidator(lambda value: 0 if value is None else value)]
 InputCount = Annotated[Count, Field(validation_alias=AliasChoices('input_tokens', 'request_tokens'))]
 OutputCount = Annotated[Count, Field(validation_alias=AliasChoices('output_tokens', 'response_tokens'))]
-Details = Annotated[dict[str, int], BeforeValidator(_replace_none_by_empty)]
+Details = Annotated[dict[str, int], BeforeValidator(lambda value: {} if value is None else value)]
 
 
 @dataclass(repr=False, kw_only=True, slots=True)

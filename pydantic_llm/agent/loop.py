@@ -26,11 +26,11 @@ from ..messages import ModelRequest, ModelResponse, RetryPromptPart, ToolCallPar
 from ..models import ModelRequestParameters
 from ..tools.context import RunContext
 from .event_channel import EventChannel, ResponseStartEvent
-from .output_reader import OutputForm, extract_json, retry_content
+from .output_reader import OutputForm, Rejected, extract_json
 from .run_state import RunState, has_truncated_args, make_interrupted_result
 from .tool_calls import IndexedCall, execute_tool_calls
 
-__all__ = ('FinalOutput', 'OutputRejected', 'run_loop', 'validate_output')
+__all__ = ('FinalOutput', 'run_loop', 'validate_output')
 
 ACCEPTED = 'This is the final answer.'
 """Content of the tool result for the call that returned the output."""
@@ -155,35 +155,26 @@ async def handle_response(run: RunState, response: ModelResponse) -> FinalOutput
         return await _handle_tool_calls(run, response)
     try:
         return FinalOutput(await _read_text_output(run, response))
-    except OutputRejected as rejected:
+    except Rejected as rejected:
         run.count_rejected_output(rejected.error, run.spec.output_retries)
         return run.with_run_ids([RetryPromptPart(rejected.content)])
 
 
-class OutputRejected(Exception):
-    """An output that the model must correct."""
-
-    def __init__(self, error: ValidationError | ModelRetry) -> None:
-        self.content = retry_content(error)
-        self.error = error
-        super().__init__(str(error))
-
-
 async def _read_text_output(run: RunState, response: ModelResponse) -> object:
-    """Return the output in a response without tool calls. Raises `OutputRejected`."""
+    """Return the output in a response without tool calls. Raises `Rejected`."""
     reader, context = run.spec.output, run.output_context(None)
     if response.finish_reason == 'error':
         # Groq rejects text if it requires a tool call: groq__test_tool_use_failed_error_with_text__0_4a7d05
         reason = str((response.provider_details or {}).get('error') or 'its text is no answer')
-        raise OutputRejected(ModelRetry(f'The answer ended with an error: {reason.removesuffix(".")}.'))
+        raise Rejected(ModelRetry(f'The answer ended with an error: {reason.removesuffix(".")}.'))
     if not (response.text or '').strip() and not response.files:
-        raise OutputRejected(ModelRetry('The answer was empty.'))
+        raise Rejected(ModelRetry('The answer was empty.'))
     if run.spec.output_mode in ('native', 'prompted'):
         form, value = _validate_json_text(run, response)
         return await validate_output(run, form.finish(value, context), context)
     if not reader.allows_text:
         names = ', '.join(repr(name) for name in reader.tools)
-        raise OutputRejected(ModelRetry(f'Text is not an answer here. Give the answer by calling {names}.'))
+        raise Rejected(ModelRetry(f'Text is not an answer here. Give the answer by calling {names}.'))
     return await validate_output(run, reader.finish_text(response.text or '', context), context)
 
 
@@ -194,17 +185,17 @@ def _validate_json_text(run: RunState, response: ModelResponse) -> tuple[OutputF
     except ValidationError as error:
         if response.finish_reason == 'length':
             _raise_for_length(run, 'in the middle of the output')
-        raise OutputRejected(error) from error
+        raise Rejected(error) from error
 
 
 async def validate_output(run: RunState, output: Awaitable[Any], context: RunContext[Any]) -> Any:
-    """Await an output and pass it through the output validators. Raises `OutputRejected`."""
+    """Await an output and pass it through the output validators. Raises `Rejected`."""
     try:
         value = await output
         for validator in run.spec.output_validators:
             value = await validator(context, value)
     except ModelRetry as error:
-        raise OutputRejected(error) from error
+        raise Rejected(error) from error
     return value
 
 
@@ -246,7 +237,7 @@ async def _handle_output_calls(
         form = run.spec.output_tools[call.tool_name]
         try:
             output = await _read_output_call(run, form, call)
-        except OutputRejected as error:
+        except Rejected as error:
             rejected = error.error, run.spec.max_output_retries(form)
             part = RetryPromptPart(error.content, tool_name=call.tool_name, tool_call_id=call.tool_call_id)
             run.tool_results[index] = [part]
@@ -257,10 +248,10 @@ async def _handle_output_calls(
 
 
 async def _read_output_call(run: RunState, form: OutputForm, call: ToolCallPart) -> object:
-    """Return the output in the call of an output tool. Raises `OutputRejected`."""
+    """Return the output in the call of an output tool. Raises `Rejected`."""
     try:
         value = form.validate(call.args_as_json_str())
     except ValidationError as error:
-        raise OutputRejected(error) from error
+        raise Rejected(error) from error
     context = run.output_context(call, max_retries=run.spec.max_output_retries(form))
     return await validate_output(run, form.finish(value, context), context)

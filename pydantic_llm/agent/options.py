@@ -11,8 +11,8 @@ from ..messages import ModelMessage, UserContent
 from ..models import Model
 from ..settings import ModelSettings
 from ..tools.context import RunContext
-from ..tools.definition import ToolDefinition
 from ..tools.docstrings import DocstringFormat
+from ..tools.tool import ToolPrepareFunction
 from ..usage import RunUsage, UsageLimits
 from .result import AgentStreamEvent
 
@@ -85,9 +85,7 @@ class ToolOptions(TypedDict, total=False):
     retries: int | None
     """Number of consecutive failures allowed. The default is the agent's `retries`."""
 
-    prepare: (
-        Callable[[RunContext[Any], ToolDefinition], Awaitable[ToolDefinition | None] | ToolDefinition | None] | None
-    )
+    prepare: ToolPrepareFunction[Any] | None
     """A function that returns the tool's definition before each request, or `None` to hide the tool."""
 
     docstring_format: DocstringFormat

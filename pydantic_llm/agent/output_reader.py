@@ -28,7 +28,7 @@ from ..tools.signature import Shape, Signature, make_typed_dict, name_of, read_s
 from .context_functions import ContextFunction
 from .output_types import NativeOutput, PromptedOutput, TextOutput, ToolOutput
 
-__all__ = ('IncompleteOutput', 'OutputForm', 'OutputReader', 'build_output_reader', 'extract_json', 'retry_content')
+__all__ = ('IncompleteOutput', 'OutputForm', 'OutputReader', 'Rejected', 'build_output_reader', 'extract_json')
 
 TOOL_NAME = 'final_result'
 """Default name of the tool that returns the output."""
@@ -311,8 +311,14 @@ def extract_json(response: ModelResponse, *, allow_partial: bool = False) -> str
     return text[start:end] if 0 <= start < end else text
 
 
-def retry_content(error: ValidationError | ModelRetry) -> str | list[ErrorDetails]:
-    """Return the content of a retry prompt for an error: its message, or pydantic's error details."""
-    if isinstance(error, ModelRetry):
-        return error.message
-    return error.errors(include_url=False, include_context=False)
+class Rejected(Exception):
+    """An output or a tool call that the model must correct."""
+
+    content: str | list[ErrorDetails]
+    """The content of the retry prompt: the error's message, or pydantic's error details."""
+
+    def __init__(self, error: ValidationError | ModelRetry) -> None:
+        is_retry = isinstance(error, ModelRetry)
+        self.content = error.message if is_retry else error.errors(include_url=False, include_context=False)
+        self.error = error
+        super().__init__(str(error))

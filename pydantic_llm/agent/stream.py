@@ -29,8 +29,8 @@ from ..messages import (
 from ..usage import RunUsage, Usage
 from .background_run import BackgroundRun
 from .event_channel import ChannelClosed, ResponseStartEvent, RunEvent
-from .loop import OutputRejected, validate_output
-from .output_reader import IncompleteOutput, extract_json
+from .loop import validate_output
+from .output_reader import IncompleteOutput, Rejected, extract_json
 from .partial_response import PartialResponse
 from .result import AgentRunResult, AgentRunResultEvent, AgentStreamEvent, ConversationView
 
@@ -234,7 +234,7 @@ class StreamedRunResult(ConversationView, Generic[DepsT, OutputT]):
         run = self._background.run
         try:
             return await validate_output(run, _return(value), run.output_context(None, is_partial=True))
-        except OutputRejected:
+        except Rejected:
             return _NO_OUTPUT
 
 

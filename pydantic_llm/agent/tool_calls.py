@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, cast
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails, to_json
+from pydantic_core import to_json
 
 from ..exceptions import ModelRetry, UserError
 from ..messages import (
@@ -26,7 +25,7 @@ from ..messages import (
     UserPromptPart,
 )
 from ..tools.tool import Tool
-from .output_reader import retry_content
+from .output_reader import Rejected
 from .run_state import RunState, ToolFailures, make_interrupted_result
 
 __all__ = ('IndexedCall', 'execute_tool_calls')
@@ -38,16 +37,6 @@ FAILED = 'The tool failed and gave no result.'
 """Content of the tool result if the tool raised."""
 
 
-@dataclass
-class _Outcomes:
-    """The failures of the tool calls of one response."""
-
-    errors: dict[int, Exception] = field(default_factory=dict[int, Exception])
-    """Errors that end the run, by index of the call."""
-    failures: ToolFailures = field(default_factory=dict[str, BaseException | None])
-    """Errors that the model can correct."""
-
-
 async def execute_tool_calls(run: RunState, calls: Sequence[IndexedCall]) -> ToolFailures:
     """Execute tool calls and store their results in `run.tool_results`.
 
@@ -55,16 +44,17 @@ async def execute_tool_calls(run: RunState, calls: Sequence[IndexedCall]) -> Too
     """
     known = [call for _, call in calls if call.tool_name in run.offered_tools]
     run.spec.limits.check_before_tool_calls(run.conversation.usage, len(known))
-    outcomes = _Outcomes()
+    failures: ToolFailures = {}
+    errors: dict[int, Exception] = {}
     for group in _split_into_groups(run, calls):
         for _, call in group:
             run.emit(FunctionToolCallEvent(call))
         async with asyncio.TaskGroup() as tasks:
             for index, call in group:
-                tasks.create_task(_execute_call(run, index, call, outcomes))
-        if outcomes.errors:
-            raise _combine_errors(outcomes.errors)
-    return outcomes.failures
+                tasks.create_task(_execute_call(run, index, call, failures, errors))
+        if errors:
+            raise _combine_errors(errors)
+    return failures
 
 
 def _split_into_groups(run: RunState, calls: Sequence[IndexedCall]) -> Iterator[list[IndexedCall]]:
@@ -89,22 +79,24 @@ def _combine_errors(errors: dict[int, Exception]) -> Exception:
     return first
 
 
-async def _execute_call(run: RunState, index: int, call: ToolCallPart, outcomes: _Outcomes) -> None:
-    """Execute one tool call, store its result, record its failure and emit an event."""
+async def _execute_call(
+    run: RunState, index: int, call: ToolCallPart, failures: ToolFailures, errors: dict[int, Exception]
+) -> None:
+    """Execute one tool call, store its result, record its failure or the error that ends the run, and emit an event."""
     parts: Sequence[ModelRequestPart]
     try:
         parts = await _call_tool(run, call)
-        outcomes.failures.setdefault(call.tool_name, None)
-    except _CallRejected as rejected:
-        outcomes.failures[call.tool_name] = rejected.error
+        failures.setdefault(call.tool_name, None)
+    except Rejected as rejected:
+        failures[call.tool_name] = rejected.error
         parts = [RetryPromptPart(rejected.content, tool_name=call.tool_name, tool_call_id=call.tool_call_id)]
     except Exception as error:  # noqa: BLE001 -- raised when the other calls of the group are done
-        outcomes.errors[index] = error
+        errors[index] = error
         parts = [ToolReturnPart(call.tool_name, FAILED, call.tool_call_id, outcome='failed')]
     except asyncio.CancelledError:
         if cast('asyncio.Task[None]', asyncio.current_task()).cancelling():
             raise
-        outcomes.errors[index] = RuntimeError(f'Tool {call.tool_name!r} was cancelled from the inside')
+        errors[index] = RuntimeError(f'Tool {call.tool_name!r} was cancelled from the inside')
         parts = [make_interrupted_result(call)]
     run.tool_results[index] = parts
     result = parts[0]
@@ -112,30 +104,20 @@ async def _execute_call(run: RunState, index: int, call: ToolCallPart, outcomes:
     run.emit(FunctionToolResultEvent(result))
 
 
-class _CallRejected(Exception):
-    """A tool call that the model must correct."""
-
-    def __init__(self, content: str | list[ErrorDetails], error: BaseException) -> None:
-        self.content = content
-        self.error = error
-        super().__init__(content)
-
-
 async def _call_tool(run: RunState, call: ToolCallPart) -> list[ModelRequestPart]:
-    """Validate the arguments, call the tool and return the parts for its result."""
+    """Validate the arguments, call the tool and return the parts for its result. Raises `Rejected`."""
     tool = run.offered_tools.get(call.tool_name)
     if tool is None:
-        message = _describe_unknown_tool(run, call.tool_name)
-        raise _CallRejected(message, ModelRetry(message))
+        raise Rejected(ModelRetry(_describe_unknown_tool(run, call.tool_name)))
     try:
         arguments = tool.validate(call.args_as_json_str())
     except (ValidationError, ModelRetry) as error:
-        raise _CallRejected(retry_content(error), error) from error
+        raise Rejected(error) from error
     run.conversation.usage.tool_calls += 1
     try:
         value = await _run_with_timeout(run, tool, arguments, call)
     except ModelRetry as error:
-        raise _CallRejected(error.message, error) from error
+        raise Rejected(error) from error
     return _build_result_parts(call, value)
 
 

@@ -2,7 +2,7 @@
 
 Reading order: `entry` runs one command, `parser` defines the commands and their options, `ask`, `chat`, `models` and
 `serve` are the commands. They share `turn` (one request to a model), `screen` (shows a response while it arrives),
-`choice` (finds the model to use), `options` (values of options) and `errors`.
+`choice` (finds the model to use) and `errors`.
 """
 
 from __future__ import annotations

@@ -9,9 +9,14 @@ from importlib import import_module
 from pathlib import Path
 
 from .. import __version__
-from .options import KEY_VARIABLE, THINKING
 
-__all__ = ('build_parser',)
+__all__ = ('KEY_VARIABLE', 'THINKING', 'build_parser')
+
+KEY_VARIABLE = 'PYDANTIC_LLM_SERVE_KEY'
+"""The environment variable of `serve --key`. Unlike an argument, it is not visible in the list of processes."""
+
+THINKING = {'on': True, 'off': False, 'minimal': 'minimal', 'low': 'low', 'medium': 'medium', 'high': 'high'}
+"""The values of `--thinking`, as values of the setting `thinking`."""
 
 EXAMPLES = """\
 examples:

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from ..models import Model, infer_model
 from .choice import default_model_name
 from .errors import UsageError
-from .options import KEY_VARIABLE
+from .parser import KEY_VARIABLE
 from .turn import print_note
 
 __all__ = ('serve',)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import suppress
 from time import perf_counter
 from typing import cast
 
@@ -25,7 +26,7 @@ from ..messages import (
 )
 from ..models import Model, StreamedResponse
 from ..settings import ModelSettings
-from .options import THINKING
+from .parser import THINKING
 from .screen import Screen, open_screen
 
 __all__ = ('Turn', 'print_note', 'read_settings')
@@ -94,15 +95,13 @@ class Turn:
 
 def print_note(text: str) -> None:
     """Print a text to the standard error, dimmed on a terminal. The standard output is for responses alone."""
-    if not sys.stderr.isatty():
-        print(text, file=sys.stderr)
-        return
-    try:
-        from rich.console import Console
-    except ImportError:
-        print(text, file=sys.stderr)
-        return
-    Console(stderr=True, highlight=False).print(text, style='dim', markup=False, soft_wrap=True)
+    if sys.stderr.isatty():
+        with suppress(ImportError):
+            from rich.console import Console
+
+            Console(stderr=True, highlight=False).print(text, style='dim', markup=False, soft_wrap=True)
+            return
+    print(text, file=sys.stderr)
 
 
 def _show_event(event: ModelResponseStreamEvent, screen: Screen) -> None:

@@ -38,7 +38,7 @@ COUNTS = {'output_reasoning_tokens': 'reasoning_tokens', 'cache_write_1h_tokens'
 """Usage fields that `RequestUsage` does not have → their keys in `RequestUsage.details`."""
 
 
-def translate_request(value: object) -> object:
+def translate_request(cls: object, value: object) -> object:
     """Return the JSON of a request with part kinds and fields of ours; any other value is returned unchanged."""
     if not isinstance(value, Mapping):
         return value
@@ -46,7 +46,7 @@ def translate_request(value: object) -> object:
     return request | {'parts': _translate_parts(request, REQUEST_PARTS)}
 
 
-def translate_response(value: object) -> object:
+def translate_response(cls: object, value: object) -> object:
     """Return the JSON of a response with part kinds and fields of ours; any other value is returned unchanged."""
     if not isinstance(value, Mapping):
         return value

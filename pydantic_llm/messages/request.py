@@ -217,10 +217,7 @@ class ModelRequest(ShortRepr):
 
     kind: Literal['request'] = 'request'
 
-    @model_validator(mode='before')
-    @classmethod
-    def _translate_stored(cls, value: object) -> object:
-        return translate_request(value)
+    _translate_stored = model_validator(mode='before')(translate_request)
 
     @classmethod
     def user_text_prompt(cls, user_prompt: str, *, instructions: str | None = None) -> ModelRequest:

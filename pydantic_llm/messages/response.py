@@ -290,10 +290,7 @@ class ModelResponse(ShortRepr):
 
     kind: Literal['response'] = 'response'
 
-    @model_validator(mode='before')
-    @classmethod
-    def _translate_stored(cls, value: object) -> object:
-        return translate_response(value)
+    _translate_stored = model_validator(mode='before')(translate_response)
 
     @property
     def text(self) -> str | None:

@@ -77,7 +77,8 @@ class LocalServer:
         self._server = Server(
             Config(self._app, log_config=None, log_level=LOCAL_LOG_LEVEL, timeout_graceful_shutdown=0, ws='none')
         )
-        self._thread = threading.Thread(target=self._run, args=(self._server, self._socket), daemon=True)
+        serve = _serve_until_stopped(self._server, self._socket)
+        self._thread = threading.Thread(target=asyncio.run, args=(serve,), daemon=True)
         self._thread.start()
         return self.url
 
@@ -89,10 +90,6 @@ class LocalServer:
             server.should_exit = True
             thread.join(10)
             listening.close()
-
-    @staticmethod
-    def _run(server: Server, listening: socket.socket) -> None:
-        asyncio.run(_serve_until_stopped(server, listening))
 
     def __enter__(self) -> str:
         return self.start()
