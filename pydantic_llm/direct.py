@@ -162,10 +162,6 @@ async def _open_model(model: Model | str) -> AsyncGenerator[Model]:
 
 
 def _to_messages(messages: Messages) -> Sequence[ModelMessage]:
-    match messages:
-        case str():
-            return [ModelRequest.user_text_prompt(messages)]
-        case ModelRequest():
-            return [messages]
-        case _:
-            return messages
+    if isinstance(messages, str):
+        return [ModelRequest.user_text_prompt(messages)]
+    return [messages] if isinstance(messages, ModelRequest) else messages

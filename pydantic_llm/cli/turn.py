@@ -71,7 +71,8 @@ class Turn:
         if not self._stream:
             response = await self._model.request(messages, self._settings)
             with open_screen() as screen:
-                _show_parts(response, screen)
+                for index, part in enumerate(response.parts):
+                    _show_event(PartStartEvent(index, part), screen)
         else:
             async with self._model.request_stream(messages, self._settings) as self._response_stream:
                 with open_screen() as screen:
@@ -118,11 +119,6 @@ def _show_event(event: ModelResponseStreamEvent, screen: Screen) -> None:
             screen.thinking(f'\n\n[The response broke off; {name} starts again.]\n\n')
         case _:
             pass
-
-
-def _show_parts(response: ModelResponse, screen: Screen) -> None:
-    for index, part in enumerate(response.parts):
-        _show_event(PartStartEvent(index, part), screen)
 
 
 def _describe_other_content(response: ModelResponse) -> str:

@@ -55,16 +55,17 @@ class Exchange:
         """Wait for the fault's delay, then send its body or status, if it has one. Return whether it was sent."""
         await asyncio.sleep(fault.delay)
         if fault.body is not None:
-            await self._start(fault.status or 200, {'content-type': fault.content_type, **fault.headers})
-            await self._send_frame(fault.body)
-            await self._finish()
+            body, headers = fault.body, {'content-type': fault.content_type}
         elif fault.status is not None:
             error = _make_injected_error(fault.status)
-            headers = {'content-type': 'application/json', **self._protocol.encode_headers(error), **fault.headers}
-            await self._start(fault.status, headers)
-            await self._send_frame(to_json(self._protocol.encode_error(error)[1]))
-            await self._finish()
-        return fault.body is not None or fault.status is not None
+            body = to_json(self._protocol.encode_error(error)[1])
+            headers = {'content-type': 'application/json', **self._protocol.encode_headers(error)}
+        else:
+            return False
+        await self._start(fault.status or 200, {**headers, **fault.headers})
+        await self._send_frame(body)
+        await self._finish()
+        return True
 
     async def send_response(self, served: ServedRequest, model: Model, fault: Fault | None) -> None:
         if served.stream:
