@@ -102,7 +102,6 @@ class Once(Generic[T]):
         return outcome.result() if outcome.done() else await asyncio.wrap_future(outcome)
 
     def wait(self) -> T:
-        """Return the function's value; for blocking callers."""
         return self._start_or_join().result()
 
     def _start_or_join(self) -> Future[T]:
@@ -265,7 +264,6 @@ class BlockingContext(Generic[T]):
 
     @property
     def is_open(self) -> bool:
-        """True between entering and exiting the context."""
         return self._task is not None and not self._task.outcome.done()
 
     def call(self, function: Callable[[], Awaitable[R]]) -> R:

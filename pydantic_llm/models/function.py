@@ -17,13 +17,7 @@ from dataclasses import KW_ONLY, dataclass, replace
 from inspect import isawaitable
 
 from ..exceptions import UserError
-from ..messages import (
-    ModelMessage,
-    ModelRequest,
-    ModelResponse,
-    ModelResponsePart,
-    ModelResponseStreamEvent,
-)
+from ..messages import ModelMessage, ModelRequest, ModelResponse, ModelResponsePart, ModelResponseStreamEvent
 from ..profiles import ModelProfile, ModelProfileSpec
 from ..settings import ModelSettings
 from ..tools.definition import ToolDefinition
@@ -80,7 +74,6 @@ class DeltaThinkingPart:
     """A fragment of a thinking part."""
 
     content: str | None = None
-    """A fragment of the text."""
     signature: str | None = None
     """The signature by which the vendor recognizes its own thinking."""
 
@@ -121,14 +114,11 @@ class FunctionModel(Model):
             raise UserError('FunctionModel has no function: give it function=, stream_function=, or both')
         super().__init__(settings=settings, profile=profile)
         self.function = function
-        """The function that returns whole responses."""
         self.stream_function = stream_function
-        """The function that yields streamed responses."""
         self._model_name = model_name or f'function:{_name_of(function)}:{_name_of(stream_function)}'
 
     @property
     def model_name(self) -> str:
-        """`model_name=`, or a name made of the functions' names."""
         return self._model_name
 
     def _own_profile(self) -> ModelProfile:
@@ -140,7 +130,6 @@ class FunctionModel(Model):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> ModelResponse:
-        """Call the function; without one, collect the stream of the stream function."""
         if self.function is None:
             async with self.request_stream(messages, model_settings, model_request_parameters) as stream:
                 async for _ in stream:
@@ -163,7 +152,6 @@ class FunctionModel(Model):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
-        """Call the stream function; without one, emit the whole response of the function."""
         if self.stream_function is None:
             async with super().request_stream(messages, model_settings, model_request_parameters) as stream:
                 yield stream
@@ -220,7 +208,6 @@ class _FunctionStream(StreamedResponse):
         self._messages = messages
 
     async def events(self) -> AsyncIterator[ModelResponseStreamEvent]:
-        """Yield the events of each item as it arrives."""
         draft, parts = self.draft, self.draft.parts
         try:
             async for delta in self._deltas:
@@ -239,12 +226,10 @@ class _FunctionStream(StreamedResponse):
             yield event
 
     def usage(self) -> RequestUsage:
-        """Return the estimated usage so far."""
         self.draft.usage = estimate_usage(self._messages, self.draft.parts.get())
         return self.draft.usage
 
     def get(self) -> ModelResponse:
-        """Return the response so far, with its estimated usage."""
         self.usage()
         return super().get()
 

@@ -35,11 +35,8 @@ class Deadlines:
     """The time limits of one request, in seconds. `None` leaves only the HTTP client's own limits."""
 
     timeout: float | None = None
-    """The limit for the whole response."""
     first_token_timeout: float | None = None
-    """The limit for the first event of a stream."""
     idle_timeout: float | None = None
-    """The limit between two events of a stream."""
     waited: float = 0.0
     """Seconds of `timeout` that earlier attempts have used."""
 
@@ -74,7 +71,6 @@ class RawRequest:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     """Headers that override the connection's own."""
     deadlines: Deadlines = Deadlines()
-    """The time limits of this request."""
     method: Literal['POST', 'GET'] = 'POST'
     """The HTTP method. Only connections through an SDK's client support `GET`."""
 
@@ -93,7 +89,6 @@ class ByteStream(ABC):
     """A response with a success status whose body is still arriving."""
 
     headers: Mapping[str, str]
-    """The headers, with case-insensitive names."""
 
     @abstractmethod
     async def read(self) -> bytes:

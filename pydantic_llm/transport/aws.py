@@ -151,20 +151,16 @@ class FramesAsEvents(ByteStream):
         self._splitter = FrameSplitter()
 
     async def read(self) -> bytes:
-        """Return the next events, or `b''` at the end."""
         while chunk := await self._frames.read():
             if events := b''.join(map(encode_sse, self._splitter.feed(chunk))):
                 return events
         return b''
 
     def progress(self) -> None:
-        """Report to the deadlines that an event has arrived."""
         self._frames.progress()
 
     async def aclose(self) -> None:
-        """Close the connection at once."""
         await self._frames.aclose()
 
     async def finish(self) -> None:
-        """Release the connection, which can be reused."""
         await self._frames.finish()

@@ -27,7 +27,6 @@ class Access:
     """Vertex AI's `/projects/.../locations/...`, inserted before paths that do not begin with `/projects/`."""
 
     def url(self, path: str) -> str:
-        """Return the full URL of a request."""
         return self.base_url + ('' if path.startswith('/projects/') else self.path_prefix) + path
 
 
@@ -62,7 +61,6 @@ class HTTPConnection(ClientConnection):
         self._timeout = timeout
 
     async def post(self, client: Any, request: RawRequest, deadlines: Deadlines) -> Any:
-        """Return the HTTP library's response, with its body unread. Renews refused credentials once."""
         access = await self._access(request.model_name, refused=None)
         response = await self._send(client, request, deadlines, access)
         if response.status_code == 401 and self._can_renew:

@@ -39,11 +39,9 @@ class SdkClients:
         self._http = HttpClients()
 
     def is_fresh(self, client: Any) -> bool:
-        """Return whether the client has no open connection."""
         return self._http.is_fresh(client._client)
 
     def fork(self, client: Any) -> Any:
-        """Return a client with the same configuration and no connection."""
         http_client = self._http.fork(client._client)
         try:
             return client.copy(http_client=http_client)
@@ -53,11 +51,9 @@ class SdkClients:
             return twin
 
     async def release(self, client: Any) -> None:
-        """Close the connections, in their own loop. The client stays usable."""
         await self._http.release(client._client)
 
     def abandon(self, client: Any) -> None:
-        """Close the sockets of a client whose loop is closed."""
         self._http.abandon(client._client)
 
 
@@ -69,24 +65,20 @@ class HttpClients:
     """
 
     def is_fresh(self, client: Any) -> bool:
-        """Return whether the client has no open connection."""
         return all(_is_fresh(transport) for transport in _iterate_transports(client))
 
     def fork(self, client: Any) -> Any:
-        """Return a client with the same configuration and no connection."""
         twin = copy.copy(client)
         twin._transport = fork_transport(client._transport)
         twin._mounts = {pattern: fork_transport(transport) for pattern, transport in client._mounts.items()}
         return twin
 
     async def release(self, client: Any) -> None:
-        """Close the connections, in their own loop. The client stays usable."""
         async with AsyncExitStack() as stack:
             for transport in _iterate_transports(client):
                 stack.push_async_callback(_release_transport, transport)
 
     def abandon(self, client: Any) -> None:
-        """Close the sockets of a client whose loop is closed."""
         for transport in _iterate_transports(client):
             _abandon_transport(transport)
 

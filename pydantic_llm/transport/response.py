@@ -32,14 +32,12 @@ class ClientConnection(Connection):
     def __init__(self, clients: LoopClients[Any], translator: ErrorTranslator) -> None:
         self._clients = clients
         self.translator = translator
-        """Turns the client's exceptions into ours."""
 
     @abstractmethod
     async def post(self, client: Any, request: RawRequest, deadlines: Deadlines) -> Any:
         """Return the HTTP library's response, with its body unread: `ResponseStream` limits the size."""
 
     async def send(self, request: RawRequest) -> RawResponse:
-        """Send a request and return the complete response."""
         deadlines = Deadlines(request.deadlines.timeout, waited=request.deadlines.waited)
         stream = await self._open(request, deadlines, self.translator.translate)
         try:
@@ -48,11 +46,9 @@ class ClientConnection(Connection):
             await stream.aclose()
 
     async def open(self, request: RawRequest) -> ByteStream:
-        """Send a request and return the response as a stream."""
         return await self._open(request, request.deadlines, self.translator.translate_in_stream)
 
     async def aclose(self) -> None:
-        """Close what is open in the running event loop."""
         await self._clients.aclose()
 
     async def _open(self, request: RawRequest, deadlines: Deadlines, translate: Translate) -> ResponseStream:
@@ -84,7 +80,6 @@ class ResponseStream(ByteStream):
         self._closed = False
 
     async def read(self) -> bytes:
-        """Return the next bytes, or `b''` at the end."""
         try:
             with self._watchdog:
                 return await anext(self._chunks)
@@ -108,7 +103,6 @@ class ResponseStream(ByteStream):
         return b''.join(chunks)
 
     def progress(self) -> None:
-        """Report to the deadlines that an event has arrived."""
         self._watchdog.progress()
 
     async def finish(self) -> None:
@@ -120,7 +114,6 @@ class ResponseStream(ByteStream):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connection at once."""
         if self._closed:
             return
         self._closed = True

@@ -46,7 +46,6 @@ class SDKConnection(ClientConnection):
         self._rewrites_body = rewrites_body
 
     async def post(self, client: Any, request: RawRequest, deadlines: Deadlines) -> Any:
-        """Return the HTTP library's response, with its body unread."""
         try:
             return await self._post_once(client, request, deadlines)
         except self._sdk.APIStatusError as error:

@@ -64,7 +64,6 @@ class SpreadTransport:
         return await self._choose_transport().handle_async_request(request)
 
     async def aclose(self) -> None:
-        """Close the connections of all pools."""
         for transport in self._transports():
             await transport.aclose()
 

@@ -42,7 +42,6 @@ class FallbackModel(SequenceModel):
         settings: ModelSettings | None = None,
     ) -> None:
         self.models: tuple[Model, ...] = tuple(infer_model(each) for each in (first, *others))
-        """The models, in the order in which they are tried."""
         self.attempt_timeout = attempt_timeout
         """The maximum number of seconds for one model; for a stream, until its first event."""
         super().__init__(fallback_on, mid_stream, settings)
@@ -51,31 +50,25 @@ class FallbackModel(SequenceModel):
 
     @property
     def members(self) -> Sequence[Model]:
-        """The models, in the order in which they are tried."""
         return self.models
 
     @property
     def model_name(self) -> str:
-        """The names of all models. A response has only the name of its own."""
         return f'fallback:{",".join(model.model_name for model in self.models)}'
 
     @property
     def system(self) -> str:
-        """The vendors of all models."""
         return f'fallback:{",".join(model.system for model in self.models)}'
 
     @property
     def model_id(self) -> str:
-        """The names of all models, with their vendors."""
         return f'fallback:{",".join(model.model_id for model in self.models)}'
 
     @property
     def base_url(self) -> str | None:
-        """The URL of the first model."""
         return self.models[0].base_url
 
     def new_sequence(self, request: SequenceRequest) -> ModelSequence:
-        """Return all models, once each."""
         return _FallbackSequence(self, request)
 
     def __repr__(self) -> str:

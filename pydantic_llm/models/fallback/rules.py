@@ -41,7 +41,6 @@ class FallbackRules:
         return any([await _await_verdict(rule(error)) for rule in self.error_rules])
 
     async def accepts_response(self, response: ModelResponse) -> bool:
-        """Return whether no rule rejects this response."""
         return not any([await _await_verdict(rule(response)) for rule in self.response_rules])
 
 

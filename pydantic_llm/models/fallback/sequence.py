@@ -77,7 +77,6 @@ class FailedAttempts:
         self.usage = RequestUsage()
 
     def add(self, attempt: Attempt, error: Exception, usage: RequestUsage | None = None) -> None:
-        """Add an attempt, with the usage of its response if there was one."""
         self.errors.append(error)
         self.model_ids.append(attempt.model.model_id)
         if usage is not None:
@@ -92,7 +91,6 @@ class FailedAttempts:
         return replace(response, usage=response.usage + self.usage, warnings=[*warnings, *response.warnings])
 
     def as_group(self) -> FallbackExceptionGroup:
-        """Return all errors as one."""
         failures = '; '.join(f'{name}: {error}' for name, error in zip(self.model_ids, self.errors, strict=True))
         return FallbackExceptionGroup(f'All models failed ({failures})', self.errors)
 

@@ -20,16 +20,11 @@ class SequenceModel(Model):
     """A model that tries other models in order. Subclasses define the order by `new_sequence`."""
 
     def __init__(
-        self,
-        fallback_on: FallbackOn | Sequence[FallbackOn],
-        mid_stream: MidStream,
-        settings: ModelSettings | None,
+        self, fallback_on: FallbackOn | Sequence[FallbackOn], mid_stream: MidStream, settings: ModelSettings | None
     ) -> None:
         super().__init__(settings=settings)
         self.rules = FallbackRules(fallback_on)
-        """The failures that trigger a fallback."""
         self.mid_stream: MidStream = check_mid_stream(mid_stream)
-        """The reaction to a model that fails after its first event."""
 
     @property
     @abstractmethod
@@ -49,7 +44,6 @@ class SequenceModel(Model):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> ModelResponse:
-        """Try the models in order, and return the first accepted response."""
         request = self._new_request(messages, model_settings, model_request_parameters)
         return await request.budget.run(lambda: self.new_sequence(request).request())
 
@@ -60,7 +54,6 @@ class SequenceModel(Model):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
-        """Try the models in order until one opens a stream. If that one fails later, `mid_stream` applies."""
         request = self._new_request(messages, model_settings, model_request_parameters)
         stream = SequenceStream(self.new_sequence(request))
         try:
@@ -79,7 +72,6 @@ class SequenceModel(Model):
         return SequenceRequest(messages, settings, parameters, Budget.of(settings))
 
     async def aclose(self) -> None:
-        """Close the connections of all models."""
         for model in self.members:
             await model.aclose()
 

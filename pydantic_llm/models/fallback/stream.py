@@ -66,7 +66,6 @@ class SequenceStream(BufferedStream):
         return self._failed.with_failures(response)
 
     def usage(self) -> RequestUsage:
-        """Return the usage so far, including that of failed attempts."""
         return (self._inner.usage() if self._inner is not None else RequestUsage()) + self._failed.usage
 
     def _join_parts(self, parts: Sequence[ModelResponsePart]) -> list[ModelResponsePart]:
@@ -83,7 +82,6 @@ class SequenceStream(BufferedStream):
     # ---------------------------------------------------------------------- reading
 
     async def _read_more(self) -> None:
-        """Read one event of the current model, or handle the end or the failure of its stream."""
         inner = self._inner
         if inner is None:
             raise StopAsyncIteration
@@ -201,7 +199,6 @@ class SequenceStream(BufferedStream):
     # ---------------------------------------------------------------------- closing
 
     async def close(self) -> None:
-        """Report the outcome of the attempt, and close its stream."""
         if self._inner is not None:
             await self._report_outcome(self._inner.get(), None)
         await self._close_inner()

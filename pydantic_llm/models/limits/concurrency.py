@@ -38,7 +38,6 @@ class ConcurrencyLimitedModel(WrapperModel):
             if value is not None and value < least:
                 raise UserError(f'{name} is {value!r}: give a number from {least} on')
         self.limit = limit
-        """The maximum number of concurrent requests."""
         self._under_way = 0
         self._lock = threading.Lock()
         self._queue: WaitQueue[None] = WaitQueue(max_queue)
@@ -59,7 +58,6 @@ class ConcurrencyLimitedModel(WrapperModel):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> ModelResponse:
-        """Wait for a slot, then send the request. Raises `OverloadedError` if the queue is full."""
         async with self._hold_slot():
             return await super().request(messages, model_settings, model_request_parameters)
 
@@ -70,7 +68,6 @@ class ConcurrencyLimitedModel(WrapperModel):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
-        """Wait for a slot, then open the stream. Raises `OverloadedError` if the queue is full."""
         async with (
             self._hold_slot(),
             super().request_stream(messages, model_settings, model_request_parameters) as stream,

@@ -78,7 +78,6 @@ class RateLimitedModel(WrapperModel):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> ModelResponse:
-        """Wait for room, then send the request. Raises `RateLimitError` if the wait takes too long."""
         settings = self.merged_settings(model_settings)
         budget = Budget.of(settings)
 
@@ -107,7 +106,6 @@ class RateLimitedModel(WrapperModel):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
-        """Wait for room, then open the stream. Its usage replaces the estimate when the block is left."""
         settings = self.merged_settings(model_settings)
         budget = Budget.of(settings)
         reserved = await self._reserve_tokens(messages, settings, budget)

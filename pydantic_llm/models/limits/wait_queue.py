@@ -67,11 +67,7 @@ class WaitQueue(Generic[T]):
             first.wake()
 
     async def acquire(
-        self,
-        attempt: Callable[[], Awaitable[T | NotYet]],
-        *,
-        priority: int = 0,
-        seconds: float | None = None,
+        self, attempt: Callable[[], Awaitable[T | NotYet]], *, priority: int = 0, seconds: float | None = None
     ) -> T:
         """Wait until `attempt` returns something other than `NotYet`, and return that.
 

@@ -26,10 +26,8 @@ class ResponseDecoder:
         self._has_thinking = False
         self._is_in_text = False
         self.has_tool_calls = False
-        """True once a tool call was decoded."""
 
     def feed(self, text: str) -> None:
-        """Decode more text and add it to the draft."""
         if self._tags is None:
             self._find_calls(text)
         else:

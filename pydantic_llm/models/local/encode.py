@@ -46,9 +46,7 @@ class EncodedRequest:
     images: Sequence[bytes]
     """The images, in the order in which the text refers to them."""
     constraint: Constraint | None
-    """The constraint on the response."""
     calls: CallReader | None
-    """The reader that finds tool calls in the response."""
     tags: ThinkTags | None
     """The splitter of thinking and text; `None` if `calls` does that."""
     visible_tokens: Sequence[str]
@@ -67,7 +65,6 @@ class RequestEncoder:
         self._options = dict(options.get('apply_chat_template_kwargs') or {})
         self._has_native_tools = bool(re.search(r'\btools\b', template))
         self.format = self._choose_format(options.get('tool_format'))
-        """The format in which the model writes tool calls."""
         name, arguments = self.format.keys
         self.keys = (options.get('tool_name_key') or name, options.get('tool_arguments_key') or arguments)
         """The keys of a tool call's name and arguments."""
@@ -85,7 +82,6 @@ class RequestEncoder:
         return find_format(self._template, self._tokenizer.added_tokens)
 
     def encode(self, request: PreparedRequest) -> EncodedRequest:
-        """Encode a request. Raises `UserError` if the model or its template does not support it."""
         tools, is_forced = _resolve_tools(request)
         if request.parameters.native_tools:
             unsupported = ', '.join(tool.kind for tool in request.parameters.native_tools)

@@ -45,7 +45,6 @@ class TemplateFeatures:
     thinking_field: str | None
     """The field for past thinking; `None` if it renders none."""
     takes_images: bool
-    """True if the model accepts images."""
     call_keys: CallKeys
     """The keys of a tool call that is sent as text."""
 

@@ -27,7 +27,6 @@ class Sampling:
     temperature: float = 0.0
     """The divisor of the logits; 0 always chooses the most likely token."""
     top_k: int | None = None
-    """Choose among the `top_k` most likely tokens."""
     top_p: float | None = None
     """Choose among the most likely tokens whose probabilities add up to this share."""
     min_p: float | None = None
@@ -58,13 +57,10 @@ class Loaded:
     """The facts about a model once it is loaded."""
 
     tokenizer: Tokenizer
-    """The tokenizer, with the chat template."""
     encode: Callable[[str, Sequence[bytes]], Prompt]
     """Encodes the text of a prompt and its images, in the order in which the text refers to them."""
     takes_images: bool = False
-    """True if the model accepts images."""
     vocabulary_size: int | None = None
-    """The number of tokens in the vocabulary."""
     context_length: int | None = None
     """The maximum length of prompt and response together, in tokens."""
     sampling: Sampling = Sampling()
@@ -163,7 +159,6 @@ class Job:
         self.prompt = prompt
         self.sampling = sampling
         self.max_tokens = max_tokens
-        """The maximum length of the response, in tokens."""
         self.decoder = decoder
         """Decodes the tokens to text, and ends the response at an end token or a stop sequence."""
         self.constraint = constraint
@@ -173,25 +168,20 @@ class Job:
         self.streamed = streamed
         """True if the caller is woken for each piece of text, and not only at the end."""
         self.output_tokens = 0
-        """The number of tokens generated so far."""
         self.cached_tokens = 0
         """The number of prompt tokens that the engine read from its cache."""
         self.finish_reason: str | None = None
         """The reason for the end: a key of `stream.FINISH_REASONS`, or the engine's own; `None` while it runs."""
         self.error: Exception | None = None
-        """The error that ended the job."""
         self.details: dict[str, Any] = {}
         """Additions of the engine to `provider_details`."""
         self.is_detached = False
-        """True once the caller has stopped reading the job."""
         self._texts: deque[str] = deque()
         self._output_ready = asyncio.Event()
         self.loop = asyncio.get_running_loop()
-        """The event loop of the caller."""
 
     @property
     def done(self) -> bool:
-        """True once the job has ended, with a finish reason or an error."""
         return self.finish_reason is not None or self.error is not None
 
     # for the engine

@@ -41,7 +41,6 @@ class Source:
     name: str
     """A name on the Hugging Face Hub, or the path of a folder."""
     trust_remote_code: bool = False
-    """True if code in the model's repository may run."""
     progress: Callable[[str], None] | None = None
     """Called with a sentence for each stage of loading."""
 

@@ -71,7 +71,6 @@ class LocalModel(PreparingModel):
     """A model that runs in this process. An engine's `model.py` subclasses this."""
 
     supported_settings: ClassVar[frozenset[str]] = SHARED_SETTINGS
-    """The shared settings that the engine supports."""
     own_settings: ClassVar[Collection[str] | None] = ()
 
     def __init__(self, model_name: str | PathLike[str], **options: Unpack[LocalOptions]) -> None:
@@ -104,7 +103,6 @@ class LocalModel(PreparingModel):
 
     @property
     def model_name(self) -> str:
-        """The name or the path of the model."""
         return self._model_name
 
     @property
@@ -129,7 +127,6 @@ class LocalModel(PreparingModel):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> ModelResponse:
-        """Send a conversation; return the response."""
         request = self.prepare(messages, model_settings, model_request_parameters)
         stream = await self._open(request)
         try:
@@ -145,7 +142,6 @@ class LocalModel(PreparingModel):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
-        """Send a conversation; yield the response as a stream."""
         request = self.prepare(messages, model_settings, model_request_parameters, stream=True)
         stream = await self._open(request)
         try:

@@ -61,7 +61,6 @@ class QueueSlots:
         return False
 
     def use(self) -> None:
-        """Record that a granted slot is used."""
         self.reserved -= 1
 
     def release(self, slot: QueueSlot) -> None:

@@ -17,11 +17,7 @@ from .engine import Job
 
 __all__ = ('FINISH_REASONS', 'LocalStream', 'make_timeout_error')
 
-FINISH_REASONS: dict[str, FinishReason] = {
-    'eos': 'stop',
-    'stop_sequence': 'stop',
-    'length': 'length',
-}
+FINISH_REASONS: dict[str, FinishReason] = {'eos': 'stop', 'stop_sequence': 'stop', 'length': 'length'}
 """The finish reasons of engines, and ours. A response with tool calls has `tool_call` in place of `stop`."""
 
 
@@ -47,7 +43,6 @@ class LocalStream(BufferedStream):
         self._seen_tokens = 0
 
     async def close(self) -> None:
-        """Stop the timer, and the job if it is not done."""
         self._watchdog.close()
         self._leave_job()
 
@@ -63,7 +58,6 @@ class LocalStream(BufferedStream):
             await self._read_output()
 
     async def _read_more(self) -> None:
-        """Read until there is an event, or the response is over."""
         if self._is_over:
             raise StopAsyncIteration
         while not self.draft.parts.events and not self._is_over:
@@ -71,7 +65,6 @@ class LocalStream(BufferedStream):
         self._ready.extend(self.draft.parts.take_events())
 
     async def _read_output(self) -> None:
-        """Wait for output of the job and decode it."""
         job = self._job
         try:
             with self._watchdog:
@@ -95,9 +88,7 @@ class LocalStream(BufferedStream):
     def _record_usage(self) -> None:
         job = self._job
         self.draft.usage = RequestUsage(
-            input_tokens=len(job.prompt.tokens),
-            output_tokens=job.output_tokens,
-            cache_read_tokens=job.cached_tokens,
+            input_tokens=len(job.prompt.tokens), output_tokens=job.output_tokens, cache_read_tokens=job.cached_tokens
         )
 
     def _end_response(self) -> None:

@@ -38,7 +38,6 @@ class TokenDecoder:
 
     @property
     def stop_sequence(self) -> str | None:
-        """The stop sequence that ended the text."""
         return self._stops.found
 
     def feed(self, token: int) -> str:
@@ -51,7 +50,6 @@ class TokenDecoder:
         return self._find_stop(self._detokenizer.feed(token))
 
     def close(self) -> str:
-        """End the response; return the rest of its text."""
         if self._stops.found is not None:
             return ''
         return self._find_stop(self._detokenizer.close()) + self._stops.close()

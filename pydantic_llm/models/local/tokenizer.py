@@ -17,7 +17,6 @@ class Tokenizer:
 
     def __init__(self, tokenizer: Any, *, processor: Any = None, chat_template: str | None = None) -> None:
         self.tokenizer = tokenizer
-        """The tokenizer of the `transformers` library."""
         self.processor = processor
         """The model's processor, which encodes images; `None` for a text-only model."""
         self._chat_template = chat_template

@@ -32,7 +32,6 @@ class BatchRunner:
 
     def __init__(self, model: Any, *, slots: int, prefill_tokens: int) -> None:
         self.slots = slots
-        """Maximum number of responses in the batch."""
         mx = import_mlx()
         self._generator = import_mlx_lm('generate').BatchGenerator(
             model,
@@ -48,7 +47,6 @@ class BatchRunner:
         self._uids: dict[Job, int] = {}
 
     def add(self, job: Job) -> None:
-        """Add a job; its prompt is read in one of the next steps."""
         row = Row(job)
         [uid] = self._generator.insert(
             [list(job.prompt.tokens)],
@@ -60,11 +58,9 @@ class BatchRunner:
         self._uids[job] = uid
 
     def remove(self, job: Job) -> None:
-        """Free the slot of a job that is not done."""
         self._remove_jobs([job])
 
     def step(self) -> Collection[Job]:
-        """Generate one token of every response that has begun, and read some prompts. Return the jobs that changed."""
         _, responses = self._generator.next()
         changed: list[Job] = []
         for response in responses:

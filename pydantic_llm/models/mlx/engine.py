@@ -48,7 +48,6 @@ class MLXEngine(WorkerEngine):
         self._weights: Weights | None = None
 
     def load_model(self) -> Loaded:
-        """Load the weights, and return the facts about the model."""
         self._weights = load(self._source)
         return self._weights.loaded
 
@@ -59,7 +58,6 @@ class MLXEngine(WorkerEngine):
             import_mlx().clear_cache()
 
     def make_runner(self, loaded: Loaded) -> Runner:
-        """Return a runner for the loaded model."""
         weights, options = self._weights, self._options
         assert weights is not None, 'it was loaded before'
         return BatchRunner(weights.model, slots=options.max_batch_size, prefill_tokens=options.prefill_tokens)

@@ -54,10 +54,8 @@ class MLXModel(LocalModel):
         return 'mlx'
 
     def engine_key(self) -> Hashable:
-        """Return a key that is equal for model objects that share an engine."""
         source = self._source
         return key_of('mlx', source.name, source.trust_remote_code, source.load_kwargs or {}, self._batching)
 
     def make_engine(self) -> MLXEngine:
-        """Return a new engine, before loading."""
         return MLXEngine(self._source, self._batching)

@@ -62,5 +62,4 @@ class Deployment:
 
     @property
     def limits(self) -> Limits:
-        """The limits, in the form that the router's state takes."""
         return Limits(self.concurrency, self.requests_per_minute, self.tokens_per_minute)

@@ -104,47 +104,35 @@ class RouterModel(SequenceModel):
             raise UserError('Give state= or state_url=, not both')
         super().__init__(fallback_on, mid_stream, settings)
         self.strategy: Strategy = strategy
-        """The way to choose a deployment."""
         self.cooldown = cooldown
-        """The usual cooldown of a deployment that failed, in seconds."""
         self.max_wait = max_wait
-        """The longest wait for a free deployment, in seconds."""
         self.state: RouterState = state or _build_state(state_url, state_name)
-        """The load, cooldown and latency of the deployments."""
         self.queue: WaitQueue[Attempt] = WaitQueue(max_queue)
-        """The requests that wait for a free deployment."""
 
     @property
     def deployments(self) -> list[Deployment]:
-        """The deployments of all groups."""
         return [deployment for group in self.groups for deployment in group]
 
     @property
     def members(self) -> Sequence[Model]:
-        """The models of all deployments."""
         return [deployment.built for deployment in self.deployments]
 
     @property
     def model_name(self) -> str:
-        """The names of all models. A response has only the name of its own."""
         return f'router:{",".join(dict.fromkeys(model.model_name for model in self.members))}'
 
     @property
     def system(self) -> str:
-        """The vendors of all models."""
         return f'router:{",".join(dict.fromkeys(model.system for model in self.members))}'
 
     @property
     def model_id(self) -> str:
-        """The names of all deployments."""
         return f'router:{",".join(deployment.name for deployment in self.deployments)}'
 
     def new_sequence(self, request: SequenceRequest) -> ModelSequence:
-        """Return the deployments to try, chosen one by one."""
         return _RouterSequence(self, request)
 
     async def aclose(self) -> None:
-        """Close the connections of all deployments, and of the state."""
         await super().aclose()
         await self.state.aclose()
 

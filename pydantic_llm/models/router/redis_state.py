@@ -16,15 +16,7 @@ from uuid import uuid4
 from ..._extras import import_extra
 from ...transport.loops import LoopClients
 from ..limits.wait_queue import NotYet
-from .state import (
-    LOCAL_SLOT,
-    SLOT_POLL_SECONDS,
-    SMOOTHING,
-    DeploymentStatus,
-    Limits,
-    MemoryState,
-    RouterState,
-)
+from .state import LOCAL_SLOT, SLOT_POLL_SECONDS, SMOOTHING, DeploymentStatus, Limits, MemoryState, RouterState
 
 logger = logging.getLogger('pydantic_llm.router')
 
@@ -185,12 +177,10 @@ class RedisState(RouterState):
         await self._run_script(COOL_DOWN, [self._key(name, 'cooldown')], [max(int(seconds * 1000), 1)])
 
     async def record_latency(self, name: str, seconds: float) -> None:
-        """Add a measurement to the smoothed latency."""
         await self._local.record_latency(name, seconds)
         await self._run_script(RECORD_LATENCY, [self._key(name, 'latency')], [seconds, SMOOTHING])
 
     async def aclose(self) -> None:
-        """Close the connections of the running event loop."""
         await self._clients.aclose()
 
     def _key(self, name: str, field: str) -> str:

@@ -92,7 +92,6 @@ class MemoryState(RouterState):
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     async def status(self, names: Sequence[str]) -> dict[str, DeploymentStatus]:
-        """Return the status of each deployment."""
         now = time.monotonic()
         with self._lock:
             found = {name: self._record_of(name) for name in names}
@@ -102,7 +101,6 @@ class MemoryState(RouterState):
             }
 
     async def reserve(self, name: str, limits: Limits, tokens: float) -> str | NotYet:
-        """Reserve one slot and `tokens`, if the limits allow it."""
         with self._lock:
             record = self._record_of(name)
             if limits.concurrency is not None and record.under_way >= limits.concurrency:
@@ -114,7 +112,6 @@ class MemoryState(RouterState):
             return LOCAL_SLOT
 
     async def release(self, name: str, slot: str, limits: Limits, tokens: float) -> None:
-        """Release the slot and refund the tokens that were not used."""
         with self._lock:
             record = self._record_of(name)
             record.under_way = max(record.under_way - 1, 0)
@@ -122,13 +119,11 @@ class MemoryState(RouterState):
                 record.tokens.take(-tokens, time.monotonic())
 
     async def cool_down(self, name: str, seconds: float) -> None:
-        """Exclude the deployment for `seconds`."""
         with self._lock:
             record = self._record_of(name)
             record.cooldown_end = max(record.cooldown_end, time.monotonic() + seconds)
 
     async def record_latency(self, name: str, seconds: float) -> None:
-        """Add a measurement to the smoothed latency."""
         with self._lock:
             record = self._record_of(name)
             before = seconds if record.latency is None else record.latency

@@ -37,7 +37,6 @@ class Ranking:
         self._output_tokens = output_tokens
 
     def order(self, group: Sequence[Deployment], statuses: Mapping[str, DeploymentStatus]) -> list[Deployment]:
-        """Return the deployments, best first."""
         scored = [
             (self._score(each, statuses[each.name]), _draw_delay(random.random(), each.weight), each) for each in group
         ]

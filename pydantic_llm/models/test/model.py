@@ -65,7 +65,6 @@ class TestModel(Model):
     last_model_settings: ModelSettings | None
     """The settings of the newest request, merged with those of the model."""
     last_messages: list[ModelMessage] | None
-    """The messages of the newest request."""
 
     def __init__(
         self,
@@ -98,12 +97,10 @@ class TestModel(Model):
 
     @property
     def model_name(self) -> str:
-        """`'test'`, unless `model_name=` is given."""
         return self._model_name
 
     @property
     def system(self) -> str:
-        """The vendor: always `'test'`."""
         return 'test'
 
     def _own_profile(self) -> ModelProfile:
@@ -115,7 +112,6 @@ class TestModel(Model):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> ModelResponse:
-        """Generate a response to the conversation."""
         settings = self.merged_settings(model_settings)
         parameters = model_request_parameters or ModelRequestParameters()
         self.last_messages, self.last_model_settings = list(messages), settings or None
@@ -221,7 +217,6 @@ class _PiecewiseResponse(WholeResponse):
     """A whole response, streamed in pieces as small as those of most vendors."""
 
     async def events(self) -> AsyncIterator[ModelResponseStreamEvent]:
-        """Yield the start, the pieces and the end of each part."""
         parts = self.draft.parts
         for index, part in enumerate(self._response.parts):
             for _ in _add_piecewise(parts, index, part):

@@ -53,7 +53,6 @@ class BatchRunner:
 
     def __init__(self, forward: Forward, *, slots: int, prefill_tokens: int) -> None:
         self.slots = slots
-        """Maximum number of responses in the batch."""
         self._forward = forward
         self._prefill_tokens = prefill_tokens
         self._waiting: list[Row] = []
@@ -61,11 +60,9 @@ class BatchRunner:
         self._batches: list[_Batch] = []
 
     def add(self, job: Job) -> None:
-        """Add a job; its prompt is read in one of the next steps."""
         self._waiting.append(Row(job))
 
     def remove(self, job: Job) -> None:
-        """Free the slot of a job that is not done."""
         self._waiting = [row for row in self._waiting if row.job is not job]
         if self._partial is not None and self._partial.row.job is job:
             self._partial = None
@@ -73,7 +70,6 @@ class BatchRunner:
             self._keep_rows(lambda row: row.job is not job)
 
     def step(self) -> Collection[Job]:
-        """Generate one token of every response that has begun, and read some prompts. Return the jobs that changed."""
         batches = [*self._batches]
         with self._forward.without_gradients():
             changed = [job for batch in batches for job in self._generate_tokens(batch)]

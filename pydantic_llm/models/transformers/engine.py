@@ -59,12 +59,10 @@ class TransformersEngine(WorkerEngine):
         """The runner in use once the model is loaded; before, the one requested."""
 
     def load_model(self) -> Loaded:
-        """Load the weights, and return the facts about the model."""
         self._weights = load(self._source)
         return self._weights.loaded
 
     def unload_model(self) -> None:
-        """Drop the weights, so that their memory is freed."""
         self._weights = None
 
     def make_runner(self, loaded: Loaded) -> Runner:

@@ -59,7 +59,6 @@ class Forward:
         return context
 
     def new_cache(self) -> Any:
-        """Return an empty cache."""
         # With a config, layers with a sliding window drop old tokens (`DynamicSlidingWindowLayer` in cache_utils.py,
         # transformers 5.24), and rows of different lengths could not be merged. Without, every token is kept.
         return self._cache_class() if self.can_merge else self._cache_class(config=self._config)

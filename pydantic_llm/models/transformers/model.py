@@ -67,11 +67,9 @@ class TransformersModel(LocalModel):
         return 'transformers'
 
     def engine_key(self) -> Hashable:
-        """Return a key that is equal for model objects that share an engine."""
         source = self._source
         options = (source.device_map, f'{source.torch_dtype}', source.trust_remote_code, source.model_kwargs or {})
         return key_of('transformers', source.name, *options, self._batching)
 
     def make_engine(self) -> TransformersEngine:
-        """Return a new engine, before loading."""
         return TransformersEngine(self._source, self._batching)

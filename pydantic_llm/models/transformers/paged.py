@@ -65,7 +65,6 @@ class PagedRunner:
 
     def __init__(self, model: Any, slots: int, prefill_tokens: int, cache_tokens: int | None) -> None:
         self.slots = slots
-        """Maximum number of responses in the batch."""
         self._torch = import_torch()
         self._model = model
         self._counter = count()
@@ -136,14 +135,12 @@ class PagedRunner:
         )
 
     def remove(self, job: Job) -> None:
-        """Free the slot of a job that is not done."""
         if (name := self._names.pop(job, None)) is not None:
             self._rows.pop(name, None)
             self._cached_tokens.pop(name, None)
             self._manager.cancel_request(name)
 
     def step(self) -> Collection[Job]:
-        """Run one step of the library: schedule, compute, choose, deliver. Return the jobs that changed."""
         self._changed = []
         with self._torch.inference_mode():
             if self._processor.prepare_next_batch():

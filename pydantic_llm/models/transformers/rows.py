@@ -21,7 +21,6 @@ class Row:
         self.matcher: Any = job.matcher
         """The compiled constraint (`local.Matcher`), or `None`."""
         self.tokens: list[int] = []
-        """The tokens generated so far."""
         sampling = job.sampling
         self.random: Random | None = Random(sampling.seed) if sampling.temperature else None
         """The generator that draws its tokens; `None` to take the likeliest token."""

@@ -36,7 +36,6 @@ class VLLMEngine(WorkerEngine):
     # in the thread
 
     def load_model(self) -> Loaded:
-        """Start vLLM's processes, and return the facts about the model."""
         self._core, loaded = load(self._source)
         return loaded
 
@@ -80,7 +79,6 @@ class VLLMEngine(WorkerEngine):
             return self._shutdown
 
     def cancel(self, job: Job) -> None:
-        """Abort a job whose response is not needed any more."""
         super().cancel(job)
         self._wake_thread()
 
@@ -98,7 +96,6 @@ class VLLMEngine(WorkerEngine):
             core.wake()
 
     def reset(self) -> None:
-        """Return to the state before loading: at the start, and in the child of a fork, which has no threads."""
         if self._core is not None:
             _parent_cores.append(self._core)
         self._core = None

@@ -69,7 +69,6 @@ class Core:
 
     @property
     def slots(self) -> int:
-        """Maximum number of responses that vLLM generates at once."""
         config = self.llm.vllm_config
         return int(config.scheduler_config.max_num_seqs) * int(config.parallel_config.data_parallel_size)
 
@@ -166,9 +165,7 @@ def _describe(llm: Any) -> Loaded:
         context_length=int(config.max_model_len),
         sampling=decode_generation_config({} if config.generation_config == 'vllm' else generation, overrides),
         eos=collect_token_ids(
-            {**generation, **overrides}.get('eos_token_id'),
-            tokenizer.eos_token_id,
-            getattr(text, 'eos_token_id', None),
+            {**generation, **overrides}.get('eos_token_id'), tokenizer.eos_token_id, getattr(text, 'eos_token_id', None)
         ),
         constraints=CONSTRAINT_KINDS,
     )

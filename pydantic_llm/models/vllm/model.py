@@ -56,17 +56,14 @@ class VLLMModel(LocalModel):
         return 'vllm'
 
     def engine_key(self) -> Hashable:
-        """Return a key that is equal for model objects that share an engine."""
         source = self._source
         options = (source.trust_remote_code, source.model_kwargs or {}, self._max_queue, self._when_full)
         return key_of('vllm', source.name, *options)
 
     def make_engine(self) -> VLLMEngine:
-        """Return a new engine, before loading."""
         return VLLMEngine(self._source, max_queue=self._max_queue, when_full=self._when_full)
 
     def sampling(self, settings: ModelSettings, loaded: Loaded) -> Sampling:
-        """Return how the tokens of a request are chosen, with the settings that only vLLM has."""
         return resolve_sampling(settings, cast('VLLMSampling', loaded.sampling), loaded.vocabulary_size)
 
     def cleanup(self) -> None:

@@ -22,11 +22,7 @@ from .sampling import VLLMSampling, encode_sampling
 
 __all__ = ('FINISH_REASONS', 'VLLMRunner', 'request_error')
 
-FINISH_REASONS: dict[str, str] = {
-    'stop': 'eos',
-    'length': 'length',
-    'repetition': 'repetition',
-}
+FINISH_REASONS: dict[str, str] = {'stop': 'eos', 'length': 'length', 'repetition': 'repetition'}
 """vLLM's finish reasons and the names that our engines share. `abort` (vllm-project/vllm#57082) and `error` fail the
 job: its response is incomplete."""
 
@@ -44,7 +40,6 @@ class VLLMRunner:
 
     def __init__(self, model_name: str, core: Core, decode: Callable[[Sequence[int]], str]) -> None:
         self.slots = core.slots
-        """Maximum number of responses that vLLM generates at once."""
         self._model_name = model_name
         self._core = core
         self._decode = decode
@@ -56,7 +51,6 @@ class VLLMRunner:
         self._dead_error: type[Exception] = import_vllm('v1.engine.exceptions').EngineDeadError
 
     def add(self, job: Job) -> None:
-        """Submit a job. Raises `UserError` if vLLM rejects its settings."""
         params = self._make_params(job)
         self._tasks[job] = self._core.loop.create_task(self._generate(job, params))
 

@@ -20,12 +20,10 @@ class ForcedReader:
         self._texts: list[str] = []
 
     def feed(self, text: str) -> Iterator[Item]:
-        """Add text. Yields nothing before the end."""
         self._texts.append(text)
         yield from ()
 
     def close(self, *, truncated: bool) -> Iterator[Item]:
-        """End the response; yield its call. A truncated call is yielded with the arguments so far."""
         text = ''.join(self._texts).strip()
         self._texts.clear()
         name_key, arguments_key = self._keys

@@ -38,7 +38,6 @@ class HarmonyReader:
         self._has_begun = False
 
     def feed(self, text: str) -> Iterator[Item]:
-        """Add text; yield the items that are decided."""
         self._held += text
         while self._held:
             if self._in_header:
@@ -56,7 +55,6 @@ class HarmonyReader:
             self._in_header = True
 
     def close(self, *, truncated: bool) -> Iterator[Item]:
-        """End the response; yield the rest."""
         held, self._held = self._held, ''
         if not self._in_header:
             yield from self._emit_body(held)

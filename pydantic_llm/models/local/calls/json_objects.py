@@ -55,12 +55,10 @@ class JsonObjectReader:
         self._is_after_call = False
 
     def feed(self, text: str) -> Iterator[Item]:
-        """Add text; yield the items that are decided."""
         self._held += text
         yield from self._read_held(over=False)
 
     def close(self, *, truncated: bool) -> Iterator[Item]:
-        """End the response; yield the rest."""
         start = self._held.strip()
         if truncated and any(opening.startswith(start) for opening in (self._prefix, *OPENINGS)):
             return

@@ -27,7 +27,6 @@ class Marks:
     """The marks around tool calls."""
 
     start: str
-    """The mark before one or more calls."""
     end: str | None
     """The mark after them; `None` if only the next start mark or the end of the response ends them."""
     decode: DecodeBody
@@ -43,7 +42,6 @@ class MarkedReader:
         self._has_call = False
 
     def feed(self, text: str) -> Iterator[Item]:
-        """Add text; yield the items that are decided."""
         self._held += text
         while True:
             if not self._is_inside:
@@ -56,7 +54,6 @@ class MarkedReader:
             yield from self._emit_calls(body, end=self._marks.end or '')
 
     def close(self, *, truncated: bool) -> Iterator[Item]:
-        """End the response; yield the rest."""
         held, self._held = self._held, ''
         if self._is_inside:
             yield from self._emit_calls(held, end='', truncated=truncated)

@@ -34,7 +34,6 @@ class PythonicReader:
         self._is_text = False
 
     def feed(self, text: str) -> Iterator[Item]:
-        """Add text; yield it if the response cannot be a list of calls."""
         self._held += text
         if not self._is_text and self._may_be_calls():
             return
@@ -43,7 +42,6 @@ class PythonicReader:
         yield 'text', held
 
     def close(self, *, truncated: bool) -> Iterator[Item]:
-        """End the response; yield its calls or its text."""
         held, self._held = self._held, ''
         if self._is_text or not held:
             return

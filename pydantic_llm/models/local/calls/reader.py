@@ -17,7 +17,6 @@ class ToolCall:
     """One tool call in the text of a response."""
 
     name: str
-    """The name of the tool."""
     args: str
     """The arguments as JSON; if they cannot be parsed, the text as the model wrote it."""
 
