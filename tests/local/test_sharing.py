@@ -209,7 +209,7 @@ async def test_a_crash_fails_all_requests_and_the_next_one_starts_again(make: Ca
     tasks = [asyncio.create_task(model.request(ask(), FOREVER)) for _ in range(3)]
     first = asyncio.create_task(read_stream(model, FOREVER))
     await until(lambda: engine.counts.active == 2)
-    broken = engine._weights.model.model
+    broken = engine._model.model
     norm, broken.norm = broken.norm, None
     results = await asyncio.gather(*tasks, first, return_exceptions=True)
     broken.norm = norm
@@ -225,7 +225,7 @@ async def test_a_crash_during_a_stream_raises_with_the_partial_response(make: Ca
     engine: Any = model.engine
 
     def break_it(_: object) -> None:
-        engine._weights.model.model.norm.weight = None
+        engine._model.model.norm.weight = None
 
     with pytest.raises(StreamInterruptedError) as caught:
         await read_stream(model, FOREVER, break_it)

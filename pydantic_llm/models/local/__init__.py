@@ -1,11 +1,10 @@
 """Everything between messages and an engine in this process, which reads and writes tokens. No engine is imported here.
 
 Terms:
-- engine: one loaded model that generates responses for many requests at the same time (`engine.Engine`);
+- engine: one loaded model that generates responses for many requests, in its own thread (`worker.WorkerEngine`);
 - lease: the use of an engine by one model object; the engine closes with its last lease;
 - job: one response to generate;
-- worker: an engine that runs in a thread of its own (`worker.WorkerEngine`);
-- runner: the part of a worker that calls the library, step by step;
+- runner: the part of an engine that calls the library, step by step;
 - step: one call of the library, which generates at most one token for each job;
 - slot: room for one job in a runner;
 - row: a job in a slot, with the state that is needed to choose its next token;
@@ -23,20 +22,20 @@ Read in this order, which is the way of a request:
 
 To add an engine, write a folder with
 
-- `engine.py`: a `WorkerEngine` and its `Runner`, or, for a library with an event loop of its own, an `Engine`. Settings
-  that the engine does not support are not in its model's `supported_settings`; constraints that it does not support
-  are not in `Loaded.constraints`, and raise. Without `Loaded.grammars`, it compiles `Job.constraint` itself;
+- `engine.py`: a `WorkerEngine` and its `Runner`. Settings that the engine does not support are not in its model's
+  `supported_settings`; constraints that it does not support are not in `Loaded.constraints`, and raise. Without
+  `Loaded.grammars`, it compiles `Job.constraint` itself;
 - `model.py`: a `LocalModel` with `engine_key` and `make_engine`;
 - `settings.py`: a `TypedDict` of settings with the engine's prefix.
 """
 
 from __future__ import annotations
 
-from .engine import Counts, Engine, Job, Loaded, Prompt, Sampling, wake
+from .engine import Counts, Job, Loaded, Prompt, Sampling, wake
 from .grammars import CONSTRAINT_KINDS, Grammars, Matcher
 from .leases import key_of
 from .model import SHARED_SETTINGS, LocalModel
-from .options import LocalOptions
+from .options import BatchingOptions, LocalOptions
 from .runner import Runner
 from .sampling import sampling_from
 from .tokenizer import Tokenizer
@@ -45,6 +44,7 @@ from .worker import WhenFull, WorkerEngine
 __all__ = (
     'CONSTRAINT_KINDS',
     'SHARED_SETTINGS',
+    'BatchingOptions',
     'Counts',
     'Engine',
     'Grammars',
@@ -63,3 +63,6 @@ __all__ = (
     'sampling_from',
     'wake',
 )
+
+Engine = WorkerEngine
+"""The type of `LocalModel.engine`."""

@@ -1,4 +1,4 @@
-"""The contract between a request and an engine: `Engine`, `Job`, and what is known of a loaded model.
+"""The contract between a request and an engine: `Job`, and what is known of a loaded model.
 
 An engine reads and writes tokens; it knows no messages, stop sequences or tool calls. The caller makes a `Job` and
 reads it in its event loop; the engine fills it in its own thread.
@@ -10,14 +10,14 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from ...constraints import Constraint
 from .grammars import Grammars
 from .token_decoder import TokenDecoder
 from .tokenizer import Tokenizer
 
-__all__ = ('Counts', 'Engine', 'Job', 'Loaded', 'Prompt', 'Sampling', 'wake')
+__all__ = ('Counts', 'Job', 'Loaded', 'Prompt', 'Sampling', 'wake')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,15 @@ class Sampling:
     """The amounts added to logits, by token id."""
     seed: int | None = None
     """The seed of the random choice; the result does not depend on the other rows of the batch."""
+
+    @property
+    def has_repetition_penalty(self) -> bool:
+        return (self.repetition_penalty or 1.0) != 1.0
+
+    @property
+    def has_offsets(self) -> bool:
+        """True if amounts are added to logits: a bias, or a penalty for tokens of the response."""
+        return bool(self.logit_bias or self.presence_penalty or self.frequency_penalty)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,47 +84,10 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The current number of jobs of an engine."""
+    """The current number of jobs of an engine: `active` ones have a slot, `waiting` ones are in the queue."""
 
     active: int
-    """Jobs that have a slot."""
     waiting: int
-    """Jobs in the queue."""
-
-
-class Engine(Protocol):
-    """One loaded model. Safe to use from any number of threads and event loops."""
-
-    @property
-    def counts(self) -> Counts:
-        """The number of active and waiting jobs."""
-        ...
-
-    async def load(self) -> Loaded:
-        """Load the model off the event loop. Concurrent calls share one load; after a failure, the next call retries.
-
-        Raises `UserError` if the model cannot be loaded with these options.
-        """
-        ...
-
-    async def submit(self, job: Job) -> None:
-        """Add a job to the queue. If the queue is full, wait or raise `OverloadedError`, as the engine is configured.
-
-        Raises `UserError` if the engine does not support the job.
-        """
-        ...
-
-    def cancel(self, job: Job) -> None:
-        """Stop a job and free its slot. Does nothing if the job is done."""
-        ...
-
-    async def aclose(self) -> None:
-        """Fail all jobs that are not done, end the thread and free the memory. The next `load` starts again."""
-        ...
-
-    def abandon(self) -> None:
-        """Close without waiting, for a finalizer."""
-        ...
 
 
 class Job:

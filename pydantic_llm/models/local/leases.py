@@ -10,11 +10,11 @@ import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence, Set
 from typing import Any, cast
 
-from .engine import Engine
+from .worker import WorkerEngine
 
 __all__ = ('Lease', 'key_of')
 
-_leases: dict[Hashable, tuple[Engine, int]] = {}
+_leases: dict[Hashable, tuple[WorkerEngine, int]] = {}
 """The engines and their number of leases, by key."""
 _lock = threading.RLock()
 
@@ -22,16 +22,15 @@ _lock = threading.RLock()
 class Lease:
     """The use of an engine by one model object."""
 
-    def __init__(self, key: Hashable, make: Callable[[], Engine]) -> None:
+    def __init__(self, key: Hashable, make: Callable[[], WorkerEngine]) -> None:
         self._key = key
         self._is_released = False
         with _lock:
             found = _leases.get(key)
-            self.engine: Engine = make() if found is None else found[0]
-            """The engine with this key."""
+            self.engine: WorkerEngine = make() if found is None else found[0]
             _leases[key] = (self.engine, 1 if found is None else found[1] + 1)
 
-    def release(self) -> Engine | None:
+    def release(self) -> WorkerEngine | None:
         """End the lease. Return the engine if this was its last lease: the caller must close it."""
         with _lock:
             if self._is_released:

@@ -27,13 +27,14 @@ from ...wire.prepare import PreparedRequest, PreparingModel
 from .. import ModelRequestParameters, StreamedResponse
 from .decode import ResponseDecoder
 from .encode import EncodedRequest, RequestEncoder
-from .engine import Engine, Job, Loaded, Prompt, Sampling
+from .engine import Job, Loaded, Prompt, Sampling
 from .leases import Lease
 from .loop_turn import loop_turn
 from .options import LocalOptions
 from .sampling import sampling_from
 from .stream import LocalStream, make_timeout_error
 from .token_decoder import TokenDecoder
+from .worker import WorkerEngine
 
 __all__ = ('SHARED_SETTINGS', 'LocalModel')
 
@@ -90,7 +91,7 @@ class LocalModel(PreparingModel):
         """Return a key that is equal for model objects that share an engine."""
 
     @abstractmethod
-    def make_engine(self) -> Engine:
+    def make_engine(self) -> WorkerEngine:
         """Return a new engine, which has not loaded the model."""
 
     def sampling(self, settings: ModelSettings, loaded: Loaded) -> Sampling:
@@ -106,7 +107,12 @@ class LocalModel(PreparingModel):
         return self._model_name
 
     @property
-    def engine(self) -> Engine:
+    def system(self) -> str:
+        """The name of the engine in responses: `'transformers'`, `'mlx'` or `'vllm'`."""
+        return self.settings_prefix.removesuffix('_')
+
+    @property
+    def engine(self) -> WorkerEngine:
         """The engine, which all model objects with an equal `engine_key` share."""
         with self._lease_lock:
             if self._lease is None:
@@ -157,7 +163,7 @@ class LocalModel(PreparingModel):
         if (engine := self._release_engine()) is not None:
             await engine.aclose()
 
-    def _release_engine(self) -> Engine | None:
+    def _release_engine(self) -> WorkerEngine | None:
         """Release the engine; return it if this was its last user, which must close it."""
         with self._lease_lock:
             lease, self._lease = self._lease, None

@@ -1,15 +1,18 @@
-"""The options of every model class of an engine in this process; each adds options for its engine."""
+"""The options that the model classes share; each adds options for its engine."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from ...exceptions import UserError
 from ...profiles import ModelProfileSpec
 from ...settings import ModelSettings
 from .calls.formats import CallFormatName
+from .worker import WhenFull
 
-__all__ = ('LocalOptions',)
+__all__ = ('BatchingOptions', 'LocalOptions')
 
 
 class LocalOptions(TypedDict, total=False):
@@ -17,24 +20,36 @@ class LocalOptions(TypedDict, total=False):
 
     max_new_tokens: int
     """The maximum length of a response, in tokens, if `max_tokens` is not set; default 4,096."""
-
     chat_template: str | None
     """A chat template to use instead of the model's own."""
-
     apply_chat_template_kwargs: Mapping[str, Any] | None
     """Variables of the chat template: `{'enable_thinking': False}`."""
-
     tool_format: CallFormatName | None
     """The format in which the model writes tool calls; by default it is detected from the chat template."""
-
     tool_name_key: str | None
     """The key of the tool's name in a tool call; default `name`."""
-
     tool_arguments_key: str | None
     """The key of the arguments in a tool call; default `arguments`, or `parameters` for Llama."""
-
     settings: ModelSettings | None
     """The default settings of every request."""
-
     profile: ModelProfileSpec | None
     """Changes to the profile of the model."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchingOptions:
+    """The options that decide how responses share forward passes. Raises `UserError` for an invalid value."""
+
+    max_batch_size: int = 32
+    """Maximum number of responses generated at once."""
+    prefill_tokens: int = 512
+    """Maximum number of prompt tokens (MLX: of each prompt) read between two steps of the running responses."""
+    max_queue: int = 1024
+    """Maximum number of requests that wait for a slot."""
+    when_full: WhenFull = 'wait'
+
+    def __post_init__(self) -> None:
+        for name in ('max_batch_size', 'prefill_tokens'):
+            value = getattr(self, name)
+            if value < 1:
+                raise UserError(f'{name} is {value!r}: give 1 or more')

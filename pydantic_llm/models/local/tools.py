@@ -11,7 +11,7 @@ from ...constraints import Constraint, Grammar, JsonSchema
 from ...json_types import Json
 from ...messages import ToolCallPart
 from ...tools.definition import ToolDefinition
-from .calls.formats import CallKeys
+from .calls.reader import CallKeys
 from .grammars import with_json_style
 
 __all__ = (

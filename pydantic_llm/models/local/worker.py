@@ -35,7 +35,7 @@ CLOSING_SECONDS = 10.0
 
 
 class WorkerEngine(ABC):
-    """An engine with a thread and a queue. Subclasses implement `load_model` and `make_runner`."""
+    """A model with a thread and a queue, for callers in any thread. Subclasses implement the abstract methods."""
 
     def __init__(self, model_name: str, *, max_queue: int, when_full: WhenFull) -> None:
         if max_queue < 0:
@@ -66,12 +66,11 @@ class WorkerEngine(ABC):
 
     @property
     def counts(self) -> Counts:
-        """The number of active and waiting jobs."""
         with self._changed:
             return Counts(len(self._active), len(self._waiting))
 
     async def load(self) -> Loaded:
-        """Load the model once, in the thread."""
+        """Load the model in the thread. Concurrent calls share one load; after a failure, the next call retries."""
         return await asyncio.shield(asyncio.wrap_future(self._start_thread()))
 
     async def submit(self, job: Job) -> None:
@@ -96,7 +95,7 @@ class WorkerEngine(ABC):
             self._enqueue(job)
 
     def cancel(self, job: Job) -> None:
-        """Stop a job and free its slot, before the next step."""
+        """Stop a job and free its slot, before the next step. Does nothing if the job is done."""
         with self._changed:
             if job in self._active:
                 self._cancelled.append(job)
@@ -106,7 +105,7 @@ class WorkerEngine(ABC):
                 self._grant_queue_slots()
 
     async def aclose(self) -> None:
-        """Stop the thread, fail all jobs that are not done and free the memory."""
+        """Stop the thread, fail all jobs that are not done and free the memory. The next `load` starts again."""
         thread = self._request_stop()
         if thread is not None:
             await asyncio.get_running_loop().run_in_executor(None, thread.join, CLOSING_SECONDS)

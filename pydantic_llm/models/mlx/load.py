@@ -20,7 +20,7 @@ from ..local import CONSTRAINT_KINDS, Grammars, Loaded, Prompt, Tokenizer
 from ..local.loading import Source, collect_token_ids, decode_generation_config, find_context_length, translate_errors
 from .library import import_mlx, import_mlx_lm
 
-__all__ = ('MLXSource', 'Weights', 'load')
+__all__ = ('MLXSource', 'load')
 
 logger = logging.getLogger('pydantic_llm.local')
 
@@ -37,17 +37,11 @@ class MLXSource(Source):
     """More arguments of `mlx_lm.load`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """The weights of a loaded model, and the facts about it."""
+def load(source: MLXSource) -> tuple[Any, Loaded]:
+    """Load a model. Return the library's model, with its weights, and the facts about it.
 
-    model: Any
-    """The `mlx.nn.Module` that mlx-lm made."""
-    loaded: Loaded
-
-
-def load(source: MLXSource) -> Weights:
-    """Load a model. Raises `UserError` if it cannot be loaded, `ModelConnectionError` if the hub cannot be reached."""
+    Raises `UserError` if it cannot be loaded, `ModelConnectionError` if the hub cannot be reached.
+    """
     mx, mlx_lm = import_mlx(), import_mlx_lm()
     begun = perf_counter()
     source.report(f'Loading {source.name}')
@@ -61,7 +55,7 @@ def load(source: MLXSource) -> Weights:
     count = import_mlx_lm('utils').get_total_parameters(model)
     took = f'{perf_counter() - begun:.1f} s'
     source.report(f'Loaded {source.name}: {count:,} parameters, on {mx.default_device()}, in {took}')
-    return Weights(model, _describe(tokenizer, config))
+    return model, _describe(tokenizer, config)
 
 
 def _load_lazily(mlx_lm: Any, source: MLXSource, changes: Json) -> tuple[Any, Any, Json]:

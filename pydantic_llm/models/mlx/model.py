@@ -7,8 +7,8 @@ from os import PathLike
 from typing import Any, Unpack
 
 from ...settings import ModelSettings
-from ..local import LocalModel, LocalOptions, WhenFull, key_of
-from .engine import BatchingOptions, MLXEngine
+from ..local import BatchingOptions, LocalModel, LocalOptions, WhenFull, key_of
+from .engine import MLXEngine
 from .load import MLXSource
 from .settings import MLXModelSettings
 
@@ -46,12 +46,6 @@ class MLXModel(LocalModel):
         self._batching = BatchingOptions(
             max_batch_size=max_batch_size, prefill_tokens=prefill_tokens, max_queue=max_queue, when_full=when_full
         )
-        self._batching.check()
-
-    @property
-    def system(self) -> str:
-        """The name of the engine in responses, `'mlx'`."""
-        return 'mlx'
 
     def engine_key(self) -> Hashable:
         source = self._source

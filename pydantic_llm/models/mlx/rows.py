@@ -38,7 +38,8 @@ class Row:
     @property
     def is_plain(self) -> bool:
         """True if the model's logits stay unchanged."""
-        return self._matcher is None and not (self._has_repetition_penalty or self._has_offsets)
+        sampling = self.job.sampling
+        return self._matcher is None and not (sampling.has_repetition_penalty or sampling.has_offsets)
 
     def add_token(self, token: int) -> None:
         """Add the next token to the job, and finish the job if its constraint has ended."""
@@ -62,30 +63,21 @@ class Row:
 
     # recording tokens
 
-    @property
-    def _has_repetition_penalty(self) -> bool:
-        return (self.job.sampling.repetition_penalty or 1.0) != 1.0
-
-    @property
-    def _has_offsets(self) -> bool:
-        sampling = self.job.sampling
-        return bool(sampling.logit_bias or sampling.presence_penalty or sampling.frequency_penalty)
-
     def _record_newest(self, tokens: Array, size: int) -> bool:
         """Record the newest token, or the prompt in the first call. Return False if no token may follow."""
         sampling = self.job.sampling
         if not self._has_begun:
             self._has_begun = True
-            if self._has_repetition_penalty:
+            if sampling.has_repetition_penalty:
                 self._seen = _mark_tokens(size, self.job.prompt.tokens)
-            if self._has_offsets:
+            if sampling.has_offsets:
                 self._offsets = _make_offsets(size, sampling.logit_bias or {})
             return True
         has_counts = sampling.presence_penalty or sampling.frequency_penalty
-        if not (has_counts or self._has_repetition_penalty or self._matcher):
+        if not (has_counts or sampling.has_repetition_penalty or self._matcher):
             return True  # a bias alone does not need the token, which may not be computed yet
         token = int(tokens[-1].item())
-        if self._has_repetition_penalty:
+        if sampling.has_repetition_penalty:
             self._seen[token] = True
         if has_counts:
             presence = 0.0 if token in self._written else sampling.presence_penalty or 0.0

@@ -12,6 +12,5 @@ class MLXModelSettings(ModelSettings, total=False):
 
     mlx_min_p: float
     """Choose among the tokens whose probability is at least this share of the highest one, 0 to 1."""
-
     mlx_repetition_penalty: float
     """Above 1: make tokens that the prompt or the response already contains less likely."""

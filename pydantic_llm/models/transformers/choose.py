@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .library import import_torch
-from .rows import Row, changes_logits
+from .rows import Row
 
 __all__ = ('choose',)
 
@@ -45,7 +45,7 @@ def _pick_likeliest(logits: Tensor) -> list[int]:
 
 def _adjust_logits(logits: Tensor, row: Row) -> Tensor:
     """Apply a row's penalties, bias and constraint. `logits` has shape [vocabulary]."""
-    if changes_logits(row.job):
+    if row.changes_logits:
         logits = _apply_penalties(logits, row)
     if row.matcher is not None:
         logits = _apply_constraint(logits, row)

@@ -86,7 +86,8 @@ class Forward:
         has_own_positions = bool(inputs) or self._delta_owner is not None
         positions = None if has_own_positions else self._make_positions(0, len(prompt.tokens))
         logits = self._call(tokens, cache, positions, None, **inputs)
-        return logits, cache, None if self._delta_owner is None else _Deltas(self._delta_owner.rope_deltas)
+        # In a tuple, as the offset is `None` after a prompt without images.
+        return logits, cache, None if self._delta_owner is None else (self._delta_owner.rope_deltas,)
 
     def read_piece(self, tokens: Sequence[int], cache: Any, begin: int) -> Tensor:
         """Read the piece of a prompt that begins at position `begin`. Return the logits [1, vocabulary] after it."""
@@ -96,7 +97,7 @@ class Forward:
     def next_logits(self, tokens: Tensor, positions: Tensor, cache: Any, mask: Tensor | None, deltas: Any) -> Tensor:
         """Read the newest token of each row. Return the logits [rows, vocabulary] of the next ones."""
         if deltas is not None and self._delta_owner is not None:
-            self._delta_owner.rope_deltas = deltas.value
+            [self._delta_owner.rope_deltas] = deltas
             return self._call(tokens.unsqueeze(-1), cache, None, mask)
         return self._call(tokens.unsqueeze(-1), cache, positions.unsqueeze(-1), mask)
 
@@ -166,12 +167,3 @@ class Forward:
     def _pad_columns(self, tensor: Tensor, width: int) -> Tensor:
         missing = width - tensor.shape[-2]
         return self._torch.nn.functional.pad(tensor, (0, 0, missing, 0)) if missing else tensor
-
-
-class _Deltas:
-    """The position offset of one row. Its value is `None` if the prompt had no images."""
-
-    __slots__ = ('value',)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value

@@ -23,7 +23,7 @@ from ..local.loading import (
 )
 from .library import import_torch, import_transformers
 
-__all__ = ('TransformersSource', 'Weights', 'load')
+__all__ = ('TransformersSource', 'load')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,17 +38,11 @@ class TransformersSource(Source):
     """More arguments of `from_pretrained`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """The weights of a loaded model, and the facts about it."""
+def load(source: TransformersSource) -> tuple[Any, Loaded]:
+    """Load a model. Return the library's model, with its weights, and the facts about it.
 
-    model: Any
-    """The `PreTrainedModel` of transformers."""
-    loaded: Loaded
-
-
-def load(source: TransformersSource) -> Weights:
-    """Load a model. Raises `UserError` if it cannot be loaded, `ModelConnectionError` if the hub cannot be reached."""
+    Raises `UserError` if it cannot be loaded, `ModelConnectionError` if the hub cannot be reached.
+    """
     import_torch()
     transformers = import_transformers()
     begun = perf_counter()
@@ -68,7 +62,7 @@ def load(source: TransformersSource) -> Weights:
     count = sum(parameter.numel() for parameter in model.parameters())
     took = f'{perf_counter() - begun:.1f} s'
     source.report(f'Loaded {source.name}: {count:,} parameters, {model.dtype} on {model.device}, in {took}')
-    return Weights(model, _describe(model, tokenizer, processor))
+    return model, _describe(model, tokenizer, processor)
 
 
 def _hub_options(source: TransformersSource) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, Unpack
 
 from ...settings import ModelSettings
 from ..local import LocalModel, LocalOptions, WhenFull, key_of
-from .engine import Batching, BatchingOptions, TransformersEngine
+from .engine import Batching, TransformersBatching, TransformersEngine
 from .load import TransformersSource
 from .settings import TransformersModelSettings
 
@@ -51,7 +51,7 @@ class TransformersModel(LocalModel):
             model_kwargs=model_kwargs,
             progress=progress,
         )
-        self._batching = BatchingOptions(
+        self._batching = TransformersBatching(
             batching=batching,
             max_batch_size=max_batch_size,
             prefill_tokens=prefill_tokens,
@@ -59,12 +59,6 @@ class TransformersModel(LocalModel):
             max_queue=max_queue,
             when_full=when_full,
         )
-        self._batching.check()
-
-    @property
-    def system(self) -> str:
-        """The name of the engine in responses, `'transformers'`."""
-        return 'transformers'
 
     def engine_key(self) -> Hashable:
         source = self._source

@@ -8,13 +8,13 @@ from typing import Any
 from ...exceptions import ModelAPIError
 from ..local import Job
 
-__all__ = ('Row', 'changes_logits')
+__all__ = ('Row',)
 
 
 class Row:
     """One response in a batch."""
 
-    __slots__ = ('is_plain', 'job', 'matcher', 'random', 'tokens')
+    __slots__ = ('changes_logits', 'is_plain', 'job', 'matcher', 'random', 'tokens')
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -24,7 +24,8 @@ class Row:
         sampling = job.sampling
         self.random: Random | None = Random(sampling.seed) if sampling.temperature else None
         """The generator that draws its tokens; `None` to take the likeliest token."""
-        self.is_plain = self.random is None and self.matcher is None and not changes_logits(job)
+        self.changes_logits = sampling.has_repetition_penalty or sampling.has_offsets
+        self.is_plain = self.random is None and self.matcher is None and not self.changes_logits
         """True if the next token is the one with the highest logit, unchanged."""
 
     def add_token(self, token: int) -> bool:
@@ -52,14 +53,3 @@ class Row:
         if not continues:
             self.job.finish('eos')
         return continues
-
-
-def changes_logits(job: Job) -> bool:
-    """Return whether the job's settings change its logits (penalties or bias)."""
-    sampling = job.sampling
-    return bool(
-        sampling.logit_bias
-        or sampling.presence_penalty
-        or sampling.frequency_penalty
-        or (sampling.repetition_penalty or 1.0) != 1.0
-    )

@@ -50,11 +50,6 @@ class VLLMModel(LocalModel):
         self._max_queue = max_queue
         self._when_full: WhenFull = when_full
 
-    @property
-    def system(self) -> str:
-        """The name of the engine in responses, `'vllm'`."""
-        return 'vllm'
-
     def engine_key(self) -> Hashable:
         source = self._source
         options = (source.trust_remote_code, source.model_kwargs or {}, self._max_queue, self._when_full)
@@ -69,4 +64,4 @@ class VLLMModel(LocalModel):
     def cleanup(self) -> None:
         """Release the engine; the same as `aclose`, for callers that cannot await."""
         if (engine := self._release_engine()) is not None:
-            cast('VLLMEngine', engine).close()
+            engine.close()

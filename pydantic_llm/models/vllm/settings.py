@@ -15,24 +15,17 @@ class VLLMModelSettings(ModelSettings, total=False):
 
     vllm_min_p: float
     """Choose among the tokens whose probability is at least this share of the highest one, 0 to 1."""
-
     vllm_repetition_penalty: float
     """Above 1: make tokens that the prompt or the response already contains less likely."""
-
     vllm_min_tokens: int
     """The response has at least this many tokens."""
-
     vllm_stop_token_ids: Sequence[int]
     """Tokens that end the response. The token itself is not part of its text."""
-
     vllm_bad_words: Sequence[str]
     """Words that the response must not contain."""
-
     vllm_allowed_token_ids: Sequence[int]
     """The only tokens that the response may contain."""
-
     vllm_thinking_token_budget: int
     """Maximum number of thinking tokens. Needs a `reasoning_parser` in `model_kwargs`."""
-
     vllm_sampling_params: Mapping[str, Any]
     """Other fields of vLLM's `SamplingParams`, by name."""

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Literal
 
 from . import harmony
 from .harmony import HarmonyReader
 from .json_objects import JsonObjectReader
-from .marked import DEEPSEEK, HERMES, KIMI, MISTRAL, MarkedReader, Marks
+from .marked import DEEPSEEK, HERMES, KIMI, MISTRAL, MarkedReader
 from .pythonic import PythonicReader
-from .reader import CallReader
+from .reader import CallKeys, CallReader
 
-__all__ = ('CALL_FORMATS', 'CallFormat', 'CallFormatName', 'CallKeys', 'find_format')
+__all__ = ('CALL_FORMATS', 'CallFormat', 'CallFormatName', 'find_format')
 
 CallFormatName = Literal['hermes', 'mistral', 'llama', 'pythonic', 'harmony', 'deepseek', 'kimi', 'json']
 """The names of the formats."""
-
-CallKeys = tuple[str, str]
-"""The keys of the name and the arguments in the JSON object of a tool call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +36,6 @@ class CallFormat:
     """The keys, unless the model object names others."""
     reads_thinking: bool = False
     """True if the reader also splits thinking and text, so that responses without tools need it too."""
-
-
-def _make_marked_format(name: CallFormatName, marks: Marks, signs: Sequence[str], opening: str) -> CallFormat:
-    visible = (marks.start, *([marks.end] if marks.end else ()))
-    return CallFormat(name, lambda tools, keys: MarkedReader(marks), tuple(signs), visible, opening)
-
-
-def _make_llama_reader(tools: Collection[str], keys: CallKeys) -> CallReader:
-    return JsonObjectReader(tools, name_key=keys[0], arguments_key=keys[1], only_at_start=True, prefix='<|python_tag|>')
-
-
-def _make_json_reader(tools: Collection[str], keys: CallKeys) -> CallReader:
-    return JsonObjectReader(tools, name_key=keys[0], arguments_key=keys[1])
 
 
 DEEPSEEK_MARKS = ('<｜tool▁call▁begin｜>', '<｜tool▁sep｜>', '<｜tool▁call▁end｜>')
@@ -77,7 +61,13 @@ CALL_FORMATS: dict[CallFormatName, CallFormat] = {
     'kimi': CallFormat(
         'kimi', lambda tools, keys: MarkedReader(KIMI), (KIMI.start,), (KIMI.start, f'{KIMI.end}', *KIMI_MARKS)
     ),
-    'hermes': _make_marked_format('hermes', HERMES, ('<tool_call>',), '<tool_call>\n'),
+    'hermes': CallFormat(
+        'hermes',
+        lambda tools, keys: MarkedReader(HERMES),
+        ('<tool_call>',),
+        ('<tool_call>', '</tool_call>'),
+        '<tool_call>\n',
+    ),
     'pythonic': CallFormat(
         'pythonic',
         lambda tools, keys: PythonicReader(tools),
@@ -87,12 +77,12 @@ CALL_FORMATS: dict[CallFormatName, CallFormat] = {
     # https://www.llama.com/docs/model-cards-and-prompt-formats/llama3_1/
     'llama': CallFormat(
         'llama',
-        _make_llama_reader,
+        lambda tools, keys: JsonObjectReader(tools, keys, only_at_start=True, prefix='<|python_tag|>'),
         ('<|python_tag|>', 'Environment: ipython'),
         ('<|python_tag|>',),
         keys=('name', 'parameters'),
     ),
-    'json': CallFormat('json', _make_json_reader),
+    'json': CallFormat('json', JsonObjectReader),
 }
 """The formats by name, in the order of detection; `json`, the last one, is for models without a format."""
 

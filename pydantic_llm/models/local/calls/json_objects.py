@@ -13,7 +13,7 @@ from typing import Any, cast
 from ....streaming.thinking import count_overlap
 from .json_text import find_value_end, parse_value
 from .marked import decode_call
-from .reader import Item, ToolCall
+from .reader import CallKeys, Item, ToolCall
 
 __all__ = ('JsonObjectReader',)
 
@@ -37,16 +37,10 @@ class JsonObjectReader:
     """
 
     def __init__(
-        self,
-        tools: Collection[str],
-        *,
-        name_key: str = 'name',
-        arguments_key: str = 'arguments',
-        only_at_start: bool = False,
-        prefix: str = '',
+        self, tools: Collection[str], keys: CallKeys, *, only_at_start: bool = False, prefix: str = ''
     ) -> None:
         self._tools = frozenset(tools)
-        self._keys = {'name_key': name_key, 'arguments_key': arguments_key}
+        self._keys = keys
         self._only_at_start = only_at_start
         self._prefix = prefix
         self._held = ''
@@ -128,12 +122,12 @@ class JsonObjectReader:
             return None
         value: Any = parsed[0]
         items = cast('list[object]', value) if isinstance(value, list) else [value]
-        calls = [call for item in items if (call := decode_call(item, **self._keys)) and call.name in self._tools]
+        calls = [call for item in items if (call := decode_call(item, self._keys)) and call.name in self._tools]
         return calls if calls and len(calls) == len(items) else None
 
     def _decode_partial(self, text: str) -> list[ToolCall] | None:
         """Return the call in a truncated object, or no call if its name is missing; `None` if it is not a call."""
-        name_key, arguments_key = map(re.escape, self._keys.values())
+        name_key, arguments_key = map(re.escape, self._keys)
         name_pattern = rf'["\']{name_key}["\']\s*:\s*["\'](?P<name>[^"\']+)["\']'
         args_pattern = rf'\s*,\s*["\'](?:{arguments_key}|arguments|parameters)["\']\s*:\s*(?P<args>.*)'
         pattern = rf'[\[{{\s]*(?:"function"\s*:\s*\{{\s*)?{name_pattern}(?:{args_pattern})?'
@@ -141,8 +135,7 @@ class JsonObjectReader:
         if found is not None:
             return [ToolCall(found['name'], (found['args'] or '').strip())] if found['name'] in self._tools else None
         bare = re.sub(r'\s', '', text).replace("'", '"').removeprefix('[')
-        name = self._keys['name_key']
-        starts = [f'{start}{{"{name}":"{tool}"' for tool in self._tools for start in ('', '{"function":')]
+        starts = [f'{start}{{"{self._keys[0]}":"{tool}"' for tool in self._tools for start in ('', '{"function":')]
         return [] if any(start.startswith(bare) for start in starts) else None
 
     def _emit_text(self, text: str) -> Iterator[Item]:

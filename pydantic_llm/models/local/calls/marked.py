@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from ....streaming.thinking import count_overlap
 from .json_text import parse_value, to_args
-from .reader import Item, ToolCall
+from .reader import CallKeys, Item, ToolCall
 
 __all__ = ('MarkedReader', 'Marks', 'decode_call')
 
@@ -108,7 +108,7 @@ PARTIAL_NAME = re.compile(r'\s*[\w.\-]*\s*')
 """A truncated body that is only a name, which may be incomplete."""
 
 
-def decode_call(value: Any, *, name_key: str = 'name', arguments_key: str = 'arguments') -> ToolCall | None:
+def decode_call(value: Any, keys: CallKeys = ('name', 'arguments')) -> ToolCall | None:
     """Decode a JSON object, or the object under its key `function`, as a tool call; `None` if it is not one."""
     if not isinstance(value, dict):
         return None
@@ -116,11 +116,12 @@ def decode_call(value: Any, *, name_key: str = 'name', arguments_key: str = 'arg
     function = call.get('function')
     if isinstance(function, dict):
         call = cast('dict[str, Any]', function)
+    name_key, arguments_key = keys
     name = call.get(name_key)
     if not isinstance(name, str) or not name:
         return None
-    keys = (arguments_key, 'arguments', 'parameters')
-    return ToolCall(name, to_args(next((call[key] for key in keys if key in call), None)))
+    found = (call[key] for key in (arguments_key, 'arguments', 'parameters') if key in call)
+    return ToolCall(name, to_args(next(found, None)))
 
 
 PARTIAL_CALL = re.compile(

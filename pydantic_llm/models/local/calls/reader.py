@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-__all__ = ('CallReader', 'Item', 'Piece', 'ToolCall')
+__all__ = ('CallKeys', 'CallReader', 'Item', 'Piece', 'ToolCall')
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,9 @@ class ToolCall:
     args: str
     """The arguments as JSON; if they cannot be parsed, the text as the model wrote it."""
 
+
+CallKeys = tuple[str, str]
+"""The keys of the name and the arguments in the JSON object of a tool call."""
 
 Piece = tuple[Literal['text', 'thinking'], str]
 """A piece of text, or of thinking if the format marks it."""
