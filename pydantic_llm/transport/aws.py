@@ -80,11 +80,7 @@ class AwsConnection(ClientConnection):
         http_request = client.build_request(
             signed.method, signed.url, content=signed.body, headers=headers, timeout=timeout
         )
-        response = await client.send(http_request, stream=True, follow_redirects=False)
-        if not response.is_success:
-            await response.aread()
-            raise self.translator.from_response(response, request.model_name)
-        return response
+        return await self.check(await client.send(http_request, stream=True, follow_redirects=False), request)
 
     def sign(self, request: RawRequest, credentials: Any = None) -> Any:
         """Return the signed request that boto3 would send. `credentials` replace the client's own."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from concurrent.futures import Future
 from importlib import import_module
 from typing import Any
+
+from .._threads import Once
 
 __all__ = ('AwsCredentials', 'FetchedCredentials')
 
@@ -26,13 +26,15 @@ class AwsCredentials:
         self._is_token = _signs_with_bearer_token(aws)
         self._source: Any = signer._auth_token if self._is_token else signer._credentials
         self._lock = threading.Lock()
-        self._fetching: Future[FetchedCredentials] | None = None
+        self._fetching: Once[FetchedCredentials] | None = None
 
     async def get(self) -> FetchedCredentials | None:
         """Return newly fetched credentials, or `None` if botocore can sign with the client's own at once."""
         if not self._must_fetch():
             return None
-        fetched = await asyncio.wrap_future(self._start_or_join_fetch())
+        with self._lock:
+            fetching = self._fetching = self._fetching or Once(self._fetch)
+        fetched = await fetching.get()
         return None if self._is_token else fetched
 
     def _must_fetch(self) -> bool:
@@ -44,25 +46,15 @@ class AwsCredentials:
             return source._should_refresh() is not None
         return source is not None and type(source).__name__ not in LOCAL
 
-    def _start_or_join_fetch(self) -> Future[FetchedCredentials]:
-        with self._lock:
-            if self._fetching is None:
-                self._fetching = Future()
-                self._fetching.set_running_or_notify_cancel()
-                threading.Thread(target=self._fetch, args=(self._fetching,), daemon=True).start()
-            return self._fetching
-
-    def _fetch(self, future: Future[FetchedCredentials]) -> None:
+    def _fetch(self) -> FetchedCredentials:
         try:
             source = self._source
-            fetched = FetchedCredentials(
-                source.get_frozen_token() if self._is_token else source.get_frozen_credentials()
-            )
+            return FetchedCredentials(source.get_frozen_token() if self._is_token else source.get_frozen_credentials())
         except Exception as error:  # noqa: BLE001 -- raised when a request is signed with them
-            fetched = FetchedCredentials(error=error)
-        with self._lock:
-            self._fetching = None
-        future.set_result(fetched)
+            return FetchedCredentials(error=error)
+        finally:
+            with self._lock:
+                self._fetching = None
 
 
 class FetchedCredentials:

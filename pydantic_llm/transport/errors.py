@@ -215,12 +215,13 @@ def _decode_error_body(body: object) -> _ErrorBody:
     error: Any = outer.get('error', outer)
     inner: dict[str, Any] = cast('dict[str, Any]', error) if isinstance(error, dict) else {'message': error}
     codes: list[object] = [inner.get(name, outer.get(name)) for name in CODE_FIELDS]
-    retry_after = _read_google_retry_delay(inner.get('details'))
+    details: object = inner.get('details')
+    retry_after = _parse_seconds(next(_read_google_details(details, RETRY_INFO, 'retryDelay'), '').removesuffix('s'))
     request_id: object = outer.get('request_id')
     message: object = inner.get('message') or outer.get('message') or outer.get('detail') or ''
     return _ErrorBody(
         _format_error_text(message),
-        (*(code for code in codes if isinstance(code, str)), *_read_google_reasons(inner.get('details'))),
+        (*(code for code in codes if isinstance(code, str)), *_read_google_details(details, ERROR_INFO, 'reason')),
         next((status for status in map(_read_status, codes) if status), None),
         request_id if isinstance(request_id, str) else None,
         # Hugging Face's `estimated_time`: the seconds until a model is loaded
@@ -284,29 +285,12 @@ def _read_retry_after(headers: Mapping[str, str]) -> float | None:
     return _seconds_until(value) if seconds is None else seconds
 
 
-def _read_google_retry_delay(details: object) -> float | None:
-    """Return seconds, from the `'34.5s'` of Google's retry info."""
-    for item in _as_list(details):
-        match item:
-            case {'@type': str() as kind, 'retryDelay': str() as delay} if kind == RETRY_INFO:
-                return _parse_seconds(delay.removesuffix('s'))
-            case _:
-                pass
-    return None
-
-
-def _read_google_reasons(details: object) -> Iterator[str]:
-    """Yield the kinds of error in Google's error info, such as `'API_KEY_INVALID'`."""
-    for item in _as_list(details):
-        match item:
-            case {'@type': str() as kind, 'reason': str() as reason} if kind == ERROR_INFO:
-                yield reason
-            case _:
-                pass
-
-
-def _as_list(value: object) -> list[object]:
-    return cast('list[object]', value) if isinstance(value, list) else []
+def _read_google_details(details: object, kind: str, key: str) -> Iterator[str]:
+    """Yield one field of the details whose `@type` is `kind`."""
+    for item in cast('list[object]', details) if isinstance(details, list) else []:
+        fields = cast('dict[str, object]', item) if isinstance(item, dict) else {}
+        if fields.get('@type') == kind and isinstance(value := fields.get(key), str):
+            yield value
 
 
 def _parse_seconds(text: str | None) -> float | None:

@@ -65,10 +65,7 @@ class HTTPConnection(ClientConnection):
         response = await self._send(client, request, deadlines, access)
         if response.status_code == 401 and self._can_renew:
             response = await self._retry_with_renewed_access(client, request, deadlines, access, response)
-        if not response.is_success:
-            await response.aread()
-            raise self.translator.from_response(response, request.model_name)
-        return response
+        return await self.check(response, request)
 
     async def _retry_with_renewed_access(
         self, client: Any, request: RawRequest, deadlines: Deadlines, refused: Access, response: Any

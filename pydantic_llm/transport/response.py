@@ -37,6 +37,13 @@ class ClientConnection(Connection):
     async def post(self, client: Any, request: RawRequest, deadlines: Deadlines) -> Any:
         """Return the HTTP library's response, with its body unread: `ResponseStream` limits the size."""
 
+    async def check(self, response: Any, request: RawRequest) -> Any:
+        """Return a response with a success status. Raises the exception for any other status."""
+        if not response.is_success:
+            await response.aread()
+            raise self.translator.from_response(response, request.model_name)
+        return response
+
     async def send(self, request: RawRequest) -> RawResponse:
         deadlines = Deadlines(request.deadlines.timeout, waited=request.deadlines.waited)
         stream = await self._open(request, deadlines, self.translator.translate)
