@@ -174,7 +174,8 @@ def run_blocking(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine and return its result. Works in any thread, with or without a running event loop."""
     background = _get_background_loop()
     if threading.current_thread() is background.thread:
-        return _run_in_another_thread(coroutine)
+        context = contextvars.copy_context()
+        return Once(lambda: context.run(asyncio.run, coroutine)).wait()
     return _wait_for(_start_task(background, coroutine))
 
 
@@ -215,20 +216,6 @@ def _wait_for(task: _BackgroundTask[T]) -> T:
             with suppress(BaseException):
                 task.outcome.exception(timeout=_CLOSING_SECONDS)
         raise
-
-
-def _run_in_another_thread(coroutine: Coroutine[Any, Any, T]) -> T:
-    context = contextvars.copy_context()
-    outcomes: list[tuple[T | None, BaseException | None]] = []
-    thread = threading.Thread(
-        target=lambda: outcomes.append(_run_and_capture(context, partial(asyncio.run, coroutine)))
-    )
-    thread.start()
-    thread.join()
-    [(value, error)] = outcomes
-    if error is not None:
-        raise error
-    return cast('T', value)
 
 
 Command = tuple[Callable[[], Awaitable[Any]], 'Future[Any]']

@@ -18,12 +18,9 @@ class RetryPolicy:
 
     retries: int = 2
     """The maximum number of retries; 0 disables them."""
-
     first_wait: float = 0.5
     """Seconds before the first retry; each further wait is twice as long. As much jitter, at most, is added to each."""
-
     longest_wait: float = 30.0
     """The upper limit of a wait in seconds, if the vendor does not name one."""
-
     longest_retry_after: float = 60.0
     """The longest `retry_after` to accept, in seconds. If the vendor asks for more, the error is raised at once."""

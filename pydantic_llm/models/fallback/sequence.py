@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar, cast
 
-from ...exceptions import FallbackExceptionGroup, RejectedResponseError, UserError
+from ...exceptions import FallbackExceptionGroup, RejectedResponseError
 from ...messages import ModelMessage, ModelResponse
 from ...retries.budget import Budget, without_retries
 from ...settings import ModelSettings
@@ -155,13 +155,6 @@ class ModelSequence(ABC):
 
     async def _send(self, attempt: Attempt) -> ModelResponse:
         return await attempt.model.request(self.messages, attempt.settings, self.parameters)
-
-
-def check_mid_stream(mid_stream: MidStream) -> MidStream:
-    """Return `mid_stream`. Raises `UserError` if it is unknown."""
-    if mid_stream not in MID_STREAM:
-        raise UserError(f"mid_stream is 'raise', 'restart' or 'continue', not {mid_stream!r}")
-    return mid_stream
 
 
 def cap_deadline(

@@ -6,13 +6,14 @@ from abc import abstractmethod
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
+from ...exceptions import UserError
 from ...messages import ModelMessage, ModelResponse
 from ...profiles import ModelProfile, StructuredOutputMode
 from ...retries.budget import Budget
 from ...settings import ModelSettings
 from .. import Model, ModelRequestParameters, StreamedResponse
 from .rules import FallbackOn, FallbackRules
-from .sequence import MidStream, ModelSequence, SequenceRequest, check_mid_stream
+from .sequence import MID_STREAM, MidStream, ModelSequence, SequenceRequest
 from .stream import SequenceStream
 
 
@@ -24,7 +25,9 @@ class SequenceModel(Model):
     ) -> None:
         super().__init__(settings=settings)
         self.rules = FallbackRules(fallback_on)
-        self.mid_stream: MidStream = check_mid_stream(mid_stream)
+        if mid_stream not in MID_STREAM:
+            raise UserError(f"mid_stream is 'raise', 'restart' or 'continue', not {mid_stream!r}")
+        self.mid_stream: MidStream = mid_stream
 
     @property
     @abstractmethod

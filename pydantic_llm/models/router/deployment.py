@@ -23,22 +23,16 @@ class Deployment:
     """The model, or its name."""
 
     _: KW_ONLY
-
     weight: float = 1.0
     """The share of requests that it gets, in proportion to the other weights."""
-
     name: str = ''
     """The name in the router's state. Default: the id of the model."""
-
     concurrency: int | None = None
     """The maximum number of concurrent requests."""
-
     requests_per_minute: float | None = None
     """The maximum number of requests in a minute."""
-
     tokens_per_minute: float | None = None
     """The maximum number of tokens in a minute."""
-
     cost: tuple[float, float] | None = None
     """The price of a million input tokens, and of a million output tokens, for the strategy `lowest_cost`.
 
