@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from . import ModelProfile
-from .schema import Node, SchemaRewriter, describe_keywords
+from .schema import Node, SchemaRewriter
 
 __all__ = ('AnthropicModelProfile', 'AnthropicSchema', 'anthropic_model_profile')
 
@@ -65,15 +65,12 @@ LOW_TO_HIGH: tuple[Effort, ...] = ('low', 'medium', 'high')
 WITHOUT_XHIGH: tuple[Effort, ...] = (*LOW_TO_HIGH, 'max')
 ALL_EFFORTS: tuple[Effort, ...] = (*LOW_TO_HIGH, 'xhigh', 'max')
 
-DEFAULT_MAX_TOKENS = 16_384
-"""The default of `max_tokens` for models that can write as much."""
-
 _OLD = {'supports_thinking': False, 'anthropic_max_tokens': 4096}
 _BUDGET = {'anthropic_thinking_mode': 'budget'}
 _STRICT = {
     'supports_json_schema_output': True,
     'anthropic_strict_tools': True,
-    'anthropic_default_max_tokens': DEFAULT_MAX_TOKENS,
+    'anthropic_default_max_tokens': 16_384,
 }
 _NEW_CODE = {'anthropic_code_execution': 'code_execution_20260120'}
 _ADAPTIVE = {
@@ -171,7 +168,7 @@ class AnthropicSchema(SchemaRewriter):
             case _:
                 pass
         self._report_losses(rest, path)
-        return kept | describe_keywords(description, rest)
+        return kept | self.describe(description, rest)
 
     def _take_object(self, rest: Node, path: str) -> Node:
         if rest.pop('additionalProperties', False) is not False:

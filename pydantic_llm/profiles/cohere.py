@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import ModelProfile
-from .schema import Node, SchemaRewriter, TransformedSchema, describe_keywords
+from .schema import Node, SchemaRewriter, TransformedSchema
 
 __all__ = ('CohereModelProfile', 'CohereSchema', 'cohere_model_profile')
 
@@ -90,7 +90,7 @@ class CohereSchema(SchemaRewriter):
             node['required'] = [next(iter(node['properties']))]  # the API requires at least one in every object
         for key in lost:
             self.lose(path, key)
-        return node | describe_keywords(node.get('description'), lost)
+        return node | self.describe(node.get('description'), lost)
 
 
 def _resolve_root(schema: Node) -> Node:

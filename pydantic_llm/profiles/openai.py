@@ -170,8 +170,10 @@ class OpenAISchema(SchemaRewriter):
         if 'default' in node:
             self._rewrite_default(node, path)
         self._rewrite_keywords(node, path)
-        if 'oneOf' in node:
-            self._rewrite_one_of(node)
+        if 'oneOf' in node and self.strict:
+            node['anyOf'] = node.pop('oneOf')
+        elif 'oneOf' in node:
+            self.compatible = False
         match node.get('type'):
             case 'object':
                 self._rewrite_object(node, path)
@@ -203,12 +205,6 @@ class OpenAISchema(SchemaRewriter):
                 self.lose(path, key)
             note = ', '.join(f'{key}={value}' for key, value in refused.items())
             node['description'] = f'{node["description"]} ({note})' if node.get('description') else note
-
-    def _rewrite_one_of(self, node: Node) -> None:
-        if self.strict:
-            node['anyOf'] = node.pop('oneOf')
-        else:
-            self.compatible = False
 
     def _rewrite_object(self, node: Node, path: str) -> None:
         properties = node.setdefault('properties', {})

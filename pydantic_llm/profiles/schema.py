@@ -15,15 +15,7 @@ from pydantic_core import from_json, to_json
 
 from ..json_types import Json
 
-__all__ = (
-    'INLINED',
-    'Node',
-    'SchemaRewriter',
-    'SchemaTransformer',
-    'TransformedSchema',
-    'describe_keywords',
-    'inline_transformer',
-)
+__all__ = ('INLINED', 'Node', 'SchemaRewriter', 'SchemaTransformer', 'TransformedSchema', 'inline_transformer')
 
 Node = Json
 """A node of a JSON schema."""
@@ -69,6 +61,13 @@ class SchemaRewriter:
         """Report that a keyword can no longer be enforced."""
         self.losses.append(f'{keyword} of {path}')
 
+    @staticmethod
+    def describe(description: str | None, keywords: Node) -> Node:
+        """Return a `description` that has the keywords too, for the model to read, or no field if there is no text."""
+        note = '{' + ', '.join(f'{key}: {value}' for key, value in keywords.items()) + '}' if keywords else None
+        texts = [text for text in (description, note) if text]
+        return {'description': '\n\n'.join(texts)} if texts else {}
+
     def run(self, schema: Node) -> TransformedSchema:
         """Rewrite a whole schema."""
         rewritten = self._walk(schema, '$')
@@ -112,13 +111,6 @@ def _children(node: Node) -> Iterator[tuple[str, tuple[str, Node]]]:
             yield from (
                 (key, (str(index), cast('Node', child))) for index, child in numbered if isinstance(child, dict)
             )
-
-
-def describe_keywords(description: str | None, keywords: Node) -> Node:
-    """Return a `description` with keywords that the vendor does not enforce, for the model to read, or no field."""
-    note = '{' + ', '.join(f'{key}: {value}' for key, value in keywords.items()) + '}' if keywords else None
-    texts = [text for text in (description, note) if text]
-    return {'description': '\n\n'.join(texts)} if texts else {}
 
 
 def inline_transformer(schema: Node, strict: bool | None) -> TransformedSchema:

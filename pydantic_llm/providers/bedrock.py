@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -175,18 +176,13 @@ def _make_client(
     except (import_module('botocore.exceptions').BotoCoreError, ValueError) as error:
         raise UserError(f'boto3 cannot make a client for {SERVICE!r}: {error}') from error
     if token is not None:
-        client.meta.events.register(f'before-sign.{SERVICE}', _AddToken(token))
+        client.meta.events.register(f'before-sign.{SERVICE}', partial(_add_token, token))
     return client
 
 
-class _AddToken:
-    """Event handler that adds the API key to requests. boto3 itself adds it only over https, not for a local proxy."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: Any, **more: Any) -> None:
-        request.headers['Authorization'] = f'Bearer {self._token}'
+def _add_token(token: str, /, request: Any, **more: Any) -> None:
+    """Add the API key to a request, as an event handler: boto3 adds it only over https, not for a local proxy."""
+    request.headers['Authorization'] = f'Bearer {token}'
 
 
 class _DeferredProvider:
@@ -196,7 +192,6 @@ class _DeferredProvider:
         self._chain = chain
 
     def load_credentials(self) -> Any:
-        """Return credentials that are not searched yet."""
         return _DeferredCredentials(self._chain)
 
 

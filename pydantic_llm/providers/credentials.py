@@ -1,4 +1,4 @@
-"""Checks of keys, addresses and HTTP clients. Each raises a `UserError` that names the parameter or the variable."""
+"""Reads and checks keys, URLs and clients. Each `UserError` names the parameter or the environment variable."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NO_KEY = 'api-key-not-set'
 
 
 def find_value(value: str | None, variables: Sequence[str], *, parameter: str) -> tuple[str, str | None]:
-    """Return `parameter` and its value if it has one, else the first of the variables that is set and its value."""
+    """Return where a value comes from, and the value: from `parameter`, or from the first variable that is set."""
     if value is None:
         variable = next((variable for variable in variables if os.environ.get(variable)), None)
         if variable is not None:
@@ -47,7 +47,7 @@ def read_variable(variables: Sequence[str]) -> str | None:
 def read_key(api_key: str | None, *, variables: Sequence[str], provider: str, needed: bool = True) -> str:
     """Return `api_key`, or the first of the environment variables that is set.
 
-    If none is, returns `NO_KEY` if no key is needed, or raises a `UserError`.
+    If none is, raises a `UserError`, or returns `NO_KEY` if no key is `needed`.
     """
     where, key = find_value(api_key or None, variables, parameter='api_key=')
     if key:
@@ -75,9 +75,9 @@ def check_key(key: str, *, where: str, provider: str) -> str:
 def read_url(
     base_url: str | None, *, variables: Sequence[str], provider: str, drop: tuple[str, ...] = ()
 ) -> str | None:
-    """Return `base_url`, or the first of the environment variables that is set, or `None` for the vendor's own URL.
+    """Return `base_url`, or the first of the environment variables that is set; `None` if none is.
 
-    The paths `drop`, with which the paths of requests begin, are dropped from its end. Raises a `UserError` for an
+    The paths `drop` are removed from its end, since the paths of requests begin with them. Raises a `UserError` for an
     invalid URL.
     """
     where, url = find_value(base_url, variables, parameter='base_url=')

@@ -83,9 +83,11 @@ class MistralProvider(ClientProvider['AnyClient']):
 
     def _choose_key(self, api_key: str | None, *, needed: bool) -> str | None:
         """Return the key to send. It may be missing for any server but Mistral's own, and if there is a token file."""
-        if api_key is None and (os.environ.get(TOKEN_FILE_VARIABLE) or not (needed or os.environ.get(KEY_VARIABLE))):
+        if api_key is None and os.environ.get(TOKEN_FILE_VARIABLE):
             return None
-        return read_key(api_key, variables=(KEY_VARIABLE,), provider=self.name)
+        if needed or api_key is not None or os.environ.get(KEY_VARIABLE):
+            return read_key(api_key, variables=(KEY_VARIABLE,), provider=self.name)
+        return None
 
     @property
     def name(self) -> str:

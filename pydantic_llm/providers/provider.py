@@ -85,6 +85,10 @@ class ClientProvider(Provider[Client]):
 
 def connect(provider: Provider[Any]) -> Connection:
     """Return a connection through the provider's client. Raises a `UserError` for a client of an unknown kind."""
+
+    async def access(model_name: str, *, refused: Access | None) -> Access:
+        return Access(provider.base_url.rstrip('/'))  # the client's own headers hold the credentials
+
     client = provider.client
     packages = dict.fromkeys(kind.__module__.partition('.')[0] for kind in type(client).__mro__)
     sdk = next((module for name in packages if _is_sdk(module := sys.modules.get(name))), None)
@@ -92,7 +96,7 @@ def connect(provider: Provider[Any]) -> Connection:
         clients = LoopClients[Any](client, SdkClients())
         return SDKConnection(clients, sdk, provider_name=provider.name, http=_http_library_of(sdk))
     if not packages.keys().isdisjoint(HTTP_LIBRARIES) and hasattr(client, 'aclose'):
-        return HTTPConnection(LoopClients[Any](client, HttpClients()), _Access(provider), provider_name=provider.name)
+        return HTTPConnection(LoopClients[Any](client, HttpClients()), access, provider_name=provider.name)
     raise UserError(
         f'{type(provider).__name__}.client is an object of type {type(client).__name__!r}: return the asynchronous '
         'client of an SDK like AsyncOpenAI, an httpx2.AsyncClient or an httpx.AsyncClient, or override `connection`'
@@ -107,13 +111,3 @@ def _is_sdk(module: ModuleType | None) -> bool:
 def _http_library_of(sdk: ModuleType) -> Literal['httpx', 'httpx2']:
     httpx = sys.modules.get('httpx')
     return 'httpx' if httpx is not None and sdk.Timeout is httpx.Timeout else 'httpx2'
-
-
-class _Access:
-    """Access by the client's own headers: nothing but the provider's base URL is added to a request."""
-
-    def __init__(self, provider: Provider[Any]) -> None:
-        self._provider = provider
-
-    async def __call__(self, model_name: str, *, refused: Access | None) -> Access:
-        return Access(self._provider.base_url.rstrip('/'))

@@ -29,7 +29,7 @@ class Service:
     profile: Callable[[str], ModelProfile] = plain_profile
     """A function from a model's name to what the model supports and the server accepts."""
     needs_key: bool = True
-    """Whether the server refuses requests without a key."""
+    """True if the server refuses requests without a key."""
     url_variables: tuple[str, ...] = ()
     """The environment variables that may hold another base URL."""
     place_variables: tuple[str, ...] = ()
