@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from importlib.metadata import entry_points, version
 
 import pytest
@@ -13,6 +13,7 @@ from pydantic_llm import Agent, UserError, infer_model
 from pydantic_llm.messages import ModelRequest
 from pydantic_llm.models.openai import OpenAIChatModel
 from pydantic_llm.models.test import TestModel
+from pydantic_llm.providers.registry import SERVICES
 from pydantic_llm.wire.serving import sse
 from tests.transport.server import Exchange, Server
 
@@ -39,6 +40,12 @@ async def serve_generation(exchange: Exchange) -> None:
         for event in encoder.end(stream.get()):
             await exchange.chunk(sse(event))
     await exchange.end()
+
+
+@pytest.fixture(autouse=True)
+def _unregister_the_service() -> Iterator[None]:
+    yield
+    SERVICES.pop('acme-cloud', None)
 
 
 @pytest.fixture
