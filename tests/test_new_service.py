@@ -17,14 +17,14 @@ COPIED = (
 )
 """What the script reads and changes, and the tests that run on the result."""
 
-SHORT = ('--name=zephyr',)
+SHORT = ('--name=zz-new',)
 LONG = (
-    *('--name=novalake-cloud', '--title=01.AI of Novalake & Co.', '--url=https://eu.novalake.example:8443/openai/v1/'),
-    '--key=NOVALAKE_API_KEY NOVALAKE_TOKEN NL_TOKEN',
+    *('--name=zz-new-cloud', '--title=01.AI of New & Co.', '--url=https://eu.new.example:8443/openai/v1/'),
+    '--key=ZZ_NEW_API_KEY ZZ_NEW_TOKEN ZZ_TOKEN',
 )
 
 CHECKS = (
-    'zephyr or novalake or test_every_compatible_service_has_a_row',
+    'zz-new or test_every_compatible_service_has_a_row',
     *('tests/providers/test_services.py', 'tests/test_docs_tables.py'),
 )
 """The expression and the files of the tests that a new service must pass."""
@@ -69,7 +69,7 @@ def test_each_fact_of_a_new_service_is_written_once(copy: Path) -> None:
     changed = {path.relative_to(copy).as_posix(): text for path, text in after.items() if text != before.get(path)}
     assert re.findall(r'(?m)^  (\S+\.\w+)$', done.stdout) == [
         'pydantic_llm/providers/registry.py',
-        'pydantic_llm/providers/novalake_cloud.py',
+        'pydantic_llm/providers/zz_new_cloud.py',
         'docs/vendors/compatible.md',
         'CHANGELOG.md',
         'tests/test_known_names.py',
@@ -78,17 +78,17 @@ def test_each_fact_of_a_new_service_is_written_once(copy: Path) -> None:
     registry = changed['pydantic_llm/providers/registry.py']
     row = """\
         Service(
-            'novalake-cloud',
-            '01.AI of Novalake & Co.',
-            'https://eu.novalake.example:8443/openai/v1',
-            ('NOVALAKE_API_KEY', 'NOVALAKE_TOKEN', 'NL_TOKEN'),
+            'zz-new-cloud',
+            '01.AI of New & Co.',
+            'https://eu.new.example:8443/openai/v1',
+            ('ZZ_NEW_API_KEY', 'ZZ_NEW_TOKEN', 'ZZ_TOKEN'),
         ),
         # on the user's own machine
 """
     assert registry.count(row) == 1
-    assert registry.count("    'nebius': 'NebiusProvider',\n    'novalake-cloud': 'NovalakeCloudProvider',\n") == 1
-    assert "NAMELESS = {\n    'novalake-cloud',\n    *(" in changed['tests/test_known_names.py']
-    assert changed['CHANGELOG.md'].count('- 01.AI of Novalake & Co. (`novalake-cloud:`), over its OpenAI-') == 1
+    assert registry.count("\n    'zz-new-cloud': 'ZzNewCloudProvider',\n") == 1
+    assert re.search(r"NAMELESS = \{[^}]*\n    'zz-new-cloud',\n", changed['tests/test_known_names.py'])
+    assert changed['CHANGELOG.md'].count('- 01.AI of New & Co. (`zz-new-cloud:`), over its OpenAI-') == 1
 
 
 def test_a_new_service_needs_no_formatting(copy: Path) -> None:
@@ -110,7 +110,7 @@ TAKEN = 'is taken: it is a name in pydantic_llm/providers/registry.py'
     ('arguments', 'message'),
     [
         ('', "NAME='' is invalid: give 2 to 40 lowercase letters, digits and '-': NAME=globex"),
-        ('--name=Zephyr', "NAME='Zephyr' is invalid: give 2 to 40 lowercase letters, digits and '-': NAME=globex"),
+        ('--name=Zz-new', "NAME='Zz-new' is invalid: give 2 to 40 lowercase letters, digits and '-': NAME=globex"),
         ('--name=deepseek', f"NAME='deepseek' {TAKEN}"),
         ('--name=xai', f"NAME='xai' {TAKEN}"),
         ('--name=anthropic', f"NAME='anthropic' {TAKEN}"),
@@ -125,25 +125,25 @@ TAKEN = 'is taken: it is a name in pydantic_llm/providers/registry.py'
         ),
         ('--name=acme', "NAME='acme' cannot be used: the documentation and the tests use it as an example"),
         (
-            '--name=zephyr --url=http://localhost:8000/v1',
+            '--name=zz-new --url=http://localhost:8000/v1',
             (
                 "URL='http://localhost:8000/v1' is invalid: give an https URL without the path /chat/completions: "
                 'URL=https://api.globex.example/v1'
             ),
         ),
         (
-            '--name=zephyr --url=https://api.zephyr.example/chat/completions',
+            '--name=zz-new --url=https://api.new.example/chat/completions',
             (
-                "URL='https://api.zephyr.example/chat/completions' is invalid: give an https URL without the path "
+                "URL='https://api.new.example/chat/completions' is invalid: give an https URL without the path "
                 '/chat/completions: URL=https://api.globex.example/v1'
             ),
         ),
         (
-            '--name=zephyr --title=`rm`',
+            '--name=zz-new --title=`rm`',
             "TITLE='`rm`' is invalid: give at most 40 letters, digits, spaces and .&+-: TITLE='Globex AI'",
         ),
         (
-            '--name=zephyr --key=sk-secret',
+            '--name=zz-new --key=sk-secret',
             (
                 'KEY= is invalid: give the names of one to three environment variables, of at most 30 characters: '
                 "KEY='GLOBEX_API_KEY GLOBEX_TOKEN'"

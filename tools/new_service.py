@@ -221,7 +221,7 @@ def main() -> None:
     for template, edit in EDITS.items():
         path = ROOT / template.format(module=service.module)
         texts[path] = edit(path.read_text(encoding='utf-8') if path.exists() else '', service)
-    print(f'{service.title} is the service {service.name!r}, at {service.url}, with {" or ".join(service.keys)}:')
+    print(f'Added the service {service.name!r}, {service.title}, at {service.url}, with {" or ".join(service.keys)}:')
     for path, text in texts.items():
         path.write_text(text, encoding='utf-8', newline='\n')
         print(f'  {path.relative_to(ROOT)}')
