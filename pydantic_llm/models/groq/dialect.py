@@ -120,7 +120,7 @@ def encode_body(body: Json, request: PreparedRequest) -> Json:
     """Rewrite OpenAI's body as Groq's."""
     if 'groq_service_tier' not in request.settings and 'service_tier' in body:
         body['service_tier'] = SERVICE_TIERS.get(body['service_tier'], body['service_tier'])
-    # Only `parsed` returns thinking in a field of its own: https://console.groq.com/docs/reasoning
+    # `parsed` returns thinking in a field of its own, `raw` in the text: https://console.groq.com/docs/reasoning
     if request.settings.get('thinking') and not body.keys() & {'reasoning_format', 'include_reasoning'}:
         body['reasoning_format'] = 'parsed'
     if request.parameters.native_tools:

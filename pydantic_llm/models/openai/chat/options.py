@@ -75,7 +75,7 @@ def encode_tool_choice(choice: Any, request: PreparedRequest, profile: OpenAIMod
 def _can_force_tool_calls(request: PreparedRequest, profile: OpenAIModelProfile) -> bool:
     """Return whether the model can be forced to call a tool in this request.
 
-    DeepSeek and Moonshot refuse that while their models think: https://api-docs.deepseek.com/guides/thinking_mode
+    DeepSeek refuses that while its models think: https://api-docs.deepseek.com/guides/thinking_mode
     """
     if profile.openai_forces_tools == 'without_thinking':
         return request.settings.get('thinking') is False
@@ -122,7 +122,7 @@ def encode_settings(request: PreparedRequest, profile: OpenAIModelProfile, diale
 
 
 def encode_thinking(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
-    """Encode the setting `thinking`. It is dropped if the model does not think, or if the API's own effort is set."""
+    """Encode the setting `thinking`. `openai_reasoning_effort` wins; it is dropped if the model cannot think."""
     settings = request.options
     level: ThinkingLevel | None = settings.get('thinking')
     if level is None or 'openai_reasoning_effort' in settings:
