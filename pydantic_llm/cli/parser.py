@@ -42,7 +42,7 @@ def build_parser() -> ArgumentParser:
     for name, (add_arguments, description) in COMMANDS.items():
         command = commands.add_parser(name, help=description, description=f'{description[0].upper()}{description[1:]}.')
         add_arguments(command)
-        command.set_defaults(command=partial(_run_command, name))
+        command.set_defaults(command=partial(_import_and_run, name))
     return parser
 
 
@@ -107,7 +107,7 @@ def _parse_port(text: str) -> int:
     raise ArgumentTypeError(f'a port is a number from 0 to 65535, not {text!r}')
 
 
-def _run_command(name: str, arguments: Namespace) -> None:
+def _import_and_run(name: str, arguments: Namespace) -> None:
     """Import the command and run it. So `models` does not load what `serve` and `chat` need."""
     getattr(import_module(f'.{name}', __package__), name)(arguments)
 

@@ -108,7 +108,7 @@ class PartsManager:
 
     def text(self, key: Hashable, content: str, **changes: Any) -> None:
         """Add text to the part with this key, or start one. Empty text without `changes` does nothing."""
-        self._add(key, TextPart, content, changes, TextPartDelta(content, changes.get('provider_details')))
+        self._add_content(key, TextPart, content, changes, TextPartDelta(content, changes.get('provider_details')))
 
     def thinking(self, key: Hashable, content: str = '', *, signature: str | None = None, **changes: Any) -> None:
         """Add thinking to the part with this key, or start one. A signature replaces an earlier one."""
@@ -116,7 +116,7 @@ class PartsManager:
             _check_type(signature, str)
             changes['signature'] = signature
         delta = ThinkingPartDelta(content or None, signature, changes.get('provider_details'))
-        self._add(key, ThinkingPart, content, changes, delta)
+        self._add_content(key, ThinkingPart, content, changes, delta)
 
     def tool_call(
         self,
@@ -207,7 +207,7 @@ class PartsManager:
             return part
         raise UnexpectedModelBehavior(f'A fragment of a {kind.__name__} arrived for {part.initial!r}')
 
-    def _add(
+    def _add_content(
         self, key: Hashable, kind: type[TextPart | ThinkingPart], content: str, changes: dict[str, Any], delta: Any
     ) -> None:
         _check_type(content, str)
