@@ -318,7 +318,9 @@ class Rejected(Exception):
     """The content of the retry prompt: the error's message, or pydantic's error details."""
 
     def __init__(self, error: ValidationError | ModelRetry) -> None:
-        is_retry = isinstance(error, ModelRetry)
-        self.content = error.message if is_retry else error.errors(include_url=False, include_context=False)
+        if isinstance(error, ModelRetry):
+            self.content = error.message
+        else:
+            self.content = error.errors(include_url=False, include_context=False)
         self.error = error
         super().__init__(str(error))

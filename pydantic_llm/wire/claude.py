@@ -76,4 +76,4 @@ def drop_sampling(request: PreparedRequest) -> None:
     }
     for name, is_rejected in rejected.items():
         if is_rejected:
-            request.leave_out(name, f'{request.model_name!r} does not take it while it thinks')
+            request.drop_setting(name, f'{request.model_name!r} does not take it while it thinks')

@@ -60,7 +60,7 @@ class PreparedRequest:
         """The settings as a plain mapping, for keys that `ModelSettings` does not declare: the room's own."""
         return self.settings
 
-    def leave_out(self, setting: str, reason: str) -> None:
+    def drop_setting(self, setting: str, reason: str) -> None:
         """Drop a setting, with a warning (or what `unsupported_settings` asks for) that gives the reason."""
         if setting in self.settings:
             settings = dict(self.settings)
@@ -73,24 +73,24 @@ class PreparedRequest:
         if sentence not in self.warnings:
             _report(self, sentence)
 
-    def leave_out_part(self, part: ThinkingPart | NativeToolCallPart | NativeToolReturnPart | FilePart) -> None:
+    def drop_part(self, part: ThinkingPart | NativeToolCallPart | NativeToolReturnPart | FilePart) -> None:
         """Add a warning for a part of a past response that the API cannot represent."""
         maker = repr(part.provider_name) if part.provider_name else 'another model'
         match part:
             case ThinkingPart(content='', signature=None | ''):
                 return
             case ThinkingPart():
-                what = f'thoughts of {maker}'
+                what = f'thinking of {maker}'
             case FilePart():
                 what = f'a file that {maker} made'
             case NativeToolCallPart(tool_name=name) | NativeToolReturnPart(tool_name=name):
                 what = f'what {name!r}, a tool of {maker} itself, did'
-        self.note(f'left out, since the API of {self.system!r} has no place for it in a past answer: {what}')
+        self.note(f'dropped, since the API of {self.system!r} cannot represent it in a past response: {what}')
 
-    def tell_as_text(self, part: ThinkingPart) -> None:
+    def note_thinking_as_text(self, part: ThinkingPart) -> None:
         """Add a warning that another vendor's thinking is sent as text."""
         maker = repr(part.provider_name) if part.provider_name else 'another model'
-        self.note(f'thoughts of {maker} were sent as text between tags')
+        self.note(f'thinking of {maker} was sent as text between tags')
 
 
 class PreparingModel(Model):
@@ -206,15 +206,15 @@ def _check_settings(
         ):
             continue
         if is_own:
-            request.leave_out(name, f'this API has no such setting{_suggest(name, own or ())}')
+            request.drop_setting(name, f'this API has no such setting{_suggest(name, own or ())}')
         elif name in known:
-            request.leave_out(name, f'{request.model_name!r} does not take it')
+            request.drop_setting(name, f'{request.model_name!r} does not take it')
         elif name in ModelSettings.__annotations__:
-            request.leave_out(name, f'the API of {request.system!r} has nothing like it')
+            request.drop_setting(name, f'the API of {request.system!r} does not support it')
         elif _is_of_another_vendor(name):
             request.settings = cast('ModelSettings', {k: v for k, v in request.settings.items() if k != name})
         else:
-            request.leave_out(name, f'there is no such setting{_suggest(name, ModelSettings.__annotations__)}')
+            request.drop_setting(name, f'there is no such setting{_suggest(name, ModelSettings.__annotations__)}')
 
 
 def _suggest(name: str, known: Collection[str]) -> str:
@@ -265,7 +265,7 @@ def _choose_tools(request: PreparedRequest) -> None:
         case 'required' if parameters.tools or parameters.native_tools:
             request.tool_choice = 'required'
         case 'required':
-            request.leave_out('tool_choice', 'the request has no tools')
+            request.drop_setting('tool_choice', 'the request has no tools')
         case 'none' if accepts_text and not parameters.output_tools:
             request.tool_choice = 'none'
         case 'none':

@@ -152,7 +152,7 @@ def test_a_level_of_thinking_that_the_model_does_not_support_is_a_warning() -> N
         "'thinking' was not sent: 'claude-fable-5' cannot stop thinking, and makes its least effort"
     ]
     assert Sent([ask('hi')], {'thinking': True}, name='claude-3-opus-latest').warnings == [
-        "'thinking' was not sent: 'claude-3-opus-latest' cannot be told to think"
+        "'thinking' was not sent: 'claude-3-opus-latest' has no setting for thinking"
     ]
 
 

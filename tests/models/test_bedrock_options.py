@@ -280,7 +280,7 @@ def test_each_family_has_its_own_fields_for_thinking(name: str, level: Any, fiel
         ('us.openai.gpt-6-astra', False, 'cannot stop'),
         ('us.xai.grok-4.7', 'high', 'as long as it sees fit'),
         (GPT_OSS, False, 'cannot stop'),
-        (LLAMA, True, 'cannot be told to think'),
+        (LLAMA, True, 'has no setting for thinking'),
         (OLD, True, 'cannot think'),
     ],
 )

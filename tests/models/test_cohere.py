@@ -250,7 +250,7 @@ def test_thinking_of_other_vendors_is_sent_without_citations_and_signatures() ->
         'tool_calls': [tool_call('a', '{}')],
     }
     assert len(sent.warnings) == 1
-    assert "thoughts of 'anthropic'" in sent.warnings[0]
+    assert "thinking of 'anthropic'" in sent.warnings[0]
 
 
 def test_parts_that_the_api_has_no_field_for_are_listed() -> None:
@@ -504,7 +504,7 @@ def test_a_level_is_a_budget_that_leaves_room_for_the_response(settings: Any, th
 def test_thinking_is_a_warning_for_a_model_that_cannot_think() -> None:
     high, off = (Sent([ask('hi')], {'thinking': level}, name=R7B) for level in ('high', False))
     assert ('thinking' in high.body, 'thinking' in off.body) == (False, False)
-    assert high.warnings == ["'thinking' was not sent: 'command-r7b-12-2024' cannot be told to think"]
+    assert high.warnings == ["'thinking' was not sent: 'command-r7b-12-2024' has no setting for thinking"]
     assert off.warnings == []
 
 

@@ -368,5 +368,5 @@ def test_files_of_other_vendors_are_sent_if_they_are_images() -> None:
     sent = Sent([ask('hi'), say(*parts, name='openai'), ask('go on')])
     assert sent.turns[1] == ('model', INLINE, 'so')
     assert sent.warnings == [
-        "left out, since the API of 'google-gla' has no place for it in a past answer: a file that 'openai' made"
+        "dropped, since the API of 'google-gla' cannot represent it in a past response: a file that 'openai' made"
     ]

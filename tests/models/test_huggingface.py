@@ -112,7 +112,7 @@ async def test_a_setting_becomes_a_field(name: str) -> None:
 async def test_an_unsupported_setting_is_dropped_with_a_warning(name: str) -> None:
     settings: Any = {name: True}
     response = await build_model(Server()).request(HELLO, settings)
-    assert response.warnings == [f"{name!r} was not sent: the API of 'huggingface' has nothing like it"]
+    assert response.warnings == [f"{name!r} was not sent: the API of 'huggingface' does not support it"]
 
 
 async def test_thinking_becomes_an_effort() -> None:

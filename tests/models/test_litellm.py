@@ -264,7 +264,7 @@ def test_thinking_of_other_vendors_is_dropped_for_claude_with_a_warning() -> Non
     request = model.prepare([*HELLO, response, *HELLO])
     assert model.encode(request)['messages'][1] == {'role': 'assistant', 'content': 'Hi'}
     assert request.warnings == [
-        "left out, since the API of 'litellm' has no place for it in a past answer: thoughts of 'openai'"
+        "dropped, since the API of 'litellm' cannot represent it in a past response: thinking of 'openai'"
     ]
 
 

@@ -321,7 +321,7 @@ async def test_thinking_becomes_an_effort_that_the_model_supports(name: str, thi
 
 @pytest.mark.parametrize(
     ('name', 'thinking', 'message'),
-    [(LARGE, True, 'cannot be told to think'), ('magistral-medium-latest', False, 'cannot stop thinking')],
+    [(LARGE, True, 'has no setting for thinking'), ('magistral-medium-latest', False, 'cannot stop thinking')],
 )
 async def test_an_unsupported_thinking_setting_is_dropped_with_a_warning(
     name: str, thinking: Any, message: str

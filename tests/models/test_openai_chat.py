@@ -103,11 +103,11 @@ async def test_stream_options_are_not_sent_to_servers_without_them() -> None:
 
 
 UNSUPPORTED = [
-    ({'top_k': 3}, 'gpt-4o', "'top_k' was not sent: the API of 'openai' has nothing like it"),
+    ({'top_k': 3}, 'gpt-4o', "'top_k' was not sent: the API of 'openai' does not support it"),
     ({'stop_sequences': ['END']}, 'o3', "'stop_sequences' was not sent: 'o3' does not take it"),
     ({'temperature': 0.5}, 'gpt-5', "'temperature' was not sent: 'gpt-5' does not take it"),
     ({'temperatur': 0.5}, 'gpt-4o', "'temperatur' was not sent: there is no such setting; did you mean 'temperature'?"),
-    ({'thinking': True}, 'gpt-4o', "'thinking' was not sent: 'gpt-4o' cannot be told to think"),
+    ({'thinking': True}, 'gpt-4o', "'thinking' was not sent: 'gpt-4o' has no setting for thinking"),
     (
         {'openai_reasoning_effort': 'high', 'temperature': 0.5},
         'gpt-5.1',
@@ -227,13 +227,13 @@ async def test_thinking_becomes_the_servers_fields(service: str, name: str, leve
             'openai',
             'o3',
             {'reasoning_effort': 'low'},
-            "'o3' cannot stop thinking, and was asked to do so as little as it can ('low')",
+            "'o3' cannot stop thinking; its lowest level was sent ('low')",
         ),
         (
             'cerebras',
             'gpt-oss-120b',
             {'reasoning_effort': 'low'},
-            "'gpt-oss-120b' cannot stop thinking, and was asked to do so as little as it can ('low')",
+            "'gpt-oss-120b' cannot stop thinking; its lowest level was sent ('low')",
         ),
         (
             'moonshotai',
@@ -241,8 +241,8 @@ async def test_thinking_becomes_the_servers_fields(service: str, name: str, leve
             {},
             "'thinking' was not sent: 'kimi-k2.7-code' cannot stop thinking",
         ),
-        ('deepseek', 'deepseek-chat', {}, "'thinking' was not sent: 'deepseek-chat' cannot be told to think"),
-        ('ollama', 'qwen3:8b', {}, "'thinking' was not sent: 'qwen3:8b' cannot be told to think"),
+        ('deepseek', 'deepseek-chat', {}, "'thinking' was not sent: 'deepseek-chat' has no setting for thinking"),
+        ('ollama', 'qwen3:8b', {}, "'thinking' was not sent: 'qwen3:8b' has no setting for thinking"),
     ],
 )
 async def test_thinking_that_cannot_be_switched_off_is_a_warning(

@@ -102,7 +102,7 @@ async def test_a_setting_becomes_a_field(name: str) -> None:
 async def test_an_unsupported_setting_is_dropped_with_a_warning(name: str) -> None:
     value: Any = {'stop_sequences': ['END'], 'logit_bias': {'7': 1}}.get(name, 1)
     assert await body({name: value}) == {}
-    assert await warnings({name: value}) == [f"{name!r} was not sent: the API of 'openai' has nothing like it"]
+    assert await warnings({name: value}) == [f"{name!r} was not sent: the API of 'openai' does not support it"]
 
 
 async def test_a_setting_of_the_other_api_is_listed_in_the_warnings() -> None:
@@ -168,7 +168,7 @@ async def test_thinking_is_an_effort(service: str, name: str, level: Any, expect
 async def test_a_model_that_cannot_stop_thinking_warns() -> None:
     assert await body({'thinking': False}, name='o3') == {'reasoning': {'effort': 'low'}, **ENCRYPTED}
     assert await warnings({'thinking': False}, name='o3') == [
-        "'o3' cannot stop thinking, and was asked to do so as little as it can ('low')"
+        "'o3' cannot stop thinking; its lowest level was sent ('low')"
     ]
 
 
@@ -182,7 +182,7 @@ async def test_an_effort_of_the_api_overrides_thinking() -> None:
     ('settings', 'name', 'warning'),
     [
         ({'temperature': 0.5}, 'gpt-5', "'temperature' was not sent: 'gpt-5' does not take it"),
-        ({'thinking': True}, 'gpt-4o', "'thinking' was not sent: 'gpt-4o' cannot be told to think"),
+        ({'thinking': True}, 'gpt-4o', "'thinking' was not sent: 'gpt-4o' has no setting for thinking"),
         (
             {'openai_reasoning_effort': 'high', 'top_p': 0.5},
             'gpt-5.1',

@@ -505,7 +505,7 @@ async def test_native_calls_of_another_program_are_sent_back_too() -> None:
     ]
 
 
-DROPPED = "left out, since the API of 'openai' has no place for it in a past answer: "
+DROPPED = "dropped, since the API of 'openai' cannot represent it in a past response: "
 
 
 async def test_native_calls_of_other_vendors_are_dropped_and_listed() -> None:
@@ -581,4 +581,4 @@ async def test_thinking_of_other_vendors_is_text_between_tags() -> None:
     parts = [ThinkingPart('Hm.', id='rs_1', signature='s', provider_name='anthropic'), TextPart('Hi')]
     messages = [*HELLO, ModelResponse(parts), *HELLO]
     assert (await get_sent_items(messages))[1] == {'role': 'assistant', 'content': '<think>\nHm.\n</think>'}
-    assert await warnings(messages=messages) == ["thoughts of 'anthropic' were sent as text between tags"]
+    assert await warnings(messages=messages) == ["thinking of 'anthropic' was sent as text between tags"]

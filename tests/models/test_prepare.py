@@ -90,7 +90,7 @@ def test_the_newest_requests_instructions_are_sent_alone() -> None:
 
 WITHOUT_SEED = ModelProfile(unsupported_settings=frozenset({'seed'}))
 LEFT_OUT: list[tuple[str, Any, str]] = [
-    ('top_k', {}, "'top_k' was not sent: the API of 'vendor' has nothing like it"),
+    ('top_k', {}, "'top_k' was not sent: the API of 'vendor' does not support it"),
     ('seed', {'profile': WITHOUT_SEED}, "'seed' was not sent: 'm' does not take it"),
     ('temprature', {}, "'temprature' was not sent: there is no such setting; did you mean 'temperature'?"),
     ('wombat', {}, "'wombat' was not sent: there is no such setting"),
@@ -285,8 +285,8 @@ def test_schemas_are_made_fit_and_what_they_lose_is_listed() -> None:
 
 def test_a_setting_that_a_room_leaves_out_is_gone_and_listed_once() -> None:
     request = prepared(settings={'seed': 1})
-    request.leave_out('seed', 'it is Tuesday')
-    request.leave_out('seed', 'it is Wednesday')
+    request.drop_setting('seed', 'it is Tuesday')
+    request.drop_setting('seed', 'it is Wednesday')
     assert (request.settings, request.warnings) == ({}, ["'seed' was not sent: it is Tuesday"])
 
 
@@ -307,13 +307,13 @@ def test_parts_of_past_answers_that_are_left_out_are_listed_by_their_maker() -> 
         NativeToolCallPart('web_search', {}, 'n', provider_name='other'),
         NativeToolCallPart('web_search', {}, 'm', provider_name='other'),
     ):
-        request.leave_out_part(part)
-    request.tell_as_text(ThinkingPart('Hm.', provider_name='other'))
-    start = "left out, since the API of 'vendor' has no place for it in a past answer: "
+        request.drop_part(part)
+    request.note_thinking_as_text(ThinkingPart('Hm.', provider_name='other'))
+    start = "dropped, since the API of 'vendor' cannot represent it in a past response: "
     assert request.warnings == [
-        f"{start}thoughts of 'other'",
-        f'{start}thoughts of another model',
+        f"{start}thinking of 'other'",
+        f'{start}thinking of another model',
         f"{start}a file that 'other' made",
         f"{start}what 'web_search', a tool of 'other' itself, did",
-        "thoughts of 'other' were sent as text between tags",
+        "thinking of 'other' was sent as text between tags",
     ]

@@ -121,7 +121,7 @@ def encode_settings(request: PreparedRequest) -> Json:
     if (tier := request.settings.get('service_tier')) in SERVICE_TIERS:
         body['service_tier'] = SERVICE_TIERS[tier]
     else:
-        request.leave_out('service_tier', f'the Messages API has no service tier {tier!r}')
+        request.drop_setting('service_tier', f'the Messages API has no service tier {tier!r}')
     settings = request.options
     body |= {field: settings[name] for name, field in (SETTINGS | OWN_SETTINGS).items() if name in settings}
     if 'context_management' not in body and has_compaction(request):

@@ -40,7 +40,7 @@ def encode_thinking(request: PreparedRequest, profile: AnthropicModelProfile, *,
     thinking = Thinking(settings.get('anthropic_thinking'))
     if thinking.config is None and 'thinking' in settings:
         if resumed and settings['thinking'] and profile.anthropic_thinking_mode == 'budget':
-            request.leave_out('thinking', 'the turn that the model continues did not begin with signed thinking')
+            request.drop_setting('thinking', 'the turn that the model continues did not begin with signed thinking')
         else:
             thinking = _encode_level(settings['thinking'], request, profile)
     if thinking.config and thinking.config.get('type') in ('enabled', 'adaptive'):
@@ -52,7 +52,7 @@ def _encode_level(level: ThinkingLevel, request: PreparedRequest, profile: Anthr
     if level is False:
         return _encode_off(request, profile)
     if not profile.supports_thinking:
-        request.leave_out('thinking', f'{request.model_name!r} cannot be told to think')
+        request.drop_setting('thinking', f'{request.model_name!r} has no setting for thinking')
         return Thinking()
     effort = next((effort for effort in EFFORTS.get(level, ()) if effort in profile.anthropic_efforts), None)
     match profile.anthropic_thinking_mode:
@@ -70,7 +70,7 @@ def _encode_off(request: PreparedRequest, profile: AnthropicModelProfile) -> Thi
         case 'omit':
             return Thinking()
         case 'never':
-            request.leave_out('thinking', f'{request.model_name!r} cannot stop thinking, and makes its least effort')
+            request.drop_setting('thinking', f'{request.model_name!r} cannot stop thinking, and makes its least effort')
             return Thinking(effort=next(iter(profile.anthropic_efforts), None))
         case type:
             return Thinking({'type': type})

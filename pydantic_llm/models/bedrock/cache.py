@@ -58,7 +58,7 @@ def encode_cache(body: Json, request: PreparedRequest, profile: BedrockModelProf
         if not (ttl := settings.get(name)):
             continue
         if section not in profile.bedrock_cache:
-            request.leave_out(name, f'{request.model_name!r} cannot cache {section}')
+            request.drop_setting(name, f'{request.model_name!r} cannot cache {section}')
         elif blocks:
             add_cache_point(blocks, make_cache_point(ttl, request, profile))
     _drop_excess_points(body)
@@ -88,4 +88,5 @@ def _find_points(body: Json) -> Iterator[Json]:
 
 
 def _get_tools(body: Json) -> list[Json]:
-    return body.get('toolConfig', {}).get('tools', [])
+    tools: list[Json] = body.get('toolConfig', {}).get('tools', [])
+    return tools

@@ -121,8 +121,8 @@ class BlockDecoder:
         """End the parts of a block, and add the part of a tool result or an image."""
         parts, provider = self._draft.parts, self._draft.provider_name
         match self._blocks.pop(index, None):
-            case StreamedBlock(tool_result={'content': pieces} as result):
-                whole: Json = {**result, 'content': _join_texts(pieces)}
+            case StreamedBlock(tool_result=dict(result)) if 'content' in result:
+                whole: Json = {**result, 'content': _join_texts(result['content'])}
                 parts.whole((index, 'result'), decode_return(whole, provider))
             case StreamedBlock(image=StreamedImage(format, chunks)):
                 file = BinaryContent(b''.join(chunks), media_type=f'image/{format}')

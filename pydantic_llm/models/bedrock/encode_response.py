@@ -55,7 +55,7 @@ class ResponseEncoder:
             case NativeToolCallPart() | NativeToolReturnPart() if self._is_own(part):
                 yield from self._encode_native_part(part)
             case NativeToolCallPart() | NativeToolReturnPart() | FilePart():
-                self._request.leave_out_part(part)
+                self._request.drop_part(part)
             case _:
                 assert_never(part)
 
@@ -76,11 +76,11 @@ class ResponseEncoder:
             return
         elif part.content.strip():
             if not is_own:
-                self._request.tell_as_text(part)
+                self._request.note_thinking_as_text(part)
             start, end = self._profile.thinking_tags
             yield {'text': f'{start}\n{part.content}\n{end}'}
         else:
-            self._request.leave_out_part(part)
+            self._request.drop_part(part)
 
     def _encode_native_part(self, part: NativeToolCallPart | NativeToolReturnPart) -> Iterator[Json]:
         if (block := encode_unknown_block(part)) is not None:
@@ -88,7 +88,7 @@ class ResponseEncoder:
         elif self._profile.bedrock_system_tools:
             yield encode_call(part) if isinstance(part, NativeToolCallPart) else encode_return(part)
         else:
-            self._request.leave_out_part(part)
+            self._request.drop_part(part)
 
     def _is_own(self, part: TextPart | ThinkingPart | NativeToolCallPart | NativeToolReturnPart) -> bool:
         return part.provider_name == self._request.system

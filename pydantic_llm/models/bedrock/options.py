@@ -45,7 +45,7 @@ def encode_tools(
     native_tools = encode_native_tools(parameters.native_tools, profile, request.model_name)
     called = sorted(set(_find_called_tools(turns)))
     if not called and (choice == 'none' or not (tools or native_tools)):
-        request.leave_out('parallel_tool_calls', 'the model can call no tools')
+        request.drop_setting('parallel_tool_calls', 'the model can call no tools')
         return Tools({}, {})
     if not (tools or native_tools):
         request.note(f'tools were defined by their names alone, since they stand in the conversation: {called!r}')
@@ -102,7 +102,7 @@ def _encode_claude_choice(choice: ResolvedToolChoice, request: PreparedRequest, 
         return {}
     if profile.bedrock_parallel_switch:
         return {'tool_choice': {'disable_parallel_tool_use': True}}
-    request.leave_out('parallel_tool_calls', f'{request.model_name!r} has no such switch (bedrock_parallel_switch)')
+    request.drop_setting('parallel_tool_calls', f'{request.model_name!r} has no such switch (bedrock_parallel_switch)')
     return {}
 
 
@@ -139,7 +139,7 @@ def encode_settings(request: PreparedRequest, profile: BedrockModelProfile, thin
         case tier if tier in SERVICE_TIERS:
             body['serviceTier'] = {'type': SERVICE_TIERS[tier]}
         case tier:
-            request.leave_out('service_tier', f'the Converse API has no queue {tier!r}')
+            request.drop_setting('service_tier', f'the Converse API has no queue {tier!r}')
     settings = request.options
     inference = {field: settings[name] for name, field in SETTINGS.items() if name in settings}
     if (budget := thinking.claude.get('budget_tokens')) and 'maxTokens' not in inference:
@@ -171,7 +171,7 @@ def _encode_top_k(request: PreparedRequest, profile: BedrockModelProfile) -> Jso
         case 'topK':  # recording bedrock-converse__test_bedrock_top_k_nova_variant__0_3800f0
             return {'inferenceConfig': {'topK': top_k}}
         case 'never':
-            request.leave_out('top_k', f'{request.model_name!r} has no such parameter (bedrock_top_k)')
+            request.drop_setting('top_k', f'{request.model_name!r} has no such parameter (bedrock_top_k)')
             return {}
 
 

@@ -49,7 +49,7 @@ def encode_thinking(request: PreparedRequest, profile: BedrockModelProfile, *, r
     if 'thinking' in settings and not any(name in caller_fields for name in THINKING_FIELDS):
         level: ThinkingLevel = settings['thinking']
         if resumed and level and profile.bedrock_thinking == 'claude' and not profile.bedrock_adaptive_thinking:
-            request.leave_out('thinking', 'the turn that the model continues did not begin with signed thinking')
+            request.drop_setting('thinking', 'the turn that the model continues did not begin with signed thinking')
         else:
             thinking = _encode_off(request, profile) if level is False else _encode_level(level, request, profile)
     fields = {**thinking.fields, **{name: caller_fields[name] for name in THINKING_FIELDS if name in caller_fields}}
@@ -59,7 +59,7 @@ def encode_thinking(request: PreparedRequest, profile: BedrockModelProfile, *, r
         case {'reasoningConfig': {'maxReasoningEffort': 'high'}}:
             # https://docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html
             for name in ('max_tokens', 'temperature', 'top_p'):
-                request.leave_out(name, f'{request.model_name!r} does not take it while it thinks with high effort')
+                request.drop_setting(name, f'{request.model_name!r} does not take it while it thinks with high effort')
         case _:
             pass
     return Thinking(fields, settings.get('bedrock_effort') or thinking.effort)
@@ -69,7 +69,7 @@ def _encode_level(level: ThinkingLevel, request: PreparedRequest, profile: Bedro
     effort = next((effort for effort in EFFORTS[level] if effort in profile.bedrock_efforts), None)
     match profile.bedrock_thinking:
         case 'claude' if not profile.supports_thinking:
-            request.leave_out('thinking', f'{request.model_name!r} cannot think')
+            request.drop_setting('thinking', f'{request.model_name!r} cannot think')
             return Thinking()
         case 'claude' if profile.bedrock_adaptive_thinking:
             return Thinking({'thinking': {'type': 'adaptive'}}, None if level is True else effort)
@@ -85,8 +85,8 @@ def _encode_level(level: ThinkingLevel, request: PreparedRequest, profile: Bedro
             return Thinking({profile.bedrock_thinking: effort})
         case 'none':
             always = profile.thinking_always_enabled
-            reason = 'thinks as long as it sees fit' if always else 'cannot be told to think'
-            request.leave_out('thinking', f'{request.model_name!r} {reason}')
+            reason = 'thinks as long as it sees fit' if always else 'has no setting for thinking'
+            request.drop_setting('thinking', f'{request.model_name!r} {reason}')
             return Thinking()
         case _:
             assert_never(profile.bedrock_thinking)
@@ -98,7 +98,7 @@ def _encode_off(request: PreparedRequest, profile: BedrockModelProfile) -> Think
         case 'omit':
             return Thinking()
         case 'never':
-            request.leave_out('thinking', f'{request.model_name!r} cannot stop thinking')
+            request.drop_setting('thinking', f'{request.model_name!r} cannot stop thinking')
             if profile.bedrock_thinking == 'claude':
                 return Thinking(effort=next(iter(profile.bedrock_efforts), None))
             return _encode_level('minimal', request, profile) if profile.bedrock_efforts else Thinking()

@@ -116,6 +116,6 @@ def encode_response(message: ModelResponse, request: PreparedRequest) -> Iterato
     """Yield the turn of the assistant, unless it is empty, and note the parts that were dropped."""
     fields, dropped = encode_message(message.parts, request.system, plans=bool(message.tool_calls))
     for part in dropped:
-        request.leave_out_part(part)
+        request.drop_part(part)
     if fields:
         yield {'role': 'assistant', **fields}

@@ -144,7 +144,7 @@ def encode_thinking(request: PreparedRequest) -> Json:
         return {}
     if not request.profile.supports_thinking:
         if level:
-            request.leave_out('thinking', f'{request.model_name!r} cannot be told to think')
+            request.drop_setting('thinking', f'{request.model_name!r} has no setting for thinking')
         return {}
     if level is False:
         return {'thinking': {'type': 'disabled'}}

@@ -63,7 +63,7 @@ class _ResponseEncoder:
             case NativeToolCallPart() | NativeToolReturnPart() if block := self._encode_native(part, is_own=is_own):
                 self._append(block, details)
             case FilePart() | NativeToolCallPart() | NativeToolReturnPart():
-                self._request.leave_out_part(part)
+                self._request.drop_part(part)
             case _:
                 assert_never(part)
 
@@ -71,7 +71,7 @@ class _ResponseEncoder:
         if part.content:
             self._append({'text': part.content, 'thought': True}, details)
         elif not is_own:
-            self._request.leave_out_part(part)
+            self._request.drop_part(part)
         elif details:
             self._append({'text': '', 'thought': True}, details)
         if is_own and part.signature:

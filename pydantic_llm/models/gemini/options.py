@@ -42,7 +42,7 @@ def encode_tools(request: PreparedRequest, profile: GeminiModelProfile) -> Json:
     if functions:
         config['functionCallingConfig'] = encode_tool_choice(request, profile)
     elif request.tool_choice not in ('auto', 'none'):
-        request.leave_out('tool_choice', "the API cannot force a call of Google's own tools")
+        request.drop_setting('tool_choice', "the API cannot force a call of Google's own tools")
     # googleapis/js-genai, at Vertex AI: "includeServerSideToolInvocations parameter is not supported". Not needed:
     # recording vertex__test_google_vertex_tool_combination_omits_include_server_side_tool_inv__1_113920
     if native and profile.gemini_combines_tools and request.system != VERTEX:
@@ -157,12 +157,12 @@ def encode_thinking(request: PreparedRequest, profile: GeminiModelProfile) -> Js
         return {}
     if profile.gemini_thinking == 'none':
         if level is not False:
-            request.leave_out('thinking', f'{request.model_name!r} cannot be told to think')
+            request.drop_setting('thinking', f'{request.model_name!r} has no setting for thinking')
         return {}
     if level is True:
         return {'thinkingConfig': {'includeThoughts': True}}
     if level is False and profile.thinking_always_enabled:
-        request.note(f'{request.model_name!r} cannot stop thinking, and was asked to do so as little as it can')
+        request.note(f'{request.model_name!r} cannot stop thinking; its lowest level was sent')
     shown = {'includeThoughts': True} if level else {}
     return {'thinkingConfig': {**shown, **_encode_thinking_amount(level, profile)}}
 
@@ -203,7 +203,7 @@ def choose_service_tier(request: PreparedRequest) -> str | None:
         return tier
     if (wanted := request.settings.get('service_tier')) in SERVICE_TIERS:
         return SERVICE_TIERS[wanted]
-    request.leave_out('service_tier', f'the Gemini API has no queue {wanted!r}')
+    request.drop_setting('service_tier', f'the Gemini API has no queue {wanted!r}')
     return None
 
 

@@ -140,7 +140,7 @@ class RequestEncoder:
             return {'enable_thinking': level is not False}
         if 'reasoning_effort' in self._template:
             return {'reasoning_effort': EFFORTS.get(level, level)}
-        request.leave_out('thinking', 'the chat template of the model has no switch for it')
+        request.drop_setting('thinking', 'the chat template of the model has no switch for it')
         return {}
 
     # the constraint on the response

@@ -208,7 +208,7 @@ def _add_response(conversation: _Conversation, message: ModelResponse) -> None:
             case ThinkingPart() if part.provider_name == request.system:
                 pass  # the model's own thinking: its template drops it from past turns, so no warning is due
             case ThinkingPart() | NativeToolCallPart() | NativeToolReturnPart() | FilePart():
-                request.leave_out_part(part)
+                request.drop_part(part)
             case _:
                 assert_never(part)
     fields: Json = {'tool_calls': calls} if calls else {}

@@ -134,7 +134,7 @@ def encode_tool(tool: Json) -> Json:
 def _encode_service_tier(body: Json, request: PreparedRequest) -> None:
     """Replace the service tier by Mistral's, or drop it with a warning."""
     if (tier := SERVICE_TIERS.get(wanted := body.pop('service_tier'))) is None:
-        request.leave_out('service_tier', f'Mistral has no service tier like {wanted!r}')
+        request.drop_setting('service_tier', f'Mistral has no service tier like {wanted!r}')
     else:
         body['service_tier'] = tier
 

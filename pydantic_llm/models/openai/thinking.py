@@ -31,16 +31,16 @@ def drop_sampling(request: PreparedRequest, profile: OpenAIModelProfile, effort:
     reasons = profile.openai_reasoning == 'by_default' or (profile.openai_reasoning == 'on_request' and effort)
     if reasons and effort != 'none':
         for name in sorted(SAMPLING & request.settings.keys()):
-            request.leave_out(name, f'{request.model_name!r} does not take it while it reasons')
+            request.drop_setting(name, f'{request.model_name!r} does not take it while it reasons')
 
 
 def choose_least_effort(request: PreparedRequest, profile: OpenAIModelProfile) -> str | None:
     """Return the smallest effort of a model that cannot stop thinking, or `None` if it has no efforts; add a note."""
     if not profile.openai_thinking_efforts:
-        request.leave_out('thinking', f'{request.model_name!r} cannot stop thinking')
+        request.drop_setting('thinking', f'{request.model_name!r} cannot stop thinking')
         return None
     least = profile.openai_thinking_efforts[0]
-    request.note(f'{request.model_name!r} cannot stop thinking, and was asked to do so as little as it can ({least!r})')
+    request.note(f'{request.model_name!r} cannot stop thinking; its lowest level was sent ({least!r})')
     return least
 
 

@@ -130,6 +130,6 @@ def _encode_response(message: ModelResponse, request: PreparedRequest) -> Iterat
             case ToolCallPart():
                 yield {'call': part.tool_name, 'id': part.tool_call_id, 'arguments': part.args_as_json_str()}
             case ThinkingPart() | NativeToolCallPart() | NativeToolReturnPart() | FilePart():
-                request.leave_out_part(part)
+                request.drop_part(part)
             case _:
                 assert_never(part)

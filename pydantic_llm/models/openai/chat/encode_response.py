@@ -53,7 +53,7 @@ class _ResponseEncoder:
             case FilePart(provider_name=name, provider_details={'audio_id': id}) if name == self.system:
                 self.extra['audio'] = {'id': id}
             case NativeToolCallPart() | NativeToolReturnPart() | FilePart():
-                self.request.leave_out_part(part)
+                self.request.drop_part(part)
             case _:
                 raise TypeError(f'{part!r} is not a part of a response')
 
@@ -79,11 +79,11 @@ class _ResponseEncoder:
                 start, end = self.profile.thinking_tags
                 self.content.append(encode_text(f'{start}\n{part.content}\n{end}'))
                 if not is_own:
-                    self.request.tell_as_text(part)
+                    self.request.note_thinking_as_text(part)
             case 'drop' if is_own:
                 pass
             case _:
-                self.request.leave_out_part(part)
+                self.request.drop_part(part)
 
     def _add_thinking_chunk(self, chunk: Json) -> None:
         """Add a chunk, joined with the one before it if neither has a signature: a signature belongs to one chunk."""

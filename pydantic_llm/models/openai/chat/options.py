@@ -128,7 +128,7 @@ def encode_thinking(request: PreparedRequest, profile: OpenAIModelProfile) -> Js
     if level is None or 'openai_reasoning_effort' in settings:
         return {}
     if not profile.supports_thinking:
-        request.leave_out('thinking', f'{request.model_name!r} cannot be told to think')
+        request.drop_setting('thinking', f'{request.model_name!r} has no setting for thinking')
         return {}
     return encode_thinking_off(request, profile) if level is False else encode_thinking_on(level, settings, profile)
 
@@ -213,7 +213,7 @@ def encode_constraint(constraint: Constraint, request: PreparedRequest, profile:
         case Grammar(grammar=grammar, syntax='gbnf'), 'llamacpp':
             return {'grammar': grammar}
         case _:
-            request.leave_out(
+            request.drop_setting(
                 'constraint', f'{request.system!r} cannot hold {request.model_name!r} to a {constraint.kind}'
             )
             return {}

@@ -119,7 +119,7 @@ class _ItemsEncoder:
             case FilePart() if ours and _is_in_native_call(part, siblings):
                 pass  # encoded with its call
             case NativeToolCallPart() | FilePart():
-                self.request.leave_out_part(part)
+                self.request.drop_part(part)
             case _:
                 assert_never(part)
 
@@ -148,9 +148,9 @@ class _ItemsEncoder:
             start, end = self.context.profile.thinking_tags
             self.items.append({'role': 'assistant', 'content': f'{start}\n{part.content}\n{end}'})
             if not ours:
-                self.request.tell_as_text(part)
+                self.request.note_thinking_as_text(part)
         elif not ours:
-            self.request.leave_out_part(part)
+            self.request.drop_part(part)
 
     def _add_reasoning(self, part: ThinkingPart, *, is_raw: bool) -> None:
         """Add a reasoning item, or add to the last one if the part belongs to it."""
@@ -178,7 +178,7 @@ class _ItemsEncoder:
     def _add_native_call(self, part: NativeToolCallPart, item: Json | None) -> None:
         """Add the item of a native call. Without its result it is dropped: the API refuses it."""
         if item is None or (item['type'] in RESULT_ITEMS and part.tool_call_id not in self.context.native_result_ids):
-            self.request.leave_out_part(part)
+            self.request.drop_part(part)
         elif item['type'] == IMAGE_ITEM and self.is_stored:
             # The id is enough: https://platform.openai.com/docs/guides/image-generation#multi-turn-image-generation
             self.items.append({'type': IMAGE_ITEM, 'id': item['id']})
@@ -192,7 +192,7 @@ class _ItemsEncoder:
         call = self.context.native_calls.get(part.tool_call_id)
         provider_name = part.provider_name or (call and call.provider_name)
         if provider_name != self.request.system:
-            self.request.leave_out_part(part)
+            self.request.drop_part(part)
         elif item := encode_result_item(part, call):
             self.items.append(item)
 

@@ -102,7 +102,7 @@ def encode_reasoning(request: PreparedRequest, profile: OpenAIModelProfile) -> J
 
 def _choose_effort(level: ThinkingLevel | None, request: PreparedRequest, profile: OpenAIModelProfile) -> str | None:
     if not profile.supports_thinking:
-        request.leave_out('thinking', f'{request.model_name!r} cannot be told to think')
+        request.drop_setting('thinking', f'{request.model_name!r} has no setting for thinking')
         return None
     if level is False:
         return profile.openai_thinking_off or choose_least_effort(request, profile)
