@@ -34,12 +34,12 @@ PROVIDER_NAMES: dict[str, frozenset[str]] = {
 }
 """Each API's provider name -> all names for this API in stored histories, pydantic-ai's included."""
 
-DEFAULT_MEDIA_TYPES = (
-    (VideoUrl, 'video/mp4'),
-    (ImageUrl, 'image/jpeg'),
-    (AudioUrl, 'audio/mpeg'),
-    (DocumentUrl, 'application/pdf'),
-)
+DEFAULT_MEDIA_TYPES = {
+    'video-url': 'video/mp4',
+    'image-url': 'image/jpeg',
+    'audio-url': 'audio/mpeg',
+    'document-url': 'application/pdf',
+}
 """The media types of URLs that have no file extension. The API requires one."""
 
 FILE_URL_PREFIXES = {'google-gla': 'https://', VERTEX: 'gs://'}
@@ -80,24 +80,20 @@ def encode_content(content: Sequence[UserContent], system: str) -> Iterator[Json
 def encode_file(file: MultiModalContent, system: str) -> Json:
     """Encode a file as a part with its bytes, or with its URL."""
     metadata = _encode_metadata(file.vendor_metadata or {})
+    if isinstance(file, FileUrl) and file.url.startswith('data:'):
+        file = _decode_data_uri(file)
     match file:
         case BinaryContent():
-            return {'inlineData': {'mimeType': file.media_type, 'data': encode_base64(file.data)}, **metadata}
+            data = urlsafe_b64encode(file.data).decode()
+            return {'inlineData': {'mimeType': file.media_type, 'data': data}, **metadata}
         case UploadedFile():
             kind = {'mimeType': file.media_type} if file.media_type else {}
             return {'fileData': {'fileUri': _build_file_url(file, system), **kind}, **metadata}
-        case ImageUrl() | AudioUrl() | DocumentUrl() | VideoUrl() if file.url.startswith('data:'):
-            binary = _decode_data_uri(file)
-            return {'inlineData': {'mimeType': binary.media_type, 'data': encode_base64(binary.data)}, **metadata}
         case ImageUrl() | AudioUrl() | DocumentUrl() | VideoUrl():
-            return {'fileData': {'fileUri': file.url, 'mimeType': _choose_media_type(file)}, **metadata}
+            media_type = file.media_type or DEFAULT_MEDIA_TYPES[file.kind]
+            return {'fileData': {'fileUri': file.url, 'mimeType': media_type}, **metadata}
         case _:
             assert_never(file)
-
-
-def encode_base64(data: bytes) -> str:
-    """Encode bytes in the URL-safe alphabet, as Google's own clients do."""
-    return urlsafe_b64encode(data).decode()
 
 
 def to_urlsafe(base64: str) -> str:
@@ -124,18 +120,11 @@ def _decode_data_uri(url: FileUrl) -> BinaryContent:
         raise UserError(f'The URL of {type(url).__name__} is not a valid data URI: {error}') from error
 
 
-def _choose_media_type(url: FileUrl) -> str:
-    default = next(name for kind, name in DEFAULT_MEDIA_TYPES if isinstance(url, kind))
-    return url.media_type or default
-
-
 def _encode_metadata(metadata: Mapping[str, Any]) -> Json:
     """Encode `vendor_metadata` as fields of the part. Keys for other vendors are skipped."""
     resolution = metadata.get('media_resolution', metadata.get('mediaResolution'))
     if isinstance(resolution, str):
         resolution = {'level': resolution}
     video = {VIDEO_METADATA[name]: value for name, value in metadata.items() if name in VIDEO_METADATA}
-    return {
-        **({'mediaResolution': resolution} if resolution else {}),
-        **({'videoMetadata': video} if video else {}),
-    }
+    fields = {'mediaResolution': resolution, 'videoMetadata': video}
+    return {name: value for name, value in fields.items() if value}

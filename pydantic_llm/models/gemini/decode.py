@@ -24,25 +24,11 @@ FINISH_REASONS: dict[str, FinishReason] = {
     'STOP': 'stop',
     'MAX_TOKENS': 'length',
     'CONTINUATION': 'length',
-    'SAFETY': 'content_filter',
-    'RECITATION': 'content_filter',
-    'BLOCKLIST': 'content_filter',
-    'PROHIBITED_CONTENT': 'content_filter',
-    'SPII': 'content_filter',
-    'ESCALATION': 'content_filter',
-    'PUP_LIMITED_DISABLED': 'content_filter',
-    'IMAGE_SAFETY': 'content_filter',
-    'IMAGE_PROHIBITED_CONTENT': 'content_filter',
-    'IMAGE_RECITATION': 'content_filter',
-    'MODEL_ARMOR': 'content_filter',
-    'LANGUAGE': 'error',
-    'MALFORMED_FUNCTION_CALL': 'error',
-    'MALFORMED_RESPONSE': 'error',
-    'MISSING_THOUGHT_SIGNATURE': 'error',
-    'UNEXPECTED_TOOL_CALL': 'error',
-    'TOO_MANY_TOOL_CALLS': 'error',
-    'NO_IMAGE': 'error',
-    'IMAGE_OTHER': 'error',
+    **dict.fromkeys('SAFETY RECITATION BLOCKLIST PROHIBITED_CONTENT SPII MODEL_ARMOR'.split(), 'content_filter'),
+    **dict.fromkeys('IMAGE_SAFETY IMAGE_PROHIBITED_CONTENT IMAGE_RECITATION'.split(), 'content_filter'),
+    **dict.fromkeys('ESCALATION PUP_LIMITED_DISABLED'.split(), 'content_filter'),
+    **dict.fromkeys('LANGUAGE MALFORMED_FUNCTION_CALL MALFORMED_RESPONSE NO_IMAGE IMAGE_OTHER'.split(), 'error'),
+    **dict.fromkeys('MISSING_THOUGHT_SIGNATURE UNEXPECTED_TOOL_CALL TOO_MANY_TOOL_CALLS'.split(), 'error'),
 }
 """The API's finish reasons. A response with tool calls has `STOP` too.
 
@@ -145,8 +131,7 @@ class GeminiDecoder(ResponseDecoder):
         if feedback.get('blockReason'):
             details = {name: feedback[wire] for wire, name in PROMPT_DETAILS.items() if feedback.get(wire)}
             self.draft.provider_details |= details
-            self.draft.finish_reason = 'content_filter'
-            self.draft.state = 'complete'
+            self.draft.finish_reason, self.draft.state = 'content_filter', 'complete'
 
     def _record_details(self, candidate: Json) -> None:
         details = self.draft.provider_details
@@ -161,8 +146,7 @@ class GeminiDecoder(ResponseDecoder):
         self._record_details(candidate)
         content: Json = candidate.get('content') or {}
         parts: list[Json] = content.get('parts') or []
-        if any('toolCall' in part or 'toolResponse' in part for part in parts):
-            self._has_tool_parts = True
+        self._has_tool_parts |= any('toolCall' in part or 'toolResponse' in part for part in parts)
         self._decode_page_metadata(candidate.get('urlContextMetadata') or {})
         self._parts.decode(parts)
         self._parts.fill_file_searches(_find_chunks(candidate.get('groundingMetadata') or {}, 'retrievedContext'))

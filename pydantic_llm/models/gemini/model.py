@@ -57,20 +57,16 @@ class GeminiModel(WireModel[GeminiModelProfile]):
         super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
 
     def path(self, request: PreparedRequest) -> str:
-        """Return the path, with the query that asks for server-sent events if the response is streamed."""
         verb = 'streamGenerateContent?alt=sse' if request.stream else 'generateContent'
         return f'/{model_path(self.model_name, self.system)}:{verb}'
 
     def headers(self, request: PreparedRequest) -> dict[str, str]:
-        """Return the header for Vertex AI's service tier, if any."""
         return encode_headers(request)
 
     def encode(self, request: PreparedRequest) -> Json:
-        """Encode the body of `generateContent`."""
         return encode.encode(request, self.profile)
 
     def new_decoder(self, draft: ResponseDraft) -> GeminiDecoder:
-        """Return a decoder for one response."""
         return GeminiDecoder(draft)
 
     def must_download(self, url: FileUrl) -> bool:

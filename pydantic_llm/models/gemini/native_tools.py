@@ -60,9 +60,7 @@ VERTEX_OPTIONS: dict[type[NativeTool], tuple[str, ...]] = {
 }
 """The options of tools that Vertex AI has in addition."""
 
-DECODED_TOOLS = frozenset(
-    {'functionDeclarations', 'googleSearch', 'urlContext', 'codeExecution', 'fileSearch', 'mcpServers'}
-)
+DECODED_TOOLS = frozenset('functionDeclarations googleSearch urlContext codeExecution fileSearch mcpServers'.split())
 """The fields of a tool in a body that have a class in this library."""
 
 # ---------------------------------------------------------------------- the request for a tool

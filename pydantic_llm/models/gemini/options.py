@@ -50,8 +50,8 @@ def encode_tools(request: PreparedRequest, profile: GeminiModelProfile) -> Json:
     if retrieval := request.options.get('gemini_retrieval_config'):
         config['retrievalConfig'] = retrieval
     declared = [{'functionDeclarations': [encode_tool(tool) for tool in functions]}] if functions else []
-    tools = [*declared, *native]
-    return {**({'tools': tools} if tools else {}), **({'toolConfig': config} if config else {})}
+    body = {'tools': [*declared, *native], 'toolConfig': config}
+    return {name: value for name, value in body.items() if value}
 
 
 def encode_native_tools(request: PreparedRequest) -> list[Json]:
@@ -115,7 +115,10 @@ def encode_tool_choice(request: PreparedRequest, profile: GeminiModelProfile) ->
 def encode_generation(request: PreparedRequest, profile: GeminiModelProfile, *, has_tools: bool) -> Json:
     """Encode `generationConfig`. `has_tools` is whether the body has tools: JSON mode does not work with them."""
     settings = request.options
-    config = encode_thinking(request, profile) | encode_images(request)
+    config = encode_thinking(request, profile)
+    for tool in request.parameters.native_tools:
+        if isinstance(tool, ImageGenerationTool) and (image_config := encode_image_config(tool, request.system)):
+            config.setdefault('imageConfig', image_config)
     config |= {wire: settings[name] for name, wire in GENERATION_SETTINGS.items() if name in settings}
     config |= encode_output(request, has_tools=has_tools)
     if profile.gemini_modalities != ('TEXT',):
@@ -137,14 +140,6 @@ def encode_output(request: PreparedRequest, *, has_tools: bool) -> Json:
             return {'responseMimeType': 'application/json'}
         case _:
             return {}
-
-
-def encode_images(request: PreparedRequest) -> Json:
-    """Encode the options of `ImageGenerationTool`."""
-    for tool in request.parameters.native_tools:
-        if isinstance(tool, ImageGenerationTool) and (config := encode_image_config(tool, request.system)):
-            return {'imageConfig': config}
-    return {}
 
 
 def encode_thinking(request: PreparedRequest, profile: GeminiModelProfile) -> Json:
@@ -192,8 +187,9 @@ def encode_top_level(request: PreparedRequest) -> Json:
     """Encode the settings that are fields of the body itself."""
     settings = request.options
     body = {wire: settings[name] for name, wire in TOP_LEVEL_SETTINGS.items() if name in settings}
-    tier = choose_service_tier(request)
-    return {**body, **({'serviceTier': tier} if tier and request.system != VERTEX else {})}
+    if (tier := choose_service_tier(request)) and request.system != VERTEX:
+        body['serviceTier'] = tier
+    return body
 
 
 def choose_service_tier(request: PreparedRequest) -> str | None:

@@ -34,19 +34,15 @@ VERBS = {'generateContent': False, 'streamGenerateContent': True}
 """Methods of a model -> whether the response is streamed."""
 
 ERROR_STATUSES = {
-    400: 'INVALID_ARGUMENT',
+    **dict.fromkeys((400, 413, 415, 422), 'INVALID_ARGUMENT'),
     401: 'UNAUTHENTICATED',
     403: 'PERMISSION_DENIED',
     404: 'NOT_FOUND',
     409: 'ABORTED',
-    413: 'INVALID_ARGUMENT',
-    415: 'INVALID_ARGUMENT',
-    422: 'INVALID_ARGUMENT',
     429: 'RESOURCE_EXHAUSTED',
     499: 'CANCELLED',
-    503: 'UNAVAILABLE',
+    **dict.fromkeys((503, 529), 'UNAVAILABLE'),
     504: 'DEADLINE_EXCEEDED',
-    529: 'UNAVAILABLE',
 }
 """HTTP statuses -> the API's names of errors. Other statuses are `INTERNAL`."""
 

@@ -121,11 +121,9 @@ class StreamEncoder:
         self._fragmented: set[int] = set()  # indices of the parts that are sent in fragments
 
     def begin(self) -> Iterator[Json]:
-        """Yield nothing: a stream starts with its first content."""
         yield from ()
 
     def event(self, event: ModelResponseStreamEvent) -> Iterator[Json]:
-        """Yield the chunk for an event, if the API has one."""
         match event:
             case PartStartEvent(index=index, part=TextPart() | ThinkingPart() as part) if not _own_signature(part):
                 self._fragmented.add(index)

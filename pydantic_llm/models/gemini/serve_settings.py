@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 from ...exceptions import UserError
@@ -23,9 +24,7 @@ OUTPUT_FIELDS = frozenset({'responseMimeType', 'responseJsonSchema', 'responseSc
 TOP_LEVEL_NAMES = {wire: name for name, wire in TOP_LEVEL_SETTINGS.items()} | {'serviceTier': 'gemini_service_tier'}
 """Fields of the body -> settings."""
 
-OTHER_FIELDS = frozenset(
-    {'model', 'stream', 'contents', 'systemInstruction', 'generationConfig', 'tools', 'toolConfig'}
-)
+OTHER_FIELDS = frozenset('model stream contents systemInstruction generationConfig tools toolConfig'.split())
 """Fields of the body that are not settings."""
 
 # ---------------------------------------------------------------------- settings
@@ -97,17 +96,15 @@ def decode_parameters(body: Json) -> ModelRequestParameters:
     functions = _decode_functions(body)
     native = [tool for entry in body.get('tools') or () for tool in decode_native_tool(entry)]
     config: Json = body.get('generationConfig') or {}
-    schema = config.get('responseJsonSchema') or decode_schema(config.get('responseSchema'))
-    if schema:
+    parameters = ModelRequestParameters(functions, native)
+    if schema := config.get('responseJsonSchema') or decode_schema(config.get('responseSchema')):
         inner = {name: value for name, value in schema.items() if name not in ('title', 'description')}
         output = OutputObjectDefinition(inner, schema.get('title'), schema.get('description'))
-        return ModelRequestParameters(functions, native, output_mode='native', output_object=output)
+        return replace(parameters, output_mode='native', output_object=output)
     if config.get('responseMimeType') == 'application/json':
         output = OutputObjectDefinition({'type': 'object'})
-        return ModelRequestParameters(
-            functions, native, output_mode='prompted', output_object=output, prompted_output_template=''
-        )
-    return ModelRequestParameters(functions, native)
+        return replace(parameters, output_mode='prompted', output_object=output, prompted_output_template='')
+    return parameters
 
 
 def _decode_functions(body: Json) -> list[ToolDefinition]:
@@ -115,22 +112,14 @@ def _decode_functions(body: Json) -> list[ToolDefinition]:
     tool_config: Json = body.get('toolConfig') or {}
     calling: Json = tool_config.get('functionCallingConfig') or {}
     strict = False if calling.get('mode') == 'AUTO' else None
-    entries: list[Json] = body.get('tools') or []
-    return [
-        _decode_function(declaration, strict)
-        for entry in entries
-        for declaration in entry.get('functionDeclarations') or ()
-    ]
+    groups = (entry.get('functionDeclarations') or () for entry in body.get('tools') or ())
+    return [_decode_function(declaration, strict) for group in groups for declaration in group]
 
 
 def _decode_function(declaration: Json, strict: bool | None) -> ToolDefinition:
     schema = declaration.get('parametersJsonSchema') or decode_schema(declaration.get('parameters'))
-    return ToolDefinition(
-        declaration['name'],
-        schema or {'type': 'object', 'properties': {}},
-        declaration.get('description') or None,
-        strict=strict,
-    )
+    schema = schema or {'type': 'object', 'properties': {}}
+    return ToolDefinition(declaration['name'], schema, declaration.get('description') or None, strict=strict)
 
 
 def decode_schema(schema: Json | None) -> Json | None:

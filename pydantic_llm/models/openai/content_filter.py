@@ -6,7 +6,7 @@ https://learn.microsoft.com/azure/ai-foundry/openai/concepts/content-filter
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from ...json_types import Json
 from ...messages import FinishReason
@@ -41,10 +41,8 @@ def decode_content_filter_error(event: Json, draft: ResponseDraft) -> bool:
 def _find_error(body: Any) -> Json | None:
     match body:
         case {'error': {'code': 'content_filter'}}:
-            error: Json = body['error']
-            return error
+            return cast('Json', body['error'])
         case {'type': 'error', 'code': 'content_filter'}:
-            event: Json = body
-            return event
+            return cast('Json', body)
         case _:
             return None

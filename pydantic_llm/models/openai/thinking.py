@@ -8,15 +8,8 @@ from ...wire.prepare import PreparedRequest
 EFFORTS = ('minimal', 'low', 'medium', 'high', 'xhigh', 'max')
 """All efforts, from the least to the most."""
 
-THINKING_LEVELS = {
-    'none': False,
-    'minimal': 'minimal',
-    'low': 'low',
-    'medium': 'medium',
-    'high': 'high',
-    'xhigh': 'xhigh',
-}
-"""Efforts of the API -> values of the setting `thinking`."""
+THINKING_LEVELS = {'none': False, **{effort: effort for effort in EFFORTS if effort != 'max'}}
+"""Efforts of the API -> values of the setting `thinking`, which has no `max`."""
 
 THINKING_FIELDS = ('reasoning_content', 'reasoning')
 """The fields in which servers of chat completions send thinking. The part from a field has its name as the id."""

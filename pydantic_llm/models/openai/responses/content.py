@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, assert_never
+from typing import assert_never
 
 from ....exceptions import UserError
 from ....json_types import Json
@@ -24,29 +24,21 @@ from ....messages import (
 from ....messages.request import is_file
 
 
-def encode_content(content: Sequence[UserContent], system: str) -> list[Json]:
-    """Encode a user's content, one part per item. Raises `UserError` for content that the API does not accept."""
-    return [part for item in content for part in encode_content_item(item, system)]
+def encode_content(content: Sequence[UserContent], system: str) -> Iterator[Json]:
+    """Yield one part for each item of a user's content. Raises `UserError` for content that the API does not accept."""
+    for item in content:
+        match item:
+            case str():
+                yield _encode_text(item)
+            case TextContent(content=text):
+                yield _encode_text(text)
+            case CachePoint():
+                pass  # prefixes are cached without it: https://platform.openai.com/docs/guides/prompt-caching
+            case _:
+                yield _encode_file(item, system)
 
 
-def encode_content_item(item: UserContent, system: str) -> Iterator[Json]:
-    """Yield the part for one item. A cache point has no part: OpenAI caches prefixes without being asked.
-
-    https://platform.openai.com/docs/guides/prompt-caching
-    """
-    match item:
-        case str():
-            yield encode_text(item)
-        case TextContent(content=content):
-            yield encode_text(content)
-        case CachePoint():
-            pass
-        case _:
-            yield encode_file(item, system)
-
-
-def encode_file(file: MultiModalContent, system: str) -> Json:
-    """Encode a file. Raises `UserError` if the API does not accept files of this kind."""
+def _encode_file(file: MultiModalContent, system: str) -> Json:
     match file:
         case ImageUrl(url=url):
             return {'type': 'input_image', 'image_url': url, 'detail': _get_detail(file)}
@@ -72,13 +64,10 @@ def encode_tool_return(part: ToolReturnPart, system: str) -> str | list[Json]:
         return ''
     if not part.files():
         return part.model_response_str()
-    return [_encode_returned_item(item, part, system) for item in part.items()]
-
-
-def _encode_returned_item(item: Any, part: ToolReturnPart, system: str) -> Json:
-    if is_file(item):
-        return encode_file(item, system)
-    return encode_text(replace(part, content=item).model_response_str())
+    return [
+        _encode_file(item, system) if is_file(item) else _encode_text(replace(part, content=item).model_response_str())
+        for item in part.items()
+    ]
 
 
 def _get_detail(file: ImageUrl | BinaryContent | UploadedFile) -> str:
@@ -86,6 +75,5 @@ def _get_detail(file: ImageUrl | BinaryContent | UploadedFile) -> str:
     return detail
 
 
-def encode_text(text: str) -> Json:
-    """Encode a text as a part of its own."""
+def _encode_text(text: str) -> Json:
     return {'type': 'input_text', 'text': text}

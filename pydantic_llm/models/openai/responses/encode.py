@@ -6,14 +6,7 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from ....json_types import Json
-from ....messages import (
-    ModelRequest,
-    ModelResponse,
-    RetryPromptPart,
-    SystemPromptPart,
-    ToolReturnPart,
-    UserPromptPart,
-)
+from ....messages import ModelRequest, ModelResponse, RetryPromptPart, SystemPromptPart, ToolReturnPart, UserPromptPart
 from ....messages.history import map_tool_call_ids
 from ....messages.request import ModelRequestPart
 from ....profiles.openai import OpenAIModelProfile
@@ -113,17 +106,12 @@ def encode_request_part(part: ModelRequestPart, encoder: ResponseEncoder) -> Jso
         case UserPromptPart(content=str() as content):
             return {'role': 'user', 'content': content}
         case UserPromptPart(content=content):
-            return {'role': 'user', 'content': encode_content(content, system)}
-        case ToolReturnPart(tool_call_id=id):
-            output = encode_tool_return(part, system)
-            return {'type': 'function_call_output', 'call_id': encoder.get_original_id(id), 'output': output}
+            return {'role': 'user', 'content': list(encode_content(content, system))}
         case RetryPromptPart(tool_name=None):
             return {'role': 'user', 'content': part.model_response()}
-        case RetryPromptPart(tool_call_id=id):
-            return {
-                'type': 'function_call_output',
-                'call_id': encoder.get_original_id(id),
-                'output': part.model_response(),
-            }
+        case RetryPromptPart(tool_call_id=id) | ToolReturnPart(tool_call_id=id):
+            is_retry = isinstance(part, RetryPromptPart)
+            output = part.model_response() if is_retry else encode_tool_return(part, system)
+            return {'type': 'function_call_output', 'call_id': encoder.get_original_id(id), 'output': output}
         case _:
             assert_never(part)

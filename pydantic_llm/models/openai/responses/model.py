@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from ....exceptions import ModelHTTPError
 from ....json_types import Json
-from ....messages import FileUrl, ModelResponse
+from ....messages import ModelResponse
 from ....profiles import ModelProfileSpec
 from ....profiles.openai import OpenAIModelProfile
 from ....providers import Provider, choose_provider
@@ -50,15 +50,12 @@ class OpenAIResponsesModel(WireModel[OpenAIModelProfile]):
         super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
 
     def path(self, request: PreparedRequest) -> str:
-        """Return the path below the provider's URL."""
         return '/responses'
 
     def encode(self, request: PreparedRequest) -> Json:
-        """Encode the body with the model's profile."""
         return encode.encode(request, self.profile)
 
     def new_decoder(self, draft: ResponseDraft) -> ResponsesDecoder:
-        """Return a decoder for one response."""
         return ResponsesDecoder(draft, self.profile)
 
     def response_in_error(self, error: ModelHTTPError) -> Json | None:
@@ -77,7 +74,3 @@ class OpenAIResponsesModel(WireModel[OpenAIModelProfile]):
         path, headers = f'/responses/{quote(response_id, safe="")}', settings.get('extra_headers', {})
         deadlines = Deadlines.from_settings(settings)
         return await self._request_body(RawRequest(path, b'', self.model_name, headers, deadlines, 'GET'), settings)
-
-    def must_download(self, url: FileUrl) -> bool:
-        """Return False: the API fetches images and documents itself."""
-        return False

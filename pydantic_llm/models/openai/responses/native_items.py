@@ -83,7 +83,7 @@ class NativeItemDecoder:
     def _decode_call(self, item: Json, args: Any) -> NativeToolCallPart:
         type, id = item['type'], item.get('id')
         row, call_id = NATIVE_ITEMS.get(type), item.get('call_id') or id
-        name = row.get_name(item) if row else type
+        name = row.get_tool_name(item) if row else type
         call = NativeToolCallPart(name, args, id=id, provider_name=self.draft.provider_name)
         call.provider_details = {'type': type} if row else {ITEM: type}
         if call_id:

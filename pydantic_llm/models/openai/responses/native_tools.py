@@ -40,7 +40,7 @@ def encode_native_tool(tool: NativeTool) -> Json:
             return {'type': 'file_search', 'vector_store_ids': list(ids)}
         case ImageGenerationTool():
             options = {name: getattr(tool, name) for name in IMAGE_OPTIONS if getattr(tool, name) != 'auto'}
-            return _drop_nulls({'type': 'image_generation', 'output_format': tool.output_format, **options})
+            return drop_nulls({'type': 'image_generation', 'output_format': tool.output_format, **options})
         case MCPServerTool():
             return _encode_mcp_server(tool)
         case WebFetchTool() | MemoryTool():
@@ -53,17 +53,17 @@ def _encode_web_search(tool: WebSearchTool) -> Json:
     location = tool.user_location
     user_location = location and {
         'type': 'approximate',
-        **_drop_nulls({name: getattr(location, name) for name in LOCATION_FIELDS}),
+        **drop_nulls({name: getattr(location, name) for name in LOCATION_FIELDS}),
     }
-    filters = _drop_nulls({name: getattr(tool, name) for name in DOMAIN_FILTERS})
+    filters = drop_nulls({name: getattr(tool, name) for name in DOMAIN_FILTERS})
     options = {'user_location': user_location, 'filters': filters or None}
-    return _drop_nulls({'type': 'web_search', 'search_context_size': tool.search_context_size, **options})
+    return drop_nulls({'type': 'web_search', 'search_context_size': tool.search_context_size, **options})
 
 
 def _encode_mcp_server(tool: MCPServerTool) -> Json:
     connector = tool.url.removeprefix(CONNECTOR)
     address = {'server_url': tool.url} if connector == tool.url else {'connector_id': connector}
-    return _drop_nulls(
+    return drop_nulls(
         {
             'type': 'mcp',
             'server_label': tool.id,
@@ -77,7 +77,8 @@ def _encode_mcp_server(tool: MCPServerTool) -> Json:
     )
 
 
-def _drop_nulls(fields: Json) -> Json:
+def drop_nulls(fields: Json) -> Json:
+    """Return the fields whose value is not `None`."""
     return {name: value for name, value in fields.items() if value is not None}
 
 

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ....json_types import Json
-from ....messages import FilePart, NativeToolCallPart, TextPart, ThinkingPart
+from ....messages import FilePart, NativeToolCallPart
 from ....messages.response import ModelResponsePart
 from .native_fields import IMAGE_ITEM
 from .native_items import ITEM, RESULT_ITEMS
-from .serve_items import is_raw
 
 
 @dataclass(slots=True)
@@ -83,24 +82,6 @@ TEXT_EVENTS: dict[str, TextEvents] = {
     'reasoning_text': TextEvents('response.content_part', 'response.reasoning_text', 'content_index'),
     'summary_text': TextEvents('response.reasoning_summary_part', 'response.reasoning_summary_text', 'summary_index'),
 }
-
-
-def choose_text_type(part: ModelResponsePart) -> str:
-    """Return the API's type of the text of a part: a key of `TEXT_EVENTS`."""
-    if isinstance(part, TextPart):
-        return 'output_text'
-    return 'reasoning_text' if isinstance(part, ThinkingPart) and is_raw(part) else 'summary_text'
-
-
-def encode_content_part(type: str, text: str, details: Json) -> Json:
-    """Encode a text as the content part of an event."""
-    annotations = {'annotations': details.get('annotations', [])} if type == 'output_text' else {}
-    return {'type': type, 'text': text, **annotations, **encode_logprobs(type, details)}
-
-
-def encode_logprobs(type: str, details: Json) -> Json:
-    """Encode the log probabilities; only texts of messages have the field."""
-    return {'logprobs': details.get('logprobs', [])} if type == 'output_text' else {}
 
 
 # ---------------------------------------------------------------------- native items

@@ -143,8 +143,7 @@ def encode_item(
     details = part.provider_details or {}
     match part:
         case TextPart(content=text):
-            content = {'type': 'output_text', 'text': text, 'annotations': details.get('annotations', [])}
-            content['logprobs'] = details.get('logprobs', [])
+            content = encode_content_part('output_text', text, details)
             phase = {'phase': details['phase']} if details.get('phase') else {}
             return _encode_message(part.id or _make_id('message', index, request), content) | phase
         case ThinkingPart():
@@ -179,16 +178,29 @@ def _encode_message(id: str, content: Json) -> Json:
 
 def _encode_reasoning(part: ThinkingPart, id: str) -> Json:
     item: Json = {'type': 'reasoning', 'id': id, 'summary': []}
-    if is_raw(part):
-        item['content'] = [{'type': 'reasoning_text', 'text': part.content}]
+    if (type := choose_text_type(part)) == 'reasoning_text':
+        item['content'] = [encode_content_part(type, part.content, {})]
     elif part.content:
-        item['summary'] = [{'type': 'summary_text', 'text': part.content}]
+        item['summary'] = [encode_content_part(type, part.content, {})]
     return item | ({'encrypted_content': part.signature} if part.signature else {})
 
 
-def is_raw(part: ThinkingPart) -> bool:
-    """Return whether the part is the model's thinking itself, not a summary."""
-    return bool((part.provider_details or {}).get('raw'))
+def choose_text_type(part: ModelResponsePart) -> str:
+    """Return the API's type of the text of a part: of a message, of the model's thinking itself or of its summary."""
+    if isinstance(part, TextPart):
+        return 'output_text'
+    return 'reasoning_text' if (part.provider_details or {}).get('raw') else 'summary_text'
+
+
+def encode_content_part(type: str, text: str, details: Json) -> Json:
+    """Encode a text as a part of an item's content."""
+    annotations = {'annotations': details.get('annotations', [])} if type == 'output_text' else {}
+    return {'type': type, 'text': text, **annotations, **encode_logprobs(type, details)}
+
+
+def encode_logprobs(type: str, details: Json) -> Json:
+    """Encode the log probabilities; only texts of messages have the field."""
+    return {'logprobs': details.get('logprobs', [])} if type == 'output_text' else {}
 
 
 def _make_id(type: str, index: int, request: ServedRequest) -> str:

@@ -35,27 +35,24 @@ from .serve_events import (
     TEXT_EVENTS,
     StreamedItem,
     choose_end_event,
-    choose_text_type,
-    encode_content_part,
-    encode_logprobs,
     encode_partial_image,
     encode_progress,
     is_last_part,
 )
 from .serve_items import (
     MULTIPART_ITEMS,
+    choose_text_type,
+    encode_content_part,
     encode_envelope,
     encode_finish_reason,
     encode_item,
     encode_items,
+    encode_logprobs,
     encode_refusal,
     encode_usage,
     is_native_item,
     merge_item,
 )
-
-END_EVENTS = {'completed': 'response.completed', 'incomplete': 'response.incomplete', 'failed': 'response.failed'}
-"""Status of a response -> type of the event that ends its stream."""
 
 LATE_FIELDS = frozenset({'content', 'encrypted_content'})
 """The fields that an item of `MULTIPART_ITEMS` has only when it has finished."""
@@ -82,13 +79,11 @@ class StreamEncoder:
         self._envelope: Json = {}
 
     def begin(self) -> Iterator[Json]:
-        """Yield what precedes the content: the response exists, and is in progress."""
         self._envelope = encode_envelope(self._request.begun, self._request)
         yield self._event('response.created', response=self._envelope)
         yield self._event('response.in_progress', response=self._envelope)
 
     def event(self, event: ModelResponseStreamEvent) -> Iterator[Json]:
-        """Yield what one event becomes."""
         match event:
             case PartStartEvent(index=index, part=part):
                 self._parts[index] = part
@@ -112,7 +107,7 @@ class StreamEncoder:
             yield from self._add_refusal(encode_refusal(refusal, len(response.parts), self._request))
         body = encode_response(response, self._request)
         body['id'] = self._envelope.get('id', body['id'])
-        yield self._event(END_EVENTS[body['status']], response=body)
+        yield self._event(f'response.{body["status"]}', response=body)
 
     # ---------------------------------------------------------------------- start
 

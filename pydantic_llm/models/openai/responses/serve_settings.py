@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from ....json_types import Json
@@ -14,45 +15,19 @@ from ..thinking import THINKING_LEVELS
 from .native_tools import decode_native_tool
 from .settings import ENCRYPTED_REASONING, INCLUDES, OWN_SETTINGS, REASONING, SETTINGS
 
-SETTING_NAMES = {
-    **{field: name for name, field in (OWN_SETTINGS | SETTINGS).items()},
-    'parallel_tool_calls': 'parallel_tool_calls',
-}
+SETTING_NAMES = {field: name for name, field in (OWN_SETTINGS | SETTINGS).items()}
+SETTING_NAMES['parallel_tool_calls'] = 'parallel_tool_calls'
 """Fields of the body -> settings."""
 
 OTHER_FIELDS = frozenset(
-    {
-        'model',
-        'input',
-        'instructions',
-        'tools',
-        'tool_choice',
-        'text',
-        'reasoning',
-        'include',
-        'stream',
-        'stream_options',
-    }
+    'model input instructions tools tool_choice text reasoning include stream stream_options'.split()
 )
 """Fields of the body that are not settings."""
 
 ECHOED_FIELDS = (
-    'instructions',
-    'max_output_tokens',
-    'max_tool_calls',
-    'metadata',
-    'parallel_tool_calls',
-    'prompt_cache_key',
-    'reasoning',
-    'safety_identifier',
-    'temperature',
-    'tool_choice',
-    'tools',
-    'top_logprobs',
-    'top_p',
-    'truncation',
-    'user',
-)
+    'instructions max_output_tokens max_tool_calls metadata parallel_tool_calls prompt_cache_key reasoning '
+    'safety_identifier temperature tool_choice tools top_logprobs top_p truncation user'
+).split()
 """Fields of the request that the response repeats."""
 
 
@@ -108,23 +83,18 @@ def decode_parameters(body: Json) -> ModelRequestParameters:
     given: list[Json] = body.get('tools') or []
     tools = [_decode_tool(tool) for tool in given if _is_function(tool)]
     native = [made for tool in given if not _is_function(tool) and (made := decode_native_tool(tool)) is not None]
+    parameters = ModelRequestParameters(tools, native)
     text: Json = body.get('text') or {}
     format: Any = text.get('format')
     match format:
         case {'type': 'json_schema', 'name': name, 'schema': schema}:
-            definition = OutputObjectDefinition(schema, name, format.get('description'), format.get('strict'))
-            return ModelRequestParameters(tools, output_mode='native', output_object=definition, native_tools=native)
+            output = OutputObjectDefinition(schema, name, format.get('description'), format.get('strict'))
+            return replace(parameters, output_mode='native', output_object=output)
         case {'type': 'json_object'}:
-            any_object = OutputObjectDefinition({'type': 'object'})
-            return ModelRequestParameters(
-                tools,
-                output_mode='prompted',
-                output_object=any_object,
-                prompted_output_template='',
-                native_tools=native,
-            )
+            output = OutputObjectDefinition({'type': 'object'})
+            return replace(parameters, output_mode='prompted', output_object=output, prompted_output_template='')
         case _:
-            return ModelRequestParameters(tools, native_tools=native)
+            return parameters
 
 
 def _is_function(tool: Json) -> bool:
