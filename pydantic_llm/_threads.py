@@ -222,10 +222,7 @@ Command = tuple[Callable[[], Awaitable[Any]], 'Future[Any]']
 
 
 class BlockingContext(Generic[T]):
-    """An async context manager for a blocking caller.
-
-    Enters, works and exits in one task, as `asyncio.timeout` and task groups inside it require.
-    """
+    """An async context manager for a blocking caller: one task does it all, as `asyncio.timeout` inside it requires."""
 
     def __init__(self, manager: AbstractAsyncContextManager[T], *, name: str) -> None:
         self._manager = manager

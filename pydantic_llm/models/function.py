@@ -22,8 +22,8 @@ from ..profiles import ModelProfile, ModelProfileSpec
 from ..settings import ModelSettings
 from ..tools.definition import ToolDefinition
 from ..usage import RequestUsage
-from ..wire.prepare import prepare
-from . import LAST, Model, ModelRequestParameters, PartsManager, ResponseDraft, StreamedResponse
+from ..wire.prepare import PreparingModel
+from . import LAST, ModelRequestParameters, PartsManager, ResponseDraft, StreamedResponse
 from .estimate import estimate_usage
 
 __all__ = (
@@ -94,12 +94,15 @@ StreamFunctionDef = Callable[[list[ModelMessage], AgentInfo], AsyncIterator[Delt
 """An async generator function that yields a response in pieces."""
 
 
-class FunctionModel(Model):
+class FunctionModel(PreparingModel):
     """A model whose responses come from a function. It uses no network: `ALLOW_MODEL_REQUESTS` does not apply.
 
     With only `function`, a stream emits its whole response; with only `stream_function`, `request` collects the stream.
     Usage is estimated if the function does not set it.
     """
+
+    supported_settings = frozenset[str]()
+    settings_prefix = ''  # every setting begins with it, so a function gets them all
 
     def __init__(
         self,
@@ -171,23 +174,12 @@ class FunctionModel(Model):
         model_settings: ModelSettings | None,
         parameters: ModelRequestParameters | None,
     ) -> AgentInfo:
-        settings = self.merged_settings(model_settings)
-        prepared = prepare(
-            messages or [ModelRequest.user_text_prompt('nothing')],
-            settings,
-            parameters,
-            model_name=self.model_name,
-            system=self.system,
-            profile=self.profile,
-            supported=(),
-            prefix='',  # every setting begins with it, so a function gets them all
-            stream=False,
-        )
+        prepared = self.prepare(messages or [ModelRequest.user_text_prompt('nothing')], model_settings, parameters)
         return AgentInfo(
             function_tools=list(prepared.parameters.function_tools),
             allow_text_output=prepared.parameters.allow_text_output,
             output_tools=list(prepared.parameters.output_tools),
-            model_settings=settings or None,
+            model_settings=self.merged_settings(model_settings) or None,
             model_request_parameters=prepared.parameters,
             instructions='\n\n'.join(prepared.instructions) or None,
         )

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Set
 from contextlib import suppress
 from types import ModuleType
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from ..exceptions import (
     LLMError,
@@ -53,7 +53,6 @@ MISTAKES: tuple[tuple[str, str, str], ...] = (
 """Mistakes of the caller that show only when a request is sent: the exception's name, part of its text, our message."""
 
 KEY_HEADERS = ('authorization', 'x-api-key', 'api-key', 'x-goog-api-key', 'x-amz-security-token')
-"""The headers that hold an API key."""
 
 MIN_KEY_LENGTH = 8
 """A shorter value is not treated as a key, because it could occur in any message."""
@@ -70,10 +69,6 @@ class Response(Protocol):
     headers: Mapping[str, str]
     content: bytes
     request: _Request
-
-
-class _StatusError(Protocol):
-    response: Response
 
 
 class ErrorTranslator:
@@ -115,7 +110,7 @@ class ErrorTranslator:
         if isinstance(error, DeadlineExceeded):
             return self._make_timeout_error(model_name, error.deadline, error.seconds)
         if isinstance(error, self._status):
-            return self.from_response(cast('_StatusError', error).response, model_name)
+            return self.from_response(cast('Any', error).response, model_name)
         if (mistake := _find_mistake(error)) is not None:
             return UserError(mistake)
         translated = self._translate_failure(error, model_name)

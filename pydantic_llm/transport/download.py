@@ -23,10 +23,7 @@ if TYPE_CHECKING:
 __all__ = ('fetch', 'redact_url')
 
 MAX_BYTES = 50 * 1024 * 1024
-"""The size limit of a file."""
-
 MAX_REDIRECTS = 5
-
 TIMEOUT = 60.0
 """Seconds until the complete file must have arrived."""
 

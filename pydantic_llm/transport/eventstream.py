@@ -22,7 +22,6 @@ CONTENT_TYPE = 'application/vnd.amazon.eventstream'
 """The beginning of the content type of such a stream."""
 
 MAX_FRAME_BYTES = 64 * 1024 * 1024
-"""The size limit of a frame."""
 
 PRELUDE = struct.Struct('>III')
 """The length of the frame, the length of its headers, the checksum of these two."""

@@ -30,10 +30,7 @@ class EventSplitter:
         self._has_begun = False
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """Return the data of the events that are complete now.
-
-        Raises `UnexpectedModelBehavior` if an event exceeds `MAX_EVENT_BYTES`.
-        """
+        """Return the data of the events that are complete now. Raises `UnexpectedModelBehavior` for a huge event."""
         events: list[bytes] = []
         size = len(chunk)
         if b'\n' in chunk:

@@ -16,10 +16,7 @@ The function gets the exception; or the response, if its parameter is annotated 
 
 
 class FallbackRules:
-    """The rules of one model, by what they look at: `types` and `error_rules` at errors, `response_rules` at responses.
-
-    Raises `UserError` for a rule that is neither a type of exceptions nor a function.
-    """
+    """Rules: `types` and `error_rules` for errors, `response_rules` for responses. An invalid one is a `UserError`."""
 
     def __init__(self, fallback_on: FallbackOn | Sequence[FallbackOn]) -> None:
         rules: list[Any] = [*fallback_on] if isinstance(fallback_on, (list, tuple)) else [fallback_on]

@@ -1,6 +1,6 @@
 """A streamed response of a `ModelSequence`: if a model fails, even after its first events, the next one takes over.
 
-`_fill` reads the stream of the current model; `_handle_end` and `_fall_back` handle its end and its errors;
+`_read_more` reads the stream of the current model; `_handle_end` and `_fall_back` handle its end and its errors;
 `_open_next` opens the stream of the next model.
 """
 
@@ -56,8 +56,6 @@ class SequenceStream(BufferedStream):
         self._has_emitted = False
         self._first_token: float | None = None
 
-    # ---------------------------------------------------------------------- the response so far
-
     def get(self) -> ModelResponse:
         """Return the response so far, with the text that it continues and a warning per failed attempt."""
         response = self._inner.get() if self._inner is not None else self.draft.get()
@@ -78,8 +76,6 @@ class SequenceStream(BufferedStream):
         kept = self._kept[-1]
         assert isinstance(kept, TextPart), 'only text is extended'
         return replace(kept, content=kept.content + part.content)
-
-    # ---------------------------------------------------------------------- reading
 
     async def _read_more(self) -> None:
         inner = self._inner
@@ -140,8 +136,6 @@ class SequenceStream(BufferedStream):
         else:
             await self._fall_back(RejectedResponseError(inner.model_name, response))
 
-    # ---------------------------------------------------------------------- one model after the other
-
     async def open_first(self) -> None:
         """Open the stream of the first available model, forgetting earlier attempts."""
         self._failed = FailedAttempts()
@@ -171,10 +165,7 @@ class SequenceStream(BufferedStream):
             self._ready.append(StreamRestartEvent(self.model_name, str(error)))
 
     async def _open_next_or_restart_sequence(self) -> None:
-        """Open the next model. If none is left, wait and retry the whole sequence while the budget allows.
-
-        Only for streams that have not emitted an event yet.
-        """
+        """Open the next model, before any event. If none is left, retry the sequence while the budget allows."""
         try:
             await self._open_next(self._sequence.messages)
         except FallbackExceptionGroup as group:
@@ -195,8 +186,6 @@ class SequenceStream(BufferedStream):
         if self._cancelled:  # by another task, while the stream was being opened
             await self.close()
             raise StopAsyncIteration
-
-    # ---------------------------------------------------------------------- closing
 
     async def close(self) -> None:
         if self._inner is not None:

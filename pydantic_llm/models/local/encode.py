@@ -28,10 +28,7 @@ from .tools import close_objects, describe_tools, encode_tools, make_call_or_out
 __all__ = ('EncodedRequest', 'RequestEncoder')
 
 MISTRAL_ID = re.compile(r'[A-Za-z0-9]{9}')
-"""The tool call ids that Mistral's chat templates accept.
-
-They raise "Tool call IDs should be alphanumeric strings with length 9!" for any other.
-"""
+"""The tool call ids that Mistral's chat templates accept: "alphanumeric strings with length 9!"."""
 
 EFFORTS = {True: 'medium', False: 'low', 'minimal': 'low', 'xhigh': 'high'}
 """Levels of `thinking` that gpt-oss has under another name: https://cookbook.openai.com/articles/openai-harmony"""

@@ -51,9 +51,6 @@ class Source:
             self.progress(sentence)
 
 
-# ---------------------------------------------------------------------- configuration
-
-
 def collect_token_ids(*values: int | Sequence[int] | None) -> frozenset[int]:
     """Return the ids in values of configurations, each of which is one id, several ids or `None`."""
     ids: set[int] = set()

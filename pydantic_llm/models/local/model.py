@@ -235,10 +235,7 @@ class LocalModel(PreparingModel):
         )
 
     def _resolve_max_tokens(self, settings: ModelSettings, loaded: Loaded, prompt_tokens: int) -> int:
-        """Return the maximum length of the response: `max_tokens`, limited by the rest of the context.
-
-        Raises `ContextLengthError` if the prompt fills the context.
-        """
+        """Return `max_tokens`, limited by the rest of the context. Raises `ContextLengthError` if there is no rest."""
         max_tokens = settings.get('max_tokens', self._options.get('max_new_tokens', MAX_NEW_TOKENS))
         if isinstance(max_tokens, bool) or not isinstance(cast('object', max_tokens), int) or max_tokens < 1:
             raise UserError(f'max_tokens is {max_tokens!r}: give a whole number, 1 or more')

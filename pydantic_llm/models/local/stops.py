@@ -44,10 +44,7 @@ class StopMatcher:
         return held
 
     def _find_first(self, text: str) -> tuple[int, str | None]:
-        """Return the start of the sequence that is complete first, and the sequence; else `(-1, None)`.
-
-        If several sequences end at the same character, the longest one is returned.
-        """
+        """Return the start of the sequence that ends first (of several, the longest), and it; else `(-1, None)`."""
         positions = ((text.find(sequence), sequence) for sequence in self._sequences)
         found = min(((at + len(sequence), at, sequence) for at, sequence in positions if at >= 0), default=None)
         return (-1, None) if found is None else (found[1], found[2])

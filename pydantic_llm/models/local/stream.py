@@ -81,15 +81,11 @@ class LocalStream(BufferedStream):
         done = job.done  # read before the text, as the thread may add text and end the job between the two
         if text := job.take_text():
             self._decoder.feed(text)
-        self._record_usage()
-        if done:
-            self._end_response()
-
-    def _record_usage(self) -> None:
-        job = self._job
         self.draft.usage = RequestUsage(
             input_tokens=len(job.prompt.tokens), output_tokens=job.output_tokens, cache_read_tokens=job.cached_tokens
         )
+        if done:
+            self._end_response()
 
     def _end_response(self) -> None:
         """Complete the draft of a job that is done. Raises the error of a job that failed."""

@@ -134,7 +134,8 @@ def _encode_function(tool: ToolDefinition) -> Json:
 def _make_call_schema(tool: ToolDefinition, keys: CallKeys, pointer: str) -> Json:
     """Return the schema of a call of one tool, which `pointer` locates in the whole schema."""
     name, arguments = keys
-    inner = f'{pointer}/properties/{_escape_pointer(arguments)}'
+    escaped = arguments.replace('~', '~0').replace('/', '~1')  # for a JSON pointer: RFC 6901
+    inner = f'{pointer}/properties/{escaped}'
     return {
         'type': 'object',
         'properties': {
@@ -144,11 +145,6 @@ def _make_call_schema(tool: ToolDefinition, keys: CallKeys, pointer: str) -> Jso
         'required': [name, arguments],
         'additionalProperties': False,
     }
-
-
-def _escape_pointer(key: str) -> str:
-    """Escape a key for a JSON pointer (RFC 6901)."""
-    return key.replace('~', '~0').replace('/', '~1')
 
 
 def _move_references(schema: Any, pointer: str) -> Any:

@@ -229,7 +229,9 @@ class WorkerEngine(ABC):
                 self._changed.wait()
             if self._closing:
                 return False
-            cancelled = self._drop_cancelled()
+            cancelled, self._cancelled = self._cancelled, []
+            for job in cancelled:
+                self._active.pop(job, None)
             added = [self._waiting.popleft() for _ in range(min(len(self._waiting), runner.slots - len(self._active)))]
             self._active.update(dict.fromkeys(added))
         for job in cancelled:
@@ -239,13 +241,6 @@ class WorkerEngine(ABC):
         changed = [*runner.step(), *rejected] if len(rejected) < len(self._active) else rejected
         self._publish(changed, runner)
         return True
-
-    def _drop_cancelled(self) -> list[Job]:
-        """Drop the cancelled jobs from the active ones and return them."""
-        cancelled, self._cancelled = self._cancelled, []
-        for job in cancelled:
-            self._active.pop(job, None)
-        return cancelled
 
     def _add_to_runner(self, runner: Runner, job: Job) -> bool:
         """Give a job a slot of the runner; if the runner rejects it, fail the job and return False."""

@@ -103,10 +103,8 @@ def _check_batchable(source: MLXSource, model: Any) -> None:
         raise UserError(f'{source.name!r} cannot run here: mlx-lm does not batch its cache ({", ".join(kinds)})')
 
 
-# ---------------------------------------------------------------------- facts about the model
-
-
 def _describe(wrapper: Any, config: Json) -> Loaded:
+    """Return the facts about the model."""
     # llguidance needs the tokenizer of transformers inside mlx-lm's wrapper (`TokenizerWrapper` in
     # mlx_lm/tokenizer_utils.py, 0.32), which has no public name for it.
     tokenizer = getattr(wrapper, '_tokenizer', wrapper)

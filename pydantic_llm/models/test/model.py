@@ -32,8 +32,8 @@ from ...messages import (
 from ...profiles import ModelProfile, ModelProfileSpec
 from ...settings import ModelSettings
 from ...tools.definition import ToolDefinition
-from ...wire.prepare import PreparedRequest, prepare
-from .. import Model, ModelRequestParameters, PartsManager, StreamedResponse, WholeResponse
+from ...wire.prepare import PreparedRequest, PreparingModel
+from .. import ModelRequestParameters, PartsManager, StreamedResponse, WholeResponse
 from ..estimate import estimate_usage
 from .sampler import sample
 
@@ -46,7 +46,7 @@ PIECE = re.compile(r'\s*[^\s,:]+[,:]?\s?|\s+|[,:]')
 """A piece of streamed text: a word, or a name or value of JSON."""
 
 
-class TestModel(Model):
+class TestModel(PreparingModel):
     """Calls every tool once, then returns the output. All values are generated, schema-valid, and always the same.
 
     * The first response of a conversation calls the function tools.
@@ -59,6 +59,8 @@ class TestModel(Model):
     """
 
     __test__ = False
+    supported_settings = frozenset[str]()
+    settings_prefix = ''  # every setting begins with it, so none is reported as unsupported
 
     last_model_request_parameters: ModelRequestParameters | None
     """The tools and the output of the newest request."""
@@ -112,20 +114,10 @@ class TestModel(Model):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> ModelResponse:
-        settings = self.merged_settings(model_settings)
-        parameters = model_request_parameters or ModelRequestParameters()
-        self.last_messages, self.last_model_settings = list(messages), settings or None
-        self.last_model_request_parameters = parameters
-        prepared = prepare(
-            messages or [ModelRequest.user_text_prompt('nothing')],
-            settings,
-            parameters,
-            model_name=self.model_name,
-            system=self.system,
-            profile=self.profile,
-            supported=(),
-            prefix='',  # every setting begins with it, so none is reported as unsupported
-            stream=False,
+        self.last_messages, self.last_model_settings = list(messages), self.merged_settings(model_settings) or None
+        self.last_model_request_parameters = model_request_parameters or ModelRequestParameters()
+        prepared = self.prepare(
+            messages or [ModelRequest.user_text_prompt('nothing')], model_settings, model_request_parameters
         )
         tools = self._choose_tools(messages, prepared)
         parts: list[ModelResponsePart] = [*self._build_tool_calls(tools, messages, prepared.parameters.output_tools)]

@@ -158,8 +158,6 @@ class _Sampler:
             case _:
                 raise UserError(f'{kind!r} is not a type of JSON schemas, in {node!r}')
 
-    # ------------------------------------------------------------------------------------------------- texts
-
     def _write_texts(self, node: Json, seed: int, path: Path) -> Iterator[str]:
         least: int = node.get('minLength', 0)
         if (form := FORMATS.get(node.get('format', ''))) is not None:
@@ -176,8 +174,6 @@ class _Sampler:
         yield from (_write_word(seed + n, least)[: node.get('maxLength')] for n in range(ATTEMPTS))
         yield from (_write_word(seed, least + 2**n) for n in range(ATTEMPTS))
         yield ''
-
-    # ------------------------------------------------------------------------------------------------- arrays
 
     def _build_array(self, node: Json, seed: int, path: Path, *, more: int) -> list[Any]:
         """Return the required items, one further item if the schema constrains items, and `more`."""
@@ -203,8 +199,6 @@ class _Sampler:
             if to_hashable(value) not in taken:
                 return value
         raise NoValueError(schema)
-
-    # ------------------------------------------------------------------------------------------------- objects
 
     def _build_object(self, node: Json, seed: int, path: Path, *, more: int) -> dict[str, Any]:
         """Return the required properties, one further property if names are free, and others up to the minimum."""

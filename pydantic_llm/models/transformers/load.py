@@ -102,10 +102,8 @@ def _best_device() -> str:
     return 'mps' if torch.backends.mps.is_available() else 'cpu'
 
 
-# ---------------------------------------------------------------------- facts about the model
-
-
 def _describe(model: Any, tokenizer: Any, processor: Any) -> Loaded:
+    """Return the facts about the model."""
     config = model.config.get_text_config()
     generation = model.generation_config
     eos = collect_token_ids(generation.eos_token_id, tokenizer.eos_token_id, getattr(config, 'eos_token_id', None))

@@ -50,17 +50,14 @@ class VLLMEngine(WorkerEngine):
             core, shutdown = self._core, self._shutdown or Future()
             self._shutdown = shutdown
         if core is not None:  # closing takes seconds: not under the lock
-            self._close_core(core)
+            try:
+                core.close()
+            except Exception:
+                logger.exception('vLLM, running %s, could not be closed', self.model_name)
         with self._changed:
             self._core = self._shutdown = None
             super()._shut_down(failure)
         shutdown.set_result(None)
-
-    def _close_core(self, core: Core) -> None:
-        try:
-            core.close()
-        except Exception:
-            logger.exception('vLLM, running %s, could not be closed', self.model_name)
 
     # for callers, in any thread
 

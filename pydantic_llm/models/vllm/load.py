@@ -145,15 +145,14 @@ def start(source: VLLMSource) -> Core:
         raise
 
 
-# ---------------------------------------------------------------------- facts about the model
-
-
 def _describe(llm: Any) -> Loaded:
+    """Return the facts about the model."""
     config = llm.model_config
     # vLLM uses its tokenizer in other threads, where sharing raises "Already borrowed": vllm-project/vllm#36557.
     tokenizer = copy.deepcopy(llm.get_tokenizer())
     takes_images = bool(config.supports_multimodal_inputs) and 'image' in _list_media(config)
-    text_tokenizer = Tokenizer(tokenizer, processor=_load_processor(config) if takes_images else None)
+    load_processor = import_vllm('transformers_utils.processor').cached_processor_from_config
+    text_tokenizer = Tokenizer(tokenizer, processor=load_processor(config) if takes_images else None)
     generation: Json = config.try_get_generation_config()
     overrides: Json = config.override_generation_config
     text = config.hf_text_config
@@ -176,10 +175,6 @@ def _list_media(config: Any) -> Mapping[str, Any]:
     registry = import_vllm('multimodal').MULTIMODAL_REGISTRY
     limits: Mapping[str, Any] = registry.get_processing_info(config).supported_mm_limits
     return limits
-
-
-def _load_processor(config: Any) -> Any:
-    return import_vllm('transformers_utils.processor').cached_processor_from_config(config)
 
 
 def _encode_prompt(tokenizer: Tokenizer, text: str, images: Sequence[bytes]) -> Prompt:
