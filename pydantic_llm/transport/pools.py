@@ -81,9 +81,6 @@ class HttpClients:
             _abandon_transport(transport)
 
 
-# ---------------------------------------------------------------------- transports
-
-
 def _iterate_transports(http_client: Any) -> Iterator[Any]:
     yield http_client._transport
     yield from (transport for transport in http_client._mounts.values() if transport is not None)
@@ -194,9 +191,6 @@ def _abandon_session(session: Any) -> None:
     session.detach()
     connector._conns.clear()
     connector._closed = True
-
-
-# ---------------------------------------------------------------------- sockets
 
 
 def _close_sockets(holder: Any) -> None:

@@ -1,8 +1,7 @@
 """One request that is sent to several models, one after the other, until one succeeds.
 
-A `ModelSequence` names the model of the next `Attempt`; its subclasses are in `fallback/model.py` and
-`router/model.py`. `request` returns a whole response; `stream.py` does the same for streams. `FailedAttempts` collects
-the failures.
+A `ModelSequence` chooses the model of the next `Attempt`, and `FailedAttempts` collects the failures. `request` returns
+a whole response; `stream.py` does the same for streams.
 """
 
 from __future__ import annotations

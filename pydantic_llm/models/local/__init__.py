@@ -15,7 +15,7 @@ Read in this order, which is the way of a request:
 1. `model.LocalModel` prepares the request, and takes a lease (`leases`) of an engine;
 2. `encode` renders the chat template, with `encode_messages` for its turns and `tools` for tools and their schemas;
 3. `tokenizer`, `grammars` and `sampling` make tokens, a matcher of the constraint and sampling parameters;
-4. all this is an `engine.Job`, which `worker` puts into the queue (`queue_slots`) and gives to the `runner`;
+4. all this is an `engine.Job`, which `worker` puts into the queue (`queue_slots`) and gives to the `Runner`;
 5. in the engine's thread, `token_decoder` decodes tokens to text, by `detokenize` and `stops`;
 6. in the caller's event loop, `stream` reads the job and `decode` makes message parts of its text, by `calls`.
 `loading` and `options` are shared by the engines; `loop_turn` keeps the event loop responsive.
@@ -31,12 +31,11 @@ To add an engine, write a folder with
 
 from __future__ import annotations
 
-from .engine import Counts, Job, Loaded, Prompt, Sampling, wake
+from .engine import Counts, Job, Loaded, Prompt, Runner, Sampling, wake
 from .grammars import CONSTRAINT_KINDS, Grammars, Matcher
 from .leases import key_of
 from .model import SHARED_SETTINGS, LocalModel
 from .options import BatchingOptions, LocalOptions
-from .runner import Runner
 from .sampling import sampling_from
 from .tokenizer import Tokenizer
 from .worker import WhenFull, WorkerEngine

@@ -43,13 +43,13 @@ class ResponseDecoder:
     def _decode_tagged(self, pieces: Iterable[tuple[str, str]]) -> None:
         for kind, text in pieces:
             if kind == 'thinking':
-                self._add_thinking(text)
+                self._append_thinking(text)
             else:
                 self._find_calls(text)
 
     def _find_calls(self, text: str) -> None:
         if self._calls is None:
-            self._add_text(text)
+            self._append_text(text)
         else:
             self._add_items(self._calls.feed(text))
 
@@ -60,18 +60,18 @@ class ResponseDecoder:
                     self.has_tool_calls = True
                     self._draft.parts.whole(LAST, ToolCallPart(name, args))
                 case ('thinking', text):
-                    self._add_thinking(text)
+                    self._append_thinking(text)
                 case (_, text):
-                    self._add_text(text)
+                    self._append_text(text)
 
-    def _add_thinking(self, text: str) -> None:
+    def _append_thinking(self, text: str) -> None:
         text = text if self._has_thinking else text.lstrip()
         if text:
             self._has_thinking = True
             self._is_in_text = False
             self._draft.parts.thinking(LAST, text, provider_name=self._draft.provider_name)
 
-    def _add_text(self, text: str) -> None:
+    def _append_text(self, text: str) -> None:
         if self._has_thinking and not self._is_in_text:
             text = text.lstrip()
         if text:

@@ -1,4 +1,4 @@
-"""The contract between a request and an engine: `Job`, and what is known of a loaded model.
+"""The contract between a request and an engine: `Job`, `Runner`, and what is known of a loaded model.
 
 An engine reads and writes tokens; it knows no messages, stop sequences or tool calls. The caller makes a `Job` and
 reads it in its event loop; the engine fills it in its own thread.
@@ -10,14 +10,14 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from ...constraints import Constraint
 from .grammars import Grammars
 from .token_decoder import TokenDecoder
 from .tokenizer import Tokenizer
 
-__all__ = ('Counts', 'Job', 'Loaded', 'Prompt', 'Sampling', 'wake')
+__all__ = ('Counts', 'Job', 'Loaded', 'Prompt', 'Runner', 'Sampling', 'wake')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +208,28 @@ class Job:
         """Return the text added since the last call."""
         texts = self._texts
         return ''.join(texts.popleft() for _ in range(len(texts)))
+
+
+class Runner(Protocol):
+    """Generates many responses at once. All methods are called in the engine's thread."""
+
+    slots: int
+    """The maximum number of jobs at the same time."""
+
+    def add(self, job: Job) -> None:
+        """Give a job a slot. An exception fails this job only."""
+        ...
+
+    def remove(self, job: Job) -> None:
+        """Free the slot of a job that is not done."""
+        ...
+
+    def step(self) -> Collection[Job]:
+        """Generate the next token of each job, or read more of its prompt; return the jobs that changed.
+
+        Free the slots of jobs that are done. An exception fails every job, and the runner is discarded.
+        """
+        ...
 
 
 def wake(jobs: Iterable[Job]) -> list[Job]:

@@ -91,8 +91,6 @@ def open_image(data: bytes, *, extra: str) -> Any:
         raise UserError(f'The image of {len(data)} bytes cannot be read: {error}') from error
 
 
-# ---------------------------------------------------------------------- errors
-
 BROKEN: tuple[type[Exception], ...] = (MemoryError, RuntimeError)
 """Errors of a library that are not caused by the options: no memory, or a defect of the machine or the library."""
 

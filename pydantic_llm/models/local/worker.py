@@ -19,9 +19,8 @@ from contextlib import suppress
 from typing import Literal
 
 from ...exceptions import LLMError, ModelAPIError, OverloadedError, UserError
-from .engine import Counts, Job, Loaded, wake
+from .engine import Counts, Job, Loaded, Runner, wake
 from .queue_slots import QueueSlots
-from .runner import Runner
 
 __all__ = ('WhenFull', 'WorkerEngine')
 

@@ -32,7 +32,6 @@ class DeploymentStatus:
     """The load, cooldown and latency of a deployment."""
 
     under_way: int = 0
-    """The number of requests that it is working on."""
     cooldown: float = 0.0
     """Seconds until it may be tried again."""
     latency: float | None = None

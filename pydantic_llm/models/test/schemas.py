@@ -144,9 +144,6 @@ def to_hashable(value: Any) -> object:
             return value
 
 
-# ------------------------------------------------------------------------------------------------- merging two nodes
-
-
 def _merge_schemas(first: Schema, second: Schema) -> Schema:
     return {'allOf': [first, second]}
 
@@ -196,9 +193,6 @@ def _merge_nodes(first: Json, second: Json) -> Json:
         elif node[key] != value:
             unmerged.append({key: value})
     return {**node, 'allOf': [*node.get('allOf', ()), *unmerged]} if unmerged else node
-
-
-# ------------------------------------------------------------------------------------------------- checks
 
 
 def _type_of(value: Any) -> str:

@@ -40,9 +40,6 @@ def _pick_likeliest(logits: Tensor) -> list[int]:
     return tokens
 
 
-# ---------------------------------------------------------------------- one row
-
-
 def _adjust_logits(logits: Tensor, row: Row) -> Tensor:
     """Apply a row's penalties, bias and constraint. `logits` has shape [vocabulary]."""
     if row.changes_logits:
@@ -85,9 +82,6 @@ def _apply_constraint(logits: Tensor, row: Row) -> Tensor:
     length = min(allowed.shape[0], forbidden.shape[0])
     forbidden[:length] = ~allowed[:length]
     return logits.masked_fill(forbidden.to(logits.device), float('-inf'))
-
-
-# ---------------------------------------------------------------------- all rows that draw
 
 
 def _draw_tokens(logits: Tensor, rows: Sequence[Row]) -> list[int]:

@@ -134,7 +134,6 @@ class Forward:
         return self._torch.nn.functional.pad(mask, (width - mask.shape[1], 0))
 
     def concatenate(self, tensors: Sequence[Tensor]) -> Tensor:
-        """Concatenate tensors along their first dimension, the rows."""
         return self._torch.cat(list(tensors), dim=0)
 
     def _make_positions(self, begin: int, count: int) -> Tensor:

@@ -63,7 +63,6 @@ class Core:
 
     @property
     def is_alive(self) -> bool:
-        """True if vLLM accepts requests."""
         llm = self.llm  # read once: another thread may close it
         return llm is not None and not llm.errored
 
