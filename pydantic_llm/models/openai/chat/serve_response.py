@@ -65,7 +65,7 @@ def encode_message(response: ModelResponse) -> Json:
             case TextPart(content=text):
                 message['content'] = (message['content'] or '') + text
             case ThinkingPart():
-                _add_thinking(message, part)
+                _encode_thinking(message, part)
             case ToolCallPart():
                 calls.append(encode_tool_call(part, part.provider_name or ''))
             case _:
@@ -77,7 +77,7 @@ def encode_message(response: ModelResponse) -> Json:
     return message
 
 
-def _add_thinking(message: Json, part: ThinkingPart) -> None:
+def _encode_thinking(message: Json, part: ThinkingPart) -> None:
     if part.provider_details and 'type' in part.provider_details:
         message.setdefault('reasoning_details', []).append(encode_reasoning_detail(part, part.provider_details))
     else:
