@@ -18,11 +18,17 @@ MustDownload = Callable[[FileUrl], bool]
 
 async def download_files(messages: Sequence[ModelMessage], must_download: MustDownload) -> Sequence[ModelMessage]:
     """Return the history with the files in place of their URLs; the same list if no file must be downloaded."""
-    wanted = {id(url): url for url in _urls(messages) if url.force_download or must_download(url)}
+    urls = (item for item in content_items(messages) if isinstance(item, FileUrl))
+    wanted = {id(url): url for url in urls if url.force_download or must_download(url)}
     if not wanted:
         return messages
     found = dict(zip(wanted, await _download_all(wanted.values()), strict=True))
-    return [_with_files(message, found) if isinstance(message, ModelRequest) else message for message in messages]
+    return [
+        replace(message, parts=[_part_with_files(part, found) for part in message.parts])
+        if isinstance(message, ModelRequest)
+        else message
+        for message in messages
+    ]
 
 
 async def _download_all(urls: Iterable[FileUrl]) -> list[BinaryContent]:
@@ -45,29 +51,18 @@ async def _download(url: FileUrl) -> BinaryContent:
     return BinaryContent(data, media_type=known, vendor_metadata=url.vendor_metadata, identifier=url.identifier)
 
 
-def _urls(messages: Iterable[ModelMessage]) -> Iterator[FileUrl]:
+def content_items(messages: Iterable[ModelMessage]) -> Iterator[Any]:
+    """Yield the items of user prompts and tool results: texts, files and values of any type."""
     for message in messages:
         if isinstance(message, ModelRequest):
             for part in message.parts:
-                yield from (item for item in _items(part) if isinstance(item, FileUrl))
-
-
-def _items(part: ModelRequestPart) -> Sequence[Any]:
-    if isinstance(part, UserPromptPart):
-        return () if isinstance(part.content, str) else part.content
-    if isinstance(part, ToolReturnPart):
-        content: object = part.content
-        return cast('Sequence[Any]', content) if isinstance(content, (list, tuple)) else (content,)
-    return ()
-
-
-def _with_files(message: ModelRequest, files: dict[int, BinaryContent]) -> ModelRequest:
-    return replace(message, parts=[_part_with_files(part, files) for part in message.parts])
+                if isinstance(part, (UserPromptPart, ToolReturnPart)):
+                    yield from part.items()
 
 
 def _part_with_files(part: ModelRequestPart, files: dict[int, BinaryContent]) -> ModelRequestPart:
-    if not isinstance(part, (UserPromptPart, ToolReturnPart)) or not any(id(item) in files for item in _items(part)):
+    if not isinstance(part, (UserPromptPart, ToolReturnPart)) or not any(id(item) in files for item in part.items()):
         return part
-    items = [files.get(id(item), item) for item in _items(part)]
+    items: list[Any] = [files.get(id(item), item) for item in part.items()]
     single = isinstance(part, ToolReturnPart) and not isinstance(cast('object', part.content), (list, tuple))
     return replace(part, content=items[0] if single else items)

@@ -24,7 +24,7 @@ from ..providers import Provider
 from ..retries.budget import Budget
 from ..settings import ModelSettings
 from ..streaming.draft import ResponseDraft
-from ..transport import ByteStream, Connection, Deadlines, RawRequest, RawResponse
+from ..transport import ByteStream, Deadlines, RawRequest, RawResponse
 from .decoder import ResponseDecoder
 from .files import download_files
 from .header_listeners import notify
@@ -89,32 +89,26 @@ class WireModel(PreparingModel, Generic[ProfileT]):
 
     @property
     def model_name(self) -> str:
-        """The vendor's name of the model."""
         return self._model_name
 
     @property
     def system(self) -> str:
-        """The name of the provider."""
         return self._provider.name
 
     @property
     def base_url(self) -> str:
-        """The URL that paths are appended to."""
         return self._provider.base_url
 
     @property
     def provider(self) -> Provider[Any]:
-        """The provider: the URL, the credentials and the connection."""
         return self._provider
 
     @property
     def client(self) -> Any:
-        """The vendor's client, which the provider made or was given."""
         return self._provider.client
 
     @property
     def profile(self) -> ProfileT:
-        """The facts about the model, as the room's class of profiles."""
         profile = super().profile
         if not isinstance(profile, self.profile_type):
             profile = self._profile = self.profile_type.of(profile)
@@ -129,9 +123,9 @@ class WireModel(PreparingModel, Generic[ProfileT]):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> ModelResponse:
-        """Send a conversation and return the next response."""
         check_allow_model_requests()
-        request = await self._download_files(self.prepare(messages, model_settings, model_request_parameters))
+        request = self.prepare(messages, model_settings, model_request_parameters)
+        request.messages = await download_files(request.messages, self.must_download)
         return await self._request_body(self._encode_request(request), request.settings, request.warnings)
 
     async def _request_body(
@@ -155,10 +149,9 @@ class WireModel(PreparingModel, Generic[ProfileT]):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
-        """Send a conversation and yield the next response while it is written."""
         check_allow_model_requests()
-        prepared = self.prepare(messages, model_settings, model_request_parameters, stream=True)
-        request = await self._download_files(prepared)
+        request = self.prepare(messages, model_settings, model_request_parameters, stream=True)
+        request.messages = await download_files(request.messages, self.must_download)
         raw, budget = self._encode_request(request), Budget.of(request.settings)
 
         async def open_bytes() -> ByteStream:
@@ -177,15 +170,11 @@ class WireModel(PreparingModel, Generic[ProfileT]):
             await stream.cancel()
 
     async def aclose(self) -> None:
-        """Close the connections that this model's provider opened in the running event loop."""
-        await self._connection().aclose()
-
-    def _connection(self) -> Connection:
-        return self._provider.connection
+        await self._provider.connection.aclose()
 
     async def _send(self, raw: RawRequest) -> RawResponse:
         try:
-            response = await self._connection().send(raw)
+            response = await self._provider.connection.send(raw)
             notify(response.headers)
             return response
         except ModelHTTPError as error:
@@ -194,7 +183,7 @@ class WireModel(PreparingModel, Generic[ProfileT]):
 
     async def _open(self, raw: RawRequest) -> ByteStream:
         try:
-            stream = await self._connection().open(raw)
+            stream = await self._provider.connection.open(raw)
             notify(stream.headers)
             return stream
         except ModelHTTPError as error:
@@ -216,10 +205,6 @@ class WireModel(PreparingModel, Generic[ProfileT]):
                 error.message = f'{error.message} (did you mean {meant!r}?)'
                 error.args = (error.message,)
         return error
-
-    async def _download_files(self, request: PreparedRequest) -> PreparedRequest:
-        request.messages = await download_files(request.messages, self.must_download)
-        return request
 
     def _encode_request(self, request: PreparedRequest) -> RawRequest:
         settings = request.settings

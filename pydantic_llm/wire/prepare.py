@@ -6,16 +6,17 @@ about models. `PreparingModel` is the base class of the models that use it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from json import dumps
 from typing import Any, ClassVar, Literal, cast
 
 from ..exceptions import UserError
+from ..json_types import Json
 from ..messages import FilePart, ModelMessage, ModelRequest, NativeToolCallPart, NativeToolReturnPart, ThinkingPart
 from ..messages.history import repair
-from ..models import Model, ModelRequestParameters, OutputMode, OutputObjectDefinition
+from ..models import Model, ModelRequestParameters, OutputMode
 from ..profiles import ModelProfile
 from ..settings import TRANSPORT_SETTINGS, ModelSettings
 from ..tools.definition import ToolDefinition
@@ -86,6 +87,18 @@ class PreparedRequest:
             case NativeToolCallPart(tool_name=name) | NativeToolReturnPart(tool_name=name):
                 what = f'what {name!r}, a tool of {maker} itself, did'
         self.note(f'dropped, since the API of {self.system!r} cannot represent it in a past response: {what}')
+
+    def strict_schema(self, schema: Json, owner: str) -> Json:
+        """Return a schema in the form that the API enforces, with a warning for each constraint that this form loses.
+
+        For APIs that enforce every schema. `owner` names the schema in warnings: `"output 'final_result'"`.
+        """
+        if (transform := self.profile.json_schema_transformer) is None:
+            return schema
+        transformed = transform(schema, True)  # noqa: FBT003 -- `strict`, which has no keyword
+        for loss in transformed.losses:
+            self.note(f'the schema of {owner} can no longer enforce {loss}')
+        return transformed.json_schema
 
     def note_thinking_as_text(self, part: ThinkingPart) -> None:
         """Add a warning that another vendor's thinking is sent as text."""
@@ -291,40 +304,26 @@ def _transform_schemas(request: PreparedRequest) -> None:
     transform = request.profile.json_schema_transformer
     if transform is None:
         return
-    losses: list[str] = []
 
     def fit(schema: dict[str, object], strict: bool | None, owner: str) -> tuple[dict[str, object], bool]:
         transformed = transform(schema, strict)
-        losses.extend(f'the schema of {owner} can no longer enforce {loss}' for loss in transformed.losses)
+        for loss in transformed.losses:
+            _report(request, f'the schema of {owner} can no longer enforce {loss}')
         return transformed.json_schema, transformed.strict
 
-    parameters = request.parameters
-    request.parameters = replace(
-        parameters,
-        function_tools=_fit_tools(parameters.function_tools, fit),
-        output_tools=_fit_tools(parameters.output_tools, fit),
-        output_object=_fit_output(parameters.output_object, fit),
-    )
-    for loss in losses:
-        _report(request, loss)
-
-
-Fit = Callable[[dict[str, object], bool | None, str], tuple[dict[str, object], bool]]
-
-
-def _fit_tools(tools: Sequence[ToolDefinition], fit: Fit) -> list[ToolDefinition]:
-    fitted: list[ToolDefinition] = []
-    for tool in tools:
+    def fit_tool(tool: ToolDefinition) -> ToolDefinition:
         schema, strict = fit(tool.parameters_json_schema, tool.strict, f'tool {tool.name!r}')
-        fitted.append(replace(tool, parameters_json_schema=schema, strict=strict))
-    return fitted
+        return replace(tool, parameters_json_schema=schema, strict=strict)
 
-
-def _fit_output(output: OutputObjectDefinition | None, fit: Fit) -> OutputObjectDefinition | None:
-    if output is None:
-        return None
-    schema, strict = fit(output.json_schema, output.strict, f'output {output.name or OUTPUT_NAME!r}')
-    return replace(output, json_schema=schema, strict=strict)
+    parameters, output = request.parameters, request.parameters.output_object
+    function_tools = [fit_tool(tool) for tool in parameters.function_tools]
+    output_tools = [fit_tool(tool) for tool in parameters.output_tools]
+    if output is not None:
+        schema, strict = fit(output.json_schema, output.strict, f'output {output.name or OUTPUT_NAME!r}')
+        output = replace(output, json_schema=schema, strict=strict)
+    request.parameters = replace(
+        parameters, function_tools=function_tools, output_tools=output_tools, output_object=output
+    )
 
 
 def _render_output_prompt(request: PreparedRequest) -> str:

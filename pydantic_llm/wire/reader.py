@@ -16,15 +16,7 @@ from ..streaming.draft import ResponseDraft
 from ..transport.errors import error_from_invalid_json
 from .decoder import ResponseDecoder
 
-DECODING_ERRORS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
+DECODING_ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """The exceptions of a decoder that met JSON of the wrong shape."""
 
 QUOTED_BYTES = 2000

@@ -54,7 +54,6 @@ class WireStream(BufferedStream):
         self._ended = False
 
     async def close(self) -> None:
-        """Close the connection."""
         await self._bytes.aclose()
 
     async def _read_more(self) -> None:
@@ -158,7 +157,6 @@ class BodyStream(ByteStream):
         self._chunks = [b'', body]
 
     async def read(self) -> bytes:
-        """Return the body, then `b''`."""
         return self._chunks.pop() if self._chunks else b''
 
     def progress(self) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ...json_types import Json
-from ...messages import ModelRequest, ToolReturnPart, UploadedFile, UserPromptPart
+from ...messages import UploadedFile
 from ...native_tools import MCPServerTool, MemoryTool, WebFetchTool
 from ...profiles.anthropic import AnthropicModelProfile
+from ...wire.files import content_items
 from ...wire.prepare import PreparedRequest
 from .options import has_compaction
 
@@ -38,18 +39,6 @@ def list_betas(request: PreparedRequest, profile: AnthropicModelProfile) -> list
                 pass
     if has_compaction(request):
         betas.append(COMPACT_BETA)
-    if _has_uploaded_files(request):
+    if any(isinstance(item, UploadedFile) for item in content_items(request.messages)):
         betas.append(FILES_BETA)
     return list(dict.fromkeys([*betas, *settings.get('anthropic_betas', ())]))
-
-
-def _has_uploaded_files(request: PreparedRequest) -> bool:
-    """Return whether a message refers to a file by its id at Anthropic."""
-    for message in request.messages:
-        if isinstance(message, ModelRequest):
-            for part in message.parts:
-                items = part.items() if isinstance(part, UserPromptPart) else ()
-                items = part.files() if isinstance(part, ToolReturnPart) else items
-                if any(isinstance(item, UploadedFile) for item in items):
-                    return True
-    return False

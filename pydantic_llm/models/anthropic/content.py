@@ -41,9 +41,7 @@ The model does not read it."""
 
 REDACTED_THINKING = 'redacted_thinking'
 """The type of a block of encrypted thinking, and the id of its part.
-
-Recording: anthropic__test_anthropic_model_thinking_part_redacted_stream__0_421e25
-"""
+Recording: anthropic__test_anthropic_model_thinking_part_redacted_stream__0_421e25"""
 
 
 def encode_content(content: Iterable[UserContent], system: str) -> Iterator[Json | CachePoint]:

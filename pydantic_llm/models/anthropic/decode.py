@@ -1,7 +1,7 @@
 """Decodes a message, or the events of a stream, into parts.
 
-A whole body is decoded like a stream that arrives at once: each of its blocks is started and stopped. Start at
-`AnthropicDecoder.decode` and `decode_event`. Blocks are in `decode_blocks`, token counts in `decode_usage`.
+A whole body is decoded like a stream that arrives at once. Blocks are in `decode_blocks`, token counts in
+`decode_usage`.
 """
 
 from __future__ import annotations
@@ -24,18 +24,9 @@ FINISH_REASONS: dict[str, FinishReason] = {
     'refusal': 'content_filter',
 }
 """The API's finish reasons. `pause_turn` has no equal: the model continues if the response is sent back unchanged.
+https://platform.claude.com/docs/en/agents-and-tools/tool-use/server-tools"""
 
-https://platform.claude.com/docs/en/agents-and-tools/tool-use/server-tools
-"""
-
-DETAILS = (
-    'stop_sequence',
-    'stop_details',
-    'container',
-    'context_management',
-    'input_transformations',
-    'diagnostics',
-)
+DETAILS = ('stop_sequence', 'stop_details', 'container', 'context_management', 'input_transformations', 'diagnostics')
 """Fields of a message that are kept unchanged in `provider_details`."""
 
 USAGE_DETAILS = ('service_tier', 'speed')
@@ -51,7 +42,6 @@ class AnthropicDecoder(ResponseDecoder):
         self._usage: Json = {}
 
     def decode(self, body: Json) -> None:
-        """Decode a whole body."""
         draft = self.draft
         if body.get('type') == 'error':
             raise error_from_event(body, model_name=draft.model_name, provider_name=draft.provider_name)

@@ -1,4 +1,4 @@
-"""Encodes a past response as content blocks of the assistant's turn."""
+"""Encodes a past response as content blocks of the assistant's turn. `serve_response` uses its functions too."""
 
 from __future__ import annotations
 
@@ -42,7 +42,6 @@ class ResponseEncoder:
         self._sendable_call_ids = _find_sendable_calls(messages)
 
     def encode(self, message: ModelResponse) -> list[Json]:
-        """Encode a response as blocks, in their original order."""
         return [block for part in message.parts for block in self._encode_part(part)]
 
     def _encode_part(self, part: ModelResponsePart) -> Iterator[Json]:
@@ -138,9 +137,6 @@ def _drop_response_only_fields(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     return {name: item for name, item in cast('Json', value).items() if name not in RESPONSE_ONLY_FIELDS}
-
-
-# ---------------------------------------------------------------------- parts, also for `serve_response`
 
 
 def encode_thinking_part(part: ThinkingPart) -> Json:

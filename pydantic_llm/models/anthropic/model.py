@@ -50,15 +50,12 @@ class AnthropicModel(WireModel[AnthropicModelProfile]):
         super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
 
     def path(self, request: PreparedRequest) -> str:
-        """Return the path, the same for all models."""
         return '/v1/messages'
 
     def encode(self, request: PreparedRequest) -> Json:
-        """Encode the body of a request."""
         return encode.encode(request, self.profile)
 
     def new_decoder(self, draft: ResponseDraft) -> AnthropicDecoder:
-        """Return a decoder for one response."""
         return AnthropicDecoder(draft)
 
     def must_download(self, url: FileUrl) -> bool:

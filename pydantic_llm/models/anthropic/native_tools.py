@@ -53,8 +53,6 @@ UNKNOWN_BLOCK = 'anthropic_block'
 
 LIMIT_FIELDS = ('max_uses', 'allowed_domains', 'blocked_domains')
 
-# ---------------------------------------------------------------------- definitions
-
 
 def encode_native_tools(tools: Iterable[NativeTool], profile: AnthropicModelProfile) -> tuple[list[Json], list[Json]]:
     """Encode the definitions of the tools, and the MCP servers, which are a field of their own in the body."""
@@ -136,9 +134,6 @@ def _drop_none(fields: Json) -> Json:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-# ---------------------------------------------------------------------- calls and results -> parts
-
-
 def decode_call(block: Json, provider_name: str | None) -> NativeToolCallPart:
     """Decode a `server_tool_use` or `mcp_tool_use`. The arguments are `None` if they are yet to be streamed."""
     name: str = block['name']
@@ -195,9 +190,6 @@ def decode_caller(block: Json) -> Json | None:
 def mcp_args_start(name: str) -> str:
     """Return the start of our part's arguments, to be emitted before the arguments of the MCP tool are streamed."""
     return MCP_ARGS_START % to_json(name).decode()
-
-
-# ---------------------------------------------------------------------- parts -> calls and results
 
 
 def encode_unknown_block(part: NativeToolCallPart | NativeToolReturnPart) -> Json | None:

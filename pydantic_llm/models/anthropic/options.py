@@ -12,15 +12,12 @@ from ...profiles.anthropic import AnthropicModelProfile
 from ...tools.definition import ToolDefinition
 from ...wire.claude import can_force_tools
 from ...wire.prepare import OUTPUT_NAME, PreparedRequest
-from ...wire.strict_schema import strict_schema
 from .native_tools import UNKNOWN_BLOCK, encode_native_tools
 from .settings import OWN_SETTINGS, SERVICE_TIERS, SETTINGS
 from .thinking import Thinking
 
 COMPACT_EDIT = 'compact_20260112'
 """The edit of `context_management` that replaces old messages by a summary."""
-
-# ---------------------------------------------------------------------- tools
 
 
 def encode_tools(request: PreparedRequest, profile: AnthropicModelProfile, thinking: Thinking) -> Json:
@@ -91,9 +88,6 @@ def _without_memory_tool(tools: list[ToolDefinition]) -> list[ToolDefinition]:
     return others
 
 
-# ---------------------------------------------------------------------- output and settings
-
-
 def encode_output(request: PreparedRequest, thinking: Thinking) -> Json:
     """Encode `output_config`: the schema of the output, the effort and the budget of the task."""
     settings = request.options
@@ -112,7 +106,7 @@ def _encode_output_schema(request: PreparedRequest) -> Json:
     """
     output = request.parameters.output_object
     assert output is not None, 'resolved before'
-    return strict_schema(output.json_schema, f'output {output.name or OUTPUT_NAME!r}', request)
+    return request.strict_schema(output.json_schema, f'output {output.name or OUTPUT_NAME!r}')
 
 
 def encode_settings(request: PreparedRequest) -> Json:

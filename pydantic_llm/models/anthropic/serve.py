@@ -29,9 +29,7 @@ ERROR_TYPES = {
     529: 'overloaded_error',
 }
 """HTTP statuses -> the API's names of errors. Other statuses are an `api_error`.
-
-https://platform.claude.com/docs/en/api/errors
-"""
+https://platform.claude.com/docs/en/api/errors"""
 
 
 def decode_request(body: Json, *, provider_name: str = 'anthropic') -> ServedRequest:

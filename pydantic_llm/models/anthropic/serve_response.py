@@ -52,8 +52,6 @@ EMPTY_FIELDS: dict[str, Json] = {
 }
 """The types of blocks that start empty -> the fields that deltas fill."""
 
-# ---------------------------------------------------------------------- the body
-
 
 def encode_response(response: ModelResponse, request: ServedRequest) -> Json:
     """Encode the body. Parts that the API has no block for are skipped."""
@@ -129,14 +127,10 @@ def encode_block(part: ModelResponsePart) -> Json | None:
             return None
 
 
-# ---------------------------------------------------------------------- the stream
-
-
 class StreamEncoder(BlockStreamEncoder):
     """Encodes the events of one response: https://platform.claude.com/docs/en/build-with-claude/streaming."""
 
     def begin(self) -> Iterator[Json]:
-        """Yield the message without its content, finish reason and usage."""
         usage = {'input_tokens': 0, 'output_tokens': 0}
         message = {'id': _new_id(), 'type': 'message', 'role': 'assistant', 'model': self._request.model_name}
         end = {'stop_reason': None, 'stop_sequence': None, 'stop_details': None}

@@ -49,17 +49,13 @@ DOCUMENT_FIELDS = ('context', 'citations')
 
 INVALID_IN_NAMES = re.compile(r'[^\w\s()\[\]-]|_', re.ASCII)
 """Characters that the name of a document must not contain. Two spaces in a row are invalid too.
-
-https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_DocumentBlock.html
-"""
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_DocumentBlock.html"""
 
 MAX_NAME_LENGTH = 200
 
 GUARD_CONTENT = 'guard_content'
 """`vendor_metadata={'guard_content': True}` on a text file or an image restricts a guardrail to such content.
-
-Instead of `True`, a text file can have a list of qualifiers: `['grounding_source']`, `['query']`.
-"""
+Instead of `True`, a text file can have a list of qualifiers: `['grounding_source']`, `['query']`."""
 
 SEARCH_RESULT = 'search_result'
 """`vendor_metadata={'search_result': {'source': ..., 'title': ...}}` on a text file sends it as a search result."""
@@ -134,8 +130,6 @@ class ContentEncoder:
             'name': name or f'Document {self.document_count}',
             **{key: metadata[key] for key in DOCUMENT_FIELDS if key in metadata},
         }
-
-    # ---------------------------------------------------------------------- tool results
 
     def encode_tool_return(self, part: ToolReturnPart) -> tuple[Json, list[Json]]:
         """Encode a tool result. Also return the blocks that follow it: files that a result must not contain."""

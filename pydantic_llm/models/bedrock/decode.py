@@ -1,7 +1,7 @@
 """Decodes the body of a response, or the events of a stream, into parts.
 
-A whole body is decoded like a stream that arrives at once: each of its blocks is started, extended and stopped. Start
-at `BedrockDecoder.decode` and `decode_event`. Blocks are in `decode_blocks`, token counts in `decode_usage`.
+A whole body is decoded like a stream that arrives at once. Blocks are in `decode_blocks`, token counts in
+`decode_usage`.
 """
 
 from __future__ import annotations
@@ -45,15 +45,11 @@ EXCEPTIONS: dict[str, int] = {
     'serviceUnavailableException': 503,
 }
 """The error events of a stream -> the HTTP statuses of the same errors.
-
-https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html
-"""
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html"""
 
 RETRYABLE_EXCEPTION = 'modelStreamErrorException'
 """The vendor documents that this request can be retried, though its status 424 is otherwise final.
-
-https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStreamOutput.html
-"""
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStreamOutput.html"""
 
 DETAILS: dict[str, str] = {
     'additionalModelResponseFields': 'additional_model_response_fields',
@@ -72,16 +68,13 @@ class BedrockDecoder(ResponseDecoder):
         self._blocks = BlockDecoder(draft)
 
     def decode_headers(self, headers: Mapping[str, str]) -> None:
-        """Record the id of the response."""
         self.draft.provider_response_id = headers.get(REQUEST_ID_HEADER)
 
     def decode(self, body: Json) -> None:
-        """Decode a whole body."""
-        draft = self.draft
         for index, block in enumerate(body['output']['message']['content']):
             self._blocks.decode(index, block)
         self._record_end(body)
-        draft.parts.end()
+        self.draft.parts.end()
 
     def decode_event(self, event: Json) -> None:
         """Decode one event. `messageStop` completes the response, `metadata` follows it; unknown events are skipped."""

@@ -30,9 +30,7 @@ from .turns import arrange
 
 TOOL_CALL_ID = re.compile(r'[a-zA-Z0-9_-]{1,64}')
 """The ids that all models accept; dots and colons are valid for the API, but not for Claude.
-
-https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolUseBlock.html
-"""
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolUseBlock.html"""
 
 
 def encode(request: PreparedRequest, profile: BedrockModelProfile) -> Json:

@@ -1,4 +1,4 @@
-"""Encodes a past response as the blocks of an assistant's turn."""
+"""Encodes a past response as the blocks of an assistant's turn. `serve_response` uses its functions too."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ from .native_tools import encode_call, encode_return, encode_unknown_block
 
 HIDDEN_THINKING = '[REDACTED]'
 """The text that Nova sends instead of its thinking.
-
-https://docs.aws.amazon.com/nova/latest/nova2-userguide/reasoning-capabilities.html
-"""
+https://docs.aws.amazon.com/nova/latest/nova2-userguide/reasoning-capabilities.html"""
 
 REDACTED_THINKING_IDS = (REDACTED_THINKING, 'redacted_thinking')
 """The ids of parts with encrypted thinking, of this room and of Anthropic's."""
@@ -41,7 +39,6 @@ class ResponseEncoder:
         self._profile = profile
 
     def encode(self, message: ModelResponse) -> list[Json]:
-        """Encode a response as blocks, in their original order."""
         return [block for part in message.parts for block in self._encode_part(part)]
 
     def _encode_part(self, part: ModelResponsePart) -> Iterator[Json]:
@@ -92,9 +89,6 @@ class ResponseEncoder:
 
     def _is_own(self, part: TextPart | ThinkingPart | NativeToolCallPart | NativeToolReturnPart) -> bool:
         return part.provider_name == self._request.system
-
-
-# ---------------------------------------------------------------------- parts, also for `serve_response`
 
 
 def encode_thinking_part(part: ThinkingPart) -> Json:

@@ -43,16 +43,13 @@ class BedrockConverseModel(WireModel[BedrockModelProfile]):
         super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
 
     def path(self, request: PreparedRequest) -> str:
-        """Return the path, which names the model and whether to stream."""
         name = request.options.get('bedrock_inference_profile', request.model_name)
         return f'/model/{quote(str(name), safe="")}/converse{"-stream" if request.stream else ""}'
 
     def encode(self, request: PreparedRequest) -> Json:
-        """Encode the body of a request."""
         return encode.encode(request, self.profile)
 
     def new_decoder(self, draft: ResponseDraft) -> BedrockDecoder:
-        """Return a decoder for one response."""
         return BedrockDecoder(draft)
 
     def must_download(self, url: FileUrl) -> bool:

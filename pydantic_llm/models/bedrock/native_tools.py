@@ -17,9 +17,7 @@ from ...profiles.bedrock import BedrockModelProfile
 
 TOOL_NAMES: dict[str, str] = {'nova_grounding': 'web_search', 'nova_code_interpreter': 'code_execution'}
 """The API's names of system tools -> this library's.
-
-https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_SystemTool.html
-"""
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_SystemTool.html"""
 
 API_NAMES = {name: api_name for api_name, name in TOOL_NAMES.items()}
 

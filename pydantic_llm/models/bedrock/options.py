@@ -12,15 +12,12 @@ from ...profiles.bedrock import BedrockModelProfile
 from ...tools.definition import ToolDefinition
 from ...wire.claude import RESPONSE_TOKENS, can_force_tools
 from ...wire.prepare import OUTPUT_NAME, PreparedRequest, ResolvedToolChoice
-from ...wire.strict_schema import strict_schema
 from .native_tools import encode_native_tools
 from .settings import OWN_SETTINGS, SERVICE_TIERS, SETTINGS
 from .thinking import Thinking
 
 ANY_OBJECT: Json = {'type': 'object'}
 """The schema of a tool of which only the name is known."""
-
-# ---------------------------------------------------------------------- tools
 
 
 class Tools(NamedTuple):
@@ -106,9 +103,6 @@ def _encode_claude_choice(choice: ResolvedToolChoice, request: PreparedRequest, 
     return {}
 
 
-# ---------------------------------------------------------------------- output and settings
-
-
 def encode_output(request: PreparedRequest, thinking: Thinking) -> Json:
     """Encode `outputConfig`: the schema of the output, and the effort."""
     config: Json = {'effort': thinking.effort} if thinking.effort else {}
@@ -125,7 +119,7 @@ def _encode_output_schema(request: PreparedRequest) -> Json:
     output = request.parameters.output_object
     assert output is not None, 'resolved before'
     name = output.name or OUTPUT_NAME
-    schema = strict_schema(output.json_schema, f'output {name!r}', request)
+    schema = request.strict_schema(output.json_schema, f'output {name!r}')
     description = {'description': output.description} if output.description else {}
     return {'schema': to_json(schema).decode(), 'name': name, **description}
 

@@ -53,9 +53,7 @@ ERROR_TYPES = {
     529: 'ServiceUnavailableException',
 }
 """HTTP statuses -> the API's names of errors. Other statuses are an `InternalServerException`.
-
-https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
-"""
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html"""
 
 TYPE_FIELD = '__type'
 """The field of an error body with the name of the error. Amazon's own servers send it in `TYPE_HEADER` only."""
@@ -74,9 +72,7 @@ STREAM_EXCEPTIONS = frozenset(
     }
 )
 """The errors that clients expect in a stream; others are sent as `modelStreamErrorException`.
-
-https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStreamOutput.html
-"""
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStreamOutput.html"""
 
 INVALID_FRAME = encode_frame(
     {':event-type': 'contentBlockDelta', ':content-type': JSON_TYPE, ':message-type': 'event'}, b'{"this is no JSON'

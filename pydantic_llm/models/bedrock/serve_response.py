@@ -40,8 +40,6 @@ WIRE_FINISH_REASONS: dict[FinishReason, str] = {
 }
 """Our finish reasons -> the API's."""
 
-# ---------------------------------------------------------------------- the body
-
 
 def encode_response(response: ModelResponse, request: ServedRequest) -> Json:
     """Encode a whole response. The API has no fields for the model's name and the id."""
@@ -103,9 +101,6 @@ def encode_block(part: ModelResponsePart) -> Json | None:
             return None
 
 
-# ---------------------------------------------------------------------- the stream
-
-
 class StreamEncoder(BlockStreamEncoder):
     """Encodes the events of one response.
 
@@ -113,7 +108,6 @@ class StreamEncoder(BlockStreamEncoder):
     """
 
     def begin(self) -> Iterator[Json]:
-        """Yield the role of the message."""
         yield {'messageStart': {'role': 'assistant'}}
 
     def _encode_end(self, response: ModelResponse) -> Iterator[Json]:

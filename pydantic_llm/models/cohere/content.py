@@ -89,9 +89,6 @@ def _quote_text_file(file: BinaryContent) -> str:
     return f'-----BEGIN {mark}-----\n{file.data.decode("utf-8", "replace")}\n-----END FILE id="{file.identifier}"-----'
 
 
-# ---------------------------------------------------------------------- tool results
-
-
 def encode_tool_return(part: ToolReturnPart) -> str | list[Json]:
     """Encode a tool result: a list of objects as documents, which the model can cite, anything else as text.
 

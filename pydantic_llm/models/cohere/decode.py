@@ -1,7 +1,4 @@
-"""Decodes a chat response, or the events of a stream, into parts. Start at `CohereDecoder.decode` and `decode_event`.
-
-The methods that decode the message of a whole body also decode the events of a stream.
-"""
+"""Decodes a chat response, or the events of a stream, into parts, with the same methods."""
 
 from __future__ import annotations
 
@@ -30,9 +27,7 @@ ERROR_STATUSES = {'TIMEOUT': 504}
 
 PLAN: Final = 'tool_plan'
 """The field for the model's plan of its tool calls. The plan becomes a thinking part with this id.
-
-Recording: cohere__test_tool_choice_matrix_list_single-cohere__0_459062
-"""
+Recording: cohere__test_tool_choice_matrix_list_single-cohere__0_459062"""
 
 CITED_KINDS = {'THINKING_CONTENT': 'thinking', 'PLAN': PLAN}
 """Types of citations -> what they refer to; other types refer to text."""
@@ -50,7 +45,6 @@ class CohereDecoder(ResponseDecoder):
         self._citations: dict[Hashable, list[Json]] = {}  # by the key of the cited part
 
     def decode(self, body: Json) -> None:
-        """Decode a whole body."""
         draft, message = self.draft, body['message']
         if isinstance(message, str):
             raise error_from_event(body, model_name=draft.model_name, provider_name=draft.provider_name)
@@ -91,8 +85,6 @@ class CohereDecoder(ResponseDecoder):
             case _:
                 pass
 
-    # ---------------------------------------------------------------------- facts about the response
-
     def _record_end(self, end: Json) -> None:
         """Record the finish reason and the usage. Raises the error if the response has one."""
         draft = self.draft
@@ -108,8 +100,6 @@ class CohereDecoder(ResponseDecoder):
     def _record_logprobs(self, item: Json | None) -> None:
         if item:
             self.draft.provider_details.setdefault('logprobs', []).append(item)
-
-    # ---------------------------------------------------------------------- parts
 
     def decode_message(self, message: Json) -> None:
         """Decode a whole message of the assistant, of a response or of the history in a request."""
@@ -177,9 +167,6 @@ class CohereDecoder(ResponseDecoder):
         kind = CITED_KINDS.get(citation.get('type', ''), 'text')
         keys = [PLAN] if kind == PLAN else [(kind, citation.get('content_index')), self._last_keys.get(kind)]
         return next((key for key in keys if self.draft.parts.kind_of(key) is not None), None)
-
-
-# ---------------------------------------------------------------------- usage
 
 
 def decode_usage(usage: Json) -> RequestUsage:

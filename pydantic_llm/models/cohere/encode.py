@@ -7,14 +7,7 @@ from typing import assert_never
 
 from ...exceptions import UserError
 from ...json_types import Json
-from ...messages import (
-    ModelRequest,
-    ModelResponse,
-    RetryPromptPart,
-    SystemPromptPart,
-    ToolReturnPart,
-    UserPromptPart,
-)
+from ...messages import ModelRequest, ModelResponse, RetryPromptPart, SystemPromptPart, ToolReturnPart, UserPromptPart
 from ...messages.request import ModelRequestPart
 from ...profiles.cohere import CohereModelProfile
 from ...wire.prepare import PreparedRequest
@@ -24,9 +17,7 @@ from .options import encode_output, encode_settings, encode_thinking, encode_too
 
 JSON_INSTRUCTION = 'Answer with one JSON object.'
 """A system prompt for JSON output, added if no message mentions JSON.
-
-Without one, the model may write whitespace without end: https://docs.cohere.com/docs/structured-outputs
-"""
+Without one, the model may write whitespace without end: https://docs.cohere.com/docs/structured-outputs"""
 
 
 def encode(request: PreparedRequest, profile: CohereModelProfile) -> Json:
@@ -52,9 +43,6 @@ def _mentions_json(messages: Iterable[Json]) -> bool:
         [content] if isinstance(content, str) else [block.get('text', '') for block in content] for content in contents
     )
     return any('json' in text.lower() for texts in blocks for text in texts)
-
-
-# ---------------------------------------------------------------------- messages
 
 
 def encode_messages(request: PreparedRequest) -> list[Json]:

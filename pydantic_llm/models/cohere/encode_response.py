@@ -6,14 +6,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from ...json_types import Json
-from ...messages import (
-    FilePart,
-    NativeToolCallPart,
-    NativeToolReturnPart,
-    TextPart,
-    ThinkingPart,
-    ToolCallPart,
-)
+from ...messages import FilePart, NativeToolCallPart, NativeToolReturnPart, TextPart, ThinkingPart, ToolCallPart
 from ...messages.response import ModelResponsePart
 from .decode import PLAN
 

@@ -10,22 +10,13 @@ from ...profiles.cohere import CohereModelProfile
 from ...settings import ThinkingLevel
 from ...tools.definition import ToolDefinition
 from ...wire.prepare import OUTPUT_NAME, PreparedRequest, ResolvedToolChoice
-from ...wire.strict_schema import strict_schema
 from .settings import OWN_SETTINGS, SETTINGS
 
-BUDGETS: dict[ThinkingLevel, int] = {
-    'minimal': 1024,
-    'low': 2048,
-    'medium': 8192,
-    'high': 16_384,
-    'xhigh': 31_000,
-}
+BUDGETS: dict[ThinkingLevel, int] = {'minimal': 1024, 'low': 2048, 'medium': 8192, 'high': 16_384, 'xhigh': 31_000}
 """The tokens of each level of thinking. The last is the most that Cohere recommends; `True` sets no limit."""
 
 RESPONSE_TOKENS = 1000
 """The tokens of `max_tokens` that remain for the response: https://docs.cohere.com/docs/reasoning."""
-
-# ---------------------------------------------------------------------- tools
 
 
 def encode_tools(request: PreparedRequest, profile: CohereModelProfile) -> Json:
@@ -53,7 +44,7 @@ def encode_tool(tool: ToolDefinition, request: PreparedRequest, *, strict: bool)
     """Encode the definition of a tool."""
     schema = tool.parameters_json_schema
     if strict:
-        schema = strict_schema(schema, f'tool {tool.name!r}', request)
+        schema = request.strict_schema(schema, f'tool {tool.name!r}')
     return {
         'type': 'function',
         'function': {'name': tool.name, 'description': tool.description or '', 'parameters': schema},
@@ -95,9 +86,6 @@ def _encode_tool_choice(
             return None
 
 
-# ---------------------------------------------------------------------- output
-
-
 def encode_output(request: PreparedRequest, profile: CohereModelProfile) -> Json:
     """Encode the response format. The API rejects one in a request with tools or documents."""
     output, conflict = request.parameters.output_object, _find_format_conflict(request)
@@ -105,7 +93,7 @@ def encode_output(request: PreparedRequest, profile: CohereModelProfile) -> Json
         case 'native' if conflict:
             raise UserError(f"The output cannot be held to a schema with {conflict}: use output_mode='tool'")
         case 'native' if output is not None:
-            schema = strict_schema(output.json_schema, f'output {output.name or OUTPUT_NAME!r}', request)
+            schema = request.strict_schema(output.json_schema, f'output {output.name or OUTPUT_NAME!r}')
             annotations = {'title': output.name, 'description': output.description}
             return _encode_json_format({**schema, **{name: text for name, text in annotations.items() if text}})
         case 'prompted' if profile.supports_json_object_output and not conflict:
@@ -123,9 +111,6 @@ def _find_format_conflict(request: PreparedRequest) -> str | None:
     if request.parameters.tools:
         return 'tools'
     return 'documents' if 'cohere_documents' in request.settings else None
-
-
-# ---------------------------------------------------------------------- settings
 
 
 def encode_settings(request: PreparedRequest) -> Json:

@@ -27,8 +27,6 @@ WIRE_FINISH_REASONS: dict[FinishReason, str] = {
 }
 """Our finish reasons -> the API's."""
 
-# ---------------------------------------------------------------------- the body
-
 
 def encode_response(response: ModelResponse, request: ServedRequest) -> Json:
     """Encode the body. Parts that the API has no field for (files, native tools) are skipped."""
@@ -71,9 +69,6 @@ def _new_id() -> str:
     return str(uuid4())
 
 
-# ---------------------------------------------------------------------- the stream
-
-
 class StreamEncoder(BlockStreamEncoder):
     """Encodes the events of one response. The API counts blocks, tool calls and citations apart.
 
@@ -86,7 +81,6 @@ class StreamEncoder(BlockStreamEncoder):
         self._citation_count = 0
 
     def begin(self) -> Iterator[Json]:
-        """Yield the message without its content."""
         message: Json = {'role': 'assistant', 'content': [], 'tool_plan': '', 'tool_calls': [], 'citations': []}
         yield {'type': 'message-start', 'id': _new_id(), 'delta': {'message': message}}
 
