@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
+from ..exceptions import ModelHTTPError
 from ..json_types import Json
 from ..streaming.draft import ResponseDraft
-
-__all__ = ('ResponseDecoder',)
+from ..transport.errors import error_from_event
 
 
 class ResponseDecoder(ABC):
@@ -20,6 +20,10 @@ class ResponseDecoder(ABC):
     def __init__(self, draft: ResponseDraft) -> None:
         self.draft = draft
         """The response under construction."""
+
+    def error_from(self, event: Json) -> ModelHTTPError:
+        """Return the error that a body or an event reports."""
+        return error_from_event(event, model_name=self.draft.model_name, provider_name=self.draft.provider_name)
 
     def decode_headers(self, headers: Mapping[str, str]) -> None:
         """Decode the headers of the response. Overridden if the API reports facts there."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -18,13 +18,21 @@ MustDownload = Callable[[FileUrl], bool]
 
 async def download_files(messages: Sequence[ModelMessage], must_download: MustDownload) -> Sequence[ModelMessage]:
     """Return the history with the files in place of their URLs; the same list if no file must be downloaded."""
-    urls = (item for item in content_items(messages) if isinstance(item, FileUrl))
-    wanted = {id(url): url for url in urls if url.force_download or must_download(url)}
+    wanted = {id(url): url for url in file_urls(messages) if url.force_download or must_download(url)}
     if not wanted:
         return messages
-    found = dict(zip(wanted, await _download_all(wanted.values()), strict=True))
+    return with_files(messages, dict(zip(wanted, await _download_all(wanted.values()), strict=True)))
+
+
+def file_urls(messages: Iterable[ModelMessage]) -> Iterator[FileUrl]:
+    """Yield the URLs of files in user prompts and tool results."""
+    return (item for item in content_items(messages) if isinstance(item, FileUrl))
+
+
+def with_files(messages: Iterable[ModelMessage], files: Mapping[int, BinaryContent]) -> list[ModelMessage]:
+    """Return the history with files in place of URLs. `files` are by the `id()` of the `FileUrl`."""
     return [
-        replace(message, parts=[_part_with_files(part, found) for part in message.parts])
+        replace(message, parts=[_part_with_files(part, files) for part in message.parts])
         if isinstance(message, ModelRequest)
         else message
         for message in messages
@@ -60,7 +68,7 @@ def content_items(messages: Iterable[ModelMessage]) -> Iterator[Any]:
                     yield from part.items()
 
 
-def _part_with_files(part: ModelRequestPart, files: dict[int, BinaryContent]) -> ModelRequestPart:
+def _part_with_files(part: ModelRequestPart, files: Mapping[int, BinaryContent]) -> ModelRequestPart:
     if not isinstance(part, (UserPromptPart, ToolReturnPart)) or not any(id(item) in files for item in part.items()):
         return part
     items: list[Any] = [files.get(id(item), item) for item in part.items()]

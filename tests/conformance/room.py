@@ -8,9 +8,9 @@ from functools import cache
 from typing import Any
 
 from pydantic_llm.constraints import JsonSchema
-from pydantic_llm.messages import BinaryContent, FileUrl, ModelRequest, ModelResponse
+from pydantic_llm.messages import BinaryContent, FileUrl, ModelResponse
 from pydantic_llm.models import ResponseDraft
-from pydantic_llm.wire.files import _urls, _with_files
+from pydantic_llm.wire.files import file_urls, with_files
 from pydantic_llm.wire.model import WireModel
 from pydantic_llm.wire.prepare import PreparedRequest
 from pydantic_llm.wire.serving import ServedRequest, StreamEncoder
@@ -115,11 +115,8 @@ class Room:
         """Prepare a request, with a replacement for images that the vendor cannot download itself."""
         model = self.build()
         request = model.prepare(*arguments, **options)
-        images = {id(url): _download(url) for url in _urls(request.messages) if model.must_download(url)}
-        request.messages = [
-            _with_files(message, images) if isinstance(message, ModelRequest) else message
-            for message in request.messages
-        ]
+        images = {id(url): _download(url) for url in file_urls(request.messages) if model.must_download(url)}
+        request.messages = with_files(request.messages, images)
         return request
 
 

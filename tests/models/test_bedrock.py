@@ -101,9 +101,14 @@ def test_blank_text_is_dropped_and_so_are_turns_with_nothing_else() -> None:
     assert Sent(messages).turns == [('user', 'a', 'b'), ('assistant', 'c')]
 
 
-@pytest.mark.parametrize('messages', [[], [ask('')], [ask(SystemPromptPart('a'))], [ask(instructions='a')]])
+def test_an_empty_conversation_is_rejected() -> None:
+    with pytest.raises(UserError, match='messages holds nothing to send'):
+        Sent([])
+
+
+@pytest.mark.parametrize('messages', [[ask('')], [ask(SystemPromptPart('a'))], [ask(instructions='a')]])
 def test_a_conversation_without_user_content_is_rejected(messages: list[Any]) -> None:
-    with pytest.raises(UserError, match=r'messages (holds nothing|has no content)'):
+    with pytest.raises(UserError, match='messages has no content of the user, which the Converse API requires'):
         Sent(messages)
 
 

@@ -51,9 +51,7 @@ def encode_content(content: Iterable[UserContent], system: str) -> Iterator[Json
     """
     for item in content:
         match item:
-            case str():
-                yield from encode_text(item)
-            case TextContent(content=text):
+            case str(text) | TextContent(content=text):
                 yield from encode_text(text)
             case CachePoint():
                 yield item

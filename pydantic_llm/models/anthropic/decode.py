@@ -9,7 +9,6 @@ from __future__ import annotations
 from ...json_types import Json
 from ...messages import FinishReason
 from ...streaming.draft import ResponseDraft
-from ...transport.errors import error_from_event
 from ...wire.decoder import ResponseDecoder
 from .decode_blocks import BlockDecoder
 from .decode_usage import decode_usage
@@ -44,7 +43,7 @@ class AnthropicDecoder(ResponseDecoder):
     def decode(self, body: Json) -> None:
         draft = self.draft
         if body.get('type') == 'error':
-            raise error_from_event(body, model_name=draft.model_name, provider_name=draft.provider_name)
+            raise self.error_from(body)
         blocks = body['content']
         self._record_metadata(body)
         for index, block in enumerate(blocks):
@@ -71,8 +70,7 @@ class AnthropicDecoder(ResponseDecoder):
             case {'type': 'message_stop'}:
                 self.draft.state = 'complete'
             case {'type': 'error'}:
-                draft = self.draft
-                raise error_from_event(event, model_name=draft.model_name, provider_name=draft.provider_name)
+                raise self.error_from(event)
             case _:
                 pass
 

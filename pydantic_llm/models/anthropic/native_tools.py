@@ -6,7 +6,7 @@ A block of a type that is unknown here becomes a part of a native tool that cont
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, assert_never, cast
 
 from pydantic_core import to_json
@@ -52,18 +52,6 @@ UNKNOWN_BLOCK = 'anthropic_block'
 """The key of `provider_details` for the type of the block, in a part that contains a whole block."""
 
 LIMIT_FIELDS = ('max_uses', 'allowed_domains', 'blocked_domains')
-
-
-def encode_native_tools(tools: Iterable[NativeTool], profile: AnthropicModelProfile) -> tuple[list[Json], list[Json]]:
-    """Encode the definitions of the tools, and the MCP servers, which are a field of their own in the body."""
-    definitions: list[Json] = []
-    servers: list[Json] = []
-    for tool in tools:
-        if isinstance(tool, MCPServerTool):
-            servers.append(encode_mcp_server(tool))
-        else:
-            definitions.append(encode_native_tool(tool, profile))
-    return definitions, servers
 
 
 def encode_native_tool(tool: NativeTool, profile: AnthropicModelProfile) -> Json:
@@ -136,37 +124,36 @@ def _drop_none(fields: Json) -> Json:
 
 def decode_call(block: Json, provider_name: str | None) -> NativeToolCallPart:
     """Decode a `server_tool_use` or `mcp_tool_use`. The arguments are `None` if they are yet to be streamed."""
-    name: str = block['name']
-    input, details = block.get('input'), decode_caller(block)
+    name, args = block['name'], block.get('input')
     if block['type'] == 'mcp_tool_use':
-        args: Any = {'action': 'call_tool', 'tool_name': name, 'tool_args': input} if input is not None else None
-        tool_name = f'{MCP}:{block["server_name"]}'
+        args = {'action': 'call_tool', 'tool_name': name, 'tool_args': args} if args is not None else None
+        tool_name, details = f'{MCP}:{block["server_name"]}', decode_caller(block)
     else:
-        args, tool_name = input, TOOL_NAMES.get(name, name)
-        if tool_name != name:
-            details = {**(details or {}), 'anthropic_tool_name': name}
+        tool_name, details = _decode_tool_name(name, block)
     return NativeToolCallPart(tool_name, args, block['id'], provider_name=provider_name, provider_details=details)
 
 
 def decode_return(block: Json, provider_name: str | None, tool_names: Mapping[str, str]) -> NativeToolReturnPart:
     """Decode a result. `tool_names` are the tools of the calls so far, by id: a result of an MCP tool has no name."""
-    id: str = block['tool_use_id']
-    name: str = block['type'].removesuffix('_tool_result')
-    content, details = block['content'], decode_caller(block)
+    id, content = block['tool_use_id'], block['content']
     if block['type'] == 'mcp_tool_result':
-        tool_name, content = tool_names.get(id, MCP), {'content': content, 'is_error': bool(block.get('is_error'))}
+        content = {'content': content, 'is_error': bool(block.get('is_error'))}
+        tool_name, details = tool_names.get(id, MCP), decode_caller(block)
     else:
-        tool_name = TOOL_NAMES.get(name, name)
-        if tool_name != name:
-            details = {**(details or {}), 'anthropic_tool_name': name}
+        tool_name, details = _decode_tool_name(block['type'].removesuffix('_tool_result'), block)
     return NativeToolReturnPart(tool_name, content, id, provider_name=provider_name, provider_details=details)
+
+
+def _decode_tool_name(name: str, block: Json) -> tuple[str, Json | None]:
+    """Return the name of our part for the API's name of a tool, and the part's details, if it has any."""
+    tool_name, details = TOOL_NAMES.get(name, name), decode_caller(block)
+    return tool_name, details if tool_name == name else {**(details or {}), 'anthropic_tool_name': name}
 
 
 def is_known_result(kind: str) -> bool:
     """Return whether `decode_return` decodes blocks of this type."""
-    return kind == 'mcp_tool_result' or (
-        kind.endswith('_tool_result') and kind.removesuffix('_tool_result') in TOOL_NAMES
-    )
+    name = kind.removesuffix('_tool_result')
+    return name != kind and name in (*TOOL_NAMES, 'mcp')
 
 
 def decode_unknown_block(block: Json, provider_name: str | None) -> NativeToolCallPart | NativeToolReturnPart:
@@ -236,11 +223,8 @@ def _encode_caller(details: Json) -> Json:
 
 
 def _encode_mcp_result(content: Any) -> Json:
-    match content:
-        case {'content': inner, 'is_error': is_error}:
-            return {'is_error': is_error, 'content': inner}
-        case _:
-            return {'content': content}
+    is_whole = isinstance(content, dict) and content.keys() >= {'content', 'is_error'}
+    return {name: content[name] for name in ('is_error', 'content')} if is_whole else {'content': content}
 
 
 def _find_code_tool(content: Any) -> str | None:

@@ -12,7 +12,7 @@ from ...profiles.anthropic import AnthropicModelProfile
 from ...tools.definition import ToolDefinition
 from ...wire.claude import can_force_tools
 from ...wire.prepare import OUTPUT_NAME, PreparedRequest
-from .native_tools import UNKNOWN_BLOCK, encode_native_tools
+from .native_tools import UNKNOWN_BLOCK, encode_mcp_server, encode_native_tool
 from .settings import OWN_SETTINGS, SERVICE_TIERS, SETTINGS
 from .thinking import Thinking
 
@@ -29,12 +29,14 @@ def encode_tools(request: PreparedRequest, profile: AnthropicModelProfile, think
         tools, native_tools, choice = [tool for tool in tools if tool.name in choice], (), 'required'
     if any(isinstance(tool, MemoryTool) for tool in native_tools):
         tools = _without_memory_tool(tools)
-    definitions, servers = encode_native_tools(native_tools, profile)
-    for server in native_tools:
-        if isinstance(server, MCPServerTool) and server.headers:
+    servers = [tool for tool in native_tools if isinstance(tool, MCPServerTool)]
+    for server in servers:
+        if server.headers:
             request.note(f'headers of {server!r} were not sent: Anthropic takes an authorization_token alone')
-    body: Json = {'mcp_servers': servers} if servers else {}
-    if definitions := [*(encode_tool(tool, request, profile) for tool in tools), *definitions]:
+    body: Json = {'mcp_servers': [encode_mcp_server(server) for server in servers]} if servers else {}
+    definitions = [encode_tool(tool, request, profile) for tool in tools]
+    definitions += [encode_native_tool(tool, profile) for tool in native_tools if not isinstance(tool, MCPServerTool)]
+    if definitions:
         body['tools'] = definitions
         body['tool_choice'] = encode_tool_choice(choice, request, profile, thinking)
     return body

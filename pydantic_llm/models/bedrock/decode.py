@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from ...json_types import Json
 from ...messages import FinishReason
 from ...streaming.draft import ResponseDraft
-from ...transport.errors import error_from_event
 from ...wire.decoder import ResponseDecoder
 from .decode_blocks import BlockDecoder
 from .decode_usage import decode_usage
@@ -90,8 +89,7 @@ class BedrockDecoder(ResponseDecoder):
             case {'metadata': metadata}:
                 self._record_metadata(metadata)
             case {'error': _}:
-                draft = self.draft
-                raise error_from_event(event, model_name=draft.model_name, provider_name=draft.provider_name)
+                raise self.error_from(event)
             case _:
                 self._raise_exception(event)
 
@@ -111,10 +109,8 @@ class BedrockDecoder(ResponseDecoder):
 
     def _raise_exception(self, event: Json) -> None:
         """Raise the error that an event of `EXCEPTIONS` reports. Other events are skipped."""
-        draft = self.draft
         for name, status in EXCEPTIONS.items():
             if name in event:
-                body = {'error': {'type': name, 'status_code': status, **event[name]}}
-                error = error_from_event(body, model_name=draft.model_name, provider_name=draft.provider_name)
+                error = self.error_from({'error': {'type': name, 'status_code': status, **event[name]}})
                 error.retryable = error.retryable or name == RETRYABLE_EXCEPTION
                 raise error

@@ -31,22 +31,20 @@ DOCUMENT_KEYS = ({'data'}, {'id', 'data'})
 """The keys of an object that is a document of the API: what the model reads, and the id that citations refer to."""
 
 
-def encode_content(content: Iterable[UserContent], system: str) -> list[Json]:
-    """Return a block for each item. Raises `UserError` for a file that the API does not accept."""
-    return [block for item in content for block in encode_item(item, system)]
+def encode_content(content: Iterable[UserContent], system: str) -> Iterator[Json]:
+    """Yield a block for each item. Empty texts, which the API rejects, and cache points are skipped.
 
-
-def encode_item(item: UserContent, system: str) -> Iterator[Json]:
-    """Yield the block for an item. Empty texts, which the API rejects, and cache points are skipped."""
-    match item:
-        case str():
-            yield from encode_text(item)
-        case TextContent(content=text):
-            yield from encode_text(text)
-        case CachePoint():
-            pass
-        case _:
-            yield encode_file(item, system)
+    Raises `UserError` for a file that the API does not accept.
+    """
+    for item in content:
+        match item:
+            case str(text) | TextContent(content=text):
+                if text:
+                    yield {'type': 'text', 'text': text}
+            case CachePoint():
+                pass
+            case _:
+                yield encode_file(item, system)
 
 
 def encode_file(file: MultiModalContent, system: str) -> Json:
@@ -70,12 +68,6 @@ def encode_file_of_tool(file: MultiModalContent, system: str) -> Iterator[Json]:
     """Yield the blocks for a file of a tool result: the identifier that the result refers to, and the file."""
     yield {'type': 'text', 'text': f'This is file {file.identifier}:'}
     yield encode_file(file, system)
-
-
-def encode_text(text: str) -> Iterator[Json]:
-    """Yield a block for a text, unless it is empty, which the API rejects."""
-    if text:
-        yield {'type': 'text', 'text': text}
 
 
 def _encode_image(url: str, vendor_metadata: Json | None) -> Json:

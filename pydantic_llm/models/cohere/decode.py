@@ -8,7 +8,6 @@ from typing import Any, Final, cast
 from ...json_types import Json
 from ...messages import FinishReason
 from ...streaming.draft import ResponseDraft
-from ...transport.errors import error_from_event
 from ...usage import RequestUsage
 from ...wire.decoder import ResponseDecoder
 
@@ -47,7 +46,7 @@ class CohereDecoder(ResponseDecoder):
     def decode(self, body: Json) -> None:
         draft, message = self.draft, body['message']
         if isinstance(message, str):
-            raise error_from_event(body, model_name=draft.model_name, provider_name=draft.provider_name)
+            raise self.error_from(body)
         draft.provider_response_id = body.get('id') or draft.provider_response_id
         self.decode_message(message)
         for item in body.get('logprobs') or ():
@@ -65,7 +64,7 @@ class CohereDecoder(ResponseDecoder):
             case {'type': 'content-end'}:
                 self._close_block(event.get('index'))
             case {'type': 'tool-plan-delta', 'delta': {'message': {'tool_plan': plan}}}:
-                self._decode_plan(plan)
+                self._add_thinking(PLAN, plan, id=PLAN)
             case {'type': 'tool-call-delta' | 'tool-call-start', 'delta': {'message': {'tool_calls': calls}}}:
                 self._decode_tool_calls(event.get('index'), calls)
             case {'type': 'tool-call-end'}:
@@ -73,15 +72,14 @@ class CohereDecoder(ResponseDecoder):
             case {'type': 'citation-start', 'delta': {'message': {'citations': citations}}}:
                 for citation in _as_list(citations):
                     self._decode_citation(citation)
-            case {'type': 'message-start'}:
+            case {'type': 'message-start' | 'message-end' as type}:
                 draft.provider_response_id = event.get('id') or draft.provider_response_id
-            case {'type': 'message-end'}:
-                draft.provider_response_id = event.get('id') or draft.provider_response_id
-                self._record_end(event.get('delta') or {})
+                if type == 'message-end':
+                    self._record_end(event.get('delta') or {})
             case {'type': 'debug', 'prompt': str() as prompt}:
                 draft.provider_details['prompt'] = prompt
             case {'message': str()} if 'type' not in event:
-                raise error_from_event(event, model_name=draft.model_name, provider_name=draft.provider_name)
+                raise self.error_from(event)
             case _:
                 pass
 
@@ -90,8 +88,7 @@ class CohereDecoder(ResponseDecoder):
         draft = self.draft
         reason: str | None = end.get('finish_reason')
         if end.get('error'):
-            error = {**end, 'status_code': ERROR_STATUSES.get(reason or '', 500)}
-            raise error_from_event(error, model_name=draft.model_name, provider_name=draft.provider_name)
+            raise self.error_from({**end, 'status_code': ERROR_STATUSES.get(reason or '', 500)})
         draft.finish(reason, FINISH_REASONS)
         if usage := end.get('usage'):
             draft.usage = decode_usage(usage)
@@ -104,7 +101,7 @@ class CohereDecoder(ResponseDecoder):
     def decode_message(self, message: Json) -> None:
         """Decode a whole message of the assistant, of a response or of the history in a request."""
         if plan := message.get('tool_plan'):
-            self._decode_plan(plan)
+            self._add_thinking(PLAN, plan, id=PLAN)
         content: Any = message.get('content') or ()
         blocks = [{'text': content}] if isinstance(content, str) else content
         for index, block in enumerate(blocks):
@@ -128,15 +125,11 @@ class CohereDecoder(ResponseDecoder):
         for kind in ('thinking', 'text'):
             self.draft.parts.close((kind, index))
 
-    def _decode_plan(self, plan: str) -> None:
-        self._add_thinking(PLAN, plan, id=PLAN)
-
     def _add_thinking(self, key: Hashable, thinking: str, **fields: Any) -> None:
         """Add thinking. `fields` are set if it starts a part."""
         is_new = self.draft.parts.kind_of(key) is None and thinking != ''
-        self.draft.parts.thinking(
-            key, thinking, **({'provider_name': self.draft.provider_name, **fields} if is_new else {})
-        )
+        fields = {'provider_name': self.draft.provider_name, **fields} if is_new else {}
+        self.draft.parts.thinking(key, thinking, **fields)
 
     def _decode_tool_calls(self, index: int | None, calls: Any) -> None:
         """Decode a tool call or a fragment of one. Some servers send a list with the one tool call."""

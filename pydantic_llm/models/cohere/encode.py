@@ -88,7 +88,7 @@ def encode_request_part(part: ModelRequestPart, system: str) -> Iterator[Json]:
             if content:
                 yield {'role': 'user', 'content': content}
         case UserPromptPart(content=content):
-            if blocks := encode_content(content, system):
+            if blocks := [*encode_content(content, system)]:
                 yield {'role': 'user', 'content': blocks}
         case ToolReturnPart():
             yield {'role': 'tool', 'tool_call_id': part.tool_call_id, 'content': encode_tool_return(part)}
