@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
-from ..exceptions import ModelHTTPError
+from ..exceptions import ModelAPIError
 from ..json_types import Json
 from ..streaming.draft import ResponseDraft
 from ..transport.errors import error_from_event
@@ -21,7 +21,7 @@ class ResponseDecoder(ABC):
         self.draft = draft
         """The response under construction."""
 
-    def error_from(self, event: Json) -> ModelHTTPError:
+    def error_from(self, event: Json) -> ModelAPIError:
         """Return the error that a body or an event reports."""
         return error_from_event(event, model_name=self.draft.model_name, provider_name=self.draft.provider_name)
 
