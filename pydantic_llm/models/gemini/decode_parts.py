@@ -20,6 +20,7 @@ from ...messages import (
 )
 from ...streaming.draft import ResponseDraft
 from ...streaming.parts import LAST
+from .content import to_urlsafe
 from .native_tools import CODE_EXECUTION, SOURCE, decode_tool_name
 
 
@@ -67,8 +68,8 @@ class PartsDecoder:
             case {'functionCall': call} if call:
                 self._add(ToolCallPart(call['name'], call.get('args') or {}, **_decode_id(call), **own))
             case {'inlineData': data} if data and not is_thinking:
-                media_type = data.get('mimeType') or 'image/png'
-                self._add(FilePart(BinaryContent(_decode_base64(data['data']), media_type=media_type), **own))
+                content = b64decode(to_urlsafe(data['data']), '-_', validate=True)
+                self._add(FilePart(BinaryContent(content, media_type=data.get('mimeType') or 'image/png'), **own))
             case {'executableCode': code} if code:
                 id = self._code_id = code.get('id') or self._generate_id(CODE_EXECUTION)
                 self._add(NativeToolCallPart(CODE_EXECUTION, code, id, **own))
@@ -105,18 +106,16 @@ class PartsDecoder:
         if part.content is not None or part.tool_name != 'file_search':
             self._add(part)
             return
-        key = self._new_key()
-        self.draft.parts.whole(key, part)
-        self._empty_searches[key] = part
+        self._empty_searches[self._start(part)] = part
 
     def _add(self, part: ModelResponsePart) -> None:
-        key = self._new_key()
-        self.draft.parts.whole(key, part)
-        self.draft.parts.close(key)
+        self.draft.parts.close(self._start(part))
 
-    def _new_key(self) -> Hashable:
+    def _start(self, part: ModelResponsePart) -> Hashable:
         self._part_count += 1
-        return ('part', self._part_count)
+        key = ('part', self._part_count)
+        self.draft.parts.whole(key, part)
+        return key
 
     def _generate_id(self, name: str) -> str:
         """Generate the id of a tool call that has none. The same response always gets the same ids."""
@@ -131,7 +130,3 @@ def _decode_tool(block: Json, own: Json) -> Json:
     """Return the fields that the call and the result of one of Google's tools share."""
     details = {**own.get('provider_details', {}), 'tool_type': block.get('toolType')}
     return {**own, 'provider_details': details, **_decode_id(block)}
-
-
-def _decode_base64(data: str) -> bytes:
-    return b64decode(data.replace('-', '+').replace('_', '/'), validate=True)

@@ -97,8 +97,9 @@ def encode_request(
             case UserPromptPart():
                 prompt.extend(encode_content(part.items(), request.system))
             case ToolReturnPart():
-                results.append(encode_tool_return(part, request.system, profile))
-                files.extend(_encode_separate_files(part, request.system, profile))
+                result, separate = encode_tool_return(part, request.system, profile)
+                results.append(result)
+                files += separate
             case RetryPromptPart(tool_name=None):
                 prompt.append({'text': part.model_response()})
             case RetryPromptPart(tool_name=name, tool_call_id=id):
@@ -109,8 +110,8 @@ def encode_request(
     return results, [*files, *prompt]
 
 
-def encode_tool_return(part: ToolReturnPart, system: str, profile: GeminiModelProfile) -> Json:
-    """Encode a tool result. Files that the result cannot contain are named in it, and follow in the user's content.
+def encode_tool_return(part: ToolReturnPart, system: str, profile: GeminiModelProfile) -> tuple[Json, list[Json]]:
+    """Encode a tool result, and the files that it can only name: these follow in the user's content.
 
     https://ai.google.dev/gemini-api/docs/function-calling
     """
@@ -123,7 +124,10 @@ def encode_tool_return(part: ToolReturnPart, system: str, profile: GeminiModelPr
     result: Json = {'id': part.tool_call_id, 'name': part.tool_name, 'response': response}
     if inside:
         result['parts'] = [encode_file(file, system) for file in inside]
-    return {'functionResponse': result}
+    files: list[Json] = []
+    for file in separate:
+        files += {'text': f'This is file {file.identifier}:'}, encode_file(file, system)
+    return {'functionResponse': result}, files
 
 
 def _encode_result(part: ToolReturnPart) -> Json:
@@ -135,11 +139,3 @@ def _encode_result(part: ToolReturnPart) -> Json:
     if part.outcome in FAILED_OUTCOMES:
         return {'error': plain.model_response_str()}
     return plain.model_response_object()
-
-
-def _encode_separate_files(part: ToolReturnPart, system: str, profile: GeminiModelProfile) -> Iterator[Json]:
-    """Yield the files that a tool result cannot contain, each after its name."""
-    for file in part.files():
-        if file.media_type not in profile.gemini_files_of_tools:
-            yield {'text': f'This is file {file.identifier}:'}
-            yield encode_file(file, system)

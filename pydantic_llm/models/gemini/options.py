@@ -8,7 +8,7 @@ from ...native_tools import ImageGenerationTool
 from ...profiles.gemini import GeminiModelProfile
 from ...settings import ThinkingLevel
 from ...tools.definition import ToolDefinition
-from ...wire.prepare import OUTPUT_NAME, PreparedRequest
+from ...wire.prepare import OUTPUT_NAME, PreparedRequest, choose_nearest
 from .content import VERTEX
 from .native_tools import encode_image_config, encode_native_tool, find_unsupported_options
 from .settings import GENERATION_SETTINGS, SERVICE_TIERS, TOP_LEVEL_SETTINGS
@@ -30,8 +30,6 @@ REQUEST_TYPE_HEADER = 'X-Vertex-AI-LLM-Shared-Request-Type'
 
 https://docs.cloud.google.com/vertex-ai/generative-ai/docs/priority-paygo
 """
-
-# ---------------------------------------------------------------------- tools
 
 
 def encode_tools(request: PreparedRequest, profile: GeminiModelProfile) -> Json:
@@ -109,9 +107,6 @@ def encode_tool_choice(request: PreparedRequest, profile: GeminiModelProfile) ->
             return {'mode': 'ANY', 'allowedFunctionNames': list(names)}
 
 
-# ---------------------------------------------------------------------- output and settings
-
-
 def encode_generation(request: PreparedRequest, profile: GeminiModelProfile, *, has_tools: bool) -> Json:
     """Encode `generationConfig`. `has_tools` is whether the body has tools: JSON mode does not work with them."""
     settings = request.options
@@ -169,18 +164,8 @@ def _encode_thinking_amount(level: ThinkingLevel, profile: GeminiModelProfile) -
         off = least if profile.thinking_always_enabled else 0
         return {'thinkingBudget': min(max(THINKING_BUDGETS[level], least), most) if level else off}
     supported = profile.gemini_thinking_levels
-    return {'thinkingLevel': _nearest_level(str(level).upper(), supported) if level else supported[0]}
-
-
-def _nearest_level(level: str, supported: tuple[str, ...]) -> str:
-    """Return the supported level that is nearest to this one. If two are, return the higher one."""
-    wanted = THINKING_LEVELS.index(level)
-
-    def distance(name: str) -> tuple[int, int]:
-        position = THINKING_LEVELS.index(name)
-        return abs(position - wanted), -position
-
-    return min(supported, key=distance)
+    nearest = choose_nearest(str(level).upper(), supported, THINKING_LEVELS) if level else supported[0]
+    return {'thinkingLevel': nearest}
 
 
 def encode_top_level(request: PreparedRequest) -> Json:

@@ -47,8 +47,6 @@ DATA_FIELDS = frozenset(
 )
 """Fields whose values have names that are not the API's."""
 
-# ---------------------------------------------------------------------- names
-
 
 def to_camel_case(value: Any) -> Any:
     """Translate the names of fields to camel case. The API accepts each name in snake case too."""
@@ -69,9 +67,6 @@ def _translate_data(name: str, item: Any) -> Any:
 
 def _name_to_camel_case(name: str) -> str:
     return re.sub(r'_([a-z0-9])', lambda found: found[1].upper(), name)
-
-
-# ---------------------------------------------------------------------- messages
 
 
 def decode_contents(contents: Iterable[Json], system: Json | None, provider_name: str) -> list[ModelMessage]:
@@ -164,9 +159,6 @@ def _without_placeholder(block: Json) -> Json:
     if block.get('thoughtSignature') == PLACEHOLDER_SIGNATURE:
         return {name: value for name, value in block.items() if name != 'thoughtSignature'}
     return block
-
-
-# ---------------------------------------------------------------------- content of the user
 
 
 def decode_content(block: Json, provider_name: str) -> UserContent:

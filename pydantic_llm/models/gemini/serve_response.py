@@ -42,8 +42,6 @@ WIRE_FINISH_REASONS: dict[FinishReason, str] = {
 }
 """Our finish reasons -> the API's."""
 
-# ---------------------------------------------------------------------- bodies
-
 
 def encode_response(response: ModelResponse, request: ServedRequest) -> Json:
     """Encode a whole body."""
@@ -105,9 +103,6 @@ def encode_part(part: ModelResponsePart) -> Json | None:
 def _own_signature(part: ModelResponsePart) -> str | None:
     signature: str | None = own_details(part, *GOOGLE_NAMES).get('thought_signature')
     return signature
-
-
-# ---------------------------------------------------------------------- streams
 
 
 class StreamEncoder:

@@ -27,8 +27,6 @@ TOP_LEVEL_NAMES = {wire: name for name, wire in TOP_LEVEL_SETTINGS.items()} | {'
 OTHER_FIELDS = frozenset('model stream contents systemInstruction generationConfig tools toolConfig'.split())
 """Fields of the body that are not settings."""
 
-# ---------------------------------------------------------------------- settings
-
 
 def decode_settings(body: Json) -> ModelSettings:
     """Decode the settings. Unknown fields are kept in `extra_body`."""
@@ -86,9 +84,6 @@ def _decode_tool_choice(calling: Json) -> str | list[str] | None:
             return names or 'required'
         case _:
             return None
-
-
-# ---------------------------------------------------------------------- tools and output
 
 
 def decode_parameters(body: Json) -> ModelRequestParameters:

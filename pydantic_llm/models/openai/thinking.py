@@ -35,10 +35,3 @@ def choose_least_effort(request: PreparedRequest, profile: OpenAIModelProfile) -
     least = profile.openai_thinking_efforts[0]
     request.note(f'{request.model_name!r} cannot stop thinking; its lowest level was sent ({least!r})')
     return least
-
-
-def choose_nearest_effort(wanted: str, supported: tuple[str, ...]) -> str | None:
-    """Return the supported effort that is nearest to the wanted one (of two, the greater), or `None` without any."""
-    rank = EFFORTS.index(wanted)
-    ranked = sorted(supported, key=lambda effort: (abs(EFFORTS.index(effort) - rank), -EFFORTS.index(effort)))
-    return ranked[0] if ranked else None

@@ -16,8 +16,8 @@ from ....json_types import Json
 from ....profiles.openai import OpenAIModelProfile
 from ....settings import ThinkingLevel
 from ....tools.definition import ToolDefinition
-from ....wire.prepare import OUTPUT_NAME, PreparedRequest
-from ..thinking import choose_least_effort, choose_nearest_effort, drop_sampling
+from ....wire.prepare import OUTPUT_NAME, PreparedRequest, choose_nearest
+from ..thinking import EFFORTS, choose_least_effort, drop_sampling
 from .dialect import Dialect
 
 
@@ -135,7 +135,7 @@ def encode_thinking(request: PreparedRequest, profile: OpenAIModelProfile) -> Js
 
 def encode_thinking_on(level: ThinkingLevel, settings: Mapping[str, Any], profile: OpenAIModelProfile) -> Json:
     """Encode the fields that make the model think."""
-    effort = choose_nearest_effort('medium' if level is True else str(level), profile.openai_thinking_efforts)
+    effort = choose_nearest('medium' if level is True else str(level), profile.openai_thinking_efforts, EFFORTS)
     effort_field = {'reasoning_effort': effort} if effort else {}
     match profile.openai_thinking_setting:
         case 'reasoning_effort':

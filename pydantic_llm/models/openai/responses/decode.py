@@ -14,10 +14,10 @@ from ....messages import FinishReason
 from ....profiles.openai import OpenAIModelProfile
 from ....streaming.draft import ResponseDraft
 from ....transport.errors import error_from_event
+from ....usage import RequestUsage
 from ....wire.decoder import ResponseDecoder
 from ..content_filter import decode_content_filter_error
 from .decode_items import ItemDecoder
-from .decode_usage import decode_usage
 
 FINISH_REASONS: dict[str, FinishReason] = {
     'completed': 'stop',
@@ -102,7 +102,7 @@ class ResponsesDecoder(ResponseDecoder):
         details = draft.provider_details
         usage: Json | None = response.get('usage')
         if usage:
-            draft.usage = decode_usage(usage)
+            draft.usage = _decode_usage(usage)
             costs: Json = usage.get('cost_details') or {}
             kept = {name: usage.get(name) for name in USAGE_DETAILS} | costs
             details.update({name: value for name, value in kept.items() if value is not None})
@@ -115,3 +115,15 @@ class ResponsesDecoder(ResponseDecoder):
         draft = self.draft
         if not decode_content_filter_error(body, draft):
             raise error_from_event(body, model_name=draft.model_name, provider_name=draft.provider_name)
+
+
+def _decode_usage(usage: Json) -> RequestUsage:
+    input_counts: Json = usage.get('input_tokens_details') or {}
+    output_counts: Json = usage.get('output_tokens_details') or {}
+    return RequestUsage(
+        input_tokens=usage.get('input_tokens') or 0,
+        output_tokens=usage.get('output_tokens') or 0,
+        cache_read_tokens=input_counts.get('cached_tokens') or 0,
+        cache_write_tokens=input_counts.get('cache_write_tokens') or 0,
+        details={name: count for name, count in output_counts.items() if isinstance(count, int) and count},
+    )

@@ -43,26 +43,15 @@ def _find_stored_history(request: PreparedRequest) -> tuple[Json, int]:
     for number, message in reversed(list(enumerate(request.messages, 1))):
         if not isinstance(message, ModelResponse) or message.provider_name != request.system:
             continue
-        if previous == 'auto' and (id := _get_stored_id(message)):
+        details = message.provider_details or {}
+        is_stored = message.state == 'complete' and details.get('store') is not False
+        if previous == 'auto' and is_stored and (id := message.provider_response_id):
             return {'previous_response_id': id}, number
-        if conversation and (id := _get_conversation_id(message)) and conversation in (id, 'auto'):
+        stored_conversation: Json = details.get('conversation') or {}
+        if (id := stored_conversation.get('id')) and conversation in (id, 'auto'):
             return {'conversation': id}, number
     fields = {'previous_response_id': previous, 'conversation': conversation}
     return {name: id for name, id in fields.items() if id not in (None, 'auto')}, 0
-
-
-def _get_stored_id(message: ModelResponse) -> str | None:
-    """Return the id of a response that can be continued: it must be complete and stored."""
-    is_stored = (message.provider_details or {}).get('store') is not False
-    return message.provider_response_id if is_stored and message.state == 'complete' else None
-
-
-def _get_conversation_id(message: ModelResponse) -> str | None:
-    conversation: Json = (message.provider_details or {}).get('conversation') or {}
-    return conversation.get('id')
-
-
-# ---------------------------------------------------------------------- items
 
 
 def encode_messages(request: PreparedRequest, profile: OpenAIModelProfile, *, first: int = 0) -> Iterator[Json]:

@@ -49,7 +49,7 @@ def find_original_ids(messages: Sequence[ModelMessage]) -> dict[str, str]:
 
 
 class ResponseEncoder:
-    """Encodes the past responses of one request."""
+    """Encodes the past responses of one request, one after the other."""
 
     def __init__(self, request: PreparedRequest, profile: OpenAIModelProfile, original_ids: dict[str, str]) -> None:
         self.request = request
@@ -57,6 +57,8 @@ class ResponseEncoder:
         self.sends_ids = bool(request.options.get(SEND_IDS, profile.openai_item_ids))
         """True if text, thinking and tool calls are sent back with the ids of their items."""
         self._original_ids = original_ids
+        self._items: list[Json] = []  # of the response that is encoded now
+        self._is_stored = False  # this response
         parts = [part for message in request.messages if isinstance(message, ModelResponse) for part in message.parts]
         self.native_calls = {part.tool_call_id: part for part in parts if isinstance(part, NativeToolCallPart)}
         self.native_result_ids = {part.tool_call_id for part in parts if isinstance(part, NativeToolReturnPart)}
@@ -68,10 +70,10 @@ class ResponseEncoder:
     def encode(self, message: ModelResponse) -> list[Json]:
         """Encode a response as items."""
         is_stored = (message.provider_details or {}).get('store') is not False
-        items = _ItemsEncoder(self, is_stored=is_stored and self.request.options.get('openai_store') is not False)
+        self._items, self._is_stored = [], is_stored and self.request.options.get('openai_store') is not False
         for part in message.parts:
-            items.add(part, message.parts)
-        return self._drop_unfollowed_reasoning(items.items) if self.sends_ids else items.items
+            self._add(part, message.parts)
+        return self._drop_unfollowed_reasoning(self._items) if self.sends_ids else self._items
 
     def _drop_unfollowed_reasoning(self, items: list[Json]) -> list[Json]:
         """Drop reasoning that is not followed by the item that it led to, with its id.
@@ -91,19 +93,7 @@ class ResponseEncoder:
             kept.append(item)
         return kept[::-1]
 
-
-class _ItemsEncoder:
-    """Builds the items of one response."""
-
-    def __init__(self, response_encoder: ResponseEncoder, *, is_stored: bool) -> None:
-        self.context = response_encoder
-        self.request = response_encoder.request
-        self.sends_ids = response_encoder.sends_ids
-        self.is_stored = is_stored
-        self.items: list[Json] = []
-
-    def add(self, part: ModelResponsePart, siblings: Sequence[ModelResponsePart]) -> None:
-        """Add a part; parts that cannot be sent are listed in the warnings."""
+    def _add(self, part: ModelResponsePart, siblings: Sequence[ModelResponsePart]) -> None:
         ours = part.provider_name == self.request.system
         match part:
             case TextPart():
@@ -125,18 +115,18 @@ class _ItemsEncoder:
 
     def _add_text(self, part: TextPart, *, ours: bool) -> None:
         details = part.provider_details or {} if ours else {}
-        phase = {'phase': details['phase']} if details.get('phase') and self.context.profile.openai_phases else {}
+        phase = {'phase': details['phase']} if details.get('phase') and self.profile.openai_phases else {}
         if not (part.id and ours and self.sends_ids):
-            self.items.append({'role': 'assistant', 'content': part.content, **phase})
+            self._items.append({'role': 'assistant', 'content': part.content, **phase})
             return
         annotations = [note for note in details.get('annotations') or () if _accepts_annotation(note, part.content)]
         content = {'type': 'output_text', 'text': part.content, 'annotations': annotations}
-        last: Json = self.items[-1] if self.items else {}
+        last: Json = self._items[-1] if self._items else {}
         if last.get('type') == 'message' and last.get('id') == part.id:
             last['content'].append(content)
             return
         message: Json = {'type': 'message', 'role': 'assistant', 'id': part.id, 'status': 'completed'}
-        self.items.append({**message, 'content': [content], **phase})
+        self._items.append({**message, 'content': [content], **phase})
 
     def _add_thinking(self, part: ThinkingPart, *, ours: bool) -> None:
         """Add thinking: as a reasoning item if the server made it as one, otherwise as text between tags."""
@@ -145,8 +135,8 @@ class _ItemsEncoder:
         if is_item and (is_raw or self.sends_ids):
             self._add_reasoning(part, is_raw=is_raw)
         elif part.content:
-            start, end = self.context.profile.thinking_tags
-            self.items.append({'role': 'assistant', 'content': f'{start}\n{part.content}\n{end}'})
+            start, end = self.profile.thinking_tags
+            self._items.append({'role': 'assistant', 'content': f'{start}\n{part.content}\n{end}'})
             if not ours:
                 self.request.note_thinking_as_text(part)
         elif not ours:
@@ -154,10 +144,10 @@ class _ItemsEncoder:
 
     def _add_reasoning(self, part: ThinkingPart, *, is_raw: bool) -> None:
         """Add a reasoning item, or add to the last one if the part belongs to it."""
-        last: Json = self.items[-1] if self.items else {}
+        last: Json = self._items[-1] if self._items else {}
         if not (last.get('type') == 'reasoning' and last.get('id') == part.id):
             last = {'type': 'reasoning', 'id': part.id, 'summary': []}
-            self.items.append(last)
+            self._items.append(last)
         if is_raw:
             last.setdefault('content', []).append({'type': 'reasoning_text', 'text': part.content})
         elif part.content:
@@ -166,35 +156,35 @@ class _ItemsEncoder:
             last['encrypted_content'] = part.signature
 
     def _add_tool_call(self, part: ToolCallPart, *, ours: bool) -> None:
-        id = self.context.get_original_id(part.tool_call_id)
+        id = self.get_original_id(part.tool_call_id)
         item: Json = {'type': 'function_call', 'call_id': id, 'name': part.tool_name}
         item['arguments'] = part.args_as_json_str()
         if ours and part.id and self.sends_ids:
             item['id'] = part.id
         if ours and (details := part.provider_details):
             item.update({name: details[name] for name in TOOL_CALL_DETAILS if details.get(name)})
-        self.items.append(item)
+        self._items.append(item)
 
     def _add_native_call(self, part: NativeToolCallPart, item: Json | None) -> None:
         """Add the item of a native call. Without its result it is dropped: the API refuses it."""
-        if item is None or (item['type'] in RESULT_ITEMS and part.tool_call_id not in self.context.native_result_ids):
+        if item is None or (item['type'] in RESULT_ITEMS and part.tool_call_id not in self.native_result_ids):
             self.request.drop_part(part)
-        elif item['type'] == IMAGE_ITEM and self.is_stored:
+        elif item['type'] == IMAGE_ITEM and self._is_stored:
             # The id is enough: https://platform.openai.com/docs/guides/image-generation#multi-turn-image-generation
-            self.items.append({'type': IMAGE_ITEM, 'id': item['id']})
+            self._items.append({'type': IMAGE_ITEM, 'id': item['id']})
         elif self.request.options.get(SEND_IDS) is False and item['type'] != IMAGE_ITEM:
-            self.items.append({name: value for name, value in _drop_sources(item).items() if name != 'id'})
+            self._items.append({name: value for name, value in _drop_sources(item).items() if name != 'id'})
         else:
-            self.items.append(_drop_sources(item))
+            self._items.append(_drop_sources(item))
 
     def _add_native_result(self, part: NativeToolReturnPart) -> None:
         """Add the result of a native tool, unless it is encoded with its call."""
-        call = self.context.native_calls.get(part.tool_call_id)
+        call = self.native_calls.get(part.tool_call_id)
         provider_name = part.provider_name or (call and call.provider_name)
         if provider_name != self.request.system:
             self.request.drop_part(part)
         elif item := encode_result_item(part, call):
-            self.items.append(item)
+            self._items.append(item)
 
 
 def _drop_sources(item: Json) -> Json:

@@ -60,9 +60,6 @@ def _get_nothing(item: Json) -> None:
     return None
 
 
-# ---------------------------------------------------------------------- searches
-
-
 def _decode_web_search_args(item: Json) -> Json | None:
     action: Json | None = item.get('action')
     return action and drop_nulls({**action, 'sources': None})
@@ -76,9 +73,6 @@ def _decode_web_search_result(item: Json) -> Json:
 def _encode_web_search(args: Json, result: Json, files: Files) -> Json:
     action = args | _get_set_fields('sources')(result)
     return drop_nulls({'action': action or None, 'status': result.get('status')})
-
-
-# ---------------------------------------------------------------------- code and images
 
 
 def _decode_code_result(item: Json) -> Json:
@@ -100,9 +94,6 @@ def _begin_code_args(item: Json) -> str | None:
 
 def _encode_image(args: Json, result: Json, files: Files) -> Json:
     return {**result, 'result': files[0].base64} if files else result
-
-
-# ---------------------------------------------------------------------- MCP servers
 
 
 def _decode_mcp_args(action: str) -> Callable[[Json], Json]:
@@ -130,8 +121,6 @@ def _encode_mcp_call(args: Json, result: Json, files: Files) -> Json:
     text = to_json(args.get('tool_args')).decode()
     return {'name': args.get('tool_name'), 'arguments': text, **drop_nulls(result)}
 
-
-# ---------------------------------------------------------------------- the table
 
 IMAGE_FIELDS = ('status', 'background', 'quality', 'size', 'revised_prompt')
 """Fields of an image item that are its result, in addition to the image."""

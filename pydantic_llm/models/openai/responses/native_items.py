@@ -139,9 +139,6 @@ def _decode_image_type(item: Json) -> str:
     return f'image/{item.get("output_format") or "png"}'
 
 
-# ---------------------------------------------------------------------- parts -> item
-
-
 def encode_native_call(call: NativeToolCallPart, siblings: Iterable[ModelResponsePart]) -> Json | None:
     """Encode a call as the item that it came from, with the result and the files among its siblings.
 

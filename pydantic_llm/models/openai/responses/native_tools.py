@@ -82,9 +82,6 @@ def drop_nulls(fields: Json) -> Json:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-# ---------------------------------------------------------------------- tool of a request -> native tool
-
-
 def decode_native_tool(tool: Json) -> NativeTool | None:
     """Decode a tool. Returns `None` if `encode_native_tool` cannot encode this tool or one of its options."""
     decoded = _decode_known_fields(tool)

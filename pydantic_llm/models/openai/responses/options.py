@@ -8,8 +8,8 @@ from ....json_types import Json
 from ....profiles.openai import OpenAIModelProfile
 from ....settings import ThinkingLevel
 from ....tools.definition import ToolDefinition
-from ....wire.prepare import OUTPUT_NAME, PreparedRequest
-from ..thinking import choose_least_effort, choose_nearest_effort, drop_sampling
+from ....wire.prepare import OUTPUT_NAME, PreparedRequest, choose_nearest
+from ..thinking import EFFORTS, choose_least_effort, drop_sampling
 from .native_tools import encode_native_tool
 from .settings import ENCRYPTED_REASONING, INCLUDES, OWN_SETTINGS, REASONING, SETTINGS
 
@@ -106,4 +106,5 @@ def _choose_effort(level: ThinkingLevel | None, request: PreparedRequest, profil
         return None
     if level is False:
         return profile.openai_thinking_off or choose_least_effort(request, profile)
-    return choose_nearest_effort(level if isinstance(level, str) else 'medium', profile.openai_thinking_efforts)
+    wanted = level if isinstance(level, str) else 'medium'
+    return choose_nearest(wanted, profile.openai_thinking_efforts, EFFORTS)

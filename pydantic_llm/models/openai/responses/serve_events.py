@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from ....json_types import Json
 from ....messages import FilePart, NativeToolCallPart
@@ -21,19 +20,13 @@ class StreamedItem:
     """An item of a stream."""
 
     index: int
-    """The item's number in the response."""
     id: str
     type: str
-    part_indexes: list[int]
-    """The indexes of the parts that become the item."""
-    open_parts: int = 1
-    """The number of its parts that have not ended."""
-    text_indexes: dict[int, int] = field(default_factory=dict[int, int])
-    """Index of a part -> number of its text in the item."""
-    may_continue: bool = False
-    """True if the next part may belong to the item."""
-    wrote_args: bool = False
-    """True if a fragment of the tool call's arguments was sent."""
+    part_indexes: list[int]  # of the parts that become the item
+    open_parts: int = 1  # the number of these parts that have not ended
+    text_indexes: dict[int, int] = field(default_factory=dict[int, int])  # index of a part -> that of its text
+    may_continue: bool = False  # with the next part
+    wrote_args: bool = False  # at least one fragment of them
     is_started: bool = False
     is_finished: bool = False
 
@@ -44,8 +37,6 @@ def is_last_part(part: ModelResponsePart, item: StreamedItem) -> bool:
         not isinstance(part, NativeToolCallPart) or ITEM in (part.provider_details or {}) or item.type in RESULT_ITEMS
     )
 
-
-# ---------------------------------------------------------------------- start
 
 IN_PROGRESS: Json = {'status': 'in_progress'}
 """The status of an item that starts."""
@@ -63,28 +54,14 @@ STARTED_FIELDS: dict[str, Json] = {
 }
 """Type of item -> the fields that have another value when the item starts."""
 
-# ---------------------------------------------------------------------- texts
-
-
-class TextEvents(NamedTuple):
-    """The names of the events of one type of text."""
-
-    part: str
-    """The event of the content part, without `.added` or `.done`."""
-    text: str
-    """The event of its text, without `.delta` or `.done`."""
-    index_field: str
-    """The field for the number of the text in its item."""
-
-
-TEXT_EVENTS: dict[str, TextEvents] = {
-    'output_text': TextEvents('response.content_part', 'response.output_text', 'content_index'),
-    'reasoning_text': TextEvents('response.content_part', 'response.reasoning_text', 'content_index'),
-    'summary_text': TextEvents('response.reasoning_summary_part', 'response.reasoning_summary_text', 'summary_index'),
+TEXT_EVENTS: dict[str, tuple[str, str, str]] = {
+    'output_text': ('response.content_part', 'response.output_text', 'content_index'),
+    'reasoning_text': ('response.content_part', 'response.reasoning_text', 'content_index'),
+    'summary_text': ('response.reasoning_summary_part', 'response.reasoning_summary_text', 'summary_index'),
 }
+"""Type of text -> the events of its content part (without `.added` or `.done`), those of its text (without `.delta` or
+`.done`), and their field for the number of the text in its item."""
 
-
-# ---------------------------------------------------------------------- native items
 
 STEPS: dict[str, tuple[str, ...]] = {
     'web_search_call': ('in_progress', 'searching'),
@@ -95,9 +72,6 @@ STEPS: dict[str, tuple[str, ...]] = {
     'mcp_list_tools': ('in_progress',),
 }
 """Type of item -> the steps before the tool has finished, which have an event each."""
-
-FALLIBLE_ITEMS = ('mcp_call', 'mcp_list_tools')
-"""The types of items that have an event for a failure."""
 
 WRITTEN_FIELDS = {'code_interpreter_call': 'code', 'mcp_call': 'arguments'}
 """Type of item -> the field that the model writes, which has events of its own."""
@@ -118,7 +92,7 @@ def choose_end_event(type: str, item: Json) -> str | None:
     """Return the type of the event for a tool's success or failure, or `None` if the item has no such event."""
     if type not in STEPS:
         return None
-    has_failed = type in FALLIBLE_ITEMS and item.get('error')
+    has_failed = type in ('mcp_call', 'mcp_list_tools') and item.get('error')
     return f'response.{type}.{"failed" if has_failed else "completed"}'
 
 

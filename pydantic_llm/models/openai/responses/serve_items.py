@@ -36,9 +36,6 @@ WIRE_FINISH_REASONS: dict[FinishReason | None, tuple[str, str | None]] = {
 }
 """Our finish reasons -> the API's status, and its reason if that is `incomplete`."""
 
-ID_PREFIXES = {'message': 'msg', 'reasoning': 'rs', 'function_call': 'fc'}
-"""Types of items -> the beginnings of their ids."""
-
 MULTIPART_ITEMS = ('message', 'reasoning')
 """The types of items that several parts can become."""
 
@@ -49,7 +46,7 @@ def encode_envelope(response: ModelResponse | None, request: ServedRequest) -> J
     details = (response.provider_details if response else None) or {}
     has_failed = response is not None and response.finish_reason == 'error'
     return {
-        'id': (response and response.provider_response_id) or f'resp_{get_token(request)}',
+        'id': (response and response.provider_response_id) or f'resp_{_get_token(request)}',
         'object': 'response',
         'created_at': int(response.timestamp.timestamp() if response else request.received),
         'status': 'in_progress',
@@ -102,13 +99,10 @@ def encode_usage(usage: RequestUsage) -> Json:
     }
 
 
-def get_token(request: ServedRequest) -> str:
+def _get_token(request: ServedRequest) -> str:
     """Return the random part of the ids that are made for the response to this request."""
     token: str = request.options.setdefault('token', uuid4().hex)
     return token
-
-
-# ---------------------------------------------------------------------- items
 
 
 def encode_items(response: ModelResponse, request: ServedRequest) -> list[Json]:
@@ -145,11 +139,11 @@ def encode_item(
         case TextPart(content=text):
             content = encode_content_part('output_text', text, details)
             phase = {'phase': details['phase']} if details.get('phase') else {}
-            return _encode_message(part.id or _make_id('message', index, request), content) | phase
+            return _encode_message(part.id or _make_id('msg', index, request), content) | phase
         case ThinkingPart():
-            return _encode_reasoning(part, part.id or _make_id('reasoning', index, request))
+            return _encode_reasoning(part, part.id or _make_id('rs', index, request))
         case ToolCallPart():
-            head = {'type': 'function_call', 'id': part.id or _make_id('function_call', index, request)}
+            head = {'type': 'function_call', 'id': part.id or _make_id('fc', index, request)}
             call = {'call_id': part.tool_call_id, 'name': part.tool_name, 'arguments': part.args_as_json_str()}
             kept = {name: details[name] for name in TOOL_CALL_DETAILS if details.get(name)}
             return {**head, 'status': 'completed', **call, **kept}
@@ -169,7 +163,7 @@ def is_native_item(call: NativeToolCallPart) -> bool:
 
 def encode_refusal(refusal: str, index: int, request: ServedRequest) -> Json:
     """Encode a refusal as an item. `index` is that of a part after the last one."""
-    return _encode_message(_make_id('message', index, request), {'type': 'refusal', 'refusal': refusal})
+    return _encode_message(_make_id('msg', index, request), {'type': 'refusal', 'refusal': refusal})
 
 
 def _encode_message(id: str, content: Json) -> Json:
@@ -203,5 +197,5 @@ def encode_logprobs(type: str, details: Json) -> Json:
     return {'logprobs': details.get('logprobs', [])} if type == 'output_text' else {}
 
 
-def _make_id(type: str, index: int, request: ServedRequest) -> str:
-    return f'{ID_PREFIXES[type]}_{get_token(request)}_{index}'
+def _make_id(prefix: str, index: int, request: ServedRequest) -> str:
+    return f'{prefix}_{_get_token(request)}_{index}'

@@ -42,13 +42,9 @@ def decode_input(items: Iterable[Json], instructions: str | None, provider_name:
             history.append(response)
         else:
             history.append(ModelRequest([decode_request_item(item, tool_names) for item in group]))
-    return _add_instructions(history, instructions)
-
-
-def _add_instructions(history: list[ModelMessage], instructions: str | None) -> list[ModelMessage]:
-    """Add the instructions to the newest request."""
-    if instructions and history and isinstance(history[-1], ModelRequest):
-        history[-1] = ModelRequest(history[-1].parts, instructions=instructions)
+    last = history[-1] if history else None
+    if instructions and isinstance(last, ModelRequest):
+        history[-1] = ModelRequest(last.parts, instructions=instructions)
     elif instructions:
         history.append(ModelRequest([], instructions=instructions))
     return history

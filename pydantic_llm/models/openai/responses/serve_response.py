@@ -175,13 +175,13 @@ class StreamEncoder:
 
     def _extend_text(self, index: int, text: str) -> Iterator[Json]:
         item, type = self._items_by_part[index], choose_text_type(self._parts[index])
-        names = TEXT_EVENTS[type]
+        part_event, text_event, _ = TEXT_EVENTS[type]
         if index not in item.text_indexes:
             others = [choose_text_type(self._parts[other]) for other in item.text_indexes]
             item.text_indexes[index] = others.count(type)
-            yield self._text_event(f'{names.part}.added', index, part=encode_content_part(type, '', {}))
+            yield self._text_event(f'{part_event}.added', index, part=encode_content_part(type, '', {}))
         if text:
-            yield self._text_event(f'{names.text}.delta', index, delta=text, **encode_logprobs(type, {}))
+            yield self._text_event(f'{text_event}.delta', index, delta=text, **encode_logprobs(type, {}))
 
     def _extend_args(self, index: int, args: str | Json | None) -> Iterator[Json]:
         """Yield a fragment of arguments. An object is sent at the end: another one may replace it."""
@@ -222,12 +222,12 @@ class StreamEncoder:
         if index not in self._items_by_part[index].text_indexes:
             return
         type, details = choose_text_type(part), part.provider_details or {}
-        names = TEXT_EVENTS[type]
+        part_event, text_event, _ = TEXT_EVENTS[type]
         for number, note in enumerate(details.get('annotations', []) if type == 'output_text' else ()):
             added = 'response.output_text.annotation.added'
             yield self._text_event(added, index, annotation=note, annotation_index=number)
-        yield self._text_event(f'{names.text}.done', index, text=part.content, **encode_logprobs(type, details))
-        yield self._text_event(f'{names.part}.done', index, part=encode_content_part(type, part.content, details))
+        yield self._text_event(f'{text_event}.done', index, text=part.content, **encode_logprobs(type, details))
+        yield self._text_event(f'{part_event}.done', index, part=encode_content_part(type, part.content, details))
 
     def _finish_last_item(self) -> Iterator[Json]:
         """Finish the last item if all its parts have ended, since the next part does not belong to it."""
@@ -280,7 +280,7 @@ class StreamEncoder:
 
     def _text_event(self, type: str, index: int, **fields: Any) -> Json:
         item = self._items_by_part[index]
-        index_field = TEXT_EVENTS[choose_text_type(self._parts[index])].index_field
+        index_field = TEXT_EVENTS[choose_text_type(self._parts[index])][2]
         return self._item_event(type, item, **{index_field: item.text_indexes[index]}, **fields)
 
     def _item_event(self, type: str, item: StreamedItem, **fields: Any) -> Json:
