@@ -58,7 +58,6 @@ class BlockStreamEncoder(ABC):
         """Yield what precedes the content."""
 
     def event(self, event: ModelResponseStreamEvent) -> Iterator[Json]:
-        """Yield what one event becomes."""
         blocks = self._open_blocks
         match event:
             case PartStartEvent(index=index, part=part) if index not in blocks:

@@ -19,6 +19,15 @@ BUDGETS: dict[ThinkingLevel, int] = {
 }
 """The tokens of each level of `thinking`, for models that need a number."""
 
+EFFORT_LEVELS: dict[str, ThinkingLevel] = {
+    'low': 'low',
+    'medium': 'medium',
+    'high': 'high',
+    'xhigh': 'xhigh',
+    'max': 'xhigh',
+}
+"""The efforts of Claude -> our levels of thinking."""
+
 MIN_BUDGET = 1024
 """The smallest budget that the API accepts, in tokens."""
 

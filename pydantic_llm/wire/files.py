@@ -12,12 +12,14 @@ from ..messages import BinaryContent, FileUrl, ModelMessage, ModelRequest, ToolR
 from ..messages.request import ModelRequestPart
 from ..transport import download
 
-MustDownload = Callable[[FileUrl], bool]
-"""Returns whether the file must be sent as bytes, since the vendor cannot fetch this URL."""
 
+async def download_files(
+    messages: Sequence[ModelMessage], must_download: Callable[[FileUrl], bool]
+) -> Sequence[ModelMessage]:
+    """Return the history with files in place of their URLs; the same list if no file must be downloaded.
 
-async def download_files(messages: Sequence[ModelMessage], must_download: MustDownload) -> Sequence[ModelMessage]:
-    """Return the history with the files in place of their URLs; the same list if no file must be downloaded."""
+    `must_download` returns whether the vendor cannot fetch a URL itself.
+    """
     wanted = {id(url): url for url in file_urls(messages) if url.force_download or must_download(url)}
     if not wanted:
         return messages

@@ -118,17 +118,20 @@ class WireStream(BufferedStream):
         if self._body is not None:
             self._reader.read_body(b''.join(self._body), self._bytes.headers)
         else:
-            self._decode_last_event(self._splitter.end())
+            self._decode_last_event(self._splitter.end() or b'')
             if not self._event_count:
                 raise self._reader.empty_stream(self._bytes.headers)
             self._reader.decoder.decode_end()
             self.draft.parts.end(complete=self.draft.state == 'complete')
         await self._bytes.finish()
 
-    def _decode_last_event(self, data: bytes | None) -> None:
+    def _decode_last_event(self, data: bytes) -> None:
         """Decode an event without the empty line that ends it, which some servers forget, unless it was truncated."""
-        if data is not None and _is_whole_json(data):
-            self._decode_events([data])
+        try:
+            from_json(data)
+        except ValueError:
+            return
+        self._decode_events([data])
 
     def _end_broken(self, error: LLMError) -> None:
         """Finish the response after a connection error.
@@ -169,11 +172,3 @@ class BodyStream(ByteStream):
 def _is_json(headers: Mapping[str, str]) -> bool:
     """Return whether a server sent a whole body although a stream was requested."""
     return headers.get('content-type', '').partition(';')[0].strip().lower() == 'application/json'
-
-
-def _is_whole_json(data: bytes) -> bool:
-    try:
-        from_json(data)
-    except ValueError:
-        return False
-    return True

@@ -29,8 +29,7 @@ from pydantic_llm.messages import (
     ThinkingPart,
     ToolCallPart,
 )
-from pydantic_llm.models.bedrock.decode import BedrockDecoder
-from pydantic_llm.models.bedrock.decode_usage import decode_usage
+from pydantic_llm.models.bedrock.decode import BedrockDecoder, decode_usage
 from pydantic_llm.transport.errors import error_from_response
 from pydantic_llm.usage import RequestUsage
 from tests.models.bedrock_converse import (

@@ -109,9 +109,7 @@ def encode_text(text: str) -> Iterator[Json]:
 
 def encode_tool_return(part: ToolReturnPart, system: str) -> Json:
     """Encode the result of a tool, with a block for each item of a list."""
-    content: Any = part.content
-    items: list[Any] = [*content] if isinstance(content, (list, tuple)) else [content]
-    blocks = [block for item in items for block in _encode_result_item(item, system)]
+    blocks = [block for item in part.items() for block in _encode_result_item(item, system)]
     return encode_tool_result(part.tool_call_id, blocks, is_error=part.outcome in FAILED_OUTCOMES)
 
 

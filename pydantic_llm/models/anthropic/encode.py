@@ -14,9 +14,7 @@ from ...exceptions import UserError
 from ...json_types import Json
 from ...messages import (
     CachePoint,
-    ModelMessage,
     ModelRequest,
-    ModelResponse,
     RetryPromptPart,
     SystemPromptPart,
     ToolReturnPart,
@@ -74,9 +72,12 @@ class Conversation:
         messages = map_tool_call_ids(
             request.messages, accepts=lambda id: bool(TOOL_CALL_ID.fullmatch(id)), make=lambda n: f'toolu_{n}'
         )
-        self._responses = ResponseEncoder(request, profile, messages)
-        for position, message in enumerate(messages):
-            self._add(message, is_first=position == 0)
+        responses = ResponseEncoder(request, profile, messages)
+        for message in messages:
+            if isinstance(message, ModelRequest):
+                self._add_request(message, is_first=message is messages[0])
+            elif blocks := responses.encode(message):
+                self.turns.append({'role': 'assistant', 'content': blocks})
         if not self.turns:
             raise UserError('messages has no content of the user, which the Messages API requires')
 
@@ -86,16 +87,6 @@ class Conversation:
         if len(self.turns) < 2 or self.turns[-1]['content'][0]['type'] != 'tool_result':
             return False
         return self.turns[-2]['content'][0]['type'] not in ('thinking', REDACTED_THINKING)
-
-    def _add(self, message: ModelMessage, *, is_first: bool) -> None:
-        match message:
-            case ModelRequest():
-                self._add_request(message, is_first=is_first)
-            case ModelResponse():
-                if blocks := self._responses.encode(message):
-                    self.turns.append({'role': 'assistant', 'content': blocks})
-            case _:
-                assert_never(message)
 
     def _add_request(self, message: ModelRequest, *, is_first: bool) -> None:
         """Add a turn of the user: the tool results, which must precede everything else, then the user's content.

@@ -97,18 +97,12 @@ def encode_output(request: PreparedRequest, thinking: Thinking) -> Json:
     if 'anthropic_task_budget' in settings:
         config['task_budget'] = settings['anthropic_task_budget']
     if request.parameters.output_mode == 'native':
-        config['format'] = {'type': 'json_schema', 'schema': _encode_output_schema(request)}
+        output = request.parameters.output_object
+        assert output is not None, 'resolved before'
+        # always enforced: https://platform.claude.com/docs/en/build-with-claude/structured-outputs
+        schema = request.strict_schema(output.json_schema, f'output {output.name or OUTPUT_NAME!r}')
+        config['format'] = {'type': 'json_schema', 'schema': schema}
     return {'output_config': config} if config else {}
-
-
-def _encode_output_schema(request: PreparedRequest) -> Json:
-    """Encode the schema of the output, which the API always enforces.
-
-    https://platform.claude.com/docs/en/build-with-claude/structured-outputs
-    """
-    output = request.parameters.output_object
-    assert output is not None, 'resolved before'
-    return request.strict_schema(output.json_schema, f'output {output.name or OUTPUT_NAME!r}')
 
 
 def encode_settings(request: PreparedRequest) -> Json:

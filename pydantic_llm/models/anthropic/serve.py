@@ -38,13 +38,9 @@ def decode_request(body: Json, *, provider_name: str = 'anthropic') -> ServedReq
         if not isinstance(body.get(name), kind) or (name != 'max_tokens' and not body[name]):
             raise UserError(f'{name}: Field required')
     with reject_malformed('Messages'):
-        return ServedRequest(
-            body['model'],
-            decode_messages(body, provider_name),
-            decode_settings(body),
-            decode_parameters(body),
-            stream=bool(body.get('stream')),
-        )
+        history, settings = decode_messages(body, provider_name), decode_settings(body)
+        parameters, stream = decode_parameters(body), bool(body.get('stream'))
+        return ServedRequest(body['model'], history, settings, parameters, stream=stream)
 
 
 def encode_error(error: BaseException) -> tuple[int, Json]:

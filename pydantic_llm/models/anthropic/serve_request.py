@@ -93,15 +93,15 @@ class ConversationDecoder:
     def _decode_tool_result(self, block: Json) -> ToolReturnPart:
         content: Any = block.get('content') or ''
         if isinstance(content, list):
-            items = [self._decode_result_item(item) for item in cast('list[Json]', content)]
+            items = [
+                item if item['type'] == 'tool_reference' else decode_content(item, self._provider_name)
+                for item in cast('list[Json]', content)
+            ]
             content = items[0] if len(items) == 1 else items
         id = block['tool_use_id']
         return ToolReturnPart(
             self._tool_names.get(id, ''), content, id, outcome='failed' if block.get('is_error') else 'success'
         )
-
-    def _decode_result_item(self, item: Json) -> Any:
-        return item if item['type'] == 'tool_reference' else decode_content(item, self._provider_name)
 
     def _decode_assistant(self, blocks: Iterable[Json]) -> Sequence[ModelResponsePart]:
         """Decode a past response with the client's decoder."""

@@ -7,9 +7,9 @@ from typing import Any, cast
 from ...exceptions import UserError
 from ...json_types import Json
 from ...native_tools import MemoryTool, NativeTool
-from ...settings import ModelSettings, ThinkingLevel
+from ...settings import ModelSettings
 from ...tools.definition import ToolDefinition
-from ...wire.claude import BUDGETS
+from ...wire.claude import BUDGETS, EFFORT_LEVELS
 from ...wire.serving import decode_fields, level_within
 from .. import ModelRequestParameters, OutputObjectDefinition
 from .native_tools import decode_mcp_server, decode_native_tool
@@ -26,9 +26,6 @@ OTHER_FIELDS = frozenset(
     {'model', 'messages', 'system', 'tools', 'tool_choice', 'mcp_servers', 'output_config', 'cache_control', 'stream'}
 )
 """The fields of the body that are not settings, or are decoded apart."""
-
-LEVELS: dict[str, ThinkingLevel] = {'low': 'low', 'medium': 'medium', 'high': 'high', 'xhigh': 'xhigh', 'max': 'xhigh'}
-"""The API's efforts -> our levels of thinking."""
 
 MEMORY_SCHEMA: Json = {
     'type': 'object',
@@ -63,7 +60,7 @@ def _decode_thinking(body: Json) -> Json:
             return {'thinking': level_within(budget, BUDGETS)}
         case {'type': 'adaptive'}:
             config: Json = body.get('output_config') or {}
-            return {'thinking': LEVELS.get(config.get('effort', ''), True)}
+            return {'thinking': EFFORT_LEVELS.get(config.get('effort', ''), True)}
         case {'type': 'disabled' | 'between_tools'}:
             return {'thinking': False}
         case _:

@@ -31,8 +31,6 @@ from ...messages.content import format_of, is_text
 from ...messages.request import FAILED_OUTCOMES, is_file
 from ...profiles.bedrock import BedrockModelProfile, Kind
 
-AnyFile = ImageUrl | AudioUrl | DocumentUrl | VideoUrl | BinaryContent | UploadedFile
-
 FORMATS: dict[Kind, tuple[str, ...]] = {
     'image': ('png', 'jpeg', 'gif', 'webp'),
     'document': ('pdf', 'csv', 'doc', 'docx', 'xls', 'xlsx', 'html', 'txt', 'md'),
@@ -103,7 +101,7 @@ class ContentEncoder:
                 assert_never(file)
         return self._encode_block(file, source, media_type or '')
 
-    def _encode_block(self, file: AnyFile, source: Json, media_type: str) -> Json:
+    def _encode_block(self, file: MultiModalContent, source: Json, media_type: str) -> Json:
         kind = KINDS.get(media_type.partition('/')[0], 'document')
         format = format_of(media_type)
         if kind == 'document' and is_text(media_type) and format not in FORMATS['document']:
@@ -117,7 +115,7 @@ class ContentEncoder:
         fields = self._encode_document_fields(file) if kind == 'document' else {}
         return {kind: {**fields, 'format': format, 'source': source}}
 
-    def _encode_document_fields(self, file: AnyFile) -> Json:
+    def _encode_document_fields(self, file: MultiModalContent) -> Json:
         """Encode the name of a document and its other fields. Names are numbers by default.
 
         The API rejects two documents with the same name: litellm#30093.
@@ -168,7 +166,7 @@ class ContentEncoder:
         return {'toolResult': result}
 
 
-def _encode_s3_location(url: str, file: AnyFile) -> Json:
+def _encode_s3_location(url: str, file: MultiModalContent) -> Json:
     """Encode the URL of a file in S3. `?bucketOwner=` names the account of the bucket if it is another account's."""
     if not url.startswith('s3://'):
         raise UserError(f'{file!r} cannot be sent: Bedrock reads files by an address in S3 (s3://bucket/key) alone')

@@ -1,7 +1,6 @@
 """Decodes the body of a response, or the events of a stream, into parts.
 
-A whole body is decoded like a stream that arrives at once. Blocks are in `decode_blocks`, token counts in
-`decode_usage`.
+A whole body is decoded like a stream that arrives at once. Blocks are in `decode_blocks`.
 """
 
 from __future__ import annotations
@@ -11,9 +10,9 @@ from collections.abc import Mapping
 from ...json_types import Json
 from ...messages import FinishReason
 from ...streaming.draft import ResponseDraft
+from ...usage import RequestUsage
 from ...wire.decoder import ResponseDecoder
 from .decode_blocks import BlockDecoder
-from .decode_usage import decode_usage
 
 REQUEST_ID_HEADER = 'x-amzn-requestid'
 """The header with the id of the response, which the body does not have."""
@@ -57,6 +56,9 @@ DETAILS: dict[str, str] = {
     'trace': 'trace',
 }
 """Fields of a response that are kept unchanged -> their keys in `provider_details`."""
+
+HOUR_TOKENS = 'ephemeral_1h_input_tokens'
+"""The key in `RequestUsage.details` of the tokens that were cached for an hour; Anthropic's name for them."""
 
 
 class BedrockDecoder(ResponseDecoder):
@@ -114,3 +116,21 @@ class BedrockDecoder(ResponseDecoder):
                 error = self.error_from({'error': {'type': name, 'status_code': status, **event[name]}})
                 error.retryable = error.retryable or name == RETRYABLE_EXCEPTION
                 raise error
+
+
+def decode_usage(usage: Json) -> RequestUsage:
+    """Decode token counts. `inputTokens` excludes the tokens read from and written to the cache.
+
+    https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html
+    """
+    read, write = usage.get('cacheReadInputTokens') or 0, usage.get('cacheWriteInputTokens') or 0
+    hour = sum(detail['inputTokens'] for detail in usage.get('cacheDetails') or () if detail.get('ttl') == '1h')
+    tools: Json = usage.get('serverToolUsage') or {}
+    details = {HOUR_TOKENS: hour, **{name: count for name, count in tools.items() if isinstance(count, int)}}
+    return RequestUsage(
+        input_tokens=(usage.get('inputTokens') or 0) + read + write,
+        cache_read_tokens=read,
+        cache_write_tokens=write,
+        output_tokens=usage.get('outputTokens') or 0,
+        details={name: count for name, count in details.items() if count},
+    )

@@ -26,21 +26,14 @@ PART_KEYS = ('text', 'thinking', REDACTED_THINKING, 'call', 'result', 'image', '
 
 
 @dataclass(slots=True)
-class StreamedImage:
-    """An image whose bytes arrive in chunks."""
-
-    format: str
-    chunks: list[bytes] = field(default_factory=list[bytes])
-
-
-@dataclass(slots=True)
 class StreamedBlock:
     """The content of a block so far, for kinds of blocks whose deltas cannot simply be added to a part."""
 
     citations: list[Json] = field(default_factory=list[Json])
     redacted_thinking: bytes = b''
     tool_result: Json | None = None
-    image: StreamedImage | None = None
+    image_format: str | None = None
+    image: bytearray = field(default_factory=bytearray)
 
 
 class BlockDecoder:
@@ -91,7 +84,7 @@ class BlockDecoder:
             case {'toolResult': result}:
                 self._blocks[index] = StreamedBlock(tool_result={**result, 'content': []})
             case {'image': {'format': format}}:
-                self._blocks[index] = StreamedBlock(image=StreamedImage(format))
+                self._blocks[index] = StreamedBlock(image_format=format)
             case _:
                 pass
 
@@ -112,8 +105,8 @@ class BlockDecoder:
                 self._add_citation(index, citation)
             case {'toolResult': pieces} if (result := self._get_block(index).tool_result) is not None:
                 result['content'] += [dict(piece) for piece in pieces]
-            case {'image': {'source': {'bytes': data}}} if (image := self._get_block(index).image) is not None:
-                image.chunks.append(b64decode(data))
+            case {'image': {'source': {'bytes': data}}} if (block := self._get_block(index)).image_format:
+                block.image += b64decode(data)
             case _:
                 pass
 
@@ -124,8 +117,8 @@ class BlockDecoder:
             case StreamedBlock(tool_result=dict(result)) if 'content' in result:
                 whole: Json = {**result, 'content': _join_texts(result['content'])}
                 parts.whole((index, 'result'), decode_return(whole, provider))
-            case StreamedBlock(image=StreamedImage(format, chunks)):
-                file = BinaryContent(b''.join(chunks), media_type=f'image/{format}')
+            case StreamedBlock(image_format=str() as format, image=data):
+                file = BinaryContent(bytes(data), media_type=f'image/{format}')
                 parts.whole((index, 'image'), FilePart(file, provider_name=provider))
             case _:
                 pass
@@ -159,13 +152,12 @@ def decode_redacted_thinking(data: bytes, provider_name: str | None) -> Thinking
 
     Recording bedrock-converse__test_bedrock_model_thinking_part_redacted__0_6c17cc.
     """
+    part = ThinkingPart('', id=REDACTED_THINKING, provider_name=provider_name)
     try:
-        return ThinkingPart('', id=REDACTED_THINKING, signature=data.decode(), provider_name=provider_name)
+        part.signature = data.decode()
     except UnicodeDecodeError:
-        signature, details = b64encode(data).decode(), {**BASE64_DETAILS}
-        return ThinkingPart(
-            '', id=REDACTED_THINKING, signature=signature, provider_name=provider_name, provider_details=details
-        )
+        part.signature, part.provider_details = b64encode(data).decode(), {**BASE64_DETAILS}
+    return part
 
 
 def _join_texts(pieces: list[Json]) -> list[Json]:

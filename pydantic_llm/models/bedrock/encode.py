@@ -10,9 +10,7 @@ from ...exceptions import UserError
 from ...json_types import Json
 from ...messages import (
     CachePoint,
-    ModelMessage,
     ModelRequest,
-    ModelResponse,
     RetryPromptPart,
     SystemPromptPart,
     ToolReturnPart,
@@ -66,24 +64,17 @@ class Conversation:
         self._request = request
         self._profile = profile
         self._content = ContentEncoder(request.system, request.model_name, profile)
-        self._responses = ResponseEncoder(request, profile)
+        responses = ResponseEncoder(request, profile)
         messages = map_tool_call_ids(
             request.messages, accepts=lambda id: bool(TOOL_CALL_ID.fullmatch(id)), make=lambda n: f'tooluse_{n}'
         )
         for message in messages:
-            self._add(message)
+            if isinstance(message, ModelRequest):
+                self._add_request(message)
+            elif blocks := responses.encode(message):
+                self.turns.append({'role': 'assistant', 'content': blocks})
         if not self.turns:
             raise UserError('messages has no content of the user, which the Converse API requires')
-
-    def _add(self, message: ModelMessage) -> None:
-        match message:
-            case ModelRequest():
-                self._add_request(message)
-            case ModelResponse():
-                if blocks := self._responses.encode(message):
-                    self.turns.append({'role': 'assistant', 'content': blocks})
-            case _:
-                assert_never(message)
 
     def _add_request(self, message: ModelRequest) -> None:
         """Add a turn of the user: the tool results, which must come first, their files, then the user's content."""

@@ -46,11 +46,6 @@ def encode_native_tools(tools: Iterable[NativeTool], profile: BedrockModelProfil
     return encoded
 
 
-def decode_native_tool(name: str) -> NativeTool | None:
-    """Return the tool for the name of a system tool, or `None` if the name is unknown."""
-    return TOOL_CLASSES[name]() if name in TOOL_CLASSES else None
-
-
 def decode_call(block: Json, args: Any, provider_name: str | None) -> NativeToolCallPart:
     """Decode a call that the vendor runs."""
     name: str = block['name']
@@ -64,14 +59,9 @@ def decode_return(block: Json, provider_name: str | None) -> NativeToolReturnPar
     """
     kind = block.get('type') or ''
     name = kind.removesuffix('_result')
-    details = {field: block[field] for field in ('status', 'type') if block.get(field)}
-    return NativeToolReturnPart(
-        TOOL_NAMES.get(name, name or 'system_tool'),
-        block['content'],
-        block['toolUseId'],
-        provider_name=provider_name,
-        provider_details=details or None,
-    )
+    tool_name, id = TOOL_NAMES.get(name, name or 'system_tool'), block['toolUseId']
+    details = {field: block[field] for field in ('status', 'type') if block.get(field)} or None
+    return NativeToolReturnPart(tool_name, block['content'], id, provider_name=provider_name, provider_details=details)
 
 
 def encode_call(part: NativeToolCallPart) -> Json:

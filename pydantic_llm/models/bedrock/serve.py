@@ -93,13 +93,9 @@ def decode_request(body: Json, *, provider_name: str = 'bedrock') -> ServedReque
     if not isinstance(body.get('messages'), list) or not body['messages']:
         raise UserError("'messages' is missing from the request, or empty")
     with reject_malformed('Converse'):
-        return ServedRequest(
-            body.get('model') or '',
-            decode_messages(body, provider_name),
-            decode_settings(body),
-            decode_parameters(body),
-            stream=bool(body.get('stream')),
-        )
+        history, settings = decode_messages(body, provider_name), decode_settings(body)
+        parameters, stream = decode_parameters(body), bool(body.get('stream'))
+        return ServedRequest(body.get('model') or '', history, settings, parameters, stream=stream)
 
 
 def encode_error(error: BaseException) -> tuple[int, Json]:

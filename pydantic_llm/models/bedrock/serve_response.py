@@ -23,8 +23,7 @@ from ...messages.response import ModelResponsePart
 from ...wire.block_stream import BlockStreamEncoder, OpenBlock
 from ...wire.serving import ServedRequest, own_details, vendor_finish_reason
 from .content import FORMATS
-from .decode import DETAILS, FINISH_REASONS
-from .decode_usage import HOUR_TOKENS
+from .decode import DETAILS, FINISH_REASONS, HOUR_TOKENS
 from .encode_response import REDACTED_THINKING_IDS, encode_thinking_part, encode_tool_call
 from .native_tools import encode_call, encode_return, encode_unknown_block
 

@@ -11,10 +11,10 @@ from ...json_types import Json
 from ...native_tools import NativeTool
 from ...settings import ModelSettings, ThinkingLevel
 from ...tools.definition import ToolDefinition
-from ...wire.claude import BUDGETS
+from ...wire.claude import BUDGETS, EFFORT_LEVELS
 from ...wire.serving import decode_fields, level_within
 from .. import ModelRequestParameters, OutputObjectDefinition
-from .native_tools import decode_native_tool
+from .native_tools import TOOL_CLASSES
 from .settings import OWN_SETTINGS, SETTINGS
 
 SETTING_NAMES = {field: name for name, field in OWN_SETTINGS.items()}
@@ -34,14 +34,7 @@ OTHER_FIELDS = frozenset(
 )
 """The fields of the body that are not settings, or are decoded apart."""
 
-LEVELS: dict[str, ThinkingLevel] = {
-    'none': False,
-    'low': 'low',
-    'medium': 'medium',
-    'high': 'high',
-    'xhigh': 'xhigh',
-    'max': 'xhigh',
-}
+LEVELS: dict[str, ThinkingLevel] = {'none': False, **EFFORT_LEVELS}
 """The efforts of models -> our levels of thinking."""
 
 
@@ -136,10 +129,10 @@ def decode_parameters(body: Json) -> ModelRequestParameters:
         match tool:
             case {'toolSpec': spec}:
                 tools.append(_decode_tool(spec))
+            case {'systemTool': {'name': name}} if name in TOOL_CLASSES:
+                native_tools.append(TOOL_CLASSES[name]())
             case {'systemTool': {'name': name}}:
-                if (native_tool := decode_native_tool(name)) is None:
-                    raise UserError(f'tools: this server does not know the system tool {name!r}')
-                native_tools.append(native_tool)
+                raise UserError(f'tools: this server does not know the system tool {name!r}')
             case {'cachePoint': _}:
                 pass
             case _:

@@ -47,24 +47,18 @@ def _mentions_json(messages: Iterable[Json]) -> bool:
 
 def encode_messages(request: PreparedRequest) -> list[Json]:
     """Encode the messages. Instructions follow the system prompts at the start of the conversation."""
-    turns = list(_encode_turns(request))
+    turns: list[Json] = []
+    for message in request.messages:
+        if isinstance(message, ModelRequest):
+            turns += encode_request(message, request.system)
+        else:
+            turns += encode_response(message, request)
     start = next((index for index, turn in enumerate(turns) if turn['role'] != 'system'), len(turns))
     instructions = [{'role': 'system', 'content': text} for text in request.instructions if text]
     messages = [*turns[:start], *instructions, *turns[start:]]
     if not messages:
         raise UserError('messages has no content: all of its texts are empty')
     return messages
-
-
-def _encode_turns(request: PreparedRequest) -> Iterator[Json]:
-    for message in request.messages:
-        match message:
-            case ModelRequest():
-                yield from encode_request(message, request.system)
-            case ModelResponse():
-                yield from encode_response(message, request)
-            case _:
-                assert_never(message)
 
 
 def encode_request(message: ModelRequest, system: str) -> Iterator[Json]:

@@ -25,13 +25,9 @@ def decode_request(body: Json, *, provider_name: str = 'cohere') -> ServedReques
     if not isinstance(messages, list) or not messages:
         raise UserError("invalid request: 'messages' is missing, or empty")
     with reject_malformed('chat'):
-        return ServedRequest(
-            model,
-            decode_messages(body, provider_name),
-            decode_settings(body),
-            decode_parameters(body),
-            stream=bool(body.get('stream')),
-        )
+        history, settings = decode_messages(body, provider_name), decode_settings(body)
+        parameters, stream = decode_parameters(body), bool(body.get('stream'))
+        return ServedRequest(model, history, settings, parameters, stream=stream)
 
 
 def encode_error(error: BaseException) -> tuple[int, Json]:
