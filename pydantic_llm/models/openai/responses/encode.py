@@ -99,8 +99,7 @@ def encode_request_part(part: ModelRequestPart, encoder: ResponseEncoder) -> Jso
         case RetryPromptPart(tool_name=None):
             return {'role': 'user', 'content': part.model_response()}
         case RetryPromptPart(tool_call_id=id) | ToolReturnPart(tool_call_id=id):
-            is_retry = isinstance(part, RetryPromptPart)
-            output = part.model_response() if is_retry else encode_tool_return(part, system)
+            output = part.model_response() if isinstance(part, RetryPromptPart) else encode_tool_return(part, system)
             return {'type': 'function_call_output', 'call_id': encoder.get_original_id(id), 'output': output}
         case _:
             assert_never(part)
