@@ -70,15 +70,20 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
         self,
         user_prompt: UserPrompt | None = None,
         *,
+        output_type: OutputSpec[Any] | None = None,
+        result_type: OutputSpec[Any] | None = None,
+        deps: DepsT | None = None,
         event_stream_handler: EventStreamHandler | None = None,
-        **options: Any,
+        **options: Unpack[RunOptions],
     ) -> AgentRunResult[Any]:
         """Run to the end and return the result. With an `event_stream_handler`, stream all events to it.
 
         Raises `UserError` if the request is invalid, `UnexpectedModelBehavior` if the model fails too often or its
         response cannot be used, `UsageLimitExceeded`, the errors of the model's `request`, and the errors of tools.
         """
-        run, execute = self._prepare_run(user_prompt, **options)
+        run, execute = self._prepare_run(
+            user_prompt, output_type=output_type, result_type=result_type, deps=deps, **options
+        )
         if event_stream_handler is None:
             return await execute()
         async with BackgroundRun(run, execute) as background:
@@ -127,13 +132,22 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
     ) -> AbstractAsyncContextManager[StreamedRunResult[DepsT, T]]: ...
     @asynccontextmanager
     async def run_stream(
-        self, user_prompt: UserPrompt | None = None, **options: Any
+        self,
+        user_prompt: UserPrompt | None = None,
+        *,
+        output_type: OutputSpec[Any] | None = None,
+        result_type: OutputSpec[Any] | None = None,
+        deps: DepsT | None = None,
+        **options: Unpack[RunOptions],
     ) -> AsyncGenerator[StreamedRunResult[DepsT, Any]]:
         """Run with a streamed output. Entering the block waits until the model starts to write a possible output.
 
         Leaving the block cancels the run. Raises the errors of `run`, on entering or while reading.
         """
-        async with BackgroundRun(*self._prepare_run(user_prompt, **options)) as background:
+        prepared = self._prepare_run(
+            user_prompt, output_type=output_type, result_type=result_type, deps=deps, **options
+        )
+        async with BackgroundRun(*prepared) as background:
             result: StreamedRunResult[DepsT, Any] = StreamedRunResult(background)
             await result.wait_for_output_start()
             yield result
@@ -173,10 +187,21 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
         result_type: OutputSpec[T] | None = None,
         **options: Unpack[RunArguments[DepsT]],
     ) -> AgentRunEvents[T]: ...
-    def run_stream_events(self, user_prompt: UserPrompt | None = None, **options: Any) -> AgentRunEvents[Any]:
+    def run_stream_events(
+        self,
+        user_prompt: UserPrompt | None = None,
+        *,
+        output_type: OutputSpec[Any] | None = None,
+        result_type: OutputSpec[Any] | None = None,
+        deps: DepsT | None = None,
+        **options: Unpack[RunOptions],
+    ) -> AgentRunEvents[Any]:
         """Run with all events streamed. The last one is an `AgentRunResultEvent`.
 
         A `FinalResultEvent` means that the following content can be the output. If it is text, the model may still call
         tools afterwards; then there is another `FinalResultEvent`. Raises the errors of `run`, while reading.
         """
-        return AgentRunEvents(BackgroundRun(*self._prepare_run(user_prompt, **options)))
+        prepared = self._prepare_run(
+            user_prompt, output_type=output_type, result_type=result_type, deps=deps, **options
+        )
+        return AgentRunEvents(BackgroundRun(*prepared))
