@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,8 @@ from pydantic_llm.serve import Fault
 from pydantic_llm.serve.protocols import PROTOCOLS
 from pydantic_llm.settings import ModelSettings
 
-DOCS = Path(__file__).parents[1] / 'docs'
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / 'docs'
 VENDORS = sorted((DOCS / 'vendors').glob('*.md'))
 HEADINGS = [
     'Install',
@@ -188,3 +190,18 @@ def test_every_name_of_the_front_door_is_listed() -> None:
 def test_every_page_of_the_reference_is_listed() -> None:
     linked = [link for row in rows_of(page('api.md'), '| module |') for link in re.findall(r'\((.*?)\)', row[0])]
     assert sorted(linked) == sorted(f'api/{path.name}' for path in (DOCS / 'api').glob('*.md'))
+
+
+# ---------------------------------------------------------------------- README.md, which the package index shows too
+
+
+def test_the_links_of_the_readme_are_absolute_and_lead_to_files() -> None:
+    text = re.sub(r'(?s)```.*?```', '', (ROOT / 'README.md').read_text())
+    homepage = tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']['urls']['Homepage']
+    targets = dict(re.findall(r'(?m)^\[([^\]]+)\]: (.*)$', text))
+    used = re.findall(r'\[([^\]]+)\]', re.sub(r'(?m)^\[.*$', '', text))
+    assert sorted({label.lower() for label in used}) == sorted(targets)
+    assert [
+        link for link in targets.values() if not (ROOT / link.removeprefix(f'{homepage}/blob/main/')).is_file()
+    ] == []
+    assert '](' not in text

@@ -123,7 +123,6 @@ FACTS: list[tuple[str, str, Json]] = [
     ('nebius', 'google/gemma-3-27b-it', INLINED),
     ('fireworks', 'accounts/fireworks/models/glm-5p3', {**INLINED, **NATIVE}),
     ('vercel', 'openai/gpt-5', {'unsupported_settings': SAMPLING | STOP, 'openai_allowed_tools': False}),
-    ('github', 'gpt-4o', {**NATIVE, 'openai_allowed_tools': False}),
     ('ovhcloud', 'Mistral-Small-3.2-24B-Instruct-2506', {'ignore_streamed_leading_whitespace': False}),
     ('sambanova', 'Meta-Llama-3.3-70B-Instruct', INLINED),
     ('heroku', 'kimi-k2-5', {'supports_thinking': True}),

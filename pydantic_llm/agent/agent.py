@@ -12,9 +12,10 @@ from uuid import uuid4
 
 from typing_extensions import TypeVar
 
+from .. import models
 from ..exceptions import UserError
 from ..messages import ModelMessage
-from ..models import Model, infer_model
+from ..models import Model, check_allow_model_requests, infer_model
 from ..native_tools import NativeTool
 from ..settings import ModelSettings, merge_model_settings
 from ..tools.context import RunContext
@@ -74,7 +75,8 @@ class Agent(AgentEntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
         retries: Number of consecutive failures allowed for a tool that sets no number itself.
         output_retries: Number of rejected outputs allowed. The default is `retries`.
         end_strategy: Handling of the other tool calls in a response that contains the output.
-        defer_model_check: If true, look up the model's name and its API key in the first run, not here.
+        defer_model_check: If true, look up the model's name and its API key in the first run, not here. While
+            `models.ALLOW_MODEL_REQUESTS` is false, a model whose key is missing is deferred too.
     """
 
     def __init__(
@@ -95,7 +97,7 @@ class Agent(AgentEntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
         end_strategy: EndStrategy = 'early',
         defer_model_check: bool = False,
     ) -> None:
-        self.model = model if defer_model_check or model is None else infer_model(model)
+        self.model = model if defer_model_check or model is None else _infer_or_defer(model)
         """The model, or its name if the check is deferred."""
         self.name = name
         self.model_settings = model_settings
@@ -289,7 +291,8 @@ class Agent(AgentEntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
             return infer_model(model), not isinstance(model, Model)
         if self.model is None:
             raise UserError('The agent has no model: give model= to Agent(), to run() or to agent.override()')
-        self.model = infer_model(self.model)
+        if isinstance(self.model, str):
+            self.model = _infer_allowed(self.model)
         return self.model, False
 
     def _select_output_reader(self, output_type: OutputSpec[Any] | None) -> OutputReader:
@@ -349,3 +352,22 @@ def _new_conversation(history: Sequence[ModelMessage], options: RunOptions) -> C
         run_id=run_id,
         conversation_id=options.get('conversation_id') or next(known, run_id),
     )
+
+
+def _infer_or_defer(model: Model | str) -> Model | str:
+    """Return the model of a name, or the name if it cannot be built while requests are forbidden, as in tests."""
+    try:
+        return infer_model(model)
+    except UserError:
+        if models.ALLOW_MODEL_REQUESTS:
+            raise
+        return model
+
+
+def _infer_allowed(model: str) -> Model:
+    """Return the model of a name. Where it cannot be built while requests are forbidden, the error is about that."""
+    try:
+        return infer_model(model)
+    except UserError:
+        check_allow_model_requests()
+        raise

@@ -201,8 +201,10 @@ def _entry_points() -> Iterable[EntryPoint]:
 
 
 def _describe_unknown_prefix(prefix: str, model_name: str) -> str:
-    from ..providers.registry import ALIASES
+    from ..providers.registry import ALIASES, RETIRED
 
+    if prefix in RETIRED:
+        return f'There is no model prefix {prefix!r}: {RETIRED[prefix]}'
     prefixes = _all_prefixes()
     near = ' or '.join(repr(match) for match in get_close_matches(prefix, [*prefixes, 'test'], 2))
     if not near and (known := _map_known_names().get(model_name)):

@@ -115,12 +115,6 @@ SERVICES: dict[str, Service] = {
             'https://ai-gateway.vercel.sh/v1',
             ('AI_GATEWAY_API_KEY', 'VERCEL_AI_GATEWAY_API_KEY', 'VERCEL_OIDC_TOKEN'),
         ),
-        Service(
-            'github',
-            'GitHub Models',
-            'https://models.github.ai/inference',
-            ('GITHUB_API_KEY', 'GITHUB_TOKEN', 'GH_TOKEN'),
-        ),
         Service('crusoe', 'Crusoe', 'https://api.inference.crusoecloud.com/v1', ('CRUSOE_API_KEY',), crusoe_profile),
         Service(
             'heroku',
@@ -191,7 +185,6 @@ ALIASES: dict[str, str] = {
     'ai-gateway': 'vercel',
     'dashscope': 'alibaba',
     'fireworks-ai': 'fireworks',
-    'github-models': 'github',
     'llama.cpp': 'llamacpp',
     'lm-studio': 'lmstudio',
     'moonshot': 'moonshotai',
@@ -202,6 +195,11 @@ ALIASES: dict[str, str] = {
     'z.ai': 'zai',
 }
 """Other names of services."""
+
+_GITHUB_MODELS = 'GitHub Models was retired on 2026-07-30: https://docs.github.com/en/github-models'
+
+RETIRED: dict[str, str] = {'github': _GITHUB_MODELS, 'github-models': _GITHUB_MODELS}
+"""Names of services that no longer exist → what an error says of them."""
 
 PROVIDERS: dict[str, str] = {
     'alibaba': 'AlibabaProvider',
@@ -214,7 +212,6 @@ PROVIDERS: dict[str, str] = {
     'crusoe': 'CrusoeProvider',
     'deepseek': 'DeepSeekProvider',
     'fireworks': 'FireworksProvider',
-    'github': 'GitHubProvider',
     'google-gla': 'GoogleGLAProvider',
     'google-vertex': 'GoogleVertexProvider',
     'grok': 'GrokProvider',
@@ -287,6 +284,8 @@ def provider_class(name: str) -> type[Provider[Any]]:
         from .compatible import compatible_class
 
         return compatible_class(SERVICES[name])
+    if name in RETIRED:
+        raise UserError(f'There is no provider {name!r}: {RETIRED[name]}')
     names = sorted({*PROVIDERS, *SERVICES, *ALIASES})
     near = ' or '.join(repr(match) for match in get_close_matches(name, names, 2))
     raise UserError(f'There is no provider {name!r}{f"; did you mean {near}?" if near else ""}')

@@ -27,6 +27,7 @@ from pydantic_llm import (
 from pydantic_llm.agent import Agent
 from pydantic_llm.direct import model_request
 from pydantic_llm.messages import ImageUrl, ModelMessagesTypeAdapter, TextPart, ToolReturnPart, UserPromptPart
+from pydantic_llm.models import override_allow_model_requests
 from pydantic_llm.models.names import NAMES, Name
 from tests.agent.scripted import Scripted, call, outline
 
@@ -286,6 +287,21 @@ def test_an_unknown_model_name_is_an_error_when_the_agent_is_built_unless_deferr
         Agent('nosuchvendor:gpt')
     agent = Agent('nosuchvendor:gpt', defer_model_check=True)
     with pytest.raises(UserError, match='nosuchvendor'):
+        agent.run_sync('?')
+
+
+def test_an_agent_is_built_without_a_key_while_requests_are_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv('OPENAI_API_KEY', raising=False)
+    with pytest.raises(UserError, match='OPENAI_API_KEY'):
+        Agent('openai:gpt-4o')
+    with override_allow_model_requests(allow_model_requests=False):
+        agent = Agent('openai:gpt-4o')
+        assert agent.run_sync('?', model='test').output == 'success (no tool calls)'
+        with agent.override(model=Scripted('mine')):
+            assert agent.run_sync('?').output == 'mine'
+        with pytest.raises(UserError, match='ALLOW_MODEL_REQUESTS is False'):
+            agent.run_sync('?')
+    with pytest.raises(UserError, match='OPENAI_API_KEY'):
         agent.run_sync('?')
 
 

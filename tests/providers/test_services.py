@@ -19,7 +19,7 @@ from pydantic_llm.providers.bedrock_mantle import BedrockMantleProvider
 from pydantic_llm.providers.deepseek import DeepSeekProvider
 from pydantic_llm.providers.ollama import OllamaProvider
 from pydantic_llm.providers.openrouter import OpenRouterProvider
-from pydantic_llm.providers.registry import ALIASES, PROVIDERS, SERVICES, Service
+from pydantic_llm.providers.registry import ALIASES, PROVIDERS, RETIRED, SERVICES, Service
 from pydantic_llm.providers.snowflake import SnowflakeProvider
 from tests.providers.server import Server
 
@@ -223,6 +223,15 @@ def test_an_unknown_model_string_is_refused_with_the_nearest_one(text: str, mess
     with pytest.raises(UserError) as caught:
         infer_model(text)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize('name', RETIRED)
+def test_a_retired_service_is_refused_with_the_reason(name: str) -> None:
+    assert name not in {*SERVICES, *ALIASES, *PROVIDERS}
+    with pytest.raises(UserError, match=f"^There is no provider '{name}': .* was retired on 2026-07-30"):
+        infer_provider(name)
+    with pytest.raises(UserError, match=f"^There is no model prefix '{name}': .* was retired on 2026-07-30"):
+        infer_model(f'{name}:openai/gpt-4o')
 
 
 def test_the_repr_of_a_provider_has_its_url_and_no_secret() -> None:
