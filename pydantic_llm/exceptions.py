@@ -10,7 +10,8 @@ LLMError
 │   │   ├── ContextLengthError        the conversation is too long for the model
 │   │   ├── RateLimitError            429: retry later
 │   │   ├── QuotaExceededError        429, 402: waiting does not help
-│   │   └── OverloadedError           503, 529: the vendor has no capacity
+│   │   ├── OverloadedError           503, 529: the vendor has no capacity
+│   │   └── ContentFilterHTTPError    also a ContentFilterError: the vendor refused the content with an error status
 │   ├── ModelConnectionError      no response arrived
 │   ├── ModelTimeoutError         a deadline passed: deadline, seconds
 │   └── StreamInterruptedError    the connection broke during a response; the partial response is attached
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = (
     'AuthenticationError',
     'ContentFilterError',
+    'ContentFilterHTTPError',
     'ContextLengthError',
     'FallbackExceptionGroup',
     'LLMError',
@@ -255,6 +257,14 @@ class ContentFilterError(LLMError):
         self.message = message
         self.body = body
         super().__init__(message)
+
+
+class ContentFilterHTTPError(ModelHTTPError, ContentFilterError):
+    """Raised if the vendor refuses the content of the request or of the response with an error status."""
+
+    def __init__(self, status_code: int, model_name: str, body: object | None = None, **options: Any) -> None:
+        super().__init__(status_code, model_name, body, **options)
+        self.body = body  # the other base resets it
 
 
 class UsageLimitExceeded(LLMError):

@@ -136,7 +136,7 @@ def test_encode_decode_and_serve_import_no_io(pure_file: Source) -> None:
 
 def test_encode_decode_and_serve_know_no_client(pure_file: Source) -> None:
     clients = pure_file.imports_of(*ours('providers', 'transport', 'wire.model', 'agent', 'direct', 'serve'))
-    pure = ours('transport.errors', 'transport.eventstream', 'transport.sse')
+    pure = ours('transport.errors', 'transport.error_wording', 'transport.eventstream', 'transport.sse')
     assert [i for i in clients if not i.is_under(*pure)] == []
 
 

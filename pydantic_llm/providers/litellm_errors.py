@@ -16,12 +16,14 @@ from pydantic_core import to_json
 
 from ..exceptions import (
     ContentFilterError,
+    ContentFilterHTTPError,
     ContextLengthError,
     LLMError,
     ModelAPIError,
     ModelConnectionError,
     ModelHTTPError,
     ModelTimeoutError,
+    OverloadedError,
     QuotaExceededError,
     RateLimitError,
     StreamInterruptedError,
@@ -30,6 +32,7 @@ from ..exceptions import (
 )
 from ..json_types import Json
 from ..transport.deadlines import DeadlineExceeded
+from ..transport.error_wording import classify
 from ..transport.errors import error_from_event, error_from_response
 
 __all__ = ('is_truncation', 'translate')
@@ -48,6 +51,9 @@ CONNECTION_ERRORS = frozenset({
 
 MISTAKES = frozenset({'BadRequestError', 'NotFoundError', 'UnprocessableEntityError'})
 """The exceptions for a mistake of the caller, if no vendor has responded."""
+
+VENDORS_OWN = (ContextLengthError, ContentFilterHTTPError, QuotaExceededError, RateLimitError, OverloadedError)
+"""The errors that only a vendor reports: if the words show one, it is no mistake of the caller that LiteLLM found."""
 
 UNREADABLE = frozenset({'JSONDecodeError', 'APIResponseValidationError', 'ValidationError'})
 """The exceptions for a response that is not a chat completion."""
@@ -154,6 +160,8 @@ class _Case:
         if self.names & UNREADABLE or any(text in self.message for text in UNREADABLE_TEXTS):
             return UnexpectedModelBehavior(f'{self.model_name} did not answer with a chat completion: {self.message}')
         kinds = {(type(link).__module__, type(link).__name__) for link in self.links}
+        if classify(self.message) in VENDORS_OWN:  # LiteLLM drops the response of some vendors: Aider-AI/aider#4851
+            return self._response_error(status or 400, {}, self.message.encode())
         if first & MISTAKES or MISSING_KEY_ERROR in kinds:
             return UserError(f'LiteLLM cannot ask {self.model_name!r}: {self.message}')
         if status not in (None, 500):

@@ -1,8 +1,8 @@
 """Turns a vendor's HTTP error into an exception: one mapping for every vendor, in responses and inside streams. Pure.
 
-Start at `error_from_response`, `error_from_event` or `error_from_invalid_json`. The status decides first. The error's
-type, code and message decide only for statuses that several kinds of error share: a 400 for a conversation that is too
-long, a 429 for an account without credit. Connection errors and timeouts are in `client_errors`.
+Start at `error_from_response`, `error_from_event` or `error_from_invalid_json`. The error's type, code and message
+decide (`error_wording` has the words): a 400 for a conversation that is too long, a 429 for an account without credit.
+If they show nothing, and for clear statuses, the status decides. Connection errors and timeouts are in `client_errors`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pydantic_core import from_json
 
 from ..exceptions import (
     AuthenticationError,
+    ContentFilterHTTPError,
     ContextLengthError,
     ModelAPIError,
     ModelHTTPError,
@@ -25,6 +26,7 @@ from ..exceptions import (
     QuotaExceededError,
     RateLimitError,
 )
+from .error_wording import classify
 from .rate_limits import seconds_until_reset
 
 __all__ = ('RETRY_INFO', 'error_from_event', 'error_from_invalid_json', 'error_from_response')
@@ -39,34 +41,19 @@ ERROR_BY_STATUS: dict[int, type[ModelHTTPError]] = {
     529: OverloadedError,  # Anthropic: https://docs.claude.com/en/api/errors
 }
 
-ERROR_BY_TEXT: dict[str, type[ModelHTTPError]] = {
-    'insufficient_quota': QuotaExceededError,  # OpenAI
-    'billing_hard_limit_reached': QuotaExceededError,  # OpenAI
-    'billing_error': QuotaExceededError,  # Anthropic
-    'credit balance is too low': QuotaExceededError,  # Anthropic
-    'exceeded your current quota': QuotaExceededError,  # Google
-    'api calls / month': QuotaExceededError,  # Cohere's trial keys: https://docs.cohere.com/v2/reference/errors
-    'context_length_exceeded': ContextLengthError,  # OpenAI
-    'prompt is too long': ContextLengthError,  # Anthropic
-    'maximum context length': ContextLengthError,  # vLLM
-    'context window': ContextLengthError,
-    'exceeds the maximum number of tokens': ContextLengthError,  # Google
-    'input is too long': ContextLengthError,  # Bedrock
-    'tokens in the prompt cannot exceed': ContextLengthError,  # Cohere
-    'size limit exceeded by': ContextLengthError,  # Cohere
-    'api_key_invalid': AuthenticationError,  # Google, with status 400
-    'model_not_found': NotFoundError,  # OpenAI
-    # Bedrock: recording bedrock-converse-stream__test_bedrock_streaming_error__0_613042
-    'model identifier is invalid': NotFoundError,
-    'servicequotaexceeded': QuotaExceededError,  # Bedrock
-    'overloaded_error': OverloadedError,  # Anthropic
-    'server_is_overloaded': OverloadedError,  # OpenAI
-    'capacity_exceeded': OverloadedError,  # Groq, with status 498: https://console.groq.com/docs/flex-processing
-}
-"""The error for a text in the type, code or message, in lower case; the first match decides."""
+CLEAR_STATUSES = frozenset({401, 404})
+"""The statuses of one kind of error each. Under any other status, the words decide."""
 
-AMBIGUOUS_STATUSES = frozenset({400, 413, 422, 429, 498, 500, 503, 529})
-"""The statuses that several kinds of error share."""
+STATUS_BY_ERROR: dict[type[ModelHTTPError], int] = {
+    ContextLengthError: 400,
+    ContentFilterHTTPError: 400,
+    AuthenticationError: 401,
+    NotFoundError: 404,
+    RateLimitError: 429,
+    QuotaExceededError: 429,
+    OverloadedError: 503,
+}
+"""The status of an error inside a stream that has none, and whose words are known."""
 
 STATUS_BY_TYPE: dict[str, int] = {
     # Anthropic: https://docs.claude.com/en/api/errors; OpenAI uses some of these types too
@@ -102,6 +89,9 @@ STATUS_BY_TYPE: dict[str, int] = {
 CODE_FIELDS = ('code', 'type', 'status', 'status_code', 'error_type', 'http_status_code')
 """The fields of error bodies that hold a type or a status. The last two are Hugging Face's."""
 
+STATUS_DIGITS = 3
+"""The number of digits of an HTTP status."""
+
 AMAZON_TYPE_HEADER = 'x-amzn-errortype'
 """Amazon's header with the type of the error: a name, a colon and a URL."""
 
@@ -117,7 +107,7 @@ SHOULD_RETRY = {'true': True, 'false': False}
 """The values of `x-should-retry`, which overrides the status. The SDKs of OpenAI and Anthropic obey it too
 (`_should_retry` in openai/_base_client.py)."""
 
-USELESS_TO_RETRY = (QuotaExceededError, ContextLengthError)
+USELESS_TO_RETRY = (QuotaExceededError, ContextLengthError, ContentFilterHTTPError)
 """The errors that the same request causes again."""
 
 RETRY_INFO = 'type.googleapis.com/google.rpc.RetryInfo'
@@ -137,6 +127,11 @@ class _ErrorBody(NamedTuple):
     request_id: str | None
     retry_after: float | None
     """The delay before the next attempt, in seconds."""
+
+    @property
+    def text(self) -> str:
+        """The codes, types, reasons and the message, to search for words."""
+        return ' '.join((*self.kinds, self.message))
 
 
 def error_from_response(
@@ -168,6 +163,7 @@ def error_from_event(event: object, *, model_name: str, provider_name: str | Non
     """Return the exception for an error inside a stream, or inside a body with a success status."""
     error = _decode_error_body(event)
     status = error.status or next((STATUS_BY_TYPE[kind] for kind in error.kinds if kind in STATUS_BY_TYPE), None)
+    status = status or STATUS_BY_ERROR.get(classify(error.text) or ModelHTTPError)
     if status is None:
         text = error.message or repr(event)
         return ModelAPIError(model_name, f'{model_name} failed: {text}', provider_name=provider_name)
@@ -213,6 +209,8 @@ def _decode_error_body(body: object) -> _ErrorBody:
         return _ErrorBody('' if body is None else str(body), (), None, None, None)
     outer = cast('dict[str, Any]', body)
     error: Any = outer.get('error', outer)
+    if isinstance(error, dict) and isinstance(nested := cast('dict[str, Any]', error).get('error'), dict):
+        error = cast('dict[str, Any]', nested)  # OpenRouter: tailcallhq/forgecode#571
     inner: dict[str, Any] = cast('dict[str, Any]', error) if isinstance(error, dict) else {'message': error}
     codes: list[object] = [inner.get(name, outer.get(name)) for name in CODE_FIELDS]
     details: object = inner.get('details')
@@ -220,7 +218,7 @@ def _decode_error_body(body: object) -> _ErrorBody:
     request_id: object = outer.get('request_id')
     message: object = inner.get('message') or outer.get('message') or outer.get('detail') or ''
     return _ErrorBody(
-        _format_error_text(message),
+        _format_error_text(message) + _format_upstream_error(inner.get('metadata')),
         (*(code for code in codes if isinstance(code, str)), *_read_google_details(details, ERROR_INFO, 'reason')),
         next((status for status in map(_read_status, codes) if status), None),
         request_id if isinstance(request_id, str) else None,
@@ -244,6 +242,21 @@ def _format_error_text(message: object) -> str:
             return repr(message)
 
 
+def _format_upstream_error(metadata: object) -> str:
+    """Return what OpenRouter knows of the upstream vendor's error; its own message is "Provider returned error".
+
+    https://openrouter.ai/docs/api-reference/errors, OpenRouterTeam/ai-sdk-provider#428
+    """
+    raw = cast('dict[str, object]', metadata).get('raw') if isinstance(metadata, dict) else None
+    match raw:
+        case None | '':
+            return ''
+        case str():
+            return f': {raw}'
+        case _:
+            return f': {raw!r}'
+
+
 def _format_field_error(item: object) -> str | None:
     match item:
         case {'loc': list(), 'msg': str() as text}:
@@ -253,16 +266,16 @@ def _format_field_error(item: object) -> str | None:
 
 
 def _read_status(code: object) -> int | None:
-    number = int(code) if isinstance(code, str) and code.isdecimal() else code
+    # Python refuses to read a number of more than 4,300 digits
+    number = int(code) if isinstance(code, str) and len(code) <= STATUS_DIGITS and code.isdecimal() else code
     return number if isinstance(number, int) and 400 <= number <= 599 else None
 
 
 def _choose_error(status: int, error: _ErrorBody, *, has_retry_after: bool) -> type[ModelHTTPError]:
     """Return the exception class for a status and an error body."""
     kind = ERROR_BY_STATUS.get(status, ModelHTTPError)
-    if status in AMBIGUOUS_STATUSES:
-        text = ' '.join((*error.kinds, error.message)).lower()
-        kind = next((kind for part, kind in ERROR_BY_TEXT.items() if part in text), kind)
+    if status not in CLEAR_STATUSES and (known := classify(error.text)) not in (None, ModelHTTPError):
+        kind = known
     # Google calls a limit per minute a quota too, and then sends a retry delay: https://google.aip.dev/193
     return RateLimitError if status == 429 and kind is QuotaExceededError and has_retry_after else kind
 
