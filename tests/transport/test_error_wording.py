@@ -210,7 +210,7 @@ NEITHER = {
         message='max_tokens is too large: 100000. This model supports at most 16384 completion tokens'
     ),
     'vLLM: the parameter': error_body(
-        message="'max_tokens' or 'max_completion_tokens' is too large: 9. This model's maximum context length is 8 tokens"
+        message="'max_tokens' or 'max_completion_tokens' is too large: 9. This model's maximum context length is 8"
     ),
     'Bedrock: the parameter': {
         'message': 'The maximum tokens you requested exceeds the model limit of 2048. Try again with a lower value'
