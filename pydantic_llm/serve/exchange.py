@@ -22,6 +22,7 @@ from ..json_types import Json
 from ..messages import StreamRestartEvent
 from ..models import Model, StreamedResponse
 from ..wire.serving import ServedRequest, retry_after_header
+from ..wire.text_arguments import TextArguments
 from .faults import ConnectionBreak, Fault, inject_fault
 from .protocols import Protocol
 
@@ -130,7 +131,7 @@ class Exchange:
 
 async def _encode_stream(protocol: Protocol, served: ServedRequest, stream: StreamedResponse) -> AsyncGenerator[bytes]:
     """Yield the frames of a streamed response. Until the model's first event, an error can have its own status."""
-    encoder = protocol.stream_encoder(served)
+    encoder = TextArguments(protocol.stream_encoder(served))
     has_started = False
     async for event in stream:
         if not has_started:

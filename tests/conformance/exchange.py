@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -20,6 +21,7 @@ from pydantic_llm.streaming.parts import PartsManager
 from pydantic_llm.transport.sse import EventSplitter
 from pydantic_llm.wire.reader import ResponseReader
 from pydantic_llm.wire.serving import ServedRequest, sse
+from pydantic_llm.wire.text_arguments import TextArguments
 from tests.conformance.room import Json, Room
 from tests.conformance.strategies import Splitter
 
@@ -110,14 +112,33 @@ def _extend_part(manager: PartsManager, index: int, part: ModelResponsePart, pie
             manager.tool_call(index, args=piece)
 
 
+def object_events(response: ModelResponse) -> Iterator[ModelResponseStreamEvent]:
+    """Yield the events of tool calls whose arguments are objects that grow by an item, the last without an end."""
+    manager = PartsManager()
+    for index, call in enumerate(response.tool_calls):
+        arguments = call.args_as_dict()
+        manager.whole(index, replace(call, args={}))
+        for size in range(1, len(arguments) + 1):
+            manager.tool_call(index, args=dict(islice(arguments.items(), size)))
+        if index < len(response.parts) - 1:
+            manager.close(index)
+    yield from manager.take_events()
+
+
 def encode_events(room: Room, response: ModelResponse, split: Splitter) -> tuple[list[Json], list[Json]]:
-    """Return the events that the server sends: those of the parts, and those of the end."""
+    """Return the events that the server sends for a response in pieces: those of the parts, and those of the end."""
+    return encode_stream(room, response, stream_events(response, split))
+
+
+def encode_stream(
+    room: Room, response: ModelResponse, received: Iterable[ModelResponseStreamEvent]
+) -> tuple[list[Json], list[Json]]:
+    """Return the events that the server sends for those of a model."""
     start = replace(response, parts=[])
-    encoder = room.encoder(
-        ServedRequest(response.model_name or '', [], stream=True, begun=start, options={'include_usage': True})
-    )
+    served = ServedRequest(response.model_name or '', [], stream=True, begun=start, options={'include_usage': True})
+    encoder = TextArguments(room.encoder(served))
     events = list(encoder.begin())
-    for event in stream_events(response, split):
+    for event in received:
         events += encoder.event(event)
     ended = list(encoder.end(response))
     return from_json(to_json(events)), from_json(to_json(ended))

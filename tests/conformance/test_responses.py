@@ -29,6 +29,8 @@ from tests.conformance.exchange import (
     decode_events,
     encode_body,
     encode_events,
+    encode_stream,
+    object_events,
     parse_arguments,
 )
 from tests.conformance.room import Json, Path, Room
@@ -106,6 +108,18 @@ def test_a_response_without_parts_is_valid(room: Room) -> None:
     started, ended = encode_events(room, sent, split_in_threes)
     for read in (decode_body(room, encode_body(room, sent)), decode_events(room, [*started, *ended])[0]):
         assert comparable(read) == comparable(sent)
+
+
+@rooms
+def test_arguments_that_a_model_emits_as_objects_reach_the_client(room: Room) -> None:
+    arguments = ('{"city":"Rome","days":3}', '{}', '{"place":{"lat":1.5},"names":["a"]}')
+    calls = [make_tool_call(room, f'id{number}abcd', args) for number, args in enumerate(arguments)]
+    sent = make_response(room, *calls, finish_reason='tool_call')
+    started, ended = encode_stream(room, sent, object_events(sent))
+    read, _ = decode_events(room, [*started, *ended])
+    assert [(call.tool_name, call.args_as_json_str()) for call in read.tool_calls] == [
+        ('look', text) for text in arguments
+    ]
 
 
 # ---------------------------------------------------------------------- truncated streams

@@ -44,6 +44,7 @@ from pydantic_llm.models.function import AgentInfo, FunctionModel
 from pydantic_llm.providers.cohere import CohereProvider
 from pydantic_llm.serve import Fault, LocalServer, create_app
 from pydantic_llm.wire.serving import ServedRequest
+from pydantic_llm.wire.text_arguments import TextArguments
 from tests.models.cohere_chat import (
     CITY,
     PIXEL,
@@ -85,7 +86,7 @@ RESPONSE = decode_whole(MESSAGE, **FACTS)
 
 def encode_at_once(response: ModelResponse) -> list[Json]:
     """Return the events of a stream whose parts arrive whole."""
-    encoder = StreamEncoder(REQUEST)
+    encoder = TextArguments(StreamEncoder(REQUEST))
     events = list(encoder.begin())
     for index, part in enumerate(response.parts):
         for event in (PartStartEvent(index, part), PartEndEvent(index, part)):

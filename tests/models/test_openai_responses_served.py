@@ -38,6 +38,7 @@ from pydantic_llm.models.openai.responses.serve import (
     encode_response,
 )
 from pydantic_llm.wire.serving import ServedRequest
+from pydantic_llm.wire.text_arguments import TextArguments
 from tests.conformance.test_responses import assert_valid, damage
 from tests.models.openai_responses import (
     APPROVAL,
@@ -80,7 +81,7 @@ def json(value: Any) -> Any:
 
 def encode_whole_parts(response: ModelResponse, request: ServedRequest | None = None) -> list[Json]:
     """Encode a stream whose parts arrive in one piece."""
-    encoder = StreamEncoder(request or make_request(begun=replace(response, parts=[])))
+    encoder = TextArguments(StreamEncoder(request or make_request(begun=replace(response, parts=[]))))
     found = list(encoder.begin())
     for index, part in enumerate(response.parts):
         for part_event in (PartStartEvent(index, part), PartEndEvent(index, part)):

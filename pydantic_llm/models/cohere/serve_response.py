@@ -142,8 +142,6 @@ class StreamEncoder(BlockStreamEncoder):
                 if block.type != PLAN:
                     yield {'type': 'content-end', 'index': block.number}
             case ToolCallPart():
-                if not block.wrote_args and part.args:
-                    yield self._encode_args(block, part.args_as_json_str())
                 yield {'type': 'tool-call-end', 'index': block.number}
             case _:
                 pass

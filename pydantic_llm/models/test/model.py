@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import count, islice
 from typing import Any, Literal
 
@@ -32,7 +33,7 @@ from ...messages import (
 from ...profiles import ModelProfile, ModelProfileSpec
 from ...settings import ModelSettings
 from ...tools.definition import ToolDefinition
-from ...wire.prepare import PreparedRequest, PreparingModel
+from ...wire.prepare import OUTPUT_NAME, PreparedRequest, PreparingModel
 from .. import ModelRequestParameters, PartsManager, StreamedResponse, WholeResponse
 from ..estimate import estimate_usage
 from .sampler import sample
@@ -119,6 +120,7 @@ class TestModel(PreparingModel):
         prepared = self.prepare(
             messages or [ModelRequest.user_text_prompt('nothing')], model_settings, model_request_parameters
         )
+        prepared.parameters = _find_output_tools(prepared.parameters)
         tools = self._choose_tools(messages, prepared)
         parts: list[ModelResponsePart] = [*self._build_tool_calls(tools, messages, prepared.parameters.output_tools)]
         if not parts:
@@ -234,6 +236,18 @@ def _add_piecewise(parts: PartsManager, key: int, part: ModelResponsePart) -> It
             parts.whole(key, part)
     parts.close(key)
     yield
+
+
+def _find_output_tools(parameters: ModelRequestParameters) -> ModelRequestParameters:
+    """Return the parameters with the output tools apart from the function tools.
+
+    No API has output tools: behind a gateway, those of an agent arrive as function tools, with the agent's names.
+    """
+    outputs = [tool for tool in parameters.function_tools if tool.name.startswith(OUTPUT_NAME)]
+    if parameters.output_tools or not outputs:
+        return parameters
+    functions = [tool for tool in parameters.function_tools if tool not in outputs]
+    return replace(parameters, function_tools=functions, output_tools=outputs)
 
 
 def _find_tools_to_retry(messages: Sequence[ModelMessage], allowed: Sequence[ToolDefinition]) -> list[ToolDefinition]:

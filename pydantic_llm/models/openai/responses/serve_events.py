@@ -26,7 +26,6 @@ class StreamedItem:
     open_parts: int = 1  # the number of these parts that have not ended
     text_indexes: dict[int, int] = field(default_factory=dict[int, int])  # index of a part -> that of its text
     may_continue: bool = False  # with the next part
-    wrote_args: bool = False  # at least one fragment of them
     is_started: bool = False
     is_finished: bool = False
 

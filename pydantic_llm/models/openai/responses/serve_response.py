@@ -184,10 +184,8 @@ class StreamEncoder:
             yield self._text_event(f'{text_event}.delta', index, delta=text, **encode_logprobs(type, {}))
 
     def _extend_args(self, index: int, args: str | Json | None) -> Iterator[Json]:
-        """Yield a fragment of arguments. An object is sent at the end: another one may replace it."""
-        if args and isinstance(args, str):
+        if args:
             item = self._items_by_part[index]
-            item.wrote_args = True
             yield self._item_event('response.function_call_arguments.delta', item, delta=args)
 
     # ---------------------------------------------------------------------- end
@@ -199,8 +197,6 @@ class StreamEncoder:
                 yield from self._end_text(index, part)
             case ToolCallPart() if item:
                 args = part.args_as_json_str()
-                if not item.wrote_args:
-                    yield from self._extend_args(index, args)
                 yield self._item_event('response.function_call_arguments.done', item, arguments=args)
             case NativeToolCallPart() if item and not item.is_started:
                 yield from self._start_item(item, self._encode_part(index))
