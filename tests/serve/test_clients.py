@@ -127,5 +127,7 @@ async def test_a_run_calls_its_tools_once_and_then_its_output(client: Model, str
         result = await agent.run('Do I need a coat?')
         output, messages = result.output, result.all_messages()
     assert (output, calls) == (Advice(coat=False, reason='a'), ['a'])
-    names = [call.tool_name for message in messages if isinstance(message, ModelResponse) for call in message.tool_calls]
+    names = [
+        call.tool_name for message in messages if isinstance(message, ModelResponse) for call in message.tool_calls
+    ]
     assert names == ['temperature', 'final_result']
