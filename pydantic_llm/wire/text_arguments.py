@@ -1,7 +1,7 @@
 """`TextArguments`: passes the events of a stream on to a room's encoder, with the arguments of tool calls as text.
 
-Models may emit arguments as objects, each of which replaces the one before it. No API has such deltas: an object is held
-back until its part ends, and is then one delta of JSON text.
+Models may emit arguments as objects, each of which replaces the one before it. No API has such deltas: an object is
+held back until its part ends, and is then one delta of JSON text.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .serving import StreamEncoder
 
 
 class TextArguments:
-    """A `StreamEncoder` around that of a room, which gets arguments as text alone, and all of them before a part ends."""
+    """A `StreamEncoder` around that of a room, which gets arguments as text, and all of them before a part ends."""
 
     def __init__(self, encoder: StreamEncoder) -> None:
         self._encoder = encoder
