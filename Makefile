@@ -60,10 +60,10 @@ endif
 fuzz: $(VENV)/.dev ## decode 100,000 randomly changed responses
 	$(BIN)/python -m tests.faults.fuzz $(or $(ARGS),100000)
 
-.PHONY: demo test test-local test-vllm bench-local install format lint typecheck docs bench fuzz new-service all help
+.PHONY: demo test test-histories test-local test-vllm bench-local install format lint typecheck docs bench fuzz new-service all help
 
 help: ## this list
-	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
 
 demo: $(VENV)/.demo ## a tour on this machine, without a key or a network
 	@$(BIN)/python -m pydantic_llm.demo $(ARGS)
@@ -72,6 +72,9 @@ install: $(VENV)/.dev ## the environment of the targets below
 
 test: $(VENV)/.dev ## the tests, with the shape of the code and the snippets of the documentation
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+test-histories: $(VENV)/.dev ## nightly: 10,000 random histories, each accepted by every vendor's rules
+	$(BIN)/python -m tests.conformance.histories $(or $(ARGS),10000)
 
 format: $(VENV)/.dev ## format the code
 	$(BIN)/ruff check --fix-only .
