@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 
 from .._threads import call_async
 from ..exceptions import ModelRetry, UserError
+from ..json_types import repair_json_text
 from ..messages import ModelResponse, NativeToolCallPart, NativeToolReturnPart, TextPart
 from ..models import ModelRequestParameters, OutputMode, OutputObjectDefinition
 from ..profiles import ModelProfile
@@ -85,7 +86,7 @@ class OutputForm:
 
 def _validate_json(shape: Shape, json: str, *, allow_partial: bool) -> Any:
     mode: Literal['trailing-strings', 'off'] = 'trailing-strings' if allow_partial else 'off'
-    return shape.adapter.validate_json(json, experimental_allow_partial=mode)
+    return shape.adapter.validate_json(repair_json_text(json), experimental_allow_partial=mode)
 
 
 def _get_item(value: Any, key: str) -> Any:

@@ -11,6 +11,7 @@ from pydantic import AliasChoices, Discriminator, Field, model_serializer, model
 from pydantic_core import from_json, to_json
 
 from ..exceptions import UnexpectedModelBehavior
+from ..json_types import repair_json_text
 from ..usage import RequestUsage
 from ._stored import translate_response
 from ._tool_files import add_digests, restore_files
@@ -131,7 +132,7 @@ class BaseToolCallPart(ShortRepr):
         if isinstance(self.args, dict):
             return self.args
         try:
-            value = from_json(self.args)
+            value = from_json(repair_json_text(self.args))
             expected = None if isinstance(value, dict) else 'a JSON object'
         except ValueError as error:
             value, expected = None, f'JSON: {error}'
@@ -142,10 +143,13 @@ class BaseToolCallPart(ShortRepr):
         raise UnexpectedModelBehavior(f'The arguments of {self.tool_name!r} are not {expected}', self.args)
 
     def args_as_json_str(self) -> str:
-        """Return the arguments as JSON text: unchanged if the vendor sent text."""
+        """Return the arguments as JSON text.
+
+        Text of the vendor is unchanged, except that escaped halves of surrogate pairs become U+FFFD.
+        """
         if not self.args:
             return '{}'
-        return self.args if isinstance(self.args, str) else to_json(self.args).decode()
+        return repair_json_text(self.args) if isinstance(self.args, str) else to_json(self.args).decode()
 
     def has_content(self) -> bool:
         return bool(self.args)

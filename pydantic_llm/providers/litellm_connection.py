@@ -7,6 +7,7 @@ event loop and never closes them; `Clients` closes them when the loop ends.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -14,7 +15,7 @@ from copy import deepcopy
 from functools import partial
 from typing import Any
 
-from pydantic_core import from_json, to_json
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from .._extras import import_extra
 from .._threads import Once
@@ -136,7 +137,15 @@ def _encode_response(response: Any) -> bytes:
     cost: object = getattr(response, '_hidden_params', {}).get('response_cost')
     if cost is not None and 'usage' in fields:
         fields['usage'].setdefault('cost', cost)
-    return to_json(fields)
+    return _dump_json(fields)
+
+
+def _dump_json(fields: Json) -> bytes:
+    """Return JSON. A half of a surrogate pair is escaped: the other half may be in the next event."""
+    try:
+        return to_json(fields)
+    except PydanticSerializationError:
+        return json.dumps(fields).encode()
 
 
 # ---------------------------------------------------------------------- streams
@@ -200,8 +209,7 @@ class ChunkStream(ByteStream):
         if type(self._result).__name__ == 'CustomStreamWrapper' and not _has_ended(self._result):
             for choice in chunk.choices:
                 choice.finish_reason = None  # invented by LiteLLM for a truncated stream
-        fields: str = chunk.model_dump_json(exclude_none=True, warnings=False)
-        return b'data: ' + fields.encode() + b'\n\n'
+        return b'data: ' + _dump_json(chunk.model_dump(exclude_none=True, warnings=False)) + b'\n\n'
 
     def progress(self) -> None:
         self._watchdog.progress()

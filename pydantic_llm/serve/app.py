@@ -10,7 +10,6 @@ import hmac
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 
-from pydantic_core import from_json
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -19,7 +18,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from ..exceptions import AuthenticationError, LLMError, ModelHTTPError, NotFoundError, UserError
-from ..json_types import Json
+from ..json_types import Json, parse_json
 from ..models import Model
 from .exchange import Exchange, json_response, run_while_connected
 from .faults import FaultPlan
@@ -101,7 +100,7 @@ class Gateway:
             if len(data) > self.max_body_bytes:
                 raise ModelHTTPError(413, '', message=f'The request is larger than {self.max_body_bytes} bytes')
         try:
-            body = from_json(data)
+            body = parse_json(bytes(data))
         except ValueError as error:
             raise UserError(f'The request is not JSON: {error}') from None
         if not isinstance(body, dict):

@@ -13,8 +13,6 @@ from email.utils import parsedate_to_datetime
 from math import isfinite
 from typing import Any, NamedTuple, cast
 
-from pydantic_core import from_json
-
 from ..exceptions import (
     AuthenticationError,
     ContentFilterHTTPError,
@@ -26,6 +24,7 @@ from ..exceptions import (
     QuotaExceededError,
     RateLimitError,
 )
+from ..json_types import parse_json
 from .error_wording import classify
 from .rate_limits import seconds_until_reset
 
@@ -191,7 +190,7 @@ def error_from_invalid_json(body: bytes, *, model_name: str, provider_name: str 
 def _parse_body(body: bytes) -> object:
     """Return the parsed JSON, the text if it is not JSON, or `None` for an empty body."""
     try:
-        return from_json(body)
+        return parse_json(body)
     except ValueError:
         return body.decode('utf-8', 'replace') or None
 

@@ -11,10 +11,11 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from ..exceptions import LLMError, UnexpectedModelBehavior
-from ..json_types import Json
+from ..json_types import Json, parse_damaged_json, parse_json
 from ..streaming.draft import ResponseDraft
 from ..transport.errors import error_from_invalid_json
 from .decoder import ResponseDecoder
+from .surrogates import SurrogateJoiner
 
 DECODING_ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """The exceptions of a decoder that met JSON of the wrong shape."""
@@ -30,6 +31,7 @@ class ResponseReader:
         self.decoder = decoder
         self.api_name = api_name
         self.base_url = base_url
+        self._joiner = SurrogateJoiner()
 
     @property
     def draft(self) -> ResponseDraft:
@@ -40,7 +42,7 @@ class ResponseReader:
         """Decode a whole body. Raises `UnexpectedModelBehavior` if it is not JSON, or not this API's."""
         self.decoder.decode_headers(headers)
         try:
-            parsed = from_json(body)
+            parsed = parse_json(body)
         except ValueError:
             raise self._not_json(body, headers.get('content-type', '')) from None
         self.decode(parsed)
@@ -49,9 +51,20 @@ class ResponseReader:
         """Decode one event of a stream. Raises `UnexpectedModelBehavior` if it is not JSON, or not this API's."""
         try:
             event = from_json(data)
+            is_clean = not self._joiner.held
         except ValueError as error:
-            raise UnexpectedModelBehavior(f'An event of the stream is not JSON: {error}', repr(data[:500])) from None
-        self.decode_event(event)
+            event, is_clean = _parse_damaged_event(data, error), False
+        if is_clean:
+            self.decode_event(event)
+            return
+        for complete in self._joiner.feed(event):
+            self.decode_event(complete)
+
+    def end(self) -> None:
+        """Decode what was held until the end of the stream."""
+        for event in self._joiner.flush():
+            self.decode_event(event)
+        self.decoder.decode_end()
 
     def decode(self, body: Any) -> None:
         """Decode a whole body that was parsed already. Raises `UnexpectedModelBehavior` if it is not this API's."""
@@ -89,3 +102,10 @@ class ResponseReader:
             raise UnexpectedModelBehavior(
                 f'{self.base_url} did not answer with {self.api_name} ({reason})', text
             ) from error
+
+
+def _parse_damaged_event(data: bytes, error: ValueError) -> Any:
+    try:
+        return parse_damaged_json(data, error, keep_halves=True)
+    except ValueError:
+        raise UnexpectedModelBehavior(f'An event of the stream is not JSON: {error}', repr(data[:500])) from None

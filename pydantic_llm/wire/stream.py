@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import nullcontext
 
-from pydantic_core import from_json
-
 from ..exceptions import LLMError, ModelTimeoutError, StreamInterruptedError
+from ..json_types import parse_json
 from ..models import BufferedStream, ModelRequestParameters
 from ..retries.budget import Budget
 from ..transport import ByteStream
@@ -121,14 +120,14 @@ class WireStream(BufferedStream):
             self._decode_last_event(self._splitter.end() or b'')
             if not self._event_count:
                 raise self._reader.empty_stream(self._bytes.headers)
-            self._reader.decoder.decode_end()
+            self._reader.end()
             self.draft.parts.end(complete=self.draft.state == 'complete')
         await self._bytes.finish()
 
     def _decode_last_event(self, data: bytes) -> None:
         """Decode an event without the empty line that ends it, which some servers forget, unless it was truncated."""
         try:
-            from_json(data)
+            parse_json(data)
         except ValueError:
             return
         self._decode_events([data])
@@ -143,7 +142,7 @@ class WireStream(BufferedStream):
             self.draft.warnings.append(
                 f'The stream broke after the end of the response; usage may be missing ({error})'
             )
-            self._reader.decoder.decode_end()
+            self._reader.end()
             self.draft.parts.end()
             return
         self.draft.state = 'interrupted'

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic_core import from_json
-
-from ...json_types import Json
+from ...json_types import Json, parse_json
 from ...messages import ThinkingPart
 from ...streaming.draft import ResponseDraft
 from .content import REDACTED_THINKING
@@ -144,4 +142,4 @@ def _extend_unknown_block(block: Json, delta: Json) -> None:
 def _join_args(block: Json) -> Json:
     """Return the block with the collected fragments as its `input`."""
     fragments = ''.join(block.pop(ARGS_FRAGMENTS, ()))
-    return {**block, 'input': from_json(fragments)} if fragments else block
+    return {**block, 'input': parse_json(fragments)} if fragments else block

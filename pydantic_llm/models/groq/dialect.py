@@ -11,10 +11,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from ...exceptions import UserError
-from ...json_types import Json
+from ...json_types import Json, parse_json
 from ...messages import FinishReason, NativeToolCallPart, NativeToolReturnPart, ToolCallPart
 from ...native_tools import WebSearchTool
 from ...settings import ModelSettings
@@ -209,7 +209,7 @@ def _decode_failed_generation(error: Json, draft: ResponseDraft) -> Json:
 def _parse_failed_generation(text: str) -> Json:
     """Return a message with the tool calls that the model wrote as JSON or between tags, or else with its text."""
     try:
-        items = from_json(text)
+        items = parse_json(text)
     except ValueError:
         items = [{'name': name, 'arguments': arguments} for name, arguments in TOOL_CALL_IN_TEXT.findall(text)]
     listed: list[object] = cast('list[object]', items) if isinstance(items, list) else [items]

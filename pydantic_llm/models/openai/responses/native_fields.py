@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
-from ....json_types import Json
+from ....json_types import Json, parse_json
 from ....messages import BinaryContent, NativeToolCallPart
 from ....native_tools import MCP
 from .native_tools import drop_nulls
@@ -102,7 +102,7 @@ def _decode_mcp_args(action: str) -> Callable[[Json], Json]:
     def decode_args(item: Json) -> Json:
         text = item.get('arguments')
         try:
-            args: Any = from_json(text) if text else {}
+            args: Any = parse_json(text) if text else {}
         except ValueError:
             args = text
         return {'action': action, 'tool_name': item.get('name'), 'tool_args': args}
