@@ -204,7 +204,7 @@ def test_a_byte_order_mark_at_the_start_of_a_stream_is_skipped() -> None:
 def test_what_is_not_json_is_still_an_error(room: Room, data: bytes) -> None:
     with pytest.raises(UnexpectedModelBehavior):
         room.build().new_reader().read_event(data)
-    with pytest.raises(ValueError, match='line|position|column'):
+    with pytest.raises(ValueError, match=r'line|position|column'):
         parse_json(data)
 
 
