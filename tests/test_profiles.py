@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from pydantic_llm.exceptions import UserError
 from pydantic_llm.profiles import DEFAULT_PROFILE, ModelProfile, compatible
 from pydantic_llm.profiles.compatible import bare_name, make_profile
 from pydantic_llm.profiles.openai import (
@@ -210,6 +209,17 @@ def an_object(*required: str, **properties: Json) -> Json:
     return {'type': 'object', 'properties': properties, 'required': list(required)}
 
 
+def choice(count: int, suffix: str) -> Json:
+    return an_object('a', a={**TEXT, 'enum': [f'{n}{suffix}'[:60] for n in range(count)]})
+
+
+def many(count: int) -> Json:
+    return an_object(*(f'p{n}' for n in range(count)), **{f'p{n}': TEXT for n in range(count)})
+
+
+LONG = 'x' * (120_000 - 1)
+
+
 def closed(schema: Json) -> Json:
     return {**schema, 'additionalProperties': False}
 
@@ -225,7 +235,7 @@ KEPT: list[tuple[Json, bool]] = [
     (TEXT, True),
     ({**TEXT, 'format': 'uuid'}, True),
     ({**TEXT, 'pattern': r'a\(?=b'}, True),
-    ({'type': 'array', 'prefixItems': [TEXT]}, True),
+    ({'type': 'array', 'prefixItems': [TEXT]}, False),
     ({'type': 'integer', 'minimum': 0}, True),
     ({'anyOf': [TEXT, {'type': 'null'}]}, True),
     ({**TEXT, 'default': 'x'}, False),
@@ -233,8 +243,13 @@ KEPT: list[tuple[Json, bool]] = [
     ({**TEXT, 'format': 'uri'}, False),
     ({**TEXT, 'pattern': 'a(?=b)'}, False),
     ({**TEXT, 'pattern': '(?<!a)b'}, False),
-    ({'oneOf': [TEXT]}, False),
+    ({'oneOf': [{**TEXT, 'pattern': 'a'}, {**TEXT, 'pattern': 'b'}]}, False),
     ({'type': 'array', 'items': {}}, False),
+    ({}, False),
+    ({'anyOf': [TEXT, {}]}, False),
+    ({'allOf': [TEXT, {'pattern': 'a'}]}, False),
+    ({**TEXT, 'not': {'const': 'a'}}, False),
+    ({'type': 'date'}, False),
     ({'type': 'object', 'properties': {}, 'additionalProperties': TEXT}, False),
     ({'$ref': '#/properties/b'}, False),
 ]
@@ -247,12 +262,33 @@ def test_a_field_decides_whether_a_schema_is_strict(field: Json, strict: bool) -
     assert (done.json_schema, done.strict, done.losses) == (closed(an_object('a', a=field)), strict, ())
 
 
+NULL: Json = {'type': 'null'}
+EXAMPLE: Json = {**TEXT, 'description': "examples=['x']"}
+PAIR: Json = {'type': 'array', 'prefixItems': [TEXT, TEXT], 'minItems': 2, 'maxItems': 2}
+LIST_OF_TWO: Json = {'type': 'array', 'items': TEXT, 'minItems': 2, 'maxItems': 2}
+NAMED_TYPES: Json = {'type': ['string', 'integer'], 'enum': ['x', 1]}
+
 INFERRED: list[tuple[str, Json, Json, bool]] = [
     ('nothing', an_object(), closed(an_object()), True),
-    ('no required', {'type': 'object', 'properties': {}}, closed({'type': 'object', 'properties': {}}), False),
+    ('no required', {'type': 'object', 'properties': {}}, closed(an_object()), True),
     ('no properties', {'type': 'object'}, closed({'type': 'object', 'properties': {}}), False),
     ('one optional', an_object('a', a=TEXT, b=TEXT), closed(an_object('a', a=TEXT, b=TEXT)), False),
     ('titles', {**an_object('a', a={**TEXT, 'title': 'A'}), 'title': 'T'}, closed(an_object('a', a=TEXT)), True),
+    ('examples', an_object('a', a={**TEXT, 'examples': ['x']}), closed(an_object('a', a=EXAMPLE)), True),
+    (
+        'a union of types',
+        an_object('a', a={'oneOf': [TEXT, NULL]}),
+        closed(an_object('a', a={'anyOf': [TEXT, NULL]})),
+        True,
+    ),
+    ('a tuple', an_object('a', a=PAIR), closed(an_object('a', a=LIST_OF_TWO)), True),
+    ('values without a type', an_object('a', a={'enum': ['x', 1]}), closed(an_object('a', a=NAMED_TYPES)), True),
+    (
+        'a constant without a type',
+        an_object('a', a={'const': None}),
+        closed(an_object('a', a={**NULL, 'const': None})),
+        True,
+    ),
     (
         'a described reference',
         {**an_object('a', a={'$ref': '#/$defs/B', 'description': 'b'}), '$defs': {'B': TEXT}},
@@ -282,12 +318,31 @@ def test_a_schema_is_sent_as_strict_if_it_can_be(schema: Json, expected: Json, s
     [
         (nested(10), True),
         (nested(11), False),
-        ({**an_object('a', a={'$ref': '#/$defs/B'}), '$defs': {'B': nested(10)}}, True),
-        ({**an_object('a', a={'$ref': '#/$defs/B'}), '$defs': {'B': nested(11)}}, False),
-        (an_object(*(f'p{n}' for n in range(5000)), **{f'p{n}': TEXT for n in range(5000)}), True),
-        (an_object(*(f'p{n}' for n in range(5001)), **{f'p{n}': TEXT for n in range(5001)}), False),
+        ({**an_object('a', a={'$ref': '#/$defs/B'}), '$defs': {'B': nested(9)}}, True),
+        ({**an_object('a', a={'$ref': '#/$defs/B'}), '$defs': {'B': nested(10)}}, False),
+        (many(5000), True),
+        (many(5001), False),
+        (choice(1000, ''), True),
+        (choice(1001, ''), False),
+        (choice(250, 'x' * 100), True),
+        (choice(251, 'x' * 100), False),
+        (an_object(LONG, 'a', a=TEXT, **{LONG: TEXT}), True),
+        (an_object(LONG, 'ab', ab=TEXT, **{LONG: TEXT}), False),
     ],
-    ids=['10 deep', '11 deep', 'definition 10 deep', 'definition 11 deep', '5000 properties', '5001 properties'],
+    ids=[
+        '10 deep',
+        '11 deep',
+        'definition 9 deep',
+        'definition 10 deep',
+        '5000 properties',
+        '5001 properties',
+        '1000 values',
+        '1001 values',
+        '250 long values',
+        '251 long values',
+        'a long name',
+        'a longer name',
+    ],
 )
 def test_a_schema_that_is_too_large_is_not_strict(schema: Json, strict: bool) -> None:
     assert openai_schema(schema, None).strict is strict
@@ -298,27 +353,41 @@ def forced(schema: Json) -> TransformedSchema:
     return openai_schema(schema, strict)
 
 
+REQUIRED = 'required of $'
+
 FORCED: list[tuple[str, Json, Json, tuple[str, ...]]] = [
-    ('an optional', an_object(a=TEXT), closed(an_object('a', a=TEXT)), ()),
+    ('an optional', an_object(a=TEXT), closed(an_object('a', a=TEXT)), (REQUIRED,)),
     ('a default', an_object(a={**TEXT, 'default': 'x'}), closed(an_object('a', a=TEXT)), ('default of $.a',)),
     (
         'lengths',
-        an_object(a={**TEXT, 'maxLength': 9, 'minLength': 1}),
+        an_object('a', a={**TEXT, 'minLength': 1, 'maxLength': 9}),
         closed(an_object('a', a={**TEXT, 'description': 'minLength=1, maxLength=9'})),
         ('minLength of $.a', 'maxLength of $.a'),
     ),
     (
         'a described set',
-        an_object(a={'type': 'array', 'items': TEXT, 'uniqueItems': True, 'description': 'Some.'}),
+        an_object('a', a={'type': 'array', 'items': TEXT, 'uniqueItems': True, 'description': 'Some.'}),
         closed(an_object('a', a={'type': 'array', 'items': TEXT, 'description': 'Some. (uniqueItems=True)'})),
         ('uniqueItems of $.a',),
     ),
-    ('oneOf', an_object(a={'oneOf': [TEXT]}), closed(an_object('a', a={'anyOf': [TEXT]})), ()),
+    ('oneOf', an_object('a', a={'oneOf': [TEXT]}), closed(an_object('a', a={'anyOf': [TEXT]})), ()),
     (
-        'an open object',
-        an_object(a={'type': 'object', 'additionalProperties': TEXT}),
-        closed(an_object('a', a=closed({'type': 'object', 'properties': {}, 'required': []}))),
-        ('additionalProperties of $.a',),
+        'a mixed tuple',
+        an_object('a', a={**PAIR, 'prefixItems': [TEXT, NULL]}),
+        closed(an_object('a', a={**LIST_OF_TWO, 'items': {'anyOf': [TEXT, NULL]}})),
+        ('prefixItems of $.a',),
+    ),
+    (
+        'an object with more properties',
+        {**an_object('a', a=TEXT), 'additionalProperties': TEXT},
+        closed(an_object('a', a=TEXT)),
+        ('additionalProperties of $',),
+    ),
+    (
+        'a condition between properties',
+        {**an_object('a', a=TEXT), 'anyOf': [{'required': ['a']}]},
+        closed({**an_object('a', a=TEXT), 'description': "anyOf=[{'required': ['a']}]"}),
+        ('anyOf of $',),
     ),
 ]  # fmt: skip
 
@@ -329,13 +398,26 @@ def test_the_losses_of_a_strict_schema_are_reported(schema: Json, expected: Json
     assert (done.json_schema, done.strict, done.losses) == (expected, True, losses)
 
 
-def test_a_list_of_anything_cannot_be_strict() -> None:
-    with pytest.raises(UserError) as caught:
-        forced(an_object(a={'type': 'array', 'items': {}}))
-    assert str(caught.value) == (
-        "A strict schema must say what the items of $.a are, and {'type': 'array', 'items': {}} does not: "
-        'set strict=False'
-    )
+OBSTACLES: list[tuple[Json, str]] = [
+    (an_object('a', a={'type': 'array', 'items': {}}), '$.a.items may be any value'),
+    (an_object('a', a={'description': 'Any.'}), '$.a may be any value'),
+    (an_object('a', a={'type': 'object', 'additionalProperties': TEXT}), '$.a is an object whose keys are not known'),
+    (an_object('a', a={'type': 'object'}), '$.a is an object whose keys are not known'),
+    (
+        an_object('a', a={'anyOf': [{'type': 'object', 'patternProperties': {'x': TEXT}}]}),
+        '$.a.0 is an object whose keys',
+    ),
+    (an_object('a', a={'$ref': 'https://example.com/a'}), "$.a refers to 'https://example.com/a'"),
+    ({'type': 'object', 'anyOf': [an_object('a', a=TEXT), an_object('b', b=TEXT)]}, '$ is not an object, but a union'),
+    (nested(11), 'it has 11 levels of objects, and 10 are the maximum'),
+]
+
+
+@pytest.mark.parametrize(('schema', 'obstacle'), OBSTACLES, ids=[row[1] for row in OBSTACLES])
+def test_a_schema_that_strict_mode_would_make_useless_is_not_strict(schema: Json, obstacle: str) -> None:
+    done = forced(schema)
+    assert (done.strict, done.losses) == (False, ())
+    assert done.obstacles[0].startswith(obstacle)
 
 
 def test_a_schema_that_is_not_strict_loses_only_its_titles() -> None:
@@ -359,10 +441,31 @@ def test_references_are_inlined_for_servers_that_do_not_follow_them(strict: bool
 
 def test_a_definition_that_refers_to_itself_stays() -> None:
     schema = {**an_object('a', a={'$ref': '#/$defs/Node'}), '$defs': {'Node': NODE, 'Other': TEXT}}
-    assert inline_transformer(schema, None).json_schema == {
-        '$defs': {'Node': NODE, 'root': an_object('a', a=NODE)},
-        '$ref': '#/$defs/root',
+    kept = {**an_object('a', a={'$ref': '#/$defs/Node'}), '$defs': {'Node': NODE}}
+    assert inline_transformer(schema, None).json_schema == kept
+
+
+def laughs(levels: int) -> Json:
+    """Return a schema whose size doubles with each level, if its references are inlined."""
+    pairs = {
+        f'A{n}': an_object(l={'$ref': f'#/$defs/A{n + 1}'}, r={'$ref': f'#/$defs/A{n + 1}'}) for n in range(levels)
     }
+    return {**an_object('a', a={'$ref': '#/$defs/A0'}), '$defs': {**pairs, f'A{levels}': TEXT}}
+
+
+@pytest.mark.parametrize('levels', [16, 60])
+def test_references_stay_if_the_schema_would_become_too_large_without_them(levels: int) -> None:
+    done = inline_transformer(laughs(levels), None)
+    assert (done.json_schema, done.strict) == (laughs(levels), False)
+    assert 'and 10000 are the maximum' in done.obstacles[0]
+    assert openai_schema(laughs(levels), None).strict is False
+
+
+def test_definitions_that_refer_to_each_other_are_not_inlined_into_each_other() -> None:
+    names = [f'N{n}' for n in range(12)]
+    node = an_object(**{name: {'$ref': f'#/$defs/{name}'} for name in names})
+    schema = {**an_object('a', a={'$ref': '#/$defs/N0'}), '$defs': dict.fromkeys(names, node)}
+    assert inline_transformer(schema, None).json_schema == schema
 
 
 def test_gemini_behind_openrouter_gets_no_references_and_no_null() -> None:

@@ -73,6 +73,16 @@ class ModelProfile:
     unsupported_settings: frozenset[str] = frozenset()
     """The settings that the API has but this model refuses."""
 
+    @property
+    def enforces_tools(self) -> bool:
+        """True if the vendor can enforce the schemas of tools."""
+        return True
+
+    @property
+    def enforces_outputs(self) -> bool:
+        """True if the vendor can enforce the schema of an output."""
+        return True
+
     def merge(self, other: ModelProfile | Mapping[str, Any] | None) -> Self:
         """Return this profile, overridden by the fields of `other`.
 

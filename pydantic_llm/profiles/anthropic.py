@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from . import ModelProfile
-from .schema import Node, SchemaRewriter
+from .measures import Limits
+from .schema import Node
+from .subset import Subset, SubsetSchema, is_scalar
 
 __all__ = ('AnthropicModelProfile', 'AnthropicSchema', 'anthropic_model_profile')
 
@@ -68,6 +70,11 @@ class AnthropicModelProfile(ModelProfile):
 
     anthropic_code_execution: str = 'code_execution_20250825'
     """The version of the code execution tool."""
+
+    @property
+    def enforces_tools(self) -> bool:
+        """True if the schemas of tools can be enforced."""
+        return self.anthropic_strict_tools
 
 
 SAMPLING = frozenset({'temperature', 'top_p', 'top_k'})
@@ -197,88 +204,43 @@ VERTEX = ClaudeHost(
 FORMATS = frozenset({'date-time', 'time', 'date', 'duration', 'email', 'hostname', 'uri', 'ipv4', 'ipv6', 'uuid'})
 """The string formats that strict schemas enforce."""
 
-ANNOTATIONS = frozenset(
-    {'description', 'default', 'examples', 'discriminator', 'deprecated', 'readOnly', 'writeOnly', '$comment'}
+ANTHROPIC_SUBSET = Subset(
+    keywords=frozenset({'enum'}),
+    formats=FORMATS,
+    min_items=frozenset({0, 1}),
+    optional=True,
+    recursion=False,
+    inferred=False,
+    limits=Limits(optional=24, unions=16),
 )
-"""Keywords that do not constrain the value."""
-
-CHOICES = {'anyOf': 'anyOf', 'oneOf': 'anyOf', 'allOf': 'allOf'}
-"""The keywords that combine schemas, each with the keyword that the API has for it."""
+"""https://platform.claude.com/docs/en/build-with-claude/structured-outputs#json-schema-limitations. An object must be
+closed: BerriAI/litellm#35811. The limits are those of all strict schemas of a request together."""
 
 
-class AnthropicSchema(SchemaRewriter):
+class AnthropicSchema(SubsetSchema):
     """Schemas for Anthropic: keywords that a strict schema cannot have move into the description.
 
-    https://platform.claude.com/docs/en/build-with-claude/structured-outputs. A schema is strict only if that is
-    requested, since the API limits the number of strict schemas in a request.
+    A schema is strict only if that is requested, since the API limits the number of strict schemas in a request.
     """
 
     drop = frozenset({'title', '$schema'})
+    subset = ANTHROPIC_SUBSET
 
-    def rewrite(self, node: Node, path: str) -> Node:
-        if not self.strict:
-            self.compatible = False
-            return node
-        rest = dict(node)
-        kept: Node = {key: rest.pop(key) for key in ('$defs', 'definitions') if key in rest}
-        if '$ref' in rest:
-            kept['$ref'] = rest.pop('$ref')
-            self._report_losses(rest, path)
-            return kept
-        kept |= _take_shape(rest)
-        description = rest.pop('description', None)
-        match kept.get('type'):
-            case 'object':
-                kept |= self._take_object(rest, path)
-            case 'string':
-                kept |= _take_keyword(rest, 'format', rest.get('format') in FORMATS)
-            case 'array':
-                kept |= _take_keyword(rest, 'items', 'items' in rest) | _take_keyword(
-                    rest, 'minItems', rest.get('minItems') in (0, 1)
-                )
-            case _:
-                pass
-        self._report_losses(rest, path)
-        return kept | self.describe(description, rest)
+    def enforce_shape(self, node: Node, path: str) -> Node:
+        """Return the shape. A choice of values has no type, and a constant is such a choice."""
+        if 'const' in node and is_scalar(node['const']):
+            node['enum'] = [node.pop('const')]
+        if 'enum' in node and self.is_enforced('enum', node['enum']):
+            node.pop('type', None)
+            return {'enum': node.pop('enum')}
+        return super().enforce_shape(node, path)
 
-    def _take_object(self, rest: Node, path: str) -> Node:
-        if rest.pop('additionalProperties', False) is not False:
-            self.lose(path, 'additionalProperties')
-        kept: Node = {'properties': rest.pop('properties', {}), 'additionalProperties': False}
-        return kept | _take_keyword(rest, 'required', 'required' in rest)
-
-    def _report_losses(self, rest: Node, path: str) -> None:
-        for key in rest:
-            if key not in ANNOTATIONS:
-                self.lose(path, key)
-
-
-def _take_shape(rest: Node) -> Node:
-    """Remove and return the keyword for what a value may be: a choice of values, of schemas, or a type."""
-    if _is_scalar(rest.get('const', ())):
-        rest['enum'] = [rest.pop('const')]
-    kind = rest.pop('type', None)
-    if rest.get('enum') and all(_is_scalar(value) for value in rest['enum']):
-        return {'enum': rest.pop('enum')}
-    for key, wire in CHOICES.items():
-        if key in rest:
-            return {wire: rest.pop(key)}
-    return {} if kind is None else {'type': kind}
-
-
-def _take_keyword(rest: Node, key: str, allowed: bool) -> Node:
-    """Remove and return the keyword if it is allowed; else move it to the end of `rest`."""
-    if key not in rest:
-        return {}
-    value = rest.pop(key)
-    if allowed:
-        return {key: value}
-    rest[key] = value
-    return {}
-
-
-def _is_scalar(value: object) -> bool:
-    return value is None or isinstance(value, (str, int, float, bool))
+    def enforce_all_of(self, schemas: list[Any], path: str) -> list[Node]:
+        """Return the members of an intersection, none of which may be a reference."""
+        members = [self.enforce(child, f'{path}.{index}') for index, child in enumerate(schemas)]
+        if any('$ref' in member for member in members):
+            self.obstacles.append(f'{path} is an intersection (allOf) of references')
+        return members
 
 
 _transformer = AnthropicSchema.transformer()

@@ -94,6 +94,11 @@ class BedrockModelProfile(ModelProfile):
     bedrock_system_tools: frozenset[str] = frozenset()
     """The tools that the model runs itself, by their names in the API."""
 
+    @property
+    def enforces_tools(self) -> bool:
+        """True if the schemas of tools can be enforced."""
+        return self.bedrock_strict_tools
+
 
 ANY_TOOL: Facts = {'bedrock_tool_choice': frozenset({'any', 'tool'})}
 JSON_OUTPUT: Facts = {

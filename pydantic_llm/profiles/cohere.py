@@ -8,6 +8,7 @@ from typing import Any
 
 from . import ModelProfile
 from .schema import Node, SchemaRewriter, TransformedSchema
+from .subset import is_exclusive
 
 __all__ = ('CohereModelProfile', 'CohereSchema', 'cohere_model_profile')
 
@@ -82,15 +83,26 @@ class CohereSchema(SchemaRewriter):
             self.compatible = False
             return node
         if 'oneOf' in node and 'anyOf' not in node:
+            if 'discriminator' not in node and not is_exclusive(node['oneOf']):
+                self.lose(path, 'oneOf')
             node['anyOf'] = node.pop('oneOf')
+        node.pop('discriminator', None)
+        if node.get('type') == 'object':
+            self._require_one(node, path)
         lost = {key: node.pop(key) for key in [*node] if not _is_enforced(key, node[key])}
         if 'pattern' in node:
             node['pattern'] = _strip_anchors(node['pattern'])
-        if node.get('properties') and not node.get('required'):
-            node['required'] = [next(iter(node['properties']))]  # the API requires at least one in every object
         for key in lost:
             self.lose(path, key)
         return node | self.describe(node.get('description'), lost)
+
+    def _require_one(self, node: Node, path: str) -> None:
+        """Make a property required: every object must have one (https://docs.cohere.com/docs/structured-outputs)."""
+        if path != '$' and not node.get('properties'):
+            self.obstacles.append(f'{path} is an object whose keys are not known')
+        elif node.get('properties') and not node.get('required'):
+            node['required'] = [next(iter(node['properties']))]
+            self.lose(path, 'required')
 
 
 def _resolve_root(schema: Node) -> Node:

@@ -52,4 +52,5 @@ class MistralSchema(SchemaRewriter):
                 node['additionalProperties'] = False
             elif node.get('additionalProperties') is not False:
                 self.compatible = False
+                self.obstacles.append(f'{path} is an object whose keys are not known')
         return node

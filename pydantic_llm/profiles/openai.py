@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from ..exceptions import UserError
 from . import ModelProfile
+from .measures import Limits
 from .schema import Node, SchemaRewriter, TransformedSchema, inline_transformer
+from .subset import Subset, SubsetSchema
 
 __all__ = ('GeminiByOpenRouterSchema', 'OpenAIModelProfile', 'OpenAISchema', 'ThinkingSetting', 'openai_model_profile')
 
@@ -122,6 +123,16 @@ class OpenAIModelProfile(ModelProfile):
     openai_ends_silently: bool = False
     """True if the server ends complete responses without a finish reason, as Snowflake does."""
 
+    @property
+    def enforces_tools(self) -> bool:
+        """True if the server supports `strict` for tools."""
+        return self.openai_strict_tools
+
+    @property
+    def enforces_outputs(self) -> bool:
+        """True if the server supports `strict` for outputs."""
+        return self.openai_strict_tools if self.openai_strict_outputs is None else self.openai_strict_outputs
+
 
 SAMPLING = frozenset(
     {'temperature', 'top_p', 'presence_penalty', 'frequency_penalty', 'logit_bias', 'logprobs', 'top_logprobs'}
@@ -134,130 +145,62 @@ NOTHING = frozenset[str]()
 STRICT_FORMATS = frozenset({'date-time', 'time', 'date', 'duration', 'email', 'hostname', 'ipv4', 'ipv6', 'uuid'})
 """The string formats that strict mode enforces."""
 
-KEYWORDS_OF_OBJECTS = ('patternProperties', 'unevaluatedProperties', 'propertyNames', 'minProperties', 'maxProperties')
-KEYWORDS_OF_ARRAYS = ('unevaluatedItems', 'contains', 'minContains', 'maxContains', 'uniqueItems')
-NOT_STRICT = ('minLength', 'maxLength', *KEYWORDS_OF_OBJECTS, *KEYWORDS_OF_ARRAYS)
-"""The keywords that strict mode refuses. https://platform.openai.com/docs/guides/structured-outputs"""
+NUMBERS = frozenset({'minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf'})
+LENGTHS_OF_ARRAYS = frozenset({'minItems', 'maxItems'})
+
+OPENAI_SUBSET = Subset(
+    keywords=NUMBERS | LENGTHS_OF_ARRAYS | {'enum', 'const', 'pattern'},
+    formats=STRICT_FORMATS,
+    limits=Limits(depth=10, properties=5000, enum_values=1000, long_enum=(250, 15_000), text=120_000),
+)
+"""https://platform.openai.com/docs/guides/structured-outputs#supported-schemas. A keyword that is not listed there is
+refused: `default` (dottxt-ai/outlines#1254), `examples`, `prefixItems` (pydantic-ai#7315), `oneOf`."""
 
 LOOKAROUND = re.compile(r'(?<!\\)(?:\\\\)*\(\?<?[=!]')
-MAX_NESTING = 10
-"""The maximum depth of nested objects in strict mode."""
-MAX_PROPERTIES = 5000
-"""The maximum number of properties of all objects together in strict mode."""
-RESOLVABLE_REFERENCE = re.compile(r'#(/(\$defs|definitions)/[^/]+)?')
-"""The references that strict mode follows: to the root, and to a top-level definition."""
-TYPED = ('type', '$ref', 'anyOf', 'oneOf', 'allOf', 'enum', 'const')
 
 
-class OpenAISchema(SchemaRewriter):
-    """Schemas for OpenAI: made strict if that is requested, and checked for strictness if nothing is requested."""
+class OpenAISchema(SubsetSchema):
+    """Schemas for OpenAI: strict if that loses nothing, or if it is requested."""
 
     drop = frozenset({'title', '$schema', 'discriminator'})
+    subset = OPENAI_SUBSET
 
     def run(self, schema: Node) -> TransformedSchema:
         """Rewrite a schema, whose root must not be a reference."""
-        transformed = super().run(_resolve_root(schema))
-        if self.strict is None and transformed.strict and _is_too_large(transformed.json_schema):
-            return replace(transformed, strict=False)
-        return transformed
+        return super().run(_resolve_root(schema))
 
     def rewrite(self, node: Node, path: str) -> Node:
-        if isinstance(reference := node.get('$ref'), str):
-            if not RESOLVABLE_REFERENCE.fullmatch(reference):
-                self.compatible = False
-            if len(node) > 1:
-                node['anyOf'] = [{'$ref': node.pop('$ref')}]
-        if 'default' in node:
-            self._rewrite_default(node, path)
-        self._rewrite_keywords(node, path)
-        if 'oneOf' in node and self.strict:
-            node['anyOf'] = node.pop('oneOf')
-        elif 'oneOf' in node:
-            self.compatible = False
-        match node.get('type'):
-            case 'object':
-                self._rewrite_object(node, path)
-            case 'array':
-                self._check_items(node, path)
-            case _:
-                pass
+        """Rewrite a node of a schema that is not enforced. Objects without properties are refused."""
+        if node.get('type') == 'object':
+            is_named = 'properties' in node or path == '$'
+            properties = node.setdefault('properties', {})
+            if self.strict is None and is_named and (properties or path == '$'):
+                node.setdefault('additionalProperties', False)
         return node
 
-    def _rewrite_default(self, node: Node, path: str) -> None:
-        if self.strict:
-            del node['default']
+    def annotate(self, kept: Node, notes: Node) -> Node:
+        return {'anyOf': [kept], **notes} if '$ref' in kept and notes else kept | notes
+
+    def is_enforced(self, keyword: str, value: Any) -> bool:
+        if keyword == 'pattern' and LOOKAROUND.search(str(value)):
+            return False
+        return super().is_enforced(keyword, value)
+
+    def collect_losses(self, node: Node, path: str) -> Node:
+        """Report a default too: a model that must write every property never leaves one to its default."""
+        if node.pop('default', _NO_DEFAULT) is not _NO_DEFAULT:
             self.lose(path, 'default')
-        else:
-            self.compatible = False
+        return super().collect_losses(node, path)
 
-    def _rewrite_keywords(self, node: Node, path: str) -> None:
-        refused = {key: node[key] for key in NOT_STRICT if key in node}
-        if 'format' in node and node['format'] not in STRICT_FORMATS:
-            refused['format'] = node['format']
-        if LOOKAROUND.search(str(node.get('pattern', ''))):
-            refused['pattern'] = node['pattern']
-        if not refused:
-            return
-        self.compatible = False
-        if self.strict:
-            for key in refused:
-                del node[key]
-                self.lose(path, key)
-            note = ', '.join(f'{key}={value}' for key, value in refused.items())
-            node['description'] = f'{node["description"]} ({note})' if node.get('description') else note
-
-    def _rewrite_object(self, node: Node, path: str) -> None:
-        properties = node.setdefault('properties', {})
-        more = node.get('additionalProperties', False)
-        if self.strict:
-            if more is not False:
-                self.lose(path, 'additionalProperties')
-            node['additionalProperties'] = False
-            node['required'] = list(properties)
-        elif self.strict is None:
-            if more is False:
-                node['additionalProperties'] = False
-            else:
-                self.compatible = False
-            if 'required' not in node or not set(properties) <= set(node['required']):
-                self.compatible = False
-
-    def _check_items(self, node: Node, path: str) -> None:
-        items = node.get('items')
-        typed = isinstance(items, dict) and any(key in items for key in TYPED)
-        if typed or node.get('prefixItems'):
-            return
-        if self.strict:
-            raise UserError(
-                f'A strict schema must say what the items of {path} are, and {node!r} does not: set strict=False'
-            )
-        self.compatible = False
+    @staticmethod
+    def describe(description: str | None, keywords: Node) -> Node:
+        note = ', '.join(f'{key}={value}' for key, value in keywords.items())
+        if description and note:
+            return {'description': f'{description} ({note})'}
+        return {'description': text} if (text := description or note) else {}
 
 
-def _is_too_large(schema: Node) -> bool:
-    """Return whether a schema, or one of its definitions, is too deep or too large for strict mode."""
-    definitions: list[Node] = list(schema.get('$defs', {}).values())
-    for part in [{key: value for key, value in schema.items() if key != '$defs'}, *definitions]:
-        objects = [*_measure_objects(part, 1)]
-        if any(depth > MAX_NESTING for depth, _ in objects) or sum(count for _, count in objects) > MAX_PROPERTIES:
-            return True
-    return False
-
-
-def _measure_objects(node: Any, depth: int) -> Iterator[tuple[int, int]]:
-    """Yield the depth and the number of properties of each object in a schema."""
-    if isinstance(node, dict):
-        schema = cast('Node', node)
-        properties: Any = schema.get('properties')
-        if isinstance(properties, dict):
-            count = len(cast('Node', properties))
-            yield depth, count
-            depth += 1
-        for child in schema.values():
-            yield from _measure_objects(child, depth)
-    elif isinstance(node, list):
-        for child in cast('list[object]', node):
-            yield from _measure_objects(child, depth)
+_NO_DEFAULT = object()
 
 
 def _resolve_root(schema: Node) -> Node:

@@ -6,23 +6,20 @@ schema, caches results and collects the losses.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar, cast
 
 from pydantic_core import from_json, to_json
 
+from ..json_schemas import is_local_reference, iter_children, replace_child
 from ..json_types import Json
 
 __all__ = ('INLINED', 'Node', 'SchemaRewriter', 'SchemaTransformer', 'TransformedSchema', 'inline_transformer')
 
 Node = Json
 """A node of a JSON schema."""
-
-_NAMED_CHILDREN = ('properties', '$defs', 'definitions', 'patternProperties', 'dependentSchemas')
-_SINGLE_CHILDREN = ('items', 'additionalProperties', 'not', 'if', 'then', 'else', 'contains', 'propertyNames')
-_LISTED_CHILDREN = ('anyOf', 'oneOf', 'allOf', 'prefixItems')
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +29,12 @@ class TransformedSchema:
     json_schema: Node
     """The schema. It is shared between requests and must not be changed."""
     strict: bool
-    """True if the vendor can enforce the schema; the value that was requested, if one was."""
+    """True if the vendor can enforce the schema. False despite a request if there are obstacles."""
     losses: tuple[str, ...] = ()
     """The lost constraints, such as `'maxLength of $.name'`."""
+    obstacles: tuple[str, ...] = ()
+    """The reasons why a schema cannot be enforced as requested, such as `'$.prices is an object whose keys are not
+    known'`."""
 
 
 SchemaTransformer = Callable[[Node, bool | None], TransformedSchema]
@@ -52,6 +52,8 @@ class SchemaRewriter:
         self.compatible = True
         """True while every node seen so far can be enforced."""
         self.losses: list[str] = []
+        self.obstacles: list[str] = []
+        """The reasons why the schema cannot be enforced, although that is requested."""
 
     def rewrite(self, node: Node, path: str) -> Node:
         """Return the rewritten node, which may be changed in place. Its children are rewritten already."""
@@ -71,19 +73,23 @@ class SchemaRewriter:
     def run(self, schema: Node) -> TransformedSchema:
         """Rewrite a whole schema."""
         rewritten = self._walk(schema, '$')
+        if self.strict and self.obstacles:
+            return self.give_up(schema)
         strict = self.compatible if self.strict is None else self.strict
         return TransformedSchema(rewritten, strict, tuple(self.losses))
 
+    def relax(self, schema: Node) -> Node:
+        """Return the schema as it is sent if it is not enforced."""
+        return type(self)(strict=False)._walk(schema, '$')
+
+    def give_up(self, schema: Node) -> TransformedSchema:
+        """Return a schema that is not enforced, with the obstacles."""
+        return TransformedSchema(self.relax(schema), strict=False, obstacles=tuple(dict.fromkeys(self.obstacles)))
+
     def _walk(self, schema: Node, path: str) -> Node:
         node = {key: value for key, value in schema.items() if key not in self.drop}
-        for key, (name, child) in list(_children(node)):
-            rewritten = self._walk(child, f'{path}.{name}')
-            if key in _NAMED_CHILDREN:
-                node[key] = {**node[key], name: rewritten}
-            elif key in _LISTED_CHILDREN:
-                node[key] = [*node[key][: int(name)], rewritten, *node[key][int(name) + 1 :]]
-            else:
-                node[key] = rewritten
+        for key, name, child in list(iter_children(node)):
+            replace_child(node, key, name, self._walk(child, f'{path}.{name}'))
         return self.rewrite(node, path)
 
     @classmethod
@@ -97,27 +103,17 @@ class SchemaRewriter:
         return lambda schema, strict: rewrite_json(to_json(schema), strict)
 
 
-def _children(node: Node) -> Iterator[tuple[str, tuple[str, Node]]]:
-    for key in _NAMED_CHILDREN:
-        if isinstance(named := node.get(key), dict):
-            pairs = cast('dict[str, Any]', named).items()
-            yield from ((key, (name, cast('Node', child))) for name, child in pairs if isinstance(child, dict))
-    for key in _SINGLE_CHILDREN:
-        if isinstance(child := node.get(key), dict):
-            yield key, (key, cast('Node', child))
-    for key in _LISTED_CHILDREN:
-        if isinstance(listed := node.get(key), list):
-            numbered = enumerate(cast('list[object]', listed))
-            yield from (
-                (key, (str(index), cast('Node', child))) for index, child in numbered if isinstance(child, dict)
-            )
+# ---------------------------------------------------------------------- schemas without references
+
+MAX_NODES = 10_000
+"""The maximum number of JSON values in an inlined schema. Each level of definitions can double it."""
 
 
 def inline_transformer(schema: Node, strict: bool | None) -> TransformedSchema:
     """Replace the references of a schema by their definitions, for servers that do not follow references.
 
-    Recursive definitions stay, and the schema becomes one of them. Nothing is lost, so that the result is strict unless
-    `strict` is False.
+    Recursive definitions stay references. Nothing is lost, so that the result is strict unless
+    `strict` is False. A schema that would become too large keeps its references.
     """
     return _inline_cached(to_json(schema), strict)
 
@@ -129,50 +125,90 @@ INLINED: dict[str, SchemaTransformer] = {'json_schema_transformer': inline_trans
 @lru_cache(maxsize=512)
 def _inline_cached(schema: bytes, strict: bool | None) -> TransformedSchema:
     root: Node = from_json(schema)
-    definitions: dict[str, Node] = root.pop('$defs', {})
-    recursive = {name for name in definitions if _refers_to(definitions[name], name, definitions, set())}
-    inlined = _inline(root, definitions, recursive, inside=set())
+    definitions = _collect_definitions(root)
+    recursive = {reference for reference in definitions if _refers_to(definitions[reference], reference, definitions)}
+    body = {key: value for key, value in root.items() if key not in ('$defs', 'definitions')}
+    size = _measure(body, definitions, recursive, {})
+    if size > MAX_NODES:
+        problem = f'without references it would have {size} values, and {MAX_NODES} are the maximum'
+        return TransformedSchema(root, strict=False, obstacles=(problem,))
+    inlined = _inline(body, definitions, recursive)
     if recursive:
-        kept = {name: _inline(definitions[name], definitions, recursive, inside={name}) for name in sorted(recursive)}
-        inlined = {'$defs': {**kept, 'root': inlined}, '$ref': '#/$defs/root'}
+        inlined = _keep_recursive(inlined, definitions, recursive)
     return TransformedSchema(inlined, strict is not False)
 
 
-def _definition_name(node: object) -> str | None:
+def _keep_recursive(body: Node, definitions: dict[str, Node], recursive: set[str]) -> Node:
+    """Return a schema with the definitions that refer to themselves, which stay references everywhere."""
+    kept: Node = {}
+    for reference in sorted(recursive):
+        container, name = reference.split('/')[1:]
+        kept.setdefault(container, {})[name] = _inline(definitions[reference], definitions, recursive)
+    return {**body, **kept}
+
+
+def _collect_definitions(root: Node) -> dict[str, Node]:
+    """Return the definitions by their references, under both of the keywords for them."""
+    return {
+        f'#/{container}/{name}': definition
+        for container in ('$defs', 'definitions')
+        for name, definition in (root.get(container) or {}).items()
+        if isinstance(definition, dict)
+    }
+
+
+def _find_target(node: object, definitions: dict[str, Node]) -> str | None:
     reference = cast('Node', node).get('$ref') if isinstance(node, dict) else None
-    prefix = '#/$defs/'
-    return reference.removeprefix(prefix) if isinstance(reference, str) and reference.startswith(prefix) else None
+    return reference if is_local_reference(reference) and reference in definitions else None
 
 
-def _refers_to(node: Any, name: str, definitions: dict[str, Node], seen: set[str]) -> bool:
+def _refers_to(node: Any, wanted: str, definitions: dict[str, Node]) -> bool:
     """Return whether a node refers to a definition, directly or through others."""
-    match node:
-        case dict():
-            target = _definition_name(cast('Node', node))
-            if target == name:
-                return True
-            if target in definitions and target not in seen:
-                seen.add(target)
-                if _refers_to(definitions[target], name, definitions, seen):
+    seen: set[str] = set()
+    waiting: list[Any] = [node]
+    while waiting:
+        match waiting.pop():
+            case dict() as value:
+                target = _find_target(cast('Node', value), definitions)
+                if target == wanted:
                     return True
-            return any(_refers_to(child, name, definitions, seen) for child in cast('Node', node).values())
-        case list():
-            return any(_refers_to(child, name, definitions, seen) for child in cast('list[object]', node))
-        case _:
-            return False
+                if target is not None and target not in seen:
+                    seen.add(target)
+                    waiting.append(definitions[target])
+                waiting += cast('Node', value).values()
+            case list() as value:
+                waiting += cast('list[Any]', value)
+            case _:
+                pass
+    return False
 
 
-def _inline(node: Any, definitions: dict[str, Node], recursive: set[str], *, inside: set[str]) -> Any:
+def _measure(node: Any, definitions: dict[str, Node], recursive: set[str], known: dict[str, int]) -> int:
+    """Return the number of values in a node whose references are inlined, without inlining them."""
     match node:
         case dict():
-            target = _definition_name(cast('Node', node))
-            if target is not None and target in definitions and target not in inside:
-                siblings = {key: value for key, value in cast('Node', node).items() if key != '$ref'}
-                within = {*inside, target} if target in recursive else inside
-                return _inline({**definitions[target], **siblings}, definitions, recursive, inside=within)
-            pairs = cast('Node', node).items()
-            return {key: _inline(child, definitions, recursive, inside=inside) for key, child in pairs}
+            target = _find_target(cast('Node', node), definitions)
+            size = 1 + sum(_measure(child, definitions, recursive, known) for child in cast('Node', node).values())
+            if target is None or target in recursive:
+                return size
+            if target not in known:
+                known[target] = _measure(definitions[target], definitions, recursive, known)
+            return size + known[target]
         case list():
-            return [_inline(child, definitions, recursive, inside=inside) for child in cast('list[object]', node)]
+            return 1 + sum(_measure(child, definitions, recursive, known) for child in cast('list[object]', node))
+        case _:
+            return 1
+
+
+def _inline(node: Any, definitions: dict[str, Node], recursive: set[str]) -> Any:
+    match node:
+        case dict():
+            target = _find_target(cast('Node', node), definitions)
+            if target is not None and target not in recursive:
+                siblings = {key: value for key, value in cast('Node', node).items() if key != '$ref'}
+                return _inline({**definitions[target], **siblings}, definitions, recursive)
+            return {key: _inline(child, definitions, recursive) for key, child in cast('Node', node).items()}
+        case list():
+            return [_inline(child, definitions, recursive) for child in cast('list[object]', node)]
         case _:
             return node

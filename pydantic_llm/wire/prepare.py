@@ -13,6 +13,7 @@ from json import dumps
 from typing import Any, ClassVar, Literal, cast
 
 from ..exceptions import UserError
+from ..json_schemas import normalize_schema
 from ..json_types import Json
 from ..messages import (
     FilePart,
@@ -107,14 +108,26 @@ class PreparedRequest:
     def strict_schema(self, schema: Json, owner: str) -> Json:
         """Return a schema in the form that the API enforces, with a warning for each constraint that this form loses.
 
-        For APIs that enforce every schema. `owner` names the schema in warnings: `"output 'final_result'"`.
+        For APIs that enforce every schema. `owner` names the schema in warnings: `"output 'final_result'"`. Raises
+        `UserError` if a part of the schema would become useless.
         """
         if (transform := self.profile.json_schema_transformer) is None:
             return schema
         transformed = transform(schema, True)  # noqa: FBT003 -- `strict`, which has no keyword
+        if transformed.obstacles:
+            raise UserError(
+                f'The schema of {owner} cannot be enforced by {self.model_name!r}, since {transformed.obstacles[0]}: '
+                f"use output_mode 'tool' or 'prompted' (ToolOutput or PromptedOutput on an agent), or name the fields"
+            )
         for loss in transformed.losses:
             self.note(f'the schema of {owner} can no longer enforce {loss}')
         return transformed.json_schema
+
+    def find_obstacle(self, schema: Json) -> str | None:
+        """Return the first reason why the API cannot enforce a schema, if there is one."""
+        transform = self.profile.json_schema_transformer
+        obstacles = transform(schema, True).obstacles if transform else ()  # noqa: FBT003 -- `strict`
+        return obstacles[0] if obstacles else None
 
     def note_thinking_as_text(self, part: ThinkingPart) -> None:
         """Add a warning that another vendor's thinking is sent as text."""
@@ -205,7 +218,7 @@ def prepare(
         _report(request, note)
     _check_settings(request, frozenset(supported), prefix, own)
     _choose_tools(request)
-    _transform_schemas(request)
+    _fit_schemas(request)
     if resolved.output_mode == 'prompted' and (prompt := _render_output_prompt(request)):
         request.instructions.append(prompt)
     return request
@@ -324,30 +337,46 @@ def _resolve_tool_names(parameters: ModelRequestParameters, names: tuple[str, ..
     return 'required' if set(names) == set(known) and len(known) > 1 else names
 
 
-def _transform_schemas(request: PreparedRequest) -> None:
-    transform = request.profile.json_schema_transformer
-    if transform is None:
-        return
-
-    def fit(schema: dict[str, object], strict: bool | None, owner: str) -> tuple[dict[str, object], bool]:
-        transformed = transform(schema, strict)
-        for loss in transformed.losses:
-            _report(request, f'the schema of {owner} can no longer enforce {loss}')
-        return transformed.json_schema, transformed.strict
+def _fit_schemas(request: PreparedRequest) -> None:
+    """Check the schemas of tools and of the output, and rewrite them for the vendor."""
+    parameters, output, profile = request.parameters, request.parameters.output_object, request.profile
 
     def fit_tool(tool: ToolDefinition) -> ToolDefinition:
-        schema, strict = fit(tool.parameters_json_schema, tool.strict, f'tool {tool.name!r}')
-        return replace(tool, parameters_json_schema=schema, strict=strict)
+        owner = f'tool {tool.name!r}'
+        schema = tool.parameters_json_schema
+        fitted, strict = _fit_schema(request, schema, tool.strict, owner, can_enforce=profile.enforces_tools)
+        return replace(tool, parameters_json_schema=fitted, strict=strict)
 
-    parameters, output = request.parameters, request.parameters.output_object
     function_tools = [fit_tool(tool) for tool in parameters.function_tools]
     output_tools = [fit_tool(tool) for tool in parameters.output_tools]
     if output is not None:
-        schema, strict = fit(output.json_schema, output.strict, f'output {output.name or OUTPUT_NAME!r}')
-        output = replace(output, json_schema=schema, strict=strict)
+        owner = f'output {output.name or OUTPUT_NAME!r}'
+        can_enforce = profile.enforces_outputs or parameters.output_mode == 'prompted'
+        fitted, strict = _fit_schema(request, output.json_schema, output.strict, owner, can_enforce=can_enforce)
+        output = replace(output, json_schema=fitted, strict=strict)
     request.parameters = replace(
         parameters, function_tools=function_tools, output_tools=output_tools, output_object=output
     )
+
+
+def _fit_schema(
+    request: PreparedRequest, schema: Json, strict: bool | None, owner: str, *, can_enforce: bool
+) -> tuple[Json, bool | None]:
+    """Return a schema as the vendor accepts it, and whether the vendor is to enforce it."""
+    schema = normalize_schema(schema, owner)
+    if strict and not can_enforce:
+        request.note(
+            f'the schema of {owner} is not enforced: {request.model_name!r} does not support strict=True for it'
+        )
+        strict = None
+    if (transform := request.profile.json_schema_transformer) is None:
+        return schema, strict
+    transformed = transform(schema, strict)
+    for loss in transformed.losses:
+        request.note(f'the schema of {owner} can no longer enforce {loss}')
+    for obstacle in transformed.obstacles:
+        request.note(f'the schema of {owner} is not enforced: {obstacle}')
+    return transformed.json_schema, transformed.strict
 
 
 def _render_output_prompt(request: PreparedRequest) -> str:

@@ -58,7 +58,10 @@ def test_a_tool_is_strict_if_it_asks_for_that_and_the_model_supports_it() -> Non
         {**wire, 'input_schema': closed, 'strict': True}
     ]
     old = Sent([ask('hi')], name='claude-sonnet-4-0', function_tools=[strict])
-    assert old.body['tools'] == [{**wire, 'input_schema': closed}]
+    assert old.body['tools'] == [{**wire, 'input_schema': CITY}]
+    assert old.warnings == [
+        "the schema of tool 'weather' is not enforced: 'claude-sonnet-4-0' does not support strict=True for it"
+    ]
 
 
 BUDGET, ADAPTIVE, FREE = SONNET, 'claude-opus-4-6', 'claude-fable-5-2'

@@ -393,6 +393,7 @@ def test_strict_tools_keep_what_the_api_enforces_and_describe_the_rest() -> None
         'minimum of $.ages.items',
         'maxItems of $.ages',
         'pattern of $.looks',
+        'required of $',
     ]
 
 
@@ -427,7 +428,7 @@ def test_a_recursive_strict_schema_has_an_object_at_its_top() -> None:
     done = {**list_, 'required': ['next']}
     assert sent.body['tools'][0]['function']['parameters'] == {**done, 'title': 'List', '$defs': {'L': done}}
     sent = Sent([ask('hi')], function_tools=[ToolDefinition('list', schema)])
-    assert sent.body['tools'][0]['function']['parameters'] == schema
+    assert sent.body['tools'][0]['function']['parameters'] == {**list_, 'title': 'List', '$defs': {'L': list_}}
 
 
 @pytest.mark.parametrize('setting', [True, False])

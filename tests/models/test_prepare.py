@@ -219,7 +219,7 @@ def test_the_output_is_asked_for_in_one_way(mode: Any, default: Any, resolved: s
     parameters = ModelRequestParameters([LOOK], output_mode=mode, output_object=OUTPUT, output_tools=[DONE])
     found = prepared(parameters=parameters, profile=profile).parameters
     assert found.output_mode == resolved
-    assert (found.output_object is OUTPUT) == (resolved in ('native', 'prompted'))
+    assert (found.output_object == OUTPUT) == (resolved in ('native', 'prompted'))
     assert (list(found.output_tools) == [DONE]) == (resolved in ('tool', 'text'))
     assert parameters.output_tools == [DONE]
 

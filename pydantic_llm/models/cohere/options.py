@@ -60,6 +60,8 @@ def _is_strict(tools: Sequence[ToolDefinition], request: PreparedRequest) -> boo
     strict = [tool.name for tool in tools if (tool.strict if setting is None else setting)]
     obstacles = [f'{tool.name!r} has none' for tool in tools if tool.name not in strict]
     obstacles += [f'{tool.name!r} takes no arguments' for tool in tools if not _takes_arguments(tool)]
+    found = ((tool, request.find_obstacle(tool.parameters_json_schema)) for tool in tools)
+    obstacles += [f'of {tool.name!r}, {obstacle}' for tool, obstacle in found if obstacle]
     if strict and obstacles:
         request.note(f'calls of {strict[0]!r} are not held to its schema, as all tools or none must be: {obstacles[0]}')
     return bool(strict) and not obstacles

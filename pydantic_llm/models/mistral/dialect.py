@@ -119,7 +119,7 @@ def encode_body(body: Json, request: PreparedRequest) -> Json:
             # The API accepts tools or JSON mode, not both; the prompt requires JSON too.
             del body['response_format']
         case {'type': 'json_schema', 'json_schema': output}:
-            body['response_format'] = {'type': 'json_schema', 'json_schema': _encode_output(output)}
+            body['response_format'] = {'type': 'json_schema', 'json_schema': _encode_output(output, request)}
         case _:
             pass
     return body
@@ -139,9 +139,13 @@ def _encode_service_tier(body: Json, request: PreparedRequest) -> None:
         body['service_tier'] = tier
 
 
-def _encode_output(output: Json) -> Json:
+def _encode_output(output: Json, request: PreparedRequest) -> Json:
     """Make the schema of an output strict, unless its objects may have properties that it does not name."""
     closed = _transform(output['schema'], output.get('strict'))
+    for obstacle in closed.obstacles:
+        request.note(f'the schema of output {output["name"]!r} is not enforced: {obstacle}')
+    if closed.obstacles:
+        return {**output, 'strict': False}
     return {**output, 'schema': closed.json_schema, 'strict': True} if closed.strict else output
 
 

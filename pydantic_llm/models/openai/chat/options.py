@@ -90,18 +90,13 @@ def encode_output(request: PreparedRequest, profile: OpenAIModelProfile) -> Json
             schema: Json = {'name': output.name or OUTPUT_NAME, 'schema': output.json_schema}
             if output.description:
                 schema['description'] = output.description
-            if output.strict is not None and _supports_strict_outputs(profile):
+            if output.strict is not None and profile.enforces_outputs:
                 schema['strict'] = output.strict
             return {'response_format': {'type': 'json_schema', 'json_schema': schema}}
         case 'prompted' if request.profile.supports_json_object_output:
             return {'response_format': {'type': 'json_object'}}
         case _:
             return {}
-
-
-def _supports_strict_outputs(profile: OpenAIModelProfile) -> bool:
-    supported = profile.openai_strict_outputs
-    return profile.openai_strict_tools if supported is None else supported
 
 
 def encode_settings(request: PreparedRequest, profile: OpenAIModelProfile, dialect: Dialect) -> Json:
