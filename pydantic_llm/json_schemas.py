@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from math import isfinite
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 from urllib.parse import unquote
 
 from pydantic_core import from_json, to_json
@@ -77,13 +77,13 @@ def iter_children(node: Json) -> Iterator[tuple[str, str, Json]]:
 # ---------------------------------------------------------------------- references
 
 
-def is_local_reference(reference: object) -> bool:
+def is_local_reference(reference: object) -> TypeGuard[str]:
     """Return whether a reference is a JSON pointer into the same schema: `#`, `#/$defs/City`."""
     return reference == '#' or (isinstance(reference, str) and reference.startswith('#/'))
 
 
 def resolve_reference(root: Json, reference: str) -> Json | None:
-    """Return the schema that a local reference points to; `None` if there is none.
+    """Return the schema that a local reference points to, or `None`.
 
     https://datatracker.ietf.org/doc/html/rfc6901
     """

@@ -9,7 +9,7 @@ from typing import Any
 from ..json_schemas import is_local_reference, iter_children, resolve_reference
 from .schema import Node
 
-__all__ = ('Limits', 'find_excess', 'find_recursion')
+__all__ = ('NO_LIMITS', 'Limits', 'find_excess', 'find_recursion')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,9 @@ class Limits:
     """Unions, and lists of types."""
 
 
+NO_LIMITS = Limits()
+
+
 @dataclass
 class _Size:
     """The size of a schema. Each definition is counted once."""
@@ -45,7 +48,7 @@ class _Size:
 
 def find_excess(schema: Node, limits: Limits) -> Iterator[str]:
     """Yield a sentence for each limit that a schema exceeds."""
-    if limits == Limits():
+    if limits == NO_LIMITS:
         return
     size = _Size()
     _add_size(schema, size)

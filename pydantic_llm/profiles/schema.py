@@ -149,12 +149,11 @@ def _keep_recursive(body: Node, definitions: dict[str, Node], recursive: set[str
 
 def _collect_definitions(root: Node) -> dict[str, Node]:
     """Return the definitions by their references, under both of the keywords for them."""
-    return {
-        f'#/{container}/{name}': definition
-        for container in ('$defs', 'definitions')
-        for name, definition in (root.get(container) or {}).items()
-        if isinstance(definition, dict)
-    }
+    found: dict[str, Node] = {}
+    for container in ('$defs', 'definitions'):
+        named: Node = root.get(container, {})
+        found |= {f'#/{container}/{name}': node for name, node in named.items() if isinstance(node, dict)}
+    return found
 
 
 def _find_target(node: object, definitions: dict[str, Node]) -> str | None:
@@ -162,24 +161,24 @@ def _find_target(node: object, definitions: dict[str, Node]) -> str | None:
     return reference if is_local_reference(reference) and reference in definitions else None
 
 
-def _refers_to(node: Any, wanted: str, definitions: dict[str, Node]) -> bool:
+def _refers_to(start: Any, wanted: str, definitions: dict[str, Node]) -> bool:
     """Return whether a node refers to a definition, directly or through others."""
     seen: set[str] = set()
-    waiting: list[Any] = [node]
+    waiting: list[Any] = [start]
     while waiting:
-        match waiting.pop():
-            case dict() as value:
-                target = _find_target(cast('Node', value), definitions)
-                if target == wanted:
-                    return True
-                if target is not None and target not in seen:
-                    seen.add(target)
-                    waiting.append(definitions[target])
-                waiting += cast('Node', value).values()
-            case list() as value:
-                waiting += cast('list[Any]', value)
-            case _:
-                pass
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting += cast('list[Any]', value)
+        if not isinstance(value, dict):
+            continue
+        node = cast('Node', value)
+        target = _find_target(node, definitions)
+        if target == wanted:
+            return True
+        if target is not None and target not in seen:
+            seen.add(target)
+            waiting.append(definitions[target])
+        waiting += node.values()
     return False
 
 

@@ -1,6 +1,6 @@
 """Schemas that a vendor enforces: the subset of JSON schema that it documents, and the rewriting of a schema to it.
 
-`Subset` is a vendor's documentation as data. `SubsetSchema` rewrites a schema to the subset and records what that loses.
+`Subset` is a vendor's documentation as data. `SubsetSchema` rewrites a schema to it and records what that loses.
 `measures` finds recursion and what exceeds a vendor's limits. A schema is strict without a request for that only if
 nothing is lost; with a request it is strict unless there is an obstacle: a part that would become useless.
 """
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
-from .measures import Limits, find_excess, find_recursion
+from .measures import NO_LIMITS, Limits, find_excess, find_recursion
 from .schema import Node, SchemaRewriter, TransformedSchema
 
 __all__ = ('IGNORED', 'Subset', 'SubsetSchema')
@@ -72,8 +72,8 @@ class Subset:
     inferred: bool = True
     """True if a schema in the subset is strict without a request for that."""
     empty_objects: bool = True
-    """True if an object may have no properties."""
-    limits: Limits = Limits()
+    """True if an object below the root may have no properties."""
+    limits: Limits = NO_LIMITS
 
 
 class SubsetSchema(SchemaRewriter):
@@ -139,7 +139,7 @@ class SubsetSchema(SchemaRewriter):
         if 'allOf' in node and 'type' not in node:
             return {'allOf': self.enforce_all_of(node.pop('allOf'), path)}
         kind = node.pop('type', 'object' if 'properties' in node else None)
-        kinds: list[str] = kind if isinstance(kind, list) else [kind] if kind else []
+        kinds = cast('list[str]', kind) if isinstance(kind, list) else [kind] if kind else []
         if unknown := [name for name in kinds if name not in TYPES]:
             self.obstacles.append(f'{path} has the type {unknown[0]!r}')
         kept: Node = {} if kind is None else {'type': kind}
@@ -170,7 +170,7 @@ class SubsetSchema(SchemaRewriter):
         more = node.pop('additionalProperties', None)
         if is_open:
             self.obstacles.append(f'{path} is an object whose keys are not known')
-        elif not properties and not self.subset.empty_objects:
+        elif not properties and not self.subset.empty_objects and path != '$':
             self.obstacles.append(f'{path} is an object without properties')
         elif more not in (None, False) or (more is None and not is_named):
             self.lose(path, 'additionalProperties')
@@ -258,11 +258,10 @@ def _simplify(schema: object) -> Node:
     if not isinstance(schema, Mapping):
         return {} if schema is True else {'not': {}}
     node: Node = {key: value for key, value in cast('Node', schema).items() if key not in IGNORED}
-    match node.get('allOf'):
-        case [dict() as only] if not node.keys() & only.keys():
-            node = {**cast('Node', only), **{key: value for key, value in node.items() if key != 'allOf'}}
-        case _:
-            pass
+    members: list[Any] = node.get('allOf', [])
+    if len(members) == 1 and isinstance(members[0], dict) and not node.keys() & members[0].keys():
+        del node['allOf']
+        node = {**members[0], **node}
     if (
         'oneOf' in node
         and 'anyOf' not in node
@@ -276,10 +275,14 @@ def _simplify(schema: object) -> Node:
     return node
 
 
+def _get(member: Any, key: str) -> Any:
+    return cast('Node', member).get(key) if isinstance(member, dict) else None
+
+
 def is_exclusive(members: list[Any]) -> bool:
     """Return whether no value can be valid under two members of a `oneOf`, which is then the same as `anyOf`."""
-    types = [member.get('type') if isinstance(member, dict) else None for member in members]
-    values = [member.get('const') if isinstance(member, dict) else None for member in members]
+    types = [_get(member, 'type') for member in members]
+    values = [_get(member, 'const') for member in members]
     are_distinct = len({str(kind) for kind in types}) == len(types) and not {'integer', 'number'} <= {*map(str, types)}
     return (
         len(members) < 2
