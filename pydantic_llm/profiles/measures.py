@@ -33,6 +33,7 @@ class Limits:
 
 
 NO_LIMITS = Limits()
+"""The limits of a vendor that documents none."""
 
 
 @dataclass
