@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from pydantic_core import from_json
 
-__all__ = ('Json', 'parse_json', 'repair_json_text', 'repair_text')
+__all__ = ('Json', 'keep_objects', 'parse_json', 'repair_json_text', 'repair_text')
 
 Json = dict[str, Any]
 """A JSON object of an API: a body, an event, a schema, or a part of one. It is the package's only loose type."""
@@ -49,6 +49,12 @@ def parse_damaged_json(data: bytes | str, error: ValueError, *, keep_halves: boo
     except (ValueError, RecursionError):
         raise error from None
     return value if keep_halves else repaired
+
+
+def keep_objects(value: object) -> list[Json]:
+    """Return the objects in a list; an empty list for any other value, which another server may have sent."""
+    items = cast('list[object]', value) if isinstance(value, list) else []
+    return [cast('Json', item) for item in items if isinstance(item, dict)]
 
 
 def _decode_utf8(data: bytes) -> str:

@@ -133,14 +133,14 @@ NATIVE_TOOLS = (
     *('tool_search', 'advisor', 'unknown', '', 'x y'),
 )
 NATIVE_VALUES: tuple[Any, ...] = (
-    *VALUES,
+    *(value for value in VALUES if value != b'\xff'),
     *('x', [{'url': 'https://example.com'}], [{'type': 'web_search_result', 'url': 'https://a.example', 'title': 't'}]),
     *({'stdout': 'x', 'stderr': '', 'return_code': 0, 'type': 'code_execution_result', 'content': []}, {'type': 'x'}),
     *({'outcome': 'OUTCOME_OK', 'output': '1'}, {'status': 'completed'}, {'content': nan}, {'tool_references': ['x']}),
 )
 DETAILS: tuple[Any, ...] = (
     *(None, None, {}, {'x': None}, {'thought_signature': {'a': 1}}, {'thought_signature': 'c2ln'}, {'citations': 7}),
-    *({'citations': [{'type': 'char_location'}]}, {'block': None}, {'item': 7}, {'status': nan}, {'logprobs': [nan]}),
+    *({'citations': [{}]}, {'block': None}, {'item': 7}, {'status': nan}, {'logprobs': [nan]}),
     *(
         {'signature': 7},
         {'server_name': []},
@@ -183,7 +183,7 @@ TOOLS = (
 )
 ALLOWED_ERRORS = (
     r'^CachePoint\(\) has nothing before it',
-    r'^messages (holds nothing to send|has no content of the user)',
+    r'^messages (holds nothing to send|has no content)',
 )
 """The errors for what truly cannot be sent. Each names the parameter."""
 
@@ -215,7 +215,7 @@ class Maker:
         if chance.random() < 0.25:
             settings['thinking'] = chance.choice(['low', 'high', True, False])
         if chance.random() < 0.25:
-            settings['max_tokens'] = chance.choice([100, 5000, 20_000])
+            settings['max_tokens'] = chance.choice([5000, 30_000])
         tools = TOOLS[: chance.choice([0, 1, 2])]
         return Case(self.make_history(), settings, ModelRequestParameters(tools), chance.random() < 0.5)
 
@@ -344,8 +344,10 @@ def find_files(room: Room) -> tuple[Callable[[], UserContent], ...]:
 
 @cache
 def find_result_files(room: Room) -> tuple[Callable[[], UserContent], ...]:
-    """Return the files that the room supports in a tool result."""
-    return tuple(make for make in FILES if not _find_error(room, [ToolReturnPart('look', [make()], 'abcdefghi')]))
+    """Return the files that the room supports in a tool result, and as a prompt, if its tool call is missing."""
+    return tuple(
+        make for make in find_files(room) if not _find_error(room, [ToolReturnPart('look', [make()], 'abcdefghi')])
+    )
 
 
 def _find_error(room: Room, parts: list[ModelRequestPart]) -> str:

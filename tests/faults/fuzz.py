@@ -1,13 +1,15 @@
 """Decodes randomly mutated responses: `python -m tests.faults.fuzz 100000` decodes 100,000 of them.
 
 The original is a response of our server side, or a recorded one if the recordings are installed. Each must soon become
-a response or one of our errors.
+a response or one of our errors. A response can be stored, and sent to its own vendor and to others: their validators
+accept the request that continues the conversation.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,11 +22,24 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from pydantic_llm.exceptions import LLMError
-from pydantic_llm.messages import ModelMessagesTypeAdapter, ModelRequest, ModelResponse
+from pydantic_llm.messages import (
+    ModelMessage,
+    ModelMessagesTypeAdapter,
+    ModelRequest,
+    ModelResponse,
+    NativeToolCallPart,
+    NativeToolReturnPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
+from pydantic_llm.models import ModelRequestParameters
 from pydantic_llm.retries.budget import NO_RETRIES, Budget
 from pydantic_llm.transport import ByteStream
 from pydantic_llm.wire.model import WireModel
 from pydantic_llm.wire.stream import WireStream
+from tests.conformance.histories import Case, find_problems
+from tests.conformance.room import Room
+from tests.conformance.rooms import ROOMS
 from tests.faults.vendors import VENDORS, Vendor
 
 HELLO = [ModelRequest.user_text_prompt('Hello?')]
@@ -231,7 +246,60 @@ def check(result: ModelResponse | LLMError, seconds: float) -> None:
         ModelMessagesTypeAdapter.validate_json(kept)
 
 
-async def fuzz(count: int, number: int, report: Callable[[str], None] = lambda line: None) -> dict[str, int]:
+# ---------------------------------------------------------------------- sending it back
+
+OWN_ROOMS = {'openai': 'openai-chat', 'azure': 'openai-chat'}
+"""Vendor → its room, if that has another name."""
+
+INSIDE = re.compile(
+    r'needs the field|has no field|has an unknown type|is none of|is not between|instead of one'
+    r'|is not (an object|a list|null|a boolean|a number|a string|str|int|float|bool|base64)'
+)
+"""Problems inside of a block. The vendor's own room may have them, since citations and the blocks of the vendor's own
+tools go back to it as they came: only the mutation made them such that the vendor would refuse them."""
+
+ERROR = re.compile(r'\w+Error: |.*ValueError')
+"""Problems that no room may have: an exception, and a body that is not JSON."""
+
+OTHERS = 2
+"""Number of other rooms that each response is sent to."""
+
+
+def choose_rooms(vendor: str, chance: random.Random) -> list[Room]:
+    """Return the vendor's own room and a few others."""
+    own = OWN_ROOMS.get(vendor, vendor)
+    return [room for room in ROOMS if room.name == own] + chance.sample(
+        [room for room in ROOMS if room.name != own], OTHERS
+    )
+
+
+def continue_conversation(response: ModelResponse) -> list[ModelMessage]:
+    """Return a history that goes on after the response: with tool results, or else with a question."""
+    results = [ToolReturnPart(call.tool_name, 'ok', call.tool_call_id) for call in response.tool_calls]
+    return [*HELLO, response, ModelRequest(results or [UserPromptPart('And?')])]
+
+
+def _counts_for_own_room(problem: str, response: ModelResponse) -> bool:
+    has_own_blocks = any(isinstance(part, NativeToolCallPart | NativeToolReturnPart) for part in response.parts)
+    return bool(ERROR.match(problem)) or not (has_own_blocks or INSIDE.search(problem))
+
+
+def check_round_trip(vendor: str, response: ModelResponse, chance: random.Random) -> None:
+    """Check that the response can be part of the next request, at its own vendor and at others."""
+    case = Case(continue_conversation(response), {}, ModelRequestParameters(), stream=False)
+    for room in choose_rooms(vendor, chance):
+        problems = find_problems(room, case)
+        if room.name == OWN_ROOMS.get(vendor, vendor):
+            problems = [problem for problem in problems if _counts_for_own_room(problem, response)]
+        assert not problems, f'{room.name} refuses the response: {problems}'
+
+
+# ---------------------------------------------------------------------- a run
+
+
+async def fuzz(
+    count: int, number: int, report: Callable[[str], None] = lambda line: None, *, sends_back: bool = True
+) -> dict[str, int]:
     """Decode `count` randomly mutated responses, and return the number of results of each class."""
     chance, found = random.Random(number), seeds()
     for vendor in VENDORS:
@@ -244,6 +312,8 @@ async def fuzz(count: int, number: int, report: Callable[[str], None] = lambda l
         try:
             result = await read(seed, body, chance)
             check(result, time.process_time() - began)
+            if sends_back and isinstance(result, ModelResponse):
+                check_round_trip(seed.vendor, result, chance)
         except Exception as error:
             raise AssertionError(f'{seed.vendor} (number {number}, response {n}) decoded {body[:3000]!r}') from error
         name = type(result).__name__

@@ -12,7 +12,7 @@ from typing import Any, assert_never, cast
 from pydantic_core import to_json
 
 from ...exceptions import UserError
-from ...json_types import Json
+from ...json_types import Json, keep_objects
 from ...messages import NativeToolCallPart, NativeToolReturnPart
 from ...native_tools import (
     LOCATION_FIELDS,
@@ -236,14 +236,23 @@ def _find_code_tool(content: Any) -> str | None:
     return next((name for name in ('bash_code_execution', 'text_editor_code_execution') if kind.startswith(name)), None)
 
 
+def _is_reference(item: Json, known_tools: frozenset[str] | None) -> bool:
+    """Return whether the item names a tool, and one of `known_tools`, if given."""
+    match item:
+        case {'tool_name': str() as name}:
+            return known_tools is None or name in known_tools
+        case _:
+            return False
+
+
 def _encode_found_tools(content: Any, known_tools: frozenset[str] | None) -> Any:
     """Encode the result of a tool search. `discovered_tools` is the form that all vendors share."""
     match content:
         case {'tool_references': references}:
-            found = [item for item in references if known_tools is None or item.get('tool_name') in known_tools]
+            found = [item for item in keep_objects(references) if _is_reference(item, known_tools)]
             return {**cast('Json', content), 'tool_references': found}
         case {'discovered_tools': tools}:
-            found = [{'type': 'tool_reference', 'tool_name': tool['name']} for tool in tools]
+            found = [{'type': 'tool_reference', 'tool_name': tool.get('name')} for tool in keep_objects(tools)]
             result = {'type': 'tool_search_tool_search_result', 'tool_references': found}
             return _encode_found_tools(result, known_tools)
         case _:

@@ -6,7 +6,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from typing import assert_never
 
-from ...json_types import Json
+from ...json_types import Json, keep_objects
 from ...messages import (
     FilePart,
     ModelResponse,
@@ -57,7 +57,7 @@ class ResponseEncoder:
                 assert_never(part)
 
     def _encode_text_part(self, part: TextPart) -> Iterator[Json]:
-        citations = (part.provider_details or {}).get('citations') if self._is_own(part) else None
+        citations = keep_objects((part.provider_details or {}).get('citations')) if self._is_own(part) else []
         for block in encode_text(part.content):
             yield {'citationsContent': {'content': [block], 'citations': citations}} if citations else block
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import assert_never
 
-from ...json_types import Json
+from ...json_types import Json, keep_objects
 from ...messages import FilePart, NativeToolCallPart, NativeToolReturnPart, TextPart, ThinkingPart, ToolCallPart
 from ...messages.response import ModelResponsePart
 from .decode import PLAN
@@ -80,8 +80,7 @@ def is_plan(part: ThinkingPart, system: str) -> bool:
 def encode_citations(part: TextPart | ThinkingPart, system: str, *, index: int | None = None) -> list[Json]:
     """Return the citations of a part, if it is this vendor's. They refer to the block with this index."""
     details = part.provider_details or {} if part.provider_name == system else {}
-    citations: list[Json] = details.get('citations', [])
-    return [_set_index(citation, index) for citation in citations]
+    return [_set_index(citation, index) for citation in keep_objects(details.get('citations'))]
 
 
 def _set_index(citation: Json, index: int | None) -> Json:

@@ -5,9 +5,10 @@ Start at `encode_content`. The rules for files are in https://ai.google.dev/gemi
 
 from __future__ import annotations
 
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, assert_never
+from typing import Any, TypeGuard, assert_never
 
 from ...exceptions import UserError
 from ...json_types import Json
@@ -47,6 +48,9 @@ FILE_URL_PREFIXES = {'google-gla': 'https://', VERTEX: 'gs://'}
 
 FILES_BASE_URL = 'https://generativelanguage.googleapis.com/v1beta/'
 """The URL below which files are stored: a file named `files/abc` is at this URL and its name."""
+
+BASE64 = re.compile('[A-Za-z0-9+/_-]+')
+"""The digits of both base64 alphabets, without padding."""
 
 VIDEO_METADATA = {
     'startOffset': 'startOffset',
@@ -99,6 +103,12 @@ def encode_file(file: MultiModalContent, system: str) -> Json:
 def to_urlsafe(base64: str) -> str:
     """Translate base64 text to the URL-safe alphabet, as Google's own clients send it."""
     return base64.replace('+', '-').replace('/', '_')
+
+
+def is_base64(value: object) -> TypeGuard[str]:
+    """Return whether a value is base64 text of either alphabet: the type of bytes in JSON, such as a signature."""
+    digits = value.rstrip('=') if isinstance(value, str) else ''
+    return len(digits) % 4 != 1 and BASE64.fullmatch(digits) is not None
 
 
 def _build_file_url(file: UploadedFile, system: str) -> str:

@@ -18,7 +18,7 @@ from ...messages import (
 from ...messages.response import ModelResponsePart
 from ...profiles.gemini import GeminiModelProfile
 from ...wire.prepare import PreparedRequest
-from .content import PROVIDER_NAMES, VERTEX, encode_file, provider_names, to_urlsafe
+from .content import PROVIDER_NAMES, VERTEX, encode_file, is_base64, provider_names, to_urlsafe
 from .native_tools import encode_native_part
 
 # https://ai.google.dev/gemini-api/docs/thought-signatures#faqs
@@ -100,7 +100,7 @@ class _ResponseEncoder:
     def _append(self, block: Json, details: Json) -> Json:
         signature = details.get('thought_signature') or self._signature
         self._signature = None
-        if signature:
+        if is_base64(signature):
             block['thoughtSignature'] = to_urlsafe(signature)
         self.parts.append(block)
         return block

@@ -144,15 +144,26 @@ def decode_tool_name(block: Json) -> str:
 
 
 def encode_native_part(part: NativeToolCallPart | NativeToolReturnPart) -> Json | None:
-    """Encode a call or a result as the block that it was decoded from; `None` if it was made from metadata."""
+    """Encode a call or a result as the block that it was decoded from; `None` if it was made from metadata.
+
+    A part of code execution without its code or outcome has no block: the API requires them.
+    """
     kind = _find_tool_type(part)
     match part:
         case NativeToolCallPart(tool_name='code_execution'):
-            return {'executableCode': part.args_as_dict()}
+            code = part.args_as_dict(raise_if_invalid=False)
+            return {'executableCode': code} if code.get('code') and code.get('language') else None
         case NativeToolReturnPart(tool_name='code_execution', content=content):
-            return {'codeExecutionResult': content}
+            result = cast('Json', content) if isinstance(content, dict) else {}
+            return {'codeExecutionResult': result} if result.get('outcome') else None
         case NativeToolCallPart() if kind is not None:
-            return {'toolCall': {'toolType': kind, 'args': part.args_as_dict(), 'id': part.tool_call_id}}
+            return {
+                'toolCall': {
+                    'toolType': kind,
+                    'args': part.args_as_dict(raise_if_invalid=False),
+                    'id': part.tool_call_id,
+                }
+            }
         case NativeToolReturnPart(content=content) if kind is not None:
             response = {'response': cast('Json', content)} if isinstance(content, dict) else {}
             return {'toolResponse': {'toolType': kind, **response, 'id': part.tool_call_id}}

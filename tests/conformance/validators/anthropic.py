@@ -15,6 +15,7 @@ from tests.conformance.validators import shapes
 from tests.conformance.validators.rules import (
     NAME,
     Json,
+    check_both,
     check_json,
     check_pairs,
     check_pattern,
@@ -39,15 +40,15 @@ anthropic__test_anthropic_sampling_settings_reach_the_wire__0_5fc6d4."""
 
 def validate(body: Json) -> list[str]:
     """Return every rule that the body breaks."""
-    return [
-        *check_json(body),
-        *_check_types(body),
-        *_check_system(body),
-        *_check_tools(body),
-        *_check_messages(body.get('messages') or []),
-        *_check_thinking(body),
-        *_check_cache_points(body),
-    ]
+    return check_both([*check_json(body), *_check_types(body)], _check_rules(body))
+
+
+def _check_rules(body: Json) -> Iterator[str]:
+    yield from _check_system(body)
+    yield from _check_tools(body)
+    yield from _check_messages(body.get('messages') or [])
+    yield from _check_thinking(body)
+    yield from _check_cache_points(body)
 
 
 def _check_types(body: Json) -> Iterator[str]:

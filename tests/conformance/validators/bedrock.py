@@ -14,7 +14,7 @@ from typing import Any
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
-from tests.conformance.validators.rules import Json, check_json, check_pairs, check_unique, is_blank
+from tests.conformance.validators.rules import Json, check_both, check_json, check_pairs, check_unique, is_blank
 
 DOCUMENT_NAME = re.compile(r'(?!.*\s\s)[a-zA-Z0-9\s()\[\]-]{1,200}')
 """The documentation of `DocumentBlock`: letters, digits, single blanks, hyphens, parentheses, square brackets."""
@@ -31,8 +31,7 @@ UNCHECKED = {'additionalModelRequestFields', 'projectIdentifier'}
 def validate(body: Json) -> list[str]:
     """Return every rule that the body breaks."""
     members = load_service().shape_for('ConverseRequest').members
-    messages: list[Json] = body.get('messages') or []
-    return [
+    shape = [
         *check_json(body),
         *(f'body: there is no field {name!r}' for name in body.keys() - members.keys() - IN_PATH - UNCHECKED),
         *(
@@ -41,11 +40,15 @@ def validate(body: Json) -> list[str]:
             if name in members and name not in UNCHECKED
             for line in check_shape(value, members[name], name)
         ),
-        *_check_messages(messages),
-        *_check_system(body.get('system') or []),
-        *_check_documents(messages),
-        *_check_tool_config(body, messages),
     ]
+    return check_both(shape, _check_rules(body, body.get('messages') or []))
+
+
+def _check_rules(body: Json, messages: list[Json]) -> Iterator[str]:
+    yield from _check_messages(messages)
+    yield from _check_system(body.get('system') or [])
+    yield from _check_documents(messages)
+    yield from _check_tool_config(body, messages)
 
 
 @cache

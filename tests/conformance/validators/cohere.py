@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 
 from cohere.types import ChatMessageV2, ToolV2
 
 from tests.conformance.validators import shapes
 from tests.conformance.validators.openai_chat import check_tool_call, check_tool_results
-from tests.conformance.validators.rules import NAME, Json, check_json, check_pattern
+from tests.conformance.validators.rules import NAME, Json, check_both, check_json, check_pattern
 
 ID = re.compile(r'.+', re.DOTALL)
 
@@ -26,19 +27,18 @@ BODY = frozenset(
 def validate(body: Json) -> list[str]:
     """Return every rule that the body breaks."""
     messages: list[Json] = body.get('messages') or []
-    return [
+    shape = [
         *check_json(body),
         *(f'body: there is no parameter {name!r}' for name in body.keys() - BODY),
         *shapes.check(body.get('messages'), list[ChatMessageV2], 'messages'),
         *shapes.check(body.get('tools') or [], list[ToolV2], 'tools'),
-        *_check_messages(messages),
-        *check_tool_results(messages),
         *(
             line
             for index, tool in enumerate(body.get('tools') or ())
             for line in check_pattern(tool.get('function', {}).get('name'), NAME, f'tools[{index}].function.name')
         ),
     ]
+    return check_both(shape, chain(_check_messages(messages), check_tool_results(messages)))
 
 
 def _check_messages(messages: list[Json]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from tests.conformance.validators.rules import (
     NAME,
     Json,
     check_arguments,
+    check_both,
     check_json,
     check_pattern,
     check_unique,
@@ -42,7 +43,7 @@ IN_PRACTICE = (
 def validate(body: Json) -> list[str]:
     """Return every rule that the body breaks."""
     items: Any = body.get('input')
-    return [
+    shape = [
         *check_json(body),
         *(
             f'body: there is no parameter {name!r}'
@@ -53,7 +54,6 @@ def validate(body: Json) -> list[str]:
             for line in shapes.check(items, str | ResponseInputParam, 'input')
             if not any(re.search(accepted, line) for accepted in IN_PRACTICE)
         ),
-        *(_check_items(items, continues=bool(CONTINUING & body.keys())) if isinstance(items, list) else ()),
         *(
             line
             for index, tool in enumerate(body.get('tools') or ())
@@ -61,6 +61,8 @@ def validate(body: Json) -> list[str]:
             for line in check_pattern(tool.get('name'), NAME, f'tools[{index}].name')
         ),
     ]
+    continues = bool(CONTINUING & body.keys())
+    return check_both(shape, _check_items(items, continues=continues)) if isinstance(items, list) else shape
 
 
 def _check_items(items: list[Json], *, continues: bool) -> Iterator[str]:

@@ -82,5 +82,16 @@ def check_pairs(call_ids: Sequence[Any], result_ids: Sequence[Any], path: str) -
         yield f'{path}: the result {id!r} has no tool call right before it'
 
 
+def check_both(shape: list[str], rules: Iterator[str]) -> list[str]:
+    """Return the problems of the body's shape and those of the rules, as far as a body of that shape can be read."""
+    found = [*shape]
+    try:
+        found.extend(rules)
+    except (AttributeError, KeyError, TypeError, IndexError):
+        if not shape:
+            raise
+    return found
+
+
 def is_blank(text: Any) -> bool:
     return not (isinstance(text, str) and text.strip())

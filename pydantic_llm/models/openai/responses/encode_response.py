@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import assert_never
 
-from ....json_types import Json
+from ....json_types import Json, keep_objects
 from ....messages import (
     FilePart,
     ModelMessage,
@@ -29,6 +29,13 @@ REFUSED_ANNOTATION = 'container_file_citation'
 openai-responses__test_openai_responses_code_execution_return_image_stream__0_c8dc24."""
 
 SEND_IDS = 'openai_send_reasoning_ids'
+
+ID_PREFIXES = {'message': 'msg', 'function_call': 'fc'}
+"""Type of item -> the start of the ids that OpenAI accepts (openai/codex#33176, Wei-Shaw/sub2api#3981). Another
+server's id is not sent: these items do not need one."""
+
+LONGEST_ITEM_ID = 64
+"""The maximum length of an item's id at OpenAI, in characters."""
 
 
 def find_original_ids(messages: Sequence[ModelMessage]) -> dict[str, str]:
@@ -59,6 +66,7 @@ class ResponseEncoder:
         self._original_ids = original_ids
         self._items: list[Json] = []  # of the response that is encoded now
         self._is_stored = False  # this response
+        self._sent_ids: set[str] = set()  # of the items so far
         parts = [part for message in request.messages if isinstance(message, ModelResponse) for part in message.parts]
         self.native_calls = {part.tool_call_id: part for part in parts if isinstance(part, NativeToolCallPart)}
         self.native_result_ids = {part.tool_call_id for part in parts if isinstance(part, NativeToolReturnPart)}
@@ -73,7 +81,23 @@ class ResponseEncoder:
         self._items, self._is_stored = [], is_stored and self.request.options.get('openai_store') is not False
         for part in message.parts:
             self._add(part, message.parts)
+        self._items = [item for item in self._items if self._claim_id(item)]
         return self._drop_unfollowed_reasoning(self._items) if self.sends_ids else self._items
+
+    def _claim_id(self, item: Json) -> bool:
+        """Remove an id that an earlier item has; return False if the item cannot be sent without its id.
+
+        Servers that number the items of each response use an id again (earendil-works/pi#5149), which the API refuses.
+        """
+        id = item.get('id')
+        if not isinstance(id, str) or id not in self._sent_ids:
+            self._sent_ids.update([id] if isinstance(id, str) else [])
+            return True
+        if item['type'] in ('reasoning', IMAGE_ITEM):
+            self.request.note(f'an item of type {item["type"]!r} was dropped, since an earlier item has its id {id!r}')
+            return False
+        del item['id']
+        return True
 
     def _drop_unfollowed_reasoning(self, items: list[Json]) -> list[Json]:
         """Drop reasoning that is not followed by the item that it led to, with its id.
@@ -116,10 +140,12 @@ class ResponseEncoder:
     def _add_text(self, part: TextPart, *, ours: bool) -> None:
         details = part.provider_details or {} if ours else {}
         phase = {'phase': details['phase']} if details.get('phase') and self.profile.openai_phases else {}
-        if not (part.id and ours and self.sends_ids):
+        if not (part.id and ours and self.sends_ids and _accepts_id(part.id, 'message')):
             self._items.append({'role': 'assistant', 'content': part.content, **phase})
             return
-        annotations = [note for note in details.get('annotations') or () if _accepts_annotation(note, part.content)]
+        annotations = [
+            note for note in keep_objects(details.get('annotations')) if _accepts_annotation(note, part.content)
+        ]
         content = {'type': 'output_text', 'text': part.content, 'annotations': annotations}
         last: Json = self._items[-1] if self._items else {}
         if last.get('type') == 'message' and last.get('id') == part.id:
@@ -159,7 +185,7 @@ class ResponseEncoder:
         id = self.get_original_id(part.tool_call_id)
         item: Json = {'type': 'function_call', 'call_id': id, 'name': part.tool_name}
         item['arguments'] = part.args_as_json_str()
-        if ours and part.id and self.sends_ids:
+        if ours and part.id and self.sends_ids and _accepts_id(part.id, 'function_call'):
             item['id'] = part.id
         if ours and (details := part.provider_details):
             item.update({name: details[name] for name in TOOL_CALL_DETAILS if details.get(name)})
@@ -185,6 +211,11 @@ class ResponseEncoder:
             self.request.drop_part(part)
         elif item := encode_result_item(part, call):
             self._items.append(item)
+
+
+def _accepts_id(id: str, type: str) -> bool:
+    """Return whether OpenAI accepts the id for an item of this type."""
+    return id.startswith(ID_PREFIXES[type]) and len(id) <= LONGEST_ITEM_ID
 
 
 def _drop_sources(item: Json) -> Json:
