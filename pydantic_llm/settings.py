@@ -6,8 +6,10 @@ sent, and is listed in `ModelResponse.warnings`; `unsupported_settings` changes 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
+
+from .exceptions import UserError
 
 if TYPE_CHECKING:
     from .constraints import Constraint
@@ -29,7 +31,10 @@ UnsupportedSettings = Literal['warn', 'error', 'drop']
 
 
 class ModelSettings(TypedDict, total=False):
-    """Settings of one request. The settings of a run override those of the agent and of the model, key by key."""
+    """Settings of one request. The settings of a run override those of the agent and of the model, key by key.
+
+    A value of `None` takes a setting back: the request has none, and the vendor's default applies.
+    """
 
     max_tokens: int
     """The maximum number of tokens to generate, including thinking."""
@@ -102,6 +107,9 @@ class ModelSettings(TypedDict, total=False):
     """The handling of unsupported settings: `'warn'` (the default), `'error'` or `'drop'`."""
 
 
+FIELD_BY_FIELD = ('extra_headers', 'extra_body')
+"""The settings of which each layer may add fields."""
+
 TRANSPORT_SETTINGS = frozenset(
     {'timeout', 'first_token_timeout', 'idle_timeout', 'retries', 'extra_headers', 'extra_body', 'unsupported_settings'}
 )
@@ -109,12 +117,19 @@ TRANSPORT_SETTINGS = frozenset(
 
 
 def merge_model_settings(base: ModelSettings | None, overrides: ModelSettings | None) -> ModelSettings | None:
-    """Return both settings merged: `overrides` wins key by key, in `extra_headers` and `extra_body` field by field."""
+    """Return both settings merged: `overrides` wins key by key, in `extra_headers` and `extra_body` field by field.
+
+    A setting of `None` in `overrides` stays `None`: it takes the setting of every lower layer back. Raises `UserError`
+    if one of them is not a mapping.
+    """
+    for settings in (base, overrides):
+        if settings is not None and not isinstance(cast('object', settings), Mapping):
+            raise UserError(f'model settings are {settings!r}: give a dict, such as ModelSettings(temperature=0.2)')
     if not (base and overrides):
         return base or overrides
-    merged: ModelSettings = {**base, **overrides}
-    if 'extra_headers' in base and 'extra_headers' in overrides:
-        merged['extra_headers'] = {**base['extra_headers'], **overrides['extra_headers']}
-    if 'extra_body' in base and 'extra_body' in overrides:
-        merged['extra_body'] = {**base['extra_body'], **overrides['extra_body']}
-    return merged
+    merged: dict[str, Any] = {**base, **overrides}
+    for name in FIELD_BY_FIELD:
+        lower, upper = cast('Any', base.get(name)), cast('Any', overrides.get(name))
+        if isinstance(lower, Mapping) and isinstance(upper, Mapping):
+            merged[name] = {**lower, **upper}
+    return cast('ModelSettings', merged)

@@ -71,7 +71,7 @@ IO_MODULES = (
 CLOCKS = ('now', 'utcnow', 'today')
 
 VALUES = (
-    'json_types messages settings usage exceptions constraints native_tools retries.policy tools.definition'
+    '_checks json_types messages settings usage exceptions constraints native_tools retries.policy tools.definition'
 ).split()
 STRANGERS = {
     'providers': ('models', 'agent', 'direct', 'serve', 'cli'),

@@ -12,8 +12,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, 
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
+from .._setting_checks import check_settings, shared_checks
 from ..exceptions import UserError
 from ..messages import (
     FinalResultEvent,
@@ -350,8 +351,15 @@ class Model(ABC):
         return f'{type(self).__name__}({self.model_name!r})'
 
     def merged_settings(self, model_settings: ModelSettings | None) -> ModelSettings:
-        """Return the settings of the model with those of a request merged into them."""
-        return merge_model_settings(self.settings, model_settings) or {}
+        """Return the settings of the model with those of a request merged into them, without those of `None`.
+
+        Raises `UserError` for a shared setting with an invalid value.
+        """
+        merged: ModelSettings = merge_model_settings(self.settings, model_settings) or {}
+        check_settings(merged, shared_checks())
+        if None in merged.values():
+            return cast('ModelSettings', {name: value for name, value in merged.items() if value is not None})
+        return merged
 
 
 def infer_model(model: Model | KnownModelName | str, **options: Any) -> Model:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .._checks import check_number
+
 __all__ = ('RetryPolicy',)
 
 
@@ -24,3 +26,8 @@ class RetryPolicy:
     """The upper limit of a wait in seconds, if the vendor does not name one."""
     longest_retry_after: float = 60.0
     """The longest `retry_after` to accept, in seconds. If the vendor asks for more, the error is raised at once."""
+
+    def __post_init__(self) -> None:
+        check_number('retries', self.retries, least=0, whole=True, required=True)
+        for name in ('first_wait', 'longest_wait', 'longest_retry_after'):
+            check_number(name, getattr(self, name), least=0, required=True)

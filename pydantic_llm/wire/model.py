@@ -7,12 +7,12 @@ A room provides pure functions (the path, the body, a decoder); this module move
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any, ClassVar, Generic
+from typing import Any, ClassVar, Generic, cast
 
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import to_json
 from typing_extensions import TypeVar
 
 from ..exceptions import ModelHTTPError, NotFoundError, UserError
@@ -208,10 +208,12 @@ class WireModel(PreparingModel, Generic[ProfileT]):
 
     def _encode_request(self, request: PreparedRequest) -> RawRequest:
         settings = request.settings
-        body = self.encode(request) | settings.get('extra_body', {})
+        extra = settings.get('extra_body', {})
+        _check_choices(extra)
+        body = self.encode(request) | extra
         try:
             content = to_json(body)
-        except PydanticSerializationError as error:
+        except ValueError as error:  # also what pydantic raises for a value that is part of itself
             raise UserError(f'The request cannot be written as JSON: {error}') from error
         headers = self.headers(request) | settings.get('extra_headers', {})
         return RawRequest(self.path(request), content, self.model_name, headers, Deadlines.from_settings(settings))
@@ -220,6 +222,20 @@ class WireModel(PreparingModel, Generic[ProfileT]):
         """Return a reader for one response. `warnings` are those of the request."""
         draft = ResponseDraft(self.model_name, self.system, self.base_url, [*warnings])
         return ResponseReader(self.new_decoder(draft), api_name=self.api_name, base_url=self.base_url)
+
+
+CHOICES_FIELDS = ('n', 'best_of', 'num_generations', 'candidateCount', 'candidate_count')
+"""The fields by which APIs return several responses to one request: OpenAI's, Cohere's, Google's."""
+
+
+def _check_choices(extra_body: Mapping[str, Any]) -> None:
+    """Raise `UserError` if `extra_body` asks for several responses, of which all but one would be lost."""
+    nested = extra_body.get('generationConfig')
+    for fields in (extra_body, cast('Mapping[str, Any]', nested) if isinstance(nested, Mapping) else {}):
+        if name := next((name for name in CHOICES_FIELDS if fields.get(name, 1) not in (None, 1)), None):
+            raise UserError(
+                f'extra_body has {name}={fields[name]!r}, and one request has one response: send several requests'
+            )
 
 
 def _with_time_left(raw: RawRequest, budget: Budget) -> RawRequest:

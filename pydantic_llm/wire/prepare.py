@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from json import dumps
 from typing import Any, ClassVar, Literal, cast
 
+from .._setting_checks import check_settings, own_checks
 from ..exceptions import UserError
 from ..json_schemas import normalize_schema
 from ..json_types import Json
@@ -128,6 +129,8 @@ class PreparingModel(Model):
     """The prefix of the vendor's own settings: `'openai_'`."""
     own_settings: ClassVar[Collection[str] | None] = None
     """The names of the vendor's own settings; `None` accepts every name with the prefix."""
+    settings_type: ClassVar[type | None] = None
+    """The `TypedDict` of the vendor's own settings, whose annotations their values are checked by."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -143,9 +146,12 @@ class PreparingModel(Model):
         stream: bool = False,
     ) -> PreparedRequest:
         """Resolve a request: what `encode` reads. Raises `UserError` for what cannot be sent."""
+        merged = self.merged_settings(settings)
+        if self.settings_type is not None:
+            check_settings(merged, own_checks(self.settings_type))
         return prepare(
             messages,
-            self.merged_settings(settings),
+            merged,
             parameters,
             model_name=self.model_name,
             system=self.system,

@@ -34,6 +34,7 @@ class AnthropicModel(WireModel[AnthropicModelProfile]):
 
     supported_settings = SUPPORTED
     settings_prefix = 'anthropic_'
+    settings_type = AnthropicModelSettings
     own_settings = frozenset(AnthropicModelSettings.__annotations__)
     profile_type = AnthropicModelProfile
     api_name = 'a message'

@@ -27,6 +27,7 @@ class BedrockConverseModel(WireModel[BedrockModelProfile]):
 
     supported_settings = SUPPORTED
     settings_prefix = 'bedrock_'
+    settings_type = BedrockModelSettings
     own_settings = frozenset(BedrockModelSettings.__annotations__)
     profile_type = BedrockModelProfile
     api_name = 'a Converse response'

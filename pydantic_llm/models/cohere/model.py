@@ -27,6 +27,7 @@ class CohereModel(WireModel[CohereModelProfile]):
 
     supported_settings = SUPPORTED
     settings_prefix = 'cohere_'
+    settings_type = CohereModelSettings
     own_settings = frozenset(CohereModelSettings.__annotations__)
     profile_type = CohereModelProfile
     api_name = 'a chat response'

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ...exceptions import ModelAPIError, UserError
+from ..._checks import check_number
+from ...exceptions import ModelAPIError
 from ...settings import ModelSettings
 from .. import Model, infer_model
 from .rules import FallbackOn
@@ -41,12 +42,11 @@ class FallbackModel(SequenceModel):
         attempt_timeout: float | None = None,
         settings: ModelSettings | None = None,
     ) -> None:
+        check_number('attempt_timeout', attempt_timeout, above=0)
         self.models: tuple[Model, ...] = tuple(infer_model(each) for each in (first, *others))
         self.attempt_timeout = attempt_timeout
         """The maximum number of seconds for one model; for a stream, until its first event."""
         super().__init__(fallback_on, mid_stream, settings)
-        if attempt_timeout is not None and not attempt_timeout > 0:
-            raise UserError(f'attempt_timeout is {attempt_timeout!r}: give a number of seconds above 0')
 
     @property
     def members(self) -> Sequence[Model]:

@@ -10,7 +10,7 @@ from ...exceptions import UserError
 from ...messages import ModelMessage, ModelResponse
 from ...profiles import ModelProfile, StructuredOutputMode
 from ...retries.budget import Budget
-from ...settings import ModelSettings
+from ...settings import ModelSettings, merge_model_settings
 from .. import Model, ModelRequestParameters, StreamedResponse
 from .rules import FallbackOn, FallbackRules
 from .sequence import MID_STREAM, MidStream, ModelSequence, SequenceRequest
@@ -71,8 +71,10 @@ class SequenceModel(Model):
         model_settings: ModelSettings | None,
         parameters: ModelRequestParameters | None,
     ) -> SequenceRequest:
-        settings = self.merged_settings(model_settings)
-        return SequenceRequest(messages, settings, parameters, Budget.of(settings))
+        budget = Budget.of(self.merged_settings(model_settings))
+        # a setting of `None` takes that of a member back too, so it is passed on
+        passed: ModelSettings = merge_model_settings(self.settings, model_settings) or {}
+        return SequenceRequest(messages, passed, parameters, budget)
 
     async def aclose(self) -> None:
         for model in self.members:

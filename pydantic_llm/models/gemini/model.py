@@ -39,6 +39,7 @@ class GeminiModel(WireModel[GeminiModelProfile]):
 
     supported_settings = SUPPORTED
     settings_prefix = 'gemini_'
+    settings_type = GeminiModelSettings
     own_settings = frozenset(GeminiModelSettings.__annotations__)
     profile_type = GeminiModelProfile
     api_name = 'a generateContent response'

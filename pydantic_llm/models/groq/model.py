@@ -23,6 +23,7 @@ class GroqModel(ChatModel):
     dialect = GROQ
     supported_settings = GROQ.supported
     settings_prefix = 'groq_'
+    settings_type = GroqModelSettings
     own_settings = frozenset(GroqModelSettings.__annotations__)
 
     def __init__(

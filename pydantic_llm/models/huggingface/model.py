@@ -24,6 +24,7 @@ class HuggingFaceModel(ChatModel):
     dialect = HUGGINGFACE
     supported_settings = HUGGINGFACE.supported
     settings_prefix = 'huggingface_'
+    settings_type = HuggingFaceModelSettings
     own_settings = frozenset(HuggingFaceModelSettings.__annotations__)
 
     def __init__(

@@ -12,7 +12,8 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from ...exceptions import OverloadedError, UserError
+from ..._checks import check_number
+from ...exceptions import OverloadedError
 from ...messages import ModelMessage, ModelResponse
 from ...settings import ModelSettings
 from .. import Model, ModelRequestParameters, StreamedResponse
@@ -34,9 +35,7 @@ class ConcurrencyLimitedModel(WrapperModel):
 
     def __init__(self, wrapped: Model | KnownModelName | str, *, limit: int, max_queue: int | None = None) -> None:
         super().__init__(wrapped)
-        for name, value, least in (('limit', limit, 1), ('max_queue', max_queue, 0)):
-            if value is not None and value < least:
-                raise UserError(f'{name} is {value!r}: give a number from {least} on')
+        check_number('limit', limit, least=1, required=True)
         self.limit = limit
         self._under_way = 0
         self._lock = threading.Lock()

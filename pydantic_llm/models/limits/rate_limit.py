@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
+from ..._checks import check_number
 from ...exceptions import ModelHTTPError, RateLimitError, UserError
 from ...messages import ModelMessage, ModelResponse
 from ...retries.budget import Budget, without_retries
@@ -56,10 +57,8 @@ class RateLimitedModel(WrapperModel):
         max_queue: int | None = None,
     ) -> None:
         super().__init__(wrapped)
-        given = {'requests_per_minute': requests_per_minute, 'tokens_per_minute': tokens_per_minute}
-        for name, value in given.items():
-            if value is not None and not value > 0:
-                raise UserError(f'{name} is {value!r}: give a number above 0')
+        check_number('requests_per_minute', requests_per_minute, above=0)
+        check_number('tokens_per_minute', tokens_per_minute, above=0)
         if requests_per_minute is None and tokens_per_minute is None:
             raise UserError('A RateLimitedModel needs requests_per_minute=, tokens_per_minute= or both')
         self._requests = TokenBucket(requests_per_minute) if requests_per_minute is not None else None

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Generic, TypeVar
 
+from ..._checks import check_number
+
 T = TypeVar('T')
 
 
@@ -50,6 +52,7 @@ class WaitQueue(Generic[T]):
     """A queue of waiters. `T` is the type of the acquired resource."""
 
     def __init__(self, max_size: int | None = None) -> None:
+        check_number('max_queue', max_size, least=0)
         self.max_size = max_size
         """The maximum number of waiters; `None` for no maximum."""
         self._waiters: list[_Waiter] = []

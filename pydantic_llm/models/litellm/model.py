@@ -36,6 +36,7 @@ class LiteLLMModel(ChatModel):
     dialect = LITELLM
     supported_settings = LITELLM.supported
     settings_prefix = 'litellm_'
+    settings_type = LiteLLMModelSettings
     own_settings = frozenset(LiteLLMModelSettings.__annotations__)
 
     def __init__(

@@ -30,7 +30,7 @@ from .encode import EncodedRequest, RequestEncoder
 from .engine import Job, Loaded, Prompt, Sampling
 from .leases import Lease
 from .loop_turn import loop_turn
-from .options import LocalOptions
+from .options import LocalOptions, check_option_names
 from .sampling import sampling_from
 from .stream import LocalStream, make_timeout_error
 from .token_decoder import TokenDecoder
@@ -75,6 +75,7 @@ class LocalModel(PreparingModel):
     own_settings: ClassVar[Collection[str] | None] = ()
 
     def __init__(self, model_name: str | PathLike[str], **options: Unpack[LocalOptions]) -> None:
+        check_option_names(type(self), options)
         super().__init__(settings=options.get('settings'), profile=options.get('profile'))
         if not fspath(model_name):
             raise UserError('model_name is empty')

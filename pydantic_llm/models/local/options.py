@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
+from inspect import signature
 from typing import Any, TypedDict
 
 from ...exceptions import UserError
@@ -34,6 +36,23 @@ class LocalOptions(TypedDict, total=False):
     """The default settings of every request."""
     profile: ModelProfileSpec | None
     """Changes to the profile of the model."""
+
+
+OTHER_NAMES = {'device': 'device_map', 'dtype': 'torch_dtype', 'max_tokens': 'max_new_tokens'}
+"""Names of options in other libraries -> the names here."""
+
+
+def check_option_names(model_type: type, options: Mapping[str, Any]) -> None:
+    """Raise `TypeError` for an unknown option, as Python does, with the option that was probably meant."""
+    unknown = next((name for name in options if name not in LocalOptions.__annotations__), None)
+    if unknown is None:
+        return
+    known = [*LocalOptions.__annotations__, *signature(model_type).parameters]
+    meant = [OTHER_NAMES[unknown]] if OTHER_NAMES.get(unknown) in known else get_close_matches(unknown, known, 1)
+    hint = f'; did you mean {meant[0]}=?' if meant else ''
+    if unknown in ModelSettings.__annotations__:
+        hint += f'; as a setting: settings={{{unknown!r}: ...}}'
+    raise TypeError(f'{model_type.__name__}() got an unexpected keyword argument {unknown!r}{hint}')
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,7 @@ class MistralModel(ChatModel):
     dialect = MISTRAL
     supported_settings = MISTRAL.supported
     settings_prefix = 'mistral_'
+    settings_type = MistralModelSettings
     own_settings = frozenset(MistralModelSettings.__annotations__)
 
     def __init__(

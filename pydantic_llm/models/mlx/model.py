@@ -24,6 +24,7 @@ class MLXModel(LocalModel):
     """
 
     settings_prefix = 'mlx_'
+    settings_type = MLXModelSettings
     own_settings = frozenset(MLXModelSettings.__annotations__) - frozenset(ModelSettings.__annotations__)
 
     def __init__(

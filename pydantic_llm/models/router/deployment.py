@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from ..._checks import check_number
 from ...exceptions import UserError
 from .. import Model, infer_model
 from .state import Limits
@@ -12,6 +13,7 @@ from .state import Limits
 if TYPE_CHECKING:
     from ..known_names import KnownModelName
 
+PRICES = ('cost[0]', 'cost[1]')
 LIMITS = ('concurrency', 'requests_per_minute', 'tokens_per_minute')
 
 
@@ -41,12 +43,11 @@ class Deployment:
     def __post_init__(self) -> None:
         self.model = infer_model(self.model)
         self.name = self.name or self.model.model_id
-        if not self.weight > 0:
-            raise UserError(f'weight is {self.weight!r}: give a number above 0, or leave the deployment out')
+        check_number('weight', self.weight, above=0, required=True, advice=', or leave the deployment out')
         for option in LIMITS:
-            value = getattr(self, option)
-            if value is not None and not value > 0:
-                raise UserError(f'{option} is {value!r}: give a number above 0')
+            check_number(option, getattr(self, option), above=0)
+        if self.cost is not None:
+            _check_cost(self.cost)
 
     @property
     def built(self) -> Model:
@@ -57,3 +58,12 @@ class Deployment:
     @property
     def limits(self) -> Limits:
         return Limits(self.concurrency, self.requests_per_minute, self.tokens_per_minute)
+
+
+def _check_cost(cost: object) -> None:
+    """Raise `UserError` unless the cost is two prices."""
+    wanted = 'give two prices in US dollars, of a million input tokens and of a million output tokens'
+    if not isinstance(cost, (tuple, list)) or len(cast('tuple[object, ...]', cost)) != len(PRICES):
+        raise UserError(f'cost is {cost!r}: {wanted}')
+    for name, price in zip(PRICES, cast('tuple[object, ...]', cost), strict=True):
+        check_number(name, price, least=0, required=True)

@@ -15,7 +15,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import cast
 
+from ..._checks import check_number
+from ..._setting_checks import check_settings, own_checks
 from ...exceptions import (
     FallbackExceptionGroup,
     ModelAPIError,
@@ -102,6 +105,8 @@ class RouterModel(SequenceModel):
             raise UserError(f'strategy is one of {", ".join(map(repr, STRATEGIES))}, not {strategy!r}')
         if state is not None and state_url is not None:
             raise UserError('Give state= or state_url=, not both')
+        check_number('cooldown', cooldown, least=0, required=True)
+        check_number('max_wait', max_wait, least=0, required=True)
         super().__init__(fallback_on, mid_stream, settings)
         self.strategy: Strategy = strategy
         self.cooldown = cooldown
@@ -147,9 +152,10 @@ class _RouterSequence(ModelSequence):
         super().__init__(request, router.rules, router.mid_stream)
         self._router = router
         own: RouterModelSettings = request.settings  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType] -- its own keys may be in it
-        self._priority = own.get('router_priority', 0)
+        check_settings(own, own_checks(RouterModelSettings))
+        self._priority = own.get('router_priority') or 0
         input_tokens = estimate_usage(request.messages, ()).input_tokens
-        output_tokens = own.get('max_tokens', DEFAULT_OUTPUT_TOKENS)
+        output_tokens = own.get('max_tokens') or DEFAULT_OUTPUT_TOKENS
         key = own.get('router_key') or sticky_key(request.messages)
         self._ranking = Ranking(router.strategy, key, input_tokens=input_tokens, output_tokens=output_tokens)
         self._reserved = float(input_tokens + output_tokens)
@@ -256,6 +262,8 @@ def _count_unused_tokens(reserved: float, outcome: Outcome) -> float:
 
 
 def _build_group(members: Group) -> list[Deployment]:
+    if not isinstance(cast('object', members), (list, tuple)):
+        raise UserError(f'A group of a RouterModel is a list of deployments, not {members!r}')
     if not members:
         raise UserError('A RouterModel needs at least one deployment in each group')
     return [each if isinstance(each, Deployment) else Deployment(each) for each in members]

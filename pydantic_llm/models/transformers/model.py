@@ -23,6 +23,7 @@ class TransformersModel(LocalModel):
     """
 
     settings_prefix = 'transformers_'
+    settings_type = TransformersModelSettings
     own_settings = frozenset(TransformersModelSettings.__annotations__) - frozenset(ModelSettings.__annotations__)
 
     def __init__(

@@ -30,6 +30,7 @@ class VLLMModel(LocalModel):
 
     supported_settings = SHARED_SETTINGS | {'logprobs', 'top_logprobs'}
     settings_prefix = 'vllm_'
+    settings_type = VLLMModelSettings
     own_settings = frozenset(VLLMModelSettings.__annotations__) - frozenset(ModelSettings.__annotations__)
 
     def __init__(

@@ -48,6 +48,7 @@ class AcmeChatModel(ChatModel):
     dialect = ACME_CHAT
     supported_settings = ACME_CHAT.supported
     settings_prefix = 'acmechat_'
+    settings_type = AcmeChatModelSettings
     own_settings = frozenset(OWN_SETTINGS)
 
     def __init__(

@@ -27,6 +27,7 @@ class AcmeModel(WireModel[ModelProfile]):
 
     supported_settings = frozenset({*encode.SETTINGS, 'tool_choice'})
     settings_prefix = 'acme_'
+    settings_type = AcmeModelSettings
     own_settings = frozenset(encode.OWN_SETTINGS)
     profile_type = ModelProfile
     api_name = 'a generation'

@@ -23,6 +23,7 @@ class OpenAIChatModel(ChatModel):
 
     supported_settings = OPENAI.supported
     settings_prefix = 'openai_'
+    settings_type = OpenAIChatModelSettings
     own_settings = frozenset(OpenAIChatModelSettings.__annotations__)
 
     def __init__(

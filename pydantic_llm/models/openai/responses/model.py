@@ -34,6 +34,7 @@ class OpenAIResponsesModel(WireModel[OpenAIModelProfile]):
 
     supported_settings = SUPPORTED
     settings_prefix = 'openai_'
+    settings_type = OpenAIResponsesModelSettings
     own_settings = frozenset(OpenAIResponsesModelSettings.__annotations__)
     profile_type = OpenAIModelProfile
     api_name = 'a response of the Responses API'

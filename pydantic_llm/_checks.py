@@ -1,0 +1,30 @@
+"""Checks the values of options: one sentence that names the option, when an object is made."""
+
+from __future__ import annotations
+
+from math import isnan
+
+from .exceptions import UserError
+
+__all__ = ('check_number',)
+
+
+def check_number(
+    name: str,
+    value: object,
+    *,
+    least: float | None = None,
+    above: float | None = None,
+    whole: bool = False,
+    required: bool = False,
+    advice: str = '',
+) -> None:
+    """Raise `UserError` unless an option is a number from `least` on, or above `above`; or `None`, if not required."""
+    if value is None and not required:
+        return
+    kinds = int if whole else (int, float)
+    is_number = isinstance(value, kinds) and not isinstance(value, bool) and not isnan(value)
+    if is_number and (least is None or value >= least) and (above is None or value > above):
+        return
+    limit = f'from {least:g} on' if least is not None else f'above {above:g}'
+    raise UserError(f'{name} is {value!r}: give a {"whole " if whole else ""}number {limit}{advice}')

@@ -1,0 +1,240 @@
+"""Checks the values of settings: one sentence that names the setting, before anything is sent.
+
+`check_settings` takes the checks of `shared_checks` (the settings of every model) or `own_checks` (those of one API).
+Both are made once, from the annotations of a `TypedDict`; a request then costs one call for each of its settings.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from functools import cache, reduce
+from math import inf
+from types import NoneType, UnionType
+from typing import Any, Literal, NamedTuple, Union, cast, get_args, get_origin, get_type_hints
+
+from .exceptions import UserError
+from .settings import ModelSettings, ThinkingLevel
+
+__all__ = ('check_settings', 'own_checks', 'shared_checks')
+
+ANY = 'any value'
+"""The words for values without a check."""
+
+MAX_CHARACTERS = 80
+"""The maximum length of an invalid value in a message."""
+
+SECRET = frozenset({'extra_headers', 'extra_body'})
+"""The settings whose values may contain a key, so that no message repeats them."""
+
+
+class Check(NamedTuple):
+    """The check of one setting."""
+
+    accepts: Callable[[Any], bool]
+    wanted: str
+    """The values that it accepts, to follow "give"."""
+    words: tuple[str, ...] = ()
+    """The texts among these values, to suggest the most similar one."""
+
+
+MOST = sys.float_info.max
+"""The largest finite number."""
+
+TINY = sys.float_info.min
+"""The smallest number above 0."""
+
+SECONDS = 'a number of seconds above 0, or leave it out to wait without a limit'
+
+RANGES: dict[str, tuple[float, float, str]] = {
+    'max_tokens': (1, MOST, 'a whole number, 1 or more'),
+    'temperature': (0, MOST, 'a number, 0 or more'),
+    'top_p': (0, 1, 'a number from 0 to 1'),
+    'top_k': (0, MOST, 'a whole number, 0 or more'),
+    'top_logprobs': (0, MOST, 'a whole number, 0 or more'),
+    'timeout': (TINY, inf, SECONDS),
+    'first_token_timeout': (TINY, inf, SECONDS),
+    'idle_timeout': (TINY, inf, SECONDS),
+}
+"""The least and the greatest value of each number that has limits, and the words for them."""
+
+WANTED = {
+    'thinking': f"True, False or one of {', '.join(map(repr, get_args(get_args(ThinkingLevel)[1])))}; a vendor's own "
+    'settings have its other levels and budgets',
+    'tool_choice': "'auto', 'none', 'required' or a list of tool names",
+    'constraint': 'a JsonSchema, Regex, Choice or Grammar of pydantic_llm.constraints',
+}
+"""The words for values whose annotation alone says too little."""
+
+
+def check_settings(settings: Mapping[str, Any], checks: Mapping[str, Check]) -> None:
+    """Raise `UserError` for the first setting with an invalid value. Settings without a check pass."""
+    for name, value in settings.items():
+        if value is not None and (check := checks.get(name)) is not None and not check.accepts(value):
+            raise UserError(f'{name} is {_show(name, value)}: give {check.wanted}{_suggest_word(value, check.words)}')
+
+
+@cache
+def shared_checks() -> Mapping[str, Check]:
+    """Return the checks of `ModelSettings`."""
+    from .retries.policy import RetryPolicy
+
+    hints = _resolve_hints(ModelSettings)
+    checks = {name: _make_check(hint) for name, hint in hints.items()}
+    for name, (least, most, wanted) in RANGES.items():
+        checks[name] = _check_range(hints[name], least, most, wanted)
+    checks['logit_bias'] = Check(_is_bias, 'a dict from token ids to numbers')
+    checks['retries'] = _check_any((_check_range(int, 0, MOST, 'a number from 0 on,'), _make_check(RetryPolicy)))
+    for name, wanted in WANTED.items():
+        checks[name] = checks[name]._replace(wanted=wanted)
+    return checks
+
+
+@cache
+def own_checks(settings_type: type) -> Mapping[str, Check]:
+    """Return the checks of an API's own settings: the keys of its `TypedDict` that `ModelSettings` does not have.
+
+    A text that the API does not document passes: vendors add values. Only types are checked.
+    """
+    shared = ModelSettings.__annotations__
+    hints = _resolve_hints(settings_type)
+    return {name: _make_check(_widen(hint)) for name, hint in hints.items() if name not in shared}
+
+
+# ---------------------------------------------------------------------- from annotations to checks
+
+
+def _resolve_hints(settings_type: type) -> dict[str, Any]:
+    """Return the annotations of a `TypedDict`; none if it uses names that only a type checker knows."""
+    from .constraints import Constraint
+    from .retries.policy import RetryPolicy
+
+    try:
+        return get_type_hints(settings_type, localns={'Constraint': Constraint, 'RetryPolicy': RetryPolicy})
+    except NameError:
+        return {}
+
+
+def _make_check(hint: Any) -> Check:
+    """Return the check for an annotation."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return Check(lambda value: True, ANY)
+    if hint in PLAIN:
+        return PLAIN[hint]
+    if origin is Literal:
+        return _check_literal(arguments)
+    if origin in (Union, UnionType):
+        return _check_any(tuple(_make_check(argument) for argument in arguments if argument is not NoneType))
+    if origin is not None and issubclass(origin, Mapping):
+        return _check_mapping(*(_make_check(argument) for argument in arguments))
+    if origin is not None and issubclass(origin, Sequence):
+        return _check_list(_make_check(arguments[0]))
+    kind = origin or hint
+    return Check(lambda value: isinstance(value, kind), f'a {kind.__name__}')
+
+
+LISTS = (list, tuple)
+TEXTS = (str, bytes, bytearray)
+SCALARS = (str, int, bool)
+
+
+def _check_range(kind: type, least: float, most: float, wanted: str) -> Check:
+    """Return the check of a number. NaN is in no range."""
+    exact = frozenset({int, kind})
+
+    def accepts(value: Any) -> bool:
+        is_number = type(value) in exact or (isinstance(value, kind) and not isinstance(value, bool))
+        return is_number and least <= value <= most
+
+    return Check(accepts, wanted)
+
+
+PLAIN: dict[Any, Check] = {
+    bool: Check(lambda value: isinstance(value, bool), 'True or False'),
+    int: _check_range(int, -MOST, MOST, 'a whole number'),
+    float: _check_range(float, -MOST, MOST, 'a number'),
+    str: Check(lambda value: isinstance(value, str), 'a text'),
+}
+"""The checks of annotations without arguments."""
+
+
+def _check_literal(values: tuple[Any, ...]) -> Check:
+    words = tuple(value for value in values if isinstance(value, str))
+    wanted = ', '.join(map(repr, values))
+    return Check(
+        lambda value: isinstance(value, SCALARS) and value in values, f'one of {wanted}' if words else wanted, words
+    )
+
+
+def _check_any(checks: tuple[Check, ...]) -> Check:
+    *others, last = [check.wanted for check in checks]
+    wanted = f'{", ".join(others)} or {last}' if others else last
+    words = tuple(word for check in checks for word in check.words)
+    accepts = reduce(_either, (check.accepts for check in checks))
+    return Check(accepts, wanted, words)
+
+
+def _check_mapping(key: Check, item: Check) -> Check:
+    is_any = item.wanted == ANY
+
+    def accepts(value: Any) -> bool:
+        if not isinstance(value, (dict, Mapping)):
+            return False
+        fields = cast('Mapping[Any, Any]', value)
+        return all(map(key.accepts, fields)) and (is_any or all(map(item.accepts, fields.values())))
+
+    return Check(accepts, f'a dict with {item.wanted} for each name' if not is_any else 'a dict')
+
+
+def _check_list(item: Check) -> Check:
+    def accepts(value: Any) -> bool:
+        is_list = isinstance(value, LISTS) or (isinstance(value, Sequence) and not isinstance(value, TEXTS))
+        return is_list and all(map(item.accepts, cast('Sequence[Any]', value)))
+
+    return Check(accepts, f'a list, each item of it {item.wanted}' if item.wanted != 'a text' else 'a list of texts')
+
+
+def _widen(hint: Any) -> Any:
+    """Return the annotation with `str` for a `Literal` of texts, also for the items of a list."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Literal and all(isinstance(value, str) for value in arguments):
+        return str
+    if origin in (list, Sequence):
+        return Sequence[_widen(arguments[0])]
+    return hint
+
+
+def _either(first: Callable[[Any], bool], second: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: first(value) or second(value)
+
+
+def _is_bias(value: Any) -> bool:
+    """Return whether the value has a number for each token id; ids are texts of digits, as in JSON, or numbers."""
+    return isinstance(value, Mapping) and all(
+        str(token).lstrip('-').isdecimal() and PLAIN[float].accepts(bias)
+        for token, bias in cast('Mapping[Any, Any]', value).items()
+    )
+
+
+# ---------------------------------------------------------------------- sentences
+
+
+def _show(name: str, value: object) -> str:
+    """Return the invalid value, or its place and type if it may contain a key."""
+    if name not in SECRET:
+        try:
+            text = repr(value)
+        except ValueError:  # an integer of more than 4,300 digits
+            return f'of type {type(value).__name__}'
+        return text if len(text) <= MAX_CHARACTERS else f'{text[:MAX_CHARACTERS]}...'
+    if isinstance(value, Mapping):
+        found = next((key for key, item in cast('Mapping[Any, Any]', value).items() if not isinstance(item, str)), None)
+        return f'a dict whose {found!r} is no text' if found is not None else 'a dict with a name that is no text'
+    return f'of type {type(value).__name__}'
+
+
+def _suggest_word(value: object, words: Sequence[str]) -> str:
+    meant = get_close_matches(value, words, 1) if isinstance(value, str) else []
+    return f'; did you mean {meant[0]!r}?' if meant else ''
