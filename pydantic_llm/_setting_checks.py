@@ -62,6 +62,7 @@ RANGES: dict[str, tuple[float, float, str]] = {
 WANTED = {
     'thinking': f"True, False or one of {', '.join(map(repr, get_args(get_args(ThinkingLevel)[1])))}; a vendor's own "
     'settings have its other levels and budgets',
+    'service_tier': "'auto', 'default', 'flex' or 'priority'",
     'tool_choice': "'auto', 'none', 'required' or a list of tool names",
     'constraint': 'a JsonSchema, Regex, Choice or Grammar of pydantic_llm.constraints',
 }
@@ -86,6 +87,7 @@ def shared_checks() -> Mapping[str, Check]:
         checks[name] = _check_range(hints[name], least, most, wanted)
     checks['logit_bias'] = Check(_is_bias, 'a dict from token ids to numbers')
     checks['retries'] = _check_any((_check_range(int, 0, MOST, 'a number from 0 on,'), _make_check(RetryPolicy)))
+    checks['service_tier'] = PLAIN[str]  # a room without this queue lists it in the warnings
     for name, wanted in WANTED.items():
         checks[name] = checks[name]._replace(wanted=wanted)
     return checks

@@ -108,9 +108,9 @@ async def test_a_setting_becomes_a_field(name: str) -> None:
     assert await encode_body({name: value}) == expected
 
 
-@pytest.mark.parametrize('name', ['service_tier', 'parallel_tool_calls', 'top_k'])
-async def test_an_unsupported_setting_is_dropped_with_a_warning(name: str) -> None:
-    settings: Any = {name: True}
+@pytest.mark.parametrize(('name', 'value'), [('service_tier', 'flex'), ('parallel_tool_calls', True), ('top_k', 5)])
+async def test_an_unsupported_setting_is_dropped_with_a_warning(name: str, value: Any) -> None:
+    settings: Any = {name: value}
     response = await build_model(Server()).request(HELLO, settings)
     assert response.warnings == [f"{name!r} was not sent: the API of 'huggingface' does not support it"]
 
@@ -277,7 +277,7 @@ LOADING = {'error': f'Model {LLAMA} is currently loading', 'estimated_time': 20.
         (
             429,
             {'error': 'Model is overloaded', 'error_type': 'overloaded'},
-            RateLimitError,
+            OverloadedError,
             'Model is overloaded',
             None,
         ),

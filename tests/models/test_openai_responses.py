@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pydantic_llm.constraints import Regex
 from pydantic_llm.exceptions import UserError
 from pydantic_llm.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, ToolCallPart, ToolReturnPart
 from pydantic_llm.models import ModelRequestParameters, OutputObjectDefinition
@@ -100,7 +101,7 @@ async def test_a_setting_becomes_a_field(name: str) -> None:
 
 @pytest.mark.parametrize('name', sorted(UNSUPPORTED))
 async def test_an_unsupported_setting_is_dropped_with_a_warning(name: str) -> None:
-    value: Any = {'stop_sequences': ['END'], 'logit_bias': {'7': 1}}.get(name, 1)
+    value: Any = {'stop_sequences': ['END'], 'logit_bias': {'7': 1}, 'constraint': Regex('a')}.get(name, 1)
     assert await body({name: value}) == {}
     assert await warnings({name: value}) == [f"{name!r} was not sent: the API of 'openai' does not support it"]
 
