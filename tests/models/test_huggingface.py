@@ -13,7 +13,6 @@ from pydantic_llm.exceptions import (
     ModelAPIError,
     ModelHTTPError,
     OverloadedError,
-    RateLimitError,
     UserError,
 )
 from pydantic_llm.messages import (
