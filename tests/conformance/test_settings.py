@@ -25,7 +25,7 @@ BAD: tuple[Any, ...] = (
     {1: 2}, {'a': object()}, object(), print, set[str](), 10**5000, ENDLESS, {'a': '\ud800'},
 )  # fmt: skip
 
-SHARED = {name: value for name, value in ModelSettings.__annotations__.items()}
+SHARED = ModelSettings.__annotations__
 
 REFUSED: list[tuple[str, Any]] = [
     *(('thinking', value) for value in (5000, 'max', 'hight', [], 1.5)),
