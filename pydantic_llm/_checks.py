@@ -22,9 +22,9 @@ def check_number(
     """Raise `UserError` unless an option is a number from `least` on, or above `above`; or `None`, if not required."""
     if value is None and not required:
         return
-    kinds = int if whole else (int, float)
-    is_number = isinstance(value, kinds) and not isinstance(value, bool) and not isnan(value)
-    if is_number and (least is None or value >= least) and (above is None or value > above):
-        return
+    if isinstance(value, int if whole else (int, float)) and not isinstance(value, bool) and not isnan(value):
+        number: float = value
+        if (least is None or number >= least) and (above is None or number > above):
+            return
     limit = f'from {least:g} on' if least is not None else f'above {above:g}'
     raise UserError(f'{name} is {value!r}: give a {"whole " if whole else ""}number {limit}{advice}')
