@@ -122,7 +122,7 @@ def _make_check(hint: Any) -> Check:
     """Return the check for an annotation."""
     origin, arguments = get_origin(hint), get_args(hint)
     if hint is Any:
-        return Check(lambda value: True, ANY)
+        return Check(_is_anything, ANY)
     if hint in PLAIN:
         return PLAIN[hint]
     if origin is Literal:
@@ -134,12 +134,23 @@ def _make_check(hint: Any) -> Check:
     if origin is not None and issubclass(origin, Sequence):
         return _check_list(_make_check(arguments[0]))
     kind = origin or hint
-    return Check(lambda value: isinstance(value, kind), f'a {kind.__name__}')
+    return _check_type(kind, f'a {kind.__name__}')
 
 
 LISTS = (list, tuple)
 TEXTS = (str, bytes, bytearray)
 SCALARS = (str, int, bool)
+
+
+def _is_anything(value: object) -> bool:
+    return True
+
+
+def _check_type(kind: type, wanted: str) -> Check:
+    def accepts(value: Any) -> bool:
+        return isinstance(value, kind)
+
+    return Check(accepts, wanted)
 
 
 def _check_range(kind: type, least: float, most: float, wanted: str) -> Check:
@@ -154,10 +165,10 @@ def _check_range(kind: type, least: float, most: float, wanted: str) -> Check:
 
 
 PLAIN: dict[Any, Check] = {
-    bool: Check(lambda value: isinstance(value, bool), 'True or False'),
+    bool: _check_type(bool, 'True or False'),
     int: _check_range(int, -MOST, MOST, 'a whole number'),
     float: _check_range(float, -MOST, MOST, 'a number'),
-    str: Check(lambda value: isinstance(value, str), 'a text'),
+    str: _check_type(str, 'a text'),
 }
 """The checks of annotations without arguments."""
 
@@ -165,9 +176,11 @@ PLAIN: dict[Any, Check] = {
 def _check_literal(values: tuple[Any, ...]) -> Check:
     words = tuple(value for value in values if isinstance(value, str))
     wanted = ', '.join(map(repr, values))
-    return Check(
-        lambda value: isinstance(value, SCALARS) and value in values, f'one of {wanted}' if words else wanted, words
-    )
+
+    def accepts(value: Any) -> bool:
+        return isinstance(value, SCALARS) and value in values
+
+    return Check(accepts, f'one of {wanted}' if words else wanted, words)
 
 
 def _check_any(checks: tuple[Check, ...]) -> Check:
@@ -209,7 +222,10 @@ def _widen(hint: Any) -> Any:
 
 
 def _either(first: Callable[[Any], bool], second: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: first(value) or second(value)
+    def accepts(value: Any) -> bool:
+        return first(value) or second(value)
+
+    return accepts
 
 
 def _is_bias(value: Any) -> bool:

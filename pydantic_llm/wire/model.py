@@ -231,7 +231,8 @@ CHOICES_FIELDS = ('n', 'best_of', 'num_generations', 'candidateCount', 'candidat
 def _check_choices(extra_body: Mapping[str, Any]) -> None:
     """Raise `UserError` if `extra_body` asks for several responses, of which all but one would be lost."""
     nested = extra_body.get('generationConfig')
-    for fields in (extra_body, cast('Mapping[str, Any]', nested) if isinstance(nested, Mapping) else {}):
+    objects = [extra_body, cast('Mapping[str, Any]', nested)] if isinstance(nested, Mapping) else [extra_body]
+    for fields in objects:
         if name := next((name for name in CHOICES_FIELDS if fields.get(name, 1) not in (None, 1)), None):
             raise UserError(
                 f'extra_body has {name}={fields[name]!r}, and one request has one response: send several requests'
