@@ -99,8 +99,4 @@ class CohereConnection(ClientConnection):
             headers=headers,
             timeout=client_timeout(type(client.timeout), client.timeout if timeout is None else timeout, deadlines),
         )
-        response = await client.send(http_request, stream=True)
-        if not response.is_success:
-            await response.aread()
-            raise self.translator.from_response(response, request.model_name)
-        return response
+        return await self.check(await client.send(http_request, stream=True, follow_redirects=False), request)

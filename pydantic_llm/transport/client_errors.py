@@ -23,6 +23,7 @@ from ..exceptions import (
 )
 from .deadlines import DeadlineExceeded
 from .errors import error_from_response
+from .guard import REDIRECT_HEADER
 
 __all__ = ('ErrorTranslator',)
 
@@ -130,13 +131,20 @@ class ErrorTranslator:
 
     def from_response(self, response: Response, model_name: str) -> ModelAPIError:
         """Return our exception for a response with an error status, whose body has been read."""
-        return error_from_response(
+        error = error_from_response(
             response.status_code,
             response.headers,
             _hide_keys(response),
             model_name=model_name,
             provider_name=self._provider_name,
         )
+        if target := response.headers.get(REDIRECT_HEADER) or response.headers.get('location'):
+            error.message = (
+                f'{model_name} answered {response.status_code}: the server redirects to {target!r}, and a conversation '
+                'is not sent to another host. If you trust it, give its address as base_url='
+            )
+            error.args = (error.message,)
+        return error
 
     def _translate_failure(self, error: Exception, model_name: str) -> Exception:
         """Return our exception for a request without a response, or the error itself if it is a foreign one."""

@@ -12,6 +12,7 @@ from ..exceptions import LLMError, UnexpectedModelBehavior
 from . import ByteStream, Connection, Deadlines, RawRequest, RawResponse
 from .client_errors import ErrorTranslator
 from .deadlines import CLOSING_TIMEOUT, Watchdog
+from .guard import guard
 from .loops import LoopClients
 
 __all__ = ('ClientConnection', 'ResponseStream', 'Translate', 'client_timeout')
@@ -62,7 +63,7 @@ class ClientConnection(Connection):
         watchdog = Watchdog(deadlines)
         client = self._clients.get()
         try:
-            with watchdog:
+            with watchdog, guard(client):
                 response = await self.post(client, request, deadlines)
         except Exception as error:  # noqa: BLE001 -- raised below: as its context, this one could show the API key
             failure = self.translator.translate(error, request.model_name)

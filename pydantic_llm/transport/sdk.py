@@ -59,7 +59,7 @@ class SDKConnection(ClientConnection):
         http = import_module(self._http)
         options: dict[str, Any] = {
             'max_retries': 0,
-            'follow_redirects': True,
+            'follow_redirects': True,  # `guard` lets no redirect lead to another host
             'headers': {'Content-Type': 'application/json', **request.headers},
         }
         if deadlines != UNLIMITED:

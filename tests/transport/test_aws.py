@@ -239,7 +239,7 @@ async def test_an_exception_of_a_hook_is_raised(serve: Serve) -> None:
 
 async def test_credentials_are_fetched_once_for_all_waiters_in_a_thread(serve: Serve) -> None:
     server = await serve(answer)
-    source = CredentialSource(seconds=0.3)
+    source = CredentialSource(seconds=2.0)
     connected = connection(client(server.url, source.credentials()))
     delays: list[float] = []
 
@@ -256,7 +256,7 @@ async def test_credentials_are_fetched_once_for_all_waiters_in_a_thread(serve: S
     tasks = [asyncio.ensure_future(connected.send(raw_request())) for _ in range(128)]
     await asyncio.sleep(0.25)
     assert threading.active_count() == threads + 1
-    assert max(delays) < 0.2
+    assert max(delays) < 1.5
     await asyncio.gather(*tasks)
     watching.cancel()
     assert source.fetches == 1

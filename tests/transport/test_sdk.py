@@ -4,6 +4,7 @@ import asyncio
 import gc
 import gzip
 import json
+import tracemalloc
 import zlib
 from typing import Any
 
@@ -12,8 +13,8 @@ import httpx2
 import openai
 import pytest
 
-from pydantic_llm.exceptions import AuthenticationError, ModelHTTPError, UnexpectedModelBehavior
-from pydantic_llm.transport import RawRequest, response as response_module
+from pydantic_llm.exceptions import AuthenticationError, LLMError, ModelHTTPError, UnexpectedModelBehavior
+from pydantic_llm.transport import RawRequest, guard as guard_module, response as response_module
 from tests.transport.clients import HISTORY, KEY, Make, chat_model, raw_request, through
 from tests.transport.conftest import Serve
 from tests.transport.server import Exchange, completion, send_completion, send_stream
@@ -188,16 +189,107 @@ async def test_a_redirect_is_followed_with_the_body(serve: Serve, connect_sdk: M
     assert json.loads(reply.body) == {'path': '/elsewhere', 'body': {'hello': 1}}
 
 
-async def test_a_redirect_to_another_host_does_not_forward_the_key(serve: Serve, connect_sdk: Make) -> None:
+@pytest.mark.parametrize('status', [301, 302, 303, 307, 308])
+async def test_a_redirect_to_another_host_is_an_error(serve: Serve, connect: Make, status: int) -> None:
     other = await serve(send_completion)
 
     async def redirect(exchange: Exchange) -> None:
-        await exchange.respond(b'', status=307, headers={'location': f'http://localhost:{other.port}/chat'})
+        await exchange.respond(b'', status=status, headers={'location': f'http://localhost:{other.port}/chat'})
 
     server = await serve(redirect)
-    await connect_sdk(server.url).send(raw_request())
-    assert 'authorization' in server.requests[0].headers
-    assert 'authorization' not in other.requests[0].headers
+    with pytest.raises(ModelHTTPError, match=f'answered {status}: the server redirects to .http://localhost'):
+        await connect(server.url).send(raw_request())
+    assert not other.requests
+
+
+async def test_a_redirect_that_loses_the_body_is_not_followed(serve: Serve, connect: Make) -> None:
+    async def redirect(exchange: Exchange) -> None:
+        await exchange.respond(b'', status=303, headers={'location': '/elsewhere'})
+
+    server = await serve(redirect)
+    with pytest.raises(ModelHTTPError, match='answered 303'):
+        await connect(server.url).send(raw_request())
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize('status', [302, 500])
+async def test_little_is_read_of_the_body_of_an_error(serve: Serve, connect: Make, status: int) -> None:
+    async def flood(exchange: Exchange) -> None:
+        await exchange.head(
+            status, {'content-type': 'text/plain', 'transfer-encoding': 'chunked', 'location': 'http://x'}
+        )
+        while True:
+            await exchange.chunk(b'x' * 10_000)
+
+    server = await serve(flood)
+    with pytest.raises(ModelHTTPError) as caught:
+        await connect(server.url).send(raw_request())
+    assert len(str(caught.value)) < 2_000
+    await server.wait_until_closed()
+
+
+BOMB = gzip.compress(b' ' * 50_000_000, 9)
+
+
+@pytest.mark.parametrize('status', [200, 500])
+async def test_a_small_body_that_decompresses_to_a_large_one_is_limited(
+    serve: Serve, connect: Make, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answer(exchange: Exchange) -> None:
+        await exchange.respond(BOMB, status=status, headers={'content-encoding': 'gzip'})
+
+    monkeypatch.setattr(response_module, 'MAX_BODY_BYTES', 1_000_000)
+    monkeypatch.setattr(guard_module, 'STEP', 10_000)
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    other = asyncio.create_task(count_turns())
+    server = await serve(answer)
+    tracemalloc.start()
+    with pytest.raises(LLMError):
+        await connect(server.url).send(raw_request())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    other.cancel()
+    assert peak < 20_000_000
+    assert turns > 20
+
+
+@pytest.mark.parametrize(
+    ('encoding', 'body'),
+    [
+        ('gzip', gzip.compress(b'{"a": 1}')),
+        ('deflate', zlib.compress(b'{"a": 1}')),
+        ('deflate', zlib.compress(b'{"a": 1}')[2:-4]),
+        ('identity', b'{"a": 1}'),
+    ],
+)
+async def test_a_compressed_body_is_decompressed(serve: Serve, connect: Make, encoding: str, body: bytes) -> None:
+    async def answer(exchange: Exchange) -> None:
+        await exchange.respond(body, headers={'content-encoding': encoding})
+
+    server = await serve(answer)
+    assert (await connect(server.url).send(raw_request())).body == b'{"a": 1}'
+    assert server.requests[0].headers['accept-encoding'] == 'gzip, deflate'
+
+
+@pytest.mark.parametrize(
+    ('encoding', 'match'), [('br', 'br.*not requested'), ('gzip', 'compressed its response wrongly')]
+)
+async def test_a_body_in_an_encoding_that_is_wrong_is_an_error(
+    serve: Serve, connect: Make, encoding: str, match: str
+) -> None:
+    async def answer(exchange: Exchange) -> None:
+        await exchange.respond(b'{"a": 1}', headers={'content-encoding': encoding})
+
+    server = await serve(answer)
+    with pytest.raises(UnexpectedModelBehavior, match=match):
+        await connect(server.url).send(raw_request())
 
 
 async def test_an_endless_response_raises(serve: Serve, connect: Make, monkeypatch: pytest.MonkeyPatch) -> None:
