@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from . import ModelProfile
@@ -34,6 +34,18 @@ class AnthropicModelProfile(ModelProfile):
 
     anthropic_efforts: tuple[Effort, ...] = ()
     """The levels of `output_config.effort` that the model accepts, the lowest first."""
+
+    anthropic_requires_signatures: bool = False
+    """True if the model rejects thinking that it did not sign. Other models take their thinking back without one."""
+
+    anthropic_unsupported_tools: frozenset[str] = frozenset()
+    """The kinds of native tools that the server refuses."""
+
+    anthropic_auto_cache: bool = True
+    """True if the server takes `cache_control` for a whole request. If not, the last block is marked."""
+
+    anthropic_has_files: bool = True
+    """True if the server holds uploaded files."""
 
     anthropic_strict_tools: bool = False
     """True if the schemas of tools can be enforced."""
@@ -124,7 +136,68 @@ def anthropic_model_profile(model_name: str) -> AnthropicModelProfile:
     if not claude:
         return AnthropicModelProfile(json_schema_transformer=_transformer)
     facts = next(facts for pattern, facts in FAMILIES if re.match(pattern, name))
-    return AnthropicModelProfile(json_schema_transformer=_transformer, **facts)
+    return AnthropicModelProfile(
+        json_schema_transformer=_transformer, anthropic_requires_signatures=True, **facts
+    )
+
+
+# ---------------------------------------------------------------------- hosts
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClaudeHost:
+    """What the servers of one vendor refuse of the API, for every Claude model that they have."""
+
+    settings: frozenset[str] = frozenset()
+    """The settings that they refuse."""
+
+    tools: frozenset[str] = frozenset()
+    """The kinds of native tools that they refuse."""
+
+    auto_cache: bool = True
+    """True if they take `cache_control` for a whole request."""
+
+    has_files: bool = True
+    """True if they hold uploaded files."""
+
+    def apply(self, profile: AnthropicModelProfile) -> AnthropicModelProfile:
+        """Return the profile of a model at these servers, all of which check signatures."""
+        return replace(
+            profile,
+            unsupported_settings=profile.unsupported_settings | self.settings,
+            anthropic_unsupported_tools=self.tools,
+            anthropic_auto_cache=self.auto_cache,
+            anthropic_has_files=self.has_files,
+            anthropic_requires_signatures=True,
+        )
+
+
+ANTHROPIC = ClaudeHost()
+"""Anthropic, and its platform at other clouds (`AsyncAnthropicAWS`, `AsyncAnthropicFoundry`)."""
+
+_REFUSED = frozenset({'anthropic_speed', 'anthropic_inference_geo', 'anthropic_container'})
+"""https://platform.claude.com/docs/en/manage-claude/data-residency; fast mode and containers need betas that these
+servers refuse: `anthropic_beta_headers_config.json` of litellm 1.109.1, which has a column for each."""
+
+BEDROCK = ClaudeHost(
+    # the fields of https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages.html
+    settings=_REFUSED | {'service_tier', 'anthropic_service_tier'},
+    tools=frozenset({'web_search', 'web_fetch', 'code_execution', 'mcp_server'}),
+    auto_cache=False,  # inspect_ai#3851, anthropic-sdk-python#939
+    has_files=False,
+)
+"""Claude at Amazon Bedrock, by InvokeModel."""
+
+MANTLE = replace(BEDROCK, settings=_REFUSED, tools=BEDROCK.tools - {'web_search'})
+"""Claude at Amazon Bedrock's endpoint of the Messages API."""
+
+VERTEX = ClaudeHost(
+    settings=_REFUSED,
+    tools=frozenset({'web_fetch', 'code_execution', 'mcp_server'}),
+    auto_cache=False,  # vercel/ai#13986, langchain-google#1612
+    has_files=False,
+)
+"""Claude at Google's Vertex AI."""
 
 
 # ---------------------------------------------------------------------- schemas

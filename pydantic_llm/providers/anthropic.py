@@ -6,11 +6,12 @@ import os
 from collections.abc import AsyncIterator
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from .._extras import import_extra
 from ..exceptions import LLMError, UnexpectedModelBehavior, UserError
 from ..profiles import ModelProfile
-from ..profiles.anthropic import anthropic_model_profile
+from ..profiles.anthropic import ANTHROPIC, BEDROCK, MANTLE, VERTEX, ClaudeHost, anthropic_model_profile
 from ..transport import ByteStream, RawRequest
 from ..transport.loops import LoopClients
 from ..transport.pools import SdkClients
@@ -33,6 +34,16 @@ KEY_VARIABLE, TOKEN_VARIABLE = 'ANTHROPIC_API_KEY', 'ANTHROPIC_AUTH_TOKEN'
 
 REWRITE_BODIES = ('AsyncAnthropicBedrock', 'AsyncAnthropicVertex')
 """The clients that move the model's name from the body to the path, for which they need the body as a mapping."""
+
+HOSTS: dict[str, ClaudeHost] = {
+    'AsyncAnthropicBedrockMantle': MANTLE,
+    'AsyncAnthropicBedrock': BEDROCK,
+    'AsyncAnthropicVertex': VERTEX,
+    'AsyncAnthropicAWS': ANTHROPIC,
+    'AsyncAnthropicFoundry': ANTHROPIC,
+    'AsyncAnthropicGoogleCloud': ANTHROPIC,
+}
+"""The SDK's clients for Claude at other vendors -> what these refuse."""
 
 
 class AnthropicProvider(ClientProvider['AnyClient']):
@@ -74,6 +85,7 @@ class AnthropicProvider(ClientProvider['AnyClient']):
             provider_name=self.name,
             rewrites_body=not kinds.isdisjoint(REWRITE_BODIES),
         )
+        self._host = next((host for name, host in HOSTS.items() if name in kinds), None)
 
     def _choose_credentials(self, api_key: str | None, *, needs_key: bool) -> dict[str, str]:
         """Return the key or the token to send. Both may be missing for any server but Anthropic's own."""
@@ -87,7 +99,10 @@ class AnthropicProvider(ClientProvider['AnyClient']):
         return 'anthropic'
 
     def model_profile(self, model_name: str) -> ModelProfile | None:
-        return anthropic_model_profile(model_name)
+        profile = anthropic_model_profile(model_name)
+        is_anthropic = (urlsplit(self.base_url).hostname or '').endswith('anthropic.com')
+        host = self._host or (ANTHROPIC if is_anthropic else None)
+        return host.apply(profile) if host else profile
 
 
 def _check_is_async(client: Any) -> Any:

@@ -16,7 +16,15 @@ from .._setting_checks import check_settings, own_checks
 from ..exceptions import UserError
 from ..json_schemas import normalize_schema
 from ..json_types import Json
-from ..messages import FilePart, ModelMessage, ModelRequest, NativeToolCallPart, NativeToolReturnPart, ThinkingPart
+from ..messages import (
+    FilePart,
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    NativeToolCallPart,
+    NativeToolReturnPart,
+    ThinkingPart,
+)
 from ..messages.history import repair
 from ..models import Model, ModelRequestParameters, OutputMode
 from ..profiles import ModelProfile
@@ -57,6 +65,14 @@ class PreparedRequest:
     """`True` if a stream is requested."""
     warnings: list[str]
     """One sentence for each change or omission."""
+    base_url: str | None = None
+    """The base URL that the request is sent to."""
+
+    def is_same_server(self, message: ModelResponse) -> bool:
+        """Return whether the response came from the server that this request is sent to, as far as both are known."""
+        if message.provider_url is None or self.base_url is None:
+            return True
+        return message.provider_url.rstrip('/') == self.base_url.rstrip('/')
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -160,6 +176,7 @@ class PreparingModel(Model):
             prefix=self.settings_prefix,
             own=self.own_settings,
             stream=stream,
+            base_url=self.base_url,
         )
 
 
@@ -181,6 +198,7 @@ def prepare(
     prefix: str,
     own: Collection[str] | None = None,
     stream: bool,
+    base_url: str | None = None,
 ) -> PreparedRequest:
     """Resolve a request. Raises `UserError` for anything that cannot be sent.
 
@@ -200,6 +218,7 @@ def prepare(
         profile=profile,
         stream=stream,
         warnings=[],
+        base_url=base_url,
     )
     for note in notes:
         _report(request, note)
@@ -239,13 +258,12 @@ def _check_settings(
     known = supported | _CORE_SETTINGS | TRANSPORT_SETTINGS
     for name in list(request.settings):
         is_own = name.startswith(prefix)
-        if (is_own and (own is None or name in own)) or (
-            name in known and name not in request.profile.unsupported_settings
-        ):
+        is_known = name in known or (is_own and (own is None or name in own))
+        if is_known and name not in request.profile.unsupported_settings:
             continue
-        if is_own:
+        if is_own and not is_known:
             request.drop_setting(name, f'this API has no such setting{_suggest(name, own or ())}')
-        elif name in known:
+        elif is_known:
             request.drop_setting(name, f'{request.model_name!r} does not take it')
         elif name in ModelSettings.__annotations__:
             request.drop_setting(name, f'the API of {request.system!r} does not support it')

@@ -144,7 +144,7 @@ def decode_stream(*events: Json) -> ModelResponse:
     return decoder.draft.get()
 
 
-def decode_whole(content: list[Json], **facts: Any) -> ModelResponse:
+def decode_whole(content: Any, **facts: Any) -> ModelResponse:
     """Decode a body with these blocks."""
     decoder = new_decoder()
     body = {'id': 'msg_1', 'model': 'answered', 'content': content, 'stop_reason': 'end_turn', 'usage': {}}

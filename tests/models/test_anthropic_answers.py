@@ -340,12 +340,12 @@ def test_a_later_count_of_a_stream_replaces_an_earlier_one() -> None:
         'output_tokens': 1,
         'cache_creation': {'ephemeral_1h_input_tokens': 7},
     }
-    last = {'input_tokens': 0, 'cache_read_input_tokens': None, 'output_tokens': 9}
+    last = {'input_tokens': 80, 'cache_read_input_tokens': None, 'output_tokens': 9}
     start: Json = {'type': 'message_start', 'message': {'id': 'm', 'model': 'x', 'usage': first}}
     assert decode_stream(start).usage.output_tokens == 1
     end: Json = {'type': 'message_delta', 'delta': {}, 'usage': last}
     assert decode_stream(start, end).usage == RequestUsage(
-        input_tokens=50, cache_read_tokens=50, output_tokens=9, details={'ephemeral_1h_input_tokens': 7}
+        input_tokens=130, cache_read_tokens=50, output_tokens=9, details={'ephemeral_1h_input_tokens': 7}
     )
 
 

@@ -30,8 +30,11 @@ def mark_last(blocks: Sequence[Json], ttl: Any) -> bool:
     return False
 
 
-def encode_cache(body: Json, settings: Mapping[str, Any]) -> Json:
-    """Add the marks of the settings to the body. If there are too many, the oldest in the messages are removed."""
+def encode_cache(body: Json, settings: Mapping[str, Any], *, auto_cache: bool = True) -> Json:
+    """Add the marks of the settings to the body. If there are too many, the oldest in the messages are removed.
+
+    `auto_cache`: the server takes a mark for the whole request. For other servers, the last block gets it.
+    """
     everything, messages = settings.get('anthropic_cache'), settings.get('anthropic_cache_messages')
     if everything and messages:
         raise UserError('anthropic_cache and anthropic_cache_messages mark the same place: set one of them')
@@ -41,8 +44,10 @@ def encode_cache(body: Json, settings: Mapping[str, Any]) -> Json:
         mark_last(body['system'], ttl)
     if messages:
         mark_last(body['messages'][-1]['content'], messages)
-    if everything:
+    if everything and auto_cache:
         body['cache_control'] = cache_control(everything)
+    elif everything:
+        mark_last([block for message in body['messages'] for block in message['content']], everything)
     _limit_marks(body)
     return body
 

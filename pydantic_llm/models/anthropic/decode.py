@@ -6,12 +6,14 @@ A whole body is decoded like a stream that arrives at once. Blocks are in `decod
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...json_types import Json
 from ...messages import FinishReason
 from ...streaming.draft import ResponseDraft
 from ...wire.decoder import ResponseDecoder
 from .decode_blocks import BlockDecoder
-from .decode_usage import decode_usage
+from .decode_usage import INPUT_COUNTS, decode_usage
 
 FINISH_REASONS: dict[str, FinishReason] = {
     'end_turn': 'stop',
@@ -24,6 +26,14 @@ FINISH_REASONS: dict[str, FinishReason] = {
 }
 """The API's finish reasons. `pause_turn` has no equal: the model continues if the response is sent back unchanged.
 https://platform.claude.com/docs/en/agents-and-tools/tool-use/server-tools"""
+
+REASONS_OF_PROXIES: dict[str, FinishReason] = {
+    'stop': 'stop',
+    'length': 'length',
+    'tool_calls': 'tool_call',
+    'content_filter': 'content_filter',
+}
+"""Finish reasons of Chat Completions, which proxies pass on unchanged (spoon-core#36)."""
 
 DETAILS = ('stop_sequence', 'stop_details', 'container', 'context_management', 'input_transformations', 'diagnostics')
 """Fields of a message that are kept unchanged in `provider_details`."""
@@ -41,38 +51,47 @@ class AnthropicDecoder(ResponseDecoder):
         self._usage: Json = {}
 
     def decode(self, body: Json) -> None:
-        draft = self.draft
-        if body.get('type') == 'error':
+        if body.get('error') or body.get('type') == 'error':
             raise self.error_from(body)
-        blocks = body['content']
+        blocks = _list_blocks(body)
         self._record_metadata(body)
         for index, block in enumerate(blocks):
             self._blocks.start(index, block)
             self._blocks.stop(index)
-        draft.finish(body.get('stop_reason'), FINISH_REASONS)
-        draft.state = 'complete'
-        draft.parts.end()
+        self._finish(body.get('stop_reason'))
+        self.draft.parts.end()
 
     def decode_event(self, event: Json) -> None:
-        """Decode one event. `message_stop` completes the response; unknown events are skipped."""
+        """Decode one event. A stop reason or `message_stop` completes the response; unknown events are skipped."""
         match event:
-            case {'type': 'content_block_delta', 'index': index, 'delta': delta}:
-                self._blocks.extend(index, delta)
-            case {'type': 'content_block_start', 'index': index, 'content_block': block}:
-                self._blocks.start_streamed(index, block)
-            case {'type': 'content_block_stop', 'index': index}:
-                self._blocks.stop(index)
-            case {'type': 'message_start', 'message': message}:
+            case {'type': 'content_block_delta', 'delta': dict(delta)}:
+                self._blocks.extend(event.get('index'), delta)
+            case {'type': 'content_block_start', 'content_block': dict(block)}:
+                self._blocks.start_streamed(event.get('index'), block)
+            case {'type': 'content_block_stop'}:
+                self._blocks.stop(event.get('index'))
+            case {'type': 'message_start', 'message': dict(message)}:
                 self._record_metadata(message)
-            case {'type': 'message_delta', 'delta': delta}:
+            case {'type': 'message_delta'}:
+                delta: Json = event.get('delta') or {}
                 self._record_metadata({**event, **delta})
-                self.draft.finish(delta.get('stop_reason'), FINISH_REASONS)
+                if delta.get('stop_reason'):
+                    self._finish(delta['stop_reason'])
             case {'type': 'message_stop'}:
-                self.draft.state = 'complete'
-            case {'type': 'error'}:
+                self._record_usage(event.get('usage') or {})
+                self._finish(None)
+            case {'type': 'error'} | {'error': dict() | str()}:
                 raise self.error_from(event)
             case _:
                 pass
+
+    def _finish(self, reason: str | None) -> None:
+        """Complete the response, unless it was completed before."""
+        draft = self.draft
+        self._blocks.stop_all()
+        draft.finish(reason, FINISH_REASONS | REASONS_OF_PROXIES)
+        if draft.state == 'incomplete':
+            draft.state = 'complete'
 
     def _record_metadata(self, message: Json) -> None:
         """Record the facts about the response. Gateways may know the model and the id only at the end of a stream."""
@@ -81,7 +100,7 @@ class AnthropicDecoder(ResponseDecoder):
         draft.provider_response_id = message.get('id') or draft.provider_response_id
         details.update({name: message[name] for name in DETAILS if message.get(name)})
         if container := message.get('container'):
-            details['container_id'] = container['id']
+            details['container_id'] = container.get('id')
         refusal: Json = message.get('stop_details') or {}
         if explanation := refusal.get('explanation'):
             details['refusal'] = explanation
@@ -90,9 +109,19 @@ class AnthropicDecoder(ResponseDecoder):
     def _record_usage(self, usage: Json) -> None:
         """Record counts. They are cumulative, so each replaces an earlier one of the same name.
 
-        https://platform.claude.com/docs/en/build-with-claude/streaming
+        https://platform.claude.com/docs/en/build-with-claude/streaming. Servers that count the input at one end of a
+        stream send zeros at the other (envoyproxy/ai-gateway#1631, sglang#20678): an input of 0 replaces nothing.
         """
-        self._usage |= {name: value for name, value in usage.items() if value is not None}
+        skipped = () if any(usage.get(name) for name in INPUT_COUNTS) else INPUT_COUNTS
+        self._usage |= {name: value for name, value in usage.items() if value is not None and name not in skipped}
         self.draft.usage = decode_usage(self._usage)
         details = {name: self._usage[name] for name in USAGE_DETAILS if name in self._usage}
         self.draft.provider_details |= details
+
+
+def _list_blocks(body: Json) -> list[Json]:
+    """Return the content as a list of blocks: proxies send a text alone, or null for no content."""
+    content: Any = body['content']
+    if isinstance(content, str):
+        return [{'type': 'text', 'text': content}]
+    return [] if content is None and body.get('type') == 'message' else content

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 from ...json_types import Json, parse_json
 from ...messages import ThinkingPart
 from ...streaming.draft import ResponseDraft
@@ -18,6 +20,24 @@ from .native_tools import (
 CALL_TYPES = ('tool_use', 'server_tool_use', 'mcp_tool_use')
 """The types of blocks whose `input` is streamed."""
 
+CONTENT_FIELDS = {'text': 'text', 'thinking': 'thinking', REDACTED_THINKING: 'data'}
+"""Types of blocks -> the field of their text. Servers written in Go leave it out while it is empty
+(labring/aiproxy#604), others send null."""
+
+CALL, UNKNOWN = 'call', 'unknown'
+
+BLOCK_KINDS = {'text': 'text', 'thinking': 'thinking', **dict.fromkeys(CALL_TYPES, CALL)}
+"""Types of blocks -> the kind of deltas that extend them."""
+
+DELTA_KINDS = {
+    'text_delta': 'text',
+    'citations_delta': 'text',
+    'thinking_delta': 'thinking',
+    'signature_delta': 'thinking',
+    'input_json_delta': CALL,
+}
+"""Types of deltas -> the kind of the blocks that they extend."""
+
 ARGS_FRAGMENTS = 'partial_json'
 """The key under which an unknown block collects the fragments of its arguments."""
 
@@ -31,14 +51,22 @@ class BlockDecoder:
     def __init__(self, draft: ResponseDraft, tool_names: dict[str, str] | None = None) -> None:
         self._draft = draft
         self._tool_names = {} if tool_names is None else tool_names
-        self._unknown_blocks: dict[int, Json] = {}
-        self._citations: dict[int, list[Json]] = {}
-        self._initial_args: dict[int, str] = {}  # calls whose arguments came at their start -> text before other ones
-        self._args_ends: dict[int, str] = {}  # calls of MCP tools -> text after their arguments
+        self._open: dict[Hashable, str] = {}  # the kinds of the blocks that did not stop, the newest last
+        self._unknown_blocks: dict[Hashable, Json] = {}
+        self._citations: dict[Hashable, list[Json]] = {}
+        self._initial_args: dict[Hashable, str] = {}  # calls whose arguments came at their start -> text before others
+        self._args_ends: dict[Hashable, str] = {}  # calls of MCP tools -> text after their arguments
 
-    def start(self, index: int, block: Json) -> None:
-        """Start a part for a block. A block of an unknown type becomes a part when it stops."""
+    def start(self, index: Hashable, block: Json) -> None:
+        """Start a part for a block. A block of an unknown type becomes a part when it stops.
+
+        A block that is open under the same index ends: not every server stops its blocks (surogate#113).
+        """
+        if index in self._open:
+            self.stop(index)
+        self._open[index] = BLOCK_KINDS.get(block.get('type', ''), UNKNOWN)
         provider, parts = self._draft.provider_name, self._draft.parts
+        block = _complete_block(block)
         match block:
             case {'type': 'text', 'text': text}:
                 parts.text(index, text, **self._add_citations(index, block.get('citations') or []))
@@ -47,11 +75,11 @@ class BlockDecoder:
                 parts.whole(index, ThinkingPart(thinking, signature=signature, provider_name=provider))
             case {'type': 'redacted_thinking', 'data': data}:
                 parts.whole(index, ThinkingPart('', id=REDACTED_THINKING, signature=data, provider_name=provider))
-            case {'type': 'tool_use', 'name': name, 'id': id}:
+            case {'type': 'tool_use', 'name': name}:
                 toolset = {'toolset_name': block['toolset_name']} if block.get('toolset_name') else {}
                 details = {**(decode_caller(block) or {}), **toolset}
                 fields: Json = {'provider_name': provider, 'provider_details': details} if details else {}
-                parts.tool_call(index, name=name, args=block.get('input'), tool_call_id=id, **fields)
+                parts.tool_call(index, name=name, args=block.get('input'), tool_call_id=block.get('id'), **fields)
             case {'type': 'server_tool_use' | 'mcp_tool_use', 'name': _, 'id': _}:
                 call = decode_call(block, provider)
                 self._tool_names[call.tool_call_id] = call.tool_name
@@ -61,25 +89,28 @@ class BlockDecoder:
             case _:
                 self._unknown_blocks[index] = dict(block)
 
-    def start_streamed(self, index: int, block: Json) -> None:
+    def start_streamed(self, index: Hashable, block: Json) -> None:
         """Start a part for a streamed block. The API starts every call with an empty `input`, which is ignored.
 
         Recording: anthropic__test_anthropic_mcp_servers_stream__0_c3980a. Other servers may send the arguments at the
         start, and then perhaps again as fragments.
         """
-        args_start = mcp_args_start(block['name']) if block['type'] == 'mcp_tool_use' else ''
+        kind = block.get('type')
+        args_start = mcp_args_start(block['name']) if kind == 'mcp_tool_use' else ''
         if block.get('input'):
-            self._initial_args[index] = args_start
             self.start(index, block)
+            self._initial_args[index] = args_start
             return
-        self.start(index, {**block, 'input': None} if block['type'] in CALL_TYPES else block)
+        self.start(index, {**block, 'input': None} if kind in CALL_TYPES else block)
         if args_start:
             self._args_ends[index] = '{}}'
             self._draft.parts.tool_call(index, args=args_start)
 
-    def extend(self, index: int, delta: Json) -> None:
+    def extend(self, index: Hashable, delta: Json) -> None:
         """Add a delta to the part of a block. Unknown deltas are skipped."""
-        parts = self._draft.parts
+        parts, kind = self._draft.parts, DELTA_KINDS.get(delta.get('type', ''))
+        if kind is not None:
+            index = self._find_block(index, kind)
         if index in self._unknown_blocks:
             _extend_unknown_block(self._unknown_blocks[index], delta)
             return
@@ -92,14 +123,35 @@ class BlockDecoder:
             case {'type': 'thinking_delta', 'thinking': thinking}:
                 parts.thinking(index, thinking)
             case {'type': 'signature_delta', 'signature': signature}:
-                parts.thinking(index, signature=signature)
+                parts.thinking(index, signature=signature or None)
             case {'type': 'citations_delta', 'citation': citation}:
                 parts.text(index, '', **self._add_citations(index, [citation]))
             case _:
                 pass
 
-    def stop(self, index: int) -> None:
+    def _find_block(self, index: Hashable, kind: str) -> Hashable:
+        """Return the index of the open block that a delta of this kind extends. Without such a block, start one.
+
+        Proxies change from thinking to text inside a block (axonhub#1677), or number their deltas otherwise.
+        """
+        if self._open.get(index) in (kind, UNKNOWN):
+            return index
+        if index is None or kind == CALL:  # a call cannot start without its name
+            same_kind = (other for other in reversed(self._open) if self._open[other] == kind)
+            index = next(same_kind, index)
+        if kind not in (CALL, self._open.get(index)):
+            self.start(index, {'type': kind})
+        return index
+
+    def stop_all(self) -> None:
+        """End the parts of the blocks that the server did not stop."""
+        for index in list(self._open):
+            self.stop(index)
+
+    def stop(self, index: Hashable) -> None:
         """End the part of a block."""
+        self._open.pop(index, None)
+        self._initial_args.pop(index, None)
         parts = self._draft.parts
         if (block := self._unknown_blocks.pop(index, None)) is not None:
             parts.whole(index, decode_unknown_block(_join_args(block), self._draft.provider_name))
@@ -107,7 +159,7 @@ class BlockDecoder:
             parts.tool_call(index, args=args_end)
         parts.close(index)
 
-    def _extend_args(self, index: int, fragment: str) -> None:
+    def _extend_args(self, index: Hashable, fragment: str) -> None:
         """Add a fragment to the arguments of a call. Fragments replace arguments that came at its start."""
         if (args_start := self._initial_args.pop(index, None)) is not None:
             self._draft.parts.details(index, args=args_start)
@@ -117,12 +169,18 @@ class BlockDecoder:
             self._args_ends[index] = '}'
         self._draft.parts.tool_call(index, args=fragment)
 
-    def _add_citations(self, index: int, citations: list[Json]) -> Json:
+    def _add_citations(self, index: Hashable, citations: list[Json]) -> Json:
         """Return the fields of a text part for all of its citations so far, with the new ones."""
         if not citations:
             return {}
         known = self._citations[index] = [*self._citations.get(index, ()), *citations]
         return {'provider_name': self._draft.provider_name, 'provider_details': {'citations': known}}
+
+
+def _complete_block(block: Json) -> Json:
+    """Return the block with its text, if the server left out an empty one."""
+    field = CONTENT_FIELDS.get(block.get('type', ''))
+    return {**block, field: ''} if field is not None and block.get(field) is None else block
 
 
 def _extend_unknown_block(block: Json, delta: Json) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from ...json_types import Json
 from ...usage import RequestUsage
 
+INPUT_COUNTS = ('input_tokens', 'cache_read_input_tokens', 'cache_creation_input_tokens')
+"""The counts that make up the input: new, read from the cache and written to it."""
+
 
 def decode_usage(usage: Json) -> RequestUsage:
     """Decode token counts.

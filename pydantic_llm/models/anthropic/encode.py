@@ -18,10 +18,12 @@ from ...messages import (
     RetryPromptPart,
     SystemPromptPart,
     ToolReturnPart,
+    UploadedFile,
     UserPromptPart,
 )
 from ...messages.history import map_tool_call_ids
 from ...profiles.anthropic import AnthropicModelProfile
+from ...wire.files import content_items
 from ...wire.prepare import PreparedRequest
 from .cache import encode_cache, mark_last
 from .content import REDACTED_THINKING, encode_content, encode_text, encode_tool_result, encode_tool_return
@@ -35,6 +37,7 @@ TOOL_CALL_ID = re.compile(r'[a-zA-Z0-9_-]+')
 
 def encode(request: PreparedRequest, profile: AnthropicModelProfile) -> Json:
     """Encode the body of a request."""
+    _check_files(request, profile)
     conversation = Conversation(request, profile)
     thinking = encode_thinking(request, profile, resumed=conversation.resumes_without_thinking)
     body: Json = {
@@ -49,7 +52,14 @@ def encode(request: PreparedRequest, profile: AnthropicModelProfile) -> Json:
     }
     if request.stream:
         body['stream'] = True
-    return encode_cache(body, request.options)
+    return encode_cache(body, request.options, auto_cache=profile.anthropic_auto_cache)
+
+
+def _check_files(request: PreparedRequest, profile: AnthropicModelProfile) -> None:
+    """Raise `UserError` if the request refers to uploaded files and the server holds none."""
+    items = () if profile.anthropic_has_files else content_items(request.messages)
+    if file := next((item for item in items if isinstance(item, UploadedFile)), None):
+        raise UserError(f'{request.model_name!r} at {request.base_url} cannot read {file!r}: send its bytes or URL')
 
 
 def encode_system(prompts: list[str], request: PreparedRequest) -> Json:

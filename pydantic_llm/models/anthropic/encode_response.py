@@ -36,20 +36,20 @@ class ResponseEncoder:
         self, request: PreparedRequest, profile: AnthropicModelProfile, messages: Sequence[ModelMessage]
     ) -> None:
         self._request = request
-        self._thinking_tags = profile.thinking_tags
+        self._profile = profile
         self._defined_tools = frozenset(tool.name for tool in request.parameters.tools)
         self._defines_advisor = _defines_advisor(request)
         self._sendable_call_ids = _find_sendable_calls(messages)
 
     def encode(self, message: ModelResponse) -> list[Json]:
-        return [block for part in message.parts for block in self._encode_part(part)]
+        return [block for part in message.parts for block in self._encode_part(part, message)]
 
-    def _encode_part(self, part: ModelResponsePart) -> Iterator[Json]:
+    def _encode_part(self, part: ModelResponsePart, message: ModelResponse) -> Iterator[Json]:
         match part:
             case TextPart():
                 yield from self._encode_text_part(part)
             case ThinkingPart():
-                yield from self._encode_thinking_part(part)
+                yield from self._encode_thinking_part(part, is_own=self._is_own(part) and self._signed(message))
             case ToolCallPart():
                 yield encode_tool_call(part)
             case NativeToolCallPart() | NativeToolReturnPart():
@@ -66,16 +66,17 @@ class ResponseEncoder:
                 block['citations'] = [_drop_response_only_fields(citation) for citation in citations]
             yield block
 
-    def _encode_thinking_part(self, part: ThinkingPart) -> Iterator[Json]:
-        """Encode thinking with its signature. The API rejects thinking that it did not sign, so that is sent as text.
+    def _encode_thinking_part(self, part: ThinkingPart, *, is_own: bool) -> Iterator[Json]:
+        """Encode thinking with its signature. Claude rejects thinking that it did not sign, so that is sent as text.
 
-        https://platform.claude.com/docs/en/build-with-claude/extended-thinking
+        https://platform.claude.com/docs/en/build-with-claude/extended-thinking. Other models must get their thinking
+        back, signed or not: hermes-agent#17510, #22313.
         """
-        if self._is_own(part) and part.signature:
+        if is_own and (part.signature or (part.content and not self._profile.anthropic_requires_signatures)):
             yield encode_thinking_part(part)
         elif part.content:
             self._request.note('thinking without a signature of this vendor was sent as text between tags')
-            start, end = self._thinking_tags
+            start, end = self._profile.thinking_tags
             yield {'type': 'text', 'text': f'{start}\n{part.content}\n{end}'}
         elif part.signature:
             self._request.note('encrypted thinking of another vendor was dropped')
@@ -94,6 +95,15 @@ class ResponseEncoder:
             yield encode_call(part, args_as_object(part))
         else:
             self._request.note(f'a call of {part.tool_name!r} without a result was dropped')
+
+    def _signed(self, message: ModelResponse) -> bool:
+        """Return whether the server of this request knows the signatures of a response.
+
+        Other servers sign with values of their own, such as DeepSeek with the response's id (hermes-agent#21048).
+        Claude's signatures are valid at Anthropic, Amazon and Google alike.
+        """
+        is_claudes = self._profile.anthropic_requires_signatures and 'claude' in (message.model_name or '')
+        return is_claudes or self._request.is_same_server(message)
 
     def _is_own(self, part: TextPart | ThinkingPart | NativeToolCallPart | NativeToolReturnPart) -> bool:
         return part.provider_name == self._request.system

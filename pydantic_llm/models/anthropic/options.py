@@ -27,6 +27,8 @@ def encode_tools(request: PreparedRequest, profile: AnthropicModelProfile, think
     if isinstance(choice, tuple) and len(choice) > 1:
         # `tool_choice` can name one tool, so the others are not defined
         tools, native_tools, choice = [tool for tool in tools if tool.name in choice], (), 'required'
+    if refused := [tool.kind for tool in native_tools if tool.kind in profile.anthropic_unsupported_tools]:
+        raise UserError(f'{request.model_name!r} at {request.base_url} has no native tool {refused[0]!r}')
     if any(isinstance(tool, MemoryTool) for tool in native_tools):
         tools = _without_memory_tool(tools)
     servers = [tool for tool in native_tools if isinstance(tool, MCPServerTool)]
