@@ -136,9 +136,7 @@ def anthropic_model_profile(model_name: str) -> AnthropicModelProfile:
     if not claude:
         return AnthropicModelProfile(json_schema_transformer=_transformer)
     facts = next(facts for pattern, facts in FAMILIES if re.match(pattern, name))
-    return AnthropicModelProfile(
-        json_schema_transformer=_transformer, anthropic_requires_signatures=True, **facts
-    )
+    return AnthropicModelProfile(json_schema_transformer=_transformer, anthropic_requires_signatures=True, **facts)
 
 
 # ---------------------------------------------------------------------- hosts
