@@ -64,14 +64,14 @@ class AnthropicDecoder(ResponseDecoder):
     def decode_event(self, event: Json) -> None:
         """Decode one event. A stop reason or `message_stop` completes the response; unknown events are skipped."""
         match event:
-            case {'type': 'content_block_delta', 'delta': dict(delta)}:
-                self._blocks.extend(event.get('index'), delta)
-            case {'type': 'content_block_start', 'content_block': dict(block)}:
-                self._blocks.start_streamed(event.get('index'), block)
+            case {'type': 'content_block_delta', 'delta': dict()}:
+                self._blocks.extend(event.get('index'), event['delta'])
+            case {'type': 'content_block_start', 'content_block': dict()}:
+                self._blocks.start_streamed(event.get('index'), event['content_block'])
             case {'type': 'content_block_stop'}:
                 self._blocks.stop(event.get('index'))
-            case {'type': 'message_start', 'message': dict(message)}:
-                self._record_metadata(message)
+            case {'type': 'message_start', 'message': dict()}:
+                self._record_metadata(event['message'])
             case {'type': 'message_delta'}:
                 delta: Json = event.get('delta') or {}
                 self._record_metadata({**event, **delta})
@@ -124,4 +124,6 @@ def _list_blocks(body: Json) -> list[Json]:
     content: Any = body['content']
     if isinstance(content, str):
         return [{'type': 'text', 'text': content}]
-    return [] if content is None and body.get('type') == 'message' else content
+    if content is None and body.get('type') == 'message':
+        return []
+    return content
