@@ -6,8 +6,6 @@ A whole body is decoded like a stream that arrives at once. Blocks are in `decod
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...json_types import Json
 from ...messages import FinishReason
 from ...streaming.draft import ResponseDraft
@@ -121,9 +119,10 @@ class AnthropicDecoder(ResponseDecoder):
 
 def _list_blocks(body: Json) -> list[Json]:
     """Return the content as a list of blocks: proxies send a text alone, or null for no content."""
-    content: Any = body['content']
-    if isinstance(content, str):
-        return [{'type': 'text', 'text': content}]
-    if content is None and body.get('type') == 'message':
-        return []
-    return content
+    match body:
+        case {'content': str(text)}:
+            return [{'type': 'text', 'text': text}]
+        case {'content': None, 'type': 'message'}:
+            return []
+        case _:
+            return body['content']
