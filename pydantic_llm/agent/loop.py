@@ -123,7 +123,7 @@ def _check_response(run: RunState, response: ModelResponse) -> None:
     """Raise for a response without usable content, if another request would get the same one."""
     has_content = bool((response.text or '').strip() or response.tool_calls or response.files)
     name = response.model_name or run.spec.model.model_name
-    if response.state != 'complete' and response.finish_reason is None:
+    if response.state != 'complete' and response.finish_reason in (None, 'error'):
         message = f'The vendor truncated the response of {name} before it was complete'
         raise StreamInterruptedError(name, message, provider_name=response.provider_name, response=response)
     if response.finish_reason == 'content_filter' and not has_content:

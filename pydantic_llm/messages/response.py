@@ -329,6 +329,11 @@ class ModelResponse(ShortRepr):
         return [file for file in self.files if file.is_image]
 
 
+def is_truncated(response: ModelResponse) -> bool:
+    """Return whether the server ended the response before the model had finished: by its own word, or without one."""
+    return response.state == 'incomplete' and response.finish_reason in (None, 'error')
+
+
 def _join_paragraphs(parts: Iterable[ModelResponsePart], kind: type[TextPart] | type[ThinkingPart]) -> str | None:
     """Join adjacent parts of this type directly, and others with a blank line; `None` if there are no such parts."""
     paragraphs: list[list[str]] = []

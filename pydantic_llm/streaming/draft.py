@@ -13,6 +13,7 @@ from typing import Any
 from ..messages import FinishReason, ModelResponse, ResponseState
 from ..messages._value import now
 from ..usage import RequestUsage
+from .broken_off import is_broken_off
 from .parts import PartsManager
 
 
@@ -50,8 +51,13 @@ class ResponseDraft:
         """Record the vendor's finish reason, and ours by the table `names`; unknown values are kept in the details."""
         if raw:
             self.provider_details['finish_reason'] = raw
-            if raw in names:
-                self.finish_reason = names[raw]
+            self.finish_reason = names.get(raw)
+            if self.finish_reason is None and is_broken_off(raw):
+                self.finish_reason = 'error'
+
+    def complete(self) -> None:
+        """Set the state to `'complete'`, unless the vendor's finish reason says that it broke the response off."""
+        self.state = 'incomplete' if is_broken_off(self.provider_details.get('finish_reason')) else 'complete'
 
     def record_time(self, seconds: float | None) -> None:
         """Record the vendor's time of the response, in seconds since 1970; a value out of range is skipped."""

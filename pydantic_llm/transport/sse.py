@@ -1,8 +1,8 @@
 """Splits a stream of server-sent events into the data of each event: `EventSplitter`. Pure.
 
-Follows https://html.spec.whatwg.org/multipage/server-sent-events.html for `data`, comments and line ends, with one
-exception: a lone carriage return does not end a line, because no vendor sends it. The fields `event`, `id` and `retry`
-are skipped, because every vendor repeats the event's name in its data.
+Follows https://html.spec.whatwg.org/multipage/server-sent-events.html for `data`, comments and line ends, with two
+exceptions: a lone carriage return does not end a line, because no vendor sends it, and JSON without its field is data
+(`UNFRAMED`). The fields `event`, `id` and `retry` are skipped, because every vendor repeats the event's name in its data.
 """
 
 from __future__ import annotations
@@ -13,6 +13,12 @@ __all__ = ('EventSplitter',)
 
 MAX_EVENT_BYTES = 64 * 1024 * 1024
 """The size limit of an unfinished event. It is high because an image arrives as one event."""
+
+ERROR_FIELD = b'error:'
+"""A field that the format does not have; older servers of llama.cpp send an error in it: llama.cpp#16109"""
+
+UNFRAMED = (ERROR_FIELD, b'{')
+"""The beginnings of lines that are data without its field: an error of the server behind a proxy (lemonade#2826)"""
 
 BYTE_ORDER_MARK = b'\xef\xbb\xbf'
 """The mark that the first line may begin with."""
@@ -38,6 +44,8 @@ class EventSplitter:
             for line in self._take_lines(chunk):
                 if line.startswith(b'data:'):
                     data.append(line[6:] if line.startswith(b'data: ') else line[5:])
+                elif line.startswith(UNFRAMED):
+                    data.append(line.removeprefix(ERROR_FIELD).strip())
                 elif data and not line:
                     event = data[0] if len(data) == 1 else b'\n'.join(data)
                     if event and not event.isspace():

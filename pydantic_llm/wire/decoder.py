@@ -36,5 +36,8 @@ class ResponseDecoder(ABC):
     def decode_event(self, event: Json) -> None:
         """Decode one event of a stream. The last event sets the draft's state."""
 
+    def decode_done(self) -> None:
+        """Decode `[DONE]`, by which a server marks the end of its stream. Overridden if this completes a response."""
+
     def decode_end(self) -> None:
         """Decode what was held back until the stream ended. Overridden if the decoder holds anything back."""

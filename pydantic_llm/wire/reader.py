@@ -1,11 +1,13 @@
 """`ResponseReader`: the bytes of one response, parsed and given to the room's decoder.
 
-Here a response that is not the API's becomes an `UnexpectedModelBehavior`.
+`read_body` reads a whole body; `feed` and `end_stream` read a stream. Here a response that is not the API's becomes an
+`UnexpectedModelBehavior`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -14,6 +16,7 @@ from ..exceptions import LLMError, UnexpectedModelBehavior
 from ..json_types import Json, parse_damaged_json, parse_json
 from ..streaming.draft import ResponseDraft
 from ..transport.errors import error_from_invalid_json
+from ..transport.sse import EventSplitter
 from .decoder import ResponseDecoder
 from .surrogates import SurrogateJoiner
 
@@ -22,6 +25,18 @@ DECODING_ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError,
 
 QUOTED_BYTES = 2000
 """The most bytes of a response that an error quotes."""
+
+DONE = b'[DONE]'
+"""The data of the last event of OpenAI's APIs; some servers put blanks or quotes around it."""
+
+END_MARK = re.compile(rb'\s*data:\s*\[DONE\]\s*$')
+"""The mark that a server puts after a whole body: 9router#3492"""
+
+EVENT_LINE = re.compile(rb'\s*(?:data|event|id|retry|error)?:')
+"""The beginning of a stream of events, comments included."""
+
+JSON_START = re.compile(rb'(?:\xef\xbb\xbf)?\s*[{\[]')
+"""The beginning of a whole body, after a byte order mark. No line of a stream of events begins so."""
 
 
 class ResponseReader:
@@ -32,6 +47,11 @@ class ResponseReader:
         self.api_name = api_name
         self.base_url = base_url
         self._joiner = SurrogateJoiner()
+        self.event_count = 0
+        """The number of events so far, without `[DONE]`."""
+        self.saw_done = False
+        """True after `[DONE]`; what follows it is skipped."""
+        self._splitter = EventSplitter()
 
     @property
     def draft(self) -> ResponseDraft:
@@ -39,13 +59,32 @@ class ResponseReader:
         return self.decoder.draft
 
     def read_body(self, body: bytes, headers: Mapping[str, str]) -> None:
-        """Decode a whole body. Raises `UnexpectedModelBehavior` if it is not JSON, or not this API's."""
+        """Decode a whole body. Raises `UnexpectedModelBehavior` if it is not JSON, or not this API's.
+
+        A stream of events in place of a body is decoded as one: some servers always stream.
+        """
         self.decoder.decode_headers(headers)
+        if is_event_stream(body, headers):
+            self.feed(body)
+            self.end_stream(headers)
+            return
         try:
-            parsed = parse_json(body)
+            parsed = parse_json(END_MARK.sub(b'', body) if b'[DONE]' in body[-20:] else body)
         except ValueError:
             raise self._not_json(body, headers.get('content-type', '')) from None
         self.decode(parsed)
+
+    def feed(self, chunk: bytes) -> None:
+        """Decode the events of a stream that end in this chunk."""
+        self._read_events(self._splitter.feed(chunk))
+
+    def end_stream(self, headers: Mapping[str, str]) -> None:
+        """Finish the response after the server ended the stream. Raises `UnexpectedModelBehavior` without any event."""
+        self._read_last_event(self._splitter.end() or b'')
+        if not self.event_count:
+            raise self.empty_stream(headers)
+        self.end()
+        self.draft.parts.end(complete=self.draft.state == 'complete')
 
     def read_event(self, data: bytes) -> None:
         """Decode one event of a stream. Raises `UnexpectedModelBehavior` if it is not JSON, or not this API's."""
@@ -53,7 +92,7 @@ class ResponseReader:
             event = from_json(data)
             is_clean = not self._joiner.held
         except ValueError as error:
-            event, is_clean = _parse_damaged_event(data, error), False
+            event, is_clean = self._parse_damaged_event(data, error), False
         if is_clean:
             self.decode_event(event)
             return
@@ -71,8 +110,12 @@ class ResponseReader:
         self._check(self.decoder.decode, body)
 
     def decode_event(self, event: Any) -> None:
-        """Decode an event that was parsed already. Raises `UnexpectedModelBehavior` if it is not this API's."""
-        self._check(self.decoder.decode_event, event)
+        """Decode an event that was parsed already. Raises `UnexpectedModelBehavior` if it is not this API's.
+
+        An empty one (`null`, `{}`) only keeps the connection open.
+        """
+        if event:
+            self._check(self.decoder.decode_event, event)
 
     def empty_stream(self, headers: Mapping[str, str]) -> LLMError:
         """Return the error for a stream without any event, such as a web page."""
@@ -80,6 +123,37 @@ class ResponseReader:
         return UnexpectedModelBehavior(
             f'{self.base_url} answered with a stream that holds no event, but {content_type}'
         )
+
+    def _read_events(self, events: Iterable[bytes]) -> None:
+        for event in events:
+            for data in (event,) if b'\n' not in event else _split_event(event):
+                if self.saw_done:
+                    return
+                if len(data) < 20 and data.strip(b' \t\r"') == DONE:
+                    self.saw_done = True
+                    self.decoder.decode_done()
+                    return
+                self.event_count += 1
+                self.read_event(data)
+
+    def _read_last_event(self, data: bytes) -> None:
+        """Decode an event without the empty line that ends it, which some servers forget, unless it was truncated."""
+        try:
+            parse_json(data)
+        except ValueError:
+            if not data.strip().endswith(DONE):
+                return
+        self._read_events([data])
+
+    def _parse_damaged_event(self, data: bytes, error: ValueError) -> Any:
+        """Parse an event with damaged text. Junk after the end of the response is skipped with a warning."""
+        try:
+            return parse_damaged_json(data, error, keep_halves=True)
+        except ValueError:
+            if self.draft.state == 'complete':
+                self.draft.warnings.append('An event after the end of the response was skipped, since it is not JSON')
+                return None
+            raise UnexpectedModelBehavior(f'An event of the stream is not JSON: {error}', repr(data[:500])) from None
 
     def _not_json(self, body: bytes, content_type: str) -> LLMError:
         """Return the error for a body that is not JSON: truncated if its type is JSON, else not this API's."""
@@ -104,8 +178,23 @@ class ResponseReader:
             ) from error
 
 
-def _parse_damaged_event(data: bytes, error: ValueError) -> Any:
+def is_event_stream(start: bytes, headers: Mapping[str, str]) -> bool:
+    """Return whether a response is a stream of events, by its first bytes; by its content type if they are neither.
+
+    Servers send whole bodies as `text/event-stream`, and events as `application/json`.
+    """
+    if JSON_START.match(start):
+        return False
+    return EVENT_LINE.match(start) is not None or headers.get('content-type', '').startswith('text/event-stream')
+
+
+def _split_event(event: bytes) -> list[bytes]:
+    """Return the events in an event of several lines: one if it is JSON, else one per line.
+
+    Servers that forget the empty lines between events send all of them as one.
+    """
     try:
-        return parse_damaged_json(data, error, keep_halves=True)
+        parse_json(event)
     except ValueError:
-        raise UnexpectedModelBehavior(f'An event of the stream is not JSON: {error}', repr(data[:500])) from None
+        return [line for line in event.split(b'\n') if line.strip()]
+    return [event]

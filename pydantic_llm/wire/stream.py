@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext
 
 from ..exceptions import LLMError, ModelTimeoutError, StreamInterruptedError
-from ..json_types import parse_json
 from ..models import BufferedStream, ModelRequestParameters
 from ..retries.budget import Budget
 from ..transport import ByteStream
-from ..transport.sse import EventSplitter
-from .reader import ResponseReader
+from .reader import EVENT_LINE, JSON_START, ResponseReader
 
 __all__ = ('JSON_HEADERS', 'BodyStream', 'WireStream')
 
@@ -46,10 +44,8 @@ class WireStream(BufferedStream):
     def _start_reading(self, bytes_: ByteStream) -> None:
         self._reader.decoder.decode_headers(bytes_.headers)
         self._bytes = bytes_
-        self._splitter = EventSplitter()
-        self._body: list[bytes] | None = [] if _is_json(bytes_.headers) else None
-        self._event_count = 0
-        self._saw_done = False
+        self._body: list[bytes] | None = None
+        self._has_begun = False
         self._ended = False
 
     async def close(self) -> None:
@@ -94,22 +90,29 @@ class WireStream(BufferedStream):
         return True
 
     async def _read_chunk(self) -> None:
-        chunk = b'' if self._saw_done else await self._bytes.read()
+        chunk = b'' if self._reader.saw_done else await self._bytes.read()
+        if chunk and not self._has_begun:
+            self._has_begun = True
+            self._body = [] if self._is_whole_body(chunk) else None
         if not chunk:
             await self._end()
         elif self._body is None:
-            self._decode_events(self._splitter.feed(chunk))
+            self._decode_events(chunk)
         else:
             self._body.append(chunk)
 
-    def _decode_events(self, events: Iterable[bytes]) -> None:
-        for data in events:
-            if data == b'[DONE]':
-                self._saw_done = True
-                return
-            self._event_count += 1
-            self._bytes.progress()
-            self._reader.read_event(data)
+    def _is_whole_body(self, start: bytes) -> bool:
+        """Return whether a server sends a whole body although a stream was requested."""
+        is_json = self._bytes.headers.get('content-type', '').partition(';')[0].strip().lower() == 'application/json'
+        return JSON_START.match(start) is not None or (is_json and EVENT_LINE.match(start) is None)
+
+    def _decode_events(self, chunk: bytes) -> None:
+        before = self._reader.event_count
+        try:
+            self._reader.feed(chunk)
+        finally:
+            if self._reader.event_count > before:
+                self._bytes.progress()
 
     async def _end(self) -> None:
         """Finish the response after the server ended the stream."""
@@ -117,20 +120,8 @@ class WireStream(BufferedStream):
         if self._body is not None:
             self._reader.read_body(b''.join(self._body), self._bytes.headers)
         else:
-            self._decode_last_event(self._splitter.end() or b'')
-            if not self._event_count:
-                raise self._reader.empty_stream(self._bytes.headers)
-            self._reader.end()
-            self.draft.parts.end(complete=self.draft.state == 'complete')
+            self._reader.end_stream(self._bytes.headers)
         await self._bytes.finish()
-
-    def _decode_last_event(self, data: bytes) -> None:
-        """Decode an event without the empty line that ends it, which some servers forget, unless it was truncated."""
-        try:
-            parse_json(data)
-        except ValueError:
-            return
-        self._decode_events([data])
 
     def _end_broken(self, error: LLMError) -> None:
         """Finish the response after a connection error.
@@ -166,8 +157,3 @@ class BodyStream(ByteStream):
 
     async def aclose(self) -> None:
         """Do nothing: no connection is open."""
-
-
-def _is_json(headers: Mapping[str, str]) -> bool:
-    """Return whether a server sent a whole body although a stream was requested."""
-    return headers.get('content-type', '').partition(';')[0].strip().lower() == 'application/json'

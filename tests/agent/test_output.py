@@ -544,6 +544,12 @@ async def test_a_response_truncated_by_the_vendor_is_an_error_with_the_partial_r
     assert raised.value.retryable
 
 
+async def test_a_response_that_the_server_broke_off_is_an_error() -> None:
+    response = ModelResponse([TextPart('Onc')], state='incomplete', finish_reason='error')
+    with pytest.raises(StreamInterruptedError):
+        await Agent(Scripted(response)).run('?')
+
+
 async def test_an_incomplete_response_with_a_finish_reason_is_handled_by_the_reason() -> None:
     response = ModelResponse([TextPart('Once')], state='incomplete', finish_reason='length')
     assert (await Agent(Scripted(response)).run('?')).output == 'Once'

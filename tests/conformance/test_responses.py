@@ -22,6 +22,7 @@ from pydantic_llm.messages import (
     ThinkingPart,
     ToolCallPart,
 )
+from pydantic_llm.streaming.broken_off import BROKEN_OFF
 from pydantic_llm.usage import RequestUsage
 from tests.conformance.exchange import (
     comparable,
@@ -91,6 +92,37 @@ def test_the_vendors_finish_reason_is_kept_in_the_details(room: Room) -> None:
         body = set_at(encode_body(room, make_response(room, make_text(room, 'Hello.'))), room.finish_reason_path, word)
         read = decode_body(room, body)
         assert (read.finish_reason, (read.provider_details or {})['finish_reason']) == (reason, word)
+
+
+REASON_FIELDS = {'finish_reason', 'stop_reason', 'stopReason', 'finishReason', 'status', 'finish'}
+"""The fields in which the APIs name the finish reason."""
+
+
+def replace_finish_reasons(value: Any, word: str) -> Any:
+    if isinstance(value, list):
+        return [replace_finish_reasons(item, word) for item in value]
+    if not isinstance(value, dict):
+        return value
+    named = {name: word for name in value if name in REASON_FIELDS and value[name]}
+    return {name: replace_finish_reasons(item, word) for name, item in value.items()} | named
+
+
+@rooms
+@pytest.mark.parametrize('word', [*BROKEN_OFF, 'ABORT', 'Error'])
+def test_a_response_that_the_server_broke_off_is_never_complete(room: Room, word: str) -> None:
+    sent = make_response(room, make_text(room, 'Hello.'))
+    body = replace_finish_reasons(encode_body(room, sent), word)
+    started, ended = encode_events(room, sent, split_in_threes)
+    for read in (decode_body(room, body), decode_events(room, [*started, *replace_finish_reasons(ended, word)])[0]):
+        assert (read.state, read.finish_reason) == ('incomplete', 'error')
+        assert (read.provider_details or {})['finish_reason'] == word
+        assert read.text == 'Hello.'
+
+
+@rooms
+def test_a_finish_reason_is_never_invented(room: Room) -> None:
+    body = replace_finish_reasons(encode_body(room, make_response(room, make_text(room, 'Hello.'))), '')
+    assert decode_body(room, body).finish_reason in (None, 'stop' if room.name == 'openai-responses' else None)
 
 
 @rooms

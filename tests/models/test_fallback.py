@@ -240,6 +240,18 @@ async def test_a_truncated_response_is_a_failure_if_another_model_can_be_tried(
     assert (response.text, response.state, replay(events)) == (text, state, response.parts)
 
 
+async def test_a_whole_response_that_is_truncated_is_a_failure_whose_usage_counts() -> None:
+    truncated = Scripted('a', ['Begun', ('truncate', '')], usage=3)
+    response = await FallbackModel(truncated, Scripted('b', ['Two'], usage=4)).request(HELLO)
+    assert (response.text, response.state, response.usage.input_tokens) == ('Two', 'complete', 7)
+    with pytest.raises(FallbackExceptionGroup) as caught:
+        await FallbackModel(truncated).request(HELLO)
+    [error] = caught.value.exceptions
+    assert isinstance(error, StreamInterruptedError)
+    assert error.response is not None
+    assert error.response.text == 'Begun'
+
+
 async def test_a_streamed_response_can_be_rejected_at_its_end() -> None:
     model = FallbackModel(
         Scripted('a', ['No']), Scripted('b', ['Long enough']), fallback_on=is_short, mid_stream='restart'

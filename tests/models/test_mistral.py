@@ -612,7 +612,7 @@ async def test_a_finish_reason_is_kept_and_translated(wire: str, reason: FinishR
     for content in (completion({'content': 'Hi.'}, finish_reason=wire), chunks({'content': 'Hi.'}, finish_reason=wire)):
         response = await decode_response(content)
         assert (response.finish_reason, response.provider_details) == (reason, {'finish_reason': wire})
-        assert response.state == 'complete'
+        assert response.state == ('incomplete' if wire == 'error' else 'complete')
 
 
 async def test_verdicts_of_guardrails_are_kept() -> None:
@@ -631,7 +631,8 @@ async def test_log_probabilities_of_the_prompt_are_kept() -> None:
 
 
 async def test_a_stream_without_its_end_is_incomplete() -> None:
-    assert (await decode_response(chunks({'content': 'Hi.'}, finish_reason=None))).state == 'incomplete'
+    stream = chunks({'content': 'Hi.'}, finish_reason=None).removesuffix(b'data: [DONE]\n\n')
+    assert (await decode_response(stream)).state == 'incomplete'
 
 
 # --------------------------------------------------------------------------------------------------------------- errors

@@ -108,7 +108,7 @@ async def test_empty_values_are_ignored() -> None:
         'reasoning': '',
     }
     response = await decode_response(completion(empty, finish_reason='', id='', created=0))
-    assert (response.parts, response.finish_reason, response.provider_response_id) == ([TextPart('Hi')], 'stop', None)
+    assert (response.parts, response.finish_reason, response.provider_response_id) == ([TextPart('Hi')], None, None)
 
 
 LOGPROBS = [{'token': 'Hi', 'logprob': -0.1, 'bytes': [72, 105], 'top_logprobs': []}]
@@ -249,12 +249,36 @@ async def test_an_unknown_finish_reason_is_kept() -> None:
 
 async def test_a_whole_response_without_a_finish_reason_is_complete() -> None:
     response = await decode_response(completion({'content': 'Hi'}, finish_reason=None))
-    assert (response.finish_reason, response.state, response.provider_details) == ('stop', 'complete', None)
+    assert (response.finish_reason, response.state, response.provider_details) == (None, 'complete', None)
 
 
-async def test_a_stream_without_a_finish_reason_is_incomplete() -> None:
-    response = await decode_response(chunks({'content': 'Hel'}, finish_reason=None))
+async def test_a_whole_response_without_choices_is_incomplete() -> None:
+    for choices in ([], None):
+        response = await decode_response({**completion({'content': 'Hi'}), 'choices': choices})
+        assert (response.parts, response.finish_reason, response.state) == ([], None, 'incomplete')
+
+
+DONE = b'data: [DONE]\n\n'
+
+
+async def test_a_stream_without_a_finish_reason_and_an_end_mark_is_incomplete() -> None:
+    response = await decode_response(chunks({'content': 'Hel'}, finish_reason=None).removesuffix(DONE))
     assert (response.parts, response.finish_reason, response.state) == ([TextPart('Hel')], None, 'incomplete')
+
+
+@pytest.mark.parametrize('done', [DONE, b'data: [DONE]', b'data:[DONE] \r\n\r\n', b'data: "[DONE]"\n\n'])
+async def test_an_end_mark_completes_a_stream_without_a_finish_reason(done: bytes) -> None:
+    response = await decode_response(chunks({'content': 'Hi'}, finish_reason=None).removesuffix(DONE) + done)
+    assert (response.parts, response.finish_reason, response.state) == ([TextPart('Hi')], None, 'complete')
+
+
+TRUNCATED_CALL = {'index': 0, 'id': 'a', 'function': {'name': 'f', 'arguments': '{"a": '}}
+
+
+@pytest.mark.parametrize('delta', [{'role': 'assistant'}, {'content': ''}, {'tool_calls': [TRUNCATED_CALL]}])
+async def test_an_end_mark_does_not_complete_a_response_without_an_end(delta: Json) -> None:
+    response = await decode_response(chunks(delta, finish_reason=None))
+    assert (response.finish_reason, response.state) == (None, 'incomplete')
 
 
 async def test_snowflakes_streams_are_complete_without_a_finish_reason() -> None:

@@ -89,7 +89,7 @@ class AnthropicDecoder(ResponseDecoder):
         self._blocks.stop_all()
         draft.finish(reason, FINISH_REASONS | REASONS_OF_PROXIES)
         if draft.state == 'incomplete':
-            draft.state = 'complete'
+            draft.complete()
 
     def _record_metadata(self, message: Json) -> None:
         """Record the facts about the response. Gateways may know the model and the id only at the end of a stream."""

@@ -98,7 +98,7 @@ class BedrockDecoder(ResponseDecoder):
     def _record_end(self, message: Json) -> None:
         self._record_metadata(message)
         self.draft.finish(message.get('stopReason'), FINISH_REASONS)
-        self.draft.state = 'complete'
+        self.draft.complete()
 
     def _record_metadata(self, message: Json) -> None:
         details = self.draft.provider_details

@@ -92,7 +92,7 @@ class CohereDecoder(ResponseDecoder):
         draft.finish(reason, FINISH_REASONS)
         if usage := end.get('usage'):
             draft.usage = decode_usage(usage)
-        draft.state = 'complete'
+        draft.complete()
 
     def _record_logprobs(self, item: Json | None) -> None:
         if item:

@@ -12,8 +12,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar, cast
 
-from ...exceptions import FallbackExceptionGroup, RejectedResponseError
+from ...exceptions import FallbackExceptionGroup, RejectedResponseError, StreamInterruptedError
 from ...messages import ModelMessage, ModelResponse
+from ...messages.response import is_truncated
 from ...retries.budget import Budget, without_retries
 from ...settings import ModelSettings
 from ...usage import RequestUsage
@@ -29,6 +30,9 @@ MidStream = Literal['raise', 'restart', 'continue']
 `continue`: the next model continues the text at its end."""
 
 MID_STREAM: tuple[MidStream, ...] = ('raise', 'restart', 'continue')
+
+TRUNCATED = 'The response ended before it was complete'
+"""The message of the error for a truncated response."""
 
 BUDGET_SETTINGS = ('timeout', 'retries')
 """Settings that `Budget` applies to the request as a whole."""
@@ -146,14 +150,23 @@ class ModelSequence(ABC):
                 await attempt.end(error=error)
                 if not await self.rules.should_fall_back(error):
                     raise
-                failed.add(attempt, error)
+                failed.add(attempt, error, _find_usage(error))
             except BaseException:
                 await attempt.end()
                 raise
         raise failed.as_group()
 
     async def _send(self, attempt: Attempt) -> ModelResponse:
-        return await attempt.model.request(self.messages, attempt.settings, self.parameters)
+        """Return the response of a model. Raises `StreamInterruptedError` if it is truncated."""
+        response = await attempt.model.request(self.messages, attempt.settings, self.parameters)
+        if is_truncated(response):
+            raise StreamInterruptedError(attempt.model.model_name, TRUNCATED, response=response)
+        return response
+
+
+def _find_usage(error: Exception) -> RequestUsage | None:
+    """Return the usage of the partial response that an error has, if any."""
+    return error.response.usage if isinstance(error, StreamInterruptedError) and error.response else None
 
 
 def cap_deadline(

@@ -28,10 +28,11 @@ from ...messages import (
     ThinkingPart,
     UserPromptPart,
 )
+from ...messages.response import is_truncated
 from ...streaming.draft import ResponseDraft
 from ...usage import RequestUsage
 from .. import BufferedStream, StreamedResponse
-from .sequence import Attempt, FailedAttempts, ModelSequence
+from .sequence import TRUNCATED, Attempt, FailedAttempts, ModelSequence
 
 CONTINUE_PROMPT = (
     'Your answer was cut off. Go on exactly where it ends, without repeating any of it and without a remark.'
@@ -126,10 +127,8 @@ class SequenceStream(BufferedStream):
         A truncated response is a failure if another model can still be tried, and a rejected one always.
         """
         response = inner.get()
-        is_truncated = response.state == 'incomplete' and response.finish_reason is None
-        if is_truncated and (self._sequence.mid_stream != 'raise' or not self._has_emitted):
-            message = 'The response ended before it was complete'
-            await self._fall_back(StreamInterruptedError(inner.model_name, message, response=response))
+        if is_truncated(response) and (self._sequence.mid_stream != 'raise' or not self._has_emitted):
+            await self._fall_back(StreamInterruptedError(inner.model_name, TRUNCATED, response=response))
         elif await self._sequence.rules.accepts_response(response):
             await self._report_outcome(response, None)
             raise StopAsyncIteration

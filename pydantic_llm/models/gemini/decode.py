@@ -77,7 +77,8 @@ class GeminiDecoder(ResponseDecoder):
             raise UnexpectedModelBehavior(f'The response of {draft.provider_name} has no candidates', str(body)[:2000])
         for chunk in chunks:
             self.decode_event(chunk)
-        draft.state = 'complete'
+        if any(chunk.get('candidates') for chunk in chunks):
+            draft.complete()
         self.decode_end()
         draft.parts.end()
 
@@ -152,7 +153,7 @@ class GeminiDecoder(ResponseDecoder):
         self._parts.fill_file_searches(_find_chunks(candidate.get('groundingMetadata') or {}, 'retrievedContext'))
         if reason := candidate.get('finishReason'):
             self.draft.finish(reason, FINISH_REASONS)
-            self.draft.state = 'complete'
+            self.draft.complete()
 
     def _decode_page_metadata(self, metadata: Json) -> None:
         """Add the pages that the model read, before the text that uses them, if only metadata reports them.

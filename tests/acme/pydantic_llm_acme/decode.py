@@ -83,5 +83,5 @@ class AcmeDecoder(ResponseDecoder):
             output_tokens=usage.get('written') or 0,
             cache_read_tokens=usage.get('cached') or 0,
         )
-        draft.state = 'complete'
+        draft.complete()
         draft.parts.end()

@@ -14,7 +14,7 @@ ROOM = Room(
     serve.encode_response,
     serve.StreamEncoder,
     Features(
-        ('stop', 'length', 'tool_call', 'error'),
+        ('stop', 'length', 'tool_call'),
         arguments_as_text=True,
         any_order=False,
         thinking_ids=(None, 'tool_plan'),

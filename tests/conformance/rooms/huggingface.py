@@ -17,7 +17,7 @@ ROOM = Room(
     serve.encode_response,
     serve.StreamEncoder,
     Features(
-        ('stop', 'length', 'tool_call', 'content_filter', 'error'),
+        ('stop', 'length', 'tool_call', 'content_filter'),
         arguments_as_text=True,
         any_order=False,
     ),

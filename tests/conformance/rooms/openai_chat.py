@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic_llm.models.openai import OpenAIModel
 from pydantic_llm.models.openai.chat import serve
-from pydantic_llm.models.openai.chat.decode import FINISH_REASONS
+from pydantic_llm.models.openai.chat.finish_reasons import FINISH_REASONS
 from pydantic_llm.models.openai.chat.settings import OpenAIChatModelSettings
 from tests.conformance.room import Features, Room
 
@@ -15,7 +15,7 @@ ROOM = Room(
     serve.encode_response,
     serve.StreamEncoder,
     Features(
-        ('stop', 'length', 'tool_call', 'content_filter', 'error'),
+        ('stop', 'length', 'tool_call', 'content_filter'),
         arguments_as_text=True,
         any_order=False,
         tool_call_ids='.{1,40}',

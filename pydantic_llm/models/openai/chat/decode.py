@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from typing import cast
 
+from pydantic_core import from_json
+
 from ....exceptions import UnexpectedModelBehavior
 from ....json_types import Json
-from ....messages import FinishReason, ThinkingPart
+from ....messages import ThinkingPart, ToolCallPart
 from ....profiles.openai import OpenAIModelProfile
 from ....streaming.draft import ResponseDraft
 from ....streaming.parts import LAST
@@ -24,19 +26,7 @@ from .decode_chunks import ChunkDecoder
 from .decode_files import AudioDecoder, decode_image
 from .decode_usage import decode_usage
 from .dialect import OPENAI, Dialect
-
-FINISH_REASONS: dict[str, FinishReason] = {
-    'stop': 'stop',
-    'length': 'length',
-    'model_context_window_exceeded': 'length',
-    'tool_calls': 'tool_call',
-    'function_call': 'tool_call',
-    'content_filter': 'content_filter',
-    'sensitive': 'content_filter',
-    'error': 'error',
-    'network_error': 'error',
-}
-"""OpenAI's finish reasons, and those that other servers added (Z.ai: `sensitive`, `network_error`)."""
+from .finish_reasons import FINISH_REASONS, OTHER_REASONS
 
 DETAILS = (
     'service_tier',
@@ -68,7 +58,9 @@ class ChatDecoder(ResponseDecoder):
         super().__init__(draft)
         self.profile = profile
         self.dialect = dialect
+        self._finish_reasons = {**FINISH_REASONS, **OTHER_REASONS, **dialect.finish_reasons}
         self._is_streamed = True
+        self._saw_done = False
         self._has_refusal = False
         self._thinking_tags: ThinkTags | None = None
         self._tool_call_keys: list[Hashable] = []
@@ -80,20 +72,23 @@ class ChatDecoder(ResponseDecoder):
         draft = self.draft
         if self.dialect.decode_event:
             body = self.dialect.decode_event(body, draft)
-        if not isinstance(body.get('choices'), list) and not body.get('error'):
+        if 'choices' not in body and not body.get('error'):
             raise UnexpectedModelBehavior(f'The response of {draft.provider_name} has no choices', str(body)[:2000])
         self._is_streamed = False
         choices: list[Json] = body.get('choices') or []
         self._decode_chunk({**body, 'choices': [{**choice, 'delta': choice['message']} for choice in choices]})
-        if draft.finish_reason is None and 'finish_reason' not in draft.provider_details:
-            draft.finish_reason = self._infer_finish_reason()
-        draft.state = 'complete'
+        if choices:
+            draft.complete()
         self.decode_end()
         draft.parts.end()
 
     def decode_event(self, event: Json) -> None:
         """Decode one chunk. The one with a finish reason completes the response; usage may still follow."""
         self._decode_chunk(self.dialect.decode_event(event, self.draft) if self.dialect.decode_event else event)
+
+    def decode_done(self) -> None:
+        """Record that `[DONE]` ended the stream: an end, also without a finish reason (sglang#4550, opencode#43882)."""
+        self._saw_done = True
 
     def decode_end(self) -> None:
         """Emit the text that could have become a thinking tag, and add what only the whole response shows."""
@@ -103,13 +98,26 @@ class ChatDecoder(ResponseDecoder):
         self._audio.finish()
         if self._has_refusal:
             draft.finish_reason = 'content_filter'
-        if draft.state == 'incomplete' and self.profile.openai_ends_silently:
-            draft.state = 'complete'
-            draft.finish_reason = self._infer_finish_reason()
+        if 'finish_reason' not in draft.provider_details:
+            self._end_without_reason()
 
-    def _infer_finish_reason(self) -> FinishReason:
-        """Return the finish reason of a complete response that names none."""
-        return 'tool_call' if self.profile.openai_ends_silently and self._tool_call_keys else 'stop'
+    def _end_without_reason(self) -> None:
+        """Complete a response that names no finish reason, if its end is certain. No reason is invented for it.
+
+        Snowflake never names one, so that its reasons follow from the parts: recording
+        snowflake__test_snowflake_model_streaming__0_3af07a.
+        """
+        draft = self.draft
+        if self.profile.openai_ends_silently and draft.finish_reason is None:
+            draft.complete()
+            draft.finish_reason = 'tool_call' if self._tool_call_keys else 'stop'
+        elif self._saw_done and self._has_finished_parts():
+            draft.complete()
+
+    def _has_finished_parts(self) -> bool:
+        """Return whether there are parts, and no tool call among them was truncated."""
+        parts = self.draft.parts.get()
+        return bool(parts) and not any(isinstance(part, ToolCallPart) and _has_truncated_args(part) for part in parts)
 
     def _decode_chunk(self, event: Json) -> None:
         draft = self.draft
@@ -127,8 +135,8 @@ class ChatDecoder(ResponseDecoder):
                 self._decode_delta(delta)
             self._record_logprobs(choice.get('logprobs'))
             if reason := choice.get('finish_reason'):
-                draft.finish(reason, {**FINISH_REASONS, **self.dialect.finish_reasons})
-                draft.state = 'complete'
+                draft.finish(reason, self._finish_reasons)
+                draft.complete()
             draft.provider_details.update({name: choice[name] for name in CHOICE_DETAILS if choice.get(name)})
 
     # ---------------------------------------------------------------------- facts about the response
@@ -255,6 +263,14 @@ class ChatDecoder(ResponseDecoder):
         if name is not None or not keys:
             keys.append(('unnumbered', id or len(keys)))
         return keys[-1]
+
+
+def _has_truncated_args(call: ToolCallPart) -> bool:
+    try:
+        from_json(call.args_as_json_str())
+    except ValueError:
+        return True
+    return False
 
 
 def decode_reasoning_detail(detail: Json, provider_name: str | None) -> ThinkingPart:

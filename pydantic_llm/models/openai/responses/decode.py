@@ -28,8 +28,8 @@ FINISH_REASONS: dict[str, FinishReason] = {
 }
 """The API's finish reasons: the `reason` of an incomplete response, otherwise its `status`."""
 
-UNFINISHED = frozenset({'queued', 'in_progress'})
-"""Statuses of a response that the API still generates in the background."""
+UNFINISHED = frozenset({'queued', 'in_progress', 'incomplete'})
+"""Statuses of a response that the API still generates in the background, or truncated without giving a reason."""
 
 DETAILS = ('service_tier', 'moderation', 'conversation', 'background', 'content_filters', 'input_transformations')
 """Fields of the body that are kept unchanged, if they are not empty."""
@@ -91,8 +91,8 @@ class ResponsesDecoder(ResponseDecoder):
         draft.finish(reason.get('reason') or status, FINISH_REASONS)
         if self._items.has_refusal:
             draft.finish_reason = 'content_filter'
-        if status not in UNFINISHED:
-            draft.state = 'complete'
+        if reason.get('reason') or status not in UNFINISHED:
+            draft.complete()
 
     def _record_metadata(self, response: Json) -> None:
         draft = self.draft
