@@ -23,8 +23,8 @@ from ....messages import (
 from ....usage import RequestUsage
 from ....wire.serving import ServedRequest, vendor_finish_reason
 from ..thinking import THINKING_FIELDS
-from .finish_reasons import FINISH_REASONS
 from .encode_response import encode_reasoning_detail, encode_tool_call
+from .finish_reasons import FINISH_REASONS
 
 WIRE_FINISH_REASONS: dict[FinishReason, str] = {
     'stop': 'stop',
