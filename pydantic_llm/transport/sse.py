@@ -2,7 +2,8 @@
 
 Follows https://html.spec.whatwg.org/multipage/server-sent-events.html for `data`, comments and line ends, with two
 exceptions: a lone carriage return does not end a line, because no vendor sends it, and JSON without its field is data
-(`UNFRAMED`). The fields `event`, `id` and `retry` are skipped, because every vendor repeats the event's name in its data.
+(`UNFRAMED`). The fields `event`, `id` and `retry` are skipped, because every vendor repeats the event's name in its
+data.
 """
 
 from __future__ import annotations
