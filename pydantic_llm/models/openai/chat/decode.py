@@ -7,14 +7,14 @@ The `message` of a whole body and the `delta` of a chunk have the same fields, s
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from typing import cast
 
 from pydantic_core import from_json
 
 from ....exceptions import UnexpectedModelBehavior
 from ....json_types import Json
-from ....messages import ThinkingPart, ToolCallPart
+from ....messages import FinishReason, ThinkingPart, ToolCallPart
 from ....profiles.openai import OpenAIModelProfile
 from ....streaming.draft import ResponseDraft
 from ....streaming.parts import LAST
@@ -58,7 +58,11 @@ class ChatDecoder(ResponseDecoder):
         super().__init__(draft)
         self.profile = profile
         self.dialect = dialect
-        self._finish_reasons = {**FINISH_REASONS, **OTHER_REASONS, **dialect.finish_reasons}
+        self._finish_reasons: Mapping[str, FinishReason] = {
+            **FINISH_REASONS,
+            **OTHER_REASONS,
+            **dialect.finish_reasons,
+        }
         self._is_streamed = True
         self._saw_done = False
         self._has_refusal = False
