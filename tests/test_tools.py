@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError
 from typing_extensions import TypedDict
 
-from pydantic_llm import RunContext, Tool, ToolDefinition, UserError
+from pydantic_llm import ModelRetry, RunContext, Tool, ToolDefinition, UserError
 from pydantic_llm.agent import Agent
 from pydantic_llm.models.test.model import TestModel
 
@@ -249,7 +249,18 @@ def unresolvable(a: Missing) -> None:  # type: ignore[name-defined]  # noqa: F82
             lambda: Tool(lambda a=1: a, name='f', takes_ctx=None).from_schema(print, 'p', None, {}),
             "The json_schema of 'p'",
         ),
-        (lambda: Tool(lambda: None, takes_ctx=True), 'takes no argument, but must take a RunContext'),
+        (lambda: Tool(lambda: None, takes_ctx=True), 'takes no RunContext, and must take one'),
+        (lambda: Tool(lambda a: a), "'<lambda>' cannot be a tool: give it one with Tool"),
+        (lambda: Tool(context_last), "'context_last' takes a RunContext, but not as its first parameter"),
+        (lambda: Tool(attribute), "The annotation of 'a' of 'attribute' cannot be resolved"),
+        (lambda: Tool(syntax), "The annotation of 'a' of 'syntax' cannot be resolved"),
+        (lambda: Tool(takes_undefined_field), "A type of 'takes_undefined_field' cannot be resolved|not fully defined"),
+        (lambda: Tool.from_schema(print, 'p', None, {'$defs': 3}), "The schema of tool 'p' is not a valid JSON schema"),
+        (lambda: Tool.from_schema(print, 'p', None, [1]), "The schema of tool 'p' is not a valid JSON schema"),  # type: ignore[arg-type]
+        (
+            lambda: Tool.from_schema(print, 'p', None, {'$ref': '#/$defs/A'}),
+            "refers to '#/\\$defs/A', and there is no '#/\\$defs/A'",
+        ),
         (lambda: Tool(takes_tool), "'takes_tool' has a type that has no JSON schema for a model"),
         (lambda: Tool(takes_function), "'takes_function' has a type that has no JSON schema for a model"),
         (
@@ -268,6 +279,22 @@ def takes_tool(a: Tool) -> None: ...  # type: ignore[type-arg]
 
 
 def takes_function(a: Callable[[], None]) -> None: ...
+
+
+def context_last(a: int, ctx: RunContext[None]) -> None: ...
+
+
+def attribute(a: functools.Missing) -> None: ...  # type: ignore[name-defined]
+
+
+def syntax(a: 'list[') -> None: ...  # type: ignore[syntax]  # noqa: F722
+
+
+class Unfinished(BaseModel):
+    a: Missing  # type: ignore[name-defined]  # noqa: F821
+
+
+def takes_undefined_field(a: Unfinished, b: int) -> None: ...
 
 
 def partly_described(a: int, b: int, c: int) -> None:
@@ -302,3 +329,170 @@ async def test_the_test_model_calls_every_tool_with_valid_arguments() -> None:
 
 def test_the_repr_of_a_tool_has_its_name() -> None:
     assert repr(Tool(partly_described)) == "Tool('partly_described')"
+
+
+# --------------------------------------------------------------------------------------- functions with a RunContext
+
+Context = RunContext[str]
+
+
+def with_context(ctx: RunContext[str], a: int) -> None: ...
+
+
+def with_alias(ctx: Context, a: int) -> None: ...
+
+
+def with_text(ctx: RunContext[str], a: int) -> None: ...
+
+
+def with_metadata(ctx: Annotated[RunContext[str], 'the context'], a: int) -> None: ...
+
+
+def with_nothing(ctx, a: int) -> None: ...  # type: ignore[no-untyped-def]
+
+
+def with_any(ctx: Any, a: int) -> None: ...
+
+
+def with_number(a: int) -> None: ...
+
+
+def with_text_number(a: int) -> None: ...
+
+
+def with_object(a: City) -> None: ...
+
+
+def without_parameters() -> None: ...
+
+
+HAVE_CONTEXT = [with_context, with_alias, with_text, with_metadata]
+MAY_HAVE_CONTEXT = [with_nothing, with_any]
+HAVE_NO_CONTEXT = [with_number, with_text_number, with_object, without_parameters]
+
+
+@pytest.mark.parametrize('function', HAVE_CONTEXT + MAY_HAVE_CONTEXT)
+def test_a_tool_may_take_a_context(function: Callable[..., None]) -> None:
+    agent = Agent('test', deps_type=str)
+    agent.tool(function)
+    assert schema_of(function, takes_ctx=True)['properties'].keys() == {'a'}
+
+
+@pytest.mark.parametrize('function', HAVE_NO_CONTEXT)
+def test_a_tool_without_a_context_is_refused_with_the_right_decorator(function: Callable[..., None]) -> None:
+    with pytest.raises(UserError, match=r'takes no RunContext.*@agent\.tool_plain'):
+        Agent('test').tool(function)
+    Agent('test').tool_plain(function)
+
+
+@pytest.mark.parametrize('function', HAVE_CONTEXT)
+def test_a_plain_tool_with_a_context_is_refused_with_the_right_decorator(function: Callable[..., None]) -> None:
+    with pytest.raises(UserError, match=r'takes a RunContext as its first parameter.*@agent\.tool '):
+        Agent('test').tool_plain(function)
+
+
+# ------------------------------------------------------------------------------------ names in schemas, and defaults
+
+
+def make_city(field: Any) -> type[BaseModel]:
+    """Return another class of the name `City`."""
+    return type('City', (BaseModel,), {'__annotations__': {'field': field}})
+
+
+def test_definitions_have_short_names() -> None:
+    first, second = make_city(int), make_city(City)
+
+    def f(a: Any, b: Any, c: list[Annotated[Cat | Dog, Field(discriminator='kind')]]) -> None: ...
+
+    f.__annotations__ |= {'a': first, 'b': second}
+    schema = schema_of(f)
+    assert sorted(schema['$defs']) == ['Cat', 'City', 'City2', 'City3', 'Dog']
+    assert schema['properties']['c']['items']['discriminator']['mapping'] == {
+        'cat': '#/$defs/Cat',
+        'dog': '#/$defs/Dog',
+    }
+    assert [*schema['$defs'][schema['properties']['a']['$ref'].rpartition('/')[2]]['properties']] == ['field']
+
+
+class Cat(BaseModel):
+    kind: Literal['cat']
+
+
+class Dog(BaseModel):
+    kind: Literal['dog']
+
+
+class Defaults(BaseModel):
+    a: Any = object
+    b: float = float('inf')
+    c: Any = b'\xff'
+
+
+def test_a_default_that_is_not_json_is_not_sent() -> None:
+    def f(a: Any = object(), b: float = float('inf'), c: Any = b'\xff', d: Any = [float('nan')]) -> None: ...  # noqa: B006, B008
+
+    assert [*schema_of(f)['properties'].values()] == [{}, {'type': 'number'}, {}, {}]
+
+    def g(defaults: Defaults, b: int) -> None: ...
+
+    assert [*schema_of(g)['$defs']['Defaults']['properties'].values()] == [{}, {'type': 'number'}, {}]
+
+
+# --------------------------------------------------------------------------------------------- a single object
+
+
+class Order(BaseModel):
+    item: str = 'nothing'
+    count: int = Field(0, alias='number')
+
+
+class Wish(TypedDict, total=False):
+    item: str
+
+
+@dataclass
+class Gift:
+    item: str = 'nothing'
+
+
+@pytest.mark.parametrize('type_', [Order, Wish, Gift])
+async def test_a_single_object_may_be_wrapped_in_the_name_of_its_parameter(type_: Any) -> None:
+    def place(order: Any) -> Any:
+        return order.get('item', 'nothing') if isinstance(order, dict) else order.item
+
+    place.__annotations__['order'] = type_
+    assert await run(place, '{"order": {"item": "tea"}}') == 'tea'
+    assert await run(place, '{"item": "tea"}') == 'tea'
+    assert await run(place, '{}') == 'nothing'
+
+
+@pytest.mark.parametrize('type_', [Order, Wish, Gift])
+@pytest.mark.parametrize('arguments', ['{"input": {"item": "tea"}}', '{"order": "tea"}', '{"order": {"thing": "tea"}}'])
+async def test_arguments_that_are_all_unknown_are_refused(type_: Any, arguments: str) -> None:
+    def place(order: Any) -> None: ...
+
+    place.__annotations__['order'] = type_
+    with pytest.raises(ModelRetry, match=r'None of the arguments .* exists\. The arguments are .item'):
+        await run(place, arguments)
+
+
+class Nested(BaseModel):
+    order: dict[str, int] = {}
+
+
+async def test_a_field_of_the_name_of_the_parameter_is_no_wrapper() -> None:
+    def place(order: Nested) -> Any:
+        return order.order
+
+    assert await run(place, '{"order": {"order": 3}}') == {'order': 3}
+
+
+class Open(BaseModel, extra='allow'):
+    a: int = 0
+
+
+async def test_an_object_that_takes_any_key_keeps_them() -> None:
+    def place(order: Open) -> Any:
+        return order.model_extra
+
+    assert await run(place, '{"b": 1}') == {'b': 1}

@@ -13,7 +13,7 @@ from typing import Any, Self
 from .._threads import call_async
 from ..exceptions import UserError
 from ..tools.context import RunContext
-from ..tools.signature import name_of
+from ..tools.signature import name_of, takes_context
 
 __all__ = ('ContextFunction', 'Prompt', 'parse_prompts', 'render_prompt')
 
@@ -29,10 +29,25 @@ class ContextFunction:
 
     @classmethod
     def of(cls, function: Callable[..., Any], *, arguments: int = 0) -> Self:
-        """Wrap a function. It takes a `RunContext` if it requires more than `arguments` positional arguments."""
-        parameters = list(inspect.signature(function).parameters.values())
-        required = [item for item in parameters if item.kind in _POSITIONAL and item.default is item.empty]
-        return cls(function, len(required) > arguments)
+        """Wrap a function. It takes a `RunContext` if that is annotated, or if it requires more than `arguments`.
+
+        Raises `UserError` if the function cannot be called with these arguments.
+        """
+        name = name_of(function)
+        try:
+            parameters = list(inspect.signature(function).parameters.values())
+        except ValueError:
+            raise UserError(f'{name!r} has no signature that Python can read; wrap it in a function of yours') from None
+        positional = [item for item in parameters if item.kind in _POSITIONAL]
+        required = [item for item in positional if item.default is item.empty]
+        is_context = bool(positional) and takes_context(function, positional[0]) is True
+        takes_ctx = is_context or len(required) > arguments
+        try:
+            inspect.signature(function).bind(*range(arguments + takes_ctx))
+        except TypeError as error:
+            expected = {0: 'no argument', 1: 'one argument'}.get(arguments, f'{arguments} arguments')
+            raise UserError(f'{name!r} must take {expected}, and may take a RunContext first: {error}') from None
+        return cls(function, takes_ctx)
 
     @property
     def name(self) -> str:

@@ -182,7 +182,7 @@ def _validate_json_text(run: RunState, response: ModelResponse) -> tuple[OutputF
     """Return the form that the model chose, and its validated value."""
     try:
         return run.spec.output.combined.validate(extract_json(response))
-    except ValidationError as error:
+    except (ValidationError, ModelRetry) as error:
         if response.finish_reason == 'length':
             _raise_for_length(run, 'in the middle of the output')
         raise Rejected(error) from error
@@ -251,7 +251,7 @@ async def _read_output_call(run: RunState, form: OutputForm, call: ToolCallPart)
     """Return the output in the call of an output tool. Raises `Rejected`."""
     try:
         value = form.validate(call.args_as_json_str())
-    except ValidationError as error:
+    except (ValidationError, ModelRetry) as error:
         raise Rejected(error) from error
     context = run.output_context(call, max_retries=run.spec.max_output_retries(form))
     return await validate_output(run, form.finish(value, context), context)

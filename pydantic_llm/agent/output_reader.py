@@ -23,9 +23,11 @@ from ..json_types import repair_json_text
 from ..messages import ModelResponse, NativeToolCallPart, NativeToolReturnPart, TextPart
 from ..models import ModelRequestParameters, OutputMode, OutputObjectDefinition
 from ..profiles import ModelProfile
+from ..tools.arguments import validate_arguments
 from ..tools.context import RunContext
 from ..tools.definition import ToolDefinition
-from ..tools.signature import Shape, Signature, make_typed_dict, name_of, read_signature
+from ..tools.shape import Shape
+from ..tools.signature import Signature, make_typed_dict, name_of, read_signature
 from .context_functions import ContextFunction
 from .output_types import NativeOutput, PromptedOutput, TextOutput, ToolOutput
 
@@ -71,8 +73,12 @@ class OutputForm:
         return (self.signature.description if self.signature else None) or self.shape.description
 
     def validate(self, json: str, *, allow_partial: bool = False) -> Any:
-        """Validate JSON as the type. Raises pydantic's `ValidationError`, or `IncompleteOutput`."""
-        value = _validate_json(self.shape, json, allow_partial=allow_partial)
+        """Validate JSON as the type. Raises pydantic's `ValidationError`, `ModelRetry`, or `IncompleteOutput`."""
+        if allow_partial:
+            value = _validate_json(self.shape, json, allow_partial=True)
+        else:
+            wrapper_key = self.signature.wrapper_key if self.signature else None
+            value = validate_arguments(self.shape, repair_json_text(json), wrapper_key=wrapper_key)
         return _get_item(value, OUTER_KEY) if self.is_wrapped else value
 
     async def finish(self, value: Any, context: RunContext[Any]) -> Any:
@@ -169,7 +175,7 @@ class OutputReader:
             form = self.forms[0]
             return CombinedForm(self.forms, replace(form.shape, title=form.name, description=form.description))
         forms = _make_names_unique(self.forms)
-        kinds = tuple(make_typed_dict(f.name, {'kind': Literal[f.name], 'data': f.type}) for f in forms)
+        kinds = tuple(make_typed_dict(f'{f.name}Output', {'kind': Literal[f.name], 'data': f.type}) for f in forms)
         choice = cast('Any', Annotated)[cast('Any', Union)[kinds], Discriminator('kind')]
         return CombinedForm(forms, Shape.of('output_type', make_typed_dict(TOOL_NAME, {'result': choice})))
 
@@ -254,7 +260,7 @@ def _build_form(spec: object) -> OutputForm:
         return replace(_build_form(options.output), options=options)
     if _is_function(spec):
         signature = read_signature(spec)
-        name = name_of(spec)[:MAX_FORM_NAME_LENGTH]
+        name = _to_identifier(name_of(spec))
         return OutputForm(name, signature.arguments, Shape.of(name, signature.arguments), signature=signature)
     owner = getattr(spec, '__name__', None) or str(spec)
     shape = Shape.of(owner, spec)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import Annotated, Any, Generic, Literal
+from typing import Any, Generic, Literal
 
-from pydantic import WithJsonSchema
 from typing_extensions import TypeAliasType, TypeVar
 
+from ..json_schemas import normalize_schema
 from ..tools.context import RunContext
 from ..tools.definition import ObjectJsonSchema
+from ..tools.shape import make_given_dict
 
 __all__ = ('EndStrategy', 'NativeOutput', 'OutputSpec', 'PromptedOutput', 'StructuredDict', 'TextOutput', 'ToolOutput')
 
@@ -122,7 +123,12 @@ OutputSpec = TypeAliasType(
 def StructuredDict(  # noqa: N802 -- it makes a type
     json_schema: ObjectJsonSchema, name: str | None = None, description: str | None = None
 ) -> type[dict[str, Any]]:
-    """Return a dict type with a JSON schema of your own. Values are not validated against the schema."""
+    """Return a dict type with a JSON schema of your own. Values are not validated against the schema.
+
+    Raises `UserError` if the schema is not one of an object.
+    """
+    owner = f'output {name or "StructuredDict"!r}'
     annotations = {'title': name, 'description': description}
-    schema = {**json_schema, **{key: value for key, value in annotations.items() if value}}
-    return Annotated[dict[str, Any], WithJsonSchema(schema)]  # type: ignore[return-value]  # pyright: ignore[reportReturnType] -- a type to all who use it
+    schema = {**normalize_schema(json_schema, owner), **{key: text for key, text in annotations.items() if text}}
+    made: type[dict[str, Any]] = make_given_dict(schema)
+    return made

@@ -22,6 +22,7 @@ from ..messages import (
     ToolCallPart,
     ToolReturn,
     ToolReturnPart,
+    UserContent,
     UserPromptPart,
 )
 from ..tools.tool import Tool
@@ -143,17 +144,51 @@ def _build_result_parts(call: ToolCallPart, value: object) -> list[ModelRequestP
 
     Raises `UserError` if the value cannot be written as JSON.
     """
-    returned = value if isinstance(value, ToolReturn) else ToolReturn(cast('Any', value))
-    content = _exhaust_iterator(returned.return_value)
+    inner: list[ToolReturn] = []
+    content = value
     try:
+        content = _unwrap_returns(_exhaust_iterator(value), inner)
         to_json(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(
             f'Tool {call.tool_name!r} returned a {type(content).__name__!r} that cannot be written as JSON; return '
             f'text, numbers, lists, dicts, dataclasses, pydantic models or files ({error})'
         ) from error
-    result = ToolReturnPart(call.tool_name, content, call.tool_call_id, metadata=returned.metadata)
-    return [result] if returned.content is None else [result, UserPromptPart(returned.content)]
+    result = ToolReturnPart(call.tool_name, content, call.tool_call_id, metadata=_join_metadata(value, inner))
+    prompt = _join_contents([item.content for item in inner if item.content is not None])
+    return [result] if prompt is None else [result, UserPromptPart(prompt)]
+
+
+def _unwrap_returns(value: Any, found: list[ToolReturn]) -> Any:
+    """Return a value with the `ToolReturn`s in it replaced by their values. They are added to `found`."""
+    if isinstance(value, ToolReturn):
+        found.append(value)
+        return _unwrap_returns(_exhaust_iterator(value.return_value), found)
+    if type(value) is dict:
+        return {key: _unwrap_returns(item, found) for key, item in cast('dict[Any, Any]', value).items()}
+    if type(value) in (list, tuple):
+        items = cast('list[Any]', value)
+        unwrapped = [_unwrap_returns(item, found) for item in items]
+        return unwrapped if any(new is not old for new, old in zip(unwrapped, items, strict=True)) else value
+    return value
+
+
+def _join_metadata(value: object, found: list[ToolReturn]) -> Any:
+    """Return the metadata of a `ToolReturn`, or a list of those of several in a list or dict."""
+    if isinstance(value, ToolReturn):
+        return value.metadata
+    metadata = [item.metadata for item in found if item.metadata is not None]
+    return metadata or None
+
+
+def _join_contents(contents: list[str | Sequence[UserContent]]) -> str | list[UserContent] | None:
+    """Return the contents in one prompt, in their order."""
+    if len(contents) < 2:
+        return cast('str | list[UserContent]', contents[0]) if contents else None
+    joined: list[UserContent] = []
+    for content in contents:
+        joined += [content] if isinstance(content, str) else content
+    return joined
 
 
 def _exhaust_iterator(value: Any) -> Any:

@@ -7,57 +7,28 @@ that the model leaves out is not passed to the function, so the default of the f
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass
 from types import SimpleNamespace
-from typing import Annotated, Any, NotRequired, Self, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NotRequired, TypeVar, cast, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
-from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
-from pydantic.json_schema import GenerateJsonSchema
-from pydantic_core import to_jsonable_python
+from pydantic_core import from_json, to_json
 from typing_extensions import TypedDict, is_typeddict
 
 from ..exceptions import UserError
 from .docstrings import DocstringFormat, parse_docstring
 
-__all__ = ('Shape', 'Signature', 'make_typed_dict', 'name_of', 'read_signature')
+__all__ = ('Signature', 'make_typed_dict', 'name_of', 'read_signature', 'takes_context')
 
 Schema = dict[str, Any]
 
+NOT_JSON = re.compile(rb'(?<![\w"])-?(NaN|Infinity)\b')
+"""Numbers that JSON does not have."""
+
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-
-
-class _SchemaWithoutTitles(GenerateJsonSchema):
-    """Omits the titles of properties: they repeat the names, and the model would read both."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:
-        return False
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """A type, as pydantic validates it and as the model sees it."""
-
-    adapter: TypeAdapter[Any]
-    json_schema: Schema
-    """The JSON schema without its title and description. An object type is inlined at the top, not a `$ref`."""
-    title: str | None = None
-    description: str | None = None
-
-    @classmethod
-    def of(cls, owner: str, type_: Any) -> Self:
-        """Return the shape of a type. Raises `UserError`, naming the owner, if the type has no JSON schema."""
-        try:
-            adapter = TypeAdapter[Any](type_)
-            schema = adapter.json_schema(schema_generator=_SchemaWithoutTitles)
-        except (PydanticSchemaGenerationError, PydanticUserError) as error:
-            reason = str(error).partition('\n')[0]
-            raise UserError(f'{owner!r} has a type that has no JSON schema for a model: {reason}') from error
-        if '$ref' in schema:  # a type that contains itself
-            schema = {**schema['$defs'][schema['$ref'].rpartition('/')[2]], '$defs': schema['$defs']}
-        return cls(adapter, schema, schema.pop('title', None), schema.pop('description', None))
 
 
 def make_typed_dict(name: str, fields: dict[str, Any], *, extra_items: Any = None) -> Any:
@@ -81,6 +52,11 @@ class Signature:
     parameters: tuple[inspect.Parameter, ...]
     is_single_object: bool
     """True if `arguments` is the type of the only parameter, instead of a `TypedDict` with a key per parameter."""
+
+    @property
+    def wrapper_key(self) -> str | None:
+        """The name of the parameter that models wrap its fields in, although the schema has no such key."""
+        return self.parameters[0].name if self.is_single_object else None
 
     def bind(self, arguments: Any) -> tuple[list[Any], dict[str, Any]]:
         """Return validated arguments as positional and keyword arguments, without the `RunContext`."""
@@ -137,9 +113,7 @@ def read_signature(
         parameters = list(inspect.signature(function).parameters.values())
     except ValueError:
         raise UserError(f'{name!r} has no signature that Python can read; wrap it in a function of yours') from None
-    takes_ctx = _takes_context(parameters) if takes_ctx is None else takes_ctx
-    if takes_ctx and not parameters:
-        raise UserError(f'{name!r} takes no argument, but must take a RunContext as its first one')
+    takes_ctx = _check_context(name, function, parameters, takes_ctx)
     parameters = parameters[1:] if takes_ctx else parameters
     parsed = parse_docstring(_find_docstring(function), docstring_format)
     if require_parameter_descriptions:
@@ -165,31 +139,76 @@ def _check_descriptions(name: str, parameters: list[inspect.Parameter], describe
         raise UserError(f'The docstring of {name!r} does not describe {", ".join(map(repr, missing))}')
 
 
-def _takes_context(parameters: list[inspect.Parameter]) -> bool:
-    """Return whether the annotation of the first parameter is `RunContext`. It may be a string."""
+def _check_context(
+    name: str, function: Callable[..., Any], parameters: list[inspect.Parameter], takes_ctx: bool | None
+) -> bool:
+    """Return whether the first parameter is a `RunContext`. Raises `UserError` if that is not as requested."""
+    found = [takes_context(function, parameter) for parameter in parameters]
+    if any(found[1:]):
+        raise UserError(f'{name!r} takes a RunContext, but not as its first parameter')
+    if takes_ctx is None:
+        return bool(found) and found[0] is True
+    if takes_ctx and (not found or found[0] is False):
+        raise UserError(
+            f'{name!r} takes no RunContext, and must take one as its first parameter: annotate it, or register the '
+            f'function with @agent.tool_plain (takes_ctx=False)'
+        )
+    if not takes_ctx and any(found):
+        raise UserError(
+            f'{name!r} takes a RunContext as its first parameter: register it with @agent.tool (takes_ctx=True)'
+        )
+    return takes_ctx
+
+
+def takes_context(function: Callable[..., Any], parameter: inspect.Parameter) -> bool | None:
+    """Return whether a parameter is annotated as a `RunContext`; `None` if the annotation can be one."""
     from .context import RunContext
 
-    annotation = parameters[0].annotation if parameters else None
+    annotation = parameter.annotation
+    if annotation is parameter.empty:
+        return None
     if isinstance(annotation, str):
         written = annotation.strip('\'" ').partition('[')[0]
-        return written.rpartition('.')[2] == RunContext.__name__
-    return (get_origin(annotation) or annotation) is RunContext
+        if written.rpartition('.')[2] == RunContext.__name__:
+            return True
+        try:
+            annotation = _resolve_hint(function, parameter)
+        except Exception:  # noqa: BLE001 -- names that only type checkers see, or no type at all
+            return None
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    annotation = getattr(annotation, '__value__', annotation)  # of an alias made with `type`
+    if any(_is_context(item) for item in (annotation, *get_args(annotation))):
+        return True
+    return None if annotation in (Any, object) or isinstance(annotation, TypeVar) else False
+
+
+def _is_context(annotation: Any) -> bool:
+    """Return whether a type is `RunContext`, with or without the type of its dependencies, or a class made of it."""
+    from .context import RunContext
+
+    origin: Any = get_origin(annotation) or annotation
+    return isinstance(origin, type) and issubclass(origin, RunContext)
 
 
 def _resolve_annotation(function: Callable[..., Any], name: str, parameter: inspect.Parameter) -> Any:
     """Return the type of a parameter; `Any` without an annotation. Raises `UserError` if a name is not defined."""
     if parameter.annotation is parameter.empty:
         return Any
-    owner = function if inspect.isroutine(function) else getattr(function, 'func', type(function).__call__)
-    scope = getattr(inspect.unwrap(owner), '__globals__', {})
-    holder = SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
     try:
-        return get_type_hints(holder, globalns=scope, include_extras=True)[parameter.name]
-    except NameError as error:
+        return _resolve_hint(function, parameter)
+    except Exception as error:
         raise UserError(
             f'The annotation of {parameter.name!r} of {name!r} cannot be resolved: {error}. Define the type at the top '
             f'level of its module, outside of `if TYPE_CHECKING`'
         ) from error
+
+
+def _resolve_hint(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:
+    owner = function if inspect.isroutine(function) else getattr(function, 'func', type(function).__call__)
+    scope = getattr(inspect.unwrap(owner), '__globals__', {})
+    holder = SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
+    return get_type_hints(holder, globalns=scope, include_extras=True)[parameter.name]
 
 
 def _is_object(hint: Any, parameter: inspect.Parameter) -> bool:
@@ -244,6 +263,7 @@ def _encode_default(default: Any) -> Schema:
     if isinstance(default, FieldInfo):
         default = default.get_default(call_default_factory=True)
     try:
-        return {'default': to_jsonable_python(default)}
+        encoded = to_json(default, inf_nan_mode='constants')
     except ValueError:
         return {}
+    return {} if NOT_JSON.search(encoded) else {'default': from_json(encoded)}

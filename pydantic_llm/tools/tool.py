@@ -10,10 +10,13 @@ from typing_extensions import ParamSpec, TypeVar
 
 from .._threads import call_async
 from ..exceptions import UserError
+from ..json_schemas import normalize_schema
+from .arguments import validate_arguments
 from .context import RunContext
 from .definition import ObjectJsonSchema, ToolDefinition
 from .docstrings import DocstringFormat
-from .signature import Shape, name_of, read_signature
+from .shape import Shape
+from .signature import name_of, read_signature
 
 __all__ = ('Tool', 'ToolPrepareFunction')
 
@@ -60,7 +63,7 @@ class Tool(Generic[DepsT]):
             require_parameter_descriptions=require_parameter_descriptions,
         )
         self.function: Callable[..., Any] = function
-        self.name: str = name or name_of(function)
+        self.name: str = name or check_name(name_of(function))
         """The name that the model uses in tool calls."""
         self._shape = Shape.of(self.name, signature.arguments)
         self.description: str | None = description or signature.description or self._shape.description
@@ -80,6 +83,7 @@ class Tool(Generic[DepsT]):
         self.timeout: float | None = timeout
         """The time limit in seconds; if it is exceeded, the model gets a retry prompt."""
         self._bind = signature.bind
+        self._wrapper_key = signature.wrapper_key
 
     @classmethod
     def from_schema(
@@ -96,13 +100,14 @@ class Tool(Generic[DepsT]):
 
         Raises `UserError` if the schema is not one of an object.
         """
-        if json_schema.get('type') != 'object':
+        schema = normalize_schema(json_schema, f'tool {name!r}')
+        if not {'type', '$ref'} & json_schema.keys():
             raise UserError(f"The json_schema of {name!r} must be one of an object, with 'type': 'object'")
         tool: Tool[Any] = Tool(
             _accept_any_arguments, takes_ctx=False, name=name, description=description, sequential=sequential
         )
         tool.function, tool.takes_ctx = function, takes_ctx
-        tool._shape = Shape(TypeAdapter(dict[str, Any]), json_schema)
+        tool._shape = Shape(TypeAdapter(dict[str, Any]), schema)
         return tool
 
     @property
@@ -118,8 +123,11 @@ class Tool(Generic[DepsT]):
         )
 
     def validate(self, arguments: str) -> Any:
-        """Validate arguments that are JSON text. Raises pydantic's `ValidationError` if they are invalid."""
-        return self._shape.adapter.validate_json(arguments)
+        """Validate arguments that are JSON text.
+
+        Raises pydantic's `ValidationError` if they are invalid, `ModelRetry` if none of them is known.
+        """
+        return validate_arguments(self._shape, arguments, wrapper_key=self._wrapper_key)
 
     async def run(self, arguments: Any, context: RunContext[DepsT]) -> Any:
         """Call the function with validated arguments. A function that is not async runs in a thread."""
@@ -128,6 +136,13 @@ class Tool(Generic[DepsT]):
 
     def __repr__(self) -> str:
         return f'Tool({self.name!r})'
+
+
+def check_name(name: str) -> str:
+    """Return the name of a function as that of a tool. Raises `UserError` if it has none, as a lambda has none."""
+    if not name.isidentifier():
+        raise UserError(f'A function of the name {name!r} cannot be a tool: give it one with Tool(function, name=...)')
+    return name
 
 
 def _accept_any_arguments(**arguments: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
+import jsonschema
 import pytest
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
@@ -17,6 +18,7 @@ from pydantic_llm import (
     PromptedOutput,
     RunContext,
     TextOutput,
+    Tool,
     ToolDefinition,
     ToolOutput,
     UnexpectedModelBehavior,
@@ -553,3 +555,129 @@ async def test_a_response_that_the_server_broke_off_is_an_error() -> None:
 async def test_an_incomplete_response_with_a_finish_reason_is_handled_by_the_reason() -> None:
     response = ModelResponse([TextPart('Once')], state='incomplete', finish_reason='length')
     assert (await Agent(Scripted(response)).run('?')).output == 'Once'
+
+
+# ------------------------------------------------------------------------------------------- schemas of the caller
+
+TIRE: dict[str, Any] = {'type': 'object', 'properties': {'brand': {'type': 'string'}}}
+CAR: dict[str, Any] = {'type': 'object', 'properties': {'tires': {'type': 'array', 'items': {'$ref': '#/$defs/Tire'}}}}
+OLD_CAR: dict[str, Any] = {'type': 'object', 'properties': {'tire': {'$ref': '#/definitions/Tire'}}}
+TREE: dict[str, Any] = {'type': 'object', 'properties': {'children': {'type': 'array', 'items': {'$ref': '#'}}}}
+
+GIVEN: list[tuple[dict[str, Any], Any]] = [
+    ({**CAR, '$defs': {'Tire': TIRE}}, {'tires': [{'brand': 'a'}]}),
+    ({**OLD_CAR, 'definitions': {'Tire': TIRE}}, {'tire': {'brand': 'a'}}),
+    ({'$ref': '#/$defs/Car', '$defs': {'Car': CAR, 'Tire': TIRE}}, {'tires': [{'brand': 'a'}]}),
+    ({'$ref': '#/$defs/A', '$defs': {'A': {'$ref': '#/$defs/Car'}, 'Car': CAR, 'Tire': TIRE}}, {'tires': []}),
+    ({**TREE, '$defs': {}}, {'children': [{'children': []}]}),
+    ({**CAR, '$defs': {'Tire': {'$ref': '#/$defs/T~1 x'}, 'T/ x': TIRE}}, {'tires': [{'brand': 'a'}]}),
+]
+
+
+def collect_references(schema: Any) -> set[str]:
+    """Return the references in a schema."""
+    if isinstance(schema, dict):
+        own = {schema['$ref']} if '$ref' in schema else set()
+        return own.union(*map(collect_references, schema.values()))
+    return set().union(*map(collect_references, schema)) if isinstance(schema, list) else set()
+
+
+@pytest.mark.parametrize(('schema', 'value'), GIVEN, ids=[str(schema) for schema, _ in GIVEN])
+@pytest.mark.parametrize('where', ['output', 'list', 'tool'])
+async def test_a_structured_dict_may_have_definitions(schema: dict[str, Any], value: Any, where: str) -> None:
+    made = StructuredDict(schema, name='car')
+    many: Any = list[made]  # type: ignore[valid-type]
+
+    def look(car: Any, count: int) -> None: ...
+
+    look.__annotations__['car'] = made
+    if where == 'tool':
+        sent = Tool(look).tool_def.parameters_json_schema
+    else:
+        wanted = value if where == 'output' else {'response': [value]}
+        model = Scripted(final(wanted))
+        result = await Agent(model, output_type=made if where == 'output' else many).run('?')
+        assert result.output == (value if where == 'output' else [value])
+        sent = model.requests[0].parameters.output_tools[0].parameters_json_schema
+    assert sent['type'] == 'object'
+    references = {reference.rpartition('/')[2] for reference in collect_references(sent)}
+    assert references <= sent.get('$defs', {}).keys()
+    assert {'definitions', '$given'}.isdisjoint(str(sent).replace("'", ' ').split())
+    jsonschema.validate(wanted if where != 'tool' else {'car': value, 'count': 1}, sent)
+
+
+@pytest.mark.parametrize(
+    ('schema', 'problem'),
+    [
+        (3, 'it is 3, not an object'),
+        ({'type': 'array'}, "it describes a value of the type 'array', and must describe an object"),
+        ({'type': 'object', 'properties': []}, "'properties' of .* must be an object of schemas"),
+        (
+            {'type': 'object', 'properties': {'a': {'$ref': '#/$defs/B'}}},
+            r"\$.a refers to '#/\$defs/B', and there is no",
+        ),
+    ],
+)
+def test_a_malformed_structured_dict_is_refused(schema: Any, problem: str) -> None:
+    with pytest.raises(UserError, match=f"The schema of output 'car' is not a valid JSON schema: {problem}"):
+        StructuredDict(schema, name='car')
+
+
+class Cat(BaseModel):
+    lives: int
+
+
+class Dog(BaseModel):
+    barks: bool = False
+
+
+async def test_the_definitions_of_a_native_union_have_the_names_of_the_classes() -> None:
+    model = Scripted('{"result": {"kind": "Cat", "data": {"lives": 9}}}')
+    assert (await Agent(model, output_type=NativeOutput([Cat, Dog])).run('?')).output == Cat(lives=9)
+    schema = model.requests[0].parameters.output_object.json_schema  # type: ignore[union-attr]
+    assert sorted(schema['$defs']) == ['Cat', 'CatOutput', 'Dog', 'DogOutput']
+
+
+async def test_an_output_of_unknown_keys_alone_is_no_default() -> None:
+    model = Scripted(final({'dog': {'barks': True}}), final({'barks': True}))
+    assert (await Agent(model, output_type=Dog).run('?')).output == Dog(barks=True)
+
+    def keep(dog: Dog) -> Dog:
+        return dog
+
+    assert (await Agent(Scripted(final({'dog': {'barks': True}})), output_type=keep).run('?')).output == Dog(barks=True)
+    native = Scripted('{"pet": {"barks": true}}', '{"barks": true}', profile=NATIVE)
+    assert (await Agent(native, output_type=NativeOutput(Dog)).run('?')).output == Dog(barks=True)
+
+
+async def test_a_lambda_may_make_the_output() -> None:
+    agent = Agent(Scripted(final({'a': 3}, 'final_result_lambda')), output_type=[lambda a: a, City])
+    assert (await agent.run('?')).output == 3
+
+
+@pytest.mark.parametrize(
+    'validator',
+    [lambda: None, lambda a, b, c: a, lambda *, output: output],
+    ids=['no parameter', 'three parameters', 'a keyword'],
+)
+def test_a_validator_that_cannot_be_called_is_refused(validator: Any) -> None:
+    with pytest.raises(UserError, match='must take one argument, and may take a RunContext first'):
+        Agent('test').output_validator(validator)
+
+
+def test_a_validator_that_takes_only_a_context_is_refused() -> None:
+    def validate(ctx: RunContext[None]) -> None: ...
+
+    with pytest.raises(UserError, match="'validate' must take one argument"):
+        Agent('test').output_validator(validate)
+    with pytest.raises(UserError, match="'validate' must take one argument"):
+        Agent('test', output_type=TextOutput(validate))
+
+
+async def test_instructions_may_have_an_optional_context() -> None:
+    def say(ctx: RunContext[None] | None = None) -> str:
+        return 'nothing' if ctx is None else 'a context'
+
+    model = Scripted('Hi.')
+    await Agent(model, instructions=say).run('?')
+    assert model.requests[0].messages[-1].instructions == 'a context'  # type: ignore[union-attr]

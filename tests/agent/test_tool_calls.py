@@ -564,3 +564,17 @@ async def test_a_response_with_text_and_tool_calls_is_not_the_last() -> None:
         ModelRequest,
         ModelResponse,
     ]
+
+
+async def test_tool_returns_inside_a_value_are_results_with_content() -> None:
+    def shoot() -> Any:
+        first = ToolReturn('One.', content='The first:', metadata={'at': 1})
+        return [first, 'Two.', {'three': ToolReturn(3, content=[PIXEL])}, ToolReturn([ToolReturn(4)])]
+
+    model = Scripted(call('shoot'), 'Done.')
+    messages = (await Agent(model, tools=[shoot]).run('?')).all_messages()
+    shot, prompt = messages[2].parts
+    assert isinstance(shot, ToolReturnPart)
+    assert (shot.content, shot.metadata) == (['One.', 'Two.', {'three': 3}, [4]], [{'at': 1}])
+    assert isinstance(prompt, UserPromptPart)
+    assert prompt.content == ['The first:', PIXEL]
