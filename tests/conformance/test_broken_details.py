@@ -107,4 +107,5 @@ def test_an_id_of_openai_is_sent_once() -> None:
     request = room.prepare([question, response, question, response, question], None, ModelRequestParameters())
     items = room.build().encode(request)['input']
     assert [item.get('id') for item in items] == [None, 'rs_1', 'msg_1', None, None, None]
+    assert items[4] == {'role': 'assistant', 'content': 'x'}
     assert request.warnings == ["an item of type 'reasoning' was dropped, since an earlier item has its id 'rs_1'"]

@@ -149,7 +149,6 @@ CHAT: tuple[tuple[Place, Any, str], ...] = (
     (ASSISTANT, {'role': 'assistant', 'content': None}, 'null, without tool calls'),
     (('messages', 1, 'content'), [], 'empty'),
     ((*CALL, 'id'), '', 'does not match'),
-    ((*CALL, 'id'), 'x' * 41, 'does not match'),
     ((*CALL, 'function', 'name'), 'a.b', 'does not match'),
     ((*CALL, 'function', 'name'), LONG, 'does not match'),
     ((*CALL, 'function', 'arguments'), '{"a"', 'not JSON'),
@@ -169,12 +168,14 @@ CHAT: tuple[tuple[Place, Any, str], ...] = (
     (('tools', 0, 'function', 'description'), 'x' * 1025, 'over 1024'),
 )
 
+TOO_LONG = ((*CALL, 'id'), 'x' * 41, 'does not match')
+
 BROKEN: dict[str, tuple[tuple[Place, Any, str], ...]] = {
-    'openai-chat': (*CHAT, (('colour',), 'red', 'no parameter'), (('tools',), [], 'tools: empty')),
-    'acme_chat': CHAT,
+    'openai-chat': (*CHAT, TOO_LONG, (('colour',), 'red', 'no parameter'), (('tools',), [], 'tools: empty')),
+    'acme_chat': (*CHAT, TOO_LONG),
     'groq': (*CHAT, (('messages', 0, 'content'), [{'type': 'text', 'text': 'Be brief.'}], 'not a string')),
     'huggingface': tuple(row for row in CHAT if row[1] is not None),
-    'litellm': CHAT,
+    'litellm': (*CHAT, TOO_LONG),
     'mistral': (
         (('messages',), [], 'empty'),
         ((*CALL, 'id'), 'call_1234', 'does not match'),

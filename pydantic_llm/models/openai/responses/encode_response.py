@@ -93,10 +93,17 @@ class ResponseEncoder:
         if not isinstance(id, str) or id not in self._sent_ids:
             self._sent_ids.update([id] if isinstance(id, str) else [])
             return True
-        if item['type'] in ('reasoning', IMAGE_ITEM):
-            self.request.note(f'an item of type {item["type"]!r} was dropped, since an earlier item has its id {id!r}')
-            return False
-        del item['id']
+        match item:
+            case {'type': 'message', 'content': content}:
+                phase = {'phase': item['phase']} if 'phase' in item else {}
+                text = ''.join(piece['text'] for piece in content)
+                item.clear()
+                item.update(role='assistant', content=text, **phase)
+            case {'type': 'reasoning' | 'image_generation_call' as kind}:
+                self.request.note(f'an item of type {kind!r} was dropped, since an earlier item has its id {id!r}')
+                return False
+            case _:
+                del item['id']
         return True
 
     def _drop_unfollowed_reasoning(self, items: list[Json]) -> list[Json]:
