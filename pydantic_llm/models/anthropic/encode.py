@@ -26,10 +26,11 @@ from ...profiles.anthropic import AnthropicModelProfile
 from ...wire.files import content_items
 from ...wire.prepare import PreparedRequest
 from .cache import encode_cache, mark_last
-from .content import REDACTED_THINKING, encode_content, encode_text, encode_tool_result, encode_tool_return
+from .content import encode_content, encode_text, encode_tool_result, encode_tool_return
 from .encode_response import ResponseEncoder
 from .options import encode_output, encode_settings, encode_tools
 from .thinking import encode_max_tokens, encode_thinking
+from .turns import arrange, resumes_without_thinking
 
 TOOL_CALL_ID = re.compile(r'[a-zA-Z0-9_-]+')
 """The ids of tool calls that the API accepts."""
@@ -39,11 +40,11 @@ def encode(request: PreparedRequest, profile: AnthropicModelProfile) -> Json:
     """Encode the body of a request."""
     _check_files(request, profile)
     conversation = Conversation(request, profile)
-    thinking = encode_thinking(request, profile, resumed=conversation.resumes_without_thinking)
+    thinking = encode_thinking(request, profile, resumed=resumes_without_thinking(conversation.turns))
     body: Json = {
         'model': request.model_name,
         'max_tokens': encode_max_tokens(request, profile, thinking),
-        'messages': conversation.turns,
+        'messages': arrange(conversation.turns, request, profile, thinking),
         **encode_system(conversation.system, request),
         **encode_tools(request, profile, thinking),
         **encode_settings(request),
@@ -90,13 +91,6 @@ class Conversation:
                 self.turns.append({'role': 'assistant', 'content': blocks})
         if not self.turns:
             raise UserError('messages has no content of the user, which the Messages API requires')
-
-    @property
-    def resumes_without_thinking(self) -> bool:
-        """True if the model continues a turn, after tool results, that it did not begin with thinking."""
-        if len(self.turns) < 2 or self.turns[-1]['content'][0]['type'] != 'tool_result':
-            return False
-        return self.turns[-2]['content'][0]['type'] not in ('thinking', REDACTED_THINKING)
 
     def _add_request(self, message: ModelRequest, *, is_first: bool) -> None:
         """Add a turn of the user: the tool results, which must precede everything else, then the user's content.

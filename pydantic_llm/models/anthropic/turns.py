@@ -1,0 +1,81 @@
+"""Arranges turns as Claude requires: thinking is followed by text or a tool call, and only in requests that think."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import dropwhile
+
+from ...exceptions import UserError
+from ...json_types import Json
+from ...profiles.anthropic import AnthropicModelProfile
+from ...wire.prepare import PreparedRequest
+from .content import REDACTED_THINKING
+from .thinking import Thinking
+
+THINKING = ('thinking', REDACTED_THINKING)
+
+
+def resumes_without_thinking(turns: Sequence[Json]) -> bool:
+    """Return whether the model continues a turn that it did not begin with thinking: its last one, or after results.
+
+    n8n-io/n8n#22550: "a final `assistant` message must start with a thinking block".
+    """
+    is_result = bool(turns) and turns[-1]['content'][0]['type'] == 'tool_result'
+    continued = turns[:-1] if is_result else turns
+    if not continued or continued[-1]['role'] != 'assistant':
+        return False
+    return not _is_thinking(continued[-1]['content'][0])
+
+
+def arrange(
+    turns: Sequence[Json], request: PreparedRequest, profile: AnthropicModelProfile, thinking: Thinking
+) -> Sequence[Json]:
+    """Return the turns without thinking that Claude refuses, with a note on the request if there is any."""
+    if not profile.anthropic_requires_signatures:  # other models must get all of their thinking back
+        return turns
+    kind = thinking.config.get('type') if thinking.config else profile.anthropic_thinking_off
+    arranged = _drop_last_thinking(turns)
+    if kind in ('disabled', 'omit'):
+        arranged = _drop_thinking_of_last_turn(arranged)
+    if not arranged:
+        raise UserError('messages has no content but thinking, which the Messages API does not accept alone')
+    if _count_thinking(arranged) < _count_thinking(turns):
+        request.note('thinking was dropped: Claude accepts it only before text or a tool call, if thinking is enabled')
+    return arranged
+
+
+def _drop_last_thinking(turns: Sequence[Json]) -> list[Json]:
+    """Return the turns without thinking at their ends.
+
+    tailcallhq/forgecode#2107: "The final block in an assistant message cannot be `thinking`". The API joins turns of
+    one role, so only the end of the last one counts.
+    """
+    kept: list[Json] = []
+    for turn in reversed(turns):
+        if turn['role'] == 'assistant' and not (kept and kept[-1]['role'] == 'assistant'):
+            blocks = [*dropwhile(_is_thinking, reversed(turn['content']))][::-1]
+            turn = turn if len(blocks) == len(turn['content']) else {**turn, 'content': blocks}
+        if turn['content']:
+            kept.append(turn)
+    return kept[::-1]
+
+
+def _drop_thinking_of_last_turn(turns: list[Json]) -> list[Json]:
+    """Return the turns; the model's last one, which it continues, has no thinking.
+
+    tailcallhq/forgecode#1853: "an `assistant` message in the final position cannot contain `thinking`".
+    """
+    kept = [*turns]
+    for index in range(len(kept) - 1, -1, -1):
+        if kept[index]['role'] != 'assistant':
+            break
+        kept[index] = {**kept[index], 'content': [item for item in kept[index]['content'] if not _is_thinking(item)]}
+    return [turn for turn in kept if turn['content']]
+
+
+def _is_thinking(block: Json) -> bool:
+    return block['type'] in THINKING
+
+
+def _count_thinking(turns: Sequence[Json]) -> int:
+    return sum(_is_thinking(block) for turn in turns for block in turn['content'])
