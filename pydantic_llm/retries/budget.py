@@ -30,6 +30,9 @@ NO_RETRIES = RetryPolicy(retries=0)
 MAX_DOUBLINGS = 1023
 """The largest exponent of a wait: `2.0 ** 1024` raises `OverflowError`."""
 
+MIN_TIMEOUT = 0.001
+"""The shortest timeout that is passed on to a model inside another one, in seconds: 0 would be invalid."""
+
 _is_nested: ContextVar[bool] = ContextVar('pydantic_llm_is_nested', default=False)
 
 

@@ -216,8 +216,28 @@ async def test_a_third_model_continues_the_text_of_two() -> None:
         Scripted('c', [('think', 'Hm'), ', three']),
     ]
     events, response = await read_stream(FallbackModel(*models, mid_stream='continue'))
-    assert texts(response) == ['One, two', 'Hm', ', three']
+    assert texts(response) == ['One, two, three', 'Hm']
     assert replay(events) == response.parts
+
+
+@pytest.mark.parametrize('mid_stream', ['raise', 'restart', 'continue'])
+@pytest.mark.parametrize('count', [1, 2, 3])
+async def test_text_and_usage_count_once_if_the_last_model_breaks(mid_stream: Any, count: int) -> None:
+    models = [Scripted(f'm{number}', [f'text {number}', interrupted()], usage=100) for number in range(count)]
+    async with FallbackModel(models[0], *models[1:], mid_stream=mid_stream).request_stream(HELLO) as stream:
+        events: list[Any] = []
+
+        async def read() -> None:
+            async for event in stream:
+                events.append(event)  # noqa: PERF401 -- the events before the error count
+
+        with pytest.raises(LLMError):
+            await read()
+    asked = sum(bool(model.requests) for model in models)
+    assert asked == (1 if mid_stream == 'raise' else count)
+    assert stream.usage().input_tokens == stream.get().usage.input_tokens == 100 * asked
+    heard = ''.join(part.content for part in replay(events) if isinstance(part, TextPart))
+    assert stream.get().text == heard
 
 
 async def test_a_truncated_tool_call_is_not_continued() -> None:

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from typing import Any
 
 import pytest
 
-from pydantic_llm.exceptions import OverloadedError, RateLimitError, UserError
+from pydantic_llm.exceptions import (
+    ModelTimeoutError,
+    OverloadedError,
+    RateLimitError,
+    StreamInterruptedError,
+    UserError,
+)
 from pydantic_llm.messages import ModelRequest
 from pydantic_llm.models import Model
 from pydantic_llm.models.concurrency import ConcurrencyLimitedModel
+from pydantic_llm.models.fallback import FallbackModel
 from pydantic_llm.models.limits.token_bucket import TokenBucket
 from pydantic_llm.models.limits.wait_queue import NotYet, QueueFullError, QueueTimeoutError, WaitQueue
 from pydantic_llm.models.rate_limit import RateLimitedModel
 from pydantic_llm.models.test.model import TestModel
+from pydantic_llm.retries.policy import RetryPolicy
 from pydantic_llm.transport.rate_limits import RateLimit, RateLimits
 from pydantic_llm.wire.header_listeners import notify
-from tests.models.scripted import Scripted
+from tests.models.scripted import Scripted, overloaded
 
 HELLO = [ModelRequest.user_text_prompt('Hello?')]
+FAST = RetryPolicy(retries=2, first_wait=0.001, longest_wait=0.002)
 
 
 # ---------------------------------------------------------------------- the bucket
@@ -231,6 +241,70 @@ async def test_a_full_queue_is_a_retryable_error() -> None:
     assert model.under_way == 0
 
 
+async def occupy(model: ConcurrencyLimitedModel) -> asyncio.Task[Any]:
+    """Take the only slot of a model whose first response never comes."""
+    task = asyncio.ensure_future(model.request(HELLO))
+    await asyncio.sleep(0)
+    assert model.under_way == 1
+    return task
+
+
+@pytest.mark.parametrize('name', ['timeout', 'first_token_timeout'])
+async def test_a_wait_for_a_slot_is_part_of_the_deadlines(name: str) -> None:
+    model = ConcurrencyLimitedModel(Scripted('a', [60.0]), limit=1)
+    first = await occupy(model)
+    with pytest.raises(ModelTimeoutError) as caught:
+        async with model.request_stream(HELLO, {name: 0.02}):  # type: ignore[misc]
+            pass
+    assert (caught.value.deadline, caught.value.seconds) == (name, 0.02)
+    with pytest.raises(ModelTimeoutError):
+        await model.request(HELLO, {'timeout': 0.02})
+    assert model.waiting == 0
+    first.cancel()
+    await asyncio.wait([first])
+
+
+async def test_a_request_that_waited_for_a_slot_gets_the_time_that_is_left() -> None:
+    wrapped = Scripted('a', [0.05, 'One'], ['Two'])
+    model = ConcurrencyLimitedModel(wrapped, limit=1)
+    await asyncio.gather(model.request(HELLO, {'timeout': 20}), model.request(HELLO, {'timeout': 20}))
+    assert wrapped.requests[1][1]['timeout'] < 19.96
+
+
+async def test_a_fallback_is_asked_if_no_slot_becomes_free() -> None:
+    busy = ConcurrencyLimitedModel(Scripted('a', [60.0]), limit=1)
+    first = await occupy(busy)
+    model = FallbackModel(busy, Scripted('b', ['Two']), attempt_timeout=0.02)
+    assert (await model.request(HELLO)).text == 'Two'
+    async with model.request_stream(HELLO) as stream:
+        assert [event async for event in stream]
+        assert stream.get().text == 'Two'
+    first.cancel()
+    await asyncio.wait([first])
+
+
+async def test_a_waiter_whose_loop_stands_still_does_not_hold_up_the_others() -> None:
+    model = ConcurrencyLimitedModel(Scripted('a', [60.0], ['Two']), limit=1)
+    first = await occupy(model)
+    stopped: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
+
+    def wait_in_a_loop_that_stops() -> None:
+        loop = asyncio.new_event_loop()
+        task = loop.create_task(model.request(HELLO))
+        loop.run_until_complete(asyncio.sleep(0.01))
+        stopped.append((loop, task))
+
+    await asyncio.to_thread(wait_in_a_loop_that_stops)
+    assert model.waiting == 1
+    second = asyncio.ensure_future(model.request(HELLO))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert (await asyncio.wait_for(second, 5)).text == 'Two'
+    [(loop, task)] = stopped
+    assert (await asyncio.to_thread(loop.run_until_complete, task)).text == 'Two'
+    loop.close()
+
+
 @pytest.mark.parametrize('options', [{'limit': 0}, {'limit': -1}, {'limit': 1, 'max_queue': -1}])
 def test_invalid_concurrency_limits_are_errors(options: Any) -> None:
     with pytest.raises(UserError, match='give a number from'):
@@ -314,3 +388,30 @@ async def test_a_retry_after_empties_the_bucket_for_that_time() -> None:
         await model.request(HELLO)
     with pytest.raises(RateLimitError, match='no room'):
         await model.request(HELLO, {'timeout': 0.02})
+
+
+async def test_a_retried_stream_counts_each_attempt() -> None:
+    wrapped = Scripted('a', [overloaded()], [overloaded()], ['Hi'], usage=5)
+    model = RateLimitedModel(wrapped, requests_per_minute=2)
+    with pytest.raises(RateLimitError, match='no room'):
+        async with model.request_stream(HELLO, {'timeout': 0.2, 'retries': FAST}):
+            pass
+    assert len(wrapped.requests) == 2
+
+
+async def test_the_usage_of_a_stream_that_was_begun_again_counts() -> None:
+    wrapped = Scripted('a', [0.0, StreamInterruptedError('m', 'broke')], ['Hi'], usage=5)
+    model = RateLimitedModel(wrapped, requests_per_minute=100, tokens_per_minute=10_000)
+    async with model.request_stream(HELLO, {'retries': FAST}) as stream:
+        assert [event async for event in stream]
+    assert (stream.usage().input_tokens, stream.get().usage.input_tokens) == (10, 10)
+    assert stream.get().warnings == ['test:a failed, and it was asked again: broke']
+
+
+async def test_a_retry_after_of_a_year_does_not_end_the_model() -> None:
+    error = RateLimitError(429, 'm', retry_after=31_536_000, retryable=False)
+    model = RateLimitedModel(Scripted('a', [error], ['Hi']), requests_per_minute=60)
+    with pytest.raises(RateLimitError):
+        await model.request(HELLO)
+    assert model._requests is not None
+    assert model._requests.seconds_until(1, time.monotonic()) < 700

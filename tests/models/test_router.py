@@ -210,6 +210,34 @@ async def test_a_router_that_does_not_wait_lets_a_fallback_go_on() -> None:
     assert (await model.request(HELLO)).text == (await model.request(HELLO)).text == 'Two'
 
 
+async def test_a_router_inside_a_fallback_with_a_next_model_does_not_wait() -> None:
+    router = RouterModel([deploy('a', [overloaded()])])
+    model = FallbackModel(router, Scripted('b', ['Two']))
+    began = time.monotonic()
+    assert (await model.request(HELLO)).text == (await model.request(HELLO)).text == 'Two'
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize('stream', [False, True])
+async def test_a_deployment_leaves_time_for_the_next_one(stream: bool) -> None:
+    first = [deploy(f'a{number}', [60.0]) for number in range(3)]
+    router = RouterModel(first, fallbacks=[[deploy('b', ['Two'])]], max_wait=0)
+    settings: Any = {'timeout': 0.4, 'retries': 0}
+    if stream:
+        async with router.request_stream(HELLO, settings) as answer:
+            assert [event async for event in answer]
+            assert answer.get().text == 'Two'
+    else:
+        assert (await router.request(HELLO, settings)).text == 'Two'
+
+
+async def test_a_cooldown_that_a_vendor_names_is_limited() -> None:
+    assert cooldown_after(overloaded(retry_after=1e300), 30) == cooldown_after(
+        RateLimitError(429, 'm', retry_after=1e9), 30
+    )
+    assert cooldown_after(overloaded(retry_after=1e300), 30) <= 3600
+
+
 async def test_a_full_queue_is_an_error() -> None:
     router = RouterModel([deploy('a', [60.0], concurrency=1)], max_queue=0)
     waiting = asyncio.ensure_future(router.request(HELLO))

@@ -243,3 +243,62 @@ async def test_killing_one_loses_no_request(redis: Redis, victim: str) -> None:
         found = await routers.responses()
     whole = found if victim == 'redis' else found[1:]
     assert [len(each) for each in whole] == [60] * len(whole)
+
+
+# ---------------------------------------------------------------------- slots, values and clocks
+
+
+async def count_slots(state: RedisState, name: str = 'a') -> int:
+    return (await state.status([name]))[name].under_way
+
+
+async def test_a_slot_that_could_not_be_released_is_released_later(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, limits = new_state(redis), Limits(concurrency=1)
+    slot = await state.reserve('a', limits, 0)
+    assert isinstance(slot, str)
+    monkeypatch.setattr(state, '_paused_until', time.monotonic() + 0.05)
+    await state.release('a', slot, limits, 0)
+    await asyncio.sleep(0.06)
+    assert await count_slots(state) == 1
+    await state.aclose()
+    assert await count_slots(state) == 0
+
+
+async def test_a_cancelled_reservation_is_released(redis: Redis) -> None:
+    state, limits = new_state(redis), Limits(concurrency=1000)
+    await state.reserve('a', limits, 0)
+    for number in range(30):
+        task = asyncio.ensure_future(state.reserve('a', limits, 0))
+        for _ in range(number % 10):
+            await asyncio.sleep(0)
+        if task.cancel():
+            await asyncio.wait([task])
+        if not task.cancelled():
+            await state.release('a', str(task.result()), limits, 0)
+    await state.aclose()
+    assert await count_slots(state) == 1
+
+
+@pytest.mark.parametrize('poison', ['', 'abc', 'nan', 'inf', '-inf', '1e999'])
+async def test_values_that_another_program_stored_are_no_error(redis: Redis, poison: str) -> None:
+    state, limits = new_state(redis, 'p'), Limits(requests_per_minute=60, tokens_per_minute=1000)
+    client = state._clients.get()
+    await client.set('p:a:latency', poison)
+    for field in ('requests', 'tokens'):
+        await client.hset(f'p:a:{field}', mapping={'level': poison, 'time': poison})
+    assert (await state.status(['a']))['a'].latency is None
+    slot = await state.reserve('a', limits, 10)
+    await state.release('a', slot if isinstance(slot, str) else '', limits, 5)
+    await state.record_latency('a', 0.5)
+    await state.cool_down('a', 1e-9)
+    await state.aclose()
+
+
+async def test_a_clock_that_goes_back_does_not_empty_a_limit(redis: Redis) -> None:
+    state, limits = new_state(redis, 'c'), Limits(requests_per_minute=600)
+    assert isinstance(await state.reserve('a', limits, 0), str)
+    await state._clients.get().hincrbyfloat('c:a:requests', 'time', 3600)
+    assert isinstance(await state.reserve('a', limits, 0), str)
+    await state.aclose()

@@ -15,7 +15,7 @@ from ...exceptions import ModelAPIError
 from ...settings import ModelSettings
 from .. import Model, infer_model
 from .rules import FallbackOn
-from .sequence import Attempt, FailedAttempts, MidStream, ModelSequence, SequenceRequest, cap_deadline
+from .sequence import Attempt, FailedAttempts, MidStream, ModelSequence, SequenceRequest
 from .sequence_model import SequenceModel
 
 if TYPE_CHECKING:
@@ -88,16 +88,5 @@ class _FallbackSequence(ModelSequence):
         models, left = self._models[len(failed.errors) :], self.budget.seconds_left
         if not models or (left == 0 and failed.errors):
             return None
-        share = None if left is None else left / len(models)
-        return Attempt(models[0], self._limit_time(models[0], left, share, stream=stream))
-
-    def _limit_time(self, model: Model, left: float | None, share: float | None, *, stream: bool) -> ModelSettings:
-        """Return the settings with the deadlines of one model. `left` and `share` are seconds."""
-        settings: ModelSettings = {**self.settings}
-        own, limit = model.settings or {}, self._attempt_timeout
-        if stream:
-            cap_deadline(settings, 'timeout', own.get('timeout'), left)
-            cap_deadline(settings, 'first_token_timeout', own.get('first_token_timeout'), limit, share)
-        else:
-            cap_deadline(settings, 'timeout', own.get('timeout'), limit, share)
-        return settings
+        limited = self.limit_time(models[0], len(models), stream=stream, attempt_timeout=self._attempt_timeout)
+        return Attempt(models[0], limited, has_alternative=len(models) > 1)

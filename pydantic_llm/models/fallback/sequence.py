@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeVar, cast
+from typing import ClassVar, Literal, TypeVar, cast
 
 from ...exceptions import FallbackExceptionGroup, RejectedResponseError, StreamInterruptedError
 from ...messages import ModelMessage, ModelResponse
 from ...messages.response import is_truncated
-from ...retries.budget import Budget, without_retries
+from ...retries.budget import MIN_TIMEOUT, Budget, without_retries
 from ...settings import ModelSettings
 from ...usage import RequestUsage
 from .. import Model, ModelRequestParameters
@@ -33,6 +35,9 @@ MID_STREAM: tuple[MidStream, ...] = ('raise', 'restart', 'continue')
 
 TRUNCATED = 'The response ended before it was complete'
 """The message of the error for a truncated response."""
+
+has_alternative: ContextVar[bool] = ContextVar('pydantic_llm_has_alternative', default=False)
+"""`True` while a model is asked that another one can replace: then it is better to fail than to wait in a queue."""
 
 BUDGET_SETTINGS = ('timeout', 'retries')
 """Settings that `Budget` applies to the request as a whole."""
@@ -60,6 +65,8 @@ class Attempt:
     settings: ModelSettings
     on_end: Callable[[Outcome], Awaitable[None]] | None = None
     """Callback, called once with the outcome of the attempt."""
+    has_alternative: bool = False
+    """`True` if another model can be tried if this one fails."""
     began: float = field(default_factory=time.monotonic)
 
     async def end(
@@ -72,26 +79,37 @@ class Attempt:
 
 
 class FailedAttempts:
-    """The failed attempts of one request: their errors, the ids of their models, and the usage of their responses."""
+    """The failed attempts of one request: their errors, the ids of their models, and the usage of their responses.
 
-    def __init__(self) -> None:
+    `reaction` follows "`model` failed, and" in the warnings.
+    """
+
+    def __init__(self, reaction: str) -> None:
+        self._reaction = reaction
         self.errors: list[Exception] = []
+        """The errors of the current pass."""
         self.model_ids: list[str] = []
         self.usage = RequestUsage()
+        """The usage of all failed responses, in earlier passes too."""
+        self._warnings: list[str] = []
+
+    def begin_pass(self) -> None:
+        """Begin with the first model again."""
+        self.errors, self.model_ids = [], []
 
     def add(self, attempt: Attempt, error: Exception, usage: RequestUsage | None = None) -> None:
         self.errors.append(error)
         self.model_ids.append(attempt.model.model_id)
+        self._warnings.append(f'{attempt.model.model_id} failed, and {self._reaction}: {error}')
         if usage is not None:
             self.usage = self.usage + usage
 
     def with_failures(self, response: ModelResponse) -> ModelResponse:
         """Return the response with the failed attempts' usage added, and with one warning per failure."""
-        if not self.errors:
+        if not self._warnings:
             return response
-        failures = zip(self.model_ids, self.errors, strict=True)
-        warnings = [f'{model_id} failed, and the next was asked: {error}' for model_id, error in failures]
-        return replace(response, usage=response.usage + self.usage, warnings=[*warnings, *response.warnings])
+        warnings = [*self._warnings, *response.warnings]
+        return replace(response, usage=response.usage + self.usage, warnings=warnings)
 
     def as_group(self) -> FallbackExceptionGroup:
         failures = '; '.join(f'{name}: {error}' for name, error in zip(self.model_ids, self.errors, strict=True))
@@ -111,6 +129,9 @@ class SequenceRequest:
 class ModelSequence(ABC):
     """The models to try for one request, in order."""
 
+    reaction: ClassVar[str] = 'the next was asked'
+    """What follows a failure, for warnings."""
+
     def __init__(self, request: SequenceRequest, rules: FallbackRules, mid_stream: MidStream) -> None:
         self.messages = request.messages
         self.parameters = request.parameters
@@ -127,7 +148,7 @@ class ModelSequence(ABC):
 
     async def request(self) -> ModelResponse:
         """Return the first response that the rules accept. Raises `FallbackExceptionGroup` if all models fail."""
-        failed = FailedAttempts()
+        failed = FailedAttempts(self.reaction)
         while True:
             attempt, response = await self.start_next(failed, self._send, stream=False)
             await attempt.end(response)
@@ -144,7 +165,7 @@ class ModelSequence(ABC):
         """
         while (attempt := await self.next_attempt(failed, stream=stream)) is not None:
             try:
-                with self.budget.track_time():
+                with self.budget.track_time(), _set(has_alternative, attempt.has_alternative):
                     return attempt, await without_retries(start(attempt))
             except Exception as error:
                 await attempt.end(error=error)
@@ -154,7 +175,11 @@ class ModelSequence(ABC):
             except BaseException:
                 await attempt.end()
                 raise
-        raise failed.as_group()
+        raise self.final_error(failed)
+
+    def final_error(self, failed: FailedAttempts) -> Exception:
+        """Return the error of a request for which all attempts failed."""
+        return failed.as_group()
 
     async def _send(self, attempt: Attempt) -> ModelResponse:
         """Return the response of a model. Raises `StreamInterruptedError` if it is truncated."""
@@ -168,11 +193,36 @@ def _find_usage(error: Exception) -> RequestUsage | None:
     """Return the usage of the partial response that an error has, if any."""
     return error.response.usage if isinstance(error, StreamInterruptedError) and error.response else None
 
+    def limit_time(
+        self, model: Model, attempts_left: int, *, stream: bool, attempt_timeout: float | None = None
+    ) -> ModelSettings:
+        """Return the settings for a model, with deadlines that leave an equal part of the time for each attempt."""
+        settings: ModelSettings = {**self.settings}
+        own, left = model.settings or {}, self.budget.seconds_left
+        left = None if left is None else max(left, MIN_TIMEOUT)
+        share = None if left is None else left / attempts_left
+        if stream:
+            _cap_deadline(settings, 'timeout', own.get('timeout'), left)
+            _cap_deadline(settings, 'first_token_timeout', own.get('first_token_timeout'), attempt_timeout, share)
+        else:
+            _cap_deadline(settings, 'timeout', own.get('timeout'), attempt_timeout, share)
+        return settings
 
-def cap_deadline(
+
+def _cap_deadline(
     settings: ModelSettings, name: Literal['timeout', 'first_token_timeout'], *limits: float | None
 ) -> None:
     """Lower a deadline of the settings, in place, to the shortest of these limits. `None` is no limit."""
     known = [limit for limit in (settings.get(name), *limits) if limit is not None]
     if known:
         settings[name] = min(known)
+
+
+@contextmanager
+def _set(variable: ContextVar[T], value: T) -> Generator[None]:
+    """Set a context variable inside the block."""
+    token = variable.set(value)
+    try:
+        yield
+    finally:
+        variable.reset(token)

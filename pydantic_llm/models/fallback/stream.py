@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 
-from ...exceptions import FallbackExceptionGroup, RejectedResponseError, StreamInterruptedError
+from ...exceptions import LLMError, RejectedResponseError, StreamInterruptedError
 from ...messages import (
     FinalResultEvent,
     ModelMessage,
@@ -46,20 +46,24 @@ class SequenceStream(BufferedStream):
     def __init__(self, sequence: ModelSequence) -> None:
         super().__init__(ResponseDraft(''), sequence.parameters)
         self._sequence = sequence
-        self._failed = FailedAttempts()
+        self._failed = FailedAttempts(sequence.reaction)
         self._attempt: Attempt | None = None
         self._context: AbstractAsyncContextManager[StreamedResponse] | None = None
         self._inner: StreamedResponse | None = None
         self._kept: list[ModelResponsePart] = []
         """Parts of interrupted responses that the current response continues."""
-        self._extends_kept_text = False
-        """`True` if the first part of the current response continues the last kept part."""
+        self._joined: int | None = None
+        """The index of the part of the current response that continues the last kept text."""
+        self._can_join = False
+        """`True` until the current response begins a part that is neither text nor thinking."""
+        self._interrupted: ModelResponse | None = None
+        """The last response that failed, without its usage, until the next one is opened."""
         self._has_emitted = False
         self._first_token: float | None = None
 
     def get(self) -> ModelResponse:
         """Return the response so far, with the text that it continues and a warning per failed attempt."""
-        response = self._inner.get() if self._inner is not None else self.draft.get()
+        response = self._inner.get() if self._inner is not None else self._interrupted or self.draft.get()
         if self._kept:
             response = replace(response, parts=self._join_parts(response.parts))
         return self._failed.with_failures(response)
@@ -69,13 +73,21 @@ class SequenceStream(BufferedStream):
 
     def _join_parts(self, parts: Sequence[ModelResponsePart]) -> list[ModelResponsePart]:
         """Return the kept parts followed by these; text that continues a kept text is joined with it."""
-        if self._extends_kept_text and parts and isinstance(parts[0], TextPart):
-            return [*self._kept[:-1], self._join_text(parts[0]), *parts[1:]]
-        return [*self._kept, *parts]
+        joined = self._joined
+        if joined is None or joined >= len(parts):
+            return [*self._kept, *parts]
+        text, at = parts[joined], self._kept_text
+        assert isinstance(text, TextPart), 'only text is joined'
+        return [*self._kept[:at], self._join_text(text), *self._kept[at + 1 :], *parts[:joined], *parts[joined + 1 :]]
+
+    @property
+    def _kept_text(self) -> int:
+        """The index of the last kept text."""
+        return max(index for index, part in enumerate(self._kept) if isinstance(part, TextPart))
 
     def _join_text(self, part: TextPart) -> TextPart:
-        kept = self._kept[-1]
-        assert isinstance(kept, TextPart), 'only text is extended'
+        kept = self._kept[self._kept_text]
+        assert isinstance(kept, TextPart), 'it is the index of a text'
         return replace(kept, content=kept.content + part.content)
 
     async def _read_more(self) -> None:
@@ -109,17 +121,30 @@ class SequenceStream(BufferedStream):
         self._ready.append(self._shift_index(event) if self._kept else event)
 
     def _shift_index(self, event: ModelResponseStreamEvent) -> ModelResponseStreamEvent:
-        """Return an event of the current response as an event of the response that it continues."""
+        """Return an event of the current response as an event of the response that it continues.
+
+        Its first text continues the last kept text, also if the model thinks before it.
+        """
         match event:
-            case PartStartEvent(index=0, part=TextPart(content=content)) if isinstance(self._kept[-1], TextPart):
-                self._extends_kept_text = True
-                return PartDeltaEvent(len(self._kept) - 1, TextPartDelta(content))
-            case PartEndEvent(index=0, part=TextPart() as part) if self._extends_kept_text:
-                return replace(event, index=len(self._kept) - 1, part=self._join_text(part))
-            case PartStartEvent() | PartDeltaEvent() | PartEndEvent():
-                return replace(event, index=event.index + len(self._kept) - self._extends_kept_text)
+            case PartStartEvent(index=index, part=TextPart(content=content)) if self._can_join:
+                self._joined, self._can_join = index, False
+                return PartDeltaEvent(self._kept_text, TextPartDelta(content))
+            case PartStartEvent(part=ThinkingPart()):
+                pass
+            case PartStartEvent():
+                self._can_join = False
+            case PartEndEvent(part=TextPart() as part) if event.index == self._joined:
+                return replace(event, index=self._kept_text, part=self._join_text(part))
+            case PartDeltaEvent() | PartEndEvent():
+                pass
             case _:
                 return event
+        return replace(event, index=self._shift(event.index))
+
+    def _shift(self, index: int) -> int:
+        if self._joined is None or index < self._joined:
+            return len(self._kept) + index
+        return self._kept_text if index == self._joined else len(self._kept) + index - 1
 
     async def _handle_end(self, inner: StreamedResponse) -> None:
         """Handle the end of the stream. Raises `StopAsyncIteration` if the response is accepted.
@@ -136,8 +161,8 @@ class SequenceStream(BufferedStream):
             await self._fall_back(RejectedResponseError(inner.model_name, response))
 
     async def open_first(self) -> None:
-        """Open the stream of the first available model, forgetting earlier attempts."""
-        self._failed = FailedAttempts()
+        """Open the stream of the first available model. Models that failed before are tried again."""
+        self._failed.begin_pass()
         await self._open_next(self._sequence.messages)
 
     async def _fall_back(self, error: Exception) -> None:
@@ -152,11 +177,13 @@ class SequenceStream(BufferedStream):
         assert attempt is not None, 'its stream was opened'
         await self._close_inner()
         self._failed.add(attempt, error, usage)
+        self._inner, self._interrupted = None, replace(broken, usage=RequestUsage())
         if not self._has_emitted:
             await self._open_next_or_restart_sequence()
         elif self._sequence.mid_stream == 'continue' and _can_be_continued(broken, error):
             self._kept = [part for part in self._join_parts(broken.parts) if part.has_content()]
-            self._extends_kept_text = False
+            self._joined, self._can_join = None, True
+            self._interrupted = replace(self._interrupted, parts=[])
             await self._open_next(_ask_to_continue(self._sequence.messages, self._kept))
         else:
             self._kept, self.final_result_event = [], None
@@ -167,8 +194,8 @@ class SequenceStream(BufferedStream):
         """Open the next model, before any event. If none is left, retry the sequence while the budget allows."""
         try:
             await self._open_next(self._sequence.messages)
-        except FallbackExceptionGroup as group:
-            if not await self._sequence.budget.pause(group):
+        except LLMError as error:
+            if not await self._sequence.budget.pause(error):
                 raise
             await self._sequence.budget.run(self.open_first)
 

@@ -13,12 +13,13 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from ..._checks import check_number
-from ...exceptions import OverloadedError
+from ...exceptions import ModelTimeoutError, OverloadedError
 from ...messages import ModelMessage, ModelResponse
 from ...settings import ModelSettings
 from .. import Model, ModelRequestParameters, StreamedResponse
 from ..wrapper import WrapperModel
-from .wait_queue import NotYet, QueueFullError, WaitQueue
+from .deadlines import WaitDeadlines
+from .wait_queue import NotYet, QueueFullError, QueueTimeoutError, WaitQueue
 
 if TYPE_CHECKING:
     from ..known_names import KnownModelName
@@ -29,8 +30,9 @@ __all__ = ('ConcurrencyLimitedModel',)
 class ConcurrencyLimitedModel(WrapperModel):
     """Passes at most `limit` requests at a time on to a model. A stream counts until its block is left.
 
-    At most `max_queue` requests wait; any further one raises an `OverloadedError`. Event loops and threads share the
-    limit.
+    At most `max_queue` requests wait; any further one raises an `OverloadedError`. A request waits as long as its
+    `timeout`, and for a stream its `first_token_timeout`, allow, and then raises a `ModelTimeoutError`. Event loops and
+    threads share the limit.
     """
 
     def __init__(self, wrapped: Model | KnownModelName | str, *, limit: int, max_queue: int | None = None) -> None:
@@ -57,8 +59,10 @@ class ConcurrencyLimitedModel(WrapperModel):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> ModelResponse:
-        async with self._hold_slot():
-            return await super().request(messages, model_settings, model_request_parameters)
+        deadlines = WaitDeadlines(self.merged_settings(model_settings), ('timeout',))
+        async with self._hold_slot(deadlines):
+            passed = deadlines.settings_with_time_left(model_settings)
+            return await super().request(messages, passed, model_request_parameters)
 
     @asynccontextmanager
     async def request_stream(
@@ -67,17 +71,25 @@ class ConcurrencyLimitedModel(WrapperModel):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
-        async with (
-            self._hold_slot(),
-            super().request_stream(messages, model_settings, model_request_parameters) as stream,
-        ):
-            yield stream
+        deadlines = WaitDeadlines(self.merged_settings(model_settings), ('timeout', 'first_token_timeout'))
+        async with self._hold_slot(deadlines):
+            passed = deadlines.settings_with_time_left(model_settings)
+            async with super().request_stream(messages, passed, model_request_parameters) as stream:
+                yield stream
 
     @asynccontextmanager
-    async def _hold_slot(self) -> AsyncGenerator[None]:
-        """Hold a slot for the duration of the block. Raises `OverloadedError` if the queue is full."""
+    async def _hold_slot(self, deadlines: WaitDeadlines) -> AsyncGenerator[None]:
+        """Hold a slot for the duration of the block.
+
+        Raises `OverloadedError` if the queue is full, and `ModelTimeoutError` if the wait takes too long.
+        """
         try:
-            await self._queue.acquire(self._take_slot)
+            with deadlines.track_time():
+                await self._queue.acquire(self._take_slot, seconds=deadlines.seconds)
+        except QueueTimeoutError:
+            raise ModelTimeoutError(
+                self.model_name, deadline=deadlines.name, seconds=deadlines.seconds, provider_name=self.system
+            ) from None
         except QueueFullError:
             message = (
                 f'{self.limit} requests to {self.model_name} are under way, and max_queue={self._queue.max_size} wait'

@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, TypeVar
 
 from ..._checks import check_number
-from ...exceptions import ModelHTTPError, RateLimitError, UserError
+from ...exceptions import LLMError, ModelHTTPError, RateLimitError, UserError
 from ...messages import ModelMessage, ModelResponse
-from ...retries.budget import Budget, without_retries
+from ...retries.budget import Budget
 from ...settings import ModelSettings
 from ...transport.rate_limits import RateLimits
 from ...usage import RequestUsage
 from ...wire.header_listeners import listen
 from .. import Model, ModelRequestParameters, StreamedResponse
 from ..estimate import estimate_usage
+from ..fallback.rules import FallbackRules
+from ..fallback.sequence import Attempt, FailedAttempts, ModelSequence, Outcome, SequenceRequest
+from ..fallback.stream import SequenceStream
 from ..wrapper import WrapperModel
 from .token_bucket import MINUTE, TokenBucket, take_from_all
 from .wait_queue import NotYet, QueueFullError, QueueTimeoutError, WaitQueue
@@ -35,8 +38,13 @@ __all__ = ('RateLimitedModel',)
 DEFAULT_OUTPUT_TOKENS = 1_000
 """The expected number of tokens of a response if `max_tokens` is not set."""
 
-MIN_TIMEOUT = 0.001
-"""The shortest timeout that is passed on, in seconds. 0 would end the request before it is sent."""
+MAX_RETRY_AFTER = 600.0
+"""The longest `retry_after`, in seconds, that is obeyed for other requests: a server may send a date, or nonsense."""
+
+ANY_FAILURE = FallbackRules(LLMError)
+"""Every error of the wrapped model ends its attempt; whether it is retried is for the budget to decide."""
+
+T = TypeVar('T')
 
 
 class RateLimitedModel(WrapperModel):
@@ -77,26 +85,8 @@ class RateLimitedModel(WrapperModel):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> ModelResponse:
-        settings = self.merged_settings(model_settings)
-        budget = Budget.of(settings)
-
-        async def attempt() -> ModelResponse:
-            reserved = await self._reserve_tokens(messages, settings, budget)
-            used: RequestUsage | None = None
-            try:
-                with listen(self._apply_headers):
-                    passed = _with_time_left(model_settings, budget)
-                    request = super(RateLimitedModel, self).request(messages, passed, model_request_parameters)
-                    response = await without_retries(request)
-                used = response.usage
-                return response
-            except ModelHTTPError as error:
-                self._apply_retry_after(error)
-                raise
-            finally:
-                self._settle_tokens(reserved, used)
-
-        return await budget.run(attempt)
+        request = self._new_request(messages, model_settings, model_request_parameters)
+        return await request.budget.run(lambda: _LimitedSequence(self, request).request())
 
     @asynccontextmanager
     async def request_stream(
@@ -105,27 +95,24 @@ class RateLimitedModel(WrapperModel):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
-        settings = self.merged_settings(model_settings)
-        budget = Budget.of(settings)
-        reserved = await self._reserve_tokens(messages, settings, budget)
+        request = self._new_request(messages, model_settings, model_request_parameters)
+        stream = SequenceStream(_LimitedSequence(self, request))
         try:
-            with listen(self._apply_headers):
-                passed = _with_time_left(model_settings, budget)
-                opened = super().request_stream(messages, passed, model_request_parameters)
-                stream = await opened.__aenter__()
-        except ModelHTTPError as error:
-            self._apply_retry_after(error)
-            self._settle_tokens(reserved, None)
-            raise
-        except BaseException:
-            self._settle_tokens(reserved, None)
-            raise
-        async with AsyncExitStack() as stack:
-            stack.callback(lambda: self._settle_tokens(reserved, stream.usage()))
-            stack.push_async_exit(opened)
+            await request.budget.run(stream.open_first)
             yield stream
+        finally:
+            await stream.cancel()
 
-    async def _reserve_tokens(self, messages: Sequence[ModelMessage], settings: ModelSettings, budget: Budget) -> float:
+    def _new_request(
+        self,
+        messages: Sequence[ModelMessage],
+        model_settings: ModelSettings | None,
+        parameters: ModelRequestParameters | None,
+    ) -> SequenceRequest:
+        settings = self.merged_settings(model_settings)
+        return SequenceRequest(messages, settings, parameters, Budget.of(settings))
+
+    async def reserve_tokens(self, messages: Sequence[ModelMessage], settings: ModelSettings, budget: Budget) -> float:
         """Wait until the limits have room for a request. Return the number of tokens that were taken for it."""
         tokens = 0.0
         if self._tokens is not None:
@@ -151,14 +138,14 @@ class RateLimitedModel(WrapperModel):
             wait = take_from_all(amounts, time.monotonic())
         return NotYet(wait) if wait > 0 else tokens
 
-    def _settle_tokens(self, reserved: float, used: RequestUsage | None) -> None:
+    def settle_tokens(self, reserved: float, used: RequestUsage | None) -> None:
         """Replace the estimate by the reported usage. Without one, the estimate stays: the vendor read the request."""
         if self._tokens is not None and used is not None and used.has_values():
             with self._lock:
                 self._tokens.take(used.total_tokens - reserved, time.monotonic())
             self._queue.notify()
 
-    def _apply_headers(self, headers: Mapping[str, str]) -> None:
+    def apply_headers(self, headers: Mapping[str, str]) -> None:
         """Lower the levels to what the vendor's headers report."""
         limits, now = RateLimits.from_headers(headers), time.monotonic()
         with self._lock:
@@ -166,19 +153,45 @@ class RateLimitedModel(WrapperModel):
                 if bucket is not None and reported is not None:
                     bucket.lower_to(reported.remaining, reported.limit, now)
 
-    def _apply_retry_after(self, error: ModelHTTPError) -> None:
+    def apply_retry_after(self, error: ModelHTTPError) -> None:
         """Lower the levels so that no request is let through before the vendor's `retry_after` is over."""
         if error.status_code == 429 and error.retry_after:
-            now = time.monotonic()
+            seconds, now = min(error.retry_after, MAX_RETRY_AFTER), time.monotonic()
             with self._lock:
                 for bucket in (self._requests, self._tokens):
                     if bucket is not None:
-                        bucket.lower_to(-bucket.limit * error.retry_after / MINUTE, None, now)
+                        bucket.lower_to(-bucket.limit * seconds / MINUTE, None, now)
 
 
-def _with_time_left(settings: ModelSettings | None, budget: Budget) -> ModelSettings:
-    """Return the settings with the rest of the budget's time as their timeout."""
-    passed: ModelSettings = {**(settings or {})}
-    if budget.seconds_left is not None:
-        passed['timeout'] = max(budget.seconds_left, MIN_TIMEOUT)
-    return passed
+class _LimitedSequence(ModelSequence):
+    """The wrapped model, once in each pass, as soon as the limits have room for the request."""
+
+    reaction = 'it was asked again'
+
+    def __init__(self, owner: RateLimitedModel, request: SequenceRequest) -> None:
+        super().__init__(request, ANY_FAILURE, 'raise')
+        self._owner = owner
+        self._request = request
+
+    async def next_attempt(self, failed: FailedAttempts, *, stream: bool) -> Attempt | None:
+        """Return the attempt of this pass after its tokens were reserved. Its end corrects the reservation."""
+        if failed.errors:
+            return None
+        owner = self._owner
+        reserved = await owner.reserve_tokens(self.messages, self._request.settings, self.budget)
+
+        async def on_end(outcome: Outcome) -> None:
+            if isinstance(outcome.error, ModelHTTPError):
+                owner.apply_retry_after(outcome.error)
+            owner.settle_tokens(reserved, outcome.response.usage if outcome.response is not None else None)
+
+        return Attempt(owner.wrapped, self.limit_time(owner.wrapped, 1, stream=stream), on_end)
+
+    async def start_next(
+        self, failed: FailedAttempts, start: Callable[[Attempt], Awaitable[T]], *, stream: bool
+    ) -> tuple[Attempt, T]:
+        with listen(self._owner.apply_headers):
+            return await super().start_next(failed, start, stream=stream)
+
+    def final_error(self, failed: FailedAttempts) -> Exception:
+        return failed.errors[-1]

@@ -1,22 +1,28 @@
 """A queue of requests that wait for a resource: by priority, and first in, first out within a priority.
 
 Several event loops and threads may share a queue. Only the first waiter tries to acquire the resource: when `notify` is
-called, or after the delay that its last attempt returned.
+called, or after the delay that its last attempt returned. A waiter whose event loop does not run is passed over until
+its loop runs again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
+from bisect import insort
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
+from math import inf
 from typing import Generic, TypeVar
 
 from ..._checks import check_number
 
 T = TypeVar('T')
+
+POLL_SECONDS = 5.0
+"""The longest time that a waiter sleeps: one whose loop stood still has missed the calls of `notify`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,30 +82,33 @@ class WaitQueue(Generic[T]):
 
         Waiters with a lower `priority` go first. Raises `QueueFullError`, or `QueueTimeoutError` after `seconds`.
         """
-        if not self._waiters:
-            acquired = await attempt()
-            if not isinstance(acquired, NotYet):
-                return acquired
-        async with self._join(priority) as waiter:
-            try:
-                async with asyncio.timeout(seconds):
+        deadline = asyncio.timeout(seconds)
+        try:
+            async with deadline:
+                if not self._waiters:
+                    acquired = await attempt()
+                    if not isinstance(acquired, NotYet):
+                        return acquired
+                async with self._join(priority) as waiter:
                     return await self._attempt_when_first(waiter, attempt)
-            except TimeoutError:
-                raise QueueTimeoutError from None
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            raise QueueTimeoutError from None
 
     async def _attempt_when_first(self, waiter: _Waiter, attempt: Callable[[], Awaitable[T | NotYet]]) -> T:
         while True:
             waiter.woken.clear()
-            delay: float | None = None
+            delay = inf
             with self._lock:
                 is_first = self._first_waiter() is waiter
             if is_first:
                 acquired = await attempt()
                 if not isinstance(acquired, NotYet):
                     return acquired
-                delay = acquired.seconds
+                delay = inf if acquired.seconds is None else acquired.seconds
             with suppress(TimeoutError):
-                async with asyncio.timeout(delay):
+                async with asyncio.timeout(min(delay, POLL_SECONDS)):
                     await waiter.woken.wait()
 
     @asynccontextmanager
@@ -109,7 +118,7 @@ class WaitQueue(Generic[T]):
             if self.max_size is not None and len(self._waiters) >= self.max_size:
                 raise QueueFullError
             waiter = _Waiter(priority, next(self._numbers))
-            self._waiters.append(waiter)
+            insort(self._waiters, waiter, key=lambda one: one.order)
         try:
             yield waiter
         finally:
@@ -118,4 +127,4 @@ class WaitQueue(Generic[T]):
             self.notify()
 
     def _first_waiter(self) -> _Waiter | None:
-        return min(self._waiters, key=lambda waiter: waiter.order, default=None)
+        return next((waiter for waiter in self._waiters if waiter.loop.is_running()), None)

@@ -38,7 +38,7 @@ from ..fallback.sequence import (
     ModelSequence,
     Outcome,
     SequenceRequest,
-    cap_deadline,
+    has_alternative,
 )
 from ..fallback.sequence_model import SequenceModel
 from ..limits.rate_limit import DEFAULT_OUTPUT_TOKENS
@@ -71,12 +71,20 @@ REQUEST_FAULT_STATUSES = frozenset({400, 413, 422})
 """Statuses that blame the request, not the deployment: it does not cool down."""
 
 
+MAX_COOLDOWN = 3600.0
+"""The longest cooldown, in seconds, that a vendor's `retry_after` causes: a server may send a date, or nonsense."""
+
+DEFAULT_MAX_WAIT = 60.0
+"""Seconds that a request waits for a free deployment."""
+
+
 class RouterModel(SequenceModel):
     """Sends each request to one of several deployments; if that fails, to another one.
 
     `fallback_on` and `mid_stream` are those of `FallbackModel`. A deployment that failed cools down for `cooldown`
-    seconds, or for the time that its vendor names. If no deployment is free, a request waits up to `max_wait` seconds,
-    and at most `max_queue` requests wait (inside a `FallbackModel`, use `max_wait=0`: the next model is tried at once).
+    seconds, or for the time that its vendor names. If no deployment is free, a request waits up to `max_wait` seconds
+    (default: 60, and 0 inside a `FallbackModel` with a next model, which is then tried at once); at most `max_queue`
+    requests wait. Deployments share `timeout`: a deployment gets at most the part that leaves one for the next.
     `state_url` is the URL of a Redis (`redis://...`) that several processes share; `state_name` is its key prefix.
     """
 
@@ -89,7 +97,7 @@ class RouterModel(SequenceModel):
         fallback_on: FallbackOn | Sequence[FallbackOn] = (ModelAPIError,),
         mid_stream: MidStream = 'raise',
         cooldown: float = 30.0,
-        max_wait: float = 60.0,
+        max_wait: float | None = None,
         max_queue: int | None = None,
         state: RouterState | None = None,
         state_url: str | None = None,
@@ -160,6 +168,7 @@ class _RouterSequence(ModelSequence):
         self._ranking = Ranking(router.strategy, key, input_tokens=input_tokens, output_tokens=output_tokens)
         self._reserved = float(input_tokens + output_tokens)
         self._tried: set[str] = set()
+        self._longest_wait = 0.0 if has_alternative.get() else DEFAULT_MAX_WAIT
 
     async def next_attempt(self, failed: FailedAttempts, *, stream: bool) -> Attempt | None:
         """Return the next attempt as soon as a deployment is free, or `None` if all have been tried.
@@ -171,12 +180,18 @@ class _RouterSequence(ModelSequence):
         groups = [[each for each in group if each.name not in self._tried] for group in self._router.groups]
         if not any(groups) or self.budget.seconds_left == 0:
             return None
-        return await self._wait_for_deployment(groups)
+        attempt = await self._wait_for_deployment(groups)
+        # half of the time for a large group, so that the others get the other half
+        untried, groups_left = sum(map(len, groups)), sum(1 for group in groups if group)
+        attempt.settings = self.limit_time(attempt.model, min(untried, max(groups_left, 2)), stream=stream)
+        attempt.has_alternative = untried > 1
+        return attempt
 
     async def _wait_for_deployment(self, groups: list[list[Deployment]]) -> Attempt:
         """Reserve a deployment, in the queue if necessary. Raises `OverloadedError` if that takes too long."""
         router, left = self._router, self.budget.seconds_left
-        seconds = router.max_wait if left is None else min(left, router.max_wait)
+        longest = self._longest_wait if router.max_wait is None else router.max_wait
+        seconds = longest if left is None else min(left, longest)
         until = time.monotonic() + seconds
 
         async def reserve() -> Attempt | NotYet:
@@ -220,9 +235,7 @@ class _RouterSequence(ModelSequence):
             await self._record_outcome(name, outcome)
             self._router.queue.notify()
 
-        settings: ModelSettings = {**self.settings}
-        cap_deadline(settings, 'timeout', (deployment.built.settings or {}).get('timeout'), self.budget.seconds_left)
-        return Attempt(deployment.built, settings, on_end)
+        return Attempt(deployment.built, self.settings, on_end)
 
     async def _record_outcome(self, name: str, outcome: Outcome) -> None:
         """Start the cooldown of a deployment that failed; record the latency of one that completed its response."""
@@ -240,13 +253,13 @@ def cooldown_after(error: Exception, usual: float) -> float:
     """Return the seconds for which a deployment is excluded after an error; 0 if the error is not its fault."""
     match error:
         case RateLimitError(retry_after=float() | int() as seconds):
-            return seconds
+            return min(seconds, MAX_COOLDOWN)
         case ModelHTTPError(status_code=status) if status in REQUEST_FAULT_STATUSES:
             return 0.0
         case ModelHTTPError(status_code=status) if status in LONG_COOLDOWN_STATUSES:
             return 10 * usual
         case ModelHTTPError(retry_after=float() | int() as seconds):
-            return max(seconds, usual)
+            return max(min(seconds, MAX_COOLDOWN), usual)
         case FallbackExceptionGroup(exceptions=errors):
             return max(cooldown_after(each, usual) for each in errors)
         case ModelAPIError():

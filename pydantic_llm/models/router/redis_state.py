@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Coroutine, Sequence
+from math import isfinite
 from typing import Any
 from uuid import uuid4
 
@@ -25,6 +27,9 @@ LEASE_SECONDS = 600.0
 
 REDIS_TIMEOUT = 1.0
 """Seconds that Redis may take for one command."""
+
+SETTLE_SECONDS = 0.1
+"""Seconds that the end of a request waits for Redis. After that, Redis is told in the background."""
 
 REDIS_PAUSE = 5.0
 """Seconds without commands to Redis after one has failed."""
@@ -42,8 +47,8 @@ for i = 1, 2 do
   local limit, amount = tonumber(ARGV[3 + 2 * i]), tonumber(ARGV[4 + 2 * i])
   if limit > 0 then
     local known = redis.call('HMGET', KEYS[1 + i], 'level', 'time')
-    local level, since = tonumber(known[1] or limit), tonumber(known[2] or now)
-    level = math.min(limit, level + (now - since) * limit / 60)
+    local level, since = tonumber(known[1] or '') or limit, tonumber(known[2] or '') or now
+    level = math.min(limit, level + math.max(now - since, 0) * limit / 60)
     levels[i] = {limit, level, amount}
     wait = math.max(wait, (math.min(amount, limit) - level) * 60 / limit)
   end
@@ -66,7 +71,7 @@ RELEASE = """
 redis.call('ZREM', KEYS[1], ARGV[1])
 local level = redis.call('HGET', KEYS[2], 'level')
 if level then
-  level = math.min(tonumber(level) + tonumber(ARGV[2]), tonumber(ARGV[3]))
+  level = math.min((tonumber(level) or tonumber(ARGV[3])) + tonumber(ARGV[2]), tonumber(ARGV[3]))
   redis.call('HSET', KEYS[2], 'level', tostring(level))
 end
 return 1
@@ -81,7 +86,7 @@ return 1
 """Start a cooldown, or extend one that would end earlier. Keys: cooldown."""
 
 RECORD_LATENCY = """
-local before = tonumber(redis.call('GET', KEYS[1]) or ARGV[1])
+local before = tonumber(redis.call('GET', KEYS[1]) or '') or tonumber(ARGV[1])
 redis.call('SET', KEYS[1], tostring(before + tonumber(ARGV[2]) * (tonumber(ARGV[1]) - before)), 'EX', 3600)
 return 1
 """
@@ -134,6 +139,9 @@ class RedisState(RouterState):
         self._prefix = prefix
         self._local = MemoryState()
         self._paused_until = 0.0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._unreleased: deque[tuple[Sequence[str], Sequence[Any]]] = deque()
+        """Keys and values of slots that could not be released, since Redis failed."""
 
     async def status(self, names: Sequence[str]) -> dict[str, DeploymentStatus]:
         """Return the status of each deployment, with the longer of its shared and its local cooldown."""
@@ -142,12 +150,12 @@ class RedisState(RouterState):
         found: list[Any] | None = await self._run_script(STATUS, keys)
         if found is None:
             return local
+        if self._unreleased:
+            self._run_in_background(self._release_all())
         # the cooldown is negative if there is none: https://redis.io/commands/pttl/
         rows = zip(names, found[0::3], found[1::3], found[2::3], strict=True)
         return {
-            name: DeploymentStatus(
-                under_way, max(left / 1000, local[name].cooldown, 0.0), float(latency) if latency else None
-            )
+            name: DeploymentStatus(under_way, max(left / 1000, local[name].cooldown, 0.0), _parse_latency(latency))
             for name, under_way, left, latency in rows
         }
 
@@ -158,29 +166,61 @@ class RedisState(RouterState):
         values = [concurrency, LEASE_SECONDS, slot, SLOT_POLL_SECONDS]
         values += [limits.requests_per_minute or 0, 1, limits.tokens_per_minute or 0, tokens]
         keys = [self._key(name, field) for field in ('slots', 'requests', 'tokens')]
-        wait: str | None = await self._run_script(RESERVE, keys, values)
+        try:
+            wait: str | None = await self._run_script(RESERVE, keys, values)
+        except asyncio.CancelledError:  # Redis may have reserved it
+            self._unreleased.append(self._release_arguments(name, slot, limits, tokens))
+            self._run_in_background(self._release_all())
+            raise
         if wait is None:
             return await self._local.reserve(name, limits, tokens)
         return NotYet(float(wait)) if float(wait) else slot
 
     async def release(self, name: str, slot: str, limits: Limits, tokens: float) -> None:
-        """Release the slot and refund the tokens, in the state that reserved them."""
+        """Release the slot and refund the tokens, in the state that reserved them; later if Redis fails now."""
         if slot == LOCAL_SLOT:
             await self._local.release(name, slot, limits, tokens)
             return
-        keys = [self._key(name, 'slots'), self._key(name, 'tokens')]
-        await self._run_script(RELEASE, keys, [slot, tokens, limits.tokens_per_minute or 0])
+        self._unreleased.append(self._release_arguments(name, slot, limits, tokens))
+        await self._settle(self._release_all())
 
     async def cool_down(self, name: str, seconds: float) -> None:
         """Exclude the deployment for `seconds`, in all processes; in this one even if Redis fails."""
         await self._local.cool_down(name, seconds)
-        await self._run_script(COOL_DOWN, [self._key(name, 'cooldown')], [max(int(seconds * 1000), 1)])
+        await self._settle(self._run_script(COOL_DOWN, [self._key(name, 'cooldown')], [max(int(seconds * 1000), 1)]))
 
     async def record_latency(self, name: str, seconds: float) -> None:
         await self._local.record_latency(name, seconds)
-        await self._run_script(RECORD_LATENCY, [self._key(name, 'latency')], [seconds, SMOOTHING])
+        await self._settle(self._run_script(RECORD_LATENCY, [self._key(name, 'latency')], [seconds, SMOOTHING]))
+
+    def _release_arguments(
+        self, name: str, slot: str, limits: Limits, tokens: float
+    ) -> tuple[Sequence[str], Sequence[Any]]:
+        keys = [self._key(name, 'slots'), self._key(name, 'tokens')]
+        return keys, [slot, tokens, limits.tokens_per_minute or 0]
+
+    async def _release_all(self) -> None:
+        """Release every slot of `_unreleased`. Those that Redis refuses now stay there."""
+        for _ in range(len(self._unreleased)):
+            keys, values = self._unreleased.popleft()
+            if await self._run_script(RELEASE, keys, values) is None:
+                self._unreleased.append((keys, values))
+                return
+
+    async def _settle(self, work: Coroutine[Any, Any, None]) -> None:
+        """Wait for Redis, but not longer than `SETTLE_SECONDS`, and go on in the background then."""
+        await asyncio.wait({self._run_in_background(work)}, timeout=SETTLE_SECONDS)
+
+    def _run_in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def aclose(self) -> None:
+        loop = asyncio.get_running_loop()
+        if tasks := [task for task in self._tasks if task.get_loop() is loop]:
+            await asyncio.wait(tasks, timeout=REDIS_TIMEOUT)
         await self._clients.aclose()
 
     def _key(self, name: str, field: str) -> str:
@@ -197,3 +237,12 @@ class RedisState(RouterState):
             self._paused_until = time.monotonic() + REDIS_PAUSE
             logger.warning('Redis failed, so this process uses its own state for %s s: %s', REDIS_PAUSE, error)
             return None
+
+
+def _parse_latency(text: str) -> float | None:
+    """Return a latency in seconds; `None` if there is none, or if another program stored something else."""
+    try:
+        latency = float(text)
+    except ValueError:
+        return None
+    return latency if isfinite(latency) else None

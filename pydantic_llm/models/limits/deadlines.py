@@ -1,0 +1,49 @@
+"""`WaitDeadlines`: the deadlines of a request that waits in a queue before it is sent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Literal
+
+from ...retries.budget import MIN_TIMEOUT
+from ...settings import ModelSettings
+
+DeadlineName = Literal['timeout', 'first_token_timeout']
+"""The deadlines that include the wait."""
+
+
+class WaitDeadlines:
+    """The deadlines of a request, and the part of them that its wait has used."""
+
+    def __init__(self, settings: ModelSettings, names: Sequence[DeadlineName]) -> None:
+        limits: dict[DeadlineName, float] = {}
+        for name in names:
+            if (seconds := settings.get(name)) is not None:
+                limits[name] = seconds
+        self._limits = limits
+        self._spent = 0.0
+        nearest = min(limits, key=limits.__getitem__, default=None)
+        self.name: DeadlineName = nearest or 'timeout'
+        """The nearest deadline."""
+        self.seconds = limits.get(self.name)
+        """The longest wait; `None` without a deadline."""
+
+    @contextmanager
+    def track_time(self) -> Generator[None]:
+        """Count the duration of the block as waiting."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._spent += time.monotonic() - began
+
+    def settings_with_time_left(self, settings: ModelSettings | None) -> ModelSettings | None:
+        """Return the settings of the request with the time that the wait left."""
+        if not self._limits:
+            return settings
+        passed: ModelSettings = {**(settings or {})}
+        for name, seconds in self._limits.items():
+            passed[name] = max(seconds - self._spent, MIN_TIMEOUT)
+        return passed
