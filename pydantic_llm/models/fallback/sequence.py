@@ -188,11 +188,6 @@ class ModelSequence(ABC):
             raise StreamInterruptedError(attempt.model.model_name, TRUNCATED, response=response)
         return response
 
-
-def _find_usage(error: Exception) -> RequestUsage | None:
-    """Return the usage of the partial response that an error has, if any."""
-    return error.response.usage if isinstance(error, StreamInterruptedError) and error.response else None
-
     def limit_time(
         self, model: Model, attempts_left: int, *, stream: bool, attempt_timeout: float | None = None
     ) -> ModelSettings:
@@ -207,6 +202,11 @@ def _find_usage(error: Exception) -> RequestUsage | None:
         else:
             _cap_deadline(settings, 'timeout', own.get('timeout'), attempt_timeout, share)
         return settings
+
+
+def _find_usage(error: Exception) -> RequestUsage | None:
+    """Return the usage of the partial response that an error has, if any."""
+    return error.response.usage if isinstance(error, StreamInterruptedError) and error.response else None
 
 
 def _cap_deadline(
