@@ -43,6 +43,8 @@ class ResponseDraft:
     """The time of the response by the vendor's clock; `None` until the vendor sends it."""
     started: datetime = field(default_factory=now)
     """The time at which the request was sent."""
+    tool_names: frozenset[str] = frozenset()
+    """The names of the request's tools."""
     state: ResponseState = 'incomplete'
     """`'incomplete'` until the vendor reports the end of the response."""
     _checked: RequestUsage | None = None

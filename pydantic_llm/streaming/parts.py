@@ -30,6 +30,7 @@ from ..messages import (
     ToolCallPart,
     ToolCallPartDelta,
 )
+from ..messages._value import new_tool_call_id
 
 Arguments = str | dict[str, Any] | None
 
@@ -91,7 +92,7 @@ class PartsManager:
     type than the part with its key.
     """
 
-    __slots__ = ('_by_key', '_parts', '_unnamed_calls', 'events')
+    __slots__ = ('_by_key', '_call_ids', '_parts', '_unnamed_calls', 'events')
 
     events: list[ModelResponseStreamEvent]
     """The events since `take_events` was called last."""
@@ -101,6 +102,7 @@ class PartsManager:
         self._parts: list[_PartBuilder] = []
         self._by_key: dict[Hashable, _PartBuilder] = {}
         self._unnamed_calls: dict[Hashable, dict[str, Any]] = {}
+        self._call_ids: set[str] = set()
 
     def get(self) -> list[ModelResponsePart]:
         """Return the parts so far, as new values."""
@@ -221,6 +223,7 @@ class PartsManager:
 
     def _start(self, key: Hashable, part: ModelResponsePart) -> None:
         _check_field_types(part)
+        part = self._with_unique_id(part)
         previous = self._parts[-1] if self._parts else None
         if previous is not None and previous.key is LAST:
             self._end(previous, part.part_kind)
@@ -230,6 +233,18 @@ class PartsManager:
             self._by_key[key] = builder
         kind = previous.initial.part_kind if previous else None
         self.events.append(PartStartEvent(builder.index, part, previous_part_kind=kind))
+
+    def _with_unique_id(self, part: ModelResponsePart) -> ModelResponsePart:
+        """Return the part. A tool call without an id, or with the id of an earlier one, gets a new id.
+
+        Results are found by their id: nanobot#4059, oh-my-pi#2055, vercel/ai#4936.
+        """
+        if not isinstance(part, ToolCallPart):
+            return part
+        if not part.tool_call_id or part.tool_call_id in self._call_ids:
+            part = replace(part, tool_call_id=new_tool_call_id())
+        self._call_ids.add(part.tool_call_id)
+        return part
 
     def _extend(self, part: _PartBuilder, fragment: str, changes: dict[str, Any], delta: Any) -> None:
         if fragment:

@@ -7,7 +7,7 @@ A room provides pure functions (the path, the body, a decoder); this module move
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, ClassVar, Generic, cast
@@ -126,17 +126,23 @@ class WireModel(PreparingModel, Generic[ProfileT]):
         check_allow_model_requests()
         request = self.prepare(messages, model_settings, model_request_parameters)
         request.messages = await download_files(request.messages, self.must_download)
-        return await self._request_body(self._encode_request(request), request.settings, request.warnings)
+        return await self._request_body(
+            self._encode_request(request), request.settings, request.warnings, _name_tools(request)
+        )
 
     async def _request_body(
-        self, raw: RawRequest, settings: ModelSettings, warnings: Sequence[str] = ()
+        self,
+        raw: RawRequest,
+        settings: ModelSettings,
+        warnings: Sequence[str] = (),
+        tool_names: Collection[str] = (),
     ) -> ModelResponse:
         """Send a request and decode the whole body, with the retries that its budget allows."""
         budget = Budget.of(settings)
 
         async def attempt() -> ModelResponse:
             response = await self._send(_with_time_left(raw, budget))
-            reader = self.new_reader(warnings)
+            reader = self.new_reader(warnings, tool_names)
             reader.read_body(response.body, response.headers)
             return reader.draft.get()
 
@@ -161,7 +167,7 @@ class WireModel(PreparingModel, Generic[ProfileT]):
             await budget.run(open_bytes),
             request.parameters,
             budget=budget,
-            new_reader=lambda: self.new_reader(request.warnings),
+            new_reader=lambda: self.new_reader(request.warnings, _name_tools(request)),
             open_bytes=open_bytes,
         )
         try:
@@ -218,9 +224,10 @@ class WireModel(PreparingModel, Generic[ProfileT]):
         headers = self.headers(request) | settings.get('extra_headers', {})
         return RawRequest(self.path(request), content, self.model_name, headers, Deadlines.from_settings(settings))
 
-    def new_reader(self, warnings: Sequence[str] = ()) -> ResponseReader:
-        """Return a reader for one response. `warnings` are those of the request."""
+    def new_reader(self, warnings: Sequence[str] = (), tool_names: Collection[str] = ()) -> ResponseReader:
+        """Return a reader for one response. `warnings` and `tool_names` are those of the request."""
         draft = ResponseDraft(self.model_name, self.system, self.base_url, [*warnings])
+        draft.tool_names = frozenset(tool_names)
         return ResponseReader(self.new_decoder(draft), api_name=self.api_name, base_url=self.base_url)
 
 
@@ -237,6 +244,10 @@ def _check_choices(extra_body: Mapping[str, Any]) -> None:
             raise UserError(
                 f'extra_body has {name}={fields[name]!r}, and one request has one response: send several requests'
             )
+
+
+def _name_tools(request: PreparedRequest) -> list[str]:
+    return [tool.name for tool in request.parameters.tools]
 
 
 def _with_time_left(raw: RawRequest, budget: Budget) -> RawRequest:

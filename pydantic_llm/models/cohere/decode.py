@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 from ...json_types import Json
 from ...messages import FinishReason
 from ...streaming.draft import ResponseDraft
+from ...streaming.tool_calls import ToolCallAssembler
 from ...usage import RequestUsage
 from ...wire.decoder import ResponseDecoder
 
@@ -42,6 +43,7 @@ class CohereDecoder(ResponseDecoder):
         super().__init__(draft)
         self._last_keys: dict[str, Hashable] = {}  # 'text' or 'thinking' -> the key of its last part
         self._citations: dict[Hashable, list[Json]] = {}  # by the key of the cited part
+        self._calls = ToolCallAssembler(draft.parts, draft.tool_names)
 
     def decode(self, body: Json) -> None:
         draft, message = self.draft, body['message']
@@ -52,6 +54,7 @@ class CohereDecoder(ResponseDecoder):
         for item in body.get('logprobs') or ():
             self._record_logprobs(item)
         self._record_end(body)
+        self._calls.finish()
         draft.parts.end()
 
     def decode_event(self, event: Json) -> None:
@@ -68,7 +71,7 @@ class CohereDecoder(ResponseDecoder):
             case {'type': 'tool-call-delta' | 'tool-call-start', 'delta': {'message': {'tool_calls': calls}}}:
                 self._decode_tool_calls(event.get('index'), calls)
             case {'type': 'tool-call-end'}:
-                draft.parts.close(('call', event.get('index')))
+                self._calls.close(event.get('index'))
             case {'type': 'citation-start', 'delta': {'message': {'citations': citations}}}:
                 for citation in _as_list(citations):
                     self._decode_citation(citation)
@@ -82,6 +85,9 @@ class CohereDecoder(ResponseDecoder):
                 raise self.error_from(event)
             case _:
                 pass
+
+    def decode_end(self) -> None:
+        self._calls.finish()
 
     def _record_end(self, end: Json) -> None:
         """Record the finish reason and the usage. Raises the error if the response has one."""
@@ -135,11 +141,11 @@ class CohereDecoder(ResponseDecoder):
         """Decode a tool call or a fragment of one. Some servers send a list with the one tool call."""
         for call in _as_list(calls):
             function: Json = call.get('function') or {}
-            self.draft.parts.tool_call(
-                ('call', index),
+            self._calls.feed(
+                index=index,
+                id=call.get('id') or None,
                 name=function.get('name') or None,
-                args=function.get('arguments') or '',
-                tool_call_id=call.get('id') or None,
+                args=function.get('arguments'),
             )
 
     def _decode_citation(self, citation: Json) -> None:

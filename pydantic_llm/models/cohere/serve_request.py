@@ -49,6 +49,7 @@ def decode_assistant(message: Json, provider_name: str) -> ModelResponse:
     """Decode a past response with the client's decoder."""
     decoder = CohereDecoder(ResponseDraft('', provider_name))
     decoder.decode_message(message)
+    decoder.decode_end()
     return ModelResponse(decoder.draft.parts.get(), provider_name=provider_name)
 
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ...json_types import Json
 from ...messages import FinishReason
 from ...settings import ModelSettings
-from ...streaming.draft import ResponseDraft
 from ..openai.chat.dialect import Dialect
 from ..openai.chat.settings import ALWAYS_SUPPORTED, SETTINGS
 
@@ -35,20 +33,10 @@ class HuggingFaceModelSettings(ModelSettings, total=False):
     """The prompt that TGI puts before the tools."""
 
 
-def decode_event(event: Json, draft: ResponseDraft) -> Json:
-    """Rewrite a body or an event in OpenAI's form. Older versions of TGI stream one tool call instead of a list."""
-    match event:
-        case {'choices': [{'delta': {'tool_calls': {} as call}} as choice, *_]}:
-            return {**event, 'choices': [{**choice, 'delta': {**choice['delta'], 'tool_calls': [call]}}]}
-        case _:
-            return event
-
-
 HUGGINGFACE = Dialect(
     title="Hugging Face's API",
     settings={name: field for name, field in SETTINGS.items() if name != 'service_tier'},
     own_settings=OWN_SETTINGS,
     always_supported=ALWAYS_SUPPORTED - {'parallel_tool_calls'},
     finish_reasons=FINISH_REASONS,
-    decode_event=decode_event,
 )

@@ -7,7 +7,7 @@ The `message` of a whole body and the `delta` of a chunk have the same fields, s
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 from pydantic_core import from_json
@@ -19,6 +19,7 @@ from ....profiles.openai import OpenAIModelProfile
 from ....streaming.draft import ResponseDraft
 from ....streaming.parts import LAST
 from ....streaming.thinking import ThinkTags
+from ....streaming.tool_calls import ToolCallAssembler
 from ....transport.errors import error_from_event
 from ....wire.decoder import ResponseDecoder
 from ..content_filter import decode_content_filter_error
@@ -67,7 +68,8 @@ class ChatDecoder(ResponseDecoder):
         self._saw_done = False
         self._has_refusal = False
         self._thinking_tags: ThinkTags | None = None
-        self._tool_call_keys: list[Hashable] = []
+        self._calls = ToolCallAssembler(draft.parts, draft.tool_names)
+        self._has_tool_calls = False
         self._audio = AudioDecoder(draft)
         self._chunks = ChunkDecoder(draft, self._add_text)
 
@@ -99,6 +101,7 @@ class ChatDecoder(ResponseDecoder):
         draft = self.draft
         if self._thinking_tags is not None:
             self._add_tagged(self._thinking_tags.close())
+        self._calls.finish()
         self._audio.finish()
         if self._has_refusal:
             draft.finish_reason = 'content_filter'
@@ -114,7 +117,7 @@ class ChatDecoder(ResponseDecoder):
         draft = self.draft
         if self.profile.openai_ends_silently and draft.finish_reason is None:
             draft.complete()
-            draft.finish_reason = 'tool_call' if self._tool_call_keys else 'stop'
+            draft.finish_reason = 'tool_call' if self._calls else 'stop'
         elif self._saw_done and self._has_finished_parts():
             draft.complete()
 
@@ -180,9 +183,12 @@ class ChatDecoder(ResponseDecoder):
             self.dialect.decode_native_tools(delta, draft)
         if content := delta.get('content'):
             self._decode_content(content)
-        calls: list[Json] = delta.get('tool_calls') or []
-        for call in calls:
+        calls: Json | list[Json] = delta.get('tool_calls') or []
+        for call in [calls] if isinstance(calls, dict) else calls:  # older versions of TGI stream one call, not a list
+            self._has_tool_calls = True
             self._decode_tool_call(call)
+        if function := delta.get('function_call'):
+            self._decode_function_call(function)
         if refusal := delta.get('refusal'):
             self._has_refusal = True
             draft.provider_details['refusal'] = draft.provider_details.get('refusal', '') + refusal
@@ -246,27 +252,26 @@ class ChatDecoder(ResponseDecoder):
                 parts.thinking(LAST, piece, id='content', provider_name=self.draft.provider_name)
 
     def _decode_tool_call(self, call: Json) -> None:
-        """Decode a tool call or a fragment of one."""
-        function: Json = call.get('function') or {}
-        name, id = function.get('name') or None, call.get('id') or None
+        """Decode a tool call or a fragment of one. In a whole response, each item is a tool call."""
+        function: Json = call.get('function') or call
         fields: Json = {}
         # Gemini's OpenAI endpoint: https://ai.google.dev/gemini-api/docs/thought-signatures
         if extra := call.get('extra_content'):
             fields = {'provider_name': self.draft.provider_name, 'provider_details': {'extra_content': extra}}
-        key = self._find_tool_call(call.get('index'), id, name)
-        self.draft.parts.tool_call(key, name=name, args=function.get('arguments') or '', tool_call_id=id, **fields)
+        fields |= {'id': call.get('id') or None, 'name': function.get('name') or None}
+        if self._is_streamed:
+            self._calls.feed(index=call.get('index'), args=function.get('arguments'), **fields)
+        else:
+            self._calls.add(args=function.get('arguments'), **fields)
 
-    def _find_tool_call(self, index: int | None, id: str | None, name: str | None) -> Hashable:
-        """Return the key of a tool call: its index. Servers without an index start a new call with each name."""
-        keys = self._tool_call_keys
-        if index is not None:
-            key = ('call', index)
-            if key not in keys:
-                keys.append(key)
-            return key
-        if name is not None or not keys:
-            keys.append(('unnumbered', id or len(keys)))
-        return keys[-1]
+    def _decode_function_call(self, function: Json) -> None:
+        """Decode the only call of the API before tools, unless it repeats one of `tool_calls`.
+
+        https://platform.openai.com/docs/api-reference/chat/object
+        """
+        name, args = function.get('name') or None, function.get('arguments')
+        if (name or args) and not self._has_tool_calls:
+            self._calls.feed(index='function_call', id=None, name=name, args=args)
 
 
 def _has_truncated_args(call: ToolCallPart) -> bool:
