@@ -17,9 +17,9 @@ BROKEN_OFF: dict[str, str] = {
     'timeout': 'https://docs.cohere.com/reference/chat-stream',
     'unload': 'Ollama unloaded the model: gollama#115',
 }
-"""Finish reasons, in lower case -> the servers that send them, and where that is documented or reported."""
+"""Finish reasons, in lower case -> the servers that send them, and the documents or reports of that."""
 
 
 def is_broken_off(finish_reason: object) -> bool:
-    """Return whether this finish reason says that the server stopped before the response was complete."""
+    """Return whether a server with this finish reason stopped before the response was complete."""
     return isinstance(finish_reason, str) and finish_reason.lower() in BROKEN_OFF

@@ -58,7 +58,7 @@ class ResponseDraft:
                 self.finish_reason = 'error'
 
     def complete(self) -> None:
-        """Set the state to `'complete'`, unless the vendor's finish reason says that it broke the response off."""
+        """Set the state to `'complete'`, unless the finish reason means that the server broke the response off."""
         self.state = 'incomplete' if is_broken_off(self.provider_details.get('finish_reason')) else 'complete'
 
     def record_time(self, seconds: float | None) -> None:

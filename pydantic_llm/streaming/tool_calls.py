@@ -271,7 +271,7 @@ def parse_json_object(text: str) -> Fields | None:
 
 
 def _normalize_args(args: object) -> str | Fields:
-    """Return arguments as text or an object; raise `TypeError` for anything else. PHP writes an empty object as `[]`."""
+    """Return arguments as text or an object; raise `TypeError` for anything else. PHP writes `{}` as `[]`."""
     match args:
         case str():
             return args
