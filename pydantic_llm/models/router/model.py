@@ -114,7 +114,7 @@ class RouterModel(SequenceModel):
         if state is not None and state_url is not None:
             raise UserError('Give state= or state_url=, not both')
         check_number('cooldown', cooldown, least=0, required=True)
-        check_number('max_wait', max_wait, least=0, required=True)
+        check_number('max_wait', max_wait, least=0)
         super().__init__(fallback_on, mid_stream, settings)
         self.strategy: Strategy = strategy
         self.cooldown = cooldown
