@@ -37,7 +37,7 @@ from pydantic_llm.retries.budget import NO_RETRIES, Budget
 from pydantic_llm.transport import ByteStream
 from pydantic_llm.wire.model import WireModel
 from pydantic_llm.wire.stream import WireStream
-from tests.conformance.histories import Case, find_problems
+from tests.conformance.histories import INSIDE, Case, find_problems
 from tests.conformance.room import Room
 from tests.conformance.rooms import ROOMS
 from tests.faults.vendors import VENDORS, Vendor
@@ -251,15 +251,9 @@ def check(result: ModelResponse | LLMError, seconds: float) -> None:
 OWN_ROOMS = {'openai': 'openai-chat', 'azure': 'openai-chat'}
 """Vendor → its room, if that has another name."""
 
-INSIDE = re.compile(
-    r'needs the field|has no field|has an unknown type|is none of|is not between|instead of one'
-    r'|is not (an object|a list|null|a boolean|a number|a string|str|int|float|bool|base64)'
-)
-"""Problems inside of a block. The vendor's own room may have them, since citations and the blocks of the vendor's own
-tools go back to it as they came: only the mutation made them such that the vendor would refuse them."""
-
 ERROR = re.compile(r'\w+Error: |.*ValueError')
-"""Problems that no room may have: an exception, and a body that is not JSON."""
+"""Problems that no room may have: an exception, and a body that is not JSON. Others are no fault at the vendor's own
+room if only a mutation of the vendor's own blocks or citations, which go back as they came, made them."""
 
 OTHERS = 2
 """Number of other rooms that each response is sent to."""
