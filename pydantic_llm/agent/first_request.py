@@ -19,7 +19,7 @@ async def build_first_request(
 ) -> ModelRequest | None:
     """Add the history to the run's messages and return the first request.
 
-    Returns `None` if the history ends with tool calls that must be executed first. Raises `UserError` if there is
+    Returns `None` if the history ends with tool calls that must be executed first, or with a paused response. Raises `UserError` if there is
     neither a prompt nor a history to continue.
     """
     run.messages.extend(await _reevaluate_history(run, history))
@@ -31,7 +31,7 @@ async def build_first_request(
         case [*_, ModelRequest() as last]:
             del run.messages[-1]
             return last
-        case [*_, ModelResponse(tool_calls=[_, *_])]:
+        case [*_, ModelResponse(tool_calls=[_, *_]) | ModelResponse(must_continue=True)]:
             return None
         case []:
             parts = await _build_system_prompts(run, history)

@@ -4,6 +4,7 @@ Read `run_loop`, then `send_request` (one request) and `handle_response` (its re
 
 | response | effect |
 | --- | --- |
+| paused by the vendor | send it back for the model to continue, up to `MAX_CONTINUATIONS` times |
 | truncated by the vendor, without a finish reason | raise `StreamInterruptedError` with the partial response |
 | `content_filter` and no content | raise `ContentFilterError` |
 | `length`, inside a tool call or a JSON object, or without any content | raise `UnexpectedModelBehavior` |
@@ -25,6 +26,7 @@ from ..exceptions import ContentFilterError, ModelRetry, StreamInterruptedError,
 from ..messages import ModelRequest, ModelResponse, RetryPromptPart, ToolCallPart, ToolReturnPart
 from ..models import ModelRequestParameters
 from ..tools.context import RunContext
+from .continued_events import ContinuedEvents
 from .event_channel import EventChannel, ResponseStartEvent
 from .output_reader import OutputForm, Rejected, extract_json
 from .run_state import RunState, has_truncated_args, make_interrupted_result
@@ -34,6 +36,9 @@ __all__ = ('FinalOutput', 'run_loop', 'validate_output')
 
 ACCEPTED = 'This is the final answer.'
 """Content of the tool result for the call that returned the output."""
+
+MAX_CONTINUATIONS = 25
+"""The most requests that continue one paused turn."""
 
 NOT_NEEDED = 'This call was not carried out: the final answer had been given.'
 """Content of the tool results for the other calls of that response."""
@@ -64,11 +69,14 @@ async def run_loop(run: RunState, request: ModelRequest | None) -> FinalOutput:
 
 
 async def _resume_unfinished_response(run: RunState) -> ModelResponse:
-    """Prepare the tools and return the last response of the history, whose tool calls have no results yet."""
-    await run.offer_tools()
+    """Prepare the tools and return the last response of the history.
+
+    It is paused, and continued here, or its tool calls have no results yet.
+    """
+    parameters = await run.offer_tools()
     last = run.messages[-1]
     assert isinstance(last, ModelResponse), 'without a first request, the history ends with a response'
-    return last
+    return await _continue_turn(run, last, parameters)
 
 
 # ----------------------------------------------------------------------------------------------------------- request
@@ -82,6 +90,23 @@ async def send_request(run: RunState, request: ModelRequest) -> ModelResponse:
     run.context.run_step += 1
     parameters = await run.offer_tools()
     run.messages[-1] = replace(request, instructions=await run.render_instructions() or request.instructions)
+    return await _continue_turn(run, await _request_response(run, parameters), parameters)
+
+
+async def _continue_turn(run: RunState, response: ModelResponse, parameters: ModelRequestParameters) -> ModelResponse:
+    """Send a paused response back until the turn ends. Returns the whole turn as one response."""
+    for _ in range(MAX_CONTINUATIONS):
+        if not response.must_continue:
+            return response
+        response = await _request_response(run, parameters)
+    if response.must_continue:
+        name = response.model_name or run.spec.model.model_name
+        raise UnexpectedModelBehavior(f'{name} paused its turn more than {MAX_CONTINUATIONS} times without ending it')
+    return response
+
+
+async def _request_response(run: RunState, parameters: ModelRequestParameters) -> ModelResponse:
+    """Send the messages, record the response and return it, joined with the one that it continues."""
     usage, limits = run.conversation.usage, run.spec.limits
     limits.check_before_request(usage)
     usage.requests += 1
@@ -91,18 +116,23 @@ async def send_request(run: RunState, request: ModelRequest) -> ModelResponse:
         response = await _stream_response(run, run.channel, parameters)
     recorded = run.record_response(response)
     limits.check_tokens(usage)
-    _check_response(run, response)
+    if not recorded.must_continue:
+        _check_response(run, response, recorded)
     return recorded
 
 
 async def _stream_response(run: RunState, channel: EventChannel, parameters: ModelRequestParameters) -> ModelResponse:
     """Stream a response into the channel and return it. If the stream fails, record its partial response."""
-    run.emit(ResponseStartEvent())
+    last = run.messages[-1]
+    shift = ContinuedEvents(last.parts) if isinstance(last, ModelResponse) else None
+    if shift is None:
+        run.emit(ResponseStartEvent())
     try:
         async with run.spec.model.request_stream(list(run.messages), run.spec.settings, parameters) as stream:
             run.stream = stream
             async for event in stream:
-                await channel.send(event)
+                for each in (event,) if shift is None else shift(event):
+                    await channel.send(each)
             response = stream.get()
     except BaseException:
         _record_partial_response(run)
@@ -119,11 +149,14 @@ def _record_partial_response(run: RunState) -> None:
         run.record_response(replace(partial, state=state))
 
 
-def _check_response(run: RunState, response: ModelResponse) -> None:
-    """Raise for a response without usable content, if another request would get the same one."""
-    has_content = bool((response.text or '').strip() or response.tool_calls or response.files)
+def _check_response(run: RunState, response: ModelResponse, recorded: ModelResponse) -> None:
+    """Raise for a response without usable content, if another request would get the same one.
+
+    `recorded` begins with the paused response that it continues, if any, and has no truncated tool calls.
+    """
+    has_content = bool((recorded.text or '').strip() or response.tool_calls or recorded.files)
     name = response.model_name or run.spec.model.model_name
-    if response.state != 'complete' and response.finish_reason in (None, 'error'):
+    if response.is_truncated and response.finish_reason in (None, 'error'):
         message = f'The vendor truncated the response of {name} before it was complete'
         raise StreamInterruptedError(name, message, provider_name=response.provider_name, response=response)
     if response.finish_reason == 'content_filter' and not has_content:

@@ -80,12 +80,19 @@ class RunState:
         return ModelRequest(parts, timestamp=now(), run_id=ids.run_id, conversation_id=ids.conversation_id)
 
     def record_response(self, response: ModelResponse) -> ModelResponse:
-        """Append a response to the messages and count its usage. Returns the response as it was appended."""
+        """Append a response to the messages and count its usage. Returns the response as it was appended.
+
+        If the last message is a response, this one continues its turn, and both become one.
+        """
         ids = self.conversation
         parts = _drop_truncated_calls(response)
         recorded = replace(response, parts=parts, run_id=ids.run_id, conversation_id=ids.conversation_id)
+        if self.messages and isinstance(paused := self.messages[-1], ModelResponse):
+            recorded = paused.join(recorded)
+            del self.messages[-1]
+            ids.first_new = min(ids.first_new, len(self.messages))
         self.messages.append(recorded)
-        Usage.incr(self.conversation.usage, response.usage)
+        Usage.incr(ids.usage, response.usage)
         return recorded
 
     def close_history(self) -> None:
@@ -206,6 +213,6 @@ def _drop_truncated_calls(response: ModelResponse) -> Sequence[ModelResponsePart
 
     Vendors refuse a history with malformed arguments (vllm#43995).
     """
-    if response.state == 'complete' and response.finish_reason != 'length':
+    if not response.is_truncated and response.finish_reason != 'length':
         return response.parts
     return [part for part in response.parts if not (isinstance(part, ToolCallPart) and has_truncated_args(part))]

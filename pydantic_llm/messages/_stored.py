@@ -31,9 +31,6 @@ ID_PREFIXES = {
 }
 """Part kinds that have a `tool_call_id` → prefix of the id that replaces a missing one."""
 
-STATES = {'suspended': 'incomplete'}
-"""Response states that `ModelResponse.state` does not have → the nearest one that it has."""
-
 COUNTS = {'output_reasoning_tokens': 'reasoning_tokens', 'cache_write_1h_tokens': 'cache_write_1h_tokens'}
 """Usage fields that `RequestUsage` does not have → their keys in `RequestUsage.details`."""
 
@@ -52,8 +49,6 @@ def translate_response(cls: object, value: object) -> object:
         return value
     response = _drop_nulls(cast('Mapping[str, Any]', value), 'usage', 'timestamp', 'warnings')
     response['parts'] = _translate_parts(response, RESPONSE_PARTS)
-    if (state := response.get('state')) in STATES:
-        response['state'] = STATES[state]
     if isinstance(usage := response.get('usage'), Mapping):
         response['usage'] = _translate_usage(cast('Mapping[str, Any]', usage))
     return response

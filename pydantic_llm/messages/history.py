@@ -173,7 +173,7 @@ def _has_valid_native_tools(response: ModelResponse | None, state: _RepairState)
             return False
     # A response that ends with a native tool call is complete if Anthropic paused it; the next response continues it:
     # https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons#pause-turn
-    truncated = response is not None and response.state != 'complete'
+    truncated = response is not None and response.is_truncated
     return not truncated or all(map(state.has_native_result, calls.values()))
 
 
@@ -238,7 +238,7 @@ def _repair_response_parts(
                 result = results[old].popleft() if results[old] else _make_missing_result(part, state.notes)
                 paired.append(_with_tool_call_id(result, new))
                 yield _with_tool_call_id(part, new)
-            case NativeToolCallPart() if response.state != 'complete' and not state.has_native_result(part):
+            case NativeToolCallPart() if response.is_truncated and not state.has_native_result(part):
                 state.notes.append(f'the native tool call of {part.tool_name!r} was truncated, and dropped')
             case NativeToolCallPart():
                 state.native_call_ids.add(part.tool_call_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime
 from typing import Annotated, Any, Literal, cast
 
@@ -41,9 +41,10 @@ The vendor's own value is in `ModelResponse.provider_details['finish_reason']`."
 INVALID = 'invalid_json'
 """The key of arguments that are not a JSON object, in the object that replaces them."""
 
-ResponseState = Literal['complete', 'incomplete', 'interrupted']
-"""`complete`: all of it arrived. `incomplete`: the vendor truncated it. `interrupted`: the caller left the stream, or
-the connection broke."""
+ResponseState = Literal['complete', 'suspended', 'incomplete', 'interrupted']
+"""`complete`: all of it arrived. `suspended`: all of it arrived, but the model paused its turn, and continues it if the
+response is sent back as the last message. `incomplete`: the vendor truncated it. `interrupted`: the caller left the
+stream, or the connection broke."""
 
 
 @dataclass(repr=False, slots=True)
@@ -295,6 +296,31 @@ class ModelResponse(ShortRepr):
     kind: Literal['response'] = 'response'
 
     _translate_stored = model_validator(mode='before')(translate_response)
+
+    @property
+    def is_truncated(self) -> bool:
+        """True if the end is missing: the vendor truncated the response, or the stream broke."""
+        return self.state in ('incomplete', 'interrupted')
+
+    @property
+    def must_continue(self) -> bool:
+        """True if the model continues its turn when it gets this response back as the last message of the history.
+
+        A response with tool calls continues with their results instead.
+        """
+        return self.state == 'suspended' and not self.tool_calls
+
+    def join(self, continuation: ModelResponse) -> ModelResponse:
+        """Return this response and the one that continues its turn as one response. Their usage is added."""
+        paused = {name: value for name, value in (self.provider_details or {}).items() if name != 'finish_reason'}
+        return replace(
+            continuation,
+            parts=[*self.parts, *continuation.parts],
+            usage=self.usage + continuation.usage,
+            timestamp=self.timestamp,
+            provider_details={**paused, **(continuation.provider_details or {})} or None,
+            warnings=list(dict.fromkeys([*self.warnings, *continuation.warnings])),
+        )
 
     @property
     def text(self) -> str | None:

@@ -75,7 +75,7 @@ class Exchange:
                 await self._send_frames(_encode_stream(self._protocol, served, stream), headers, fault)
         else:
             response = await model.request(served.messages, served.settings, served.parameters)
-            body = to_json(self._protocol.encode_response(response, served))
+            body = to_json(self._protocol.encode_response(self._protocol.end_pause(response), served))
             # A fault may change the length of the body, which has no place for keep-alive frames.
             length = {} if fault else {'content-length': str(len(body))}
             fault = fault and replace(fault, keep_alive=0.0)
@@ -143,7 +143,7 @@ async def _encode_stream(protocol: Protocol, served: ServedRequest, stream: Stre
             raise ModelAPIError(served.model_name, f'The response broke off and cannot be withdrawn: {event.reason}')
         for encoded in encoder.event(event):
             yield protocol.encode_frame(encoded)
-    for encoded in [*(() if has_started else encoder.begin()), *encoder.end(stream.get())]:
+    for encoded in [*(() if has_started else encoder.begin()), *encoder.end(protocol.end_pause(stream.get()))]:
         yield protocol.encode_frame(encoded)
     if protocol.end_frame:
         yield protocol.end_frame

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..json_types import Json
 from ..messages import ModelResponse
@@ -49,6 +49,14 @@ class Protocol:
     """A frame that clients skip; empty if the protocol has none."""
     invalid_frame: bytes = INVALID_FRAME
     """A frame whose event cannot be decoded, for `Fault.garbage_after`."""
+    has_pauses: bool = False
+    """True if its clients can continue a paused response."""
+
+    def end_pause(self, response: ModelResponse) -> ModelResponse:
+        """Return a paused response as a truncated one, if the protocol has no pauses; any other one unchanged."""
+        if response.state != 'suspended' or self.has_pauses:
+            return response
+        return replace(response, state='complete', finish_reason='length')
 
 
 def _encode_named_event(event: Json) -> bytes:
@@ -76,6 +84,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
         responses.encode_error,
         _encode_named_event,
         encode_error_event=responses.encode_error_event,
+        has_pauses=True,
     ),
     Protocol(
         'anthropic',
@@ -85,6 +94,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
         anthropic.StreamEncoder,
         anthropic.encode_error,
         _encode_named_event,
+        has_pauses=True,
     ),
     Protocol(
         'bedrock',

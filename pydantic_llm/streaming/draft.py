@@ -49,6 +49,11 @@ class ResponseDraft:
     """`'incomplete'` until the vendor reports the end of the response."""
     _checked: RequestUsage | None = None
 
+    @property
+    def has_ended(self) -> bool:
+        """True if the vendor reported the end of the response."""
+        return self.state in ('complete', 'suspended')
+
     def finish(self, raw: str | None, names: Mapping[str, FinishReason]) -> None:
         """Record the vendor's finish reason, and ours by the table `names`; unknown values are kept in the details."""
         if raw:
@@ -57,9 +62,15 @@ class ResponseDraft:
             if self.finish_reason is None and is_broken_off(raw):
                 self.finish_reason = 'error'
 
-    def complete(self) -> None:
-        """Set the state to `'complete'`, unless the finish reason means that the server broke the response off."""
-        self.state = 'incomplete' if is_broken_off(self.provider_details.get('finish_reason')) else 'complete'
+    def complete(self, *, is_paused: bool = False) -> None:
+        """Set the state to `'complete'`, unless the finish reason means that the server broke it off.
+
+        `is_paused`: the vendor says that the model continues the turn, for which the state is `'suspended'`.
+        """
+        if is_broken_off(self.provider_details.get('finish_reason')):
+            self.state = 'incomplete'
+        else:
+            self.state = 'suspended' if is_paused else 'complete'
 
     def record_time(self, seconds: float | None) -> None:
         """Record the vendor's time of the response, in seconds since 1970; a value out of range is skipped."""

@@ -73,7 +73,7 @@ class BlockStreamEncoder(ABC):
         """Stop the open blocks and yield the API's last events. A truncated stream ends without the latter."""
         for index, block in self._open_blocks.items():
             yield from self._stop_block(block, response.parts[index])
-        if response.state == 'complete':
+        if not response.is_truncated:
             yield from self._encode_end(response)
 
     @abstractmethod

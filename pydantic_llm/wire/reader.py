@@ -84,7 +84,7 @@ class ResponseReader:
         if not self.event_count:
             raise self.empty_stream(headers)
         self.end()
-        self.draft.parts.end(complete=self.draft.state == 'complete')
+        self.draft.parts.end(complete=self.draft.has_ended)
 
     def read_event(self, data: bytes) -> None:
         """Decode one event of a stream. Raises `UnexpectedModelBehavior` if it is not JSON, or not this API's."""
@@ -150,7 +150,7 @@ class ResponseReader:
         try:
             return parse_damaged_json(data, error, keep_halves=True)
         except ValueError:
-            if self.draft.state == 'complete':
+            if self.draft.has_ended:
                 self.draft.warnings.append('An event after the end of the response was skipped, since it is not JSON')
                 return None
             raise UnexpectedModelBehavior(f'An event of the stream is not JSON: {error}', repr(data[:500])) from None

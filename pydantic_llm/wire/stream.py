@@ -78,7 +78,7 @@ class WireStream(BufferedStream):
     async def _retry(self, error: LLMError) -> bool:
         """Send the request again while the budget allows it; return whether it was sent."""
         await self._bytes.aclose()
-        if self.draft.state == 'complete' or not await self._budget.pause(error):
+        if self.draft.has_ended or not await self._budget.pause(error):
             return False
         bytes_ = await self._budget.run(self._open_bytes)
         if self._cancelled:
@@ -129,7 +129,7 @@ class WireStream(BufferedStream):
         If the vendor had completed the response, add a warning. Otherwise raise, with the partial response attached.
         """
         self._ended = True
-        if self.draft.state == 'complete' and isinstance(error, (StreamInterruptedError, ModelTimeoutError)):
+        if self.draft.has_ended and isinstance(error, (StreamInterruptedError, ModelTimeoutError)):
             self.draft.warnings.append(
                 f'The stream broke after the end of the response; usage may be missing ({error})'
             )

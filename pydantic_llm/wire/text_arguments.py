@@ -54,7 +54,7 @@ class TextArguments:
 
     def end(self, response: ModelResponse) -> Iterator[Json]:
         """End the tool calls that are still open, and yield the last events."""
-        for index in [*self._sent] if response.state == 'complete' else ():
+        for index in [*self._sent] if not response.is_truncated else ():
             yield from self.event(PartEndEvent(index, response.parts[index]))
         yield from self._encoder.end(response)
 

@@ -67,6 +67,8 @@ class Features:
     """A response body has the name of the model."""
     has_response_id: bool = True
     """A response body has an id."""
+    pauses: bool = False
+    """A response can be one that the model continues when it gets it back."""
     usage_counts: tuple[str, ...] = COUNTS
     """The usage fields that a response body has."""
 

@@ -15,6 +15,7 @@ from pydantic_llm.messages import (
     BinaryContent,
     FilePart,
     ModelMessagesTypeAdapter,
+    ModelRequest,
     ModelResponse,
     NativeToolCallPart,
     NativeToolReturnPart,
@@ -123,6 +124,18 @@ def test_a_response_that_the_server_broke_off_is_never_complete(room: Room, word
 def test_a_finish_reason_is_never_invented(room: Room) -> None:
     body = replace_finish_reasons(encode_body(room, make_response(room, make_text(room, 'Hello.'))), '')
     assert decode_body(room, body).finish_reason in (None, 'stop' if room.name == 'openai-responses' else None)
+
+
+@pytest.mark.parametrize('room', [room for room in ROOMS if room.features.pauses], ids=repr)
+def test_a_paused_turn_is_suspended_and_can_be_sent_back(room: Room) -> None:
+    sent = make_response(room, make_text(room, 'Wait.'), finish_reason=None, state='suspended')
+    started, ended = encode_events(room, sent, split_in_threes)
+    for read in (decode_body(room, encode_body(room, sent)), decode_events(room, [*started, *ended])[0]):
+        assert (read.state, read.finish_reason, read.text) == ('suspended', None, 'Wait.')
+        assert read.must_continue
+        request = room.prepare([ModelRequest.user_text_prompt('Hi'), read])
+        assert 'Wait.' in str(room.build().encode(request))
+        assert request.warnings == []
 
 
 @rooms

@@ -257,7 +257,7 @@ def test_the_fields_of_a_stored_response_are_translated() -> None:
             timestamp=NOW,
             provider_details={'finish_reason': 'end'},
             provider_response_id='msg_1',
-            state='incomplete',
+            state='suspended',
         )
     ]
 

@@ -290,6 +290,7 @@ def test_a_response_may_be_empty(blocks: list[Json]) -> None:
 def test_finish_reasons(raw: str, ours: str | None) -> None:
     response = decode_whole([], stop_reason=raw)
     assert (response.finish_reason, response.provider_details) == (ours, {'finish_reason': raw})
+    assert response.state == ('suspended' if raw == 'pause_turn' else 'complete')
 
 
 def test_facts_about_a_response_are_kept_in_its_details() -> None:

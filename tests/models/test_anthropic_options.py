@@ -329,3 +329,11 @@ def test_code_runs_in_the_container_of_the_last_response() -> None:
     assert Sent(history, {'anthropic_container': 'mine'}, **runs).body['container'] == 'mine'
     assert 'container' not in Sent(history, {'anthropic_container': False}, **runs).body
     assert 'container' not in Sent(history).body
+
+
+@pytest.mark.parametrize('tool', [WebSearchTool(), WebFetchTool()], ids=repr)
+def test_web_tools_that_run_code_continue_in_their_container(tool: Any) -> None:
+    """enricoros/big-AGI#1010"""
+    history = [ask('a'), say(TextPart('b'), state='suspended', provider_details={'container_id': 'c'})]
+    assert Sent(history, name='claude-sonnet-4-6', native_tools=[tool]).body['container'] == 'c'
+    assert 'container' not in Sent(history, native_tools=[tool]).body

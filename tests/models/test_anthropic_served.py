@@ -174,7 +174,9 @@ def test_a_truncated_response_is_sent_truncated() -> None:
 
 
 def test_a_pause_is_encoded_as_a_pause() -> None:
-    assert encode_response(decode_whole([], stop_reason='pause_turn'), REQUEST)['stop_reason'] == 'pause_turn'
+    paused = decode_whole([{'type': 'text', 'text': 'Wait.'}], stop_reason='pause_turn')
+    assert encode_response(paused, REQUEST)['stop_reason'] == 'pause_turn'
+    assert decode_stream(*encode_at_once(paused)).state == 'suspended'
     assert encode_response(ModelResponse([], finish_reason='length'), REQUEST)['stop_reason'] == 'max_tokens'
 
 

@@ -47,6 +47,36 @@ def interrupted(text: str = 'broke') -> StreamInterruptedError:
     return StreamInterruptedError('m', text)
 
 
+# ---------------------------------------------------------------------- paused turns
+
+
+def paused_by(name: str, provider_name: str = 'test') -> list[Any]:
+    part = TextPart('Let me search.')
+    return [*HELLO, ModelResponse([part], state='suspended', model_name=name, provider_name=provider_name)]
+
+
+@pytest.mark.parametrize('name', ['b', 'b-20260101'])
+async def test_the_model_that_paused_its_turn_is_asked_to_continue_it(name: str) -> None:
+    first, second = Scripted('a', ['One']), Scripted('b', ['Two'])
+    model = FallbackModel(first, second)
+    assert (await model.request(paused_by(name))).text == 'Two'
+    async with model.request_stream(paused_by(name)) as stream:
+        assert [event async for event in stream][-1]
+        assert stream.get().text == 'Two'
+    assert first.requests == []
+    assert (await model.request(HELLO)).text == 'One'
+
+
+async def test_another_model_continues_a_turn_if_the_one_that_paused_it_fails() -> None:
+    model = FallbackModel(Scripted('a', ['One']), Scripted('b', [overloaded()]))
+    assert (await model.request(paused_by('b'))).text == 'One'
+
+
+async def test_the_order_stays_if_no_model_paused_the_turn() -> None:
+    model = FallbackModel(Scripted('a', ['One']), Scripted('b', ['Two']))
+    assert (await model.request(paused_by('b', 'elsewhere'))).text == 'One'
+
+
 # ---------------------------------------------------------------------- whole responses
 
 

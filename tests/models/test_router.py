@@ -50,6 +50,13 @@ async def read_stream(router: RouterModel, settings: Any = None) -> ModelRespons
         return stream.get()
 
 
+async def test_the_deployment_that_paused_a_turn_is_asked_to_continue_it() -> None:
+    router = RouterModel([deploy('a'), deploy('b')], fallbacks=[[deploy('c')]])
+    for name in 'abc':
+        paused = ModelResponse([], state='suspended', model_name=name, provider_name='test')
+        assert {(await router.request([*HELLO, paused])).text for _ in range(10)} == {name}
+
+
 # ---------------------------------------------------------------------- strategies
 
 

@@ -22,8 +22,11 @@ FINISH_REASONS: dict[str, FinishReason] = {
     'tool_use': 'tool_call',
     'refusal': 'content_filter',
 }
-"""The API's finish reasons. `pause_turn` has no equal: the model continues if the response is sent back unchanged.
-https://platform.claude.com/docs/en/agents-and-tools/tool-use/server-tools"""
+"""The API's finish reasons."""
+
+PAUSED = 'pause_turn'
+"""The finish reason of a turn that is not over: the model continues if the response is sent back unchanged.
+https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons"""
 
 REASONS_OF_PROXIES: dict[str, FinishReason] = {
     'stop': 'stop',
@@ -89,7 +92,7 @@ class AnthropicDecoder(ResponseDecoder):
         self._blocks.stop_all()
         draft.finish(reason, FINISH_REASONS | REASONS_OF_PROXIES)
         if draft.state == 'incomplete':
-            draft.complete()
+            draft.complete(is_paused=reason == PAUSED)
 
     def _record_metadata(self, message: Json) -> None:
         """Record the facts about the response. Gateways may know the model and the id only at the end of a stream."""

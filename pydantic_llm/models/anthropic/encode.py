@@ -47,7 +47,7 @@ def encode(request: PreparedRequest, profile: AnthropicModelProfile) -> Json:
         'messages': arrange(conversation.turns, request, profile, thinking),
         **encode_system(conversation.system, request),
         **encode_tools(request, profile, thinking),
-        **encode_settings(request),
+        **encode_settings(request, profile),
         **({'thinking': thinking.config} if thinking.config else {}),
         **encode_output(request, thinking),
     }

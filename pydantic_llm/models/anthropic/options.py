@@ -7,7 +7,7 @@ from typing import Any
 from ...exceptions import UserError
 from ...json_types import Json
 from ...messages import ModelResponse, NativeToolCallPart
-from ...native_tools import CodeExecutionTool, MCPServerTool, MemoryTool
+from ...native_tools import MCPServerTool, MemoryTool
 from ...profiles.anthropic import AnthropicModelProfile
 from ...tools.definition import ToolDefinition
 from ...wire.claude import can_force_tools
@@ -107,7 +107,7 @@ def encode_output(request: PreparedRequest, thinking: Thinking) -> Json:
     return {'output_config': config} if config else {}
 
 
-def encode_settings(request: PreparedRequest) -> Json:
+def encode_settings(request: PreparedRequest, profile: AnthropicModelProfile) -> Json:
     """Encode the settings that have a field of their own in the body."""
     body: Json = {}
     if (tier := request.settings.get('service_tier')) in SERVICE_TIERS:
@@ -118,7 +118,7 @@ def encode_settings(request: PreparedRequest) -> Json:
     body |= {field: settings[name] for name, field in (SETTINGS | OWN_SETTINGS).items() if name in settings}
     if 'context_management' not in body and has_compaction(request):
         body['context_management'] = {'edits': [{'type': COMPACT_EDIT}]}
-    if container := settings.get('anthropic_container', _last_container(request)):
+    if container := settings.get('anthropic_container', _last_container(request, profile)):
         body['container'] = container
     return body
 
@@ -136,9 +136,18 @@ def has_compaction(request: PreparedRequest) -> bool:
     )
 
 
-def _last_container(request: PreparedRequest) -> str | None:
-    """Return the id of the container that code ran in last. The API rejects it without a tool that runs code."""
-    if not any(isinstance(tool, CodeExecutionTool) for tool in request.parameters.native_tools):
+def _last_container(request: PreparedRequest, profile: AnthropicModelProfile) -> str | None:
+    """Return the id of the container that code ran in last. The API rejects it without a tool that runs code.
+
+    The web tools run code from version 20260209 on: enricoros/big-AGI#1010.
+    """
+    versions = {
+        'code_execution': profile.anthropic_code_execution,
+        'web_search': profile.anthropic_web_search,
+        'web_fetch': profile.anthropic_web_fetch,
+    }
+    found = [versions[tool.kind] for tool in request.parameters.native_tools if tool.kind in versions]
+    if not any(version.startswith('code_execution') or version[-8:] >= '20260209' for version in found):
         return None
     details = (
         message.provider_details or {}

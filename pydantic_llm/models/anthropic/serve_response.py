@@ -26,7 +26,7 @@ from ...messages.response import ModelResponsePart
 from ...native_tools import MCP
 from ...wire.block_stream import BlockStreamEncoder, OpenBlock
 from ...wire.serving import ServedRequest, own_details, vendor_finish_reason
-from .decode import DETAILS, FINISH_REASONS, USAGE_DETAILS
+from .decode import DETAILS, FINISH_REASONS, PAUSED, USAGE_DETAILS
 from .decode_blocks import CALL_TYPES
 from .encode_response import args_as_object, encode_thinking_part, encode_tool_call
 from .native_tools import encode_call, encode_return, encode_unknown_block
@@ -71,7 +71,7 @@ def encode_response(response: ModelResponse, request: ServedRequest) -> Json:
 def encode_end(response: ModelResponse) -> Json:
     """Encode the finish reason and its details."""
     details = own_details(response, VENDOR)
-    reason = vendor_finish_reason(response, {**FINISH_REASONS, 'pause_turn': None})
+    reason = PAUSED if response.state == 'suspended' else vendor_finish_reason(response, FINISH_REASONS)
     if reason is None and response.finish_reason:
         reason = WIRE_FINISH_REASONS.get(response.finish_reason)
     return {

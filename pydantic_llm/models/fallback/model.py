@@ -15,7 +15,7 @@ from ...exceptions import ModelAPIError
 from ...settings import ModelSettings
 from .. import Model, infer_model
 from .rules import FallbackOn
-from .sequence import Attempt, FailedAttempts, MidStream, ModelSequence, SequenceRequest
+from .sequence import Attempt, FailedAttempts, MidStream, ModelSequence, SequenceRequest, cannot_continue
 from .sequence_model import SequenceModel
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class _FallbackSequence(ModelSequence):
 
     def __init__(self, owner: FallbackModel, request: SequenceRequest) -> None:
         super().__init__(request, owner.rules, owner.mid_stream)
-        self._models = owner.models
+        self._models = sorted(owner.models, key=lambda model: cannot_continue(model, request.messages))
         self._attempt_timeout = owner.attempt_timeout
 
     async def next_attempt(self, failed: FailedAttempts, *, stream: bool) -> Attempt | None:

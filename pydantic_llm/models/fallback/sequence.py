@@ -209,6 +209,15 @@ def _find_usage(error: Exception) -> RequestUsage | None:
     return error.response.usage if isinstance(error, StreamInterruptedError) and error.response else None
 
 
+def cannot_continue(model: Model, messages: Sequence[ModelMessage]) -> bool:
+    """Return whether the last message is a paused response of another vendor or model: only its own continues it."""
+    last = messages[-1] if messages else None
+    if not isinstance(last, ModelResponse) or not last.must_continue:
+        return False
+    # a vendor may report a longer name than the requested one: 'claude-sonnet-4-5-20250929'
+    return model.system != last.provider_name or not (last.model_name or '').startswith(model.model_name)
+
+
 def _cap_deadline(
     settings: ModelSettings, name: Literal['timeout', 'first_token_timeout'], *limits: float | None
 ) -> None:

@@ -140,7 +140,7 @@ class StreamEncoder:
 
     def end(self, response: ModelResponse) -> Iterator[Json]:
         """Yield the chunk with the finish reason and the usage. A truncated stream has none, like its source."""
-        if response.state == 'complete':
+        if not response.is_truncated:
             yield _encode_metadata(response, self._request) | _encode_candidates(response, [])
 
     def _encode_text(self, text: str, *, is_thinking: bool) -> Iterator[Json]:

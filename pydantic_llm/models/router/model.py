@@ -27,6 +27,7 @@ from ...exceptions import (
     RateLimitError,
     UserError,
 )
+from ...messages import ModelMessage
 from ...settings import ModelSettings
 from .. import Model
 from ..estimate import estimate_usage
@@ -38,6 +39,7 @@ from ..fallback.sequence import (
     ModelSequence,
     Outcome,
     SequenceRequest,
+    cannot_continue,
     has_alternative,
 )
 from ..fallback.sequence_model import SequenceModel
@@ -159,6 +161,7 @@ class _RouterSequence(ModelSequence):
     def __init__(self, router: RouterModel, request: SequenceRequest) -> None:
         super().__init__(request, router.rules, router.mid_stream)
         self._router = router
+        self._groups = _order_groups(router.groups, request.messages)
         own: RouterModelSettings = request.settings  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType] -- its own keys may be in it
         check_settings(own, own_checks(RouterModelSettings))
         self._priority = own.get('router_priority') or 0
@@ -177,7 +180,7 @@ class _RouterSequence(ModelSequence):
         """
         if not failed.errors:
             self._tried.clear()
-        groups = [[each for each in group if each.name not in self._tried] for group in self._router.groups]
+        groups = [[each for each in group if each.name not in self._tried] for group in self._groups]
         if not any(groups) or self.budget.seconds_left == 0:
             return None
         attempt = await self._wait_for_deployment(groups)
@@ -280,6 +283,13 @@ def _build_group(members: Group) -> list[Deployment]:
     if not members:
         raise UserError('A RouterModel needs at least one deployment in each group')
     return [each if isinstance(each, Deployment) else Deployment(each) for each in members]
+
+
+def _order_groups(groups: list[list[Deployment]], messages: Sequence[ModelMessage]) -> list[list[Deployment]]:
+    """Return the groups, after one of the deployments that can continue a paused response, if not all can."""
+    able = [each for group in groups for each in group if not cannot_continue(each.built, messages)]
+    others = [[each for each in group if each not in able] for group in groups]
+    return [able, *others] if able and any(others) else groups
 
 
 def _build_state(url: str | None, name: str) -> RouterState:

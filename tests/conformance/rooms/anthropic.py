@@ -18,6 +18,7 @@ ROOM = Room(
         arguments_as_text=False,
         any_order=True,
         signatures=True,
+        pauses=True,
         tool_call_ids='[a-zA-Z0-9_-]+',
     ),
     FINISH_REASONS,

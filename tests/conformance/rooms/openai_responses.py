@@ -19,6 +19,7 @@ ROOM = Room(
         arguments_as_text=True,
         any_order=True,
         signatures=True,
+        pauses=True,
         item_ids=True,
         tool_call_ids='.{1,64}',
     ),

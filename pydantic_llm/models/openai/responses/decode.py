@@ -52,7 +52,7 @@ class ResponsesDecoder(ResponseDecoder):
         if not body.get('error') and not isinstance(body.get('output'), list):
             raise UnexpectedModelBehavior(f'The answer of {draft.provider_name} holds no output', str(body)[:2000])
         self._decode_response(body)
-        draft.parts.end(complete=draft.state == 'complete')
+        draft.parts.end(complete=draft.has_ended)
 
     def decode_event(self, event: Json) -> None:
         """Decode one event. `response.completed`, `.incomplete` and `.failed` complete the response."""
@@ -88,11 +88,13 @@ class ResponsesDecoder(ResponseDecoder):
                 self._items.finish(item)
         reason: Json = response.get('incomplete_details') or {}
         status = response.get('status') or 'completed'
-        draft.finish(reason.get('reason') or status, FINISH_REASONS)
+        # some servers forward that the model wants to be inferenced again: openai/codex#19610, pi#7689
+        is_paused = status == 'completed' and response.get('end_turn') is False
+        draft.finish(reason.get('reason') or status, {} if is_paused else FINISH_REASONS)
         if self._items.has_refusal:
             draft.finish_reason = 'content_filter'
         if reason.get('reason') or status not in UNFINISHED:
-            draft.complete()
+            draft.complete(is_paused=is_paused)
 
     def _record_metadata(self, response: Json) -> None:
         draft = self.draft

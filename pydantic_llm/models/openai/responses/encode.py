@@ -44,7 +44,7 @@ def _find_stored_history(request: PreparedRequest) -> tuple[Json, int]:
         if not isinstance(message, ModelResponse) or message.provider_name != request.system:
             continue
         details = message.provider_details or {}
-        is_stored = message.state == 'complete' and details.get('store') is not False
+        is_stored = not message.is_truncated and details.get('store') is not False
         if previous == 'auto' and is_stored and (id := message.provider_response_id):
             return {'previous_response_id': id}, number
         stored_conversation: Json = details.get('conversation') or {}

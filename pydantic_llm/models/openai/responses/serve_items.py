@@ -79,7 +79,7 @@ def encode_finish_reason(response: ModelResponse) -> tuple[str, str | None]:
     details = response.provider_details or {}
     if details.get('refusal'):
         return 'completed', None
-    if response.state != 'complete':
+    if response.is_truncated:
         status = details.get('finish_reason')
         return (status if status in UNFINISHED else 'incomplete'), None
     return WIRE_FINISH_REASONS[response.finish_reason]

@@ -64,6 +64,7 @@ def encode_response(response: ModelResponse, request: ServedRequest) -> Json:
         'status': encode_finish_reason(response)[0],
         'output': encode_items(response, request),
         'usage': encode_usage(response.usage),
+        **({'end_turn': False} if response.state == 'suspended' else {}),
     }
 
 
@@ -98,7 +99,7 @@ class StreamEncoder:
 
     def end(self, response: ModelResponse) -> Iterator[Json]:
         """Yield the whole response. A truncated stream ends without it, as its source did."""
-        if response.state != 'complete':
+        if response.is_truncated:
             return
         self._parts = dict(enumerate(response.parts))
         for item in self._items:
