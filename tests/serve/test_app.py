@@ -53,6 +53,19 @@ async def test_a_stream_sends_each_piece_and_an_end(connect: Connect, wire: Wire
     assert wire.done in data_of(response.text)[-1]
 
 
+PAUSES = {'anthropic': '"pause_turn"', 'openai-responses': '"end_turn":false', 'cohere': 'MAX_TOKENS', 'gemini': 'MAX_TOKENS'}
+
+
+@pytest.mark.parametrize('stream', [False, True])
+async def test_a_paused_turn_is_a_pause_or_truncated(connect: Connect, wire: Wire, stream: bool) -> None:
+    async def respond(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        return ModelResponse([TextPart('Wait.')], state='suspended')
+
+    async with connect(FunctionModel(respond)) as client:
+        response = await client.post(wire.to(body := wire.request(stream=stream)), json=body)
+    assert PAUSES.get(wire.name, '"length"') in response.text.replace(': ', ':')
+
+
 async def test_an_anthropic_event_is_named_by_its_type(connect: Connect) -> None:
     async with connect(text_model('Hello')) as client:
         response = await client.post(ANTHROPIC.path, json=ANTHROPIC.request(stream=True))
