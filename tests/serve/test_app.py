@@ -53,7 +53,12 @@ async def test_a_stream_sends_each_piece_and_an_end(connect: Connect, wire: Wire
     assert wire.done in data_of(response.text)[-1]
 
 
-PAUSES = {'anthropic': '"pause_turn"', 'openai-responses': '"end_turn":false', 'cohere': 'MAX_TOKENS', 'gemini': 'MAX_TOKENS'}
+PAUSES = {
+    'anthropic': '"pause_turn"',
+    'openai-responses': '"end_turn":false',
+    'cohere': 'MAX_TOKENS',
+    'gemini': 'MAX_TOKENS',
+}
 
 
 @pytest.mark.parametrize('stream', [False, True])
