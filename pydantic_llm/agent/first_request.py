@@ -19,8 +19,8 @@ async def build_first_request(
 ) -> ModelRequest | None:
     """Add the history to the run's messages and return the first request.
 
-    Returns `None` if the history ends with tool calls that must be executed first, or with a paused response. Raises `UserError` if there is
-    neither a prompt nor a history to continue.
+    Returns `None` if the history ends with tool calls that must be executed first, or with a paused response. Raises
+    `UserError` if there is neither a prompt nor a history to continue.
     """
     run.messages.extend(await _reevaluate_history(run, history))
     run.conversation.first_new = len(history)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -79,7 +80,7 @@ async def test_the_text_of_a_stream_grows_over_a_pause() -> None:
         texts = [text async for text in result.stream_text(debounce_by=None)]
         responses = [len(response.parts) async for response, _ in result.stream_responses()]
     assert texts[0] == 'Let'
-    assert all(after.startswith(before) for before, after in zip(texts, texts[1:], strict=False))
+    assert all(after.startswith(before) for before, after in pairwise(texts))
     assert texts[-1] == OUTPUT
     assert responses[-1] == len(WHOLE)
 

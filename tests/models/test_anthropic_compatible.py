@@ -86,8 +86,8 @@ def test_blocks_may_start_without_their_empty_field(empty: Json) -> None:
 
 def test_blocks_of_a_body_may_lack_their_empty_field() -> None:
     call: Json = {'type': 'tool_use', 'id': 't', 'name': 'f'}
-    response = decode_whole([{'type': 'thinking'}, {'type': 'text'}, {'type': 'redacted_thinking'}, call])
-    assert outline(response) == [('thinking', '', None), ('thinking', '', ''), ('call', 'f', {}, 't')]
+    response = decode_whole([{'type': 'thinking'}, {'type': 'text'}, {'type': 'thinking', 'signature': 'S'}, call])
+    assert outline(response) == [('thinking', '', 'S'), ('call', 'f', {}, 't')]
 
 
 @pytest.mark.parametrize('block', [{}, {'id': None}, {'id': ''}], ids=repr)
@@ -157,6 +157,16 @@ def test_a_delta_of_another_kind_starts_a_part() -> None:
     deltas = [extend(text='\n'), extend(thinking='hm'), extend(thinking='!'), extend(text='Hello')]
     response = decode_stream(START, begin({'type': 'text', 'text': ''}), *deltas, stop(), end(), STOP)
     assert outline(response) == [('text', '\n'), ('thinking', 'hm!', None), ('text', 'Hello')]
+
+
+def test_empty_thinking_between_pieces_of_text_does_not_split_the_text() -> None:
+    """farion1231/cc-switch#7227"""
+    events: list[Json] = []
+    for number, piece in enumerate(['Hel', 'lo']):
+        events += [begin({'type': 'text', 'text': ''}, 2 * number), extend(2 * number, text=piece), stop(2 * number)]
+        empty = {'type': 'thinking', 'thinking': '', 'signature': ''}
+        events += [begin(empty, 2 * number + 1), extend(2 * number + 1, thinking=''), stop(2 * number + 1)]
+    assert decode_stream(START, *events, end(), STOP).text == 'Hello'
 
 
 def test_arguments_with_another_index_belong_to_the_call_that_is_open() -> None:

@@ -71,8 +71,7 @@ class BlockDecoder:
             case {'type': 'text', 'text': text}:
                 parts.text(index, text, **self._add_citations(index, block.get('citations') or []))
             case {'type': 'thinking', 'thinking': thinking}:
-                signature = block.get('signature') or None
-                parts.whole(index, ThinkingPart(thinking, signature=signature, provider_name=provider))
+                self._add_thinking(index, thinking, block.get('signature') or None)
             case {'type': 'redacted_thinking', 'data': data}:
                 parts.whole(index, ThinkingPart('', id=REDACTED_THINKING, signature=data, provider_name=provider))
             case {'type': 'tool_use', 'name': name}:
@@ -121,9 +120,9 @@ class BlockDecoder:
                 if fragment:
                     self._extend_args(index, fragment)
             case {'type': 'thinking_delta', 'thinking': thinking}:
-                parts.thinking(index, thinking)
+                self._add_thinking(index, thinking)
             case {'type': 'signature_delta', 'signature': signature}:
-                parts.thinking(index, signature=signature or None)
+                self._add_thinking(index, '', signature or None)
             case {'type': 'citations_delta', 'citation': citation}:
                 parts.text(index, '', **self._add_citations(index, [citation]))
             case _:
@@ -158,6 +157,14 @@ class BlockDecoder:
         if (args_end := self._args_ends.pop(index, None)) is not None:
             parts.tool_call(index, args=args_end)
         parts.close(index)
+
+    def _add_thinking(self, index: Hashable, thinking: str, signature: str | None = None) -> None:
+        """Add thinking to its part, which starts when there is any: proxies send empty blocks (cc-switch#7227)."""
+        parts = self._draft.parts
+        if parts.kind_of(index) is not None:
+            parts.thinking(index, thinking, signature=signature)
+        elif thinking or signature:
+            parts.whole(index, ThinkingPart(thinking, signature=signature, provider_name=self._draft.provider_name))
 
     def _extend_args(self, index: Hashable, fragment: str) -> None:
         """Add a fragment to the arguments of a call. Fragments replace arguments that came at its start."""
