@@ -130,7 +130,7 @@ FACTS: list[tuple[str, str, Json]] = [
     ('grok', 'grok-4', {'unsupported_settings': STOP | PENALTIES, 'supports_thinking': False}),
     ('grok', 'grok-4-fast-non-reasoning', {'unsupported_settings': PENALTIES}),
     ('grok', 'grok-2-vision', {'unsupported_settings': NOTHING}),
-    ('grok', 'grok-3', {'unsupported_settings': NOTHING}),
+    ('grok', 'grok-3', {'unsupported_settings': PENALTIES}),
     ('grok', 'grok-3-mini', {'unsupported_settings': STOP | PENALTIES, 'supports_thinking': True}),
     ('grok', 'grok-4.6', {'thinking_always_enabled': True, 'openai_thinking_efforts': ('low', 'medium', 'high')}),
     ('openrouter', 'x-ai/grok-4', {'unsupported_settings': STOP | PENALTIES, 'openai_max_tokens_field': 'max_tokens'}),

@@ -73,6 +73,9 @@ class ModelProfile:
     unsupported_settings: frozenset[str] = frozenset()
     """The settings that the API has but this model refuses."""
 
+    exclusive_settings: tuple[str, ...] = ()
+    """The settings of which the model accepts one in a request: the first of these that is set."""
+
     @property
     def enforces_tools(self) -> bool:
         """True if the vendor can enforce the schemas of tools."""

@@ -80,6 +80,10 @@ class AnthropicModelProfile(ModelProfile):
 SAMPLING = frozenset({'temperature', 'top_p', 'top_k'})
 """The settings that models from Opus 4.7 on refuse."""
 
+ONE_OF_SAMPLING = ('temperature', 'top_p')
+"""The settings of which Opus 4.1 and the models from 4.5 on refuse two together, at every vendor:
+BerriAI/litellm#15097, aws-samples/bedrock-chat#979, open-webui/functions#9."""
+
 LOW_TO_HIGH: tuple[Effort, ...] = ('low', 'medium', 'high')
 WITHOUT_XHIGH: tuple[Effort, ...] = (*LOW_TO_HIGH, 'max')
 ALL_EFFORTS: tuple[Effort, ...] = (*LOW_TO_HIGH, 'xhigh', 'max')
@@ -87,6 +91,7 @@ ALL_EFFORTS: tuple[Effort, ...] = (*LOW_TO_HIGH, 'xhigh', 'max')
 _OLD = {'supports_thinking': False, 'anthropic_max_tokens': 4096}
 _BUDGET = {'anthropic_thinking_mode': 'budget'}
 _STRICT = {
+    'exclusive_settings': ONE_OF_SAMPLING,
     'supports_json_schema_output': True,
     'anthropic_strict_tools': True,
     'anthropic_default_max_tokens': 16_384,
@@ -130,11 +135,16 @@ FAMILIES: tuple[tuple[str, dict[str, Any]], ...] = (
 the facts of the newest models."""
 
 
+VERSION_FIRST = re.compile(r'^([4-9](?:-\d)?)-(opus|sonnet|haiku)')
+"""The names of Snowflake and Heroku, from version 4 on: `claude-4-5-sonnet`."""
+
+
 def anthropic_model_profile(model_name: str) -> AnthropicModelProfile:
     """Return the profile of a model, in any vendor's spelling of its name (`us.anthropic.claude-...-v1:0`)."""
     _, claude, name = re.sub(r'[.@_]', '-', model_name.lower()).rpartition('claude-')
     if not claude:
         return AnthropicModelProfile(json_schema_transformer=_transformer)
+    name = VERSION_FIRST.sub(r'\2-\1', name)
     facts = next(facts for pattern, facts in FAMILIES if re.match(pattern, name))
     return AnthropicModelProfile(json_schema_transformer=_transformer, anthropic_requires_signatures=True, **facts)
 

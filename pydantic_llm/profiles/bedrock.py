@@ -234,6 +234,7 @@ def _make_claude_profile(name: str) -> BedrockModelProfile:
         thinking_always_enabled=known.thinking_always_enabled,
         thinking_tags=known.thinking_tags,
         unsupported_settings=known.unsupported_settings,
+        exclusive_settings=known.exclusive_settings,
         bedrock_tool_choice=frozenset({'any', 'tool'}) if known.anthropic_forces_tools else frozenset(),
         bedrock_strict_tools=strict,
         bedrock_parallel_switch=new,

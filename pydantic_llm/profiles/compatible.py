@@ -10,7 +10,9 @@ import re
 from dataclasses import replace
 
 from . import Facts, collect_facts
-from .openai import GeminiByOpenRouterSchema, OpenAIModelProfile, OpenAISchema, openai_model_profile
+from .anthropic import anthropic_model_profile
+from .gemini import PENALTIES
+from .openai import SAMPLING, GeminiByOpenRouterSchema, OpenAIModelProfile, OpenAISchema, openai_model_profile
 from .schema import INLINED, Node, TransformedSchema, inline_transformer
 
 __all__ = (
@@ -56,7 +58,6 @@ THINKS: Facts = {'supports_thinking': True}
 THINKS_ALWAYS: Facts = {'supports_thinking': True, 'thinking_always_enabled': True, 'openai_thinking_efforts': ()}
 LEADING_SPACE_IS_NOISE: Facts = {'ignore_streamed_leading_whitespace': True}
 NO_STOP = frozenset({'stop_sequences'})
-NO_PENALTIES = frozenset({'presence_penalty', 'frequency_penalty'})
 
 FAMILIES: tuple[tuple[str, Facts], ...] = (
     (
@@ -83,9 +84,12 @@ FAMILIES: tuple[tuple[str, Facts], ...] = (
     (r'glm-5(\.|p|-)3', INLINED),  # it writes nested arguments as text if their schema is a reference
     (r'claude', {'supports_json_schema_output': True}),
     (r'gemini', JSON_OUTPUT),
-    (r'grok', {**JSON_OUTPUT, 'unsupported_settings': NO_STOP | NO_PENALTIES}),
-    (r'grok-[23](?!-mini)', {'unsupported_settings': frozenset[str]()}),
-    (r'grok-4.*-non-reasoning', {'unsupported_settings': NO_PENALTIES}),
+    (r'gemini-(2\.5|[3-9])', {'unsupported_settings': PENALTIES}),  # profiles.gemini has the reports
+    # https://docs.x.ai/docs/guides/reasoning: reasoning models refuse penalties and `stop`
+    (r'grok', {**JSON_OUTPUT, 'unsupported_settings': NO_STOP | PENALTIES}),
+    (r'grok-2', {'unsupported_settings': frozenset[str]()}),
+    (r'grok-3(?!-mini)', {'unsupported_settings': PENALTIES}),  # n8n-io/n8n#14581, yym68686/uni-api#105
+    (r'grok-4.*-non-reasoning', {'unsupported_settings': PENALTIES}),  # miaoxworld/NativeTavern#83
     (r'grok-3-mini', {**THINKS, 'openai_thinking_efforts': ('low', 'high')}),
     (r'grok-(4\.3|latest)', {**THINKS, 'openai_thinking_efforts': LOW_MEDIUM_HIGH, 'openai_thinking_off': 'none'}),
     (r'grok-(4\.[56]|build)', {**THINKS_ALWAYS, 'openai_thinking_efforts': LOW_MEDIUM_HIGH}),
@@ -108,7 +112,14 @@ def make_profile(model_name: str, service: Facts | None = None) -> OpenAIModelPr
         profile = replace(openai_model_profile(name), openai_allowed_tools=False)
     else:
         profile = OpenAIModelProfile(json_schema_transformer=_strict)
-    return replace(profile, **collect_facts(FAMILIES, name) | (service or {}))
+    family, service = collect_facts(FAMILIES, name), service or {}
+    if name.startswith('claude'):
+        claude = anthropic_model_profile(name)
+        family['unsupported_settings'] = claude.unsupported_settings
+        family['exclusive_settings'] = claude.exclusive_settings
+    refused = family.get('unsupported_settings', profile.unsupported_settings)
+    refused |= service.get('unsupported_settings', frozenset[str]())
+    return replace(profile, **{**family, **service, 'unsupported_settings': refused})
 
 
 # ---------------------------------------------------------------------- services
@@ -132,6 +143,8 @@ def deepseek_profile(model_name: str) -> OpenAIModelProfile:
     }
     if reasoner:
         facts['openai_thinking_efforts'] = ('low', 'medium', 'high', 'max')
+        # https://api-docs.deepseek.com/guides/reasoning_model, deepseek-ai/DeepSeek-R1#7, cline/cline#1348
+        facts['unsupported_settings'] = SAMPLING - {'logit_bias'}
     if switchable:
         facts['openai_thinking_setting'] = 'thinking'
     return make_profile(model_name, facts)
@@ -227,7 +240,7 @@ def moonshotai_profile(model_name: str) -> OpenAIModelProfile:
     if model_name.startswith('kimi-k3'):
         facts |= {'thinking_always_enabled': True}
     if re.match(r'kimi-(k2\.[567]|k3)', model_name):
-        facts |= {'unsupported_settings': NO_PENALTIES | {'temperature', 'top_p'}}  # Moonshot fixes these values
+        facts |= {'unsupported_settings': PENALTIES | {'temperature', 'top_p'}}  # Moonshot fixes these values
     return make_profile(model_name, facts)
 
 
@@ -334,6 +347,7 @@ def ollama_profile(model_name: str) -> OpenAIModelProfile:
         **JSON_OUTPUT,
         'supports_json_schema_output': not model_name.endswith(('-cloud', ':cloud')),
         'openai_strict_tools': False,
+        'openai_max_tokens_field': 'max_tokens',  # it ignores `max_completion_tokens`: ollama/ollama#7125
         'openai_thinking_field': 'reasoning',
     }
     return make_profile(model_name, facts)

@@ -102,6 +102,26 @@ BUDGETS: tuple[tuple[str, tuple[int, int]], ...] = (
 )
 """The minimum and maximum thinking budget, by the beginning of the name; the first match is used."""
 
+VERTEX = 'google-vertex'
+"""The name of Vertex AI's provider."""
+
+PENALTIES = frozenset({'presence_penalty', 'frequency_penalty'})
+"""The settings that models from Gemini 2.5 on refuse: vercel/ai#8943, google-gemini/cookbook#1290,
+Ikalus1988/MisakaNet#1473 (Vertex AI and OpenRouter)."""
+
+REFUSES_PENALTIES = re.compile(r'gemini-(2\.5|[3-9])')
+
+LOGPROBS = frozenset({'logprobs', 'top_logprobs'})
+"""The settings that the Generative Language API refuses from Gemini 2.5 on, and Vertex AI from Gemini 3 on."""
+
+REFUSES_LOGPROBS = {
+    # mscraftsman/generative-ai#135, Vela-Research/think-reason-learn#34, langchain-ai/langchain-google#1266
+    False: re.compile(r'gemini-(2\.5|[3-9])'),
+    # GoogleCloudPlatform/generative-ai#2947; 2.5 has them: recording vertex__test_google_vertex_logprobs__0_cdd7c1
+    True: re.compile(r'gemini-[3-9]'),
+}
+"""The models that refuse log probabilities, by whether they are at Vertex AI."""
+
 OLD = re.compile(r'gemini-(1|2\.0)|gemini-pro|gemini-exp|learnlm|gemma-?[123]|gemma-?3n|lyria')
 """The models that cannot think."""
 
@@ -109,15 +129,18 @@ BASIC = re.compile(r'gemma-?[123]|gemma-?3n|lyria')
 """The models without function tools, response schemas and system instructions."""
 
 
-def gemini_model_profile(model_name: str) -> GeminiModelProfile:
-    """Return the profile of one of Google's models."""
+def gemini_model_profile(model_name: str, *, vertex: bool = False) -> GeminiModelProfile:
+    """Return the profile of one of Google's models, at the Generative Language API or at Vertex AI."""
     name = model_name.lower().rpartition('/')[2]
     is_basic, has_budget = bool(BASIC.match(name)), name.startswith('gemini-2.5')
     is_old = bool(OLD.match(name))
     makes_images, makes_audio = 'image' in name or 'banana' in name, 'tts' in name or name.startswith('lyria')
     only_text = not (makes_images or makes_audio)
     thinks = not (is_old or makes_audio or (has_budget and makes_images))
+    refused = PENALTIES if REFUSES_PENALTIES.match(name) else frozenset[str]()
+    refused |= LOGPROBS if REFUSES_LOGPROBS[vertex].match(name) else frozenset[str]()
     return GeminiModelProfile(
+        unsupported_settings=refused,
         json_schema_transformer=_transformer,
         supports_tools=only_text and not is_basic,
         supports_json_schema_output=not (is_basic or makes_audio or (has_budget and makes_images)),

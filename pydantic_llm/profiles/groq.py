@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import Facts, collect_facts
 from .compatible import JSON_OUTPUT, LOW_MEDIUM_HIGH, THINKS, bare_name, make_profile
+from .gemini import PENALTIES
 from .openai import OpenAIModelProfile
 
 __all__ = ('groq_model_profile',)
@@ -18,10 +19,12 @@ SERVER: Facts = {
     'openai_strict_tools': False,
     'supports_json_schema_output': False,
     'supports_json_object_output': False,
-    'unsupported_settings': frozenset({'logit_bias', 'logprobs', 'top_logprobs'}),
+    'openai_audio': False,
+    'unsupported_settings': PENALTIES | {'logit_bias', 'logprobs', 'top_logprobs'},
 }
 """The facts of Groq's server, for every model. It always sends the usage of a stream, and refuses log probabilities:
-https://console.groq.com/docs/openai."""
+https://console.groq.com/docs/openai. Penalties have no effect, and content is text, images and documents:
+groq/types/chat/completion_create_params.py, groq/types/chat/chat_completion_content_part_param.py in its SDK."""
 
 THINKING_BACK: Facts = {'openai_thinking_back': 'field'}
 """Past thinking is sent back in a field of its own, for models that reason."""

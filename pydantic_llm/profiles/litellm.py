@@ -67,6 +67,7 @@ def _adapt_to_claude(profile: OpenAIModelProfile, model_name: str) -> OpenAIMode
         supports_thinking=known.supports_thinking,
         supports_json_schema_output=known.supports_json_schema_output,
         unsupported_settings=known.unsupported_settings | REFUSED_BY_CLAUDE,
+        exclusive_settings=known.exclusive_settings,
         openai_thinking_back='details',
         openai_thinking_efforts=EFFORTS,
         openai_thinking_off='none',

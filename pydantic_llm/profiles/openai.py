@@ -53,6 +53,9 @@ class OpenAIModelProfile(ModelProfile):
     """True if the model can be forced to call a tool, or only with `thinking=False`. If not, it chooses whether to call
     an output tool."""
 
+    openai_parallel_switch: bool = True
+    """Chat Completions: True if the model accepts `parallel_tool_calls`."""
+
     openai_allowed_tools: bool = False
     """True if the server supports `allowed_tools`. If not, only the allowed tools are sent."""
 
@@ -138,6 +141,12 @@ SAMPLING = frozenset(
     {'temperature', 'top_p', 'presence_penalty', 'frequency_penalty', 'logit_bias', 'logprobs', 'top_logprobs'}
 )
 """The settings that OpenAI refuses for requests with reasoning."""
+
+SEARCH = re.compile(r'gpt-4o(-mini)?-search-preview')
+"""The models that search the web for every response."""
+
+REFUSED_BY_SEARCH = frozenset({'temperature', 'top_p', 'presence_penalty', 'frequency_penalty'})
+"""The settings that search models refuse: ChatGPTNextWeb/NextChat#6569, vercel/ai#5647."""
 
 STOP = frozenset({'stop_sequences'})
 NOTHING = frozenset[str]()
@@ -292,6 +301,10 @@ EFFORTS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 """The reasoning efforts of OpenAI's models, the lowest first, by the beginning of the name; the first match is used."""
 
+REFUSES_PARALLEL_SWITCH = re.compile(r'o\d')
+"""The models that refuse `parallel_tool_calls` in chat completions: langchain-ai/langchain#29704,
+UKGovernmentBEIS/inspect_ai#1023, tensorzero/tensorzero#2805."""
+
 REFUSES_STOP = re.compile(r'o3(?!-mini)|o4|gpt-5(?!-chat|\.[5-9])')
 """The models that refuse `stop` with status 400."""
 
@@ -303,7 +316,7 @@ def openai_model_profile(model_name: str) -> OpenAIModelProfile:
     name = model_name.lower().rpartition('/')[2]
     reasoning: Reasoning = next(when for pattern, when in REASONING if re.match(pattern, name))
     efforts = next(efforts for pattern, efforts in EFFORTS if re.match(pattern, name))
-    refused = SAMPLING if reasoning == 'always' else NOTHING
+    refused = SAMPLING if reasoning == 'always' else REFUSED_BY_SEARCH if SEARCH.match(name) else NOTHING
     return OpenAIModelProfile(
         json_schema_transformer=_transformer,
         supports_json_schema_output=True,
@@ -314,6 +327,7 @@ def openai_model_profile(model_name: str) -> OpenAIModelProfile:
         openai_thinking_efforts=efforts,
         openai_thinking_off='none' if reasoning in ('on_request', 'by_default') else None,
         openai_allowed_tools=True,
+        openai_parallel_switch=not REFUSES_PARALLEL_SWITCH.match(name),
         openai_item_ids=reasoning != 'never',
         openai_phases=bool(PHASES.match(name)),
         openai_reasoning_context='all_turns' if ALL_TURNS.match(name) else None,

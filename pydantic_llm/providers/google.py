@@ -10,7 +10,7 @@ import httpx2
 
 from ..exceptions import UserError
 from ..profiles import ModelProfile
-from ..profiles.gemini import gemini_model_profile
+from ..profiles.gemini import VERTEX, gemini_model_profile
 from ..transport.http import Access, HTTPConnection
 from ..transport.loops import LoopClients
 from ..transport.pools import HttpClients
@@ -58,7 +58,7 @@ class GoogleProvider(ClientProvider[Any]):
         return hide_password(self._base_url)
 
     def model_profile(self, model_name: str) -> ModelProfile | None:
-        return gemini_model_profile(model_name)
+        return gemini_model_profile(model_name, vertex=self.name == VERTEX)
 
 
 def find_base_url(base_url: str | None, *, variable: str, version: str, provider: str) -> str | None:

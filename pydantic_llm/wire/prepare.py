@@ -271,6 +271,9 @@ def _check_settings(
             request.settings = cast('ModelSettings', {k: v for k, v in request.settings.items() if k != name})
         else:
             request.drop_setting(name, f'there is no such setting{_suggest(name, ModelSettings.__annotations__)}')
+    first, *others = [name for name in request.profile.exclusive_settings if name in request.settings] or ['']
+    for name in others:
+        request.drop_setting(name, f'{request.model_name!r} does not take it together with {first!r}')
 
 
 def _suggest(name: str, known: Collection[str]) -> str:

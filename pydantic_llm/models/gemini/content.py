@@ -25,9 +25,7 @@ from ...messages import (
     VideoUrl,
 )
 from ...messages.content import FileUrl
-
-VERTEX = 'google-vertex'
-"""The name of Vertex AI's provider."""
+from ...profiles.gemini import VERTEX
 
 PROVIDER_NAMES: dict[str, frozenset[str]] = {
     'google-gla': frozenset({'google-gla', 'google'}),

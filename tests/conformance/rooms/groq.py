@@ -29,6 +29,8 @@ ROOM = Room(
         **openai_chat.ROOM.shared_fields,
         'max_tokens': ('max_tokens',),
         'constraint': ('response_format',),
+        'presence_penalty': (),
+        'frequency_penalty': (),
         'logit_bias': (),
         'logprobs': (),
         'top_logprobs': (),

@@ -37,6 +37,8 @@ def encode_tools(request: PreparedRequest, profile: OpenAIModelProfile, dialect:
         'tools': [encode_tool(tool, profile) for tool in tools],
         'tool_choice': encode_tool_choice(choice, request, profile),
     }
+    if not profile.openai_parallel_switch:
+        request.drop_setting('parallel_tool_calls', f'{request.model_name!r} does not take it')
     if 'parallel_tool_calls' in request.settings:
         body['parallel_tool_calls'] = request.settings['parallel_tool_calls']
     return body
