@@ -60,24 +60,27 @@ ENTRY_POINT_GROUP = 'pydantic_llm.models'
 LOADERS: dict[str, Callable[[], ModelFactory]] = {}
 """The registered prefixes, each with the function that returns its `ModelFactory`."""
 
-SETTING_PREFIXES = (
-    'anthropic_',
-    'azure_',
-    'bedrock_',
-    'cohere_',
-    'gemini_',
-    'google_',
-    'groq_',
-    'huggingface_',
-    'litellm_',
-    'mistral_',
-    'mlx_',
-    'openai_',
-    'openrouter_',
-    'transformers_',
-    'vllm_',
-)
-"""The beginnings of the names of vendors' own settings. A room ignores the settings of other vendors."""
+SETTING_HOMES: dict[str, tuple[str, ...]] = {
+    'anthropic_': ('anthropic.settings:AnthropicModelSettings',),
+    'bedrock_': ('bedrock.settings:BedrockModelSettings',),
+    'cohere_': ('cohere.settings:CohereModelSettings',),
+    'gemini_': ('gemini.settings:GeminiModelSettings',),
+    'google_': ('gemini.settings:GOOGLE_NAMES',),
+    'groq_': ('groq.dialect:GroqModelSettings',),
+    'huggingface_': ('huggingface.dialect:HuggingFaceModelSettings',),
+    'litellm_': ('litellm.dialect:LiteLLMModelSettings',),
+    'mistral_': ('mistral.dialect:MistralModelSettings',),
+    'mlx_': ('mlx.settings:MLXModelSettings',),
+    'openai_': (
+        'openai.chat.settings:OpenAIChatModelSettings',
+        'openai.responses.settings:OpenAIResponsesModelSettings',
+    ),
+    'openrouter_': ('openai.chat.services:OpenRouterModelSettings',),
+    'router_': ('router.model:RouterModelSettings',),
+    'transformers_': ('transformers.settings:TransformersModelSettings',),
+    'vllm_': ('vllm.settings:VLLMModelSettings',),
+}
+"""The beginnings of the names of vendors' own settings -> where they are declared, below `pydantic_llm.models`."""
 
 GUESSES: tuple[tuple[str, str], ...] = (
     ('gpt', 'openai'),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from json import dumps
 from typing import Any, ClassVar, Literal, cast
 
@@ -30,15 +29,13 @@ from ..models import Model, ModelRequestParameters, OutputMode
 from ..profiles import ModelProfile
 from ..settings import TRANSPORT_SETTINGS, ModelSettings
 from ..tools.definition import ToolDefinition
+from .foreign_settings import register_setting_names, suggest, suggest_foreign_name
 
 ResolvedToolChoice = Literal['auto', 'none', 'required'] | tuple[str, ...]
 """`auto`, `none`, `required`, or the names of the only tools that may be called (one of them must be called)."""
 
 OUTPUT_NAME = 'final_result'
 """The name of an output without a name of its own."""
-
-_seen_prefixes: set[str] = set()
-"""The setting prefixes of all classes of models that were imported, those of other packages included."""
 
 _CORE_SETTINGS = frozenset({'tool_choice', 'max_tokens'})
 
@@ -148,10 +145,25 @@ class PreparingModel(Model):
     settings_type: ClassVar[type | None] = None
     """The `TypedDict` of the vendor's own settings, whose annotations their values are checked by."""
 
+    @property
+    def setting_prefixes(self) -> tuple[str, ...]:
+        """The prefixes of the settings that this model has in addition to the shared ones."""
+        return (self.settings_prefix,)
+
+    @property
+    def setting_names(self) -> Collection[str] | None:
+        """The names of these settings; `None` accepts every name with one of the prefixes."""
+        return self.own_settings
+
+    @property
+    def setting_types(self) -> tuple[type, ...]:
+        """The types of these settings, as `TypedDict`s."""
+        return () if self.settings_type is None else (self.settings_type,)
+
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if prefix := getattr(cls, 'settings_prefix', None):
-            _seen_prefixes.add(prefix)
+            register_setting_names(prefix, cls.own_settings)
 
     def prepare(
         self,
@@ -163,8 +175,8 @@ class PreparingModel(Model):
     ) -> PreparedRequest:
         """Resolve a request: what `encode` reads. Raises `UserError` for what cannot be sent."""
         merged = self.merged_settings(settings)
-        if self.settings_type is not None:
-            check_settings(merged, own_checks(self.settings_type))
+        for settings_type in self.setting_types:
+            check_settings(merged, own_checks(settings_type))
         return prepare(
             messages,
             merged,
@@ -173,8 +185,8 @@ class PreparingModel(Model):
             system=self.system,
             profile=self.profile,
             supported=self.supported_settings,
-            prefix=self.settings_prefix,
-            own=self.own_settings,
+            prefix=self.setting_prefixes,
+            own=self.setting_names,
             stream=stream,
             base_url=self.base_url,
         )
@@ -195,7 +207,7 @@ def prepare(
     system: str,
     profile: ModelProfile,
     supported: Iterable[str],
-    prefix: str,
+    prefix: str | tuple[str, ...],
     own: Collection[str] | None = None,
     stream: bool,
     base_url: str | None = None,
@@ -252,7 +264,7 @@ def _report(request: PreparedRequest, sentence: str) -> None:
 
 
 def _check_settings(
-    request: PreparedRequest, supported: frozenset[str], prefix: str, own: Collection[str] | None
+    request: PreparedRequest, supported: frozenset[str], prefix: str | tuple[str, ...], own: Collection[str] | None
 ) -> None:
     """Keep the settings that the room and the model support; report the others."""
     known = supported | _CORE_SETTINGS | TRANSPORT_SETTINGS
@@ -262,29 +274,19 @@ def _check_settings(
         if is_known and name not in request.profile.unsupported_settings:
             continue
         if is_own and not is_known:
-            request.drop_setting(name, f'this API has no such setting{_suggest(name, own or ())}')
+            request.drop_setting(name, f'this API has no such setting{suggest(name, own or ())}')
         elif is_known:
             request.drop_setting(name, f'{request.model_name!r} does not take it')
         elif name in ModelSettings.__annotations__:
             request.drop_setting(name, f'the API of {request.system!r} does not support it')
-        elif _is_of_another_vendor(name):
+        elif (meant := suggest_foreign_name(name)) is None:
             request.settings = cast('ModelSettings', {k: v for k, v in request.settings.items() if k != name})
         else:
-            request.drop_setting(name, f'there is no such setting{_suggest(name, ModelSettings.__annotations__)}')
+            meant = meant or suggest(name, ModelSettings.__annotations__)
+            request.drop_setting(name, f'there is no such setting{meant}')
     first, *others = [name for name in request.profile.exclusive_settings if name in request.settings] or ['']
     for name in others:
         request.drop_setting(name, f'{request.model_name!r} does not take it together with {first!r}')
-
-
-def _suggest(name: str, known: Collection[str]) -> str:
-    meant = get_close_matches(name, known, 1)
-    return f'; did you mean {meant[0]!r}?' if meant else ''
-
-
-def _is_of_another_vendor(name: str) -> bool:
-    from ..models.names import SETTING_PREFIXES
-
-    return name.startswith((*SETTING_PREFIXES, *_seen_prefixes))
 
 
 # ---------------------------------------------------------------------- outputs and tools

@@ -204,7 +204,13 @@ def test_an_unsupported_setting_is_listed_refused_or_dropped(room: Room) -> None
 
 @rooms
 def test_settings_of_other_vendors_are_ignored(room: Room) -> None:
-    others = {'mistral_safe_prompt': True, 'bedrock_guardrail_config': {}, 'vllm_x': 1}
+    others = {
+        'mistral_safe_prompt': True,
+        'bedrock_guardrail_config': {},
+        'vllm_min_p': 0.1,
+        'google_labels': {},
+        'router_key': 'k',
+    }
     foreign: Any = {name: others[name] for name in others if not name.startswith(room.build().settings_prefix)}
     plain, request = room.prepare(history_of(room), {}, None), room.prepare(history_of(room), foreign, None)
     assert (encode(room, request), request.warnings) == (encode(room, plain), [])

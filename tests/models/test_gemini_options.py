@@ -334,7 +334,7 @@ def test_settings_are_fields_of_the_body_or_of_generation_config() -> None:
         'extra_body': {'store': False},
         'openai_user': 'nobody',
     }
-    sent = Sent(HI, settings)
+    sent = Sent(HI, settings, 'gemini-2.0-flash')
     assert sent.config == {
         'maxOutputTokens': 9,
         'temperature': 0.0,
@@ -390,3 +390,13 @@ def test_a_profile_can_be_passed() -> None:
     model = gemini('my-model', profile={'gemini_thinking': 'budget', 'gemini_budgets': (5, 7)})
     config = model.encode(model.prepare(HI, {'thinking': 'high'}))['generationConfig']
     assert config == {'thinkingConfig': {'includeThoughts': True, 'thinkingBudget': 7}}
+
+
+def test_pydantic_ais_names_of_settings_are_those_of_this_room() -> None:
+    safety = [{'category': 'HARM_CATEGORY_HATE_SPEECH', 'threshold': 'BLOCK_LOW_AND_ABOVE'}]
+    sent = Sent(HI, {'google_safety_settings': safety, 'google_video_resolution': 'MEDIA_RESOLUTION_LOW'})
+    same = Sent(HI, {'gemini_safety_settings': safety, 'gemini_media_resolution': 'MEDIA_RESOLUTION_LOW'})
+    assert (sent.body, sent.warnings) == (same.body, [])
+    assert sent.body['safetySettings'] == safety
+    both = Sent(HI, {'google_labels': {'a': 'b'}, 'gemini_labels': {'a': 'c'}})
+    assert both.body['labels'] == {'a': 'c'}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -34,6 +34,7 @@ from pydantic_llm.messages import (
     VideoUrl,
 )
 from pydantic_llm.models import ModelRequestParameters, OutputObjectDefinition
+from pydantic_llm.models.openai import OpenAIChatModel
 from pydantic_llm.native_tools import WebSearchTool
 from pydantic_llm.tools.definition import ToolDefinition
 from tests.models.openai_chat import (
@@ -512,3 +513,39 @@ async def test_extra_content_of_a_tool_call_is_sent_back_to_its_vendor(provider:
     )
     [sent_call] = sent[1]['tool_calls']
     assert sent_call == {'id': 'a', 'type': 'function', 'function': {'name': 'weather', 'arguments': '{}'}, **expected}
+
+
+# ---------------------------------------------------------------------- the settings of services
+
+OPENROUTER: dict[str, tuple[Any, str]] = {
+    'openrouter_models': (['openai/gpt-4o', 'x/y'], 'models'),
+    'openrouter_provider': ({'only': ['azure']}, 'provider'),
+    'openrouter_preset': ('@preset/comedian', 'preset'),
+    'openrouter_transforms': (['middle-out'], 'transforms'),
+    'openrouter_reasoning': ({'max_tokens': 2000}, 'reasoning'),
+    'openrouter_usage': ({'include': True}, 'usage'),
+    'openrouter_plugins': ([{'id': 'web'}], 'plugins'),
+    'openrouter_route': ('fallback', 'route'),
+}
+
+
+@pytest.mark.parametrize('name', OPENROUTER)
+def test_a_setting_of_openrouter_is_a_field_there_and_skipped_elsewhere(name: str) -> None:
+    (value, field), settings = OPENROUTER[name], cast('Any', {name: OPENROUTER[name][0], 'thinking': True})
+    model = OpenAIChatModel('openai/gpt-4o', provider='openrouter', api_key='k')
+    request = model.prepare([ModelRequest.user_text_prompt('Hello.')], settings)
+    assert (model.encode(request)[field], request.warnings) == (value, [])
+    elsewhere = OpenAIChatModel('gpt-5', api_key='k')
+    request = elsewhere.prepare([ModelRequest.user_text_prompt('Hello.')], settings)
+    assert (field in elsewhere.encode(request), request.warnings) == (False, [])
+
+
+def test_a_wrong_setting_of_openrouter_is_refused_or_reported() -> None:
+    model = OpenAIChatModel('openai/gpt-4o', provider='openrouter', api_key='k')
+    hello = [ModelRequest.user_text_prompt('Hello.')]
+    with pytest.raises(UserError, match=r"openrouter_provider is 'azure': give a dict"):
+        model.prepare(hello, cast('Any', {'openrouter_provider': 'azure'}))
+    [warning] = model.prepare(hello, cast('Any', {'openrouter_provder': {}})).warnings
+    assert warning == (
+        "'openrouter_provder' was not sent: this API has no such setting; did you mean 'openrouter_provider'?"
+    )

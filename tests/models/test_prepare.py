@@ -21,10 +21,12 @@ from pydantic_llm.messages import (
     UserPromptPart,
 )
 from pydantic_llm.models import ModelRequestParameters, OutputObjectDefinition
+from pydantic_llm.models.names import SETTING_HOMES
 from pydantic_llm.native_tools import WebSearchTool
 from pydantic_llm.profiles import ModelProfile
 from pydantic_llm.profiles.schema import TransformedSchema
 from pydantic_llm.tools.definition import ToolDefinition
+from pydantic_llm.wire.foreign_settings import _load_names  # pyright: ignore[reportPrivateUsage]
 from pydantic_llm.wire.prepare import PreparedRequest, prepare
 
 HELLO: list[ModelMessage] = [ModelRequest([UserPromptPart('Hello.')])]
@@ -124,8 +126,29 @@ def test_settings_that_are_anybodys_are_kept() -> None:
 
 
 def test_another_vendors_settings_are_dropped_without_a_word() -> None:
-    request = prepared(settings={'openai_store': True, 'bedrock_x': 1, 'unsupported_settings': 'error'})
+    request = prepared(settings={'openai_store': True, 'bedrock_effort': 'low', 'unsupported_settings': 'error'})
     assert (request.settings, request.warnings) == ({'unsupported_settings': 'error'}, [])
+
+
+@pytest.mark.parametrize(
+    ('name', 'sentence'),
+    [
+        ('anthropic_cach', "there is no such setting; did you mean 'anthropic_cache'?"),
+        ('google_safety_setting', "there is no such setting; did you mean 'google_safety_settings'?"),
+        ('openrouter_provder', "there is no such setting; did you mean 'openrouter_provider'?"),
+        ('azure_anything', 'there is no such setting'),
+        ('wombat_temperature', "there is no such setting; did you mean 'temperature'?"),
+    ],
+)
+def test_a_name_that_no_api_has_is_reported_even_with_a_known_prefix(name: str, sentence: str) -> None:
+    assert prepared(settings={name: 1}).warnings == [f'{name!r} was not sent: {sentence}']
+
+
+@pytest.mark.parametrize('prefix', SETTING_HOMES)
+def test_the_settings_of_every_prefix_are_known_everywhere(prefix: str) -> None:
+    names = [name for name in _load_names(prefix) if name.startswith(prefix)]
+    assert names
+    assert prepared(settings=dict.fromkeys(names, 1)).warnings == []
 
 
 def test_a_wish_that_does_not_exist_is_refused() -> None:

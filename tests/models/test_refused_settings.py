@@ -24,14 +24,19 @@ TOOLS = ModelRequestParameters(function_tools=[ToolDefinition('look')])
 SAMPLING = {'temperature': 0.5, 'top_p': 0.9}
 PENALTIES = {'presence_penalty': 0.1, 'frequency_penalty': 0.2}
 LOGPROBS = {'logprobs': True, 'top_logprobs': 2}
+EVERYTHING = {**SAMPLING, **PENALTIES, **LOGPROBS}
 STOP = {'stop_sequences': ['END']}
 SINGLE = {'parallel_tool_calls': False}
 
 WIRE_NAMES = {
-    'top_p': ('top_p', 'topP'), 'top_k': ('top_k', 'topK'), 'stop_sequences': ('stop', 'stop_sequences', 'stopSequences'),
-    'presence_penalty': ('presence_penalty', 'presencePenalty'), 'frequency_penalty': ('frequency_penalty', 'frequencyPenalty'),
-    'logprobs': ('logprobs', 'responseLogprobs'), 'top_logprobs': ('top_logprobs', 'logprobs'),
-}  # fmt: skip
+    'top_p': ('top_p', 'topP'),
+    'top_k': ('top_k', 'topK'),
+    'stop_sequences': ('stop', 'stop_sequences', 'stopSequences'),
+    'presence_penalty': ('presence_penalty', 'presencePenalty'),
+    'frequency_penalty': ('frequency_penalty', 'frequencyPenalty'),
+    'logprobs': ('logprobs', 'responseLogprobs'),
+    'top_logprobs': ('top_logprobs', 'logprobs'),
+}
 """The fields of each setting in the rooms; the others have their own name everywhere."""
 
 
@@ -71,31 +76,53 @@ REFUSED: list[Row] = [
     (named, 'openrouter:anthropic/claude-opus-4.7', SAMPLING, ('temperature', 'top_p')),
     (bedrock, 'anthropic.claude-opus-4-7', SAMPLING, ('temperature', 'top_p')),
     # while Claude thinks
-    (named, 'anthropic:claude-sonnet-4-5', {'thinking': 'low', 'temperature': 0.5, 'top_k': 5}, ('temperature', 'top_k')),
+    (
+        named,
+        'anthropic:claude-sonnet-4-5',
+        {'thinking': 'low', 'temperature': 0.5, 'top_k': 5},
+        ('temperature', 'top_k'),
+    ),
     (bedrock, 'anthropic.claude-sonnet-4-5-20250929-v1:0', {'thinking': 'low', 'temperature': 0.5}, ('temperature',)),
     # OpenAI's reasoning models, at their hosts
     *((named, f'openai:{name}', SINGLE, ('parallel_tool_calls',)) for name in ('o1', 'o3', 'o3-mini', 'o4-mini')),
     (named, 'openrouter:openai/o4-mini', SINGLE, ('parallel_tool_calls',)),
-    *((named, f'openai:{name}', {**SAMPLING, **PENALTIES, **LOGPROBS}, (*SAMPLING, *PENALTIES, *LOGPROBS)) for name in ('o1', 'o3', 'o4-mini', 'gpt-5', 'gpt-5-mini')),
+    *((named, f'openai:{name}', EVERYTHING, (*EVERYTHING,)) for name in ('o1', 'o3', 'o4-mini', 'gpt-5', 'gpt-5-mini')),
     *((named, f'openai:{name}', STOP, ('stop_sequences',)) for name in ('o3', 'o4-mini', 'gpt-5')),
     (named, 'openrouter:openai/gpt-5', SAMPLING, ('temperature', 'top_p')),
-    *((named, f'openai:{name}', {**SAMPLING, **PENALTIES}, (*SAMPLING, *PENALTIES)) for name in ('gpt-4o-search-preview', 'gpt-4o-mini-search-preview-2025-03-11')),
+    *(
+        (named, f'openai:{name}', {**SAMPLING, **PENALTIES}, (*SAMPLING, *PENALTIES))
+        for name in ('gpt-4o-search-preview', 'gpt-4o-mini-search-preview-2025-03-11')
+    ),
     # Gemini, at its hosts
-    *((named, f'google-gla:{name}', {**PENALTIES, **LOGPROBS}, (*PENALTIES, *LOGPROBS)) for name in ('gemini-2.5-flash', 'gemini-2.5-pro', 'gemini-3-pro-preview', 'gemini-3.8-flash')),
+    *(
+        (named, f'google-gla:{name}', {**PENALTIES, **LOGPROBS}, (*PENALTIES, *LOGPROBS))
+        for name in ('gemini-2.5-flash', 'gemini-2.5-pro', 'gemini-3-pro-preview', 'gemini-3.8-flash')
+    ),
     (vertex, 'gemini-2.5-flash', PENALTIES, tuple(PENALTIES)),
     (vertex, 'gemini-3.5-flash', LOGPROBS, tuple(LOGPROBS)),
     (named, 'openrouter:google/gemini-2.5-flash', PENALTIES, tuple(PENALTIES)),
     (litellm, 'gemini/gemini-2.5-flash', PENALTIES, tuple(PENALTIES)),
     # xAI
-    *((named, f'grok:{name}', {**PENALTIES, **STOP}, (*PENALTIES, *STOP)) for name in ('grok-4', 'grok-4-1-fast-reasoning', 'grok-3-mini', 'grok-4.6')),
-    *((named, f'grok:{name}', PENALTIES, tuple(PENALTIES)) for name in ('grok-3', 'grok-3-beta', 'grok-4.20-0309-non-reasoning')),
+    *(
+        (named, f'grok:{name}', {**PENALTIES, **STOP}, (*PENALTIES, *STOP))
+        for name in ('grok-4', 'grok-4-1-fast-reasoning', 'grok-3-mini', 'grok-4.6')
+    ),
+    *(
+        (named, f'grok:{name}', PENALTIES, tuple(PENALTIES))
+        for name in ('grok-3', 'grok-3-beta', 'grok-4.20-0309-non-reasoning')
+    ),
     # DeepSeek, Groq, Cerebras, Moonshot, Perplexity
     (named, 'deepseek:deepseek-reasoner', {**SAMPLING, **PENALTIES, **LOGPROBS}, (*SAMPLING, *PENALTIES, *LOGPROBS)),
-    (named, 'groq:llama-3.3-70b-versatile', {**PENALTIES, **LOGPROBS, 'logit_bias': {'1': 2}}, (*PENALTIES, *LOGPROBS, 'logit_bias')),
+    (
+        named,
+        'groq:llama-3.3-70b-versatile',
+        {**PENALTIES, **LOGPROBS, 'logit_bias': {'1': 2}},
+        (*PENALTIES, *LOGPROBS, 'logit_bias'),
+    ),
     (named, 'cerebras:gpt-oss-120b', {'logit_bias': {'1': 2}}, ('logit_bias',)),
     (named, 'moonshotai:kimi-k2.6', {**SAMPLING, **PENALTIES}, (*SAMPLING, *PENALTIES)),
     (named, 'perplexity:sonar', {**LOGPROBS, **STOP, 'seed': 3}, (*LOGPROBS, *STOP, 'seed')),
-]  # fmt: skip
+]
 
 ACCEPTED: list[Row] = [
     (named, 'anthropic:claude-sonnet-4-0', SAMPLING, ()),
@@ -109,7 +136,7 @@ ACCEPTED: list[Row] = [
     (named, 'grok:grok-2-vision', {**PENALTIES, **STOP}, ()),
     (named, 'grok:grok-3', STOP, ()),
     (named, 'deepseek:deepseek-chat', {**SAMPLING, **PENALTIES, **LOGPROBS}, ()),
-]  # fmt: skip
+]
 
 
 def keys_of(value: Any) -> set[str]:

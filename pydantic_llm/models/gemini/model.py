@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 from ...exceptions import UserError
@@ -11,6 +11,7 @@ from ...messages import FileUrl, VideoUrl
 from ...profiles import ModelProfileSpec
 from ...profiles.gemini import GeminiModelProfile
 from ...providers import Provider, choose_provider
+from ...settings import ModelSettings
 from ...streaming.draft import ResponseDraft
 from ...wire.model import WireModel
 from ...wire.prepare import PreparedRequest
@@ -18,7 +19,7 @@ from . import encode
 from .content import VERTEX
 from .decode import GeminiDecoder
 from .options import encode_headers
-from .settings import SUPPORTED, GeminiModelSettings
+from .settings import GOOGLE_NAMES, SUPPORTED, GeminiModelSettings
 
 RESOURCE_PREFIXES = ('models/', 'tunedModels/', 'publishers/', 'projects/', 'endpoints/')
 """The first characters of names that are paths already."""
@@ -56,6 +57,14 @@ class GeminiModel(WireModel[GeminiModelProfile]):
         if '..' in model_name or not UNSAFE_CHARACTERS.isdisjoint(model_name) or not model_name.isprintable():
             raise UserError(f'{model_name!r} is not a valid model name: it would change the URL of the request')
         super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
+
+    def merged_settings(self, model_settings: ModelSettings | None) -> ModelSettings:
+        """Return the merged settings, with Google's names of them replaced by those of this room."""
+        merged = super().merged_settings(model_settings)
+        if GOOGLE_NAMES.keys().isdisjoint(merged):
+            return merged
+        renamed = {GOOGLE_NAMES[name]: value for name, value in merged.items() if name in GOOGLE_NAMES}
+        return cast('ModelSettings', {**renamed, **{k: v for k, v in merged.items() if k not in GOOGLE_NAMES}})
 
     def path(self, request: PreparedRequest) -> str:
         verb = 'streamGenerateContent?alt=sse' if request.stream else 'generateContent'

@@ -34,6 +34,15 @@ TOP_LEVEL_SETTINGS: dict[str, str] = {
 }
 """Settings -> fields of the body."""
 
+GOOGLE_NAMES: dict[str, str] = {
+    'google_safety_settings': 'gemini_safety_settings',
+    'google_thinking_config': 'gemini_thinking_config',
+    'google_labels': 'gemini_labels',
+    'google_video_resolution': 'gemini_media_resolution',
+    'google_cached_content': 'gemini_cached_content',
+}
+"""pydantic-ai's names of settings (https://ai.pydantic.dev/api/models/google) -> the names here."""
+
 SERVICE_TIERS: dict[ServiceTier, str | None] = {
     'auto': None,
     'default': 'standard',

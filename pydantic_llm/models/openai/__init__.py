@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .chat import OpenAIChatModel, OpenAIChatModelSettings, OpenAIModel, OpenAIModelSettings
+from .chat import OpenAIChatModel, OpenAIChatModelSettings, OpenAIModel, OpenAIModelSettings, OpenRouterModelSettings
 from .responses import OpenAIResponsesModel, OpenAIResponsesModelSettings
 
 __all__ = (
@@ -12,4 +12,5 @@ __all__ = (
     'OpenAIModelSettings',
     'OpenAIResponsesModel',
     'OpenAIResponsesModelSettings',
+    'OpenRouterModelSettings',
 )

@@ -8,6 +8,13 @@ differences between servers are in `dialect` (by vendor) and in `profiles.openai
 from __future__ import annotations
 
 from .model import OpenAIChatModel, OpenAIModel
+from .services import OpenRouterModelSettings
 from .settings import OpenAIChatModelSettings, OpenAIModelSettings
 
-__all__ = ('OpenAIChatModel', 'OpenAIChatModelSettings', 'OpenAIModel', 'OpenAIModelSettings')
+__all__ = (
+    'OpenAIChatModel',
+    'OpenAIChatModelSettings',
+    'OpenAIModel',
+    'OpenAIModelSettings',
+    'OpenRouterModelSettings',
+)

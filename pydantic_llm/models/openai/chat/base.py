@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from ....exceptions import ModelHTTPError
 from ....json_types import Json
@@ -20,7 +20,7 @@ from .dialect import OPENAI, Dialect
 class ChatModel(WireModel[OpenAIModelProfile]):
     """A model behind the Chat Completions API. Subclasses name the dialect and the default provider."""
 
-    dialect: ClassVar[Dialect] = OPENAI
+    dialect: Dialect = OPENAI
     """The differences between the vendor's API and OpenAI's."""
     profile_type = OpenAIModelProfile
     api_name = 'a chat completion'

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ....profiles import ModelProfileSpec
 from ....providers import Provider, choose_provider
 from .base import ChatModel
 from .dialect import OPENAI
+from .services import SERVICE_SETTINGS, ServiceSettings
 from .settings import OpenAIChatModelSettings
 
 if TYPE_CHECKING:
@@ -25,6 +28,8 @@ class OpenAIChatModel(ChatModel):
     settings_prefix = 'openai_'
     settings_type = OpenAIChatModelSettings
     own_settings = frozenset(OpenAIChatModelSettings.__annotations__)
+    _service: ServiceSettings | None = None
+    _service_names: frozenset[str] = frozenset()
 
     def __init__(
         self,
@@ -36,6 +41,24 @@ class OpenAIChatModel(ChatModel):
         profile: ModelProfileSpec | None = None,
     ) -> None:
         super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
+        if (service := SERVICE_SETTINGS.get(self.system)) is not None:
+            self._service = service
+            fields = {**self.dialect.own_settings, **service.fields}
+            self._service_names = frozenset({*self.own_settings, *service.fields})
+            self.dialect = replace(self.dialect, own_settings=fields)
+
+    @property
+    def setting_prefixes(self) -> tuple[str, ...]:
+        prefixes = super().setting_prefixes
+        return prefixes if self._service is None else (*prefixes, self._service.prefix)
+
+    @property
+    def setting_names(self) -> Collection[str] | None:
+        return self._service_names or super().setting_names
+
+    @property
+    def setting_types(self) -> tuple[type, ...]:
+        return super().setting_types if self._service is None else (self._service.settings_type,)
 
 
 OpenAIModel = OpenAIChatModel

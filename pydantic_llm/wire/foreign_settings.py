@@ -1,0 +1,55 @@
+"""Tells the settings of other APIs, which travel with a request and are skipped, from names that no API has.
+
+A setting with another API's prefix is skipped silently, so that one set of settings can serve several models. A name
+that no API declares is a mistake: it is reported, with the name that was probably meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from difflib import get_close_matches
+from functools import cache
+from importlib import import_module
+
+__all__ = ('register_setting_names', 'suggest', 'suggest_foreign_name')
+
+_registered: dict[str, set[str] | None] = {}
+"""The prefixes of all classes of models that were imported, those of other packages included, and the names of their
+settings; `None` if a class accepts every name with its prefix."""
+
+
+def register_setting_names(prefix: str, names: Collection[str] | None) -> None:
+    """Register the settings of a class of models."""
+    known = _registered.get(prefix, set())
+    _registered[prefix] = None if names is None or known is None else known | {*names}
+
+
+def suggest(name: str, known: Collection[str]) -> str:
+    """Return a "did you mean" for an unknown name, or an empty text."""
+    meant = get_close_matches(name, known, 1)
+    return f'; did you mean {meant[0]!r}?' if meant else ''
+
+
+def suggest_foreign_name(name: str) -> str | None:
+    """Return `None` if the name is a setting of another API, else a "did you mean", which may be empty."""
+    from ..models.names import SETTING_HOMES
+
+    prefix = next((prefix for prefix in (*SETTING_HOMES, *_registered) if prefix and name.startswith(prefix)), None)
+    if prefix is None:
+        return ''
+    registered = _registered.get(prefix, set())
+    known = _load_names(prefix) | (registered or set())
+    return None if registered is None or name in known else suggest(name, known)
+
+
+@cache
+def _load_names(prefix: str) -> frozenset[str]:
+    """Return the names of the settings that the rooms of this package declare with a prefix."""
+    from ..models.names import SETTING_HOMES
+
+    names: set[str] = set()
+    for home in SETTING_HOMES.get(prefix, ()):
+        module, _, attribute = home.partition(':')
+        declared = getattr(import_module(f'pydantic_llm.models.{module}'), attribute)
+        names.update(declared.__annotations__ if isinstance(declared, type) else declared)
+    return frozenset(names)
