@@ -208,7 +208,7 @@ def test_settings_of_other_vendors_are_ignored(room: Room) -> None:
         'mistral_safe_prompt': True,
         'bedrock_guardrail_config': {},
         'vllm_min_p': 0.1,
-        'google_labels': {},
+        'openrouter_usage': {},
         'router_key': 'k',
     }
     foreign: Any = {name: others[name] for name in others if not name.startswith(room.build().settings_prefix)}
