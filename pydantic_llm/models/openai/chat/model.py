@@ -44,7 +44,7 @@ class OpenAIChatModel(ChatModel):
         if (service := SERVICE_SETTINGS.get(self.system)) is not None:
             self._service = service
             fields = {**self.dialect.own_settings, **service.fields}
-            self._service_names = frozenset({*self.own_settings, *service.fields})
+            self._service_names = frozenset({*(self.own_settings or ()), *service.fields})
             self.dialect = replace(self.dialect, own_settings=fields)
 
     @property
