@@ -57,7 +57,7 @@ endef
 install = $(1)/bin/python -m pip install -qq --disable-pip-version-check
 endif
 
-fuzz: $(VENV)/.dev ## decode 100,000 randomly changed responses
+fuzz: $(VENV)/.dev ## decode 100,000 randomly changed responses, and send each to three vendors' rules
 	$(BIN)/python -m tests.faults.fuzz $(or $(ARGS),100000)
 
 .PHONY: demo test test-histories test-local test-vllm bench-local install format lint typecheck docs bench fuzz new-service all help

@@ -384,7 +384,7 @@ def find_problems(room: Room, case: Case) -> list[str]:
 
 INSIDE = re.compile(
     r'needs the field|has no field|has an unknown type|is none of|is not between|instead of one'
-    r'|is not (an object|a list|null|a boolean|a number|a string|str|int|float|bool|base64)'
+    r'|is not (an object|a list|null|a boolean|a number|a string|str|int|float|bool|base64)|srvtoolu'
 )
 """Problems inside of a block. A vendor may get them from its own room, if the history has blocks of its own tools:
 these go back to it as they came."""

@@ -27,6 +27,7 @@ ID = re.compile(r'[a-zA-Z0-9_-]+')
 """tailcallhq/forgecode#1142: "messages.5.content.0.tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'"."""
 
 SERVER_ID = re.compile(r'srvtoolu_[a-zA-Z0-9_]+')
+"""tingly-dev/tingly-box#1401: "server_tool_use.id: String should match pattern '^srvtoolu_[a-zA-Z0-9_]+$'"."""
 
 CACHE_POINTS = 4
 """agentjido/req_llm#480: "A maximum of 4 blocks with cache_control may be provided"."""
