@@ -83,7 +83,7 @@ FAMILIES: tuple[tuple[str, Facts], ...] = (
     (r'magistral', THINKS_ALWAYS),
     (r'glm-5(\.|p|-)3', INLINED),  # it writes nested arguments as text if their schema is a reference
     (r'claude', {'supports_json_schema_output': True}),
-    (r'gemini', JSON_OUTPUT),
+    (r'gemini', {**JSON_OUTPUT, 'openai_hides_thinking_tokens': True}),
     (r'gemini-(2\.5|[3-9])', {'unsupported_settings': PENALTIES}),  # profiles.gemini has the reports
     # https://docs.x.ai/docs/guides/reasoning: reasoning models refuse penalties and `stop`
     (r'grok', {**JSON_OUTPUT, 'unsupported_settings': NO_STOP | PENALTIES}),

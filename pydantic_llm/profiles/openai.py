@@ -123,6 +123,9 @@ class OpenAIModelProfile(ModelProfile):
     openai_reasoning_context: Literal['auto', 'current_turn', 'all_turns'] | None = None
     """Responses: the part of past reasoning that the model gets again; `None` leaves the choice to the server."""
 
+    openai_hides_thinking_tokens: bool = False
+    """True if only the total of the usage contains the tokens of thinking, as at Gemini's OpenAI endpoint."""
+
     openai_ends_silently: bool = False
     """True if the server ends complete responses without a finish reason, as Snowflake does."""
 
@@ -329,6 +332,7 @@ def openai_model_profile(model_name: str) -> OpenAIModelProfile:
         openai_allowed_tools=True,
         openai_parallel_switch=not REFUSES_PARALLEL_SWITCH.match(name),
         openai_item_ids=reasoning != 'never',
+        openai_hides_thinking_tokens=name.startswith('gemini'),  # clarifai-python#978
         openai_phases=bool(PHASES.match(name)),
         openai_reasoning_context='all_turns' if ALL_TURNS.match(name) else None,
         openai_system_prompt_role='user' if name.startswith('o1-mini') else 'system',

@@ -5,8 +5,8 @@ verbs of its `PartsManager`; subclass `ChatModel`, with a `Dialect`, for a vendo
 differences. The guide is docs/new-vendor.md, with a complete package.
 
 Reading order: `prepare` (messages, settings, profile and parameters become a `PreparedRequest`), `model` (request and
-stream), `reader` and `decoder` (bytes become a response), `stream`, `files` (downloads), `serving` and `block_stream`
-(the same API from the server's side).
+stream), `reader` and `decoder` (bytes become a response), `counts` (usage), `stream`, `files` (downloads), `serving`
+and `block_stream` (the same API from the server's side).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..streaming.draft import ResponseDraft
     from ..streaming.parts import LAST, PartsManager
     from .block_stream import BlockStreamEncoder, OpenBlock
+    from .counts import decode_count, get_object
     from .decoder import ResponseDecoder
     from .model import WireModel
     from .prepare import PreparedRequest
@@ -41,6 +42,8 @@ __all__ = (
     'ServedRequest',
     'WireModel',
     'WireStream',
+    'decode_count',
+    'get_object',
 )
 
 HOMES = {
@@ -49,6 +52,7 @@ HOMES = {
     '..streaming.draft': ('ResponseDraft',),
     '..streaming.parts': ('LAST', 'PartsManager'),
     '.block_stream': ('BlockStreamEncoder', 'OpenBlock'),
+    '.counts': ('decode_count', 'get_object'),
     '.decoder': ('ResponseDecoder',),
     '.model': ('WireModel',),
     '.prepare': ('PreparedRequest',),

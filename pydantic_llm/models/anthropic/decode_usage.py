@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...json_types import Json
 from ...usage import RequestUsage
+from ...wire.counts import decode_count, get_object, select_counts
 
 INPUT_COUNTS = ('input_tokens', 'cache_read_input_tokens', 'cache_creation_input_tokens')
 """The counts that make up the input: new, read from the cache and written to it."""
@@ -19,7 +20,7 @@ def decode_usage(usage: Json) -> RequestUsage:
     iterations: list[Json] = usage.get('iterations') or []
     counted = [usage, *(iteration for iteration in iterations if iteration.get('type') == 'compaction')]
     cache_read, cache_write, uncached, output = (
-        sum(counts.get(name) or 0 for counts in counted)
+        sum(decode_count(counts.get(name)) for counts in counted)
         for name in ('cache_read_input_tokens', 'cache_creation_input_tokens', 'input_tokens', 'output_tokens')
     )
     return RequestUsage(
@@ -32,13 +33,11 @@ def decode_usage(usage: Json) -> RequestUsage:
 
 
 def _decode_details(usage: Json, iterations: list[Json]) -> dict[str, int]:
-    tools: Json = usage.get('server_tool_use') or {}
-    output: Json = usage.get('output_tokens_details') or {}
-    cache_write: Json = usage.get('cache_creation') or {}
+    output, cache_write = get_object(usage, 'output_tokens_details'), get_object(usage, 'cache_creation')
     return {
-        'thinking_tokens': output.get('thinking_tokens') or 0,
-        'ephemeral_1h_input_tokens': cache_write.get('ephemeral_1h_input_tokens') or 0,
-        **{name: count for name, count in tools.items() if isinstance(count, int)},
+        'thinking_tokens': decode_count(output.get('thinking_tokens')),
+        'ephemeral_1h_input_tokens': decode_count(cache_write.get('ephemeral_1h_input_tokens')),
+        **select_counts(get_object(usage, 'server_tool_use')),
         **_sum_iterations('compaction', 'compaction', iterations),
         **_sum_iterations('advisor', 'advisor_message', iterations),
     }
@@ -49,6 +48,6 @@ def _sum_iterations(name: str, kind: str, iterations: list[Json]) -> dict[str, i
     found = [iteration for iteration in iterations if iteration.get('type') == kind]
     return {
         f'{name}_iterations': len(found),
-        f'{name}_input_tokens': sum(iteration.get('input_tokens') or 0 for iteration in found),
-        f'{name}_output_tokens': sum(iteration.get('output_tokens') or 0 for iteration in found),
+        f'{name}_input_tokens': sum(decode_count(iteration.get('input_tokens')) for iteration in found),
+        f'{name}_output_tokens': sum(decode_count(iteration.get('output_tokens')) for iteration in found),
     }

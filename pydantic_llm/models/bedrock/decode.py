@@ -11,6 +11,7 @@ from ...json_types import Json
 from ...messages import FinishReason
 from ...streaming.draft import ResponseDraft
 from ...usage import RequestUsage
+from ...wire.counts import decode_count, get_object, select_counts
 from ...wire.decoder import ResponseDecoder
 from .decode_blocks import BlockDecoder
 
@@ -56,6 +57,8 @@ DETAILS: dict[str, str] = {
     'trace': 'trace',
 }
 """Fields of a response that are kept unchanged -> their keys in `provider_details`."""
+
+COUNTS = ('inputTokens', 'outputTokens', 'cacheReadInputTokens', 'cacheWriteInputTokens')
 
 HOUR_TOKENS = 'ephemeral_1h_input_tokens'
 """The key in `RequestUsage.details` of the tokens that were cached for an hour; Anthropic's name for them."""
@@ -106,7 +109,7 @@ class BedrockDecoder(ResponseDecoder):
         metrics: Json = message.get('metrics') or {}
         if latency := metrics.get('latencyMs'):
             details['latency_ms'] = latency
-        if usage := message.get('usage'):
+        if usage := get_object(message, 'usage'):
             self.draft.usage = decode_usage(usage)
 
     def _raise_exception(self, event: Json) -> None:
@@ -123,14 +126,14 @@ def decode_usage(usage: Json) -> RequestUsage:
 
     https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html
     """
-    read, write = usage.get('cacheReadInputTokens') or 0, usage.get('cacheWriteInputTokens') or 0
-    hour = sum(detail['inputTokens'] for detail in usage.get('cacheDetails') or () if detail.get('ttl') == '1h')
-    tools: Json = usage.get('serverToolUsage') or {}
-    details = {HOUR_TOKENS: hour, **{name: count for name, count in tools.items() if isinstance(count, int)}}
+    input, output, read, write = (decode_count(usage.get(name)) for name in COUNTS)
+    cached: list[Json] = usage.get('cacheDetails') or []
+    hour = sum(decode_count(detail.get('inputTokens')) for detail in cached if detail.get('ttl') == '1h')
+    details = {HOUR_TOKENS: hour, **select_counts(get_object(usage, 'serverToolUsage'))}
     return RequestUsage(
-        input_tokens=(usage.get('inputTokens') or 0) + read + write,
+        input_tokens=input + read + write,
         cache_read_tokens=read,
         cache_write_tokens=write,
-        output_tokens=usage.get('outputTokens') or 0,
+        output_tokens=output,
         details={name: count for name, count in details.items() if count},
     )

@@ -10,6 +10,7 @@ from ...messages import FinishReason
 from ...streaming.draft import ResponseDraft
 from ...streaming.tool_calls import ToolCallAssembler
 from ...usage import RequestUsage
+from ...wire.counts import decode_count, get_object, reconcile
 from ...wire.decoder import ResponseDecoder
 
 FINISH_REASONS: dict[str, FinishReason] = {
@@ -96,7 +97,7 @@ class CohereDecoder(ResponseDecoder):
         if end.get('error'):
             raise self.error_from({**end, 'status_code': ERROR_STATUSES.get(reason or '', 500)})
         draft.finish(reason, FINISH_REASONS)
-        if usage := end.get('usage'):
+        if usage := get_object(end, 'usage'):
             draft.usage = decode_usage(usage)
         draft.complete()
 
@@ -169,21 +170,21 @@ class CohereDecoder(ResponseDecoder):
 
 
 def decode_usage(usage: Json) -> RequestUsage:
-    """Decode token counts; cached tokens are part of the input. Billed counts are used if there are no others."""
-    billed: Json = usage.get('billed_units') or {}
-    tokens: Json = usage.get('tokens') or billed
-    details = {f'{BILLED}{name}': _to_int(count) for name, count in billed.items() if isinstance(count, int | float)}
+    """Decode token counts, which are floats; cached tokens are part of the input. Billed counts are used if alone."""
+    billed = get_object(usage, 'billed_units')
+    tokens = get_object(usage, 'tokens') or billed
+    details = {f'{BILLED}{name}': decode_count(count) for name, count in billed.items()}
+    input, output = reconcile(
+        decode_count(tokens.get('input_tokens')),
+        decode_count(tokens.get('output_tokens')),
+        cached=decode_count(usage.get('cached_tokens')),
+    )
     return RequestUsage(
-        input_tokens=_to_int(tokens.get('input_tokens')),
-        output_tokens=_to_int(tokens.get('output_tokens')),
-        cache_read_tokens=_to_int(usage.get('cached_tokens')),
+        input_tokens=input,
+        output_tokens=output,
+        cache_read_tokens=decode_count(usage.get('cached_tokens')),
         details={name: count for name, count in details.items() if count},
     )
-
-
-def _to_int(count: Any) -> Any:
-    """Return the count as an integer: the API sends `37.0`. Values of other types are left to `RequestUsage.check`."""
-    return int(count) if isinstance(count, float) else count or 0
 
 
 def _as_list(value: Any) -> list[Json]:

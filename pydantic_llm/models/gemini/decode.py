@@ -15,6 +15,7 @@ from ...json_types import Json
 from ...messages import FinishReason
 from ...streaming.draft import ResponseDraft
 from ...transport.errors import error_from_event
+from ...wire.counts import get_object, merge_usage
 from ...wire.decoder import ResponseDecoder
 from .decode_parts import PartsDecoder
 from .decode_usage import decode_usage
@@ -66,6 +67,7 @@ class GeminiDecoder(ResponseDecoder):
     def __init__(self, draft: ResponseDraft) -> None:
         super().__init__(draft)
         self._parts = PartsDecoder(draft)
+        self._usage: Json = {}
         self._has_tool_parts = False
         self._has_page_metadata = False
 
@@ -119,8 +121,9 @@ class GeminiDecoder(ResponseDecoder):
         if (created := event.get('createTime')) and draft.timestamp is None:
             with suppress(TypeError, ValueError):
                 draft.timestamp = datetime.fromisoformat(created)
-        if usage := event.get('usageMetadata'):
-            draft.usage = decode_usage(usage, draft.usage)
+        if usage := get_object(event, 'usageMetadata'):
+            self._usage = merge_usage(self._usage, usage)
+            draft.usage = decode_usage(self._usage)
             if traffic := usage.get('trafficType'):
                 draft.provider_details['traffic_type'] = traffic
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...json_types import Json
 from ...usage import RequestUsage
+from ...wire.counts import decode_count, reconcile
 
 COUNTS = {'thoughtsTokenCount': 'thoughts_tokens', 'toolUsePromptTokenCount': 'tool_use_prompt_tokens'}
 """Counts that are added to the input or the output, and their names in `details`."""
@@ -17,17 +18,24 @@ MODALITY_COUNTS = {
 """Lists with one count for each modality -> a part of the names in `details`: `audio_prompt_tokens`."""
 
 
-def decode_usage(usage: Json, known: RequestUsage) -> RequestUsage:
-    """Return the usage of the response so far. Counts that a chunk does not have keep their `known` values."""
-    details = {**known.details, **{name: count for name, count in _decode_details(usage).items() if count}}
-    # The prompt's count excludes the results of Google's tools, the candidates' count excludes thinking:
-    # https://ai.google.dev/api/generate-content#UsageMetadata
-    input_tokens = (usage.get('promptTokenCount') or 0) + (usage.get('toolUsePromptTokenCount') or 0)
-    output_tokens = (usage.get('candidatesTokenCount') or 0) + (usage.get('thoughtsTokenCount') or 0)
+def decode_usage(usage: Json) -> RequestUsage:
+    """Decode token counts.
+
+    The prompt's count excludes the results of Google's tools, the candidates' count excludes thinking:
+    https://ai.google.dev/api/generate-content#UsageMetadata
+    """
+    details = {name: count for name, count in _decode_details(usage).items() if count}
+    input, output = reconcile(
+        decode_count(usage.get('promptTokenCount')) + decode_count(usage.get('toolUsePromptTokenCount')),
+        decode_count(usage.get('candidatesTokenCount')),
+        thinking=decode_count(usage.get('thoughtsTokenCount')),
+        total=decode_count(usage.get('totalTokenCount')),
+        is_apart=True,
+    )
     return RequestUsage(
-        input_tokens=input_tokens or known.input_tokens,
-        output_tokens=output_tokens or known.output_tokens,
-        cache_read_tokens=usage.get('cachedContentTokenCount') or known.cache_read_tokens,
+        input_tokens=input,
+        output_tokens=output,
+        cache_read_tokens=decode_count(usage.get('cachedContentTokenCount')),
         input_audio_tokens=details.get('audio_prompt_tokens', 0) + details.get('audio_tool_use_prompt_tokens', 0),
         cache_audio_read_tokens=details.get('audio_cache_tokens', 0),
         output_audio_tokens=details.get('audio_candidates_tokens', 0),
@@ -36,11 +44,11 @@ def decode_usage(usage: Json, known: RequestUsage) -> RequestUsage:
 
 
 def _decode_details(usage: Json) -> dict[str, int]:
-    counts: dict[str, int] = {name: usage.get(wire) or 0 for wire, name in COUNTS.items()}
+    counts = {name: decode_count(usage.get(wire)) for wire, name in COUNTS.items()}
     for wire, counted in MODALITY_COUNTS.items():
         for count in usage.get(wire) or ():
             name = f'{str(count.get("modality", "unknown")).lower()}_{counted}_tokens'
-            counts[name] = counts.get(name, 0) + (count.get('tokenCount') or 0)
+            counts[name] = counts.get(name, 0) + decode_count(count.get('tokenCount'))
     return counts
 
 

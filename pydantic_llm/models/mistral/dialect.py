@@ -14,6 +14,7 @@ from ...messages import FinishReason
 from ...profiles.mistral import MistralSchema
 from ...settings import ModelSettings
 from ...streaming.draft import ResponseDraft
+from ...wire.counts import get_object
 from ...wire.prepare import PreparedRequest
 from ..openai.chat.dialect import Dialect
 from .content import encode_messages
@@ -169,7 +170,7 @@ def decode_event(event: Json, draft: ResponseDraft) -> Json:
     """Rewrite a body or an event in OpenAI's form. Mistral's errors are the body itself, not a field of it."""
     if str(event.get('object')).lower() == 'error' and 'choices' not in event:
         return {'error': {**event, 'status_code': event.get('raw_status_code')}}
-    usage: Json = event.get('usage') or {}
+    usage = get_object(event, 'usage')
     choices: list[Json] = event.get('choices') or [{}]
     details = {
         'guardrails': event.get('guardrails'),

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic_llm import RequestUsage
 from pydantic_llm.messages import FinishReason, TextPart, ThinkingPart, ToolCallPart
-from pydantic_llm.wire import ResponseDecoder
+from pydantic_llm.wire import ResponseDecoder, decode_count, get_object
 
 Json = dict[str, Any]
 
@@ -77,11 +77,11 @@ class AcmeDecoder(ResponseDecoder):
     def _decode_finish(self, body: Json) -> None:
         draft = self.draft
         draft.finish(body.get('finish'), FINISH_REASONS)
-        usage = body.get('usage') or {}
+        usage = get_object(body, 'usage')
         draft.usage = RequestUsage(
-            input_tokens=usage.get('read') or 0,
-            output_tokens=usage.get('written') or 0,
-            cache_read_tokens=usage.get('cached') or 0,
+            input_tokens=decode_count(usage.get('read')),
+            output_tokens=decode_count(usage.get('written')),
+            cache_read_tokens=decode_count(usage.get('cached')),
         )
         draft.complete()
         draft.parts.end()

@@ -2,7 +2,7 @@
 
 The `message` of a whole body and the `delta` of a chunk have the same fields, so the same methods decode both. Start at
 `ChatDecoder.decode` and `decode_event`. Audio and images are in `decode_files`, a content that is a list in
-`decode_chunks`, token counts in `decode_usage`.
+`decode_chunks`, token counts in `openai.decode_usage`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from ....streaming.parts import LAST
 from ....streaming.thinking import ThinkTags
 from ....streaming.tool_calls import ToolCallAssembler
 from ....transport.errors import error_from_event
+from ....wire.counts import get_object, merge_usage
 from ....wire.decoder import ResponseDecoder
 from ..content_filter import decode_content_filter_error
+from ..decode_usage import decode_usage
 from .decode_chunks import ChunkDecoder
 from .decode_files import AudioDecoder, decode_image
-from .decode_usage import decode_usage
 from .dialect import OPENAI, Dialect
 from .finish_reasons import FINISH_REASONS, OTHER_REASONS
 
@@ -66,6 +67,7 @@ class ChatDecoder(ResponseDecoder):
         }
         self._is_streamed = True
         self._saw_done = False
+        self._usage: Json = {}
         self._has_refusal = False
         self._thinking_tags: ThinkTags | None = None
         self._calls = ToolCallAssembler(draft.parts, draft.tool_names)
@@ -155,10 +157,12 @@ class ChatDecoder(ResponseDecoder):
         created: object = event.get('created')
         if isinstance(created, int | float) and created > 0:
             draft.record_time(created if created < LATEST_SECONDS else created / 1000)
-        usage: Json | None = event.get('usage')
-        if usage:
-            draft.usage = decode_usage(usage)
-            costs: Json = usage.get('cost_details') or {}
+        # Moonshot's stream has its usage in the choice: pi#2017, AstrBot#6614
+        choice = next(iter(event.get('choices') or ()), None)
+        if usage := get_object(event, 'usage') or get_object(choice, 'usage'):
+            self._usage = merge_usage(self._usage, usage)
+            draft.usage = decode_usage(self._usage, hides_thinking=self.profile.openai_hides_thinking_tokens)
+            costs = get_object(usage, 'cost_details')
             kept = {name: usage.get(name) for name in USAGE_DETAILS} | costs
             draft.provider_details.update({name: value for name, value in kept.items() if value is not None})
         draft.provider_details.update({name: event[name] for name in DETAILS if event.get(name)})

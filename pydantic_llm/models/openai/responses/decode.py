@@ -14,9 +14,10 @@ from ....messages import FinishReason
 from ....profiles.openai import OpenAIModelProfile
 from ....streaming.draft import ResponseDraft
 from ....transport.errors import error_from_event
-from ....usage import RequestUsage
+from ....wire.counts import get_object, merge_usage
 from ....wire.decoder import ResponseDecoder
 from ..content_filter import decode_content_filter_error
+from ..decode_usage import decode_usage
 from .decode_items import ItemDecoder
 
 FINISH_REASONS: dict[str, FinishReason] = {
@@ -43,6 +44,8 @@ class ResponsesDecoder(ResponseDecoder):
 
     def __init__(self, draft: ResponseDraft, profile: OpenAIModelProfile) -> None:
         super().__init__(draft)
+        self._profile = profile
+        self._usage: Json = {}
         self._items = ItemDecoder(draft, reuses_tool_call_ids=profile.openai_reuses_call_ids)
         self._finished: set[Hashable] = set()  # the ids and the indexes of items that an event finished
 
@@ -102,10 +105,10 @@ class ResponsesDecoder(ResponseDecoder):
         draft.provider_response_id = response.get('id') or draft.provider_response_id
         draft.record_time(response.get('created_at'))
         details = draft.provider_details
-        usage: Json | None = response.get('usage')
-        if usage:
-            draft.usage = _decode_usage(usage)
-            costs: Json = usage.get('cost_details') or {}
+        if usage := get_object(response, 'usage'):
+            self._usage = merge_usage(self._usage, usage)
+            draft.usage = decode_usage(self._usage, hides_thinking=self._profile.openai_hides_thinking_tokens)
+            costs = get_object(usage, 'cost_details')
             kept = {name: usage.get(name) for name in USAGE_DETAILS} | costs
             details.update({name: value for name, value in kept.items() if value is not None})
         details.update({name: response[name] for name in DETAILS if response.get(name)})
@@ -117,15 +120,3 @@ class ResponsesDecoder(ResponseDecoder):
         draft = self.draft
         if not decode_content_filter_error(body, draft):
             raise error_from_event(body, model_name=draft.model_name, provider_name=draft.provider_name)
-
-
-def _decode_usage(usage: Json) -> RequestUsage:
-    input_counts: Json = usage.get('input_tokens_details') or {}
-    output_counts: Json = usage.get('output_tokens_details') or {}
-    return RequestUsage(
-        input_tokens=usage.get('input_tokens') or 0,
-        output_tokens=usage.get('output_tokens') or 0,
-        cache_read_tokens=input_counts.get('cached_tokens') or 0,
-        cache_write_tokens=input_counts.get('cache_write_tokens') or 0,
-        details={name: count for name, count in output_counts.items() if isinstance(count, int) and count},
-    )

@@ -1,0 +1,70 @@
+"""Decodes the token counts of Chat Completions and Responses, by the names of both APIs and of compatible servers."""
+
+from __future__ import annotations
+
+from ...json_types import Json
+from ...usage import RequestUsage
+from ...wire.counts import decode_count, get_object, reconcile, select_counts
+
+INPUT = ('prompt_tokens', 'input_tokens')
+OUTPUT = ('completion_tokens', 'output_tokens')
+INPUT_DETAILS = ('prompt_tokens_details', 'input_tokens_details')
+OUTPUT_DETAILS = ('completion_tokens_details', 'output_tokens_details')
+
+CACHE_READ = (
+    'cached_tokens',  # OpenAI, in the details; in the usage itself: Hugging Face's router, Moonshot (AstrBot#6614)
+    'num_cached_tokens',  # an older Mistral
+    'prompt_cache_hit_tokens',  # https://api-docs.deepseek.com/guides/kv_cache; without details: vercel/ai#18905
+    'cache_read_input_tokens',  # Anthropic's name, in gateways before Claude (opencode-cmd-provider#147)
+    'cache_read_tokens',
+)
+CACHE_WRITE = (
+    'cache_write_tokens',  # OpenAI, OpenRouter
+    'cache_creation_tokens',  # LiteLLM, in the details
+    'cache_creation_input_tokens',  # Anthropic's name, also Alibaba's
+)
+THINKING = 'reasoning_tokens'
+"""In the details; Perplexity has it in the usage itself: https://docs.perplexity.ai/docs/sonar."""
+
+AUDIO = 'audio_tokens'
+KEPT = ('prompt_cache_hit_tokens', 'prompt_cache_miss_tokens')
+"""Counts that stay in the details, although they are decoded."""
+
+COUNTED = {*INPUT, *OUTPUT, *CACHE_READ, *CACHE_WRITE, AUDIO, 'total_tokens'} - {*KEPT}
+"""Counts that have fields of their own. All others stay in the details."""
+
+NOT_TOKENS = ('cost', 'is_byok')
+"""Fields of the usage that are no token counts."""
+
+
+def decode_usage(usage: Json, *, hides_thinking: bool = False) -> RequestUsage:
+    """Decode token counts. If the server `hides_thinking`, only the total contains the tokens of thinking."""
+    input_details, output_details = get_object(usage, *INPUT_DETAILS), get_object(usage, *OUTPUT_DETAILS)
+    read, write = (_find(names, input_details, usage) for names in (CACHE_READ, CACHE_WRITE))
+    total = decode_count(usage.get('total_tokens'))
+    input, output = reconcile(
+        _find(INPUT, usage),
+        _find(OUTPUT, usage),
+        cached=read + write,
+        thinking=_find((THINKING,), output_details, usage),
+        total=total,
+    )
+    return RequestUsage(
+        input_tokens=input,
+        output_tokens=max(output, total - input) if hides_thinking else output,
+        cache_read_tokens=read,
+        cache_write_tokens=write,
+        input_audio_tokens=decode_count(input_details.get(AUDIO)),
+        output_audio_tokens=decode_count(output_details.get(AUDIO)),
+        details={
+            **select_counts(input_details, without=COUNTED, prefix='input_'),
+            **select_counts(usage, without={*COUNTED, *NOT_TOKENS}),
+            **select_counts(output_details),
+        },
+    )
+
+
+def _find(names: tuple[str, ...], *objects: Json) -> int:
+    """Return the first count that is not 0."""
+    counts = (decode_count(fields.get(name)) for fields in objects for name in names)
+    return next((count for count in counts if count), 0)
