@@ -171,6 +171,17 @@ class PartsManager:
         part = self._find(key, None)
         return part.initial.part_kind if part else None
 
+    def get_content(self, key: Hashable) -> str:
+        """Return the text so far of the part with this key: the text, the thinking or the arguments."""
+        part = self.get_part(key)
+        content: object = getattr(part, 'args' if isinstance(part, BaseToolCallPart) else 'content', '')
+        return content if isinstance(content, str) else ''
+
+    def get_part(self, key: Hashable) -> ModelResponsePart | None:
+        """Return the part with this key as it is so far, or `None` if there is no such part."""
+        part = self._find(key, None)
+        return part.build() if part else None
+
     def has_content(self, key: Hashable) -> bool:
         part = self._find(key, None)
         return part is not None and (bool(part.fragments) or part.build().has_content())

@@ -6,8 +6,6 @@ the item's deltas did not contain. Start at `ResponsesDecoder.decode` and `decod
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-
 from ....exceptions import UnexpectedModelBehavior
 from ....json_types import Json
 from ....messages import FinishReason
@@ -32,6 +30,15 @@ FINISH_REASONS: dict[str, FinishReason] = {
 UNFINISHED = frozenset({'queued', 'in_progress', 'incomplete'})
 """Statuses of a response that the API still generates in the background, or truncated without giving a reason."""
 
+LAST_EVENTS = {
+    'response.completed': 'completed',
+    'response.incomplete': 'incomplete',
+    'response.failed': 'failed',
+    'response.cancelled': 'cancelled',
+    'response.done': 'completed',  # the name in the Realtime API, which proxies also send
+}
+"""Types of the events that end a response -> its status, if the response in them has none."""
+
 DETAILS = ('service_tier', 'moderation', 'conversation', 'background', 'content_filters', 'input_transformations')
 """Fields of the body that are kept unchanged, if they are not empty."""
 
@@ -47,7 +54,6 @@ class ResponsesDecoder(ResponseDecoder):
         self._profile = profile
         self._usage: Json = {}
         self._items = ItemDecoder(draft, reuses_tool_call_ids=profile.openai_reuses_call_ids)
-        self._finished: set[Hashable] = set()  # the ids and the indexes of items that an event finished
 
     def decode(self, body: Json) -> None:
         """Decode a whole body. A response that is still generated in the background stays incomplete."""
@@ -60,19 +66,21 @@ class ResponsesDecoder(ResponseDecoder):
     def decode_event(self, event: Json) -> None:
         """Decode one event. `response.completed`, `.incomplete` and `.failed` complete the response."""
         match event:
-            case {'item_id': str(), 'type': str()}:
+            case {'type': str(), 'delta': _}:
                 self._items.extend(event)
             case {'type': 'response.output_item.added', 'item': dict()}:
-                self._items.start(event['item'])
+                self._items.start(event['item'], event.get('output_index'))
             case {'type': 'response.output_item.done', 'item': dict()}:
-                self._items.finish(event['item'])
-                self._finished.update((event.get('output_index'), event['item'].get('id')))
-            case {'type': 'response.completed' | 'response.incomplete' | 'response.failed', 'response': dict()}:
-                self._decode_response(event['response'])
+                self._items.finish(event['item'], event.get('output_index'))
+            case {'type': str() as type, 'response': dict()} if type in LAST_EVENTS:
+                status = event['response'].get('status') or LAST_EVENTS[type]
+                self._decode_response({**event['response'], 'status': status})
             case {'response': dict()}:
                 self._record_metadata(event['response'])
             case {'type': 'error'} | {'error': dict()}:
                 self._decode_error(event)
+            case {'type': str()}:
+                self._items.extend(event)
             case _:
                 pass
 
@@ -84,13 +92,9 @@ class ResponsesDecoder(ResponseDecoder):
             self._record_metadata(response)
             return
         self._record_metadata(response)
-        for index, item in enumerate(response.get('output') or ()):
-            # Of an item's id and its `output_index`, one may be wrong: GitHub Copilot changes ids from event to event
-            # (litellm#30072, vercel/ai#18548), other servers number every item 0.
-            if index not in self._finished and (item.get('id') or index) not in self._finished:
-                self._items.finish(item)
+        self._items.finish_all(response.get('output') or ())
         reason: Json = response.get('incomplete_details') or {}
-        status = response.get('status') or 'completed'
+        status = response.get('status')
         # some servers forward that the model wants to be inferenced again: openai/codex#19610, pi#7689
         is_paused = status == 'completed' and response.get('end_turn') is False
         draft.finish(reason.get('reason') or status, {} if is_paused else FINISH_REASONS)

@@ -1,18 +1,21 @@
 """`ItemDecoder`: decodes the output items of a response, whole or from their events, into parts.
 
 Messages, reasoning and calls of the caller's tools are decoded here, items of OpenAI's own tools in `native_items`.
+Content that arrives as fragments and again in one piece is added once: what is whole adds only the end that is missing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from ....json_types import Json
-from ....messages import ThinkingPart
+from ....messages import ThinkingPart, ToolCallPart
 from ....streaming.draft import ResponseDraft
+from .decode_slots import CONTENT_KINDS, EVENTS, WHOLE_FIELDS, ItemSlots, Position, Slot, join_texts
 from .native_items import NativeItemDecoder
 
 TOOL_CALL_DETAILS = ('namespace', 'caller')
@@ -32,90 +35,181 @@ class ItemDecoder:
         self.has_refusal = False
         self._reuses_tool_call_ids = reuses_tool_call_ids
         self._native = NativeItemDecoder(draft)
-        self._phases: dict[str | None, str | None] = {}  # by the id of the message
+        self._slots = ItemSlots()
+        self._finished: list[Slot] = []  # whole items whose parts have not ended: their deltas may be late
         self._annotations: dict[Hashable, list[Json]] = {}  # by the key of the text
-        self._thinking_keys: dict[str, list[Hashable]] = {}  # by the id of the reasoning item
 
-    def start(self, item: Json) -> None:
+    def start(self, item: Json, index: object) -> None:
         """Start an item. A tool call has its name from the start; text and thinking begin with their first delta."""
+        slot = self._slots.start(item, index)
         match item:
-            case {'type': 'function_call', 'id': str() as id}:
-                self._start_tool_call(id, item)
+            case {'type': 'function_call', 'name': str()} if self.draft.parts.kind_of(slot) is None:
+                self._start_tool_call(slot, item)
             case {'type': 'message'}:
-                self._phases[item.get('id')] = item.get('phase')
+                slot.phase = item.get('phase')
             case {'type': 'function_call' | 'reasoning'}:
                 pass
             case _:
-                self._native.start(item)
+                self._native.start(slot.name(item))
 
     def extend(self, event: Json) -> None:
         """Add to an item what an event of it contains."""
-        parts = self.draft.parts
+        start, _, end = event['type'].rpartition('.')
         match event:
-            case {'type': 'response.output_text.delta', 'item_id': id, 'content_index': index, 'delta': delta}:
-                self._add_text((id, index), id, delta)
-            case {'type': 'response.function_call_arguments.delta' | 'response.mcp_call_arguments.delta'}:
-                parts.tool_call(event['item_id'], args=event['delta'])
-            case {'type': 'response.reasoning_summary_text.delta', 'item_id': id, 'summary_index': index}:
-                self._add_thinking(id, ('summary', index), event['delta'])
-            case {'type': 'response.reasoning_text.delta', 'item_id': id}:
-                self._add_thinking(id, ('raw', event.get('content_index', 0)), event['delta'])
-            case {'type': 'response.code_interpreter_call_code.delta', 'item_id': id, 'delta': delta}:
-                # The code is a JSON string inside the arguments, which `NativeItem.begin_args` opened.
-                parts.tool_call(id, args=to_json(delta).decode()[1:-1])
-            case {'type': 'response.output_text.annotation.added', 'item_id': id, 'content_index': index}:
-                self._annotations.setdefault((id, index), []).append(event['annotation'])
+            case {'delta': str() as delta} if start in EVENTS and end == 'delta':
+                self._add(*self._find(EVENTS[start], event), delta)
+            case {'type': 'response.content_part.done', 'part': {'type': str() as type, 'text': str() as text}}:
+                if type in CONTENT_KINDS:
+                    self._add_whole(*self._find(EVENTS[CONTENT_KINDS[type]], event), text)
+            case _ if start in EVENTS and end == 'done':
+                row = EVENTS[start]
+                whole: object = event.get(WHOLE_FIELDS.get(row[1], 'text'))
+                if isinstance(whole, str):
+                    self._add_whole(*self._find(row, event), whole)
+            case {'type': 'response.output_text.annotation.added', 'annotation': annotation}:
+                slot, position = self._find(EVENTS['response.output_text'], event)
+                self._annotations.setdefault(slot.key(position), []).append(annotation)
             case {'type': 'response.refusal.delta', 'delta': delta}:
                 self._add_refusal(delta)
+            case {'type': 'response.refusal.done', 'refusal': str() as refusal} if not self.has_refusal:
+                self._add_refusal(refusal)
             case {'type': 'response.image_generation_call.partial_image'}:
-                self._native.decode_partial_image(event)
+                slot = self._slots.find('image_generation_call', event)
+                self._native.decode_partial_image({**event, 'item_id': slot.id})
             case _:
                 pass
 
-    def finish(self, item: Json) -> None:
-        """Decode a whole item: add what its events did not contain, and end its parts."""
+    def finish(self, item: Json, index: object) -> None:
+        """Decode an item that an event contains as a whole."""
+        if slot := self._slots.finish(item, index):
+            self._finish(slot, item)
+
+    def finish_all(self, output: Sequence[Json]) -> None:
+        """Decode the items of a whole response that no event contained as a whole."""
+        for item, slot in self._slots.match(output, self._is_similar):
+            if slot is None or slot.item is None:
+                self._finish(slot or self._slots.add(item), item)
+
+    def _finish(self, slot: Slot, item: Json) -> None:
+        """Decode a whole item: add what its events did not contain. Its parts end when another item begins."""
         match item['type']:
             case 'message':
-                self._finish_message(item)
+                self._finish_message(slot, item)
             case 'reasoning':
-                self._finish_reasoning(item)
+                self._finish_reasoning(slot, item)
             case 'function_call':
-                self._finish_tool_call(item)
+                self._finish_tool_call(slot, item)
             case _:
-                self._native.finish(item)
+                self._end_parts(slot)
+                self._native.finish(slot.name(item))
+        slot.item = item
+        self._finished.append(slot)
+
+    def _end_parts(self, next_slot: Slot) -> None:
+        """End the parts of whole items, since the content of another item follows."""
+        for slot in self._finished:
+            if slot is not next_slot:
+                for key in (slot, *map(slot.key, slot.positions)):
+                    self.draft.parts.close(key)
+        self._finished = [slot for slot in self._finished if slot is next_slot]
+
+    # ---------------------------------------------------------------------- content
+
+    def _find(self, row: tuple[str, str, str], event: Json) -> tuple[Slot, Position]:
+        type, kind, index_field = row
+        slot, index = self._slots.find(type, event), event.get(index_field, 0)
+        return slot, (kind, index if isinstance(index, int) else 0)
+
+    def _add(self, slot: Slot, position: Position, delta: str) -> None:
+        """Add a fragment, unless it is part of the content that came in one piece before."""
+        key: Hashable = slot if position[0] in WHOLE_FIELDS else slot.key(position)
+        if ahead := slot.ahead.get(key):
+            if ahead.startswith(delta):
+                slot.ahead[key] = ahead[len(delta) :]
+                return
+            slot.ahead[key] = ''
+        match position[0]:
+            case 'text':
+                self._add_text(slot, position, delta)
+            case 'arguments' if slot.type == 'function_call':
+                part = self.draft.parts.get_part(slot)
+                if slot.item is None or (part and not _is_json(self.draft.parts.get_content(slot))):
+                    self.draft.parts.tool_call(slot, args=delta)
+            case 'arguments' | 'code':
+                # The code is a JSON string inside the arguments, which `NativeItem.begin_args` opened.
+                if slot.id and self.draft.parts.kind_of(slot.id) is not None:
+                    escaped = to_json(delta).decode()[1:-1] if position[0] == 'code' else delta
+                    self.draft.parts.tool_call(slot.id, args=escaped)
+            case _:
+                self._add_thinking(slot, position, delta)
+
+    def _add_whole(self, slot: Slot, position: Position, whole: str) -> None:
+        """Add the end of a text or of arguments, if its fragments were its beginning."""
+        if slot.type == 'function_call':
+            self._add_whole_arguments(slot, whole)
+        elif position[0] not in WHOLE_FIELDS:
+            key = slot.key(position)
+            known = self.draft.parts.get_content(key)
+            has_ended = position in slot.positions and self.draft.parts.kind_of(key) is None
+            if whole.startswith(known) and whole != known and not has_ended:
+                self._add(slot, position, missing := whole[len(known) :])
+                slot.ahead[key] = missing
+
+    def _is_similar(self, slot: Slot, item: Json) -> bool:
+        """Return whether a slot can be the item: the content of one begins with that of the other."""
+        parts = self.draft.parts
+        known = parts.get_content(slot) or ''.join(parts.get_content(slot.key(place)) for place in slot.positions)
+        if not known and slot.item is not None:
+            known = join_texts(slot.item)
+        whole, known = join_texts(item).strip(), known.strip()
+        return whole.startswith(known) or known.startswith(whole)
+
+    def _pair(self, slot: Slot, kind: str, count: int) -> list[Position]:
+        """Return the positions of the texts of a whole item. A server may number them otherwise in its events."""
+        known = [position for position in slot.positions if position[0] == kind]
+        if all(index < count for _, index in known):
+            return [(kind, index) for index in range(count)]
+        return [*known[:count], *((kind, -index) for index in range(1, count - len(known) + 1))]
 
     # ---------------------------------------------------------------------- messages
 
-    def _finish_message(self, item: Json) -> None:
-        id = item.get('id')
-        self._phases[id] = item.get('phase')
+    def _finish_message(self, slot: Slot, item: Json) -> None:
+        slot.phase = item.get('phase')
         contents: list[Json] = item.get('content') or []
-        for index, content in enumerate(contents):
+        positions = self._pair(slot, 'text', len(contents))
+        has_all = join_texts(item) == ''.join(map(self.draft.parts.get_content, map(slot.key, slot.positions)))
+        for position, content in zip(positions, contents, strict=True):
             match content:
-                case {'type': 'output_text', 'text': text}:
-                    key = (id, index)
-                    if self.draft.parts.kind_of(key) is None:
-                        self._add_text(key, id, text)
-                    self._add_text_details(key, id, content)
-                    self.draft.parts.close(key)
+                case {'type': 'output_text', 'text': str() | None as text}:
+                    if text and not has_all:
+                        self._add_whole(slot, position, text)
+                    self._add_text_details(slot, position, content)
                 case {'type': 'refusal', 'refusal': refusal} if not self.has_refusal:
                     self._add_refusal(refusal)
+                case {'type': 'output_text', 'text': text}:
+                    raise TypeError(f'the text of a message is {text!r}')
                 case _:
                     pass
 
-    def _add_text(self, key: Hashable, id: str | None, text: str) -> None:
-        parts = self.draft.parts
+    def _add_text(self, slot: Slot, position: Position, text: str) -> None:
+        parts, key = self.draft.parts, slot.key(position)
         if parts.kind_of(key) is not None:
             parts.text(key, text)
         elif text:
-            phase = self._phases.get(id)
-            details = {'provider_details': {'phase': phase}} if phase else {}
-            parts.text(key, text, id=id, provider_name=self.draft.provider_name, **details)
+            self._begin_text(slot, position)
+            details = {'provider_details': {'phase': slot.phase}} if slot.phase else {}
+            parts.text(key, text, id=slot.id or None, provider_name=self.draft.provider_name, **details)
 
-    def _add_text_details(self, key: Hashable, id: str | None, content: Json) -> None:
+    def _begin_text(self, slot: Slot, position: Position) -> None:
+        self._end_parts(slot)
+        if position not in slot.positions:
+            slot.positions.append(position)
+
+    def _add_text_details(self, slot: Slot, position: Position, content: Json) -> None:
         """Add the phase, the annotations and the log probabilities of a whole text to its part."""
+        key = slot.key(position)
         annotations: Any = content.get('annotations') or self._annotations.get(key, [])
-        found = {'phase': self._phases.get(id), 'annotations': annotations, 'logprobs': content.get('logprobs')}
+        found = {'phase': slot.phase, 'annotations': annotations, 'logprobs': content.get('logprobs')}
         if not isinstance(annotations, list) or not all(
             isinstance(each, dict) for each in cast('list[object]', annotations)
         ):
@@ -130,51 +224,50 @@ class ItemDecoder:
 
     # ---------------------------------------------------------------------- thinking
 
-    def _add_thinking(self, id: str, position: tuple[str, int], text: str) -> None:
+    def _add_thinking(self, slot: Slot, position: Position, text: str) -> None:
         """Add text of a summary, or of the thinking itself, which some servers send instead.
 
         Recording of such a server: openrouter-responses__test_openai_responses_raw_cot_stream_openrouter__0_23d34a.
         """
-        parts, key = self.draft.parts, (id, *position)
+        parts, key = self.draft.parts, slot.key(position)
         if parts.kind_of(key) is not None:
             parts.thinking(key, text)
         elif text:
-            self._thinking_keys.setdefault(id, []).append(key)
+            self._begin_text(slot, position)
             details: Json = {'provider_details': {'raw': True}} if position[0] == 'raw' else {}
-            parts.thinking(key, text, id=id, provider_name=self.draft.provider_name, **details)
+            parts.thinking(key, text, id=slot.id or None, provider_name=self.draft.provider_name, **details)
 
-    def _finish_reasoning(self, item: Json) -> None:
+    def _finish_reasoning(self, slot: Slot, item: Json) -> None:
         """Decode a whole reasoning item. Its encrypted content becomes the signature of its first part.
 
+        The encrypted content belongs to the id that comes with it (oh-my-pi#290).
         https://platform.openai.com/docs/guides/reasoning#encrypted-reasoning-items
         """
-        parts, id = self.draft.parts, item.get('id') or ''
-        keys = list(self._thinking_keys.pop(id, ()))
+        parts, id, name = self.draft.parts, item.get('id') or None, self.draft.provider_name
+        known = {parts.get_content(slot.key(position)) for position in slot.positions}
         for kind, pieces in (('summary', item.get('summary')), ('raw', item.get('content'))):
-            for index, piece in enumerate(pieces or ()):
-                if (id, kind, index) not in keys:
-                    self._add_thinking(id, (kind, index), piece.get('text') or '')
-        keys += self._thinking_keys.pop(id, ())
-        if signature := item.get('encrypted_content'):
-            if keys:
-                parts.thinking(keys[0], signature=signature)
-            else:
-                keys = [(id, 'encrypted')]
-                part = ThinkingPart('', id=id, signature=signature, provider_name=self.draft.provider_name)
-                parts.whole(keys[0], part)
-        for key in keys:
-            parts.close(key)
+            texts = [piece.get('text') or '' for piece in pieces or ()]
+            for position, text in zip(self._pair(slot, kind, len(texts)), texts, strict=True):
+                if text not in known:
+                    self._add_whole(slot, position, text)
+        if (signature := item.get('encrypted_content')) and slot.positions:
+            parts.thinking(slot.key(slot.positions[0]), signature=signature, id=id)
+        elif signature:
+            self._begin_text(slot, ('encrypted', 0))
+            part = ThinkingPart('', id=id, signature=signature, provider_name=name)
+            parts.whole(slot.key(('encrypted', 0)), part)
 
     # ---------------------------------------------------------------------- tool calls
 
-    def _start_tool_call(self, key: Hashable, item: Json) -> None:
+    def _start_tool_call(self, slot: Slot, item: Json) -> None:
         draft, call_id = self.draft, item.get('call_id')
+        self._end_parts(slot)
         if call_id and draft.provider_response_id and self._reuses_tool_call_ids:
             call_id = f'{draft.provider_response_id}:{call_id}'
         details = {name: item[name] for name in TOOL_CALL_DETAILS if item.get(name)}
         fields: Json = {'provider_details': details} if details else {}
         draft.parts.tool_call(
-            key,
+            slot,
             name=item['name'],
             args=item.get('arguments') or '',
             tool_call_id=call_id,
@@ -183,12 +276,25 @@ class ItemDecoder:
             **fields,
         )
 
-    def _finish_tool_call(self, item: Json) -> None:
-        parts, key = self.draft.parts, item.get('id')
-        if key is None or parts.kind_of(key) is None:
-            key = key or ('call', item.get('call_id'))
-            parts.close(key)
-            self._start_tool_call(key, item)
-        elif not parts.has_content(key):
-            parts.tool_call(key, args=item.get('arguments') or '')
-        parts.close(key)
+    def _finish_tool_call(self, slot: Slot, item: Json) -> None:
+        if self.draft.parts.kind_of(slot) is None:
+            self._start_tool_call(slot, {**item, 'arguments': ''})
+        self._add_whole_arguments(slot, item.get('arguments') or '')
+
+    def _add_whole_arguments(self, slot: Slot, whole: str) -> None:
+        """Add the end of the arguments. Fragments that are not their beginning are replaced (opencodex#996)."""
+        parts = self.draft.parts
+        known = parts.get_content(slot)
+        if whole.startswith(known) and whole != known:
+            parts.tool_call(slot, args=whole[len(known) :])
+            slot.ahead[slot] = whole[len(known) :]
+        elif _is_json(whole) and not _is_json(known) and isinstance(part := parts.get_part(slot), ToolCallPart):
+            parts.whole(slot, replace(part, args=whole))
+
+
+def _is_json(text: str) -> bool:
+    try:
+        from_json(text)
+    except ValueError:
+        return False
+    return True

@@ -122,5 +122,5 @@ def decode_output_items(items: Iterable[Json], provider_name: str) -> list[Model
             part = TextPart(_join_text(item['content']), provider_name=provider_name, provider_details=details)
             draft.parts.whole(('message', number), part)
         else:
-            decoder.finish({'type': 'message', **item})
+            decoder.finish({'type': 'message', **item}, number)
     return draft.parts.get()
