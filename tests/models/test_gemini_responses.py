@@ -370,7 +370,7 @@ def test_each_chunk_counts_the_response_so_far_and_missing_counts_are_kept() -> 
         chunk(finish='STOP', usage={}),
     )
     usage = response.usage
-    assert (usage.input_tokens, usage.cache_read_tokens, usage.output_tokens) == (100, 40, 55)
+    assert (usage.input_tokens, usage.cache_read_tokens, usage.output_tokens) == (107, 40, 55)
     assert usage.details == COUNTED.details
 
 

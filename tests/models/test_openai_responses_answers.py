@@ -162,7 +162,8 @@ async def test_a_refusal_is_a_content_filter() -> None:
 async def test_a_finish_reason_is_kept_with_ours(status: str, reason: str | None, ours: str | None, raw: str) -> None:
     body = make_body(message('Hi'), status=status, incomplete_details=reason and {'reason': reason})
     found = await decode_response(body)
-    assert (found.finish_reason, found.provider_details, found.state) == (ours, {'finish_reason': raw}, 'complete')
+    state = 'incomplete' if raw in ('incomplete', 'failed', 'cancelled') else 'complete'
+    assert (found.finish_reason, found.provider_details, found.state) == (ours, {'finish_reason': raw}, state)
 
 
 # ------------------------------------------------------------------------------------------------- incomplete responses

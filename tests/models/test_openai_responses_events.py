@@ -8,6 +8,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
+from pydantic_core import to_json
 
 from pydantic_llm.messages import ModelResponse, TextPart, ThinkingPart, ToolCallPart
 from pydantic_llm.models.openai import OpenAIResponsesModel
@@ -290,6 +291,16 @@ def test_thinking_in_the_item_of_a_chat_bridge_is_added_once() -> None:
     events = stream_events([REASONING])[:-1]
     events.append({'type': 'response.output_item.done', 'output_index': 0, 'item': item})
     assert contents(decode([*events, last_event([item])])) == [('thinking', None)]
+
+
+def test_done_ends_a_stream_without_its_last_event() -> None:
+    reader = MODEL.new_reader()
+    for event in stream_events([MESSAGE]):
+        reader.feed(b'data: ' + to_json(event) + b'\n\n')
+    reader.feed(b'data: [DONE]\n\n')
+    reader.end_stream({})
+    response = reader.draft.get()
+    assert (response.text, response.finish_reason, response.state) == ('Hello', None, 'complete')
 
 
 @pytest.mark.parametrize(

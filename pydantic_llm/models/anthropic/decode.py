@@ -9,10 +9,10 @@ from __future__ import annotations
 from ...json_types import Json
 from ...messages import FinishReason
 from ...streaming.draft import ResponseDraft
-from ...wire.counts import get_object, merge_usage
+from ...wire.counts import decode_count, get_object, merge_usage
 from ...wire.decoder import ResponseDecoder
 from .decode_blocks import BlockDecoder
-from .decode_usage import decode_usage
+from .decode_usage import INPUT_COUNTS, decode_usage
 
 FINISH_REASONS: dict[str, FinishReason] = {
     'end_turn': 'stop',
@@ -109,11 +109,17 @@ class AnthropicDecoder(ResponseDecoder):
         self._record_usage(get_object(message, 'usage'))
 
     def _record_usage(self, usage: Json) -> None:
-        """Record counts. They are cumulative, so each replaces an earlier one of the same name, unless it is 0.
+        """Record counts. They are cumulative, so each replaces an earlier one of the same name.
 
         https://platform.claude.com/docs/en/build-with-claude/streaming. Servers that count the input at one end of a
-        stream send zeros at the other (envoyproxy/ai-gateway#1631, sglang#20678): an input of 0 replaces nothing.
+        stream send zeros at the other (envoyproxy/ai-gateway#1631, sglang#20678): zeros alone replace no input.
         """
+        if any(decode_count(usage.get(name)) for name in INPUT_COUNTS):
+            self._usage = {
+                name: count
+                for name, count in self._usage.items()
+                if name not in INPUT_COUNTS or usage.get(name) is None
+            }
         self._usage = merge_usage(self._usage, usage)
         self.draft.usage = decode_usage(self._usage)
         details = {name: self._usage[name] for name in USAGE_DETAILS if name in self._usage}

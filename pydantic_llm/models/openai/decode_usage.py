@@ -33,7 +33,7 @@ KEPT = ('prompt_cache_hit_tokens', 'prompt_cache_miss_tokens')
 COUNTED = {*INPUT, *OUTPUT, *CACHE_READ, *CACHE_WRITE, AUDIO, 'total_tokens'} - {*KEPT}
 """Counts that have fields of their own. All others stay in the details."""
 
-NOT_TOKENS = ('cost', 'is_byok')
+NOT_TOKENS = ('cost', 'is_byok', 'prompt_audio_seconds')
 """Fields of the usage that are no token counts."""
 
 

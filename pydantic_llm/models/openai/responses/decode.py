@@ -84,6 +84,11 @@ class ResponsesDecoder(ResponseDecoder):
             case _:
                 pass
 
+    def decode_done(self) -> None:
+        """Complete a response whose last event is missing: `[DONE]` is an end too, without a finish reason."""
+        if 'finish_reason' not in self.draft.provider_details:
+            self.draft.complete()
+
     def _decode_response(self, response: Json) -> None:
         """Decode a whole response: its metadata, and the items that no event has finished."""
         draft = self.draft
