@@ -1,10 +1,11 @@
-"""Decodes the token counts of Chat Completions and Responses, by the names of both APIs and of compatible servers."""
+"""`UsageDecoder`: decodes token counts, by the names of Chat Completions, Responses and compatible servers."""
 
 from __future__ import annotations
 
 from ...json_types import Json
+from ...streaming.draft import ResponseDraft
 from ...usage import RequestUsage
-from ...wire.counts import decode_count, get_object, reconcile, select_counts
+from ...wire.counts import decode_count, get_object, merge_usage, reconcile, select_counts
 
 INPUT = ('prompt_tokens', 'input_tokens')
 OUTPUT = ('completion_tokens', 'output_tokens')
@@ -35,6 +36,29 @@ COUNTED = {*INPUT, *OUTPUT, *CACHE_READ, *CACHE_WRITE, AUDIO, 'total_tokens'} - 
 
 NOT_TOKENS = ('cost', 'is_byok', 'prompt_audio_seconds')
 """Fields of the usage that are no token counts."""
+
+
+USAGE_DETAILS = ('cost', 'is_byok', 'server_tool_use', 'server_tool_use_details')
+"""Fields of the usage that are kept in the details of the response, with those of OpenRouter's `cost_details`."""
+
+
+class UsageDecoder:
+    """Records the usage of one response. The counts of a stream are cumulative."""
+
+    def __init__(self, draft: ResponseDraft, *, hides_thinking: bool) -> None:
+        self._draft = draft
+        self._hides_thinking = hides_thinking
+        self._usage: Json = {}
+
+    def record(self, *places: object) -> None:
+        """Record the first usage in these objects. Moonshot's streams have it in the choice (pi#2017, AstrBot#6614)."""
+        usage = next((found for place in places if (found := get_object(place, 'usage'))), None)
+        if usage is None:
+            return
+        self._usage = merge_usage(self._usage, usage)
+        self._draft.usage = decode_usage(self._usage, hides_thinking=self._hides_thinking)
+        kept = {name: usage.get(name) for name in USAGE_DETAILS} | get_object(usage, 'cost_details')
+        self._draft.provider_details.update({name: value for name, value in kept.items() if value is not None})
 
 
 def decode_usage(usage: Json, *, hides_thinking: bool = False) -> RequestUsage:

@@ -21,10 +21,9 @@ from ....streaming.parts import LAST
 from ....streaming.thinking import ThinkTags
 from ....streaming.tool_calls import ToolCallAssembler
 from ....transport.errors import error_from_event
-from ....wire.counts import get_object, merge_usage
 from ....wire.decoder import ResponseDecoder
 from ..content_filter import decode_content_filter_error
-from ..decode_usage import decode_usage
+from ..decode_usage import UsageDecoder
 from .decode_chunks import ChunkDecoder
 from .decode_files import AudioDecoder, decode_image
 from .dialect import OPENAI, Dialect
@@ -42,9 +41,6 @@ DETAILS = (
 
 CHOICE_DETAILS = ('native_finish_reason', 'content_filter_results')
 """Fields of a choice that are kept: the finish reason of the vendor behind OpenRouter, Azure's verdicts on the text."""
-
-USAGE_DETAILS = ('cost', 'is_byok', 'server_tool_use', 'server_tool_use_details')
-"""Fields of the usage that are not token counts."""
 
 DETAIL_PARTS = {'reasoning.text': 'text', 'reasoning.summary': 'summary', 'reasoning.encrypted': 'data'}
 """Types of `reasoning_details` items, and the field that holds their content."""
@@ -67,7 +63,7 @@ class ChatDecoder(ResponseDecoder):
         }
         self._is_streamed = True
         self._saw_done = False
-        self._usage: Json = {}
+        self._usage = UsageDecoder(draft, hides_thinking=profile.openai_hides_thinking_tokens)
         self._has_refusal = False
         self._thinking_tags: ThinkTags | None = None
         self._calls = ToolCallAssembler(draft.parts, draft.tool_names)
@@ -157,14 +153,7 @@ class ChatDecoder(ResponseDecoder):
         created: object = event.get('created')
         if isinstance(created, int | float) and created > 0:
             draft.record_time(created if created < LATEST_SECONDS else created / 1000)
-        # Moonshot's stream has its usage in the choice: pi#2017, AstrBot#6614
-        choice = next(iter(event.get('choices') or ()), None)
-        if usage := get_object(event, 'usage') or get_object(choice, 'usage'):
-            self._usage = merge_usage(self._usage, usage)
-            draft.usage = decode_usage(self._usage, hides_thinking=self.profile.openai_hides_thinking_tokens)
-            costs = get_object(usage, 'cost_details')
-            kept = {name: usage.get(name) for name in USAGE_DETAILS} | costs
-            draft.provider_details.update({name: value for name, value in kept.items() if value is not None})
+        self._usage.record(event, *(event.get('choices') or ())[:1])
         draft.provider_details.update({name: event[name] for name in DETAILS if event.get(name)})
         if downstream := event.get('provider'):
             draft.provider_details['downstream_provider'] = downstream

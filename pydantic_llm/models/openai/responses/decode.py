@@ -12,10 +12,9 @@ from ....messages import FinishReason
 from ....profiles.openai import OpenAIModelProfile
 from ....streaming.draft import ResponseDraft
 from ....transport.errors import error_from_event
-from ....wire.counts import get_object, merge_usage
 from ....wire.decoder import ResponseDecoder
 from ..content_filter import decode_content_filter_error
-from ..decode_usage import decode_usage
+from ..decode_usage import UsageDecoder
 from .decode_items import ItemDecoder
 
 FINISH_REASONS: dict[str, FinishReason] = {
@@ -42,17 +41,13 @@ LAST_EVENTS = {
 DETAILS = ('service_tier', 'moderation', 'conversation', 'background', 'content_filters', 'input_transformations')
 """Fields of the body that are kept unchanged, if they are not empty."""
 
-USAGE_DETAILS = ('cost', 'is_byok')
-"""Fields of OpenRouter's usage that are not token counts."""
-
 
 class ResponsesDecoder(ResponseDecoder):
     """Decodes one response of the Responses API."""
 
     def __init__(self, draft: ResponseDraft, profile: OpenAIModelProfile) -> None:
         super().__init__(draft)
-        self._profile = profile
-        self._usage: Json = {}
+        self._usage = UsageDecoder(draft, hides_thinking=profile.openai_hides_thinking_tokens)
         self._items = ItemDecoder(draft, reuses_tool_call_ids=profile.openai_reuses_call_ids)
 
     def decode(self, body: Json) -> None:
@@ -114,12 +109,7 @@ class ResponsesDecoder(ResponseDecoder):
         draft.provider_response_id = response.get('id') or draft.provider_response_id
         draft.record_time(response.get('created_at'))
         details = draft.provider_details
-        if usage := get_object(response, 'usage'):
-            self._usage = merge_usage(self._usage, usage)
-            draft.usage = decode_usage(self._usage, hides_thinking=self._profile.openai_hides_thinking_tokens)
-            costs = get_object(usage, 'cost_details')
-            kept = {name: usage.get(name) for name in USAGE_DETAILS} | costs
-            details.update({name: value for name, value in kept.items() if value is not None})
+        self._usage.record(response)
         details.update({name: response[name] for name in DETAILS if response.get(name)})
         if response.get('store') is False:
             details['store'] = False
