@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
 from weakref import finalize
 
+from ._type_checks import check_messages
 from ._threads import BlockingContext, run_blocking
 from .exceptions import UserError
 from .messages import ModelMessage, ModelRequest, ModelResponse, ModelResponseStreamEvent
@@ -164,4 +165,7 @@ async def _open_model(model: Model | str) -> AsyncGenerator[Model]:
 def _to_messages(messages: Messages) -> Sequence[ModelMessage]:
     if isinstance(messages, str):
         return [ModelRequest.user_text_prompt(messages)]
-    return [messages] if isinstance(messages, ModelRequest) else messages
+    if isinstance(messages, ModelRequest):
+        return [messages]
+    check_messages(messages)
+    return messages

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
-from difflib import get_close_matches
 from functools import partial
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, Unpack, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, Unpack, get_args, overload
 from uuid import uuid4
 
 from typing_extensions import TypeVar
 
 from .. import models
+from .._type_checks import check_choice, check_items, check_native_tools, check_prompt, check_settings_type, check_type
 from ..exceptions import UserError
 from ..messages import ModelMessage
-from ..models import Model, check_allow_model_requests, infer_model
+from ..models import Model, check_allow_model_requests, check_model, infer_model
 from ..native_tools import NativeTool
 from ..settings import ModelSettings, merge_model_settings
 from ..tools.context import RunContext
@@ -27,7 +27,7 @@ from .context_functions import ContextFunction, Prompt, parse_prompts
 from .entry_points import AgentEntryPoints
 from .first_request import build_first_request
 from .loop import run_loop
-from .options import Instructions, InstructionsFunction, RunOptions, ToolOptions, UserPrompt
+from .options import Instructions, InstructionsFunction, RunOptions, ToolOptions, UserPrompt, check_options
 from .output_reader import OutputReader, build_output_reader
 from .output_types import EndStrategy, OutputSpec
 from .overrides import UNSET, Unset, get_overrides, override_parameters
@@ -97,6 +97,13 @@ class Agent(AgentEntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
         end_strategy: EndStrategy = 'early',
         defer_model_check: bool = False,
     ) -> None:
+        if model is not None:
+            check_model(model, parameter='model')
+        check_settings_type(model_settings)
+        check_type(name, str, parameter='name')
+        check_type(output_retries, int, parameter='output_retries')
+        check_type(retries, int, parameter='retries')
+        check_choice(end_strategy, get_args(EndStrategy), parameter='end_strategy')
         self.model = model if defer_model_check or model is None else _infer_or_defer(model)
         """The model, or its name if the check is deferred."""
         self.name = name
@@ -112,7 +119,9 @@ class Agent(AgentEntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
         self._system_prompts: list[Prompt] = parse_prompts('system_prompt', system_prompt)
         self._dynamic_prompts: list[ContextFunction] = []
         self._output_validators: list[ContextFunction] = []
+        check_native_tools(native_tools)
         self._native_tools = native_tools
+        _check_tools(tools)
         self._tools: dict[str, Tool[Any]] = {}
         for tool in tools:
             self._add_tool(_to_tool(tool))
@@ -218,6 +227,12 @@ class Agent(AgentEntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
 
         This applies to the code of the block and to the tasks started in it, and to no other code.
         """
+        if not isinstance(model, Unset):
+            check_model(model, parameter='model')
+        if not isinstance(tools, Unset):
+            _check_tools(tools)
+        if not isinstance(native_tools, Unset):
+            check_native_tools(native_tools)
         return override_parameters(
             self, model=model, deps=deps, tools=tools, native_tools=native_tools, instructions=instructions
         )
@@ -238,7 +253,9 @@ class Agent(AgentEntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
         deps: DepsT | None = None,
         **options: Unpack[RunOptions],
     ) -> tuple[RunState, ExecuteRun[Any]]:
-        _check_option_names(options)
+        check_options(options)
+        if user_prompt is not None:
+            check_prompt(user_prompt)
         overrides = get_overrides(self)
         model, must_close = self._resolve_model(overrides.get('model', options.get('model')))
         spec = self._build_spec(model, _select_output_type(output_type, result_type), options, overrides)
@@ -319,6 +336,14 @@ async def _execute_run(
         return AgentRunResult(final.output, run.conversation)
 
 
+def _check_tools(tools: object) -> None:
+    check_items(tools, _is_tool, parameter='tools', expected='functions and Tool objects')
+
+
+def _is_tool(value: object) -> bool:
+    return isinstance(value, Tool) or callable(value)
+
+
 def _to_tool(tool: Tool[Any] | Callable[..., Any]) -> Tool[Any]:
     return tool if isinstance(tool, Tool) else Tool(tool)  # pyright: ignore[reportUnknownVariableType] -- of any deps
 
@@ -332,15 +357,6 @@ def _select_output_type(
     if output_type is not None:
         raise UserError('output_type and result_type are the same; give one of them')
     return result_type
-
-
-def _check_option_names(options: RunOptions) -> None:
-    """Raise `TypeError` for an unknown option, with the known name that is most similar."""
-    known = RunOptions.__annotations__
-    for name in options:
-        if name not in known:
-            similar = get_close_matches(name, known, 1)
-            raise TypeError(f'A run has no option {name!r}' + (f'; did you mean {similar[0]!r}?' if similar else ''))
 
 
 def _new_conversation(history: Sequence[ModelMessage], options: RunOptions) -> Conversation:

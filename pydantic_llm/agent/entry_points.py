@@ -12,6 +12,7 @@ from typing import Any, Generic, Unpack, overload
 
 from typing_extensions import TypeVar
 
+from .._type_checks import check_callable
 from .._threads import run_blocking
 from .background_run import BackgroundRun, ExecuteRun
 from .options import EventStreamHandler, RunArguments, RunOptions, UserPrompt
@@ -81,6 +82,7 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
         Raises `UserError` if the request is invalid, `UnexpectedModelBehavior` if the model fails too often or its
         response cannot be used, `UsageLimitExceeded`, the errors of the model's `request`, and the errors of tools.
         """
+        check_callable(event_stream_handler, parameter='event_stream_handler')
         run, execute = self._prepare_run(
             user_prompt, output_type=output_type, result_type=result_type, deps=deps, **options
         )

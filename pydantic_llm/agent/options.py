@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from difflib import get_close_matches
 from typing import Any, Generic, TypedDict
 
 from typing_extensions import TypeVar
 
+from .._type_checks import check_messages, check_settings_type, check_type
 from ..messages import ModelMessage, UserContent
-from ..models import Model
+from ..models import Model, check_model
 from ..settings import ModelSettings
 from ..tools.context import RunContext
 from ..tools.docstrings import DocstringFormat
@@ -16,7 +18,15 @@ from ..tools.tool import ToolPrepareFunction
 from ..usage import RunUsage, UsageLimits
 from .result import AgentStreamEvent
 
-__all__ = ('EventStreamHandler', 'Instructions', 'RunArguments', 'RunOptions', 'ToolOptions', 'UserPrompt')
+__all__ = (
+    'EventStreamHandler',
+    'Instructions',
+    'RunArguments',
+    'RunOptions',
+    'ToolOptions',
+    'UserPrompt',
+    'check_options',
+)
 
 DepsT = TypeVar('DepsT', default=None)
 
@@ -64,6 +74,31 @@ class RunOptions(TypedDict, total=False):
 
     conversation_id: str | None
     """The id of the conversation. The default is that of the history, or else the run's id."""
+
+
+OPTION_TYPES: dict[str, type] = {
+    'usage_limits': UsageLimits,
+    'usage': RunUsage,
+    'run_id': str,
+    'conversation_id': str,
+}
+"""The options of a run that are objects of one class."""
+
+
+def check_options(options: RunOptions) -> None:
+    """Raise `TypeError` for an unknown option, with the most similar one, `UserError` for a value of a wrong type."""
+    known = RunOptions.__annotations__
+    for name in options:
+        if name not in known:
+            similar = get_close_matches(name, known, 1)
+            raise TypeError(f'A run has no option {name!r}' + (f'; did you mean {similar[0]!r}?' if similar else ''))
+    for name, type_ in OPTION_TYPES.items():
+        check_type(options.get(name), type_, parameter=name)
+    if (model := options.get('model')) is not None:
+        check_model(model, parameter='model')
+    if (history := options.get('message_history')) is not None:
+        check_messages(history, parameter='message_history')
+    check_settings_type(options.get('model_settings'))
 
 
 class RunArguments(RunOptions, Generic[DepsT], total=False):

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from .._setting_checks import check_settings, shared_checks
+from .._type_checks import check_settings_type, check_type, raise_wrong_type
 from ..exceptions import UserError
 from ..messages import (
     FinalResultEvent,
@@ -49,6 +50,7 @@ __all__ = (
     'StreamedResponse',
     'WholeResponse',
     'check_allow_model_requests',
+    'check_model',
     'infer_model',
     'override_allow_model_requests',
     'register_model_prefix',
@@ -261,10 +263,17 @@ class WholeResponse(StreamedResponse):
 class Model(ABC):
     """A language model. Subclasses implement `model_name` and `request`; all other members have a default."""
 
+    # the values of a subclass whose `__init__` does not call this one
+    _settings: ModelSettings | None = None
+    _profile_spec: ModelProfileSpec | None = None
+    _profile: ModelProfile | None = None
+
     def __init__(self, *, settings: ModelSettings | None = None, profile: ModelProfileSpec | None = None) -> None:
+        check_settings_type(settings, parameter='settings')
+        if profile is not None and not callable(profile):
+            check_type(profile, (ModelProfile, Mapping), parameter='profile', expected='a ModelProfile or a dict')
         self._settings = settings
         self._profile_spec = profile
-        self._profile: ModelProfile | None = None
 
     @property
     @abstractmethod
@@ -355,6 +364,8 @@ class Model(ABC):
 
         Raises `UserError` for a shared setting with an invalid value.
         """
+        check_settings_type(self.settings, parameter='settings')
+        check_settings_type(model_settings)
         merged: ModelSettings = merge_model_settings(self.settings, model_settings) or {}
         check_settings(merged, shared_checks())
         if None in merged.values():
@@ -368,11 +379,20 @@ def infer_model(model: Model | KnownModelName | str, **options: Any) -> Model:
     `options` are passed to the class of the model (`provider=`, `settings=`, ...). Raises `UserError` if the prefix is
     unknown, with the most similar ones, or if an extra or an API key is missing.
     """
+    check_model(model, parameter='model')
     if isinstance(model, Model):
         return model
     from .names import build_model
 
     return build_model(model, options)
+
+
+def check_model(value: object, *, parameter: str) -> None:
+    """Raise `UserError`, naming the parameter, unless the value is a model or a name."""
+    if not isinstance(value, (Model, str)):
+        is_class = isinstance(value, type) and issubclass(cast('type[object]', value), Model)
+        hint = 'make an object of it' if is_class else None
+        raise_wrong_type(parameter, "a Model or a name such as 'openai:gpt-4o'", cast('object', value), hint)
 
 
 ModelFactory = Callable[..., Model]

@@ -15,7 +15,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import asynccontextmanager
 from dataclasses import KW_ONLY, dataclass, replace
 from inspect import isawaitable
+from typing import cast
 
+from .._type_checks import check_callable, raise_wrong_type
 from ..exceptions import UserError
 from ..messages import ModelMessage, ModelRequest, ModelResponse, ModelResponsePart, ModelResponseStreamEvent
 from ..profiles import ModelProfile, ModelProfileSpec
@@ -115,6 +117,8 @@ class FunctionModel(PreparingModel):
     ) -> None:
         if function is None and stream_function is None:
             raise UserError('FunctionModel has no function: give it function=, stream_function=, or both')
+        check_callable(function, parameter='function')
+        check_callable(stream_function, parameter='stream_function')
         super().__init__(settings=settings, profile=profile)
         self.function = function
         self.stream_function = stream_function
@@ -141,6 +145,8 @@ class FunctionModel(PreparingModel):
         info = self._describe_request(messages, model_settings, model_request_parameters)
         result = self.function(list(messages), info)
         response: ModelResponse = await result if isawaitable(result) else result
+        if not isinstance(cast('object', response), ModelResponse):
+            raise_wrong_type('FunctionModel', 'a function that returns a ModelResponse', response)
         return replace(
             response,
             model_name=response.model_name or self.model_name,
@@ -162,6 +168,8 @@ class FunctionModel(PreparingModel):
         info = self._describe_request(messages, model_settings, model_request_parameters)
         draft = ResponseDraft(self.model_name, self.system)
         deltas = self.stream_function(list(messages), info)
+        if not hasattr(deltas, '__aiter__'):
+            raise_wrong_type('stream_function', 'an async generator function', self.stream_function)
         stream = _FunctionStream(deltas, messages, draft, info.model_request_parameters)
         try:
             yield stream
@@ -230,6 +238,8 @@ def _add_delta(parts: PartsManager, delta: Delta) -> None:
     if isinstance(delta, str):
         parts.text(LAST, delta)
         return
+    if not isinstance(cast('object', delta), Mapping):
+        raise_wrong_type('stream_function', 'a function that yields text and dicts of deltas', delta)
     for number, item in delta.items():
         match item:
             case DeltaToolCall(name, json_args):

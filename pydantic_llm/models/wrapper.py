@@ -49,6 +49,11 @@ class WrapperModel(Model):
         return self.wrapped.system
 
     @property
+    def model_id(self) -> str:
+        """The id of the wrapped model."""
+        return self.wrapped.model_id
+
+    @property
     def base_url(self) -> str | None:
         """The URL of the wrapped model; `None` for a model in this process."""
         return self.wrapped.base_url
@@ -89,7 +94,7 @@ class WrapperModel(Model):
 
     def __getattr__(self, name: str) -> Any:
         if name == 'wrapped':  # not set yet while a copy or a pickle is being restored
-            raise AttributeError(name)
+            raise AttributeError(f'{type(self).__name__} wraps no model yet: call super().__init__(wrapped) first')
         return getattr(self.wrapped, name)
 
     def __repr__(self) -> str:

@@ -6,8 +6,9 @@ row for each OpenAI-compatible service, `credentials` the checks that all provid
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from .._type_checks import raise_wrong_type
 from ..exceptions import UserError
 from .credentials import check_http_client, check_key, check_url, hide_password, read_key
 from .provider import Provider
@@ -40,6 +41,8 @@ def infer_provider_class(name: str) -> type[Provider[Any]]:
 def choose_provider(provider: Provider[Any] | str, api_key: str | None) -> Provider[Any]:
     """Return the provider, made with `api_key` if only its name is given. A ready provider takes no `api_key`."""
     if not isinstance(provider, Provider):
+        if not isinstance(cast('object', provider), str):
+            raise_wrong_type('provider', "a Provider or a name such as 'openai'", provider)
         return infer_provider_class(provider)(**({} if api_key is None else {'api_key': api_key}))
     if api_key is not None:
         raise UserError('api_key= and a ready provider= do not go together: give the key to the provider')

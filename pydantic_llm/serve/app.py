@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from typing import cast
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -17,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from .._type_checks import check_callable, check_type, raise_wrong_type
 from ..exceptions import AuthenticationError, LLMError, ModelHTTPError, NotFoundError, UserError
 from ..json_types import Json, parse_json
 from ..models import Model
@@ -68,6 +70,10 @@ class Gateway:
     def __init__(
         self, models: Model | Mapping[str, Model], *, key: str | None, faults: FaultPlan | None, max_body_bytes: int
     ) -> None:
+        check_type(key, str, parameter='key')
+        check_callable(faults, parameter='faults')
+        check_type(max_body_bytes, int, parameter='max_body_bytes')
+        _check_models(models)
         if key == '':
             raise UserError('key= is empty: pass None to accept requests without a key')
         if not isinstance(models, Model) and not models:
@@ -171,6 +177,27 @@ class Endpoint:
         served = self._protocol.decode_request(body)
         check_types(served)
         await exchange.send_response(served, self._gateway.find_model(served.model_name), fault)
+
+
+def _check_models(models: object) -> None:
+    if isinstance(models, Model):
+        return
+    expected = 'a Model, or a dict from names to Models'
+    if not isinstance(models, Mapping):
+        raise_wrong_type('models', expected, models, _suggest_model(models))
+    for name, model in cast('Mapping[object, object]', models).items():
+        if not isinstance(name, str):
+            raise_wrong_type('models', expected, name)
+        if not isinstance(model, Model):
+            raise_wrong_type('models', expected, model, _suggest_model(model))
+
+
+def _suggest_model(value: object) -> str | None:
+    if isinstance(value, str):
+        return f'pass infer_model({value!r})'
+    if isinstance(getattr(value, 'model', None), Model):  # an agent, whose tools and outputs are no part of any API
+        return 'pass its .model: requests bring their own instructions and tools'
+    return None
 
 
 def _describe_model(name: str) -> Json:

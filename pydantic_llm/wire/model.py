@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Generic, cast
 from pydantic_core import to_json
 from typing_extensions import TypeVar
 
+from .._type_checks import check_model_name
 from ..exceptions import ModelHTTPError, NotFoundError, UserError
 from ..json_types import Json
 from ..messages import FileUrl, ModelMessage, ModelResponse
@@ -53,9 +54,8 @@ class WireModel(PreparingModel, Generic[ProfileT]):
         settings: ModelSettings | None = None,
         profile: ModelProfileSpec | None = None,
     ) -> None:
+        check_model_name(model_name)
         super().__init__(settings=settings, profile=profile)
-        if not model_name:
-            raise UserError('model_name is empty')
         self._model_name = model_name
         self._provider = provider
 

@@ -12,6 +12,7 @@ from json import dumps
 from typing import Any, ClassVar, Literal, cast
 
 from .._setting_checks import check_settings, own_checks
+from .._type_checks import check_messages, check_request_tools, check_type
 from ..exceptions import UserError
 from ..json_schemas import normalize_schema
 from ..json_types import Json
@@ -217,6 +218,10 @@ def prepare(
     `supported` are the shared settings of the room, `own` those with its `prefix` (`'openai_'`). Without `own`, every
     setting with the prefix is accepted.
     """
+    check_messages(messages)
+    check_type(parameters, ModelRequestParameters, parameter='model_request_parameters')
+    if parameters is not None:
+        check_request_tools(parameters.function_tools, parameters.output_tools, parameters.native_tools)
     repaired, notes = repair(messages)
     resolved = _resolve_output(parameters or ModelRequestParameters(), profile, model_name)
     request = PreparedRequest(

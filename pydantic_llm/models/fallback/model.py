@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ..._checks import check_number
 from ...exceptions import ModelAPIError
 from ...settings import ModelSettings
-from .. import Model, infer_model
+from .. import Model, check_model, infer_model
 from .rules import FallbackOn
 from .sequence import Attempt, FailedAttempts, MidStream, ModelSequence, SequenceRequest, cannot_continue
 from .sequence_model import SequenceModel
@@ -43,6 +43,8 @@ class FallbackModel(SequenceModel):
         settings: ModelSettings | None = None,
     ) -> None:
         check_number('attempt_timeout', attempt_timeout, above=0)
+        for model in (first, *others):
+            check_model(model, parameter='FallbackModel')
         self.models: tuple[Model, ...] = tuple(infer_model(each) for each in (first, *others))
         self.attempt_timeout = attempt_timeout
         """The maximum number of seconds for one model; for a stream, until its first event."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
-from typing import Any
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, get_args
 
 from ...exceptions import FallbackExceptionGroup, RejectedResponseError, UserError
 from ...messages import ModelResponse
@@ -12,7 +13,8 @@ from ...messages import ModelResponse
 FallbackOn = type[Exception] | Callable[[Any], Any]
 """A rule: a type of exceptions, or a function, plain or async, that returns whether to try the next model.
 
-The function gets the exception; or the response, if its parameter is annotated with `ModelResponse`."""
+The function gets the exception; or the response, if its parameter is annotated with `ModelResponse` (or with a union
+that contains it); or both, each in a call of its own, if the annotation names both."""
 
 
 class FallbackRules:
@@ -27,7 +29,7 @@ class FallbackRules:
         if invalid := [rule for rule in functions if not callable(rule) or isinstance(rule, type)]:
             raise UserError(f'fallback_on takes types of exceptions and functions, not {invalid[0]!r}')
         self.response_rules: list[Any] = [rule for rule in functions if _takes_response(rule)]
-        self.error_rules: list[Any] = [rule for rule in functions if rule not in self.response_rules]
+        self.error_rules: list[Any] = [rule for rule in functions if _takes_error(rule)]
 
     async def should_fall_back(self, error: Exception) -> bool:
         """Return whether this error triggers a fallback. An exception group does if all of its members do."""
@@ -46,11 +48,42 @@ async def _await_verdict(verdict: Any) -> bool:
 
 
 def _takes_response(rule: Callable[..., Any]) -> bool:
-    """Return whether the first parameter of a function is annotated with `ModelResponse`."""
-    try:
-        first = next(iter(inspect.signature(rule).parameters.values()), None)
-    except ValueError:  # a function written in C may have no signature
-        return False
-    return first is not None and (
-        first.annotation is ModelResponse or str(first.annotation).rpartition('.')[2] == ModelResponse.__name__
+    """Return whether the annotation of a function's first parameter contains `ModelResponse`."""
+    return any(each is ModelResponse or _last_word(each) == ModelResponse.__name__ for each in _read_types(rule))
+
+
+def _takes_error(rule: Callable[..., Any]) -> bool:
+    types = _read_types(rule)
+    errors = [each for each in types if isinstance(each, type) and issubclass(each, BaseException)]
+    return (
+        bool(errors)
+        or any(_last_word(each).endswith(('Error', 'Exception')) for each in types)
+        or (not _takes_response(rule))
     )
+
+
+def _read_types(rule: Callable[..., Any]) -> Sequence[object]:
+    """Return the types in the annotation of a function's first parameter; names that cannot be resolved are text."""
+    try:
+        signature = inspect.signature(rule, eval_str=True)
+    except (NameError, AttributeError, TypeError, SyntaxError):  # it is imported for type checkers alone
+        signature = inspect.signature(rule)
+    except ValueError:  # a function written in C may have no signature
+        return []
+    first = next(iter(signature.parameters.values()), None)
+    return [] if first is None else [*_flatten(first.annotation)]
+
+
+def _flatten(annotation: object) -> Iterator[object]:
+    """Yield the members of a union, and the names in an annotation that is text."""
+    if isinstance(annotation, str):
+        yield from re.findall(r'[\w.]+', annotation)
+    elif members := get_args(annotation):
+        for member in members:
+            yield from _flatten(member)
+    else:
+        yield annotation
+
+
+def _last_word(name: object) -> str:
+    return name.rpartition('.')[2] if isinstance(name, str) else ''

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
+from ..._type_checks import check_messages
 from ...exceptions import UserError
 from ...messages import ModelMessage, ModelResponse
 from ...profiles import ModelProfile, StructuredOutputMode
@@ -71,6 +72,7 @@ class SequenceModel(Model):
         model_settings: ModelSettings | None,
         parameters: ModelRequestParameters | None,
     ) -> SequenceRequest:
+        check_messages(messages)
         budget = Budget.of(self.merged_settings(model_settings))
         # a setting of `None` takes that of a member back too, so it is passed on
         passed: ModelSettings = merge_model_settings(self.settings, model_settings) or {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 from urllib.parse import quote
 
+from ..._type_checks import check_model_name
 from ...exceptions import UserError
 from ...json_types import Json
 from ...messages import FileUrl, VideoUrl
@@ -54,6 +55,7 @@ class GeminiModel(WireModel[GeminiModelProfile]):
         settings: GeminiModelSettings | None = None,
         profile: ModelProfileSpec | None = None,
     ) -> None:
+        check_model_name(model_name)
         if '..' in model_name or not UNSAFE_CHARACTERS.isdisjoint(model_name) or not model_name.isprintable():
             raise UserError(f'{model_name!r} is not a valid model name: it would change the URL of the request')
         super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..._type_checks import check_model_name
 from ...profiles import ModelProfileSpec
 from ...providers import Provider, choose_provider, infer_provider_class
 from ..openai.chat.base import ChatModel
@@ -36,6 +37,7 @@ class HuggingFaceModel(ChatModel):
         settings: HuggingFaceModelSettings | None = None,
         profile: ModelProfileSpec | None = None,
     ) -> None:
+        check_model_name(model_name)
         if isinstance(provider, str) and model_name.startswith(('http://', 'https://')):
             options = {'base_url': model_name} | ({} if api_key is None else {'api_key': api_key})
             provider = infer_provider_class(provider)(**options)

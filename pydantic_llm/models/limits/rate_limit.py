@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from ..._checks import check_number
+from ..._type_checks import check_messages
 from ...exceptions import LLMError, ModelHTTPError, RateLimitError, UserError
 from ...messages import ModelMessage, ModelResponse
 from ...retries.budget import Budget
@@ -109,6 +110,7 @@ class RateLimitedModel(WrapperModel):
         model_settings: ModelSettings | None,
         parameters: ModelRequestParameters | None,
     ) -> SequenceRequest:
+        check_messages(messages)
         settings = self.merged_settings(model_settings)
         return SequenceRequest(messages, settings, parameters, Budget.of(settings))
 

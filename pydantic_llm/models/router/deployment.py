@@ -6,6 +6,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, cast
 
 from ..._checks import check_number
+from ..._type_checks import check_type
 from ...exceptions import UserError
 from .. import Model, infer_model
 from .state import Limits
@@ -41,6 +42,7 @@ class Deployment:
     `None` for the prices that `genai-prices` knows."""
 
     def __post_init__(self) -> None:
+        check_type(self.name, str, parameter='name')
         self.model = infer_model(self.model)
         self.name = self.name or self.model.model_id
         check_number('weight', self.weight, above=0, required=True, advice=', or leave the deployment out')

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from pydantic_core import to_json, to_jsonable_python
 
+from ..._type_checks import check_items, check_type
 from ...exceptions import UserError
 from ...messages import (
     ModelMessage,
@@ -80,8 +81,10 @@ class TestModel(PreparingModel):
         profile: ModelProfileSpec | None = None,
         settings: ModelSettings | None = None,
     ) -> None:
-        if isinstance(call_tools, str) and call_tools != 'all':
-            raise UserError(f"call_tools is 'all' or a list of tool names, not {call_tools!r}")
+        if call_tools != 'all':
+            check_items(call_tools, str, parameter='call_tools', expected="tool names, or 'all'")
+        check_type(custom_output_text, str, parameter='custom_output_text')
+        check_type(seed, int, parameter='seed')
         if custom_output_text is not None and custom_output_args is not None:
             raise UserError('custom_output_text and custom_output_args are both given; a response has one output')
         super().__init__(settings=settings, profile=profile)
@@ -115,11 +118,11 @@ class TestModel(PreparingModel):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> ModelResponse:
-        self.last_messages, self.last_model_settings = list(messages), self.merged_settings(model_settings) or None
-        self.last_model_request_parameters = model_request_parameters or ModelRequestParameters()
         prepared = self.prepare(
             messages or [ModelRequest.user_text_prompt('nothing')], model_settings, model_request_parameters
         )
+        self.last_messages, self.last_model_settings = list(messages), self.merged_settings(model_settings) or None
+        self.last_model_request_parameters = model_request_parameters or ModelRequestParameters()
         prepared.parameters = _find_output_tools(prepared.parameters)
         tools = self._choose_tools(messages, prepared)
         parts: list[ModelResponsePart] = [*self._build_tool_calls(tools, messages, prepared.parameters.output_tools)]
@@ -152,6 +155,7 @@ class TestModel(PreparingModel):
     def _choose_tools(self, messages: Sequence[ModelMessage], request: PreparedRequest) -> list[ToolDefinition]:
         """Return the tools that the response calls; an empty list if it is text."""
         parameters, choice = request.parameters, request.tool_choice
+        self._check_names(messages, parameters.function_tools)
         allowed = [tool for tool in parameters.tools if choice in ('auto', 'required') or tool.name in choice]
         if choice == 'none' or not allowed:
             return []
@@ -170,19 +174,24 @@ class TestModel(PreparingModel):
     def _select_functions(
         self, tools: Sequence[ToolDefinition], allowed: Sequence[ToolDefinition]
     ) -> list[ToolDefinition]:
-        """Return the allowed function tools of `call_tools`. Raises `UserError` for an unknown name."""
+        """Return the allowed function tools of `call_tools`."""
         if self.call_tools == 'all':
             return [tool for tool in tools if tool in allowed]
-        known = {tool.name: tool for tool in tools}
-        if unknown := [name for name in self.call_tools if name not in known]:
-            raise UserError(f'call_tools names {unknown[0]!r}, which is not among the tools {list(known)!r}')
-        return [known[name] for name in self.call_tools if known[name] in allowed]
+        known = {tool.name: tool for tool in allowed}
+        return [known[name] for name in self.call_tools if name in known]
+
+    def _check_names(self, messages: Sequence[ModelMessage], tools: Sequence[ToolDefinition]) -> None:
+        """Raise `UserError` if a name in `call_tools` is neither a function tool nor a tool that was called before."""
+        known = [tool.name for tool in tools]
+        called = {call.tool_name for message in messages for call in _find_calls(message)}
+        for name in () if self.call_tools == 'all' else self.call_tools:
+            if name not in known and name not in called:
+                raise UserError(f'call_tools names {name!r}, which is not among the tools {known!r}')
 
     def _build_tool_calls(
         self, tools: Sequence[ToolDefinition], messages: Sequence[ModelMessage], outputs: Sequence[ToolDefinition]
     ) -> list[ToolCallPart]:
-        responses = (message for message in messages if isinstance(message, ModelResponse))
-        used = {call.tool_call_id for response in responses for call in response.tool_calls}
+        used = {call.tool_call_id for message in messages for call in _find_calls(message)}
         ids = (id for number in count(1) if (id := f'call_{number}') not in used)
         return [ToolCallPart(tool.name, self._build_arguments(tool, outputs), next(ids)) for tool in tools]
 
@@ -236,6 +245,10 @@ def _add_piecewise(parts: PartsManager, key: int, part: ModelResponsePart) -> It
             parts.whole(key, part)
     parts.close(key)
     yield
+
+
+def _find_calls(message: ModelMessage) -> Sequence[ToolCallPart]:
+    return message.tool_calls if isinstance(message, ModelResponse) else ()
 
 
 def _find_output_tools(parameters: ModelRequestParameters) -> ModelRequestParameters:
