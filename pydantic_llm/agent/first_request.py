@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ..exceptions import UserError
@@ -54,25 +54,54 @@ async def _build_system_prompts(run: RunState, history: Sequence[ModelMessage]) 
 
 
 async def _reevaluate_history(run: RunState, history: Sequence[ModelMessage]) -> list[ModelMessage]:
-    """Return the history with its dynamic system prompts evaluated again."""
-    by_name = {prompt.name: prompt for prompt in run.spec.dynamic_prompts}
+    """Return the history with its dynamic system prompts evaluated again.
+
+    A prompt that had no text before is added to the first request, and one that has none now is left out of it
+    (pydantic-ai#1646).
+    """
     messages = list(history)
+    if not messages:
+        return messages
+    texts = {prompt.name: await render_prompt(prompt, run.context) for prompt in run.spec.dynamic_prompts}
+    missing = {name: text for name, text in texts.items() if text}
     for index, message in enumerate(messages):
-        if isinstance(message, ModelRequest) and any(_find_dynamic_prompt(part, by_name) for part in message.parts):
-            parts = [await _reevaluate_prompt(run, part, by_name) for part in message.parts]
-            messages[index] = replace(message, parts=parts)
+        if isinstance(message, ModelRequest) and any(_is_dynamic(part, texts) for part in message.parts):
+            messages[index] = replace(message, parts=[*_replace_prompts(message.parts, texts, missing)])
+    first = next((index for index, message in enumerate(messages) if isinstance(message, ModelRequest)), None)
+    if missing and first is not None:
+        messages[first] = _insert_prompts(messages[first], missing, [*texts])
     return messages
 
 
-async def _reevaluate_prompt(
-    run: RunState, part: ModelRequestPart, by_name: dict[str, ContextFunction]
-) -> ModelRequestPart:
-    prompt = _find_dynamic_prompt(part, by_name)
-    if prompt is None or not isinstance(part, SystemPromptPart):
-        return part
-    return replace(part, content=await render_prompt(prompt, run.context) or '')
+def _is_dynamic(part: ModelRequestPart, texts: Mapping[str, str | None]) -> bool:
+    return isinstance(part, SystemPromptPart) and part.dynamic_ref in texts
 
 
-def _find_dynamic_prompt(part: ModelRequestPart, by_name: dict[str, ContextFunction]) -> ContextFunction | None:
-    """Return the function that made a system prompt, if the prompt is dynamic."""
-    return by_name.get(part.dynamic_ref or '') if isinstance(part, SystemPromptPart) else None
+def _replace_prompts(
+    parts: Sequence[ModelRequestPart], texts: Mapping[str, str | None], missing: dict[str, str]
+) -> Iterator[ModelRequestPart]:
+    """Yield the parts with the new texts of dynamic prompts, and remove these from `missing`."""
+    for part in parts:
+        name = part.dynamic_ref if isinstance(part, SystemPromptPart) else None
+        if not isinstance(part, SystemPromptPart) or name is None or name not in texts:
+            yield part
+        elif text := texts[name]:
+            missing.pop(name, None)
+            yield replace(part, content=text)
+
+
+def _insert_prompts(message: ModelMessage, missing: Mapping[str, str], order: Sequence[str]) -> ModelMessage:
+    """Return a request with the missing prompts after its other system prompts; dynamic ones keep their order."""
+    assert isinstance(message, ModelRequest), 'chosen by its type'
+    parts = list(message.parts)
+    for name, text in missing.items():
+        later = order[order.index(name) + 1 :]
+        place = 0
+        while (
+            place < len(parts)
+            and isinstance(part := parts[place], SystemPromptPart)
+            and (part.dynamic_ref not in later)
+        ):
+            place += 1
+        parts.insert(place, SystemPromptPart(text, dynamic_ref=name))
+    return replace(message, parts=parts)

@@ -25,6 +25,7 @@ from pydantic import ValidationError
 from ..exceptions import ContentFilterError, ModelRetry, StreamInterruptedError, UnexpectedModelBehavior
 from ..messages import ModelRequest, ModelResponse, RetryPromptPart, ToolCallPart, ToolReturnPart
 from ..models import ModelRequestParameters
+from ..settings import ModelSettings
 from ..tools.context import RunContext
 from .continued_events import ContinuedEvents
 from .event_channel import EventChannel, ResponseStartEvent
@@ -88,7 +89,7 @@ async def send_request(run: RunState, request: ModelRequest) -> ModelResponse:
     run.tool_results = {}
     await run.flush_events()
     run.context.run_step += 1
-    parameters = await run.offer_tools()
+    parameters, settings = await run.offer_tools(), run.choose_settings()
     run.messages[-1] = replace(request, instructions=await run.render_instructions() or request.instructions)
     return await _continue_turn(run, await _request_response(run, parameters), parameters)
 
@@ -111,9 +112,9 @@ async def _request_response(run: RunState, parameters: ModelRequestParameters) -
     limits.check_before_request(usage)
     usage.requests += 1
     if run.channel is None:
-        response = await run.spec.model.request(list(run.messages), run.spec.settings, parameters)
+        response = await run.spec.model.request(list(run.messages), settings, parameters)
     else:
-        response = await _stream_response(run, run.channel, parameters)
+        response = await _stream_response(run, run.channel, settings, parameters)
     recorded = run.record_response(response)
     limits.check_tokens(usage)
     if not recorded.must_continue:
@@ -121,14 +122,16 @@ async def _request_response(run: RunState, parameters: ModelRequestParameters) -
     return recorded
 
 
-async def _stream_response(run: RunState, channel: EventChannel, parameters: ModelRequestParameters) -> ModelResponse:
+async def _stream_response(
+    run: RunState, channel: EventChannel, settings: ModelSettings | None, parameters: ModelRequestParameters
+) -> ModelResponse:
     """Stream a response into the channel and return it. If the stream fails, record its partial response."""
     last = run.messages[-1]
     shift = ContinuedEvents(last.parts) if isinstance(last, ModelResponse) else None
     if shift is None:
         run.emit(ResponseStartEvent())
     try:
-        async with run.spec.model.request_stream(list(run.messages), run.spec.settings, parameters) as stream:
+        async with run.spec.model.request_stream(list(run.messages), settings, parameters) as stream:
             run.stream = stream
             async for event in stream:
                 for each in (event,) if shift is None else shift(event):
@@ -236,6 +239,7 @@ async def validate_output(run: RunState, output: Awaitable[Any], context: RunCon
 
 
 async def _handle_tool_calls(run: RunState, response: ModelResponse) -> FinalOutput | ModelRequest:
+    run.has_called_tools = True
     output_tools = run.spec.output_tools
     calls = list(enumerate(response.tool_calls))
     output_calls = [(index, call) for index, call in calls if call.tool_name in output_tools]

@@ -25,6 +25,7 @@ from ..messages import (
 from ..messages._value import now
 from ..messages.history import NOT_EXECUTED
 from ..models import ModelRequestParameters, StreamedResponse
+from ..settings import ModelSettings, ToolChoice, merge_model_settings
 from ..tools.context import RunContext
 from ..tools.definition import ToolDefinition
 from ..tools.tool import Tool
@@ -58,6 +59,8 @@ class RunState:
     tool_results: dict[int, Sequence[ModelRequestPart]] = field(default_factory=dict[int, Sequence[ModelRequestPart]])
     """Parts for each tool call of the last response, by index of the call: first its result, then additions to it."""
     rejected_outputs: int = 0
+    has_called_tools: bool = False
+    """True after the first response with tool calls."""
 
     @property
     def messages(self) -> list[ModelMessage]:
@@ -129,6 +132,23 @@ class RunState:
                 self.offered_tools[definition.name] = tool
         self.sequential_tools = {definition.name for definition in definitions if definition.sequential}
         return replace(parameters, function_tools=definitions, native_tools=list(self.spec.native_tools))
+
+    def choose_settings(self) -> ModelSettings | None:
+        """Return the settings of the next request. A tool that `tool_choice` requires is required until one was called.
+
+        If every response had to call a tool, only the limit of requests would end the run: openai-agents-python#263,
+        agno#3291.
+        """
+        settings = self.spec.settings
+        choice = self.spec.model.merged_settings(settings).get('tool_choice')
+        is_required = choice == 'required' or (choice is not None and not isinstance(choice, str))
+        if not (self.has_called_tools and is_required) or self._ends_run(choice):
+            return settings
+        return merge_model_settings(settings, {'tool_choice': 'auto'})
+
+    def _ends_run(self, choice: ToolChoice | None) -> bool:
+        """Return whether each tool that may be called returns the output."""
+        return not isinstance(choice, str) and {*(choice or ())} <= self.spec.output_tools.keys()
 
     async def _prepare_definition(self, tool: Tool[Any]) -> ToolDefinition | None:
         """Return the tool's definition after its `prepare` function, or `None` if the tool is hidden."""

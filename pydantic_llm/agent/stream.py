@@ -343,24 +343,29 @@ class StreamedRunResultSync(ConversationView, Generic[DepsT, OutputT]):
 class AgentRunEvents(Generic[OutputT]):
     """All events of a run, with its result as the last event.
 
-    Read it with `async for`. As an async context manager it also cancels a run that is not read to its end.
+    Read it with `async for` or `anext`. As an async context manager, or with `aclose`, it also cancels a run that is
+    not read to its end.
     """
 
     def __init__(self, background: BackgroundRun[OutputT]) -> None:
         self._background = background
-        self._iterator: AsyncGenerator[AgentStreamEvent | AgentRunResultEvent[OutputT]] | None = None
+        self._iterator = self._read_events()
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *exception: object) -> None:
-        if self._iterator is not None:
-            await self._iterator.aclose()
+        await self.aclose()
 
-    def __aiter__(self) -> AsyncGenerator[AgentStreamEvent | AgentRunResultEvent[OutputT]]:
-        if self._iterator is None:
-            self._iterator = self._read_events()
-        return self._iterator
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> AgentStreamEvent | AgentRunResultEvent[OutputT]:
+        return await anext(self._iterator)
+
+    async def aclose(self) -> None:
+        """Cancel the run, if it is not complete."""
+        await self._iterator.aclose()
 
     async def _read_events(self) -> AsyncGenerator[AgentStreamEvent | AgentRunResultEvent[OutputT]]:
         async with self._background as background:

@@ -325,12 +325,13 @@ class ModelResponse(ShortRepr):
     @property
     def text(self) -> str | None:
         """The text of all text parts, or `None`. A blank line separates parts that are not adjacent."""
-        return _join_paragraphs(self.parts, TextPart)
+        return _join_paragraphs(self.parts)
 
     @property
     def thinking(self) -> str | None:
-        """The text of all thinking parts, joined like `text`."""
-        return _join_paragraphs(self.parts, ThinkingPart)
+        """The text of all thinking parts, or `None`. A blank line separates them."""
+        texts = [part.content for part in self.parts if isinstance(part, ThinkingPart)]
+        return '\n\n'.join(filter(None, texts)) if texts else None
 
     @property
     def tool_calls(self) -> list[ToolCallPart]:
@@ -360,14 +361,14 @@ def is_truncated(response: ModelResponse) -> bool:
     return response.state == 'incomplete' and response.finish_reason in (None, 'error')
 
 
-def _join_paragraphs(parts: Iterable[ModelResponsePart], kind: type[TextPart] | type[ThinkingPart]) -> str | None:
-    """Join adjacent parts of this type directly, and others with a blank line; `None` if there are no such parts."""
+def _join_paragraphs(parts: Iterable[ModelResponsePart]) -> str | None:
+    """Join adjacent text parts directly, and others with a blank line; `None` if there are no text parts."""
     paragraphs: list[list[str]] = []
     adjacent = False
     for part in parts:
-        if isinstance(part, kind):
+        if isinstance(part, TextPart):
             if not adjacent:
                 paragraphs.append([])
             paragraphs[-1].append(part.content)
-        adjacent = isinstance(part, kind)
+        adjacent = isinstance(part, TextPart)
     return '\n\n'.join(''.join(texts) for texts in paragraphs) if paragraphs else None

@@ -183,6 +183,10 @@ class StreamedResponse(ABC):
         if getattr(iterator, 'ag_running', True) is False:  # closing a running generator raises RuntimeError
             await iterator.aclose()
 
+    async def aclose(self) -> None:
+        """Do the same as `cancel`, for `contextlib.aclosing`."""
+        await self.cancel()
+
     def __aiter__(self) -> Self:
         return self
 

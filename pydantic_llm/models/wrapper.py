@@ -50,8 +50,10 @@ class WrapperModel(Model):
 
     @property
     def model_id(self) -> str:
-        """The id of the wrapped model."""
-        return self.wrapped.model_id
+        """The id of the wrapped model; if a subclass overrides `system` or `model_name`, an id made of these."""
+        own = type(self)
+        is_own = (own.system, own.model_name) != (WrapperModel.system, WrapperModel.model_name)
+        return super().model_id if is_own else self.wrapped.model_id
 
     @property
     def base_url(self) -> str | None:

@@ -26,10 +26,25 @@ from pydantic_llm import (
 )
 from pydantic_llm.agent import Agent
 from pydantic_llm.direct import model_request
-from pydantic_llm.messages import ImageUrl, ModelMessagesTypeAdapter, TextPart, ToolReturnPart, UserPromptPart
+from pydantic_llm.messages import (
+    ImageUrl,
+    ModelMessage,
+    ModelMessagesTypeAdapter,
+    TextPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
 from pydantic_llm.models import override_allow_model_requests
+from pydantic_llm.models.function import AgentInfo, FunctionModel
 from pydantic_llm.models.names import NAMES, Name
 from tests.agent.scripted import Scripted, call, outline
+
+
+def ping() -> str:
+    return 'pong'
+
+
+ping.__name__ = 'f'
 
 
 class City(BaseModel):
@@ -217,6 +232,71 @@ async def test_a_dynamic_system_prompt_is_evaluated_again_for_a_history() -> Non
     second = await agent.run('!', deps='2', message_history=first.all_messages())
     assert outline(first.all_messages()[:1]) == [[('system', 'fixed 1'), ('system', 'moving 1'), ('user', '?')]]
     assert outline(second.all_messages()[:1]) == [[('system', 'fixed 1'), ('system', 'moving 2'), ('user', '?')]]
+
+
+async def test_a_dynamic_prompt_may_have_no_text_at_first_and_later_some() -> None:
+    agent = Agent(Scripted('x'), deps_type=dict, system_prompt='Fixed.')
+
+    @agent.system_prompt(dynamic=True)
+    def day(ctx: RunContext[Any]) -> str | None:
+        return ctx.deps.get('day')
+
+    @agent.system_prompt(dynamic=True)
+    def hour(ctx: RunContext[Any]) -> str | None:
+        return ctx.deps.get('hour')
+
+    @agent.instructions
+    def style(ctx: RunContext[Any]) -> str | None:
+        return ctx.deps.get('style')
+
+    history: list[Any] = []
+    seen: list[list[tuple[Any, ...]]] = []
+    for deps in ({}, {'hour': '9'}, {'day': 'Monday', 'hour': '10'}, {'day': '', 'style': 'Be brief.'}):
+        result = await agent.run('?', deps=deps, message_history=history)
+        history = result.all_messages()
+        seen += [outline(history[:1])[0]]
+    fixed, prompt = ('system', 'Fixed.'), ('user', '?')
+    assert seen == [
+        [fixed, prompt],
+        [fixed, ('system', '9'), prompt],
+        [fixed, ('system', 'Monday'), ('system', '10'), prompt],
+        [fixed, prompt],
+    ]
+    requests = [message for message in history if isinstance(message, ModelRequest)]
+    assert [request.instructions for request in requests] == [None, None, None, 'Be brief.']
+
+
+@pytest.mark.parametrize('choice', ['required', ['f']])
+@pytest.mark.parametrize('stream', [False, True])
+async def test_a_required_tool_call_is_required_once(choice: Any, stream: bool) -> None:
+    model = Scripted(call('f', {}), 'Done.')
+    agent = Agent(model, tools=[ping], model_settings={'tool_choice': choice, 'seed': 1})
+    if stream:
+        async with agent.run_stream('?') as streamed:
+            assert await streamed.get_output() == 'Done.'
+    else:
+        assert (await agent.run('?')).output == 'Done.'
+    settings = [request.settings for request in model.requests]
+    assert settings == [{'tool_choice': choice, 'seed': 1}, {'tool_choice': 'auto', 'seed': 1}]
+    await agent.run('And now?')
+    assert (model.requests[2].settings or {}).get('tool_choice') == choice
+
+
+async def test_a_model_that_must_call_a_tool_in_every_response_ends_the_run() -> None:
+    def obey(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        must_call = (info.model_settings or {}).get('tool_choice') in ('required', ['f'])
+        return ModelResponse([call('f', {}) if must_call else TextPart('Done.')])
+
+    for settings in ({'tool_choice': 'required'}, {'tool_choice': ['f']}):
+        model = FunctionModel(obey, settings=ModelSettings(**settings))
+        assert (await Agent(model, tools=[ping]).run('?')).output == 'Done.'
+
+
+async def test_other_choices_of_tools_apply_to_every_request() -> None:
+    model = Scripted(call('f', {}), call('final_result', {'name': 1}), call('final_result', {'name': 'Paris'}))
+    agent = Agent(model, tools=[ping], output_type=City)
+    await agent.run('?', model_settings={'tool_choice': ['final_result']})
+    assert [(request.settings or {}).get('tool_choice') for request in model.requests] == [['final_result']] * 3
 
 
 def test_a_prompt_that_is_neither_text_nor_a_function_is_an_error() -> None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from typing_extensions import TypedDict
 
 from pydantic_llm import (
+    ModelRequest,
     ModelResponse,
     ModelRetry,
     NativeOutput,
@@ -52,6 +53,38 @@ class City(BaseModel):
 class Draft(TypedDict, total=False):
     title: str
     words: list[str]
+
+
+async def test_events_of_a_run_can_be_read_one_by_one_and_closed() -> None:
+    events = Agent(Scripted('Hello you')).run_stream_events('?')
+    assert isinstance(await anext(events), PartStartEvent)
+    await events.aclose()
+    with pytest.raises(StopAsyncIteration):
+        await anext(events)
+    async with Agent(Scripted('Hello you')).run_stream_events('?') as events:
+        first = await anext(events)
+        rest = [event async for event in events]
+    assert isinstance(first, PartStartEvent)
+    assert isinstance(rest[-1], AgentRunResultEvent)
+    unread = Agent(Scripted('Hello you')).run_stream_events('?')
+    await unread.aclose()
+
+
+async def test_every_stream_can_be_read_one_by_one_and_closed() -> None:
+    model = Scripted('Hello you')
+    async with Agent(model).run_stream('?') as result:
+        for stream in (
+            result.stream_text(delta=True, debounce_by=None),
+            result.stream_output(),
+            result.stream_responses(),
+        ):
+            await anext(stream)
+            await stream.aclose()  # type: ignore[attr-defined]
+    async with model.request_stream([ModelRequest.user_text_prompt('?')]) as response:
+        assert isinstance(await anext(response), PartStartEvent)
+        await response.aclose()
+        assert [event.event_kind async for event in response] == ['final_result']
+        assert response.get().state == 'interrupted'
 
 
 async def to_list(iterable: Any) -> list[Any]:

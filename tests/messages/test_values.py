@@ -324,7 +324,7 @@ def test_the_parts_of_a_response_by_kind() -> None:
         ]
     )
     assert response.text == 'One line.\n\nAnother.'
-    assert response.thinking == 'Hm, yes.'
+    assert response.thinking == 'Hm, \n\nyes.'
     assert response.tool_calls == [call]
     assert response.native_tool_calls == [(native, returned), (pending, None)]
     assert len(response.files) == 2

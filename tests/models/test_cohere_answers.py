@@ -60,7 +60,7 @@ def test_every_field_of_a_message_becomes_a_part() -> None:
     assert (response.provider_response_id, response.model_name) == ('r', PLUS)
     assert (response.finish_reason, response.state) == ('tool_call', 'complete')
     assert response.provider_details == {'finish_reason': 'TOOL_CALL'}
-    assert (response.thinking, response.text) == ('I will look.Hm. So.', 'rain falls')
+    assert (response.thinking, response.text) == ('I will look.\n\nHm. So.', 'rain falls')
 
 
 def test_a_stream_has_the_same_parts() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import pickle
 import time
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 
@@ -169,6 +169,29 @@ async def test_a_rejected_response_is_a_failure_whose_usage_counts() -> None:
     [error] = caught.value.exceptions
     assert isinstance(error, RejectedResponseError)
     assert error.response.text == 'No'
+
+
+def is_missing(response: ModelResponse | None) -> bool:
+    return response is not None and is_short(response)
+
+
+def is_missing_for_type_checkers(response: Optional[Unknown | ModelResponse]) -> bool:  # type: ignore[name-defined]  # noqa: F821, UP045
+    return response is not None and is_short(response)
+
+
+def is_wrong(outcome: ModelHTTPError | ModelResponse) -> bool:
+    return isinstance(outcome, ModelHTTPError) or is_short(outcome)
+
+
+@pytest.mark.parametrize('rule', [is_missing, is_missing_for_type_checkers, is_wrong])
+async def test_a_rule_for_a_union_with_a_response_gets_responses(rule: Any) -> None:
+    model = FallbackModel(Scripted('a', ['No']), Scripted('b', ['Long enough']), fallback_on=rule)
+    assert (await model.request(HELLO)).text == 'Long enough'
+
+
+async def test_a_rule_for_errors_and_responses_gets_both() -> None:
+    model = FallbackModel(Scripted('a', [overloaded()]), Scripted('b', ['Long enough']), fallback_on=is_wrong)
+    assert (await model.request(HELLO)).text == 'Long enough'
 
 
 @pytest.mark.parametrize('invalid', [7, 'x', int, [ModelAPIError, 7]])

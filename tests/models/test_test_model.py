@@ -11,6 +11,7 @@ import pytest
 from jsonschema import validate
 from pydantic import BaseModel
 
+from pydantic_llm import Agent, RunContext, Tool
 from pydantic_llm.exceptions import UserError
 from pydantic_llm.messages import (
     BinaryContent,
@@ -111,8 +112,38 @@ async def test_a_name_that_no_tool_has_is_an_error() -> None:
         await ask(TestModel(call_tools=['moon']), FRESH, FUNCTIONS)
 
 
+async def test_a_name_is_an_error_even_if_there_are_no_tools_or_the_conversation_goes_on() -> None:
+    model = TestModel(call_tools=['moon'])
+    with pytest.raises(UserError, match=r"call_tools names 'moon'.*\[\]"):
+        await Agent(model).run('Hello')
+    first = await Agent(TestModel(), tools=[abs_of]).run('Hello')
+    with pytest.raises(UserError, match=r"call_tools names 'moon'.*\['abs_of'\]"):
+        await Agent(model, tools=[abs_of]).run('Hello', message_history=first.all_messages())
+
+
+async def test_a_tool_that_is_hidden_after_its_call_is_no_error() -> None:
+    def hide_later(ctx: RunContext, definition: ToolDefinition) -> ToolDefinition | None:
+        return definition if ctx.run_step == 1 else None
+
+    agent = Agent(TestModel(call_tools=['abs_of']), tools=[Tool(abs_of, prepare=hide_later)])
+    assert (await agent.run('Hello')).output == '{"abs_of":0}'
+
+
+def abs_of(number: int) -> int:
+    return abs(number)
+
+
+async def test_behind_a_gateway_an_output_tool_is_known_by_its_name() -> None:
+    final = ToolDefinition('final_result', {'type': 'object', 'properties': {'answer': {'type': 'string'}}})
+    parameters = ModelRequestParameters([*FUNCTIONS.function_tools, final])
+    response = await TestModel().request(
+        [ModelRequest.user_text_prompt('Hello')], {'tool_choice': 'required'}, parameters
+    )
+    assert [call.tool_name for call in response.tool_calls] == ['weather', 'clock']
+
+
 def test_call_tools_is_not_a_single_name() -> None:
-    with pytest.raises(UserError, match="call_tools is 'all' or a list of tool names, not 'weather'"):
+    with pytest.raises(UserError, match="call_tools takes a list of tool names or 'all', not 'weather'"):
         TestModel(call_tools='weather')
 
 

@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 
+from pydantic_llm import Agent
 from pydantic_llm.exceptions import UserError
 from pydantic_llm.messages import ModelMessage, ModelRequest, ModelResponse, TextPart
 from pydantic_llm.models import Model, ModelRequestParameters
+from pydantic_llm.models.concurrency import ConcurrencyLimitedModel
+from pydantic_llm.models.fallback import FallbackModel
 from pydantic_llm.models.test.model import TestModel
 from pydantic_llm.models.wrapper import WrapperModel
-from pydantic_llm.profiles import ModelProfile
+from pydantic_llm.profiles import DEFAULT_PROFILE, ModelProfile
 from pydantic_llm.settings import ModelSettings
 from pydantic_llm.tools.definition import ToolDefinition
 
@@ -99,6 +102,48 @@ def test_unknown_attributes_are_those_of_the_inner_model() -> None:
     assert (model.seed, model.streams) == (0, [])
     with pytest.raises(AttributeError, match="'Inner' object has no attribute 'nothing'"):
         _ = model.nothing
+
+
+def test_the_id_of_a_model_that_makes_its_own_passes_through() -> None:
+    model = FallbackModel(TestModel(model_name='a'), TestModel(model_name='b'))
+    assert WrapperModel(model).model_id == model.model_id == 'fallback:test:a,test:b'
+    assert WrapperModel(WrapperModel(model)).model_id == model.model_id
+    assert ConcurrencyLimitedModel(model, limit=1).model_id == model.model_id
+
+
+class Forgetful(WrapperModel):
+    """Does not call the `__init__` of its base class."""
+
+    def __init__(self) -> None:
+        pass
+
+
+def test_a_wrapper_without_a_model_says_so() -> None:
+    with pytest.raises(AttributeError, match=r'Forgetful wraps no model yet: call super\(\).__init__\(wrapped\) first'):
+        _ = Forgetful().model_name
+
+
+class Bare(Model):
+    """A model whose `__init__` does not call that of its base class."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    @property
+    def model_name(self) -> str:
+        return 'bare'
+
+    async def request(self, *request: Any) -> ModelResponse:
+        self.calls += 1
+        return ModelResponse([TextPart('Hello')])
+
+
+async def test_a_model_need_not_call_the_init_of_its_base_class() -> None:
+    model = Bare()
+    assert (model.settings, model.profile, model.model_id) == (None, DEFAULT_PROFILE, 'bare:bare')
+    assert (await Agent(model, model_settings={'temperature': 0.1}).run('Hello')).output == 'Hello'
+    async with Agent(WrapperModel(model)).run_stream('Hello') as result:
+        assert await result.get_output() == 'Hello'
 
 
 def test_a_wrapper_can_be_copied_and_pickled() -> None:

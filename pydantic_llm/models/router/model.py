@@ -47,7 +47,7 @@ from ..limits.rate_limit import DEFAULT_OUTPUT_TOKENS
 from ..limits.wait_queue import NotYet, QueueFullError, QueueTimeoutError, WaitQueue
 from .deployment import Deployment
 from .state import MemoryState, RouterState
-from .strategy import STRATEGIES, Ranking, Strategy, sticky_key
+from .strategy import STRATEGIES, Ranking, Strategy, check_prices, sticky_key
 
 __all__ = ('Deployment', 'RouterModel', 'RouterModelSettings', 'Strategy')
 
@@ -117,6 +117,9 @@ class RouterModel(SequenceModel):
             raise UserError('Give state= or state_url=, not both')
         check_number('cooldown', cooldown, least=0, required=True)
         check_number('max_wait', max_wait, least=0)
+        if strategy == 'lowest_cost':
+            for group in self.groups:
+                check_prices(group)
         super().__init__(fallback_on, mid_stream, settings)
         self.strategy: Strategy = strategy
         self.cooldown = cooldown

@@ -9,6 +9,8 @@ from functools import lru_cache
 from math import inf, log
 from typing import Literal, assert_never
 
+from ..._extras import import_extra
+from ...exceptions import UserError
 from ...messages import ModelMessage, ModelRequest, SystemPromptPart, UserPromptPart
 from .deployment import Deployment
 from .state import DeploymentStatus
@@ -61,7 +63,7 @@ class Ranking:
 
     def _estimate_cost(self, deployment: Deployment) -> float:
         """Return the estimated price of the request; infinite if the prices are unknown."""
-        prices = deployment.cost or find_prices(deployment.built.system, deployment.built.model_name)
+        prices = _get_prices(deployment)
         return inf if prices is None else (prices[0] * self._input_tokens + prices[1] * self._output_tokens) / MILLION
 
 
@@ -77,6 +79,18 @@ def _draw_delay(number: float, weight: float) -> float:
 def _hash_to_number(text: str) -> float:
     """Return a number from [0, 1), always the same for the same text."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7]) / 2**56
+
+
+def check_prices(group: Sequence[Deployment]) -> None:
+    """Raise `UserError` if no price in a group is known, so that it has no lowest one."""
+    if len(group) > 1 and all(_get_prices(each) is None for each in group):
+        import_extra('genai_prices', extra='prices', what="strategy='lowest_cost' without cost=")
+        names = ', '.join(repr(each.name) for each in group)
+        raise UserError(f"strategy='lowest_cost' knows no price of {names}: give a Deployment of each model its cost=")
+
+
+def _get_prices(deployment: Deployment) -> tuple[float, float] | None:
+    return deployment.cost or find_prices(deployment.built.system, deployment.built.model_name)
 
 
 @lru_cache(maxsize=1024)

@@ -82,7 +82,7 @@ class TestModel(PreparingModel):
         settings: ModelSettings | None = None,
     ) -> None:
         if call_tools != 'all':
-            check_items(call_tools, str, parameter='call_tools', expected="tool names, or 'all'")
+            check_items(call_tools, str, parameter='call_tools', expected="tool names or 'all'")
         check_type(custom_output_text, str, parameter='custom_output_text')
         check_type(seed, int, parameter='seed')
         if custom_output_text is not None and custom_output_args is not None:
