@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
 from weakref import finalize
 
-from ._type_checks import check_messages
 from ._threads import BlockingContext, run_blocking
+from ._type_checks import check_messages
 from .exceptions import UserError
 from .messages import ModelMessage, ModelRequest, ModelResponse, ModelResponseStreamEvent
 from .models import Model, ModelRequestParameters, StreamedResponse, infer_model

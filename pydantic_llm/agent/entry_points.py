@@ -12,8 +12,8 @@ from typing import Any, Generic, Unpack, overload
 
 from typing_extensions import TypeVar
 
-from .._type_checks import check_callable
 from .._threads import run_blocking
+from .._type_checks import check_callable
 from .background_run import BackgroundRun, ExecuteRun
 from .options import EventStreamHandler, RunArguments, RunOptions, UserPrompt
 from .output_types import OutputSpec
