@@ -89,7 +89,7 @@ async def send_request(run: RunState, request: ModelRequest) -> ModelResponse:
     run.tool_results = {}
     await run.flush_events()
     run.context.run_step += 1
-    parameters, settings = await run.offer_tools(), run.choose_settings()
+    parameters = await run.offer_tools()
     run.messages[-1] = replace(request, instructions=await run.render_instructions() or request.instructions)
     return await _continue_turn(run, await _request_response(run, parameters), parameters)
 
@@ -111,6 +111,7 @@ async def _request_response(run: RunState, parameters: ModelRequestParameters) -
     usage, limits = run.conversation.usage, run.spec.limits
     limits.check_before_request(usage)
     usage.requests += 1
+    settings = run.choose_settings()
     if run.channel is None:
         response = await run.spec.model.request(list(run.messages), settings, parameters)
     else:
