@@ -87,7 +87,7 @@ async def test_lowest_cost_chooses_the_cheapest() -> None:
 
 def test_lowest_cost_needs_a_price(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
-        UserError, match="'lowest_cost' knows no price of 'a', 'b': give a Deployment of each model its"
+        UserError, match="'lowest_cost' knows no price of 'a', 'b': give a Deployment of each its"
     ):
         RouterModel([deploy('a'), deploy('b')], strategy='lowest_cost')
     monkeypatch.setitem(sys.modules, 'genai_prices', None)

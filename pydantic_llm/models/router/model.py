@@ -117,9 +117,7 @@ class RouterModel(SequenceModel):
             raise UserError('Give state= or state_url=, not both')
         check_number('cooldown', cooldown, least=0, required=True)
         check_number('max_wait', max_wait, least=0)
-        if strategy == 'lowest_cost':
-            for group in self.groups:
-                check_prices(group)
+        check_prices(strategy, self.groups)
         super().__init__(fallback_on, mid_stream, settings)
         self.strategy: Strategy = strategy
         self.cooldown = cooldown

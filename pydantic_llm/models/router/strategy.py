@@ -81,12 +81,13 @@ def _hash_to_number(text: str) -> float:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7]) / 2**56
 
 
-def check_prices(group: Sequence[Deployment]) -> None:
-    """Raise `UserError` if no price in a group is known, so that it has no lowest one."""
-    if len(group) > 1 and all(_get_prices(each) is None for each in group):
-        import_extra('genai_prices', extra='prices', what="strategy='lowest_cost' without cost=")
-        names = ', '.join(repr(each.name) for each in group)
-        raise UserError(f"strategy='lowest_cost' knows no price of {names}: give a Deployment of each model its cost=")
+def check_prices(strategy: Strategy, groups: Sequence[Sequence[Deployment]]) -> None:
+    """Raise `UserError` if the strategy needs prices and knows none in a group of several deployments."""
+    for group in groups if strategy == 'lowest_cost' else ():
+        if len(group) > 1 and all(_get_prices(each) is None for each in group):
+            import_extra('genai_prices', extra='prices', what="strategy='lowest_cost' without cost=")
+            names = ', '.join(repr(each.name) for each in group)
+            raise UserError(f"strategy='lowest_cost' knows no price of {names}: give a Deployment of each its cost=")
 
 
 def _get_prices(deployment: Deployment) -> tuple[float, float] | None:
