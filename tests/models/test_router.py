@@ -86,9 +86,7 @@ async def test_lowest_cost_chooses_the_cheapest() -> None:
 
 
 def test_lowest_cost_needs_a_price(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(
-        UserError, match="'lowest_cost' knows no price of 'a', 'b': give a Deployment of each its"
-    ):
+    with pytest.raises(UserError, match="'lowest_cost' knows no price of 'a', 'b': give a Deployment of each its"):
         RouterModel([deploy('a'), deploy('b')], strategy='lowest_cost')
     monkeypatch.setitem(sys.modules, 'genai_prices', None)
     with pytest.raises(UserError, match=r"'genai_prices': pip install 'pydantic-llm\[prices\]'"):
