@@ -47,7 +47,7 @@ from ..limits.rate_limit import DEFAULT_OUTPUT_TOKENS
 from ..limits.wait_queue import NotYet, QueueFullError, QueueTimeoutError, WaitQueue
 from .deployment import Deployment
 from .state import MemoryState, RouterState
-from .strategy import STRATEGIES, Ranking, Strategy, check_prices, sticky_key
+from .strategy import Ranking, Strategy, check_strategy, sticky_key
 
 __all__ = ('Deployment', 'RouterModel', 'RouterModelSettings', 'Strategy')
 
@@ -111,13 +111,11 @@ class RouterModel(SequenceModel):
         names = [deployment.name for deployment in self.deployments]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise UserError(f'Two deployments are called {twice!r}: give each a name= of its own')
-        if strategy not in STRATEGIES:
-            raise UserError(f'strategy is one of {", ".join(map(repr, STRATEGIES))}, not {strategy!r}')
+        check_strategy(strategy, self.groups)
         if state is not None and state_url is not None:
             raise UserError('Give state= or state_url=, not both')
         check_number('cooldown', cooldown, least=0, required=True)
         check_number('max_wait', max_wait, least=0)
-        check_prices(strategy, self.groups)
         super().__init__(fallback_on, mid_stream, settings)
         self.strategy: Strategy = strategy
         self.cooldown = cooldown

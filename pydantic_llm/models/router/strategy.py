@@ -81,8 +81,10 @@ def _hash_to_number(text: str) -> float:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7]) / 2**56
 
 
-def check_prices(strategy: Strategy, groups: Sequence[Sequence[Deployment]]) -> None:
-    """Raise `UserError` if the strategy needs prices and knows none in a group of several deployments."""
+def check_strategy(strategy: Strategy, groups: Sequence[Sequence[Deployment]]) -> None:
+    """Raise `UserError` for an unknown strategy, and for one that needs prices but knows none of a group's."""
+    if strategy not in STRATEGIES:
+        raise UserError(f'strategy is one of {", ".join(map(repr, STRATEGIES))}, not {strategy!r}')
     for group in groups if strategy == 'lowest_cost' else ():
         if len(group) > 1 and all(_get_prices(each) is None for each in group):
             import_extra('genai_prices', extra='prices', what="strategy='lowest_cost' without cost=")
