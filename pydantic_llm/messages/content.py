@@ -305,7 +305,10 @@ class TextContent(ShortRepr):
 
 @dataclass(repr=False)
 class CachePoint(ShortRepr):
-    """Marks the end of a prefix that the vendor should cache, if it caches on demand (Anthropic, Bedrock, OpenAI)."""
+    """Marks the end of a prefix that the vendor should cache, if it caches on demand (Anthropic, Bedrock, OpenAI).
+
+    Where no such mark exists, the response has a warning.
+    """
 
     kind: Literal['cache-point'] = 'cache-point'
 

@@ -109,7 +109,7 @@ def make_profile(model_name: str, service: Facts | None = None) -> OpenAIModelPr
     """Return the profile of a model at a service: the facts of its family, overridden by those of the service."""
     name = bare_name(model_name)
     if OPENAI_NAMES.match(name):
-        profile = replace(openai_model_profile(name), openai_allowed_tools=False)
+        profile = replace(openai_model_profile(name), openai_allowed_tools=False, openai_cache_points=None)
     else:
         profile = OpenAIModelProfile(json_schema_transformer=_strict)
     family, service = collect_facts(FAMILIES, name), service or {}
@@ -150,6 +150,11 @@ def deepseek_profile(model_name: str) -> OpenAIModelProfile:
     return make_profile(model_name, facts)
 
 
+OPENROUTER_CACHES = re.compile(r'~?(anthropic/|google/gemini|openai/gpt-(5\.[6-9]|[6-9]))')
+"""The models for which OpenRouter passes marks on: pydantic-ai#4392 and
+https://openrouter.ai/docs/client-sdks/typescript/models/anthropiccachecontroldirective"""
+
+
 def openrouter_profile(model_name: str) -> OpenAIModelProfile:
     """Return the profile of a model at OpenRouter: https://openrouter.ai/docs/guides/best-practices/reasoning-tokens."""
     facts: Facts = {
@@ -163,6 +168,8 @@ def openrouter_profile(model_name: str) -> OpenAIModelProfile:
         'openai_video_url': True,
         'openai_document_url': True,
     }
+    if OPENROUTER_CACHES.match(model_name):
+        facts['openai_cache_points'] = 'cache_control'
     if model_name.removeprefix('~').startswith('google/'):
         facts['json_schema_transformer'] = _gemini_by_openrouter
     return make_profile(model_name, facts)
@@ -287,7 +294,7 @@ def azure_profile(model_name: str) -> OpenAIModelProfile:
     name = model_name.lower()
     profile = make_profile(model_name) if OTHERS_AT_AZURE.match(name) else openai_model_profile(model_name)
     field: Facts = {'openai_max_tokens_field': 'max_tokens'} if MISTRALS.match(name) else {}
-    return replace(profile, openai_documents=False, **field)
+    return replace(profile, openai_documents=False, openai_cache_points=None, **field)
 
 
 def crusoe_profile(model_name: str) -> OpenAIModelProfile:

@@ -69,6 +69,7 @@ def _adapt_to_claude(profile: OpenAIModelProfile, model_name: str) -> OpenAIMode
         unsupported_settings=known.unsupported_settings | REFUSED_BY_CLAUDE,
         exclusive_settings=known.exclusive_settings,
         openai_thinking_back='details',
+        openai_cache_points='cache_control',  # https://docs.litellm.ai/docs/completion/prompt_caching
         openai_thinking_efforts=EFFORTS,
         openai_thinking_off='none',
     )

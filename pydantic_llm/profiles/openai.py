@@ -126,6 +126,10 @@ class OpenAIModelProfile(ModelProfile):
     openai_hides_thinking_tokens: bool = False
     """True if only the total of the usage contains the tokens of thinking, as at Gemini's OpenAI endpoint."""
 
+    openai_cache_points: Literal['breakpoint', 'cache_control'] | None = None
+    """The form of a `CachePoint`: OpenAI's `prompt_cache_breakpoint`, or Anthropic's `cache_control`; `None` if the
+    server has none."""
+
     openai_ends_silently: bool = False
     """True if the server ends complete responses without a finish reason, as Snowflake does."""
 
@@ -308,6 +312,9 @@ REFUSES_PARALLEL_SWITCH = re.compile(r'o\d')
 """The models that refuse `parallel_tool_calls` in chat completions: langchain-ai/langchain#29704,
 UKGovernmentBEIS/inspect_ai#1023, tensorzero/tensorzero#2805."""
 
+BREAKPOINTS = re.compile(r'gpt-(5\.[6-9]|[6-9])')
+"""The models that cache up to explicit breakpoints (`PromptCacheOptions` of the SDK)."""
+
 REFUSES_STOP = re.compile(r'o3(?!-mini)|o4|gpt-5(?!-chat|\.[5-9])')
 """The models that refuse `stop` with status 400."""
 
@@ -334,6 +341,7 @@ def openai_model_profile(model_name: str) -> OpenAIModelProfile:
         openai_item_ids=reasoning != 'never',
         openai_hides_thinking_tokens=name.startswith('gemini'),  # clarifai-python#978
         openai_phases=bool(PHASES.match(name)),
+        openai_cache_points='breakpoint' if BREAKPOINTS.match(name) else None,
         openai_reasoning_context='all_turns' if ALL_TURNS.match(name) else None,
         openai_system_prompt_role='user' if name.startswith('o1-mini') else 'system',
         unsupported_settings=refused | (STOP if REFUSES_STOP.match(name) else NOTHING),

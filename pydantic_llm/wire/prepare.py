@@ -104,6 +104,10 @@ class PreparedRequest:
                 what = f'what {name!r}, a tool of {maker} itself, did'
         self.note(f'dropped, since the API of {self.system!r} cannot represent it in a past response: {what}')
 
+    def drop_cache_point(self) -> None:
+        """Add a warning for a `CachePoint` in the messages."""
+        self.note(f'CachePoint() was not sent: the API of {self.system!r} cannot mark what {self.model_name!r} caches')
+
     def strict_schema(self, schema: Json, owner: str) -> Json:
         """Return a schema in the form that the API enforces, with a warning for each constraint that this form loses.
 

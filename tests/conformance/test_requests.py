@@ -383,3 +383,32 @@ def test_every_output_mode_sends_the_schema(room: Room) -> None:
             assert not room.build().profile.supports_json_schema_output
             continue
         assert 'MARK' in json.dumps(encode(room, request))
+
+
+# ---------------------------------------------------------------------- cache points
+
+
+CACHES = {
+    'anthropic': '"cache_control"',
+    'bedrock': '"cachePoint"',
+    'openai-chat': '"prompt_cache_breakpoint"',
+    'openai-responses': '"prompt_cache_breakpoint"',
+}
+"""The rooms that mark the end of a prefix, with the names of their marks."""
+
+CACHING_MODELS = {'openai-chat': 'gpt-5.6', 'openai-responses': 'gpt-6'}
+
+
+@rooms
+def test_a_cache_point_is_sent_or_reported(room: Room) -> None:
+    model = room.build()
+    if name := CACHING_MODELS.get(room.name):
+        model = type(model)(name, api_key='k')  # type: ignore[call-arg]
+    request = model.prepare([ModelRequest([UserPromptPart(['A long text.', CachePoint(), 'A question.'])])])
+    body = to_json(model.encode(request)).decode()
+    if mark := CACHES.get(room.name):
+        assert body.index('A long text.') < body.index(mark) < body.index('A question.')
+        assert request.warnings == []
+    else:
+        assert 'cache' not in body.lower()
+        assert [warning.partition(':')[0] for warning in request.warnings] == ['CachePoint() was not sent']

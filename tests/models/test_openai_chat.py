@@ -47,6 +47,7 @@ SETTING_BODIES: dict[str, tuple[Any, Json]] = {
     'openai_modalities': (['text', 'audio'], {'modalities': ['text', 'audio']}),
     'openai_audio': ({'voice': 'alloy'}, {'audio': {'voice': 'alloy'}}),
     'openai_prompt_cache_key': ('key', {'prompt_cache_key': 'key'}),
+    'openai_prompt_cache_options': ({'mode': 'explicit'}, {'prompt_cache_options': {'mode': 'explicit'}}),
     'openai_prompt_cache_retention': ('24h', {'prompt_cache_retention': '24h'}),
     'openai_web_search_options': ({}, {'web_search_options': {}}),
     'openai_moderation': ({'model': 'omni'}, {'moderation': {'model': 'omni'}}),

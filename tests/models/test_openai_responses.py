@@ -69,6 +69,7 @@ SETTING_BODIES: dict[str, tuple[Any, Json]] = {
     'openai_service_tier': ('scale', {'service_tier': 'scale'}),
     'openai_metadata': ({'a': 'b'}, {'metadata': {'a': 'b'}}),
     'openai_prompt_cache_key': ('key', {'prompt_cache_key': 'key'}),
+    'openai_prompt_cache_options': ({'mode': 'explicit'}, {'prompt_cache_options': {'mode': 'explicit'}}),
     'openai_prompt_cache_retention': ('24h', {'prompt_cache_retention': '24h'}),
     'openai_moderation': ({'model': 'omni'}, {'moderation': {'model': 'omni'}}),
 }

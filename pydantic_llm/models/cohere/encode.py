@@ -7,9 +7,18 @@ from typing import assert_never
 
 from ...exceptions import UserError
 from ...json_types import Json
-from ...messages import ModelRequest, ModelResponse, RetryPromptPart, SystemPromptPart, ToolReturnPart, UserPromptPart
+from ...messages import (
+    CachePoint,
+    ModelRequest,
+    ModelResponse,
+    RetryPromptPart,
+    SystemPromptPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
 from ...messages.request import ModelRequestPart
 from ...profiles.cohere import CohereModelProfile
+from ...wire.files import content_items
 from ...wire.prepare import PreparedRequest
 from .content import encode_content, encode_file_of_tool, encode_tool_return
 from .encode_response import encode_message
@@ -48,6 +57,8 @@ def _mentions_json(messages: Iterable[Json]) -> bool:
 def encode_messages(request: PreparedRequest) -> list[Json]:
     """Encode the messages. Instructions follow the system prompts at the start of the conversation."""
     turns: list[Json] = []
+    if any(isinstance(item, CachePoint) for item in content_items(request.messages)):
+        request.drop_cache_point()
     for message in request.messages:
         if isinstance(message, ModelRequest):
             turns += encode_request(message, request.system)

@@ -26,6 +26,7 @@ from ...messages import (
 )
 from ...messages.content import FileUrl
 from ...profiles.gemini import VERTEX
+from ...wire.prepare import PreparedRequest
 
 PROVIDER_NAMES: dict[str, frozenset[str]] = {
     'google-gla': frozenset({'google-gla', 'google'}),
@@ -65,7 +66,7 @@ def provider_names(system: str) -> frozenset[str]:
     return PROVIDER_NAMES.get(system, frozenset({system}))
 
 
-def encode_content(content: Sequence[UserContent], system: str) -> Iterator[Json]:
+def encode_content(content: Sequence[UserContent], request: PreparedRequest) -> Iterator[Json]:
     """Yield one part for each item. Raises `UserError` if the API cannot read a file."""
     for item in content:
         match item:
@@ -74,9 +75,9 @@ def encode_content(content: Sequence[UserContent], system: str) -> Iterator[Json
             case TextContent(content=text):
                 yield {'text': text}
             case CachePoint():
-                pass
+                request.drop_cache_point()
             case _:
-                yield encode_file(item, system)
+                yield encode_file(item, request.system)
 
 
 def encode_file(file: MultiModalContent, system: str) -> Json:

@@ -95,7 +95,7 @@ def encode_request(
             case SystemPromptPart():
                 pass
             case UserPromptPart():
-                prompt.extend(encode_content(part.items(), request.system))
+                prompt.extend(encode_content(part.items(), request))
             case ToolReturnPart():
                 result, separate = encode_tool_return(part, request.system, profile)
                 results.append(result)

@@ -174,6 +174,7 @@ def _encode_piece(conversation: _Conversation, item: UserContent) -> Json | None
         case TextContent(content=text):
             return {'type': 'text', 'text': text}
         case CachePoint():
+            conversation.request.drop_cache_point()
             return None
         case BinaryContent() if item.is_image and takes_images:
             conversation.images.append(item.data)

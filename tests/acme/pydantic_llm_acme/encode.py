@@ -67,12 +67,12 @@ def _system_prompts(request: PreparedRequest) -> Iterator[str]:
 def _encode_turns(request: PreparedRequest) -> Iterator[Json]:
     for message in request.messages:
         if isinstance(message, ModelRequest):
-            yield {'from': 'user', 'parts': list(_encode_request(message, request.system))}
+            yield {'from': 'user', 'parts': list(_encode_request(message, request))}
         else:
             yield {'from': 'model', 'parts': list(_encode_response(message, request))}
 
 
-def _encode_request(message: ModelRequest, system: str) -> Iterator[Json]:
+def _encode_request(message: ModelRequest, request: PreparedRequest) -> Iterator[Json]:
     for part in message.parts:
         match part:
             case SystemPromptPart():
@@ -81,7 +81,7 @@ def _encode_request(message: ModelRequest, system: str) -> Iterator[Json]:
                 yield from _encode_text(text)
             case UserPromptPart(content=items):
                 for item in items:
-                    yield from encode_item(item, system)
+                    yield from encode_item(item, request)
             case ToolReturnPart():
                 result = part.model_response_str()
                 yield {
@@ -98,7 +98,7 @@ def _encode_request(message: ModelRequest, system: str) -> Iterator[Json]:
                 assert_never(part)
 
 
-def encode_item(item: UserContent, system: str) -> Iterator[Json]:
+def encode_item(item: UserContent, request: PreparedRequest) -> Iterator[Json]:
     """Encode an item of a prompt. Raises `UserError` for a file that is not an image."""
     match item:
         case str() as text:
@@ -106,13 +106,13 @@ def encode_item(item: UserContent, system: str) -> Iterator[Json]:
         case TextContent(content=text):
             yield from _encode_text(text)
         case CachePoint():
-            pass
+            request.drop_cache_point()
         case ImageUrl(url=url):
             yield {'image': url}
         case BinaryContent() if item.is_image:
             yield {'image': item.data_uri}
         case _:
-            raise UserError(f'{system!r} does not accept {item!r}: its API accepts text and images')
+            raise UserError(f'{request.system!r} does not accept {item!r}: its API accepts text and images')
 
 
 def _encode_text(text: str) -> Iterator[Json]:

@@ -56,6 +56,7 @@ ROOM = Room(
         'openai_modalities': (['text'], ('modalities',)),
         'openai_audio': ({'voice': 'alloy'}, ('audio',)),
         'openai_prompt_cache_key': ('k', ('prompt_cache_key',)),
+        'openai_prompt_cache_options': ({'mode': 'explicit'}, ('prompt_cache_options',)),
         'openai_prompt_cache_retention': ('24h', ('prompt_cache_retention',)),
         'openai_web_search_options': ({}, ('web_search_options',)),
         'openai_moderation': ({'model': 'm'}, ('moderation',)),

@@ -70,6 +70,7 @@ ROOM = Room(
         'openai_service_tier': ('flex', ('service_tier',)),
         'openai_metadata': ({'a': 'b'}, ('metadata',)),
         'openai_prompt_cache_key': ('k', ('prompt_cache_key',)),
+        'openai_prompt_cache_options': ({'mode': 'explicit'}, ('prompt_cache_options',)),
         'openai_prompt_cache_retention': ('24h', ('prompt_cache_retention',)),
         'openai_moderation': ({'model': 'm'}, ('moderation',)),
     },

@@ -20,22 +20,33 @@ from ....messages import (
     VideoUrl,
 )
 from ....profiles.openai import OpenAIModelProfile
+from ....wire.prepare import PreparedRequest
+from ..cache import mark_last_part
 
 
-def encode_content(content: Sequence[UserContent], profile: OpenAIModelProfile, system: str) -> list[Json]:
-    """Encode one part per item. Raises `UserError` for content that the API does not accept."""
-    return [part for item in content for part in encode_item(item, profile, system)]
+def encode_content(
+    content: Sequence[UserContent], profile: OpenAIModelProfile, request: PreparedRequest
+) -> list[Json]:
+    """Encode one part per item. A cache point marks the part before it.
+
+    Raises `UserError` for content that the API does not accept.
+    """
+    parts: list[Json] = []
+    for item in content:
+        if isinstance(item, CachePoint):
+            mark_last_part(parts, item, request, profile)
+        else:
+            parts += encode_item(item, profile, request.system)
+    return parts
 
 
-def encode_item(item: UserContent, profile: OpenAIModelProfile, system: str) -> Iterator[Json]:
-    """Yield the part for one item. A cache point has no part: the server chooses the prefixes that it caches."""
+def encode_item(item: str | TextContent | MultiModalContent, profile: OpenAIModelProfile, system: str) -> Iterator[Json]:
+    """Yield the part for one item."""
     match item:
         case str():
             yield encode_text(item)
         case TextContent(content=content):
             yield encode_text(content)
-        case CachePoint():
-            pass
         case _:
             if profile.openai_flatten_content is True:
                 raise UserError(f'{system!r} takes text alone (openai_flatten_content), and was given {item!r}')

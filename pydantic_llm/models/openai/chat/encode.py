@@ -118,7 +118,7 @@ def encode_request_part(
         case UserPromptPart(content=str() as content):
             yield {'role': 'user', 'content': content}
         case UserPromptPart(content=content):
-            yield {'role': 'user', 'content': encode_content(content, profile, request.system)}
+            yield {'role': 'user', 'content': encode_content(content, profile, request)}
         case ToolReturnPart():
             yield {'role': 'tool', 'tool_call_id': part.tool_call_id, 'content': encode_tool_return(part)}
         case RetryPromptPart(tool_name=None):

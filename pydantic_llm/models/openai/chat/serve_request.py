@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import cast
 
 from ....exceptions import UserError
 from ....json_types import Json
 from ....messages import (
     BinaryContent,
+    CachePoint,
     DocumentUrl,
     ImageUrl,
     ModelMessage,
@@ -61,11 +62,18 @@ def decode_request_part(message: Json, tool_names: dict[str, str], provider_name
             return UserPromptPart(content)
         case {'role': 'user', 'content': list()}:
             items = cast('list[Json]', message['content'])
-            return UserPromptPart([decode_content(item, provider_name) for item in items])
+            return UserPromptPart([each for item in items for each in _decode_marked(item, provider_name)])
         case {'role': 'tool', 'tool_call_id': id}:
             return ToolReturnPart(tool_names.get(id, ''), _join_texts(message.get('content')), id)
         case _:
             raise UserError(f'A message has the role {message.get("role")!r} and content that does not fit it')
+
+
+def _decode_marked(item: Json, provider_name: str) -> Iterator[UserContent]:
+    """Yield what a part contains, and a cache point after it, if the part has a mark of OpenAI's or of OpenRouter's."""
+    yield decode_content(item, provider_name)
+    if item.get('prompt_cache_breakpoint') or item.get('cache_control'):
+        yield CachePoint()
 
 
 def decode_content(item: Json, provider_name: str) -> UserContent:

@@ -35,6 +35,7 @@ OWN_SETTINGS: dict[str, str] = {
     'openai_modalities': 'modalities',
     'openai_audio': 'audio',
     'openai_prompt_cache_key': 'prompt_cache_key',
+    'openai_prompt_cache_options': 'prompt_cache_options',
     'openai_prompt_cache_retention': 'prompt_cache_retention',
     'openai_web_search_options': 'web_search_options',
     'openai_moderation': 'moderation',
@@ -86,6 +87,9 @@ class OpenAIChatModelSettings(ModelSettings, total=False):
 
     openai_prompt_cache_key: str
     """Route requests with the same key to the server that has cached their prefix."""
+
+    openai_prompt_cache_options: Mapping[str, Any]
+    """The options of the cache, from gpt-5.6 on: `{'mode': 'explicit'}` caches up to each `CachePoint` only."""
 
     openai_prompt_cache_retention: Literal['in_memory', '24h']
     """The storage time of a cached prefix: until memory is needed, or 24 hours."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
@@ -22,20 +22,28 @@ from ....messages import (
     VideoUrl,
 )
 from ....messages.request import is_file
+from ....profiles.openai import OpenAIModelProfile
+from ....wire.prepare import PreparedRequest
+from ..cache import mark_last_part
 
 
-def encode_content(content: Sequence[UserContent], system: str) -> Iterator[Json]:
-    """Yield one part for each item of a user's content. Raises `UserError` for content that the API does not accept."""
+def encode_content(
+    content: Sequence[UserContent], request: PreparedRequest, profile: OpenAIModelProfile
+) -> list[Json]:
+    """Encode one part for each item of a user's content. A cache point marks the part before it.
+
+    Raises `UserError` for content that the API does not accept.
+    """
+    parts: list[Json] = []
     for item in content:
         match item:
-            case str():
-                yield _encode_text(item)
-            case TextContent(content=text):
-                yield _encode_text(text)
+            case str(text) | TextContent(content=text):
+                parts.append(_encode_text(text))
             case CachePoint():
-                pass  # prefixes are cached without it: https://platform.openai.com/docs/guides/prompt-caching
+                mark_last_part(parts, item, request, profile)
             case _:
-                yield _encode_file(item, system)
+                parts.append(_encode_file(item, request.system))
+    return parts
 
 
 def _encode_file(file: MultiModalContent, system: str) -> Json:

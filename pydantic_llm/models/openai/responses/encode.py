@@ -95,7 +95,7 @@ def encode_request_part(part: ModelRequestPart, encoder: ResponseEncoder) -> Jso
         case UserPromptPart(content=str() as content):
             return {'role': 'user', 'content': content}
         case UserPromptPart(content=content):
-            return {'role': 'user', 'content': list(encode_content(content, system))}
+            return {'role': 'user', 'content': encode_content(content, encoder.request, encoder.profile)}
         case RetryPromptPart(tool_name=None):
             return {'role': 'user', 'content': part.model_response()}
         case RetryPromptPart(tool_call_id=id) | ToolReturnPart(tool_call_id=id):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import cast
 
@@ -10,6 +10,7 @@ from ....exceptions import UserError
 from ....json_types import Json
 from ....messages import (
     BinaryContent,
+    CachePoint,
     DocumentUrl,
     ImageUrl,
     ModelMessage,
@@ -62,7 +63,8 @@ def decode_request_item(item: Json, tool_names: dict[str, str]) -> ModelRequestP
         case {'role': 'user', 'content': str() as content}:
             return UserPromptPart(content)
         case {'role': 'user', 'content': list()}:
-            return UserPromptPart([decode_content(part) for part in cast('list[Json]', item['content'])])
+            parts = cast('list[Json]', item['content'])
+            return UserPromptPart([each for part in parts for each in _decode_marked(part)])
         case {'type': 'function_call_output', 'call_id': id, 'output': str() as output}:
             return ToolReturnPart(tool_names.get(id, ''), output, id)
         case {'type': 'function_call_output', 'call_id': id, 'output': list()}:
@@ -70,6 +72,13 @@ def decode_request_item(item: Json, tool_names: dict[str, str]) -> ModelRequestP
             return ToolReturnPart(tool_names.get(id, ''), content, id)
         case _:
             raise UserError(f'The input holds an item that this server does not know: {item.get("type") or item!r}')
+
+
+def _decode_marked(part: Json) -> Iterator[UserContent]:
+    """Yield what a part contains, and a cache point after it, if the part has a mark."""
+    yield decode_content(part)
+    if part.get('prompt_cache_breakpoint'):
+        yield CachePoint()
 
 
 def decode_content(part: Json) -> UserContent:

@@ -28,6 +28,7 @@ OWN_SETTINGS: dict[str, str] = {
     'openai_moderation': 'moderation',
     'openai_max_tool_calls': 'max_tool_calls',
     'openai_prompt_cache_key': 'prompt_cache_key',
+    'openai_prompt_cache_options': 'prompt_cache_options',
     'openai_prompt_cache_retention': 'prompt_cache_retention',
     'openai_top_logprobs': 'top_logprobs',
 }
@@ -131,6 +132,9 @@ class OpenAIResponsesModelSettings(ModelSettings, total=False):
 
     openai_prompt_cache_key: str
     """Requests with the same key are routed to the server that caches their prefix."""
+
+    openai_prompt_cache_options: Mapping[str, Any]
+    """The options of the cache, from gpt-5.6 on: `{'mode': 'explicit'}` caches up to each `CachePoint` only."""
 
     openai_prompt_cache_retention: Literal['in_memory', '24h']
     """The time that the prefix stays in the cache."""
