@@ -75,7 +75,8 @@ def test_litellm_gets_anthropics_marks_for_claude() -> None:
 
 
 @pytest.mark.parametrize(
-    ('service', 'name'), [('openrouter', 'deepseek/deepseek-v4'), ('deepseek', 'deepseek-chat'), ('together', 'openai/gpt-5.6')]
+    ('service', 'name'),
+    [('openrouter', 'deepseek/deepseek-v4'), ('deepseek', 'deepseek-chat'), ('together', 'openai/gpt-5.6')],
 )
 def test_services_without_marks_are_reported(service: str, name: str) -> None:
     marks, (warning,) = encode(at(service, name), 'a', CachePoint(), 'b')

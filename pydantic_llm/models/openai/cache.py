@@ -11,9 +11,7 @@ from ...profiles.openai import OpenAIModelProfile
 from ...wire.prepare import PreparedRequest
 
 
-def mark_last_part(
-    parts: list[Json], point: CachePoint, request: PreparedRequest, profile: OpenAIModelProfile
-) -> None:
+def mark_last_part(parts: list[Json], point: CachePoint, request: PreparedRequest, profile: OpenAIModelProfile) -> None:
     """Mark the part before a cache point, or add a warning if the server has no such marks or no part can have one."""
     kind = None if profile.openai_flatten_content is True else profile.openai_cache_points
     marked = [part for part in parts if kind == 'breakpoint' or part['type'] == 'text']
@@ -24,6 +22,8 @@ def mark_last_part(
     elif kind == 'breakpoint':
         marked[-1]['prompt_cache_breakpoint'] = {'mode': 'explicit'}
         if point.ttl != '5m':
-            request.note(f'ttl={point.ttl!r} of CachePoint() was not sent: OpenAI keeps a prefix for at least 30 minutes')
+            request.note(
+                f'ttl={point.ttl!r} of CachePoint() was not sent: OpenAI keeps a prefix for at least 30 minutes'
+            )
     else:
         marked[-1]['cache_control'] = {'type': 'ephemeral', **({'ttl': point.ttl} if point.ttl != '5m' else {})}

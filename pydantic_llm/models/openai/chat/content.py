@@ -24,9 +24,7 @@ from ....wire.prepare import PreparedRequest
 from ..cache import mark_last_part
 
 
-def encode_content(
-    content: Sequence[UserContent], profile: OpenAIModelProfile, request: PreparedRequest
-) -> list[Json]:
+def encode_content(content: Sequence[UserContent], profile: OpenAIModelProfile, request: PreparedRequest) -> list[Json]:
     """Encode one part per item. A cache point marks the part before it.
 
     Raises `UserError` for content that the API does not accept.
@@ -40,7 +38,9 @@ def encode_content(
     return parts
 
 
-def encode_item(item: str | TextContent | MultiModalContent, profile: OpenAIModelProfile, system: str) -> Iterator[Json]:
+def encode_item(
+    item: str | TextContent | MultiModalContent, profile: OpenAIModelProfile, system: str
+) -> Iterator[Json]:
     """Yield the part for one item."""
     match item:
         case str():

@@ -27,9 +27,7 @@ from ....wire.prepare import PreparedRequest
 from ..cache import mark_last_part
 
 
-def encode_content(
-    content: Sequence[UserContent], request: PreparedRequest, profile: OpenAIModelProfile
-) -> list[Json]:
+def encode_content(content: Sequence[UserContent], request: PreparedRequest, profile: OpenAIModelProfile) -> list[Json]:
     """Encode one part for each item of a user's content. A cache point marks the part before it.
 
     Raises `UserError` for content that the API does not accept.
