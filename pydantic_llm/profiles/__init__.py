@@ -65,7 +65,12 @@ class ModelProfile:
     """True if thinking cannot be switched off."""
 
     thinking_tags: tuple[str, str] = ('<think>', '</think>')
-    """The tags around thinking that is part of the text."""
+    """The tags around thinking that is part of the text. With the default, other common tags are recognised too, at
+    servers of Chat Completions."""
+
+    thinking_tag_is_prefilled: bool = False
+    """True if the chat template writes the start tag into the prompt, and the server does not parse thinking: the text
+    of a response begins inside the thinking and has the end tag only. It is then streamed as thinking."""
 
     ignore_streamed_leading_whitespace: bool = False
     """True if whitespace at the beginning of a streamed text is meaningless and dropped."""

@@ -156,10 +156,12 @@ class PartsManager:
         if old is None:
             self._start(key, part)
             return
-        _check_field_types(part)
-        old.initial, old.fragments, old.changes = part, [], {}
-        previous = self._parts[old.index - 1].initial.part_kind if old.index else None
-        self.events.append(PartStartEvent(old.index, part, previous_part_kind=previous))
+        self._restart(old, part)
+
+    def replace_only(self, part: ModelResponsePart) -> None:
+        """Replace the only part, whose kind turned out to be another. It starts again, which voids its events."""
+        [old] = self._parts
+        self._restart(old, part)
 
     def details(self, key: Hashable, **changes: Any) -> None:
         """Set fields of a part that has not ended (ids, provider details). Only its end event contains them."""
@@ -256,6 +258,12 @@ class PartsManager:
             part = replace(part, tool_call_id=new_tool_call_id())
         self._call_ids.add(part.tool_call_id)
         return part
+
+    def _restart(self, old: _PartBuilder, part: ModelResponsePart) -> None:
+        _check_field_types(part)
+        old.initial, old.fragments, old.changes = part, [], {}
+        previous = self._parts[old.index - 1].initial.part_kind if old.index else None
+        self.events.append(PartStartEvent(old.index, part, previous_part_kind=previous))
 
     def _extend(self, part: _PartBuilder, fragment: str, changes: dict[str, Any], delta: Any) -> None:
         if fragment:

@@ -3,6 +3,8 @@
 A block of thinking starts a response or follows another block; a tag inside text is text. Tags may arrive in pieces, so
 characters that can still become a tag are held until that is decided. A block without an end tag, as in a truncated
 response, is thinking to its end.
+
+`UnopenedThinking` finds thinking that has only its end tag, since the chat template opened it in the prompt.
 """
 
 from __future__ import annotations
@@ -11,9 +13,33 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ('ThinkTags', 'count_overlap')
+__all__ = ('THINK_TAGS', 'ThinkTags', 'UnopenedThinking', 'count_overlap')
 
 Kind = Literal['start', 'text', 'thinking']
+
+THINK_TAGS: tuple[tuple[str, str, str], ...] = (
+    ('<think>', '</think>', 'DeepSeek R1, Qwen, GLM, MiniMax: https://docs.sglang.io/docs/advanced_features'),
+    ('<thinking>', '</thinking>', 'new-api and its forks: Veloera#39, hermes-agent#6149'),
+    ('<thought>', '</thought>', 'Gemma 4 at the OpenAI endpoint of Gemini: Zoo-Code#323, hermes-agent#6149'),
+    ('<reasoning>', '</reasoning>', 'hermes-agent#6149'),
+    ('[THINK]', '[/THINK]', 'Magistral: Roo-Code#8522'),
+    ('◁think▷', '◁/think▷', 'Kimi-VL: https://docs.nvidia.com/dynamo/user-guides/reasoning'),
+    ('<seed:think>', '</seed:think>', 'Seed-OSS: https://docs.vllm.ai/en/latest/api/vllm/parser/seed_oss'),
+    ('<|channel|>analysis<|message|>', '<|end|>', 'gpt-oss: maclocal-api#121, llama.cpp#15181'),
+    ('<|channel>thought', '<channel|>', 'Gemma 4: Newelle#427'),
+    ('<|START_THINKING|>', '<|END_THINKING|>', 'Command A Reasoning: its chat template'),
+    ('<|begin_of_thought|>', '<|end_of_thought|>', 'OpenThinker, Sky-T1: their system prompts'),
+)
+"""Start tag, end tag, and the models that write them."""
+
+HEADERS = ('<|start|>assistant<|channel|>final<|message|>', '<|channel|>final<|message|>', '<|start|>assistant')
+"""Text before the response that is dropped: the headers of gpt-oss, https://cookbook.openai.com/articles/openai-harmony"""
+
+UNOPENED_ENDS = ('</think>', '[/THINK]', '◁/think▷', '</seed:think>')
+"""The end tags that can stand alone, because chat templates write the start tag: vllm#13125, SwiftLM#115, skales#166"""
+
+QUOTES = ('`', '"', "'")
+"""Characters before a tag that text only mentions."""
 
 
 @dataclass(slots=True)
@@ -24,8 +50,15 @@ class ThinkTags:
     end: str = '</think>'
     kind: Kind = 'start'
     """The state: before text or a block, in a block of thinking, or in text. Text is the last state."""
+    others: Sequence[tuple[str, str, str]] = ()
+    """More tags, as in `THINK_TAGS`."""
+    headers: Sequence[str] = ()
+    """Texts that are dropped before the response and between blocks."""
+    is_opened: bool = False
+    """True if the text begins inside a block, whose start tag is in the prompt."""
+    had_block: bool = False
+    """True after a block of thinking."""
     _held: str = ''
-    _had_block: bool = False
 
     def feed(self, content: str) -> Iterator[tuple[Kind, str]]:
         """Add text, and yield the pieces whose kind is decided."""
@@ -45,14 +78,14 @@ class ThinkTags:
                 if length:
                     yield 'thinking', self._take(length)
                 self._take(len(self.end))
-                self.kind, self._had_block = 'start', True
+                self.kind, self.had_block = 'start', True
 
     def close(self) -> Iterator[tuple[Kind, str]]:
         """Yield the rest at the end of the text. An incomplete tag is content; whitespace after a block is dropped."""
         rest, self._held = self._held, ''
         if self.kind == 'thinking' and rest:
             yield 'thinking', rest
-        elif rest.strip() or (rest and not self._had_block):
+        elif rest.strip() or (rest and not self.had_block):
             yield 'text', rest
 
     def _decide_kind(self) -> bool:
@@ -61,12 +94,17 @@ class ThinkTags:
         The start tag, and whitespace before it, are dropped.
         """
         stripped = self._held.lstrip()
-        if stripped.startswith(self.start):
-            self._held = stripped[len(self.start) :]
-            self.kind = 'thinking'
-        elif not self.start.startswith(stripped):
-            self.kind = 'text'
-        return self.kind != 'start'
+        while header := next((header for header in self.headers if stripped.startswith(header)), None):
+            self._held = stripped = stripped[len(header) :]
+        tags = ((self.start, self.end), *((start, end) for start, end, _ in self.others))
+        for start, end in tags:
+            if stripped.startswith(start):
+                self._held, self.end, self.kind = stripped[len(start) :], end, 'thinking'
+                return True
+        if any(mark.startswith(stripped) for mark in (*(start for start, _ in tags), *self.headers)):
+            return False
+        self.kind = 'thinking' if self.is_opened and not self.had_block else 'text'
+        return True
 
     def _take(self, length: int) -> str:
         taken, self._held = self._held[:length], self._held[length:]
@@ -81,3 +119,30 @@ def count_overlap(text: str, marks: Sequence[str]) -> int:
         if any(mark.startswith(end) for mark in marks):
             return length
     return 0
+
+
+class UnopenedThinking:
+    """Finds an end tag without a start tag in streamed text. Only the last characters of the text are kept."""
+
+    __slots__ = ('_ends', '_longest', '_tail')
+
+    def __init__(self, end: str = '</think>') -> None:
+        self._ends = tuple(dict.fromkeys((end, *UNOPENED_ENDS)))
+        self._longest = max(map(len, self._ends))
+        self._tail = ''
+
+    def find(self, piece: str) -> str | None:
+        """Add text, and return the end tag that this piece completes, if any."""
+        window = self._tail + piece
+        self._tail = window[-self._longest + 1 :]
+        if '>' not in piece and ']' not in piece and '▷' not in piece:
+            return None
+        return next((end for end in self._ends if end in window), None)
+
+
+def split_unopened(text: str, end: str) -> tuple[str, str] | None:
+    """Split text into the thinking before its first end tag and the rest; `None` if the text only mentions the tag."""
+    thinking, _, rest = text.partition(end)
+    start = end.replace('/', '')
+    is_mention = thinking.endswith(QUOTES) or start in thinking or thinking.count('```') % 2
+    return (thinking, rest) if thinking.strip() and not is_mention else None

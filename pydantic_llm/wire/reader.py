@@ -19,6 +19,7 @@ from ..transport.errors import error_from_invalid_json
 from ..transport.sse import EventSplitter
 from .decoder import ResponseDecoder
 from .surrogates import SurrogateJoiner
+from .unparsed_calls import warn_of_unparsed_calls
 
 DECODING_ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """The exceptions of a decoder that met JSON of the wrong shape."""
@@ -104,10 +105,12 @@ class ResponseReader:
         for event in self._joiner.flush():
             self.decode_event(event)
         self.decoder.decode_end()
+        warn_of_unparsed_calls(self.draft)
 
     def decode(self, body: Any) -> None:
         """Decode a whole body that was parsed already. Raises `UnexpectedModelBehavior` if it is not this API's."""
         self._check(self.decoder.decode, body)
+        warn_of_unparsed_calls(self.draft)
 
     def decode_event(self, event: Any) -> None:
         """Decode an event that was parsed already. Raises `UnexpectedModelBehavior` if it is not this API's.

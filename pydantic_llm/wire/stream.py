@@ -91,11 +91,13 @@ class WireStream(BufferedStream):
 
     async def _read_chunk(self) -> None:
         chunk = b'' if self._reader.saw_done else await self._bytes.read()
-        if chunk and not self._has_begun:
+        if not self._has_begun and chunk.strip():
             self._has_begun = True
             self._body = [] if self._is_whole_body(chunk) else None
         if not chunk:
             await self._end()
+        elif not self._has_begun:
+            pass  # blank lines, by which some servers keep the connection open
         elif self._body is None:
             self._decode_events(chunk)
         else:

@@ -11,8 +11,17 @@ EFFORTS = ('minimal', 'low', 'medium', 'high', 'xhigh', 'max')
 THINKING_LEVELS = {'none': False, **{effort: effort for effort in EFFORTS if effort != 'max'}}
 """Efforts of the API -> values of the setting `thinking`, which has no `max`."""
 
-THINKING_FIELDS = ('reasoning_content', 'reasoning')
-"""The fields in which servers of chat completions send thinking. The part from a field has its name as the id."""
+THINKING_SOURCES: dict[str, str] = {
+    'reasoning_content': 'https://api-docs.deepseek.com/guides/thinking_mode, LM Studio (ellmer#1004)',
+    'reasoning': 'https://openrouter.ai/docs/use-cases/reasoning-tokens, vLLM (ellmer#1004), Cerebras (vercel/ai#7866)',
+    'reasoning_text': 'GitHub Copilot: copilot-api#230',
+    'thinking': 'https://docs.ollama.com/api/chat, passed on by gateways',
+    'thoughts': 'gateways in front of Gemini',
+}
+"""The fields in which servers of chat completions send thinking -> the servers."""
+
+THINKING_FIELDS = tuple(THINKING_SOURCES)
+"""These fields, in order. The part from a field has its name as the id."""
 
 
 def drop_sampling(request: PreparedRequest, profile: OpenAIModelProfile, effort: str | None) -> None:

@@ -2,30 +2,30 @@
 
 The `message` of a whole body and the `delta` of a chunk have the same fields, so the same methods decode both. Start at
 `ChatDecoder.decode` and `decode_event`. Audio and images are in `decode_files`, a content that is a list in
-`decode_chunks`, token counts in `openai.decode_usage`.
+`decode_chunks`, text and thinking in `decode_thinking`, token counts in `openai.decode_usage`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import cast
 
 from pydantic_core import from_json
 
 from ....exceptions import UnexpectedModelBehavior
 from ....json_types import Json
-from ....messages import FinishReason, ThinkingPart, ToolCallPart
+from ....messages import FinishReason, ToolCallPart
 from ....profiles.openai import OpenAIModelProfile
 from ....streaming.draft import ResponseDraft
-from ....streaming.parts import LAST
-from ....streaming.thinking import ThinkTags
 from ....streaming.tool_calls import ToolCallAssembler
 from ....transport.errors import error_from_event
 from ....wire.decoder import ResponseDecoder
 from ..content_filter import decode_content_filter_error
 from ..decode_usage import UsageDecoder
 from .decode_chunks import ChunkDecoder
+from .decode_errors import find_error
 from .decode_files import AudioDecoder, decode_image
+from .decode_thinking import ThinkingDecoder
 from .dialect import OPENAI, Dialect
 from .finish_reasons import FINISH_REASONS, OTHER_REASONS
 
@@ -41,9 +41,6 @@ DETAILS = (
 
 CHOICE_DETAILS = ('native_finish_reason', 'content_filter_results')
 """Fields of a choice that are kept: the finish reason of the vendor behind OpenRouter, Azure's verdicts on the text."""
-
-DETAIL_PARTS = {'reasoning.text': 'text', 'reasoning.summary': 'summary', 'reasoning.encrypted': 'data'}
-"""Types of `reasoning_details` items, and the field that holds their content."""
 
 LATEST_SECONDS = 2**33
 """A `created` above this (the year 2242) is in milliseconds."""
@@ -65,22 +62,22 @@ class ChatDecoder(ResponseDecoder):
         self._saw_done = False
         self._usage = UsageDecoder(draft, hides_thinking=profile.openai_hides_thinking_tokens)
         self._has_refusal = False
-        self._thinking_tags: ThinkTags | None = None
+        self._text = ThinkingDecoder(draft, profile)
         self._calls = ToolCallAssembler(draft.parts, draft.tool_names)
         self._has_tool_calls = False
         self._audio = AudioDecoder(draft)
-        self._chunks = ChunkDecoder(draft, self._add_text)
+        self._chunks = ChunkDecoder(draft, self._text.add_text)
 
     def decode(self, body: Json) -> None:
         """Decode a whole body as if it were one chunk."""
         draft = self.draft
         if self.dialect.decode_event:
             body = self.dialect.decode_event(body, draft)
-        if 'choices' not in body and not body.get('error'):
+        if 'choices' not in body and not find_error(body):
             raise UnexpectedModelBehavior(f'The response of {draft.provider_name} has no choices', str(body)[:2000])
-        self._is_streamed = False
+        self._is_streamed = self._text.is_streamed = False
         choices: list[Json] = body.get('choices') or []
-        self._decode_chunk({**body, 'choices': [{**choice, 'delta': choice['message']} for choice in choices]})
+        self._decode_chunk({**body, 'choices': [_as_chunk_choice(choice) for choice in choices]})
         if choices:
             draft.complete()
         self.decode_end()
@@ -97,8 +94,7 @@ class ChatDecoder(ResponseDecoder):
     def decode_end(self) -> None:
         """Emit the text that could have become a thinking tag, and add what only the whole response shows."""
         draft = self.draft
-        if self._thinking_tags is not None:
-            self._add_tagged(self._thinking_tags.close())
+        self._text.finish()
         self._calls.finish()
         self._audio.finish()
         if self._has_refusal:
@@ -126,17 +122,18 @@ class ChatDecoder(ResponseDecoder):
 
     def _decode_chunk(self, event: Json) -> None:
         draft = self.draft
-        if event.get('error'):
-            if decode_content_filter_error(event, draft):
+        if error := find_error(event):
+            if decode_content_filter_error(error, draft):
                 return
-            raise error_from_event(event, model_name=draft.model_name, provider_name=draft.provider_name)
+            raise error_from_event(error, model_name=draft.model_name, provider_name=draft.provider_name)
         self._record_metadata(event)
         choices: list[Json] = event.get('choices') or []
         for choice in choices[:1]:
             # OpenRouter reports a vendor's error inside a choice: https://openrouter.ai/docs/api-reference/errors
             if choice.get('error'):
                 raise error_from_event(choice, model_name=draft.model_name, provider_name=draft.provider_name)
-            if delta := choice.get('delta'):
+            # Some servers send their whole body as the only event; Perplexity repeats it with each `delta`.
+            if delta := choice.get('delta') if 'delta' in choice else choice.get('message'):
                 self._decode_delta(delta)
             self._record_logprobs(choice.get('logprobs'))
             if reason := choice.get('finish_reason'):
@@ -169,9 +166,9 @@ class ChatDecoder(ResponseDecoder):
         draft = self.draft
         details: list[Json] = delta.get('reasoning_details') or []
         for position, detail in enumerate(details):
-            self._decode_reasoning_detail(detail, position)
+            self._text.decode_detail(detail, position)
         if not details:
-            self._decode_thinking(delta)
+            self._text.decode_fields(delta)
         if self.dialect.decode_native_tools:
             self.dialect.decode_native_tools(delta, draft)
         if content := delta.get('content'):
@@ -192,57 +189,11 @@ class ChatDecoder(ResponseDecoder):
         for image in delta.get('images') or ():
             decode_image(image, draft)
 
-    def _decode_thinking(self, delta: Json) -> None:
-        """Decode thinking from the first field that holds any: the profile's, then those that other servers use."""
-        for name in (self.profile.openai_thinking_field, 'reasoning', 'reasoning_content'):
-            thinking = delta.get(name)
-            if thinking and isinstance(thinking, str):
-                parts = self.draft.parts
-                is_new = parts.kind_of(LAST) != 'thinking'
-                fields = {'id': name, 'provider_name': self.draft.provider_name} if is_new else {}
-                parts.thinking(LAST, thinking, **fields)
-                return
-
-    def _decode_reasoning_detail(self, detail: Json, position: int) -> None:
-        """Add an item of `reasoning_details`, or a fragment of one."""
-        parts = self.draft.parts
-        key = ('detail', detail.get('type') or '', detail.get('index', position))
-        part = decode_reasoning_detail(detail, self.draft.provider_name)
-        if parts.kind_of(key) is None:
-            parts.whole(key, part)
-        else:
-            parts.thinking(key, part.content, signature=part.signature or None)
-
     def _decode_content(self, content: object) -> None:
         if isinstance(content, list):
             self._chunks.decode(cast('list[Json]', content))
         else:
-            self._add_text(content)
-
-    def _add_text(self, text: object) -> None:
-        """Add text, with thinking that stands between tags taken out of it."""
-        if not isinstance(text, str):
-            raise TypeError(f'content is {text!r}')
-        parts, profile = self.draft.parts, self.profile
-        is_new = parts.kind_of(LAST) != 'text'
-        if is_new and self._is_streamed and profile.ignore_streamed_leading_whitespace and not text.strip():
-            return
-        if self._thinking_tags is None:
-            self._thinking_tags = ThinkTags(*profile.thinking_tags)
-        if self._thinking_tags.kind == 'text':
-            parts.text(LAST, text)
-        else:
-            self._add_tagged(self._thinking_tags.feed(text))
-
-    def _add_tagged(self, pieces: Iterable[tuple[str, str]]) -> None:
-        parts = self.draft.parts
-        for kind, piece in pieces:
-            if kind == 'text':
-                parts.text(LAST, piece)
-            elif parts.kind_of(LAST) == 'thinking':
-                parts.thinking(LAST, piece)
-            else:
-                parts.thinking(LAST, piece, id='content', provider_name=self.draft.provider_name)
+            self._text.add_text(content)
 
     def _decode_tool_call(self, call: Json) -> None:
         """Decode a tool call or a fragment of one. In a whole response, each item is a tool call."""
@@ -267,25 +218,14 @@ class ChatDecoder(ResponseDecoder):
             self._calls.feed(index='function_call', id=None, name=name, args=args)
 
 
+def _as_chunk_choice(choice: Json) -> Json:
+    """Return a choice of a whole body as one of a chunk. Some servers send a `delta` in whole bodies too."""
+    return {**choice, 'delta': choice['message'] if 'message' in choice else choice['delta']}
+
+
 def _has_truncated_args(call: ToolCallPart) -> bool:
     try:
         from_json(call.args_as_json_str())
     except ValueError:
         return True
     return False
-
-
-def decode_reasoning_detail(detail: Json, provider_name: str | None) -> ThinkingPart:
-    """Decode an item of `reasoning_details`: text, a summary or encrypted data, with the fields to send back.
-
-    https://openrouter.ai/docs/use-cases/reasoning-tokens
-    """
-    kind: str = detail.get('type') or ''
-    is_encrypted = kind == 'reasoning.encrypted'
-    return ThinkingPart(
-        '' if is_encrypted else detail.get(DETAIL_PARTS.get(kind, 'text')) or '',
-        id=detail.get('id'),
-        signature=detail.get('data' if is_encrypted else 'signature'),
-        provider_name=provider_name,
-        provider_details={name: detail[name] for name in ('format', 'index', 'type') if detail.get(name) is not None},
-    )

@@ -31,8 +31,8 @@ from ....messages.response import ModelResponsePart
 from ....streaming.draft import ResponseDraft
 from ....streaming.parts import LAST
 from ..thinking import THINKING_FIELDS
-from .decode import decode_reasoning_detail
 from .decode_chunks import ChunkDecoder
+from .decode_thinking import decode_reasoning_detail
 
 
 def decode_messages(messages: Iterable[Json], provider_name: str) -> list[ModelMessage]:
@@ -120,7 +120,7 @@ def decode_response_parts(message: Json, provider_name: str) -> list[ModelRespon
         *(
             ThinkingPart(message[name], id=name, provider_name=provider_name)
             for name in THINKING_FIELDS
-            if message.get(name)
+            if isinstance(message.get(name), str) and message[name]
         ),
     ]
     if isinstance(content := message.get('content'), list):

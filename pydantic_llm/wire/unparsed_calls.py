@@ -1,0 +1,86 @@
+"""Finds tool calls that a server left in the text, since it has no parser for the model's format: `find_unparsed_call`.
+
+Each text is searched once, at the end of its response.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from functools import lru_cache
+
+from ..messages import TextPart, ThinkingPart, ToolCallPart
+from ..streaming.draft import ResponseDraft
+
+__all__ = ('find_unparsed_call', 'warn_of_unparsed_calls')
+
+CALL_MARKS: dict[str, str] = {
+    '<tool_call>': 'Hermes, Qwen, GLM: vllm#17161, llama-cpp-python#1784',
+    '<|tool_call|>': 'Granite: https://docs.vllm.ai/en/latest/features/tool_calling',
+    '<|tool_call>': 'Gemma 4',
+    '<|python_tag|>': 'Llama 3: https://www.llama.com/docs/model-cards-and-prompt-formats/llama3_1',
+    '<|python_start|>': 'Llama 4: vllm#16214',
+    '[TOOL_CALLS]': 'Mistral: https://docs.vllm.ai/en/latest/features/tool_calling',
+    '<｜tool▁calls▁begin｜>': 'DeepSeek: https://docs.vllm.ai/en/latest/features/tool_calling',
+    '<｜tool▁call▁begin｜>': 'DeepSeek',
+    '<｜DSML｜': 'DeepSeek V3.2: https://docs.vllm.ai/en/v0.31.0/api/vllm/parser',
+    '<|tool_calls_section_begin|>': 'Kimi K2: https://docs.vllm.ai/en/v0.22.1/api/vllm/reasoning',
+    '<|tool_call_begin|>': 'Kimi K2',
+    '<|tool_call_start|>': 'LFM2',
+    '<seed:tool_call>': 'Seed-OSS: https://docs.vllm.ai/en/latest/api/vllm/parser/seed_oss',
+    '<minimax:tool_call>': 'MiniMax M2',
+    '<function=': 'Qwen3-Coder, Llama: https://docs.vllm.ai/en/latest/api/vllm/parser/seed_oss',
+    '<function_calls>': 'Claude, in prompts',
+    '<invoke name=': 'Claude, in prompts',
+    '<TOOLCALL>': 'Nemotron',
+    '<|START_ACTION|>': 'Command A: https://docs.vllm.ai/en/v0.31.0/api/vllm/parser',
+    'to=functions.': 'gpt-oss: https://cookbook.openai.com/articles/openai-harmony',
+    '```tool_code': 'Gemma 3',
+}
+"""Texts that begin a tool call -> the models that write them, and reports of that."""
+
+MARKS = re.compile('|'.join(map(re.escape, CALL_MARKS)))
+
+ARGUMENTS = re.compile(r'"(?:arguments|parameters|args|input|tool_input|kwargs)"\s*:')
+"""The keys of the arguments in a JSON object."""
+
+ADVICE = (
+    'start the server with the parser of this model (vLLM and SGLang: --tool-call-parser, llama.cpp: --jinja), or ask '
+    'for a prompted output instead of tools'
+)
+"""The end of the warning: what to do."""
+
+
+def warn_of_unparsed_calls(draft: ResponseDraft) -> None:
+    """Add a warning if tools were offered, none was called, and the text looks like a tool call."""
+    parts = draft.parts.get() if draft.tool_names else []
+    if not parts or any(isinstance(part, ToolCallPart) for part in parts):
+        return
+    texts = [part.content for part in parts if isinstance(part, TextPart)]
+    thinking = [part.content for part in parts if isinstance(part, ThinkingPart)]
+    # a model may begin its call inside the thinking, and then its text is empty
+    for text in texts if any(map(str.strip, texts)) else thinking:
+        if sign := find_unparsed_call(text, draft.tool_names):
+            draft.warnings.append(f'The text looks like a tool call ({sign!r}), but the server sent none: {ADVICE}')
+            return
+
+
+def find_unparsed_call(text: str, tool_names: Collection[str]) -> str | None:
+    """Return the part of a text that looks like a tool call, if any: a mark, or the name of a tool with arguments."""
+    if mark := MARKS.search(text):
+        return mark[0]
+    in_json, in_python = _compile_names(frozenset(tool_names))
+    if (named := in_json.search(text)) and ARGUMENTS.search(text):
+        return named[0]
+    called = in_python.match(text)
+    return called[0].strip() if called else None
+
+
+@lru_cache(maxsize=128)
+def _compile_names(tool_names: frozenset[str]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Return the patterns of calls as JSON (`"name": "look"`) and as Python (`[look(`, vllm#22917)."""
+    names = '|'.join(map(re.escape, sorted(tool_names)))
+    return (
+        re.compile(rf'"(?:name|function|tool|tool_name|action)"\s*:\s*"(?:functions\.)?(?:{names})"'),
+        re.compile(rf'\s*(?:\[\s*)?(?:call:)?(?:{names})[({{]'),
+    )
