@@ -218,6 +218,9 @@ def _wait_for(task: _BackgroundTask[T]) -> T:
         raise
 
 
+CLOSED = 'The stream is closed; read it inside the with block'
+"""The message of the error for a stream that is used after its end."""
+
 Command = tuple[Callable[[], Awaitable[Any]], 'Future[Any]']
 
 
@@ -253,15 +256,21 @@ class BlockingContext(Generic[T]):
     def call(self, function: Callable[[], Awaitable[R]]) -> R:
         """Run a coroutine function inside the context, wait for it and return its result."""
         if not self.is_open:
-            raise UserError('The stream is closed; read it inside the with block')
+            raise UserError(CLOSED)
         future: Future[R] = Future()
-        self._background.loop.call_soon_threadsafe(self._commands.put_nowait, (function, future))
+        self._background.loop.call_soon_threadsafe(self._enqueue, (function, future))
         try:
             return future.result()
         except BaseException:
             if not future.done():
                 self.close(cancel=True)
             raise
+
+    def _enqueue(self, command: Command) -> None:
+        """Pass a command to the task, or fail it if the task has ended meanwhile. Runs in the background loop."""
+        self._commands.put_nowait(command)
+        if not self.is_open:
+            self._refuse_commands()
 
     def iterate(self, source: AsyncIterator[R]) -> Iterator[R]:
         """Yield the items of an async iterator. Each one is fetched on demand."""
@@ -302,6 +311,14 @@ class BlockingContext(Generic[T]):
             if not self._ready.done():
                 self._ready.set_exception(error)
             raise
+        finally:
+            self._refuse_commands()
+
+    def _refuse_commands(self) -> None:
+        """Fail the commands that no task will run any more, so that their callers do not wait forever."""
+        while not self._commands.empty():
+            if (command := self._commands.get_nowait()) is not None:
+                command[1].set_exception(UserError(CLOSED))
 
 
 async def _run_command(function: Callable[[], Awaitable[R]], future: Future[R]) -> None:

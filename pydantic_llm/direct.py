@@ -122,7 +122,8 @@ class StreamedResponseSync:
         self._context.__exit__(*exception)
 
     def __iter__(self) -> Iterator[ModelResponseStreamEvent]:
-        return self._context.iterate(self._get_stream())
+        # a generator of this object, since an iterator that is kept alone must keep the stream open
+        yield from self._context.iterate(self._get_stream())
 
     def get(self) -> ModelResponse:
         return self._get_stream().get()

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import threading
+from concurrent.futures import CancelledError as FutureCancelledError
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -77,6 +81,30 @@ def test_leaving_the_block_without_awaiting_closes_the_stream() -> None:
     assert stream.get().state == 'interrupted'
     with pytest.raises(UserError, match='The stream is closed'):
         next(iter(stream))
+
+
+def read_until_closed(stream: Any) -> None:
+    with suppress(UserError, asyncio.CancelledError, FutureCancelledError):
+        list(stream)
+
+
+def test_an_iterator_that_is_kept_alone_keeps_its_stream_open() -> None:
+    def start() -> Any:
+        stream = model_request_stream_sync(Scripted('a b c d'), 'Hello')
+        return iter(stream.__enter__())
+
+    events = start()
+    gc.collect()
+    assert len(list(events)) == 6
+
+
+def test_a_stream_that_another_thread_closes_fails_a_waiting_reader() -> None:
+    for _ in range(20):
+        with model_request_stream_sync(Scripted(' '.join(['word'] * 100)), 'Hello') as stream:
+            reader = threading.Thread(target=read_until_closed, args=(stream,))
+            reader.start()
+        reader.join(5)
+        assert not reader.is_alive()
 
 
 def test_a_stream_can_be_cancelled() -> None:

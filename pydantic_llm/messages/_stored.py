@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import wraps
 from typing import Any, cast
 
 from ..json_types import Json
@@ -35,6 +36,20 @@ COUNTS = {'output_reasoning_tokens': 'reasoning_tokens', 'cache_write_1h_tokens'
 """Usage fields that `RequestUsage` does not have → their keys in `RequestUsage.details`."""
 
 
+def _refuse_odd_shapes(translate: Callable[[object, object], object]) -> Callable[[object, object], object]:
+    """Let a translation raise `ValueError`, which becomes a `ValidationError`, for JSON of any other shape."""
+
+    @wraps(translate)
+    def refuse(cls: object, value: object) -> object:
+        try:
+            return translate(cls, value)
+        except (AttributeError, LookupError, TypeError) as error:
+            raise ValueError(f'not a stored message: {error}') from error
+
+    return refuse
+
+
+@_refuse_odd_shapes
 def translate_request(cls: object, value: object) -> object:
     """Return the JSON of a request with part kinds and fields of ours; any other value is returned unchanged."""
     if not isinstance(value, Mapping):
@@ -43,6 +58,7 @@ def translate_request(cls: object, value: object) -> object:
     return request | {'parts': _translate_parts(request, REQUEST_PARTS)}
 
 
+@_refuse_odd_shapes
 def translate_response(cls: object, value: object) -> object:
     """Return the JSON of a response with part kinds and fields of ours; any other value is returned unchanged."""
     if not isinstance(value, Mapping):
@@ -117,10 +133,16 @@ def _translate_user_prompt(part: Json) -> Iterable[Json]:
 
 
 def _translate_user_content(item: Any) -> Any:
-    """Return a structured value as text content: its `content` field holds the text that the model was sent."""
-    if isinstance(item, Mapping) and cast('Json', item).get('kind') == 'structured-content':
-        return {**cast('Json', item), 'kind': 'text-content'}
-    return cast('Any', item)
+    """Return a structured value as text content: its `content` field holds the text that the model was sent.
+
+    A stored history may come from anybody, so it cannot permit downloads from this machine and its network.
+    """
+    if not isinstance(item, Mapping):
+        return cast('Any', item)
+    fields = cast('Json', item)
+    if fields.get('kind') == 'structured-content':
+        return {**fields, 'kind': 'text-content'}
+    return {**fields, 'force_download': True} if fields.get('force_download') == 'allow-local' else fields
 
 
 def _translate_retry_feedback(part: Json) -> Iterable[Json]:

@@ -107,7 +107,8 @@ class FileUrl(ShortRepr):
     force_download: bool | Literal['allow-local'] = False
     """Download the file and send its bytes, even if the vendor could read the URL itself.
 
-    `'allow-local'` also permits addresses of this machine and of private networks.
+    `'allow-local'` also permits addresses of this machine and of private networks. It is for URLs that your program
+    chose: a history that is loaded from JSON cannot set it, and gets `True` instead.
     """
 
     vendor_metadata: dict[str, Any] | None = None

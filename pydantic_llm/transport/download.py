@@ -39,16 +39,33 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 PRIVATE: tuple[Network, ...] = tuple(
-    ip_network(network) for network in ('192.0.0.0/24', '::/96', 'fec0::/10', '64:ff9b:1::/48', '2002::/16')
+    ip_network(network)
+    for network in (
+        *('192.0.0.0/24', '192.88.99.0/24', '::/96', '::ffff:0:0:0/96', 'fec0::/10', '64:ff9b:1::/48', '2002::/16'),
+        *('3fff::/20', '5f00::/16'),  # documentation and SRv6: the registry of special-purpose addresses of IANA
+    )
 )
 """Networks that are not the public internet, but global for `ipaddress`: old forms, and tunnels into other networks."""
 
-NAT64 = IPv6Network('64:ff9b::/96')
-"""Addresses that hold an IPv4 address in their last 32 bits (RFC 6052)."""
+EMBEDDING = (IPv6Network('64:ff9b::/96'), IPv6Network('::ffff:0:0:0/96'), IPv6Network('::/96'))
+"""Networks whose addresses hold an IPv4 address in their last 32 bits: RFC 6052, RFC 2765, RFC 4291 (deprecated)."""
 
-CREDENTIAL_SERVERS: frozenset[Address] = frozenset(
-    ip_address(address)
-    for address in ('169.254.169.254', '169.254.170.2', '100.100.100.200', '168.63.129.16', 'fd00:ec2::254')
+CREDENTIAL_SERVERS: tuple[Network, ...] = tuple(
+    ip_network(network)
+    for network in (
+        '169.254.169.254',  # most clouds
+        'fd00:ec2::/32',  # Amazon: docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html
+        '169.254.170.0/24',  # Amazon ECS (.2) and EKS Pod Identity (.23; fd00:ec2::23)
+        '168.63.129.16',  # Azure: learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
+        'fd20:ce::/32',  # Google Cloud: cloud.google.com/compute/docs/metadata/querying-metadata
+        'fd00:c1::/32',  # Oracle: docs.oracle.com/iaas/Content/Compute/Tasks/gettingmetadata.htm
+        '192.0.0.192',  # Oracle, the classic one
+        '100.100.100.200',  # Alibaba Cloud
+        '169.254.0.23',  # Tencent Cloud
+        '169.254.42.42',  # Scaleway
+        'fd00:42::/32',  # Scaleway
+        'fe80::a9fe:a9fe',  # OpenStack: docs.openstack.org/nova/latest/user/metadata.html
+    )
 )
 """The addresses at which machines in a cloud get their credentials. Never fetched, not even with `allow_local`."""
 
@@ -127,11 +144,11 @@ async def _build_checked_request(client: httpx2.AsyncClient, url: httpx2.URL, *,
 
 def _check_address(address: Address, url: httpx2.URL, *, allow_local: bool) -> None:
     embedded = _unwrap_ipv4(address)
-    if embedded in CREDENTIAL_SERVERS:
+    if _is_in(address, CREDENTIAL_SERVERS) or _is_in(embedded, CREDENTIAL_SERVERS):
         raise UserError(
             f'{redact_url(str(url))} leads to {address}, where a cloud keeps credentials: it is never downloaded'
         )
-    if not allow_local and not _is_public(embedded):
+    if not allow_local and not (_is_public(embedded) and not _is_in(address, PRIVATE)):
         raise UserError(
             f'{redact_url(str(url))} leads to {address}, which is not an address of the public internet; '
             "set force_download='allow-local' if it is meant"
@@ -140,17 +157,19 @@ def _check_address(address: Address, url: httpx2.URL, *, allow_local: bool) -> N
 
 def _unwrap_ipv4(address: Address) -> Address:
     """Return the IPv4 address inside an IPv6 address, or the address itself."""
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is not None:
-            return address.ipv4_mapped
-        if address in NAT64:
-            return IPv4Address(int(address) & 0xFFFF_FFFF)
-    return address
+    if not isinstance(address, IPv6Address):
+        return address
+    if any(address in network for network in EMBEDDING):
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour or address
 
 
 def _is_public(address: Address) -> bool:
-    is_global = address.is_global and not address.is_multicast
-    return is_global and not any(address in network for network in PRIVATE)
+    return address.is_global and not address.is_multicast and not _is_in(address, PRIVATE)
+
+
+def _is_in(address: Address, networks: tuple[Network, ...]) -> bool:
+    return any(address in network for network in networks)
 
 
 def redact_url(url: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -387,3 +388,27 @@ def test_reading_does_not_change_the_stored_value() -> None:
     before = json.dumps(stored)
     ModelMessagesTypeAdapter.validate_python([stored])
     assert json.dumps(stored) == before
+
+
+@pytest.mark.parametrize('odd', [[], {}, 7, True, [[]], {'x': None}])
+@pytest.mark.parametrize('field', ['kind', 'parts', 'part_kind', 'state', 'usage', 'content', 'provider_details', 'id'])
+@pytest.mark.parametrize('kind', ['request', 'response'])
+def test_json_of_any_shape_is_a_history_or_a_validation_error(kind: str, field: str, odd: Any) -> None:
+    part = {'part_kind': 'user-prompt' if kind == 'request' else 'text', 'content': 'x'}
+    stored = {'kind': kind, 'parts': [part | ({field: odd} if field in ('part_kind', 'content', 'id') else {})]}
+    stored |= {} if field in ('part_kind', 'content', 'id') else {field: odd}
+    with suppress(ValidationError):
+        ModelMessagesTypeAdapter.validate_json(json.dumps([stored]))
+
+
+def test_a_stored_history_cannot_permit_local_downloads() -> None:
+    url = ImageUrl('http://127.0.0.1/x.png', force_download='allow-local')
+    history: list[ModelMessage] = [ModelRequest([UserPromptPart(['look', url])])]
+    for loaded in (
+        ModelMessagesTypeAdapter.validate_json(ModelMessagesTypeAdapter.dump_json(history)),
+        ModelMessagesTypeAdapter.validate_python(ModelMessagesTypeAdapter.dump_python(history)),
+    ):
+        part = loaded[0].parts[0]
+        assert isinstance(part, UserPromptPart)
+        assert isinstance(part.content[1], ImageUrl)
+        assert part.content[1].force_download is True

@@ -94,6 +94,10 @@ def redirect_to(location: str, status: int = 302) -> Any:
         'fe80::1',
         'fec0::1',
         'ff02::1',
+        '::ffff:0:127.0.0.1',
+        '192.88.99.1',
+        '3fff::1',
+        '5f00::1',
     ],
 )
 async def test_an_address_of_a_network_that_is_not_public_is_refused(resolve: Resolve, address: str) -> None:
@@ -120,7 +124,12 @@ async def test_one_private_address_among_public_ones_is_refused(resolve: Resolve
 
 @pytest.mark.parametrize(
     'address',
-    ['169.254.169.254', '169.254.170.2', '100.100.100.200', '168.63.129.16', 'fd00:ec2::254', '::ffff:169.254.169.254'],
+    [
+        *('169.254.169.254', '169.254.170.2', '169.254.170.23', '100.100.100.200', '168.63.129.16', '192.0.0.192'),
+        *('169.254.0.23', '169.254.42.42', 'fd00:ec2::254', 'fd00:ec2::23', 'fd20:ce::254', 'fd00:c1::a9fe:a9fe'),
+        *('fd00:42::42', 'fe80::a9fe:a9fe', '::ffff:169.254.169.254', '64:ff9b::a9fe:a9fe', '2002:a9fe:a9fe::'),
+        *('::ffff:0:169.254.169.254', '::169.254.169.254'),
+    ],
 )
 async def test_credential_servers_are_refused_with_allow_local_too(resolve: Resolve, address: str) -> None:
     resolve({'metadata.example': [address]})
