@@ -81,6 +81,13 @@ def _add_serve_options(parser: ArgumentParser) -> None:
         '--port', type=_parse_port, default=8000, help='the port (default: %(default)s; 0 chooses a free one)'
     )
     parser.add_argument(
+        '--allow-host',
+        action='append',
+        default=[],
+        metavar='NAME',
+        help='a name by which clients may reach a server without a key; can be used several times',
+    )
+    parser.add_argument(
         '--key',
         default=os.environ.get(KEY_VARIABLE),
         help=f'the key that clients must send; also read from {KEY_VARIABLE}',

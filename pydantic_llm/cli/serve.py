@@ -39,7 +39,8 @@ def serve(arguments: Namespace) -> None:
 
     names: list[str] = arguments.model or [default_model_name()]
     models: dict[str, Model] = {name: infer_model(name) for name in names}
-    app = create_app(models if len(models) > 1 else models[names[0]], key=arguments.key)
+    served = models if len(models) > 1 else models[names[0]]
+    app = create_app(served, key=arguments.key, allowed_hosts=arguments.allow_host)
     if arguments.key is None and not _is_loopback(arguments.host):
         print_note(f'Warning: {OPEN}.')
     try:

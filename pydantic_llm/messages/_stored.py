@@ -138,7 +138,7 @@ def _translate_user_content(item: Any) -> Any:
     A stored history may come from anybody, so it cannot permit downloads from this machine and its network.
     """
     if not isinstance(item, Mapping):
-        return cast('Any', item)
+        return item
     fields = cast('Json', item)
     if fields.get('kind') == 'structured-content':
         return {**fields, 'kind': 'text-content'}

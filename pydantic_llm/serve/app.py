@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import asynccontextmanager
+from ipaddress import ip_address
 from typing import cast
 
 from starlette.applications import Starlette
@@ -45,13 +46,16 @@ def create_app(
     key: str | None = None,
     faults: FaultPlan | None = None,
     max_body_bytes: int = MAX_BODY_BYTES,
+    allowed_hosts: Collection[str] = (),
 ) -> Starlette:
     """Build an app that serves one model under any name, or several models under their names.
 
-    If `key` is given, every request must send it (`Authorization: Bearer` or `x-api-key`). `faults` chooses the fault
-    to inject into a response. Raises `UserError` if `key` or `models` is empty.
+    If `key` is given, every request must send it (`Authorization: Bearer` or `x-api-key`). Without a key, the app
+    responds only to requests that name it by an IP address, by `localhost` or by one of `allowed_hosts`, so that no web
+    page can reach it through a name of its own. `faults` chooses the fault to inject into a response. Raises
+    `UserError` if `key` or `models` is empty.
     """
-    gateway = Gateway(models, key=key, faults=faults, max_body_bytes=max_body_bytes)
+    gateway = Gateway(models, key=key, faults=faults, max_body_bytes=max_body_bytes, allowed_hosts=allowed_hosts)
     routes = [
         Route(path, Endpoint(protocol, gateway), methods=['POST']) for protocol in PROTOCOLS for path in protocol.paths
     ]
@@ -68,7 +72,13 @@ class Gateway:
     """The models of an app, and the checks that every request must pass."""
 
     def __init__(
-        self, models: Model | Mapping[str, Model], *, key: str | None, faults: FaultPlan | None, max_body_bytes: int
+        self,
+        models: Model | Mapping[str, Model],
+        *,
+        key: str | None,
+        faults: FaultPlan | None,
+        max_body_bytes: int,
+        allowed_hosts: Collection[str],
     ) -> None:
         check_type(key, str, parameter='key')
         check_callable(faults, parameter='faults')
@@ -83,16 +93,31 @@ class Gateway:
         self.key = key
         self.faults = faults
         self.max_body_bytes = max_body_bytes
+        self.allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
 
-    def check_key(self, request: Request) -> None:
-        """Raise `AuthenticationError` if the app has a key and the request does not send it."""
+    def check_access(self, request: Request) -> None:
+        """Raise `AuthenticationError` unless the request sends the app's key, or, without one, names a known host."""
         if self.key is None:
+            self._check_host(request.headers.get('host', ''))
             return
         received = next((request.headers[name] for name in KEY_HEADERS if name in request.headers), '')
         if received[:7].lower() == 'bearer ':
             received = received[7:]
         if not hmac.compare_digest(received.encode(), self.key.encode()):
             raise AuthenticationError(401, '', message='The key of this server is missing from the request, or wrong')
+
+    def _check_host(self, host: str) -> None:
+        # DNS rebinding: a page of evil.example reaches 127.0.0.1 by its own name, and browsers see one origin
+        # (https://developer.mozilla.org/docs/Glossary/DNS_rebinding). An IP address cannot be rebound.
+        name = host.rpartition(':')[0] if ':' in host and not host.endswith(']') else host
+        name = name.strip('[]').lower()
+        if name == 'localhost' or name.endswith('.localhost') or name in self.allowed_hosts:
+            return
+        try:
+            ip_address(name)
+        except ValueError:
+            message = f'The server has no key and does not know the host {name!r}: set a key, or allow the host'
+            raise AuthenticationError(403, '', message=message) from None
 
     async def read_body(self, request: Request) -> Json:
         """Read the request's body. Raises an `LLMError` if it is too large or not a JSON object."""
@@ -130,14 +155,14 @@ class Gateway:
 
     async def list_models(self, request: Request) -> Response:
         """Respond with the list of models, in a form that the clients of every protocol accept."""
-        self.check_key(request)
+        self.check_access(request)
         data = [_describe_model(name) for name in self.models]
         page = {'first_id': data[0]['id'], 'last_id': data[-1]['id'], 'has_more': False}
         return json_response({'object': 'list', 'data': data, **page})
 
     async def show_model(self, request: Request) -> Response:
         name = request.path_params['name']
-        self.check_key(request)
+        self.check_access(request)
         self.find_model(name)
         return json_response(_describe_model(name))
 
@@ -161,7 +186,7 @@ class Endpoint:
         request = Request(scope, receive, send)
         exchange = Exchange(self._protocol, send)
         try:
-            self._gateway.check_key(request)
+            self._gateway.check_access(request)
             body = await self._gateway.read_body(request) | self._protocol.decode_path(request.path_params)
         except ClientDisconnect:
             return
@@ -217,7 +242,7 @@ def _encode_common_error(message: str, kind: str) -> Json:
 async def _report_error(request: Request, error: Exception) -> Response:
     """Respond to a wrong key, or to a name that no model has."""
     assert isinstance(error, ModelHTTPError)
-    kind = 'authentication_error' if error.status_code == 401 else 'not_found_error'
+    kind = 'not_found_error' if error.status_code == 404 else 'authentication_error'
     return json_response(_encode_common_error(str(error), kind), error.status_code)
 
 

@@ -28,7 +28,7 @@ def connect() -> Connect:
     @asynccontextmanager
     async def connect(*arguments: Any, **options: Any) -> AsyncGenerator[httpx2.AsyncClient]:
         transport = httpx2.ASGITransport(create_app(*arguments, **options))
-        async with httpx2.AsyncClient(transport=transport, base_url='http://test') as client:
+        async with httpx2.AsyncClient(transport=transport, base_url='http://localhost') as client:
             yield client
 
     return connect

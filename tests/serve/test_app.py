@@ -221,6 +221,33 @@ async def test_a_request_with_another_key_is_rejected(connect: Connect, wire: Wi
     assert model.last_messages is None
 
 
+@pytest.mark.parametrize(
+    ('host', 'status'),
+    [
+        *((host, 200) for host in ('localhost', 'LOCALHOST:8000', '127.0.0.1:8000', '[::1]:8000', '[::1]', '10.0.0.7')),
+        *((host, 200) for host in ('app.localhost', 'gateway', 'Gateway:80')),
+        *(
+            (host, 403)
+            for host in ('evil.example', 'evil.example:8000', 'localhost.evil.example', '127.0.0.1.nip.io', '')
+        ),
+    ],
+)
+async def test_without_a_key_only_known_hosts_are_accepted(
+    connect: Connect, wire: Wire, host: str, status: int
+) -> None:
+    async with connect(TestModel(), allowed_hosts=['gateway']) as client:
+        response = await client.post(wire.to(body := wire.request()), json=body, headers={'host': host})
+        listed = await client.get('/v1/models', headers={'host': host})
+    assert (response.status_code, listed.status_code) == (status, status)
+
+
+async def test_with_a_key_every_host_is_accepted(connect: Connect, wire: Wire) -> None:
+    async with connect(TestModel(), key='secret') as client:
+        headers = {'host': 'models.example', 'authorization': 'Bearer secret'}
+        response = await client.post(wire.to(body := wire.request()), json=body, headers=headers)
+    assert response.status_code == 200
+
+
 def test_an_empty_key_is_an_error_when_the_app_is_built() -> None:
     with pytest.raises(UserError, match='key= is empty'):
         create_app(TestModel(), key='')
