@@ -201,7 +201,9 @@ class ModelRequest(ShortRepr):
     _: KW_ONLY
 
     instructions: str | None = None
-    """Instructions of the developer. Only those of the newest request are sent."""
+    """Instructions of the developer. Only those of the newest request are sent.
+
+    A request without instructions that has only tool results is sent with those of the request before it."""
 
     timestamp: datetime | None = None
     """The time when the request was sent."""
@@ -223,6 +225,11 @@ class ModelRequest(ShortRepr):
     def user_text_prompt(cls, user_prompt: str, *, instructions: str | None = None) -> ModelRequest:
         """Return a request with a single user prompt."""
         return cls([UserPromptPart(user_prompt)], instructions=instructions)
+
+
+def is_tool_result(part: object) -> bool:
+    """Return whether a part is the result of a tool call: its return value, or the error that it caused."""
+    return isinstance(part, ToolReturnPart) or (isinstance(part, RetryPromptPart) and part.tool_name is not None)
 
 
 def is_file(value: object) -> bool:

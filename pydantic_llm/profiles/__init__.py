@@ -32,8 +32,16 @@ Facts = dict[str, Any]
 
 def collect_facts(families: Iterable[tuple[str, Facts]], name: str) -> Facts:
     """Return the facts of every family whose pattern matches the beginning of a name; a later family wins."""
-    matches = (facts for pattern, facts in families if re.match(pattern, name))
-    return {field: value for facts in matches for field, value in facts.items()}
+    return merge_facts(*(facts for pattern, facts in families if re.match(pattern, name)))
+
+
+def merge_facts(*facts: Facts) -> Facts:
+    """Return the facts together; the later ones win, and so does each of their history rules."""
+    merged: Facts = {}
+    for new in facts:
+        rules = {**merged.get('history_rules', {}), **new.get('history_rules', {})}
+        merged |= {**new, **({'history_rules': rules} if rules else {})}
+    return merged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +83,9 @@ class ModelProfile:
     ignore_streamed_leading_whitespace: bool = False
     """True if whitespace at the beginning of a streamed text is meaningless and dropped."""
 
+    history_rules: Mapping[str, Any] | None = None
+    """The rules for past messages in which this model differs from its API: fields of `HistoryRules`."""
+
     unsupported_settings: frozenset[str] = frozenset()
     """The settings that the API has but this model refuses."""
 
@@ -102,6 +113,8 @@ class ModelProfile:
             if isinstance(other, type(self)) and type(other) is not type(self):
                 return other.over(self)
             other = other.what_is_set()
+        if self.history_rules and other.get('history_rules'):
+            other = {**other, 'history_rules': {**self.history_rules, **other['history_rules']}}
         known = {item.name for item in fields(self)}
         return replace(self, **{name: value for name, value in other.items() if name in known})
 

@@ -105,6 +105,8 @@ _ADAPTIVE = {
     'anthropic_web_search': 'web_search_20260209',
     'anthropic_web_fetch': 'web_fetch_20260209',
     'anthropic_efforts': ALL_EFFORTS,
+    # https://platform.claude.com/docs/en/about-claude/models/migration-guide: prefilling returns a 400 error
+    'history_rules': {'response_last': False},
 }
 _NO_SAMPLING = {**_ADAPTIVE, 'unsupported_settings': SAMPLING}
 _THINKS = {**_NO_SAMPLING, 'anthropic_thinking_off': 'disabled'}

@@ -12,6 +12,7 @@ from typing import Literal
 
 from . import Facts, ModelProfile, collect_facts
 from .anthropic import AnthropicSchema, Effort, anthropic_model_profile
+from .history import NO_SYSTEM_PROMPTS
 from .schema import INLINED
 
 __all__ = ('ALL', 'BedrockModelProfile', 'Kind', 'bedrock_model_profile')
@@ -132,7 +133,7 @@ FAMILIES: tuple[tuple[str, Facts], ...] = (
             'bedrock_system_tools': frozenset({'nova_grounding', 'nova_code_interpreter'}),
         },
     ),
-    (r'amazon\.titan', {**NO_TOOLS, **TEXT_ALONE}),
+    (r'amazon\.titan', {**NO_TOOLS, **TEXT_ALONE, **NO_SYSTEM_PROMPTS}),  # anything-llm#2486
     (
         r'meta\.',
         {
@@ -151,6 +152,7 @@ FAMILIES: tuple[tuple[str, Facts], ...] = (
         },
     ),
     (r'mistral\.(magistral-small|ministral-3|mistral-large-3|voxtral)', JSON_OUTPUT),
+    (r'mistral\.(mistral-7b|mixtral-8x7b)', {**NO_TOOLS, **NO_SYSTEM_PROMPTS}),  # instructor#1753
     (r'mistral\.voxtral', {'bedrock_content': frozenset({'text', 'audio'})}),
     (r'writer\.', {**RESULTS_ALONE, 'bedrock_result_status': False}),
     (r'cohere\.|ai21\.', {'bedrock_content': frozenset({'text', 'document'})}),
@@ -243,4 +245,5 @@ def _make_claude_profile(name: str) -> BedrockModelProfile:
         bedrock_adaptive_thinking=known.anthropic_thinking_mode == 'adaptive',
         bedrock_thinking_off=known.anthropic_thinking_off,
         bedrock_max_tokens=known.anthropic_max_tokens,
+        history_rules=known.history_rules,
     )

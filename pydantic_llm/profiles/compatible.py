@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from . import Facts, collect_facts
+from . import Facts, collect_facts, merge_facts
 from .anthropic import anthropic_model_profile
 from .gemini import PENALTIES
+from .history import NO_SYSTEM_PROMPTS
 from .openai import SAMPLING, GeminiByOpenRouterSchema, OpenAIModelProfile, OpenAISchema, openai_model_profile
 from .schema import INLINED, Node, TransformedSchema, inline_transformer
 
@@ -59,6 +60,25 @@ THINKS_ALWAYS: Facts = {'supports_thinking': True, 'thinking_always_enabled': Tr
 LEADING_SPACE_IS_NOISE: Facts = {'ignore_streamed_leading_whitespace': True}
 NO_STOP = frozenset({'stop_sequences'})
 
+SYSTEM_FIRST: Facts = {'history_rules': {'system_prompts': 'first'}}
+NO_PREFILL: Facts = {'history_rules': {'response_last': False}}
+ALTERNATES: Facts = {'history_rules': {'system_prompts': 'first', 'alternates': True, 'response_first': False}}
+CLAUDE_HISTORY: Facts = {'history_rules': {'blank_text': 'refused', 'trailing_whitespace': False}}
+
+MISTRALS = r'(open-)?(mistral|ministral|magistral|codestral|devstral|mixtral|mathstral|pixtral|voxtral)'
+"""The names of models by Mistral."""
+
+MISTRAL_HISTORY: Facts = {
+    'openai_joins_system_messages': True,
+    'history_rules': {
+        **ALTERNATES['history_rules'],  # vllm#6862, crush#279
+        'call_ids': r'[a-zA-Z0-9]{9}',
+        'call_id_format': '{:09d}',
+        'user_after_result': False,  # opencode#7488, mistral-common#169, hermes-agent#20154
+    },
+}
+"""The history rules of Mistral's tokenizer and templates, at any server: https://github.com/mistralai/mistral-common."""
+
 FAMILIES: tuple[tuple[str, Facts], ...] = (
     (
         r'gpt-oss',
@@ -72,17 +92,23 @@ FAMILIES: tuple[tuple[str, Facts], ...] = (
         },
     ),
     (r'llama|meta-|snowflake-llama', INLINED),
+    (r'llama-?2', ALTERNATES),  # autogen#3597
+    (MISTRALS, MISTRAL_HISTORY),
     (r'nova', INLINED),
     (r'gemma', INLINED),
+    (r'(code|med|shield)?gemma(-?[123]|-\d+b|$)', ALTERNATES),  # suitenumerique/conversations#197
+    (r'(code)?gemma(-?2|-\d+b|$)', NO_SYSTEM_PROMPTS),  # huggingface/chat-ui#1386
     (r'qwen|qwq', {**INLINED, **LEADING_SPACE_IS_NOISE}),
     (r'qwen-?3[.-]5', JSON_OUTPUT),
+    (r'qwen-?3[.-][5-9]', {**SYSTEM_FIRST, 'openai_joins_system_messages': True}),  # vllm#41114, litellm#39852
     (r'deepseek-(r1|reasoner)|r1', {**THINKS_ALWAYS, **LEADING_SPACE_IS_NOISE}),
     (r'deepseek-(v4|flash)', {**THINKS, 'openai_thinking_efforts': LOW_HIGH_MAX}),
     (r'kimi|moonshot', LEADING_SPACE_IS_NOISE),
     (r'kimi-(k2\.[567]|k2-thinking|k3|thinking)', {**THINKS, 'openai_thinking_efforts': LOW_HIGH_MAX}),
     (r'magistral', THINKS_ALWAYS),
     (r'glm-5(\.|p|-)3', INLINED),  # it writes nested arguments as text if their schema is a reference
-    (r'claude', {'supports_json_schema_output': True}),
+    (r'claude', {'supports_json_schema_output': True, **CLAUDE_HISTORY}),
+    (r'claude-(opus|sonnet|haiku|fable|mythos)-(4[.-][6-9]|[5-9])', NO_PREFILL),  # opencode#13768, kilocode#8262
     (r'gemini', {**JSON_OUTPUT, 'openai_hides_thinking_tokens': True}),
     (r'gemini-(2\.5|[3-9])', {'unsupported_settings': PENALTIES}),  # profiles.gemini has the reports
     # https://docs.x.ai/docs/guides/reasoning: reasoning models refuse penalties and `stop`
@@ -119,7 +145,7 @@ def make_profile(model_name: str, service: Facts | None = None) -> OpenAIModelPr
         family['exclusive_settings'] = claude.exclusive_settings
     refused = family.get('unsupported_settings', profile.unsupported_settings)
     refused |= service.get('unsupported_settings', frozenset[str]())
-    return replace(profile, **{**family, **service, 'unsupported_settings': refused})
+    return replace(profile, **{**merge_facts(family, service), 'unsupported_settings': refused})
 
 
 # ---------------------------------------------------------------------- services
@@ -142,7 +168,7 @@ def deepseek_profile(model_name: str) -> OpenAIModelProfile:
         'openai_forces_tools': 'without_thinking' if switchable else not reasoner,
     }
     if reasoner:
-        facts['openai_thinking_efforts'] = ('low', 'medium', 'high', 'max')
+        facts |= {'openai_thinking_efforts': ('low', 'medium', 'high', 'max'), **ALTERNATES}  # DeepSeek-R1#21
         # https://api-docs.deepseek.com/guides/reasoning_model, deepseek-ai/DeepSeek-R1#7, cline/cline#1348
         facts['unsupported_settings'] = SAMPLING - {'logit_bias'}
     if switchable:
@@ -197,6 +223,7 @@ def perplexity_profile(model_name: str) -> OpenAIModelProfile:
         'openai_max_tokens_field': 'max_tokens',
         'openai_joins_system_messages': True,
         'openai_thinking_back': 'drop',
+        **ALTERNATES,  # perplexityai/api-discussion#265
     }
     return make_profile(model_name, facts)
 
@@ -239,6 +266,7 @@ def moonshotai_profile(model_name: str) -> OpenAIModelProfile:
         'openai_strict_tools': False,
         'openai_forces_tools': False,
         'openai_thinking_back': 'field',
+        'history_rules': {'blank_text': 'refused'},  # lobehub#8419, litellm#42186
     }
     if re.match(r'kimi-k2\.[56]', model_name):
         facts |= {'openai_thinking_setting': 'thinking', 'openai_thinking_efforts': ()}
@@ -282,9 +310,6 @@ OTHERS_AT_AZURE = re.compile(
 )
 """The beginnings of the names of models at Azure that are not OpenAI's."""
 
-MISTRALS = re.compile(r'mistral|ministral|magistral|codestral')
-"""The models by Mistral, which accept only `max_tokens`, the older name."""
-
 
 def azure_profile(model_name: str) -> OpenAIModelProfile:
     """Return the profile of a deployment at Azure: that of OpenAI's model unless it has the name of another vendor's.
@@ -293,7 +318,8 @@ def azure_profile(model_name: str) -> OpenAIModelProfile:
     """
     name = model_name.lower()
     profile = make_profile(model_name) if OTHERS_AT_AZURE.match(name) else openai_model_profile(model_name)
-    field: Facts = {'openai_max_tokens_field': 'max_tokens'} if MISTRALS.match(name) else {}
+    # models by Mistral accept only `max_tokens`, the older name
+    field: Facts = {'openai_max_tokens_field': 'max_tokens'} if re.match(MISTRALS, name) else {}
     return replace(profile, openai_documents=False, openai_cache_points=None, **field)
 
 
@@ -341,6 +367,7 @@ LOCAL_SERVER: Facts = {
     'openai_max_tokens_field': 'max_tokens',
     'openai_joins_system_messages': True,
     'openai_documents': False,
+    **SYSTEM_FIRST,
 }
 """The facts of LM Studio and of llama.cpp's server."""
 
@@ -382,6 +409,7 @@ def vllm_server_profile(model_name: str) -> OpenAIModelProfile:
         **JSON_OUTPUT,
         'openai_documents': False,
         'openai_joins_system_messages': True,
+        **SYSTEM_FIRST,
         'openai_thinking_field': 'reasoning',
         'openai_constraints': 'vllm',
     }

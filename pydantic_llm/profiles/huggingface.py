@@ -6,7 +6,7 @@ https://huggingface.co/docs/inference-providers/tasks/chat-completion
 from __future__ import annotations
 
 from . import Facts
-from .compatible import JSON_OUTPUT, make_profile
+from .compatible import JSON_OUTPUT, SYSTEM_FIRST, make_profile
 from .openai import OpenAIModelProfile
 
 __all__ = ('huggingface_model_profile',)
@@ -26,6 +26,7 @@ SERVICE: Facts = {
 ENDPOINT: Facts = {
     'supports_json_object_output': False,  # TGI has no JSON mode without a schema
     'openai_joins_system_messages': True,
+    **SYSTEM_FIRST,
     'openai_constraints': 'tgi',
 }
 """The facts of a server with one model: an endpoint, or TGI on the user's own machine."""

@@ -72,4 +72,5 @@ def _adapt_to_claude(profile: OpenAIModelProfile, model_name: str) -> OpenAIMode
         openai_cache_points='cache_control',  # https://docs.litellm.ai/docs/completion/prompt_caching
         openai_thinking_efforts=EFFORTS,
         openai_thinking_off='none',
+        history_rules={**(profile.history_rules or {}), **(known.history_rules or {})},
     )

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from . import Facts, collect_facts
-from .compatible import JSON_OUTPUT, LOW_HIGH_MAX, LOW_MEDIUM_HIGH, THINKS_ALWAYS, bare_name, make_profile
+from .compatible import (
+    JSON_OUTPUT,
+    LOW_HIGH_MAX,
+    LOW_MEDIUM_HIGH,
+    MISTRAL_HISTORY,
+    THINKS_ALWAYS,
+    bare_name,
+    make_profile,
+)
 from .openai import OpenAIModelProfile
 from .schema import Node, SchemaRewriter
 
@@ -17,6 +25,14 @@ SERVER: Facts = {
     'openai_thinking_back': 'chunks',
     'openai_document_url': True,
     'openai_audio': False,
+    'openai_joins_system_messages': False,
+    # The API joins turns of one role itself. All of its models, those of other vendors too, have these rules.
+    'history_rules': {
+        **MISTRAL_HISTORY['history_rules'],
+        'alternates': False,
+        'response_first': True,
+        'blank_text': 'refused',
+    },
 }
 """The facts of Mistral's server, for every model. It always sends the usage of a stream."""
 

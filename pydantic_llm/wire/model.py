@@ -21,6 +21,7 @@ from ..json_types import Json
 from ..messages import FileUrl, ModelMessage, ModelResponse
 from ..models import ModelRequestParameters, StreamedResponse, check_allow_model_requests
 from ..profiles import ModelProfile, ModelProfileSpec
+from ..profiles.history import UNKNOWN_SERVER
 from ..providers import Provider
 from ..retries.budget import Budget
 from ..settings import ModelSettings
@@ -45,6 +46,7 @@ class WireModel(PreparingModel, Generic[ProfileT]):
     """The class of the profiles that the room reads: `ProfileT`."""
     api_name: ClassVar[str]
     """The name of the API's response, for errors: 'a chat completion'."""
+    history_rules = UNKNOWN_SERVER
 
     def __init__(
         self,

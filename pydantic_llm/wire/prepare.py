@@ -26,11 +26,16 @@ from ..messages import (
     ThinkingPart,
 )
 from ..messages.history import repair
+from ..messages.request import is_tool_result
 from ..models import Model, ModelRequestParameters, OutputMode
 from ..profiles import ModelProfile
+from ..profiles.history import HistoryRules
 from ..settings import TRANSPORT_SETTINGS, ModelSettings
 from ..tools.definition import ToolDefinition
 from .foreign_settings import register_setting_names, suggest, suggest_foreign_name
+from .history import fit_history
+from .texts import repair_texts
+from .turns import HistoryTarget
 
 ResolvedToolChoice = Literal['auto', 'none', 'required'] | tuple[str, ...]
 """`auto`, `none`, `required`, or the names of the only tools that may be called (one of them must be called)."""
@@ -90,6 +95,14 @@ class PreparedRequest:
         if sentence not in self.warnings:
             _report(self, sentence)
 
+    def note_change(self, sentence: str) -> None:
+        """Add a warning once for a change of the history that loses nothing that the caller asked for.
+
+        Unlike `note`, it never raises: a history that was answered once can always be sent again.
+        """
+        if sentence not in self.warnings and self.settings.get('unsupported_settings') != 'drop':
+            self.warnings.append(sentence)
+
     def drop_part(self, part: ThinkingPart | NativeToolCallPart | NativeToolReturnPart | FilePart) -> None:
         """Add a warning for a part of a past response that the API cannot represent."""
         maker = repr(part.provider_name) if part.provider_name else 'another model'
@@ -145,6 +158,8 @@ class PreparingModel(Model):
     """The shared settings that the API or the engine has."""
     settings_prefix: ClassVar[str]
     """The prefix of the vendor's own settings: `'openai_'`."""
+    history_rules: ClassVar[HistoryRules] = HistoryRules()
+    """What the API accepts in past messages. The profile's `history_rules` override them for one model."""
     own_settings: ClassVar[Collection[str] | None] = None
     """The names of the vendor's own settings; `None` accepts every name with the prefix."""
     settings_type: ClassVar[type | None] = None
@@ -192,9 +207,14 @@ class PreparingModel(Model):
             supported=self.supported_settings,
             prefix=self.setting_prefixes,
             own=self.setting_names,
+            rules=self.get_history_rules(),
             stream=stream,
             base_url=self.base_url,
         )
+
+    def get_history_rules(self) -> HistoryRules:
+        """Return what the API accepts in past messages for this model."""
+        return self.history_rules.merge(self.profile.history_rules)
 
 
 def choose_nearest(wanted: str, supported: Sequence[str], levels: Sequence[str]) -> str | None:
@@ -214,19 +234,20 @@ def prepare(
     supported: Iterable[str],
     prefix: str | tuple[str, ...],
     own: Collection[str] | None = None,
+    rules: HistoryRules | None = None,
     stream: bool,
     base_url: str | None = None,
 ) -> PreparedRequest:
     """Resolve a request. Raises `UserError` for anything that cannot be sent.
 
     `supported` are the shared settings of the room, `own` those with its `prefix` (`'openai_'`). Without `own`, every
-    setting with the prefix is accepted.
+    setting with the prefix is accepted. `rules` are what the API accepts in past messages.
     """
     check_messages(messages)
     check_type(parameters, ModelRequestParameters, parameter='model_request_parameters')
     if parameters is not None:
         check_request_tools(parameters.function_tools, parameters.output_tools, parameters.native_tools)
-    repaired, notes = repair(messages)
+    repaired, notes = repair(repair_texts(messages))
     resolved = _resolve_output(parameters or ModelRequestParameters(), profile, model_name)
     request = PreparedRequest(
         model_name=model_name,
@@ -248,12 +269,35 @@ def prepare(
     _fit_schemas(request)
     if resolved.output_mode == 'prompted' and (prompt := _render_output_prompt(request)):
         request.instructions.append(prompt)
+    _fit_history(request, rules or HistoryRules())
     return request
 
 
+def _fit_history(request: PreparedRequest, rules: HistoryRules) -> None:
+    """Replace the messages and the instructions by those that the API accepts."""
+    target = HistoryTarget(
+        system=request.system,
+        model_name=request.model_name,
+        rules=rules,
+        tools=frozenset(tool.name for tool in request.parameters.tools),
+        supports_tools=request.profile.supports_tools,
+        instructions=request.instructions,
+        note=request.note_change,
+    )
+    request.messages = fit_history(request.messages, target)
+    request.instructions = target.instructions
+
+
 def _find_instructions(messages: Sequence[ModelMessage]) -> list[str]:
-    newest = next((message for message in reversed(messages) if isinstance(message, ModelRequest)), None)
-    return [newest.instructions] if newest and newest.instructions else []
+    """Return the instructions of the newest request. Tool results continue the request that led to them."""
+    for message in reversed(messages):
+        if not isinstance(message, ModelRequest):
+            continue
+        if message.instructions is not None:
+            return [message.instructions] if message.instructions else []
+        if not (message.parts and all(map(is_tool_result, message.parts))):
+            return []
+    return []
 
 
 def _report(request: PreparedRequest, sentence: str) -> None:

@@ -163,11 +163,18 @@ def test_some_families_require_tool_calls_in_a_turn_of_their_own(name: str) -> N
     assert turns[1] == ('assistant', 'I look.', tool_call('a', city='Rome'))
 
 
-@pytest.mark.parametrize('id', ['a b', 'x' * 65, 'call:1', 'ü'])
+@pytest.mark.parametrize('id', ['a b', 'x' * 65, 'ü', ''])
 def test_ids_of_tool_calls_that_the_api_rejects_are_replaced(id: str) -> None:
     messages = [ask('Hi'), say(ToolCallPart('weather', '{}', id)), ask(ToolReturnPart('weather', 'sunny', id))]
     turns = Sent(messages, function_tools=[WEATHER]).turns
     assert turns[1][1]['toolUse']['toolUseId'] == turns[2][1]['toolResult']['toolUseId'] != id
+
+
+@pytest.mark.parametrize('id', ['functions.look:0', 'call_1', 'tooluse_A-b', 'x' * 64])
+def test_ids_of_tool_calls_that_the_api_accepts_are_kept(id: str) -> None:
+    messages = [ask('Hi'), say(ToolCallPart('weather', '{}', id)), ask(ToolReturnPart('weather', 'sunny', id))]
+    turns = Sent(messages, function_tools=[WEATHER]).turns
+    assert turns[1][1]['toolUse']['toolUseId'] == turns[2][1]['toolResult']['toolUseId'] == id
 
 
 # ---------------------------------------------------------------------- tool results
@@ -176,7 +183,8 @@ def test_ids_of_tool_calls_that_the_api_rejects_are_replaced(id: str) -> None:
 @pytest.mark.parametrize(
     ('content', 'blocks'),
     [
-        ('', ['']),
+        ('', ['(empty)']),
+        (' \n', ['(empty)']),
         (None, ['null']),
         ({'a': 1}, ['{"a":1}']),
         ([1, 'b'], ['1', 'b']),

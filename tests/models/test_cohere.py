@@ -163,7 +163,8 @@ def test_only_files_that_may_be_text_are_downloaded(url: Any, downloads: bool) -
 @pytest.mark.parametrize(
     ('content', 'sent'),
     [
-        (None, ''),
+        (None, '(empty)'),
+        (' ', '(empty)'),
         ('rain', 'rain'),
         (3, '3'),
         ({'sky': ['blue']}, '{"sky":["blue"]}'),

@@ -68,7 +68,7 @@ def test_a_model_without_system_instructions_gets_them_before_the_prompt(name: s
 
 
 def test_the_first_content_is_the_users() -> None:
-    assert Sent([say(TextPart('hello')), ask('hi')]).turns == [('user', ''), ('model', 'hello'), ('user', 'hi')]
+    assert Sent([say(TextPart('hello')), ask('hi')]).turns == [('user', '.'), ('model', 'hello'), ('user', 'hi')]
     assert Sent([ask(SystemPromptPart('A'))]).turns == [('user', '')]
 
 

@@ -11,7 +11,6 @@ from pydantic_llm.exceptions import UserError
 from pydantic_llm.messages import (
     AudioUrl,
     BinaryContent,
-    CachePoint,
     DocumentUrl,
     FilePart,
     ImageUrl,
@@ -255,7 +254,6 @@ PDF = BinaryContent(b'%PDF', media_type='application/pdf')
     [
         ('Hi', [{'type': 'input_text', 'text': 'Hi'}]),
         (TextContent('Hi'), [{'type': 'input_text', 'text': 'Hi'}]),
-        (CachePoint(), []),
         (PNG, [{'type': 'input_image', 'image_url': 'data:image/png;base64,iVBORw==', 'detail': 'low'}]),
         (
             ImageUrl('https://example.com/a.png'),

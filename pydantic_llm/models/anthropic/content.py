@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, assert_never
 
-from pydantic_core import to_json
-
 from ...exceptions import UserError
 from ...json_types import Json
 from ...messages import (
@@ -109,7 +107,7 @@ def encode_text(text: str) -> Iterator[Json]:
 
 def encode_tool_return(part: ToolReturnPart, system: str) -> Json:
     """Encode the result of a tool, with a block for each item of a list."""
-    blocks = [block for item in part.items() for block in _encode_result_item(item, system)]
+    blocks = [block for item in part.items() for block in _encode_result_item(item, part, system)]
     return encode_tool_result(part.tool_call_id, blocks, is_error=part.outcome in FAILED_OUTCOMES)
 
 
@@ -121,8 +119,8 @@ def encode_tool_result(tool_call_id: str, blocks: list[Json], *, is_error: bool)
     return {**result, 'is_error': is_error}
 
 
-def _encode_result_item(item: Any, system: str) -> Iterator[Json]:
+def _encode_result_item(item: Any, part: ToolReturnPart, system: str) -> Iterator[Json]:
     if is_file(item):
         yield encode_file(item, system)
     else:
-        yield from encode_text(item if isinstance(item, str) else to_json(item).decode())
+        yield from encode_text(replace(part, content=item).model_response_str())

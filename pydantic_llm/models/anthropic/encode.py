@@ -6,7 +6,6 @@ Past responses are in `encode_response`, the content of users in `content`, ever
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import assert_never
 
@@ -21,7 +20,6 @@ from ...messages import (
     UploadedFile,
     UserPromptPart,
 )
-from ...messages.history import map_tool_call_ids
 from ...profiles.anthropic import AnthropicModelProfile
 from ...wire.files import content_items
 from ...wire.prepare import PreparedRequest
@@ -31,9 +29,6 @@ from .encode_response import ResponseEncoder
 from .options import encode_output, encode_settings, encode_tools
 from .thinking import encode_max_tokens, encode_thinking
 from .turns import arrange, resumes_without_thinking
-
-TOOL_CALL_ID = re.compile(r'[a-zA-Z0-9_-]+')
-"""The ids of tool calls that the API accepts."""
 
 
 def encode(request: PreparedRequest, profile: AnthropicModelProfile) -> Json:
@@ -80,13 +75,10 @@ class Conversation:
         self.system: list[str] = []
         self._provider = request.system
         self._allows_inline_system = profile.anthropic_inline_system
-        messages = map_tool_call_ids(
-            request.messages, accepts=lambda id: bool(TOOL_CALL_ID.fullmatch(id)), make=lambda n: f'toolu_{n}'
-        )
-        responses = ResponseEncoder(request, profile, messages)
-        for message in messages:
+        responses = ResponseEncoder(request, profile, request.messages)
+        for message in request.messages:
             if isinstance(message, ModelRequest):
-                self._add_request(message, is_first=message is messages[0])
+                self._add_request(message, is_first=message is request.messages[0])
             elif blocks := responses.encode(message):
                 self.turns.append({'role': 'assistant', 'content': blocks})
         if not self.turns:

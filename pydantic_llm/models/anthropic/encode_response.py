@@ -13,12 +13,11 @@ from ...messages import (
     ModelResponse,
     NativeToolCallPart,
     NativeToolReturnPart,
-    RetryPromptPart,
     TextPart,
     ThinkingPart,
     ToolCallPart,
-    ToolReturnPart,
 )
+from ...messages.request import is_tool_result
 from ...messages.response import ModelResponsePart
 from ...profiles.anthropic import AnthropicModelProfile
 from ...wire.prepare import PreparedRequest
@@ -130,11 +129,7 @@ def _continues_last_turn(messages: Sequence[ModelMessage]) -> bool:
     if isinstance(last, ModelResponse):
         return True
     follows_response = len(messages) > 1 and isinstance(messages[-2], ModelResponse)
-    return follows_response and all(_is_tool_result(part) for part in last.parts)
-
-
-def _is_tool_result(part: object) -> bool:
-    return isinstance(part, ToolReturnPart) or (isinstance(part, RetryPromptPart) and part.tool_name is not None)
+    return follows_response and all(map(is_tool_result, last.parts))
 
 
 def _defines_advisor(request: PreparedRequest) -> bool:

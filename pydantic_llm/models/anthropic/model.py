@@ -11,6 +11,7 @@ from ...messages import DocumentUrl, FileUrl
 from ...messages.content import is_text
 from ...profiles import ModelProfileSpec
 from ...profiles.anthropic import AnthropicModelProfile
+from ...profiles.history import NAME, HistoryRules
 from ...providers import Provider, choose_provider
 from ...streaming.draft import ResponseDraft
 from ...transport import RawRequest
@@ -25,6 +26,18 @@ BETAS_HEADER = 'anthropic-beta'
 """The header that lists betas, separated by commas."""
 
 
+HISTORY = HistoryRules(
+    malformed_arguments=False,
+    tool_names=NAME,  # https://platform.claude.com/docs/en/agents-and-tools/tool-use/define-tools
+    given_names=r'[a-zA-Z0-9_-]{1,128}',  # weave-os/router#1219: a longer name is refused
+    call_ids=r'[a-zA-Z0-9_-]+',  # maximhq/bifrost#5097
+    call_id_format='toolu_{}',
+    blank_text='refused',  # claude-code#23369, anthropic-sdk-python#461
+    trailing_whitespace=False,  # forgecode#1872, langchain#35073
+)
+"""What the Messages API accepts in past messages."""
+
+
 class AnthropicModel(WireModel[AnthropicModelProfile]):
     """A model behind the Messages API, of Anthropic or any other server.
 
@@ -35,6 +48,7 @@ class AnthropicModel(WireModel[AnthropicModelProfile]):
     supported_settings = SUPPORTED
     settings_prefix = 'anthropic_'
     settings_type = AnthropicModelSettings
+    history_rules = HISTORY
     own_settings = frozenset(AnthropicModelSettings.__annotations__)
     profile_type = AnthropicModelProfile
     api_name = 'a message'

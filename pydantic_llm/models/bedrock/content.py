@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain, count
 from typing import Any, assert_never, cast
 from urllib.parse import parse_qs
 
@@ -61,14 +62,15 @@ SEARCH_RESULT = 'search_result'
 
 @dataclass(slots=True)
 class ContentEncoder:
-    """Encodes the content of one request. It counts the documents, since each needs a name of its own."""
+    """Encodes the content of one request. It records the names of documents, since each needs a name of its own."""
 
     system: str
     """The vendor's name. Uploaded files of other vendors are rejected."""
     model_name: str
     """The model's name, for error messages."""
     profile: BedrockModelProfile
-    document_count: int = field(default=0, init=False)
+    document_names: list[str] = field(default_factory=list[str], init=False)
+    """The names of the documents so far, in lower case."""
 
     def encode_content(self, items: Iterable[UserContent]) -> Iterator[Json | CachePoint]:
         """Encode each item as a block; cache points are yielded unchanged. Raises `UserError` for unsupported files."""
@@ -116,18 +118,27 @@ class ContentEncoder:
         return {kind: {**fields, 'format': format, 'source': source}}
 
     def _encode_document_fields(self, file: MultiModalContent) -> Json:
-        """Encode the name of a document and its other fields. Names are numbers by default.
-
-        The API rejects two documents with the same name: litellm#30093.
-        """
-        self.document_count += 1
+        """Encode the name of a document and its other fields."""
         metadata = file.vendor_metadata or {}
         words = INVALID_IN_NAMES.sub(' ', str(metadata.get('name', ''))).split()
-        name = ' '.join(words)[:MAX_NAME_LENGTH].strip()
         return {
-            'name': name or f'Document {self.document_count}',
+            'name': self._choose_name(' '.join(words)[:MAX_NAME_LENGTH].strip()),
             **{key: metadata[key] for key in DOCUMENT_FIELDS if key in metadata},
         }
+
+    def _choose_name(self, name: str) -> str:
+        """Return the name, with a number if an earlier document has it; a document without a name is numbered.
+
+        The API rejects two of one name (litellm#30093). A name does not change when the conversation grows.
+        """
+        if not name:
+            candidates = (f'Document {number}' for number in count(len(self.document_names) + 1))
+        else:
+            start = name[: MAX_NAME_LENGTH - 6].strip()
+            candidates = chain([name], (f'{start} {number}' for number in count(2)))
+        chosen = next(candidate for candidate in candidates if candidate.lower() not in self.document_names)
+        self.document_names.append(chosen.lower())
+        return chosen
 
     def encode_tool_return(self, part: ToolReturnPart) -> tuple[Json, list[Json]]:
         """Encode a tool result. Also return the blocks that follow it: files that a result must not contain."""
@@ -196,5 +207,5 @@ def encode_text(text: str) -> Iterator[Json]:
 
 
 def _encode_value(value: Any, part: ToolReturnPart) -> Json:
-    """Encode a value that a tool returned: text unchanged, anything else as JSON. It may be blank."""
+    """Encode a value that a tool returned: text unchanged, anything else as JSON."""
     return {'text': replace(part, content=value).model_response_str()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import assert_never
 
@@ -16,7 +15,6 @@ from ...messages import (
     ToolReturnPart,
     UserPromptPart,
 )
-from ...messages.history import map_tool_call_ids
 from ...profiles.bedrock import BedrockModelProfile
 from ...wire.prepare import PreparedRequest
 from .cache import add_cache_point, encode_cache, make_cache_point
@@ -25,10 +23,6 @@ from .encode_response import ResponseEncoder
 from .options import encode_output, encode_settings, encode_tools
 from .thinking import encode_thinking
 from .turns import arrange
-
-TOOL_CALL_ID = re.compile(r'[a-zA-Z0-9_-]{1,64}')
-"""The ids that all models accept; dots and colons are valid for the API, but not for Claude.
-https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolUseBlock.html"""
 
 
 def encode(request: PreparedRequest, profile: BedrockModelProfile) -> Json:
@@ -49,10 +43,13 @@ def encode(request: PreparedRequest, profile: BedrockModelProfile) -> Json:
 
 
 def resumes_without_thinking(turns: list[Json]) -> bool:
-    """Return whether the model continues a turn, after tool results, that it did not begin with thinking."""
-    if len(turns) < 2 or 'toolResult' not in turns[-1]['content'][0]:
-        return False
-    return 'reasoningContent' not in turns[-2]['content'][0]
+    """Return whether the model continues a turn that it did not begin with thinking."""
+    last = turns[-1]
+    if last['role'] != 'assistant':
+        if len(turns) < 2 or 'toolResult' not in last['content'][0]:
+            return False
+        last = turns[-2]
+    return 'reasoningContent' not in last['content'][0]
 
 
 class Conversation:
@@ -65,10 +62,7 @@ class Conversation:
         self._profile = profile
         self._content = ContentEncoder(request.system, request.model_name, profile)
         responses = ResponseEncoder(request, profile)
-        messages = map_tool_call_ids(
-            request.messages, accepts=lambda id: bool(TOOL_CALL_ID.fullmatch(id)), make=lambda n: f'tooluse_{n}'
-        )
-        for message in messages:
+        for message in request.messages:
             if isinstance(message, ModelRequest):
                 self._add_request(message)
             elif blocks := responses.encode(message):

@@ -9,6 +9,7 @@ from ...json_types import Json
 from ...messages import FileUrl, VideoUrl
 from ...profiles import ModelProfileSpec
 from ...profiles.bedrock import BedrockModelProfile
+from ...profiles.history import NAME, HistoryRules
 from ...providers import Provider, choose_provider
 from ...streaming.draft import ResponseDraft
 from ...wire.model import WireModel
@@ -16,6 +17,18 @@ from ...wire.prepare import PreparedRequest
 from . import encode
 from .decode import BedrockDecoder
 from .settings import SUPPORTED, BedrockModelSettings
+
+HISTORY = HistoryRules(
+    malformed_arguments=False,
+    tool_names=NAME,  # `ToolName` in botocore's model of the service; opencode#48750
+    given_names=NAME,
+    call_ids=r'[a-zA-Z0-9_.:-]{1,64}',  # `ToolUseId` in botocore's model of the service
+    call_id_format='tooluse_{}',
+    empty_results=False,
+    blank_text='refused',  # hermes-agent#63983
+    trailing_whitespace=False,  # langchain-aws#532
+)
+"""What the Converse API accepts in past messages. `turns` has the order of blocks, which differs between families."""
 
 
 class BedrockConverseModel(WireModel[BedrockModelProfile]):
@@ -28,6 +41,7 @@ class BedrockConverseModel(WireModel[BedrockModelProfile]):
     supported_settings = SUPPORTED
     settings_prefix = 'bedrock_'
     settings_type = BedrockModelSettings
+    history_rules = HISTORY
     own_settings = frozenset(BedrockModelSettings.__annotations__)
     profile_type = BedrockModelProfile
     api_name = 'a Converse response'

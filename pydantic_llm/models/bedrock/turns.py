@@ -10,9 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from ...json_types import Json
 from ...profiles.bedrock import ALL, BedrockModelProfile
-
-FILLER = '.'
-"""The text of a turn without content of its own; the API rejects blank text."""
+from ...profiles.history import FILLER
 
 OTHER_ROLE = {'user': 'assistant', 'assistant': 'user'}
 

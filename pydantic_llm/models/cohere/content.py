@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any, assert_never
 
 from ...exceptions import UserError
@@ -21,6 +20,7 @@ from ...messages import (
     UserContent,
     VideoUrl,
 )
+from ...profiles.history import EMPTY_RESULT
 
 IMAGE_TYPES = ('image/jpeg', 'image/png', 'image/webp', 'image/gif')
 """The media types of images that the API accepts."""
@@ -32,15 +32,14 @@ DOCUMENT_KEYS = ({'data'}, {'id', 'data'})
 
 
 def encode_content(content: Iterable[UserContent], system: str) -> Iterator[Json]:
-    """Yield a block for each item. Empty texts, which the API rejects, and cache points are skipped.
+    """Yield a block for each item. Cache points are skipped.
 
     Raises `UserError` for a file that the API does not accept.
     """
     for item in content:
         match item:
             case str(text) | TextContent(content=text):
-                if text:
-                    yield {'type': 'text', 'text': text}
+                yield {'type': 'text', 'text': text}
             case CachePoint():
                 pass
             case _:
@@ -64,12 +63,6 @@ def encode_file(file: MultiModalContent, system: str) -> Json:
             assert_never(file)
 
 
-def encode_file_of_tool(file: MultiModalContent, system: str) -> Iterator[Json]:
-    """Yield the blocks for a file of a tool result: the identifier that the result refers to, and the file."""
-    yield {'type': 'text', 'text': f'This is file {file.identifier}:'}
-    yield encode_file(file, system)
-
-
 def _encode_image(url: str, vendor_metadata: Json | None) -> Json:
     detail = (vendor_metadata or {}).get('detail')
     return {'type': 'image_url', 'image_url': {'url': url, **({'detail': detail} if detail else {})}}
@@ -84,13 +77,10 @@ def _quote_text_file(file: BinaryContent) -> str:
 def encode_tool_return(part: ToolReturnPart) -> str | list[Json]:
     """Encode a tool result: a list of objects as documents, which the model can cite, anything else as text.
 
-    Files are named here; `encode_file_of_tool` encodes them for a message of the user.
+    Its files are in the user's prompt (`files_in_results`).
     """
     if part.content is None:
-        return ''
-    if files := part.files():
-        named = [*part.without_files(), *(f'See file {file.identifier}.' for file in files)]
-        part = replace(part, content=named[0] if len(named) == 1 else named)
+        return EMPTY_RESULT
     if isinstance(part.content, (list, tuple)):
         items: list[Any] = part.model_response_object()['return_value']
         if items and all(isinstance(item, dict) for item in items):

@@ -20,7 +20,7 @@ from ...messages.request import ModelRequestPart
 from ...profiles.cohere import CohereModelProfile
 from ...wire.files import content_items
 from ...wire.prepare import PreparedRequest
-from .content import encode_content, encode_file_of_tool, encode_tool_return
+from .content import encode_content, encode_tool_return
 from .encode_response import encode_message
 from .options import encode_output, encode_settings, encode_thinking, encode_tools
 
@@ -65,33 +65,26 @@ def encode_messages(request: PreparedRequest) -> list[Json]:
         else:
             turns += encode_response(message, request)
     start = next((index for index, turn in enumerate(turns) if turn['role'] != 'system'), len(turns))
-    instructions = [{'role': 'system', 'content': text} for text in request.instructions if text]
+    instructions = [{'role': 'system', 'content': text} for text in request.instructions]
     messages = [*turns[:start], *instructions, *turns[start:]]
     if not messages:
-        raise UserError('messages has no content: all of its texts are empty')
+        raise UserError('messages has no content of the user: all of its texts are blank')
     return messages
 
 
 def encode_request(message: ModelRequest, system: str) -> Iterator[Json]:
-    """Yield the messages for a request. The files of tool results follow as one message of the user."""
-    files: list[Json] = []
+    """Yield the messages for a request."""
     for part in message.parts:
         yield from encode_request_part(part, system)
-        if isinstance(part, ToolReturnPart):
-            files.extend(block for file in part.files() for block in encode_file_of_tool(file, system))
-    if files:
-        yield {'role': 'user', 'content': files}
 
 
 def encode_request_part(part: ModelRequestPart, system: str) -> Iterator[Json]:
     """Yield the message for a part, unless it is empty: the API rejects empty turns."""
     match part:
         case SystemPromptPart(content=content):
-            if content:
-                yield {'role': 'system', 'content': content}
+            yield {'role': 'system', 'content': content}
         case UserPromptPart(content=str() as content):
-            if content:
-                yield {'role': 'user', 'content': content}
+            yield {'role': 'user', 'content': content}
         case UserPromptPart(content=content):
             if blocks := [*encode_content(content, system)]:
                 yield {'role': 'user', 'content': blocks}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ...json_types import Json
@@ -9,6 +10,7 @@ from ...messages import DocumentUrl, FileUrl
 from ...messages.content import is_text
 from ...profiles import ModelProfileSpec
 from ...profiles.cohere import CohereModelProfile
+from ...profiles.history import UNKNOWN_SERVER
 from ...providers import Provider, choose_provider
 from ...streaming.draft import ResponseDraft
 from ...wire.model import WireModel
@@ -16,6 +18,14 @@ from ...wire.prepare import PreparedRequest
 from . import encode
 from .decode import CohereDecoder
 from .settings import SUPPORTED, CohereModelSettings
+
+HISTORY = replace(
+    UNKNOWN_SERVER,
+    empty_results=False,
+    blank_text='refused',  # Risuai#504
+    files_in_results=False,
+)
+"""What the Chat API accepts in past messages."""
 
 
 class CohereModel(WireModel[CohereModelProfile]):
@@ -28,6 +38,7 @@ class CohereModel(WireModel[CohereModelProfile]):
     supported_settings = SUPPORTED
     settings_prefix = 'cohere_'
     settings_type = CohereModelSettings
+    history_rules = HISTORY
     own_settings = frozenset(CohereModelSettings.__annotations__)
     profile_type = CohereModelProfile
     api_name = 'a chat response'

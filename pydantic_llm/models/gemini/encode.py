@@ -21,6 +21,7 @@ from ...messages import (
 )
 from ...messages.request import FAILED_OUTCOMES
 from ...profiles.gemini import GeminiModelProfile
+from ...profiles.history import FILLER
 from ...wire.prepare import PreparedRequest
 from .content import encode_content, encode_file
 from .encode_response import encode_response
@@ -30,12 +31,12 @@ from .options import encode_generation, encode_tools, encode_top_level
 def encode(request: PreparedRequest, profile: GeminiModelProfile) -> Json:
     """Encode the body of a request."""
     tools, system = encode_tools(request, profile), encode_system(request)
-    body: Json = {'contents': encode_contents(request, profile, [] if profile.gemini_system_instruction else system)}
+    body: Json = {'contents': encode_contents(request, profile)}
     body.update(encode_top_level(request))
     # Cached content contains the tools and the system instruction: https://ai.google.dev/gemini-api/docs/caching
     if 'gemini_cached_content' not in request.settings:
         body.update(tools)
-        if system and profile.gemini_system_instruction:
+        if system:
             body['systemInstruction'] = {'parts': system}
     if config := encode_generation(request, profile, has_tools='tools' in body):
         body['generationConfig'] = config
@@ -54,17 +55,10 @@ def encode_system(request: PreparedRequest) -> list[Json]:
     return [{'text': text} for text in (*prompts, *request.instructions)]
 
 
-def encode_contents(request: PreparedRequest, profile: GeminiModelProfile, system: list[Json]) -> list[Json]:
-    """Encode messages as contents. The first one must be the user's.
-
-    `system` is added to the user's first content. It is empty if the model accepts a system instruction.
-    """
+def encode_contents(request: PreparedRequest, profile: GeminiModelProfile) -> list[Json]:
+    """Encode messages as contents. The API requires at least one."""
     contents = list(_encode_messages(request.messages, request, profile))
-    if system and contents and contents[0]['role'] == 'user':
-        contents[0]['parts'][:0] = system
-    elif not contents or contents[0]['role'] == 'model':
-        contents.insert(0, {'role': 'user', 'parts': system or [{'text': ''}]})
-    return contents
+    return contents or [{'role': 'user', 'parts': [{'text': FILLER}]}]
 
 
 def _encode_messages(

@@ -58,6 +58,8 @@ class _ResponseEncoder:
                 self._add_thinking(part, details, is_own=is_own)
             case ToolCallPart():
                 self._add_tool_call(part, details)
+            case FilePart(content=file) if not file.data:
+                self._request.drop_part(part)
             case FilePart(content=file) if is_own or file.media_type in IMAGE_TYPES:
                 self._append(encode_file(file, self._request.system), details)
             case NativeToolCallPart() | NativeToolReturnPart() if block := self._encode_native(part, is_own=is_own):
@@ -72,7 +74,7 @@ class _ResponseEncoder:
             self._append({'text': part.content, 'thought': True}, details)
         elif not is_own:
             self._request.drop_part(part)
-        elif details:
+        elif is_base64(details.get('thought_signature')):
             self._append({'text': '', 'thought': True}, details)
         if is_own and part.signature:
             self._signature = part.signature

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ from ...json_types import Json
 from ...messages import FileUrl, VideoUrl
 from ...profiles import ModelProfileSpec
 from ...profiles.gemini import GeminiModelProfile
+from ...profiles.history import HistoryRules
 from ...providers import Provider, choose_provider
 from ...settings import ModelSettings
 from ...streaming.draft import ResponseDraft
@@ -32,6 +34,20 @@ READABLE_URL_PREFIXES = ('https://generativelanguage.googleapis.com/', 'gs://', 
 """The first characters of URLs of files that the Generative Language API reads itself."""
 
 
+NAMES = r'[a-zA-Z_][a-zA-Z0-9_.:-]{0,127}'
+"""The names of functions: gemini-cli#2966, cline#7339. They have at most 64 characters, at Vertex AI 128."""
+
+HISTORY = HistoryRules(
+    malformed_arguments=False,
+    tool_names=r'[a-zA-Z_][a-zA-Z0-9_-]{0,63}',
+    given_names=NAMES,
+    blank_text='refused_unsigned',  # CLIProxyAPI#1292; a signature may be on an empty text
+    response_first=False,  # the first content must be the user's: semantic-kernel#13288
+    response_last=False,  # crewAI#6973, one-api#836
+)
+"""What the API accepts in past messages."""
+
+
 class GeminiModel(WireModel[GeminiModelProfile]):
     """A model behind the Gemini API.
 
@@ -42,6 +58,7 @@ class GeminiModel(WireModel[GeminiModelProfile]):
     supported_settings = SUPPORTED
     settings_prefix = 'gemini_'
     settings_type = GeminiModelSettings
+    history_rules = HISTORY
     own_settings = frozenset(GeminiModelSettings.__annotations__)
     profile_type = GeminiModelProfile
     api_name = 'a generateContent response'
@@ -67,6 +84,10 @@ class GeminiModel(WireModel[GeminiModelProfile]):
             return merged
         renamed = {GOOGLE_NAMES[name]: value for name, value in merged.items() if name in GOOGLE_NAMES}
         return cast('ModelSettings', {**renamed, **{k: v for k, v in merged.items() if k not in GOOGLE_NAMES}})
+
+    def get_history_rules(self) -> HistoryRules:
+        rules = super().get_history_rules()
+        return rules if self.profile.gemini_system_instruction else replace(rules, system_prompts='never')
 
     def path(self, request: PreparedRequest) -> str:
         verb = 'streamGenerateContent?alt=sse' if request.stream else 'generateContent'

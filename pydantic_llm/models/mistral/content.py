@@ -1,18 +1,14 @@
-"""Rewrites OpenAI's messages in Mistral's order and with Mistral's chunks. Start at `encode_messages`.
+"""Rewrites OpenAI's messages with Mistral's chunks. Start at `encode_messages`.
 
-The API checks the order (error 3230, `invalid_request_message_order`): system messages precede all responses, and no
-user message follows a tool message. Other servers of Mistral's models check it too (opencode#7488).
+The API checks their order (error 3230, `invalid_request_message_order`), which the profile's history rules demand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import cast
 
 from ...json_types import Json
-
-BRIDGE: Json = {'role': 'assistant', 'content': 'OK'}
-"""The message between a tool message and a user message."""
 
 
 def encode_messages(messages: Iterable[Json]) -> list[Json]:
@@ -21,25 +17,15 @@ def encode_messages(messages: Iterable[Json]) -> list[Json]:
     The API rejects any other response at the end (https://docs.mistral.ai/api/endpoint/chat), and empty responses.
     """
     kept = [message for message in messages if message['role'] != 'assistant' or _has_content(message)]
-    ordered = list(_insert_bridges(sorted(kept, key=lambda message: message['role'] != 'system')))
-    if ordered and ordered[-1]['role'] == 'assistant':
-        ordered[-1] = {**ordered[-1], 'prefix': True}
-    return ordered
+    if kept and kept[-1]['role'] == 'assistant':
+        kept[-1] = {**kept[-1], 'prefix': True}
+    elif len(kept) > 1 and kept[-1]['role'] == 'system':  # the last one of several must be of the user or a tool
+        kept[-1] = {**kept[-1], 'role': 'user'}
+    return [_encode_user_message(message) if message['role'] == 'user' else message for message in kept]
 
 
 def _has_content(response: Json) -> bool:
     return bool(response.get('content') or response.get('tool_calls'))
-
-
-def _insert_bridges(messages: Iterable[Json]) -> Iterator[Json]:
-    """Yield the messages, with `BRIDGE` before each user message that follows a tool message."""
-    previous_role = ''
-    for message in messages:
-        role = message['role']
-        if previous_role == 'tool' and role == 'user':
-            yield BRIDGE
-        previous_role = role
-        yield _encode_user_message(message) if role == 'user' else message
 
 
 def _encode_user_message(message: Json) -> Json:

@@ -5,7 +5,6 @@ The fields are those of `ChatCompletionRequest` in the SDK: https://docs.mistral
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -57,9 +56,6 @@ FINISH_REASONS: dict[str, FinishReason] = {'model_length': 'length'}
 
 SCHEMA_METADATA = frozenset({'$schema', '$id'})
 """Keywords that describe the schema itself, which the API rejects."""
-
-TOOL_CALL_ID = re.compile(r'[a-zA-Z0-9]{9}')
-"""The form that the API requires of tool call ids."""
 
 
 class MistralModelSettings(ModelSettings, total=False):
@@ -153,16 +149,6 @@ def _encode_output(output: Json, request: PreparedRequest) -> Json:
 _transform = MistralSchema.transformer()
 
 
-def accepts_id(id: str, system: str) -> bool:
-    """Return whether the API accepts this tool call id."""
-    return TOOL_CALL_ID.fullmatch(id) is not None
-
-
-def make_id(number: int) -> str:
-    """Return an id for the tool call with this number."""
-    return f'{number:09d}'
-
-
 # ---------------------------------------------------------------------- the response
 
 
@@ -188,8 +174,6 @@ MISTRAL = Dialect(
     settings=SETTINGS,
     own_settings=OWN_SETTINGS,
     finish_reasons=FINISH_REASONS,
-    accepts_id=accepts_id,
-    make_id=make_id,
     encode_body=encode_body,
     decode_event=decode_event,
 )

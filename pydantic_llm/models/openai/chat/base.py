@@ -8,13 +8,18 @@ from ....exceptions import ModelHTTPError
 from ....json_types import Json
 from ....messages import AudioUrl, DocumentUrl, FileUrl
 from ....messages.content import is_text
+from ....profiles.history import HistoryRules
 from ....profiles.openai import OpenAIModelProfile
 from ....streaming.draft import ResponseDraft
 from ....wire.model import WireModel
 from ....wire.prepare import PreparedRequest
+from ..history import limit_rules
 from . import encode
 from .decode import ChatDecoder
 from .dialect import OPENAI, Dialect
+
+LONGEST_ID = 40
+"""The most characters of a tool call's id at OpenAI; other servers make longer ids themselves."""
 
 
 class ChatModel(WireModel[OpenAIModelProfile]):
@@ -22,8 +27,18 @@ class ChatModel(WireModel[OpenAIModelProfile]):
 
     dialect: Dialect = OPENAI
     """The differences between the vendor's API and OpenAI's."""
+    history_rules = OPENAI.history_rules
     profile_type = OpenAIModelProfile
     api_name = 'a chat completion'
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if 'history_rules' not in vars(cls):
+            cls.history_rules = cls.dialect.history_rules
+
+    def get_history_rules(self) -> HistoryRules:
+        """Return the rules of the server; OpenAI's own are stricter than those of others."""
+        return limit_rules(super().get_history_rules(), self.system, id_length=LONGEST_ID)
 
     def path(self, request: PreparedRequest) -> str:
         """Return the path that the dialect names."""

@@ -80,12 +80,6 @@ def encode_file(file: MultiModalContent, profile: OpenAIModelProfile, system: st
             assert_never(file)
 
 
-def encode_tool_file(file: MultiModalContent, profile: OpenAIModelProfile, system: str) -> Iterator[Json]:
-    """Yield the parts for a file of a tool result: its name, which the tool message refers to, and the file."""
-    yield encode_text(f'This is file {file.identifier}:')
-    yield from encode_item(file, profile, system)
-
-
 def encode_text(content: str) -> Json:
     """Encode a text part."""
     return {'type': 'text', 'text': content}

@@ -7,20 +7,19 @@ own. What changes with the model's name is in its profile instead (`profiles.ope
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ....json_types import Json
 from ....messages import FinishReason
+from ....profiles.history import UNKNOWN_SERVER, HistoryRules
 from ....streaming.draft import ResponseDraft
 from ....wire.prepare import PreparedRequest
 from ..content_filter import is_content_filter_error
 from .settings import ALWAYS_SUPPORTED, OWN_SETTINGS, SETTINGS
 
-LONGEST_ID = 40
-"""The most characters of a tool call's id at OpenAI; other servers make longer ids themselves."""
-
-LIMITS_IDS = frozenset({'openai', 'azure'})
-"""The systems with that limit."""
+HISTORY = replace(UNKNOWN_SERVER, files_in_results=False)
+"""What a server of Chat Completions accepts in past messages. Tool messages are text:
+https://platform.openai.com/docs/api-reference/chat/create"""
 
 EncodeBody = Callable[[Json, PreparedRequest], Json]
 """From a body in OpenAI's form to the vendor's."""
@@ -33,14 +32,6 @@ DecodeNativeTools = Callable[[Json, ResponseDraft], None]
 
 IsResponse = Callable[[object], bool]
 """Returns whether the body of an error is a response that the decoder understands."""
-
-
-def _accepts_id(id: str, system: str) -> bool:
-    return len(id) <= LONGEST_ID or system not in LIMITS_IDS
-
-
-def _make_id(number: int) -> str:
-    return f'call_{number}'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +52,8 @@ class Dialect:
     """The vendor's finish reasons that OpenAI does not have."""
     native_tools: frozenset[str] = frozenset()
     """The kinds of native tools that the API has; `encode_body` adds them to the body."""
-    accepts_id: Callable[[str, str], bool] = _accepts_id
-    """Returns whether the system with this name accepts an id of a tool call."""
-    make_id: Callable[[int], str] = _make_id
-    """Makes an id that the vendor accepts, for the tool call with this number."""
+    history_rules: HistoryRules = HISTORY
+    """What the API accepts in past messages."""
     encode_body: EncodeBody | None = None
     """Changes the body last."""
     decode_event: DecodeEvent | None = None

@@ -7,11 +7,11 @@ tools, output and settings are in `options`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import assert_never
 
 from pydantic_core import to_json
 
+from ....exceptions import UserError
 from ....json_types import Json
 from ....messages import (
     ModelRequest,
@@ -21,11 +21,10 @@ from ....messages import (
     ToolReturnPart,
     UserPromptPart,
 )
-from ....messages.history import map_tool_call_ids
 from ....messages.request import ModelRequestPart
 from ....profiles.openai import OpenAIModelProfile
 from ....wire.prepare import PreparedRequest
-from .content import encode_content, encode_tool_file, flatten_content
+from .content import encode_content, flatten_content
 from .dialect import OPENAI, Dialect
 from .encode_response import encode_response
 from .options import encode_output, encode_settings, encode_tools
@@ -33,7 +32,10 @@ from .options import encode_output, encode_settings, encode_tools
 
 def encode(request: PreparedRequest, profile: OpenAIModelProfile, dialect: Dialect = OPENAI) -> Json:
     """Encode the body of a request."""
-    body: Json = {'model': request.model_name, 'messages': list(encode_messages(request, profile, dialect))}
+    messages = list(encode_messages(request, profile))
+    if not messages:
+        raise UserError('messages has no content of the user: all of its texts are blank')
+    body: Json = {'model': request.model_name, 'messages': messages}
     body.update(encode_tools(request, profile, dialect))
     body.update(encode_output(request, profile))
     body.update(encode_settings(request, profile, dialect))
@@ -44,9 +46,9 @@ def encode(request: PreparedRequest, profile: OpenAIModelProfile, dialect: Diale
     return dialect.encode_body(body, request) if dialect.encode_body else body
 
 
-def encode_messages(request: PreparedRequest, profile: OpenAIModelProfile, dialect: Dialect) -> Iterator[Json]:
+def encode_messages(request: PreparedRequest, profile: OpenAIModelProfile) -> Iterator[Json]:
     """Yield the messages. Instructions follow the system prompts at the beginning of the conversation."""
-    history = list(_encode_history(request, profile, dialect))
+    history = list(_encode_history(request, profile))
     start = next((index for index, message in enumerate(history) if message['role'] != 'system'), len(history))
     system = [*history[:start], *({'role': 'system', 'content': text} for text in request.instructions)]
     if profile.openai_joins_system_messages and len(system) > 1:
@@ -55,11 +57,8 @@ def encode_messages(request: PreparedRequest, profile: OpenAIModelProfile, diale
         yield _adapt_to_server(message, profile)
 
 
-def _encode_history(request: PreparedRequest, profile: OpenAIModelProfile, dialect: Dialect) -> Iterator[Json]:
-    def accepts(id: str) -> bool:
-        return dialect.accepts_id(id, request.system)
-
-    for message in map_tool_call_ids(request.messages, accepts=accepts, make=dialect.make_id):
+def _encode_history(request: PreparedRequest, profile: OpenAIModelProfile) -> Iterator[Json]:
+    for message in request.messages:
         match message:
             case ModelRequest():
                 yield from encode_request(message, request, profile)
@@ -95,17 +94,9 @@ def _convert_role(message: Json, conversions: Mapping[str, str]) -> Json:
 
 
 def encode_request(message: ModelRequest, request: PreparedRequest, profile: OpenAIModelProfile) -> Iterator[Json]:
-    """Yield the messages of one request. Files of tool results follow in a user message: tool messages are text.
-
-    https://platform.openai.com/docs/api-reference/chat/create
-    """
-    files: list[Json] = []
+    """Yield the messages of one request."""
     for part in message.parts:
         yield from encode_request_part(part, request, profile)
-        if isinstance(part, ToolReturnPart):
-            files.extend(item for file in part.files() for item in encode_tool_file(file, profile, request.system))
-    if files:
-        yield {'role': 'user', 'content': files}
 
 
 def encode_request_part(
@@ -118,7 +109,8 @@ def encode_request_part(
         case UserPromptPart(content=str() as content):
             yield {'role': 'user', 'content': content}
         case UserPromptPart(content=content):
-            yield {'role': 'user', 'content': encode_content(content, profile, request)}
+            if encoded := encode_content(content, profile, request):
+                yield {'role': 'user', 'content': encoded}
         case ToolReturnPart():
             yield {'role': 'tool', 'tool_call_id': part.tool_call_id, 'content': encode_tool_return(part)}
         case RetryPromptPart(tool_name=None):
@@ -130,10 +122,5 @@ def encode_request_part(
 
 
 def encode_tool_return(part: ToolReturnPart) -> str:
-    """Return a tool result as text, which refers to the files by name."""
-    if part.content is None:
-        return ''
-    if not (files := part.files()):
-        return part.model_response_str()
-    items = [*part.without_files(), *(f'See file {file.identifier}.' for file in files)]
-    return replace(part, content=items[0] if len(items) == 1 else items).model_response_str()
+    """Return a tool result as text. Its files are in the user's prompt (`files_in_results`)."""
+    return '' if part.content is None else part.model_response_str()

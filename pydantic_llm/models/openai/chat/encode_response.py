@@ -111,7 +111,9 @@ class _ResponseEncoder:
         if self.profile.openai_thinking_back == 'chunks':
             chunks = [chunk for chunk in self.content if chunk.get('text') != '']
             return chunks[0]['text'] if len(chunks) == 1 and 'text' in chunks[0] else chunks or None
-        return '\n\n'.join(chunk['text'] for chunk in self.content) if self.content else None
+        texts = '\n\n'.join(chunk['text'] for chunk in self.content)
+        # "expected a string, got null": langchain4j#1105. Tool calls may be without content.
+        return texts if self.content or not self.tool_calls else None
 
 
 def encode_tool_call(part: ToolCallPart, system: str) -> Json:

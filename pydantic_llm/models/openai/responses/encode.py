@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import assert_never
 
+from ....exceptions import UserError
 from ....json_types import Json
 from ....messages import ModelRequest, ModelResponse, RetryPromptPart, SystemPromptPart, ToolReturnPart, UserPromptPart
-from ....messages.history import map_tool_call_ids
 from ....messages.request import ModelRequestPart
 from ....profiles.openai import OpenAIModelProfile
 from ....wire.prepare import PreparedRequest
 from .content import encode_content, encode_tool_return
 from .encode_response import ResponseEncoder, find_original_ids
 from .options import encode_output, encode_settings, encode_tools
-
-LONGEST_ID = 64
-"""The maximum length of a tool call's id at OpenAI, in characters."""
 
 PREVIOUS_RESPONSE, CONVERSATION = 'openai_previous_response_id', 'openai_conversation_id'
 """The settings that continue what OpenAI stores. https://platform.openai.com/docs/guides/conversation-state"""
@@ -26,7 +23,10 @@ def encode(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
     """Encode the body of a request."""
     prompted = request.parameters.output_mode == 'prompted'
     stored, first = _find_stored_history(request)
-    body: Json = {'model': request.model_name, 'input': list(encode_messages(request, profile, first=first)), **stored}
+    items = list(encode_messages(request, profile, first=first))
+    if not (items or stored or request.instructions):
+        raise UserError('messages has no content of the user: all of its texts are blank')
+    body: Json = {'model': request.model_name, 'input': items, **stored}
     if request.instructions and not prompted:
         body['instructions'] = '\n\n'.join(request.instructions)
     body.update(encode_tools(request, profile))
@@ -70,16 +70,11 @@ def encode_messages(request: PreparedRequest, profile: OpenAIModelProfile, *, fi
 def _encode_items(request: PreparedRequest, profile: OpenAIModelProfile, first: int) -> Iterator[Json]:
     original_ids = find_original_ids(request.messages[max(first - 1, 0) :])
     encoder = ResponseEncoder(request, profile, original_ids)
-    messages = map_tool_call_ids(
-        request.messages[first:],
-        accepts=lambda id: len(encoder.get_original_id(id)) <= LONGEST_ID,
-        make=lambda number: f'call_{number}',
-    )
-    for message in messages:
+    for message in request.messages[first:]:
         match message:
             case ModelRequest():
-                for part in message.parts:
-                    yield encode_request_part(part, encoder)
+                items = (encode_request_part(part, encoder) for part in message.parts)
+                yield from (item for item in items if item.get('content') != [])
             case ModelResponse():
                 yield from encoder.encode(message)
             case _:

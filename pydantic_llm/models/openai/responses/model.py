@@ -9,6 +9,7 @@ from ....exceptions import ModelHTTPError
 from ....json_types import Json
 from ....messages import ModelResponse
 from ....profiles import ModelProfileSpec
+from ....profiles.history import HistoryRules
 from ....profiles.openai import OpenAIModelProfile
 from ....providers import Provider, choose_provider
 from ....settings import ModelSettings
@@ -18,12 +19,17 @@ from ....wire.model import WireModel
 from ....wire.prepare import PreparedRequest
 from ... import check_allow_model_requests
 from ..content_filter import is_content_filter_error
+from ..history import limit_rules
 from . import encode
 from .decode import ResponsesDecoder
 from .settings import SUPPORTED, OpenAIResponsesModelSettings
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
+
+
+LONGEST_ID = 64
+"""The most characters of a tool call's id at OpenAI."""
 
 
 class OpenAIResponsesModel(WireModel[OpenAIModelProfile]):
@@ -49,6 +55,10 @@ class OpenAIResponsesModel(WireModel[OpenAIModelProfile]):
         profile: ModelProfileSpec | None = None,
     ) -> None:
         super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
+
+    def get_history_rules(self) -> HistoryRules:
+        """Return the rules of the server; OpenAI's own are stricter than those of others."""
+        return limit_rules(super().get_history_rules(), self.system, id_length=LONGEST_ID)
 
     def path(self, request: PreparedRequest) -> str:
         return '/responses'
