@@ -69,7 +69,7 @@ def test_a_model_without_system_instructions_gets_them_before_the_prompt(name: s
 
 def test_the_first_content_is_the_users() -> None:
     assert Sent([say(TextPart('hello')), ask('hi')]).turns == [('user', '.'), ('model', 'hello'), ('user', 'hi')]
-    assert Sent([ask(SystemPromptPart('A'))]).turns == [('user', '')]
+    assert Sent([ask(SystemPromptPart('A'))]).turns == [('user', '.')]
 
 
 def test_tool_results_have_a_content_of_their_own_before_the_prompt() -> None:
