@@ -34,6 +34,14 @@ from pydantic_llm.messages import (
 )
 from pydantic_llm.messages.history import repair
 from pydantic_llm.models import ModelRequestParameters, OutputObjectDefinition
+from pydantic_llm.native_tools import (
+    CodeExecutionTool,
+    FileSearchTool,
+    MCPServerTool,
+    NativeTool,
+    WebFetchTool,
+    WebSearchTool,
+)
 from pydantic_llm.settings import TRANSPORT_SETTINGS, ModelSettings
 from pydantic_llm.tools.definition import ToolDefinition
 from pydantic_llm.wire.prepare import PreparedRequest
@@ -412,3 +420,28 @@ def test_a_cache_point_is_sent_or_reported(room: Room) -> None:
     else:
         assert 'cache' not in body.lower()
         assert [warning.partition(':')[0] for warning in request.warnings] == ['CachePoint() was not sent']
+
+
+# ---------------------------------------------------------------------- a tool choice for native tools alone
+
+NATIVE_TOOLS: list[NativeTool] = [
+    WebSearchTool(),
+    WebFetchTool(),
+    CodeExecutionTool(),
+    FileSearchTool(['s']),
+    MCPServerTool('m', 'https://mcp.example'),
+]
+
+
+@rooms
+@pytest.mark.parametrize('tool', NATIVE_TOOLS, ids=lambda tool: tool.kind)
+@pytest.mark.parametrize('choice', ['required', 'none'])
+def test_a_tool_choice_for_native_tools_alone_is_sent_or_reported(room: Room, tool: NativeTool, choice: Any) -> None:
+    parameters, model = ModelRequestParameters(native_tools=[tool]), room.build()
+    history = [ModelRequest.user_text_prompt('Hi')]
+    try:
+        free = encode(room, model.prepare(history, None, parameters))
+    except UserError:
+        return  # the room has no such tool
+    request = model.prepare(history, {'tool_choice': choice}, parameters)
+    assert encode(room, request) != free or request.warnings

@@ -41,6 +41,10 @@ def encode_tools(request: PreparedRequest, profile: AnthropicModelProfile, think
     if definitions:
         body['tools'] = definitions
         body['tool_choice'] = encode_tool_choice(choice, request, profile, thinking)
+    elif choice == 'none':
+        return {}
+    elif choice != 'auto':
+        request.drop_setting('tool_choice', 'tools of MCP servers alone cannot be forced')
     return body
 
 

@@ -134,7 +134,9 @@ def encode_body(body: Json, request: PreparedRequest) -> Json:
 
 def _encode_compound_tools(body: Json, request: PreparedRequest) -> Json:
     """Encode the native tools of a compound system, and its search options."""
-    tools = request.parameters.native_tools
+    tools = () if request.tool_choice == 'none' else request.parameters.native_tools
+    if request.tool_choice not in ('auto', 'none'):
+        request.drop_setting('tool_choice', 'a compound system chooses its tools itself')
     custom: Json = {**body.get('compound_custom', {})}
     custom['tools'] = {'enabled_tools': [COMPOUND_TOOLS[tool.kind] for tool in tools], **custom.get('tools', {})}
     search = {**_encode_search_settings(tools), **body.get('search_settings', {})}
@@ -160,7 +162,7 @@ def _encode_model_tools(body: Json, request: PreparedRequest) -> Json:
             f"{request.model_name!r} has no tool {unknown[0]!r} of its own: take one of Groq's compound systems"
         )
     tools = [*body.get('tools', ()), *({'type': MODEL_TOOLS[kind]} for kind in kinds)]
-    return {'tools': tools, 'tool_choice': body.get('tool_choice', 'auto')}
+    return {'tools': tools, 'tool_choice': body.get('tool_choice', request.tool_choice)}
 
 
 # ---------------------------------------------------------------------- the response

@@ -45,6 +45,8 @@ def encode(request: PreparedRequest) -> Json:
         'turns': [turn for turn in _encode_turns(request) if turn['parts']],
         **{field: request.options[name] for name, field in fields.items() if name in request.options},
     }
+    if request.parameters.native_tools:
+        raise UserError(f'{request.system!r} runs no tools itself')
     if tools := request.parameters.tools:
         body['tools'] = [
             {'name': tool.name, 'about': tool.description or '', 'schema': tool.parameters_json_schema}

@@ -23,10 +23,10 @@ def encode_tools(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
     body: Json = {}
     if tools := [*native, *raw, *(encode_tool(tool) for tool in functions)]:
         body['tools'] = tools
-    if functions:
+    if functions or (tools and request.tool_choice != 'auto'):
         body['tool_choice'] = encode_tool_choice(request.tool_choice)
-        if 'parallel_tool_calls' in settings:
-            body['parallel_tool_calls'] = settings['parallel_tool_calls']
+    if functions and 'parallel_tool_calls' in settings:
+        body['parallel_tool_calls'] = settings['parallel_tool_calls']
     return body
 
 
