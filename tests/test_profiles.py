@@ -9,6 +9,7 @@ import pytest
 
 from pydantic_llm.profiles import DEFAULT_PROFILE, ModelProfile, compatible
 from pydantic_llm.profiles.compatible import bare_name, make_profile
+from pydantic_llm.profiles.gemini import gemini_model_profile
 from pydantic_llm.profiles.openai import (
     SAMPLING,
     GeminiByOpenRouterSchema,
@@ -520,3 +521,14 @@ def test_a_property_may_be_called_like_a_keyword(transform: SchemaTransformer, n
     done = transform(an_object(name, **{name: TEXT}), None)
     assert done.json_schema['properties'] == {name: TEXT}
     assert done.strict
+
+
+@pytest.mark.parametrize('vertex', [False, True])
+def test_gemini_before_3_combines_no_output_with_native_tools(vertex: bool) -> None:
+    """https://ai.google.dev/gemini-api/docs/tool-combination"""
+    for name, modes in (('gemini-2.5-flash', {'tool', 'native'}), ('gemini-2.0-flash', {'tool', 'native'})):
+        profile = gemini_model_profile(name, vertex=vertex)
+        assert profile.native_tools_refuse == modes
+        assert profile.choose_output_mode(has_native_tools=True) == 'prompted'
+        assert profile.choose_output_mode(has_native_tools=False) == 'tool'
+    assert gemini_model_profile('gemini-3-pro', vertex=vertex).choose_output_mode(has_native_tools=True) == 'tool'

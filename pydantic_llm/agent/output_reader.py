@@ -130,7 +130,7 @@ class OutputReader:
     forms: list[OutputForm] = field(default_factory=list[OutputForm])
     options: NativeOutput[Any] | PromptedOutput[Any] | None = None
 
-    def mode_for(self, profile: ModelProfile) -> OutputMode:
+    def mode_for(self, profile: ModelProfile, *, has_native_tools: bool = False) -> OutputMode:
         """Return how to request the output from a model with this profile."""
         if not self.forms:
             return 'text'
@@ -138,7 +138,7 @@ class OutputReader:
             return self.mode
         if not profile.supports_tools and profile.default_structured_output_mode == 'tool':
             return 'prompted'
-        return 'tool' if self.allows_text else profile.default_structured_output_mode
+        return 'tool' if self.allows_text else profile.choose_output_mode(has_native_tools=has_native_tools)
 
     def build_parameters(self, mode: OutputMode) -> ModelRequestParameters:
         """Return the request parameters that describe the output."""

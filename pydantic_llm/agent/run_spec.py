@@ -43,7 +43,7 @@ class RunSpec:
 
     @property
     def output_mode(self) -> OutputMode:
-        return self.output.mode_for(self.model.profile)
+        return self.output.mode_for(self.model.profile, has_native_tools=bool(self.native_tools))
 
     @property
     def output_tools(self) -> dict[str, OutputForm]:

@@ -60,6 +60,9 @@ class ModelProfile:
     default_structured_output_mode: StructuredOutputMode = 'tool'
     """The way in which a structured output is requested if the caller does not choose one."""
 
+    native_tools_refuse: frozenset[StructuredOutputMode] = frozenset()
+    """The ways to request a structured output that cannot be combined with the vendor's own tools."""
+
     prompted_output_template: str = DEFAULT_PROMPTED_TEMPLATE
     """The text that a prompted output adds to the instructions, with `{schema}` in the place of the schema."""
 
@@ -101,6 +104,11 @@ class ModelProfile:
     def enforces_outputs(self) -> bool:
         """True if the vendor can enforce the schema of an output."""
         return True
+
+    def choose_output_mode(self, *, has_native_tools: bool) -> StructuredOutputMode:
+        """Return the way in which a structured output is requested if the caller does not choose one."""
+        mode = self.default_structured_output_mode
+        return 'prompted' if has_native_tools and mode in self.native_tools_refuse else mode
 
     def merge(self, other: ModelProfile | Mapping[str, Any] | None) -> Self:
         """Return this profile, overridden by the fields of `other`.

@@ -152,6 +152,7 @@ def gemini_model_profile(model_name: str, *, vertex: bool = False) -> GeminiMode
         gemini_budgets=next(budgets for pattern, budgets in BUDGETS if re.match(pattern, name)),
         gemini_validated=only_text and not is_old,
         gemini_combines_tools=not (is_old or has_budget),
+        native_tools_refuse=frozenset({'tool', 'native'}) if is_old or has_budget else frozenset(),
         gemini_files_of_tools=() if is_old or has_budget else GeminiModelProfile.gemini_files_of_tools,
         gemini_system_instruction=not (is_basic or makes_audio),
         gemini_modalities=('TEXT', 'IMAGE') if makes_images else ('AUDIO',) if makes_audio else ('TEXT',),

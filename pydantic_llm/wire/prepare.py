@@ -350,7 +350,8 @@ def _resolve_output(
 ) -> ModelRequestParameters:
     mode: OutputMode = parameters.output_mode
     if mode == 'auto':
-        mode = profile.default_structured_output_mode
+        has_native_tools = bool(parameters.native_tools) and parameters.output_object is not None
+        mode = profile.choose_output_mode(has_native_tools=has_native_tools)
     if mode in ('native', 'prompted') and parameters.output_object is None:
         raise UserError(f'output_mode={mode!r} needs an output_object in ModelRequestParameters')
     if mode == 'native' and not profile.supports_json_schema_output:

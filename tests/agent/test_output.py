@@ -28,6 +28,7 @@ from pydantic_llm.agent import Agent, StructuredDict
 from pydantic_llm.exceptions import StreamInterruptedError
 from pydantic_llm.messages import BinaryContent, FilePart, NativeToolCallPart, RetryPromptPart, TextPart, ThinkingPart
 from pydantic_llm.models import OutputObjectDefinition
+from pydantic_llm.native_tools import WebSearchTool
 from pydantic_llm.profiles import ModelProfile
 from tests.agent.scripted import Scripted, call, outline
 
@@ -681,3 +682,29 @@ async def test_instructions_may_have_an_optional_context() -> None:
     model = Scripted('Hi.')
     await Agent(model, instructions=say).run('?')
     assert model.requests[0].messages[-1].instructions == 'a context'  # type: ignore[union-attr]
+
+
+# ---------------------------------------------------------------------- native tools that refuse an output
+
+
+class Town(BaseModel):
+    name: str
+
+
+REFUSES = ModelProfile(native_tools_refuse=frozenset({'tool', 'native'}))
+
+
+@pytest.mark.parametrize('default', ['tool', 'native'])
+def test_an_output_that_native_tools_refuse_is_prompted(default: Any) -> None:
+    profile = REFUSES.merge({'default_structured_output_mode': default, 'supports_json_schema_output': True})
+    model = Scripted('{"name": "Rome"}', profile=profile)
+    agent = Agent(model, output_type=Town, native_tools=[WebSearchTool()])
+    assert agent.run_sync('?').output == Town(name='Rome')
+    assert model.requests[0].parameters.output_mode == 'prompted'
+
+
+def test_without_native_tools_or_with_a_choice_of_ones_own_the_output_is_not_prompted() -> None:
+    for output_type, tools in ((Town, []), (ToolOutput(Town), [WebSearchTool()])):
+        model = Scripted(call('final_result', {'name': 'Rome'}), profile=REFUSES)
+        assert Agent(model, output_type=output_type, native_tools=tools).run_sync('?').output == Town(name='Rome')
+        assert model.requests[0].parameters.output_mode == 'tool'

@@ -93,5 +93,6 @@ def common_profile(profiles: Sequence[ModelProfile]) -> ModelProfile:
         supports_json_schema_output=all(profile.supports_json_schema_output for profile in profiles),
         supports_json_object_output=all(profile.supports_json_object_output for profile in profiles),
         supports_thinking=any(profile.supports_thinking for profile in profiles),
+        native_tools_refuse=frozenset[StructuredOutputMode]().union(*(each.native_tools_refuse for each in profiles)),
         default_structured_output_mode=modes.pop() if len(modes) == 1 else otherwise,
     )

@@ -76,7 +76,8 @@ def _check_combination(request: PreparedRequest, profile: GeminiModelProfile, na
         return
     if native and (functions or mode == 'native'):
         raise UserError(
-            f"{request.model_name!r} cannot use Google's own tools together with function tools or a response schema"
+            f"{request.model_name!r} cannot use Google's own tools together with function tools or a response schema: "
+            "use output_mode='prompted' for the output (PromptedOutput on an agent), and no function tools"
         )
     if functions and mode == 'native':
         raise UserError(
