@@ -91,6 +91,12 @@ def is_text(media_type: str) -> bool:
     return media_type.startswith('text/') or media_type in TEXT_MEDIA_TYPES
 
 
+def find_file_name(file: FileUrl | BinaryContent | UploadedFile) -> str | None:
+    """Return the identifier of a file if it is a file's name, with an extension: `'report.pdf'`."""
+    identifier = file.identifier or ''
+    return identifier if Path(identifier).suffix[1:].isalnum() else None
+
+
 def _make_identifier(data: bytes) -> str:
     return hashlib.sha1(data, usedforsecurity=False).hexdigest()[:6]
 
@@ -200,7 +206,9 @@ class BinaryContent:
     """Options of one vendor for this file, e.g. `{'detail': 'high'}` for an image at OpenAI."""
 
     identifier: str | None = None
-    """A short name by which prompts can refer to the file; by default a hash of the bytes."""
+    """A short name by which prompts can refer to the file; by default a hash of the bytes.
+
+    If it has an extension (`'report.pdf'`), vendors get it as the file's name, if their API has a field for that."""
 
     kind: Literal['binary'] = 'binary'
 
@@ -209,9 +217,13 @@ class BinaryContent:
 
     @classmethod
     def from_path(cls, path: str | PathLike[str]) -> Self:
-        """Read a file. Its media type is that of its extension, or `application/octet-stream` if that is unknown."""
+        """Read a file. Its identifier is its name, its media type that of its extension.
+
+        If the extension is unknown, the media type is `application/octet-stream`.
+        """
         file = Path(path)
-        return cls(file.read_bytes(), media_type=media_type_of(file.name) or 'application/octet-stream')
+        media_type = media_type_of(file.name) or 'application/octet-stream'
+        return cls(file.read_bytes(), media_type=media_type, identifier=file.name)
 
     @classmethod
     def from_data_uri(cls, data_uri: str) -> Self:

@@ -172,10 +172,12 @@ def test_files_with_the_same_content_have_the_same_identifier() -> None:
     assert ImageUrl('https://example.com/a', identifier='mine').identifier == 'mine'
 
 
-def test_the_media_type_of_a_path_comes_from_its_extension(tmp_path: Path) -> None:
+def test_the_media_type_and_the_identifier_of_a_path_come_from_its_name(tmp_path: Path) -> None:
     (tmp_path / 'a.png').write_bytes(b'x')
     (tmp_path / 'b').write_bytes(b'x')
-    assert BinaryContent.from_path(tmp_path / 'a.png') == BinaryContent(b'x', media_type='image/png')
+    assert BinaryContent.from_path(tmp_path / 'a.png') == BinaryContent(
+        b'x', media_type='image/png', identifier='a.png'
+    )
     assert BinaryContent.from_path(str(tmp_path / 'b')).media_type == 'application/octet-stream'
 
 

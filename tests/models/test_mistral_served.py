@@ -62,7 +62,7 @@ def decode_parts(*messages: Json) -> list[list[Any]]:
         ({'type': 'image_url', 'image_url': {'url': 'https://a.com/a.png'}}, ImageUrl('https://a.com/a.png')),
         (
             {'type': 'document_url', 'document_url': 'https://a.com/a.pdf', 'document_name': 'a'},
-            DocumentUrl('https://a.com/a.pdf'),
+            DocumentUrl('https://a.com/a.pdf', identifier='a'),
         ),
         ({'type': 'file', 'file_id': 'f'}, UploadedFile('f', 'mistral')),
     ],

@@ -21,6 +21,7 @@ from ...messages import (
     UserContent,
     VideoUrl,
 )
+from ...messages.content import find_file_name
 from ...messages.request import FAILED_OUTCOMES, is_file
 
 IMAGE_TYPES = ('image/jpeg', 'image/png', 'image/gif', 'image/webp')
@@ -61,7 +62,9 @@ def encode_file(file: MultiModalContent, system: str) -> Json:
     """Encode a file as a block. Raises `UserError` if the API does not accept it."""
     match file:
         case ImageUrl(url=url) | DocumentUrl(url=url) if url.startswith('data:'):
-            return encode_file(replace(BinaryContent.from_data_uri(url), vendor_metadata=file.vendor_metadata), system)
+            content = BinaryContent.from_data_uri(url)
+            named = replace(content, vendor_metadata=file.vendor_metadata, identifier=file.identifier)
+            return encode_file(named, system)
         case ImageUrl(url=url):
             return {'type': 'image', 'source': {'type': 'url', 'url': url}}
         case BinaryContent(media_type=media_type) if media_type in IMAGE_TYPES:
@@ -95,7 +98,8 @@ def _encode_bytes(file: BinaryContent) -> Json:
 
 
 def _encode_document(source: Json, file: DocumentUrl | BinaryContent | UploadedFile) -> Json:
-    metadata = file.vendor_metadata or {}
+    name = find_file_name(file)
+    metadata = {**({'title': name} if name else {}), **(file.vendor_metadata or {})}
     return {'type': 'document', 'source': source, **{key: metadata[key] for key in DOCUMENT_FIELDS if key in metadata}}
 
 

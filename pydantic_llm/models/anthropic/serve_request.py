@@ -128,7 +128,8 @@ def decode_content(block: Json, provider_name: str) -> UserContent:
             return UploadedFile(id, provider_name, media_type=media_type, vendor_metadata=metadata)
         case {'type': 'image' | 'document', 'source': {'type': 'base64', 'data': data, 'media_type': media_type}}:
             metadata = _decode_document_fields(block)
-            return BinaryContent(b64decode(data), media_type=media_type, vendor_metadata=metadata)
+            title = block.get('title')
+            return BinaryContent(b64decode(data), media_type=media_type, vendor_metadata=metadata, identifier=title)
         case {'type': 'document', 'source': {'type': 'url', 'url': url}}:
             return DocumentUrl(url, media_type=PDF, vendor_metadata=_decode_document_fields(block))
         case {'type': 'document', 'source': {'type': 'text', 'data': text}}:
@@ -147,7 +148,8 @@ def decode_content(block: Json, provider_name: str) -> UserContent:
 
 def _text_file(text: str, block: Json) -> BinaryContent:
     metadata = _decode_document_fields(block)
-    return BinaryContent(text.encode(), media_type='text/plain', vendor_metadata=metadata)
+    title = block.get('title')
+    return BinaryContent(text.encode(), media_type='text/plain', vendor_metadata=metadata, identifier=title)
 
 
 def _decode_document_fields(block: Json) -> Json | None:

@@ -28,7 +28,7 @@ from ...messages import (
     UserContent,
     VideoUrl,
 )
-from ...messages.content import format_of, is_text
+from ...messages.content import find_file_name, format_of, is_text
 from ...messages.request import FAILED_OUTCOMES, is_file
 from ...profiles.bedrock import BedrockModelProfile, Kind
 
@@ -89,7 +89,9 @@ class ContentEncoder:
             case ImageUrl(url=url) | DocumentUrl(url=url) | VideoUrl(url=url) | AudioUrl(url=url):
                 if url.startswith('data:'):
                     content = BinaryContent.from_data_uri(url)
-                    return self.encode_file(replace(content, vendor_metadata=file.vendor_metadata))
+                    return self.encode_file(
+                        replace(content, vendor_metadata=file.vendor_metadata, identifier=file.identifier)
+                    )
                 source, media_type = _encode_s3_location(url, file), file.media_type
             case BinaryContent():
                 if (special := _encode_special_file(file)) is not None:
@@ -120,7 +122,7 @@ class ContentEncoder:
     def _encode_document_fields(self, file: MultiModalContent) -> Json:
         """Encode the name of a document and its other fields."""
         metadata = file.vendor_metadata or {}
-        words = INVALID_IN_NAMES.sub(' ', str(metadata.get('name', ''))).split()
+        words = INVALID_IN_NAMES.sub(' ', str(metadata.get('name') or find_file_name(file) or '')).split()
         return {
             'name': self._choose_name(' '.join(words)[:MAX_NAME_LENGTH].strip()),
             **{key: metadata[key] for key in DOCUMENT_FIELDS if key in metadata},

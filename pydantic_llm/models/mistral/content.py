@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import cast
 
 from ...json_types import Json
+from ..openai.file_names import is_file_name
 
 
 def encode_messages(messages: Iterable[Json]) -> list[Json]:
@@ -40,8 +41,10 @@ def encode_chunk(part: Json) -> Json:
     match part:
         case {'type': 'file', 'file': {'file_id': id}}:
             return {'type': 'file', 'file_id': id}
-        case {'type': 'file', 'file': {'file_data': url}}:
-            return {'type': 'document_url', 'document_url': url}
+        case {'type': 'file', 'file': {'file_data': url, **names}}:
+            name = names.get('filename')
+            named = {'document_name': name} if is_file_name(name) else {}
+            return {'type': 'document_url', 'document_url': url, **named}
         case {'type': 'input_audio', 'input_audio': {'data': data}}:
             return {'type': 'input_audio', 'input_audio': data}
         case _:

@@ -31,8 +31,9 @@ def decode_chunk(chunk: Json) -> Json:
     match chunk:
         case {'type': 'image_url', 'image_url': str() as url}:
             return {'type': 'image_url', 'image_url': {'url': url}}
-        case {'type': 'document_url', 'document_url': url}:
-            return {'type': 'file', 'file': {'file_data': url}}
+        case {'type': 'document_url', 'document_url': url, **names}:
+            name = names.get('document_name')
+            return {'type': 'file', 'file': {'file_data': url, **({'filename': name} if name else {})}}
         case {'type': 'file', 'file_id': id}:
             return {'type': 'file', 'file': {'file_id': id}}
         case {'type': 'input_audio', 'input_audio': str() as data} if not data.startswith('http'):

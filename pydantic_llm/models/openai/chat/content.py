@@ -22,6 +22,7 @@ from ....messages import (
 from ....profiles.openai import OpenAIModelProfile
 from ....wire.prepare import PreparedRequest
 from ..cache import mark_last_part
+from ..file_names import choose_file_name
 
 
 def encode_content(content: Sequence[UserContent], profile: OpenAIModelProfile, request: PreparedRequest) -> list[Json]:
@@ -65,9 +66,9 @@ def encode_file(file: MultiModalContent, profile: OpenAIModelProfile, system: st
         case BinaryContent() if file.is_text:
             return encode_text(_wrap_text_file(file))
         case BinaryContent() if file.is_document and profile.openai_documents:
-            return {'type': 'file', 'file': {'file_data': file.data_uri, 'filename': f'filename.{file.format}'}}
+            return {'type': 'file', 'file': {'file_data': file.data_uri, 'filename': choose_file_name(file)}}
         case DocumentUrl(url=url) if profile.openai_documents and profile.openai_document_url:
-            return {'type': 'file', 'file': {'file_data': url, 'filename': f'filename.{file.format or "pdf"}'}}
+            return {'type': 'file', 'file': {'file_data': url, 'filename': choose_file_name(file)}}
         case UploadedFile(file_id=id, provider_name=name) if name == system:
             return {'type': 'file', 'file': {'file_id': id}}
         case VideoUrl(url=url) if profile.openai_video_url:

@@ -30,6 +30,7 @@ from ....messages.request import ModelRequestPart
 from ....messages.response import ModelResponsePart
 from ....streaming.draft import ResponseDraft
 from ....streaming.parts import LAST
+from ..file_names import is_file_name, with_file_name
 from ..thinking import THINKING_FIELDS
 from .decode_chunks import ChunkDecoder
 from .decode_thinking import decode_reasoning_detail
@@ -89,10 +90,11 @@ def decode_content(item: Json, provider_name: str) -> UserContent:
             return BinaryContent(b64decode(data), media_type=media_type)
         case {'type': 'file', 'file': {'file_id': id}}:
             return UploadedFile(id, provider_name)
-        case {'type': 'file', 'file': {'file_data': str() as data}} if data.startswith('data:'):
-            return BinaryContent.from_data_uri(data)
-        case {'type': 'file', 'file': {'file_data': url}}:
-            return DocumentUrl(url)
+        case {'type': 'file', 'file': {'file_data': str() as data, **names}} if data.startswith('data:'):
+            return with_file_name(BinaryContent.from_data_uri(data), names.get('filename'))
+        case {'type': 'file', 'file': {'file_data': url, **names}}:
+            name = names.get('filename')
+            return DocumentUrl(url, identifier=name if is_file_name(name) else None)
         case {'type': 'video_url', 'video_url': {'url': url}}:
             return BinaryContent.from_data_uri(url) if url.startswith('data:') else VideoUrl(url)
         case _:

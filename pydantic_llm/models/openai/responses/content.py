@@ -25,6 +25,7 @@ from ....messages.request import is_file
 from ....profiles.openai import OpenAIModelProfile
 from ....wire.prepare import PreparedRequest
 from ..cache import mark_last_part
+from ..file_names import choose_file_name
 
 
 def encode_content(content: Sequence[UserContent], request: PreparedRequest, profile: OpenAIModelProfile) -> list[Json]:
@@ -51,7 +52,7 @@ def _encode_file(file: MultiModalContent, system: str) -> Json:
         case BinaryContent() if file.is_image:
             return {'type': 'input_image', 'image_url': file.data_uri, 'detail': _get_detail(file)}
         case BinaryContent() if file.is_document:
-            return {'type': 'input_file', 'file_data': file.data_uri, 'filename': f'filename.{file.format}'}
+            return {'type': 'input_file', 'file_data': file.data_uri, 'filename': choose_file_name(file)}
         case DocumentUrl(url=url) | AudioUrl(url=url):
             return {'type': 'input_file', 'file_url': url}
         case UploadedFile(file_id=id, provider_name=name) if name == system:

@@ -26,6 +26,7 @@ from ....messages import (
 from ....messages.request import ModelRequestPart
 from ....messages.response import ModelResponsePart
 from ....streaming.draft import ResponseDraft
+from ..file_names import with_file_name
 from .decode_items import ItemDecoder
 
 REQUEST_ITEMS = frozenset({'function_call_output', 'item_reference'})
@@ -93,7 +94,7 @@ def decode_content(part: Json) -> UserContent:
         case {'type': 'input_image', 'image_url': str() as url}:
             return _decode_image(url, _decode_detail(part))
         case {'type': 'input_file', 'file_data': str() as data}:
-            return BinaryContent.from_data_uri(data)
+            return with_file_name(BinaryContent.from_data_uri(data), part.get('filename'))
         case {'type': 'input_file', 'file_url': url}:
             return DocumentUrl(url)
         case _:
