@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import cast
 
 from ...json_types import Json
-from ..openai.file_names import is_file_name
+from ...wire.file_names import is_file_name
 
 
 def encode_messages(messages: Iterable[Json]) -> list[Json]:

@@ -30,7 +30,7 @@ from ....messages.request import ModelRequestPart
 from ....messages.response import ModelResponsePart
 from ....streaming.draft import ResponseDraft
 from ....streaming.parts import LAST
-from ..file_names import is_file_name, with_file_name
+from ....wire.file_names import is_file_name, with_file_name
 from ..thinking import THINKING_FIELDS
 from .decode_chunks import ChunkDecoder
 from .decode_thinking import decode_reasoning_detail

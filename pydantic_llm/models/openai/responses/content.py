@@ -23,9 +23,9 @@ from ....messages import (
 )
 from ....messages.request import is_file
 from ....profiles.openai import OpenAIModelProfile
+from ....wire.file_names import choose_file_name
 from ....wire.prepare import PreparedRequest
 from ..cache import mark_last_part
-from ..file_names import choose_file_name
 
 
 def encode_content(content: Sequence[UserContent], request: PreparedRequest, profile: OpenAIModelProfile) -> list[Json]:

@@ -26,7 +26,7 @@ from ....messages import (
 from ....messages.request import ModelRequestPart
 from ....messages.response import ModelResponsePart
 from ....streaming.draft import ResponseDraft
-from ..file_names import with_file_name
+from ....wire.file_names import with_file_name
 from .decode_items import ItemDecoder
 
 REQUEST_ITEMS = frozenset({'function_call_output', 'item_reference'})

@@ -1,11 +1,11 @@
-"""The names of files, which both of OpenAI's APIs require: Responses refuses a file without one (laravel/ai#324)."""
+"""The names of files in OpenAI's forms, which require one: Responses refuses a file without a name (laravel/ai#324)."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from ...messages import BinaryContent, DocumentUrl
-from ...messages.content import find_file_name
+from ..messages import BinaryContent, DocumentUrl
+from ..messages.content import find_file_name
 
 UNNAMED = 'filename.'
 """The beginning of the name of a file without a name."""
