@@ -70,6 +70,9 @@ class HistoryRules:
     response_first: bool = True
     """True if a conversation may begin with a response."""
 
+    response_alone: bool = True
+    """True if a response may be the whole conversation."""
+
     filler: str = FILLER
     """The user's text before a response that must not be first."""
 

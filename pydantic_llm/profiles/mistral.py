@@ -31,6 +31,7 @@ SERVER: Facts = {
         **MISTRAL_HISTORY['history_rules'],
         'alternates': False,
         'response_first': True,
+        'response_alone': False,  # mistral-common, _validate_message_list_structure
         'blank_text': 'refused',
     },
 }

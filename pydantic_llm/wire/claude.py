@@ -1,11 +1,15 @@
-"""The rules of Claude's thinking, which are the same at Anthropic and at Amazon Bedrock.
+"""The rules of Claude, which are the same at Anthropic and at Amazon Bedrock: its thinking, and the ends of turns.
 
 https://platform.claude.com/docs/en/build-with-claude/extended-thinking
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from itertools import dropwhile
+
 from ..exceptions import UserError
+from ..json_types import Json
 from ..settings import ThinkingLevel
 from .prepare import PreparedRequest
 
@@ -86,3 +90,35 @@ def drop_sampling(request: PreparedRequest) -> None:
     for name, is_rejected in rejected.items():
         if is_rejected:
             request.drop_setting(name, f'{request.model_name!r} does not take it while it thinks')
+
+
+def drop_last_thinking(turns: Sequence[Json], is_thinking: Callable[[Json], bool]) -> list[Json]:
+    """Return the turns without thinking at their ends, and without turns of which nothing is left.
+
+    tailcallhq/forgecode#2107: "The final block in an assistant message cannot be `thinking`"; Bedrock refuses turns of
+    thinking alone (hermes-agent#105780). The API joins turns of one role, so only the end of the last one counts.
+    """
+    kept: list[Json] = []
+    for turn in reversed(turns):
+        if turn['role'] == 'assistant' and not (kept and kept[-1]['role'] == 'assistant'):
+            blocks = [*dropwhile(is_thinking, reversed(turn['content']))][::-1]
+            turn = turn if len(blocks) == len(turn['content']) else {**turn, 'content': blocks}
+        if turn['content']:
+            kept.append(turn)
+    return kept[::-1]
+
+
+def strip_last_text(turns: Sequence[Json]) -> list[Json]:
+    """Return the turns; the model's last one, if it is the last of all, does not end with whitespace.
+
+    tailcallhq/forgecode#1872: "final assistant content cannot end with trailing whitespace".
+    """
+    kept = [*turns]
+    while kept and kept[-1]['role'] == 'assistant':
+        *blocks, last = kept[-1]['content']
+        text = last.get('text')
+        if not isinstance(text, str) or text == text.rstrip():
+            break
+        blocks += [{**last, 'text': text.rstrip()}] if text.strip() else []
+        kept[-1:] = [{**kept[-1], 'content': blocks}] if blocks else []
+    return kept

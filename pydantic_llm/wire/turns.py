@@ -110,7 +110,8 @@ def arrange(messages: Sequence[ModelMessage], target: HistoryTarget) -> Sequence
         messages = _join_adjacent([message for message in messages if _keep(message, target)], target)
     if not target.rules.user_after_result:
         messages = [part for message in messages for part in _bridge(message, target)]
-    if not target.rules.response_first:
+    is_alone = len(messages) == 1 and not target.rules.response_alone
+    if is_alone or not target.rules.response_first:
         messages = _begin_with_user(messages, target)
     return _fit_end(messages, target)
 

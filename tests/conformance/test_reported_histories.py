@@ -143,6 +143,11 @@ REPORTS: tuple[tuple[str, Room, list[ModelMessage]], ...] = (
     ('boto/botocore#3525', bedrock.ROOM, [HELLO, say('', 'x'), HELLO]),
     ('earendil-works/pi#4975', bedrock.ROOM, [ask('Half \ud83d', ' \n')]),
     ('NousResearch/hermes-agent#61318', bedrock.ROOM, [HELLO, say(call()), ask(result(content=''))]),
+    (
+        'NousResearch/hermes-agent#105780',
+        bedrock.ROOM,
+        [HELLO, say(ThinkingPart('Hm.', signature='c2ln', provider_name='bedrock')), HELLO],
+    ),
     ('archestra-ai/archestra#4220', bedrock.ROOM, [ask([pdf(b'%PDF')])]),
     ('langchain-ai/langchain-aws#130', bedrock.ROOM, [HELLO, HELLO, say('a'), say('b'), HELLO]),
     ('langgenius/dify#17545', bedrock.ROOM, [HELLO, say(call()), ask(result())]),
@@ -155,7 +160,6 @@ REPORTS: tuple[tuple[str, Room, list[ModelMessage]], ...] = (
 )
 
 
-@pytest.mark.xfail(reason='the rooms do not map all of this yet', strict=False)
 @pytest.mark.parametrize(('report', 'room', 'history'), REPORTS, ids=[row[0] for row in REPORTS])
 def test_the_history_of_a_report_is_accepted(report: str, room: Room, history: list[ModelMessage]) -> None:
     assert find_problems(room, Case(history, {}, ModelRequestParameters(), stream=False)) == [], report

@@ -22,7 +22,7 @@ from ...messages.response import ModelResponsePart
 from ...profiles.anthropic import AnthropicModelProfile
 from ...wire.prepare import PreparedRequest
 from .content import REDACTED_THINKING, encode_text
-from .native_tools import encode_call, encode_return, encode_unknown_block
+from .native_tools import encode_call, encode_caller, encode_return, encode_unknown_block
 
 RESPONSE_ONLY_FIELDS = frozenset({'file_id', 'abort_reason'})
 """Fields of citations and of code results that the API sends, but rejects in requests."""
@@ -39,6 +39,12 @@ class ResponseEncoder:
         self._defined_tools = frozenset(tool.name for tool in request.parameters.tools)
         self._defines_advisor = _defines_advisor(request)
         self._sendable_call_ids = _find_sendable_calls(messages)
+        self._call_ids = {
+            part.tool_call_id
+            for message in messages
+            for part in message.parts
+            if isinstance(part, NativeToolCallPart) and self._is_own(part)
+        }
 
     def encode(self, message: ModelResponse) -> list[Json]:
         return [block for part in message.parts for block in self._encode_part(part, message)]
@@ -52,7 +58,7 @@ class ResponseEncoder:
             case ToolCallPart():
                 yield encode_tool_call(part)
             case NativeToolCallPart() | NativeToolReturnPart():
-                yield from self._encode_native_part(part)
+                yield from self._encode_native_part(part, message)
             case FilePart():
                 self._request.note('a file of a model was dropped: the Messages API has no place for it in a response')
             case _:
@@ -80,13 +86,18 @@ class ResponseEncoder:
         elif part.signature:
             self._request.note('encrypted thinking of another vendor was dropped')
 
-    def _encode_native_part(self, part: NativeToolCallPart | NativeToolReturnPart) -> Iterator[Json]:
-        if not self._is_own(part):
+    def _encode_native_part(
+        self, part: NativeToolCallPart | NativeToolReturnPart, message: ModelResponse
+    ) -> Iterator[Json]:
+        # Claude refuses the ids that other servers of this API make (tingly-dev/tingly-box#1401).
+        if not (self._is_own(part) and self._signed(message)):
             self._request.note('what native tools of other vendors did was dropped')
         elif part.tool_name == 'advisor' and not self._defines_advisor:
             self._request.note('what the advisor did was dropped: the request does not define the advisor')
         elif (block := encode_unknown_block(part)) is not None:
             yield dict(block)
+        elif isinstance(part, NativeToolReturnPart) and part.tool_call_id not in self._call_ids:
+            self._request.note(f'a result of {part.tool_name!r} without its call was dropped')
         elif isinstance(part, NativeToolReturnPart):
             block = encode_return(part, self._defined_tools)
             yield {**block, 'content': _drop_response_only_fields(block['content'])}
@@ -155,8 +166,8 @@ def encode_tool_call(part: ToolCallPart) -> Json:
     """Encode a tool call."""
     block: Json = {'type': 'tool_use', 'id': part.tool_call_id, 'name': part.tool_name, 'input': args_as_object(part)}
     details = part.provider_details or {}
-    fields = {'anthropic_caller': 'caller', 'toolset_name': 'toolset_name'}
-    return block | {field: details[name] for name, field in fields.items() if name in details}
+    toolset = {'toolset_name': details['toolset_name']} if isinstance(details.get('toolset_name'), str) else {}
+    return block | encode_caller(details) | toolset
 
 
 def args_as_object(part: BaseToolCallPart) -> Json:

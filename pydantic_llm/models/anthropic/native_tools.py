@@ -196,7 +196,7 @@ def encode_call(part: NativeToolCallPart, args: Json) -> Json:
     name: str = details.get('anthropic_tool_name') or part.tool_name
     if name == 'tool_search':
         name, args = _encode_tool_search(args, details)
-    return {'type': 'server_tool_use', 'id': part.tool_call_id, 'name': name, 'input': args} | _encode_caller(details)
+    return {'type': 'server_tool_use', 'id': part.tool_call_id, 'name': name, 'input': args} | encode_caller(details)
 
 
 def encode_return(part: NativeToolReturnPart, known_tools: frozenset[str] | None = None) -> Json:
@@ -208,7 +208,7 @@ def encode_return(part: NativeToolReturnPart, known_tools: frozenset[str] | None
         content = _encode_found_tools(content, known_tools)
     name = details.get('anthropic_tool_name') or _find_code_tool(content) or part.tool_name
     block = {'type': f'{name}_tool_result', 'tool_use_id': part.tool_call_id, 'content': content}
-    return block | _encode_caller(details)
+    return block | encode_caller(details)
 
 
 def _encode_tool_search(args: Json, details: Json) -> tuple[str, Json]:
@@ -218,8 +218,9 @@ def _encode_tool_search(args: Json, details: Json) -> tuple[str, Json]:
     return f'tool_search_tool_{strategy}', {field: ' '.join(args['queries'])} if 'queries' in args else args
 
 
-def _encode_caller(details: Json) -> Json:
-    return {'caller': details['anthropic_caller']} if 'anthropic_caller' in details else {}
+def encode_caller(details: Json) -> Json:
+    """Return the field of a call that code made, and not the model itself."""
+    return {'caller': caller} if isinstance(caller := details.get('anthropic_caller'), dict) else {}
 
 
 def _encode_mcp_result(content: Any) -> Json:

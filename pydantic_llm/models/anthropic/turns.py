@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import dropwhile
 
 from ...exceptions import UserError
 from ...json_types import Json
 from ...profiles.anthropic import AnthropicModelProfile
+from ...wire.claude import drop_last_thinking, strip_last_text
 from ...wire.prepare import PreparedRequest
 from .content import REDACTED_THINKING
 from .thinking import Thinking
@@ -20,8 +20,12 @@ def resumes_without_thinking(turns: Sequence[Json]) -> bool:
 
     n8n-io/n8n#22550: "a final `assistant` message must start with a thinking block".
     """
-    is_result = bool(turns) and turns[-1]['content'][0]['type'] == 'tool_result'
-    continued = turns[:-1] if is_result else turns
+    joined: list[Json] = []  # the API joins turns of one role
+    for turn in drop_last_thinking(turns, _is_thinking):
+        if not (joined and joined[-1]['role'] == turn['role']):
+            joined.append(turn)
+    is_result = bool(joined) and joined[-1]['content'][0]['type'] == 'tool_result'
+    continued = joined[:-1] if is_result else joined
     if not continued or continued[-1]['role'] != 'assistant':
         return False
     return not _is_thinking(continued[-1]['content'][0])
@@ -34,30 +38,15 @@ def arrange(
     if not profile.anthropic_requires_signatures:  # other models must get all of their thinking back
         return turns
     kind = thinking.config.get('type') if thinking.config else profile.anthropic_thinking_off
-    arranged = _drop_last_thinking(turns)
+    arranged = drop_last_thinking(turns, _is_thinking)
     if kind in ('disabled', 'omit'):
         arranged = _drop_thinking_of_last_turn(arranged)
+    arranged = strip_last_text(arranged)
     if not arranged:
         raise UserError('messages has no content but thinking, which the Messages API does not accept alone')
     if _count_thinking(arranged) < _count_thinking(turns):
         request.note('thinking was dropped: Claude accepts it only before text or a tool call, if thinking is enabled')
     return arranged
-
-
-def _drop_last_thinking(turns: Sequence[Json]) -> list[Json]:
-    """Return the turns without thinking at their ends.
-
-    tailcallhq/forgecode#2107: "The final block in an assistant message cannot be `thinking`". The API joins turns of
-    one role, so only the end of the last one counts.
-    """
-    kept: list[Json] = []
-    for turn in reversed(turns):
-        if turn['role'] == 'assistant' and not (kept and kept[-1]['role'] == 'assistant'):
-            blocks = [*dropwhile(_is_thinking, reversed(turn['content']))][::-1]
-            turn = turn if len(blocks) == len(turn['content']) else {**turn, 'content': blocks}
-        if turn['content']:
-            kept.append(turn)
-    return kept[::-1]
 
 
 def _drop_thinking_of_last_turn(turns: list[Json]) -> list[Json]:

@@ -28,7 +28,7 @@ from .turns import arrange
 def encode(request: PreparedRequest, profile: BedrockModelProfile) -> Json:
     """Encode the body of a request. The path has the model's name, and whether to stream."""
     conversation = Conversation(request, profile)
-    turns = arrange(conversation.turns, profile)
+    turns = arrange(conversation.turns, request, profile)
     thinking = encode_thinking(request, profile, resumed=resumes_without_thinking(turns))
     tools = encode_tools(request, profile, thinking, turns)
     system = [block for prompt in (*conversation.system, *request.instructions) for block in encode_text(prompt)]

@@ -8,15 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from ...exceptions import UserError
 from ...json_types import Json
 from ...profiles.bedrock import ALL, BedrockModelProfile
 from ...profiles.history import FILLER
+from ...wire.claude import drop_last_thinking, strip_last_text
+from ...wire.prepare import PreparedRequest
 
 OTHER_ROLE = {'user': 'assistant', 'assistant': 'user'}
 
 
-def arrange(turns: Sequence[Json], profile: BedrockModelProfile) -> list[Json]:
-    """Return the turns, joined and split. No block is dropped, and tool calls directly precede their results."""
+def arrange(turns: Sequence[Json], request: PreparedRequest, profile: BedrockModelProfile) -> list[Json]:
+    """Return the turns, joined and split. Tool calls directly precede their results.
+
+    Claude gets no thinking at the end of a turn, which it refuses; a note on the request says so.
+    """
+    if profile.bedrock_thinking == 'claude':
+        turns = _fit_ends(turns, request)
     arranged = [part for turn in _join_turns(turns) for part in _split_turn(turn, profile)]
     # not all families accept a response as the first turn; Claude does: recording
     # bedrock-converse__test_bedrock_anthropic_message_history_starting_with_response__0_00b234
@@ -29,6 +37,15 @@ def arrange(turns: Sequence[Json], profile: BedrockModelProfile) -> list[Json]:
         if 'document' in kinds and 'text' not in kinds:
             turn['content'].append({'text': FILLER})
     return arranged
+
+
+def _fit_ends(turns: Sequence[Json], request: PreparedRequest) -> list[Json]:
+    kept = drop_last_thinking(turns, lambda block: 'reasoningContent' in block)
+    if sum(len(turn['content']) for turn in kept) < sum(len(turn['content']) for turn in turns):
+        request.note('thinking was dropped: Claude accepts it only before text or a tool call')
+    if not kept:
+        raise UserError('messages has no content but thinking, which Claude does not accept alone')
+    return strip_last_text(kept)
 
 
 def _join_turns(turns: Sequence[Json]) -> list[Json]:

@@ -56,9 +56,11 @@ def encode_system(request: PreparedRequest) -> list[Json]:
 
 
 def encode_contents(request: PreparedRequest, profile: GeminiModelProfile) -> list[Json]:
-    """Encode messages as contents. The API requires at least one."""
+    """Encode messages as contents. The API requires at least one, and one of the user before a tool call."""
     contents = list(_encode_messages(request.messages, request, profile))
-    return contents or [{'role': 'user', 'parts': [{'text': FILLER}]}]
+    # google-gemini/gemini-cli#26486: "function call turn comes immediately after a user turn"
+    starts_with_call = bool(contents) and any('functionCall' in part for part in contents[0]['parts'])
+    return contents if contents and not starts_with_call else [{'role': 'user', 'parts': [{'text': FILLER}]}, *contents]
 
 
 def _encode_messages(

@@ -146,6 +146,9 @@ def _check_messages(messages: list[Json]) -> Iterator[str]:
         # langgenius/dify-official-plugins#765, BerriAI/litellm#20049
         yield from check_pairs(calls, results, path)
         calls = [_get_id(block, 'toolUse') for block in blocks if _is_of_application(block, 'toolUse')]
+        # tailcallhq/forgecode#2107; NousResearch/hermes-agent#105780: a turn with thinking alone is refused
+        if message['role'] == 'assistant' and blocks and 'reasoningContent' in blocks[-1]:
+            yield f'{path}: thinking is its last block'
         if index and messages[index - 1]['role'] == message['role']:
             # langgenius/dify#9294: "A conversation must alternate between user and assistant roles"
             yield f'{path}: the role {message["role"]!r} twice'

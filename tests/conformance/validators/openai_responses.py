@@ -23,7 +23,7 @@ from tests.conformance.validators.rules import (
 CALL_ID = re.compile(r'.{1,64}', re.DOTALL)
 """openclaw/openclaw#875: ids of at most 64 characters at this API."""
 
-ID_PREFIXES = {'message': 'msg', 'function_call': 'fc', 'custom_tool_call': 'ctc', 'reasoning': 'rs'}
+ID_PREFIXES = {'message': 'msg', 'function_call': 'fc', 'custom_tool_call': 'ctc'}
 """Type of item → how its id begins: openai/codex#33176, Wei-Shaw/sub2api#3981, Alishahryar1/free-claude-code#1826."""
 
 ID_LENGTH = 64

@@ -58,6 +58,8 @@ def encode_messages(request: PreparedRequest, profile: OpenAIModelProfile, *, fi
     """Yield the items from the message `first` on. The instructions of a prompted output follow the system prompts."""
     role = profile.openai_system_prompt_role
     prompted = request.parameters.output_mode == 'prompted' and request.instructions
+    # The API requires an item, so instructions without messages are one.
+    prompted = prompted or (request.instructions and not request.messages)
     extra = [{'role': role, 'content': '\n\n'.join(request.instructions)}] if prompted else []
     for item in _encode_items(request, profile, first):
         if extra and item.get('role') != role:
