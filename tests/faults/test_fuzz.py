@@ -9,6 +9,6 @@ from tests.faults.fuzz import fuzz
 
 @pytest.mark.parametrize('number', range(4))
 async def test_randomly_mutated_responses_are_decoded_or_raise(number: int) -> None:
-    ends = await fuzz(750, number, sends_back=False)  # until all rooms map what a history may contain
+    ends = await fuzz(750, number)
     assert ends.get('ModelResponse', 0) > 50
     assert sum(count for name, count in ends.items() if name != 'ModelResponse') > 50
