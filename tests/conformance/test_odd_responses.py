@@ -231,6 +231,15 @@ def test_what_is_no_error_does_not_end_a_response(room: Room, fields: Json) -> N
 
 
 @chat_rooms
+def test_a_vendor_behind_a_gateway_can_break_a_response_off(room: Room) -> None:
+    end = {'index': 0, 'finish_reason': 'stop', 'native_finish_reason': 'network_error'}
+    whole = decode_body(room, {'choices': [{**end, 'message': {'content': 'H'}}]})
+    streamed, _ = decode_events(room, [chunk({'content': 'H'}), {'choices': [{**end, 'delta': {}}]}])
+    for response in (whole, streamed):
+        assert (response.text, response.state, response.finish_reason) == ('H', 'incomplete', 'error')
+
+
+@chat_rooms
 def test_a_message_that_is_null_has_no_parts(room: Room) -> None:
     assert decode_body(room, chat_body(None)).parts == []
 

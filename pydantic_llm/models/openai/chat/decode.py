@@ -16,6 +16,7 @@ from ....exceptions import UnexpectedModelBehavior
 from ....json_types import Json
 from ....messages import FinishReason, ToolCallPart
 from ....profiles.openai import OpenAIModelProfile
+from ....streaming.broken_off import is_broken_off
 from ....streaming.draft import ResponseDraft
 from ....streaming.tool_calls import ToolCallAssembler
 from ....transport.errors import error_from_event
@@ -137,7 +138,9 @@ class ChatDecoder(ResponseDecoder):
                 self._decode_delta(delta)
             self._record_logprobs(choice.get('logprobs'))
             if reason := choice.get('finish_reason'):
-                draft.finish(reason, self._finish_reasons)
+                # OpenRouter may end a response that its vendor broke off with `stop`: pi#8511
+                native = choice.get('native_finish_reason')
+                draft.finish(native if is_broken_off(native) else reason, self._finish_reasons)
                 draft.complete()
             draft.provider_details.update({name: choice[name] for name in CHOICE_DETAILS if choice.get(name)})
 
