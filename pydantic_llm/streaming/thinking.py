@@ -10,7 +10,7 @@ response, is thinking to its end.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 __all__ = ('THINK_TAGS', 'ThinkTags', 'UnopenedThinking', 'count_overlap')
@@ -59,15 +59,23 @@ class ThinkTags:
     had_block: bool = False
     """True after a block of thinking."""
     _held: str = ''
+    _blanks: list[str] = field(default_factory=list[str])
+    """Whitespace before what is held."""
 
     def feed(self, content: str) -> Iterator[tuple[Kind, str]]:
         """Add text, and yield the pieces whose kind is decided."""
+        if self.kind == 'start' and not self._held and content.isspace():
+            self._blanks.append(content)
+            return
         self._held += content
         while self._held:
             if self.kind == 'start' and not self._decide_kind():
+                if self._held.isspace():
+                    self._blanks.append(self._take(len(self._held)))
                 return
+            blanks = self._take_blanks()
             if self.kind == 'text':
-                yield 'text', self._take(len(self._held))
+                yield 'text', blanks + self._take(len(self._held))
             elif self.kind == 'thinking':
                 length = self._held.find(self.end)
                 if length < 0:
@@ -82,7 +90,7 @@ class ThinkTags:
 
     def close(self) -> Iterator[tuple[Kind, str]]:
         """Yield the rest at the end of the text. An incomplete tag is content; whitespace after a block is dropped."""
-        rest, self._held = self._held, ''
+        rest, self._held = self._take_blanks() + self._held, ''
         if self.kind == 'thinking' and rest:
             yield 'thinking', rest
         elif rest.strip() or (rest and not self.had_block):
@@ -105,6 +113,11 @@ class ThinkTags:
             return False
         self.kind = 'thinking' if self.is_opened and not self.had_block else 'text'
         return True
+
+    def _take_blanks(self) -> str:
+        blanks = ''.join(self._blanks)
+        self._blanks.clear()
+        return blanks
 
     def _take(self, length: int) -> str:
         taken, self._held = self._held[:length], self._held[length:]

@@ -220,6 +220,17 @@ def test_parallel_tool_calls_are_not_mixed(room: Room) -> None:
         assert parse_arguments(read).parts == parse_arguments(sent).parts
 
 
+@rooms
+@pytest.mark.parametrize('id', ['a', ''])
+def test_tool_calls_with_the_same_id_get_ids_of_their_own(room: Room, id: str) -> None:
+    calls = [replace(make_tool_call(room, name), tool_call_id=id) for name in ('x', 'y')]
+    sent = make_response(room, *calls)
+    started, ended = encode_events(room, sent, split_in_threes)
+    for read in (decode_body(room, encode_body(room, sent)), decode_events(room, [*started, *ended])[0]):
+        assert [call.args_as_dict() for call in read.tool_calls] == [{'city': 'Rome'}] * 2
+        assert len({call.tool_call_id for call in read.tool_calls} - {''}) == 2
+
+
 # ---------------------------------------------------------------------- whitespace
 
 

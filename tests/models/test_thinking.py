@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 
 import pytest
@@ -55,6 +56,18 @@ def test_a_block_starts_a_response_or_follows_another_block(content: str, pieces
 
 def test_tags_can_be_any_text() -> None:
     assert split('◁think▷Hm.◁/think▷Hello.', tags=('◁think▷', '◁/think▷')) == [('thinking', 'Hm.'), ('text', 'Hello.')]
+
+
+def test_whitespace_before_a_text_is_kept_and_read_once() -> None:
+    assert split(*' ' * 9, '\n', 'Hello.') == [('text', ' ' * 9 + '\nHello.')]
+    assert split(*' ' * 9, '<think>Hm.</think>', *' ' * 9, 'Hi') == [('thinking', 'Hm.'), ('text', ' ' * 9 + 'Hi')]
+    assert split(*' ' * 9) == [('text', ' ' * 9)]
+    assert split('<think>Hm.</think>', *' ' * 9) == [('thinking', 'Hm.')]
+    splitter = ThinkTags()
+    start = time.process_time()
+    for _ in range(200_000):
+        list(splitter.feed(' '))
+    assert time.process_time() - start < 5
 
 
 def test_decided_pieces_are_not_held() -> None:
