@@ -20,6 +20,7 @@ __all__ = (
     'LISTED_CHILDREN',
     'NAMED_CHILDREN',
     'SINGLE_CHILDREN',
+    'flatten_root',
     'is_local_reference',
     'iter_children',
     'normalize_schema',
@@ -50,8 +51,8 @@ SINGLE_CHILDREN = (
 LISTED_CHILDREN = ('anyOf', 'oneOf', 'allOf', 'prefixItems')
 """Keywords whose value is a list of schemas."""
 
-VALUES = frozenset({'const', 'default', 'enum', 'examples', 'example'})
-"""Keywords whose values are any JSON."""
+MAY_BE_NULL = frozenset({'const', 'default'})
+"""Keywords whose value may be null."""
 
 MAX_DEPTH = 128
 """The maximum nesting of lists and objects in a schema: 64 levels of objects. No vendor enforces more than 10."""
@@ -116,6 +117,48 @@ def resolve_root(schema: Json) -> Json:
     return schema
 
 
+def flatten_root(schema: Json) -> tuple[Json, tuple[str, ...]]:
+    """Return a schema without unions and intersections at its root, and those that it had.
+
+    Anthropic refuses them ("input_schema does not support oneOf, allOf, or anyOf at the top level",
+    makenotion/notion-mcp-server#341), and so do Google and Azure OpenAI (DeusData/codebase-memory-mcp#1524). The
+    properties of all members become those of the root, and are required if all members of a union require them.
+    """
+    found = tuple(key for key in ROOT_CHOICES if key in schema)
+    if not found:
+        return schema, ()
+    flat: Json = {key: value for key, value in schema.items() if key not in ROOT_CHOICES}
+    properties: Json = dict(flat.get('properties', {}))
+    required: list[str] = list(flat.get('required', []))
+    for key in found:
+        members = [_resolve_member(schema, member) for member in schema[key]]
+        for member in members:
+            for name, child in member.get('properties', {}).items():
+                known = properties.get(name, child)
+                properties[name] = child if known == child else _join_children(known, child)
+        names = [set(member.get('required', ())) for member in members]
+        shared = set[str]().union(*names) if key == 'allOf' else set(properties).intersection(*names)
+        required += [name for name in properties if name in shared and name not in required]
+    flat['properties'] = properties
+    return {**flat, 'required': required} if required else flat, found
+
+
+ROOT_CHOICES = ('anyOf', 'oneOf', 'allOf')
+
+
+def _resolve_member(root: Json, member: Any) -> Json:
+    if not isinstance(member, dict):
+        return {}
+    reference = cast('Json', member).get('$ref')
+    target = resolve_reference(root, reference) if is_local_reference(reference) else None
+    return cast('Json', member) if target is None else target
+
+
+def _join_children(first: Json, second: Json) -> Json:
+    members = first['anyOf'] if first.keys() == {'anyOf'} else [first]
+    return {'anyOf': members if second in members else [*members, second]}
+
+
 # ---------------------------------------------------------------------- the check
 
 
@@ -143,7 +186,7 @@ def _normalize_json(text: bytes) -> tuple[Json, str | None]:
     schema: Any = from_json(text)
     if not isinstance(schema, dict):
         return {}, f'it is {schema!r}, not an object'
-    cleaned = _drop_nulls(cast('Json', schema))
+    cleaned = _rename_definitions(_modernize(cast('Json', schema)))
     if problem := next(_find_problems(cleaned, '$', cleaned), None):
         return {}, problem
     root = resolve_root(cleaned)
@@ -151,6 +194,25 @@ def _normalize_json(text: bytes) -> tuple[Json, str | None]:
     if kind != 'object' and not (isinstance(kind, list) and 'object' in kind):
         return {}, f'it describes a value of the type {kind!r}, and must describe an object'
     return {**root, 'type': 'object'}, None
+
+
+def _rename_definitions(schema: Json) -> Json:
+    """Return a schema with `$defs` for `definitions`, the older name."""
+    if 'definitions' not in schema or '$defs' in schema:
+        return schema
+    renamed: Json = _replace_prefix(schema, '#/definitions/', '#/$defs/')
+    return {'$defs' if key == 'definitions' else key: value for key, value in renamed.items()}
+
+
+def _replace_prefix(value: Any, old: str, new: str) -> Any:
+    if isinstance(value, dict):
+        node: Json = {key: _replace_prefix(item, old, new) for key, item in cast('Json', value).items()}
+        if isinstance(reference := node.get('$ref'), str) and reference.startswith(old):
+            node['$ref'] = new + reference.removeprefix(old)
+        return node
+    if isinstance(value, list):
+        return [_replace_prefix(item, old, new) for item in cast('list[object]', value)]
+    return value
 
 
 def _measure_depth(text: bytes) -> int:
@@ -170,12 +232,19 @@ def _measure_depth(text: bytes) -> int:
     return deepest
 
 
-def _drop_nulls(node: Json) -> Json:
-    """Remove the keywords whose value is null: MCP servers written in Go send `"required": null`."""
-    cleaned: Json = {key: value for key, value in node.items() if value is not None or key in VALUES}
-    for key, name, child in list(iter_children(cleaned)):
-        replace_child(cleaned, key, name, _drop_nulls(child))
-    return cleaned
+def _modernize(node: Json) -> Json:
+    """Return a node without keywords that are null, with the keyword for tuples of draft 2020-12.
+
+    MCP servers written in Go send `"required": null`, and older generators a list as `items`.
+    """
+    modern: Json = {key: value for key, value in node.items() if value is not None or key in MAY_BE_NULL}
+    if isinstance(modern.get('items'), list):
+        modern['prefixItems'] = modern.pop('items')
+        if 'additionalItems' in modern:
+            modern['items'] = modern.pop('additionalItems')
+    for key, name, child in list(iter_children(modern)):
+        replace_child(modern, key, name, _modernize(child))
+    return modern
 
 
 def replace_child(node: Json, key: str, name: str, child: Json) -> None:
@@ -222,8 +291,7 @@ def _find_wrong_type(key: str, value: Any) -> str | None:
             None if isinstance(value, list) and all(map(_is_schema, cast('list[Any]', value))) else 'a list of schemas'
         )
     if key in SINGLE_CHILDREN:
-        is_old_tuple = key == 'items' and isinstance(value, list)  # the form of tuples before draft 2020-12
-        return None if _is_schema(value) or is_old_tuple else 'a schema'
+        return None if _is_schema(value) else 'a schema'
     match key:
         case 'required':
             return None if _is_list_of_text(value) else 'a list of names'

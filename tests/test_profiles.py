@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pydantic_llm.profiles import DEFAULT_PROFILE, ModelProfile, compatible
-from pydantic_llm.profiles.compatible import bare_name, make_profile
+from pydantic_llm.profiles.compatible import bare_name, inline_strictly, make_profile
 from pydantic_llm.profiles.gemini import gemini_model_profile
 from pydantic_llm.profiles.openai import (
     SAMPLING,
@@ -111,7 +111,7 @@ def test_a_bare_name_has_no_vendor_and_no_tag(name: str, bare: str) -> None:
     assert bare_name(name) == bare
 
 
-INLINED: Json = {'json_schema_transformer': inline_transformer}
+INLINED: Json = {'json_schema_transformer': inline_strictly}
 NATIVE: Json = {'supports_json_schema_output': True}
 
 FACTS: list[tuple[str, str, Json]] = [
@@ -121,7 +121,7 @@ FACTS: list[tuple[str, str, Json]] = [
     ('together', 'openai/gpt-oss-120b', {'openai_forces_tools': False, 'thinking_always_enabled': True}),
     ('nebius', 'deepseek-ai/DeepSeek-R1-0528', {'thinking_always_enabled': True, 'openai_thinking_efforts': ()}),
     ('nebius', 'google/gemma-3-27b-it', INLINED),
-    ('fireworks', 'accounts/fireworks/models/glm-5p3', {**INLINED, **NATIVE}),
+    ('fireworks', 'accounts/fireworks/models/glm-5p3', NATIVE),
     ('vercel', 'openai/gpt-5', {'unsupported_settings': SAMPLING | STOP, 'openai_allowed_tools': False}),
     ('ovhcloud', 'Mistral-Small-3.2-24B-Instruct-2506', {'ignore_streamed_leading_whitespace': False}),
     ('sambanova', 'Meta-Llama-3.3-70B-Instruct', INLINED),
@@ -154,8 +154,8 @@ FACTS: list[tuple[str, str, Json]] = [
     ('zai', 'glm-4.7', {'openai_always_sends': {'thinking': {'clear_thinking': False}}, 'supports_thinking': True}),
     ('zai', 'glm-4-plus', {'openai_always_sends': None, 'supports_thinking': False}),
     ('alibaba', 'qwen3-coder-plus', {'supports_thinking': False, 'openai_documents': False}),
-    ('cerebras', 'llama-3.3-70b', {**INLINED, 'supports_json_object_output': False, 'openai_strict_tools': True}),
-    ('cerebras', 'qwen-3-coder-480b', {**INLINED, 'openai_strict_tools': False, 'openai_forces_tools': False}),
+    ('cerebras', 'llama-3.3-70b', {'supports_json_object_output': False, 'openai_strict_tools': True}),
+    ('cerebras', 'qwen-3-coder-480b', {'openai_strict_tools': False, 'openai_forces_tools': False}),
     ('cerebras', 'zai-glm-5.3', {'openai_thinking_off': None, 'openai_thinking_efforts': ('low', 'high', 'max')}),
     ('snowflake', 'llama3.1-8b', {'supports_tools': False, 'default_structured_output_mode': 'prompted'}),
     ('snowflake', 'openai-gpt-5', {'supports_tools': True, 'unsupported_settings': SAMPLING | STOP}),

@@ -14,7 +14,8 @@ from .anthropic import anthropic_model_profile
 from .gemini import PENALTIES
 from .history import NO_SYSTEM_PROMPTS
 from .openai import SAMPLING, GeminiByOpenRouterSchema, OpenAIModelProfile, OpenAISchema, openai_model_profile
-from .schema import INLINED, Node, TransformedSchema, inline_transformer
+from .schema import SchemaTransformer
+from .service_schemas import CerebrasSchema, DeepSeekSchema, FireworksSchema, GrokSchema, inlined
 
 __all__ = (
     'FAMILIES',
@@ -43,10 +44,10 @@ __all__ = (
 )
 
 _strict = OpenAISchema.transformer()
+inline_strictly = inlined(_strict)
+"""The schemas of models that get no references. A schema is strict if OpenAI's strict mode keeps all of it."""
 
-
-def _inline_strictly(schema: Node, strict: bool | None) -> TransformedSchema:
-    return _strict(inline_transformer(schema, strict).json_schema, strict)
+INLINED: Facts = {'json_schema_transformer': inline_strictly}
 
 
 # ---------------------------------------------------------------------- families
@@ -86,7 +87,7 @@ FAMILIES: tuple[tuple[str, Facts], ...] = (
             **JSON_OUTPUT,
             **LEADING_SPACE_IS_NOISE,
             **THINKS_ALWAYS,
-            'json_schema_transformer': _inline_strictly,
+            **INLINED,
             'openai_forces_tools': False,
             'openai_thinking_efforts': LOW_MEDIUM_HIGH,
         },
@@ -148,6 +149,12 @@ def make_profile(model_name: str, service: Facts | None = None) -> OpenAIModelPr
     return replace(profile, **{**merge_facts(family, service), 'unsupported_settings': refused})
 
 
+def _enforce(profile: OpenAIModelProfile, transform: SchemaTransformer) -> OpenAIModelProfile:
+    """Return a profile whose schemas are those of a service, without references if the model gets none."""
+    is_inlined = profile.json_schema_transformer is inline_strictly
+    return replace(profile, json_schema_transformer=inlined(transform) if is_inlined else transform)
+
+
 # ---------------------------------------------------------------------- services
 
 
@@ -162,6 +169,8 @@ def deepseek_profile(model_name: str) -> OpenAIModelProfile:
     switchable = model_name.startswith(('deepseek-v4', 'deepseek-flash'))
     facts: Facts = {
         'supports_json_object_output': True,
+        # strict tools need the address /beta, and all tools must be strict there: vercel/ai#19387, langchain#40031
+        'openai_strict_tools': False,
         'openai_max_tokens_field': 'max_tokens',
         'openai_thinking_back': 'field',
         'openai_thinking_with_calls': reasoner or switchable,
@@ -173,7 +182,7 @@ def deepseek_profile(model_name: str) -> OpenAIModelProfile:
         facts['unsupported_settings'] = SAMPLING - {'logit_bias'}
     if switchable:
         facts['openai_thinking_setting'] = 'thinking'
-    return make_profile(model_name, facts)
+    return _enforce(make_profile(model_name, facts), _deepseek)
 
 
 OPENROUTER_CACHES = re.compile(r'~?(anthropic/|google/gemini|openai/gpt-(5\.[6-9]|[6-9]))')
@@ -202,11 +211,15 @@ def openrouter_profile(model_name: str) -> OpenAIModelProfile:
 
 
 _gemini_by_openrouter = GeminiByOpenRouterSchema.transformer()
+_cerebras = CerebrasSchema.transformer()
+_deepseek = DeepSeekSchema.transformer()
+_fireworks = FireworksSchema.transformer()
+_grok = GrokSchema.transformer()
 
 
 def grok_profile(model_name: str) -> OpenAIModelProfile:
     """Return the profile of a model at xAI: https://docs.x.ai/developers/model-capabilities/text/reasoning."""
-    return make_profile(model_name, JSON_OUTPUT)
+    return _enforce(make_profile(model_name, JSON_OUTPUT), _grok)
 
 
 def perplexity_profile(model_name: str) -> OpenAIModelProfile:
@@ -236,7 +249,8 @@ def together_profile(model_name: str) -> OpenAIModelProfile:
 
 def fireworks_profile(model_name: str) -> OpenAIModelProfile:
     """Return the profile of a model at Fireworks AI, whose names have `p` instead of a point: `glm-5p3`."""
-    return make_profile(re.sub(r'(\d)p(\d)', r'\1.\2', model_name), JSON_OUTPUT)
+    profile = make_profile(re.sub(r'(\d)p(\d)', r'\1.\2', model_name), JSON_OUTPUT)
+    return _enforce(profile, _fireworks)
 
 
 def cerebras_profile(model_name: str) -> OpenAIModelProfile:
@@ -253,7 +267,7 @@ def cerebras_profile(model_name: str) -> OpenAIModelProfile:
         facts |= THINKS_ALWAYS | {'openai_thinking_efforts': LOW_HIGH_MAX, 'openai_thinking_off': None}
     if model_name.startswith('qwen-3-coder'):
         facts |= {'openai_strict_tools': False, 'openai_forces_tools': False}
-    return make_profile(model_name.removeprefix('zai-'), facts)
+    return _enforce(make_profile(model_name.removeprefix('zai-'), facts), _cerebras)
 
 
 def moonshotai_profile(model_name: str) -> OpenAIModelProfile:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from . import ModelProfile
-from .schema import Node, SchemaRewriter
+from .schema import Node, SchemaRewriter, TransformedSchema, collect_definitions, refers_to
+from .subset import ANNOTATIONS, simplify
 
 __all__ = ('GeminiModelProfile', 'GeminiSchema', 'gemini_model_profile')
 
@@ -46,41 +47,97 @@ class GeminiModelProfile(ModelProfile):
         return 'IMAGE' in self.gemini_modalities
 
 
-ANNOTATIONS = frozenset({'title', '$schema', 'discriminator', 'examples'})
-"""Keywords that the API refuses and that do not constrain the value."""
-
-UNSUPPORTED = ('exclusiveMinimum', 'exclusiveMaximum')
-"""Keywords that the API refuses and that constrain the value."""
-
-TYPE_NAMES = ((bool, 'boolean'), (int, 'integer'), (float, 'number'), (str, 'string'))
+KEYWORDS = frozenset(
+    {
+        '$defs',
+        '$ref',
+        'type',
+        'description',
+        'enum',
+        'items',
+        'prefixItems',
+        'minItems',
+        'maxItems',
+        'minimum',
+        'maximum',
+    }
+    | {'anyOf', 'oneOf', 'properties', 'additionalProperties', 'required', 'propertyOrdering'}
+)
+"""The keywords that the API supports: https://ai.google.dev/api/generate-content (`responseJsonSchema`)."""
 
 
 class GeminiSchema(SchemaRewriter):
-    """Schemas for Gemini, which accepts JSON schema without a few keywords."""
-
-    drop = ANNOTATIONS
+    """Schemas for Gemini, which accepts JSON schema with some of its keywords."""
 
     def __init__(self, strict: bool | None) -> None:
         super().__init__(strict)
         self.compatible = strict is not False
 
+    def run(self, schema: Node) -> TransformedSchema:
+        """Rewrite a schema. A property that leads back to the object that has it must be optional."""
+        return super().run(self._break_cycles(schema))
+
     def rewrite(self, node: Node, path: str) -> Node:
+        description = node.pop('description', None)
+        node = simplify(node)
+        if ('$ref' in node and len(node) > 1) or ('$ref' in node and description):
+            # "can only contain properties starting with '$' when $ref is present": google-gemini/gemini-cli#4758
+            node = {'anyOf': [{'$ref': node.pop('$ref')}], **node}
+        if not set(names := node.get('required', [])) <= set(properties := node.get('properties', {})):
+            node['required'] = [name for name in names if name in properties]
+            self.lose(path, 'required')
         if 'const' in node:
-            value = node.pop('const')
-            node['enum'] = [value]
-            name = next((name for kind, name in TYPE_NAMES if isinstance(value, kind)), None)
-            if name:
-                node.setdefault('type', name)
-        for keyword in UNSUPPORTED:
-            if keyword in node:
-                del node[keyword]
-                self.lose(path, keyword)
-        if node.get('type') == 'string' and (format := node.pop('format', None)):
-            self.lose(path, 'format')
-            description = node.get('description')
-            node['description'] = f'{description} (format: {format})' if description else f'Format: {format}'
+            node['enum'] = [node.pop('const')]
+        if 'enum' in node:
+            node = self._rewrite_enum(node, path)
+        notes = {key: node.pop(key) for key in list(node) if key not in KEYWORDS}
+        for key in notes:
+            if key not in ANNOTATIONS:
+                self.lose(path, key)
+        return node | self.describe(description, notes)
+
+    def _rewrite_enum(self, node: Node, path: str) -> Node:
+        """Return a node whose enum has texts and numbers alone. Null is a member of a union with it."""
+        values: list[Any] = node.pop('enum')
+        kept = [value for value in values if isinstance(value, (str, int, float)) and not isinstance(value, bool)]
+        if kept == values:
+            return {**node, 'enum': kept}
+        if kept and all(value is None or value in kept for value in values):
+            return {
+                **{key: value for key, value in node.items() if key != 'type'},
+                'anyOf': [simplify({'enum': kept}), NULL],
+            }
+        if values not in ([None], [True, False], [False, True]):
+            self.lose(path, 'enum')
         return node
 
+    def _break_cycles(self, schema: Node) -> Node:
+        """Return a schema whose recursion is in optional properties only: the API refuses required ones."""
+        named: dict[str, Any] = schema.get('$defs', {})
+        definitions: Node = {}
+        for name, definition in named.items():
+            node: Node = definition if isinstance(definition, dict) else {}
+            required: list[str] = node.get('required', [])
+            cyclic = [key for key in required if self._leads_back(node, key, name, schema)]
+            if cyclic:
+                self.lose(f'$.{name}', 'required')
+            kept = {'required': [key for key in required if key not in cyclic]} if cyclic else {}
+            definitions[name] = {**node, **kept} if kept else definition
+        return {**schema, '$defs': definitions} if definitions else schema
+
+    @staticmethod
+    def _leads_back(definition: Node, key: str, name: str, schema: Node) -> bool:
+        return refers_to(definition.get('properties', {}).get(key), f'#/$defs/{name}', collect_definitions(schema))
+
+    @staticmethod
+    def describe(description: str | None, keywords: Node) -> Node:
+        note = ', '.join(f'{key}: {value}' for key, value in keywords.items())
+        if description and note:
+            return {'description': f'{description} ({note})'}
+        return {'description': text} if (text := description or note[:1].upper() + note[1:]) else {}
+
+
+NULL: Node = {'type': 'null'}
 
 _transformer = GeminiSchema.transformer()
 

@@ -188,9 +188,9 @@ class OpenAISchema(SubsetSchema):
     def rewrite(self, node: Node, path: str) -> Node:
         """Rewrite a node of a schema that is not enforced. Objects without properties are refused."""
         if node.get('type') == 'object':
-            is_named = 'properties' in node or path == '$'
             properties = node.setdefault('properties', {})
-            if self.strict is None and is_named and (properties or path == '$'):
+            is_named = bool(properties) or path == '$'
+            if self.strict is None and is_named and set(node.get('required', ())) <= set(properties):
                 node.setdefault('additionalProperties', False)
         return node
 

@@ -16,7 +16,16 @@ from pydantic_core import from_json, to_json
 from ..json_schemas import is_local_reference, iter_children, replace_child
 from ..json_types import Json
 
-__all__ = ('INLINED', 'Node', 'SchemaRewriter', 'SchemaTransformer', 'TransformedSchema', 'inline_transformer')
+__all__ = (
+    'INLINED',
+    'Node',
+    'SchemaRewriter',
+    'SchemaTransformer',
+    'TransformedSchema',
+    'collect_definitions',
+    'inline_transformer',
+    'refers_to',
+)
 
 Node = Json
 """A node of a JSON schema."""
@@ -125,8 +134,8 @@ INLINED: dict[str, SchemaTransformer] = {'json_schema_transformer': inline_trans
 @lru_cache(maxsize=512)
 def _inline_cached(schema: bytes, strict: bool | None) -> TransformedSchema:
     root: Node = from_json(schema)
-    definitions = _collect_definitions(root)
-    recursive = {reference for reference in definitions if _refers_to(definitions[reference], reference, definitions)}
+    definitions = collect_definitions(root)
+    recursive = {reference for reference in definitions if refers_to(definitions[reference], reference, definitions)}
     body = {key: value for key, value in root.items() if key not in ('$defs', 'definitions')}
     size = _measure(body, definitions, recursive, {})
     if size > MAX_NODES:
@@ -147,7 +156,7 @@ def _keep_recursive(body: Node, definitions: dict[str, Node], recursive: set[str
     return {**body, **kept}
 
 
-def _collect_definitions(root: Node) -> dict[str, Node]:
+def collect_definitions(root: Node) -> dict[str, Node]:
     """Return the definitions by their references, under both of the keywords for them."""
     found: dict[str, Node] = {}
     for container in ('$defs', 'definitions'):
@@ -161,7 +170,7 @@ def _find_target(node: object, definitions: dict[str, Node]) -> str | None:
     return reference if is_local_reference(reference) and reference in definitions else None
 
 
-def _refers_to(start: Any, wanted: str, definitions: dict[str, Node]) -> bool:
+def refers_to(start: Any, wanted: str, definitions: dict[str, Node]) -> bool:
     """Return whether a node refers to a definition, directly or through others."""
     seen: set[str] = set()
     waiting: list[Any] = [start]

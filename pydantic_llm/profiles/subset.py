@@ -15,7 +15,7 @@ from typing import Any, ClassVar, cast
 from .measures import NO_LIMITS, Limits, find_excess, find_recursion
 from .schema import Node, SchemaRewriter, TransformedSchema
 
-__all__ = ('IGNORED', 'Subset', 'SubsetSchema')
+__all__ = ('ANNOTATIONS', 'IGNORED', 'Subset', 'SubsetSchema', 'is_exclusive', 'is_scalar', 'simplify')
 
 IGNORED = frozenset(
     {
@@ -108,7 +108,7 @@ class SubsetSchema(SchemaRewriter):
 
     def enforce(self, schema: object, path: str) -> Node:
         """Return a node in the subset, and record its losses and obstacles."""
-        node = _simplify(schema)
+        node = simplify(schema)
         order = list(node)
         definitions = self._enforce_definitions(node, path)
         description = node.pop('description', None)
@@ -175,14 +175,17 @@ class SubsetSchema(SchemaRewriter):
         elif more not in (None, False) or (more is None and not is_named):
             self.lose(path, 'additionalProperties')
         enforced = {name: self.enforce(child, f'{path}.{name}') for name, child in properties.items()}
-        required = self.require(properties, [name for name in node.pop('required', ()) if name in properties], path)
+        names: list[str] = node.pop('required', [])
+        if any(name not in properties for name in names):
+            self.lose(path, 'required')
+        required = self.require(properties, [name for name in names if name in properties], path)
         return {'properties': enforced, 'additionalProperties': False, 'required': required}
 
     def require(self, properties: Node, required: list[str], path: str) -> list[str]:
         """Return the required properties: all, unless the vendor allows optional ones."""
         if self.subset.optional:
             return required
-        if any(name not in required and 'default' not in properties[name] for name in properties):
+        if any(name not in required and 'default' not in _as_node(child) for name, child in properties.items()):
             self.lose(path, 'required')
         return list(properties)
 
@@ -253,7 +256,7 @@ def _has_shape(member: object) -> bool:
     return isinstance(member, dict) and any(key in member for key in SHAPES if key != 'properties')
 
 
-def _simplify(schema: object) -> Node:
+def simplify(schema: object) -> Node:
     """Return a copy of a node in fewer keywords, with the same meaning."""
     if not isinstance(schema, Mapping):
         return {} if schema is True else {'not': {}}
@@ -268,21 +271,19 @@ def _simplify(schema: object) -> Node:
         and ('discriminator' in cast('Node', schema) or is_exclusive(node['oneOf']))
     ):
         node['anyOf'] = node.pop('oneOf')
-    if isinstance(node.get('items'), list):
-        node['prefixItems'] = node.pop('items')
     if 'type' not in node and (values := node.get('enum') or ([node['const']] if 'const' in node else None)):
         node |= _name_types(values)
     return node
 
 
-def _get(member: Any, key: str) -> Any:
-    return cast('Node', member).get(key) if isinstance(member, dict) else None
+def _as_node(schema: Any) -> Node:
+    return cast('Node', schema) if isinstance(schema, dict) else {}
 
 
 def is_exclusive(members: list[Any]) -> bool:
     """Return whether no value can be valid under two members of a `oneOf`, which is then the same as `anyOf`."""
-    types = [_get(member, 'type') for member in members]
-    values = [_get(member, 'const') for member in members]
+    types = [_as_node(member).get('type') for member in members]
+    values = [_as_node(member).get('const') for member in members]
     are_distinct = len({str(kind) for kind in types}) == len(types) and not {'integer', 'number'} <= {*map(str, types)}
     return (
         len(members) < 2

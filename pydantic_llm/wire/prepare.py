@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, cast
 from .._setting_checks import check_settings, own_checks
 from .._type_checks import check_messages, check_request_tools, check_type
 from ..exceptions import UserError
-from ..json_schemas import normalize_schema
+from ..json_schemas import flatten_root, normalize_schema
 from ..json_types import Json
 from ..messages import (
     FilePart,
@@ -428,7 +428,9 @@ def _fit_schema(
     request: PreparedRequest, schema: Json, strict: bool | None, owner: str, *, can_enforce: bool
 ) -> tuple[Json, bool | None]:
     """Return a schema as the vendor accepts it, and whether the vendor is to enforce it."""
-    schema = normalize_schema(schema, owner)
+    schema, flattened = flatten_root(normalize_schema(schema, owner))
+    for keyword in flattened:
+        request.note(f'the schema of {owner} can no longer enforce {keyword} of $')
     if strict and not can_enforce:
         request.note(
             f'the schema of {owner} is not enforced: {request.model_name!r} does not support strict=True for it'

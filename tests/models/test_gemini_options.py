@@ -69,7 +69,7 @@ def test_dropped_keywords_of_a_schema_are_listed() -> None:
     }
     sent = Sent(HI, function_tools=[replace(WEATHER, parameters_json_schema=schema)])
     assert sent.body['tools'][0]['functionDeclarations'][0]['parametersJsonSchema']['properties'] == {
-        'n': {'type': 'integer'},
+        'n': {'type': 'integer', 'description': 'ExclusiveMinimum: 0, examples: [1]'},
         'day': {'type': 'string', 'description': 'Format: date'},
         'kind': {'enum': ['a'], 'type': 'string'},
     }
