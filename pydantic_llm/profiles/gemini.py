@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from . import ModelProfile
 from .schema import Node, SchemaRewriter, TransformedSchema, collect_definitions, refers_to
@@ -116,7 +116,7 @@ class GeminiSchema(SchemaRewriter):
         named: dict[str, Any] = schema.get('$defs', {})
         definitions: Node = {}
         for name, definition in named.items():
-            node: Node = definition if isinstance(definition, dict) else {}
+            node = cast('Node', definition) if isinstance(definition, dict) else {}
             required: list[str] = node.get('required', [])
             cyclic = [key for key in required if self._leads_back(node, key, name, schema)]
             if cyclic:
