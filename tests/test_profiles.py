@@ -236,7 +236,7 @@ KEPT: list[tuple[Json, bool]] = [
     (TEXT, True),
     ({**TEXT, 'format': 'uuid'}, True),
     ({**TEXT, 'pattern': r'a\(?=b'}, True),
-    ({'type': 'array', 'prefixItems': [TEXT]}, False),
+    ({'type': 'array', 'prefixItems': [TEXT], 'items': {}}, False),
     ({'type': 'integer', 'minimum': 0}, True),
     ({'anyOf': [TEXT, {'type': 'null'}]}, True),
     ({**TEXT, 'default': 'x'}, False),
@@ -419,6 +419,13 @@ def test_a_schema_that_strict_mode_would_make_useless_is_not_strict(schema: Json
     done = forced(schema)
     assert (done.strict, done.losses) == (False, ())
     assert done.obstacles[0].startswith(obstacle)
+
+
+@pytest.mark.parametrize('field', [{'type': 'array'}, {'type': 'array', 'prefixItems': [TEXT, NULL]}])
+@pytest.mark.parametrize('strict', [None, True, False])
+def test_a_list_has_items_even_if_the_schema_is_not_strict(field: Json, strict: bool | None) -> None:
+    sent = openai_schema(an_object('a', a=field), strict).json_schema['properties']['a']
+    assert isinstance(sent['items'], dict)
 
 
 def test_a_schema_that_is_not_strict_loses_only_its_titles() -> None:

@@ -186,7 +186,13 @@ class OpenAISchema(SubsetSchema):
         return super().run(_resolve_root(schema))
 
     def rewrite(self, node: Node, path: str) -> Node:
-        """Rewrite a node of a schema that is not enforced. Objects without properties are refused."""
+        """Rewrite a node of a schema that is not enforced.
+
+        The API refuses objects without properties (langchain-mcp-adapters#137) and lists without items
+        (apify-mcp-server#36).
+        """
+        if node.get('type') == 'array':
+            node.setdefault('items', {})
         if node.get('type') == 'object':
             properties = node.setdefault('properties', {})
             is_named = bool(properties) or path == '$'
