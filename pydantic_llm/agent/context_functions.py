@@ -84,5 +84,12 @@ def parse_prompts(
 
 
 async def render_prompt(prompt: Prompt, context: RunContext[Any]) -> str | None:
-    """Return the text of a prompt; a function may return `None` for no text."""
-    return prompt if isinstance(prompt, str) else await prompt(context)
+    """Return the text of a prompt; a function may return `None` for no text. Raises `UserError` for other values."""
+    if isinstance(prompt, str):
+        return prompt
+    text = await prompt(context)
+    if text is not None and not isinstance(text, str):  # vendors refuse it with an error of their own: pydantic-ai#1057
+        raise UserError(
+            f'The function {prompt.name!r} returned {text!r} as a prompt; return text, or None for no prompt'
+        )
+    return text

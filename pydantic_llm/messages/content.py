@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from dataclasses import KW_ONLY
 from mimetypes import guess_type
 from os import PathLike
@@ -73,6 +74,9 @@ TEXT_MEDIA_TYPES = frozenset(
     {'application/json', 'application/xml', 'application/yaml', 'application/x-yaml', 'application/toml'}
 )
 """Media types of text whose name does not begin with `text/`."""
+
+
+UNSAFE_IN_NAMES = re.compile(r'[\x00-\x1f\x7f"<>]')
 
 
 def media_type_of(name: str) -> str | None:
@@ -223,7 +227,9 @@ class BinaryContent:
         """
         file = Path(path)
         media_type = media_type_of(file.name) or 'application/octet-stream'
-        return cls(file.read_bytes(), media_type=media_type, identifier=file.name)
+        # text files are sent between marks that contain the identifier, which must not end them: mulmoclaude#2670
+        name = UNSAFE_IN_NAMES.sub('_', file.name)
+        return cls(file.read_bytes(), media_type=media_type, identifier=name)
 
     @classmethod
     def from_data_uri(cls, data_uri: str) -> Self:

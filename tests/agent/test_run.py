@@ -266,6 +266,23 @@ async def test_a_dynamic_prompt_may_have_no_text_at_first_and_later_some() -> No
     assert [request.instructions for request in requests] == [None, None, None, 'Be brief.']
 
 
+@pytest.mark.parametrize('value', [5, b'x', ['x'], {'x': 1}])
+async def test_a_prompt_function_that_returns_no_text_is_an_error(value: Any) -> None:
+    def prompt() -> Any:
+        return value
+
+    history = (await Agent('test').run('?')).all_messages()
+    for register in ('instructions', 'system_prompt'):
+        agent = Agent('test')
+        getattr(agent, register)(prompt)
+        with pytest.raises(UserError, match=r"'.*prompt' returned .* as a prompt; return text, or None for no prompt"):
+            await agent.run('?')
+    agent = Agent('test')
+    agent.system_prompt(dynamic=True)(prompt)
+    with pytest.raises(UserError, match='return text, or None for no prompt'):
+        await agent.run('?', message_history=history)
+
+
 @pytest.mark.parametrize('choice', ['required', ['f']])
 @pytest.mark.parametrize('stream', [False, True])
 async def test_a_required_tool_call_is_required_once(choice: Any, stream: bool) -> None:

@@ -179,6 +179,8 @@ def test_the_media_type_and_the_identifier_of_a_path_come_from_its_name(tmp_path
         b'x', media_type='image/png', identifier='a.png'
     )
     assert BinaryContent.from_path(str(tmp_path / 'b')).media_type == 'application/octet-stream'
+    (tmp_path / 'a"\n.txt').write_bytes(b'x')
+    assert BinaryContent.from_path(tmp_path / 'a"\n.txt').identifier == 'a__.txt'
 
 
 def test_a_file_and_its_data_uri_are_equivalent() -> None:
