@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from dataclasses import KW_ONLY
-from mimetypes import guess_type
+from dataclasses import KW_ONLY, replace
 from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -15,7 +14,9 @@ from urllib.parse import unquote_to_bytes, urlsplit
 from pydantic import BeforeValidator, Discriminator, PlainSerializer
 from pydantic.dataclasses import dataclass
 
+from ..exceptions import UserError
 from ._value import ShortRepr
+from .media_types import format_of, is_text, media_type_of, normalize_media_type
 
 __all__ = (
     'AudioUrl',
@@ -31,68 +32,10 @@ __all__ = (
     'VideoUrl',
 )
 
-FORMATS: dict[str, str] = {
-    'audio/mpeg': 'mp3',
-    'audio/x-wav': 'wav',
-    'audio/wave': 'wav',
-    'audio/x-flac': 'flac',
-    'audio/x-aiff': 'aiff',
-    'audio/x-m4a': 'm4a',
-    'application/pdf': 'pdf',
-    'application/msword': 'doc',
-    'application/vnd.ms-excel': 'xls',
-    'application/vnd.openxmlformats-officedocument.wordprocessingml.document': 'docx',
-    'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet': 'xlsx',
-    'text/plain': 'txt',
-    'text/markdown': 'md',
-    'text/x-markdown': 'md',
-    'image/jpg': 'jpeg',
-    'image/svg+xml': 'svg',
-    'video/quicktime': 'mov',
-    'video/x-matroska': 'mkv',
-    'video/x-flv': 'flv',
-    'video/x-ms-wmv': 'wmv',
-    'video/3gpp': 'three_gp',
-}
-"""Media type → short name, if that is not the part after the slash. `three_gp` is Bedrock's `VideoFormat`."""
-
-MEDIA_TYPES: dict[str, str] = {
-    '.flac': 'audio/flac',
-    '.m4a': 'audio/mp4',
-    '.oga': 'audio/ogg',
-    '.ogg': 'audio/ogg',
-    '.wav': 'audio/wav',
-    '.webp': 'image/webp',
-    '.md': 'text/markdown',
-    '.mkv': 'video/x-matroska',
-    '.docx': 'application/vnd.openxmlformats-officedocument.wordprocessingml.document',
-    '.xlsx': 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
-}
-"""File extension → media type, for those that `mimetypes` does not know on every system."""
-
-TEXT_MEDIA_TYPES = frozenset(
-    {'application/json', 'application/xml', 'application/yaml', 'application/x-yaml', 'application/toml'}
-)
-"""Media types of text whose name does not begin with `text/`."""
-
-
 UNSAFE_IN_NAMES = re.compile(r'[\x00-\x1f\x7f"<>]')
 
-
-def media_type_of(name: str) -> str | None:
-    """Return the media type for the extension of a path or URL, or `None` if it is unknown."""
-    path = urlsplit(name).path if '://' in name else name
-    return MEDIA_TYPES.get(Path(path).suffix.lower()) or guess_type(path)[0]
-
-
-def format_of(media_type: str) -> str:
-    """Return the short name of a media type: `'png'`, `'mp3'`, `'pdf'`."""
-    return FORMATS.get(media_type) or media_type.partition('/')[2].removeprefix('x-')
-
-
-def is_text(media_type: str) -> bool:
-    """Return whether files of this media type are text."""
-    return media_type.startswith('text/') or media_type in TEXT_MEDIA_TYPES
+MUSIC = 'music.youtube.com'
+"""The host of music pages, which are no videos."""
 
 
 def find_file_name(file: FileUrl | BinaryContent | UploadedFile) -> str | None:
@@ -131,13 +74,22 @@ class FileUrl(ShortRepr):
     """A short name by which prompts can refer to the file; by default a hash of the URL."""
 
     def __post_init__(self) -> None:
-        self.media_type = self.media_type or media_type_of(self.url)
+        given = self.media_type
+        self.media_type = normalize_media_type(given) if given else media_type_of(self.url)
         self.identifier = self.identifier or _make_identifier(self.url.encode())
 
     @property
     def format(self) -> str:
         """The short name of the media type, e.g. `'png'`; empty if the media type is unknown."""
         return format_of(self.media_type) if self.media_type else ''
+
+    def decode_data(self) -> BinaryContent:
+        """Return the file that a `data:` URI contains. Raises `UserError` if the URI is invalid."""
+        try:
+            file = BinaryContent.from_data_uri(self.url)
+        except ValueError as error:
+            raise UserError(f'The URL of {type(self).__name__} is not a valid data URI: {error}') from error
+        return replace(file, vendor_metadata=self.vendor_metadata, identifier=self.identifier)
 
 
 @dataclass(repr=False)
@@ -171,7 +123,7 @@ class VideoUrl(FileUrl):
     def is_youtube(self) -> bool:
         """True if the URL is on YouTube. Some vendors read YouTube videos by URL."""
         host = urlsplit(self.url).hostname or ''
-        return host == 'youtu.be' or host == 'youtube.com' or host.endswith('.youtube.com')
+        return host in ('youtu.be', 'youtube.com') or (host.endswith('.youtube.com') and host != MUSIC)
 
 
 def _decode_base64(value: object) -> object:
@@ -204,7 +156,7 @@ class BinaryContent:
     _: KW_ONLY
 
     media_type: str
-    """The media type of the file, e.g. `'image/png'`."""
+    """The media type of the file, e.g. `'image/png'`. Other spellings (`'image/jpg'`) become the standard one."""
 
     vendor_metadata: dict[str, Any] | None = None
     """Options of one vendor for this file, e.g. `{'detail': 'high'}` for an image at OpenAI."""
@@ -217,6 +169,7 @@ class BinaryContent:
     kind: Literal['binary'] = 'binary'
 
     def __post_init__(self) -> None:
+        self.media_type = normalize_media_type(self.media_type)
         self.identifier = self.identifier or _make_identifier(self.data)
 
     @classmethod

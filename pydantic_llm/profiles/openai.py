@@ -95,6 +95,12 @@ class OpenAIModelProfile(ModelProfile):
     openai_documents: bool = True
     """True if documents (PDF) can be sent. Text files are always sent as text."""
 
+    openai_document_types: tuple[str, ...] | None = None
+    """The media types of documents that the server accepts; `None` if they are unknown."""
+
+    openai_image_types: tuple[str, ...] | None = None
+    """The media types of images that the server accepts; `None` if they are unknown."""
+
     openai_audio: bool = True
     """True if audio can be sent."""
 
@@ -154,6 +160,13 @@ SEARCH = re.compile(r'gpt-4o(-mini)?-search-preview')
 
 REFUSED_BY_SEARCH = frozenset({'temperature', 'top_p', 'presence_penalty', 'frequency_penalty'})
 """The settings that search models refuse: ChatGPTNextWeb/NextChat#6569, vercel/ai#5647."""
+
+IMAGE_TYPES = ('image/png', 'image/jpeg', 'image/gif', 'image/webp')
+"""The media types of images that OpenAI accepts: https://platform.openai.com/docs/guides/images-vision,
+STranslate/STranslate#277."""
+
+DOCUMENT_TYPES = ('application/pdf',)
+"""The media types of documents in chat completions: https://platform.openai.com/docs/guides/pdf-files."""
 
 STOP = frozenset({'stop_sequences'})
 NOTHING = frozenset[str]()
@@ -343,6 +356,8 @@ def openai_model_profile(model_name: str) -> OpenAIModelProfile:
         openai_thinking_efforts=efforts,
         openai_thinking_off='none' if reasoning in ('on_request', 'by_default') else None,
         openai_allowed_tools=True,
+        openai_document_types=DOCUMENT_TYPES,
+        openai_image_types=IMAGE_TYPES,
         openai_parallel_switch=not REFUSES_PARALLEL_SWITCH.match(name),
         openai_item_ids=reasoning != 'never',
         openai_hides_thinking_tokens=name.startswith('gemini'),  # clarifai-python#978

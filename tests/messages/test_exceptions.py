@@ -11,6 +11,7 @@ from pydantic_llm import exceptions
 from pydantic_llm.exceptions import (
     AuthenticationError,
     ContentFilterError,
+    ContentFilterHTTPError,
     ContextLengthError,
     FallbackExceptionGroup,
     LLMError,
@@ -53,6 +54,7 @@ ERRORS: list[Exception] = [
             RateLimitError,
             QuotaExceededError,
             OverloadedError,
+            ContentFilterHTTPError,
         )
     ),
     ModelConnectionError('m', 'x', provider_name='p'),

@@ -62,9 +62,7 @@ def encode_file(file: MultiModalContent, system: str) -> Json:
     """Encode a file as a block. Raises `UserError` if the API does not accept it."""
     match file:
         case ImageUrl(url=url) | DocumentUrl(url=url) if url.startswith('data:'):
-            content = BinaryContent.from_data_uri(url)
-            named = replace(content, vendor_metadata=file.vendor_metadata, identifier=file.identifier)
-            return encode_file(named, system)
+            return encode_file(file.decode_data(), system)
         case ImageUrl(url=url):
             return {'type': 'image', 'source': {'type': 'url', 'url': url}}
         case BinaryContent(media_type=media_type) if media_type in IMAGE_TYPES:

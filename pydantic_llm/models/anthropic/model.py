@@ -8,7 +8,7 @@ from typing import Any
 
 from ...json_types import Json
 from ...messages import DocumentUrl, FileUrl
-from ...messages.content import is_text
+from ...messages.media_types import is_text
 from ...profiles import ModelProfileSpec
 from ...profiles.anthropic import AnthropicModelProfile
 from ...profiles.history import NAME, HistoryRules

@@ -28,7 +28,8 @@ from ...messages import (
     UserContent,
     VideoUrl,
 )
-from ...messages.content import find_file_name, format_of, is_text
+from ...messages.content import find_file_name
+from ...messages.media_types import format_of, is_text
 from ...messages.request import FAILED_OUTCOMES, is_file
 from ...profiles.bedrock import BedrockModelProfile, Kind
 
@@ -88,10 +89,7 @@ class ContentEncoder:
         match file:
             case ImageUrl(url=url) | DocumentUrl(url=url) | VideoUrl(url=url) | AudioUrl(url=url):
                 if url.startswith('data:'):
-                    content = BinaryContent.from_data_uri(url)
-                    return self.encode_file(
-                        replace(content, vendor_metadata=file.vendor_metadata, identifier=file.identifier)
-                    )
+                    return self.encode_file(file.decode_data())
                 source, media_type = _encode_s3_location(url, file), file.media_type
             case BinaryContent():
                 if (special := _encode_special_file(file)) is not None:

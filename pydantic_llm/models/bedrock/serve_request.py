@@ -24,7 +24,7 @@ from ...messages import (
     UserContent,
     VideoUrl,
 )
-from ...messages.content import FORMATS
+from ...messages.media_types import FORMATS
 from ...messages.request import ModelRequestPart
 from ...messages.response import ModelResponsePart
 from ...streaming.draft import ResponseDraft

@@ -49,14 +49,14 @@ def encode_content(content: Iterable[UserContent], system: str) -> Iterator[Json
 def encode_file(file: MultiModalContent, system: str) -> Json:
     """Encode an image, or the text of a file. Raises `UserError` if the API does not accept the file."""
     match file:
+        case ImageUrl(url=url) | DocumentUrl(url=url) if url.startswith('data:'):
+            return encode_file(file.decode_data(), system)
         case ImageUrl(url=url):
             return _encode_image(url, file.vendor_metadata)
         case BinaryContent(media_type=media_type) if media_type in IMAGE_TYPES:
             return _encode_image(file.data_uri, file.vendor_metadata)
         case BinaryContent() if file.is_text:
             return {'type': 'text', 'text': _quote_text_file(file)}
-        case DocumentUrl(url=url) if url.startswith('data:'):
-            return encode_file(BinaryContent.from_data_uri(url), system)
         case AudioUrl() | DocumentUrl() | VideoUrl() | BinaryContent() | UploadedFile():
             raise UserError(f'{system!r} cannot take {file!r}: {ACCEPTED_FILES}')
         case _:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeGuard, assert_never
 
 from ...exceptions import UserError
@@ -25,6 +26,7 @@ from ...messages import (
     VideoUrl,
 )
 from ...messages.content import FileUrl
+from ...messages.media_types import is_text
 from ...profiles.gemini import VERTEX
 from ...wire.prepare import PreparedRequest
 
@@ -41,6 +43,15 @@ DEFAULT_MEDIA_TYPES = {
     'document-url': 'application/pdf',
 }
 """The media types of URLs that have no file extension. The API requires one."""
+
+ACCEPTED_TYPES = frozenset({'image/png', 'image/jpeg', 'image/webp', 'image/heic', 'image/heif', 'application/pdf'})
+"""The media types of images and documents that the API accepts, in addition to text:
+https://ai.google.dev/gemini-api/docs/image-understanding, microsoft/vscode#286628, Mai-with-u/MaiBot#1435."""
+
+ACCEPTED_FILES = 'PNG, JPEG, WebP, HEIC and HEIF images, audio, videos, PDF and text'
+
+OTHER_KINDS = ('audio/', 'video/', 'text/')
+"""The kinds of which the API accepts so many types that they are not listed here."""
 
 FILE_URL_PREFIXES = {'google-gla': 'https://', VERTEX: 'gs://'}
 """The first characters of the URLs of files that are stored at each API."""
@@ -77,14 +88,26 @@ def encode_content(content: Sequence[UserContent], request: PreparedRequest) -> 
             case CachePoint():
                 request.drop_cache_point()
             case _:
-                yield encode_file(item, request.system)
+                yield encode_user_file(item, request.system)
+
+
+def encode_user_file(file: MultiModalContent, system: str) -> Json:
+    """Encode a file of a user or a tool. Raises `UserError` if the API accepts no such file."""
+    if isinstance(file, FileUrl) and file.url.startswith('data:'):
+        file = file.decode_data()
+    media_type = None if isinstance(file, UploadedFile) else file.media_type
+    if media_type and not media_type.startswith(OTHER_KINDS) and media_type not in ACCEPTED_TYPES:
+        if not is_text(media_type):
+            raise UserError(f'{system!r} cannot take {file!r}: the Gemini API takes {ACCEPTED_FILES}')
+        file = replace(file, media_type='text/plain')  # QuantumNous/new-api#1139: it refuses application/json
+    return encode_file(file, system)
 
 
 def encode_file(file: MultiModalContent, system: str) -> Json:
     """Encode a file as a part with its bytes, or with its URL."""
     metadata = _encode_metadata(file.vendor_metadata or {})
     if isinstance(file, FileUrl) and file.url.startswith('data:'):
-        file = _decode_data_uri(file)
+        file = file.decode_data()
     match file:
         case BinaryContent():
             data = urlsafe_b64encode(file.data).decode()
@@ -120,13 +143,6 @@ def _build_file_url(file: UploadedFile, system: str) -> str:
             f'{FILE_URL_PREFIXES[system]!r}'
         )
     return url
-
-
-def _decode_data_uri(url: FileUrl) -> BinaryContent:
-    try:
-        return BinaryContent.from_data_uri(url.url)
-    except ValueError as error:
-        raise UserError(f'The URL of {type(url).__name__} is not a valid data URI: {error}') from error
 
 
 def _encode_metadata(metadata: Mapping[str, Any]) -> Json:

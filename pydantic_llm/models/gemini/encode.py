@@ -23,7 +23,7 @@ from ...messages.request import FAILED_OUTCOMES
 from ...profiles.gemini import GeminiModelProfile
 from ...profiles.history import FILLER
 from ...wire.prepare import PreparedRequest
-from .content import encode_content, encode_file
+from .content import encode_content, encode_user_file
 from .encode_response import encode_response
 from .options import encode_generation, encode_tools, encode_top_level
 
@@ -119,10 +119,10 @@ def encode_tool_return(part: ToolReturnPart, system: str, profile: GeminiModelPr
         response = {'output': [*([response] if response else []), *names]}
     result: Json = {'id': part.tool_call_id, 'name': part.tool_name, 'response': response}
     if inside:
-        result['parts'] = [encode_file(file, system) for file in inside]
+        result['parts'] = [encode_user_file(file, system) for file in inside]
     files: list[Json] = []
     for file in separate:
-        files += {'text': f'This is file {file.identifier}:'}, encode_file(file, system)
+        files += {'text': f'This is file {file.identifier}:'}, encode_user_file(file, system)
     return {'functionResponse': result}, files
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...messages import DocumentUrl, FileUrl
-from ...messages.content import is_text
+from ...messages.media_types import is_text
 from ...profiles import ModelProfileSpec
 from ...providers import Provider, choose_provider
 from ..openai.chat.base import ChatModel

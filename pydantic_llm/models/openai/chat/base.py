@@ -7,7 +7,7 @@ from typing import Any
 from ....exceptions import ModelHTTPError
 from ....json_types import Json
 from ....messages import AudioUrl, DocumentUrl, FileUrl
-from ....messages.content import is_text
+from ....messages.media_types import is_text
 from ....profiles.history import HistoryRules
 from ....profiles.openai import OpenAIModelProfile
 from ....streaming.draft import ResponseDraft

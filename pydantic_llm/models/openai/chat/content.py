@@ -57,15 +57,19 @@ def encode_item(
 def encode_file(file: MultiModalContent, profile: OpenAIModelProfile, system: str) -> Json:
     """Encode a file. Raises `UserError` if the server accepts no such file."""
     match file:
+        case ImageUrl(url=url) | DocumentUrl(url=url) | VideoUrl(url=url) if url.startswith('data:'):
+            return encode_file(file.decode_data(), profile, system)
         case ImageUrl(url=url):
             return _encode_image(url, file.vendor_metadata)
         case BinaryContent() if file.is_image:
+            _check_media_type(file, profile.openai_image_types, system)
             return _encode_image(file.data_uri, file.vendor_metadata)
         case BinaryContent() if file.is_audio and profile.openai_audio:
             return _encode_audio(file, profile.openai_audio_formats)
         case BinaryContent() if file.is_text:
             return encode_text(_wrap_text_file(file))
         case BinaryContent() if file.is_document and profile.openai_documents:
+            _check_media_type(file, profile.openai_document_types, system)
             return {'type': 'file', 'file': {'file_data': file.data_uri, 'filename': choose_file_name(file)}}
         case DocumentUrl(url=url) if profile.openai_documents and profile.openai_document_url:
             return {'type': 'file', 'file': {'file_data': url, 'filename': choose_file_name(file)}}
@@ -79,6 +83,12 @@ def encode_file(file: MultiModalContent, profile: OpenAIModelProfile, system: st
             raise UserError(f'{system!r} cannot take {file!r}: its Chat Completions API has no such content')
         case _:
             assert_never(file)
+
+
+def _check_media_type(file: BinaryContent, known: Sequence[str] | None, system: str) -> None:
+    """Raise `UserError` if the server is known not to accept the media type."""
+    if known is not None and file.media_type not in known:
+        raise UserError(f'{system!r} cannot take {file!r}: of such files it takes {", ".join(known)}')
 
 
 def encode_text(content: str) -> Json:

@@ -7,19 +7,9 @@ from dataclasses import dataclass, field
 
 from ....json_types import Json
 from ....messages import BinaryContent, FilePart
+from ....messages.media_types import AUDIO_TYPES
 from ....streaming.draft import ResponseDraft
 from ....streaming.parts import LAST
-
-AUDIO_TYPES: tuple[tuple[bytes, str], ...] = (
-    (b'RIFF', 'audio/wav'),
-    (b'ID3', 'audio/mpeg'),
-    (b'\xff\xfb', 'audio/mpeg'),
-    (b'\xff\xf3', 'audio/mpeg'),
-    (b'fLaC', 'audio/flac'),
-    (b'OggS', 'audio/ogg'),
-    (b'', 'audio/pcm'),
-)
-"""The first bytes of audio files. The response does not name the format; a stream sends samples without a header."""
 
 
 @dataclass(slots=True)
@@ -43,7 +33,7 @@ class AudioDecoder:
         """Add the file, if any audio came."""
         if not self.pieces:
             return
-        audio = b''.join(self.pieces)
+        audio = b''.join(self.pieces)  # the response does not name its format
         media_type = next(media_type for start, media_type in AUDIO_TYPES if audio.startswith(start))
         file, details = BinaryContent(audio, media_type=media_type), {'audio_id': self.audio_id}
         name = self.draft.provider_name

@@ -22,7 +22,7 @@ from ....messages import (
     VideoUrl,
 )
 from ....messages.request import is_file
-from ....profiles.openai import OpenAIModelProfile
+from ....profiles.openai import IMAGE_TYPES, OpenAIModelProfile
 from ....wire.file_names import choose_file_name
 from ....wire.prepare import PreparedRequest
 from ..cache import mark_last_part
@@ -47,9 +47,11 @@ def encode_content(content: Sequence[UserContent], request: PreparedRequest, pro
 
 def _encode_file(file: MultiModalContent, system: str) -> Json:
     match file:
+        case ImageUrl(url=url) | DocumentUrl(url=url) | AudioUrl(url=url) if url.startswith('data:'):
+            return _encode_file(file.decode_data(), system)
         case ImageUrl(url=url):
             return {'type': 'input_image', 'image_url': url, 'detail': _get_detail(file)}
-        case BinaryContent() if file.is_image:
+        case BinaryContent() if file.is_image and file.media_type in IMAGE_TYPES:
             return {'type': 'input_image', 'image_url': file.data_uri, 'detail': _get_detail(file)}
         case BinaryContent() if file.is_document:
             return {'type': 'input_file', 'file_data': file.data_uri, 'filename': choose_file_name(file)}
