@@ -80,10 +80,12 @@ class ModelSettings(TypedDict, total=False):
     """Values to add to the logits of tokens, by token id. OpenAI and compatible, local engines."""
 
     logprobs: bool
-    """Return the log probabilities of the tokens, in `TextPart.provider_details`. OpenAI and compatible."""
+    """Return the log probabilities of the tokens, in `TextPart.provider_details['logprobs']`, in OpenAI's form.
+
+    Not Anthropic, Bedrock, Groq."""
 
     top_logprobs: int
-    """The number of alternatives to return for each token. OpenAI and compatible."""
+    """The number of alternatives to return for each token. Not Anthropic, Bedrock, Groq."""
 
     stop_sequences: Sequence[str]
     """Generation stops before any of these texts. Not OpenAI Responses."""

@@ -64,6 +64,7 @@ class _PartBuilder:
     initial: ModelResponsePart
     fragments: list[str] = field(default_factory=list[str])
     changes: dict[str, Any] = field(default_factory=dict[str, Any])
+    logprobs: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     ended: bool = False
 
     def build(self) -> ModelResponsePart:
@@ -74,6 +75,9 @@ class _PartBuilder:
             name = 'args' if isinstance(self.initial, BaseToolCallPart) else 'content'
             base = changes.get(name, getattr(self.initial, name))
             changes[name] = base + self.fragments[0] if isinstance(base, str) else self.fragments[0]
+        if self.logprobs:
+            details = changes.get('provider_details', getattr(self.initial, 'provider_details', None)) or {}
+            changes['provider_details'] = {'logprobs': [*self.logprobs], **details}
         return replace(self.initial, **changes)
 
     def set_fields(self, changes: dict[str, Any]) -> None:
@@ -92,7 +96,7 @@ class PartsManager:
     type than the part with its key.
     """
 
-    __slots__ = ('_by_key', '_call_ids', '_parts', '_unnamed_calls', 'events')
+    __slots__ = ('_by_key', '_call_ids', '_logprobs', '_parts', '_unnamed_calls', 'events')
 
     events: list[ModelResponseStreamEvent]
     """The events since `take_events` was called last."""
@@ -102,6 +106,7 @@ class PartsManager:
         self._parts: list[_PartBuilder] = []
         self._by_key: dict[Hashable, _PartBuilder] = {}
         self._unnamed_calls: dict[Hashable, dict[str, Any]] = {}
+        self._logprobs: list[dict[str, Any]] = []  # of a text that has not started
         self._call_ids: set[str] = set()
 
     def get(self) -> list[ModelResponsePart]:
@@ -167,6 +172,14 @@ class PartsManager:
         """Set fields of a part that has not ended (ids, provider details). Only its end event contains them."""
         if (part := self._find(key, None)) is not None:
             part.set_fields(changes)
+
+    def logprobs(self, key: Hashable, tokens: list[dict[str, Any]]) -> None:
+        """Add log probabilities to the text with this key, or to the next text that starts. Only its end has them."""
+        part = self._find(key, TextPart if key is LAST else None)
+        if part is not None and isinstance(part.initial, TextPart):
+            part.logprobs += tokens
+        else:
+            self._logprobs += tokens
 
     def kind_of(self, key: Hashable) -> str | None:
         """Return the `part_kind` of the part with this key, or `None` if there is no such part."""
@@ -242,6 +255,8 @@ class PartsManager:
             self._end(previous, part.part_kind)
         builder = _PartBuilder(len(self._parts), key, part)
         self._parts.append(builder)
+        if self._logprobs and isinstance(part, TextPart):
+            builder.logprobs, self._logprobs = self._logprobs, []
         if key is not LAST:
             self._by_key[key] = builder
         kind = previous.initial.part_kind if previous else None

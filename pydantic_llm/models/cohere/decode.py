@@ -12,6 +12,7 @@ from ...streaming.tool_calls import ToolCallAssembler
 from ...usage import RequestUsage
 from ...wire.counts import decode_count, get_object, reconcile
 from ...wire.decoder import ResponseDecoder
+from ...wire.logprobs import decode_logprobs
 
 FINISH_REASONS: dict[str, FinishReason] = {
     'COMPLETE': 'stop',
@@ -51,9 +52,9 @@ class CohereDecoder(ResponseDecoder):
         if isinstance(message, str):
             raise self.error_from(body)
         draft.provider_response_id = body.get('id') or draft.provider_response_id
-        self.decode_message(message)
         for item in body.get('logprobs') or ():
-            self._record_logprobs(item)
+            self._record_logprobs(None, item)
+        self.decode_message(message)
         self._record_end(body)
         self._calls.finish()
         draft.parts.end()
@@ -63,8 +64,8 @@ class CohereDecoder(ResponseDecoder):
         draft = self.draft
         match event:
             case {'type': 'content-delta' | 'content-start', 'delta': {'message': {'content': dict()}}}:
+                self._record_logprobs(event.get('index'), event.get('logprobs'))
                 self._decode_block(event.get('index'), event['delta']['message']['content'])
-                self._record_logprobs(event.get('logprobs'))
             case {'type': 'content-end'}:
                 self._close_block(event.get('index'))
             case {'type': 'tool-plan-delta', 'delta': {'message': {'tool_plan': plan}}}:
@@ -101,9 +102,10 @@ class CohereDecoder(ResponseDecoder):
             draft.usage = decode_usage(usage)
         draft.complete()
 
-    def _record_logprobs(self, item: Json | None) -> None:
+    def _record_logprobs(self, index: int | None, item: Json | None) -> None:
         if item:
             self.draft.provider_details.setdefault('logprobs', []).append(item)
+            self.draft.parts.logprobs(('text', index), decode_logprobs(item))
 
     def decode_message(self, message: Json) -> None:
         """Decode a whole message of the assistant, of a response or of the history in a request."""

@@ -14,9 +14,11 @@ from ...exceptions import UnexpectedModelBehavior
 from ...json_types import Json
 from ...messages import FinishReason
 from ...streaming.draft import ResponseDraft
+from ...streaming.parts import LAST
 from ...transport.errors import error_from_event
 from ...wire.counts import get_object, merge_usage
 from ...wire.decoder import ResponseDecoder
+from ...wire.logprobs import decode_logprobs
 from .decode_parts import PartsDecoder
 from .decode_usage import decode_usage
 from .native_tools import GROUNDING, URL_CONTEXT
@@ -152,6 +154,7 @@ class GeminiDecoder(ResponseDecoder):
         parts: list[Json] = content.get('parts') or []
         self._has_tool_parts |= any('toolCall' in part or 'toolResponse' in part for part in parts)
         self._decode_page_metadata(candidate.get('urlContextMetadata') or {})
+        self.draft.parts.logprobs(LAST, decode_logprobs(candidate.get('logprobsResult')))
         self._parts.decode(parts)
         self._parts.fill_file_searches(_find_chunks(candidate.get('groundingMetadata') or {}, 'retrievedContext'))
         if reason := candidate.get('finishReason'):

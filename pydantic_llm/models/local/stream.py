@@ -8,6 +8,7 @@ from copy import copy
 from ...exceptions import LLMError, ModelTimeoutError, StreamInterruptedError
 from ...messages import FinishReason
 from ...streaming.draft import ResponseDraft
+from ...streaming.parts import LAST
 from ...transport.deadlines import DeadlineExceeded, Watchdog
 from ...usage import RequestUsage
 from ...wire.prepare import PreparedRequest
@@ -100,6 +101,7 @@ class LocalStream(BufferedStream):
         if (sequence := job.decoder.stop_sequence) is not None:
             draft.provider_details['stop_sequence'] = sequence
         draft.provider_details.update(job.details)
+        draft.parts.logprobs(LAST, [*job.details.get('logprobs', ())])
         draft.state = 'complete'
         draft.parts.end()
         self._watchdog.close()

@@ -18,9 +18,12 @@ from ....messages import FinishReason, ToolCallPart
 from ....profiles.openai import OpenAIModelProfile
 from ....streaming.broken_off import is_broken_off
 from ....streaming.draft import ResponseDraft
+from ....streaming.parts import LAST
 from ....streaming.tool_calls import ToolCallAssembler
 from ....transport.errors import error_from_event
+from ....wire.counts import get_object
 from ....wire.decoder import ResponseDecoder
+from ....wire.logprobs import decode_logprobs
 from ..content_filter import decode_content_filter_error
 from ..decode_usage import UsageDecoder
 from .decode_chunks import ChunkDecoder
@@ -133,10 +136,10 @@ class ChatDecoder(ResponseDecoder):
             # OpenRouter reports a vendor's error inside a choice: https://openrouter.ai/docs/api-reference/errors
             if choice.get('error'):
                 raise error_from_event(choice, model_name=draft.model_name, provider_name=draft.provider_name)
+            tokens = self._record_logprobs(choice.get('logprobs'))
             # Some servers send their whole body as the only event; Perplexity repeats it with each `delta`.
             if delta := choice.get('delta') if 'delta' in choice else choice.get('message'):
-                self._decode_delta(delta)
-            self._record_logprobs(choice.get('logprobs'))
+                self._decode_delta(delta, tokens)
             if reason := choice.get('finish_reason'):
                 # OpenRouter may end a response that its vendor broke off with `stop`: pi#8511
                 native = choice.get('native_finish_reason')
@@ -158,13 +161,16 @@ class ChatDecoder(ResponseDecoder):
         if downstream := event.get('provider'):
             draft.provider_details['downstream_provider'] = downstream
 
-    def _record_logprobs(self, logprobs: Json | None) -> None:
-        if logprobs and (tokens := logprobs.get('content')):
-            self.draft.provider_details.setdefault('logprobs', []).extend(tokens)
+    def _record_logprobs(self, logprobs: object) -> list[Json]:
+        """Keep the vendor's log probabilities with the response, and return those of the text."""
+        if tokens := decode_logprobs(logprobs):
+            raw: list[Json] = get_object(logprobs).get('content') or tokens
+            self.draft.provider_details.setdefault('logprobs', []).extend(raw)
+        return tokens
 
     # ---------------------------------------------------------------------- parts
 
-    def _decode_delta(self, delta: Json) -> None:
+    def _decode_delta(self, delta: Json, tokens: list[Json]) -> None:
         """Decode thinking, text, then tool calls: the order in which the model writes them."""
         draft = self.draft
         details: list[Json] = delta.get('reasoning_details') or []
@@ -175,6 +181,7 @@ class ChatDecoder(ResponseDecoder):
         if self.dialect.decode_native_tools:
             self.dialect.decode_native_tools(delta, draft)
         if content := delta.get('content'):
+            draft.parts.logprobs(LAST, tokens)
             self._decode_content(content)
         calls: Json | list[Json] = delta.get('tool_calls') or []
         for call in [calls] if isinstance(calls, dict) else calls:  # older versions of TGI stream one call, not a list

@@ -21,6 +21,7 @@ from ....messages import (
     ToolCallPartDelta,
 )
 from ....usage import RequestUsage
+from ....wire.logprobs import decode_logprobs
 from ....wire.serving import ServedRequest, vendor_finish_reason
 from ..thinking import THINKING_FIELDS
 from .encode_response import encode_reasoning_detail, encode_tool_call
@@ -115,7 +116,9 @@ def encode_usage(usage: RequestUsage) -> Json:
 
 
 def _encode_logprobs(response: ModelResponse) -> Json | None:
-    tokens = (response.provider_details or {}).get('logprobs')
+    details = [part.provider_details or {} for part in response.parts if isinstance(part, TextPart)]
+    tokens = [token for each in details for token in each.get('logprobs') or ()]
+    tokens = tokens or decode_logprobs((response.provider_details or {}).get('logprobs'))
     return {'content': tokens} if tokens else None
 
 

@@ -15,6 +15,7 @@ from pydantic_core import from_json, to_json
 from ....json_types import Json
 from ....messages import ThinkingPart, ToolCallPart
 from ....streaming.draft import ResponseDraft
+from ....wire.logprobs import decode_logprobs
 from .decode_slots import CONTENT_KINDS, EVENTS, WHOLE_FIELDS, ItemSlots, Position, Slot, join_texts
 from .native_items import NativeItemDecoder
 
@@ -57,7 +58,9 @@ class ItemDecoder:
         start, _, end = event['type'].rpartition('.')
         match event:
             case {'delta': str() as delta} if start in EVENTS and end == 'delta':
-                self._add(*self._find(EVENTS[start], event), delta)
+                slot, position = self._find(EVENTS[start], event)
+                self.draft.parts.logprobs(slot.key(position), decode_logprobs(event.get('logprobs')))
+                self._add(slot, position, delta)
             case {'type': 'response.content_part.done', 'part': {'type': str() as type, 'text': str() as text}}:
                 if type in CONTENT_KINDS:
                     self._add_whole(*self._find(EVENTS[CONTENT_KINDS[type]], event), text)
@@ -164,19 +167,12 @@ class ItemDecoder:
         whole, known = join_texts(item).strip(), known.strip()
         return whole.startswith(known) or known.startswith(whole)
 
-    def _pair(self, slot: Slot, kind: str, count: int) -> list[Position]:
-        """Return the positions of the texts of a whole item. A server may number them otherwise in its events."""
-        known = [position for position in slot.positions if position[0] == kind]
-        if all(index < count for _, index in known):
-            return [(kind, index) for index in range(count)]
-        return [*known[:count], *((kind, -index) for index in range(1, count - len(known) + 1))]
-
     # ---------------------------------------------------------------------- messages
 
     def _finish_message(self, slot: Slot, item: Json) -> None:
         slot.phase = item.get('phase')
         contents: list[Json] = item.get('content') or []
-        positions = self._pair(slot, 'text', len(contents))
+        positions = slot.pair('text', len(contents))
         has_all = join_texts(item) == ''.join(map(self.draft.parts.get_content, map(slot.key, slot.positions)))
         for position, content in zip(positions, contents, strict=True):
             match content:
@@ -209,7 +205,7 @@ class ItemDecoder:
         """Add the phase, the annotations and the log probabilities of a whole text to its part."""
         key = slot.key(position)
         annotations: Any = content.get('annotations') or self._annotations.get(key, [])
-        found = {'phase': slot.phase, 'annotations': annotations, 'logprobs': content.get('logprobs')}
+        found = {'phase': slot.phase, 'annotations': annotations, 'logprobs': decode_logprobs(content.get('logprobs'))}
         if not isinstance(annotations, list) or not all(
             isinstance(each, dict) for each in cast('list[object]', annotations)
         ):
@@ -247,7 +243,7 @@ class ItemDecoder:
         known = {parts.get_content(slot.key(position)) for position in slot.positions}
         for kind, pieces in (('summary', item.get('summary')), ('raw', item.get('content'))):
             texts = [piece.get('text') or '' for piece in pieces or ()]
-            for position, text in zip(self._pair(slot, kind, len(texts)), texts, strict=True):
+            for position, text in zip(slot.pair(kind, len(texts)), texts, strict=True):
                 if text not in known:
                     self._add_whole(slot, position, text)
         if (signature := item.get('encrypted_content')) and slot.positions:

@@ -59,6 +59,13 @@ class Slot:
         """Return the key of a text of the item."""
         return (self, position)
 
+    def pair(self, kind: str, count: int) -> list[Position]:
+        """Return the positions of the texts of a whole item. A server may number them otherwise in its events."""
+        known = [position for position in self.positions if position[0] == kind]
+        if all(index < count for _, index in known):
+            return [(kind, index) for index in range(count)]
+        return [*known[:count], *((kind, -index) for index in range(1, count - len(known) + 1))]
+
     def name(self, item: Json) -> Json:
         """Return the item with the id that it started with."""
         return {**item, 'id': self.id} if self.id else item
