@@ -6,7 +6,6 @@ are such objects without `top_logprobs`: https://platform.openai.com/docs/api-re
 
 from __future__ import annotations
 
-from itertools import zip_longest
 from typing import Any, cast
 
 from ..json_types import Json
@@ -19,15 +18,16 @@ def decode_logprobs(value: object) -> list[Json]:
     """Return one object per token, for the log probabilities of a response or of an event in the form of any API."""
     if isinstance(value, list):
         return [token for item in cast('list[object]', value) for token in _decode_item(get_object(item))]
-    match value:
-        case {'content': list(tokens)}:  # Chat Completions
-            return decode_logprobs(tokens)
-        case {'chosenCandidates': list(chosen)}:  # https://ai.google.dev/api/generate-content#LogprobsResult
-            return _decode_gemini(chosen, get_object(value).get('topCandidates'))
-        case {'tokens': list(tokens), 'token_logprobs': list(numbers)}:  # Completions; Together, Fireworks, older vLLM
-            return _decode_completions(tokens, numbers, get_object(value).get('top_logprobs'))
+    fields = get_object(value)
+    match fields:
+        case {'content': list()}:  # Chat Completions
+            return decode_logprobs(fields['content'])
+        case {'chosenCandidates': list()}:  # https://ai.google.dev/api/generate-content#LogprobsResult
+            return _decode_gemini(fields['chosenCandidates'], fields.get('topCandidates'))
+        case {'tokens': list(), 'token_logprobs': list()}:  # Completions; Together, Fireworks, older vLLM
+            return _decode_completions(fields['tokens'], fields['token_logprobs'], fields.get('top_logprobs'))
         case _:
-            return list(_decode_item(get_object(value)))
+            return list(_decode_item(fields))
 
 
 def _decode_item(item: Json) -> list[Json]:
@@ -59,16 +59,18 @@ def _make_token(item: Json) -> Json:
 
 
 def _decode_gemini(chosen: list[Any], tops: Any) -> list[Json]:
-    alternatives = [get_object(top).get('candidates') or [] for top in tops or ()]
+    alternatives: list[list[Any]] = [get_object(top).get('candidates') or [] for top in tops or ()]
+    alternatives += [[] for _ in chosen]
     return [
         {**_make_token(get_object(token)), 'top_logprobs': [_make_token(get_object(each)) for each in top]}
-        for token, top in zip_longest(chosen, alternatives[: len(chosen)], fillvalue=())
+        for token, top in zip(chosen, alternatives, strict=False)
     ]
 
 
 def _decode_completions(tokens: list[Any], numbers: list[Any], tops: Any) -> list[Json]:
     found: list[Json] = []
-    for token, number, top in zip_longest(tokens, numbers, (tops or ())[: len(tokens)]):
+    likely: list[Any] = [*(tops or ()), *(None for _ in tokens)]
+    for token, number, top in zip(tokens, numbers, likely, strict=False):
         others = [_make_token({'token': name, 'logprob': other}) for name, other in get_object(top).items()]
         found.append({**_make_token({'token': token, 'logprob': number}), 'top_logprobs': others})
     return found
