@@ -76,7 +76,8 @@ class _PartBuilder:
             base = changes.get(name, getattr(self.initial, name))
             changes[name] = base + self.fragments[0] if isinstance(base, str) else self.fragments[0]
         if self.logprobs:
-            details = changes.get('provider_details', getattr(self.initial, 'provider_details', None)) or {}
+            own: dict[str, Any] | None = getattr(self.initial, 'provider_details', None)
+            details: dict[str, Any] = changes.get('provider_details', own) or {}
             changes['provider_details'] = {'logprobs': [*self.logprobs], **details}
         return replace(self.initial, **changes)
 

@@ -127,6 +127,7 @@ def add_to_event(room: Room, event: Any, number: int) -> bool:
         ({'content': None}, []),
         ({'tokens': [], 'token_logprobs': []}, []),
         ('odd', []),
+        (-0.003, []),
         ([1, {'odd': True}], []),
     ],
 )

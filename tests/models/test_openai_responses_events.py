@@ -293,6 +293,21 @@ def test_thinking_in_the_item_of_a_chat_bridge_is_added_once() -> None:
     assert contents(decode([*events, last_event([item])])) == [('thinking', None)]
 
 
+def test_a_last_event_may_be_the_response_itself() -> None:
+    deltas = [event for event in stream_events([MESSAGE]) if event['type'].endswith('.delta')]
+    response = decode([*deltas, {'type': 'response.completed', 'output': [{**MESSAGE, 'id': None}]}])
+    assert (contents(response), response.finish_reason, response.state) == (['Hello'], 'stop', 'complete')
+
+
+def test_the_index_of_an_items_end_may_be_that_of_the_next_item() -> None:
+    """vLLM has counted the index before it ended an item: vllm#31761."""
+    events = stream_events([MESSAGE, OTHER_MESSAGE])
+    for event in events:
+        if event['type'].endswith('.done'):
+            event['output_index'] += 1
+    assert contents(decode([*events, last_event([])])) == ['Hello', 'Goodbye']
+
+
 def test_done_ends_a_stream_without_its_last_event() -> None:
     reader = MODEL.new_reader()
     for event in stream_events([MESSAGE]):

@@ -12,6 +12,7 @@ from ....messages import FinishReason
 from ....profiles.openai import OpenAIModelProfile
 from ....streaming.draft import ResponseDraft
 from ....transport.errors import error_from_event
+from ....wire.counts import get_object
 from ....wire.decoder import ResponseDecoder
 from ..content_filter import decode_content_filter_error
 from ..decode_usage import UsageDecoder
@@ -67,9 +68,10 @@ class ResponsesDecoder(ResponseDecoder):
                 self._items.start(event['item'], event.get('output_index'))
             case {'type': 'response.output_item.done', 'item': dict()}:
                 self._items.finish(event['item'], event.get('output_index'))
-            case {'type': str() as type, 'response': dict()} if type in LAST_EVENTS:
-                status = event['response'].get('status') or LAST_EVENTS[type]
-                self._decode_response({**event['response'], 'status': status})
+            case {'type': str() as type} if type in LAST_EVENTS:
+                # LiteLLM's proxy has sent the fields of the response in the event itself: litellm#22102
+                response = get_object(event, 'response') or {**event, 'id': None}
+                self._decode_response({**response, 'status': response.get('status') or LAST_EVENTS[type]})
             case {'response': dict()}:
                 self._record_metadata(event['response'])
             case {'type': 'error'} | {'error': dict()}:
