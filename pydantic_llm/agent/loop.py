@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from dataclasses import dataclass, replace
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from pydantic import ValidationError
 
@@ -33,7 +33,9 @@ from .output_reader import OutputForm, Rejected, extract_json
 from .run_state import RunState, has_truncated_args, make_interrupted_result
 from .tool_calls import IndexedCall, execute_tool_calls
 
-__all__ = ('FinalOutput', 'run_loop', 'validate_output')
+T = TypeVar('T')
+
+__all__ = ('FinalOutput', 'return_value', 'run_loop', 'validate_output')
 
 ACCEPTED = 'This is the final answer.'
 """Content of the tool result for the call that returned the output."""
@@ -206,13 +208,21 @@ async def _read_text_output(run: RunState, response: ModelResponse) -> object:
         raise Rejected(ModelRetry(f'The answer ended with an error: {reason.removesuffix(".")}.'))
     if not (response.text or '').strip() and not response.files:
         raise Rejected(ModelRetry('The answer was empty.'))
+    if (files := reader.find_files(response)) is not None:
+        return await validate_output(run, return_value(files), context)
     if run.spec.output_mode in ('native', 'prompted'):
         form, value = _validate_json_text(run, response)
         return await validate_output(run, form.finish(value, context), context)
     if not reader.allows_text:
         names = ', '.join(repr(name) for name in reader.tools)
-        raise Rejected(ModelRetry(f'Text is not an answer here. Give the answer by calling {names}.'))
+        way = f'Give the answer by calling {names}' if names else 'Generate an image or another file'
+        raise Rejected(ModelRetry(f'Text is not an answer here. {way}.'))
     return await validate_output(run, reader.finish_text(response.text or '', context), context)
+
+
+async def return_value(value: T) -> T:
+    """Return the value, as an output that can be awaited."""
+    return value
 
 
 def _validate_json_text(run: RunState, response: ModelResponse) -> tuple[OutputForm, object]:

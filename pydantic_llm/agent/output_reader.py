@@ -20,7 +20,7 @@ from pydantic_core import ErrorDetails
 from .._threads import call_async
 from ..exceptions import ModelRetry, UserError
 from ..json_types import repair_json_text
-from ..messages import ModelResponse, NativeToolCallPart, NativeToolReturnPart, TextPart
+from ..messages import BinaryContent, ModelResponse, NativeToolCallPart, NativeToolReturnPart, TextPart
 from ..models import ModelRequestParameters, OutputMode, OutputObjectDefinition
 from ..profiles import ModelProfile
 from ..tools.arguments import validate_arguments
@@ -46,6 +46,11 @@ MAX_FORM_NAME_LENGTH = 48
 """Characters of a form's name; a tool's name has 13 before it, and a number of up to 3 after it if two are the same.
 
 Vendors refuse tool names over 64 characters (mcp-use#90)."""
+
+FileOutput = Literal['one', 'all']
+
+FILE_TYPES: tuple[object, ...] = (BinaryContent, list[BinaryContent])
+"""The types of an output that is what the model generates: its first file, or all of them."""
 
 _FENCE = re.compile(r'```(?:json)?\s*\n(.*?)\n?\s*```', re.DOTALL)
 
@@ -127,6 +132,8 @@ class OutputReader:
     """True if plain text is a valid output."""
     text_function: ContextFunction | None = None
     """The function that turns text into the output."""
+    files: FileOutput | None = None
+    """The generated files that are a valid output: `'one'` is the first, `'all'` a list of them."""
     forms: list[OutputForm] = field(default_factory=list[OutputForm])
     options: NativeOutput[Any] | PromptedOutput[Any] | None = None
 
@@ -144,7 +151,12 @@ class OutputReader:
         """Return the request parameters that describe the output."""
         if mode in ('text', 'tool'):
             tools = [_build_definition(name, form) for name, form in self.tools.items()] if mode == 'tool' else []
-            return ModelRequestParameters(output_mode=mode, output_tools=tools, allow_text_output=self.allows_text)
+            return ModelRequestParameters(
+                output_mode=mode,
+                output_tools=tools,
+                allow_text_output=self.allows_text,
+                allow_image_output=self.files is not None,
+            )
         options = self.options
         return ModelRequestParameters(
             output_mode=mode,
@@ -155,6 +167,7 @@ class OutputReader:
                 strict=options.strict if isinstance(options, NativeOutput) else None,
             ),
             prompted_output_template=options.template if isinstance(options, PromptedOutput) else None,
+            allow_image_output=self.files is not None,
         )
 
     @cached_property
@@ -178,6 +191,12 @@ class OutputReader:
         kinds = tuple(make_typed_dict(f'{f.name}Output', {'kind': Literal[f.name], 'data': f.type}) for f in forms)
         choice = cast('Any', Annotated)[cast('Any', Union)[kinds], Discriminator('kind')]
         return CombinedForm(forms, Shape.of('output_type', make_typed_dict(TOOL_NAME, {'result': choice})))
+
+    def find_files(self, response: ModelResponse) -> BinaryContent | list[BinaryContent] | None:
+        """Return the generated files if they are the output, in the form of its type, or `None`."""
+        if self.files is None or not response.files:
+            return None
+        return response.files if self.files == 'all' else response.files[0]
 
     async def finish_text(self, text: str, context: RunContext[Any]) -> Any:
         """Return the output for a text: the text itself, or the result of calling the text function with it."""
@@ -235,6 +254,8 @@ def _combine_members(members: Sequence[object]) -> OutputReader:
             reader.text_function = ContextFunction.of(cast('TextOutput[Any]', member).output_function, arguments=1)
         if _is_instance(member, TextOutput) or member is str:
             reader.allows_text = True
+        elif member in FILE_TYPES:
+            reader.files = 'one' if member is BinaryContent else 'all'
         else:
             reader.forms.append(_build_form(member))
     if not members:

@@ -29,7 +29,7 @@ from ..messages import (
 from ..usage import RunUsage, Usage
 from .background_run import BackgroundRun
 from .event_channel import ChannelClosed, ResponseStartEvent, RunEvent
-from .loop import validate_output
+from .loop import return_value, validate_output
 from .output_reader import IncompleteOutput, Rejected, extract_json
 from .partial_response import PartialResponse
 from .result import AgentRunResult, AgentRunResultEvent, AgentStreamEvent, ConversationView
@@ -215,6 +215,8 @@ class StreamedRunResult(ConversationView, Generic[DepsT, OutputT]):
         reader, mode = spec.output, spec.output_mode
         response = self._partial_response.get()
         calls = [call for call in response.tool_calls if call.tool_name in reader.tools]
+        if (files := reader.find_files(response)) is not None:
+            return files
         try:
             if mode in ('native', 'prompted'):
                 json = extract_json(response, allow_partial=True)
@@ -233,13 +235,9 @@ class StreamedRunResult(ConversationView, Generic[DepsT, OutputT]):
             return value
         run = self._background.run
         try:
-            return await validate_output(run, _return(value), run.output_context(None, is_partial=True))
+            return await validate_output(run, return_value(value), run.output_context(None, is_partial=True))
         except Rejected:
             return _NO_OUTPUT
-
-
-async def _return(value: T) -> T:
-    return value
 
 
 def _is_equal(output: object, last: object) -> bool:

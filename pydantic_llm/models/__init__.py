@@ -18,6 +18,7 @@ from .._setting_checks import check_settings, shared_checks
 from .._type_checks import check_settings_type, check_type, raise_wrong_type
 from ..exceptions import UserError
 from ..messages import (
+    FilePart,
     FinalResultEvent,
     ModelMessage,
     ModelResponse,
@@ -115,6 +116,9 @@ class ModelRequestParameters:
     """Instructions to add for the mode `prompted`, with `{schema}` for the schema; an empty text adds none."""
     allow_text_output: bool = True
     """False to require a tool call; text alone is then not a valid response."""
+
+    allow_image_output: bool = False
+    """True if a file that the model generates is a valid response by itself."""
 
     @property
     def tools(self) -> list[ToolDefinition]:
@@ -215,6 +219,8 @@ class StreamedResponse(ABC):
         parameters = self.parameters
         match event.part:
             case TextPart() if parameters.allow_text_output and parameters.output_mode != 'tool':
+                found = FinalResultEvent()
+            case FilePart() if parameters.allow_image_output:
                 found = FinalResultEvent()
             case ToolCallPart(tool_name=name, tool_call_id=id) if any(
                 tool.name == name for tool in parameters.output_tools

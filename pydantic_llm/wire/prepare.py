@@ -373,7 +373,7 @@ def _resolve_output(
 def _choose_tools(request: PreparedRequest) -> None:
     """Resolve `tool_choice` from the settings and from whether a text is an acceptable output."""
     parameters, wanted = request.parameters, request.settings.get('tool_choice')
-    accepts_text = parameters.allow_text_output or not parameters.output_tools
+    accepts_text = parameters.allow_text_output or parameters.allow_image_output or not parameters.output_tools
     match wanted:
         case None | 'auto':
             request.tool_choice = 'auto' if accepts_text else 'required'
