@@ -52,7 +52,8 @@ from tests.conformance.strategies import conversations, responses, tools
 rooms = pytest.mark.parametrize('room', ROOMS, ids=repr)
 few = hypothesis_settings(max_examples=30)
 fewer = hypothesis_settings(max_examples=6)  # of each of the many pairs
-LOOK = ToolDefinition('look', {'type': 'object', 'properties': {'city': {'type': 'string'}}}, 'Look at a city.')
+CITY: Json = {'type': 'object', 'properties': {'city': {'type': 'string'}}, 'required': ['city']}
+LOOK = ToolDefinition('look', CITY, 'Look at a city.')
 
 
 def encode(room: Room, request: PreparedRequest) -> Json:
