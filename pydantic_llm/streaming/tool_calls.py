@@ -101,6 +101,7 @@ class ToolCallAssembler:
         self._parts = parts
         self._tool_names = tool_names
         self._calls: list[_Call] = []
+        self._started: list[_Call] = []  # in the order of their parts
         self._by_id: dict[str, _Call] = {}
         self._by_index: dict[Hashable, _Call] = {}
 
@@ -136,9 +137,9 @@ class ToolCallAssembler:
     def _finish_call(self, call: _Call) -> None:
         if call.name and not call.has_started:
             self._start(call, '')
-        if call.held and not call.size:
+        if call.held and not call.size and call.held.strip() != 'null':
             self._parts.tool_call(call.key, args=call.held)
-            call.held = ''
+        call.held = ''
 
     # ---------------------------------------------------------------------- which call
 
@@ -221,8 +222,9 @@ class ToolCallAssembler:
         """Set the name, or a longer one. A call that has started has no arguments yet, so it starts again."""
         call.name = name
         if call.has_started:
-            id = next((part.tool_call_id for part in self._parts.get() if isinstance(part, ToolCallPart)), None)
-            self._parts.whole(call.key, ToolCallPart(name, '', id or '', **call.fields))
+            parts = [part for part in self._parts.get() if isinstance(part, ToolCallPart)]
+            id = parts[self._started.index(call)].tool_call_id
+            self._parts.whole(call.key, ToolCallPart(name, '', id, **call.fields))
 
     def _is_prefix(self, name: str) -> bool:
         """Return whether the rest of a tool's name may follow."""
@@ -230,6 +232,7 @@ class ToolCallAssembler:
 
     def _start(self, call: _Call, args: str | Fields) -> None:
         call.has_started = True
+        self._started.append(call)
         self._record_args(call, args)
         self._parts.tool_call(call.key, name=call.name, args=args, tool_call_id=call.id, **call.fields)
 

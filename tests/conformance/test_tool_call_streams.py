@@ -133,6 +133,10 @@ PARALLEL: dict[str, tuple[list[list[Json]], list[tuple[str, Json]]]] = {
         ],
         BOTH,
     ),
+    'a second name in pieces': (
+        [[fragment(0, 'a', 'f', ONE)], [fragment(1, 'b', 'no')], [fragment(1, name='ne', args=TWO)]],
+        [BOTH[0], ('none', {'x': '2'})],
+    ),
     'the name after the arguments': (
         [[fragment(0, 'a', args=ONE)], [fragment(0, 'a', 'f')], [fragment(1, 'b', args=TWO)], [fragment(1, name='g')]],
         BOTH,
@@ -173,6 +177,7 @@ SINGLE: dict[str, tuple[list[Json], list[tuple[str, Json]]]] = {
         WANTED,
     ),
     'only an empty object': ([fragment(0, 'a', 'f', '{}')], [('f', {})]),
+    'the text null as arguments': ([fragment(0, 'a', 'f', 'null')], [('f', {})]),
     'no arguments': ([fragment(0, 'a', 'f')], [('f', {})]),
     'arguments null': ([fragment(0, 'a', 'f', None), fragment(0, 'a', None, LONG)], WANTED),
     'arguments are an object': ([fragment(0, 'a', 'f', {'x': 1})], [('f', {'x': 1})]),
