@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from .._extras import check_extra
 from ..exceptions import UserError
@@ -118,8 +118,6 @@ TYPO_SIMILARITY = 0.9
 
 def build_model(text: str, options: dict[str, Any]) -> Model:
     """Build the model that a string names, with `options` as keywords. Raises a `UserError` for an unknown prefix."""
-    if not isinstance(cast('object', text), str):
-        raise UserError(f"model is {text!r}: give a Model, or a string such as 'openai:gpt-4o'")
     if text == 'test':
         from .test.model import TestModel
 

@@ -1,0 +1,98 @@
+"""Options with invalid values are refused with one sentence that names the option, when the object is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pydantic_llm.exceptions import UserError
+from pydantic_llm.models import infer_model
+from pydantic_llm.models.concurrency import ConcurrencyLimitedModel
+from pydantic_llm.models.fallback import FallbackModel
+from pydantic_llm.models.local.options import check_option_names
+from pydantic_llm.models.mlx import MLXModel
+from pydantic_llm.models.rate_limit import RateLimitedModel
+from pydantic_llm.models.router import Deployment, RouterModel
+from pydantic_llm.models.test import TestModel
+from pydantic_llm.models.transformers import TransformersModel
+from pydantic_llm.models.vllm import VLLMModel
+from pydantic_llm.retries.policy import RetryPolicy
+
+NAN = float('nan')
+
+
+def deployment(**options: Any) -> Any:
+    return Deployment(TestModel(), **options)
+
+
+def router(**options: Any) -> Any:
+    return RouterModel([Deployment(TestModel())], **options)
+
+
+def limited(**options: Any) -> Any:
+    return ConcurrencyLimitedModel(TestModel(), **{'limit': 1, **options})
+
+
+def rated(**options: Any) -> Any:
+    return RateLimitedModel(TestModel(), **{'requests_per_minute': 1, **options})
+
+
+def fallback(**options: Any) -> Any:
+    return FallbackModel(TestModel(), **options)
+
+
+REFUSED: list[tuple[Callable[..., Any], str, Any]] = [
+    *((deployment, 'cost', value) for value in (5, 'x', (1,), (1, 2, 3), (1, None), ('a', 'b'), (-1, 2), {1: 2})),
+    *((deployment, 'weight', value) for value in (0, -1, 'x', None, NAN, True)),
+    *((deployment, 'concurrency', value) for value in (0, 'x', NAN)),
+    *((deployment, 'requests_per_minute', value) for value in (0, 'x', [1])),
+    *((router, 'cooldown', value) for value in (-1, 'x', None)),
+    *((router, 'max_wait', value) for value in (-1, 'x')),
+    *((router, 'max_queue', value) for value in (-1, 'x')),
+    *((limited, 'limit', value) for value in (0, 'x', None, NAN)),
+    *((limited, 'max_queue', value) for value in (-1, 'x')),
+    *((rated, 'requests_per_minute', value) for value in (0, 'x', NAN)),
+    *((rated, 'tokens_per_minute', value) for value in (-5, 'x')),
+    *((fallback, 'attempt_timeout', value) for value in (0, 'x', NAN)),
+    *((RetryPolicy, 'retries', value) for value in (-1, 'x', 1.5, None)),
+    *((RetryPolicy, 'first_wait', value) for value in (-1, 'x', None, NAN)),
+]
+
+
+@pytest.mark.parametrize(('make', 'name', 'value'), REFUSED)
+def test_an_invalid_value_of_an_option_is_refused(make: Callable[..., Any], name: str, value: Any) -> None:
+    with pytest.raises(UserError, match=rf'^{name}.* is .*: give '):
+        make(**{name: value})
+
+
+@pytest.mark.parametrize('value', [5, None, ['openai:gpt-4o']])
+def test_a_model_that_is_neither_a_model_nor_a_name_is_refused(value: Any) -> None:
+    with pytest.raises(UserError, match='takes a Model or a name'):
+        infer_model(value)
+    with pytest.raises(UserError, match='takes a Model or a name'):
+        Deployment(value)
+
+
+@pytest.mark.parametrize(
+    ('model_type', 'name', 'hint'),
+    [
+        (TransformersModel, 'device', '; did you mean device_map='),
+        (TransformersModel, 'max_tokens', '; did you mean max_new_tokens='),
+        (TransformersModel, 'temperature', "; as a setting: settings={'temperature': ...}"),
+        (MLXModel, 'max_tokens', "; as a setting: settings={'max_tokens': ...}"),
+        (VLLMModel, 'tool_fromat', '; did you mean tool_format='),
+    ],
+)
+def test_an_unknown_option_of_a_local_model_is_refused_with_a_suggestion(
+    model_type: type, name: str, hint: str
+) -> None:
+    with pytest.raises(TypeError) as raised:
+        model_type('/no/such/folder', **{name: 1})
+    assert str(raised.value).startswith(f'{model_type.__name__}() got an unexpected keyword argument {name!r}')
+    assert hint in str(raised.value)
+
+
+def test_known_options_are_accepted() -> None:
+    check_option_names(VLLMModel, {'tool_format': None, 'max_new_tokens': 5})
