@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ..messages import (
+    CachePoint,
     ModelMessage,
     ModelRequest,
     ModelResponse,
@@ -218,9 +219,20 @@ def _begin_with_user(messages: Sequence[ModelMessage], target: HistoryTarget) ->
         if isinstance(message, ModelResponse):
             target.note(f'the prompt {target.rules.filler!r} was added: a conversation must begin with the user')
             return [*messages[:index], ModelRequest([UserPromptPart(target.rules.filler)]), *messages[index:]]
-        if not all(isinstance(part, SystemPromptPart) for part in message.parts):
+        if any(map(_has_user_content, message.parts)):
             break
     return messages
+
+
+def _has_user_content(part: object) -> bool:
+    """Return whether a part of a request has content of the user or a tool result."""
+    match part:
+        case SystemPromptPart():
+            return False
+        case UserPromptPart():
+            return any(not isinstance(item, CachePoint) for item in part.items())
+        case _:
+            return True
 
 
 def _fit_end(messages: Sequence[ModelMessage], target: HistoryTarget) -> Sequence[ModelMessage]:
