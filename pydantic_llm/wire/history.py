@@ -83,6 +83,8 @@ class _HistoryFitter:
     """The names of tools as they are sent, by the ids of their calls."""
     dropped: set[str] = field(default_factory=set[str])
     """The ids of calls of native tools that are not sent."""
+    makers: dict[str, str | None] = field(default_factory=dict[str, str | None])
+    """The vendors that called native tools, by the ids of the calls."""
 
     def __post_init__(self) -> None:
         self.names = {name: name for name in self.target.tools}
@@ -165,6 +167,10 @@ class _HistoryFitter:
                 yield self._describe(part) if self._has_no_tools else part
             case NativeToolCallPart():
                 yield from self._fit_native_call(part)
+            case NativeToolReturnPart(provider_name=str() as maker) if (
+                self.makers.get(part.tool_call_id, maker) != maker
+            ):
+                self.target.note(f'a result of the native tool {part.tool_name!r} was dropped: its call is not sent')
             case NativeToolReturnPart() if part.tool_call_id in self.dropped:
                 pass
             case _:
@@ -172,6 +178,7 @@ class _HistoryFitter:
 
     def _fit_native_call(self, part: NativeToolCallPart) -> Iterator[NativeToolCallPart]:
         """Yield the call, unless its arguments are malformed, which the vendor that made it would refuse."""
+        self.makers[part.tool_call_id] = part.provider_name
         args = fit_arguments(part.args, accepts_text=False)
         if isinstance(args, dict) and INVALID in args and args is not part.args:
             self.dropped.add(part.tool_call_id)

@@ -140,7 +140,9 @@ def _keep(message: ModelMessage, target: HistoryTarget) -> bool:
     if isinstance(message, ModelRequest):
         return True
     for part in message.parts:
-        is_thinking = isinstance(part, ThinkingPart) and bool(part.content or part.signature)
+        is_thinking = isinstance(part, ThinkingPart) and bool(
+            part.content or (part.signature and part.provider_name == target.system)
+        )
         if isinstance(part, (TextPart, ToolCallPart)) or (is_thinking and not target.rules.alternates):
             return True
     target.note('a response without text was not sent')

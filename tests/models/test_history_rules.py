@@ -38,8 +38,8 @@ def chat(name: str, provider: str) -> OpenAIChatModel:
 
 
 def bedrock(name: str = 'anthropic.claude-sonnet-4-5-20250929-v1:0') -> BedrockConverseModel:
-    keys = {'aws_access_key_id': 'a', 'aws_secret_access_key': 'b'}
-    return BedrockConverseModel(name, provider=BedrockProvider(region_name='us-east-1', **keys))
+    provider = BedrockProvider(region_name='us-east-1', aws_access_key_id='a', aws_secret_access_key='b')
+    return BedrockConverseModel(name, provider=provider)
 
 
 def ask(*parts: Any, instructions: str | None = None) -> ModelRequest:

@@ -165,7 +165,7 @@ class ResponseEncoder:
         """Add thinking: as a reasoning item if the server made it as one, otherwise as text between tags."""
         is_item = bool(part.id) and part.id not in (*THINKING_FIELDS, 'content') and ours
         is_raw = bool((part.provider_details or {}).get('raw'))
-        if is_item and (is_raw or self.sends_ids):
+        if is_item and (is_raw or (self.sends_ids and str(part.id).startswith('rs'))):
             self._add_reasoning(part, is_raw=is_raw)
         elif part.content:
             start, end = self.profile.thinking_tags
