@@ -71,7 +71,7 @@ class BlockDecoder:
             case {'type': 'text', 'text': text}:
                 parts.text(index, text, **self._add_citations(index, block.get('citations') or []))
             case {'type': 'thinking', 'thinking': thinking}:
-                self._add_thinking(index, thinking, block.get('signature') or None)
+                self._add_block_thinking(index, thinking, block.get('signature') or None)
             case {'type': 'redacted_thinking', 'data': data}:
                 parts.whole(index, ThinkingPart('', id=REDACTED_THINKING, signature=data, provider_name=provider))
             case {'type': 'tool_use', 'name': name}:
@@ -120,9 +120,9 @@ class BlockDecoder:
                 if fragment:
                     self._extend_args(index, fragment)
             case {'type': 'thinking_delta', 'thinking': thinking}:
-                self._add_thinking(index, thinking)
+                self._add_block_thinking(index, thinking)
             case {'type': 'signature_delta', 'signature': signature}:
-                self._add_thinking(index, '', signature or None)
+                self._add_block_thinking(index, '', signature or None)
             case {'type': 'citations_delta', 'citation': citation}:
                 parts.text(index, '', **self._add_citations(index, [citation]))
             case _:
@@ -158,7 +158,7 @@ class BlockDecoder:
             parts.tool_call(index, args=args_end)
         parts.close(index)
 
-    def _add_thinking(self, index: Hashable, thinking: str, signature: str | None = None) -> None:
+    def _add_block_thinking(self, index: Hashable, thinking: str, signature: str | None = None) -> None:
         """Add thinking to its part, which starts when there is any: proxies send empty blocks (cc-switch#7227)."""
         parts = self._draft.parts
         if parts.kind_of(index) is not None:
