@@ -144,7 +144,7 @@ class ItemDecoder:
                     escaped = to_json(delta).decode()[1:-1] if position[0] == 'code' else delta
                     self.draft.parts.tool_call(slot.id, args=escaped)
             case _:
-                self._add_thinking(slot, position, delta)
+                self._extend_thinking_text(slot, position, delta)
 
     def _add_whole(self, slot: Slot, position: Position, whole: str) -> None:
         """Add the end of a text or of arguments, if its fragments were its beginning."""
@@ -220,7 +220,7 @@ class ItemDecoder:
 
     # ---------------------------------------------------------------------- thinking
 
-    def _add_thinking(self, slot: Slot, position: Position, text: str) -> None:
+    def _extend_thinking_text(self, slot: Slot, position: Position, text: str) -> None:
         """Add text of a summary, or of the thinking itself, which some servers send instead.
 
         Recording of such a server: openrouter-responses__test_openai_responses_raw_cot_stream_openrouter__0_23d34a.
