@@ -49,6 +49,6 @@ ROOM = Room(
         'cohere_citation_options': ({'mode': 'FAST'}, ('citation_options',)),
         'cohere_safety_mode': ('STRICT', ('safety_mode',)),
         'cohere_priority': (5, ('priority',)),
-        'cohere_strict_tools': (True, ('strict_tools', 'tools')),
+        'cohere_strict_tools': (True, ('strict_tools',)),
     },
 )
