@@ -24,6 +24,8 @@ from tests.conformance.histories import Case, find_problems
 from tests.conformance.room import Room
 from tests.conformance.rooms import ROOMS, anthropic, gemini, openai_responses
 
+OPENAI: dict[str, Any] = {'provider_name': 'openai'}
+
 BROKEN: tuple[Any, ...] = (7, 'x', {'a': 1}, ['x'], [None], [{}], None)
 
 
@@ -108,4 +110,20 @@ def test_an_id_of_openai_is_sent_once() -> None:
     items = room.build().encode(request)['input']
     assert [item.get('id') for item in items] == [None, 'rs_1', 'msg_1', None, None, None]
     assert items[4] == {'role': 'assistant', 'content': 'x'}
-    assert request.warnings == ["an item of type 'reasoning' was dropped, since an earlier item has its id 'rs_1'"]
+    assert request.warnings == ["an item of type 'reasoning' was dropped: the API accepts its id 'rs_1' only once"]
+
+
+def test_an_item_that_is_sent_without_its_id_keeps_it_in_the_history() -> None:
+    item = {'type': 'computer_call', 'id': 'x' * 80, 'call_id': 'c', 'action': {}}
+    details = {'openai_item': 'computer_call'}
+    call = NativeToolCallPart('computer_call', item, 'c', provider_details=details, **OPENAI)
+    result = NativeToolReturnPart(
+        'computer_call',
+        {'type': 'computer_call_output', 'call_id': 'c', 'output': {}},
+        'c',
+        provider_details={'openai_item': 'computer_call_output'},
+        **OPENAI,
+    )
+    items = encode(openai_responses.ROOM, continue_after(call, result))['input']
+    assert items[1] == {'type': 'computer_call', 'call_id': 'c', 'action': {}}
+    assert item['id'] == 'x' * 80

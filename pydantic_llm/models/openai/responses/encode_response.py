@@ -81,30 +81,29 @@ class ResponseEncoder:
         self._items, self._is_stored = [], is_stored and self.request.options.get('openai_store') is not False
         for part in message.parts:
             self._add(part, message.parts)
-        self._items = [item for item in self._items if self._claim_id(item)]
+        self._items = [fitted for item in self._items if (fitted := self._fit_id(item)) is not None]
         return self._drop_unfollowed_reasoning(self._items) if self.sends_ids else self._items
 
-    def _claim_id(self, item: Json) -> bool:
-        """Remove an id that an earlier item has; return False if the item cannot be sent without its id.
+    def _fit_id(self, item: Json) -> Json | None:
+        """Return the item, without an id that an earlier item has or that is too long; `None` if it needs its id.
 
         Servers that number the items of each response use an id again (earendil-works/pi#5149), which the API refuses.
         """
         id = item.get('id')
-        if not isinstance(id, str) or id not in self._sent_ids:
-            self._sent_ids.update([id] if isinstance(id, str) else [])
-            return True
+        if not isinstance(id, str):
+            return item
+        if id not in self._sent_ids and len(id) <= LONGEST_ITEM_ID:
+            self._sent_ids.add(id)
+            return item
         match item:
             case {'type': 'message', 'content': content}:
                 phase = {'phase': item['phase']} if 'phase' in item else {}
-                text = ''.join(piece['text'] for piece in content)
-                item.clear()
-                item.update(role='assistant', content=text, **phase)
+                return {'role': 'assistant', 'content': ''.join(piece['text'] for piece in content), **phase}
             case {'type': 'reasoning' | 'image_generation_call' as kind}:
-                self.request.note(f'an item of type {kind!r} was dropped, since an earlier item has its id {id!r}')
-                return False
+                self.request.note(f'an item of type {kind!r} was dropped: the API accepts its id {id!r} only once')
+                return None
             case _:
-                del item['id']
-        return True
+                return {name: value for name, value in item.items() if name != 'id'}
 
     def _drop_unfollowed_reasoning(self, items: list[Json]) -> list[Json]:
         """Drop reasoning that is not followed by the item that it led to, with its id.
