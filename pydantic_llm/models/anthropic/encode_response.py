@@ -39,12 +39,7 @@ class ResponseEncoder:
         self._defined_tools = frozenset(tool.name for tool in request.parameters.tools)
         self._defines_advisor = _defines_advisor(request)
         self._sendable_call_ids = _find_sendable_calls(messages)
-        self._call_ids = {
-            part.tool_call_id
-            for message in messages
-            for part in message.parts
-            if isinstance(part, NativeToolCallPart) and self._is_own(part)
-        }
+        self._sent_call_ids: set[str] = set()  # of native tools
 
     def encode(self, message: ModelResponse) -> list[Json]:
         return [block for part in message.parts for block in self._encode_part(part, message)]
@@ -95,13 +90,15 @@ class ResponseEncoder:
         elif part.tool_name == 'advisor' and not self._defines_advisor:
             self._request.note('what the advisor did was dropped: the request does not define the advisor')
         elif (block := encode_unknown_block(part)) is not None:
+            self._sent_call_ids.add(part.tool_call_id)
             yield dict(block)
-        elif isinstance(part, NativeToolReturnPart) and part.tool_call_id not in self._call_ids:
+        elif isinstance(part, NativeToolReturnPart) and part.tool_call_id not in self._sent_call_ids:
             self._request.note(f'a result of {part.tool_name!r} without its call was dropped')
         elif isinstance(part, NativeToolReturnPart):
             block = encode_return(part, self._defined_tools)
             yield {**block, 'content': _drop_response_only_fields(block['content'])}
         elif part.tool_call_id in self._sendable_call_ids:
+            self._sent_call_ids.add(part.tool_call_id)
             yield encode_call(part, args_as_object(part))
         else:
             self._request.note(f'a call of {part.tool_name!r} without a result was dropped')
