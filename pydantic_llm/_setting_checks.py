@@ -1,6 +1,6 @@
 """Checks the values of settings: one sentence that names the setting, before anything is sent.
 
-`check_settings` takes the checks of `shared_checks` (the settings of every model) or `own_checks` (those of one API).
+`check_settings` takes the checks of `make_shared_checks` (the settings of every model) or `own_checks` (those of one API).
 Both are made once, from the annotations of a `TypedDict`; a request then costs one call for each of its settings.
 """
 
@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple, Union, cast, get_args, get_origin, 
 from .exceptions import UserError
 from .settings import ModelSettings, ThinkingLevel
 
-__all__ = ('check_settings', 'own_checks', 'shared_checks')
+__all__ = ('check_settings', 'make_shared_checks', 'own_checks')
 
 ANY = 'any value'
 """The words for values without a check."""
@@ -77,7 +77,7 @@ def check_settings(settings: Mapping[str, Any], checks: Mapping[str, Check]) -> 
 
 
 @cache
-def shared_checks() -> Mapping[str, Check]:
+def make_shared_checks() -> Mapping[str, Check]:
     """Return the checks of `ModelSettings`."""
     from .retries.policy import RetryPolicy
 

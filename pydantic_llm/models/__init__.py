@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
-from .._setting_checks import check_settings, shared_checks
+from .._setting_checks import check_settings, make_shared_checks
 from .._type_checks import check_settings_type, check_type, raise_wrong_type
 from ..exceptions import UserError
 from ..messages import (
@@ -377,7 +377,7 @@ class Model(ABC):
         check_settings_type(self.settings, parameter='settings')
         check_settings_type(model_settings)
         merged: ModelSettings = merge_model_settings(self.settings, model_settings) or {}
-        check_settings(merged, shared_checks())
+        check_settings(merged, make_shared_checks())
         if None in merged.values():
             return cast('ModelSettings', {name: value for name, value in merged.items() if value is not None})
         return merged

@@ -115,5 +115,5 @@ def test_a_message_never_repeats_a_header_or_a_body() -> None:
 
 @pytest.mark.parametrize('settings', [5, 'x', [('temperature', 1)]])
 def test_settings_that_are_no_mapping_are_refused(settings: Any) -> None:
-    with pytest.raises(UserError, match=r'model settings are .*: give a dict'):
+    with pytest.raises(UserError, match=r'model.settings .*dict'):
         ROOMS[0].build().prepare(HELLO, settings)
