@@ -1,6 +1,6 @@
 """Checks the values of settings: one sentence that names the setting, before anything is sent.
 
-`check_settings` takes the checks of `make_shared_checks` (the settings of every model) or `own_checks` (those of one API).
+`check_settings` takes the checks of `make_shared_checks` (settings of every model) or `own_checks` (those of one API).
 Both are made once, from the annotations of a `TypedDict`; a request then costs one call for each of its settings.
 """
 
