@@ -7,20 +7,21 @@ This module is the contract: a `Connection` sends a `RawRequest` and returns a `
 | sending through a vendor's SDK, an HTTP client, boto3 | `sdk`, `http`, `aws` (with `aws_credentials`, `aws_http`) |
 | what these three share: read, limit and close a response | `response` |
 | timeouts (`timeout`, `first_token_timeout`, `idle_timeout`) | `deadlines` |
-| connection errors, and exceptions of HTTP clients and SDKs | `client_errors` |
+| size limits, decompression, redirects | `guard` |
+| connection errors, and exceptions of HTTP clients and SDKs | `client_errors`, `keys` |
 | HTTP errors: a status and a body become an exception | `errors` |
 | rate-limit headers | `rate_limits` |
 | one client per event loop; the connections inside a client; several pools per client | `loops`, `pools`, `spread` |
 | server-sent events; Amazon's event stream | `sse`, `eventstream` |
 | files that a vendor cannot download itself | `download` |
 
-`client_errors`, `errors`, `rate_limits`, `sse` and `eventstream` are pure: they do no I/O.
+`client_errors`, `keys`, `errors`, `rate_limits`, `sse` and `eventstream` are pure: they do no I/O.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -68,7 +69,7 @@ class RawRequest:
     """The body, as JSON; empty for `GET`."""
     model_name: str
     """The requested model, for error messages."""
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """Headers that override the connection's own."""
     deadlines: Deadlines = Deadlines()
     method: Literal['POST', 'GET'] = 'POST'
@@ -83,6 +84,8 @@ class RawResponse:
     """The complete body, decompressed."""
     headers: Mapping[str, str]
     """The headers, with case-insensitive names."""
+    find_keys: Callable[[], Iterable[str]] = tuple[str, ...]
+    """Returns the keys of the request, which an exception must not show."""
 
 
 class ByteStream(ABC):
@@ -96,7 +99,14 @@ class ByteStream(ABC):
 
     @abstractmethod
     def progress(self) -> None:
-        """Report to the deadlines that an event has arrived. Keep-alive comments are not progress."""
+        """Report to the deadlines that a part of the response has arrived. Pings and comments are not progress."""
+
+    def begin(self) -> None:
+        """Report to the deadlines that the first event has arrived. Overridden by streams with deadlines."""
+
+    def find_keys(self) -> Iterable[str]:
+        """Return the keys of the request, which an exception must not show. Overridden by streams that have any."""
+        return ()
 
     @abstractmethod
     async def aclose(self) -> None:

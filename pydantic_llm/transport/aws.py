@@ -11,7 +11,7 @@ those that boto3 sends, and fails when botocore changes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -152,8 +152,14 @@ class FramesAsEvents(ByteStream):
                 return events
         return b''
 
+    def begin(self) -> None:
+        self._frames.begin()
+
     def progress(self) -> None:
         self._frames.progress()
+
+    def find_keys(self) -> Iterable[str]:
+        return self._frames.find_keys()
 
     async def aclose(self) -> None:
         await self._frames.aclose()

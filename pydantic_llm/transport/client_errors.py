@@ -24,6 +24,7 @@ from ..exceptions import (
 from .deadlines import DeadlineExceeded
 from .errors import error_from_response
 from .guard import REDIRECT_HEADER
+from .keys import HasHeaders, find_keys, hide_keys
 
 __all__ = ('ErrorTranslator',)
 
@@ -53,15 +54,6 @@ MISTAKES: tuple[tuple[str, str, str], ...] = (
 )
 """Mistakes of the caller that show only when a request is sent: the exception's name, part of its text, our message."""
 
-KEY_HEADERS = ('authorization', 'x-api-key', 'api-key', 'x-goog-api-key', 'x-amz-security-token')
-
-MIN_KEY_LENGTH = 8
-"""A shorter value is not treated as a key, because it could occur in any message."""
-
-
-class _Request(Protocol):
-    headers: Mapping[str, str]
-
 
 class Response(Protocol):
     """A response of any HTTP library, whose body has been read."""
@@ -69,7 +61,7 @@ class Response(Protocol):
     status_code: int
     headers: Mapping[str, str]
     content: bytes
-    request: _Request
+    request: HasHeaders
 
 
 class ErrorTranslator:
@@ -105,7 +97,13 @@ class ErrorTranslator:
         )
 
     def translate(self, error: Exception, model_name: str) -> Exception:
-        """Return our exception, with its cause. Foreign exceptions, such as a token provider's, are returned as is."""
+        """Return our exception, with its cause. Foreign exceptions, such as a token provider's, are returned as is.
+
+        The tracebacks of the HTTP client are dropped: their frames hold the headers of the request, with the key, and
+        some programs log the local variables of every frame.
+        """
+        for link in _iterate_chain(error):
+            link.__traceback__ = None
         if isinstance(error, LLMError):
             return error
         if isinstance(error, DeadlineExceeded):
@@ -133,8 +131,8 @@ class ErrorTranslator:
         """Return our exception for a response with an error status, whose body has been read."""
         error = error_from_response(
             response.status_code,
-            response.headers,
-            _hide_keys(response),
+            hide_keys({**response.headers}, find_keys(response.request)),
+            hide_keys(response.content, find_keys(response.request)),
             model_name=model_name,
             provider_name=self._provider_name,
         )
@@ -217,27 +215,12 @@ def _shows_a_key(error: Exception) -> bool:
     """Return whether an exception in the chain contains the API key: aiohttp's contain the request's headers."""
     links = list(_iterate_chain(error))
     requests = [request for request in map(_find_request, links) if request is not None]
-    keys = {key for request in requests for key in _find_keys(request)}
+    keys = {key for request in requests for key in find_keys(request)}
     return any(key in repr(link) for key in keys for link in links)
 
 
-def _hide_keys(response: Response) -> bytes:
-    """Return the body without the API key, which some servers repeat."""
-    body = response.content
-    for key in _find_keys(response.request):
-        body = body.replace(key.encode(), b'[key]')
-    return body
-
-
-def _find_keys(request: _Request) -> Iterator[str]:
-    for name in KEY_HEADERS:
-        key = request.headers.get(name, '').rpartition(' ')[2]
-        if len(key) >= MIN_KEY_LENGTH:
-            yield key
-
-
-def _find_request(link: BaseException) -> _Request | None:
+def _find_request(link: BaseException) -> HasHeaders | None:
     """Return the request of an exception: `request` in httpx and the SDKs, `request_info` in aiohttp."""
     with suppress(RuntimeError):  # httpx raises it if the exception belongs to no request
-        return cast('_Request | None', getattr(link, 'request', None) or getattr(link, 'request_info', None))
+        return cast('HasHeaders | None', getattr(link, 'request', None) or getattr(link, 'request_info', None))
     return None

@@ -47,6 +47,7 @@ class Watchdog:
         '_deadline_passed',
         '_deadlines',
         '_expired',
+        '_has_content',
         '_last_progress',
         '_loop',
         '_nothing_due',
@@ -63,6 +64,7 @@ class Watchdog:
         self._timer: asyncio.TimerHandle | None = None
         self._waited = deadlines.waited  # seconds spent in finished waits, including earlier attempts
         self._waited_before = deadlines.waited  # seconds that earlier attempts have used
+        self._has_content = False
         self._last_progress: float | None = None  # the value of `_waited` at the last progress
         self._wait_began = 0.0  # the start of the current wait, on the loop's clock
         self._task: asyncio.Task[object] | None = None  # the task that waits now
@@ -71,11 +73,18 @@ class Watchdog:
         self._deadline_passed = False  # noticed once; the task is cancelled after `GRACE`
         self._nothing_due = False
 
-    def progress(self) -> None:
-        """Restart the idle deadline: an event has arrived, not a comment or a ping."""
+    def begin(self) -> None:
+        """Start the idle deadline: the response has begun, perhaps without content yet."""
+        if self._last_progress is None:
+            self.progress(has_content=False)
+
+    def progress(self, *, has_content: bool = True) -> None:
+        """Restart the idle deadline: content has arrived, not a comment or a ping."""
         if self._last_progress is None:
             self.close()  # the idle deadline can be nearer than the first token's
             self._nothing_due = False
+        if has_content:
+            self._has_content = True
         self._last_progress = self._waited
 
     def close(self) -> None:
@@ -112,7 +121,11 @@ class Watchdog:
         has_begun = self._last_progress is not None
         limits: tuple[tuple[Deadline, float | None, float], ...] = (
             ('timeout', self._deadlines.timeout, 0.0),
-            ('first_token_timeout', None if has_begun else self._deadlines.first_token_timeout, self._waited_before),
+            (
+                'first_token_timeout',
+                None if self._has_content else self._deadlines.first_token_timeout,
+                self._waited_before,
+            ),
             ('idle_timeout', self._deadlines.idle_timeout if has_begun else None, self._last_progress or 0.0),
         )
         for name, seconds, since in limits:

@@ -70,7 +70,7 @@ async def _guard_response(response: Any) -> None:
     if encoding:
         del response.headers['content-encoding']
     limit = None if response.is_success else MAX_ERROR_BYTES
-    response.stream = _limited_stream(type(response).__module__.partition('.')[0])(response.stream, encoding, limit)
+    response.stream = _make_limited_stream(type(response).__module__.partition('.')[0])(response.stream, encoding, limit)
 
 
 def _may_follow(response: Any) -> bool:
@@ -85,7 +85,7 @@ def _may_follow(response: Any) -> bool:
 
 
 @cache
-def _limited_stream(library: str) -> type[Any]:
+def _make_limited_stream(library: str) -> type[Any]:
     """Return the class of limited bodies for a library, `'httpx'` or `'httpx2'`."""
 
     class LimitedStream(import_module(library).AsyncByteStream):  # type: ignore[misc]  # the library is not known here

@@ -21,7 +21,7 @@ class Access:
 
     base_url: str
     """The URL before the path of each request, without a slash at its end."""
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """The headers that authorize a request."""
     path_prefix: str = ''
     """Vertex AI's `/projects/.../locations/...`, inserted before paths that do not begin with `/projects/`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -13,6 +13,7 @@ from . import ByteStream, Connection, Deadlines, RawRequest, RawResponse
 from .client_errors import ErrorTranslator
 from .deadlines import CLOSING_TIMEOUT, Watchdog
 from .guard import guard
+from .keys import find_keys
 from .loops import LoopClients
 
 __all__ = ('ClientConnection', 'ResponseStream', 'Translate', 'client_timeout')
@@ -49,7 +50,7 @@ class ClientConnection(Connection):
         deadlines = Deadlines(request.deadlines.timeout, waited=request.deadlines.waited)
         stream = await self._open(request, deadlines, self.translator.translate)
         try:
-            return RawResponse(await stream.read_all(), stream.headers)
+            return RawResponse(await stream.read_all(), stream.headers, stream.find_keys)
         finally:
             await stream.aclose()
 
@@ -110,8 +111,14 @@ class ResponseStream(ByteStream):
                 )
         return b''.join(chunks)
 
+    def begin(self) -> None:
+        self._watchdog.begin()
+
     def progress(self) -> None:
         self._watchdog.progress()
+
+    def find_keys(self) -> Iterable[str]:
+        return find_keys(self._response.request)
 
     async def finish(self) -> None:
         """Read to the end, which makes the connection reusable, and close the response."""

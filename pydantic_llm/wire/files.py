@@ -14,16 +14,17 @@ from ..transport import download
 
 
 async def download_files(
-    messages: Sequence[ModelMessage], must_download: Callable[[FileUrl], bool]
+    messages: Sequence[ModelMessage], must_download: Callable[[FileUrl], bool], *, timeout: float | None = None
 ) -> Sequence[ModelMessage]:
     """Return the history with files in place of their URLs; the same list if no file must be downloaded.
 
-    `must_download` returns whether the vendor cannot fetch a URL itself.
+    `must_download` returns whether the vendor cannot fetch a URL itself. Raises `TimeoutError` after `timeout` seconds.
     """
     wanted = {id(url): url for url in file_urls(messages) if url.force_download or must_download(url)}
     if not wanted:
         return messages
-    return with_files(messages, dict(zip(wanted, await _download_all(wanted.values()), strict=True)))
+    async with asyncio.timeout(timeout):
+        return with_files(messages, dict(zip(wanted, await _download_all(wanted.values()), strict=True)))
 
 
 def file_urls(messages: Iterable[ModelMessage]) -> Iterator[FileUrl]:

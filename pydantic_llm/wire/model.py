@@ -16,7 +16,7 @@ from pydantic_core import to_json
 from typing_extensions import TypeVar
 
 from .._type_checks import check_model_name
-from ..exceptions import ModelHTTPError, NotFoundError, UserError
+from ..exceptions import LLMError, ModelHTTPError, ModelTimeoutError, NotFoundError, UserError
 from ..json_types import Json
 from ..messages import FileUrl, ModelMessage, ModelResponse
 from ..models import ModelRequestParameters, StreamedResponse, check_allow_model_requests
@@ -27,6 +27,7 @@ from ..retries.budget import Budget
 from ..settings import ModelSettings
 from ..streaming.draft import ResponseDraft
 from ..transport import ByteStream, Deadlines, RawRequest, RawResponse
+from ..transport.keys import hide_keys_in_error
 from .decoder import ResponseDecoder
 from .files import download_files
 from .header_listeners import notify
@@ -127,25 +128,36 @@ class WireModel(PreparingModel, Generic[ProfileT]):
     ) -> ModelResponse:
         check_allow_model_requests()
         request = self.prepare(messages, model_settings, model_request_parameters)
-        request.messages = await download_files(request.messages, self.must_download)
-        return await self._request_body(
-            self._encode_request(request), request.settings, request.warnings, _name_tools(request)
-        )
+        budget = Budget.of(request.settings)
+        await self._download_files(request, budget)
+        return await self._request_body(self._encode_request(request), budget, request.warnings, _name_tools(request))
+
+    async def _download_files(self, request: PreparedRequest, budget: Budget) -> None:
+        """Replace URLs by files that are downloaded, within the deadlines of the request."""
+        name, seconds = 'timeout', budget.seconds_left
+        first = request.settings.get('first_token_timeout') if request.stream else None
+        if first is not None and (seconds is None or first < seconds):
+            name, seconds = 'first_token_timeout', first
+        try:
+            with budget.track_time():
+                request.messages = await download_files(request.messages, self.must_download, timeout=seconds)
+        except TimeoutError:
+            limit = request.options.get(name)
+            raise ModelTimeoutError(self.model_name, deadline=name, seconds=limit, provider_name=self.system) from None
 
     async def _request_body(
-        self,
-        raw: RawRequest,
-        settings: ModelSettings,
-        warnings: Sequence[str] = (),
-        tool_names: Collection[str] = (),
+        self, raw: RawRequest, budget: Budget, warnings: Sequence[str] = (), tool_names: Collection[str] = ()
     ) -> ModelResponse:
         """Send a request and decode the whole body, with the retries that its budget allows."""
-        budget = Budget.of(settings)
 
         async def attempt() -> ModelResponse:
             response = await self._send(_with_time_left(raw, budget))
             reader = self.new_reader(warnings, tool_names)
-            reader.read_body(response.body, response.headers)
+            try:
+                reader.read_body(response.body, response.headers)
+            except LLMError as error:
+                hide_keys_in_error(error, response.find_keys())
+                raise
             return reader.draft.get()
 
         return await budget.run(attempt)
@@ -159,8 +171,9 @@ class WireModel(PreparingModel, Generic[ProfileT]):
     ) -> AsyncGenerator[StreamedResponse]:
         check_allow_model_requests()
         request = self.prepare(messages, model_settings, model_request_parameters, stream=True)
-        request.messages = await download_files(request.messages, self.must_download)
-        raw, budget = self._encode_request(request), Budget.of(request.settings)
+        budget = Budget.of(request.settings)
+        await self._download_files(request, budget)
+        raw = self._encode_request(request)
 
         async def open_bytes() -> ByteStream:
             return await self._open(_with_time_left(raw, budget))

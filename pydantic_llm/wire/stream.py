@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
+from dataclasses import replace
 
-from ..exceptions import LLMError, ModelTimeoutError, StreamInterruptedError
+from ..exceptions import LLMError, StreamInterruptedError
+from ..messages import ModelResponse
 from ..models import BufferedStream, ModelRequestParameters
 from ..retries.budget import Budget
 from ..transport import ByteStream
+from ..transport.keys import hide_keys_in_error
+from ..usage import RequestUsage
 from .reader import EVENT_LINE, JSON_START, ResponseReader
 
 __all__ = ('JSON_HEADERS', 'BodyStream', 'WireStream')
+
+USAGE_TIMEOUT = 5.0
+"""Seconds that a server gets after the end of a response, for the usage and the end of the stream."""
 
 JSON_HEADERS: Mapping[str, str] = {'content-type': 'application/json'}
 """The headers of a body that is not a stream."""
@@ -37,6 +45,7 @@ class WireStream(BufferedStream):
         self._open_bytes = open_bytes
         self._budget = budget
         self._has_emitted = False  # the response cannot be taken back from then on
+        self._lost_usage = RequestUsage()  # of attempts that broke before their first event
         self._reader = new_reader()
         super().__init__(self._reader.draft, parameters)
         self._start_reading(bytes_)
@@ -47,6 +56,14 @@ class WireStream(BufferedStream):
         self._body: list[bytes] | None = None
         self._has_begun = False
         self._ended = False
+        self._finish_by: float | None = None
+
+    def get(self) -> ModelResponse:
+        response = self.draft.get()
+        return replace(response, usage=self.usage()) if self._lost_usage.has_values() else response
+
+    def usage(self) -> RequestUsage:
+        return self.draft.usage + self._lost_usage if self._lost_usage.has_values() else self.draft.usage
 
     async def close(self) -> None:
         await self._bytes.aclose()
@@ -84,15 +101,36 @@ class WireStream(BufferedStream):
         if self._cancelled:
             await bytes_.aclose()
             raise StopAsyncIteration
+        self._lost_usage = self.usage()
         self._reader = self._new_reader()
         self.draft = self._reader.draft
+        if self._lost_usage.has_values():
+            self.draft.warnings.append(f'The stream broke and was begun again; the usage of both counts ({error})')
         self._start_reading(bytes_)
         return True
 
+    async def _read_bytes(self) -> bytes:
+        """Return the next bytes; nothing after `[DONE]`, or if the server does not end a response that has ended."""
+        if self._reader.saw_done:
+            return b''
+        if not self.draft.has_ended:
+            return await self._bytes.read()
+        now = asyncio.get_running_loop().time()
+        if self._finish_by is None:
+            self._finish_by = now + USAGE_TIMEOUT
+        if now > self._finish_by:
+            return b''
+        try:
+            async with asyncio.timeout_at(self._finish_by):
+                return await self._bytes.read()
+        except TimeoutError:
+            return b''
+
     async def _read_chunk(self) -> None:
-        chunk = b'' if self._reader.saw_done else await self._bytes.read()
+        chunk = await self._read_bytes()
         if not self._has_begun and chunk.strip():
             self._has_begun = True
+            self._bytes.begin()
             self._body = [] if self._is_whole_body(chunk) else None
         if not chunk:
             await self._end()
@@ -109,11 +147,10 @@ class WireStream(BufferedStream):
         return JSON_START.match(start) is not None or (is_json and EVENT_LINE.match(start) is None)
 
     def _decode_events(self, chunk: bytes) -> None:
-        before = self._reader.event_count
         try:
             self._reader.feed(chunk)
         finally:
-            if self._reader.event_count > before:
+            if self.draft.parts.events or self.draft.has_ended:
                 self._bytes.progress()
 
     async def _end(self) -> None:
@@ -131,11 +168,13 @@ class WireStream(BufferedStream):
         If the vendor had completed the response, add a warning. Otherwise raise, with the partial response attached.
         """
         self._ended = True
-        if self.draft.has_ended and isinstance(error, (StreamInterruptedError, ModelTimeoutError)):
+        hide_keys_in_error(error, self._bytes.find_keys())
+        if self.draft.has_ended:
             self.draft.warnings.append(
                 f'The stream broke after the end of the response; usage may be missing ({error})'
             )
-            self._reader.end()
+            with suppress(LLMError):  # what follows the end is not part of the response
+                self._reader.end()
             self.draft.parts.end()
             return
         self.draft.state = 'interrupted'

@@ -268,6 +268,7 @@ async def test_a_small_body_that_decompresses_to_a_large_one_is_limited(
         ('deflate', zlib.compress(b'{"a": 1}')[2:-4]),
         ('identity', b'{"a": 1}'),
     ],
+    ids=['gzip', 'zlib', 'deflate', 'identity'],
 )
 async def test_a_compressed_body_is_decompressed(serve: Serve, connect: Make, encoding: str, body: bytes) -> None:
     async def answer(exchange: Exchange) -> None:

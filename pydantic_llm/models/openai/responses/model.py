@@ -12,6 +12,7 @@ from ....profiles import ModelProfileSpec
 from ....profiles.history import HistoryRules
 from ....profiles.openai import OpenAIModelProfile
 from ....providers import Provider, choose_provider
+from ....retries.budget import Budget
 from ....settings import ModelSettings
 from ....streaming.draft import ResponseDraft
 from ....transport import Deadlines, RawRequest
@@ -84,4 +85,5 @@ class OpenAIResponsesModel(WireModel[OpenAIModelProfile]):
         settings = self.merged_settings(model_settings)
         path, headers = f'/responses/{quote(response_id, safe="")}', settings.get('extra_headers', {})
         deadlines = Deadlines.from_settings(settings)
-        return await self._request_body(RawRequest(path, b'', self.model_name, headers, deadlines, 'GET'), settings)
+        raw = RawRequest(path, b'', self.model_name, headers, deadlines, 'GET')
+        return await self._request_body(raw, Budget.of(settings))

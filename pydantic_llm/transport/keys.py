@@ -1,0 +1,64 @@
+"""Finds API keys in the headers of a request, and hides them in what an exception shows. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol, TypeVar, cast
+
+from ..exceptions import LLMError
+
+__all__ = ('HasHeaders', 'find_keys', 'hide_keys', 'hide_keys_in_error')
+
+T = TypeVar('T')
+
+KEY_HEADERS = ('authorization', 'x-api-key', 'api-key', 'x-goog-api-key', 'x-amz-security-token')
+
+MIN_KEY_LENGTH = 8
+"""A shorter value is not treated as a key, because it could occur in any message."""
+
+HIDDEN = '[key]'
+
+
+class HasHeaders(Protocol):
+    """A request of any HTTP library."""
+
+    headers: Mapping[str, str]
+
+
+def find_keys(request: HasHeaders) -> Iterator[str]:
+    """Yield the keys in the headers of a request."""
+    for name in KEY_HEADERS:
+        key = request.headers.get(name, '').rpartition(' ')[2]
+        if len(key) >= MIN_KEY_LENGTH:
+            yield key
+
+
+def hide_keys(value: T, keys: Iterable[str]) -> T:
+    """Return text, bytes or a JSON value without the keys, which some servers repeat."""
+    for key in keys:
+        value = _hide(value, key)
+    return value
+
+
+def hide_keys_in_error(error: LLMError, keys: Iterable[str]) -> None:
+    """Hide keys in all that an error shows of a response: its message, its body, its headers."""
+    keys = tuple(keys)
+    error.args = hide_keys(error.args, keys)
+    for name, value in vars(error).items():
+        if isinstance(value, (str, bytes, dict, list)):
+            setattr(error, name, hide_keys(cast('object', value), keys))
+
+
+def _hide(value: Any, key: str) -> Any:
+    match value:
+        case str():
+            return value.replace(key, HIDDEN)
+        case bytes():
+            return value.replace(key.encode(), HIDDEN.encode())
+        case list() | tuple():
+            items = [_hide(item, key) for item in cast('Iterable[Any]', value)]
+            return tuple(items) if isinstance(value, tuple) else items
+        case dict():
+            return {_hide(name, key): _hide(item, key) for name, item in cast('dict[Any, Any]', value).items()}
+        case _:
+            return value
