@@ -15,7 +15,7 @@ from .gemini import PENALTIES
 from .history import NO_SYSTEM_PROMPTS
 from .openai import SAMPLING, GeminiByOpenRouterSchema, OpenAIModelProfile, OpenAISchema, openai_model_profile
 from .schema import SchemaTransformer
-from .service_schemas import CerebrasSchema, DeepSeekSchema, FireworksSchema, GrokSchema, inlined
+from .service_schemas import CerebrasSchema, DeepSeekSchema, FireworksSchema, GrokSchema, make_inlining
 
 __all__ = (
     'FAMILIES',
@@ -44,7 +44,7 @@ __all__ = (
 )
 
 _strict = OpenAISchema.transformer()
-inline_strictly = inlined(_strict)
+inline_strictly = make_inlining(_strict)
 """The schemas of models that get no references. A schema is strict if OpenAI's strict mode keeps all of it."""
 
 INLINED: Facts = {'json_schema_transformer': inline_strictly}
@@ -152,7 +152,7 @@ def make_profile(model_name: str, service: Facts | None = None) -> OpenAIModelPr
 def _enforce(profile: OpenAIModelProfile, transform: SchemaTransformer) -> OpenAIModelProfile:
     """Return a profile whose schemas are those of a service, without references if the model gets none."""
     is_inlined = profile.json_schema_transformer is inline_strictly
-    return replace(profile, json_schema_transformer=inlined(transform) if is_inlined else transform)
+    return replace(profile, json_schema_transformer=make_inlining(transform) if is_inlined else transform)
 
 
 # ---------------------------------------------------------------------- services

@@ -10,7 +10,7 @@ from dataclasses import replace
 from .openai import LENGTHS_OF_ARRAYS, OPENAI_SUBSET, OpenAISchema
 from .schema import Node, SchemaTransformer, TransformedSchema, inline_transformer
 
-__all__ = ('CerebrasSchema', 'DeepSeekSchema', 'FireworksSchema', 'GrokSchema', 'inlined')
+__all__ = ('CerebrasSchema', 'DeepSeekSchema', 'FireworksSchema', 'GrokSchema', 'make_inlining')
 
 WITHOUT_LENGTHS = OPENAI_SUBSET.keywords - LENGTHS_OF_ARRAYS
 
@@ -47,7 +47,7 @@ class GrokSchema(OpenAISchema):
     subset = replace(OPENAI_SUBSET, keywords=WITHOUT_LENGTHS)
 
 
-def inlined(transform: SchemaTransformer) -> SchemaTransformer:
+def make_inlining(transform: SchemaTransformer) -> SchemaTransformer:
     """Return a transformer that replaces references by their definitions first."""
 
     def rewrite(schema: Node, strict: bool | None) -> TransformedSchema:

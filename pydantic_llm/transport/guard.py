@@ -70,7 +70,9 @@ async def _guard_response(response: Any) -> None:
     if encoding:
         del response.headers['content-encoding']
     limit = None if response.is_success else MAX_ERROR_BYTES
-    response.stream = _make_limited_stream(type(response).__module__.partition('.')[0])(response.stream, encoding, limit)
+    response.stream = _make_limited_stream(type(response).__module__.partition('.')[0])(
+        response.stream, encoding, limit
+    )
 
 
 def _may_follow(response: Any) -> bool:

@@ -49,7 +49,7 @@ class ResponseEncoder:
             case TextPart():
                 yield from self._encode_text_part(part)
             case ThinkingPart():
-                yield from self._encode_thinking_part(part, is_own=self._is_own(part) and self._signed(message))
+                yield from self._encode_thinking_part(part, is_own=self._is_own(part) and self._is_signed(message))
             case ToolCallPart():
                 yield encode_tool_call(part)
             case NativeToolCallPart() | NativeToolReturnPart():
@@ -85,7 +85,7 @@ class ResponseEncoder:
         self, part: NativeToolCallPart | NativeToolReturnPart, message: ModelResponse
     ) -> Iterator[Json]:
         # Claude refuses the ids that other servers of this API make (tingly-dev/tingly-box#1401).
-        if not (self._is_own(part) and self._signed(message)):
+        if not (self._is_own(part) and self._is_signed(message)):
             self._request.note('what native tools of other vendors did was dropped')
         elif part.tool_name == 'advisor' and not self._defines_advisor:
             self._request.note('what the advisor did was dropped: the request does not define the advisor')
@@ -103,7 +103,7 @@ class ResponseEncoder:
         else:
             self._request.note(f'a call of {part.tool_name!r} without a result was dropped')
 
-    def _signed(self, message: ModelResponse) -> bool:
+    def _is_signed(self, message: ModelResponse) -> bool:
         """Return whether the server of this request knows the signatures of a response.
 
         Other servers sign with values of their own, such as DeepSeek with the response's id (hermes-agent#21048).

@@ -240,7 +240,7 @@ class RedisState(RouterState):
 
 
 def _parse_latency(text: str) -> float | None:
-    """Return a latency in seconds; `None` if there is none, or if another program stored something else."""
+    """Return a latency in seconds; `None` for an empty text, or for a value that another program stored."""
     try:
         latency = float(text)
     except ValueError:

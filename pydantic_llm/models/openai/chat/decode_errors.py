@@ -19,7 +19,7 @@ MINIMAX_STATUSES = {1001: 504, 1002: 429, 1004: 401, 1008: 402, 1039: 429, 2013:
 
 
 def find_error(event: Json) -> Json | None:
-    """Return the error in a body or an event as OpenAI sends it, `{'error': {...}}`; `None` if there is none.
+    """Return the error in a body or an event as OpenAI sends it, `{'error': {...}}`, or `None`.
 
     An `error` that is null or has no values is not an error.
     """
