@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ PROMPTS: list[Any] = [
     ['Look', b'bytes'],
     ['Look', None],
     ['Look', ['nested']],
-    {'a', 'set'},
+    {'set'},
     ImageUrl('https://example.com/a.png'),
     [HELLO],
     print,
@@ -122,7 +123,7 @@ def model(request: pytest.FixtureRequest) -> Model:
 
 
 def show(value: object) -> str:
-    return repr(value)[:40]
+    return re.sub(r' at 0x[0-9a-f]+', '', repr(value)[:40])
 
 
 # -------------------------------------------------------------------------------------------------------------- models
