@@ -45,7 +45,9 @@ def test_every_test_in_the_log_exists() -> None:
 def test_a_kind_has_a_mechanism_and_a_test(row: list[str]) -> None:
     _, mechanism, rooms, reports, tests = row
     paths = re.findall(r'`([\w./]+/[\w./]*)`', mechanism)
-    assert [path for path in paths if not any((folder / path).exists() for folder in (PACKAGE, PACKAGE / 'models'))] == []
+    assert [
+        path for path in paths if not any((folder / path).exists() for folder in (PACKAGE, PACKAGE / 'models'))
+    ] == []
     assert rooms
     assert int(reports) > 0
     assert [path for path in re.findall(r'`(tests/[^`]+)`', tests) if not (TESTS.parent / path).is_file()] == []
