@@ -48,6 +48,10 @@ class ResponseDraft:
     state: ResponseState = 'incomplete'
     """`'incomplete'` until the vendor reports the end of the response."""
     _checked: RequestUsage | None = None
+    _valid_facts: tuple[str, str | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._valid_facts = self.model_name, self.provider_response_id
 
     @property
     def has_ended(self) -> bool:
@@ -79,17 +83,30 @@ class ResponseDraft:
                 self.timestamp = datetime.fromtimestamp(seconds, UTC)
 
     def check(self) -> None:
-        """Raise `TypeError` if the vendor sent a field of the wrong type."""
+        """Raise `TypeError` if the vendor sent a field of the wrong type, which is then taken back."""
+        if problem := self.take_back():
+            raise TypeError(problem)
+
+    def take_back(self) -> str | None:
+        """Replace fields of the wrong type by their last valid values; return what was wrong, if anything was."""
         if isinstance(self.provider_response_id, int):
             self.provider_response_id = str(self.provider_response_id)
+        facts = self.model_name, self.provider_response_id
         # `type()` in place of `isinstance`: the JSON is unchecked, whatever the annotations promise
-        if type(self.model_name) is not str or type(self.provider_response_id) not in (str, NoneType):
-            raise TypeError(
-                f'the response has the model name {self.model_name!r} and the id {self.provider_response_id!r}'
-            )
-        if self.usage is not self._checked:
+        if type(facts[0]) is not str or type(facts[1]) not in (str, NoneType):
+            self.model_name, self.provider_response_id = self._valid_facts
+            return f'the response has the model name {facts[0]!r} and the id {facts[1]!r}'
+        self._valid_facts = facts
+        return None if self.usage is self._checked else self._check_usage()
+
+    def _check_usage(self) -> str | None:
+        try:
             self.usage.check()
-            self._checked = self.usage
+        except TypeError as error:
+            self.usage = self._checked or RequestUsage()
+            return str(error)
+        self._checked = self.usage
+        return None
 
     def get(self) -> ModelResponse:
         """Return the response so far, as a new value."""

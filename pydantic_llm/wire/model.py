@@ -233,7 +233,8 @@ class WireModel(PreparingModel, Generic[ProfileT]):
         _check_choices(extra)
         body = self.encode(request) | extra
         try:
-            content = to_json(body)
+            # JSON has no NaN or infinity (RFC 8259, section 6), and a vendor's own results may hold them
+            content = to_json(body, inf_nan_mode='strings')
         except ValueError as error:  # also what pydantic raises for a value that is part of itself
             raise UserError(f'The request cannot be written as JSON: {error}') from error
         headers = self.headers(request) | settings.get('extra_headers', {})

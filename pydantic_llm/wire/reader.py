@@ -179,6 +179,8 @@ class ResponseReader:
             raise UnexpectedModelBehavior(
                 f'{self.base_url} did not answer with {self.api_name} ({reason})', text
             ) from error
+        finally:
+            self.draft.take_back()  # also if another field raised first: a response that is kept can be stored
 
 
 def is_event_stream(start: bytes, headers: Mapping[str, str]) -> bool:

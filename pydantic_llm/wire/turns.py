@@ -111,7 +111,7 @@ def arrange(messages: Sequence[ModelMessage], target: HistoryTarget) -> Sequence
         messages = _join_adjacent([message for message in messages if _keep(message, target)], target)
     if not target.rules.user_after_result:
         messages = [part for message in messages for part in _bridge(message, target)]
-    is_alone = len(messages) == 1 and not target.rules.response_alone
+    is_alone = sum(map(_has_content, messages)) == 1 and not target.rules.response_alone
     if is_alone or not target.rules.response_first:
         messages = _begin_with_user(messages, target)
     return _fit_end(messages, target)
@@ -237,9 +237,17 @@ def _has_user_content(part: object) -> bool:
             return True
 
 
+def _has_content(message: ModelMessage) -> bool:
+    """Return whether a message is sent: a request with nothing but cache points is not."""
+    return isinstance(message, ModelResponse) or any(
+        isinstance(part, SystemPromptPart) or _has_user_content(part) for part in message.parts
+    )
+
+
 def _fit_end(messages: Sequence[ModelMessage], target: HistoryTarget) -> Sequence[ModelMessage]:
-    """Return the messages with an end that the API accepts, if the last one is a response."""
-    last = messages[-1] if messages else None
+    """Return the messages with an end that the API accepts, if the last one with content is a response."""
+    end = next((index for index in reversed(range(len(messages))) if _has_content(messages[index])), -1)
+    last = messages[end] if end >= 0 else None
     if not isinstance(last, ModelResponse):
         return messages
     # Anthropic's API continues a turn that it paused: https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons
@@ -255,4 +263,4 @@ def _fit_end(messages: Sequence[ModelMessage], target: HistoryTarget) -> Sequenc
         parts[-1:] = [replace(text, content=stripped)] if (stripped := text.content.rstrip()) else []
     if len(parts) == len(last.parts) and all(a is b for a, b in zip(parts, last.parts, strict=True)):
         return messages
-    return [*messages[:-1], *([replace(last, parts=parts)] if parts else [])]
+    return [*messages[:end], *([replace(last, parts=parts)] if parts else []), *messages[end + 1 :]]

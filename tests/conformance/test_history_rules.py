@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from copy import deepcopy
 from typing import Any
@@ -10,17 +11,23 @@ from typing import Any
 import pytest
 
 from pydantic_llm.messages import (
+    CachePoint,
     ModelMessage,
     ModelRequest,
     ModelResponse,
+    NativeToolCallPart,
+    NativeToolReturnPart,
     RetryPromptPart,
+    SystemPromptPart,
     TextPart,
+    ThinkingPart,
     ToolCallPart,
     ToolReturnPart,
     UserPromptPart,
 )
 from pydantic_llm.models import ModelRequestParameters
 from pydantic_llm.tools.definition import ToolDefinition
+from tests.conformance.histories import Case, find_problems
 from tests.conformance.room import Json, Room
 from tests.conformance.rooms import ROOMS
 from tests.conformance.validators import VALIDATORS
@@ -130,3 +137,82 @@ def test_a_conversation_may_begin_and_end_with_a_response(room: Room, first: boo
     said = ModelResponse([TextPart('The answer is \n')])
     history: list[ModelMessage] = [said, START] if first else [START, said]
     assert 'The answer is' in json.dumps(send(room, history)[0])
+
+
+EMPTY = ModelRequest([UserPromptPart([CachePoint()])])
+
+
+@rooms
+@pytest.mark.parametrize(
+    'history',
+    [
+        *([ModelResponse([TextPart('So ')]), EMPTY], [START, ModelResponse([TextPart('So ')]), EMPTY]),
+        [ModelRequest([UserPromptPart([CachePoint()])], instructions='Be brief.')],
+    ],
+    ids=['after the only response', 'after the last response', 'with instructions'],
+)
+def test_a_request_of_cache_points_alone_is_no_turn(room: Room, history: list[ModelMessage]) -> None:
+    assert find_problems(room, Case(history, {}, ModelRequestParameters(), stream=False)) == []
+
+
+@rooms
+@pytest.mark.parametrize('vendor', ['bedrock', 'google-gla', None])
+def test_an_empty_text_is_not_sent_with_the_signature_of_another_vendor(room: Room, vendor: str | None) -> None:
+    text = TextPart('', provider_name=vendor, provider_details={'thought_signature': 'c2ln'})
+    send(room, [START, ModelResponse([text], provider_name=vendor), START], LOOK)
+
+
+@rooms
+@pytest.mark.parametrize('value', [math.nan, math.inf, [{'deep': -math.inf}]], ids=repr)
+def test_results_of_native_tools_are_sent_as_json(room: Room, value: Any) -> None:
+    own: Any = {'provider_name': room.build().system}
+    call = NativeToolCallPart('web_search', {'query': 'x'}, 'srvtoolu_1', **own)
+    result = NativeToolReturnPart('web_search', {'content': value, 'x': value}, 'srvtoolu_1', **own)
+    history: list[ModelMessage] = [START, ModelResponse([call, result, TextPart('Done.')], **own), START]
+    content = room.build()._encode_request(room.prepare(history, None, None)).body
+    parse_strictly(content.decode())
+
+
+THOUGHT = 'c2lnbmF0dXJl'
+
+
+def make_long_conversation(system: str) -> list[ModelMessage]:
+    """Return a conversation with parallel calls, retries and signed thinking, at several vendors and back again."""
+    history: list[ModelMessage] = [ModelRequest([SystemPromptPart('Help.'), *START.parts], instructions='Be brief.')]
+    for turn, vendor in enumerate([system, 'anthropic', 'openai', 'google-gla', 'bedrock', 'mistral', system]):
+        details = {'thought_signature': THOUGHT}
+        own: Any = {'provider_name': vendor}
+        thinking = ThinkingPart('Hm.', id=f'rs_{turn}', signature=THOUGHT, provider_details=details, **own)
+        calls = [
+            ToolCallPart('look', '{"city": "Oslo"}', f'call_{turn}', id=f'fc_{turn}', provider_details=details, **own),
+            ToolCallPart('bad name', '{"city', 'call_1', **own),
+        ]
+        results = [
+            ToolReturnPart('look', {'sky': 'blue'}, f'call_{turn}'),
+            RetryPromptPart('There is no such tool.', tool_name='bad name', tool_call_id='call_1'),
+        ]
+        text = TextPart('Let me look.\n', id=f'msg_{turn}', **own)
+        history += [ModelResponse([thinking, text, *calls], **own), ModelRequest(results, instructions='Be brief.')]
+        history += [ModelResponse([TextPart(f'Done {turn}.', **own)], **own)]
+        history += [ModelRequest([UserPromptPart('And?')], instructions='Be brief.')]
+    return history
+
+
+@rooms
+def test_a_longer_conversation_begins_with_the_messages_of_the_shorter_one(room: Room) -> None:
+    history = make_long_conversation(room.build().system)
+    body, _ = send(room, history, LOOK)
+    field = next(name for name in ('messages', 'input', 'contents', 'turns') if name in body)
+    for length in range(1, len(history), 2):
+        start, _ = send(room, history[:length], LOOK)
+        assert body[field][: len(start[field])] == start[field]
+        assert {**start, field: []} == {**body, field: []}
+
+
+@rooms
+def test_signatures_go_back_unchanged_after_turns_of_other_vendors(room: Room) -> None:
+    if not room.features.signatures:
+        return
+    history = make_long_conversation(room.build().system)
+    body = json.dumps(send(room, history, LOOK)[0])
+    assert body.count(THOUGHT) >= 2

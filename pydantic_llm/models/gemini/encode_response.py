@@ -52,6 +52,9 @@ class _ResponseEncoder:
         is_own = part.provider_name in self._names
         details = part.provider_details or {} if is_own else {}
         match part:
+            # "it has an empty text parameter" (deprecated-generative-ai-python#697): it may only carry a signature
+            case TextPart(content='') if not self._find_signature(details):
+                pass
             case TextPart(content=text):
                 self._append({'text': text}, details)
             case ThinkingPart():
@@ -100,9 +103,13 @@ class _ResponseEncoder:
         return block
 
     def _append(self, block: Json, details: Json) -> Json:
-        signature = details.get('thought_signature') or self._signature
-        self._signature = None
-        if is_base64(signature):
+        if signature := self._find_signature(details):
             block['thoughtSignature'] = to_urlsafe(signature)
+        self._signature = None
         self.parts.append(block)
         return block
+
+    def _find_signature(self, details: Json) -> str | None:
+        """Return the signature of the next part, if it has a valid one: its own, or that of the thinking before it."""
+        signature = details.get('thought_signature') or self._signature
+        return signature if signature and is_base64(signature) else None

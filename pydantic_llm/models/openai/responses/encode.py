@@ -56,17 +56,18 @@ def _find_stored_history(request: PreparedRequest) -> tuple[Json, int]:
 
 def encode_messages(request: PreparedRequest, profile: OpenAIModelProfile, *, first: int = 0) -> Iterator[Json]:
     """Yield the items from the message `first` on. The instructions of a prompted output follow the system prompts."""
-    role = profile.openai_system_prompt_role
-    prompted = request.parameters.output_mode == 'prompted' and request.instructions
-    # The API requires an item, so instructions without messages are one.
-    prompted = prompted or (request.instructions and not request.messages)
-    extra = [{'role': role, 'content': '\n\n'.join(request.instructions)}] if prompted else []
+    role, prompted = profile.openai_system_prompt_role, request.parameters.output_mode == 'prompted'
+    extra = [{'role': role, 'content': '\n\n'.join(request.instructions)}] if request.instructions else []
+    is_empty = first == 0
     for item in _encode_items(request, profile, first):
-        if extra and item.get('role') != role:
+        is_empty = False
+        if prompted and item.get('role') != role:
             yield from extra
             extra = []
         yield item
-    yield from extra
+    # The API requires an item, so instructions without other content are one.
+    if prompted or is_empty:
+        yield from extra
 
 
 def _encode_items(request: PreparedRequest, profile: OpenAIModelProfile, first: int) -> Iterator[Json]:

@@ -85,14 +85,14 @@ class ResponseEncoder:
         return self._drop_unfollowed_reasoning(self._items) if self.sends_ids else self._items
 
     def _fit_id(self, item: Json) -> Json | None:
-        """Return the item, without an id that an earlier item has or that is too long; `None` if it needs its id.
+        """Return the item, without an id that is empty, too long or an earlier item's; `None` if it needs its id.
 
         Servers that number the items of each response use an id again (earendil-works/pi#5149), which the API refuses.
         """
-        id = item.get('id')
-        if not isinstance(id, str):
+        if 'id' not in item:
             return item
-        if id not in self._sent_ids and len(id) <= LONGEST_ITEM_ID:
+        id = item['id']
+        if isinstance(id, str) and 0 < len(id) <= LONGEST_ITEM_ID and id not in self._sent_ids:
             self._sent_ids.add(id)
             return item
         match item:
@@ -100,7 +100,8 @@ class ResponseEncoder:
                 phase = {'phase': item['phase']} if 'phase' in item else {}
                 return {'role': 'assistant', 'content': ''.join(piece['text'] for piece in content), **phase}
             case {'type': 'reasoning' | 'image_generation_call' as kind}:
-                self.request.note(f'an item of type {kind!r} was dropped: the API accepts its id {id!r} only once')
+                accepts = 'accepts its id {!r} only once' if id in self._sent_ids else 'does not accept its id {!r}'
+                self.request.note(f'an item of type {kind!r} was dropped: the API {accepts.format(id)}')
                 return None
             case _:
                 return {name: value for name, value in item.items() if name != 'id'}
