@@ -7,7 +7,6 @@ import random
 import pytest
 
 from pydantic_llm.messages import ModelResponse
-
 from tests.faults.fuzz import Seed, check, fuzz, read
 
 
@@ -18,11 +17,13 @@ async def test_randomly_mutated_responses_are_decoded_or_raise(number: int) -> N
     assert sum(count for name, count in ends.items() if name != 'ModelResponse') > 50
 
 
-@pytest.mark.parametrize('fields', ['"modelVersion": {"x": 1}', '"responseId": []', '"usageMetadata": {"promptTokenCount": "x"}'])
+@pytest.mark.parametrize(
+    'fields', ['"modelVersion": {"x": 1}', '"responseId": []', '"usageMetadata": {"promptTokenCount": "x"}']
+)
 async def test_a_complete_response_can_be_stored_after_an_event_with_fields_of_the_wrong_type(fields: str) -> None:
     text = '{"candidates": [{"content": {"parts": [{"text": "Hi"}]}, "finishReason": "STOP"}], "modelVersion": "m"}'
     body = f'data: {text}\n\ndata: {{{fields}, "candidates": [{{"content": 7}}]}}\n\n'.encode()
-    result = await read(Seed('gemini', body, True, 'text/event-stream'), body, random.Random(1))
+    result = await read(Seed('gemini', body, stream=True, content_type='text/event-stream'), body, random.Random(1))
     check(result, 0)
     assert isinstance(result, ModelResponse)
     assert (result.text, result.model_name, result.state) == ('Hi', 'm', 'complete')
