@@ -48,6 +48,7 @@ class ResponseDraft:
     state: ResponseState = 'incomplete'
     """`'incomplete'` until the vendor reports the end of the response."""
     _checked: RequestUsage | None = None
+    _refusal: list[str] = field(default_factory=list[str])
     _valid_facts: tuple[str, str | None] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -62,7 +63,7 @@ class ResponseDraft:
         """Record the vendor's finish reason, and ours by the table `names`; unknown values are kept in the details."""
         if raw:
             self.provider_details['finish_reason'] = raw
-            self.finish_reason = names.get(raw)
+            self.finish_reason = names.get(raw) or names.get(raw.lower().replace('-', '_').removeprefix('finish_reason_'))
             if self.finish_reason is None and is_broken_off(raw):
                 self.finish_reason = 'error'
 
@@ -75,6 +76,12 @@ class ResponseDraft:
             self.state = 'incomplete'
         else:
             self.state = 'suspended' if is_paused else 'complete'
+
+    def add_refusal(self, text: str) -> None:
+        """Add a fragment of the refusal, which is in the details. The fragments are joined once."""
+        if not isinstance(text, str):
+            raise TypeError(f'a refusal is {text!r}')
+        self._refusal.append(text)
 
     def record_time(self, seconds: float | None) -> None:
         """Record the vendor's time of the response, in seconds since 1970; a value out of range is skipped."""
@@ -111,6 +118,8 @@ class ResponseDraft:
     def get(self) -> ModelResponse:
         """Return the response so far, as a new value."""
         details = {name: copy(value) for name, value in self.provider_details.items()}
+        if self._refusal:
+            details['refusal'] = ''.join(self._refusal)
         return ModelResponse(
             self.parts.get(),
             usage=self.usage,

@@ -9,6 +9,7 @@ response, is thinking to its end.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -40,6 +41,12 @@ UNOPENED_ENDS = ('</think>', '[/THINK]', '◁/think▷', '</seed:think>')
 
 QUOTES = ('`', '"', "'")
 """Characters before a tag that text only mentions."""
+
+MOST_MENTIONS = 8
+"""The most times that a tag is mentioned before its occurrences are no longer looked at."""
+
+STRING_ENDS = re.compile(r'(?<!\\)(?:\\\\)*"')
+"""The quotes at both ends of the strings of JSON."""
 
 
 @dataclass(slots=True)
@@ -154,8 +161,23 @@ class UnopenedThinking:
 
 
 def split_unopened(text: str, end: str) -> tuple[str, str] | None:
-    """Split text into the thinking before its first end tag and the rest; `None` if the text only mentions the tag."""
-    thinking, _, rest = text.partition(end)
-    start = end.replace('/', '')
-    is_mention = thinking.endswith(QUOTES) or start in thinking or thinking.count('```') % 2
-    return (thinking, rest) if thinking.strip() and not is_mention else None
+    """Return the thinking before its end tag, and the rest; `None` if the text only mentions the tag, as in code."""
+    at = -1
+    for _ in range(MOST_MENTIONS):
+        if (at := text.find(end, at + 1)) < 0:
+            return None
+        thinking = text[:at]
+        if thinking.strip() and not _is_mention(thinking, end.replace('/', '')):
+            return thinking, text[at + len(end) :]
+    return None
+
+
+def _is_mention(before: str, start: str) -> bool:
+    """Return whether an end tag after this text stands in code, in a string of JSON, in quotes, or after a start tag.
+
+    Tags in the strings of JSON are data: langchainjs#11582, vllm#48663.
+    """
+    line = before[before.rfind('\n') + 1 :]
+    is_in_code = before.count('```') % 2 or before.count('~~~') % 2 or line.count('`') % 2
+    is_in_json = before.lstrip()[0] in '{[' and len(STRING_ENDS.findall(before)) % 2
+    return bool(is_in_code or is_in_json or before.endswith(QUOTES) or start in before)

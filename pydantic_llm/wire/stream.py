@@ -57,6 +57,7 @@ class WireStream(BufferedStream):
         self._has_begun = False
         self._ended = False
         self._finish_by: float | None = None
+        self._went_on = False  # content followed a finish reason
 
     def get(self) -> ModelResponse:
         response = self.draft.get()
@@ -110,10 +111,14 @@ class WireStream(BufferedStream):
         return True
 
     async def _read_bytes(self) -> bytes:
-        """Return the next bytes; nothing after `[DONE]`, or if the server does not end a response that has ended."""
+        """Return the next bytes; nothing after `[DONE]`, or if the server does not end a response that has ended.
+
+        A finish reason before or between content is not the end: servers put one into every event (one-api#1477,
+        one-hub#402), or into empty events while the model thinks (CLIProxyAPI#5651).
+        """
         if self._reader.saw_done:
             return b''
-        if not self.draft.has_ended:
+        if not self.draft.has_ended or not self._has_emitted or self._went_on:
             return await self._bytes.read()
         now = asyncio.get_running_loop().time()
         if self._finish_by is None:
@@ -147,9 +152,11 @@ class WireStream(BufferedStream):
         return JSON_START.match(start) is not None or (is_json and EVENT_LINE.match(start) is None)
 
     def _decode_events(self, chunk: bytes) -> None:
+        had_ended = self.draft.has_ended
         try:
             self._reader.feed(chunk)
         finally:
+            self._went_on |= had_ended and bool(self.draft.parts.events)
             if self.draft.parts.events or self.draft.has_ended:
                 self._bytes.progress()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from functools import lru_cache
+from itertools import islice
 
 from ..messages import TextPart, ThinkingPart, ToolCallPart
 from ..streaming.draft import ResponseDraft
@@ -41,6 +42,18 @@ CALL_MARKS: dict[str, str] = {
 
 MARKS = re.compile('|'.join(map(re.escape, CALL_MARKS)))
 
+BEGINNING = re.compile(r'\s*[\w.:-]*>?\s*(?:[{\[]|<(?!/))')
+"""What follows a mark if the request has no such tool: a name perhaps, and arguments."""
+
+LONGEST_NAME = 200
+"""The number of characters after a mark in which the name of a tool is searched."""
+
+MOST_MARKS = 50
+"""The most marks of one text that are looked at."""
+
+QUOTES = ('`', '"', "'")
+"""Characters before a mark that the text only mentions."""
+
 ARGUMENTS = re.compile(r'"(?:arguments|parameters|args|input|tool_input|kwargs)"\s*:')
 """The keys of the arguments in a JSON object."""
 
@@ -67,13 +80,27 @@ def warn_of_unparsed_calls(draft: ResponseDraft) -> None:
 
 def find_unparsed_call(text: str, tool_names: Collection[str]) -> str | None:
     """Return the part of a text that looks like a tool call, if any: a mark, or the name of a tool with arguments."""
-    if mark := MARKS.search(text):
-        return mark[0]
+    for mark in islice(MARKS.finditer(text), MOST_MARKS):
+        if _begins_call(text, mark, tool_names):
+            return mark[0]
     in_json, in_python = _compile_names(frozenset(tool_names))
     if (named := in_json.search(text)) and ARGUMENTS.search(text):
         return named[0]
     called = in_python.match(text)
     return called[0].strip() if called else None
+
+
+def _begins_call(text: str, mark: re.Match[str], tool_names: Collection[str]) -> bool:
+    """Return whether a call follows a mark: the name of a tool, or what else begins a call, but not in quotes or code.
+
+    A text about tool calls, such as documentation, contains the marks too.
+    """
+    if text[: mark.start()].endswith(QUOTES):
+        return False
+    following = text[mark.end() : mark.end() + LONGEST_NAME]
+    if any(name in following for name in tool_names):
+        return True
+    return BEGINNING.match(following) is not None and not text.count('```', 0, mark.start()) % 2
 
 
 @lru_cache(maxsize=128)

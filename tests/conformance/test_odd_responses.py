@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import Any
 
 import pytest
+from pydantic_core import to_json
 
 from pydantic_llm.exceptions import LLMError, ModelAPIError, RateLimitError
 from pydantic_llm.messages import ModelResponse, PartStartEvent, TextPart, ThinkingPart
@@ -93,12 +96,22 @@ def test_an_end_tag_without_its_start_tag_ends_thinking(room: Room, end: str) ->
         'Write "</think>" after it.',
         'It is <think>Hm.</think> then.',
         '```\nHm.\n</think>\n```',
+        '~~~\nHm.\n</think>\n~~~',
+        'Match `.*</think>` first.',
+        '{"pattern": ".*</think>", "quote": "\\\\"}',
+        ' [{"say": "\\"Hm.</think>"}]',
         'a </thin> b',
     ],
 )
 def test_a_text_that_mentions_an_end_tag_stays_text(text: str) -> None:
     for response in decode_text(openai_chat.ROOM, text):
         assert list_texts(response) == [('text', text)]
+
+
+@chat_rooms
+def test_thinking_may_mention_its_end_tag(room: Room) -> None:
+    for response in decode_text(room, 'After `</think>` I answer.\n</think>Hello.'):
+        assert list_texts(response) == [('thinking', 'After `</think>` I answer.\n'), ('text', 'Hello.')]
 
 
 def test_an_end_tag_after_thinking_in_a_field_stays_text() -> None:
@@ -265,6 +278,16 @@ def test_a_text_that_looks_like_a_tool_call_is_warned_of(room: Room, text: str) 
 
 
 @pytest.mark.parametrize(
+    'text',
+    ['<tool_call>\n{"name": "add"}', '<tool_call>add\n<arg_key>x</arg_key>', '<function=add>\n<parameter=x>', '[TOOL_CALLS]add[ARGS]{}'],
+)
+def test_a_call_of_an_unknown_tool_in_the_text_is_warned_of(text: str) -> None:
+    reader = openai_chat.ROOM.build().new_reader(tool_names=['look'])
+    reader.decode(chat_body({'content': f'So: {text}'}))
+    assert len(reader.draft.warnings) == 1
+
+
+@pytest.mark.parametrize(
     ('message', 'names'),
     [
         ({'content': '<tool_call>{}'}, []),
@@ -275,6 +298,10 @@ def test_a_text_that_looks_like_a_tool_call_is_warned_of(room: Room, text: str) 
             ['look'],
         ),
         ({'reasoning': 'A <tool_call>?', 'content': 'Hi'}, ['look']),
+        ({'content': 'Hermes writes <tool_call> before a call and </tool_call> after it.'}, ['look']),
+        ({'content': 'Write `<tool_call>{"name": "look"}`.'}, ['look']),
+        ({'content': 'So:\n```\n<tool_call>\n{"name": "add"}\n</tool_call>\n```'}, ['look']),
+        ({'content': 'The header to=functions.name names the tool, <function=name> does too.'}, ['look']),
     ],
 )
 def test_other_texts_are_not_warned_of(message: Json, names: list[str]) -> None:
@@ -310,14 +337,14 @@ def read_bytes(data: bytes, content_type: str = 'text/event-stream') -> ModelRes
     return reader.draft.get()
 
 
-async def read_stream(chunks: list[bytes], content_type: str) -> ModelResponse:
+async def read_stream(chunks: list[bytes], content_type: str, kind: type[Bytes] = Bytes) -> ModelResponse:
     """Decode a stream that arrives in these chunks."""
 
     async def open_bytes() -> ByteStream:
         raise AssertionError('the request must not be sent again')
 
     stream = WireStream(
-        Bytes(chunks, content_type),
+        kind(chunks, content_type),
         ModelRequestParameters(),
         budget=Budget(NO_RETRIES),
         new_reader=openai_chat.ROOM.build().new_reader,
@@ -359,6 +386,36 @@ async def test_a_response_is_read_from_odd_bytes(data: bytes, content_type: str)
         await read_stream(byte_by_byte, content_type),
     ):
         assert (response.text, response.finish_reason, response.state) == ('Hi', 'stop', 'complete')
+
+
+class PausingBytes(Bytes):
+    """Bytes that pause before each chunk for longer than a server may take after the end of its response."""
+
+    async def read(self) -> bytes:
+        await asyncio.sleep(0.02)
+        return await super().read()
+
+
+def write_chunk(finish_reason: str | None, **delta: str) -> bytes:
+    return b'data: %b\n\n' % to_json({'choices': [{'index': 0, 'delta': delta, 'finish_reason': finish_reason}]})
+
+
+@pytest.mark.parametrize('reason', ['null', 'None', 'stop'])
+async def test_a_finish_reason_before_the_end_truncates_nothing(monkeypatch: pytest.MonkeyPatch, reason: str) -> None:
+    monkeypatch.setattr('pydantic_llm.wire.stream.USAGE_TIMEOUT', 0.01)
+    first = [write_chunk(reason), write_chunk(reason)]  # while the model thinks
+    texts = [write_chunk(None, content='H') + write_chunk(reason, content='i'), write_chunk(reason), END]
+    response = await read_stream([*first, *texts], 'text/event-stream', PausingBytes)
+    assert (response.text, response.finish_reason, response.state) == ('Hi', 'stop', 'complete')
+
+
+def test_the_fragments_of_a_refusal_are_joined_once() -> None:
+    reader = openai_chat.ROOM.build().new_reader()
+    started = time.process_time()
+    for _ in range(20_000):
+        reader.decode_event(chunk({'refusal': 'I can not. ' * 20}))
+    assert len((reader.draft.get().provider_details or {})['refusal']) == 20_000 * 220
+    assert time.process_time() - started < 4, 'a refusal costs the square of its length'
 
 
 def test_junk_after_the_end_is_warned_of() -> None:

@@ -109,7 +109,7 @@ def replace_finish_reasons(value: Any, word: str) -> Any:
 
 
 @rooms
-@pytest.mark.parametrize('word', [*BROKEN_OFF, 'ABORT', 'Error'])
+@pytest.mark.parametrize('word', [*BROKEN_OFF, 'ABORT', 'Error', 'engine_error', 'request_cancelled', 'interrupted'])
 def test_a_response_that_the_server_broke_off_is_never_complete(room: Room, word: str) -> None:
     sent = make_response(room, make_text(room, 'Hello.'))
     body = replace_finish_reasons(encode_body(room, sent), word)

@@ -234,6 +234,12 @@ async def test_the_time_of_a_response_is_in_seconds_or_milliseconds(created: flo
         ('sensitive', 'content_filter'),
         ('error', 'error'),
         ('network_error', 'error'),
+        ('eos_token', 'stop'),
+        ('FINISH_REASON_STOP', 'stop'),
+        ('tool-calls', 'tool_call'),
+        ('MAX_TOKENS', 'length'),
+        ('model_length', 'length'),
+        ('safety', 'content_filter'),
     ],
 )
 async def test_a_finish_reason_is_translated_and_kept(wire: str, ours: str) -> None:

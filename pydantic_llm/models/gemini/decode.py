@@ -13,6 +13,7 @@ from typing import Any, cast
 from ...exceptions import UnexpectedModelBehavior
 from ...json_types import Json
 from ...messages import FinishReason
+from ...streaming.broken_off import is_reason
 from ...streaming.draft import ResponseDraft
 from ...streaming.parts import LAST
 from ...transport.errors import error_from_event
@@ -157,7 +158,7 @@ class GeminiDecoder(ResponseDecoder):
         self.draft.parts.logprobs(LAST, decode_logprobs(candidate.get('logprobsResult')))
         self._parts.decode(parts)
         self._parts.fill_file_searches(_find_chunks(candidate.get('groundingMetadata') or {}, 'retrievedContext'))
-        if reason := candidate.get('finishReason'):
+        if is_reason(reason := candidate.get('finishReason')):
             self.draft.finish(reason, FINISH_REASONS)
             self.draft.complete()
 

@@ -16,7 +16,7 @@ from ....exceptions import UnexpectedModelBehavior
 from ....json_types import Json
 from ....messages import FinishReason, ToolCallPart
 from ....profiles.openai import OpenAIModelProfile
-from ....streaming.broken_off import is_broken_off
+from ....streaming.broken_off import is_broken_off, is_reason
 from ....streaming.draft import ResponseDraft
 from ....streaming.parts import LAST
 from ....streaming.tool_calls import ToolCallAssembler
@@ -140,7 +140,7 @@ class ChatDecoder(ResponseDecoder):
             # Some servers send their whole body as the only event; Perplexity repeats it with each `delta`.
             if delta := choice.get('delta') if 'delta' in choice else choice.get('message'):
                 self._decode_delta(delta, tokens)
-            if reason := choice.get('finish_reason'):
+            if is_reason(reason := choice.get('finish_reason')):
                 # OpenRouter may end a response that its vendor broke off with `stop`: pi#8511
                 native = choice.get('native_finish_reason')
                 draft.finish(native if is_broken_off(native) else reason, self._finish_reasons)
@@ -185,13 +185,14 @@ class ChatDecoder(ResponseDecoder):
             self._decode_content(content)
         calls: Json | list[Json] = delta.get('tool_calls') or []
         for call in [calls] if isinstance(calls, dict) else calls:  # older versions of TGI stream one call, not a list
-            self._has_tool_calls = True
-            self._decode_tool_call(call)
+            if call:
+                self._has_tool_calls = True
+                self._decode_tool_call(call)
         if function := delta.get('function_call'):
             self._decode_function_call(function)
         if refusal := delta.get('refusal'):
             self._has_refusal = True
-            draft.provider_details['refusal'] = draft.provider_details.get('refusal', '') + refusal
+            draft.add_refusal(refusal)
         if annotations := delta.get('annotations'):
             draft.provider_details.setdefault('annotations', []).extend(annotations)
         if audio := delta.get('audio'):

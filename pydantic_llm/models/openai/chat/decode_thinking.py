@@ -10,7 +10,7 @@ from ....messages import TextPart, ThinkingPart
 from ....profiles.openai import OpenAIModelProfile
 from ....streaming.draft import ResponseDraft
 from ....streaming.parts import LAST
-from ....streaming.thinking import HEADERS, THINK_TAGS, ThinkTags, UnopenedThinking, split_unopened
+from ....streaming.thinking import HEADERS, MOST_MENTIONS, THINK_TAGS, ThinkTags, UnopenedThinking, split_unopened
 from ..thinking import THINKING_FIELDS
 
 DETAIL_PARTS = {'reasoning.text': 'text', 'reasoning.summary': 'summary', 'reasoning.encrypted': 'data'}
@@ -39,6 +39,7 @@ class ThinkingDecoder:
         self._fields = tuple(dict.fromkeys((profile.openai_thinking_field, *THINKING_FIELDS)))
         self._tags: ThinkTags | None = None
         self._unopened: UnopenedThinking | None = UnopenedThinking(profile.thinking_tags[1])
+        self._mentions = 0  # of end tags in the text
 
     def decode_fields(self, delta: Json) -> None:
         """Decode thinking from the first field that holds any: the profile's, then those that other servers use."""
@@ -117,9 +118,12 @@ class ThinkingDecoder:
             self._unopened = None
             return False
         whole = f'{known[0].content if known and isinstance(known[0], TextPart) else ""}{text}'
-        self._unopened = None
         if (pieces := split_unopened(whole, end)) is None:
+            self._mentions += 1
+            if self._mentions == MOST_MENTIONS:
+                self._unopened = None
             return False
+        self._unopened = None
         thinking = ThinkingPart(pieces[0], id='content', provider_name=self.draft.provider_name)
         if known:
             parts.replace_only(thinking)

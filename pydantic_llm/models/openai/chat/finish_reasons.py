@@ -19,15 +19,23 @@ FINISH_REASONS: dict[str, FinishReason] = {
 
 OTHER_REASONS: dict[str, FinishReason] = {
     'eos': 'stop',
-    'COMPLETE': 'stop',
-    'STOP': 'stop',
+    'eos_token': 'stop',
+    'complete': 'stop',
+    'completed': 'stop',
     'end_turn': 'stop',
     'stop_sequence': 'stop',
-    'MAX_TOKENS': 'length',
+    'stop_token': 'stop',
     'max_tokens': 'length',
+    'max_output_tokens': 'length',
+    'model_length': 'length',
     'tool_use': 'tool_call',
-    'TOOL_CALL': 'tool_call',
-    'SAFETY': 'content_filter',
+    'tool_call': 'tool_call',
+    'content_filtered': 'content_filter',
+    'guardrail_intervened': 'content_filter',
+    'prohibited_content': 'content_filter',
+    'recitation': 'content_filter',
+    'safety': 'content_filter',
     'refusal': 'content_filter',
 }
-"""Finish reasons of other APIs that gateways pass on unchanged, and Together's `eos` (vespa#33327)."""
+"""Finish reasons of other APIs that gateways pass on unchanged, in lower case: those of the Messages API, of Bedrock,
+Gemini, Cohere, Mistral, TGI (`eos_token`) and Together (`eos`, vespa#33327)."""

@@ -215,8 +215,7 @@ class ItemDecoder:
 
     def _add_refusal(self, refusal: str) -> None:
         self.has_refusal = True
-        details = self.draft.provider_details
-        details['refusal'] = details.get('refusal', '') + refusal
+        self.draft.add_refusal(refusal)
 
     # ---------------------------------------------------------------------- thinking
 
