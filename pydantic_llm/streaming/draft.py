@@ -63,7 +63,9 @@ class ResponseDraft:
         """Record the vendor's finish reason, and ours by the table `names`; unknown values are kept in the details."""
         if raw:
             self.provider_details['finish_reason'] = raw
-            self.finish_reason = names.get(raw) or names.get(raw.lower().replace('-', '_').removeprefix('finish_reason_'))
+            self.finish_reason = names.get(raw) or names.get(
+                raw.lower().replace('-', '_').removeprefix('finish_reason_')
+            )
             if self.finish_reason is None and is_broken_off(raw):
                 self.finish_reason = 'error'
 

@@ -279,7 +279,12 @@ def test_a_text_that_looks_like_a_tool_call_is_warned_of(room: Room, text: str) 
 
 @pytest.mark.parametrize(
     'text',
-    ['<tool_call>\n{"name": "add"}', '<tool_call>add\n<arg_key>x</arg_key>', '<function=add>\n<parameter=x>', '[TOOL_CALLS]add[ARGS]{}'],
+    [
+        '<tool_call>\n{"name": "add"}',
+        '<tool_call>add\n<arg_key>x</arg_key>',
+        '<function=add>\n<parameter=x>',
+        '[TOOL_CALLS]add[ARGS]{}',
+    ],
 )
 def test_a_call_of_an_unknown_tool_in_the_text_is_warned_of(text: str) -> None:
     reader = openai_chat.ROOM.build().new_reader(tool_names=['look'])
