@@ -79,7 +79,7 @@ class ResponseDraft:
         else:
             self.state = 'suspended' if is_paused else 'complete'
 
-    def add_refusal(self, text: str) -> None:
+    def add_refusal(self, text: object) -> None:
         """Add a fragment of the refusal, which is in the details. The fragments are joined once."""
         if not isinstance(text, str):
             raise TypeError(f'a refusal is {text!r}')

@@ -12,6 +12,7 @@ from itertools import islice
 
 from ..messages import TextPart, ThinkingPart, ToolCallPart
 from ..streaming.draft import ResponseDraft
+from ..streaming.thinking import QUOTES
 
 __all__ = ('find_unparsed_call', 'warn_of_unparsed_calls')
 
@@ -50,9 +51,6 @@ LONGEST_NAME = 200
 
 MOST_MARKS = 50
 """The most marks of one text that are looked at."""
-
-QUOTES = ('`', '"', "'")
-"""Characters before a mark that the text only mentions."""
 
 ARGUMENTS = re.compile(r'"(?:arguments|parameters|args|input|tool_input|kwargs)"\s*:')
 """The keys of the arguments in a JSON object."""
