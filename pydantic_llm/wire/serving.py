@@ -26,6 +26,7 @@ from ..messages import (
     UserContent,
     UserPromptPart,
 )
+from ..messages.request import ModelRequestPart
 from ..messages.response import ModelResponsePart
 from ..models import ModelRequestParameters
 from ..settings import ModelSettings, ThinkingLevel
@@ -96,6 +97,19 @@ def add_system_prompts(
                 return messages
         return [ModelRequest([], instructions=instructions), *messages]
     return messages
+
+
+def extend_request(history: list[ModelMessage], parts: Collection[ModelRequestPart]) -> None:
+    """Add parts to the request at the end of a conversation that is being decoded, or begin a request with them.
+
+    The request is changed in place, so that the time for many messages of one user grows with their number only.
+    """
+    last = history[-1] if history else None
+    if isinstance(last, ModelRequest):
+        assert isinstance(last.parts, list), 'made below, or by the decoder'
+        last.parts.extend(parts)
+    elif parts:
+        history.append(ModelRequest([*parts]))
 
 
 def user_prompts(content: list[UserContent]) -> Iterator[UserPromptPart]:

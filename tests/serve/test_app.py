@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
@@ -246,6 +247,24 @@ async def test_with_a_key_every_host_is_accepted(connect: Connect, wire: Wire) -
         headers = {'host': 'models.example', 'authorization': 'Bearer secret'}
         response = await client.post(wire.to(body := wire.request()), json=body, headers=headers)
     assert response.status_code == 200
+
+
+@pytest.mark.parametrize('wire', WIRES, ids=repr)
+def test_the_time_for_many_messages_of_one_user_grows_with_their_number(wire: Wire) -> None:
+    protocol = next(each for each in PROTOCOLS if each.name == wire.name)
+    body = wire.request()
+    name = next(name for name in ('messages', 'contents', 'input') if name in body)
+    turns = body[name] if isinstance(body[name], list) else [{'role': 'user', 'content': body[name]}]
+
+    def measure(number: int) -> float:
+        many = body | {'model': 'm', name: turns[-1:] * number}
+        began = time.process_time()
+        protocol.decode_request(many)
+        return time.process_time() - began
+
+    measure(10)
+    ratio = min(measure(16_000) / measure(2_000) for _ in range(3))
+    assert ratio < 24  # 8 if the time grows with the number, 64 if with its square
 
 
 def test_an_empty_key_is_an_error_when_the_app_is_built() -> None:

@@ -25,7 +25,7 @@ from ...messages import (
 from ...messages.request import ModelRequestPart
 from ...messages.response import ModelResponsePart
 from ...streaming.draft import ResponseDraft
-from ...wire.serving import add_system_prompts, user_prompts
+from ...wire.serving import add_system_prompts, extend_request, user_prompts
 from .content import CONTAINER_UPLOAD, DOCUMENT_FIELDS, PDF
 from .decode_blocks import BlockDecoder
 
@@ -71,10 +71,7 @@ class ConversationDecoder:
     def _add_system_prompt(self, blocks: list[Json]) -> None:
         """Add a system prompt inside the conversation to the request that it follows."""
         parts = [SystemPromptPart(block['text']) for block in blocks if block['type'] == 'text']
-        if self.history and isinstance(last := self.history[-1], ModelRequest):
-            self.history[-1] = ModelRequest([*last.parts, *parts])
-        else:
-            self.history.append(ModelRequest(parts))
+        extend_request(self.history, parts)
 
     def _decode_user(self, blocks: Iterable[Json]) -> Iterator[ModelRequestPart]:
         content: list[UserContent] = [] if self._pending_cache_point is None else [self._pending_cache_point]

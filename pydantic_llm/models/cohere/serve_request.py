@@ -13,7 +13,6 @@ from ...messages import (
     BinaryContent,
     ImageUrl,
     ModelMessage,
-    ModelRequest,
     ModelResponse,
     SystemPromptPart,
     ToolCallPart,
@@ -23,6 +22,7 @@ from ...messages import (
 )
 from ...messages.request import ModelRequestPart
 from ...streaming.draft import ResponseDraft
+from ...wire.serving import extend_request
 from .decode import CohereDecoder
 
 
@@ -37,11 +37,7 @@ def decode_messages(body: Json, provider_name: str) -> list[ModelMessage]:
             tool_names |= {call.tool_call_id: call.tool_name for call in calls}
             history.append(response)
             continue
-        part = decode_part(message, tool_names)
-        if history and isinstance(last := history[-1], ModelRequest):
-            history[-1] = ModelRequest([*last.parts, part])
-        else:
-            history.append(ModelRequest([part]))
+        extend_request(history, [decode_part(message, tool_names)])
     return history
 
 

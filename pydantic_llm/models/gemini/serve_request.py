@@ -28,6 +28,7 @@ from ...messages import (
 from ...messages.request import ModelRequestPart
 from ...messages.response import ModelResponsePart
 from ...streaming.draft import ResponseDraft
+from ...wire.serving import extend_request
 from .content import FILES_BASE_URL, VIDEO_METADATA, to_urlsafe
 from .decode_parts import PartsDecoder
 from .encode_response import PLACEHOLDER_SIGNATURE
@@ -96,7 +97,7 @@ class _ContentsDecoder:
         if (role := content.get('role')) == MODEL_ROLE:
             self._add_response(blocks)
         elif role in USER_ROLES:
-            self._add_request(list(self._decode_user_parts(blocks)))
+            extend_request(self.messages, list(self._decode_user_parts(blocks)))
         else:
             raise UserError(f"contents: a content has the role {role!r}, not 'user' or 'model'")
 
@@ -107,12 +108,6 @@ class _ContentsDecoder:
             if isinstance(part, ToolCallPart):
                 self._open_calls.setdefault(part.tool_name, []).append(part.tool_call_id)
         self.messages.append(ModelResponse(parts, provider_name=self._provider_name))
-
-    def _add_request(self, parts: list[ModelRequestPart]) -> None:
-        if self.messages and isinstance(last := self.messages[-1], ModelRequest):
-            self.messages[-1] = ModelRequest([*last.parts, *parts])
-        elif parts:
-            self.messages.append(ModelRequest(parts))
 
     def _decode_user_parts(self, blocks: Iterable[Json]) -> Iterator[ModelRequestPart]:
         """Yield the tool results of one content, then one prompt with everything else."""

@@ -14,7 +14,6 @@ from ....messages import (
     DocumentUrl,
     ImageUrl,
     ModelMessage,
-    ModelRequest,
     ModelResponse,
     SystemPromptPart,
     TextPart,
@@ -31,6 +30,7 @@ from ....messages.response import ModelResponsePart
 from ....streaming.draft import ResponseDraft
 from ....streaming.parts import LAST
 from ....wire.file_names import is_file_name, with_file_name
+from ....wire.serving import extend_request
 from ..thinking import THINKING_FIELDS
 from .decode_chunks import ChunkDecoder
 from .decode_thinking import decode_reasoning_detail
@@ -46,11 +46,7 @@ def decode_messages(messages: Iterable[Json], provider_name: str) -> list[ModelM
             tool_names |= {call.tool_call_id: call.tool_name for call in response.tool_calls}
             history.append(response)
             continue
-        part = decode_request_part(message, tool_names, provider_name)
-        if history and isinstance(history[-1], ModelRequest):
-            history[-1] = ModelRequest([*history[-1].parts, part])
-        else:
-            history.append(ModelRequest([part]))
+        extend_request(history, [decode_request_part(message, tool_names, provider_name)])
     return history
 
 
