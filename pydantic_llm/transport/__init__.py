@@ -80,9 +80,9 @@ class RawRequest:
 class RawResponse:
     """A complete response with a success status."""
 
-    body: bytes
+    body: bytes = field(repr=False)
     """The complete body, decompressed."""
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     """The headers, with case-insensitive names."""
     find_keys: Callable[[], Iterable[str]] = tuple[str, ...]
     """Returns the keys of the request, which an exception must not show."""

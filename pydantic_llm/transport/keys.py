@@ -41,12 +41,20 @@ def hide_keys(value: T, keys: Iterable[str]) -> T:
 
 
 def hide_keys_in_error(error: LLMError, keys: Iterable[str]) -> None:
-    """Hide keys in all that an error shows of a response: its message, its body, its headers."""
+    """Hide keys in all that an error shows of a response: its message, its body, its headers.
+
+    If a key was there, the traceback so far is dropped too: its frames hold the response in local variables.
+    """
     keys = tuple(keys)
+    before = repr(error.args), repr(vars(error))
     error.args = hide_keys(error.args, keys)
     for name, value in vars(error).items():
         if isinstance(value, (str, bytes, dict, list)):
             setattr(error, name, hide_keys(cast('object', value), keys))
+    if before != (repr(error.args), repr(vars(error))):
+        error.__cause__ = None
+        error.__suppress_context__ = True
+        error.__traceback__ = None
 
 
 def _hide(value: Any, key: str) -> Any:

@@ -155,10 +155,11 @@ class WireModel(PreparingModel, Generic[ProfileT]):
             reader = self.new_reader(warnings, tool_names)
             try:
                 reader.read_body(response.body, response.headers)
+                return reader.draft.get()
             except LLMError as error:
                 hide_keys_in_error(error, response.find_keys())
-                raise
-            return reader.draft.get()
+                failure = error
+            raise failure
 
         return await budget.run(attempt)
 
