@@ -2,6 +2,9 @@
 
 Models may emit arguments as objects, each of which replaces the one before it. No API has such deltas: an object is
 held back until its part ends, and is then one delta of JSON text.
+
+Nor can an API take content back. If text turns out to be thinking, its part starts again (`UnopenedThinking`): for the
+client it stays the text that was sent. If thinking turns out to be text, the client gets the text after it.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ from ..messages import (
     PartDeltaEvent,
     PartEndEvent,
     PartStartEvent,
+    TextPart,
+    ThinkingPart,
     ToolCallPart,
     ToolCallPartDelta,
 )
@@ -30,12 +35,19 @@ class TextArguments:
         self._encoder = encoder
         self._sent: dict[int, list[str]] = {}
         """The fragments of arguments that were passed on, by the index of a tool call that has not ended."""
+        self._kinds: dict[int, str] = {}
+        """The kinds of the parts that were begun, by their indexes."""
+        self._kept_texts: dict[int, TextPart] = {}
+        """The texts that turned out to be thinking after they were sent, by the indexes of their parts."""
+        self._inserted: tuple[int, ThinkingPart] | None = None
+        """The thinking that turned out to be text after it was sent, and its index; later parts move by one."""
 
     def begin(self) -> Iterator[Json]:
         return self._encoder.begin()
 
     def event(self, event: ModelResponseStreamEvent) -> Iterator[Json]:
         """Yield what one event becomes. Raises `UnexpectedModelBehavior` if it replaces arguments that were sent."""
+        event = self._renumber(event)
         match event:
             case PartStartEvent(index=index, part=ToolCallPart(args=args)) if index not in self._sent:
                 started = args if isinstance(args, str) else ''
@@ -49,14 +61,50 @@ class TextArguments:
                     yield from self._encoder.event(event)
             case PartEndEvent(index=index, part=ToolCallPart() as part) if index in self._sent:
                 yield from self._end_call(event, part)
+            case PartStartEvent():
+                yield from self._start(event)
+            case PartEndEvent(index=index) if index in self._kept_texts:
+                yield from self._encoder.event(replace(event, part=self._kept_texts[index]))
             case _:
+                yield from self._encoder.event(event)
+
+    def _start(self, event: PartStartEvent) -> Iterator[Json]:
+        """Start a part, or start one again whose kind turned out to be another."""
+        index, part = event.index, event.part
+        match self._kinds.get(index), part:
+            case 'text', ThinkingPart(content=content):
+                self._kept_texts[index] = TextPart(content)
+            case 'thinking', TextPart(content=content):
+                self._inserted = index, ThinkingPart(content)
+                yield from self._encoder.event(PartEndEvent(*self._inserted))
+                yield from self._encoder.event(self._renumber(event))
+            case _:
+                self._kinds[index] = part.part_kind
                 yield from self._encoder.event(event)
 
     def end(self, response: ModelResponse) -> Iterator[Json]:
         """End the tool calls that are still open, and yield the last events."""
+        response = self._describe_sent(response)
         for index in [*self._sent] if not response.is_truncated else ():
-            yield from self.event(PartEndEvent(index, response.parts[index]))
+            part = response.parts[index]
+            assert isinstance(part, ToolCallPart), 'it was begun as one'
+            yield from self._end_call(PartEndEvent(index, part), part)
         yield from self._encoder.end(response)
+
+    def _renumber(self, event: ModelResponseStreamEvent) -> ModelResponseStreamEvent:
+        """Return the event with the index that its part has for the client."""
+        if self._inserted is None or not isinstance(event, (PartStartEvent, PartDeltaEvent, PartEndEvent)):
+            return event
+        return replace(event, index=event.index + 1) if event.index >= self._inserted[0] else event
+
+    def _describe_sent(self, response: ModelResponse) -> ModelResponse:
+        """Return the response with the parts that were sent."""
+        if not self._kept_texts and self._inserted is None:
+            return response
+        parts = [self._kept_texts.get(index, part) for index, part in enumerate(response.parts)]
+        if self._inserted is not None:
+            parts.insert(*self._inserted)
+        return replace(response, parts=parts)
 
     def _end_call(self, event: PartEndEvent, part: ToolCallPart) -> Iterator[Json]:
         sent, args = ''.join(self._sent.pop(event.index)), part.args_as_json_str()

@@ -18,7 +18,14 @@ from pydantic_llm.streaming.thinking import THINK_TAGS
 from pydantic_llm.transport import ByteStream
 from pydantic_llm.wire.stream import WireStream
 from pydantic_llm.wire.unparsed_calls import CALL_MARKS
-from tests.conformance.exchange import decode_body, decode_events, encode_body, encode_events
+from tests.conformance.exchange import (
+    decode_body,
+    decode_events,
+    encode_body,
+    encode_events,
+    encode_stream,
+    end_stream,
+)
 from tests.conformance.room import Json, Room
 from tests.conformance.rooms import ROOMS, groq, huggingface, litellm, mistral, openai_chat
 from tests.conformance.test_responses import make_response, make_text
@@ -129,6 +136,25 @@ def test_a_part_that_turns_out_to_be_thinking_starts_again() -> None:
 
 
 PREFILLED = {'thinking_tag_is_prefilled': True}
+
+
+@rooms
+@pytest.mark.parametrize('is_prefilled', [False, True])
+def test_a_server_sends_on_what_turned_out_to_be_of_another_kind(room: Room, is_prefilled: bool) -> None:
+    """A model behind the server begins as text and turns out to be thinking, or the other way round."""
+    model = openai_chat.OpenAIModel('m', api_key='k', profile={'thinking_tag_is_prefilled': is_prefilled})
+    reader, received = model.new_reader(), []
+    for piece in ('So ', 'on') if is_prefilled else ('So ', 'on', '</think>', 'Hello'):
+        reader.decode_event(chunk({'content': piece}))
+        received += reader.draft.parts.take_events()
+    reader.decode_event(STOP)
+    end_stream(reader)
+    started, ended = encode_stream(room, reader.draft.get(), [*received, *reader.draft.parts.take_events()])
+    response, events = decode_events(room, [*started, *ended])
+    assert replay(events) == response.parts
+    texts = list_texts(response)
+    assert ''.join(content for kind, content in texts if kind == 'text') == ('So on' if is_prefilled else 'So onHello')
+    assert all(content == 'So on' for kind, content in texts if kind == 'thinking')
 
 
 @pytest.mark.parametrize(
