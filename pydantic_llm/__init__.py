@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         FallbackExceptionGroup,
         LLMError,
         ModelAPIError,
+        ModelConnectionError,
         ModelHTTPError,
         ModelRetry,
         ModelTimeoutError,
@@ -111,6 +112,7 @@ if TYPE_CHECKING:
     from .tools import (
         Tool,
         ToolDefinition,
+        ToolKind,
     )
     from .usage import (
         RequestUsage,
@@ -152,6 +154,7 @@ __all__ = (
     'MemoryTool',
     'Model',
     'ModelAPIError',
+    'ModelConnectionError',
     'ModelHTTPError',
     'ModelMessage',
     'ModelMessagesTypeAdapter',
@@ -194,6 +197,7 @@ __all__ = (
     'ToolCallPartDelta',
     'ToolChoice',
     'ToolDefinition',
+    'ToolKind',
     'ToolOutput',
     'ToolReturn',
     'ToolReturnPart',
@@ -235,6 +239,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
         'FallbackExceptionGroup',
         'LLMError',
         'ModelAPIError',
+        'ModelConnectionError',
         'ModelHTTPError',
         'ModelRetry',
         'ModelTimeoutError',
@@ -314,6 +319,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     'tools': (
         'Tool',
         'ToolDefinition',
+        'ToolKind',
     ),
     'usage': (
         'RequestUsage',

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import PurePath
+from types import NoneType
 from typing import NoReturn, TypeGuard, cast, get_args
 
 from .exceptions import UserError
@@ -17,7 +18,14 @@ from .messages import (
     ModelRequestPart,
     ModelResponse,
     ModelResponsePart,
+    NativeToolCallPart,
+    NativeToolReturnPart,
+    RetryPromptPart,
     SystemPromptPart,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolReturnPart,
     UserContent,
     UserPromptPart,
 )
@@ -35,6 +43,7 @@ __all__ = (
     'check_request_tools',
     'check_settings_type',
     'check_type',
+    'describe_value',
     'raise_wrong_type',
 )
 
@@ -46,12 +55,30 @@ RESPONSE_PARTS: tuple[type, ...] = get_args(get_args(ModelResponsePart)[0])
 NATIVE_TOOLS: tuple[type, ...] = get_args(NativeTool)
 USER_CONTENT: tuple[type, ...] = (str, *get_args(get_args(get_args(UserContent)[1])[0]))
 
+TEXT = ('content', (str,), 'text')
+TOOL_NAME = ('tool_name', (str,), 'text')
+TOOL_CALL_ID = ('tool_call_id', (str,), 'text')
+ARGUMENTS = ('args', (str, dict, NoneType), 'JSON text or a dict')
+
+PART_FIELDS: dict[type, tuple[tuple[str, tuple[type, ...], str], ...]] = {
+    SystemPromptPart: (TEXT,),
+    ToolReturnPart: (TOOL_NAME, TOOL_CALL_ID),
+    RetryPromptPart: (('content', (str, list), 'text or a list of errors'), TOOL_CALL_ID),
+    TextPart: (TEXT,),
+    ThinkingPart: (TEXT,),
+    ToolCallPart: (TOOL_NAME, ARGUMENTS, TOOL_CALL_ID),
+    NativeToolCallPart: (TOOL_NAME, ARGUMENTS, TOOL_CALL_ID),
+    NativeToolReturnPart: (TOOL_NAME, TOOL_CALL_ID),
+}
+"""The fields of parts that every encoder reads: name, types, and their description in an error."""
+
+JSON_HINT = 'JSON is read by ModelMessagesTypeAdapter.validate_json'
 DICT_HINT = 'build messages of their classes, or read stored ones by ModelMessagesTypeAdapter.validate_python'
 
 
 def raise_wrong_type(parameter: str, expected: str, value: object, hint: str | None = None) -> NoReturn:
     """Raise the `UserError` for a value of a wrong type."""
-    raise UserError(f'{parameter} takes {expected}, not {_describe(value)}' + (f'; {hint}' if hint else ''))
+    raise UserError(f'{parameter} takes {expected}, not {describe_value(value)}' + (f'; {hint}' if hint else ''))
 
 
 def check_type(value: object, types: type | tuple[type, ...], *, parameter: str, expected: str | None = None) -> None:
@@ -79,7 +106,7 @@ def check_callable(value: object, *, parameter: str) -> None:
 def check_choice(value: object, choices: Collection[object], *, parameter: str) -> None:
     """Raise `UserError` unless the value is one of the choices."""
     if not isinstance(value, str) or value not in choices:
-        raise UserError(f'{parameter} is {" or ".join(map(repr, choices))}, not {_describe(value)}')
+        raise UserError(f'{parameter} is {" or ".join(map(repr, choices))}, not {describe_value(value)}')
 
 
 def check_items(
@@ -136,7 +163,9 @@ def check_messages(value: object, *, parameter: str = 'messages') -> None:
 def _suggest_messages(value: object) -> str | None:
     match value:
         case str():
-            return 'a text is ModelRequest.user_text_prompt(text)'
+            return f'a text is ModelRequest.user_text_prompt(text), and {JSON_HINT}'
+        case bytes() | bytearray():
+            return JSON_HINT
         case ModelRequest() | ModelResponse():
             return 'put it into a list'
         case Mapping():
@@ -156,8 +185,14 @@ def _check_parts(parts: object, types: tuple[type, ...], parameter: str, owner: 
             raise_wrong_type(parameter, f'{expected} ({", ".join(each.__name__ for each in types)})', part)
         if isinstance(part, UserPromptPart):
             check_prompt(part.content, parameter='UserPromptPart')
-        elif isinstance(part, SystemPromptPart) and not isinstance(cast('object', part.content), str):
-            raise_wrong_type('SystemPromptPart', 'text', part.content)
+        _check_fields(part)
+
+
+def _check_fields(part: object) -> None:
+    for name, kinds, expected in PART_FIELDS.get(type(part), ()):
+        value = getattr(part, name)
+        if not isinstance(value, kinds):
+            raise_wrong_type(type(part).__name__, f'{expected} as {name}', value)
 
 
 def check_settings_type(value: object, *, parameter: str = 'model_settings') -> None:
@@ -187,7 +222,7 @@ def _is_list(value: object) -> TypeGuard[Sequence[object]]:
     return isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray, memoryview))
 
 
-def _describe(value: object) -> str:
+def describe_value(value: object) -> str:
     """Return a short description of a value, without the address of a function."""
     if isinstance(value, type):
         return f'the class {value.__name__}'

@@ -7,6 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import AliasChoices, BeforeValidator, Field
 
+from ._checks import check_number
 from .exceptions import UsageLimitExceeded
 
 __all__ = ('RequestUsage', 'RunUsage', 'Usage', 'UsageLimits')
@@ -146,6 +147,10 @@ class UsageLimits:
 
     total_tokens_limit: int | None = None
     """The maximum number of input and output tokens of all requests."""
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            check_number(each.name, getattr(self, each.name), least=0)
 
     def has_token_limits(self) -> bool:
         limits = (self.input_tokens_limit, self.output_tokens_limit, self.total_tokens_limit)

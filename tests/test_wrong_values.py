@@ -6,18 +6,29 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, NewType
 
 import pytest
 
-from pydantic_llm import Agent, UserError, infer_model
+from pydantic_llm import Agent, TextOutput, Tool, ToolOutput, UserError, infer_model
 from pydantic_llm.direct import (
     model_request,
     model_request_stream,
     model_request_stream_sync,
     model_request_sync,
 )
-from pydantic_llm.messages import ImageUrl, ModelRequest, ModelResponse, SystemPromptPart, TextPart, UserPromptPart
+from pydantic_llm.messages import (
+    ImageUrl,
+    ModelRequest,
+    ModelResponse,
+    RetryPromptPart,
+    SystemPromptPart,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
 from pydantic_llm.models import Model, ModelRequestParameters
 from pydantic_llm.models.anthropic import AnthropicModel
 from pydantic_llm.models.bedrock import BedrockConverseModel
@@ -35,7 +46,7 @@ from pydantic_llm.models.router import Deployment, RouterModel
 from pydantic_llm.models.test import TestModel
 from pydantic_llm.models.wrapper import WrapperModel
 from pydantic_llm.providers.openai import OpenAIProvider
-from pydantic_llm.serve import create_app
+from pydantic_llm.serve import Fault, LocalServer, create_app
 from pydantic_llm.usage import UsageLimits
 
 Case = tuple[str, Any]
@@ -330,7 +341,14 @@ def test_an_app_refuses_an_agent_and_a_name_with_a_hint() -> None:
 
 @pytest.mark.parametrize(
     ('name', 'value'),
-    [('key', 7), ('faults', {'status': 500}), ('max_body_bytes', '1 MB'), ('max_body_bytes', True)],
+    [
+        ('key', 7),
+        ('faults', {'status': 500}),
+        ('max_body_bytes', '1 MB'),
+        ('max_body_bytes', True),
+        ('allowed_hosts', 'a.b'),
+        ('allowed_hosts', [1]),
+    ],
     ids=show,
 )
 def test_an_app_refuses_a_wrong_option(name: str, value: Any) -> None:
@@ -380,3 +398,99 @@ def test_other_models_refuse_wrong_options() -> None:
     ):
         with pytest.raises(UserError, match=rf'{name} (takes|is) '):
             make()
+
+
+WRONG: Any = 5
+
+NOT_FUNCTIONS: dict[str, Callable[[], object]] = {
+    'Tool': lambda: Tool(WRONG),
+    'Agent.tool': lambda: Agent('test').tool(WRONG),
+    'Agent.tool_plain': lambda: Agent('test').tool_plain(WRONG),
+    'Agent.output_validator': lambda: Agent('test').output_validator(WRONG),
+    'Agent.instructions': lambda: Agent('test').instructions(WRONG),
+    'Agent.system_prompt': lambda: Agent('test').system_prompt(WRONG),
+    'TextOutput': lambda: Agent('test', output_type=TextOutput(WRONG)),
+}
+
+
+@pytest.mark.parametrize('name', NOT_FUNCTIONS)
+def test_what_is_no_function_is_refused_where_a_function_is_expected(name: str) -> None:
+    with pytest.raises(UserError, match=r'^A function is expected, not 5$'):
+        NOT_FUNCTIONS[name]()
+
+
+@pytest.mark.parametrize('wrong', [5, 'Answer', {'type': 'object'}, ToolOutput(WRONG), [str, 5], TestModel()], ids=repr)
+def test_an_output_type_is_a_type_or_a_function(wrong: Any) -> None:
+    with pytest.raises(UserError, match=r'^output_type takes types and functions, not '):
+        Agent('test', output_type=wrong)
+
+
+@pytest.mark.parametrize(
+    'right', [Any, Literal['a', 'b'], NewType('Id', int), Annotated[int, 'id'], None, list[int]], ids=repr
+)
+def test_an_output_type_need_not_be_a_class(right: Any) -> None:
+    Agent('test', output_type=right)
+
+
+def return_one() -> int:
+    return 1
+
+
+NUMBERS: dict[str, Callable[[Any], object]] = {
+    'request_limit': lambda value: UsageLimits(request_limit=value),
+    'total_tokens_limit': lambda value: UsageLimits(total_tokens_limit=value),
+    'retries': lambda value: Agent('test', retries=value),
+    'output_retries': lambda value: Agent('test', output_retries=value),
+    'max_retries': lambda value: Tool(return_one, max_retries=value),
+    'timeout': lambda value: Tool(return_one, timeout=value),
+    'status': lambda value: Fault(status=value),
+    'delay': lambda value: Fault(delay=value),
+    'cut_after': lambda value: Fault(cut_after=value),
+}
+
+
+@pytest.mark.parametrize('name', NUMBERS)
+@pytest.mark.parametrize('wrong', ['x', -1, True, float('nan')], ids=repr)
+def test_a_number_of_an_option_is_checked_when_the_object_is_made(name: str, wrong: object) -> None:
+    with pytest.raises(UserError, match=f'^{name} is {wrong!r}: give a '):
+        NUMBERS[name](wrong)
+
+
+@pytest.mark.parametrize('parameter', ['base_url', 'api_key'])
+def test_a_provider_refuses_what_is_no_text(parameter: str) -> None:
+    options: Any = {'api_key': 'k', parameter: 5}
+    with pytest.raises(UserError, match=f"^{parameter}= takes text, not an object of type 'int'$"):
+        OpenAIProvider(**options)
+
+
+@pytest.mark.parametrize('wrong', [5, TestModel(), Agent('test'), TestModel], ids=repr)
+def test_a_local_server_refuses_what_is_no_app(wrong: Any) -> None:
+    with pytest.raises(UserError, match=r'^app takes an ASGI app, not .*; create_app\(model\) makes one$'):
+        LocalServer(wrong)
+
+
+@pytest.mark.parametrize(
+    ('part', 'message'),
+    [
+        (TextPart(WRONG), 'TextPart takes text as content, not 5'),
+        (ThinkingPart(WRONG), 'ThinkingPart takes text as content, not 5'),
+        (ToolCallPart(WRONG, {}), 'ToolCallPart takes text as tool_name, not 5'),
+        (ToolCallPart('look', WRONG), 'ToolCallPart takes JSON text or a dict as args, not 5'),
+        (ToolCallPart('look', {}, WRONG), 'ToolCallPart takes text as tool_call_id, not 5'),
+        (ToolReturnPart('look', 'x', WRONG), 'ToolReturnPart takes text as tool_call_id, not 5'),
+        (RetryPromptPart(WRONG), 'RetryPromptPart takes text or a list of errors as content, not 5'),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+@pytest.mark.parametrize('model', MODELS)
+def test_a_field_of_a_part_is_checked_before_a_request(part: Any, message: str, model: str) -> None:
+    kind: Any = ModelResponse if isinstance(part, (TextPart, ThinkingPart, ToolCallPart)) else ModelRequest
+    with pytest.raises(UserError, match=f'^{message}$'):
+        model_request_sync(MODELS[model](), [kind([part])])
+
+
+def test_a_history_as_json_is_refused_with_a_hint() -> None:
+    history: Any = Agent('test').run_sync('Hello').all_messages_json()
+    for stored in (history, history.decode()):
+        with pytest.raises(UserError, match=r'JSON is read by ModelMessagesTypeAdapter\.validate_json$'):
+            Agent('test').run_sync('Hello', message_history=stored)

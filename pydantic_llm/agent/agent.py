@@ -12,6 +12,7 @@ from uuid import uuid4
 from typing_extensions import TypeVar
 
 from .. import models
+from .._checks import check_number
 from .._type_checks import check_choice, check_items, check_native_tools, check_prompt, check_settings_type, check_type
 from ..exceptions import UserError
 from ..messages import ModelMessage
@@ -101,8 +102,8 @@ class Agent(AgentEntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
             check_model(model, parameter='model')
         check_settings_type(model_settings)
         check_type(name, str, parameter='name')
-        check_type(output_retries, int, parameter='output_retries')
-        check_type(retries, int, parameter='retries')
+        check_number('output_retries', output_retries, least=0, whole=True)
+        check_number('retries', retries, least=0, whole=True, required=True)
         check_choice(end_strategy, get_args(EndStrategy), parameter='end_strategy')
         self.model = model if defer_model_check or model is None else _infer_or_defer(model)
         """The model, or its name if the check is deferred."""

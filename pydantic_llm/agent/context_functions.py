@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from .._threads import call_async
+from .._type_checks import describe_value
 from ..exceptions import UserError
 from ..tools.context import RunContext
-from ..tools.signature import name_of, takes_context
+from ..tools.signature import name_of, read_parameters, takes_context
 
 __all__ = ('ContextFunction', 'Prompt', 'parse_prompts', 'render_prompt')
 
@@ -33,11 +34,8 @@ class ContextFunction:
 
         Raises `UserError` if the function cannot be called with these arguments.
         """
+        parameters = read_parameters(function)
         name = name_of(function)
-        try:
-            parameters = list(inspect.signature(function).parameters.values())
-        except ValueError:
-            raise UserError(f'{name!r} has no signature that Python can read; wrap it in a function of yours') from None
         positional = [item for item in parameters if item.kind in _POSITIONAL]
         required = [item for item in positional if item.default is item.empty]
         is_context = bool(positional) and takes_context(function, positional[0]) is True
@@ -90,6 +88,7 @@ async def render_prompt(prompt: Prompt, context: RunContext[Any]) -> str | None:
     text = await prompt(context)
     if text is not None and not isinstance(text, str):  # vendors refuse it with an error of their own: pydantic-ai#1057
         raise UserError(
-            f'The function {prompt.name!r} returned {text!r} as a prompt; return text, or None for no prompt'
+            f'The function {prompt.name!r} returned {describe_value(text)} as a prompt; '
+            'return text, or None for no prompt'
         )
     return text

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from types import UnionType
@@ -18,6 +18,7 @@ from pydantic import Discriminator, ValidationError
 from pydantic_core import ErrorDetails
 
 from .._threads import call_async
+from .._type_checks import raise_wrong_type
 from ..exceptions import ModelRetry, UserError
 from ..json_types import repair_json_text
 from ..messages import BinaryContent, ModelResponse, NativeToolCallPart, NativeToolReturnPart, TextPart
@@ -51,6 +52,9 @@ FileOutput = Literal['one', 'all']
 
 FILE_TYPES: tuple[object, ...] = (BinaryContent, list[BinaryContent])
 """The types of an output that is what the model generates: its first file, or all of them."""
+
+TYPING_MODULES = ('typing', 'typing_extensions', 'types', 'annotationlib')
+"""The modules whose objects are types, although they are not classes: `Any`, `Literal`, `NewType`, aliases."""
 
 _FENCE = re.compile(r'```(?:json)?\s*\n(.*?)\n?\s*```', re.DOTALL)
 
@@ -283,6 +287,7 @@ def _build_form(spec: object) -> OutputForm:
         signature = read_signature(spec)
         name = _to_identifier(name_of(spec))
         return OutputForm(name, signature.arguments, Shape.of(name, signature.arguments), signature=signature)
+    _check_type_form(spec)
     owner = getattr(spec, '__name__', None) or str(spec)
     shape = Shape.of(owner, spec)
     if shape.json_schema.get('type') == 'object':
@@ -298,7 +303,15 @@ def _is_function(spec: object) -> TypeGuard[Callable[..., object]]:
 
 
 def _is_callable_object(spec: object) -> bool:
-    return callable(spec) and type(spec).__module__ not in ('typing', 'typing_extensions', 'types')
+    return callable(spec) and type(spec).__module__ not in TYPING_MODULES
+
+
+def _check_type_form(spec: object) -> None:
+    """Raise `UserError` for a value where a type is expected."""
+    if spec is None or isinstance(spec, type) or get_origin(spec) or type(spec).__module__ in TYPING_MODULES:
+        return
+    hint = 'a JSON schema goes into StructuredDict(...)' if isinstance(spec, Mapping) else None
+    raise_wrong_type('output_type', 'types and functions', spec, hint)
 
 
 def _spell_type(type_: object) -> str:

@@ -157,6 +157,8 @@ def normalize_media_type(media_type: str) -> str:
     lowered = name.lower()
     if semicolon and lowered.startswith(WITH_PARAMETERS):
         return f'{SPELLINGS[lowered]};{parameters}' if lowered in SPELLINGS else media_type
+    if '/' not in name:
+        return MEDIA_TYPES.get(f'.{lowered}', name)
     return SPELLINGS.get(lowered, lowered if lowered.startswith(('image/', 'text/', 'application/')) else name)
 
 

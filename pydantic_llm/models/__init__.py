@@ -69,7 +69,10 @@ ALLOW_MODEL_REQUESTS = True
 def check_allow_model_requests() -> None:
     """Raise `UserError` if `ALLOW_MODEL_REQUESTS` is false. Models call this before each request over the network."""
     if not ALLOW_MODEL_REQUESTS:
-        raise UserError('Requests to models are not allowed, since pydantic_llm.models.ALLOW_MODEL_REQUESTS is False')
+        raise UserError(
+            'Requests to models are not allowed, since pydantic_llm.models.ALLOW_MODEL_REQUESTS is False: replace the '
+            "model, with agent.override(model='test')"
+        )
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
 from ..exceptions import UserError
@@ -32,6 +32,8 @@ NO_KEY = 'api-key-not-set'
 
 def find_value(value: str | None, variables: Sequence[str], *, parameter: str) -> tuple[str, str | None]:
     """Return where a value comes from, and the value: from `parameter`, or from the first variable that is set."""
+    if value is not None and not isinstance(cast('object', value), str):
+        raise UserError(f'{parameter} takes text, not an object of type {type(value).__name__!r}')
     if value is None:
         variable = next((variable for variable in variables if os.environ.get(variable)), None)
         if variable is not None:

@@ -84,6 +84,7 @@ class Gateway:
         check_callable(faults, parameter='faults')
         check_type(max_body_bytes, int, parameter='max_body_bytes')
         _check_models(models)
+        _check_hosts(allowed_hosts)
         if key == '':
             raise UserError('key= is empty: pass None to accept requests without a key')
         if not isinstance(models, Model) and not models:
@@ -215,6 +216,13 @@ def _check_models(models: object) -> None:
             raise_wrong_type('models', expected, name)
         if not isinstance(model, Model):
             raise_wrong_type('models', expected, model, _suggest_model(model))
+
+
+def _check_hosts(hosts: object) -> None:
+    if isinstance(hosts, str) or not isinstance(hosts, Collection):
+        raise_wrong_type('allowed_hosts', 'a list of names of hosts', hosts)
+    for host in cast('Collection[object]', hosts):
+        check_type(host, str, parameter='allowed_hosts', expected='a list of names of hosts')
 
 
 def _suggest_model(value: object) -> str | None:

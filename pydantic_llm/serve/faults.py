@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Protocol
 
+from .._checks import check_number
+
 __all__ = ('Fault', 'FaultPlan')
 
 KEEP_ALIVE_FRAME = b': keep-alive\n\n'
@@ -55,6 +57,13 @@ class Fault:
     """Send an event that is not JSON after this many events, and continue."""
     error_after: int | None = None
     """Send an error of the protocol after this many events, and end."""
+
+    def __post_init__(self) -> None:
+        check_number('status', self.status, least=100, whole=True)
+        for name in ('delay', 'delay_first', 'delay_each', 'keep_alive'):
+            check_number(name, getattr(self, name), least=0, required=True)
+        for name in ('stall_after', 'end_after', 'cut_after', 'garbage_after', 'error_after'):
+            check_number(name, getattr(self, name), least=0, whole=True)
 
 
 FaultPlan = Callable[[Mapping[str, Any]], Fault | None]

@@ -11,6 +11,7 @@ from typing import Any
 from starlette.types import ASGIApp
 from uvicorn import Config, Server
 
+from .._type_checks import raise_wrong_type
 from ..exceptions import UserError
 
 __all__ = ('LocalServer', 'run_server')
@@ -40,11 +41,18 @@ def run_server(
 
     `on_start` is called with the server's URL once it listens. Raises `UserError` if it cannot listen on this port.
     """
+    check_app(app)
     with _open_socket(host, port) as listening:
         if on_start is not None:
             on_start(_url_of(listening))
         config = Config(app, log_level=log_level, timeout_graceful_shutdown=2, ws='none')
         Server(config).run([listening])
+
+
+def check_app(app: object) -> None:
+    """Raise `UserError` unless the value can be an ASGI app."""
+    if not callable(app) or isinstance(app, type):
+        raise_wrong_type('app', 'an ASGI app', app, 'create_app(model) makes one')
 
 
 class LocalServer:
@@ -57,6 +65,7 @@ class LocalServer:
     """
 
     def __init__(self, app: ASGIApp) -> None:
+        check_app(app)
         self._app = app
         self._server: Server | None = None
         self._thread: threading.Thread | None = None

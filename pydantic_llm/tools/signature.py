@@ -21,7 +21,7 @@ from typing_extensions import TypedDict, is_typeddict
 from ..exceptions import UserError
 from .docstrings import DocstringFormat, parse_docstring
 
-__all__ = ('Signature', 'make_typed_dict', 'name_of', 'read_signature', 'takes_context')
+__all__ = ('Signature', 'make_typed_dict', 'name_of', 'read_parameters', 'read_signature', 'takes_context')
 
 Schema = dict[str, Any]
 
@@ -96,6 +96,17 @@ def name_of(function: Callable[..., Any]) -> str:
     return str(getattr(inner, '__name__', type(inner).__name__))
 
 
+def read_parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Return the parameters of a function. Raises `UserError` if it is not one, or if Python cannot read them."""
+    if not callable(function):
+        raise UserError(f'A function is expected, not {function!r}')
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except ValueError:
+        name = name_of(function)
+        raise UserError(f'{name!r} has no signature that Python can read; wrap it in a function of yours') from None
+
+
 def read_signature(
     function: Callable[..., Any],
     *,
@@ -108,11 +119,8 @@ def read_signature(
     `takes_ctx=None` detects a `RunContext` by the annotation of the first parameter. Raises `UserError` if an
     annotation cannot be resolved, or if a required description is missing.
     """
+    parameters = read_parameters(function)
     name = name_of(function)
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except ValueError:
-        raise UserError(f'{name!r} has no signature that Python can read; wrap it in a function of yours') from None
     takes_ctx = _check_context(name, function, parameters, takes_ctx)
     parameters = parameters[1:] if takes_ctx else parameters
     parsed = parse_docstring(_find_docstring(function), docstring_format)

@@ -8,6 +8,7 @@ from typing import Any, Concatenate, Generic
 from pydantic import TypeAdapter
 from typing_extensions import ParamSpec, TypeVar
 
+from .._checks import check_number
 from .._threads import call_async
 from ..exceptions import UserError
 from ..json_schemas import normalize_schema
@@ -62,6 +63,8 @@ class Tool(Generic[DepsT]):
             docstring_format=docstring_format,
             require_parameter_descriptions=require_parameter_descriptions,
         )
+        check_number('max_retries', max_retries, least=0, whole=True)
+        check_number('timeout', timeout, above=0)
         self.function: Callable[..., Any] = function
         self.name: str = name or check_name(name_of(function))
         """The name that the model uses in tool calls."""

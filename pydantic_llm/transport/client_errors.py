@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Set
 from contextlib import suppress
 from types import ModuleType
 from typing import Any, Protocol, cast
+from urllib.parse import urlsplit
 
 from ..exceptions import (
     LLMError,
@@ -150,7 +151,7 @@ class ErrorTranslator:
             return self._make_timeout_error(model_name, 'timeout', None)
         kinds = (*self._connection, *self._timeout, OSError)
         if isinstance(error, kinds) or _is_from(error, HTTP_LIBRARIES) or _is_closed(error):
-            message = f'No answer from {model_name}: {_describe_cause(error)}'
+            message = f'No answer from {model_name}: {_describe_cause(error)}{_describe_address(error)}'
             return ModelConnectionError(model_name, message, provider_name=self._provider_name)
         if _is_from(error, {self._package}):
             message = f'{model_name} could not be asked: {_describe_cause(error)}'
@@ -169,6 +170,15 @@ class ErrorTranslator:
 
     def _make_timeout_error(self, model_name: str, deadline: str, seconds: float | None) -> ModelTimeoutError:
         return ModelTimeoutError(model_name, deadline=deadline, seconds=seconds, provider_name=self._provider_name)
+
+
+def _describe_address(error: Exception) -> str:
+    """Return the scheme, host and port of the request in an exception of a client, in parentheses, if it has one."""
+    try:
+        url = urlsplit(str(cast('Any', error).request.url))
+    except (AttributeError, RuntimeError, ValueError):  # httpx raises RuntimeError without a request
+        return ''
+    return f' ({url.scheme}://{url.netloc.rpartition("@")[2]})' if url.scheme and url.netloc else ''
 
 
 def _iterate_chain(error: BaseException) -> Iterator[BaseException]:

@@ -22,7 +22,7 @@ from pydantic_llm.exceptions import (
     UnexpectedModelBehavior,
     UserError,
 )
-from pydantic_llm.messages import ModelMessage, ModelRequest, ModelResponse, SystemPromptPart, TextPart
+from pydantic_llm.messages import ModelMessage, ModelRequest, ModelResponse, SystemPromptPart, TextPart, ToolCallPart
 from pydantic_llm.models.function import AgentInfo, FunctionModel
 from pydantic_llm.models.test.model import TestModel
 from pydantic_llm.serve import create_app
@@ -468,8 +468,7 @@ async def test_an_error_in_a_stream_is_its_last_event(
 
 async def test_a_response_that_cannot_be_encoded_is_an_error(connect: Connect) -> None:
     def respond(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-        details: dict[str, Any] = {'logprobs': [object()]}
-        return ModelResponse([TextPart('Hello')], provider_details=details)
+        return ModelResponse([ToolCallPart('look', {'at': object()})])
 
     async with connect(FunctionModel(respond)) as client:
         response = await client.post(OPENAI.path, json=OPENAI.request())
