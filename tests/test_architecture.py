@@ -232,7 +232,7 @@ def test_every_room_has_a_prefix() -> None:
 
 
 CYCLE_OF_VALUES = frozenset({'messages', 'exceptions', 'usage', '_checks'})
-"""An error holds the response that it interrupted; messages and usage raise errors. These parts may import each other."""
+"""An error holds the response that it interrupted; messages and usage raise errors: these parts may form a cycle."""
 
 
 def test_no_modules_import_each_other_even_for_type_checkers() -> None:

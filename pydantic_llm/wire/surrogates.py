@@ -15,7 +15,7 @@ LONGEST_WAIT = 16
 """The most events that are held for the other half of a character."""
 
 NUMBERS = ('index', 'output_index', 'content_index', 'summary_index', 'contentBlockIndex')
-"""Fields of events that tell texts in the same position apart."""
+"""Fields of events that distinguish texts in the same position."""
 
 HIGH = ('\ud800', '\udbff')
 """The range of first halves. Second halves follow it, up to U+DFFF."""

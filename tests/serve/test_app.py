@@ -474,3 +474,11 @@ async def test_a_response_that_cannot_be_encoded_is_an_error(connect: Connect) -
         response = await client.post(OPENAI.path, json=OPENAI.request())
     assert response.status_code == 500
     check_error_shape(OPENAI, response.json())
+
+
+async def test_a_request_for_several_responses_is_refused(connect: Connect) -> None:
+    async with connect(text_model()) as client:
+        refused = await client.post(OPENAI.path, json={**OPENAI.request(), 'n': 3})
+        accepted = await client.post(OPENAI.path, json={**OPENAI.request(), 'n': 1})
+    assert (refused.status_code, accepted.status_code) == (400, 200)
+    assert refused.json()['error']['message'] == 'n is 3: this server generates one response for each request'

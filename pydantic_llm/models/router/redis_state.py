@@ -29,7 +29,7 @@ REDIS_TIMEOUT = 1.0
 """Seconds that Redis may take for one command."""
 
 SETTLE_SECONDS = 0.1
-"""Seconds that the end of a request waits for Redis. After that, Redis is told in the background."""
+"""Seconds that the end of a request waits for Redis. After that, Redis is updated in the background."""
 
 REDIS_PAUSE = 5.0
 """Seconds without commands to Redis after one has failed."""

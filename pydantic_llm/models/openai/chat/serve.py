@@ -36,6 +36,8 @@ def decode_request(body: Json, *, provider_name: str = 'openai', dialect: Dialec
         raise UserError("'model' is missing from the request")
     if not isinstance(messages, list) or not messages:
         raise UserError("'messages' is missing from the request, or empty")
+    if (count := body.get('n')) not in (None, 1):
+        raise UserError(f'n is {count!r}: this server generates one response for each request')
     with reject_malformed('chat completion'):
         stream_options: Json = body.get('stream_options') or {}
         return ServedRequest(
