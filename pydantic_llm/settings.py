@@ -52,10 +52,10 @@ class ModelSettings(TypedDict, total=False):
     """Time limit in seconds for the complete response, including retries and fallback models."""
 
     first_token_timeout: float
-    """Time limit in seconds for the first event of a stream."""
+    """Time limit in seconds for the first content of a stream."""
 
     idle_timeout: float
-    """Time limit in seconds between two events of a stream. Keep-alive comments do not count as events."""
+    """Time limit in seconds of a stream without new content. Pings and keep-alive comments do not count."""
 
     retries: int | RetryPolicy
     """The number of retries of a failed request, or a policy. The default is 2."""
