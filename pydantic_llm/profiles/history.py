@@ -58,6 +58,9 @@ class HistoryRules:
     files_in_results: bool = True
     """True if tool results may contain files. If not, the files follow in the user's prompt."""
 
+    files_in_errors: bool = True
+    """True if the result of a failed tool may contain files. If not, the files follow in the user's prompt."""
+
     system_prompts: Literal['anywhere', 'first', 'never'] = 'anywhere'
     """The place of system prompts. With `'never'`, they and the instructions are sent as the user's text."""
 

@@ -31,7 +31,7 @@ from ..messages import (
     UserPromptPart,
 )
 from ..messages.history import map_tool_call_ids
-from ..messages.request import ModelRequestPart
+from ..messages.request import FAILED_OUTCOMES, ModelRequestPart
 from ..messages.response import INVALID, ModelResponsePart
 from ..profiles.history import EMPTY_RESULT
 from .arguments import fit_arguments
@@ -93,8 +93,7 @@ class _HistoryFitter:
         """Yield the message with its parts rewritten, or nothing if no part is left."""
         if isinstance(message, ModelRequest):
             parts = [fitted for part in message.parts for fitted in self._fit_request_part(part)]
-            if not self.target.rules.files_in_results:
-                parts = _move_files(parts)
+            parts = self._move_files(parts)
             if parts:
                 yield message if _are_same(parts, message.parts) else replace(message, parts=parts)
         else:
@@ -154,6 +153,24 @@ class _HistoryFitter:
             text, files = _split_result(part)
             content = start + text.model_response_str()
             yield UserPromptPart([content, *files] if files else content, timestamp=part.timestamp)
+
+    def _move_files(self, parts: list[ModelRequestPart]) -> list[ModelRequestPart]:
+        """Return the parts with the files that results must not contain in a user prompt at the end."""
+        moved: list[ModelRequestPart] = []
+        content: list[UserContent] = []
+        for part in parts:
+            if not isinstance(part, ToolReturnPart) or self._accepts_files(part) or not (files := part.files()):
+                moved.append(part)
+                continue
+            moved.append(_split_result(part)[0])
+            for file in files:
+                content += f'This is file {file.identifier}:', file
+        return [*moved, UserPromptPart(content)] if content else moved
+
+    def _accepts_files(self, part: ToolReturnPart) -> bool:
+        """Return whether the API accepts files in a tool result."""
+        rules = self.target.rules
+        return rules.files_in_results and (rules.files_in_errors or part.outcome not in FAILED_OUTCOMES)
 
     # parts of responses
 
@@ -243,20 +260,6 @@ class _HistoryFitter:
             new = next(other for number in count(2) if (other := f'{start}_{number}') not in self.target.tools)
         self.target.note(f'the name {name!r} of a past tool call was sent as {new!r}, which the API accepts')
         return new
-
-
-def _move_files(parts: Sequence[ModelRequestPart]) -> list[ModelRequestPart]:
-    """Return the parts with the files of tool results in a user prompt at the end; the results name them."""
-    moved: list[ModelRequestPart] = []
-    content: list[UserContent] = []
-    for part in parts:
-        if not isinstance(part, ToolReturnPart) or not (files := part.files()):
-            moved.append(part)
-            continue
-        moved.append(_split_result(part)[0])
-        for file in files:
-            content += f'This is file {file.identifier}:', file
-    return [*moved, UserPromptPart(content)] if content else moved
 
 
 def _split_result(part: ToolReturnPart) -> tuple[ToolReturnPart, list[MultiModalContent]]:

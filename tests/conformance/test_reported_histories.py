@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ from pydantic_llm.messages import (
 )
 from pydantic_llm.models import ModelRequestParameters
 from tests.conformance.histories import TOOLS, Case, find_problems
-from tests.conformance.room import Room
+from tests.conformance.room import Json, Room
 from tests.conformance.rooms import (
     anthropic,
     bedrock,
@@ -68,6 +69,7 @@ def pdf(data: bytes, name: str | None = None) -> BinaryContent:
 
 
 HELLO = ask('Hello?')
+PNG = BinaryContent(b'\x89PNG', media_type='image/png')
 
 REPORTS: tuple[tuple[str, Room, list[ModelMessage]], ...] = (
     # Anthropic
@@ -99,6 +101,11 @@ REPORTS: tuple[tuple[str, Room, list[ModelMessage]], ...] = (
     ('tailcallhq/forgecode#1853', anthropic.ROOM, [HELLO, say(THOUGHT, 'x', **OWN)]),
     ('tailcallhq/forgecode#1142', anthropic.ROOM, [HELLO, say(call(id='a.b|c')), ask(result(id='a.b|c'))]),
     ('tailcallhq/forgecode#1872', anthropic.ROOM, [HELLO, say('So ')]),
+    (
+        'vellum-ai/vellum-assistant#18387',
+        anthropic.ROOM,
+        [HELLO, say(call()), ask(ToolReturnPart('look', ['No.', PNG], ID, outcome='failed'))],
+    ),
     # Gemini
     ('google-gemini/gemini-cli#4504', gemini.ROOM, [HELLO, say(call(id='1'), call(id='2')), ask(result(id='1'))]),
     ('google-gemini/gemini-cli#26486', gemini.ROOM, [say(call()), ask(result())]),
@@ -148,6 +155,11 @@ REPORTS: tuple[tuple[str, Room, list[ModelMessage]], ...] = (
         bedrock.ROOM,
         [HELLO, say(ThinkingPart('Hm.', signature='c2ln', provider_name='bedrock')), HELLO],
     ),
+    (
+        'vellum-ai/vellum-assistant#18387, at Bedrock',
+        bedrock.ROOM,
+        [HELLO, say(call()), ask(ToolReturnPart('look', ['No.', PNG], ID, outcome='failed'))],
+    ),
     ('archestra-ai/archestra#4220', bedrock.ROOM, [ask([pdf(b'%PDF')])]),
     ('langchain-ai/langchain-aws#130', bedrock.ROOM, [HELLO, HELLO, say('a'), say('b'), HELLO]),
     ('langgenius/dify#17545', bedrock.ROOM, [HELLO, say(call()), ask(result())]),
@@ -171,3 +183,28 @@ def test_claude_is_not_asked_to_think_in_a_turn_that_began_without(last: ModelRe
     history: list[ModelMessage] = [HELLO, last, *([ask(result())] if last.tool_calls else [])]
     case = Case(history, THINKING, ModelRequestParameters(TOOLS), stream=False)  # type: ignore[arg-type]
     assert find_problems(anthropic.ROOM, case) == []
+
+
+THOUGHT_BY_GPT = ThinkingPart('', id='rs_1', signature='sealed', **OPENAI)
+CALL_BY_GPT = ToolCallPart('look', '{}', 'call_1', id='fc_1', **OPENAI)
+TEXT_BY_GPT = TextPart('Let me look.', id='msg_1', **OPENAI)
+
+
+def send_to_responses(*responses: ModelResponse) -> list[Json]:
+    history = [message for response in responses for message in (HELLO, response)]
+    request = openai_responses.ROOM.prepare([*history, HELLO], None, ModelRequestParameters(TOOLS))
+    items = openai_responses.ROOM.build().encode(request)['input']
+    return [item for item in items if item.get('role') != 'user' and item.get('type') != 'function_call_output']
+
+
+@pytest.mark.parametrize('thinking', [[], [THOUGHT_BY_GPT]], ids=['without reasoning', 'with reasoning'])
+def test_items_keep_their_ids_if_no_reasoning_is_lost(thinking: list[ThinkingPart]) -> None:
+    items = send_to_responses(say(*thinking, TEXT_BY_GPT, CALL_BY_GPT, **OPENAI))
+    assert [item.get('id') for item in items] == [*(part.id for part in thinking), 'msg_1', 'fc_1']
+
+
+def test_items_have_no_ids_if_their_reasoning_cannot_be_sent() -> None:
+    """laravel/ai#1052, qbit-ai/qbit#92: "Item 'fc_...' was provided without its required 'reasoning' item"."""
+    again = replace(CALL_BY_GPT, tool_call_id='call_2', id='fc_2')
+    items = send_to_responses(say(THOUGHT_BY_GPT, CALL_BY_GPT, **OPENAI), say(THOUGHT_BY_GPT, again, **OPENAI))
+    assert [item.get('id') for item in items] == ['rs_1', 'fc_1', None]

@@ -34,6 +34,7 @@ HISTORY = HistoryRules(
     call_id_format='toolu_{}',
     blank_text='refused',  # claude-code#23369, anthropic-sdk-python#461
     trailing_whitespace=False,  # forgecode#1872, langchain#35073
+    files_in_errors=False,  # "all content must be type text if is_error is true": vellum-ai/vellum-assistant#18387
 )
 """What the Messages API accepts in past messages."""
 

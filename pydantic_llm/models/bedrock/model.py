@@ -27,6 +27,7 @@ HISTORY = HistoryRules(
     empty_results=False,
     blank_text='refused',  # hermes-agent#63983
     trailing_whitespace=False,  # langchain-aws#532
+    files_in_errors=False,  # "all content must be type text if is_error is true": vellum-ai/vellum-assistant#18387
 )
 """What the Converse API accepts in past messages. `turns` has the order of blocks, which differs between families."""
 

@@ -151,6 +151,9 @@ def _check_block(block: Json, path: str) -> Iterator[str]:
             content = block.get('content')
             for index, inner in enumerate(content if isinstance(content, list) else []):
                 yield from _check_block(inner, f'{path}.content[{index}]')
+                # vellum-ai/vellum-assistant#18387: "all content must be type `text` if `is_error` is true"
+                if block.get('is_error') and inner.get('type') != 'text':
+                    yield f'{path}.content[{index}]: {inner.get("type")!r} in the result of a failed tool'
         case 'image' | 'document' | 'thinking' | 'redacted_thinking' | 'server_tool_use':
             yield from _check_vendor_block(block, path)
         case _:

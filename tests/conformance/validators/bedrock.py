@@ -180,9 +180,8 @@ def _check_block(block: Json, path: str, role: str) -> Iterator[str]:
             # vercel/ai#19023: "The format of the value at messages.N.content.M.toolUse.input is invalid"
             if not isinstance(args, dict):
                 yield f'{path}.toolUse.input: not an object'
-        case {'toolResult': {'content': content}}:
-            for index, inner in enumerate(content):
-                yield from _check_block(inner, f'{path}.toolResult.content[{index}]', 'user')
+        case {'toolResult': result}:
+            yield from _check_result(result, f'{path}.toolResult')
         case {'json': value}:
             if not isinstance(value, dict):
                 yield f'{path}.json: not an object'
@@ -195,6 +194,14 @@ def _check_block(block: Json, path: str, role: str) -> Iterator[str]:
     is_of_user = block.keys() & {'image', 'document', 'video'} or _is_of_application(block, 'toolResult')
     if role == 'assistant' and is_of_user:
         yield f'{path}: {sorted(block)} in a turn of the assistant'
+
+
+def _check_result(result: Json, path: str) -> Iterator[str]:
+    for index, inner in enumerate(result.get('content') or ()):
+        # the rule of Claude's own API: vellum-ai/vellum-assistant#18387
+        if result.get('status') == 'error' and inner.keys().isdisjoint({'text', 'json'}):
+            yield f'{path}.content[{index}]: {sorted(inner)} in the result of a failed tool'
+        yield from _check_block(inner, f'{path}.content[{index}]', 'user')
 
 
 def _check_system(system: list[Json]) -> Iterator[str]:

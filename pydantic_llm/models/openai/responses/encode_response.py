@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import assert_never
 
 from ....json_types import Json, keep_objects
@@ -36,6 +36,10 @@ server's id is not sent: these items do not need one."""
 
 LONGEST_ITEM_ID = 64
 """The maximum length of an item's id at OpenAI, in characters."""
+
+
+NEED_ID = ('reasoning', IMAGE_ITEM)
+"""The types of items that mean nothing without their id."""
 
 
 def find_original_ids(messages: Sequence[ModelMessage]) -> dict[str, str]:
@@ -81,8 +85,12 @@ class ResponseEncoder:
         self._items, self._is_stored = [], is_stored and self.request.options.get('openai_store') is not False
         for part in message.parts:
             self._add(part, message.parts)
-        self._items = [fitted for item in self._items if (fitted := self._fit_id(item)) is not None]
-        return self._drop_unfollowed_reasoning(self._items) if self.sends_ids else self._items
+        made, fitted = self._items, [self._fit_id(item) for item in self._items]
+        kept = [item for item in fitted if item is not None]
+        if not self.sends_ids:
+            return kept
+        kept = self._drop_unfollowed_reasoning(kept)
+        return list(_drop_ids_without_reasoning(zip(made, fitted, strict=True), kept))
 
     def _fit_id(self, item: Json) -> Json | None:
         """Return the item, without an id that is empty, too long or an earlier item's; `None` if it needs its id.
@@ -95,16 +103,11 @@ class ResponseEncoder:
         if isinstance(id, str) and 0 < len(id) <= LONGEST_ITEM_ID and id not in self._sent_ids:
             self._sent_ids.add(id)
             return item
-        match item:
-            case {'type': 'message', 'content': content}:
-                phase = {'phase': item['phase']} if 'phase' in item else {}
-                return {'role': 'assistant', 'content': ''.join(piece['text'] for piece in content), **phase}
-            case {'type': 'reasoning' | 'image_generation_call' as kind}:
-                accepts = 'accepts its id {!r} only once' if id in self._sent_ids else 'does not accept its id {!r}'
-                self.request.note(f'an item of type {kind!r} was dropped: the API {accepts.format(id)}')
-                return None
-            case _:
-                return {name: value for name, value in item.items() if name != 'id'}
+        if item.get('type') not in NEED_ID:
+            return _drop_id(item)
+        accepts = 'accepts its id {!r} only once' if id in self._sent_ids else 'does not accept its id {!r}'
+        self.request.note(f'an item of type {item["type"]!r} was dropped: the API {accepts.format(id)}')
+        return None
 
     def _drop_unfollowed_reasoning(self, items: list[Json]) -> list[Json]:
         """Drop reasoning that is not followed by the item that it led to, with its id.
@@ -206,7 +209,7 @@ class ResponseEncoder:
             # The id is enough: https://platform.openai.com/docs/guides/image-generation#multi-turn-image-generation
             self._items.append({'type': IMAGE_ITEM, 'id': item['id']})
         elif self.request.options.get(SEND_IDS) is False and item['type'] != IMAGE_ITEM:
-            self._items.append({name: value for name, value in _drop_sources(item).items() if name != 'id'})
+            self._items.append(_drop_id(_drop_sources(item)))
         else:
             self._items.append(_drop_sources(item))
 
@@ -223,6 +226,31 @@ class ResponseEncoder:
 def _accepts_id(id: str, type: str) -> bool:
     """Return whether OpenAI accepts the id for an item of this type."""
     return id.startswith(ID_PREFIXES[type]) and len(id) <= LONGEST_ITEM_ID
+
+
+def _drop_ids_without_reasoning(items: Iterable[tuple[Json, Json | None]], kept: Sequence[Json]) -> Iterator[Json]:
+    """Yield the items that are `kept`, without ids if the reasoning that led to them is not sent.
+
+    The API refuses such an id: "provided without its required 'reasoning' item" (laravel/ai#1052, qbit-ai/qbit#92).
+    `items` are pairs of an item and what becomes of it.
+    """
+    is_lost = False
+    for item, fitted in items:
+        if item.get('type') == 'reasoning':
+            is_lost = not any(fitted is other for other in kept)
+        if fitted is None or (item.get('type') == 'reasoning' and is_lost):
+            continue
+        yield _drop_id(fitted) if is_lost and 'id' in fitted and fitted.get('type') not in NEED_ID else fitted
+
+
+def _drop_id(item: Json) -> Json:
+    """Return an item without its id. A message without one has no list of annotated texts."""
+    match item:
+        case {'type': 'message', 'content': content}:
+            phase = {'phase': item['phase']} if 'phase' in item else {}
+            return {'role': 'assistant', 'content': ''.join(piece['text'] for piece in content), **phase}
+        case _:
+            return {name: value for name, value in item.items() if name != 'id'}
 
 
 def _drop_sources(item: Json) -> Json:
