@@ -142,3 +142,20 @@ def test_the_gateway_sends_the_log_probabilities_of_any_vendor(room: Room) -> No
     [part] = decode_body(room, encode_body(room, make_response(room, text))).parts
     assert isinstance(part, TextPart)
     assert (part.provider_details or {})['logprobs'] == TOKENS
+
+
+@pytest.mark.parametrize('room', [room for room in ROOMS if room.name in CHAT_ROOMS], ids=repr)
+def test_tokens_without_text_of_their_own_belong_to_the_text(room: Room) -> None:
+    """The first bytes of a character, and the end of the response, are tokens in events without text."""
+    tokens: list[Any] = [{'token': name, 'logprob': -0.1} for name in ('<a>', 'Hi', '<b>', '!', '<end>')]
+    deltas: list[Any] = [{'role': 'assistant', 'content': ''}, {'content': 'Hi'}, {'content': ''}, {'content': '!'}, {}]
+    events = [
+        {'choices': [{'index': 0, 'delta': delta, 'logprobs': {'content': [token]}}]}
+        for delta, token in zip(deltas, tokens, strict=True)
+    ]
+    events[-1]['choices'][0]['finish_reason'] = 'stop'
+    thinking = {'reasoning_content': 'Hm', 'content': ''}
+    hidden = {'choices': [{'index': 0, 'delta': thinking, 'logprobs': {'content': [{'token': 'Hm', 'logprob': -1}]}}]}
+    response, _ = decode_events(room, [hidden, *events])
+    [text] = [part for part in response.parts if isinstance(part, TextPart)]
+    assert [token['token'] for token in (text.provider_details or {})['logprobs']] == [t['token'] for t in tokens]

@@ -138,7 +138,8 @@ class ChatDecoder(ResponseDecoder):
                 raise error_from_event(choice, model_name=draft.model_name, provider_name=draft.provider_name)
             tokens = self._record_logprobs(choice.get('logprobs'))
             # Some servers send their whole body as the only event; Perplexity repeats it with each `delta`.
-            if delta := choice.get('delta') if 'delta' in choice else choice.get('message'):
+            delta: Json = (choice.get('delta') if 'delta' in choice else choice.get('message')) or {}
+            if delta or tokens:
                 self._decode_delta(delta, tokens)
             if is_reason(reason := choice.get('finish_reason')):
                 # OpenRouter may end a response that its vendor broke off with `stop`: pi#8511
@@ -180,8 +181,10 @@ class ChatDecoder(ResponseDecoder):
             self._text.decode_fields(delta)
         if self.dialect.decode_native_tools:
             self.dialect.decode_native_tools(delta, draft)
-        if content := delta.get('content'):
+        content = delta.get('content')
+        if tokens and (content or not _has_other_content(delta)):
             draft.parts.logprobs(LAST, tokens)
+        if content:
             self._decode_content(content)
         calls: Json | list[Json] = delta.get('tool_calls') or []
         for call in [calls] if isinstance(calls, dict) else calls:  # older versions of TGI stream one call, not a list
@@ -240,3 +243,11 @@ def _has_truncated_args(call: ToolCallPart) -> bool:
     except ValueError:
         return True
     return False
+
+
+def _has_other_content(delta: Json) -> bool:
+    """Return whether the tokens of a chunk without text are those of thinking or of a tool call.
+
+    Otherwise they are part of a character, or the end of the text.
+    """
+    return any(value and name not in ('role', 'content') for name, value in delta.items())
