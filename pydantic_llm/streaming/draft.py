@@ -59,14 +59,14 @@ class ResponseDraft:
         """True if the vendor reported the end of the response."""
         return self.state in ('complete', 'suspended')
 
-    def finish(self, raw: str | None, names: Mapping[str, FinishReason]) -> None:
+    def finish(self, raw: object, names: Mapping[str, FinishReason]) -> None:
         """Record the vendor's finish reason, and ours by the table `names`; unknown values are kept in the details."""
         if raw:
-            self.provider_details['finish_reason'] = raw
-            self.finish_reason = names.get(raw) or names.get(
-                raw.lower().replace('-', '_').removeprefix('finish_reason_')
-            )
-            if self.finish_reason is None and is_broken_off(raw):
+            word = str(raw)
+            plain = word.lower().replace('-', '_').removeprefix('finish_reason_')
+            self.provider_details['finish_reason'] = word
+            self.finish_reason = names.get(word) or names.get(plain) or names.get(plain.upper())
+            if self.finish_reason is None and is_broken_off(word):
                 self.finish_reason = 'error'
 
     def complete(self, *, is_paused: bool = False) -> None:

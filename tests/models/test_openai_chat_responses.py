@@ -248,6 +248,12 @@ async def test_a_finish_reason_is_translated_and_kept(wire: str, ours: str) -> N
         assert (response.finish_reason, response.provider_details) == (ours, {'finish_reason': wire})
 
 
+async def test_a_finish_reason_that_is_a_number_is_kept() -> None:
+    for content in (completion({'content': 'Hi'}, finish_reason=1), chunks({'content': 'Hi'}, finish_reason=1)):
+        response = await decode_response(content)
+        assert (response.text, response.state, response.provider_details) == ('Hi', 'complete', {'finish_reason': '1'})
+
+
 async def test_an_unknown_finish_reason_is_kept() -> None:
     response = await decode_response(completion({'content': 'Hi'}, finish_reason='vibes'))
     assert (response.finish_reason, response.provider_details) == (None, {'finish_reason': 'vibes'})

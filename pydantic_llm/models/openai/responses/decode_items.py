@@ -16,7 +16,7 @@ from ....json_types import Json
 from ....messages import ThinkingPart, ToolCallPart
 from ....streaming.draft import ResponseDraft
 from ....wire.logprobs import decode_logprobs
-from .decode_slots import CONTENT_KINDS, EVENTS, WHOLE_FIELDS, ItemSlots, Position, Slot, join_texts
+from .decode_slots import CONTENT_KINDS, EVENTS, WHOLE_FIELDS, ItemSlots, Position, Slot, complete_item, join_texts
 from .native_items import NativeItemDecoder
 
 TOOL_CALL_DETAILS = ('namespace', 'caller')
@@ -42,6 +42,7 @@ class ItemDecoder:
 
     def start(self, item: Json, index: object) -> None:
         """Start an item. A tool call has its name from the start; text and thinking begin with their first delta."""
+        item = complete_item(item)
         slot = self._slots.start(item, index)
         match item:
             case {'type': 'function_call', 'name': str()} if self.draft.parts.kind_of(slot) is None:
@@ -84,12 +85,13 @@ class ItemDecoder:
 
     def finish(self, item: Json, index: object) -> None:
         """Decode an item that an event contains as a whole."""
+        item = complete_item(item)
         if slot := self._slots.finish(item, index):
             self._finish(slot, item)
 
     def finish_all(self, output: Sequence[Json]) -> None:
         """Decode the items of a whole response that no event contained as a whole."""
-        for item, slot in self._slots.match(output, self._is_similar):
+        for item, slot in self._slots.match([*map(complete_item, output)], self._is_similar):
             if slot is None or slot.item is None:
                 self._finish(slot or self._slots.add(item), item)
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
+from pydantic_core import to_json
+
 from ....json_types import Json
 
 EVENTS: dict[str, tuple[str, str, str]] = {
@@ -178,3 +180,14 @@ def join_texts(item: Json) -> str:
     pieces: list[Json] = [*(item.get('summary') or ()), *(item.get('content') or ())]
     texts = (piece.get('text') for piece in pieces if piece.get('type') != 'refusal')
     return str(item.get('arguments') or '') + ''.join(text for text in texts if isinstance(text, str))
+
+
+def complete_item(item: Json) -> Json:
+    """Return the item with its arguments as text, and its content as a list: servers send objects (adk-go#1254)."""
+    match item:
+        case {'type': 'function_call', 'arguments': dict() as arguments}:
+            return {**item, 'arguments': to_json(arguments).decode()}
+        case {'type': 'message', 'content': str() as text}:
+            return {**item, 'content': [{'type': 'output_text', 'text': text}]}
+        case _:
+            return item
