@@ -62,7 +62,6 @@ RAW = {'content': [{'type': 'reasoning_text', 'text': 'At length.'}]}
             {**message('One.'), 'content': [{'type': 'output_text', 'text': text} for text in ('One.', 'Two.')]},
             [TextPart('One.', id='msg_1', **OURS), TextPart('Two.', id='msg_1', **OURS)],
         ),
-        ({**message('Hi'), 'content': 'Hi'}, [TextPart('Hi', id='msg_1', **OURS)]),
         (message(''), []),
         (reasoning('Hm.', 'So.'), [ThinkingPart('Hm.', id='rs_1', **OURS), ThinkingPart('So.', id='rs_1', **OURS)]),
         (
@@ -101,10 +100,20 @@ async def test_an_item_becomes_parts(item: Json, parts: Any) -> None:
         assert (found.finish_reason, found.state) == ('stop', 'complete')
 
 
-async def test_arguments_that_are_an_object_are_read() -> None:
-    item = {'type': 'function_call', 'id': 'fc_1', 'call_id': 'a', 'name': 'look', 'arguments': {'at': 'it'}}
-    for response in await decode_both_ways(make_body(item)):
-        assert [call.args_as_dict() for call in response.tool_calls] == [{'at': 'it'}]
+@pytest.mark.parametrize('is_streamed', [False, True])
+async def test_arguments_that_are_an_object_and_a_content_that_is_a_text_are_read(is_streamed: bool) -> None:
+    called = {'type': 'function_call', 'id': 'fc_1', 'call_id': 'a', 'name': 'look', 'arguments': {'at': 'it'}}
+    items = [{**message('Hi'), 'content': 'Hi'}, called]
+    events = [
+        {'type': f'response.output_item.{when}', 'output_index': index, 'item': item}
+        for index, item in enumerate(items)
+        for when in ('added', 'done')
+    ]
+    body = make_body(*items)
+    content = stream(*events, {'type': 'response.completed', 'response': body}) if is_streamed else body
+    response = await decode_response(content)
+    assert response.text == 'Hi'
+    assert [called.args_as_dict() for called in response.tool_calls] == [{'at': 'it'}]
 
 
 async def test_a_response_has_the_model_the_time_and_the_price() -> None:

@@ -181,11 +181,7 @@ class ChatDecoder(ResponseDecoder):
             self._text.decode_fields(delta)
         if self.dialect.decode_native_tools:
             self.dialect.decode_native_tools(delta, draft)
-        content = delta.get('content')
-        if tokens and (content or not _has_other_content(delta)):
-            draft.parts.logprobs(LAST, tokens)
-        if content:
-            self._decode_content(content)
+        self._decode_content(delta, tokens)
         calls: Json | list[Json] = delta.get('tool_calls') or []
         for call in [calls] if isinstance(calls, dict) else calls:  # older versions of TGI stream one call, not a list
             if call:
@@ -203,10 +199,13 @@ class ChatDecoder(ResponseDecoder):
         for image in delta.get('images') or ():
             decode_image(image, draft)
 
-    def _decode_content(self, content: object) -> None:
+    def _decode_content(self, delta: Json, tokens: list[Json]) -> None:
+        content: object = delta.get('content')
+        if tokens and (content or not _has_other_content(delta)):
+            self.draft.parts.logprobs(LAST, tokens)
         if isinstance(content, list):
             self._chunks.decode(cast('list[Json]', content))
-        else:
+        elif content:
             self._text.add_text(content)
 
     def _decode_tool_call(self, call: Json) -> None:
