@@ -185,8 +185,8 @@ def join_texts(item: Json) -> str:
 def complete_item(item: Json) -> Json:
     """Return the item with its arguments as text, and its content as a list: servers send objects (adk-go#1254)."""
     match item:
-        case {'type': 'function_call', 'arguments': dict() as arguments}:
-            return {**item, 'arguments': to_json(arguments).decode()}
+        case {'type': 'function_call', 'arguments': dict()}:
+            return {**item, 'arguments': to_json(item['arguments']).decode()}
         case {'type': 'message', 'content': str() as text}:
             return {**item, 'content': [{'type': 'output_text', 'text': text}]}
         case _:
