@@ -53,7 +53,8 @@ def default_model_name() -> str:
     for prefix, variables in key_variables().items():
         if any(os.environ.get(variable) for variable in variables) and (name := _find_default_name(prefix)):
             return name
-    examples = [variables[0] for prefix, variables in key_variables().items() if _find_default_name(prefix)]
+    keys = {variables[0]: None for prefix, variables in key_variables().items() if _find_default_name(prefix)}
+    examples = list(keys)
     raise UserError(
         f'No model is named and no key is set: name a model with -m, '
         f'or set {", ".join(examples[:-1])} or {examples[-1]}. To try it without a key: {OFFLINE}'
