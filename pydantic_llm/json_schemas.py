@@ -235,9 +235,12 @@ def _measure_depth(text: bytes) -> int:
 def _modernize(node: Json) -> Json:
     """Return a node without keywords that are null, with the keyword for tuples of draft 2020-12.
 
-    MCP servers written in Go send `"required": null`, and older generators a list as `items`.
+    MCP servers written in Go send `"required": null`, older generators a list as `items`, and Google's write types in
+    upper case (`"OBJECT"`).
     """
     modern: Json = {key: value for key, value in node.items() if value is not None or key in MAY_BE_NULL}
+    if isinstance(kind := modern.get('type'), str) and kind.isupper():
+        modern['type'] = kind.lower()
     if isinstance(modern.get('items'), list):
         modern['prefixItems'] = modern.pop('items')
         if 'additionalItems' in modern:

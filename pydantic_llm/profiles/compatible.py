@@ -14,7 +14,7 @@ from .anthropic import anthropic_model_profile
 from .gemini import PENALTIES
 from .history import NO_SYSTEM_PROMPTS
 from .openai import SAMPLING, GeminiByOpenRouterSchema, OpenAIModelProfile, OpenAISchema, openai_model_profile
-from .schema import SchemaTransformer
+from .schema import INLINED, SchemaTransformer, inline_transformer
 from .service_schemas import CerebrasSchema, DeepSeekSchema, FireworksSchema, GrokSchema, make_inlining
 
 __all__ = (
@@ -46,9 +46,6 @@ __all__ = (
 _strict = OpenAISchema.transformer()
 inline_strictly = make_inlining(_strict)
 """The schemas of models that get no references. A schema is strict if OpenAI's strict mode keeps all of it."""
-
-INLINED: Facts = {'json_schema_transformer': inline_strictly}
-
 
 # ---------------------------------------------------------------------- families
 
@@ -87,7 +84,7 @@ FAMILIES: tuple[tuple[str, Facts], ...] = (
             **JSON_OUTPUT,
             **LEADING_SPACE_IS_NOISE,
             **THINKS_ALWAYS,
-            **INLINED,
+            'json_schema_transformer': inline_strictly,
             'openai_forces_tools': False,
             'openai_thinking_efforts': LOW_MEDIUM_HIGH,
         },
@@ -151,7 +148,7 @@ def make_profile(model_name: str, service: Facts | None = None) -> OpenAIModelPr
 
 def _enforce(profile: OpenAIModelProfile, transform: SchemaTransformer) -> OpenAIModelProfile:
     """Return a profile whose schemas are those of a service, without references if the model gets none."""
-    is_inlined = profile.json_schema_transformer is inline_strictly
+    is_inlined = profile.json_schema_transformer in (inline_transformer, inline_strictly)
     return replace(profile, json_schema_transformer=make_inlining(transform) if is_inlined else transform)
 
 
@@ -169,8 +166,7 @@ def deepseek_profile(model_name: str) -> OpenAIModelProfile:
     switchable = model_name.startswith(('deepseek-v4', 'deepseek-flash'))
     facts: Facts = {
         'supports_json_object_output': True,
-        # strict tools need the address /beta, and all tools must be strict there: vercel/ai#19387, langchain#40031
-        'openai_strict_tools': False,
+        # `strict` is obeyed at the address /beta only, and ignored elsewhere: vercel/ai#19387, langchain#40031
         'openai_max_tokens_field': 'max_tokens',
         'openai_thinking_back': 'field',
         'openai_thinking_with_calls': reasoner or switchable,

@@ -62,8 +62,10 @@ KEYWORDS = frozenset(
         'maximum',
     }
     | {'anyOf', 'oneOf', 'properties', 'additionalProperties', 'required', 'propertyOrdering'}
+    | {'default', 'minLength', 'maxLength', 'pattern', 'uniqueItems'}
 )
-"""The keywords that the API supports: https://ai.google.dev/api/generate-content (`responseJsonSchema`)."""
+"""The keywords that the API supports (https://ai.google.dev/api/generate-content, `responseJsonSchema`), and those, in
+the last row, that it accepts without documentation."""
 
 
 class GeminiSchema(SchemaRewriter):

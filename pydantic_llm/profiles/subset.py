@@ -165,15 +165,17 @@ class SubsetSchema(SchemaRewriter):
         return [self.enforce(child, f'{path}.{index}') for index, child in enumerate(schemas)]
 
     def _enforce_object(self, node: Node, path: str) -> Node:
-        is_open, is_named = _has_unknown_keys(node, path), 'properties' in node
+        is_open = _has_unknown_keys(node, path)
         properties: Node = node.pop('properties', {})
         more = node.pop('additionalProperties', None)
         if is_open:
             self.obstacles.append(f'{path} is an object whose keys are not known')
         elif not properties and not self.subset.empty_objects and path != '$':
             self.obstacles.append(f'{path} is an object without properties')
-        elif more not in (None, False) or (more is None and not is_named):
+        elif more not in (None, False) or (more is None and not properties):
             self.lose(path, 'additionalProperties')
+        elif self.strict is None and not properties and 'required' not in node:
+            self.lose(path, 'required')  # a tool without parameters gains nothing from being strict
         enforced = {name: self.enforce(child, f'{path}.{name}') for name, child in properties.items()}
         names: list[str] = node.pop('required', [])
         if any(name not in properties for name in names):

@@ -435,15 +435,14 @@ def _fit_schema(
         request.note(
             f'the schema of {owner} is not enforced: {request.model_name!r} does not support strict=True for it'
         )
-        strict = None
     if (transform := request.profile.json_schema_transformer) is None:
-        return schema, strict
+        return schema, strict if can_enforce else None
     transformed = transform(schema, strict)
     for loss in transformed.losses:
         request.note(f'the schema of {owner} can no longer enforce {loss}')
     for obstacle in transformed.obstacles:
         request.note(f'the schema of {owner} is not enforced: {obstacle}')
-    return transformed.json_schema, transformed.strict
+    return transformed.json_schema, transformed.strict and can_enforce
 
 
 def _render_output_prompt(request: PreparedRequest) -> str:
