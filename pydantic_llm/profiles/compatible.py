@@ -143,7 +143,10 @@ def make_profile(model_name: str, service: Facts | None = None) -> OpenAIModelPr
         family['exclusive_settings'] = claude.exclusive_settings
     refused = family.get('unsupported_settings', profile.unsupported_settings)
     refused |= service.get('unsupported_settings', frozenset[str]())
-    return replace(profile, **{**merge_facts(family, service), 'unsupported_settings': refused})
+    profile = replace(profile, **{**merge_facts(family, service), 'unsupported_settings': refused})
+    if profile.json_schema_transformer is inline_transformer and profile.openai_strict_tools:
+        profile = replace(profile, json_schema_transformer=inline_strictly)
+    return profile
 
 
 def _enforce(profile: OpenAIModelProfile, transform: SchemaTransformer) -> OpenAIModelProfile:
