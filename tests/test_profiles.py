@@ -112,6 +112,8 @@ def test_a_bare_name_has_no_vendor_and_no_tag(name: str, bare: str) -> None:
 
 
 INLINED: Json = {'json_schema_transformer': inline_strictly}
+PLAIN: Json = {'json_schema_transformer': inline_transformer}
+"""For servers that enforce no tool."""
 NATIVE: Json = {'supports_json_schema_output': True}
 
 FACTS: list[tuple[str, str, Json]] = [
@@ -160,10 +162,10 @@ FACTS: list[tuple[str, str, Json]] = [
     ('snowflake', 'llama3.1-8b', {'supports_tools': False, 'default_structured_output_mode': 'prompted'}),
     ('snowflake', 'openai-gpt-5', {'supports_tools': True, 'unsupported_settings': SAMPLING | STOP}),
     ('bedrock-mantle', 'openai.gpt-oss-120b', {'openai_forces_tools': True, 'supports_thinking': True}),
-    ('ollama', 'qwen3:8b', {**INLINED, **NATIVE, 'openai_strict_tools': False}),
+    ('ollama', 'qwen3:8b', {**PLAIN, **NATIVE, 'openai_strict_tools': False}),
     ('ollama', 'gpt-oss:120b-cloud', {'supports_json_schema_output': False}),
-    ('lmstudio', 'qwen3-8b', {**INLINED, **NATIVE, 'supports_json_object_output': False}),
-    ('llamacpp', 'any', {**INLINED, 'openai_constraints': 'llamacpp'}),
+    ('lmstudio', 'qwen3-8b', {**PLAIN, **NATIVE, 'supports_json_object_output': False}),
+    ('llamacpp', 'any', {**PLAIN, 'openai_constraints': 'llamacpp'}),
     ('vllm-server', 'Qwen/Qwen3-8B', {'supports_thinking': True, 'openai_constraints': 'vllm'}),
     ('vllm-server', 'Qwen/Qwen3-Coder-30B-A3B-Instruct', {'supports_thinking': False}),
     ('vllm-server', 'Qwen/Qwen3-235B-A22B-Thinking-2507', {'thinking_always_enabled': True}),
@@ -270,8 +272,7 @@ LIST_OF_TWO: Json = {'type': 'array', 'items': TEXT, 'minItems': 2, 'maxItems': 
 NAMED_TYPES: Json = {'type': ['string', 'integer'], 'enum': ['x', 1]}
 
 INFERRED: list[tuple[str, Json, Json, bool]] = [
-    ('nothing', an_object(), closed(an_object()), True),
-    ('no required', {'type': 'object', 'properties': {}}, closed(an_object()), True),
+    ('no parameters', {'type': 'object', 'properties': {}}, {'type': 'object', 'properties': {}}, False),
     ('no properties', {'type': 'object'}, closed({'type': 'object', 'properties': {}}), False),
     ('one optional', an_object('a', a=TEXT, b=TEXT), closed(an_object('a', a=TEXT, b=TEXT)), False),
     ('titles', {**an_object('a', a={**TEXT, 'title': 'A'}), 'title': 'T'}, closed(an_object('a', a=TEXT)), True),

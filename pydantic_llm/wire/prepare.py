@@ -435,8 +435,9 @@ def _fit_schema(
         request.note(
             f'the schema of {owner} is not enforced: {request.model_name!r} does not support strict=True for it'
         )
+        strict = None
     if (transform := request.profile.json_schema_transformer) is None:
-        return schema, strict if can_enforce else None
+        return schema, strict
     transformed = transform(schema, strict)
     for loss in transformed.losses:
         request.note(f'the schema of {owner} can no longer enforce {loss}')

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 
-from ..exceptions import LLMError, StreamInterruptedError
+from ..exceptions import LLMError, ModelHTTPError, StreamInterruptedError
 from ..messages import ModelResponse
 from ..models import BufferedStream, ModelRequestParameters
 from ..retries.budget import Budget
@@ -176,7 +176,7 @@ class WireStream(BufferedStream):
         """
         self._ended = True
         hide_keys_in_error(error, self._bytes.find_keys())
-        if self.draft.has_ended:
+        if self.draft.has_ended and not isinstance(error, ModelHTTPError):
             self.draft.warnings.append(
                 f'The stream broke after the end of the response; usage may be missing ({error})'
             )

@@ -397,7 +397,7 @@ BROKEN: list[tuple[str, Any, str]] = [
     ('anthropic', {'type': 'integer', 'minimum': 1}, 'not permitted'),
     ('anthropic', {'$ref': '#'}, 'recursive'),
     ('anthropic', {'type': 'array', 'minItems': 2, 'items': {'type': 'string'}}, '0 or 1'),
-    ('gemini', {'type': 'string', 'pattern': 'a'}, 'not permitted'),
+    ('gemini', {'type': 'string', 'contentEncoding': 'a'}, 'not permitted'),
     ('gemini', {'$ref': '#'}, 'recursive by required'),
     ('gemini', {'enum': [True]}, 'texts and numbers'),
     ('cohere', {'type': 'object', 'properties': {}}, 'at least one required'),

@@ -97,11 +97,6 @@ async def send_junk(exchange: Exchange) -> None:
     await exchange.end()
 
 
-async def send_error(exchange: Exchange) -> None:
-    await exchange.event({'type': 'error', 'error': {'type': 'server_error', 'message': 'too late'}})
-    await exchange.end()
-
-
 async def reset(exchange: Exchange) -> None:
     exchange.reset()
 
@@ -112,9 +107,7 @@ async def send_comments(exchange: Exchange) -> None:
         await asyncio.sleep(0.01)
 
 
-@pytest.mark.parametrize(
-    'after', [stay_open, send_junk, send_error, reset, send_comments], ids=lambda way: way.__name__
-)
+@pytest.mark.parametrize('after', [stay_open, send_junk, reset, send_comments], ids=lambda way: way.__name__)
 @pytest.mark.parametrize('vendor', BY_HTTP, ids=repr)
 async def test_nothing_after_the_end_harms_a_complete_response(
     vendor: Vendor, after: Callable[[Exchange], Awaitable[None]], monkeypatch: pytest.MonkeyPatch

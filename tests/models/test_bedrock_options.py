@@ -169,7 +169,6 @@ def test_settings_are_encoded() -> None:
         {
             'max_tokens': 10,
             'temperature': 0.5,
-            'top_p': 0.5,
             'stop_sequences': ['END'],
             'service_tier': 'flex',
             'bedrock_guardrail_config': {
@@ -185,7 +184,7 @@ def test_settings_are_encoded() -> None:
         },
     )
     assert {name: value for name, value in sent.body.items() if name != 'messages'} == {
-        'inferenceConfig': {'maxTokens': 10, 'temperature': 0.5, 'topP': 0.5, 'stopSequences': ['END']},
+        'inferenceConfig': {'maxTokens': 10, 'temperature': 0.5, 'stopSequences': ['END']},
         'serviceTier': {'type': 'flex'},
         'guardrailConfig': {'guardrailIdentifier': 'g', 'guardrailVersion': '1', 'trace': 'enabled_full'},
         'performanceConfig': {'latency': 'optimized'},
@@ -300,7 +299,7 @@ def test_settings_that_claude_rejects_while_it_thinks_are_dropped() -> None:
     assert sent.body['inferenceConfig'] == {'maxTokens': 6144}
     assert sent.fields.keys() == {'thinking'}
     assert len(sent.warnings) == 3
-    kept = Sent(HI, {'thinking': 'low', 'temperature': 1, 'top_p': 0.96})
+    kept = Sent(HI, {'thinking': 'low', 'top_p': 0.96})
     assert (kept.body['inferenceConfig']['topP'], kept.warnings) == (0.96, [])
 
 

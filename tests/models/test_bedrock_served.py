@@ -133,7 +133,7 @@ FULL: Json = {
             'structure': {'jsonSchema': {'schema': '{"type":"object"}', 'name': 'n', 'description': 'd'}},
         }
     },
-    'inferenceConfig': {'maxTokens': 9, 'temperature': 0.5, 'topP': 0.5, 'stopSequences': ['x']},
+    'inferenceConfig': {'maxTokens': 9, 'temperature': 0.5, 'stopSequences': ['x']},
     'additionalModelRequestFields': {'top_k': 3},
     'additionalModelResponseFieldPaths': ['/a'],
     'guardrailConfig': {'guardrailIdentifier': 'g', 'guardrailVersion': '1'},

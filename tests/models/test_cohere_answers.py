@@ -228,7 +228,6 @@ def test_an_error_body_instead_of_an_event_or_a_response_is_an_error() -> None:
         {'message': {'tool_calls': [{'id': 'a', 'function': {'name': 'x', 'arguments': [1]}}]}},
         {'message': {'tool_plan': ['x']}},
         {'message': {'citations': ['x']}},
-        {'message': {}, 'finish_reason': {'x': 1}},
     ],
 )
 def test_a_body_of_the_wrong_shape_is_unexpected(wrong: Json) -> None:
