@@ -272,7 +272,12 @@ LIST_OF_TWO: Json = {'type': 'array', 'items': TEXT, 'minItems': 2, 'maxItems': 
 NAMED_TYPES: Json = {'type': ['string', 'integer'], 'enum': ['x', 1]}
 
 INFERRED: list[tuple[str, Json, Json, bool]] = [
-    ('no parameters', {'type': 'object', 'properties': {}}, {'type': 'object', 'properties': {}}, False),
+    (
+        'no parameters',
+        {'type': 'object', 'properties': {}},
+        {'type': 'object', 'properties': {}, 'additionalProperties': False},
+        False,
+    ),
     ('no properties', {'type': 'object'}, closed({'type': 'object', 'properties': {}}), False),
     ('one optional', an_object('a', a=TEXT, b=TEXT), closed(an_object('a', a=TEXT, b=TEXT)), False),
     ('titles', {**an_object('a', a={**TEXT, 'title': 'A'}), 'title': 'T'}, closed(an_object('a', a=TEXT)), True),
