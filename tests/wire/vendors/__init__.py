@@ -8,7 +8,7 @@ from tests.wire.vendors import (
     anthropic,
     bedrock,
     cohere,
-    common,
+    every_vendor,
     gemini,
     groq,
     huggingface,
@@ -25,5 +25,5 @@ VENDORS: dict[str, Build] = {name: build for module in MODULES for name, build i
 HTTPX: frozenset[str] = frozenset({'cohere', 'groq'})
 """The vendors whose SDK uses `httpx` and not `httpx2`."""
 
-DECLARED: tuple[Difference, ...] = tuple(row for module in (*MODULES, common) for row in module.DECLARED)
+DECLARED: tuple[Difference, ...] = tuple(row for module in (*MODULES, every_vendor) for row in module.DECLARED)
 """The declared differences of all vendors."""
