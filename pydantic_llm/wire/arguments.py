@@ -28,7 +28,7 @@ def fit_arguments(args: Arguments, *, accepts_text: bool) -> Arguments:
     if isinstance(args, dict):
         return args if _is_strict(args) else _make_finite(repair_text(args))
     if accepts_text:
-        return repair_text(args)
+        return repair_text(args)  # type: ignore[no-any-return]  # for pyright
     if not args.strip() or args.strip() == 'null':
         return None
     return args if _is_strict_text(args) else _repair_text(args)
@@ -70,7 +70,7 @@ def _repair_text(text: str) -> Json:
         value = None
     if not isinstance(value, dict):
         return {INVALID: repair_text(text)}
-    return _make_finite(repair_text(cast('Json', value)))
+    return _make_finite(repair_text(cast('Json', value)))  # type: ignore[no-any-return]  # for pyright
 
 
 def _make_finite(value: Any) -> Any:

@@ -52,7 +52,7 @@ class TextArguments:
             case PartStartEvent(index=index, part=ToolCallPart(args=args)) if index not in self._sent:
                 started = args if isinstance(args, str) else ''
                 self._sent[index] = [started] if started else []
-                yield from self._encoder.event(replace(event, part=replace(event.part, args=started)))
+                yield from self._encoder.event(replace(event, part=replace(event.part, args=started)))  # type: ignore[arg-type]  # for pyright
             case PartStartEvent(index=index, part=ToolCallPart()) if index in self._sent:
                 pass  # it replaces the part: its end has the arguments
             case PartDeltaEvent(index=index, delta=ToolCallPartDelta(args_delta=args)) if index in self._sent:

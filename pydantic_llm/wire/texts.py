@@ -30,7 +30,7 @@ def _repair_message(message: ModelMessage) -> ModelMessage:
     parts: list[Any] = [_repair_part(part) for part in message.parts]
     if all(a is b for a, b in zip(parts, message.parts, strict=True)):
         return message
-    return replace(message, parts=parts)
+    return replace(message, parts=parts)  # type: ignore[arg-type]  # for pyright
 
 
 def _repair_part(part: PartT) -> PartT:

@@ -126,7 +126,7 @@ def _gather_results(messages: Sequence[ModelMessage]) -> Sequence[ModelMessage]:
         if results and isinstance(last, ModelRequest) and isinstance(message, ModelRequest):
             others = [part for part in (*last.parts, *message.parts) if not is_tool_result(part)]
             earlier = [part for part in last.parts if is_tool_result(part)]
-            gathered[-1] = replace(last, parts=[*earlier, *results, *others])
+            gathered[-1] = replace(last, parts=[*earlier, *results, *others])  # type: ignore[list-item]  # for pyright
         else:
             gathered.append(message)
     return gathered
@@ -199,9 +199,9 @@ def _bridge(message: ModelMessage, target: HistoryTarget) -> Iterator[ModelMessa
         yield message
         return
     target.note(f'the response {BRIDGE!r} was added between tool results and the content of the user')
-    yield replace(message, parts=others)
+    yield replace(message, parts=others)  # type: ignore[arg-type]  # for pyright
     yield ModelResponse([TextPart(BRIDGE)])
-    yield replace(message, parts=prompts)
+    yield replace(message, parts=prompts)  # type: ignore[arg-type]  # for pyright
 
 
 def _split_parts(

@@ -295,7 +295,8 @@ def test_parts_of_one_vendor_are_sent_to_another_or_listed(source: Room, target:
     body = json.dumps(encode(target, request))
     lost = [text for text in CONTENTS[kind] if text not in body]
     if kind in ('text', 'a tool call'):
-        assert (lost, request.warnings) == ([], [])
+        added = [note for note in request.warnings if 'was added between tool results' in note]  # for Mistral
+        assert (lost, request.warnings) == ([], added)
     elif lost and source.build().system != target.build().system:
         assert len(request.warnings) == 1
 

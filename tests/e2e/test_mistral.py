@@ -21,7 +21,6 @@ from pydantic_llm.messages import (
     ModelMessage,
     ModelRequest,
     ModelResponse,
-    RetryPromptPart,
     TextPart,
     ThinkingPart,
     ToolCallPart,
@@ -277,14 +276,12 @@ async def failing(exchange: Exchange) -> None:
     await exchange.end()
 
 
-async def test_a_response_that_ends_with_an_error_is_retried() -> None:
+async def test_a_response_that_ends_with_an_error_is_interrupted() -> None:
     async with Server(failing).run() as server:
         model = make_model(server.url)
         async with Agent(model).run_stream('Where?') as run:
-            assert await run.get_output() == 'Oslo.'
-            [_, failed, retry, _] = run.all_messages()
+            with pytest.raises(StreamInterruptedError) as caught:
+                await run.get_output()
         await model.aclose()
-    assert isinstance(failed, ModelResponse)
-    assert (failed.text, failed.finish_reason) == ('Maybe', 'error')
-    assert isinstance(retry.parts[0], RetryPromptPart)
-    assert 'ended with an error' in str(retry.parts[0].content)
+    assert caught.value.response is not None
+    assert (caught.value.response.text, caught.value.response.finish_reason) == ('Maybe', 'error')

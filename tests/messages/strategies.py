@@ -49,7 +49,7 @@ times = st.datetimes(
 
 _of_urls = {
     'url': st.sampled_from(['https://example.com/a.png', 'https://example.com/b', 'gs://bucket/c.pdf']),
-    'force_download': st.sampled_from([False, True, 'allow-local']),
+    'force_download': st.booleans(),
     'vendor_metadata': maybe_object,
     'media_type': st.none() | st.just('image/png'),
     'identifier': maybe_text,

@@ -134,4 +134,4 @@ def _list_blocks(body: Json) -> list[Json]:
         case {'content': None, 'type': 'message'}:
             return []
         case _:
-            return body['content']
+            return body['content']  # type: ignore[no-any-return]  # for pyright

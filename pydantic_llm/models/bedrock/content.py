@@ -135,7 +135,7 @@ class ContentEncoder:
             candidates = (f'Document {number}' for number in count(len(self.document_names) + 1))
         else:
             start = name[: MAX_NAME_LENGTH - 6].strip()
-            candidates = chain([name], (f'{start} {number}' for number in count(2)))
+            candidates = chain([name], (f'{start} {number}' for number in count(2)))  # type: ignore[assignment]  # for pyright
         chosen = next(candidate for candidate in candidates if candidate.lower() not in self.document_names)
         self.document_names.append(chosen.lower())
         return chosen

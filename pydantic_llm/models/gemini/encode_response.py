@@ -18,7 +18,7 @@ from ...messages import (
 from ...messages.response import ModelResponsePart
 from ...profiles.gemini import GeminiModelProfile
 from ...wire.prepare import PreparedRequest
-from .content import PROVIDER_NAMES, VERTEX, encode_file, is_base64, provider_names, to_urlsafe
+from .content import PROVIDER_NAMES, VERTEX, encode_file, is_base64, provider_names, to_urlsafe  # type: ignore[attr-defined]  # for pyright
 from .native_tools import encode_native_part
 
 # https://ai.google.dev/gemini-api/docs/thought-signatures#faqs

@@ -19,7 +19,7 @@ from ...streaming.draft import ResponseDraft
 from ...wire.model import WireModel
 from ...wire.prepare import PreparedRequest
 from . import encode
-from .content import VERTEX
+from .content import VERTEX  # type: ignore[attr-defined]  # for pyright
 from .decode import GeminiDecoder
 from .options import encode_headers
 from .settings import GOOGLE_NAMES, SUPPORTED, GeminiModelSettings

@@ -9,7 +9,7 @@ from ...profiles.gemini import GeminiModelProfile
 from ...settings import ThinkingLevel
 from ...tools.definition import ToolDefinition
 from ...wire.prepare import OUTPUT_NAME, PreparedRequest, choose_nearest
-from .content import VERTEX
+from .content import VERTEX  # type: ignore[attr-defined]  # for pyright
 from .native_tools import encode_image_config, encode_native_tool, find_unsupported_options
 from .settings import GENERATION_SETTINGS, SERVICE_TIERS, TOP_LEVEL_SETTINGS
 

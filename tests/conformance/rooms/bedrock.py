@@ -20,7 +20,7 @@ ROOM = Room(
         arguments_as_text=False,
         any_order=True,
         signatures=True,
-        tool_call_ids='[a-zA-Z0-9_-]{1,64}',
+        tool_call_ids='[a-zA-Z0-9_.:-]{1,64}',
         has_model_name=False,
         has_response_id=False,
     ),

@@ -90,7 +90,7 @@ def decode_content(item: Json, provider_name: str) -> UserContent:
             return with_file_name(BinaryContent.from_data_uri(data), names.get('filename'))
         case {'type': 'file', 'file': {'file_data': url, **names}}:
             name = names.get('filename')
-            return DocumentUrl(url, identifier=name if is_file_name(name) else None)
+            return DocumentUrl(url, identifier=name if is_file_name(name) else None)  # type: ignore[arg-type]  # for pyright
         case {'type': 'video_url', 'video_url': {'url': url}}:
             return BinaryContent.from_data_uri(url) if url.startswith('data:') else VideoUrl(url)
         case _:
