@@ -415,3 +415,10 @@ async def test_a_retry_after_of_a_year_does_not_end_the_model() -> None:
         await model.request(HELLO)
     assert model._requests is not None
     assert model._requests.seconds_until(1, time.monotonic()) < 700
+
+
+async def test_a_setting_of_none_takes_that_of_the_limited_model_back() -> None:
+    wrapped = Scripted('a', settings={'max_tokens': 7, 'seed': 3})
+    model = RateLimitedModel(wrapped, tokens_per_minute=100_000)
+    await model.request(HELLO, {'max_tokens': None})  # type: ignore[typeddict-item]
+    assert wrapped.requests[0][1] == {'seed': 3}

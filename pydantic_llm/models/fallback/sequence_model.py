@@ -18,29 +18,12 @@ from .sequence import MID_STREAM, MidStream, ModelSequence, SequenceRequest
 from .stream import SequenceStream
 
 
-class SequenceModel(Model):
-    """A model that tries other models in order. Subclasses define the order by `new_sequence`."""
-
-    def __init__(
-        self, fallback_on: FallbackOn | Sequence[FallbackOn], mid_stream: MidStream, settings: ModelSettings | None
-    ) -> None:
-        super().__init__(settings=settings)
-        self.rules = FallbackRules(fallback_on)
-        if mid_stream not in MID_STREAM:
-            raise UserError(f"mid_stream is 'raise', 'restart' or 'continue', not {mid_stream!r}")
-        self.mid_stream: MidStream = mid_stream
-
-    @property
-    @abstractmethod
-    def members(self) -> Sequence[Model]:
-        """All models that may be tried."""
+class SequencedRequests(Model):
+    """A model that sends each of its requests, whole and streamed, through a `ModelSequence`."""
 
     @abstractmethod
     def new_sequence(self, request: SequenceRequest) -> ModelSequence:
         """Return the models to try for one request."""
-
-    def _own_profile(self) -> ModelProfile:
-        return common_profile([model.profile for model in self.members])
 
     async def request(
         self,
@@ -77,6 +60,27 @@ class SequenceModel(Model):
         # a setting of `None` takes that of a member back too, so it is passed on
         passed: ModelSettings = merge_model_settings(self.settings, model_settings) or {}
         return SequenceRequest(messages, passed, parameters, budget)
+
+
+class SequenceModel(SequencedRequests):
+    """A model that tries other models in order. Subclasses define the order by `new_sequence`."""
+
+    def __init__(
+        self, fallback_on: FallbackOn | Sequence[FallbackOn], mid_stream: MidStream, settings: ModelSettings | None
+    ) -> None:
+        super().__init__(settings=settings)
+        self.rules = FallbackRules(fallback_on)
+        if mid_stream not in MID_STREAM:
+            raise UserError(f"mid_stream is 'raise', 'restart' or 'continue', not {mid_stream!r}")
+        self.mid_stream: MidStream = mid_stream
+
+    @property
+    @abstractmethod
+    def members(self) -> Sequence[Model]:
+        """All models that may be tried."""
+
+    def _own_profile(self) -> ModelProfile:
+        return common_profile([model.profile for model in self.members])
 
     async def aclose(self) -> None:
         for model in self.members:

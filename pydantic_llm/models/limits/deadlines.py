@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Literal
 
-from ...retries.budget import MIN_TIMEOUT
+from ...retries.budget import MIN_TIMEOUT, NO_RETRIES, Budget
 from ...settings import ModelSettings
 
 DeadlineName = Literal['timeout', 'first_token_timeout']
@@ -23,21 +21,14 @@ class WaitDeadlines:
             if (seconds := settings.get(name)) is not None:
                 limits[name] = seconds
         self._limits = limits
-        self._spent = 0.0
+        self._budget = Budget(NO_RETRIES)
+        self.track_time = self._budget.track_time
+        """Returns a context manager that counts the duration of its block as waiting."""
         nearest = min(limits, key=limits.__getitem__, default=None)
         self.name: DeadlineName = nearest or 'timeout'
         """The nearest deadline."""
         self.seconds = limits.get(self.name)
         """The longest wait; `None` without a deadline."""
-
-    @contextmanager
-    def track_time(self) -> Generator[None]:
-        """Count the duration of the block as waiting."""
-        began = time.monotonic()
-        try:
-            yield
-        finally:
-            self._spent += time.monotonic() - began
 
     def settings_with_time_left(self, settings: ModelSettings | None) -> ModelSettings | None:
         """Return the settings of the request with the time that the wait left."""
@@ -45,5 +36,5 @@ class WaitDeadlines:
             return settings
         passed: ModelSettings = {**(settings or {})}
         for name, seconds in self._limits.items():
-            passed[name] = max(seconds - self._spent, MIN_TIMEOUT)
+            passed[name] = max(seconds - self._budget.spent, MIN_TIMEOUT)
         return passed

@@ -9,24 +9,22 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from ..._checks import check_number
-from ..._type_checks import check_messages
 from ...exceptions import LLMError, ModelHTTPError, RateLimitError, UserError
-from ...messages import ModelMessage, ModelResponse
+from ...messages import ModelMessage
 from ...retries.budget import Budget
 from ...settings import ModelSettings
 from ...transport.rate_limits import RateLimits
 from ...usage import RequestUsage
 from ...wire.header_listeners import listen
-from .. import Model, ModelRequestParameters, StreamedResponse
+from .. import Model
 from ..estimate import estimate_usage
 from ..fallback.rules import FallbackRules
 from ..fallback.sequence import Attempt, FailedAttempts, ModelSequence, Outcome, SequenceRequest
-from ..fallback.stream import SequenceStream
+from ..fallback.sequence_model import SequencedRequests
 from ..wrapper import WrapperModel
 from .token_bucket import MINUTE, TokenBucket, take_from_all
 from .wait_queue import NotYet, QueueFullError, QueueTimeoutError, WaitQueue
@@ -48,7 +46,7 @@ ANY_FAILURE = FallbackRules(LLMError)
 T = TypeVar('T')
 
 
-class RateLimitedModel(WrapperModel):
+class RateLimitedModel(SequencedRequests, WrapperModel):
     """Passes requests on to a model as fast as the limits allow.
 
     Each request reserves tokens: an estimate of the conversation plus `max_tokens` for the response (1,000 if it is not
@@ -80,45 +78,15 @@ class RateLimitedModel(WrapperModel):
         """The number of requests in the queue."""
         return len(self._queue)
 
-    async def request(
-        self,
-        messages: Sequence[ModelMessage],
-        model_settings: ModelSettings | None = None,
-        model_request_parameters: ModelRequestParameters | None = None,
-    ) -> ModelResponse:
-        request = self._new_request(messages, model_settings, model_request_parameters)
-        return await request.budget.run(lambda: _LimitedSequence(self, request).request())
-
-    @asynccontextmanager
-    async def request_stream(
-        self,
-        messages: Sequence[ModelMessage],
-        model_settings: ModelSettings | None = None,
-        model_request_parameters: ModelRequestParameters | None = None,
-    ) -> AsyncGenerator[StreamedResponse]:
-        request = self._new_request(messages, model_settings, model_request_parameters)
-        stream = SequenceStream(_LimitedSequence(self, request))
-        try:
-            await request.budget.run(stream.open_first)
-            yield stream
-        finally:
-            await stream.cancel()
-
-    def _new_request(
-        self,
-        messages: Sequence[ModelMessage],
-        model_settings: ModelSettings | None,
-        parameters: ModelRequestParameters | None,
-    ) -> SequenceRequest:
-        check_messages(messages)
-        settings = self.merged_settings(model_settings)
-        return SequenceRequest(messages, settings, parameters, Budget.of(settings))
+    def new_sequence(self, request: SequenceRequest) -> ModelSequence:
+        return _LimitedSequence(self, request)
 
     async def reserve_tokens(self, messages: Sequence[ModelMessage], settings: ModelSettings, budget: Budget) -> float:
         """Wait until the limits have room for a request. Return the number of tokens that were taken for it."""
         tokens = 0.0
         if self._tokens is not None:
-            tokens = estimate_usage(messages, ()).input_tokens + settings.get('max_tokens', DEFAULT_OUTPUT_TOKENS)
+            output_tokens = settings.get('max_tokens') or DEFAULT_OUTPUT_TOKENS
+            tokens = estimate_usage(messages, ()).input_tokens + output_tokens
 
         async def take() -> float | NotYet:
             return self._take_request(tokens)
