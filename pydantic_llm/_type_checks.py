@@ -157,7 +157,7 @@ def check_messages(value: object, *, parameter: str = 'messages') -> None:
             _check_parts(message.parts, RESPONSE_PARTS, parameter, 'a ModelResponse')
         else:
             hint = DICT_HINT if isinstance(message, dict) else None
-            raise_wrong_type(parameter, 'a list of ModelRequest and ModelResponse', cast('object', message), hint)  # type: ignore[redundant-cast]  # for pyright
+            raise_wrong_type(parameter, 'a list of ModelRequest and ModelResponse', cast('object', message), hint)  # type: ignore[redundant-cast]  # pyright needs it
 
 
 def _suggest_messages(value: object) -> str | None:

@@ -291,7 +291,7 @@ def _find_wrong_type(key: str, value: Any) -> str | None:
         return None if _is_dict_of_schemas(value) else 'an object of schemas'
     if key in LISTED_CHILDREN:
         return (
-            None if isinstance(value, list) and all(map(_is_schema, cast('list[Any]', value))) else 'a list of schemas'  # type: ignore[redundant-cast]  # for pyright
+            None if isinstance(value, list) and all(map(_is_schema, cast('list[Any]', value))) else 'a list of schemas'  # type: ignore[redundant-cast]  # pyright needs it
         )
     if key in SINGLE_CHILDREN:
         return None if _is_schema(value) else 'a schema'
@@ -319,4 +319,4 @@ def _is_dict_of_schemas(value: Any) -> bool:
 
 
 def _is_list_of_text(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in cast('list[Any]', value))  # type: ignore[redundant-cast]  # for pyright
+    return isinstance(value, list) and all(isinstance(item, str) for item in cast('list[Any]', value))  # type: ignore[redundant-cast]  # pyright needs it

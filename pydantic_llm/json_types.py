@@ -74,7 +74,7 @@ def repair_text(value: Any) -> Any:
             items = cast('dict[str, Any]', value).items()
             return {repair_text(name): repair_text(item) for name, item in items}
         case list():
-            return [repair_text(item) for item in cast('list[Any]', value)]  # type: ignore[redundant-cast]  # for pyright
+            return [repair_text(item) for item in cast('list[Any]', value)]  # type: ignore[redundant-cast]  # pyright needs it
         case _:
             return value
 

@@ -311,7 +311,7 @@ def _check_type_form(spec: object) -> None:
     if spec is None or isinstance(spec, type) or get_origin(spec) or type(spec).__module__ in TYPING_MODULES:
         return
     hint = 'a JSON schema goes into StructuredDict(...)' if isinstance(spec, Mapping) else None
-    raise_wrong_type('output_type', 'types and functions', cast('object', spec), hint)  # type: ignore[redundant-cast]  # for pyright
+    raise_wrong_type('output_type', 'types and functions', cast('object', spec), hint)  # type: ignore[redundant-cast]  # pyright needs it
 
 
 def _spell_type(type_: object) -> str:

@@ -165,7 +165,7 @@ def _unwrap_returns(value: Any, found: list[ToolReturn]) -> Any:
         found.append(value)
         return _unwrap_returns(_exhaust_iterator(value.return_value), found)
     if type(value) is dict:
-        return {key: _unwrap_returns(item, found) for key, item in cast('dict[Any, Any]', value).items()}  # type: ignore[redundant-cast]  # for pyright
+        return {key: _unwrap_returns(item, found) for key, item in cast('dict[Any, Any]', value).items()}  # type: ignore[redundant-cast]  # pyright needs it
     if type(value) in (list, tuple):
         items = cast('list[Any]', value)
         unwrapped = [_unwrap_returns(item, found) for item in items]

@@ -405,7 +405,7 @@ def check_model(value: object, *, parameter: str) -> None:
     if not isinstance(value, (Model, str)):
         is_class = isinstance(value, type) and issubclass(cast('type[object]', value), Model)
         hint = 'make an object of it' if is_class else None
-        raise_wrong_type(parameter, "a Model or a name such as 'openai:gpt-4o'", cast('object', value), hint)  # type: ignore[redundant-cast]  # for pyright
+        raise_wrong_type(parameter, "a Model or a name such as 'openai:gpt-4o'", cast('object', value), hint)  # type: ignore[redundant-cast]  # pyright needs it
 
 
 ModelFactory = Callable[..., Model]

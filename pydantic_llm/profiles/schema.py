@@ -177,7 +177,7 @@ def refers_to(start: Any, wanted: str, definitions: dict[str, Node]) -> bool:
     while waiting:
         value = waiting.pop()
         if isinstance(value, list):
-            waiting += cast('list[Any]', value)  # type: ignore[redundant-cast]  # for pyright
+            waiting += cast('list[Any]', value)  # type: ignore[redundant-cast]  # pyright needs it
         if not isinstance(value, dict):
             continue
         node = cast('Node', value)

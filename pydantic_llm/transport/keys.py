@@ -67,6 +67,6 @@ def _hide(value: Any, key: str) -> Any:
             items = [_hide(item, key) for item in cast('Iterable[Any]', value)]
             return tuple(items) if isinstance(value, tuple) else items
         case dict():
-            return {_hide(name, key): _hide(item, key) for name, item in cast('dict[Any, Any]', value).items()}  # type: ignore[redundant-cast]  # for pyright
+            return {_hide(name, key): _hide(item, key) for name, item in cast('dict[Any, Any]', value).items()}  # type: ignore[redundant-cast]  # pyright needs it
         case _:
             return value

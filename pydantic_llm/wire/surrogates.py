@@ -60,7 +60,7 @@ def _find_strings(value: Any, path: Path = ()) -> Iterator[tuple[Path, Place]]:
         path = (*path, *(fields.get(name) for name in NUMBERS if isinstance(fields.get(name), int)))
         items = list(fields.items())
     elif isinstance(value, list):
-        items = list(enumerate(cast('list[Any]', value)))  # type: ignore[redundant-cast]  # for pyright
+        items = list(enumerate(cast('list[Any]', value)))  # type: ignore[redundant-cast]  # pyright needs it
     for key, item in items:
         if isinstance(item, str) and item:
             yield (*path, key), (value, key)
