@@ -16,9 +16,9 @@ from ...messages import (
     ToolCallPart,
 )
 from ...messages.response import ModelResponsePart
-from ...profiles.gemini import GeminiModelProfile
+from ...profiles.gemini import VERTEX, GeminiModelProfile
 from ...wire.prepare import PreparedRequest
-from .content import PROVIDER_NAMES, VERTEX, encode_file, is_base64, provider_names, to_urlsafe  # type: ignore[attr-defined]  # for pyright
+from .content import PROVIDER_NAMES, encode_file, is_base64, provider_names, to_urlsafe
 from .native_tools import encode_native_part
 
 # https://ai.google.dev/gemini-api/docs/thought-signatures#faqs

@@ -11,7 +11,7 @@ from ...exceptions import UserError
 from ...json_types import Json
 from ...messages import FileUrl, VideoUrl
 from ...profiles import ModelProfileSpec
-from ...profiles.gemini import GeminiModelProfile
+from ...profiles.gemini import VERTEX, GeminiModelProfile
 from ...profiles.history import HistoryRules
 from ...providers import Provider, choose_provider
 from ...settings import ModelSettings
@@ -19,7 +19,6 @@ from ...streaming.draft import ResponseDraft
 from ...wire.model import WireModel
 from ...wire.prepare import PreparedRequest
 from . import encode
-from .content import VERTEX  # type: ignore[attr-defined]  # for pyright
 from .decode import GeminiDecoder
 from .options import encode_headers
 from .settings import GOOGLE_NAMES, SUPPORTED, GeminiModelSettings

@@ -18,7 +18,7 @@ from ...native_tools import (
     WebFetchTool,
     WebSearchTool,
 )
-from .content import VERTEX  # type: ignore[attr-defined]  # for pyright
+from ...profiles.gemini import VERTEX
 
 TOOL_NAMES: dict[str, str] = {
     'GOOGLE_SEARCH_WEB': 'web_search',

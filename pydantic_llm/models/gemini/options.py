@@ -5,11 +5,10 @@ from __future__ import annotations
 from ...exceptions import UserError
 from ...json_types import Json
 from ...native_tools import ImageGenerationTool
-from ...profiles.gemini import GeminiModelProfile
+from ...profiles.gemini import VERTEX, GeminiModelProfile
 from ...settings import ThinkingLevel
 from ...tools.definition import ToolDefinition
 from ...wire.prepare import OUTPUT_NAME, PreparedRequest, choose_nearest
-from .content import VERTEX  # type: ignore[attr-defined]  # for pyright
 from .native_tools import encode_image_config, encode_native_tool, find_unsupported_options
 from .settings import GENERATION_SETTINGS, SERVICE_TIERS, TOP_LEVEL_SETTINGS
 

@@ -7,7 +7,7 @@ from typing import cast
 
 from ...exceptions import UserError
 from ...json_types import Json
-from ..openai.chat.decode_files import AUDIO_TYPES  # type: ignore[attr-defined]  # for pyright
+from ...messages.media_types import AUDIO_TYPES
 
 
 def decode_messages(messages: object) -> object:
