@@ -58,6 +58,9 @@ class WorkerEngine(ABC):
     def unload_model(self) -> None:
         """Free the memory of the model. Engines that hold any override this."""
 
+    def end_thread(self) -> None:
+        """Free what the library keeps for the thread; called last in the thread. Engines with such a library override this."""
+
     def check(self, job: Job) -> None:
         """Raise `UserError` if the engine does not support the job. Engines with limits override this."""
 
@@ -197,6 +200,7 @@ class WorkerEngine(ABC):
                 loading.set_exception(failure)
         finally:
             self._shut_down(failure)
+            self.end_thread()
 
     def _wrap_error(self, error: Exception) -> Exception:
         """Return an error of ours as it is, and any other one as the cause of a `ModelAPIError`."""

@@ -33,6 +33,11 @@ class MLXEngine(WorkerEngine):
             self._model = None
             import_mlx().clear_cache()  # MLX keeps the memory of arrays for later ones
 
+    def end_thread(self) -> None:
+        # MLX 0.32 frees a thread's streams only after the thread is joined: a process that exits in that moment aborts
+        # with "terminate called without an active exception".
+        import_mlx().clear_streams()
+
     def make_runner(self, loaded: Loaded) -> Runner:
         options = self._options
         return BatchRunner(self._model, slots=options.max_batch_size, prefill_tokens=options.prefill_tokens)
