@@ -59,7 +59,7 @@ class WorkerEngine(ABC):
         """Free the memory of the model. Engines that hold any override this."""
 
     def end_thread(self) -> None:
-        """Free what the library keeps for the thread; called last in the thread. Engines with such a library override this."""
+        """Free what the library keeps for the thread; called last in it. Engines that need it override this."""
 
     def check(self, job: Job) -> None:
         """Raise `UserError` if the engine does not support the job. Engines with limits override this."""
