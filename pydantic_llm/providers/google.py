@@ -6,20 +6,17 @@ import re
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
-import httpx2
-
 from ..exceptions import UserError
 from ..profiles import ModelProfile
 from ..profiles.gemini import VERTEX, gemini_model_profile
 from ..transport.http import Access, HTTPConnection
 from ..transport.loops import LoopClients
-from ..transport.pools import HttpClients
-from ..transport.spread import spread_over_pools
-from .credentials import check_any_http_client, check_url, find_value, hide_password
-from .provider import ClientProvider
+from .credentials import check_url, find_value, hide_password
+from .provider import ClientProvider, choose_client
 
 if TYPE_CHECKING:
     import httpx
+    import httpx2
 
 __all__ = ('GoogleProvider', 'find_base_url')
 
@@ -43,10 +40,8 @@ class GoogleProvider(ClientProvider[Any]):
         self, base_url: str, http_client: httpx2.AsyncClient | httpx.AsyncClient | None, *, can_renew: bool
     ) -> None:
         self._base_url = base_url
-        self._client = check_any_http_client(http_client) or spread_over_pools(
-            httpx2.AsyncClient(timeout=httpx2.Timeout(600, connect=5))
-        )
-        clients = LoopClients[Any](self._client, HttpClients())
+        self._client, operations = choose_client(http_client)
+        clients = LoopClients[Any](self._client, operations)
         self._connection = HTTPConnection(clients, self.access, provider_name=self.name, can_renew=can_renew)
 
     @abstractmethod

@@ -11,13 +11,14 @@ from typing import Any, Generic, Literal, TypeVar
 from ..exceptions import UserError
 from ..profiles import ModelProfile
 from ..transport import Connection
+from ..transport.clients import CONNECT_TIMEOUT, READ_TIMEOUT, make_client
 from ..transport.http import Access, HTTPConnection
-from ..transport.loops import LoopClients
+from ..transport.loops import ClientOperations, LoopClients
 from ..transport.pools import HttpClients, SdkClients
 from ..transport.sdk import SDKConnection
-from .credentials import hide_password
+from .credentials import check_any_http_client, hide_password
 
-__all__ = ('ClientProvider', 'Provider', 'connect')
+__all__ = ('ClientProvider', 'Provider', 'choose_client', 'connect')
 
 Client = TypeVar('Client')
 
@@ -81,6 +82,18 @@ class ClientProvider(Provider[Client]):
     @property
     def client(self) -> Client:
         return self._client
+
+
+def choose_client(
+    http_client: Any, *, read_timeout: float = READ_TIMEOUT, connect_timeout: float = CONNECT_TIMEOUT
+) -> tuple[Any, ClientOperations[Any]]:
+    """Return the client for `HTTPConnection`, with the operations on it: the given client, or one of our own.
+
+    Raises a `UserError` if `http_client` is not an asynchronous client of `httpx2` or `httpx`.
+    """
+    if check_any_http_client(http_client) is not None:
+        return http_client, HttpClients()
+    return make_client(read_timeout=read_timeout, connect_timeout=connect_timeout)
 
 
 def connect(provider: Provider[Any]) -> Connection:

@@ -5,6 +5,7 @@ This module is the contract: a `Connection` sends a `RawRequest` and returns a `
 | subject | module |
 | --- | --- |
 | sending through a vendor's SDK, an HTTP client, boto3 | `sdk`, `http`, `aws` (with `aws_credentials`, `aws_http`) |
+| the HTTP client of a provider that is given none | `clients` |
 | what these three share: read, limit and close a response | `response` |
 | timeouts (`timeout`, `first_token_timeout`, `idle_timeout`) | `deadlines` |
 | size limits, decompression, redirects | `guard` |

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
-__all__ = ('fetch', 'redact_url')
+__all__ = ('USER_AGENT', 'fetch', 'redact_url')
 
 MAX_BYTES = 50 * 1024 * 1024
 MAX_REDIRECTS = 5
