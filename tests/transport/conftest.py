@@ -43,13 +43,13 @@ def connect_sdk(request: pytest.FixtureRequest) -> Make:
 
 @pytest.fixture(autouse=True)
 def limit_seconds() -> Iterator[None]:
-    """Fail a test that hangs for 20 seconds."""
+    """Fail a test that hangs. The limit is high, because a machine with much other work is slow."""
 
     def fail(number: int, frame: FrameType | None) -> None:
         raise TimeoutError('the test hangs')
 
     before = signal.signal(signal.SIGALRM, fail)
-    signal.alarm(20)
+    signal.alarm(90)
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
