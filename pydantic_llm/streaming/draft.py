@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field
@@ -31,8 +31,6 @@ class ResponseDraft:
     """One sentence for each change or omission of the request."""
     parts: PartsManager = field(default_factory=PartsManager)
     """The parts, which grow while fragments arrive."""
-    usage: RequestUsage = field(default_factory=RequestUsage)
-    """The usage that the vendor reported last."""
     finish_reason: FinishReason | None = None
     """The finish reason, normalised; `None` if the vendor sent none."""
     provider_response_id: str | None = None
@@ -47,12 +45,29 @@ class ResponseDraft:
     """The names of the request's tools."""
     state: ResponseState = 'incomplete'
     """`'incomplete'` until the vendor reports the end of the response."""
+    _usage: RequestUsage = field(default_factory=RequestUsage)
+    _decode_usage: Callable[[], RequestUsage] | None = None
     _checked: RequestUsage | None = None
     _refusal: list[str] = field(default_factory=list[str])
     _valid_facts: tuple[str, str | None] = field(init=False)
 
     def __post_init__(self) -> None:
         self._valid_facts = self.model_name, self.provider_response_id
+
+    @property
+    def usage(self) -> RequestUsage:
+        """The usage that the vendor reported last."""
+        if self._decode_usage is not None:
+            self.usage = self._decode_usage()
+        return self._usage
+
+    @usage.setter
+    def usage(self, usage: RequestUsage) -> None:
+        self._usage, self._decode_usage = usage, None
+
+    def decode_usage_late(self, decode: Callable[[], RequestUsage]) -> None:
+        """Set the usage to what `decode` returns, once it is read: some vendors count in every event of a stream."""
+        self._decode_usage = decode
 
     @property
     def has_ended(self) -> bool:

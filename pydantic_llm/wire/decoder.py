@@ -9,6 +9,7 @@ from ..exceptions import ModelAPIError
 from ..json_types import Json
 from ..streaming.draft import ResponseDraft
 from ..transport.errors import error_from_event
+from .repeats import Repeats
 
 
 class ResponseDecoder(ABC):
@@ -20,6 +21,8 @@ class ResponseDecoder(ABC):
     def __init__(self, draft: ResponseDraft) -> None:
         self.draft = draft
         """The response under construction."""
+        self.repeats = Repeats()
+        """Decodes events that differ from the one before in their text alone, after `decode_event` remembered one."""
 
     def error_from(self, event: Json) -> ModelAPIError:
         """Return the error that a body or an event reports."""

@@ -117,6 +117,10 @@ class ResponseReader:
 
         An empty one (`null`, `{}`) only keeps the connection open.
         """
+        repeats = self.decoder.repeats
+        if repeats.add(event):
+            return
+        repeats.forget()
         if event:
             self._check(self.decoder.decode_event, event)
 

@@ -6,6 +6,8 @@ A whole body is decoded like a stream that arrives at once. Blocks are in `decod
 
 from __future__ import annotations
 
+from functools import partial
+
 from ...json_types import Json
 from ...messages import FinishReason
 from ...streaming.draft import ResponseDraft
@@ -68,6 +70,7 @@ class AnthropicDecoder(ResponseDecoder):
         match event:
             case {'type': 'content_block_delta', 'delta': dict()}:
                 self._blocks.extend(event.get('index'), event['delta'])
+                self._remember_delta(event)
             case {'type': 'content_block_start', 'content_block': dict()}:
                 self._blocks.start_streamed(event.get('index'), event['content_block'])
             case {'type': 'content_block_stop'}:
@@ -84,6 +87,17 @@ class AnthropicDecoder(ResponseDecoder):
                 self._finish(None)
             case {'type': 'error'} | {'error': dict() | str()}:
                 raise self.error_from(event)
+            case _:
+                pass
+
+    def _remember_delta(self, event: Json) -> None:
+        """Remember a delta of text or of thinking: what follows is most often another one of the same block."""
+        index, parts = event.get('index'), self.draft.parts
+        match event['delta']:
+            case {'type': 'text_delta', 'text': _} if parts.kind_of(index) == 'text':
+                self.repeats.remember(event, ('delta', 'text'), partial(parts.text, index))
+            case {'type': 'thinking_delta', 'thinking': _} if parts.kind_of(index) == 'thinking':
+                self.repeats.remember(event, ('delta', 'thinking'), partial(parts.thinking, index))
             case _:
                 pass
 

@@ -6,6 +6,7 @@ A whole body is decoded like a stream that arrives at once. Blocks are in `decod
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from ...json_types import Json
 from ...messages import FinishReason
@@ -64,6 +65,10 @@ HOUR_TOKENS = 'ephemeral_1h_input_tokens'
 """The key in `RequestUsage.details` of the tokens that were cached for an hour; Anthropic's name for them."""
 
 
+PADDING = ('p',)
+"""The field with random characters that hides the length of an event from those who see its encrypted size."""
+
+
 class BedrockDecoder(ResponseDecoder):
     """Decodes one response into a draft."""
 
@@ -85,6 +90,9 @@ class BedrockDecoder(ResponseDecoder):
         match event:
             case {'contentBlockDelta': {'contentBlockIndex': index, 'delta': delta}}:
                 self._blocks.extend(index, delta)
+                if delta.keys() == {'text'} and delta['text']:
+                    add = partial(self.draft.parts.text, (index, 'text'))
+                    self.repeats.remember(event, ('contentBlockDelta', 'delta', 'text'), add, unread=PADDING)
             case {'contentBlockStart': {'contentBlockIndex': index, 'start': start}}:
                 self._blocks.start(index, start)
             case {'contentBlockStop': {'contentBlockIndex': index}}:

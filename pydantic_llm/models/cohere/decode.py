@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from functools import partial
 from typing import Any, Final, cast
 
 from ...json_types import Json
@@ -66,6 +67,7 @@ class CohereDecoder(ResponseDecoder):
             case {'type': 'content-delta' | 'content-start', 'delta': {'message': {'content': dict()}}}:
                 self._record_logprobs(event.get('index'), event.get('logprobs'))
                 self._decode_block(event.get('index'), event['delta']['message']['content'])
+                self._remember_delta(event, event['delta']['message']['content'])
             case {'type': 'content-end'}:
                 self._close_block(event.get('index'))
             case {'type': 'tool-plan-delta', 'delta': {'message': {'tool_plan': plan}}}:
@@ -129,6 +131,14 @@ class CohereDecoder(ResponseDecoder):
         if (text := block.get('text')) is not None:
             key = self._last_keys['text'] = ('text', index)
             self.draft.parts.text(key, text)
+
+    def _remember_delta(self, event: Json, block: Json) -> None:
+        """Remember an event that only adds text or thinking: what follows is most often another one of the block."""
+        adders = {'thinking': self._add_thinking, 'text': self.draft.parts.text}
+        fields = [name for name in adders if block.get(name) is not None]
+        if len(fields) == 1 and block[name := fields[0]] and not event.get('logprobs'):
+            add = partial(adders[name], (name, event.get('index')))
+            self.repeats.remember(event, ('delta', 'message', 'content', name), add)
 
     def _close_block(self, index: int | None) -> None:
         for kind in ('thinking', 'text'):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import Any, cast
 
 from ...exceptions import UnexpectedModelBehavior
@@ -21,6 +22,7 @@ from ...wire.counts import decode_count, get_object, merge_usage
 from ...wire.decoder import ResponseDecoder
 from ...wire.logprobs import decode_logprobs
 from .decode_parts import PartsDecoder
+from .decode_repeats import ChunkRepeats
 from .decode_usage import decode_usage
 from .native_tools import GROUNDING, URL_CONTEXT
 
@@ -69,6 +71,7 @@ class GeminiDecoder(ResponseDecoder):
 
     def __init__(self, draft: ResponseDraft) -> None:
         super().__init__(draft)
+        self.repeats: ChunkRepeats = ChunkRepeats(draft.parts, self._record_counts)
         self._parts = PartsDecoder(draft)
         self._usage: Json = {}
         self._has_tool_parts = False
@@ -97,6 +100,7 @@ class GeminiDecoder(ResponseDecoder):
         candidates: list[Json] = event.get('candidates') or []
         if first := next((candidate for candidate in candidates if not candidate.get('index')), None):
             self._decode_candidate(first)
+        self.repeats.remember_chunk(event, self._usage)
 
     def decode_end(self) -> None:
         """Add the searches that only the metadata of the response reports.
@@ -129,6 +133,11 @@ class GeminiDecoder(ResponseDecoder):
             draft.usage = decode_usage(self._usage)
             if traffic := usage.get('trafficType'):
                 draft.provider_details['traffic_type'] = traffic
+
+    def _record_counts(self, usage: Json) -> None:
+        """Record the usage of a chunk that has the counts of all chunks before it. It is decoded when it is read."""
+        self._usage = usage
+        self.draft.decode_usage_late(partial(decode_usage, usage))
 
     def _record_prompt_feedback(self, feedback: Json) -> None:
         """Complete the response if the prompt was blocked: then there are no candidates.

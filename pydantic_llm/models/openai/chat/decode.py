@@ -46,6 +46,9 @@ DETAILS = (
 CHOICE_DETAILS = ('native_finish_reason', 'content_filter_results')
 """Fields of a choice that are kept: the finish reason of the vendor behind OpenRouter, Azure's verdicts on the text."""
 
+FIELDS_WITH_EFFECT = ('error', 'logprobs', 'finish_reason')
+"""Fields of a choice that have an effect each time."""
+
 LATEST_SECONDS = 2**33
 """A `created` above this (the year 2242) is in milliseconds."""
 
@@ -90,6 +93,17 @@ class ChatDecoder(ResponseDecoder):
     def decode_event(self, event: Json) -> None:
         """Decode one chunk. The one with a finish reason completes the response; usage may still follow."""
         self._decode_chunk(self.dialect.decode_event(event, self.draft) if self.dialect.decode_event else event)
+        match event:
+            case {'choices': [{'delta': dict()} as choice]} if not any(map(choice.get, FIELDS_WITH_EFFECT)):
+                self._remember(event, choice['delta'])
+            case _:
+                pass
+
+    def _remember(self, event: Json, delta: Json) -> None:
+        """Remember a chunk that only adds text or thinking. Its other facts are the same in the chunks that follow."""
+        fields = [name for name, value in delta.items() if value and name != 'role']
+        if len(fields) == 1 and (add := self._text.find_adder(fields[0])):
+            self.repeats.remember(event, ('choices', 0, 'delta', fields[0]), add)
 
     def decode_done(self) -> None:
         """Record that `[DONE]` ended the stream: an end, also without a finish reason (sglang#4550, opencode#43882)."""

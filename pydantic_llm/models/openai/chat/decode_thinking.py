@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import cast
 
 from ....json_types import Json
@@ -49,6 +50,12 @@ class ThinkingDecoder:
                 return
         if (blocks := delta.get(BLOCKS)) and (thinking := _join_texts(blocks)):
             self._add_thinking(thinking, THINKING_FIELDS[0])
+
+    def find_adder(self, name: str) -> Callable[[str], None] | None:
+        """Return the function that adds the text of a field, if it is the only one in its delta that has any."""
+        if name == 'content':
+            return self.add_text
+        return partial(self._add_thinking, field=name) if name in self._fields else None
 
     def decode_detail(self, detail: Json, position: int) -> None:
         """Add an item of `reasoning_details`, or a fragment of one."""

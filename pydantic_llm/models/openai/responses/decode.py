@@ -49,7 +49,7 @@ class ResponsesDecoder(ResponseDecoder):
     def __init__(self, draft: ResponseDraft, profile: OpenAIModelProfile) -> None:
         super().__init__(draft)
         self._usage = UsageDecoder(draft, hides_thinking=profile.openai_hides_thinking_tokens)
-        self._items = ItemDecoder(draft, reuses_tool_call_ids=profile.openai_reuses_call_ids)
+        self._items = ItemDecoder(draft, self.repeats, reuses_tool_call_ids=profile.openai_reuses_call_ids)
 
     def decode(self, body: Json) -> None:
         """Decode a whole body. A response that is still generated in the background stays incomplete."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 from pydantic_core import from_json, to_json
@@ -16,11 +17,15 @@ from ....json_types import Json
 from ....messages import ThinkingPart, ToolCallPart
 from ....streaming.draft import ResponseDraft
 from ....wire.logprobs import decode_logprobs
+from ....wire.repeats import Repeats
 from .decode_slots import CONTENT_KINDS, EVENTS, WHOLE_FIELDS, ItemSlots, Position, Slot, complete_item, join_texts
 from .native_items import NativeItemDecoder
 
 TOOL_CALL_DETAILS = ('namespace', 'caller')
 """Fields of a tool call that are kept in its part and sent back with it."""
+
+UNREAD = ('sequence_number', 'obfuscation')
+"""Fields of an event with a fragment that have no effect."""
 
 
 class ItemDecoder:
@@ -31,8 +36,9 @@ class ItemDecoder:
     bedrock-mantle-responses__test_reused_tool_call_ids_request__0_42250b.
     """
 
-    def __init__(self, draft: ResponseDraft, *, reuses_tool_call_ids: bool = False) -> None:
+    def __init__(self, draft: ResponseDraft, repeats: Repeats, *, reuses_tool_call_ids: bool = False) -> None:
         self.draft = draft
+        self._repeats = repeats
         self.has_refusal = False
         self._reuses_tool_call_ids = reuses_tool_call_ids
         self._native = NativeItemDecoder(draft)
@@ -59,19 +65,21 @@ class ItemDecoder:
         start, _, end = event['type'].rpartition('.')
         match event:
             case {'delta': str() as delta} if start in EVENTS and end == 'delta':
-                slot, position = self._find(EVENTS[start], event)
-                self.draft.parts.logprobs(slot.key(position), decode_logprobs(event.get('logprobs')))
+                slot, position = self._slots.find_content(EVENTS[start], event)
+                self.draft.parts.logprobs(slot.key(position), tokens := decode_logprobs(event.get('logprobs')))
                 self._add(slot, position, delta)
+                if not tokens:
+                    self._repeats.remember(event, ('delta',), partial(self._add, slot, position), unread=UNREAD)
             case {'type': 'response.content_part.done', 'part': {'type': str() as type, 'text': str() as text}}:
                 if type in CONTENT_KINDS:
-                    self._add_whole(*self._find(EVENTS[CONTENT_KINDS[type]], event), text)
+                    self._add_whole(*self._slots.find_content(EVENTS[CONTENT_KINDS[type]], event), text)
             case _ if start in EVENTS and end == 'done':
                 row = EVENTS[start]
                 whole: object = event.get(WHOLE_FIELDS.get(row[1], 'text'))
                 if isinstance(whole, str):
-                    self._add_whole(*self._find(row, event), whole)
+                    self._add_whole(*self._slots.find_content(row, event), whole)
             case {'type': 'response.output_text.annotation.added', 'annotation': annotation}:
-                slot, position = self._find(EVENTS['response.output_text'], event)
+                slot, position = self._slots.find_content(EVENTS['response.output_text'], event)
                 self._annotations.setdefault(slot.key(position), []).append(annotation)
             case {'type': 'response.refusal.delta', 'delta': delta}:
                 self._add_refusal(delta)
@@ -119,11 +127,6 @@ class ItemDecoder:
         self._finished = [slot for slot in self._finished if slot is next_slot]
 
     # ---------------------------------------------------------------------- content
-
-    def _find(self, row: tuple[str, str, str], event: Json) -> tuple[Slot, Position]:
-        type, kind, index_field = row
-        slot, index = self._slots.find(type, event), event.get(index_field, 0)
-        return slot, (kind, index if isinstance(index, int) else 0)
 
     def _add(self, slot: Slot, position: Position, delta: str) -> None:
         """Add a fragment, unless it is part of the content that came in one piece before."""

@@ -107,6 +107,12 @@ class ItemSlots:
                 return slot
         return self.add({'type': type, 'id': id}, index)
 
+    def find_content(self, row: tuple[str, str, str], event: Json) -> tuple[Slot, Position]:
+        """Return the slot and the position of an event of this row of `EVENTS`."""
+        type, kind, index_field = row
+        slot, index = self.find(type, event), event.get(index_field, 0)
+        return slot, (kind, index if isinstance(index, int) else 0)
+
     def finish(self, item: Json, index: object) -> Slot | None:
         """Return the slot of a whole item, or None if the item was finished before."""
         number, call_id = _read_index(index), _read_text(item, 'call_id')

@@ -27,6 +27,7 @@ from ....messages.request import ModelRequestPart
 from ....messages.response import ModelResponsePart
 from ....streaming.draft import ResponseDraft
 from ....wire.file_names import with_file_name
+from ....wire.repeats import Repeats
 from .decode_items import ItemDecoder
 
 REQUEST_ITEMS = frozenset({'function_call_output', 'item_reference'})
@@ -125,7 +126,7 @@ def _join_text(content: object) -> str:
 def decode_output_items(items: Iterable[Json], provider_name: str) -> list[ModelResponsePart]:
     """Decode the items of an earlier response, as its decoder does. A message without an id is one text."""
     draft = ResponseDraft('', provider_name)
-    decoder = ItemDecoder(draft)
+    decoder = ItemDecoder(draft, Repeats())
     for number, item in enumerate(items):
         if item.get('role') == 'assistant' and 'id' not in item:
             details = {'phase': item['phase']} if item.get('phase') else None

@@ -1,0 +1,193 @@
+"""Events that only repeat the event before them with another text lead to what decoding each in full leads to."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic_core import to_json
+
+from pydantic_llm.exceptions import LLMError
+from pydantic_llm.wire.reader import ResponseReader
+from tests.faults.fuzz import Seed, model, mutate, seeds
+from tests.faults.vendors import VENDORS
+
+EVENT_END = re.compile(rb'(?<=\n\n)|(?<=\r\n\r\n)')
+GENERATED_ID = re.compile('call_[0-9a-f]{32}')
+STREAMS = [seed for seed in seeds() if seed.stream]
+BY_VENDOR = {name: [seed for seed in STREAMS if seed.vendor == name] for name in {seed.vendor for seed in STREAMS}}
+
+
+class FullReader(ResponseReader):
+    """Decodes every event in full."""
+
+    def decode_event(self, event: object) -> None:
+        self.decoder.repeats.forget()
+        super().decode_event(event)
+
+
+def make_reader(seed: Seed, kind: type[ResponseReader]) -> ResponseReader:
+    made = model(next(vendor for vendor in VENDORS if vendor.name == seed.vendor))
+    known = made.new_reader()
+    return kind(known.decoder, api_name=known.api_name, base_url=known.base_url)
+
+
+def list_results(seed: Seed, chunks: list[bytes], kind: type[ResponseReader]) -> list[str]:
+    """Return the events and the response after each chunk, and the error that ends the stream, if any does."""
+    reader = make_reader(seed, kind)
+    found: list[str] = []
+    try:
+        for chunk in chunks:
+            reader.feed(chunk)
+            found.append(f'{reader.draft.parts.take_events()} {reader.draft.get()} {reader.draft.usage}')
+        reader.end_stream({})
+    except LLMError as error:
+        found.append(f'{type(error).__name__} {error}')
+    found.append(f'{reader.draft.parts.take_events()} {reader.draft.get()}')
+    today = reader.draft.started
+    now = re.compile(rf'datetime\.datetime\({today.year}, {today.month}, {today.day}, [^)]*\)')
+    return [now.sub('now', GENERATED_ID.sub('call', line)) for line in found]
+
+
+def stretch(seed: Seed, chance: random.Random) -> Seed:
+    """Return a stream with each of its events up to three times."""
+    events = [event for event in split(seed.body) for _ in range(chance.randint(1, 3))]
+    return Seed(seed.vendor, b''.join(events), stream=True, content_type=seed.content_type)
+
+
+def split(body: bytes) -> list[bytes]:
+    return [event for event in EVENT_END.split(body) if event]
+
+
+def compare(seed: Seed, body: bytes) -> None:
+    chunks = split(body)
+    assert list_results(seed, chunks, ResponseReader) == list_results(seed, chunks, FullReader), body
+
+
+def iterate_mutations(vendor: str, count: int, number: int) -> Iterator[tuple[Seed, bytes]]:
+    chance = random.Random(f'{vendor} {number}')
+    for _ in range(count):
+        seed = stretch(chance.choice(BY_VENDOR[vendor]), chance)
+        yield seed, mutate(seed, chance)
+
+
+@pytest.mark.parametrize('vendor', sorted(BY_VENDOR))
+def test_repeated_events_are_decoded_as_others(vendor: str) -> None:
+    for seed in BY_VENDOR[vendor]:
+        compare(seed, seed.body)
+        compare(seed, stretch(seed, random.Random(1)).body)
+
+
+@pytest.mark.parametrize('vendor', sorted(BY_VENDOR))
+def test_repeated_events_are_decoded_as_others_in_changed_streams(vendor: str) -> None:
+    for seed, body in iterate_mutations(vendor, 30, 1):
+        compare(seed, body)
+
+
+@pytest.mark.parametrize('vendor', sorted(BY_VENDOR))
+def test_most_text_is_not_decoded_in_full(vendor: str) -> None:
+    seed = BY_VENDOR[vendor][0]  # that of our server side
+    reader = make_reader(seed, ResponseReader)
+    decode, full = reader.decoder.decode_event, list[object]()
+    reader.decoder.decode_event = lambda event: full.append(event) or decode(event)  # type: ignore[method-assign]
+    for chunk in split(seed.body):
+        for _ in range(10):
+            reader.feed(chunk)
+    assert len(full) < reader.event_count
+
+
+LOGPROBS = [{'token': 'a', 'logprob': -0.1, 'bytes': [97], 'top_logprobs': []}]
+CHUNK = {'id': '1', 'model': 'm', 'created': 1}
+
+
+def make_choice(text: str, **more: Any) -> dict[str, Any]:
+    return {'index': 0, 'delta': {'content': text}, **more}
+
+
+def make_candidate(text: str, **more: Any) -> dict[str, Any]:
+    return {'content': {'parts': [{'text': text}], 'role': 'model'}, **more}
+
+
+def count(prompt: int | None, candidates: object, total: int, **more: Any) -> dict[str, Any]:
+    return {'promptTokenCount': prompt, 'candidatesTokenCount': candidates, 'totalTokenCount': total, **more}
+
+
+def make_output(text: str, **more: Any) -> dict[str, Any]:
+    event = {'type': 'response.output_text.delta', 'item_id': 'i', 'output_index': 0, 'content_index': 0}
+    return {**event, 'delta': text, **more}
+
+
+EFFECTS: dict[str, tuple[str, list[dict[str, Any]]]] = {
+    'log probabilities, chat': ('openai', [{'choices': [make_choice('a', logprobs={'content': LOGPROBS})]}] * 3),
+    'log probabilities, responses': ('openai-responses', [make_output('a', logprobs=LOGPROBS)] * 3),
+    'a finish reason': ('openai', [{'choices': [make_choice('a', finish_reason='stop')]}] * 3),
+    'a model that changes back': (
+        'openai',
+        [{**CHUNK, 'model': model, 'choices': [make_choice('a')]} for model in ('m', 'm', 'n', 'm', 'm')],
+    ),
+    'text and a tool call': (
+        'openai',
+        [{'choices': [make_choice('a'), make_choice('b')]}] * 2
+        + [{'choices': [{'delta': {'content': 'a', 'tool_calls': [{'function': {'name': 'f'}}]}}]}] * 2,
+    ),
+    'thinking, then text': (
+        'openai',
+        [{'choices': [{'delta': {'reasoning_content': text, 'content': None}}]} for text in 'abc']
+        + [{'choices': [{'delta': {'reasoning_content': None, 'content': text}}]} for text in ('a', 'b', '', 'c')],
+    ),
+    'text of another type': ('openai', [{'choices': [make_choice('a')]}] * 2 + [{'choices': [make_choice(7)]}]),  # type: ignore[arg-type]
+    'counts that shrink to nothing': (
+        'gemini',
+        [
+            {'candidates': [make_candidate('a')], 'usageMetadata': counts}
+            for counts in (count(2, 1, 3), count(2, 2, 4), count(2, 0, 4), count(2, 3, 9), count(2, 4, 9), {})
+        ],
+    ),
+    'counts of earlier chunks': (
+        'gemini',
+        [
+            {'candidates': [make_candidate('a')], 'usageMetadata': counts}
+            for counts in (count(2, 1, 3, thoughtsTokenCount=5), count(0, 1, 9), count(0, 2, 9), count(0, 3, 3))
+        ],
+    ),
+    'counts that are none': (
+        'gemini',
+        [
+            {'candidates': [make_candidate('a')], 'usageMetadata': counts}
+            for counts in (count(2, 1, 3), count(2, True, 3), count(2, '7', 3), count(None, 1, 3), count(3, 4, 7))
+        ],
+    ),
+    'other candidates': ('gemini', [{'candidates': [make_candidate('a', index=1)]}] * 3),
+    'citations': ('gemini', [{'candidates': [make_candidate('a', citationMetadata={'citations': [{}]})]}] * 3),
+    'log probabilities, Gemini': (
+        'gemini',
+        [{'candidates': [make_candidate('a', logprobsResult={'chosenCandidates': [{'token': 'a'}]})]}] * 3,
+    ),
+    'a signature': (
+        'gemini',
+        [{'candidates': [{'content': {'parts': [{'text': 'a', 'thoughtSignature': 'eA=='}]}}]}] * 3,
+    ),
+    'log probabilities, Cohere': (
+        'cohere',
+        [
+            {
+                'type': 'content-delta',
+                'index': 0,
+                'delta': {'message': {'content': {'text': 'a'}}},
+                'logprobs': {'text': 'a', 'logprobs': [-0.1]},
+            }
+        ]
+        * 3,
+    ),
+}
+"""Vendor and events that are equal but for a text, and yet have another effect each time."""
+
+
+@pytest.mark.parametrize('name', EFFECTS)
+def test_an_event_with_an_effect_each_time_is_not_taken_for_a_repeat(name: str) -> None:
+    vendor, events = EFFECTS[name]
+    body = b''.join(b'data: ' + to_json(event) + b'\n\n' for event in events)
+    compare(Seed(vendor, body, stream=True, content_type='text/event-stream'), body)
