@@ -39,8 +39,7 @@ class Repeats:
         holder: Any = event.copy()
         self._event, self._unread = holder, []
         for depth, key in enumerate(path):
-            if isinstance(holder, dict):
-                self._unread += [(path[:depth], holder, name) for name in unread if name in holder]
+            self._unread += [(path[:depth], holder, name) for name in unread if name in holder]
             if depth < len(path) - 1:
                 holder[key] = holder = holder[key].copy()
         self._holder, self._path, self._name, self._add = holder, path[:-1], path[-1], add
