@@ -57,7 +57,7 @@ PURE_FILES = ('encode', 'decode', 'serve', 'native_tools')
 EXTRA_OF_FOLDER = {'gemini': 'google'}
 """The extra of a folder of models, where it is not called like the folder."""
 
-EXTRAS_WITHOUT_A_ROOM = ('all', 'serve', 'cli', 'prices', 'redis')
+EXTRAS_WITHOUT_A_ROOM = ('all', 'fast', 'serve', 'cli', 'prices', 'redis')
 
 VENDORS = (
     'anthropic boto3 botocore cohere genai_prices google groq huggingface_hub litellm llguidance mistralai mlx mlx_lm '
@@ -208,7 +208,7 @@ def test_the_extra_all_holds_every_remote_service_but_litellm() -> None:
     remote = {extra_of(room) for room in (*WIRE_ROOMS, *DIALECTS)} - {'litellm'}
     [requirement] = extras()['all']
     assert requirement.startswith('pydantic-llm[')
-    assert {*requirement.removeprefix('pydantic-llm[').removesuffix(']').split(',')} == remote
+    assert {*requirement.removeprefix('pydantic-llm[').removesuffix(']').split(',')} == remote | {'fast'}
 
 
 def test_every_prefix_names_a_module_of_models() -> None:

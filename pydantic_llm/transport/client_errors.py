@@ -27,7 +27,7 @@ from .errors import error_from_response
 from .guard import REDIRECT_HEADER
 from .keys import HasHeaders, find_keys, hide_keys
 
-__all__ = ('ErrorTranslator',)
+__all__ = ('INVALID_HEADER', 'ErrorTranslator')
 
 HTTP_LIBRARIES = frozenset({'httpx', 'httpx2', 'httpcore', 'httpcore2', 'aiohttp', 'anyio', 'h11', 'h2', 'ssl'})
 """The packages whose exceptions are connection errors."""
@@ -36,10 +36,13 @@ CLOSED = ('Connection closed', 'Session is closed', 'the handler is closed')
 """Messages of `RuntimeError`s for a connection that this side has closed: two of aiohttp's and one of uvloop's."""
 
 CHECK_HEADERS = 'look at api_key= (or its environment variable) and at extra_headers='
+INVALID_HEADER = f'A header holds a character that HTTP does not allow: {CHECK_HEADERS}'
+"""The message of a `UserError` for a header that cannot be sent."""
+
 OWN_CLIENT = 'give each provider its own client, or no client'
 
 MISTAKES: tuple[tuple[str, str, str], ...] = (
-    ('LocalProtocolError', 'header', f'A header holds a character that HTTP does not allow: {CHECK_HEADERS}'),
+    ('LocalProtocolError', 'header', INVALID_HEADER),
     ('ValueError', 'detected in headers', f'A header holds a line break: {CHECK_HEADERS}'),
     ('UnicodeEncodeError', '', f'A header holds a character that is not ASCII: {CHECK_HEADERS}'),
     ('TypeError', 'authentication method', 'The request has no key: give api_key=, or a client with credentials'),

@@ -30,17 +30,20 @@ class DeadlineExceeded(Exception):
     """Raised when a deadline passes while the request waits for the vendor."""
 
     deadline: Deadline
-    seconds: float
-    """The configured limit, in seconds."""
+    seconds: float | None
+    """The configured limit, in seconds; `None` for the client's own limit."""
 
-    def __init__(self, deadline: Deadline, seconds: float) -> None:
+    def __init__(self, deadline: Deadline, seconds: float | None) -> None:
         super().__init__(deadline, seconds)
         self.deadline = deadline
         self.seconds = seconds
 
 
 class Watchdog:
-    """The deadlines of one request. Each wait for the vendor runs inside `with watchdog:`."""
+    """The deadlines of one request. Each wait for the vendor runs inside `with watchdog:`.
+
+    `silence` is the limit of each single wait, in seconds, for clients that have no read timeout themselves.
+    """
 
     __slots__ = (
         '_cancelling',
@@ -51,6 +54,7 @@ class Watchdog:
         '_last_progress',
         '_loop',
         '_nothing_due',
+        '_silence',
         '_task',
         '_timer',
         '_wait_began',
@@ -58,8 +62,9 @@ class Watchdog:
         '_waited_before',
     )
 
-    def __init__(self, deadlines: Deadlines) -> None:
+    def __init__(self, deadlines: Deadlines, *, silence: float | None = None) -> None:
         self._deadlines = deadlines
+        self._silence = silence
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._waited = deadlines.waited  # seconds spent in finished waits, including earlier attempts
@@ -131,6 +136,8 @@ class Watchdog:
         for name, seconds, since in limits:
             if seconds is not None and since + seconds - waited < nearest[0]:
                 nearest = since + seconds - waited, DeadlineExceeded(name, seconds)
+        if self._silence is not None and self._waited + self._silence - waited < nearest[0]:
+            nearest = self._waited + self._silence - waited, DeadlineExceeded('timeout', None)
         return nearest
 
     def _set_timer(self, remaining: float) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from ..exceptions import UnexpectedModelBehavior
 
-__all__ = ('ACCEPTED_ENCODINGS', 'MAX_ERROR_BYTES', 'REDIRECT_HEADER', 'guard')
+__all__ = ('ACCEPTED_ENCODINGS', 'MAX_ERROR_BYTES', 'REDIRECT_HEADER', 'guard', 'limit_body')
 
 ACCEPTED_ENCODINGS = 'gzip, deflate'
 """The `Accept-Encoding` of every request. The decoders of other encodings cannot limit the size of their output."""
@@ -96,19 +96,24 @@ def _make_limited_stream(library: str) -> type[Any]:
             self._encoding = encoding
             self._limit = limit
 
-        async def __aiter__(self) -> AsyncGenerator[bytes]:
-            left = self._limit
-            async for piece in _decompress(self._stream, self._encoding):
-                if left is not None and len(piece) >= left:
-                    yield piece[:left]
-                    return
-                left = None if left is None else left - len(piece)
-                yield piece
+        def __aiter__(self) -> AsyncGenerator[bytes]:
+            return limit_body(self._stream, encoding=self._encoding, limit=self._limit)
 
         async def aclose(self) -> None:
             await self._stream.aclose()
 
     return LimitedStream
+
+
+async def limit_body(stream: Any, *, encoding: str, limit: int | None) -> AsyncGenerator[bytes]:
+    """Yield the first `limit` bytes of a body, without its compression."""
+    left = limit
+    async for piece in _decompress(stream, encoding):
+        if left is not None and len(piece) >= left:
+            yield piece[:left]
+            return
+        left = None if left is None else left - len(piece)
+        yield piece
 
 
 async def _decompress(stream: Any, encoding: str) -> AsyncGenerator[bytes]:

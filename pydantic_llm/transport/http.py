@@ -10,9 +10,12 @@ from ..exceptions import AuthenticationError
 from . import Deadlines, RawRequest
 from .client_errors import ErrorTranslator
 from .loops import LoopClients
+from .outgoing import OwnClient, merge_headers
 from .response import ClientConnection, client_timeout
 
 __all__ = ('Access', 'AccessSource', 'HTTPConnection')
+
+JSON_HEADERS = {'Content-Type': 'application/json'}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +84,19 @@ class HTTPConnection(ClientConnection):
         return await self._send(client, request, deadlines, access)
 
     async def _send(self, client: Any, request: RawRequest, deadlines: Deadlines, access: Access) -> Any:
-        headers = {'Content-Type': 'application/json', **access.headers, **request.headers}
-        own = client.timeout if self._timeout is None else self._timeout
-        timeout = client_timeout(type(client.timeout), own, deadlines)
+        headers = (JSON_HEADERS, access.headers, request.headers)
+        timeout = self._find_timeout(client, deadlines)
         url = access.url(request.path)
-        http_request = client.build_request('POST', url, content=request.body, headers=headers, timeout=timeout)
+        if isinstance(client, OwnClient):
+            return await client.send(request.method, url, headers, request.body, timeout=timeout)
+        http_request = client.build_request(
+            request.method, url, content=request.body, headers=merge_headers(*headers), timeout=timeout
+        )
         return await client.send(http_request, stream=True, follow_redirects=False)
+
+    def limit_silence(self, client: Any, deadlines: Deadlines) -> float | None:
+        return self._find_timeout(client, deadlines).read if isinstance(client, OwnClient) else None
+
+    def _find_timeout(self, client: Any, deadlines: Deadlines) -> Any:
+        own = client.timeout if self._timeout is None else self._timeout
+        return client_timeout(type(client.timeout), own, deadlines)

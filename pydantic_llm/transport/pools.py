@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, suppress
 from typing import Any, cast
 
-__all__ = ('HttpClients', 'SdkClients', 'fork_transport', 'pool_of')
+__all__ = ('HttpClients', 'SdkClients', 'abandon_session', 'fork_transport', 'pool_of')
 
 PATHS_TO_A_SOCKET = (
     '_connection',
@@ -178,16 +178,19 @@ def _abandon_transport(transport: Any) -> None:
         pool._connections = []
     elif _has_session(transport):
         session, transport.client = transport.client, None
-        _abandon_session(session)
+        abandon_session(session)
     for _, inner in _iterate_inner_transports(transport):
         _abandon_transport(inner)
 
 
-def _abandon_session(session: Any) -> None:
+def abandon_session(session: Any) -> None:
+    """Close the sockets of an aiohttp session whose loop is closed."""
     connector = session.connector
-    for idle in list(connector._conns.values()):
-        for protocol, *_ in idle:
-            _close_sockets(protocol)
+    if connector is None:  # it has been closed
+        return
+    idle = [protocol for kept in connector._conns.values() for protocol, *_ in kept]
+    for protocol in (*idle, *connector._acquired):
+        _close_sockets(protocol)
     session.detach()
     connector._conns.clear()
     connector._closed = True

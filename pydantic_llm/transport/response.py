@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from ..exceptions import LLMError, UnexpectedModelBehavior
@@ -15,6 +15,7 @@ from .deadlines import CLOSING_TIMEOUT, Watchdog
 from .guard import guard
 from .keys import find_keys
 from .loops import LoopClients
+from .outgoing import OwnClient
 
 __all__ = ('ClientConnection', 'ResponseStream', 'Translate', 'client_timeout')
 
@@ -23,6 +24,8 @@ FINISHING_TIMEOUT = 1.0
 
 MAX_BODY_BYTES = 256 * 1024 * 1024
 """The size limit of a complete response. It is high because responses contain images and audio."""
+
+UNGUARDED = nullcontext()
 
 Translate = Callable[[Exception, str], Exception]
 """A function that turns an HTTP client's exception into ours. It gets the exception and the model's name."""
@@ -38,6 +41,10 @@ class ClientConnection(Connection):
     @abstractmethod
     async def post(self, client: Any, request: RawRequest, deadlines: Deadlines) -> Any:
         """Return the HTTP library's response, with its body unread: `ResponseStream` limits the size."""
+
+    def limit_silence(self, client: Any, deadlines: Deadlines) -> float | None:
+        """Return the limit of each wait in seconds, for a client that does not enforce it itself."""
+        return None
 
     async def check(self, response: Any, request: RawRequest) -> Any:
         """Return a response with a success status. Raises the exception for any other status."""
@@ -61,10 +68,10 @@ class ClientConnection(Connection):
         await self._clients.aclose()
 
     async def _open(self, request: RawRequest, deadlines: Deadlines, translate: Translate) -> ResponseStream:
-        watchdog = Watchdog(deadlines)
         client = self._clients.get()
+        watchdog = Watchdog(deadlines, silence=self.limit_silence(client, deadlines))
         try:
-            with watchdog, guard(client):
+            with watchdog, UNGUARDED if isinstance(client, OwnClient) else guard(client):
                 response = await self.post(client, request, deadlines)
         except Exception as error:  # noqa: BLE001 -- raised below: as its context, this one could show the API key
             failure = self.translator.translate(error, request.model_name)

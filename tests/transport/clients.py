@@ -16,11 +16,13 @@ from pydantic_llm.models.openai import OpenAIChatModel
 from pydantic_llm.providers.bedrock import BedrockProvider
 from pydantic_llm.providers.openai import OpenAIProvider
 from pydantic_llm.transport import Deadlines, RawRequest
+from pydantic_llm.transport.aiohttp_client import AiohttpClient, AiohttpClients
 from pydantic_llm.transport.aws import AwsConnection
 from pydantic_llm.transport.aws_http import make_http_client
 from pydantic_llm.transport.http import Access, HTTPConnection
 from pydantic_llm.transport.loops import LoopClients
 from pydantic_llm.transport.pools import HttpClients, SdkClients
+from pydantic_llm.transport.proxies import Proxies
 from pydantic_llm.transport.response import ClientConnection
 from pydantic_llm.transport.sdk import SDKConnection
 
@@ -74,19 +76,24 @@ def boto3_httpx2(url: str) -> AwsConnection:
     return AwsConnection(clients, aws, {'chat': 'ConverseStream'}, provider_name='vendor')
 
 
-def through_http(client: Any, url: str) -> HTTPConnection:
+def plain_aiohttp(url: str) -> HTTPConnection:
+    client = AiohttpClient(timeout=httpx2.Timeout(600, connect=5), user_agent='pydantic-llm', proxies=Proxies())
+    return through_http(client, url, AiohttpClients())
+
+
+def through_http(client: Any, url: str, operations: Any = None) -> HTTPConnection:
     """Return a connection through a client of an HTTP library."""
 
     async def access(model_name: str, *, refused: Access | None) -> Access:
         return Access(url, {'Authorization': f'Bearer {KEY}'})
 
-    return HTTPConnection(LoopClients[Any](client, HttpClients()), access, provider_name='vendor')
+    return HTTPConnection(LoopClients[Any](client, operations or HttpClients()), access, provider_name='vendor')
 
 
 SDKS = (openai_httpx2, openai_own_httpx2, openai_httpx, openai_aiohttp, anthropic_httpx2, anthropic_aiohttp)
 """Connections through the client of an SDK."""
 
-PLAIN = (plain_httpx2, plain_httpx, boto3_httpx2)
+PLAIN = (plain_httpx2, plain_httpx, plain_aiohttp, boto3_httpx2)
 """Connections through the client of an HTTP library."""
 
 

@@ -3,15 +3,24 @@ from __future__ import annotations
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
+from functools import partial
 from types import FrameType
 from typing import Any
 
 import pytest
 
-from tests.transport.clients import PLAIN, SDKS, Make
+from pydantic_llm.transport.clients import LIBRARY_VARIABLE, make_client
+from pydantic_llm.transport.http import Access, HTTPConnection
+from pydantic_llm.transport.loops import LoopClients
+from tests.transport.clients import KEY, PLAIN, SDKS, Make
 from tests.transport.server import Handler, Server
 
 VARIABLES = 'OPENAI_API_KEY OPENAI_BASE_URL ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN HTTP_PROXY http_proxy'.split()
+
+LIBRARIES = ('httpx2', 'aiohttp')
+"""The libraries of the clients that providers make."""
+
+ConnectOwn = Callable[..., HTTPConnection]
 
 Serve = Callable[[Handler], Awaitable[Server]]
 
@@ -39,6 +48,29 @@ def connect_sdk(request: pytest.FixtureRequest) -> Make:
     """Connect through the client of each SDK."""
     make: Make = request.param
     return make
+
+
+@pytest.fixture
+def connect_with(monkeypatch: pytest.MonkeyPatch) -> ConnectOwn:
+    """Connect through the client that a provider makes, with the library that is the first argument."""
+
+    def connect(library: str, url: str, headers: dict[str, str] | None = None, **options: Any) -> HTTPConnection:
+        monkeypatch.setenv(LIBRARY_VARIABLE, library)
+        client, operations = make_client(**options)
+        access = Access(url, {'Authorization': f'Bearer {KEY}'} if headers is None else headers)
+
+        async def get_access(model_name: str, *, refused: Access | None) -> Access:
+            return access
+
+        return HTTPConnection(LoopClients(client, operations), get_access, provider_name='vendor')
+
+    return connect
+
+
+@pytest.fixture(params=LIBRARIES)
+def connect_own(request: pytest.FixtureRequest, connect_with: ConnectOwn) -> ConnectOwn:
+    """Connect through the client that a provider makes, with each library."""
+    return partial(connect_with, request.param)
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,7 @@ from pydantic_llm.providers.huggingface import HuggingFaceProvider
 from pydantic_llm.providers.mistral import MistralProvider
 from pydantic_llm.providers.openai import OpenAIProvider
 from pydantic_llm.transport import spread
+from pydantic_llm.transport.clients import LIBRARY_VARIABLE
 from pydantic_llm.transport.spread import FULL, POOLS, SpreadTransport
 from tests.transport.conftest import Serve
 from tests.transport.server import Exchange, completion
@@ -41,6 +42,11 @@ def http_client_of(provider: Any) -> Any:
     """Return the HTTP client of a provider, or of its SDK client."""
     original = provider.connection._clients._original
     return getattr(original, '_client', original)
+
+
+@pytest.fixture(autouse=True)
+def choose_httpx2(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(LIBRARY_VARIABLE, 'httpx2')
 
 
 @pytest.mark.parametrize('name', PROVIDERS)
