@@ -1,4 +1,4 @@
-"""Runs benchmarks and prints their ratios: `python -m benchmarks [imports] [requests] [streams] [crowds] [bedrock]`.
+"""Runs benchmarks and prints their ratios: `python -m benchmarks [imports] [requests] [streams] [crowds] [gateway] [bedrock]`.
 
 Every figure is a ratio of CPU times, measured in turns in this run on this machine: the median of the rounds, with the
 minimum and the maximum. `bedrock` is about waiting, and measures wall-clock time too.
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import bedrock, crowds, imports, requests, streams
+from benchmarks import bedrock, crowds, gateway, imports, requests, streams
 
 BENCHMARKS = {
     'imports': imports.run,
     'requests': requests.run,
     'streams': streams.run,
     'crowds': crowds.run,
+    'gateway': gateway.run,
     'bedrock': bedrock.run,
 }
 

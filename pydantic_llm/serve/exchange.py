@@ -28,6 +28,8 @@ from .protocols import Protocol
 
 __all__ = ('Exchange', 'json_response', 'run_while_connected')
 
+JSON_TYPE = {'content-type': 'application/json'}
+
 logger = logging.getLogger('pydantic_llm.serve')
 
 
@@ -60,12 +62,10 @@ class Exchange:
         elif fault.status is not None:
             error = _make_injected_error(fault.status)
             body = to_json(self._protocol.encode_error(error)[1])
-            headers = {'content-type': 'application/json', **self._protocol.encode_headers(error)}
+            headers = {**JSON_TYPE, **self._protocol.encode_headers(error)}
         else:
             return False
-        await self._start(fault.status or 200, {**headers, **fault.headers})
-        await self._send_frame(body)
-        await self._finish()
+        await self._send_whole(fault.status or 200, {**headers, **fault.headers}, body)
         return True
 
     async def send_response(self, served: ServedRequest, model: Model, fault: Fault | None) -> None:
@@ -76,10 +76,11 @@ class Exchange:
         else:
             response = await model.request(served.messages, served.settings, served.parameters)
             body = to_json(self._protocol.encode_response(self._protocol.end_pause(response), served))
-            # A fault may change the length of the body, which has no place for keep-alive frames.
-            length = {} if fault else {'content-length': str(len(body))}
-            fault = fault and replace(fault, keep_alive=0.0)
-            await self._send_frames(_yield_once(body), {'content-type': 'application/json', **length}, fault)
+            if fault is None:
+                await self._send_whole(200, {**JSON_TYPE, **self._protocol.encode_headers(None)}, body)
+                return
+            # The fault may change the length of the body, which has no place for keep-alive frames.
+            await self._send_frames(_yield_once(body), JSON_TYPE, replace(fault, keep_alive=0.0))
         await self._finish()
 
     async def send_error(self, error: BaseException) -> None:
@@ -87,11 +88,10 @@ class Exchange:
         status, body = self._protocol.encode_error(error)
         if self._has_started:
             await self._send_frame(self._encode_error_event(body))
+            await self._finish()
         else:
-            headers = self._protocol.encode_headers(error)
-            await self._start(status, {'content-type': 'application/json', **headers, **retry_after_header(error)})
-            await self._send_frame(to_json(body))
-        await self._finish()
+            headers = {**JSON_TYPE, **self._protocol.encode_headers(error), **retry_after_header(error)}
+            await self._send_whole(status, headers, to_json(body))
 
     async def _send_frames(
         self, frames: AsyncGenerator[bytes], headers: Mapping[str, str], fault: Fault | None
@@ -115,6 +115,10 @@ class Exchange:
 
     def _encode_error_event(self, body: Json) -> bytes:
         return self._protocol.encode_frame(self._protocol.encode_error_event(body, self._frames_sent))
+
+    async def _send_whole(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        await self._start(status, {'content-length': str(len(body)), **headers})
+        await self._send({'type': 'http.response.body', 'body': body})
 
     async def _start(self, status: int, headers: Mapping[str, str]) -> None:
         self._has_started = True
@@ -160,20 +164,25 @@ def _make_injected_error(status: int) -> ModelHTTPError:
 
 async def run_while_connected(work: Coroutine[Any, Any, None], receive: Receive) -> None:
     """Await the work, and cancel it if the client disconnects. The body of the request must have been read."""
-    working, watching = asyncio.ensure_future(work), asyncio.ensure_future(_wait_for_disconnect(receive))
+    working = asyncio.current_task()
+    assert working is not None
+    watching = asyncio.ensure_future(_cancel_on_disconnect(working, receive))
     try:
-        await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
+        await work
+    except asyncio.CancelledError:
+        if not watching.done() or working.cancelling() > 1:
+            raise  # the server cancels the request
     finally:
-        working.cancel()
-        watching.cancel()
-        await asyncio.wait((working, watching))
-    with suppress(asyncio.CancelledError):
-        working.result()
+        if watching.done():
+            working.uncancel()
+        else:
+            watching.cancel()
 
 
-async def _wait_for_disconnect(receive: Receive) -> None:
+async def _cancel_on_disconnect(working: asyncio.Task[Any], receive: Receive) -> None:
     while (await receive())['type'] != 'http.disconnect':
         pass
+    working.cancel()
 
 
 def json_response(body: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

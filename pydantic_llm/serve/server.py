@@ -13,6 +13,7 @@ from uvicorn import Config, Server
 
 from .._type_checks import raise_wrong_type
 from ..exceptions import UserError
+from .connection import Connection
 
 __all__ = ('LocalServer', 'run_server')
 
@@ -21,6 +22,9 @@ LOOPBACK = '127.0.0.1'
 
 BACKLOG = 2048
 """The most connections that may wait to be accepted."""
+
+MAX_FILES = 65536
+"""The limit of open files to ask for."""
 
 CLEANUP_TIMEOUT = 0.5
 """Seconds that the responses in progress have to release their models when a `LocalServer` stops."""
@@ -42,10 +46,11 @@ def run_server(
     `on_start` is called with the server's URL once it listens. Raises `UserError` if it cannot listen on this port.
     """
     check_app(app)
+    _allow_many_files()
     with _open_socket(host, port) as listening:
         if on_start is not None:
             on_start(_url_of(listening))
-        config = Config(app, log_level=log_level, timeout_graceful_shutdown=2, ws='none')
+        config = Config(app, log_level=log_level, timeout_graceful_shutdown=2, http=Connection, ws='none')
         Server(config).run([listening])
 
 
@@ -84,7 +89,14 @@ class LocalServer:
             raise UserError(f'This LocalServer runs already, at {self.url}')
         self._socket = _open_socket(LOOPBACK, 0)
         self._server = Server(
-            Config(self._app, log_config=None, log_level=LOCAL_LOG_LEVEL, timeout_graceful_shutdown=0, ws='none')
+            Config(
+                self._app,
+                log_config=None,
+                log_level=LOCAL_LOG_LEVEL,
+                timeout_graceful_shutdown=0,
+                http=Connection,
+                ws='none',
+            )
         )
         serve = _serve_until_stopped(self._server, self._socket)
         self._thread = threading.Thread(target=asyncio.run, args=(serve,), daemon=True)
@@ -130,6 +142,18 @@ def _open_socket(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         reason = getattr(error, 'strerror', None) or str(error)
         raise UserError(f'The server cannot listen on host={host!r}, port={port}: {reason}') from error
+
+
+def _allow_many_files() -> None:
+    """Raise the limit of open files, often 1,024, as far as this process may: each connection is one."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(MAX_FILES, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _url_of(listening: socket.socket) -> str:
