@@ -1,7 +1,7 @@
-"""Runs benchmarks and prints their ratios: `python -m benchmarks [imports] [requests] [streams] [crowds] [gateway] [bedrock]`.
+"""Runs benchmarks and prints their ratios: `python -m benchmarks [imports] [requests] [streams] ...`.
 
 Every figure is a ratio of CPU times, measured in turns in this run on this machine: the median of the rounds, with the
-minimum and the maximum. `bedrock` is about waiting, and measures wall-clock time too.
+minimum and the maximum. `gateway` and `bedrock` measure wall-clock time too.
 """
 
 from __future__ import annotations

@@ -1,43 +1,41 @@
 """The ASGI app: it decodes a request by its protocol, calls a model, and encodes the response by the same protocol.
 
-`create_app` builds the app, `Gateway` holds its models and its key, `Endpoint` handles the requests of one protocol.
-`exchange` sends a response over the wire.
+`create_app` builds the app, `Gateway` holds its models, `Endpoint` handles the requests of one protocol. `access`
+checks keys and hosts, `bodies` reads a request, `exchange` sends a response.
 """
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import asynccontextmanager
-from ipaddress import ip_address
 from typing import cast
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from .._type_checks import check_callable, check_type, raise_wrong_type
-from ..exceptions import AuthenticationError, LLMError, ModelHTTPError, NotFoundError, UserError
-from ..json_types import Json, parse_json
+from .._type_checks import check_callable, raise_wrong_type
+from ..exceptions import LLMError, ModelHTTPError, NotFoundError, UserError
+from ..json_types import Json
 from ..models import Model
+from ..wire.served_fields import keep_encoded
+from ..wire.serving import ServedRequest
+from .access import Access, HideQueryKey
+from .bodies import MAX_BODY_BYTES, Body, BodyReader
 from .exchange import Exchange, json_response, run_while_connected
 from .faults import FaultPlan
 from .protocols import PROTOCOLS, Protocol
+from .unknown_fields import find_unknown_fields
 from .value_types import check_types
 
 __all__ = ('create_app',)
 
-MAX_BODY_BYTES = 64 * 1024 * 1024
-"""The size of the largest request that is accepted."""
-
 LIST_PATHS = ('/v1/models', '/openai/v1/models', '/openai/models')
 """The paths that list the models: the first for the vendors' own clients, the others for Azure's."""
-
-KEY_HEADERS = ('authorization', 'x-api-key', 'api-key', 'x-goog-api-key')
-"""The headers in which clients send their key: those of OpenAI, Anthropic, Azure and Google."""
 
 
 def create_app(
@@ -51,8 +49,8 @@ def create_app(
     """Build an app that serves one model under any name, or several models under their names.
 
     If `key` is given, every request must send it (`Authorization: Bearer` or `x-api-key`). Without a key, the app
-    responds only to requests that name it by an IP address, by `localhost` or by one of `allowed_hosts`, so that no web
-    page can reach it through a name of its own. `faults` chooses the fault to inject into a response. Raises
+    responds only to requests that name it by an IP address, by `localhost` or by one of `allowed_hosts`, and that no
+    web page of another machine sends. `faults` chooses the fault to inject into a response. Raises
     `UserError` if `key` or `models` is empty.
     """
     gateway = Gateway(models, key=key, faults=faults, max_body_bytes=max_body_bytes, allowed_hosts=allowed_hosts)
@@ -64,6 +62,7 @@ def create_app(
     return Starlette(
         routes=[*routes, *(Route(path, show) for path, show in listings.items()), Route('/health', _report_health)],
         exception_handlers={HTTPException: _report_unknown_path, ModelHTTPError: _report_error},
+        middleware=[Middleware(HideQueryKey)],
         lifespan=gateway.lifespan,
     )
 
@@ -80,64 +79,15 @@ class Gateway:
         max_body_bytes: int,
         allowed_hosts: Collection[str],
     ) -> None:
-        check_type(key, str, parameter='key')
         check_callable(faults, parameter='faults')
-        check_type(max_body_bytes, int, parameter='max_body_bytes')
         _check_models(models)
-        _check_hosts(allowed_hosts)
-        if key == '':
-            raise UserError('key= is empty: pass None to accept requests without a key')
         if not isinstance(models, Model) and not models:
             raise UserError('models= is empty: pass at least one model')
         self.models: dict[str, Model] = {models.model_name: models} if isinstance(models, Model) else dict(models)
         self.accepts_any_name = isinstance(models, Model)
-        self.key = key
+        self.access = Access(key, allowed_hosts)
         self.faults = faults
-        self.max_body_bytes = max_body_bytes
-        self.allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
-
-    def check_access(self, request: Request) -> None:
-        """Raise `AuthenticationError` unless the request sends the app's key, or, without one, names a known host."""
-        if self.key is None:
-            self._check_host(request.headers.get('host', ''))
-            return
-        received = next((request.headers[name] for name in KEY_HEADERS if name in request.headers), '')
-        if received[:7].lower() == 'bearer ':
-            received = received[7:]
-        if not hmac.compare_digest(received.encode(), self.key.encode()):
-            raise AuthenticationError(401, '', message='The key of this server is missing from the request, or wrong')
-
-    def _check_host(self, host: str) -> None:
-        # DNS rebinding: a page of evil.example reaches 127.0.0.1 by its own name, and browsers see one origin
-        # (https://developer.mozilla.org/docs/Glossary/DNS_rebinding). An IP address cannot be rebound.
-        name = host.rpartition(':')[0] if ':' in host and not host.endswith(']') else host
-        name = name.strip('[]').lower()
-        if name == 'localhost' or name.endswith('.localhost') or name in self.allowed_hosts:
-            return
-        try:
-            ip_address(name)
-        except ValueError:
-            message = f'The server has no key and does not know the host {name!r}: set a key, or allow the host'
-            raise AuthenticationError(403, '', message=message) from None
-
-    async def read_body(self, request: Request) -> Json:
-        """Read the request's body. Raises an `LLMError` if it is too large or not a JSON object."""
-        # Any web page can make a visitor's browser send requests here, but not with this content type:
-        # https://developer.mozilla.org/docs/Glossary/CORS-safelisted_request_header
-        if request.headers.get('content-type', '').partition(';')[0].strip().lower() != 'application/json':
-            raise ModelHTTPError(415, '', message="The request's content-type must be 'application/json'")
-        data = bytearray()
-        async for chunk in request.stream():
-            data += chunk
-            if len(data) > self.max_body_bytes:
-                raise ModelHTTPError(413, '', message=f'The request is larger than {self.max_body_bytes} bytes')
-        try:
-            body = parse_json(bytes(data))
-        except ValueError as error:
-            raise UserError(f'The request is not JSON: {error}') from None
-        if not isinstance(body, dict):
-            raise UserError('The request is not a JSON object')
-        return body  # pyright: ignore[reportUnknownVariableType] -- JSON
+        self.bodies = BodyReader(max_body_bytes)
 
     def find_model(self, name: str) -> Model:
         """Return the model with this name, with or without its prefix; the name must be unique without it.
@@ -156,14 +106,14 @@ class Gateway:
 
     async def list_models(self, request: Request) -> Response:
         """Respond with the list of models, in a form that the clients of every protocol accept."""
-        self.check_access(request)
+        self.access.check(request)
         data = [_describe_model(name) for name in self.models]
         page = {'first_id': data[0]['id'], 'last_id': data[-1]['id'], 'has_more': False}
         return json_response({'object': 'list', 'data': data, **page})
 
     async def show_model(self, request: Request) -> Response:
         name = request.path_params['name']
-        self.check_access(request)
+        self.access.check(request)
         self.find_model(name)
         return json_response(_describe_model(name))
 
@@ -186,23 +136,31 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
         exchange = Exchange(self._protocol, send)
-        try:
-            self._gateway.check_access(request)
-            body = await self._gateway.read_body(request) | self._protocol.decode_path(request.path_params)
-        except ClientDisconnect:
-            return
-        except LLMError as error:
-            await exchange.send_error(error)
-            return
-        await run_while_connected(exchange.run(self._respond(body, exchange)), receive)
+        with self._gateway.bodies.hold() as body:
+            try:
+                self._gateway.access.check(request)
+                path = self._protocol.decode_path(request.path_params)
+                await body.read(request)
+            except ClientDisconnect:
+                return
+            except LLMError as error:
+                await exchange.send_error(error)
+                return
+            await run_while_connected(exchange.run(self._respond(body, path, exchange)), receive)
 
-    async def _respond(self, body: Json, exchange: Exchange) -> None:
-        fault = self._gateway.faults(body) if self._gateway.faults else None
+    async def _respond(self, body: Body, path: Json, exchange: Exchange) -> None:
+        fields = await body.parse() | path
+        fault = self._gateway.faults(fields) if self._gateway.faults else None
         if fault is not None and await exchange.send_fault(fault):
             return
-        served = self._protocol.decode_request(body)
+        served = await body.run(self._decode, fields)
+        with keep_encoded(find_unknown_fields(served)):
+            await exchange.send_response(served, self._gateway.find_model(served.model_name), fault)
+
+    def _decode(self, fields: Json) -> ServedRequest:
+        served = self._protocol.decode_request(fields)
         check_types(served)
-        await exchange.send_response(served, self._gateway.find_model(served.model_name), fault)
+        return served
 
 
 def _check_models(models: object) -> None:
@@ -216,13 +174,6 @@ def _check_models(models: object) -> None:
             raise_wrong_type('models', expected, name)
         if not isinstance(model, Model):
             raise_wrong_type('models', expected, model, _suggest_model(model))
-
-
-def _check_hosts(hosts: object) -> None:
-    if isinstance(hosts, str) or not isinstance(hosts, Collection):
-        raise_wrong_type('allowed_hosts', 'a list of names of hosts', hosts)
-    for host in cast('Collection[object]', hosts):
-        check_type(host, str, parameter='allowed_hosts', expected='a list of names of hosts')
 
 
 def _suggest_model(value: object) -> str | None:

@@ -16,13 +16,20 @@ __all__ = ('Connection',)
 HEAD_TIMEOUT = 20.0
 """Seconds that a client has to send the head of a request. uvicorn has no such limit."""
 
-SEND_TIMEOUT = 30.0
+SEND_TIMEOUT = 60.0
 """Seconds in which a client that lags behind must read `MIN_READ` bytes, or all that is left."""
 
 MIN_READ = 16 * 1024
+"""Bytes that a client must read in `SEND_TIMEOUT`."""
 
 MAX_JOINED_BYTES = 64 * 1024
 """The bytes of joined writes after which they are sent at once."""
+
+SEND_BUFFER = 128 * 1024
+"""Bytes that the kernel buffers for a client; the systems' own limits are some megabytes."""
+
+MAX_IDLE_BYTES = 64 * 1024 * 1024
+"""The most bytes of a refused body that are received and dropped, so that the client sees the refusal."""
 
 MAX_CONNECTIONS = 4096
 """The most connections at the same time. Further ones are closed."""
@@ -33,6 +40,7 @@ class Connection(H11Protocol):
 
     _head_timer: asyncio.TimerHandle | None = None
     _send_timer: asyncio.TimerHandle | None = None
+    _idle_bytes = 0
     _joined: JoinedWrites
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
@@ -41,17 +49,22 @@ class Connection(H11Protocol):
         if len(self.connections) > MAX_CONNECTIONS:
             transport.abort()
             return
-        _disable_nagle(transport)
+        _set_options(transport)
         # Every byte that the socket does not take pauses the app: a slow reader costs no memory but the kernel's.
         transport.set_write_buffer_limits(0)
         self._head_timer = self.loop.call_later(HEAD_TIMEOUT, transport.abort)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        is_idle = self.cycle is None or self.cycle.response_complete
-        if not is_idle:
+        if self.cycle and not self.cycle.response_complete:
             self._cancel_head_timer()
-        elif self._head_timer is None:  # a part of the next head, or the rest of a body that was refused
+            self._idle_bytes = 0
+            return
+        # A part of the next head, or the rest of a body that was refused: closing at once would lose the refusal.
+        self._idle_bytes += len(data)
+        if self._idle_bytes > MAX_IDLE_BYTES:
+            self._joined.abort()
+        elif self._head_timer is None:
             self._head_timer = self.loop.call_later(HEAD_TIMEOUT, self._joined.abort)
 
     def on_response_complete(self) -> None:
@@ -138,11 +151,12 @@ class JoinedWrites:
         return self._transport.get_extra_info(name, default)
 
 
-def _disable_nagle(transport: asyncio.Transport) -> None:
-    """Send small packets without waiting for the acknowledgement of the ones before (RFC 896, RFC 1122 4.2.3.4).
+def _set_options(transport: asyncio.Transport) -> None:
+    """Limit the kernel's buffer, and send small packets without waiting for earlier ones' acknowledgements (RFC 896).
 
-    asyncio does so for sockets with the protocol number of TCP only, which `socket.create_server` leaves at 0.
+    asyncio does the latter for sockets with the protocol number of TCP only, which `socket.create_server` leaves at 0.
     """
     connected: socket.socket | None = transport.get_extra_info('socket')
     if connected is not None and connected.family in (socket.AF_INET, socket.AF_INET6):
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)

@@ -49,4 +49,6 @@ def _settings_model() -> type[BaseModel]:
     """
     hints = get_type_hints(ModelSettings, localns={'Constraint': Constraint, 'RetryPolicy': RetryPolicy})
     fields: dict[str, Any] = {name: (Any if name in OPEN_SETTINGS else hint, None) for name, hint in hints.items()}
-    return create_model('Settings', __config__=ConfigDict(strict=True, arbitrary_types_allowed=True), **fields)
+    return create_model(
+        'Settings', __config__=ConfigDict(strict=True, arbitrary_types_allowed=True, allow_inf_nan=False), **fields
+    )

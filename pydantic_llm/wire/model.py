@@ -33,6 +33,7 @@ from .files import download_files
 from .header_listeners import notify
 from .prepare import PreparedRequest, PreparingModel
 from .reader import ResponseReader
+from .served_fields import add_extra_body
 from .stream import JSON_HEADERS, BodyStream, WireStream
 
 __all__ = ('WireModel',)
@@ -232,7 +233,7 @@ class WireModel(PreparingModel, Generic[ProfileT]):
         settings = request.settings
         extra = settings.get('extra_body', {})
         _check_choices(extra)
-        body = self.encode(request) | extra
+        body = add_extra_body(self.encode(request), extra)
         try:
             # JSON has no NaN or infinity (RFC 8259, section 6), and a vendor's own results may hold them
             content = to_json(body, inf_nan_mode='strings')

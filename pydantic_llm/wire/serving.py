@@ -196,9 +196,16 @@ def status_of(error: BaseException) -> int:
             return 500
 
 
+MAX_MESSAGE = 2000
+"""The characters of the longest message that clients get."""
+
+
 def message_of(error: BaseException) -> str:
     """Return the message for an error. Of errors that are not this library's, clients get the type alone."""
-    return str(error) if isinstance(error, LLMError) else f'The server failed: {type(error).__name__}'
+    if not isinstance(error, LLMError):
+        return f'The server failed: {type(error).__name__}'
+    message = str(error)  # which may repeat a value of the request
+    return message if len(message) <= MAX_MESSAGE else f'{message[:MAX_MESSAGE]}…'
 
 
 def retry_after_header(error: BaseException) -> Mapping[str, str]:

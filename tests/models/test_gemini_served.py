@@ -434,7 +434,7 @@ def test_unknown_fields_of_generation_config_are_sent_on() -> None:
     config = {'temperature': 0.5, 'newKnob': 1}
     assert decode_contents(HELLO, generationConfig=config).settings == {
         'temperature': 0.5,
-        'extra_body': {'generationConfig': config},
+        'extra_body': {'generationConfig': {'newKnob': 1}},
     }
 
 

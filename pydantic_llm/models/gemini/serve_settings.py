@@ -43,7 +43,7 @@ def decode_settings(body: Json) -> ModelSettings:
         if name in GENERATION_NAMES:
             settings[GENERATION_NAMES[name]] = value
         elif name not in OUTPUT_FIELDS and name != 'candidateCount':
-            settings.setdefault('extra_body', {})['generationConfig'] = config
+            settings.setdefault('extra_body', {}).setdefault('generationConfig', {})[name] = value
     settings |= _decode_thinking(config.get('thinkingConfig') or {})
     return cast('ModelSettings', settings | _decode_tool_settings(body))
 
