@@ -11,7 +11,8 @@ those that boto3 sends, and fails when botocore changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -66,7 +67,9 @@ class AwsConnection(ClientConnection):
     async def open(self, request: RawRequest) -> ByteStream:
         """Send a request and return the response as a stream. Amazon's frames become server-sent events."""
         stream = await super().open(request)
-        return FramesAsEvents(stream) if stream.headers.get('content-type', '').startswith(CONTENT_TYPE) else stream
+        if not stream.headers.get('content-type', '').startswith(CONTENT_TYPE):
+            return stream
+        return FramesAsEvents(stream, partial(self.translator.translate_in_stream, model_name=request.model_name))
 
     async def post(self, client: Any, request: RawRequest, deadlines: Deadlines) -> Any:
         """Return the HTTP library's response, with its body unread. A signature is for one URL: no redirects."""
@@ -141,15 +144,18 @@ def _decode_header(value: str | bytes) -> str:
 class FramesAsEvents(ByteStream):
     """A stream of Amazon's frames, read as server-sent events."""
 
-    def __init__(self, frames: ByteStream) -> None:
+    def __init__(self, frames: ByteStream, translate: Callable[[Exception], Exception]) -> None:
         self.headers = frames.headers
         self._frames = frames
+        self._translate = translate
         self._splitter = FrameSplitter()
 
     async def read(self) -> bytes:
         while chunk := await self._frames.read():
             if events := b''.join(map(encode_sse, self._splitter.feed(chunk))):
                 return events
+        if self._splitter.is_inside_frame:
+            raise self._translate(ConnectionAbortedError('the stream ended inside a frame'))
         return b''
 
     def begin(self) -> None:

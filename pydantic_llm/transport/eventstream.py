@@ -23,6 +23,12 @@ CONTENT_TYPE = 'application/vnd.amazon.eventstream'
 
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 
+TEXT_BYTES = range(0x09, 0x80)
+"""The first bytes of text in ASCII. A frame begins with its length, whose first byte is 4 at most."""
+
+TEXT: Mapping[str, str] = {}
+"""The headers of what is no frame, but text: an error of a server between Amazon and here."""
+
 PRELUDE = struct.Struct('>III')
 """The length of the frame, the length of its headers, the checksum of these two."""
 
@@ -48,22 +54,41 @@ class Frame(NamedTuple):
 class FrameSplitter:
     """Splits a stream into frames, independent of its chunks."""
 
-    __slots__ = ('_rest',)
+    __slots__ = ('_is_text', '_rest')
 
     def __init__(self) -> None:
         self._rest = bytearray()
+        self._is_text = False  # all that follows is text
+
+    @property
+    def is_inside_frame(self) -> bool:
+        """True if the stream so far ends inside a frame."""
+        return bool(self._rest)
 
     def feed(self, chunk: bytes) -> list[Frame]:
-        """Return the frames that are complete now. Raises `UnexpectedModelBehavior` for invalid or damaged data."""
+        """Return the frames that are complete now, and text in place of frames as one with the headers `TEXT`.
+
+        Raises `UnexpectedModelBehavior` for invalid or damaged data.
+        """
         rest = self._rest
         rest += chunk
         frames: list[Frame] = []
         start = 0
-        while len(rest) - start >= PRELUDE.size and len(rest) - start >= (length := _read_length(rest, start)):
+        while len(rest) > start and not self._starts_text(start):
+            if len(rest) - start < PRELUDE.size or len(rest) - start < (length := _read_length(rest, start)):
+                break
             frames.append(_decode_frame(bytes(rest[start : start + length])))
             start += length
+        if self._is_text:
+            frames.append(Frame(TEXT, bytes(rest[start:])))
+            start = len(rest)
         del rest[:start]
         return frames
+
+    def _starts_text(self, start: int) -> bool:
+        """Return whether text follows in place of a frame."""
+        self._is_text = self._is_text or self._rest[start] in TEXT_BYTES
+        return self._is_text
 
 
 def _read_length(data: bytearray, start: int) -> int:
@@ -125,6 +150,8 @@ def _encode_header(header: tuple[str, str]) -> bytes:
 def encode_sse(frame: Frame) -> bytes:
     """Encode a frame as a server-sent event, with the frame's type as the only key, as in Amazon's SDKs."""
     headers = frame.headers
+    if headers is TEXT:
+        return frame.payload
     match headers.get(':message-type'):
         case 'error':
             error = {'message': headers.get(':error-message', ''), 'code': headers.get(':error-code', '')}

@@ -108,7 +108,7 @@ def _make_limited_stream(library: str) -> type[Any]:
 async def limit_body(stream: Any, *, encoding: str, limit: int | None) -> AsyncGenerator[bytes]:
     """Yield the first `limit` bytes of a body, without its compression."""
     left = limit
-    async for piece in _decompress(stream, encoding):
+    async for piece in _decompress(stream, encoding, must_end=limit is None):
         if left is not None and len(piece) >= left:
             yield piece[:left]
             return
@@ -116,8 +116,11 @@ async def limit_body(stream: Any, *, encoding: str, limit: int | None) -> AsyncG
         yield piece
 
 
-async def _decompress(stream: Any, encoding: str) -> AsyncGenerator[bytes]:
-    """Yield a body without its compression, in pieces of at most `STEP` bytes if it is compressed."""
+async def _decompress(stream: Any, encoding: str, *, must_end: bool) -> AsyncGenerator[bytes]:
+    """Yield a body without its compression, in pieces of at most `STEP` bytes if it is compressed.
+
+    With `must_end`, raises `ConnectionAbortedError` if a compressed body is truncated.
+    """
     if encoding in ('', 'identity'):
         async for chunk in stream:
             yield chunk
@@ -127,6 +130,8 @@ async def _decompress(stream: Any, encoding: str) -> AsyncGenerator[bytes]:
         for piece in inflate(chunk):
             yield piece
             await asyncio.sleep(0)  # a small chunk can hold a thousand pieces, and others need the event loop too
+    if must_end and not inflate.has_ended:
+        raise ConnectionAbortedError('the server ended its compressed response too early')
 
 
 class _Inflater:
@@ -138,9 +143,16 @@ class _Inflater:
                 f'The server compressed its response with {encoding!r}, which was not requested'
             )
         self._state = zlib.decompressobj(zlib.MAX_WBITS | 32)  # 32: the header decides between gzip and zlib
+        self._has_begun = False
         self._may_be_raw = encoding == 'deflate'  # some servers send it without a header: RFC 9110, 8.4.1.2
 
+    @property
+    def has_ended(self) -> bool:
+        """True if the end of the compressed data has arrived, or none of its beginning."""
+        return self._state.eof or not self._has_begun
+
     def __call__(self, chunk: bytes) -> Iterator[bytes]:
+        self._has_begun = True
         while piece := self._inflate(chunk):
             yield piece
             chunk = self._state.unconsumed_tail

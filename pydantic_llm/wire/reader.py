@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from ..exceptions import LLMError, UnexpectedModelBehavior
+from ..exceptions import LLMError, StreamInterruptedError, UnexpectedModelBehavior
 from ..json_types import Json, parse_damaged_json, parse_json
 from ..streaming.draft import ResponseDraft
 from ..transport.errors import error_from_invalid_json
@@ -53,6 +53,7 @@ class ResponseReader:
         self.saw_done = False
         """True after `[DONE]`; what follows it is skipped."""
         self._splitter = EventSplitter()
+        self._last_event: Any = None
 
     @property
     def draft(self) -> ResponseDraft:
@@ -80,11 +81,20 @@ class ResponseReader:
         self._read_events(self._splitter.feed(chunk))
 
     def end_stream(self, headers: Mapping[str, str]) -> None:
-        """Finish the response after the server ended the stream. Raises `UnexpectedModelBehavior` without any event."""
-        self._read_last_event(self._splitter.end() or b'')
+        """Finish the response after the server ended the stream.
+
+        Raises `StreamInterruptedError` if the stream ends inside an event, before the end of the response, and
+        `UnexpectedModelBehavior` if it holds no event.
+        """
+        is_inside = self._splitter.is_inside_event
+        is_truncated = not self._read_last_event(self._splitter.end() or b'') and is_inside
+        if is_truncated and not self.draft.has_ended:
+            raise self._make_interruption('inside an event')
         if not self.event_count:
             raise self.empty_stream(headers)
         self.end()
+        if not self.draft.has_ended and (failure := self._find_failure()) is not None:
+            raise failure
         self.draft.parts.end(complete=self.draft.has_ended)
 
     def read_event(self, data: bytes) -> None:
@@ -122,13 +132,15 @@ class ResponseReader:
             return
         repeats.forget()
         if event:
+            self._last_event = event
             self._check(self.decoder.decode_event, event)
 
     def empty_stream(self, headers: Mapping[str, str]) -> LLMError:
         """Return the error for a stream without any event, such as a web page."""
         content_type = headers.get('content-type', '') or 'an untyped body'
         return UnexpectedModelBehavior(
-            f'{self.base_url} answered with a stream that holds no event, but {content_type}'
+            f'{self.base_url} answered with a stream that holds no event, but {content_type}',
+            self._quote_stray() or None,
         )
 
     def _read_events(self, events: Iterable[bytes]) -> None:
@@ -143,14 +155,41 @@ class ResponseReader:
                 self.event_count += 1
                 self.read_event(data)
 
-    def _read_last_event(self, data: bytes) -> None:
-        """Decode an event without the empty line that ends it, which some servers forget, unless it was truncated."""
+    def _read_last_event(self, data: bytes) -> bool:
+        """Decode an event without the empty line that ends it, which some servers forget.
+
+        Return whether it was decoded, which a truncated one is not.
+        """
         try:
             parse_json(data)
         except ValueError:
             if not data.strip().endswith(DONE):
-                return
+                return False
         self._read_events([data])
+        return True
+
+    def _find_failure(self) -> LLMError | None:
+        """Return the error that ended a stream in a form that the room does not know, if there is one."""
+        if is_error(self._last_event):
+            return self.decoder.error_from(self._last_event)
+        if not (text := self._quote_stray()):
+            return None
+        try:
+            return self.decoder.error_from(parse_json(text))
+        except ValueError:
+            return self._make_interruption(f'with {text!r}')
+
+    def _quote_stray(self) -> str:
+        """Return the first lines of the stream that are not events."""
+        return b'\n'.join(self._splitter.stray).decode('utf-8', 'replace')
+
+    def _make_interruption(self, how: str) -> LLMError:
+        draft = self.draft
+        draft.state = 'interrupted'
+        message = f'The answer of {draft.model_name} broke off {how}'
+        return StreamInterruptedError(
+            draft.model_name, message, provider_name=draft.provider_name, response=draft.get()
+        )
 
     def _parse_damaged_event(self, data: bytes, error: ValueError) -> Any:
         """Parse an event with damaged text. Junk after the end of the response is skipped with a warning."""
@@ -195,6 +234,17 @@ def is_event_stream(start: bytes, headers: Mapping[str, str]) -> bool:
     if JSON_START.match(start):
         return False
     return EVENT_LINE.match(start) is not None or headers.get('content-type', '').startswith('text/event-stream')
+
+
+def is_error(event: object) -> bool:
+    """Return whether an event is an error in a shape that any server could send."""
+    match event:
+        case {'error': error} | {'errors': error}:
+            return bool(error)
+        case {'message': str()} | {'Message': str()} | {'msg': str()} | {'detail': str() | list()}:
+            return True
+        case _:
+            return False
 
 
 def _split_event(event: bytes) -> list[bytes]:

@@ -82,7 +82,6 @@ GOOD = encode_frames([HELLO])
 @pytest.mark.parametrize(
     ('data', 'words'),
     [
-        (b'<html>and more of it</html>', 'the checksum of its beginning'),
         (GOOD[:-1] + bytes([GOOD[-1] ^ 1]), 'its checksum is wrong'),
         (GOOD[:30] + bytes([GOOD[30] ^ 1]) + GOOD[31:], 'its checksum is wrong'),
         (GOOD[:9] + bytes([GOOD[9] ^ 1]) + GOOD[10:], 'the checksum of its beginning'),
@@ -98,6 +97,14 @@ GOOD = encode_frames([HELLO])
 def test_an_invalid_frame_raises(data: bytes, words: str) -> None:
     with pytest.raises(UnexpectedModelBehavior, match=words):
         FrameSplitter().feed(data + b'\x00' * 16)
+
+
+def test_text_in_place_of_a_frame_is_passed_on() -> None:
+    splitter = FrameSplitter()
+    frames = [*splitter.feed(GOOD + b'{"error'), *splitter.feed('": "é"}'.encode()), *splitter.feed(b'\xe9 ')]
+    assert frames[0] == HELLO
+    assert b''.join(map(encode_sse, frames[1:])) == '{"error": "é"}'.encode() + b'\xe9 '
+    assert not splitter.is_inside_frame
 
 
 def test_an_incomplete_frame_waits() -> None:

@@ -23,10 +23,7 @@ def huggingface(model: str, http: Http) -> Model:
 
 VENDORS: dict[str, Build] = {'huggingface': huggingface}
 
-CUT = 'a truncated stream is a response with the state `incomplete`, as with every other vendor'
-
 DECLARED = (
-    Difference('decode', 'huggingface', '*stream_cut_in_event*', '.*', CUT),
     Difference(
         'decode',
         'huggingface',
