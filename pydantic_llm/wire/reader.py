@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from pydantic_core import from_json, to_json
 
@@ -239,8 +239,8 @@ def is_event_stream(start: bytes, headers: Mapping[str, str]) -> bool:
 def is_error(event: object) -> bool:
     """Return whether an event is an error in a shape that any server could send."""
     match event:
-        case {'error': error} | {'errors': error}:
-            return bool(error)
+        case {'error': object() as error} | {'errors': object() as error}:
+            return bool(cast('object', error))
         case {'message': str()} | {'Message': str()} | {'msg': str()} | {'detail': str() | list()}:
             return True
         case _:
