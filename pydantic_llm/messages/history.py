@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count, dropwhile
+from itertools import count
 from typing import TypeVar
 
 from ..exceptions import UnexpectedModelBehavior, UserError
@@ -84,6 +84,10 @@ class _RepairState:
     call_ids: set[str] = field(default_factory=set[str])
     native_call_ids: set[str] = field(default_factory=set[str])
     notes: list[str] = field(default_factory=list[str])
+    _id_numbers: dict[str, Iterator[int]] = field(default_factory=dict[str, Iterator[int]])
+    """The numbers that were not tried yet, by the ids that they are added to."""
+    _answered: set[int] | None = None
+    """The `id()` of each native tool call that a result follows; `None` until it is needed."""
 
     def add_ids(self, response: ModelResponse | None) -> None:
         """Record the ids of a response that is kept as it is."""
@@ -99,15 +103,29 @@ class _RepairState:
         The result depends on the earlier turns alone, so ids do not change when the history grows.
         """
         if not id or id in self.call_ids:
-            id = next(new for number in count(2) if (new := f'{id or "call"}_{number}') not in self.call_ids)
+            numbers = self._id_numbers.setdefault(id, count(2))
+            id = next(new for number in numbers if (new := f'{id or "call"}_{number}') not in self.call_ids)
         self.call_ids.add(id)
         return id
 
     def has_native_result(self, call: NativeToolCallPart) -> bool:
         """Return whether a result follows the native tool call, in its own response or in a later one."""
-        responses = (message for message in self.messages if isinstance(message, ModelResponse))
-        after = dropwhile(lambda part: part is not call, (part for response in responses for part in response.parts))
-        return any(isinstance(part, NativeToolReturnPart) and part.tool_call_id == call.tool_call_id for part in after)
+        if self._answered is None:
+            self._answered = _find_answered(self.messages)
+        return id(call) in self._answered
+
+
+def _find_answered(messages: Sequence[ModelMessage]) -> set[int]:
+    """Return the `id()` of each native tool call that a result follows."""
+    answered: set[int] = set()
+    result_ids: set[str] = set()  # of the results after the part
+    for message in reversed(messages):
+        for part in reversed(message.parts) if isinstance(message, ModelResponse) else ():
+            if isinstance(part, NativeToolReturnPart):
+                result_ids.add(part.tool_call_id)
+            elif isinstance(part, NativeToolCallPart) and part.tool_call_id in result_ids:
+                answered.add(id(part))
+    return answered
 
 
 def _split_into_turns(messages: Sequence[ModelMessage]) -> Iterator[_Turn]:
@@ -169,7 +187,9 @@ def _has_valid_native_tools(response: ModelResponse | None, state: _RepairState)
     for part in response.parts if response else ():
         if isinstance(part, NativeToolCallPart):
             calls[part.tool_call_id] = part
-        elif isinstance(part, NativeToolReturnPart) and part.tool_call_id not in calls.keys() | state.native_call_ids:
+        elif isinstance(part, NativeToolReturnPart) and not (
+            part.tool_call_id in calls or part.tool_call_id in state.native_call_ids
+        ):
             return False
     # A response that ends with a native tool call is complete if Anthropic paused it; the next response continues it:
     # https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons#pause-turn

@@ -6,8 +6,9 @@ about models. `PreparingModel` is the base class of the models that use it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from json import dumps
 from typing import Any, ClassVar, Literal, cast
 
@@ -70,6 +71,11 @@ class PreparedRequest:
     """One sentence for each change or omission."""
     base_url: str | None = None
     """The base URL that the request is sent to."""
+    _noted: set[str] = field(init=False, repr=False, compare=False)
+    """The warnings, and the sentences that were not added to them."""
+
+    def __post_init__(self) -> None:
+        self._noted = set(self.warnings)
 
     def is_same_server(self, message: ModelResponse) -> bool:
         """Return whether the response came from the server that this request is sent to, as far as both are known."""
@@ -92,7 +98,7 @@ class PreparedRequest:
 
     def note(self, sentence: str) -> None:
         """Add a warning once, or do what `unsupported_settings` asks for: raise `UserError`, or nothing."""
-        if sentence not in self.warnings:
+        if self._is_new(sentence):
             _report(self, sentence)
 
     def note_change(self, sentence: str) -> None:
@@ -100,8 +106,13 @@ class PreparedRequest:
 
         Unlike `note`, it never raises: a history that was answered once can always be sent again.
         """
-        if sentence not in self.warnings and self.settings.get('unsupported_settings') != 'drop':
+        if self._is_new(sentence) and self.settings.get('unsupported_settings') != 'drop':
             self.warnings.append(sentence)
+
+    def _is_new(self, sentence: str) -> bool:
+        is_new = sentence not in self._noted
+        self._noted.add(sentence)
+        return is_new
 
     def drop_part(self, part: ThinkingPart | NativeToolCallPart | NativeToolReturnPart | FilePart) -> None:
         """Add a warning for a part of a past response that the API cannot represent."""
@@ -365,7 +376,7 @@ def _resolve_output(
     names = [tool.name for tool in resolved.tools]
     if names and not profile.supports_tools:
         raise UserError(f'{model_name!r} cannot call tools, and was given {", ".join(map(repr, names))}')
-    if duplicate := next((name for name in names if names.count(name) > 1), None):
+    if duplicate := next((name for name, count in Counter(names).items() if count > 1), None):
         raise UserError(f'Two tools are called {duplicate!r}: give one of them another name')
     return resolved
 
@@ -394,12 +405,12 @@ def _choose_tools(request: PreparedRequest) -> None:
 
 
 def _resolve_tool_names(parameters: ModelRequestParameters, names: tuple[str, ...]) -> ResolvedToolChoice:
-    known = [tool.name for tool in parameters.tools]
+    known = dict.fromkeys(tool.name for tool in parameters.tools)
     if not names:
         raise UserError("tool_choice is an empty list; use 'none' to forbid tools")
     if unknown := [name for name in names if name not in known]:
-        raise UserError(f'tool_choice names {unknown[0]!r}, which is not among the tools {known!r}')
-    return 'required' if set(names) == set(known) and len(known) > 1 else names
+        raise UserError(f'tool_choice names {unknown[0]!r}, which is not among the tools {[*known]!r}')
+    return 'required' if known.keys() == set(names) and len(known) > 1 else names
 
 
 def _fit_schemas(request: PreparedRequest) -> None:

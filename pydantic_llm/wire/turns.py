@@ -120,16 +120,35 @@ def arrange(messages: Sequence[ModelMessage], target: HistoryTarget) -> Sequence
 def _gather_results(messages: Sequence[ModelMessage]) -> Sequence[ModelMessage]:
     """Return the messages with all results of a response in the request after it, as Gemini demands (eino-ext#571)."""
     gathered: list[ModelMessage] = []
-    for message in messages:
-        last = gathered[-1] if gathered else None
-        results = [part for part in message.parts if is_tool_result(part)]
-        if results and isinstance(last, ModelRequest) and isinstance(message, ModelRequest):
-            others = [part for part in (*last.parts, *message.parts) if not is_tool_result(part)]
-            earlier = [part for part in last.parts if is_tool_result(part)]
-            gathered[-1] = replace(last, parts=[*earlier, *results, *others])  # type: ignore[list-item]  # for pyright
-        else:
-            gathered.append(message)
+    for group in _group_adjacent(messages, _gets_results):
+        first = group[0]
+        if len(group) == 1 or isinstance(first, ModelResponse):
+            gathered.append(first)
+            continue
+        parts = [part for message in group for part in message.parts]
+        parts.sort(key=lambda part: not is_tool_result(part))  # results first, each kind in its order
+        gathered.append(replace(first, parts=parts))  # type: ignore[arg-type]  # for pyright
     return gathered
+
+
+def _gets_results(last: ModelMessage, message: ModelMessage) -> bool:
+    """Return whether the results in a request belong into the request before it."""
+    return (
+        isinstance(last, ModelRequest) and isinstance(message, ModelRequest) and any(map(is_tool_result, message.parts))
+    )
+
+
+def _group_adjacent(
+    messages: Sequence[ModelMessage], belongs: Callable[[ModelMessage, ModelMessage], bool]
+) -> list[list[ModelMessage]]:
+    """Return the messages in groups: each belongs to the message before it, or begins another group."""
+    groups: list[list[ModelMessage]] = []
+    for message in messages:
+        if groups and belongs(groups[-1][-1], message):
+            groups[-1].append(message)
+        else:
+            groups.append([message])
+    return groups
 
 
 # ---------------------------------------------------------------------- roles that alternate
@@ -151,15 +170,14 @@ def _keep(message: ModelMessage, target: HistoryTarget) -> bool:
 
 def _join_adjacent(messages: Sequence[ModelMessage], target: HistoryTarget) -> list[ModelMessage]:
     """Return the messages with adjacent requests joined, and, if roles alternate, adjacent responses and prompts."""
+
+    def is_same_side(last: ModelMessage, message: ModelMessage) -> bool:
+        return type(last) is type(message) and (isinstance(message, ModelRequest) or target.rules.alternates)
+
     joined: list[ModelMessage] = []
-    for message in messages:
-        match joined[-1] if joined else None, message:
-            case ModelRequest() as last, ModelRequest():
-                joined[-1] = replace(last, parts=[*last.parts, *message.parts])
-            case ModelResponse() as last, ModelResponse() if target.rules.alternates:
-                joined[-1] = replace(last, parts=[*last.parts, *message.parts])
-            case _:
-                joined.append(message)
+    for group in _group_adjacent(messages, is_same_side):
+        first, parts = group[0], [part for message in group for part in message.parts]
+        joined.append(first if len(group) == 1 else replace(first, parts=parts))  # type: ignore[arg-type]  # for pyright
     return [_join_prompts(message) for message in joined] if target.rules.alternates else joined
 
 

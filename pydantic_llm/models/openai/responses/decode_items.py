@@ -115,7 +115,7 @@ class ItemDecoder:
             case _:
                 self._end_parts(slot)
                 self._native.finish(slot.name(item))
-        slot.item = item
+        self._slots.complete(slot, item)
         self._finished.append(slot)
 
     def _end_parts(self, next_slot: Slot) -> None:
@@ -131,17 +131,13 @@ class ItemDecoder:
     def _add(self, slot: Slot, position: Position, delta: str) -> None:
         """Add a fragment, unless it is part of the content that came in one piece before."""
         key: Hashable = slot if position[0] in WHOLE_FIELDS else slot.key(position)
-        if ahead := slot.ahead.get(key):
-            if ahead.startswith(delta):
-                slot.ahead[key] = ahead[len(delta) :]
-                return
-            slot.ahead[key] = ''
+        if key in slot.ahead and slot.ahead[key].skip(delta):
+            return
         match position[0]:
             case 'text':
                 self._add_text(slot, position, delta)
             case 'arguments' if slot.type == 'function_call':
-                part = self.draft.parts.get_part(slot)
-                if slot.item is None or (part and not _is_json(self.draft.parts.get_content(slot))):
+                if slot.item is None or slot.is_late_end(delta, self.draft.parts):
                     self.draft.parts.tool_call(slot, args=delta)
             case 'arguments' | 'code':
                 # The code is a JSON string inside the arguments, which `NativeItem.begin_args` opened.
@@ -161,7 +157,7 @@ class ItemDecoder:
             has_ended = position in slot.positions and self.draft.parts.kind_of(key) is None
             if whole.startswith(known) and whole != known and not has_ended:
                 self._add(slot, position, missing := whole[len(known) :])
-                slot.ahead[key] = missing
+                slot.expect(key, missing)
 
     def _is_similar(self, slot: Slot, item: Json) -> bool:
         """Return whether a slot can be the item: the content of one begins with that of the other."""
@@ -203,8 +199,7 @@ class ItemDecoder:
 
     def _begin_text(self, slot: Slot, position: Position) -> None:
         self._end_parts(slot)
-        if position not in slot.positions:
-            slot.positions.append(position)
+        slot.positions.setdefault(position)
 
     def _add_text_details(self, slot: Slot, position: Position, content: Json) -> None:
         """Add the phase, the annotations and the log probabilities of a whole text to its part."""
@@ -251,7 +246,7 @@ class ItemDecoder:
                 if text not in known:
                     self._add_whole(slot, position, text)
         if (signature := item.get('encrypted_content')) and slot.positions:
-            parts.thinking(slot.key(slot.positions[0]), signature=signature, id=id)
+            parts.thinking(slot.key(next(iter(slot.positions))), signature=signature, id=id)
         elif signature:
             self._begin_text(slot, ('encrypted', 0))
             part = ThinkingPart('', id=id, signature=signature, provider_name=name)
@@ -287,7 +282,7 @@ class ItemDecoder:
         known = parts.get_content(slot)
         if whole.startswith(known) and whole != known:
             parts.tool_call(slot, args=whole[len(known) :])
-            slot.ahead[slot] = whole[len(known) :]
+            slot.expect(slot, whole[len(known) :])
         elif _is_json(whole) and not _is_json(known) and isinstance(part := parts.get_part(slot), ToolCallPart):
             parts.whole(slot, replace(part, args=whole))
 

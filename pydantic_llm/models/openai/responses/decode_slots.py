@@ -8,13 +8,18 @@ no item (lemonade#3607), some announce no items (litellm#22102), some repeat ite
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import cast
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from json import dumps
 
 from pydantic_core import to_json
 
 from ....json_types import Json
+from ....streaming.brackets import BracketScanner
+from ....streaming.parts import PartsManager
+from .slot_index import ANY, Names, SlotIndex
 
 EVENTS: dict[str, tuple[str, str, str]] = {
     'response.output_text': ('message', 'text', 'content_index'),
@@ -38,6 +43,21 @@ Position = tuple[str, int]
 """The kind of a text (`'text'`, `'summary'`, `'raw'`), and its index within the item."""
 
 
+@dataclass(slots=True)
+class Ahead:
+    """Content that came in one piece, and of which fragments may still come."""
+
+    content: str
+    seen: int = 0
+    """The number of its characters that came in fragments too."""
+
+    def skip(self, fragment: str) -> bool:
+        """Return whether the fragment is the next part of the content."""
+        is_next = self.seen < len(self.content) and self.content.startswith(fragment, self.seen)
+        self.seen = self.seen + len(fragment) if is_next else len(self.content)
+        return is_next
+
+
 @dataclass(eq=False, slots=True)
 class Slot:
     """One item of the response under construction: the key of its tool call, and a part of the keys of its texts."""
@@ -52,10 +72,28 @@ class Slot:
     item: Json | None = None
     """The whole item, after an event contained it."""
     phase: str | None = None
-    positions: list[Position] = field(default_factory=list[Position])
-    """The positions of the texts so far."""
-    ahead: dict[Hashable, str] = field(default_factory=dict[Hashable, str])
+    positions: dict[Position, None] = field(default_factory=dict[Position, None])
+    """The positions of the texts so far, in order."""
+    ahead: dict[Hashable, Ahead] = field(default_factory=dict[Hashable, 'Ahead'])
     """Key of a text or a tool call -> the content that came in one piece, and may still come in fragments."""
+    late_args: BracketScanner | None = None
+    """The brackets of the arguments, if fragments of them came after the whole item."""
+
+    def expect(self, key: Hashable, content: str) -> None:
+        """Record content that came in one piece."""
+        self.ahead[key] = Ahead(content)
+
+    def is_late_end(self, delta: str, parts: PartsManager) -> bool:
+        """Return whether a fragment of arguments belongs to a whole item: only if the item's are truncated."""
+        if self.late_args is None:
+            if parts.kind_of(self) is None:
+                return False
+            self.late_args = BracketScanner()
+            self.late_args.feed(parts.get_content(self))
+        if self.late_args.has_closed:
+            return False
+        self.late_args.feed(delta)
+        return True
 
     def key(self, position: Position) -> Hashable:
         """Return the key of a text of the item."""
@@ -73,11 +111,20 @@ class Slot:
         return {**item, 'id': self.id} if self.id else item
 
 
+MOST_COMPARED = 16
+"""The most slots that one item of a whole response is compared with. In order, the first one fits."""
+
+
 class ItemSlots:
     """The items of one response, in the order in which they started."""
 
     def __init__(self) -> None:
         self._slots: list[Slot] = []
+        self._open: SlotIndex[Slot] = SlotIndex(by_call=True)  # without a whole item
+        self._unannounced: SlotIndex[Slot] = SlotIndex()  # those of them that no event announced
+        self._complete: SlotIndex[Slot] = SlotIndex()
+        self._complete_calls: set[tuple[str, str]] = set()  # their types and tool call ids
+        self._complete_items: set[tuple[int | None, str]] = set()  # their indexes, and the items as JSON
 
     def add(self, item: Json, index: object = None) -> Slot:
         """Return a new slot for an item."""
@@ -86,26 +133,55 @@ class ItemSlots:
         self._slots.append(slot)
         return slot
 
+    def complete(self, slot: Slot, item: Json) -> None:
+        """Record the whole item of a slot."""
+        self._open.remove(slot)
+        if not slot.is_announced:
+            self._unannounced.remove(slot)
+        slot.item = item
+        self._complete.add(slot)
+        if slot.call_id:
+            self._complete_calls.add((slot.type, slot.call_id))
+        if slot.id or slot.index is not None:
+            self._complete_items.add((slot.index, dumps(item, sort_keys=True)))
+
     def start(self, item: Json, index: object) -> Slot:
         """Return the slot of an item that an event announces. Its content may have come before."""
         id, number, call_id = _read_text(item, 'id'), _read_index(index), _read_text(item, 'call_id')
-        known = [slot for slot in self._open(str(item['type'])) if _accepts_call(slot, call_id)]
-        slot = _find_best([slot for slot in known if not slot.is_announced], id, number)
-        slot = slot or next((slot for slot in known if id and slot.id == id and slot.index == number), None)
-        slot = slot or self.add(item, index)
+        names = Names(str(item['type']), id, number)
+        if slot := self._unannounced.find_best(names):
+            self._unannounced.remove(slot)
+        elif not id or (slot := self._find_announced(names, call_id)) is None:
+            slot = self.add(item, index)
+        self._open.remove(slot)
         slot.is_announced, slot.id, slot.call_id = True, id or slot.id, call_id or slot.call_id
+        self._open.add(slot)
         return slot
+
+    def _find_announced(self, names: Names, call_id: str) -> Slot | None:
+        """Return an open slot with these names whose call is this one, as far as both are known."""
+        if not call_id:
+            return self._open.first(names)
+        return self._open.first(replace(names, call_id=call_id)) or self._open.first(replace(names, call_id=None))
 
     def find(self, type: str, event: Json) -> Slot:
         """Return the slot of an event with content. It may be late, or the first event of an item."""
         id, index = _read_text(event, 'item_id'), _read_index(event.get('output_index'))
-        if slot := _find_best(self._open(type), id, index):
+        names = Names(type, id, index)
+        if slot := self._open.find_best(names) or self._find_late(names):
             return slot
-        for slot in reversed(self._slots):
-            is_same = slot.type == type and (slot.index == index or index is None)
-            if is_same and (slot.id == id or not slot.id or not id):
-                return slot
-        return self.add({'type': type, 'id': id}, index)
+        slot = self.add({'type': type, 'id': id}, index)
+        self._open.add(slot)
+        self._unannounced.add(slot)
+        return slot
+
+    def _find_late(self, names: Names) -> Slot | None:
+        """Return the slot of an event whose item is complete already."""
+        if names.index is None:
+            names = replace(names, index=ANY)
+        if not names.id:
+            return self._complete.last(replace(names, id=ANY))
+        return self._complete.last(names) or self._complete.last(replace(names, id=''))
 
     def find_content(self, row: tuple[str, str, str], event: Json) -> tuple[Slot, Position]:
         """Return the slot and the position of an event of this row of `EVENTS`."""
@@ -115,16 +191,14 @@ class ItemSlots:
 
     def finish(self, item: Json, index: object) -> Slot | None:
         """Return the slot of a whole item, or None if the item was finished before."""
-        number, call_id = _read_index(index), _read_text(item, 'call_id')
-        known = [slot for slot in self._open(str(item['type'])) if _accepts_call(slot, call_id)]
-        called = [slot for slot in known if call_id and slot.call_id == call_id]
-        if slot := _find_best(called or known, _read_text(item, 'id'), number):
+        type, number, call_id = str(item['type']), _read_index(index), _read_text(item, 'call_id')
+        names = Names(type, _read_text(item, 'id'), number, call_id or ANY)
+        if call_id and self._open.last(Names(type, call_id=call_id)) is None:
+            names = replace(names, call_id=None)
+        if slot := self._open.find_best(names):
             return slot
-        is_repeated = any(
-            (call_id and slot.call_id == call_id and slot.type == item['type'])
-            or (slot.item == item and slot.index == number and bool(slot.id or number is not None))
-            for slot in self._slots
-            if slot.item is not None
+        is_repeated = (type, call_id) in self._complete_calls or (
+            (number, dumps(item, sort_keys=True)) in self._complete_items
         )
         return None if is_repeated else self.add(item, index)
 
@@ -136,34 +210,42 @@ class ItemSlots:
         Items belong together by their tool call ids, their ids or their places, and otherwise by their order, if their
         content is similar.
         """
-        rules: tuple[Callable[[Slot, Json, int], bool], ...] = (
-            lambda slot, item, _: bool(slot.call_id) and slot.call_id == item.get('call_id'),
-            lambda slot, item, _: bool(slot.id) and slot.id == item.get('id') and is_similar(slot, item),
-            lambda slot, item, place: slot.index == place and _accepts_call(slot, _read_text(item, 'call_id')),
-            lambda slot, item, _: _accepts_call(slot, _read_text(item, 'call_id')) and is_similar(slot, item),
-        )
-        free, found = [*self._slots], cast('dict[int, Slot]', {})
-        for rule in rules:
-            for place, item in enumerate(output):
-                fits = (slot for slot in free if slot.type == item['type'] and rule(slot, item, place))
-                if place not in found and (slot := next(fits, None)):
-                    found[place] = slot
-                    free.remove(slot)
+
+        def accepts(slot: Slot, item: Json) -> bool:
+            return _accepts_call(slot, _read_text(item, 'call_id'))
+
+        def may_be(slot: Slot, item: Json) -> bool:
+            return accepts(slot, item) and is_similar(slot, item)
+
+        found: dict[int, Slot] = {}
+        calls, ids = [item.get('call_id') for item in output], [item.get('id') for item in output]
+        self._pair(found, output, calls, lambda slot: slot.call_id, lambda slot, item: True)
+        self._pair(found, output, ids, lambda slot: slot.id, is_similar)
+        self._pair(found, output, range(len(output)), lambda slot: slot.index, accepts)
+        self._pair(found, output, [ANY] * len(output), lambda slot: ANY, may_be)
         return [(item, found.get(place)) for place, item in enumerate(output)]
 
-    def _open(self, type: str) -> list[Slot]:
-        return [slot for slot in self._slots if slot.type == type and slot.item is None]
-
-
-def _find_best(slots: Sequence[Slot], id: str, index: int | None) -> Slot | None:
-    """Return the latest slot with the same id and index, else with the same id, else with the same index.
-
-    If the event or the slot has no index, the latest slot is it.
-    """
-    by_id = [slot for slot in slots if id and slot.id == id]
-    by_index = [slot for slot in by_id or slots if slot.index == index]
-    unnumbered = [slot for slot in slots if index is None or slot.index is None]
-    return next((found[-1] for found in (by_index, by_id, unnumbered) if found), None)
+    def _pair(
+        self,
+        found: dict[int, Slot],
+        output: Sequence[Json],
+        names: Sequence[object],
+        name_slot: Callable[[Slot], object],
+        fits: Callable[[Slot, Json], bool],
+    ) -> None:
+        """Add the pairs of an item and a slot that have the same type and the same name, and that fit, to `found`."""
+        taken = set(found.values())
+        free: dict[tuple[str, object], dict[Slot, None]] = defaultdict(dict)
+        for slot in self._slots:
+            if slot not in taken and (name := name_slot(slot)) not in (None, ''):
+                free[slot.type, name][slot] = None
+        for place, (item, name) in enumerate(zip(output, names, strict=True)):
+            if place not in found and isinstance(name, Hashable):
+                slots = free[str(item['type']), name]
+                slot = next((slot for slot in islice(slots, MOST_COMPARED) if fits(slot, item)), None)
+                if slot is not None:
+                    found[place] = slot
+                    del slots[slot]
 
 
 def _accepts_call(slot: Slot, call_id: str) -> bool:

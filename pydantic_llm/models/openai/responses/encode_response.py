@@ -22,7 +22,7 @@ from ....wire.prepare import PreparedRequest
 from ..thinking import THINKING_FIELDS
 from .decode_items import TOOL_CALL_DETAILS
 from .native_fields import IMAGE_ITEM
-from .native_items import RESULT_ITEMS, encode_native_call, encode_result_item
+from .native_items import RESULT_ITEMS, NativeParts, encode_native_call, encode_result_item
 
 REFUSED_ANNOTATION = 'container_file_citation'
 """The type of annotation that the API returns and does not accept. Recording of a response with one:
@@ -37,6 +37,9 @@ server's id is not sent: these items do not need one."""
 LONGEST_ITEM_ID = 64
 """The maximum length of an item's id at OpenAI, in characters."""
 
+
+LONGEST_CITATION = 10_000
+"""The most characters of a citation in the text that are looked at: it is a link to its source."""
 
 NEED_ID = ('reasoning', IMAGE_ITEM)
 """The types of items that mean nothing without their id."""
@@ -83,8 +86,9 @@ class ResponseEncoder:
         """Encode a response as items."""
         is_stored = (message.provider_details or {}).get('store') is not False
         self._items, self._is_stored = [], is_stored and self.request.options.get('openai_store') is not False
+        native = NativeParts(message.parts)
         for part in message.parts:
-            self._add(part, message.parts)
+            self._add(part, native)
         made, fitted = self._items, [self._fit_id(item) for item in self._items]
         kept = [item for item in fitted if item is not None]
         if not self.sends_ids:
@@ -127,7 +131,7 @@ class ResponseEncoder:
             kept.append(item)
         return kept[::-1]
 
-    def _add(self, part: ModelResponsePart, siblings: Sequence[ModelResponsePart]) -> None:
+    def _add(self, part: ModelResponsePart, native: NativeParts) -> None:
         ours = part.provider_name == self.request.system
         match part:
             case TextPart():
@@ -137,10 +141,10 @@ class ResponseEncoder:
             case ToolCallPart():
                 self._add_tool_call(part, ours=ours)
             case NativeToolCallPart() if ours:
-                self._add_native_call(part, encode_native_call(part, siblings))
+                self._add_native_call(part, encode_native_call(part, native.find(part)))
             case NativeToolReturnPart():
                 self._add_native_result(part)
-            case FilePart() if ours and _is_in_native_call(part, siblings):
+            case FilePart() if ours and part.id in native.call_ids:
                 pass  # encoded with its call
             case NativeToolCallPart() | FilePart():
                 self.request.drop_part(part)
@@ -235,9 +239,10 @@ def _drop_ids_without_reasoning(items: Iterable[tuple[Json, Json | None]], kept:
     `items` are pairs of an item and what becomes of it.
     """
     is_lost = False
+    kept_ids = {id(item) for item in kept}
     for item, fitted in items:
         if item.get('type') == 'reasoning':
-            is_lost = not any(fitted is other for other in kept)
+            is_lost = id(fitted) not in kept_ids
         if fitted is None or (item.get('type') == 'reasoning' and is_lost):
             continue
         yield _drop_id(fitted) if is_lost and 'id' in fitted and fitted.get('type') not in NEED_ID else fitted
@@ -262,15 +267,13 @@ def _drop_sources(item: Json) -> Json:
             return item
 
 
-def _is_in_native_call(file: FilePart, siblings: Iterable[ModelResponsePart]) -> bool:
-    return any(isinstance(part, NativeToolCallPart) and part.id == file.id for part in siblings)
-
-
 def _accepts_annotation(annotation: Json, text: str) -> bool:
     """Return whether the API accepts this annotation of a text in a request."""
     match annotation:
         case {'type': 'url_citation', 'url': str() as url, 'start_index': int() as start, 'end_index': int() as end}:
-            return bool(0 <= start <= end <= len(text) and url in text[start:end])
+            return bool(
+                0 <= start <= end <= len(text) and text.find(url, start, min(end, start + LONGEST_CITATION)) >= 0
+            )
         case {'type': 'url_citation'}:
             return False
         case {'type': type}:

@@ -9,6 +9,7 @@ result of a call, as the content of a result.
 from __future__ import annotations
 
 from base64 import b64decode
+from collections import defaultdict
 from collections.abc import Hashable, Iterable
 from typing import Any, cast
 
@@ -139,8 +140,42 @@ def _decode_image_type(item: Json) -> str:
     return f'image/{item.get("output_format") or "png"}'
 
 
-def encode_native_call(call: NativeToolCallPart, siblings: Iterable[ModelResponsePart]) -> Json | None:
-    """Encode a call as the item that it came from, with the result and the files among its siblings.
+class NativeParts:
+    """The results and the files of the native calls of one response, by the ids of the calls."""
+
+    def __init__(self, parts: Iterable[ModelResponsePart] = ()) -> None:
+        self.call_ids: set[str | None] = set()
+        """The ids of the calls."""
+        self._known: dict[int, NativeToolReturnPart | FilePart] = {}
+        self._made: defaultdict[Hashable, dict[int, ModelResponsePart]] = defaultdict(dict)
+        for index, part in enumerate(parts):
+            self.put(index, part)
+
+    def put(self, index: int, part: ModelResponsePart) -> None:
+        """Add the part with this index, or replace it."""
+        if (old := self._known.pop(index, None)) is not None:
+            del self._made[_name_maker(old)][index]
+        if isinstance(part, NativeToolCallPart):
+            self.call_ids.add(part.id)
+        elif isinstance(part, (NativeToolReturnPart, FilePart)):
+            self._known[index] = part
+            self._made[_name_maker(part)][index] = part
+
+    def find(self, call: NativeToolCallPart) -> list[ModelResponsePart]:
+        """Return the results and the files of a call, in order."""
+        made = {**self._made.get(('result', call.tool_call_id), {}), **self._made.get(('file', call.id), {})}
+        return [made[index] for index in sorted(made)]
+
+
+def _name_maker(part: NativeToolReturnPart | FilePart) -> Hashable:
+    """Return the name of the call that made a result or a file."""
+    return (
+        ('result', part.tool_call_id) if isinstance(part, NativeToolReturnPart) else ('file', getattr(part, 'id', None))
+    )
+
+
+def encode_native_call(call: NativeToolCallPart, made: Iterable[ModelResponsePart]) -> Json | None:
+    """Encode a call as the item that it came from, with its result and its files.
 
     Returns `None` if the API has no item for the call.
     """
@@ -152,7 +187,7 @@ def encode_native_call(call: NativeToolCallPart, siblings: Iterable[ModelRespons
         return None
     result: Any = {}
     files: list[BinaryContent] = []
-    for part in siblings:
+    for part in made:
         match part:
             case NativeToolReturnPart(content=dict(), tool_call_id=id) if id == call.tool_call_id:
                 result = part.content if type not in RESULT_ITEMS else {}

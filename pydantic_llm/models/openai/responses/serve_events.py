@@ -5,6 +5,7 @@ https://platform.openai.com/docs/api-reference/responses-streaming
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -25,6 +26,7 @@ class StreamedItem:
     part_indexes: list[int]  # of the parts that become the item
     open_parts: int = 1  # the number of these parts that have not ended
     text_indexes: dict[int, int] = field(default_factory=dict[int, int])  # index of a part -> that of its text
+    text_counts: Counter[str] = field(default_factory=Counter[str])  # by the type of the text
     may_continue: bool = False  # with the next part
     is_started: bool = False
     is_finished: bool = False

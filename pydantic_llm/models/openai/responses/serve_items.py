@@ -5,7 +5,6 @@ Adjacent parts that came as one item become one item again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from uuid import uuid4
 
 from ....json_types import Json
@@ -24,7 +23,7 @@ from ....wire.serving import ServedRequest
 from .decode import UNFINISHED
 from .decode_items import TOOL_CALL_DETAILS
 from .native_fields import NATIVE_ITEMS
-from .native_items import ITEM, encode_native_call, encode_result_item
+from .native_items import ITEM, NativeParts, encode_native_call, encode_result_item
 
 WIRE_FINISH_REASONS: dict[FinishReason | None, tuple[str, str | None]] = {
     'stop': ('completed', None),
@@ -108,8 +107,9 @@ def _get_token(request: ServedRequest) -> str:
 def encode_items(response: ModelResponse, request: ServedRequest) -> list[Json]:
     """Encode the parts of a response as items."""
     items: list[Json] = []
+    native = NativeParts(response.parts)
     for index, part in enumerate(response.parts):
-        if (item := encode_item(part, response.parts, index, request)) is None:
+        if (item := encode_item(part, native, index, request)) is None:
             continue
         last = items[-1] if items else {}
         if item['type'] in MULTIPART_ITEMS and (last.get('type'), last.get('id')) == (item['type'], item['id']):
@@ -130,9 +130,7 @@ def merge_item(item: Json, other: Json) -> None:
         item['encrypted_content'] = encrypted
 
 
-def encode_item(
-    part: ModelResponsePart, siblings: Sequence[ModelResponsePart], index: int, request: ServedRequest
-) -> Json | None:
+def encode_item(part: ModelResponsePart, native: NativeParts, index: int, request: ServedRequest) -> Json | None:
     """Encode one part as an item. Returns `None` if the item of a sibling contains it, or the API has no such item."""
     details = part.provider_details or {}
     match part:
@@ -148,7 +146,7 @@ def encode_item(
             kept = {name: details[name] for name in TOOL_CALL_DETAILS if details.get(name)}
             return {**head, 'status': 'completed', **call, **kept}
         case NativeToolCallPart() if is_native_item(part):
-            return encode_native_call(part, siblings)
+            return encode_native_call(part, native.find(part))
         case NativeToolReturnPart() if ITEM in details:
             return encode_result_item(part, None)
         case _:

@@ -6,7 +6,7 @@ knows which parts an item consists of; `serve_events` has the state of one item 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 from ....json_types import Json
@@ -29,7 +29,7 @@ from ....messages import (
 from ....messages.response import ModelResponsePart
 from ....wire.serving import ServedRequest
 from .native_fields import IMAGE_ITEM
-from .native_items import RESULT_ITEMS, get_item_type
+from .native_items import RESULT_ITEMS, NativeParts, get_item_type
 from .serve_events import (
     STARTED_FIELDS,
     TEXT_EVENTS,
@@ -75,6 +75,8 @@ class StreamEncoder:
         self._request = request
         self._sequence_number = 0
         self._parts: dict[int, ModelResponsePart] = {}
+        self._native = NativeParts()
+        self._call_items: dict[Hashable, StreamedItem] = {}  # by the ids of native calls
         self._items: list[StreamedItem] = []
         self._items_by_part: dict[int, StreamedItem] = {}
         self._envelope: Json = {}
@@ -87,12 +89,12 @@ class StreamEncoder:
     def event(self, event: ModelResponseStreamEvent) -> Iterator[Json]:
         match event:
             case PartStartEvent(index=index, part=part):
-                self._parts[index] = part
+                self._set_part(index, part)
                 yield from self._start_part(index, part)
             case PartDeltaEvent(index=index, delta=delta) if index in self._items_by_part:
                 yield from self._extend_part(index, delta)
             case PartEndEvent(index=index, part=part):
-                self._parts[index] = part
+                self._set_part(index, part)
                 yield from self._end_part(index, part)
             case _:
                 pass
@@ -101,7 +103,7 @@ class StreamEncoder:
         """Yield the whole response. A truncated stream ends without it, as its source did."""
         if response.is_truncated:
             return
-        self._parts = dict(enumerate(response.parts))
+        self._parts, self._native = dict(enumerate(response.parts)), NativeParts(response.parts)
         for item in self._items:
             yield from self._finish_item(item)
         if refusal := (response.provider_details or {}).get('refusal'):
@@ -126,6 +128,7 @@ class StreamEncoder:
             case NativeToolCallPart() if is_native_item(part):
                 yield from self._finish_last_item()
                 item = self._add_item(index, get_item_type(part), part.id or part.tool_call_id)
+                self._add_call_item(part, item)
                 # An image item starts empty: partial images follow. Others start when their arguments are known.
                 if item.type == IMAGE_ITEM or (isinstance(part.args, dict) and item.type not in RESULT_ITEMS):
                     yield from self._start_item(item, self._encode_part(index))
@@ -178,8 +181,8 @@ class StreamEncoder:
         item, type = self._items_by_part[index], choose_text_type(self._parts[index])
         part_event, text_event, _ = TEXT_EVENTS[type]
         if index not in item.text_indexes:
-            others = [choose_text_type(self._parts[other]) for other in item.text_indexes]
-            item.text_indexes[index] = others.count(type)
+            item.text_indexes[index] = item.text_counts[type]
+            item.text_counts[type] += 1
             yield self._text_event(f'{part_event}.added', index, part=encode_content_part(type, '', {}))
         if text:
             yield self._text_event(f'{text_event}.delta', index, delta=text, **encode_logprobs(type, {}))
@@ -264,16 +267,21 @@ class StreamEncoder:
 
     def _encode_part(self, index: int) -> Json:
         """Encode a part as an item; empty if it has none."""
-        return encode_item(self._parts[index], list(self._parts.values()), index, self._request) or {}
+        return encode_item(self._parts[index], self._native, index, self._request) or {}
+
+    def _set_part(self, index: int, part: ModelResponsePart) -> None:
+        self._parts[index] = part
+        self._native.put(index, part)
+        if isinstance(part, NativeToolCallPart) and (item := self._items_by_part.get(index)):
+            self._add_call_item(part, item)
+
+    def _add_call_item(self, call: NativeToolCallPart, item: StreamedItem) -> None:
+        for name in (('file', call.id), ('result', call.tool_call_id)):
+            self._call_items.setdefault(name, item)
 
     def _find_call_item(self, part: FilePart | NativeToolReturnPart) -> StreamedItem | None:
         """Return the item of the native call that made this file or this result."""
-        for index, item in self._items_by_part.items():
-            if isinstance(call := self._parts.get(index), NativeToolCallPart):
-                same = part.id == call.id if isinstance(part, FilePart) else part.tool_call_id == call.tool_call_id
-                if same:
-                    return item
-        return None
+        return self._call_items.get(('file', part.id) if isinstance(part, FilePart) else ('result', part.tool_call_id))
 
     def _text_event(self, type: str, index: int, **fields: Any) -> Json:
         item = self._items_by_part[index]
