@@ -9,6 +9,9 @@ __all__ = ('BracketScanner',)
 STRING_MARKS = {quote: re.compile(rf'[\\{quote}]') for quote in ('"', "'")}
 """Quotes -> what matters inside a string with them."""
 
+MARKS = {quotes: re.compile(rf'[{quotes}{{}}\[\]]') for quotes in ('"', '"\'')}
+"""Quotes -> what matters outside strings."""
+
 
 class BracketScanner:
     """Counts the open brackets of an object or a list. Brackets in strings, which begin inside it, do not count."""
@@ -21,7 +24,7 @@ class BracketScanner:
         """The number of brackets that are open."""
         self.has_closed = False
         """True after the first bracket that closed the last open one."""
-        self._marks = re.compile(rf'[{quotes}{{}}\[\]]')
+        self._marks = MARKS[quotes]
         self._quote = ''  # of the open string
         self._is_escaped = False
 
@@ -29,6 +32,12 @@ class BracketScanner:
     def is_balanced(self) -> bool:
         """True if no bracket and no string is open."""
         return not (self.depth or self._quote)
+
+    def feed_all(self, text: str) -> None:
+        """Add a text to its end, also after the last open bracket is closed."""
+        position: int | None = 0
+        while position is not None:
+            position = self.feed(text, position)
 
     def feed(self, text: str, position: int = 0) -> int | None:
         """Add the text from `position`; return the position after the first bracket that closes the last open one.

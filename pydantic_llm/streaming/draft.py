@@ -8,7 +8,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import NoneType
-from typing import Any
+from typing import Any, cast
 
 from ..messages import FinishReason, ModelResponse, ResponseState
 from ..messages._value import now
@@ -100,6 +100,15 @@ class ResponseDraft:
             raise TypeError(f'a refusal is {text!r}')
         self._refusal.append(text)
 
+    def extend_detail(self, name: str, value: dict[str, Any]) -> None:
+        """Merge an object into the one in the details: lists with the same name are joined, other fields replaced."""
+        known: dict[str, Any] = self.provider_details.setdefault(name, {})
+        for field_name, new in value.items():
+            if isinstance(new, list) and isinstance(known.get(field_name), list):
+                known[field_name] += new
+            else:
+                known[field_name] = [*cast('list[Any]', new)] if isinstance(new, list) else new
+
     def record_time(self, seconds: float | None) -> None:
         """Record the vendor's time of the response, in seconds since 1970; a value out of range is skipped."""
         if seconds and self.timestamp is None:
@@ -134,7 +143,7 @@ class ResponseDraft:
 
     def get(self) -> ModelResponse:
         """Return the response so far, as a new value."""
-        details = {name: copy(value) for name, value in self.provider_details.items()}
+        details = {name: _copy_detail(value) for name, value in self.provider_details.items()}
         if self._refusal:
             details['refusal'] = ''.join(self._refusal)
         return ModelResponse(
@@ -150,3 +159,12 @@ class ResponseDraft:
             state=self.state,
             warnings=[*self.warnings],
         )
+
+
+def _copy_detail(value: Any) -> Any:
+    """Return a copy of a detail, whose lists may grow."""
+    return (
+        {name: copy(item) for name, item in cast('dict[str, Any]', value).items()}
+        if isinstance(value, dict)
+        else copy(value)
+    )

@@ -10,7 +10,7 @@ a list and joined once, so a part costs O(n) for any number of deltas.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from types import NoneType
 from typing import Any, Final
@@ -44,6 +44,10 @@ FIELD_TYPES: tuple[tuple[str, type | tuple[type, ...]], ...] = (
 """The types of part fields that decoders copy from the wire without validation."""
 
 
+LIST_SHARE = 64
+"""A list of n items in the details of a part has an event for every n / 64 items. All events hold some 64 * n items."""
+
+
 class _Last:
     """The type of `LAST`."""
 
@@ -56,6 +60,40 @@ LAST: Final = _Last()
 
 
 @dataclass(slots=True)
+class _GrowingList:
+    """A list in the `provider_details` of a part. Its events have the list so far, so that not every item has one."""
+
+    items: list[Any]
+    emitted: int = 0
+    """The number of items in the last event."""
+
+    @property
+    def is_due(self) -> bool:
+        """True if enough items were added since the last event: one of a short list, a share of a long one."""
+        return len(self.items) - self.emitted > self.emitted // LIST_SHARE
+
+
+@dataclass(slots=True)
+class _UnnamedCall:
+    """A tool call whose name has not arrived: its fields, and its arguments so far."""
+
+    fields: dict[str, Any] = field(default_factory=dict[str, Any])
+    args: Arguments = None
+    fragments: list[str] = field(default_factory=list[str])
+    """The text after `args`."""
+
+    def add(self, args: Arguments) -> None:
+        """Append text to text; otherwise the newer arguments replace the older ones, unless they are empty."""
+        if isinstance(args, str) and isinstance(self.args, str):
+            self.fragments.append(args)
+        elif args or not (self.args or self.fragments):
+            self.args, self.fragments = args, []
+
+    def join(self) -> Arguments:
+        return self.args + ''.join(self.fragments) if isinstance(self.args, str) else self.args
+
+
+@dataclass(slots=True)
 class _PartBuilder:
     """A part under construction: the part of its start event, and the fragments and fields that were added since."""
 
@@ -65,16 +103,20 @@ class _PartBuilder:
     fragments: list[str] = field(default_factory=list[str])
     changes: dict[str, Any] = field(default_factory=dict[str, Any])
     logprobs: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    lists: dict[str, _GrowingList] = field(default_factory=dict[str, _GrowingList])
     ended: bool = False
 
     def build(self) -> ModelResponsePart:
         """Return the part so far. The joined fragments are kept, so they are not joined again."""
-        changes = dict(self.changes)
         if self.fragments:
-            self.fragments[:] = [''.join(self.fragments)]
             name = 'args' if isinstance(self.initial, BaseToolCallPart) else 'content'
-            base = changes.get(name, getattr(self.initial, name))
-            changes[name] = base + self.fragments[0] if isinstance(base, str) else self.fragments[0]
+            base = self.changes.get(name, getattr(self.initial, name))
+            self.changes[name] = ''.join((base, *self.fragments) if isinstance(base, str) else self.fragments)
+            self.fragments.clear()
+        changes = dict(self.changes)
+        if self.lists:
+            known: dict[str, Any] = changes.get('provider_details', self.initial.provider_details) or {}
+            changes['provider_details'] = known | {name: [*listed.items] for name, listed in self.lists.items()}
         if self.logprobs:
             own: dict[str, Any] | None = getattr(self.initial, 'provider_details', None)
             details: dict[str, Any] = changes.get('provider_details', own) or {}
@@ -106,7 +148,7 @@ class PartsManager:
         self.events = []
         self._parts: list[_PartBuilder] = []
         self._by_key: dict[Hashable, _PartBuilder] = {}
-        self._unnamed_calls: dict[Hashable, dict[str, Any]] = {}
+        self._unnamed_calls: dict[Hashable, _UnnamedCall] = {}
         self._logprobs: list[dict[str, Any]] = []  # of a text that has not started
         self._call_ids: set[str] = set()
 
@@ -145,15 +187,15 @@ class PartsManager:
         if part is not None:
             self._extend_tool_call(part, args, changes)
             return
-        pending = self._unnamed_calls.pop(key, {})
-        known = pending | {name: value for name, value in changes.items() if value is not None}
-        known['args'] = _join_arguments(pending.get('args'), args)
+        call = self._unnamed_calls.pop(key, None) or _UnnamedCall()
+        call.add(args)
+        call.fields |= {name: value for name, value in changes.items() if value is not None}
         if tool_call_id:
-            known['tool_call_id'] = tool_call_id
+            call.fields['tool_call_id'] = tool_call_id
         if name is None:
-            self._unnamed_calls[key] = known
+            self._unnamed_calls[key] = call
         else:
-            self._start(key, ToolCallPart(name, **known))
+            self._start(key, ToolCallPart(name, call.join(), **call.fields))
 
     def whole(self, key: Hashable, part: ModelResponsePart) -> None:
         """Add a part that arrives in one piece, or replace the part with this key."""
@@ -173,6 +215,41 @@ class PartsManager:
         """Set fields of a part that has not ended (ids, provider details). Only its end event contains them."""
         if (part := self._find(key, None)) is not None:
             part.set_fields(changes)
+
+    def add_to_details(
+        self,
+        key: Hashable,
+        name: str,
+        items: Sequence[Any],
+        *,
+        kind: type[TextPart | ThinkingPart] = TextPart,
+        **changes: Any,
+    ) -> None:
+        """Append items to a list in the `provider_details` of the part with this key, or start a part of this kind.
+
+        An event has all items so far. Of a long list, only some items have one, and the last of them.
+        """
+        part = self._find(key, None)
+        if part is None:
+            self._start(key, kind('', provider_details={name: [*items]}, **changes))
+            return
+        part.set_fields(changes)
+        if name not in part.lists:
+            own: dict[str, Any] = part.changes.get('provider_details', part.initial.provider_details) or {}
+            part.lists[name] = _GrowingList([*own.get(name, ())])
+        part.lists[name].items += items
+        self._emit_lists(part, is_last=False)
+
+    def _emit_lists(self, part: _PartBuilder, *, is_last: bool) -> None:
+        """Emit the lists that are due or, at the end of the part, those with items that no event had."""
+        details: dict[str, Any] = {}
+        for name, listed in part.lists.items():
+            if listed.is_due or (is_last and len(listed.items) > listed.emitted):
+                details[name], listed.emitted = [*listed.items], len(listed.items)
+        if details:
+            is_text = isinstance(part.initial, TextPart)
+            delta = TextPartDelta('', details) if is_text else ThinkingPartDelta(None, None, details)
+            self.events.append(PartDeltaEvent(part.index, delta))
 
     def logprobs(self, key: Hashable, tokens: list[dict[str, Any]]) -> None:
         """Add log probabilities to the text with this key, or to the next text that starts. Only its end has them."""
@@ -214,7 +291,7 @@ class PartsManager:
         Raises `UnexpectedModelBehavior` if the response is complete and a tool call has no name.
         """
         if self._unnamed_calls and complete:
-            unnamed = list(self._unnamed_calls.values())
+            unnamed = [{**call.fields, 'args': call.join()} for call in self._unnamed_calls.values()]
             raise UnexpectedModelBehavior(f'The model called a tool without naming it: {unnamed!r}')
         for part, following in zip(self._parts, [*self._parts[1:], None], strict=False):
             self._end(part, following.initial.part_kind if following else None)
@@ -277,7 +354,7 @@ class PartsManager:
 
     def _restart(self, old: _PartBuilder, part: ModelResponsePart) -> None:
         _check_field_types(part)
-        old.initial, old.fragments, old.changes = part, [], {}
+        old.initial, old.fragments, old.changes, old.lists = part, [], {}, {}
         previous = self._parts[old.index - 1].initial.part_kind if old.index else None
         self.events.append(PartStartEvent(old.index, part, previous_part_kind=previous))
 
@@ -303,6 +380,7 @@ class PartsManager:
     def _end(self, part: _PartBuilder, next_kind: str | None) -> None:
         if not part.ended:
             part.ended = True
+            self._emit_lists(part, is_last=True)
             self.events.append(PartEndEvent(part.index, part.build(), next_part_kind=next_kind))
 
 
@@ -318,10 +396,3 @@ def _check_field_types(part: ModelResponsePart) -> None:
             _check_type(getattr(part, name), kind)
     if isinstance(part, (TextPart, ThinkingPart)):
         _check_type(part.content, str)
-
-
-def _join_arguments(pending: Arguments, args: Arguments) -> Arguments:
-    """Append text to text; otherwise the newer arguments replace the older ones, unless they are empty."""
-    if isinstance(pending, str) and isinstance(args, str):
-        return pending + args
-    return args or pending or args

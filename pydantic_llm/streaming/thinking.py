@@ -45,6 +45,8 @@ QUOTES = ('`', '"', "'")
 MOST_MENTIONS = 8
 """The most times that a tag is mentioned before its occurrences are no longer looked at."""
 
+NOT_BLANK = re.compile(r'\S')
+
 STRING_ENDS = re.compile(r'(?<!\\)(?:\\\\)*"')
 """The quotes at both ends of the strings of JSON."""
 
@@ -66,6 +68,8 @@ class ThinkTags:
     had_block: bool = False
     """True after a block of thinking."""
     _held: str = ''
+    _at: int = 0
+    """The position in the held text up to which it was taken, so that taking copies no more than what is taken."""
     _blanks: list[str] = field(default_factory=list[str])
     """Whitespace before what is held."""
 
@@ -75,29 +79,34 @@ class ThinkTags:
             self._blanks.append(content)
             return
         self._held += content
-        while self._held:
+        yield from self._read_held()
+        self._held, self._at = self._held[self._at :], 0
+
+    def _read_held(self) -> Iterator[tuple[Kind, str]]:
+        while self._at < len(self._held):
             if self.kind == 'start' and not self._decide_kind():
-                if self._held.isspace():
+                if not NOT_BLANK.search(self._held, self._at):
                     self._blanks.append(self._take(len(self._held)))
                 return
             blanks = self._take_blanks()
             if self.kind == 'text':
                 yield 'text', blanks + self._take(len(self._held))
             elif self.kind == 'thinking':
-                length = self._held.find(self.end)
-                if length < 0:
+                end = self._held.find(self.end, self._at)
+                if end < 0:
                     decided = len(self._held) - count_overlap(self._held, (self.end,))
-                    if decided:
+                    if decided > self._at:
                         yield 'thinking', self._take(decided)
                     return
-                if length:
-                    yield 'thinking', self._take(length)
-                self._take(len(self.end))
+                if end > self._at:
+                    yield 'thinking', self._take(end)
+                self._at = end + len(self.end)
                 self.kind, self.had_block = 'start', True
 
     def close(self) -> Iterator[tuple[Kind, str]]:
         """Yield the rest at the end of the text. An incomplete tag is content; whitespace after a block is dropped."""
-        rest, self._held = self._take_blanks() + self._held, ''
+        rest = self._take_blanks() + self._held[self._at :]
+        self._held, self._at = '', 0
         if self.kind == 'thinking' and rest:
             yield 'thinking', rest
         elif rest.strip() or (rest and not self.had_block):
@@ -108,15 +117,16 @@ class ThinkTags:
 
         The start tag, and whitespace before it, are dropped.
         """
-        stripped = self._held.lstrip()
-        while header := next((header for header in self.headers if stripped.startswith(header)), None):
-            self._held = stripped = stripped[len(header) :]
+        held, at = self._held, self._skip_blanks(self._at)
+        while header := next((header for header in self.headers if held.startswith(header, at)), None):
+            self._at = at = at + len(header)
         tags = ((self.start, self.end), *((start, end) for start, end, _ in self.others))
         for start, end in tags:
-            if stripped.startswith(start):
-                self._held, self.end, self.kind = stripped[len(start) :], end, 'thinking'
+            if held.startswith(start, at):
+                self._at, self.end, self.kind = at + len(start), end, 'thinking'
                 return True
-        if any(mark.startswith(stripped) for mark in (*(start for start, _ in tags), *self.headers)):
+        marks = (*(start for start, _ in tags), *self.headers)
+        if len(held) - at < max(map(len, marks)) and any(mark.startswith(held[at:]) for mark in marks):
             return False
         self.kind = 'thinking' if self.is_opened and not self.had_block else 'text'
         return True
@@ -126,8 +136,12 @@ class ThinkTags:
         self._blanks.clear()
         return blanks
 
-    def _take(self, length: int) -> str:
-        taken, self._held = self._held[:length], self._held[length:]
+    def _skip_blanks(self, position: int) -> int:
+        found = NOT_BLANK.search(self._held, position)
+        return found.start() if found else len(self._held)
+
+    def _take(self, end: int) -> str:
+        taken, self._at = self._held[self._at : end], end
         return taken
 
 

@@ -19,6 +19,7 @@ from typing import Any, cast
 from pydantic_core import from_json, to_json
 
 from ..messages import ToolCallPart
+from .brackets import BracketScanner
 from .parts import PartsManager
 
 __all__ = ('ToolCallAssembler',)
@@ -44,22 +45,23 @@ class _Call:
     """The number of characters in the fragments."""
     held: str = ''
     """Arguments of `EMPTY`, until others follow or the response ends."""
-    _depth: int = 0
-    _in_string: bool = False
-    _is_escaped: bool = False
+    _begins_object: bool = False
+    _brackets: BracketScanner = field(default_factory=BracketScanner)
     _scanned: int = 0
 
     def add(self, args: str) -> None:
         """Record a fragment of the arguments."""
         if args:
+            if not self.fragments:
+                self._begins_object = args.lstrip().startswith('{')
             self.fragments.append(args)
             self.size += len(args)
 
     def replace(self, args: str) -> None:
         """Record whole arguments in place of the fragments so far."""
-        self.fragments, self.size = [args], len(args)
-        self._scanned = self._depth = 0
-        self._in_string = self._is_escaped = False
+        self.fragments, self.size = [], 0
+        self._scanned, self._brackets = 0, BracketScanner()
+        self.add(args)
 
     def join(self) -> str:
         return ''.join(self.fragments)
@@ -67,9 +69,9 @@ class _Call:
     def is_complete(self) -> bool:
         """Return whether the arguments so far are one object whose braces are balanced. Each character is read once."""
         for fragment in self.fragments[self._scanned :]:
-            self._scan(fragment)
+            self._brackets.feed_all(fragment)
         self._scanned = len(self.fragments)
-        return self.size > 0 and not (self._depth or self._in_string) and self.fragments[0].lstrip().startswith('{')
+        return self._begins_object and self._brackets.is_balanced
 
     def is_unfinished(self) -> bool:
         """Return whether arguments have begun and are not complete."""
@@ -79,20 +81,6 @@ class _Call:
         """Return whether complete arguments are sent once more."""
         return self.is_complete() and parse_json_object(args) == parse_json_object(self.join())
 
-    def _scan(self, fragment: str) -> None:
-        for character in fragment:
-            if self._is_escaped:
-                self._is_escaped = False
-            elif self._in_string:
-                self._is_escaped = character == '\\'
-                self._in_string = character != '"'
-            elif character == '"':
-                self._in_string = True
-            elif character in '{[':
-                self._depth += 1
-            elif character in '}]':
-                self._depth -= 1
-
 
 class ToolCallAssembler:
     """Adds the tool calls of one response to its parts. `tool_names` are the names of the request's tools."""
@@ -101,7 +89,6 @@ class ToolCallAssembler:
         self._parts = parts
         self._tool_names = tool_names
         self._calls: list[_Call] = []
-        self._started: list[_Call] = []  # in the order of their parts
         self._by_id: dict[str, _Call] = {}
         self._by_index: dict[Hashable, _Call] = {}
 
@@ -222,8 +209,8 @@ class ToolCallAssembler:
         """Set the name, or a longer one. A call that has started has no arguments yet, so it starts again."""
         call.name = name
         if call.has_started:
-            parts = [part for part in self._parts.get() if isinstance(part, ToolCallPart)]
-            id = parts[self._started.index(call)].tool_call_id
+            part = self._parts.get_part(call.key)
+            id = part.tool_call_id if isinstance(part, ToolCallPart) else ''
             self._parts.whole(call.key, ToolCallPart(name, '', id, **call.fields))
 
     def _is_prefix(self, name: str) -> bool:
@@ -232,7 +219,6 @@ class ToolCallAssembler:
 
     def _start(self, call: _Call, args: str | Fields) -> None:
         call.has_started = True
-        self._started.append(call)
         self._record_args(call, args)
         self._parts.tool_call(call.key, name=call.name, args=args, tool_call_id=call.id, **call.fields)
 

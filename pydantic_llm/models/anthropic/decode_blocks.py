@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any
 
 from ...json_types import Json, parse_json
 from ...messages import ThinkingPart
@@ -38,9 +40,6 @@ DELTA_KINDS = {
 }
 """Types of deltas -> the kind of the blocks that they extend."""
 
-ARGS_FRAGMENTS = 'partial_json'
-"""The key under which an unknown block collects the fragments of its arguments."""
-
 
 class BlockDecoder:
     """Decodes the blocks of a message. Each is started, extended by any number of deltas, and stopped.
@@ -52,8 +51,8 @@ class BlockDecoder:
         self._draft = draft
         self._tool_names = {} if tool_names is None else tool_names
         self._open: dict[Hashable, str] = {}  # the kinds of the blocks that did not stop, the newest last
-        self._unknown_blocks: dict[Hashable, Json] = {}
-        self._citations: dict[Hashable, list[Json]] = {}
+        self._open_kinds: dict[str, dict[Hashable, None]] = {}  # the same by their kind
+        self._unknown_blocks: dict[Hashable, _UnknownBlock] = {}
         self._initial_args: dict[Hashable, str] = {}  # calls whose arguments came at their start -> text before others
         self._args_ends: dict[Hashable, str] = {}  # calls of MCP tools -> text after their arguments
 
@@ -64,12 +63,15 @@ class BlockDecoder:
         """
         if index in self._open:
             self.stop(index)
-        self._open[index] = BLOCK_KINDS.get(block.get('type', ''), UNKNOWN)
+        kind = self._open[index] = BLOCK_KINDS.get(block.get('type', ''), UNKNOWN)
+        self._open_kinds.setdefault(kind, {})[index] = None
         provider, parts = self._draft.provider_name, self._draft.parts
         block = _complete_block(block)
         match block:
             case {'type': 'text', 'text': text}:
-                parts.text(index, text, **self._add_citations(index, block.get('citations') or []))
+                citations: list[Json] = block.get('citations') or []
+                own = {'provider_name': provider, 'provider_details': {'citations': [*citations]}} if citations else {}
+                parts.text(index, text, **own)
             case {'type': 'thinking', 'thinking': thinking}:
                 self._add_block_thinking(index, thinking, block.get('signature') or None)
             case {'type': 'redacted_thinking', 'data': data}:
@@ -86,7 +88,7 @@ class BlockDecoder:
             case {'type': str() as kind, 'tool_use_id': _, 'content': _} if is_known_result(kind):
                 parts.whole(index, decode_return(block, provider, self._tool_names))
             case _:
-                self._unknown_blocks[index] = dict(block)
+                self._unknown_blocks[index] = _UnknownBlock(dict(block))
 
     def start_streamed(self, index: Hashable, block: Json) -> None:
         """Start a part for a streamed block. The API starts every call with an empty `input`, which is ignored.
@@ -111,7 +113,7 @@ class BlockDecoder:
         if kind is not None:
             index = self._find_block(index, kind)
         if index in self._unknown_blocks:
-            _extend_unknown_block(self._unknown_blocks[index], delta)
+            self._unknown_blocks[index].extend(delta)
             return
         match delta:
             case {'type': 'text_delta', 'text': text}:
@@ -124,7 +126,7 @@ class BlockDecoder:
             case {'type': 'signature_delta', 'signature': signature}:
                 self._add_block_thinking(index, '', signature or None)
             case {'type': 'citations_delta', 'citation': citation}:
-                parts.text(index, '', **self._add_citations(index, [citation]))
+                parts.add_to_details(index, 'citations', [citation], provider_name=self._draft.provider_name)
             case _:
                 pass
 
@@ -136,8 +138,7 @@ class BlockDecoder:
         if self._open.get(index) in (kind, UNKNOWN):
             return index
         if index is None or kind == CALL:  # a call cannot start without its name
-            same_kind = (other for other in reversed(self._open) if self._open[other] == kind)
-            index = next(same_kind, index)
+            index = next(reversed(self._open_kinds.get(kind, {})), index)
         if kind not in (CALL, self._open.get(index)):
             self.start(index, {'type': kind})
         return index
@@ -149,11 +150,12 @@ class BlockDecoder:
 
     def stop(self, index: Hashable) -> None:
         """End the part of a block."""
-        self._open.pop(index, None)
+        if kind := self._open.pop(index, None):
+            del self._open_kinds[kind][index]
         self._initial_args.pop(index, None)
         parts = self._draft.parts
         if (block := self._unknown_blocks.pop(index, None)) is not None:
-            parts.whole(index, decode_unknown_block(_join_args(block), self._draft.provider_name))
+            parts.whole(index, decode_unknown_block(block.join(), self._draft.provider_name))
         if (args_end := self._args_ends.pop(index, None)) is not None:
             parts.tool_call(index, args=args_end)
         parts.close(index)
@@ -176,13 +178,6 @@ class BlockDecoder:
             self._args_ends[index] = '}'
         self._draft.parts.tool_call(index, args=fragment)
 
-    def _add_citations(self, index: Hashable, citations: list[Json]) -> Json:
-        """Return the fields of a text part for all of its citations so far, with the new ones."""
-        if not citations:
-            return {}
-        known = self._citations[index] = [*self._citations.get(index, ()), *citations]
-        return {'provider_name': self._draft.provider_name, 'provider_details': {'citations': known}}
-
 
 def _complete_block(block: Json) -> Json:
     """Return the block with its text, if the server left out an empty one."""
@@ -190,21 +185,40 @@ def _complete_block(block: Json) -> Json:
     return {**block, field: ''} if field is not None and block.get(field) is None else block
 
 
-def _extend_unknown_block(block: Json, delta: Json) -> None:
-    """Add a delta to a block of an unknown type: text is appended, other values are replaced."""
-    match delta:
-        case {'type': 'input_json_delta', 'partial_json': fragment}:
-            block.setdefault(ARGS_FRAGMENTS, []).append(fragment)
-        case {'type': 'citations_delta', 'citation': citation}:
-            block['citations'] = [*(block.get('citations') or ()), citation]
-        case _:
-            for name, value in delta.items():
-                if name != 'type':
-                    old = block.get(name)
-                    block[name] = old + value if isinstance(old, str) and isinstance(value, str) else value
+@dataclass(slots=True)
+class _UnknownBlock:
+    """A block of an unknown type: its fields, and what deltas added to them."""
 
+    fields: Json
+    texts: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    """The fragments of texts, by the names of their fields."""
+    args: list[str] = field(default_factory=list[str])
+    citations: list[Json] = field(default_factory=list[Json])
 
-def _join_args(block: Json) -> Json:
-    """Return the block with the collected fragments as its `input`."""
-    fragments = ''.join(block.pop(ARGS_FRAGMENTS, ()))
-    return {**block, 'input': parse_json(fragments)} if fragments else block
+    def extend(self, delta: Json) -> None:
+        """Add a delta: text is appended, other values are replaced."""
+        match delta:
+            case {'type': 'input_json_delta', 'partial_json': fragment}:
+                self.args.append(fragment)
+            case {'type': 'citations_delta', 'citation': citation}:
+                self.citations.append(citation)
+            case _:
+                for name, value in delta.items():
+                    if name != 'type':
+                        self._set(name, value)
+
+    def _set(self, name: str, value: Any) -> None:
+        if isinstance(value, str) and isinstance(self.fields.get(name), str):
+            self.texts.setdefault(name, []).append(value)
+        else:
+            self.fields[name] = value
+            self.texts.pop(name, None)
+
+    def join(self) -> Json:
+        """Return the whole block."""
+        whole = self.fields | {name: ''.join((self.fields[name], *texts)) for name, texts in self.texts.items()}
+        if self.citations:
+            whole['citations'] = [*(whole.get('citations') or ()), *self.citations]
+        if fragments := ''.join(self.args):
+            whole['input'] = parse_json(fragments)
+        return whole

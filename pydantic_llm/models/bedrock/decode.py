@@ -107,6 +107,7 @@ class BedrockDecoder(ResponseDecoder):
                 self._raise_exception(event)
 
     def _record_end(self, message: Json) -> None:
+        self._blocks.stop_all()
         self._record_metadata(message)
         self.draft.finish(message.get('stopReason'), FINISH_REASONS)
         self.draft.complete()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from ...json_types import Json
@@ -24,13 +25,17 @@ BASE64_DETAILS = {'encoding': 'base64'}
 PART_KEYS = ('text', 'thinking', REDACTED_THINKING, 'call', 'result', 'image', 'unknown')
 """The second items of the keys of parts; the first is the index of the block."""
 
+REDACTED_SHARE = 64
+"""Encrypted thinking of n bytes is set again after every n / 64 bytes, and at the end of its block."""
+
 
 @dataclass(slots=True)
 class StreamedBlock:
     """The content of a block so far, for kinds of blocks whose deltas cannot simply be added to a part."""
 
-    citations: list[Json] = field(default_factory=list[Json])
-    redacted_thinking: bytes = b''
+    redacted_thinking: bytearray = field(default_factory=bytearray)
+    redacted_size: int = 0
+    """The bytes of it that the part has."""
     tool_result: Json | None = None
     image_format: str | None = None
     image: bytearray = field(default_factory=bytearray)
@@ -120,10 +125,17 @@ class BlockDecoder:
             case StreamedBlock(image_format=str() as format, image=data):
                 file = BinaryContent(bytes(data), media_type=f'image/{format}')
                 parts.whole((index, 'image'), FilePart(file, provider_name=provider))
+            case StreamedBlock() as block if len(block.redacted_thinking) > block.redacted_size:
+                self._set_redacted_thinking(index, block)
             case _:
                 pass
         for key in PART_KEYS:
             parts.close((index, key))
+
+    def stop_all(self) -> None:
+        """End the blocks that the server did not stop."""
+        for index in list(self._blocks):
+            self.stop(index)
 
     def _get_block(self, index: int) -> StreamedBlock:
         return self._blocks.setdefault(index, StreamedBlock())
@@ -135,16 +147,19 @@ class BlockDecoder:
         self._draft.parts.thinking(key, text, signature=signature, **fields)
 
     def _extend_redacted_thinking(self, index: int, data: bytes) -> None:
-        block, provider = self._get_block(index), self._draft.provider_name
+        block = self._get_block(index)
         block.redacted_thinking += data
-        part = decode_redacted_thinking(block.redacted_thinking, provider)
+        if len(block.redacted_thinking) - block.redacted_size > block.redacted_size // REDACTED_SHARE:
+            self._set_redacted_thinking(index, block)
+
+    def _set_redacted_thinking(self, index: int, block: StreamedBlock) -> None:
+        part = decode_redacted_thinking(bytes(block.redacted_thinking), self._draft.provider_name)
         self._draft.parts.whole((index, REDACTED_THINKING), part)
+        block.redacted_size = len(block.redacted_thinking)
 
     def _add_citation(self, index: int, citation: Json) -> None:
-        block, provider = self._get_block(index), self._draft.provider_name
-        block.citations = [*block.citations, citation]
-        details = {'citations': block.citations}
-        self._draft.parts.text((index, 'text'), '', provider_name=provider, provider_details=details)
+        provider = self._draft.provider_name
+        self._draft.parts.add_to_details((index, 'text'), 'citations', [citation], provider_name=provider)
 
 
 def decode_redacted_thinking(data: bytes, provider_name: str | None) -> ThinkingPart:
@@ -163,9 +178,7 @@ def decode_redacted_thinking(data: bytes, provider_name: str | None) -> Thinking
 def _join_texts(pieces: list[Json]) -> list[Json]:
     """Join the texts of a tool result that follow each other: a stream may split one text."""
     joined: list[Json] = []
-    for piece in pieces:
-        if joined and piece.keys() == joined[-1].keys() == {'text'}:
-            joined[-1] = {'text': joined[-1]['text'] + piece['text']}
-        else:
-            joined.append(piece)
+    for is_text, group in groupby(pieces, lambda piece: piece.keys() == {'text'}):
+        found = list(group)
+        joined += [{'text': ''.join(piece['text'] for piece in found)}] if is_text else found
     return joined

@@ -45,7 +45,6 @@ class CohereDecoder(ResponseDecoder):
     def __init__(self, draft: ResponseDraft) -> None:
         super().__init__(draft)
         self._last_keys: dict[str, Hashable] = {}  # 'text' or 'thinking' -> the key of its last part
-        self._citations: dict[Hashable, list[Json]] = {}  # by the key of the cited part
         self._calls = ToolCallAssembler(draft.parts, draft.tool_names)
 
     def decode(self, body: Json) -> None:
@@ -167,12 +166,7 @@ class CohereDecoder(ResponseDecoder):
         if key is None:
             self.draft.provider_details.setdefault('citations', []).append(citation)
             return
-        citations = self._citations[key] = [*self._citations.get(key, ()), citation]
-        fields: Json = {'provider_name': self.draft.provider_name, 'provider_details': {'citations': citations}}
-        if parts.kind_of(key) == 'text':
-            parts.text(key, '', **fields)
-        else:
-            parts.thinking(key, **fields)
+        parts.add_to_details(key, 'citations', [citation], provider_name=self.draft.provider_name)
 
     def _find_cited_part(self, citation: Json) -> Hashable | None:
         """Return the key of the cited part: the named block, or else the last of its kind; None if both have ended."""

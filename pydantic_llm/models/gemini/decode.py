@@ -153,8 +153,10 @@ class GeminiDecoder(ResponseDecoder):
         details = self.draft.provider_details
         for wire, name in CANDIDATE_DETAILS.items():
             if value := candidate.get(wire):
-                known = details.get(name) if wire in INCREMENTAL_DETAILS else None
-                details[name] = _join_lists(known, value) if known else value
+                if wire in INCREMENTAL_DETAILS and isinstance(value, dict):
+                    self.draft.extend_detail(name, cast('Json', value))
+                else:
+                    details[name] = value
 
     # ---------------------------------------------------------------------- content
 
@@ -187,15 +189,6 @@ def _find_chunks(metadata: Json, kind: str) -> list[Json]:
     """Return the search results of one kind: `'web'`, `'maps'` or `'retrievedContext'`."""
     chunks: list[Json] = metadata.get('groundingChunks') or []
     return [chunk[kind] for chunk in chunks if kind in chunk]
-
-
-def _join_lists(known: Json, new: Json) -> Json:
-    """Merge two objects: lists with the same name are joined, other fields are replaced."""
-    joined: Json = {
-        name: [*known[name], *value] if isinstance(value, list) and name in known else value
-        for name, value in new.items()
-    }
-    return {**known, **joined}
 
 
 def _is_complete(usage: Json) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import cast
 
 from ....json_types import Json
-from ....messages import TextPart
+from ....messages import TextPart, ThinkingPart
 from ....streaming.draft import ResponseDraft
 from ....streaming.parts import LAST
 
@@ -18,8 +18,6 @@ class ChunkDecoder:
 
     draft: ResponseDraft
     add_text: Callable[[object], None]
-    references: list[Json] = field(default_factory=list[Json])
-    """The items of the current thinking part that are not text."""
 
     def decode(self, chunks: Iterable[Json]) -> None:
         """Decode a list of chunks."""
@@ -40,11 +38,11 @@ class ChunkDecoder:
         content = ''.join(item['text'] for item in items if item.get('text'))
         is_new = self.draft.parts.kind_of(LAST) != 'thinking'
         fields: Json = {'provider_name': self.draft.provider_name} if is_new else {}
-        if others := [item for item in items if 'text' not in item]:
-            self.references = [*([] if is_new else self.references), *others]
-            fields['provider_details'] = {'references': self.references}
-        if content or signature or others:
+        if content or signature:
             self.draft.parts.thinking(LAST, content, signature=signature or None, **fields)
+        if others := [item for item in items if 'text' not in item]:
+            name = self.draft.provider_name
+            self.draft.parts.add_to_details(LAST, 'references', others, kind=ThinkingPart, provider_name=name)
 
     def _add_reference(self, ids: list[object]) -> None:
         """Attach a reference to the text before it, and end that text."""
