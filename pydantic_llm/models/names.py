@@ -34,11 +34,11 @@ class Name(NamedTuple):
 
 
 NAMES: dict[str, Name] = {
-    'openai': Name('openai', 'OpenAIChatModel', 'openai', 'openai'),
-    'openai-chat': Name('openai', 'OpenAIChatModel', 'openai', 'openai'),
-    'openai-responses': Name('openai', 'OpenAIResponsesModel', 'openai', 'openai'),
-    'azure': Name('openai', 'OpenAIChatModel', 'azure', 'openai'),
-    'azure-responses': Name('openai', 'OpenAIResponsesModel', 'azure', 'openai'),
+    'openai': Name('openai', 'OpenAIChatModel', 'openai', None),
+    'openai-chat': Name('openai', 'OpenAIChatModel', 'openai', None),
+    'openai-responses': Name('openai', 'OpenAIResponsesModel', 'openai', None),
+    'azure': Name('openai', 'OpenAIChatModel', 'azure', None),
+    'azure-responses': Name('openai', 'OpenAIResponsesModel', 'azure', None),
     'anthropic': Name('anthropic', 'AnthropicModel', 'anthropic', 'anthropic'),
     'groq': Name('groq', 'GroqModel', 'groq', 'groq'),
     'mistral': Name('mistral', 'MistralModel', 'mistral', 'mistral'),

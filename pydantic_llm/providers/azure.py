@@ -1,6 +1,6 @@
 """The provider of Azure OpenAI: a resource of your own, with dated versions of its API or with the v1 API.
 
-`AzureProvider` comes first, then the choice of the endpoint and of the client (`_find_endpoint`), and last the
+`AzureProvider` comes first, then the choice of the endpoint and of the access to it (`_find_endpoint`), and last the
 credentials: a key, a token of Entra ID, or a function that returns such tokens (`_find_credentials`).
 """
 
@@ -10,19 +10,23 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from inspect import isawaitable, iscoroutinefunction
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote_plus, urlsplit
 
 from .._extras import import_extra
 from ..exceptions import UserError
 from ..profiles import ModelProfile
 from ..profiles.compatible import azure_profile
+from ..transport.http import Access, AccessSource, make_fixed_access
+from ..transport.outgoing import merge_headers
 from ..transport.sdk import SDKConnection
-from ..transport.spread import spread_over_pools
-from .azure_connection import AzureConnection, TokenFailure
+from .azure_connection import AzureConnection, AzureHTTPConnection, TokenFailure
 from .credentials import check_alone, check_key, check_url, find_value, hide_password
-from .openai import OPENAI_HEADERS, OpenAIProvider
+from .openai import OPENAI, OpenAIProvider
+from .vendor import Vendor
 
 if TYPE_CHECKING:
     import httpx
@@ -37,6 +41,8 @@ TokenProvider = Callable[[], str | Awaitable[str]]
 ENDPOINT_VARIABLE, VERSION_VARIABLE = 'AZURE_OPENAI_ENDPOINT', 'OPENAI_API_VERSION'
 TOKEN_VARIABLE, KEY_VARIABLE = 'AZURE_OPENAI_AD_TOKEN', 'AZURE_OPENAI_API_KEY'
 
+AZURE = Vendor(name='azure', base_url='', custom_headers_variable=OPENAI.custom_headers_variable)
+
 SERVERLESS = '.models.ai.azure.com'
 """The end of the host names of serverless deployments, which speak only the v1 API."""
 
@@ -45,14 +51,14 @@ OPERATIONS = ('/chat/completions', '/responses')
 
 
 class AzureProvider(OpenAIProvider):
-    """Azure OpenAI, through the `openai` package's own client. The name of a model is the name of its deployment.
+    """Azure OpenAI. The name of a model is the name of its deployment. The `openai` package is not needed.
 
     `azure_endpoint` is the URL of the resource. `https://me.openai.azure.com` needs an `api_version`; a URL of the v1
     API, `https://me.openai.azure.com/openai/v1/`, needs no version. Give one of `api_key`, `azure_ad_token` and
     `azure_ad_token_provider`: a function, plain or async, that is called for each request. A plain function runs in a
     thread. Exceptions of the function are raised unchanged.
 
-    `openai_client` takes a ready client, whose configuration is kept: an `AsyncAzureOpenAI` or, for the v1 API, an
+    `openai_client` takes a ready client, which then sends the requests: an `AsyncAzureOpenAI` or, for the v1 API, an
     `AsyncOpenAI`; `http_client` takes an `httpx2.AsyncClient` or `httpx.AsyncClient`. Raises a `UserError` if a value
     is missing or invalid.
     """
@@ -69,21 +75,30 @@ class AzureProvider(OpenAIProvider):
         http_client: httpx2.AsyncClient | httpx.AsyncClient | None = None,
     ) -> None:
         own = (azure_endpoint, api_version, api_key, azure_ad_token, azure_ad_token_provider, http_client)
-        if openai_client is None:
-            sdk = import_extra('openai', extra='openai', what=type(self).__name__)
-            endpoint = _find_endpoint(azure_endpoint)
-            make = _make_v1_client if endpoint.endswith('/v1') else _make_versioned_client
-            credentials = _find_credentials(api_key, azure_ad_token, azure_ad_token_provider)
-            headers = dict.fromkeys(OPENAI_HEADERS, sdk.omit)
-            options = {'http_client': http_client, 'default_headers': headers, 'max_retries': 0}
-            openai_client = make(sdk, endpoint, api_version, credentials, options)
-            if http_client is None:
-                spread_over_pools(openai_client)
-        else:
+        if openai_client is not None:
             check_alone('openai_client=', *own)
-        super().__init__(openai_client=openai_client)
+            super().__init__(openai_client=openai_client)
+            return
+        endpoint = _find_endpoint(azure_endpoint)
+        credentials = _find_credentials(api_key, azure_ad_token, azure_ad_token_provider)
+        version = api_version or _find_version(endpoint)
+        access = _make_access(endpoint, version, credentials)
 
-    def _connection_class(self) -> type[SDKConnection]:
+        def make_client() -> AsyncOpenAI:
+            sdk = import_extra('openai', extra='openai', what='AzureProvider.client')
+            headers = dict.fromkeys(OPENAI.header_variables, sdk.omit)
+            options = {'http_client': http_client, 'default_headers': headers, 'max_retries': 0}
+            return _make_client(sdk, endpoint, version, credentials, options)
+
+        self._use_access(
+            access,
+            http_client,
+            make_client,
+            source=_make_source(access, credentials.get('azure_ad_token_provider')),
+            connection=partial(AzureHTTPConnection, base_path=urlsplit(access.base_url).path),
+        )
+
+    def _choose_connection(self) -> type[SDKConnection]:
         return AzureConnection
 
     @property
@@ -127,28 +142,60 @@ def _check_not_operation(url: str, where: str) -> None:
     raise UserError(f"{where} of 'azure' is {address!r}, and is to be the resource's address alone: give {parameters}")
 
 
-def _make_versioned_client(
-    sdk: Any, endpoint: str, version: str | None, credentials: dict[str, Any], options: dict[str, Any]
-) -> Any:
-    version = version or os.environ.get(VERSION_VARIABLE)
-    if not version:
-        raise UserError(
-            f"The version of the API of 'azure' is missing: set the environment variable {VERSION_VARIABLE}, give "
-            f"api_version=, or give the address of the v1 API, azure_endpoint='{hide_password(endpoint)}/openai/v1/'"
-        )
-    return sdk.AsyncAzureOpenAI(azure_endpoint=endpoint, api_version=version, **credentials, **options)
+def _find_version(endpoint: str) -> str | None:
+    """Return the version in the environment, which the URL of a resource needs; `None` for the v1 API."""
+    if endpoint.endswith('/v1'):
+        return None
+    if version := os.environ.get(VERSION_VARIABLE):
+        return version
+    raise UserError(
+        f"The version of the API of 'azure' is missing: set the environment variable {VERSION_VARIABLE}, give "
+        f"api_version=, or give the address of the v1 API, azure_endpoint='{hide_password(endpoint)}/openai/v1/'"
+    )
 
 
-def _make_v1_client(
-    sdk: Any, endpoint: str, version: str | None, credentials: dict[str, Any], options: dict[str, Any]
-) -> Any:
-    """Make an `AsyncOpenAI`: `AsyncAzureOpenAI` is for dated versions only. A token provider is passed as `api_key`.
+def _make_access(endpoint: str, version: str | None, credentials: dict[str, Any]) -> Access:
+    """Return the access with a key or a token, which the headers of `OPENAI_CUSTOM_HEADERS` do not override.
 
+    The v1 API gets a key like a token, as `AsyncOpenAI` sends it: `AsyncAzureOpenAI` is for dated versions only.
     https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle
     """
-    [key] = credentials.values()
-    query = {'api-version': version} if version else None
-    return sdk.AsyncOpenAI(base_url=endpoint, api_key=key, default_query=query, **options)
+    query = f'?api-version={quote_plus(version)}' if version else ''
+    [(name, credential)] = credentials.items()
+    if endpoint.endswith('/v1'):
+        return AZURE.make_access(endpoint, credential if isinstance(credential, str) else None, query=query)
+    fixed: dict[str, str] = {}
+    if name == 'api_key':
+        fixed['api-key'] = credential
+    elif name == 'azure_ad_token':
+        fixed['Authorization'] = f'Bearer {credential}'
+    return AZURE.make_access(f'{endpoint}/openai', fixed=fixed, query=query)
+
+
+def _make_source(access: Access, get_token: Callable[[], Awaitable[str]] | None) -> AccessSource:
+    """Return the source of the access. With a token provider, each request gets a token of its own."""
+    if get_token is None:
+        return make_fixed_access(access)
+
+    async def get_access(model_name: str, *, refused: Access | None) -> Access:
+        headers = {'Authorization': f'Bearer {await get_token()}'}
+        return replace(access, headers=merge_headers(access.headers, headers))
+
+    return get_access
+
+
+def _make_client(
+    sdk: Any, endpoint: str, version: str | None, credentials: dict[str, Any], options: dict[str, Any]
+) -> AsyncOpenAI:
+    """Make the SDK's client: an `AsyncOpenAI` for the v1 API. A token provider is passed to it as `api_key`."""
+    client: AsyncOpenAI
+    if endpoint.endswith('/v1'):
+        [key] = credentials.values()
+        query = {'api-version': version} if version else None
+        client = sdk.AsyncOpenAI(base_url=endpoint, api_key=key, default_query=query, **options)
+    else:
+        client = sdk.AsyncAzureOpenAI(azure_endpoint=endpoint, api_version=version, **credentials, **options)
+    return client
 
 
 # ---------------------------------------------------------------------- credentials

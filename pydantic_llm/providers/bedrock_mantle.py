@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from ..transport import Deadlines, RawRequest
-from ..transport.sdk import SDKConnection
+from ..transport.http import Access, AccessSource, make_fixed_access
 from .compatible import CompatibleProvider
 from .registry import SERVICES
 
@@ -47,19 +47,19 @@ class BedrockMantleProvider(CompatibleProvider):
         openai_client: AsyncOpenAI | None = None,
         http_client: httpx2.AsyncClient | httpx.AsyncClient | None = None,
     ) -> None:
-        self._chooses_path = base_url is None and openai_client is None
+        self._chooses_path = base_url is None
         if region_name is not None and base_url is None:
             base_url = self.service.address(region_name)
         super().__init__(api_key=api_key, base_url=base_url, openai_client=openai_client, http_client=http_client)
 
-    def _connection_class(self) -> type[SDKConnection]:
-        return MantleConnection if self._chooses_path else SDKConnection
+    def _make_source(self, access: Access) -> AccessSource:
+        """Return the access below the path that serves each model."""
+        if not self._chooses_path:
+            return make_fixed_access(access)
+        root = access.base_url.removesuffix(urlsplit(access.base_url).path)
+        for_openai = replace(access, base_url=root + OPENAI_PATH)
 
+        async def choose_access(model_name: str, *, refused: Access | None) -> Access:
+            return for_openai if OPENAI_MODELS.match(model_name) else access
 
-class MantleConnection(SDKConnection):
-    """Sends each request to the path that serves its model."""
-
-    async def post(self, client: Any, request: RawRequest, deadlines: Deadlines) -> Any:
-        if OPENAI_MODELS.match(request.model_name):
-            request = replace(request, path=str(client.base_url.join(f'{OPENAI_PATH}{request.path}')))
-        return await super().post(client, request, deadlines)
+        return choose_access

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..profiles import ModelProfile
 from .credentials import read_key, read_url
-from .openai import OPENAI_HEADERS, OpenAIProvider
+from .openai import OPENAI, OpenAIProvider
 from .service import Service
+from .vendor import read_custom_headers
 
 if TYPE_CHECKING:
     import httpx
@@ -24,6 +26,7 @@ class CompatibleProvider(OpenAIProvider):
     A `base_url` without a path gets the path of the service's usual URL: `http://gpu-1:11434` is enough.
     """
 
+    vendor = replace(OPENAI, header_variables={}, custom_headers_variable=None)
     service: ClassVar[Service]
     """The service as data: its URL, its environment variables and its models' profiles."""
 
@@ -47,7 +50,11 @@ class CompatibleProvider(OpenAIProvider):
         return read_key(api_key, variables=service.key_variables, provider=service.name, needed=service.needs_key)
 
     def _default_headers(self, sdk: Any) -> dict[str, Any]:
-        return dict.fromkeys(OPENAI_HEADERS, sdk.omit)
+        """Keep from the service what the SDK reads from OpenAI's variables, and send the key instead of one there."""
+        variable = str(OPENAI.custom_headers_variable)
+        foreign = (*OPENAI.header_variables, *read_custom_headers(variable, provider=self.name))
+        own = {name.lower(): value for name, value in self.default_headers.items()}
+        return {name: own.get(name.lower(), sdk.omit) for name in foreign}
 
     @property
     def base_url(self) -> str:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._extras import import_extra
 from ..profiles import ModelProfile
 from ..profiles.compatible import azure_profile
 from ..profiles.openai import openai_model_profile
+from ..transport.http import Access, AccessSource, make_fixed_access
 from ..transport.loops import LoopClients
 from ..transport.pools import SdkClients
 from ..transport.sdk import SDKConnection
-from ..transport.spread import spread_over_pools
 from .azure_connection import AzureConnection
 from .credentials import check_alone, check_client, read_key, read_url
-from .provider import ClientProvider
+from .provider import SDKProvider
+from .vendor import Vendor
 
 if TYPE_CHECKING:
     import httpx
@@ -23,17 +24,25 @@ if TYPE_CHECKING:
 
 __all__ = ('OpenAIProvider',)
 
-OPENAI_HEADERS = ('OpenAI-Organization', 'OpenAI-Project')
-"""Headers that the SDK fills from environment variables (`OPENAI_ORG_ID`, ...); other services must not get them."""
+OPENAI = Vendor(
+    name='openai',
+    base_url='https://api.openai.com/v1',
+    header_variables={'OpenAI-Organization': 'OPENAI_ORG_ID', 'OpenAI-Project': 'OPENAI_PROJECT_ID'},
+    custom_headers_variable='OPENAI_CUSTOM_HEADERS',
+)
 
 
-class OpenAIProvider(ClientProvider['AsyncOpenAI']):
-    """OpenAI, through the `openai` package's own client.
+class OpenAIProvider(SDKProvider['AsyncOpenAI']):
+    """OpenAI. The `openai` package is not needed.
 
-    With a `base_url` of another server (or `OPENAI_BASE_URL`) no key is needed. `openai_client` takes a ready client
-    (`AsyncOpenAI` or `AsyncAzureOpenAI`), whose configuration is kept; `http_client` takes an `httpx2.AsyncClient` or
-    `httpx.AsyncClient`. Raises a `UserError` for a missing key, and for a key or a URL that is invalid.
+    With a `base_url` of another server (or `OPENAI_BASE_URL`) no key is needed. `openai_client` takes a ready client of
+    that package (`AsyncOpenAI` or `AsyncAzureOpenAI`), which then sends the requests; `http_client` takes an
+    `httpx2.AsyncClient` or `httpx.AsyncClient`. Raises a `UserError` for a missing key, and for a key or a URL that is
+    invalid.
     """
+
+    vendor: ClassVar[Vendor] = OPENAI
+    """What each request carries besides its body."""
 
     def __init__(
         self,
@@ -45,30 +54,42 @@ class OpenAIProvider(ClientProvider['AsyncOpenAI']):
         organization: str | None = None,
         project: str | None = None,
     ) -> None:
-        sdk = import_extra('openai', extra='openai', what=type(self).__name__)
+        self._is_azure = False
         if openai_client is not None:
             check_alone('openai_client=', api_key, base_url, http_client, organization, project)
-            expected = 'openai_client= takes an AsyncOpenAI or an AsyncAzureOpenAI'
-            self._client = check_client(openai_client, sdk.AsyncOpenAI, expected=expected)
-        else:
-            url = self._choose_base_url(base_url)
-            self._client = sdk.AsyncOpenAI(
-                base_url=url,
-                api_key=self._choose_key(api_key, needed=url is None),
-                http_client=http_client,
-                organization=organization,
-                project=project,
-                default_headers=self._default_headers(sdk),
-                max_retries=0,
-            )
-            if http_client is None:
-                spread_over_pools(self._client)
-        self._is_azure = isinstance(self._client, sdk.AsyncAzureOpenAI)
-        clients = LoopClients[Any](self._client, SdkClients())
-        self._connection = self._connection_class()(clients, sdk, provider_name=self.name)
+            self._use_openai_client(openai_client)
+            return
+        url = self._choose_base_url(base_url)
+        key = self._choose_key(api_key, needed=url is None)
+        given = {'OpenAI-Organization': organization, 'OpenAI-Project': project}
 
-    def _connection_class(self) -> type[SDKConnection]:
+        def make_client() -> AsyncOpenAI:
+            options = {'organization': organization, 'project': project, 'http_client': http_client}
+            return self._make_openai_client(base_url=url, api_key=key, **options)
+
+        access = self.vendor.make_access(url, key, given)
+        self._use_access(access, http_client, make_client, source=self._make_source(access))
+
+    def _make_source(self, access: Access) -> AccessSource:
+        """Return the source of the access for each model."""
+        return make_fixed_access(access)
+
+    def _use_openai_client(self, client: AsyncOpenAI) -> None:
+        sdk = import_extra('openai', extra='openai', what='openai_client=')
+        check_client(client, sdk.AsyncOpenAI, expected='openai_client= takes an AsyncOpenAI or an AsyncAzureOpenAI')
+        self._is_azure = isinstance(client, sdk.AsyncAzureOpenAI)
+        connection = self._choose_connection()(LoopClients[Any](client, SdkClients()), sdk, provider_name=self.name)
+        self._use_client(client, connection)
+
+    def _choose_connection(self) -> type[SDKConnection]:
+        """Return the kind of the connection through a client of the SDK."""
         return AzureConnection if self._is_azure else SDKConnection
+
+    def _make_openai_client(self, **options: Any) -> AsyncOpenAI:
+        """Make the SDK's client for the same server, without retries."""
+        sdk = import_extra('openai', extra='openai', what=f'{type(self).__name__}.client')
+        client: AsyncOpenAI = sdk.AsyncOpenAI(default_headers=self._default_headers(sdk), max_retries=0, **options)
+        return client
 
     def _choose_base_url(self, base_url: str | None) -> str | None:
         """Return the URL that was given, or the environment's; `None` leaves the choice to the SDK."""
@@ -79,7 +100,7 @@ class OpenAIProvider(ClientProvider['AsyncOpenAI']):
         return read_key(api_key, variables=('OPENAI_API_KEY',), provider=self.name, needed=needed)
 
     def _default_headers(self, sdk: Any) -> dict[str, Any]:
-        """Return default headers, in addition to the SDK's own."""
+        """Return default headers of the SDK's client, in addition to its own."""
         return {}
 
     @property

@@ -1,24 +1,30 @@
-"""`Provider`, the base class, `ClientProvider`, a base for our own, and the connection through a client (`connect`)."""
+"""`Provider`, the base class, `ClientProvider` and `SDKProvider`, the bases of our own, and connections.
+
+`SDKProvider` sends through a connection of its own unless it is given the client of the vendor's SDK. `choose_client`
+makes the HTTP client of that connection, and `connect` the connection through any client.
+"""
 
 from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from inspect import iscoroutinefunction
 from types import ModuleType
 from typing import Any, Generic, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from ..exceptions import UserError
 from ..profiles import ModelProfile
 from ..transport import Connection
 from ..transport.clients import CONNECT_TIMEOUT, READ_TIMEOUT, make_client
-from ..transport.http import Access, HTTPConnection
+from ..transport.http import Access, AccessSource, HTTPConnection, make_fixed_access
 from ..transport.loops import ClientOperations, LoopClients
 from ..transport.pools import HttpClients, SdkClients
 from ..transport.sdk import SDKConnection
 from .credentials import check_any_http_client, hide_password
 
-__all__ = ('ClientProvider', 'Provider', 'choose_client', 'connect')
+__all__ = ('ClientProvider', 'Provider', 'SDKProvider', 'choose_client', 'connect')
 
 Client = TypeVar('Client')
 
@@ -57,6 +63,12 @@ class Provider(ABC, Generic[Client]):
         connection: Connection | None = vars(self).get('_connection')
         return connection or vars(self).setdefault('_connection', connect(self))
 
+    @property
+    def default_headers(self) -> Mapping[str, Any]:
+        """The headers of every request, as far as `client` holds them."""
+        client: Any = self.client
+        return getattr(client, 'default_headers', None) or getattr(client, 'headers', {})  # of an SDK, or of httpx
+
     def model_profile(self, model_name: str) -> ModelProfile | None:
         """Return what a model of this provider supports, or `None` if that is not known."""
         return None
@@ -82,6 +94,63 @@ class ClientProvider(Provider[Client]):
     @property
     def client(self) -> Client:
         return self._client
+
+
+class SDKProvider(ClientProvider[Client]):
+    """A provider of a vendor that has an SDK.
+
+    Requests go through a connection of our own (`_use_access`), or through a client of the SDK that the provider is
+    given (`_use_client`).
+    """
+
+    _access: Access | None = None
+    _make_client: Callable[[], Client]
+
+    @property
+    def client(self) -> Client:
+        """The client of the vendor's SDK.
+
+        Without one that was given, it is made when it is first read, with the same key and URL and with network
+        connections of its own. Raises a `UserError` if the SDK is not installed.
+        """
+        client: Client | None = vars(self).get('_client')
+        return vars(self).setdefault('_client', self._make_client()) if client is None else client
+
+    @property
+    def base_url(self) -> str:
+        if self._access is None:
+            return super().base_url
+        url = hide_password(self._access.base_url)
+        return f'{url}/' if urlsplit(url).path else url  # as the SDKs write it
+
+    @property
+    def default_headers(self) -> Mapping[str, Any]:
+        return super().default_headers if self._access is None else self._access.headers
+
+    def _use_access(
+        self,
+        access: Access,
+        http_client: Any,
+        make_client: Callable[[], Client],
+        *,
+        source: AccessSource | None = None,
+        connection: Callable[..., HTTPConnection] = HTTPConnection,
+        read_timeout: float = READ_TIMEOUT,
+    ) -> None:
+        """Send through `http_client`, or through a client of our own, with `access` or with what `source` returns."""
+        client, operations = choose_client(http_client, read_timeout=read_timeout)
+        self._access, self._make_client = access, make_client
+        self._connection: Connection = connection(
+            LoopClients[Any](client, operations),
+            source or make_fixed_access(access),
+            provider_name=self.name,
+            follow_redirects=True,
+        )
+
+    def _use_client(self, client: Client, connection: Connection) -> None:
+        """Send through the client of the SDK, with a connection through it."""
+        self._client = client
+        self._connection = connection
 
 
 def choose_client(

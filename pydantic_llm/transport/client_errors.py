@@ -83,7 +83,7 @@ class ErrorTranslator:
         timeout: tuple[type[Exception], ...] = (),
         connection: tuple[type[Exception], ...] = (),
     ) -> None:
-        self._provider_name = provider_name
+        self.provider_name = provider_name
         self._package = package
         self._status = status
         self._timeout = timeout
@@ -127,7 +127,7 @@ class ErrorTranslator:
         if not isinstance(translated, ModelConnectionError):
             return translated
         message = f'The answer of {model_name} broke off: {_describe_cause(error)}'
-        interrupted = StreamInterruptedError(model_name, message, provider_name=self._provider_name)
+        interrupted = StreamInterruptedError(model_name, message, provider_name=self.provider_name)
         interrupted.__cause__ = translated.__cause__
         return interrupted
 
@@ -138,7 +138,7 @@ class ErrorTranslator:
             hide_keys({**response.headers}, find_keys(response.request)),
             hide_keys(response.content, find_keys(response.request)),
             model_name=model_name,
-            provider_name=self._provider_name,
+            provider_name=self.provider_name,
         )
         if target := response.headers.get(REDIRECT_HEADER) or response.headers.get('location'):
             error.message = (
@@ -155,10 +155,10 @@ class ErrorTranslator:
         kinds = (*self._connection, *self._timeout, OSError)
         if isinstance(error, kinds) or _is_from(error, HTTP_LIBRARIES) or _is_closed(error):
             message = f'No answer from {model_name}: {_describe_cause(error)}{_describe_address(error)}'
-            return ModelConnectionError(model_name, message, provider_name=self._provider_name)
+            return ModelConnectionError(model_name, message, provider_name=self.provider_name)
         if _is_from(error, {self._package}):
             message = f'{model_name} could not be asked: {_describe_cause(error)}'
-            return ModelAPIError(model_name, message, provider_name=self._provider_name)
+            return ModelAPIError(model_name, message, provider_name=self.provider_name)
         return error
 
     def _is_timeout(self, error: Exception) -> bool:
@@ -172,7 +172,7 @@ class ErrorTranslator:
         return isinstance(error, (*self._timeout, TimeoutError)) or 'Timeout' in type(error).__name__
 
     def _make_timeout_error(self, model_name: str, deadline: str, seconds: float | None) -> ModelTimeoutError:
-        return ModelTimeoutError(model_name, deadline=deadline, seconds=seconds, provider_name=self._provider_name)
+        return ModelTimeoutError(model_name, deadline=deadline, seconds=seconds, provider_name=self.provider_name)
 
 
 def _describe_address(error: Exception) -> str:

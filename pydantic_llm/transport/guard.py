@@ -3,23 +3,35 @@
 The client's response hook replaces the body before anything reads it: the client itself, which reads the body of a
 redirect, an SDK, which reads the body of an error status, and `ResponseStream`. A compressed body is decompressed in
 small steps, so that neither the memory nor the event loop depends on what a server sends. A redirect is followed with
-the request's body to the same host only.
+the request's body to the same host only, and with a key to the same port only.
 """
 
 from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncGenerator, Generator, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import Any
 
-from ..exceptions import UnexpectedModelBehavior
+import httpx2
 
-__all__ = ('ACCEPTED_ENCODINGS', 'MAX_ERROR_BYTES', 'REDIRECT_HEADER', 'guard', 'limit_body')
+from ..exceptions import UnexpectedModelBehavior
+from .keys import KEY_HEADERS
+
+__all__ = (
+    'ACCEPTED_ENCODINGS',
+    'MAX_ERROR_BYTES',
+    'REDIRECT_HEADER',
+    'drop_keys',
+    'find_redirect',
+    'guard',
+    'limit_body',
+)
 
 ACCEPTED_ENCODINGS = 'gzip, deflate'
 """The `Accept-Encoding` of every request. The decoders of other encodings cannot limit the size of their output."""
@@ -61,9 +73,8 @@ async def _guard_request(request: Any) -> None:
 async def _guard_response(response: Any) -> None:
     if not _is_guarded.get():
         return
-    if response.has_redirect_location and not _may_follow(response):
-        response.headers[REDIRECT_HEADER] = response.headers['location']
-        del response.headers['location']
+    if response.has_redirect_location:
+        _limit_redirect(response)
     encoding = response.headers.get('content-encoding', '').strip().lower()
     if response.is_success and encoding in ('', 'identity'):
         return
@@ -75,15 +86,51 @@ async def _guard_response(response: Any) -> None:
     )
 
 
-def _may_follow(response: Any) -> bool:
-    """Return whether a redirect keeps the method, the body, the host and the encryption of its request."""
-    source = response.request.url
+def _limit_redirect(response: Any) -> None:
+    """Hide the target of a redirect that must not be followed. Drop the keys if it leads to another port.
+
+    The library itself drops only `Authorization` there.
+    """
+    request = response.request
+    target = find_redirect(str(request.url), response.status_code, response.headers)
+    if target is None:
+        response.headers[REDIRECT_HEADER] = response.headers['location']
+        del response.headers['location']
+    elif not target.keeps_port:
+        for name in KEY_HEADERS:
+            request.headers.pop(name, None)  # the next request is a copy
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """A redirect that may be followed."""
+
+    url: str
+    keeps_port: bool
+    """False if the target is another server of the same host, which must not get the key."""
+
+
+def find_redirect(url: str, status: int, headers: Mapping[str, str]) -> Redirect | None:
+    """Return the redirect of a response to a request to `url`, if it may be followed.
+
+    It must keep the method, the body, the host and the encryption of its request.
+    """
+    if status not in (307, 308) or 'location' not in headers:
+        return None
+    source = httpx2.URL(url)
     try:
-        target = source.join(response.headers['location'])
-    except Exception:  # noqa: BLE001 -- each library has its own exceptions for an invalid URL
-        return False
+        target = source.join(headers['location'])
+    except httpx2.InvalidURL:
+        return None
     keeps_encryption = target.scheme == 'https' or target.scheme == source.scheme
-    return response.status_code in (307, 308) and target.host == source.host and keeps_encryption
+    if target.host != source.host or not keeps_encryption:
+        return None
+    return Redirect(str(target), target.port == source.port)
+
+
+def drop_keys(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the headers without those that may hold a key."""
+    return {name: value for name, value in headers.items() if name.lower() not in KEY_HEADERS}
 
 
 @cache

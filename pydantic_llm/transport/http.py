@@ -1,4 +1,4 @@
-"""Sends through a plain HTTP client (`httpx2.AsyncClient` or `httpx.AsyncClient`), for APIs that need no SDK."""
+"""Sends through a plain HTTP client (`httpx2.AsyncClient` or `httpx.AsyncClient`), without a vendor's SDK."""
 
 from __future__ import annotations
 
@@ -6,16 +6,27 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ..exceptions import AuthenticationError
+from ..exceptions import AuthenticationError, ModelConnectionError
 from . import Deadlines, RawRequest
 from .client_errors import ErrorTranslator
+from .clients import CONNECT_TIMEOUT, READ_TIMEOUT
+from .guard import drop_keys, find_redirect
 from .loops import LoopClients
 from .outgoing import OwnClient, merge_headers
 from .response import ClientConnection, client_timeout
 
-__all__ = ('Access', 'AccessSource', 'HTTPConnection')
+__all__ = ('Access', 'AccessSource', 'HTTPConnection', 'make_fixed_access')
+
+LIBRARY_TIMEOUT = 5.0
+"""The default of every timeout of httpx and httpx2, in seconds. It is too short for a model."""
 
 JSON_HEADERS = {'Content-Type': 'application/json'}
+
+MAX_REDIRECTS = 20
+"""The number of redirects that are followed for one request: as many as httpx follows."""
+
+HeaderGroups = tuple[Mapping[str, str], ...]
+"""Groups of headers. A later one replaces an earlier one of the same name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +39,11 @@ class Access:
     """The headers that authorize a request."""
     path_prefix: str = ''
     """Vertex AI's `/projects/.../locations/...`, inserted before paths that do not begin with `/projects/`."""
+    query: str = ''
+    """The query of each URL, with its `?`: Azure's `?api-version=...`."""
 
     def url(self, path: str) -> str:
-        return self.base_url + ('' if path.startswith('/projects/') else self.path_prefix) + path
+        return self.base_url + ('' if path.startswith('/projects/') else self.path_prefix) + path + self.query
 
 
 class AccessSource(Protocol):
@@ -41,12 +54,21 @@ class AccessSource(Protocol):
         ...
 
 
+def make_fixed_access(access: Access) -> AccessSource:
+    """Return a source that returns the same access for every request."""
+
+    async def get_access(model_name: str, *, refused: Access | None) -> Access:
+        return access
+
+    return get_access
+
+
 class HTTPConnection(ClientConnection):
     """Sends through a client of httpx2 or httpx, with the URL and the credentials that `access` returns.
 
-    If `can_renew` is true, a 401 response leads to one more attempt with renewed credentials. Redirects are not
-    followed, because the library would send an API key in a header to the new host too. `timeout` replaces the client's
-    own timeout.
+    If `can_renew` is true, a 401 response leads to one more attempt with renewed credentials. If `follow_redirects` is
+    true, redirects to the same host are followed, by the rules of `guard`. `timeout` replaces the client's own
+    timeout; one that is the library's default is replaced by the default of the clients that providers make.
     """
 
     def __init__(
@@ -56,11 +78,13 @@ class HTTPConnection(ClientConnection):
         *,
         provider_name: str,
         can_renew: bool = False,
+        follow_redirects: bool = False,
         timeout: Any = None,
     ) -> None:
         super().__init__(clients, ErrorTranslator(provider_name, 'httpx2'))
         self._access = access
         self._can_renew = can_renew
+        self._follow_redirects = follow_redirects
         self._timeout = timeout
 
     async def post(self, client: Any, request: RawRequest, deadlines: Deadlines) -> Any:
@@ -84,19 +108,46 @@ class HTTPConnection(ClientConnection):
         return await self._send(client, request, deadlines, access)
 
     async def _send(self, client: Any, request: RawRequest, deadlines: Deadlines, access: Access) -> Any:
-        headers = (JSON_HEADERS, access.headers, request.headers)
-        timeout = self._find_timeout(client, deadlines)
+        """Return the response, after redirects if they are followed."""
         url = access.url(request.path)
-        if isinstance(client, OwnClient):
-            return await client.send(request.method, url, headers, request.body, timeout=timeout)
-        http_request = client.build_request(
-            request.method, url, content=request.body, headers=merge_headers(*headers), timeout=timeout
-        )
-        return await client.send(http_request, stream=True, follow_redirects=False)
+        headers: HeaderGroups = (JSON_HEADERS if request.method == 'POST' else {}, access.headers, request.headers)
+        timeout = self._find_timeout(client, deadlines)
+        for _ in range(MAX_REDIRECTS + 1):
+            response = await _send_once(client, request, url, headers, timeout)
+            if response.is_success or not self._follow_redirects:
+                return response
+            target = find_redirect(url, response.status_code, response.headers)
+            if target is None:
+                return response
+            await response.aclose()
+            if not target.keeps_port:
+                headers = tuple(map(drop_keys, headers))
+            url = target.url
+        raise self._make_redirects_error(request, url)
+
+    def _make_redirects_error(self, request: RawRequest, url: str) -> ModelConnectionError:
+        message = f'No answer from {request.model_name}: more than {MAX_REDIRECTS} redirects, the last to {url!r}'
+        return ModelConnectionError(request.model_name, message, provider_name=self.translator.provider_name)
 
     def limit_silence(self, client: Any, deadlines: Deadlines) -> float | None:
         return self._find_timeout(client, deadlines).read if isinstance(client, OwnClient) else None
 
     def _find_timeout(self, client: Any, deadlines: Deadlines) -> Any:
-        own = client.timeout if self._timeout is None else self._timeout
+        own = _choose_timeout(client.timeout) if self._timeout is None else self._timeout
         return client_timeout(type(client.timeout), own, deadlines)
+
+
+async def _send_once(client: Any, request: RawRequest, url: str, headers: HeaderGroups, timeout: Any) -> Any:
+    if isinstance(client, OwnClient):
+        return await client.send(request.method, url, headers, request.body, timeout=timeout)
+    http_request = client.build_request(
+        request.method, url, content=request.body or None, headers=merge_headers(*headers), timeout=timeout
+    )
+    return await client.send(http_request, stream=True, follow_redirects=False)
+
+
+def _choose_timeout(own: Any) -> Any:
+    """Return the timeout of a client, or that of a provider's own client if it is only the library's default."""
+    if own.connect == own.read == own.write == own.pool == LIBRARY_TIMEOUT:
+        return type(own)(READ_TIMEOUT, connect=CONNECT_TIMEOUT)
+    return own

@@ -19,6 +19,7 @@ from pydantic_llm.transport import Deadlines, RawRequest
 from pydantic_llm.transport.aiohttp_client import AiohttpClient, AiohttpClients
 from pydantic_llm.transport.aws import AwsConnection
 from pydantic_llm.transport.aws_http import make_http_client
+from pydantic_llm.transport.clients import make_httpx2_client
 from pydantic_llm.transport.http import Access, HTTPConnection
 from pydantic_llm.transport.loops import LoopClients
 from pydantic_llm.transport.pools import HttpClients, SdkClients
@@ -81,17 +82,32 @@ def plain_aiohttp(url: str) -> HTTPConnection:
     return through_http(client, url, AiohttpClients())
 
 
-def through_http(client: Any, url: str, operations: Any = None) -> HTTPConnection:
+def own_httpx2(url: str) -> HTTPConnection:
+    """Return the connection that a provider makes when it is given no client."""
+    return through_http(make_httpx2_client(httpx2.Timeout(600, connect=5)), url, follow_redirects=True)
+
+
+def own_aiohttp(url: str) -> HTTPConnection:
+    """Return the connection that a provider makes where aiohttp is installed."""
+    client = AiohttpClient(timeout=httpx2.Timeout(600, connect=5), user_agent='pydantic-llm', proxies=Proxies())
+    return through_http(client, url, AiohttpClients(), follow_redirects=True)
+
+
+def through_http(client: Any, url: str, operations: Any = None, **options: Any) -> HTTPConnection:
     """Return a connection through a client of an HTTP library."""
 
     async def access(model_name: str, *, refused: Access | None) -> Access:
         return Access(url, {'Authorization': f'Bearer {KEY}'})
 
-    return HTTPConnection(LoopClients[Any](client, operations or HttpClients()), access, provider_name='vendor')
+    clients = LoopClients[Any](client, operations or HttpClients())
+    return HTTPConnection(clients, access, provider_name='vendor', **options)
 
 
-SDKS = (openai_httpx2, openai_own_httpx2, openai_httpx, openai_aiohttp, anthropic_httpx2, anthropic_aiohttp)
+SDK_CLIENTS = (openai_httpx2, openai_own_httpx2, openai_httpx, openai_aiohttp, anthropic_httpx2, anthropic_aiohttp)
 """Connections through the client of an SDK."""
+
+SDKS = (*SDK_CLIENTS, own_httpx2, own_aiohttp)
+"""Connections through the client of an SDK, and those that take its place."""
 
 PLAIN = (plain_httpx2, plain_httpx, plain_aiohttp, boto3_httpx2)
 """Connections through the client of an HTTP library."""

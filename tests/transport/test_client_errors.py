@@ -21,7 +21,17 @@ from pydantic_llm.exceptions import (
     UserError,
 )
 from pydantic_llm.transport import RawRequest
-from tests.transport.clients import KEY, Make, anthropic_httpx2, openai_aiohttp, openai_httpx2, raw_request, through
+from tests.transport.clients import (
+    KEY,
+    SDK_CLIENTS,
+    Make,
+    anthropic_httpx2,
+    openai_aiohttp,
+    openai_httpx2,
+    own_httpx2,
+    raw_request,
+    through,
+)
 from tests.transport.conftest import Serve
 from tests.transport.server import Exchange, send_completion
 
@@ -231,9 +241,10 @@ async def test_an_error_body_of_any_shape_is_kept(serve: Serve, connect: Make, b
 
 @pytest.mark.parametrize('key', [f'{KEY}\n', f'{KEY}\r\nX-Evil: 1', f'{KEY}\x00'])
 @pytest.mark.parametrize('way', ['send', 'open'])
-async def test_a_key_with_invalid_characters_is_not_shown(serve: Serve, connect_sdk: Make, key: str, way: str) -> None:
+@pytest.mark.parametrize('make', SDK_CLIENTS)
+async def test_a_key_with_invalid_characters_is_not_shown(serve: Serve, make: Make, key: str, way: str) -> None:
     server = await serve(send_completion)
-    connection = connect_sdk(server.url)
+    connection = make(server.url)
     connection._clients.get().api_key = key  # pyright: ignore[reportPrivateUsage] -- the client that the connection uses
     with pytest.raises(UserError, match='api_key=') as caught:
         await getattr(connection, way)(raw_request())
@@ -269,10 +280,12 @@ async def test_an_invalid_url_is_a_user_error(connect: Make, url: str) -> None:
         await connect(url).send(raw_request())
 
 
-async def test_a_client_that_the_user_has_closed_is_a_user_error(serve: Serve, connect_sdk: Make) -> None:
+@pytest.mark.parametrize('make', [*SDK_CLIENTS, own_httpx2])
+async def test_a_client_that_the_user_has_closed_is_a_user_error(serve: Serve, make: Make) -> None:
     server = await serve(send_completion)
-    connection = connect_sdk(server.url)
-    await connection._clients.get().close()  # pyright: ignore[reportPrivateUsage] -- the user's own client
+    connection = make(server.url)
+    client = connection._clients.get()  # pyright: ignore[reportPrivateUsage] -- the user's own client
+    await (getattr(client, 'close', None) or client.aclose)()
     with pytest.raises(UserError, match='has been closed: give an open one'):
         await connection.send(raw_request())
 

@@ -14,8 +14,10 @@ import openai
 import pytest
 
 from pydantic_llm.exceptions import AuthenticationError, LLMError, ModelHTTPError, UnexpectedModelBehavior
+from pydantic_llm.providers.azure import AzureProvider
 from pydantic_llm.transport import RawRequest, guard as guard_module, response as response_module
-from tests.transport.clients import HISTORY, KEY, Make, chat_model, raw_request, through
+from pydantic_llm.transport.response import ClientConnection
+from tests.transport.clients import HISTORY, KEY, SDKS, Make, chat_model, raw_request, through
 from tests.transport.conftest import Serve
 from tests.transport.server import Exchange, completion, send_completion, send_stream
 
@@ -200,6 +202,25 @@ async def test_a_redirect_to_another_host_is_an_error(serve: Serve, connect: Mak
     with pytest.raises(ModelHTTPError, match=f'answered {status}: the server redirects to .http://localhost'):
         await connect(server.url).send(raw_request())
     assert not other.requests
+
+
+def own_azure(url: str) -> ClientConnection:
+    connection = AzureProvider(azure_endpoint=url, api_version='1', api_key=KEY).connection
+    assert isinstance(connection, ClientConnection)
+    return connection
+
+
+@pytest.mark.parametrize('make', [*SDKS, own_azure])
+async def test_a_redirect_to_another_port_does_not_take_the_key_along(serve: Serve, make: Make) -> None:
+    other = await serve(send_completion)
+
+    async def redirect(exchange: Exchange) -> None:
+        await exchange.respond(b'', status=307, headers={'location': f'{other.url}/chat'})
+
+    server = await serve(redirect)
+    await make(server.url).send(raw_request())
+    assert KEY in str(server.requests[0].headers)
+    assert KEY not in str(other.requests[0].headers)
 
 
 async def test_a_redirect_that_loses_the_body_is_not_followed(serve: Serve, connect: Make) -> None:

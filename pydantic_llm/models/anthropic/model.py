@@ -86,8 +86,7 @@ class AnthropicModel(WireModel[AnthropicModelProfile]):
         """Encode the request. Its header of betas includes those of the client and of the setting `extra_headers`."""
         raw = super()._encode_request(request)
         own = list_betas(request, self.profile)
-        client_headers = getattr(self.client, 'default_headers', None) or self.client.headers  # an SDK's, or of httpx
-        names = [*_parse_betas(client_headers), *own, *_parse_betas(raw.headers)]
+        names = [*_parse_betas(self.provider.default_headers), *own, *_parse_betas(raw.headers)]
         others = {name: value for name, value in raw.headers.items() if name.lower() != BETAS_HEADER}
         return replace(raw, headers={**others, BETAS_HEADER: ','.join(dict.fromkeys(names))}) if names else raw
 
