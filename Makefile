@@ -60,7 +60,7 @@ endif
 fuzz: $(VENV)/.dev ## decode 100,000 randomly changed responses, and send each to three vendors' rules
 	$(BIN)/python -m tests.faults.fuzz $(or $(ARGS),100000)
 
-.PHONY: demo test test-histories test-local test-vllm bench-local install format lint typecheck docs bench fuzz new-service all help
+.PHONY: demo test test-histories test-machine test-local test-vllm bench-local install format lint typecheck docs bench fuzz new-service all help
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
@@ -75,6 +75,9 @@ test: $(VENV)/.dev ## the tests, with the shape of the code and the snippets of 
 
 test-histories: $(VENV)/.dev ## nightly: 10,000 random histories, each accepted by every vendor's rules
 	$(BIN)/python -m tests.conformance.histories $(or $(ARGS),10000)
+
+test-machine: $(VENV)/.dev ## nightly: 5,000 random nestings of wrappers under random faults; ARGS='5000 SEED' repeats a run
+	$(BIN)/python -m tests.faults.machine $(or $(ARGS),5000)
 
 format: $(VENV)/.dev ## format the code
 	$(BIN)/ruff check --fix-only .

@@ -71,6 +71,9 @@ def _rebuild_error(kind: type[BaseException], args: tuple[Any, ...], state: dict
 class LLMError(Exception):
     """The base of all exceptions that this package raises. They can be pickled."""
 
+    earlier_attempts: Sequence[Exception] = ()
+    """The errors of earlier attempts, if the request was retried before it failed with this error."""
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild_error, (type(self), self.args, self.__dict__)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -39,19 +39,22 @@ _is_nested: ContextVar[bool] = ContextVar('pydantic_llm_is_nested', default=Fals
 class Budget:
     """The retries and the seconds that one request may use, and what it has used of them."""
 
-    def __init__(self, policy: RetryPolicy, timeout: float | None = None) -> None:
+    def __init__(self, policy: RetryPolicy, timeout: float | None = None, *, is_nested: bool = False) -> None:
         self.policy = policy
         self.timeout = timeout
         """The limit of `spent`, in seconds; `None` for no limit."""
-        self.spent = 0.0
-        """Seconds spent on attempts and waits. The time between two events of a stream is the caller's: not counted."""
-        self._retries_used = 0
+        self.is_nested = is_nested
+        """True for the budget of a model inside another one."""
+        self.failures: list[Exception] = []
+        """The errors of the attempts that were followed by another one."""
+        self._spent = 0.0
+        self._began: float | None = None  # the start of the block that is tracked now
 
     @classmethod
     def of(cls, settings: ModelSettings) -> Budget:
         """Return the budget of a request with these settings. Raises `UserError` if `retries` is invalid."""
         if _is_nested.get():
-            return cls(NO_RETRIES, settings.get('timeout'))
+            return cls(NO_RETRIES, settings.get('timeout'), is_nested=True)
         retries: Any = settings.get('retries')
         is_number = isinstance(retries, int) and not isinstance(retries, bool) and retries >= 0
         if not (retries is None or is_number or isinstance(retries, RetryPolicy)):
@@ -59,6 +62,11 @@ class Budget:
         if not isinstance(retries, RetryPolicy):
             retries = DEFAULT_POLICY if retries is None else RetryPolicy(retries=retries)
         return cls(retries, settings.get('timeout'))
+
+    @property
+    def spent(self) -> float:
+        """Seconds spent on attempts and waits. The time between two events of a stream is the caller's: not counted."""
+        return self._spent if self._began is None else self._spent + time.monotonic() - self._began
 
     @property
     def seconds_left(self) -> float | None:
@@ -74,30 +82,42 @@ class Budget:
             except LLMError as error:
                 failure = error
             if not await self.pause(failure):
-                raise failure
+                raise self.with_failures(failure)
 
     async def pause(self, error: Exception) -> bool:
         """Wait before the next attempt. Return `False`, without waiting, if there must not be another one."""
         wait = self._wait_before_retry(error)
         if wait is None:
             return False
-        self._retries_used += 1
+        self.failures.append(error)
         with self.track_time():
             await asyncio.sleep(wait)
         return True
 
     @contextmanager
     def track_time(self) -> Generator[None]:
-        """Add the duration of the block to `spent`."""
-        began = time.monotonic()
+        """Add the duration of the block to `spent`. A block inside another one is not counted twice."""
+        if self._began is not None:
+            yield
+            return
+        self._began = time.monotonic()
         try:
             yield
         finally:
-            self.spent += time.monotonic() - began
+            self._spent, self._began = self.spent, None
+
+    def with_failures(self, error: LLMError) -> LLMError:
+        """Attach the errors of the earlier attempts to that of the last one, and return it."""
+        attach_earlier_attempts(error, self.failures)
+        return error
+
+    def warnings(self) -> list[str]:
+        """Return a warning for each failed attempt that was followed by another one, for the response."""
+        return [f'The request was sent again, since an attempt failed: {error}' for error in self.failures]
 
     def _wait_before_retry(self, error: Exception) -> float | None:
         """Return the seconds to wait before the next attempt; `None` if a retry is not allowed or cannot help."""
-        if self._retries_used >= self.policy.retries or not is_retryable(error):
+        if len(self.failures) >= self.policy.retries or not is_retryable(error):
             return None
         requested = retry_after(error)
         if requested is not None and requested > self.policy.longest_retry_after:
@@ -107,8 +127,17 @@ class Budget:
         return None if left is not None and wait >= left else wait
 
     def _exponential_wait(self) -> float:
-        policy, doublings = self.policy, min(self._retries_used, MAX_DOUBLINGS)
+        policy, doublings = self.policy, min(len(self.failures), MAX_DOUBLINGS)
         return min(policy.first_wait * 2.0**doublings + random.uniform(0, policy.first_wait), policy.longest_wait)
+
+
+def attach_earlier_attempts(error: Exception, earlier: Sequence[Exception]) -> None:
+    """Attach the errors of attempts before that of an error, each once."""
+    if isinstance(error, LLMError):
+        known = {id(each) for each in (error, *error.earlier_attempts)}
+        added = [each for each in earlier if id(each) not in known]
+        if added:
+            error.earlier_attempts = (*added, *error.earlier_attempts)
 
 
 def is_retryable(error: Exception) -> bool:

@@ -153,7 +153,7 @@ class WireModel(PreparingModel, Generic[ProfileT]):
 
         async def attempt() -> ModelResponse:
             response = await self._send(_with_time_left(raw, budget))
-            reader = self.new_reader(warnings, tool_names)
+            reader = self.new_reader([*warnings, *budget.warnings()], tool_names)
             try:
                 reader.read_body(response.body, response.headers)
                 return reader.draft.get()
@@ -184,7 +184,7 @@ class WireModel(PreparingModel, Generic[ProfileT]):
             await budget.run(open_bytes),
             request.parameters,
             budget=budget,
-            new_reader=lambda: self.new_reader(request.warnings, _name_tools(request)),
+            new_reader=lambda: self.new_reader([*request.warnings, *budget.warnings()], _name_tools(request)),
             open_bytes=open_bytes,
         )
         try:
@@ -249,6 +249,9 @@ class WireModel(PreparingModel, Generic[ProfileT]):
         return ResponseReader(self.new_decoder(draft), api_name=self.api_name, base_url=self.base_url)
 
 
+IMPERCEPTIBLE = 0.001
+"""Seconds that are not subtracted from a deadline: the first attempt of a request begins after less."""
+
 CHOICES_FIELDS = ('n', 'best_of', 'num_generations', 'candidateCount', 'candidate_count')
 """The fields by which APIs return several responses to one request: OpenAI's, Cohere's, Google's."""
 
@@ -269,7 +272,8 @@ def _name_tools(request: PreparedRequest) -> list[str]:
 
 
 def _with_time_left(raw: RawRequest, budget: Budget) -> RawRequest:
-    """Return the request with the time that earlier attempts left of its deadlines."""
-    if budget.timeout is None or not budget.spent:
+    """Return the request with the time that downloads and earlier attempts left of its deadlines."""
+    spent = budget.spent
+    if budget.timeout is None or spent < IMPERCEPTIBLE:
         return raw
-    return replace(raw, deadlines=replace(raw.deadlines, waited=budget.spent))
+    return replace(raw, deadlines=replace(raw.deadlines, waited=spent))

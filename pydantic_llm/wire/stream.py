@@ -105,8 +105,6 @@ class WireStream(BufferedStream):
         self._lost_usage = self.usage()
         self._reader = self._new_reader()
         self.draft = self._reader.draft
-        if self._lost_usage.has_values():
-            self.draft.warnings.append(f'The stream broke and was begun again; the usage of both counts ({error})')
         self._start_reading(bytes_)
         return True
 
@@ -186,8 +184,8 @@ class WireStream(BufferedStream):
             return
         self.draft.state = 'interrupted'
         if isinstance(error, StreamInterruptedError):
-            error.response = self.draft.get()
-        raise error
+            error.response = self.get()
+        raise self._budget.with_failures(error)
 
 
 class BodyStream(ByteStream):

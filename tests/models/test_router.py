@@ -20,7 +20,8 @@ from pydantic_llm.exceptions import (
 )
 from pydantic_llm.messages import ModelRequest, ModelResponse, StreamRestartEvent
 from pydantic_llm.models.fallback.model import FallbackModel
-from pydantic_llm.models.router.model import Deployment, RouterModel, cooldown_after
+from pydantic_llm.models.router.cooldown import cooldown_after
+from pydantic_llm.models.router.model import Deployment, RouterModel
 from pydantic_llm.models.router.state import Limits, MemoryState
 from pydantic_llm.retries.policy import RetryPolicy
 from tests.models.scripted import Scripted, overloaded, unauthorized, unreachable

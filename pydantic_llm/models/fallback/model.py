@@ -15,7 +15,7 @@ from ...exceptions import ModelAPIError
 from ...settings import ModelSettings
 from .. import Model, check_model, infer_model
 from .rules import FallbackOn
-from .sequence import Attempt, FailedAttempts, MidStream, ModelSequence, SequenceRequest, cannot_continue
+from .sequence import Attempt, MidStream, ModelSequence, SequenceRequest, cannot_continue
 from .sequence_model import SequenceModel
 
 if TYPE_CHECKING:
@@ -84,11 +84,16 @@ class _FallbackSequence(ModelSequence):
         super().__init__(request, owner.rules, owner.mid_stream)
         self._models = sorted(owner.models, key=lambda model: cannot_continue(model, request.messages))
         self._attempt_timeout = owner.attempt_timeout
+        self._owner = owner
 
-    async def next_attempt(self, failed: FailedAttempts, *, stream: bool) -> Attempt | None:
+    @property
+    def name(self) -> str:
+        return self._owner.model_id
+
+    async def next_attempt(self, *, stream: bool) -> Attempt | None:
         """Return the model after those that have failed, if there is time left for it."""
-        models, left = self._models[len(failed.errors) :], self.budget.seconds_left
-        if not models or (left == 0 and failed.errors):
+        models, left = self._models[len(self.failed.errors) :], self.budget.seconds_left
+        if not models or (left == 0 and self.failed.errors):
             return None
         limited = self.limit_time(models[0], len(models), stream=stream, attempt_timeout=self._attempt_timeout)
         return Attempt(models[0], limited, has_alternative=len(models) > 1)

@@ -14,10 +14,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, TypeVar, cast
 
-from ...exceptions import FallbackExceptionGroup, RejectedResponseError, StreamInterruptedError
+from ...exceptions import FallbackExceptionGroup, LLMError, RejectedResponseError, StreamInterruptedError
 from ...messages import ModelMessage, ModelResponse
 from ...messages.response import is_truncated
-from ...retries.budget import MIN_TIMEOUT, Budget, without_retries
+from ...retries.budget import MIN_TIMEOUT, Budget, attach_earlier_attempts, without_retries
 from ...settings import ModelSettings
 from ...usage import RequestUsage
 from .. import Model, ModelRequestParameters
@@ -90,19 +90,18 @@ class FailedAttempts:
         """The errors of the current pass."""
         self.model_ids: list[str] = []
         self.usage = RequestUsage()
-        """The usage of all failed responses, in earlier passes too."""
+        """The usage of all failed responses, in all passes."""
         self._warnings: list[str] = []
 
     def begin_pass(self) -> None:
         """Begin with the first model again."""
         self.errors, self.model_ids = [], []
 
-    def add(self, attempt: Attempt, error: Exception, usage: RequestUsage | None = None) -> None:
+    def add(self, model_id: str, error: Exception, usage: RequestUsage) -> None:
         self.errors.append(error)
-        self.model_ids.append(attempt.model.model_id)
-        self._warnings.append(f'{attempt.model.model_id} failed, and {self._reaction}: {error}')
-        if usage is not None:
-            self.usage = self.usage + usage
+        self.model_ids.append(model_id)
+        self._warnings.append(f'{model_id} failed, and {self._reaction}: {error}')
+        self.usage = self.usage + usage
 
     def with_failures(self, response: ModelResponse) -> ModelResponse:
         """Return the response with the failed attempts' usage added, and with one warning per failure."""
@@ -138,48 +137,73 @@ class ModelSequence(ABC):
         self.budget = request.budget
         self.rules = rules
         self.mid_stream: MidStream = mid_stream
+        self.failed = FailedAttempts(self.reaction)
+        self.has_emitted = False
+        """True after the first event of a stream."""
+        self._has_other_model = has_alternative.get()  # read now: a stream opens its next models in another context
+        self._attempt_began = 0.0  # the value of `budget.spent` at the end of the last attempt
         own = {key: value for key, value in request.settings.items() if key not in BUDGET_SETTINGS}
         self.settings = cast('ModelSettings', own)
         """The settings of the request without those that the budget applies."""
 
+    @property
     @abstractmethod
-    async def next_attempt(self, failed: FailedAttempts, *, stream: bool) -> Attempt | None:
-        """Return the next attempt, or `None` if no model is left. `failed` are the attempts of the current pass."""
+    def name(self) -> str:
+        """The id of the model that the sequence belongs to."""
+
+    @abstractmethod
+    async def next_attempt(self, *, stream: bool) -> Attempt | None:
+        """Return the next attempt of the current pass, or `None` if no model is left.
+
+        Raises an error if models are left, and none of them can be asked now.
+        """
 
     async def request(self) -> ModelResponse:
         """Return the first response that the rules accept. Raises `FallbackExceptionGroup` if all models fail."""
-        failed = FailedAttempts(self.reaction)
+        self.failed.begin_pass()
         while True:
-            attempt, response = await self.start_next(failed, self._send, stream=False)
+            attempt, response = await self.start_next(self._send, stream=False)
             await attempt.end(response)
             if await self.rules.accepts_response(response):
-                return failed.with_failures(response)
-            failed.add(attempt, RejectedResponseError(attempt.model.model_name, response), response.usage)
+                return self.failed.with_failures(response)
+            rejected = RejectedResponseError(attempt.model.model_name, response)
+            self.failed.add(attempt.model.model_id, rejected, response.usage)
 
-    async def start_next(
-        self, failed: FailedAttempts, start: Callable[[Attempt], Awaitable[T]], *, stream: bool
-    ) -> tuple[Attempt, T]:
+    async def start_next(self, start: Callable[[Attempt], Awaitable[T]], *, stream: bool) -> tuple[Attempt, T]:
         """Return the next attempt for which `start` succeeds, with its result. Others are ended and added to `failed`.
 
         Raises `FallbackExceptionGroup` if no model is left, and an error that must not trigger a fallback at once.
         """
-        while (attempt := await self.next_attempt(failed, stream=stream)) is not None:
-            try:
-                with self.budget.track_time(), _set(has_alternative, attempt.has_alternative):
-                    return attempt, await without_retries(start(attempt))
-            except Exception as error:
-                await attempt.end(error=error)
-                if not await self.rules.should_fall_back(error):
+        with self.budget.track_time():
+            while (attempt := await self._choose_next(stream=stream)) is not None:
+                try:
+                    with _set(has_alternative, attempt.has_alternative or self._has_other_model):
+                        return attempt, await without_retries(start(attempt))
+                except Exception as error:
+                    await attempt.end(error=error)
+                    if not await self.rules.should_fall_back(error):
+                        attach_earlier_attempts(error, self.failed.errors)
+                        raise
+                    self.failed.add(attempt.model.model_id, error, _find_usage(error))
+                except BaseException:
+                    await attempt.end()
                     raise
-                failed.add(attempt, error, _find_usage(error))
-            except BaseException:
-                await attempt.end()
-                raise
-        raise self.final_error(failed)
+            raise self.final_error()
 
-    def final_error(self, failed: FailedAttempts) -> Exception:
+    async def _choose_next(self, *, stream: bool) -> Attempt | None:
+        """Return the next attempt. If models are left and none can be asked, that is one more failure."""
+        self._attempt_began = self.budget.spent
+        try:
+            return await self.next_attempt(stream=stream)
+        except LLMError as error:
+            if not self.failed.errors:
+                raise
+            self.failed.add(self.name, error, RequestUsage())
+            return None
+
+    def final_error(self) -> Exception:
         """Return the error of a request for which all attempts failed."""
-        return failed.as_group()
+        return self.failed.as_group()
 
     async def _send(self, attempt: Attempt) -> ModelResponse:
         """Return the response of a model. Raises `StreamInterruptedError` if it is truncated."""
@@ -197,16 +221,43 @@ class ModelSequence(ABC):
         left = None if left is None else max(left, MIN_TIMEOUT)
         share = None if left is None else left / attempts_left
         if stream:
+            first = self.first_token_left
+            first = first / attempts_left if first is not None and self.budget.is_nested else first
             _cap_deadline(settings, 'timeout', own.get('timeout'), left)
-            _cap_deadline(settings, 'first_token_timeout', own.get('first_token_timeout'), attempt_timeout, share)
+            _cap_deadline(
+                settings, 'first_token_timeout', own.get('first_token_timeout'), attempt_timeout, share, first
+            )
         else:
             _cap_deadline(settings, 'timeout', own.get('timeout'), attempt_timeout, share)
         return settings
 
+    @property
+    def first_token_left(self) -> float | None:
+        """Seconds until the first event of a stream must arrive; `None` without a limit.
 
-def _find_usage(error: Exception) -> RequestUsage | None:
-    """Return the usage of the partial response that an error has, if any."""
-    return error.response.usage if isinstance(error, StreamInterruptedError) and error.response else None
+        The limit is one for each attempt, with its wait in a queue. Inside another model it is one for all attempts:
+        for that model, they are one attempt.
+        """
+        limit = self.settings.get('first_token_timeout')
+        if limit is None or self.has_emitted:
+            return limit
+        began = 0.0 if self.budget.is_nested else self._attempt_began
+        return max(limit - (self.budget.spent - began), MIN_TIMEOUT)
+
+    def longest_wait(self, *, stream: bool) -> float | None:
+        """Return the seconds that a request may wait in a queue; `None` without a limit."""
+        limits = (self.budget.seconds_left, self.first_token_left if stream else None)
+        return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _find_usage(error: Exception) -> RequestUsage:
+    """Return the usage of the responses that an error, or a group of errors, has."""
+    usage = RequestUsage()
+    if isinstance(error, (StreamInterruptedError, RejectedResponseError)) and error.response is not None:
+        usage = error.response.usage
+    earlier = error.earlier_attempts if isinstance(error, LLMError) else ()
+    members = error.exceptions if isinstance(error, FallbackExceptionGroup) else ()
+    return sum(map(_find_usage, (*earlier, *members)), usage)
 
 
 def cannot_continue(model: Model, messages: Sequence[ModelMessage]) -> bool:

@@ -32,7 +32,7 @@ class SequencedRequests(Model):
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> ModelResponse:
         request = self._new_request(messages, model_settings, model_request_parameters)
-        return await request.budget.run(lambda: self.new_sequence(request).request())
+        return await request.budget.run(self.new_sequence(request).request)
 
     @asynccontextmanager
     async def request_stream(

@@ -29,10 +29,11 @@ from ...messages import (
     UserPromptPart,
 )
 from ...messages.response import is_truncated
+from ...retries.budget import attach_earlier_attempts
 from ...streaming.draft import ResponseDraft
 from ...usage import RequestUsage
 from .. import BufferedStream, StreamedResponse
-from .sequence import TRUNCATED, Attempt, FailedAttempts, ModelSequence
+from .sequence import TRUNCATED, Attempt, ModelSequence
 
 CONTINUE_PROMPT = (
     'Your answer was cut off. Go on exactly where it ends, without repeating any of it and without a remark.'
@@ -46,7 +47,7 @@ class SequenceStream(BufferedStream):
     def __init__(self, sequence: ModelSequence) -> None:
         super().__init__(ResponseDraft(''), sequence.parameters)
         self._sequence = sequence
-        self._failed = FailedAttempts(sequence.reaction)
+        self._failed = sequence.failed
         self._attempt: Attempt | None = None
         self._context: AbstractAsyncContextManager[StreamedResponse] | None = None
         self._inner: StreamedResponse | None = None
@@ -58,7 +59,6 @@ class SequenceStream(BufferedStream):
         """`True` until the current response begins a part that is neither text nor thinking."""
         self._interrupted: ModelResponse | None = None
         """The last response that failed, without its usage, until the next one is opened."""
-        self._has_emitted = False
         self._first_token: float | None = None
 
     def get(self) -> ModelResponse:
@@ -102,23 +102,38 @@ class SequenceStream(BufferedStream):
             failure = error
         if event is not None:
             self._emit(event)
-        elif failure is None:
-            await self._handle_end(inner)
-        elif self._cancelled:  # another task closed the connection, which failed for that reason
+            return
+        if self._cancelled:  # another task closed the connection, which ended or failed for that reason
             raise StopAsyncIteration
-        else:
-            await self._fall_back(failure)
+        try:
+            await (self._handle_end(inner) if failure is None else self._fall_back(failure))
+        except LLMError as error:
+            self._sequence.budget.with_failures(error)
+            raise
 
     def _emit(self, event: ModelResponseStreamEvent) -> None:
         """Queue an event for the caller. Only the first `FinalResultEvent` of a response is kept."""
         if self._first_token is None and self._attempt is not None:
             self._first_token = time.monotonic() - self._attempt.began
-        self._has_emitted = True
+        self._sequence.has_emitted = True
+        if isinstance(event, StreamRestartEvent):
+            self._restart(event)
+            return
         if isinstance(event, FinalResultEvent):
             if self.final_result_event is not None:
                 return
             self.final_result_event = event
         self._ready.append(self._shift_index(event) if self._kept else event)
+
+    def _restart(self, event: StreamRestartEvent) -> None:
+        """Queue an event that voids all earlier ones, and the parts that the current response still continues."""
+        self._ready.append(event)
+        self.final_result_event = None
+        self._joined, self._can_join = None, bool(self._kept)
+        for index, part in enumerate(self._kept):
+            self._ready.append(PartStartEvent(index, part))
+            if index != self._kept_text:
+                self._ready.append(PartEndEvent(index, part))
 
     def _shift_index(self, event: ModelResponseStreamEvent) -> ModelResponseStreamEvent:
         """Return an event of the current response as an event of the response that it continues.
@@ -152,7 +167,7 @@ class SequenceStream(BufferedStream):
         A truncated response is a failure if another model can still be tried, and a rejected one always.
         """
         response = inner.get()
-        if is_truncated(response) and (self._sequence.mid_stream != 'raise' or not self._has_emitted):
+        if is_truncated(response) and (self._sequence.mid_stream != 'raise' or not self._sequence.has_emitted):
             await self._fall_back(StreamInterruptedError(inner.model_name, TRUNCATED, response=response))
         elif await self._sequence.rules.accepts_response(response):
             await self._report_outcome(response, None)
@@ -171,24 +186,26 @@ class SequenceStream(BufferedStream):
         assert inner is not None, 'its stream failed'
         should_fall_back = await self._sequence.rules.should_fall_back(error)
         broken, usage = inner.get(), inner.usage()
+        await self._close_inner()
         await self._report_outcome(broken, error)
-        if not should_fall_back or (self._has_emitted and self._sequence.mid_stream == 'raise'):
+        if not should_fall_back or (self._sequence.has_emitted and self._sequence.mid_stream == 'raise'):
+            attach_earlier_attempts(error, self._failed.errors)
             raise error
         assert attempt is not None, 'its stream was opened'
-        await self._close_inner()
-        self._failed.add(attempt, error, usage)
+        self._failed.add(attempt.model.model_id, error, usage)
         self._inner, self._interrupted = None, replace(broken, usage=RequestUsage())
-        if not self._has_emitted:
+        parts = self._join_parts(broken.parts) if self._kept else broken.parts
+        if not self._sequence.has_emitted:
             await self._open_next_or_restart_sequence()
-        elif self._sequence.mid_stream == 'continue' and _can_be_continued(broken, error):
-            self._kept = [part for part in self._join_parts(broken.parts) if part.has_content()]
+        elif self._sequence.mid_stream == 'continue' and _can_be_continued(parts, error):
+            self._kept = [*parts]
             self._joined, self._can_join = None, True
             self._interrupted = replace(self._interrupted, parts=[])
             await self._open_next(_ask_to_continue(self._sequence.messages, self._kept))
         else:
-            self._kept, self.final_result_event = [], None
-            await self._open_next(self._sequence.messages)
-            self._ready.append(StreamRestartEvent(self.model_name, str(error)))
+            await self._open_next(self._sequence.messages)  # if that fails, the response so far stays
+            self._kept = []
+            self._restart(StreamRestartEvent(self.model_name, str(error)))
 
     async def _open_next_or_restart_sequence(self) -> None:
         """Open the next model, before any event. If none is left, retry the sequence while the budget allows."""
@@ -206,7 +223,7 @@ class SequenceStream(BufferedStream):
             context = attempt.model.request_stream(messages, attempt.settings, self._sequence.parameters)
             return context, await context.__aenter__()
 
-        attempt, (context, inner) = await self._sequence.start_next(self._failed, start, stream=True)
+        attempt, (context, inner) = await self._sequence.start_next(start, stream=True)
         self._attempt, self._context, self._inner, self.draft = attempt, context, inner, inner.draft
         self._first_token = None
         if self._cancelled:  # by another task, while the stream was being opened
@@ -214,9 +231,11 @@ class SequenceStream(BufferedStream):
             raise StopAsyncIteration
 
     async def close(self) -> None:
-        if self._inner is not None:
-            await self._report_outcome(self._inner.get(), None)
-        await self._close_inner()
+        try:
+            await self._close_inner()
+        finally:
+            if self._inner is not None:
+                await self._report_outcome(self._inner.get(), None)
 
     async def _close_inner(self) -> None:
         context, self._context = self._context, None
@@ -231,15 +250,17 @@ class SequenceStream(BufferedStream):
             await attempt.end(response, error, self._first_token)
 
 
-def _can_be_continued(broken: ModelResponse, error: Exception) -> bool:
+def _can_be_continued(parts: Sequence[ModelResponsePart], error: Exception) -> bool:
     """Return whether another model can continue a response: one that was not rejected, of text and thinking only."""
-    is_text = all(isinstance(part, (TextPart, ThinkingPart)) for part in broken.parts)
-    return is_text and bool(broken.text) and not isinstance(error, RejectedResponseError)
+    is_text = all(isinstance(part, (TextPart, ThinkingPart)) for part in parts)
+    has_text = any(isinstance(part, TextPart) and part.content for part in parts)
+    return is_text and has_text and not isinstance(error, RejectedResponseError)
 
 
 def _ask_to_continue(messages: Sequence[ModelMessage], kept: Sequence[ModelResponsePart]) -> list[ModelMessage]:
     """Return the conversation followed by the kept text, and a prompt to continue it."""
-    begun = ModelResponse([part for part in kept if isinstance(part, TextPart)], state='interrupted')
+    texts = [part for part in kept if isinstance(part, TextPart) and part.content]
+    begun = ModelResponse(texts, state='interrupted')
     newest = next((message for message in reversed(messages) if isinstance(message, ModelRequest)), None)
     prompt = ModelRequest([UserPromptPart(CONTINUE_PROMPT)], instructions=newest.instructions if newest else None)
     return [*messages, begun, prompt]

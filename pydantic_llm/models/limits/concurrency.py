@@ -87,9 +87,7 @@ class ConcurrencyLimitedModel(WrapperModel):
             with deadlines.track_time():
                 await self._queue.acquire(self._take_slot, seconds=deadlines.seconds)
         except QueueTimeoutError:
-            raise ModelTimeoutError(
-                self.model_name, deadline=deadlines.name, seconds=deadlines.seconds, provider_name=self.system
-            ) from None
+            raise self._make_timeout_error(deadlines) from None
         except QueueFullError:
             message = (
                 f'{self.limit} requests to {self.model_name} are under way, and max_queue={self._queue.max_size} wait'
@@ -101,6 +99,17 @@ class ConcurrencyLimitedModel(WrapperModel):
             with self._lock:
                 self._under_way -= 1
             self._queue.notify()
+
+    def _make_timeout_error(self, deadlines: WaitDeadlines) -> ModelTimeoutError:
+        error = ModelTimeoutError(
+            self.model_name, deadline=deadlines.name, seconds=deadlines.seconds, provider_name=self.system
+        )
+        error.message = (
+            f'No slot of {self.model_name} became free within {deadlines.name} of {deadlines.seconds:g} s: '
+            f'{self.limit} requests are under way'
+        )
+        error.args = (error.message,)
+        return error
 
     async def _take_slot(self) -> NotYet | None:
         with self._lock:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, TypeVar
 from ..._checks import check_number
 from ...exceptions import LLMError, ModelHTTPError, RateLimitError, UserError
 from ...messages import ModelMessage
-from ...retries.budget import Budget
 from ...settings import ModelSettings
 from ...transport.rate_limits import RateLimits
 from ...usage import RequestUsage
@@ -23,7 +22,7 @@ from ...wire.header_listeners import listen
 from .. import Model
 from ..estimate import estimate_usage
 from ..fallback.rules import FallbackRules
-from ..fallback.sequence import Attempt, FailedAttempts, ModelSequence, Outcome, SequenceRequest
+from ..fallback.sequence import Attempt, ModelSequence, Outcome, SequenceRequest
 from ..fallback.sequence_model import SequencedRequests
 from ..wrapper import WrapperModel
 from .token_bucket import MINUTE, TokenBucket, take_from_all
@@ -81,7 +80,9 @@ class RateLimitedModel(SequencedRequests, WrapperModel):
     def new_sequence(self, request: SequenceRequest) -> ModelSequence:
         return _LimitedSequence(self, request)
 
-    async def reserve_tokens(self, messages: Sequence[ModelMessage], settings: ModelSettings, budget: Budget) -> float:
+    async def reserve_tokens(
+        self, messages: Sequence[ModelMessage], settings: ModelSettings, longest_wait: float | None
+    ) -> float:
         """Wait until the limits have room for a request. Return the number of tokens that were taken for it."""
         tokens = 0.0
         if self._tokens is not None:
@@ -92,13 +93,11 @@ class RateLimitedModel(SequencedRequests, WrapperModel):
             return self._take_request(tokens)
 
         try:
-            with budget.track_time():
-                return await self._queue.acquire(take, seconds=budget.seconds_left)
+            return await self._queue.acquire(take, seconds=longest_wait)
         except QueueFullError:
             message = f'max_queue={self._queue.max_size} requests to {self.model_name} wait already'
         except QueueTimeoutError:
-            seconds = f'{budget.timeout:g} s'
-            message = f'The limits per minute of {self.model_name} left no room for a request within {seconds}'
+            message = f'The limits per minute of {self.model_name} left no room for a request within {longest_wait:g} s'
         raise RateLimitError(429, self.model_name, message=message, provider_name=self.system, retryable=False)
 
     def _take_request(self, tokens: float) -> float | NotYet:
@@ -143,12 +142,16 @@ class _LimitedSequence(ModelSequence):
         self._owner = owner
         self._request = request
 
-    async def next_attempt(self, failed: FailedAttempts, *, stream: bool) -> Attempt | None:
+    @property
+    def name(self) -> str:
+        return self._owner.model_id
+
+    async def next_attempt(self, *, stream: bool) -> Attempt | None:
         """Return the attempt of this pass after its tokens were reserved. Its end corrects the reservation."""
-        if failed.errors:
+        if self.failed.errors:
             return None
-        owner = self._owner
-        reserved = await owner.reserve_tokens(self.messages, self._request.settings, self.budget)
+        owner, longest_wait = self._owner, self.longest_wait(stream=stream)
+        reserved = await owner.reserve_tokens(self.messages, self._request.settings, longest_wait)
 
         async def on_end(outcome: Outcome) -> None:
             if isinstance(outcome.error, ModelHTTPError):
@@ -157,11 +160,9 @@ class _LimitedSequence(ModelSequence):
 
         return Attempt(owner.wrapped, self.limit_time(owner.wrapped, 1, stream=stream), on_end)
 
-    async def start_next(
-        self, failed: FailedAttempts, start: Callable[[Attempt], Awaitable[T]], *, stream: bool
-    ) -> tuple[Attempt, T]:
+    async def start_next(self, start: Callable[[Attempt], Awaitable[T]], *, stream: bool) -> tuple[Attempt, T]:
         with listen(self._owner.apply_headers):
-            return await super().start_next(failed, start, stream=stream)
+            return await super().start_next(start, stream=stream)
 
-    def final_error(self, failed: FailedAttempts) -> Exception:
-        return failed.errors[-1]
+    def final_error(self) -> Exception:
+        return self.failed.errors[-1]

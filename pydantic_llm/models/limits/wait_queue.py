@@ -76,23 +76,29 @@ class WaitQueue(Generic[T]):
             first.wake()
 
     async def acquire(
-        self, attempt: Callable[[], Awaitable[T | NotYet]], *, priority: int = 0, seconds: float | None = None
+        self,
+        attempt: Callable[[], Awaitable[T | NotYet]],
+        *,
+        priority: int = 0,
+        seconds: float | None = None,
+        longest_wait: float | None = None,
     ) -> T:
         """Wait until `attempt` returns something other than `NotYet`, and return that.
 
-        Waiters with a lower `priority` go first. Raises `QueueFullError`, or `QueueTimeoutError` after `seconds`.
+        Waiters with a lower `priority` go first. Raises `QueueFullError`, and `QueueTimeoutError` after `seconds`, or
+        after `longest_wait` seconds in the queue; with 0, there is one attempt, which may itself take some time.
         """
-        deadline = asyncio.timeout(seconds)
+        deadline, wait = asyncio.timeout(seconds), asyncio.timeout(longest_wait)
         try:
             async with deadline:
                 if not self._waiters:
                     acquired = await attempt()
                     if not isinstance(acquired, NotYet):
                         return acquired
-                async with self._join(priority) as waiter:
+                async with self._join(priority) as waiter, wait:
                     return await self._attempt_when_first(waiter, attempt)
         except TimeoutError:
-            if not deadline.expired():
+            if not (deadline.expired() or wait.expired()):
                 raise
             raise QueueTimeoutError from None
 

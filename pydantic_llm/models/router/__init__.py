@@ -1,7 +1,8 @@
 """`RouterModel`: one model, spread over several deployments of it.
 
 `deployment` is one model with its limits, `model` the class, `strategy` the order in which deployments are tried,
-`state` and `redis_state` hold their load, in this process or shared by several.
+`cooldown` the time for which one that failed is excluded. `state` and `redis_state` (with `redis_scripts`) hold the
+load, in this process or shared by several.
 """
 
 from __future__ import annotations

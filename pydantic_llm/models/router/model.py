@@ -13,20 +13,15 @@ group are cooling down or full, the next group is tried; if all groups are, the 
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from typing import cast
 
 from ..._checks import check_number
 from ..._setting_checks import check_settings, own_checks
-from ...exceptions import (
-    FallbackExceptionGroup,
-    ModelAPIError,
-    ModelHTTPError,
-    OverloadedError,
-    RateLimitError,
-    UserError,
-)
+from ...exceptions import ModelAPIError, OverloadedError, UserError
 from ...messages import ModelMessage
 from ...settings import ModelSettings
 from .. import Model
@@ -34,7 +29,6 @@ from ..estimate import estimate_usage
 from ..fallback.rules import FallbackOn
 from ..fallback.sequence import (
     Attempt,
-    FailedAttempts,
     MidStream,
     ModelSequence,
     Outcome,
@@ -45,6 +39,7 @@ from ..fallback.sequence import (
 from ..fallback.sequence_model import SequenceModel
 from ..limits.rate_limit import DEFAULT_OUTPUT_TOKENS
 from ..limits.wait_queue import NotYet, QueueFullError, QueueTimeoutError, WaitQueue
+from .cooldown import cooldown_after
 from .deployment import Deployment
 from .state import MemoryState, RouterState
 from .strategy import Ranking, Strategy, check_strategy, sticky_key
@@ -65,16 +60,6 @@ class RouterModelSettings(ModelSettings, total=False):
 
 Group = Sequence[Deployment | Model | str]
 """Interchangeable deployments. A model by itself is a deployment without limits."""
-
-LONG_COOLDOWN_STATUSES = frozenset({401, 402, 403, 404})
-"""Statuses of an invalid key, account or name, which last: the deployment cools down ten times as long."""
-
-REQUEST_FAULT_STATUSES = frozenset({400, 413, 422})
-"""Statuses that blame the request, not the deployment: it does not cool down."""
-
-
-MAX_COOLDOWN = 3600.0
-"""The longest cooldown, in seconds, that a vendor's `retry_after` causes: a server may send a date, or nonsense."""
 
 DEFAULT_MAX_WAIT = 60.0
 """Seconds that a request waits for a free deployment."""
@@ -172,29 +157,36 @@ class _RouterSequence(ModelSequence):
         self._tried: set[str] = set()
         self._longest_wait = 0.0 if has_alternative.get() else DEFAULT_MAX_WAIT
 
-    async def next_attempt(self, failed: FailedAttempts, *, stream: bool) -> Attempt | None:
+    @property
+    def name(self) -> str:
+        return self._router.model_id
+
+    async def next_attempt(self, *, stream: bool) -> Attempt | None:
         """Return the next attempt as soon as a deployment is free, or `None` if all have been tried.
 
         Raises `OverloadedError` if none becomes free in time.
         """
-        if not failed.errors:
+        if not self.failed.errors:
             self._tried.clear()
         groups = [[each for each in group if each.name not in self._tried] for group in self._groups]
         if not any(groups) or self.budget.seconds_left == 0:
             return None
-        attempt = await self._wait_for_deployment(groups)
+        attempt = await self._wait_for_deployment(groups, self.longest_wait(stream=stream))
         # half of the time for a large group, so that the others get the other half
         untried, groups_left = sum(map(len, groups)), sum(1 for group in groups if group)
         attempt.settings = self.limit_time(attempt.model, min(untried, max(groups_left, 2)), stream=stream)
         attempt.has_alternative = untried > 1
         return attempt
 
-    async def _wait_for_deployment(self, groups: list[list[Deployment]]) -> Attempt:
-        """Reserve a deployment, in the queue if necessary. Raises `OverloadedError` if that takes too long."""
-        router, left = self._router, self.budget.seconds_left
+    async def _wait_for_deployment(self, groups: list[list[Deployment]], left: float | None) -> Attempt:
+        """Reserve a deployment, in the queue if necessary. Raises `OverloadedError` if that takes too long.
+
+        `left` is the time in seconds until the nearest deadline.
+        """
+        router = self._router
         longest = self._longest_wait if router.max_wait is None else router.max_wait
-        seconds = longest if left is None else min(left, longest)
-        until = time.monotonic() + seconds
+        wait = longest if left is None else min(left, longest)
+        until = time.monotonic() + wait
 
         async def reserve() -> Attempt | NotYet:
             reserved = await self._reserve_best(groups)
@@ -203,12 +195,11 @@ class _RouterSequence(ModelSequence):
             return reserved
 
         try:
-            with self.budget.track_time():
-                return await router.queue.acquire(reserve, priority=self._priority, seconds=seconds)
+            return await router.queue.acquire(reserve, priority=self._priority, seconds=left, longest_wait=wait)
         except QueueFullError:
             message = f'No deployment is free, and max_queue={router.queue.max_size} requests wait already'
         except QueueTimeoutError:
-            message = f'No deployment is free within {seconds:g} s'
+            message = f'No deployment is free within {wait:g} s'
         raise OverloadedError(503, router.model_name, message=message, provider_name=router.system, retryable=False)
 
     async def _reserve_best(self, groups: list[list[Deployment]]) -> Attempt | NotYet:
@@ -233,11 +224,19 @@ class _RouterSequence(ModelSequence):
         self._tried.add(name)
 
         async def on_end(outcome: Outcome) -> None:
-            await state.release(name, slot, limits, _count_unused_tokens(self._reserved, outcome))
-            await self._record_outcome(name, outcome)
-            self._router.queue.notify()
+            try:
+                await self._settle(state.release(name, slot, limits, _count_unused_tokens(self._reserved, outcome)))
+                await self._settle(self._record_outcome(name, outcome))
+            finally:
+                self._router.queue.notify()
 
         return Attempt(deployment.built, self.settings, on_end)
+
+    async def _settle(self, work: Awaitable[None]) -> None:
+        """Wait until the state is updated, but not after the deadline: a slow state goes on in the background."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.budget.seconds_left):
+                await work
 
     async def _record_outcome(self, name: str, outcome: Outcome) -> None:
         """Start the cooldown of a deployment that failed; record the latency of one that completed its response."""
@@ -249,25 +248,6 @@ class _RouterSequence(ModelSequence):
         seconds = cooldown_after(error, self._router.cooldown)
         if seconds > 0:
             await state.cool_down(name, seconds)
-
-
-def cooldown_after(error: Exception, usual: float) -> float:
-    """Return the seconds for which a deployment is excluded after an error; 0 if the error is not its fault."""
-    match error:
-        case RateLimitError(retry_after=float() | int() as seconds):
-            return min(seconds, MAX_COOLDOWN)
-        case ModelHTTPError(status_code=status) if status in REQUEST_FAULT_STATUSES:
-            return 0.0
-        case ModelHTTPError(status_code=status) if status in LONG_COOLDOWN_STATUSES:
-            return 10 * usual
-        case ModelHTTPError(retry_after=float() | int() as seconds):
-            return max(min(seconds, MAX_COOLDOWN), usual)
-        case FallbackExceptionGroup(exceptions=errors):
-            return max(cooldown_after(each, usual) for each in errors)
-        case ModelAPIError():
-            return usual
-        case _:
-            return 0.0
 
 
 def _count_unused_tokens(reserved: float, outcome: Outcome) -> float:

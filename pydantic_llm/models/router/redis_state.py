@@ -1,7 +1,7 @@
 """State of a router in Redis, shared by many processes. If Redis fails, each process uses its own state for a while.
 
 All times are those of the Redis server. A slot is a lease: the slots of a process that dies become free when their
-leases expire. Each method of `RedisState` runs one of the scripts below; Redis runs a script as one atomic step.
+leases expire. Each method of `RedisState` runs one of `redis_scripts`; Redis runs a script as one atomic step.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 from uuid import uuid4
@@ -18,6 +19,7 @@ from uuid import uuid4
 from ..._extras import import_extra
 from ...transport.loops import LoopClients
 from ..limits.wait_queue import NotYet
+from .redis_scripts import COOL_DOWN, RECORD_LATENCY, RELEASE, RESERVE, STATUS
 from .state import LOCAL_SLOT, SLOT_POLL_SECONDS, SMOOTHING, DeploymentStatus, Limits, MemoryState, RouterState
 
 logger = logging.getLogger('pydantic_llm.router')
@@ -33,81 +35,6 @@ SETTLE_SECONDS = 0.1
 
 REDIS_PAUSE = 5.0
 """Seconds without commands to Redis after one has failed."""
-
-NOW = "local t = redis.call('TIME') local now = t[1] + t[2] / 1000000 "
-
-RESERVE = (
-    NOW
-    + """
-local slots, concurrency, lease, id = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
-redis.call('ZREMRANGEBYSCORE', slots, '-inf', now)
-if concurrency >= 0 and redis.call('ZCARD', slots) >= concurrency then return tostring(tonumber(ARGV[4])) end
-local wait, levels = 0, {}
-for i = 1, 2 do
-  local limit, amount = tonumber(ARGV[3 + 2 * i]), tonumber(ARGV[4 + 2 * i])
-  if limit > 0 then
-    local known = redis.call('HMGET', KEYS[1 + i], 'level', 'time')
-    local level, since = tonumber(known[1] or '') or limit, tonumber(known[2] or '') or now
-    level = math.min(limit, level + math.max(now - since, 0) * limit / 60)
-    levels[i] = {limit, level, amount}
-    wait = math.max(wait, (math.min(amount, limit) - level) * 60 / limit)
-  end
-end
-if wait > 0 then return tostring(wait) end
-for i, l in pairs(levels) do
-  redis.call('HSET', KEYS[1 + i], 'level', tostring(l[2] - l[3]), 'time', tostring(now))
-  redis.call('EXPIRE', KEYS[1 + i], 600)
-end
-redis.call('ZADD', slots, now + lease, id)
-redis.call('PEXPIRE', slots, math.ceil(lease * 1000))
-return '0'
-"""
-)
-"""Reserve a slot and tokens. Returns '0', or the seconds to wait. Keys: slots, requests, tokens.
-
-The buckets are those of `token_bucket.TokenBucket`, as hashes of their level and the time of its last update."""
-
-RELEASE = """
-redis.call('ZREM', KEYS[1], ARGV[1])
-local level = redis.call('HGET', KEYS[2], 'level')
-if level then
-  level = math.min((tonumber(level) or tonumber(ARGV[3])) + tonumber(ARGV[2]), tonumber(ARGV[3]))
-  redis.call('HSET', KEYS[2], 'level', tostring(level))
-end
-return 1
-"""
-"""Release a slot and refund tokens. Keys: slots, tokens."""
-
-COOL_DOWN = """
-local left = redis.call('PTTL', KEYS[1])
-if left < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], '1', 'PX', ARGV[1]) end
-return 1
-"""
-"""Start a cooldown, or extend one that would end earlier. Keys: cooldown."""
-
-RECORD_LATENCY = """
-local before = tonumber(redis.call('GET', KEYS[1]) or '') or tonumber(ARGV[1])
-redis.call('SET', KEYS[1], tostring(before + tonumber(ARGV[2]) * (tonumber(ARGV[1]) - before)), 'EX', 3600)
-return 1
-"""
-"""Add a measurement to the smoothed latency. Keys: latency."""
-
-STATUS = (
-    NOW
-    + """
-local found = {}
-for i = 1, #KEYS, 3 do
-  redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', now)
-  table.insert(found, redis.call('ZCARD', KEYS[i]))
-  table.insert(found, redis.call('PTTL', KEYS[i + 1]))
-  table.insert(found, redis.call('GET', KEYS[i + 2]) or '')
-end
-return found
-"""
-)
-"""Return slots taken, cooldown in milliseconds and latency in seconds of each deployment, in one flat list.
-
-Keys: slots, cooldown and latency of each."""
 
 
 class _RedisConnections:
@@ -128,6 +55,15 @@ class _RedisConnections:
         client.connection_pool.reset()
 
 
+@dataclass(frozen=True, slots=True)
+class _Release:
+    """A slot that must be released: the keys and values of the script, and the time at which its lease ends."""
+
+    keys: Sequence[str]
+    values: Sequence[Any]
+    lease_end: float
+
+
 class RedisState(RouterState):
     """State shared by all processes with the same Redis and the same `prefix`."""
 
@@ -140,14 +76,14 @@ class RedisState(RouterState):
         self._local = MemoryState()
         self._paused_until = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._unreleased: deque[tuple[Sequence[str], Sequence[Any]]] = deque()
-        """Keys and values of slots that could not be released, since Redis failed."""
+        self._unreleased: deque[_Release] = deque()
+        """Slots that must be released. Those that Redis failed to release stay until their leases end."""
 
     async def status(self, names: Sequence[str]) -> dict[str, DeploymentStatus]:
         """Return the status of each deployment, with the longer of its shared and its local cooldown."""
         keys = [self._key(name, field) for name in names for field in ('slots', 'cooldown', 'latency')]
         local = await self._local.status(names)
-        found: list[Any] | None = await self._run_script(STATUS, keys)
+        found: list[Any] | None = await self._run_script(STATUS, keys, [LEASE_SECONDS])
         if found is None:
             return local
         if self._unreleased:
@@ -161,6 +97,8 @@ class RedisState(RouterState):
 
     async def reserve(self, name: str, limits: Limits, tokens: float) -> str | NotYet:
         """Reserve one slot and `tokens`; in the state of this process if Redis fails."""
+        if self._is_paused():
+            return await self._local.reserve(name, limits, tokens)
         slot = uuid4().hex
         concurrency = -1 if limits.concurrency is None else limits.concurrency
         values = [concurrency, LEASE_SECONDS, slot, SLOT_POLL_SECONDS]
@@ -169,10 +107,11 @@ class RedisState(RouterState):
         try:
             wait: str | None = await self._run_script(RESERVE, keys, values)
         except asyncio.CancelledError:  # Redis may have reserved it
-            self._unreleased.append(self._release_arguments(name, slot, limits, tokens))
+            self._unreleased.append(self._new_release(name, slot, limits, tokens))
             self._run_in_background(self._release_all())
             raise
-        if wait is None:
+        if wait is None:  # here too: only the result may be lost
+            self._unreleased.append(self._new_release(name, slot, limits, tokens))
             return await self._local.reserve(name, limits, tokens)
         return NotYet(float(wait)) if float(wait) else slot
 
@@ -181,7 +120,7 @@ class RedisState(RouterState):
         if slot == LOCAL_SLOT:
             await self._local.release(name, slot, limits, tokens)
             return
-        self._unreleased.append(self._release_arguments(name, slot, limits, tokens))
+        self._unreleased.append(self._new_release(name, slot, limits, tokens))
         await self._settle(self._release_all())
 
     async def cool_down(self, name: str, seconds: float) -> None:
@@ -193,18 +132,24 @@ class RedisState(RouterState):
         await self._local.record_latency(name, seconds)
         await self._settle(self._run_script(RECORD_LATENCY, [self._key(name, 'latency')], [seconds, SMOOTHING]))
 
-    def _release_arguments(
-        self, name: str, slot: str, limits: Limits, tokens: float
-    ) -> tuple[Sequence[str], Sequence[Any]]:
-        keys = [self._key(name, 'slots'), self._key(name, 'tokens')]
-        return keys, [slot, tokens, limits.tokens_per_minute or 0]
+    def _new_release(self, name: str, slot: str, limits: Limits, tokens: float) -> _Release:
+        keys = (self._key(name, 'slots'), self._key(name, 'tokens'))
+        return _Release(keys, (slot, tokens, limits.tokens_per_minute or 0), time.monotonic() + LEASE_SECONDS)
 
     async def _release_all(self) -> None:
-        """Release every slot of `_unreleased`. Those that Redis refuses now stay there."""
+        """Release every slot of `_unreleased`. If Redis fails, or this is cancelled, the rest stays there."""
         for _ in range(len(self._unreleased)):
-            keys, values = self._unreleased.popleft()
-            if await self._run_script(RELEASE, keys, values) is None:
-                self._unreleased.append((keys, values))
+            if not self._unreleased:  # another task was faster
+                return
+            released, release = None, self._unreleased.popleft()
+            if release.lease_end < time.monotonic():
+                continue
+            try:
+                released = await self._run_script(RELEASE, release.keys, release.values)
+            finally:
+                if released is None:
+                    self._unreleased.append(release)
+            if released is None:
                 return
 
     async def _settle(self, work: Coroutine[Any, Any, None]) -> None:
@@ -226,9 +171,12 @@ class RedisState(RouterState):
     def _key(self, name: str, field: str) -> str:
         return f'{self._prefix}:{name}:{field}'
 
+    def _is_paused(self) -> bool:
+        return time.monotonic() < self._paused_until
+
     async def _run_script(self, script: str, keys: Sequence[str], values: Sequence[Any] = ()) -> Any:
         """Return the result of a script; `None` if Redis fails, or failed in the last `REDIS_PAUSE` seconds."""
-        if time.monotonic() < self._paused_until:
+        if self._is_paused():
             return None
         try:
             async with asyncio.timeout(REDIS_TIMEOUT):
