@@ -15,7 +15,9 @@ from uuid import uuid4
 
 import pytest
 
+from pydantic_llm.exceptions import LLMError
 from pydantic_llm.messages import ModelRequest
+from pydantic_llm.models.fallback import FallbackModel
 from pydantic_llm.models.limits.wait_queue import NotYet
 from pydantic_llm.models.router.model import RouterModel
 from pydantic_llm.models.router.redis_state import RedisState
@@ -302,3 +304,156 @@ async def test_a_clock_that_goes_back_does_not_empty_a_limit(redis: Redis) -> No
     await state._clients.get().hincrbyfloat('c:a:requests', 'time', 3600)
     assert isinstance(await state.reserve('a', limits, 0), str)
     await state.aclose()
+
+
+@pytest.mark.parametrize('field', ['requests', 'tokens'])
+async def test_a_limit_refills_although_the_clock_went_back(redis: Redis, field: str) -> None:
+    limits = Limits(requests_per_minute=6000) if field == 'requests' else Limits(tokens_per_minute=6000)
+    state = new_state(redis, 'c')
+    assert isinstance(await state.reserve('a', limits, 100), str)
+    client = state._clients.get()
+    await client.hset(f'c:a:{field}', 'level', '0')
+    await client.hincrbyfloat(f'c:a:{field}', 'time', 3600)
+    assert isinstance(await state.reserve('a', limits, 1), NotYet)
+    await asyncio.sleep(0.05)
+    assert isinstance(await state.reserve('a', limits, 1), str)
+    await state.aclose()
+
+
+async def test_a_cooldown_lasts_as_long_as_declared_although_the_clock_went_back(redis: Redis) -> None:
+    state = new_state(redis, 'c')
+    await state.cool_down('a', 0.5)
+    await state._clients.get().pexpire('c:a:cooldown', 3_600_000)  # this is how Redis keeps it after such a step
+    state._local._records.clear()
+    assert (await state.status(['a']))['a'].cooldown <= 0.5
+    await state.aclose()
+
+
+async def test_a_lease_ends_although_the_clock_went_back(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('pydantic_llm.models.router.redis_state.LEASE_SECONDS', 0.05)
+    state = new_state(redis, 'c')
+    assert isinstance(await state.reserve('a', Limits(concurrency=1), 0), str)
+    await state._clients.get().zincrby('c:a:slots', 3600, (await state._clients.get().zrange('c:a:slots', 0, 0))[0])
+    assert await count_slots(state) == 1
+    await asyncio.sleep(0.06)
+    assert await count_slots(state) == 0
+    await state.aclose()
+
+
+@pytest.mark.parametrize('poison', ['nan', '-inf', 'inf', '-1e300'])
+async def test_a_poisoned_limit_is_used_again(redis: Redis, poison: str) -> None:
+    state, limits = new_state(redis, 'p'), Limits(requests_per_minute=60)
+    await state._clients.get().hset('p:a:requests', mapping={'level': poison, 'time': poison})
+    found = [await state.reserve('a', limits, 0) for _ in range(61)]
+    waits = [each.seconds for each in found if isinstance(each, NotYet)]
+    assert waits
+    assert max(seconds for seconds in waits if seconds is not None) <= 3601
+    await state.aclose()
+
+
+class LosingResults:
+    """Connections on which Redis executes a command, and its result is lost."""
+
+    def __init__(self, clients: object) -> None:
+        self.clients = clients
+
+    def get(self) -> LosingResults:
+        return self
+
+    async def eval(self, *arguments: object) -> object:
+        await self.clients.get().eval(*arguments)  # type: ignore[attr-defined]
+        raise ConnectionError('the result is lost')
+
+
+async def test_a_slot_whose_reservation_was_lost_is_released(redis: Redis) -> None:
+    state, limits = new_state(redis), Limits(concurrency=1, tokens_per_minute=1000)
+    clients, state._clients = state._clients, LosingResults(state._clients)  # type: ignore[assignment]
+    slot = await state.reserve('a', limits, 100)
+    assert slot == 'local'
+    await state.release('a', slot, limits, 0)
+    state._clients, state._paused_until = clients, 0.0
+    assert await count_slots(state) == 1
+    await state.aclose()
+    assert await count_slots(state) == 0
+
+
+async def test_a_repeated_release_refunds_tokens_once(redis: Redis) -> None:
+    state, limits = new_state(redis, 'r'), Limits(tokens_per_minute=1000)
+    slot = await state.reserve('a', limits, 500)
+    assert isinstance(slot, str)
+    for _ in range(2):
+        await state.release('a', slot, limits, 200)
+    level = float(await state._clients.get().hget('r:a:tokens', 'level'))
+    assert level == pytest.approx(700, abs=5)
+    await state.aclose()
+
+
+async def test_a_slot_that_redis_refuses_to_release_is_forgotten_with_its_lease(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('pydantic_llm.models.router.redis_state.LEASE_SECONDS', 0.2)
+    state, limits = new_state(redis, 'f'), Limits(concurrency=1)
+    slot = await state.reserve('a', limits, 0)
+    assert isinstance(slot, str)
+    client = state._clients.get()
+    await client.delete('f:a:slots')
+    await client.lpush('f:a:slots', 'x')
+    await state.release('a', slot, limits, 0)
+    assert len(state._unreleased) == 1
+    await client.delete('f:a:slots')
+    await asyncio.sleep(0.21)
+    state._paused_until = 0.0
+    await state.status(['a'])
+    await state.aclose()
+    assert not state._unreleased
+
+
+@pytest.mark.parametrize('stream', [False, True], ids=['whole', 'streamed'])
+async def test_a_router_that_does_not_wait_asks_its_deployment(redis: Redis, stream: bool) -> None:
+    """Also inside a fallback, where the time for a queue is zero, and that for Redis is not."""
+    router = RouterModel([Scripted('a', ['One'])], state_url=redis.url)
+    model = FallbackModel(router, Scripted('b', ['Two']))
+    if stream:
+        async with model.request_stream(HELLO) as streamed:
+            assert [event async for event in streamed]
+            assert streamed.get().text == 'One'
+    else:
+        assert (await model.request(HELLO)).text == 'One'
+    await router.aclose()
+
+
+class SlowRedis:
+    """Connections to a Redis that needs longer than any deadline of these tests."""
+
+    def get(self) -> SlowRedis:
+        return self
+
+    async def eval(self, *arguments: object) -> object:
+        await asyncio.sleep(0.4)
+        raise ConnectionError
+
+    async def aclose(self) -> None: ...
+
+
+@pytest.mark.parametrize('slow_from', ['the first command', 'the end of the request'])
+async def test_a_slow_redis_is_part_of_the_timeout(redis: Redis, slow_from: str) -> None:
+    bad = [Scripted(name, [0.05, overloaded()]) for name in 'abc']
+    router = RouterModel([*bad], state_url=redis.url)
+    state = router.state
+    assert isinstance(state, RedisState)
+    if slow_from == 'the first command':
+        state._clients = SlowRedis()  # type: ignore[assignment]
+    else:
+        await state.status(['a'])
+        release = state.release
+
+        async def release_slowly(*arguments: object) -> None:
+            state._clients = SlowRedis()  # type: ignore[assignment]
+            await release(*arguments)  # type: ignore[arg-type]
+
+        state.release = release_slowly  # type: ignore[method-assign]
+    began = time.monotonic()
+    with pytest.raises(LLMError):
+        await router.request(HELLO, {'timeout': 0.2, 'retries': 0})
+    assert time.monotonic() - began < 0.5
+    await router.aclose()

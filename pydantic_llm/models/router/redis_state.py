@@ -107,11 +107,11 @@ class RedisState(RouterState):
         try:
             wait: str | None = await self._run_script(RESERVE, keys, values)
         except asyncio.CancelledError:  # Redis may have reserved it
-            self._unreleased.append(self._new_release(name, slot, limits, tokens))
+            self._plan_release(name, slot, limits, tokens)
             self._run_in_background(self._release_all())
             raise
         if wait is None:  # here too: only the result may be lost
-            self._unreleased.append(self._new_release(name, slot, limits, tokens))
+            self._plan_release(name, slot, limits, tokens)
             return await self._local.reserve(name, limits, tokens)
         return NotYet(float(wait)) if float(wait) else slot
 
@@ -120,7 +120,7 @@ class RedisState(RouterState):
         if slot == LOCAL_SLOT:
             await self._local.release(name, slot, limits, tokens)
             return
-        self._unreleased.append(self._new_release(name, slot, limits, tokens))
+        self._plan_release(name, slot, limits, tokens)
         await self._settle(self._release_all())
 
     async def cool_down(self, name: str, seconds: float) -> None:
@@ -132,9 +132,14 @@ class RedisState(RouterState):
         await self._local.record_latency(name, seconds)
         await self._settle(self._run_script(RECORD_LATENCY, [self._key(name, 'latency')], [seconds, SMOOTHING]))
 
-    def _new_release(self, name: str, slot: str, limits: Limits, tokens: float) -> _Release:
+    def _plan_release(self, name: str, slot: str, limits: Limits, tokens: float) -> None:
+        """Add a slot to those that must be released, and forget slots whose leases have ended."""
+        now = time.monotonic()
+        while self._unreleased and self._unreleased[0].lease_end < now:
+            self._unreleased.popleft()
         keys = (self._key(name, 'slots'), self._key(name, 'tokens'))
-        return _Release(keys, (slot, tokens, limits.tokens_per_minute or 0), time.monotonic() + LEASE_SECONDS)
+        values = (slot, tokens, limits.tokens_per_minute or 0)
+        self._unreleased.append(_Release(keys, values, now + LEASE_SECONDS))
 
     async def _release_all(self) -> None:
         """Release every slot of `_unreleased`. If Redis fails, or this is cancelled, the rest stays there."""

@@ -215,6 +215,7 @@ class WrapperMachine(RuleBasedStateMachine):
         vendor.standing.clear()
         if self.redis is not None:
             self.redis.mode = 'up'
+            self.redis.remove_poison()
         self.loop.run_for(PATIENCE)
         waiting = {call.number: describe_wait(call.task) for call in self.calls if not call.task.done()}
         assert not waiting, f'calls do not end: {waiting}'

@@ -72,6 +72,12 @@ class TimedRedis:
             raise ConnectionError('the result is lost')
         return result
 
+    def remove_poison(self) -> None:
+        """Delete keys of the wrong type, which a router leaves to the program that stored them."""
+        for key in self.server.keys('*'):
+            if self.server.type(key) == 'list':
+                self.server.delete(key)
+
     def poison(self, value: str, kind: Literal['value', 'type']) -> None:
         """Replace the stored values of all deployments by another program's."""
         for key in [key for key in self.server.keys('*') if key != 'ends']:
