@@ -22,19 +22,24 @@ LLMError
 └── FallbackExceptionGroup        every attempt's error (also an `ExceptionGroup`)
 
 ModelRetry                        raised by tools and validators: the model must try again
+ToolFailed                        raised by tools: the model is told that the call failed, and goes on
+ApprovalRequired                  raised by tools: somebody must approve the call before it is executed
+CallDeferred                      raised by tools: somebody else executes the call
 ```
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 if TYPE_CHECKING:
     from .messages import ModelResponse
 
 __all__ = (
+    'ApprovalRequired',
     'AuthenticationError',
+    'CallDeferred',
     'ContentFilterError',
     'ContentFilterHTTPError',
     'ContextLengthError',
@@ -51,6 +56,7 @@ __all__ = (
     'RateLimitError',
     'RejectedResponseError',
     'StreamInterruptedError',
+    'ToolFailed',
     'UnexpectedModelBehavior',
     'UsageLimitExceeded',
     'UserError',
@@ -290,18 +296,68 @@ class FallbackExceptionGroup(LLMError, ExceptionGroup[Exception]):
         return FallbackExceptionGroup(self.message, excs)
 
 
-class ModelRetry(Exception):
-    """Raise this in a tool or an output validator to describe an error to the model, which then tries again."""
+class _ForModel(Exception):
+    """A message for the model, which can be stored as JSON."""
 
+    kind: ClassVar[str]
     message: str
-    """The description of the error, for the model."""
+    """The message for the model."""
 
     def __init__(self, message: str) -> None:
         self.message = message
         super().__init__(message)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, ModelRetry) and other.message == self.message
+        return isinstance(other, type(self)) and other.message == self.message
 
     def __hash__(self) -> int:
         return hash((type(self), self.message))
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """Describe the stored form: an object with `kind` and `message`."""
+        from pydantic_core import core_schema as schemas
+
+        fields = {
+            'kind': schemas.typed_dict_field(schemas.literal_schema([cls.kind])),
+            'message': schemas.typed_dict_field(schemas.str_schema()),
+        }
+        stored = schemas.no_info_after_validator_function(
+            lambda value: cls(value['message']), schemas.typed_dict_schema(fields)
+        )
+        return schemas.json_or_python_schema(
+            json_schema=stored,
+            python_schema=schemas.union_schema([schemas.is_instance_schema(cls), stored]),
+            serialization=schemas.plain_serializer_function_ser_schema(
+                lambda error: {'kind': cls.kind, 'message': error.message}
+            ),
+        )
+
+
+class ModelRetry(_ForModel):
+    """Raise this in a tool or an output validator to describe an error to the model, which then tries again."""
+
+    kind = 'model-retry'
+
+
+class ToolFailed(_ForModel):
+    """Raise this in a tool to tell the model that the call failed. It is not counted against the tool's retries."""
+
+    kind = 'tool-failed'
+
+
+class _OpenCall(Exception):
+    """A tool call that the run leaves open."""
+
+    def __init__(self, metadata: dict[str, Any] | None = None) -> None:
+        self.metadata = metadata
+        """Data of the application about the call, for `DeferredToolRequests.metadata`."""
+        super().__init__()
+
+
+class ApprovalRequired(_OpenCall):
+    """Raise this in a tool whose call must be approved first. The run ends with a `DeferredToolRequests`."""
+
+
+class CallDeferred(_OpenCall):
+    """Raise this in a tool whose call is executed elsewhere. The run ends with a `DeferredToolRequests`."""

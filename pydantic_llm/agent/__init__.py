@@ -8,10 +8,11 @@ streamed runs: `background_run` and `event_channel`, `partial_response`, `stream
 from __future__ import annotations
 
 from ..tools.context import RunContext
+from ..tools.options import ToolOptions
 from ..tools.tool import Tool
 from .agent import Agent
 from .capture import capture_run_messages
-from .options import EventStreamHandler, RunOptions, ToolOptions
+from .options import EventStreamHandler, RunOptions
 from .output_types import EndStrategy, NativeOutput, OutputSpec, PromptedOutput, StructuredDict, TextOutput, ToolOutput
 from .result import AgentRunResult, AgentRunResultEvent, AgentStreamEvent
 from .stream import AgentRunEvents, StreamedRunResult, StreamedRunResultSync

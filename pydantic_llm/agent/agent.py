@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
+from dataclasses import replace
 from functools import partial
-from types import NoneType
+from types import NoneType, TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, Unpack, get_args, overload
 from uuid import uuid4
 
@@ -13,22 +14,26 @@ from typing_extensions import TypeVar
 
 from .. import models
 from .._checks import check_number
-from .._type_checks import check_choice, check_items, check_native_tools, check_prompt, check_settings_type, check_type
+from .._type_checks import check_choice, check_native_tools, check_prompt, check_settings_type, check_type
 from ..exceptions import UserError
 from ..messages import ModelMessage
 from ..models import Model, check_allow_model_requests, check_model, infer_model
 from ..native_tools import NativeTool
 from ..settings import ModelSettings, merge_model_settings
 from ..tools.context import RunContext
+from ..tools.context_functions import ContextFunction, Prompt, parse_prompts
+from ..tools.options import Instructions, InstructionsFunction, ToolOptions
 from ..tools.tool import Tool
+from ..toolsets import AbstractToolset, CombinedToolset, DynamicToolset, FunctionToolset
+from ..toolsets.dynamic import ToolsetFunction, to_toolsets
+from ..toolsets.function import check_tools
 from ..usage import RunUsage, UsageLimits
 from .background_run import ExecuteRun
 from .capture import new_message_list
-from .context_functions import ContextFunction, Prompt, parse_prompts
 from .entry_points import AgentEntryPoints
 from .first_request import build_first_request
 from .loop import run_loop
-from .options import Instructions, InstructionsFunction, RunOptions, ToolOptions, UserPrompt, check_options
+from .options import RunOptions, UserPrompt, check_options
 from .output_reader import OutputReader, build_output_reader
 from .output_types import EndStrategy, OutputSpec
 from .overrides import UNSET, Unset, get_overrides, override_parameters
@@ -72,6 +77,7 @@ class Agent(AgentEntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
         name: The agent's name.
         tools: Functions that the model may call, as functions or `Tool` objects.
         native_tools: The vendor's own tools that the model may use.
+        toolsets: Further tools, as toolsets or functions that return one.
         model_settings: Settings, merged over the model's.
         retries: Number of consecutive failures allowed for a tool that sets no number itself.
         output_retries: Number of rejected outputs allowed. The default is `retries`.
@@ -92,6 +98,7 @@ class Agent(AgentEntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
         name: str | None = None,
         tools: Sequence[Tool[DepsT] | Callable[..., Any]] = (),
         native_tools: Sequence[NativeTool] = (),
+        toolsets: Sequence[AbstractToolset[DepsT] | ToolsetFunction[DepsT]] = (),
         model_settings: ModelSettings | None = None,
         retries: int = 1,
         output_retries: int | None = None,
@@ -122,10 +129,9 @@ class Agent(AgentEntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
         self._output_validators: list[ContextFunction] = []
         check_native_tools(native_tools)
         self._native_tools = native_tools
-        _check_tools(tools)
-        self._tools: dict[str, Tool[Any]] = {}
-        for tool in tools:
-            self._add_tool(_to_tool(tool))
+        self._functions = FunctionToolset[DepsT](tools, id='<agent>')
+        self._toolsets = to_toolsets(toolsets)
+        self._entered: list[CombinedToolset[DepsT]] = []
 
     # -------------------------------------------------------------------------------------------------------- tools
 
@@ -137,7 +143,7 @@ class Agent(AgentEntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
     ) -> Callable[[ContextTool[DepsT, P, R]], ContextTool[DepsT, P, R]]: ...
     def tool(self, function: Callable[..., R] | None = None, /, **options: Unpack[ToolOptions]) -> Any:
         """Register a function as a tool; its first argument is a `RunContext`. The options are `ToolOptions`."""
-        return self._decorate_tool(function, options, takes_ctx=True)
+        return self._functions.decorate(function, options, takes_ctx=True)
 
     @overload
     def tool_plain(self, function: Callable[P, R], /) -> Callable[P, R]: ...
@@ -145,22 +151,29 @@ class Agent(AgentEntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
     def tool_plain(self, /, **options: Unpack[ToolOptions]) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
     def tool_plain(self, function: Callable[..., R] | None = None, /, **options: Unpack[ToolOptions]) -> Any:
         """Register a function as a tool; it takes no `RunContext`. The options are `ToolOptions`."""
-        return self._decorate_tool(function, options, takes_ctx=False)
+        return self._functions.decorate(function, options, takes_ctx=False)
 
-    def _decorate_tool(self, function: Callable[..., R] | None, options: ToolOptions, *, takes_ctx: bool) -> Any:
-        arguments: dict[str, Any] = {**options}
-        max_retries = arguments.pop('retries', None)
+    @overload
+    def toolset(self, function: ToolsetFunction[DepsT], /) -> ToolsetFunction[DepsT]: ...
+    @overload
+    def toolset(
+        self, /, *, per_run_step: bool = True, id: str | None = None
+    ) -> Callable[[ToolsetFunction[DepsT]], ToolsetFunction[DepsT]]: ...
+    def toolset(
+        self, function: ToolsetFunction[DepsT] | None = None, /, *, per_run_step: bool = True, id: str | None = None
+    ) -> Any:
+        """Register a function that returns a toolset: for each request, or with `per_run_step=False` once per run."""
 
-        def register(decorated: Callable[..., R]) -> Callable[..., R]:
-            self._add_tool(Tool(decorated, takes_ctx=takes_ctx, max_retries=max_retries, **arguments))
+        def register(decorated: ToolsetFunction[DepsT]) -> ToolsetFunction[DepsT]:
+            self._toolsets.append(DynamicToolset(decorated, per_run_step=per_run_step, id=id))
             return decorated
 
         return register if function is None else register(function)
 
-    def _add_tool(self, tool: Tool[Any]) -> None:
-        if tool.name in self._tools:
-            raise UserError(f'The agent already has a tool of the name {tool.name!r}; give another name=')
-        self._tools[tool.name] = tool
+    @property
+    def toolsets(self) -> list[AbstractToolset[DepsT]]:
+        """The agent's toolsets. The first one has its functions."""
+        return [self._functions, *self._toolsets]
 
     # ---------------------------------------------------------------------------------------- validators and prompts
 
@@ -222,6 +235,7 @@ class Agent(AgentEntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
         deps: DepsT | Unset = UNSET,
         tools: Sequence[Tool[DepsT] | Callable[..., Any]] | Unset = UNSET,
         native_tools: Sequence[NativeTool] | Unset = UNSET,
+        toolsets: Sequence[AbstractToolset[DepsT] | ToolsetFunction[DepsT]] | Unset = UNSET,
         instructions: Instructions | Unset = UNSET,
     ) -> AbstractContextManager[None]:
         """Replace parameters of the agent and of its runs inside the `with` block, for example in tests.
@@ -231,19 +245,36 @@ class Agent(AgentEntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
         if not isinstance(model, Unset):
             check_model(model, parameter='model')
         if not isinstance(tools, Unset):
-            _check_tools(tools)
+            check_tools(tools)
+        if not isinstance(toolsets, Unset):
+            toolsets = to_toolsets(toolsets)
         if not isinstance(native_tools, Unset):
             check_native_tools(native_tools)
         return override_parameters(
-            self, model=model, deps=deps, tools=tools, native_tools=native_tools, instructions=instructions
+            self,
+            model=model,
+            deps=deps,
+            tools=tools,
+            native_tools=native_tools,
+            toolsets=toolsets,
+            instructions=instructions,
         )
 
     async def __aenter__(self) -> Self:
+        """Open the toolsets for all runs inside the block."""
+        toolset = CombinedToolset([*self._toolsets])
+        await toolset.__aenter__()
+        self._entered.append(toolset)
         return self
 
-    async def __aexit__(self, *exception: object) -> None:
-        if isinstance(self.model, Model):
-            await self.model.aclose()
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            await self._entered.pop().__aexit__(kind, error, traceback)
+        finally:
+            if isinstance(self.model, Model):
+                await self.model.aclose()
 
     def _prepare_run(
         self,
@@ -270,6 +301,7 @@ class Agent(AgentEntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
             prompt=user_prompt,
             messages=conversation.messages,
             model_settings=model.merged_settings(spec.settings),
+            max_retries=spec.retries,
             run_id=conversation.run_id,
             conversation_id=conversation.conversation_id,
         )
@@ -279,16 +311,17 @@ class Agent(AgentEntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
     def _build_spec(
         self, model: Model, output_type: OutputSpec[Any] | None, options: RunOptions, overrides: Mapping[str, Any]
     ) -> RunSpec:
-        """Merge the agent, the options and the overrides. Raises `UserError` if a tool has the name of an output."""
+        """Merge the agent, the options and the overrides."""
         instructions = [*self._instructions, *parse_prompts('instructions', options.get('instructions'))]
         if 'instructions' in overrides:
             instructions = parse_prompts('instructions', overrides['instructions'])
-        spec = RunSpec(
+        return RunSpec(
             model=model,
-            tools=[_to_tool(tool) for tool in overrides.get('tools', self._tools.values())],
+            toolset=self._choose_toolset(options, overrides),
             output=self._select_output_reader(output_type),
             output_validators=list(self._output_validators),
-            native_tools=overrides.get('native_tools', self._native_tools),
+            native_tools=overrides.get('native_tools', [*self._native_tools, *(options.get('native_tools') or ())]),
+            deferred_results=options.get('deferred_tool_results'),
             instructions=instructions,
             system_prompts=list(self._system_prompts),
             dynamic_prompts=list(self._dynamic_prompts),
@@ -298,10 +331,17 @@ class Agent(AgentEntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
             output_retries=self._output_retries,
             end_strategy=self.end_strategy,
         )
-        clashes = [tool.name for tool in spec.tools if tool.name in spec.output_tools]
-        if clashes:
-            raise UserError(f'A tool and an output have the same name {clashes[0]!r}; give one of them another name=')
-        return spec
+
+    def _choose_toolset(self, options: RunOptions, overrides: Mapping[str, Any]) -> CombinedToolset[Any]:
+        """Return all tools of a run."""
+        functions = (
+            self._functions if 'tools' not in overrides else FunctionToolset(overrides['tools'], id='<override>')
+        )
+        others = overrides.get('toolsets')
+        if others is not None:
+            return CombinedToolset([functions, *to_toolsets(others)])
+        tools = [FunctionToolset(tools, id='<run>')] if (tools := options.get('tools')) else []
+        return CombinedToolset([functions, *self._toolsets, *tools, *to_toolsets(options.get('toolsets') or ())])
 
     def _resolve_model(self, model: Model | str | None) -> tuple[Model, bool]:
         """Return the model of a run, and whether the run must close it because it made it from a name."""
@@ -333,20 +373,10 @@ async def _execute_run(
     async with AsyncExitStack() as stack:
         if must_close:
             await stack.enter_async_context(run.spec.model)
+        toolset = await run.spec.toolset.for_run(run.context)
+        run.spec = replace(run.spec, toolset=await stack.enter_async_context(toolset))
         final = await run_loop(run, await build_first_request(run, user_prompt, history))
         return AgentRunResult(final.output, run.conversation)
-
-
-def _check_tools(tools: object) -> None:
-    check_items(tools, _is_tool, parameter='tools', expected='functions and Tool objects')
-
-
-def _is_tool(value: object) -> bool:
-    return isinstance(value, Tool) or callable(value)
-
-
-def _to_tool(tool: Tool[Any] | Callable[..., Any]) -> Tool[Any]:
-    return tool if isinstance(tool, Tool) else Tool(tool)  # pyright: ignore[reportUnknownVariableType] -- of any deps
 
 
 def _select_output_type(

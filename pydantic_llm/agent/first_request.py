@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from ..exceptions import UserError
 from ..messages import ModelMessage, ModelRequest, ModelRequestPart, ModelResponse, SystemPromptPart, UserPromptPart
-from .context_functions import ContextFunction, render_prompt
+from ..tools.context_functions import ContextFunction, render_prompt
+from ..tools.deferred import DeferredToolResults
 from .options import UserPrompt
 from .run_state import RunState
 
@@ -19,11 +20,15 @@ async def build_first_request(
 ) -> ModelRequest | None:
     """Add the history to the run's messages and return the first request.
 
-    Returns `None` if the history ends with tool calls that must be executed first, or with a paused response. Raises
-    `UserError` if there is neither a prompt nor a history to continue.
+    Returns `None` if the history ends with tool calls that are executed or answered first, or with a paused response.
+    Raises `UserError` if there is neither a prompt nor a history to continue.
     """
     run.messages.extend(await _reevaluate_history(run, history))
     run.conversation.first_new = len(history)
+    if run.spec.deferred_results is not None:
+        _check_results(run, run.spec.deferred_results)
+        run.next_prompt = None if prompt is None else UserPromptPart(prompt)
+        return None
     if prompt is not None:
         system_prompts = await _build_system_prompts(run, history)
         return run.with_run_ids([*run.complete_tool_results(), *system_prompts, UserPromptPart(prompt)])
@@ -40,6 +45,16 @@ async def build_first_request(
         case _:
             pass
     raise UserError('There is nothing to ask: give a user_prompt, or a message_history that ends with a request')
+
+
+def _check_results(run: RunState, results: DeferredToolResults) -> None:
+    """Raise `UserError` if a result is not one of an open tool call of the history."""
+    calls = {call.tool_call_id for _, call in run.find_open_calls()}
+    if not calls:
+        raise UserError('deferred_tool_results was given, but message_history has no open tool call')
+    if unknown := (results.calls.keys() | results.approvals.keys()) - calls:
+        known = ', '.join(map(repr, sorted(calls)))
+        raise UserError(f'deferred_tool_results has the id {min(unknown)!r}; the open tool calls are {known}')
 
 
 async def _build_system_prompts(run: RunState, history: Sequence[ModelMessage]) -> list[ModelRequestPart]:

@@ -10,6 +10,7 @@ Read `run_loop`, then `send_request` (one request) and `handle_response` (its re
 | `length`, inside a tool call or a JSON object, or without any content | raise `UnexpectedModelBehavior` |
 | `error` and no tool calls | send a retry prompt, which counts against `output_retries` |
 | tool calls | execute them and send the results; an output tool ends the run |
+| tool calls that must be approved, or are executed elsewhere | end the run with a `DeferredToolRequests` |
 | text, if text or JSON text is the output | end the run |
 | no content, or text if text is not an output | send a retry prompt, which counts against `output_retries` |
 """
@@ -22,7 +23,7 @@ from typing import Any, NoReturn, TypeVar
 
 from pydantic import ValidationError
 
-from ..exceptions import ContentFilterError, ModelRetry, StreamInterruptedError, UnexpectedModelBehavior
+from ..exceptions import ContentFilterError, ModelRetry, StreamInterruptedError, UnexpectedModelBehavior, UserError
 from ..messages import ModelRequest, ModelResponse, RetryPromptPart, ToolCallPart, ToolReturnPart
 from ..models import ModelRequestParameters
 from ..settings import ModelSettings
@@ -77,8 +78,7 @@ async def _resume_unfinished_response(run: RunState) -> ModelResponse:
     It is paused, and continued here, or its tool calls have no results yet.
     """
     parameters = await run.offer_tools()
-    last = run.messages[-1]
-    assert isinstance(last, ModelResponse), 'without a first request, the history ends with a response'
+    last = next(message for message in reversed(run.messages) if isinstance(message, ModelResponse))
     return await _continue_turn(run, last, parameters)
 
 
@@ -191,7 +191,7 @@ async def handle_response(run: RunState, response: ModelResponse) -> FinalOutput
     run.tool_results = {}
     await run.flush_events()
     if response.tool_calls:
-        return await _handle_tool_calls(run, response)
+        return await _handle_tool_calls(run)
     try:
         return FinalOutput(await _read_text_output(run, response))
     except Rejected as rejected:
@@ -249,10 +249,11 @@ async def validate_output(run: RunState, output: Awaitable[Any], context: RunCon
 # -------------------------------------------------------------------------------------------------------- tool calls
 
 
-async def _handle_tool_calls(run: RunState, response: ModelResponse) -> FinalOutput | ModelRequest:
+async def _handle_tool_calls(run: RunState) -> FinalOutput | ModelRequest:
     run.has_called_tools = True
+    run.open_calls = {}
     output_tools = run.spec.output_tools
-    calls = list(enumerate(response.tool_calls))
+    calls = run.find_open_calls()
     output_calls = [(index, call) for index, call in calls if call.tool_name in output_tools]
     others = [(index, call) for index, call in calls if call.tool_name not in output_tools]
     final, rejected = await _handle_output_calls(run, output_calls)
@@ -266,7 +267,22 @@ async def _handle_tool_calls(run: RunState, response: ModelResponse) -> FinalOut
     run.count_failures(failures)
     if rejected is not None:
         run.count_rejected_output(*rejected)
-    return run.with_run_ids(run.tool_result_parts())
+    if run.open_calls:
+        return _leave_calls_open(run)
+    prompt, run.next_prompt = run.next_prompt, None
+    return run.with_run_ids([*run.tool_result_parts(), *([prompt] if prompt else [])])
+
+
+def _leave_calls_open(run: RunState) -> FinalOutput:
+    """End the run with the open calls as its output. Raises `UserError` if that is no output of the agent."""
+    if not run.spec.output.allows_deferred:
+        names = ', '.join(repr(call.tool_name) for call, _ in run.open_calls.values())
+        raise UserError(
+            f'The calls of {names} must be approved or executed elsewhere: add DeferredToolRequests to output_type'
+        )
+    if parts := run.tool_result_parts():
+        run.messages.append(run.with_run_ids(parts))
+    return FinalOutput(run.take_open_calls())
 
 
 async def _handle_output_calls(

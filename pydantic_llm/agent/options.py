@@ -8,22 +8,24 @@ from typing import Any, Generic, TypedDict
 
 from typing_extensions import TypeVar
 
-from .._type_checks import check_messages, check_settings_type, check_type
+from .._type_checks import check_messages, check_native_tools, check_settings_type, check_type
 from ..messages import ModelMessage, UserContent
 from ..models import Model, check_model
+from ..native_tools import NativeTool
 from ..settings import ModelSettings
 from ..tools.context import RunContext
-from ..tools.docstrings import DocstringFormat
-from ..tools.tool import ToolPrepareFunction
+from ..tools.deferred import DeferredToolResults
+from ..tools.options import Instructions
+from ..tools.tool import Tool
+from ..toolsets import AbstractToolset
+from ..toolsets.dynamic import ToolsetFunction
 from ..usage import RunUsage, UsageLimits
 from .result import AgentStreamEvent
 
 __all__ = (
     'EventStreamHandler',
-    'Instructions',
     'RunArguments',
     'RunOptions',
-    'ToolOptions',
     'UserPrompt',
     'check_options',
 )
@@ -32,17 +34,6 @@ DepsT = TypeVar('DepsT', default=None)
 
 UserPrompt = str | Sequence[UserContent]
 """The user's message: text, or a sequence of texts and files."""
-
-InstructionsFunction = (
-    Callable[[RunContext[Any]], str | None]
-    | Callable[[RunContext[Any]], Awaitable[str | None]]
-    | Callable[[], str | None]
-    | Callable[[], Awaitable[str | None]]
-)
-"""A function that returns a prompt, or `None` for no prompt."""
-
-Instructions = str | InstructionsFunction | Sequence[str | InstructionsFunction] | None
-"""A prompt as text, a function that returns one, or a sequence of these."""
 
 EventStreamHandler = Callable[[RunContext[Any], AsyncIterable[AgentStreamEvent]], Awaitable[None]]
 """A function that receives all events of a run. Events that it does not read are dropped."""
@@ -56,6 +47,18 @@ class RunOptions(TypedDict, total=False):
 
     model: Model | str | None
     """The model to use instead of the agent's."""
+
+    tools: Sequence[Tool[Any] | Callable[..., Any]] | None
+    """Tools in addition to the agent's, as functions or `Tool` objects."""
+
+    toolsets: Sequence[AbstractToolset[Any] | ToolsetFunction[Any]] | None
+    """Toolsets in addition to the agent's."""
+
+    native_tools: Sequence[NativeTool] | None
+    """The vendor's own tools in addition to the agent's."""
+
+    deferred_tool_results: DeferredToolResults | None
+    """The results of the tool calls that the history left open, and the decisions about them."""
 
     instructions: Instructions
     """Instructions in addition to the agent's."""
@@ -79,6 +82,7 @@ class RunOptions(TypedDict, total=False):
 OPTION_TYPES: dict[str, type] = {
     'usage_limits': UsageLimits,
     'usage': RunUsage,
+    'deferred_tool_results': DeferredToolResults,
     'run_id': str,
     'conversation_id': str,
 }
@@ -98,6 +102,8 @@ def check_options(options: RunOptions) -> None:
         check_model(model, parameter='model')
     if (history := options.get('message_history')) is not None:
         check_messages(history, parameter='message_history')
+    if (native_tools := options.get('native_tools')) is not None:
+        check_native_tools(native_tools)
     check_settings_type(options.get('model_settings'))
 
 
@@ -106,37 +112,3 @@ class RunArguments(RunOptions, Generic[DepsT], total=False):
 
     deps: DepsT
     """The value of `RunContext.deps`."""
-
-
-class ToolOptions(TypedDict, total=False):
-    """Options of a tool, in addition to its function."""
-
-    name: str | None
-    """The tool's name for the model. The default is the function's name."""
-
-    description: str | None
-    """The tool's description for the model. The default comes from the docstring."""
-
-    retries: int | None
-    """Number of consecutive failures allowed. The default is the agent's `retries`."""
-
-    prepare: ToolPrepareFunction[Any] | None
-    """A function that returns the tool's definition before each request, or `None` to hide the tool."""
-
-    docstring_format: DocstringFormat
-    """The style of the docstring. The default is to detect it."""
-
-    require_parameter_descriptions: bool
-    """If true, raise an error unless the docstring describes every parameter."""
-
-    strict: bool | None
-    """If true, the vendor must enforce the schema."""
-
-    sequential: bool
-    """If true, the tool does not run at the same time as others."""
-
-    metadata: dict[str, Any] | None
-    """Data for your own use. It is never sent."""
-
-    timeout: float | None
-    """Seconds that a call may take. After that, the model gets a retry prompt."""

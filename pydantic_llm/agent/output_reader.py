@@ -26,10 +26,11 @@ from ..models import ModelRequestParameters, OutputMode, OutputObjectDefinition
 from ..profiles import ModelProfile
 from ..tools.arguments import validate_arguments
 from ..tools.context import RunContext
+from ..tools.context_functions import ContextFunction
+from ..tools.deferred import DeferredToolRequests
 from ..tools.definition import ToolDefinition
 from ..tools.shape import Shape
 from ..tools.signature import Signature, make_typed_dict, name_of, read_signature
-from .context_functions import ContextFunction
 from .output_types import NativeOutput, PromptedOutput, TextOutput, ToolOutput
 
 __all__ = ('IncompleteOutput', 'OutputForm', 'OutputReader', 'Rejected', 'build_output_reader', 'extract_json')
@@ -94,7 +95,7 @@ class OutputForm:
         """Return the output: the validated value, or the result of calling the function with it."""
         if self.signature is None:
             return value
-        positional, named = self.signature.bind(value)
+        positional, named = self.signature.bind(self.signature.name_values(value))
         first = [context] if self.signature.takes_ctx else []
         return await call_async(self.signature.function, *first, *positional, **named)
 
@@ -138,6 +139,8 @@ class OutputReader:
     """The function that turns text into the output."""
     files: FileOutput | None = None
     """The generated files that are a valid output: `'one'` is the first, `'all'` a list of them."""
+    allows_deferred: bool = False
+    """True if the open tool calls of a run are a valid output."""
     forms: list[OutputForm] = field(default_factory=list[OutputForm])
     options: NativeOutput[Any] | PromptedOutput[Any] | None = None
 
@@ -242,6 +245,16 @@ def _is_instance(spec: object, *types: type) -> bool:
 
 def build_output_reader(spec: object) -> OutputReader:
     """Return the reader for an `output_type`. Raises `UserError` if it is not a valid one."""
+    members = list(_iter_members(spec))
+    others = [member for member in members if member is not DeferredToolRequests]
+    if len(others) == len(members):
+        return _build_reader(spec)
+    if not others:
+        raise UserError('output_type has DeferredToolRequests only; give another type too')
+    return replace(_build_reader(others[0] if len(others) == 1 else others), allows_deferred=True)
+
+
+def _build_reader(spec: object) -> OutputReader:
     if _is_instance(spec, NativeOutput, PromptedOutput):
         options = cast('NativeOutput[Any] | PromptedOutput[Any]', spec)
         mode: OutputMode = 'native' if _is_instance(spec, NativeOutput) else 'prompted'

@@ -9,9 +9,10 @@ from typing import Any
 from ..models import Model, OutputMode
 from ..native_tools import NativeTool
 from ..settings import ModelSettings
-from ..tools.tool import Tool
+from ..tools.context_functions import ContextFunction, Prompt
+from ..tools.deferred import DeferredToolResults
+from ..toolsets import AbstractToolset, ToolsetTool
 from ..usage import UsageLimits
-from .context_functions import ContextFunction, Prompt
 from .output_reader import OutputForm, OutputReader
 from .output_types import EndStrategy
 
@@ -24,9 +25,12 @@ class RunSpec:
 
     model: Model
     output: OutputReader
+    toolset: AbstractToolset[Any]
+    """All tools of the run."""
     output_validators: Sequence[ContextFunction] = ()
-    tools: Sequence[Tool[Any]] = ()
     native_tools: Sequence[NativeTool] = ()
+    deferred_results: DeferredToolResults | None = None
+    """The results of the tool calls that the run which it continues left open."""
     instructions: Sequence[Prompt] = ()
     system_prompts: Sequence[Prompt] = ()
     dynamic_prompts: Sequence[ContextFunction] = ()
@@ -50,7 +54,7 @@ class RunSpec:
         """The forms of the output by tool name; empty if the output is not requested as a tool call."""
         return self.output.tools if self.output_mode == 'tool' else {}
 
-    def max_retries(self, tool: Tool[Any] | None) -> int:
+    def max_retries(self, tool: ToolsetTool[Any] | None) -> int:
         """Return the number of consecutive failures allowed for a tool; `None` is a tool that does not exist."""
         return self.retries if tool is None or tool.max_retries is None else tool.max_retries
 

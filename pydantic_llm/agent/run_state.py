@@ -5,20 +5,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic_core import from_json
 
-from .._threads import call_async
-from ..exceptions import UnexpectedModelBehavior, UserError
+from ..exceptions import ApprovalRequired, CallDeferred, UnexpectedModelBehavior, UserError
 from ..messages import (
     ModelMessage,
     ModelRequest,
     ModelRequestPart,
     ModelResponse,
     ModelResponsePart,
+    RetryPromptPart,
     ToolCallPart,
     ToolReturnPart,
 )
@@ -27,15 +27,18 @@ from ..messages.history import NOT_EXECUTED
 from ..models import ModelRequestParameters, StreamedResponse
 from ..settings import ModelSettings, ToolChoice, merge_model_settings
 from ..tools.context import RunContext
-from ..tools.definition import ToolDefinition
-from ..tools.tool import Tool
+from ..tools.context_functions import render_prompt
+from ..tools.deferred import DeferredToolRequests
+from ..toolsets import ToolsetTool
 from ..usage import Usage
-from .context_functions import render_prompt
 from .event_channel import EventChannel, RunEvent
 from .result import Conversation
 from .run_spec import RunSpec
 
 __all__ = ('RunState', 'ToolFailures', 'has_truncated_args', 'make_interrupted_result')
+
+OpenCall = tuple[ToolCallPart, ApprovalRequired | CallDeferred]
+"""A tool call without a result, and the reason for that."""
 
 ToolFailures = dict[str, BaseException | None]
 """The last error of each tool that was called in a step; `None` if all of its calls succeeded."""
@@ -52,10 +55,12 @@ class RunState:
     channel: EventChannel | None = None
     """The channel for events; without one, responses are not streamed."""
     stream: StreamedResponse | None = None
-    offered_tools: dict[str, Tool[Any]] = field(default_factory=dict[str, Tool[Any]])
+    offered_tools: Mapping[str, ToolsetTool[Any]] = field(default_factory=dict[str, ToolsetTool[Any]])
     """The tools of the last request, by their name for the model."""
-    sequential_tools: set[str] = field(default_factory=set[str])
-    """Names of the offered tools that must not run at the same time as others."""
+    open_calls: dict[int, OpenCall] = field(default_factory=dict[int, OpenCall])
+    """The tool calls of the last response that the run leaves open, by index of the call."""
+    next_prompt: ModelRequestPart | None = None
+    """The user prompt of a run that first executes the tool calls of its history. It follows their results."""
     tool_results: dict[int, Sequence[ModelRequestPart]] = field(default_factory=dict[int, Sequence[ModelRequestPart]])
     """Parts for each tool call of the last response, by index of the call: first its result, then additions to it."""
     rejected_outputs: int = 0
@@ -104,12 +109,33 @@ class RunState:
             self.messages.append(self.with_run_ids(parts))
 
     def complete_tool_results(self) -> list[ModelRequestPart]:
-        """Add an `interrupted` result for each open tool call of the last message. Returns all of its results."""
-        last = self.messages[-1] if self.messages else None
-        calls = last.tool_calls if isinstance(last, ModelResponse) else []
-        for index, tool_call in enumerate(calls):
+        """Add an `interrupted` result for each open tool call of the last response. Returns all of its results."""
+        calls = self.find_open_calls()
+        for index, tool_call in calls:
             self.tool_results.setdefault(index, [make_interrupted_result(tool_call)])
         return self.tool_result_parts() if calls else []
+
+    def find_open_calls(self) -> list[tuple[int, ToolCallPart]]:
+        """Return the tool calls of the last response that no later message has a result for, with their indices."""
+        answered: set[str | None] = set()
+        for message in reversed(self.messages):
+            if isinstance(message, ModelResponse):
+                calls = enumerate(message.tool_calls)
+                return [(index, call) for index, call in calls if call.tool_call_id not in answered]
+            answered |= {
+                part.tool_call_id for part in message.parts if isinstance(part, (ToolReturnPart, RetryPromptPart))
+            }
+        return []
+
+    def take_open_calls(self) -> DeferredToolRequests:
+        """Return the open tool calls as the output of the run."""
+        requests = DeferredToolRequests()
+        for _, (call, reason) in sorted(self.open_calls.items()):
+            kind = requests.approvals if isinstance(reason, ApprovalRequired) else requests.calls
+            kind.append(call)
+            if reason.metadata is not None:
+                requests.metadata[call.tool_call_id] = reason.metadata
+        return requests
 
     def tool_result_parts(self) -> list[ModelRequestPart]:
         """Return the results in the order of their tool calls, followed by the additions to them."""
@@ -121,16 +147,11 @@ class RunState:
     async def offer_tools(self) -> ModelRequestParameters:
         """Prepare the tools for the next request and store them. Returns the parameters of the request."""
         parameters = self.spec.output.build_parameters(self.spec.output_mode)
-        definitions: list[ToolDefinition] = []
-        self.offered_tools = {}
-        for tool in self.spec.tools:
-            definition = await self._prepare_definition(tool)
-            if definition is not None:
-                if definition.name in self.offered_tools:
-                    raise UserError(f'Two tools have the name {definition.name!r} after their prepare functions')
-                definitions.append(definition)
-                self.offered_tools[definition.name] = tool
-        self.sequential_tools = {definition.name for definition in definitions if definition.sequential}
+        self.offered_tools = await self.spec.toolset.get_tools(self.context)
+        for name in self.spec.output_tools:
+            if name in self.offered_tools:
+                raise UserError(f'A tool and an output have the same name {name!r}; give one of them another name=')
+        definitions = [tool.tool_def for tool in self.offered_tools.values()]
         return replace(parameters, function_tools=definitions, native_tools=list(self.spec.native_tools))
 
     def choose_settings(self) -> ModelSettings | None:
@@ -150,27 +171,21 @@ class RunState:
         """Return whether each tool that may be called returns the output."""
         return not isinstance(choice, str) and {*(choice or ())} <= self.spec.output_tools.keys()
 
-    async def _prepare_definition(self, tool: Tool[Any]) -> ToolDefinition | None:
-        """Return the tool's definition after its `prepare` function, or `None` if the tool is hidden."""
-        if tool.prepare is None:
-            return tool.tool_def
-        definition: ToolDefinition | None = await call_async(tool.prepare, self.tool_context(tool), tool.tool_def)
-        return definition
-
     async def render_instructions(self) -> str | None:
         """Return the instructions for the next request, or `None` if they are empty."""
         texts = [await render_prompt(prompt, self.context) for prompt in self.spec.instructions]
+        texts.append(await self.spec.toolset.get_instructions(self.context))
         return '\n\n'.join(text for text in texts if text) or None
 
     # ---------------------------------------------------------------------------------------------------- contexts
 
-    def tool_context(self, tool: Tool[Any], tool_call: ToolCallPart | None = None) -> RunContext[Any]:
-        """Return the context for a tool's function, or without a tool call, for its `prepare` function."""
-        name = tool_call.tool_name if tool_call else tool.name
+    def tool_context(self, tool: ToolsetTool[Any], tool_call: ToolCallPart) -> RunContext[Any]:
+        """Return the context for a tool call."""
+        name = tool_call.tool_name
         return replace(
             self.context,
             tool_name=name,
-            tool_call_id=tool_call.tool_call_id if tool_call else None,
+            tool_call_id=tool_call.tool_call_id,
             retry=self.context.retries.get(name, 0),
             max_retries=self.spec.max_retries(tool),
         )

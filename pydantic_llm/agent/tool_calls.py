@@ -2,18 +2,22 @@
 
 Tools run at the same time. A sequential tool runs alone: it waits for the calls before it, and the calls after it wait
 for it. If a tool raises, the others still finish, because their results would be lost; then the error is raised.
+
+A call that must be approved, or that is executed elsewhere, stays open: it gets no result here. A run that continues
+the history has the results of such calls, and the decisions about them (`DeferredToolResults`).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from ..exceptions import ModelRetry, UserError
+from ..exceptions import ApprovalRequired, CallDeferred, ModelRetry, ToolFailed, UserError
 from ..messages import (
     FunctionToolCallEvent,
     FunctionToolResultEvent,
@@ -25,7 +29,9 @@ from ..messages import (
     UserContent,
     UserPromptPart,
 )
-from ..tools.tool import Tool
+from ..tools.context import RunContext
+from ..tools.deferred import ToolDenied
+from ..toolsets import ToolsetTool
 from .output_reader import Rejected
 from .run_state import RunState, ToolFailures, make_interrupted_result
 
@@ -62,7 +68,8 @@ def _split_into_groups(run: RunState, calls: Sequence[IndexedCall]) -> Iterator[
     """Yield groups of tool calls that may run at the same time."""
     group: list[IndexedCall] = []
     for index, call in calls:
-        if call.tool_name in run.sequential_tools:
+        tool = run.offered_tools.get(call.tool_name)
+        if tool is not None and tool.tool_def.sequential:
             yield from ([group] if group else [])
             yield [(index, call)]
             group = []
@@ -88,6 +95,11 @@ async def _execute_call(
     try:
         parts = await _call_tool(run, call)
         failures.setdefault(call.tool_name, None)
+    except (ApprovalRequired, CallDeferred) as error:
+        run.open_calls[index] = (call, error)
+        return
+    except ToolFailed as error:
+        parts = [ToolReturnPart(call.tool_name, error.message, call.tool_call_id, outcome='failed')]
     except Rejected as rejected:
         failures[call.tool_name] = rejected.error
         parts = [RetryPromptPart(rejected.content, tool_name=call.tool_name, tool_call_id=call.tool_call_id)]
@@ -105,21 +117,60 @@ async def _execute_call(
     run.emit(FunctionToolResultEvent(result))
 
 
-async def _call_tool(run: RunState, call: ToolCallPart) -> list[ModelRequestPart]:
-    """Validate the arguments, call the tool and return the parts for its result. Raises `Rejected`."""
+async def _call_tool(run: RunState, call: ToolCallPart) -> Sequence[ModelRequestPart]:
+    """Validate the arguments, call the tool and return the parts for its result.
+
+    Raises `Rejected`, and `ApprovalRequired` or `CallDeferred` if the call stays open.
+    """
+    given = run.spec.deferred_results
+    if given is not None and call.tool_call_id in given.calls:
+        return _build_given_parts(call, given.calls[call.tool_call_id])
     tool = run.offered_tools.get(call.tool_name)
     if tool is None:
         raise Rejected(ModelRetry(_describe_unknown_tool(run, call.tool_name)))
-    try:
-        arguments = tool.validate(call.args_as_json_str())
-    except (ValidationError, ModelRetry) as error:
-        raise Rejected(error) from error
+    decision = given.decision_about(call.tool_call_id) if given else None
+    if isinstance(decision, ToolDenied):
+        return [ToolReturnPart(call.tool_name, decision.message, call.tool_call_id, outcome='denied')]
+    arguments = _validate_arguments(tool, call, decision.override_args if decision else None)
+    if tool.tool_def.kind == 'external':
+        raise CallDeferred
+    if tool.tool_def.kind == 'unapproved' and decision is None:
+        raise ApprovalRequired
     run.conversation.usage.tool_calls += 1
+    context = replace(
+        run.tool_context(tool, call),
+        tool_call_approved=decision is not None,
+        tool_call_metadata=given.metadata.get(call.tool_call_id) if given else None,
+    )
     try:
-        value = await _run_with_timeout(run, tool, arguments, call)
+        value = await _run_with_timeout(run, tool, arguments, context)
     except ModelRetry as error:
         raise Rejected(error) from error
     return _build_result_parts(call, value)
+
+
+def _validate_arguments(tool: ToolsetTool[Any], call: ToolCallPart, override: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the arguments that the model wrote, or those that were approved instead. Raises `Rejected`."""
+    try:
+        arguments: dict[str, Any] = tool.args_validator.validate_json(
+            call.args_as_json_str() if override is None else to_json(override).decode()
+        )
+    except (ValidationError, ModelRetry) as error:
+        raise Rejected(error) from error
+    return arguments
+
+
+def _build_given_parts(call: ToolCallPart, value: object) -> Sequence[ModelRequestPart]:
+    """Return the parts for the result of a call that was executed elsewhere. Raises `Rejected` or `ToolFailed`."""
+    match value:
+        case ModelRetry():
+            raise Rejected(value)
+        case ToolFailed():
+            raise value
+        case ToolReturnPart() | RetryPromptPart():
+            return [replace(value, tool_name=call.tool_name, tool_call_id=call.tool_call_id)]
+        case _:
+            return _build_result_parts(call, value)
 
 
 def _describe_unknown_tool(run: RunState, name: str) -> str:
@@ -128,11 +179,13 @@ def _describe_unknown_tool(run: RunState, name: str) -> str:
     return f'There is no tool {name!r}. ' + (f'The tools are: {names}.' if names else 'There are no tools.')
 
 
-async def _run_with_timeout(run: RunState, tool: Tool[Any], arguments: object, call: ToolCallPart) -> object:
+async def _run_with_timeout(
+    run: RunState, tool: ToolsetTool[Any], arguments: dict[str, Any], context: RunContext[Any]
+) -> object:
     deadline = asyncio.timeout(tool.timeout)
     try:
         async with deadline:
-            return await tool.run(arguments, run.tool_context(tool, call))
+            return await run.spec.toolset.call_tool(tool.tool_def.name, arguments, context, tool)
     except TimeoutError as error:
         if deadline.expired():
             raise ModelRetry(f'The tool did not finish within {tool.timeout:g} s.') from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 from typing_extensions import TypeVar
 
@@ -51,6 +51,12 @@ class RunContext(ShortRepr, Generic[DepsT_co]):
 
     tool_call_id: str | None = None
     """The id of the tool call."""
+
+    tool_call_approved: bool = False
+    """True if somebody approved this tool call."""
+
+    tool_call_metadata: Any = None
+    """What `DeferredToolResults.metadata` has for this tool call."""
 
     retries: dict[str, int] = field(default_factory=dict[str, int])
     """The number of consecutive failures, by tool name."""

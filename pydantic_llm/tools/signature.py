@@ -58,9 +58,13 @@ class Signature:
         """The name of the parameter that models wrap its fields in, although the schema has no such key."""
         return self.parameters[0].name if self.is_single_object else None
 
-    def bind(self, arguments: Any) -> tuple[list[Any], dict[str, Any]]:
-        """Return validated arguments as positional and keyword arguments, without the `RunContext`."""
-        values: dict[str, Any] = {self.parameters[0].name: arguments} if self.is_single_object else dict(arguments)
+    def name_values(self, value: Any) -> dict[str, Any]:
+        """Return a validated value of `arguments` as values by the names of the parameters."""
+        return dict(value) if self.wrapper_key is None else {self.wrapper_key: value}
+
+    def bind(self, arguments: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        """Return arguments by name as positional and keyword arguments, without the `RunContext`."""
+        values = dict(arguments)
         positional: list[Any] = []
         named: dict[str, Any] = {}
         # Python takes `*args` only after positional arguments.

@@ -56,6 +56,7 @@ class Tool(Generic[DepsT]):
         sequential: bool = False,
         metadata: dict[str, Any] | None = None,
         timeout: float | None = None,
+        requires_approval: bool = False,
     ) -> None:
         signature = read_signature(
             function,
@@ -85,7 +86,9 @@ class Tool(Generic[DepsT]):
         """Data of the application, never sent."""
         self.timeout: float | None = timeout
         """The time limit in seconds; if it is exceeded, the model gets a retry prompt."""
-        self._bind = signature.bind
+        self.requires_approval: bool = requires_approval
+        """True if a call must be approved before it is executed."""
+        self._bind, self._name_values = signature.bind, signature.name_values
         self._wrapper_key = signature.wrapper_key
 
     @classmethod
@@ -123,16 +126,18 @@ class Tool(Generic[DepsT]):
             strict=self.strict,
             sequential=self.sequential,
             metadata=self.metadata,
+            kind='unapproved' if self.requires_approval else 'function',
         )
 
-    def validate(self, arguments: str) -> Any:
-        """Validate arguments that are JSON text.
+    def validate(self, arguments: str) -> dict[str, Any]:
+        """Return the arguments by name, from JSON text.
 
         Raises pydantic's `ValidationError` if they are invalid, `ModelRetry` if none of them is known.
         """
-        return validate_arguments(self._shape, arguments, wrapper_key=self._wrapper_key)
+        value = validate_arguments(self._shape, arguments, wrapper_key=self._wrapper_key)
+        return self._name_values(value)
 
-    async def run(self, arguments: Any, context: RunContext[DepsT]) -> Any:
+    async def run(self, arguments: dict[str, Any], context: RunContext[DepsT]) -> Any:
         """Call the function with validated arguments. A function that is not async runs in a thread."""
         positional, named = self._bind(arguments)
         return await call_async(self.function, *([context] if self.takes_ctx else []), *positional, **named)

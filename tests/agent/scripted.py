@@ -185,3 +185,9 @@ def retry_message(part: RetryPromptPart) -> str | list[tuple[Any, str]]:
 def call(name: str, args: str | dict[str, Any] | None = None, id: str | None = None) -> ToolCallPart:
     """Return a tool call."""
     return ToolCallPart(name, args, id or f'call_{name}')
+
+
+def results_of(result: Any) -> list[tuple[str | None, Any]]:
+    """Return the name and the content of each tool result in the messages of a run."""
+    parts = [part for message in result.all_messages() for part in message.parts]
+    return [(part.tool_name, part.content) for part in parts if isinstance(part, (ToolReturnPart, RetryPromptPart))]

@@ -13,8 +13,8 @@ from typing import Any, Self
 from .._threads import call_async
 from .._type_checks import describe_value
 from ..exceptions import UserError
-from ..tools.context import RunContext
-from ..tools.signature import name_of, read_parameters, takes_context
+from .context import RunContext
+from .signature import name_of, read_parameters, takes_context
 
 __all__ = ('ContextFunction', 'Prompt', 'parse_prompts', 'render_prompt')
 

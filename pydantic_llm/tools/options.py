@@ -1,0 +1,60 @@
+"""The options of a tool, and the types of instructions, which agents and toolsets share."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypedDict
+
+from .context import RunContext
+from .docstrings import DocstringFormat
+from .tool import ToolPrepareFunction
+
+__all__ = ('Instructions', 'InstructionsFunction', 'ToolOptions')
+
+InstructionsFunction = (
+    Callable[[RunContext[Any]], str | None]
+    | Callable[[RunContext[Any]], Awaitable[str | None]]
+    | Callable[[], str | None]
+    | Callable[[], Awaitable[str | None]]
+)
+"""A function that returns a prompt, or `None` for no prompt."""
+
+Instructions = str | InstructionsFunction | Sequence[str | InstructionsFunction] | None
+"""A prompt as text, a function that returns one, or a sequence of these."""
+
+
+class ToolOptions(TypedDict, total=False):
+    """Options of a tool, in addition to its function."""
+
+    name: str | None
+    """The tool's name for the model. The default is the function's name."""
+
+    description: str | None
+    """The tool's description for the model. The default comes from the docstring."""
+
+    retries: int | None
+    """Number of consecutive failures allowed. The default is the agent's `retries`."""
+
+    prepare: ToolPrepareFunction[Any] | None
+    """A function that returns the tool's definition before each request, or `None` to hide the tool."""
+
+    docstring_format: DocstringFormat
+    """The style of the docstring. The default is to detect it."""
+
+    require_parameter_descriptions: bool
+    """If true, raise an error unless the docstring describes every parameter."""
+
+    strict: bool | None
+    """If true, the vendor must enforce the schema."""
+
+    sequential: bool
+    """If true, the tool does not run at the same time as others."""
+
+    metadata: dict[str, Any] | None
+    """Data for your own use. It is never sent."""
+
+    timeout: float | None
+    """Seconds that a call may take. After that, the model gets a retry prompt."""
+
+    requires_approval: bool
+    """If true, a call must be approved before it is executed: the run ends with a `DeferredToolRequests`."""

@@ -1,0 +1,37 @@
+"""Toolsets: collections of tools that agents share, change and combine.
+
+Read `toolset` (what a toolset is, and how it is changed), `function` (functions as tools), `combined` (several as one),
+`dynamic` (made anew for each run or step) and `external` (tools that others execute).
+"""
+
+from __future__ import annotations
+
+from .combined import CombinedToolset
+from .dynamic import DynamicToolset
+from .external import ExternalToolset
+from .function import FunctionToolset
+from .toolset import (
+    AbstractToolset,
+    ApprovalRequiredToolset,
+    FilteredToolset,
+    PrefixedToolset,
+    PreparedToolset,
+    RenamedToolset,
+    ToolsetTool,
+    WrapperToolset,
+)
+
+__all__ = (
+    'AbstractToolset',
+    'ApprovalRequiredToolset',
+    'CombinedToolset',
+    'DynamicToolset',
+    'ExternalToolset',
+    'FilteredToolset',
+    'FunctionToolset',
+    'PrefixedToolset',
+    'PreparedToolset',
+    'RenamedToolset',
+    'ToolsetTool',
+    'WrapperToolset',
+)
