@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, cast
+from typing import Any
 
 from pydantic_core import from_json, to_json
 
@@ -240,7 +240,7 @@ def is_error(event: object) -> bool:
     """Return whether an event is an error in a shape that any server could send."""
     match event:
         case {'error': object() as error} | {'errors': object() as error}:
-            return bool(cast('object', error))
+            return bool(error)
         case {'message': str()} | {'Message': str()} | {'msg': str()} | {'detail': str() | list()}:
             return True
         case _:
