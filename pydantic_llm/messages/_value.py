@@ -34,3 +34,12 @@ class ShortRepr:
         shown = ((field, getattr(self, field.name)) for field in fields(cast('Any', self)) if field.repr)
         inside = ', '.join(f'{field.name}={value!r}' for field, value in shown if not is_default(field, value))
         return f'{type(self).__name__}({inside})'
+
+
+class Message(ShortRepr):
+    """Base of requests and responses, with a slot for what `wire.known` found out about the message.
+
+    The slot is no field: it is not compared, not written as JSON, and not copied by `dataclasses.replace`.
+    """
+
+    __slots__ = ('_known',)

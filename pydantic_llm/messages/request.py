@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails, PydanticSerializationError, from_json, t
 from ..exceptions import UserError
 from ._stored import translate_request
 from ._tool_files import FILES, add_digests, restore_files
-from ._value import ShortRepr, new_tool_call_id, now
+from ._value import Message, ShortRepr, new_tool_call_id, now
 from .content import MultiModalContent, UserContent
 
 __all__ = (
@@ -192,7 +192,7 @@ ModelRequestPart = Annotated[
 
 
 @dataclass(repr=False, slots=True)
-class ModelRequest(ShortRepr):
+class ModelRequest(Message):
     """A message from the application to the model."""
 
     parts: Sequence[ModelRequestPart]

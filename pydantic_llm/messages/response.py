@@ -15,7 +15,7 @@ from ..json_types import repair_json_text
 from ..usage import RequestUsage
 from ._stored import translate_response
 from ._tool_files import add_digests, restore_files
-from ._value import ShortRepr, new_tool_call_id, now
+from ._value import Message, ShortRepr, new_tool_call_id, now
 from .content import BinaryContent
 from .request import ToolReturnContent
 
@@ -242,7 +242,7 @@ ModelResponsePart = Annotated[
 
 
 @dataclass(repr=False, slots=True)
-class ModelResponse(ShortRepr):
+class ModelResponse(Message):
     """A message from the model to the application."""
 
     parts: Sequence[ModelResponsePart]

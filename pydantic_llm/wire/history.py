@@ -8,7 +8,7 @@ prompt cache finds them again.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import TypeVar, cast
@@ -33,7 +33,7 @@ from ..messages import (
 from ..messages.history import map_tool_call_ids
 from ..messages.request import FAILED_OUTCOMES, ModelRequestPart
 from ..messages.response import INVALID, ModelResponsePart
-from ..profiles.history import EMPTY_RESULT
+from ..profiles.history import EMPTY_RESULT, HistoryRules
 from .arguments import fit_arguments
 from .turns import HistoryTarget, arrange, place_system_prompts
 
@@ -48,12 +48,11 @@ PartT = TypeVar('PartT', bound=ModelRequestPart | ModelResponsePart)
 def fit_history(messages: Sequence[ModelMessage], target: HistoryTarget) -> Sequence[ModelMessage]:
     """Return the messages that the API accepts, and change the instructions of the target.
 
-    Returns the same messages if nothing changes. Raises `UserError` if the API does not accept a given tool's name.
+    Returns the same messages if nothing changes.
     """
-    _check_tool_names(target)
     fitter = _HistoryFitter(target)
     fitted: Sequence[ModelMessage] = [new for message in messages for new in fitter.fit(message)]
-    target.instructions = [text for item in target.instructions if (text := repair_text(item)).strip()]
+    target.instructions = keep_texts(target.instructions)
     fitted = map_tool_call_ids(
         fitted,
         accepts=lambda id: re.fullmatch(target.rules.call_ids, id) is not None,
@@ -63,12 +62,18 @@ def fit_history(messages: Sequence[ModelMessage], target: HistoryTarget) -> Sequ
     return messages if _are_same(fitted, messages) else fitted
 
 
-def _check_tool_names(target: HistoryTarget) -> None:
-    for name in sorted(target.tools):
-        if not re.fullmatch(target.rules.given_names, name):
+def keep_texts(instructions: Sequence[str]) -> list[str]:
+    """Return the instructions that are not blank, without characters that cannot be encoded."""
+    return [text for item in instructions if (text := repair_text(item)).strip()]
+
+
+def check_tool_names(names: Collection[str], system: str, rules: HistoryRules) -> None:
+    """Raise `UserError` if the API does not accept the name of one of the request's tools."""
+    for name in sorted(names):
+        if not re.fullmatch(rules.given_names, name):
             raise UserError(
-                f'{target.system!r} does not accept the name of the tool {name!r}: a name must match '
-                f'{target.rules.given_names!r}. Give the tool another name'
+                f'{system!r} does not accept the name of the tool {name!r}: a name must match '
+                f'{rules.given_names!r}. Give the tool another name'
             )
 
 

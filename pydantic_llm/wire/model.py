@@ -31,6 +31,7 @@ from ..transport.keys import hide_keys_in_error
 from .decoder import ResponseDecoder
 from .files import download_files
 from .header_listeners import notify
+from .json_body import write_body
 from .prepare import PreparedRequest, PreparingModel
 from .reader import ResponseReader
 from .served_fields import add_extra_body
@@ -49,6 +50,13 @@ class WireModel(PreparingModel, Generic[ProfileT]):
     api_name: ClassVar[str]
     """The name of the API's response, for errors: 'a chat completion'."""
     history_rules = UNKNOWN_SERVER
+    encodes_items: ClassVar[bool] = False
+    """True if `encode` returns `JsonItems` when the request asks for them (`writes_items`)."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if 'encode' in vars(cls) and 'encodes_items' not in vars(cls):
+            cls.encodes_items = False  # it changes a body of dicts and lists
 
     def __init__(
         self,
@@ -135,6 +143,9 @@ class WireModel(PreparingModel, Generic[ProfileT]):
 
     async def _download_files(self, request: PreparedRequest, budget: Budget) -> None:
         """Replace URLs by files that are downloaded, within the deadlines of the request."""
+        known = request.get_known()
+        if known is not None and not known.has_items:
+            return  # tool results with files need a repair
         name, seconds = 'timeout', budget.seconds_left
         first = request.settings.get('first_token_timeout') if request.stream else None
         if first is not None and (seconds is None or first < seconds):
@@ -233,12 +244,8 @@ class WireModel(PreparingModel, Generic[ProfileT]):
         settings = request.settings
         extra = settings.get('extra_body', {})
         _check_choices(extra)
-        body = add_extra_body(self.encode(request), extra)
-        try:
-            # JSON has no NaN or infinity (RFC 8259, section 6), and a vendor's own results may hold them
-            content = to_json(body, inf_nan_mode='strings')
-        except ValueError as error:  # also what pydantic raises for a value that is part of itself
-            raise UserError(f'The request cannot be written as JSON: {error}') from error
+        request.writes_items = self.encodes_items
+        content = write_body(add_extra_body(self.encode(request), extra))
         headers = self.headers(request) | settings.get('extra_headers', {})
         return RawRequest(self.path(request), content, self.model_name, headers, Deadlines.from_settings(settings))
 

@@ -7,10 +7,10 @@ about models. `PreparingModel` is the base class of the models that use it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from json import dumps
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal, TypeVar, cast
 
 from .._setting_checks import check_settings, own_checks
 from .._type_checks import check_messages, check_request_tools, check_type
@@ -34,15 +34,21 @@ from ..profiles.history import HistoryRules
 from ..settings import TRANSPORT_SETTINGS, ModelSettings
 from ..tools.definition import ToolDefinition
 from .foreign_settings import register_setting_names, suggest, suggest_foreign_name
-from .history import fit_history
+from .history import check_tool_names, fit_history, keep_texts
+from .known import EncodingTarget, KnownHistory, find_known
 from .texts import repair_texts
 from .turns import HistoryTarget
+
+T = TypeVar('T')
 
 ResolvedToolChoice = Literal['auto', 'none', 'required'] | tuple[str, ...]
 """`auto`, `none`, `required`, or the names of the only tools that may be called (one of them must be called)."""
 
 OUTPUT_NAME = 'final_result'
 """The name of an output without a name of its own."""
+
+MAX_TARGETS = 4
+"""The number of targets that a model remembers. It has several if settings that decide about messages change."""
 
 _CORE_SETTINGS = frozenset({'tool_choice', 'max_tokens'})
 
@@ -71,11 +77,38 @@ class PreparedRequest:
     """One sentence for each change or omission."""
     base_url: str | None = None
     """The base URL that the request is sent to."""
+    known_history: KnownHistory | None = None
+    """What is known about `messages` if they needed no repair. Read it by `get_known`."""
+    writes_items: bool = False
+    """True if `encode` may return `JsonItems` in the body."""
+
     _noted: set[str] = field(init=False, repr=False, compare=False)
     """The warnings, and the sentences that were not added to them."""
 
     def __post_init__(self) -> None:
         self._noted = set(self.warnings)
+
+    def get_known(self) -> KnownHistory | None:
+        """Return what is known about the messages, unless they were replaced since they were prepared."""
+        known = self.known_history
+        return known if known is not None and known.messages is self.messages else None
+
+    def get_written(self) -> KnownHistory | None:
+        """Return the messages whose JSON is known, if `encode` may return it."""
+        return self.get_known() if self.writes_items else None
+
+    def encode_alone(self, encode: Callable[[], T]) -> tuple[T, list[str]]:
+        """Return the result of `encode` and the warnings about it, which the request does not get."""
+        before = self.warnings, self._noted
+        self.warnings, self._noted = [], set()
+        try:
+            return encode(), self.warnings
+        finally:
+            self.warnings, self._noted = before
+
+    def add_warnings(self, sentences: Iterable[str]) -> None:
+        """Add warnings that were collected before, each once."""
+        self.warnings += [sentence for sentence in sentences if self._is_new(sentence)]
 
     def is_same_server(self, message: ModelResponse) -> bool:
         """Return whether the response came from the server that this request is sent to, as far as both are known."""
@@ -175,6 +208,12 @@ class PreparingModel(Model):
     """The names of the vendor's own settings; `None` accepts every name with the prefix."""
     settings_type: ClassVar[type | None] = None
     """The `TypedDict` of the vendor's own settings, whose annotations their values are checked by."""
+    response_fields: ClassVar[Sequence[str]] = ()
+    """The fields of a past response, other than its parts, that decide how it is encoded."""
+    message_settings: ClassVar[Sequence[str]] = ()
+    """The settings that decide how past messages are encoded."""
+
+    _targets: tuple[tuple[object, EncodingTarget], ...] = ()
 
     @property
     def setting_prefixes(self) -> tuple[str, ...]:
@@ -218,10 +257,24 @@ class PreparingModel(Model):
             supported=self.supported_settings,
             prefix=self.setting_prefixes,
             own=self.setting_names,
-            rules=self.get_history_rules(),
+            target=self._choose_target(merged),
             stream=stream,
             base_url=self.base_url,
         )
+
+    def _choose_target(self, settings: ModelSettings) -> EncodingTarget:
+        """Return the target of the requests with these settings, the same one each time."""
+        profile, values = self.profile, cast('Mapping[str, Any]', settings)
+        own = [values.get(name) for name in ('unsupported_settings', *self.message_settings)]
+        facts = (profile, self.get_history_rules(), self.system, self.base_url, own)
+        for known, target in self._targets:
+            if known == facts:
+                return target
+        target = EncodingTarget.of(
+            facts[1], supports_tools=profile.supports_tools, response_fields=self.response_fields
+        )
+        self._targets = ((facts, target), *self._targets[: MAX_TARGETS - 1])
+        return target
 
     def get_history_rules(self) -> HistoryRules:
         """Return what the API accepts in past messages for this model."""
@@ -245,20 +298,23 @@ def prepare(
     supported: Iterable[str],
     prefix: str | tuple[str, ...],
     own: Collection[str] | None = None,
-    rules: HistoryRules | None = None,
+    target: EncodingTarget | None = None,
     stream: bool,
     base_url: str | None = None,
 ) -> PreparedRequest:
     """Resolve a request. Raises `UserError` for anything that cannot be sent.
 
     `supported` are the shared settings of the room, `own` those with its `prefix` (`'openai_'`). Without `own`, every
-    setting with the prefix is accepted. `rules` are what the API accepts in past messages.
+    setting with the prefix is accepted. `target` has the rules for past messages.
     """
-    check_messages(messages)
+    target = target or EncodingTarget.of(HistoryRules(), supports_tools=profile.supports_tools)
+    known = find_known(messages, target)
+    if known is None:
+        check_messages(messages)
     check_type(parameters, ModelRequestParameters, parameter='model_request_parameters')
     if parameters is not None:
         check_request_tools(parameters.function_tools, parameters.output_tools, parameters.native_tools)
-    repaired, notes = repair(repair_texts(messages))
+    repaired, notes = repair(repair_texts(messages)) if known is None else (messages, ())
     resolved = _resolve_output(parameters or ModelRequestParameters(), profile, model_name)
     request = PreparedRequest(
         model_name=model_name,
@@ -272,25 +328,30 @@ def prepare(
         stream=stream,
         warnings=[],
         base_url=base_url,
+        known_history=known,
     )
     for note in notes:
         _report(request, note)
     _check_settings(request, frozenset(supported), prefix, own)
     _choose_tools(request)
     _fit_schemas(request)
-    if resolved.output_mode == 'prompted' and (prompt := _render_output_prompt(request)):
-        request.instructions.append(prompt)
-    _fit_history(request, rules or HistoryRules())
+    _add_output_prompt(request)
+    _fit_history(request, target.rules)
     return request
 
 
 def _fit_history(request: PreparedRequest, rules: HistoryRules) -> None:
     """Replace the messages and the instructions by those that the API accepts."""
+    tools = frozenset([tool.name for tool in request.parameters.tools])
+    check_tool_names(tools, request.system, rules)
+    if request.known_history is not None:
+        request.instructions = keep_texts(request.instructions)
+        return
     target = HistoryTarget(
         system=request.system,
         model_name=request.model_name,
         rules=rules,
-        tools=frozenset(tool.name for tool in request.parameters.tools),
+        tools=tools,
         supports_tools=request.profile.supports_tools,
         instructions=request.instructions,
         note=request.note_change,
@@ -455,6 +516,11 @@ def _fit_schema(
     for obstacle in transformed.obstacles:
         request.note(f'the schema of {owner} is not enforced: {obstacle}')
     return transformed.json_schema, transformed.strict and can_enforce
+
+
+def _add_output_prompt(request: PreparedRequest) -> None:
+    if request.parameters.output_mode == 'prompted' and (prompt := _render_output_prompt(request)):
+        request.instructions.append(prompt)
 
 
 def _render_output_prompt(request: PreparedRequest) -> str:

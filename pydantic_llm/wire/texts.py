@@ -35,22 +35,22 @@ def _repair_message(message: ModelMessage) -> ModelMessage:
 
 def _repair_part(part: PartT) -> PartT:
     values = {name: getattr(part, name, None) for name in TEXTS}
-    invalid = {name: _repair_value(value) for name, value in values.items() if not _is_valid(value)}
+    invalid = {name: _repair_value(value) for name, value in values.items() if not is_valid_text(value)}
     return replace(cast('Any', part), **invalid) if invalid else part
 
 
-def _is_valid(value: object) -> bool:
+def is_valid_text(value: object) -> bool:
     """Return whether all texts of a value can be encoded."""
     match value:
         case str():
             return value.isascii() or _can_be_encoded(value)
         case dict():
             items = cast('Json', value).items()
-            return all(_is_valid(key) and _is_valid(item) for key, item in items)
+            return all(is_valid_text(key) and is_valid_text(item) for key, item in items)
         case list() | tuple():
-            return all(map(_is_valid, cast('Sequence[object]', value)))
+            return all(map(is_valid_text, cast('Sequence[object]', value)))
         case TextContent(content=text):
-            return _is_valid(text)
+            return is_valid_text(text)
         case _:
             return True
 

@@ -39,6 +39,8 @@ def list_betas(request: PreparedRequest, profile: AnthropicModelProfile) -> list
                 pass
     if has_compaction(request):
         betas.append(COMPACT_BETA)
-    if any(isinstance(item, UploadedFile) for item in content_items(request.messages)):
+    known = request.get_known()
+    may_have_files = known is None or known.has_items
+    if may_have_files and any(isinstance(item, UploadedFile) for item in content_items(request.messages)):
         betas.append(FILES_BETA)
     return list(dict.fromkeys([*betas, *settings.get('anthropic_betas', ())]))

@@ -6,22 +6,26 @@ Past responses are in `encode_response`, the content of users in `content`, ever
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import assert_never
 
 from ...exceptions import UserError
 from ...json_types import Json
 from ...messages import (
     CachePoint,
+    ModelMessage,
     ModelRequest,
     RetryPromptPart,
     SystemPromptPart,
+    ThinkingPart,
     ToolReturnPart,
     UploadedFile,
     UserPromptPart,
 )
 from ...profiles.anthropic import AnthropicModelProfile
 from ...wire.files import content_items
+from ...wire.json_body import JsonItems
+from ...wire.known import KnownHistory
 from ...wire.prepare import PreparedRequest
 from .cache import encode_cache, mark_last
 from .content import encode_content, encode_text, encode_tool_result, encode_tool_return
@@ -34,7 +38,7 @@ from .turns import arrange, resumes_without_thinking
 def encode(request: PreparedRequest, profile: AnthropicModelProfile) -> Json:
     """Encode the body of a request."""
     _check_files(request, profile)
-    conversation = Conversation(request, profile)
+    conversation, written = encode_conversation(request, profile)
     thinking = encode_thinking(request, profile, resumed=resumes_without_thinking(conversation.turns))
     body: Json = {
         'model': request.model_name,
@@ -48,12 +52,17 @@ def encode(request: PreparedRequest, profile: AnthropicModelProfile) -> Json:
     }
     if request.stream:
         body['stream'] = True
-    return encode_cache(body, request.options, auto_cache=profile.anthropic_auto_cache)
+    body = encode_cache(body, request.options, auto_cache=profile.anthropic_auto_cache)
+    if written:
+        body['messages'] = JsonItems(body['messages'][:1], written, body['messages'][1:])
+    return body
 
 
 def _check_files(request: PreparedRequest, profile: AnthropicModelProfile) -> None:
     """Raise `UserError` if the request refers to uploaded files and the server holds none."""
-    items = () if profile.anthropic_has_files else content_items(request.messages)
+    known = request.get_known()
+    may_have_files = known is None or known.has_items
+    items = content_items(request.messages) if may_have_files and not profile.anthropic_has_files else ()
     if file := next((item for item in items if isinstance(item, UploadedFile)), None):
         raise UserError(f'{request.model_name!r} at {request.base_url} cannot read {file!r}: send its bytes or URL')
 
@@ -67,22 +76,59 @@ def encode_system(prompts: list[str], request: PreparedRequest) -> Json:
     return {'system': blocks} if blocks else {}
 
 
+def encode_conversation(
+    request: PreparedRequest, profile: AnthropicModelProfile
+) -> tuple[Conversation, Sequence[bytes]]:
+    """Return the turns, except those between the first and the last ones whose JSON is known, and this JSON."""
+    messages = request.messages
+    known, last = _find_written_turns(request)
+    conversation = Conversation(request, profile, ResponseEncoder(request, profile, () if known else messages))
+    for message in messages[:1]:
+        conversation.add(message, is_first=True)
+
+    def encode_message(message: ModelMessage) -> list[Json]:
+        return Conversation(request, profile, conversation.responses).add(message)
+
+    written = known.encode(request, encode_message, 1, last) if known else ()
+    for message in messages[last:]:
+        conversation.add(message)
+    if not conversation.turns:
+        raise UserError('messages has no content of the user, which the Messages API requires')
+    return conversation, written
+
+
+def _find_written_turns(request: PreparedRequest) -> tuple[KnownHistory | None, int]:
+    """Return what is known about the messages after the first one, and the index of the first that is not among them.
+
+    The first message has the system prompts. The last turn of the model and the one after it decide about thinking, and
+    get marks of the cache. Thinking at the end of a turn depends on the turns around it.
+    """
+    known, index = request.get_written(), len(request.messages)
+    if known is None or known.has(SystemPromptPart, 1) or known.has_last(ThinkingPart):
+        return None, 1
+    for kind in ('request', 'response'):
+        while index and request.messages[index - 1].kind == kind:
+            index -= 1
+    return (known, index) if index > 1 and known.rules.blank_text == 'refused' else (None, 1)
+
+
 class Conversation:
     """The turns of a conversation, and the system prompts, which are a field of their own in the body."""
 
-    def __init__(self, request: PreparedRequest, profile: AnthropicModelProfile) -> None:
+    def __init__(self, request: PreparedRequest, profile: AnthropicModelProfile, responses: ResponseEncoder) -> None:
         self.turns: list[Json] = []
         self.system: list[str] = []
+        self.responses = responses
         self._provider = request.system
         self._allows_inline_system = profile.anthropic_inline_system
-        responses = ResponseEncoder(request, profile, request.messages)
-        for message in request.messages:
-            if isinstance(message, ModelRequest):
-                self._add_request(message, is_first=message is request.messages[0])
-            elif blocks := responses.encode(message):
-                self.turns.append({'role': 'assistant', 'content': blocks})
-        if not self.turns:
-            raise UserError('messages has no content of the user, which the Messages API requires')
+
+    def add(self, message: ModelMessage, *, is_first: bool = False) -> list[Json]:
+        """Add the turns of one message, and return all turns."""
+        if isinstance(message, ModelRequest):
+            self._add_request(message, is_first=is_first)
+        elif blocks := self.responses.encode(message):
+            self.turns.append({'role': 'assistant', 'content': blocks})
+        return self.turns
 
     def _add_request(self, message: ModelRequest, *, is_first: bool) -> None:
         """Add a turn of the user: the tool results, which must precede everything else, then the user's content.

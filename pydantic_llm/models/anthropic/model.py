@@ -53,6 +53,8 @@ class AnthropicModel(WireModel[AnthropicModelProfile]):
     own_settings = frozenset(AnthropicModelSettings.__annotations__)
     profile_type = AnthropicModelProfile
     api_name = 'a message'
+    encodes_items = True
+    response_fields = ('model_name', 'provider_url')
 
     def __init__(
         self,

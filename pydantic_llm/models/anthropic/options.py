@@ -132,7 +132,8 @@ def has_compaction(request: PreparedRequest) -> bool:
 
     The API accepts it only in a request that allows another compaction.
     """
-    responses = (message for message in request.messages if isinstance(message, ModelResponse))
+    messages = () if request.get_known() else request.messages  # those that are known have no native tool calls
+    responses = (message for message in messages if isinstance(message, ModelResponse))
     parts = (part for response in responses for part in response.parts if isinstance(part, NativeToolCallPart))
     return any(
         (part.provider_details or {}).get(UNKNOWN_BLOCK) == 'compaction' and part.provider_name == request.system

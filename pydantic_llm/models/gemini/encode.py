@@ -22,6 +22,7 @@ from ...messages import (
 from ...messages.request import FAILED_OUTCOMES
 from ...profiles.gemini import GeminiModelProfile
 from ...profiles.history import FILLER
+from ...wire.json_body import JsonItems
 from ...wire.prepare import PreparedRequest
 from .content import encode_content, encode_user_file
 from .encode_response import encode_response
@@ -31,7 +32,7 @@ from .options import encode_generation, encode_tools, encode_top_level
 def encode(request: PreparedRequest, profile: GeminiModelProfile) -> Json:
     """Encode the body of a request."""
     tools, system = encode_tools(request, profile), encode_system(request)
-    body: Json = {'contents': encode_contents(request, profile)}
+    body: Json = {'contents': encode_known_contents(request, profile) or encode_contents(request, profile)}
     body.update(encode_top_level(request))
     # Cached content contains the tools and the system instruction: https://ai.google.dev/gemini-api/docs/caching
     if 'gemini_cached_content' not in request.settings:
@@ -45,14 +46,25 @@ def encode(request: PreparedRequest, profile: GeminiModelProfile) -> Json:
 
 def encode_system(request: PreparedRequest) -> list[Json]:
     """Encode the system prompts of all messages, then the instructions: the API has one field for all of them."""
+    known = request.get_known()
+    is_only_first = known is not None and not known.has(SystemPromptPart, 1)
     prompts = (
         part.content
-        for message in request.messages
+        for message in request.messages[: 1 if is_only_first else None]
         if isinstance(message, ModelRequest)
         for part in message.parts
         if isinstance(part, SystemPromptPart)
     )
     return [{'text': text} for text in (*prompts, *request.instructions)]
+
+
+def encode_known_contents(request: PreparedRequest, profile: GeminiModelProfile) -> JsonItems | None:
+    """Return the contents, of which those after the first message were written before; `None` if one is not known."""
+    if (known := request.get_written()) is None:
+        return None
+    first = list(_encode_messages(request.messages[:1], request, profile))
+    chunks = known.encode(request, lambda message: _encode_messages((message,), request, profile), 1)
+    return JsonItems(first, chunks) if first else None
 
 
 def encode_contents(request: PreparedRequest, profile: GeminiModelProfile) -> list[Json]:

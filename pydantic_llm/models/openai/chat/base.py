@@ -30,6 +30,7 @@ class ChatModel(WireModel[OpenAIModelProfile]):
     history_rules = OPENAI.history_rules
     profile_type = OpenAIModelProfile
     api_name = 'a chat completion'
+    encodes_items = True
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -6,7 +6,7 @@ tools, output and settings are in `options`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import assert_never
 
 from pydantic_core import to_json
@@ -14,6 +14,7 @@ from pydantic_core import to_json
 from ....exceptions import UserError
 from ....json_types import Json
 from ....messages import (
+    ModelMessage,
     ModelRequest,
     ModelResponse,
     RetryPromptPart,
@@ -23,6 +24,7 @@ from ....messages import (
 )
 from ....messages.request import ModelRequestPart
 from ....profiles.openai import OpenAIModelProfile
+from ....wire.json_body import JsonItems
 from ....wire.prepare import PreparedRequest
 from .content import encode_content, flatten_content
 from .dialect import OPENAI, Dialect
@@ -32,8 +34,8 @@ from .options import encode_output, encode_settings, encode_tools
 
 def encode(request: PreparedRequest, profile: OpenAIModelProfile, dialect: Dialect = OPENAI) -> Json:
     """Encode the body of a request."""
-    messages = list(encode_messages(request, profile))
-    if not messages:
+    messages = None if dialect.encode_body else encode_known_messages(request, profile)
+    if messages is None and not (messages := list(encode_messages(request, profile))):
         raise UserError('messages has no content of the user: all of its texts are blank')
     body: Json = {'model': request.model_name, 'messages': messages}
     body.update(encode_tools(request, profile, dialect))
@@ -46,9 +48,26 @@ def encode(request: PreparedRequest, profile: OpenAIModelProfile, dialect: Diale
     return dialect.encode_body(body, request) if dialect.encode_body else body
 
 
-def encode_messages(request: PreparedRequest, profile: OpenAIModelProfile) -> Iterator[Json]:
+def encode_known_messages(request: PreparedRequest, profile: OpenAIModelProfile) -> JsonItems | None:
+    """Return the messages, of which those after the first request were written before; `None` if one is not known.
+
+    The first request begins with the system prompts, which depend on the instructions.
+    """
+    if (known := request.get_written()) is None:
+        return None
+
+    def encode_message(message: ModelMessage) -> list[Json]:
+        return [_adapt_to_server(each, profile) for each in _encode_history((message,), request, profile)]
+
+    first = list(encode_messages(request, profile, request.messages[:1]))
+    return JsonItems(first, known.encode(request, encode_message, 1))
+
+
+def encode_messages(
+    request: PreparedRequest, profile: OpenAIModelProfile, messages: Sequence[ModelMessage] | None = None
+) -> Iterator[Json]:
     """Yield the messages. Instructions follow the system prompts at the beginning of the conversation."""
-    history = list(_encode_history(request, profile))
+    history = list(_encode_history(request.messages if messages is None else messages, request, profile))
     start = next((index for index, message in enumerate(history) if message['role'] != 'system'), len(history))
     system = [*history[:start], *({'role': 'system', 'content': text} for text in request.instructions)]
     if profile.openai_joins_system_messages and len(system) > 1:
@@ -57,8 +76,10 @@ def encode_messages(request: PreparedRequest, profile: OpenAIModelProfile) -> It
         yield _adapt_to_server(message, profile)
 
 
-def _encode_history(request: PreparedRequest, profile: OpenAIModelProfile) -> Iterator[Json]:
-    for message in request.messages:
+def _encode_history(
+    messages: Iterable[ModelMessage], request: PreparedRequest, profile: OpenAIModelProfile
+) -> Iterator[Json]:
+    for message in messages:
         match message:
             case ModelRequest():
                 yield from encode_request(message, request, profile)

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import assert_never
 
 from ....exceptions import UserError
 from ....json_types import Json
-from ....messages import ModelRequest, ModelResponse, RetryPromptPart, SystemPromptPart, ToolReturnPart, UserPromptPart
+from ....messages import (
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    RetryPromptPart,
+    SystemPromptPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
 from ....messages.request import ModelRequestPart
 from ....profiles.openai import OpenAIModelProfile
+from ....wire.json_body import JsonItems
 from ....wire.prepare import PreparedRequest
 from .content import encode_content, encode_tool_return
-from .encode_response import ResponseEncoder, find_original_ids
+from .encode_response import ResponseEncoder, find_item_ids, find_original_ids
 from .options import encode_output, encode_settings, encode_tools
 
 PREVIOUS_RESPONSE, CONVERSATION = 'openai_previous_response_id', 'openai_conversation_id'
@@ -23,7 +32,9 @@ def encode(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
     """Encode the body of a request."""
     prompted = request.parameters.output_mode == 'prompted'
     stored, first = _find_stored_history(request)
-    items = list(encode_messages(request, profile, first=first))
+    items = None if stored else encode_known_messages(request, profile)
+    if items is None:
+        items = list(encode_messages(request, profile, first=first))
     if not (items or stored or request.instructions):
         raise UserError('messages has no content of the user: all of its texts are blank')
     body: Json = {'model': request.model_name, 'input': items, **stored}
@@ -54,12 +65,27 @@ def _find_stored_history(request: PreparedRequest) -> tuple[Json, int]:
     return {name: id for name, id in fields.items() if id not in (None, 'auto')}, 0
 
 
+def encode_known_messages(request: PreparedRequest, profile: OpenAIModelProfile) -> JsonItems | None:
+    """Return the items that were written before; `None` if a message is not known or depends on another one."""
+    known = None if request.parameters.output_mode == 'prompted' else request.get_written()
+    if known is None:
+        return None
+
+    def encode_message(message: ModelMessage) -> Iterator[Json]:
+        return _encode_items((message,), ResponseEncoder(request, profile, {}, ()))
+
+    chunks = known.encode(request, encode_message, find_ids=find_item_ids)
+    return JsonItems((), chunks) if chunks and known.has_unique_ids() else None
+
+
 def encode_messages(request: PreparedRequest, profile: OpenAIModelProfile, *, first: int = 0) -> Iterator[Json]:
     """Yield the items from the message `first` on. The instructions of a prompted output follow the system prompts."""
     role, prompted = profile.openai_system_prompt_role, request.parameters.output_mode == 'prompted'
     extra = [{'role': role, 'content': '\n\n'.join(request.instructions)}] if request.instructions else []
     is_empty = first == 0
-    for item in _encode_items(request, profile, first):
+    original_ids = find_original_ids(request.messages[max(first - 1, 0) :])
+    encoder = ResponseEncoder(request, profile, original_ids, request.messages)
+    for item in _encode_items(request.messages[first:], encoder):
         is_empty = False
         if prompted and item.get('role') != role:
             yield from extra
@@ -70,10 +96,8 @@ def encode_messages(request: PreparedRequest, profile: OpenAIModelProfile, *, fi
         yield from extra
 
 
-def _encode_items(request: PreparedRequest, profile: OpenAIModelProfile, first: int) -> Iterator[Json]:
-    original_ids = find_original_ids(request.messages[max(first - 1, 0) :])
-    encoder = ResponseEncoder(request, profile, original_ids)
-    for message in request.messages[first:]:
+def _encode_items(messages: Iterable[ModelMessage], encoder: ResponseEncoder) -> Iterator[Json]:
+    for message in messages:
         match message:
             case ModelRequest():
                 items = (encode_request_part(part, encoder) for part in message.parts)

@@ -62,10 +62,29 @@ def find_original_ids(messages: Sequence[ModelMessage]) -> dict[str, str]:
     return original_ids
 
 
-class ResponseEncoder:
-    """Encodes the past responses of one request, one after the other."""
+def find_item_ids(message: ModelMessage) -> frozenset[str] | None:
+    """Return the ids of items in a message; `None` if its calls have ids that `decode` made unique."""
+    if not isinstance(message, ModelResponse):
+        return frozenset()
+    if find_original_ids((message,)):
+        return None
+    ids = [part.id for part in message.parts if isinstance(part, (TextPart, ThinkingPart, ToolCallPart))]
+    return frozenset(filter(None, ids))
 
-    def __init__(self, request: PreparedRequest, profile: OpenAIModelProfile, original_ids: dict[str, str]) -> None:
+
+class ResponseEncoder:
+    """Encodes the past responses of one request, one after the other.
+
+    `messages` are those of which the native tool calls and their results are looked up.
+    """
+
+    def __init__(
+        self,
+        request: PreparedRequest,
+        profile: OpenAIModelProfile,
+        original_ids: dict[str, str],
+        messages: Iterable[ModelMessage],
+    ) -> None:
         self.request = request
         self.profile = profile
         self.sends_ids = bool(request.options.get(SEND_IDS, profile.openai_item_ids))
@@ -74,7 +93,7 @@ class ResponseEncoder:
         self._items: list[Json] = []  # of the response that is encoded now
         self._is_stored = False  # this response
         self._sent_ids: set[str] = set()  # of the items so far
-        parts = [part for message in request.messages if isinstance(message, ModelResponse) for part in message.parts]
+        parts = [part for message in messages if isinstance(message, ModelResponse) for part in message.parts]
         self.native_calls = {part.tool_call_id: part for part in parts if isinstance(part, NativeToolCallPart)}
         self.native_result_ids = {part.tool_call_id for part in parts if isinstance(part, NativeToolReturnPart)}
 

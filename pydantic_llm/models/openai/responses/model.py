@@ -23,6 +23,7 @@ from ..content_filter import is_content_filter_error
 from ..history import limit_rules
 from . import encode
 from .decode import ResponsesDecoder
+from .encode_response import SEND_IDS
 from .settings import SUPPORTED, OpenAIResponsesModelSettings
 
 if TYPE_CHECKING:
@@ -56,6 +57,10 @@ class OpenAIResponsesModel(WireModel[OpenAIModelProfile]):
         profile: ModelProfileSpec | None = None,
     ) -> None:
         super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
+
+    encodes_items = True
+    response_fields = ('provider_response_id',)
+    message_settings = (SEND_IDS,)
 
     def get_history_rules(self) -> HistoryRules:
         """Return the rules of the server; OpenAI's own are stricter than those of others."""
