@@ -308,13 +308,10 @@ def prepare(
     setting with the prefix is accepted. `target` has the rules for past messages.
     """
     target = target or EncodingTarget.of(HistoryRules(), supports_tools=profile.supports_tools)
-    known = find_known(messages, target)
-    if known is None:
-        check_messages(messages)
+    known, repaired, notes = _repair_history(messages, target)
     check_type(parameters, ModelRequestParameters, parameter='model_request_parameters')
     if parameters is not None:
         check_request_tools(parameters.function_tools, parameters.output_tools, parameters.native_tools)
-    repaired, notes = repair(repair_texts(messages)) if known is None else (messages, ())
     resolved = _resolve_output(parameters or ModelRequestParameters(), profile, model_name)
     request = PreparedRequest(
         model_name=model_name,
@@ -338,6 +335,16 @@ def prepare(
     _add_output_prompt(request)
     _fit_history(request, target.rules)
     return request
+
+
+def _repair_history(
+    messages: Sequence[ModelMessage], target: EncodingTarget
+) -> tuple[KnownHistory | None, Sequence[ModelMessage], Sequence[str]]:
+    """Return what is known about the messages, or else the repaired messages and the notes about them."""
+    if (known := find_known(messages, target)) is not None:
+        return known, messages, ()
+    check_messages(messages)
+    return None, *repair(repair_texts(messages))
 
 
 def _fit_history(request: PreparedRequest, rules: HistoryRules) -> None:
