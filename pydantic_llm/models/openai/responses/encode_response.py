@@ -64,19 +64,14 @@ def find_original_ids(messages: Sequence[ModelMessage]) -> dict[str, str]:
 
 def find_item_ids(message: ModelMessage) -> frozenset[str] | None:
     """Return the ids of items in a message; `None` if its calls have ids that `decode` made unique."""
-    if not isinstance(message, ModelResponse):
-        return frozenset()
-    if find_original_ids((message,)):
+    if isinstance(message, ModelResponse) and find_original_ids((message,)):
         return None
     ids = [part.id for part in message.parts if isinstance(part, (TextPart, ThinkingPart, ToolCallPart))]
     return frozenset(filter(None, ids))
 
 
 class ResponseEncoder:
-    """Encodes the past responses of one request, one after the other.
-
-    `messages` are those of which the native tool calls and their results are looked up.
-    """
+    """Encodes the past responses of one request. `messages` are searched for native tool calls and their results."""
 
     def __init__(
         self,
