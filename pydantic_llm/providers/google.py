@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..exceptions import UserError
 from ..profiles import ModelProfile
 from ..profiles.gemini import VERTEX, gemini_model_profile
+from ..transport.clients import make_httpx2_client
 from ..transport.http import Access, HTTPConnection
 from ..transport.loops import LoopClients
 from .credentials import check_url, find_value, hide_password
@@ -40,8 +41,8 @@ class GoogleProvider(ClientProvider[Any]):
         self, base_url: str, http_client: httpx2.AsyncClient | httpx.AsyncClient | None, *, can_renew: bool
     ) -> None:
         self._base_url = base_url
-        self._client, operations = choose_client(http_client)
-        clients = LoopClients[Any](self._client, operations)
+        self._client = http_client  # see `client`
+        clients = LoopClients[Any](*choose_client(http_client))
         self._connection = HTTPConnection(clients, self.access, provider_name=self.name, can_renew=can_renew)
 
     @abstractmethod
@@ -51,6 +52,13 @@ class GoogleProvider(ClientProvider[Any]):
     @property
     def base_url(self) -> str:
         return hide_password(self._base_url)
+
+    @property
+    def client(self) -> Any:
+        """The `http_client` that was given; without one, a client with the same time limits, made when it is read."""
+        if self._client is None:
+            self._client = make_httpx2_client()
+        return self._client
 
     def model_profile(self, model_name: str) -> ModelProfile | None:
         return gemini_model_profile(model_name, vertex=self.name == VERTEX)

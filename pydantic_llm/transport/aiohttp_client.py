@@ -2,8 +2,7 @@
 
 A request costs about a quarter of the CPU time that it costs with httpx2, and the same bytes reach the server. aiohttp
 sends, receives and keeps connections. The URL, the headers, proxies and certificates are prepared as httpx2 does it
-(`outgoing`, `proxies`); limits and deadlines are those of every client (`guard`, `deadlines`). Reading order:
-`AiohttpClient.send`, `_Connector`, `AiohttpResponse`.
+(`outgoing`, `proxies`). Reading order: `AiohttpClient.send_once`, `_Connector`, `_Response`.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import io
 import socket
 import ssl
 import weakref
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from functools import cached_property, lru_cache, partial
 from math import inf
@@ -25,12 +24,12 @@ import httpx2
 from multidict import CIMultiDictProxy
 from yarl import URL
 
-from .guard import MAX_ERROR_BYTES, limit_body
-from .outgoing import OutgoingRequest, OwnClient, Target, complete_headers, find_target
+from .outgoing import OutgoingRequest, Target
+from .own_client import OwnClient, OwnResponse
 from .pools import abandon_session
 from .proxies import Proxies
 
-__all__ = ('AiohttpClient', 'AiohttpClients', 'AiohttpResponse')
+__all__ = ('AiohttpClient', 'AiohttpClients')
 
 KEEPALIVE_EXPIRY = 5.0
 """Seconds that an idle connection is kept open, as in httpx2. Servers keep idle connections longer."""
@@ -57,29 +56,19 @@ class AiohttpClient(OwnClient):
     def __init__(
         self, *, timeout: httpx2.Timeout, user_agent: str, proxies: Proxies, socket_options: Iterable[SocketOption] = ()
     ) -> None:
-        self.timeout = timeout
-        self._user_agent = user_agent
+        super().__init__(timeout=timeout, user_agent=user_agent)
         self._socket_options = tuple(socket_options)
         self._routes = _Routes(proxies)
         self._session: aiohttp.ClientSession | None = None
         self._finalizer: weakref.finalize[..., AiohttpClient] | None = None
         self._last_request = inf
 
-    async def send(
-        self, method: str, url: str, groups: Iterable[Mapping[str, str]], body: bytes, *, timeout: httpx2.Timeout
-    ) -> AiohttpResponse:
-        """Return the response, with its body unread. Redirects are not followed.
-
-        A later group of headers replaces an earlier one's. Of `timeout`, only the limit for connecting is used.
-        """
-        target = find_target(url)
-        headers = complete_headers(groups, user_agent=self._user_agent, target=target, size=len(body))
-        request = OutgoingRequest(method, target, headers, body)
+    async def send_once(self, request: OutgoingRequest, *, connect_timeout: float | None) -> OwnResponse:
         await self._notice_closed_connections()
         opened: list[asyncio.Transport] = []
         token = _opened.set(opened)
         try:
-            response = await self._request(request, timeout.connect)
+            response = await self._request(request, connect_timeout)
         except aiohttp.ClientError as error:
             _abort(opened)
             failure = _prepare_error(error, request)
@@ -87,7 +76,7 @@ class AiohttpClient(OwnClient):
             _abort(opened)
             raise
         else:
-            return AiohttpResponse(response, request, opened)
+            return _Response(request, response, opened)
         finally:
             _opened.reset(token)
         raise failure  # here, because aiohttp's own error, which may hold the headers, would be its context
@@ -201,7 +190,7 @@ class _Routes:
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Reports the transport of each connection to `AiohttpClient.send`."""
+    """Reports the transport of each connection to `AiohttpClient.send_once`."""
 
     async def connect(self, *args: Any, **options: Any) -> Any:
         connection = await super().connect(*args, **options)
@@ -243,43 +232,20 @@ def _make_timeout(connect: float | None) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(connect=connect, ceil_threshold=inf)
 
 
-class AiohttpResponse:
-    """A response of aiohttp, with the attributes and methods of one of httpx2 that `response` uses."""
-
+class _Response(OwnResponse):
     def __init__(
-        self, response: aiohttp.ClientResponse, request: OutgoingRequest, transports: Sequence[asyncio.Transport]
+        self, request: OutgoingRequest, response: aiohttp.ClientResponse, transports: Sequence[asyncio.Transport]
     ) -> None:
-        self.request = request
-        self.status_code = response.status
-        self.headers = ResponseHeaders(response.headers)
-        self.content: bytes | None = None
+        super().__init__(request, response.status, ResponseHeaders(response.headers), _Chunks(response.content))
         self._response = response
         self._transports = transports
 
     @property
-    def is_success(self) -> bool:
-        return 200 <= self.status_code <= 299
-
-    def aiter_bytes(self) -> AsyncIterator[bytes]:
-        """Return the chunks of the body, decompressed and limited as `guard` does it for other clients."""
-        encoding = self.headers.get('content-encoding', '').strip().lower()
-        chunks = _Chunks(self._response.content)
-        if self.is_success and encoding in ('', 'identity'):
-            return chunks
-        return limit_body(chunks, encoding=encoding, limit=None if self.is_success else MAX_ERROR_BYTES)
-
-    async def aread(self) -> bytes:
-        """Return the body, read into `content`, and close the response."""
-        try:
-            if self.content is None:
-                self.content = b''.join([chunk async for chunk in self.aiter_bytes()])
-        finally:
-            await self.aclose()
-        return self.content
+    def is_closed(self) -> bool:
+        return self._response.connection is None
 
     async def aclose(self) -> None:
-        """Close the connection, unless the response is complete: then it is free for other requests already."""
-        if self._response.connection is not None:
+        if not self.is_closed:
             _abort(self._transports)
             self._response.close()
 

@@ -11,8 +11,9 @@ import httpx2
 
 from ..exceptions import UserError
 from .download import USER_AGENT
+from .httpx2_client import Httpx2Client, Httpx2Clients
 from .loops import ClientOperations
-from .pools import HttpClients, pool_of
+from .pools import pool_of
 from .proxies import Proxies
 from .spread import spread_over_pools
 
@@ -64,19 +65,26 @@ def make_client(
     Proxies and certificates come from the environment, as for every `httpx2.AsyncClient`. Raises a `UserError` for an
     invalid `PYDANTIC_LLM_HTTP`.
     """
-    timeout = httpx2.Timeout(read_timeout, connect=connect_timeout)
     if _should_use_aiohttp():
         from .aiohttp_client import AiohttpClient, AiohttpClients
 
-        client = AiohttpClient(timeout=timeout, user_agent=USER_AGENT, proxies=Proxies(), socket_options=KEEPALIVE)
+        client = AiohttpClient(
+            timeout=httpx2.Timeout(read_timeout, connect=connect_timeout),
+            user_agent=USER_AGENT,
+            proxies=Proxies(),
+            socket_options=KEEPALIVE,
+        )
         return client, AiohttpClients()
-    return make_httpx2_client(timeout), HttpClients()
+    inner = make_httpx2_client(read_timeout=read_timeout, connect_timeout=connect_timeout)
+    return Httpx2Client(inner, user_agent=USER_AGENT), Httpx2Clients()
 
 
-def make_httpx2_client(timeout: httpx2.Timeout) -> httpx2.AsyncClient:
+def make_httpx2_client(
+    *, read_timeout: float = READ_TIMEOUT, connect_timeout: float = CONNECT_TIMEOUT
+) -> httpx2.AsyncClient:
     """Return a client of httpx2 for many requests at once."""
     client: Any = httpx2.AsyncClient(
-        timeout=timeout,
+        timeout=httpx2.Timeout(read_timeout, connect=connect_timeout),
         limits=httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_IDLE_CONNECTIONS),
         headers={'User-Agent': USER_AGENT},
     )

@@ -12,8 +12,9 @@ from .client_errors import ErrorTranslator
 from .clients import CONNECT_TIMEOUT, READ_TIMEOUT
 from .guard import drop_keys, find_redirect
 from .loops import LoopClients
-from .outgoing import OwnClient, merge_headers
-from .response import ClientConnection, client_timeout
+from .outgoing import merge_headers
+from .own_client import OwnClient
+from .response import ClientConnection, client_timeout, limit_wait
 
 __all__ = ('Access', 'AccessSource', 'HTTPConnection', 'make_fixed_access')
 
@@ -111,9 +112,9 @@ class HTTPConnection(ClientConnection):
         """Return the response, after redirects if they are followed."""
         url = access.url(request.path)
         headers: HeaderGroups = (JSON_HEADERS if request.method == 'POST' else {}, access.headers, request.headers)
-        timeout = self._find_timeout(client, deadlines)
+        own = self._find_timeout(client)
         for _ in range(MAX_REDIRECTS + 1):
-            response = await _send_once(client, request, url, headers, timeout)
+            response = await _send_once(client, request, url, headers, own, deadlines)
             if response.is_success or not self._follow_redirects:
                 return response
             target = find_redirect(url, response.status_code, response.headers)
@@ -130,16 +131,19 @@ class HTTPConnection(ClientConnection):
         return ModelConnectionError(request.model_name, message, provider_name=self.translator.provider_name)
 
     def limit_silence(self, client: Any, deadlines: Deadlines) -> float | None:
-        return self._find_timeout(client, deadlines).read if isinstance(client, OwnClient) else None
+        return limit_wait(self._find_timeout(client).read, deadlines) if isinstance(client, OwnClient) else None
 
-    def _find_timeout(self, client: Any, deadlines: Deadlines) -> Any:
-        own = _choose_timeout(client.timeout) if self._timeout is None else self._timeout
-        return client_timeout(type(client.timeout), own, deadlines)
+    def _find_timeout(self, client: Any) -> Any:
+        return _choose_timeout(client.timeout) if self._timeout is None else self._timeout
 
 
-async def _send_once(client: Any, request: RawRequest, url: str, headers: HeaderGroups, timeout: Any) -> Any:
+async def _send_once(
+    client: Any, request: RawRequest, url: str, headers: HeaderGroups, own: Any, deadlines: Deadlines
+) -> Any:
+    """Return the response, without following redirects. `own` is the timeout without deadlines."""
     if isinstance(client, OwnClient):
-        return await client.send(request.method, url, headers, request.body, timeout=timeout)
+        return await client.send(request.method, url, headers, request.body, connect_timeout=own.connect)
+    timeout = client_timeout(type(client.timeout), own, deadlines)
     http_request = client.build_request(
         request.method, url, content=request.body or None, headers=merge_headers(*headers), timeout=timeout
     )

@@ -7,11 +7,12 @@ from typing import Any, Protocol, TypeVar, cast
 
 from ..exceptions import LLMError
 
-__all__ = ('HasHeaders', 'find_keys', 'hide_keys', 'hide_keys_in_error')
+__all__ = ('KEY_HEADERS', 'HasHeaders', 'find_keys', 'hide_keys', 'hide_keys_in_error')
 
 T = TypeVar('T')
 
 KEY_HEADERS = ('authorization', 'x-api-key', 'api-key', 'x-goog-api-key', 'x-amz-security-token')
+"""The headers that hold a key, in lower case."""
 
 MIN_KEY_LENGTH = 8
 """A shorter value is not treated as a key, because it could occur in any message."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
 
 import httpx2
 
@@ -16,7 +14,14 @@ from ..exceptions import UserError
 from .client_errors import INVALID_HEADER
 from .guard import ACCEPTED_ENCODINGS
 
-__all__ = ('OutgoingRequest', 'OwnClient', 'Target', 'complete_headers', 'find_target', 'merge_headers')
+__all__ = (
+    'CONTENT_LENGTH',
+    'OutgoingRequest',
+    'Target',
+    'complete_headers',
+    'find_target',
+    'merge_headers',
+)
 
 HEADER_NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
 """RFC 9110, section 5.6.2: the names that h11, below httpx2, sends."""
@@ -26,6 +31,9 @@ HEADER_VALUE = re.compile(r'([^\0\s]+([ \t]+[^\0\s]+)*)?')
 
 
 ENCODING = 'accept-encoding'
+
+CONTENT_LENGTH = 'Content-Length'
+"""The name of the header with the size of the body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +71,6 @@ class OutgoingRequest:
         return self.target.url
 
 
-class OwnClient(ABC):
-    """A client of ours, which needs no `guard`. Its responses have the attributes of httpx2's."""
-
-    timeout: httpx2.Timeout
-    """The limits for connecting and for each wait. The caller enforces the latter."""
-
-    @abstractmethod
-    async def send(
-        self, method: str, url: str, groups: Iterable[Mapping[str, str]], body: bytes, *, timeout: httpx2.Timeout
-    ) -> Any:
-        """Return the response, with its body unread. Redirects are not followed.
-
-        A later group of headers replaces an earlier one's. Of `timeout`, only the limit for connecting is used.
-        """
-
-
 @lru_cache(maxsize=256)
 def find_target(url: str) -> Target:
     """Return the target for a URL. Raises `httpx2.InvalidURL` or `httpx2.UnsupportedProtocol`."""
@@ -98,14 +90,14 @@ def merge_headers(*groups: Mapping[str, str]) -> dict[str, str]:
 
 
 def complete_headers(
-    groups: Iterable[Mapping[str, str]], *, user_agent: str, target: Target, size: int
+    groups: Iterable[Mapping[str, str]], *, user_agent: str, target: Target, has_body: bool
 ) -> dict[str, str]:
-    """Return the headers of all groups with those that httpx2 adds to a request with a body of `size` bytes.
+    """Return the headers of all groups with those that httpx2 adds. The value of `CONTENT_LENGTH` is empty.
 
     Raises `UserError` for a header that HTTP does not allow, and `UnicodeEncodeError` for one that is not ASCII.
     """
     first = {'Host': target.host, 'Accept': '*/*', ENCODING: '', 'Connection': 'keep-alive', 'User-Agent': user_agent}
-    merged = _merge_by_name((first, *groups, {'Content-Length': str(size)} if size else {}))
+    merged = _merge_by_name((first, *groups, {CONTENT_LENGTH: ''} if has_body else {}))
     merged[ENCODING] = ENCODING, ACCEPTED_ENCODINGS
     if target.authorization is not None:
         merged['authorization'] = 'Authorization', target.authorization

@@ -15,9 +15,9 @@ from .deadlines import CLOSING_TIMEOUT, Watchdog
 from .guard import guard
 from .keys import find_keys
 from .loops import LoopClients
-from .outgoing import OwnClient
+from .own_client import OwnClient
 
-__all__ = ('ClientConnection', 'ResponseStream', 'Translate', 'client_timeout')
+__all__ = ('ClientConnection', 'ResponseStream', 'Translate', 'client_timeout', 'limit_wait')
 
 FINISHING_TIMEOUT = 1.0
 """Seconds that a server gets to end a stream after its last event, so that the connection can be reused."""
@@ -74,11 +74,13 @@ class ClientConnection(Connection):
             with watchdog, UNGUARDED if isinstance(client, OwnClient) else guard(client):
                 response = await self.post(client, request, deadlines)
         except Exception as error:  # noqa: BLE001 -- raised below: as its context, this one could show the API key
+            watchdog.close()
             failure = self.translator.translate(error, request.model_name)
+        except BaseException:
+            watchdog.close()
+            raise
         else:
             return ResponseStream(self, response, request.model_name, watchdog, translate)
-        finally:
-            watchdog.close()
         raise failure
 
 
@@ -129,10 +131,11 @@ class ResponseStream(ByteStream):
 
     async def finish(self) -> None:
         """Read to the end, which makes the connection reusable, and close the response."""
-        with suppress(TimeoutError, LLMError):
-            async with asyncio.timeout(FINISHING_TIMEOUT):
-                while await self.read():
-                    pass
+        if not self._response.is_closed:
+            with suppress(TimeoutError, LLMError):
+                async with asyncio.timeout(FINISHING_TIMEOUT):
+                    while await self.read():
+                        pass
         await self.aclose()
 
     async def aclose(self) -> None:
@@ -140,6 +143,8 @@ class ResponseStream(ByteStream):
             return
         self._closed = True
         self._watchdog.close()
+        if self._response.is_closed:
+            return
         with suppress(Exception):  # the connection is discarded, so errors while closing it do not matter
             async with asyncio.timeout(CLOSING_TIMEOUT):
                 await self._response.aclose()
@@ -153,7 +158,12 @@ def client_timeout(timeout: Any, own: Any, deadlines: Deadlines) -> Any:
     """
     connect = own.connect if isinstance(own, timeout) else own
     read = own.read if isinstance(own, timeout) else own
-    if deadlines.timeout is not None or read is None:
-        return timeout(None, connect=connect)
-    longest = max(read, deadlines.first_token_timeout or 0, deadlines.idle_timeout or 0)
-    return timeout(None, connect=connect, read=longest)
+    longest = limit_wait(read, deadlines)
+    return timeout(None, connect=connect) if longest is None else timeout(None, connect=connect, read=longest)
+
+
+def limit_wait(read_timeout: float | None, deadlines: Deadlines) -> float | None:
+    """Return the limit of each wait for the server, in seconds: the client's, unless a deadline allows more."""
+    if deadlines.timeout is not None or read_timeout is None:
+        return None
+    return max(read_timeout, deadlines.first_token_timeout or 0, deadlines.idle_timeout or 0)

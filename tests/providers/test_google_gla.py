@@ -206,3 +206,11 @@ def test_one_provider_works_from_one_event_loop_after_another(cloud: Cloud) -> N
         assert [response.text for response in asyncio.run(twice())] == ['Hi.', 'Hi.']
     assert len(cloud.requests) == 4
     assert ANSWER['modelVersion'] == 'gemini-2.5-flash'
+
+
+def test_a_client_is_made_when_it_is_read() -> None:
+    provider = GoogleGLAProvider(api_key=KEY)
+    client = provider.client
+    assert isinstance(client, httpx2.AsyncClient)
+    assert client.timeout == httpx2.Timeout(600, connect=5)
+    assert provider.client is client

@@ -21,6 +21,7 @@ from pydantic_llm.transport.aws import AwsConnection
 from pydantic_llm.transport.aws_http import make_http_client
 from pydantic_llm.transport.clients import make_httpx2_client
 from pydantic_llm.transport.http import Access, HTTPConnection
+from pydantic_llm.transport.httpx2_client import Httpx2Client, Httpx2Clients
 from pydantic_llm.transport.loops import LoopClients
 from pydantic_llm.transport.pools import HttpClients, SdkClients
 from pydantic_llm.transport.proxies import Proxies
@@ -77,14 +78,10 @@ def boto3_httpx2(url: str) -> AwsConnection:
     return AwsConnection(clients, aws, {'chat': 'ConverseStream'}, provider_name='vendor')
 
 
-def plain_aiohttp(url: str) -> HTTPConnection:
-    client = AiohttpClient(timeout=httpx2.Timeout(600, connect=5), user_agent='pydantic-llm', proxies=Proxies())
-    return through_http(client, url, AiohttpClients())
-
-
 def own_httpx2(url: str) -> HTTPConnection:
     """Return the connection that a provider makes when it is given no client."""
-    return through_http(make_httpx2_client(httpx2.Timeout(600, connect=5)), url, follow_redirects=True)
+    client = Httpx2Client(make_httpx2_client(), user_agent='pydantic-llm')
+    return through_http(client, url, Httpx2Clients(), follow_redirects=True)
 
 
 def own_aiohttp(url: str) -> HTTPConnection:
@@ -109,7 +106,7 @@ SDK_CLIENTS = (openai_httpx2, openai_own_httpx2, openai_httpx, openai_aiohttp, a
 SDKS = (*SDK_CLIENTS, own_httpx2, own_aiohttp)
 """Connections through the client of an SDK, and those that take its place."""
 
-PLAIN = (plain_httpx2, plain_httpx, plain_aiohttp, boto3_httpx2)
+PLAIN = (plain_httpx2, plain_httpx, boto3_httpx2)
 """Connections through the client of an HTTP library."""
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from pydantic_llm.transport.clients import LIBRARY_VARIABLE, make_client
+from pydantic_llm.transport.clients import LIBRARY_VARIABLE, make_client, make_httpx2_client
 from pydantic_llm.transport.http import Access, HTTPConnection
 from pydantic_llm.transport.loops import LoopClients
+from pydantic_llm.transport.pools import HttpClients
 from tests.transport.clients import KEY, PLAIN, SDKS, Make
 from tests.transport.server import Handler, Server
 
@@ -55,8 +56,12 @@ def connect_with(monkeypatch: pytest.MonkeyPatch) -> ConnectOwn:
     """Connect through the client that a provider makes, with the library that is the first argument."""
 
     def connect(library: str, url: str, headers: dict[str, str] | None = None, **options: Any) -> HTTPConnection:
-        monkeypatch.setenv(LIBRARY_VARIABLE, library)
-        client, operations = make_client(**options)
+        client: Any
+        if library in LIBRARIES:
+            monkeypatch.setenv(LIBRARY_VARIABLE, library)
+            client, operations = make_client(**options)
+        else:
+            client, operations = make_httpx2_client(), HttpClients()
         access = Access(url, {'Authorization': f'Bearer {KEY}'} if headers is None else headers)
 
         async def get_access(model_name: str, *, refused: Access | None) -> Access:

@@ -68,7 +68,7 @@ REQUESTS: dict[str, tuple[str, dict[str, str] | None, RawRequest]] = {
 
 
 @pytest.mark.parametrize('case', REQUESTS)
-async def test_both_libraries_send_the_same_bytes(case: str, connect_with: ConnectOwn) -> None:
+async def test_both_libraries_send_the_bytes_that_a_client_of_httpx2_sends(case: str, connect_with: ConnectOwn) -> None:
     url, headers, request = REQUESTS[case]
     received: list[bytes] = []
     server = await asyncio.start_server(
@@ -76,11 +76,12 @@ async def test_both_libraries_send_the_same_bytes(case: str, connect_with: Conne
     )
     host = f'127.0.0.1:{server.sockets[0].getsockname()[1]}'
     async with server:
-        for library in LIBRARIES:
+        for library in (*LIBRARIES, 'a client of httpx2'):
             await connect_with(library, url.format(host), headers).send(request)
-    from_httpx2, from_aiohttp = received
-    assert from_aiohttp == from_httpx2
-    assert from_httpx2.startswith(b'POST /')
+    from_httpx2, from_aiohttp, expected = received
+    assert from_httpx2 == expected
+    assert from_aiohttp == expected
+    assert expected.startswith(b'POST /')
 
 
 @pytest.mark.parametrize(
@@ -266,7 +267,7 @@ def class_of_client() -> str:
 
 
 @pytest.mark.parametrize(
-    ('value', 'expected'), [('', 'AiohttpClient'), ('aiohttp', 'AiohttpClient'), ('httpx2', 'AsyncClient')]
+    ('value', 'expected'), [('', 'AiohttpClient'), ('aiohttp', 'AiohttpClient'), ('httpx2', 'Httpx2Client')]
 )
 def test_a_variable_chooses_the_library(value: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(LIBRARY_VARIABLE, value)
@@ -299,7 +300,7 @@ def test_httpx2_takes_the_place_of_an_unsuitable_aiohttp(
 ) -> None:
     monkeypatch.delenv(LIBRARY_VARIABLE, raising=False)
     obstruct(monkeypatch)
-    assert class_of_client() == 'AsyncClient'
+    assert class_of_client() == 'Httpx2Client'
     monkeypatch.setenv(LIBRARY_VARIABLE, 'aiohttp')
     with pytest.raises(UserError) as caught:
         make_client()
