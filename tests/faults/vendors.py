@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from pydantic_core import to_json
 
 from pydantic_llm.messages import ModelResponse, TextPart, ToolCallPart
@@ -30,6 +31,7 @@ from pydantic_llm.providers.mistral import MistralProvider
 from pydantic_llm.providers.openai import OpenAIProvider
 from pydantic_llm.serve.protocols import PROTOCOLS, Protocol
 from pydantic_llm.streaming.parts import PartsManager
+from pydantic_llm.transport.clients import LIBRARY_VARIABLE
 from pydantic_llm.usage import RequestUsage
 from pydantic_llm.wire.serving import ServedRequest
 
@@ -127,12 +129,28 @@ def _azure(url: str) -> Model:
     return OpenAIChatModel('gpt-4o', provider=provider)
 
 
+def _with_httpx2(make: Callable[[str], Model]) -> Callable[[str], Model]:
+    """Return a function that makes the same model, with httpx2 below it also if aiohttp is installed."""
+
+    def make_with_httpx2(url: str) -> Model:
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv(LIBRARY_VARIABLE, 'httpx2')
+            return make(url)
+
+    return make_with_httpx2
+
+
+def _openai(url: str) -> Model:
+    return OpenAIChatModel('gpt-4o', provider=OpenAIProvider(api_key=KEY, base_url=f'{url}/v1'))
+
+
+def _gemini(url: str) -> Model:
+    return GeminiModel('gemini-2.5-flash', provider=GoogleGLAProvider(api_key=KEY, base_url=f'{url}/v1beta'))
+
+
 VENDORS = (
-    Vendor(
-        'openai',
-        'openai-chat',
-        lambda url: OpenAIChatModel('gpt-4o', provider=OpenAIProvider(api_key=KEY, base_url=f'{url}/v1')),
-    ),
+    Vendor('openai', 'openai-chat', _openai),
+    Vendor('openai-on-httpx2', 'openai-chat', _with_httpx2(_openai)),
     Vendor(
         'openai-responses',
         'openai-responses',
@@ -144,11 +162,8 @@ VENDORS = (
         'anthropic',
         lambda url: AnthropicModel('claude-sonnet-4-5', provider=AnthropicProvider(api_key=KEY, base_url=url)),
     ),
-    Vendor(
-        'gemini',
-        'gemini',
-        lambda url: GeminiModel('gemini-2.5-flash', provider=GoogleGLAProvider(api_key=KEY, base_url=f'{url}/v1beta')),
-    ),
+    Vendor('gemini', 'gemini', _gemini),
+    Vendor('gemini-on-httpx2', 'gemini', _with_httpx2(_gemini)),
     Vendor(
         'groq',
         'openai-chat',

@@ -28,7 +28,7 @@ from tests.transport.clients import (
     anthropic_httpx2,
     openai_aiohttp,
     openai_httpx2,
-    own_httpx2,
+    plain_httpx2,
     raw_request,
     through,
 )
@@ -280,7 +280,7 @@ async def test_an_invalid_url_is_a_user_error(connect: Make, url: str) -> None:
         await connect(url).send(raw_request())
 
 
-@pytest.mark.parametrize('make', [*SDK_CLIENTS, own_httpx2])
+@pytest.mark.parametrize('make', [*SDK_CLIENTS, plain_httpx2])
 async def test_a_client_that_the_user_has_closed_is_a_user_error(serve: Serve, make: Make) -> None:
     server = await serve(send_completion)
     connection = make(server.url)
