@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import bedrock, crowds, gateway, imports, requests, streams
+from benchmarks import bedrock, crowds, gateway, imports, requests, streams, transports
 
 BENCHMARKS = {
     'imports': imports.run,
@@ -16,6 +16,7 @@ BENCHMARKS = {
     'streams': streams.run,
     'crowds': crowds.run,
     'gateway': gateway.run,
+    'transports': transports.run,
     'bedrock': bedrock.run,
 }
 

@@ -17,7 +17,7 @@ from .pools import pool_of
 from .proxies import Proxies
 from .spread import spread_over_pools
 
-__all__ = ('CONNECT_TIMEOUT', 'LIBRARY_VARIABLE', 'READ_TIMEOUT', 'make_client', 'make_httpx2_client')
+__all__ = ('CONNECT_TIMEOUT', 'LIBRARIES', 'LIBRARY_VARIABLE', 'READ_TIMEOUT', 'make_client', 'make_httpx2_client')
 
 READ_TIMEOUT = 600.0
 """The default read timeout in seconds: that of the clients of OpenAI's and Anthropic's SDKs."""
@@ -51,6 +51,7 @@ LIBRARY_VARIABLE = 'PYDANTIC_LLM_HTTP'
 """The variable that chooses the library of the clients that are made here."""
 
 LIBRARIES = ('aiohttp', 'httpx2')
+"""The values of this variable."""
 
 OLDEST_AIOHTTP = (3, 14)
 """The oldest version of aiohttp that is tested, and that the extra `fast` allows."""
