@@ -17,9 +17,10 @@ from pydantic_core import to_json
 from starlette.responses import Response
 from starlette.types import Receive, Send
 
-from ..exceptions import LLMError, ModelAPIError, ModelHTTPError
+from ..exceptions import LLMError, ModelAPIError, ModelHTTPError, StreamInterruptedError
 from ..json_types import Json
 from ..messages import StreamRestartEvent
+from ..messages.response import is_truncated
 from ..models import Model, StreamedResponse
 from ..wire.serving import ServedRequest, retry_after_header
 from ..wire.text_arguments import TextArguments
@@ -147,7 +148,10 @@ async def _encode_stream(protocol: Protocol, served: ServedRequest, stream: Stre
             raise ModelAPIError(served.model_name, f'The response broke off and cannot be withdrawn: {event.reason}')
         for encoded in encoder.event(event):
             yield protocol.encode_frame(encoded)
-    for encoded in [*(() if has_started else encoder.begin()), *encoder.end(protocol.end_pause(stream.get()))]:
+    response = stream.get()
+    if is_truncated(response):  # its regular end would make it a complete response to the client
+        raise StreamInterruptedError(served.model_name, 'The response of the model broke off before its end')
+    for encoded in [*(() if has_started else encoder.begin()), *encoder.end(protocol.end_pause(response))]:
         yield protocol.encode_frame(encoded)
     if protocol.end_frame:
         yield protocol.end_frame

@@ -23,6 +23,10 @@ LOOPBACK = '127.0.0.1'
 BACKLOG = 2048
 """The most connections that may wait to be accepted."""
 
+KEEP_ALIVE = 75
+"""Seconds that an idle connection stays open. Clients keep one for a shorter time (the SDKs for 5 s, as httpx does), so
+that they send no request on a connection that the server closes at this moment."""
+
 MAX_FILES = 65536
 """The limit of open files to ask for."""
 
@@ -50,7 +54,14 @@ def run_server(
     with _open_socket(host, port) as listening:
         if on_start is not None:
             on_start(_url_of(listening))
-        config = Config(app, log_level=log_level, timeout_graceful_shutdown=2, http=Connection, ws='none')
+        config = Config(
+            app,
+            log_level=log_level,
+            timeout_graceful_shutdown=2,
+            timeout_keep_alive=KEEP_ALIVE,
+            http=Connection,
+            ws='none',
+        )
         Server(config).run([listening])
 
 
@@ -94,6 +105,7 @@ class LocalServer:
                 log_config=None,
                 log_level=LOCAL_LOG_LEVEL,
                 timeout_graceful_shutdown=0,
+                timeout_keep_alive=KEEP_ALIVE,
                 http=Connection,
                 ws='none',
             )
