@@ -3,8 +3,9 @@
 Each wave is 2,000 requests, whole and streamed, in seven rooms, half of them through a gateway in this process. A
 request names in its prompt what the server has to do, a response or one of several faults; some requests are cancelled,
 some streams are read slowly, and some are not read at all while the server sends without an end. So the outcome of each
-request is known before. The report counts what was lost, and what is left of tasks, threads, files, connections and
-memory. The exit status is 1 if that is anything.
+request is known before. The server holds good streams open after their first text until all of the wave have begun, so
+that they are open at the same time. The report counts what was lost, and what is left of tasks, threads, files,
+connections and memory. The exit status is 1 if that is anything.
 
 Read `main`, then `Soak`. `Upstream` is the server, in a process of its own.
 """
@@ -18,8 +19,9 @@ import resource
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -57,8 +59,11 @@ BEGINNING = {'openai-chat': 2, 'openai-responses': 5, 'anthropic': 4, 'gemini': 
 SILENCE = 5.0
 """The deadlines of a request whose server stays silent, in seconds."""
 
-LIMIT = 240.0
+LIMIT = 600.0
 """The seconds after which a request counts as lost."""
+
+STARTING = 48
+"""The number of requests that begin at the same time: the SDKs give a connection five seconds, also if many wait."""
 
 HELD_BYTES = 16 * 1024 * 1024
 """The most bytes that a stream may take which its client does not read: those in the buffers of up to four sockets."""
@@ -94,10 +99,18 @@ class Upstream:
     def __init__(self) -> None:
         self.taken: list[int] = []
         """The bytes that each abandoned stream took."""
+        self.waiting: list[asyncio.Event] = []
+        """The good streams that are held open."""
 
     async def __call__(self, exchange: Exchange) -> None:
         if exchange.path == '/taken':
-            await exchange.respond({'taken': max(self.taken, default=0), 'streams': len(self.taken)})
+            await exchange.respond({'taken': max(self.taken, default=0)})
+            return
+        if exchange.path == '/release':
+            await exchange.respond({'released': len(self.waiting)})
+            for each in self.waiting:
+                each.set()
+            self.waiting.clear()
             return
         vendor = ROOMS[exchange.path.split('/')[1]]
         stream = b'"stream":true' in exchange.body.replace(b' ', b'') or ':stream' in exchange.path
@@ -107,7 +120,21 @@ class Upstream:
         elif kind in FAULTS:
             await self._fail(exchange, vendor, kind, stream=stream)
         else:
-            await _respond(exchange, vendor, stream=stream, slowly=kind == 'cancel')
+            await self._respond(exchange, vendor, stream=stream, slowly=kind == 'cancel')
+
+    async def _respond(self, exchange: Exchange, vendor: Vendor, *, stream: bool, slowly: bool) -> None:
+        if not stream:
+            await asyncio.sleep(0.5 if slowly else 0)
+            await exchange.respond(vendor.body())
+            return
+        await exchange.begin()
+        for number, frame in enumerate(vendor.frames()):
+            if number == BEGINNING[vendor.protocol] and not slowly:
+                self.waiting.append(release := asyncio.Event())
+                await release.wait()
+            await exchange.chunk(frame)
+            await asyncio.sleep(0.5 if slowly else 0)
+        await exchange.end()
 
     async def _fail(self, exchange: Exchange, vendor: Vendor, kind: str, *, stream: bool) -> None:
         if kind == 'busy':
@@ -144,18 +171,6 @@ class Upstream:
             self.taken.append(taken)
 
 
-async def _respond(exchange: Exchange, vendor: Vendor, *, stream: bool, slowly: bool) -> None:
-    if not stream:
-        await asyncio.sleep(0.5 if slowly else 0)
-        await exchange.respond(vendor.body())
-        return
-    await exchange.begin()
-    for frame in vendor.frames():
-        await exchange.chunk(frame)
-        await asyncio.sleep(0.5 if slowly else 0)
-    await exchange.end()
-
-
 # ---------------------------------------------------------------------- the client
 
 
@@ -179,7 +194,9 @@ class Soak:
     """The number of requests, by what the server had to do and what came out."""
     lost: list[str] = field(default_factory=list[str])
     left: list[Left] = field(default_factory=list[Left])
-    """What was left after each wave."""
+    """What was there before the gateway was started, after each wave, and after the gateway was stopped."""
+    at_once: int = 0
+    """The most good streams that were open at the same time."""
     connections: int = 0
     """The connections and tasks of the gateway after the last wave."""
     taken: int = 0
@@ -188,17 +205,23 @@ class Soak:
     async def run(self, seconds: float) -> None:
         """Send waves until the time is over, at least three."""
         began = monotonic()
-        while len(self.left) < 3 or monotonic() - began < seconds:
-            server = LocalServer(create_app(self._make_models(), key=KEY))
-            async with server as gateway:
-                await self._send_wave(gateway)
-                self.connections += await _count_connections(server)
-            self.left.append(_measure())
-            sys.stdout.write(f'{monotonic() - began:6.0f} s  {self.outcomes.total():,} requests, {self.left[-1]}\n')
-            sys.stdout.flush()
-        async with httpx2.AsyncClient() as client:
-            self.taken = (await client.get(f'{self.url}/taken')).json()['taken']
+        server = LocalServer(create_app(self._make_models(), key=KEY))
+        self.left.append(_measure())
+        async with server as gateway:
+            direct = [(name, self._make(name)) for name in ROOMS]
+            through = [(f'{name} through the gateway', ROOMS[name].make(gateway)) for name in CLIENT_ROOMS]
+            while len(self.left) < 4 or monotonic() - began < seconds:
+                await self._send_wave(direct, through)
+                self.connections = await _settle(server)
+                self.left.append(_measure())
+                self._report_progress(monotonic() - began)
+        self.left.append(_measure())
+        self.taken = (await self._ask_server('taken'))['taken']
         self.seconds = monotonic() - began
+
+    def _report_progress(self, seconds: float) -> None:
+        sys.stdout.write(f'{seconds:6.0f} s  {self.outcomes.total():,} requests, {self.left[-1]}\n')
+        sys.stdout.flush()
 
     def _make_models(self) -> dict[str, Model]:
         """Return a model of a room by chance for the name that each client asks the gateway for."""
@@ -209,25 +232,39 @@ class Soak:
     def _make(self, name: str) -> Model:
         return ROOMS[name].make(f'{self.url}/{name}')
 
-    async def _send_wave(self, gateway: str) -> None:
-        direct = [(name, self._make(name)) for name in ROOMS]
-        through = [(f'{name} through the gateway', ROOMS[name].make(gateway)) for name in CLIENT_ROOMS]
-        requests = (self._send(*self.chance.choice(self.chance.choice([direct, through]))) for _ in range(WAVE))
+    async def _send_wave(self, *models: list[tuple[str, Model]]) -> None:
+        """Send a wave: half of the requests by the models of each list."""
+        starting = asyncio.Semaphore(STARTING)
+        requests: list[asyncio.Task[None]] = []
+        for _ in range(WAVE):
+            await starting.acquire()
+            name, model = self.chance.choice(self.chance.choice(models))
+            requests.append(asyncio.create_task(self._send(name, model, _Once(starting.release))))
+        for _ in range(STARTING):
+            await starting.acquire()
+        released = await self._ask_server('release')
+        self.at_once = max(self.at_once, released['released'])
         await asyncio.gather(*requests)
-        for _, model in (*direct, *through):
+        for _, model in chain(*models):
             await model.aclose()
 
-    async def _send(self, name: str, model: Model) -> None:
-        """Send one request, and count its outcome."""
+    async def _ask_server(self, path: str) -> dict[str, int]:
+        async with httpx2.AsyncClient(timeout=60) as client:
+            return (await client.get(f'{self.url}/{path}')).json()
+
+    async def _send(self, name: str, model: Model, started: _Once) -> None:
+        """Send one request, and count its outcome. `started` is called when a stream has begun, or at the end."""
         kind = self._choose_kind()
         stream = kind in ('slow', 'abandon') or self.chance.random() < 0.75
         try:
             async with asyncio.timeout(LIMIT):
-                outcome = await self._await_outcome(model, kind, stream=stream)
+                outcome = await self._await_outcome(model, kind, started, stream=stream)
         except TimeoutError:
             outcome = 'no end'
         except Exception as error:  # noqa: BLE001 -- it is counted as lost
             outcome = f'{type(error).__name__}: {error}'
+        finally:
+            started()
         self.outcomes[kind, outcome.partition(':')[0]] += 1
         expected = {'cancel': ('cancelled', 'complete'), 'abandon': ('left',)}
         expected |= {'truncate': ('error', 'incomplete')}
@@ -241,14 +278,13 @@ class Soak:
             return self.chance.choice(FAULTS)
         return self.chance.choice(OTHERS) if number < 0.16 else 'good'
 
-    async def _await_outcome(self, model: Model, kind: str, *, stream: bool) -> str:
+    async def _await_outcome(self, model: Model, kind: str, started: _Once, *, stream: bool) -> str:
         settings: ModelSettings = {'retries': 0}
         if kind == 'silent':
             settings |= {'timeout': SILENCE}
         messages = [ModelRequest.user_text_prompt(f'Please do {kind}.')]
-        sending = asyncio.create_task(
-            _read(model, messages, settings, kind) if stream else _ask(model, messages, settings)
-        )
+        work = _read(model, messages, settings, kind, started) if stream else _ask(model, messages, settings)
+        sending = asyncio.create_task(work)
         if kind == 'cancel':
             await asyncio.sleep(self.chance.random())
             sending.cancel()
@@ -257,7 +293,7 @@ class Soak:
         except asyncio.CancelledError:
             return 'cancelled'
         except LLMError as error:
-            return f'error {type(error).__name__}'
+            return f'error {type(error).__name__}: {error}'
 
     def problems(self) -> Iterator[str]:
         """Yield what was lost or leaked."""
@@ -270,31 +306,45 @@ class Soak:
                 yield f'{name}: {getattr(first, name)} at first, {getattr(last, name)} at last'
         if self.taken > HELD_BYTES:
             yield f'a stream that nobody reads took {self.taken:,} bytes'
-        if last.kilobytes > self.left[1].kilobytes * 1.1 + LEEWAY_KB:
-            yield f'memory: {self.left[1].kilobytes:,} kB after the second wave, {last.kilobytes:,} kB at last'
+        if last.kilobytes > self.left[2].kilobytes * 1.1 + LEEWAY_KB:
+            yield f'memory: {self.left[2].kilobytes:,} kB after the second wave, {last.kilobytes:,} kB at last'
 
     def report(self) -> Iterator[str]:
         """Yield the lines of the report."""
-        first, middle, last = self.left[0], self.left[len(self.left) // 2], self.left[-1]
+        start, first, middle, last = self.left[0], self.left[1], self.left[len(self.left) // 2], self.left[-1]
         rate = self.outcomes.total() / self.seconds
-        yield f'\n{self.outcomes.total():,} requests in {len(self.left)} waves and {self.seconds:.0f} s: {rate:.0f}/s'
+        waves = len(self.left) - 2
+        yield f'\n{self.outcomes.total():,} requests in {waves} waves and {self.seconds:.0f} s: {rate:.0f}/s'
         for (kind, outcome), count in sorted(self.outcomes.items()):
             yield f'  {kind:12} {outcome:40} {count:8,}'
-        yield f'lost: {len(self.lost)}'
-        yield f'memory: {first.kilobytes:,}, {middle.kilobytes:,}, {last.kilobytes:,} kB (first, middle, last wave)'
-        leaked = [f'{name} {getattr(last, name) - getattr(first, name)}' for name in ('files', 'threads', 'tasks')]
+        yield f'lost: {len(self.lost)}; good streams open at the same time: {self.at_once:,}'
+        memory = ', '.join(f'{each.kilobytes:,}' for each in (start, first, middle, last))
+        yield f'memory: {memory} kB (before, after the first wave, in the middle, at the end)'
+        leaked = [f'{name} {getattr(last, name) - getattr(start, name)}' for name in ('files', 'threads', 'tasks')]
         yield f'left: {", ".join(leaked)}; connections and tasks of the gateway {self.connections}'
         yield f'the most that an abandoned stream took: {self.taken:,} bytes'
         yield from (f'PROBLEM: {problem}' for problem in self.problems())
+
+
+class _Once:
+    """Calls a function the first time that it is called."""
+
+    def __init__(self, function: Callable[[], None]) -> None:
+        self._functions = [function]
+
+    def __call__(self) -> None:
+        if self._functions:
+            self._functions.pop()()
 
 
 async def _ask(model: Model, messages: Any, settings: ModelSettings) -> str:
     return _judge(await model.request(messages, settings))
 
 
-async def _read(model: Model, messages: Any, settings: ModelSettings, kind: str) -> str:
+async def _read(model: Model, messages: Any, settings: ModelSettings, kind: str, started: _Once) -> str:
     async with model.request_stream(messages, settings) as stream:
         async for _ in stream:
+            started()
             if kind == 'abandon':
                 await asyncio.sleep(3)
                 return 'left'
@@ -315,24 +365,25 @@ def _judge(response: ModelResponse) -> str:
     return 'complete'
 
 
-async def _count_connections(server: LocalServer) -> int:
-    """Return the number of connections and tasks that the gateway still has, after a moment to notice disconnects."""
+async def _settle(server: LocalServer) -> int:
+    """Wait until the gateway has noticed all disconnects. Return the number of its connections and tasks."""
     running = server._server  # pyright: ignore[reportPrivateUsage]
     assert running is not None
     state = running.server_state
-    for _ in range(100):
+    gc.collect()  # the clients of SDKs close themselves in a task when they are collected
+    for _ in range(200):
+        await asyncio.sleep(0.05)
         if not state.connections and not state.tasks:
             break
-        await asyncio.sleep(0.05)
     return len(state.connections) + len(state.tasks)
 
 
 def _measure() -> Left:
-    gc.collect()
     status = Path('/proc/self/status').read_text()
     kilobytes = next(int(line.split()[1]) for line in status.splitlines() if line.startswith('VmRSS'))
     files = len([*Path('/proc/self/fd').iterdir()])
-    return Left(kilobytes, files, threading.active_count(), len(asyncio.all_tasks()))
+    threads = [thread for thread in threading.enumerate() if not thread.name.startswith('asyncio_')]  # the loop's own
+    return Left(kilobytes, files, len(threads), len(asyncio.all_tasks()))
 
 
 if __name__ == '__main__':
