@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 from typing_extensions import TypeVar
 
 from .._type_checks import check_items, check_type
@@ -19,7 +19,7 @@ __all__ = ('ExternalToolset',)
 
 DepsT = TypeVar('DepsT', default=None)
 
-ANY_ARGUMENTS: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
+ANY_ARGUMENTS: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any], config=ConfigDict(defer_build=True))
 """Validates arguments whose types are known to others only."""
 
 
