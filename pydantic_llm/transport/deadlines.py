@@ -51,6 +51,7 @@ class Watchdog:
         '_deadlines',
         '_expired',
         '_has_content',
+        '_is_unlimited',
         '_last_progress',
         '_loop',
         '_nothing_due',
@@ -65,6 +66,8 @@ class Watchdog:
     def __init__(self, deadlines: Deadlines, *, silence: float | None = None) -> None:
         self._deadlines = deadlines
         self._silence = silence
+        limits = (deadlines.timeout, deadlines.first_token_timeout, deadlines.idle_timeout, silence)
+        self._is_unlimited = not any(limits)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._waited = deadlines.waited  # seconds spent in finished waits, including earlier attempts
@@ -99,6 +102,8 @@ class Watchdog:
             self._timer = None
 
     def __enter__(self) -> None:
+        if self._is_unlimited:
+            return
         if self._expired is not None:
             raise self._expired
         task = self._task = asyncio.current_task(self._loop)
@@ -111,6 +116,8 @@ class Watchdog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if self._is_unlimited:
+            return
         self._waited += self._loop.time() - self._wait_began
         expired, task = self._expired, self._task
         self._task = None

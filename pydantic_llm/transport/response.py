@@ -94,7 +94,9 @@ class ResponseStream(ByteStream):
         self._model_name = model_name
         self._watchdog = watchdog
         self._translate = translate
-        self._chunks: AsyncIterator[bytes] = response.aiter_bytes()
+        # `guard` has decompressed the body of httpx2, whose own decoders cost 1 µs a chunk, unless it was read before
+        is_unread = getattr(response, 'is_stream_consumed', True) is False
+        self._chunks: AsyncIterator[bytes] = response.aiter_raw() if is_unread else response.aiter_bytes()
         self._closed = False
 
     async def read(self) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from ..exceptions import UnexpectedModelBehavior
 
-__all__ = ('EventSplitter',)
+__all__ = ('NEWLINE', 'EventSplitter')
 
 MAX_EVENT_BYTES = 64 * 1024 * 1024
 """The size limit of an unfinished event. It is high because an image arrives as one event."""
@@ -30,6 +30,9 @@ SKIPPED = (b'event:', b'id:', b'retry:', b':')
 MAX_STRAY_LINES = 20
 MAX_STRAY_BYTES = 500
 """The most lines without a field, and bytes of each, that are kept."""
+
+NEWLINE = 10
+"""The code of a newline. Bytes find a number in 0.02 µs, and one byte in 0.2."""
 
 BYTE_ORDER_MARK = b'\xef\xbb\xbf'
 """The mark that the first line may begin with."""
@@ -54,7 +57,7 @@ class EventSplitter:
         """Return the data of the events that are complete now. Raises `UnexpectedModelBehavior` for a huge event."""
         # 2.4 µs an event without this, 0.5 with it: servers send most events in a chunk of their own
         if not (self._rest or self._data) and (event := _read_single_event(chunk)):
-            self._has_begun, self._size = True, 0
+            self._has_begun, self._size, self._last_line = True, 0, b''
             return [event]
         events: list[bytes] = []
         size = len(chunk)
@@ -120,4 +123,4 @@ def _read_single_event(chunk: bytes) -> bytes | None:
     if not (chunk.startswith(b'data: {', start) and chunk.endswith((b'}\n\n', b'}\r\n\r\n'))):
         return None
     data = chunk[start + 6 :].rstrip()
-    return data if b'\n' not in data else None
+    return data if NEWLINE not in data else None

@@ -16,7 +16,7 @@ from ..exceptions import LLMError, StreamInterruptedError, UnexpectedModelBehavi
 from ..json_types import Json, parse_damaged_json, parse_json
 from ..streaming.draft import ResponseDraft
 from ..transport.errors import error_from_invalid_json
-from ..transport.sse import EventSplitter
+from ..transport.sse import NEWLINE, EventSplitter
 from .decoder import ResponseDecoder
 from .surrogates import SurrogateJoiner
 from .unparsed_calls import warn_of_unparsed_calls
@@ -78,7 +78,12 @@ class ResponseReader:
 
     def feed(self, chunk: bytes) -> None:
         """Decode the events of a stream that end in this chunk."""
-        self._read_events(self._splitter.feed(chunk))
+        events = self._splitter.feed(chunk)
+        if len(events) == 1 and events[0][:2] == b'{"' and not self.saw_done and NEWLINE not in events[0]:
+            self.event_count += 1
+            self.read_event(events[0])  # most chunks are one event with an object, which takes no further look
+        else:
+            self._read_events(events)
 
     def end_stream(self, headers: Mapping[str, str]) -> None:
         """Finish the response after the server ended the stream.
@@ -145,7 +150,7 @@ class ResponseReader:
 
     def _read_events(self, events: Iterable[bytes]) -> None:
         for event in events:
-            for data in (event,) if b'\n' not in event else _split_event(event):
+            for data in (event,) if NEWLINE not in event else _split_event(event):
                 if self.saw_done:
                     return
                 if len(data) < 20 and data.strip(b' \t\r"') == DONE:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import replace
 
 from ..exceptions import LLMError, ModelHTTPError, StreamInterruptedError
@@ -73,9 +73,11 @@ class WireStream(BufferedStream):
         if self._ended:
             raise StopAsyncIteration
         try:
-            with nullcontext() if self._has_emitted else self._budget.track_time():
-                while not self.draft.parts.events and not self._ended:
-                    await self._read_chunk()
+            if self._has_emitted:
+                await self._read_events()
+            else:
+                with self._budget.track_time():
+                    await self._read_events()
         except LLMError as error:
             if self._cancelled:  # another task closed the connection that this one reads
                 raise StopAsyncIteration from None
@@ -83,6 +85,16 @@ class WireStream(BufferedStream):
         if events := self.draft.parts.take_events():
             self._has_emitted = True
             self._ready.extend(events)
+
+    async def _read_events(self) -> None:
+        """Read until there is an event, or the stream has ended."""
+        draft, reader, parts = self.draft, self._reader, self.draft.parts
+        while not parts.events and not self._ended:
+            is_over = reader.saw_done or draft.has_ended
+            if chunk := await (self._read_after_end() if is_over else self._bytes.read()):
+                self._take_chunk(chunk)
+            else:
+                await self._end()
 
     async def _recover(self, error: LLMError) -> None:
         """Send the request again if that is allowed; otherwise end the response."""
@@ -108,15 +120,15 @@ class WireStream(BufferedStream):
         self._start_reading(bytes_)
         return True
 
-    async def _read_bytes(self) -> bytes:
-        """Return the next bytes; nothing after `[DONE]`, or if the server does not end a response that has ended.
+    async def _read_after_end(self) -> bytes:
+        """Return the next bytes of a response that has ended; nothing after `[DONE]`, or if the server sends no end.
 
         A finish reason before or between content is not the end: servers put one into every event (one-api#1477,
         one-hub#402), or into empty events while the model thinks (CLIProxyAPI#5651).
         """
         if self._reader.saw_done:
             return b''
-        if not self.draft.has_ended or not self._has_emitted or self._went_on:
+        if not self._has_emitted or self._went_on:
             return await self._bytes.read()
         now = asyncio.get_running_loop().time()
         if self._finish_by is None:
@@ -129,17 +141,14 @@ class WireStream(BufferedStream):
         except TimeoutError:
             return b''
 
-    async def _read_chunk(self) -> None:
-        chunk = await self._read_bytes()
-        if not self._has_begun and chunk.strip():
+    def _take_chunk(self, chunk: bytes) -> None:
+        if not self._has_begun:
+            if not chunk.strip():
+                return  # blank lines, by which some servers keep the connection open
             self._has_begun = True
             self._bytes.begin()
             self._body = [] if self._is_whole_body(chunk) else None
-        if not chunk:
-            await self._end()
-        elif not self._has_begun:
-            pass  # blank lines, by which some servers keep the connection open
-        elif self._body is None:
+        if self._body is None:
             self._decode_events(chunk)
         else:
             self._body.append(chunk)
@@ -150,12 +159,15 @@ class WireStream(BufferedStream):
         return JSON_START.match(start) is not None or (is_json and EVENT_LINE.match(start) is None)
 
     def _decode_events(self, chunk: bytes) -> None:
-        had_ended = self.draft.has_ended
+        draft = self.draft
+        had_ended = draft.has_ended
         try:
             self._reader.feed(chunk)
         finally:
-            self._went_on |= had_ended and bool(self.draft.parts.events)
-            if self.draft.parts.events or self.draft.has_ended:
+            if draft.parts.events:
+                self._went_on |= had_ended
+                self._bytes.progress()
+            elif draft.has_ended:
                 self._bytes.progress()
 
     async def _end(self) -> None:

@@ -145,3 +145,17 @@ def test_a_long_event_in_small_pieces_is_joined_once() -> None:
     pieces = [b'data: ', *(Counting(b'x' * 1000) for _ in range(600)), b'\n\n']
     assert split(*pieces) == [b'x' * 600_000]
     assert Counting.added == 0
+
+
+@pytest.mark.parametrize('end', [b'\n', b'\r\n'])
+@pytest.mark.parametrize('name', [b'', b'event: delta'])
+@pytest.mark.parametrize('data', [b'{"a": 1}', b'{"a": "\\n\\r"}', b'{} ', b'{"a":\ndata: 1}', b'[DONE]', b'{', b'', b'{}\r'])
+def test_an_event_that_is_a_chunk_of_its_own_is_split_as_any_other(end: bytes, name: bytes, data: bytes) -> None:
+    lines = [*([name] if name else []), b'data: ' + data.replace(b'\n', end), b'', b'']
+    event = end.join(lines)
+    for before in (b'', b'id: 1' + end, b': ping' + end + end, b'data: x' + end, b'event: '):
+        whole, bytewise = EventSplitter(), EventSplitter()
+        found = [whole.feed(chunk) for chunk in (before, event, event)]
+        expected = [event for byte in before + event + event for event in bytewise.feed(bytes([byte]))]
+        assert [event for events in found for event in events] == expected
+        assert whole.is_inside_event is bytewise.is_inside_event is False

@@ -73,8 +73,8 @@ class ThinkingDecoder:
         if not isinstance(text, str):
             raise TypeError(f'content is {text!r}')
         parts, profile = self.draft.parts, self.profile
-        is_new = parts.kind_of(LAST) != 'text'
-        if is_new and self.is_streamed and profile.ignore_streamed_leading_whitespace and not text.strip():
+        is_ignored = profile.ignore_streamed_leading_whitespace and self.is_streamed and not text.strip()
+        if is_ignored and parts.kind_of(LAST) != 'text':
             return
         if self._tags is None:
             self._tags = _make_tags(profile, is_opened=profile.thinking_tag_is_prefilled and not parts.get())
