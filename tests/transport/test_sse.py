@@ -149,7 +149,9 @@ def test_a_long_event_in_small_pieces_is_joined_once() -> None:
 
 @pytest.mark.parametrize('end', [b'\n', b'\r\n'])
 @pytest.mark.parametrize('name', [b'', b'event: delta'])
-@pytest.mark.parametrize('data', [b'{"a": 1}', b'{"a": "\\n\\r"}', b'{} ', b'{"a":\ndata: 1}', b'[DONE]', b'{', b'', b'{}\r'])
+@pytest.mark.parametrize(
+    'data', [b'{"a": 1}', b'{"a": "\\n\\r"}', b'{} ', b'{"a":\ndata: 1}', b'[DONE]', b'{', b'', b'{}\r']
+)
 def test_an_event_that_is_a_chunk_of_its_own_is_split_as_any_other(end: bytes, name: bytes, data: bytes) -> None:
     lines = [*([name] if name else []), b'data: ' + data.replace(b'\n', end), b'', b'']
     event = end.join(lines)
