@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -18,9 +18,11 @@ from ..transport.pools import SdkClients
 from ..transport.sdk import SDKConnection
 from ..transport.spread import spread_over_pools
 from .credentials import check_alone, check_http_client, check_key, read_key, read_url
-from .provider import ClientProvider
+from .provider import SDKProvider
+from .vendor import Vendor
 
 if TYPE_CHECKING:
+    import httpx
     import httpx2
     from anthropic import AsyncAnthropic
     from anthropic.lib.bedrock import AsyncAnthropicBedrock, AsyncAnthropicBedrockMantle
@@ -31,6 +33,19 @@ if TYPE_CHECKING:
 __all__ = ('AnthropicProvider',)
 
 KEY_VARIABLE, TOKEN_VARIABLE = 'ANTHROPIC_API_KEY', 'ANTHROPIC_AUTH_TOKEN'
+
+ANTHROPIC_API = Vendor(
+    name='anthropic',
+    base_url='https://api.anthropic.com',
+    headers={'Accept': 'application/json', 'anthropic-version': '2026-10-21'},
+    custom_headers_variable='ANTHROPIC_CUSTOM_HEADERS',
+)
+
+SDK_CREDENTIALS = ('ANTHROPIC_PROFILE', 'ANTHROPIC_FEDERATION_RULE_ID')
+"""The variables that name a profile of the SDK, or a rule of workload identity. The SDK obtains a token for either.
+
+https://platform.claude.com/docs/en/manage-claude/workload-identity-federation
+"""
 
 REWRITE_BODIES = ('AsyncAnthropicBedrock', 'AsyncAnthropicVertex')
 """The clients that move the model's name from the body to the path, for which they need the body as a mapping."""
@@ -46,14 +61,17 @@ HOSTS: dict[str, ClaudeHost] = {
 """The SDK's clients for Claude at other vendors -> what these refuse."""
 
 
-class AnthropicProvider(ClientProvider['AnyClient']):
-    """Anthropic, through the `anthropic` package's own client.
+class AnthropicProvider(SDKProvider['AnyClient']):
+    """Anthropic. The `anthropic` package is needed only for its profiles and for workload identity.
 
     With a `base_url` of another server (or `ANTHROPIC_BASE_URL`) no key is needed. `anthropic_client` takes a ready
-    client, whose configuration is kept: `AsyncAnthropic`, or the client of another vendor (`AsyncAnthropicBedrock`,
-    `AsyncAnthropicVertex`, `AsyncAnthropicFoundry`, ...). `http_client` takes an `httpx2.AsyncClient`. Raises a
-    `UserError` for a missing key, and for a key or a URL that is invalid.
+    client of that package, which then sends the requests: `AsyncAnthropic`, or the client of another vendor
+    (`AsyncAnthropicBedrock`, `AsyncAnthropicVertex`, `AsyncAnthropicFoundry`, ...). `http_client` takes an
+    `httpx2.AsyncClient` or `httpx.AsyncClient`. Raises a `UserError` for a missing key, and for a key or a URL that is
+    invalid.
     """
+
+    _host: ClaudeHost | None = None
 
     def __init__(
         self,
@@ -61,30 +79,29 @@ class AnthropicProvider(ClientProvider['AnyClient']):
         api_key: str | None = None,
         base_url: str | None = None,
         anthropic_client: AnyClient | None = None,
-        http_client: httpx2.AsyncClient | None = None,
+        http_client: httpx2.AsyncClient | httpx.AsyncClient | None = None,
     ) -> None:
-        sdk = import_extra('anthropic', extra='anthropic', what=type(self).__name__)
         if anthropic_client is not None:
             check_alone('anthropic_client=', api_key, base_url, http_client)
-            self._client = _check_is_async(anthropic_client)
-        else:
-            url = read_url(base_url, variables=('ANTHROPIC_BASE_URL',), provider=self.name, drop=('/v1',))
-            self._client = sdk.AsyncAnthropic(
-                **self._choose_credentials(api_key, needs_key=url is None),
-                base_url=url,
-                http_client=check_http_client(http_client, library='httpx2', package='anthropic'),
-                max_retries=0,
-            )
-            if http_client is None:
-                spread_over_pools(self._client)
-        kinds = {kind.__name__ for kind in type(self._client).__mro__}
+            self._use_anthropic_client(_check_is_async(anthropic_client))
+            return
+        url = read_url(base_url, variables=('ANTHROPIC_BASE_URL',), provider=self.name, drop=('/v1',))
+        if api_key is None and base_url is None and _has_sdk_credentials():
+            client = _make_client(url, http_client, {})
+            self._use_anthropic_client(spread_over_pools(client) if http_client is None else client)
+            return
+        credentials = self._choose_credentials(api_key, needs_key=url is None)
+        [key] = credentials.values()
+        access = ANTHROPIC_API.make_access(url, key)
+        self._use_access(access, http_client, lambda: _make_client(url, http_client, credentials))
+
+    def _use_anthropic_client(self, client: AnyClient) -> None:
+        sdk = import_extra('anthropic', extra='anthropic', what='anthropic_client=')
+        kinds = {kind.__name__ for kind in type(client).__mro__}
         connection = BedrockConnection if 'AsyncAnthropicBedrock' in kinds else SDKConnection
-        self._connection = connection(
-            LoopClients[Any](self._client, SdkClients()),
-            sdk,
-            provider_name=self.name,
-            rewrites_body=not kinds.isdisjoint(REWRITE_BODIES),
-        )
+        clients = LoopClients[Any](client, SdkClients())
+        rewrites_body = not kinds.isdisjoint(REWRITE_BODIES)
+        self._use_client(client, connection(clients, sdk, provider_name=self.name, rewrites_body=rewrites_body))
         self._host = next((host for name, host in HOSTS.items() if name in kinds), None)
 
     def _choose_credentials(self, api_key: str | None, *, needs_key: bool) -> dict[str, str]:
@@ -103,6 +120,25 @@ class AnthropicProvider(ClientProvider['AnyClient']):
         is_anthropic = (urlsplit(self.base_url).hostname or '').endswith('anthropic.com')
         host = self._host or (ANTHROPIC if is_anthropic else None)
         return host.apply(profile) if host else profile
+
+
+def _has_sdk_credentials() -> bool:
+    """Return whether the environment has no key, but names credentials that only the SDK can obtain."""
+    if any(os.environ.get(variable) for variable in (KEY_VARIABLE, TOKEN_VARIABLE)):
+        return False
+    return any(os.environ.get(variable) for variable in SDK_CREDENTIALS)
+
+
+def _make_client(url: str | None, http_client: Any, credentials: Mapping[str, str]) -> AnyClient:
+    """Make the SDK's client, without retries. Without credentials, it finds them itself."""
+    what = 'AnthropicProvider.client' if credentials else f'Credentials of {" or ".join(SDK_CREDENTIALS)}'
+    sdk = import_extra('anthropic', extra='anthropic', what=what)
+    http = check_http_client(http_client, library='httpx2', package='anthropic')
+    try:
+        client: AnyClient = sdk.AsyncAnthropic(base_url=url, http_client=http, max_retries=0, **credentials)
+    except sdk.AnthropicError as error:
+        raise UserError(f"The credentials of 'anthropic' cannot be used: {error}") from error
+    return client
 
 
 def _check_is_async(client: Any) -> Any:

@@ -12,12 +12,13 @@ from ..transport.client_errors import ErrorTranslator
 from ..transport.loops import LoopClients
 from ..transport.pools import HttpClients
 from ..transport.response import ClientConnection, client_timeout
-from ..transport.spread import spread_over_pools
 from .credentials import check_alone, check_client, check_http_client, hide_password, read_key, read_url
-from .provider import ClientProvider
+from .provider import SDKProvider
+from .vendor import Vendor
 
 if TYPE_CHECKING:
     import httpx
+    import httpx2
     from cohere import AsyncClient
 
 __all__ = ('CohereProvider',)
@@ -25,13 +26,18 @@ __all__ = ('CohereProvider',)
 KEY_VARIABLES = ('CO_API_KEY', 'COHERE_API_KEY')
 URL_VARIABLES = ('CO_API_URL', 'CO_BASE_URL')
 
+COHERE = Vendor(name='cohere', base_url='https://api.cohere.com', headers={})
 
-class CohereProvider(ClientProvider['AsyncClient']):
-    """Cohere, through the `cohere` package's own client.
+READ_TIMEOUT = 300.0
+"""The default read timeout in seconds: that of the `cohere` package."""
+
+
+class CohereProvider(SDKProvider['AsyncClient']):
+    """Cohere. The `cohere` package is not needed.
 
     With a `base_url` of another server (or `CO_API_URL`) no key is needed. `cohere_client` takes a ready
-    `AsyncClientV2`, whose configuration is kept; `http_client` takes an `httpx.AsyncClient`, which the `cohere` package
-    is built on. Raises a `UserError` for a missing key, and for a key or a URL that is invalid.
+    `AsyncClientV2` of that package, whose configuration is kept; `http_client` takes an `httpx2.AsyncClient` or
+    `httpx.AsyncClient`. Raises a `UserError` for a missing key, and for a key or a URL that is invalid.
     """
 
     def __init__(
@@ -40,24 +46,25 @@ class CohereProvider(ClientProvider['AsyncClient']):
         api_key: str | None = None,
         base_url: str | None = None,
         cohere_client: AsyncClient | None = None,
-        http_client: httpx.AsyncClient | None = None,
+        http_client: httpx2.AsyncClient | httpx.AsyncClient | None = None,
     ) -> None:
-        sdk = import_extra('cohere', extra='cohere', what=type(self).__name__)
         if cohere_client is not None:
             check_alone('cohere_client=', api_key, base_url, http_client)
-            self._client = check_client(
-                cohere_client, sdk.AsyncClient, expected='cohere_client= takes an AsyncClientV2'
-            )
-        else:
-            url = read_url(base_url, variables=URL_VARIABLES, provider=self.name, drop=('/v2', '/v1'))
-            self._client = sdk.AsyncClientV2(
-                api_key=read_key(api_key, variables=KEY_VARIABLES, provider=self.name, needed=url is None),
-                base_url=url,
-                httpx_client=check_http_client(http_client, library='httpx', package='cohere'),
-            )
-            if http_client is None:
-                spread_over_pools(_wrapper_of(self._client).httpx_client.httpx_client)
-        self._connection = CohereConnection(self._client, provider_name=self.name)
+            sdk = import_extra('cohere', extra='cohere', what='cohere_client=')
+            check_client(cohere_client, sdk.AsyncClient, expected='cohere_client= takes an AsyncClientV2')
+            self._use_client(cohere_client, CohereConnection(cohere_client, provider_name=self.name))
+            return
+        url = read_url(base_url, variables=URL_VARIABLES, provider=self.name, drop=('/v2', '/v1'))
+        key = read_key(api_key, variables=KEY_VARIABLES, provider=self.name, needed=url is None)
+
+        def make_client() -> AsyncClient:
+            sdk = import_extra('cohere', extra='cohere', what='CohereProvider.client')
+            http = check_http_client(http_client, library='httpx', package='cohere')
+            client: AsyncClient = sdk.AsyncClientV2(api_key=key, base_url=url, httpx_client=http)
+            return client
+
+        access = COHERE.make_access(url, key)
+        self._use_access(access, http_client, make_client, read_timeout=READ_TIMEOUT, follow_redirects=False)
 
     @property
     def name(self) -> str:
@@ -65,7 +72,8 @@ class CohereProvider(ClientProvider['AsyncClient']):
 
     @property
     def base_url(self) -> str:
-        return hide_password(_wrapper_of(self._client).get_base_url())
+        access = self._access
+        return hide_password(_wrapper_of(self._client).get_base_url() if access is None else access.base_url)
 
     def model_profile(self, model_name: str) -> ModelProfile | None:
         return cohere_model_profile(model_name)

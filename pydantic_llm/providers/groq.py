@@ -10,22 +10,28 @@ from ..profiles.groq import groq_model_profile
 from ..transport.loops import LoopClients
 from ..transport.pools import SdkClients
 from ..transport.sdk import SDKConnection
-from ..transport.spread import spread_over_pools
 from .credentials import check_alone, check_client, check_http_client, read_key, read_url
-from .provider import ClientProvider
+from .provider import SDKProvider
+from .vendor import Vendor
 
 if TYPE_CHECKING:
     import httpx
+    import httpx2
     from groq import AsyncGroq
 
 __all__ = ('GroqProvider',)
 
+GROQ = Vendor(name='groq', base_url='https://api.groq.com', custom_headers_variable='GROQ_CUSTOM_HEADERS')
 
-class GroqProvider(ClientProvider['AsyncGroq']):
-    """Groq, through the `groq` package's own client.
+READ_TIMEOUT = 60.0
+"""The default read timeout in seconds: that of the `groq` package."""
 
-    With a `base_url` of another server (or `GROQ_BASE_URL`) no key is needed. `groq_client` takes a ready `AsyncGroq`,
-    whose configuration is kept; `http_client` takes an `httpx.AsyncClient`, which the `groq` package is built on.
+
+class GroqProvider(SDKProvider['AsyncGroq']):
+    """Groq. The `groq` package is not needed.
+
+    With a `base_url` of another server (or `GROQ_BASE_URL`) no key is needed. `groq_client` takes a ready `AsyncGroq`
+    of that package, which then sends the requests; `http_client` takes an `httpx2.AsyncClient` or `httpx.AsyncClient`.
     Raises a `UserError` for a missing key, and for a key or a URL that is invalid.
     """
 
@@ -35,25 +41,26 @@ class GroqProvider(ClientProvider['AsyncGroq']):
         api_key: str | None = None,
         base_url: str | None = None,
         groq_client: AsyncGroq | None = None,
-        http_client: httpx.AsyncClient | None = None,
+        http_client: httpx2.AsyncClient | httpx.AsyncClient | None = None,
     ) -> None:
-        sdk = import_extra('groq', extra='groq', what=type(self).__name__)
         if groq_client is not None:
             check_alone('groq_client=', api_key, base_url, http_client)
-            self._client = check_client(groq_client, sdk.AsyncGroq, expected='groq_client= takes an AsyncGroq')
-        else:
-            url = read_url(base_url, variables=('GROQ_BASE_URL',), provider=self.name, drop=('/openai/v1',))
-            needs_key = url is None or api_key is not None
-            self._client = sdk.AsyncGroq(
-                api_key=read_key(api_key, variables=('GROQ_API_KEY',), provider=self.name, needed=needs_key),
-                base_url=url,
-                http_client=check_http_client(http_client, library='httpx', package='groq'),
-                max_retries=0,
-            )
-            if http_client is None:
-                spread_over_pools(self._client)
-        clients = LoopClients[Any](self._client, SdkClients())
-        self._connection = SDKConnection(clients, sdk, provider_name=self.name, http='httpx')
+            sdk = import_extra('groq', extra='groq', what='groq_client=')
+            check_client(groq_client, sdk.AsyncGroq, expected='groq_client= takes an AsyncGroq')
+            clients = LoopClients[Any](groq_client, SdkClients())
+            self._use_client(groq_client, SDKConnection(clients, sdk, provider_name=self.name, http='httpx'))
+            return
+        url = read_url(base_url, variables=('GROQ_BASE_URL',), provider=self.name, drop=('/openai/v1',))
+        needs_key = url is None or api_key is not None
+        key = read_key(api_key, variables=('GROQ_API_KEY',), provider=self.name, needed=needs_key)
+
+        def make_client() -> AsyncGroq:
+            sdk = import_extra('groq', extra='groq', what='GroqProvider.client')
+            http = check_http_client(http_client, library='httpx', package='groq')
+            client: AsyncGroq = sdk.AsyncGroq(api_key=key, base_url=url, http_client=http, max_retries=0)
+            return client
+
+        self._use_access(GROQ.make_access(url, key), http_client, make_client, read_timeout=READ_TIMEOUT)
 
     @property
     def name(self) -> str:

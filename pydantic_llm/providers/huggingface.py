@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit, urlunsplit
 
 from pydantic_core import from_json, to_json
 
@@ -22,12 +24,12 @@ from ..profiles import ModelProfile
 from ..profiles.huggingface import huggingface_model_profile
 from ..transport import Deadlines, RawRequest
 from ..transport.client_errors import ErrorTranslator
-from ..transport.http import Access, HTTPConnection
+from ..transport.http import Access, AccessSource, HTTPConnection
 from ..transport.loops import LoopClients
 from ..transport.pools import HttpClients
 from ..transport.spread import spread_over_pools
 from .credentials import check_client, check_http_client, hide_password, read_key, read_url, read_variable
-from .provider import ClientProvider
+from .provider import SDKProvider
 
 if TYPE_CHECKING:
     import httpx
@@ -38,6 +40,9 @@ __all__ = ('HuggingFaceProvider',)
 
 KEY_VARIABLES = ('HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN')
 URL_VARIABLES = ('HUGGINGFACE_BASE_URL', 'HUGGINGFACE_API_BASE')
+
+ROUTER = 'https://router.huggingface.co'
+"""The URL of the router, which chooses the service of a model."""
 
 TASK = 'conversational'
 """The package's name of Chat Completions."""
@@ -58,15 +63,15 @@ PROBE: dict[str, Any] = {'type': 'json_schema', 'json_schema': {'name': 'probe',
 """An output format that is given to a service's helper, to see whether the helper rewrites it."""
 
 
-class HuggingFaceProvider(ClientProvider['AsyncInferenceClient']):
-    """Hugging Face, through the `huggingface_hub` package.
+class HuggingFaceProvider(SDKProvider['AsyncInferenceClient']):
+    """Hugging Face. The `huggingface_hub` package is needed for a named service, and to find a stored token.
 
     `provider_name` is the service that runs the models ('together', 'groq', 'hf-inference', ...); without it the router
     chooses. A token of Hugging Face's ('hf_...') goes to the router, any other key to the service itself. `bill_to` is
     the organization that pays. With a `base_url` (or `HUGGINGFACE_BASE_URL`), requests go to an endpoint or to your own
     server, and no key is needed. `hf_client` takes a ready `AsyncInferenceClient`, whose configuration is kept; an
-    `api_key` is used if it has no token. `http_client` takes an `httpx2.AsyncClient`, or, with versions of the package
-    before 2, an `httpx.AsyncClient`.
+    `api_key` is used if it has no token. `http_client` takes an `httpx2.AsyncClient` or, where the package
+    is not needed or older than 2, an `httpx.AsyncClient`.
 
     Raises a `UserError` for a missing key (`HF_TOKEN`), and for a key, a URL or a service that is invalid.
     """
@@ -81,9 +86,16 @@ class HuggingFaceProvider(ClientProvider['AsyncInferenceClient']):
         bill_to: str | None = None,
         http_client: httpx2.AsyncClient | httpx.AsyncClient | None = None,
     ) -> None:
-        hub = import_extra('huggingface_hub', extra='huggingface', what=type(self).__name__)
         has_key = bool(api_key or read_variable(KEY_VARIABLES))
         self._key = read_key(api_key, variables=KEY_VARIABLES, provider=self.name) if has_key else None
+        url = None if hf_client is not None else self._choose_base_url(base_url, provider_name)
+        if hf_client is None and self._needs_no_package(url, provider_name):
+            self._use_own_connection(url, bill_to, http_client)
+            return
+        if self._key is None and hf_client is None and find_spec('huggingface_hub') is None:
+            read_key(api_key, variables=KEY_VARIABLES, provider=self.name)  # raises the error for a missing key
+        what = 'hf_client=' if provider_name is None else f'provider_name={provider_name!r}'
+        hub = import_extra('huggingface_hub', extra='huggingface', what=what)
         if hf_client is not None:
             if any(given is not None for given in (base_url, provider_name, bill_to)):
                 raise UserError('hf_client= brings its own address and provider: give at most a key with it')
@@ -91,15 +103,15 @@ class HuggingFaceProvider(ClientProvider['AsyncInferenceClient']):
             self._client = check_client(hf_client, hub.AsyncInferenceClient, expected=expected)
             self._key = hf_client.token or self._key
         else:
-            url = self._choose_base_url(base_url, provider_name)
             self._client = hub.AsyncInferenceClient(
                 base_url=url, token=self._key, provider=provider_name, bill_to=bill_to
             )
         self._helper = _find_helper(self._client, '-')
         if self._key is None and self._endpoint is None:
             self._check_login(hub)
+        client = self._choose_http_client(hub, http_client)
         self._connection = HubConnection(
-            self._choose_http_client(hub, http_client),
+            LoopClients[Any](client, HttpClients()),
             Routes(self._client, self._key, hub.get_token),
             ErrorTranslator(self.name, 'huggingface_hub', status=(hub.errors.HfHubHTTPError,)),
             provider_name=self.name,
@@ -112,6 +124,43 @@ class HuggingFaceProvider(ClientProvider['AsyncInferenceClient']):
                 raise UserError('base_url= and provider_name= do not go together: the server at a URL is the service')
             return None
         return read_url(base_url or None, variables=URL_VARIABLES, provider=self.name)
+
+    def _needs_no_package(self, url: str | None, provider_name: str | None) -> bool:
+        """Return whether the URL and the key of requests are known without the package.
+
+        It knows the services and their keys, and reads the token that `hf auth login` has stored.
+        """
+        if provider_name not in (None, 'auto'):
+            return False
+        if self._key is None:
+            return url is not None and find_spec('huggingface_hub') is None
+        return url is not None or self._key.startswith('hf_')
+
+    def _use_own_connection(self, url: str | None, bill_to: str | None, http_client: Any) -> None:
+        headers = {} if self._key is None else {'authorization': f'Bearer {self._key}'}
+        if bill_to is not None:
+            headers['x-hf-bill-to'] = bill_to
+        access = Access(url or ROUTER, headers)
+
+        def make_client() -> AsyncInferenceClient:
+            hub = import_extra('huggingface_hub', extra='huggingface', what='HuggingFaceProvider.client')
+            client: AsyncInferenceClient = hub.AsyncInferenceClient(base_url=url, token=self._key, bill_to=bill_to)
+            return client
+
+        def connect(clients: LoopClients[Any], source: AccessSource, **options: Any) -> HubConnection:
+            return HubConnection(clients, routes, ErrorTranslator(self.name, 'httpx2'), **options)
+
+        routes = KnownRoutes(url, headers)
+        self._use_access(
+            access,
+            http_client,
+            make_client,
+            source=routes.access,
+            connection=connect,
+            read_timeout=READ_TIMEOUT,
+            connect_timeout=CONNECT_TIMEOUT,
+            follow_redirects=False,
+        )
 
     def _check_login(self, hub: Any) -> None:
         """Raise a `UserError` if `hf auth login` left no token, unless a CI job can fetch one (`HF_OIDC_RESOURCE`)."""
@@ -137,6 +186,8 @@ class HuggingFaceProvider(ClientProvider['AsyncInferenceClient']):
     @property
     def _endpoint(self) -> str | None:
         """The URL of an endpoint, which serves one model; `None` if requests go to the router or to a service."""
+        if self._access is not None:
+            return None if self._access.base_url == ROUTER else self._access.base_url
         return self._client.model if _is_url(self._client.model) else None
 
     @property
@@ -147,6 +198,8 @@ class HuggingFaceProvider(ClientProvider['AsyncInferenceClient']):
     def base_url(self) -> str:
         if self._endpoint is not None:
             return hide_password(self._endpoint)
+        if self._access is not None:
+            return ROUTER
         if self._helper.provider == 'auto' or not (self._key or 'hf_').startswith('hf_'):
             return str(self._helper.base_url)
         from huggingface_hub.constants import INFERENCE_PROXY_TEMPLATE
@@ -185,6 +238,41 @@ class Route:
     """The service's own name of the model."""
     rewrite_format: Callable[[Any], Any] | None
     """Rewrites an output format as the service expects it; `None` if it expects OpenAI's."""
+
+
+class KnownRoutes:
+    """The routes to the router, or to an endpoint at `url`. They need no package and no request.
+
+    They are those of its `AutoRouterConversationalTask` and `HFInferenceConversational` (huggingface_hub 2.4).
+    """
+
+    def __init__(self, url: str | None, headers: Mapping[str, str]) -> None:
+        self._url = url
+        self._headers = headers
+
+    async def get(self, model_name: str) -> Route:
+        is_url = _is_url(model_name)
+        url = self._url or (model_name if is_url else None)
+        if url is None:
+            return Route(Access(f'{ROUTER}/v1/chat/completions', self._headers), model_name, None)
+        name = 'dummy' if is_url else model_name
+        return Route(Access(_complete_url(url), self._headers), name, _rewrite_for_endpoint)
+
+    async def access(self, model_name: str, *, refused: Access | None) -> Access:
+        return (await self.get(model_name)).access
+
+
+def _complete_url(url: str) -> str:
+    """Return the URL of an endpoint with the path of Chat Completions."""
+    parts = urlsplit(url)
+    path = parts.path.rstrip('/')
+    if not path.endswith('/chat/completions'):
+        path += '/chat/completions' if path.endswith('/v1') else '/v1/chat/completions'
+    return urlunsplit(parts._replace(path=path))
+
+
+def _rewrite_for_endpoint(output_format: Any) -> Any:
+    return {'type': 'json_object', 'value': output_format['json_schema']['schema']}
 
 
 class Routes:
@@ -233,9 +321,16 @@ class Routes:
 class HubConnection(HTTPConnection):
     """Sends each request to the URL of its model's route, with the name and the output format of that service."""
 
-    def __init__(self, http_client: Any, routes: Routes, translator: ErrorTranslator, *, provider_name: str) -> None:
-        clients = LoopClients[Any](http_client, HttpClients())
-        super().__init__(clients, routes.access, provider_name=provider_name, can_renew=True)
+    def __init__(
+        self,
+        clients: LoopClients[Any],
+        routes: Routes | KnownRoutes,
+        translator: ErrorTranslator,
+        *,
+        provider_name: str,
+        **options: Any,
+    ) -> None:
+        super().__init__(clients, routes.access, provider_name=provider_name, can_renew=True, **options)
         self.translator = translator
         self._routes = routes
 

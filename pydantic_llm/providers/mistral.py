@@ -1,7 +1,7 @@
 """The provider of Mistral, of any server that speaks its API, and of its models at Microsoft and Google.
 
-The `mistralai` package's own methods build bodies from typed values, and typed values from responses. Here its client
-only provides the URL and the credentials, and the bytes go through the HTTP client in it.
+The `mistralai` package's own methods build bodies from typed values, and typed values from responses. A ready client of
+it only provides the URL and the credentials, and the bytes go through the HTTP client in it.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ from ..exceptions import UserError
 from ..profiles import ModelProfile
 from ..profiles.mistral import mistral_model_profile
 from ..transport import ByteStream, RawRequest, RawResponse
-from ..transport.http import Access, HTTPConnection
+from ..transport.http import Access, AccessSource, HTTPConnection
 from ..transport.loops import LoopClients
 from ..transport.pools import HttpClients
-from ..transport.spread import spread_over_pools
 from .credentials import check_alone, check_http_client, check_key, hide_password, read_key, read_url
-from .provider import ClientProvider
+from .provider import SDKProvider
+from .vendor import Vendor
 
 if TYPE_CHECKING:
+    import httpx
     from mistralai.azure.client import MistralAzure
     from mistralai.client import Mistral
     from mistralai.gcp.client import MistralGCP
@@ -43,6 +44,8 @@ since the token in it is replaced from time to time."""
 READ_TIMEOUT, CONNECT_TIMEOUT = 300.0, 5.0
 """Default timeouts in seconds. The read timeout is that of the package."""
 
+MISTRAL = Vendor(name='mistral', base_url='https://api.mistral.ai', headers={})
+
 PATHS = {
     'Mistral': '{path}',
     'MistralAzure': '/models/chat/completions',
@@ -51,12 +54,13 @@ PATHS = {
 """The path of requests, by the name of the package's client."""
 
 
-class MistralProvider(ClientProvider['AnyClient']):
-    """Mistral, through the `mistralai` package's own client.
+class MistralProvider(SDKProvider['AnyClient']):
+    """Mistral. The `mistralai` package is not needed.
 
-    With a `base_url` of another server (or `MISTRAL_BASE_URL`) no key is needed. `mistral_client` takes a ready client,
-    whose configuration is kept: a `Mistral`, a `MistralAzure` or a `MistralGCP`; `http_client` takes an
-    `httpx2.AsyncClient`. Raises a `UserError` for a missing key, and for a key or a URL that is invalid.
+    With a `base_url` of another server (or `MISTRAL_BASE_URL`) no key is needed. `mistral_client` takes a ready client
+    of that package, whose configuration is kept: a `Mistral`, a `MistralAzure` or a `MistralGCP`; `http_client` takes
+    an `httpx2.AsyncClient` or `httpx.AsyncClient`. Raises a `UserError` for a missing key, and for a key or a URL that
+    is invalid.
     """
 
     def __init__(
@@ -65,21 +69,33 @@ class MistralProvider(ClientProvider['AnyClient']):
         api_key: str | None = None,
         base_url: str | None = None,
         mistral_client: AnyClient | None = None,
-        http_client: httpx2.AsyncClient | None = None,
+        http_client: httpx2.AsyncClient | httpx.AsyncClient | None = None,
     ) -> None:
-        sdk = import_extra('mistralai.client', extra='mistral', what=type(self).__name__)
         if mistral_client is not None:
             check_alone('mistral_client=', api_key, base_url, http_client)
-            self._client = mistral_client
-        else:
-            url = read_url(base_url, variables=('MISTRAL_BASE_URL',), provider=self.name, drop=('/v1',))
-            self._client = sdk.Mistral(
-                api_key=self._choose_key(api_key, needed=url is None),
-                server_url=url,
-                async_client=check_http_client(http_client, library='httpx2', package='mistralai')
-                or spread_over_pools(httpx2.AsyncClient(follow_redirects=True, timeout=_make_timeout(READ_TIMEOUT))),
-            )
-        self._connection = MistralConnection(self._client, provider_name=self.name)
+            self._use_client(mistral_client, MistralConnection(mistral_client, provider_name=self.name))
+            return
+        url = read_url(base_url, variables=('MISTRAL_BASE_URL',), provider=self.name, drop=('/v1',))
+        key = self._choose_key(api_key, needed=url is None)
+
+        def make_client() -> AnyClient:
+            sdk = import_extra('mistralai.client', extra='mistral', what='MistralProvider.client')
+            http = check_http_client(http_client, library='httpx2', package='mistralai')
+            http = http or httpx2.AsyncClient(follow_redirects=True, timeout=_make_timeout(READ_TIMEOUT))
+            client: AnyClient = sdk.Mistral(api_key=key, server_url=url, async_client=http)
+            return client
+
+        access = MISTRAL.make_access(url)
+        self._use_access(
+            access,
+            http_client,
+            make_client,
+            source=_make_source(access, key),
+            connection=MistralHTTPConnection,
+            read_timeout=READ_TIMEOUT,
+            can_renew=True,
+            follow_redirects=False,
+        )
 
     def _choose_key(self, api_key: str | None, *, needed: bool) -> str | None:
         """Return the key to send. It may be missing for any server but Mistral's own, and if there is a token file."""
@@ -95,13 +111,43 @@ class MistralProvider(ClientProvider['AnyClient']):
 
     @property
     def base_url(self) -> str:
-        return hide_password(self._client.sdk_configuration.get_server_details()[0])
+        client: Any = None if self._access is not None else self._client
+        url = self._access.base_url if self._access is not None else client.sdk_configuration.get_server_details()[0]
+        return hide_password(url)
 
     def model_profile(self, model_name: str) -> ModelProfile | None:
         return mistral_model_profile(model_name)
 
 
-class MistralConnection(HTTPConnection):
+def _make_source(access: Access, key: str | None) -> AccessSource:
+    """Return the source of the access with the key. Without a key, each request reads a service account's token."""
+
+    async def get_access(model_name: str, *, refused: Access | None) -> Access:
+        token = await asyncio.to_thread(_read_token) if key is None else key
+        return access if token is None else replace(access, headers={**access.headers, **_authorize(token)})
+
+    return get_access
+
+
+def _authorize(key: str) -> dict[str, str]:
+    return {'Authorization': key if key.lower().startswith('bearer ') else f'Bearer {key}'}
+
+
+class MistralHTTPConnection(HTTPConnection):
+    """Sends through a connection of our own."""
+
+    async def send(self, request: RawRequest) -> RawResponse:
+        return await super().send(self._prepare(request, 'rawPredict', accept='application/json'))
+
+    async def open(self, request: RawRequest) -> ByteStream:
+        return await super().open(self._prepare(request, 'streamRawPredict', accept='text/event-stream'))
+
+    def _prepare(self, request: RawRequest, verb: str, *, accept: str) -> RawRequest:
+        """Return the request as Mistral expects it. Only Google's path has the verb."""
+        return replace(request, headers={'Accept': accept, **request.headers})
+
+
+class MistralConnection(MistralHTTPConnection):
     """Sends requests through the HTTP client in the SDK's client, with its key, URL, user agent and timeout."""
 
     def __init__(self, client: AnyClient, *, provider_name: str) -> None:
@@ -126,23 +172,17 @@ class MistralConnection(HTTPConnection):
         own = http_client.timeout
         return _make_timeout(READ_TIMEOUT) if own == httpx2.Timeout(5.0) else own
 
-    async def send(self, request: RawRequest) -> RawResponse:
-        return await super().send(self._with_path(request, 'rawPredict', accept='application/json'))
-
-    async def open(self, request: RawRequest) -> ByteStream:
-        return await super().open(self._with_path(request, 'streamRawPredict', accept='text/event-stream'))
-
-    def _with_path(self, request: RawRequest, verb: str, *, accept: str) -> RawRequest:
+    def _prepare(self, request: RawRequest, verb: str, *, accept: str) -> RawRequest:
         is_google = self._kind == 'MistralGCP'
         place = {'project': self._client._project_id, 'region': self._client._region} if is_google else {}
         path = PATHS[self._kind].format(path=request.path, model=request.model_name, verb=verb, **place)
-        return replace(request, path=path, headers={'Accept': accept, **request.headers})
+        return super()._prepare(replace(request, path=path), verb, accept=accept)
 
     async def access(self, model_name: str, *, refused: Access | None) -> Access:
         """Return the base URL, and the key or token to send now. A token that must be fetched is, in a thread."""
         headers = {'User-Agent': self._user_agent}
         if key := await self._find_key():
-            headers['Authorization'] = key if key.lower().startswith('bearer ') else f'Bearer {key}'
+            headers |= _authorize(key)
         return Access(self._settings.get_server_details()[0], headers)
 
     async def _find_key(self) -> str | None:

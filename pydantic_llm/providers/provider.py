@@ -136,15 +136,21 @@ class SDKProvider(ClientProvider[Client]):
         source: AccessSource | None = None,
         connection: Callable[..., HTTPConnection] = HTTPConnection,
         read_timeout: float = READ_TIMEOUT,
+        connect_timeout: float = CONNECT_TIMEOUT,
+        **options: bool,
     ) -> None:
-        """Send through `http_client`, or through a client of our own, with `access` or with what `source` returns."""
-        client, operations = choose_client(http_client, read_timeout=read_timeout)
+        """Send through `http_client`, or through a client of our own, with `access` or with what `source` returns.
+
+        `options` are those of `HTTPConnection`. Redirects to the same host are followed, unless they say otherwise.
+        """
+        client, operations = choose_client(http_client, read_timeout=read_timeout, connect_timeout=connect_timeout)
         self._access, self._make_client = access, make_client
         self._connection: Connection = connection(
             LoopClients[Any](client, operations),
             source or make_fixed_access(access),
             provider_name=self.name,
-            follow_redirects=True,
+            default_timeout=(read_timeout, connect_timeout),
+            **{'follow_redirects': True, **options},
         )
 
     def _use_client(self, client: Client, connection: Connection) -> None:

@@ -69,7 +69,7 @@ class HTTPConnection(ClientConnection):
 
     If `can_renew` is true, a 401 response leads to one more attempt with renewed credentials. If `follow_redirects` is
     true, redirects to the same host are followed, by the rules of `guard`. `timeout` replaces the client's own
-    timeout; one that is the library's default is replaced by the default of the clients that providers make.
+    timeout; one that is the library's default is replaced by `default_timeout`, the limits for reading and connecting.
     """
 
     def __init__(
@@ -81,12 +81,14 @@ class HTTPConnection(ClientConnection):
         can_renew: bool = False,
         follow_redirects: bool = False,
         timeout: Any = None,
+        default_timeout: tuple[float, float] = (READ_TIMEOUT, CONNECT_TIMEOUT),
     ) -> None:
         super().__init__(clients, ErrorTranslator(provider_name, 'httpx2'))
         self._access = access
         self._can_renew = can_renew
         self._follow_redirects = follow_redirects
         self._timeout = timeout
+        self._default_timeout = default_timeout
 
     async def post(self, client: Any, request: RawRequest, deadlines: Deadlines) -> Any:
         access = await self._access(request.model_name, refused=None)
@@ -134,7 +136,14 @@ class HTTPConnection(ClientConnection):
         return limit_wait(self._find_timeout(client).read, deadlines) if isinstance(client, OwnClient) else None
 
     def _find_timeout(self, client: Any) -> Any:
-        return _choose_timeout(client.timeout) if self._timeout is None else self._timeout
+        return self._replace_default_timeout(client.timeout) if self._timeout is None else self._timeout
+
+    def _replace_default_timeout(self, own: Any) -> Any:
+        """Return the timeout of a client, or the default one if the client's is only its library's default."""
+        if own.connect == own.read == own.write == own.pool == LIBRARY_TIMEOUT:
+            read, connect = self._default_timeout
+            return type(own)(read, connect=connect)
+        return own
 
 
 async def _send_once(
@@ -148,10 +157,3 @@ async def _send_once(
         request.method, url, content=request.body or None, headers=merge_headers(*headers), timeout=timeout
     )
     return await client.send(http_request, stream=True, follow_redirects=False)
-
-
-def _choose_timeout(own: Any) -> Any:
-    """Return the timeout of a client, or that of a provider's own client if it is only the library's default."""
-    if own.connect == own.read == own.write == own.pool == LIBRARY_TIMEOUT:
-        return type(own)(READ_TIMEOUT, connect=CONNECT_TIMEOUT)
-    return own

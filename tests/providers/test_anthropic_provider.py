@@ -165,14 +165,9 @@ def test_the_base_url_is_read_from_the_environment(monkeypatch: pytest.MonkeyPat
 # ---------------------------------------------------------------------- clients
 
 
-def test_a_client_of_httpx_is_refused_with_the_one_to_use() -> None:
-    wrong: Any = httpx.AsyncClient()
-    with pytest.raises(UserError, match=r'takes an httpx2\.AsyncClient.*not an httpx\.AsyncClient'):
-        AnthropicProvider(api_key='k', http_client=wrong)
-
-
-def test_a_client_of_httpx2_is_used() -> None:
-    client = httpx2.AsyncClient(headers={'x-mine': 'yes'})
+@pytest.mark.parametrize('library', [httpx2, httpx])
+def test_a_client_of_httpx2_or_httpx_is_used(library: Any) -> None:
+    client = library.AsyncClient(headers={'x-mine': 'yes'})
     server = Server()
     ask(server, lambda url: AnthropicProvider(api_key='k', base_url=url, http_client=client))
     assert server.headers[0]['x-mine'] == 'yes'

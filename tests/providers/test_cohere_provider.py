@@ -156,12 +156,10 @@ async def test_coheres_message_determines_the_error(status: int, message: str, k
 # ---------------------------------------------------------------------- clients
 
 
-def test_a_client_of_httpx2_is_refused_with_the_one_to_use() -> None:
-    wrong: Any = httpx2.AsyncClient()
-    with pytest.raises(
-        UserError, match=r'takes an httpx\.AsyncClient, which the cohere package needs, not an httpx2\.'
-    ):
-        CohereProvider(api_key='k', http_client=wrong)
+def test_only_the_client_of_the_package_needs_its_http_library() -> None:
+    provider = CohereProvider(api_key='k', http_client=httpx2.AsyncClient())
+    with pytest.raises(UserError, match=r'takes an httpx\.AsyncClient, which the cohere package needs, not an httpx2'):
+        assert provider.client
 
 
 def test_a_client_that_blocks_is_refused() -> None:

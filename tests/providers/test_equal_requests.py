@@ -13,16 +13,27 @@ import json
 import os
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import anthropic
+import cohere
+import groq
 import openai
 import pytest
+from cohere.core.parse_error import ParsingError
+from mistralai.client import Mistral
+from mistralai.client.errors import ResponseValidationError
 
 from pydantic_llm.providers import Provider
+from pydantic_llm.providers.anthropic import AnthropicProvider
 from pydantic_llm.providers.azure import AzureProvider
+from pydantic_llm.providers.cohere import CohereProvider
+from pydantic_llm.providers.groq import GroqProvider
+from pydantic_llm.providers.mistral import MistralProvider
 from pydantic_llm.providers.openai import OpenAIProvider
 from pydantic_llm.providers.registry import provider_class
 from pydantic_llm.transport import RawRequest
@@ -39,7 +50,7 @@ UNLIKE: dict[str, str] = {
     'user-agent': 'each client has its own name',
     'accept-encoding': 'only encodings whose output can be limited, also through the clients of SDKs',
 }
-"""Headers that differ -> why. The headers that begin with `x-stainless-` are telemetry."""
+"""Headers that differ -> why. The headers that begin with `x-stainless-` and `x-fern-` are telemetry."""
 
 NOT_SENT = 'does not change a request for a response of a model'
 OTHER_CLIENT = 'read by another client of the package, which a provider can be given'
@@ -177,7 +188,99 @@ COMPATIBLE = Subject(
     {'OPENAI_API_KEY': 'x', 'OPENAI_ORG_ID': 'org-1', 'OPENAI_PROJECT_ID': 'proj-1', 'OPENAI_BASE_URL': '{url}/x'},
 )
 
-SUBJECTS = (OPENAI, AZURE, AZURE_V1, COMPATIBLE)
+
+async def post_to_anthropic(client: anthropic.AsyncAnthropic) -> None:
+    await client.post('/v1/messages', cast_to=object, body=BODY)
+
+
+ANTHROPIC = Subject(
+    'anthropic',
+    AnthropicProvider,
+    anthropic.AsyncAnthropic,
+    post_to_anthropic,
+    '/v1/messages',
+    {'ANTHROPIC_API_KEY': 'the-key', 'ANTHROPIC_BASE_URL': '{url}'},
+    {
+        'ANTHROPIC_API_KEY': 'another-key',
+        'ANTHROPIC_BASE_URL': '{url}/a%20b/',
+        'ANTHROPIC_AUTH_TOKEN': 'the-token',
+        'ANTHROPIC_CUSTOM_HEADERS': 'X-Team: a\nanthropic-version: 1\nauthorization: Basic YTpi',
+    },
+    {name: ({name: value}, {name: value}) for name, value in {'api_key': 'given', 'base_url': '{url}/given'}.items()},
+)
+
+ANTHROPIC_TOKEN = Subject(
+    'anthropic token',
+    AnthropicProvider,
+    anthropic.AsyncAnthropic,
+    post_to_anthropic,
+    '/v1/messages',
+    {'ANTHROPIC_AUTH_TOKEN': 'the-token', 'ANTHROPIC_BASE_URL': '{url}'},
+)
+
+
+async def post_to_groq(client: groq.AsyncGroq) -> None:
+    await client.post('/openai/v1/chat/completions', cast_to=object, body=BODY)
+
+
+GROQ = Subject(
+    'groq',
+    GroqProvider,
+    groq.AsyncGroq,
+    post_to_groq,
+    '/openai/v1/chat/completions',
+    {'GROQ_API_KEY': 'the-key', 'GROQ_BASE_URL': '{url}'},
+    {
+        'GROQ_API_KEY': 'another-key',
+        'GROQ_BASE_URL': '{url}/a%20b/',
+        'GROQ_CUSTOM_HEADERS': 'X-Team: a\nAuthorization: Basic YTpi',
+    },
+    {name: ({name: value}, {name: value}) for name, value in {'api_key': 'given', 'base_url': '{url}/given'}.items()},
+)
+
+
+QUESTION: Any = [{'role': 'user', 'content': 'Hello?'}]
+
+
+async def post_to_mistral(client: Mistral) -> None:
+    async with client:
+        with suppress(ResponseValidationError):  # of the empty response
+            await client.chat.complete_async(model=MODEL, messages=QUESTION)
+
+
+MISTRAL = Subject(
+    'mistral',
+    MistralProvider,
+    lambda **options: Mistral(**{'server_url': os.environ['MISTRAL_BASE_URL'], **options}),
+    post_to_mistral,
+    '/v1/chat/completions',
+    {'MISTRAL_API_KEY': 'the-key', 'MISTRAL_BASE_URL': '{url}'},
+    {'MISTRAL_API_KEY': 'Bearer-key', 'MISTRAL_SA_TOKEN_PATH': str(Path(__file__).with_name('token.txt'))},
+    {
+        'api_key': ({'api_key': 'given'}, {'api_key': 'given'}),
+        'server_url': ({'base_url': '{url}/a%20b/'}, {'server_url': '{url}/a%20b/'}),
+    },
+)
+
+
+async def post_to_cohere(client: cohere.AsyncClientV2) -> None:
+    async with client:
+        with suppress(ParsingError):  # of the empty response
+            await client.chat(model=MODEL, messages=QUESTION)
+
+
+COHERE = Subject(
+    'cohere',
+    CohereProvider,
+    lambda **options: cohere.AsyncClientV2(**{'base_url': os.environ['CO_API_URL'], **options}),
+    post_to_cohere,
+    '/v2/chat',
+    {'CO_API_KEY': 'the-key', 'CO_API_URL': '{url}'},
+    {'CO_API_KEY': 'another-key', 'COHERE_API_KEY': 'the-other-key', 'CO_API_URL': '{url}/a%20b'},
+    {name: ({name: value}, {name: value}) for name, value in {'api_key': 'given', 'base_url': '{url}/given'}.items()},
+)
+
+SUBJECTS = (OPENAI, AZURE, AZURE_V1, COMPATIBLE, ANTHROPIC, ANTHROPIC_TOKEN, GROQ, MISTRAL, COHERE)
 
 
 # ---------------------------------------------------------------------- requests
@@ -206,11 +309,11 @@ async def compare(subject: Subject, server: Server, ours: Options, theirs: Optio
     await provider.aclose()
     client = subject.make_client(**insert_url(theirs, server))
     await subject.post(client)
-    await client.close()
+    if subject not in (MISTRAL, COHERE):
+        await client.close()
     own, other = server.requests
     assert own.path == other.path
     assert comparable(own.headers) == comparable(other.headers)
-    assert own.json == other.json
 
 
 def insert_url(options: Options, server: Server) -> dict[str, Any]:
@@ -222,7 +325,9 @@ def insert_url(options: Options, server: Server) -> dict[str, Any]:
 def comparable(headers: Headers) -> Headers:
     ignored = {*UNLIKE, 'content-length'}
     return {
-        name: value for name, value in headers.items() if name not in ignored and not name.startswith('x-stainless-')
+        name: value
+        for name, value in headers.items()
+        if name not in ignored and not name.startswith(('x-stainless-', 'x-fern-'))
     }
 
 
@@ -281,10 +386,29 @@ async def test_headers_for_openai_are_not_sent_to_other_services(
     assert 'x-gateway' not in own.headers
 
 
+async def test_workload_identity_of_anthropic_is_left_to_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def answer(exchange: Exchange) -> None:
+        is_token = exchange.path == '/v1/oauth/token'
+        await exchange.respond({'access_token': 'the-token', 'expires_in': 3600} if is_token else {'content': []})
+
+    async with Server(answer).run() as server:
+        monkeypatch.setenv('ANTHROPIC_BASE_URL', server.url)
+        monkeypatch.setenv('ANTHROPIC_FEDERATION_RULE_ID', 'rule-1')
+        monkeypatch.setenv('ANTHROPIC_ORGANIZATION_ID', 'org-1')
+        monkeypatch.setenv('ANTHROPIC_IDENTITY_TOKEN', 'identity')
+        provider = AnthropicProvider()
+        await provider.connection.send(RawRequest('/v1/messages', json.dumps(BODY).encode(), MODEL))
+        await provider.client.close()
+        assert [exchange.path for exchange in server.requests] == ['/v1/oauth/token', '/v1/messages']
+        assert server.requests[1].headers['authorization'] == 'Bearer the-token'
+        assert isinstance(AnthropicProvider(api_key='given').connection, HTTPConnection)
+        assert isinstance(AnthropicProvider(base_url=server.url).connection, HTTPConnection)
+
+
 # ---------------------------------------------------------------------- the URL, the time limits
 
 
-@pytest.mark.parametrize('subject', [OPENAI], ids=repr)
+@pytest.mark.parametrize('subject', [OPENAI, ANTHROPIC], ids=repr)
 def test_the_url_and_the_limits_are_those_of_the_sdk(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in subject.environment.items():
         if '{url}' not in value:
@@ -315,6 +439,34 @@ VARIABLES: dict[str, dict[str, str]] = {
         'OPENAI_LOG': OF_THE_LIBRARY,
         'OPENAI_WEBHOOK_SECRET': NOT_SENT,
     },
+    'anthropic': {
+        **dict.fromkeys(
+            'ANTHROPIC_BEDROCK_BASE_URL ANTHROPIC_BEDROCK_MANTLE_BASE_URL ANTHROPIC_FOUNDRY_API_KEY '
+            'ANTHROPIC_FOUNDRY_BASE_URL ANTHROPIC_FOUNDRY_RESOURCE ANTHROPIC_GOOGLE_CLOUD_BASE_URL '
+            'ANTHROPIC_GOOGLE_CLOUD_LOCATION ANTHROPIC_GOOGLE_CLOUD_PROJECT ANTHROPIC_GOOGLE_CLOUD_WORKSPACE_ID '
+            'ANTHROPIC_VERTEX_BASE_URL ANTHROPIC_VERTEX_PROJECT_ID AWS_BEARER_TOKEN_BEDROCK AWS_DEFAULT_REGION '
+            'AWS_REGION CLOUD_ML_REGION GOOGLE_CLOUD_PROJECT ANTHROPIC_ENVIRONMENT_KEY ANTHROPIC_WORK_SECRET '
+            'env_var var'.split(),
+            OTHER_CLIENT,
+        ),
+        **dict.fromkeys(
+            'ANTHROPIC_PROFILE ANTHROPIC_CONFIG_DIR APPDATA ANTHROPIC_FEDERATION_RULE_ID ANTHROPIC_IDENTITY_TOKEN '
+            'ANTHROPIC_IDENTITY_TOKEN_FILE ANTHROPIC_ORGANIZATION_ID ANTHROPIC_SCOPE ANTHROPIC_SERVICE_ACCOUNT_ID '
+            'ANTHROPIC_WORKSPACE_ID self._env_var'.split(),
+            'with a profile or a rule of workload identity, the package sends the requests itself',
+        ),
+        **dict.fromkeys(
+            'ANTHROPIC_OPEN_TELEMETRY ANTHROPIC_OPEN_TELEMETRY_PROPAGATION '
+            'ANTHROPIC_OPEN_TELEMETRY_TRACES_CONTENT_MODE ANTHROPIC_OPEN_TELEMETRY_TRACES_MAX_CONTENT_BYTES'.split(),
+            'spans of the package; ours are those of `InstrumentedModel`',
+        ),
+        'ANTHROPIC_LOG': OF_THE_LIBRARY,
+        'ANTHROPIC_WEBHOOK_SIGNING_KEY': NOT_SENT,
+        'DEFER_PYDANTIC_BUILD': OF_THE_LIBRARY,
+    },
+    'cohere': {'AWS_DEFAULT_REGION': OTHER_CLIENT},
+    'mistralai.client': {'MISTRAL_DEBUG': OF_THE_LIBRARY, 'env_key': NOT_SENT},
+    'groq': {'DEFER_PYDANTIC_BUILD': OF_THE_LIBRARY, 'GROQ_LOG': OF_THE_LIBRARY},
 }
 """Variables that the packages read and that have no case above -> why."""
 
@@ -338,6 +490,36 @@ OPTIONS: dict[str, dict[str, str]] = {
         'workload_identity': GIVEN_CLIENT,
         '_enforce_credentials': GIVEN_CLIENT,
     },
+}
+OPTIONS['groq'] = STAINLESS_OPTIONS
+OPTIONS['mistral'] = {
+    'async_client': 'sends our requests too',
+    'client': OTHER_CLIENT,
+    'debug_logger': OF_THE_LIBRARY,
+    'retry_config': OF_THE_LIBRARY,
+    'server': GIVEN_CLIENT,
+    'timeout_ms': GIVEN_CLIENT,
+    'url_params': GIVEN_CLIENT,
+}
+OPTIONS['cohere'] = {
+    'client_name': GIVEN_CLIENT,
+    'environment': GIVEN_CLIENT,
+    'httpx_client': 'sends our requests too',
+    'log_warning_experimental_features': OF_THE_LIBRARY,
+    'max_retries': OF_THE_LIBRARY,
+    'thread_pool_executor': OF_THE_LIBRARY,
+    'timeout': GIVEN_CLIENT,
+}
+OPTIONS['anthropic'] = {
+    **STAINLESS_OPTIONS,
+    'auth_token': GIVEN_CLIENT,
+    'config': GIVEN_CLIENT,
+    'credentials': GIVEN_CLIENT,
+    'middleware': GIVEN_CLIENT,
+    'open_telemetry': GIVEN_CLIENT,
+    'profile': GIVEN_CLIENT,
+    'webhook_key': NOT_SENT,
+    '_token_cache': GIVEN_CLIENT,
 }
 OPTIONS['azure'] = {
     **OPTIONS['openai'],
@@ -389,7 +571,7 @@ def test_each_variable_that_a_package_reads_is_compared_or_has_a_reason(package:
     compared = {
         name
         for subject in SUBJECTS
-        if package_of(subject) == package
+        if package_of(subject) == package.partition('.')[0].removesuffix('ai' if 'mistral' in package else '')
         for name in (*subject.environment, *subject.variables)
     }
     read = {*iterate_variables(package)}
@@ -400,7 +582,17 @@ def package_of(subject: Subject) -> str:
     return subject.post.__name__.removeprefix('post_to_')
 
 
-@pytest.mark.parametrize(('subject', 'kind'), [(OPENAI, openai.AsyncOpenAI), (AZURE, openai.AsyncAzureOpenAI)], ids=str)
+CLIENTS = (
+    (OPENAI, openai.AsyncOpenAI),
+    (AZURE, openai.AsyncAzureOpenAI),
+    (ANTHROPIC, anthropic.AsyncAnthropic),
+    (GROQ, groq.AsyncGroq),
+    (MISTRAL, Mistral),
+    (COHERE, cohere.AsyncClientV2),
+)
+
+
+@pytest.mark.parametrize(('subject', 'kind'), CLIENTS, ids=str)
 def test_each_option_of_a_client_is_compared_or_has_a_reason(subject: Subject, kind: type) -> None:
     options = {*inspect.signature(kind.__init__).parameters} - {'self'}
     assert options == {*subject.options, *OPTIONS[subject.name]}

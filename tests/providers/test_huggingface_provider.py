@@ -31,7 +31,7 @@ from pydantic_llm.models import ModelRequestParameters, OutputObjectDefinition, 
 from pydantic_llm.models.huggingface import HuggingFaceModel
 from pydantic_llm.profiles.openai import OpenAIModelProfile
 from pydantic_llm.providers import huggingface, infer_provider
-from pydantic_llm.providers.huggingface import HuggingFaceProvider
+from pydantic_llm.providers.huggingface import PROBE, HuggingFaceProvider, Routes
 from pydantic_llm.providers.openai import OpenAIProvider
 from tests.providers.server import STOPPED, Json, Server as Answers, chunks
 from tests.transport.server import Exchange, Handler, Server
@@ -335,7 +335,7 @@ async def test_headers_of_the_request_take_the_place_of_the_clients() -> None:
         ({'provider_name': 'grok'}, "provider_name='grok' cannot be asked: Provider 'grok' not supported"),
         ({'provider_name': 'fal-ai'}, "provider_name='fal-ai' cannot be asked: Task 'conversational' not supported"),
         (
-            {'http_client': httpx.AsyncClient()},
+            {'http_client': httpx.AsyncClient(), 'provider_name': 'groq'},
             r'takes an httpx2\.AsyncClient, which the huggingface_hub',
         ),
     ],
@@ -370,7 +370,8 @@ async def test_the_timeout_is_the_clients_or_a_default(
 async def test_the_bytes_go_through_a_client_as_the_package_makes_them() -> None:
     answers = Answers()
     set_async_client_factory(answers.client)
-    asked = HuggingFaceModel(QWEN, api_key='hf_key')
+    provider = HuggingFaceProvider(hf_client=AsyncInferenceClient(token='hf_key'))
+    asked = HuggingFaceModel(QWEN, provider=provider)
     assert (await asked.request(HELLO)).parts == [TextPart('Hello!')]
     assert str(answers.request.url) == AUTO
 
@@ -580,3 +581,24 @@ def test_an_endpoint_takes_what_tgi_takes() -> None:
     told = ('supports_json_object_output', 'openai_constraints', 'openai_joins_system_messages')
     assert [getattr(router, name) for name in told] == [True, 'json_schema', False]
     assert [getattr(endpoint, name) for name in told] == [False, 'tgi', True]
+
+
+# ---------------------------------------------------------------------- without the package
+
+
+@pytest.mark.parametrize(
+    'url',
+    [None, 'https://host', 'https://host/', 'https://host/a/v1', 'http://h/x/'],
+)
+@pytest.mark.parametrize('model', ['org/model', 'https://me.endpoints.huggingface.cloud/v1/'])
+@pytest.mark.parametrize('bill_to', [None, 'my-org'])
+async def test_a_known_route_is_that_of_the_package(url: str | None, model: str, bill_to: str | None) -> None:
+    provider = HuggingFaceProvider(api_key='hf_key', base_url=url, bill_to=bill_to)
+    known = await provider.connection._routes.get(model)  # type: ignore[attr-defined]
+    found = Routes(provider.client, 'hf_key', lambda: None)._find_route(model)
+    headers = {name: value for name, value in found.access.headers.items() if name != 'user-agent'}
+    assert (known.access.base_url, known.access.headers) == (found.access.base_url, headers)
+    assert known.model_name == found.model_name
+    assert (known.rewrite_format is None) == (found.rewrite_format is None)
+    if known.rewrite_format is not None and found.rewrite_format is not None:
+        assert known.rewrite_format(PROBE) == found.rewrite_format(PROBE)

@@ -172,12 +172,10 @@ async def test_a_file_without_a_token_is_reported(
 # ---------------------------------------------------------------------- clients
 
 
-def test_a_client_of_httpx_is_refused_with_the_one_to_use() -> None:
-    wrong: Any = httpx.AsyncClient()
-    with pytest.raises(
-        UserError, match=r'takes an httpx2\.AsyncClient, which the mistralai package needs, not an httpx'
-    ):
-        MistralProvider(api_key='k', http_client=wrong)
+def test_only_the_client_of_the_package_needs_its_http_library() -> None:
+    provider = MistralProvider(api_key='k', http_client=httpx.AsyncClient())
+    with pytest.raises(UserError, match=r'takes an httpx2\.AsyncClient, which the mistralai package needs'):
+        assert provider.client
 
 
 @pytest.mark.parametrize('wrong', [object(), httpx2.AsyncClient(), 'mistral'])
