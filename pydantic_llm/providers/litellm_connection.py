@@ -37,6 +37,9 @@ ENVIRONMENT = {
 }
 """Variables that keep LiteLLM from fetching lists over the network. A variable that is already set is not changed."""
 
+CALLBACKS = ('callbacks', 'input_callback', 'success_callback', 'failure_callback', '_async_success_callback')
+"""The lists of functions that LiteLLM calls for each call."""
+
 GRACE = 5.0
 """Seconds between a deadline and LiteLLM's own timeout, so that the deadline, which has a name, is reported first."""
 
@@ -58,7 +61,17 @@ def load_litellm() -> Any:
     if hasattr(litellm, 'telemetry'):
         litellm.telemetry = False
     litellm.suppress_debug_info = True
+    _call_without_network(litellm)
     return litellm
+
+
+def _call_without_network(litellm: Any) -> None:
+    """Let LiteLLM import all that a first call imports, which takes another half second, unless a callback listens."""
+    if any(getattr(litellm, name, ()) for name in CALLBACKS):
+        return
+    message = {'role': 'user', 'content': 'Hello'}
+    with suppress(Exception):  # the first request reports it
+        litellm.completion(model='openai/gpt-4o', messages=[message], mock_response='Hello', num_retries=0)
 
 
 LITELLM = Once(load_litellm)
@@ -86,6 +99,11 @@ class LiteLLMConnection(Connection):
         self._provider_name = provider_name
         self._secrets = secrets
 
+    async def load(self) -> None:
+        """Import LiteLLM, and make the router if there is one. An error is raised by the request that follows."""
+        with suppress(Exception):
+            await (self._router or LITELLM).get()
+
     async def send(self, request: RawRequest) -> RawResponse:
         watchdog = Watchdog(Deadlines(request.deadlines.timeout, waited=request.deadlines.waited))
         try:
@@ -107,7 +125,7 @@ class LiteLLMConnection(Connection):
     async def _call(self, request: RawRequest, watchdog: Watchdog) -> Any:
         try:
             with watchdog:
-                target = await (LITELLM if self._router is None else self._router).get()
+                target = await (self._router or LITELLM).get()
                 CLIENTS.get()
                 return await target.acompletion(**self._make_arguments(request))
         except Exception as error:  # noqa: BLE001 -- raised below, where the key that it may hold is no longer its context

@@ -122,6 +122,9 @@ class ByteStream(ABC):
 class Connection(ABC):
     """A connection to one vendor, with its credentials. Can be used from any event loop."""
 
+    async def load(self) -> None:
+        """Load the packages that the first request needs, which no deadline counts. Overridden if that takes long."""
+
     @abstractmethod
     async def send(self, request: RawRequest) -> RawResponse:
         """Send a request and return the complete response. Raises `ModelAPIError` for every failure."""

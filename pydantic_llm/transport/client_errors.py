@@ -140,7 +140,7 @@ class ErrorTranslator:
             model_name=model_name,
             provider_name=self.provider_name,
         )
-        if target := response.headers.get(REDIRECT_HEADER) or response.headers.get('location'):
+        if target := error.headers.get(REDIRECT_HEADER) or error.headers.get('location'):
             error.message = (
                 f'{model_name} answered {response.status_code}: the server redirects to {target!r}, and a conversation '
                 'is not sent to another host. If you trust it, give its address as base_url='

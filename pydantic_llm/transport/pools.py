@@ -86,6 +86,16 @@ def _iterate_transports(http_client: Any) -> Iterator[Any]:
     yield from (transport for transport in http_client._mounts.values() if transport is not None)
 
 
+def iterate_pools(http_client: Any) -> Iterator[Any]:
+    """Yield the connection pools of a client, also those of transports inside its transports."""
+    transports = [*_iterate_transports(http_client)]
+    while transports:
+        transport = transports.pop()
+        transports += [inner for _, inner in _iterate_inner_transports(transport)]
+        if (pool := pool_of(transport)) is not None:
+            yield pool
+
+
 def _iterate_inner_transports(transport: Any) -> Iterator[tuple[str, Any]]:
     """Yield the transports inside a transport, with their attribute names. Retrying or recording ones wrap another."""
     for name, value in _read_attributes(transport).items():
@@ -160,7 +170,7 @@ async def _release_own_connections(transport: Any) -> None:
             await pool.aclose()
         except BaseException:  # mostly a loop that is ending and cancels the closing of connections
             for connection in connections:
-                for socket in _iterate_sockets(connection):
+                for socket in iterate_sockets(connection):
                     socket.abort()
             raise
     elif _has_session(transport):
@@ -198,11 +208,11 @@ def abandon_session(session: Any) -> None:
 
 def _close_sockets(holder: Any) -> None:
     """Close the sockets below a connection, without their loop."""
-    for socket in _iterate_sockets(holder):
+    for socket in iterate_sockets(holder):
         _close_without_loop(socket)
 
 
-def _iterate_sockets(holder: Any, depth: int = DEPTH) -> Iterator[Any]:
+def iterate_sockets(holder: Any, depth: int = DEPTH) -> Iterator[Any]:
     """Yield the asyncio transports below a connection."""
     if isinstance(holder, asyncio.BaseTransport):
         yield holder
@@ -210,7 +220,7 @@ def _iterate_sockets(holder: Any, depth: int = DEPTH) -> Iterator[Any]:
     for name in PATHS_TO_A_SOCKET:
         inner = getattr(holder, name, None)
         if inner is not None and depth:
-            yield from _iterate_sockets(inner, depth - 1)
+            yield from iterate_sockets(inner, depth - 1)
 
 
 def _close_without_loop(transport: Any) -> None:

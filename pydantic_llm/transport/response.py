@@ -13,7 +13,8 @@ from . import ByteStream, Connection, Deadlines, RawRequest, RawResponse
 from .client_errors import ErrorTranslator
 from .deadlines import CLOSING_TIMEOUT, Watchdog
 from .guard import guard
-from .keys import find_keys
+from .keys import find_keys, hide_keys_in_error
+from .leaks import close_lost_connections
 from .loops import LoopClients
 from .own_client import OwnClient
 
@@ -76,20 +77,31 @@ class ClientConnection(Connection):
         except Exception as error:  # noqa: BLE001 -- raised below: as its context, this one could show the API key
             watchdog.close()
             failure = self.translator.translate(error, request.model_name)
+            close_lost_connections(client)
         except BaseException:
             watchdog.close()
+            close_lost_connections(client)
             raise
         else:
-            return ResponseStream(self, response, request.model_name, watchdog, translate)
+            return ResponseStream(self, client, response, request.model_name, watchdog, translate)
         raise failure
 
 
 class ResponseStream(ByteStream):
     """A response of httpx2 or httpx. `owner` holds the client, which must live as long as the response."""
 
-    def __init__(self, owner: object, response: Any, model_name: str, watchdog: Watchdog, translate: Translate) -> None:
+    def __init__(
+        self,
+        owner: object,
+        client: Any,
+        response: Any,
+        model_name: str,
+        watchdog: Watchdog,
+        translate: Translate,
+    ) -> None:
         self.headers: Mapping[str, str] = response.headers
         self._owner = owner  # a garbage-collected client closes its connections, including this one
+        self._client = client
         self._response = response
         self._model_name = model_name
         self._watchdog = watchdog
@@ -107,6 +119,8 @@ class ResponseStream(ByteStream):
             return b''
         except Exception as error:  # noqa: BLE001 -- raised below: as its context, this one could show the API key
             failure = self._translate(error, self._model_name)
+        if isinstance(failure, LLMError):
+            hide_keys_in_error(failure, self.find_keys())
         raise failure
 
     async def read_all(self) -> bytes:
@@ -145,11 +159,13 @@ class ResponseStream(ByteStream):
             return
         self._closed = True
         self._watchdog.close()
-        if self._response.is_closed:
-            return
-        with suppress(Exception):  # the connection is discarded, so errors while closing it do not matter
-            async with asyncio.timeout(CLOSING_TIMEOUT):
-                await self._response.aclose()
+        try:
+            if not self._response.is_closed:
+                with suppress(Exception):  # the connection is discarded, so errors while closing it do not matter
+                    async with asyncio.timeout(CLOSING_TIMEOUT):
+                        await self._response.aclose()
+        finally:
+            close_lost_connections(self._client, self._response)
 
 
 def client_timeout(timeout: Any, own: Any, deadlines: Deadlines) -> Any:

@@ -137,6 +137,7 @@ class WireModel(PreparingModel, Generic[ProfileT]):
     ) -> ModelResponse:
         check_allow_model_requests()
         request = self.prepare(messages, model_settings, model_request_parameters)
+        await self._provider.connection.load()
         budget = Budget.of(request.settings)
         await self._download_files(request, budget)
         return await self._request_body(self._encode_request(request), budget, request.warnings, _name_tools(request))
@@ -184,6 +185,7 @@ class WireModel(PreparingModel, Generic[ProfileT]):
     ) -> AsyncGenerator[StreamedResponse]:
         check_allow_model_requests()
         request = self.prepare(messages, model_settings, model_request_parameters, stream=True)
+        await self._provider.connection.load()
         budget = Budget.of(request.settings)
         await self._download_files(request, budget)
         raw = self._encode_request(request)

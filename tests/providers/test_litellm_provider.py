@@ -9,6 +9,7 @@ import os
 import pickle
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from time import perf_counter
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from pydantic_llm._threads import Once
 from pydantic_llm.exceptions import (
     AuthenticationError,
     ContentFilterError,
@@ -42,7 +44,16 @@ from pydantic_llm.providers import infer_provider
 from pydantic_llm.providers.litellm import LiteLLMProvider
 from pydantic_llm.providers.litellm_connection import LITELLM
 from pydantic_llm.settings import ModelSettings
-from tests.transport.server import Exchange, Handler, Server, chunk, completion, is_closed_soon, serve_in_thread
+from tests.transport.server import (
+    Exchange,
+    Handler,
+    Server,
+    chunk,
+    completion,
+    is_closed_soon,
+    send_completion,
+    serve_in_thread,
+)
 
 HELLO = [ModelRequest.user_text_prompt('Hello?')]
 KEY = 'sk-0123456789'
@@ -705,3 +716,20 @@ async def test_an_error_of_litellms_own_is_one_of_ours(serve: Serve) -> None:
     settings: ModelSettings = {'extra_body': {'response_format': 7}}
     with pytest.raises((ModelAPIError, UserError)):
         await model(await serve(chat), 'anthropic/claude-sonnet-4-5').request(HELLO, settings)
+
+
+@pytest.mark.parametrize('stream', [False, True], ids=['whole', 'streamed'])
+async def test_the_import_is_part_of_no_deadline(serve: Serve, monkeypatch: pytest.MonkeyPatch, stream: bool) -> None:
+    """An import of 0.6 s does not end a request whose `timeout` is 0.5 s."""
+
+    def import_slowly() -> Any:
+        time.sleep(0.6)
+        return LITELLM.wait()
+
+    server = await serve(send_completion)
+    asked = model(server)
+    await asked.request(HELLO)  # LiteLLM connects slowly for the first time
+    monkeypatch.setattr('pydantic_llm.providers.litellm_connection.LITELLM', Once(import_slowly))
+    settings: ModelSettings = {'timeout': 0.5, 'retries': 0}
+    response = await (stream_response(asked, settings) if stream else asked.request(HELLO, settings))
+    assert response.text == 'Hello!'
