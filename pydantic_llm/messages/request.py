@@ -157,6 +157,16 @@ class ToolReturnPart(ShortRepr):
     _add_digests = model_serializer(mode='wrap')(add_digests)
 
 
+MAX_ERROR_CHARACTERS = 20_000
+"""The most characters of validation errors that a model gets with all of their inputs."""
+
+MAX_ERRORS = 20
+"""The most validation errors of longer ones."""
+
+MAX_INPUT_CHARACTERS = 500
+"""The most characters of the input of each of them."""
+
+
 @dataclass(repr=False, slots=True)
 class RetryPromptPart(ShortRepr):
     """Asks the model to correct a tool call or a response that was invalid."""
@@ -180,9 +190,37 @@ class RetryPromptPart(ShortRepr):
     def model_response(self) -> str:
         if isinstance(self.content, str):
             return f'{self.content}\n\nCorrect this and try again.'
-        errors = to_json(self.content, indent=2, exclude={'__all__': {'ctx', 'url'}}, serialize_unknown=True).decode()
+        errors = _encode_errors(self.content)
         count = f'{len(self.content)} validation error{"s" if len(self.content) != 1 else ""}'
         return f'{count}:\n```json\n{errors}\n```\n\nCorrect this and try again.'
+
+
+def _encode_errors(errors: Sequence[ErrorDetails]) -> str:
+    """Return validation errors as JSON. Of a very long one, the first errors with the beginning of their inputs.
+
+    Each missing field has all of the arguments as its input, so that the text could be the arguments many times over.
+    """
+    excluded = {'__all__': {'ctx', 'url'}}
+    text = _encode_json(errors, indent=2, exclude=excluded)
+    if len(text) <= MAX_ERROR_CHARACTERS:
+        return text
+    shortened = [_shorten_input(error) for error in errors[:MAX_ERRORS]]
+    return _encode_json(shortened, indent=2, exclude=excluded)[:MAX_ERROR_CHARACTERS]
+
+
+def _shorten_input(error: ErrorDetails) -> ErrorDetails:
+    text = _encode_json(error.get('input'))
+    if len(text) <= MAX_INPUT_CHARACTERS:
+        return error
+    return {**error, 'input': f'{text[:MAX_INPUT_CHARACTERS]}… ({len(text)} characters)'}
+
+
+def _encode_json(value: object, *, indent: int | None = None, exclude: Any = None) -> str:
+    """Return JSON, or the `repr` of a value that is nested too deeply for pydantic (255 levels)."""
+    try:
+        return to_json(value, indent=indent, exclude=exclude, serialize_unknown=True).decode()
+    except PydanticSerializationError:
+        return repr(value)
 
 
 ModelRequestPart = Annotated[

@@ -29,6 +29,9 @@ from .keys import HasHeaders, find_keys, hide_keys
 
 __all__ = ('INVALID_HEADER', 'ErrorTranslator')
 
+MAX_URL_LENGTH = 500
+"""The number of characters of a redirect's target in a message."""
+
 HTTP_LIBRARIES = frozenset({'httpx', 'httpx2', 'httpcore', 'httpcore2', 'aiohttp', 'anyio', 'h11', 'h2', 'ssl'})
 """The packages whose exceptions are connection errors."""
 
@@ -142,8 +145,8 @@ class ErrorTranslator:
         )
         if target := error.headers.get(REDIRECT_HEADER) or error.headers.get('location'):
             error.message = (
-                f'{model_name} answered {response.status_code}: the server redirects to {target!r}, and a conversation '
-                'is not sent to another host. If you trust it, give its address as base_url='
+                f'{model_name} answered {response.status_code}: the server redirects to {target[:MAX_URL_LENGTH]!r}, '
+                'and a conversation is not sent to another host. If you trust it, give its address as base_url='
             )
             error.args = (error.message,)
         return error

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from math import isfinite
+from math import inf
 from typing import Any, NamedTuple, cast
 
 from ..exceptions import (
@@ -88,6 +88,12 @@ STATUS_BY_TYPE: dict[str, int] = {
 CODE_FIELDS = ('code', 'type', 'status', 'status_code', 'error_type', 'http_status_code')
 """The fields of error bodies that hold a type or a status. The last two are Hugging Face's."""
 
+LONGEST_WAIT = 366 * 86_400.0
+"""The longest delay before the next attempt that an error reports, in seconds. Servers send years, and infinity."""
+
+QUOTED_CHARACTERS = 1000
+"""The most characters of the vendor's message, and of its codes and types, that a message contains."""
+
 STATUS_DIGITS = 3
 """The number of digits of an HTTP status."""
 
@@ -142,7 +148,7 @@ def error_from_response(
     error = _decode_error_body(parsed)
     if name := own.get(AMAZON_TYPE_HEADER, '').partition(':')[0]:
         error = error._replace(kinds=(name, *error.kinds))
-    retry_after = _read_retry_after(own)
+    retry_after = _check_seconds(_read_retry_after(own))
     kind = _choose_error(status, error, has_retry_after=retry_after is not None or error.retry_after is not None)
     busy = kind is OverloadedError
     return kind(
@@ -164,7 +170,7 @@ def error_from_event(event: object, *, model_name: str, provider_name: str | Non
     status = error.status or next((STATUS_BY_TYPE[kind] for kind in error.kinds if kind in STATUS_BY_TYPE), None)
     status = status or STATUS_BY_ERROR.get(classify(error.text) or ModelHTTPError)
     if status is None:
-        text = error.message or repr(event)
+        text = (error.message or repr(event))[:QUOTED_CHARACTERS]
         return ModelAPIError(model_name, f'{model_name} failed: {text}', provider_name=provider_name)
     kind = _choose_error(status, error, has_retry_after=error.retry_after is not None)
     return kind(
@@ -280,8 +286,8 @@ def _choose_error(status: int, error: _ErrorBody, *, has_retry_after: bool) -> t
 
 
 def _format_message(status: int, model_name: str, error: _ErrorBody) -> str:
-    kinds = ', '.join(dict.fromkeys(error.kinds))
-    text = error.message.strip()[:1000] or 'no explanation'
+    kinds = ', '.join(dict.fromkeys(error.kinds))[:QUOTED_CHARACTERS]
+    text = error.message.strip()[:QUOTED_CHARACTERS] or 'no explanation'
     return f'{model_name} answered {status}{f" ({kinds})" if kinds else ""}: {text}'
 
 
@@ -313,10 +319,11 @@ def _parse_seconds(text: str | None) -> float | None:
 
 
 def _check_seconds(number: object) -> float | None:
-    """Return a finite number as seconds, at least 0; `None` for anything else."""
-    if isinstance(number, bool) or not isinstance(number, int | float) or not isfinite(number):
+    """Return a finite number as seconds, from 0 to `LONGEST_WAIT`; `None` for anything else."""
+    # comparisons, since `isfinite` raises `OverflowError` for an integer of 400 digits
+    if isinstance(number, bool) or not isinstance(number, int | float) or not -inf < number < inf:
         return None
-    return max(float(number), 0.0)
+    return float(min(max(number, 0), LONGEST_WAIT))
 
 
 def _seconds_until(date: str) -> float | None:

@@ -24,6 +24,9 @@ from .unparsed_calls import warn_of_unparsed_calls
 DECODING_ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """The exceptions of a decoder that met JSON of the wrong shape."""
 
+QUOTED_CHARACTERS = 100
+"""The most characters of a header that an error quotes."""
+
 QUOTED_BYTES = 2000
 """The most bytes of a response that an error quotes."""
 
@@ -142,7 +145,7 @@ class ResponseReader:
 
     def empty_stream(self, headers: Mapping[str, str]) -> LLMError:
         """Return the error for a stream without any event, such as a web page."""
-        content_type = headers.get('content-type', '') or 'an untyped body'
+        content_type = headers.get('content-type', '')[:QUOTED_CHARACTERS] or 'an untyped body'
         return UnexpectedModelBehavior(
             f'{self.base_url} answered with a stream that holds no event, but {content_type}',
             self._quote_stray() or None,
@@ -213,7 +216,8 @@ class ResponseReader:
                 body, model_name=self.draft.model_name, provider_name=self.draft.provider_name
             )
         return UnexpectedModelBehavior(
-            f'{self.base_url} did not answer with {self.api_name} but with {content_type or "an untyped body"}',
+            f'{self.base_url} did not answer with {self.api_name} but with '
+            f'{content_type[:QUOTED_CHARACTERS] or "an untyped body"}',
             body[:QUOTED_BYTES].decode('utf-8', 'replace'),
         )
 

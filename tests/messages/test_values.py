@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError, create_model
 
 from pydantic_llm.exceptions import UnexpectedModelBehavior, UserError
 from pydantic_llm.messages import (
@@ -412,3 +413,19 @@ def test_applying_a_delta_returns_a_new_part(delta: Any, part: Any, after: Any) 
 def test_a_delta_of_another_part_type_is_refused(delta: Any, part: Any) -> None:
     with pytest.raises(UnexpectedModelBehavior, match=f'{type(delta).__name__} does not fit {type(part).__name__}'):
         delta.apply(part)
+
+
+def test_a_retry_prompt_does_not_repeat_long_inputs() -> None:
+    """Each missing field has all of the arguments as its input."""
+    fields: Any = {f'field_{number}': (int, ...) for number in range(30)}
+    deep: list[Any] = []
+    for _ in range(400):
+        deep = [deep]
+    for value in ('x' * 700_000, deep, ['x'] * 100_000):
+        with pytest.raises(ValidationError) as caught:
+            create_model('Many', **fields).model_validate({'value': value})
+        text = RetryPromptPart(caught.value.errors(include_url=False), tool_name='f').model_response()
+        assert 'field_19' in text
+        assert text.startswith('30 validation errors')
+        assert text.endswith('Correct this and try again.')
+        assert len(text) < 25_000
