@@ -9,7 +9,7 @@ import asyncio
 import socket
 from typing import Any, cast
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 __all__ = ('Connection',)
 
@@ -56,7 +56,7 @@ class Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self.cycle and not self.cycle.response_complete:
+        if self._is_serving():
             self._cancel_head_timer()
             self._idle_bytes = 0
             return
@@ -83,6 +83,11 @@ class Connection(H11Protocol):
         self._cancel_head_timer()
         self._cancel_send_timer()
         super().connection_lost(exc)
+
+    def _is_serving(self) -> bool:
+        """Return whether a request has begun and its response has not ended."""
+        cycle = cast('RequestResponseCycle | None', self.cycle)  # None before the first request
+        return cycle is not None and not cycle.response_complete
 
     def _limit_lag(self) -> None:
         unread = self._joined.get_write_buffer_size()

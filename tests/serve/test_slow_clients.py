@@ -129,6 +129,29 @@ async def until_still(endless: EndlessModel) -> None:
             await asyncio.sleep(0.2)
 
 
+@pytest.mark.parametrize('stream', [False, True], ids=['whole', 'stream'])
+async def test_a_response_that_is_ready_arrives_in_one_piece(stream: bool) -> None:
+    """Small writes one after the other would wait for each other's acknowledgement, 40 ms each."""
+    async with LocalServer(create_app(text_model('Hel', 'lo'))) as url:
+        reader, writer = await open_connection(url)
+        for _ in range(5):
+            writer.write(make_request(stream=stream))
+            received = await reader.read(65536)
+            assert received.startswith(b'HTTP/1.1 200 OK')
+            assert received.endswith(b'0\r\n\r\n' if stream else b'}')
+        writer.close()
+
+
+async def test_no_connection_waits_for_acknowledgements() -> None:
+    server = LocalServer(create_app(text_model('Hello')))
+    async with server as url, slow_clients(url, 1, b'POST'):
+        await until(lambda: count_connections(server) == 1)
+        assert server._server is not None  # pyright: ignore[reportPrivateUsage]
+        [connected] = server._server.server_state.connections  # pyright: ignore[reportPrivateUsage]
+        option = connected.transport.get_extra_info('socket').getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert option != 0
+
+
 async def test_a_reader_that_stops_stops_the_model() -> None:
     """The back-pressure reaches the model: what it has produced is what the sockets hold."""
     endless = EndlessModel()
