@@ -36,7 +36,7 @@ CONTENT_FIELDS = frozenset(
 def find_unknown_fields(served: ServedRequest) -> Collection[str]:
     """Return the names of the unknown fields. Raises `UserError` if one is content to another API."""
     unknown = served.settings.get('extra_body', {})
-    for name in unknown:
-        if fold_name(name) in CONTENT_FIELDS:
+    for name, value in unknown.items():
+        if value and fold_name(name) in CONTENT_FIELDS:  # clients send `"background": false`
             raise UserError(f'{name!r} is not a field of this API: remove it, or use the path of the API that has it')
     return unknown.keys()

@@ -198,6 +198,15 @@ async def test_a_field_that_is_new_reaches_the_vendor(connect: Connect, wire: Wi
     assert server.requests[0].json.items() >= {'newOption': 2}.items()
 
 
+async def test_a_field_of_content_without_a_value_is_accepted(connect: Connect) -> None:
+    async with serve_vendor(VENDORS[0]) as (server, model), connect(model) as client:
+        body = OPENAI.request(background=False, functions=None, documents=[], contents='')
+        accepted = await client.post(OPENAI.path, json=body)
+        refused = await client.post(ANTHROPIC.path, json=ANTHROPIC.request(Messages=[]))
+    assert (accepted.status_code, refused.status_code) == (200, 400)
+    assert server.requests[0].json['messages'] == [{'role': 'user', 'content': 'Hello'}]
+
+
 async def test_a_new_field_of_geminis_config_joins_what_is_encoded(connect: Connect) -> None:
     [vendor] = [vendor for vendor in VENDORS if vendor.name == 'gemini']
     async with serve_vendor(vendor) as (server, model), connect(model) as client:
