@@ -22,6 +22,11 @@ ENDS = ('<|end|>', '<|call|>', '<|return|>', START, CHANNEL)
 MARKS = (MESSAGE, CHANNEL, START, '<|end|>', '<|call|>', '<|return|>', '<|constrain|>')
 """The special tokens of the format."""
 
+MESSAGE_ENDS = re.compile('|'.join(map(re.escape, ENDS)))
+
+LONGEST_HEAD = 13
+"""The number of characters after which it is certain whether a text begins with a header."""
+
 RECIPIENT = re.compile(r'to=(?:functions\.)?(?P<name>[\w.\-]+)')
 CHANNEL_NAME = re.compile(r'<\|channel\|>\s*(?P<name>\w+)')
 
@@ -30,7 +35,13 @@ class HarmonyReader:
     """Reads messages by their header: the channel is the kind of a message, the recipient the tool to call."""
 
     def __init__(self) -> None:
+        self._pieces: list[str] = []
+        """Held text. Pieces of a header are only added until its end, so that none is read again."""
+        self._tail = ''
+        self._is_blank = True  # the response so far is whitespace
+        self._is_header = False  # the held text begins with one
         self._held = ''
+        self._at = 0
         self._in_header = True
         self._channel = 'final'
         self._tool: str | None = None
@@ -38,24 +49,38 @@ class HarmonyReader:
         self._has_begun = False
 
     def feed(self, text: str) -> Iterator[Item]:
-        self._held += text
-        while self._held:
+        self._pieces.append(text)
+        window = self._tail + text
+        self._is_blank &= text.isspace()
+        if self._is_blank or (self._is_header and MESSAGE not in window):
+            self._tail = window[1 - len(MESSAGE) :]
+            return
+        self._held, self._at = ''.join(self._pieces), 0
+        yield from self._read_held()
+        self._pieces = [rest := self._held[self._at :]]
+        self._tail = rest[1 - len(MESSAGE) :]
+        self._is_header = self._in_header and bool(rest) and (self._has_begun or len(rest.lstrip()) > LONGEST_HEAD)
+
+    def _read_held(self) -> Iterator[Item]:
+        while self._at < len(self._held):
             if self._in_header:
                 if not self._read_header():
                     return
                 continue
-            at, mark = self._find_message_end()
-            if mark is None:
-                yield from self._emit_body(self._take_held(len(self._held) - count_overlap(self._held, ENDS)))
+            end = MESSAGE_ENDS.search(self._held, self._at)
+            if end is None:
+                undecided = max(len(self._held) - count_overlap(self._held, ENDS), self._at)
+                yield from self._emit_body(self._take_held(undecided))
                 return
-            yield from self._emit_body(self._take_held(at))
+            yield from self._emit_body(self._take_held(end.start()))
             yield from self._end_message()
-            if mark not in (START, CHANNEL):
-                self._take_held(len(mark))
+            if end[0] not in (START, CHANNEL):
+                self._at = end.end()
             self._in_header = True
 
     def close(self, *, truncated: bool) -> Iterator[Item]:
-        held, self._held = self._held, ''
+        held = ''.join(self._pieces)
+        self._pieces = []
         if not self._in_header:
             yield from self._emit_body(held)
         elif held and not truncated and not self._has_begun:
@@ -68,28 +93,24 @@ class HarmonyReader:
             self._in_header = False
             self._has_begun = True
             return True
-        header, mark, rest = self._held.partition(MESSAGE)
-        if not mark:
+        end = self._held.find(MESSAGE, self._at)
+        if end < 0:
             return False
+        header = self._held[self._at : end]
         channel = CHANNEL_NAME.search(header)
         recipient = RECIPIENT.search(header)
         self._channel = channel['name'] if channel else 'final'
         self._tool = recipient['name'] if recipient else None
-        self._held, self._in_header, self._has_begun = rest, False, True
+        self._at, self._in_header, self._has_begun = end + len(MESSAGE), False, True
         return True
 
     def _may_begin_with_header(self) -> bool:
         """Return whether the text so far is, or may become, a header."""
-        start = self._held.lstrip()
+        start = self._held.lstrip()  # all of it: nothing was taken before the first header
         heads = (CHANNEL, START, MESSAGE, 'assistant<|')
         return any(start.startswith(head) or head.startswith(start) for head in heads) or bool(
             RECIPIENT.match(start) or ' to=functions'.startswith(self._held[:13])
         )
-
-    def _find_message_end(self) -> tuple[int, str | None]:
-        """Return the position of the first mark that ends a message, and the mark; `(0, None)` without a mark."""
-        found = [(at, mark) for mark in ENDS if (at := self._held.find(mark)) >= 0]
-        return min(found, default=(0, None), key=lambda end: end[0])
 
     def _emit_body(self, text: str) -> Iterator[Item]:
         if not text:
@@ -106,6 +127,6 @@ class HarmonyReader:
             yield ToolCall(self._tool, ''.join(self._args).strip() or '{}')
         self._tool, self._args, self._channel = None, [], 'final'
 
-    def _take_held(self, length: int) -> str:
-        taken, self._held = self._held[:length], self._held[length:]
+    def _take_held(self, end: int) -> str:
+        taken, self._at = self._held[self._at : end], end
         return taken

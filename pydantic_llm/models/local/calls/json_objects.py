@@ -10,8 +10,9 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any, cast
 
+from ....streaming.brackets import BracketScanner
 from ....streaming.thinking import count_overlap
-from .json_text import find_value_end, parse_value
+from .json_text import QUOTES, parse_value
 from .marked import decode_call
 from .reader import CallKeys, Item, ToolCall
 
@@ -28,6 +29,11 @@ OPENINGS = ('```', '```json\n', '```tool_call\n', '```tool_code\n', '```python\n
 CLOSING = re.compile(r'[\s}\];,]*(?:```[\s}\];,]*)?', re.DOTALL)
 """The text after a call that belongs to it: surplus closing brackets, the end of a code fence."""
 
+BLANKS = re.compile(r'\s+')
+
+CLOSERS = re.compile(r'[\s}\];,]+')
+"""Characters that can follow any text that `CLOSING` matches."""
+
 
 class JsonObjectReader:
     """Reads tool calls that are JSON objects, or lists of objects, anywhere in the text.
@@ -43,22 +49,50 @@ class JsonObjectReader:
         self._keys = keys
         self._only_at_start = only_at_start
         self._prefix = prefix
+        self._pieces: list[str] = []
+        """Held text. Pieces that decide nothing are only added, so that none is read again for each that follows."""
         self._held = ''
+        self._at = 0
+        """The position in `_held` up to which it was taken."""
+        self._brackets: BracketScanner | None = None
+        """The brackets of the object that the held text ends with."""
+        self._may_repeat: re.Pattern[str] | None = BLANKS
         self._has_text = False
         self._has_call = False
         self._is_after_call = False
 
     def feed(self, text: str) -> Iterator[Item]:
-        self._held += text
-        yield from self._read_held(over=False)
+        self._pieces.append(text)
+        if not self._decides_nothing(text):
+            self._join()
+            yield from self._read_held(over=False)
+            self._pieces = [rest := self._held[self._at :]]
+            self._may_repeat = self._find_repeatable(rest)
+
+    def _decides_nothing(self, text: str) -> bool:
+        """Return whether the held text stays undecided with this text."""
+        if self._brackets is not None:
+            return self._brackets.feed(text) is None
+        return self._may_repeat is not None and self._may_repeat.fullmatch(text) is not None
+
+    def _find_repeatable(self, held: str) -> re.Pattern[str] | None:
+        """Return the texts after which the held text stays undecided: whitespace, or what ends the last call."""
+        if self._is_after_call:
+            return CLOSERS if (closing := CLOSING.match(held)) and closing.end() == len(held) else None
+        emits_blanks = self._only_at_start and self._has_text
+        return None if emits_blanks or held.strip() else BLANKS
+
+    def _join(self) -> None:
+        self._held, self._at, self._brackets = ''.join(self._pieces), 0, None
 
     def close(self, *, truncated: bool) -> Iterator[Item]:
+        self._join()
+        self._pieces = []
         start = self._held.strip()
         if truncated and any(opening.startswith(start) for opening in (self._prefix, *OPENINGS)):
             return
         yield from self._read_held(over=True, truncated=truncated)
-        held, self._held = self._held, ''
-        yield from self._emit_text(held)
+        yield from self._emit_text(self._take_held(len(self._held)))
 
     def _read_held(self, *, over: bool, truncated: bool = False) -> Iterator[Item]:
         """Yield the items in the held text that are decided; `over` means that no more text follows."""
@@ -66,14 +100,17 @@ class JsonObjectReader:
             return
         if not self._has_text and not self._drop_prefix(over=over):
             return
-        while self._held:
-            opening = None if self._only_at_start and self._has_text else OPENING.search(self._held)
-            if opening is None or (self._only_at_start and self._held[: opening.start()].strip()):
-                yield from self._emit_text(self._take_held(self._count_text(over=over)))
+        while self._at < len(self._held):
+            opening = None if self._only_at_start and self._has_text else OPENING.search(self._held, self._at)
+            if opening is None or (self._only_at_start and self._held[self._at : opening.start()].strip()):
+                yield from self._emit_text(self._take_held(self._find_text_end(over=over)))
                 return
-            end = find_value_end(self._held, opening.end())
+            brackets = BracketScanner(QUOTES)
+            end = brackets.feed(self._held, opening.end())
             if end is None and not over:
-                yield from self._emit_text(self._take_held(len(self._held[: opening.start()].rstrip())))
+                self._brackets = brackets
+                before = self._held[self._at : opening.start()].rstrip()
+                yield from self._emit_text(self._take_held(self._at + len(before)))
                 return
             yield from self._read_object(opening, end, truncated=truncated)
             if self._is_after_call and not self._drop_closing(over=over):
@@ -81,26 +118,28 @@ class JsonObjectReader:
 
     def _drop_closing(self, *, over: bool) -> bool:
         """Drop the text that belongs to the last call; return False if more of it may follow."""
-        closing = CLOSING.match(self._held)
-        rest = self._held[closing.end() :] if closing else self._held
-        if not over and (not rest or '```'.startswith(rest)):
+        closing = CLOSING.match(self._held, self._at)
+        end = closing.end() if closing else self._at
+        if not over and '```'.startswith(self._held[end : end + 4]):
             return False
-        self._held, self._is_after_call = rest, False
+        self._at, self._is_after_call = end, False
         return True
 
     def _drop_prefix(self, *, over: bool) -> bool:
         """Drop the prefix at the start; return False if the text so far may become the prefix."""
-        start = self._held.lstrip()
-        if self._prefix and start.startswith(self._prefix):
-            self._held = start[len(self._prefix) :]
-        return over or not (self._prefix and self._prefix.startswith(start))
+        if not self._prefix:
+            return True
+        start = self._held[self._at :].lstrip()
+        if start.startswith(self._prefix):
+            self._at = len(self._held) - len(start) + len(self._prefix)
+        return over or not self._prefix.startswith(start)
 
-    def _count_text(self, *, over: bool) -> int:
-        """Return the number of held characters that cannot be the beginning of a call."""
+    def _find_text_end(self, *, over: bool) -> int:
+        """Return the end of the held characters that cannot be the beginning of a call."""
         if over or (self._only_at_start and self._has_text):
             return len(self._held)
-        overlap = count_overlap(self._held, OPENINGS)
-        return len(self._held[: len(self._held) - overlap].rstrip())
+        decided = max(len(self._held) - count_overlap(self._held, OPENINGS), self._at)
+        return self._at + len(self._held[self._at : decided].rstrip())
 
     def _read_object(self, opening: re.Match[str], end: int | None, *, truncated: bool) -> Iterator[Item]:
         """Yield the calls or the text of an object; `end` is `None` if the response ends within it."""
@@ -109,10 +148,10 @@ class JsonObjectReader:
         if calls is None:
             yield from self._emit_text(self._take_held(end or len(self._held)))
             return
-        yield from self._emit_text(self._held[: opening.start()].rstrip())
+        yield from self._emit_text(self._held[self._at : opening.start()].rstrip())
         self._has_call = self._has_call or bool(calls)
         yield from calls
-        self._held = self._held[end:] if end is not None else ''
+        self._at = len(self._held) if end is None else end
         self._is_after_call = True
 
     def _decode_calls(self, text: str) -> list[ToolCall] | None:
@@ -144,6 +183,6 @@ class JsonObjectReader:
             self._has_text = self._has_text or bool(text.strip())
             yield 'text', text
 
-    def _take_held(self, length: int) -> str:
-        taken, self._held = self._held[:length], self._held[length:]
+    def _take_held(self, end: int) -> str:
+        taken, self._at = self._held[self._at : end], end
         return taken

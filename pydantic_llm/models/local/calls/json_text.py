@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from json import JSONDecodeError, JSONDecoder, dumps
 from typing import Any, cast
 
-__all__ = ('find_value_end', 'parse_value', 'to_args')
+from ....streaming.brackets import BracketScanner
+
+__all__ = ('QUOTES', 'find_value_end', 'parse_value', 'to_args')
+
+QUOTES = '"\''
+"""The quotes of JSON and of Python."""
+
+NOT_BLANK = re.compile(r'\S')
 
 _decoder = JSONDecoder(strict=False)
 
 
 def find_value_end(text: str, start: int = 0) -> int | None:
     """Return the end of the object or list at `start`, `None` if it is incomplete. Brackets in strings do not count."""
-    depth = 0
-    position = start
-    while position < len(text):
-        character = text[position]
-        if character in '"\'' and depth:
-            end = _find_string_end(text, position)
-            if end is None:
-                return None
-            position = end
-            continue
-        if character in '{[':
-            depth += 1
-        elif character in '}]':
-            depth -= 1
-            if depth <= 0:
-                return position + 1
-        position += 1
-    return None
+    return BracketScanner(QUOTES).feed(text, start)
 
 
 def _find_string_end(text: str, start: int) -> int | None:
@@ -47,11 +38,12 @@ def _find_string_end(text: str, start: int) -> int | None:
     return None
 
 
-def parse_value(text: str) -> tuple[Any, int] | None:
-    """Parse the JSON or Python value at the start of a text. Return it and its end, or `None` if there is no value."""
-    start = len(text) - len(text.lstrip())
-    if not text[start:]:
+def parse_value(text: str, start: int = 0) -> tuple[Any, int] | None:
+    """Parse the JSON or Python value at `start`. Return it and its end, or `None` if there is no value."""
+    found = NOT_BLANK.search(text, start)
+    if found is None:
         return None
+    start = found.start()
     try:
         return _decoder.raw_decode(text, start)
     except (JSONDecodeError, RecursionError):

@@ -8,8 +8,9 @@ https://docs.vllm.ai/en/v0.10.2/api/vllm/entrypoints/openai/tool_parsers/index.h
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, cast
 
 from ....streaming.thinking import count_overlap
@@ -37,12 +38,45 @@ class MarkedReader:
 
     def __init__(self, marks: Marks) -> None:
         self._marks = marks
+        self._pieces: list[str] = []
+        """Held text. Pieces that decide nothing are only added, so that none is read again for each that follows."""
+        self._tail = ''
+        """The end of the held text that may be the beginning of the mark that is looked for."""
+        self._is_blank = True
+        """True if the held text is whitespace outside of a call."""
         self._held = ''
+        self._at = 0
+        """The position in `_held` up to which it was taken."""
         self._is_inside = False
         self._has_call = False
 
+    @property
+    def _next_mark(self) -> str:
+        """The mark that ends a call, or else the one that starts the next."""
+        return self._marks.end or self._marks.start
+
     def feed(self, text: str) -> Iterator[Item]:
-        self._held += text
+        self._pieces.append(text)
+        if self._decides_nothing(text):
+            return
+        self._join()
+        yield from self._read_held()
+        self._pieces = [rest := self._held[self._at :]]
+        self._tail = rest[1 - len(self._next_mark) :]
+        self._is_blank = not (self._is_inside or rest.strip())
+
+    def _decides_nothing(self, text: str) -> bool:
+        """Return whether the held text stays undecided with this text."""
+        if not self._is_inside:
+            return self._is_blank and text.isspace()
+        window = self._tail + text
+        self._tail = window[1 - len(self._next_mark) :]
+        return self._next_mark not in window
+
+    def _join(self) -> None:
+        self._held, self._at = ''.join(self._pieces), 0
+
+    def _read_held(self) -> Iterator[Item]:
         while True:
             if not self._is_inside:
                 yield from self._emit_text(self._take_outside())
@@ -54,30 +88,25 @@ class MarkedReader:
             yield from self._emit_calls(body, end=self._marks.end or '')
 
     def close(self, *, truncated: bool) -> Iterator[Item]:
-        held, self._held = self._held, ''
+        self._join()
+        self._pieces = []
         if self._is_inside:
-            yield from self._emit_calls(held, end='', truncated=truncated)
-        elif not (truncated and self._marks.start.startswith(held.strip())):
-            yield from self._emit_text(held)
+            yield from self._emit_calls(self._held, end='', truncated=truncated)
+        elif not (truncated and self._marks.start.startswith(self._held.strip())):
+            yield from self._emit_text(self._held)
 
     def _take_outside(self) -> str:
         """Take the text before the next start mark, or the text that cannot belong to one."""
-        marks = self._marks
-        at = self._held.find(marks.start)
+        mark = self._marks.start
+        at = self._held.find(mark, self._at)
         if at >= 0:
-            before, self._held = self._held[:at], self._held[at + len(marks.start) :]
+            before, self._at = self._held[self._at : at], at + len(mark)
             self._is_inside = True
-            before = before.rstrip()
-        else:
-            length = len(self._held) - self._count_undecided()
-            before, self._held = self._held[:length], self._held[length:]
+            return before.rstrip()
+        undecided = max(len(self._held) - count_overlap(self._held, (mark,)), self._at)
+        before = self._held[self._at : undecided].rstrip()
+        self._at += len(before)
         return before
-
-    def _count_undecided(self) -> int:
-        """Return the number of characters at the end that may belong to a start mark or the whitespace before it."""
-        overlap = count_overlap(self._held, (self._marks.start,))
-        before = self._held[: len(self._held) - overlap]
-        return overlap + len(before) - len(before.rstrip())
 
     def _emit_text(self, text: str) -> Iterator[Item]:
         """Yield text, except blank text after a call."""
@@ -86,11 +115,10 @@ class MarkedReader:
 
     def _take_body(self) -> str | None:
         """Take the text between the marks; return `None` if the end mark has not come."""
-        end = self._marks.end
-        at = self._held.find(end or self._marks.start)
-        if at < 0:
+        end = self._held.find(self._next_mark, self._at)
+        if end < 0:
             return None
-        body, self._held = self._held[:at], self._held[at + len(end or '') :]
+        body, self._at = self._held[self._at : end], end + len(self._marks.end or '')
         self._is_inside = False
         return body
 
@@ -130,28 +158,32 @@ PARTIAL_CALL = re.compile(
 """A JSON tool call that was truncated after its name."""
 
 
+NEXT_VALUE = re.compile(r'[^ \t\r\n,;}]')
+"""The beginning of the next value of a sequence, also after surplus brackets."""
+
+
 def decode_json_calls(body: str) -> list[ToolCall] | None:
     """Decode one object, a sequence of objects or a list of them. The last one may be truncated."""
     calls: list[ToolCall] = []
-    rest = body.strip()
-    while rest:
-        parsed = parse_value(rest)
-        if parsed is None:
-            break
+    at, body = 0, body.strip()
+    while at < len(body) and (parsed := parse_value(body, at)) is not None:
         value, end = parsed
         found = [decode_call(item) for item in (cast('list[object]', value) if isinstance(value, list) else [value])]
         if None in found:
             return calls or None
         calls += [call for call in found if call is not None]
-        rest = rest[end:].lstrip(' \t\r\n,;}')
-    if rest and (partial := PARTIAL_CALL.search(rest)):
+        following = NEXT_VALUE.search(body, end)
+        at = following.start() if following else len(body)
+    if at < len(body) and (partial := PARTIAL_CALL.search(body, at)):
         calls.append(ToolCall(partial['name'], (partial['args'] or '').strip()))
     return calls or None
 
 
 XML_FUNCTION = re.compile(r'<function=(?P<name>[^>\s]+)>(?P<body>.*?)(?:</function>|$)', re.DOTALL)
-XML_PARAMETER = re.compile(r'<parameter=(?P<name>[^>]+)>\n?(?P<value>.*?)\n?</parameter>', re.DOTALL)
-GLM_ARGUMENT = re.compile(r'<arg_key>(?P<name>.*?)</arg_key>\s*<arg_value>(?P<value>.*?)</arg_value>', re.DOTALL)
+XML_PARAMETER = ('<parameter=', '>', '</parameter>')
+GLM_ARGUMENT = ('<arg_key>', '</arg_key>', '<arg_value>', '</arg_value>')
+"""The marks of an argument, between which are its name and its value."""
+
 GLM_NAME = re.compile(r'\s*(?P<name>[\w.\-]+)\s*(?=<arg_key>|$)')
 
 
@@ -165,8 +197,28 @@ def decode_hermes(body: str) -> list[ToolCall] | None:
     return decode_json_calls(body)
 
 
-def _decode_args(pattern: re.Pattern[str], text: str) -> dict[str, Any]:
-    return {found['name'].strip(): _decode_unquoted(found['value']) for found in pattern.finditer(text)}
+def _decode_args(marks: Sequence[str], text: str) -> dict[str, Any]:
+    """Decode the arguments between marks. A line end after the marks of a value, and before them, is not part of it."""
+    return {
+        name.strip(): _decode_unquoted(value.removeprefix('\n').removesuffix('\n'))
+        for name, *_, value in split_marked(text, marks)
+    }
+
+
+def split_marked(text: str, marks: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the texts between the marks, for each occurrence of all of them in this order.
+
+    A regular expression with several lazy groups would read the rest of the text again for each incomplete occurrence.
+    """
+    at = 0
+    while True:
+        starts: list[tuple[int, int]] = []
+        for mark in marks:
+            if (found := text.find(mark, at)) < 0:
+                return
+            at = found + len(mark)
+            starts.append((found, at))
+        yield [text[start:end] for (_, start), (end, _) in pairwise(starts)]
 
 
 def _decode_unquoted(text: str) -> Any:
@@ -197,15 +249,14 @@ def _extract_json(text: str) -> str:
     return original if original.startswith(('{"', '{}', '{ ', '{\n')) else to_args(value)
 
 
-DEEPSEEK_CALL = re.compile(
-    '<｜tool▁call▁begin｜>(?P<head>.*?)<｜tool▁sep｜>(?P<body>.*?)(?:<｜tool▁call▁end｜>|$)', re.DOTALL
-)
+DEEPSEEK_CALL = ('<｜tool▁call▁begin｜>', '<｜tool▁sep｜>', '<｜tool▁call▁end｜>')
 FENCED = re.compile(r'```(?:json)?\s*(?P<json>.*?)\s*(?:```|$)', re.DOTALL)
 
 
 def decode_deepseek(body: str) -> list[ToolCall] | None:
     """Decode `function`, a name and fenced JSON (V3, R1), or a name and JSON (V3.1)."""
-    return [_decode_deepseek_call(found['head'], found['body']) for found in DEEPSEEK_CALL.finditer(body)] or None
+    calls = split_marked(body + DEEPSEEK_CALL[-1], DEEPSEEK_CALL)  # the last call may be truncated
+    return [_decode_deepseek_call(head, text) for head, text in calls] or None
 
 
 def _decode_deepseek_call(head: str, body: str) -> ToolCall:

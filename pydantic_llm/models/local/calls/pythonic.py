@@ -21,6 +21,9 @@ MARKS = ('<|python_start|>', '<|python_end|>', '<|python_tag|>')
 JSON_NAMES = {'true': True, 'false': False, 'null': None}
 """JSON's names of values, which models mix with Python's."""
 
+MOST_ENDS = 32
+"""The most closing brackets at which a truncated list is tried to end."""
+
 SYNTAX_ERRORS = (SyntaxError, ValueError, MemoryError, RecursionError)
 """The errors that `ast.parse` raises for text that is not Python, or too deeply nested."""
 
@@ -30,19 +33,22 @@ class PythonicReader:
 
     def __init__(self, tools: Collection[str]) -> None:
         self._tools = frozenset(tools)
-        self._held = ''
+        self._pieces: list[str] = []
+        self._has_calls = False
         self._is_text = False
 
     def feed(self, text: str) -> Iterator[Item]:
-        self._held += text
-        if not self._is_text and self._may_be_calls():
+        self._pieces.append(text)
+        if not self._is_text and (self._has_calls or text.isspace() or self._may_be_calls()):
             return
         self._is_text = True
-        held, self._held = self._held, ''
+        held = ''.join(self._pieces)
+        self._pieces.clear()
         yield 'text', held
 
     def close(self, *, truncated: bool) -> Iterator[Item]:
-        held, self._held = self._held, ''
+        held = ''.join(self._pieces)
+        self._pieces.clear()
         if self._is_text or not held:
             return
         calls = self._decode_calls(held, truncated=truncated)
@@ -53,7 +59,8 @@ class PythonicReader:
 
     def _may_be_calls(self) -> bool:
         """Return whether the text so far is, or may become, a list of calls of known tools."""
-        start = _strip_marks(self._held)
+        self._pieces = [held := ''.join(self._pieces)]
+        start = _strip_marks(held)
         if any(mark.startswith(start) for mark in MARKS):
             return True
         if not start.startswith('['):
@@ -63,7 +70,8 @@ class PythonicReader:
             return False
         rest = start[name.end() :]
         if name[2]:
-            return name[1] in self._tools
+            self._has_calls = name[1] in self._tools
+            return self._has_calls
         return not rest.strip() and any(tool.startswith(name[1]) for tool in self._tools)
 
     def _decode_calls(self, text: str, *, truncated: bool) -> list[ToolCall] | None:
@@ -86,7 +94,9 @@ class PythonicReader:
 
     def _decode_complete_calls(self, text: str) -> list[ToolCall]:
         """Return the calls of a truncated list that are complete."""
-        while (at := text.rfind(')')) > 0:
+        for _ in range(MOST_ENDS):
+            if (at := text.rfind(')')) <= 0:
+                break
             text = text[: at + 1]
             try:
                 tree = ast.parse(f'{text}]', mode='eval')
