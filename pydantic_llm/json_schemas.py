@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from json import dumps
 from math import isfinite
 from typing import Any, TypeGuard, cast
 from urllib.parse import unquote
@@ -23,8 +24,8 @@ __all__ = (
     'flatten_root',
     'is_local_reference',
     'iter_children',
+    'map_children',
     'normalize_schema',
-    'replace_child',
     'resolve_reference',
     'resolve_root',
 )
@@ -128,19 +129,18 @@ def flatten_root(schema: Json) -> tuple[Json, tuple[str, ...]]:
     if not found:
         return schema, ()
     flat: Json = {key: value for key, value in schema.items() if key not in ROOT_CHOICES}
-    properties: Json = dict(flat.get('properties', {}))
-    required: list[str] = list(flat.get('required', []))
+    children: dict[str, list[Any]] = {name: [child] for name, child in flat.get('properties', {}).items()}
+    required = dict.fromkeys(flat.get('required', ()))
     for key in found:
         members = [_resolve_member(schema, member) for member in schema[key]]
         for member in members:
             for name, child in member.get('properties', {}).items():
-                known = properties.get(name, child)
-                properties[name] = child if known == child else _join_children(known, child)
+                children.setdefault(name, []).append(child)
         names = [set(member.get('required', ())) for member in members]
-        shared = set[str]().union(*names) if key == 'allOf' else set(properties).intersection(*names)
-        required += [name for name in properties if name in shared and name not in required]
-    flat['properties'] = properties
-    return {**flat, 'required': required} if required else flat, found
+        shared = set[str]().union(*names) if key == 'allOf' else set(children).intersection(*names)
+        required |= dict.fromkeys(name for name in children if name in shared)
+    flat['properties'] = {name: _join_children(schemas) for name, schemas in children.items()}
+    return {**flat, 'required': [*required]} if required else flat, found
 
 
 ROOT_CHOICES = ('anyOf', 'oneOf', 'allOf')
@@ -154,9 +154,19 @@ def _resolve_member(root: Json, member: Any) -> Json:
     return cast('Json', member) if target is None else target
 
 
-def _join_children(first: Json, second: Json) -> Json:
-    members = first['anyOf'] if first.keys() == {'anyOf'} else [first]
-    return {'anyOf': members if second in members else [*members, second]}
+def _join_children(schemas: Sequence[Any]) -> Any:
+    """Return the schema of a property that several members of a union have: the union of its schemas."""
+    if len({_name_schema(schema) for schema in schemas}) == 1:
+        return schemas[0]
+    first = cast('Json', schemas[0]) if isinstance(schemas[0], dict) else {}
+    members: list[Any] = first['anyOf'] if first.keys() == {'anyOf'} else [schemas[0]]
+    members = [*members, *schemas[1:]]
+    return {'anyOf': list({_name_schema(member): member for member in members}.values())}
+
+
+def _name_schema(schema: object) -> str:
+    """Return a text that equal schemas share."""
+    return dumps(schema, sort_keys=True)
 
 
 # ---------------------------------------------------------------------- the check
@@ -187,7 +197,7 @@ def _normalize_json(text: bytes) -> tuple[Json, str | None]:
     if not isinstance(schema, dict):
         return {}, f'it is {schema!r}, not an object'
     cleaned = _rename_definitions(_modernize(cast('Json', schema)))
-    if problem := next(_find_problems(cleaned, '$', cleaned), None):
+    if problem := next(_find_problems(cleaned, '$', cleaned, set()), None):
         return {}, problem
     root = resolve_root(cleaned)
     kind = root.get('type', 'object')
@@ -245,36 +255,39 @@ def _modernize(node: Json) -> Json:
         modern['prefixItems'] = modern.pop('items')
         if 'additionalItems' in modern:
             modern['items'] = modern.pop('additionalItems')
-    for key, name, child in list(iter_children(modern)):
-        replace_child(modern, key, name, _modernize(child))
-    return modern
+    return map_children(modern, lambda _, child: _modernize(child))
 
 
-def replace_child(node: Json, key: str, name: str, child: Json) -> None:
-    """Replace one child of a node, whose lists and objects of children may be shared."""
-    if key in NAMED_CHILDREN:
-        node[key] = {**node[key], name: child}
-    elif key in LISTED_CHILDREN:
-        index = int(name)
-        node[key] = [*node[key][:index], child, *node[key][index + 1 :]]
-    else:
-        node[key] = child
+def map_children(node: Json, change: Callable[[str, Json], Json]) -> Json:
+    """Return a node with changed children. `change` gets the name, or the index, of a child, and its schema."""
+    changed: dict[str, dict[str, Json]] = {}
+    for key, name, child in iter_children(node):
+        changed.setdefault(key, {})[name] = change(name, child)
+    mapped = dict(node)
+    for key, children in changed.items():
+        if key in NAMED_CHILDREN:
+            mapped[key] = node[key] | children
+        elif key in LISTED_CHILDREN:
+            mapped[key] = [children.get(str(index), child) for index, child in enumerate(node[key])]
+        else:
+            mapped[key] = children[key]
+    return mapped
 
 
-def _find_problems(node: Json, path: str, root: Json) -> Iterator[str]:
-    """Yield the problems of a node and of its children."""
+def _find_problems(node: Json, path: str, root: Json, sound: set[str]) -> Iterator[str]:
+    """Yield the problems of a node and of its children. `sound` are the references that were checked already."""
     for key, value in node.items():
         if (wanted := _find_wrong_type(key, value)) is not None:
             yield f'{key!r} of {path} must be {wanted}, not {value!r}'
-    if problem := _find_broken_reference(node, root):
+    if problem := _find_broken_reference(node, root, sound):
         yield f'{path} refers to {node["$ref"]!r}, {problem}'
     for _, name, child in iter_children(node):
-        yield from _find_problems(child, f'{path}.{name}', root)
+        yield from _find_problems(child, f'{path}.{name}', root, sound)
 
 
-def _find_broken_reference(node: Json, root: Json) -> str | None:
+def _find_broken_reference(node: Json, root: Json, sound: set[str]) -> str | None:
     seen: set[str] = set()
-    while is_local_reference(reference := node.get('$ref')):
+    while is_local_reference(reference := node.get('$ref')) and reference not in sound:
         target = resolve_reference(root, reference)
         if target is None:
             return f'and there is no {reference!r}'
@@ -282,6 +295,7 @@ def _find_broken_reference(node: Json, root: Json) -> str | None:
             return 'which refers to itself'
         seen.add(reference)
         node = target
+    sound |= seen
     return None
 
 

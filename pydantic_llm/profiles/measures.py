@@ -75,7 +75,7 @@ def find_excess(schema: Node, limits: Limits) -> Iterator[str]:
 
 def _add_size(node: Node, size: _Size) -> None:
     properties: Node = node.get('properties') or {}
-    required = node.get('required') or ()
+    required: set[str] = set(node.get('required') or ())
     size.properties += len(properties)
     size.optional += sum(name not in required for name in properties)
     size.text += sum(len(name) for key in ('properties', '$defs', 'definitions') for name in node.get(key) or ())

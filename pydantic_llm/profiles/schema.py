@@ -6,14 +6,14 @@ schema, caches results and collects the losses.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar, cast
 
 from pydantic_core import from_json, to_json
 
-from ..json_schemas import is_local_reference, iter_children, replace_child
+from ..json_schemas import is_local_reference, map_children
 from ..json_types import Json
 
 __all__ = (
@@ -97,9 +97,7 @@ class SchemaRewriter:
 
     def _walk(self, schema: Node, path: str) -> Node:
         node = {key: value for key, value in schema.items() if key not in self.drop}
-        for key, name, child in list(iter_children(node)):
-            replace_child(node, key, name, self._walk(child, f'{path}.{name}'))
-        return self.rewrite(node, path)
+        return self.rewrite(map_children(node, lambda name, child: self._walk(child, f'{path}.{name}')), path)
 
     @classmethod
     def transformer(cls) -> SchemaTransformer:
@@ -135,7 +133,7 @@ INLINED: dict[str, SchemaTransformer] = {'json_schema_transformer': inline_trans
 def _inline_cached(schema: bytes, strict: bool | None) -> TransformedSchema:
     root: Node = from_json(schema)
     definitions = collect_definitions(root)
-    recursive = {reference for reference in definitions if refers_to(definitions[reference], reference, definitions)}
+    recursive = find_recursive(definitions)
     body = {key: value for key, value in root.items() if key not in ('$defs', 'definitions')}
     size = _measure(body, definitions, recursive, {})
     if size > MAX_NODES:
@@ -168,6 +166,57 @@ def collect_definitions(root: Node) -> dict[str, Node]:
 def _find_target(node: object, definitions: dict[str, Node]) -> str | None:
     reference = cast('Node', node).get('$ref') if isinstance(node, dict) else None
     return reference if is_local_reference(reference) and reference in definitions else None
+
+
+def find_recursive(definitions: dict[str, Node]) -> set[str]:
+    """Return the references of the definitions that refer to themselves, directly or through others.
+
+    Each definition is read once: this is Tarjan's algorithm, without recursion, for the cycles of a graph.
+    """
+    targets = {name: list(dict.fromkeys(_find_targets(node, definitions))) for name, node in definitions.items()}
+    order: dict[str, int] = {}
+    lowest: dict[str, int] = {}  # the earliest definition that each one leads back to
+    path: dict[str, None] = {}
+    recursive = {name for name, found in targets.items() if name in found}
+    for start in definitions:
+        waiting = [(start, iter(targets[start]))] if start not in order else []
+        while waiting:
+            name, following = waiting[-1]
+            if name not in order:
+                order[name] = lowest[name] = len(order)
+                path[name] = None
+            for target in following:
+                if target not in order:
+                    waiting.append((target, iter(targets[target])))
+                    break
+                if target in path:
+                    lowest[name] = min(lowest[name], order[target])
+            else:
+                waiting.pop()
+                if waiting:
+                    lowest[waiting[-1][0]] = min(lowest[waiting[-1][0]], lowest[name])
+                if lowest[name] == order[name]:
+                    cycle = _pop_until(path, name)
+                    recursive |= set(cycle) if len(cycle) > 1 else set()
+    return recursive
+
+
+def _pop_until(path: dict[str, None], name: str) -> list[str]:
+    popped: list[str] = []
+    while not popped or popped[-1] != name:
+        popped.append(path.popitem()[0])
+    return popped
+
+
+def _find_targets(start: Any, definitions: dict[str, Node]) -> Iterator[str]:
+    """Yield the definitions that a node refers to directly."""
+    waiting: list[Any] = [start]
+    while waiting:
+        value = waiting.pop()
+        if target := _find_target(value, definitions):
+            yield target
+        if isinstance(value, (list, dict)):
+            waiting += value.values() if isinstance(value, dict) else cast('list[Any]', value)
 
 
 def refers_to(start: Any, wanted: str, definitions: dict[str, Node]) -> bool:

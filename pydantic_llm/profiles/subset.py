@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from json import dumps
 from typing import Any, ClassVar, cast
 
 from .measures import NO_LIMITS, Limits, find_excess, find_recursion
@@ -187,7 +188,8 @@ class SubsetSchema(SchemaRewriter):
         """Return the required properties: all, unless the vendor allows optional ones."""
         if self.subset.optional:
             return required
-        if any(name not in required and 'default' not in _as_node(child) for name, child in properties.items()):
+        known = set(required)
+        if any(name not in known and 'default' not in _as_node(child) for name, child in properties.items()):
             self.lose(path, 'required')
         return list(properties)
 
@@ -200,7 +202,7 @@ class SubsetSchema(SchemaRewriter):
 
     def _join_positions(self, node: Node, positions: list[Any], path: str) -> Node:
         """Return the schema of the items of a tuple, which no vendor enforces position by position."""
-        distinct = [item for index, item in enumerate(positions) if item not in positions[:index]]
+        distinct = [*{dumps(item, sort_keys=True): item for item in positions}.values()]
         rest = node.pop('items', True)
         has_fixed_length = node.get('minItems') == node.get('maxItems') == len(positions)
         if len(distinct) != 1 or not (has_fixed_length or rest == distinct[0]):

@@ -507,6 +507,15 @@ def _fit_schema(
     request: PreparedRequest, schema: Json, strict: bool | None, owner: str, *, can_enforce: bool
 ) -> tuple[Json, bool | None]:
     """Return a schema as the vendor accepts it, and whether the vendor is to enforce it."""
+    try:
+        return _rewrite_schema(request, schema, strict, owner, can_enforce=can_enforce)
+    except RecursionError:
+        raise UserError(f'The schema of {owner} refers to definitions inside each other too deeply') from None
+
+
+def _rewrite_schema(
+    request: PreparedRequest, schema: Json, strict: bool | None, owner: str, *, can_enforce: bool
+) -> tuple[Json, bool | None]:
     schema, flattened = flatten_root(normalize_schema(schema, owner))
     for keyword in flattened:
         request.note(f'the schema of {owner} can no longer enforce {keyword} of $')

@@ -70,8 +70,10 @@ class ContentEncoder:
     model_name: str
     """The model's name, for error messages."""
     profile: BedrockModelProfile
-    document_names: list[str] = field(default_factory=list[str], init=False)
+    document_names: set[str] = field(default_factory=set[str], init=False)
     """The names of the documents so far, in lower case."""
+    _candidates: dict[str, Iterator[str]] = field(default_factory=dict[str, Iterator[str]], init=False)
+    """The names that were not tried yet, by the name that a document should have."""
 
     def encode_content(self, items: Iterable[UserContent]) -> Iterator[Json | CachePoint]:
         """Encode each item as a block; cache points are yielded unchanged. Raises `UserError` for unsupported files."""
@@ -132,12 +134,15 @@ class ContentEncoder:
         The API rejects two of one name (litellm#30093). A name does not change when the conversation grows.
         """
         if not name:
-            candidates = (f'Document {number}' for number in count(len(self.document_names) + 1))
-        else:
+            candidates: Iterator[str] = (f'Document {number}' for number in count(len(self.document_names) + 1))
+        elif name not in self._candidates:
             start = name[: MAX_NAME_LENGTH - 6].strip()
-            candidates = chain([name], (f'{start} {number}' for number in count(2)))  # type: ignore[assignment]  # for pyright
+            candidates = chain([name], (f'{start} {number}' for number in count(2)))
+            self._candidates[name] = candidates
+        else:
+            candidates = self._candidates[name]
         chosen = next(candidate for candidate in candidates if candidate.lower() not in self.document_names)
-        self.document_names.append(chosen.lower())
+        self.document_names.add(chosen.lower())
         return chosen
 
     def encode_tool_return(self, part: ToolReturnPart) -> tuple[Json, list[Json]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import urlsafe_b64decode
+from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
@@ -89,7 +90,8 @@ class _ContentsDecoder:
     def __init__(self, provider_name: str, messages: list[ModelMessage]) -> None:
         self.messages = messages
         self._provider_name = provider_name
-        self._open_calls: dict[str, list[str]] = {}  # ids by name
+        self._open_calls: dict[str, deque[str]] = {}  # ids by name, also of calls whose results came out of order
+        self._answered: set[str] = set()  # the ids of the calls with a result
         self._id_count = 0
 
     def decode(self, content: Json) -> None:
@@ -103,10 +105,10 @@ class _ContentsDecoder:
 
     def _add_response(self, blocks: list[Json]) -> None:
         parts = decode_response_parts([self._with_id(block) for block in blocks], self._provider_name)
-        self._open_calls = {}
+        self._open_calls, self._answered = {}, set()
         for part in parts:
             if isinstance(part, ToolCallPart):
-                self._open_calls.setdefault(part.tool_name, []).append(part.tool_call_id)
+                self._open_calls.setdefault(part.tool_name, deque()).append(part.tool_call_id)
         self.messages.append(ModelResponse(parts, provider_name=self._provider_name))
 
     def _decode_user_parts(self, blocks: Iterable[Json]) -> Iterator[ModelRequestPart]:
@@ -128,12 +130,17 @@ class _ContentsDecoder:
         self._id_count += 1
         return {**block, 'functionCall': {**cast('Json', call), 'id': f'call_{self._id_count}'}}
 
+    def _find_open_call(self, name: str) -> str | None:
+        """Return the id of the first call of a tool that has no result yet."""
+        open_ids = self._open_calls.get(name, deque())
+        while open_ids and open_ids[0] in self._answered:
+            open_ids.popleft()
+        return open_ids[0] if open_ids else None
+
     def _decode_tool_return(self, result: Json) -> ToolReturnPart:
         name: str = result['name']
-        open_ids = self._open_calls.get(name) or [name]
-        id: str = result.get('id') or open_ids[0]
-        if id in open_ids:
-            open_ids.remove(id)
+        id: str = result.get('id') or self._find_open_call(name) or name
+        self._answered.add(id)
         response: Json = result.get('response') or {}
         if response.keys() == {'error'} and isinstance(response['error'], str):
             return ToolReturnPart(name, response['error'], id, outcome='failed')

@@ -14,16 +14,16 @@ from ...wire.prepare import PreparedRequest
 def mark_last_part(parts: list[Json], point: CachePoint, request: PreparedRequest, profile: OpenAIModelProfile) -> None:
     """Mark the part before a cache point, or add a warning if the server has no such marks or no part can have one."""
     kind = None if profile.openai_flatten_content is True else profile.openai_cache_points
-    marked = [part for part in parts if kind == 'breakpoint' or part['type'] == 'text']
+    marked = next((part for part in reversed(parts) if kind == 'breakpoint' or part['type'] == 'text'), None)
     if kind is None:
         request.drop_cache_point()
-    elif not marked:
+    elif marked is None:
         request.note('CachePoint() was not sent: its message has no content before it that could be marked')
     elif kind == 'breakpoint':
-        marked[-1]['prompt_cache_breakpoint'] = {'mode': 'explicit'}
+        marked['prompt_cache_breakpoint'] = {'mode': 'explicit'}
         if point.ttl != '5m':
             request.note(
                 f'ttl={point.ttl!r} of CachePoint() was not sent: OpenAI keeps a prefix for at least 30 minutes'
             )
     else:
-        marked[-1]['cache_control'] = {'type': 'ephemeral', **({'ttl': point.ttl} if point.ttl != '5m' else {})}
+        marked['cache_control'] = {'type': 'ephemeral', **({'ttl': point.ttl} if point.ttl != '5m' else {})}

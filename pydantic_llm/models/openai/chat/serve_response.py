@@ -60,30 +60,26 @@ def encode_response(response: ModelResponse, request: ServedRequest) -> Json:
 def encode_message(response: ModelResponse) -> Json:
     """Encode the message without its role. Parts that the API does not have (native tools) are skipped."""
     message: Json = {'content': None}
+    texts: dict[str, list[str]] = {}  # by the names of their fields
     calls: list[Json] = []
     for part in response.parts:
         match part:
             case TextPart(content=text):
-                message['content'] = (message['content'] or '') + text
-            case ThinkingPart():
-                _encode_thinking(message, part)
+                texts.setdefault('content', []).append(text)
+            case ThinkingPart(provider_details=dict() as details) if 'type' in details:
+                message.setdefault('reasoning_details', []).append(encode_reasoning_detail(part, details))
+            case ThinkingPart(content=text):
+                texts.setdefault(_choose_thinking_field(part), []).append(text)
             case ToolCallPart():
                 calls.append(encode_tool_call(part, part.provider_name or ''))
             case _:
                 pass
+    message |= {name: ''.join(pieces) for name, pieces in texts.items()}
     if calls:
         message['tool_calls'] = calls
     if refusal := (response.provider_details or {}).get('refusal'):
         message['refusal'] = refusal
     return message
-
-
-def _encode_thinking(message: Json, part: ThinkingPart) -> None:
-    if part.provider_details and 'type' in part.provider_details:
-        message.setdefault('reasoning_details', []).append(encode_reasoning_detail(part, part.provider_details))
-    else:
-        name = _choose_thinking_field(part)
-        message[name] = message.get(name, '') + part.content
 
 
 def _choose_thinking_field(part: ThinkingPart) -> str:

@@ -1,0 +1,67 @@
+"""Measures how the time of work grows with its size: `Work` is work of any size, `assert_linear` the check."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import process_time
+
+FACTORS = (1, 4, 16)
+"""The sizes that are measured, as multiples of `Work.units`."""
+
+MARGIN = 2.0
+"""The most that the last step may cost above its share: four times the units may take eight times as long."""
+
+SHORTEST = 0.02
+"""Seconds of CPU time for the largest size below which a ratio says nothing."""
+
+ATTEMPTS = 3
+"""The most measurements of one work. A busy machine disturbs one, a quadratic loop is in all."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Work whose time must grow no faster than the number of its units."""
+
+    name: str
+    make: Callable[[int], Callable[[], object]]
+    """Prepares the work for a number of units, which is not measured, and returns it."""
+    units: int = 1000
+    """The units of the smallest size. The largest one has 16 times as many, and should take some 0.1 s."""
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def measure(work: Work) -> list[float]:
+    """Return the CPU time of the work at each size, in seconds."""
+    return [_time(work.make(work.units * factor)) for factor in FACTORS]
+
+
+def _time(run: Callable[[], object]) -> float:
+    gc.collect()
+    gc.disable()
+    try:
+        start = process_time()
+        run()
+        return process_time() - start
+    finally:
+        gc.enable()
+
+
+def is_linear(costs: list[float]) -> bool:
+    """Return whether the last step, to four times the units, took at most `4 * MARGIN` times as long."""
+    _, before, last = costs
+    return last < SHORTEST or last <= 4 * MARGIN * before
+
+
+def assert_linear(work: Work) -> None:
+    """Assert that four times the units take about four times as long, in one of `ATTEMPTS` measurements."""
+    measured: list[list[float]] = []
+    for _ in range(ATTEMPTS):
+        measured.append(measure(work))
+        if is_linear(measured[-1]):
+            return
+    sizes = [work.units * factor for factor in FACTORS]
+    raise AssertionError(f'{work} is not linear: {measured} seconds for {sizes} units')
