@@ -13,6 +13,7 @@ SHELL := bash
 VENV := .venv
 LOCAL_VENV := .venv-local
 VLLM_VENV := .venv-vllm
+BENCH_VENVS := .venv-peers
 # The number of processes for the tests; `make test WORKERS=0` runs them in one.
 WORKERS ?= auto
 BIN := $(VENV)/bin
@@ -63,7 +64,7 @@ fuzz: $(VENV)/.dev ## decode 100,000 randomly changed responses, and send each t
 soak: $(VENV)/.dev ## ten minutes of 2,000 requests at the same time, with faults, also through the gateway; ARGS=60: a minute
 	$(BIN)/python -m tests.faults.soak $(or $(ARGS),600)
 
-.PHONY: demo test test-histories test-machine test-local test-vllm bench-local install format lint typecheck docs bench fuzz soak new-service all help
+.PHONY: demo test test-histories test-machine test-local test-vllm bench-local bench-peers bench-full install format lint typecheck docs bench fuzz soak new-service all help
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
@@ -105,13 +106,13 @@ all: ## everything that a change must pass
 	@$(MAKE) --no-print-directory lint typecheck docs
 	@$(MAKE) --no-print-directory test
 
-ifeq ($(wildcard benchmarks/__main__.py),)
-bench: ## a comparison with peers
-	@echo 'bench: skipped, benchmarks/ has no benchmark yet.'
-else
-bench: $(VENV)/.dev
-	$(BIN)/python -m benchmarks $(ARGS)
-endif
+bench: $(VENV)/.dev ## what requests, chunks and histories cost, and whether the goals are reached
+	$(BIN)/python -m benchmarks.table $(ARGS)
+
+bench-peers: $(BENCH_VENVS)/.done ## environments with other libraries, for bench-full
+
+bench-full: $(VENV)/.dev $(BENCH_VENVS)/.done ## the same with other libraries; writes docs/benchmarks.md and its picture
+	$(BIN)/python -m benchmarks.table --full --write $(ARGS)
 
 ifeq ($(wildcard tests/local/test_*.py),)
 test-local: ## the engines in this process, in an environment with torch
@@ -161,6 +162,15 @@ $(VLLM_VENV)/.dev: pyproject.toml Makefile | $(VLLM_VENV)/bin/python
 	@$(VLLM_VENV)/bin/python -c "$(VLLM_NEEDS)" > $(VLLM_VENV)/requirements.txt
 	@$(call install,$(VLLM_VENV)) -r $(VLLM_VENV)/requirements.txt
 	@$(call install,$(VLLM_VENV)) -e . --group test
+	@touch $@
+
+# Other libraries, each in an environment of its own, because their requirements can conflict with ours.
+$(BENCH_VENVS)/.done: Makefile
+	@echo 'Installing into $(BENCH_VENVS): pydantic-ai with the SDKs, and LiteLLM.'
+	@$(call create_venv,$(BENCH_VENVS)/pydantic-ai)
+	@$(call install,$(BENCH_VENVS)/pydantic-ai) 'pydantic-ai-slim[openai,anthropic,google]'
+	@$(call create_venv,$(BENCH_VENVS)/litellm)
+	@$(call install,$(BENCH_VENVS)/litellm) '$(LITELLM)'
 	@touch $@
 
 # The engines' peers are in a separate folder, which only the benchmark imports from.
