@@ -12,7 +12,8 @@ This module is the contract: a `Connection` sends a `RawRequest` and returns a `
 | connection errors, and exceptions of HTTP clients and SDKs | `client_errors`, `keys` |
 | HTTP errors: a status and a body become an exception | `errors` |
 | rate-limit headers | `rate_limits` |
-| the client on aiohttp; the request that it sends; its proxies | `aiohttp_client`, `outgoing`, `proxies` |
+| the clients of both HTTP libraries | `own_client`, `aiohttp_client`, `httpx2_client` |
+| the request that they send; the proxies of the environment | `outgoing`, `proxies` |
 | one client per event loop; the connections inside a client; several pools per client | `loops`, `pools`, `spread` |
 | server-sent events; Amazon's event stream | `sse`, `eventstream` |
 | files that a vendor cannot download itself | `download` |
