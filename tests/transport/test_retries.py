@@ -110,6 +110,24 @@ async def test_after_two_retries_the_last_error_is_raised(serve: Serve, stream: 
 
 
 @ways
+async def test_the_response_lists_the_attempts_that_failed(serve: Serve, stream: bool) -> None:
+    server = await serve(handle_in_turn(status(503), reset, send_completion))
+    response = await ask(model(server, FAST), stream=stream)
+    assert [warning.partition(':')[0] for warning in response.warnings] == [
+        'The request was sent again, since an attempt failed'
+    ] * 2
+
+
+@ways
+async def test_the_last_error_has_those_of_the_attempts_before_it(serve: Serve, stream: bool) -> None:
+    server = await serve(handle_in_turn(status(503), error_event_first if stream else reset, status(500)))
+    with pytest.raises(LLMError) as caught:
+        await ask(model(server, FAST), stream=stream)
+    second = OverloadedError if stream else ModelConnectionError
+    assert [type(error) for error in caught.value.earlier_attempts] == [OverloadedError, second]
+
+
+@ways
 @pytest.mark.parametrize('retries', [0, 1, 4])
 async def test_the_setting_limits_the_number_of_retries(serve: Serve, stream: bool, retries: int) -> None:
     server = await serve(status(429, {'retry-after-ms': '1'}))

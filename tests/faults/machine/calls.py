@@ -129,6 +129,32 @@ class Call:
             if error is None and not self.left:
                 self._check_attempts(self.response, visits)
 
+    def check_over_sockets(self, visits: Sequence[Visit]) -> None:
+        """Check what holds although bytes can be lost on their way: the errors, the attempts, the text of the events.
+
+        A request that timed out may not have reached the vendor.
+        """
+        error = self.error
+        if isinstance(error, asyncio.CancelledError):
+            assert self.left, f'call {self.number} was cancelled by the library'
+            return
+        assert error is None or isinstance(error, LLMError), f'call {self.number} raised a foreign {error!r}'
+        assert self.order.timeout is None or self.waited < self.order.timeout + 10, f'it took {self.waited} s'
+        if self.stream is not None:
+            self.response = self.stream.get()
+            self._check_events(self.response)
+        if error is not None:
+            sent = [str(each) for each in leaves_of(error) if not NOT_SENT.search(str(each))]
+            count, texts = len(sent), sent
+        else:
+            assert self.response is not None
+            texts = self.response.warnings
+            count = 1 + sum(count_failures(text) for text in texts if 'failed' in text)
+            if self.response.state == 'complete':
+                assert (self.response.text or '').endswith(''.join(visits[-1].pieces)), self.response
+        timed_out = sum(text.count('did not answer within') for text in texts)
+        assert count - timed_out <= len(visits) <= count, f'call {self.number}: {len(visits)} requests, {texts}'
+
     def _check_time(self) -> None:
         limit = self.order.timeout
         if limit is not None:

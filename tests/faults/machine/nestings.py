@@ -127,12 +127,13 @@ def specs(*, redis: bool) -> st.SearchStrategy[Spec]:
 class World:
     """The models of one test, with their vendor and their Redis."""
 
-    def __init__(self, redis: TimedRedis | None) -> None:
+    def __init__(self, redis: TimedRedis | None, url: str | None = None) -> None:
         self.vendor = Vendor()
         self.redis = redis
-        http_client = httpx2.AsyncClient(transport=self.vendor)
-        client = AsyncOpenAI(api_key='k', base_url='http://vendor.example/v1', http_client=http_client, max_retries=0)
-        client._platform = 'Linux'  # pyright: ignore[reportPrivateUsage] -- otherwise the SDK looks it up in a thread, for which virtual time does not wait
+        http_client = httpx2.AsyncClient(transport=self.vendor) if url is None else None
+        base_url = f'{url or "http://vendor.example"}/v1'
+        client = AsyncOpenAI(api_key='k', base_url=base_url, http_client=http_client, max_retries=0)
+        client._platform = 'Linux'  # otherwise the SDK looks it up in a thread, for which virtual time does not wait
         self.provider = OpenAIProvider(openai_client=client)
         self.leaves = 0
         self.limits: list[ConcurrencyLimitedModel] = []

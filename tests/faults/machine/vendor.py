@@ -140,7 +140,7 @@ class Vendor(httpx2.AsyncBaseTransport):
             visit.is_open = False
             return httpx2.Response(fate.status, content=content, headers=headers, request=request)
         kind = 'text/event-stream' if streams else 'application/json'
-        sent = list(_stream(visit) if streams else _whole(visit))
+        sent = list(stream_of(visit) if streams else whole_of(visit))
         return httpx2.Response(
             200, headers={'content-type': kind}, stream=Body(sent, visit, request, limit, streams=streams)
         )
@@ -223,7 +223,7 @@ def _event(data: Any) -> bytes:
     return b'data: ' + json.dumps(data).encode() + b'\n\n'
 
 
-def _stream(visit: Visit) -> list[Sent]:
+def stream_of(visit: Visit) -> list[Sent]:
     """Return the events of a response: its role, its text, its finish reason, its usage."""
     fate, found = visit.fate, list[Sent]()
     common = {'id': f'c{visit.number}', 'object': 'chat.completion.chunk', 'model': visit.leaf}
@@ -242,7 +242,7 @@ def _stream(visit: Visit) -> list[Sent]:
     return found
 
 
-def _whole(visit: Visit) -> list[Sent]:
+def whole_of(visit: Visit) -> list[Sent]:
     """Return the body of a whole response in one piece."""
     text = ''.join(visit.piece(n) for n in range(PIECES))
     finish = None if visit.fate.truncated else 'stop'
