@@ -222,7 +222,8 @@ class ModelSequence(ABC):
         share = None if left is None else left / attempts_left
         if stream:
             first = self.first_token_left
-            first = first / attempts_left if first is not None and self.budget.is_nested else first
+            if first is not None and self.budget.is_nested and not self.has_emitted:
+                first /= attempts_left
             _cap_deadline(settings, 'timeout', own.get('timeout'), left)
             _cap_deadline(
                 settings, 'first_token_timeout', own.get('first_token_timeout'), attempt_timeout, share, first

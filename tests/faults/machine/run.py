@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import subprocess
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import redis
-from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import HealthCheck, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.faults.machine.machine import WrapperMachine
@@ -62,7 +61,6 @@ def run(count: int, number: int, server: Any, **changes: Any) -> dict[str, int]:
         deadline=None,
         database=None,
         print_blob=False,
-        phases=[Phase.generate] if os.environ.get('QUICK') else list(Phase),
         report_multiple_bugs=False,
         suppress_health_check=[*HealthCheck],  # pyright: ignore[reportArgumentType] -- an enumeration,
     )
