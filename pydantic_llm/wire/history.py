@@ -69,8 +69,9 @@ def keep_texts(instructions: Sequence[str]) -> list[str]:
 
 def check_tool_names(names: Collection[str], system: str, rules: HistoryRules) -> None:
     """Raise `UserError` if the API does not accept the name of one of the request's tools."""
+    is_accepted = re.compile(rules.given_names).fullmatch
     for name in sorted(names):
-        if not re.fullmatch(rules.given_names, name):
+        if not is_accepted(name):
             raise UserError(
                 f'{system!r} does not accept the name of the tool {name!r}: a name must match '
                 f'{rules.given_names!r}. Give the tool another name'

@@ -266,18 +266,18 @@ class PreparingModel(Model):
         """Return the target of the requests with these settings, the same one each time."""
         profile, values = self.profile, cast('Mapping[str, Any]', settings)
         own = [values.get(name) for name in ('unsupported_settings', *self.message_settings)]
-        facts = (profile, self.get_history_rules(), self.system, self.base_url, own)
+        facts = (profile, self.system, self.base_url, own)
         for known, target in self._targets:
             if known == facts:
                 return target
         target = EncodingTarget.of(
-            facts[1], supports_tools=profile.supports_tools, response_fields=self.response_fields
+            self.get_history_rules(), supports_tools=profile.supports_tools, response_fields=self.response_fields
         )
         self._targets = ((facts, target), *self._targets[: MAX_TARGETS - 1])
         return target
 
     def get_history_rules(self) -> HistoryRules:
-        """Return what the API accepts in past messages for this model."""
+        """Return what the API accepts in past messages for this model. It depends on the profile and the provider."""
         return self.history_rules.merge(self.profile.history_rules)
 
 
