@@ -5,8 +5,8 @@ turns. So each message is examined once, against the rules of one target, and en
 the message, so they live as long as it. The fields that were read are kept too: a message whose fields changed is
 examined again. A history with anything that may need a repair is left to the passes of `history` and `turns`.
 
-Measured in one run, CPU of `prepare`, `encode` and JSON with 1,000 messages and 50 tools of Chat Completions: 17.2 ms by
-the passes, 11.5 ms for messages that are new, 1.6 ms for messages that are known. `json.dumps` of the body takes 1.5 ms.
+Measured in one run, CPU of `prepare`, `encode` and JSON for 1,000 messages and 50 tools of Chat Completions: 17.2 ms
+by the passes, 11.5 ms for messages that are new, 1.6 ms for known ones. `json.dumps` of the body takes 1.5 ms.
 """
 
 from __future__ import annotations
