@@ -142,8 +142,30 @@ async def echo_in_an_event(exchange: Exchange) -> None:
     await exchange.end()
 
 
+async def echo_in_a_redirect(exchange: Exchange) -> None:
+    await exchange.respond(b'{}', status=307, headers={'location': f'http://other.example/?key={KEY}'})
+
+
+async def echo_as_an_encoding(exchange: Exchange) -> None:
+    await exchange.respond(b'{}', headers={'content-encoding': KEY})
+
+
+async def echo_as_a_type(exchange: Exchange) -> None:
+    await exchange.respond(b'<html>' + KEY.encode(), headers={'content-type': f'text/html; {KEY}'})
+
+
+async def echo_as_text(exchange: Exchange) -> None:
+    await exchange.begin()
+    await exchange.chunk(f'data: {{}}\n\nThe key {KEY} is invalid\n'.encode())
+    await exchange.end()
+
+
+ECHOES = (echo_headers, echo_in_an_error, echo_in_an_event, echo_in_a_redirect)
+ECHOES += (echo_as_an_encoding, echo_as_a_type, echo_as_text)
+
+
 @pytest.mark.parametrize('stream', [False, True], ids=['whole', 'stream'])
-@pytest.mark.parametrize('way', [echo_headers, echo_in_an_error, echo_in_an_event, None])
+@pytest.mark.parametrize('way', [*ECHOES, None])
 @pytest.mark.parametrize('vendor', BY_HTTP, ids=repr)
 async def test_no_error_shows_the_key(
     vendor: Vendor,
