@@ -62,7 +62,7 @@ SILENCE = 5.0
 LIMIT = 600.0
 """The seconds after which a request counts as lost."""
 
-STARTING = 48
+STARTING = 12
 """The number of requests that begin at the same time: the SDKs give a connection five seconds, also if many wait."""
 
 HELD_BYTES = 16 * 1024 * 1024
