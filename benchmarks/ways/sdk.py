@@ -60,11 +60,12 @@ def _make_google_client(url: str) -> Any:
         from google import genai
     except ImportError:
         raise NotImplementedError from None
-    models = genai.Client(api_key=KEY, http_options={'base_url': url}).aio.models
+    client = genai.Client(api_key=KEY, http_options={'base_url': url})  # closes its connections when it is collected
 
     class Google:
         async def create(self, *, stream: bool = False, **body: Any) -> Any:
             config = {'system_instruction': body['systemInstruction'], 'tools': body.get('tools')}
+            models = client.aio.models
             send = models.generate_content_stream if stream else models.generate_content
             return await send(model='gemini-2.5-flash', contents=body['contents'], config=config)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Any, Final, cast
 
@@ -133,7 +133,7 @@ class CohereDecoder(ResponseDecoder):
 
     def _remember_delta(self, event: Json, block: Json) -> None:
         """Remember an event that only adds text or thinking: what follows is most often another one of the block."""
-        adders = {'thinking': self._add_thinking, 'text': self.draft.parts.text}
+        adders: dict[str, Callable[..., None]] = {'thinking': self._add_thinking, 'text': self.draft.parts.text}
         fields = [name for name in adders if block.get(name) is not None]
         if len(fields) == 1 and block[name := fields[0]] and not event.get('logprobs'):
             add = partial(adders[name], (name, event.get('index')))
