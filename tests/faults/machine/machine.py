@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pydantic_llm.models import Model
+from pydantic_llm.models.router import RouterModel
 from pydantic_llm.models.router.redis_state import RedisState
 from tests.faults.machine.calls import Call, Order
 from tests.faults.machine.clock import VirtualLoop
@@ -258,9 +259,11 @@ class WrapperMachine(RuleBasedStateMachine):
             assert not call.response.warnings, call.response
 
     def _check_routers(self) -> None:
-        for router in self.world.routers:
-            names = [deployment.name for deployment in router.deployments]
-            status = self._run(router.state.status(names))
+        """Check that no slot is taken and nothing cools down; the first look at a cooldown may begin it again."""
+        for _ in range(2):
+            statuses = [self._run(router.state.status(names_of_deployments(router))) for router in self.world.routers]
+            self.loop.run_for(PATIENCE)
+        for router, status in zip(self.world.routers, statuses, strict=True):
             taken = {name: each.under_way for name, each in status.items() if each.under_way}
             assert not taken, f'slots are taken: {taken}'
             cooling = {name: each.cooldown for name, each in status.items() if each.cooldown}
@@ -283,6 +286,10 @@ class WrapperMachine(RuleBasedStateMachine):
         self._run(self.world.provider.connection.aclose())
         self._run(self.loop.shutdown_asyncgens())
         self.loop.close()
+
+
+def names_of_deployments(router: RouterModel) -> list[str]:
+    return [deployment.name for deployment in router.deployments]
 
 
 def describe_wait(task: asyncio.Task[Any]) -> list[str]:
