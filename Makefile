@@ -12,6 +12,7 @@ SHELL := bash
 
 VENV := .venv
 LOCAL_VENV := .venv-local
+BARE_VENV := .venv-bare
 VLLM_VENV := .venv-vllm
 BENCH_VENVS := .venv-peers
 # The number of processes for the tests; `make test WORKERS=0` runs them in one.
@@ -26,7 +27,7 @@ URL :=
 KEY :=
 quote = '$(subst ','\'',$(1))'
 
-DEMO_EXTRAS := openai,anthropic,serve,cli
+DEMO_EXTRAS := serve,cli
 DEV_EXTRAS := all,serve,cli,prices,redis
 # Installed without its requirements (see the group `litellm` in pyproject.toml); pinned, since the releases 1.82.7 and
 # 1.82.8 were malicious.
@@ -64,7 +65,7 @@ fuzz: $(VENV)/.dev ## decode 100,000 randomly changed responses, and send each t
 soak: $(VENV)/.dev ## ten minutes of 2,000 requests at the same time, with faults, also through the gateway; ARGS=60: a minute
 	$(BIN)/python -m tests.faults.soak $(or $(ARGS),600)
 
-.PHONY: demo test test-histories test-machine test-local test-vllm bench-local bench-peers bench-full install format lint typecheck docs bench fuzz soak new-service all help
+.PHONY: demo test test-bare test-histories test-machine test-local test-vllm bench-local bench-peers bench-full install format lint typecheck docs bench fuzz soak new-service all help
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
@@ -76,6 +77,9 @@ install: $(VENV)/.dev ## the environment of the targets below
 
 test: $(VENV)/.dev ## the tests, with the shape of the code and the snippets of the documentation
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+test-bare: $(BARE_VENV)/.dev ## the tests of an environment without any vendor's package
+	$(BARE_VENV)/bin/python -m pytest -n $(WORKERS) tests/providers/test_without_sdks.py $(ARGS)
 
 test-histories: $(VENV)/.dev ## nightly: 10,000 random histories, each accepted by every vendor's rules
 	$(BIN)/python -m tests.conformance.histories $(or $(ARGS),10000)
@@ -141,6 +145,14 @@ $(VENV)/.dev: pyproject.toml Makefile | $(BIN)/python
 	@$(call install,$(VENV)) -e '.[$(DEV_EXTRAS)]' --group dev --group litellm
 	@$(call install,$(VENV)) --no-deps '$(LITELLM)' -e '$(EXAMPLE)'
 	@touch $(VENV)/.demo $@
+
+$(BARE_VENV)/bin/python:
+	@$(call create_venv,$(BARE_VENV))
+
+$(BARE_VENV)/.dev: pyproject.toml Makefile | $(BARE_VENV)/bin/python
+	@echo 'Installing into $(BARE_VENV): the package alone, and what tests need.'
+	@$(call install,$(BARE_VENV)) -e . --group test
+	@touch $@
 
 $(LOCAL_VENV)/bin/python:
 	@$(call create_venv,$(LOCAL_VENV))

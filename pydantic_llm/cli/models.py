@@ -13,6 +13,7 @@ from typing import Any
 from ..exceptions import UserError
 from ..models.names import NAMES
 from ..providers import Provider, infer_provider_class
+from ..providers.provider import connect
 from ..providers.registry import ALIASES, SERVICES
 from ..transport.response import ClientConnection
 from .choice import key_variables, list_known_names
@@ -125,7 +126,10 @@ async def _fetch_names(provider: Provider[Any]) -> list[str]:
 
 
 def _explain_failure(error: Exception, provider: Provider[Any]) -> Exception:
-    connection = provider.connection
+    try:
+        connection = connect(provider)  # through the vendor's client, which listed the models
+    except UserError:  # of a client that sends no requests of ours
+        connection = provider.connection
     return connection.translator.translate(error, provider.name) if isinstance(connection, ClientConnection) else error
 
 

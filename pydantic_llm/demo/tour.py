@@ -23,12 +23,12 @@ __all__ = ('offline_models', 'tour')
 
 
 def openai_model(url: str) -> Model:
-    """Build a model that uses the client of the `openai` package."""
+    """Build a model of OpenAI's API."""
     return OpenAIModel('gpt-5-mini', provider=OpenAIProvider(base_url=f'{url}/v1'))
 
 
 def anthropic_model(url: str) -> Model:
-    """Build a model that uses the client of the `anthropic` package."""
+    """Build a model of Anthropic's API."""
     return AnthropicModel('claude-sonnet-4-5', provider=AnthropicProvider(base_url=url))
 
 
