@@ -20,6 +20,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -130,11 +131,19 @@ class Upstream:
         await exchange.begin()
         for number, frame in enumerate(vendor.frames()):
             if number == BEGINNING[vendor.protocol] and not slowly:
-                self.waiting.append(release := asyncio.Event())
-                await release.wait()
+                await self._hold(exchange)
             await exchange.chunk(frame)
             await asyncio.sleep(0.5 if slowly else 0)
         await exchange.end()
+
+    async def _hold(self, exchange: Exchange) -> None:
+        """Keep a stream open until `/release`, with comments: Groq's client waits for 60 seconds at most."""
+        self.waiting.append(release := asyncio.Event())
+        while not release.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(release.wait(), 10)
+                return
+            await exchange.chunk(b': waiting\n\n')
 
     async def _fail(self, exchange: Exchange, vendor: Vendor, kind: str, *, stream: bool) -> None:
         if kind == 'busy':
