@@ -14,10 +14,11 @@ from ...wire.prepare import PreparedRequest
 def mark_last_part(parts: list[Json], point: CachePoint, request: PreparedRequest, profile: OpenAIModelProfile) -> None:
     """Mark the part before a cache point, or add a warning if the server has no such marks or no part can have one."""
     kind = None if profile.openai_flatten_content is True else profile.openai_cache_points
-    marked = next((part for part in reversed(parts) if kind == 'breakpoint' or part['type'] == 'text'), None)
     if kind is None:
         request.drop_cache_point()
-    elif marked is None:
+        return
+    marked = next((part for part in reversed(parts) if kind == 'breakpoint' or part['type'] == 'text'), None)
+    if marked is None:
         request.note('CachePoint() was not sent: its message has no content before it that could be marked')
     elif kind == 'breakpoint':
         marked['prompt_cache_breakpoint'] = {'mode': 'explicit'}
