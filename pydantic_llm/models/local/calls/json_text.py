@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Mapping
 from json import JSONDecodeError, JSONDecoder, dumps
 from typing import Any, cast
 
 from ....streaming.brackets import BracketScanner
+from ....streaming.thinking import NOT_BLANK
 
 __all__ = ('QUOTES', 'find_value_end', 'parse_value', 'to_args')
 
 QUOTES = '"\''
 """The quotes of JSON and of Python."""
-
-NOT_BLANK = re.compile(r'\S')
 
 _decoder = JSONDecoder(strict=False)
 
