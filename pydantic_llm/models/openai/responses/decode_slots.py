@@ -242,10 +242,10 @@ class ItemSlots:
         for place, (item, name) in enumerate(zip(output, names, strict=True)):
             if place not in found and isinstance(name, Hashable):
                 slots = free[str(item['type']), name]
-                slot = next((slot for slot in islice(slots, MOST_COMPARED) if fits(slot, item)), None)
-                if slot is not None:
-                    found[place] = slot
-                    del slots[slot]
+                fitting = next((slot for slot in islice(slots, MOST_COMPARED) if fits(slot, item)), None)
+                if fitting is not None:
+                    found[place] = fitting
+                    del slots[fitting]
 
 
 def _accepts_call(slot: Slot, call_id: str) -> bool:
