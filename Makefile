@@ -150,8 +150,8 @@ $(BARE_VENV)/bin/python:
 	@$(call create_venv,$(BARE_VENV))
 
 $(BARE_VENV)/.dev: pyproject.toml Makefile | $(BARE_VENV)/bin/python
-	@echo 'Installing into $(BARE_VENV): the package alone, and what tests need.'
-	@$(call install,$(BARE_VENV)) -e . --group test
+	@echo 'Installing into $(BARE_VENV): the package without those of vendors, and what tests need.'
+	@$(call install,$(BARE_VENV)) -e '.[serve]' --group test
 	@touch $@
 
 $(LOCAL_VENV)/bin/python:
