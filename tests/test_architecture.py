@@ -57,7 +57,7 @@ PURE_FILES = ('encode', 'decode', 'serve', 'native_tools')
 EXTRA_OF_FOLDER = {'gemini': 'google'}
 """The extra of a folder of models, where it is not called like the folder."""
 
-EXTRAS_WITHOUT_A_ROOM = ('all', 'fast', 'serve', 'cli', 'prices', 'redis')
+EXTRAS_WITHOUT_A_ROOM = ('all', 'fast', 'serve', 'cli', 'prices', 'redis', 'mcp')
 
 VENDORS = (
     'anthropic boto3 botocore cohere genai_prices google groq huggingface_hub litellm llguidance mistralai mlx mlx_lm '

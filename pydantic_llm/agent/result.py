@@ -18,6 +18,7 @@ from ..messages import (
     ModelRequestPart,
     ModelResponse,
     ModelResponseStreamEvent,
+    ToolProgressEvent,
     ToolReturnPart,
 )
 from ..usage import RunUsage
@@ -141,5 +142,5 @@ class AgentRunResultEvent(Generic[OutputT_co]):
     event_kind: Literal['agent_run_result'] = 'agent_run_result'
 
 
-AgentStreamEvent = ModelResponseStreamEvent | FunctionToolCallEvent | FunctionToolResultEvent
-"""An event of a run: a piece of a response, the start of a tool call, or its result."""
+AgentStreamEvent = ModelResponseStreamEvent | FunctionToolCallEvent | ToolProgressEvent | FunctionToolResultEvent
+"""An event of a run: a piece of a response, the start of a tool call, its progress, or its result."""

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,6 +21,7 @@ from ..messages import (
     ModelResponsePart,
     RetryPromptPart,
     ToolCallPart,
+    ToolProgressEvent,
     ToolReturnPart,
 )
 from ..messages._value import now
@@ -188,7 +190,23 @@ class RunState:
             tool_call_id=tool_call.tool_call_id,
             retry=self.context.retries.get(name, 0),
             max_retries=self.spec.max_retries(tool),
+            emitter=self._make_emitter(tool_call),
         )
+
+    def _make_emitter(self, tool_call: ToolCallPart) -> Callable[[Any], None] | None:
+        """Return a function that sends a value as an event of this tool call, from any thread."""
+        if self.channel is None:
+            return None
+        loop = asyncio.get_running_loop()
+
+        def emit(value: Any) -> None:
+            event = ToolProgressEvent(tool_call.tool_name, tool_call.tool_call_id, value)
+            if asyncio._get_running_loop() is loop:
+                self.emit(event)
+            else:
+                loop.call_soon_threadsafe(self.emit, event)
+
+        return emit
 
     def output_context(
         self, tool_call: ToolCallPart | None, *, max_retries: int | None = None, is_partial: bool = False

@@ -10,7 +10,7 @@ the history has the results of such calls, and the decisions about them (`Deferr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -185,11 +185,28 @@ async def _run_with_timeout(
     deadline = asyncio.timeout(tool.timeout)
     try:
         async with deadline:
-            return await run.spec.toolset.call_tool(tool.tool_def.name, arguments, context, tool)
+            value = await run.spec.toolset.call_tool(tool.tool_def.name, arguments, context, tool)
+            if isinstance(value, AsyncIterator):
+                return await _exhaust_async_iterator(cast('AsyncIterator[Any]', value), context)
+            return value
     except TimeoutError as error:
         if deadline.expired():
             raise ModelRetry(f'The tool did not finish within {tool.timeout:g} s.') from error
         raise
+
+
+async def _exhaust_async_iterator(values: AsyncIterator[Any], context: RunContext[Any]) -> Any:
+    """Emit the values of an async generator but the last one, and return that: it is the tool's result."""
+    last: list[Any] = []
+    try:
+        async for value in values:
+            if last:
+                context.emit(last[0])
+            last = [value]
+    finally:
+        if isinstance(values, AsyncGenerator):
+            await values.aclose()
+    return last[0] if last else None
 
 
 def _build_result_parts(call: ToolCallPart, value: object) -> list[ModelRequestPart]:

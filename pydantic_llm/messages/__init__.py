@@ -37,6 +37,7 @@ from .events import (
     TextPartDelta,
     ThinkingPartDelta,
     ToolCallPartDelta,
+    ToolProgressEvent,
 )
 from .request import (
     ModelRequest,
@@ -99,6 +100,7 @@ __all__ = (
     'ThinkingPartDelta',
     'ToolCallPart',
     'ToolCallPartDelta',
+    'ToolProgressEvent',
     'ToolReturn',
     'ToolReturnPart',
     'UploadedFile',

@@ -28,6 +28,7 @@ __all__ = (
     'TextPartDelta',
     'ThinkingPartDelta',
     'ToolCallPartDelta',
+    'ToolProgressEvent',
 )
 
 
@@ -201,6 +202,22 @@ class FunctionToolResultEvent(ShortRepr):
     """The tool result, or the error that the model must correct."""
 
     event_kind: Literal['function_tool_result'] = 'function_tool_result'
+
+
+@dataclass(repr=False, slots=True)
+class ToolProgressEvent(ShortRepr):
+    """A function tool that is still running has sent a value. The model does not get it."""
+
+    tool_name: str
+    """The name of the tool."""
+
+    tool_call_id: str
+    """The id of the tool call."""
+
+    value: Any
+    """What the tool passed to `RunContext.emit`, or what an async generator yielded before its last value."""
+
+    event_kind: Literal['tool_progress'] = 'tool_progress'
 
 
 ModelResponseStreamEvent = Annotated[

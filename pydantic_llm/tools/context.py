@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic
 
@@ -78,6 +78,17 @@ class RunContext(ShortRepr, Generic[DepsT_co]):
 
     conversation_id: str | None = None
     """The id of the conversation."""
+
+    emitter: Callable[[Any], None] | None = field(default=None, compare=False)
+    """Receives what `emit` is given. The agent sets it for a tool call of a run whose events are read."""
+
+    def emit(self, value: Any) -> None:
+        """Send a value to the reader of the run's events, as a `ToolProgressEvent`. Without a reader, it is dropped.
+
+        It can be called in any thread, by a tool that is called.
+        """
+        if self.emitter is not None:
+            self.emitter(value)
 
     @property
     def last_attempt(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from pydantic_llm import Agent, ModelRetry, RunContext, Tool
 from pydantic_llm.exceptions import UserError
-from pydantic_llm.messages import ToolCallPart
+from pydantic_llm.messages import ToolCallPart, ToolProgressEvent
 from pydantic_llm.models.test import TestModel
 from pydantic_llm.tools import ToolDefinition
 from pydantic_llm.toolsets import (
@@ -290,3 +290,51 @@ async def test_external_tools_are_offered_as_they_are_defined() -> None:
     await Agent(model, toolsets=[ExternalToolset([definition])]).run('hi')
     assert model.last_model_request_parameters is not None
     assert model.last_model_request_parameters.function_tools == [replace(definition, kind='external')]
+
+
+# ------------------------------------------------------------------------------------------------------------- progress
+
+
+async def test_tools_report_progress_as_events_from_tasks_threads_and_generators() -> None:
+    agent = Agent[None, str](Scripted([ToolCallPart(name, {}, name) for name in ('task', 'thread', 'steps')], 'done'))
+
+    @agent.tool
+    async def task(ctx: RunContext[None]) -> str:
+        ctx.emit('in a task')
+        return 'task'
+
+    @agent.tool
+    def thread(ctx: RunContext[None]) -> str:
+        ctx.emit({'in a': 'thread'})
+        return 'thread'
+
+    @agent.tool_plain
+    async def steps() -> AsyncIterator[str]:
+        yield 'one'
+        yield 'two'
+        yield 'result'
+
+    async with agent.run_stream_events('hi') as events:
+        progress = [event async for event in events if isinstance(event, ToolProgressEvent)]
+    found = sorted((event.tool_call_id, str(event.value)) for event in progress)
+    assert found == [('steps', 'one'), ('steps', 'two'), ('task', 'in a task'), ('thread', "{'in a': 'thread'}")]
+    result = await agent.run('hi')
+    assert results_of(result) == []  # the script is at its end
+    again = Agent[None, str](Scripted([ToolCallPart('steps', {}, 's')], 'done'), tools=[steps])
+    assert results_of(await again.run('hi')) == [('steps', 'result')]
+
+
+async def test_a_generator_that_is_too_slow_is_closed() -> None:
+    closed = asyncio.Event()
+
+    async def endless() -> AsyncIterator[int]:
+        try:
+            while True:
+                yield 1
+                await asyncio.sleep(0.01)
+        finally:
+            closed.set()
+
+    agent = Agent[None, str](Scripted([ToolCallPart('endless', {})], 'done'), tools=[Tool(endless, timeout=0.05)])
+    assert 'did not finish within 0.05 s' in str(results_of(await agent.run('hi')))
+    assert closed.is_set()
