@@ -187,7 +187,7 @@ async def _run_with_timeout(
         async with deadline:
             value = await run.spec.toolset.call_tool(tool.tool_def.name, arguments, context, tool)
             if isinstance(value, AsyncIterator):
-                return await _exhaust_async_iterator(cast('AsyncIterator[Any]', value), context)
+                return await _exhaust_async_iterator(cast('AsyncIterator[object]', value), context)
             return value
     except TimeoutError as error:
         if deadline.expired():

@@ -25,40 +25,41 @@ def load_mcp_toolsets(path: str | PathLike[str]) -> list[MCPToolset[Any]]:
     server, for a file or an entry that cannot be read, and for a variable that is not set.
     """
     try:
-        content: Any = json.loads(Path(path).read_text(encoding='utf-8'))
+        content: object = json.loads(Path(path).read_text(encoding='utf-8'))
     except (OSError, ValueError) as error:
         raise UserError(f'The MCP configuration {str(path)!r} cannot be read: {error}') from None
-    table = cast('dict[str, object]', content) if isinstance(content, dict) else {}
-    servers = table.get('mcpServers', table.get('servers'))  # the second is VS Code's
+    servers: object = None
+    if isinstance(content, dict):
+        table = cast('dict[str, object]', content)
+        servers = table.get('mcpServers', table.get('servers'))  # the second is VS Code's
     if not isinstance(servers, dict):
         raise UserError(f"The MCP configuration {str(path)!r} has no object 'mcpServers'")
-    return [_make_toolset(name, entry) for name, entry in cast('dict[str, Any]', servers).items()]
+    return [_make_toolset(name, entry) for name, entry in cast('dict[str, object]', servers).items()]
 
 
-def _make_toolset(name: str, entry: Any) -> MCPToolset[Any]:
-    match _replace_variables(entry, name):
-        case {'command': str() as command, **rest}:
-            options = {key: rest[key] for key in ('env', 'cwd') if rest.get(key)}
-            return MCPToolset.stdio(command, *rest.get('args', ()), id=name, **options)
-        case {'url': str() as url, 'type': 'sse', **rest}:
-            return MCPToolset.sse(url, headers=rest.get('headers'), id=name)
-        case {'url': str() as url, **rest}:
-            return MCPToolset(url, headers=rest.get('headers'), id=name)
-        case _:
-            raise UserError(f"The MCP server {name!r} has neither a 'command' nor a 'url'")
+def _make_toolset(name: str, entry: object) -> MCPToolset[Any]:
+    given: dict[str, Any] = _replace_variables(entry, name) if isinstance(entry, dict) else {}
+    headers = given.get('headers')
+    if isinstance(command := given.get('command'), str):
+        options = {key: given[key] for key in ('env', 'cwd') if given.get(key)}
+        return MCPToolset.stdio(command, *given.get('args', ()), id=name, **options)
+    if not isinstance(url := given.get('url'), str):
+        raise UserError(f"The MCP server {name!r} has neither a 'command' nor a 'url'")
+    if given.get('type') == 'sse':
+        return MCPToolset.sse(url, headers=headers, id=name)
+    return MCPToolset(url, headers=headers, id=name)
 
 
-def _replace_variables(value: Any, server: str) -> Any:
+def _replace_variables(value: object, server: str) -> Any:
     """Return a value with environment variables in all of its texts."""
-    match value:
-        case str():
-            return VARIABLE.sub(lambda match: _read_variable(match, server), value)
-        case dict():
-            return {key: _replace_variables(item, server) for key, item in cast('dict[str, Any]', value).items()}
-        case list():
-            return [_replace_variables(item, server) for item in cast('list[Any]', value)]
-        case _:
-            return value
+    if isinstance(value, str):
+        return VARIABLE.sub(lambda match: _read_variable(match, server), value)
+    if isinstance(value, dict):
+        table = cast('dict[str, object]', value)
+        return {key: _replace_variables(item, server) for key, item in table.items()}
+    if isinstance(value, list):
+        return [_replace_variables(item, server) for item in cast('list[object]', value)]
+    return value
 
 
 def _read_variable(match: re.Match[str], server: str) -> str:

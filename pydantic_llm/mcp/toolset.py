@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from os import PathLike
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import httpx2
 from pydantic import TypeAdapter
@@ -181,7 +181,7 @@ class MCPToolset(AbstractToolset[DepsT]):
         if isinstance(server, (self._mcp.StdioServerParameters, *_classes_of_servers())):
             return lambda: server
         if callable(server):
-            return server
+            return cast('Callable[[], Any]', server)
         raise UserError(
             f'server is a URL, StdioServerParameters, a server, or a function that returns a transport, not {server!r}'
         )
