@@ -38,7 +38,8 @@ def load_mcp_toolsets(path: str | PathLike[str]) -> list[MCPToolset[Any]]:
 
 
 def _make_toolset(name: str, entry: object) -> MCPToolset[Any]:
-    given: dict[str, Any] = _replace_variables(entry, name) if isinstance(entry, dict) else {}
+    replaced = _replace_variables(entry, name)
+    given: dict[str, Any] = replaced if isinstance(replaced, dict) else {}
     headers = given.get('headers')
     if isinstance(command := given.get('command'), str):
         options = {key: given[key] for key in ('env', 'cwd') if given.get(key)}
