@@ -39,7 +39,7 @@ def load_mcp_toolsets(path: str | PathLike[str]) -> list[MCPToolset[Any]]:
 
 def _make_toolset(name: str, entry: object) -> MCPToolset[Any]:
     replaced = _replace_variables(entry, name)
-    given: dict[str, Any] = replaced if isinstance(replaced, dict) else {}
+    given = cast('dict[str, Any]', replaced) if isinstance(replaced, dict) else {}
     headers = given.get('headers')
     if isinstance(command := given.get('command'), str):
         options = {key: given[key] for key in ('env', 'cwd') if given.get(key)}
