@@ -216,7 +216,7 @@ def _find_targets(start: Any, definitions: dict[str, Node]) -> Iterator[str]:
         if target := _find_target(value, definitions):
             yield target
         if isinstance(value, (list, dict)):
-            waiting += value.values() if isinstance(value, dict) else cast('list[Any]', value)  # type: ignore[redundant-cast]  # pyright needs it
+            waiting += value.values() if isinstance(value, dict) else cast('list[object]', value)
 
 
 def refers_to(start: Any, wanted: str, definitions: dict[str, Node]) -> bool:

@@ -107,7 +107,7 @@ class ResponseDraft:
             if isinstance(new, list) and isinstance(known.get(field_name), list):
                 known[field_name] += new
             else:
-                known[field_name] = [*cast('list[Any]', new)] if isinstance(new, list) else new  # type: ignore[redundant-cast]  # pyright needs it
+                known[field_name] = [*cast('list[object]', new)] if isinstance(new, list) else new
 
     def record_time(self, seconds: float | None) -> None:
         """Record the vendor's time of the response, in seconds since 1970; a value out of range is skipped."""

@@ -34,7 +34,9 @@ from .options import encode_output, encode_settings, encode_tools
 
 def encode(request: PreparedRequest, profile: OpenAIModelProfile, dialect: Dialect = OPENAI) -> Json:
     """Encode the body of a request."""
-    messages = None if dialect.encode_body else encode_known_messages(request, profile)
+    messages: Sequence[Json] | JsonItems | None = None
+    if dialect.encode_body is None:
+        messages = encode_known_messages(request, profile)
     if messages is None and not (messages := list(encode_messages(request, profile))):
         raise UserError('messages has no content of the user: all of its texts are blank')
     body: Json = {'model': request.model_name, 'messages': messages}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import assert_never
 
 from ....exceptions import UserError
@@ -32,7 +32,7 @@ def encode(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
     """Encode the body of a request."""
     prompted = request.parameters.output_mode == 'prompted'
     stored, first = _find_stored_history(request)
-    items = None if stored else encode_known_messages(request, profile)
+    items: Sequence[Json] | JsonItems | None = None if stored else encode_known_messages(request, profile)
     if items is None:
         items = list(encode_messages(request, profile, first=first))
     if not (items or stored or request.instructions):
