@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from pydantic import BeforeValidator, ConfigDict, Discriminator, PlainSerializer
+from pydantic import BeforeValidator, Discriminator, PlainSerializer
 from pydantic.dataclasses import dataclass
 
 from ..exceptions import UserError
@@ -32,9 +32,6 @@ __all__ = (
     'VideoUrl',
 )
 
-DEFERRED = ConfigDict(defer_build=True)
-"""Builds the validators of files when the first file is made: they are a third of the time of the import."""
-
 UNSAFE_IN_NAMES = re.compile(r'[\x00-\x1f\x7f"<>]')
 
 MUSIC = 'music.youtube.com'
@@ -51,7 +48,7 @@ def _make_identifier(data: bytes) -> str:
     return hashlib.sha1(data, usedforsecurity=False).hexdigest()[:6]
 
 
-@dataclass(repr=False, config=DEFERRED)
+@dataclass(repr=False)
 class FileUrl(ShortRepr):
     """A file that is sent as a URL. Use one of its subclasses."""
 
@@ -95,28 +92,28 @@ class FileUrl(ShortRepr):
         return replace(file, vendor_metadata=self.vendor_metadata, identifier=self.identifier)
 
 
-@dataclass(repr=False, config=DEFERRED)
+@dataclass(repr=False)
 class ImageUrl(FileUrl):
     """The URL of an image. `vendor_metadata={'detail': 'low'}` sets the level of detail at OpenAI."""
 
     kind: Literal['image-url'] = 'image-url'
 
 
-@dataclass(repr=False, config=DEFERRED)
+@dataclass(repr=False)
 class AudioUrl(FileUrl):
     """The URL of an audio file."""
 
     kind: Literal['audio-url'] = 'audio-url'
 
 
-@dataclass(repr=False, config=DEFERRED)
+@dataclass(repr=False)
 class DocumentUrl(FileUrl):
     """The URL of a document (PDF, text, ...)."""
 
     kind: Literal['document-url'] = 'document-url'
 
 
-@dataclass(repr=False, config=DEFERRED)
+@dataclass(repr=False)
 class VideoUrl(FileUrl):
     """The URL of a video."""
 
@@ -149,7 +146,7 @@ Base64Bytes = Annotated[
 """Bytes, written as base64 text in JSON. Both base64 alphabets are read."""
 
 
-@dataclass(repr=False, config=DEFERRED)
+@dataclass(repr=False)
 class BinaryContent:
     """A file that is sent as bytes."""
 
@@ -239,7 +236,7 @@ class BinaryContent:
         )
 
 
-@dataclass(repr=False, config=DEFERRED)
+@dataclass(repr=False)
 class UploadedFile(ShortRepr):
     """A file that was uploaded to a vendor before, by its id."""
 
@@ -263,7 +260,7 @@ class UploadedFile(ShortRepr):
     kind: Literal['uploaded-file'] = 'uploaded-file'
 
 
-@dataclass(repr=False, config=DEFERRED)
+@dataclass(repr=False)
 class TextContent(ShortRepr):
     """Text with metadata that is kept in the history and never sent."""
 
@@ -278,7 +275,7 @@ class TextContent(ShortRepr):
     kind: Literal['text-content'] = 'text-content'
 
 
-@dataclass(repr=False, config=DEFERRED)
+@dataclass(repr=False)
 class CachePoint(ShortRepr):
     """Marks the end of a prefix that the vendor should cache, if it caches on demand (Anthropic, Bedrock, OpenAI).
 
