@@ -6,6 +6,7 @@ server.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -116,6 +117,7 @@ async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator
             case TextPart(content):
                 for word in re.findall(r'\S+\s*', content):
                     yield word
+                    await asyncio.sleep(0.005)  # as a model does: a reader can leave between two words
             case ThinkingPart(content):
                 for word in re.findall(r'\S+\s*', content):
                     yield {number: DeltaThinkingPart(content=word)}

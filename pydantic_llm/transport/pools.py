@@ -194,7 +194,7 @@ def _abandon_transport(transport: Any) -> None:
 
 
 def abandon_session(session: Any) -> None:
-    """Close the sockets of an aiohttp session whose loop is closed."""
+    """Close the sockets of an aiohttp session that nobody closes: its loop is closed, or its client was dropped."""
     connector = session.connector
     if connector is None:  # it has been closed
         return
@@ -207,9 +207,15 @@ def abandon_session(session: Any) -> None:
 
 
 def _close_sockets(holder: Any) -> None:
-    """Close the sockets below a connection, without their loop."""
+    """Close the sockets below a connection: by their loop if that is running, else without it."""
     for socket in iterate_sockets(holder):
-        _close_without_loop(socket)
+        loop: Any = getattr(socket, '_loop', None)
+        if loop is None or not loop.is_running():
+            _close_without_loop(socket)
+        elif asyncio._get_running_loop() is loop:
+            socket.abort()
+        else:  # the garbage collector runs in any thread
+            loop.call_soon_threadsafe(socket.abort)
 
 
 def iterate_sockets(holder: Any, depth: int = DEPTH) -> Iterator[Any]:

@@ -9,7 +9,9 @@ import pytest
 
 from pydantic_llm import exceptions
 from pydantic_llm.exceptions import (
+    ApprovalRequired,
     AuthenticationError,
+    CallDeferred,
     ContentFilterError,
     ContentFilterHTTPError,
     ContextLengthError,
@@ -26,6 +28,7 @@ from pydantic_llm.exceptions import (
     RateLimitError,
     RejectedResponseError,
     StreamInterruptedError,
+    ToolFailed,
     UnexpectedModelBehavior,
     UsageLimitExceeded,
     UserError,
@@ -66,6 +69,9 @@ ERRORS: list[Exception] = [
     UsageLimitExceeded('x'),
     FallbackExceptionGroup('all failed', [TIMEOUT, RateLimitError(429, 'm')]),
     ModelRetry('x'),
+    ToolFailed('x'),
+    ApprovalRequired({'reason': 'x'}),
+    CallDeferred(),
 ]
 
 

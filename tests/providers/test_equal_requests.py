@@ -416,7 +416,8 @@ def test_the_url_and_the_limits_are_those_of_the_sdk(subject: Subject, monkeypat
     monkeypatch.setenv('PYDANTIC_LLM_HTTP', 'httpx2')
     provider, client = subject.make_provider(), subject.make_client()
     assert provider.base_url == str(client.base_url)
-    http_client: Any = provider.connection._clients._original  # type: ignore[attr-defined]
+    own: Any = provider.connection
+    http_client = own._clients._original._client
     assert http_client.timeout == client.timeout
     pool, other = http_client._transport.pool_0._pool, client._client._transport._pool
     for limit in ('_max_connections', '_max_keepalive_connections', '_keepalive_expiry', '_retries', '_http2'):

@@ -20,9 +20,10 @@ from pydantic_llm.exceptions import (
     StreamInterruptedError,
     UserError,
 )
+from pydantic_llm.providers.openai import OpenAIProvider
 from pydantic_llm.transport import ByteStream, RawRequest
 from pydantic_llm.transport.clients import LIBRARY_VARIABLE, make_client
-from tests.transport.clients import raw_request
+from tests.transport.clients import KEY, raw_request
 from tests.transport.conftest import LIBRARIES, ConnectOwn, Serve
 from tests.transport.server import Exchange, send_completion, serve_in_thread
 
@@ -305,3 +306,19 @@ def test_httpx2_takes_the_place_of_an_unsuitable_aiohttp(
     with pytest.raises(UserError) as caught:
         make_client()
     assert message in str(caught.value)
+
+
+async def test_a_client_that_is_abandoned_while_its_loop_runs_leaves_no_error_in_the_loop(serve: Serve) -> None:
+    """At the end of a process, the loop of the synchronous functions may still run, in a thread of its own."""
+    server = await serve(send_completion)
+    errors: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: errors.append(context))
+    for in_thread in (False, True):
+        provider = OpenAIProvider(api_key=KEY, base_url=server.url)
+        await provider.connection.send(raw_request())
+        connection: Any = provider.connection
+        (client,) = (entry[0] for entry in connection._clients._clients.values())
+        await asyncio.to_thread(client.abandon) if in_thread else client.abandon()
+        await asyncio.sleep(0.05)
+    await server.wait_until_closed()
+    assert errors == []
