@@ -35,6 +35,8 @@ def test_the_package_loads_no_code_from_data() -> None:
             match node:
                 case ast.Import(names=names) if any(name.name.partition('.')[0] in LOADERS for name in names):
                     found.append(f'{path}:{node.lineno}')
+                case ast.ImportFrom(module='marshal', names=[ast.alias(name='dumps')]):
+                    pass  # it only compares values
                 case ast.ImportFrom(module=str(module)) if module.partition('.')[0] in LOADERS:
                     found.append(f'{path}:{node.lineno}')
                 case ast.Call(func=ast.Name(id='eval' | 'exec' | '__import__' | 'compile')):

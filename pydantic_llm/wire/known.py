@@ -201,6 +201,8 @@ def _write(message: ModelMessage, encode_message: Callable[[ModelMessage], Itera
 
 def find_known(messages: Sequence[ModelMessage], target: EncodingTarget) -> KnownHistory | None:
     """Return what is known about the messages, or `None` if one may need a repair, or is not valid."""
+    if not isinstance(messages, (list, tuple)):
+        return None  # a generator, which can be read once
     rules = target.rules
     if rules.alternates or not rules.user_after_result or rules.system_prompts == 'never':
         return None  # messages may have to be joined or moved

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -146,13 +147,14 @@ async def test_a_server_that_ends_during_a_call_is_a_tool_error_and_is_started_a
     ]
 
 
-async def test_a_server_that_is_killed_during_a_call_does_not_hang() -> None:
-    toolset = stdio()
+async def test_a_server_that_is_killed_during_a_call_does_not_hang(tmp_path: Path) -> None:
+    script = shutil.copy(SERVER, tmp_path / 'killed.py')
+    toolset = MCPToolset.stdio(sys.executable, str(script))
     agent = Agent[Any, str](Scripted([call('slow', steps=1_000_000)], 'done'), toolsets=[toolset])
     async with asyncio.timeout(30), agent:
         run = asyncio.create_task(agent.run('hi'))
         await asyncio.sleep(0.5)
-        subprocess.run(['pkill', '-9', '-f', SERVER], check=False)  # noqa: ASYNC221 -- it takes no time
+        subprocess.run(['pkill', '-9', '-f', str(script)], check=False)  # noqa: ASYNC221 -- it takes no time
         result = await run
     assert 'ended before it answered' in str(results_of(result))
 

@@ -98,10 +98,12 @@ def test_notes_are_pickled_as_well() -> None:
     assert pickle.loads(pickle.dumps(error)).__notes__ == ['seen in row 3']
 
 
-@pytest.mark.parametrize('error', ERRORS[:-1], ids=lambda error: type(error).__name__)
-def test_every_exception_except_model_retry_is_an_llm_error(error: Exception) -> None:
-    assert isinstance(error, LLMError)
-    assert not isinstance(ERRORS[-1], LLMError)
+RAISED_BY_TOOLS = (ModelRetry, ToolFailed, ApprovalRequired, CallDeferred)
+
+
+@pytest.mark.parametrize('error', ERRORS, ids=lambda error: type(error).__name__)
+def test_every_exception_but_those_that_tools_raise_is_an_llm_error(error: Exception) -> None:
+    assert isinstance(error, LLMError) != isinstance(error, RAISED_BY_TOOLS)
 
 
 def test_the_message_of_an_error() -> None:
