@@ -179,8 +179,14 @@ class _DecodedFrames(ByteStream):
             raise UnexpectedModelBehavior(f'A frame of the stream cannot be read: {error}') from error
         return b'' if event is None else f'data: {event.data}\n\n'.encode()
 
+    def begin(self) -> None:
+        self._frames.begin()
+
     def progress(self) -> None:
         self._frames.progress()
+
+    def keep_waiting(self) -> None:
+        self._frames.keep_waiting()
 
     async def aclose(self) -> None:
         await self._frames.aclose()

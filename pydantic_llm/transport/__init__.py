@@ -107,6 +107,9 @@ class ByteStream(ABC):
     def begin(self) -> None:
         """Report to the deadlines that the first event has arrived. Overridden by streams with deadlines."""
 
+    def keep_waiting(self) -> None:
+        """Report to the deadlines that the last bytes held no event. Overridden by streams with deadlines."""
+
     def find_keys(self) -> Iterable[str]:
         """Return the keys of the request, which an exception must not show. Overridden by streams that have any."""
         return ()

@@ -164,6 +164,9 @@ class FramesAsEvents(ByteStream):
     def progress(self) -> None:
         self._frames.progress()
 
+    def keep_waiting(self) -> None:
+        self._frames.keep_waiting()
+
     def find_keys(self) -> Iterable[str]:
         return self._frames.find_keys()
 

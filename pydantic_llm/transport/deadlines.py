@@ -59,6 +59,7 @@ class Watchdog:
         '_task',
         '_timer',
         '_wait_began',
+        '_wait_ended',
         '_waited',
         '_waited_before',
     )
@@ -75,6 +76,7 @@ class Watchdog:
         self._has_content = False
         self._last_progress: float | None = None  # the value of `_waited` at the last progress
         self._wait_began = 0.0  # the start of the current wait, on the loop's clock
+        self._wait_ended = 0.0  # the end of the last one
         self._task: asyncio.Task[object] | None = None  # the task that waits now
         self._cancelling = 0  # the number of cancellations of that task when its wait began
         self._expired: DeadlineExceeded | None = None
@@ -94,6 +96,13 @@ class Watchdog:
         if has_content:
             self._has_content = True
         self._last_progress = self._waited
+
+    def keep_waiting(self) -> None:
+        """Count the time since the last wait too: what arrived held nothing, and reading it took that time."""
+        if not self._is_unlimited:
+            now = self._loop.time()
+            self._waited += now - self._wait_ended
+            self._wait_ended = now
 
     def close(self) -> None:
         """Stop the timer, because the request has ended."""
@@ -118,7 +127,8 @@ class Watchdog:
     ) -> None:
         if self._is_unlimited:
             return
-        self._waited += self._loop.time() - self._wait_began
+        self._wait_ended = self._loop.time()
+        self._waited += self._wait_ended - self._wait_began
         expired, task = self._expired, self._task
         self._task = None
         if expired is None or task is None:

@@ -142,6 +142,9 @@ class ResponseStream(ByteStream):
     def progress(self) -> None:
         self._watchdog.progress()
 
+    def keep_waiting(self) -> None:
+        self._watchdog.keep_waiting()
+
     def find_keys(self) -> Iterable[str]:
         return find_keys(self._response.request)
 

@@ -93,6 +93,8 @@ class WireStream(BufferedStream):
             is_over = reader.saw_done or draft.has_ended
             if chunk := await (self._read_after_end() if is_over else self._bytes.read()):
                 self._take_chunk(chunk)
+                if not parts.events:
+                    self._bytes.keep_waiting()
             else:
                 await self._end()
 

@@ -425,3 +425,19 @@ async def test_a_model_counts_events_and_not_comments_as_progress(serve: Serve, 
         assert (caught.value.deadline, caught.value.seconds) == (name, SOON)
         assert stream.get().state == 'interrupted'
     await server.wait_until_closed()
+
+
+async def test_the_time_for_reading_what_holds_no_event_counts() -> None:
+    """Else a decompression bomb ends when it is read, and not at the deadline."""
+    watchdog = Watchdog(Deadlines(0.05))
+
+    async def read_nothing() -> None:
+        for _ in range(200):
+            with watchdog:
+                await asyncio.sleep(0)
+            time.sleep(0.002)  # noqa: ASYNC251 -- as a decoder does, which does not await
+            watchdog.keep_waiting()
+
+    with pytest.raises(DeadlineExceeded):
+        await read_nothing()
+    watchdog.close()
