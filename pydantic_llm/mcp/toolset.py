@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 import httpx2
-from pydantic import TypeAdapter
 from typing_extensions import TypeVar
 
 from .._checks import check_number
@@ -21,15 +20,13 @@ from ..json_schemas import normalize_schema
 from ..tools.context import RunContext
 from ..tools.definition import ToolDefinition
 from ..toolsets import AbstractToolset, ToolsetTool
+from ..toolsets.external import ANY_ARGUMENTS
 from .connection import MCPConnection, MCPProgress
 from .content import read_result, read_text
 
 __all__ = ('MCPToolset',)
 
 DepsT = TypeVar('DepsT', default=None)
-
-ANY_ARGUMENTS: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
-"""Arguments are validated by the server."""
 
 SERVER_ERRORS = ('ClosedResourceError', 'BrokenResourceError', 'EndOfStream')
 """The names of anyio's errors for a session whose server has ended."""
@@ -199,13 +196,13 @@ class MCPToolset(AbstractToolset[DepsT]):
         except UserError:
             raise
         except Exception as error:
-            await self._note_failure(error)
+            self._note_failure(error)
             raise UserError(f'The tools of the MCP server {self._name!r} cannot be listed: {error}') from error
         return {
             tool.name: ToolsetTool(
                 toolset=self,
                 tool_def=_build_definition(tool),
-                args_validator=ANY_ARGUMENTS,
+                args_validator=ANY_ARGUMENTS,  # the server validates them
                 max_retries=self._max_retries,
             )
             for tool in tools
@@ -224,7 +221,7 @@ class MCPToolset(AbstractToolset[DepsT]):
         try:
             result = await connection.client.call_tool(name, tool_args, progress_callback=report)
         except Exception as error:
-            if await self._note_failure(error):
+            if self._note_failure(error):
                 raise ToolFailed(f'The server of the tool {name!r} ended before it answered.') from error
             raise ModelRetry(str(getattr(error, 'message', '') or error)) from error
         finally:
@@ -233,7 +230,7 @@ class MCPToolset(AbstractToolset[DepsT]):
             raise ModelRetry(read_text(result) or f'The tool {name!r} failed without a message.')
         return read_result(result)
 
-    async def _note_failure(self, error: Exception) -> bool:
+    def _note_failure(self, error: Exception) -> bool:
         """Return whether the server has ended, and remember that."""
         is_closed = type(error).__name__ in SERVER_ERRORS or getattr(error, 'code', None) == CONNECTION_CLOSED
         connection = self._connections.get(asyncio.get_running_loop())

@@ -23,7 +23,7 @@ class CombinedToolset(AbstractToolset[DepsT]):
     """The tools of several toolsets. Raises `UserError` in the run if two of them have a tool of the same name."""
 
     def __init__(self, toolsets: Sequence[AbstractToolset[DepsT]]) -> None:
-        check_items(toolsets, _is_toolset, parameter='toolsets', expected='toolsets')
+        check_items(toolsets, AbstractToolset, parameter='toolsets', expected='toolsets')
         self.toolsets: Sequence[AbstractToolset[DepsT]] = list(toolsets)
         """The toolsets inside."""
         self._entered: list[AsyncExitStack] = []
@@ -74,7 +74,3 @@ class CombinedToolset(AbstractToolset[DepsT]):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}({self.toolsets!r})'
-
-
-def _is_toolset(value: object) -> bool:
-    return isinstance(value, AbstractToolset)

@@ -15,7 +15,7 @@ from ..tools.context import RunContext
 from ..tools.definition import ToolDefinition
 from .toolset import AbstractToolset, ToolsetTool
 
-__all__ = ('ExternalToolset',)
+__all__ = ('ANY_ARGUMENTS', 'ExternalToolset')
 
 DepsT = TypeVar('DepsT', default=None)
 
@@ -32,7 +32,7 @@ class ExternalToolset(AbstractToolset[DepsT]):
     def __init__(
         self, tool_defs: Sequence[ToolDefinition], *, max_retries: int | None = None, id: str | None = None
     ) -> None:
-        check_items(tool_defs, _is_definition, parameter='tool_defs', expected='ToolDefinition objects')
+        check_items(tool_defs, ToolDefinition, parameter='tool_defs', expected='ToolDefinition objects')
         check_type(id, str, parameter='id')
         self.tool_defs: Sequence[ToolDefinition] = list(tool_defs)
         """The tools as the model sees them."""
@@ -58,7 +58,3 @@ class ExternalToolset(AbstractToolset[DepsT]):
         self, name: str, tool_args: dict[str, Any], ctx: RunContext[DepsT], tool: ToolsetTool[DepsT]
     ) -> Any:
         raise CallDeferred
-
-
-def _is_definition(value: object) -> bool:
-    return isinstance(value, ToolDefinition)
