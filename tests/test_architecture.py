@@ -32,6 +32,8 @@ MODELS = PACKAGE / 'models'
 ROOM_FILE_LINES = 300
 FILE_LINES = 600
 FUNCTION_LINES = 50
+AGENT_FILE_LINES = 400
+AGENT_FUNCTION_LINES = 40
 
 WIRE_ROOMS = ('openai.chat', 'openai.responses', 'anthropic', 'gemini', 'cohere', 'bedrock')
 DIALECTS = ('groq', 'mistral', 'huggingface', 'litellm')
@@ -102,6 +104,14 @@ def test_a_file_has_at_most_600_lines(source: Source) -> None:
 def test_a_function_has_at_most_50_lines(source: Source) -> None:
     lengths = {f'{node.name}, line {node.lineno}': length_of(node) for node in source.functions()}
     assert {name: length for name, length in lengths.items() if length > FUNCTION_LINES} == {}
+
+
+def test_a_file_of_the_agent_has_at_most_400_lines(agent_file: Source) -> None:
+    assert len(agent_file.lines) <= AGENT_FILE_LINES
+
+
+def test_a_function_of_the_agent_has_at_most_40_lines(agent_file: Source) -> None:
+    assert [node.name for node in agent_file.functions() if length_of(node) > AGENT_FUNCTION_LINES] == []
 
 
 def test_no_comment_switches_a_size_rule_off(python_file: Source) -> None:
@@ -518,6 +528,7 @@ FILES: dict[str, Callable[[Source], bool]] = {
     'pure_file': is_pure,
     'shared_file': lambda source: source.path.parent == MODELS,
     'value_file': lambda source: source.is_under(*ours(*VALUES)),
+    'agent_file': lambda source: source.is_under(*ours('agent')),
     'not_an_agent_user': lambda source: not source.is_under(*ours(*AGENT_USERS)),
 }
 """What a test's argument stands for: the files of the package for which this is true."""

@@ -1,14 +1,15 @@
-"""`Agent`: a model with its instructions, tools and output type. `entry_points` has the methods that run it."""
+"""`Agent`: a model with its instructions, tools and output type.
+
+`decorators` has the methods that register functions, `entry_points` those that run the agent.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from types import NoneType, TracebackType
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, Unpack, get_args, overload
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any, Generic, Self, Unpack, get_args
 
 from typing_extensions import TypeVar
 
@@ -16,28 +17,25 @@ from .. import models
 from .._checks import check_number
 from .._type_checks import check_choice, check_native_tools, check_prompt, check_settings_type, check_type
 from ..exceptions import UserError
-from ..messages import ModelMessage
 from ..models import Model, check_allow_model_requests, check_model, infer_model
 from ..native_tools import NativeTool
 from ..settings import ModelSettings, merge_model_settings
 from ..tools.context import RunContext
-from ..tools.context_functions import ContextFunction, Prompt, parse_prompts
-from ..tools.options import Instructions, InstructionsFunction, ToolOptions
+from ..tools.context_functions import parse_prompts
+from ..tools.options import Instructions
 from ..tools.tool import Tool
-from ..toolsets import AbstractToolset, CombinedToolset, DynamicToolset, FunctionToolset
+from ..toolsets import AbstractToolset, CombinedToolset, FunctionToolset
 from ..toolsets.dynamic import ToolsetFunction, to_toolsets
 from ..toolsets.function import check_tools
-from ..usage import RunUsage, UsageLimits
+from ..usage import UsageLimits
 from .background_run import ExecuteRun
-from .capture import new_message_list
+from .decorators import AgentDecorators
 from .entry_points import AgentEntryPoints
-from .first_request import build_first_request
-from .loop import run_loop
+from .execute_run import execute_run, new_conversation
 from .options import RunOptions, UserPrompt, check_options
 from .output_reader import OutputReader, build_output_reader
 from .output_types import EndStrategy, OutputSpec
 from .overrides import UNSET, Unset, get_overrides, override_parameters
-from .result import AgentRunResult, Conversation
 from .run_spec import RunSpec
 from .run_state import RunState
 
@@ -48,21 +46,9 @@ __all__ = ('Agent',)
 
 DepsT = TypeVar('DepsT', default=None)
 OutputT = TypeVar('OutputT', default=str)
-P = ParamSpec('P')
-D = TypeVar('D')
-R = TypeVar('R')
-PromptFunction = TypeVar('PromptFunction', bound=InstructionsFunction)
-
-ContextTool = Callable[Concatenate[RunContext[D], P], R]
-"""A function that takes a `RunContext` first."""
-
-_Validator = Callable[[RunContext[D], R], R]
-_AsyncValidator = Callable[[RunContext[D], R], Awaitable[R]]
-_PlainValidator = Callable[[R], R]
-_AsyncPlainValidator = Callable[[R], Awaitable[R]]
 
 
-class Agent(AgentEntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
+class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
     """Sends requests to a model and executes its tool calls until there is an output.
 
     An agent keeps no state of its runs: one object serves any number of concurrent runs.
@@ -105,13 +91,11 @@ class Agent(AgentEntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
         end_strategy: EndStrategy = 'early',
         defer_model_check: bool = False,
     ) -> None:
-        if model is not None:
-            check_model(model, parameter='model')
-        check_settings_type(model_settings)
-        check_type(name, str, parameter='name')
+        _check_constructor(model, model_settings, name, end_strategy)
+        check_native_tools(native_tools)
         check_number('output_retries', output_retries, least=0, whole=True)
         check_number('retries', retries, least=0, whole=True, required=True)
-        check_choice(end_strategy, get_args(EndStrategy), parameter='end_strategy')
+        self._init_functions(tools, toolsets, instructions, system_prompt)
         self.model = model if defer_model_check or model is None else _infer_or_defer(model)
         """The model, or its name if the check is deferred."""
         self.name = name
@@ -123,108 +107,8 @@ class Agent(AgentEntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
         self._output_reader = build_output_reader(self.output_type)
         self._retries = retries
         self._output_retries = retries if output_retries is None else output_retries
-        self._instructions = parse_prompts('instructions', instructions)
-        self._system_prompts: list[Prompt] = parse_prompts('system_prompt', system_prompt)
-        self._dynamic_prompts: list[ContextFunction] = []
-        self._output_validators: list[ContextFunction] = []
-        check_native_tools(native_tools)
         self._native_tools = native_tools
-        self._functions = FunctionToolset[DepsT](tools, id='<agent>')
-        self._toolsets = to_toolsets(toolsets)
         self._entered: list[CombinedToolset[DepsT]] = []
-
-    # -------------------------------------------------------------------------------------------------------- tools
-
-    @overload
-    def tool(self, function: ContextTool[DepsT, P, R], /) -> ContextTool[DepsT, P, R]: ...
-    @overload
-    def tool(
-        self, /, **options: Unpack[ToolOptions]
-    ) -> Callable[[ContextTool[DepsT, P, R]], ContextTool[DepsT, P, R]]: ...
-    def tool(self, function: Callable[..., R] | None = None, /, **options: Unpack[ToolOptions]) -> Any:
-        """Register a function as a tool; its first argument is a `RunContext`. The options are `ToolOptions`."""
-        return self._functions.decorate(function, options, takes_ctx=True)
-
-    @overload
-    def tool_plain(self, function: Callable[P, R], /) -> Callable[P, R]: ...
-    @overload
-    def tool_plain(self, /, **options: Unpack[ToolOptions]) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
-    def tool_plain(self, function: Callable[..., R] | None = None, /, **options: Unpack[ToolOptions]) -> Any:
-        """Register a function as a tool; it takes no `RunContext`. The options are `ToolOptions`."""
-        return self._functions.decorate(function, options, takes_ctx=False)
-
-    @overload
-    def toolset(self, function: ToolsetFunction[DepsT], /) -> ToolsetFunction[DepsT]: ...
-    @overload
-    def toolset(
-        self, /, *, per_run_step: bool = True, id: str | None = None
-    ) -> Callable[[ToolsetFunction[DepsT]], ToolsetFunction[DepsT]]: ...
-    def toolset(
-        self, function: ToolsetFunction[DepsT] | None = None, /, *, per_run_step: bool = True, id: str | None = None
-    ) -> Any:
-        """Register a function that returns a toolset: for each request, or with `per_run_step=False` once per run."""
-
-        def register(decorated: ToolsetFunction[DepsT]) -> ToolsetFunction[DepsT]:
-            self._toolsets.append(DynamicToolset(decorated, per_run_step=per_run_step, id=id))
-            return decorated
-
-        return register if function is None else register(function)
-
-    @property
-    def toolsets(self) -> list[AbstractToolset[DepsT]]:
-        """The agent's toolsets. The first one has its functions."""
-        return [self._functions, *self._toolsets]
-
-    # ---------------------------------------------------------------------------------------- validators and prompts
-
-    @overload
-    def output_validator(self, function: _Validator[DepsT, OutputT], /) -> _Validator[DepsT, OutputT]: ...
-    @overload
-    def output_validator(self, function: _AsyncValidator[DepsT, OutputT], /) -> _AsyncValidator[DepsT, OutputT]: ...
-    @overload
-    def output_validator(self, function: _PlainValidator[OutputT], /) -> _PlainValidator[OutputT]: ...
-    @overload
-    def output_validator(self, function: _AsyncPlainValidator[OutputT], /) -> _AsyncPlainValidator[OutputT]: ...
-    def output_validator(self, function: Callable[..., Any], /) -> Callable[..., Any]:
-        """Register a function that checks outputs: it takes an output and returns the same or another one.
-
-        It may take a `RunContext` first, and raises `ModelRetry` to reject the output. In a stream it also gets partial
-        outputs, with `RunContext.partial_output` set.
-        """
-        self._output_validators.append(ContextFunction.of(function, arguments=1))
-        return function
-
-    @overload
-    def instructions(self, function: PromptFunction, /) -> PromptFunction: ...
-    @overload
-    def instructions(self, /) -> Callable[[PromptFunction], PromptFunction]: ...
-    def instructions(self, function: InstructionsFunction | None = None, /) -> Any:
-        """Register a function that returns instructions. It is called for every request."""
-
-        def register(decorated: PromptFunction) -> PromptFunction:
-            self._instructions.append(ContextFunction.of(decorated))
-            return decorated
-
-        return register if function is None else register(function)
-
-    @overload
-    def system_prompt(self, function: PromptFunction, /) -> PromptFunction: ...
-    @overload
-    def system_prompt(self, /, *, dynamic: bool = False) -> Callable[[PromptFunction], PromptFunction]: ...
-    def system_prompt(self, function: InstructionsFunction | None = None, /, *, dynamic: bool = False) -> Any:
-        """Register a function that returns a system prompt.
-
-        It is called when a conversation begins. With `dynamic` it is also called when a conversation is continued, and
-        its new text replaces the one in the history.
-        """
-
-        def register(decorated: PromptFunction) -> PromptFunction:
-            prompt = ContextFunction.of(decorated)
-            self._system_prompts.append(prompt)
-            self._dynamic_prompts += [prompt] if dynamic else []
-            return decorated
-
-        return register if function is None else register(function)
 
     # --------------------------------------------------------------------------------------------------------- runs
 
@@ -292,7 +176,7 @@ class Agent(AgentEntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
         model, must_close = self._resolve_model(overrides.get('model', options.get('model')))
         spec = self._build_spec(model, _select_output_type(output_type, result_type), options, overrides)
         history = options.get('message_history') or ()
-        conversation = _new_conversation(history, options)
+        conversation = new_conversation(history, options)
         context: RunContext[Any] = RunContext(
             deps=overrides.get('deps', deps),
             model=model,
@@ -306,7 +190,7 @@ class Agent(AgentEntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
             conversation_id=conversation.conversation_id,
         )
         run = RunState(spec=spec, conversation=conversation, context=context)
-        return run, partial(_execute_run, run, user_prompt, history, must_close=must_close)
+        return run, partial(execute_run, run, user_prompt, history, must_close=must_close)
 
     def _build_spec(
         self, model: Model, output_type: OutputSpec[Any] | None, options: RunOptions, overrides: Mapping[str, Any]
@@ -366,17 +250,15 @@ class Agent(AgentEntryPoints[DepsT, OutputT], Generic[DepsT, OutputT]):
         return f'Agent(model={self.model!r}, name={self.name!r}, output_type={self.output_type!r})'
 
 
-async def _execute_run(
-    run: RunState, user_prompt: UserPrompt | None, history: Sequence[ModelMessage], *, must_close: bool
-) -> AgentRunResult[Any]:
-    """Execute a run to its end; with `must_close`, close its model afterwards."""
-    async with AsyncExitStack() as stack:
-        if must_close:
-            await stack.enter_async_context(run.spec.model)
-        toolset = await run.spec.toolset.for_run(run.context)
-        run.spec = replace(run.spec, toolset=await stack.enter_async_context(toolset))
-        final = await run_loop(run, await build_first_request(run, user_prompt, history))
-        return AgentRunResult(final.output, run.conversation)
+def _check_constructor(
+    model: Model | str | None, model_settings: ModelSettings | None, name: str | None, end_strategy: EndStrategy
+) -> None:
+    """Raise `UserError` for an argument of `Agent` of a wrong type."""
+    if model is not None:
+        check_model(model, parameter='model')
+    check_settings_type(model_settings)
+    check_type(name, str, parameter='name')
+    check_choice(end_strategy, get_args(EndStrategy), parameter='end_strategy')
 
 
 def _select_output_type(
@@ -388,17 +270,6 @@ def _select_output_type(
     if output_type is not None:
         raise UserError('output_type and result_type are the same; give one of them')
     return result_type
-
-
-def _new_conversation(history: Sequence[ModelMessage], options: RunOptions) -> Conversation:
-    run_id = options.get('run_id') or str(uuid4())
-    known = (message.conversation_id for message in reversed(history) if message.conversation_id)
-    return Conversation(
-        messages=new_message_list(),
-        usage=options.get('usage') or RunUsage(),
-        run_id=run_id,
-        conversation_id=options.get('conversation_id') or next(known, run_id),
-    )
 
 
 def _infer_or_defer(model: Model | str) -> Model | str:
