@@ -146,8 +146,11 @@ class Worker:
         self._python = str(python) if python.exists() else sys.executable
         self._environment = {**os.environ, 'PYTHONPATH': str(ROOT), **variables}
         self._url = url
-        command = [self._python, '-m', 'benchmarks.worker', self.module, url]
-        self._process = subprocess.Popen(
+        self._process = self._start_process()
+
+    def _start_process(self) -> subprocess.Popen[str]:
+        command = [self._python, '-m', 'benchmarks.worker', self.module, self._url]
+        return subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=self._environment, cwd=ROOT
         )
 
@@ -155,6 +158,9 @@ class Worker:
         """Return what the job costs, in seconds or bytes; `None` if this way cannot do it."""
         if job['job'] == 'first':
             return self._start()
+        if job['job'] == 'peak':  # the growth of a process, which must not have grown before
+            self.stop()
+            self._process = self._start_process()
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(job) + '\n')
