@@ -104,6 +104,11 @@ if TYPE_CHECKING:
         WebSearchTool,
         WebSearchUserLocation,
     )
+    from .portability import (
+        PortabilityIssue,
+        PortabilityReport,
+        portability_report,
+    )
     from .profiles import (
         DEFAULT_PROFILE,
         ModelProfile,
@@ -208,6 +213,8 @@ __all__ = (
     'PartDeltaEvent',
     'PartEndEvent',
     'PartStartEvent',
+    'PortabilityIssue',
+    'PortabilityReport',
     'PrefixedToolset',
     'PreparedToolset',
     'PromptedOutput',
@@ -255,6 +262,7 @@ __all__ = (
     '__version__',
     'capture_run_messages',
     'infer_model',
+    'portability_report',
 )
 
 _NAMES: dict[str, tuple[str, ...]] = {
@@ -350,6 +358,11 @@ _NAMES: dict[str, tuple[str, ...]] = {
         'WebFetchTool',
         'WebSearchTool',
         'WebSearchUserLocation',
+    ),
+    'portability': (
+        'PortabilityIssue',
+        'PortabilityReport',
+        'portability_report',
     ),
     'profiles': (
         'DEFAULT_PROFILE',

@@ -309,6 +309,11 @@ class Model(ABC):
         return None
 
     @property
+    def members(self) -> Sequence[Model]:
+        """The models that this model sends its requests to; empty if it answers them itself."""
+        return ()
+
+    @property
     def settings(self) -> ModelSettings | None:
         """The default settings of requests to this model."""
         return self._settings

@@ -61,6 +61,11 @@ class WrapperModel(Model):
         return self.wrapped.base_url
 
     @property
+    def members(self) -> Sequence[Model]:
+        """The wrapped model."""
+        return (self.wrapped,)
+
+    @property
     def settings(self) -> ModelSettings | None:
         """The settings of the wrapped model."""
         return self.wrapped.settings

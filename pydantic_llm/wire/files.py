@@ -8,9 +8,28 @@ from dataclasses import replace
 from typing import Any, cast
 
 from ..exceptions import UserError
-from ..messages import BinaryContent, FileUrl, ModelMessage, ModelRequest, ToolReturnPart, UserPromptPart
+from ..messages import (
+    AudioUrl,
+    BinaryContent,
+    DocumentUrl,
+    FileUrl,
+    ImageUrl,
+    ModelMessage,
+    ModelRequest,
+    ToolReturnPart,
+    UserPromptPart,
+    VideoUrl,
+)
 from ..messages.request import ModelRequestPart
 from ..transport import download
+
+STAND_IN_TYPES: Mapping[type[FileUrl], str] = {
+    ImageUrl: 'image/png',
+    AudioUrl: 'audio/mpeg',
+    DocumentUrl: 'application/pdf',
+    VideoUrl: 'video/mp4',
+}
+"""The media type of a file that was not downloaded, by the type of its URL."""
 
 
 async def download_files(
@@ -25,6 +44,19 @@ async def download_files(
         return messages
     async with asyncio.timeout(timeout):
         return with_files(messages, dict(zip(wanted, await _download_all(wanted.values()), strict=True)))
+
+
+def with_stand_ins(
+    messages: Sequence[ModelMessage], must_download: Callable[[FileUrl], bool]
+) -> Sequence[ModelMessage]:
+    """Return the history with a file of two bytes in place of each URL that `download_files` would download."""
+    urls = [url for url in file_urls(messages) if url.force_download or must_download(url)]
+    return with_files(messages, {id(url): _make_stand_in(url) for url in urls}) if urls else messages
+
+
+def _make_stand_in(url: FileUrl) -> BinaryContent:
+    media_type = url.media_type or STAND_IN_TYPES[type(url)]
+    return BinaryContent(b'??', media_type=media_type, vendor_metadata=url.vendor_metadata, identifier=url.identifier)
 
 
 def file_urls(messages: Iterable[ModelMessage]) -> Iterator[FileUrl]:

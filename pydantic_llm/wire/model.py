@@ -29,10 +29,10 @@ from ..streaming.draft import ResponseDraft
 from ..transport import ByteStream, Deadlines, RawRequest, RawResponse
 from ..transport.keys import hide_keys_in_error
 from .decoder import ResponseDecoder
-from .files import download_files
+from .files import download_files, with_stand_ins
 from .header_listeners import notify
 from .json_body import write_body
-from .prepare import PreparedRequest, PreparingModel
+from .prepare import PreparedRequest, PreparingModel, RequestPreview
 from .reader import ResponseReader
 from .served_fields import add_extra_body
 from .stream import JSON_HEADERS, BodyStream, WireStream
@@ -141,6 +141,18 @@ class WireModel(PreparingModel, Generic[ProfileT]):
         budget = Budget.of(request.settings)
         await self._download_files(request, budget)
         return await self._request_body(self._encode_request(request), budget, request.warnings, _name_tools(request))
+
+    def preview(
+        self,
+        messages: Sequence[ModelMessage],
+        settings: ModelSettings | None = None,
+        parameters: ModelRequestParameters | None = None,
+    ) -> RequestPreview:
+        """Encode a request without sending it. Files are not downloaded: a few bytes stand for each of them."""
+        request = self.prepare(messages, settings, parameters)
+        request.messages = with_stand_ins(request.messages, self.must_download)
+        raw = self._encode_request(request)
+        return RequestPreview((raw.path, raw.body), request.warnings)
 
     async def _download_files(self, request: PreparedRequest, budget: Budget) -> None:
         """Replace URLs by files that are downloaded, within the deadlines of the request."""

@@ -195,6 +195,16 @@ class PreparedRequest:
         self.note(f'thinking of {maker} was sent as text between tags')
 
 
+@dataclass(frozen=True, slots=True)
+class RequestPreview:
+    """What a request would send."""
+
+    content: object
+    """The content of the request, in the form in which the model gets it. Equal contents are the same request."""
+    warnings: Sequence[str]
+    """The warnings that its response would have."""
+
+
 class PreparingModel(Model):
     """A model that checks and resolves its requests before it sends or runs them."""
 
@@ -261,6 +271,19 @@ class PreparingModel(Model):
             stream=stream,
             base_url=self.base_url,
         )
+
+    def preview(
+        self,
+        messages: Sequence[ModelMessage],
+        settings: ModelSettings | None = None,
+        parameters: ModelRequestParameters | None = None,
+    ) -> RequestPreview:
+        """Prepare and encode a request, without sending it. Raises `UserError` for what cannot be sent.
+
+        By default, the content is the list of messages. Subclasses that encode them return what they encode.
+        """
+        request = self.prepare(messages, settings, parameters)
+        return RequestPreview(list(messages), request.warnings)
 
     def _choose_target(self, settings: ModelSettings) -> EncodingTarget:
         """Return the target of the requests with these settings, the same one each time."""

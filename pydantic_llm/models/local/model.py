@@ -22,8 +22,8 @@ from ...settings import ModelSettings
 from ...streaming.draft import ResponseDraft
 from ...transport import Deadlines
 from ...transport.deadlines import DeadlineExceeded, Watchdog
-from ...wire.files import download_files
-from ...wire.prepare import PreparedRequest, PreparingModel
+from ...wire.files import download_files, with_stand_ins
+from ...wire.prepare import PreparedRequest, PreparingModel, RequestPreview
 from .. import ModelRequestParameters, StreamedResponse
 from .decode import ResponseDecoder
 from .encode import EncodedRequest, RequestEncoder
@@ -127,6 +127,22 @@ class LocalModel(PreparingModel):
     async def load(self) -> Loaded:
         """Load the model now, instead of with the first request. Concurrent calls share one load."""
         return await self.engine.load()
+
+    def preview(
+        self,
+        messages: Sequence[ModelMessage],
+        settings: ModelSettings | None = None,
+        parameters: ModelRequestParameters | None = None,
+    ) -> RequestPreview:
+        """Encode a request without running it. This needs the chat template: a model that is not loaded is not read."""
+        request = self.prepare(messages, settings, parameters)
+        loaded = None if self._lease is None else self._lease.engine.loaded
+        if loaded is None:
+            warning = f'the chat template of {self.model_name!r} was not read: await load() before to check it too'
+            return RequestPreview(list(request.messages), [*request.warnings, warning])
+        request.messages = with_stand_ins(request.messages, lambda _: True)
+        encoded = self._get_encoder(loaded).encode(request)
+        return RequestPreview((encoded.text, encoded.images), request.warnings)
 
     async def request(
         self,

@@ -146,7 +146,8 @@ class WorkerEngine(ABC):
         self._changed = threading.Condition(threading.RLock())
         self._thread: threading.Thread | None = None
         self._loading: Future[Loaded] | None = None
-        self._loaded: Loaded | None = None
+        self.loaded: Loaded | None = None
+        """The facts about the model; `None` until it is loaded."""
         self._waiting: deque[Job] = deque()
         self._active: dict[Job, None] = {}
         self._cancelled: list[Job] = []
@@ -175,7 +176,7 @@ class WorkerEngine(ABC):
             self._closing = thread is not None
             self._changed.notify_all()
         if thread is None:
-            self._loaded = None
+            self.loaded = None
             self.unload_model()
         return thread
 
@@ -185,12 +186,12 @@ class WorkerEngine(ABC):
         assert loading is not None, 'it is set when the thread is started'
         failure: Exception = ModelAPIError(self.model_name, f'{self.model_name} was closed', retryable=True)
         try:
-            self._loaded = self._loaded or self.load_model()
-            runner = self.make_runner(self._loaded)
+            self.loaded = self.loaded or self.load_model()
+            runner = self.make_runner(self.loaded)
             with self._changed:
                 self._slots = runner.slots
                 self._grant_queue_slots()
-            loading.set_result(self._loaded)
+            loading.set_result(self.loaded)
             while self._step_once(runner):
                 pass
         except Exception as error:
@@ -219,7 +220,7 @@ class WorkerEngine(ABC):
             for job in remaining:
                 job.fail(failure)
             if self._closing:
-                self._loaded = None
+                self.loaded = None
                 self.unload_model()
             self._thread, self._closing = None, False
             self._grant_queue_slots()
