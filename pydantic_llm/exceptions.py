@@ -19,6 +19,7 @@ LLMError
 │   └── RejectedResponseError         a response that `fallback_on` rejects; it is attached
 ├── ContentFilterError            the vendor refused the content
 ├── UsageLimitExceeded            a limit of `UsageLimits` was exceeded
+├── RunCancelled                  the run was cancelled by the application; its messages are attached
 └── FallbackExceptionGroup        every attempt's error (also an `ExceptionGroup`)
 
 ModelRetry                        raised by tools and validators: the model must try again
@@ -34,7 +35,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 if TYPE_CHECKING:
-    from .messages import ModelResponse
+    from .messages import ModelMessage, ModelResponse
+    from .usage import RunUsage
 
 __all__ = (
     'ApprovalRequired',
@@ -55,6 +57,7 @@ __all__ = (
     'QuotaExceededError',
     'RateLimitError',
     'RejectedResponseError',
+    'RunCancelled',
     'StreamInterruptedError',
     'ToolFailed',
     'UnexpectedModelBehavior',
@@ -278,6 +281,62 @@ class ContentFilterHTTPError(ModelHTTPError, ContentFilterError):
 
 class UsageLimitExceeded(LLMError):
     """Raised if a run exceeds a limit of its `UsageLimits`, or would with the next request or tool call."""
+
+
+class RunCancelled(LLMError):
+    """Raised if the application cancelled the run: with a `CancellationToken`, or with `cancel()` of the run.
+
+    A run whose task is cancelled (`Task.cancel()`, `asyncio.timeout`) raises `CancelledError` as usual;
+    `from_cancellation` finds its messages.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        messages: Sequence[ModelMessage] = (),
+        first_new: int = 0,
+        usage: RunUsage | None = None,
+        run_id: str | None = None,
+        conversation_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self._messages = list(messages)
+        self._first_new = first_new
+        self.usage = usage
+        """The usage of the run."""
+        self.run_id = run_id
+        self.conversation_id = conversation_id
+
+    def all_messages(self) -> list[ModelMessage]:
+        """Return all messages of the run. They can be passed as `message_history`: every tool call has a result."""
+        return list(self._messages)
+
+    def new_messages(self) -> list[ModelMessage]:
+        """Return the messages of the run without the history that was passed in."""
+        return self._messages[self._first_new :]
+
+    def attach_to(self, error: BaseException) -> None:
+        """Attach the messages to the `CancelledError` of a run, for `from_cancellation`."""
+        error.__dict__[_CANCELLED_RUN] = self
+
+    @classmethod
+    def from_cancellation(cls, error: BaseException) -> RunCancelled | None:
+        """Return the messages of the run that was cancelled with this error, or of one that it was raised from."""
+        seen: set[int] = set()
+        current: BaseException | None = error
+        while current is not None and id(current) not in seen:
+            seen.add(id(current))
+            if isinstance(current, RunCancelled):
+                return current
+            if isinstance(found := current.__dict__.get(_CANCELLED_RUN), RunCancelled):
+                return found
+            current = current.__cause__ or current.__context__
+        return None
+
+
+_CANCELLED_RUN = 'pydantic_llm_cancelled_run'
+"""Name of the attribute of a `CancelledError` with the messages of its run."""
 
 
 class FallbackExceptionGroup(LLMError, ExceptionGroup[Exception]):

@@ -1,30 +1,43 @@
 """Agents: a model in a loop with tools, until there is an output. This is the only package that calls tools.
 
-Read `agent` (the definition of an agent) and `entry_points` (the methods that run it). Then one run: `run_spec` and
-`run_state` (its data), `first_request`, `loop`, `tool_calls`, and `output_reader` (from a response to an output). Last,
-streamed runs: `background_run` and `event_channel`, `partial_response`, `stream`.
+Read `agent` (the definition of an agent) and `entry_points` (the methods that run it). Then one run: `agent_run` and
+`nodes` (its steps), `run_spec` and `run_state` (its data), `first_request`, `loop`, `tool_calls`, and `output_reader`
+(from a response to an output). Last, streamed runs: `background_run` and `event_channel`, `partial_response`,
+`response_stream`, `stream`.
 """
 
 from __future__ import annotations
 
 from ..tools.context import RunContext
+from ..tools.controls import CancellationToken
 from ..tools.options import ToolOptions
 from ..tools.tool import Tool
 from .agent import Agent
+from .agent_run import AgentRun
 from .capture import capture_run_messages
+from .nodes import AgentNode, CallToolsNode, End, ModelRequestNode, UserPromptNode
 from .options import EventStreamHandler, RunOptions
 from .output_types import EndStrategy, NativeOutput, OutputSpec, PromptedOutput, StructuredDict, TextOutput, ToolOutput
-from .result import AgentRunResult, AgentRunResultEvent, AgentStreamEvent
+from .response_stream import AgentStream
+from .result import AgentRunResult, AgentRunResultEvent, AgentStreamEvent, FinalResult
 from .stream import AgentRunEvents, StreamedRunResult, StreamedRunResultSync
 
 __all__ = (
     'Agent',
+    'AgentNode',
+    'AgentRun',
     'AgentRunEvents',
     'AgentRunResult',
     'AgentRunResultEvent',
+    'AgentStream',
     'AgentStreamEvent',
+    'CallToolsNode',
+    'CancellationToken',
+    'End',
     'EndStrategy',
     'EventStreamHandler',
+    'FinalResult',
+    'ModelRequestNode',
     'NativeOutput',
     'OutputSpec',
     'PromptedOutput',
@@ -37,5 +50,6 @@ __all__ = (
     'Tool',
     'ToolOptions',
     'ToolOutput',
+    'UserPromptNode',
     'capture_run_messages',
 )

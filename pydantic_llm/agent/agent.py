@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import partial
 from types import NoneType, TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, Unpack, get_args
+from uuid import uuid4
 
 from typing_extensions import TypeVar
 
@@ -17,6 +17,7 @@ from .. import models
 from .._checks import check_number
 from .._type_checks import check_choice, check_native_tools, check_prompt, check_settings_type, check_type
 from ..exceptions import UserError
+from ..messages import ModelMessage
 from ..models import Model, check_allow_model_requests, check_model, infer_model
 from ..native_tools import NativeTool
 from ..settings import ModelSettings, merge_model_settings
@@ -27,15 +28,15 @@ from ..tools.tool import Tool
 from ..toolsets import AbstractToolset, CombinedToolset, FunctionToolset
 from ..toolsets.dynamic import ToolsetFunction, to_toolsets
 from ..toolsets.function import check_tools
-from ..usage import UsageLimits
-from .background_run import ExecuteRun
+from ..usage import RunUsage, UsageLimits
+from .capture import new_message_list
 from .decorators import AgentDecorators
 from .entry_points import AgentEntryPoints
-from .execute_run import execute_run, new_conversation
 from .options import RunOptions, UserPrompt, check_options
 from .output_reader import OutputReader, build_output_reader
 from .output_types import EndStrategy, OutputSpec
 from .overrides import UNSET, Unset, get_overrides, override_parameters
+from .result import Conversation
 from .run_spec import RunSpec
 from .run_state import RunState
 
@@ -168,39 +169,40 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         result_type: OutputSpec[Any] | None = None,
         deps: DepsT | None = None,
         **options: Unpack[RunOptions],
-    ) -> tuple[RunState, ExecuteRun[Any]]:
+    ) -> RunState:
         check_options(options)
         if user_prompt is not None:
             check_prompt(user_prompt)
         overrides = get_overrides(self)
-        model, must_close = self._resolve_model(overrides.get('model', options.get('model')))
-        spec = self._build_spec(model, _select_output_type(output_type, result_type), options, overrides)
-        history = options.get('message_history') or ()
-        conversation = new_conversation(history, options)
+        spec = self._build_spec(_select_output_type(output_type, result_type), options, overrides)
+        conversation = _new_conversation(spec.history, options)
         context: RunContext[Any] = RunContext(
             deps=overrides.get('deps', deps),
-            model=model,
+            model=spec.model,
             usage=conversation.usage,
             usage_limits=spec.limits,
             prompt=user_prompt,
             messages=conversation.messages,
-            model_settings=model.merged_settings(spec.settings),
+            model_settings=spec.model.merged_settings(spec.settings),
             max_retries=spec.retries,
             run_id=conversation.run_id,
             conversation_id=conversation.conversation_id,
         )
-        run = RunState(spec=spec, conversation=conversation, context=context)
-        return run, partial(execute_run, run, user_prompt, history, must_close=must_close)
+        return RunState(spec=spec, conversation=conversation, context=context)
 
     def _build_spec(
-        self, model: Model, output_type: OutputSpec[Any] | None, options: RunOptions, overrides: Mapping[str, Any]
+        self, output_type: OutputSpec[Any] | None, options: RunOptions, overrides: Mapping[str, Any]
     ) -> RunSpec:
         """Merge the agent, the options and the overrides."""
+        model, closes_model = self._resolve_model(overrides.get('model', options.get('model')))
         instructions = [*self._instructions, *parse_prompts('instructions', options.get('instructions'))]
         if 'instructions' in overrides:
             instructions = parse_prompts('instructions', overrides['instructions'])
         return RunSpec(
             model=model,
+            closes_model=closes_model,
+            history=options.get('message_history') or (),
+            cancellation_token=options.get('cancellation_token'),
             toolset=self._choose_toolset(options, overrides),
             output=self._select_output_reader(output_type),
             output_validators=list(self._output_validators),
@@ -270,6 +272,18 @@ def _select_output_type(
     if output_type is not None:
         raise UserError('output_type and result_type are the same; give one of them')
     return result_type
+
+
+def _new_conversation(history: Sequence[ModelMessage], options: RunOptions) -> Conversation:
+    """Return an empty conversation with the ids of the run."""
+    run_id = options.get('run_id') or str(uuid4())
+    known = (message.conversation_id for message in reversed(history) if message.conversation_id)
+    return Conversation(
+        messages=new_message_list(),
+        usage=options.get('usage') or RunUsage(),
+        run_id=run_id,
+        conversation_id=options.get('conversation_id') or next(known, run_id),
+    )
 
 
 def _infer_or_defer(model: Model | str) -> Model | str:

@@ -1,4 +1,4 @@
-"""`BackgroundRun`: a run in a task of its own, with its events in a channel.
+"""`BackgroundRun`: a run, or one step of a run, in a task of its own, with its events in a channel.
 
 The task that opens a model's stream or a resource of a tool also closes it, whichever task reads the events.
 """
@@ -7,41 +7,40 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Generic
-
-from typing_extensions import TypeVar
+from typing import Generic, TypeVar
 
 from ..exceptions import UserError
 from .event_channel import ChannelClosed, EventChannel, ResponseStartEvent, RunEvent
-from .result import AgentRunResult, AgentStreamEvent
+from .result import AgentStreamEvent
 from .run_state import RunState
 
-__all__ = ('BackgroundRun', 'ExecuteRun')
+__all__ = ('BackgroundRun',)
 
-OutputT = TypeVar('OutputT', default=str)
-
-ExecuteRun = Callable[[], Awaitable[AgentRunResult[OutputT]]]
-"""A function that executes a run to its end."""
+ResultT = TypeVar('ResultT')
 
 
-class BackgroundRun(Generic[OutputT]):
-    """A run in a task of its own. Leaving the `async with` block cancels it."""
+class BackgroundRun(Generic[ResultT]):
+    """Executes a run or a step in a task of its own. Leaving the `async with` block cancels it.
 
-    def __init__(self, run: RunState, execute: ExecuteRun[OutputT]) -> None:
+    `execute` returns the result of the run, or the next node.
+    """
+
+    def __init__(self, run: RunState, execute: Callable[[], Awaitable[ResultT]]) -> None:
         self.run = run
-        self.result: AgentRunResult[OutputT] | None = None
+        self.result: ResultT | None = None
         self.cancelled = False
         self._execute = execute
         self._channel = EventChannel()
         self._task: asyncio.Task[None] | None = None
-        run.channel = self._channel
 
-    async def __aenter__(self) -> BackgroundRun[OutputT]:
+    async def __aenter__(self) -> BackgroundRun[ResultT]:
+        self.run.channel = self._channel
         self._task = asyncio.create_task(self._execute_and_close_channel(), name='pydantic_llm agent')
         return self
 
     async def __aexit__(self, *exception: object) -> None:
         await self.cancel()
+        self.run.channel = None
 
     async def _execute_and_close_channel(self) -> None:
         try:
@@ -100,8 +99,8 @@ class BackgroundRun(Generic[OutputT]):
             group.append(event)
         return group
 
-    async def finish(self) -> AgentRunResult[OutputT]:
-        """Drop all further events and wait for the end of the run. Returns its result, or raises its error."""
+    async def finish(self) -> ResultT:
+        """Drop all further events and wait for the end. Returns the result, or raises the error."""
         self._channel.discard()
         async for _ in self.events():
             pass

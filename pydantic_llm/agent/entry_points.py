@@ -8,16 +8,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Any, Generic, Unpack, overload
 
-from typing_extensions import TypeVar
+from typing_extensions import TypeIs, TypeVar
 
 from .._threads import run_blocking
 from .._type_checks import check_callable
-from .background_run import BackgroundRun, ExecuteRun
+from .agent_run import AgentRun, execute_run, open_run
+from .background_run import BackgroundRun
+from .nodes import AgentNode, CallToolsNode, End, ModelRequestNode, UserPromptNode
 from .options import EventStreamHandler, RunArguments, RunOptions, UserPrompt
 from .output_types import OutputSpec
-from .result import AgentRunResult
+from .result import AgentRunResult, FinalResult
 from .run_state import RunState
 from .stream import AgentRunEvents, StreamedRunResult, StreamedRunResultSync
 
@@ -26,6 +29,8 @@ __all__ = ('AgentEntryPoints',)
 DepsT = TypeVar('DepsT', default=None)
 OutputT = TypeVar('OutputT', default=str)
 T = TypeVar('T')
+D = TypeVar('D')
+R = TypeVar('R')
 
 
 class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
@@ -45,8 +50,8 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
         result_type: OutputSpec[Any] | None = None,
         deps: DepsT | None = None,
         **options: Unpack[RunOptions],
-    ) -> tuple[RunState, ExecuteRun[Any]]:
-        """Return a new run, and the function that executes it."""
+    ) -> RunState:
+        """Return a new run."""
 
     @overload
     async def run(
@@ -83,12 +88,10 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
         response cannot be used, `UsageLimitExceeded`, the errors of the model's `request`, and the errors of tools.
         """
         check_callable(event_stream_handler, parameter='event_stream_handler')
-        run, execute = self._prepare_run(
-            user_prompt, output_type=output_type, result_type=result_type, deps=deps, **options
-        )
+        run = self._prepare_run(user_prompt, output_type=output_type, result_type=result_type, deps=deps, **options)
         if event_stream_handler is None:
-            return await execute()
-        async with BackgroundRun(run, execute) as background:
+            return await execute_run(run)
+        async with BackgroundRun(run, partial(execute_run, run)) as background:
             await event_stream_handler(run.context, background.events())
             return await background.finish()
 
@@ -146,10 +149,8 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
 
         Leaving the block cancels the run. Raises the errors of `run`, on entering or while reading.
         """
-        prepared = self._prepare_run(
-            user_prompt, output_type=output_type, result_type=result_type, deps=deps, **options
-        )
-        async with BackgroundRun(*prepared) as background:
+        run = self._prepare_run(user_prompt, output_type=output_type, result_type=result_type, deps=deps, **options)
+        async with BackgroundRun(run, partial(execute_run, run)) as background:
             result: StreamedRunResult[DepsT, Any] = StreamedRunResult(background)
             await result.wait_for_output_start()
             yield result
@@ -203,7 +204,57 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
         A `FinalResultEvent` means that the following content can be the output. If it is text, the model may still call
         tools afterwards; then there is another `FinalResultEvent`. Raises the errors of `run`, while reading.
         """
-        prepared = self._prepare_run(
-            user_prompt, output_type=output_type, result_type=result_type, deps=deps, **options
-        )
-        return AgentRunEvents(BackgroundRun(*prepared))
+        run = self._prepare_run(user_prompt, output_type=output_type, result_type=result_type, deps=deps, **options)
+        return AgentRunEvents(BackgroundRun(run, partial(execute_run, run)))
+
+    @overload
+    def iter(
+        self, user_prompt: UserPrompt | None = None, *, output_type: None = None, **options: Unpack[RunArguments[DepsT]]
+    ) -> AbstractAsyncContextManager[AgentRun[DepsT, OutputT]]: ...
+    @overload
+    def iter(
+        self,
+        user_prompt: UserPrompt | None = None,
+        *,
+        output_type: OutputSpec[T] | None = None,
+        result_type: OutputSpec[T] | None = None,
+        **options: Unpack[RunArguments[DepsT]],
+    ) -> AbstractAsyncContextManager[AgentRun[DepsT, T]]: ...
+    @asynccontextmanager
+    async def iter(
+        self,
+        user_prompt: UserPrompt | None = None,
+        *,
+        output_type: OutputSpec[Any] | None = None,
+        result_type: OutputSpec[Any] | None = None,
+        deps: DepsT | None = None,
+        **options: Unpack[RunOptions],
+    ) -> AsyncGenerator[AgentRun[DepsT, Any]]:
+        """Run step by step: the block iterates over the nodes of the run, and can stream, change and repeat steps.
+
+        Leaving the block ends the run. Raises the errors of `run`, and `RunCancelled` on leaving if `AgentRun.cancel`
+        was called.
+        """
+        run = self._prepare_run(user_prompt, output_type=output_type, result_type=result_type, deps=deps, **options)
+        async with open_run(run) as agent_run:
+            yield agent_run
+
+    @staticmethod
+    def is_user_prompt_node(node: AgentNode[D, R]) -> TypeIs[UserPromptNode[D, R]]:
+        """Return whether the step of this node builds the first request."""
+        return isinstance(node, UserPromptNode)
+
+    @staticmethod
+    def is_model_request_node(node: AgentNode[D, R]) -> TypeIs[ModelRequestNode[D, R]]:
+        """Return whether the step of this node sends a request."""
+        return isinstance(node, ModelRequestNode)
+
+    @staticmethod
+    def is_call_tools_node(node: AgentNode[D, R]) -> TypeIs[CallToolsNode[D, R]]:
+        """Return whether the step of this node executes the tool calls of a response, or reads its output."""
+        return isinstance(node, CallToolsNode)
+
+    @staticmethod
+    def is_end_node(node: AgentNode[D, R]) -> TypeIs[End[FinalResult[R]]]:
+        """Return whether this is the last node of a run."""
+        return isinstance(node, End)

@@ -1,6 +1,6 @@
-"""The loop of a run: send a request, execute the tool calls of the response, repeat until there is an output.
+"""The steps of a run: send a request, execute the tool calls of the response, repeat until there is an output.
 
-Read `run_loop`, then `send_request` (one request) and `handle_response` (its response):
+Read `nodes` for the order of the steps, then `send_request` (one request) and `handle_response` (its response):
 
 | response | effect |
 | --- | --- |
@@ -18,7 +18,7 @@ Read `run_loop`, then `send_request` (one request) and `handle_response` (its re
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import ValidationError
@@ -31,12 +31,13 @@ from ..tools.context import RunContext
 from .continued_events import ContinuedEvents
 from .event_channel import EventChannel, ResponseStartEvent
 from .output_reader import OutputForm, Rejected, extract_json
+from .result import FinalResult
 from .run_state import RunState, has_truncated_args, make_interrupted_result
 from .tool_calls import IndexedCall, execute_tool_calls
 
 T = TypeVar('T')
 
-__all__ = ('FinalOutput', 'return_value', 'run_loop', 'validate_output')
+__all__ = ('handle_response', 'resume_response', 'return_value', 'send_request', 'validate_output')
 
 ACCEPTED = 'This is the final answer.'
 """Content of the tool result for the call that returned the output."""
@@ -48,31 +49,10 @@ NOT_NEEDED = 'This call was not carried out: the final answer had been given.'
 """Content of the tool results for the other calls of that response."""
 
 
-@dataclass(frozen=True, slots=True)
-class FinalOutput:
-    """The output of a run."""
-
-    output: object
-    call: ToolCallPart | None = None
-    """The tool call that returned it; `None` if the output is text."""
+# ----------------------------------------------------------------------------------------------------------- request
 
 
-async def run_loop(run: RunState, request: ModelRequest | None) -> FinalOutput:
-    """Send requests until there is an output. If `request` is `None`, start with the tool calls of the history."""
-    try:
-        while True:
-            response = await (_resume_unfinished_response(run) if request is None else send_request(run, request))
-            outcome = await handle_response(run, response)
-            if isinstance(outcome, FinalOutput):
-                run.conversation.output_call = outcome.call.tool_call_id if outcome.call else None
-                return outcome
-            request = outcome
-    except BaseException:
-        run.close_history()
-        raise
-
-
-async def _resume_unfinished_response(run: RunState) -> ModelResponse:
+async def resume_response(run: RunState) -> ModelResponse:
     """Prepare the tools and return the last response of the history.
 
     It is paused, and continued here, or its tool calls have no results yet.
@@ -82,12 +62,9 @@ async def _resume_unfinished_response(run: RunState) -> ModelResponse:
     return await _continue_turn(run, last, parameters)
 
 
-# ----------------------------------------------------------------------------------------------------------- request
-
-
 async def send_request(run: RunState, request: ModelRequest) -> ModelResponse:
     """Send a request, record the response and return it. Raises for a response without usable content."""
-    run.messages.append(request)  # before anything can raise, so that the tool results in it are kept
+    run.add_request(request)  # before anything can raise, so that the tool results in it are kept
     run.tool_results = {}
     await run.flush_events()
     run.context.run_step += 1
@@ -186,14 +163,14 @@ def _raise_for_length(run: RunState, position: str) -> NoReturn:
 # ---------------------------------------------------------------------------------------------------------- response
 
 
-async def handle_response(run: RunState, response: ModelResponse) -> FinalOutput | ModelRequest:
+async def handle_response(run: RunState, response: ModelResponse) -> FinalResult[Any] | ModelRequest:
     """Execute the tool calls of a response, or read its output. Returns the output, or the next request."""
     run.tool_results = {}
     await run.flush_events()
     if response.tool_calls:
         return await _handle_tool_calls(run)
     try:
-        return FinalOutput(await _read_text_output(run, response))
+        return FinalResult(await _read_text_output(run, response))
     except Rejected as rejected:
         run.count_rejected_output(rejected.error, run.spec.output_retries)
         return run.with_run_ids([RetryPromptPart(rejected.content)])
@@ -249,7 +226,7 @@ async def validate_output(run: RunState, output: Awaitable[Any], context: RunCon
 # -------------------------------------------------------------------------------------------------------- tool calls
 
 
-async def _handle_tool_calls(run: RunState) -> FinalOutput | ModelRequest:
+async def _handle_tool_calls(run: RunState) -> FinalResult[Any] | ModelRequest:
     run.has_called_tools = True
     run.open_calls = {}
     output_tools = run.spec.output_tools
@@ -273,7 +250,7 @@ async def _handle_tool_calls(run: RunState) -> FinalOutput | ModelRequest:
     return run.with_run_ids([*run.tool_result_parts(), *([prompt] if prompt else [])])
 
 
-def _leave_calls_open(run: RunState) -> FinalOutput:
+def _leave_calls_open(run: RunState) -> FinalResult[Any]:
     """End the run with the open calls as its output. Raises `UserError` if that is no output of the agent."""
     if not run.spec.output.allows_deferred:
         names = ', '.join(repr(call.tool_name) for call, _ in run.open_calls.values())
@@ -282,17 +259,17 @@ def _leave_calls_open(run: RunState) -> FinalOutput:
         )
     if parts := run.tool_result_parts():
         run.messages.append(run.with_run_ids(parts))
-    return FinalOutput(run.take_open_calls())
+    return FinalResult(run.take_open_calls())
 
 
 async def _handle_output_calls(
     run: RunState, calls: list[IndexedCall]
-) -> tuple[FinalOutput | None, tuple[BaseException, int] | None]:
+) -> tuple[FinalResult[Any] | None, tuple[BaseException, int] | None]:
     """Validate the outputs in the calls of output tools, and store a result for each call.
 
     Returns the first valid output, and the error of the last rejected one with the number of rejections allowed for it.
     """
-    final: FinalOutput | None = None
+    final: FinalResult[Any] | None = None
     rejected: tuple[BaseException, int] | None = None
     for index, call in calls:
         if final is not None and run.spec.end_strategy != 'exhaustive':
@@ -306,7 +283,7 @@ async def _handle_output_calls(
             part = RetryPromptPart(error.content, tool_name=call.tool_name, tool_call_id=call.tool_call_id)
             run.tool_results[index] = [part]
         else:
-            final = final or FinalOutput(output, call)
+            final = final or FinalResult(output, call.tool_name, call.tool_call_id)
             run.tool_results[index] = [ToolReturnPart(call.tool_name, ACCEPTED, call.tool_call_id)]
     return final, rejected
 

@@ -14,6 +14,7 @@ from ..models import Model, check_model
 from ..native_tools import NativeTool
 from ..settings import ModelSettings
 from ..tools.context import RunContext
+from ..tools.controls import CancellationToken
 from ..tools.deferred import DeferredToolResults
 from ..tools.options import Instructions
 from ..tools.tool import Tool
@@ -72,6 +73,9 @@ class RunOptions(TypedDict, total=False):
     usage: RunUsage | None
     """The object that counts the usage. Runs that share it also share their limits."""
 
+    cancellation_token: CancellationToken | None
+    """Cancels the run from any task or thread; the run raises `RunCancelled`."""
+
     run_id: str | None
     """The id of the run, set on its messages. The default is a new one."""
 
@@ -83,6 +87,7 @@ OPTION_TYPES: dict[str, type] = {
     'usage_limits': UsageLimits,
     'usage': RunUsage,
     'deferred_tool_results': DeferredToolResults,
+    'cancellation_token': CancellationToken,
     'run_id': str,
     'conversation_id': str,
 }

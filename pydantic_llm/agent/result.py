@@ -10,6 +10,7 @@ from typing_extensions import TypeVar
 
 from ..exceptions import UserError
 from ..messages import (
+    EnqueuedMessagesEvent,
     FunctionToolCallEvent,
     FunctionToolResultEvent,
     ModelMessage,
@@ -23,7 +24,14 @@ from ..messages import (
 )
 from ..usage import RunUsage
 
-__all__ = ('AgentRunResult', 'AgentRunResultEvent', 'AgentStreamEvent', 'Conversation', 'ConversationView')
+__all__ = (
+    'AgentRunResult',
+    'AgentRunResultEvent',
+    'AgentStreamEvent',
+    'Conversation',
+    'ConversationView',
+    'FinalResult',
+)
 
 OutputT_co = TypeVar('OutputT_co', covariant=True, default=str)
 
@@ -41,6 +49,19 @@ class Conversation:
     conversation_id: str
     output_call: str | None = None
     """Id of the tool call that returned the output; `None` if the output is text, or does not exist yet."""
+
+
+@dataclass(frozen=True)
+class FinalResult(Generic[OutputT_co]):
+    """The output of a run, and the tool call that returned it."""
+
+    output: OutputT_co
+
+    tool_name: str | None = None
+    """The name of the output tool; `None` if the output is not from a tool call."""
+
+    tool_call_id: str | None = None
+    """The id of the tool call."""
 
 
 class ConversationView:
@@ -142,5 +163,11 @@ class AgentRunResultEvent(Generic[OutputT_co]):
     event_kind: Literal['agent_run_result'] = 'agent_run_result'
 
 
-AgentStreamEvent = ModelResponseStreamEvent | FunctionToolCallEvent | ToolProgressEvent | FunctionToolResultEvent
-"""An event of a run: a piece of a response, the start of a tool call, its progress, or its result."""
+AgentStreamEvent = (
+    ModelResponseStreamEvent
+    | FunctionToolCallEvent
+    | ToolProgressEvent
+    | FunctionToolResultEvent
+    | EnqueuedMessagesEvent
+)
+"""An event of a run: a piece of a response, a tool call's start, progress or result, or messages that were enqueued."""

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..messages import ModelMessage
 from ..models import Model, OutputMode
 from ..native_tools import NativeTool
 from ..settings import ModelSettings
 from ..tools.context_functions import ContextFunction, Prompt
+from ..tools.controls import CancellationToken
 from ..tools.deferred import DeferredToolResults
 from ..toolsets import AbstractToolset, ToolsetTool
 from ..usage import UsageLimits
@@ -24,6 +26,11 @@ class RunSpec:
     """The settings of one run. They never change."""
 
     model: Model
+    closes_model: bool = False
+    """True if the model was made for this run, which closes it."""
+    history: Sequence[ModelMessage] = ()
+    """The messages that the run continues."""
+    cancellation_token: CancellationToken | None = None
     output: OutputReader
     toolset: AbstractToolset[Any]
     """All tools of the run."""

@@ -14,6 +14,7 @@ from pydantic_core import from_json
 
 from ..exceptions import ApprovalRequired, CallDeferred, UnexpectedModelBehavior, UserError
 from ..messages import (
+    EnqueuedMessagesEvent,
     ModelMessage,
     ModelRequest,
     ModelRequestPart,
@@ -30,6 +31,7 @@ from ..models import ModelRequestParameters, StreamedResponse
 from ..settings import ModelSettings, ToolChoice, merge_model_settings
 from ..tools.context import RunContext
 from ..tools.context_functions import render_prompt
+from ..tools.controls import EnqueuePriority
 from ..tools.deferred import DeferredToolRequests
 from ..toolsets import ToolsetTool
 from ..usage import Usage
@@ -88,6 +90,53 @@ class RunState:
         """Return a request of these parts with the ids of the run and its conversation."""
         ids = self.conversation
         return ModelRequest(parts, timestamp=now(), run_id=ids.run_id, conversation_id=ids.conversation_id)
+
+    def add_request(self, request: ModelRequest) -> None:
+        """Append a request, if a step that failed did not append it already."""
+        last = self.messages[-1] if self.messages else None
+        if not (isinstance(last, ModelRequest) and last.parts is request.parts):
+            self.messages.append(request)
+
+    def add_enqueued(self, request: ModelRequest) -> ModelRequest:
+        """Add the messages that wait for the next request. Returns the request to send, with their parts in it."""
+        return self._add_queued(request, 'asap') or request
+
+    def take_request_when_idle(self) -> ModelRequest | None:
+        """Return a request of the messages that are in the queue when the run would end, or `None`.
+
+        Tool calls that the run leaves open have no results yet, so that nothing can follow them.
+        """
+        if self.open_calls or not self.context.controls.queue:
+            return None
+        last = self.messages[-1]
+        if isinstance(last, ModelRequest):  # the results of the tool calls in the response with the output
+            del self.messages[-1]
+        return self._add_queued(last if isinstance(last, ModelRequest) else None, 'asap', 'when_idle')
+
+    def _add_queued(self, request: ModelRequest | None, *priorities: EnqueuePriority) -> ModelRequest | None:
+        """Append the queued messages but the last request, which is returned. Requests in sequence become one."""
+        last: ModelMessage | None = request
+        for queued in self.context.controls.take(*priorities):
+            for message in queued.messages:
+                if isinstance(last, ModelRequest) and isinstance(message, ModelRequest):
+                    last = replace(last, parts=[*last.parts, *message.parts])
+                    continue
+                self.messages.extend([] if last is None else [last])
+                last = self._with_ids(message)
+            self.emit(EnqueuedMessagesEvent(queued.id, queued.messages))
+        assert last is None or isinstance(last, ModelRequest), 'the last message of the queue is a request'
+        return last
+
+    def _with_ids(self, message: ModelMessage) -> ModelMessage:
+        ids = self.conversation
+        timestamp = message.timestamp or now()
+        return replace(message, timestamp=timestamp, run_id=ids.run_id, conversation_id=ids.conversation_id)
+
+    def replace_response(self, response: ModelResponse) -> None:
+        """Make this the last response of the messages, if the caller replaced it between two steps."""
+        last = self.messages[-1] if self.messages else None
+        if isinstance(last, ModelResponse) and last is not response:
+            self.messages[-1] = response
 
     def record_response(self, response: ModelResponse) -> ModelResponse:
         """Append a response to the messages and count its usage. Returns the response as it was appended.

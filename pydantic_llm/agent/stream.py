@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import replace
-from typing import Any, Final, Generic, Self
+from typing import Generic, Self
 from weakref import finalize
 
-from pydantic import ValidationError
 from typing_extensions import TypeVar
 
 from .._threads import BlockingContext
@@ -20,18 +18,13 @@ from ..exceptions import UserError
 from ..messages import (
     FinalResultEvent,
     ModelResponse,
-    PartDeltaEvent,
     PartStartEvent,
-    StreamRestartEvent,
     TextPart,
-    TextPartDelta,
 )
-from ..usage import RunUsage, Usage
+from ..usage import RunUsage
 from .background_run import BackgroundRun
-from .event_channel import ChannelClosed, ResponseStartEvent, RunEvent
-from .loop import return_value, validate_output
-from .output_reader import IncompleteOutput, Rejected, extract_json
-from .partial_response import PartialResponse
+from .event_channel import ChannelClosed, RunEvent
+from .response_stream import NO_OUTPUT, ResponseStream, is_equal
 from .result import AgentRunResult, AgentRunResultEvent, AgentStreamEvent, ConversationView
 
 __all__ = ('AgentRunEvents', 'StreamedRunResult', 'StreamedRunResultSync')
@@ -40,39 +33,18 @@ DepsT = TypeVar('DepsT', default=None)
 OutputT = TypeVar('OutputT', default=str)
 T = TypeVar('T')
 
-_NO_OUTPUT: Final = object()
-"""The value of an output that cannot be validated yet."""
 
-
-class StreamedRunResult(ConversationView, Generic[DepsT, OutputT]):
+class StreamedRunResult(ResponseStream[DepsT, OutputT], Generic[DepsT, OutputT]):
     """The output of a run while the model writes it.
 
     The stream begins when the model starts to write a possible output; tool calls before that have been executed by
     then. If the model calls tools afterwards, or its output is rejected, the run and the stream continue.
     """
 
-    def __init__(self, background: BackgroundRun[OutputT]) -> None:
-        self._background = background
-        self._conversation = background.run.conversation
-        self._partial_response = PartialResponse()
-        self._unread: list[RunEvent] = []
-        self._is_read = False
+    _background: BackgroundRun[AgentRunResult[OutputT]]
 
-    # ------------------------------------------------------------------------------------------------------ streams
-
-    async def stream_text(self, *, delta: bool = False, debounce_by: float | None = 0.1) -> AsyncIterator[str]:
-        """Yield the text so far, each time that it grows, or with `delta` only the new text.
-
-        Pieces that arrive within `debounce_by` seconds are yielded together; `None` yields each piece separately.
-        Output validators check only the complete text, at the end. The text of a response that calls tools is included:
-        with `delta`, a blank line separates it from the next text; without, the text starts again from the beginning.
-        Raises `UserError` if the output is not text.
-        """
-        if not self._background.run.spec.output.allows_text:
-            raise UserError('stream_text() is for text; the output_type of this run is not text: use stream_output()')
-        pieces = self._stream_deltas(debounce_by) if delta else self._stream_texts(debounce_by)
-        async for piece in pieces:
-            yield piece
+    def __init__(self, background: BackgroundRun[AgentRunResult[OutputT]]) -> None:
+        super().__init__(background)
 
     async def stream_output(self, *, debounce_by: float | None = 0.1) -> AsyncIterator[OutputT]:
         """Yield the output so far, each time that it changes. The last value is the output itself.
@@ -80,24 +52,13 @@ class StreamedRunResult(ConversationView, Generic[DepsT, OutputT]):
         A partial output must contain all required fields. Output validators check it with `RunContext.partial_output`
         set, and a rejected one is skipped. Output functions are called once, at the end.
         """
-        value: object = _NO_OUTPUT
-        last: object = _NO_OUTPUT
-        async for _ in self._event_groups(debounce_by):
-            before, value = value, self._read_partial_value()
-            output: Any = _NO_OUTPUT if _is_equal(value, before) else await self._validate_partial(value)
-            if output is not _NO_OUTPUT and not _is_equal(output, last):
-                yield (last := output)
+        last: object = NO_OUTPUT
+        async for output in self._partial_outputs(debounce_by):
+            yield (last := output)
         if not self._background.cancelled:
             output = await self.get_output()
-            if not _is_equal(output, last):
+            if not is_equal(output, last):
                 yield output
-
-    async def stream_responses(self, *, debounce_by: float | None = 0.1) -> AsyncIterator[tuple[ModelResponse, bool]]:
-        """Yield the response so far, and whether it is the complete last response."""
-        async for _ in self._event_groups(debounce_by):
-            yield self.response, False
-        if not self._background.cancelled:
-            yield self.response, True
 
     async def get_output(self) -> OutputT:
         """Wait for the end of the run and return its output. Raises the run's error."""
@@ -111,41 +72,10 @@ class StreamedRunResult(ConversationView, Generic[DepsT, OutputT]):
             raise UserError('The run is not complete; read it to its end, or await get_output()')
         return self._background.result
 
-    # -------------------------------------------------------------------------------------------------------- state
-
     @property
     def is_complete(self) -> bool:
         """True if the run has ended with an output."""
         return self._background.result is not None
-
-    @property
-    def cancelled(self) -> bool:
-        """True if the run was cancelled before it was complete."""
-        return self._background.cancelled
-
-    @property
-    def response(self) -> ModelResponse:
-        """The last response, as far as you have read it."""
-        if self._is_read or self._background.cancelled:
-            return super().response
-        stream = self._background.run.stream
-        newest = super().response if stream is None else stream.get()
-        return replace(newest, parts=self._partial_response.get().parts, state='incomplete', finish_reason=None)
-
-    @property
-    def usage(self) -> RunUsage:
-        """The usage of the run so far, including the response that is being streamed. `usage()` works too."""
-        stream, usage = self._background.run.stream, self._conversation.usage
-        if stream is None:
-            return usage
-        total = replace(usage, details=dict(usage.details))
-        Usage.incr(total, stream.usage())
-        return total
-
-    async def cancel(self) -> None:
-        """Cancel the run. The messages keep the partial response, with state `'interrupted'`."""
-        self._is_read = True
-        await self._background.cancel()
 
     # ------------------------------------------------------------------------------------------------------- events
 
@@ -168,102 +98,6 @@ class StreamedRunResult(ConversationView, Generic[DepsT, OutputT]):
                 return self._background.run.spec.output.allows_text
             case _:
                 return False
-
-    async def _event_groups(self, debounce_by: float | None) -> AsyncGenerator[list[RunEvent]]:
-        """Yield the events in groups, after adding them to the partial response."""
-        if self._unread:
-            unread, self._unread = self._unread, []
-            yield unread
-        try:
-            async for group in self._background.event_groups(debounce_by):
-                for event in group:
-                    self._partial_response.add(event)
-                yield group
-        except GeneratorExit:
-            raise
-        except BaseException:
-            self._is_read = True
-            raise
-        self._is_read = True
-
-    async def _stream_texts(self, debounce_by: float | None) -> AsyncGenerator[str]:
-        last = ''
-        async for _ in self._event_groups(debounce_by):
-            text = self._partial_response.get().text
-            if text and text != last:
-                yield (last := text)
-        if not last and self._background.result is not None and (text := self.response.text):
-            yield text
-
-    async def _stream_deltas(self, debounce_by: float | None) -> AsyncGenerator[str]:
-        is_new_paragraph = has_text = False
-        async for group in self._event_groups(debounce_by):
-            pieces: list[str] = []
-            for event in group:
-                is_new_paragraph = is_new_paragraph or _ends_paragraph(event)
-                if piece := _get_new_text(event):
-                    pieces.append(f'\n\n{piece}' if is_new_paragraph and has_text else piece)
-                    is_new_paragraph, has_text = False, True
-            if pieces:
-                yield ''.join(pieces)
-
-    # ---------------------------------------------------------------------------------------------- partial outputs
-
-    def _read_partial_value(self) -> object:
-        """Return the validated value so far, or `_NO_OUTPUT` if it cannot be validated yet."""
-        spec = self._background.run.spec
-        reader, mode = spec.output, spec.output_mode
-        response = self._partial_response.get()
-        calls = [call for call in response.tool_calls if call.tool_name in reader.tools]
-        if (files := reader.find_files(response)) is not None:
-            return files
-        try:
-            if mode in ('native', 'prompted'):
-                json = extract_json(response, allow_partial=True)
-                form, value = reader.combined.validate(json, allow_partial=True)
-                return value if form.signature is None else _NO_OUTPUT
-            if calls and (form := reader.tools[calls[0].tool_name]).signature is None:
-                return form.validate(calls[0].args_as_json_str(), allow_partial=True)
-        except (ValidationError, IncompleteOutput):
-            return _NO_OUTPUT
-        is_plain_text = reader.allows_text and reader.text_function is None and not calls
-        return response.text if is_plain_text and response.text else _NO_OUTPUT
-
-    async def _validate_partial(self, value: object) -> Any:
-        """Return a partial output after the output validators, or `_NO_OUTPUT` if they reject it."""
-        if value is _NO_OUTPUT:
-            return value
-        run = self._background.run
-        try:
-            return await validate_output(run, return_value(value), run.output_context(None, is_partial=True))
-        except Rejected:
-            return _NO_OUTPUT
-
-
-def _is_equal(output: object, last: object) -> bool:
-    try:
-        return bool(output == last)
-    except (TypeError, ValueError):  # the comparison of arrays is an array, which has no truth value
-        return output is last
-
-
-def _ends_paragraph(event: RunEvent) -> bool:
-    """Return whether the next text does not continue the text before this event."""
-    match event:
-        case ResponseStartEvent() | StreamRestartEvent():
-            return True
-        case PartStartEvent(part=part):
-            return not isinstance(part, TextPart)
-        case _:
-            return False
-
-
-def _get_new_text(event: RunEvent) -> str:
-    match event:
-        case PartStartEvent(part=TextPart(content=text)) | PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
-            return text
-        case _:
-            return ''
 
 
 class StreamedRunResultSync(ConversationView, Generic[DepsT, OutputT]):
@@ -338,15 +172,16 @@ class StreamedRunResultSync(ConversationView, Generic[DepsT, OutputT]):
             self.close()
 
 
-class AgentRunEvents(Generic[OutputT]):
+class AgentRunEvents(ConversationView, Generic[OutputT]):
     """All events of a run, with its result as the last event.
 
     Read it with `async for` or `anext`. As an async context manager, or with `aclose`, it also cancels a run that is
     not read to its end.
     """
 
-    def __init__(self, background: BackgroundRun[OutputT]) -> None:
+    def __init__(self, background: BackgroundRun[AgentRunResult[OutputT]]) -> None:
         self._background = background
+        self._conversation = background.run.conversation
         self._iterator = self._read_events()
 
     async def __aenter__(self) -> Self:
@@ -361,8 +196,17 @@ class AgentRunEvents(Generic[OutputT]):
     async def __anext__(self) -> AgentStreamEvent | AgentRunResultEvent[OutputT]:
         return await anext(self._iterator)
 
+    @property
+    def result(self) -> AgentRunResult[OutputT] | None:
+        """The result; `None` before the run has ended."""
+        return self._background.result
+
+    def cancel(self) -> None:
+        """Cancel the run, from any task or thread. Reading the next event raises `RunCancelled`."""
+        self._background.run.context.controls.cancel()
+
     async def aclose(self) -> None:
-        """Cancel the run, if it is not complete."""
+        """Cancel the run, if it is not complete, without an error."""
         await self._iterator.aclose()
 
     async def _read_events(self) -> AsyncGenerator[AgentStreamEvent | AgentRunResultEvent[OutputT]]:

@@ -25,6 +25,7 @@ from .content import (
     VideoUrl,
 )
 from .events import (
+    EnqueuedMessagesEvent,
     FinalResultEvent,
     FunctionToolCallEvent,
     FunctionToolResultEvent,
@@ -68,6 +69,7 @@ __all__ = (
     'BinaryContent',
     'CachePoint',
     'DocumentUrl',
+    'EnqueuedMessagesEvent',
     'FilePart',
     'FileUrl',
     'FinalResultEvent',

@@ -5,6 +5,7 @@ Applying every delta to the part of its start event gives the parts of the final
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Annotated, Any, Literal
 
@@ -12,10 +13,11 @@ from pydantic import Discriminator
 
 from ..exceptions import UnexpectedModelBehavior
 from ._value import ShortRepr
-from .request import RetryPromptPart, ToolReturnPart
-from .response import ModelResponsePart, NativeToolCallPart, TextPart, ThinkingPart, ToolCallPart
+from .request import ModelRequest, RetryPromptPart, ToolReturnPart
+from .response import ModelResponse, ModelResponsePart, NativeToolCallPart, TextPart, ThinkingPart, ToolCallPart
 
 __all__ = (
+    'EnqueuedMessagesEvent',
     'FinalResultEvent',
     'FunctionToolCallEvent',
     'FunctionToolResultEvent',
@@ -193,6 +195,10 @@ class FunctionToolCallEvent(ShortRepr):
 
     event_kind: Literal['function_tool_call'] = 'function_tool_call'
 
+    @property
+    def tool_call_id(self) -> str:
+        return self.part.tool_call_id
+
 
 @dataclass(repr=False, slots=True)
 class FunctionToolResultEvent(ShortRepr):
@@ -202,6 +208,15 @@ class FunctionToolResultEvent(ShortRepr):
     """The tool result, or the error that the model must correct."""
 
     event_kind: Literal['function_tool_result'] = 'function_tool_result'
+
+    @property
+    def part(self) -> ToolReturnPart | RetryPromptPart:
+        """Another name of `result`."""
+        return self.result
+
+    @property
+    def tool_call_id(self) -> str:
+        return self.result.tool_call_id
 
 
 @dataclass(repr=False, slots=True)
@@ -218,6 +233,19 @@ class ToolProgressEvent(ShortRepr):
     """What the tool passed to `RunContext.emit`, or what an async generator yielded before its last value."""
 
     event_kind: Literal['tool_progress'] = 'tool_progress'
+
+
+@dataclass(repr=False, slots=True)
+class EnqueuedMessagesEvent(ShortRepr):
+    """The content of one call of `enqueue` was added to the conversation."""
+
+    enqueue_id: str
+    """What `enqueue` returned."""
+
+    messages: Sequence[ModelRequest | ModelResponse]
+    """The content as messages. Parts that belong to the next request are sent inside of it."""
+
+    event_kind: Literal['enqueued_messages'] = 'enqueued_messages'
 
 
 ModelResponseStreamEvent = Annotated[

@@ -12,6 +12,7 @@ from ..messages import ModelMessage, UserContent
 from ..messages._value import ShortRepr
 from ..settings import ModelSettings
 from ..usage import RunUsage, UsageLimits
+from .controls import EnqueueContent, EnqueuePriority, RunControls
 
 if TYPE_CHECKING:
     from ..models import Model
@@ -82,6 +83,9 @@ class RunContext(ShortRepr, Generic[DepsT_co]):
     emitter: Callable[[Any], None] | None = field(default=None, compare=False)
     """Receives what `emit` is given. The agent sets it for a tool call of a run whose events are read."""
 
+    controls: RunControls = field(default_factory=RunControls, compare=False, repr=False)
+    """What `cancel` and `enqueue` act on."""
+
     def emit(self, value: Any) -> None:
         """Send a value to the reader of the run's events, as a `ToolProgressEvent`. Without a reader, it is dropped.
 
@@ -89,6 +93,21 @@ class RunContext(ShortRepr, Generic[DepsT_co]):
         """
         if self.emitter is not None:
             self.emitter(value)
+
+    def cancel(self) -> None:
+        """Cancel the run, from any thread: it raises `RunCancelled`.
+
+        This function returns; the code that called it is cancelled when it awaits next.
+        """
+        self.controls.cancel()
+
+    def enqueue(self, *content: EnqueueContent, priority: EnqueuePriority = 'asap') -> str | None:
+        """Add content to the next request of the run: text and files of the user, parts of a request, whole messages.
+
+        With the priority `'when_idle'` it is sent when the run would end. Returns the id of its
+        `EnqueuedMessagesEvent`, or `None` without content. Raises `UserError` if the run has ended.
+        """
+        return self.controls.enqueue(*content, priority=priority)
 
     @property
     def last_attempt(self) -> bool:
