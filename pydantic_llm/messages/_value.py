@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import MISSING, Field, fields
 from datetime import UTC, datetime
+from os import urandom
 from typing import Any, cast
-from uuid import uuid4
 
 
 def now() -> datetime:
@@ -15,7 +15,7 @@ def now() -> datetime:
 
 def new_tool_call_id() -> str:
     """Return a random id for a tool call that the vendor sent without one."""
-    return f'call_{uuid4().hex}'
+    return f'call_{urandom(16).hex()}'  # `uuid4` takes five times as long
 
 
 def is_default(field: Field[Any], value: object) -> bool:

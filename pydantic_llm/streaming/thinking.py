@@ -36,6 +36,9 @@ THINK_TAGS: tuple[tuple[str, str, str], ...] = (
 HEADERS = ('<|start|>assistant<|channel|>final<|message|>', '<|channel|>final<|message|>', '<|start|>assistant')
 """Text before the response that is dropped: the headers of gpt-oss, https://cookbook.openai.com/articles/openai-harmony"""
 
+MARK_CHARACTERS = frozenset(mark[0] for mark in (*HEADERS, *(start for start, _, _ in THINK_TAGS)))
+"""The first characters of tags and headers. Most responses begin with another one."""
+
 UNOPENED_ENDS = ('</think>', '[/THINK]', '◁/think▷', '</seed:think>')
 """The end tags that can stand alone, because chat templates write the start tag: vllm#13125, SwiftLM#115, skales#166"""
 
@@ -60,9 +63,9 @@ class ThinkTags:
     kind: Kind = 'start'
     """The state: before text or a block, in a block of thinking, or in text. Text is the last state."""
     others: Sequence[tuple[str, str, str]] = ()
-    """More tags, as in `THINK_TAGS`."""
+    """More tags, from `THINK_TAGS`."""
     headers: Sequence[str] = ()
-    """Texts that are dropped before the response and between blocks."""
+    """Texts that are dropped before the response and between blocks, from `HEADERS`."""
     is_opened: bool = False
     """True if the text begins inside a block, whose start tag is in the prompt."""
     had_block: bool = False
@@ -120,14 +123,15 @@ class ThinkTags:
         held, at = self._held, self._skip_blanks(self._at)
         while header := next((header for header in self.headers if held.startswith(header, at)), None):
             self._at = at = at + len(header)
-        tags = ((self.start, self.end), *((start, end) for start, end, _ in self.others))
-        for start, end in tags:
-            if held.startswith(start, at):
-                self._at, self.end, self.kind = at + len(start), end, 'thinking'
-                return True
-        marks = (*(start for start, _ in tags), *self.headers)
-        if len(held) - at < max(map(len, marks)) and any(mark.startswith(held[at:]) for mark in marks):
-            return False
+        if at >= len(held) or held[at] in MARK_CHARACTERS or held[at] == self.start[:1]:
+            tags = ((self.start, self.end), *((start, end) for start, end, _ in self.others))
+            for start, end in tags:
+                if held.startswith(start, at):
+                    self._at, self.end, self.kind = at + len(start), end, 'thinking'
+                    return True
+            marks = (*(start for start, _ in tags), *self.headers)
+            if len(held) - at < max(map(len, marks)) and any(mark.startswith(held[at:]) for mark in marks):
+                return False
         self.kind = 'thinking' if self.is_opened and not self.had_block else 'text'
         return True
 

@@ -89,16 +89,25 @@ class ToolCallAssembler:
         self._parts = parts
         self._tool_names = tool_names
         self._calls: list[_Call] = []
+        self._whole_count = 0  # of calls that came in one piece, and are not in `_calls`
         self._by_id: dict[str, _Call] = {}
         self._by_index: dict[Hashable, _Call] = {}
 
     def __bool__(self) -> bool:
         """Return whether the response has tool calls."""
-        return bool(self._calls)
+        return bool(self._calls or self._whole_count)
 
     def add(self, *, id: str | None, name: str | None, args: object, **fields: Any) -> None:
         """Add a whole tool call."""
-        self._extend(self._begin(None, id), name, _normalize_args(args), fields)
+        arguments = _normalize_args(args)
+        if name is None or self._calls:
+            self._extend(self._begin(None, id), name, arguments, fields)
+            return
+        if isinstance(arguments, str) and arguments.strip() == 'null':
+            arguments = ''
+        key = ('whole', self._whole_count)
+        self._whole_count += 1
+        self._parts.tool_call(key, name=name, args=arguments, tool_call_id=id, **fields)
 
     def feed(self, *, index: object, id: str | None, name: str | None, args: object, **fields: Any) -> None:
         """Add a fragment of a tool call, or a whole one, to the call that it belongs to."""

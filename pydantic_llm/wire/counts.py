@@ -19,6 +19,8 @@ LARGEST_COUNT = 2**53
 
 def decode_count(value: object) -> int:
     """Return a count: floats (`37.0`) and numbers in text are converted; 0 for any other value, and below 0."""
+    if value is None:
+        return 0
     if isinstance(value, str):
         try:
             value = float(value)
@@ -36,18 +38,21 @@ def get_object(value: object, *names: str) -> Json:
     fields = cast('Json', value)
     if not names:
         return fields
-    found = (get_object(fields.get(name)) for name in names)
-    return next((field for field in found if field), cast('Json', {}))
+    for name in names:
+        found: object = fields.get(name)
+        if found and isinstance(found, dict):
+            return cast('Json', found)
+    return {}
 
 
 def select_counts(values: Mapping[str, Any], *, without: Collection[str] = (), prefix: str = '') -> dict[str, int]:
     """Return the fields that are whole numbers above 0, with a prefix before their names."""
-    counts = {
-        f'{prefix}{name}': decode_count(value)
-        for name, value in values.items()
-        if name not in without and (type(value) is int or (type(value) is float and name.endswith('tokens')))
-    }
-    return {name: count for name, count in counts.items() if count}
+    counts: dict[str, int] = {}
+    for name, value in values.items():
+        is_number = type(value) is int or (type(value) is float and name.endswith('tokens'))
+        if is_number and name not in without and (count := decode_count(value)):
+            counts[f'{prefix}{name}'] = count
+    return counts
 
 
 def merge_usage(known: Json, new: object) -> Json:

@@ -16,6 +16,8 @@ __all__ = ('decode_logprobs',)
 
 def decode_logprobs(value: object) -> list[Json]:
     """Return one object per token, for the log probabilities of a response or of an event in the form of any API."""
+    if not value:
+        return []
     if isinstance(value, list):
         return [token for item in cast('list[object]', value) for token in _decode_item(get_object(item))]
     fields = get_object(value)

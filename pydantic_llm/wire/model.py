@@ -26,6 +26,7 @@ from ..providers import Provider
 from ..retries.budget import Budget
 from ..settings import ModelSettings
 from ..streaming.draft import ResponseDraft
+from ..streaming.parts import PartsManager
 from ..transport import ByteStream, Deadlines, RawRequest, RawResponse
 from ..transport.keys import hide_keys_in_error
 from .decoder import ResponseDecoder
@@ -177,7 +178,7 @@ class WireModel(PreparingModel, Generic[ProfileT]):
 
         async def attempt() -> ModelResponse:
             response = await self._send(_with_time_left(raw, budget))
-            reader = self.new_reader([*warnings, *budget.warnings()], tool_names)
+            reader = self.new_reader([*warnings, *budget.warnings()], tool_names, records_events=False)
             try:
                 reader.read_body(response.body, response.headers)
                 return reader.draft.get()
@@ -263,9 +264,12 @@ class WireModel(PreparingModel, Generic[ProfileT]):
         headers = self.headers(request) | settings.get('extra_headers', {})
         return RawRequest(self.path(request), content, self.model_name, headers, Deadlines.from_settings(settings))
 
-    def new_reader(self, warnings: Sequence[str] = (), tool_names: Collection[str] = ()) -> ResponseReader:
+    def new_reader(
+        self, warnings: Sequence[str] = (), tool_names: Collection[str] = (), *, records_events: bool = True
+    ) -> ResponseReader:
         """Return a reader for one response. `warnings` and `tool_names` are those of the request."""
-        draft = ResponseDraft(self.model_name, self.system, self.base_url, [*warnings])
+        parts = PartsManager(records_events=records_events)
+        draft = ResponseDraft(self.model_name, self.system, self.base_url, [*warnings], parts)
         draft.tool_names = frozenset(tool_names)
         return ResponseReader(self.new_decoder(draft), api_name=self.api_name, base_url=self.base_url)
 

@@ -64,9 +64,9 @@ ADVICE = (
 
 def warn_of_unparsed_calls(draft: ResponseDraft) -> None:
     """Add a warning if tools were offered, none was called, and the text looks like a tool call."""
-    parts = draft.parts.get() if draft.tool_names else []
-    if not parts or any(isinstance(part, ToolCallPart) for part in parts):
+    if not draft.tool_names or draft.parts.has_kind(ToolCallPart):
         return
+    parts = draft.parts.get()
     texts = [part.content for part in parts if isinstance(part, TextPart)]
     thinking = [part.content for part in parts if isinstance(part, ThinkingPart)]
     # a model may begin its call inside the thinking, and then its text is empty

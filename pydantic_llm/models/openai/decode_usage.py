@@ -90,5 +90,8 @@ def decode_usage(usage: Json, *, hides_thinking: bool = False) -> RequestUsage:
 
 def _find(names: tuple[str, ...], *objects: Json) -> int:
     """Return the first count that is not 0."""
-    counts = (decode_count(fields.get(name)) for fields in objects for name in names)
-    return next((count for count in counts if count), 0)
+    for fields in objects:
+        for name in names:
+            if count := decode_count(fields.get(name)):
+                return count
+    return 0

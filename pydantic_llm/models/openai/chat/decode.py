@@ -7,14 +7,13 @@ The `message` of a whole body and the `delta` of a chunk have the same fields, s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import cast
 
 from pydantic_core import from_json
 
 from ....exceptions import UnexpectedModelBehavior
 from ....json_types import Json
-from ....messages import FinishReason, ToolCallPart
+from ....messages import ToolCallPart
 from ....profiles.openai import OpenAIModelProfile
 from ....streaming.broken_off import is_broken_off, is_reason
 from ....streaming.draft import ResponseDraft
@@ -31,7 +30,6 @@ from .decode_errors import find_error
 from .decode_files import AudioDecoder, decode_image
 from .decode_thinking import ThinkingDecoder
 from .dialect import OPENAI, Dialect
-from .finish_reasons import FINISH_REASONS, OTHER_REASONS
 
 DETAILS = (
     'service_tier',
@@ -60,11 +58,6 @@ class ChatDecoder(ResponseDecoder):
         super().__init__(draft)
         self.profile = profile
         self.dialect = dialect
-        self._finish_reasons: Mapping[str, FinishReason] = {
-            **FINISH_REASONS,
-            **OTHER_REASONS,
-            **dialect.finish_reasons,
-        }
         self._is_streamed = True
         self._saw_done = False
         self._usage = UsageDecoder(draft, hides_thinking=profile.openai_hides_thinking_tokens)
@@ -158,7 +151,7 @@ class ChatDecoder(ResponseDecoder):
             if is_reason(reason := choice.get('finish_reason')):
                 # OpenRouter may end a response that its vendor broke off with `stop`: pi#8511
                 native = choice.get('native_finish_reason')
-                draft.finish(native if is_broken_off(native) else reason, self._finish_reasons)
+                draft.finish(native if is_broken_off(native) else reason, self.dialect.known_finish_reasons)
                 draft.complete()
             draft.provider_details.update({name: choice[name] for name in CHOICE_DETAILS if choice.get(name)})
 
@@ -225,11 +218,10 @@ class ChatDecoder(ResponseDecoder):
     def _decode_tool_call(self, call: Json) -> None:
         """Decode a tool call or a fragment of one. In a whole response, each item is a tool call."""
         function: Json = call.get('function') or call
-        fields: Json = {}
+        fields: Json = {'id': call.get('id') or None, 'name': function.get('name') or None}
         # Gemini's OpenAI endpoint: https://ai.google.dev/gemini-api/docs/thought-signatures
         if extra := call.get('extra_content'):
-            fields = {'provider_name': self.draft.provider_name, 'provider_details': {'extra_content': extra}}
-        fields |= {'id': call.get('id') or None, 'name': function.get('name') or None}
+            fields |= {'provider_name': self.draft.provider_name, 'provider_details': {'extra_content': extra}}
         if self._is_streamed:
             self._calls.feed(index=call.get('index'), args=function.get('arguments'), **fields)
         else:

@@ -88,9 +88,10 @@ class ThinkingDecoder:
         if (tags := self._tags) is None:
             return
         self._add_tagged(tags, tags.close())
+        if not tags.is_opened or tags.had_block or self.draft.finish_reason != 'stop':
+            return
         parts = self.draft.parts.get()
-        is_response = tags.is_opened and not tags.had_block and self.draft.finish_reason == 'stop'
-        if is_response and len(parts) == 1 and isinstance(parts[0], ThinkingPart):
+        if len(parts) == 1 and isinstance(parts[0], ThinkingPart):
             self.draft.parts.replace_only(TextPart(parts[0].content))
 
     def _add_thinking(self, thinking: str, field: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from ....json_types import Json
 from ....messages import FinishReason
@@ -15,6 +16,7 @@ from ....profiles.history import UNKNOWN_SERVER, HistoryRules
 from ....streaming.draft import ResponseDraft
 from ....wire.prepare import PreparedRequest
 from ..content_filter import is_content_filter_error
+from .finish_reasons import FINISH_REASONS, OTHER_REASONS
 from .settings import ALWAYS_SUPPORTED, OWN_SETTINGS, SETTINGS
 
 HISTORY = replace(UNKNOWN_SERVER, files_in_results=False)
@@ -62,6 +64,11 @@ class Dialect:
     """Decodes the vendor's own tools at work; their parts stand between thinking and text."""
     is_response: IsResponse = is_content_filter_error
     """Recognises the errors that are responses."""
+
+    @cached_property
+    def known_finish_reasons(self) -> Mapping[str, FinishReason]:
+        """The finish reasons of all servers, and the vendor's own."""
+        return {**FINISH_REASONS, **OTHER_REASONS, **self.finish_reasons}
 
     @property
     def supported(self) -> frozenset[str]:

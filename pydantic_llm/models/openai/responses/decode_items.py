@@ -1,46 +1,49 @@
 """`ItemDecoder`: decodes the output items of a response, whole or from their events, into parts.
 
-Messages, reasoning and calls of the caller's tools are decoded here, items of OpenAI's own tools in `native_items`.
+Messages and reasoning are decoded here, calls of the caller's tools in `decode_calls`, items of OpenAI's own tools in
+`native_items`.
 Content that arrives as fragments and again in one piece is added once: what is whole adds only the end that is missing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from ....json_types import Json
-from ....messages import ThinkingPart, ToolCallPart
+from ....messages import ThinkingPart
 from ....streaming.draft import ResponseDraft
 from ....wire.logprobs import decode_logprobs
 from ....wire.repeats import Repeats
-from .decode_slots import CONTENT_KINDS, EVENTS, WHOLE_FIELDS, ItemSlots, Position, Slot, complete_item, join_texts
+from .decode_calls import CallDecoder
+from .decode_slots import (
+    CONTENT_KINDS,
+    EVENTS,
+    WHOLE_FIELDS,
+    ItemSlots,
+    Position,
+    Slot,
+    complete_item,
+    join_texts,
+    read_text,
+)
 from .native_items import NativeItemDecoder
-
-TOOL_CALL_DETAILS = ('namespace', 'caller')
-"""Fields of a tool call that are kept in its part and sent back with it."""
 
 UNREAD = ('sequence_number', 'obfuscation')
 """Fields of an event with a fragment that have no effect."""
 
 
 class ItemDecoder:
-    """Decodes the items of one response.
-
-    If the server gives tool calls of different responses the same ids (`reuses_tool_call_ids`), the id of the response
-    becomes part of each id. Recording of such a server:
-    bedrock-mantle-responses__test_reused_tool_call_ids_request__0_42250b.
-    """
+    """Decodes the items of one response. `reuses_tool_call_ids` is explained in `CallDecoder`."""
 
     def __init__(self, draft: ResponseDraft, repeats: Repeats, *, reuses_tool_call_ids: bool = False) -> None:
         self.draft = draft
         self._repeats = repeats
         self.has_refusal = False
-        self._reuses_tool_call_ids = reuses_tool_call_ids
+        self._calls = CallDecoder(draft, reuses_ids=reuses_tool_call_ids)
         self._native = NativeItemDecoder(draft)
         self._slots = ItemSlots()
         self._finished: list[Slot] = []  # whole items whose parts have not ended: their deltas may be late
@@ -99,12 +102,31 @@ class ItemDecoder:
 
     def finish_all(self, output: Sequence[Json]) -> None:
         """Decode the items of a whole response that no event contained as a whole."""
+        if not self._slots:
+            self._decode_all(output)
+            return
         for item, slot in self._slots.match([*map(complete_item, output)], self._is_similar):
             if slot is None or slot.item is None:
                 self._finish(slot or self._slots.add(item), item)
 
+    def _decode_all(self, output: Sequence[Json]) -> None:
+        """Decode items of which no event came before: each is whole and another one, so none is looked for."""
+        for item in map(complete_item, output):
+            id, call_id = read_text(item, 'id'), read_text(item, 'call_id') or None
+            slot = Slot(str(item['type']), id, call_id=call_id)
+            if slot.type == 'function_call':
+                self._start_tool_call(slot, item)
+            else:
+                self._decode_whole(slot, item)
+            self._finished.append(slot)
+
     def _finish(self, slot: Slot, item: Json) -> None:
         """Decode a whole item: add what its events did not contain. Its parts end when another item begins."""
+        self._decode_whole(slot, item)
+        self._slots.complete(slot, item)
+        self._finished.append(slot)
+
+    def _decode_whole(self, slot: Slot, item: Json) -> None:
         match item['type']:
             case 'message':
                 self._finish_message(slot, item)
@@ -115,8 +137,6 @@ class ItemDecoder:
             case _:
                 self._end_parts(slot)
                 self._native.finish(slot.name(item))
-        self._slots.complete(slot, item)
-        self._finished.append(slot)
 
     def _end_parts(self, next_slot: Slot) -> None:
         """End the parts of whole items, since the content of another item follows."""
@@ -150,7 +170,7 @@ class ItemDecoder:
     def _add_whole(self, slot: Slot, position: Position, whole: str) -> None:
         """Add the end of a text or of arguments, if its fragments were its beginning."""
         if slot.type == 'function_call':
-            self._add_whole_arguments(slot, whole)
+            self._calls.add_whole_arguments(slot, whole)
         elif position[0] not in WHOLE_FIELDS:
             key = slot.key(position)
             known = self.draft.parts.get_content(key)
@@ -255,41 +275,10 @@ class ItemDecoder:
     # ---------------------------------------------------------------------- tool calls
 
     def _start_tool_call(self, slot: Slot, item: Json) -> None:
-        draft, call_id = self.draft, item.get('call_id')
         self._end_parts(slot)
-        if call_id and draft.provider_response_id and self._reuses_tool_call_ids:
-            call_id = f'{draft.provider_response_id}:{call_id}'
-        details = {name: item[name] for name in TOOL_CALL_DETAILS if item.get(name)}
-        fields: Json = {'provider_details': details} if details else {}
-        draft.parts.tool_call(
-            slot,
-            name=item['name'],
-            args=item.get('arguments') or '',
-            tool_call_id=call_id,
-            id=item.get('id'),
-            provider_name=draft.provider_name,
-            **fields,
-        )
+        self._calls.start(slot, item)
 
     def _finish_tool_call(self, slot: Slot, item: Json) -> None:
         if self.draft.parts.kind_of(slot) is None:
-            self._start_tool_call(slot, {**item, 'arguments': ''})
-        self._add_whole_arguments(slot, item.get('arguments') or '')
-
-    def _add_whole_arguments(self, slot: Slot, whole: str) -> None:
-        """Add the end of the arguments. Fragments that are not their beginning are replaced (opencodex#996)."""
-        parts = self.draft.parts
-        known = parts.get_content(slot)
-        if whole.startswith(known) and whole != known:
-            parts.tool_call(slot, args=whole[len(known) :])
-            slot.expect(slot, whole[len(known) :])
-        elif _is_json(whole) and not _is_json(known) and isinstance(part := parts.get_part(slot), ToolCallPart):
-            parts.whole(slot, replace(part, args=whole))
-
-
-def _is_json(text: str) -> bool:
-    try:
-        from_json(text)
-    except ValueError:
-        return False
-    return True
+            self._start_tool_call(slot, {**item, 'arguments': ''})  # which may have come without the name
+        self._calls.add_whole_arguments(slot, item.get('arguments') or '')

@@ -126,9 +126,13 @@ class ItemSlots:
         self._complete_calls: set[tuple[str, str]] = set()  # their types and tool call ids
         self._complete_items: set[tuple[int | None, str]] = set()  # their indexes, and the items as JSON
 
+    def __bool__(self) -> bool:
+        """Return whether there is an item."""
+        return bool(self._slots)
+
     def add(self, item: Json, index: object = None) -> Slot:
         """Return a new slot for an item."""
-        id, call_id = _read_text(item, 'id'), _read_text(item, 'call_id')
+        id, call_id = read_text(item, 'id'), read_text(item, 'call_id')
         slot = Slot(str(item['type']), id, _read_index(index), call_id or None)
         self._slots.append(slot)
         return slot
@@ -147,7 +151,7 @@ class ItemSlots:
 
     def start(self, item: Json, index: object) -> Slot:
         """Return the slot of an item that an event announces. Its content may have come before."""
-        id, number, call_id = _read_text(item, 'id'), _read_index(index), _read_text(item, 'call_id')
+        id, number, call_id = read_text(item, 'id'), _read_index(index), read_text(item, 'call_id')
         names = Names(str(item['type']), id, number)
         if slot := self._unannounced.find_best(names):
             self._unannounced.remove(slot)
@@ -166,7 +170,7 @@ class ItemSlots:
 
     def find(self, type: str, event: Json) -> Slot:
         """Return the slot of an event with content. It may be late, or the first event of an item."""
-        id, index = _read_text(event, 'item_id'), _read_index(event.get('output_index'))
+        id, index = read_text(event, 'item_id'), _read_index(event.get('output_index'))
         names = Names(type, id, index)
         if slot := self._open.find_best(names) or self._find_late(names):
             return slot
@@ -191,8 +195,8 @@ class ItemSlots:
 
     def finish(self, item: Json, index: object) -> Slot | None:
         """Return the slot of a whole item, or None if the item was finished before."""
-        type, number, call_id = str(item['type']), _read_index(index), _read_text(item, 'call_id')
-        names = Names(type, _read_text(item, 'id'), number, call_id or ANY)
+        type, number, call_id = str(item['type']), _read_index(index), read_text(item, 'call_id')
+        names = Names(type, read_text(item, 'id'), number, call_id or ANY)
         if call_id and self._open.last(Names(type, call_id=call_id)) is None:
             names = replace(names, call_id=None)
         if slot := self._open.find_best(names):
@@ -212,7 +216,7 @@ class ItemSlots:
         """
 
         def accepts(slot: Slot, item: Json) -> bool:
-            return _accepts_call(slot, _read_text(item, 'call_id'))
+            return _accepts_call(slot, read_text(item, 'call_id'))
 
         def may_be(slot: Slot, item: Json) -> bool:
             return accepts(slot, item) and is_similar(slot, item)
@@ -252,7 +256,8 @@ def _accepts_call(slot: Slot, call_id: str) -> bool:
     return not slot.call_id or not call_id or slot.call_id == call_id
 
 
-def _read_text(event: Json, name: str) -> str:
+def read_text(event: Json, name: str) -> str:
+    """Return a field as text, empty if it is missing. Raises `TypeError` for a value of another type."""
     value: object = event.get(name)
     if not isinstance(value, str | None):
         raise TypeError(f'the {name} of an item is {value!r}')

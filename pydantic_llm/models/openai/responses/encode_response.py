@@ -20,7 +20,7 @@ from ....messages.response import ModelResponsePart
 from ....profiles.openai import OpenAIModelProfile
 from ....wire.prepare import PreparedRequest
 from ..thinking import THINKING_FIELDS
-from .decode_items import TOOL_CALL_DETAILS
+from .decode_calls import TOOL_CALL_DETAILS
 from .native_fields import IMAGE_ITEM
 from .native_items import RESULT_ITEMS, NativeParts, encode_native_call, encode_result_item
 

@@ -21,7 +21,7 @@ from ....messages.response import ModelResponsePart
 from ....usage import RequestUsage
 from ....wire.serving import ServedRequest
 from .decode import UNFINISHED
-from .decode_items import TOOL_CALL_DETAILS
+from .decode_calls import TOOL_CALL_DETAILS
 from .native_fields import NATIVE_ITEMS
 from .native_items import ITEM, NativeParts, encode_native_call, encode_result_item
 
