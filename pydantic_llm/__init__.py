@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .agent import (
         Agent,
+        AgentModel,
         AgentRun,
         AgentRunEvents,
         AgentRunResult,
@@ -162,6 +163,7 @@ __all__ = (
     'DEFAULT_PROFILE',
     'AbstractToolset',
     'Agent',
+    'AgentModel',
     'AgentRun',
     'AgentRunEvents',
     'AgentRunResult',
@@ -286,6 +288,7 @@ __all__ = (
 _NAMES: dict[str, tuple[str, ...]] = {
     'agent': (
         'Agent',
+        'AgentModel',
         'AgentRun',
         'AgentRunEvents',
         'AgentRunResult',

@@ -3,7 +3,7 @@
 Read `agent` (the definition of an agent) and `entry_points` (the methods that run it). Then one run: `agent_run` and
 `nodes` (its steps), `run_spec` and `run_state` (its data), `first_request`, `loop`, `tool_calls`, and `output_reader`
 (from a response to an output). Last, streamed runs: `background_run` and `event_channel`, `partial_response`,
-`response_stream`, `stream`.
+`response_stream`, `stream`. `agent_model` makes a model of an agent.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from ..tools.controls import CancellationToken
 from ..tools.options import ToolOptions
 from ..tools.tool import Tool
 from .agent import Agent
+from .agent_model import AgentModel
 from .agent_run import AgentRun
 from .capture import capture_run_messages
 from .nodes import AgentNode, CallToolsNode, End, ModelRequestNode, UserPromptNode
@@ -24,6 +25,7 @@ from .stream import AgentRunEvents, StreamedRunResult, StreamedRunResultSync
 
 __all__ = (
     'Agent',
+    'AgentModel',
     'AgentNode',
     'AgentRun',
     'AgentRunEvents',

@@ -46,7 +46,7 @@ class BackgroundRun(Generic[ResultT]):
         try:
             self.result = await self._execute()
         except BaseException as error:
-            self._channel.close(error)
+            self._channel.close(None if self.cancelled and isinstance(error, asyncio.CancelledError) else error)
             if not isinstance(error, Exception):
                 raise
         else:

@@ -144,6 +144,11 @@ class OutputReader:
     forms: list[OutputForm] = field(default_factory=list[OutputForm])
     options: NativeOutput[Any] | PromptedOutput[Any] | None = None
 
+    @property
+    def is_text(self) -> bool:
+        """True if the output is the text of the response as it is, before output validators."""
+        return self.allows_text and not self.forms and self.text_function is None
+
     def mode_for(self, profile: ModelProfile, *, has_native_tools: bool = False) -> OutputMode:
         """Return how to request the output from a model with this profile."""
         if not self.forms:

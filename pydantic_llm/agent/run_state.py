@@ -70,6 +70,8 @@ class RunState:
     rejected_outputs: int = 0
     has_called_tools: bool = False
     """True after the first response with tool calls."""
+    caller_tools: frozenset[str] = frozenset()
+    """The names of the tools that the caller of an `AgentModel` executes."""
 
     @property
     def messages(self) -> list[ModelMessage]:
@@ -203,7 +205,13 @@ class RunState:
             if name in self.offered_tools:
                 raise UserError(f'A tool and an output have the same name {name!r}; give one of them another name=')
         definitions = [tool.tool_def for tool in self.offered_tools.values()]
-        return replace(parameters, function_tools=definitions, native_tools=list(self.spec.native_tools))
+        outputs = [tool for tool in definitions if tool.kind == 'output']  # those of an `AgentModel`'s caller
+        return replace(
+            parameters,
+            function_tools=[tool for tool in definitions if tool.kind != 'output'],
+            output_tools=[*parameters.output_tools, *outputs],
+            native_tools=list(self.spec.native_tools),
+        )
 
     def choose_settings(self) -> ModelSettings | None:
         """Return the settings of the next request. A tool that `tool_choice` requires is required until one was called.

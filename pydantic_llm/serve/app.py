@@ -7,8 +7,8 @@ checks keys and hosts, `bodies` reads a request, `exchange` sends a response.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection, Mapping
-from contextlib import asynccontextmanager
-from typing import cast
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, cast
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -19,6 +19,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from .._type_checks import check_callable, raise_wrong_type
+from ..agent import Agent, AgentModel
 from ..exceptions import LLMError, ModelHTTPError, NotFoundError, UserError
 from ..json_types import Json
 from ..models import Model
@@ -39,14 +40,17 @@ LIST_PATHS = ('/v1/models', '/openai/v1/models', '/openai/models')
 
 
 def create_app(
-    models: Model | Mapping[str, Model],
+    models: Model | Agent[Any, Any] | Mapping[str, Model | Agent[Any, Any]],
     *,
     key: str | None = None,
     faults: FaultPlan | None = None,
     max_body_bytes: int = MAX_BODY_BYTES,
     allowed_hosts: Collection[str] = (),
 ) -> Starlette:
-    """Build an app that serves one model under any name, or several models under their names.
+    """Build an app that serves one model or agent under any name, or several under their names.
+
+    An agent is served as an `AgentModel`: its tools run on the server. Give it `deps` by passing an
+    `AgentModel(agent, deps=...)`.
 
     If `key` is given, every request must send it (`Authorization: Bearer` or `x-api-key`). Without a key, the app
     responds only to requests that name it by an IP address, by `localhost` or by one of `allowed_hosts`, and that no
@@ -72,7 +76,7 @@ class Gateway:
 
     def __init__(
         self,
-        models: Model | Mapping[str, Model],
+        models: Model | Agent[Any, Any] | Mapping[str, Model | Agent[Any, Any]],
         *,
         key: str | None,
         faults: FaultPlan | None,
@@ -81,10 +85,14 @@ class Gateway:
     ) -> None:
         check_callable(faults, parameter='faults')
         _check_models(models)
-        if not isinstance(models, Model) and not models:
+        self.accepts_any_name = not isinstance(models, Mapping)
+        if isinstance(models, Mapping):
+            self.models = {name: _to_model(model) for name, model in models.items()}
+        else:
+            model = _to_model(models)
+            self.models = {model.model_name: model}
+        if not self.models:
             raise UserError('models= is empty: pass at least one model')
-        self.models: dict[str, Model] = {models.model_name: models} if isinstance(models, Model) else dict(models)
-        self.accepts_any_name = isinstance(models, Model)
         self.access = Access(key, allowed_hosts)
         self.faults = faults
         self.bodies = BodyReader(max_body_bytes)
@@ -119,11 +127,11 @@ class Gateway:
 
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncGenerator[None]:
-        try:
+        """Keep the models and the toolsets of agents open while the app runs."""
+        async with AsyncExitStack() as stack:
+            for model in reversed(self.models.values()):  # closed in their order
+                await stack.enter_async_context(model)
             yield
-        finally:
-            for model in self.models.values():
-                await model.aclose()
 
 
 class Endpoint:
@@ -163,24 +171,26 @@ class Endpoint:
         return served
 
 
+def _to_model(model: Model | Agent[Any, Any]) -> Model:
+    return AgentModel(model) if isinstance(model, Agent) else model
+
+
 def _check_models(models: object) -> None:
-    if isinstance(models, Model):
+    if isinstance(models, (Model, Agent)):
         return
-    expected = 'a Model, or a dict from names to Models'
+    expected = 'a Model, an Agent, or a dict from names to these'
     if not isinstance(models, Mapping):
         raise_wrong_type('models', expected, models, _suggest_model(models))
     for name, model in cast('Mapping[object, object]', models).items():
         if not isinstance(name, str):
             raise_wrong_type('models', expected, name)
-        if not isinstance(model, Model):
+        if not isinstance(model, (Model, Agent)):
             raise_wrong_type('models', expected, model, _suggest_model(model))
 
 
 def _suggest_model(value: object) -> str | None:
     if isinstance(value, str):
         return f'pass infer_model({value!r})'
-    if isinstance(getattr(value, 'model', None), Model):  # an agent, whose tools and outputs are no part of any API
-        return 'pass its .model: requests bring their own instructions and tools'
     return None
 
 

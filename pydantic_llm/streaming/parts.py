@@ -236,6 +236,13 @@ class PartsManager:
         [old] = self._parts
         self._restart(old, part)
 
+    def restart(self, index: int, part: ModelResponsePart) -> None:
+        """Replace a part that has ended, whose kind turned out to be another. It starts again, and ends."""
+        old = self._parts[index]
+        self._restart(old, part)
+        old.ended = False
+        self._end(old, None)
+
     def details(self, key: Hashable, **changes: Any) -> None:
         """Set fields of a part that has not ended (ids, provider details). Only its end event contains them."""
         if (part := self._find(key, None)) is not None:

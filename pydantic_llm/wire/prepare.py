@@ -340,7 +340,7 @@ def prepare(
         model_name=model_name,
         system=system,
         messages=repaired,
-        instructions=_find_instructions(messages),
+        instructions=find_instructions(messages),
         settings=settings,
         parameters=resolved,
         tool_choice='auto',
@@ -390,7 +390,7 @@ def _fit_history(request: PreparedRequest, rules: HistoryRules) -> None:
     request.instructions = target.instructions
 
 
-def _find_instructions(messages: Sequence[ModelMessage]) -> list[str]:
+def find_instructions(messages: Sequence[ModelMessage]) -> list[str]:
     """Return the instructions of the newest request. Tool results continue the request that led to them."""
     for message in reversed(messages):
         if not isinstance(message, ModelRequest):

@@ -3,8 +3,8 @@
 Models may emit arguments as objects, each of which replaces the one before it. No API has such deltas: an object is
 held back until its part ends, and is then one delta of JSON text.
 
-Nor can an API take content back. If text turns out to be thinking, its part starts again (`UnopenedThinking`): for the
-client it stays the text that was sent. If thinking turns out to be text, the client gets the text after it.
+Nor can an API take content back. If text turns out to be thinking, its part starts again (`UnopenedThinking`,
+`AgentModel`): for the client it stays the text that was sent, and the next text begins a paragraph. If thinking turns out to be text, the client gets the text after it.
 """
 
 from __future__ import annotations
@@ -39,6 +39,12 @@ class TextArguments:
         """The kinds of the parts that were begun, by their indexes."""
         self._kept_texts: dict[int, TextPart] = {}
         """The texts that turned out to be thinking after they were sent, by the indexes of their parts."""
+        self._ended: set[int] = set()
+        """The indexes of the texts that have ended."""
+        self._last_text: int | None = None
+        """The index of the text that began last."""
+        self._paragraphs: set[int] = set()
+        """The indexes of the texts that begin a paragraph, since a kept text precedes them."""
         self._inserted: tuple[int, ThinkingPart] | None = None
         """The thinking that turned out to be text after it was sent, and its index; later parts move by one."""
 
@@ -63,8 +69,16 @@ class TextArguments:
                 yield from self._end_call(event, part)
             case PartStartEvent():
                 yield from self._start(event)
+            case PartDeltaEvent(index=index) | PartEndEvent(index=index) if (
+                index in self._kept_texts and index in self._ended
+            ):
+                pass
             case PartEndEvent(index=index) if index in self._kept_texts:
+                self._ended.add(index)
                 yield from self._encoder.event(replace(event, part=self._kept_texts[index]))
+            case PartEndEvent(index=index, part=TextPart() as part):
+                self._ended.add(index)
+                yield from self._encoder.event(replace(event, part=self._begin_paragraph(index, part)))
             case _:
                 yield from self._encoder.event(event)
 
@@ -73,14 +87,22 @@ class TextArguments:
         index, part = event.index, event.part
         match self._kinds.get(index), part:
             case 'text', ThinkingPart(content=content):
-                self._kept_texts[index] = TextPart(content)
+                self._kept_texts[index] = self._begin_paragraph(index, TextPart(content))
             case 'thinking', TextPart(content=content):
                 self._inserted = index, ThinkingPart(content)
                 yield from self._encoder.event(PartEndEvent(*self._inserted))
                 yield from self._encoder.event(self._renumber(event))
+            case _, TextPart():
+                if self._last_text in self._kept_texts and index not in self._kinds:
+                    self._paragraphs.add(index)
+                self._kinds[index], self._last_text = part.part_kind, index
+                yield from self._encoder.event(replace(event, part=self._begin_paragraph(index, part)))
             case _:
                 self._kinds[index] = part.part_kind
                 yield from self._encoder.event(event)
+
+    def _begin_paragraph(self, index: int, part: TextPart) -> TextPart:
+        return replace(part, content=f'\n\n{part.content}') if index in self._paragraphs else part
 
     def end(self, response: ModelResponse) -> Iterator[Json]:
         """End the tool calls that are still open, and yield the last events."""
@@ -101,7 +123,10 @@ class TextArguments:
         """Return the response with the parts that were sent."""
         if not self._kept_texts and self._inserted is None:
             return response
-        parts = [self._kept_texts.get(index, part) for index, part in enumerate(response.parts)]
+        parts = [
+            self._begin_paragraph(index, part) if isinstance(part, TextPart) else self._kept_texts.get(index, part)
+            for index, part in enumerate(response.parts)
+        ]
         if self._inserted is not None:
             parts.insert(*self._inserted)
         return replace(response, parts=parts)
