@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from types import TracebackType
 from typing import Any, Generic, Self
 
@@ -26,7 +27,8 @@ from ..transport import Deadlines
 from ..transport.deadlines import DeadlineExceeded, Watchdog
 from ..usage import RequestUsage, UsageLimits
 from .agent import Agent
-from .background_run import BackgroundRun, ExecuteRun
+from .agent_run import execute_run
+from .background_run import BackgroundRun
 from .caller_request import CallerRequest, apply_request
 from .event_channel import ChannelClosed
 from .hidden_rounds import HiddenRounds
@@ -88,10 +90,10 @@ class AgentModel(Model, Generic[DepsT]):
         Raises the errors of a run, and `ModelAPIError` if a tool, or another function of the agent, raises one of its
         own.
         """
-        run, execute, visible, watchdog = self._prepare(messages, model_settings, model_request_parameters)
+        run, visible, watchdog = self._prepare(messages, model_settings, model_request_parameters)
         try:
             with self.translate_errors(visible.draft), watchdog:
-                result = await execute()
+                result = await execute_run(run)
         finally:
             watchdog.close()
         visible.skip_paused(messages[-1])
@@ -111,8 +113,8 @@ class AgentModel(Model, Generic[DepsT]):
         Whether a text is the final one is known when the model's response ends: if the run goes on, its part starts
         again, as thinking. Raises the errors of `request`, while iterating.
         """
-        run, execute, visible, watchdog = self._prepare(messages, model_settings, model_request_parameters)
-        async with BackgroundRun(run, execute) as background:
+        run, visible, watchdog = self._prepare(messages, model_settings, model_request_parameters)
+        async with BackgroundRun(run, partial(execute_run, run)) as background:
             stream = _AgentStream(self, background, visible, watchdog, model_request_parameters)
             try:
                 yield stream
@@ -124,13 +126,13 @@ class AgentModel(Model, Generic[DepsT]):
         messages: Sequence[ModelMessage],
         settings: ModelSettings | None,
         parameters: ModelRequestParameters | None,
-    ) -> tuple[RunState, ExecuteRun[Any], VisibleParts, Watchdog]:
-        """Return a new run, the function that executes it, and what builds the response."""
+    ) -> tuple[RunState, VisibleParts, Watchdog]:
+        """Return a new run, and what builds the response."""
         check_messages(messages)
         check_type(parameters, ModelRequestParameters, parameter='model_request_parameters')
         self.merged_settings(settings)  # raises `UserError` for an invalid value
         request = CallerRequest.of(self._hidden_rounds.restore(messages), settings, parameters)
-        run, execute = self.agent._prepare_run(  # pyright: ignore[reportPrivateUsage] -- same package
+        run = self.agent._prepare_run(  # pyright: ignore[reportPrivateUsage] -- same package
             None,
             deps=self.deps,
             message_history=request.messages,
@@ -144,7 +146,7 @@ class AgentModel(Model, Generic[DepsT]):
             shows_text=run.spec.output.is_text and not run.spec.output_validators,
             shows_native=bool(request.parameters.native_tools),
         )
-        return run, execute, visible, Watchdog(Deadlines((settings or {}).get('timeout')))
+        return run, visible, Watchdog(Deadlines((settings or {}).get('timeout')))
 
     def finish_draft(self, run: RunState, result: AgentRunResult[Any], visible: VisibleParts) -> None:
         """Complete the response of a run that ended: its output, usage, finish reason and warnings."""
@@ -210,7 +212,7 @@ class _AgentStream(BufferedStream):
     def __init__(
         self,
         model: AgentModel[Any],
-        background: BackgroundRun[Any],
+        background: BackgroundRun[AgentRunResult[Any]],
         visible: VisibleParts,
         watchdog: Watchdog,
         parameters: ModelRequestParameters | None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..exceptions import UserError
-from ..messages import ModelMessage, ModelResponse, UserPromptPart
+from ..messages import ModelMessage, ModelResponse
 from ..messages.history import repair
 from ..models import ModelRequestParameters, OutputMode
 from ..profiles import ModelProfile
@@ -82,8 +82,6 @@ def apply_request(run: RunState, request: CallerRequest) -> None:
         system_prompts=(),
         dynamic_prompts=(),
     )
-    prompts = (part for message in reversed(request.messages) for part in reversed(message.parts))
-    run.context.prompt = next((part.content for part in prompts if isinstance(part, UserPromptPart)), None)
 
 
 def _resolve_output(parameters: ModelRequestParameters, run: RunState) -> ModelRequestParameters:

@@ -48,8 +48,8 @@ class HiddenRounds:
         for call in (*requests.approvals, *requests.calls):
             if call.tool_name not in run.caller_tools:
                 raise UserError(
-                    f'The call of {call.tool_name!r} must be approved or executed elsewhere, and an AgentModel '
-                    'has nobody to ask: run the agent itself, with DeferredToolRequests in its output_type'
+                    f'The call of {call.tool_name!r} must be approved or executed elsewhere, which the caller of an '
+                    'AgentModel cannot do: run the agent itself, with DeferredToolRequests in its output_type'
                 )
         ids = {call.tool_call_id: new_tool_call_id() for call in requests.calls}
         calls = [replace(call, tool_call_id=ids[call.tool_call_id]) for call in requests.calls]

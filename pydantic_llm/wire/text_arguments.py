@@ -4,7 +4,8 @@ Models may emit arguments as objects, each of which replaces the one before it. 
 held back until its part ends, and is then one delta of JSON text.
 
 Nor can an API take content back. If text turns out to be thinking, its part starts again (`UnopenedThinking`,
-`AgentModel`): for the client it stays the text that was sent, and the next text begins a paragraph. If thinking turns out to be text, the client gets the text after it.
+`AgentModel`): for the client it stays the text that was sent, and the next text begins a paragraph. If thinking turns
+out to be text, the client gets the text after it.
 """
 
 from __future__ import annotations
