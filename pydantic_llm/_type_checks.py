@@ -219,6 +219,8 @@ def check_native_tools(value: object) -> None:
 
 
 def _is_list(value: object) -> TypeGuard[Sequence[object]]:
+    if type(value) is list or type(value) is tuple:
+        return True
     return isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray, memoryview))
 
 

@@ -104,6 +104,7 @@ class SDKProvider(ClientProvider[Client]):
     """
 
     _access: Access | None = None
+    _shown: tuple[Access, str] | None = None
     _make_client: Callable[[], Client]
 
     @property
@@ -118,10 +119,13 @@ class SDKProvider(ClientProvider[Client]):
 
     @property
     def base_url(self) -> str:
-        if self._access is None:
+        access = self._access
+        if access is None:
             return super().base_url
-        url = hide_password(self._access.base_url)
-        return f'{url}/' if urlsplit(url).path else url  # as the SDKs write it
+        if self._shown is None or self._shown[0] is not access:
+            url = hide_password(access.base_url)
+            self._shown = access, f'{url}/' if urlsplit(url).path else url  # as the SDKs write it
+        return self._shown[1]
 
     @property
     def default_headers(self) -> Mapping[str, Any]:

@@ -47,11 +47,19 @@ class Deadlines:
     @classmethod
     def from_settings(cls, settings: ModelSettings) -> Deadlines:
         """Return the deadlines in these settings. Raises `UserError` if one is not a positive number."""
+        if DEADLINES.isdisjoint(settings):
+            return NO_DEADLINES
         return cls(
             _check_seconds('timeout', settings.get('timeout')),
             _check_seconds('first_token_timeout', settings.get('first_token_timeout')),
             _check_seconds('idle_timeout', settings.get('idle_timeout')),
         )
+
+
+DEADLINES = frozenset({'timeout', 'first_token_timeout', 'idle_timeout'})
+"""The settings that are deadlines."""
+
+NO_DEADLINES = Deadlines()
 
 
 def _check_seconds(name: str, value: object) -> float | None:
@@ -74,7 +82,7 @@ class RawRequest:
     """The requested model, for error messages."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """Headers that override the connection's own."""
-    deadlines: Deadlines = Deadlines()
+    deadlines: Deadlines = NO_DEADLINES
     method: Literal['POST', 'GET'] = 'POST'
     """The HTTP method. Only connections through an SDK's client support `GET`."""
 

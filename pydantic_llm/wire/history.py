@@ -64,11 +64,13 @@ def fit_history(messages: Sequence[ModelMessage], target: HistoryTarget) -> Sequ
 
 def keep_texts(instructions: Sequence[str]) -> list[str]:
     """Return the instructions that are not blank, without characters that cannot be encoded."""
-    return [text for item in instructions if (text := repair_text(item)).strip()]
+    return [text for item in instructions if (text := repair_text(item)).strip()] if instructions else []
 
 
 def check_tool_names(names: Collection[str], system: str, rules: HistoryRules) -> None:
     """Raise `UserError` if the API does not accept the name of one of the request's tools."""
+    if not names:
+        return
     is_accepted = re.compile(rules.given_names).fullmatch
     for name in sorted(names):
         if not is_accepted(name):

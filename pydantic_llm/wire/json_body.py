@@ -44,15 +44,17 @@ def write_items(items: Sequence[Json]) -> bytes:
 
 def write_body(body: Json) -> bytes:
     """Return the body as JSON, with its fields in order."""
-    if not any(type(value) is JsonItems for value in body.values()):
-        return write_json(body)
     pieces: list[bytes] = []
     fields: Json = {}
     for name, value in body.items():
-        if type(value) is JsonItems:
+        if type(value) is not JsonItems:
+            fields[name] = value
+        elif value.written:
             pieces += write_json(fields)[1:-1], write_json(name) + b':' + value.write()
             fields = {}
         else:
-            fields[name] = value
+            fields[name] = [*value.before, *value.after]
+    if not pieces:
+        return write_json(fields)
     pieces.append(write_json(fields)[1:-1])
     return b'{%b}' % b','.join(filter(None, pieces))

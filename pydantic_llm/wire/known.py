@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from marshal import dumps
 from operator import attrgetter
 from types import NoneType
 from typing import Any, Protocol, TypeVar, cast
@@ -40,6 +39,7 @@ from ..messages import (
 from ..profiles.history import HistoryRules
 from .arguments import fit_arguments
 from .json_body import write_items
+from .snapshot import take_snapshot
 from .texts import is_valid_text
 
 SLOT = '_known'
@@ -90,13 +90,21 @@ class EncodingTarget:
     """Returns the fields of a response, other than its parts, that decide how it is encoded."""
     accepts_name: Callable[[str], object]
     accepts_id: Callable[[str], object]
+    base_url: str | None = None
 
     @classmethod
-    def of(cls, rules: HistoryRules, *, supports_tools: bool, response_fields: Sequence[str] = ()) -> EncodingTarget:
+    def of(
+        cls,
+        rules: HistoryRules,
+        *,
+        supports_tools: bool,
+        response_fields: Sequence[str] = (),
+        base_url: str | None = None,
+    ) -> EncodingTarget:
         """Return a new target."""
         get_fields = attrgetter(*response_fields) if response_fields else None
         names, ids = re.compile(rules.tool_names), re.compile(rules.call_ids)
-        return cls(rules, supports_tools, get_fields, names.fullmatch, ids.fullmatch)
+        return cls(rules, supports_tools, get_fields, names.fullmatch, ids.fullmatch, base_url)
 
 
 class KnownMessage:
@@ -255,17 +263,9 @@ def _recall(message: ModelMessage, target: EncodingTarget) -> KnownMessage | Non
         if not known.is_nested:
             if known.fields == fields:
                 return known
-        elif known.fields == _dump(fields):
+        elif known.fields == take_snapshot(fields):
             return known
     return _examine(message, fields, target)
-
-
-def _dump(fields: Any) -> bytes | None:
-    """Return the fields as bytes, which differ for any two values that differ in JSON; `None` if one is an object."""
-    try:
-        return dumps(fields, 2)  # this version writes every value in full, as the later ones do not
-    except ValueError:
-        return None
 
 
 # ---------------------------------------------------------------------- a new message
@@ -282,7 +282,7 @@ def _examine(message: ModelMessage, fields: Any, target: EncodingTarget) -> Know
             return None
     known.kinds = kinds
     if known.is_nested:
-        known.fields = _dump(fields)
+        known.fields = take_snapshot(fields)
         if known.fields is None:  # an object of the application or a file, whose fields may change unseen
             return known
     setattr(message, SLOT, known)

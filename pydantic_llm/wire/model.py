@@ -51,6 +51,7 @@ class WireModel(PreparingModel, Generic[ProfileT]):
     api_name: ClassVar[str]
     """The name of the API's response, for errors: 'a chat completion'."""
     history_rules = UNKNOWN_SERVER
+    keeps_checks = True
     encodes_items: ClassVar[bool] = False
     """True if `encode` returns `JsonItems` when the request asks for them (`writes_items`)."""
 
@@ -58,6 +59,8 @@ class WireModel(PreparingModel, Generic[ProfileT]):
         super().__init_subclass__(**options)
         if 'encode' in vars(cls) and 'encodes_items' not in vars(cls):
             cls.encodes_items = False  # it changes a body of dicts and lists
+        if 'merged_settings' in vars(cls) and 'keeps_checks' not in vars(cls):
+            cls.keeps_checks = False  # it may depend on anything
 
     def __init__(
         self,
@@ -258,9 +261,13 @@ class WireModel(PreparingModel, Generic[ProfileT]):
     def _encode_request(self, request: PreparedRequest) -> RawRequest:
         settings = request.settings
         extra = settings.get('extra_body', {})
-        _check_choices(extra)
         request.writes_items = self.encodes_items
-        content = write_body(add_extra_body(self.encode(request), extra))
+        if extra:
+            _check_choices(extra)
+            body = add_extra_body(self.encode(request), extra)
+        else:
+            body = self.encode(request)
+        content = write_body(body)
         headers = self.headers(request) | settings.get('extra_headers', {})
         return RawRequest(self.path(request), content, self.model_name, headers, Deadlines.from_settings(settings))
 

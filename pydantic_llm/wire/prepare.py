@@ -6,16 +6,15 @@ about models. `PreparingModel` is the base class of the models that use it.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from json import dumps
+from marshal import loads
 from typing import Any, ClassVar, Literal, TypeVar, cast
 
 from .._setting_checks import check_settings, own_checks
-from .._type_checks import check_messages, check_request_tools, check_type
+from .._type_checks import check_messages
 from ..exceptions import UserError
-from ..json_schemas import flatten_root, normalize_schema
 from ..json_types import Json
 from ..messages import (
     FilePart,
@@ -28,14 +27,21 @@ from ..messages import (
 )
 from ..messages.history import repair
 from ..messages.request import is_tool_result
-from ..models import Model, ModelRequestParameters, OutputMode
+from ..models import Model, ModelRequestParameters
 from ..profiles import ModelProfile
 from ..profiles.history import HistoryRules
 from ..settings import TRANSPORT_SETTINGS, ModelSettings
-from ..tools.definition import ToolDefinition
 from .foreign_settings import register_setting_names, suggest, suggest_foreign_name
 from .history import check_tool_names, fit_history, keep_texts
 from .known import EncodingTarget, KnownHistory, find_known
+from .parameters import (
+    FittedParameters,
+    check_parameters,
+    fit_schemas,
+    resolve_output,
+    take_snapshot_of_parameters,
+)
+from .snapshot import Kept, take_snapshot
 from .texts import repair_texts
 from .turns import HistoryTarget
 
@@ -44,11 +50,11 @@ T = TypeVar('T')
 ResolvedToolChoice = Literal['auto', 'none', 'required'] | tuple[str, ...]
 """`auto`, `none`, `required`, or the names of the only tools that may be called (one of them must be called)."""
 
-OUTPUT_NAME = 'final_result'
-"""The name of an output without a name of its own."""
-
 MAX_TARGETS = 4
 """The number of targets that a model remembers. It has several if settings that decide about messages change."""
+
+MAX_KEPT = 8
+"""The number of settings, and of sets of tools, that a model keeps the results of its checks for."""
 
 _CORE_SETTINGS = frozenset({'tool_choice', 'max_tokens'})
 
@@ -205,6 +211,19 @@ class RequestPreview:
     """The warnings that its response would have."""
 
 
+@dataclass(slots=True)
+class SettledSettings:
+    """The settings of a request after all checks that depend on nothing else."""
+
+    merged: ModelSettings
+    """The settings of the model and of the request."""
+    target: EncodingTarget
+    accepted: ModelSettings | None = None
+    """Those that the API and the model support; `None` before they were checked."""
+    warnings: Sequence[str] = ()
+    """A sentence for each other one."""
+
+
 class PreparingModel(Model):
     """A model that checks and resolves its requests before it sends or runs them."""
 
@@ -223,7 +242,13 @@ class PreparingModel(Model):
     message_settings: ClassVar[Sequence[str]] = ()
     """The settings that decide how past messages are encoded."""
 
+    keeps_checks: ClassVar[bool] = False
+    """True if requests with the same settings or tools as an earlier one are not checked again. Nothing may change the
+    settings and parameters of a `PreparedRequest` in place, and `merged_settings` must depend on its argument alone."""
+
     _targets: tuple[tuple[object, EncodingTarget], ...] = ()
+    _kept_settings: Kept[SettledSettings] | None = None
+    _kept_parameters: Kept[FittedParameters] | None = None
 
     @property
     def setting_prefixes(self) -> tuple[str, ...]:
@@ -254,12 +279,10 @@ class PreparingModel(Model):
         stream: bool = False,
     ) -> PreparedRequest:
         """Resolve a request: what `encode` reads. Raises `UserError` for what cannot be sent."""
-        merged = self.merged_settings(settings)
-        for settings_type in self.setting_types:
-            check_settings(merged, own_checks(settings_type))
+        settled = self._settle(settings)
         return prepare(
             messages,
-            merged,
+            settled.merged,
             parameters,
             model_name=self.model_name,
             system=self.system,
@@ -267,9 +290,11 @@ class PreparingModel(Model):
             supported=self.supported_settings,
             prefix=self.setting_prefixes,
             own=self.setting_names,
-            target=self._choose_target(merged),
+            target=settled.target,
             stream=stream,
-            base_url=self.base_url,
+            base_url=settled.target.base_url,
+            settled=settled,
+            kept=self._kept_parameters,
         )
 
     def preview(
@@ -285,6 +310,22 @@ class PreparingModel(Model):
         request = self.prepare(messages, settings, parameters)
         return RequestPreview(list(messages), request.warnings)
 
+    def _settle(self, settings: ModelSettings | None) -> SettledSettings:
+        """Merge and check the settings of a request, or return what is kept for the same ones."""
+        snapshot = take_snapshot((self.settings, settings, self.base_url)) if self.keeps_checks else None
+        if self._kept_settings is None:
+            self._kept_settings, self._kept_parameters = Kept(MAX_KEPT), Kept(MAX_KEPT)
+        if (settled := self._kept_settings.get(snapshot)) is not None:
+            return settled
+        merged = self.merged_settings(settings)
+        for settings_type in self.setting_types:
+            check_settings(merged, own_checks(settings_type))
+        if snapshot is not None and (values := take_snapshot(merged)) is not None:
+            merged = loads(values)  # a copy, since the application may change its own
+        settled = SettledSettings(merged, self._choose_target(merged))
+        self._kept_settings.put(snapshot, settled)
+        return settled
+
     def _choose_target(self, settings: ModelSettings) -> EncodingTarget:
         """Return the target of the requests with these settings, the same one each time."""
         profile, values = self.profile, cast('Mapping[str, Any]', settings)
@@ -294,7 +335,10 @@ class PreparingModel(Model):
             if known == facts:
                 return target
         target = EncodingTarget.of(
-            self.get_history_rules(), supports_tools=profile.supports_tools, response_fields=self.response_fields
+            self.get_history_rules(),
+            supports_tools=profile.supports_tools,
+            response_fields=self.response_fields,
+            base_url=self.base_url,
         )
         self._targets = ((facts, target), *self._targets[: MAX_TARGETS - 1])
         return target
@@ -324,25 +368,30 @@ def prepare(
     target: EncodingTarget | None = None,
     stream: bool,
     base_url: str | None = None,
+    settled: SettledSettings | None = None,
+    kept: Kept[FittedParameters] | None = None,
 ) -> PreparedRequest:
     """Resolve a request. Raises `UserError` for anything that cannot be sent.
 
     `supported` are the shared settings of the room, `own` those with its `prefix` (`'openai_'`). Without `own`, every
-    setting with the prefix is accepted. `target` has the rules for past messages.
+    setting with the prefix is accepted. `target` has the rules for past messages. `settled` and `kept` are results of
+    earlier requests, and get those of this one.
     """
     target = target or EncodingTarget.of(HistoryRules(), supports_tools=profile.supports_tools)
+    settled = settled or SettledSettings(settings, target)
     known, repaired, notes = _repair_history(messages, target)
-    check_type(parameters, ModelRequestParameters, parameter='model_request_parameters')
-    if parameters is not None:
-        check_request_tools(parameters.function_tools, parameters.output_tools, parameters.native_tools)
-    resolved = _resolve_output(parameters or ModelRequestParameters(), profile, model_name)
+    given = check_parameters(parameters)
+    snapshot = (
+        take_snapshot_of_parameters(given) if kept is not None and settings.get('tool_choice') != 'none' else None
+    )
+    fitted = kept.get(snapshot) if kept is not None else None
     request = PreparedRequest(
         model_name=model_name,
         system=system,
         messages=repaired,
         instructions=find_instructions(messages),
         settings=settings,
-        parameters=resolved,
+        parameters=fitted.parameters if fitted else resolve_output(given, profile, model_name),
         tool_choice='auto',
         profile=profile,
         stream=stream,
@@ -352,9 +401,15 @@ def prepare(
     )
     for note in notes:
         _report(request, note)
-    _check_settings(request, frozenset(supported), prefix, own)
+    _accept_settings(request, settled, supported, prefix, own)
     _choose_tools(request)
-    _fit_schemas(request)
+    if fitted is None:
+        fitted = fit_schemas(request.parameters, profile, model_name)
+        if kept is not None:
+            kept.put(snapshot, fitted)
+    request.parameters = fitted.parameters
+    for note in fitted.notes:
+        request.note(note)
     _add_output_prompt(request)
     _fit_history(request, target.rules)
     return request
@@ -418,11 +473,28 @@ def _report(request: PreparedRequest, sentence: str) -> None:
 # ---------------------------------------------------------------------- settings
 
 
-def _check_settings(
-    request: PreparedRequest, supported: frozenset[str], prefix: str | tuple[str, ...], own: Collection[str] | None
+def _accept_settings(
+    request: PreparedRequest,
+    settled: SettledSettings,
+    supported: Iterable[str],
+    prefix: str | tuple[str, ...],
+    own: Collection[str] | None,
 ) -> None:
     """Keep the settings that the room and the model support; report the others."""
-    known = supported | _CORE_SETTINGS | TRANSPORT_SETTINGS
+    if settled.accepted is None:
+        count = len(request.warnings)
+        _check_settings(request, supported, prefix, own)
+        settled.warnings = request.warnings[count:]
+        settled.accepted = request.settings  # last, for requests in other threads
+    else:
+        request.settings = settled.accepted
+        request.warnings += settled.warnings
+
+
+def _check_settings(
+    request: PreparedRequest, supported: Iterable[str], prefix: str | tuple[str, ...], own: Collection[str] | None
+) -> None:
+    known = _CORE_SETTINGS | TRANSPORT_SETTINGS | frozenset(supported)
     for name in list(request.settings):
         is_own = name.startswith(prefix)
         is_known = name in known or (is_own and (own is None or name in own))
@@ -445,31 +517,6 @@ def _check_settings(
 
 
 # ---------------------------------------------------------------------- outputs and tools
-
-
-def _resolve_output(
-    parameters: ModelRequestParameters, profile: ModelProfile, model_name: str
-) -> ModelRequestParameters:
-    mode: OutputMode = parameters.output_mode
-    if mode == 'auto':
-        has_native_tools = bool(parameters.native_tools) and parameters.output_object is not None
-        mode = profile.choose_output_mode(has_native_tools=has_native_tools)
-    if mode in ('native', 'prompted') and parameters.output_object is None:
-        raise UserError(f'output_mode={mode!r} needs an output_object in ModelRequestParameters')
-    if mode == 'native' and not profile.supports_json_schema_output:
-        raise UserError(
-            f"{model_name!r} cannot be held to a JSON schema by its API (output_mode='native'); use output_mode "
-            "'tool' or 'prompted' (ToolOutput or PromptedOutput on an agent)"
-        )
-    output_tools = parameters.output_tools if mode in ('tool', 'text') else ()
-    output_object = parameters.output_object if mode in ('native', 'prompted') else None
-    resolved = replace(parameters, output_mode=mode, output_tools=output_tools, output_object=output_object)
-    names = [tool.name for tool in resolved.tools]
-    if names and not profile.supports_tools:
-        raise UserError(f'{model_name!r} cannot call tools, and was given {", ".join(map(repr, names))}')
-    if duplicate := next((name for name, count in Counter(names).items() if count > 1), None):
-        raise UserError(f'Two tools are called {duplicate!r}: give one of them another name')
-    return resolved
 
 
 def _choose_tools(request: PreparedRequest) -> None:
@@ -502,59 +549,6 @@ def _resolve_tool_names(parameters: ModelRequestParameters, names: tuple[str, ..
     if unknown := [name for name in names if name not in known]:
         raise UserError(f'tool_choice names {unknown[0]!r}, which is not among the tools {[*known]!r}')
     return 'required' if known.keys() == set(names) and len(known) > 1 else names
-
-
-def _fit_schemas(request: PreparedRequest) -> None:
-    """Check the schemas of tools and of the output, and rewrite them for the vendor."""
-    parameters, output, profile = request.parameters, request.parameters.output_object, request.profile
-
-    def fit_tool(tool: ToolDefinition) -> ToolDefinition:
-        owner = f'tool {tool.name!r}'
-        schema = tool.parameters_json_schema
-        fitted, strict = _fit_schema(request, schema, tool.strict, owner, can_enforce=profile.enforces_tools)
-        return replace(tool, parameters_json_schema=fitted, strict=strict)
-
-    function_tools = [fit_tool(tool) for tool in parameters.function_tools]
-    output_tools = [fit_tool(tool) for tool in parameters.output_tools]
-    if output is not None:
-        owner = f'output {output.name or OUTPUT_NAME!r}'
-        can_enforce = profile.enforces_outputs or parameters.output_mode == 'prompted'
-        fitted, strict = _fit_schema(request, output.json_schema, output.strict, owner, can_enforce=can_enforce)
-        output = replace(output, json_schema=fitted, strict=strict)
-    request.parameters = replace(
-        parameters, function_tools=function_tools, output_tools=output_tools, output_object=output
-    )
-
-
-def _fit_schema(
-    request: PreparedRequest, schema: Json, strict: bool | None, owner: str, *, can_enforce: bool
-) -> tuple[Json, bool | None]:
-    """Return a schema as the vendor accepts it, and whether the vendor is to enforce it."""
-    try:
-        return _rewrite_schema(request, schema, strict, owner, can_enforce=can_enforce)
-    except RecursionError:
-        raise UserError(f'The schema of {owner} refers to definitions inside each other too deeply') from None
-
-
-def _rewrite_schema(
-    request: PreparedRequest, schema: Json, strict: bool | None, owner: str, *, can_enforce: bool
-) -> tuple[Json, bool | None]:
-    schema, flattened = flatten_root(normalize_schema(schema, owner))
-    for keyword in flattened:
-        request.note(f'the schema of {owner} can no longer enforce {keyword} of $')
-    if strict and not can_enforce:
-        request.note(
-            f'the schema of {owner} is not enforced: {request.model_name!r} does not support strict=True for it'
-        )
-        strict = None
-    if (transform := request.profile.json_schema_transformer) is None:
-        return schema, strict
-    transformed = transform(schema, strict)
-    for loss in transformed.losses:
-        request.note(f'the schema of {owner} can no longer enforce {loss}')
-    for obstacle in transformed.obstacles:
-        request.note(f'the schema of {owner} is not enforced: {obstacle}')
-    return transformed.json_schema, transformed.strict and can_enforce
 
 
 def _add_output_prompt(request: PreparedRequest) -> None:

@@ -11,7 +11,8 @@ from ...native_tools import MCPServerTool, MemoryTool
 from ...profiles.anthropic import AnthropicModelProfile
 from ...tools.definition import ToolDefinition
 from ...wire.claude import can_force_tools
-from ...wire.prepare import OUTPUT_NAME, PreparedRequest
+from ...wire.parameters import OUTPUT_NAME
+from ...wire.prepare import PreparedRequest
 from .native_tools import UNKNOWN_BLOCK, encode_mcp_server, encode_native_tool
 from .settings import OWN_SETTINGS, SERVICE_TIERS, SETTINGS
 from .thinking import Thinking

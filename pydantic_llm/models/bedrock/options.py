@@ -11,7 +11,8 @@ from ...json_types import Json
 from ...profiles.bedrock import BedrockModelProfile
 from ...tools.definition import ToolDefinition
 from ...wire.claude import RESPONSE_TOKENS, can_force_tools
-from ...wire.prepare import OUTPUT_NAME, PreparedRequest, ResolvedToolChoice
+from ...wire.parameters import OUTPUT_NAME
+from ...wire.prepare import PreparedRequest, ResolvedToolChoice
 from .native_tools import encode_native_tools
 from .settings import OWN_SETTINGS, SERVICE_TIERS, SETTINGS
 from .thinking import Thinking

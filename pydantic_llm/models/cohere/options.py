@@ -9,7 +9,8 @@ from ...json_types import Json
 from ...profiles.cohere import CohereModelProfile
 from ...settings import ThinkingLevel
 from ...tools.definition import ToolDefinition
-from ...wire.prepare import OUTPUT_NAME, PreparedRequest, ResolvedToolChoice
+from ...wire.parameters import OUTPUT_NAME
+from ...wire.prepare import PreparedRequest, ResolvedToolChoice
 from .settings import OWN_SETTINGS, SETTINGS
 
 BUDGETS: dict[ThinkingLevel, int] = {'minimal': 1024, 'low': 2048, 'medium': 8192, 'high': 16_384, 'xhigh': 31_000}

@@ -61,7 +61,7 @@ class GeminiModel(WireModel[GeminiModelProfile]):
     own_settings = frozenset(GeminiModelSettings.__annotations__)
     profile_type = GeminiModelProfile
     api_name = 'a generateContent response'
-    encodes_items = True
+    encodes_items = keeps_checks = True
 
     def __init__(
         self,

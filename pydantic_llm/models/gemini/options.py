@@ -8,7 +8,8 @@ from ...native_tools import ImageGenerationTool
 from ...profiles.gemini import VERTEX, GeminiModelProfile
 from ...settings import ThinkingLevel
 from ...tools.definition import ToolDefinition
-from ...wire.prepare import OUTPUT_NAME, PreparedRequest, choose_nearest
+from ...wire.parameters import OUTPUT_NAME
+from ...wire.prepare import PreparedRequest, choose_nearest
 from .native_tools import encode_image_config, encode_native_tool, find_unsupported_options
 from .settings import GENERATION_SETTINGS, SERVICE_TIERS, TOP_LEVEL_SETTINGS
 

@@ -34,7 +34,8 @@ from ...messages import (
 from ...profiles import ModelProfile, ModelProfileSpec
 from ...settings import ModelSettings
 from ...tools.definition import ToolDefinition
-from ...wire.prepare import OUTPUT_NAME, PreparedRequest, PreparingModel
+from ...wire.parameters import OUTPUT_NAME
+from ...wire.prepare import PreparedRequest, PreparingModel
 from .. import ModelRequestParameters, PartsManager, StreamedResponse, WholeResponse
 from ..estimate import estimate_usage
 from .sampler import sample

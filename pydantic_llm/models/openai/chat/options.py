@@ -16,7 +16,8 @@ from ....json_types import Json
 from ....profiles.openai import OpenAIModelProfile
 from ....settings import ThinkingLevel
 from ....tools.definition import ToolDefinition
-from ....wire.prepare import OUTPUT_NAME, PreparedRequest, choose_nearest
+from ....wire.parameters import OUTPUT_NAME
+from ....wire.prepare import PreparedRequest, choose_nearest
 from ..thinking import EFFORTS, choose_least_effort, drop_sampling
 from .dialect import Dialect
 
