@@ -371,7 +371,7 @@ def prepare(
     settled: SettledSettings | None = None,
     kept: Kept[FittedParameters] | None = None,
 ) -> PreparedRequest:
-    """Resolve a request. Raises `UserError` for anything that cannot be sent.
+    """Resolve a request. Raises `UserError` for what cannot be sent.
 
     `supported` are the shared settings of the room, `own` those with its `prefix` (`'openai_'`). Without `own`, every
     setting with the prefix is accepted. `target` has the rules for past messages. `settled` and `kept` are results of
@@ -381,10 +381,7 @@ def prepare(
     settled = settled or SettledSettings(settings, target)
     known, repaired, notes = _repair_history(messages, target)
     given = check_parameters(parameters)
-    snapshot = (
-        take_snapshot_of_parameters(given) if kept is not None and settings.get('tool_choice') != 'none' else None
-    )
-    fitted = kept.get(snapshot) if kept is not None else None
+    snapshot, fitted = _recall_parameters(given, settings, kept)
     request = PreparedRequest(
         model_name=model_name,
         system=system,
@@ -403,16 +400,35 @@ def prepare(
         _report(request, note)
     _accept_settings(request, settled, supported, prefix, own)
     _choose_tools(request)
+    _fit_parameters(request, fitted, snapshot, kept)
+    _add_output_prompt(request)
+    _fit_history(request, target.rules)
+    return request
+
+
+def _recall_parameters(
+    parameters: ModelRequestParameters, settings: ModelSettings, kept: Kept[FittedParameters] | None
+) -> tuple[bytes | None, FittedParameters | None]:
+    """Return the snapshot of the parameters, and the fitted ones of an earlier request with the same snapshot."""
+    if kept is None or settings.get('tool_choice') == 'none':  # which drops tools that are not fitted then
+        return None, None
+    snapshot = take_snapshot_of_parameters(parameters)
+    return snapshot, kept.get(snapshot)
+
+
+def _fit_parameters(
+    request: PreparedRequest,
+    fitted: FittedParameters | None,
+    snapshot: bytes | None,
+    kept: Kept[FittedParameters] | None,
+) -> None:
     if fitted is None:
-        fitted = fit_schemas(request.parameters, profile, model_name)
+        fitted = fit_schemas(request.parameters, request.profile, request.model_name)
         if kept is not None:
             kept.put(snapshot, fitted)
     request.parameters = fitted.parameters
     for note in fitted.notes:
         request.note(note)
-    _add_output_prompt(request)
-    _fit_history(request, target.rules)
-    return request
 
 
 def _repair_history(
