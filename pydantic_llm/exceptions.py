@@ -34,6 +34,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from .rate_limits import RateLimits
+
 if TYPE_CHECKING:
     from .messages import ModelMessage, ModelResponse
     from .usage import RunUsage
@@ -128,7 +130,7 @@ class ModelHTTPError(ModelAPIError):
     body: object | None
     """The body of the response: a JSON value if it is JSON, else text."""
     headers: Mapping[str, str]
-    """The headers of the response, with lower-case names; empty for an error event in a stream."""
+    """The headers of the response, with lower-case names, without cookies and keys."""
     request_id: str | None
     """The vendor's id of the request, for its support."""
     retry_after: float | None
@@ -164,6 +166,11 @@ class ModelHTTPError(ModelAPIError):
             provider_name=provider_name,
             retryable=retryable,
         )
+
+    @property
+    def rate_limits(self) -> RateLimits:
+        """The vendor's limits, and what remains of them, from the headers; empty if they contain none."""
+        return RateLimits.from_headers(self.headers)
 
 
 class AuthenticationError(ModelHTTPError):

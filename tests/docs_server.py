@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pydantic_llm.exceptions import UserError
 from pydantic_llm.messages import (
@@ -150,7 +151,33 @@ def _find_text(request: ModelRequest) -> str | None:
 
 def vendors() -> Starlette:
     """Build an app that speaks the vendors' protocols."""
-    return create_app({name: FunctionModel(respond, stream_function=stream, model_name=name) for name in MODELS})
+    app = create_app({name: FunctionModel(respond, stream_function=stream, model_name=name) for name in MODELS})
+    app.add_middleware(VendorHeaders)
+    return app
+
+
+HEADERS = {
+    'x-request-id': 'req_42',
+    'x-ratelimit-limit-requests': '500',
+    'x-ratelimit-remaining-requests': '499',
+    'x-ratelimit-reset-requests': '120ms',
+}
+"""The headers of every response: the id of the request, and what remains of a rate limit."""
+
+
+class VendorHeaders:
+    """Adds `HEADERS` to the responses of an app."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message['type'] == 'http.response.start':
+                message['headers'] += [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
 
 
 def environment(url: str) -> dict[str, str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime
+from operator import not_
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import AliasChoices, Discriminator, Field, model_serializer, model_validator
@@ -12,6 +13,7 @@ from pydantic_core import from_json, to_json
 
 from ..exceptions import UnexpectedModelBehavior
 from ..json_types import repair_json_text
+from ..rate_limits import RateLimits
 from ..usage import RequestUsage
 from ._stored import translate_response
 from ._tool_files import add_digests, restore_files
@@ -275,6 +277,15 @@ class ModelResponse(Message):
     ] = None
     """The vendor's id of the response."""
 
+    request_id: Annotated[str | None, Field(exclude_if=not_)] = None
+    """The vendor's id of the request, from the headers. Give it to the vendor's support."""
+
+    headers: Annotated[Mapping[str, str] | None, Field(exclude=True)] = field(default=None, compare=False, repr=False)
+    """The HTTP headers, with lower-case names, without cookies and keys; `None` for a model in this process.
+
+    They are not stored with the message: a response that is loaded from JSON has none.
+    """
+
     finish_reason: FinishReason | None = None
     """The reason why generation stopped; `None` if the vendor sent none or an unknown one."""
 
@@ -321,6 +332,11 @@ class ModelResponse(Message):
             provider_details={**paused, **(continuation.provider_details or {})} or None,
             warnings=list(dict.fromkeys([*self.warnings, *continuation.warnings])),
         )
+
+    @property
+    def rate_limits(self) -> RateLimits:
+        """The vendor's limits, and what remains of them, from the headers; empty if they contain none."""
+        return RateLimits.from_headers(self.headers or {})
 
     @property
     def text(self) -> str | None:

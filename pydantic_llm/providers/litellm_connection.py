@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
@@ -48,6 +48,9 @@ BUFFERED_EVENTS = 16
 
 WHOLE, STREAM = {'content-type': 'application/json'}, {'content-type': 'text/event-stream'}
 """The headers of the two kinds of responses that are made of LiteLLM's results."""
+
+VENDOR_PREFIX = 'llm_provider-'
+"""The start of the names of the vendor's headers (`process_response_headers` in litellm's `core_helpers.py`)."""
 
 
 def load_litellm() -> Any:
@@ -107,7 +110,8 @@ class LiteLLMConnection(Connection):
     async def send(self, request: RawRequest) -> RawResponse:
         watchdog = Watchdog(Deadlines(request.deadlines.timeout, waited=request.deadlines.waited))
         try:
-            return RawResponse(_encode_response(await self._call(request, watchdog)), WHOLE)
+            result = await self._call(request, watchdog)
+            return RawResponse(_encode_response(result), _find_headers(result) | WHOLE)
         finally:
             watchdog.close()
 
@@ -158,6 +162,13 @@ def _encode_response(response: Any) -> bytes:
     return _dump_json(fields)
 
 
+def _find_headers(result: Any) -> dict[str, str]:
+    """Return the vendor's headers that LiteLLM keeps with a result, with names in lower case."""
+    kept: object = getattr(result, '_hidden_params', {}).get('additional_headers')
+    headers = cast('dict[object, object]', kept) if isinstance(kept, dict) else {}
+    return {str(name).lower().removeprefix(VENDOR_PREFIX): str(value) for name, value in headers.items()}
+
+
 def _dump_json(fields: Json) -> bytes:
     """Return JSON. A half of a surrogate pair is escaped: the other half may be in the next event."""
     try:
@@ -178,7 +189,7 @@ class ChunkStream(ByteStream):
 
     def __init__(self, result: Any, watchdog: Watchdog, translate: Callable[[Exception], Exception]) -> None:
         self._is_stream = hasattr(result, '__anext__')
-        self.headers = STREAM if self._is_stream else WHOLE
+        self.headers = _find_headers(result) | (STREAM if self._is_stream else WHOLE)
         self._result = result
         self._watchdog = watchdog
         self._translate = translate

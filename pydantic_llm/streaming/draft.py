@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from ..messages import FinishReason, ModelResponse, ResponseState
 from ..messages._value import now
+from ..messages.headers import ResponseHeaders, find_request_id
 from ..usage import RequestUsage
 from .broken_off import is_broken_off
 from .parts import PartsManager
@@ -41,6 +42,10 @@ class ResponseDraft:
     """The time of the response by the vendor's clock; `None` until the vendor sends it."""
     started: datetime = field(default_factory=now)
     """The time at which the request was sent."""
+    headers: Mapping[str, str] | None = None
+    """The HTTP headers of the response; `None` if it has none."""
+    request_id: str | None = None
+    """The vendor's id of the request."""
     tool_names: frozenset[str] = frozenset()
     """The names of the request's tools."""
     state: ResponseState = 'incomplete'
@@ -109,6 +114,10 @@ class ResponseDraft:
             else:
                 known[field_name] = [*cast('list[object]', new)] if isinstance(new, list) else new
 
+    def record_headers(self, headers: Mapping[str, str]) -> None:
+        """Record the HTTP headers of the response, and the id of the request in them."""
+        self.headers, self.request_id = ResponseHeaders(headers), find_request_id(headers)
+
     def record_time(self, seconds: float | None) -> None:
         """Record the vendor's time of the response, in seconds since 1970; a value out of range is skipped."""
         if seconds and self.timestamp is None:
@@ -155,6 +164,8 @@ class ResponseDraft:
             provider_url=self.provider_url,
             provider_details=details or None,
             provider_response_id=self.provider_response_id,
+            request_id=self.request_id,
+            headers=self.headers,
             finish_reason=self.finish_reason,
             state=self.state,
             warnings=[*self.warnings],

@@ -236,7 +236,7 @@ class _Response(OwnResponse):
     def __init__(
         self, request: OutgoingRequest, response: aiohttp.ClientResponse, transports: Sequence[asyncio.Transport]
     ) -> None:
-        super().__init__(request, response.status, ResponseHeaders(response.headers), _Chunks(response.content))
+        super().__init__(request, response.status, JoinedHeaders(response.headers), _Chunks(response.content))
         self._response = response
         self._transports = transports
 
@@ -274,7 +274,7 @@ class _Chunks:
         return chunk
 
 
-class ResponseHeaders(Mapping[str, str]):
+class JoinedHeaders(Mapping[str, str]):
     """The headers of a response, as httpx2 shows them: names in lower case, values of the same name joined."""
 
     __slots__ = ('_headers',)

@@ -25,8 +25,9 @@ from ..exceptions import (
     RateLimitError,
 )
 from ..json_types import parse_json
+from ..messages.headers import ResponseHeaders, find_request_id
+from ..rate_limits import seconds_until_reset
 from .error_wording import classify
-from .rate_limits import seconds_until_reset
 
 __all__ = ('RETRY_INFO', 'error_from_event', 'error_from_invalid_json', 'error_from_response')
 
@@ -100,14 +101,6 @@ STATUS_DIGITS = 3
 AMAZON_TYPE_HEADER = 'x-amzn-errortype'
 """Amazon's header with the type of the error: a name, a colon and a URL."""
 
-REQUEST_ID_HEADERS = ('x-request-id', 'request-id', 'x-amzn-requestid', 'apim-request-id', 'x-typesense-request-id')
-"""The headers in which vendors send their id of the request."""
-
-SECRET_HEADERS = frozenset(
-    {'set-cookie', 'cookie', 'authorization', 'proxy-authorization', 'x-api-key', 'api-key', 'x-goog-api-key'}
-)
-"""Response headers that an exception must not contain, because a server could return secrets in them."""
-
 SHOULD_RETRY = {'true': True, 'false': False}
 """The values of `x-should-retry`, which overrides the status. The SDKs of OpenAI and Anthropic obey it too
 (`_should_retry` in openai/_base_client.py)."""
@@ -144,7 +137,7 @@ def error_from_response(
 ) -> ModelHTTPError:
     """Return the exception for a response with an error status."""
     parsed = _parse_body(body)
-    own = {name.lower(): value for name, value in headers.items() if name.lower() not in SECRET_HEADERS}
+    own = dict(ResponseHeaders({name.lower(): value for name, value in headers.items()}))
     error = _decode_error_body(parsed)
     if name := own.get(AMAZON_TYPE_HEADER, '').partition(':')[0]:
         error = error._replace(kinds=(name, *error.kinds))
@@ -158,7 +151,7 @@ def error_from_response(
         message=_format_message(status, model_name, error),
         provider_name=provider_name,
         headers=own,
-        request_id=next((own[name] for name in REQUEST_ID_HEADERS if name in own), error.request_id),
+        request_id=find_request_id(own) or error.request_id,
         retry_after=error.retry_after if retry_after is None else retry_after,
         retryable=False if kind in USELESS_TO_RETRY else SHOULD_RETRY.get(own.get('x-should-retry', ''), busy or None),
     )

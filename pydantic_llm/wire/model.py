@@ -231,7 +231,7 @@ class WireModel(PreparingModel, Generic[ProfileT]):
             return response
         except ModelHTTPError as error:
             notify(error.headers)
-            return RawResponse(self._body_in_error(error), JSON_HEADERS)
+            return RawResponse(self._body_in_error(error), {**error.headers, **JSON_HEADERS})
 
     async def _open(self, raw: RawRequest) -> ByteStream:
         try:
@@ -240,7 +240,7 @@ class WireModel(PreparingModel, Generic[ProfileT]):
             return stream
         except ModelHTTPError as error:
             notify(error.headers)
-            return BodyStream(self._body_in_error(error))
+            return BodyStream(self._body_in_error(error), {**error.headers, **JSON_HEADERS})
 
     def _body_in_error(self, error: ModelHTTPError) -> bytes:
         """Return the response that this error contains; raise the error if it contains none."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from ..exceptions import LLMError, StreamInterruptedError, UnexpectedModelBehavior
+from ..exceptions import LLMError, ModelHTTPError, StreamInterruptedError, UnexpectedModelBehavior
 from ..json_types import Json, parse_damaged_json, parse_json
 from ..streaming.draft import ResponseDraft
 from ..transport.errors import error_from_invalid_json
@@ -63,12 +63,17 @@ class ResponseReader:
         """The response under construction."""
         return self.decoder.draft
 
+    def begin(self, headers: Mapping[str, str]) -> None:
+        """Record the headers of the response."""
+        self.draft.record_headers(headers)
+        self.decoder.decode_headers(headers)
+
     def read_body(self, body: bytes, headers: Mapping[str, str]) -> None:
         """Decode a whole body. Raises `UnexpectedModelBehavior` if it is not JSON, or not this API's.
 
         A stream of events in place of a body is decoded as one: some servers always stream.
         """
-        self.decoder.decode_headers(headers)
+        self.begin(headers)
         if is_event_stream(body, headers):
             self.feed(body)
             self.end_stream(headers)
@@ -179,13 +184,20 @@ class ResponseReader:
     def _find_failure(self) -> LLMError | None:
         """Return the error that ended a stream in a form that the room does not know, if there is one."""
         if is_error(self._last_event):
-            return self.decoder.error_from(self._last_event)
+            return self._add_headers(self.decoder.error_from(self._last_event))
         if not (text := self._quote_stray()):
             return None
         try:
-            return self.decoder.error_from(parse_json(text))
+            return self._add_headers(self.decoder.error_from(parse_json(text)))
         except ValueError:
             return self._make_interruption(f'with {text!r}')
+
+    def _add_headers(self, error: LLMError) -> LLMError:
+        """Add the headers of the response to an error that is in it."""
+        if isinstance(error, ModelHTTPError):
+            error.headers = error.headers or dict(self.draft.headers or {})
+            error.request_id = error.request_id or self.draft.request_id
+        return error
 
     def _quote_stray(self) -> str:
         """Return the first lines of the stream that are not events."""
@@ -225,6 +237,9 @@ class ResponseReader:
         try:
             decode(data)
             self.draft.check()
+        except ModelHTTPError as error:
+            self._add_headers(error)
+            raise
         except DECODING_ERRORS as error:
             text = to_json(data, serialize_unknown=True)[:QUOTED_BYTES].decode('utf-8', 'replace')
             reason = f'{type(error).__name__}: {error}'

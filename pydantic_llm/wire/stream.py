@@ -51,7 +51,7 @@ class WireStream(BufferedStream):
         self._start_reading(bytes_)
 
     def _start_reading(self, bytes_: ByteStream) -> None:
-        self._reader.decoder.decode_headers(bytes_.headers)
+        self._reader.begin(bytes_.headers)
         self._bytes = bytes_
         self._body: list[bytes] | None = None
         self._has_begun = False
@@ -205,8 +205,8 @@ class WireStream(BufferedStream):
 class BodyStream(ByteStream):
     """A body that is already here, in place of a stream."""
 
-    def __init__(self, body: bytes) -> None:
-        self.headers = JSON_HEADERS
+    def __init__(self, body: bytes, headers: Mapping[str, str] = JSON_HEADERS) -> None:
+        self.headers = headers
         self._chunks = [b'', body]
 
     async def read(self) -> bytes:

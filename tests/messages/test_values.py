@@ -94,7 +94,7 @@ def test_a_value_can_be_copied_and_pickled(value: Any) -> None:
 
 def test_values_that_differ_in_any_field_are_not_equal() -> None:
     for value in VALUES:
-        for item in fields(value):
+        for item in filter(lambda field: field.compare, fields(value)):
             twin = copy(value)
             object.__setattr__(twin, item.name, ['something else'])
             assert twin != value, item

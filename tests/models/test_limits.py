@@ -25,7 +25,7 @@ from pydantic_llm.models.limits.wait_queue import NotYet, QueueFullError, QueueT
 from pydantic_llm.models.rate_limit import RateLimitedModel
 from pydantic_llm.models.test.model import TestModel
 from pydantic_llm.retries.policy import RetryPolicy
-from pydantic_llm.transport.rate_limits import RateLimit, RateLimits
+from pydantic_llm.rate_limits import RateLimit, RateLimits
 from pydantic_llm.wire.header_listeners import notify
 from tests.models.scripted import Scripted, overloaded
 

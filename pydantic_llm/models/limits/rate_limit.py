@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, TypeVar
 from ..._checks import check_number
 from ...exceptions import LLMError, ModelHTTPError, RateLimitError, UserError
 from ...messages import ModelMessage
+from ...rate_limits import RateLimits
 from ...settings import ModelSettings
-from ...transport.rate_limits import RateLimits
 from ...usage import RequestUsage
 from ...wire.header_listeners import listen
 from .. import Model
