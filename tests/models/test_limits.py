@@ -24,8 +24,8 @@ from pydantic_llm.models.limits.token_bucket import TokenBucket
 from pydantic_llm.models.limits.wait_queue import NotYet, QueueFullError, QueueTimeoutError, WaitQueue
 from pydantic_llm.models.rate_limit import RateLimitedModel
 from pydantic_llm.models.test.model import TestModel
-from pydantic_llm.retries.policy import RetryPolicy
 from pydantic_llm.rate_limits import RateLimit, RateLimits
+from pydantic_llm.retries.policy import RetryPolicy
 from pydantic_llm.wire.header_listeners import notify
 from tests.models.scripted import Scripted, overloaded
 

@@ -52,7 +52,10 @@ ALL = (
 )
 vendors = pytest.mark.parametrize('vendor', ALL, ids=repr)
 
-LITELLM_WARNINGS = ('ignore::UserWarning', 'ignore::DeprecationWarning')  # of its types, in the task that reads its stream
+LITELLM_WARNINGS = (
+    'ignore::UserWarning',
+    'ignore::DeprecationWarning',
+)  # of its types, in the task that reads its stream
 
 pytestmark = [pytest.mark.filterwarnings(each) for each in LITELLM_WARNINGS]
 
