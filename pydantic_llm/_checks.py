@@ -6,7 +6,7 @@ from math import isnan
 
 from .exceptions import UserError
 
-__all__ = ('check_number',)
+__all__ = ('check_flag', 'check_number')
 
 
 def check_number(
@@ -28,3 +28,9 @@ def check_number(
             return
     limit = f'from {least:g} on' if least is not None else f'above {above:g}'
     raise UserError(f'{name} is {value!r}: give a {"whole " if whole else ""}number {limit}{advice}')
+
+
+def check_flag(name: str, value: object) -> None:
+    """Raise `UserError` unless an option is true or false."""
+    if not isinstance(value, bool):
+        raise UserError(f'{name} is {value!r}: give True or False')

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from decimal import Decimal
 from typing import Annotated, Self
 
 from pydantic import AliasChoices, BeforeValidator, Field
 
-from ._checks import check_number
+from ._checks import check_flag, check_number
 from .exceptions import UsageLimitExceeded
 
 __all__ = ('RequestUsage', 'RunUsage', 'Usage', 'UsageLimits')
@@ -114,6 +115,9 @@ class RunUsage(Usage):
     tool_calls: Count = 0
     """The number of executed tool calls."""
 
+    cost: Decimal | None = None
+    """The price of the requests in US dollars; `None` unless `UsageLimits.cost_limit` is set."""
+
     def incr(self, other: Usage) -> None:
         """Add a request's or another run's usage to this one, in place."""
         Usage.incr(self, other)
@@ -121,6 +125,12 @@ class RunUsage(Usage):
             self.requests += other.requests
         if isinstance(other, RunUsage):
             self.tool_calls += other.tool_calls
+            self.add_cost(other.cost)
+
+    def add_cost(self, cost: Decimal | None) -> None:
+        """Add the price of a request, in US dollars."""
+        if cost is not None:
+            self.cost = cost + (self.cost or 0)
 
     def __call__(self) -> RunUsage:
         return self
@@ -130,7 +140,8 @@ class RunUsage(Usage):
 class UsageLimits:
     """The limits of a run; `None` is no limit. Exceeding a limit raises `UsageLimitExceeded`.
 
-    Requests and tool calls are checked before they are made, tokens after each response.
+    All limits are checked before each request, tool calls also before they are made, tokens and cost also after each
+    response.
     """
 
     request_limit: int | None = 50
@@ -148,18 +159,53 @@ class UsageLimits:
     total_tokens_limit: int | None = None
     """The maximum number of input and output tokens of all requests."""
 
+    per_request_input_tokens_limit: int | None = None
+    """The maximum number of input tokens of one request."""
+
+    cost_limit: Decimal | float | None = None
+    """The maximum price of all requests in US dollars. The prices are those of `genai-prices` (extra `prices`).
+
+    A model whose price is unknown is a `UserError` before anything is sent."""
+
+    count_tokens_before_request: bool = False
+    """Count the input tokens of each request before it is sent (`Model.count_tokens`, which is a request of its own),
+    so that one that would exceed a limit of tokens or of the cost is not sent."""
+
+    final_answer: bool = False
+    """If the limit of requests or of tool calls is reached, request the output without function tools.
+
+    The last allowed request, or the one after the last allowed tool call, is that request. So the run ends with an
+    output and not with an error."""
+
     def __post_init__(self) -> None:
         for each in fields(self):
-            check_number(each.name, getattr(self, each.name), least=0)
+            value = getattr(self, each.name)
+            if isinstance(each.default, bool):
+                check_flag(each.name, value)
+            elif not (each.name == 'cost_limit' and isinstance(value, Decimal) and value >= 0):
+                check_number(each.name, value, least=0)
 
     def has_token_limits(self) -> bool:
-        limits = (self.input_tokens_limit, self.output_tokens_limit, self.total_tokens_limit)
-        return any(limit is not None for limit in limits)
+        return any(limit is not None for _, limit, _ in self._token_limits(Usage()))
+
+    def must_answer(self, usage: RunUsage) -> bool:
+        """Return whether the next request must be for the final answer, by `final_answer`."""
+        if not self.final_answer:
+            return False
+        is_last = self.request_limit is not None and usage.requests + 1 >= self.request_limit
+        return is_last or (self.tool_calls_limit is not None and usage.tool_calls >= self.tool_calls_limit)
 
     def check_before_request(self, usage: RunUsage) -> None:
         """Raise `UsageLimitExceeded` if one more request would exceed a limit."""
         _check_limit('request_limit', self.request_limit, usage.requests + 1, 'requests')
         self.check_tokens(usage)
+        self.check_cost(usage.cost)
+
+    def check_counted_request(self, usage: RunUsage, counted: Usage, cost: Decimal | None) -> None:
+        """Raise `UsageLimitExceeded` if the counted tokens of the next request, or their price, exceed a limit."""
+        self.check_request_tokens(counted)
+        self.check_tokens(usage + counted)
+        self.check_cost(None if cost is None else cost + (usage.cost or 0))
 
     def check_before_tool_calls(self, usage: RunUsage, count: int = 1) -> None:
         """Raise `UsageLimitExceeded` if `count` more tool calls would exceed the limit."""
@@ -167,13 +213,32 @@ class UsageLimits:
 
     def check_tokens(self, usage: Usage) -> None:
         """Raise `UsageLimitExceeded` if the tokens used so far exceed a limit."""
-        _check_limit('input_tokens_limit', self.input_tokens_limit, usage.input_tokens, 'input tokens')
-        _check_limit('output_tokens_limit', self.output_tokens_limit, usage.output_tokens, 'output tokens')
-        _check_limit('total_tokens_limit', self.total_tokens_limit, usage.total_tokens, 'tokens')
+        for name, limit, count in self._token_limits(usage):
+            _check_limit(name, limit, count, name.removesuffix('_limit').removeprefix('total_').replace('_', ' '))
+
+    def check_request_tokens(self, usage: Usage) -> None:
+        """Raise `UsageLimitExceeded` if the tokens of one request exceed a limit."""
+        limit, count = self.per_request_input_tokens_limit, usage.input_tokens
+        if limit is not None and count > limit:
+            raise UsageLimitExceeded(f'A request has {count} input tokens, over per_request_input_tokens_limit={limit}')
+
+    def check_cost(self, cost: Decimal | None) -> None:
+        """Raise `UsageLimitExceeded` if the price, in US dollars, exceeds the limit."""
+        if self.cost_limit is not None and cost is not None and cost > self.cost_limit:
+            raise UsageLimitExceeded(f'The run costs {cost} US dollars, over cost_limit={self.cost_limit}')
+
+    def _token_limits(self, usage: Usage) -> tuple[tuple[str, int | None, int], ...]:
+        """Return the name of each limit of tokens, its value, and the tokens used so far."""
+        return (
+            ('input_tokens_limit', self.input_tokens_limit, usage.input_tokens),
+            ('output_tokens_limit', self.output_tokens_limit, usage.output_tokens),
+            ('total_tokens_limit', self.total_tokens_limit, usage.total_tokens),
+        )
 
     def __repr__(self) -> str:
-        shown = ((item.name, getattr(self, item.name)) for item in fields(self))
-        return f'UsageLimits({", ".join(f"{name}={value!r}" for name, value in shown if value is not None)})'
+        shown = ((item.name, getattr(self, item.name), item.default) for item in fields(self))
+        given = [f'{name}={value!r}' for name, value, default in shown if value != default or name == 'request_limit']
+        return f'UsageLimits({", ".join(text for text in given if not text.endswith("=None"))})'
 
 
 def _check_limit(name: str, limit: int | None, count: int, what: str) -> None:

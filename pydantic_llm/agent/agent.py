@@ -8,21 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import NoneType, TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, Unpack, get_args
+from typing import TYPE_CHECKING, Any, Generic, Self, Unpack, cast, get_args
 from uuid import uuid4
 
 from typing_extensions import TypeVar
 
 from .. import models
 from .._checks import check_number
-from .._type_checks import check_choice, check_native_tools, check_prompt, check_settings_type, check_type
+from .._type_checks import check_choice, check_native_tools, check_prompt, check_type
 from ..exceptions import UserError
 from ..messages import ModelMessage
-from ..models import Model, check_allow_model_requests, check_model, infer_model
+from ..models import Model, check_allow_model_requests, infer_model
 from ..native_tools import NativeTool
-from ..settings import ModelSettings, merge_model_settings
+from ..settings import ModelSettings
 from ..tools.context import RunContext
-from ..tools.context_functions import parse_prompts
+from ..tools.context_functions import ContextFunction, parse_prompts
 from ..tools.options import Instructions
 from ..tools.tool import Tool
 from ..toolsets import AbstractToolset, CombinedToolset, FunctionToolset
@@ -31,6 +31,16 @@ from ..toolsets.function import check_tools
 from ..usage import RunUsage, UsageLimits
 from .capture import new_message_list
 from .decorators import AgentDecorators
+from .dynamic_options import (
+    ModelFunction,
+    SettingsFunction,
+    UnchosenModel,
+    check_model_option,
+    check_settings_option,
+    is_function,
+    merge_fixed_settings,
+    parse_settings,
+)
 from .entry_points import AgentEntryPoints
 from .options import RunOptions, UserPrompt, check_options
 from .output_reader import OutputReader, build_output_reader
@@ -55,7 +65,8 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
     An agent keeps no state of its runs: one object serves any number of concurrent runs.
 
     Args:
-        model: The model, or its name such as `'openai:gpt-4o'`. Without a model, each run must name one.
+        model: The model, its name such as `'openai:gpt-4o'`, or a function of the `RunContext` that returns one of
+            these; it is called when a run begins and before each request. Without a model, each run must name one.
         output_type: The type of the output: a type, a function, or several of these. The default is `str`.
         result_type: Another name for `output_type`.
         instructions: Text for the model, sent with every request.
@@ -65,7 +76,8 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         tools: Functions that the model may call, as functions or `Tool` objects.
         native_tools: The vendor's own tools that the model may use.
         toolsets: Further tools, as toolsets or functions that return one.
-        model_settings: Settings, merged over the model's.
+        model_settings: Settings, merged over the model's, or a function of the `RunContext` that returns them; it is
+            called before each request.
         retries: Number of consecutive failures allowed for a tool that sets no number itself.
         output_retries: Number of rejected outputs allowed. The default is `retries`.
         end_strategy: Handling of the other tool calls in a response that contains the output.
@@ -75,7 +87,7 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
 
     def __init__(
         self,
-        model: Model | KnownModelName | str | None = None,
+        model: Model | KnownModelName | str | ModelFunction | None = None,
         *,
         output_type: OutputSpec[OutputT] | None = None,
         result_type: OutputSpec[OutputT] | None = None,
@@ -86,7 +98,7 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         tools: Sequence[Tool[DepsT] | Callable[..., Any]] = (),
         native_tools: Sequence[NativeTool] = (),
         toolsets: Sequence[AbstractToolset[DepsT] | ToolsetFunction[DepsT]] = (),
-        model_settings: ModelSettings | None = None,
+        model_settings: ModelSettings | SettingsFunction | None = None,
         retries: int = 1,
         output_retries: int | None = None,
         end_strategy: EndStrategy = 'early',
@@ -97,8 +109,8 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         check_number('output_retries', output_retries, least=0, whole=True)
         check_number('retries', retries, least=0, whole=True, required=True)
         self._init_functions(tools, toolsets, instructions, system_prompt)
-        self.model = model if defer_model_check or model is None else _infer_or_defer(model)
-        """The model, or its name if the check is deferred."""
+        self.model: Model | str | ModelFunction | None = model if defer_model_check else _infer_or_defer(model)
+        """The model, a function that chooses it, or its name if the check is deferred."""
         self.name = name
         self.model_settings = model_settings
         selected = _select_output_type(output_type, result_type)
@@ -116,7 +128,7 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
     def override(
         self,
         *,
-        model: Model | KnownModelName | str | Unset = UNSET,
+        model: Model | KnownModelName | str | ModelFunction | Unset = UNSET,
         deps: DepsT | Unset = UNSET,
         tools: Sequence[Tool[DepsT] | Callable[..., Any]] | Unset = UNSET,
         native_tools: Sequence[NativeTool] | Unset = UNSET,
@@ -128,7 +140,7 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         This applies to the code of the block and to the tasks started in it, and to no other code.
         """
         if not isinstance(model, Unset):
-            check_model(model, parameter='model')
+            check_model_option(model)
         if not isinstance(tools, Unset):
             check_tools(tools)
         if not isinstance(toolsets, Unset):
@@ -175,6 +187,7 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
             check_prompt(user_prompt)
         overrides = get_overrides(self)
         spec = self._build_spec(_select_output_type(output_type, result_type), options, overrides)
+        settings = merge_fixed_settings(spec.settings_layers)
         conversation = _new_conversation(spec.history, options)
         context: RunContext[Any] = RunContext(
             deps=overrides.get('deps', deps),
@@ -183,23 +196,24 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
             usage_limits=spec.limits,
             prompt=user_prompt,
             messages=conversation.messages,
-            model_settings=spec.model.merged_settings(spec.settings),
+            model_settings=spec.model.merged_settings(settings),
             max_retries=spec.retries,
             run_id=conversation.run_id,
             conversation_id=conversation.conversation_id,
         )
-        return RunState(spec=spec, conversation=conversation, context=context)
+        return RunState(spec=spec, conversation=conversation, context=context, settings=settings)
 
     def _build_spec(
         self, output_type: OutputSpec[Any] | None, options: RunOptions, overrides: Mapping[str, Any]
     ) -> RunSpec:
         """Merge the agent, the options and the overrides."""
-        model, closes_model = self._resolve_model(overrides.get('model', options.get('model')))
+        model, choose_model, closes_model = self._resolve_model(overrides.get('model', options.get('model')))
         instructions = [*self._instructions, *parse_prompts('instructions', options.get('instructions'))]
         if 'instructions' in overrides:
             instructions = parse_prompts('instructions', overrides['instructions'])
         return RunSpec(
             model=model,
+            choose_model=choose_model,
             closes_model=closes_model,
             history=options.get('message_history') or (),
             cancellation_token=options.get('cancellation_token'),
@@ -211,7 +225,7 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
             instructions=instructions,
             system_prompts=list(self._system_prompts),
             dynamic_prompts=list(self._dynamic_prompts),
-            settings=merge_model_settings(self.model_settings, options.get('model_settings')),
+            settings_layers=parse_settings(self.model_settings, options.get('model_settings')),
             limits=options.get('usage_limits') or UsageLimits(),
             retries=self._retries,
             output_retries=self._output_retries,
@@ -229,15 +243,19 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         tools = [FunctionToolset(tools, id='<run>')] if (tools := options.get('tools')) else []
         return CombinedToolset([functions, *self._toolsets, *tools, *to_toolsets(options.get('toolsets') or ())])
 
-    def _resolve_model(self, model: Model | str | None) -> tuple[Model, bool]:
-        """Return the model of a run, and whether the run must close it because it made it from a name."""
-        if model is not None:
-            return infer_model(model), not isinstance(model, Model)
-        if self.model is None:
+    def _resolve_model(self, model: Model | str | ModelFunction | None) -> tuple[Model, ContextFunction | None, bool]:
+        """Return the model of a run, the function that chooses it, and whether the run must close the model."""
+        given = self.model if model is None else model
+        if given is None:
             raise UserError('The agent has no model: give model= to Agent(), to run() or to agent.override()')
-        if isinstance(self.model, str):
-            self.model = _infer_allowed(self.model)
-        return self.model, False
+        if is_function(given):
+            return UnchosenModel(), ContextFunction.of(given), False
+        if isinstance(given, Model):
+            return given, None, False
+        if model is not None:
+            return infer_model(cast('str', given)), None, True
+        self.model = found = _infer_allowed(cast('str', given))
+        return found, None, False
 
     def _select_output_reader(self, output_type: OutputSpec[Any] | None) -> OutputReader:
         if output_type is None:
@@ -252,13 +270,11 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         return f'Agent(model={self.model!r}, name={self.name!r}, output_type={self.output_type!r})'
 
 
-def _check_constructor(
-    model: Model | str | None, model_settings: ModelSettings | None, name: str | None, end_strategy: EndStrategy
-) -> None:
+def _check_constructor(model: object, model_settings: object, name: str | None, end_strategy: EndStrategy) -> None:
     """Raise `UserError` for an argument of `Agent` of a wrong type."""
     if model is not None:
-        check_model(model, parameter='model')
-    check_settings_type(model_settings)
+        check_model_option(model)
+    check_settings_option(model_settings)
     check_type(name, str, parameter='name')
     check_choice(end_strategy, get_args(EndStrategy), parameter='end_strategy')
 
@@ -286,8 +302,10 @@ def _new_conversation(history: Sequence[ModelMessage], options: RunOptions) -> C
     )
 
 
-def _infer_or_defer(model: Model | str) -> Model | str:
+def _infer_or_defer(model: Model | str | ModelFunction | None) -> Model | str | ModelFunction | None:
     """Return the model of a name, or the name if it cannot be built while requests are forbidden, as in tests."""
+    if not isinstance(model, str):
+        return model
     try:
         return infer_model(model)
     except UserError:

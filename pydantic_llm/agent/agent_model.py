@@ -76,7 +76,7 @@ class AgentModel(Model, Generic[DepsT]):
     @property
     def profile(self) -> ModelProfile:
         """The profile of the agent's model. Raises `UserError` if the agent has none."""
-        model, _ = self.agent._resolve_model(get_overrides(self.agent).get('model'))  # pyright: ignore[reportPrivateUsage] -- same package
+        model, *_ = self.agent._resolve_model(get_overrides(self.agent).get('model'))  # pyright: ignore[reportPrivateUsage] -- same package
         return model.profile
 
     async def request(

@@ -14,6 +14,7 @@ from ..exceptions import RunCancelled, UserError
 from ..tools.context import RunContext
 from ..tools.controls import EnqueueContent, EnqueuePriority
 from .nodes import AgentNode, End, UserPromptNode
+from .prepare_step import choose_model
 from .result import AgentRunResult, ConversationView, FinalResult
 from .run_state import RunState
 
@@ -99,6 +100,8 @@ async def open_run(run: RunState) -> AsyncGenerator[AgentRun[Any, Any]]:
     async with _cancel_scope(run), AsyncExitStack() as stack:
         if run.spec.closes_model:
             await stack.enter_async_context(run.spec.model)
+        stack.push_async_callback(_close_models, run)
+        await choose_model(run)
         toolset = await run.spec.toolset.for_run(run.context)
         run.spec = replace(run.spec, toolset=await stack.enter_async_context(toolset))
         agent_run = AgentRun[Any, Any](run)
@@ -107,6 +110,13 @@ async def open_run(run: RunState) -> AsyncGenerator[AgentRun[Any, Any]]:
         finally:
             if agent_run.result is None:
                 run.close_history()
+
+
+async def _close_models(run: RunState) -> None:
+    """Close the models that were made for this run."""
+    async with AsyncExitStack() as stack:
+        for model in run.made_models.values():
+            stack.push_async_callback(model.aclose)
 
 
 @asynccontextmanager

@@ -30,7 +30,9 @@ from ..settings import ModelSettings
 from ..tools.context import RunContext
 from .continued_events import ContinuedEvents
 from .event_channel import EventChannel, ResponseStartEvent
+from .limits import check_after_response, check_before_request
 from .output_reader import OutputForm, Rejected, extract_json
+from .prepare_step import choose_settings, prepare_step, render_instructions
 from .result import FinalResult
 from .run_state import RunState, has_truncated_args, make_interrupted_result
 from .tool_calls import IndexedCall, execute_tool_calls
@@ -57,7 +59,8 @@ async def resume_response(run: RunState) -> ModelResponse:
 
     It is paused, and continued here, or its tool calls have no results yet.
     """
-    parameters = await run.offer_tools()
+    parameters = await prepare_step(run)
+    run.must_answer = False  # the response is of an earlier request
     last = next(message for message in reversed(run.messages) if isinstance(message, ModelResponse))
     return await _continue_turn(run, last, parameters)
 
@@ -68,8 +71,8 @@ async def send_request(run: RunState, request: ModelRequest) -> ModelResponse:
     run.tool_results = {}
     await run.flush_events()
     run.context.run_step += 1
-    parameters = await run.offer_tools()
-    run.messages[-1] = replace(request, instructions=await run.render_instructions() or request.instructions)
+    parameters = await prepare_step(run)
+    run.messages[-1] = replace(request, instructions=await render_instructions(run) or request.instructions)
     return await _continue_turn(run, await _request_response(run, parameters), parameters)
 
 
@@ -87,16 +90,15 @@ async def _continue_turn(run: RunState, response: ModelResponse, parameters: Mod
 
 async def _request_response(run: RunState, parameters: ModelRequestParameters) -> ModelResponse:
     """Send the messages, record the response and return it, joined with the one that it continues."""
-    usage, limits = run.conversation.usage, run.spec.limits
-    limits.check_before_request(usage)
-    usage.requests += 1
-    settings = run.choose_settings()
+    settings = choose_settings(run)
+    await check_before_request(run, settings, parameters)
+    run.conversation.usage.requests += 1
     if run.channel is None:
         response = await run.spec.model.request(list(run.messages), settings, parameters)
     else:
         response = await _stream_response(run, run.channel, settings, parameters)
     recorded = run.record_response(response)
-    limits.check_tokens(usage)
+    check_after_response(run, response)
     if not recorded.must_continue:
         _check_response(run, response, recorded)
     return recorded
@@ -155,7 +157,7 @@ def _check_response(run: RunState, response: ModelResponse, recorded: ModelRespo
 
 
 def _raise_for_length(run: RunState, position: str) -> NoReturn:
-    limit = run.spec.model.merged_settings(run.spec.settings).get('max_tokens')
+    limit = run.spec.model.merged_settings(run.settings).get('max_tokens')
     reached = 'the most tokens it may write' if limit is None else f'max_tokens={limit}'
     raise UnexpectedModelBehavior(f'The model reached {reached} {position}; set max_tokens higher in model_settings')
 

@@ -8,9 +8,9 @@ from typing import Any, Generic, TypedDict
 
 from typing_extensions import TypeVar
 
-from .._type_checks import check_messages, check_native_tools, check_settings_type, check_type
+from .._type_checks import check_messages, check_native_tools, check_type
 from ..messages import ModelMessage, UserContent
-from ..models import Model, check_model
+from ..models import Model
 from ..native_tools import NativeTool
 from ..settings import ModelSettings
 from ..tools.context import RunContext
@@ -21,6 +21,7 @@ from ..tools.tool import Tool
 from ..toolsets import AbstractToolset
 from ..toolsets.dynamic import ToolsetFunction
 from ..usage import RunUsage, UsageLimits
+from .dynamic_options import ModelFunction, SettingsFunction, check_model_option, check_settings_option
 from .result import AgentStreamEvent
 
 __all__ = (
@@ -46,8 +47,8 @@ class RunOptions(TypedDict, total=False):
     message_history: Sequence[ModelMessage] | None
     """The conversation to continue. Its system prompts are kept; only dynamic ones are evaluated again."""
 
-    model: Model | str | None
-    """The model to use instead of the agent's."""
+    model: Model | str | ModelFunction | None
+    """The model to use instead of the agent's, or a function of the `RunContext` that chooses it for each request."""
 
     tools: Sequence[Tool[Any] | Callable[..., Any]] | None
     """Tools in addition to the agent's, as functions or `Tool` objects."""
@@ -64,8 +65,9 @@ class RunOptions(TypedDict, total=False):
     instructions: Instructions
     """Instructions in addition to the agent's."""
 
-    model_settings: ModelSettings | None
-    """Settings, merged over the agent's, which are merged over the model's."""
+    model_settings: ModelSettings | SettingsFunction | None
+    """Settings, or a function of the `RunContext` that returns them for each request. They are merged over
+    the agent's, which are merged over the model's."""
 
     usage_limits: UsageLimits | None
     """Limits of the run. The default is 50 requests."""
@@ -104,12 +106,12 @@ def check_options(options: RunOptions) -> None:
     for name, type_ in OPTION_TYPES.items():
         check_type(options.get(name), type_, parameter=name)
     if (model := options.get('model')) is not None:
-        check_model(model, parameter='model')
+        check_model_option(model)
     if (history := options.get('message_history')) is not None:
         check_messages(history, parameter='message_history')
     if (native_tools := options.get('native_tools')) is not None:
         check_native_tools(native_tools)
-    check_settings_type(options.get('model_settings'))
+    check_settings_option(options.get('model_settings'))
 
 
 class RunArguments(RunOptions, Generic[DepsT], total=False):

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ..messages import ModelMessage
 from ..models import Model, OutputMode
 from ..native_tools import NativeTool
-from ..settings import ModelSettings
 from ..tools.context_functions import ContextFunction, Prompt
 from ..tools.controls import CancellationToken
 from ..tools.deferred import DeferredToolResults
 from ..toolsets import AbstractToolset, ToolsetTool
 from ..usage import UsageLimits
+from .dynamic_options import SettingsLayer
 from .output_reader import OutputForm, OutputReader
 from .output_types import EndStrategy
 
@@ -26,6 +27,8 @@ class RunSpec:
     """The settings of one run. They never change."""
 
     model: Model
+    choose_model: ContextFunction | None = None
+    """The function that chooses the model of each request."""
     closes_model: bool = False
     """True if the model was made for this run, which closes it."""
     history: Sequence[ModelMessage] = ()
@@ -42,8 +45,8 @@ class RunSpec:
     system_prompts: Sequence[Prompt] = ()
     dynamic_prompts: Sequence[ContextFunction] = ()
     """The system prompts that are evaluated again in every run."""
-    settings: ModelSettings | None = None
-    """Settings of the agent and the run. The model merges them over its own."""
+    settings_layers: Sequence[SettingsLayer] = ()
+    """Settings of the agent and the run, or functions that return them."""
     limits: UsageLimits = field(default_factory=UsageLimits)
     retries: int = 1
     """Number of consecutive failures allowed for a tool that sets no number itself."""
@@ -51,6 +54,11 @@ class RunSpec:
     """Number of rejected outputs allowed for an output that sets no number itself."""
     end_strategy: EndStrategy = 'early'
     """Handling of the other tool calls in a response that contains the output."""
+
+    @cached_property
+    def has_dynamic_settings(self) -> bool:
+        """True if a function returns settings."""
+        return any(isinstance(layer, ContextFunction) for layer in self.settings_layers)
 
     @property
     def output_mode(self) -> OutputMode:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from ..exceptions import ApprovalRequired, CallDeferred, UnexpectedModelBehavior, UserError
+from ..exceptions import ApprovalRequired, CallDeferred, UnexpectedModelBehavior
 from ..messages import (
     EnqueuedMessagesEvent,
     ModelMessage,
@@ -27,10 +27,9 @@ from ..messages import (
 )
 from ..messages._value import now
 from ..messages.history import NOT_EXECUTED
-from ..models import ModelRequestParameters, StreamedResponse
-from ..settings import ModelSettings, ToolChoice, merge_model_settings
+from ..models import Model, StreamedResponse
+from ..settings import ModelSettings
 from ..tools.context import RunContext
-from ..tools.context_functions import render_prompt
 from ..tools.controls import EnqueuePriority
 from ..tools.deferred import DeferredToolRequests
 from ..toolsets import ToolsetTool
@@ -56,6 +55,16 @@ class RunState:
     conversation: Conversation
     context: RunContext[Any]
     """The context for the user's functions. Its `run_step` counts the requests."""
+    settings: ModelSettings | None = None
+    """The settings of the agent and the run for the next request. The model merges them over its own."""
+    made_models: dict[str, Model] = field(default_factory=dict[str, Model])
+    """The models that were made from the names that the function in `model=` returned."""
+    must_answer: bool = False
+    """True if the next request allows no function tools, so that the model gives the final answer."""
+    has_refused_calls: bool = False
+    """True after tool calls that a limit did not allow, if the final answer is requested instead of an error."""
+    priced_model: Model | None = None
+    """The model whose prices are known, if the cost is limited."""
     channel: EventChannel | None = None
     """The channel for events; without one, responses are not streamed."""
     stream: StreamedResponse | None = None
@@ -194,47 +203,6 @@ class RunState:
         """Return the results in the order of their tool calls, followed by the additions to them."""
         results = [self.tool_results[index] for index in sorted(self.tool_results)]
         return [parts[0] for parts in results] + [part for parts in results for part in parts[1:]]
-
-    # ------------------------------------------------------------------------------------------------ next request
-
-    async def offer_tools(self) -> ModelRequestParameters:
-        """Prepare the tools for the next request and store them. Returns the parameters of the request."""
-        parameters = self.spec.output.build_parameters(self.spec.output_mode)
-        self.offered_tools = await self.spec.toolset.get_tools(self.context)
-        for name in self.spec.output_tools:
-            if name in self.offered_tools:
-                raise UserError(f'A tool and an output have the same name {name!r}; give one of them another name=')
-        definitions = [tool.tool_def for tool in self.offered_tools.values()]
-        outputs = [tool for tool in definitions if tool.kind == 'output']  # those of an `AgentModel`'s caller
-        return replace(
-            parameters,
-            function_tools=[tool for tool in definitions if tool.kind != 'output'],
-            output_tools=[*parameters.output_tools, *outputs],
-            native_tools=list(self.spec.native_tools),
-        )
-
-    def choose_settings(self) -> ModelSettings | None:
-        """Return the settings of the next request. A tool that `tool_choice` requires is required until one was called.
-
-        If every response had to call a tool, only the limit of requests would end the run: openai-agents-python#263,
-        agno#3291.
-        """
-        settings = self.spec.settings
-        choice = self.spec.model.merged_settings(settings).get('tool_choice')
-        is_required = choice == 'required' or (choice is not None and not isinstance(choice, str))
-        if not (self.has_called_tools and is_required) or self._ends_run(choice):
-            return settings
-        return merge_model_settings(settings, {'tool_choice': 'auto'})
-
-    def _ends_run(self, choice: ToolChoice | None) -> bool:
-        """Return whether each tool that may be called returns the output."""
-        return not isinstance(choice, str) and {*(choice or ())} <= self.spec.output_tools.keys()
-
-    async def render_instructions(self) -> str | None:
-        """Return the instructions for the next request, or `None` if they are empty."""
-        texts = [await render_prompt(prompt, self.context) for prompt in self.spec.instructions]
-        texts.append(await self.spec.toolset.get_instructions(self.context))
-        return '\n\n'.join(text for text in texts if text) or None
 
     # ---------------------------------------------------------------------------------------------------- contexts
 

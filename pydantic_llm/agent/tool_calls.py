@@ -17,7 +17,7 @@ from typing import Any, cast
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from ..exceptions import ApprovalRequired, CallDeferred, ModelRetry, ToolFailed, UserError
+from ..exceptions import ApprovalRequired, CallDeferred, ModelRetry, ToolFailed, UsageLimitExceeded, UserError
 from ..messages import (
     FunctionToolCallEvent,
     FunctionToolResultEvent,
@@ -43,15 +43,19 @@ IndexedCall = tuple[int, ToolCallPart]
 FAILED = 'The tool failed and gave no result.'
 """Content of the tool result if the tool raised."""
 
+REFUSED = 'This call was not carried out: the limit of tool calls is reached. Give the final answer now.'
+"""Content of the tool results if the run may call no more tools, and requests the final answer instead of failing."""
+
 
 async def execute_tool_calls(run: RunState, calls: Sequence[IndexedCall]) -> ToolFailures:
     """Execute tool calls and store their results in `run.tool_results`.
 
     Returns the failures that the model can correct. Raises the error of a tool that raised.
     """
-    known = [call for _, call in calls if call.tool_name in run.offered_tools]
-    run.spec.limits.check_before_tool_calls(run.conversation.usage, len(known))
     failures: ToolFailures = {}
+    if run.must_answer or _exceed_limit(run, calls):
+        failures |= _refuse_calls(run, [item for item in calls if not _is_output(run, item[1])])
+        calls = [item for item in calls if _is_output(run, item[1])]
     errors: dict[int, Exception] = {}
     for group in _split_into_groups(run, calls):
         for _, call in group:
@@ -62,6 +66,35 @@ async def execute_tool_calls(run: RunState, calls: Sequence[IndexedCall]) -> Too
         if errors:
             raise _combine_errors(errors)
     return failures
+
+
+def _exceed_limit(run: RunState, calls: Sequence[IndexedCall]) -> bool:
+    """Return whether the calls exceed the limit. Raises `UsageLimitExceeded` if the run may not go on without them."""
+    known = [call for _, call in calls if call.tool_name in run.offered_tools]
+    try:
+        run.spec.limits.check_before_tool_calls(run.conversation.usage, len(known))
+    except UsageLimitExceeded:
+        if not run.spec.limits.final_answer:
+            raise
+        return True
+    return False
+
+
+def _is_output(run: RunState, call: ToolCallPart) -> bool:
+    """Return whether the call is the output that the caller of an `AgentModel` requests."""
+    tool = run.offered_tools.get(call.tool_name)
+    return tool is not None and tool.tool_def.kind == 'output'
+
+
+def _refuse_calls(run: RunState, calls: Sequence[IndexedCall]) -> ToolFailures:
+    """Store a result for each call that says that it was not executed.
+
+    The calls are failures if the model was asked for the final answer before, so that it cannot go on like that.
+    """
+    run.has_refused_calls = True
+    for index, call in calls:
+        run.tool_results[index] = [ToolReturnPart(call.tool_name, REFUSED, call.tool_call_id, outcome='denied')]
+    return {call.tool_name: ModelRetry(REFUSED) for _, call in calls} if run.must_answer else {}
 
 
 def _split_into_groups(run: RunState, calls: Sequence[IndexedCall]) -> Iterator[list[IndexedCall]]:

@@ -363,6 +363,18 @@ class Model(ABC):
         finally:
             await stream.cancel()
 
+    async def count_tokens(
+        self,
+        messages: Sequence[ModelMessage],
+        model_settings: ModelSettings | None = None,
+        model_request_parameters: ModelRequestParameters | None = None,
+    ) -> RequestUsage:
+        """Return the number of input tokens that a request with these arguments has, without sending it.
+
+        Raises `UserError` if the model cannot count, and the errors of `request`.
+        """
+        raise UserError(f'{self.model_id!r} cannot count the tokens of a request before it is sent')
+
     async def aclose(self) -> None:
         """Close the connections that this model opened. The default has none."""
 

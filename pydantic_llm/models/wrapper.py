@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ..messages import ModelMessage, ModelResponse
 from ..profiles import ModelProfile
 from ..settings import ModelSettings
+from ..usage import RequestUsage
 from . import Model, ModelRequestParameters, StreamedResponse, infer_model
 
 if TYPE_CHECKING:
@@ -94,6 +95,15 @@ class WrapperModel(Model):
         """Open a stream of the wrapped model."""
         async with self.wrapped.request_stream(messages, model_settings, model_request_parameters) as stream:
             yield stream
+
+    async def count_tokens(
+        self,
+        messages: Sequence[ModelMessage],
+        model_settings: ModelSettings | None = None,
+        model_request_parameters: ModelRequestParameters | None = None,
+    ) -> RequestUsage:
+        """Return what the wrapped model counts."""
+        return await self.wrapped.count_tokens(messages, model_settings, model_request_parameters)
 
     async def aclose(self) -> None:
         """Close the wrapped model's connections."""

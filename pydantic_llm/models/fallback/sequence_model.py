@@ -12,6 +12,7 @@ from ...messages import ModelMessage, ModelResponse
 from ...profiles import ModelProfile, StructuredOutputMode
 from ...retries.budget import Budget
 from ...settings import ModelSettings, merge_model_settings
+from ...usage import RequestUsage
 from .. import Model, ModelRequestParameters, StreamedResponse
 from .rules import FallbackOn, FallbackRules
 from .sequence import MID_STREAM, MidStream, ModelSequence, SequenceRequest
@@ -48,6 +49,15 @@ class SequencedRequests(Model):
             yield stream
         finally:
             await stream.cancel()
+
+    async def count_tokens(
+        self,
+        messages: Sequence[ModelMessage],
+        model_settings: ModelSettings | None = None,
+        model_request_parameters: ModelRequestParameters | None = None,
+    ) -> RequestUsage:
+        """Return what the first member counts."""
+        return await self.members[0].count_tokens(messages, model_settings, model_request_parameters)
 
     def _new_request(
         self,

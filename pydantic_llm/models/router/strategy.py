@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from math import inf, log
 from typing import Literal, assert_never
 
-from ..._extras import import_extra
 from ...exceptions import UserError
 from ...messages import ModelMessage, ModelRequest, SystemPromptPart, UserPromptPart
+from ...prices import MILLION, check_prices_installed, find_prices
 from .deployment import Deployment
 from .state import DeploymentStatus
 
@@ -22,8 +21,6 @@ Strategy = Literal['shuffle', 'least_busy', 'lowest_latency', 'lowest_cost', 'st
 the shortest latency of late. `lowest_cost`: the lowest price. `sticky`: the same one for the same conversation."""
 
 STRATEGIES: tuple[Strategy, ...] = ('shuffle', 'least_busy', 'lowest_latency', 'lowest_cost', 'sticky')
-
-MILLION = 1_000_000
 
 KEY_LENGTH = 2_000
 """The number of characters of a prompt that identify a conversation."""
@@ -87,33 +84,13 @@ def check_strategy(strategy: Strategy, groups: Sequence[Sequence[Deployment]]) -
         raise UserError(f'strategy is one of {", ".join(map(repr, STRATEGIES))}, not {strategy!r}')
     for group in groups if strategy == 'lowest_cost' else ():
         if len(group) > 1 and all(_get_prices(each) is None for each in group):
-            import_extra('genai_prices', extra='prices', what="strategy='lowest_cost' without cost=")
+            check_prices_installed(what="strategy='lowest_cost' without cost=")
             names = ', '.join(repr(each.name) for each in group)
             raise UserError(f"strategy='lowest_cost' knows no price of {names}: give a Deployment of each its cost=")
 
 
 def _get_prices(deployment: Deployment) -> tuple[float, float] | None:
     return deployment.cost or find_prices(deployment.built.system, deployment.built.model_name)
-
-
-@lru_cache(maxsize=1024)
-def find_prices(system: str, model_name: str) -> tuple[float, float] | None:
-    """Return the prices of a million input tokens and a million output tokens, in US dollars, from `genai-prices`.
-
-    `None` if the package is not installed, or does not know the model.
-    """
-    try:
-        from genai_prices import Usage, calc_price
-    except ImportError:
-        return None
-    try:
-        input_price, output_price = (
-            calc_price(usage, model_ref=model_name, provider_id=system).total_price
-            for usage in (Usage(input_tokens=MILLION), Usage(output_tokens=MILLION))
-        )
-    except LookupError:
-        return None
-    return float(input_price), float(output_price)
 
 
 def sticky_key(messages: Sequence[ModelMessage]) -> str:
