@@ -7,7 +7,6 @@ tests below them follow their order, and the reading of sources is at the end.
 from __future__ import annotations
 
 import ast
-import functools
 import io
 import json
 import re
@@ -17,6 +16,7 @@ import tokenize
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache, cached_property
 from itertools import zip_longest
 from pathlib import Path
 from typing import Literal
@@ -128,7 +128,7 @@ def test_a_file_name_says_what_is_in_it(python_file: Source) -> None:
 
 
 def test_values_know_nobody_outside_the_values(value_file: Source) -> None:
-    strangers = [i for i in value_file.imports() if i.is_ours and not i.is_under(*ours(*VALUES))]
+    strangers = [i for i in value_file.imports if i.is_ours and not i.is_under(*ours(*VALUES))]
     assert strangers == []
 
 
@@ -164,11 +164,11 @@ def test_encode_decode_and_serve_ask_no_clock(pure_file: Source) -> None:
 def test_a_room_imports_no_other_room(room_file: Source) -> None:
     """But for the dialects, which are made of the chat room."""
     home = home_of(room_file.module)
-    assert [i for i in room_file.imports() if home_of(i.module) not in (None, *known_to(home))] == []
+    assert [i for i in room_file.imports if home_of(i.module) not in (None, *known_to(home))] == []
 
 
 def test_what_all_rooms_share_knows_no_room(shared_file: Source) -> None:
-    assert [i for i in shared_file.imports() if home_of(i.module)] == []
+    assert [i for i in shared_file.imports if home_of(i.module)] == []
 
 
 def test_only_the_agents_users_import_the_agent(not_an_agent_user: Source) -> None:
@@ -177,12 +177,12 @@ def test_only_the_agents_users_import_the_agent(not_an_agent_user: Source) -> No
 
 
 def test_a_name_is_imported_from_its_home_and_not_from_the_front_door(not_an_agent_user: Source) -> None:
-    assert [i for i in not_an_agent_user.imports() if i.module == 'pydantic_llm'] == []
+    assert [i for i in not_an_agent_user.imports if i.module == 'pydantic_llm'] == []
 
 
 def test_the_front_door_imports_its_names_lazily() -> None:
     front_door = Source(PACKAGE / '__init__.py')
-    assert [i for i in front_door.imports() if i.when == 'now' and i.is_ours and not i.is_private] == []
+    assert [i for i in front_door.imports if i.when == 'now' and i.is_ours and not i.is_private] == []
 
 
 @pytest.mark.parametrize('module', NOT_IMPORTED_BY_THE_FRONT_DOOR)
@@ -249,7 +249,7 @@ CYCLE_OF_VALUES = frozenset({'messages', 'exceptions', 'usage', '_checks'})
 def test_no_modules_import_each_other_even_for_type_checkers() -> None:
     """Imports inside functions are left out: they run when everything is there."""
     graph = {
-        source.module: {i.module for i in source.imports() if i.is_ours and i.when != 'lazy'} - {source.module}
+        source.module: {i.module for i in source.imports if i.is_ours and i.when != 'lazy'} - {source.module}
         for source in python_files('pydantic_llm')
     }
     cycles = [{part_of(module) for module in cycle} for cycle in find_cycles(graph)]
@@ -324,22 +324,27 @@ class Source:
 
     path: Path
 
-    @property
+    @cached_property
     def module(self) -> str:
         parts = self.path.relative_to(ROOT).with_suffix('').parts
         return '.'.join(parts[:-1] if parts[-1] == '__init__' else parts)
 
-    @property
+    @cached_property
     def text(self) -> str:
         return self.path.read_text(encoding='utf-8')
 
-    @property
+    @cached_property
     def lines(self) -> list[str]:
         return self.text.splitlines()
 
-    @property
+    @cached_property
     def tree(self) -> ast.Module:
         return parse(self.text)
+
+    @cached_property
+    def imports(self) -> list[Import]:
+        package = self.module if self.path.name == '__init__.py' else self.module.rpartition('.')[0]
+        return [*imports_in(self.tree.body, package, 'now')]
 
     def is_under(self, *modules: str) -> bool:
         return any(f'{self.module}.'.startswith(f'{module}.') for module in modules)
@@ -348,15 +353,13 @@ class Source:
         return (node for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
     def comments(self) -> list[str]:
+        if '#' not in self.text:
+            return []
         tokens = tokenize.generate_tokens(io.StringIO(self.text).readline)
         return [token.string for token in tokens if token.type == tokenize.COMMENT]
 
-    def imports(self) -> list[Import]:
-        package = self.module if self.path.name == '__init__.py' else self.module.rpartition('.')[0]
-        return [*imports_in(self.tree.body, package, 'now')]
-
     def imports_of(self, *modules: str) -> list[Import]:
-        return [i for i in self.imports() if i.is_under(*modules)]
+        return [i for i in self.imports if i.is_under(*modules)]
 
 
 def imports_in(nodes: Iterable[ast.AST], package: str, when: When) -> Iterator[Import]:
@@ -384,6 +387,7 @@ def imported_from(node: ast.ImportFrom, package: str) -> Iterator[str]:
         yield inner if is_module(inner) or not origin.startswith('pydantic_llm') else origin
 
 
+@cache
 def is_module(name: str) -> bool:
     path = ROOT.joinpath(*name.split('.'))
     return path.with_suffix('.py').is_file() or path.is_dir()
@@ -460,12 +464,12 @@ def assigned_by(node: ast.stmt) -> list[str]:
             return []
 
 
-@functools.cache
+@cache
 def parse(text: str) -> ast.Module:
     return ast.parse(text)
 
 
-@functools.cache
+@cache
 def ask_a_fresh_interpreter(program: str) -> str:
     run = subprocess.run([sys.executable, '-c', program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
@@ -489,7 +493,7 @@ def names_table() -> dict[str, dict[str, str]]:
     return table
 
 
-@functools.cache
+@cache
 def extras() -> dict[str, list[str]]:
     project = tomllib.loads((ROOT / 'pyproject.toml').read_text(encoding='utf-8'))['project']
     table: dict[str, list[str]] = project['optional-dependencies']
@@ -510,8 +514,12 @@ def rooms_that_are_there() -> list[str]:
     return [room for room in ROOMS if any(MODELS.joinpath(*room.split('.')).glob('*.py'))]
 
 
+@cache
 def python_files(*folders: str) -> list[Source]:
-    return [Source(path) for folder in folders for path in sorted((ROOT / folder).rglob('*.py'))]
+    return [read_source(path) for folder in folders for path in sorted((ROOT / folder).rglob('*.py'))]
+
+
+read_source = cache(Source)
 
 
 def is_room_file(source: Source) -> bool:
@@ -535,12 +543,17 @@ FILES: dict[str, Callable[[Source], bool]] = {
 """What a test's argument stands for: the files of the package for which this is true."""
 
 
+@cache
+def files_called(name: str) -> list[Source]:
+    if name == 'python_file':
+        return python_files('pydantic_llm', 'tests', 'benchmarks', 'tools')
+    return [*filter(FILES[name], python_files('pydantic_llm'))]
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     package = python_files('pydantic_llm')
-    arguments: dict[str, list[Source]] = {name: [*filter(belongs, package)] for name, belongs in FILES.items()}
-    arguments['python_file'] = python_files('pydantic_llm', 'tests', 'benchmarks', 'tools')
-    for name in arguments.keys() & {*metafunc.fixturenames}:
-        metafunc.parametrize(name, arguments[name], ids=lambda source: str(source.path.relative_to(ROOT)))
+    for name in {*FILES, 'python_file'} & {*metafunc.fixturenames}:
+        metafunc.parametrize(name, files_called(name), ids=lambda source: str(source.path.relative_to(ROOT)))
     if 'room' in metafunc.fixturenames:
         metafunc.parametrize('room', rooms_that_are_there())
     if 'part_and_file' in metafunc.fixturenames:
