@@ -14,6 +14,7 @@ from typing import NoReturn, TypeGuard, cast, get_args
 
 from .exceptions import UserError
 from .messages import (
+    CompactionPart,
     ModelRequest,
     ModelRequestPart,
     ModelResponse,
@@ -69,6 +70,7 @@ PART_FIELDS: dict[type, tuple[tuple[str, tuple[type, ...], str], ...]] = {
     ToolCallPart: (TOOL_NAME, ARGUMENTS, TOOL_CALL_ID),
     NativeToolCallPart: (TOOL_NAME, ARGUMENTS, TOOL_CALL_ID),
     NativeToolReturnPart: (TOOL_NAME, TOOL_CALL_ID),
+    CompactionPart: (('content', (str, NoneType), 'text or None'),),
 }
 """The fields of parts that every encoder reads: name, types, and their description in an error."""
 

@@ -51,6 +51,7 @@ from .request import (
 )
 from .response import (
     BaseToolCallPart,
+    CompactionPart,
     FilePart,
     FinishReason,
     ModelResponse,
@@ -68,6 +69,7 @@ __all__ = (
     'BaseToolCallPart',
     'BinaryContent',
     'CachePoint',
+    'CompactionPart',
     'DocumentUrl',
     'EnqueuedMessagesEvent',
     'FilePart',

@@ -194,14 +194,9 @@ def _translate_text(part: Json) -> Iterable[Json]:
     return (part,)
 
 
-def _translate_summary_in_response(part: Json) -> Iterable[Json]:
-    """Yield the vendor's summary as text; an encrypted one becomes a native tool result with the vendor's details."""
-    provider = _select_provider_fields(part)
-    if content := part.get('content'):
-        yield {**provider, 'content': content, 'part_kind': 'text'}
-    elif provider:
-        provider['provider_details'] = {'id': part.get('id'), **provider.get('provider_details', {})}
-        yield {**provider, 'tool_name': 'compaction', 'content': None, 'part_kind': 'builtin-tool-return'}
+def _drop_empty_compaction(part: Json) -> Iterable[Json]:
+    """Yield a compaction, unless it has neither a summary nor data of the vendor."""
+    return (part,) if part.get('content') or part.get('provider_details') else ()
 
 
 def _translate_model_speech(part: Json) -> Iterable[Json]:
@@ -220,7 +215,7 @@ def _select_provider_fields(part: Json) -> Json:
 
 RESPONSE_PARTS: dict[str, Translator] = {
     'text': _translate_text,
-    'compaction': _translate_summary_in_response,
+    'compaction': _drop_empty_compaction,
     'speech': _translate_model_speech,
 }
 """Part kinds of a response that need translation → the function that translates them."""

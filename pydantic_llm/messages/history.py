@@ -1,6 +1,7 @@
 """Prepares a history for sending. Functions return new lists; the messages themselves are never changed.
 
-`repair` pairs tool calls with their results; `map_tool_call_ids` replaces tool call ids that a vendor does not accept.
+`drop_compacted` drops the messages that a vendor's summary stands for, `repair` pairs tool calls with their results,
+`map_tool_call_ids` replaces tool call ids that a vendor does not accept.
 
 A turn is a response with the requests that follow it. `repair` goes through the history turn by turn: a turn that
 `_is_valid` accepts is kept as it is, any other one is rebuilt by `_repair_turn`.
@@ -18,6 +19,7 @@ from ..exceptions import UnexpectedModelBehavior, UserError
 from . import ModelMessage
 from .request import ModelRequest, ModelRequestPart, RetryPromptPart, SystemPromptPart, ToolReturnPart, UserPromptPart
 from .response import (
+    CompactionPart,
     FilePart,
     ModelResponse,
     ModelResponsePart,
@@ -28,13 +30,21 @@ from .response import (
     ToolCallPart,
 )
 
-__all__ = ('map_tool_call_ids', 'repair')
+__all__ = ('drop_compacted', 'map_tool_call_ids', 'repair')
 
 NOT_EXECUTED = 'This call was not carried out: the run ended before the tool could answer.'
 """The content of the tool result that `repair` adds for a tool call without one."""
 
 REQUEST_PARTS = (SystemPromptPart, UserPromptPart, ToolReturnPart, RetryPromptPart)
-RESPONSE_PARTS = (TextPart, ThinkingPart, ToolCallPart, NativeToolCallPart, NativeToolReturnPart, FilePart)
+RESPONSE_PARTS = (
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    NativeToolCallPart,
+    NativeToolReturnPart,
+    FilePart,
+    CompactionPart,
+)
 
 ToolResult = ToolReturnPart | RetryPromptPart
 PartWithId = TypeVar('PartWithId', bound=ToolCallPart | ToolReturnPart | RetryPromptPart)
@@ -302,6 +312,40 @@ def _with_tool_call_id(part: PartWithId, id: str) -> PartWithId:
 
 def _are_same(new: Sequence[object], old: Sequence[object]) -> bool:
     return len(new) == len(old) and all(a is b for a, b in zip(new, old, strict=True))
+
+
+# ---------------------------------------------------------------------- compaction
+
+
+def drop_compacted(
+    messages: Sequence[ModelMessage], stands_for_history: Callable[[CompactionPart], bool]
+) -> Sequence[ModelMessage]:
+    """Return the messages from the last summary on that stands for those before it; the same ones without a summary.
+
+    System prompts are kept: they are no part of what a vendor summarises.
+    """
+    for index in range(len(messages) - 1, -1, -1):
+        message = messages[index]
+        for first in _find_compactions(message):
+            if isinstance(part := message.parts[first], CompactionPart) and stands_for_history(part):
+                rest = message if first == 0 else replace(message, parts=message.parts[first:])  # type: ignore[arg-type]  # for pyright
+                return [*_keep_system_prompts(messages[:index]), rest, *messages[index + 1 :]]
+    return messages
+
+
+def _find_compactions(message: ModelMessage) -> list[int]:
+    """Return the indexes of the summaries in a message, the last one first."""
+    if not isinstance(message, ModelResponse):
+        return []
+    return [
+        index for index in range(len(message.parts) - 1, -1, -1) if isinstance(message.parts[index], CompactionPart)
+    ]
+
+
+def _keep_system_prompts(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
+    requests = (message for message in messages if isinstance(message, ModelRequest))
+    prompts = [part for request in requests for part in request.parts if isinstance(part, SystemPromptPart)]
+    return [ModelRequest(prompts)] if prompts else []
 
 
 # ---------------------------------------------------------------------- ids

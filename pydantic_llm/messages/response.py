@@ -1,4 +1,4 @@
-"""Messages from a model: text, thinking, tool calls, files, and native tool calls with their results."""
+"""Messages from a model: text, thinking, tool calls, files, native tool calls with their results, and summaries."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from .request import ToolReturnContent
 
 __all__ = (
     'BaseToolCallPart',
+    'CompactionPart',
     'FilePart',
     'FinishReason',
     'ModelResponse',
@@ -236,8 +237,42 @@ class FilePart(ShortRepr):
         return bool(self.content.data)
 
 
+@dataclass(repr=False, slots=True)
+class CompactionPart(ShortRepr):
+    """A summary that the vendor made of the conversation before it.
+
+    It stands for all messages before it: requests to the vendor that made it begin with it. Other vendors get the
+    messages before it too, and a readable summary as text.
+    """
+
+    content: str | None = None
+    """The text of the summary; `None` if the vendor encrypts it, or failed to make one."""
+
+    _: KW_ONLY
+
+    id: str | None = None
+    """The vendor's id of this part, if it has one."""
+
+    provider_name: str | None = None
+    """The vendor that made the summary. Its id and details are sent back to this vendor only."""
+
+    provider_details: dict[str, Any] | None = None
+    """The other fields that the vendor sent, such as `encrypted_content`. They are sent back unchanged."""
+
+    part_kind: Literal['compaction'] = 'compaction'
+
+    def has_content(self) -> bool:
+        return bool(self.content and self.content.strip())
+
+    @property
+    def is_encrypted(self) -> bool:
+        """True if the part contains data that only the vendor can read."""
+        encrypted = (self.provider_details or {}).get('encrypted_content')
+        return isinstance(encrypted, str) and bool(encrypted)
+
+
 ModelResponsePart = Annotated[
-    TextPart | ThinkingPart | ToolCallPart | NativeToolCallPart | NativeToolReturnPart | FilePart,
+    TextPart | ThinkingPart | ToolCallPart | NativeToolCallPart | NativeToolReturnPart | FilePart | CompactionPart,
     Discriminator('part_kind'),
 ]
 """A part of a response."""

@@ -375,6 +375,21 @@ class Model(ABC):
         """
         raise UserError(f'{self.model_id!r} cannot count the tokens of a request before it is sent')
 
+    async def compact_messages(
+        self,
+        messages: Sequence[ModelMessage],
+        model_settings: ModelSettings | None = None,
+        model_request_parameters: ModelRequestParameters | None = None,
+        *,
+        instructions: str | None = None,
+    ) -> ModelResponse:
+        """Ask the vendor to summarise a conversation. Returns a response with a `CompactionPart`.
+
+        The response stands for the messages: put it into the history in their place. `instructions` say what the
+        summary must contain. Raises `UserError` if the vendor has no such API, and the errors of `request`.
+        """
+        raise UserError(f'{self.model_name!r} has no API for summaries: use SummarizeOldTurns of pydantic_llm.history')
+
     async def aclose(self) -> None:
         """Close the connections that this model opened. The default has none."""
 

@@ -10,6 +10,7 @@ from pydantic_core import to_json
 
 from ..messages import (
     CachePoint,
+    CompactionPart,
     FilePart,
     ModelMessage,
     ModelRequest,
@@ -81,6 +82,8 @@ def _count_response_tokens(part: ModelResponsePart) -> int:
     match part:
         case TextPart(content) | ThinkingPart(content):
             return _count_words(content)
+        case CompactionPart(content):
+            return _count_words(content or '')
         case ToolCallPart() | NativeToolCallPart():
             return 1 + _count_words(part.args_as_json_str())
         case NativeToolReturnPart():

@@ -105,6 +105,19 @@ class WrapperModel(Model):
         """Return what the wrapped model counts."""
         return await self.wrapped.count_tokens(messages, model_settings, model_request_parameters)
 
+    async def compact_messages(
+        self,
+        messages: Sequence[ModelMessage],
+        model_settings: ModelSettings | None = None,
+        model_request_parameters: ModelRequestParameters | None = None,
+        *,
+        instructions: str | None = None,
+    ) -> ModelResponse:
+        """Ask the vendor of the wrapped model for a summary."""
+        return await self.wrapped.compact_messages(
+            messages, model_settings, model_request_parameters, instructions=instructions
+        )
+
     async def aclose(self) -> None:
         """Close the wrapped model's connections."""
         await self.wrapped.aclose()

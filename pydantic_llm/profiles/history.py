@@ -76,6 +76,10 @@ class HistoryRules:
     response_alone: bool = True
     """True if a response may be the whole conversation."""
 
+    compactions: Literal['never', 'readable', 'encrypted'] = 'never'
+    """Whether the API takes back the summaries of conversations that its vendor made: never, with a text or encrypted
+    data, or with encrypted data only."""
+
     filler: str = FILLER
     """The user's text before a response that must not be first."""
 

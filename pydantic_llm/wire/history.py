@@ -16,6 +16,7 @@ from typing import TypeVar, cast
 from ..exceptions import UserError
 from ..json_types import repair_text
 from ..messages import (
+    CompactionPart,
     ModelMessage,
     ModelRequest,
     MultiModalContent,
@@ -30,7 +31,7 @@ from ..messages import (
     UserContent,
     UserPromptPart,
 )
-from ..messages.history import map_tool_call_ids
+from ..messages.history import drop_compacted, map_tool_call_ids
 from ..messages.request import FAILED_OUTCOMES, ModelRequestPart
 from ..messages.response import INVALID, ModelResponsePart
 from ..profiles.history import EMPTY_RESULT, HistoryRules
@@ -41,6 +42,9 @@ UNNAMED = 'unknown_tool'
 """The name of a tool in place of an empty one."""
 
 LONGEST_NAME = 64
+
+SUMMARY = 'A summary of the conversation so far:\n\n'
+"""The text before a summary that another vendor made."""
 
 PartT = TypeVar('PartT', bound=ModelRequestPart | ModelResponsePart)
 
@@ -60,6 +64,19 @@ def fit_history(messages: Sequence[ModelMessage], target: HistoryTarget) -> Sequ
     )
     fitted = arrange(place_system_prompts(fitted, target), target)
     return messages if _are_same(fitted, messages) else fitted
+
+
+def drop_compacted_messages(
+    messages: Sequence[ModelMessage], system: str, rules: HistoryRules
+) -> Sequence[ModelMessage]:
+    """Return the messages without those that a summary of this vendor stands for."""
+    return drop_compacted(messages, lambda part: _accepts_compaction(part, system, rules))
+
+
+def _accepts_compaction(part: CompactionPart, system: str, rules: HistoryRules) -> bool:
+    """Return whether the API takes back a summary, in place of the messages before it."""
+    is_readable = rules.compactions == 'readable' and part.has_content()
+    return part.provider_name == system and (is_readable or (rules.compactions != 'never' and part.is_encrypted))
 
 
 def keep_texts(instructions: Sequence[str]) -> list[str]:
@@ -198,6 +215,8 @@ class _HistoryFitter:
                 self.target.note(f'a result of the native tool {part.tool_name!r} was dropped: its call is not sent')
             case NativeToolReturnPart() if part.tool_call_id in self.dropped:
                 pass
+            case CompactionPart():
+                yield from self._fit_compaction(part)
             case _:
                 yield part
 
@@ -210,6 +229,17 @@ class _HistoryFitter:
             self.target.note(f'what the native tool {part.tool_name!r} did was dropped: its arguments are not JSON')
         else:
             yield part if args is part.args else replace(part, args=args)
+
+    def _fit_compaction(self, part: CompactionPart) -> Iterator[CompactionPart | TextPart]:
+        """Yield the summary if the API takes it back, else its text. One without a text is dropped."""
+        if _accepts_compaction(part, self.target.system, self.target.rules):
+            yield part
+        elif part.content and part.has_content():
+            self.target.note('a summary of another vendor was sent as text')
+            yield TextPart(SUMMARY + part.content)
+        elif part.is_encrypted:
+            maker = part.provider_name
+            self.target.note(f'an encrypted summary of {maker!r} was dropped: the history must have what it stands for')
 
     def _fit_call(self, part: ToolCallPart) -> ToolCallPart:
         name = self.called[part.tool_call_id] = self._fit_name(part.tool_name)

@@ -7,24 +7,31 @@ A room provides pure functions (the path, the body, a decoder); this module move
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, cast
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 from typing_extensions import TypeVar
 
 from .._type_checks import check_model_name
-from ..exceptions import LLMError, ModelHTTPError, ModelTimeoutError, NotFoundError, UserError
+from ..exceptions import (
+    LLMError,
+    ModelHTTPError,
+    ModelTimeoutError,
+    NotFoundError,
+    UnexpectedModelBehavior,
+    UserError,
+)
 from ..json_types import Json
-from ..messages import FileUrl, ModelMessage, ModelResponse
+from ..messages import CompactionPart, FileUrl, ModelMessage, ModelResponse
 from ..models import ModelRequestParameters, StreamedResponse, check_allow_model_requests
 from ..profiles import ModelProfile, ModelProfileSpec
 from ..profiles.history import UNKNOWN_SERVER
 from ..providers import Provider
 from ..retries.budget import Budget
-from ..settings import ModelSettings
+from ..settings import ModelSettings, merge_model_settings
 from ..streaming.draft import ResponseDraft
 from ..streaming.parts import PartsManager
 from ..transport import ByteStream, Deadlines, RawRequest, RawResponse
@@ -38,9 +45,20 @@ from .reader import ResponseReader
 from .served_fields import add_extra_body
 from .stream import JSON_HEADERS, BodyStream, WireStream
 
-__all__ = ('WireModel',)
+__all__ = ('CompactionApi', 'WireModel')
 
 ProfileT = TypeVar('ProfileT', bound=ModelProfile, default=ModelProfile)
+
+
+@dataclass(frozen=True)
+class CompactionApi:
+    """How an API is asked for a summary of a conversation."""
+
+    encode: Callable[[Json, str | None], Json]
+    """Returns the body, from that of a request for a response and the instructions for the summary."""
+    path: str | None = None
+    """The path of the request; `None` if it is that of other requests."""
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class WireModel(PreparingModel, Generic[ProfileT]):
@@ -52,6 +70,8 @@ class WireModel(PreparingModel, Generic[ProfileT]):
     """The name of the API's response, for errors: 'a chat completion'."""
     history_rules = UNKNOWN_SERVER
     keeps_checks = True
+    compaction_api: ClassVar[CompactionApi | None] = None
+    """`None` if the API has no such request."""
     encodes_items: ClassVar[bool] = False
     """True if `encode` returns `JsonItems` when the request asks for them (`writes_items`)."""
 
@@ -220,6 +240,31 @@ class WireModel(PreparingModel, Generic[ProfileT]):
             yield stream
         finally:
             await stream.cancel()
+
+    async def compact_messages(
+        self,
+        messages: Sequence[ModelMessage],
+        model_settings: ModelSettings | None = None,
+        model_request_parameters: ModelRequestParameters | None = None,
+        *,
+        instructions: str | None = None,
+    ) -> ModelResponse:
+        if (api := self.compaction_api) is None:
+            return await super().compact_messages(messages, instructions=instructions)
+        check_allow_model_requests()
+        headers = {**api.headers, **(model_settings or {}).get('extra_headers', {})}
+        settings = merge_model_settings(model_settings, {'extra_headers': headers} if headers else None)
+        request = self.prepare(messages, settings, model_request_parameters)
+        await self._provider.connection.load()
+        budget = Budget.of(request.settings)
+        await self._download_files(request, budget)
+        raw = self._encode_request(request)
+        body = api.encode(from_json(raw.body), instructions)
+        raw = replace(raw, path=api.path or raw.path, body=to_json(body))
+        response = await self._request_body(raw, budget, request.warnings)
+        if not any(isinstance(part, CompactionPart) for part in response.parts):
+            raise UnexpectedModelBehavior(f'The response of {self.model_name} has no summary of the conversation')
+        return response
 
     async def aclose(self) -> None:
         await self._provider.connection.aclose()

@@ -17,6 +17,7 @@ from .._type_checks import check_messages
 from ..exceptions import UserError
 from ..json_types import Json
 from ..messages import (
+    CompactionPart,
     FilePart,
     ModelMessage,
     ModelRequest,
@@ -32,7 +33,7 @@ from ..profiles import ModelProfile
 from ..profiles.history import HistoryRules
 from ..settings import TRANSPORT_SETTINGS, ModelSettings
 from .foreign_settings import register_setting_names, suggest, suggest_foreign_name
-from .history import check_tool_names, fit_history, keep_texts
+from .history import check_tool_names, drop_compacted_messages, fit_history, keep_texts
 from .known import EncodingTarget, KnownHistory, find_known
 from .parameters import (
     FittedParameters,
@@ -153,7 +154,9 @@ class PreparedRequest:
         self._noted.add(sentence)
         return is_new
 
-    def drop_part(self, part: ThinkingPart | NativeToolCallPart | NativeToolReturnPart | FilePart) -> None:
+    def drop_part(
+        self, part: ThinkingPart | NativeToolCallPart | NativeToolReturnPart | FilePart | CompactionPart
+    ) -> None:
         """Add a warning for a part of a past response that the API cannot represent."""
         maker = repr(part.provider_name) if part.provider_name else 'another model'
         match part:
@@ -163,6 +166,8 @@ class PreparedRequest:
                 what = f'thinking of {maker}'
             case FilePart():
                 what = f'a file that {maker} made'
+            case CompactionPart():
+                what = f'a summary that {maker} made'
             case NativeToolCallPart(tool_name=name) | NativeToolReturnPart(tool_name=name):
                 what = f'what {name!r}, a tool of {maker} itself, did'
         self.note(f'dropped, since the API of {self.system!r} cannot represent it in a past response: {what}')
@@ -379,7 +384,7 @@ def prepare(
     """
     target = target or EncodingTarget.of(HistoryRules(), supports_tools=profile.supports_tools)
     settled = settled or SettledSettings(settings, target)
-    known, repaired, notes = _repair_history(messages, target)
+    known, repaired, notes = _repair_history(messages, target, system)
     given = check_parameters(parameters)
     snapshot, fitted = _recall_parameters(given, settings, kept)
     request = PreparedRequest(
@@ -432,13 +437,16 @@ def _fit_parameters(
 
 
 def _repair_history(
-    messages: Sequence[ModelMessage], target: EncodingTarget
+    messages: Sequence[ModelMessage], target: EncodingTarget, system: str
 ) -> tuple[KnownHistory | None, Sequence[ModelMessage], Sequence[str]]:
-    """Return what is known about the messages, or else the repaired messages and the notes about them."""
+    """Return what is known about the messages, or else the repaired messages and the notes about them.
+
+    Messages with a summary are never known.
+    """
     if (known := find_known(messages, target)) is not None:
         return known, messages, ()
     check_messages(messages)
-    return None, *repair(repair_texts(messages))
+    return None, *repair(repair_texts(drop_compacted_messages(messages, system, target.rules)))
 
 
 def _fit_history(request: PreparedRequest, rules: HistoryRules) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from ..messages import (
     CachePoint,
+    CompactionPart,
     ModelMessage,
     ModelRequest,
     ModelResponse,
@@ -269,7 +270,9 @@ def _fit_end(messages: Sequence[ModelMessage], target: HistoryTarget) -> Sequenc
     if not isinstance(last, ModelResponse):
         return messages
     # Anthropic's API continues a turn that it paused: https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons
-    is_paused = any(isinstance(part, (NativeToolCallPart, NativeToolReturnPart)) for part in last.parts)
+    is_paused = any(isinstance(part, (NativeToolCallPart, NativeToolReturnPart)) for part in last.parts) or (
+        isinstance(last.parts[-1], CompactionPart)
+    )
     if not (target.rules.response_last or is_paused):
         target.note(f'the prompt {CONTINUE!r} was added: {target.model_name!r} does not continue a response')
         return [*messages, ModelRequest([UserPromptPart(CONTINUE)])]

@@ -21,6 +21,7 @@ from pydantic_llm.messages import (
     AudioUrl,
     BinaryContent,
     CachePoint,
+    CompactionPart,
     DocumentUrl,
     FilePart,
     ImageUrl,
@@ -285,7 +286,7 @@ class Maker:
         chance, vendor, details = self.chance, self._choose_vendor(), self.chance.choice(DETAILS)
         id = chance.choice(PART_IDS)
         made: dict[str, Any] = {'provider_name': vendor, 'provider_details': details}
-        match chance.randrange(12):
+        match chance.randrange(13):
             case 0 | 1 | 2:
                 return TextPart(chance.choice(TEXTS), id=id, **made)
             case 3 | 4:
@@ -299,8 +300,10 @@ class Maker:
             case 10:
                 content = chance.choice(NATIVE_VALUES)
                 return NativeToolReturnPart(chance.choice(NATIVE_TOOLS), content, self._native_id(), **made)
-            case _:
+            case 11:
                 return FilePart(chance.choice(MADE_FILES), id=id, **made)
+            case _:
+                return CompactionPart(chance.choice([None, *TEXTS]), id=id, **made)
 
     def _native_id(self) -> str:
         return self.chance.choice(['srvtoolu_1', 'ws_1', 'ci_1', 'tooluse_1', 'x', ''])

@@ -11,6 +11,7 @@ from hypothesis import given, settings, strategies as st
 
 from pydantic_llm.messages import (
     BinaryContent,
+    CompactionPart,
     FilePart,
     ModelMessage,
     ModelRequest,
@@ -81,6 +82,26 @@ def test_a_response_of_one_room_is_accepted_by_another(source: Room, target: Roo
     assert 'blue' in body
     if source.build().system != target.build().system:
         assert SECRET not in body
+
+
+@pytest.mark.parametrize('room', ROOMS, ids=repr)
+@pytest.mark.parametrize('content', ['They met.', None], ids=['readable', 'encrypted'])
+def test_a_summary_of_another_vendor_is_text_or_missed(room: Room, content: str | None) -> None:
+    part = CompactionPart(content, provider_name='another', provider_details={'encrypted_content': SECRET})
+    messages = [
+        ModelRequest([UserPromptPart('We meet.')]),
+        ModelResponse([part, TextPart('Yes?')], provider_name='another'),
+        ModelRequest([UserPromptPart('Where?')]),
+    ]
+    request = room.prepare(messages, None, ModelRequestParameters())
+    body = json.dumps(room.build().encode(request))
+    assert 'We meet.' in body
+    assert SECRET not in body
+    assert ('A summary of the conversation so far:\\n\\nThey met.' in body) == (content is not None)
+    noted = (
+        'a summary of another vendor was sent as text' if content else "an encrypted summary of 'another' was dropped"
+    )
+    assert any(warning.startswith(noted) for warning in request.warnings)
 
 
 @pytest.mark.parametrize('tool_call_id', ODD_IDS)

@@ -11,6 +11,7 @@ from pydantic_llm.messages import (
     AudioUrl,
     BinaryContent,
     CachePoint,
+    CompactionPart,
     DocumentUrl,
     FilePart,
     ImageUrl,
@@ -103,6 +104,7 @@ response_parts = st.one_of(
     st.builds(NativeToolCallPart, names, texts | maybe_object, names, **_of_items),
     st.builds(NativeToolReturnPart, names, returns, names, metadata=json_values, timestamp=times, **_of_vendors),
     st.builds(FilePart, binaries, **_of_items),
+    st.builds(CompactionPart, texts, **_of_items),
 )
 _counts = st.integers(0, 10**6)
 usages = st.builds(

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pydantic_llm.messages import (
     AudioUrl,
     BinaryContent,
+    CompactionPart,
     FilePart,
     ImageUrl,
     ModelMessage,
@@ -199,20 +200,11 @@ RESPONSE_PARTS: dict[str, tuple[dict[str, Any], list[Any]]] = {
     ),
     'a readable summary': (
         {'part_kind': 'compaction', 'content': 'They met.', 'id': 'cmp', **VENDOR},
-        [TextPart('They met.', provider_name='openai', provider_details={'k': 1})],
+        [CompactionPart('They met.', id='cmp', **VENDOR)],
     ),
     'an encrypted summary': (
         {'part_kind': 'compaction', 'content': None, 'id': 'cmp', **VENDOR},
-        [
-            NativeToolReturnPart(
-                'compaction',
-                None,
-                'native_compaction_0',
-                timestamp=NOW,
-                provider_name='openai',
-                provider_details={'id': 'cmp', 'k': 1},
-            )
-        ],
+        [CompactionPart(id='cmp', **VENDOR)],
     ),
     'an empty summary': ({'part_kind': 'compaction', 'content': None}, []),
     'speech': (

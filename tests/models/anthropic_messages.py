@@ -215,6 +215,7 @@ CITATION = {
 }
 CALLED = {'type': 'code_execution_20260120', 'tool_id': 'srvtoolu_1'}
 CONTENT: list[Json] = [
+    {'type': 'compaction', 'content': 'summary', 'encrypted_content': 'e'},
     {'type': 'thinking', 'thinking': 'hm hm', 'signature': 'sig'},
     {'type': 'redacted_thinking', 'data': 'data'},
     text('so it is'),
@@ -243,7 +244,6 @@ CONTENT: list[Json] = [
     {'type': 'mcp_tool_use', 'id': 'e', 'name': 'list', 'server_name': 'wiki', 'input': {}},
     {'type': 'mcp_tool_result', 'tool_use_id': 'e', 'is_error': True, 'content': 'no'},
     {'type': 'container_upload', 'file_id': 'file_1'},
-    {'type': 'compaction', 'content': 'summary', 'encrypted_content': 'e'},
 ]
 """Every type of block of a response that can be sent back."""
 

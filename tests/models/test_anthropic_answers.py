@@ -8,15 +8,21 @@ import pytest
 
 from pydantic_llm.exceptions import ModelAPIError, ModelHTTPError, OverloadedError, UnexpectedModelBehavior
 from pydantic_llm.messages import (
+    CompactionPart,
+    ModelRequest,
     ModelResponse,
     NativeToolCallPart,
     NativeToolReturnPart,
+    SystemPromptPart,
     TextPart,
     ThinkingPart,
     ToolCallPart,
     ToolReturnPart,
+    UserPromptPart,
 )
+from pydantic_llm.models import ModelRequestParameters, OutputObjectDefinition
 from pydantic_llm.models.anthropic import AnthropicModel
+from pydantic_llm.providers.anthropic import AnthropicProvider
 from pydantic_llm.usage import RequestUsage
 from tests.models.anthropic_messages import (
     CALLED,
@@ -42,6 +48,7 @@ from tests.models.anthropic_messages import (
     tool_call,
     with_parsed_args,
 )
+from tests.providers.server import Server
 
 pytestmark = pytest.mark.filterwarnings('ignore:TypedDict class:UserWarning')
 
@@ -98,7 +105,7 @@ def test_the_parts_of_a_response() -> None:
         ),
     ]
     parts = decode_whole(CONTENT).parts
-    assert [part for part in parts if not isinstance(part, NativeToolReturnPart)][:-2] == expected
+    assert [part for part in parts if not isinstance(part, NativeToolReturnPart)][1:-1] == expected
     returned = [
         (part.tool_name, part.tool_call_id, part.content) for part in parts if isinstance(part, NativeToolReturnPart)
     ]
@@ -119,7 +126,7 @@ def test_every_block_is_sent_back_unchanged(make: Any) -> None:
     response = make(CONTENT)
     later = ask(ToolReturnPart('weather', 'x', 'toolu_1'), ToolReturnPart('weather', 'x', 'toolu_2'))
     sent = Sent([ask('hi'), response, later], function_tools=[WEATHER])
-    assert sent.body['messages'][1]['content'] == CONTENT
+    assert sent.body['messages'][0]['content'] == CONTENT
     assert sent.warnings == []
 
 
@@ -150,7 +157,7 @@ def test_fields_that_the_api_rejects_in_requests_are_not_sent_back() -> None:
 
 
 def test_tools_that_a_search_found_are_sent_back_only_if_they_are_defined() -> None:
-    found = Sent([ask('hi'), decode_whole(CONTENT[10:12]), ask('go on')], function_tools=[TIME]).turns[1][2]
+    found = Sent([ask('hi'), decode_whole(CONTENT[11:13]), ask('go on')], function_tools=[TIME]).turns[1][2]
     assert found['content']['tool_references'] == []
 
 
@@ -240,7 +247,7 @@ def test_content_in_the_start_of_a_block_is_kept() -> None:
 def test_a_summary_is_sent_back_with_permission_for_another() -> None:
     summary = {'type': 'compaction', 'content': 'So far.'}
     sent = Sent([ask('hi'), decode_whole([summary, text('on')]), ask('go on')])
-    assert sent.turns[1] == ('assistant', summary, 'on')
+    assert sent.turns[0] == ('assistant', summary, 'on')
     assert sent.body['context_management'] == {'edits': [{'type': 'compact_20260112'}]}
     assert sent.betas == ['compact-2026-01-12']
 
@@ -257,9 +264,38 @@ def test_a_compaction_can_be_streamed() -> None:
         block_delta(0, type='compaction_delta', content='mary', encrypted_content='e'),
         block_stop(0),
     )
-    [part] = response.parts
-    assert isinstance(part, NativeToolCallPart)
-    assert part.args == {'type': 'compaction', 'content': 'summary', 'encrypted_content': 'e'}
+    assert response.parts == [
+        CompactionPart('summary', provider_name='anthropic', provider_details={'encrypted_content': 'e'})
+    ]
+
+
+def test_a_signed_summary_needs_another_beta_and_permits_no_other_summary() -> None:
+    summary = {'type': 'compaction', 'content': 'So far.', 'signature': 's', 'tool_changes': []}
+    sent = Sent([ask('hi'), decode_whole([summary]), ask('go on')])
+    assert sent.turns == [('assistant', summary), ('user', 'go on')]
+    assert 'context_management' not in sent.body
+    assert sent.betas == ['compact-2026-09-04']
+
+
+def test_system_prompts_before_a_summary_are_sent() -> None:
+    first = ModelRequest([SystemPromptPart('Be brief.'), UserPromptPart('hi')])
+    sent = Sent([first, decode_whole([{'type': 'compaction', 'content': 'So far.'}, text('on')]), ask('go on')])
+    assert sent.body['system'] == 'Be brief.'
+
+
+def test_a_failed_summary_stands_for_nothing() -> None:
+    failed = decode_whole([{'type': 'compaction', 'content': None}, text('on')])
+    sent = Sent([ask('hi'), failed, ask('go on')])
+    assert sent.turns == [('user', 'hi'), ('assistant', 'on'), ('user', 'go on')]
+
+
+def test_a_turn_that_began_with_a_summary_and_thinking_continues_to_think() -> None:
+    thinking = {'type': 'thinking', 'thinking': 't', 'signature': 's'}
+    summary = {'type': 'compaction', 'content': 'So far.'}
+    response = decode_whole([summary, thinking, tool_call('a', city='Rome')])
+    sent = Sent([response, ask(ToolReturnPart('weather', 'x', 'a'))], {'thinking': 'low'}, function_tools=[WEATHER])
+    assert sent.body['thinking']['type'] == 'enabled'
+    assert sent.warnings == []
 
 
 def test_a_stream_without_its_end_is_incomplete() -> None:
@@ -290,7 +326,7 @@ def test_a_response_may_be_empty(blocks: list[Json]) -> None:
 def test_finish_reasons(raw: str, ours: str | None) -> None:
     response = decode_whole([], stop_reason=raw)
     assert (response.finish_reason, response.provider_details) == (ours, {'finish_reason': raw})
-    assert response.state == ('suspended' if raw == 'pause_turn' else 'complete')
+    assert response.state == ('suspended' if raw in ('pause_turn', 'compaction') else 'complete')
 
 
 def test_facts_about_a_response_are_kept_in_its_details() -> None:
@@ -404,3 +440,28 @@ def test_a_body_that_is_not_a_message_is_unexpected(body: Any) -> None:
     model = AnthropicModel(SONNET, api_key='k')
     with pytest.raises(UnexpectedModelBehavior, match='did not answer with a message'):
         model.new_reader().decode(body)
+
+
+async def test_a_conversation_is_summarised_on_demand() -> None:
+    summary = {'type': 'compaction', 'content': 'They met.', 'signature': 's'}
+    body = {'type': 'message', 'role': 'assistant', 'content': [summary], 'stop_reason': 'compaction'}
+    server = Server({**body, 'model': SONNET, 'usage': {'input_tokens': 9, 'output_tokens': 2}})
+    model = AnthropicModel(SONNET, provider=AnthropicProvider(api_key='k', http_client=server.client()))
+    settings: Any = {'stop_sequences': ['x'], 'tool_choice': 'required', 'anthropic_effort': 'low'}
+    output = OutputObjectDefinition(WEATHER.parameters_json_schema)
+    parameters = ModelRequestParameters([WEATHER], output_mode='native', output_object=output)
+    response = await model.compact_messages([ask('hi')], settings, parameters, instructions='Names.')
+    assert server.body['compaction'] == {'type': 'summarize', 'instructions': 'Names.'}
+    assert not server.body.keys() & {'stop_sequences', 'context_management', 'tool_choice'}
+    assert server.body['output_config'] == {'effort': 'low'}
+    assert server.request.headers['anthropic-beta'] == 'compact-2026-09-04'
+    assert response.parts == [
+        CompactionPart('They met.', provider_name='anthropic', provider_details={'signature': 's'})
+    ]
+
+
+async def test_a_response_without_the_summary_that_was_asked_for_is_an_error() -> None:
+    server = Server({'type': 'message', 'content': [text('Hi')], 'stop_reason': 'end_turn'})
+    model = AnthropicModel(SONNET, provider=AnthropicProvider(api_key='k', http_client=server.client()))
+    with pytest.raises(UnexpectedModelBehavior, match='has no summary'):
+        await model.compact_messages([ask('hi')])

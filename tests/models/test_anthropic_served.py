@@ -177,6 +177,8 @@ def test_a_pause_is_encoded_as_a_pause() -> None:
     paused = decode_whole([{'type': 'text', 'text': 'Wait.'}], stop_reason='pause_turn')
     assert encode_response(paused, REQUEST)['stop_reason'] == 'pause_turn'
     assert decode_stream(*encode_at_once(paused)).state == 'suspended'
+    summed = decode_whole([{'type': 'compaction', 'content': 'So far.'}], stop_reason='compaction')
+    assert encode_response(summed, REQUEST)['stop_reason'] == 'compaction'
     assert encode_response(ModelResponse([], finish_reason='length'), REQUEST)['stop_reason'] == 'max_tokens'
 
 
@@ -212,7 +214,6 @@ BODIES: dict[str, Json] = {
         'tool_choice': {'type': 'auto'},
         'system': [text('A'), text('B', **cached())],
         'messages': [
-            {'role': 'user', 'content': [text('hi')]},
             {'role': 'assistant', 'content': CONTENT},
             {
                 'role': 'user',

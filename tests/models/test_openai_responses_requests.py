@@ -458,7 +458,7 @@ SEARCH_WITHOUT_SOURCES = {**SEARCH, 'action': {'type': 'search', 'query': 'oslo'
         ([TOOLS, ASKED], [TOOLS, ASKED]),
         ([TOOL_SEARCH, FOUND_TOOLS], [TOOL_SEARCH, FOUND_TOOLS]),
         ([SHELL, SHELL_OUTPUT], [SHELL, SHELL_OUTPUT]),
-        ([COMPACTION, NEWEST], [COMPACTION, NEWEST]),
+        ([NEWEST], [NEWEST]),
     ],
     ids=lambda items: items[0]['type'],
 )
@@ -466,6 +466,28 @@ async def test_native_items_are_sent_back_unchanged(items: list[Json], expected:
     server = Server(HI_RESPONSE)
     response = await model(server, name).request([*HELLO, read(make_body(*items)), *HELLO])
     assert (server.body['input'][1:-1], response.warnings) == (expected, [])
+
+
+async def test_a_compaction_is_sent_without_what_it_stands_for() -> None:
+    server = Server(HI_RESPONSE)
+    first = ModelRequest([SystemPromptPart('Be brief.'), UserPromptPart('Hello')])
+    body = make_body(message('Before'), {**COMPACTION, 'created_by': 'x'}, message('After', 'msg_2'))
+    response = await model(server).request([first, read(body), *HELLO])
+    prompt, *items = server.body['input']
+    assert (prompt['content'], items[0], items[1]['content']) == ('Be brief.', COMPACTION, 'After')
+    assert (items[2:], response.warnings) == ([HELLO_ITEM], [])
+
+
+async def test_a_conversation_is_compacted_on_demand() -> None:
+    said = {'type': 'message', 'role': 'user', 'id': 'msg_u', 'content': [{'type': 'input_text', 'text': 'Hello'}]}
+    body = {'id': 'resp_c', 'object': 'response.compaction', 'created_at': 1, 'output': [said, COMPACTION]}
+    server = Server({**body, 'usage': {'input_tokens': 7, 'output_tokens': 2, 'total_tokens': 9}})
+    compacted = await model(server).compact_messages(HELLO, {'temperature': 0.5}, instructions='Names.')
+    assert str(server.requests[-1].url).endswith('/responses/compact')
+    assert server.body == {'model': 'gpt-4o', 'input': [HELLO_ITEM], 'instructions': 'Names.'}
+    assert (compacted.usage.input_tokens, compacted.state) == (7, 'complete')
+    await model(next_server := Server(HI_RESPONSE)).request([*HELLO, compacted, *HELLO])
+    assert next_server.body['input'][:2] == [said, COMPACTION]
 
 
 @pytest.mark.parametrize('not_stored_by', ['by the request', 'by the response'])

@@ -9,6 +9,7 @@ import pytest
 
 from pydantic_llm.messages import (
     BinaryContent,
+    CompactionPart,
     FilePart,
     NativeToolCallPart,
     NativeToolReturnPart,
@@ -35,6 +36,7 @@ from tests.models.openai_responses import (
     details,
     make_body,
     make_events,
+    message,
     model,
     stream,
 )
@@ -148,17 +150,24 @@ async def test_a_native_item_becomes_a_call_files_and_a_result(items: list[Json]
 
 
 async def test_items_of_unknown_types_are_kept_whole() -> None:
-    for found in await decode_both_ways(make_body(SHELL, SHELL_OUTPUT, COMPACTION, NEWEST)):
+    for found in await decode_both_ways(make_body(SHELL, SHELL_OUTPUT, NEWEST)):
         assert without_times(found.parts) == without_times(
             [
                 NativeToolCallPart('shell_call', SHELL, 'call_sh', id='sh_1', **details(openai_item='shell_call')),
                 NativeToolReturnPart('shell_call', SHELL_OUTPUT, 'call_sh', **details(openai_item='shell_call_output')),
-                NativeToolCallPart('compaction', COMPACTION, 'cmp_1', id='cmp_1', **details(openai_item='compaction')),
                 NativeToolCallPart(
                     'telepathy_call', NEWEST, 'tp_1', id='tp_1', **details(openai_item='telepathy_call')
                 ),
             ]
         )
+
+
+async def test_a_compaction_is_a_part_of_its_own() -> None:
+    item = {**COMPACTION, 'created_by': 'x'}
+    for found in await decode_both_ways(make_body(item, message('Hi', 'msg_1'))):
+        details = {'encrypted_content': 'sealed', 'created_by': 'x'}
+        assert found.parts[0] == CompactionPart(id='cmp_1', provider_name='openai', provider_details=details)
+        assert found.text == 'Hi'
 
 
 async def test_an_item_without_an_id_is_kept_too() -> None:

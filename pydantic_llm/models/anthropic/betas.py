@@ -8,13 +8,12 @@ from ...native_tools import MCPServerTool, MemoryTool, WebFetchTool
 from ...profiles.anthropic import AnthropicModelProfile
 from ...wire.files import content_items
 from ...wire.prepare import PreparedRequest
-from .options import has_compaction
+from .options import COMPACT_BETA, find_compaction_beta
 
 MCP_BETA = 'mcp-client-2025-04-04'
 FILES_BETA = 'files-api-2025-04-14'
 FETCH_BETA = 'web-fetch-2025-09-10'
 CONTEXT_BETA = 'context-management-2025-06-27'
-COMPACT_BETA = 'compact-2026-01-12'
 TASK_BUDGET_BETA = 'task-budgets-2026-03-13'
 FAST_MODE_BETA = 'fast-mode-2026-02-01'
 
@@ -37,8 +36,8 @@ def list_betas(request: PreparedRequest, profile: AnthropicModelProfile) -> list
                 betas.append(FETCH_BETA)
             case _:
                 pass
-    if has_compaction(request):
-        betas.append(COMPACT_BETA)
+    if beta := find_compaction_beta(request):
+        betas.append(beta)
     known = request.get_known()
     may_have_files = known is None or known.has_items
     if may_have_files and any(isinstance(item, UploadedFile) for item in content_items(request.messages)):

@@ -43,6 +43,10 @@ REDACTED_THINKING = 'redacted_thinking'
 Recording: anthropic__test_anthropic_model_thinking_part_redacted_stream__0_421e25"""
 
 
+COMPACTION_BLOCK = 'compaction'
+"""The type of a block with the summary of a conversation: `anthropic.types.beta.BetaCompactionBlock`."""
+
+
 def encode_content(content: Iterable[UserContent], system: str) -> Iterator[Json | CachePoint]:
     """Yield a block for each item. A cache point is yielded unchanged, since it marks the block before it.
 

@@ -27,9 +27,9 @@ FINISH_REASONS: dict[str, FinishReason] = {
 }
 """The API's finish reasons."""
 
-PAUSED = 'pause_turn'
-"""The finish reason of a turn that is not over: the model continues if the response is sent back unchanged.
-https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons"""
+PAUSED = ('pause_turn', 'compaction')
+"""The finish reasons of a turn that is not over: the model continues if the response is sent back unchanged.
+https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons, `anthropic.lib.tools._beta_runner`"""
 
 REASONS_OF_PROXIES: dict[str, FinishReason] = {
     'stop': 'stop',
@@ -107,7 +107,7 @@ class AnthropicDecoder(ResponseDecoder):
         self._blocks.stop_all()
         draft.finish(reason, FINISH_REASONS | REASONS_OF_PROXIES)
         if draft.state == 'incomplete':
-            draft.complete(is_paused=reason == PAUSED)
+            draft.complete(is_paused=reason in PAUSED)
 
     def _record_metadata(self, message: Json) -> None:
         """Record the facts about the response. Gateways may know the model and the id only at the end of a stream."""

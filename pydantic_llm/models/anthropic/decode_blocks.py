@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...json_types import Json, parse_json
-from ...messages import ThinkingPart
+from ...messages import CompactionPart, ThinkingPart
+from ...messages.response import ModelResponsePart
 from ...streaming.draft import ResponseDraft
 from .content import REDACTED_THINKING
 from .native_tools import (
@@ -57,7 +58,7 @@ class BlockDecoder:
         self._args_ends: dict[Hashable, str] = {}  # calls of MCP tools -> text after their arguments
 
     def start(self, index: Hashable, block: Json) -> None:
-        """Start a part for a block. A block of an unknown type becomes a part when it stops.
+        """Start a part for a block. A summary, or a block of an unknown type, becomes a part when it stops.
 
         A block that is open under the same index ends: not every server stops its blocks (surogate#113).
         """
@@ -155,7 +156,7 @@ class BlockDecoder:
         self._initial_args.pop(index, None)
         parts = self._draft.parts
         if (block := self._unknown_blocks.pop(index, None)) is not None:
-            parts.whole(index, decode_unknown_block(block.join(), self._draft.provider_name))
+            parts.whole(index, _decode_other_block(block.join(), self._draft.provider_name))
         if (args_end := self._args_ends.pop(index, None)) is not None:
             parts.tool_call(index, args=args_end)
         parts.close(index)
@@ -185,9 +186,23 @@ def _complete_block(block: Json) -> Json:
     return {**block, field: ''} if field is not None and block.get(field) is None else block
 
 
+COMPACTION_FIELDS: dict[str, type] = {'encrypted_content': str, 'signature': str, 'tool_changes': list}
+"""The fields of a compaction other than its text, and their types: `anthropic.types.beta.BetaCompactionBlockParam`."""
+
+
+def _decode_other_block(block: Json, provider: str | None) -> ModelResponsePart:
+    """Return the part for a whole block that is a summary, or of an unknown type."""
+    match block:
+        case {'type': 'compaction', 'content': str() | None as summary}:
+            fields = {name: block[name] for name in COMPACTION_FIELDS if block.get(name) is not None}
+            return CompactionPart(summary, provider_name=provider, provider_details=fields or None)
+        case _:
+            return decode_unknown_block(block, provider)
+
+
 @dataclass(slots=True)
 class _UnknownBlock:
-    """A block of an unknown type: its fields, and what deltas added to them."""
+    """A summary, or a block of an unknown type: its fields, and what deltas added to them."""
 
     fields: Json
     texts: dict[str, list[str]] = field(default_factory=dict[str, list[str]])

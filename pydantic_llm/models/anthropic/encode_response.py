@@ -8,6 +8,7 @@ from typing import Any, assert_never, cast
 from ...json_types import Json, keep_objects
 from ...messages import (
     BaseToolCallPart,
+    CompactionPart,
     FilePart,
     ModelMessage,
     ModelResponse,
@@ -21,7 +22,8 @@ from ...messages.request import is_tool_result
 from ...messages.response import ModelResponsePart
 from ...profiles.anthropic import AnthropicModelProfile
 from ...wire.prepare import PreparedRequest
-from .content import REDACTED_THINKING, encode_text
+from .content import COMPACTION_BLOCK, REDACTED_THINKING, encode_text
+from .decode_blocks import COMPACTION_FIELDS
 from .native_tools import encode_call, encode_caller, encode_return, encode_unknown_block
 
 RESPONSE_ONLY_FIELDS = frozenset({'file_id', 'abort_reason'})
@@ -54,6 +56,8 @@ class ResponseEncoder:
                 yield encode_tool_call(part)
             case NativeToolCallPart() | NativeToolReturnPart():
                 yield from self._encode_native_part(part, message)
+            case CompactionPart():
+                yield encode_compaction(part)
             case FilePart():
                 self._request.note('a file of a model was dropped: the Messages API has no place for it in a response')
             case _:
@@ -150,6 +154,13 @@ def _drop_response_only_fields(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     return {name: item for name, item in cast('Json', value).items() if name not in RESPONSE_ONLY_FIELDS}
+
+
+def encode_compaction(part: CompactionPart) -> Json:
+    """Encode a summary as the block that it came from. Its text must not be empty, but may be null."""
+    details = part.provider_details or {}
+    kept = {name: details[name] for name, kind in COMPACTION_FIELDS.items() if isinstance(details.get(name), kind)}
+    return {'type': COMPACTION_BLOCK, 'content': part.content if part.has_content() else None, **kept}
 
 
 def encode_thinking_part(part: ThinkingPart) -> Json:

@@ -15,11 +15,13 @@ from ...profiles.history import NAME, HistoryRules
 from ...providers import Provider, choose_provider
 from ...streaming.draft import ResponseDraft
 from ...transport import RawRequest
-from ...wire.model import WireModel
+from ...wire.model import CompactionApi, WireModel
 from ...wire.prepare import PreparedRequest
 from . import encode
 from .betas import list_betas
+from .compaction import encode_compaction_request
 from .decode import AnthropicDecoder
+from .options import SIGNED_COMPACTION_BETA
 from .settings import SUPPORTED, AnthropicModelSettings
 
 BETAS_HEADER = 'anthropic-beta'
@@ -34,6 +36,7 @@ HISTORY = HistoryRules(
     call_id_format='toolu_{}',
     blank_text='refused',  # claude-code#23369, anthropic-sdk-python#461
     trailing_whitespace=False,  # forgecode#1872, langchain#35073
+    compactions='readable',  # https://platform.claude.com/docs/en/build-with-claude/compaction
     files_in_errors=False,  # "all content must be type text if is_error is true": vellum-ai/vellum-assistant#18387
 )
 """What the Messages API accepts in past messages."""
@@ -55,6 +58,7 @@ class AnthropicModel(WireModel[AnthropicModelProfile]):
     api_name = 'a message'
     encodes_items = True
     response_fields = ('model_name', 'provider_url')
+    compaction_api = CompactionApi(encode_compaction_request, headers={BETAS_HEADER: SIGNED_COMPACTION_BETA})
 
     def __init__(
         self,

@@ -6,16 +6,20 @@ from typing import Any
 
 from ...exceptions import UserError
 from ...json_types import Json
-from ...messages import ModelResponse, NativeToolCallPart
+from ...messages import CompactionPart, ModelResponse
 from ...native_tools import MCPServerTool, MemoryTool
 from ...profiles.anthropic import AnthropicModelProfile
 from ...tools.definition import ToolDefinition
 from ...wire.claude import can_force_tools
 from ...wire.parameters import OUTPUT_NAME
 from ...wire.prepare import PreparedRequest
-from .native_tools import UNKNOWN_BLOCK, encode_mcp_server, encode_native_tool
+from .native_tools import encode_mcp_server, encode_native_tool
 from .settings import OWN_SETTINGS, SERVICE_TIERS, SETTINGS
 from .thinking import Thinking
+
+COMPACT_BETA = 'compact-2026-01-12'
+SIGNED_COMPACTION_BETA = 'compact-2026-09-04'
+"""The betas for summaries that the API makes by itself, and for those that are asked for (`anthropic.types.beta`)."""
 
 COMPACT_EDIT = 'compact_20260112'
 """The edit of `context_management` that replaces old messages by a summary."""
@@ -121,25 +125,24 @@ def encode_settings(request: PreparedRequest, profile: AnthropicModelProfile) ->
         request.drop_setting('service_tier', f'the Messages API has no service tier {tier!r}')
     settings = request.options
     body |= {field: settings[name] for name, field in (SETTINGS | OWN_SETTINGS).items() if name in settings}
-    if 'context_management' not in body and has_compaction(request):
+    if 'context_management' not in body and find_compaction_beta(request) == COMPACT_BETA:
         body['context_management'] = {'edits': [{'type': COMPACT_EDIT}]}
     if container := settings.get('anthropic_container', _last_container(request, profile)):
         body['container'] = container
     return body
 
 
-def has_compaction(request: PreparedRequest) -> bool:
-    """Return whether the history contains a summary that Anthropic made.
+def find_compaction_beta(request: PreparedRequest) -> str | None:
+    """Return the beta of a compaction in the messages, if there is one.
 
-    The API accepts it only in a request that allows another compaction.
+    The API accepts one without a signature only in a request that allows another, and a signed one in no such request:
+    `anthropic.lib.tools._beta_runner`.
     """
-    messages = () if request.get_known() else request.messages  # those that are known have no native tool calls
+    messages = () if request.get_known() else request.messages  # those that are known have no compaction
     responses = (message for message in messages if isinstance(message, ModelResponse))
-    parts = (part for response in responses for part in response.parts if isinstance(part, NativeToolCallPart))
-    return any(
-        (part.provider_details or {}).get(UNKNOWN_BLOCK) == 'compaction' and part.provider_name == request.system
-        for part in parts
-    )
+    parts = (part for response in responses for part in response.parts if isinstance(part, CompactionPart))
+    is_signed = [bool((part.provider_details or {}).get('signature')) for part in parts]
+    return None if not is_signed else SIGNED_COMPACTION_BETA if any(is_signed) else COMPACT_BETA
 
 
 def _last_container(request: PreparedRequest, profile: AnthropicModelProfile) -> str | None:

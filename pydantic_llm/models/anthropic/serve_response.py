@@ -11,6 +11,7 @@ from pydantic_core import to_json
 from ...json_types import Json
 from ...messages import (
     BaseToolCallPart,
+    CompactionPart,
     FinishReason,
     ModelResponse,
     ModelResponseStreamEvent,
@@ -26,9 +27,10 @@ from ...messages.response import ModelResponsePart
 from ...native_tools import MCP
 from ...wire.block_stream import BlockStreamEncoder, OpenBlock
 from ...wire.serving import ServedRequest, own_details, vendor_finish_reason
+from .content import COMPACTION_BLOCK
 from .decode import DETAILS, FINISH_REASONS, PAUSED, USAGE_DETAILS
 from .decode_blocks import CALL_TYPES
-from .encode_response import args_as_object, encode_thinking_part, encode_tool_call
+from .encode_response import args_as_object, encode_compaction, encode_thinking_part, encode_tool_call
 from .native_tools import encode_call, encode_return, encode_unknown_block
 
 VENDOR = 'anthropic'
@@ -49,6 +51,7 @@ EMPTY_FIELDS: dict[str, Json] = {
     'text': {'text': '', 'citations': None},
     'thinking': {'thinking': '', 'signature': ''},
     **{type: {'input': {}} for type in CALL_TYPES},
+    COMPACTION_BLOCK: {'content': None},
 }
 """The types of blocks that start empty -> the fields that deltas fill."""
 
@@ -71,7 +74,9 @@ def encode_response(response: ModelResponse, request: ServedRequest) -> Json:
 def encode_end(response: ModelResponse) -> Json:
     """Encode the finish reason and its details."""
     details = own_details(response, VENDOR)
-    reason = PAUSED if response.state == 'suspended' else vendor_finish_reason(response, FINISH_REASONS)
+    reason = vendor_finish_reason(response, FINISH_REASONS)
+    if response.state == 'suspended' and reason not in PAUSED:
+        reason = PAUSED[0]
     if reason is None and response.finish_reason:
         reason = WIRE_FINISH_REASONS.get(response.finish_reason)
     return {
@@ -119,6 +124,8 @@ def encode_block(part: ModelResponsePart) -> Json | None:
             return encode_thinking_part(part)
         case ToolCallPart():
             return encode_tool_call(part)
+        case CompactionPart(provider_name=name) if name == VENDOR:
+            return encode_compaction(part)
         case NativeToolCallPart(provider_name=name) if name == VENDOR:
             return encode_unknown_block(part) or encode_call(part, args_as_object(part))
         case NativeToolReturnPart(provider_name=name) if name == VENDOR:
@@ -175,6 +182,8 @@ class StreamEncoder(BlockStreamEncoder):
                 yield from self._extend_text(block, text, own_details(part, VENDOR).get('citations', ()))
             case ThinkingPart(content=thinking, signature=signature) if block.type in EMPTY_FIELDS:
                 yield from self._extend_thinking(block, thinking, signature)
+            case CompactionPart(content=summary):
+                yield _encode_delta(block, type='compaction_delta', content=summary)
             case BaseToolCallPart() if block.type in CALL_TYPES:
                 yield self._encode_args(block, '')
                 yield from self._extend_args(block, part.args)

@@ -9,7 +9,7 @@ from ...json_types import Json
 from ...profiles.anthropic import AnthropicModelProfile
 from ...wire.claude import drop_last_thinking, strip_last_text
 from ...wire.prepare import PreparedRequest
-from .content import REDACTED_THINKING
+from .content import COMPACTION_BLOCK, REDACTED_THINKING
 from .thinking import Thinking
 
 THINKING = ('thinking', REDACTED_THINKING)
@@ -23,12 +23,16 @@ def resumes_without_thinking(turns: Sequence[Json]) -> bool:
     joined: list[Json] = []  # the API joins turns of one role
     for turn in drop_last_thinking(turns, _is_thinking):
         if not (joined and joined[-1]['role'] == turn['role']):
-            joined.append(turn)
+            joined.append(
+                {**turn, 'content': [block for block in turn['content'] if block['type'] != COMPACTION_BLOCK]}
+            )
+    joined = [turn for turn in joined if turn['content']]
     is_result = bool(joined) and joined[-1]['content'][0]['type'] == 'tool_result'
     continued = joined[:-1] if is_result else joined
     if not continued or continued[-1]['role'] != 'assistant':
         return False
-    return not _is_thinking(continued[-1]['content'][0])
+    first = next((block for block in continued[-1]['content'] if block['type'] != COMPACTION_BLOCK), None)
+    return first is not None and not _is_thinking(first)
 
 
 def arrange(

@@ -8,6 +8,7 @@ from typing import assert_never
 
 from ...json_types import Json, keep_objects
 from ...messages import (
+    CompactionPart,
     FilePart,
     ModelResponse,
     NativeToolCallPart,
@@ -51,7 +52,7 @@ class ResponseEncoder:
                 yield encode_tool_call(part)
             case NativeToolCallPart() | NativeToolReturnPart() if self._is_own(part):
                 yield from self._encode_native_part(part)
-            case NativeToolCallPart() | NativeToolReturnPart() | FilePart():
+            case NativeToolCallPart() | NativeToolReturnPart() | FilePart() | CompactionPart():
                 self._request.drop_part(part)
             case _:
                 assert_never(part)

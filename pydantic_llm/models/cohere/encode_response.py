@@ -6,11 +6,19 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from ...json_types import Json, keep_objects
-from ...messages import FilePart, NativeToolCallPart, NativeToolReturnPart, TextPart, ThinkingPart, ToolCallPart
+from ...messages import (
+    CompactionPart,
+    FilePart,
+    NativeToolCallPart,
+    NativeToolReturnPart,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+)
 from ...messages.response import ModelResponsePart
 from .decode import PLAN
 
-DroppablePart = ThinkingPart | NativeToolCallPart | NativeToolReturnPart | FilePart
+DroppablePart = ThinkingPart | NativeToolCallPart | NativeToolReturnPart | FilePart | CompactionPart
 """The types of parts that the API may have no field for."""
 
 
@@ -51,7 +59,7 @@ class _MessageBuilder:
                 self._add_block(part, {'type': 'thinking', 'thinking': thinking})
             case ToolCallPart():
                 self._calls.append(encode_tool_call(part))
-            case NativeToolCallPart() | NativeToolReturnPart() | FilePart():
+            case NativeToolCallPart() | NativeToolReturnPart() | FilePart() | CompactionPart():
                 self.dropped.append(part)
             case _:
                 assert_never(part)

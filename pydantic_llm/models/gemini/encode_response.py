@@ -7,6 +7,7 @@ from typing import assert_never
 
 from ...json_types import Json
 from ...messages import (
+    CompactionPart,
     FilePart,
     ModelResponse,
     NativeToolCallPart,
@@ -67,7 +68,7 @@ class _ResponseEncoder:
                 self._append(encode_file(file, self._request.system), details)
             case NativeToolCallPart() | NativeToolReturnPart() if block := self._encode_native(part, is_own=is_own):
                 self._append(block, details)
-            case FilePart() | NativeToolCallPart() | NativeToolReturnPart():
+            case FilePart() | NativeToolCallPart() | NativeToolReturnPart() | CompactionPart():
                 self._request.drop_part(part)
             case _:
                 assert_never(part)

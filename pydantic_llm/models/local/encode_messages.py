@@ -14,6 +14,7 @@ from ...json_types import Json
 from ...messages import (
     BinaryContent,
     CachePoint,
+    CompactionPart,
     FilePart,
     ModelRequest,
     ModelResponse,
@@ -208,7 +209,7 @@ def _add_response(conversation: _Conversation, message: ModelResponse) -> None:
                 texts.append(encode_call_as_text(part, features.call_keys))
             case ThinkingPart() if part.provider_name == request.system:
                 pass  # the model's own thinking: its template drops it from past turns, so no warning is due
-            case ThinkingPart() | NativeToolCallPart() | NativeToolReturnPart() | FilePart():
+            case ThinkingPart() | NativeToolCallPart() | NativeToolReturnPart() | FilePart() | CompactionPart():
                 request.drop_part(part)
             case _:
                 assert_never(part)

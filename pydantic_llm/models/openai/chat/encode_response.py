@@ -6,6 +6,7 @@ from typing import Any
 
 from ....json_types import Json
 from ....messages import (
+    CompactionPart,
     FilePart,
     ModelResponse,
     NativeToolCallPart,
@@ -52,7 +53,7 @@ class _ResponseEncoder:
             # Past audio is sent by its id: https://platform.openai.com/docs/guides/audio
             case FilePart(provider_name=name, provider_details={'audio_id': id}) if name == self.system:
                 self.extra['audio'] = {'id': id}
-            case NativeToolCallPart() | NativeToolReturnPart() | FilePart():
+            case NativeToolCallPart() | NativeToolReturnPart() | FilePart() | CompactionPart():
                 self.request.drop_part(part)
             case _:
                 raise TypeError(f'{part!r} is not a part of a response')

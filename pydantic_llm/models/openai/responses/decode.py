@@ -16,6 +16,7 @@ from ....wire.counts import get_object
 from ....wire.decoder import ResponseDecoder
 from ..content_filter import decode_content_filter_error
 from ..decode_usage import UsageDecoder
+from .compaction import list_output
 from .decode_items import ItemDecoder
 
 FINISH_REASONS: dict[str, FinishReason] = {
@@ -94,7 +95,7 @@ class ResponsesDecoder(ResponseDecoder):
             self._record_metadata(response)
             return
         self._record_metadata(response)
-        self._items.finish_all(response.get('output') or ())
+        self._items.finish_all(list_output(response))
         reason: Json = response.get('incomplete_details') or {}
         status = response.get('status')
         # some servers forward that the model wants to be inferenced again: openai/codex#19610, pi#7689

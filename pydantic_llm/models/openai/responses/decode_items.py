@@ -18,6 +18,7 @@ from ....messages import ThinkingPart
 from ....streaming.draft import ResponseDraft
 from ....wire.logprobs import decode_logprobs
 from ....wire.repeats import Repeats
+from .compaction import decode_compaction
 from .decode_calls import CallDecoder
 from .decode_slots import (
     CONTENT_KINDS,
@@ -58,7 +59,7 @@ class ItemDecoder:
                 self._start_tool_call(slot, item)
             case {'type': 'message'}:
                 slot.phase = item.get('phase')
-            case {'type': 'function_call' | 'reasoning'}:
+            case {'type': 'function_call' | 'reasoning' | 'compaction'}:
                 pass
             case _:
                 self._native.start(slot.name(item))
@@ -134,6 +135,9 @@ class ItemDecoder:
                 self._finish_reasoning(slot, item)
             case 'function_call':
                 self._finish_tool_call(slot, item)
+            case 'compaction':
+                self._end_parts(slot)
+                self.draft.parts.whole(slot, decode_compaction(item, self.draft.provider_name))
             case _:
                 self._end_parts(slot)
                 self._native.finish(slot.name(item))

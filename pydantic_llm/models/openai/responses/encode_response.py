@@ -7,6 +7,7 @@ from typing import assert_never
 
 from ....json_types import Json, keep_objects
 from ....messages import (
+    CompactionPart,
     FilePart,
     ModelMessage,
     ModelResponse,
@@ -20,6 +21,7 @@ from ....messages.response import ModelResponsePart
 from ....profiles.openai import OpenAIModelProfile
 from ....wire.prepare import PreparedRequest
 from ..thinking import THINKING_FIELDS
+from .compaction import encode_compaction
 from .decode_calls import TOOL_CALL_DETAILS
 from .native_fields import IMAGE_ITEM
 from .native_items import RESULT_ITEMS, NativeParts, encode_native_call, encode_result_item
@@ -160,6 +162,8 @@ class ResponseEncoder:
                 self._add_native_result(part)
             case FilePart() if ours and part.id in native.call_ids:
                 pass  # encoded with its call
+            case CompactionPart():
+                self._items += encode_compaction(part)
             case NativeToolCallPart() | FilePart():
                 self.request.drop_part(part)
             case _:

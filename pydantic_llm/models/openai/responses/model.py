@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -9,19 +10,20 @@ from ....exceptions import ModelHTTPError
 from ....json_types import Json
 from ....messages import ModelResponse
 from ....profiles import ModelProfileSpec
-from ....profiles.history import HistoryRules
+from ....profiles.history import UNKNOWN_SERVER, HistoryRules
 from ....profiles.openai import OpenAIModelProfile
 from ....providers import Provider, choose_provider
 from ....retries.budget import Budget
 from ....settings import ModelSettings
 from ....streaming.draft import ResponseDraft
 from ....transport import Deadlines, RawRequest
-from ....wire.model import WireModel
+from ....wire.model import CompactionApi, WireModel
 from ....wire.prepare import PreparedRequest
 from ... import check_allow_model_requests
 from ..content_filter import is_content_filter_error
 from ..history import limit_rules
 from . import encode
+from .compaction import encode_compaction_request
 from .decode import ResponsesDecoder
 from .encode_response import SEND_IDS
 from .settings import SUPPORTED, OpenAIResponsesModelSettings
@@ -61,6 +63,8 @@ class OpenAIResponsesModel(WireModel[OpenAIModelProfile]):
     encodes_items = True
     response_fields = ('provider_response_id',)
     message_settings = (SEND_IDS,)
+    history_rules = replace(UNKNOWN_SERVER, compactions='encrypted')
+    compaction_api = CompactionApi(encode_compaction_request, path='/responses/compact')
 
     def get_history_rules(self) -> HistoryRules:
         """Return the rules of the server; OpenAI's own are stricter than those of others."""

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from ....json_types import Json
 from ....messages import (
+    CompactionPart,
     FinishReason,
     ModelResponse,
     NativeToolCallPart,
@@ -20,6 +21,7 @@ from ....messages import (
 from ....messages.response import ModelResponsePart
 from ....usage import RequestUsage
 from ....wire.serving import ServedRequest
+from .compaction import encode_compaction_item
 from .decode import UNFINISHED
 from .decode_calls import TOOL_CALL_DETAILS
 from .native_fields import NATIVE_ITEMS
@@ -145,6 +147,8 @@ def encode_item(part: ModelResponsePart, native: NativeParts, index: int, reques
             call = {'call_id': part.tool_call_id, 'name': part.tool_name, 'arguments': part.args_as_json_str()}
             kept = {name: details[name] for name in TOOL_CALL_DETAILS if details.get(name)}
             return {**head, 'status': 'completed', **call, **kept}
+        case CompactionPart(content=None) if part.is_encrypted:
+            return encode_compaction_item(part)
         case NativeToolCallPart() if is_native_item(part):
             return encode_native_call(part, native.find(part))
         case NativeToolReturnPart() if ITEM in details:
