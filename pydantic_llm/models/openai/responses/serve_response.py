@@ -11,7 +11,6 @@ from typing import Any
 
 from ....json_types import Json
 from ....messages import (
-    CompactionPart,
     FilePart,
     ModelResponse,
     ModelResponseStreamEvent,
@@ -205,7 +204,7 @@ class StreamEncoder:
                 yield self._item_event('response.function_call_arguments.done', item, arguments=args)
             case NativeToolCallPart() if item and not item.is_started:
                 yield from self._start_item(item, self._encode_part(index))
-            case NativeToolReturnPart() | CompactionPart() if encoded := self._encode_part(index):
+            case _ if not item and (encoded := self._encode_part(index)):  # a result or a compaction
                 yield from self._finish_last_item()
                 item = self._add_item(index, *_identify(encoded))
                 yield from self._start_item(item, encoded)
