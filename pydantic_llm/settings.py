@@ -80,7 +80,7 @@ class ModelSettings(TypedDict, total=False):
     """Values to add to the logits of tokens, by token id. OpenAI and compatible, local engines."""
 
     logprobs: bool
-    """Return the log probabilities of the tokens, in `TextPart.provider_details['logprobs']`, in OpenAI's form.
+    """Return the log probabilities of the tokens, in `ModelResponse.logprobs`.
 
     Not Anthropic, Bedrock, Groq."""
 

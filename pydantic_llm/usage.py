@@ -36,6 +36,9 @@ class Usage:
     output_tokens: OutputCount = 0
     """All generated tokens, including thinking."""
 
+    output_reasoning_tokens: Count = 0
+    """The output tokens of thinking, if the vendor counts them."""
+
     input_audio_tokens: Count = 0
     """The input tokens of audio."""
 
@@ -51,6 +54,11 @@ class Usage:
     @property
     def total_tokens(self) -> int:
         return self.input_tokens + self.output_tokens
+
+    @property
+    def reasoning_tokens(self) -> int:
+        """A shorter name of `output_reasoning_tokens`."""
+        return self.output_reasoning_tokens
 
     @property
     def request_tokens(self) -> int:

@@ -47,7 +47,11 @@ LISBON = tool_calls(temperature='{"city": "Lisbon"}')
 CITED = {'citations': [{'start': 0, 'end': 8, 'text': 'Ganymede', 'sources': [{'type': 'document', 'id': 'moons'}]}]}
 """The citations that Cohere adds to a response that is based on a document."""
 
+YES = {'token': 'Yes', 'logprob': -0.01, 'top_logprobs': [{'token': 'No', 'logprob': -4.6}]}
+"""The log probability of a response of one token."""
+
 SCRIPT: dict[str, list[Parts]] = {
+    'Is Bergen in Norway?': [[TextPart('Yes', provider_details={'logprobs': [YES]})]],
     'Why is the sky blue?': [text('Air scatters blue light more than red light.')],
     'Name three moons of Jupiter.': [text('Io, Europa and Ganymede.')],
     'How cold is it in Oslo?': [OSLO, text('It is -3 °C in Oslo.')],

@@ -40,6 +40,7 @@ from .events import (
     ToolCallPartDelta,
     ToolProgressEvent,
 )
+from .logprobs import TokenLogprob, TopLogprob
 from .request import (
     ModelRequest,
     ModelRequestPart,
@@ -102,11 +103,13 @@ __all__ = (
     'TextPartDelta',
     'ThinkingPart',
     'ThinkingPartDelta',
+    'TokenLogprob',
     'ToolCallPart',
     'ToolCallPartDelta',
     'ToolProgressEvent',
     'ToolReturn',
     'ToolReturnPart',
+    'TopLogprob',
     'UploadedFile',
     'UserContent',
     'UserPromptPart',

@@ -32,8 +32,12 @@ ID_PREFIXES = {
 }
 """Part kinds that have a `tool_call_id` → prefix of the id that replaces a missing one."""
 
-COUNTS = {'output_reasoning_tokens': 'reasoning_tokens', 'cache_write_1h_tokens': 'cache_write_1h_tokens'}
+COUNTS = {'cache_write_1h_tokens': 'cache_write_1h_tokens'}
 """Usage fields that `RequestUsage` does not have → their keys in `RequestUsage.details`."""
+
+THINKING = 'output_reasoning_tokens'
+THINKING_DETAILS = ('reasoning_tokens', 'thoughts_tokens', 'thinking_tokens')
+"""The keys of `RequestUsage.details` that older histories have in place of the field `THINKING`."""
 
 
 def _refuse_odd_shapes(translate: Callable[[object, object], object]) -> Callable[[object, object], object]:
@@ -77,7 +81,9 @@ def _drop_nulls(value: Mapping[str, Any], *names: str) -> Json:
 
 def _translate_usage(usage: Mapping[str, Any]) -> Json:
     counts = {detail: usage[name] for name, detail in COUNTS.items() if usage.get(name)}
-    return {**usage, 'details': {**counts, **(usage.get('details') or {})}}
+    details = {**counts, **(usage.get('details') or {})}
+    thinking = usage.get(THINKING) or next((details[name] for name in THINKING_DETAILS if details.get(name)), 0)
+    return {**usage, THINKING: thinking, 'details': details}
 
 
 def _translate_parts(message: Json, translators: Mapping[str, Translator]) -> object:

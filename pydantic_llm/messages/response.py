@@ -19,6 +19,7 @@ from ._stored import translate_response
 from ._tool_files import add_digests, restore_files
 from ._value import Message, ShortRepr, new_tool_call_id, now
 from .content import BinaryContent
+from .logprobs import TokenLogprob, find_logprobs
 from .request import ToolReturnContent
 
 __all__ = (
@@ -367,6 +368,15 @@ class ModelResponse(Message):
             provider_details={**paused, **(continuation.provider_details or {})} or None,
             warnings=list(dict.fromkeys([*self.warnings, *continuation.warnings])),
         )
+
+    @property
+    def logprobs(self) -> list[TokenLogprob]:
+        """The log probabilities of the text's tokens, in order; empty if the setting `logprobs` did not ask for them.
+
+        If there is no text, they are those that the vendor sent with the response.
+        """
+        of_text = find_logprobs(part.provider_details for part in self.parts if isinstance(part, TextPart))
+        return of_text or find_logprobs([self.provider_details])
 
     @property
     def rate_limits(self) -> RateLimits:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pydantic_llm.messages import ModelMessagesTypeAdapter, TextPart
+from pydantic_llm.messages import ModelMessagesTypeAdapter, ModelResponse, TextPart, ToolCallPart
 from pydantic_llm.wire.logprobs import decode_logprobs
 from tests.conformance.exchange import decode_body, decode_events, encode_body, encode_events
 from tests.conformance.room import Room
@@ -75,7 +75,7 @@ def test_log_probabilities_are_in_the_text_in_one_shape(room: Room) -> None:
     response = decode_body(room, body)
     [part] = response.parts
     assert isinstance(part, TextPart)
-    assert (part.content, (part.provider_details or {})['logprobs']) == ('Hello', expected)
+    assert (part.content, (part.provider_details or {})['logprobs'], response.logprobs) == ('Hello', expected, expected)
     assert ModelMessagesTypeAdapter.validate_json(ModelMessagesTypeAdapter.dump_json([response])) == [response]
 
 
@@ -92,7 +92,7 @@ def test_log_probabilities_of_a_stream_are_in_the_text_too(room: Room) -> None:
     [part] = response.parts
     assert isinstance(part, TextPart)
     expected = PLAIN if room.name == 'cohere' else TOKENS
-    assert (part.content, (part.provider_details or {})['logprobs']) == ('Hello', expected)
+    assert (part.content, (part.provider_details or {})['logprobs'], response.logprobs) == ('Hello', expected, expected)
 
 
 def add_to_event(room: Room, event: Any, number: int) -> bool:
@@ -159,3 +159,11 @@ def test_tokens_without_text_of_their_own_belong_to_the_text(room: Room) -> None
     response, _ = decode_events(room, [hidden, *events])
     [text] = [part for part in response.parts if isinstance(part, TextPart)]
     assert [token['token'] for token in (text.provider_details or {})['logprobs']] == [t['token'] for t in tokens]
+
+
+def test_the_log_probabilities_of_several_texts_are_one_list() -> None:
+    texts = [TextPart('Hel', provider_details={'logprobs': TOKENS[:1]}), TextPart('?'), ToolCallPart('look')]
+    last = TextPart('lo', provider_details={'logprobs': [*TOKENS[1:], 'odd', {'odd': 1}]})
+    assert ModelResponse([*texts, last], provider_details={'logprobs': TOKENS}).logprobs == TOKENS
+    assert ModelResponse([ToolCallPart('look')], provider_details={'logprobs': TOKENS}).logprobs == TOKENS
+    assert ModelResponse([TextPart('x')], provider_details={'logprobs': GEMINI}).logprobs == []

@@ -129,6 +129,27 @@ def test_later_counts_replace_earlier_ones() -> None:
     assert merge_usage(known, 'odd') == known
 
 
+# ---------------------------------------------------------------------- thinking
+
+NO_COUNT_OF_THINKING = {
+    'bedrock',  # `TokenUsage` in botocore's model of the service
+    'cohere',  # `Usage` in cohere 7.3
+    'acme',  # an example
+}
+"""Rooms whose API has no count of thinking."""
+
+
+@rooms
+def test_the_tokens_of_thinking_are_a_count_of_their_own(room: Room) -> None:
+    sent = make_response(room, make_text(room, 'Hello.'))
+    sent.usage = RequestUsage(input_tokens=5, output_tokens=9, output_reasoning_tokens=4)
+    started, ended = encode_events(room, sent, lambda text: [text])
+    whole, streamed = decode_body(room, encode_body(room, sent)), decode_events(room, [*started, *ended])[0]
+    expected = 0 if room.name in NO_COUNT_OF_THINKING else 4
+    for response in (whole, streamed):
+        assert (response.usage.output_tokens, response.usage.reasoning_tokens) == (9, expected)
+
+
 # ---------------------------------------------------------------------- the rule
 
 
@@ -180,12 +201,12 @@ COMPATIBLE: dict[str, tuple[Any, Any, Any]] = {
             'total_tokens': 135,
             'completion_tokens_details': {'reasoning_tokens': 94},
         },
-        {'input_tokens': 32, 'output_tokens': 103, 'details': {'reasoning_tokens': 94}},
+        {'input_tokens': 32, 'output_tokens': 103, 'output_reasoning_tokens': 94, 'details': {'reasoning_tokens': 94}},
     ),
     'Gemini at its OpenAI endpoint': (
         GEMINI,
         {'prompt_tokens': 35, 'completion_tokens': 12, 'total_tokens': 109},
-        {'input_tokens': 35, 'output_tokens': 74},
+        {'input_tokens': 35, 'output_tokens': 74, 'output_reasoning_tokens': 62},
     ),
     'DeepSeek without details': (
         CHAT,
@@ -210,7 +231,7 @@ COMPATIBLE: dict[str, tuple[Any, Any, Any]] = {
     'names of Chat Completions in Responses': (
         RESPONSES,
         {'prompt_tokens': 10, 'completion_tokens': 4, 'completion_tokens_details': {'reasoning_tokens': 2}},
-        {'input_tokens': 10, 'output_tokens': 4, 'details': {'reasoning_tokens': 2}},
+        {'input_tokens': 10, 'output_tokens': 4, 'output_reasoning_tokens': 2, 'details': {'reasoning_tokens': 2}},
     ),
     'a gateway before Claude': (
         CHAT,
@@ -236,6 +257,7 @@ COMPATIBLE: dict[str, tuple[Any, Any, Any]] = {
         {
             'input_tokens': 33,
             'output_tokens': 7163,
+            'output_reasoning_tokens': 73997,
             'details': {'citation_tokens': 20016, 'num_search_queries': 31, 'reasoning_tokens': 73997},
         },
     ),

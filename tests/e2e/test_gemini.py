@@ -56,7 +56,7 @@ PIXEL = BinaryContent(b'\x89PNG', media_type='image/png')
 def respond(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
     """Call two tools if there are tools and no results, else respond with the results."""
     known = [part.content for message in messages for part in message.parts if isinstance(part, ToolReturnPart)]
-    usage = RequestUsage(input_tokens=5, output_tokens=7, details={'thoughts_tokens': 2})
+    usage = RequestUsage(input_tokens=5, output_tokens=7, output_reasoning_tokens=2)
     if info.function_tools and not known:
         calls = [ToolCallPart('weather', {'city': city}, f'id_{city}') for city in ('Oslo', 'Bergen')]
         return ModelResponse([ThinkingPart('Hm.'), *calls], usage=usage, finish_reason='tool_call')

@@ -265,7 +265,14 @@ def test_unknown_usage_counts_become_details() -> None:
     usage = {'input_tokens': 1, 'output_reasoning_tokens': 3, 'audio_seconds': 0.5, 'cost': '0.1', 'details': {'x': 2}}
     (message,) = read({'kind': 'response', 'parts': [], 'timestamp': TIME, 'usage': usage})
     assert isinstance(message, ModelResponse)
-    assert message.usage == RequestUsage(input_tokens=1, details={'reasoning_tokens': 3, 'x': 2})
+    assert message.usage == RequestUsage(input_tokens=1, output_reasoning_tokens=3, details={'x': 2})
+
+
+@pytest.mark.parametrize('name', ['reasoning_tokens', 'thoughts_tokens', 'thinking_tokens'])
+def test_thinking_that_was_stored_as_a_detail_is_a_count_of_its_own(name: str) -> None:
+    (message,) = read({'kind': 'response', 'parts': [], 'timestamp': TIME, 'usage': {'details': {name: 3}}})
+    assert isinstance(message, ModelResponse)
+    assert message.usage == RequestUsage(output_reasoning_tokens=3, details={name: 3})
 
 
 def test_tool_calls_that_were_stored_without_ids_are_paired_with_their_results() -> None:

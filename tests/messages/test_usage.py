@@ -20,6 +20,7 @@ ONE = RequestUsage(
     input_audio_tokens=3,
     cache_audio_read_tokens=4,
     output_audio_tokens=6,
+    output_reasoning_tokens=2,
     details={'reasoning_tokens': 2},
 )
 
@@ -35,6 +36,7 @@ def test_the_usage_of_a_request_is_added_to_a_run() -> None:
         input_audio_tokens=3,
         cache_audio_read_tokens=4,
         output_audio_tokens=6,
+        output_reasoning_tokens=2,
         details={'reasoning_tokens': 3, 'x': 1},
         requests=2,
         tool_calls=2,

@@ -366,6 +366,7 @@ def test_cached_tokens_are_part_of_the_input() -> None:
         cache_read_tokens=20,
         cache_write_tokens=300,
         output_tokens=4,
+        output_reasoning_tokens=3,
         details={'thinking_tokens': 3, 'ephemeral_1h_input_tokens': 200, 'web_search_requests': 2},
     )
 

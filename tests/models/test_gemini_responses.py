@@ -344,6 +344,7 @@ COUNTED = RequestUsage(
     input_audio_tokens=40,
     cache_audio_read_tokens=15,
     output_audio_tokens=20,
+    output_reasoning_tokens=30,
     details={
         'thoughts_tokens': 30,
         'tool_use_prompt_tokens': 7,

@@ -313,7 +313,9 @@ USAGE: Json = {
     'prompt_tokens_details': {'cached_tokens': 4},
     'completion_tokens_details': {'reasoning_tokens': 3},
 }
-DECODED_USAGE = RequestUsage(input_tokens=7, output_tokens=5, cache_read_tokens=4, details={'reasoning_tokens': 3})
+DECODED_USAGE = RequestUsage(
+    input_tokens=7, output_tokens=5, output_reasoning_tokens=3, cache_read_tokens=4, details={'reasoning_tokens': 3}
+)
 
 
 @pytest.mark.parametrize('more', [{}, {'usage': None}, {'usage': USAGE}])

@@ -150,6 +150,7 @@ async def test_usage_has_cached_and_audio_tokens_and_costs() -> None:
             cache_write_tokens=20,
             input_audio_tokens=10,
             output_audio_tokens=5,
+            output_reasoning_tokens=30,
             details={'reasoning_tokens': 30, 'audio_tokens': 5, 'prompt_cache_miss_tokens': 60},
         )
         assert response.provider_details == {

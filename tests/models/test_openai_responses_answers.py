@@ -136,6 +136,7 @@ async def test_a_response_has_the_model_the_time_and_the_price() -> None:
             output_tokens=50,
             cache_read_tokens=40,
             cache_write_tokens=20,
+            output_reasoning_tokens=30,
             details={'reasoning_tokens': 30},
         )
         assert found.provider_details == {

@@ -28,6 +28,7 @@ def decode_usage(usage: Json) -> RequestUsage:
         cache_read_tokens=cache_read,
         cache_write_tokens=cache_write,
         output_tokens=output,
+        output_reasoning_tokens=decode_count(get_object(usage, 'output_tokens_details').get('thinking_tokens')),
         details={name: count for name, count in _decode_details(usage, iterations).items() if count},
     )
 

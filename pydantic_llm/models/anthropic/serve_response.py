@@ -95,7 +95,7 @@ def encode_usage(response: ModelResponse) -> Json:
     """Encode token counts. The API's `input_tokens` exclude those read from and written to the cache."""
     usage, counts, details = response.usage, response.usage.details, own_details(response, VENDOR)
     written_1h = counts.get('ephemeral_1h_input_tokens', 0)
-    thinking, tools = counts.get('thinking_tokens'), {name: counts.get(name, 0) for name in SERVER_TOOL_COUNTS}
+    thinking, tools = usage.output_reasoning_tokens, {name: counts.get(name, 0) for name in SERVER_TOOL_COUNTS}
     return {
         'input_tokens': usage.input_tokens - usage.cache_read_tokens - usage.cache_write_tokens,
         'cache_creation_input_tokens': usage.cache_write_tokens,

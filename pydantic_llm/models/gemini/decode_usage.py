@@ -35,6 +35,7 @@ def decode_usage(usage: Json) -> RequestUsage:
     return RequestUsage(
         input_tokens=input,
         output_tokens=output,
+        output_reasoning_tokens=decode_count(usage.get('thoughtsTokenCount')),
         cache_read_tokens=decode_count(usage.get('cachedContentTokenCount')),
         input_audio_tokens=details.get('audio_prompt_tokens', 0) + details.get('audio_tool_use_prompt_tokens', 0),
         cache_audio_read_tokens=details.get('audio_cache_tokens', 0),
@@ -54,7 +55,7 @@ def _decode_details(usage: Json) -> dict[str, int]:
 
 def encode_usage(usage: RequestUsage) -> Json:
     """Encode token counts: thinking is not part of the candidates' count, tool results not of the prompt's."""
-    thinking = min(usage.details.get('thoughts_tokens', 0), usage.output_tokens)
+    thinking = min(usage.output_reasoning_tokens, usage.output_tokens)
     tools = min(usage.details.get('tool_use_prompt_tokens', 0), usage.input_tokens)
     counts = {
         'thoughtsTokenCount': thinking,

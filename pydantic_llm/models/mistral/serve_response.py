@@ -71,13 +71,14 @@ def encode_finish_reason(response: ModelResponse) -> str | None:
 
 def encode_usage(response: ModelResponse) -> Json:
     """Encode the token counts and the service tier."""
-    usage = response.usage
+    usage, thinking = response.usage, response.usage.output_reasoning_tokens
     tier = (response.provider_details or {}).get('service_tier')
     return {
         'prompt_tokens': usage.input_tokens,
         'completion_tokens': usage.output_tokens,
         'total_tokens': usage.total_tokens,
         'prompt_tokens_details': {'cached_tokens': usage.cache_read_tokens},
+        **({'completion_tokens_details': {'reasoning_tokens': thinking}} if thinking else {}),
         **({'service_tier': tier} if tier else {}),
     }
 

@@ -66,16 +66,14 @@ def decode_usage(usage: Json, *, hides_thinking: bool = False) -> RequestUsage:
     input_details, output_details = get_object(usage, *INPUT_DETAILS), get_object(usage, *OUTPUT_DETAILS)
     read, write = (_find(names, input_details, usage) for names in (CACHE_READ, CACHE_WRITE))
     total = decode_count(usage.get('total_tokens'))
+    thinking = _find((THINKING,), output_details, usage)
     input, output = reconcile(
-        _find(INPUT, usage),
-        _find(OUTPUT, usage),
-        cached=read + write,
-        thinking=_find((THINKING,), output_details, usage),
-        total=total,
+        _find(INPUT, usage), _find(OUTPUT, usage), cached=read + write, thinking=thinking, total=total
     )
     return RequestUsage(
         input_tokens=input,
         output_tokens=max(output, total - input) if hides_thinking else output,
+        output_reasoning_tokens=thinking or (max(0, total - input - output) if hides_thinking and total else 0),
         cache_read_tokens=read,
         cache_write_tokens=write,
         input_audio_tokens=decode_count(input_details.get(AUDIO)),

@@ -105,6 +105,7 @@ def encode_usage(usage: RequestUsage) -> Json:
             'audio_tokens': usage.input_audio_tokens,
         },
         'completion_tokens_details': {
+            'reasoning_tokens': usage.output_reasoning_tokens,
             **{name: count for name, count in usage.details.items() if not name.startswith('prompt_cache')},
             'audio_tokens': usage.output_audio_tokens,
         },

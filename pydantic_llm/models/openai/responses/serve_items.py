@@ -95,7 +95,7 @@ def encode_usage(usage: RequestUsage) -> Json:
             'cache_write_tokens': usage.cache_write_tokens,
         },
         'output_tokens': usage.output_tokens,
-        'output_tokens_details': {'reasoning_tokens': 0, **usage.details},
+        'output_tokens_details': {'reasoning_tokens': usage.output_reasoning_tokens, **usage.details},
         'total_tokens': usage.total_tokens,
     }
 
