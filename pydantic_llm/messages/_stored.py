@@ -81,7 +81,7 @@ def _drop_nulls(value: Mapping[str, Any], *names: str) -> Json:
 
 def _translate_usage(usage: Mapping[str, Any]) -> Json:
     counts = {detail: usage[name] for name, detail in COUNTS.items() if usage.get(name)}
-    details = {**counts, **(usage.get('details') or {})}
+    details: Json = {**counts, **(usage.get('details') or {})}
     thinking = usage.get(THINKING) or next((details[name] for name in THINKING_DETAILS if details.get(name)), 0)
     return {**usage, THINKING: thinking, 'details': details}
 
