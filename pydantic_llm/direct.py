@@ -128,6 +128,11 @@ class StreamedResponseSync:
     def get(self) -> ModelResponse:
         return self._get_stream().get()
 
+    @property
+    def response(self) -> ModelResponse:
+        """The response so far, as `get()` returns it."""
+        return self.get()
+
     def usage(self) -> RequestUsage:
         return self._get_stream().usage()
 

@@ -81,6 +81,7 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         retries: Number of consecutive failures allowed for a tool that sets no number itself.
         output_retries: Number of rejected outputs allowed. The default is `retries`.
         end_strategy: Handling of the other tool calls in a response that contains the output.
+        tool_timeout: Seconds that a call may take of a tool of the agent itself that sets no time.
         defer_model_check: If true, look up the model's name and its API key in the first run, not here. While
             `models.ALLOW_MODEL_REQUESTS` is false, a model whose key is missing is deferred too.
     """
@@ -102,13 +103,15 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         retries: int = 1,
         output_retries: int | None = None,
         end_strategy: EndStrategy = 'early',
+        tool_timeout: float | None = None,
         defer_model_check: bool = False,
     ) -> None:
         _check_constructor(model, model_settings, name, end_strategy)
         check_native_tools(native_tools)
         check_number('output_retries', output_retries, least=0, whole=True)
         check_number('retries', retries, least=0, whole=True, required=True)
-        self._init_functions(tools, toolsets, instructions, system_prompt)
+        check_number('tool_timeout', tool_timeout, above=0)
+        self._init_functions(tools, toolsets, instructions, system_prompt, tool_timeout)
         self.model: Model | str | ModelFunction | None = model if defer_model_check else _infer_or_defer(model)
         """The model, a function that chooses it, or its name if the check is deferred."""
         self.name = name

@@ -41,9 +41,10 @@ class AgentDecorators(Generic[DepsT, OutputT]):
         toolsets: Sequence[AbstractToolset[DepsT] | ToolsetFunction[DepsT]],
         instructions: Instructions,
         system_prompt: str | Sequence[str],
+        tool_timeout: float | None,
     ) -> None:
         """Set the functions that the agent starts with."""
-        self._functions = FunctionToolset[DepsT](tools, id='<agent>')
+        self._functions = FunctionToolset[DepsT](tools, id='<agent>', timeout=tool_timeout)
         self._toolsets = to_toolsets(toolsets)
         self._instructions = parse_prompts('instructions', instructions)
         self._system_prompts: list[Prompt] = parse_prompts('system_prompt', system_prompt)

@@ -165,21 +165,28 @@ async def _call_tool(run: RunState, call: ToolCallPart) -> Sequence[ModelRequest
     if isinstance(decision, ToolDenied):
         return [ToolReturnPart(call.tool_name, decision.message, call.tool_call_id, outcome='denied')]
     arguments = _validate_arguments(tool, call, decision.override_args if decision else None)
-    if tool.tool_def.kind == 'external':
-        raise CallDeferred
-    if tool.tool_def.kind == 'unapproved' and decision is None:
-        raise ApprovalRequired
-    run.conversation.usage.tool_calls += 1
     context = replace(
         run.tool_context(tool, call),
         tool_call_approved=decision is not None,
         tool_call_metadata=given.metadata.get(call.tool_call_id) if given else None,
     )
     try:
+        if tool.check_arguments is not None:
+            await tool.check_arguments(arguments, context)
+        _require_here(tool, context)
+        run.conversation.usage.tool_calls += 1
         value = await _run_with_timeout(run, tool, arguments, context)
     except ModelRetry as error:
         raise Rejected(error) from error
     return _build_result_parts(call, value)
+
+
+def _require_here(tool: ToolsetTool[Any], context: RunContext[Any]) -> None:
+    """Raise `CallDeferred` or `ApprovalRequired` if the call cannot be executed here and now."""
+    if tool.tool_def.kind == 'external':
+        raise CallDeferred
+    if tool.tool_def.kind == 'unapproved' and not context.tool_call_approved:
+        raise ApprovalRequired
 
 
 def _validate_arguments(tool: ToolsetTool[Any], call: ToolCallPart, override: dict[str, Any] | None) -> dict[str, Any]:

@@ -10,6 +10,14 @@ from __future__ import annotations
 
 from .config import load_mcp_toolsets
 from .connection import MCPLog, MCPProgress
-from .toolset import MCPToolset
+from .toolset import CallToolFunc, MCPToolset, ProcessToolCallback, ToolErrorBehavior
 
-__all__ = ('MCPLog', 'MCPProgress', 'MCPToolset', 'load_mcp_toolsets')
+__all__ = (
+    'CallToolFunc',
+    'MCPLog',
+    'MCPProgress',
+    'MCPToolset',
+    'ProcessToolCallback',
+    'ToolErrorBehavior',
+    'load_mcp_toolsets',
+)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..exceptions import UserError
+from ..toolsets import AbstractToolset
 from .toolset import MCPToolset
 
 __all__ = ('load_mcp_toolsets',)
@@ -18,9 +19,10 @@ VARIABLE = re.compile(r'\$\{(\w+)(?::-([^}]*))?\}')
 """`${NAME}`, or `${NAME:-default}`."""
 
 
-def load_mcp_toolsets(path: str | PathLike[str]) -> list[MCPToolset[Any]]:
-    """Return a toolset for each server in a file, with the server's name as its `id`.
+def load_mcp_toolsets(path: str | PathLike[str]) -> list[AbstractToolset[Any]]:
+    """Return a toolset for each server in a file, with the server's name as its `id` and before the names of its tools.
 
+    The tool `read` of the server `files` is `files_read`, so that servers may have tools of the same name.
     `${NAME}` is replaced by an environment variable, `${NAME:-default}` has a default. Raises `UserError`, naming the
     server, for a file or an entry that cannot be read, and for a variable that is not set.
     """
@@ -34,7 +36,8 @@ def load_mcp_toolsets(path: str | PathLike[str]) -> list[MCPToolset[Any]]:
         servers = table.get('mcpServers', table.get('servers'))  # the second is VS Code's
     if not isinstance(servers, dict):
         raise UserError(f"The MCP configuration {str(path)!r} has no object 'mcpServers'")
-    return [_make_toolset(name, entry) for name, entry in cast('dict[str, object]', servers).items()]
+    toolsets = {name: _make_toolset(name, entry) for name, entry in cast('dict[str, object]', servers).items()}
+    return [toolset.prefixed(re.sub('[^a-zA-Z0-9_-]', '_', name)) for name, toolset in toolsets.items()]
 
 
 def _make_toolset(name: str, entry: object) -> MCPToolset[Any]:

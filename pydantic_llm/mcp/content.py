@@ -8,7 +8,7 @@ from typing import Any
 
 from ..messages import BinaryContent
 
-__all__ = ('read_result', 'read_text')
+__all__ = ('read_resource', 'read_result', 'read_text')
 
 
 def read_result(result: Any) -> Any:
@@ -41,14 +41,15 @@ def _iterate_items(content: list[Any]) -> Iterator[Any]:
             case 'image' | 'audio':
                 yield BinaryContent(b64decode(block.data), media_type=block.mime_type)
             case 'resource':
-                yield _read_resource(block.resource)
+                yield read_resource(block.resource)
             case 'resource_link':
                 yield block.model_dump(mode='json', by_alias=True, exclude_none=True)
             case kind:
                 yield f'[{kind}]'
 
 
-def _read_resource(resource: Any) -> Any:
+def read_resource(resource: Any) -> Any:
+    """Return the content of a resource: its text, or `BinaryContent`."""
     text: str | None = getattr(resource, 'text', None)
     if text is not None:
         return text

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from os import PathLike
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Literal, Protocol, Self, cast
 
 import httpx2
 from typing_extensions import TypeVar
 
 from .._checks import check_number
 from .._extras import import_extra
-from .._type_checks import check_type
+from .._type_checks import check_callable, check_choice, check_type
 from ..exceptions import ModelRetry, ToolFailed, UserError
 from ..json_schemas import normalize_schema
 from ..tools.context import RunContext
@@ -22,9 +22,9 @@ from ..tools.definition import ToolDefinition
 from ..toolsets import AbstractToolset, ToolsetTool
 from ..toolsets.external import ANY_ARGUMENTS
 from .connection import MCPConnection, MCPProgress
-from .content import read_result, read_text
+from .content import read_resource, read_result, read_text
 
-__all__ = ('MCPToolset',)
+__all__ = ('CallToolFunc', 'MCPToolset', 'ProcessToolCallback', 'ToolErrorBehavior')
 
 DepsT = TypeVar('DepsT', default=None)
 
@@ -35,6 +35,23 @@ CONNECTION_CLOSED = -32000
 """The code of the error that the `mcp` package raises for calls that are open when the connection ends
 (`mcp_types.CONNECTION_CLOSED`)."""
 
+ToolErrorBehavior = Literal['retry', 'failed']
+"""What the model gets for a call that the server could not do: a request to try again, or a failed result."""
+
+
+class CallToolFunc(Protocol):
+    """Calls a tool of the server."""
+
+    def __call__(
+        self, name: str, tool_args: dict[str, Any], *, metadata: dict[str, Any] | None = None
+    ) -> Awaitable[Any]:
+        """Return the content of the result. `metadata` is sent to the server next to the arguments (`_meta`)."""
+        ...
+
+
+ProcessToolCallback = Callable[[RunContext[Any], CallToolFunc, str, dict[str, Any]], Awaitable[Any]]
+"""Called in place of a tool, with the context, a function that calls it, its name and the arguments."""
+
 
 class MCPToolset(AbstractToolset[DepsT]):
     """The tools of an MCP server, over streamable HTTP, SSE or the standard streams of a process.
@@ -44,8 +61,8 @@ class MCPToolset(AbstractToolset[DepsT]):
     model is told that the call failed, and the next request connects again.
 
     Args:
-        server: The URL of a server for streamable HTTP; `StdioServerParameters` of the `mcp` package; a server of that
-            package in this process; or a function that returns one of its transports.
+        server: The URL of a server for streamable HTTP, or for SSE if it ends in `/sse`; `StdioServerParameters` of the
+            `mcp` package; a server of that package in this process; or a function that returns one of its transports.
         headers: Headers of each request to a URL, for example an `Authorization`.
         http_client: The `httpx2.AsyncClient` for a URL, instead of `headers`.
         id: A name of the toolset, for error messages.
@@ -53,6 +70,10 @@ class MCPToolset(AbstractToolset[DepsT]):
         max_retries: Number of consecutive failures allowed for each tool. The default is the agent's.
         connect_timeout: Seconds in which the server must be ready.
         read_timeout: Seconds that a tool call may take.
+        process_tool_call: A coroutine function that is called in place of each tool: it gets the context, a function
+            that calls the tool, the name and the arguments, and returns the result. It can add metadata for the server.
+        tool_error_behavior: `'retry'` asks the model to try again after an error of a tool, `'failed'` tells it that
+            the call failed.
         client_options: Further arguments of `mcp.Client`, for example `sampling_callback` or `mode`.
 
     Raises `UserError` for an invalid argument, and in a run if the server cannot be reached.
@@ -69,6 +90,8 @@ class MCPToolset(AbstractToolset[DepsT]):
         max_retries: int | None = None,
         connect_timeout: float = 10,
         read_timeout: float | None = 300,
+        process_tool_call: ProcessToolCallback | None = None,
+        tool_error_behavior: ToolErrorBehavior = 'retry',
         client_options: Mapping[str, Any] | None = None,
     ) -> None:
         self._mcp = import_extra('mcp', extra='mcp', what='MCPToolset')
@@ -76,6 +99,10 @@ class MCPToolset(AbstractToolset[DepsT]):
         check_number('max_retries', max_retries, least=0, whole=True)
         check_number('connect_timeout', connect_timeout, above=0, required=True)
         check_number('read_timeout', read_timeout, above=0)
+        check_callable(process_tool_call, parameter='process_tool_call')
+        check_choice(tool_error_behavior, ('retry', 'failed'), parameter='tool_error_behavior')
+        self._process_tool_call = process_tool_call
+        self._error_type = ModelRetry if tool_error_behavior == 'retry' else ToolFailed
         self._make_server = self._read_server(server, headers, http_client)
         self._id = id
         self._name = id or _name_of(server)
@@ -109,8 +136,7 @@ class MCPToolset(AbstractToolset[DepsT]):
     @classmethod
     def sse(cls, url: str, *, headers: Mapping[str, str] | None = None, **options: Any) -> MCPToolset[Any]:
         """Return the tools of a server that still uses the older HTTP transport with server-sent events."""
-        sse = import_extra('mcp.client.sse', extra='mcp', what='MCPToolset')
-        toolset = MCPToolset[Any](lambda: sse.sse_client(url, headers={**(headers or {})}), **options)
+        toolset = MCPToolset[Any](lambda: _open_sse_transport(url, headers), **options)
         toolset._name = toolset.id or url
         return toolset
 
@@ -174,6 +200,8 @@ class MCPToolset(AbstractToolset[DepsT]):
         if isinstance(server, str):
             if not server.startswith(('http://', 'https://')):
                 raise UserError(f'server is a URL, not {server!r}: MCPToolset.stdio(command, ...) starts a program')
+            if server.partition('?')[0].rstrip('/').endswith('/sse') and http_client is None:
+                return lambda: _open_sse_transport(server, headers)
             return lambda: _open_http_transport(server, headers, http_client)
         if isinstance(server, (self._mcp.StdioServerParameters, *_classes_of_servers())):
             return lambda: server
@@ -211,7 +239,19 @@ class MCPToolset(AbstractToolset[DepsT]):
     async def call_tool(
         self, name: str, tool_args: dict[str, Any], ctx: RunContext[DepsT], tool: ToolsetTool[DepsT]
     ) -> Any:
-        """Call the tool. An error of the tool is raised as `ModelRetry`, one of the server as `ToolFailed`."""
+        """Call the tool. Raises `ModelRetry` or `ToolFailed` for its errors, `ToolFailed` if the server ends."""
+
+        async def call(name: str, tool_args: dict[str, Any], *, metadata: dict[str, Any] | None = None) -> Any:
+            return await self._call(name, tool_args, ctx, metadata)
+
+        if self._process_tool_call is None:
+            return await call(name, tool_args)
+        return await self._process_tool_call(ctx, call, name, tool_args)
+
+    async def _call(
+        self, name: str, tool_args: dict[str, Any], ctx: RunContext[Any], metadata: dict[str, Any] | None
+    ) -> Any:
+        """Call the tool and read its result; report its progress as events of the run."""
         connection = await self._use()
 
         async def report(progress: float, total: float | None, message: str | None) -> None:
@@ -219,16 +259,36 @@ class MCPToolset(AbstractToolset[DepsT]):
 
         connection.calls.append(ctx.emit)
         try:
-            result = await connection.client.call_tool(name, tool_args, progress_callback=report)
+            result = await connection.client.call_tool(name, tool_args, progress_callback=report, meta=metadata)
         except Exception as error:
             if self._note_failure(error):
                 raise ToolFailed(f'The server of the tool {name!r} ended before it answered.') from error
-            raise ModelRetry(str(getattr(error, 'message', '') or error)) from error
+            raise self._error_type(str(getattr(error, 'message', '') or error)) from error
         finally:
             connection.calls.remove(ctx.emit)
         if result.is_error:
-            raise ModelRetry(read_text(result) or f'The tool {name!r} failed without a message.')
+            raise self._error_type(read_text(result) or f'The tool {name!r} failed without a message.')
         return read_result(result)
+
+    # --------------------------------------------------------------------------------------------------- the resources
+
+    async def list_resources(self) -> list[Any]:
+        """Return the resources of the server, as `Resource` objects of the `mcp` package, page by page."""
+        async with self:
+            client = (await self._use()).client
+            page = await client.list_resources()
+            resources = [*page.resources]
+            while page.next_cursor:
+                page = await client.list_resources(cursor=page.next_cursor)
+                resources += page.resources
+            return resources
+
+    async def read_resource(self, uri: Any) -> Any:
+        """Return a resource, by its URI or as one of `list_resources`: text, `BinaryContent`, or a list of these."""
+        async with self:
+            result = await (await self._use()).client.read_resource(str(getattr(uri, 'uri', uri)))
+            items = [read_resource(item) for item in result.contents]
+            return items[0] if len(items) == 1 else items
 
     def _note_failure(self, error: Exception) -> bool:
         """Return whether the server has ended, and remember that."""
@@ -240,6 +300,11 @@ class MCPToolset(AbstractToolset[DepsT]):
 
     def __repr__(self) -> str:
         return f'MCPToolset({self._name!r})'
+
+
+def _open_sse_transport(url: str, headers: Mapping[str, str] | None) -> Any:
+    sse = import_extra('mcp.client.sse', extra='mcp', what='MCPToolset')
+    return sse.sse_client(url, headers={**(headers or {})})
 
 
 @asynccontextmanager

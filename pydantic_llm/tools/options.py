@@ -7,9 +7,9 @@ from typing import Any, TypedDict
 
 from .context import RunContext
 from .docstrings import DocstringFormat
-from .tool import ToolPrepareFunction
+from .tool import ArgsValidatorFunction, ToolPrepareFunction
 
-__all__ = ('Instructions', 'InstructionsFunction', 'ToolOptions')
+__all__ = ('Instructions', 'InstructionsFunction', 'SharedToolOptions', 'ToolOptions')
 
 InstructionsFunction = (
     Callable[[RunContext[Any]], str | None]
@@ -23,20 +23,8 @@ Instructions = str | InstructionsFunction | Sequence[str | InstructionsFunction]
 """A prompt as text, a function that returns one, or a sequence of these."""
 
 
-class ToolOptions(TypedDict, total=False):
-    """Options of a tool, in addition to its function."""
-
-    name: str | None
-    """The tool's name for the model. The default is the function's name."""
-
-    description: str | None
-    """The tool's description for the model. The default comes from the docstring."""
-
-    retries: int | None
-    """Number of consecutive failures allowed. The default is the agent's `retries`."""
-
-    prepare: ToolPrepareFunction[Any] | None
-    """A function that returns the tool's definition before each request, or `None` to hide the tool."""
+class SharedToolOptions(TypedDict, total=False):
+    """Options of a tool that a `FunctionToolset` can have for all functions that are added to it."""
 
     docstring_format: DocstringFormat
     """The style of the docstring. The default is to detect it."""
@@ -53,8 +41,27 @@ class ToolOptions(TypedDict, total=False):
     metadata: dict[str, Any] | None
     """Data for your own use. It is never sent."""
 
-    timeout: float | None
-    """Seconds that a call may take. After that, the model gets a retry prompt."""
-
     requires_approval: bool
     """If true, a call must be approved before it is executed: the run ends with a `DeferredToolRequests`."""
+
+
+class ToolOptions(SharedToolOptions, total=False):
+    """Options of a tool, in addition to its function."""
+
+    name: str | None
+    """The tool's name for the model. The default is the function's name."""
+
+    description: str | None
+    """The tool's description for the model. The default comes from the docstring."""
+
+    retries: int | None
+    """Number of consecutive failures allowed. The default is the agent's `retries`."""
+
+    prepare: ToolPrepareFunction[Any] | None
+    """A function that returns the tool's definition before each request, or `None` to hide the tool."""
+
+    args_validator: ArgsValidatorFunction[Any, ...] | None
+    """A function that checks the arguments before each call, and before an approval is requested."""
+
+    timeout: float | None
+    """Seconds that a call may take. After that, the model gets a retry prompt."""

@@ -10,6 +10,7 @@ from typing_extensions import ParamSpec, TypeVar
 
 from .._checks import check_number
 from .._threads import call_async
+from .._type_checks import check_callable
 from ..exceptions import UserError
 from ..json_schemas import normalize_schema
 from .arguments import validate_arguments
@@ -19,7 +20,7 @@ from .docstrings import DocstringFormat
 from .shape import Shape
 from .signature import name_of, read_signature
 
-__all__ = ('Tool', 'ToolPrepareFunction')
+__all__ = ('ArgsValidatorFunction', 'Tool', 'ToolPrepareFunction')
 
 DepsT = TypeVar('DepsT', default=None)
 P = ParamSpec('P', default=...)
@@ -28,6 +29,9 @@ ToolPrepareFunction = Callable[
     [RunContext[DepsT], ToolDefinition], Awaitable[ToolDefinition | None] | ToolDefinition | None
 ]
 """Called before each request. Returns the definition that the model sees, or `None` to hide the tool."""
+
+ArgsValidatorFunction = Callable[Concatenate[RunContext[DepsT], P], Awaitable[None] | None]
+"""Called with a `RunContext` and the arguments of the tool. Raises `ModelRetry` if they are wrong."""
 
 ToolFunction = Callable[Concatenate[RunContext[DepsT], P], Any] | Callable[P, Any]
 """A function that can be a tool, with or without a `RunContext` as its first parameter."""
@@ -50,6 +54,7 @@ class Tool(Generic[DepsT]):
         name: str | None = None,
         description: str | None = None,
         prepare: ToolPrepareFunction[DepsT] | None = None,
+        args_validator: ArgsValidatorFunction[DepsT, ...] | None = None,
         docstring_format: DocstringFormat = 'auto',
         require_parameter_descriptions: bool = False,
         strict: bool | None = None,
@@ -66,6 +71,7 @@ class Tool(Generic[DepsT]):
         )
         check_number('max_retries', max_retries, least=0, whole=True)
         check_number('timeout', timeout, above=0)
+        check_callable(args_validator, parameter='args_validator')
         self.function: Callable[..., Any] = function
         self.name: str = name or check_name(name_of(function))
         """The name that the model uses in tool calls."""
@@ -78,6 +84,8 @@ class Tool(Generic[DepsT]):
         """The number of consecutive failures that do not end the run; `None` uses the agent's."""
         self.prepare: ToolPrepareFunction[DepsT] | None = prepare
         """Called before each request to change or hide the definition that the model sees."""
+        self.args_validator: ArgsValidatorFunction[DepsT, ...] | None = args_validator
+        """Called before each call of the function, and before an approval is requested."""
         self.strict: bool | None = strict
         """True to make the vendor enforce the schema; see `ToolDefinition.strict`."""
         self.sequential: bool = sequential
@@ -101,6 +109,7 @@ class Tool(Generic[DepsT]):
         *,
         takes_ctx: bool = False,
         sequential: bool = False,
+        args_validator: ArgsValidatorFunction[Any, ...] | None = None,
     ) -> Tool[Any]:
         """Return a tool with this schema. Its function gets the arguments of the model as keywords, without validation.
 
@@ -110,7 +119,12 @@ class Tool(Generic[DepsT]):
         if not {'type', '$ref'} & json_schema.keys():
             raise UserError(f"The json_schema of {name!r} must be one of an object, with 'type': 'object'")
         tool: Tool[Any] = Tool(
-            _accept_any_arguments, takes_ctx=False, name=name, description=description, sequential=sequential
+            _accept_any_arguments,
+            takes_ctx=False,
+            name=name,
+            description=description,
+            sequential=sequential,
+            args_validator=args_validator,
         )
         tool.function, tool.takes_ctx = function, takes_ctx
         tool._shape = Shape(TypeAdapter(dict[str, Any]), schema)
@@ -136,6 +150,12 @@ class Tool(Generic[DepsT]):
         """
         value = validate_arguments(self._shape, arguments, wrapper_key=self._wrapper_key)
         return self._name_values(value)
+
+    async def check_arguments(self, arguments: dict[str, Any], context: RunContext[DepsT]) -> None:
+        """Call `args_validator`, if there is one, with validated arguments. Raises what it raises: `ModelRetry`."""
+        if self.args_validator is not None:
+            positional, named = self._bind(arguments)
+            await call_async(self.args_validator, context, *positional, **named)
 
     async def run(self, arguments: dict[str, Any], context: RunContext[DepsT]) -> Any:
         """Call the function with validated arguments. A function that is not async runs in a thread."""

@@ -17,6 +17,7 @@ from .toolset import (
     PrefixedToolset,
     PreparedToolset,
     RenamedToolset,
+    SetMetadataToolset,
     ToolsetTool,
     WrapperToolset,
 )
@@ -32,6 +33,7 @@ __all__ = (
     'PrefixedToolset',
     'PreparedToolset',
     'RenamedToolset',
+    'SetMetadataToolset',
     'ToolsetTool',
     'WrapperToolset',
 )

@@ -15,11 +15,11 @@ from ..exceptions import UserError
 from ..tools.context import RunContext
 from ..tools.context_functions import ContextFunction, parse_prompts, render_prompt
 from ..tools.definition import ToolDefinition
-from ..tools.options import Instructions, ToolOptions
+from ..tools.options import Instructions, SharedToolOptions, ToolOptions
 from ..tools.tool import Tool
 from .toolset import AbstractToolset, ToolsetTool
 
-__all__ = ('FunctionToolset', 'check_tools', 'to_tool')
+__all__ = ('FunctionToolset', 'check_tools')
 
 DepsT = TypeVar('DepsT', default=None)
 P = ParamSpec('P')
@@ -50,6 +50,9 @@ class FunctionToolset(AbstractToolset[DepsT], Generic[DepsT]):
             agent's.
         id: A name of the toolset, for error messages.
         instructions: Text for the model about these tools, or functions that return text.
+        timeout: Seconds that a call of a tool may take that sets no time itself.
+        options: Options of the functions that are added: `strict`, `sequential`, `metadata` and others of
+            `ToolOptions`. A function's own options win; a `Tool` object keeps its own.
     """
 
     def __init__(
@@ -59,17 +62,27 @@ class FunctionToolset(AbstractToolset[DepsT], Generic[DepsT]):
         max_retries: int | None = None,
         id: str | None = None,
         instructions: Instructions = None,
+        timeout: float | None = None,
+        **options: Unpack[SharedToolOptions],
     ) -> None:
         check_number('max_retries', max_retries, least=0, whole=True)
+        check_number('timeout', timeout, above=0)
+        if unknown := sorted(options.keys() - SharedToolOptions.__annotations__):
+            raise TypeError(f'FunctionToolset has no option {unknown[0]!r}')
         check_type(id, str, parameter='id')
         check_tools(tools)
         self.tools: dict[str, Tool[Any]] = {}
         """The tools by name."""
         self._max_retries = max_retries
+        self._timeout = timeout
+        self._options = options
         self._id = id
         self._instructions = parse_prompts('instructions', instructions)
         for tool in tools:
-            self.add_tool(to_tool(tool))
+            if isinstance(tool, Tool):
+                self.add_tool(tool)  # pyright: ignore[reportUnknownArgumentType] -- of any deps
+            else:
+                self.add_function(tool)
 
     @property
     def id(self) -> str | None:
@@ -99,7 +112,8 @@ class FunctionToolset(AbstractToolset[DepsT], Generic[DepsT]):
         self, function: Callable[..., Any], *, takes_ctx: bool | None = None, **options: Unpack[ToolOptions]
     ) -> None:
         """Add a function as a tool. `takes_ctx=None` detects a `RunContext` by the annotation."""
-        arguments: dict[str, Any] = {**options}
+        arguments: dict[str, Any] = {**self._options, **options}
+        arguments['metadata'] = {**(self._options.get('metadata') or {}), **(options.get('metadata') or {})} or None
         max_retries = arguments.pop('retries', None)
         self.add_tool(Tool(function, takes_ctx=takes_ctx, max_retries=max_retries, **arguments))
 
@@ -169,7 +183,8 @@ class FunctionToolset(AbstractToolset[DepsT], Generic[DepsT]):
             tool_def=definition,
             args_validator=_Validator(tool),
             max_retries=self._max_retries if tool.max_retries is None else tool.max_retries,
-            timeout=tool.timeout,
+            timeout=self._timeout if tool.timeout is None else tool.timeout,
+            check_arguments=tool.check_arguments if tool.args_validator else None,
             tool=tool,
         )
 
@@ -197,8 +212,3 @@ def check_tools(tools: object) -> None:
 
 def _is_tool(value: object) -> bool:
     return isinstance(value, Tool) or callable(value)
-
-
-def to_tool(tool: Tool[DepsT] | Callable[..., Any]) -> Tool[DepsT]:
-    """Return a function as a tool."""
-    return tool if isinstance(tool, Tool) else Tool(tool)  # pyright: ignore[reportUnknownVariableType] -- of any deps

@@ -21,12 +21,14 @@ __all__ = (
     'AbstractToolset',
     'ApprovalFunction',
     'ApprovalRequiredToolset',
+    'ArgumentsCheck',
     'ArgumentsValidator',
     'FilterFunction',
     'FilteredToolset',
     'PrefixedToolset',
     'PreparedToolset',
     'RenamedToolset',
+    'SetMetadataToolset',
     'ToolsPrepareFunction',
     'ToolsetTool',
     'WrapperToolset',
@@ -45,6 +47,10 @@ ToolsPrepareFunction = Callable[
 
 ApprovalFunction = Callable[[RunContext[DepsT], ToolDefinition, dict[str, Any]], bool | Awaitable[bool]]
 """Returns whether a call with these arguments must be approved before it is executed."""
+
+
+ArgumentsCheck = Callable[[dict[str, Any], RunContext[DepsT]], Awaitable[None]]
+"""Checks the arguments of a tool call, which have the right types. Raises `ModelRetry` or `ApprovalRequired`."""
 
 
 class ArgumentsValidator(Protocol):
@@ -73,6 +79,9 @@ class ToolsetTool(Generic[DepsT]):
 
     timeout: float | None = None
     """The time limit of a call in seconds; if it is exceeded, the model gets a retry prompt."""
+
+    check_arguments: ArgumentsCheck[DepsT] | None = None
+    """Called with validated arguments before each call, and before an approval is requested. Raises `ModelRetry`."""
 
 
 class AbstractToolset(ABC, Generic[DepsT]):
@@ -145,6 +154,10 @@ class AbstractToolset(ABC, Generic[DepsT]):
     ) -> ApprovalRequiredToolset[DepsT]:
         """Return a toolset whose calls must be approved: all of them, or those that the function returns true for."""
         return ApprovalRequiredToolset(self, approval_required_func)
+
+    def with_metadata(self, **metadata: Any) -> SetMetadataToolset[DepsT]:
+        """Return a toolset whose definitions have this metadata in addition to their own."""
+        return SetMetadataToolset(self, metadata)
 
 
 # ------------------------------------------------------------------------------------ toolsets that change another one
@@ -234,6 +247,22 @@ class PreparedToolset(WrapperToolset[DepsT]):
         if unknown := [name for name in prepared if name not in tools]:
             raise UserError(f'prepare_func returned the tool {unknown[0]!r}, which does not exist: use renamed()')
         return {name: replace(tools[name], tool_def=definition) for name, definition in prepared.items()}
+
+
+class SetMetadataToolset(WrapperToolset[DepsT]):
+    """The tools of another toolset, with more metadata, which wins over their own."""
+
+    def __init__(self, wrapped: AbstractToolset[DepsT], metadata: dict[str, Any]) -> None:
+        super().__init__(wrapped)
+        check_type(metadata, dict, parameter='metadata')
+        self.metadata = metadata
+
+    async def get_tools(self, ctx: RunContext[DepsT]) -> Mapping[str, ToolsetTool[DepsT]]:
+        return {name: self._add_metadata(tool) for name, tool in (await super().get_tools(ctx)).items()}
+
+    def _add_metadata(self, tool: ToolsetTool[DepsT]) -> ToolsetTool[DepsT]:
+        metadata = {**(tool.tool_def.metadata or {}), **self.metadata}
+        return replace(tool, tool_def=replace(tool.tool_def, metadata=metadata))
 
 
 class _RenamingToolset(WrapperToolset[DepsT]):

@@ -225,7 +225,8 @@ async def test_servers_are_loaded_from_a_file(tmp_path: Path, monkeypatch: pytes
     path.write_text(json.dumps({'mcpServers': servers}))
     weather, *others = load_mcp_toolsets(path)
     assert [toolset.id for toolset in (weather, *others)] == ['weather', 'other', 'old']
-    assert results_of(await use(weather, call('environment', variable='GIVEN'))) == [('environment', 'a default')]
+    calls = call('weather_environment', variable='GIVEN')
+    assert results_of(await use(weather, calls)) == [('weather_environment', 'a default')]
 
 
 @pytest.mark.parametrize(
@@ -247,3 +248,13 @@ def test_a_wrong_file_is_a_user_error(content: str, reason: str, tmp_path: Path)
         load_mcp_toolsets(path)
     with pytest.raises(UserError, match='cannot be read'):
         load_mcp_toolsets(os.fspath(tmp_path / 'missing.json'))
+
+
+def test_a_wrong_behaviour_for_errors_is_a_user_error() -> None:
+    with pytest.raises(UserError, match="tool_error_behavior is 'retry' or 'failed'"):
+        MCPToolset(in_process, tool_error_behavior='ignore')  # type: ignore[arg-type]
+
+
+def test_a_url_that_ends_in_sse_is_one_of_the_older_transport(start: Callable[[str], str]) -> None:
+    result = asyncio.run(use(MCPToolset(start('sse')), call('add', a=1, b=2)))
+    assert results_of(result) == [('add', 3)]
