@@ -10,7 +10,6 @@ from typing_extensions import ParamSpec, TypeVar
 
 from .._checks import check_number
 from .._threads import call_async
-from .._type_checks import check_callable
 from ..exceptions import UserError
 from ..json_schemas import normalize_schema
 from .arguments import validate_arguments
@@ -71,7 +70,8 @@ class Tool(Generic[DepsT]):
         )
         check_number('max_retries', max_retries, least=0, whole=True)
         check_number('timeout', timeout, above=0)
-        check_callable(args_validator, parameter='args_validator')
+        if args_validator is not None and not callable(args_validator):
+            raise UserError(f'args_validator takes a function, not {args_validator!r}')
         self.function: Callable[..., Any] = function
         self.name: str = name or check_name(name_of(function))
         """The name that the model uses in tool calls."""
