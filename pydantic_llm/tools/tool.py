@@ -68,10 +68,7 @@ class Tool(Generic[DepsT]):
             docstring_format=docstring_format,
             require_parameter_descriptions=require_parameter_descriptions,
         )
-        check_number('max_retries', max_retries, least=0, whole=True)
-        check_number('timeout', timeout, above=0)
-        if args_validator is not None and not callable(args_validator):
-            raise UserError(f'args_validator takes a function, not {args_validator!r}')
+        _check_options(max_retries, timeout, args_validator)
         self.function: Callable[..., Any] = function
         self.name: str = name or check_name(name_of(function))
         """The name that the model uses in tool calls."""
@@ -171,6 +168,14 @@ def check_name(name: str) -> str:
     if not name.isidentifier():
         raise UserError(f'A function of the name {name!r} cannot be a tool: give it one with Tool(function, name=...)')
     return name
+
+
+def _check_options(max_retries: int | None, timeout: float | None, args_validator: object) -> None:
+    """Raise `UserError` for an invalid option of a tool."""
+    check_number('max_retries', max_retries, least=0, whole=True)
+    check_number('timeout', timeout, above=0)
+    if args_validator is not None and not callable(args_validator):
+        raise UserError(f'args_validator takes a function, not {args_validator!r}')
 
 
 def _accept_any_arguments(**arguments: Any) -> None:
