@@ -81,8 +81,8 @@ class Tool(Generic[DepsT]):
         """The number of consecutive failures that do not end the run; `None` uses the agent's."""
         self.prepare: ToolPrepareFunction[DepsT] | None = prepare
         """Called before each request to change or hide the definition that the model sees."""
-        self.args_validator: ArgsValidatorFunction[DepsT, ...] | None = args_validator
-        """Called before each call of the function, and before an approval is requested."""
+        self.args_validator = args_validator
+        """Called before each call, and before an approval is requested."""
         self.strict: bool | None = strict
         """True to make the vendor enforce the schema; see `ToolDefinition.strict`."""
         self.sequential: bool = sequential
@@ -93,8 +93,7 @@ class Tool(Generic[DepsT]):
         """The time limit in seconds; if it is exceeded, the model gets a retry prompt."""
         self.requires_approval: bool = requires_approval
         """True if a call must be approved before it is executed."""
-        self._bind, self._name_values = signature.bind, signature.name_values
-        self._wrapper_key = signature.wrapper_key
+        self._signature = signature
 
     @classmethod
     def from_schema(
@@ -145,18 +144,18 @@ class Tool(Generic[DepsT]):
 
         Raises pydantic's `ValidationError` if they are invalid, `ModelRetry` if none of them is known.
         """
-        value = validate_arguments(self._shape, arguments, wrapper_key=self._wrapper_key)
-        return self._name_values(value)
+        value = validate_arguments(self._shape, arguments, wrapper_key=self._signature.wrapper_key)
+        return self._signature.name_values(value)
 
     async def check_arguments(self, arguments: dict[str, Any], context: RunContext[DepsT]) -> None:
         """Call `args_validator`, if there is one, with validated arguments. Raises what it raises: `ModelRetry`."""
         if self.args_validator is not None:
-            positional, named = self._bind(arguments)
+            positional, named = self._signature.bind(arguments)
             await call_async(self.args_validator, context, *positional, **named)
 
     async def run(self, arguments: dict[str, Any], context: RunContext[DepsT]) -> Any:
         """Call the function with validated arguments. A function that is not async runs in a thread."""
-        positional, named = self._bind(arguments)
+        positional, named = self._signature.bind(arguments)
         return await call_async(self.function, *([context] if self.takes_ctx else []), *positional, **named)
 
     def __repr__(self) -> str:
