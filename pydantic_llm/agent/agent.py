@@ -29,6 +29,7 @@ from ..toolsets import AbstractToolset, CombinedToolset, FunctionToolset
 from ..toolsets.dynamic import ToolsetFunction, to_toolsets
 from ..toolsets.function import check_tools
 from ..usage import RunUsage, UsageLimits
+from .build_output_reader import build_output_reader
 from .capture import new_message_list
 from .decorators import AgentDecorators
 from .dynamic_options import (
@@ -43,7 +44,7 @@ from .dynamic_options import (
 )
 from .entry_points import AgentEntryPoints
 from .options import RunOptions, UserPrompt, check_options
-from .output_reader import OutputReader, build_output_reader
+from .output_reader import OutputReader
 from .output_types import EndStrategy, OutputSpec
 from .overrides import UNSET, Unset, get_overrides, override_parameters
 from .result import Conversation

@@ -9,9 +9,11 @@ Read `nodes` for the order of the steps, then `send_request` (one request) and `
 | `content_filter` and no content | raise `ContentFilterError` |
 | `length`, inside a tool call or a JSON object, or without any content | raise `UnexpectedModelBehavior` |
 | `error` and no tool calls | send a retry prompt, which counts against `output_retries` |
+| tool calls, with JSON text or a file that is the output, and `end_strategy='early'` | end the run |
 | tool calls | execute them and send the results; an output tool ends the run |
 | tool calls that must be approved, or are executed elsewhere | end the run with a `DeferredToolRequests` |
 | text, if text or JSON text is the output | end the run |
+| no content, if `None` is an output | end the run |
 | no content, or text if text is not an output | send a retry prompt, which counts against `output_retries` |
 """
 
@@ -170,7 +172,7 @@ async def handle_response(run: RunState, response: ModelResponse) -> FinalResult
     run.tool_results = {}
     await run.flush_events()
     if response.tool_calls:
-        return await _handle_tool_calls(run)
+        return await _read_early_output(run, response) or await _handle_tool_calls(run)
     try:
         return FinalResult(await _read_text_output(run, response))
     except Rejected as rejected:
@@ -186,6 +188,8 @@ async def _read_text_output(run: RunState, response: ModelResponse) -> object:
         reason = str((response.provider_details or {}).get('error') or 'its text is no answer')
         raise Rejected(ModelRetry(f'The answer ended with an error: {reason.removesuffix(".")}.'))
     if not (response.text or '').strip() and not response.files:
+        if reader.allows_none:
+            return await validate_output(run, return_value(None), context)
         raise Rejected(ModelRetry('The answer was empty.'))
     if (files := reader.find_files(response)) is not None:
         return await validate_output(run, return_value(files), context)
@@ -197,6 +201,26 @@ async def _read_text_output(run: RunState, response: ModelResponse) -> object:
         way = f'Give the answer by calling {names}' if names else 'Generate an image or another file'
         raise Rejected(ModelRetry(f'Text is not an answer here. {way}.'))
     return await validate_output(run, reader.finish_text(response.text or '', context), context)
+
+
+async def _read_early_output(run: RunState, response: ModelResponse) -> FinalResult[Any] | None:
+    """Return the JSON text or the file that ends the run, although its response has tool calls: with `early`.
+
+    Plain text does not: models write it before they call a tool.
+    """
+    calls = run.find_open_calls()
+    names = {call.tool_name for _, call in calls}
+    waits = any(tool.tool_def.kind != 'function' for name, tool in run.offered_tools.items() if name in names)
+    is_output = run.spec.output_mode in ('native', 'prompted') or run.spec.output.find_files(response) is not None
+    if run.spec.end_strategy != 'early' or not is_output or waits or names & run.spec.output_tools.keys():
+        return None
+    try:
+        output = await _read_text_output(run, response)
+    except Rejected:
+        return None
+    run.tool_results = {index: [make_interrupted_result(call, NOT_NEEDED)] for index, call in calls}
+    run.messages.append(run.with_run_ids(run.tool_result_parts()))
+    return FinalResult(output)
 
 
 async def return_value(value: T) -> T:

@@ -76,7 +76,7 @@ class RunNode(Generic[DepsT, OutputT]):
     async def _execute(self, run: RunState) -> AgentNode[DepsT, OutputT]:
         """Execute the step and return the next node."""
 
-    def _start(self) -> BackgroundRun[AgentNode[DepsT, OutputT]]:
+    def _run_in_background(self) -> BackgroundRun[AgentNode[DepsT, OutputT]]:
         """Return the step as a task whose events can be read."""
         if self._next is not None:
             raise UserError(f'The step of this {type(self).__name__} was executed already, so that it has no events')
@@ -84,7 +84,7 @@ class RunNode(Generic[DepsT, OutputT]):
 
     @asynccontextmanager
     async def _stream_events(self) -> AsyncGenerator[AsyncIterator[AgentStreamEvent]]:
-        async with self._start() as background:
+        async with self._run_in_background() as background:
             yield background.events()
             await background.finish()
 
@@ -122,7 +122,7 @@ class ModelRequestNode(RunNode[DepsT, OutputT]):
 
         The argument is not needed; a node knows its run.
         """
-        async with self._start() as background:
+        async with self._run_in_background() as background:
             stream = AgentStream[DepsT, OutputT](background)
             yield stream
             if not stream.cancelled:

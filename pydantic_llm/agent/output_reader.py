@@ -1,39 +1,34 @@
 """`OutputReader`: how an output is requested from the model, and how a response is read as one.
 
-Read `OutputForm` (one type or function), `OutputReader` (all of them together), then `build_output_reader`, which makes
-a reader from an `output_type`. `extract_json` finds the JSON in a response.
+Read `OutputForm` (one type or function), then `OutputReader` (all of them together). `extract_json` finds the JSON in a
+response. `build_output_reader` makes a reader from an `output_type`.
 """
 
 from __future__ import annotations
 
-import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
-from types import UnionType
-from typing import Annotated, Any, Literal, NewType, TypeGuard, Union, cast, get_args, get_origin
+from functools import cached_property
+from typing import Annotated, Any, Literal, Union, cast
 
 from pydantic import Discriminator, ValidationError
 from pydantic_core import ErrorDetails
 
 from .._threads import call_async
-from .._type_checks import raise_wrong_type
 from ..exceptions import ModelRetry, UserError
 from ..json_types import repair_json_text
-from ..messages import BinaryContent, ModelResponse, NativeToolCallPart, NativeToolReturnPart, TextPart
+from ..messages import BinaryContent, BinaryImage, ModelResponse, NativeToolCallPart, NativeToolReturnPart, TextPart
 from ..models import ModelRequestParameters, OutputMode, OutputObjectDefinition
 from ..profiles import ModelProfile
 from ..tools.arguments import validate_arguments
 from ..tools.context import RunContext
 from ..tools.context_functions import ContextFunction
-from ..tools.deferred import DeferredToolRequests
 from ..tools.definition import ToolDefinition
 from ..tools.shape import Shape
-from ..tools.signature import Signature, make_typed_dict, name_of, read_signature
-from .output_types import NativeOutput, PromptedOutput, TextOutput, ToolOutput
+from ..tools.signature import Signature, make_typed_dict
+from .output_types import NativeOutput, PromptedOutput, ToolOutput
 
-__all__ = ('IncompleteOutput', 'OutputForm', 'OutputReader', 'Rejected', 'build_output_reader', 'extract_json')
+__all__ = ('IncompleteOutput', 'OutputForm', 'OutputReader', 'Rejected', 'extract_json')
 
 TOOL_NAME = 'final_result'
 """Default name of the tool that returns the output."""
@@ -44,18 +39,7 @@ TOOL_DESCRIPTION = 'Give the final answer. The conversation ends with it.'
 OUTER_KEY = 'response'
 """Key of the object that is put around an output whose schema is not an object."""
 
-MAX_FORM_NAME_LENGTH = 48
-"""Characters of a form's name; a tool's name has 13 before it, and a number of up to 3 after it if two are the same.
-
-Vendors refuse tool names over 64 characters (mcp-use#90)."""
-
-FileOutput = Literal['one', 'all']
-
-FILE_TYPES: tuple[object, ...] = (BinaryContent, list[BinaryContent])
-"""The types of an output that is what the model generates: its first file, or all of them."""
-
-TYPING_MODULES = ('typing', 'typing_extensions', 'types', 'annotationlib')
-"""The modules whose objects are types, although they are not classes: `Any`, `Literal`, `NewType`, aliases."""
+FileOutput = Literal['one', 'all', 'one image', 'all images']
 
 _FENCE = re.compile(r'```(?:json)?\s*\n(.*?)\n?\s*```', re.DOTALL)
 
@@ -138,7 +122,9 @@ class OutputReader:
     text_function: ContextFunction | None = None
     """The function that turns text into the output."""
     files: FileOutput | None = None
-    """The generated files that are a valid output: `'one'` is the first, `'all'` a list of them."""
+    """The generated files that are a valid output: the first one, or a list of all; of all kinds, or images alone."""
+    allows_none: bool = False
+    """True if a response without text, tool calls and files is the output `None`."""
     allows_deferred: bool = False
     """True if the open tool calls of a run are a valid output."""
     forms: list[OutputForm] = field(default_factory=list[OutputForm])
@@ -206,9 +192,12 @@ class OutputReader:
 
     def find_files(self, response: ModelResponse) -> BinaryContent | list[BinaryContent] | None:
         """Return the generated files if they are the output, in the form of its type, or `None`."""
-        if self.files is None or not response.files:
+        files: list[BinaryContent] = list(response.files) if self.files else []
+        if self.files in ('one image', 'all images'):
+            files = [BinaryImage.of(file) for file in files if file.is_image]
+        if not files:
             return None
-        return response.files if self.files == 'all' else response.files[0]
+        return files if self.files in ('all', 'all images') else files[0]
 
     async def finish_text(self, text: str, context: RunContext[Any]) -> Any:
         """Return the output for a text: the text itself, or the result of calling the text function with it."""
@@ -238,113 +227,6 @@ def _build_definition(name: str, form: OutputForm) -> ToolDefinition:
         outer_typed_dict_key=OUTER_KEY if form.is_wrapped else None,
         kind='output',
     )
-
-
-# ------------------------------------------------------------------------------------------- reading an output_type
-
-
-def _is_instance(spec: object, *types: type) -> bool:
-    """Return `isinstance(spec, types)`, without narrowing to a class with unknown type arguments."""
-    return isinstance(spec, types)
-
-
-def build_output_reader(spec: object) -> OutputReader:
-    """Return the reader for an `output_type`. Raises `UserError` if it is not a valid one."""
-    members = list(_iter_members(spec))
-    others = [member for member in members if member is not DeferredToolRequests]
-    if len(others) == len(members):
-        return _build_reader(spec)
-    if not others:
-        raise UserError('output_type has DeferredToolRequests only; give another type too')
-    return replace(_build_reader(others[0] if len(others) == 1 else others), allows_deferred=True)
-
-
-def _build_reader(spec: object) -> OutputReader:
-    if _is_instance(spec, NativeOutput, PromptedOutput):
-        options = cast('NativeOutput[Any] | PromptedOutput[Any]', spec)
-        mode: OutputMode = 'native' if _is_instance(spec, NativeOutput) else 'prompted'
-        return OutputReader(mode, forms=[_build_form(item) for item in _iter_members(options.outputs)], options=options)
-    return _combine_members(list(_iter_members(spec)))
-
-
-def _combine_members(members: Sequence[object]) -> OutputReader:
-    reader = OutputReader(mode='tool' if any(_is_instance(member, ToolOutput) for member in members) else 'auto')
-    for member in members:
-        if _is_instance(member, NativeOutput, PromptedOutput):
-            raise UserError(f'{type(member).__name__} cannot be combined with other outputs; put them all into it')
-        if _is_instance(member, TextOutput):
-            reader.text_function = ContextFunction.of(cast('TextOutput[Any]', member).output_function, arguments=1)
-        if _is_instance(member, TextOutput) or member is str:
-            reader.allows_text = True
-        elif member in FILE_TYPES:
-            reader.files = 'one' if member is BinaryContent else 'all'
-        else:
-            reader.forms.append(_build_form(member))
-    if not members:
-        raise UserError('output_type is an empty sequence; give at least one type')
-    return reader
-
-
-def _iter_members(spec: object) -> Iterator[object]:
-    """Yield the alternatives of an `output_type`: the items of a sequence, the members of a union."""
-    if get_origin(spec) in (Union, UnionType):
-        yield from get_args(spec)
-    elif isinstance(spec, (list, tuple)):
-        for item in cast('Sequence[object]', spec):
-            yield from _iter_members(item)
-    else:
-        yield spec
-
-
-def _build_form(spec: object) -> OutputForm:
-    """Return the form of one type or function."""
-    if _is_instance(spec, ToolOutput):
-        options = cast('ToolOutput[Any]', spec)
-        return replace(_build_form(options.output), options=options)
-    if _is_function(spec):
-        signature = read_signature(spec)
-        name = _to_identifier(name_of(spec))
-        return OutputForm(name, signature.arguments, Shape.of(name, signature.arguments), signature=signature)
-    _check_type_form(spec)
-    owner = getattr(spec, '__name__', None) or str(spec)
-    shape = Shape.of(owner, spec)
-    if shape.json_schema.get('type') == 'object':
-        return OutputForm(_to_identifier(shape.title or _spell_type(spec)), spec, shape)
-    wrapped = Shape.of(owner, make_typed_dict(owner, {OUTER_KEY: spec}))
-    return OutputForm(_to_identifier(_spell_type(spec)), spec, replace(wrapped, description=None), is_wrapped=True)
-
-
-def _is_function(spec: object) -> TypeGuard[Callable[..., object]]:
-    if isinstance(spec, type) or get_origin(spec) is not None or isinstance(spec, NewType):
-        return False
-    return inspect.isroutine(spec) or isinstance(spec, partial) or _is_callable_object(spec)
-
-
-def _is_callable_object(spec: object) -> bool:
-    return callable(spec) and type(spec).__module__ not in TYPING_MODULES
-
-
-def _check_type_form(spec: object) -> None:
-    """Raise `UserError` for a value where a type is expected."""
-    if spec is None or isinstance(spec, type) or get_origin(spec) or type(spec).__module__ in TYPING_MODULES:
-        return
-    hint = 'a JSON schema goes into StructuredDict(...)' if isinstance(spec, Mapping) else None
-    raise_wrong_type('output_type', 'types and functions', cast('object', spec), hint)  # type: ignore[redundant-cast]  # pyright needs it
-
-
-def _spell_type(type_: object) -> str:
-    """Return a type's name with its arguments: `list_City`."""
-    origin, arguments = get_origin(type_), get_args(type_)
-    if origin is Annotated:
-        return _spell_type(arguments[0])
-    if origin is None or origin is Literal:
-        return getattr(origin or type_, '__name__', str(type_))
-    return '_'.join([getattr(origin, '__name__', str(origin)), *map(_spell_type, arguments)])
-
-
-def _to_identifier(name: str) -> str:
-    # Vendors refuse tool names with dots or blanks: pydantic-ai#4585
-    return re.sub(r'\W+', '_', name, flags=re.ASCII).strip('_')[:MAX_FORM_NAME_LENGTH]
 
 
 # ----------------------------------------------------------------------------------------------- reading a response

@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Discriminator, TypeAdapter
 from .content import (
     AudioUrl,
     BinaryContent,
+    BinaryImage,
     CachePoint,
     DocumentUrl,
     FileUrl,
@@ -69,6 +70,7 @@ __all__ = (
     'AudioUrl',
     'BaseToolCallPart',
     'BinaryContent',
+    'BinaryImage',
     'CachePoint',
     'CompactionPart',
     'DocumentUrl',

@@ -21,6 +21,7 @@ from .media_types import format_of, is_text, media_type_of, normalize_media_type
 __all__ = (
     'AudioUrl',
     'BinaryContent',
+    'BinaryImage',
     'CachePoint',
     'DocumentUrl',
     'FileUrl',
@@ -231,8 +232,29 @@ class BinaryContent:
         return format_of(self.media_type)
 
     def __repr__(self) -> str:
-        return (
-            f'BinaryContent(<{len(self.data)} bytes>, media_type={self.media_type!r}, identifier={self.identifier!r})'
+        size, name = len(self.data), type(self).__name__
+        return f'{name}(<{size} bytes>, media_type={self.media_type!r}, identifier={self.identifier!r})'
+
+
+@dataclass(repr=False)
+class BinaryImage(BinaryContent):
+    """An image that is sent as bytes, or was generated. As an agent's `output_type` it is the generated image."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.is_image:
+            raise UserError(f'BinaryImage is an image, and {self.media_type!r} is none: use BinaryContent')
+
+    @classmethod
+    def of(cls, content: BinaryContent) -> BinaryImage:
+        """Return an image as a `BinaryImage`."""
+        if isinstance(content, BinaryImage):
+            return content
+        return cls(
+            content.data,
+            media_type=content.media_type,
+            vendor_metadata=content.vendor_metadata,
+            identifier=content.identifier,
         )
 
 

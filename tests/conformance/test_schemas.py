@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings as hypothesis_settings, stra
 from pydantic import BaseModel
 
 from pydantic_llm import NativeOutput
-from pydantic_llm.agent.output_reader import build_output_reader
+from pydantic_llm.agent.build_output_reader import build_output_reader
 from pydantic_llm.exceptions import UserError
 from pydantic_llm.messages import ModelRequest
 from pydantic_llm.models import ModelRequestParameters, OutputObjectDefinition
