@@ -10,9 +10,9 @@ a list and joined once, so a part costs O(n) for any number of deltas.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cache
+from functools import cache, partial
 from types import NoneType
 from typing import Any, Final
 
@@ -182,8 +182,40 @@ class PartsManager:
             return
         self._add_content(key, TextPart, content, changes, TextPartDelta(content, changes.get('provider_details')))
 
+    def find_adder(self, key: Hashable) -> Callable[[str], None]:
+        """Return a function that adds text to the content or to the arguments of a part. The text is not empty.
+
+        It is valid until a part starts, changes or ends. Raises `LookupError` if there is no part with this key.
+        """
+        part = self._find(key, None)
+        if part is None:
+            raise LookupError(key)
+        make_delta: Callable[[str], Any] = TextPartDelta
+        match part.initial:
+            case BaseToolCallPart(tool_call_id=id):
+                make_delta = partial(ToolCallPartDelta, tool_call_id=id)
+            case ThinkingPart():
+                make_delta = ThinkingPartDelta
+            case _:
+                pass
+        index, append = part.index, part.fragments.append
+
+        def add(text: str) -> None:
+            append(text)
+            if self._records_events:
+                self.events.append(PartDeltaEvent(index, make_delta(text)))
+
+        return add
+
     def thinking(self, key: Hashable, content: str = '', *, signature: str | None = None, **changes: Any) -> None:
         """Add thinking to the part with this key, or start one. A signature replaces an earlier one."""
+        if type(content) is str and content and signature is None and not changes:
+            part = self._find(key, ThinkingPart)
+            if part is not None:
+                part.fragments.append(content)
+                if self._records_events:
+                    self.events.append(PartDeltaEvent(part.index, ThinkingPartDelta(content)))
+                return
         if signature is not None:
             _check_type(signature, str)
             changes['signature'] = signature

@@ -10,6 +10,7 @@ response, is thinking to its end.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -162,19 +163,21 @@ def count_overlap(text: str, marks: Sequence[str]) -> int:
 class UnopenedThinking:
     """Finds an end tag without a start tag in streamed text. Only the last characters of the text are kept."""
 
-    __slots__ = ('_ends', '_longest', '_tail')
+    __slots__ = ('_ends', '_longest', '_pieces')
 
     def __init__(self, end: str = '</think>') -> None:
         self._ends = tuple(dict.fromkeys((end, *UNOPENED_ENDS)))
         self._longest = max(map(len, self._ends))
-        self._tail = ''
+        self._pieces: deque[str] = deque(maxlen=self._longest)  # each has a character
 
     def find(self, piece: str) -> str | None:
         """Add text, and return the end tag that this piece completes, if any."""
-        window = self._tail + piece
-        self._tail = window[-self._longest + 1 :]
+        if not piece:
+            return None
+        self._pieces.append(piece)
         if '>' not in piece and ']' not in piece and '▷' not in piece:
             return None
+        window = ''.join(self._pieces)[1 - self._longest - len(piece) :]
         return next((end for end in self._ends if end in window), None)
 
 

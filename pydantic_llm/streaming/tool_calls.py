@@ -12,7 +12,7 @@ arguments (plexus#722, vllm#31438). The rules, in this order:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -28,6 +28,10 @@ Fields = dict[str, Any]
 
 EMPTY = ('{}', 'null')
 """Arguments that some servers send first, before the true ones: openai-agents-js#712, ogx#5462"""
+
+
+OBJECT_STARTS = '{ \t\r\n'
+"""The first characters of a fragment that may be all arguments once more."""
 
 
 @dataclass(slots=True, eq=False)
@@ -118,6 +122,25 @@ class ToolCallAssembler:
         if index is not None:
             self._by_index.setdefault(index, call)
         self._extend(call, name, arguments, fields)
+
+    def find_adder(self, *, index: object, id: str | None) -> Callable[[str], None]:
+        """Return a function that does what `feed` does for fragments with this index and id, no name, and some text.
+
+        It is valid until `feed` is called, which must have been called with them once.
+        """
+        call = self._find(_normalize_index(index), id, None, '')
+        if call is None or self._parts.kind_of(call.key) is None or not call.size:
+            return lambda args: self.feed(index=index, id=id, name=None, args=args)
+        append = self._parts.find_adder(call.key)
+
+        def add(args: str) -> None:
+            if args[0] in OBJECT_STARTS:
+                self._extend(call, None, args, {})
+            else:
+                call.add(args)
+                append(args)
+
+        return add
 
     def close(self, index: object) -> None:
         """End the call with this index, if the vendor marks the end of calls."""

@@ -84,6 +84,11 @@ class EventSplitter:
         return events
 
     @property
+    def is_between_events(self) -> bool:
+        """True if nothing of an event that is not complete has arrived."""
+        return not (self._rest or self._data)
+
+    @property
     def is_inside_event(self) -> bool:
         """True if the stream so far ends after the beginning of an event and before the empty line that ends it."""
         line = b''.join(self._rest) or self._last_line

@@ -86,12 +86,20 @@ class ResponseReader:
 
     def feed(self, chunk: bytes) -> None:
         """Decode the events of a stream that end in this chunk."""
+        repeats = self.decoder.repeats
+        if repeats.template is not None and self._splitter.is_between_events and not self._joiner.held:
+            count, chunk = repeats.read(chunk)
+            self.event_count += count
+            if not chunk:
+                return
         events = self._splitter.feed(chunk)
         if len(events) == 1 and events[0][:2] == b'{"' and not self.saw_done and NEWLINE not in events[0]:
             self.event_count += 1
             self.read_event(events[0])  # most chunks are one event with an object, which takes no further look
         else:
             self._read_events(events)
+        if events and repeats.template is None:
+            repeats.learn(chunk, events[-1])
 
     def end_stream(self, headers: Mapping[str, str]) -> None:
         """Finish the response after the server ended the stream.
@@ -163,6 +171,7 @@ class ResponseReader:
                     return
                 if len(data) < 20 and data.strip(b' \t\r"') == DONE:
                     self.saw_done = True
+                    self.decoder.repeats.forget()
                     self.decoder.decode_done()
                     return
                 self.event_count += 1

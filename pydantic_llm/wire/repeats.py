@@ -2,7 +2,8 @@
 
 Most events of a stream are such repeats. A room decodes the first of them in full, and remembers it with the place of
 its text and a function that adds text. An event that is equal to it in all other fields has no other effect, so that
-only its text is added. Measured per chunk, from bytes to events: chat 16 to 5 µs, Gemini 25 to 6 µs.
+only its text is added. After some repeats, a template is made of its bytes (`templates`), and the next ones are
+compared without being parsed. Measured per chunk, from bytes to events: chat 16, 8 and 5 µs.
 """
 
 from __future__ import annotations
@@ -11,17 +12,21 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from ..json_types import Json
+from .templates import EventTemplate, Path, make_template
 
 __all__ = ('Repeats',)
 
-Path = tuple[str | int, ...]
-"""The names and the indexes that lead to a place in an event: `('choices', 0, 'delta', 'content')`."""
+REPEATS = 8
+"""The number of repeats after which a template is made: that takes as long as to parse and to compare some 10 events."""
+
+MORE_REPEATS = 1000
+"""The number of repeats after which a template is tried again, if none could be made."""
 
 
 class Repeats:
     """The last event that only added text, if the last event was one."""
 
-    __slots__ = ('_add', '_event', '_holder', '_name', '_path', '_unread')
+    __slots__ = ('_add', '_event', '_holder', '_name', '_path', '_repeat_count', '_unread', 'separator', 'template')
 
     def __init__(self) -> None:
         self._event: Json | None = None  # a copy, in which `add` replaces the text
@@ -30,6 +35,11 @@ class Repeats:
         self._name: str | int = ''
         self._unread: Sequence[tuple[Path, Json, str]] = ()  # the path of an object, its copy, the name of a field
         self._add: Callable[[str], object] = str
+        self._repeat_count = 0
+        self.template: EventTemplate | None = None
+        """The bytes of the event that was remembered, after some repeats."""
+        self.separator = b''
+        """The bytes after each event."""
 
     def remember(self, event: Json, path: Path, add: Callable[[str], object], *, unread: Collection[str] = ()) -> None:
         """Remember an event that was decoded in full, and had no other effect than `add` has with the text at `path`.
@@ -46,7 +56,8 @@ class Repeats:
 
     def forget(self) -> None:
         """Forget the event: the next one is not compared with it."""
-        self._event = None
+        self._event = self.template = None
+        self._repeat_count = 0
 
     def add(self, event: Any) -> bool:
         """Add the text of an event that repeats the remembered one; return False for any other, which has no effect."""
@@ -68,4 +79,41 @@ class Repeats:
         if type(text) is not str or not text or event != known:
             return False
         self._add(text)
+        self._repeat_count += 1
+        return True
+
+    def learn(self, chunk: bytes, data: bytes) -> None:
+        """Make the template of the last event of a chunk, whose JSON is `data`, if there were enough repeats of it."""
+        if self._repeat_count < REPEATS or self._event is None:
+            return
+        self._repeat_count = -MORE_REPEATS  # if no template can be made
+        self.separator = b'\r\n\r\n' if chunk.endswith(b'\r\n\r\n') else b'\n\n'
+        frame = chunk.removesuffix(self.separator).rpartition(self.separator)[2]
+        head = frame.removesuffix(data)
+        name = head.removesuffix(b'data: ')
+        # no other line than the event's name: an id would differ each time, and a comment may mean something
+        if name != head and (not name or (name.startswith(b'event: ') and name.find(b'\n') == len(name) - 1)):
+            self.template = make_template(frame, data, self._event, self._list_paths())
+
+    def _list_paths(self) -> list[Path]:
+        """Return the paths of the values in which events may differ, that of the text first."""
+        return [(*self._path, self._name), *((*path, name) for path, _, name in self._unread)]
+
+    def read(self, chunk: bytes) -> tuple[int, bytes]:
+        """Add the texts of the events at the start of a chunk that repeat the remembered one by their bytes.
+
+        Return the number of these events, and the bytes after them.
+        """
+        separator, template = self.separator, self.template
+        assert template is not None, 'the caller has looked'
+        *frames, rest = chunk.split(separator)
+        for position, frame in enumerate(frames):
+            values = template.read(frame)
+            if values is None or type(text := values[0]) is not str or not text or not self._accept(values):
+                return position, separator.join((*frames[position:], rest))
+            self._add(text)
+        return len(frames), rest
+
+    def _accept(self, values: Sequence[Any]) -> bool:
+        """Return whether the values after the text have no effect, or record it."""
         return True

@@ -91,12 +91,16 @@ class WireStream(BufferedStream):
         draft, reader, parts = self.draft, self._reader, self.draft.parts
         while not parts.events and not self._ended:
             is_over = reader.saw_done or draft.has_ended
-            if chunk := await (self._read_after_end() if is_over else self._bytes.read()):
-                self._take_chunk(chunk)
-                if not parts.events:
-                    self._bytes.keep_waiting()
-            else:
+            chunk = await (self._read_after_end() if is_over else self._bytes.read())
+            if not chunk:
                 await self._end()
+                continue
+            if self._has_begun and self._body is None:
+                self._decode_events(chunk)
+            else:
+                self._take_chunk(chunk)
+            if not parts.events:
+                self._bytes.keep_waiting()
 
     async def _recover(self, error: LLMError) -> None:
         """Send the request again if that is allowed; otherwise end the response."""

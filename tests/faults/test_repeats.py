@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from json import dumps
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from pydantic_core import to_json
 
 from pydantic_llm.exceptions import LLMError
 from pydantic_llm.wire.reader import ResponseReader
+from pydantic_llm.wire.repeats import REPEATS
 from tests.faults.fuzz import Seed, model, mutate, seeds
 from tests.faults.vendors import VENDORS
 
@@ -53,8 +55,9 @@ def list_results(seed: Seed, chunks: list[bytes], kind: type[ResponseReader]) ->
 
 
 def stretch(seed: Seed, chance: random.Random) -> Seed:
-    """Return a stream with each of its events up to three times."""
-    events = [event for event in split(seed.body) for _ in range(chance.randint(1, 3))]
+    """Return a stream with its events up to three times, and some so often that a template is made of them."""
+    counts = (1, 1, 1, 2, 2, 3, 3, 3, REPEATS + 3)
+    events = [event for event in split(seed.body) for _ in range(chance.choice(counts))]
     return Seed(seed.vendor, b''.join(events), stream=True, content_type=seed.content_type)
 
 
@@ -62,8 +65,8 @@ def split(body: bytes) -> list[bytes]:
     return [event for event in EVENT_END.split(body) if event]
 
 
-def compare(seed: Seed, body: bytes) -> None:
-    chunks = split(body)
+def compare(seed: Seed, body: bytes, chunks: list[bytes] | None = None) -> None:
+    chunks = split(body) if chunks is None else chunks
     assert list_results(seed, chunks, ResponseReader) == list_results(seed, chunks, FullReader), body
 
 
@@ -97,6 +100,18 @@ def test_most_text_is_not_decoded_in_full(vendor: str) -> None:
         for _ in range(10):
             reader.feed(chunk)
     assert len(full) < reader.event_count
+
+
+@pytest.mark.parametrize('vendor', sorted(BY_VENDOR))
+def test_most_text_of_a_long_stream_is_not_parsed(vendor: str) -> None:
+    seed = BY_VENDOR[vendor][0]
+    reader = make_reader(seed, ResponseReader)
+    read, parsed = reader.read_event, list[bytes]()
+    reader.read_event = lambda data: parsed.append(data) or read(data)  # type: ignore[method-assign]
+    for chunk in split(seed.body):
+        for _ in range(4 * REPEATS):
+            reader.feed(chunk)
+    assert len(parsed) < reader.event_count
 
 
 LOGPROBS = [{'token': 'a', 'logprob': -0.1, 'bytes': [97], 'top_logprobs': []}]
@@ -191,3 +206,39 @@ def test_an_event_with_an_effect_each_time_is_not_taken_for_a_repeat(name: str) 
     vendor, events = EFFECTS[name]
     body = b''.join(b'data: ' + to_json(event) + b'\n\n' for event in events)
     compare(Seed(vendor, body, stream=True, content_type='text/event-stream'), body)
+
+
+ODD_PIECES = ('a', ' ', '"', '\\', '\n', '\r\n\r\n', '\u2028', 'é', '🌍', '\ud83c', '}]}', '","delta":"', 'data: {"a"', '7')
+"""Pieces of texts, of which some are JSON or the format of the stream if they are not escaped."""
+
+
+def make_odd_events(vendor: str, chance: random.Random) -> list[bytes]:
+    """Return events that differ in texts of odd pieces, as JSON with escapes or without, and now and then in more."""
+    is_ascii, is_padded, line_end = chance.random() < 0.5, chance.random() < 0.5, chance.choice((b'\n\n', b'\r\n\r\n'))
+    events: list[bytes] = []
+    for number in range(4 * REPEATS):
+        length = 0 if chance.random() < 0.02 else chance.randint(1, 4)
+        text = ''.join(chance.choice(ODD_PIECES) for _ in range(length))
+        event: dict[str, Any] = {'choices': [make_choice(text)], **({'obfuscation': text[::-1]} if is_padded else {})}
+        if vendor == 'gemini':
+            event = {'candidates': [make_candidate(text)], 'usageMetadata': count(3, number, number + 3)}
+        elif vendor == 'openai-responses':
+            event = make_output(text, sequence_number=number, obfuscation='x' * chance.randint(1, 9))
+        if chance.random() < 0.02:
+            event['more'] = number
+        data = dumps(event) if is_ascii else dumps(event, ensure_ascii=False, separators=(',', ':'))
+        events.append(b'data: ' + data.encode(errors='replace') + line_end)
+    return events
+
+
+@pytest.mark.parametrize('vendor', ['gemini', 'openai', 'openai-responses'])
+def test_odd_texts_in_chunks_of_any_size_are_read_as_others(vendor: str) -> None:
+    chance = random.Random(vendor)
+    seed = BY_VENDOR[vendor][0]
+    for _ in range(30):
+        chunks = make_odd_events(vendor, chance)
+        if chance.random() < 0.5:  # several events in a chunk, and events in several
+            body = b''.join(chunks)
+            cuts = sorted(chance.sample(range(1, len(body)), 10))
+            chunks = [body[start:end] for start, end in zip([0, *cuts], [*cuts, len(body)], strict=True)]
+        compare(seed, b''.join(chunks), chunks)

@@ -6,8 +6,6 @@ A whole body is decoded like a stream that arrives at once. Blocks are in `decod
 
 from __future__ import annotations
 
-from functools import partial
-
 from ...json_types import Json
 from ...messages import FinishReason
 from ...streaming.draft import ResponseDraft
@@ -91,15 +89,18 @@ class AnthropicDecoder(ResponseDecoder):
                 pass
 
     def _remember_delta(self, event: Json) -> None:
-        """Remember a delta of text or of thinking: what follows is most often another one of the same block."""
+        """Remember a delta of text, thinking or arguments: what follows is most often another one of its block."""
         index, parts = event.get('index'), self.draft.parts
         match event['delta']:
-            case {'type': 'text_delta', 'text': _} if parts.kind_of(index) == 'text':
-                self.repeats.remember(event, ('delta', 'text'), partial(parts.text, index))
-            case {'type': 'thinking_delta', 'thinking': _} if parts.kind_of(index) == 'thinking':
-                self.repeats.remember(event, ('delta', 'thinking'), partial(parts.thinking, index))
+            case {'type': 'text_delta', 'text': str() as text} if text and parts.kind_of(index) == 'text':
+                field = 'text'
+            case {'type': 'thinking_delta', 'thinking': str() as text} if text and parts.kind_of(index) == 'thinking':
+                field = 'thinking'
+            case {'type': 'input_json_delta', 'partial_json': str() as text} if text and self._blocks.is_call(index):
+                field = 'partial_json'
             case _:
-                pass
+                return
+        self.repeats.remember(event, ('delta', field), parts.find_adder(index))
 
     def _finish(self, reason: str | None) -> None:
         """Complete the response, unless it was completed before."""

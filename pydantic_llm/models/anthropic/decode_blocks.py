@@ -169,6 +169,10 @@ class BlockDecoder:
         elif thinking or signature:
             parts.whole(index, ThinkingPart(thinking, signature=signature, provider_name=self._draft.provider_name))
 
+    def is_call(self, index: Hashable) -> bool:
+        """Return whether the block is a tool call that has started."""
+        return self._open.get(index) == CALL and self._draft.parts.kind_of(index) is not None
+
     def _extend_args(self, index: Hashable, fragment: str) -> None:
         """Add a fragment to the arguments of a call. Fragments replace arguments that came at its start."""
         if (args_start := self._initial_args.pop(index, None)) is not None:

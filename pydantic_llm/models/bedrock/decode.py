@@ -6,7 +6,6 @@ A whole body is decoded like a stream that arrives at once. Blocks are in `decod
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
 from ...json_types import Json
 from ...messages import FinishReason
@@ -90,9 +89,7 @@ class BedrockDecoder(ResponseDecoder):
         match event:
             case {'contentBlockDelta': {'contentBlockIndex': index, 'delta': delta}}:
                 self._blocks.extend(index, delta)
-                if delta.keys() == {'text'} and delta['text']:
-                    add = partial(self.draft.parts.text, (index, 'text'))
-                    self.repeats.remember(event, ('contentBlockDelta', 'delta', 'text'), add, unread=PADDING)
+                self._remember_delta(event, index, delta)
             case {'contentBlockStart': {'contentBlockIndex': index, 'start': start}}:
                 self._blocks.start(index, start)
             case {'contentBlockStop': {'contentBlockIndex': index}}:
@@ -105,6 +102,21 @@ class BedrockDecoder(ResponseDecoder):
                 raise self.error_from(event)
             case _:
                 self._raise_exception(event)
+
+    def _remember_delta(self, event: Json, index: int, delta: Json) -> None:
+        """Remember a delta of text, thinking or arguments: what follows is most often another one of its block."""
+        match delta:
+            case {'text': str() as text, **rest} if text and not rest:
+                path, key = ('text',), (index, 'text')
+            case {'reasoningContent': {'text': str() as text, **others}, **rest} if text and not (others or rest):
+                path, key = ('reasoningContent', 'text'), (index, 'thinking')
+            case {'toolUse': {'input': str() as text, **others}, **rest} if text and not (others or rest):
+                path, key = ('toolUse', 'input'), (index, 'call')
+            case _:
+                return
+        if self.draft.parts.kind_of(key) is not None:
+            add = self.draft.parts.find_adder(key)
+            self.repeats.remember(event, ('contentBlockDelta', 'delta', *path), add, unread=PADDING)
 
     def _record_end(self, message: Json) -> None:
         self._blocks.stop_all()

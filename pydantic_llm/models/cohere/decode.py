@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
-from functools import partial
+from collections.abc import Hashable
 from typing import Any, Final, cast
 
 from ...json_types import Json
@@ -73,6 +72,7 @@ class CohereDecoder(ResponseDecoder):
                 self._add_thinking(PLAN, plan, id=PLAN)
             case {'type': 'tool-call-delta' | 'tool-call-start', 'delta': {'message': {'tool_calls': calls}}}:
                 self._decode_tool_calls(event.get('index'), calls)
+                self._remember_args(event, calls)
             case {'type': 'tool-call-end'}:
                 self._calls.close(event.get('index'))
             case {'type': 'citation-start', 'delta': {'message': {'citations': citations}}}:
@@ -133,11 +133,20 @@ class CohereDecoder(ResponseDecoder):
 
     def _remember_delta(self, event: Json, block: Json) -> None:
         """Remember an event that only adds text or thinking: what follows is most often another one of the block."""
-        adders: dict[str, Callable[..., None]] = {'thinking': self._add_thinking, 'text': self.draft.parts.text}
-        fields = [name for name in adders if block.get(name) is not None]
+        fields = [name for name in ('thinking', 'text') if block.get(name) is not None]
         if len(fields) == 1 and block[name := fields[0]] and not event.get('logprobs'):
-            add = partial(adders[name], (name, event.get('index')))
+            add = self.draft.parts.find_adder((name, event.get('index')))
             self.repeats.remember(event, ('delta', 'message', 'content', name), add)
+
+    def _remember_args(self, event: Json, call: Any) -> None:
+        """Remember an event that only adds to the arguments of a tool call."""
+        match call:
+            case {'function': {'arguments': str() as args, **function}} if args and not function.get('name'):
+                add = self._calls.find_adder(index=event.get('index'), id=call.get('id') or None)
+                path = ('delta', 'message', 'tool_calls', 'function', 'arguments')
+                self.repeats.remember(event, path, add)
+            case _:
+                pass
 
     def _close_block(self, index: int | None) -> None:
         for kind in ('thinking', 'text'):

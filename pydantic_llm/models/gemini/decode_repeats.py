@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...json_types import Json
 from ...streaming.parts import LAST, PartsManager
 from ...wire.repeats import Repeats
+from ...wire.templates import Path
 
 USAGE = 'usageMetadata'
 
@@ -43,12 +43,9 @@ class ChunkRepeats(Repeats):
         match event:
             case {'candidates': [{'content': {'parts': [{'text': str(text)} as part]}} as candidate]} if text:
                 if not (part.get('thoughtSignature') or any(map(candidate.get, FIELDS_WITH_EFFECT))):
-                    self._remember(event, self._find_adder(part), usage)
+                    self._remember(event, self._parts.find_adder(LAST), usage)
             case _:
                 pass
-
-    def _find_adder(self, part: Json) -> Callable[[str], None]:
-        return partial(self._parts.thinking if part.get('thought') else self._parts.text, LAST)
 
     def _remember(self, event: Json, add: Callable[[str], None], usage: Json) -> None:
         counts: Json = event.get(USAGE) or {}
@@ -62,6 +59,21 @@ class ChunkRepeats(Repeats):
             return super().add(event)
         if self._event is None or (usage := self._read_usage(event)) is None or not super().add(event):
             return False
+        self._record_counts(usage)
+        return True
+
+    def _list_paths(self) -> list[Path]:
+        text, *_ = super()._list_paths()
+        return [text, *((USAGE, name) for name in self._growing)]
+
+    def _accept(self, values: Sequence[Any]) -> bool:
+        if not self._growing:
+            return True
+        usage = self._usage.copy()
+        for name, count in zip(self._growing, values[1:], strict=True):
+            if type(count) is not int or count <= 0:
+                return False
+            usage[name] = count
         self._record_counts(usage)
         return True
 

@@ -44,6 +44,9 @@ DETAILS = (
 CHOICE_DETAILS = ('native_finish_reason', 'content_filter_results')
 """Fields of a choice that are kept: the finish reason of the vendor behind OpenRouter, Azure's verdicts on the text."""
 
+UNREAD = ('obfuscation',)
+"""The field with random characters that hides the length of a chunk from those who see its encrypted size."""
+
 FIELDS_WITH_EFFECT = ('error', 'logprobs', 'finish_reason')
 """Fields of a choice that have an effect each time."""
 
@@ -93,10 +96,20 @@ class ChatDecoder(ResponseDecoder):
                 pass
 
     def _remember(self, event: Json, delta: Json) -> None:
-        """Remember a chunk that only adds text or thinking. Its other facts are the same in the chunks that follow."""
+        """Remember a chunk that only adds text, thinking or arguments. Its other facts are those of the next chunks."""
         fields = [name for name, value in delta.items() if value and name != 'role']
-        if len(fields) == 1 and (add := self._text.find_adder(fields[0])):
-            self.repeats.remember(event, ('choices', 0, 'delta', fields[0]), add)
+        if len(fields) != 1:
+            return
+        path = ('choices', 0, 'delta', fields[0])
+        match delta:
+            case {'tool_calls': [{'function': {'arguments': str() as args, **function}, **call}]} if args:
+                if not (function.get('name') or call.get('extra_content')):
+                    add = self._calls.find_adder(index=call.get('index'), id=call.get('id') or None)
+                    self.repeats.remember(event, (*path, 0, 'function', 'arguments'), add, unread=UNREAD)
+            case _ if add_text := self._text.find_adder(fields[0]):
+                self.repeats.remember(event, path, add_text, unread=UNREAD)
+            case _:
+                pass
 
     def decode_done(self) -> None:
         """Record that `[DONE]` ended the stream: an end, also without a finish reason (sglang#4550, opencode#43882)."""

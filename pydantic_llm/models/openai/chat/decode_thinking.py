@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import cast
 
 from ....json_types import Json
@@ -40,6 +39,7 @@ class ThinkingDecoder:
         self._fields = tuple(dict.fromkeys((profile.openai_thinking_field, *THINKING_FIELDS)))
         self._tags: ThinkTags | None = None
         self._unopened: UnopenedThinking | None = UnopenedThinking(profile.thinking_tags[1])
+        self._append: Callable[[str], None] = self.add_text  # adds to the text, from `find_adder` on
         self._mentions = 0  # of end tags in the text
 
     def decode_fields(self, delta: Json) -> None:
@@ -53,9 +53,13 @@ class ThinkingDecoder:
 
     def find_adder(self, name: str) -> Callable[[str], None] | None:
         """Return the function that adds the text of a field, if it is the only one in its delta that has any."""
+        parts = self.draft.parts
         if name == 'content':
-            return self.add_text
-        return partial(self._add_thinking, field=name) if name in self._fields else None
+            if self._tags is None or self._tags.kind != 'text' or parts.kind_of(LAST) != 'text':
+                return self.add_text
+            self._append = parts.find_adder(LAST)
+            return self._add_more
+        return parts.find_adder(LAST) if name in self._fields and parts.kind_of(LAST) == 'thinking' else None
 
     def decode_detail(self, detail: Json, position: int) -> None:
         """Add an item of `reasoning_details`, or a fragment of one."""
@@ -82,6 +86,12 @@ class ThinkingDecoder:
             self._add_plain(text)
         else:
             self._add_tagged(self._tags, self._tags.feed(text))
+
+    def _add_more(self, text: str) -> None:
+        """Add text that is not empty to text: what `add_text` does, without its other cases."""
+        unopened = self._unopened
+        if unopened is None or (end := unopened.find(text)) is None or not self._end_unopened(text, end):
+            self._append(text)
 
     def finish(self) -> None:
         """Emit the text that could have become a tag. Thinking that was expected and never ended is the response."""
@@ -140,6 +150,7 @@ class ThinkingDecoder:
         parts.close(LAST)
         self._tags = _make_tags(self.profile)
         self._tags.had_block = True
+        self._append = self.add_text
         self._add_tagged(self._tags, self._tags.feed(pieces[1]))
         return True
 

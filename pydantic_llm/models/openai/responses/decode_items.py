@@ -7,7 +7,7 @@ Content that arrives as fragments and again in one piece is added once: what is 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -73,7 +73,7 @@ class ItemDecoder:
                 self.draft.parts.logprobs(slot.key(position), tokens := decode_logprobs(event.get('logprobs')))
                 self._add(slot, position, delta)
                 if not tokens:
-                    self._repeats.remember(event, ('delta',), partial(self._add, slot, position), unread=UNREAD)
+                    self._repeats.remember(event, ('delta',), self._find_adder(slot, position), unread=UNREAD)
             case {'type': 'response.content_part.done', 'part': {'type': str() as type, 'text': str() as text}}:
                 if type in CONTENT_KINDS:
                     self._add_whole(*self._slots.find_content(EVENTS[CONTENT_KINDS[type]], event), text)
@@ -170,6 +170,13 @@ class ItemDecoder:
                     self.draft.parts.tool_call(slot.id, args=escaped)
             case _:
                 self._extend_thinking_text(slot, position, delta)
+
+    def _find_adder(self, slot: Slot, position: Position) -> Callable[[str], None]:
+        """Return a function that does what `_add` does for the next fragments of the same content."""
+        key: Hashable = slot if position[0] in WHOLE_FIELDS else slot.key(position)
+        if key in slot.ahead or slot.item is not None or self.draft.parts.kind_of(key) is None:
+            return partial(self._add, slot, position)
+        return self.draft.parts.find_adder(key)
 
     def _add_whole(self, slot: Slot, position: Position, whole: str) -> None:
         """Add the end of a text or of arguments, if its fragments were its beginning."""
