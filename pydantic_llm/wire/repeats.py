@@ -17,7 +17,7 @@ from .templates import EventTemplate, Path, make_template
 __all__ = ('Repeats',)
 
 REPEATS = 8
-"""The number of repeats after which a template is made: that takes as long as to parse and to compare some 10 events."""
+"""The number of repeats after which a template is made: that takes as long as parsing some 10 events."""
 
 MORE_REPEATS = 1000
 """The number of repeats after which a template is tried again, if none could be made."""

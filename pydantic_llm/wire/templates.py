@@ -92,7 +92,7 @@ def make_template(frame: bytes, data: bytes, event: Json, paths: Sequence[Path])
 
 
 def _find_value(data: bytes, event: Json, path: Path) -> tuple[int, int] | None:
-    """Return the start and the end of the value at a path: where another value changes the event there, and only there."""
+    """Return the start and the end of the value at a path: where another value changes the event at the path only."""
     holder: Any = event
     for key in path[:-1]:
         holder = holder[key]

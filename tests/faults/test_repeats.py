@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 import re
-from json import dumps
 from collections.abc import Iterator
+from json import dumps
 from typing import Any
 
 import pytest
@@ -208,7 +208,22 @@ def test_an_event_with_an_effect_each_time_is_not_taken_for_a_repeat(name: str) 
     compare(Seed(vendor, body, stream=True, content_type='text/event-stream'), body)
 
 
-ODD_PIECES = ('a', ' ', '"', '\\', '\n', '\r\n\r\n', '\u2028', 'é', '🌍', '\ud83c', '}]}', '","delta":"', 'data: {"a"', '7')
+ODD_PIECES = (
+    'a',
+    ' ',
+    '"',
+    '\\',
+    '\n',
+    '\r\n\r\n',
+    '\u2028',
+    'é',
+    '🌍',
+    '\ud83c',
+    '}]}',
+    '","delta":"',
+    'data: {"a"',
+    '7',
+)
 """Pieces of texts, of which some are JSON or the format of the stream if they are not escaped."""
 
 
