@@ -316,6 +316,38 @@ def test_one_history_is_encoded_for_each_model() -> None:
             assert send(room, talk.history, {}) == expected
 
 
+@pytest.mark.parametrize(
+    'text', ['{"a": 1}', '"', '\\u0041 \x07\x7f\u2028', 'pydantic_llm_mark_content', '<think>', '[DONE]']
+)
+@pytest.mark.parametrize('name', KNOWN_ROOMS)
+def test_any_text_is_written_as_the_room_writes_it(name: str, text: str) -> None:
+    room, vendor = find_room(name), find_room(name).build().system
+    history: list[ModelMessage] = [ModelRequest.user_text_prompt('Hello.')]
+    for number in range(2):
+        calls: list[Any] = [
+            ToolCallPart('look', args, id, provider_name=vendor) for args, id in make_calls(text, number)
+        ]
+        for call in calls:
+            result = ToolReturnPart('look', text, call.tool_call_id, outcome='failed' if number else 'success')
+            history += [ModelResponse([call]), ModelRequest([result])]
+        history += [ModelResponse([TextPart(text)]), ModelRequest.user_text_prompt(text)]
+        history += [ModelResponse([TextPart(text, provider_name='x')]), ModelRequest.user_text_prompt('Yes.')]
+    assert send(room, history, {}) == send_generally(room, history, {})
+
+
+def make_calls(text: str, number: int) -> list[tuple[Any, str]]:
+    """Return arguments and ids of tool calls."""
+    arguments: list[Any] = [{'a': text}, f'{{ "a": {1e5},"b" :"é"}}', None, '']
+    return [(value, f'call_{number}_{index}') for index, value in enumerate(arguments)]
+
+
+def test_two_models_that_take_turns_encode_a_message_once_each() -> None:
+    history, rooms = make_long(100), [find_room('openai-chat'), find_room('anthropic')]
+    new = [count_calls(lambda room=room: send(room, history, {})) for room in rooms]
+    known = [count_calls(lambda room=room: send(room, history, {})) for room in rooms * 2]
+    assert [after < before / 3 for before, after in zip(new * 2, known, strict=True)] == [True] * 4
+
+
 # ---------------------------------------------------------------------- the message and the cost
 
 

@@ -104,7 +104,7 @@ def _find_written_turns(request: PreparedRequest) -> tuple[KnownHistory | None, 
     get marks of the cache. Thinking at the end of a turn depends on the turns around it.
     """
     known, index = request.get_written(), len(request.messages)
-    if known is None or known.has(SystemPromptPart, 1) or known.has_last(ThinkingPart):
+    if known is None or known.has_later(SystemPromptPart) or known.has_last(ThinkingPart):
         return None, 1
     for kind in ('request', 'response'):
         while index and request.messages[index - 1].kind == kind:

@@ -47,7 +47,7 @@ def encode(request: PreparedRequest, profile: GeminiModelProfile) -> Json:
 def encode_system(request: PreparedRequest) -> list[Json]:
     """Encode the system prompts of all messages, then the instructions: the API has one field for all of them."""
     known = request.get_known()
-    is_only_first = known is not None and not known.has(SystemPromptPart, 1)
+    is_only_first = known is not None and not known.has_later(SystemPromptPart)
     prompts = (
         part.content
         for message in request.messages[: 1 if is_only_first else None]

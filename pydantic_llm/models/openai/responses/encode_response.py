@@ -66,7 +66,9 @@ def find_original_ids(messages: Sequence[ModelMessage]) -> dict[str, str]:
 
 def find_item_ids(message: ModelMessage) -> frozenset[str] | None:
     """Return the ids of items in a message; `None` if its calls have ids that `decode` made unique."""
-    if isinstance(message, ModelResponse) and find_original_ids((message,)):
+    if not isinstance(message, ModelResponse):
+        return frozenset()
+    if any(':' in call.tool_call_id for call in message.tool_calls) and find_original_ids((message,)):
         return None
     ids = [part.id for part in message.parts if isinstance(part, (TextPart, ThinkingPart, ToolCallPart))]
     return frozenset(filter(None, ids))
