@@ -54,9 +54,9 @@ class Template:
         if len(self.gaps) == 1:
             before, after = self.pieces
             return b'%b%b%b' % (before, to_json(part.content), after)
-        return b''.join(self._iterate(part))
+        return b''.join(self._iterate_pieces(part))
 
-    def _iterate(self, part: Any) -> Iterator[bytes]:
+    def _iterate_pieces(self, part: Any) -> Iterator[bytes]:
         yield self.pieces[0]
         for gap, piece in zip(self.gaps, self.pieces[1:], strict=True):
             match gap:
@@ -87,7 +87,7 @@ def write_by_template(
 
 def _find_kind(part: Any) -> str | None:
     """Return what decides, with its type, how a plain part is encoded around its texts; `None` for any other part."""
-    kind: object = type(part)
+    kind = cast('object', type(part))
     if kind is UserPromptPart or kind is ToolReturnPart:
         is_plain = type(part.content) is str and part.content.strip()
         return (part.outcome if kind is ToolReturnPart else '') if is_plain else None

@@ -39,7 +39,6 @@ server's id is not sent: these items do not need one."""
 LONGEST_ITEM_ID = 64
 """The maximum length of an item's id at OpenAI, in characters."""
 
-
 LONGEST_CITATION = 10_000
 """The most characters of a citation in the text that are looked at: it is a link to its source."""
 
@@ -66,9 +65,8 @@ def find_original_ids(messages: Sequence[ModelMessage]) -> dict[str, str]:
 
 def find_item_ids(message: ModelMessage) -> frozenset[str] | None:
     """Return the ids of items in a message; `None` if its calls have ids that `decode` made unique."""
-    if not isinstance(message, ModelResponse):
-        return frozenset()
-    if any(':' in call.tool_call_id for call in message.tool_calls) and find_original_ids((message,)):
+    calls = message.tool_calls if isinstance(message, ModelResponse) else ()
+    if any(':' in call.tool_call_id for call in calls) and find_original_ids((message,)):
         return None
     ids = [part.id for part in message.parts if isinstance(part, (TextPart, ThinkingPart, ToolCallPart))]
     return frozenset(filter(None, ids))
