@@ -21,11 +21,17 @@ FINAL_ANSWER = 'Give the final answer now, from what you know. You can call no m
 """The last instruction of a request for the final answer."""
 
 
+MAX_UNUSABLE_RESPONSES = 3
+"""The number of responses in a row in which a model may call only tools that do not exist, or with arguments that are
+not JSON. After one more, it gets no tools and gives the final answer."""
+
+
 async def prepare_step(run: RunState) -> ModelRequestParameters:
     """Choose the model, the settings and the tools of the next request. Returns its parameters."""
     await choose_model(run)
     await _evaluate_settings(run)
-    run.must_answer = run.spec.limits.must_answer(run.conversation.usage) or run.has_refused_calls
+    is_lost = run.unusable_responses > MAX_UNUSABLE_RESPONSES
+    run.must_answer = is_lost or run.has_refused_calls or run.spec.limits.must_answer(run.conversation.usage)
     return await _offer_tools(run)
 
 

@@ -63,6 +63,12 @@ class RunState:
     """True if the next request allows no function tools, so that the model gives the final answer."""
     has_refused_calls: bool = False
     """True after tool calls that a limit did not allow, if the final answer is requested instead of an error."""
+    unusable_calls: set[int] = field(default_factory=set[int])
+    """The tool calls of the last response whose tool does not exist or whose arguments are not JSON, by index."""
+    unusable_responses: int = 0
+    """The number of responses in a row all of whose tool calls were unusable."""
+    listed_tools: list[str] | None = None
+    """The names of tools that the model was told after a call of one that does not exist."""
     priced_model: Model | None = None
     """The model whose prices are known, if the cost is limited."""
     channel: EventChannel | None = None

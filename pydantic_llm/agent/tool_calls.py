@@ -43,8 +43,12 @@ IndexedCall = tuple[int, ToolCallPart]
 FAILED = 'The tool failed and gave no result.'
 """Content of the tool result if the tool raised."""
 
-REFUSED = 'This call was not carried out: the limit of tool calls is reached. Give the final answer now.'
+REFUSED = 'This call was not carried out: no more tools can be called. Give the final answer now.'
 """Content of the tool results if the run may call no more tools, and requests the final answer instead of failing."""
+
+
+class UnusableCall(Rejected):
+    """A call of a tool that does not exist, or with arguments that are not JSON: no failure of the tool."""
 
 
 async def execute_tool_calls(run: RunState, calls: Sequence[IndexedCall]) -> ToolFailures:
@@ -53,6 +57,7 @@ async def execute_tool_calls(run: RunState, calls: Sequence[IndexedCall]) -> Too
     Returns the failures that the model can correct. Raises the error of a tool that raised.
     """
     failures: ToolFailures = {}
+    run.unusable_calls = set()
     if run.must_answer or _exceed_limit(run, calls):
         failures |= _refuse_calls(run, [item for item in calls if not _is_output(run, item[1])])
         calls = [item for item in calls if _is_output(run, item[1])]
@@ -65,6 +70,8 @@ async def execute_tool_calls(run: RunState, calls: Sequence[IndexedCall]) -> Too
                 tasks.create_task(_execute_call(run, index, call, failures, errors))
         if errors:
             raise _combine_errors(errors)
+    if calls:
+        run.unusable_responses = run.unusable_responses + 1 if len(run.unusable_calls) == len(calls) else 0
     return failures
 
 
@@ -134,7 +141,10 @@ async def _execute_call(
     except ToolFailed as error:
         parts = [ToolReturnPart(call.tool_name, error.message, call.tool_call_id, outcome='failed')]
     except Rejected as rejected:
-        failures[call.tool_name] = rejected.error
+        if isinstance(rejected, UnusableCall):
+            run.unusable_calls.add(index)
+        else:
+            failures[call.tool_name] = rejected.error
         parts = [RetryPromptPart(rejected.content, tool_name=call.tool_name, tool_call_id=call.tool_call_id)]
     except Exception as error:  # noqa: BLE001 -- raised when the other calls of the group are done
         errors[index] = error
@@ -160,7 +170,7 @@ async def _call_tool(run: RunState, call: ToolCallPart) -> Sequence[ModelRequest
         return _build_given_parts(call, given.calls[call.tool_call_id])
     tool = run.offered_tools.get(call.tool_name)
     if tool is None:
-        raise Rejected(ModelRetry(_describe_unknown_tool(run, call.tool_name)))
+        raise UnusableCall(ModelRetry(_describe_unknown_tool(run, call.tool_name)))
     decision = given.decision_about(call.tool_call_id) if given else None
     if isinstance(decision, ToolDenied):
         return [ToolReturnPart(call.tool_name, decision.message, call.tool_call_id, outcome='denied')]
@@ -195,7 +205,10 @@ def _validate_arguments(tool: ToolsetTool[Any], call: ToolCallPart, override: di
         arguments: dict[str, Any] = tool.args_validator.validate_json(
             call.args_as_json_str() if override is None else to_json(override).decode()
         )
-    except (ValidationError, ModelRetry) as error:
+    except ValidationError as error:
+        is_json = all(each['type'] != 'json_invalid' for each in error.errors(include_url=False, include_input=False))
+        raise (Rejected if is_json else UnusableCall)(error) from error
+    except ModelRetry as error:
         raise Rejected(error) from error
     return arguments
 
@@ -214,9 +227,13 @@ def _build_given_parts(call: ToolCallPart, value: object) -> Sequence[ModelReque
 
 
 def _describe_unknown_tool(run: RunState, name: str) -> str:
-    """Return the message for a model that called a tool which does not exist."""
-    names = ', '.join(repr(known) for known in [*run.offered_tools, *run.spec.output_tools])
-    return f'There is no tool {name!r}. ' + (f'The tools are: {names}.' if names else 'There are no tools.')
+    """Return the message for the model, with the tools that exist, if it was not told them before."""
+    names = [*run.offered_tools, *run.spec.output_tools]
+    if run.listed_tools == names:
+        return f'There is no tool {name!r}.'
+    run.listed_tools = names
+    listed = ', '.join(repr(each) for each in names)
+    return f'There is no tool {name!r}. ' + (f'The tools are: {listed}.' if names else 'There are no tools.')
 
 
 async def _run_with_timeout(

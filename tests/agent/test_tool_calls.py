@@ -24,6 +24,7 @@ from pydantic_llm import (
     capture_run_messages,
 )
 from pydantic_llm.agent import Agent
+from pydantic_llm.agent.prepare_step import MAX_UNUSABLE_RESPONSES
 from pydantic_llm.messages import ModelRequest, ModelResponse, TextPart, ToolReturnPart, UserPromptPart
 from tests.agent.scripted import Scripted, call, outline
 
@@ -117,11 +118,33 @@ async def test_a_tool_that_fails_too_often_ends_the_run_with_its_name() -> None:
     assert len(model.requests) == 3
 
 
-async def test_an_unknown_tool_ends_the_run_as_well() -> None:
-    model = Scripted(call('pong'))
+@pytest.mark.parametrize('wrong', [call('pong'), call('ping', '{"a": ')])
+async def test_calls_that_nothing_can_execute_do_not_end_the_run(wrong: Any) -> None:
+    model = Scripted(wrong, wrong, wrong, call('ping'), 'done')
+    assert (await Agent(model, tools=[ping], retries=0).run('?')).output == 'done'
+
+
+@pytest.mark.parametrize('wrong', [call('pong'), call('ping', '{"a": ')])
+async def test_a_model_that_makes_only_such_calls_is_asked_for_the_final_answer_without_tools(wrong: Any) -> None:
+    def respond(messages: Any, parameters: Any) -> Any:
+        return 'I cannot.' if len(model.requests) > 1 + MAX_UNUSABLE_RESPONSES else wrong
+
+    model = Scripted(respond)
+    assert (await Agent(model, tools=[ping], retries=0).run('?')).output == 'I cannot.'
+    choices = [(request.settings or {}).get('tool_choice') for request in model.requests]
+    assert choices == [None] * (1 + MAX_UNUSABLE_RESPONSES) + ['none']
+
+
+async def test_a_model_that_then_calls_tools_all_the_same_ends_the_run() -> None:
     with pytest.raises(UnexpectedModelBehavior, match="Tool 'pong' exceeded max_retries=1"):
-        await Agent(model, tools=[ping]).run('?')
-    assert len(model.requests) == 2
+        await Agent(Scripted(call('pong')), tools=[ping]).run('?')
+
+
+async def test_the_tools_are_listed_once() -> None:
+    model = Scripted(call('pong'), call('gong'), 'done')
+    result = await Agent(model, tools=[ping]).run('?')
+    retries = [part[2] for message in outline(result.all_messages()) for part in message if part[0] == 'retry']
+    assert retries == ["There is no tool 'pong'. The tools are: 'ping'.", "There is no tool 'gong'."]
 
 
 async def test_the_tools_retries_win_over_the_agents() -> None:
