@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         UsageLimitExceeded,
         UserError,
     )
+    from .history import repair_history
     from .messages import (
         AudioUrl,
         BaseToolCallPart,
@@ -287,6 +288,7 @@ __all__ = (
     'capture_run_messages',
     'infer_model',
     'portability_report',
+    'repair_history',
 )
 
 _NAMES: dict[str, tuple[str, ...]] = {
@@ -331,6 +333,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
         'UsageLimitExceeded',
         'UserError',
     ),
+    'history': ('repair_history',),
     'messages': (
         'AudioUrl',
         'BaseToolCallPart',

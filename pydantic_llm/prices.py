@@ -1,4 +1,4 @@
-"""Prices of requests, from the package `genai-prices` (extra `prices`)."""
+"""Prices of requests and context windows of models, from the package `genai-prices` (extra `prices`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import lru_cache
 from ._extras import import_extra
 from .usage import Usage
 
-__all__ = ('check_prices_installed', 'find_cost', 'find_prices')
+__all__ = ('check_prices_installed', 'find_context_window', 'find_cost', 'find_prices')
 
 MILLION = 1_000_000
 
@@ -55,3 +55,20 @@ def find_cost(usage: Usage, system: str, model_name: str) -> Decimal | None:
         return calc_price(PricedUsage(**counts), model_ref=model_name, provider_id=system).total_price
     except LookupError:
         return None
+
+
+@lru_cache(maxsize=1024)
+def find_context_window(system: str, model_name: str) -> int | None:
+    """Return the number of tokens that a request and its response may have together.
+
+    `None` if the package is not installed, or does not know it.
+    """
+    try:
+        from genai_prices.data_snapshot import get_snapshot
+    except ImportError:
+        return None
+    try:
+        _, model = get_snapshot().find_provider_model(model_name, None, system, None)
+    except LookupError:
+        return None
+    return model.context_window

@@ -16,6 +16,7 @@ from .agent import Agent
 from .agent_model import AgentModel
 from .agent_run import AgentRun
 from .capture import capture_run_messages
+from .history_processors import HistoryProcessor
 from .nodes import AgentNode, CallToolsNode, End, ModelRequestNode, UserPromptNode
 from .options import EventStreamHandler, RunOptions
 from .output_types import EndStrategy, NativeOutput, OutputSpec, PromptedOutput, StructuredDict, TextOutput, ToolOutput
@@ -39,6 +40,7 @@ __all__ = (
     'EndStrategy',
     'EventStreamHandler',
     'FinalResult',
+    'HistoryProcessor',
     'ModelRequestNode',
     'NativeOutput',
     'OutputSpec',

@@ -43,6 +43,7 @@ from .dynamic_options import (
     parse_settings,
 )
 from .entry_points import AgentEntryPoints
+from .history_processors import HistoryProcessor, parse_processors
 from .options import RunOptions, UserPrompt, check_options
 from .output_reader import OutputReader
 from .output_types import EndStrategy, OutputSpec
@@ -77,6 +78,7 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         tools: Functions that the model may call, as functions or `Tool` objects.
         native_tools: The vendor's own tools that the model may use.
         toolsets: Further tools, as toolsets or functions that return one.
+        history_processors: Functions that choose the messages of each request; see `pydantic_llm.history`.
         model_settings: Settings, merged over the model's, or a function of the `RunContext` that returns them; it is
             called before each request.
         retries: Number of consecutive failures allowed for a tool that sets no number itself.
@@ -100,6 +102,7 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         tools: Sequence[Tool[DepsT] | Callable[..., Any]] = (),
         native_tools: Sequence[NativeTool] = (),
         toolsets: Sequence[AbstractToolset[DepsT] | ToolsetFunction[DepsT]] = (),
+        history_processors: Sequence[HistoryProcessor] = (),
         model_settings: ModelSettings | SettingsFunction | None = None,
         retries: int = 1,
         output_retries: int | None = None,
@@ -125,6 +128,7 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         self._retries = retries
         self._output_retries = retries if output_retries is None else output_retries
         self._native_tools = native_tools
+        self._history_processors = parse_processors(history_processors)
         self._entered: list[CombinedToolset[DepsT]] = []
 
     # --------------------------------------------------------------------------------------------------------- runs
@@ -224,6 +228,7 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
             toolset=self._choose_toolset(options, overrides),
             output=self._select_output_reader(output_type),
             output_validators=list(self._output_validators),
+            history_processors=[*self._history_processors, *parse_processors(options.get('history_processors'))],
             native_tools=overrides.get('native_tools', [*self._native_tools, *(options.get('native_tools') or ())]),
             deferred_results=options.get('deferred_tool_results'),
             instructions=instructions,

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from ..exceptions import UserError
-from ..messages import ModelResponse
+from ..messages import ModelMessage, ModelResponse
 from ..models import Model, ModelRequestParameters
 from ..prices import check_prices_installed, find_cost
 from ..settings import ModelSettings
@@ -20,7 +20,7 @@ __all__ = ('check_after_response', 'check_before_request')
 
 
 async def check_before_request(
-    run: RunState, settings: ModelSettings | None, parameters: ModelRequestParameters
+    run: RunState, messages: Sequence[ModelMessage], settings: ModelSettings | None, parameters: ModelRequestParameters
 ) -> None:
     """Raise `UsageLimitExceeded` if the next request would exceed a limit, `UserError` if a price is unknown."""
     limits, usage, model = run.spec.limits, run.conversation.usage, run.spec.model
@@ -29,7 +29,7 @@ async def check_before_request(
         _check_priced(model)
         run.priced_model = model
     if limits.count_tokens_before_request:
-        counted = await model.count_tokens(list(run.messages), settings, parameters)
+        counted = await model.count_tokens(messages, settings, parameters)
         cost = None if limits.cost_limit is None else _find_lowest_cost(model, counted)
         limits.check_counted_request(usage, counted, cost)
 

@@ -25,13 +25,21 @@ from typing import Any, NoReturn, TypeVar
 
 from pydantic import ValidationError
 
-from ..exceptions import ContentFilterError, ModelRetry, StreamInterruptedError, UnexpectedModelBehavior, UserError
-from ..messages import ModelRequest, ModelResponse, RetryPromptPart, ToolCallPart, ToolReturnPart
+from ..exceptions import (
+    ContentFilterError,
+    ContextLengthError,
+    ModelRetry,
+    StreamInterruptedError,
+    UnexpectedModelBehavior,
+    UserError,
+)
+from ..messages import ModelMessage, ModelRequest, ModelResponse, RetryPromptPart, ToolCallPart, ToolReturnPart
 from ..models import ModelRequestParameters
 from ..settings import ModelSettings
 from ..tools.context import RunContext
 from .continued_events import ContinuedEvents
 from .event_channel import EventChannel, ResponseStartEvent
+from .history_processors import process_history
 from .limits import check_after_response, check_before_request
 from .output_reader import OutputForm, Rejected, extract_json
 from .prepare_step import choose_settings, prepare_step, render_instructions
@@ -92,13 +100,14 @@ async def _continue_turn(run: RunState, response: ModelResponse, parameters: Mod
 
 async def _request_response(run: RunState, parameters: ModelRequestParameters) -> ModelResponse:
     """Send the messages, record the response and return it, joined with the one that it continues."""
-    settings = choose_settings(run)
-    await check_before_request(run, settings, parameters)
-    run.conversation.usage.requests += 1
-    if run.channel is None:
-        response = await run.spec.model.request(list(run.messages), settings, parameters)
-    else:
-        response = await _stream_response(run, run.channel, settings, parameters)
+    settings, messages = choose_settings(run), await process_history(run)
+    try:
+        response = await _send_messages(run, messages, settings, parameters)
+    except ContextLengthError:
+        shorter = await _shorten(run, messages)
+        if shorter is None:
+            raise
+        response = await _send_messages(run, shorter, settings, parameters)
     recorded = run.record_response(response)
     check_after_response(run, response)
     if not recorded.must_continue:
@@ -106,8 +115,36 @@ async def _request_response(run: RunState, parameters: ModelRequestParameters) -
     return recorded
 
 
+async def _shorten(run: RunState, refused: list[ModelMessage]) -> list[ModelMessage] | None:
+    """Return fewer messages than those that the vendor refused as too long, if the history processors can.
+
+    A paused response, or a part of one that was streamed, is not requested again.
+    """
+    if not run.spec.history_processors or isinstance(run.messages[-1], ModelResponse):
+        return None
+    messages = await process_history(run, refused)
+    return None if messages == refused else messages
+
+
+async def _send_messages(
+    run: RunState,
+    messages: list[ModelMessage],
+    settings: ModelSettings | None,
+    parameters: ModelRequestParameters,
+) -> ModelResponse:
+    await check_before_request(run, messages, settings, parameters)
+    run.conversation.usage.requests += 1
+    if run.channel is None:
+        return await run.spec.model.request(messages, settings, parameters)
+    return await _stream_response(run, run.channel, messages, settings, parameters)
+
+
 async def _stream_response(
-    run: RunState, channel: EventChannel, settings: ModelSettings | None, parameters: ModelRequestParameters
+    run: RunState,
+    channel: EventChannel,
+    messages: list[ModelMessage],
+    settings: ModelSettings | None,
+    parameters: ModelRequestParameters,
 ) -> ModelResponse:
     """Stream a response into the channel and return it. If the stream fails, record its partial response."""
     last = run.messages[-1]
@@ -115,7 +152,7 @@ async def _stream_response(
     if shift is None:
         run.emit(ResponseStartEvent())
     try:
-        async with run.spec.model.request_stream(list(run.messages), settings, parameters) as stream:
+        async with run.spec.model.request_stream(messages, settings, parameters) as stream:
             run.stream = stream
             async for event in stream:
                 for each in (event,) if shift is None else shift(event):

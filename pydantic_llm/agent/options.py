@@ -22,6 +22,7 @@ from ..toolsets import AbstractToolset
 from ..toolsets.dynamic import ToolsetFunction
 from ..usage import RunUsage, UsageLimits
 from .dynamic_options import ModelFunction, SettingsFunction, check_model_option, check_settings_option
+from .history_processors import HistoryProcessor, parse_processors
 from .result import AgentStreamEvent
 
 __all__ = (
@@ -61,6 +62,9 @@ class RunOptions(TypedDict, total=False):
 
     deferred_tool_results: DeferredToolResults | None
     """The results of the tool calls that the history left open, and the decisions about them."""
+
+    history_processors: Sequence[HistoryProcessor] | None
+    """Functions that choose the messages of each request, called after the agent's."""
 
     instructions: Instructions
     """Instructions in addition to the agent's."""
@@ -112,6 +116,7 @@ def check_options(options: RunOptions) -> None:
     if (native_tools := options.get('native_tools')) is not None:
         check_native_tools(native_tools)
     check_settings_option(options.get('model_settings'))
+    parse_processors(options.get('history_processors'))
 
 
 class RunArguments(RunOptions, Generic[DepsT], total=False):

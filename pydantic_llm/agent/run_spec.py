@@ -38,6 +38,8 @@ class RunSpec:
     toolset: AbstractToolset[Any]
     """All tools of the run."""
     output_validators: Sequence[ContextFunction] = ()
+    history_processors: Sequence[ContextFunction] = ()
+    """The functions that choose the messages of each request."""
     native_tools: Sequence[NativeTool] = ()
     deferred_results: DeferredToolResults | None = None
     """The results of the tool calls that the run which it continues left open."""

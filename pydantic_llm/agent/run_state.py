@@ -162,7 +162,11 @@ class RunState:
         """
         ids = self.conversation
         parts = _drop_truncated_calls(response)
-        recorded = replace(response, parts=parts, run_id=ids.run_id, conversation_id=ids.conversation_id)
+        warnings = [*self.context.warnings, *response.warnings]
+        recorded = replace(
+            response, parts=parts, warnings=warnings, run_id=ids.run_id, conversation_id=ids.conversation_id
+        )
+        self.context.warnings.clear()
         if self.messages and isinstance(paused := self.messages[-1], ModelResponse):
             recorded = paused.join(recorded)
             del self.messages[-1]

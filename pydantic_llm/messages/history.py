@@ -30,7 +30,7 @@ from .response import (
     ToolCallPart,
 )
 
-__all__ = ('drop_compacted', 'map_tool_call_ids', 'repair')
+__all__ = ('drop_compacted', 'keep_system_prompts', 'map_tool_call_ids', 'repair')
 
 NOT_EXECUTED = 'This call was not carried out: the run ended before the tool could answer.'
 """The content of the tool result that `repair` adds for a tool call without one."""
@@ -329,7 +329,7 @@ def drop_compacted(
         for first in _find_compactions(message):
             if isinstance(part := message.parts[first], CompactionPart) and stands_for_history(part):
                 rest = message if first == 0 else replace(message, parts=message.parts[first:])  # type: ignore[arg-type]  # for pyright
-                return [*_keep_system_prompts(messages[:index]), rest, *messages[index + 1 :]]
+                return [*keep_system_prompts(messages[:index]), rest, *messages[index + 1 :]]
     return messages
 
 
@@ -342,7 +342,8 @@ def _find_compactions(message: ModelMessage) -> list[int]:
     ]
 
 
-def _keep_system_prompts(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
+def keep_system_prompts(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
+    """Return a request with the system prompts in these messages, or nothing if there are none."""
     requests = (message for message in messages if isinstance(message, ModelRequest))
     prompts = [part for request in requests for part in request.parts if isinstance(part, SystemPromptPart)]
     return [ModelRequest(prompts)] if prompts else []

@@ -69,6 +69,9 @@ class ModelProfile:
     json_schema_transformer: SchemaTransformer | None = None
     """The function that rewrites schemas for the vendor; `None` sends them unchanged."""
 
+    context_window: int | None = None
+    """The number of tokens that a request and its response may have together; `None` uses what `genai-prices` knows."""
+
     supports_thinking: bool = False
     """True if the model can think before it responds, and takes a setting for how long."""
 

@@ -98,5 +98,17 @@ class HistoryRules:
 UNKNOWN_SERVER = HistoryRules(tool_names=NAME, malformed_arguments=False)
 """The rules of a server of which nothing is known. What models invent is sent in a form that every server accepts."""
 
+EVERY_API = HistoryRules(
+    tool_names=r'[a-zA-Z_][a-zA-Z0-9_-]{0,63}',
+    malformed_arguments=False,
+    blank_text='refused_unsigned',
+    empty_results=False,
+    trailing_whitespace=False,
+    response_first=False,
+    compactions='readable',
+)
+"""What every API accepts. The form of ids and the places of system prompts and files are left out: APIs contradict each
+other in them, so they are changed in each request."""
+
 NO_SYSTEM_PROMPTS: dict[str, Any] = {'history_rules': {'system_prompts': 'never'}}
 """The fact of a model without system prompts."""

@@ -80,6 +80,13 @@ class RunContext(ShortRepr, Generic[DepsT_co]):
     conversation_id: str | None = None
     """The id of the conversation."""
 
+    refused_messages: Sequence[ModelMessage] = ()
+    """The messages that the vendor has just refused as too long. A history processor is called again then, to return
+    fewer tokens."""
+
+    warnings: list[str] = field(default_factory=list[str])
+    """Sentences that the next response gets in addition to its `warnings`."""
+
     emitter: Callable[[Any], None] | None = field(default=None, compare=False)
     """Receives what `emit` is given. The agent sets it for a tool call of a run whose events are read."""
 

@@ -44,7 +44,7 @@ UNNAMED = 'unknown_tool'
 LONGEST_NAME = 64
 
 SUMMARY = 'A summary of the conversation so far:\n\n'
-"""The text before a summary that another vendor made."""
+"""The text before a summary, when it is sent as text."""
 
 PartT = TypeVar('PartT', bound=ModelRequestPart | ModelResponsePart)
 
@@ -73,10 +73,12 @@ def drop_compacted_messages(
     return drop_compacted(messages, lambda part: _accepts_compaction(part, system, rules))
 
 
-def _accepts_compaction(part: CompactionPart, system: str, rules: HistoryRules) -> bool:
+def _accepts_compaction(part: CompactionPart, system: str | None, rules: HistoryRules) -> bool:
     """Return whether the API takes back a summary, in place of the messages before it."""
     is_readable = rules.compactions == 'readable' and part.has_content()
-    return part.provider_name == system and (is_readable or (rules.compactions != 'never' and part.is_encrypted))
+    return system in (None, part.provider_name) and (
+        is_readable or (rules.compactions != 'never' and part.is_encrypted)
+    )
 
 
 def keep_texts(instructions: Sequence[str]) -> list[str]:

@@ -39,8 +39,8 @@ CONTINUE = 'Continue.'
 class HistoryTarget:
     """The API and the request that a history is rewritten for."""
 
-    system: str
-    """The vendor's name."""
+    system: str | None
+    """The vendor's name; `None` for all vendors."""
     model_name: str
     rules: HistoryRules
     tools: frozenset[str]
