@@ -112,9 +112,7 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
     ) -> None:
         _check_constructor(model, model_settings, name, end_strategy)
         check_native_tools(native_tools)
-        check_number('output_retries', output_retries, least=0, whole=True)
-        check_number('retries', retries, least=0, whole=True, required=True)
-        check_number('tool_timeout', tool_timeout, above=0)
+        _check_numbers(retries, output_retries, tool_timeout)
         self._init_functions(tools, toolsets, instructions, system_prompt, tool_timeout)
         self.model: Model | str | ModelFunction | None = model if defer_model_check else _infer_or_defer(model)
         """The model, a function that chooses it, or its name if the check is deferred."""
@@ -286,6 +284,12 @@ def _check_constructor(model: object, model_settings: object, name: str | None, 
     check_settings_option(model_settings)
     check_type(name, str, parameter='name')
     check_choice(end_strategy, get_args(EndStrategy), parameter='end_strategy')
+
+
+def _check_numbers(retries: int, output_retries: int | None, tool_timeout: float | None) -> None:
+    check_number('output_retries', output_retries, least=0, whole=True)
+    check_number('retries', retries, least=0, whole=True, required=True)
+    check_number('tool_timeout', tool_timeout, above=0)
 
 
 def _select_output_type(
