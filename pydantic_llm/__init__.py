@@ -150,6 +150,7 @@ if TYPE_CHECKING:
         PrefixedToolset,
         PreparedToolset,
         RenamedToolset,
+        SetMetadataToolset,
         ToolsetTool,
         WrapperToolset,
     )
@@ -247,6 +248,7 @@ __all__ = (
     'RunCancelled',
     'RunContext',
     'RunUsage',
+    'SetMetadataToolset',
     'StreamedResponse',
     'StreamedRunResult',
     'StructuredDict',
@@ -431,6 +433,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
         'PrefixedToolset',
         'PreparedToolset',
         'RenamedToolset',
+        'SetMetadataToolset',
         'ToolsetTool',
         'WrapperToolset',
     ),

@@ -1,0 +1,82 @@
+"""Every public name of pydantic-ai is here under the same name, or in the tables of the page "From pydantic-ai"."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pydantic_llm
+
+FOLDER = Path(__file__).parent
+STORED = json.loads((FOLDER / 'names.json').read_text())
+"""The names of pydantic-ai, by module: `__all__`, or what a module without it defines."""
+
+PAGE = (FOLDER.parents[1] / 'docs' / 'from-pydantic-ai.md').read_text(encoding='utf-8')
+CODE = re.compile(r'`([^`]+)`')
+NAME = re.compile(r'[A-Z_a-z][\w.]*')
+
+
+def read_rows() -> Iterator[tuple[list[str], list[str]]]:
+    """Yield the names in both cells of each row of the tables with names."""
+    tables = PAGE.partition('## Names that are not here')[2]
+    for line in tables.splitlines():
+        if line.startswith('| `'):
+            theirs, ours = line.strip('| ').split(' | ')
+            yield CODE.findall(theirs), CODE.findall(ours)
+
+
+ROWS = [*read_rows()]
+LISTED = [name for theirs, _ in ROWS for name in theirs]
+
+
+@pytest.mark.parametrize('module', STORED['modules'])
+def test_every_name_is_here_or_in_a_table(module: str) -> None:
+    ours = module.replace('pydantic_ai', 'pydantic_llm')
+    try:
+        own = importlib.import_module(ours)
+    except ImportError as error:
+        pytest.skip(f'needs {error.name}')
+    names = STORED['modules'][module]
+    assert [name for name in names if not hasattr(own, name) and name not in LISTED] == []
+
+
+def test_a_table_lists_only_names_of_pydantic_ai_and_each_once() -> None:
+    known = {name for names in STORED['modules'].values() for name in names}
+    assert sorted(set(LISTED) - known) == []
+    assert sorted(LISTED) == sorted(set(LISTED))
+
+
+def find(path: str) -> Any:
+    """Return what a name of this package refers to: `Agent`, `exceptions.RateLimitError`, `ModelResponse.state`."""
+    module, _, name = path.rpartition('.')
+    if module and module[0].islower():
+        return getattr(importlib.import_module(f'pydantic_llm.{module}'), name)
+    value: Any = pydantic_llm
+    for part in path.split('.'):
+        fields = getattr(value, '__dataclass_fields__', {})
+        value = fields[part] if part in fields and not hasattr(value, part) else getattr(value, part)
+    return value
+
+
+OURS = sorted(
+    {name for _, ours in ROWS for name in ours if NAME.fullmatch(name) and (name[0].isupper() or '.' in name)}
+)
+FOREIGN = ('Literal', 'Enum', 'Field', 'asyncio.timeout', 'toolset.filtered')
+"""Names of the tables that are not of this package."""
+
+
+@pytest.mark.parametrize('name', [name for name in OURS if name not in FOREIGN])
+def test_the_name_that_a_table_gives_is_here(name: str) -> None:
+    if name.startswith('mcp.'):
+        pytest.importorskip('mcp', reason="MCP needs the extra 'mcp'")
+    assert find(name) is not None
+
+
+def test_the_version_of_the_names_is_the_one_on_the_page() -> None:
+    assert f'pydantic-ai {STORED["version"].rpartition(".")[0]}' in PAGE
