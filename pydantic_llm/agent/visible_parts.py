@@ -90,11 +90,11 @@ class VisibleParts:
             case PartStartEvent() | PartDeltaEvent() | PartEndEvent() if event.index < self._skipped:
                 pass
             case PartStartEvent(index=index, part=part):
-                self._start(index, part)
+                self._start_part(index, part)
             case PartDeltaEvent(index=index) if (self._round, index) in self._shown:
-                self._extend(event)
+                self._extend_part(event)
             case PartEndEvent(index=index, part=part):
-                self._end(index, part)
+                self._end_part(index, part)
             case _:
                 pass
 
@@ -137,7 +137,7 @@ class VisibleParts:
         for part in self._kept:
             self._add_whole(part)
 
-    def _start(self, index: int, part: ModelResponsePart) -> None:
+    def _start_part(self, index: int, part: ModelResponsePart) -> None:
         """Start a part that is shown while it grows, or start it again."""
         match part:
             case TextPart() if self._shows_text:
@@ -152,7 +152,7 @@ class VisibleParts:
         self._shown.setdefault(key, len(self.draft.parts.get()))
         self.draft.parts.whole(key, shown)
 
-    def _extend(self, event: PartDeltaEvent) -> None:
+    def _extend_part(self, event: PartDeltaEvent) -> None:
         key = (self._round, event.index)
         match event.delta:
             case TextPartDelta(content_delta=text, provider_details=details):
@@ -162,7 +162,7 @@ class VisibleParts:
             case _:
                 pass
 
-    def _end(self, index: int, part: ModelResponsePart) -> None:
+    def _end_part(self, index: int, part: ModelResponsePart) -> None:
         """End a part, or show one that is shown as a whole."""
         key = (self._round, index)
         match part:

@@ -13,10 +13,21 @@ from typing import Any, Literal, Self
 
 from .schema import SchemaTransformer
 
-__all__ = ('DEFAULT_PROFILE', 'DEFAULT_PROMPTED_TEMPLATE', 'ModelProfile', 'ModelProfileSpec', 'StructuredOutputMode')
+__all__ = (
+    'DEFAULT_PROFILE',
+    'DEFAULT_PROMPTED_TEMPLATE',
+    'ModelProfile',
+    'ModelProfileSpec',
+    'StructuredOutputMode',
+    'TextToolCalls',
+)
 
 StructuredOutputMode = Literal['tool', 'native', 'prompted']
 """The way in which a structured output is requested."""
+
+TextToolCalls = Literal['hermes', 'mistral', 'deepseek', 'kimi', 'llama', 'pythonic', 'json']
+"""A format in which models write tool calls: `hermes` is that of Hermes, Qwen and GLM, with JSON or with marks around
+each argument; `llama` and `json` are JSON objects."""
 
 DEFAULT_PROMPTED_TEMPLATE = """\
 Answer with one JSON object that satisfies this schema, and nothing else:
@@ -85,6 +96,11 @@ class ModelProfile:
     thinking_tag_is_prefilled: bool = False
     """True if the chat template writes the start tag into the prompt, and the server does not parse thinking: the text
     of a response begins inside the thinking and has the end tag only. It is then streamed as thinking."""
+
+    text_tool_calls: bool | TextToolCalls = False
+    """True, or the name of a format, if the server does not parse the tool calls of the model, which are then in the
+    text: they are found there. True looks for all formats. False leaves the text as it is, since most vendors and
+    servers parse tool calls themselves."""
 
     ignore_streamed_leading_whitespace: bool = False
     """True if whitespace at the beginning of a streamed text is meaningless and dropped."""

@@ -48,6 +48,8 @@ class ResponseDraft:
     """The vendor's id of the request."""
     tool_names: frozenset[str] = frozenset()
     """The names of the request's tools."""
+    expects_json: bool = False
+    """True if the request asks for a response that is a JSON object."""
     state: ResponseState = 'incomplete'
     """`'incomplete'` until the vendor reports the end of the response."""
     _usage: RequestUsage = field(default_factory=RequestUsage)

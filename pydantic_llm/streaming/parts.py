@@ -14,7 +14,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache, partial
 from types import NoneType
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from ..exceptions import UnexpectedModelBehavior
 from ..messages import (
@@ -151,6 +151,8 @@ class PartsManager:
 
     __slots__ = ('_by_key', '_call_ids', '_logprobs', '_parts', '_records_events', '_unnamed_calls', 'events')
 
+    finds_calls: ClassVar[bool] = False
+    """True if tool calls in the text become parts."""
     events: list[ModelResponseStreamEvent]
     """The events since `take_events` was called last."""
 

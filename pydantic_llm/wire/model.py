@@ -164,7 +164,7 @@ class WireModel(PreparingModel, Generic[ProfileT]):
         await self._provider.connection.load()
         budget = Budget.of(request.settings)
         await self._download_files(request, budget)
-        return await self._request_body(self._encode_request(request), budget, request.warnings, _name_tools(request))
+        return await self._request_body(self._encode_request(request), budget, request.warnings, request.parameters)
 
     def preview(
         self,
@@ -195,13 +195,17 @@ class WireModel(PreparingModel, Generic[ProfileT]):
             raise ModelTimeoutError(self.model_name, deadline=name, seconds=limit, provider_name=self.system) from None
 
     async def _request_body(
-        self, raw: RawRequest, budget: Budget, warnings: Sequence[str] = (), tool_names: Collection[str] = ()
+        self,
+        raw: RawRequest,
+        budget: Budget,
+        warnings: Sequence[str] = (),
+        parameters: ModelRequestParameters | None = None,
     ) -> ModelResponse:
         """Send a request and decode the whole body, with the retries that its budget allows."""
 
         async def attempt() -> ModelResponse:
             response = await self._send(_with_time_left(raw, budget))
-            reader = self.new_reader([*warnings, *budget.warnings()], tool_names, records_events=False)
+            reader = self.new_reader([*warnings, *budget.warnings()], parameters=parameters, records_events=False)
             try:
                 reader.read_body(response.body, response.headers)
                 return reader.draft.get()
@@ -233,7 +237,7 @@ class WireModel(PreparingModel, Generic[ProfileT]):
             await budget.run(open_bytes),
             request.parameters,
             budget=budget,
-            new_reader=lambda: self.new_reader([*request.warnings, *budget.warnings()], _name_tools(request)),
+            new_reader=lambda: self.new_reader([*request.warnings, *budget.warnings()], parameters=request.parameters),
             open_bytes=open_bytes,
         )
         try:
@@ -317,12 +321,27 @@ class WireModel(PreparingModel, Generic[ProfileT]):
         return RawRequest(self.path(request), content, self.model_name, headers, Deadlines.from_settings(settings))
 
     def new_reader(
-        self, warnings: Sequence[str] = (), tool_names: Collection[str] = (), *, records_events: bool = True
+        self,
+        warnings: Sequence[str] = (),
+        tool_names: Collection[str] = (),
+        *,
+        parameters: ModelRequestParameters | None = None,
+        records_events: bool = True,
     ) -> ResponseReader:
-        """Return a reader for one response. `warnings` and `tool_names` are those of the request."""
+        """Return a reader for one response. `warnings` and `parameters` are those of the request.
+
+        `tool_names` are its tools, if there are no parameters.
+        """
         parts = PartsManager(records_events=records_events)
         draft = ResponseDraft(self.model_name, self.system, self.base_url, [*warnings], parts)
         draft.tool_names = frozenset(tool_names)
+        if parameters is not None:
+            draft.tool_names = frozenset([tool.name for tool in parameters.tools])
+            draft.expects_json = parameters.output_object is not None
+            if draft.tool_names and self.profile.text_tool_calls:
+                from ..streaming.text_calls.parts import find_text_calls  # few models need it
+
+                find_text_calls(draft, parameters.tools, self.profile.text_tool_calls, records_events=records_events)
         return ResponseReader(self.new_decoder(draft), api_name=self.api_name, base_url=self.base_url)
 
 
@@ -342,10 +361,6 @@ def _check_choices(extra_body: Mapping[str, Any]) -> None:
             raise UserError(
                 f'extra_body has {name}={fields[name]!r}, and one request has one response: send several requests'
             )
-
-
-def _name_tools(request: PreparedRequest) -> list[str]:
-    return [tool.name for tool in request.parameters.tools]
 
 
 def _with_time_left(raw: RawRequest, budget: Budget) -> RawRequest:

@@ -3,9 +3,9 @@
 Models may emit arguments as objects, each of which replaces the one before it. No API has such deltas: an object is
 held back until its part ends, and is then one delta of JSON text.
 
-Nor can an API take content back. If text turns out to be thinking, its part starts again (`UnopenedThinking`,
-`AgentModel`): for the client it stays the text that was sent, and the next text begins a paragraph. If thinking turns
-out to be text, the client gets the text after it.
+Nor can an API take content back. If text turns out to be thinking, its part starts again (`UnopenedThinking`): for the
+client it stays the text that was sent. If the part had ended (`AgentModel`), the next text begins a paragraph. If
+thinking turns out to be text, the client gets the text after it.
 """
 
 from __future__ import annotations
@@ -42,10 +42,12 @@ class TextArguments:
         """The texts that turned out to be thinking after they were sent, by the indexes of their parts."""
         self._ended: set[int] = set()
         """The indexes of the texts that have ended."""
+        self._ended_texts: set[int] = set()
+        """The indexes of the kept texts that had ended before."""
         self._last_text: int | None = None
         """The index of the text that began last."""
         self._paragraphs: set[int] = set()
-        """The indexes of the texts that begin a paragraph, since a kept text precedes them."""
+        """The indexes of the texts that begin a paragraph, since a kept text that had ended precedes them."""
         self._inserted: tuple[int, ThinkingPart] | None = None
         """The thinking that turned out to be text after it was sent, and its index; later parts move by one."""
 
@@ -70,12 +72,9 @@ class TextArguments:
                 yield from self._end_call(event, part)
             case PartStartEvent():
                 yield from self._start(event)
-            case PartDeltaEvent(index=index) | PartEndEvent(index=index) if (
-                index in self._kept_texts and index in self._ended
-            ):
+            case PartDeltaEvent(index=index) | PartEndEvent(index=index) if index in self._ended_texts:
                 pass
             case PartEndEvent(index=index) if index in self._kept_texts:
-                self._ended.add(index)
                 yield from self._encoder.event(replace(event, part=self._kept_texts[index]))
             case PartEndEvent(index=index, part=TextPart() as part):
                 self._ended.add(index)
@@ -89,12 +88,13 @@ class TextArguments:
         match self._kinds.get(index), part:
             case 'text', ThinkingPart(content=content):
                 self._kept_texts[index] = self._begin_paragraph(index, TextPart(content))
+                self._ended_texts |= {index} & self._ended
             case 'thinking', TextPart(content=content):
                 self._inserted = index, ThinkingPart(content)
                 yield from self._encoder.event(PartEndEvent(*self._inserted))
                 yield from self._encoder.event(self._renumber(event))
             case _, TextPart():
-                if self._last_text in self._kept_texts and index not in self._kinds:
+                if self._last_text in self._ended_texts and index not in self._kinds:
                     self._paragraphs.add(index)
                 self._kinds[index], self._last_text = part.part_kind, index
                 yield from self._encoder.event(replace(event, part=self._begin_paragraph(index, part)))

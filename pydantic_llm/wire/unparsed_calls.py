@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection
 from functools import lru_cache
 from itertools import islice
+from typing import cast
 
 from ..messages import TextPart, ThinkingPart, ToolCallPart
 from ..streaming.draft import ResponseDraft
@@ -56,33 +57,36 @@ ARGUMENTS = re.compile(r'"(?:arguments|parameters|args|input|tool_input|kwargs)"
 """The keys of the arguments in a JSON object."""
 
 ADVICE = (
-    'start the server with the parser of this model (vLLM and SGLang: --tool-call-parser, llama.cpp: --jinja), or ask '
-    'for a prompted output instead of tools'
+    'start the server with the parser of this model (vLLM and SGLang: --tool-call-parser, llama.cpp: --jinja), or let '
+    "the text be searched for calls: profile={'text_tool_calls': True}"
 )
 """The end of the warning: what to do."""
 
 
 def warn_of_unparsed_calls(draft: ResponseDraft) -> None:
     """Add a warning if tools were offered, none was called, and the text looks like a tool call."""
-    if not draft.tool_names or draft.parts.has_kind(ToolCallPart):
+    if not draft.tool_names or draft.parts.finds_calls or draft.parts.has_kind(ToolCallPart):
         return
     parts = draft.parts.get()
     texts = [part.content for part in parts if isinstance(part, TextPart)]
     thinking = [part.content for part in parts if isinstance(part, ThinkingPart)]
     # a model may begin its call inside the thinking, and then its text is empty
     for text in texts if any(map(str.strip, texts)) else thinking:
-        if sign := find_unparsed_call(text, draft.tool_names):
+        if sign := find_unparsed_call(text, draft.tool_names, is_json=draft.expects_json):
             draft.warnings.append(f'The text looks like a tool call ({sign!r}), but the server sent none: {ADVICE}')
             return
 
 
-def find_unparsed_call(text: str, tool_names: Collection[str]) -> str | None:
-    """Return the part of a text that looks like a tool call, if any: a mark, or the name of a tool with arguments."""
+def find_unparsed_call(text: str, tool_names: Collection[str], *, is_json: bool = False) -> str | None:
+    """Return the part of a text that looks like a tool call, if any: a mark, or the name of a tool with arguments.
+
+    With `is_json`, the response was to be JSON, which may hold the names of tools as data.
+    """
     for mark in islice(MARKS.finditer(text), MOST_MARKS):
         if _begins_call(text, mark, tool_names):
             return mark[0]
     in_json, in_python = _compile_names(frozenset(tool_names))
-    if (named := in_json.search(text)) and ARGUMENTS.search(text):
+    if not is_json and (named := in_json.search(text)) and _has_arguments(text, named.start()):
         return named[0]
     called = in_python.match(text)
     return called[0].strip() if called else None
@@ -99,6 +103,25 @@ def _begins_call(text: str, mark: re.Match[str], tool_names: Collection[str]) ->
     if any(name in following for name in tool_names):
         return True
     return BEGINNING.match(following) is not None and not text.count('```', 0, mark.start()) % 2
+
+
+def _has_arguments(text: str, name_at: int) -> bool:
+    """Return whether the JSON object with the name of a tool has arguments: an object, or the text of one.
+
+    Other objects with such a name are data, as in a list of tools. A truncated object has arguments if their key is
+    there.
+    """
+    from ..streaming.text_calls.json_text import parse_value  # few texts need it
+
+    start = text.rfind('{', 0, name_at)
+    parsed = parse_value(text, start) if start >= 0 else None
+    if parsed is None:
+        return ARGUMENTS.search(text) is not None
+    call = cast('dict[str, object]', parsed[0]) if isinstance(parsed[0], dict) else {}
+    arguments = [value for key, value in call.items() if ARGUMENTS.fullmatch(f'"{key}":')]
+    return any(
+        isinstance(value, dict) or (isinstance(value, str) and value.lstrip().startswith('{')) for value in arguments
+    )
 
 
 @lru_cache(maxsize=128)

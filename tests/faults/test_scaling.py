@@ -19,12 +19,12 @@ import pydantic_llm
 from pydantic_llm.exceptions import LLMError
 from pydantic_llm.messages import ModelMessagesTypeAdapter, ModelRequest, ModelResponse, TextPart, UserPromptPart
 from pydantic_llm.models import ModelRequestParameters
-from pydantic_llm.models.local.calls.forced import ForcedReader
-from pydantic_llm.models.local.calls.formats import CALL_FORMATS
 from pydantic_llm.models.local.detokenize import Detokenizer
 from pydantic_llm.models.local.stops import StopMatcher
 from pydantic_llm.models.local.token_decoder import TokenDecoder
 from pydantic_llm.streaming.parts import PartsManager
+from pydantic_llm.streaming.text_calls.forced import ForcedReader
+from pydantic_llm.streaming.text_calls.formats import CALL_FORMATS
 from pydantic_llm.streaming.thinking import HEADERS, THINK_TAGS, ThinkTags
 from pydantic_llm.tools.definition import ToolDefinition
 from pydantic_llm.transport.eventstream import FrameSplitter, encode_frame
@@ -456,6 +456,7 @@ READERS = {
     'HarmonyReader': 'calls',
     'JsonObjectReader': 'calls',
     'CallReader': 'a protocol',
+    'ChainedReader': 'the readers of calls, one after the other',
     'MarkedReader': 'calls',
     'PythonicReader': 'calls',
     'ResponseDecoder': 'a part of local models: think tags, then the readers of calls',

@@ -10,9 +10,9 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, strategies as st
 
-from pydantic_llm.models.local.calls import CALL_FORMATS, Item, ToolCall, find_format
-from pydantic_llm.models.local.calls.forced import ForcedReader
-from pydantic_llm.models.local.calls.json_text import parse_value
+from pydantic_llm.streaming.text_calls import CALL_FORMATS, Item, ToolCall, find_format
+from pydantic_llm.streaming.text_calls.forced import ForcedReader
+from pydantic_llm.streaming.text_calls.json_text import parse_value
 
 TOOLS = ('get_weather', 'add')
 

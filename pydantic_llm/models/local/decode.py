@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ...messages import ToolCallPart
 from ...streaming.draft import ResponseDraft
 from ...streaming.parts import LAST
+from ...streaming.text_calls import CallReader, Item, ToolCall
+from ...streaming.text_calls.typed_args import fit_args
 from ...streaming.thinking import ThinkTags
-from .calls import CallReader, Item, ToolCall
+from ...tools.definition import ToolDefinition
 
 __all__ = ('ResponseDecoder',)
 
@@ -19,10 +21,18 @@ class ResponseDecoder:
     Blank lines before thinking, and between thinking and text, are dropped.
     """
 
-    def __init__(self, draft: ResponseDraft, *, calls: CallReader | None, tags: ThinkTags | None) -> None:
+    def __init__(
+        self,
+        draft: ResponseDraft,
+        *,
+        calls: CallReader | None,
+        tags: ThinkTags | None,
+        tools: Sequence[ToolDefinition] = (),
+    ) -> None:
         self._draft = draft
         self._calls = calls
         self._tags = tags
+        self._schemas = {tool.name: tool.parameters_json_schema for tool in tools}
         self._has_thinking = False
         self._is_in_text = False
         self.has_tool_calls = False
@@ -56,8 +66,9 @@ class ResponseDecoder:
     def _add_items(self, items: Iterable[Item]) -> None:
         for item in items:
             match item:
-                case ToolCall(name=name, args=args):
+                case ToolCall(name=name):
                     self.has_tool_calls = True
+                    args = fit_args(item, self._schemas.get(name, {}))
                     self._draft.parts.whole(LAST, ToolCallPart(name, args))
                 case ('thinking', text):
                     self._append_thinking(text)

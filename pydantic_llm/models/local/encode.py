@@ -14,12 +14,12 @@ from ...constraints import Constraint, JsonSchema
 from ...exceptions import UserError
 from ...json_types import Json
 from ...messages.history import map_tool_call_ids
+from ...streaming.text_calls import CALL_FORMATS, CallFormat, CallReader, find_format
+from ...streaming.text_calls.forced import ForcedReader
+from ...streaming.text_calls.formats import CallFormatName
 from ...streaming.thinking import ThinkTags
 from ...tools.definition import ToolDefinition
 from ...wire.prepare import PreparedRequest
-from .calls import CALL_FORMATS, CallFormat, CallReader, find_format
-from .calls.forced import ForcedReader
-from .calls.formats import CallFormatName
 from .encode_messages import TemplateFeatures, encode_messages, merge_system_turns
 from .options import LocalOptions
 from .tokenizer import Tokenizer

@@ -201,7 +201,7 @@ class LocalModel(PreparingModel):
         finally:
             watchdog.close()
         draft = ResponseDraft(self.model_name, self.system, None, request.warnings)
-        decoder = ResponseDecoder(draft, calls=encoded.calls, tags=encoded.tags)
+        decoder = ResponseDecoder(draft, calls=encoded.calls, tags=encoded.tags, tools=request.parameters.tools)
         return LocalStream(request, job, decoder, draft, watchdog=watchdog, cancel_job=self.engine.cancel)
 
     async def _submit(self, request: PreparedRequest) -> tuple[Job, EncodedRequest]:

@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 from ...exceptions import UserError
 from ...profiles import ModelProfileSpec
 from ...settings import ModelSettings
-from .calls.formats import CallFormatName
+from ...streaming.text_calls.formats import CallFormatName
 from .worker import WhenFull
 
 __all__ = ('BatchingOptions', 'LocalOptions')

@@ -10,8 +10,8 @@ from typing import Any, cast
 from ...constraints import Constraint, Grammar, JsonSchema
 from ...json_types import Json
 from ...messages import ToolCallPart
+from ...streaming.text_calls.reader import CallKeys
 from ...tools.definition import ToolDefinition
-from .calls.reader import CallKeys
 from .grammars import with_json_style
 
 __all__ = (

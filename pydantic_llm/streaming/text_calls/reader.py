@@ -5,9 +5,9 @@ No part of a tool call is ever returned as text: text that may become one is hel
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
 __all__ = ('CallKeys', 'CallReader', 'Item', 'Piece', 'ToolCall')
 
@@ -19,6 +19,8 @@ class ToolCall:
     name: str
     args: str
     """The arguments as JSON; if they cannot be parsed, the text as the model wrote it."""
+    unquoted: Mapping[str, tuple[Any, str]] | None = field(default=None, compare=False)
+    """The parsed value and the text of each argument, if the format writes them without quotes."""
 
 
 CallKeys = tuple[str, str]

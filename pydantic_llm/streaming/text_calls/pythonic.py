@@ -54,6 +54,10 @@ class PythonicReader:
         calls = self._decode_calls(held, truncated=truncated)
         if calls is not None:
             yield from calls
+            text = _strip_marks(held)
+            rest = _strip_marks(text[find_value_end(text) or len(text) :])
+            if calls and rest and not (truncated and any(mark.startswith(rest) for mark in MARKS)):
+                yield 'text', rest
         elif not truncated:
             yield 'text', held
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from json import JSONDecodeError, JSONDecoder, dumps
 from typing import Any, cast
 
-from ....streaming.brackets import BracketScanner
-from ....streaming.thinking import NOT_BLANK
+from ..brackets import BracketScanner
+from ..thinking import NOT_BLANK
 
 __all__ = ('QUOTES', 'find_value_end', 'parse_value', 'to_args')
 

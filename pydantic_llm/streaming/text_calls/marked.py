@@ -8,12 +8,12 @@ https://docs.vllm.ai/en/v0.10.2/api/vllm/entrypoints/openai/tool_parsers/index.h
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, cast
 
-from ....streaming.thinking import count_overlap
+from ..thinking import count_overlap
 from .json_text import parse_value, to_args
 from .reader import CallKeys, Item, ToolCall
 
@@ -34,10 +34,14 @@ class Marks:
 
 
 class MarkedReader:
-    """Reads tool calls between marks; all other text, and text between marks that is not a call, is text."""
+    """Reads tool calls between marks; all other text, and text between marks that is not a call, is text.
 
-    def __init__(self, marks: Marks) -> None:
+    With `tools`, only calls of these are calls.
+    """
+
+    def __init__(self, marks: Marks, tools: Collection[str] | None = None) -> None:
         self._marks = marks
+        self._tools = None if tools is None else frozenset(tools)
         self._pieces: list[str] = []
         """Held text. Pieces that decide nothing are only added, so that none is read again for each that follows."""
         self._tail = ''
@@ -49,6 +53,8 @@ class MarkedReader:
         """The position in `_held` up to which it was taken."""
         self._is_inside = False
         self._has_call = False
+        self._blanks = ''
+        """The whitespace before a start mark, which is dropped if a call follows."""
 
     @property
     def _next_mark(self) -> str:
@@ -89,11 +95,12 @@ class MarkedReader:
 
     def close(self, *, truncated: bool) -> Iterator[Item]:
         self._join()
-        self._pieces = []
-        if self._is_inside:
-            yield from self._emit_calls(self._held, end='', truncated=truncated)
-        elif not (truncated and self._marks.start.startswith(self._held.strip())):
-            yield from self._emit_text(self._held)
+        held, is_inside = self._held, self._is_inside
+        self._pieces, self._tail, self._is_blank, self._is_inside = [], '', True, False
+        if is_inside:
+            yield from self._emit_calls(held, end='', truncated=truncated)
+        elif not (truncated and self._marks.start.startswith(held.strip())):
+            yield from self._emit_text(held)
 
     def _take_outside(self) -> str:
         """Take the text before the next start mark, or the text that cannot belong to one."""
@@ -102,7 +109,9 @@ class MarkedReader:
         if at >= 0:
             before, self._at = self._held[self._at : at], at + len(mark)
             self._is_inside = True
-            return before.rstrip()
+            text = before.rstrip()
+            self._blanks = before[len(text) :]
+            return text
         undecided = max(len(self._held) - count_overlap(self._held, (mark,)), self._at)
         before = self._held[self._at : undecided].rstrip()
         self._at += len(before)
@@ -123,14 +132,25 @@ class MarkedReader:
         return body
 
     def _emit_calls(self, body: str, *, end: str, truncated: bool = False) -> Iterator[Item]:
-        """Yield the calls between marks. A body without calls is text, or is dropped if it was truncated."""
+        """Yield the calls between marks. A body without calls is text, or is dropped if it is a truncated call."""
         calls = None if truncated and PARTIAL_NAME.fullmatch(body) else self._marks.decode(body)
-        if calls:
+        if calls and (self._tools is None or all(call.name in self._tools for call in calls)):
             self._has_call = True
-            yield from calls
-        elif not truncated:
-            yield 'text', f'{self._marks.start}{body}{end}'
+            yield from _keep_truncated(calls, body) if truncated else calls
+        elif not truncated or not (self._tools is None or CALL_START.match(body)):
+            yield 'text', f'{self._blanks}{self._marks.start}{body}{end}'
 
+
+def _keep_truncated(calls: list[ToolCall], body: str) -> Iterator[ToolCall]:
+    """Yield the calls of a truncated body. The arguments of the last one stay as they are if they may be incomplete."""
+    yield from calls[:-1]
+    last = calls[-1]
+    is_incomplete = last.unquoted is not None and not body.rstrip().endswith('</function>')
+    yield ToolCall(last.name, body.strip()) if is_incomplete else last
+
+
+CALL_START = re.compile(r'\s*(?:[{\[<]|[\w.\-]*\s*(?:$|[{\[<]))')
+"""The beginning of a call: a name perhaps, and its arguments."""
 
 PARTIAL_NAME = re.compile(r'\s*[\w.\-]*\s*')
 """A truncated body that is only a name, which may be incomplete."""
@@ -150,6 +170,12 @@ def decode_call(value: Any, keys: CallKeys = ('name', 'arguments')) -> ToolCall 
         return None
     found = (call[key] for key in (arguments_key, 'arguments', 'parameters') if key in call)
     return ToolCall(name, to_args(next(found, None)))
+
+
+def has_arguments(value: Any, keys: CallKeys) -> bool:
+    """Return whether a JSON object, or the object under its key `function`, has the key of arguments."""
+    call: Any = value.get('function', value) if isinstance(value, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] -- JSON
+    return isinstance(call, dict) and any(key in call for key in (keys[1], 'arguments', 'parameters'))
 
 
 PARTIAL_CALL = re.compile(
@@ -180,6 +206,7 @@ def decode_json_calls(body: str) -> list[ToolCall] | None:
 
 
 XML_FUNCTION = re.compile(r'<function=(?P<name>[^>\s]+)>(?P<body>.*?)(?:</function>|$)', re.DOTALL)
+FUNCTION_NAME = re.compile(r'[\w.\-]+')
 XML_PARAMETER = ('<parameter=', '>', '</parameter>')
 GLM_ARGUMENT = ('<arg_key>', '</arg_key>', '<arg_value>', '</arg_value>')
 """The marks of an argument, between which are its name and its value."""
@@ -190,19 +217,30 @@ GLM_NAME = re.compile(r'\s*(?P<name>[\w.\-]+)\s*(?=<arg_key>|$)')
 def decode_hermes(body: str) -> list[ToolCall] | None:
     """Decode the three formats in `<tool_call>`: JSON (Hermes, Qwen), `<function=` (Qwen3-Coder), `<arg_key>` (GLM)."""
     if functions := [*XML_FUNCTION.finditer(body)]:
-        return [ToolCall(found['name'], to_args(_decode_args(XML_PARAMETER, found['body']))) for found in functions]
+        return [_make_unquoted_call(found['name'], XML_PARAMETER, found['body']) for found in functions]
     if '<arg_key>' in body or not body.lstrip().startswith(('{', '[')):
         name = GLM_NAME.match(body)
-        return [ToolCall(name['name'], to_args(_decode_args(GLM_ARGUMENT, body)))] if name else None
+        return [_make_unquoted_call(name['name'], GLM_ARGUMENT, body)] if name else None
     return decode_json_calls(body)
 
 
-def _decode_args(marks: Sequence[str], text: str) -> dict[str, Any]:
-    """Decode the arguments between marks. A line end after the marks of a value, and before them, is not part of it."""
-    return {
-        name.strip(): _decode_unquoted(value.removeprefix('\n').removesuffix('\n'))
-        for name, *_, value in split_marked(text, marks)
-    }
+def decode_function(body: str) -> list[ToolCall] | None:
+    """Decode what follows `<function=`: a name, and JSON (Llama) or parameters between marks (Qwen3-Coder)."""
+    name, end, rest = body.partition('>')
+    if not end or not FUNCTION_NAME.fullmatch(name):
+        return None
+    if rest.lstrip().startswith('{'):
+        return [ToolCall(name, _extract_json(rest))]
+    return [_make_unquoted_call(name, XML_PARAMETER, rest)]
+
+
+def _make_unquoted_call(name: str, marks: Sequence[str], text: str) -> ToolCall:
+    """Return a call whose arguments stand between marks. A line end after the marks, and before them, is not part of
+    a value.
+    """
+    texts = {key.strip(): value.removeprefix('\n').removesuffix('\n') for key, *_, value in split_marked(text, marks)}
+    unquoted = {key: (_decode_unquoted(value), value) for key, value in texts.items()}
+    return ToolCall(name, to_args({key: value for key, (value, _) in unquoted.items()}), unquoted)
 
 
 def split_marked(text: str, marks: Sequence[str]) -> Iterator[list[str]]:
@@ -282,6 +320,7 @@ def decode_kimi(body: str) -> list[ToolCall] | None:
     return [ToolCall(found['name'], _extract_json(found['args'])) for found in KIMI_CALL.finditer(body)] or None
 
 
+FUNCTION = Marks('<function=', '</function>', decode_function)
 HERMES = Marks('<tool_call>', '</tool_call>', decode_hermes)
 MISTRAL = Marks('[TOOL_CALLS]', None, decode_mistral)
 DEEPSEEK = Marks('<｜tool▁calls▁begin｜>', '<｜tool▁calls▁end｜>', decode_deepseek)

@@ -10,10 +10,10 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any, cast
 
-from ....streaming.brackets import BracketScanner
-from ....streaming.thinking import count_overlap
+from ..brackets import BracketScanner
+from ..thinking import count_overlap
 from .json_text import QUOTES, parse_value
-from .marked import decode_call
+from .marked import decode_call, has_arguments
 from .reader import CallKeys, Item, ToolCall
 
 __all__ = ('JsonObjectReader',)
@@ -39,16 +39,23 @@ class JsonObjectReader:
     """Reads tool calls that are JSON objects, or lists of objects, anywhere in the text.
 
     With `only_at_start`, a response has calls only if it begins with one, as Llama's do; `prefix` is a mark that may
-    precede that call.
+    precede that call. With `needs_arguments`, an object without the key of the arguments is text.
     """
 
     def __init__(
-        self, tools: Collection[str], keys: CallKeys, *, only_at_start: bool = False, prefix: str = ''
+        self,
+        tools: Collection[str],
+        keys: CallKeys,
+        *,
+        only_at_start: bool = False,
+        prefix: str = '',
+        needs_arguments: bool = False,
     ) -> None:
         self._tools = frozenset(tools)
         self._keys = keys
         self._only_at_start = only_at_start
         self._prefix = prefix
+        self._needs_arguments = needs_arguments
         self._pieces: list[str] = []
         """Held text. Pieces that decide nothing are only added, so that none is read again for each that follows."""
         self._held = ''
@@ -161,8 +168,12 @@ class JsonObjectReader:
             return None
         value: Any = parsed[0]
         items = cast('list[object]', value) if isinstance(value, list) else [value]
-        calls = [call for item in items if (call := decode_call(item, self._keys)) and call.name in self._tools]
+        calls = [call for item in items if (call := self._decode_call(item)) and call.name in self._tools]
         return calls if calls and len(calls) == len(items) else None
+
+    def _decode_call(self, item: object) -> ToolCall | None:
+        call = decode_call(item, self._keys)
+        return call if not self._needs_arguments or has_arguments(item, self._keys) else None
 
     def _decode_partial(self, text: str) -> list[ToolCall] | None:
         """Return the call in a truncated object, or no call if its name is missing; `None` if it is not a call."""
@@ -171,6 +182,8 @@ class JsonObjectReader:
         args_pattern = rf'\s*,\s*["\'](?:{arguments_key}|arguments|parameters)["\']\s*:\s*(?P<args>.*)'
         pattern = rf'[\[{{\s]*(?:"function"\s*:\s*\{{\s*)?{name_pattern}(?:{args_pattern})?'
         found = re.match(pattern, text, re.DOTALL)
+        if found is not None and found['args'] is None and self._needs_arguments:
+            return None
         if found is not None:
             return [ToolCall(found['name'], (found['args'] or '').strip())] if found['name'] in self._tools else None
         bare = re.sub(r'\s', '', text).replace("'", '"').removeprefix('[')

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ....streaming.thinking import count_overlap
+from ..thinking import count_overlap
 from .reader import Item, ToolCall
 
 __all__ = ('MARKS', 'HarmonyReader')

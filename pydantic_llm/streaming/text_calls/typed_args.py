@@ -1,0 +1,87 @@
+"""`fit_args`: the arguments of a tool call as JSON, with the types of the tool's schema.
+
+Some formats write the values of arguments without quotes, so that `12` may be a number or a text: the schema decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from .json_text import to_args
+from .reader import ToolCall
+
+__all__ = ('fit_args',)
+
+Schema = Mapping[str, Any]
+
+MOST_REFERENCES = 20
+"""The most references that are followed for one value."""
+
+
+def fit_args(call: ToolCall, schema: Schema) -> str:
+    """Return the arguments of a call as JSON. `schema` is that of the tool's arguments."""
+    if call.unquoted is None:
+        return call.args
+    known = _as_schema(schema.get('properties'))
+    return to_args(
+        {name: _choose(value, text, known.get(name), schema) for name, (value, text) in call.unquoted.items()}
+    )
+
+
+def _choose(value: Any, text: str, schema: object, root: Schema) -> Any:
+    """Return the value as it was parsed, or its text if the schema accepts a text, and no value of this type."""
+    types = set(_iter_types(schema, root, MOST_REFERENCES))
+    return text if 'string' in types and _type_of(value) not in types else value
+
+
+def _type_of(value: Any) -> str:
+    match value:
+        case None:
+            return 'null'
+        case bool():
+            return 'boolean'
+        case int() | float():
+            return 'number'
+        case str():
+            return 'string'
+        case Mapping():
+            return 'object'
+        case _:
+            return 'array'
+
+
+def _iter_types(schema: object, root: Schema, depth: int) -> Iterator[str]:
+    """Yield the types that a schema accepts; an integer is a number."""
+    if not isinstance(schema, Mapping) or depth < 0:
+        return
+    found = cast('Schema', schema)
+    named = found.get('type')
+    for name in cast('list[object]', named) if isinstance(named, list) else [named]:
+        if isinstance(name, str):
+            yield 'number' if name == 'integer' else name
+    constants = [*_items(found.get('enum')), *([found['const']] if 'const' in found else [])]
+    if named is None:
+        yield from map(_type_of, constants)
+    for keyword in ('anyOf', 'oneOf', 'allOf'):
+        for option in _items(found.get(keyword)):
+            yield from _iter_types(option, root, depth - 1)
+    yield from _iter_types(_resolve(found.get('$ref'), root), root, depth - 1)
+
+
+def _as_schema(value: object) -> Schema:
+    return cast('Schema', value) if isinstance(value, Mapping) else {}
+
+
+def _items(value: object) -> list[Any]:
+    return cast('list[Any]', value) if isinstance(value, list) else []
+
+
+def _resolve(reference: object, root: Schema) -> object:
+    """Return the definition that a reference such as `#/$defs/City` names, if there is one."""
+    if not isinstance(reference, str) or not reference.startswith('#/'):
+        return None
+    found: Any = root
+    for name in reference[2:].split('/'):
+        found = found.get(name) if isinstance(found, Mapping) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] -- JSON
+    return found  # pyright: ignore[reportUnknownVariableType] -- JSON
