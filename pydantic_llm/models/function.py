@@ -154,6 +154,15 @@ class FunctionModel(PreparingModel):
             usage=response.usage if response.usage.has_values() else estimate_usage(messages, response.parts),
         )
 
+    async def count_tokens(
+        self,
+        messages: Sequence[ModelMessage],
+        model_settings: ModelSettings | None = None,
+        model_request_parameters: ModelRequestParameters | None = None,
+    ) -> RequestUsage:
+        """Return the estimate that the usage of the response has."""
+        return estimate_usage(messages, ())
+
     @asynccontextmanager
     async def request_stream(
         self,

@@ -33,7 +33,7 @@ __all__ = ('BedrockProvider',)
 
 SERVICE = 'bedrock-runtime'
 
-OPERATIONS = {'converse': 'Converse', 'converse-stream': 'ConverseStream'}
+OPERATIONS = {'converse': 'Converse', 'converse-stream': 'ConverseStream', 'count-tokens': 'CountTokens'}
 """Amazon's names of the operations, by the ends of their paths."""
 
 TOKEN_VARIABLE = 'AWS_BEARER_TOKEN_BEDROCK'

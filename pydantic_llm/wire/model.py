@@ -36,6 +36,7 @@ from ..streaming.draft import ResponseDraft
 from ..streaming.parts import PartsManager
 from ..transport import ByteStream, Deadlines, RawRequest, RawResponse
 from ..transport.keys import hide_keys_in_error
+from ..usage import RequestUsage
 from .decoder import ResponseDecoder
 from .files import download_files, with_stand_ins
 from .header_listeners import notify
@@ -44,6 +45,7 @@ from .prepare import PreparedRequest, PreparingModel, RequestPreview
 from .reader import ResponseReader
 from .served_fields import add_extra_body
 from .stream import JSON_HEADERS, BodyStream, WireStream
+from .token_count import TokenCountApi
 
 __all__ = ('CompactionApi', 'WireModel')
 
@@ -72,6 +74,8 @@ class WireModel(PreparingModel, Generic[ProfileT]):
     keeps_checks = True
     compaction_api: ClassVar[CompactionApi | None] = None
     """`None` if the API has no such request."""
+    token_count_api: ClassVar[TokenCountApi | None] = None
+    """`None` if the API cannot count the tokens of a request."""
     encodes_items: ClassVar[bool] = False
     """True if `encode` returns `JsonItems` when the request asks for them (`writes_items`)."""
 
@@ -269,6 +273,28 @@ class WireModel(PreparingModel, Generic[ProfileT]):
         if not any(isinstance(part, CompactionPart) for part in response.parts):
             raise UnexpectedModelBehavior(f'The response of {self.model_name} has no summary of the conversation')
         return response
+
+    async def count_tokens(
+        self,
+        messages: Sequence[ModelMessage],
+        model_settings: ModelSettings | None = None,
+        model_request_parameters: ModelRequestParameters | None = None,
+    ) -> RequestUsage:
+        if (api := self.token_count_api) is None:
+            return await super().count_tokens(messages, model_settings, model_request_parameters)
+        check_allow_model_requests()
+        request = self.prepare(messages, model_settings, model_request_parameters)
+        await self._provider.connection.load()
+        budget = Budget.of(request.settings)
+        await self._download_files(request, budget)
+        raw = self._encode_request(request)
+        path, body = api.encode(raw.path, from_json(raw.body))
+        raw = replace(raw, path=path, body=to_json(body))
+
+        async def attempt() -> RawResponse:
+            return await self._provider.connection.send(_with_time_left(raw, budget))
+
+        return api.decode((await budget.run(attempt)).body, self.model_name)
 
     async def aclose(self) -> None:
         await self._provider.connection.aclose()

@@ -23,6 +23,7 @@ from .compaction import encode_compaction_request
 from .decode import AnthropicDecoder
 from .options import SIGNED_COMPACTION_BETA
 from .settings import SUPPORTED, AnthropicModelSettings
+from .token_count import TOKEN_COUNT
 
 BETAS_HEADER = 'anthropic-beta'
 """The header that lists betas, separated by commas."""
@@ -58,6 +59,7 @@ class AnthropicModel(WireModel[AnthropicModelProfile]):
     api_name = 'a message'
     encodes_items = True
     response_fields = ('model_name', 'provider_url')
+    token_count_api = TOKEN_COUNT
     compaction_api = CompactionApi(encode_compaction_request, headers={BETAS_HEADER: SIGNED_COMPACTION_BETA})
 
     def __init__(

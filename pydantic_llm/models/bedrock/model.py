@@ -17,6 +17,7 @@ from ...wire.prepare import PreparedRequest
 from . import encode
 from .decode import BedrockDecoder
 from .settings import SUPPORTED, BedrockModelSettings
+from .token_count import TOKEN_COUNT
 
 HISTORY = HistoryRules(
     malformed_arguments=False,
@@ -45,6 +46,7 @@ class BedrockConverseModel(WireModel[BedrockModelProfile]):
     history_rules = HISTORY
     own_settings = frozenset(BedrockModelSettings.__annotations__)
     profile_type = BedrockModelProfile
+    token_count_api = TOKEN_COUNT
     api_name = 'a Converse response'
 
     def __init__(

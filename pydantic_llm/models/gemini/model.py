@@ -22,6 +22,7 @@ from . import encode
 from .decode import GeminiDecoder
 from .options import encode_headers
 from .settings import GOOGLE_NAMES, SUPPORTED, GeminiModelSettings
+from .token_count import TOKEN_COUNT
 
 RESOURCE_PREFIXES = ('models/', 'tunedModels/', 'publishers/', 'projects/', 'endpoints/')
 """The first characters of names that are paths already."""
@@ -61,6 +62,7 @@ class GeminiModel(WireModel[GeminiModelProfile]):
     own_settings = frozenset(GeminiModelSettings.__annotations__)
     profile_type = GeminiModelProfile
     api_name = 'a generateContent response'
+    token_count_api = TOKEN_COUNT
     encodes_items = keeps_checks = True
 
     def __init__(

@@ -34,6 +34,7 @@ from ...messages import (
 from ...profiles import ModelProfile, ModelProfileSpec
 from ...settings import ModelSettings
 from ...tools.definition import ToolDefinition
+from ...usage import RequestUsage
 from ...wire.parameters import OUTPUT_NAME
 from ...wire.prepare import PreparedRequest, PreparingModel
 from .. import ModelRequestParameters, PartsManager, StreamedResponse, WholeResponse
@@ -137,6 +138,15 @@ class TestModel(PreparingModel):
             finish_reason='tool_call' if tools else 'stop',
             warnings=prepared.warnings,
         )
+
+    async def count_tokens(
+        self,
+        messages: Sequence[ModelMessage],
+        model_settings: ModelSettings | None = None,
+        model_request_parameters: ModelRequestParameters | None = None,
+    ) -> RequestUsage:
+        """Return the estimate that the usage of the response has."""
+        return estimate_usage(messages, ())
 
     @asynccontextmanager
     async def request_stream(

@@ -27,6 +27,7 @@ from .compaction import encode_compaction_request
 from .decode import ResponsesDecoder
 from .encode_response import SEND_IDS
 from .settings import SUPPORTED, OpenAIResponsesModelSettings
+from .token_count import TOKEN_COUNT
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -64,6 +65,7 @@ class OpenAIResponsesModel(WireModel[OpenAIModelProfile]):
     response_fields = ('provider_response_id',)
     message_settings = (SEND_IDS,)
     history_rules = replace(UNKNOWN_SERVER, compactions='encrypted')
+    token_count_api = TOKEN_COUNT
     compaction_api = CompactionApi(encode_compaction_request, path='/responses/compact')
 
     def get_history_rules(self) -> HistoryRules:
