@@ -59,9 +59,10 @@ RANGES: dict[str, tuple[float, float, str]] = {
 }
 """The least and the greatest value of each number that has limits, and the words for them."""
 
+THINKING_LEVELS: tuple[str, ...] = get_args(get_args(ThinkingLevel)[1])
+
 WANTED = {
-    'thinking': f"True, False or one of {', '.join(map(repr, get_args(get_args(ThinkingLevel)[1])))}; a vendor's own "
-    'settings have its other levels and budgets',
+    'thinking': f'True, False, a number of tokens (0 or more) or one of {", ".join(map(repr, THINKING_LEVELS))}',
     'service_tier': "'auto', 'default', 'flex' or 'priority'",
     'tool_choice': "'auto', 'none', 'required' or a list of tool names",
     'constraint': 'a JsonSchema, Regex, Choice or Grammar of pydantic_llm.constraints',
@@ -87,6 +88,7 @@ def make_shared_checks() -> Mapping[str, Check]:
         checks[name] = _check_range(hints[name], least, most, wanted)
     checks['logit_bias'] = Check(_is_bias, 'a dict from token ids to numbers')
     checks['retries'] = _check_any((_check_range(int, 0, MOST, 'a number from 0 on,'), _make_check(RetryPolicy)))
+    checks['thinking'] = Check(_is_thinking, '', THINKING_LEVELS)
     checks['service_tier'] = PLAIN[str]  # a room without this queue lists it in the warnings
     for name, wanted in WANTED.items():
         checks[name] = checks[name]._replace(wanted=wanted)
@@ -226,6 +228,13 @@ def _either(first: Callable[[Any], bool], second: Callable[[Any], bool]) -> Call
         return first(value) or second(value)
 
     return accepts
+
+
+def _is_thinking(value: Any) -> bool:
+    """Return whether the value is a switch, a level, or a number of tokens from 0 on."""
+    if isinstance(value, str):
+        return value in THINKING_LEVELS
+    return isinstance(value, int) and 0 <= value <= MOST
 
 
 def _is_bias(value: Any) -> bool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ('ModelSettings', 'ServiceTier', 'ThinkingLevel', 'ToolChoice', 'UnsupportedSettings', 'merge_model_settings')
 
-ThinkingLevel = bool | Literal['minimal', 'low', 'medium', 'high', 'xhigh']
+ThinkingLevel = bool | Literal['minimal', 'low', 'medium', 'high', 'xhigh', 'max']
 """The amount of thinking: `True` for the vendor's default, `False` for no thinking, or a level."""
 
 ToolChoice = Literal['auto', 'none', 'required'] | Sequence[str]
@@ -90,8 +90,10 @@ class ModelSettings(TypedDict, total=False):
     stop_sequences: Sequence[str]
     """Generation stops before any of these texts. Not OpenAI Responses."""
 
-    thinking: ThinkingLevel
-    """The amount of thinking before the response. Unsupported by models that cannot think or do not let it be set."""
+    thinking: ThinkingLevel | int
+    """The amount of thinking before the response: `True`, `False`, a level, or a number of tokens (0: `False`). A model
+    gets the nearest value that it accepts, with a warning if that is another one. Unsupported by models that cannot
+    think or do not let it be set."""
 
     service_tier: ServiceTier
     """The queue of the request. OpenAI, Anthropic, Gemini, Groq, Mistral, Bedrock."""

@@ -26,6 +26,7 @@ from pydantic_llm.models.openai.responses.native_fields import NATIVE_ITEMS
 from pydantic_llm.models.openai.responses.native_items import RESULT_ITEMS
 from pydantic_llm.models.transformers import TransformersModelSettings
 from pydantic_llm.models.vllm import VLLMModelSettings
+from pydantic_llm.profiles.thinking import TOKENS
 from pydantic_llm.providers.registry import ALIASES, PROVIDERS, SERVICES, Service
 from pydantic_llm.serve import Fault
 from pydantic_llm.serve.protocols import PROTOCOLS
@@ -206,3 +207,8 @@ def test_the_links_of_the_readme_are_absolute_and_lead_to_files() -> None:
         link for link in targets.values() if not (ROOT / link.removeprefix(f'{homepage}/blob/main/')).is_file()
     ] == []
     assert '](' not in text
+
+
+def test_the_levels_of_thinking_have_the_tokens_of_the_code() -> None:
+    rows = rows_of(page('settings.md'), '| level | tokens |')
+    assert {name: int(row[1].replace(',', '')) for row in rows for name in CODE.findall(row[0])} == TOKENS

@@ -15,7 +15,9 @@ __all__ = ('KEY_VARIABLE', 'THINKING', 'build_parser')
 KEY_VARIABLE = 'PYDANTIC_LLM_SERVE_KEY'
 """The environment variable of `serve --key`. Unlike an argument, it is not visible in the list of processes."""
 
-THINKING = {'on': True, 'off': False, 'minimal': 'minimal', 'low': 'low', 'medium': 'medium', 'high': 'high'}
+LEVELS = ('minimal', 'low', 'medium', 'high', 'xhigh', 'max')
+
+THINKING: dict[str, bool | str] = {'on': True, 'off': False, **{level: level for level in LEVELS}}
 """The values of `--thinking`, as values of the setting `thinking`."""
 
 EXAMPLES = """\

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self
 
 from .schema import SchemaTransformer
+from .thinking import FIXED, ThinkingScale
 
 __all__ = (
     'DEFAULT_PROFILE',
@@ -113,6 +114,11 @@ class ModelProfile:
 
     exclusive_settings: tuple[str, ...] = ()
     """The settings of which the model accepts one in a request: the first of these that is set."""
+
+    @property
+    def thinking_scale(self) -> ThinkingScale:
+        """The values of the setting `thinking` that the model accepts."""
+        return ThinkingScale(can_stop=not self.thinking_always_enabled) if self.supports_thinking else FIXED
 
     @property
     def enforces_tools(self) -> bool:

@@ -10,12 +10,38 @@ from . import ModelProfile
 from .measures import Limits
 from .schema import Node
 from .subset import Subset, SubsetSchema, is_scalar
+from .thinking import CANNOT_THINK, ThinkingScale
 
 __all__ = ('AnthropicModelProfile', 'AnthropicSchema', 'anthropic_model_profile')
 
 
 Effort = Literal['low', 'medium', 'high', 'xhigh', 'max']
 """A level of effort, as the API names it."""
+
+
+CLAUDE_TOKENS = {'minimal': 1024, 'low': 2048, 'medium': 10_000, 'high': 16_384, 'xhigh': 32_768}
+"""The tokens of each level of `thinking`, for models with a budget. `'max'` is all but `RESPONSE_TOKENS`."""
+
+MIN_BUDGET = 1024
+"""The smallest budget that the API accepts, in tokens."""
+
+RESPONSE_TOKENS = 4096
+"""The tokens of the longest response that no budget takes."""
+
+
+def make_claude_scale(
+    profile: ModelProfile, *, adaptive: bool, efforts: tuple[str, ...], can_stop: bool, max_tokens: int
+) -> ThinkingScale:
+    """Return what a Claude accepts for the setting `thinking`, at any vendor: an effort, or a budget in tokens.
+
+    https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking
+    """
+    if not profile.supports_thinking:
+        return CANNOT_THINK
+    if adaptive:
+        return ThinkingScale(levels=efforts, can_stop=can_stop)
+    budgets = (MIN_BUDGET, max(max_tokens - RESPONSE_TOKENS, MIN_BUDGET))
+    return ThinkingScale(budgets=budgets, tokens=CLAUDE_TOKENS, default=CLAUDE_TOKENS['medium'], can_stop=can_stop)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +96,17 @@ class AnthropicModelProfile(ModelProfile):
 
     anthropic_code_execution: str = 'code_execution_20250825'
     """The version of the code execution tool."""
+
+    @property
+    def thinking_scale(self) -> ThinkingScale:
+        """The values of the setting `thinking` that the model accepts."""
+        return make_claude_scale(
+            self,
+            adaptive=self.anthropic_thinking_mode == 'adaptive',
+            efforts=self.anthropic_efforts,
+            can_stop=self.anthropic_thinking_off != 'never',
+            max_tokens=self.anthropic_max_tokens,
+        )
 
     @property
     def enforces_tools(self) -> bool:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from . import Facts, ModelProfile, collect_facts
-from .anthropic import AnthropicSchema, Effort, anthropic_model_profile
+from .anthropic import AnthropicSchema, Effort, anthropic_model_profile, make_claude_scale
 from .history import NO_SYSTEM_PROMPTS
 from .schema import INLINED
+from .thinking import CANNOT_THINK, FIXED, ThinkingScale
 
 __all__ = ('ALL', 'BedrockModelProfile', 'Kind', 'bedrock_model_profile')
 
@@ -94,6 +95,22 @@ class BedrockModelProfile(ModelProfile):
 
     bedrock_system_tools: frozenset[str] = frozenset()
     """The tools that the model runs itself, by their names in the API."""
+
+    @property
+    def thinking_scale(self) -> ThinkingScale:
+        """The values of the setting `thinking` that the model accepts."""
+        can_stop = self.bedrock_thinking_off != 'never'
+        if self.bedrock_thinking == 'claude':
+            return make_claude_scale(
+                self,
+                adaptive=self.bedrock_adaptive_thinking,
+                efforts=self.bedrock_efforts,
+                can_stop=can_stop,
+                max_tokens=self.bedrock_max_tokens,
+            )
+        if self.bedrock_thinking == 'none':
+            return CANNOT_THINK if can_stop else FIXED
+        return ThinkingScale(levels=self.bedrock_efforts, default='medium', can_stop=can_stop)
 
     @property
     def enforces_tools(self) -> bool:

@@ -9,8 +9,14 @@ from typing import Any
 from . import ModelProfile
 from .schema import Node, SchemaRewriter, TransformedSchema
 from .subset import is_exclusive
+from .thinking import CANNOT_THINK, NO_LIMIT, ThinkingScale
 
 __all__ = ('CohereModelProfile', 'CohereSchema', 'cohere_model_profile')
+
+
+COHERE_TOKENS = {'minimal': 1024, 'low': 2048, 'medium': 8192, 'high': 16_384, 'xhigh': 31_000, 'max': 31_000}
+"""The tokens of each level of thinking. The last is the most that Cohere recommends; `True` sets no limit.
+https://docs.cohere.com/docs/reasoning"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +29,12 @@ class CohereModelProfile(ModelProfile):
 
     cohere_tool_choice: bool = True
     """True if a tool call can be forced or forbidden. If not, the model chooses whether to call an output tool."""
+
+    @property
+    def thinking_scale(self) -> ThinkingScale:
+        """The values of the setting `thinking` that the model accepts."""
+        scale = ThinkingScale(budgets=(1, NO_LIMIT), tokens=COHERE_TOKENS)
+        return scale if self.supports_thinking else CANNOT_THINK
 
 
 _THINKS = {'supports_thinking': True}

@@ -16,6 +16,7 @@ from .history import NO_SYSTEM_PROMPTS
 from .openai import SAMPLING, GeminiByOpenRouterSchema, OpenAIModelProfile, OpenAISchema, openai_model_profile
 from .schema import INLINED, SchemaTransformer, inline_transformer
 from .service_schemas import CerebrasSchema, DeepSeekSchema, FireworksSchema, GrokSchema, make_inlining
+from .thinking import NO_LIMIT
 
 __all__ = (
     'FAMILIES',
@@ -198,7 +199,8 @@ def openrouter_profile(model_name: str) -> OpenAIModelProfile:
         'openai_max_tokens_field': 'max_tokens',
         'openai_thinking_back': 'details',
         'openai_thinking_setting': 'reasoning',
-        'openai_thinking_efforts': LOW_MEDIUM_HIGH,
+        'openai_thinking_efforts': ('minimal', *LOW_MEDIUM_HIGH, 'xhigh'),
+        'openai_thinking_budgets': (1, NO_LIMIT),
         'openai_video_url': True,
         'openai_document_url': True,
     }
@@ -314,7 +316,10 @@ def alibaba_profile(model_name: str) -> OpenAIModelProfile:
     """Return the profile of a model at Alibaba Cloud: https://help.aliyun.com/zh/model-studio/deep-thinking."""
     facts: Facts = {'supports_json_object_output': True, 'openai_documents': False}
     if re.match(r'qwen(3|-plus|-flash|-turbo|-max)(?!.*(coder|instruct))', bare_name(model_name)):
-        facts |= THINKS | {'openai_thinking_setting': 'enable_thinking'}
+        facts |= THINKS | {
+            'openai_thinking_setting': 'enable_thinking',
+            'openai_thinking_budgets': (1, 38_912),  # `thinking_budget`, same page: the longest of most models
+        }
     return make_profile(model_name, facts)
 
 

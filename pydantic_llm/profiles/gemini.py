@@ -9,8 +9,13 @@ from typing import Any, Literal, cast
 from . import ModelProfile
 from .schema import Node, SchemaRewriter, TransformedSchema, collect_definitions, refers_to
 from .subset import ANNOTATIONS, simplify
+from .thinking import CANNOT_THINK, ThinkingScale
 
 __all__ = ('GeminiModelProfile', 'GeminiSchema', 'gemini_model_profile')
+
+
+GEMINI_TOKENS = {'minimal': 128, 'low': 2048, 'medium': 8192, 'high': 24_576, 'xhigh': 32_768}
+"""The tokens of each level of `thinking`, for models with a budget. `'max'` is the model's maximum."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +45,19 @@ class GeminiModelProfile(ModelProfile):
 
     gemini_modalities: tuple[str, ...] = ('TEXT',)
     """The default modalities of responses."""
+
+    @property
+    def thinking_scale(self) -> ThinkingScale:
+        """The values of the setting `thinking` that the model accepts."""
+        can_stop = not self.thinking_always_enabled
+        match self.gemini_thinking:
+            case 'none':
+                return CANNOT_THINK
+            case 'budget':
+                return ThinkingScale(budgets=self.gemini_budgets, tokens=GEMINI_TOKENS, can_stop=can_stop)
+            case 'level':
+                levels = tuple(level.lower() for level in self.gemini_thinking_levels)
+                return ThinkingScale(levels=levels, can_stop=can_stop)
 
     @property
     def gemini_makes_images(self) -> bool:

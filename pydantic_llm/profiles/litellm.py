@@ -13,6 +13,7 @@ from . import Facts, collect_facts
 from .anthropic import anthropic_model_profile
 from .compatible import JSON_OUTPUT, OPENAI_NAMES, bare_name, make_profile
 from .openai import OpenAIModelProfile
+from .thinking import NO_LIMIT
 
 __all__ = ('litellm_model_profile',)
 
@@ -45,6 +46,12 @@ REFUSED_BY_CLAUDE = frozenset(
 EFFORTS = ('low', 'medium', 'high')
 """The efforts that LiteLLM translates to a vendor's own thinking budget."""
 
+BUDGETS = (1, NO_LIMIT)
+"""The budgets that LiteLLM passes on to Gemini, or rewrites as a level: `_map_thinking_param` of its Gemini module."""
+
+CLAUDE_BUDGETS = (1024, NO_LIMIT)
+"""The budgets of Claude: https://platform.claude.com/docs/en/build-with-claude/extended-thinking."""
+
 
 def litellm_model_profile(model_name: str) -> OpenAIModelProfile:
     """Return the profile of a model by LiteLLM's name of it."""
@@ -54,7 +61,13 @@ def litellm_model_profile(model_name: str) -> OpenAIModelProfile:
         return _adapt_to_claude(profile, model_name)
     if 'gemini' in bare_name(model_name):
         thinks = not re.search(r'gemini-(1|2\.0)', model_name)
-        return replace(profile, supports_thinking=thinks, openai_thinking_efforts=EFFORTS, openai_thinking_off='none')
+        return replace(
+            profile,
+            supports_thinking=thinks,
+            openai_thinking_efforts=EFFORTS,
+            openai_thinking_budgets=BUDGETS,
+            openai_thinking_off='none',
+        )
     by_openai = vendor in OPENAI_VENDORS or '/' not in model_name
     return replace(profile, openai_strict_tools=by_openai and bool(OPENAI_NAMES.match(bare_name(model_name))))
 
@@ -71,6 +84,7 @@ def _adapt_to_claude(profile: OpenAIModelProfile, model_name: str) -> OpenAIMode
         openai_thinking_back='details',
         openai_cache_points='cache_control',  # https://docs.litellm.ai/docs/completion/prompt_caching
         openai_thinking_efforts=EFFORTS,
+        openai_thinking_budgets=None if known.anthropic_thinking_mode == 'adaptive' else CLAUDE_BUDGETS,
         openai_thinking_off='none',
         history_rules={**(profile.history_rules or {}), **(known.history_rules or {})},
     )

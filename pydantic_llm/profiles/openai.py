@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 from . import ModelProfile
 from .measures import Limits
 from .schema import Node, SchemaRewriter, TransformedSchema, inline_transformer
 from .subset import Subset, SubsetSchema
+from .thinking import FIXED, LEVELS, ThinkingScale
 
 __all__ = ('GeminiByOpenRouterSchema', 'OpenAIModelProfile', 'OpenAISchema', 'ThinkingSetting', 'openai_model_profile')
 
@@ -80,6 +81,10 @@ class OpenAIModelProfile(ModelProfile):
     openai_thinking_efforts: tuple[str, ...] = ('minimal', 'low', 'medium', 'high', 'xhigh')
     """The efforts that the model accepts, the lowest first; the nearest one is sent. Empty if it accepts no effort."""
 
+    openai_thinking_budgets: tuple[int, int] | None = None
+    """The smallest and the largest number of tokens that the model accepts, if the server accepts one: as `max_tokens`
+    of OpenRouter's object, as Alibaba's `thinking_budget`, or, next to `reasoning_effort`, as Claude's object."""
+
     openai_thinking_off: str | None = None
     """The effort that switches thinking off; `None` if no effort does."""
 
@@ -138,6 +143,31 @@ class OpenAIModelProfile(ModelProfile):
 
     openai_ends_silently: bool = False
     """True if the server ends complete responses without a finish reason, as Snowflake does."""
+
+    @property
+    def thinking_scale(self) -> ThinkingScale:
+        """The values of the setting `thinking` that the model accepts."""
+        scale, setting = self.effort_scale, self.openai_thinking_setting
+        if scale is FIXED or setting == 'reasoning_effort':
+            return replace(scale, budgets=self.openai_thinking_budgets)
+        return replace(
+            scale,
+            levels=() if setting == 'enable_thinking' else scale.levels,
+            budgets=self.openai_thinking_budgets,
+            default=None if setting in ('thinking', 'enable_thinking') else scale.default,
+            can_stop=not self.thinking_always_enabled,
+        )
+
+    @property
+    def effort_scale(self) -> ThinkingScale:
+        """The same for an API that has only an effort, as Responses does."""
+        if not self.supports_thinking:
+            return FIXED
+        return ThinkingScale(
+            levels=tuple(effort for effort in self.openai_thinking_efforts if effort in LEVELS),
+            default='medium',
+            can_stop=not self.thinking_always_enabled and self.openai_thinking_off is not None,
+        )
 
     @property
     def enforces_tools(self) -> bool:

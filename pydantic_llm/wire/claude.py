@@ -10,45 +10,18 @@ from itertools import dropwhile
 
 from ..exceptions import UserError
 from ..json_types import Json
-from ..settings import ThinkingLevel
+from ..profiles.anthropic import MIN_BUDGET
 from .prepare import PreparedRequest
-
-BUDGETS: dict[ThinkingLevel, int] = {
-    True: 10_000,
-    'minimal': 1024,
-    'low': 2048,
-    'medium': 10_000,
-    'high': 16_384,
-    'xhigh': 32_768,
-}
-"""The tokens of each level of `thinking`, for models that need a number."""
-
-EFFORT_LEVELS: dict[str, ThinkingLevel] = {
-    'low': 'low',
-    'medium': 'medium',
-    'high': 'high',
-    'xhigh': 'xhigh',
-    'max': 'xhigh',
-}
-"""The efforts of Claude -> our levels of thinking."""
-
-MIN_BUDGET = 1024
-"""The smallest budget that the API accepts, in tokens."""
-
-RESPONSE_TOKENS = 4096
-"""The tokens that remain for the response if this library chooses the budget."""
 
 MIN_TOP_P = 0.95
 """The smallest `top_p` that the API accepts while the model thinks."""
 
 
-def thinking_budget(level: ThinkingLevel, request: PreparedRequest, max_tokens: int) -> int:
-    """Return the budget for a level, in tokens; at most half of the setting `max_tokens`.
+def fit_budget(budget: int, request: PreparedRequest) -> int:
+    """Return a budget in tokens that leaves room for the response: at most half of `max_tokens`, if it exceeds that.
 
-    The argument `max_tokens` is the most that the model can write. Raises `UserError` if the setting is too small for
-    any budget.
+    Raises `UserError` if `max_tokens` is too small for any budget.
     """
-    budget = min(BUDGETS[level], max_tokens - RESPONSE_TOKENS)
     limit = request.settings.get('max_tokens')
     if limit is None or limit > budget:
         return budget
@@ -57,7 +30,11 @@ def thinking_budget(level: ThinkingLevel, request: PreparedRequest, max_tokens: 
             f'max_tokens={limit!r} leaves no room to think, for which the API wants at least {MIN_BUDGET} tokens: '
             'set a larger max_tokens, or thinking=False'
         )
-    return max(limit // 2, MIN_BUDGET)
+    fitting = max(limit // 2, MIN_BUDGET)
+    asked = request.settings.get('thinking')
+    if asked == budget:
+        request.note(f'thinking={asked!r} became {fitting!r}: the API wants it to be less than max_tokens={limit!r}')
+    return fitting
 
 
 def can_force_tools(request: PreparedRequest, thinking_type: str | None, *, is_supported: bool, field: str) -> bool:

@@ -353,12 +353,6 @@ class PreparingModel(Model):
         return self.history_rules.merge(self.profile.history_rules)
 
 
-def choose_nearest(wanted: str, supported: Sequence[str], levels: Sequence[str]) -> str | None:
-    """Return the supported level nearest to `wanted` (of two, the greater), if any. `levels` is in ascending order."""
-    rank = levels.index(wanted)
-    return min(supported, key=lambda level: (abs(levels.index(level) - rank), -levels.index(level)), default=None)
-
-
 def prepare(
     messages: Sequence[ModelMessage],
     settings: ModelSettings,

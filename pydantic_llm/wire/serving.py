@@ -29,7 +29,7 @@ from ..messages import (
 from ..messages.request import ModelRequestPart
 from ..messages.response import ModelResponsePart
 from ..models import ModelRequestParameters
-from ..settings import ModelSettings, ThinkingLevel
+from ..settings import ModelSettings
 
 
 @dataclass(slots=True)
@@ -137,18 +137,6 @@ def decode_fields(body: Json, names: Mapping[str, str], *, skip: Collection[str]
         else:
             settings.setdefault('extra_body', {})[name] = value
     return settings
-
-
-def level_within(budget: int, budgets: Mapping[ThinkingLevel, int]) -> ThinkingLevel:
-    """Return the largest level of thinking that needs at most `budget` tokens, or `'minimal'` if all need more.
-
-    `budgets` is in ascending order.
-    """
-    found: ThinkingLevel = 'minimal'
-    for level, tokens in budgets.items():
-        if level is not True and tokens <= budget:
-            found = level
-    return found
 
 
 # ---------------------------------------------------------------------- responses

@@ -28,7 +28,7 @@ BAD: tuple[Any, ...] = (
 SHARED = ModelSettings.__annotations__
 
 REFUSED: list[tuple[str, Any]] = [
-    *(('thinking', value) for value in (5000, 'max', 'hight', [], 1.5)),
+    *(('thinking', value) for value in (-1, 'maximum', 'hight', [], 1.5, 10**400)),
     *(('temperature', value) for value in ('hot', float('nan'), -1, [0.5], True)),
     *(('top_p', value) for value in (2, -0.5, '0.5')),
     *(('max_tokens', value) for value in (-1, 0, '5', 1.5, True)),

@@ -152,7 +152,7 @@ def test_levels_of_thinking(name: str, level: Any, thinking: Json | None, effort
 
 def test_a_level_of_thinking_that_the_model_does_not_support_is_a_warning() -> None:
     assert Sent([ask('hi')], {'thinking': False}, name='claude-fable-5').warnings == [
-        "'thinking' was not sent: 'claude-fable-5' cannot stop thinking, and makes its least effort"
+        "'claude-fable-5' cannot stop thinking; its lowest level was sent ('low')"
     ]
     assert Sent([ask('hi')], {'thinking': True}, name='claude-3-opus-latest').warnings == [
         "'thinking' was not sent: 'claude-3-opus-latest' has no setting for thinking"

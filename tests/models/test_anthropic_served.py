@@ -324,10 +324,10 @@ def test_a_system_prompt_inside_a_conversation_is_decoded_in_its_place() -> None
 @pytest.mark.parametrize(
     ('thinking', 'effort', 'level'),
     [
-        ({'type': 'enabled', 'budget_tokens': 1500}, None, 'minimal'),
-        ({'type': 'enabled', 'budget_tokens': 20000}, None, 'high'),
+        ({'type': 'enabled', 'budget_tokens': 1500}, None, 1500),
+        ({'type': 'enabled', 'budget_tokens': 20000}, None, 20000),
         ({'type': 'adaptive'}, None, True),
-        ({'type': 'adaptive'}, 'max', 'xhigh'),
+        ({'type': 'adaptive'}, 'max', 'max'),
         ({'type': 'disabled'}, None, False),
         ({}, 'high', None),
     ],

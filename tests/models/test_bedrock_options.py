@@ -254,7 +254,7 @@ def test_the_models_own_fields_override_settings() -> None:
         (GPT_OSS, False, {'reasoning_effort': 'low'}, {}),
         ('deepseek.v3-v1:0', 'high', {'reasoning_effort': 'high'}, {}),
         ('deepseek.v3-v1:0', False, {}, {}),
-        (QWEN, 'medium', {'reasoning_config': 'low'}, {}),
+        (QWEN, 'medium', {'reasoning_config': 'high'}, {}),
         (QWEN, 'high', {'reasoning_config': 'high'}, {}),
         ('us.openai.gpt-6-sol', 'minimal', {'reasoning': {'effort': 'low'}}, {}),
         ('us.openai.gpt-6-sol', 'xhigh', {'reasoning': {'effort': 'xhigh'}}, {}),
@@ -274,13 +274,13 @@ def test_each_family_has_its_own_fields_for_thinking(name: str, level: Any, fiel
 @pytest.mark.parametrize(
     ('name', 'level', 'reason'),
     [
-        (R1, 'high', 'as long as it sees fit'),
-        (R1, False, 'cannot stop'),
+        (R1, 'high', 'has no setting for thinking'),
+        (R1, False, 'has no setting for thinking'),
         ('us.openai.gpt-6-astra', False, 'cannot stop'),
-        ('us.xai.grok-4.7', 'high', 'as long as it sees fit'),
+        ('us.xai.grok-4.7', 'high', 'has no setting for thinking'),
         (GPT_OSS, False, 'cannot stop'),
         (LLAMA, True, 'has no setting for thinking'),
-        (OLD, True, 'cannot think'),
+        (OLD, True, 'has no setting for thinking'),
     ],
 )
 def test_an_unsupported_level_of_thinking_is_listed(name: str, level: Any, reason: str) -> None:

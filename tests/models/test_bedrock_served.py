@@ -231,7 +231,7 @@ def test_settings_are_decoded(body: Json, settings: Json) -> None:
     [
         ({'top_k': 3}, {'top_k': 3}),
         ({'inferenceConfig': {'topK': 3}}, {'top_k': 3}),
-        ({'thinking': {'type': 'enabled', 'budget_tokens': 3000}}, {'thinking': 'low'}),
+        ({'thinking': {'type': 'enabled', 'budget_tokens': 3000}}, {'thinking': 3000}),
         ({'thinking': {'type': 'adaptive'}}, {'thinking': True}),
         ({'thinking': {'type': 'disabled'}}, {'thinking': False}),
         ({'reasoningConfig': {'type': 'enabled', 'maxReasoningEffort': 'high'}}, {'thinking': 'high'}),

@@ -235,8 +235,8 @@ def test_a_decoded_request_is_encoded_unchanged(name: str) -> None:
     [
         ({'type': 'enabled'}, True),
         ({'type': 'disabled'}, False),
-        ({'type': 'enabled', 'token_budget': 100}, 'minimal'),
-        ({'token_budget': 9000}, 'medium'),
+        ({'type': 'enabled', 'token_budget': 100}, 100),
+        ({'token_budget': 9000}, 9000),
         ({'type': 'new'}, None),
     ],
 )
@@ -410,7 +410,7 @@ async def test_the_sdk_requests_structured_output_and_thinking() -> None:
         )
     assert plain(chat_response.message.content[0] if chat_response.message.content else None) == thinking_block('Hm.')
     [(_, info)] = served.calls
-    assert info.model_settings == {'cohere_thinking': {'type': 'enabled', 'token_budget': 3000}, 'thinking': 'low'}
+    assert info.model_settings == {'cohere_thinking': {'type': 'enabled', 'token_budget': 3000}, 'thinking': 3000}
     assert info.model_request_parameters.output_object.json_schema == CITY
 
 

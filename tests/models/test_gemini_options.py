@@ -276,7 +276,7 @@ def test_a_level_of_thinking_is_a_budget_or_a_level_of_the_model(name: str, leve
 
 
 def test_unsupported_levels_of_thinking_are_listed() -> None:
-    warning = "'gemini-2.5-pro' cannot stop thinking; its lowest level was sent"
+    warning = "'gemini-2.5-pro' cannot stop thinking; its lowest level was sent (128)"
     assert Sent(HI, {'thinking': False}, name='gemini-2.5-pro').warnings == [warning]
     warning = "'thinking' was not sent: 'gemini-2.0-flash' has no setting for thinking"
     assert Sent(HI, {'thinking': True}, name='gemini-2.0-flash').warnings == [warning]

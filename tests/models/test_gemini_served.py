@@ -393,9 +393,9 @@ def test_a_result_without_a_call_keeps_its_name_and_files_have_types() -> None:
     [
         ({'thinkingBudget': 0}, False),
         ({'thinkingBudget': -1}, True),
-        ({'thinkingBudget': 100}, 'minimal'),
-        ({'thinkingBudget': 9000}, 'medium'),
-        ({'thinkingBudget': 50000}, 'xhigh'),
+        ({'thinkingBudget': 100}, 100),
+        ({'thinkingBudget': 9000}, 9000),
+        ({'thinkingBudget': 50000}, 50000),
         ({'thinkingLevel': 'HIGH', 'includeThoughts': True}, 'high'),
         ({'thinkingLevel': 'minimal'}, 'minimal'),
         ({'thinkingLevel': 'THINKING_LEVEL_UNSPECIFIED'}, None),

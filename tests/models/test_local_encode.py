@@ -319,7 +319,7 @@ def test_thinking_sets_the_switch_of_the_template(switch: str, level: Any, given
 def test_thinking_without_a_switch_is_a_warning() -> None:
     prepared = request('Rain?', thinking='high')
     make_encoder(FakeHub(HERMES)).encode(prepared)
-    assert prepared.warnings == ["'thinking' was not sent: the chat template of the model has no switch for it"]
+    assert prepared.warnings == ["'thinking' was not sent: 'tiny' has no setting for thinking"]
 
 
 def test_mistral_gets_ids_that_its_template_accepts() -> None:

@@ -130,7 +130,7 @@ def test_a_system_message_is_a_system_prompt() -> None:
         ({'stop': 'x', 'top_k': 3}, {'stop_sequences': ['x'], 'top_k': 3}),
         ({'reasoning_effort': 'high'}, {'thinking': 'high'}),
         ({'reasoning_effort': 'none'}, {'thinking': False}),
-        ({'reasoning_effort': 'max'}, {'mistral_reasoning_effort': 'max'}),
+        ({'reasoning_effort': 'max'}, {'thinking': 'max'}),
         ({'service_tier': 'auto'}, {'service_tier': 'priority'}),
         ({'service_tier': 'standard_only'}, {'service_tier': 'default'}),
         ({'prompt_mode': 'reasoning'}, {'mistral_prompt_mode': 'reasoning'}),

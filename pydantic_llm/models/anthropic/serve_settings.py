@@ -7,10 +7,10 @@ from typing import Any, cast
 from ...exceptions import UserError
 from ...json_types import Json
 from ...native_tools import MemoryTool, NativeTool
+from ...profiles.thinking import LEVELS
 from ...settings import ModelSettings
 from ...tools.definition import ToolDefinition
-from ...wire.claude import BUDGETS, EFFORT_LEVELS
-from ...wire.serving import decode_fields, level_within
+from ...wire.serving import decode_fields
 from .. import ModelRequestParameters, OutputObjectDefinition
 from .native_tools import decode_mcp_server, decode_native_tool
 from .settings import OWN_SETTINGS, SETTINGS
@@ -57,10 +57,10 @@ def _decode_thinking(body: Json) -> Json:
     """Decode the shared setting `thinking`, for models of other vendors. `anthropic_thinking` has the API's value."""
     match body.get('thinking'):
         case {'type': 'enabled', 'budget_tokens': int() as budget}:
-            return {'thinking': level_within(budget, BUDGETS)}
+            return {'thinking': budget}
         case {'type': 'adaptive'}:
             config: Json = body.get('output_config') or {}
-            return {'thinking': EFFORT_LEVELS.get(config.get('effort', ''), True)}
+            return {'thinking': effort if (effort := config.get('effort')) in LEVELS else True}
         case {'type': 'disabled' | 'between_tools'}:
             return {'thinking': False}
         case _:

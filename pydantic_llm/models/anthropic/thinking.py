@@ -6,22 +6,13 @@ themselves: https://platform.claude.com/docs/en/build-with-claude/adaptive-think
 
 from __future__ import annotations
 
-from typing import NamedTuple, assert_never
+from typing import NamedTuple
 
 from ...json_types import Json
-from ...profiles.anthropic import AnthropicModelProfile, Effort
-from ...settings import ThinkingLevel
-from ...wire.claude import RESPONSE_TOKENS, drop_sampling, thinking_budget
+from ...profiles.anthropic import RESPONSE_TOKENS, AnthropicModelProfile
+from ...wire.claude import drop_sampling, fit_budget
 from ...wire.prepare import PreparedRequest
-
-EFFORTS: dict[ThinkingLevel, tuple[Effort, ...]] = {
-    'minimal': ('low',),
-    'low': ('low',),
-    'medium': ('medium',),
-    'high': ('high',),
-    'xhigh': ('xhigh', 'max', 'high'),
-}
-"""The efforts for a level; the first that the model knows is used. `True` sets no effort: the model decides."""
+from ...wire.thinking import choose_nearest, is_thinking_off, resolve_thinking
 
 
 class Thinking(NamedTuple):
@@ -42,38 +33,27 @@ def encode_thinking(request: PreparedRequest, profile: AnthropicModelProfile, *,
         if resumed and settings['thinking'] and profile.anthropic_thinking_mode == 'budget':
             request.drop_setting('thinking', 'the turn that the model continues did not begin with signed thinking')
         else:
-            thinking = _encode_level(settings['thinking'], request, profile)
+            thinking = _encode_setting(request, profile)
     if thinking.config and thinking.config.get('type') in ('enabled', 'adaptive'):
         drop_sampling(request)
     return Thinking(thinking.config, settings.get('anthropic_effort') or thinking.effort)
 
 
-def _encode_level(level: ThinkingLevel, request: PreparedRequest, profile: AnthropicModelProfile) -> Thinking:
-    if level is False:
-        return _encode_off(request, profile)
-    if not profile.supports_thinking:
-        request.drop_setting('thinking', f'{request.model_name!r} has no setting for thinking')
+def _encode_setting(request: PreparedRequest, profile: AnthropicModelProfile) -> Thinking:
+    """Encode the setting `thinking`. A model that cannot stop thinking gets its lowest effort alone."""
+    thinking = resolve_thinking(request, profile.thinking_scale)
+    if thinking is None:
         return Thinking()
-    effort = next((effort for effort in EFFORTS.get(level, ()) if effort in profile.anthropic_efforts), None)
-    match profile.anthropic_thinking_mode:
-        case 'adaptive':
-            return Thinking({'type': 'adaptive'}, effort)
-        case 'budget':
-            budget = thinking_budget(level, request, profile.anthropic_max_tokens)
-            return Thinking({'type': 'enabled', 'budget_tokens': budget}, effort)
-        case _:
-            assert_never(profile.anthropic_thinking_mode)
-
-
-def _encode_off(request: PreparedRequest, profile: AnthropicModelProfile) -> Thinking:
-    match profile.anthropic_thinking_off:
-        case 'omit':
-            return Thinking()
-        case 'never':
-            request.drop_setting('thinking', f'{request.model_name!r} cannot stop thinking, and makes its least effort')
-            return Thinking(effort=next(iter(profile.anthropic_efforts), None))
-        case type:
-            return Thinking({'type': type})
+    if not thinking.is_on:
+        off = profile.anthropic_thinking_off
+        return Thinking() if off == 'omit' else Thinking({'type': off})
+    if is_thinking_off(request):
+        return Thinking(effort=thinking.level)
+    if thinking.tokens is None:
+        return Thinking({'type': 'adaptive'}, thinking.level)
+    level = request.settings.get('thinking')
+    effort = choose_nearest(level, profile.anthropic_efforts) if isinstance(level, str) else None
+    return Thinking({'type': 'enabled', 'budget_tokens': fit_budget(thinking.tokens, request)}, effort)
 
 
 def encode_max_tokens(request: PreparedRequest, profile: AnthropicModelProfile, thinking: Thinking) -> int:

@@ -8,9 +8,10 @@ from typing import NamedTuple
 from pydantic_core import to_json
 
 from ...json_types import Json
+from ...profiles.anthropic import RESPONSE_TOKENS
 from ...profiles.bedrock import BedrockModelProfile
 from ...tools.definition import ToolDefinition
-from ...wire.claude import RESPONSE_TOKENS, can_force_tools
+from ...wire.claude import can_force_tools
 from ...wire.parameters import OUTPUT_NAME
 from ...wire.prepare import PreparedRequest, ResolvedToolChoice
 from .native_tools import encode_native_tools

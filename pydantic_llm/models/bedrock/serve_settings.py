@@ -9,10 +9,10 @@ from pydantic_core import from_json
 from ...exceptions import UserError
 from ...json_types import Json
 from ...native_tools import NativeTool
+from ...profiles.thinking import LEVELS
 from ...settings import ModelSettings, ThinkingLevel
 from ...tools.definition import ToolDefinition
-from ...wire.claude import BUDGETS, EFFORT_LEVELS
-from ...wire.serving import decode_fields, level_within
+from ...wire.serving import decode_fields
 from .. import ModelRequestParameters, OutputObjectDefinition
 from .native_tools import TOOL_CLASSES
 from .settings import OWN_SETTINGS, SETTINGS
@@ -34,7 +34,7 @@ OTHER_FIELDS = frozenset(
 )
 """The fields of the body that are not settings, or are decoded apart."""
 
-LEVELS: dict[str, ThinkingLevel] = {'none': False, **EFFORT_LEVELS}
+EFFORTS: dict[str, ThinkingLevel] = {'none': False, **{level: level for level in LEVELS}}
 """The efforts of models -> our levels of thinking."""
 
 
@@ -80,12 +80,12 @@ def _decode_model_fields(fields: Json, effort: str | None) -> Json:
     return settings
 
 
-def _decode_thinking(fields: Json, effort: str | None) -> ThinkingLevel | None:
+def _decode_thinking(fields: Json, effort: str | None) -> ThinkingLevel | int | None:
     match fields:
         case {'thinking': {'type': 'enabled', 'budget_tokens': int() as budget}}:
-            return level_within(budget, BUDGETS)
+            return budget
         case {'thinking': {'type': 'adaptive'}}:
-            return LEVELS.get(effort or '', True)
+            return EFFORTS.get(effort or '', True)
         case {'thinking': {'type': 'disabled' | 'between_tools'}} | {'reasoningConfig': {'type': 'disabled'}}:
             return False
         case (
@@ -94,7 +94,7 @@ def _decode_thinking(fields: Json, effort: str | None) -> ThinkingLevel | None:
             | {'reasoning_config': str() as model_effort}
             | {'reasoning': {'effort': str() as model_effort}}
         ):
-            return LEVELS.get(model_effort, True)
+            return EFFORTS.get(model_effort, True)
         case _:
             return None
 

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, assert_never
+from typing import NamedTuple
 
 from ...json_types import Json
 from ...profiles.bedrock import BedrockModelProfile
-from ...settings import ThinkingLevel
-from ...wire.claude import drop_sampling, thinking_budget
+from ...wire.claude import drop_sampling, fit_budget
 from ...wire.prepare import PreparedRequest
-
-EFFORTS: dict[ThinkingLevel, tuple[str, ...]] = {
-    True: ('medium', 'high'),
-    'minimal': ('low',),
-    'low': ('low',),
-    'medium': ('medium', 'low'),
-    'high': ('high',),
-    'xhigh': ('xhigh', 'max', 'high'),
-}
-"""The efforts for a level; the first that the model knows is used."""
+from ...wire.thinking import ResolvedThinking, choose_nearest, is_thinking_off, resolve_thinking
 
 THINKING_FIELDS = ('thinking', 'reasoningConfig')
 """The model's own fields of Claude and of Nova that configure thinking."""
@@ -47,11 +37,12 @@ def encode_thinking(request: PreparedRequest, profile: BedrockModelProfile, *, r
     caller_fields: Json = settings.get('bedrock_additional_model_requests_fields', {})
     thinking = Thinking()
     if 'thinking' in settings and not any(name in caller_fields for name in THINKING_FIELDS):
-        level: ThinkingLevel = settings['thinking']
-        if resumed and level and profile.bedrock_thinking == 'claude' and not profile.bedrock_adaptive_thinking:
+        is_budget = profile.bedrock_thinking == 'claude' and not profile.bedrock_adaptive_thinking
+        if resumed and settings['thinking'] and is_budget:
             request.drop_setting('thinking', 'the turn that the model continues did not begin with signed thinking')
-        else:
-            thinking = _encode_off(request, profile) if level is False else _encode_level(level, request, profile)
+        elif resolved := resolve_thinking(request, profile.thinking_scale):
+            encode = _encode_claude if profile.bedrock_thinking == 'claude' else _encode_other
+            thinking = encode(resolved, request, profile)
     fields = {**thinking.fields, **{name: caller_fields[name] for name in THINKING_FIELDS if name in caller_fields}}
     match fields:
         case {'thinking': {'type': 'enabled' | 'adaptive'}}:
@@ -65,44 +56,32 @@ def encode_thinking(request: PreparedRequest, profile: BedrockModelProfile, *, r
     return Thinking(fields, settings.get('bedrock_effort') or thinking.effort)
 
 
-def _encode_level(level: ThinkingLevel, request: PreparedRequest, profile: BedrockModelProfile) -> Thinking:
-    effort = next((effort for effort in EFFORTS[level] if effort in profile.bedrock_efforts), None)
+def _encode_claude(thinking: ResolvedThinking, request: PreparedRequest, profile: BedrockModelProfile) -> Thinking:
+    """Encode Claude's own object. A Claude that cannot stop thinking gets its lowest effort alone."""
+    if not thinking.is_on:
+        off = profile.bedrock_thinking_off
+        return Thinking() if off == 'omit' else Thinking({'thinking': {'type': off}})
+    if is_thinking_off(request):
+        return Thinking(effort=thinking.level)
+    if thinking.tokens is None:
+        return Thinking({'thinking': {'type': 'adaptive'}}, thinking.level)
+    level = request.settings.get('thinking')
+    effort = choose_nearest(level, profile.bedrock_efforts) if isinstance(level, str) else None
+    budget = {'type': 'enabled', 'budget_tokens': fit_budget(thinking.tokens, request)}
+    return Thinking({'thinking': budget}, effort)
+
+
+def _encode_other(thinking: ResolvedThinking, request: PreparedRequest, profile: BedrockModelProfile) -> Thinking:
+    """Encode the field of a model that takes an effort."""
+    if not thinking.is_on:
+        return Thinking({'reasoning': {'effort': 'none'}}) if profile.bedrock_thinking_off == 'none' else Thinking()
+    if thinking.level is None:
+        return Thinking()
     match profile.bedrock_thinking:
-        case 'claude' if not profile.supports_thinking:
-            request.drop_setting('thinking', f'{request.model_name!r} cannot think')
-            return Thinking()
-        case 'claude' if profile.bedrock_adaptive_thinking:
-            return Thinking({'thinking': {'type': 'adaptive'}}, None if level is True else effort)
-        case 'claude':
-            budget = {'type': 'enabled', 'budget_tokens': thinking_budget(level, request, profile.bedrock_max_tokens)}
-            return Thinking({'thinking': budget}, None if level is True else effort)
         case 'nova':  # https://docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html
-            return Thinking({'reasoningConfig': {'type': 'enabled', 'maxReasoningEffort': effort}})
+            return Thinking({'reasoningConfig': {'type': 'enabled', 'maxReasoningEffort': thinking.level}})
         case 'gpt':
-            return Thinking({'reasoning': {'effort': effort}})
-        case 'reasoning_effort' | 'reasoning_config':
+            return Thinking({'reasoning': {'effort': thinking.level}})
+        case field:
             # Qwen's field: recording bedrock-converse__test_bedrock_thinking_true_qwen_variant__0_bbb47b
-            return Thinking({profile.bedrock_thinking: effort})
-        case 'none':
-            always = profile.thinking_always_enabled
-            reason = 'thinks as long as it sees fit' if always else 'has no setting for thinking'
-            request.drop_setting('thinking', f'{request.model_name!r} {reason}')
-            return Thinking()
-        case _:
-            assert_never(profile.bedrock_thinking)
-
-
-def _encode_off(request: PreparedRequest, profile: BedrockModelProfile) -> Thinking:
-    """Encode that the model must not think. A model that cannot stop gets its lowest effort, with a warning."""
-    match profile.bedrock_thinking_off:
-        case 'omit':
-            return Thinking()
-        case 'never':
-            request.drop_setting('thinking', f'{request.model_name!r} cannot stop thinking')
-            if profile.bedrock_thinking == 'claude':
-                return Thinking(effort=next(iter(profile.bedrock_efforts), None))
-            return _encode_level('minimal', request, profile) if profile.bedrock_efforts else Thinking()
-        case 'none':
-            return Thinking({'reasoning': {'effort': 'none'}})
-        case type:
-            return Thinking({'thinking': {'type': type}})
+            return Thinking({field: thinking.level})

@@ -7,14 +7,11 @@ from collections.abc import Sequence
 from ...exceptions import UserError
 from ...json_types import Json
 from ...profiles.cohere import CohereModelProfile
-from ...settings import ThinkingLevel
 from ...tools.definition import ToolDefinition
 from ...wire.parameters import OUTPUT_NAME
 from ...wire.prepare import PreparedRequest, ResolvedToolChoice
+from ...wire.thinking import resolve_thinking
 from .settings import OWN_SETTINGS, SETTINGS
-
-BUDGETS: dict[ThinkingLevel, int] = {'minimal': 1024, 'low': 2048, 'medium': 8192, 'high': 16_384, 'xhigh': 31_000}
-"""The tokens of each level of thinking. The last is the most that Cohere recommends; `True` sets no limit."""
 
 RESPONSE_TOKENS = 1000
 """The tokens of `max_tokens` that remain for the response: https://docs.cohere.com/docs/reasoning."""
@@ -124,22 +121,22 @@ def encode_settings(request: PreparedRequest) -> Json:
 
 def encode_thinking(request: PreparedRequest) -> Json:
     """Encode the thinking. https://docs.cohere.com/docs/reasoning."""
-    settings = request.options
-    level: ThinkingLevel | None = settings.get('thinking')
-    if 'cohere_thinking' in settings:
-        return {'thinking': settings['cohere_thinking']}
-    if level is None:
+    if 'cohere_thinking' in request.options:
+        return {'thinking': request.options['cohere_thinking']}
+    thinking = resolve_thinking(request, request.profile.thinking_scale)
+    if thinking is None:
         return {}
-    if not request.profile.supports_thinking:
-        if level:
-            request.drop_setting('thinking', f'{request.model_name!r} has no setting for thinking')
-        return {}
-    if level is False:
+    if not thinking.is_on:
         return {'thinking': {'type': 'disabled'}}
-    budget = {} if level is True else {'token_budget': _limit_budget(BUDGETS[level], settings.get('max_tokens'))}
+    budget = {} if thinking.tokens is None else {'token_budget': _limit_budget(thinking.tokens, request)}
     return {'thinking': {'type': 'enabled', **budget}}
 
 
-def _limit_budget(budget: int, max_tokens: int | None) -> int:
+def _limit_budget(budget: int, request: PreparedRequest) -> int:
     """Return the budget, reduced if `max_tokens` must include the response too."""
-    return budget if max_tokens is None else min(budget, max(max_tokens - RESPONSE_TOKENS, max_tokens // 2, 1))
+    limit = request.settings.get('max_tokens')
+    if limit is None or (fitting := min(budget, max(limit - RESPONSE_TOKENS, limit // 2, 1))) == budget:
+        return budget
+    if request.settings.get('thinking') == budget:
+        request.note(f'thinking={budget!r} became {fitting!r}: max_tokens={limit!r} includes it and the response')
+    return fitting

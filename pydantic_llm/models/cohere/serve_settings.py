@@ -8,9 +8,8 @@ from ...exceptions import UserError
 from ...json_types import Json
 from ...settings import ModelSettings, ThinkingLevel
 from ...tools.definition import ToolDefinition
-from ...wire.serving import decode_fields, level_within
+from ...wire.serving import decode_fields
 from .. import ModelRequestParameters, OutputObjectDefinition
-from .options import BUDGETS
 from .settings import OWN_SETTINGS, SETTINGS
 
 SETTING_NAMES = {field: name for name, field in (OWN_SETTINGS | SETTINGS).items()} | {
@@ -38,13 +37,13 @@ def decode_settings(body: Json) -> ModelSettings:
     return cast('ModelSettings', settings)
 
 
-def _decode_level(thinking: Json) -> ThinkingLevel | None:
+def _decode_level(thinking: Json) -> ThinkingLevel | int | None:
     """Decode the shared setting `thinking`, for models of other vendors. `cohere_thinking` has the API's value."""
     match thinking:
         case {'type': 'disabled'}:
             return False
         case {'token_budget': int() as budget}:
-            return level_within(budget, BUDGETS)
+            return budget
         case {'type': 'enabled'}:
             return True
         case _:

@@ -6,24 +6,12 @@ from ...exceptions import UserError
 from ...json_types import Json
 from ...native_tools import ImageGenerationTool
 from ...profiles.gemini import VERTEX, GeminiModelProfile
-from ...settings import ThinkingLevel
 from ...tools.definition import ToolDefinition
 from ...wire.parameters import OUTPUT_NAME
-from ...wire.prepare import PreparedRequest, choose_nearest
+from ...wire.prepare import PreparedRequest
+from ...wire.thinking import is_thinking_off, resolve_thinking
 from .native_tools import encode_image_config, encode_native_tool, find_unsupported_options
 from .settings import GENERATION_SETTINGS, SERVICE_TIERS, TOP_LEVEL_SETTINGS
-
-THINKING_BUDGETS: dict[ThinkingLevel, int] = {
-    'minimal': 128,
-    'low': 2048,
-    'medium': 8192,
-    'high': 24576,
-    'xhigh': 32768,
-}
-"""Our levels of thinking -> tokens, in ascending order."""
-
-THINKING_LEVELS = ('MINIMAL', 'LOW', 'MEDIUM', 'HIGH', 'XHIGH')
-"""Levels of thinking, in ascending order. The last one is ours: the API does not have it."""
 
 REQUEST_TYPE_HEADER = 'X-Vertex-AI-LLM-Shared-Request-Type'
 """The header for the service tier at Vertex AI.
@@ -143,30 +131,20 @@ def encode_thinking(request: PreparedRequest, profile: GeminiModelProfile) -> Js
 
     https://ai.google.dev/gemini-api/docs/generate-content/thinking
     """
-    level: ThinkingLevel | None = request.options.get('thinking')
-    if level is None or 'gemini_thinking_config' in request.options:
+    if 'gemini_thinking_config' in request.options:
         return {}
-    if profile.gemini_thinking == 'none':
-        if level is not False:
-            request.drop_setting('thinking', f'{request.model_name!r} has no setting for thinking')
+    if (thinking := resolve_thinking(request, profile.thinking_scale)) is None:
         return {}
-    if level is True:
-        return {'thinkingConfig': {'includeThoughts': True}}
-    if level is False and profile.thinking_always_enabled:
-        request.note(f'{request.model_name!r} cannot stop thinking; its lowest level was sent')
-    shown = {'includeThoughts': True} if level else {}
-    return {'thinkingConfig': {**shown, **_encode_thinking_amount(level, profile)}}
-
-
-def _encode_thinking_amount(level: ThinkingLevel, profile: GeminiModelProfile) -> Json:
-    """Return a budget, within the model's limits, or the nearest of the model's levels. `level` may be `False`."""
-    if profile.gemini_thinking == 'budget':
-        least, most = profile.gemini_budgets
-        off = least if profile.thinking_always_enabled else 0
-        return {'thinkingBudget': min(max(THINKING_BUDGETS[level], least), most) if level else off}
-    supported = profile.gemini_thinking_levels
-    nearest = choose_nearest(str(level).upper(), supported, THINKING_LEVELS) if level else supported[0]
-    return {'thinkingLevel': nearest}
+    config: Json = {} if is_thinking_off(request) else {'includeThoughts': True}
+    if not thinking.is_on and profile.gemini_thinking == 'level':
+        config['thinkingLevel'] = profile.gemini_thinking_levels[0]
+    elif not thinking.is_on:
+        config['thinkingBudget'] = 0
+    elif thinking.tokens is not None:
+        config['thinkingBudget'] = thinking.tokens
+    elif thinking.level:
+        config['thinkingLevel'] = thinking.level.upper()
+    return {'thinkingConfig': config}
 
 
 def encode_top_level(request: PreparedRequest) -> Json:

@@ -7,12 +7,11 @@ from typing import Any, cast
 
 from ...exceptions import UserError
 from ...json_types import Json
+from ...profiles.thinking import LEVELS
 from ...settings import ModelSettings
 from ...tools.definition import ToolDefinition
-from ...wire.serving import level_within
 from .. import ModelRequestParameters, OutputObjectDefinition
 from .native_tools import DECODED_TOOLS, decode_native_tool
-from .options import THINKING_BUDGETS, THINKING_LEVELS
 from .settings import GENERATION_SETTINGS, TOP_LEVEL_SETTINGS
 
 GENERATION_NAMES = {wire: name for name, wire in GENERATION_SETTINGS.items()}
@@ -50,13 +49,13 @@ def decode_settings(body: Json) -> ModelSettings:
 
 def _decode_thinking(config: Json) -> Json:
     """Return the setting `thinking`, which models of other vendors understand."""
-    if str(config.get('thinkingLevel')).upper() in THINKING_LEVELS:
-        return {'thinking': config['thinkingLevel'].lower()}
+    if (level := str(config.get('thinkingLevel')).lower()) in LEVELS:
+        return {'thinking': level}
     budget: int | None = config.get('thinkingBudget')
     # A negative budget lets the model decide: https://ai.google.dev/gemini-api/docs/generate-content/thinking
     if budget is None or budget < 0:
         return {'thinking': True} if budget or config.get('includeThoughts') else {}
-    return {'thinking': level_within(budget, THINKING_BUDGETS) if budget else False}
+    return {'thinking': budget or False}
 
 
 def _decode_tool_settings(body: Json) -> Json:

@@ -14,12 +14,14 @@ from ...constraints import Constraint, JsonSchema
 from ...exceptions import UserError
 from ...json_types import Json
 from ...messages.history import map_tool_call_ids
+from ...profiles.thinking import FIXED, NO_LIMIT, ThinkingScale
 from ...streaming.text_calls import CALL_FORMATS, CallFormat, CallReader, find_format
 from ...streaming.text_calls.forced import ForcedReader
 from ...streaming.text_calls.formats import CallFormatName
 from ...streaming.thinking import ThinkTags
 from ...tools.definition import ToolDefinition
 from ...wire.prepare import PreparedRequest
+from ...wire.thinking import resolve_thinking
 from .encode_messages import TemplateFeatures, encode_messages, merge_system_turns
 from .options import LocalOptions
 from .tokenizer import Tokenizer
@@ -29,9 +31,6 @@ __all__ = ('EncodedRequest', 'RequestEncoder')
 
 MISTRAL_ID = re.compile(r'[A-Za-z0-9]{9}')
 """The tool call ids that Mistral's chat templates accept: "alphanumeric strings with length 9!"."""
-
-EFFORTS = {True: 'medium', False: 'low', 'minimal': 'low', 'xhigh': 'high'}
-"""Levels of `thinking` that gpt-oss has under another name: https://cookbook.openai.com/articles/openai-harmony"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,17 +127,16 @@ class RequestEncoder:
             raise UserError(f'The chat template does not take this conversation: {error}') from error
 
     def _encode_thinking(self, request: PreparedRequest) -> Json:
-        """Return the template's variable for `thinking`. If it has none, the setting is dropped with a warning."""
-        level = request.settings.get('thinking')
-        if level is None:
+        """Return the template's variables for `thinking`. If it has none, the setting is dropped with a warning."""
+        thinking = resolve_thinking(request, make_thinking_scale(self._template))
+        if thinking is None:
             return {}
-        # Qwen3's switch: https://huggingface.co/blog/qwen-3-chat-template-deep-dive
-        if 'enable_thinking' in self._template:
-            return {'enable_thinking': level is not False}
-        if 'reasoning_effort' in self._template:
-            return {'reasoning_effort': EFFORTS.get(level, level)}
-        request.drop_setting('thinking', 'the chat template of the model has no switch for it')
-        return {}
+        options: Json = {'enable_thinking': thinking.is_on} if 'enable_thinking' in self._template else {}
+        if thinking.level:
+            options['reasoning_effort'] = thinking.level
+        if thinking.tokens or not thinking.is_on:
+            options['thinking_budget'] = thinking.tokens or 0
+        return {name: value for name, value in options.items() if name in self._template}
 
     # the constraint on the response
 
@@ -168,6 +166,17 @@ def _resolve_tools(request: PreparedRequest) -> tuple[list[ToolDefinition], bool
     if choice == 'none':
         return [], False
     return tools, choice == 'required' and bool(tools)
+
+
+def make_thinking_scale(template: str) -> ThinkingScale:
+    """Return what a chat template accepts for the setting `thinking`, by the variables that it mentions."""
+    # Qwen3's switch: https://huggingface.co/blog/qwen-3-chat-template-deep-dive
+    has_switch = 'enable_thinking' in template
+    if 'thinking_budget' in template:  # https://huggingface.co/ByteDance-Seed/Seed-OSS-36B-Instruct
+        return ThinkingScale(budgets=(1, NO_LIMIT))
+    if 'reasoning_effort' in template:  # gpt-oss: https://cookbook.openai.com/articles/openai-harmony
+        return ThinkingScale(levels=('low', 'medium', 'high'), default='medium', can_stop=has_switch)
+    return ThinkingScale() if has_switch else FIXED
 
 
 def _find_thinking_field(template: str) -> str | None:

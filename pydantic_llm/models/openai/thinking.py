@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from ...profiles.openai import SAMPLING, OpenAIModelProfile
+from ...profiles.thinking import LEVELS
+from ...settings import ThinkingLevel
 from ...wire.prepare import PreparedRequest
 
-EFFORTS = ('minimal', 'low', 'medium', 'high', 'xhigh', 'max')
-"""All efforts, from the least to the most."""
-
-THINKING_LEVELS = {'none': False, **{effort: effort for effort in EFFORTS if effort != 'max'}}
-"""Efforts of the API -> values of the setting `thinking`, which has no `max`."""
+THINKING_LEVELS: dict[str, ThinkingLevel] = {'none': False, **{level: level for level in LEVELS}}
+"""Efforts of the API -> values of the setting `thinking`."""
 
 THINKING_SOURCES: dict[str, str] = {
     'reasoning_content': 'https://api-docs.deepseek.com/guides/thinking_mode, LM Studio (ellmer#1004)',
@@ -34,13 +33,3 @@ def drop_sampling(request: PreparedRequest, profile: OpenAIModelProfile, effort:
     if reasons and effort != 'none':
         for name in sorted(SAMPLING & request.settings.keys()):
             request.drop_setting(name, f'{request.model_name!r} does not take it while it reasons')
-
-
-def choose_least_effort(request: PreparedRequest, profile: OpenAIModelProfile) -> str | None:
-    """Return the smallest effort of a model that cannot stop thinking, or `None` if it has no efforts; add a note."""
-    if not profile.openai_thinking_efforts:
-        request.drop_setting('thinking', f'{request.model_name!r} cannot stop thinking')
-        return None
-    least = profile.openai_thinking_efforts[0]
-    request.note(f'{request.model_name!r} cannot stop thinking; its lowest level was sent ({least!r})')
-    return least

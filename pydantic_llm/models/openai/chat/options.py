@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from json import dumps
 from typing import Any, assert_never
 
@@ -14,11 +13,11 @@ from ....constraints import Choice, Constraint, Grammar, JsonSchema, Regex
 from ....exceptions import UserError
 from ....json_types import Json
 from ....profiles.openai import OpenAIModelProfile
-from ....settings import ThinkingLevel
 from ....tools.definition import ToolDefinition
 from ....wire.parameters import OUTPUT_NAME
-from ....wire.prepare import PreparedRequest, choose_nearest
-from ..thinking import EFFORTS, choose_least_effort, drop_sampling
+from ....wire.prepare import PreparedRequest
+from ....wire.thinking import ResolvedThinking, is_thinking_off, resolve_thinking
+from ..thinking import drop_sampling
 from .dialect import Dialect
 
 
@@ -81,7 +80,7 @@ def _can_force_tool_calls(request: PreparedRequest, profile: OpenAIModelProfile)
     DeepSeek refuses that while its models think: https://api-docs.deepseek.com/guides/thinking_mode
     """
     if profile.openai_forces_tools == 'without_thinking':
-        return request.settings.get('thinking') is False
+        return is_thinking_off(request)
     return profile.openai_forces_tools
 
 
@@ -121,45 +120,40 @@ def encode_settings(request: PreparedRequest, profile: OpenAIModelProfile, diale
 
 def encode_thinking(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
     """Encode the setting `thinking`. `openai_reasoning_effort` wins; it is dropped if the model cannot think."""
-    settings = request.options
-    level: ThinkingLevel | None = settings.get('thinking')
-    if level is None or 'openai_reasoning_effort' in settings:
+    if 'openai_reasoning_effort' in request.options:
         return {}
-    if not profile.supports_thinking:
-        request.drop_setting('thinking', f'{request.model_name!r} has no setting for thinking')
+    thinking = resolve_thinking(request, profile.thinking_scale)
+    if thinking is None:
         return {}
-    return encode_thinking_off(request, profile) if level is False else encode_thinking_on(level, settings, profile)
+    return encode_thinking_on(thinking, request, profile) if thinking.is_on else encode_thinking_off(profile)
 
 
-def encode_thinking_on(level: ThinkingLevel, settings: Mapping[str, Any], profile: OpenAIModelProfile) -> Json:
+def encode_thinking_on(thinking: ResolvedThinking, request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
     """Encode the fields that make the model think."""
-    effort = choose_nearest('medium' if level is True else str(level), profile.openai_thinking_efforts, EFFORTS)
+    effort, tokens = thinking.level, thinking.tokens
     effort_field = {'reasoning_effort': effort} if effort else {}
     match profile.openai_thinking_setting:
+        case 'reasoning_effort' if tokens:  # LiteLLM: https://docs.litellm.ai/docs/reasoning_content
+            return {'thinking': {'type': 'enabled', 'budget_tokens': tokens}}
         case 'reasoning_effort':
             return effort_field
-        case 'reasoning':
-            return {'reasoning': {'effort': effort, 'enabled': True}}
+        case 'reasoning':  # one of the two: https://openrouter.ai/docs/use-cases/reasoning-tokens
+            return {'reasoning': {**({'max_tokens': tokens} if tokens else {'effort': effort}), 'enabled': True}}
         case 'reasoning.effort':
             # Claude thinks only with a temperature of 1, and Cortex sends another by default:
             # https://docs.claude.com/en/docs/build-with-claude/extended-thinking
-            return {'reasoning': {'effort': effort}, 'temperature': settings.get('temperature', 1)}
+            return {'reasoning': {'effort': effort}, 'temperature': request.settings.get('temperature', 1)}
         case 'thinking':
-            return {
-                'thinking': {**_get_fixed_thinking_fields(profile), 'type': 'enabled'},
-                **({} if level is True else effort_field),
-            }
+            return {'thinking': {**_get_fixed_thinking_fields(profile), 'type': 'enabled'}, **effort_field}
         case 'enable_thinking':
-            return {'enable_thinking': True}
+            return {'enable_thinking': True, **({'thinking_budget': tokens} if tokens else {})}
         case _:
             assert_never(profile.openai_thinking_setting)
 
 
-def encode_thinking_off(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
-    """Encode the fields that switch thinking off; if the model always thinks, those that ask for the least."""
+def encode_thinking_off(profile: OpenAIModelProfile) -> Json:
+    """Encode the fields that switch thinking off."""
     match profile.openai_thinking_setting:
-        case _ if profile.thinking_always_enabled:
-            return encode_least_thinking(request, profile)
         case 'reasoning':
             return {'reasoning': {'effort': 'none'}}
         case 'reasoning.effort':
@@ -168,18 +162,10 @@ def encode_thinking_off(request: PreparedRequest, profile: OpenAIModelProfile) -
             return {'thinking': {**_get_fixed_thinking_fields(profile), 'type': 'disabled'}}
         case 'enable_thinking':
             return {'enable_thinking': False}
-        case 'reasoning_effort' if profile.openai_thinking_off:
-            return {'reasoning_effort': profile.openai_thinking_off}
         case 'reasoning_effort':
-            return encode_least_thinking(request, profile)
+            return {'reasoning_effort': profile.openai_thinking_off}
         case _:
             assert_never(profile.openai_thinking_setting)
-
-
-def encode_least_thinking(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
-    """Encode the lowest effort of a model that cannot stop thinking."""
-    effort = choose_least_effort(request, profile)
-    return {'reasoning_effort': effort} if effort else {}
 
 
 def _get_fixed_thinking_fields(profile: OpenAIModelProfile) -> Json:

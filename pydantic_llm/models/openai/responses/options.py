@@ -6,11 +6,11 @@ from typing import Any
 
 from ....json_types import Json
 from ....profiles.openai import OpenAIModelProfile
-from ....settings import ThinkingLevel
 from ....tools.definition import ToolDefinition
 from ....wire.parameters import OUTPUT_NAME
-from ....wire.prepare import PreparedRequest, choose_nearest
-from ..thinking import EFFORTS, choose_least_effort, drop_sampling
+from ....wire.prepare import PreparedRequest
+from ....wire.thinking import resolve_thinking
+from ..thinking import drop_sampling
 from .native_tools import encode_native_tool
 from .settings import ENCRYPTED_REASONING, INCLUDES, OWN_SETTINGS, REASONING, SETTINGS
 
@@ -94,18 +94,8 @@ def encode_reasoning(request: PreparedRequest, profile: OpenAIModelProfile) -> J
     reasoning: Json = {}
     if profile.openai_reasoning_context:
         reasoning['context'] = profile.openai_reasoning_context
-    level: ThinkingLevel | None = settings.get('thinking')
-    needs_effort = level is not None and 'openai_reasoning_effort' not in settings
-    if needs_effort and (effort := _choose_effort(level, request, profile)):
-        reasoning['effort'] = effort
+    if 'openai_reasoning_effort' not in settings:
+        thinking = resolve_thinking(request, profile.effort_scale)
+        if thinking and (effort := thinking.level if thinking.is_on else profile.openai_thinking_off):
+            reasoning['effort'] = effort
     return reasoning | {wire: settings[name] for name, wire in REASONING.items() if name in settings}
-
-
-def _choose_effort(level: ThinkingLevel | None, request: PreparedRequest, profile: OpenAIModelProfile) -> str | None:
-    if not profile.supports_thinking:
-        request.drop_setting('thinking', f'{request.model_name!r} has no setting for thinking')
-        return None
-    if level is False:
-        return profile.openai_thinking_off or choose_least_effort(request, profile)
-    wanted = level if isinstance(level, str) else 'medium'
-    return choose_nearest(wanted, profile.openai_thinking_efforts, EFFORTS)
