@@ -15,7 +15,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, NamedTuple, Union, cast, get_args, get_origin, get_type_hints
 
 from .exceptions import UserError
-from .settings import ModelSettings, ThinkingLevel
+from .settings import CACHE_SECONDS, THINKING_LEVELS, ModelSettings
 
 __all__ = ('check_settings', 'make_shared_checks', 'own_checks')
 
@@ -59,9 +59,8 @@ RANGES: dict[str, tuple[float, float, str]] = {
 }
 """The least and the greatest value of each number that has limits, and the words for them."""
 
-THINKING_LEVELS: tuple[str, ...] = get_args(get_args(ThinkingLevel)[1])
-
 WANTED = {
+    'cache': "True, False, '5m', '1h', '24h' or a number of seconds above 0",
     'thinking': f'True, False, a number of tokens (0 or more) or one of {", ".join(map(repr, THINKING_LEVELS))}',
     'service_tier': "'auto', 'default', 'flex' or 'priority'",
     'tool_choice': "'auto', 'none', 'required' or a list of tool names",
@@ -89,6 +88,7 @@ def make_shared_checks() -> Mapping[str, Check]:
     checks['logit_bias'] = Check(_is_bias, 'a dict from token ids to numbers')
     checks['retries'] = _check_any((_check_range(int, 0, MOST, 'a number from 0 on,'), _make_check(RetryPolicy)))
     checks['thinking'] = Check(_is_thinking, '', THINKING_LEVELS)
+    checks['cache'] = Check(_is_cache_ttl, '', tuple(CACHE_SECONDS))
     checks['service_tier'] = PLAIN[str]  # a room without this queue lists it in the warnings
     for name, wanted in WANTED.items():
         checks[name] = checks[name]._replace(wanted=wanted)
@@ -235,6 +235,13 @@ def _is_thinking(value: Any) -> bool:
     if isinstance(value, str):
         return value in THINKING_LEVELS
     return isinstance(value, int) and 0 <= value <= MOST
+
+
+def _is_cache_ttl(value: Any) -> bool:
+    """Return whether the value is a switch, a text for a time, or a finite number of seconds above 0."""
+    if isinstance(value, (bool, str)):
+        return isinstance(value, bool) or value in CACHE_SECONDS
+    return isinstance(value, (int, float)) and 0 < value <= MOST
 
 
 def _is_bias(value: Any) -> bool:

@@ -7,7 +7,7 @@ sent, and is listed in `ModelResponse.warnings`; `unsupported_settings` changes 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast, get_args
 
 from .exceptions import UserError
 
@@ -15,10 +15,27 @@ if TYPE_CHECKING:
     from .constraints import Constraint
     from .retries.policy import RetryPolicy
 
-__all__ = ('ModelSettings', 'ServiceTier', 'ThinkingLevel', 'ToolChoice', 'UnsupportedSettings', 'merge_model_settings')
+__all__ = (
+    'CacheTtl',
+    'ModelSettings',
+    'ServiceTier',
+    'ThinkingLevel',
+    'ToolChoice',
+    'UnsupportedSettings',
+    'merge_model_settings',
+)
 
 ThinkingLevel = bool | Literal['minimal', 'low', 'medium', 'high', 'xhigh', 'max']
 """The amount of thinking: `True` for the vendor's default, `False` for no thinking, or a level."""
+
+THINKING_LEVELS: tuple[str, ...] = get_args(get_args(ThinkingLevel)[1])
+"""The levels of thinking, in ascending order."""
+
+CacheTtl = bool | Literal['5m', '1h', '24h'] | float
+"""The time that a vendor keeps a prompt in its cache: `True` for the vendor's default, a text, or seconds."""
+
+CACHE_SECONDS = {'5m': 300, '1h': 3600, '24h': 86_400}
+"""The texts of `CacheTtl`, in seconds."""
 
 ToolChoice = Literal['auto', 'none', 'required'] | Sequence[str]
 """`auto`: the model decides. `none`: no tool. `required`: some tool. A list of names: one of these tools."""
@@ -94,6 +111,13 @@ class ModelSettings(TypedDict, total=False):
     """The amount of thinking before the response: `True`, `False`, a level, or a number of tokens (0: `False`). A model
     gets the nearest value that it accepts, with a warning if that is another one. Unsupported by models that cannot
     think or do not let it be set."""
+
+    cache: CacheTtl
+    """Cache the prompt at the vendor, for requests that begin in the same way: `True` for the vendor's default time, or
+    a time after the last use: `'5m'`, `'1h'`, `'24h'` or seconds.
+
+    The nearest time that the vendor accepts is sent, with a warning if that is another one. Vendors that cache by
+    themselves are asked for nothing. `False` switches caching off if the vendor has a switch for that."""
 
     service_tier: ServiceTier
     """The queue of the request. OpenAI, Anthropic, Gemini, Groq, Mistral, Bedrock."""

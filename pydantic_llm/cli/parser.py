@@ -9,15 +9,14 @@ from importlib import import_module
 from pathlib import Path
 
 from .. import __version__
+from ..settings import THINKING_LEVELS
 
 __all__ = ('KEY_VARIABLE', 'THINKING', 'build_parser')
 
 KEY_VARIABLE = 'PYDANTIC_LLM_SERVE_KEY'
 """The environment variable of `serve --key`. Unlike an argument, it is not visible in the list of processes."""
 
-LEVELS = ('minimal', 'low', 'medium', 'high', 'xhigh', 'max')
-
-THINKING: dict[str, bool | str] = {'on': True, 'off': False, **{level: level for level in LEVELS}}
+THINKING: dict[str, bool | str] = {'on': True, 'off': False, **{level: level for level in THINKING_LEVELS}}
 """The values of `--thinking`, as values of the setting `thinking`."""
 
 EXAMPLES = """\

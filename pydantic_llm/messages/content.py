@@ -301,7 +301,7 @@ class TextContent(ShortRepr):
 class CachePoint(ShortRepr):
     """Marks the end of a prefix that the vendor should cache, if it caches on demand (Anthropic, Bedrock, OpenAI).
 
-    Where no such mark exists, the response has a warning.
+    Without such a mark, the response has a warning, unless the vendor caches every prompt by itself.
     """
 
     kind: Literal['cache-point'] = 'cache-point'

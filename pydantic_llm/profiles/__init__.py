@@ -109,6 +109,9 @@ class ModelProfile:
     history_rules: Mapping[str, Any] | None = None
     """The rules for past messages in which this model differs from its API: fields of `HistoryRules`."""
 
+    caches_automatically: bool = False
+    """True if the server caches every prompt by itself. For known vendors, `profiles.caching` says so."""
+
     unsupported_settings: frozenset[str] = frozenset()
     """The settings that the API has but this model refuses."""
 

@@ -134,7 +134,13 @@ def make_profile(model_name: str, service: Facts | None = None) -> OpenAIModelPr
     """Return the profile of a model at a service: the facts of its family, overridden by those of the service."""
     name = bare_name(model_name)
     if OPENAI_NAMES.match(name):
-        profile = replace(openai_model_profile(name), openai_allowed_tools=False, openai_cache_points=None)
+        profile = replace(
+            openai_model_profile(name),
+            openai_allowed_tools=False,
+            openai_cache_points=None,
+            openai_cache_key=False,
+            openai_cache_ttls=None,
+        )
     else:
         profile = OpenAIModelProfile(json_schema_transformer=_strict)
     family, service = collect_facts(FAMILIES, name), service or {}
@@ -190,6 +196,14 @@ OPENROUTER_CACHES = re.compile(r'~?(anthropic/|google/gemini|openai/gpt-(5\.[6-9
 https://openrouter.ai/docs/client-sdks/typescript/models/anthropiccachecontroldirective"""
 
 
+CLAUDE_OR_GEMINI = re.compile(r'~?(anthropic/|google/gemini)')
+"""The models that OpenRouter caches only up to marks. Most others are cached by their vendors:
+https://openrouter.ai/docs/guides/best-practices/prompt-caching"""
+
+CLAUDE_CACHE_TTLS = {300: '5m', 3600: '1h'}
+"""Seconds -> the times of Claude's cache."""
+
+
 def openrouter_profile(model_name: str) -> OpenAIModelProfile:
     """Return the profile of a model at OpenRouter: https://openrouter.ai/docs/guides/best-practices/reasoning-tokens."""
     facts: Facts = {
@@ -206,6 +220,10 @@ def openrouter_profile(model_name: str) -> OpenAIModelProfile:
     }
     if OPENROUTER_CACHES.match(model_name):
         facts['openai_cache_points'] = 'cache_control'
+    if CLAUDE_OR_GEMINI.match(model_name):
+        facts['openai_cache_ttls'] = CLAUDE_CACHE_TTLS if 'claude' in model_name else {300: '5m'}
+    elif not model_name.startswith(('cohere/', 'mistralai/')):
+        facts['caches_automatically'] = True
     if model_name.removeprefix('~').startswith('google/'):
         facts['json_schema_transformer'] = _gemini_by_openrouter
     return make_profile(model_name, facts)
@@ -338,7 +356,7 @@ def azure_profile(model_name: str) -> OpenAIModelProfile:
     profile = make_profile(model_name) if OTHERS_AT_AZURE.match(name) else openai_model_profile(model_name)
     # models by Mistral accept only `max_tokens`, the older name
     field: Facts = {'openai_max_tokens_field': 'max_tokens'} if re.match(MISTRALS, name) else {}
-    return replace(profile, openai_documents=False, openai_cache_points=None, **field)
+    return replace(profile, openai_documents=False, openai_cache_points=None, openai_cache_ttls=None, **field)
 
 
 def crusoe_profile(model_name: str) -> OpenAIModelProfile:

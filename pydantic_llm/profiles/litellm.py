@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from . import Facts, collect_facts
 from .anthropic import anthropic_model_profile
-from .compatible import JSON_OUTPUT, OPENAI_NAMES, bare_name, make_profile
+from .caching import AUTOMATIC_CACHES
+from .compatible import CLAUDE_CACHE_TTLS, JSON_OUTPUT, OPENAI_NAMES, bare_name, make_profile
 from .openai import OpenAIModelProfile
 from .thinking import NO_LIMIT
 
@@ -68,8 +69,10 @@ def litellm_model_profile(model_name: str) -> OpenAIModelProfile:
             openai_thinking_budgets=BUDGETS,
             openai_thinking_off='none',
         )
-    by_openai = vendor in OPENAI_VENDORS or '/' not in model_name
-    return replace(profile, openai_strict_tools=by_openai and bool(OPENAI_NAMES.match(bare_name(model_name))))
+    is_openai = bool(OPENAI_NAMES.match(bare_name(model_name)))
+    by_openai = (vendor in OPENAI_VENDORS or '/' not in model_name) and is_openai
+    caches = by_openai or vendor in AUTOMATIC_CACHES
+    return replace(profile, openai_strict_tools=by_openai, openai_cache_key=by_openai, caches_automatically=caches)
 
 
 def _adapt_to_claude(profile: OpenAIModelProfile, model_name: str) -> OpenAIModelProfile:
@@ -82,6 +85,7 @@ def _adapt_to_claude(profile: OpenAIModelProfile, model_name: str) -> OpenAIMode
         unsupported_settings=known.unsupported_settings | REFUSED_BY_CLAUDE,
         exclusive_settings=known.exclusive_settings,
         openai_thinking_back='details',
+        openai_cache_ttls=CLAUDE_CACHE_TTLS,
         openai_cache_points='cache_control',  # https://docs.litellm.ai/docs/completion/prompt_caching
         openai_thinking_efforts=EFFORTS,
         openai_thinking_budgets=None if known.anthropic_thinking_mode == 'adaptive' else CLAUDE_BUDGETS,

@@ -26,6 +26,7 @@ SERVER: Facts = {
     'openai_document_url': True,
     'openai_audio': False,
     'openai_joins_system_messages': False,
+    'openai_cache_key': True,  # mistralai/client/models/chatcompletionrequest.py in its SDK
     # The API joins turns of one role itself. All of its models, those of other vendors too, have these rules.
     'history_rules': {
         **MISTRAL_HISTORY['history_rules'],

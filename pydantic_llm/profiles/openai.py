@@ -141,6 +141,13 @@ class OpenAIModelProfile(ModelProfile):
     """The form of a `CachePoint`: OpenAI's `prompt_cache_breakpoint`, or Anthropic's `cache_control`; `None` if the
     server has none."""
 
+    openai_cache_key: bool = False
+    """True if the server takes `prompt_cache_key`, by which it finds the machine that has cached a prefix."""
+
+    openai_cache_ttls: Mapping[int, str] | None = None
+    """Seconds -> the times for which the server can be asked to keep a prefix: values of `prompt_cache_retention`, or,
+    with breakpoints, of `prompt_cache_options.ttl`."""
+
     openai_ends_silently: bool = False
     """True if the server ends complete responses without a finish reason, as Snowflake does."""
 
@@ -364,6 +371,15 @@ UKGovernmentBEIS/inspect_ai#1023, tensorzero/tensorzero#2805."""
 BREAKPOINTS = re.compile(r'gpt-(5\.[6-9]|[6-9])')
 """The models that cache up to explicit breakpoints (`PromptCacheOptions` of the SDK)."""
 
+CACHE_TTLS: tuple[tuple[str, Mapping[int, str] | None], ...] = (
+    (r'gpt-(5\.[6-9]|[6-9])', {1800: '30m'}),
+    (r'gpt-5\.5', {86_400: '24h'}),
+    (r'gpt-(4\.1|5)', {300: 'in_memory', 86_400: '24h'}),
+    (r'', None),
+)
+"""The times that the cache can be asked for, by the beginning of the name; the first match is used:
+`PromptCacheOptions` and `prompt_cache_retention` of the SDK, https://developers.openai.com/api/docs/guides/prompt-caching"""
+
 REFUSES_STOP = re.compile(r'o3(?!-mini)|o4|gpt-5(?!-chat|\.[5-9])')
 """The models that refuse `stop` with status 400."""
 
@@ -393,6 +409,8 @@ def openai_model_profile(model_name: str) -> OpenAIModelProfile:
         openai_hides_thinking_tokens=name.startswith('gemini'),  # clarifai-python#978
         openai_phases=bool(PHASES.match(name)),
         openai_cache_points='breakpoint' if BREAKPOINTS.match(name) else None,
+        openai_cache_key=True,
+        openai_cache_ttls=next(ttls for pattern, ttls in CACHE_TTLS if re.match(pattern, name)),
         openai_reasoning_context='all_turns' if ALL_TURNS.match(name) else None,
         openai_system_prompt_role='user' if name.startswith('o1-mini') else 'system',
         unsupported_settings=refused | (STOP if REFUSES_STOP.match(name) else NOTHING),

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..settings import THINKING_LEVELS
+
 __all__ = ('LEVELS', 'TOKENS', 'ThinkingScale')
 
-LEVELS = ('minimal', 'low', 'medium', 'high', 'xhigh', 'max')
+LEVELS = THINKING_LEVELS
 """All levels of thinking, in ascending order."""
 
 TOKENS: Mapping[str, int] = {

@@ -30,6 +30,7 @@ from ..messages.history import repair
 from ..messages.request import is_tool_result
 from ..models import Model, ModelRequestParameters
 from ..profiles import ModelProfile
+from ..profiles.caching import AUTOMATIC_CACHES
 from ..profiles.history import HistoryRules
 from ..settings import TRANSPORT_SETTINGS, ModelSettings
 from .foreign_settings import register_setting_names, suggest, suggest_foreign_name
@@ -172,8 +173,15 @@ class PreparedRequest:
                 what = f'what {name!r}, a tool of {maker} itself, did'
         self.note(f'dropped, since the API of {self.system!r} cannot represent it in a past response: {what}')
 
+    @property
+    def caches_automatically(self) -> bool:
+        """True if the vendor caches every prompt by itself."""
+        return self.profile.caches_automatically or self.system in AUTOMATIC_CACHES
+
     def drop_cache_point(self) -> None:
-        """Add a warning for a `CachePoint` in the messages."""
+        """Add a warning for a `CachePoint` in the messages, unless the vendor caches by itself."""
+        if self.caches_automatically:
+            return
         self.note(f'CachePoint() was not sent: the API of {self.system!r} cannot mark what {self.model_name!r} caches')
 
     def strict_schema(self, schema: Json, owner: str) -> Json:
@@ -522,6 +530,8 @@ def _check_settings(
             request.drop_setting(name, f'this API has no such setting{suggest(name, own or ())}')
         elif is_known:
             request.drop_setting(name, f'{request.model_name!r} does not take it')
+        elif name == 'cache' and (request.caches_automatically or not request.settings.get('cache')):
+            request.settings = cast('ModelSettings', {k: v for k, v in request.settings.items() if k != name})
         elif name in ModelSettings.__annotations__:
             request.drop_setting(name, f'the API of {request.system!r} does not support it')
         elif (meant := suggest_foreign_name(name)) is None:

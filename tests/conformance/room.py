@@ -34,6 +34,7 @@ SHARED: dict[str, Any] = {
     'top_logprobs': 2,
     'stop_sequences': ['END'],
     'thinking': 'low',
+    'cache': True,
     'service_tier': 'default',
     'constraint': JsonSchema({'type': 'object'}),
 }

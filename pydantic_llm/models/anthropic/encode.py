@@ -27,7 +27,7 @@ from ...wire.files import content_items
 from ...wire.json_body import JsonItems
 from ...wire.known import KnownHistory
 from ...wire.prepare import PreparedRequest
-from .cache import encode_cache, mark_last
+from .cache import Caching, choose_caching, encode_cache, mark_last
 from .content import encode_content, encode_text, encode_tool_result, encode_tool_return
 from .encode_response import ResponseEncoder
 from .options import encode_output, encode_settings, encode_tools
@@ -38,13 +38,14 @@ from .turns import arrange, resumes_without_thinking
 def encode(request: PreparedRequest, profile: AnthropicModelProfile) -> Json:
     """Encode the body of a request."""
     _check_files(request, profile)
+    caching = choose_caching(request)
     conversation, written = encode_conversation(request, profile)
     thinking = encode_thinking(request, profile, resumed=resumes_without_thinking(conversation.turns))
     body: Json = {
         'model': request.model_name,
         'max_tokens': encode_max_tokens(request, profile, thinking),
         'messages': arrange(conversation.turns, request, profile, thinking),
-        **encode_system(conversation.system, request),
+        **encode_system(conversation.system, request, caching),
         **encode_tools(request, profile, thinking),
         **encode_settings(request, profile),
         **({'thinking': thinking.config} if thinking.config else {}),
@@ -52,7 +53,7 @@ def encode(request: PreparedRequest, profile: AnthropicModelProfile) -> Json:
     }
     if request.stream:
         body['stream'] = True
-    body = encode_cache(body, request.options, auto_cache=profile.anthropic_auto_cache)
+    body = encode_cache(body, caching, auto_cache=profile.anthropic_auto_cache)
     if written:
         body['messages'] = JsonItems(body['messages'][:1], written, body['messages'][1:])
     return body
@@ -67,10 +68,10 @@ def _check_files(request: PreparedRequest, profile: AnthropicModelProfile) -> No
         raise UserError(f'{request.model_name!r} at {request.base_url} cannot read {file!r}: send its bytes or URL')
 
 
-def encode_system(prompts: list[str], request: PreparedRequest) -> Json:
+def encode_system(prompts: list[str], request: PreparedRequest, caching: Caching) -> Json:
     """Encode the system prompts as one text, followed by the instructions, which change more often."""
     prompt = '\n\n'.join(prompts)
-    if not (request.instructions or request.options.get('anthropic_cache_instructions')):
+    if not (request.instructions or caching.settings.get('anthropic_cache_instructions')):
         return {'system': prompt} if prompt else {}
     blocks = [block for text in (prompt, *request.instructions) for block in encode_text(text)]
     return {'system': blocks} if blocks else {}

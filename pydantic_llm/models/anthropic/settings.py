@@ -27,7 +27,7 @@ OWN_SETTINGS: dict[str, str] = {
 SERVICE_TIERS: dict[ServiceTier, str] = {'auto': 'auto', 'default': 'standard_only'}
 """The shared service tiers that the API has -> its names. https://platform.claude.com/docs/en/api/service-tiers"""
 
-SUPPORTED = frozenset({*SETTINGS, 'thinking', 'service_tier', 'parallel_tool_calls'})
+SUPPORTED = frozenset({*SETTINGS, 'cache', 'thinking', 'service_tier', 'parallel_tool_calls'})
 """The shared settings that the API has."""
 
 CacheTtl = bool | Literal['5m', '1h']

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...exceptions import UserError
 from ...json_types import Json
 from ...profiles.bedrock import BedrockModelProfile
+from ...profiles.caching import HOUR, MINUTES
+from ...wire.caching import MARKS, extend_ttls, resolve_cache
 from ...wire.prepare import PreparedRequest
 
-MAX_CACHE_POINTS = 4
-"""The API rejects a request with more."""
+OWN_SETTINGS = ('bedrock_cache_instructions', 'bedrock_cache_messages', 'bedrock_cache_tool_definitions')
+"""The API's own settings, each of which overrides the shared setting `cache`."""
 
 NOT_BEFORE_CACHE_POINT = frozenset({'document', 'video'})
 """The kinds of blocks that must not precede a cache point directly: strands-agents/harness-sdk#1966."""
@@ -48,7 +50,7 @@ def encode_cache(body: Json, request: PreparedRequest, profile: BedrockModelProf
 
     Raises `UserError` if a cache point of five minutes precedes one of an hour, which the API rejects.
     """
-    settings = request.options
+    settings, is_shared = _choose_settings(body, request, profile)
     cacheable: dict[str, tuple[str, list[Json]]] = {
         'bedrock_cache_tool_definitions': ('tools', _get_tools(body)),
         'bedrock_cache_instructions': ('system', body.get('system', [])),
@@ -62,14 +64,36 @@ def encode_cache(body: Json, request: PreparedRequest, profile: BedrockModelProf
         elif blocks:
             add_cache_point(blocks, make_cache_point(ttl, request, profile))
     _drop_excess_points(body)
+    if is_shared:
+        extend_ttls([*_find_points(body)])
     has_hour = ['ttl' in point for point in _find_points(body)]
     if has_hour != sorted(has_hour, reverse=True):
         raise UserError("What is cached for '1h' must come before what is cached for '5m': tools, system, messages")
     return body
 
 
+def _choose_settings(
+    body: Json, request: PreparedRequest, profile: BedrockModelProfile
+) -> tuple[Mapping[str, Any], bool]:
+    """Return the API's own settings, or what the shared setting `cache` stands for, and whether they are the latter.
+
+    That is the messages, and the instructions with the tools before them; the tools alone if there are none.
+    """
+    own = {name: request.options[name] for name in OWN_SETTINGS if name in request.options}
+    ttls = (MINUTES, *([HOUR] if profile.bedrock_cache_hour else ())) if profile.bedrock_cache else ()
+    if own or not (seconds := resolve_cache(request, ttls)):
+        return own, False
+    sections = {'system': 'instructions', 'messages': 'messages'}
+    if not body.get('system'):
+        sections = {'tools': 'tool_definitions', 'messages': 'messages'}
+    ttl = '1h' if seconds == HOUR else '5m'
+    return {
+        f'bedrock_cache_{name}': ttl for section, name in sections.items() if section in profile.bedrock_cache
+    }, True
+
+
 def _drop_excess_points(body: Json) -> None:
-    excess = len([*_find_points(body)]) - MAX_CACHE_POINTS
+    excess = len([*_find_points(body)]) - MARKS
     for message in body['messages']:
         kept: list[Json] = []
         for block in message['content']:

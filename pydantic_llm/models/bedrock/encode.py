@@ -106,7 +106,7 @@ class Conversation:
     def _add_cache_point(self, point: CachePoint, blocks: list[Json]) -> None:
         """Add a cache point to the `blocks` of this turn, or to the last turn if this turn has no blocks yet."""
         if 'messages' not in self._profile.bedrock_cache:
-            self._request.note(f'CachePoint() was not sent: {self._request.model_name!r} cannot cache messages')
+            self._request.drop_cache_point()
             return
         before: list[Json] = self.turns[-1]['content'] if self.turns and not blocks else blocks
         if not add_cache_point(before, make_cache_point(point.ttl, self._request, self._profile)):

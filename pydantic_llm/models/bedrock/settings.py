@@ -30,7 +30,7 @@ SERVICE_TIERS: dict[ServiceTier, str] = {'default': 'default', 'flex': 'flex', '
 """Our service tiers -> the API's. `auto` is the API's default, so it is not sent.
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ServiceTier.html"""
 
-SUPPORTED = frozenset({*SETTINGS, 'top_k', 'thinking', 'service_tier', 'parallel_tool_calls'})
+SUPPORTED = frozenset({*SETTINGS, 'cache', 'top_k', 'thinking', 'service_tier', 'parallel_tool_calls'})
 """The shared settings that the API has."""
 
 CacheTtl = bool | Literal['5m', '1h']

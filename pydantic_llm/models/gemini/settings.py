@@ -51,7 +51,7 @@ SERVICE_TIERS: dict[ServiceTier, str | None] = {
 }
 """Our service tiers -> the API's; `None` lets the API choose."""
 
-SUPPORTED = frozenset({*GENERATION_SETTINGS, 'thinking', 'service_tier'})
+SUPPORTED = frozenset({*GENERATION_SETTINGS, 'cache', 'thinking', 'service_tier'})
 """The shared settings that the API supports."""
 
 

@@ -1,14 +1,89 @@
-"""Marks the content up to which OpenAI, OpenRouter and LiteLLM cache, for both of OpenAI's APIs.
+"""Encodes what OpenAI, OpenRouter and LiteLLM cache, for both of OpenAI's APIs: the setting `cache`, and cache points.
 
 https://developers.openai.com/api/docs/guides/prompt-caching
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import cast
+
+from pydantic_core import to_json
+
 from ...json_types import Json
-from ...messages import CachePoint
+from ...messages import CachePoint, SystemPromptPart
+from ...profiles.caching import HOUR
 from ...profiles.openai import OpenAIModelProfile
+from ...wire.caching import MARKS, extend_ttls, resolve_cache
 from ...wire.prepare import PreparedRequest
+
+
+def encode_cache(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
+    """Encode the setting `cache` as fields of the body. Servers with Anthropic's marks have none: see `mark_prefix`."""
+    value = request.settings.get('cache')
+    has_breakpoints = profile.openai_cache_points == 'breakpoint'
+    if value is None or (value is False and not has_breakpoints) or profile.openai_cache_points == 'cache_control':
+        return {}
+    if value is False:
+        return {'prompt_cache_options': {'mode': 'explicit'}}
+    ttls = profile.openai_cache_ttls or {}
+    fields: Json = {'prompt_cache_key': make_cache_key(request)} if profile.openai_cache_key else {}
+    seconds = resolve_cache(request, [*ttls]) if ttls or not fields else None
+    if seconds and value is not True:
+        fields |= {'prompt_cache_options': {'ttl': ttls[seconds]}} if has_breakpoints else {RETENTION: ttls[seconds]}
+    return fields
+
+
+RETENTION = 'prompt_cache_retention'
+
+
+def make_cache_key(request: PreparedRequest) -> str:
+    """Return a key that requests with the same instructions and tools share."""
+    first = request.messages[:1]
+    prompts = [part.content for message in first for part in message.parts if isinstance(part, SystemPromptPart)]
+    tools = [tool.name for tool in request.parameters.tools]
+    return sha256(to_json([request.model_name, prompts, request.instructions, tools])).hexdigest()[:32]
+
+
+def has_marks(request: PreparedRequest, profile: OpenAIModelProfile) -> bool:
+    """Return whether `mark_prefix` is to mark the messages."""
+    return bool(request.settings.get('cache')) and profile.openai_cache_points == 'cache_control'
+
+
+def mark_prefix(messages: list[Json], request: PreparedRequest, profile: OpenAIModelProfile) -> list[Json]:
+    """Return the messages, with marks on the instructions and on the user's newest message.
+
+    For servers with Anthropic's marks, if the setting `cache` asks for them.
+    """
+    seconds = resolve_cache(request, [*(profile.openai_cache_ttls or ())]) if has_marks(request, profile) else None
+    if seconds is None:
+        return messages
+    mark = {'type': 'ephemeral', **({'ttl': '1h'} if seconds == HOUR else {})}
+    last = {message['role']: index for index, message in enumerate(messages)}
+    places = [last[role] for role in (profile.openai_system_prompt_role, 'user') if role in last]
+    marked = [*messages]
+    for index in places[: max(MARKS - len(_find_marks(messages)), 0)]:
+        marked[index] = _mark_message(messages[index], {**mark})
+    extend_ttls(_find_marks(marked))
+    return marked
+
+
+def _mark_message(message: Json, mark: Json) -> Json:
+    """Return a message whose last text has a mark; unchanged if it has no text."""
+    content = message['content']
+    parts: list[Json] = [{'type': 'text', 'text': content}] if isinstance(content, str) else [*content]
+    last = max((index for index, part in enumerate(parts) if part['type'] == 'text'), default=None)
+    if last is None:
+        return message
+    parts[last] = {'cache_control': mark, **parts[last]}
+    return {**message, 'content': parts}
+
+
+def _find_marks(messages: Sequence[Json]) -> list[Json]:
+    contents = [message.get('content') for message in messages]
+    parts = [part for content in contents if isinstance(content, list) for part in cast('list[Json]', content)]
+    return [part['cache_control'] for part in parts if 'cache_control' in part]
 
 
 def mark_last_part(parts: list[Json], point: CachePoint, request: PreparedRequest, profile: OpenAIModelProfile) -> None:

@@ -39,6 +39,7 @@ ROOM = Room(
         'logprobs': (),
         'top_logprobs': (),
         'stop_sequences': ('stop_sequences',),
+        'cache': ('cache_control', 'system'),
         'thinking': ('thinking',),
         'service_tier': ('service_tier',),
         'constraint': (),

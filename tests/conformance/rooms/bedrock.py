@@ -42,6 +42,7 @@ ROOM = Room(
         'logprobs': (),
         'top_logprobs': (),
         'stop_sequences': ('inferenceConfig.stopSequences',),
+        'cache': ('messages', 'system'),
         'thinking': ('additionalModelRequestFields',),
         'service_tier': ('serviceTier',),
         'constraint': (),

@@ -39,6 +39,7 @@ ROOM = Room(
         'logprobs': ('logprobs',),
         'top_logprobs': (),
         'stop_sequences': ('stop_sequences',),
+        'cache': (),
         'thinking': ('thinking',),
         'service_tier': (),
         'constraint': (),

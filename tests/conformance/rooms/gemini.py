@@ -39,6 +39,7 @@ ROOM = Room(
         'logprobs': (),
         'top_logprobs': (),
         'stop_sequences': ('generationConfig.stopSequences',),
+        'cache': (),
         'thinking': ('generationConfig.thinkingConfig',),
         'service_tier': ('serviceTier',),
         'constraint': (),

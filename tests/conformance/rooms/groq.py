@@ -27,6 +27,7 @@ ROOM = Room(
     GroqModelSettings,
     shared_fields={
         **openai_chat.ROOM.shared_fields,
+        'cache': (),
         'max_tokens': ('max_tokens',),
         'constraint': ('response_format',),
         'presence_penalty': (),

@@ -27,6 +27,7 @@ ROOM = Room(
     HuggingFaceModelSettings,
     shared_fields={
         **openai_chat.ROOM.shared_fields,
+        'cache': (),
         'max_tokens': ('max_tokens',),
         'parallel_tool_calls': (),
         'service_tier': (),

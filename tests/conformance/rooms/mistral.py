@@ -39,6 +39,7 @@ ROOM = Room(
         'logprobs': ('logprobs',),
         'top_logprobs': ('top_logprobs',),
         'stop_sequences': ('stop',),
+        'cache': ('prompt_cache_key',),
         'thinking': ('reasoning_effort',),
         'service_tier': ('service_tier',),
         'constraint': ('response_format',),

@@ -38,6 +38,7 @@ ROOM = Room(
         'logprobs': ('logprobs',),
         'top_logprobs': ('top_logprobs',),
         'stop_sequences': ('stop',),
+        'cache': ('prompt_cache_key',),
         'thinking': (),
         'service_tier': ('service_tier',),
         'constraint': ('response_format',),

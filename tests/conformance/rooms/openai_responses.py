@@ -41,6 +41,7 @@ ROOM = Room(
         'logprobs': (),
         'top_logprobs': (),
         'stop_sequences': (),
+        'cache': ('prompt_cache_key',),
         'thinking': ('reasoning',),
         'service_tier': ('service_tier',),
         'constraint': (),

@@ -26,6 +26,7 @@ from ....messages.request import ModelRequestPart
 from ....profiles.openai import OpenAIModelProfile
 from ....wire.json_body import JsonItems
 from ....wire.prepare import PreparedRequest
+from ..cache import has_marks, mark_prefix
 from .content import encode_content, flatten_content
 from .dialect import OPENAI, Dialect
 from .encode_response import encode_response
@@ -35,9 +36,11 @@ from .options import encode_output, encode_settings, encode_tools
 def encode(request: PreparedRequest, profile: OpenAIModelProfile, dialect: Dialect = OPENAI) -> Json:
     """Encode the body of a request."""
     messages: Sequence[Json] | JsonItems | None = None
-    if dialect.encode_body is None:
+    if dialect.encode_body is None and not has_marks(request, profile):
         messages = encode_known_messages(request, profile)
-    if messages is None and not (messages := list(encode_messages(request, profile))):
+    if messages is None:
+        messages = mark_prefix(list(encode_messages(request, profile)), request, profile)
+    if not messages:
         raise UserError('messages has no content of the user: all of its texts are blank')
     body: Json = {'model': request.model_name, 'messages': messages}
     body.update(encode_tools(request, profile, dialect))

@@ -17,6 +17,7 @@ from ....tools.definition import ToolDefinition
 from ....wire.parameters import OUTPUT_NAME
 from ....wire.prepare import PreparedRequest
 from ....wire.thinking import ResolvedThinking, is_thinking_off, resolve_thinking
+from ..cache import encode_cache
 from ..thinking import drop_sampling
 from .dialect import Dialect
 
@@ -104,6 +105,7 @@ def encode_output(request: PreparedRequest, profile: OpenAIModelProfile) -> Json
 def encode_settings(request: PreparedRequest, profile: OpenAIModelProfile, dialect: Dialect) -> Json:
     """Encode the settings: the profile's fixed fields, thinking, the constraint, then all others by name."""
     body = dict(profile.openai_always_sends or {}) | encode_thinking(request, profile)
+    body |= encode_cache(request, profile)
     drop_sampling(request, profile, body.get('reasoning_effort'))
     if 'constraint' in request.settings:
         body |= encode_constraint(request.settings['constraint'], request, profile)

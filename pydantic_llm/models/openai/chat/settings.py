@@ -42,7 +42,7 @@ OWN_SETTINGS: dict[str, str] = {
 }
 """The settings that only this API has -> the fields of the body."""
 
-ALWAYS_SUPPORTED = frozenset({'thinking', 'constraint', 'parallel_tool_calls'})
+ALWAYS_SUPPORTED = frozenset({'cache', 'thinking', 'constraint', 'parallel_tool_calls'})
 """The shared settings that the API supports in another way than as one field of the body."""
 
 

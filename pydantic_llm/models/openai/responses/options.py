@@ -10,6 +10,7 @@ from ....tools.definition import ToolDefinition
 from ....wire.parameters import OUTPUT_NAME
 from ....wire.prepare import PreparedRequest
 from ....wire.thinking import resolve_thinking
+from ..cache import encode_cache, has_marks
 from ..thinking import drop_sampling
 from .native_tools import encode_native_tool
 from .settings import ENCRYPTED_REASONING, INCLUDES, OWN_SETTINGS, REASONING, SETTINGS
@@ -75,6 +76,9 @@ def encode_settings(request: PreparedRequest, profile: OpenAIModelProfile) -> Js
     if reasoning := encode_reasoning(request, profile):
         body['reasoning'] = reasoning
     drop_sampling(request, profile, reasoning.get('effort'))
+    if has_marks(request, profile):
+        request.drop_setting('cache', f'the Responses API of {request.system!r} has no marks for it')
+    body |= encode_cache(request, profile)
     settings = request.options
     body |= {wire: settings[name] for name, wire in (SETTINGS | OWN_SETTINGS).items() if name in settings}
     if 'openai_text_verbosity' in settings:

@@ -53,7 +53,7 @@ INCLUDES: dict[str, str] = {
 ENCRYPTED_REASONING = 'reasoning.encrypted_content'
 """The value of `include` for the encrypted content of reasoning items, which is sent back in the next request."""
 
-SUPPORTED = frozenset({*SETTINGS, 'logprobs', 'thinking', 'parallel_tool_calls'})
+SUPPORTED = frozenset({*SETTINGS, 'cache', 'logprobs', 'thinking', 'parallel_tool_calls'})
 """The shared settings that the API supports."""
 
 
