@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ('AUTOMATIC_CACHES', 'DAY', 'HOUR', 'MINUTES')
+__all__ = ('AUTOMATIC_CACHES', 'FIVE_MINUTES', 'HOUR')
 
-MINUTES, HOUR, DAY = 300, 3600, 86_400
-"""Five minutes, an hour and a day, in seconds."""
+FIVE_MINUTES = 300
+"""Five minutes, in seconds."""
+
+HOUR = 3600
+"""An hour, in seconds."""
 
 AUTOMATIC_CACHES: Mapping[str, str] = {
     'alibaba': 'https://www.alibabacloud.com/help/en/model-studio/context-cache',

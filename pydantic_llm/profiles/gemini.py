@@ -43,6 +43,9 @@ class GeminiModelProfile(ModelProfile):
     gemini_system_instruction: bool = True
     """True if the model accepts a system instruction. If not, it is put before the user's text."""
 
+    gemini_cache_min_tokens: int | None = None
+    """The smallest number of tokens that can be a cached content; `None` if the model has no cached contents."""
+
     gemini_modalities: tuple[str, ...] = ('TEXT',)
     """The default modalities of responses."""
 
@@ -199,6 +202,14 @@ REFUSES_LOGPROBS = {
 }
 """The models that refuse log probabilities, by whether they are at Vertex AI."""
 
+CACHE_MIN_TOKENS: tuple[tuple[str, int | None], ...] = (
+    (r'gemini-(2\.|pro|flash)', 2048),
+    (r'gemini-[3-9]', 4096),
+    (r'', None),
+)
+"""The smallest cached contents in tokens, by the beginning of the name; the first match is used:
+https://ai.google.dev/gemini-api/docs/caching"""
+
 OLD = re.compile(r'gemini-(1|2\.0)|gemini-pro|gemini-exp|learnlm|gemma-?[123]|gemma-?3n|lyria')
 """The models that cannot think."""
 
@@ -232,5 +243,11 @@ def gemini_model_profile(model_name: str, *, vertex: bool = False) -> GeminiMode
         native_tools_refuse=frozenset({'tool', 'native'}) if is_old or has_budget else frozenset(),
         gemini_files_of_tools=() if is_old or has_budget else GeminiModelProfile.gemini_files_of_tools,
         gemini_system_instruction=not (is_basic or makes_audio),
+        caches_automatically=bool(REFUSES_PENALTIES.match(name)),  # from 2.5 on: same page as `CACHE_MIN_TOKENS`
+        gemini_cache_min_tokens=_find_cache_min_tokens(name) if only_text else None,
         gemini_modalities=('TEXT', 'IMAGE') if makes_images else ('AUDIO',) if makes_audio else ('TEXT',),
     )
+
+
+def _find_cache_min_tokens(name: str) -> int | None:
+    return next(tokens for pattern, tokens in CACHE_MIN_TOKENS if re.match(pattern, name))

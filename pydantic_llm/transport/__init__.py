@@ -77,14 +77,14 @@ class RawRequest:
     path: str
     """The path below the connection's base URL."""
     body: bytes
-    """The body, as JSON; empty for `GET`."""
+    """The body, as JSON; empty for `GET` and `DELETE`."""
     model_name: str
     """The requested model, for error messages."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """Headers that override the connection's own."""
     deadlines: Deadlines = NO_DEADLINES
-    method: Literal['POST', 'GET'] = 'POST'
-    """The HTTP method. Only connections through an SDK's client support `GET`."""
+    method: Literal['POST', 'GET', 'PATCH', 'DELETE'] = 'POST'
+    """The HTTP method. Connections through an SDK's client support `POST` and `GET`, other ones all but boto3's."""
 
 
 @dataclass(frozen=True, slots=True)

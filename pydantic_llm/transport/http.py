@@ -113,7 +113,7 @@ class HTTPConnection(ClientConnection):
     async def _send(self, client: Any, request: RawRequest, deadlines: Deadlines, access: Access) -> Any:
         """Return the response, after redirects if they are followed."""
         url = access.url(request.path)
-        headers: HeaderGroups = (JSON_HEADERS if request.method == 'POST' else {}, access.headers, request.headers)
+        headers: HeaderGroups = (JSON_HEADERS if request.body else {}, access.headers, request.headers)
         own = self._find_timeout(client)
         for _ in range(MAX_REDIRECTS + 1):
             response = await _send_once(client, request, url, headers, own, deadlines)

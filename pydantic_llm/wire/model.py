@@ -168,7 +168,8 @@ class WireModel(PreparingModel, Generic[ProfileT]):
         await self._provider.connection.load()
         budget = Budget.of(request.settings)
         await self._download_files(request, budget)
-        return await self._request_body(self._encode_request(request), budget, request.warnings, request.parameters)
+        raw = await self.make_raw_request(request, budget)
+        return await self._request_body(raw, budget, request.warnings, request.parameters)
 
     def preview(
         self,
@@ -232,7 +233,7 @@ class WireModel(PreparingModel, Generic[ProfileT]):
         await self._provider.connection.load()
         budget = Budget.of(request.settings)
         await self._download_files(request, budget)
-        raw = self._encode_request(request)
+        raw = await self.make_raw_request(request, budget)
 
         async def open_bytes() -> ByteStream:
             return await self._open(_with_time_left(raw, budget))
@@ -332,6 +333,10 @@ class WireModel(PreparingModel, Generic[ProfileT]):
                 error.message = f'{error.message} (did you mean {meant!r}?)'
                 error.args = (error.message,)
         return error
+
+    async def make_raw_request(self, request: PreparedRequest, budget: Budget) -> RawRequest:
+        """Return the request as bytes. Overridden if something must be made at the vendor first."""
+        return self._encode_request(request)
 
     def _encode_request(self, request: PreparedRequest) -> RawRequest:
         settings = request.settings

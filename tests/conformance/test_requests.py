@@ -173,6 +173,7 @@ def effect_of(room: Room, name: str, value: Any) -> tuple[Fields, list[str]]:
 def test_a_shared_setting_changes_its_field_or_is_listed(room: Room, name: str) -> None:
     fields = room.shared_fields[name]
     found, warnings = effect_of(room, name, SHARED[name])
+    warnings = [warning for warning in warnings if ' became ' not in warning]
     assert found == tuple(sorted(fields))
     is_silent = bool(fields) or (
         name == 'cache' and room.prepare([ModelRequest([UserPromptPart('Hi')])]).caches_automatically

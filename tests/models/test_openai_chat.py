@@ -54,7 +54,7 @@ SETTING_BODIES: dict[str, tuple[Any, Json]] = {
 }
 """Each setting: a value, and the fields of the body that it becomes. The others have tests of their own."""
 
-TESTED_BELOW = {'top_k', 'tool_choice', 'parallel_tool_calls', 'thinking', 'constraint'}
+TESTED_BELOW = {'cache', 'top_k', 'tool_choice', 'parallel_tool_calls', 'thinking', 'constraint'}
 
 
 def test_every_setting_is_in_the_table() -> None:

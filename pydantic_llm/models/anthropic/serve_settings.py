@@ -86,7 +86,10 @@ def _decode_tool_settings(body: Json) -> Json:
 
 
 def _decode_cache_settings(body: Json) -> Json:
-    """Decode the marks of the cache, except those of the messages, which become cache points."""
+    """Decode the marks of the cache, except those of the messages, which become cache points.
+
+    Models of other vendors get the shared setting `cache` for them.
+    """
     system: Any = body.get('system') or ()
     marked: dict[str, list[Json]] = {
         'anthropic_cache': [body],
@@ -97,7 +100,8 @@ def _decode_cache_settings(body: Json) -> Json:
         name: [block['cache_control'] for block in blocks if block.get('cache_control')]
         for name, blocks in marked.items()
     }
-    return {name: controls[-1].get('ttl') or '5m' for name, controls in marks.items() if controls}
+    own = {name: controls[-1].get('ttl') or '5m' for name, controls in marks.items() if controls}
+    return {**own, 'cache': max(own.values(), key=['5m', '1h'].index)} if own else {}
 
 
 def decode_parameters(body: Json) -> ModelRequestParameters:

@@ -8,7 +8,7 @@ from typing import Any
 from ...exceptions import UserError
 from ...json_types import Json
 from ...profiles.bedrock import BedrockModelProfile
-from ...profiles.caching import HOUR, MINUTES
+from ...profiles.caching import FIVE_MINUTES, HOUR
 from ...wire.caching import MARKS, extend_ttls, resolve_cache
 from ...wire.prepare import PreparedRequest
 
@@ -77,10 +77,10 @@ def _choose_settings(
 ) -> tuple[Mapping[str, Any], bool]:
     """Return the API's own settings, or what the shared setting `cache` stands for, and whether they are the latter.
 
-    That is the messages, and the instructions with the tools before them; the tools alone if there are none.
+    That is the messages, and the instructions with the tools before them; the tools alone without instructions.
     """
     own = {name: request.options[name] for name in OWN_SETTINGS if name in request.options}
-    ttls = (MINUTES, *([HOUR] if profile.bedrock_cache_hour else ())) if profile.bedrock_cache else ()
+    ttls = (FIVE_MINUTES, *([HOUR] if profile.bedrock_cache_hour else ())) if profile.bedrock_cache else ()
     if own or not (seconds := resolve_cache(request, ttls)):
         return own, False
     sections = {'system': 'instructions', 'messages': 'messages'}

@@ -110,7 +110,10 @@ def _decode_tool_choice(choice: Json) -> Json:
 
 
 def _decode_cache_settings(body: Json) -> Json:
-    """Decode the cache points, except those of the messages, which become `CachePoint`."""
+    """Decode the cache points, except those of the messages, which become `CachePoint`.
+
+    Models of other vendors get the shared setting `cache` for them.
+    """
     cached: dict[str, list[Json]] = {
         'bedrock_cache_tool_definitions': _get_tools(body),
         'bedrock_cache_instructions': body.get('system') or [],
@@ -118,7 +121,8 @@ def _decode_cache_settings(body: Json) -> Json:
     points = {
         name: [block['cachePoint'] for block in blocks if 'cachePoint' in block] for name, blocks in cached.items()
     }
-    return {name: found[-1].get('ttl') or True for name, found in points.items() if found}
+    own = {name: found[-1].get('ttl') or True for name, found in points.items() if found}
+    return {**own, 'cache': '1h' if '1h' in own.values() else True} if own else {}
 
 
 def decode_parameters(body: Json) -> ModelRequestParameters:

@@ -22,6 +22,7 @@ from ...messages import (
 from ...messages.request import FAILED_OUTCOMES
 from ...profiles.gemini import GeminiModelProfile
 from ...profiles.history import FILLER
+from ...wire.caching import resolve_cache
 from ...wire.json_body import JsonItems
 from ...wire.prepare import PreparedRequest
 from .content import encode_content, encode_user_file
@@ -31,6 +32,8 @@ from .options import encode_generation, encode_tools, encode_top_level
 
 def encode(request: PreparedRequest, profile: GeminiModelProfile) -> Json:
     """Encode the body of a request."""
+    if profile.gemini_cache_min_tokens is None:
+        resolve_cache(request, ())
     tools, system = encode_tools(request, profile), encode_system(request)
     body: Json = {'contents': encode_known_contents(request, profile) or encode_contents(request, profile)}
     body.update(encode_top_level(request))
@@ -39,7 +42,7 @@ def encode(request: PreparedRequest, profile: GeminiModelProfile) -> Json:
         body.update(tools)
         if system:
             body['systemInstruction'] = {'parts': system}
-    if config := encode_generation(request, profile, has_tools='tools' in body):
+    if config := encode_generation(request, profile, has_tools='tools' in tools):
         body['generationConfig'] = config
     return body
 
@@ -65,6 +68,11 @@ def encode_known_contents(request: PreparedRequest, profile: GeminiModelProfile)
     first = list(_encode_messages(request.messages[:1], request, profile))
     chunks = known.encode(request, lambda message: _encode_messages((message,), request, profile), 1)
     return JsonItems(first, chunks) if first else None
+
+
+def encode_message(message: ModelMessage, request: PreparedRequest, profile: GeminiModelProfile) -> list[Json]:
+    """Encode one message as contents, without regard to those around it."""
+    return [*_encode_messages((message,), request, profile)]
 
 
 def encode_contents(request: PreparedRequest, profile: GeminiModelProfile) -> list[Json]:

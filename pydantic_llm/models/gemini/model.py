@@ -7,18 +7,22 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from ..._type_checks import check_model_name
-from ...exceptions import UserError
+from ...exceptions import ModelHTTPError, UserError
 from ...json_types import Json
 from ...messages import FileUrl, VideoUrl
 from ...profiles import ModelProfileSpec
 from ...profiles.gemini import VERTEX, GeminiModelProfile
 from ...profiles.history import HistoryRules
 from ...providers import Provider, choose_provider
+from ...retries.budget import Budget
 from ...settings import ModelSettings
 from ...streaming.draft import ResponseDraft
+from ...transport import ByteStream, RawRequest, RawResponse
 from ...wire.model import WireModel
 from ...wire.prepare import PreparedRequest
 from . import encode
+from .cached_content import CachedContents, CachedRequest, choose_ttl, is_gone
+from .cached_prefix import find_prefixes
 from .decode import GeminiDecoder
 from .options import encode_headers
 from .settings import GOOGLE_NAMES, SUPPORTED, GeminiModelSettings
@@ -78,6 +82,7 @@ class GeminiModel(WireModel[GeminiModelProfile]):
         if '..' in model_name or not UNSAFE_CHARACTERS.isdisjoint(model_name) or not model_name.isprintable():
             raise UserError(f'{model_name!r} is not a valid model name: it would change the URL of the request')
         super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
+        self._cached_contents = CachedContents(self.provider, model_name)
 
     def merged_settings(self, model_settings: ModelSettings | None) -> ModelSettings:
         """Return the merged settings, with Google's names of them replaced by those of this room."""
@@ -100,6 +105,78 @@ class GeminiModel(WireModel[GeminiModelProfile]):
 
     def encode(self, request: PreparedRequest) -> Json:
         return encode.encode(request, self.profile)
+
+    async def make_raw_request(self, request: PreparedRequest, budget: Budget) -> RawRequest:
+        """Return the request, whose beginning is a cached content if the setting `cache` asks for one."""
+        min_tokens = self.profile.gemini_cache_min_tokens
+        if min_tokens is None or 'gemini_cached_content' in request.options or not request.settings.get('cache'):
+            return self._encode_request(request)
+        whole = self._encode_request(request)
+        ttl = choose_ttl(request)
+        with budget.track_time():
+            found = await self._cached_contents.find(
+                find_prefixes(request, self.profile),
+                resource=await self._find_resource_name(),
+                ttl=ttl,
+                min_tokens=min_tokens,
+                seconds=budget.seconds_left,
+            )
+        if found is None:
+            return whole
+        prefix, cached = found
+        settings = cast('ModelSettings', {**request.settings, 'gemini_cached_content': cached.name})
+        short = self._encode_request(replace(request, messages=prefix.rest, settings=settings))
+        return CachedRequest(
+            short.path,
+            short.body,
+            short.model_name,
+            short.headers,
+            short.deadlines,
+            cached_name=cached.name,
+            whole=whole,
+        )
+
+    async def _find_resource_name(self) -> str:
+        """Return the model's name in a cached content. Vertex AI wants the project and the region before it."""
+        from ...providers.google import GoogleProvider
+
+        path = model_path(self.model_name, self.system)
+        if self.system != VERTEX or path.startswith('projects/') or not isinstance(self.provider, GoogleProvider):
+            return path
+        access = await self.provider.access(self.model_name, refused=None)
+        return f'{access.path_prefix}/{path}'.removeprefix('/')
+
+    async def _send(self, raw: RawRequest) -> RawResponse:
+        try:
+            return await super()._send(self._without_forgotten(raw))
+        except ModelHTTPError as error:
+            whole = self._find_whole(raw, error)
+        return await super()._send(whole)
+
+    async def _open(self, raw: RawRequest) -> ByteStream:
+        try:
+            return await super()._open(self._without_forgotten(raw))
+        except ModelHTTPError as error:
+            whole = self._find_whole(raw, error)
+        return await super()._open(whole)
+
+    def _without_forgotten(self, raw: RawRequest) -> RawRequest:
+        """Return the whole request if its cached content was forgotten meanwhile."""
+        if isinstance(raw, CachedRequest) and not self._cached_contents.has(raw.cached_name):
+            return replace(raw.whole, deadlines=raw.deadlines)
+        return raw
+
+    def _find_whole(self, raw: RawRequest, error: ModelHTTPError) -> RawRequest:
+        """Return the request without its cached content if that is gone; raise any other error."""
+        if not (isinstance(raw, CachedRequest) and is_gone(error)):
+            raise error
+        self._cached_contents.forget(raw.cached_name)
+        return replace(raw.whole, deadlines=raw.deadlines)
+
+    async def aclose(self) -> None:
+        """Delete the cached contents, and close the connections."""
+        await self._cached_contents.delete_all()
+        await super().aclose()
 
     def new_decoder(self, draft: ResponseDraft) -> GeminiDecoder:
         return GeminiDecoder(draft)

@@ -18,6 +18,9 @@ from ...profiles.openai import OpenAIModelProfile
 from ...wire.caching import MARKS, extend_ttls, resolve_cache
 from ...wire.prepare import PreparedRequest
 
+RETENTION = 'prompt_cache_retention'
+"""The field for the time of a cache without breakpoints."""
+
 
 def encode_cache(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
     """Encode the setting `cache` as fields of the body. Servers with Anthropic's marks have none: see `mark_prefix`."""
@@ -25,17 +28,15 @@ def encode_cache(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
     has_breakpoints = profile.openai_cache_points == 'breakpoint'
     if value is None or (value is False and not has_breakpoints) or profile.openai_cache_points == 'cache_control':
         return {}
-    if value is False:
+    if value is False:  # and no setting of the API's own overrides it
         return {'prompt_cache_options': {'mode': 'explicit'}}
-    ttls = profile.openai_cache_ttls or {}
+    own = {'openai_prompt_cache_options', 'openai_prompt_cache_retention'} & request.options.keys()
+    ttls = {} if own else profile.openai_cache_ttls or {}
     fields: Json = {'prompt_cache_key': make_cache_key(request)} if profile.openai_cache_key else {}
     seconds = resolve_cache(request, [*ttls]) if ttls or not fields else None
     if seconds and value is not True:
         fields |= {'prompt_cache_options': {'ttl': ttls[seconds]}} if has_breakpoints else {RETENTION: ttls[seconds]}
     return fields
-
-
-RETENTION = 'prompt_cache_retention'
 
 
 def make_cache_key(request: PreparedRequest) -> str:
@@ -103,3 +104,10 @@ def mark_last_part(parts: list[Json], point: CachePoint, request: PreparedReques
             )
     else:
         marked['cache_control'] = {'type': 'ephemeral', **({'ttl': point.ttl} if point.ttl != '5m' else {})}
+
+
+def decode_cache(body: Json) -> Json:
+    """Decode what a client asks of the cache as the shared setting `cache`, for models of other vendors."""
+    if body.get(RETENTION) == '24h':
+        return {'cache': '24h'}
+    return {'cache': True} if body.get('prompt_cache_key') else {}

@@ -25,6 +25,6 @@ ROOM = Room(
     openai_chat.ROOM.finish_reason_path,
     openai_chat.ROOM.parts_path,
     AcmeChatModelSettings,
-    shared_fields={**openai_chat.ROOM.shared_fields, 'cache': (), 'stop_sequences': ('stop_at',)},
+    shared_fields={**openai_chat.ROOM.shared_fields, 'stop_sequences': ('stop_at',)},
     own_fields={'acmechat_tone': ('formal', ('tone',))},
 )

@@ -25,7 +25,7 @@ ROOM = Room(
     ('choices', 0, 'finish_reason'),
     (),
     LiteLLMModelSettings,
-    shared_fields={**openai_chat.ROOM.shared_fields, 'cache': (), 'max_tokens': ('max_tokens',), 'top_k': ('top_k',)},
+    shared_fields={**openai_chat.ROOM.shared_fields, 'max_tokens': ('max_tokens',), 'top_k': ('top_k',)},
     own_fields={
         'litellm_reasoning_effort': ('low', ('reasoning_effort',)),
         'litellm_thinking': ({'type': 'enabled', 'budget_tokens': 2048}, ('thinking',)),

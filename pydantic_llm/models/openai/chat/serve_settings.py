@@ -10,6 +10,7 @@ from ....settings import ModelSettings
 from ....tools.definition import ToolDefinition
 from ....wire.serving import decode_fields
 from ... import ModelRequestParameters, OutputObjectDefinition
+from ..cache import decode_cache
 from ..thinking import THINKING_LEVELS
 from .dialect import Dialect
 
@@ -29,7 +30,7 @@ OTHER_FIELDS = frozenset(
 def decode_settings(body: Json, dialect: Dialect) -> ModelSettings:
     """Decode the settings. Unknown fields are kept in `extra_body`."""
     names = {field: name for name, field in {**dialect.own_settings, **dialect.settings}.items()} | SETTING_NAMES
-    settings = decode_fields(body, names, skip=OTHER_FIELDS)
+    settings = decode_fields(body, names, skip=OTHER_FIELDS) | decode_cache(body)
     if isinstance(settings.get('stop_sequences'), str):
         settings['stop_sequences'] = [settings['stop_sequences']]
     if effort := body.get('reasoning_effort'):

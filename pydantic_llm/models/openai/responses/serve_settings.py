@@ -11,6 +11,7 @@ from ....settings import ModelSettings
 from ....tools.definition import ToolDefinition
 from ....wire.serving import decode_fields
 from ... import ModelRequestParameters, OutputObjectDefinition
+from ..cache import decode_cache
 from ..thinking import THINKING_LEVELS
 from .native_tools import decode_native_tool
 from .settings import ENCRYPTED_REASONING, INCLUDES, OWN_SETTINGS, REASONING, SETTINGS
@@ -33,7 +34,7 @@ ECHOED_FIELDS = (
 
 def decode_settings(body: Json) -> ModelSettings:
     """Decode the settings. Unknown fields are kept in `extra_body`."""
-    settings = decode_fields(body, SETTING_NAMES, skip=OTHER_FIELDS)
+    settings = decode_fields(body, SETTING_NAMES, skip=OTHER_FIELDS) | decode_cache(body)
     settings |= _decode_reasoning(body.get('reasoning') or {})
     text: Json = body.get('text') or {}
     if (verbosity := text.get('verbosity')) is not None:
