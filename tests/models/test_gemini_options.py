@@ -175,7 +175,7 @@ def test_a_native_output_has_a_schema() -> None:
         ({}, {}, True),
         ({'function_tools': [TIME]}, {}, False),
         ({'native_tools': [WebSearchTool()], 'name': OLD}, {}, False),
-        ({'function_tools': [TIME]}, {'gemini_cached_content': 'cachedContents/a'}, True),
+        ({'function_tools': [TIME]}, {'gemini_cached_content': 'cachedContents/a'}, False),
         ({'name': 'gemma-3-27b-it'}, {}, False),
     ],
 )

@@ -46,11 +46,11 @@ class Caching(NamedTuple):
     settings: Mapping[str, Any]
     """Some of `OWN_SETTINGS`."""
     is_shared: bool = False
-    """True if they stand for the shared setting `cache`."""
+    """True if they come from the shared setting `cache`."""
 
 
 def choose_caching(request: PreparedRequest) -> Caching:
-    """Return the API's own settings, or what the shared setting `cache` stands for: instructions and messages."""
+    """Return the API's own settings, or those that the shared setting `cache` becomes: instructions, messages."""
     own = {name: request.options[name] for name in OWN_SETTINGS if name in request.options}
     if own or not (seconds := resolve_cache(request, [*TTLS])):
         return Caching(own)

@@ -75,7 +75,7 @@ def encode_cache(body: Json, request: PreparedRequest, profile: BedrockModelProf
 def _choose_settings(
     body: Json, request: PreparedRequest, profile: BedrockModelProfile
 ) -> tuple[Mapping[str, Any], bool]:
-    """Return the API's own settings, or what the shared setting `cache` stands for, and whether they are the latter.
+    """Return the API's own settings, or those that the shared setting `cache` becomes, and if it is the latter.
 
     That is the messages, and the instructions with the tools before them; the tools alone without instructions.
     """
