@@ -180,9 +180,8 @@ class PreparedRequest:
 
     def drop_cache_point(self) -> None:
         """Add a warning for a `CachePoint` in the messages, unless the vendor caches by itself."""
-        if self.caches_automatically:
-            return
-        self.note(f'CachePoint() was not sent: the API of {self.system!r} cannot mark what {self.model_name!r} caches')
+        if not self.caches_automatically:
+            self.note(f'CachePoint() was not sent: {self.system!r} cannot mark what {self.model_name!r} caches')
 
     def strict_schema(self, schema: Json, owner: str) -> Json:
         """Return a schema in the form that the API enforces, with a warning for each constraint that this form loses.
