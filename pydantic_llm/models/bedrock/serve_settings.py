@@ -10,7 +10,7 @@ from ...exceptions import UserError
 from ...json_types import Json
 from ...native_tools import NativeTool
 from ...profiles.thinking import LEVELS
-from ...settings import ModelSettings, ThinkingLevel
+from ...settings import ModelSettings
 from ...tools.definition import ToolDefinition
 from ...wire.serving import decode_fields
 from .. import ModelRequestParameters, OutputObjectDefinition
@@ -34,7 +34,7 @@ OTHER_FIELDS = frozenset(
 )
 """The fields of the body that are not settings, or are decoded apart."""
 
-EFFORTS: dict[str, ThinkingLevel] = {'none': False, **{level: level for level in LEVELS}}
+EFFORTS: dict[str, bool | str] = {'none': False, **{level: level for level in LEVELS}}
 """The efforts of models -> our levels of thinking."""
 
 
@@ -80,7 +80,7 @@ def _decode_model_fields(fields: Json, effort: str | None) -> Json:
     return settings
 
 
-def _decode_thinking(fields: Json, effort: str | None) -> ThinkingLevel | int | None:
+def _decode_thinking(fields: Json, effort: str | None) -> bool | int | str | None:
     match fields:
         case {'thinking': {'type': 'enabled', 'budget_tokens': int() as budget}}:
             return budget

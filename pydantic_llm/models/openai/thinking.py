@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from ...profiles.openai import SAMPLING, OpenAIModelProfile
 from ...profiles.thinking import LEVELS
-from ...settings import ThinkingLevel
 from ...wire.prepare import PreparedRequest
 
-THINKING_LEVELS: dict[str, ThinkingLevel] = {'none': False, **{level: level for level in LEVELS}}
+THINKING_LEVELS: dict[str, bool | str] = {'none': False, **{level: level for level in LEVELS}}
 """Efforts of the API -> values of the setting `thinking`."""
 
 THINKING_SOURCES: dict[str, str] = {
