@@ -53,9 +53,16 @@ def _refuse_odd_shapes(translate: Callable[[object, object], object]) -> Callabl
     return refuse
 
 
+OBJECT: type = dict
+LIST: type = list
+"""The classes of JSON values. Any other mapping or sequence is translated."""
+
+
 @_refuse_odd_shapes
 def translate_request(cls: object, value: object) -> object:
     """Return the JSON of a request with part kinds and fields of ours; any other value is returned unchanged."""
+    if type(value) is OBJECT and _has_own_parts(value):
+        return value
     if not isinstance(value, Mapping):
         return value
     request = dict(cast('Mapping[str, Any]', value))
@@ -65,6 +72,8 @@ def translate_request(cls: object, value: object) -> object:
 @_refuse_odd_shapes
 def translate_response(cls: object, value: object) -> object:
     """Return the JSON of a response with part kinds and fields of ours; any other value is returned unchanged."""
+    if type(value) is OBJECT and _has_own_usage(value) and _has_own_parts(value):
+        return value
     if not isinstance(value, Mapping):
         return value
     response = _drop_nulls(cast('Mapping[str, Any]', value), 'usage', 'timestamp', 'warnings')
@@ -72,6 +81,49 @@ def translate_response(cls: object, value: object) -> object:
     if isinstance(usage := response.get('usage'), Mapping):
         response['usage'] = _translate_usage(cast('Mapping[str, Any]', usage))
     return response
+
+
+def _has_own_usage(response: Any) -> bool:
+    """Return whether the usage of a response, and its fields that may not be null, need no translation."""
+    usage = response.get('usage')
+    if type(usage) is not OBJECT or response.get('timestamp', '') is None or response.get('warnings', '') is None:
+        return False
+    details: Any = usage.get('details')
+    return COUNTS.keys().isdisjoint(usage) and type(details) is OBJECT and (not details or bool(usage.get(THINKING)))
+
+
+def _has_own_parts(message: Any) -> bool:
+    """Return whether all parts are of the most frequent kinds, and as this library writes them."""
+    parts = message.get('parts')
+    if type(parts) is not LIST:
+        return False
+    part: Any
+    for part in parts:
+        if type(part) is not OBJECT or (needed := OWN_PARTS.get(part.get('part_kind', ''))) is None:
+            return False
+        for name in needed:
+            if part.get(name) is None:
+                return False
+        if not FOREIGN_FIELDS.isdisjoint(part) or (needed is PROMPT_FIELDS and type(part['content']) is LIST):
+            return False
+    return True
+
+
+PROMPT_FIELDS = ('timestamp', 'content')
+
+OWN_PARTS: dict[str, tuple[str, ...]] = {
+    'system-prompt': ('timestamp',),
+    'user-prompt': PROMPT_FIELDS,
+    'tool-return': ('timestamp', 'tool_call_id'),
+    'retry-prompt': ('timestamp', 'tool_call_id'),
+    'text': (),
+    'thinking': (),
+    'tool-call': ('tool_call_id',),
+}
+"""Part kinds of ours → the fields that translation would add to a part without them."""
+
+FOREIGN_FIELDS = frozenset({'context_id', 'citations'})
+"""The fields of such parts that translation would read."""
 
 
 def _drop_nulls(value: Mapping[str, Any], *names: str) -> Json:

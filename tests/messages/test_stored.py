@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from datetime import UTC, datetime
+from random import Random
+from types import MappingProxyType
 from typing import Any
 
 import pytest
+from hypothesis import given, strategies as st
 from pydantic import ValidationError
 
 from pydantic_llm.messages import (
@@ -32,6 +35,7 @@ from pydantic_llm.messages import (
 )
 from pydantic_llm.messages.history import repair
 from pydantic_llm.usage import RequestUsage
+from tests.messages.strategies import histories
 
 TIME = '2026-01-02T03:04:05Z'
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -411,3 +415,47 @@ def test_a_stored_history_cannot_permit_local_downloads() -> None:
         assert isinstance(part, UserPromptPart)
         assert isinstance(part.content[1], ImageUrl)
         assert part.content[1].force_download is True
+
+
+# ---------------------------------------------------------------------- messages that need no translation
+
+STRANGE_FIELDS: dict[str, Any] = {
+    'context_id': 'a',
+    'citations': [{'url': 'https://a'}],
+    'force_download': 'allow-local',
+    'cache_write_1h_tokens': 3,
+    'part_kind': 'speech',
+    'timestamp': None,
+    'tool_call_id': None,
+    'usage': None,
+    'warnings': None,
+    'details': {'reasoning_tokens': 5},
+}
+
+
+def load(message: dict[str, Any]) -> object:
+    """Return the message that a stored one becomes, or that it is invalid."""
+    try:
+        return ModelMessagesTypeAdapter.validate_python([message])
+    except ValidationError:
+        return None
+
+
+def as_read_only(message: dict[str, Any]) -> dict[str, Any]:
+    """Return the message with parts that no fast path knows."""
+    return {**message, 'parts': [MappingProxyType(part) for part in message['parts']]}
+
+
+@given(histories, st.randoms(use_true_random=False))
+def test_messages_of_ours_are_read_as_translated_ones_are(history: list[ModelMessage], chance: Random) -> None:
+    for message in ModelMessagesTypeAdapter.dump_python(history, mode='json'):
+        message.setdefault('timestamp', TIME)
+        assert load(message) == load(as_read_only(message))
+        changed = chance.choice([message, *message['parts'], message.get('usage', message)])
+        if chance.random() < 0.5:
+            changed.pop(chance.choice(sorted({*changed} - {'parts', 'kind', 'timestamp'})), None)
+        else:
+            name = chance.choice(sorted(STRANGE_FIELDS))
+            changed[name] = STRANGE_FIELDS[name]
+        message['timestamp'] = message.get('timestamp') or TIME
+        assert load(message) == load(as_read_only(message))
