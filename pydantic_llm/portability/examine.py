@@ -181,15 +181,15 @@ class _Examination:
         return sentences, without.error is None and without.content == base.content
 
     def _find_lost_values(self, piece: Piece, unit: Unit, base: _Trial) -> None:
-        """Add an issue if values of another vendor in a part are not sent to this one."""
+        """Add an issue if values of a vendor in a part are not sent: of another one, or a signature of another API."""
         part, message = self._part(unit), self.history[unit.message_index]
         if not isinstance(message, ModelResponse):
             return
         maker = part.provider_name or message.provider_name
-        if maker == self.model.system:
-            return
-        variants = {name: replace(part, **{name: None}) for name in VENDOR_FIELDS if getattr(part, name, None)}
-        if isinstance(part, ToolCallPart):
+        is_own = maker == self.model.system
+        names = ('signature',) if is_own else VENDOR_FIELDS
+        variants = {name: replace(part, **{name: None}) for name in names if getattr(part, name, None)}
+        if isinstance(part, ToolCallPart) and not is_own:
             variants['tool_call_id'] = replace(part, tool_call_id=_vary(part.tool_call_id))
         lost = [
             name

@@ -79,7 +79,7 @@ class _ResponseEncoder:
             case 'auto' | 'tags' if part.content:
                 start, end = self.profile.thinking_tags
                 self.content.append(encode_text(f'{start}\n{part.content}\n{end}'))
-                if not is_own:
+                if not is_own or part.signature:  # a signature is of another API of this vendor
                     self.request.note_thinking_as_text(part)
             case 'drop' if is_own:
                 pass

@@ -195,7 +195,7 @@ class ResponseEncoder:
         elif part.content:
             start, end = self.profile.thinking_tags
             self._items.append({'role': 'assistant', 'content': f'{start}\n{part.content}\n{end}'})
-            if not ours:
+            if not ours or part.id in THINKING_FIELDS:  # fields of Chat Completions
                 self.request.note_thinking_as_text(part)
         elif not ours:
             self.request.drop_part(part)
