@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any, cast
 
 from .._type_checks import check_messages, describe_value
@@ -43,17 +44,25 @@ async def process_history(run: RunState, refused: Sequence[ModelMessage] = ()) -
     messages = list(recorded)
     context = replace(run.context, refused_messages=refused) if refused else run.context
     for processor in run.spec.history_processors:
-        messages = _check_result(await processor(context, list(messages)), processor, recorded[-1])
+        messages = _check_result(await processor(context, list(messages)), processor, messages, recorded[-1])
     return messages
 
 
-def _check_result(value: object, processor: ContextFunction, newest: ModelMessage) -> list[ModelMessage]:
-    """Return the messages that a processor returned, with the instructions of the newest request."""
+def _check_result(
+    value: object, processor: ContextFunction, given: Sequence[ModelMessage], newest: ModelMessage
+) -> list[ModelMessage]:
+    """Return the messages that a processor returned, with the instructions of the newest request.
+
+    The last ones that it was given were checked before: a conversation can have thousands.
+    """
     start = f'The history processor {processor.name!r} returned'
     if not isinstance(value, (list, tuple)):
         raise UserError(f'{start} {describe_value(value)}; it must return a list of messages')
-    check_messages(cast('object', value), parameter=f'What the history processor {processor.name!r} returned')
     messages = list(cast('Sequence[ModelMessage]', value))
+    if messages != given:
+        check_messages(
+            _drop_same_end(messages, given), parameter=f'What the history processor {processor.name!r} returned'
+        )
     if not messages:
         raise UserError(f'{start} no messages; it must keep the newest request')
     last = messages[-1]
@@ -62,3 +71,10 @@ def _check_result(value: object, processor: ContextFunction, newest: ModelMessag
     if isinstance(newest, ModelRequest) and isinstance(last, ModelRequest) and last.instructions is None:
         messages[-1] = last if newest.instructions is None else replace(last, instructions=newest.instructions)
     return messages
+
+
+def _drop_same_end(messages: Sequence[ModelMessage], given: Sequence[ModelMessage]) -> Sequence[ModelMessage]:
+    """Return the messages without those at their end that are at the end of `given` too."""
+    pairs = zip(reversed(messages), reversed(given), strict=False)
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] is pair[1], pairs))
+    return messages[: len(messages) - same]

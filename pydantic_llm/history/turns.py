@@ -7,7 +7,7 @@ response with the requests that follow it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import takewhile
+from itertools import islice, takewhile
 
 from ..messages import ModelMessage, ModelRequest, ModelResponse, UserPromptPart
 from ..messages.history import keep_system_prompts
@@ -37,5 +37,5 @@ def find_steps(messages: Sequence[ModelMessage]) -> Iterator[int]:
 
 def find_opening(messages: Sequence[ModelMessage], end: int) -> list[ModelMessage]:
     """Return a request with the system prompts before the first response and before `end`, if there are any."""
-    opening = takewhile(lambda message: isinstance(message, ModelRequest), messages[: max(end, 0)])
+    opening = takewhile(lambda message: isinstance(message, ModelRequest), islice(messages, max(end, 0)))
     return keep_system_prompts(list(opening))
