@@ -11,6 +11,15 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Discriminator, TypeAdapter
 
+from .citations import (
+    Citation,
+    CitationAnchor,
+    CitationSource,
+    ContentCitationAnchor,
+    DocumentCitationSource,
+    MarkerCitationAnchor,
+    WebCitationSource,
+)
 from .content import (
     AudioUrl,
     BinaryContent,
@@ -72,7 +81,12 @@ __all__ = (
     'BinaryContent',
     'BinaryImage',
     'CachePoint',
+    'Citation',
+    'CitationAnchor',
+    'CitationSource',
     'CompactionPart',
+    'ContentCitationAnchor',
+    'DocumentCitationSource',
     'DocumentUrl',
     'EnqueuedMessagesEvent',
     'FilePart',
@@ -82,6 +96,7 @@ __all__ = (
     'FunctionToolCallEvent',
     'FunctionToolResultEvent',
     'ImageUrl',
+    'MarkerCitationAnchor',
     'ModelMessage',
     'ModelMessagesTypeAdapter',
     'ModelRequest',
@@ -116,6 +131,7 @@ __all__ = (
     'UserContent',
     'UserPromptPart',
     'VideoUrl',
+    'WebCitationSource',
 )
 
 ModelMessage = Annotated[ModelRequest | ModelResponse, Discriminator('kind')]

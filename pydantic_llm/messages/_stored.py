@@ -16,6 +16,7 @@ from functools import wraps
 from typing import Any, cast
 
 from ..json_types import Json
+from .citation_readers import read_citations
 
 Translator = Callable[[Json], Iterable[Json]]
 """Turns one stored part into any number of ours."""
@@ -245,10 +246,13 @@ REQUEST_PARTS: dict[str, Translator] = {
 
 
 def _translate_text(part: Json) -> Iterable[Json]:
-    """Yield the text; its citations move to `provider_details`, to a key that no vendor uses."""
-    if citations := part.get('citations'):
-        details: Json = part.get('provider_details') or {}
-        part = {**part, 'provider_details': {**details, 'cited_sources': citations}}
+    """Yield the text. Citations that were stored in the form of the vendor only are read."""
+    if part.get('citations'):
+        return (part,)
+    part = {name: value for name, value in part.items() if name != 'citations'}
+    details, content = part.get('provider_details'), part.get('content')
+    if isinstance(details, dict) and isinstance(content, str):
+        part['citations'] = read_citations(cast('Json', details), content) or ()
     return (part,)
 
 

@@ -6,13 +6,15 @@ Applying every delta to the part of its start event gives the parts of the final
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
+from operator import not_
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator
+from pydantic import Discriminator, Field
 
 from ..exceptions import UnexpectedModelBehavior
 from ._value import ShortRepr
+from .citations import Citation
 from .request import ModelRequest, RetryPromptPart, ToolReturnPart
 from .response import ModelResponse, ModelResponsePart, NativeToolCallPart, TextPart, ThinkingPart, ToolCallPart
 
@@ -44,6 +46,9 @@ class TextPartDelta(ShortRepr):
     provider_details: dict[str, Any] | None = None
     """Details to set; each replaces an earlier value of its key."""
 
+    citations_delta: Annotated[Sequence[Citation] | None, Field(exclude_if=not_)] = field(default=None, kw_only=True)
+    """All citations of the part, which replace earlier ones. They come at its end, in a delta without text."""
+
     part_delta_kind: Literal['text'] = 'text'
 
     def apply(self, part: ModelResponsePart) -> TextPart:
@@ -51,7 +56,8 @@ class TextPartDelta(ShortRepr):
         if not isinstance(part, TextPart):
             raise _make_mismatch_error(self, part)
         details = _merge_details(part.provider_details, self.provider_details)
-        return replace(part, content=part.content + self.content_delta, provider_details=details)
+        citations = part.citations if self.citations_delta is None else self.citations_delta
+        return replace(part, content=part.content + self.content_delta, provider_details=details, citations=citations)
 
 
 @dataclass(repr=False, slots=True)

@@ -18,6 +18,7 @@ from ..usage import RequestUsage
 from ._stored import translate_response
 from ._tool_files import add_digests, restore_files
 from ._value import Message, ShortRepr, new_tool_call_id, now
+from .citations import Citation
 from .content import BinaryContent
 from .logprobs import TokenLogprob, find_logprobs
 from .request import ToolReturnContent
@@ -68,6 +69,9 @@ class TextPart(ShortRepr):
 
     provider_details: dict[str, Any] | None = None
     """Data of the vendor about the text: citations, log probabilities."""
+
+    citations: Annotated[Sequence[Citation], Field(exclude_if=not_)] = ()
+    """The sources of the text, in one form for every vendor. The form of the vendor is in `provider_details`."""
 
     part_kind: Literal['text'] = 'text'
 

@@ -46,6 +46,8 @@ class ResponseDraft:
     """The HTTP headers of the response; `None` if it has none."""
     request_id: str | None = None
     """The vendor's id of the request."""
+    has_response_citations: bool = False
+    """True if the citations that the vendor sends outside of the text were added to it."""
     tool_names: frozenset[str] = frozenset()
     """The names of the request's tools."""
     expects_json: bool = False

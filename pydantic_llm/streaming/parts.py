@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Final
 from ..exceptions import UnexpectedModelBehavior
 from ..messages import (
     BaseToolCallPart,
+    Citation,
     ModelResponsePart,
     ModelResponseStreamEvent,
     PartDeltaEvent,
@@ -32,6 +33,7 @@ from ..messages import (
     ToolCallPartDelta,
 )
 from ..messages._value import new_tool_call_id
+from ..messages.citation_readers import read_citations
 
 Arguments = str | dict[str, Any] | None
 
@@ -112,7 +114,14 @@ class _PartBuilder:
         self.ended = False
 
     def build(self) -> ModelResponsePart:
-        """Return the part so far. The joined fragments are kept, so they are not joined again."""
+        """Return the part so far, with the citations that its details have in the form of the vendor."""
+        part = self._join()
+        if isinstance(part, TextPart) and part.provider_details and not part.citations:
+            part.citations = read_citations(part.provider_details, part.content) or ()
+        return part
+
+    def _join(self) -> ModelResponsePart:
+        """Return the initial part with all changes. The joined fragments are kept, so they are not joined again."""
         if not (self.fragments or self.changes or self.lists or self.logprobs):
             return _copy_part(self.initial) if self.is_shared else self.initial
         if self.fragments:
@@ -317,6 +326,21 @@ class PartsManager:
             delta = TextPartDelta('', details) if is_text else ThinkingPartDelta(None, None, details)
             self.events.append(PartDeltaEvent(part.index, delta))
 
+    def cite(self, index: int, citations: Sequence[Citation]) -> None:
+        """Add citations to the text part with this index, which may have ended."""
+        part = self._parts[index]
+        text = part.build()
+        assert isinstance(text, TextPart), 'found by its type'
+        part.changes['citations'] = [*text.citations, *citations]
+        if part.ended:
+            self._emit_citations(part, part.build())
+
+    def _emit_citations(self, part: _PartBuilder, built: ModelResponsePart) -> None:
+        """Emit all citations of a part, unless its start event had them."""
+        citations = built.citations if isinstance(built, TextPart) else ()
+        if citations and self._records_events and citations != getattr(part.initial, 'citations', ()):
+            self.events.append(PartDeltaEvent(part.index, TextPartDelta('', citations_delta=citations)))
+
     def logprobs(self, key: Hashable, tokens: list[dict[str, Any]]) -> None:
         """Add log probabilities to the text with this key, or to the next text that starts. Only its end has them."""
         part = self._find(key, TextPart if key is LAST else None)
@@ -453,7 +477,9 @@ class PartsManager:
         if self._records_events:
             if part.lists:
                 self._emit_lists(part, is_last=True)
-            self.events.append(PartEndEvent(part.index, part.build(), next_part_kind=next_kind))
+            built = part.build()
+            self._emit_citations(part, built)
+            self.events.append(PartEndEvent(part.index, built, next_part_kind=next_kind))
 
 
 def _check_type(value: object, kind: type | tuple[type, ...]) -> None:

@@ -17,6 +17,7 @@ from ..json_types import Json, parse_damaged_json, parse_json
 from ..streaming.draft import ResponseDraft
 from ..transport.errors import error_from_invalid_json
 from ..transport.sse import NEWLINE, EventSplitter
+from .citations import add_response_citations
 from .decoder import ResponseDecoder
 from .surrogates import SurrogateJoiner
 from .unparsed_calls import warn_of_unparsed_calls
@@ -136,11 +137,13 @@ class ResponseReader:
         for event in self._joiner.flush():
             self.decode_event(event)
         self.decoder.decode_end()
+        add_response_citations(self.draft)
         warn_of_unparsed_calls(self.draft)
 
     def decode(self, body: Any) -> None:
         """Decode a whole body that was parsed already. Raises `UnexpectedModelBehavior` if it is not this API's."""
         self._check(self.decoder.decode, body)
+        add_response_citations(self.draft)
         warn_of_unparsed_calls(self.draft)
 
     def decode_event(self, event: Any) -> None:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from pydantic_llm.messages import (
     AudioUrl,
     BinaryContent,
+    Citation,
     CompactionPart,
     FilePart,
     ImageUrl,
@@ -32,6 +33,7 @@ from pydantic_llm.messages import (
     ToolCallPart,
     ToolReturnPart,
     UserPromptPart,
+    WebCitationSource,
 )
 from pydantic_llm.messages.history import repair
 from pydantic_llm.usage import RequestUsage
@@ -161,10 +163,8 @@ RESPONSE_PARTS: dict[str, tuple[dict[str, Any], list[Any]]] = {
             TextPart(
                 'It rains.',
                 provider_name='openai',
-                provider_details={
-                    'citations': ['own'],
-                    'cited_sources': [{'sources': [{'kind': 'web', 'url': 'https://example.com'}], 'anchor': None}],
-                },
+                provider_details={'citations': ['own']},
+                citations=[Citation([WebCitationSource('https://example.com')])],
             )
         ],
     ),

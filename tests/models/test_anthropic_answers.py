@@ -48,6 +48,7 @@ from tests.models.anthropic_messages import (
     tool_call,
     with_parsed_args,
 )
+from tests.models.cited import cite
 from tests.providers.server import Server
 
 pytestmark = pytest.mark.filterwarnings('ignore:TypedDict class:UserWarning')
@@ -79,7 +80,9 @@ def test_the_parts_of_a_response() -> None:
         ThinkingPart('hm hm', signature='sig', **own),
         ThinkingPart('', id='redacted_thinking', signature='data', **own),
         TextPart('so it is'),
-        TextPart('cited words', provider_details={'citations': [CITATION, {**CITATION, 'cited_text': 'd'}]}, **own),
+        cite(
+            TextPart('cited words', provider_details={'citations': [CITATION, {**CITATION, 'cited_text': 'd'}]}, **own)
+        ),
         ToolCallPart('weather', {'city': 'Rome'}, 'toolu_1'),
         ToolCallPart('weather', {}, 'toolu_2', provider_details=called_by_code, **own),
         NativeToolCallPart('web_search', {'query': 'q'}, 'a', provider_details=called_by_code, **own),

@@ -46,6 +46,7 @@ from tests.models.bedrock_converse import (
     response_body,
     stream_end,
 )
+from tests.models.cited import cite
 
 CITATIONS: list[Json] = [{'title': 't', 'location': {'documentChar': {'documentIndex': 0}}}, {'title': 'u'}]
 RESULT_PIECES = [{'text': 'The sky '}, {'text': 'is blue.'}, {'json': {'a': 1}}]
@@ -158,7 +159,7 @@ BLOCKS: list[tuple[str, Json, list[Json], list[Any]]] = [
         'text with citations',
         {'citationsContent': {'content': [{'text': 'Blue'}], 'citations': CITATIONS}},
         [block_delta(0, text='Blue'), *(block_delta(0, citation=citation) for citation in CITATIONS)],
-        [TextPart('Blue', provider_name='bedrock', provider_details={'citations': CITATIONS})],
+        [cite(TextPart('Blue', provider_name='bedrock', provider_details={'citations': CITATIONS}))],
     ),
     (
         'an image',

@@ -56,6 +56,7 @@ from pydantic_llm.providers.mistral import MistralProvider
 from pydantic_llm.providers.openai import OpenAIProvider
 from pydantic_llm.tools.definition import ToolDefinition
 from pydantic_llm.usage import RequestUsage
+from tests.models.cited import cite
 from tests.providers.server import STOPPED, Json, Server, chunks, completion
 
 HELLO: list[ModelMessage] = [ModelRequest.user_text_prompt('Hello?')]
@@ -504,8 +505,8 @@ CONTENT: list[Json] = [
 ]
 PARTS = [
     ThinkingPart('Hm.', signature='s', **OWN),
-    TextPart('It is so', provider_details={'reference_ids': [0, 'b']}, **OWN),
-    TextPart('', provider_details={'reference_ids': [2]}, **OWN),
+    cite(TextPart('It is so', provider_details={'reference_ids': [0, 'b']}, **OWN)),
+    cite(TextPart('', provider_details={'reference_ids': [2]}, **OWN)),
     TextPart(', I think.'),
 ]
 

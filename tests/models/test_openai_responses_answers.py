@@ -24,6 +24,7 @@ from pydantic_llm.messages import (
     ToolCallPart,
 )
 from pydantic_llm.usage import RequestUsage
+from tests.models.cited import cite
 from tests.models.openai_responses import (
     DRAWING,
     HELLO,
@@ -56,7 +57,7 @@ RAW = {'content': [{'type': 'reasoning_text', 'text': 'At length.'}]}
         ({**message('Hi'), 'phase': 'commentary'}, [TextPart('Hi', id='msg_1', **details(phase='commentary'))]),
         (
             message('Hi', annotations=[URL], logprobs=LOGPROBS),
-            [TextPart('Hi', id='msg_1', **details(annotations=[URL], logprobs=LOGPROBS))],
+            [cite(TextPart('Hi', id='msg_1', **details(annotations=[URL], logprobs=LOGPROBS)))],
         ),
         (
             {**message('One.'), 'content': [{'type': 'output_text', 'text': text} for text in ('One.', 'Two.')]},

@@ -18,6 +18,7 @@ from ...streaming.broken_off import is_reason
 from ...streaming.draft import ResponseDraft
 from ...streaming.parts import LAST
 from ...transport.errors import error_from_event
+from ...wire.citations import add_response_citations
 from ...wire.counts import decode_count, get_object, merge_usage
 from ...wire.decoder import ResponseDecoder
 from ...wire.logprobs import decode_logprobs
@@ -109,6 +110,7 @@ class GeminiDecoder(ResponseDecoder):
         `gemini__test_google_model_file_search_tool__3_025ba3` and
         `vertex__test_google_vertex_tool_combination_omits_include_server_side_tool_inv__1_113920`.
         """
+        add_response_citations(self.draft)  # before another part ends the text
         metadata: Json = self.draft.provider_details.get(GROUNDING) or {}
         if self._has_tool_parts or not metadata:
             return
