@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from pydantic_llm import Model, ModelRequestParameters, ModelSettings, PortabilityReport, UserError, portability_report
+from pydantic_llm import (
+    Agent,
+    AgentModel,
+    Model,
+    ModelRequestParameters,
+    ModelSettings,
+    PortabilityReport,
+    UserError,
+    portability_report,
+)
 from pydantic_llm.messages import (
     AudioUrl,
     BinaryContent,
@@ -173,8 +182,9 @@ def test_an_orphaned_tool_call_is_listed() -> None:
         FallbackModel(CLAUDE, GPT),
         RouterModel([CLAUDE, GPT]),
         ConcurrencyLimitedModel(FallbackModel(CLAUDE, GPT), limit=1),
+        AgentModel(Agent(FallbackModel(CLAUDE, GPT))),
     ],
-    ids=['fallback', 'router', 'wrapper'],
+    ids=['fallback', 'router', 'wrapper', 'agent'],
 )
 def test_a_model_of_several_models_has_the_issues_of_each(model: Model) -> None:
     report = portability_report(HISTORY, model)
@@ -210,7 +220,9 @@ def test_a_model_that_shows_nothing_is_unknown() -> None:
         async def request(self, *arguments: Any) -> ModelResponse:
             raise AssertionError(arguments)
 
-    assert find(portability_report(HISTORY, Other())) == [('unknown', None, None)]
+    report = portability_report(HISTORY, Other())
+    assert find(report) == [('unknown', None, None)]
+    assert str(report) == 'other:other cannot be examined:\n- unknown: Other does not show what it sends'
 
 
 def test_a_file_that_must_be_downloaded_is_not() -> None:

@@ -76,8 +76,13 @@ class AgentModel(Model, Generic[DepsT]):
     @property
     def profile(self) -> ModelProfile:
         """The profile of the agent's model. Raises `UserError` if the agent has none."""
+        return self.members[0].profile
+
+    @property
+    def members(self) -> Sequence[Model]:
+        """The agent's model. Raises `UserError` if the agent has none."""
         model, *_ = self.agent._resolve_model(get_overrides(self.agent).get('model'))  # pyright: ignore[reportPrivateUsage] -- same package
-        return model.profile
+        return (model,)
 
     async def request(
         self,

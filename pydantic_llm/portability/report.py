@@ -63,6 +63,8 @@ def _write_lines(report: PortabilityReport, model: str) -> Iterator[str]:
         yield f'{model} would refuse this history:'
     elif not report.issues:
         yield f'{model} would get this history as it is.'
+    elif all(issue.effect == 'unknown' for issue in report.issues):
+        yield f'{model} cannot be examined:'
     else:
         yield f'{model} would accept this history, with changes:'
     groups: dict[tuple[object, ...], list[PortabilityIssue]] = {}
