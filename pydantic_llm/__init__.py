@@ -151,6 +151,7 @@ if TYPE_CHECKING:
         PreparedToolset,
         RenamedToolset,
         SetMetadataToolset,
+        ToolsetFunc,
         ToolsetTool,
         WrapperToolset,
     )
@@ -272,6 +273,7 @@ __all__ = (
     'ToolProgressEvent',
     'ToolReturn',
     'ToolReturnPart',
+    'ToolsetFunc',
     'ToolsetTool',
     'UnexpectedModelBehavior',
     'UploadedFile',
@@ -434,6 +436,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
         'PreparedToolset',
         'RenamedToolset',
         'SetMetadataToolset',
+        'ToolsetFunc',
         'ToolsetTool',
         'WrapperToolset',
     ),

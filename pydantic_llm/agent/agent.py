@@ -26,7 +26,7 @@ from ..tools.context_functions import ContextFunction, parse_prompts
 from ..tools.options import Instructions
 from ..tools.tool import Tool
 from ..toolsets import AbstractToolset, CombinedToolset, FunctionToolset
-from ..toolsets.dynamic import ToolsetFunction, to_toolsets
+from ..toolsets.dynamic import ToolsetFunc, to_toolsets
 from ..toolsets.function import check_tools
 from ..usage import RunUsage, UsageLimits
 from .build_output_reader import build_output_reader
@@ -101,7 +101,7 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         name: str | None = None,
         tools: Sequence[Tool[DepsT] | Callable[..., Any]] = (),
         native_tools: Sequence[NativeTool] = (),
-        toolsets: Sequence[AbstractToolset[DepsT] | ToolsetFunction[DepsT]] = (),
+        toolsets: Sequence[AbstractToolset[DepsT] | ToolsetFunc[DepsT]] = (),
         history_processors: Sequence[HistoryProcessor] = (),
         model_settings: ModelSettings | SettingsFunction | None = None,
         retries: int = 1,
@@ -138,7 +138,7 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         deps: DepsT | Unset = UNSET,
         tools: Sequence[Tool[DepsT] | Callable[..., Any]] | Unset = UNSET,
         native_tools: Sequence[NativeTool] | Unset = UNSET,
-        toolsets: Sequence[AbstractToolset[DepsT] | ToolsetFunction[DepsT]] | Unset = UNSET,
+        toolsets: Sequence[AbstractToolset[DepsT] | ToolsetFunc[DepsT]] | Unset = UNSET,
         instructions: Instructions | Unset = UNSET,
     ) -> AbstractContextManager[None]:
         """Replace parameters of the agent and of its runs inside the `with` block, for example in tests.

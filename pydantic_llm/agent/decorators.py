@@ -9,10 +9,10 @@ from typing_extensions import TypeVar
 
 from ..tools.context import RunContext
 from ..tools.context_functions import ContextFunction, Prompt, parse_prompts
-from ..tools.options import Instructions, InstructionsFunction, ToolOptions
+from ..tools.options import Instructions, SystemPromptFunc, ToolOptions
 from ..tools.tool import Tool
 from ..toolsets import AbstractToolset, DynamicToolset, FunctionToolset
-from ..toolsets.dynamic import ToolsetFunction, to_toolsets
+from ..toolsets.dynamic import ToolsetFunc, to_toolsets
 
 __all__ = ('AgentDecorators',)
 
@@ -21,7 +21,7 @@ OutputT = TypeVar('OutputT', default=str)
 P = ParamSpec('P')
 D = TypeVar('D')
 R = TypeVar('R')
-PromptFunction = TypeVar('PromptFunction', bound=InstructionsFunction)
+PromptFunction = TypeVar('PromptFunction', bound=SystemPromptFunc)
 
 ContextTool = Callable[Concatenate[RunContext[D], P], R]
 """A function that takes a `RunContext` first."""
@@ -38,7 +38,7 @@ class AgentDecorators(Generic[DepsT, OutputT]):
     def _init_functions(
         self,
         tools: Sequence[Tool[DepsT] | Callable[..., Any]],
-        toolsets: Sequence[AbstractToolset[DepsT] | ToolsetFunction[DepsT]],
+        toolsets: Sequence[AbstractToolset[DepsT] | ToolsetFunc[DepsT]],
         instructions: Instructions,
         system_prompt: str | Sequence[str],
         tool_timeout: float | None,
@@ -72,17 +72,17 @@ class AgentDecorators(Generic[DepsT, OutputT]):
         return self._functions.decorate(function, options, takes_ctx=False)
 
     @overload
-    def toolset(self, function: ToolsetFunction[DepsT], /) -> ToolsetFunction[DepsT]: ...
+    def toolset(self, function: ToolsetFunc[DepsT], /) -> ToolsetFunc[DepsT]: ...
     @overload
     def toolset(
         self, /, *, per_run_step: bool = True, id: str | None = None
-    ) -> Callable[[ToolsetFunction[DepsT]], ToolsetFunction[DepsT]]: ...
+    ) -> Callable[[ToolsetFunc[DepsT]], ToolsetFunc[DepsT]]: ...
     def toolset(
-        self, function: ToolsetFunction[DepsT] | None = None, /, *, per_run_step: bool = True, id: str | None = None
+        self, function: ToolsetFunc[DepsT] | None = None, /, *, per_run_step: bool = True, id: str | None = None
     ) -> Any:
         """Register a function that returns a toolset: for each request, or with `per_run_step=False` once per run."""
 
-        def register(decorated: ToolsetFunction[DepsT]) -> ToolsetFunction[DepsT]:
+        def register(decorated: ToolsetFunc[DepsT]) -> ToolsetFunc[DepsT]:
             self._toolsets.append(DynamicToolset(decorated, per_run_step=per_run_step, id=id))
             return decorated
 
@@ -116,7 +116,7 @@ class AgentDecorators(Generic[DepsT, OutputT]):
     def instructions(self, function: PromptFunction, /) -> PromptFunction: ...
     @overload
     def instructions(self, /) -> Callable[[PromptFunction], PromptFunction]: ...
-    def instructions(self, function: InstructionsFunction | None = None, /) -> Any:
+    def instructions(self, function: SystemPromptFunc | None = None, /) -> Any:
         """Register a function that returns instructions. It is called for every request."""
 
         def register(decorated: PromptFunction) -> PromptFunction:
@@ -129,7 +129,7 @@ class AgentDecorators(Generic[DepsT, OutputT]):
     def system_prompt(self, function: PromptFunction, /) -> PromptFunction: ...
     @overload
     def system_prompt(self, /, *, dynamic: bool = False) -> Callable[[PromptFunction], PromptFunction]: ...
-    def system_prompt(self, function: InstructionsFunction | None = None, /, *, dynamic: bool = False) -> Any:
+    def system_prompt(self, function: SystemPromptFunc | None = None, /, *, dynamic: bool = False) -> Any:
         """Register a function that returns a system prompt.
 
         It is called when a conversation begins. With `dynamic` it is also called when a conversation is continued, and

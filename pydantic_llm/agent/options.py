@@ -19,7 +19,7 @@ from ..tools.deferred import DeferredToolResults
 from ..tools.options import Instructions
 from ..tools.tool import Tool
 from ..toolsets import AbstractToolset
-from ..toolsets.dynamic import ToolsetFunction
+from ..toolsets.dynamic import ToolsetFunc
 from ..usage import RunUsage, UsageLimits
 from .dynamic_options import ModelFunction, SettingsFunction, check_model_option, check_settings_option
 from .history_processors import HistoryProcessor, parse_processors
@@ -54,7 +54,7 @@ class RunOptions(TypedDict, total=False):
     tools: Sequence[Tool[Any] | Callable[..., Any]] | None
     """Tools in addition to the agent's, as functions or `Tool` objects."""
 
-    toolsets: Sequence[AbstractToolset[Any] | ToolsetFunction[Any]] | None
+    toolsets: Sequence[AbstractToolset[Any] | ToolsetFunc[Any]] | None
     """Toolsets in addition to the agent's."""
 
     native_tools: Sequence[NativeTool] | None

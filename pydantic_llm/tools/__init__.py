@@ -17,9 +17,19 @@ from .deferred import (
 )
 from .definition import ObjectJsonSchema, ToolDefinition, ToolKind
 from .docstrings import DocstringFormat
-from .tool import Tool, ToolPrepareFunction
+from .options import SystemPromptFunc
+from .tool import (
+    ArgsValidatorFunc,
+    Tool,
+    ToolFuncContext,
+    ToolFuncEither,
+    ToolFuncPlain,
+    ToolPrepareFunc,
+    ToolsPrepareFunc,
+)
 
 __all__ = (
+    'ArgsValidatorFunc',
     'DeferredToolApprovalResult',
     'DeferredToolCallResult',
     'DeferredToolRequests',
@@ -27,10 +37,15 @@ __all__ = (
     'DocstringFormat',
     'ObjectJsonSchema',
     'RunContext',
+    'SystemPromptFunc',
     'Tool',
     'ToolApproved',
     'ToolDefinition',
     'ToolDenied',
+    'ToolFuncContext',
+    'ToolFuncEither',
+    'ToolFuncPlain',
     'ToolKind',
-    'ToolPrepareFunction',
+    'ToolPrepareFunc',
+    'ToolsPrepareFunc',
 )

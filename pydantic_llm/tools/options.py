@@ -7,11 +7,11 @@ from typing import Any, TypedDict
 
 from .context import RunContext
 from .docstrings import DocstringFormat
-from .tool import ArgsValidatorFunction, ToolPrepareFunction
+from .tool import ArgsValidatorFunc, ToolPrepareFunc
 
-__all__ = ('Instructions', 'InstructionsFunction', 'SharedToolOptions', 'ToolOptions')
+__all__ = ('Instructions', 'SharedToolOptions', 'SystemPromptFunc', 'ToolOptions')
 
-InstructionsFunction = (
+SystemPromptFunc = (
     Callable[[RunContext[Any]], str | None]
     | Callable[[RunContext[Any]], Awaitable[str | None]]
     | Callable[[], str | None]
@@ -19,7 +19,7 @@ InstructionsFunction = (
 )
 """A function that returns a prompt, or `None` for no prompt."""
 
-Instructions = str | InstructionsFunction | Sequence[str | InstructionsFunction] | None
+Instructions = str | SystemPromptFunc | Sequence[str | SystemPromptFunc] | None
 """A prompt as text, a function that returns one, or a sequence of these."""
 
 
@@ -57,10 +57,10 @@ class ToolOptions(SharedToolOptions, total=False):
     retries: int | None
     """Number of consecutive failures allowed. The default is the agent's `retries`."""
 
-    prepare: ToolPrepareFunction[Any] | None
+    prepare: ToolPrepareFunc[Any] | None
     """A function that returns the tool's definition before each request, or `None` to hide the tool."""
 
-    args_validator: ArgsValidatorFunction[Any, ...] | None
+    args_validator: ArgsValidatorFunc[Any, ...] | None
     """A function that checks the arguments before each call, and before an approval is requested."""
 
     timeout: float | None

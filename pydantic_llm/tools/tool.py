@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Concatenate, Generic
 
 from pydantic import TypeAdapter
@@ -19,20 +19,40 @@ from .docstrings import DocstringFormat
 from .shape import Shape
 from .signature import name_of, read_signature
 
-__all__ = ('ArgsValidatorFunction', 'Tool', 'ToolPrepareFunction')
+__all__ = (
+    'ArgsValidatorFunc',
+    'Tool',
+    'ToolFuncContext',
+    'ToolFuncEither',
+    'ToolFuncPlain',
+    'ToolPrepareFunc',
+    'ToolsPrepareFunc',
+)
 
 DepsT = TypeVar('DepsT', default=None)
 P = ParamSpec('P', default=...)
 
-ToolPrepareFunction = Callable[
+ToolPrepareFunc = Callable[
     [RunContext[DepsT], ToolDefinition], Awaitable[ToolDefinition | None] | ToolDefinition | None
 ]
 """Called before each request. Returns the definition that the model sees, or `None` to hide the tool."""
 
-ArgsValidatorFunction = Callable[Concatenate[RunContext[DepsT], P], Awaitable[None] | None]
+ToolsPrepareFunc = Callable[
+    [RunContext[DepsT], list[ToolDefinition]],
+    Sequence[ToolDefinition] | Awaitable[Sequence[ToolDefinition] | None] | None,
+]
+"""Returns the definitions that the model sees in the next request; `None` hides all tools."""
+
+ArgsValidatorFunc = Callable[Concatenate[RunContext[DepsT], P], Awaitable[None] | None]
 """Called with a `RunContext` and the arguments of the tool. Raises `ModelRetry` if they are wrong."""
 
-ToolFunction = Callable[Concatenate[RunContext[DepsT], P], Any] | Callable[P, Any]
+ToolFuncContext = Callable[Concatenate[RunContext[DepsT], P], Any]
+"""A function that can be a tool and takes a `RunContext` first."""
+
+ToolFuncPlain = Callable[P, Any]
+"""A function that can be a tool and takes no `RunContext`."""
+
+ToolFuncEither = ToolFuncContext[DepsT, P] | ToolFuncPlain[P]
 """A function that can be a tool, with or without a `RunContext` as its first parameter."""
 
 
@@ -46,14 +66,14 @@ class Tool(Generic[DepsT]):
 
     def __init__(
         self,
-        function: ToolFunction[DepsT, P],
+        function: ToolFuncEither[DepsT, P],
         *,
         takes_ctx: bool | None = None,
         max_retries: int | None = None,
         name: str | None = None,
         description: str | None = None,
-        prepare: ToolPrepareFunction[DepsT] | None = None,
-        args_validator: ArgsValidatorFunction[DepsT, ...] | None = None,
+        prepare: ToolPrepareFunc[DepsT] | None = None,
+        args_validator: ArgsValidatorFunc[DepsT, ...] | None = None,
         docstring_format: DocstringFormat = 'auto',
         require_parameter_descriptions: bool = False,
         strict: bool | None = None,
@@ -79,7 +99,7 @@ class Tool(Generic[DepsT]):
         """True if the first parameter is a `RunContext`."""
         self.max_retries: int | None = max_retries
         """The number of consecutive failures that do not end the run; `None` uses the agent's."""
-        self.prepare: ToolPrepareFunction[DepsT] | None = prepare
+        self.prepare: ToolPrepareFunc[DepsT] | None = prepare
         """Called before each request to change or hide the definition that the model sees."""
         self.args_validator = args_validator
         """Called before each call, and before an approval is requested."""
@@ -105,7 +125,7 @@ class Tool(Generic[DepsT]):
         *,
         takes_ctx: bool = False,
         sequential: bool = False,
-        args_validator: ArgsValidatorFunction[Any, ...] | None = None,
+        args_validator: ArgsValidatorFunc[Any, ...] | None = None,
     ) -> Tool[Any]:
         """Return a tool with this schema. Its function gets the arguments of the model as keywords, without validation.
 

@@ -7,7 +7,7 @@ Read `toolset` (what a toolset is, and how it is changed), `function` (functions
 from __future__ import annotations
 
 from .combined import CombinedToolset
-from .dynamic import DynamicToolset
+from .dynamic import DynamicToolset, ToolsetFunc
 from .external import ExternalToolset
 from .function import FunctionToolset
 from .toolset import (
@@ -34,6 +34,7 @@ __all__ = (
     'PreparedToolset',
     'RenamedToolset',
     'SetMetadataToolset',
+    'ToolsetFunc',
     'ToolsetTool',
     'WrapperToolset',
 )

@@ -14,11 +14,11 @@ from ..tools.context import RunContext
 from ..tools.context_functions import ContextFunction
 from .toolset import AbstractToolset, ToolsetTool
 
-__all__ = ('DynamicToolset', 'ToolsetFunction', 'to_toolsets')
+__all__ = ('DynamicToolset', 'ToolsetFunc', 'to_toolsets')
 
 DepsT = TypeVar('DepsT', default=None)
 
-ToolsetFunction = (
+ToolsetFunc = (
     Callable[[RunContext[DepsT]], AbstractToolset[DepsT] | Awaitable[AbstractToolset[DepsT] | None] | None]
     | Callable[[], AbstractToolset[DepsT] | Awaitable[AbstractToolset[DepsT] | None] | None]
 )
@@ -28,9 +28,7 @@ ToolsetFunction = (
 class DynamicToolset(AbstractToolset[DepsT]):
     """The toolset that a function returns: for each request of a run, or with `per_run_step=False` once per run."""
 
-    def __init__(
-        self, toolset_func: ToolsetFunction[DepsT], *, per_run_step: bool = True, id: str | None = None
-    ) -> None:
+    def __init__(self, toolset_func: ToolsetFunc[DepsT], *, per_run_step: bool = True, id: str | None = None) -> None:
         check_callable(toolset_func, parameter='toolset_func')
         self._function = ContextFunction.of(toolset_func)
         self._per_run_step = per_run_step
@@ -85,7 +83,7 @@ class DynamicToolset(AbstractToolset[DepsT]):
 
 
 def to_toolsets(
-    values: Sequence[AbstractToolset[DepsT] | ToolsetFunction[DepsT]], *, parameter: str = 'toolsets'
+    values: Sequence[AbstractToolset[DepsT] | ToolsetFunc[DepsT]], *, parameter: str = 'toolsets'
 ) -> list[AbstractToolset[DepsT]]:
     """Return toolsets, and functions as toolsets that they make. Raises `UserError` for anything else."""
     check_items(values, _is_toolset, parameter=parameter, expected='toolsets and functions that return one')

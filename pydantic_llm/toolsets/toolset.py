@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from copy import copy
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -16,6 +16,7 @@ from .._type_checks import check_callable, check_type
 from ..exceptions import ApprovalRequired, UserError
 from ..tools.context import RunContext
 from ..tools.definition import ToolDefinition
+from ..tools.tool import ToolsPrepareFunc
 
 __all__ = (
     'AbstractToolset',
@@ -29,7 +30,6 @@ __all__ = (
     'PreparedToolset',
     'RenamedToolset',
     'SetMetadataToolset',
-    'ToolsPrepareFunction',
     'ToolsetTool',
     'WrapperToolset',
 )
@@ -38,12 +38,6 @@ DepsT = TypeVar('DepsT', default=None)
 
 FilterFunction = Callable[[RunContext[DepsT], ToolDefinition], bool | Awaitable[bool]]
 """Returns whether a tool is offered to the model in the next request."""
-
-ToolsPrepareFunction = Callable[
-    [RunContext[DepsT], list[ToolDefinition]],
-    Sequence[ToolDefinition] | Awaitable[Sequence[ToolDefinition] | None] | None,
-]
-"""Returns the definitions that the model sees in the next request; `None` hides all tools."""
 
 ApprovalFunction = Callable[[RunContext[DepsT], ToolDefinition, dict[str, Any]], bool | Awaitable[bool]]
 """Returns whether a call with these arguments must be approved before it is executed."""
@@ -141,7 +135,7 @@ class AbstractToolset(ABC, Generic[DepsT]):
         """Return a toolset whose tools have the prefix and an underscore before their names."""
         return PrefixedToolset(self, prefix)
 
-    def prepared(self, prepare_func: ToolsPrepareFunction[DepsT]) -> PreparedToolset[DepsT]:
+    def prepared(self, prepare_func: ToolsPrepareFunc[DepsT]) -> PreparedToolset[DepsT]:
         """Return a toolset whose definitions are changed by the function before each request."""
         return PreparedToolset(self, prepare_func)
 
@@ -233,7 +227,7 @@ class PreparedToolset(WrapperToolset[DepsT]):
     Raises `UserError` if the function returns a tool that does not exist: it cannot add or rename tools.
     """
 
-    def __init__(self, wrapped: AbstractToolset[DepsT], prepare_func: ToolsPrepareFunction[DepsT]) -> None:
+    def __init__(self, wrapped: AbstractToolset[DepsT], prepare_func: ToolsPrepareFunc[DepsT]) -> None:
         super().__init__(wrapped)
         check_callable(prepare_func, parameter='prepare_func')
         self.prepare_func = prepare_func

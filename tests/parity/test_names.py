@@ -67,7 +67,7 @@ def find(path: str) -> Any:
 OURS = sorted(
     {name for _, ours in ROWS for name in ours if NAME.fullmatch(name) and (name[0].isupper() or '.' in name)}
 )
-FOREIGN = ('Literal', 'Enum', 'Field', 'asyncio.timeout', 'toolset.filtered')
+FOREIGN = ('TypeVar', 'ParamSpec', 'Literal', 'Enum', 'Field', 'asyncio.timeout', 'toolset.filtered')
 """Names of the tables that are not of this package."""
 
 

@@ -25,6 +25,7 @@ from pydantic_llm import (
 from pydantic_llm.messages import ModelMessage, ModelResponse, TextPart, ToolReturnPart
 from pydantic_llm.models.function import AgentInfo, FunctionModel
 from pydantic_llm.models.test import TestModel
+from pydantic_llm.tools import ToolPrepareFunc
 
 from .script import call, play, told
 
@@ -201,8 +202,9 @@ async def only_by_day(ctx: RunContext[int], tool_def: ToolDefinition) -> ToolDef
 def test_a_tool_is_offered_if_its_prepare_function_says_so() -> None:
     model = TestModel()
     agent = Agent(model, deps_type=int)
+    prepare: ToolPrepareFunc[int] = only_by_day
 
-    @agent.tool(prepare=only_by_day)
+    @agent.tool(prepare=prepare)
     def set_sails(ctx: RunContext[int], sail: str) -> str:
         return f'{ctx.deps} {sail}'
 
