@@ -186,15 +186,17 @@ class UsageLimits:
     output and not with an error."""
 
     def __post_init__(self) -> None:
-        for each in fields(self):
-            value = getattr(self, each.name)
-            if isinstance(each.default, bool):
-                check_flag(each.name, value)
-            elif not (each.name == 'cost_limit' and isinstance(value, Decimal) and value >= 0):
-                check_number(each.name, value, least=0)
+        for name in _NUMBERS:
+            if (value := getattr(self, name)) is not None:
+                check_number(name, value, least=0)
+        if not (isinstance(self.cost_limit, Decimal) and self.cost_limit >= 0):
+            check_number('cost_limit', self.cost_limit, least=0)
+        check_flag('count_tokens_before_request', self.count_tokens_before_request)
+        check_flag('final_answer', self.final_answer)
 
     def has_token_limits(self) -> bool:
-        return any(limit is not None for _, limit, _ in self._token_limits(Usage()))
+        limits = (self.input_tokens_limit, self.output_tokens_limit, self.total_tokens_limit)
+        return any(limit is not None for limit in limits)
 
     def must_answer(self, usage: RunUsage) -> bool:
         """Return whether the next request must be for the final answer, by `final_answer`."""
@@ -221,8 +223,9 @@ class UsageLimits:
 
     def check_tokens(self, usage: Usage) -> None:
         """Raise `UsageLimitExceeded` if the tokens used so far exceed a limit."""
-        for name, limit, count in self._token_limits(usage):
-            _check_limit(name, limit, count, name.removesuffix('_limit').removeprefix('total_').replace('_', ' '))
+        _check_limit('input_tokens_limit', self.input_tokens_limit, usage.input_tokens, 'input tokens')
+        _check_limit('output_tokens_limit', self.output_tokens_limit, usage.output_tokens, 'output tokens')
+        _check_limit('total_tokens_limit', self.total_tokens_limit, usage.total_tokens, 'tokens')
 
     def check_request_tokens(self, usage: Usage) -> None:
         """Raise `UsageLimitExceeded` if the tokens of one request exceed a limit."""
@@ -235,14 +238,6 @@ class UsageLimits:
         if self.cost_limit is not None and cost is not None and cost > self.cost_limit:
             raise UsageLimitExceeded(f'The run costs {cost} US dollars, over cost_limit={self.cost_limit}')
 
-    def _token_limits(self, usage: Usage) -> tuple[tuple[str, int | None, int], ...]:
-        """Return the name of each limit of tokens, its value, and the tokens used so far."""
-        return (
-            ('input_tokens_limit', self.input_tokens_limit, usage.input_tokens),
-            ('output_tokens_limit', self.output_tokens_limit, usage.output_tokens),
-            ('total_tokens_limit', self.total_tokens_limit, usage.total_tokens),
-        )
-
     def __repr__(self) -> str:
         shown = ((item.name, getattr(self, item.name), item.default) for item in fields(self))
         given = [f'{name}={value!r}' for name, value, default in shown if value != default or name == 'request_limit']
@@ -252,3 +247,7 @@ class UsageLimits:
 def _check_limit(name: str, limit: int | None, count: int, what: str) -> None:
     if limit is not None and count > limit:
         raise UsageLimitExceeded(f'The next step would bring the run to {count} {what}, over {name}={limit}')
+
+
+_NUMBERS = tuple({each.name for each in fields(UsageLimits) if each.name.endswith('_limit')} - {'cost_limit'})
+"""The limits that are counts."""

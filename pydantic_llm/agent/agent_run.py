@@ -10,10 +10,11 @@ from typing import Any, Generic, Self
 
 from typing_extensions import TypeVar
 
+from .._type_checks import check_type
 from ..exceptions import RunCancelled, UserError
 from ..tools.context import RunContext
 from ..tools.controls import EnqueueContent, EnqueuePriority
-from .nodes import AgentNode, End, UserPromptNode
+from .nodes import AgentNode, End, RunNode, UserPromptNode
 from .prepare_step import choose_model
 from .result import AgentRunResult, ConversationView, FinalResult
 from .run_state import RunState
@@ -61,6 +62,7 @@ class AgentRun(ConversationView, Generic[DepsT, OutputT]):
         """
         if isinstance(node, End):
             raise UserError('The run has ended: an End has no step to execute')
+        check_type(node, RunNode, parameter='node')
         node.bind(self._run)
         await self._run.context.controls.checkpoint()
         self._node = await node.advance()

@@ -53,7 +53,7 @@ class RunNode(Generic[DepsT, OutputT]):
 
     def bind(self, run: RunState) -> None:
         """Make this a node of the run. Raises `UserError` if it is one of another run."""
-        if self._run not in (None, run):
+        if self._run is not None and self._run is not run:
             raise UserError(f'{type(self).__name__} is a step of another run')
         self._run = run
 

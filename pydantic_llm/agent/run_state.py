@@ -47,7 +47,7 @@ ToolFailures = dict[str, BaseException | None]
 """The last error of each tool that was called in a step; `None` if all of its calls succeeded."""
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class RunState:
     """The progress of one run."""
 

@@ -17,7 +17,15 @@ from typing import Any, cast
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from ..exceptions import ApprovalRequired, CallDeferred, ModelRetry, ToolFailed, UsageLimitExceeded, UserError
+from ..exceptions import (
+    ApprovalRequired,
+    CallDeferred,
+    ModelRetry,
+    RunCancelled,
+    ToolFailed,
+    UsageLimitExceeded,
+    UserError,
+)
 from ..messages import (
     FunctionToolCallEvent,
     FunctionToolResultEvent,
@@ -42,6 +50,9 @@ IndexedCall = tuple[int, ToolCallPart]
 
 FAILED = 'The tool failed and gave no result.'
 """Content of the tool result if the tool raised."""
+
+CANCELLED = 'The run that the tool started was cancelled.'
+"""Content of the tool result if a tool started a run of its own, which was cancelled."""
 
 REFUSED = 'This call was not carried out: no more tools can be called. Give the final answer now.'
 """Content of the tool results if the run may call no more tools, and requests the final answer instead of failing."""
@@ -140,6 +151,8 @@ async def _execute_call(
         return
     except ToolFailed as error:
         parts = [ToolReturnPart(call.tool_name, error.message, call.tool_call_id, outcome='failed')]
+    except RunCancelled:  # of a run inside the tool; this run goes on
+        parts = [ToolReturnPart(call.tool_name, CANCELLED, call.tool_call_id, outcome='failed')]
     except Rejected as rejected:
         if isinstance(rejected, UnusableCall):
             run.unusable_calls.add(index)

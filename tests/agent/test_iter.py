@@ -23,11 +23,13 @@ from pydantic_llm import (
     ModelRequest,
     ModelRequestNode,
     ModelResponse,
+    PartDeltaEvent,
     RunCancelled,
     RunContext,
     SystemPromptPart,
     TextPart,
     UserError,
+    UserPromptNode,
     UserPromptPart,
     capture_run_messages,
 )
@@ -157,6 +159,35 @@ async def test_an_end_has_no_step() -> None:
             pass
         with pytest.raises(UserError, match='The run has ended'):
             await run.next(run.next_node)
+
+
+async def test_what_is_no_node_is_refused() -> None:
+    async with rainy_agent('Yes.').iter('Coat?') as run:
+        with pytest.raises(UserError, match='node'):
+            await run.next(7)  # type: ignore[arg-type]
+
+
+async def test_a_paused_turn_of_the_history_is_continued_by_the_first_step() -> None:
+    agent = rainy_agent('It is dry.')
+    paused = ModelResponse([TextPart('Let me look.')], state='suspended')
+    history: list[ModelMessage] = [ModelRequest([UserPromptPart('Coat?')]), paused]
+    async with agent.iter(message_history=history) as run:
+        node = run.next_node
+        assert isinstance(node, UserPromptNode)
+        async with node.stream(run.ctx) as events:
+            seen = [type(event) async for event in events]
+        nodes = [node async for node in run]
+    assert PartDeltaEvent in seen
+    assert names_of(nodes) == ['UserPromptNode', 'CallToolsNode', 'End']
+    assert outline(run.all_messages())[1] == [('text', 'Let me look.'), ('text', 'It is dry.')]
+
+
+async def test_a_turn_that_pauses_inside_a_run_is_one_step() -> None:
+    paused = ModelResponse([TextPart('Let me look.')], state='suspended')
+    async with rainy_agent(paused, 'It is dry.').iter('Coat?') as run:
+        nodes = [node async for node in run]
+    assert names_of(nodes) == ['UserPromptNode', 'ModelRequestNode', 'CallToolsNode', 'End']
+    assert run.usage.requests == 2
 
 
 async def test_a_node_of_another_run_is_refused() -> None:
@@ -453,6 +484,59 @@ async def test_a_run_whose_cancellation_was_caught_by_a_tool_is_cancelled_all_th
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
+
+
+async def test_a_cancelled_run_inside_a_tool_is_a_failed_call_of_the_outer_run() -> None:
+    inner, started = slow_agent(asyncio.Event())
+    outer = Agent(Scripted(call('ask'), 'Done.'))
+    token = CancellationToken()
+
+    @outer.tool_plain
+    async def ask() -> str:
+        return (await inner.run('Go', cancellation_token=token)).output
+
+    run = asyncio.create_task(outer.run('Go'))
+    await started.wait()
+    token.cancel()
+    result = await run
+    assert result.output == 'Done.'
+    assert outline(result.all_messages())[2] == [
+        ('return', 'ask', 'The run that the tool started was cancelled.', 'call_ask', 'failed')
+    ]
+
+
+async def test_one_token_cancels_a_run_and_the_run_inside_its_tool() -> None:
+    inner, started = slow_agent(asyncio.Event())
+    outer = Agent(Scripted(call('ask'), 'Done.'))
+    token = CancellationToken()
+
+    @outer.tool_plain
+    async def ask() -> str:
+        return (await inner.run('Go', cancellation_token=token)).output
+
+    run = asyncio.create_task(outer.run('Go', cancellation_token=token))
+    await started.wait()
+    token.cancel()
+    with pytest.raises(RunCancelled) as caught:
+        await run
+    assert caught.value.usage is not None
+    assert caught.value.usage.requests == 1
+
+
+async def test_many_runs_are_cancelled_at_once_and_nothing_is_left() -> None:
+    agent = Agent(Scripted(call('wait')))
+
+    @agent.tool_plain
+    async def wait() -> None:
+        await asyncio.Event().wait()
+
+    token = CancellationToken()
+    runs = [asyncio.create_task(agent.run('Go', cancellation_token=token)) for _ in range(100)]
+    await asyncio.sleep(0.01)
+    token.cancel()
+    errors = await asyncio.gather(*runs, return_exceptions=True)
+    assert {type(error) for error in errors} == {RunCancelled}
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 # ---------------------------------------------------------------------------------------- messages between two steps

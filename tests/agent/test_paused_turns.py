@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -197,3 +198,8 @@ def test_a_restart_inside_a_continuation_keeps_the_paused_parts() -> None:
     restart = [*events(StreamRestartEvent('m', 'broken'))]
     again = [*events(PartStartEvent(0, TextPart('c')))]
     assert replay([*first, *restart, *again]) == [TextPart('a'), SEARCH, TextPart('c')]
+
+
+def test_the_limit_of_pauses_is_documented() -> None:
+    page = (Path(__file__).parents[2] / 'docs' / 'messages.md').read_text(encoding='utf-8')
+    assert f'pauses more than {MAX_CONTINUATIONS} times' in page

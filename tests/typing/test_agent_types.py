@@ -13,8 +13,14 @@ from typing_extensions import TypedDict
 
 from pydantic_llm import (
     Agent,
+    AgentRun,
     AgentRunResult,
+    AgentStream,
+    AgentStreamEvent,
+    CallToolsNode,
+    ModelRequestNode,
     ModelRetry,
+    ModelSettings,
     NativeOutput,
     PromptedOutput,
     RunContext,
@@ -24,8 +30,9 @@ from pydantic_llm import (
     Tool,
     ToolDefinition,
     ToolOutput,
+    UserPromptNode,
 )
-from pydantic_llm.agent import AgentRunEvents, AgentRunResultEvent, StreamedRunResultSync
+from pydantic_llm.agent import AgentRunEvents, AgentRunResultEvent, FinalResult, StreamedRunResultSync
 from pydantic_llm.messages import ModelResponse
 from pydantic_llm.models.test.model import TestModel
 
@@ -208,3 +215,41 @@ def test_override_takes_what_the_agent_takes() -> None:
     agent = Agent('test', deps_type=Deps)
     with agent.override(deps=Deps('k'), model='test', tools=[length], instructions='Brief.'):
         assert agent.run_sync('?').output
+
+
+async def test_steps_are_typed() -> None:
+    agent = Agent('test', deps_type=Deps, output_type=int)
+    async with agent.iter('?', deps=Deps('k')) as run:
+        assert_type(run, AgentRun[Deps, int])
+        assert_type(run.ctx, RunContext[Deps])
+        assert_type(run.result, AgentRunResult[int] | None)
+        async for node in run:
+            if Agent.is_user_prompt_node(node):
+                assert_type(node, UserPromptNode[Deps, int])
+            elif Agent.is_model_request_node(node):
+                assert_type(node, ModelRequestNode[Deps, int])
+                async with node.stream(run.ctx) as stream:
+                    assert_type(stream, AgentStream[Deps, int])
+                    async for output in stream.stream_output():
+                        assert_type(output, int)
+            elif Agent.is_call_tools_node(node):
+                assert_type(node, CallToolsNode[Deps, int])
+                async with node.stream(run.ctx) as events:
+                    async for event in events:
+                        assert_type(event, AgentStreamEvent)
+            else:
+                assert_type(node.data, FinalResult[int])
+    async with agent.iter('?', deps=Deps('k'), output_type=str) as other:
+        assert_type(other, AgentRun[Deps, str])
+
+
+def test_functions_of_the_context_are_typed() -> None:
+    def choose(ctx: RunContext[Deps]) -> str:
+        return ctx.deps.key
+
+    async def settings(ctx: RunContext[Deps]) -> ModelSettings:
+        return {'seed': ctx.run_step}
+
+    assert_type(Agent(choose, deps_type=Deps, model_settings=settings), Agent[Deps, str])
+    Agent(lambda ctx: 'test', model_settings=lambda ctx: {'seed': ctx.run_step})
+    Agent('test').run_sync('?', model=lambda ctx: 'test', model_settings=lambda ctx: None)
