@@ -28,6 +28,7 @@ from pydantic import ValidationError
 from ..exceptions import (
     ContentFilterError,
     ContextLengthError,
+    FallbackExceptionGroup,
     ModelRetry,
     StreamInterruptedError,
     UnexpectedModelBehavior,
@@ -103,8 +104,8 @@ async def _request_response(run: RunState, parameters: ModelRequestParameters) -
     settings, messages = choose_settings(run), await process_history(run)
     try:
         response = await _send_messages(run, messages, settings, parameters)
-    except ContextLengthError:
-        shorter = await _shorten(run, messages)
+    except (ContextLengthError, FallbackExceptionGroup) as error:
+        shorter = await _shorten(run, messages, error)
         if shorter is None:
             raise
         response = await _send_messages(run, shorter, settings, parameters)
@@ -115,12 +116,15 @@ async def _request_response(run: RunState, parameters: ModelRequestParameters) -
     return recorded
 
 
-async def _shorten(run: RunState, refused: list[ModelMessage]) -> list[ModelMessage] | None:
+async def _shorten(run: RunState, refused: list[ModelMessage], error: BaseException) -> list[ModelMessage] | None:
     """Return fewer messages than those that the vendor refused as too long, if the history processors can.
 
-    A paused response, or a part of one that was streamed, is not requested again.
+    Of several models, it is enough if one refused them. A paused response, or a part of one that was streamed, is not
+    requested again.
     """
-    if not run.spec.history_processors or isinstance(run.messages[-1], ModelResponse):
+    errors = error.exceptions if isinstance(error, FallbackExceptionGroup) else [error]
+    is_too_long = any(isinstance(each, ContextLengthError) for each in errors)
+    if not (is_too_long and run.spec.history_processors) or isinstance(run.messages[-1], ModelResponse):
         return None
     messages = await process_history(run, refused)
     return None if messages == refused else messages

@@ -31,7 +31,8 @@ class TokenBudget:
     def __post_init__(self) -> None:
         check_number('max_tokens', self.max_tokens, least=1, whole=True)
         check_number('context_window', self.context_window, least=1, whole=True)
-        if not 0 < self.share <= 1:
+        check_number('share', self.share, above=0, required=True)
+        if self.share > 1:
             raise UserError(f'share is a part of the context window, more than 0 and at most 1, not {self.share!r}')
 
     def find_limit(self, context: RunContext[Any]) -> int | None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from .._checks import check_number
-from .._type_checks import check_settings_type
+from .._type_checks import check_settings_type, check_type
 from ..exceptions import LLMError, UnexpectedModelBehavior, UserError
 from ..messages import ModelMessage, ModelRequest, UserPromptPart
 from ..models import Model, ModelRequestParameters, infer_model
@@ -77,6 +77,7 @@ class SummarizeOldTurns:
     ) -> None:
         check_number('keep_turns', keep_turns, least=1, whole=True, required=True)
         check_settings_type(model_settings)
+        check_type(instructions, str, parameter='instructions')
         self.model = None if model is None else infer_model(model)
         self.keep_turns = keep_turns
         self.budget = TokenBudget(max_tokens=max_tokens, share=share, context_window=context_window)
@@ -131,7 +132,7 @@ def find_summary(messages: Sequence[ModelMessage]) -> Summary | None:
     for index in range(len(messages) - 1, -1, -1):
         match messages[index].metadata:
             case {'pydantic_llm.summary': {'text': str() as text, 'kept': int() as kept}}:
-                return Summary(text, max(index - kept, 0))
+                return Summary(text, min(max(index - kept, 0), index))
             case _:
                 pass
     return None

@@ -322,9 +322,10 @@ def drop_compacted(
 ) -> Sequence[ModelMessage]:
     """Return the messages from the last summary on that stands for those before it; the same ones without a summary.
 
-    System prompts are kept: they are no part of what a vendor summarises.
+    System prompts are kept: they are no part of what a vendor summarizes. A summary in the last message, which the
+    vendor paused, stands for nothing yet: it is sent back with all messages (`anthropic.lib.tools._beta_runner`).
     """
-    for index in range(len(messages) - 1, -1, -1):
+    for index in range(len(messages) - 2, -1, -1):
         message = messages[index]
         for first in _find_compactions(message):
             if isinstance(part := message.parts[first], CompactionPart) and stands_for_history(part):

@@ -383,7 +383,7 @@ class Model(ABC):
         *,
         instructions: str | None = None,
     ) -> ModelResponse:
-        """Ask the vendor to summarise a conversation. Returns a response with a `CompactionPart`.
+        """Ask the vendor to summarize a conversation. Returns a response with a `CompactionPart`.
 
         The response stands for the messages: put it into the history in their place. `instructions` say what the
         summary must contain. Raises `UserError` if the vendor has no such API, and the errors of `request`.

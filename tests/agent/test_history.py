@@ -10,7 +10,7 @@ import pytest
 from pydantic_llm import Agent, ModelMessagesTypeAdapter, RunContext, UserError, repair_history
 from pydantic_llm.exceptions import ContextLengthError, ModelAPIError
 from pydantic_llm.history import DropOldMedia, KeepLastTurns, SummarizeOldTurns
-from pydantic_llm.history.budget import count_tokens
+from pydantic_llm.history.budget import count_tokens, find_window
 from pydantic_llm.messages import (
     BinaryContent,
     CompactionPart,
@@ -25,6 +25,10 @@ from pydantic_llm.messages import (
     ToolReturnPart,
     UserPromptPart,
 )
+from pydantic_llm.models.fallback import FallbackModel
+from pydantic_llm.models.openai import OpenAIModel
+from pydantic_llm.models.wrapper import WrapperModel
+from pydantic_llm.prices import find_context_window
 from pydantic_llm.profiles import ModelProfile
 from tests.agent.scripted import Scripted
 
@@ -144,6 +148,21 @@ async def test_a_request_that_was_too_long_is_sent_once_more_with_fewer_messages
     assert second[-1] == first[-1]
 
 
+async def test_a_request_that_is_too_long_for_the_last_of_several_models_is_sent_once_more() -> None:
+    first, second = Scripted(ModelAPIError('first', 'down')), Scripted(too_long(), 'hi')
+    agent = Agent(FallbackModel(first, second), history_processors=[KeepLastTurns()])
+    assert (await agent.run('new', message_history=chat(20))).output == 'hi'
+    assert [len(sent.messages) for sent in first.requests] == [len(sent.messages) for sent in second.requests]
+
+
+def test_the_context_window_is_that_of_the_profile_or_of_the_prices() -> None:
+    known = find_context_window('openai', 'gpt-4o-mini')
+    assert known is not None
+    assert find_window(WrapperModel(OpenAIModel('gpt-4o-mini', api_key='k'))) == known
+    assert find_window(OpenAIModel('gpt-4o-mini', api_key='k', profile={'context_window': 7})) == 7
+    assert find_window(Scripted('hi')) is None
+
+
 @pytest.mark.parametrize('processors', [[], [lambda messages: messages], [KeepLastTurns()]])
 async def test_a_request_that_stays_too_long_is_an_error(processors: list[Any]) -> None:
     model = Scripted(too_long())
@@ -184,7 +203,7 @@ async def test_the_budget_is_a_share_of_the_context_window_of_the_profile() -> N
 
 
 def test_a_budget_is_checked() -> None:
-    for options in ({'share': 0}, {'share': 1.5}, {'max_tokens': 0}, {'turns': 0}):
+    for options in ({'share': 0}, {'share': 1.5}, {'share': 'x'}, {'max_tokens': 0}, {'turns': 0}):
         with pytest.raises(UserError):
             KeepLastTurns(**options)  # type: ignore[arg-type]
 
@@ -238,6 +257,14 @@ async def test_a_summary_contains_the_one_before_it() -> None:
         history = (await agent.run(f'new {number} ' * 20, message_history=history)).all_messages()
     assert len(writer.requests) > 1
     assert '<earlier_summary>\nfirst\n</earlier_summary>' in prompt_of(writer, 1)
+
+
+@pytest.mark.parametrize('stored', [{'text': 5, 'kept': 1}, {'text': 'S', 'kept': -5}, {'text': 'S', 'kept': 999}, 'x'])
+async def test_a_damaged_summary_in_a_stored_history_loses_no_new_message(stored: Any) -> None:
+    model = Scripted('hi')
+    history = [ModelRequest([UserPromptPart('a')], metadata={'pydantic_llm.summary': stored}), *chat(1)]
+    await Agent(model, history_processors=[SummarizeOldTurns(max_tokens=1000)]).run('new', message_history=history)
+    assert texts_of(model.requests[0].messages)[-3:] == ['question 0 ', 'answer 0 ', 'new']
 
 
 async def test_a_model_that_cannot_summarize_does_not_end_the_run() -> None:

@@ -280,6 +280,29 @@ def test_a_signed_summary_needs_another_beta_and_permits_no_other_summary() -> N
     assert sent.betas == ['compact-2026-09-04']
 
 
+def test_other_edits_are_sent_with_the_one_that_a_summary_demands_or_excludes() -> None:
+    clear, compact = {'type': 'clear_tool_uses_20250919'}, {'type': 'compact_20260112'}
+    summary = {'type': 'compaction', 'content': 'So far.'}
+    settings: Any = {'anthropic_context_management': {'edits': [clear]}}
+    sent = Sent([decode_whole([summary]), ask('go on')], settings)
+    assert sent.body['context_management'] == {'edits': [clear, compact]}
+    signed = decode_whole([{**summary, 'signature': 's'}])
+    settings = {'anthropic_context_management': {'edits': [clear, compact]}}
+    sent = Sent([signed, ask('go on')], settings)
+    assert sent.body['context_management'] == {'edits': [clear]}
+    assert sent.warnings == [
+        'the edit that makes summaries was not sent: the API does not accept it with a signed summary'
+    ]
+    sent = Sent([signed, ask('go on')], {'anthropic_context_management': {'edits': [compact]}})
+    assert 'context_management' not in sent.body
+
+
+def test_a_paused_turn_with_a_summary_is_sent_back_unchanged() -> None:
+    summary = {'type': 'compaction', 'content': 'So far.'}
+    sent = Sent([ask('hi'), decode_whole([summary], stop_reason='compaction')])
+    assert sent.turns == [('user', 'hi'), ('assistant', summary)]
+
+
 def test_system_prompts_before_a_summary_are_sent() -> None:
     first = ModelRequest([SystemPromptPart('Be brief.'), UserPromptPart('hi')])
     sent = Sent([first, decode_whole([{'type': 'compaction', 'content': 'So far.'}, text('on')]), ask('go on')])

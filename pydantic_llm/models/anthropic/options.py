@@ -125,11 +125,27 @@ def encode_settings(request: PreparedRequest, profile: AnthropicModelProfile) ->
         request.drop_setting('service_tier', f'the Messages API has no service tier {tier!r}')
     settings = request.options
     body |= {field: settings[name] for name, field in (SETTINGS | OWN_SETTINGS).items() if name in settings}
-    if 'context_management' not in body and find_compaction_beta(request) == COMPACT_BETA:
-        body['context_management'] = {'edits': [{'type': COMPACT_EDIT}]}
+    body.pop('context_management', None)
+    body |= _encode_context_management(request)
     if container := settings.get('anthropic_container', _last_container(request, profile)):
         body['container'] = container
     return body
+
+
+def _encode_context_management(request: PreparedRequest) -> Json:
+    """Encode the edits of the setting, with or without that of summaries if a summary in the messages demands it."""
+    management: Json = dict(request.options.get('anthropic_context_management', {}))
+    beta = find_compaction_beta(request)
+    if beta is None:
+        return {'context_management': management} if management else {}
+    edits: list[Json] = list(management.get('edits') or ())
+    others = [edit for edit in edits if not str(edit.get('type')).startswith('compact')]
+    if beta == COMPACT_BETA and edits == others:
+        edits.append({'type': COMPACT_EDIT})
+    elif beta == SIGNED_COMPACTION_BETA and edits != others:
+        request.note('the edit that makes summaries was not sent: the API does not accept it with a signed summary')
+        edits = others
+    return {'context_management': {**management, 'edits': edits}} if edits else {}
 
 
 def find_compaction_beta(request: PreparedRequest) -> str | None:
