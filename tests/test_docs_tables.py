@@ -26,6 +26,7 @@ from pydantic_llm.models.openai.responses.native_fields import NATIVE_ITEMS
 from pydantic_llm.models.openai.responses.native_items import RESULT_ITEMS
 from pydantic_llm.models.transformers import TransformersModelSettings
 from pydantic_llm.models.vllm import VLLMModelSettings
+from pydantic_llm.profiles.caching import AUTOMATIC_CACHES
 from pydantic_llm.profiles.thinking import TOKENS
 from pydantic_llm.providers.registry import ALIASES, PROVIDERS, SERVICES, Service
 from pydantic_llm.serve import Fault
@@ -212,3 +213,11 @@ def test_the_links_of_the_readme_are_absolute_and_lead_to_files() -> None:
 def test_the_levels_of_thinking_have_the_tokens_of_the_code() -> None:
     rows = rows_of(page('settings.md'), '| level | tokens |')
     assert {name: int(row[1].replace(',', '')) for row in rows for name in CODE.findall(row[0])} == TOKENS
+
+
+def test_the_vendors_that_cache_by_themselves_are_those_of_the_code() -> None:
+    rows = [
+        row for row in rows_of(page('settings.md'), '| API | is sent |') if row[1].startswith('nothing: they cache')
+    ]
+    asked = {'azure', 'openai'}  # for a place in the cache: they have rows of their own
+    assert {*names_in(rows)} == AUTOMATIC_CACHES.keys() - asked

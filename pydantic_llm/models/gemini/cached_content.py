@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import ceil
@@ -63,12 +63,14 @@ class CachedContent:
         return time.monotonic() < self.expires - min(MARGIN, self.ttl / 4)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CachedRequest(RawRequest):
-    """A request that names a cached content, and the same request without it."""
+    """A request that names a cached content."""
 
-    cached_name: str = ''
-    whole: RawRequest = field(default_factory=lambda: RawRequest('', b'', ''))
+    cached_name: str
+    """The name of the cached content."""
+    make_whole: Callable[[], RawRequest] = field(repr=False)
+    """Returns the same request without it."""
 
 
 def choose_ttl(request: PreparedRequest) -> int:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 from urllib.parse import quote
 
 from ..._type_checks import check_model_name
-from ...exceptions import ModelHTTPError, UserError
+from ...exceptions import LLMError, ModelHTTPError, UserError
 from ...json_types import Json
 from ...messages import FileUrl, VideoUrl
 from ...profiles import ModelProfileSpec
@@ -21,8 +22,8 @@ from ...transport import ByteStream, RawRequest, RawResponse
 from ...wire.model import WireModel
 from ...wire.prepare import PreparedRequest
 from . import encode
-from .cached_content import CachedContents, CachedRequest, choose_ttl, is_gone
-from .cached_prefix import find_prefixes
+from .cached_content import CachedContent, CachedContents, CachedRequest, choose_ttl, is_gone
+from .cached_prefix import Prefix, find_prefixes
 from .decode import GeminiDecoder
 from .options import encode_headers
 from .settings import GOOGLE_NAMES, SUPPORTED, GeminiModelSettings
@@ -111,18 +112,10 @@ class GeminiModel(WireModel[GeminiModelProfile]):
         min_tokens = self.profile.gemini_cache_min_tokens
         if min_tokens is None or 'gemini_cached_content' in request.options or not request.settings.get('cache'):
             return self._encode_request(request)
-        whole = self._encode_request(request)
-        ttl = choose_ttl(request)
         with budget.track_time():
-            found = await self._cached_contents.find(
-                find_prefixes(request, self.profile),
-                resource=await self._find_resource_name(),
-                ttl=ttl,
-                min_tokens=min_tokens,
-                seconds=budget.seconds_left,
-            )
+            found = await self._find_cached_content(request, min_tokens, budget.seconds_left)
         if found is None:
-            return whole
+            return self._encode_request(request)
         prefix, cached = found
         settings = cast('ModelSettings', {**request.settings, 'gemini_cached_content': cached.name})
         short = self._encode_request(replace(request, messages=prefix.rest, settings=settings))
@@ -133,7 +126,20 @@ class GeminiModel(WireModel[GeminiModelProfile]):
             short.headers,
             short.deadlines,
             cached_name=cached.name,
-            whole=whole,
+            make_whole=partial(self._encode_request, request),
+        )
+
+    async def _find_cached_content(
+        self, request: PreparedRequest, min_tokens: int, seconds: float | None
+    ) -> tuple[Prefix, CachedContent] | None:
+        """Return the beginning of the request and its cached content; `None` if the request is to be sent whole."""
+        prefixes, ttl = find_prefixes(request, self.profile), choose_ttl(request)
+        try:
+            resource = await self._find_resource_name()
+        except LLMError:  # the request will meet the same error, and has retries for it
+            return None
+        return await self._cached_contents.find(
+            prefixes, resource=resource, ttl=ttl, min_tokens=min_tokens, seconds=seconds
         )
 
     async def _find_resource_name(self) -> str:
@@ -163,7 +169,7 @@ class GeminiModel(WireModel[GeminiModelProfile]):
     def _without_forgotten(self, raw: RawRequest) -> RawRequest:
         """Return the whole request if its cached content was forgotten meanwhile."""
         if isinstance(raw, CachedRequest) and not self._cached_contents.has(raw.cached_name):
-            return replace(raw.whole, deadlines=raw.deadlines)
+            return replace(raw.make_whole(), deadlines=raw.deadlines)
         return raw
 
     def _find_whole(self, raw: RawRequest, error: ModelHTTPError) -> RawRequest:
@@ -171,7 +177,7 @@ class GeminiModel(WireModel[GeminiModelProfile]):
         if not (isinstance(raw, CachedRequest) and is_gone(error)):
             raise error
         self._cached_contents.forget(raw.cached_name)
-        return replace(raw.whole, deadlines=raw.deadlines)
+        return replace(raw.make_whole(), deadlines=raw.deadlines)
 
     async def aclose(self) -> None:
         """Delete the cached contents, and close the connections."""
