@@ -13,11 +13,13 @@ import pytest
 from pydantic_llm import (
     Agent,
     AgentRunResultEvent,
+    CancellationToken,
     FunctionToolCallEvent,
     FunctionToolResultEvent,
     ModelRetry,
     PartDeltaEvent,
     PartStartEvent,
+    RunCancelled,
     RunContext,
     RunUsage,
     TextPartDelta,
@@ -376,3 +378,58 @@ def test_a_run_is_driven_by_hand() -> None:
             return agent_run.result
 
     assert asyncio.run(run()).output == 'A boat.'
+
+
+def test_a_token_cancels_a_run() -> None:
+    token = CancellationToken()
+    agent = Agent(play(call('wait')))
+
+    @agent.tool_plain
+    async def wait() -> str:
+        token.cancel()
+        await asyncio.sleep(30)
+        return 'never'
+
+    with pytest.raises(RunCancelled):
+        asyncio.run(agent.run('Wait.', cancellation_token=token))
+
+
+def test_a_tool_cancels_its_run() -> None:
+    agent = Agent(play(call('stop'), 'Never.'))
+
+    @agent.tool
+    async def stop(ctx: RunContext[None]) -> str:
+        ctx.cancel()
+        await asyncio.sleep(30)
+        return 'never'
+
+    with pytest.raises(RunCancelled):
+        asyncio.run(agent.run('Stop.'))
+
+
+def test_a_limit_of_input_tokens_is_checked() -> None:
+    agent = Agent(play(call('look', 'a'), call('look', 'b'), 'Done.'))
+
+    @agent.tool_plain
+    def look() -> str:
+        return 'x ' * 100
+
+    with pytest.raises(UsageLimitExceeded, match='input_tokens_limit'):
+        agent.run_sync('Look.', usage_limits=UsageLimits(input_tokens_limit=120))
+
+
+def test_messages_are_added_from_outside_of_a_run() -> None:
+    agent = Agent(play(call('look'), lambda messages: str(len(messages))))
+
+    @agent.tool_plain
+    def look() -> str:
+        return 'a boat'
+
+    async def run() -> Any:
+        async with agent.iter('What is out there?') as agent_run:
+            async for node in agent_run:
+                if Agent.is_user_prompt_node(node):
+                    agent_run.enqueue('Look again.')
+        return agent_run.result
+
+    assert 'Look again.' in str(asyncio.run(run()).all_messages())
