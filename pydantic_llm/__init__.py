@@ -104,8 +104,16 @@ if TYPE_CHECKING:
         StreamedResponse,
         infer_model,
     )
+    from .models.anthropic.message_dicts import (
+        messages_from_anthropic,
+        messages_to_anthropic,
+    )
     from .models.limits import (
         ConcurrencyLimitedModel,
+    )
+    from .models.openai.chat.message_dicts import (
+        messages_from_openai,
+        messages_to_openai,
     )
     from .native_tools import (
         CodeExecutionTool,
@@ -291,6 +299,10 @@ __all__ = (
     '__version__',
     'capture_run_messages',
     'infer_model',
+    'messages_from_anthropic',
+    'messages_from_openai',
+    'messages_to_anthropic',
+    'messages_to_openai',
     'portability_report',
     'repair_history',
 )
@@ -391,7 +403,15 @@ _NAMES: dict[str, tuple[str, ...]] = {
         'StreamedResponse',
         'infer_model',
     ),
+    'models.anthropic.message_dicts': (
+        'messages_from_anthropic',
+        'messages_to_anthropic',
+    ),
     'models.limits': ('ConcurrencyLimitedModel',),
+    'models.openai.chat.message_dicts': (
+        'messages_from_openai',
+        'messages_to_openai',
+    ),
     'native_tools': (
         'CodeExecutionTool',
         'FileSearchTool',

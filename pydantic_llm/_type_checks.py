@@ -75,6 +75,10 @@ PART_FIELDS: dict[type, tuple[tuple[str, tuple[type, ...], str], ...]] = {
 """The fields of parts that every encoder reads: name, types, and their description in an error."""
 
 JSON_HINT = 'JSON is read by ModelMessagesTypeAdapter.validate_json'
+VENDOR_HINT = (
+    'messages_from_openai() makes messages of a list of such dicts, messages_from_anthropic() of dicts in the form '
+    'of Anthropic'
+)
 DICT_HINT = 'build messages of their classes, or read stored ones by ModelMessagesTypeAdapter.validate_python'
 
 
@@ -158,8 +162,13 @@ def check_messages(value: object, *, parameter: str = 'messages') -> None:
         elif isinstance(message, ModelResponse):
             _check_parts(message.parts, RESPONSE_PARTS, parameter, 'a ModelResponse')
         else:
-            hint = DICT_HINT if isinstance(message, dict) else None
+            hint = _suggest_reader(cast('object', message)) if isinstance(message, dict) else None
             raise_wrong_type(parameter, 'a list of ModelRequest and ModelResponse', cast('object', message), hint)  # type: ignore[redundant-cast]  # pyright needs it
+
+
+def _suggest_reader(message: object) -> str:
+    """Return what makes messages of a dict: of a vendor's form, which has a role, or of a stored message."""
+    return VENDOR_HINT if 'role' in cast('Mapping[object, object]', message) else DICT_HINT
 
 
 def _suggest_messages(value: object) -> str | None:
@@ -171,7 +180,7 @@ def _suggest_messages(value: object) -> str | None:
         case ModelRequest() | ModelResponse():
             return 'put it into a list'
         case Mapping():
-            return DICT_HINT
+            return _suggest_reader(cast('object', value))
         case _ if callable(getattr(value, 'all_messages', None)):
             return 'pass its all_messages()'
         case _:

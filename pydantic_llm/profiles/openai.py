@@ -63,9 +63,9 @@ class OpenAIModelProfile(ModelProfile):
     openai_stream_usage: bool = True
     """True if the server supports `stream_options.include_usage`."""
 
-    openai_thinking_back: Literal['auto', 'field', 'tags', 'details', 'chunks', 'drop'] = 'auto'
+    openai_thinking_back: Literal['auto', 'field', 'tags', 'details', 'chunks', 'drop', 'any'] = 'auto'
     """The way to send past thinking back: in the field that it came in (else in tags), in `openai_thinking_field`, in
-    tags, as `reasoning_details`, as chunks of the content, or not at all."""
+    tags, as `reasoning_details`, as chunks of the content, not at all, or as it came (else in the field)."""
 
     openai_thinking_field: str = 'reasoning_content'
     """The field for `openai_thinking_back='field'`, and the first field that is read in responses."""

@@ -24,6 +24,20 @@ from ....wire.file_names import choose_file_name
 from ....wire.prepare import PreparedRequest
 from ..cache import mark_last_part
 
+NAME = 'openai_name'
+"""The key in the metadata of a text under which the name of its author is kept: the field `name` of its message."""
+
+
+def find_name(content: Sequence[UserContent]) -> Json:
+    """Return the field `name` of a message, if one of its texts has it."""
+    for item in content:
+        match item:
+            case TextContent(metadata={'openai_name': str() as name}):
+                return {'name': name}
+            case _:
+                pass
+    return {}
+
 
 def encode_content(content: Sequence[UserContent], profile: OpenAIModelProfile, request: PreparedRequest) -> list[Json]:
     """Encode one part per item. A cache point marks the part before it.

@@ -27,7 +27,7 @@ from ....profiles.openai import OpenAIModelProfile
 from ....wire.json_body import JsonItems
 from ....wire.prepare import PreparedRequest
 from ..cache import has_marks, mark_prefix
-from .content import encode_content, flatten_content
+from .content import encode_content, find_name, flatten_content
 from .dialect import OPENAI, Dialect
 from .encode_response import encode_response
 from .options import encode_output, encode_settings, encode_tools
@@ -136,7 +136,7 @@ def encode_request_part(
             yield {'role': 'user', 'content': content}
         case UserPromptPart(content=content):
             if encoded := encode_content(content, profile, request):
-                yield {'role': 'user', 'content': encoded}
+                yield {'role': 'user', **find_name(content), 'content': encoded}
         case ToolReturnPart():
             yield {'role': 'tool', 'tool_call_id': part.tool_call_id, 'content': encode_tool_return(part)}
         case RetryPromptPart(tool_name=None):

@@ -68,14 +68,14 @@ class _ResponseEncoder:
         """Add past thinking in the form that the profile names (`openai_thinking_back`)."""
         is_own = part.provider_name == self.system
         match self.profile.openai_thinking_back:
-            case 'details' if is_own and part.provider_details and 'type' in part.provider_details:
+            case 'details' | 'any' if is_own and part.provider_details and 'type' in part.provider_details:
                 self.reasoning_details.append(encode_reasoning_detail(part, part.provider_details))
             case 'chunks' if part.content or (is_own and part.signature):
                 self._add_thinking_chunk(encode_thinking_chunk(part, is_own=is_own))
-            case 'field' if part.content:
-                self.thinking.setdefault(self.profile.openai_thinking_field, []).append(part.content)
-            case 'auto' if is_own and part.id in THINKING_FIELDS and part.content:
+            case 'auto' | 'any' if is_own and part.id in THINKING_FIELDS and part.content:
                 self.thinking.setdefault(part.id, []).append(part.content)
+            case 'field' | 'any' if part.content:
+                self.thinking.setdefault(self.profile.openai_thinking_field, []).append(part.content)
             case 'auto' | 'tags' if part.content:
                 start, end = self.profile.thinking_tags
                 self.content.append(encode_text(f'{start}\n{part.content}\n{end}'))

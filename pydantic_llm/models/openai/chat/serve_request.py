@@ -16,6 +16,7 @@ from ....messages import (
     ModelMessage,
     ModelResponse,
     SystemPromptPart,
+    TextContent,
     TextPart,
     ThinkingPart,
     ToolCallPart,
@@ -32,6 +33,7 @@ from ....streaming.parts import LAST
 from ....wire.file_names import is_file_name, with_file_name
 from ....wire.serving import extend_request
 from ..thinking import THINKING_FIELDS
+from .content import NAME
 from .decode_chunks import ChunkDecoder
 from .decode_thinking import decode_reasoning_detail
 
@@ -42,6 +44,7 @@ def decode_messages(messages: Iterable[Json], provider_name: str) -> list[ModelM
     tool_names: dict[str, str] = {}  # by the id of the tool call
     for message in messages:
         if message['role'] == 'assistant':
+            message = _with_tool_calls(message, len(history))
             response = ModelResponse(decode_response_parts(message, provider_name), provider_name=provider_name)
             tool_names |= {call.tool_call_id: call.tool_name for call in response.tool_calls}
             history.append(response)
@@ -55,15 +58,40 @@ def decode_request_part(message: Json, tool_names: dict[str, str], provider_name
     match message:
         case {'role': 'system' | 'developer', 'content': content}:
             return SystemPromptPart(_join_texts(content))
+        case {'role': 'user', 'name': str() as name, 'content': str() as content}:
+            return UserPromptPart([TextContent(content, metadata={NAME: name})])
         case {'role': 'user', 'content': str() as content}:
             return UserPromptPart(content)
         case {'role': 'user', 'content': list()}:
             items = cast('list[Json]', message['content'])
-            return UserPromptPart([each for item in items for each in _decode_marked(item, provider_name)])
+            content = [each for item in items for each in _decode_marked(item, provider_name)]
+            return UserPromptPart(_with_name(content, message.get('name')))
+        case {'role': 'function', 'name': name}:  # the API before tools, whose calls have no ids
+            id = next((id for id, known in reversed(tool_names.items()) if known == name), name)
+            return ToolReturnPart(name, _join_texts(message.get('content')), id)
         case {'role': 'tool', 'tool_call_id': id}:
             return ToolReturnPart(tool_names.get(id, ''), _join_texts(message.get('content')), id)
         case _:
             raise UserError(f'A message has the role {message.get("role")!r} and content that does not fit it')
+
+
+def _with_name(content: list[UserContent], name: str | None) -> list[UserContent]:
+    """Return the content with the name of its author at its first text."""
+    for index, item in enumerate(content):
+        if name and isinstance(item, str):
+            return [*content[:index], TextContent(item, metadata={NAME: name}), *content[index + 1 :]]
+    return content
+
+
+def _with_tool_calls(message: Json, number: int) -> Json:
+    """Return a message with the only call of the API before tools as one of its tool calls.
+
+    https://platform.openai.com/docs/api-reference/chat/object
+    """
+    function: Json | None = message.get('function_call')
+    if not function or message.get('tool_calls'):
+        return message
+    return {**message, 'tool_calls': [{'id': f'call_{number}', 'type': 'function', 'function': function}]}
 
 
 def _decode_marked(item: Json, provider_name: str) -> Iterator[UserContent]:
@@ -108,7 +136,7 @@ def _decode_image(url: str, metadata: Json | None) -> UserContent:
 def _join_texts(content: object) -> str:
     if content is None or isinstance(content, str):
         return content or ''
-    return ''.join(item.get('text', '') for item in cast('list[Json]', content))
+    return ''.join(item.get('text') or item.get('refusal') or '' for item in cast('list[Json]', content))
 
 
 def decode_response_parts(message: Json, provider_name: str) -> list[ModelResponsePart]:
@@ -125,6 +153,8 @@ def decode_response_parts(message: Json, provider_name: str) -> list[ModelRespon
         parts += _decode_chunks(cast('list[Json]', content), provider_name)
     elif content is not None:
         parts.append(TextPart(_join_texts(content)))
+    if refusal := message.get('refusal'):
+        parts.append(TextPart(refusal))
     for call in message.get('tool_calls') or ():
         fields: Json = {}
         if extra := call.get('extra_content'):
@@ -136,6 +166,9 @@ def decode_response_parts(message: Json, provider_name: str) -> list[ModelRespon
 
 def _decode_chunks(content: Iterable[Json], provider_name: str) -> list[ModelResponsePart]:
     """Decode a content that is a list with the decoder of such responses."""
+    content = [
+        {'type': 'text', 'text': item.get('refusal')} if item.get('type') == 'refusal' else item for item in content
+    ]
     draft = ResponseDraft('', provider_name)
     ChunkDecoder(draft, lambda text: draft.parts.text(LAST, cast('str', text))).decode(content)
     return draft.parts.get()
