@@ -330,10 +330,7 @@ def test_a_function_that_returns_no_response_is_an_error() -> None:
 # ------------------------------------------------------------------------------------------------------------ the rest
 
 
-def test_an_app_refuses_an_agent_and_a_name_with_a_hint() -> None:
-    agent: Any = Agent(TestModel())
-    with pytest.raises(UserError, match=r'^models takes .*pass its \.model'):
-        create_app(agent)
+def test_an_app_refuses_a_name_with_a_hint() -> None:
     name: Any = 'openai:gpt-4o'
     with pytest.raises(UserError, match=r"pass infer_model\('openai:gpt-4o'\)$"):
         create_app(name)

@@ -27,7 +27,7 @@ class AnthropicMessages(NamedTuple):
     messages: list[Json]
     """The turns, for the field `messages`."""
     system: str | list[Json] | None
-    """The system prompt, for the field `system`: a text, or blocks of text; `None` if there is none."""
+    """The system prompt, for the field `system`: a text, or blocks of text; `None` without one."""
 
 
 def messages_from_anthropic(messages: Iterable[Any], system: str | Iterable[Any] | None = None) -> list[ModelMessage]:
