@@ -10,6 +10,7 @@ from ...messages import ModelMessage
 from ...profiles.anthropic import AnthropicModelProfile
 from ...wire.message_dicts import prepare_history, read_dicts, warn_of_losses
 from ...wire.serving import reject_malformed
+from .cache import Caching
 from .encode import encode_conversation, encode_system
 from .model import HISTORY
 from .serve_request import decode_messages
@@ -51,6 +52,6 @@ def messages_to_anthropic(messages: Sequence[ModelMessage]) -> AnthropicMessages
     """
     request = prepare_history(messages, system=SYSTEM, profile=PROFILE, rules=HISTORY)
     conversation, _ = encode_conversation(request, PROFILE)
-    system: Any = encode_system(conversation.system, request).get('system')
+    system: Any = encode_system(conversation.system, request, Caching({})).get('system')
     warn_of_losses(request.warnings)
     return AnthropicMessages(conversation.turns, system)
