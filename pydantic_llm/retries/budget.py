@@ -55,6 +55,8 @@ class Budget:
         """Return the budget of a request with these settings. Raises `UserError` if `retries` is invalid."""
         if _is_nested.get():
             return cls(NO_RETRIES, settings.get('timeout'), is_nested=True)
+        if 'retries' not in settings:
+            return cls(DEFAULT_POLICY, settings.get('timeout'))
         retries: Any = settings.get('retries')
         is_number = isinstance(retries, int) and not isinstance(retries, bool) and retries >= 0
         if not (retries is None or is_number or isinstance(retries, RetryPolicy)):
@@ -76,11 +78,16 @@ class Budget:
     async def run(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Await an attempt, and retry it while the policy allows. Raises the error of the last attempt."""
         while True:
+            is_outermost = self._began is None
+            if is_outermost:  # as `track_time` does it, without the cost of its generator
+                self._began = time.monotonic()
             try:
-                with self.track_time():
-                    return await attempt()
+                return await attempt()
             except LLMError as error:
                 failure = error
+            finally:
+                if is_outermost:
+                    self._spent, self._began = self.spent, None
             if not await self.pause(failure):
                 raise self.with_failures(failure)
 

@@ -396,7 +396,6 @@ def _check_choices(extra_body: Mapping[str, Any]) -> None:
 
 def _with_time_left(raw: RawRequest, budget: Budget) -> RawRequest:
     """Return the request with the time that downloads and earlier attempts left of its deadlines."""
-    spent = budget.spent
-    if budget.timeout is None or spent < IMPERCEPTIBLE:
+    if budget.timeout is None or (spent := budget.spent) < IMPERCEPTIBLE:
         return raw
     return replace(raw, deadlines=replace(raw.deadlines, waited=spent))
