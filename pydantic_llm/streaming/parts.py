@@ -489,13 +489,14 @@ def _check_type(value: object, kind: type | tuple[type, ...]) -> None:
 
 
 def _check_field_types(part: ModelResponsePart) -> None:
-    for name, kind in _list_checks(type(part)):
+    part_type: Any = type(part)
+    for name, kind in _list_checks(part_type):
         if not isinstance(value := getattr(part, name), kind):
             raise TypeError(f'a part cannot hold {value!r}')
 
 
 @cache
-def _list_checks(kind: type[ModelResponsePart]) -> tuple[tuple[str, type | tuple[type, ...]], ...]:
+def _list_checks(kind: Any) -> tuple[tuple[str, type | tuple[type, ...]], ...]:
     """Return the fields of a class of parts that are checked, and their types."""
     names = {field.name for field in fields(kind)}
     content = (('content', str),) if issubclass(kind, (TextPart, ThinkingPart)) else ()
@@ -503,13 +504,14 @@ def _list_checks(kind: type[ModelResponsePart]) -> tuple[tuple[str, type | tuple
 
 
 @cache
-def _list_fields(kind: type[ModelResponsePart]) -> tuple[str, ...]:
+def _list_fields(kind: Any) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind))
 
 
 def _copy_part(part: ModelResponsePart) -> ModelResponsePart:
     """Return a copy of a part. `dataclasses.replace` takes three times as long."""
-    copied = object.__new__(type(part))
-    for name in _list_fields(type(part)):
+    part_type: Any = type(part)
+    copied: ModelResponsePart = object.__new__(part_type)
+    for name in _list_fields(part_type):
         setattr(copied, name, getattr(part, name))
     return copied

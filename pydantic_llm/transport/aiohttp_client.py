@@ -253,10 +253,19 @@ class _Response(OwnResponse):
 class _Chunks:
     """The chunks of a body as they arrive."""
 
-    __slots__ = ('_content',)
+    __slots__ = ('_content', '_taken')
 
     def __init__(self, content: aiohttp.StreamReader) -> None:
         self._content = content
+        self._taken = 0  # the number of bytes
+
+    def take(self) -> bytes:
+        """Return the bytes that have arrived, without waiting; nothing if there are none, or the connection broke."""
+        content = self._content
+        if content.total_bytes <= self._taken or content.exception() is not None:
+            return b''
+        self._taken = content.total_bytes
+        return content.read_nowait()
 
     def __aiter__(self) -> _Chunks:
         return self
@@ -271,6 +280,7 @@ class _Chunks:
                 raise
         if not chunk:
             raise StopAsyncIteration
+        self._taken += len(chunk)
         return chunk
 
 

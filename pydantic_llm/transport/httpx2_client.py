@@ -6,7 +6,6 @@ the client, and the layers around its streams, take a fifth of the CPU time of a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from copy import copy
 from typing import Any
 
@@ -45,8 +44,9 @@ class Httpx2Client(OwnClient):
 
 class _Response(OwnResponse):
     def __init__(self, request: OutgoingRequest, response: httpx2.Response) -> None:
-        super().__init__(request, response.status_code, response.headers, self._iterate())
-        self._stream: Any = response.stream
+        stream: Any = response.stream
+        super().__init__(request, response.status_code, response.headers, aiter(stream))
+        self._stream = stream
         self._is_closed = False
 
     @property
@@ -57,11 +57,6 @@ class _Response(OwnResponse):
         if not self._is_closed:
             self._is_closed = True
             await self._stream.aclose()
-
-    async def _iterate(self) -> AsyncIterator[bytes]:
-        async for chunk in self._stream:
-            yield chunk
-        await self.aclose()
 
 
 class Httpx2Clients:

@@ -109,9 +109,12 @@ class ResponseStream(ByteStream):
         # `guard` has decompressed the body of httpx2, whose own decoders cost 1 µs a chunk, unless it was read before
         is_unread = getattr(response, 'is_stream_consumed', True) is False
         self._chunks: AsyncIterator[bytes] = response.aiter_raw() if is_unread else response.aiter_bytes()
+        self._take: Callable[[], bytes] | None = getattr(self._chunks, 'take', None)
         self._closed = False
 
     async def read(self) -> bytes:
+        if self._take is not None and (chunk := self._take()):
+            return chunk  # which has taken no time
         try:
             with self._watchdog:
                 return await anext(self._chunks)

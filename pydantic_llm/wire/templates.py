@@ -14,6 +14,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from ..json_types import Json
+from ..transport.sse import NEWLINE
 
 __all__ = ('EventTemplate', 'make_template')
 
@@ -21,6 +22,8 @@ Path = tuple[str | int, ...]
 
 VALUE = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\d+')
 """The values that can be replaced: strings and whole numbers."""
+
+SCALARS = (str, int)
 
 MOST_FIELDS = 8
 """The most fields with the name of a value that are looked at to find it."""
@@ -37,17 +40,20 @@ class EventTemplate:
 
     def read(self, frame: bytes) -> list[Any] | None:
         """Return the values of an event in the order of their paths; `None` if it differs in anything else."""
-        start, end = len(self._start), len(frame) - len(self._end)
-        if not (frame.startswith(self._start) and frame.endswith(self._end)) or frame.find(b'\n', start, end) >= 0:
+        if not (frame.startswith(self._start) and frame.endswith(self._end)):
             return None
+        rest = frame[len(self._start) : len(frame) - len(self._end)]
+        if NEWLINE in rest:
+            return None
+        if not self._middle:
+            return None if (value := _parse(rest)) is None else [value]
         pieces: list[bytes] = []
         for literal in self._middle:
-            piece_end = frame.find(literal, start, end)
-            if piece_end < 0:
+            piece, found, rest = rest.partition(literal)
+            if not found:
                 return None
-            pieces.append(frame[start:piece_end])
-            start = piece_end + len(literal)
-        pieces.append(frame[start:end])
+            pieces.append(piece)
+        pieces.append(rest)
         values = _parse_pieces(pieces)
         return values if values is None or self._order is None else [values[position] for position in self._order]
 
@@ -58,16 +64,11 @@ def _parse_pieces(pieces: Sequence[bytes]) -> list[Any] | None:
     They are parsed as one list. No string of it can reach from one piece into the next, since it would have a newline.
     So if all its items are strings and numbers, and as many as the pieces, each piece is one of them.
     """
-    try:
-        if len(pieces) == 1:
-            return [from_json(pieces[0])]
-        values: list[Any] = from_json(b'[' + b',\n'.join(pieces) + b']')
-    except ValueError:
-        return None
-    if len(values) != len(pieces):
+    values: list[Any] | None = _parse(b'[%b]' % b',\n'.join(pieces))
+    if values is None or len(values) != len(pieces):
         return None
     for value in values:
-        if type(value) is not str and type(value) is not int:
+        if type(value) not in SCALARS:
             return None
     return values
 

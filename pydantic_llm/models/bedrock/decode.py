@@ -105,6 +105,7 @@ class BedrockDecoder(ResponseDecoder):
 
     def _remember_delta(self, event: Json, index: int, delta: Json) -> None:
         """Remember a delta of text, thinking or arguments: what follows is most often another one of its block."""
+        path: tuple[str, ...]
         match delta:
             case {'text': str() as text, **rest} if text and not rest:
                 path, key = ('text',), (index, 'text')

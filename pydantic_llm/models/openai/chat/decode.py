@@ -102,8 +102,8 @@ class ChatDecoder(ResponseDecoder):
             return
         path = ('choices', 0, 'delta', fields[0])
         match delta:
-            case {'tool_calls': [{'function': {'arguments': str() as args, **function}, **call}]} if args:
-                if not (function.get('name') or call.get('extra_content')):
+            case {'tool_calls': [{'function': {'arguments': str() as args}} as call]} if args:
+                if not (call['function'].get('name') or call.get('extra_content')):
                     add = self._calls.find_adder(index=call.get('index'), id=call.get('id') or None)
                     self.repeats.remember(event, (*path, 0, 'function', 'arguments'), add, unread=UNREAD)
             case _ if add_text := self._text.find_adder(fields[0]):
