@@ -64,7 +64,8 @@ class AgentRun(ConversationView, Generic[DepsT, OutputT]):
             raise UserError('The run has ended: an End has no step to execute')
         check_type(node, RunNode, parameter='node')
         node.bind(self._run)
-        await self._run.context.controls.checkpoint()
+        if self._run.context.controls.is_cancelled:
+            await self._run.context.controls.checkpoint()
         self._node = await node.advance()
         if isinstance(self._node, End):
             self._conversation.output_call = self._node.data.tool_call_id
@@ -106,7 +107,7 @@ async def open_run(run: RunState) -> AsyncGenerator[AgentRun[Any, Any]]:
         await choose_model(run)
         toolset = await run.spec.toolset.for_run(run.context)
         run.spec = replace(run.spec, toolset=await stack.enter_async_context(toolset))
-        agent_run = AgentRun[Any, Any](run)
+        agent_run: AgentRun[Any, Any] = AgentRun(run)
         try:
             yield agent_run
         finally:

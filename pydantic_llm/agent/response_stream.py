@@ -59,6 +59,11 @@ class ResponseStream(ConversationView, Generic[DepsT, OutputT]):
         async for piece in pieces:
             yield piece
 
+    async def stream_response(self, *, debounce_by: float | None = 0.1) -> AsyncIterator[ModelResponse]:
+        """Yield the response so far, each time that it grows. The last one is complete."""
+        async for response, _ in self.stream_responses(debounce_by=debounce_by):
+            yield response
+
     async def stream_responses(self, *, debounce_by: float | None = 0.1) -> AsyncIterator[tuple[ModelResponse, bool]]:
         """Yield the response so far, and whether it is the complete last response."""
         async for _ in self._event_groups(debounce_by):

@@ -116,7 +116,7 @@ class RunState:
 
     def add_enqueued(self, request: ModelRequest) -> ModelRequest:
         """Add the messages that wait for the next request. Returns the request to send, with their parts in it."""
-        return self._add_queued(request, 'asap') or request
+        return (self._add_queued(request, 'asap') if self.context.controls.queue else None) or request
 
     def take_request_when_idle(self) -> ModelRequest | None:
         """Return a request of the messages that are in the queue when the run would end, or `None`.

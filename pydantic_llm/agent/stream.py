@@ -125,6 +125,9 @@ class StreamedRunResultSync(ConversationView, Generic[DepsT, OutputT]):
     def stream_output(self, *, debounce_by: float | None = 0.1) -> Iterator[OutputT]:
         return self._iterate(self._result.stream_output(debounce_by=debounce_by))
 
+    def stream_response(self, *, debounce_by: float | None = 0.1) -> Iterator[ModelResponse]:
+        return self._iterate(self._result.stream_response(debounce_by=debounce_by))
+
     def stream_responses(self, *, debounce_by: float | None = 0.1) -> Iterator[tuple[ModelResponse, bool]]:
         return self._iterate(self._result.stream_responses(debounce_by=debounce_by))
 

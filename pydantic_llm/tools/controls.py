@@ -127,11 +127,10 @@ class RunControls:
 
     def close(self) -> bool:
         """End the run. Returns whether its task was cancelled by `cancel`; that is withdrawn from the task then."""
-        if self.is_closed or not self._has_cancelled_task or self._task is None:
-            self.is_closed = True
+        task, self._task, self.is_closed = self._task, None, True
+        if task is None or not self._has_cancelled_task:
             return False
-        self.is_closed = True
-        self._task.uncancel()
+        task.uncancel()
         return True
 
     # ---------------------------------------------------------------------------------------------------------- queue

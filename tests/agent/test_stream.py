@@ -570,3 +570,12 @@ async def test_one_agent_serves_many_streams_at_once() -> None:
             return [text async for text in result.stream_text(debounce_by=None)]
 
     assert await asyncio.gather(*map(stream, range(20))) == [[f'{n}', f'{n} is', f'{n} is it'] for n in range(20)]
+
+
+async def test_the_response_is_streamed_until_it_is_complete() -> None:
+    async with Agent(Scripted('a b c')).run_stream('?') as stream:
+        responses = [response async for response in stream.stream_response(debounce_by=None)]
+    assert [*dict.fromkeys(response.text for response in responses)] == ['a', 'a b', 'a b c']
+    assert [response.state for response in responses] == ['incomplete'] * (len(responses) - 1) + ['complete']
+    with Agent(Scripted('a b c')).run_stream_sync('?') as blocking:
+        assert [*blocking.stream_response(debounce_by=None)][-1].text == 'a b c'
