@@ -344,7 +344,7 @@ def _find_compactions(message: ModelMessage) -> list[int]:
 
 
 def keep_system_prompts(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
-    """Return a request with the system prompts in these messages, or nothing if there are none."""
+    """Return the system prompts in these messages, in a request of their own if there are any."""
     requests = (message for message in messages if isinstance(message, ModelRequest))
     prompts = [part for request in requests for part in request.parts if isinstance(part, SystemPromptPart)]
     return [ModelRequest(prompts)] if prompts else []
