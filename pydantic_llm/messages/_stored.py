@@ -16,7 +16,7 @@ from functools import wraps
 from typing import Any, cast
 
 from ..json_types import Json
-from .citation_readers import read_citations
+from .citation_readers import CITED, read_citations
 
 Translator = Callable[[Json], Iterable[Json]]
 """Turns one stored part into any number of ours."""
@@ -107,23 +107,31 @@ def _has_own_parts(message: Any) -> bool:
                 return False
         if not FOREIGN_FIELDS.isdisjoint(part) or (needed is PROMPT_FIELDS and type(part['content']) is LIST):
             return False
+        if needed is TEXT_FIELDS and not part.get('citations') and _may_have_citations(part):
+            return False
     return True
 
 
-PROMPT_FIELDS = ('timestamp', 'content')
+def _may_have_citations(text: Any) -> bool:
+    """Return whether the details of a text may have citations, or its field for them is null."""
+    details = text.get('provider_details')
+    return 'citations' in text or (bool(details) and not CITED.isdisjoint(details))
+
+
+PROMPT_FIELDS, TEXT_FIELDS = ('timestamp', 'content'), ('content',)
 
 OWN_PARTS: dict[str, tuple[str, ...]] = {
     'system-prompt': ('timestamp',),
     'user-prompt': PROMPT_FIELDS,
     'tool-return': ('timestamp', 'tool_call_id'),
     'retry-prompt': ('timestamp', 'tool_call_id'),
-    'text': (),
+    'text': TEXT_FIELDS,
     'thinking': (),
     'tool-call': ('tool_call_id',),
 }
 """Part kinds of ours → the fields that translation would add to a part without them."""
 
-FOREIGN_FIELDS = frozenset({'context_id', 'citations'})
+FOREIGN_FIELDS = frozenset({'context_id'})
 """The fields of such parts that translation would read."""
 
 

@@ -25,6 +25,12 @@ __all__ = ('make_source', 'read_annotation', 'read_citations')
 LISTS = ('citations', 'annotations')
 """The keys of the lists of citations: Anthropic, Bedrock, Cohere; Responses."""
 
+REFERENCES = 'reference_ids'
+"""The key of Mistral's references, which are ids: https://docs.mistral.ai/capabilities/citations."""
+
+CITED = frozenset({*LISTS, REFERENCES})
+"""All keys that `read_citations` reads."""
+
 ANNOTATIONS: dict[str, type[ContentCitationAnchor | MarkerCitationAnchor]] = {
     'url_citation': MarkerCitationAnchor,
     'file_citation': MarkerCitationAnchor,
@@ -34,9 +40,6 @@ ANNOTATIONS: dict[str, type[ContentCitationAnchor | MarkerCitationAnchor]] = {
     'function_citation': ContentCitationAnchor,
 }
 """The types of annotations that are citations, and what their offsets select: OpenAI's a link, Groq's a text."""
-
-REFERENCES = 'reference_ids'
-"""The key of Mistral's references, which are ids: https://docs.mistral.ai/capabilities/citations."""
 
 
 def read_citations(details: Mapping[str, Any], content: str) -> list[Citation]:

@@ -95,8 +95,8 @@ class BlockStreamEncoder(ABC):
 
     def _extend_block(self, block: OpenBlock, delta: ModelResponsePartDelta) -> Iterator[Json]:
         match delta:
-            case TextPartDelta(content_delta=text, provider_details=details):
-                yield from self._extend_text(block, text, (details or {}).get('citations', ()))
+            case TextPartDelta(content_delta=text):
+                yield from self._extend_text(block, text, ())  # citations follow at the end, when their vendor is known
             case ThinkingPartDelta(content_delta=thinking, signature_delta=signature):
                 yield from self._extend_thinking(block, thinking or '', signature)
             case ToolCallPartDelta(args_delta=args):

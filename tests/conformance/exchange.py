@@ -169,7 +169,7 @@ def decode_events(room: Room, events: Sequence[Any]) -> tuple[ModelResponse, lis
 
 def end_stream(reader: ResponseReader) -> None:
     """End the stream of a reader."""
-    reader.decoder.decode_end()
+    reader.end()
     reader.draft.parts.end(complete=reader.draft.state == 'complete')
 
 

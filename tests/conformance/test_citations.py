@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from pydantic_core import from_json, to_json
 
 from pydantic_llm.messages import (
     Citation,
@@ -13,6 +14,7 @@ from pydantic_llm.messages import (
     DocumentCitationSource,
     MarkerCitationAnchor,
     ModelMessagesTypeAdapter,
+    ModelRequest,
     ModelResponse,
     PartEndEvent,
     PartStartEvent,
@@ -20,8 +22,12 @@ from pydantic_llm.messages import (
     WebCitationSource,
 )
 from pydantic_llm.messages.citation_readers import read_citations
+from pydantic_llm.streaming.parts import PartsManager
+from pydantic_llm.wire.serving import ServedRequest
+from tests.conformance.exchange import decode_body, decode_events, encode_body
 from tests.conformance.room import Room
 from tests.conformance.rooms import ROOMS
+from tests.conformance.test_responses import make_response
 
 TEXT = 'Ünïcode: it rains in Bergen, most days.'
 RAINS = ContentCitationAnchor(start=9, end=27)
@@ -355,3 +361,62 @@ def test_odd_values_outside_of_the_text_lose_nothing(odd: Any) -> None:
         reader = find_room('gemini').build().new_reader()
         reader.decode(gemini(metadata))
         assert reader.draft.get().text == TEXT
+
+
+# ---------------------------------------------------------------------- the gateway
+
+NO_PLACE_FOR_PAGES = {
+    'cohere',  # its citations refer to documents of the request
+    'mistral',  # its references are ids of the results of tools
+    'acme',  # an example
+}
+"""Rooms whose API cannot say that the text of another vendor cites a page."""
+
+OTHERS = WebCitationSource('https://b.no/sun', title='Sun', excerpts=['No sun.'])
+
+
+def serve_cited(room: Room) -> ModelResponse:
+    citations = [Citation([PAGE, NOTES], anchor=RAINS), Citation([OTHERS])]
+    text = TextPart(TEXT, citations=citations, provider_name='another-vendor', provider_details={'citations': ['raw']})
+    return make_response(room, text)
+
+
+@pytest.mark.parametrize('room', ROOMS, ids=repr)
+@pytest.mark.parametrize('streamed', [False, True], ids=['whole', 'streamed'])
+def test_the_gateway_passes_cited_pages_on_in_the_form_of_each_api(room: Room, streamed: bool) -> None:
+    sent = serve_cited(room)
+    if streamed:
+        started, ended = encode_served_events(room, sent)
+        response, _ = decode_events(room, [*started, *ended])
+    else:
+        response = decode_body(room, encode_body(room, sent))
+    [part] = find_texts(response.parts)
+    pages = [(citation.url, citation.title) for citation in part.citations]
+    expected = [] if room.name in NO_PLACE_FOR_PAGES else [(PAGE.url, 'Rain'), (OTHERS.url, 'Sun')]
+    assert (part.content, pages) == (TEXT, expected)
+    if expected and room.name not in ('anthropic', 'bedrock'):  # these cite a part as a whole
+        assert [(citation.start, citation.end) for citation in part.citations] == [(9, 27), (None, None)]
+
+
+def encode_served_events(room: Room, response: ModelResponse) -> tuple[list[Any], list[Any]]:
+    """Return the events by which the server streams a response whose citations come at the end of its text."""
+    [part] = find_texts(response.parts)
+    encoder = room.encoder(ServedRequest('m', [], stream=True))
+    parts = PartsManager()
+    for piece in (TEXT[:5], TEXT[5:]):
+        parts.text(0, piece)
+    parts.details(0, provider_name=part.provider_name, provider_details=part.provider_details)
+    parts.cite(0, part.citations)
+    parts.end()
+    started = [*encoder.begin(), *(each for event in parts.take_events() for each in encoder.event(event))]
+    return from_json(to_json(started)), from_json(to_json([*encoder.end(response)]))
+
+
+def test_citations_that_claude_did_not_make_are_not_sent_to_it() -> None:
+    room = find_room('anthropic')
+    [part] = decode_body(room, encode_body(room, serve_cited(room))).parts
+    assert isinstance(part, TextPart)
+    assert part.citations
+    hello = ModelRequest.user_text_prompt('Hello?')
+    request = room.prepare([hello, ModelResponse([part], provider_name='anthropic'), hello])
+    assert 'citations' not in str(room.build().encode(request))

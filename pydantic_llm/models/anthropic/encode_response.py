@@ -65,6 +65,8 @@ class ResponseEncoder:
 
     def _encode_text_part(self, part: TextPart) -> Iterator[Json]:
         citations = keep_objects((part.provider_details or {}).get('citations')) if self._is_own(part) else []
+        # Claude did not make those with an empty index: `serve_response` does, for another vendor's text
+        citations = [citation for citation in citations if citation.get('encrypted_index') != '']
         for block in encode_text(part.content):
             if citations:
                 block['citations'] = [_drop_response_only_fields(citation) for citation in citations]

@@ -26,6 +26,7 @@ from ...messages import (
 from ...messages.response import ModelResponsePart
 from ...native_tools import MCP
 from ...wire.block_stream import BlockStreamEncoder, OpenBlock
+from ...wire.served_citations import cited_pages
 from ...wire.serving import ServedRequest, own_details, vendor_finish_reason
 from .content import COMPACTION_BLOCK
 from .decode import DETAILS, FINISH_REASONS, PAUSED, USAGE_DETAILS
@@ -119,7 +120,7 @@ def encode_block(part: ModelResponsePart) -> Json | None:
     """Encode a part as a block. Return None if the API has no block for it."""
     match part:
         case TextPart(content=text):
-            return {'type': 'text', 'text': text, 'citations': own_details(part, VENDOR).get('citations') or None}
+            return {'type': 'text', 'text': text, 'citations': encode_citations(part) or None}
         case ThinkingPart():
             return encode_thinking_part(part)
         case ToolCallPart():
@@ -132,6 +133,25 @@ def encode_block(part: ModelResponsePart) -> Json | None:
             return encode_unknown_block(part) or encode_return(part)
         case _:
             return None
+
+
+def encode_citations(part: TextPart) -> list[Json]:
+    """Return the vendor's own citations of a text, or else one for each page that it cites.
+
+    The latter have no `encrypted_index`, by which `encode_response` knows that Claude did not make them.
+    """
+    if (own := own_details(part, VENDOR).get('citations')) is not None:
+        return own
+    return [
+        {
+            'type': 'web_search_result_location',
+            'url': page.url,
+            'title': page.title,
+            'cited_text': '\n'.join(page.excerpts),
+            'encrypted_index': '',
+        }
+        for _, page in cited_pages(part)
+    ]
 
 
 class StreamEncoder(BlockStreamEncoder):
@@ -210,6 +230,8 @@ class StreamEncoder(BlockStreamEncoder):
         return _encode_delta(block, type='input_json_delta', partial_json=args)
 
     def _stop_block(self, block: OpenBlock, part: ModelResponsePart) -> Iterator[Json]:
+        if isinstance(part, TextPart):
+            yield from self._extend_text(block, '', encode_citations(part))
         if isinstance(part, BaseToolCallPart) and block.type in CALL_TYPES and not block.wrote_args:
             encoded = encode_block(part)
             if encoded and encoded['input']:

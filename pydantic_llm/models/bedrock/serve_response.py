@@ -21,6 +21,7 @@ from ...messages import (
 )
 from ...messages.response import ModelResponsePart
 from ...wire.block_stream import BlockStreamEncoder, OpenBlock
+from ...wire.served_citations import cited_pages
 from ...wire.serving import ServedRequest, own_details, vendor_finish_reason
 from .content import FORMATS
 from .decode import DETAILS, FINISH_REASONS, HOUR_TOKENS
@@ -81,7 +82,7 @@ def encode_block(part: ModelResponsePart) -> Json | None:
     """Encode a part as a block, or return `None` if the API has no block for it."""
     match part:
         case TextPart(content=text):
-            citations = own_details(part, VENDOR).get('citations')
+            citations = encode_citations(part)
             cited = {'content': [{'text': text}], 'citations': citations}
             return {'citationsContent': cited} if citations else {'text': text}
         case ThinkingPart(content='', signature=None):
@@ -98,6 +99,20 @@ def encode_block(part: ModelResponsePart) -> Json | None:
             return {'image': {'format': file.format, 'source': {'bytes': file.base64}}}
         case _:
             return None
+
+
+def encode_citations(part: TextPart) -> list[Json]:
+    """Return the vendor's own citations of a text, or else one for each page that it cites."""
+    if (own := own_details(part, VENDOR).get('citations')) is not None:
+        return own
+    return [
+        {
+            'title': page.title or page.url,
+            'sourceContent': [{'text': text} for text in page.excerpts],
+            'location': {'web': {'url': page.url, 'domain': page.url.split('/')[2]}},
+        }
+        for _, page in cited_pages(part)
+    ]
 
 
 class StreamEncoder(BlockStreamEncoder):
@@ -149,6 +164,8 @@ class StreamEncoder(BlockStreamEncoder):
         return _encode_delta(block, toolUse={'input': args})
 
     def _stop_block(self, block: OpenBlock, part: ModelResponsePart) -> Iterator[Json]:
+        if isinstance(part, TextPart):
+            yield from self._extend_text(block, '', encode_citations(part))
         if isinstance(part, BaseToolCallPart) and not block.wrote_args and (args := part.args_as_dict()):
             yield self._encode_args(block, to_json(args).decode())
         if isinstance(part, ThinkingPart) and part.id in REDACTED_THINKING_IDS and part.signature:

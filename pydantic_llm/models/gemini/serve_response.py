@@ -8,6 +8,7 @@ from typing import Any
 
 from ...json_types import Json
 from ...messages import (
+    CompactionPart,
     FilePart,
     FinishReason,
     ModelResponse,
@@ -24,6 +25,7 @@ from ...messages import (
     ToolCallPart,
 )
 from ...messages.response import ModelResponsePart
+from ...wire.served_citations import cited_pages_of_response
 from ...wire.serving import ServedRequest, own_details, vendor_finish_reason
 from .content import PROVIDER_NAMES
 from .decode import CANDIDATE_DETAILS, FINISH_REASONS, PROMPT_DETAILS
@@ -66,7 +68,22 @@ def _encode_candidates(response: ModelResponse, parts: list[Json]) -> Json:
     if 'block_reason' in own and not response.parts:
         return {'promptFeedback': {wire: own[name] for wire, name in PROMPT_DETAILS.items() if name in own}}
     details = {wire: own[name] for wire, name in CANDIDATE_DETAILS.items() if name in own}
+    if not own and (grounding := _encode_grounding(response)):
+        details['groundingMetadata'] = grounding
     return {'candidates': [{**_encode_candidate(parts), 'finishReason': encode_finish_reason(response), **details}]}
+
+
+def _encode_grounding(response: ModelResponse) -> Json:
+    """Encode the pages that another vendor's text cites; offsets are in bytes of all text."""
+    text = ''.join(part.content for part in response.parts if isinstance(part, TextPart))
+    chunks: dict[str, Json] = {}
+    supports: list[Json] = []
+    for start, end, page in cited_pages_of_response(response):
+        chunks.setdefault(page.url, {'web': {'uri': page.url, 'title': page.title or page.url}})
+        first, last = (len(text[:place].encode(errors='replace')) for place in (start, end))
+        segment = {'startIndex': first, 'endIndex': last, 'text': text[start:end]}
+        supports.append({'segment': segment, 'groundingChunkIndices': [list(chunks).index(page.url)]})
+    return {'groundingChunks': [*chunks.values()], 'groundingSupports': supports} if chunks else {}
 
 
 def _encode_candidate(parts: list[Json]) -> Json:
@@ -98,6 +115,8 @@ def encode_part(part: ModelResponsePart) -> Json | None:
         case NativeToolCallPart() | NativeToolReturnPart():
             block = encode_native_part(part) if part.provider_name in GOOGLE_NAMES else None
             return block and {**block, **fields}
+        case CompactionPart():
+            return None
 
 
 def _own_signature(part: ModelResponsePart) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 from ....json_types import Json
@@ -22,6 +22,7 @@ from ....messages import (
 )
 from ....usage import RequestUsage
 from ....wire.logprobs import decode_logprobs
+from ....wire.served_citations import cited_pages_of_response
 from ....wire.serving import ServedRequest, vendor_finish_reason
 from ..thinking import THINKING_FIELDS
 from .encode_response import encode_reasoning_detail, encode_tool_call
@@ -79,7 +80,21 @@ def encode_message(response: ModelResponse) -> Json:
         message['tool_calls'] = calls
     if refusal := (response.provider_details or {}).get('refusal'):
         message['refusal'] = refusal
+    if annotations := _encode_annotations(response):
+        message['annotations'] = annotations
     return message
+
+
+def _encode_annotations(response: ModelResponse) -> list[Json]:
+    """Return the annotations that the vendor sent, or else those for the pages that the texts cite."""
+    if isinstance(own := (response.provider_details or {}).get('annotations'), list):
+        return cast('list[Json]', own)
+    found: list[Json] = []
+    for start, end, page in cited_pages_of_response(response):
+        content = {'content': '\n'.join(page.excerpts)} if page.excerpts else {}
+        citation = {'url': page.url, 'title': page.title or '', 'start_index': start, 'end_index': end, **content}
+        found.append({'type': 'url_citation', 'url_citation': citation})
+    return found
 
 
 def _choose_thinking_field(part: ThinkingPart) -> str:
@@ -168,9 +183,12 @@ class StreamEncoder:
 
     def end(self, response: ModelResponse) -> Iterator[Json]:
         """Yield the chunk with the finish reason, and the one with the usage if the request asked for it."""
-        refusal = (response.provider_details or {}).get('refusal')
+        last = {
+            'refusal': (response.provider_details or {}).get('refusal'),
+            'annotations': _encode_annotations(response),
+        }
         yield self._encode_chunk(
-            {'refusal': refusal} if refusal else {},
+            {name: value for name, value in last.items() if value},
             finish_reason=encode_finish_reason(response),
             logprobs=_encode_logprobs(response),
             **_select_details(response),

@@ -20,6 +20,7 @@ from ....messages import (
 )
 from ....messages.response import ModelResponsePart
 from ....usage import RequestUsage
+from ....wire.served_citations import cited_pages
 from ....wire.serving import ServedRequest
 from .compaction import encode_compaction_item
 from .decode import UNFINISHED
@@ -134,7 +135,7 @@ def merge_item(item: Json, other: Json) -> None:
 
 def encode_item(part: ModelResponsePart, native: NativeParts, index: int, request: ServedRequest) -> Json | None:
     """Encode one part as an item. Returns `None` if the item of a sibling contains it, or the API has no such item."""
-    details = part.provider_details or {}
+    details = text_details(part)
     match part:
         case TextPart(content=text):
             content = encode_content_part('output_text', text, details)
@@ -186,6 +187,24 @@ def choose_text_type(part: ModelResponsePart) -> str:
     if isinstance(part, TextPart):
         return 'output_text'
     return 'reasoning_text' if (part.provider_details or {}).get('raw') else 'summary_text'
+
+
+def text_details(part: ModelResponsePart) -> Json:
+    """Return the details of a text, with annotations for the pages that another vendor's text cites."""
+    details: Json = getattr(part, 'provider_details', None) or {}
+    if not isinstance(part, TextPart) or 'annotations' in details or not part.citations:
+        return details
+    annotations = [
+        {
+            'type': 'url_citation',
+            'url': page.url,
+            'title': page.title or '',
+            'start_index': citation.start or 0,
+            'end_index': citation.end or 0,
+        }
+        for citation, page in cited_pages(part)
+    ]
+    return {**details, 'annotations': annotations}
 
 
 def encode_content_part(type: str, text: str, details: Json) -> Json:

@@ -52,6 +52,7 @@ from .serve_items import (
     encode_usage,
     is_native_item,
     merge_item,
+    text_details,
 )
 
 LATE_FIELDS = frozenset({'content', 'encrypted_content'})
@@ -221,11 +222,10 @@ class StreamEncoder:
     def _end_text(self, index: int, part: TextPart | ThinkingPart) -> Iterator[Json]:
         if index not in self._items_by_part[index].text_indexes:
             return
-        type, details = choose_text_type(part), part.provider_details or {}
+        type, details = choose_text_type(part), text_details(part)
         part_event, text_event, _ = TEXT_EVENTS[type]
         for number, note in enumerate(details.get('annotations', []) if type == 'output_text' else ()):
-            added = 'response.output_text.annotation.added'
-            yield self._text_event(added, index, annotation=note, annotation_index=number)
+            yield self._text_event(f'{text_event}.annotation.added', index, annotation=note, annotation_index=number)
         yield self._text_event(f'{text_event}.done', index, text=part.content, **encode_logprobs(type, details))
         yield self._text_event(f'{part_event}.done', index, part=encode_content_part(type, part.content, details))
 
