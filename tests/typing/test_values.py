@@ -14,6 +14,7 @@ from pydantic_llm import ModelMessagesTypeAdapter, ModelSettings, RequestUsage, 
 from pydantic_llm.exceptions import FallbackExceptionGroup, LLMError, ModelHTTPError
 from pydantic_llm.messages import (
     BinaryContent,
+    CompactionPart,
     FilePart,
     FinishReason,
     ImageUrl,
@@ -88,6 +89,9 @@ def text_of_response_part(part: ModelResponsePart) -> str:
         case FilePart():
             assert_type(part.content, BinaryContent)
             return part.content.media_type
+        case CompactionPart(content=content):
+            assert_type(content, str | None)
+            return content or ''
         case _:
             assert_never(part)
 
