@@ -120,13 +120,17 @@ class ModelRequestNode(RunNode[DepsT, OutputT]):
     async def stream(self, ctx: RunContext[Any] | None = None) -> AsyncGenerator[AgentStream[DepsT, OutputT]]:
         """Execute the step, with its response as a stream. Leaving the block waits for the rest of the response.
 
-        The argument is not needed; a node knows its run.
+        After `stream.cancel()`, the step ends with the response so far, whose state is `'interrupted'`. The argument is
+        not needed; a node knows its run.
         """
         async with self._run_in_background() as background:
             stream = AgentStream[DepsT, OutputT](background)
             yield stream
             if not stream.cancelled:
                 await background.finish()
+            elif isinstance(partial := background.run.messages[-1], ModelResponse):
+                self._next = CallToolsNode(partial)
+                self._next.bind(background.run)
 
 
 @dataclass

@@ -109,10 +109,14 @@ class RunState:
         return ModelRequest(parts, timestamp=now(), run_id=ids.run_id, conversation_id=ids.conversation_id)
 
     def add_request(self, request: ModelRequest) -> None:
-        """Append a request, if a step that failed did not append it already."""
-        last = self.messages[-1] if self.messages else None
-        if not (isinstance(last, ModelRequest) and last.parts is request.parts):
-            self.messages.append(request)
+        """Append a request, if a step that failed did not append it already. The response that broke is dropped."""
+        match self.messages:
+            case [*_, ModelRequest(parts=parts)] if parts is request.parts:
+                return
+            case [*_, ModelRequest(parts=parts), ModelResponse(state='interrupted')] if parts is request.parts:
+                del self.messages[-1]
+            case _:
+                self.messages.append(request)
 
     def add_enqueued(self, request: ModelRequest) -> ModelRequest:
         """Add the messages that wait for the next request. Returns the request to send, with their parts in it."""

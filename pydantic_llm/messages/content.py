@@ -243,7 +243,9 @@ class BinaryImage(BinaryContent):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.is_image:
-            raise UserError(f'BinaryImage is an image, and {self.media_type!r} is none: use BinaryContent')
+            raise UserError(
+                f'BinaryImage has the media type {self.media_type!r}; use BinaryContent for files that are not images'
+            )
 
     @classmethod
     def of(cls, content: BinaryContent) -> BinaryImage:

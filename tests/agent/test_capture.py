@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from pydantic_llm import ModelResponse, UnexpectedModelBehavior, UsageLimitExceeded, UsageLimits, capture_run_messages
+from pydantic_llm import (
+    ModelResponse,
+    ModelRetry,
+    UnexpectedModelBehavior,
+    UsageLimitExceeded,
+    UsageLimits,
+    capture_run_messages,
+)
 from pydantic_llm.agent import Agent
 from pydantic_llm.messages import TextPart
 from pydantic_llm.messages.history import repair
@@ -112,8 +119,13 @@ async def test_a_response_over_a_limit_is_captured_with_results_for_its_tool_cal
 
 
 async def test_all_tool_results_are_captured_when_a_tool_failed_too_often() -> None:
-    calls = [call('ping', id='a'), call('nothing', id='b')]
+    calls = [call('ping', id='a'), call('fail', id='b')]
     agent = Agent(Scripted(calls), tools=[ping], retries=0)
+
+    @agent.tool_plain
+    def fail() -> None:
+        raise ModelRetry('Not on Sundays.')
+
     with capture_run_messages() as messages, pytest.raises(UnexpectedModelBehavior):
         await agent.run('?')
     assert [(result[0], result[-2 if result[0] == 'return' else -1]) for result in outline(messages)[2]] == [

@@ -302,19 +302,32 @@ async def test_an_error_in_a_streamed_step_reaches_its_reader() -> None:
     assert outline(run.all_messages()) == [[('user', 'Coat?')], [('text', 'a b')]]
 
 
-async def test_a_cancelled_response_ends_its_step_without_an_end_of_the_run() -> None:
+async def test_a_cancelled_response_ends_its_step_with_the_response_so_far() -> None:
     agent = rainy_agent(' '.join(['word'] * 500))
     async with agent.iter('Coat?') as run:
+        async for node in run:
+            if isinstance(node, ModelRequestNode):
+                async with node.stream(run.ctx) as stream:
+                    async for _ in stream:
+                        await stream.cancel()
+                        break
+                assert stream.cancelled
+            if isinstance(node, CallToolsNode):
+                assert node.model_response.state == 'interrupted'
+    assert run.usage.requests == 1
+    assert run.result is not None
+    assert run.result.output.startswith('word')
+
+
+async def test_a_response_that_broke_is_replaced_when_its_request_is_sent_again() -> None:
+    broken = ModelResponse([TextPart('a b')], metadata={'breaks': RuntimeError('cut off')})
+    async with rainy_agent(broken, 'a b c').iter('Coat?') as run:
         node = await run.next(run.next_node)
-        assert isinstance(node, ModelRequestNode)
-        async with node.stream(run.ctx) as stream:
-            async for _ in stream:
-                await stream.cancel()
-                break
-        assert stream.cancelled
-    response = run.all_messages()[-1]
-    assert isinstance(response, ModelResponse)
-    assert response.state == 'interrupted'
+        with pytest.raises(RuntimeError, match='cut off'):
+            await read_all(node)
+        await read_all(node)
+        await finish(run)
+    assert outline(run.all_messages()) == [[('user', 'Coat?')], [('text', 'a b c')]]
 
 
 async def test_the_step_of_a_node_has_events_once() -> None:

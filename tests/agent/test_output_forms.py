@@ -191,7 +191,7 @@ async def test_a_validator_may_reject_none() -> None:
 
 
 def test_an_image_is_no_other_file() -> None:
-    with pytest.raises(UserError, match="'audio/wav' is none"):
+    with pytest.raises(UserError, match="the media type 'audio/wav'"):
         BinaryImage.of(SOUND)
 
 

@@ -17,13 +17,14 @@ from ...streaming.draft import ResponseDraft
 from ...transport import RawRequest
 from ...wire.model import CompactionApi, WireModel
 from ...wire.prepare import PreparedRequest
+from ...wire.token_count import TokenCountApi
 from . import encode
 from .betas import list_betas
 from .compaction import encode_compaction_request
 from .decode import AnthropicDecoder
 from .options import SIGNED_COMPACTION_BETA
 from .settings import SUPPORTED, AnthropicModelSettings
-from .token_count import TOKEN_COUNT
+from .token_count import encode_token_count
 
 BETAS_HEADER = 'anthropic-beta'
 """The header that lists betas, separated by commas."""
@@ -59,7 +60,7 @@ class AnthropicModel(WireModel[AnthropicModelProfile]):
     api_name = 'a message'
     encodes_items = True
     response_fields = ('model_name', 'provider_url')
-    token_count_api = TOKEN_COUNT
+    token_count_api = TokenCountApi(encode_token_count, field='input_tokens')
     compaction_api = CompactionApi(encode_compaction_request, headers={BETAS_HEADER: SIGNED_COMPACTION_BETA})
 
     def __init__(

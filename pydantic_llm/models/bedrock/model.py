@@ -14,10 +14,11 @@ from ...providers import Provider, choose_provider
 from ...streaming.draft import ResponseDraft
 from ...wire.model import WireModel
 from ...wire.prepare import PreparedRequest
+from ...wire.token_count import TokenCountApi
 from . import encode
 from .decode import BedrockDecoder
 from .settings import SUPPORTED, BedrockModelSettings
-from .token_count import TOKEN_COUNT
+from .token_count import encode_token_count
 
 HISTORY = HistoryRules(
     malformed_arguments=False,
@@ -46,7 +47,7 @@ class BedrockConverseModel(WireModel[BedrockModelProfile]):
     history_rules = HISTORY
     own_settings = frozenset(BedrockModelSettings.__annotations__)
     profile_type = BedrockModelProfile
-    token_count_api = TOKEN_COUNT
+    token_count_api = TokenCountApi(encode_token_count, field='inputTokens')
     api_name = 'a Converse response'
 
     def __init__(

@@ -21,13 +21,14 @@ from ...streaming.draft import ResponseDraft
 from ...transport import ByteStream, RawRequest, RawResponse
 from ...wire.model import WireModel
 from ...wire.prepare import PreparedRequest
+from ...wire.token_count import TokenCountApi
 from . import encode
 from .cached_content import CachedContent, CachedContents, CachedRequest, choose_ttl, is_gone
 from .cached_prefix import Prefix, find_prefixes
 from .decode import GeminiDecoder
 from .options import encode_headers
 from .settings import GOOGLE_NAMES, SUPPORTED, GeminiModelSettings
-from .token_count import TOKEN_COUNT
+from .token_count import encode_token_count
 
 RESOURCE_PREFIXES = ('models/', 'tunedModels/', 'publishers/', 'projects/', 'endpoints/')
 """The first characters of names that are paths already."""
@@ -67,7 +68,7 @@ class GeminiModel(WireModel[GeminiModelProfile]):
     own_settings = frozenset(GeminiModelSettings.__annotations__)
     profile_type = GeminiModelProfile
     api_name = 'a generateContent response'
-    token_count_api = TOKEN_COUNT
+    token_count_api = TokenCountApi(encode_token_count, field='totalTokens')
     encodes_items = keeps_checks = True
 
     def __init__(

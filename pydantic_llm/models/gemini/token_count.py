@@ -7,17 +7,15 @@ https://ai.google.dev/api/tokens, https://cloud.google.com/vertex-ai/generative-
 from __future__ import annotations
 
 from ...json_types import Json
-from ...wire.token_count import TokenCountApi, select_fields
+from ...wire.token_count import select_fields
 
 VERTEX_FIELDS = ('contents', 'systemInstruction', 'tools', 'generationConfig')
 VERTEX_PREFIXES = ('publishers/', 'projects/', 'endpoints/')
 
 
-def _encode_token_count(path: str, body: Json) -> tuple[str, Json]:
+def encode_token_count(path: str, body: Json) -> tuple[str, Json]:
+    """Return the path and the body of the count, from those of a request for a response."""
     model = path.removeprefix('/').rpartition(':')[0]
     if model.startswith(VERTEX_PREFIXES):
         return f'/{model}:countTokens', select_fields(body, VERTEX_FIELDS)
     return f'/{model}:countTokens', {'generateContentRequest': {'model': model, **body}}
-
-
-TOKEN_COUNT = TokenCountApi(_encode_token_count, field='totalTokens')

@@ -19,6 +19,7 @@ from ....streaming.draft import ResponseDraft
 from ....transport import Deadlines, RawRequest
 from ....wire.model import CompactionApi, WireModel
 from ....wire.prepare import PreparedRequest
+from ....wire.token_count import TokenCountApi
 from ... import check_allow_model_requests
 from ..content_filter import is_content_filter_error
 from ..history import limit_rules
@@ -27,7 +28,7 @@ from .compaction import encode_compaction_request
 from .decode import ResponsesDecoder
 from .encode_response import SEND_IDS
 from .settings import SUPPORTED, OpenAIResponsesModelSettings
-from .token_count import TOKEN_COUNT
+from .token_count import encode_token_count
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -65,7 +66,7 @@ class OpenAIResponsesModel(WireModel[OpenAIModelProfile]):
     response_fields = ('provider_response_id',)
     message_settings = (SEND_IDS,)
     history_rules = replace(UNKNOWN_SERVER, compactions='encrypted')
-    token_count_api = TOKEN_COUNT
+    token_count_api = TokenCountApi(encode_token_count, field='input_tokens')
     compaction_api = CompactionApi(encode_compaction_request, path='/responses/compact')
 
     def get_history_rules(self) -> HistoryRules:

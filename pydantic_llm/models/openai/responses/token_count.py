@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ....json_types import Json
-from ....wire.token_count import TokenCountApi, select_fields
+from ....wire.token_count import select_fields
 
 FIELDS = tuple(
     'model input instructions conversation previous_response_id parallel_tool_calls reasoning text tool_choice tools '
@@ -12,8 +12,6 @@ FIELDS = tuple(
 """The fields of `openai.types.responses.input_token_count_params`."""
 
 
-def _encode_token_count(path: str, body: Json) -> tuple[str, Json]:
+def encode_token_count(path: str, body: Json) -> tuple[str, Json]:
+    """Return the path and the body of the count, from those of a request for a response."""
     return f'{path}/input_tokens', select_fields(body, FIELDS)
-
-
-TOKEN_COUNT = TokenCountApi(_encode_token_count, field='input_tokens')
