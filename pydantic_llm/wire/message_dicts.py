@@ -28,7 +28,7 @@ def read_dicts(messages: object, *, parameter: str = 'messages') -> list[Json]:
     Raises `UserError` for anything else, such as messages that are of this library already.
     """
     if isinstance(messages, (str, bytes, Mapping)) or not isinstance(messages, Iterable):
-        raise_wrong_type(parameter, EXPECTED, cast('object', messages))
+        raise_wrong_type(parameter, EXPECTED, cast('object', messages))  # type: ignore[redundant-cast]  # pyright needs it
     given = list(cast('Iterable[object]', messages))
     for message in given:
         if not (isinstance(message, Mapping) or hasattr(message, 'model_dump')):

@@ -73,8 +73,8 @@ def _as_schema(value: object) -> Schema:
     return cast('Schema', value) if isinstance(value, Mapping) else {}
 
 
-def _items(value: object) -> list[Any]:
-    return cast('list[Any]', value) if isinstance(value, list) else []
+def _items(value: object) -> list[object]:
+    return cast('list[object]', value) if isinstance(value, list) else []
 
 
 def _resolve(reference: object, root: Schema) -> object:
