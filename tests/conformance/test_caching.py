@@ -242,3 +242,49 @@ def test_a_profile_says_that_a_server_of_your_own_caches() -> None:
 
 def test_every_vendor_with_an_automatic_cache_exists() -> None:
     assert set() == AUTOMATIC_CACHES.keys() - {*PROVIDERS, *SERVICES, 'transformers', 'mlx', 'vllm'}
+
+
+def decode(name: str, body: Json) -> Json:
+    """Return the settings that the server of a room decodes."""
+    room = next(room for room in ROOMS if room.name == name)
+    return cast('Json', room.decode_request({'model': 'm', 'max_tokens': 1000, **body}).settings)
+
+
+SAID: Json = {'messages': [{'role': 'user', 'content': 'Hi'}]}
+BLOCKS: Json = {'messages': [{'role': 'user', 'content': [{'text': 'Hi'}]}]}
+
+CLIENTS: list[tuple[str, Json, Any]] = [
+    ('anthropic', {**SAID, 'cache_control': HOUR}, '1h'),
+    ('anthropic', {**SAID, 'system': [{'type': 'text', 'text': 'Be brief.', 'cache_control': FIVE}]}, '5m'),
+    ('anthropic', SAID, None),
+    ('bedrock', {**BLOCKS, 'system': [{'text': 'Be brief.'}, {'cachePoint': {'type': 'default'}}]}, True),
+    ('bedrock', BLOCKS, None),
+    ('openai-chat', {**SAID, 'prompt_cache_key': 'k'}, True),
+    ('openai-chat', {**SAID, 'prompt_cache_key': 'k', 'prompt_cache_retention': '24h'}, '24h'),
+    ('openai-chat', SAID, None),
+    ('openai-responses', {'input': 'Hi', 'prompt_cache_key': 'k'}, True),
+]
+"""Room, a client's body, and the setting that it becomes."""
+
+
+@pytest.mark.parametrize(('name', 'body', 'value'), CLIENTS)
+def test_what_a_client_of_the_gateway_asks_of_the_cache_becomes_the_setting(name: str, body: Json, value: Any) -> None:
+    assert decode(name, body).get('cache') == value
+
+
+def test_the_marks_of_a_claude_client_reach_another_vendor() -> None:
+    settings = decode('anthropic', {**SAID, 'cache_control': HOUR})
+    request = make_bedrock('anthropic.claude-sonnet-4-5').prepare(HISTORY, cast('ModelSettings', settings))
+    assert [mark.get('ttl') for mark in find_marks(make_bedrock('anthropic.claude-sonnet-4-5').encode(request))] == [
+        '1h',
+        '1h',
+    ]
+
+
+def test_what_a_client_asks_of_its_own_vendor_stays_as_it_is() -> None:
+    given = {'prompt_cache_key': 'mine', 'prompt_cache_retention': '24h'}
+    settings = decode('openai-chat', {**SAID, **given})
+    model = OpenAIModel('gpt-5.6', api_key='k')
+    request = model.prepare(HISTORY, cast('ModelSettings', settings))
+    sent = {name: field for name, field in model.encode(request).items() if name.startswith('prompt_cache')}
+    assert (sent, request.warnings) == (given, [])
