@@ -141,7 +141,7 @@ def _find_name(prefix: str) -> Name | None:
     from ..providers.registry import ALIASES, SERVICES
 
     service = ALIASES.get(prefix, prefix)
-    return Name('openai', 'OpenAIChatModel', service, 'openai') if service in SERVICES else None
+    return Name('openai', 'OpenAIChatModel', service, None) if service in SERVICES else None
 
 
 # ---------------------------------------------------------------------- prefixes from other packages

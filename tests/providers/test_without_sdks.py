@@ -52,7 +52,16 @@ async def main():
             assert imported == [], (vendor, imported)
 
 
+def infer():
+    from pydantic_llm.models import infer_model
+
+    names = ('openai', 'openai-responses', 'anthropic', 'google-gla', 'groq', 'mistral', 'cohere', 'huggingface')
+    for name in (*names, 'deepseek', 'openrouter', 'ollama', 'grok'):
+        assert infer_model(f'{name}:some-model', api_key='hf_k').model_name == 'some-model'
+
+
 asyncio.run(main())
+infer()
 """
 
 
