@@ -1,4 +1,4 @@
-"""What the next request of a run is sent with: its model, settings, tools and instructions.
+"""The model, settings, tools and instructions of the next request of a run.
 
 `prepare_step` sets them. A model and settings that are functions of the context are evaluated before each request.
 """

@@ -246,7 +246,7 @@ class EnqueuedMessagesEvent(ShortRepr):
     """The content of one call of `enqueue` was added to the conversation."""
 
     enqueue_id: str
-    """What `enqueue` returned."""
+    """The id that `enqueue` returned."""
 
     messages: Sequence[ModelRequest | ModelResponse]
     """The content as messages. Parts that belong to the next request are sent inside of it."""

@@ -91,7 +91,7 @@ class RunContext(ShortRepr, Generic[DepsT_co]):
     """Receives what `emit` is given. The agent sets it for a tool call of a run whose events are read."""
 
     controls: RunControls = field(default_factory=RunControls, compare=False, repr=False)
-    """What `cancel` and `enqueue` act on."""
+    """The object that `cancel` and `enqueue` act on."""
 
     def emit(self, value: Any) -> None:
         """Send a value to the reader of the run's events, as a `ToolProgressEvent`. Without a reader, it is dropped.

@@ -1,4 +1,4 @@
-"""What code outside of a run's loop may do to the run: cancel it, and add messages to its next request.
+"""Controls of a run for code outside of its loop: cancel the run, and add messages to its next request.
 
 `RunControls` is shared by the run, its `RunContext` and the objects that the caller has. `CancellationToken` cancels
 any number of runs.
@@ -30,10 +30,10 @@ from ..messages import (
 __all__ = ('CancellationToken', 'EnqueueContent', 'EnqueuePriority', 'QueuedMessages', 'RunControls')
 
 EnqueueContent = UserContent | ModelRequestPart | ModelMessage
-"""What can be added to a run: text or a file of the user, a part of a request, or a whole message."""
+"""Content that can be added to a run: text or a file of the user, a part of a request, or a whole message."""
 
 EnqueuePriority = Literal['asap', 'when_idle']
-"""When queued content is sent.
+"""The time at which queued content is sent.
 
 `asap`: with the next request, or in one more request if the run would end. `when_idle`: only if the run would end."""
 
