@@ -140,7 +140,8 @@ def encode_citations(part: TextPart) -> list[Json]:
 
     The latter have no `encrypted_index`, by which `encode_response` knows that Claude did not make them.
     """
-    if (own := own_details(part, VENDOR).get('citations')) is not None:
+    own: list[Json] | None = own_details(part, VENDOR).get('citations')
+    if own is not None:
         return own
     return [
         {

@@ -103,7 +103,8 @@ def encode_block(part: ModelResponsePart) -> Json | None:
 
 def encode_citations(part: TextPart) -> list[Json]:
     """Return the vendor's own citations of a text, or else one for each page that it cites."""
-    if (own := own_details(part, VENDOR).get('citations')) is not None:
+    own: list[Json] | None = own_details(part, VENDOR).get('citations')
+    if own is not None:
         return own
     return [
         {
