@@ -260,7 +260,7 @@ class _Chunks:
         self._taken = 0  # the number of bytes
 
     def take(self) -> bytes:
-        """Return the bytes that have arrived, without waiting; empty if there are none or the connection broke."""
+        """Return the bytes that have arrived, without waiting; empty before the first, or if the connection broke."""
         content = self._content
         if content.total_bytes <= self._taken or content.exception() is not None:
             return b''
