@@ -91,16 +91,16 @@ async def _measure(targets: Mapping[str, Target], crowd: int, *, stream: bool) -
     """Send the requests of every round to each target in turns."""
     for round_ in range(ROUNDS + 1):
         for target in targets.values():
-            cpu, started = _read_cpu(target.pid), perf_counter()
-            taken = await asyncio.gather(*(_send_requests(target, REQUESTS // crowd, stream) for _ in range(crowd)))
+            cpu, started = read_cpu(target.pid), perf_counter()
+            taken = await asyncio.gather(*(send_requests(target, REQUESTS // crowd, stream) for _ in range(crowd)))
             seconds = perf_counter() - started
             if round_:
                 target.latencies += [each for several in taken for each in several]
                 target.rates.append(REQUESTS / seconds)
-                target.cpu.append((_read_cpu(target.pid) - cpu) / REQUESTS)
+                target.cpu.append((read_cpu(target.pid) - cpu) / REQUESTS)
 
 
-async def _send_requests(target: Target, count: int, stream: bool) -> list[float]:
+async def send_requests(target: Target, count: int, stream: bool) -> list[float]:
     """Send requests over one connection, one after the other. Return the milliseconds of each."""
     body = json.dumps(
         {'model': 'm', 'messages': [{'role': 'user', 'content': 'How is the weather?'}], 'stream': stream},
@@ -130,7 +130,7 @@ async def _read_response(reader: asyncio.StreamReader) -> None:
     await reader.readline()
 
 
-def _read_cpu(pid: int) -> float:
+def read_cpu(pid: int) -> float:
     """Return the CPU time of a process so far, in milliseconds."""
     if not pid:
         return 0.0

@@ -101,6 +101,16 @@ ROWS: list[Row] = [
         unit='KB',
         rounds=1,
     ),
+    *(
+        Row(
+            f'The gateway, {"a stream" if stream else "a response"}, {crowd} at once',
+            {'job': 'proxy', 'kind': 'plain', 'crowd': crowd, 'times': 64, 'stream': stream},
+            (1.5, 1.5),
+            rounds=1,
+        )
+        for stream in (False, True)
+        for crowd in (1, 64)
+    ),
     Row('Start to first token', {'job': 'first'}, (1.6, 1.6), unit='ms', rounds=3),
     Row('An agent run of 5 tool rounds', {'job': 'agent', 'kind': 'agent', 'times': 5}),
     Row('Memory of 10,000 messages', {'job': 'memory', 'messages': 10_000}, unit='KB', rounds=1),

@@ -11,13 +11,16 @@ import asyncio
 import gc
 import json
 import resource
+import subprocess
 import sys
 import tracemalloc
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from time import process_time
 from typing import Any
 
+from benchmarks.gateway import Target, read_cpu, send_requests
 from benchmarks.ways.conversation import TURN, Entry, make_conversation, make_tools
 
 Job = dict[str, Any]
@@ -72,6 +75,28 @@ async def _run_peak(way: Any, job: Job) -> float:
     return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / job['crowd']
 
 
+@contextmanager
+def _start_proxy(arguments: list[str]) -> Iterator[Target]:
+    command = [sys.executable, '-m', 'benchmarks.gateway_proxies', *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield Target(int(process.stdout.readline()), '/v1/chat/completions', process.pid)
+        finally:
+            process.terminate()
+
+
+async def _run_proxy(way: Any, job: Job) -> float:
+    """Measure the CPU time of a proxy's process, which forwards requests to the server."""
+    crowd, count = job['crowd'], max(job['times'] // job['crowd'], 1)
+    with _start_proxy(way.name_proxy(job['kind'])) as target:
+        await asyncio.sleep(1)  # a port is printed before its server listens
+        await send_requests(target, crowd, job['stream'])
+        before = read_cpu(target.pid)
+        await asyncio.gather(*(send_requests(target, count, job['stream']) for _ in range(crowd)))
+        return (read_cpu(target.pid) - before) / 1000 / count / crowd
+
+
 async def _run_agent(way: Any, job: Job) -> float:
     return await _measure_cpu(way.make_agent(job['kind']), job['times'])
 
@@ -121,6 +146,7 @@ JOBS = {
     'stream': _run_stream,
     'crowd': _run_crowd,
     'peak': _run_peak,
+    'proxy': _run_proxy,
     'agent': _run_agent,
     'memory': _run_memory,
     'dump': _run_dump,

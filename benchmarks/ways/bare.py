@@ -59,6 +59,9 @@ class Way:
                 if line.startswith('data: {'):
                     json.loads(line[6:])
 
+    def name_proxy(self, kind: str) -> list[str]:
+        return ['bare', f'{self._url}/{kind}/v1']
+
     def make_agent(self, kind: str) -> Callable[[], Awaitable[None]]:
         url, body = self.build('chat', kind, make_conversation(2), [])
 

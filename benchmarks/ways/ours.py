@@ -103,6 +103,9 @@ class Way:
                 pass
             assert stream.get().state == 'complete'
 
+    def name_proxy(self, kind: str) -> list[str]:
+        return ['gateway', f'{self._url}/{kind}/v1']
+
     def make_agent(self, kind: str) -> Callable[[], Awaitable[None]]:
         agent = Agent(self._make_model('chat', f'{self._url}/{kind}'), system_prompt='Be brief.')
 
