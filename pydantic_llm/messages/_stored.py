@@ -54,8 +54,8 @@ def _refuse_odd_shapes(translate: Callable[[object, object], object]) -> Callabl
     return refuse
 
 
-OBJECT: type = dict
-LIST: type = list
+OBJECT: Any = dict  # `Any`, so that a comparison does not narrow a value to `object`
+LIST: Any = list
 """The classes of JSON values. Any other mapping or sequence is translated."""
 
 
