@@ -34,6 +34,8 @@ DEV_EXTRAS := all,serve,cli,prices,redis,mcp
 LITELLM := litellm==1.109.1
 # A package that adds a vendor from outside. The tests need it installed, as a user would install it.
 EXAMPLE := tests/acme
+# The folders of tests that run without any vendor's package. A test that imports one itself is skipped there.
+BARE_TESTS := $(addprefix tests/,agent messages models providers serve wire)
 # The peer that the engines are compared with, and what it imports in addition to their packages.
 PEERS := smolagents rich markdown-it-py mdurl pygments requests urllib3 certifi idna charset-normalizer python-dotenv
 # The release that the engines are tested with, also on CPUs.
@@ -79,7 +81,7 @@ test: $(VENV)/.dev ## the tests, with the shape of the code and the snippets of 
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 test-bare: $(BARE_VENV)/.dev ## the tests of an environment without any vendor's package
-	$(BARE_VENV)/bin/python -m pytest -n $(WORKERS) tests/providers/test_without_sdks.py $(ARGS)
+	$(BARE_VENV)/bin/python -m pytest -n 2 -p tests.without_sdks $(BARE_TESTS) $(ARGS)
 
 test-histories: $(VENV)/.dev ## nightly: 10,000 random histories, each accepted by every vendor's rules
 	$(BIN)/python -m tests.conformance.histories $(or $(ARGS),10000)
@@ -151,7 +153,8 @@ $(BARE_VENV)/bin/python:
 
 $(BARE_VENV)/.dev: pyproject.toml Makefile | $(BARE_VENV)/bin/python
 	@echo 'Installing into $(BARE_VENV): the package without those of vendors, and what tests need.'
-	@$(call install,$(BARE_VENV)) -e '.[serve]' --group test
+	@$(call install,$(BARE_VENV)) -e '.[serve,prices,redis]' --group test
+	@$(call install,$(BARE_VENV)) --no-deps -e '$(EXAMPLE)'
 	@touch $@
 
 $(LOCAL_VENV)/bin/python:
