@@ -30,8 +30,9 @@ def read_citations(vendor: str) -> Iterator[tuple[str, Citation]]:
             if response['status'] == 200 and ('url_citation' in text or 'groundingSupports' in text):
                 reader = MODELS[vendor].new_reader()
                 reader.read_body(text.encode(), response.get('headers') or {})
-                for part in reader.draft.get().parts:
-                    for citation in part.citations if isinstance(part, TextPart) else ():
+                texts = [part for part in reader.draft.get().parts if isinstance(part, TextPart)]
+                for part in texts:
+                    for citation in part.citations:
                         yield part.content[citation.start or 0 : citation.end or 0], citation
 
 
