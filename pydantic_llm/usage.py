@@ -189,7 +189,7 @@ class UsageLimits:
         for name in _NUMBERS:
             if (value := getattr(self, name)) is not None:
                 check_number(name, value, least=0)
-        if not (isinstance(self.cost_limit, Decimal) and self.cost_limit >= 0):
+        if not (isinstance(self.cost_limit, Decimal) and self.cost_limit.is_finite() and self.cost_limit >= 0):
             check_number('cost_limit', self.cost_limit, least=0)
         check_flag('count_tokens_before_request', self.count_tokens_before_request)
         check_flag('final_answer', self.final_answer)

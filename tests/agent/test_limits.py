@@ -160,7 +160,16 @@ async def test_a_model_that_cannot_count_says_so_before_anything_is_sent() -> No
     assert model.requests == []
 
 
-@pytest.mark.parametrize('bad', [{'cost_limit': -1}, {'cost_limit': '1'}, {'final_answer': 1}, {'request_limit': True}])
+@pytest.mark.parametrize(
+    'bad',
+    [
+        {'cost_limit': Decimal('NaN')},
+        {'cost_limit': -1},
+        {'cost_limit': '1'},
+        {'final_answer': 1},
+        {'request_limit': True},
+    ],
+)
 def test_a_wrong_limit_is_named(bad: Any) -> None:
     with pytest.raises(UserError, match=next(iter(bad))):
         UsageLimits(**bad)
