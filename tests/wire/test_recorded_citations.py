@@ -14,7 +14,7 @@ from pydantic_llm.models.openai import OpenAIResponsesModel
 from pydantic_llm.wire.model import WireModel
 from tests.wire.folder import FOLDER, FOUND, MISSING
 
-MODELS: dict[str, WireModel] = {
+MODELS: dict[str, WireModel[Any]] = {
     'openai-responses': OpenAIResponsesModel('gpt-5', api_key='k'),
     'gemini': GeminiModel('gemini-2.5-flash', api_key='k'),
 }
