@@ -42,7 +42,7 @@ class ResponseDraft:
     """The time of the response by the vendor's clock; `None` until the vendor sends it."""
     started: datetime = field(default_factory=now)
     """The time at which the request was sent."""
-    headers: Mapping[str, str] | None = None
+    headers: Mapping[str, str] | None = field(default=None, repr=False)  # a server may send the key back in one
     """The HTTP headers of the response; `None` if it has none."""
     request_id: str | None = None
     """The vendor's id of the request."""
