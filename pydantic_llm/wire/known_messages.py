@@ -178,7 +178,7 @@ def _examine(message: ModelMessage, fields: Any, target: EncodingTarget) -> Know
     parts = message.parts
     if type(message) not in CHECKS or type(parts) not in (list, tuple) or not parts:
         return None
-    if len(parts) == 1 and (plain := _examine_text(parts[0])) is not None:
+    if len(parts) == 1 and (plain := _examine_text(parts[0], type(message))) is not None:
         return KnownMessage(target, fields, plain)
     checks, facts = CHECKS[type(message)], Facts(*[type(part) for part in parts])
     for part in parts:
@@ -189,8 +189,10 @@ def _examine(message: ModelMessage, fields: Any, target: EncodingTarget) -> Know
     return KnownMessage(target, fields, facts)
 
 
-def _examine_text(part: object) -> Facts | None:
+def _examine_text(part: object, message_type: type[ModelMessage]) -> Facts | None:
     """Return the facts of the most frequent messages, those of one text that every API accepts."""
+    if type(part) not in CHECKS[message_type]:
+        return None
     if type(part) is UserPromptPart:
         content: object = part.content
         return USER_TEXT if type(content) is str and content.isascii() and content.strip() else None

@@ -90,7 +90,8 @@ def _find_kind(part: Any) -> str | None:
     kind = cast('object', type(part))
     if kind is UserPromptPart or kind is ToolReturnPart:
         is_plain = type(part.content) is str and bool(part.content.strip())
-        return (part.outcome if kind is ToolReturnPart else '') if is_plain else None
+        outcome: str = part.outcome if kind is ToolReturnPart else ''
+        return outcome if is_plain else None
     if (kind is TextPart or kind is ToolCallPart) and part.id is None and part.provider_details is None:
         is_plain = bool(part.args if kind is ToolCallPart else part.content.strip())
         return (part.provider_name or '') if is_plain else None

@@ -7,8 +7,8 @@ the one before, and to rewrite their schemas takes longer than everything else t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
-from marshal import loads
 
 from .._type_checks import check_request_tools, check_type
 from ..exceptions import UserError
@@ -137,8 +137,8 @@ class _SchemaFitter:
         owner, can_enforce = f'tool {tool.name!r}', self.profile.enforces_tools
         schema, strict = self.fit(tool.parameters_json_schema, tool.strict, owner, can_enforce=can_enforce)
         metadata = tool.metadata
-        if metadata and (snapshot := take_snapshot(metadata)):
-            metadata = loads(snapshot)  # a copy, since the application may change its own
+        if metadata and take_snapshot(metadata) is not None:
+            metadata = deepcopy(metadata)  # a copy, since the application may change its own
         return replace(tool, parameters_json_schema=schema, strict=strict, metadata=metadata)
 
     def fit(self, schema: Json, strict: bool | None, owner: str, *, can_enforce: bool) -> tuple[Json, bool | None]:

@@ -7,9 +7,9 @@ about models. `PreparingModel` is the base class of the models that use it.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from json import dumps
-from marshal import loads
 from typing import Any, ClassVar, Literal, TypeVar, cast
 
 from .._setting_checks import check_settings, own_checks
@@ -332,8 +332,8 @@ class PreparingModel(Model):
         merged = self.merged_settings(settings)
         for settings_type in self.setting_types:
             check_settings(merged, own_checks(settings_type))
-        if snapshot is not None and (values := take_snapshot(merged)) is not None:
-            merged = loads(values)  # a copy, since the application may change its own
+        if snapshot is not None and take_snapshot(merged) is not None:
+            merged = deepcopy(merged)  # a copy, since the application may change its own
         settled = SettledSettings(merged, self._choose_target(merged))
         self._kept_settings.put(snapshot, settled)
         return settled

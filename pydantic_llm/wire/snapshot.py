@@ -15,7 +15,7 @@ T = TypeVar('T')
 def take_snapshot(value: Any) -> bytes | None:
     """Return the value as bytes, or `None` if it contains an object, whose attributes may change unseen.
 
-    `1`, `True` and `1.0` are equal and have different snapshots. `marshal.loads` returns a copy of the value.
+    `1`, `True` and `1.0` are equal and have different snapshots.
     """
     try:
         return dumps(value, 2)  # this version writes every value in full, as the later ones do not

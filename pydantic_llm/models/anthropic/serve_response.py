@@ -26,7 +26,7 @@ from ...messages import (
 from ...messages.response import ModelResponsePart
 from ...native_tools import MCP
 from ...wire.block_stream import BlockStreamEncoder, OpenBlock
-from ...wire.served_citations import cited_pages
+from ...wire.served_citations import find_cited_pages
 from ...wire.serving import ServedRequest, own_details, vendor_finish_reason
 from .content import COMPACTION_BLOCK
 from .decode import DETAILS, FINISH_REASONS, PAUSED, USAGE_DETAILS
@@ -151,7 +151,7 @@ def encode_citations(part: TextPart) -> list[Json]:
             'cited_text': '\n'.join(page.excerpts),
             'encrypted_index': '',
         }
-        for _, page in cited_pages(part)
+        for _, page in find_cited_pages(part)
     ]
 
 

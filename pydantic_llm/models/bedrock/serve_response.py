@@ -21,7 +21,7 @@ from ...messages import (
 )
 from ...messages.response import ModelResponsePart
 from ...wire.block_stream import BlockStreamEncoder, OpenBlock
-from ...wire.served_citations import cited_pages
+from ...wire.served_citations import find_cited_pages
 from ...wire.serving import ServedRequest, own_details, vendor_finish_reason
 from .content import FORMATS
 from .decode import DETAILS, FINISH_REASONS, HOUR_TOKENS
@@ -112,7 +112,7 @@ def encode_citations(part: TextPart) -> list[Json]:
             'sourceContent': [{'text': text} for text in page.excerpts],
             'location': {'web': {'url': page.url, 'domain': page.url.split('/')[2]}},
         }
-        for _, page in cited_pages(part)
+        for _, page in find_cited_pages(part)
     ]
 
 

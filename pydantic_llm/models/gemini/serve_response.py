@@ -25,7 +25,7 @@ from ...messages import (
     ToolCallPart,
 )
 from ...messages.response import ModelResponsePart
-from ...wire.served_citations import cited_pages_of_response
+from ...wire.served_citations import find_cited_pages_of_response
 from ...wire.serving import ServedRequest, own_details, vendor_finish_reason
 from .content import PROVIDER_NAMES
 from .decode import CANDIDATE_DETAILS, FINISH_REASONS, PROMPT_DETAILS
@@ -78,7 +78,7 @@ def _encode_grounding(response: ModelResponse) -> Json:
     text = ''.join(part.content for part in response.parts if isinstance(part, TextPart))
     chunks: dict[str, Json] = {}
     supports: list[Json] = []
-    for start, end, page in cited_pages_of_response(response):
+    for start, end, page in find_cited_pages_of_response(response):
         chunks.setdefault(page.url, {'web': {'uri': page.url, 'title': page.title or page.url}})
         first, last = (len(text[:place].encode(errors='replace')) for place in (start, end))
         segment = {'startIndex': first, 'endIndex': last, 'text': text[start:end]}

@@ -22,7 +22,7 @@ from ....messages import (
 )
 from ....usage import RequestUsage
 from ....wire.logprobs import decode_logprobs
-from ....wire.served_citations import cited_pages_of_response
+from ....wire.served_citations import find_cited_pages_of_response
 from ....wire.serving import ServedRequest, vendor_finish_reason
 from ..thinking import THINKING_FIELDS
 from .encode_response import encode_reasoning_detail, encode_tool_call
@@ -90,7 +90,7 @@ def _encode_annotations(response: ModelResponse) -> list[Json]:
     if isinstance(own := (response.provider_details or {}).get('annotations'), list):
         return cast('list[Json]', own)
     found: list[Json] = []
-    for start, end, page in cited_pages_of_response(response):
+    for start, end, page in find_cited_pages_of_response(response):
         content = {'content': '\n'.join(page.excerpts)} if page.excerpts else {}
         citation = {'url': page.url, 'title': page.title or '', 'start_index': start, 'end_index': end, **content}
         found.append({'type': 'url_citation', 'url_citation': citation})

@@ -20,7 +20,7 @@ from ....messages import (
 )
 from ....messages.response import ModelResponsePart
 from ....usage import RequestUsage
-from ....wire.served_citations import cited_pages
+from ....wire.served_citations import find_cited_pages
 from ....wire.serving import ServedRequest
 from .compaction import encode_compaction_item
 from .decode import UNFINISHED
@@ -202,7 +202,7 @@ def text_details(part: ModelResponsePart) -> Json:
             'start_index': citation.start or 0,
             'end_index': citation.end or 0,
         }
-        for citation, page in cited_pages(part)
+        for citation, page in find_cited_pages(part)
     ]
     return {**details, 'annotations': annotations}
 
