@@ -260,7 +260,8 @@ def _translate_text(part: Json) -> Iterable[Json]:
     part = {name: value for name, value in part.items() if name != 'citations'}
     details, content = part.get('provider_details'), part.get('content')
     if isinstance(details, dict) and isinstance(content, str):
-        part['citations'] = read_citations(cast('Json', details), content) or ()
+        citations = read_citations(cast('Json', details), content)
+        part |= {'citations': citations} if citations else {}
     return (part,)
 
 

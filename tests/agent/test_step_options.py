@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from pydantic_llm import Agent, ModelSettings, RunContext, UserError
-from pydantic_llm.models import Model, infer_model, register_model_prefix
+from pydantic_llm.models import Model, infer_model
+from pydantic_llm.models.names import LOADERS
 from tests.agent.scripted import Scripted, call
 
 
@@ -98,14 +99,14 @@ async def test_the_context_has_the_model_of_the_request_before() -> None:
     assert names == ['unchosen', 'scripted', 'scripted']
 
 
-async def test_a_model_that_was_made_from_a_name_is_made_once_and_closed() -> None:
+async def test_a_model_that_was_made_from_a_name_is_made_once_and_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Scripted] = []
 
     def make(name: str, **options: Any) -> Scripted:
         made.append(Scripted(call('wait'), 'Done.'))
         return made[-1]
 
-    register_model_prefix('stepwise', lambda: make)
+    monkeypatch.setitem(LOADERS, 'stepwise', lambda: make)
     await make_agent(lambda ctx: 'stepwise:any').run('Go')
     assert [model.closed for model in made] == [True]
     assert isinstance(infer_model('stepwise:any'), Scripted)

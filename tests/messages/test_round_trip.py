@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from pydantic_llm.messages import (
@@ -23,11 +23,13 @@ from pydantic_llm.messages import (
     PartDeltaEvent,
     PartEndEvent,
     PartStartEvent,
+    TextPart,
     ThinkingPartDelta,
     ToolReturnPart,
     UploadedFile,
     UserPromptPart,
 )
+from pydantic_llm.usage import RequestUsage
 from tests.messages.strategies import histories, responses
 
 few = settings(max_examples=40)
@@ -39,8 +41,12 @@ AUDIO = BinaryContent(b'\xff\x00\xfb\xef\xbe', media_type='audio/wav')
 UPLOAD = UploadedFile('file-1', 'openai')
 
 
+OTHER_COUNTS = ModelResponse([TextPart('Yes', provider_details={})], usage=RequestUsage(details={'images': 1}))
+
+
 @few
 @given(histories)
+@example([OTHER_COUNTS])
 def test_a_history_survives_json(messages: list[ModelMessage]) -> None:
     assert ModelMessagesTypeAdapter.validate_json(ModelMessagesTypeAdapter.dump_json(messages)) == messages
 
