@@ -265,11 +265,6 @@ def _translate_text(part: Json) -> Iterable[Json]:
     return (part,)
 
 
-def _drop_empty_compaction(part: Json) -> Iterable[Json]:
-    """Yield a compaction, unless it has neither a summary nor data of the vendor."""
-    return (part,) if part.get('content') or part.get('provider_details') else ()
-
-
 def _translate_model_speech(part: Json) -> Iterable[Json]:
     """Yield the transcript, or the audio if there is no transcript."""
     provider = _select_provider_fields(part)
@@ -286,7 +281,6 @@ def _select_provider_fields(part: Json) -> Json:
 
 RESPONSE_PARTS: dict[str, Translator] = {
     'text': _translate_text,
-    'compaction': _drop_empty_compaction,
     'speech': _translate_model_speech,
 }
 """Part kinds of a response that need translation → the function that translates them."""

@@ -13,6 +13,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from pydantic_llm.messages import (
     BinaryContent,
+    CompactionPart,
     ImageUrl,
     ModelMessage,
     ModelMessagesTypeAdapter,
@@ -47,6 +48,7 @@ OTHER_COUNTS = ModelResponse([TextPart('Yes', provider_details={})], usage=Reque
 @few
 @given(histories)
 @example([OTHER_COUNTS])
+@example([ModelResponse([CompactionPart('')])])
 def test_a_history_survives_json(messages: list[ModelMessage]) -> None:
     assert ModelMessagesTypeAdapter.validate_json(ModelMessagesTypeAdapter.dump_json(messages)) == messages
 

@@ -210,7 +210,7 @@ RESPONSE_PARTS: dict[str, tuple[dict[str, Any], list[Any]]] = {
         {'part_kind': 'compaction', 'content': None, 'id': 'cmp', **VENDOR},
         [CompactionPart(id='cmp', **VENDOR)],
     ),
-    'an empty summary': ({'part_kind': 'compaction', 'content': None}, []),
+    'an empty summary': ({'part_kind': 'compaction', 'content': None}, [CompactionPart()]),
     'speech': (
         {'part_kind': 'speech', 'speaker': 'assistant', 'transcript': 'Hi.', 'audio': AUDIO, 'id': 'item', **VENDOR},
         [TextPart('Hi.', provider_name='openai', provider_details={'k': 1})],
