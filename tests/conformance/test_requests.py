@@ -165,7 +165,9 @@ def effect_of(room: Room, name: str, value: Any) -> tuple[Fields, list[str]]:
     plain = room.prepare(history_of(room), settings, ModelRequestParameters([LOOK]))
     request = room.prepare(history_of(room), {**settings, name: value}, ModelRequestParameters([LOOK]))
     before, after = ({**encode(room, each), 'path': room.build().path(each)} for each in (plain, request))
-    return tuple(sorted(find_changed_fields(before, after))), request.warnings
+    return tuple(sorted(find_changed_fields(before, after))), [
+        each for each in request.warnings if each not in plain.warnings
+    ]
 
 
 @rooms
