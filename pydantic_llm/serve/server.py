@@ -122,7 +122,8 @@ class LocalServer:
         if server is not None and thread is not None and listening is not None:
             server.should_exit = True
             thread.join(10)
-            listening.close()
+            if not thread.is_alive():  # one that is late closes the socket itself, and fails if that is closed
+                listening.close()
 
     def __enter__(self) -> str:
         return self.start()

@@ -18,6 +18,9 @@ from pydantic_llm import Agent, NativeOutput
 from pydantic_llm.exceptions import AuthenticationError, OverloadedError, RateLimitError, StreamInterruptedError
 from pydantic_llm.messages import (
     BinaryContent,
+    Citation,
+    ContentCitationAnchor,
+    DocumentCitationSource,
     ModelMessage,
     ModelRequest,
     ModelResponse,
@@ -212,7 +215,8 @@ async def test_an_agent_calls_its_tools_and_thinks(url: str) -> None:
     async with agent.run_stream('And now?') as run:
         assert await run.get_output() == result.output == known
     thinking = ThinkingPart('Hm. So.', signature='s', provider_name='mistral')
-    cited = TextPart(known, provider_name='mistral', provider_details={'reference_ids': [0]})
+    source = Citation([DocumentCitationSource(document_id='0')], ContentCitationAnchor(0, len(known)))
+    cited = TextPart(known, provider_name='mistral', provider_details={'reference_ids': [0]}, citations=[source])
     assert result.all_messages()[-1].parts == [thinking, cited]
     assert run.all_messages()[-1].parts[0] == thinking
     assert (result.usage.requests, result.usage.input_tokens, result.usage.cache_read_tokens) == (2, 22, 8)

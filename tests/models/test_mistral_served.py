@@ -13,6 +13,9 @@ from pydantic_core import to_jsonable_python
 from pydantic_llm.exceptions import ModelHTTPError, OverloadedError, RateLimitError, UserError
 from pydantic_llm.messages import (
     BinaryContent,
+    Citation,
+    ContentCitationAnchor,
+    DocumentCitationSource,
     DocumentUrl,
     FinishReason,
     ImageUrl,
@@ -101,9 +104,10 @@ def test_a_past_response_is_decoded() -> None:
     call = {'id': 'abcdefghi', 'function': {'name': 'weather', 'arguments': {'city': 'Oslo'}}}
     given = {'role': 'tool', 'tool_call_id': 'abcdefghi', 'content': [{'type': 'text', 'text': 'sunny'}]}
     [_, response, after] = decode_parts(*HELLO, {'role': 'assistant', 'content': content, 'tool_calls': [call]}, given)
+    source = Citation([DocumentCitationSource(document_id='0')], ContentCitationAnchor(0, 8))
     assert response == [
         ThinkingPart('Hm.', signature='s', **OWN),
-        TextPart('It is so', provider_details={'reference_ids': [0]}, **OWN),
+        TextPart('It is so', provider_details={'reference_ids': [0]}, citations=[source], **OWN),
         ToolCallPart('weather', {'city': 'Oslo'}, 'abcdefghi'),
     ]
     [returned] = after

@@ -75,7 +75,7 @@ SETTING_BODIES: dict[str, tuple[Any, Json]] = {
 }
 """Setting -> a value, and the fields of the body. Other settings have tests of their own."""
 
-TESTED_ELSEWHERE = {'tool_choice', 'parallel_tool_calls', 'thinking'}
+TESTED_ELSEWHERE = {'cache', 'tool_choice', 'parallel_tool_calls', 'thinking'}
 UNSUPPORTED = {
     'top_k',
     'seed',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import sys
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 from tests.faults.machine.run import find_server, run
 
 if __name__ == '__main__':
+    logging.getLogger('pydantic_llm.router').setLevel(logging.ERROR)  # a warning for each outage
     count, number = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(2**32)
     sys.stdout.write(f'seed {number}\n')
     with tempfile.TemporaryDirectory() as folder, find_server(Path(folder)) as server:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 import subprocess
 import time
@@ -43,7 +42,6 @@ def find_server(folder: Path) -> Generator[Any]:
 
 def run(count: int, number: int, server: Any, **changes: Any) -> dict[str, int]:
     """Run `count` examples with a seed. Return the number of requests of callers, and of requests to the vendor."""
-    logging.getLogger('pydantic_llm.router').setLevel(logging.ERROR)  # a warning for each outage
     totals = {'examples': 0, 'calls': 0, 'requests': 0}
 
     class Counted(WrapperMachine):
