@@ -215,7 +215,7 @@ async def test_an_agent_calls_its_tools_and_thinks(url: str) -> None:
     async with agent.run_stream('And now?') as run:
         assert await run.get_output() == result.output == known
     thinking = ThinkingPart('Hm. So.', signature='s', provider_name='mistral')
-    source = Citation([DocumentCitationSource(document_id='0')], ContentCitationAnchor(start=0, end=len(known)))
+    source = Citation([DocumentCitationSource(document_id='0')], anchor=ContentCitationAnchor(start=0, end=len(known)))
     cited = TextPart(known, provider_name='mistral', provider_details={'reference_ids': [0]}, citations=[source])
     assert result.all_messages()[-1].parts == [thinking, cited]
     assert run.all_messages()[-1].parts[0] == thinking

@@ -104,7 +104,7 @@ def test_a_past_response_is_decoded() -> None:
     call = {'id': 'abcdefghi', 'function': {'name': 'weather', 'arguments': {'city': 'Oslo'}}}
     given = {'role': 'tool', 'tool_call_id': 'abcdefghi', 'content': [{'type': 'text', 'text': 'sunny'}]}
     [_, response, after] = decode_parts(*HELLO, {'role': 'assistant', 'content': content, 'tool_calls': [call]}, given)
-    source = Citation([DocumentCitationSource(document_id='0')], ContentCitationAnchor(start=0, end=8))
+    source = Citation([DocumentCitationSource(document_id='0')], anchor=ContentCitationAnchor(start=0, end=8))
     assert response == [
         ThinkingPart('Hm.', signature='s', **OWN),
         TextPart('It is so', provider_details={'reference_ids': [0]}, citations=[source], **OWN),
