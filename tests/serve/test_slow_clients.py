@@ -148,8 +148,9 @@ async def test_no_connection_waits_for_acknowledgements() -> None:
         await until(lambda: count_connections(server) == 1)
         assert server._server is not None  # pyright: ignore[reportPrivateUsage]
         [connected] = server._server.server_state.connections  # pyright: ignore[reportPrivateUsage]
-        option = connected.transport.get_extra_info('socket').getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-        assert option != 0
+        of_connection = connected.transport.get_extra_info('socket')
+        # the thread of the server sets the option after it has counted the connection
+        await until(lambda: of_connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0)
 
 
 async def test_a_reader_that_stops_stops_the_model() -> None:
