@@ -249,11 +249,13 @@ async def _read_early_output(run: RunState, response: ModelResponse) -> FinalRes
 
     Plain text does not: models write it before they call a tool.
     """
+    is_output = run.spec.output_mode in ('native', 'prompted') or run.spec.output.find_files(response) is not None
+    if run.spec.end_strategy != 'early' or not is_output:
+        return None
     calls = run.find_open_calls()
     names = {call.tool_name for _, call in calls}
     waits = any(tool.tool_def.kind != 'function' for name, tool in run.offered_tools.items() if name in names)
-    is_output = run.spec.output_mode in ('native', 'prompted') or run.spec.output.find_files(response) is not None
-    if run.spec.end_strategy != 'early' or not is_output or waits or names & run.spec.output_tools.keys():
+    if waits or names & run.spec.output_tools.keys():
         return None
     try:
         output = await _read_text_output(run, response)

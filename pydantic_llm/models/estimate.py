@@ -55,15 +55,11 @@ WORD = re.compile(r'[^\s",.:]+')
 
 def estimate_usage(messages: Sequence[ModelMessage], response: Sequence[ModelResponsePart]) -> RequestUsage:
     """Return the estimated usage of a conversation and of the response to it. It depends on nothing else."""
-    input_tokens = TOKENS_PER_REQUEST
-    for message in messages:
-        if isinstance(message, ModelRequest):
-            input_tokens += sum(map(_count_request_tokens, message.parts))
-        else:
-            input_tokens += sum(map(_count_response_tokens, message.parts))
+    input_tokens = TOKENS_PER_REQUEST + sum(_count_tokens(message, WORDS) for message in messages)
     newest = next((message for message in reversed(messages) if isinstance(message, ModelRequest)), None)
     input_tokens += _count_words(newest.instructions or '') if newest else 0
-    return RequestUsage(input_tokens=input_tokens, output_tokens=sum(map(_count_response_tokens, response)))
+    output_tokens = sum(_count_response_tokens(part, WORDS) for part in response)
+    return RequestUsage(input_tokens=input_tokens, output_tokens=output_tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +70,13 @@ class _Measure:
     file: Callable[[MultiModalContent], int]
 
 
-def _count_request_tokens(part: ModelRequestPart, measure: _Measure | None = None) -> int:
-    measure = measure or WORDS
+def _count_tokens(message: ModelMessage, measure: _Measure) -> int:
+    if isinstance(message, ModelRequest):
+        return sum(_count_request_tokens(part, measure) for part in message.parts)
+    return sum(_count_response_tokens(part, measure) for part in message.parts)
+
+
+def _count_request_tokens(part: ModelRequestPart, measure: _Measure) -> int:
     match part:
         case SystemPromptPart(content):
             return measure.value(content)
@@ -101,8 +102,7 @@ def _count_content_tokens(content: UserContent, measure: _Measure) -> int:
             return measure.file(content)
 
 
-def _count_response_tokens(part: ModelResponsePart, measure: _Measure | None = None) -> int:
-    measure = measure or WORDS
+def _count_response_tokens(part: ModelResponsePart, measure: _Measure) -> int:
     match part:
         case TextPart(content) | ThinkingPart(content):
             return measure.value(content)
@@ -149,8 +149,4 @@ TOKENS_PER_PART = 5
 
 def estimate_tokens(message: ModelMessage) -> int:
     """Return the tokens of a message as a cautious estimate, which is more often too high than too low."""
-    if isinstance(message, ModelRequest):
-        tokens = sum(_count_request_tokens(part, BYTES) for part in message.parts)
-    else:
-        tokens = sum(_count_response_tokens(part, BYTES) for part in message.parts)
-    return tokens + TOKENS_PER_PART * len(message.parts)
+    return _count_tokens(message, BYTES) + TOKENS_PER_PART * len(message.parts)

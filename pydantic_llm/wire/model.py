@@ -163,11 +163,7 @@ class WireModel(PreparingModel, Generic[ProfileT]):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> ModelResponse:
-        check_allow_model_requests()
-        request = self.prepare(messages, model_settings, model_request_parameters)
-        await self._provider.connection.load()
-        budget = Budget.of(request.settings)
-        await self._download_files(request, budget)
+        request, budget = await self._prepare_to_send(messages, model_settings, model_request_parameters)
         raw = await self.make_raw_request(request, budget)
         return await self._request_body(raw, budget, request.warnings, request.parameters)
 
@@ -182,6 +178,22 @@ class WireModel(PreparingModel, Generic[ProfileT]):
         request.messages = with_stand_ins(request.messages, self.must_download)
         raw = self._encode_request(request)
         return RequestPreview((raw.path, raw.body), request.warnings)
+
+    async def _prepare_to_send(
+        self,
+        messages: Sequence[ModelMessage],
+        settings: ModelSettings | None,
+        parameters: ModelRequestParameters | None,
+        *,
+        stream: bool = False,
+    ) -> tuple[PreparedRequest, Budget]:
+        """Return a request with its files downloaded, and its budget. The time of the budget runs from here on."""
+        check_allow_model_requests()
+        request = self.prepare(messages, settings, parameters, stream=stream)
+        await self._provider.connection.load()
+        budget = Budget.of(request.settings)
+        await self._download_files(request, budget)
+        return request, budget
 
     async def _download_files(self, request: PreparedRequest, budget: Budget) -> None:
         """Replace URLs by files that are downloaded, within the deadlines of the request."""
@@ -228,11 +240,7 @@ class WireModel(PreparingModel, Generic[ProfileT]):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
-        check_allow_model_requests()
-        request = self.prepare(messages, model_settings, model_request_parameters, stream=True)
-        await self._provider.connection.load()
-        budget = Budget.of(request.settings)
-        await self._download_files(request, budget)
+        request, budget = await self._prepare_to_send(messages, model_settings, model_request_parameters, stream=True)
         raw = await self.make_raw_request(request, budget)
 
         async def open_bytes() -> ByteStream:
@@ -260,13 +268,9 @@ class WireModel(PreparingModel, Generic[ProfileT]):
     ) -> ModelResponse:
         if (api := self.compaction_api) is None:
             return await super().compact_messages(messages, instructions=instructions)
-        check_allow_model_requests()
         headers = {**api.headers, **(model_settings or {}).get('extra_headers', {})}
         settings = merge_model_settings(model_settings, {'extra_headers': headers} if headers else None)
-        request = self.prepare(messages, settings, model_request_parameters)
-        await self._provider.connection.load()
-        budget = Budget.of(request.settings)
-        await self._download_files(request, budget)
+        request, budget = await self._prepare_to_send(messages, settings, model_request_parameters)
         raw = self._encode_request(request)
         body = api.encode(from_json(raw.body), instructions)
         raw = replace(raw, path=api.path or raw.path, body=to_json(body))
@@ -283,11 +287,7 @@ class WireModel(PreparingModel, Generic[ProfileT]):
     ) -> RequestUsage:
         if (api := self.token_count_api) is None:
             return await super().count_tokens(messages, model_settings, model_request_parameters)
-        check_allow_model_requests()
-        request = self.prepare(messages, model_settings, model_request_parameters)
-        await self._provider.connection.load()
-        budget = Budget.of(request.settings)
-        await self._download_files(request, budget)
+        request, budget = await self._prepare_to_send(messages, model_settings, model_request_parameters)
         raw = self._encode_request(request)
         path, body = api.encode(raw.path, from_json(raw.body))
         raw = replace(raw, path=path, body=to_json(body))

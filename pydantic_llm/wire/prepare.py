@@ -332,7 +332,7 @@ class PreparingModel(Model):
         merged = self.merged_settings(settings)
         for settings_type in self.setting_types:
             check_settings(merged, own_checks(settings_type))
-        if snapshot is not None and take_snapshot(merged) is not None:
+        if snapshot is not None:
             merged = deepcopy(merged)  # a copy, since the application may change its own
         settled = SettledSettings(merged, self._choose_target(merged))
         self._kept_settings.put(snapshot, settled)
