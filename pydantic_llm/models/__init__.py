@@ -36,6 +36,7 @@ from ..tools.definition import ObjectJsonSchema, ToolDefinition
 from ..usage import RequestUsage
 
 if TYPE_CHECKING:
+    from .description import RequestDescription
     from .known_names import KnownModelName
 
 __all__ = (
@@ -374,6 +375,22 @@ class Model(ABC):
         Raises `UserError` if the model cannot count, and the errors of `request`.
         """
         raise UserError(f'{self.model_id!r} cannot count the tokens of a request before it is sent')
+
+    def describe_request(
+        self,
+        messages: Sequence[ModelMessage],
+        model_settings: ModelSettings | None = None,
+        model_request_parameters: ModelRequestParameters | None = None,
+    ) -> RequestDescription:
+        """Return what decides about the response to a request, without sending it.
+
+        A model behind an API returns the request on the wire. Raises `UserError` for what cannot be sent.
+        """
+        from .description import RequestDescription, encode_description
+
+        settings, parameters = self.merged_settings(model_settings), model_request_parameters
+        body = encode_description(messages, settings, parameters or ModelRequestParameters())
+        return RequestDescription(model_id=self.model_id, base_url=self.base_url, body=body)
 
     async def compact_messages(
         self,

@@ -21,6 +21,7 @@ from ..usage import RequestUsage
 from . import Model, ModelRequestParameters, StreamedResponse, infer_model
 
 if TYPE_CHECKING:
+    from .description import RequestDescription
     from .known_names import KnownModelName
 
 __all__ = ('WrapperModel',)
@@ -104,6 +105,15 @@ class WrapperModel(Model):
     ) -> RequestUsage:
         """Return what the wrapped model counts."""
         return await self.wrapped.count_tokens(messages, model_settings, model_request_parameters)
+
+    def describe_request(
+        self,
+        messages: Sequence[ModelMessage],
+        model_settings: ModelSettings | None = None,
+        model_request_parameters: ModelRequestParameters | None = None,
+    ) -> RequestDescription:
+        """Return the description of the wrapped model."""
+        return self.wrapped.describe_request(messages, model_settings, model_request_parameters)
 
     async def compact_messages(
         self,

@@ -16,6 +16,7 @@ from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from ..exceptions import FallbackExceptionGroup, LLMError, ModelAPIError, ModelHTTPError, UserError
+from ..observers import AttemptFailed, notify
 from ..settings import ModelSettings
 from .policy import RetryPolicy
 
@@ -97,6 +98,7 @@ class Budget:
         if wait is None:
             return False
         self.failures.append(error)
+        notify(AttemptFailed(error, wait))
         with self.track_time():
             await asyncio.sleep(wait)
         return True

@@ -49,14 +49,16 @@ async def download_files(
 def with_stand_ins(
     messages: Sequence[ModelMessage], must_download: Callable[[FileUrl], bool]
 ) -> Sequence[ModelMessage]:
-    """Return the history with a file of two bytes in place of each URL that `download_files` would download."""
+    """Return the history with a file in place of each URL that `download_files` would download: its bytes are the URL."""
     urls = [url for url in file_urls(messages) if url.force_download or must_download(url)]
     return with_files(messages, {id(url): _make_stand_in(url) for url in urls}) if urls else messages
 
 
 def _make_stand_in(url: FileUrl) -> BinaryContent:
     media_type = url.media_type or STAND_IN_TYPES[type(url)]
-    return BinaryContent(b'??', media_type=media_type, vendor_metadata=url.vendor_metadata, identifier=url.identifier)
+    return BinaryContent(
+        url.url.encode(), media_type=media_type, vendor_metadata=url.vendor_metadata, identifier=url.identifier
+    )
 
 
 def file_urls(messages: Iterable[ModelMessage]) -> Iterator[FileUrl]:

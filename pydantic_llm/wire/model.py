@@ -27,6 +27,8 @@ from ..exceptions import (
 from ..json_types import Json
 from ..messages import CompactionPart, FileUrl, ModelMessage, ModelResponse
 from ..models import ModelRequestParameters, StreamedResponse, check_allow_model_requests
+from ..models.description import RequestDescription
+from ..observers import HeadersReceived, notify
 from ..profiles import ModelProfile, ModelProfileSpec
 from ..profiles.history import UNKNOWN_SERVER
 from ..providers import Provider
@@ -39,7 +41,6 @@ from ..transport.keys import hide_keys_in_error
 from ..usage import RequestUsage
 from .decoder import ResponseDecoder
 from .files import download_files, with_stand_ins
-from .header_listeners import notify
 from .json_body import write_body
 from .prepare import PreparedRequest, PreparingModel, RequestPreview
 from .reader import ResponseReader
@@ -174,10 +175,35 @@ class WireModel(PreparingModel, Generic[ProfileT]):
         parameters: ModelRequestParameters | None = None,
     ) -> RequestPreview:
         """Encode a request without sending it. Files are not downloaded: a few bytes stand for each of them."""
+        raw, warnings = self._encode_unsent(messages, settings, parameters)
+        return RequestPreview((raw.path, raw.body), warnings)
+
+    def describe_request(
+        self,
+        messages: Sequence[ModelMessage],
+        model_settings: ModelSettings | None = None,
+        model_request_parameters: ModelRequestParameters | None = None,
+    ) -> RequestDescription:
+        raw, warnings = self._encode_unsent(messages, model_settings, model_request_parameters)
+        return RequestDescription(
+            model_id=self.model_id,
+            base_url=self.base_url,
+            path=raw.path,
+            body=raw.body,
+            headers=raw.headers,
+            warnings=tuple(warnings),
+        )
+
+    def _encode_unsent(
+        self,
+        messages: Sequence[ModelMessage],
+        settings: ModelSettings | None,
+        parameters: ModelRequestParameters | None,
+    ) -> tuple[RawRequest, list[str]]:
+        """Encode a request that is not sent, with stand-ins for files that would be downloaded."""
         request = self.prepare(messages, settings, parameters)
         request.messages = with_stand_ins(request.messages, self.must_download)
-        raw = self._encode_request(request)
-        return RequestPreview((raw.path, raw.body), request.warnings)
+        return self._encode_request(request), request.warnings
 
     async def _prepare_to_send(
         self,
@@ -303,19 +329,19 @@ class WireModel(PreparingModel, Generic[ProfileT]):
     async def _send(self, raw: RawRequest) -> RawResponse:
         try:
             response = await self._provider.connection.send(raw)
-            notify(response.headers)
+            notify(HeadersReceived(response.headers))
             return response
         except ModelHTTPError as error:
-            notify(error.headers)
+            notify(HeadersReceived(error.headers))
             return RawResponse(self._body_in_error(error), {**error.headers, **JSON_HEADERS})
 
     async def _open(self, raw: RawRequest) -> ByteStream:
         try:
             stream = await self._provider.connection.open(raw)
-            notify(stream.headers)
+            notify(HeadersReceived(stream.headers))
             return stream
         except ModelHTTPError as error:
-            notify(error.headers)
+            notify(HeadersReceived(error.headers))
             return BodyStream(self._body_in_error(error), {**error.headers, **JSON_HEADERS})
 
     def _body_in_error(self, error: ModelHTTPError) -> bytes:

@@ -24,9 +24,9 @@ from pydantic_llm.models.limits.token_bucket import TokenBucket
 from pydantic_llm.models.limits.wait_queue import NotYet, QueueFullError, QueueTimeoutError, WaitQueue
 from pydantic_llm.models.rate_limit import RateLimitedModel
 from pydantic_llm.models.test.model import TestModel
+from pydantic_llm.observers import HeadersReceived, notify
 from pydantic_llm.rate_limits import RateLimit, RateLimits
 from pydantic_llm.retries.policy import RetryPolicy
-from pydantic_llm.wire.header_listeners import notify
 from tests.models.scripted import Scripted, overloaded
 
 HELLO = [ModelRequest.user_text_prompt('Hello?')]
@@ -371,7 +371,7 @@ async def test_what_the_vendors_headers_report_as_left_counts() -> None:
     class WithHeaders(Scripted):
         def start(self, *arguments: Any) -> None:
             super().start(*arguments)
-            notify({'x-ratelimit-remaining-requests': '0', 'x-ratelimit-remaining-tokens': '5'})
+            notify(HeadersReceived({'x-ratelimit-remaining-requests': '0', 'x-ratelimit-remaining-tokens': '5'}))
 
     model = RateLimitedModel(WithHeaders('a'), requests_per_minute=100, tokens_per_minute=10_000)
     await model.request(HELLO)

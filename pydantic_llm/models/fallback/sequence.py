@@ -17,6 +17,7 @@ from typing import ClassVar, Literal, TypeVar, cast
 from ...exceptions import FallbackExceptionGroup, LLMError, RejectedResponseError, StreamInterruptedError
 from ...messages import ModelMessage, ModelResponse
 from ...messages.response import is_truncated
+from ...observers import ModelFailed, notify
 from ...retries.budget import MIN_TIMEOUT, Budget, attach_earlier_attempts, without_retries
 from ...settings import ModelSettings
 from ...usage import RequestUsage
@@ -102,6 +103,7 @@ class FailedAttempts:
         self.model_ids.append(model_id)
         self._warnings.append(f'{model_id} failed, and {self._reaction}: {error}')
         self.usage = self.usage + usage
+        notify(ModelFailed(model_id, error))
 
     def with_failures(self, response: ModelResponse) -> ModelResponse:
         """Return the response with the failed attempts' usage added, and with one warning per failure."""

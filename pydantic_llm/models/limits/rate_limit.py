@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from ..._checks import check_number
 from ...exceptions import LLMError, ModelHTTPError, RateLimitError, UserError
 from ...messages import ModelMessage
+from ...observers import HeadersReceived, listen
 from ...rate_limits import RateLimits
 from ...settings import ModelSettings
 from ...usage import RequestUsage
-from ...wire.header_listeners import listen
 from .. import Model
 from ..estimate import estimate_usage
 from ..fallback.rules import FallbackRules
@@ -114,9 +114,11 @@ class RateLimitedModel(SequencedRequests, WrapperModel):
                 self._tokens.take(used.total_tokens - reserved, time.monotonic())
             self._queue.notify()
 
-    def apply_headers(self, headers: Mapping[str, str]) -> None:
+    def apply_headers(self, event: object) -> None:
         """Lower the levels to what the vendor's headers report."""
-        limits, now = RateLimits.from_headers(headers), time.monotonic()
+        if not isinstance(event, HeadersReceived):
+            return
+        limits, now = RateLimits.from_headers(event.headers), time.monotonic()
         with self._lock:
             for bucket, reported in ((self._requests, limits.requests), (self._tokens, limits.tokens)):
                 if bucket is not None and reported is not None:

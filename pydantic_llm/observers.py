@@ -1,0 +1,65 @@
+"""Listeners for what happens to a request on its way: retries, fallbacks, headers, hits of a cache.
+
+A part of this package calls `notify` with an event; `listen` registers a function for the events of the requests that
+are made in a block. Events are frozen dataclasses, and each package may define its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+__all__ = ('AttemptFailed', 'HeadersReceived', 'Listener', 'ModelFailed', 'is_observed', 'listen', 'notify')
+
+Listener = Callable[[object], None]
+"""A function that takes an event. It must be fast, and must not raise: it runs inside the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadersReceived:
+    """The headers of a response arrived, also of one with an error status."""
+
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFailed:
+    """An attempt failed, and the same request is sent again."""
+
+    error: Exception
+    wait: float
+    """Seconds until the next attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFailed:
+    """A model inside another one failed, or its response was rejected. The next one gets the request, if there is one."""
+
+    model_id: str
+    error: Exception
+
+
+_listeners: ContextVar[tuple[Listener, ...]] = ContextVar('pydantic_llm_listeners', default=())
+
+
+def is_observed() -> bool:
+    """Return whether there is a listener: if not, an event that is costly to build is not needed."""
+    return bool(_listeners.get())
+
+
+def notify(event: object) -> None:
+    """Pass an event to all listeners of the current task."""
+    for listener in _listeners.get():
+        listener(event)
+
+
+@contextmanager
+def listen(listener: Listener) -> Generator[None]:
+    """Register a listener for the requests that are made in the block, and in tasks that are started in it."""
+    token = _listeners.set((*_listeners.get(), listener))
+    try:
+        yield
+    finally:
+        _listeners.reset(token)
