@@ -35,7 +35,7 @@ class AttemptFailed:
 
 @dataclass(frozen=True, slots=True)
 class ModelFailed:
-    """A model inside another one failed, or its response was rejected. The next one gets the request, if there is one."""
+    """A model inside another one failed, or its response was rejected; the next one gets the request, if any."""
 
     model_id: str
     error: Exception

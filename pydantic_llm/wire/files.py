@@ -49,7 +49,7 @@ async def download_files(
 def with_stand_ins(
     messages: Sequence[ModelMessage], must_download: Callable[[FileUrl], bool]
 ) -> Sequence[ModelMessage]:
-    """Return the history with a file in place of each URL that `download_files` would download: its bytes are the URL."""
+    """Return the history with files whose bytes are the URL in place of what `download_files` would download."""
     urls = [url for url in file_urls(messages) if url.force_download or must_download(url)]
     return with_files(messages, {id(url): _make_stand_in(url) for url in urls}) if urls else messages
 
