@@ -11,7 +11,16 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-__all__ = ('AttemptFailed', 'HeadersReceived', 'Listener', 'ModelFailed', 'is_observed', 'listen', 'notify')
+__all__ = (
+    'AttemptFailed',
+    'CacheHit',
+    'HeadersReceived',
+    'Listener',
+    'ModelFailed',
+    'is_observed',
+    'listen',
+    'notify',
+)
 
 Listener = Callable[[object], None]
 """A function that takes an event. It must be fast, and must not raise: it runs inside the request."""
@@ -39,6 +48,14 @@ class ModelFailed:
 
     model_id: str
     error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class CacheHit:
+    """A stored response was returned, and no request was sent."""
+
+    age_seconds: float
+    """Seconds since the response was stored."""
 
 
 _listeners: ContextVar[tuple[Listener, ...]] = ContextVar('pydantic_llm_listeners', default=())
