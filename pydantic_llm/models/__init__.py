@@ -386,11 +386,15 @@ class Model(ABC):
 
         A model behind an API returns the request on the wire. Raises `UserError` for what cannot be sent.
         """
-        from .description import RequestDescription, encode_description
+        from .description import RequestDescription, describe_reading, encode_description
 
-        settings, parameters = self.merged_settings(model_settings), model_request_parameters
-        body = encode_description(messages, settings, parameters or ModelRequestParameters())
-        return RequestDescription(model_id=self.model_id, base_url=self.base_url, body=body)
+        parameters, profile = model_request_parameters or ModelRequestParameters(), self.profile
+        if parameters.output_mode == 'auto':
+            mode = profile.choose_output_mode(has_native_tools=bool(parameters.native_tools))
+            parameters = replace(parameters, output_mode=mode)
+        body = encode_description(messages, self.merged_settings(model_settings), parameters)
+        context = describe_reading(profile, has_output=False)
+        return RequestDescription(model_id=self.model_id, base_url=self.base_url, body=body, context=context)
 
     async def compact_messages(
         self,

@@ -1,27 +1,73 @@
 """What decides about the response to a request: for the keys of caches, for recordings, and to look at a request.
 
 `Model.describe_request` returns a `RequestDescription`; `encode_description` makes the body for models without a wire
-format.
+format, `join_descriptions` that of a model around several models. `describe_reading`, `describe_provider` and
+`describe_value` return what is not in the body.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field, fields
 from hashlib import sha256
 from typing import Any, cast
+from uuid import uuid4
+from weakref import WeakKeyDictionary
 
 from pydantic_core import from_json, to_json
 
 from .._type_checks import check_messages
 from ..json_types import Json
 from ..messages import ModelMessage, ModelMessagesTypeAdapter
+from ..profiles import ModelProfile
 from ..settings import TRANSPORT_SETTINGS, ModelSettings
+from ..transport.keys import KEY_HEADERS
 
-__all__ = ('RequestDescription', 'encode_description')
+__all__ = (
+    'RequestDescription',
+    'describe_provider',
+    'describe_reading',
+    'describe_value',
+    'encode_description',
+    'join_descriptions',
+)
 
 SETTINGS_WITHOUT_EFFECT = TRANSPORT_SETTINGS - {'extra_body', 'extra_headers'}
 """Settings that do not change what is asked."""
+
+WRAPPER_PREFIXES = ('response_cache_', 'router_')
+"""The beginnings of settings of models around models, which do not change what is asked."""
+
+READING_FIELDS = frozenset(
+    {
+        'ignore_streamed_leading_whitespace',
+        'openai_ends_silently',
+        'openai_hides_thinking_tokens',
+        'openai_reuses_call_ids',
+        'openai_thinking_field',
+        'text_tool_calls',
+        'thinking_tag_is_prefilled',
+        'thinking_tags',
+    }
+)
+"""The fields of a profile by which a response is decoded. All others only decide about the request."""
+
+PRIVATE_WORDS = frozenset('apikey auth authentication authorization cookie key password secret signature token'.split())
+"""Words in the names of headers that may hold credentials."""
+
+HEADERS_WITHOUT_EFFECT = (
+    'accept',
+    'connection',
+    'content-',
+    'host',
+    'openai-organization',
+    'openai-project',
+    'user-agent',
+    'x-amzn-bedrock',
+    'x-goog-user-project',
+    'x-stainless-',
+)
+"""The beginnings of the names of headers that describe the client or choose an account."""
 
 MESSAGE_FIELDS = frozenset({'kind', 'parts', 'instructions'})
 """The fields of a message that a model gets to see."""
@@ -46,6 +92,9 @@ class RequestDescription:
     """The request as JSON: on the wire, or the messages, settings and parameters."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """The headers of this request, in addition to those of the provider."""
+    context: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    """What decides about the response and is not in the request: the fields of the profile by which the response is
+    decoded, headers of the provider other than credentials, the options of a model in this process."""
     warnings: tuple[str, ...] = field(default=(), compare=False)
     """The warnings that the response would have."""
 
@@ -58,21 +107,97 @@ class RequestDescription:
         """A hash in hexadecimal digits. Requests with the same hash are the same, in whatever order fields were set."""
         headers = sorted((name.lower(), value) for name, value in self.headers.items())
         facts = [self.model_id, self.base_url, self.path, sorted(self.json().items()), headers]
+        if self.context:
+            facts.append(sorted(self.context.items()))
         return sha256(to_json(facts)).hexdigest()
 
 
-def encode_description(messages: Sequence[ModelMessage], settings: ModelSettings, parameters: object) -> bytes:
+def encode_description(
+    messages: Sequence[ModelMessage], settings: ModelSettings, parameters: object, **others: object
+) -> bytes:
     """Return the body of the description of a request to a model without a wire format.
 
-    `settings` include those of the model, `parameters` are `ModelRequestParameters`.
+    `settings` include those of the model, `parameters` are `ModelRequestParameters`, `others` more fields of the body.
     """
     check_messages(messages)
     fields = {
         'messages': [_describe_message(message) for message in messages],
-        'settings': {name: value for name, value in sorted(settings.items()) if name not in SETTINGS_WITHOUT_EFFECT},
+        'settings': {name: value for name, value in sorted(settings.items()) if _has_effect(name)},
         'parameters': parameters,
+        **others,
     }
-    return to_json(fields, fallback=repr, inf_nan_mode='strings', bytes_mode='base64')
+    return _encode(fields)
+
+
+def join_descriptions(descriptions: Sequence[RequestDescription]) -> bytes:
+    """Return the body of the description of a request that several models may get."""
+    names = ('model_id', 'base_url', 'path', 'headers', 'context')
+    members = [{name: getattr(each, name) for name in names} | {'body': each.json()} for each in descriptions]
+    return _encode({'members': members})
+
+
+def describe_reading(profile: ModelProfile, *, has_output: bool) -> dict[str, Json]:
+    """Return what decides about how a response is decoded: fields of the profile, and whether JSON is expected."""
+    values = {
+        item.name: getattr(profile, item.name)
+        for item in fields(profile)
+        if item.name in READING_FIELDS and getattr(profile, item.name) != item.default
+    }
+    return {**values, **({'expects_json': True} if has_output else {})}
+
+
+def describe_provider(headers: Mapping[str, object] | None) -> dict[str, Json]:
+    """Return the headers of a provider that may decide about its responses, with `header:` before their names."""
+    return {
+        f'header:{name.lower()}': value
+        for name, value in (headers or {}).items()
+        if isinstance(value, str) and not _is_without_effect(name.lower())
+    }
+
+
+def describe_value(value: object) -> Json:
+    """Return a value as JSON. An object that cannot be written as JSON is equal to itself alone, in this process."""
+    return cast('Json', from_json(_encode(_order_sets(value))))
+
+
+def _order_sets(value: object) -> object:
+    """Replace sets by sorted lists: their order differs between processes."""
+    match value:
+        case set() | frozenset():
+            return sorted((_order_sets(item) for item in cast('Set[object]', value)), key=_encode)
+        case list() | tuple():
+            return [_order_sets(item) for item in cast('Sequence[object]', value)]
+        case Mapping():
+            return {name: _order_sets(item) for name, item in cast('Mapping[object, object]', value).items()}
+        case _:
+            return value
+
+
+def _encode(value: object) -> bytes:
+    return to_json(value, fallback=_name_object, inf_nan_mode='strings', bytes_mode='base64')
+
+
+_names: WeakKeyDictionary[object, str] = WeakKeyDictionary()
+
+
+def _name_object(value: object) -> str:
+    """Return a name for an object: that of a class, else a random one, since another object may get its address."""
+    if isinstance(value, type):
+        return f'{value.__module__}.{value.__qualname__}'
+    name = f'{type(value).__qualname__} {uuid4().hex}'
+    try:
+        return _names.setdefault(value, name)
+    except TypeError:  # it cannot be hashed, or has no weak references
+        return name
+
+
+def _has_effect(setting: str) -> bool:
+    return setting not in SETTINGS_WITHOUT_EFFECT and not setting.startswith(WRAPPER_PREFIXES)
+
+
+def _is_without_effect(header: str) -> bool:
+    is_private = header in KEY_HEADERS or not PRIVATE_WORDS.isdisjoint(header.split('-'))
+    return is_private or header.startswith(HEADERS_WITHOUT_EFFECT)
 
 
 def _describe_message(message: ModelMessage) -> Json:

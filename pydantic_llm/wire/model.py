@@ -27,7 +27,7 @@ from ..exceptions import (
 from ..json_types import Json
 from ..messages import CompactionPart, FileUrl, ModelMessage, ModelResponse
 from ..models import ModelRequestParameters, StreamedResponse, check_allow_model_requests
-from ..models.description import RequestDescription
+from ..models.description import RequestDescription, describe_provider, describe_reading
 from ..observers import HeadersReceived, notify
 from ..profiles import ModelProfile, ModelProfileSpec
 from ..profiles.history import UNKNOWN_SERVER
@@ -185,12 +185,15 @@ class WireModel(PreparingModel, Generic[ProfileT]):
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> RequestDescription:
         raw, warnings = self._encode_unsent(messages, model_settings, model_request_parameters)
+        has_output = model_request_parameters is not None and model_request_parameters.output_object is not None
+        reading = describe_reading(self.profile, has_output=has_output)
         return RequestDescription(
             model_id=self.model_id,
             base_url=self.base_url,
             path=raw.path,
             body=raw.body,
             headers=raw.headers,
+            context={**describe_provider(self._provider.default_headers), **reading},
             warnings=tuple(warnings),
         )
 

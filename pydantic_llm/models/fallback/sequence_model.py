@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from ..._type_checks import check_messages
 from ...exceptions import UserError
@@ -17,6 +18,9 @@ from .. import Model, ModelRequestParameters, StreamedResponse
 from .rules import FallbackOn, FallbackRules
 from .sequence import MID_STREAM, MidStream, ModelSequence, SequenceRequest
 from .stream import SequenceStream
+
+if TYPE_CHECKING:
+    from ..description import RequestDescription
 
 
 class SequencedRequests(Model):
@@ -91,6 +95,29 @@ class SequenceModel(SequencedRequests):
 
     def _own_profile(self) -> ModelProfile:
         return common_profile([model.profile for model in self.members])
+
+    def describe_request(
+        self,
+        messages: Sequence[ModelMessage],
+        model_settings: ModelSettings | None = None,
+        model_request_parameters: ModelRequestParameters | None = None,
+    ) -> RequestDescription:
+        """Return what decides about the responses of all members. Raises `UserError` if none can get the request."""
+        from ..description import RequestDescription, join_descriptions
+
+        passed: ModelSettings = merge_model_settings(self.settings, model_settings) or {}
+        described: list[RequestDescription] = []
+        errors: list[UserError] = []
+        for member in self.members:
+            try:
+                described.append(member.describe_request(messages, passed, model_request_parameters))
+            except UserError as error:
+                errors.append(error)
+        if not described:
+            raise errors[0]
+        warnings = dict.fromkeys(warning for each in described for warning in each.warnings)
+        body = join_descriptions(described)
+        return RequestDescription(model_id=self.model_id, body=body, warnings=tuple(warnings))
 
     async def aclose(self) -> None:
         for model in self.members:

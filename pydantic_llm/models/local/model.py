@@ -25,7 +25,9 @@ from ...transport.deadlines import DeadlineExceeded, Watchdog
 from ...wire.files import download_files, with_stand_ins
 from ...wire.prepare import PreparedRequest, PreparingModel, RequestPreview
 from .. import ModelRequestParameters, StreamedResponse
+from ..description import RequestDescription
 from .decode import ResponseDecoder
+from .describe import describe
 from .encode import EncodedRequest, RequestEncoder
 from .engine import Job, Loaded, Prompt, Sampling
 from .leases import Lease
@@ -143,6 +145,20 @@ class LocalModel(PreparingModel):
         request.messages = with_stand_ins(request.messages, lambda _: True)
         encoded = self._get_encoder(loaded).encode(request)
         return RequestPreview((encoded.text, encoded.images), request.warnings)
+
+    def describe_request(
+        self,
+        messages: Sequence[ModelMessage],
+        model_settings: ModelSettings | None = None,
+        model_request_parameters: ModelRequestParameters | None = None,
+    ) -> RequestDescription:
+        """Return the messages, settings and tools as the engine gets them, with the options of the model.
+
+        An option that is an object, such as a loaded model, is another one in each process.
+        """
+        request = self.prepare(messages, model_settings, model_request_parameters)
+        options = {name: value for name, value in self._options.items() if name not in ('settings', 'profile')}
+        return describe(request, self.model_id, {'engine': self.engine_key(), 'options': options})
 
     async def request(
         self,
