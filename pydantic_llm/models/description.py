@@ -92,7 +92,7 @@ class RequestDescription:
     """The request as JSON: on the wire, or the messages, settings and parameters."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """The headers of this request, in addition to those of the provider."""
-    context: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    context: Mapping[str, object] = field(default_factory=dict[str, object])
     """What decides about the response and is not in the request: the fields of the profile by which the response is
     decoded, headers of the provider other than credentials, the options of a model in this process."""
     warnings: tuple[str, ...] = field(default=(), compare=False)
@@ -136,7 +136,7 @@ def join_descriptions(descriptions: Sequence[RequestDescription]) -> bytes:
     return _encode({'members': members})
 
 
-def describe_reading(profile: ModelProfile, *, has_output: bool) -> dict[str, Json]:
+def describe_reading(profile: ModelProfile, *, has_output: bool) -> dict[str, object]:
     """Return what decides about how a response is decoded: fields of the profile, and whether JSON is expected."""
     values = {
         item.name: getattr(profile, item.name)
@@ -146,7 +146,7 @@ def describe_reading(profile: ModelProfile, *, has_output: bool) -> dict[str, Js
     return {**values, **({'expects_json': True} if has_output else {})}
 
 
-def describe_provider(headers: Mapping[str, object] | None) -> dict[str, Json]:
+def describe_provider(headers: Mapping[str, object] | None) -> dict[str, object]:
     """Return the headers of a provider that may decide about its responses, with `header:` before their names."""
     return {
         f'header:{name.lower()}': value
@@ -155,9 +155,9 @@ def describe_provider(headers: Mapping[str, object] | None) -> dict[str, Json]:
     }
 
 
-def describe_value(value: object) -> Json:
+def describe_value(value: object) -> object:
     """Return a value as JSON. An object that cannot be written as JSON is equal to itself alone, in this process."""
-    return cast('Json', from_json(_encode(_order_sets(value))))
+    return cast('object', from_json(_encode(_order_sets(value))))
 
 
 def _order_sets(value: object) -> object:

@@ -183,7 +183,7 @@ def test_all_members_of_a_model_decide(around: Any) -> None:
 
 def test_a_member_that_cannot_get_the_request_is_not_described() -> None:
     class Picky(TestModel):
-        def describe_request(self, *_: Any) -> Any:
+        def describe_request(self, *_: Any, **__: Any) -> Any:
             raise UserError('not this')
 
     assert fingerprint(FallbackModel(Picky(), TestModel()), ask('Hello'))
