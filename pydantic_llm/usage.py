@@ -1,23 +1,51 @@
-"""Token counts of one request and of a run, and the limits of a run."""
+"""Token counts of one request and of a run, and the limits of a run.
+
+Which count contains which: `input_tokens` contains those of the cache and of audio, `cache_audio_read_tokens` belongs to
+both, and `output_tokens` contains those of thinking and of audio. `Usage.split` returns the classes without overlap.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
-from typing import Annotated, Self
+from operator import not_
+from typing import Annotated, Literal, Self
 
 from pydantic import AliasChoices, BeforeValidator, Field
 
 from ._checks import check_flag, check_number
 from .exceptions import UsageLimitExceeded
 
-__all__ = ('RequestUsage', 'RunUsage', 'Usage', 'UsageLimits')
+__all__ = ('CountSource', 'RequestUsage', 'RunUsage', 'TokenClass', 'Usage', 'UsageLimits')
 
 
 Count = Annotated[int, BeforeValidator(lambda value: 0 if value is None else value)]
 InputCount = Annotated[Count, Field(validation_alias=AliasChoices('input_tokens', 'request_tokens'))]
 OutputCount = Annotated[Count, Field(validation_alias=AliasChoices('output_tokens', 'response_tokens'))]
 Details = Annotated[dict[str, int], BeforeValidator(lambda value: {} if value is None else value)]
+CountNames = Annotated[tuple[str, ...], Field(exclude_if=not_)]
+
+CountSource = Literal['exact', 'estimated', 'missing']
+"""The origin of a count: the vendor or the engine counted, this package estimated, or no count arrived."""
+
+TokenClass = Literal[
+    'input',
+    'cache_read',
+    'cache_write',
+    'cache_write_1h',
+    'input_audio',
+    'cache_audio_read',
+    'output',
+    'output_reasoning',
+    'output_audio',
+]
+"""A class of tokens that has a price of its own. No token is in two classes."""
+
+REPORTED = ('input_tokens', 'output_tokens')
+"""The counts that every vendor reports. A vendor that does not have one of the others leaves it 0."""
+
+CACHE_WRITE_1H = ('ephemeral_1h_input_tokens', 'cache_write_1h_tokens')
+"""The names in `details` of the tokens that were written to the cache for one hour instead of five minutes."""
 
 
 @dataclass(repr=False, kw_only=True, slots=True)
@@ -51,6 +79,38 @@ class Usage:
     details: Details = field(default_factory=dict[str, int])
     """Other counts of the vendor, by the vendor's names; counts of zero are omitted."""
 
+    estimated: CountNames = field(default=(), compare=False)
+    """The names of the counts that are estimates, such as `('input_tokens', 'output_tokens')` of a `TestModel`."""
+
+    missing: CountNames = field(default=(), compare=False)
+    """The names of the counts that did not arrive, or not to the end: the true number is larger.
+
+    They are missing if the vendor sends none, or if the stream broke or was left before its end."""
+
+    def source(self, count: str) -> CountSource:
+        """Return the origin of a count such as `'output_tokens'`. In a sum, one missing count makes the sum missing."""
+        return 'missing' if count in self.missing else 'estimated' if count in self.estimated else 'exact'
+
+    def split(self) -> dict[TokenClass, int]:
+        """Return the tokens by class, without classes of 0. The classes are disjoint: their sum is `total_tokens`.
+
+        If a vendor reports parts that are larger than the whole, the last ones are reduced to what is left.
+        """
+        cached_audio = min(self.cache_audio_read_tokens, self.cache_read_tokens)
+        hour = min(max(self.details.get(name, 0) for name in CACHE_WRITE_1H), self.cache_write_tokens)
+        input: dict[TokenClass, int] = {
+            'cache_audio_read': cached_audio,
+            'cache_read': self.cache_read_tokens - cached_audio,
+            'cache_write_1h': hour,
+            'cache_write': self.cache_write_tokens - hour,
+            'input_audio': max(self.input_audio_tokens - cached_audio, 0),
+        }
+        output: dict[TokenClass, int] = {
+            'output_reasoning': self.output_reasoning_tokens,
+            'output_audio': self.output_audio_tokens,
+        }
+        return _take_parts('input', self.input_tokens, input) | _take_parts('output', self.output_tokens, output)
+
     @property
     def total_tokens(self) -> int:
         return self.input_tokens + self.output_tokens
@@ -80,7 +140,8 @@ class Usage:
             raise TypeError(f'the details of the usage are {self.details!r}, not numbers')
 
     def has_values(self) -> bool:
-        return any(getattr(self, item.name) for item in fields(self))
+        """Return whether a count is not 0."""
+        return any(getattr(self, item.name) for item in fields(self) if item.name not in _MARKS)
 
     def incr(self, other: Usage) -> None:
         """Add another usage to this one, in place."""
@@ -88,6 +149,13 @@ class Usage:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name, count in other.details.items():
             self.details[name] = self.details.get(name, 0) + count
+        self._add_marks(other)
+
+    def _add_marks(self, other: Usage) -> None:
+        if other.missing:
+            self.missing = tuple(dict.fromkeys(self.missing + other.missing))
+        if other.estimated:
+            self.estimated = tuple(dict.fromkeys(self.estimated + other.estimated))
 
     def __add__(self, other: Usage) -> Self:
         total = type(self)(**{item.name: getattr(self, item.name) for item in fields(self)})
@@ -96,21 +164,42 @@ class Usage:
         return total
 
     def __repr__(self) -> str:
-        shown = ((item.name, getattr(self, item.name)) for item in fields(self))
+        shown = ((item.name, getattr(self, item.name)) for item in fields(self) if item.name != 'estimated')
         return f'{type(self).__name__}({", ".join(f"{name}={value!r}" for name, value in shown if value)})'
 
 
-_TOKENS = tuple(item.name for item in fields(Usage) if item.name != 'details')
+_MARKS = ('estimated', 'missing')
+_TOKENS = tuple(item.name for item in fields(Usage) if item.name not in ('details', *_MARKS))
+
+
+def _take_parts(rest: TokenClass, total: int, parts: dict[TokenClass, int]) -> dict[TokenClass, int]:
+    """Return the parts of a total, each at most what the parts before it leave, and the rest. Zeros are omitted."""
+    found: dict[TokenClass, int] = {}
+    for name, count in parts.items():
+        if part := min(count, total):
+            found[name] = part
+            total -= part
+    return {rest: total, **found} if total else found
 
 
 @dataclass(repr=False, kw_only=True, slots=True)
 class RequestUsage(Usage):
     """The usage of one request."""
 
+    @classmethod
+    def unreported(cls) -> Self:
+        """Return the usage of a request whose response has none: the counts are 0 and `missing`."""
+        return cls(missing=REPORTED)
+
     @property
     def requests(self) -> int:
         """Always 1, for adding requests to a `RunUsage`."""
         return 1
+
+    @property
+    def unmeasured_requests(self) -> int:
+        """1 if the response had no usage at all, else 0."""
+        return int(all(name in self.missing for name in REPORTED) and not self.has_values())
 
 
 @dataclass(repr=False, kw_only=True, slots=True)
@@ -123,17 +212,26 @@ class RunUsage(Usage):
     tool_calls: Count = 0
     """The number of executed tool calls."""
 
+    unmeasured_requests: Annotated[Count, Field(exclude_if=not_)] = 0
+    """The number of responses that had no usage at all. The counts do not contain them, so they are too low."""
+
     cost: Decimal | None = None
     """The price of the requests in US dollars; `None` unless `UsageLimits.cost_limit` is set."""
 
     def incr(self, other: Usage) -> None:
         """Add a request's or another run's usage to this one, in place."""
-        Usage.incr(self, other)
+        self.add_counts(other)
         if isinstance(other, (RunUsage, RequestUsage)):
             self.requests += other.requests
         if isinstance(other, RunUsage):
             self.tool_calls += other.tool_calls
             self.add_cost(other.cost)
+
+    def add_counts(self, other: Usage) -> None:
+        """Add the tokens of another usage, in place, but not its requests, which are counted when they are sent."""
+        Usage.incr(self, other)
+        if isinstance(other, (RunUsage, RequestUsage)):
+            self.unmeasured_requests += other.unmeasured_requests
 
     def add_cost(self, cost: Decimal | None) -> None:
         """Add the price of a request, in US dollars."""

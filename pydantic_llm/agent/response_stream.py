@@ -16,7 +16,7 @@ from typing_extensions import TypeVar
 
 from ..exceptions import UserError
 from ..messages import ModelResponse, PartDeltaEvent, PartStartEvent, StreamRestartEvent, TextPart, TextPartDelta
-from ..usage import RunUsage, Usage
+from ..usage import RunUsage
 from .background_run import BackgroundRun
 from .event_channel import ResponseStartEvent, RunEvent
 from .loop import return_value, validate_output
@@ -94,7 +94,7 @@ class ResponseStream(ConversationView, Generic[DepsT, OutputT]):
         if stream is None:
             return usage
         total = replace(usage, details=dict(usage.details))
-        Usage.incr(total, stream.usage())
+        total.add_counts(stream.usage())
         return total
 
     async def cancel(self) -> None:

@@ -176,7 +176,7 @@ class RunState:
             del self.messages[-1]
             ids.first_new = min(ids.first_new, len(self.messages))
         self.messages.append(recorded)
-        Usage.incr(ids.usage, response.usage)
+        ids.usage.add_counts(response.usage)
         return recorded
 
     def close_history(self) -> None:

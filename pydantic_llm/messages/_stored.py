@@ -16,6 +16,7 @@ from functools import wraps
 from typing import Any, cast
 
 from ..json_types import Json
+from ..usage import REPORTED
 from .citation_readers import CITED, read_citations
 
 Translator = Callable[[Json], Iterable[Json]]
@@ -35,6 +36,9 @@ ID_PREFIXES = {
 
 COUNTS = {'cache_write_1h_tokens': 'cache_write_1h_tokens'}
 """Usage fields that `RequestUsage` does not have → their keys in `RequestUsage.details`."""
+
+UNMEASURED = 'unmeasured_requests'
+"""The field of pydantic-ai's usage that is 1 if the vendor sent none."""
 
 THINKING = 'output_reasoning_tokens'
 THINKING_DETAILS = ('reasoning_tokens', 'thoughts_tokens', 'thinking_tokens')
@@ -90,7 +94,8 @@ def _has_own_usage(response: Any) -> bool:
     if type(usage) is not OBJECT or response.get('timestamp', '') is None or response.get('warnings', '') is None:
         return False
     details: Any = usage.get('details')
-    return COUNTS.keys().isdisjoint(usage) and type(details) is OBJECT and (not details or bool(usage.get(THINKING)))
+    is_own = COUNTS.keys().isdisjoint(usage) and UNMEASURED not in usage
+    return is_own and type(details) is OBJECT and (not details or bool(usage.get(THINKING)))
 
 
 def _has_own_parts(message: Any) -> bool:
@@ -144,7 +149,8 @@ def _translate_usage(usage: Mapping[str, Any]) -> Json:
     counts = {detail: usage[name] for name, detail in COUNTS.items() if usage.get(name)}
     details: Json = {**counts, **(usage.get('details') or {})}
     thinking = usage.get(THINKING) or next((details[name] for name in THINKING_DETAILS if details.get(name)), 0)
-    return {**usage, THINKING: thinking, 'details': details}
+    marks = {'missing': REPORTED} if usage.get(UNMEASURED) else {}
+    return {**usage, THINKING: thinking, 'details': details, **marks}
 
 
 def _translate_parts(message: Json, translators: Mapping[str, Translator]) -> object:

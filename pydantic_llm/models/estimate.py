@@ -34,7 +34,7 @@ from ..messages import (
     UserContent,
     UserPromptPart,
 )
-from ..usage import RequestUsage
+from ..usage import REPORTED, RequestUsage
 
 TOKENS_PER_REQUEST = 50
 """The input tokens of a request without content."""
@@ -59,7 +59,7 @@ def estimate_usage(messages: Sequence[ModelMessage], response: Sequence[ModelRes
     newest = next((message for message in reversed(messages) if isinstance(message, ModelRequest)), None)
     input_tokens += _count_words(newest.instructions or '') if newest else 0
     output_tokens = sum(_count_response_tokens(part, WORDS) for part in response)
-    return RequestUsage(input_tokens=input_tokens, output_tokens=output_tokens)
+    return RequestUsage(input_tokens=input_tokens, output_tokens=output_tokens, estimated=REPORTED)
 
 
 @dataclass(frozen=True, slots=True)

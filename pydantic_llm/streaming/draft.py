@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import NoneType
 from typing import Any, cast
@@ -13,7 +13,7 @@ from typing import Any, cast
 from ..messages import FinishReason, ModelResponse, ResponseState
 from ..messages._value import now
 from ..messages.headers import ResponseHeaders, find_request_id
-from ..usage import RequestUsage
+from ..usage import REPORTED, RequestUsage
 from .broken_off import is_broken_off
 from .parts import PartsManager
 
@@ -54,7 +54,7 @@ class ResponseDraft:
     """True if the request asks for a response that is a JSON object."""
     state: ResponseState = 'incomplete'
     """`'incomplete'` until the vendor reports the end of the response."""
-    _usage: RequestUsage = field(default_factory=RequestUsage)
+    _usage: RequestUsage = field(default_factory=RequestUsage.unreported)
     _decode_usage: Callable[[], RequestUsage] | None = None
     _checked: RequestUsage | None = None
     _refusal: list[str] = field(default_factory=list[str])
@@ -65,7 +65,7 @@ class ResponseDraft:
 
     @property
     def usage(self) -> RequestUsage:
-        """The usage that the vendor reported last."""
+        """The usage that the vendor reported last. A count that it did not report is `missing`."""
         if self._decode_usage is not None:
             self.usage = self._decode_usage()
         return self._usage
@@ -146,11 +146,14 @@ class ResponseDraft:
         return None if self.usage is self._checked else self._check_usage()
 
     def _check_usage(self) -> str | None:
+        usage = self.usage
         try:
-            self.usage.check()
+            usage.check()
         except TypeError as error:
-            self.usage = self._checked or RequestUsage()
+            self.usage = self._checked or RequestUsage.unreported()
             return str(error)
+        if not usage.input_tokens and not usage.missing:  # a prompt has tokens
+            self.usage = replace(usage, missing=('input_tokens',) if usage.output_tokens else REPORTED)
         self._checked = self.usage
         return None
 

@@ -60,11 +60,16 @@ class WireStream(BufferedStream):
         self._went_on = False  # content followed a finish reason
 
     def get(self) -> ModelResponse:
-        response = self.draft.get()
-        return replace(response, usage=self.usage()) if self._lost_usage.has_values() else response
+        response, usage = self.draft.get(), self.usage()
+        return response if response.usage is usage else replace(response, usage=usage)
 
     def usage(self) -> RequestUsage:
-        return self.draft.usage + self._lost_usage if self._lost_usage.has_values() else self.draft.usage
+        """Return the usage so far. Before the end of the response, `missing` contains the output."""
+        draft = self.draft
+        usage = draft.usage
+        if not (draft.has_ended or draft.finish_reason or 'output_tokens' in usage.missing):
+            usage = replace(usage, missing=(*usage.missing, 'output_tokens'))
+        return usage + self._lost_usage if self._lost_usage.has_values() else usage
 
     async def close(self) -> None:
         await self._bytes.aclose()

@@ -10,7 +10,7 @@ import pytest
 
 from pydantic_llm.messages import ModelMessagesTypeAdapter
 from pydantic_llm.models.openai import OpenAIModel, OpenAIResponsesModel
-from pydantic_llm.usage import RequestUsage
+from pydantic_llm.usage import REPORTED, RequestUsage
 from pydantic_llm.wire.counts import decode_count, merge_usage, reconcile
 from tests.conformance.exchange import decode_body, decode_events, encode_body, encode_events
 from tests.conformance.room import Room
@@ -73,6 +73,7 @@ def test_a_value_that_is_no_count_does_not_lose_the_response(room: Room, odd: An
     for response in read_both(room, lambda usage: change_counts(usage, lambda _: odd)):
         assert (response.text, response.state) == ('Hello.', 'complete')
         assert (response.usage.input_tokens, response.usage.output_tokens) == (0, 0)
+        assert response.usage.missing == REPORTED
         ModelMessagesTypeAdapter.dump_json([response])
 
 
@@ -80,7 +81,21 @@ def test_a_value_that_is_no_count_does_not_lose_the_response(room: Room, odd: An
 @pytest.mark.parametrize('odd', ['', 'n/a', 3, [1], [{}], True], ids=repr)
 def test_a_usage_that_is_no_object_does_not_lose_the_response(room: Room, odd: Any) -> None:
     for response in read_both(room, lambda usage: odd):
+        assert (response.text, response.usage, response.usage.missing) == ('Hello.', RequestUsage(), REPORTED)
+
+
+@rooms
+def test_reported_counts_are_exact(room: Room) -> None:
+    for response in read_both(room, lambda usage: usage):
+        assert [response.usage.source(name) for name in REPORTED] == ['exact', 'exact']
+
+
+@rooms
+def test_a_response_without_usage_says_that_it_is_missing(room: Room) -> None:
+    for response in read_both(room, lambda usage: None):
         assert (response.text, response.usage) == ('Hello.', RequestUsage())
+        assert [response.usage.source(name) for name in REPORTED] == ['missing', 'missing']
+        assert response.usage.unmeasured_requests == 1
 
 
 @rooms

@@ -90,6 +90,7 @@ async def test_a_stream_that_ends_inside_an_event_is_interrupted(vendor: Vendor,
             assert error.response is not None
             assert error.response.state == 'interrupted'
             assert error.response.text == (RESPONSE.text if length > border else None)
+            assert error.response.usage.source('output_tokens') == 'missing'
         fallback = FallbackModel(model, Scripted('b', ['Two']), mid_stream='restart')
         assert await read(fallback) == 'complete'
 

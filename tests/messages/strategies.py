@@ -30,7 +30,7 @@ from pydantic_llm.messages import (
     UserPromptPart,
     VideoUrl,
 )
-from pydantic_llm.usage import RequestUsage
+from pydantic_llm.usage import REPORTED, RequestUsage
 
 texts = st.text(st.characters(codec='utf-8', exclude_categories=('Cs',)), max_size=20)
 names = st.from_regex(r'[a-z_]{1,12}', fullmatch=True)
@@ -117,6 +117,8 @@ usages = st.builds(
     cache_audio_read_tokens=_counts,
     output_audio_tokens=_counts,
     details=st.dictionaries(names, _counts, max_size=2),
+    estimated=st.sampled_from([(), REPORTED]),
+    missing=st.sampled_from([(), ('output_tokens',), REPORTED]),
 )
 _of_messages = {'run_id': maybe_text, 'conversation_id': maybe_text, 'metadata': maybe_object}
 requests = st.builds(

@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from pydantic import TypeAdapter, ValidationError
 
+from pydantic_llm import Agent, ModelResponse, TextPart
 from pydantic_llm.exceptions import UsageLimitExceeded
-from pydantic_llm.usage import RequestUsage, RunUsage, UsageLimits
+from pydantic_llm.models.function import FunctionModel
+from pydantic_llm.models.test import TestModel
+from pydantic_llm.usage import REPORTED, RequestUsage, RunUsage, UsageLimits
 from tests.messages.strategies import usages
 
 ONE = RequestUsage(
@@ -58,6 +61,85 @@ def test_a_sum_is_a_new_value_with_all_counts(a: RequestUsage, b: RequestUsage) 
     }
     assert details == [a.details, b.details]
     assert total == b + a
+
+
+# ---------------------------------------------------------------------- which count contains which
+
+
+@given(usages)
+def test_the_classes_of_tokens_are_disjoint(usage: RequestUsage) -> None:
+    classes = usage.split()
+    assert sum(classes.values()) == usage.total_tokens
+    assert all(count > 0 for count in classes.values())
+    assert sum(count for name, count in classes.items() if name.startswith('output')) == usage.output_tokens
+
+
+def test_a_token_of_cached_audio_is_in_one_class() -> None:
+    usage = RequestUsage(
+        input_tokens=100,
+        cache_read_tokens=30,
+        cache_write_tokens=20,
+        input_audio_tokens=25,
+        cache_audio_read_tokens=10,
+        output_tokens=50,
+        output_reasoning_tokens=15,
+        output_audio_tokens=5,
+        details={'ephemeral_1h_input_tokens': 8},
+    )
+    assert usage.split() == {
+        'input': 35,
+        'cache_read': 20,
+        'cache_audio_read': 10,
+        'cache_write': 12,
+        'cache_write_1h': 8,
+        'input_audio': 15,
+        'output': 30,
+        'output_reasoning': 15,
+        'output_audio': 5,
+    }
+
+
+def test_parts_larger_than_the_whole_do_not_add_tokens() -> None:
+    usage = RequestUsage(input_tokens=5, cache_read_tokens=9, output_tokens=3, output_reasoning_tokens=7)
+    assert usage.split() == {'cache_read': 5, 'output_reasoning': 3}
+
+
+# ---------------------------------------------------------------------- exact, estimated, missing
+
+
+def test_a_sum_says_which_counts_are_not_exact() -> None:
+    run = RunUsage(requests=1)
+    run.incr(RequestUsage(input_tokens=3, missing=('output_tokens',)))
+    run.incr(RequestUsage(input_tokens=3, output_tokens=1, estimated=REPORTED))
+    assert [run.source(name) for name in ('input_tokens', 'output_tokens', 'cache_read_tokens')] == [
+        'estimated',
+        'missing',
+        'exact',
+    ]
+    assert run.unmeasured_requests == 0
+    assert (run + RequestUsage.unreported()).unmeasured_requests == 1
+    assert (RequestUsage(input_tokens=1) + RequestUsage.unreported()).missing == REPORTED
+
+
+def test_marks_are_stored_only_if_there_are_any() -> None:
+    adapter = TypeAdapter(RequestUsage)
+    marked = RequestUsage(input_tokens=3, missing=('output_tokens',), estimated=('input_tokens',))
+    read = adapter.validate_json(adapter.dump_json(marked))
+    assert (read.missing, read.estimated) == (marked.missing, marked.estimated)
+    assert not {'missing', 'estimated', 'unmeasured_requests'} & adapter.dump_python(ONE).keys()
+    assert 'unmeasured_requests' not in TypeAdapter(RunUsage).dump_python(RunUsage())
+
+
+def test_a_stored_usage_of_pydantic_ai_keeps_its_mark() -> None:
+    stored = {'kind': 'response', 'parts': [], 'usage': {'input_tokens': 0, 'unmeasured_requests': 1}}
+    assert TypeAdapter(ModelResponse).validate_python(stored).usage.missing == REPORTED
+
+
+async def test_the_counts_of_models_for_tests_are_estimates() -> None:
+    for model in (TestModel(), FunctionModel(lambda messages, info: ModelResponse([TextPart('Hi.')]))):
+        result = await Agent(model).run('Hello.')
+        assert [result.usage.source(name) for name in REPORTED] == ['estimated', 'estimated']
+        assert (await model.count_tokens([])).source('input_tokens') == 'estimated'
 
 
 def test_has_values_is_true_if_anything_was_counted() -> None:
