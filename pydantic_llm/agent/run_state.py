@@ -33,7 +33,6 @@ from ..tools.context import RunContext
 from ..tools.controls import EnqueuePriority
 from ..tools.deferred import DeferredToolRequests
 from ..toolsets import ToolsetTool
-from ..usage import Usage
 from .event_channel import EventChannel, RunEvent
 from .result import Conversation
 from .run_spec import RunSpec
