@@ -1,7 +1,7 @@
 """Token counts of one request and of a run, and the limits of a run.
 
-Which count contains which: `input_tokens` contains those of the cache and of audio, `cache_audio_read_tokens` belongs to
-both, and `output_tokens` contains those of thinking and of audio. `Usage.split` returns the classes without overlap.
+Which count contains which: `input_tokens` contains those of the cache and of audio, `cache_audio_read_tokens` belongs
+to both, and `output_tokens` contains those of thinking and of audio. `Usage.split` returns classes without overlap.
 """
 
 from __future__ import annotations
@@ -35,9 +35,11 @@ TokenClass = Literal[
     'cache_write_1h',
     'input_audio',
     'cache_audio_read',
+    'input_image',
     'output',
     'output_reasoning',
     'output_audio',
+    'output_image',
 ]
 """A class of tokens that has a price of its own. No token is in two classes."""
 
@@ -46,6 +48,10 @@ REPORTED = ('input_tokens', 'output_tokens')
 
 CACHE_WRITE_1H = ('ephemeral_1h_input_tokens', 'cache_write_1h_tokens')
 """The names in `details` of the tokens that were written to the cache for one hour instead of five minutes."""
+
+INPUT_IMAGE = ('image_prompt_tokens', 'input_image_tokens')
+OUTPUT_IMAGE = ('image_candidates_tokens', 'image_tokens')
+"""The names in `details` of the tokens of images: Gemini's, then those of OpenAI."""
 
 
 @dataclass(repr=False, kw_only=True, slots=True)
@@ -97,19 +103,25 @@ class Usage:
         If a vendor reports parts that are larger than the whole, the last ones are reduced to what is left.
         """
         cached_audio = min(self.cache_audio_read_tokens, self.cache_read_tokens)
-        hour = min(max(self.details.get(name, 0) for name in CACHE_WRITE_1H), self.cache_write_tokens)
+        hour = min(self._find_detail(CACHE_WRITE_1H), self.cache_write_tokens)
         input: dict[TokenClass, int] = {
             'cache_audio_read': cached_audio,
             'cache_read': self.cache_read_tokens - cached_audio,
             'cache_write_1h': hour,
             'cache_write': self.cache_write_tokens - hour,
             'input_audio': max(self.input_audio_tokens - cached_audio, 0),
+            'input_image': self._find_detail(INPUT_IMAGE),
         }
         output: dict[TokenClass, int] = {
             'output_reasoning': self.output_reasoning_tokens,
             'output_audio': self.output_audio_tokens,
+            'output_image': self._find_detail(OUTPUT_IMAGE),
         }
         return _take_parts('input', self.input_tokens, input) | _take_parts('output', self.output_tokens, output)
+
+    def _find_detail(self, names: tuple[str, ...]) -> int:
+        """Return the count of the first of these details that there is, or 0."""
+        return next((self.details[name] for name in names if name in self.details), 0)
 
     @property
     def total_tokens(self) -> int:
