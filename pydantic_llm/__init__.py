@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         UserPromptNode,
         capture_run_messages,
     )
+    from .embeddings import Embedder, EmbeddingModel, EmbeddingResult, EmbeddingSettings
     from .exceptions import (
         ApprovalRequired,
         CallDeferred,
@@ -203,6 +204,10 @@ __all__ = (
     'DeferredToolRequests',
     'DeferredToolResults',
     'DocumentUrl',
+    'Embedder',
+    'EmbeddingModel',
+    'EmbeddingResult',
+    'EmbeddingSettings',
     'End',
     'EndStrategy',
     'EnqueuedMessagesEvent',
@@ -334,6 +339,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
         'UserPromptNode',
         'capture_run_messages',
     ),
+    'embeddings': ('Embedder', 'EmbeddingModel', 'EmbeddingResult', 'EmbeddingSettings'),
     'exceptions': (
         'ApprovalRequired',
         'CallDeferred',

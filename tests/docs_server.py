@@ -12,8 +12,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pydantic_llm.embeddings.test import TestEmbeddingModel
 from pydantic_llm.exceptions import UserError
 from pydantic_llm.messages import (
     ModelMessage,
@@ -157,7 +161,28 @@ def vendors() -> Starlette:
     """Build an app that speaks the vendors' protocols."""
     app = create_app({name: FunctionModel(respond, stream_function=stream, model_name=name) for name in MODELS})
     app.add_middleware(VendorHeaders)
+    app.routes.insert(0, Route('/v1/embeddings', embed, methods=['POST']))
+    app.routes.insert(0, Route('/v2/rerank', rerank, methods=['POST']))
     return app
+
+
+async def embed(request: Request) -> Response:
+    """Embed texts as OpenAI does."""
+    body = await request.json()
+    result = await TestEmbeddingModel(dimensions=body.get('dimensions', 1536)).embed(body['input'], input_type='query')
+    data = [{'object': 'embedding', 'index': i, 'embedding': vector} for i, vector in enumerate(result.embeddings)]
+    tokens = result.usage.input_tokens
+    usage = {'prompt_tokens': tokens, 'total_tokens': tokens}
+    return JSONResponse({'object': 'list', 'data': data, 'model': body['model'], 'usage': usage})
+
+
+async def rerank(request: Request) -> Response:
+    """Sort documents as Cohere does: by the words that they share with the query."""
+    body = await request.json()
+    query = {*body['query'].lower().rstrip('?').split()}
+    shares = [len(query & {*text.lower().split()}) / len(query) for text in body['documents']]
+    results = [{'index': i, 'relevance_score': share} for i, share in enumerate(shares)]
+    return JSONResponse({'id': 'rerank-1', 'results': results, 'meta': {'billed_units': {'search_units': 1}}})
 
 
 HEADERS = {

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 __all__ = ('AzureConnection', 'AzureHTTPConnection', 'TokenFailure')
 
 
+DEPLOYED_PATHS = frozenset({'/chat/completions', '/embeddings'})
+"""The paths that need the name of a deployment before them, unless the base URL ends in `/v1`."""
+
+
 class TokenFailure(Exception):
     """Carries an exception of a token provider past the client's, since it could look like a network error."""
 
@@ -49,7 +53,7 @@ class _DeploymentConnection(ClientConnection):
 
     def _with_deployment(self, request: RawRequest) -> RawRequest:
         base = self._find_base_path().rstrip('/')
-        if request.path != '/chat/completions' or '/deployments' in base or base.endswith('/v1'):
+        if request.path not in DEPLOYED_PATHS or '/deployments' in base or base.endswith('/v1'):
             return request
         return replace(request, path=f'/deployments/{quote(request.model_name, safe="")}{request.path}')
 

@@ -33,7 +33,12 @@ __all__ = ('BedrockProvider',)
 
 SERVICE = 'bedrock-runtime'
 
-OPERATIONS = {'converse': 'Converse', 'converse-stream': 'ConverseStream', 'count-tokens': 'CountTokens'}
+OPERATIONS = {
+    'converse': 'Converse',
+    'converse-stream': 'ConverseStream',
+    'count-tokens': 'CountTokens',
+    'invoke': 'InvokeModel',
+}
 """Amazon's names of the operations, by the ends of their paths."""
 
 TOKEN_VARIABLE = 'AWS_BEARER_TOKEN_BEDROCK'

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit, urlunsplit
+from typing import TYPE_CHECKING, Any, Literal, cast
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic_core import from_json, to_json
 
@@ -22,7 +22,7 @@ from .._threads import Once
 from ..exceptions import ModelHTTPError, UnexpectedModelBehavior, UserError
 from ..profiles import ModelProfile
 from ..profiles.huggingface import huggingface_model_profile
-from ..transport import Deadlines, RawRequest
+from ..transport import Connection, Deadlines, RawRequest
 from ..transport.client_errors import ErrorTranslator
 from ..transport.http import Access, AccessSource, HTTPConnection
 from ..transport.loops import LoopClients
@@ -206,6 +206,30 @@ class HuggingFaceProvider(SDKProvider['AsyncInferenceClient']):
 
         return INFERENCE_PROXY_TEMPLATE.format(provider=self._helper.provider)
 
+    def connect_for(self, task: str) -> Connection:
+        """Return a connection whose requests go to a task of Hugging Face's own servers, or to the endpoint itself.
+
+        Raises a `UserError` if the provider is for another service.
+        """
+        service = 'auto' if self._access is not None or self._endpoint is not None else self._helper.provider
+        if service not in ('auto', 'hf-inference'):
+            raise UserError(f'{task} is sent to hf-inference and to endpoints, not to provider_name={service!r}')
+        endpoint, connection = self._endpoint, cast('HubConnection', self._connection)
+
+        async def access(model_name: str, *, refused: Access | None) -> Access:
+            path = f'{ROUTER}/hf-inference/models/{quote(model_name)}/pipeline/{task}'
+            url = model_name if _is_url(model_name) else path
+            return Access(endpoint or url, self._find_headers())
+
+        return connection.redirect(access)
+
+    def _find_headers(self) -> Mapping[str, str]:
+        """Return the headers that authorize a request; the stored token is read again for each one."""
+        if self._access is not None:
+            return self._access.headers
+        key = self._key or import_extra('huggingface_hub', extra='huggingface', what='a stored token').get_token()
+        return {} if key is None else {'authorization': f'Bearer {key}'}
+
     def model_profile(self, model_name: str) -> ModelProfile | None:
         return huggingface_model_profile(model_name, endpoint=self._endpoint is not None or _is_url(model_name))
 
@@ -333,6 +357,16 @@ class HubConnection(HTTPConnection):
         super().__init__(clients, routes.access, provider_name=provider_name, can_renew=True, **options)
         self.translator = translator
         self._routes = routes
+
+    def redirect(self, access: AccessSource) -> HTTPConnection:
+        """Return a connection through the same clients to other URLs."""
+        return HTTPConnection(
+            self._clients,
+            access,
+            provider_name=self.translator.provider_name,
+            timeout=self._timeout,
+            default_timeout=self._default_timeout,
+        )
 
     async def post(self, client: Any, request: RawRequest, deadlines: Deadlines) -> Any:
         try:
