@@ -7,14 +7,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any, Literal, cast
-
-from .._extras import check_extra
-from .._type_checks import raise_wrong_type
-from ..exceptions import UserError
 from .embedder import Embedder
 from .model import EmbeddingModel, WrapperEmbeddingModel
+from .names import KnownEmbeddingModelName, infer_embedding_model
 from .result import EmbeddingResult, EmbedInputType
 from .settings import EmbeddingSettings, merge_embedding_settings
 
@@ -29,85 +24,3 @@ __all__ = (
     'infer_embedding_model',
     'merge_embedding_settings',
 )
-
-KnownEmbeddingModelName = Literal[
-    'openai:text-embedding-3-small',
-    'openai:text-embedding-3-large',
-    'openai:text-embedding-ada-002',
-    'google-gla:gemini-embedding-2',
-    'google-gla:gemini-embedding-001',
-    'google-vertex:gemini-embedding-2',
-    'google-vertex:gemini-embedding-001',
-    'google-vertex:text-embedding-005',
-    'google-vertex:text-multilingual-embedding-002',
-    'cohere:embed-v4.0',
-    'cohere:embed-english-v3.0',
-    'cohere:embed-english-light-v3.0',
-    'cohere:embed-multilingual-v3.0',
-    'cohere:embed-multilingual-light-v3.0',
-    'mistral:mistral-embed',
-    'mistral:codestral-embed',
-    'bedrock:amazon.titan-embed-text-v1',
-    'bedrock:amazon.titan-embed-text-v2:0',
-    'bedrock:amazon.nova-2-multimodal-embeddings-v1:0',
-    'bedrock:cohere.embed-english-v3',
-    'bedrock:cohere.embed-multilingual-v3',
-    'bedrock:cohere.embed-v4:0',
-    'ollama:nomic-embed-text',
-]
-"""Names of embedding models, for completion in editors. Every other `prefix:name` works too."""
-
-CLASSES: dict[str, tuple[str, str, str | None]] = {
-    'cohere': ('cohere', 'CohereEmbeddingModel', None),
-    'mistral': ('mistral', 'MistralEmbeddingModel', None),
-    'google-gla': ('google', 'GoogleEmbeddingModel', None),
-    'google-vertex': ('google', 'GoogleEmbeddingModel', 'google'),
-    'bedrock': ('bedrock', 'BedrockEmbeddingModel', 'bedrock'),
-    'huggingface': ('huggingface', 'HuggingFaceEmbeddingModel', None),
-}
-"""The module, the class and the extra of each prefix. The other prefixes have OpenAI's API."""
-
-
-SHORT_PREFIXES = {'google': 'google-gla', 'google-cloud': 'google-vertex'}
-"""Other spellings of prefixes."""
-
-
-def infer_embedding_model(model: EmbeddingModel | KnownEmbeddingModelName | str, **options: Any) -> EmbeddingModel:
-    """Return the model for a string like `'openai:text-embedding-3-small'`; an `EmbeddingModel` is returned unchanged.
-
-    `options` are passed to the class (`provider=`, `settings=`, ...). Raises `UserError` if the prefix is unknown, or
-    if an extra or an API key is missing.
-    """
-    if isinstance(model, EmbeddingModel):
-        return model
-    if not isinstance(cast('object', model), str):
-        raise_wrong_type('model', "an EmbeddingModel or a name such as 'openai:text-embedding-3-small'", model)
-    if model == 'test':
-        from .test import TestEmbeddingModel
-
-        return TestEmbeddingModel(**options)
-    prefix, colon, name = model.partition(':')
-    if not colon or not name:
-        raise UserError(f"{model!r} names no embedding model: write 'openai:text-embedding-3-small'")
-    return _build(prefix, name, options)
-
-
-def _build(prefix: str, name: str, options: dict[str, Any]) -> EmbeddingModel:
-    from ..providers.registry import ALIASES, SERVICES
-
-    prefix = {**ALIASES, **SHORT_PREFIXES}.get(prefix, prefix)
-    if prefix not in CLASSES and prefix not in SERVICES and prefix not in ('openai', 'azure'):
-        raise UserError(_describe_unknown(prefix, [*CLASSES, *SERVICES, 'openai', 'azure']))
-    module, class_name, extra = CLASSES.get(prefix, ('openai', 'OpenAIEmbeddingModel', None))
-    if extra:
-        check_extra(extra, what=f'The prefix {prefix!r}')
-    model_class = getattr(import_module(f'.{module}', __package__), class_name)
-    return model_class(name, **{'provider': prefix, **options})
-
-
-def _describe_unknown(prefix: str, known: list[str]) -> str:
-    from difflib import get_close_matches
-
-    near = ' or '.join(map(repr, get_close_matches(prefix, known, 2)))
-    hint = f'did you mean {near}?' if near else f'known are {", ".join(sorted(known))}'
-    return f'There is no prefix {prefix!r} of embedding models; {hint}'

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
 
 from .._threads import run_blocking
 from .model import EmbeddingModel
+from .names import KnownEmbeddingModelName, infer_embedding_model
 from .result import EmbeddingResult, EmbedInputType
 from .settings import EmbeddingSettings, merge_embedding_settings
-
-if TYPE_CHECKING:
-    from . import KnownEmbeddingModelName
 
 __all__ = ('Embedder',)
 
@@ -34,8 +31,6 @@ class Embedder:
         *,
         settings: EmbeddingSettings | None = None,
     ) -> None:
-        from . import infer_embedding_model
-
         merge_embedding_settings(None, settings)  # raises for a wrong type
         self._model = infer_embedding_model(model)
         self._settings = settings
@@ -49,8 +44,6 @@ class Embedder:
     @contextmanager
     def override(self, *, model: EmbeddingModel | KnownEmbeddingModelName | str) -> Generator[None]:
         """Use another model inside the block, in tests for example."""
-        from . import infer_embedding_model
-
         token = self._override.set(infer_embedding_model(model))
         try:
             yield

@@ -98,7 +98,7 @@ class WrapperEmbeddingModel(EmbeddingModel):
     wrapped: EmbeddingModel
 
     def __init__(self, wrapped: EmbeddingModel | str) -> None:
-        from . import infer_embedding_model
+        from .names import infer_embedding_model
 
         super().__init__()
         self.wrapped = infer_embedding_model(wrapped)

@@ -77,7 +77,7 @@ class OpenAIEmbeddingModel(WireEmbeddingModel):
             body['dimensions'] = settings['dimensions']
         if 'openai_user' in settings:
             body['user'] = settings['openai_user']
-        return body | settings.get(FIELDS[request.input_type], {})
+        return {**body, **settings.get(FIELDS[request.input_type], {})}
 
     def decode(self, body: Json, headers: Mapping[str, str]) -> DecodedEmbeddings:
         items = cast('list[Json]', body['data'])
