@@ -3,6 +3,7 @@
 ```text
 LLMError
 ├── UserError                     a mistake of the caller, found before anything is sent
+│   └── RequestNotRecordedError       a request that is not in the recording of a `ReplayModel`
 ├── ModelAPIError                 model_name, provider_name, retryable
 │   ├── ModelHTTPError            status_code, body, headers, request_id, retry_after
 │   │   ├── AuthenticationError       401, 403
@@ -59,6 +60,7 @@ __all__ = (
     'QuotaExceededError',
     'RateLimitError',
     'RejectedResponseError',
+    'RequestNotRecordedError',
     'RunCancelled',
     'StreamInterruptedError',
     'ToolFailed',
@@ -97,6 +99,20 @@ class UserError(LLMError):
 
     def __init__(self, message: str) -> None:
         self.message = message
+        super().__init__(message)
+
+
+class RequestNotRecordedError(UserError):
+    """Raised by a `ReplayModel` for a request that is not in its recording."""
+
+    path: str
+    """The file of the recording."""
+    difference: str
+    """A diff to the recorded request that is most similar."""
+
+    def __init__(self, message: str, *, path: str, difference: str) -> None:
+        self.path = path
+        self.difference = difference
         super().__init__(message)
 
 

@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 from pydantic_core import from_json, to_json
 
 from .._type_checks import check_messages
-from ..json_types import Json
+from ..json_types import Json, repair_text
 from ..messages import ModelMessage, ModelMessagesTypeAdapter
 from ..profiles import ModelProfile
 from ..settings import TRANSPORT_SETTINGS, ModelSettings
@@ -203,8 +203,12 @@ def _is_without_effect(header: str) -> bool:
 def _describe_message(message: ModelMessage) -> Json:
     [fields] = cast('list[dict[str, Any]]', ModelMessagesTypeAdapter.dump_python([message], mode='json'))
     described = {name: value for name, value in fields.items() if name in MESSAGE_FIELDS}
-    described['parts'] = [
-        {name: value for name, value in part.items() if name not in PART_FIELDS_WITHOUT_EFFECT}
-        for part in fields['parts']
-    ]
+    described['parts'] = [_describe_part(part) for part in fields['parts']]
+    return cast('Json', repair_text(described))
+
+
+def _describe_part(part: Json) -> Json:
+    described = {name: value for name, value in part.items() if name not in PART_FIELDS_WITHOUT_EFFECT}
+    if part['part_kind'] == 'retry-prompt' and part['tool_name'] is None:
+        del described['tool_call_id']  # a random one, which no model gets
     return described
