@@ -6,10 +6,10 @@ are made in a block. Events are frozen dataclasses, and each package may define 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = (
     'AttemptFailed',
@@ -31,6 +31,8 @@ class HeadersReceived:
     """The headers of a response arrived, also of one with an error status."""
 
     headers: Mapping[str, str]
+    find_keys: Callable[[], Iterable[str]] = field(default=tuple[str, ...], repr=False, compare=False)
+    """Returns the keys of the request, to hide them in what is written of the response."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ class LiteLLMConnection(Connection):
         watchdog = Watchdog(Deadlines(request.deadlines.timeout, waited=request.deadlines.waited))
         try:
             result = await self._call(request, watchdog)
-            return RawResponse(_encode_response(result), _find_headers(result) | WHOLE)
+            return RawResponse(_encode_response(result), _find_headers(result) | WHOLE, lambda: self._secrets)
         finally:
             watchdog.close()
 
@@ -121,7 +121,8 @@ class LiteLLMConnection(Connection):
             result = await self._call(request, watchdog)
         finally:
             watchdog.close()
-        return ChunkStream(result, watchdog, partial(self._translate, model_name=request.model_name, in_stream=True))
+        translate = partial(self._translate, model_name=request.model_name, in_stream=True)
+        return ChunkStream(result, watchdog, translate, self._secrets)
 
     async def aclose(self) -> None:
         """Do nothing: other users of LiteLLM in this event loop share its clients, which are closed with the loop."""
@@ -187,12 +188,15 @@ class ChunkStream(ByteStream):
     return a whole response for a streamed request, which then is the only event.
     """
 
-    def __init__(self, result: Any, watchdog: Watchdog, translate: Callable[[Exception], Exception]) -> None:
+    def __init__(
+        self, result: Any, watchdog: Watchdog, translate: Callable[[Exception], Exception], secrets: Sequence[str]
+    ) -> None:
         self._is_stream = hasattr(result, '__anext__')
         self.headers = _find_headers(result) | (STREAM if self._is_stream else WHOLE)
         self._result = result
         self._watchdog = watchdog
         self._translate = translate
+        self._secrets = secrets
         self._events = asyncio.Queue[bytes | Exception](BUFFERED_EVENTS)
         self._reader: asyncio.Task[None] | None = None
         self._ended = False
@@ -242,6 +246,9 @@ class ChunkStream(ByteStream):
 
     def progress(self) -> None:
         self._watchdog.progress()
+
+    def find_keys(self) -> Iterable[str]:
+        return self._secrets
 
     async def aclose(self) -> None:
         """Close the stream in at most `CLOSING_TIMEOUT` seconds."""

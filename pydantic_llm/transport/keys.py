@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol, TypeVar, cast
 
@@ -13,6 +14,9 @@ T = TypeVar('T')
 
 KEY_HEADERS = ('authorization', 'x-api-key', 'api-key', 'x-goog-api-key', 'x-amz-security-token')
 """The headers that hold a key, in lower case."""
+
+AWS_KEY = re.compile(r'^AWS4-HMAC-SHA256 Credential=([^/]+)/')
+"""The id of the key in the header of a request that Amazon's algorithm signed. The secret is not sent."""
 
 MIN_KEY_LENGTH = 8
 """A shorter value is not treated as a key, because it could occur in any message."""
@@ -29,7 +33,8 @@ class HasHeaders(Protocol):
 def find_keys(request: HasHeaders) -> Iterator[str]:
     """Yield the keys in the headers of a request."""
     for name in KEY_HEADERS:
-        key = request.headers.get(name, '').rpartition(' ')[2]
+        value = request.headers.get(name, '')
+        key = match[1] if (match := AWS_KEY.search(value)) else value.rpartition(' ')[2]
         if len(key) >= MIN_KEY_LENGTH:
             yield key
 

@@ -332,7 +332,7 @@ class WireModel(PreparingModel, Generic[ProfileT]):
     async def _send(self, raw: RawRequest) -> RawResponse:
         try:
             response = await self._provider.connection.send(raw)
-            notify(HeadersReceived(response.headers))
+            notify(HeadersReceived(response.headers, response.find_keys))
             return response
         except ModelHTTPError as error:
             notify(HeadersReceived(error.headers))
@@ -341,7 +341,7 @@ class WireModel(PreparingModel, Generic[ProfileT]):
     async def _open(self, raw: RawRequest) -> ByteStream:
         try:
             stream = await self._provider.connection.open(raw)
-            notify(HeadersReceived(stream.headers))
+            notify(HeadersReceived(stream.headers, stream.find_keys))
             return stream
         except ModelHTTPError as error:
             notify(HeadersReceived(error.headers))

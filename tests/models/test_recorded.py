@@ -44,7 +44,7 @@ from pydantic_llm.messages import (
     ToolCallPart,
     UserPromptPart,
 )
-from pydantic_llm.models import Model, ModelRequestParameters, override_allow_model_requests
+from pydantic_llm.models import Model, ModelRequestParameters, StreamedResponse, override_allow_model_requests
 from pydantic_llm.models.fallback import FallbackModel
 from pydantic_llm.models.function import AgentInfo, FunctionModel
 from pydantic_llm.models.recorded import RecordingModel, ReplayModel
@@ -58,6 +58,17 @@ from tests.faults.vendors import KEY, SECRET, VENDORS, Vendor
 from tests.models.scripted import Scripted, overloaded, unreachable
 
 HELLO: list[ModelMessage] = [ModelRequest.user_text_prompt('Hello')]
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding='utf-8')
+
+
+def edit(path: Path, *changes: tuple[str, str]) -> None:
+    text = read(path)
+    for old, new in changes:
+        text = text.replace(old, new)
+    path.write_text(text, encoding='utf-8')
 
 
 def ask(text: str) -> list[ModelMessage]:
@@ -117,7 +128,7 @@ async def test_a_recorded_run_replays_the_same_and_its_file_has_no_key(vendor: V
     model = vendor.make(url)
     recorded = await run(RecordingModel(model, path))
     await model.aclose()
-    text = path.read_text(encoding='utf-8')
+    text = read(path)
     assert KEY not in text
     assert SECRET not in text
     assert '"wire"' in text
@@ -161,12 +172,12 @@ async def test_a_recorded_model_replays_its_runs_to_the_last_field(name: str, pa
 
 
 async def test_a_stream_replays_event_by_event(path: Path) -> None:
-    async def read(model: Model) -> tuple[list[Any], ModelResponse, RequestUsage]:
+    async def watch(model: Model) -> tuple[list[Any], ModelResponse, RequestUsage]:
         async with model.request_stream(HELLO) as stream:
             return [event async for event in stream], stream.get(), stream.usage()
 
-    recorded = await read(RecordingModel(make_function_model(), path))
-    assert await read(ReplayModel(path)) == recorded
+    recorded = await watch(RecordingModel(make_function_model(), path))
+    assert await watch(ReplayModel(path)) == recorded
     assert len([event for event in recorded[0] if isinstance(event, PartDeltaEvent)]) == 2
 
 
@@ -271,17 +282,21 @@ async def read_stream(model: Model) -> ModelResponse:
 
 
 async def test_an_error_in_a_stream_replays_after_the_same_events(path: Path) -> None:
-    async def read(model: Model) -> list[Any]:
+    async def keep(stream: StreamedResponse, events: list[Any]) -> AsyncIterator[Any]:
+        async for event in stream:
+            events.append(event)
+            yield event
+
+    async def watch(model: Model) -> list[Any]:
         events: list[Any] = []
-        with pytest.raises(ModelHTTPError, match='overloaded'):
-            async with model.request_stream(HELLO) as stream:
-                async for event in stream:
-                    events.append(event)  # noqa: PERF401 -- those before the error
+        async with model.request_stream(HELLO) as stream:
+            with pytest.raises(ModelHTTPError, match='overloaded'):
+                events.extend([event async for event in keep(stream, events)])
         return events
 
-    recorded = await read(RecordingModel(Scripted('m', ['Well, ', 'er', overloaded()]), path))
+    recorded = await watch(RecordingModel(Scripted('m', ['Well, ', 'er', overloaded()]), path))
     assert len(recorded) > 2
-    assert await read(ReplayModel(path)) == recorded
+    assert await watch(ReplayModel(path)) == recorded
     with pytest.raises(ModelHTTPError, match='overloaded'):
         await ReplayModel(path).request(HELLO)
 
@@ -385,8 +400,8 @@ async def test_a_file_in_a_message_is_recorded_by_its_size_and_hash(path: Path) 
     picture = BinaryContent(b'\x01\x02\x03' * 100_000, media_type='image/png')
     messages: list[ModelMessage] = [ModelRequest([UserPromptPart(['Look', picture])])]
     await RecordingModel(TestModel(), path).request(messages)
-    assert path.stat().st_size < 5_000
-    assert '300000 bytes, sha256' in path.read_text(encoding='utf-8')
+    assert len(read(path)) < 5_000
+    assert '300000 bytes, sha256' in read(path)
     await ReplayModel(path).request(messages)
     other = BinaryContent(b'\x01\x02\x04' * 100_000, media_type='image/png')
     with pytest.raises(RequestNotRecordedError):
@@ -397,14 +412,10 @@ async def test_a_file_in_a_message_is_recorded_by_its_size_and_hash(path: Path) 
 
 
 async def test_several_models_share_a_file(path: Path) -> None:
-    def names() -> list[str]:
-        return [exchange.model_id for exchange in Recordings.exchanges]
-
-    one, two = Scripted('one', [overloaded()]), Scripted('two', ['Two'])
-    Recordings = (first := RecordingModel(one, path)).recording  # noqa: N806
-    fallback = FallbackModel(first, RecordingModel(two, path))
+    first = RecordingModel(Scripted('one', [overloaded()]), path)
+    fallback = FallbackModel(first, RecordingModel(Scripted('two', ['Two']), path))
     assert (await fallback.request(HELLO)).text == 'Two'
-    assert names() == ['test:one', 'test:two']
+    assert [exchange.model_id for exchange in first.recording.exchanges] == ['test:one', 'test:two']
     replay = FallbackModel(ReplayModel(path, 'test:one'), ReplayModel(path, 'test:two'))
     assert (await replay.request(HELLO)).text == 'Two'
     with pytest.raises(UserError, match="has several models: give as model_id= one of 'test:one', 'test:two'"):
@@ -483,10 +494,10 @@ async def test_secrets_are_not_written(path: Path, monkeypatch: pytest.MonkeyPat
         extra_headers={'Authorization': 'Bearer header-secret', 'x-goog-api-key': 'header-secret', 'x-plain': 'shown'},
         extra_body={'nested': {'api_key': 'body-secret', 'tokens': 'kept'}},
     )
+    error = ModelHTTPError(500, 'm', {'echo': 'environment-secret', 'password': 'body-secret'})
     with pytest.raises(ModelHTTPError):
-        error = ModelHTTPError(500, 'm', {'echo': 'environment-secret', 'password': 'body-secret'})
         await RecordingModel(Scripted('m', [error]), path).request(ask(prompt), settings)
-    text = path.read_text(encoding='utf-8')
+    text = read(path)
     assert [secret for secret in (*secrets, '0123456789abcdefghij') if secret in text] == []
     assert [word for word in ('shown', 'kept', 'a=b') if word not in text] == []
     changed = ModelSettings(settings, extra_headers={**settings['extra_headers'], 'Authorization': 'Bearer another'})
@@ -502,7 +513,7 @@ async def test_a_hook_hides_more_and_applies_before_matching(path: Path) -> None
         return ModelResponse([TextPart('Hello Ada')])
 
     await RecordingModel(FunctionModel(greet), path, redact=hide).request(ask('I am Ada'))
-    assert 'Ada' not in path.read_text(encoding='utf-8')
+    assert 'Ada' not in read(path)
     assert (await ReplayModel(path, redact=hide).request(ask('I am Eve'))).text == 'Hello NAME'
     with pytest.raises(RequestNotRecordedError):
         await ReplayModel(path).request(ask('I am Eve'))
@@ -512,7 +523,7 @@ async def test_a_secret_in_the_pieces_of_a_stream_is_not_written(path: Path) -> 
     model = Scripted('m', ['The name is A', 'da.'])
     hide = {'redact': lambda text: text.replace('Ada', 'NAME')}
     await read_stream(RecordingModel(model, path, **hide))
-    assert 'da.' not in path.read_text(encoding='utf-8')
+    assert 'da.' not in read(path)
     assert (await read_stream(ReplayModel(path, **hide))).text == 'The name is NAME.'
 
 
@@ -525,7 +536,7 @@ async def test_a_key_in_an_error_of_a_server_is_not_written(path: Path) -> None:
         with pytest.raises(ModelHTTPError):
             await RecordingModel(model, path).request(HELLO)
         await model.aclose()
-    assert KEY not in path.read_text(encoding='utf-8')
+    assert KEY not in read(path)
 
 
 # ---------------------------------------------------------------------- the file
@@ -553,19 +564,21 @@ def test_a_file_that_is_not_a_recording_is_refused(content: str | None, message:
 
 async def test_unknown_fields_of_a_recording_are_ignored(path: Path) -> None:
     await RecordingModel(TestModel(), path).request(HELLO)
-    content = json.loads(path.read_text(encoding='utf-8'))
-    content |= {'new': 1}
-    content['models']['test:test'] |= {'new': 1}
-    content['models']['test:test']['profile']['new'] = 1
-    content['exchanges'][0] |= {'new': 1}
-    content['exchanges'][0]['response'] |= {'new': 1}
-    path.write_text(json.dumps(content))
+    places = (
+        '"version"',
+        '"model_name"',
+        '"supports_json_object_output"',
+        '"kind": "request",\n      "model"',
+        '"usage"',
+    )
+    edit(path, *((place, f'"new": 1, {place}') for place in places))
+    assert read(path).count('"new"') >= len(places)
     assert (await ReplayModel(path).request(HELLO)).text == 'success (no tool calls)'
 
 
 async def test_a_recording_that_was_edited_by_hand_is_replayed_as_it_is(path: Path) -> None:
     await RecordingModel(TestModel(), path).request(HELLO)
-    path.write_text(path.read_text(encoding='utf-8').replace('Hello', 'Bye').replace('success (no tool calls)', 'See you'))
+    edit(path, ('Hello', 'Bye'), ('success (no tool calls)', 'See you'))
     assert (await ReplayModel(path).request(ask('Bye'))).text == 'See you'
 
 

@@ -34,7 +34,7 @@ TimedEvent = tuple[float, ModelResponseStreamEvent]
 
 
 class Outcome:
-    """What came back for a request, while it is being recorded."""
+    """The result of a request, while it is being recorded."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -43,6 +43,8 @@ class Outcome:
         self.error: LLMError | None = None
         self.events: list[TimedEvent] | None = None
         """The events of a stream; `None` if the response came whole."""
+        self.keys: set[str] = set()
+        """The keys that the request was sent with."""
 
     def encode(self, redactor: Redactor) -> Json:
         """Encode the outcome without secrets.
@@ -87,8 +89,8 @@ class Exchange:
     ) -> Exchange:
         """Return the entry for a request and its outcome. `wire` is the request as it was sent, for the reader."""
         sent = {} if wire is None else {'wire': redactor.redact_fields(replace_files(wire))}
-        fields = {'kind': kind, 'model': model_id, 'request': request, **sent, **outcome.encode(redactor)}
-        return cls(cast('Json', repair_text(fields)))
+        asked: Json = {'kind': kind, 'model': model_id, 'request': redactor.redact(request), **sent}
+        return cls(cast('Json', repair_text({**asked, **outcome.encode(redactor)})))
 
     @property
     def seconds(self) -> float:

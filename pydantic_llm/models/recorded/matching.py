@@ -1,4 +1,4 @@
-"""What a request is matched by: its messages, settings and parameters as JSON, in the same form for every model.
+"""Describes a request for matching: messages, settings and parameters as JSON, in the same form for every model.
 
 The form does not depend on the wire format, so that a recording is replayed without the model: its package, its key and
 its encoder are not needed.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -19,6 +19,7 @@ from ...messages import (
     ModelResponseStreamEvent,
     StreamRestartEvent,
 )
+from ...observers import HeadersReceived, listen
 from ...settings import ModelSettings
 from ...usage import RequestUsage
 from .. import Model, ModelRequestParameters, StreamedResponse
@@ -56,7 +57,7 @@ class RecordingModel(WrapperModel):
         super().__init__(wrapped)
         check_type(path, (str, os.PathLike, Recording), parameter='path', expected='the path of a file')
         check_callable(redact, parameter='redact')
-        self._redactor = Redactor(redact, find_secrets(self.wrapped))
+        self._redactor = Redactor(redact, find_secrets())
         self.recording = path if isinstance(path, Recording) else Recording.open(path)
         self.recording.add_model(self.wrapped, self._redactor)
 
@@ -79,9 +80,8 @@ class RecordingModel(WrapperModel):
     ) -> AsyncGenerator[StreamedResponse]:
         entry = self._begin('request', messages, model_settings, model_request_parameters)
         async with AsyncExitStack() as stack:
-            with entry.failing():
-                opened = super().request_stream(messages, model_settings, model_request_parameters)
-                inner = await stack.enter_async_context(opened)
+            opened = super().request_stream(messages, model_settings, model_request_parameters)
+            inner = await entry.open(stack, opened)
             stream = _RecordedStream(inner, entry)
             try:
                 yield stream
@@ -144,12 +144,13 @@ class RecordingModel(WrapperModel):
 
     def save(self, number: int, kind: Kind, request: Json, wire: Json | None, outcome: Outcome) -> None:
         """Write the exchange of a request that is over."""
-        exchange = Exchange.make(kind, self.wrapped.model_id, request, wire, outcome, self._redactor)
+        redactor = self._redactor.with_secrets(outcome.keys)
+        exchange = Exchange.make(kind, self.wrapped.model_id, request, wire, outcome, redactor)
         self.recording.add(number, exchange)
 
 
 class _Entry:
-    """A request that is being recorded; as a context, it is saved at the end of the block, with its error if any."""
+    """A request that is being recorded. As a context, it is saved at the end of the block, unless nothing was sent."""
 
     def __init__(self, model: RecordingModel, kind: Kind, request: Json, wire: Json | None) -> None:
         self.outcome = Outcome()
@@ -162,40 +163,51 @@ class _Entry:
     def seconds(self) -> float:
         return time.monotonic() - self._began
 
+    @contextmanager
+    def watch(self) -> Generator[None]:
+        """Collect the keys that are sent in the block, and the error of the model if it raises one."""
+        try:
+            with listen(self._collect_keys):
+                yield
+        except UserError:
+            raise
+        except LLMError as error:
+            self.outcome.error = error
+            raise
+
+    def _collect_keys(self, event: object) -> None:
+        if isinstance(event, HeadersReceived):
+            self.outcome.keys.update(event.find_keys())
+
+    async def open(
+        self, stack: AsyncExitStack, stream: AbstractAsyncContextManager[StreamedResponse]
+    ) -> StreamedResponse:
+        """Enter a stream, and save the entry if that fails."""
+        try:
+            with self.watch():
+                return await stack.enter_async_context(stream)
+        except LLMError:
+            if self.outcome.error is not None:
+                self.save()
+            raise
+
     def save(self) -> None:
         self.outcome.seconds = self.seconds
         self._model.save(self._number, *self._sent, self.outcome)
 
     def __enter__(self) -> Self:
+        self._watching = self.watch()
+        self._watching.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if isinstance(error, LLMError) and not isinstance(error, UserError):
-            self.outcome.error = error
-        if error is None or self.outcome.error is not None:
-            self.save()
-
-    def failing(self) -> _Failing:
-        """Return a context that saves the entry only if the block fails."""
-        return _Failing(self)
-
-
-class _Failing:
-    """Saves an entry if the block raises an error of the model."""
-
-    def __init__(self, entry: _Entry) -> None:
-        self._entry = entry
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if error is not None:
-            self._entry.__exit__(kind, error, traceback)
+        try:
+            self._watching.__exit__(kind, error, traceback)
+        finally:
+            if error is None or self.outcome.error is not None:
+                self.save()
 
 
 class _RecordedStream(StreamedResponse):
@@ -226,17 +238,17 @@ class _RecordedStream(StreamedResponse):
         return self._inner.usage()
 
     async def events(self) -> AsyncIterator[ModelResponseStreamEvent]:
-        try:
-            async for event in self._inner:
-                if isinstance(event, FinalResultEvent):
-                    continue  # it depends on the parameters: this stream emits its own
-                if isinstance(event, StreamRestartEvent):
-                    self.final_result_event = None
-                self._events.append((self._entry.seconds, event))
-                yield event
-        except LLMError as error:
-            self._entry.outcome.error = error
-            raise
+        while True:
+            with self._entry.watch():
+                event = await anext(self._inner, None)
+            if event is None:
+                return
+            if isinstance(event, FinalResultEvent):
+                continue  # it depends on the parameters: this stream emits its own
+            if isinstance(event, StreamRestartEvent):
+                self.final_result_event = None
+            self._events.append((self._entry.seconds, event))
+            yield event
 
     async def cancel(self) -> None:
         await self._inner.cancel()

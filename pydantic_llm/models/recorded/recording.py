@@ -52,7 +52,7 @@ class Recording:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Recording:
-        """Read a file. Raises `UserError` if there is none, or if it is not a recording of this version."""
+        """Read a file. Raises `UserError` if it does not exist, or is not a recording of this version."""
         recording = cls(path)
         content = _read_file(recording.path)
         recording.models = content.get('models', {})

@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from typing import Any, cast
 
 from ...transport.keys import HIDDEN, MIN_KEY_LENGTH, hide_keys
-from .. import Model
 
 __all__ = ('Redact', 'Redactor', 'find_secrets')
 
@@ -48,7 +46,11 @@ class Redactor:
 
     def __init__(self, hook: Redact | None = None, secrets: Iterable[str] = ()) -> None:
         self._hook = hook
-        self._secrets = tuple(secrets)
+        self._secrets = {secret for secret in secrets if len(secret) >= MIN_KEY_LENGTH}
+
+    def with_secrets(self, secrets: Iterable[str]) -> Redactor:
+        """Return a redactor that hides these texts too."""
+        return Redactor(self._hook, {*self._secrets, *secrets})
 
     def redact(self, value: Any) -> Any:
         """Return a JSON value without secrets in its texts."""
@@ -67,8 +69,7 @@ class Redactor:
 
         The text of a field whose name is that of a credential is one, wherever in the value it occurs.
         """
-        found = {text for text in _find_credentials(value) if len(text) >= MIN_KEY_LENGTH}
-        return Redactor(self._hook, {*self._secrets, *found})._redact_named(value)
+        return self.with_secrets(_find_credentials(value))._redact_named(value)
 
     def _redact_named(self, value: Any) -> Any:
         match value:
@@ -110,19 +111,6 @@ def _find_credentials(value: Any) -> Iterator[str]:
             pass
 
 
-def find_secrets(model: Model | None = None) -> set[str]:
-    """Return the keys of the environment, of the model, and of the models in it."""
-    secrets = {value for name, value in os.environ.items() if CREDENTIAL_VARIABLE.search(name)}
-    if model is not None:
-        secrets.update(_find_keys_of(model))
-    return {key for key in secrets if len(key) >= MIN_KEY_LENGTH}
-
-
-def _find_keys_of(model: Model) -> Iterable[str]:
-    for member in model.members:
-        yield from _find_keys_of(member)
-    with suppress(Exception):  # a provider of another package may have no headers
-        headers: Mapping[str, object] = vars(model)['_provider'].default_headers
-        for name, value in headers.items():
-            if isinstance(value, str) and CREDENTIAL.search(name):
-                yield value.rpartition(' ')[2]
+def find_secrets() -> set[str]:
+    """Return the keys in the environment."""
+    return {value for name, value in os.environ.items() if CREDENTIAL_VARIABLE.search(name)}

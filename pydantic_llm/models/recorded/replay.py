@@ -140,7 +140,7 @@ class ReplayModel(Model):
         *,
         instructions: str | None = None,
     ) -> Exchange:
-        """Return the exchange of a request. Raises `RequestNotRecordedError` if there is none."""
+        """Return the exchange of a request. Raises `RequestNotRecordedError` if it was not recorded."""
         request = describe(messages, settings, self.settings, parameters, self._redactor, instructions=instructions)
         key = find_key(kind, self._id, request)
         with self._lock:

@@ -65,7 +65,6 @@ def encode_usage(usage: RequestUsage) -> Json:
 
 
 def decode_usage(counts: Json) -> RequestUsage:
-    """Decode counts."""
     return USAGE.validate_python(counts)
 
 
