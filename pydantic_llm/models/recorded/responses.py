@@ -65,6 +65,7 @@ def encode_usage(usage: RequestUsage) -> Json:
 
 
 def decode_usage(counts: Json) -> RequestUsage:
+    """Decode the counts of a usage; those that are missing are zero."""
     return USAGE.validate_python(counts)
 
 
