@@ -15,7 +15,10 @@ LLMError
 │   │   └── ContentFilterHTTPError    also a ContentFilterError: the vendor refused the content with an error status
 │   ├── ModelConnectionError      no response arrived
 │   ├── ModelTimeoutError         a deadline passed: deadline, seconds
-│   └── StreamInterruptedError    the connection broke during a response; the partial response is attached
+│   ├── StreamInterruptedError    the connection broke during a response; the partial response is attached
+│   ├── BatchFailedError          the vendor refused or lost a batch
+│   ├── BatchExpiredError         a batch ended before it ran this request
+│   └── BatchCancelledError       a batch was cancelled before it ran this request
 ├── UnexpectedModelBehavior       a response that is not the API's, or a model that ignores its instructions
 │   └── RejectedResponseError         a response that `fallback_on` rejects; it is attached
 ├── ContentFilterError            the vendor refused the content
@@ -44,6 +47,9 @@ if TYPE_CHECKING:
 __all__ = (
     'ApprovalRequired',
     'AuthenticationError',
+    'BatchCancelledError',
+    'BatchExpiredError',
+    'BatchFailedError',
     'CallDeferred',
     'ContentFilterError',
     'ContentFilterHTTPError',
@@ -250,6 +256,39 @@ class StreamInterruptedError(ModelAPIError):
     ) -> None:
         self.response = response
         super().__init__(model_name, message, provider_name=provider_name, retryable=True)
+
+
+class BatchFailedError(ModelAPIError):
+    """Raised if the vendor refused or lost a batch: the error of each request that has none of its own."""
+
+    batch_id: str
+    """The vendor's id of the batch."""
+    errors: Sequence[object]
+    """The vendor's explanations, in its form."""
+
+    def __init__(
+        self,
+        model_name: str,
+        message: str,
+        *,
+        batch_id: str,
+        errors: Sequence[object] = (),
+        provider_name: str | None = None,
+    ) -> None:
+        self.batch_id = batch_id
+        self.errors = errors
+        super().__init__(model_name, message, provider_name=provider_name)
+
+
+class BatchExpiredError(ModelAPIError):
+    """The error of a request that its batch did not run in time. The same request can succeed in another batch."""
+
+    def __init__(self, model_name: str, message: str, *, provider_name: str | None = None) -> None:
+        super().__init__(model_name, message, provider_name=provider_name, retryable=True)
+
+
+class BatchCancelledError(ModelAPIError):
+    """The error of a request that was not run, since its batch was cancelled before."""
 
 
 class UnexpectedModelBehavior(LLMError):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
 
 from ._extras import import_extra
 from .usage import Usage
 
-__all__ = ('check_prices_installed', 'find_context_window', 'find_cost', 'find_prices')
+__all__ = ('check_prices_installed', 'find_batch_cost', 'find_context_window', 'find_cost', 'find_prices')
 
 MILLION = 1_000_000
 
@@ -41,10 +42,23 @@ def find_prices(system: str, model_name: str) -> tuple[float, float] | None:
     return None if prices[0] is None or prices[1] is None else (float(prices[0]), float(prices[1]))
 
 
-def find_cost(usage: Usage, system: str, model_name: str) -> Decimal | None:
+def find_batch_cost(usage: Usage, system: str, model_name: str) -> Decimal | None:
+    """Return the price of the tokens of one request in a batch, in US dollars.
+
+    `None` if the package is not installed, or knows no price of the model for batches.
+    """
+    standard = find_cost(usage, system, model_name)
+    cost = find_cost(usage, system, model_name, context={'processing': 'batch'})
+    return None if cost == standard and cost else cost  # without a batch price, the package returns the standard one
+
+
+def find_cost(
+    usage: Usage, system: str, model_name: str, *, context: Mapping[str, str] | None = None
+) -> Decimal | None:
     """Return the price of the tokens of one request, in US dollars.
 
-    `None` if the package is not installed, or does not know the model.
+    `context` selects one of several prices of the model, as `price_context` of the package does. `None` if the package
+    is not installed, or does not know the model.
     """
     try:
         from genai_prices import Usage as PricedUsage, calc_price
@@ -52,7 +66,8 @@ def find_cost(usage: Usage, system: str, model_name: str) -> Decimal | None:
         return None
     counts = {name: getattr(usage, name) for name in _COUNTS if getattr(usage, name)}
     try:
-        return calc_price(PricedUsage(**counts), model_ref=model_name, provider_id=system).total_price
+        priced = PricedUsage(**counts)
+        return calc_price(priced, model_ref=model_name, provider_id=system, price_context=context).total_price
     except LookupError:
         return None
 

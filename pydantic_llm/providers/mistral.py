@@ -73,7 +73,9 @@ class MistralProvider(SDKProvider['AnyClient']):
     ) -> None:
         if mistral_client is not None:
             check_alone('mistral_client=', api_key, base_url, http_client)
-            self._use_client(mistral_client, MistralConnection(mistral_client, provider_name=self.name))
+            connection = MistralConnection(mistral_client, provider_name=self.name)
+            self._use_client(mistral_client, connection)
+            self.has_batches = connection.has_batches
             return
         url = read_url(base_url, variables=('MISTRAL_BASE_URL',), provider=self.name, drop=('/v1',))
         key = self._choose_key(api_key, needed=url is None)
@@ -164,6 +166,11 @@ class MistralConnection(MistralHTTPConnection):
             can_renew=True,
             timeout=self._choose_timeout(http_client),
         )
+
+    @property
+    def has_batches(self) -> bool:
+        """True for the client of Mistral itself; the other ones have no jobs."""
+        return self._kind == 'Mistral'
 
     def _choose_timeout(self, http_client: httpx2.AsyncClient) -> httpx2.Timeout:
         """Return the timeout of the SDK's client, else that of the HTTP client if it is not the library's default."""

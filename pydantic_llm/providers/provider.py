@@ -37,6 +37,9 @@ class Provider(ABC, Generic[Client]):
     A subclass needs `name`, `base_url` and `client`.
     """
 
+    has_batches: bool = True
+    """False if this server does not run batches, though others with the same API do."""
+
     @property
     @abstractmethod
     def name(self) -> str:

@@ -17,6 +17,7 @@ This module is the contract: a `Connection` sends a `RawRequest` and returns a `
 | one client per event loop; the connections inside a client; several pools per client | `loops`, `pools`, `spread` |
 | server-sent events; Amazon's event stream | `sse`, `eventstream` |
 | files that a vendor cannot download itself | `download` |
+| a body that is read from a file | `file_body` |
 
 `client_errors`, `keys`, `errors`, `outgoing`, `rate_limits`, `sse` and `eventstream` are pure: they do no I/O.
 """
@@ -30,8 +31,9 @@ from typing import Literal
 
 from ..exceptions import UserError
 from ..settings import ModelSettings
+from .file_body import FileBody
 
-__all__ = ('ByteStream', 'Connection', 'Deadlines', 'RawRequest', 'RawResponse')
+__all__ = ('ByteStream', 'Connection', 'Deadlines', 'FileBody', 'RawRequest', 'RawResponse')
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class RawRequest:
     """One request as bytes."""
 
     path: str
-    """The path below the connection's base URL."""
+    """The path below the connection's base URL; with two slashes at its beginning, the path below the host."""
     body: bytes
     """The body, as JSON; empty for `GET` and `DELETE`."""
     model_name: str
@@ -84,7 +86,9 @@ class RawRequest:
     """Headers that override the connection's own."""
     deadlines: Deadlines = NO_DEADLINES
     method: Literal['POST', 'GET', 'PATCH', 'DELETE'] = 'POST'
-    """The HTTP method. Connections through an SDK's client support `POST` and `GET`, other ones all but boto3's."""
+    """The HTTP method. Connections through an SDK's client support all but `PATCH`, boto3's only `POST`."""
+    file: FileBody | None = None
+    """A body that is sent in place of `body`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ import httpx2
 from multidict import CIMultiDictProxy
 from yarl import URL
 
+from .file_body import FileBody
 from .outgoing import OutgoingRequest, Target
 from .own_client import OwnClient, OwnResponse
 from .pools import abandon_session
@@ -111,7 +112,7 @@ class AiohttpClient(OwnClient):
             request.method,
             _parse_url(request.target.url),
             headers=request.fields,
-            data=io.BytesIO(request.body) if len(request.body) > LARGE_BODY else request.body or None,
+            data=_make_payload(request.body),
             timeout=_make_timeout(connect_timeout),
             allow_redirects=False,
             **self._routes.find(request.target),
@@ -163,6 +164,13 @@ class AiohttpClients:
 
     def abandon(self, client: AiohttpClient) -> None:
         client.abandon()
+
+
+def _make_payload(body: bytes | FileBody) -> Any:
+    """Return the body in a form that aiohttp sends piece by piece if it is large."""
+    if isinstance(body, FileBody):
+        return aiter(body)
+    return io.BytesIO(body) if len(body) > LARGE_BODY else body or None
 
 
 class _Routes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from urllib.parse import urljoin
 
 from ..exceptions import AuthenticationError, ModelConnectionError
 from . import Deadlines, RawRequest
@@ -44,6 +45,8 @@ class Access:
     """The query of each URL, with its `?`: Azure's `?api-version=...`."""
 
     def url(self, path: str) -> str:
+        if path.startswith('//'):
+            return urljoin(self.base_url, path[1:])
         return self.base_url + ('' if path.startswith('/projects/') else self.path_prefix) + path + self.query
 
 
@@ -113,7 +116,7 @@ class HTTPConnection(ClientConnection):
     async def _send(self, client: Any, request: RawRequest, deadlines: Deadlines, access: Access) -> Any:
         """Return the response, after redirects if they are followed."""
         url = access.url(request.path)
-        headers: HeaderGroups = (JSON_HEADERS if request.body else {}, access.headers, request.headers)
+        headers: HeaderGroups = (_describe_body(request), access.headers, request.headers)
         own = self._find_timeout(client)
         for _ in range(MAX_REDIRECTS + 1):
             response = await _send_once(client, request, url, headers, own, deadlines)
@@ -146,14 +149,23 @@ class HTTPConnection(ClientConnection):
         return own
 
 
+def _describe_body(request: RawRequest) -> Mapping[str, str]:
+    if request.file is not None:
+        return request.file.headers
+    return JSON_HEADERS if request.body else {}
+
+
 async def _send_once(
     client: Any, request: RawRequest, url: str, headers: HeaderGroups, own: Any, deadlines: Deadlines
 ) -> Any:
     """Return the response, without following redirects. `own` is the timeout without deadlines."""
     if isinstance(client, OwnClient):
-        return await client.send(request.method, url, headers, request.body, connect_timeout=own.connect)
+        body = request.file or request.body
+        return await client.send(request.method, url, headers, body, connect_timeout=own.connect)
     timeout = client_timeout(type(client.timeout), own, deadlines)
-    http_request = client.build_request(
-        request.method, url, content=request.body or None, headers=merge_headers(*headers), timeout=timeout
-    )
+    body = request.file or request.body or None
+    if request.file is not None:
+        headers = *headers, {'Content-Length': str(len(request.file))}
+    merged = merge_headers(*headers)
+    http_request = client.build_request(request.method, url, content=body, headers=merged, timeout=timeout)
     return await client.send(http_request, stream=True, follow_redirects=False)

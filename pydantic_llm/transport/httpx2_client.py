@@ -6,11 +6,13 @@ the client, and the layers around its streams, take a fifth of the CPU time of a
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from copy import copy
 from typing import Any
 
 import httpx2
 
+from .file_body import FileBody
 from .outgoing import OutgoingRequest
 from .own_client import OwnClient, OwnResponse
 from .pools import HttpClients
@@ -31,7 +33,7 @@ class Httpx2Client(OwnClient):
             request.method,
             url,
             headers=request.fields,
-            stream=httpx2.ByteStream(request.body),
+            stream=_make_stream(request.body),
             extensions={'timeout': {'connect': connect_timeout, 'read': None, 'write': None, 'pool': None}},
         )
         try:
@@ -40,6 +42,18 @@ class Httpx2Client(OwnClient):
             error.request = sent
             raise
         return _Response(request, response)
+
+
+class _FileStream(httpx2.AsyncByteStream):
+    def __init__(self, body: FileBody) -> None:
+        self._body = body
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiter(self._body)
+
+
+def _make_stream(body: bytes | FileBody) -> httpx2.AsyncByteStream:
+    return _FileStream(body) if isinstance(body, FileBody) else httpx2.ByteStream(body)
 
 
 class _Response(OwnResponse):

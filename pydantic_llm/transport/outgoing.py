@@ -12,6 +12,7 @@ import httpx2
 
 from ..exceptions import UserError
 from .client_errors import INVALID_HEADER
+from .file_body import FileBody
 from .guard import ACCEPTED_ENCODINGS
 
 __all__ = (
@@ -58,7 +59,7 @@ class OutgoingRequest:
     target: Target
     fields: Mapping[str, str] = field(repr=False)
     """The headers, with their names as they are sent."""
-    body: bytes = field(repr=False)
+    body: bytes | FileBody = field(repr=False)
 
     @property
     def headers(self) -> httpx2.Headers:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
 import httpx2
 
+from .file_body import FileBody
 from .guard import MAX_ERROR_BYTES, limit_body
 from .outgoing import CONTENT_LENGTH, OutgoingRequest, Target, complete_headers, find_target
 
@@ -35,7 +36,7 @@ class OwnClient(ABC):
         method: str,
         url: str,
         groups: Iterable[Mapping[str, str]],
-        body: bytes,
+        body: bytes | FileBody,
         *,
         connect_timeout: float | None,
     ) -> OwnResponse:

@@ -15,6 +15,7 @@ from pydantic_core import from_json
 
 from . import Deadlines, RawRequest
 from .client_errors import ErrorTranslator
+from .file_body import FileBody
 from .loops import LoopClients
 from .response import ClientConnection, client_timeout
 
@@ -68,5 +69,20 @@ class SDKConnection(ClientConnection):
         expected: dict[str, Any] = {'cast_to': http.Response, 'stream': True, 'stream_cls': None}
         if request.method == 'GET':
             return await client.get(request.path, options=options, **expected)
+        if request.method == 'DELETE':
+            return await client.delete(request.path, options=options, cast_to=http.Response)
+        if request.file is not None:
+            return await self._send_file(client, request, request.file, options, expected)
         body = {'body': from_json(request.body)} if self._rewrites_body else {'content': request.body}
         return await client.post(request.path, options=options, **expected, **body)
+
+    async def _send_file(
+        self, client: Any, request: RawRequest, file: FileBody, options: dict[str, Any], expected: dict[str, Any]
+    ) -> Any:
+        """Post a file, or a form with it, which the client encodes itself: with a boundary, it refuses `content`."""
+        if file.form is None:
+            headers = {**file.headers, 'Content-Length': str(len(file)), **request.headers}
+            return await client.post(request.path, options={**options, 'headers': headers}, content=file, **expected)
+        options = {**options, 'headers': {'Content-Type': 'multipart/form-data', **request.headers}}
+        part = {'file': (file.name, file.file, file.content_type)}
+        return await client.post(request.path, options=options, body=dict(file.form), files=part, **expected)

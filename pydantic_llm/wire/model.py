@@ -37,8 +37,10 @@ from ..settings import ModelSettings, merge_model_settings
 from ..streaming.draft import ResponseDraft
 from ..streaming.parts import PartsManager
 from ..transport import ByteStream, Deadlines, RawRequest, RawResponse
+from ..transport.errors import error_from_event, error_from_response
 from ..transport.keys import hide_keys_in_error
 from ..usage import RequestUsage
+from .batch_api import BatchApi, BatchRow
 from .decoder import ResponseDecoder
 from .files import download_files, with_stand_ins
 from .json_body import write_body
@@ -77,6 +79,8 @@ class WireModel(PreparingModel, Generic[ProfileT]):
     """`None` if the API has no such request."""
     token_count_api: ClassVar[TokenCountApi | None] = None
     """`None` if the API cannot count the tokens of a request."""
+    batch_api: ClassVar[BatchApi | None] = None
+    """`None` if the API has no batches, or if `get_batch_api` decides."""
     encodes_items: ClassVar[bool] = False
     """True if `encode` returns `JsonItems` when the request asks for them (`writes_items`)."""
 
@@ -125,6 +129,10 @@ class WireModel(PreparingModel, Generic[ProfileT]):
     def must_download(self, url: FileUrl) -> bool:
         """Return whether the file must be sent as bytes, since the API cannot fetch this URL. Overridden by rooms."""
         return False
+
+    def get_batch_api(self) -> BatchApi | None:
+        """Return how requests run in batches; `None` if they cannot. Overridden if the provider decides."""
+        return self.batch_api
 
     # what follows from it
 
@@ -325,6 +333,53 @@ class WireModel(PreparingModel, Generic[ProfileT]):
             return await self._provider.connection.send(_with_time_left(raw, budget))
 
         return api.decode((await budget.run(attempt)).body, self.model_name)
+
+    async def encode_for_batch(
+        self,
+        messages: Sequence[ModelMessage],
+        settings: ModelSettings | None = None,
+        parameters: ModelRequestParameters | None = None,
+        *,
+        dropped_settings: Mapping[str, str] | None = None,
+        was_sent: bool = False,
+    ) -> tuple[RawRequest, PreparedRequest]:
+        """Encode a request as `request` sends it, with its files downloaded.
+
+        `dropped_settings` are not sent, each with a warning that has its value as the reason. If the request was sent
+        before, files are not downloaded again.
+        """
+        if was_sent:
+            request = self.prepare(messages, settings, parameters)
+            request.messages = with_stand_ins(request.messages, self.must_download)
+        else:
+            request, _ = await self._prepare_to_send(messages, settings, parameters)
+        for name, reason in (dropped_settings or {}).items():
+            request.drop_setting(name, reason)
+        return self._encode_request(request), request
+
+    def decode_batch_row(
+        self, row: BatchRow, warnings: Sequence[str] = (), parameters: ModelRequestParameters | None = None
+    ) -> ModelResponse:
+        """Decode the result of a request in a batch. Raises what `request` raises."""
+        headers = {'x-request-id': row.request_id} if row.request_id else {}
+        body = row.body
+        if row.outcome == 'error':
+            body = from_json(self._body_in_error_row(row, headers))
+        reader = self.new_reader(warnings, parameters=parameters, records_events=False)
+        reader.begin(headers)
+        reader.decode(body)
+        return reader.draft.get()
+
+    def _body_in_error_row(self, row: BatchRow, headers: Mapping[str, str]) -> bytes:
+        names = {'model_name': self.model_name, 'provider_name': self.system}
+        if row.status is not None:
+            return self._body_in_error(error_from_response(row.status, headers, to_json(row.body), **names))
+        error = error_from_event(row.body, **names)
+        if not isinstance(error, ModelHTTPError):
+            raise error
+        error.in_stream = False
+        error.request_id = error.request_id or row.request_id
+        return self._body_in_error(error)
 
     async def aclose(self) -> None:
         await self._provider.connection.aclose()

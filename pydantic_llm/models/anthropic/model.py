@@ -19,6 +19,7 @@ from ...wire.model import CompactionApi, WireModel
 from ...wire.prepare import PreparedRequest
 from ...wire.token_count import TokenCountApi
 from . import encode
+from .batch import BATCHES
 from .betas import list_betas
 from .compaction import encode_compaction_request
 from .decode import AnthropicDecoder
@@ -61,6 +62,7 @@ class AnthropicModel(WireModel[AnthropicModelProfile]):
     encodes_items = True
     response_fields = ('model_name', 'provider_url')
     token_count_api = TokenCountApi(encode_token_count, field='input_tokens')
+    batch_api = BATCHES
     compaction_api = CompactionApi(encode_compaction_request, headers={BETAS_HEADER: SIGNED_COMPACTION_BETA})
 
     def __init__(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from ..._type_checks import check_model_name
 from ...exceptions import LLMError, ModelHTTPError, UserError
@@ -19,10 +19,12 @@ from ...retries.budget import Budget
 from ...settings import ModelSettings
 from ...streaming.draft import ResponseDraft
 from ...transport import ByteStream, RawRequest, RawResponse
+from ...wire.batch_api import BatchApi
 from ...wire.model import WireModel
 from ...wire.prepare import PreparedRequest
 from ...wire.token_count import TokenCountApi
 from . import encode
+from .batch import make_batch_api
 from .cached_content import CachedContent, CachedContents, CachedRequest, choose_ttl, is_gone
 from .cached_prefix import Prefix, find_prefixes
 from .decode import GeminiDecoder
@@ -97,6 +99,11 @@ class GeminiModel(WireModel[GeminiModelProfile]):
     def get_history_rules(self) -> HistoryRules:
         rules = super().get_history_rules()
         return rules if self.profile.gemini_system_instruction else replace(rules, system_prompts='never')
+
+    def get_batch_api(self) -> BatchApi | None:
+        if self.system == VERTEX:
+            return None
+        return make_batch_api(model_path(self.model_name, self.system), urlsplit(self.base_url).path)
 
     def path(self, request: PreparedRequest) -> str:
         verb = 'streamGenerateContent?alt=sse' if request.stream else 'generateContent'

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ...profiles import ModelProfileSpec
 from ...providers import Provider, choose_provider
 from ..openai.chat.base import ChatModel
+from .batch import BATCHES
 from .dialect import GROQ, GroqModelSettings
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class GroqModel(ChatModel):
     settings_prefix = 'groq_'
     settings_type = GroqModelSettings
     own_settings = frozenset(GroqModelSettings.__annotations__)
+    batch_api = BATCHES
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ from ...messages.media_types import is_text
 from ...profiles import ModelProfileSpec
 from ...providers import Provider, choose_provider
 from ..openai.chat.base import ChatModel
+from .batch import BATCHES
 from .dialect import MISTRAL, MistralModelSettings
 
 
@@ -24,6 +25,7 @@ class MistralModel(ChatModel):
     settings_prefix = 'mistral_'
     settings_type = MistralModelSettings
     own_settings = frozenset(MistralModelSettings.__annotations__)
+    batch_api = BATCHES
 
     def __init__(
         self,

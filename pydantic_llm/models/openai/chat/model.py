@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from ....profiles import ModelProfileSpec
 from ....providers import Provider, choose_provider
+from ....wire.batch_api import BatchApi
 from .base import ChatModel
+from .batch import BATCH_APIS
 from .dialect import OPENAI
 from .services import SERVICE_SETTINGS, ServiceSettings
 from .settings import OpenAIChatModelSettings
@@ -46,6 +48,9 @@ class OpenAIChatModel(ChatModel):
             fields = {**self.dialect.own_settings, **service.fields}
             self._service_names = frozenset({*(self.own_settings or ()), *service.fields})
             self.dialect = replace(self.dialect, own_settings=fields)
+
+    def get_batch_api(self) -> BatchApi | None:
+        return BATCH_APIS.get(self.system)
 
     @property
     def setting_prefixes(self) -> tuple[str, ...]:

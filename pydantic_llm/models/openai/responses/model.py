@@ -17,6 +17,7 @@ from ....retries.budget import Budget
 from ....settings import ModelSettings
 from ....streaming.draft import ResponseDraft
 from ....transport import Deadlines, RawRequest
+from ....wire.batch_api import BatchApi
 from ....wire.model import CompactionApi, WireModel
 from ....wire.prepare import PreparedRequest
 from ....wire.token_count import TokenCountApi
@@ -24,6 +25,7 @@ from ... import check_allow_model_requests
 from ..content_filter import is_content_filter_error
 from ..history import limit_rules
 from . import encode
+from .batch import BATCH_APIS
 from .compaction import encode_compaction_request
 from .decode import ResponsesDecoder
 from .encode_response import SEND_IDS
@@ -72,6 +74,9 @@ class OpenAIResponsesModel(WireModel[OpenAIModelProfile]):
     def get_history_rules(self) -> HistoryRules:
         """Return the rules of the server; OpenAI's own are stricter than those of others."""
         return limit_rules(super().get_history_rules(), self.system, id_length=LONGEST_ID)
+
+    def get_batch_api(self) -> BatchApi | None:
+        return BATCH_APIS.get(self.system)
 
     def path(self, request: PreparedRequest) -> str:
         return '/responses'
