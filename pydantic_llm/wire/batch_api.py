@@ -34,7 +34,7 @@ ENDED: tuple[BatchStatus, ...] = ('failed', 'expired', 'cancelled', 'completed')
 """The states of a batch that has ended, the worst first."""
 
 RowOutcome = Literal['response', 'error', 'expired', 'cancelled']
-"""What became of a request. One that is `expired` or `cancelled` was not answered."""
+"""The fate of a request. One that is `expired` or `cancelled` has no response."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +98,7 @@ class BatchRow:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """How a file of rows is uploaded."""
+    """The upload of a file of rows."""
 
     path: str
     file_path: str
@@ -109,7 +109,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InlineRows:
-    """How rows stand in the request that creates a batch."""
+    """Rows inside the request that creates a batch."""
 
     encode_row: Callable[[str, bytes], bytes]
     """Returns the JSON of a row, from the id and the body of the request."""
@@ -123,7 +123,7 @@ class InlineRows:
 
 @dataclass(frozen=True, kw_only=True)
 class BatchApi:
-    """How an API runs many requests later. Ids and paths are below the provider's base URL."""
+    """The batch API of a vendor. All paths are below the provider's base URL."""
 
     path: str
     """The path of the request that creates a batch."""

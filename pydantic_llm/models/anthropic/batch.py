@@ -82,3 +82,4 @@ BATCHES = BatchApi(
     decode_row=decode_row,
     joined_headers=frozenset({'anthropic-beta'}),
 )
+"""Anthropic's batches of requests."""

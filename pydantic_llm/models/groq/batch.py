@@ -14,3 +14,4 @@ BATCHES = make_batch_api(
     prefix='/openai/v1',
     max_bytes=100_000_000,  # groq.types.batch_create_params: 100 MB
 )
+"""Groq's batches of requests."""

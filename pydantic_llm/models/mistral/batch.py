@@ -71,3 +71,4 @@ BATCHES = BatchApi(
     decode_job=decode_job,
     decode_row=decode_row,
 )
+"""Mistral's batches of requests."""
