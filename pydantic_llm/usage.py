@@ -9,21 +9,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from operator import not_
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, BeforeValidator, Field
+from pydantic_core import CoreSchema
 
 from ._checks import check_flag, check_number
+from ._deferred_schemas import BeforeValidator, add_older_names
 from .exceptions import UsageLimitExceeded
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
 
 __all__ = ('CountSource', 'RequestUsage', 'RunUsage', 'TokenClass', 'Usage', 'UsageLimits')
 
 
 Count = Annotated[int, BeforeValidator(lambda value: 0 if value is None else value)]
-InputCount = Annotated[Count, Field(validation_alias=AliasChoices('input_tokens', 'request_tokens'))]
-OutputCount = Annotated[Count, Field(validation_alias=AliasChoices('output_tokens', 'response_tokens'))]
 Details = Annotated[dict[str, int], BeforeValidator(lambda value: {} if value is None else value)]
-CountNames = Annotated[tuple[str, ...], Field(exclude_if=not_)]
 
 CountSource = Literal['exact', 'estimated', 'missing']
 """The origin of a count: the vendor or the engine counted, this package estimated, or no count arrived."""
@@ -53,12 +54,15 @@ INPUT_IMAGE = ('image_prompt_tokens', 'input_image_tokens')
 OUTPUT_IMAGE = ('image_candidates_tokens', 'image_tokens')
 """The names in `details` of the tokens of images: Gemini's, then those of OpenAI."""
 
+OLDER_NAMES = {'input_tokens': 'request_tokens', 'output_tokens': 'response_tokens'}
+"""Fields → their names in older histories of pydantic-ai."""
+
 
 @dataclass(repr=False, kw_only=True, slots=True)
 class Usage:
     """Base of the usage of requests and runs. All counts are tokens."""
 
-    input_tokens: InputCount = 0
+    input_tokens: Count = 0
     """All tokens of the prompt, including those read from and written to the cache."""
 
     cache_write_tokens: Count = 0
@@ -67,7 +71,7 @@ class Usage:
     cache_read_tokens: Count = 0
     """The input tokens that were read from the vendor's cache."""
 
-    output_tokens: OutputCount = 0
+    output_tokens: Count = 0
     """All generated tokens, including thinking."""
 
     output_reasoning_tokens: Count = 0
@@ -85,10 +89,10 @@ class Usage:
     details: Details = field(default_factory=dict[str, int])
     """Other counts of the vendor, by the vendor's names; counts of zero are omitted."""
 
-    estimated: CountNames = field(default=(), compare=False)
+    estimated: tuple[str, ...] = field(default=(), compare=False, metadata={'exclude_if': not_})
     """The names of the counts that are estimates, such as `('input_tokens', 'output_tokens')` of a `TestModel`."""
 
-    missing: CountNames = field(default=(), compare=False)
+    missing: tuple[str, ...] = field(default=(), compare=False, metadata={'exclude_if': not_})
     """The names of the counts that did not arrive, or not to the end: the true number is larger.
 
     They are missing if the vendor sends none, or if the stream broke or was left before its end."""
@@ -122,6 +126,10 @@ class Usage:
     def _find_detail(self, names: tuple[str, ...]) -> int:
         """Return the count of the first of these details that there is, or 0."""
         return next((self.details[name] for name in names if name in self.details), 0)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return add_older_names(handler(source), OLDER_NAMES)
 
     @property
     def total_tokens(self) -> int:
@@ -224,7 +232,7 @@ class RunUsage(Usage):
     tool_calls: Count = 0
     """The number of executed tool calls."""
 
-    unmeasured_requests: Annotated[Count, Field(exclude_if=not_)] = 0
+    unmeasured_requests: Count = field(default=0, metadata={'exclude_if': not_})
     """The number of responses that had no usage at all. The counts do not contain them, so they are too low."""
 
     cost: Decimal | None = None

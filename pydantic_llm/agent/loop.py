@@ -23,7 +23,7 @@ from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Any, NoReturn, TypeVar
 
-from pydantic import ValidationError
+from pydantic_core import ValidationError
 
 from ..exceptions import (
     ContentFilterError,

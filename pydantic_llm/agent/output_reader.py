@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Annotated, Any, Literal, Union, cast
 
-from pydantic import Discriminator, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, ValidationError
 
+from .._deferred_schemas import Discriminator
 from .._threads import call_async
 from ..exceptions import ModelRetry, UserError
 from ..json_types import repair_json_text

@@ -11,7 +11,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Final, Generic
 
-from pydantic import ValidationError
+from pydantic_core import ValidationError
 from typing_extensions import TypeVar
 
 from ..exceptions import UserError

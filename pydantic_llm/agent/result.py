@@ -14,7 +14,6 @@ from ..messages import (
     FunctionToolCallEvent,
     FunctionToolResultEvent,
     ModelMessage,
-    ModelMessagesTypeAdapter,
     ModelRequest,
     ModelRequestPart,
     ModelResponse,
@@ -115,13 +114,17 @@ class ConversationView:
 
     def all_messages_json(self, *, output_tool_return_content: str | None = None) -> bytes:
         """Return `all_messages` as JSON. `ModelMessagesTypeAdapter.validate_json` reads it."""
-        messages = self.all_messages(output_tool_return_content=output_tool_return_content)
-        return ModelMessagesTypeAdapter.dump_json(messages)
+        return _dump(self.all_messages(output_tool_return_content=output_tool_return_content))
 
     def new_messages_json(self, *, output_tool_return_content: str | None = None) -> bytes:
         """Return `new_messages` as JSON. `ModelMessagesTypeAdapter.validate_json` reads it."""
-        messages = self.new_messages(output_tool_return_content=output_tool_return_content)
-        return ModelMessagesTypeAdapter.dump_json(messages)
+        return _dump(self.new_messages(output_tool_return_content=output_tool_return_content))
+
+
+def _dump(messages: list[ModelMessage]) -> bytes:
+    from ..messages import ModelMessagesTypeAdapter  # made when it is first used
+
+    return ModelMessagesTypeAdapter.dump_json(messages)
 
 
 def _replace_tool_result(message: ModelMessage, tool_call_id: str | None, content: str) -> ModelMessage:

@@ -7,10 +7,9 @@ The fields `kind`, `part_kind`, `part_delta_kind` and `event_kind` tell the type
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import ConfigDict, Discriminator, TypeAdapter
-
+from .._deferred_schemas import Discriminator
 from .citations import (
     Citation,
     CitationAnchor,
@@ -75,6 +74,9 @@ from .response import (
     ToolCallPart,
 )
 
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
 __all__ = (
     'AudioUrl',
     'BaseToolCallPart',
@@ -137,12 +139,23 @@ __all__ = (
 ModelMessage = Annotated[ModelRequest | ModelResponse, Discriminator('kind')]
 """A request or a response: one message of a conversation."""
 
-ModelMessagesTypeAdapter: TypeAdapter[list[ModelMessage]] = TypeAdapter(
-    list[ModelMessage],
-    config=ConfigDict(ser_json_bytes='base64', val_json_bytes='base64', ser_json_inf_nan='strings', defer_build=True),
-)
+ModelMessagesTypeAdapter: TypeAdapter[list[ModelMessage]]
 """Reads and writes a history: `validate_json`, `dump_json`, `validate_python`, `dump_python`.
 
 It also reads histories that pydantic-ai stored. Part kinds that only pydantic-ai has become the nearest kind of ours;
 parts that are never sent to a model are dropped. Raises pydantic's `ValidationError` if a part kind is unknown.
 """
+
+if not TYPE_CHECKING:  # for a type checker, a module with this function has every name
+
+    def __getattr__(name: str) -> object:
+        """Return `ModelMessagesTypeAdapter`, which is made when it is first used: pydantic takes long to import."""
+        if name != 'ModelMessagesTypeAdapter':
+            raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+        from pydantic import ConfigDict, TypeAdapter
+
+        config = ConfigDict(
+            ser_json_bytes='base64', val_json_bytes='base64', ser_json_inf_nan='strings', defer_build=True
+        )
+        globals()[name] = adapter = TypeAdapter(list[ModelMessage], config=config)
+        return adapter

@@ -45,13 +45,13 @@ THINKING_DETAILS = ('reasoning_tokens', 'thoughts_tokens', 'thinking_tokens')
 """The keys of `RequestUsage.details` that older histories have in place of the field `THINKING`."""
 
 
-def _refuse_odd_shapes(translate: Callable[[object, object], object]) -> Callable[[object, object], object]:
+def _refuse_odd_shapes(translate: Callable[[object], object]) -> Callable[[object], object]:
     """Let a translation raise `ValueError`, which becomes a `ValidationError`, for JSON of any other shape."""
 
     @wraps(translate)
-    def refuse(cls: object, value: object) -> object:
+    def refuse(value: object) -> object:
         try:
-            return translate(cls, value)
+            return translate(value)
         except (AttributeError, LookupError, TypeError) as error:
             raise ValueError(f'not a stored message: {error}') from error
 
@@ -64,7 +64,7 @@ LIST: Any = list
 
 
 @_refuse_odd_shapes
-def translate_request(cls: object, value: object) -> object:
+def translate_request(value: object) -> object:
     """Return the JSON of a request with part kinds and fields of ours; any other value is returned unchanged."""
     if type(value) is OBJECT and _has_own_parts(value):
         return value
@@ -75,7 +75,7 @@ def translate_request(cls: object, value: object) -> object:
 
 
 @_refuse_odd_shapes
-def translate_response(cls: object, value: object) -> object:
+def translate_response(value: object) -> object:
     """Return the JSON of a response with part kinds and fields of ours; any other value is returned unchanged."""
     if type(value) is OBJECT and _has_own_usage(value) and _has_own_parts(value):
         return value

@@ -1,23 +1,34 @@
 """Keeps files inside tool results as files when a history is stored as JSON and read again.
 
 A tool returns any data, and data may look like the JSON of a file. So a stored tool result lists the digests of the
-files that its content holds (`add_digests`), and only objects with a listed digest become files again
-(`restore_files`).
+files that its content holds (`_add_digests`), and only objects with a listed digest become files again
+(`_restore_files`). `keep_files` adds both to the schema of a tool result.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from hashlib import sha256
 from json import dumps
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, SerializerFunctionWrapHandler, TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic_core import CoreSchema, PydanticSerializationError, ValidationError, to_jsonable_python
+from pydantic_core.core_schema import (
+    SerializerFunctionWrapHandler,
+    any_schema,
+    dict_schema,
+    str_schema,
+    wrap_serializer_function_ser_schema,
+)
 
+from .._deferred_schemas import add_before_validator
 from .content import AudioUrl, BinaryContent, DocumentUrl, FileUrl, ImageUrl, MultiModalContent, UploadedFile, VideoUrl
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 Digests = frozenset[str] | None
 """The digests of the files in a tool result; `None` if it was stored without them."""
@@ -38,15 +49,27 @@ FIELDS: dict[str, frozenset[str]] = {
 }
 """Kind of file → its fields. An object with any other field is data, not a file."""
 
-_adapter: TypeAdapter[MultiModalContent] = TypeAdapter(MultiModalContent, config=ConfigDict(defer_build=True))
-
 
 class _HasContent(Protocol):
     content: Any
 
 
-def restore_files(cls: object, value: object) -> object:
-    """Validate a tool result: turn the stored files in its content into files. Use as a `before` validator."""
+def keep_files(schema: CoreSchema) -> CoreSchema:
+    """Change the schema of a tool result: it is stored with the digests of its files, and read with them."""
+    stored = dict_schema(str_schema(), any_schema())
+    cast('Any', schema)['serialization'] = wrap_serializer_function_ser_schema(_add_digests, return_schema=stored)
+    return add_before_validator(schema, _restore_files)
+
+
+@cache
+def _get_adapter() -> TypeAdapter[MultiModalContent]:
+    import pydantic
+
+    return pydantic.TypeAdapter(MultiModalContent)
+
+
+def _restore_files(value: object) -> object:
+    """Turn the stored files in the content of a tool result into files."""
     if not isinstance(value, Mapping):
         return value
     part = dict(cast('Mapping[str, Any]', value))
@@ -56,8 +79,8 @@ def restore_files(cls: object, value: object) -> object:
     return part
 
 
-def add_digests(self: _HasContent, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-    """Serialize a tool result, with the digests of the files in its content. Use as a `wrap` serializer."""
+def _add_digests(self: _HasContent, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    """Serialize a tool result, with the digests of the files in its content."""
     stored: dict[str, Any] = serialize(self)
     if self.content is None or isinstance(self.content, (str, int, float)):
         return stored
@@ -65,7 +88,7 @@ def add_digests(self: _HasContent, serialize: SerializerFunctionWrapHandler) -> 
 
 
 def _dump(file: MultiModalContent) -> Any:
-    return _adapter.dump_python(file, mode='json')
+    return _get_adapter().dump_python(file, mode='json')
 
 
 def _digest(stored: object) -> str:
@@ -107,7 +130,7 @@ def _restore_file(stored: Mapping[str, Any], digests: Digests) -> MultiModalCont
     if not isinstance(kind, str) or not stored.keys() <= FIELDS.get(kind, frozenset()):
         return None
     try:
-        file = _adapter.validate_python(stored)
+        file = _get_adapter().validate_python(stored)
     except ValidationError:
         return None
     match file:

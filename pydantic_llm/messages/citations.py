@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field
-
+from .._deferred_schemas import Discriminator
 from ._value import ShortRepr
 
 __all__ = (
@@ -108,9 +107,7 @@ class Citation(ShortRepr):
     anchor: CitationAnchor | None = None
     """The place in the `content` of the part, in characters; `None` if the vendor does not say it."""
 
-    provider_details: Annotated[dict[str, Any] | None, Field(exclude=True)] = field(
-        default=None, compare=False, repr=False
-    )
+    provider_details: dict[str, Any] | None = field(default=None, compare=False, repr=False, metadata={'exclude': True})
     """The vendor's own object. It is not stored with the message: what a vendor needs back is in the part's details."""
 
     @property

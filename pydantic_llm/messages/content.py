@@ -5,18 +5,26 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from dataclasses import KW_ONLY, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from pydantic import BeforeValidator, Discriminator, PlainSerializer
-from pydantic.dataclasses import dataclass
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import (
+    no_info_before_validator_function,
+    plain_serializer_function_ser_schema,
+    str_schema,
+)
 
+from .._deferred_schemas import Discriminator, validate_fields
 from ..exceptions import UserError
 from ._value import ShortRepr
 from .media_types import format_of, is_text, media_type_of, normalize_media_type
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
 
 __all__ = (
     'AudioUrl',
@@ -49,6 +57,7 @@ def _make_identifier(data: bytes) -> str:
     return hashlib.sha1(data, usedforsecurity=False).hexdigest()[:6]
 
 
+@validate_fields
 @dataclass(repr=False)
 class FileUrl(ShortRepr):
     """A file that is sent as a URL. Use one of its subclasses."""
@@ -93,6 +102,7 @@ class FileUrl(ShortRepr):
         return replace(file, vendor_metadata=self.vendor_metadata, identifier=self.identifier)
 
 
+@validate_fields
 @dataclass(repr=False)
 class ImageUrl(FileUrl):
     """The URL of an image. `vendor_metadata={'detail': 'low'}` sets the level of detail at OpenAI."""
@@ -100,6 +110,7 @@ class ImageUrl(FileUrl):
     kind: Literal['image-url'] = 'image-url'
 
 
+@validate_fields
 @dataclass(repr=False)
 class AudioUrl(FileUrl):
     """The URL of an audio file."""
@@ -107,6 +118,7 @@ class AudioUrl(FileUrl):
     kind: Literal['audio-url'] = 'audio-url'
 
 
+@validate_fields
 @dataclass(repr=False)
 class DocumentUrl(FileUrl):
     """The URL of a document (PDF, text, ...)."""
@@ -114,6 +126,7 @@ class DocumentUrl(FileUrl):
     kind: Literal['document-url'] = 'document-url'
 
 
+@validate_fields
 @dataclass(repr=False)
 class VideoUrl(FileUrl):
     """The URL of a video."""
@@ -141,12 +154,19 @@ def _encode_base64(value: bytes) -> str:
     return base64.b64encode(value).decode()
 
 
-Base64Bytes = Annotated[
-    bytes, BeforeValidator(_decode_base64), PlainSerializer(_encode_base64, return_type=str, when_used='json')
-]
+class _Base64:
+    """The form of bytes in JSON: base64 text."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        text = plain_serializer_function_ser_schema(_encode_base64, return_schema=str_schema(), when_used='json')
+        return no_info_before_validator_function(_decode_base64, handler(source), serialization=text)
+
+
+Base64Bytes = Annotated[bytes, _Base64()]
 """Bytes, written as base64 text in JSON. Both base64 alphabets are read."""
 
 
+@validate_fields
 @dataclass(repr=False)
 class BinaryContent:
     """A file that is sent as bytes."""
@@ -236,6 +256,7 @@ class BinaryContent:
         return f'{name}(<{size} bytes>, media_type={self.media_type!r}, identifier={self.identifier!r})'
 
 
+@validate_fields
 @dataclass(repr=False)
 class BinaryImage(BinaryContent):
     """An image that is sent as bytes, or was generated. As an agent's `output_type` it is the generated image."""
@@ -260,6 +281,7 @@ class BinaryImage(BinaryContent):
         )
 
 
+@validate_fields
 @dataclass(repr=False)
 class UploadedFile(ShortRepr):
     """A file that was uploaded to a vendor before, by its id."""
@@ -284,6 +306,7 @@ class UploadedFile(ShortRepr):
     kind: Literal['uploaded-file'] = 'uploaded-file'
 
 
+@validate_fields
 @dataclass(repr=False)
 class TextContent(ShortRepr):
     """Text with metadata that is kept in the history and never sent."""
@@ -299,6 +322,7 @@ class TextContent(ShortRepr):
     kind: Literal['text-content'] = 'text-content'
 
 
+@validate_fields
 @dataclass(repr=False)
 class CachePoint(ShortRepr):
     """Marks the end of a prefix that the vendor should cache, if it caches on demand (Anthropic, Bedrock, OpenAI).

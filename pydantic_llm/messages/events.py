@@ -10,8 +10,7 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from operator import not_
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field
-
+from .._deferred_schemas import Discriminator
 from ..exceptions import UnexpectedModelBehavior
 from ._value import ShortRepr
 from .citations import Citation
@@ -46,7 +45,7 @@ class TextPartDelta(ShortRepr):
     provider_details: dict[str, Any] | None = None
     """Details to set; each replaces an earlier value of its key."""
 
-    citations_delta: Annotated[Sequence[Citation] | None, Field(exclude_if=not_)] = field(default=None, kw_only=True)
+    citations_delta: Sequence[Citation] | None = field(default=None, kw_only=True, metadata={'exclude_if': not_})
     """All citations of the part, which replace earlier ones. They come at its end, in a delta without text."""
 
     part_delta_kind: Literal['text'] = 'text'

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
-from pydantic import Discriminator, model_serializer, model_validator
-from pydantic_core import ErrorDetails, PydanticSerializationError, from_json, to_json
+from pydantic_core import CoreSchema, ErrorDetails, PydanticSerializationError, from_json, to_json
 
+from .._deferred_schemas import Discriminator, add_before_validator
 from ..exceptions import UserError
 from ._stored import translate_request
-from ._tool_files import FILES, add_digests, restore_files
+from ._tool_files import FILES, keep_files
 from ._value import Message, ShortRepr, new_tool_call_id, now
 from .content import MultiModalContent, UserContent
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
 
 __all__ = (
     'ModelRequest',
@@ -153,8 +156,9 @@ class ToolReturnPart(ShortRepr):
         else:
             yield content
 
-    _restore_files = model_validator(mode='before')(restore_files)
-    _add_digests = model_serializer(mode='wrap')(add_digests)
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return keep_files(handler(source))
 
 
 MAX_ERROR_CHARACTERS = 20_000
@@ -257,7 +261,9 @@ class ModelRequest(Message):
 
     kind: Literal['request'] = 'request'
 
-    _translate_stored = model_validator(mode='before')(translate_request)
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return add_before_validator(handler(source), translate_request)
 
     @classmethod
     def user_text_prompt(cls, user_prompt: str, *, instructions: str | None = None) -> ModelRequest:

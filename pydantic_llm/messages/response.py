@@ -6,22 +6,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime
 from operator import not_
-from typing import Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
-from pydantic import AliasChoices, Discriminator, Field, model_serializer, model_validator
-from pydantic_core import from_json, to_json
+from pydantic_core import CoreSchema, from_json, to_json
 
+from .._deferred_schemas import Discriminator, add_before_validator, add_older_names
 from ..exceptions import UnexpectedModelBehavior
 from ..json_types import repair_json_text
 from ..rate_limits import RateLimits
 from ..usage import RequestUsage
 from ._stored import translate_response
-from ._tool_files import add_digests, restore_files
+from ._tool_files import keep_files
 from ._value import Message, ShortRepr, new_tool_call_id, now
 from .citations import Citation
 from .content import BinaryContent
 from .logprobs import TokenLogprob, find_logprobs
 from .request import ToolReturnContent
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
 
 __all__ = (
     'BaseToolCallPart',
@@ -70,7 +73,7 @@ class TextPart(ShortRepr):
     provider_details: dict[str, Any] | None = None
     """Data of the vendor about the text: citations, log probabilities."""
 
-    citations: Annotated[Sequence[Citation], Field(exclude_if=not_)] = ()
+    citations: Sequence[Citation] = field(default=(), metadata={'exclude_if': not_})
     """The sources of the text, in one form for every vendor. The form of the vendor is in `provider_details`."""
 
     part_kind: Literal['text'] = 'text'
@@ -214,8 +217,9 @@ class NativeToolReturnPart(ShortRepr):
     def has_content(self) -> bool:
         return self.content is not None
 
-    _restore_files = model_validator(mode='before')(restore_files)
-    _add_digests = model_serializer(mode='wrap')(add_digests)
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return keep_files(handler(source))
 
 
 @dataclass(repr=False, slots=True)
@@ -283,6 +287,10 @@ ModelResponsePart = Annotated[
 """A part of a response."""
 
 
+OLDER_NAMES = {'provider_details': 'vendor_details', 'provider_response_id': 'vendor_id'}
+"""Fields of `ModelResponse` → their names in older histories of pydantic-ai."""
+
+
 @dataclass(repr=False, slots=True)
 class ModelResponse(Message):
     """A message from the model to the application."""
@@ -307,20 +315,16 @@ class ModelResponse(Message):
     provider_url: str | None = None
     """The base URL that the request was sent to."""
 
-    provider_details: Annotated[
-        dict[str, Any] | None, Field(validation_alias=AliasChoices('provider_details', 'vendor_details'))
-    ] = None
+    provider_details: dict[str, Any] | None = None
     """Data of the vendor about the response: its own `finish_reason`, log probabilities, service tier, and so on."""
 
-    provider_response_id: Annotated[
-        str | None, Field(validation_alias=AliasChoices('provider_response_id', 'vendor_id'))
-    ] = None
+    provider_response_id: str | None = None
     """The vendor's id of the response."""
 
-    request_id: Annotated[str | None, Field(exclude_if=not_)] = None
+    request_id: str | None = field(default=None, metadata={'exclude_if': not_})
     """The vendor's id of the request, from the headers. Give it to the vendor's support."""
 
-    headers: Annotated[Mapping[str, str] | None, Field(exclude=True)] = field(default=None, compare=False, repr=False)
+    headers: Mapping[str, str] | None = field(default=None, compare=False, repr=False, metadata={'exclude': True})
     """The HTTP headers, with lower-case names, without cookies and keys; `None` for a model in this process.
 
     They are not stored with the message: a response that is loaded from JSON has none.
@@ -346,7 +350,10 @@ class ModelResponse(Message):
 
     kind: Literal['response'] = 'response'
 
-    _translate_stored = model_validator(mode='before')(translate_response)
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = add_older_names(handler(source), OLDER_NAMES)
+        return add_before_validator(schema, translate_response)
 
     @property
     def is_truncated(self) -> bool:

@@ -18,7 +18,7 @@ from pydantic_core import from_json, to_json
 
 from .._type_checks import check_messages
 from ..json_types import Json, repair_text
-from ..messages import ModelMessage, ModelMessagesTypeAdapter
+from ..messages import ModelMessage
 from ..profiles import ModelProfile
 from ..settings import TRANSPORT_SETTINGS, ModelSettings
 from ..transport.keys import KEY_HEADERS
@@ -201,6 +201,8 @@ def _is_without_effect(header: str) -> bool:
 
 
 def _describe_message(message: ModelMessage) -> Json:
+    from ..messages import ModelMessagesTypeAdapter  # made when it is first used
+
     [fields] = cast('list[dict[str, Any]]', ModelMessagesTypeAdapter.dump_python([message], mode='json'))
     described = {name: value for name, value in fields.items() if name in MESSAGE_FIELDS}
     described['parts'] = [_describe_part(part) for part in fields['parts']]

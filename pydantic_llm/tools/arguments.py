@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from pydantic import BaseModel
 from pydantic_core import from_json, to_json
 
 from ..exceptions import ModelRetry
@@ -56,6 +55,8 @@ def _read_object(arguments: str) -> Json | None:
 
 def _is_default(value: Any) -> bool:
     """Return whether a validated object got none of its fields from the model."""
+    from pydantic import BaseModel
+
     if isinstance(value, BaseModel):
         return not value.model_fields_set and not value.model_extra
     return not value if isinstance(value, dict) else True

@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import Discriminator, Tag
-
+from .._deferred_schemas import Discriminator, Tag
 from ..exceptions import ModelRetry, ToolFailed, UserError
 from ..messages import RetryPromptPart, ToolCallPart, ToolReturn, ToolReturnPart
 

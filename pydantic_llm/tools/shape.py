@@ -9,17 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import isfinite
-from typing import Annotated, Any, Self, cast
+from typing import TYPE_CHECKING, Annotated, Any, Self, cast
 
-from pydantic import TypeAdapter, WithJsonSchema
-from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
-from pydantic.json_schema import CoreModeRef, DefsRef, GenerateJsonSchema
-from pydantic_core import PydanticSerializationError, from_json, to_json
+from pydantic_core import from_json, to_json
 
-from ..exceptions import UserError
 from ..json_schemas import is_local_reference, resolve_reference, resolve_root
 from ..json_types import Json
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 __all__ = ('Shape', 'make_given_dict')
 
@@ -40,45 +38,11 @@ class Shape:
     @classmethod
     def of(cls, owner: str, type_: Any) -> Self:
         """Return the shape of a type. Raises `UserError`, naming the owner, if the type has no JSON schema."""
-        try:
-            adapter = TypeAdapter[Any](type_)
-            generator = _SchemaForModels(by_alias=True)
-            schema = generator.generate(adapter.core_schema, mode='validation')
-        except PydanticUndefinedAnnotation as error:
-            raise UserError(f'A type of {owner!r} cannot be resolved: {error.message}') from error
-        except (PydanticUserError, PydanticSerializationError, LookupError, RecursionError, TypeError) as error:
-            reason = str(error).partition('\n')[0]
-            raise UserError(f'{owner!r} has a type that has no JSON schema for a model: {reason}') from error
-        schema = resolve_root(_place_given(_rename_definitions(schema, generator.short_names)))
+        from .schema_generator import generate_schema
+
+        adapter, schema, short_names = generate_schema(owner, type_)
+        schema = resolve_root(_place_given(_rename_definitions(schema, short_names)))
         return cls(adapter, schema, schema.pop('title', None), schema.pop('description', None))
-
-
-class _SchemaForModels(GenerateJsonSchema):
-    """Omits the titles of properties, which repeat the names, and knows the short names of definitions."""
-
-    ignored_warning_kinds = {'skipped-choice', 'non-serializable-default'}  # noqa: RUF012 -- as pydantic declares it
-
-    def __init__(self, by_alias: bool) -> None:
-        super().__init__(by_alias=by_alias)
-        self.short_names: dict[str, str] = {}
-        """The name of a class, by its name with its module."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:
-        return False
-
-    def encode_default(self, dft: Any) -> Any:
-        """Return a default as JSON. Raises pydantic's error, which leaves the default out, if JSON does not have it."""
-        encoded = super().encode_default(dft)
-        if isinstance(encoded, float) and not isfinite(encoded):
-            raise PydanticSerializationError(f'{encoded} is not JSON')
-        return encoded
-
-    def get_defs_ref(self, core_mode_ref: CoreModeRef) -> DefsRef:
-        """Return pydantic's name of a definition, and note the short one."""
-        parts = [part.rsplit(':', 1)[0] for part in re.split(r'([\][,])', core_mode_ref[0])]
-        short = ''.join(re.sub(r'(?:[^.[\]]+\.)+((?:[^.[\]]+))', r'\1', part) for part in parts)
-        self.short_names[self.normalize_name(''.join(parts))] = re.sub(r'_+$', '', self.normalize_name(short))
-        return super().get_defs_ref(core_mode_ref)
 
 
 # ---------------------------------------------------------------------- names
@@ -127,6 +91,8 @@ def _replace_reference(key: str, value: Any, references: dict[str, str]) -> Any:
 
 def make_given_dict(schema: Json) -> Any:
     """Return a dict type with a schema of the caller, which was checked."""
+    from pydantic import WithJsonSchema
+
     if not any(_find_references(schema)):
         return Annotated[dict[str, Any], WithJsonSchema(schema)]
     return Annotated[dict[str, Any], WithJsonSchema({'type': 'object', GIVEN: to_json(schema).decode()})]

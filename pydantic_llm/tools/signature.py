@@ -13,8 +13,6 @@ from dataclasses import dataclass, is_dataclass
 from types import SimpleNamespace
 from typing import Annotated, Any, NotRequired, TypeVar, cast, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.fields import FieldInfo
 from pydantic_core import from_json, to_json
 from typing_extensions import TypedDict, is_typeddict
 
@@ -35,7 +33,7 @@ def make_typed_dict(name: str, fields: dict[str, Any], *, extra_items: Any = Non
     """Return a `TypedDict` type with these fields. Other keys are invalid, or have the type `extra_items` if given."""
     make = cast('Callable[..., Any]', TypedDict)
     made = make(name, fields, **({} if extra_items is None else {'extra_items': extra_items}))
-    made.__pydantic_config__ = ConfigDict() if extra_items is not None else ConfigDict(extra='forbid')
+    made.__pydantic_config__ = {} if extra_items is not None else {'extra': 'forbid'}
     return made
 
 
@@ -88,9 +86,13 @@ class Signature:
 
 def _pop_value(parameter: inspect.Parameter, values: dict[str, Any]) -> Any:
     """Remove and return the value of a parameter, or return its default."""
-    default = parameter.default
-    if parameter.name in values:
-        return values.pop(parameter.name)
+    return values.pop(parameter.name) if parameter.name in values else _read_default(parameter.default)
+
+
+def _read_default(default: Any) -> Any:
+    """Return the default of a parameter, which may be a `Field` of pydantic."""
+    from pydantic.fields import FieldInfo
+
     return default.get_default(call_default_factory=True) if isinstance(default, FieldInfo) else default
 
 
@@ -225,6 +227,8 @@ def _resolve_hint(function: Callable[..., Any], parameter: inspect.Parameter) ->
 
 def _is_object(hint: Any, parameter: inspect.Parameter) -> bool:
     """Return whether a required parameter has an object type: a model, a dataclass, or a `TypedDict`."""
+    from pydantic import BaseModel
+
     if parameter.kind in _VARIADIC or parameter.default is not parameter.empty:
         return False
     bare: object = get_origin(hint) or hint
@@ -236,6 +240,8 @@ def _make_arguments_type(
     name: str, parameters: list[inspect.Parameter], hints: dict[str, Any], described: dict[str, str]
 ) -> Any:
     """Return a `TypedDict` with a key per parameter. `*args` is a list, `**kwargs` is the type of all other keys."""
+    from pydantic import Field
+
     fields: dict[str, Any] = {}
     extra_items: Any = None
     for parameter in parameters:
@@ -256,6 +262,9 @@ def _make_list_type(hint: Any) -> Any:
 
 def _make_field(parameter: inspect.Parameter, hint: Any, description: str | None) -> Any:
     """Return the type of a key. A `TypedDict` has no defaults, so `Signature.bind` fills them in."""
+    from pydantic import Field
+    from pydantic.fields import FieldInfo
+
     default: Any = parameter.default
     required = default is parameter.empty or (isinstance(default, FieldInfo) and default.is_required())
     extra = {} if required else _encode_default(default)
@@ -272,10 +281,8 @@ def _make_field(parameter: inspect.Parameter, hint: Any, description: str | None
 
 def _encode_default(default: Any) -> Schema:
     """Return the schema keyword `default`; nothing if the value cannot be written as JSON."""
-    if isinstance(default, FieldInfo):
-        default = default.get_default(call_default_factory=True)
     try:
-        encoded = to_json(default, inf_nan_mode='constants')
+        encoded = to_json(_read_default(default), inf_nan_mode='constants')
     except ValueError:
         return {}
     return {} if NOT_JSON.search(encoded) else {'default': from_json(encoded)}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Concatenate, Generic
 
-from pydantic import TypeAdapter
 from typing_extensions import ParamSpec, TypeVar
 
 from .._checks import check_number
@@ -131,6 +130,8 @@ class Tool(Generic[DepsT]):
 
         Raises `UserError` if the schema is not one of an object.
         """
+        from pydantic import TypeAdapter
+
         schema = normalize_schema(json_schema, f'tool {name!r}')
         if not {'type', '$ref'} & json_schema.keys():
             raise UserError(f"The json_schema of {name!r} must be one of an object, with 'type': 'object'")

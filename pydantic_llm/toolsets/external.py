@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pydantic import ConfigDict, TypeAdapter
+from pydantic_core import SchemaValidator
+from pydantic_core.core_schema import any_schema, dict_schema, str_schema
 from typing_extensions import TypeVar
 
 from .._type_checks import check_items, check_type
@@ -19,7 +20,7 @@ __all__ = ('ANY_ARGUMENTS', 'ExternalToolset')
 
 DepsT = TypeVar('DepsT', default=None)
 
-ANY_ARGUMENTS: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any], config=ConfigDict(defer_build=True))
+ANY_ARGUMENTS = SchemaValidator(dict_schema(str_schema(), any_schema()))
 """Validates arguments whose types are known to others only."""
 
 
