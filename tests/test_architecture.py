@@ -73,7 +73,7 @@ IO_MODULES = (
 CLOCKS = ('now', 'utcnow', 'today')
 
 VALUES = (
-    '_checks json_types messages settings usage exceptions rate_limits constraints native_tools observers '
+    '_checks _deferred_schemas json_types messages settings usage exceptions rate_limits constraints native_tools observers '
     'retries.policy tools.definition'
 ).split()
 STRANGERS = {
