@@ -73,8 +73,8 @@ IO_MODULES = (
 CLOCKS = ('now', 'utcnow', 'today')
 
 VALUES = (
-    '_checks _deferred_schemas json_types messages settings usage exceptions rate_limits constraints native_tools observers '
-    'retries.policy tools.definition'
+    '_checks _deferred_schemas json_types messages settings usage exceptions rate_limits constraints native_tools '
+    'observers retries.policy tools.definition'
 ).split()
 STRANGERS = {
     'providers': ('models', 'agent', 'direct', 'serve', 'cli'),
