@@ -50,10 +50,6 @@ CLASSES: dict[str, tuple[str, str, str | None]] = {
 """The module, the class and the extra of each prefix. The other prefixes have OpenAI's API."""
 
 
-SHORT_PREFIXES = {'google': 'google-gla', 'google-cloud': 'google-vertex'}
-"""Other spellings of prefixes."""
-
-
 def infer_embedding_model(model: EmbeddingModel | KnownEmbeddingModelName | str, **options: Any) -> EmbeddingModel:
     """Return the model for a string like `'openai:text-embedding-3-small'`; an `EmbeddingModel` is returned unchanged.
 
@@ -77,7 +73,7 @@ def infer_embedding_model(model: EmbeddingModel | KnownEmbeddingModelName | str,
 def _build(prefix: str, name: str, options: dict[str, Any]) -> EmbeddingModel:
     from ..providers.registry import ALIASES, SERVICES
 
-    prefix = {**ALIASES, **SHORT_PREFIXES}.get(prefix, prefix)
+    prefix = ALIASES.get(prefix, prefix)
     if prefix not in CLASSES and prefix not in SERVICES and prefix not in ('openai', 'azure'):
         raise UserError(_describe_unknown(prefix, [*CLASSES, *SERVICES, 'openai', 'azure']))
     module, class_name, extra = CLASSES.get(prefix, ('openai', 'OpenAIEmbeddingModel', None))

@@ -140,8 +140,8 @@ def _find_name(prefix: str) -> Name | None:
         return NAMES[prefix]
     from ..providers.registry import ALIASES, SERVICES
 
-    service = ALIASES.get(prefix, prefix)
-    return Name('openai', 'OpenAIChatModel', service, None) if service in SERVICES else None
+    known = ALIASES.get(prefix, prefix)
+    return NAMES.get(known) or (Name('openai', 'OpenAIChatModel', known, None) if known in SERVICES else None)
 
 
 # ---------------------------------------------------------------------- prefixes from other packages

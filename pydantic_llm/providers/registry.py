@@ -185,6 +185,8 @@ ALIASES: dict[str, str] = {
     'ai-gateway': 'vercel',
     'dashscope': 'alibaba',
     'fireworks-ai': 'fireworks',
+    'google': 'google-gla',
+    'google-cloud': 'google-vertex',
     'llama.cpp': 'llamacpp',
     'lm-studio': 'lmstudio',
     'moonshot': 'moonshotai',
