@@ -150,7 +150,9 @@ def test_every_compatible_service_has_a_row() -> None:
 
 def test_every_alias_of_a_service_is_listed() -> None:
     before = page('vendors/compatible.md').partition(' are other names of these services.')[0]
-    assert CODE.findall(before.rpartition('\n\n')[2]) == [f'{name}:' for name, service in ALIASES.items() if service in SERVICES]
+    assert CODE.findall(before.rpartition('\n\n')[2]) == [
+        f'{name}:' for name, service in ALIASES.items() if service in SERVICES
+    ]
 
 
 @pytest.mark.parametrize('path', VENDORS, ids=lambda path: path.stem)
