@@ -1,13 +1,13 @@
-"""Checks which requests an app accepts: by its key, or, without a key, by the `Host` and the `Origin` of the request.
+"""Checks which requests an app accepts: by its keys, or, without keys, by the `Host` and `Origin` of the request.
 
 `Access.check` does both. `HideQueryKey` takes keys out of URLs, which servers log.
 """
 
 from __future__ import annotations
 
-import hmac
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from ipaddress import ip_address
 from typing import cast
@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .._type_checks import check_type, raise_wrong_type
 from ..exceptions import AuthenticationError, UserError
+from .keys import GatewayKey
 
 __all__ = ('Access', 'HideQueryKey')
 
@@ -31,8 +32,8 @@ https://docs.cloud.google.com/docs/authentication/api-keys-use"""
 SCOPE_KEYS = 'pydantic_llm.query_keys'
 """The entry of an ASGI scope with the keys that were in the URL."""
 
-SENDABLE_KEY = re.compile('[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?')
-"""A value that a header can have without change: https://www.rfc-editor.org/rfc/rfc9110#section-5.5"""
+HIDDEN = 'hidden'
+"""The text in place of a key."""
 
 NAME = r'(?P<name>\[[0-9a-f:.]+\]|[a-z0-9_-]+(\.[a-z0-9_-]+)*)\.?'
 """An IPv6 address, or a name or IPv4 address, which may end in the dot of the root."""
@@ -43,21 +44,26 @@ HOST_NAME = re.compile(NAME)
 
 
 class Access:
-    """Decides which requests an app accepts. It keeps the digest of the key only, so that nothing shows the key."""
+    """Decides which requests an app accepts. It keeps the digests of keys only, so that nothing shows a key."""
 
-    def __init__(self, key: str | None, allowed_hosts: Collection[str]) -> None:
-        self._key_digest = None if key is None else _digest(_check_key(key))
+    def __init__(self, keys: Sequence[GatewayKey], allowed_hosts: Collection[str]) -> None:
+        self._keys = {_digest(key.key): replace(key, key=HIDDEN) for key in keys}
         self._allowed_hosts = _read_hosts(allowed_hosts)
 
-    def check(self, request: HTTPConnection) -> None:
-        """Raise `AuthenticationError` unless the request has the app's key, or, without one, names a known host."""
-        if self._key_digest is None:
+    def check(self, request: HTTPConnection) -> GatewayKey | None:
+        """Return the key of the request; `None` if the app has no keys and the request names a known host.
+
+        Raises `AuthenticationError` for any other request.
+        """
+        if not self._keys:
             self._check_origin(request, self._check_host(request))
-            return
-        # Every key is compared, in a time that depends on none of them. Clients may send two headers: Anthropic's do.
-        matches = [hmac.compare_digest(_digest(key), self._key_digest) for key in _find_keys(request)]
-        if True not in matches:
+            return None
+        # Clients may send two headers: Anthropic's do. The time of a search for a digest says nothing about a key.
+        found = [self._keys.get(_digest(key)) for key in _find_keys(request)]
+        known = next((key for key in found if key is not None), None)
+        if known is None:
             raise AuthenticationError(401, '', message='The key of this server is missing from the request, or wrong')
+        return known
 
     def _check_host(self, request: HTTPConnection) -> str:
         """Return the host's name. A host that is not known may be the name of a web page's own server.
@@ -122,15 +128,6 @@ def _strip_scheme(authorization: str) -> str:
 
 def _digest(key: str) -> bytes:
     return sha256(key.encode()).digest()
-
-
-def _check_key(key: str) -> str:
-    check_type(key, str, parameter='key')
-    if not key:
-        raise UserError('key= is empty: pass None to accept requests without a key')
-    if not SENDABLE_KEY.fullmatch(key):
-        raise UserError('key= holds characters that no header can send: use printable ASCII, without spaces around it')
-    return key
 
 
 def _read_hosts(hosts: object) -> frozenset[str]:

@@ -7,29 +7,37 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic_core import to_json
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Send
 
-from ..exceptions import LLMError, ModelAPIError, ModelHTTPError, StreamInterruptedError
+from ..exceptions import LLMError, ModelAPIError, ModelHTTPError, OverloadedError, StreamInterruptedError
 from ..json_types import Json
-from ..messages import StreamRestartEvent
+from ..messages import ModelResponse, StreamRestartEvent
 from ..messages.response import is_truncated
 from ..models import Model, StreamedResponse
 from ..wire.serving import ServedRequest, retry_after_header
 from ..wire.text_arguments import TextArguments
+from .drain import Drain
 from .faults import ConnectionBreak, Fault, inject_fault
 from .protocols import Protocol
+from .record import REQUEST_ID_HEADER, RequestRecord
 
 __all__ = ('Exchange', 'json_response', 'run_while_connected')
 
 JSON_TYPE = {'content-type': 'application/json'}
+
+T = TypeVar('T')
+
+OnResponse = Callable[[ModelResponse], Awaitable[None]]
+"""A function that gets the response of the model."""
 
 logger = logging.getLogger('pydantic_llm.serve')
 
@@ -37,23 +45,33 @@ logger = logging.getLogger('pydantic_llm.serve')
 class Exchange:
     """The sending side of one request: the response or the error, once."""
 
-    def __init__(self, protocol: Protocol, send: Send) -> None:
+    def __init__(self, protocol: Protocol, send: Send, record: RequestRecord, drain: Drain) -> None:
         self._protocol = protocol
         self._send = send
+        self._record = record
+        self._drain = drain
         self._has_started = False
         self._frames_sent = 0
 
-    async def run(self, work: Coroutine[Any, Any, None]) -> None:
-        """Await the work; if it fails, send the error to the client."""
+    async def run(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """Return the result of the work; if it fails, send the error to the client."""
         try:
-            await work
+            return await work
         except ConnectionBreak:
             raise
+        except ClientDisconnect:
+            pass
         except LLMError as error:
             await self.send_error(error)
+        except asyncio.CancelledError:
+            if not self._drain.has_ended:
+                raise
+            _forget_cancellation()
+            await self.send_error(OverloadedError(503, '', message='The server is stopping', retry_after=1))
         except Exception as error:
             logger.exception('The model failed')
             await self.send_error(error)
+        return None
 
     async def send_fault(self, fault: Fault) -> bool:
         """Wait for the fault's delay, then send its body or status, if it has one. Return whether it was sent."""
@@ -69,13 +87,18 @@ class Exchange:
         await self._send_whole(fault.status or 200, {**headers, **fault.headers}, body)
         return True
 
-    async def send_response(self, served: ServedRequest, model: Model, fault: Fault | None) -> None:
+    async def send_response(
+        self, served: ServedRequest, model: Model, fault: Fault | None, on_response: OnResponse
+    ) -> None:
+        """Send the model's response. `on_response` gets it before the client gets its end."""
         if served.stream:
             async with model.request_stream(served.messages, served.settings, served.parameters) as stream:
                 headers = {'content-type': self._protocol.stream_type, 'cache-control': 'no-cache'}
-                await self._send_frames(_encode_stream(self._protocol, served, stream), headers, fault)
+                frames = _encode_stream(self._protocol, served, stream, self._record, on_response)
+                await self._send_frames(frames, headers, fault)
         else:
             response = await model.request(served.messages, served.settings, served.parameters)
+            await on_response(response)
             body = to_json(self._protocol.encode_response(self._protocol.end_pause(response), served))
             if fault is None:
                 await self._send_whole(200, {**JSON_TYPE, **self._protocol.encode_headers(None)}, body)
@@ -86,6 +109,7 @@ class Exchange:
 
     async def send_error(self, error: BaseException) -> None:
         """Send an error: as an event if the response has started, else as a response with its own status."""
+        self._record.error = type(error).__name__
         status, body = self._protocol.encode_error(error)
         if self._has_started:
             await self._send_frame(self._encode_error_event(body))
@@ -119,28 +143,41 @@ class Exchange:
 
     async def _send_whole(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         await self._start(status, {'content-length': str(len(body)), **headers})
+        self._record.bytes_out += len(body)
         await self._send({'type': 'http.response.body', 'body': body})
+        self._record.is_complete = True
 
     async def _start(self, status: int, headers: Mapping[str, str]) -> None:
         self._has_started = True
+        self._record.status = status
+        headers = {REQUEST_ID_HEADER: self._record.request_id, **headers}
         raw = [(name.lower().encode('latin-1'), value.encode('latin-1')) for name, value in headers.items()]
         await self._send({'type': 'http.response.start', 'status': status, 'headers': raw})
 
     async def _send_frame(self, data: bytes) -> None:
         self._frames_sent += 1
+        self._record.bytes_out += len(data)
         await self._send({'type': 'http.response.body', 'body': data, 'more_body': True})
 
     async def _finish(self) -> None:
         await self._send({'type': 'http.response.body', 'body': b'', 'more_body': False})
+        self._record.is_complete = True
 
 
-async def _encode_stream(protocol: Protocol, served: ServedRequest, stream: StreamedResponse) -> AsyncGenerator[bytes]:
+async def _encode_stream(
+    protocol: Protocol,
+    served: ServedRequest,
+    stream: StreamedResponse,
+    record: RequestRecord,
+    on_response: OnResponse,
+) -> AsyncGenerator[bytes]:
     """Yield the frames of a streamed response. Until the model's first event, an error can have its own status."""
     encoder = TextArguments(protocol.stream_encoder(served))
     has_started = False
     async for event in stream:
         if not has_started:
             has_started = True
+            record.note_first_token()
             served.begun = stream.get()
             for encoded in encoder.begin():
                 yield protocol.encode_frame(encoded)
@@ -149,12 +186,19 @@ async def _encode_stream(protocol: Protocol, served: ServedRequest, stream: Stre
         for encoded in encoder.event(event):
             yield protocol.encode_frame(encoded)
     response = stream.get()
+    await on_response(response)
     if is_truncated(response):  # its regular end would make it a complete response to the client
         raise StreamInterruptedError(served.model_name, 'The response of the model broke off before its end')
     for encoded in [*(() if has_started else encoder.begin()), *encoder.end(protocol.end_pause(response))]:
         yield protocol.encode_frame(encoded)
     if protocol.end_frame:
         yield protocol.end_frame
+
+
+def _forget_cancellation() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    task.uncancel()
 
 
 async def _yield_once(body: bytes) -> AsyncGenerator[bytes]:

@@ -37,7 +37,7 @@ REDIS_PAUSE = 5.0
 """Seconds without commands to Redis after one has failed."""
 
 
-class _RedisConnections:
+class RedisConnections:
     """The operations on a Redis client that `LoopClients` needs."""
 
     def is_fresh(self, client: Any) -> bool:
@@ -71,7 +71,7 @@ class RedisState(RouterState):
         redis: Any = import_extra('redis.asyncio', extra='redis', what='A RouterModel with state_url=')
         timeouts = {'socket_timeout': REDIS_TIMEOUT, 'socket_connect_timeout': REDIS_TIMEOUT}
         client = redis.Redis.from_url(url, decode_responses=True, **timeouts)
-        self._clients = LoopClients[Any](client, _RedisConnections())
+        self._clients = LoopClients[Any](client, RedisConnections())
         self._prefix = prefix
         self._local = MemoryState()
         self._paused_until = 0.0

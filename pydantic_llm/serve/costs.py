@@ -1,0 +1,84 @@
+"""Prices of the served models: from `genai-prices`, or as the owner of the gateway gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import cast
+
+from .._checks import check_number
+from .._type_checks import raise_wrong_type
+from ..exceptions import UserError
+from ..messages import ModelResponse
+from ..models import Model
+from ..prices import check_prices_installed, find_cost
+from ..usage import RequestUsage
+from .keys import GatewayKey
+
+__all__ = ('PriceList', 'list_leaves')
+
+MILLION = 1_000_000
+
+
+class PriceList:
+    """The prices of an app's models, by their names. `prices` replaces those of `genai-prices` for some of them."""
+
+    def __init__(self, models: Mapping[str, Model], prices: Mapping[str, tuple[float, float]]) -> None:
+        self._models = models
+        self._own = {name: _read_prices(name, value) for name, value in prices.items()}
+        if unknown := prices.keys() - models.keys():
+            known = ', '.join(map(repr, models))
+            raise UserError(f'prices= names {min(unknown)!r}, which is none of the models: {known}')
+
+    def check_priced(self, key: GatewayKey) -> None:
+        """Raise `UserError` unless every model that a key with a budget in dollars may use has a price."""
+        if not key.has_dollar_budget:
+            return
+        for name, model in self._models.items():
+            if key.allows(name) and name not in self._own:
+                check_prices_installed(what='A budget in dollars')
+                for leaf in list_leaves(model):
+                    if find_cost(RequestUsage(input_tokens=1), leaf.system, leaf.model_name) is None:
+                        raise UserError(
+                            f'The key {key.name!r} has a budget in dollars, and the price of {leaf.model_id!r} (model '
+                            f'{name!r}) is unknown: give its prices (prices=), or keep it from the key (models=)'
+                        )
+
+    def estimate(self, name: str, usage: RequestUsage) -> Decimal | None:
+        """Return the price of tokens at the most expensive of a model's own models; `None` if it is unknown."""
+        if name in self._own:
+            return self._own_cost(name, usage)
+        costs = [find_cost(usage, leaf.system, leaf.model_name) for leaf in list_leaves(self._models[name])]
+        return max((cost for cost in costs if cost is not None), default=None)
+
+    def find_cost(self, name: str, response: ModelResponse) -> Decimal | None:
+        """Return the price of a response, by the vendor and the model that gave it; `None` if it is unknown."""
+        usage, model = response.usage, self._models[name]
+        if not usage.has_values():
+            return None
+        if name in self._own:
+            return self._own_cost(name, usage)
+        cost = find_cost(usage, response.provider_name or model.system, response.model_name or model.model_name)
+        return self.estimate(name, usage) if cost is None else cost
+
+    def _own_cost(self, name: str, usage: RequestUsage) -> Decimal:
+        price_in, price_out = self._own[name]
+        return (usage.input_tokens * price_in + usage.output_tokens * price_out) / MILLION
+
+
+def list_leaves(model: Model) -> Iterator[Model]:
+    """Yield the models that send requests themselves: those inside wrappers, fallbacks and routers, or the model."""
+    if not model.members:
+        yield model
+    for member in model.members:
+        yield from list_leaves(member)
+
+
+def _read_prices(name: str, value: object) -> tuple[Decimal, Decimal]:
+    pair = tuple(cast('Sequence[object]', value)) if isinstance(value, (tuple, list)) else ()
+    if len(pair) != 2:
+        expected = 'two prices in US dollars for each model, of a million input and a million output tokens'
+        raise_wrong_type('prices', expected, value)
+    for price in pair:
+        check_number(f'prices[{name!r}]', price, least=0, required=True)
+    return Decimal(str(pair[0])), Decimal(str(pair[1]))

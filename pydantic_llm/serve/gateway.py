@@ -1,0 +1,87 @@
+"""`Gateway`: what the paths of an app share: its models, keys, limits, measurements, and its end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Collection, Generator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+
+from .._type_checks import check_callable
+from ..agent import Agent
+from ..messages import ModelResponse
+from ..models import Model
+from .access import Access
+from .access_log import AccessLog
+from .admission import Admissions
+from .bodies import BodyReader
+from .catalog import Catalog
+from .costs import PriceList
+from .drain import Drain
+from .faults import FaultPlan
+from .keys import GatewayKey, check_keys
+from .metrics import Metrics
+from .record import RequestRecord
+
+__all__ = ('Gateway',)
+
+
+class Gateway:
+    """The models of an app, the checks that every request must pass, and what is measured of it."""
+
+    def __init__(
+        self,
+        models: Model | Agent[Any, Any] | Mapping[str, Model | Agent[Any, Any]],
+        *,
+        keys: Sequence[GatewayKey],
+        state: str | Path | None,
+        aliases: Mapping[str, str],
+        prices: Mapping[str, tuple[float, float]],
+        faults: FaultPlan | None,
+        max_body_bytes: int,
+        allowed_hosts: Collection[str],
+        access_log: str | None,
+    ) -> None:
+        check_callable(faults, parameter='faults')
+        check_keys(keys)
+        self.catalog = Catalog(models, aliases)
+        for key in keys:
+            self.catalog.check_key(key)
+        self.prices = PriceList(self.catalog.models, prices)
+        self.access = Access(keys, allowed_hosts)
+        self.admissions = Admissions(self.catalog.models, keys, self.prices, state)
+        self.faults = faults
+        self.bodies = BodyReader(max_body_bytes)
+        self.drain = Drain()
+        self.metrics = Metrics(self.drain)
+        self._log = None if access_log is None else AccessLog(access_log)
+
+    @contextmanager
+    def track(self, record: RequestRecord) -> Generator[None]:
+        """Count a request as in progress during the block, then add it to the metrics and to the log."""
+        with self.drain.hold():
+            try:
+                yield
+            finally:
+                record.finish()
+                self.metrics.add(record)
+                if self._log is not None:
+                    self._log.write(record)
+
+    def add_response(self, record: RequestRecord, response: ModelResponse) -> None:
+        """Add the usage and the price of a response to the record of its request."""
+        record.add_response(response)
+        if record.usage is not None:
+            record.cost = self.prices.find_cost(record.model, response)
+
+    @asynccontextmanager
+    async def lifespan(self, app: Starlette) -> AsyncGenerator[None]:
+        """Keep the models and the toolsets of agents open while the app runs."""
+        self.drain.reset()
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.admissions.aclose)
+            for model in reversed(self.catalog.models.values()):  # closed in their order
+                await stack.enter_async_context(model)
+            yield
