@@ -1,10 +1,10 @@
 """An ASGI app over any model that speaks the vendors' own protocols, so that the vendors' clients can use it.
 
-Reading order: `app` builds the app (`create_app`) around a `gateway`, `protocols` lists the protocols, `endpoint` handles
-the requests of one, `exchange` sends one response to the client, `value_types` checks the types of a decoded request,
-`server` runs an app on this machine. `keys`, `admission`, `budgets` and `costs` limit what a key may use; `record`,
-`metrics` and `access_log` measure it; `drain` ends it. `faults` injects errors for tests. The `serve.py` of each room
-implements its protocol.
+Reading order: `app` builds the app (`create_app`) around a `gateway`, `protocols` lists the protocols, `endpoint`
+handles the requests of one, `exchange` sends one response to the client, `value_types` checks the types of a decoded
+request, `server` runs an app on this machine. `keys`, `admission`, `budgets` and `costs` limit what a key may use;
+`record`, `metrics` and `access_log` measure it; `drain` ends it. `faults` injects errors for tests. The `serve.py` of
+each room implements its protocol.
 """
 
 from __future__ import annotations

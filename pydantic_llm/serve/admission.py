@@ -26,7 +26,7 @@ from ..exceptions import (
 from ..json_types import Json
 from ..messages import ModelResponse
 from ..models import Model
-from ..models.estimate import estimate_usage
+from ..models.estimate import BYTES_PER_TOKEN, estimate_usage
 from ..models.limits.rate_limit import DEFAULT_OUTPUT_TOKENS
 from ..models.limits.wait_queue import NotYet
 from ..models.router.state import Limits, MemoryState, RouterState
@@ -42,9 +42,6 @@ from .record import RequestRecord
 __all__ = ('Admission', 'Admissions')
 
 logger = logging.getLogger('pydantic_llm.serve')
-
-BYTES_PER_TOKEN = 4
-"""The bytes of the definitions of tools that are counted as one token."""
 
 RATE_PREFIX = 'pydantic_llm:keys'
 """The start of the names of rate limits in a Redis."""
@@ -176,7 +173,10 @@ class Admissions:
         admission.slot, admission.slot_tokens = reserved, estimate.total_tokens
 
     async def _reserve(self, admission: Admission, store: BudgetStore, amount: Amount) -> None:
-        """Reserve an amount. Raises `QuotaExceededError` if a budget has no room, `OverloadedError` if the store fails."""
+        """Reserve an amount.
+
+        Raises `QuotaExceededError` if a budget has no room for it, and `OverloadedError` if the store fails.
+        """
         reserving = asyncio.ensure_future(store.reserve(admission.key.name, admission.periods, amount))
         try:
             full = await asyncio.shield(reserving)

@@ -63,7 +63,7 @@ def create_app(
         key: A key without limits, which may also read `/metrics`.
         keys: Keys with budgets, rate limits and models.
         state: Where the budgets are kept: the path of an SQLite file, or the URL of a Redis. `None`: in memory.
-        aliases: Other names of models -> their names. `*` and `?` in an alias stand for any text and any character.
+        aliases: Other names of models -> their names. `*` in an alias matches any text, `?` any character.
         prices: Names of models -> the prices of a million input and a million output tokens, in US dollars, in place of
             those of `genai-prices`.
         faults: Chooses the fault to inject into a response, for tests.

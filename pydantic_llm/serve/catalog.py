@@ -24,7 +24,7 @@ class Choice(NamedTuple):
 
 
 class Catalog:
-    """The models of an app. `aliases` are other names of them; one with `*` or `?` stands for many."""
+    """The models of an app. `aliases` are other names of them; one with `*` or `?` is a pattern."""
 
     def __init__(
         self, models: Model | Agent[Any, Any] | Mapping[str, Model | Agent[Any, Any]], aliases: Mapping[str, str]
@@ -65,12 +65,12 @@ class Catalog:
         return Choice(matches[0], self.models[matches[0]])
 
     def list_names(self, key: GatewayKey | None) -> list[str]:
-        """Return the names that a key may use, with the aliases that stand for one name."""
+        """Return the names that a key may use, with the aliases that are not patterns."""
         names = [name for name in self.models if key is None or key.allows(name)]
         return [*names, *(alias for alias, name in self._aliases.items() if name in names and not _is_pattern(alias))]
 
     def _resolve_alias(self, name: str) -> str | None:
-        """Return the name that an alias stands for: an alias itself goes before patterns, in their order."""
+        """Return the name that belongs to an alias. An equal alias goes before patterns, and these in their order."""
         if name in self._aliases:
             return self._aliases[name]
         matches = (meant for alias, meant in self._aliases.items() if _is_pattern(alias) and fnmatchcase(name, alias))

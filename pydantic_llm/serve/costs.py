@@ -11,14 +11,11 @@ from .._type_checks import raise_wrong_type
 from ..exceptions import UserError
 from ..messages import ModelResponse
 from ..models import Model
-from ..prices import check_prices_installed, find_cost
+from ..prices import MILLION, check_prices_installed, find_cost
 from ..usage import RequestUsage
 from .keys import GatewayKey
 
 __all__ = ('PriceList', 'list_leaves')
-
-MILLION = 1_000_000
-
 
 class PriceList:
     """The prices of an app's models, by their names. `prices` replaces those of `genai-prices` for some of them."""
@@ -75,10 +72,10 @@ def list_leaves(model: Model) -> Iterator[Model]:
 
 
 def _read_prices(name: str, value: object) -> tuple[Decimal, Decimal]:
-    pair = tuple(cast('Sequence[object]', value)) if isinstance(value, (tuple, list)) else ()
+    pair = cast('Sequence[object]', value if isinstance(value, (tuple, list)) else ())
     if len(pair) != 2:
         expected = 'two prices in US dollars for each model, of a million input and a million output tokens'
-        raise_wrong_type('prices', expected, value)
+        raise_wrong_type('prices', expected, cast('object', value))
     for price in pair:
         check_number(f'prices[{name!r}]', price, least=0, required=True)
     return Decimal(str(pair[0])), Decimal(str(pair[1]))

@@ -23,7 +23,7 @@ from ..json_types import Json
 from ..messages import ModelResponse, StreamRestartEvent
 from ..messages.response import is_truncated
 from ..models import Model, StreamedResponse
-from ..wire.serving import ServedRequest, retry_after_header
+from ..wire.serving import ServedRequest, retry_headers
 from ..wire.text_arguments import TextArguments
 from .drain import Drain
 from .faults import ConnectionBreak, Fault, inject_fault
@@ -115,7 +115,7 @@ class Exchange:
             await self._send_frame(self._encode_error_event(body))
             await self._finish()
         else:
-            headers = {**JSON_TYPE, **self._protocol.encode_headers(error), **retry_after_header(error)}
+            headers = {**JSON_TYPE, **self._protocol.encode_headers(error), **retry_headers(error)}
             await self._send_whole(status, headers, to_json(body))
 
     async def _send_frames(

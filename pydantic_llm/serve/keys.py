@@ -58,7 +58,7 @@ class GatewayKey:
         check_type(self.name, str, parameter='name')
         if not KEY_NAME.fullmatch(self.name):
             raise UserError(f'name is {self.name!r}: the name of a key has up to 64 letters, digits and ._@-')
-        check_key(self.key, f'The key {self.name!r}')
+        check_key(self.key, f'key= of {self.name!r}')
         if self.models is not None:
             self._check_model_names(self.models)
         for option in (*BUDGETS, *RATES):
@@ -69,7 +69,7 @@ class GatewayKey:
 
     @property
     def limits(self) -> Limits | None:
-        """The rate limits; `None` if there are none."""
+        """The rate limits; `None` without any."""
         limits = Limits(self.concurrency, self.requests_per_minute, self.tokens_per_minute)
         return None if limits == Limits() else limits
 

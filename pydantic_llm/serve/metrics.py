@@ -15,7 +15,7 @@ from .record import RequestRecord
 __all__ = ('CONTENT_TYPE', 'Metrics')
 
 CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
-"""https://prometheus.io/docs/instrumenting/exposition_formats/"""
+"""The content type of the text format: https://prometheus.io/docs/instrumenting/exposition_formats/"""
 
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0)
 """The upper limits of the buckets of latencies, in seconds: responses of models take from milliseconds to minutes."""

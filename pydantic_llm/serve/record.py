@@ -32,7 +32,7 @@ class RequestRecord:
     key_name: str = ''
     """The name of the key; empty without one."""
     model: str = ''
-    """The name of the model, as the app knows it; empty if there is none of this name."""
+    """The name of the model, as the app knows it; empty if the app has no such model."""
     stream: bool = False
     status: int = 0
     """The HTTP status of the response; 0 if the client disconnected before it."""

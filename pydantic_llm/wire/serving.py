@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from pydantic_core import to_json
 
-from ..exceptions import ContentFilterError, LLMError, ModelHTTPError, ModelTimeoutError, UserError
+from ..exceptions import ContentFilterError, LLMError, ModelHTTPError, ModelTimeoutError, QuotaExceededError, UserError
 from ..json_types import Json
 from ..messages import (
     FinishReason,
@@ -196,7 +196,11 @@ def message_of(error: BaseException) -> str:
     return message if len(message) <= MAX_MESSAGE else f'{message[:MAX_MESSAGE]}…'
 
 
-def retry_after_header(error: BaseException) -> Mapping[str, str]:
-    """Return the `retry-after` header, in seconds, if the vendor sent one."""
+def retry_headers(error: BaseException) -> Mapping[str, str]:
+    """Return `retry-after`, in seconds, if it is known, and `x-should-retry: false` if a quota is exceeded.
+
+    The SDKs of OpenAI and Anthropic read the latter, and would send a request with the status 429 three times.
+    """
     seconds = error.retry_after if isinstance(error, ModelHTTPError) else None
-    return {} if seconds is None else {'retry-after': f'{seconds:g}'}
+    headers = {} if seconds is None else {'retry-after': f'{seconds:g}'}
+    return {**headers, 'x-should-retry': 'false'} if isinstance(error, QuotaExceededError) else headers

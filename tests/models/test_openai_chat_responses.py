@@ -389,7 +389,7 @@ async def test_a_status_becomes_an_error(
     assert len(server.requests) == 2
 
 
-async def test_the_retry_after_header_is_kept() -> None:
+async def test_the_retry_headers_is_kept() -> None:
     server = Server(error(), status=429, retry_after='7')
     with pytest.raises(RateLimitError) as caught:
         await build_model(server).request(HELLO)

@@ -61,7 +61,7 @@ class PeriodLimit:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What a key has spent in a period, with what is reserved for requests in progress."""
+    """The spending of a key in a period, with what is reserved for requests in progress."""
 
     period: PeriodLimit
     amount: Amount

@@ -35,7 +35,7 @@ class BudgetStore(ABC):
         await self.read('', ())
 
     async def aclose(self) -> None:
-        """Close the connections."""
+        """Close the connections of the running event loop."""
 
 
 class MemoryStore(BudgetStore):
