@@ -17,6 +17,7 @@ from .keys import GatewayKey
 
 __all__ = ('PriceList', 'list_leaves')
 
+
 class PriceList:
     """The prices of an app's models, by their names. `prices` replaces those of `genai-prices` for some of them."""
 
