@@ -51,9 +51,7 @@ def create_app(
 ) -> Starlette:
     """Build an app that serves one model or agent under any name, or several under their names.
 
-    An agent is served as an `AgentModel`: its tools run on the server. Give it `deps` by passing an
-    `AgentModel(agent, deps=...)`.
-
+    An agent is served as an `AgentModel`, whose tools run on the server: pass `AgentModel(agent, deps=...)` for `deps`.
     If `key` or `keys` are given, every request must send one (`Authorization: Bearer` or `x-api-key`). Without a key,
     the app responds only to requests that name it by an IP address, by `localhost` or by one of `allowed_hosts`, and
     that no web page of another machine sends. Raises `UserError` for an invalid value.
@@ -83,7 +81,10 @@ def create_app(
         allowed_hosts=allowed_hosts,
         access_log=access_log,
     )
-    cross_origin = allow_origins(allowed_origins, has_keys=key is not None or bool(keys))
+    return _build_app(gateway, allow_origins(allowed_origins, has_keys=key is not None or bool(keys)))
+
+
+def _build_app(gateway: Gateway, cross_origin: Sequence[Middleware]) -> Starlette:
     app = Starlette(
         routes=[*_list_routes(gateway), *StatusPages(gateway).routes()],
         exception_handlers={HTTPException: _report_unknown_path, ModelHTTPError: _report_error},
