@@ -28,7 +28,7 @@ KEY :=
 quote = '$(subst ','\'',$(1))'
 
 DEMO_EXTRAS := serve,cli
-DEV_EXTRAS := all,serve,cli,prices,redis,mcp
+DEV_EXTRAS := all,serve,cli,prices,redis,otel,mcp
 # Installed without its requirements (see the group `litellm` in pyproject.toml); pinned, since the releases 1.82.7 and
 # 1.82.8 were malicious.
 LITELLM := litellm==1.109.1

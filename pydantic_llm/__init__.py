@@ -110,6 +110,11 @@ if TYPE_CHECKING:
         messages_from_anthropic,
         messages_to_anthropic,
     )
+    from .models.instrumented import (
+        InstrumentationSettings,
+        InstrumentedModel,
+        instrument_all,
+    )
     from .models.limits import (
         ConcurrencyLimitedModel,
     )
@@ -224,6 +229,8 @@ __all__ = (
     'FunctionToolset',
     'ImageGenerationTool',
     'ImageUrl',
+    'InstrumentationSettings',
+    'InstrumentedModel',
     'LLMError',
     'MCPServerTool',
     'MemoryTool',
@@ -306,6 +313,7 @@ __all__ = (
     '__version__',
     'capture_run_messages',
     'infer_model',
+    'instrument_all',
     'messages_from_anthropic',
     'messages_from_openai',
     'messages_to_anthropic',
@@ -415,6 +423,11 @@ _NAMES: dict[str, tuple[str, ...]] = {
     'models.anthropic.message_dicts': (
         'messages_from_anthropic',
         'messages_to_anthropic',
+    ),
+    'models.instrumented': (
+        'InstrumentationSettings',
+        'InstrumentedModel',
+        'instrument_all',
     ),
     'models.limits': ('ConcurrencyLimitedModel',),
     'models.openai.chat.message_dicts': (

@@ -39,7 +39,7 @@ WIRE_ROOMS = ('openai.chat', 'openai.responses', 'anthropic', 'gemini', 'cohere'
 DIALECTS = ('groq', 'mistral', 'huggingface', 'litellm')
 ENGINES = ('transformers', 'vllm', 'mlx')
 SHARED_BY_ENGINES = ('local',)  # no room either
-AROUND_MODELS = ('fallback', 'router', 'limits', 'recorded')  # models around models
+AROUND_MODELS = ('fallback', 'router', 'limits', 'recorded', 'instrumented')  # models around models
 TEST_DOUBLES = ('test',)
 VENDOR_FOLDERS = ('openai',)
 """Folders that hold rooms, and what these rooms share."""
@@ -59,7 +59,7 @@ PURE_FILES = ('encode', 'decode', 'serve', 'native_tools')
 EXTRA_OF_FOLDER = {'gemini': 'google'}
 """The extra of a folder of models, where it is not called like the folder."""
 
-EXTRAS_WITHOUT_A_ROOM = ('all', 'fast', 'serve', 'cli', 'prices', 'redis', 'mcp')
+EXTRAS_WITHOUT_A_ROOM = ('all', 'fast', 'serve', 'cli', 'prices', 'redis', 'otel', 'mcp')
 
 VENDORS = (
     'anthropic boto3 botocore cohere genai_prices google groq huggingface_hub litellm llguidance mistralai mlx mlx_lm '

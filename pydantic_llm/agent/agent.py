@@ -15,6 +15,7 @@ from typing_extensions import TypeVar
 
 from .. import models
 from .._checks import check_number
+from .._instrument import is_instrumented
 from .._type_checks import check_choice, check_native_tools, check_prompt, check_type
 from ..exceptions import UserError
 from ..messages import ModelMessage
@@ -49,10 +50,11 @@ from .output_reader import OutputReader
 from .output_types import EndStrategy, OutputSpec
 from .overrides import UNSET, Unset, get_overrides, override_parameters
 from .result import Conversation
-from .run_spec import RunSpec
+from .run_spec import RunSpec, Tracer
 from .run_state import RunState
 
 if TYPE_CHECKING:
+    from ..models.instrumented import InstrumentationSettings
     from ..models.known_names import KnownModelName
 
 __all__ = ('Agent',)
@@ -87,6 +89,8 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         tool_timeout: Seconds that a call may take of a tool of the agent itself that sets no time.
         defer_model_check: If true, look up the model's name and its API key in the first run, not here. While
             `models.ALLOW_MODEL_REQUESTS` is false, a model whose key is missing is deferred too.
+        instrument: Record the runs by OpenTelemetry: true, or the settings for that. `None` follows
+            `Agent.instrument_all`, false does not.
     """
 
     def __init__(
@@ -109,14 +113,15 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         end_strategy: EndStrategy = 'early',
         tool_timeout: float | None = None,
         defer_model_check: bool = False,
+        instrument: InstrumentationSettings | bool | None = None,
     ) -> None:
-        _check_constructor(model, model_settings, name, end_strategy)
-        check_native_tools(native_tools)
+        _check_constructor(model, model_settings, name, end_strategy, native_tools, instrument)
         _check_numbers(retries, output_retries, tool_timeout)
         self._init_functions(tools, toolsets, instructions, system_prompt, tool_timeout)
         self.model: Model | str | ModelFunction | None = model if defer_model_check else _infer_or_defer(model)
         """The model, a function that chooses it, or its name if the check is deferred."""
         self.name = name
+        self.instrument = instrument
         self.model_settings = model_settings
         selected = _select_output_type(output_type, result_type)
         self.output_type: OutputSpec[Any] = str if selected is None else selected
@@ -128,6 +133,13 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         self._native_tools = native_tools
         self._history_processors = parse_processors(history_processors)
         self._entered: list[CombinedToolset[DepsT]] = []
+
+    @staticmethod
+    def instrument_all(instrument: InstrumentationSettings | bool = True) -> None:
+        """Record the runs of all agents that do not set `instrument` themselves. See `pydantic_llm.instrument_all`."""
+        from ..models.instrumented.switch import instrument_all
+
+        instrument_all(instrument)
 
     # --------------------------------------------------------------------------------------------------------- runs
 
@@ -214,11 +226,12 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
     ) -> RunSpec:
         """Merge the agent, the options and the overrides."""
         model, choose_model, closes_model = self._resolve_model(overrides.get('model', options.get('model')))
+        tracer = self._make_tracer()
         instructions = [*self._instructions, *parse_prompts('instructions', options.get('instructions'))]
         if 'instructions' in overrides:
             instructions = parse_prompts('instructions', overrides['instructions'])
         return RunSpec(
-            model=model,
+            model=model if tracer is None else tracer.instrument(model),
             choose_model=choose_model,
             closes_model=closes_model,
             history=options.get('message_history') or (),
@@ -237,7 +250,16 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
             retries=self._retries,
             output_retries=self._output_retries,
             end_strategy=self.end_strategy,
+            tracer=tracer,
         )
+
+    def _make_tracer(self) -> Tracer | None:
+        """Return what records a run, or `None` if it is not instrumented."""
+        if not is_instrumented(self.instrument):
+            return None
+        from .tracing import RunTracer
+
+        return RunTracer(self.instrument, self.name)
 
     def _choose_toolset(self, options: RunOptions, overrides: Mapping[str, Any]) -> CombinedToolset[Any]:
         """Return all tools of a run."""
@@ -277,8 +299,20 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         return f'Agent(model={self.model!r}, name={self.name!r}, output_type={self.output_type!r})'
 
 
-def _check_constructor(model: object, model_settings: object, name: str | None, end_strategy: EndStrategy) -> None:
+def _check_constructor(
+    model: object,
+    model_settings: object,
+    name: str | None,
+    end_strategy: EndStrategy,
+    native_tools: Sequence[NativeTool],
+    instrument: InstrumentationSettings | bool | None,
+) -> None:
     """Raise `UserError` for an argument of `Agent` of a wrong type."""
+    check_native_tools(native_tools)
+    if instrument is not None and instrument is not False:
+        from ..models.instrumented.switch import find_settings
+
+        find_settings(instrument)
     if model is not None:
         check_model_option(model)
     check_settings_option(model_settings)

@@ -101,6 +101,8 @@ async def open_run(run: RunState) -> AsyncGenerator[AgentRun[Any, Any]]:
     Raises `RunCancelled` if the run was cancelled by its controls.
     """
     async with _cancel_scope(run), AsyncExitStack() as stack:
+        if run.spec.tracer is not None:
+            stack.enter_context(run.spec.tracer.trace_run(run))
         if run.spec.closes_model:
             await stack.enter_async_context(run.spec.model)
         stack.push_async_callback(_close_models, run)

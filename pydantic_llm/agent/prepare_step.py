@@ -32,7 +32,8 @@ async def prepare_step(run: RunState) -> ModelRequestParameters:
     await _evaluate_settings(run)
     is_lost = run.unusable_responses > MAX_UNUSABLE_RESPONSES
     run.must_answer = is_lost or run.has_refused_calls or run.spec.limits.must_answer(run.conversation.usage)
-    return await _offer_tools(run)
+    run.parameters = await _offer_tools(run)
+    return run.parameters
 
 
 async def choose_model(run: RunState) -> None:
@@ -44,6 +45,8 @@ async def choose_model(run: RunState) -> None:
     if isinstance(chosen, str):
         chosen = run.made_models.get(chosen) or run.made_models.setdefault(chosen, infer_model(chosen))
     model = cast('Model', chosen)
+    if run.spec.tracer is not None:
+        model = run.spec.tracer.instrument(model)
     run.spec = replace(run.spec, model=model)
     run.context.model = model
 

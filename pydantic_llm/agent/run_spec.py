@@ -2,24 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
-from ..messages import ModelMessage
+from ..messages import ModelMessage, ModelRequestPart, ToolCallPart
 from ..models import Model, OutputMode
 from ..native_tools import NativeTool
 from ..tools.context_functions import ContextFunction, Prompt
 from ..tools.controls import CancellationToken
 from ..tools.deferred import DeferredToolResults
+from ..tools.definition import ToolDefinition
 from ..toolsets import AbstractToolset, ToolsetTool
 from ..usage import UsageLimits
 from .dynamic_options import SettingsLayer
 from .output_reader import OutputForm, OutputReader
 from .output_types import EndStrategy
 
-__all__ = ('RunSpec',)
+__all__ = ('RunSpec', 'Tracer')
+
+
+class Tracer(Protocol):
+    """Records a run. `tracing` has the one of OpenTelemetry."""
+
+    def instrument(self, model: Model) -> Model:
+        """Return the model of the run, so that its requests are recorded."""
+        ...
+
+    def trace_run(self, run: Any, /) -> AbstractContextManager[None]:
+        """Record the run that the block executes, a `RunState`."""
+        ...
+
+    async def trace_tool_call(
+        self,
+        tool: ToolDefinition,
+        call: ToolCallPart,
+        execute: Callable[[], Awaitable[Sequence[ModelRequestPart]]],
+    ) -> Sequence[ModelRequestPart]:
+        """Record the execution of a tool call. Returns and raises what it does."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +79,8 @@ class RunSpec:
     """Number of rejected outputs allowed for an output that sets no number itself."""
     end_strategy: EndStrategy = 'early'
     """Handling of the other tool calls in a response that contains the output."""
+    tracer: Tracer | None = None
+    """Records the run and its tool calls; `None` if it is not instrumented."""
 
     @cached_property
     def has_dynamic_settings(self) -> bool:

@@ -27,7 +27,7 @@ from ..messages import (
 )
 from ..messages._value import now
 from ..messages.history import NOT_EXECUTED
-from ..models import Model, StreamedResponse
+from ..models import Model, ModelRequestParameters, StreamedResponse
 from ..settings import ModelSettings
 from ..tools.context import RunContext
 from ..tools.controls import EnqueuePriority
@@ -73,6 +73,8 @@ class RunState:
     channel: EventChannel | None = None
     """The channel for events; without one, responses are not streamed."""
     stream: StreamedResponse | None = None
+    parameters: ModelRequestParameters | None = None
+    """The parameters of the last request."""
     offered_tools: Mapping[str, ToolsetTool[Any]] = field(default_factory=dict[str, ToolsetTool[Any]])
     """The tools of the last request, by their name for the model."""
     open_calls: dict[int, OpenCall] = field(default_factory=dict[int, OpenCall])

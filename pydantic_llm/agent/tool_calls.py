@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 from pydantic_core import ValidationError, to_json
@@ -37,7 +38,7 @@ from ..messages import (
     UserPromptPart,
 )
 from ..tools.context import RunContext
-from ..tools.deferred import ToolDenied
+from ..tools.deferred import ToolApproved, ToolDenied
 from ..toolsets import ToolsetTool
 from .output_reader import Rejected
 from .run_state import RunState, ToolFailures, make_interrupted_result
@@ -173,7 +174,7 @@ async def _execute_call(
 
 
 async def _call_tool(run: RunState, call: ToolCallPart) -> Sequence[ModelRequestPart]:
-    """Validate the arguments, call the tool and return the parts for its result.
+    """Return the parts for the result of a tool call: of the tool, or what the caller decided about it.
 
     Raises `Rejected`, and `ApprovalRequired` or `CallDeferred` if the call stays open.
     """
@@ -186,6 +187,16 @@ async def _call_tool(run: RunState, call: ToolCallPart) -> Sequence[ModelRequest
     decision = given.decision_about(call.tool_call_id) if given else None
     if isinstance(decision, ToolDenied):
         return [ToolReturnPart(call.tool_name, decision.message, call.tool_call_id, outcome='denied')]
+    execute = partial(_execute_tool, run, tool, call, decision)
+    tracer = run.spec.tracer
+    return await execute() if tracer is None else await tracer.trace_tool_call(tool.tool_def, call, execute)
+
+
+async def _execute_tool(
+    run: RunState, tool: ToolsetTool[Any], call: ToolCallPart, decision: ToolApproved | None
+) -> Sequence[ModelRequestPart]:
+    """Validate the arguments, call the tool and return the parts for its result. Raises as `_call_tool` does."""
+    given = run.spec.deferred_results
     arguments = _validate_arguments(tool, call, decision.override_args if decision else None)
     context = replace(
         run.tool_context(tool, call),
