@@ -15,7 +15,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from pydantic_llm.direct import model_request, model_request_stream, model_request_stream_sync, model_request_sync
 from pydantic_llm.exceptions import ModelHTTPError, UserError
 from pydantic_llm.messages import ModelRequest, ModelResponse, TextPart
-from pydantic_llm.models import ModelRequestParameters, OutputObjectDefinition
+from pydantic_llm.models import Model, ModelRequestParameters, OutputObjectDefinition
 from pydantic_llm.models.fallback import FallbackModel
 from pydantic_llm.models.function import FunctionModel
 from pydantic_llm.models.instrumented import InstrumentationSettings, InstrumentedModel
@@ -42,6 +42,12 @@ def url() -> Iterator[str]:
 
 def openai_model(url: str) -> OpenAIChatModel:
     return OpenAIChatModel('gpt-4o', provider=OpenAIProvider(base_url=url, api_key='secret-key'))
+
+
+async def read_stream(model: Model) -> None:
+    async with model_request_stream(model, 'hello') as stream:
+        async for _ in stream:
+            pass
 
 
 async def test_a_request_has_the_attributes_of_the_conventions(recorder: Recorder, url: str) -> None:
@@ -167,19 +173,21 @@ async def test_a_stream_that_is_left_early_ends_its_span_without_an_error(record
 
 async def test_an_error_of_the_code_that_reads_a_stream_is_not_one_of_the_request(recorder: Recorder) -> None:
     model = InstrumentedModel(Scripted('m', ['one ', 'two']), recorder.settings())
-    with pytest.raises(ZeroDivisionError):
+
+    async def fail_while_reading() -> None:
         async with model_request_stream(model, 'hello') as stream:
             async for _ in stream:
                 raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail_while_reading()
     assert recorder.span.status.status_code is StatusCode.UNSET
 
 
 async def test_a_stream_that_fails_ends_its_span_with_the_error(recorder: Recorder) -> None:
     model = InstrumentedModel(Scripted('m', ['one ', overloaded()], usage=4), recorder.settings())
     with pytest.raises(ModelHTTPError):
-        async with model_request_stream(model, 'hello') as stream:
-            async for _ in stream:
-                pass
+        await read_stream(model)
     assert recorder.span.status.status_code is StatusCode.ERROR
     assert recorder.attributes['error.type'] == 'ModelHTTPError'
     assert recorder.attributes['http.response.status_code'] == 503
@@ -192,16 +200,8 @@ async def test_a_cancelled_request_ends_its_span_with_an_event_and_without_an_er
 ) -> None:
     model = InstrumentedModel(Scripted('m', [60.0, 'three']), recorder.settings())
 
-    async def read() -> None:
-        if not is_stream:
-            await model_request(model, 'hello')
-            return
-        async with model_request_stream(model, 'hello') as stream:
-            async for _ in stream:
-                pass
-
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(read(), 0.02)
+        await asyncio.wait_for(read_stream(model) if is_stream else model_request(model, 'hello'), 0.02)
     assert events_of(recorder.span) == [('pydantic_llm.cancelled', {})]
     assert recorder.span.status.status_code is StatusCode.UNSET
 
@@ -232,12 +232,7 @@ async def test_each_retry_is_an_event(recorder: Recorder, is_stream: bool) -> No
     faults = iter([Fault(status=503, headers={'retry-after': '0'})])
     with LocalServer(create_app(TestModel(), faults=lambda *_: next(faults, None))) as url:
         async with InstrumentedModel(openai_model(f'{url}/v1'), recorder.settings()) as model:
-            if is_stream:
-                async with model_request_stream(model, 'hello') as stream:
-                    async for _ in stream:
-                        pass
-            else:
-                await model_request(model, 'hello')
+            await (read_stream(model) if is_stream else model_request(model, 'hello'))
     [(name, attributes)] = events_of(recorder.span)
     assert name == 'pydantic_llm.attempt_failed'
     assert attributes['error.type'] == 'OverloadedError'
@@ -332,7 +327,7 @@ def test_no_key_is_in_the_telemetry(recorder: Recorder, url: str) -> None:
 
 async def test_settings_of_the_wrong_type_are_an_error_that_names_them() -> None:
     with pytest.raises(UserError, match='options takes InstrumentationSettings'):
-        InstrumentedModel(TestModel(), True)  # type: ignore[arg-type]
+        InstrumentedModel(TestModel(), options=True)  # type: ignore[arg-type]
 
 
 def test_a_policy_is_no_attribute(recorder: Recorder) -> None:
