@@ -18,13 +18,12 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Send
 
-from ..exceptions import LLMError, ModelAPIError, ModelHTTPError, OverloadedError, StreamInterruptedError
+from ..exceptions import LLMError, ModelHTTPError, OverloadedError
 from ..json_types import Json
-from ..messages import ModelResponse, StreamRestartEvent
-from ..messages.response import is_truncated
+from ..messages import ModelResponse
 from ..models import Model, StreamedResponse
+from ..wire.served_stream import EncodedStream
 from ..wire.serving import ServedRequest, retry_headers
-from ..wire.text_arguments import TextArguments
 from .drain import Drain
 from .faults import ConnectionBreak, Fault, inject_fault
 from .protocols import Protocol
@@ -172,25 +171,16 @@ async def _encode_stream(
     on_response: OnResponse,
 ) -> AsyncGenerator[bytes]:
     """Yield the frames of a streamed response. Until the model's first event, an error can have its own status."""
-    encoder = TextArguments(protocol.stream_encoder(served))
-    has_started = False
+    encoded = EncodedStream(protocol.stream_encoder(served), served, stream)
     async for event in stream:
-        if not has_started:
-            has_started = True
+        if not encoded.has_started:
             record.note_first_token()
-            served.begun = stream.get()
-            for encoded in encoder.begin():
-                yield protocol.encode_frame(encoded)
-        if isinstance(event, StreamRestartEvent):
-            raise ModelAPIError(served.model_name, f'The response broke off and cannot be withdrawn: {event.reason}')
-        for encoded in encoder.event(event):
-            yield protocol.encode_frame(encoded)
+        for frame in encoded.event(event):
+            yield protocol.encode_frame(frame)
     response = stream.get()
     await on_response(response)
-    if is_truncated(response):  # its regular end would make it a complete response to the client
-        raise StreamInterruptedError(served.model_name, 'The response of the model broke off before its end')
-    for encoded in [*(() if has_started else encoder.begin()), *encoder.end(protocol.end_pause(response))]:
-        yield protocol.encode_frame(encoded)
+    for frame in encoded.end(protocol.end_pause(response)):
+        yield protocol.encode_frame(frame)
     if protocol.end_frame:
         yield protocol.end_frame
 
