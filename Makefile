@@ -13,6 +13,7 @@ SHELL := bash
 VENV := .venv
 LOCAL_VENV := .venv-local
 BARE_VENV := .venv-bare
+BRIDGES_VENV := .venv-bridges
 VLLM_VENV := .venv-vllm
 BENCH_VENVS := .venv-peers
 # The number of processes for the tests; `make test WORKERS=0` runs them in one.
@@ -29,6 +30,8 @@ quote = '$(subst ','\'',$(1))'
 
 DEMO_EXTRAS := serve,cli
 DEV_EXTRAS := all,serve,cli,prices,redis,otel,mcp
+# `openai` is what LiteLLM imports.
+BRIDGES_EXTRAS := serve,openai,smolagents,langchain
 # Installed without its requirements (see the group `litellm` in pyproject.toml); pinned, since the releases 1.82.7 and
 # 1.82.8 were malicious.
 LITELLM := litellm==1.109.1
@@ -67,7 +70,7 @@ fuzz: $(VENV)/.dev ## decode 100,000 randomly changed responses, and send each t
 soak: $(VENV)/.dev ## ten minutes of 2,000 requests at the same time, with faults, also through the gateway; ARGS=60: a minute
 	$(BIN)/python -m tests.faults.soak $(or $(ARGS),600)
 
-.PHONY: demo test test-bare test-histories test-machine test-local test-vllm bench-local bench-peers bench-full install format lint typecheck docs bench fuzz soak new-service all help
+.PHONY: demo test test-bare test-bridges test-histories test-machine test-local test-vllm bench-local bench-peers bench-full install format lint typecheck docs bench fuzz soak new-service all help
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
@@ -82,6 +85,10 @@ test: $(VENV)/.dev ## the tests, with the shape of the code and the snippets of 
 
 test-bare: $(BARE_VENV)/.dev ## the tests of an environment without any vendor's package
 	$(BARE_VENV)/bin/python -m pytest -n 2 -p tests.without_sdks $(BARE_TESTS) $(ARGS)
+
+test-bridges: $(BRIDGES_VENV)/.dev ## the bridges to other frameworks, in an environment with the frameworks
+	LITELLM_LOCAL_MODEL_COST_MAP=True $(BRIDGES_VENV)/bin/python -m pytest -p no:benchmark -p no:codspeed -p no:recording \
+	    -p no:socket tests/ext $(ARGS)
 
 test-histories: $(VENV)/.dev ## nightly: 10,000 random histories, each accepted by every vendor's rules
 	$(BIN)/python -m tests.conformance.histories $(or $(ARGS),10000)
@@ -155,6 +162,15 @@ $(BARE_VENV)/.dev: pyproject.toml Makefile | $(BARE_VENV)/bin/python
 	@echo 'Installing into $(BARE_VENV): the package without those of vendors, and what tests need.'
 	@$(call install,$(BARE_VENV)) -e '.[serve,prices,redis]' --group test
 	@$(call install,$(BARE_VENV)) --no-deps -e '$(EXAMPLE)'
+	@touch $@
+
+$(BRIDGES_VENV)/bin/python:
+	@$(call create_venv,$(BRIDGES_VENV))
+
+$(BRIDGES_VENV)/.dev: pyproject.toml Makefile | $(BRIDGES_VENV)/bin/python
+	@echo 'Installing into $(BRIDGES_VENV): the frameworks that have a bridge.'
+	@$(call install,$(BRIDGES_VENV)) -e '.[$(BRIDGES_EXTRAS)]' --group bridges --group litellm
+	@$(call install,$(BRIDGES_VENV)) --no-deps '$(LITELLM)'
 	@touch $@
 
 $(LOCAL_VENV)/bin/python:

@@ -59,12 +59,20 @@ PURE_FILES = ('encode', 'decode', 'serve', 'native_tools')
 EXTRA_OF_FOLDER = {'gemini': 'google'}
 """The extra of a folder of models, where it is not called like the folder."""
 
-EXTRAS_WITHOUT_A_ROOM = ('all', 'fast', 'serve', 'cli', 'prices', 'redis', 'otel', 'mcp')
+FRAMEWORKS = {
+    'smolagents': 'smolagents',
+    'langchain': 'langchain_core',
+    'litellm': 'litellm',
+}
+"""The extras of bridges to other frameworks, and what they install."""
+
+EXTRAS_WITHOUT_A_ROOM = ('all', 'fast', 'serve', 'cli', 'prices', 'redis', 'otel', 'mcp', *FRAMEWORKS)
 
 VENDORS = (
     'anthropic boto3 botocore cohere genai_prices google groq huggingface_hub litellm llguidance mistralai mlx mlx_lm '
-    'openai opentelemetry starlette torch transformers uvicorn vllm'
+    'openai opentelemetry pydantic_ai smolagents langchain_core starlette torch transformers uvicorn vllm'
 ).split()
+FRAMEWORK_MODULE = re.compile(r'(smolagents|langchain_core|pydantic_ai)(\.\w+)*')
 IO_MODULES = (
     'aiohttp anyio asyncio concurrent http httpcore httpx httpx2 multiprocessing os pathlib random requests selectors '
     'signal socket ssl subprocess tempfile threading time urllib.request urllib3'
@@ -188,6 +196,25 @@ def test_the_front_door_imports_its_names_lazily() -> None:
 @pytest.mark.parametrize('module', NOT_IMPORTED_BY_THE_FRONT_DOOR)
 def test_importing_the_package_does_not_import(module: str) -> None:
     assert module not in modules_after_importing_the_package()
+
+
+def test_only_its_bridge_names_a_framework(source: Source) -> None:
+    """The bridges load frameworks by name, with `import_framework`; LiteLLM is also a room."""
+    assert [
+        node.value
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and FRAMEWORK_MODULE.fullmatch(node.value)
+    ] == [] or source.is_under('pydantic_llm.ext')
+
+
+def test_every_framework_has_a_bridge_and_an_extra() -> None:
+    bridges = {file.stem for file in (PACKAGE / 'ext').glob('[!_]*.py')}
+    assert bridges == {extra.replace('-', '_') for extra in FRAMEWORKS}
+    assert FRAMEWORKS.keys() - extras().keys() == set()
+
+
+def test_nothing_but_bridges_imports_a_bridge(source: Source) -> None:
+    assert source.is_under('pydantic_llm.ext') or source.imports_of(*ours('ext')) == []
 
 
 # ----------------------------------------------------------------------------------------------------------- the rooms

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..json_types import Json
 from ..messages import ModelResponse
@@ -14,7 +14,7 @@ from ..models.gemini import serve as gemini
 from ..models.mistral import serve as mistral
 from ..models.openai.chat import serve as chat
 from ..models.openai.responses import serve as responses
-from ..wire.serving import DONE, ServedRequest, StreamEncoder, sse
+from ..wire.serving import DONE, ServedRequest, StreamEncoder, end_pause, sse
 from .faults import INVALID_FRAME, KEEP_ALIVE_FRAME
 
 
@@ -54,9 +54,7 @@ class Protocol:
 
     def end_pause(self, response: ModelResponse) -> ModelResponse:
         """Return a paused response as a truncated one, if the protocol has no pauses; any other one unchanged."""
-        if response.state != 'suspended' or self.has_pauses:
-            return response
-        return replace(response, state='complete', finish_reason='length')
+        return response if self.has_pauses else end_pause(response)
 
 
 def _encode_named_event(event: Json) -> bytes:

@@ -151,6 +151,11 @@ def vendor_finish_reason(response: ModelResponse, known: Mapping[str, FinishReas
     return raw if raw is not None and raw in known and known[raw] == response.finish_reason else None
 
 
+def end_pause(response: ModelResponse) -> ModelResponse:
+    """Return a paused response as a truncated one, for an API without pauses; any other one unchanged."""
+    return replace(response, state='complete', finish_reason='length') if response.state == 'suspended' else response
+
+
 def own_details(source: ModelResponse | ModelResponsePart, *vendors: str) -> Json:
     """Return the `provider_details` if one of the vendors made the response or the part, else an empty object."""
     return (source.provider_details or {}) if source.provider_name in vendors else {}

@@ -20,9 +20,9 @@ from pydantic_llm.exceptions import LLMError
 from pydantic_llm.messages import ModelMessagesTypeAdapter, ModelRequest, ModelResponse, TextPart, UserPromptPart
 from pydantic_llm.models import ModelRequestParameters
 from pydantic_llm.models.local.detokenize import Detokenizer
-from pydantic_llm.models.local.stops import StopMatcher
 from pydantic_llm.models.local.token_decoder import TokenDecoder
 from pydantic_llm.streaming.parts import PartsManager
+from pydantic_llm.streaming.stops import StopMatcher
 from pydantic_llm.streaming.text_calls.forced import ForcedReader
 from pydantic_llm.streaming.text_calls.formats import CALL_FORMATS
 from pydantic_llm.streaming.thinking import HEADERS, THINK_TAGS, ThinkTags

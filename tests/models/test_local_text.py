@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from pydantic_llm.models.local.detokenize import MAX_HELD_TOKENS, Detokenizer
-from pydantic_llm.models.local.stops import StopMatcher
 from pydantic_llm.models.local.token_decoder import TokenDecoder
+from pydantic_llm.streaming.stops import StopMatcher
 
 
 def decode_bytes(tokens: Sequence[int]) -> str:

@@ -16,7 +16,7 @@ Read in this order, which is the way of a request:
 2. `encode` renders the chat template, with `encode_messages` for its turns and `tools` for tools and their schemas;
 3. `tokenizer`, `grammars` and `sampling` make tokens, a matcher of the constraint and sampling parameters;
 4. all this is an `engine.Job`, which `worker` puts into the queue (`queue_slots`) and gives to the `Runner`;
-5. in the engine's thread, `token_decoder` decodes tokens to text, by `detokenize` and `stops`;
+5. in the engine's thread, `token_decoder` decodes tokens to text, by `detokenize` and `streaming.stops`;
 6. in the caller's event loop, `stream` reads the job and `decode` makes message parts of its text, by
    `streaming.text_calls`.
 `loading` and `options` are shared by the engines; `loop_turn` keeps the event loop responsive.

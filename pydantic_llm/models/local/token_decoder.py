@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+from ...streaming.stops import StopMatcher
 from .detokenize import Detokenizer
-from .stops import StopMatcher
 
 __all__ = ('TokenDecoder',)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...streaming.thinking import count_overlap
+from .thinking import count_overlap
 
 __all__ = ('StopMatcher',)
 
