@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
 from weakref import finalize
 
+from ._instrument import is_instrumented
 from ._threads import BlockingContext, run_blocking
 from ._type_checks import check_messages
 from .exceptions import UserError
@@ -21,6 +22,7 @@ from .settings import ModelSettings
 from .usage import RequestUsage
 
 if TYPE_CHECKING:
+    from .models.instrumented import InstrumentationSettings
     from .models.known_names import KnownModelName
 
 __all__ = (
@@ -42,12 +44,14 @@ async def model_request(
     *,
     model_settings: ModelSettings | None = None,
     model_request_parameters: ModelRequestParameters | None = None,
+    instrument: InstrumentationSettings | bool | None = None,
 ) -> ModelResponse:
     """Send one request to a model, given as a `Model` or by a name such as `'openai:gpt-4o'`.
 
-    Returns the response. Raises the errors of `Model.request`.
+    Returns the response. Raises the errors of `Model.request`. `instrument` records the request by OpenTelemetry; `None`
+    follows `instrument_all`.
     """
-    async with _open_model(model) as opened:
+    async with _open_model(model, instrument) as opened:
         return await opened.request(_to_messages(messages), model_settings, model_request_parameters)
 
 
@@ -58,13 +62,14 @@ async def model_request_stream(
     *,
     model_settings: ModelSettings | None = None,
     model_request_parameters: ModelRequestParameters | None = None,
+    instrument: InstrumentationSettings | bool | None = None,
 ) -> AsyncGenerator[StreamedResponse]:
     """Send one request to a model and stream the response. Leaving the block closes the stream.
 
     Raises the errors of `Model.request`, on entering or while reading.
     """
     async with (
-        _open_model(model) as opened,
+        _open_model(model, instrument) as opened,
         opened.request_stream(_to_messages(messages), model_settings, model_request_parameters) as stream,
     ):
         yield stream
@@ -76,10 +81,17 @@ def model_request_sync(
     *,
     model_settings: ModelSettings | None = None,
     model_request_parameters: ModelRequestParameters | None = None,
+    instrument: InstrumentationSettings | bool | None = None,
 ) -> ModelResponse:
     """Do the same as `model_request`, for callers that do not await."""
     return run_blocking(
-        model_request(model, messages, model_settings=model_settings, model_request_parameters=model_request_parameters)
+        model_request(
+            model,
+            messages,
+            model_settings=model_settings,
+            model_request_parameters=model_request_parameters,
+            instrument=instrument,
+        )
     )
 
 
@@ -89,12 +101,17 @@ def model_request_stream_sync(
     *,
     model_settings: ModelSettings | None = None,
     model_request_parameters: ModelRequestParameters | None = None,
+    instrument: InstrumentationSettings | bool | None = None,
 ) -> StreamedResponseSync:
     """Do the same as `model_request_stream`, for callers that do not await. Use the result in a `with` block."""
     return StreamedResponseSync(
         BlockingContext(
             model_request_stream(
-                model, messages, model_settings=model_settings, model_request_parameters=model_request_parameters
+                model,
+                messages,
+                model_settings=model_settings,
+                model_request_parameters=model_request_parameters,
+                instrument=instrument,
             ),
             name='model_request_stream_sync',
         )
@@ -158,14 +175,22 @@ class StreamedResponseSync:
 
 
 @asynccontextmanager
-async def _open_model(model: Model | str) -> AsyncGenerator[Model]:
-    """Yield the model; close it afterwards if it was made here from its name."""
+async def _open_model(model: Model | str, instrument: InstrumentationSettings | bool | None) -> AsyncGenerator[Model]:
+    """Yield the model, with a span if it is instrumented; close it afterwards if it was made here from its name."""
     opened = infer_model(model)
     try:
-        yield opened
+        yield _instrument(opened, instrument)
     finally:
         if opened is not model:
             await opened.aclose()
+
+
+def _instrument(model: Model, instrument: InstrumentationSettings | bool | None) -> Model:
+    if not is_instrumented(instrument):
+        return model
+    from .models.instrumented.switch import instrument_model
+
+    return instrument_model(model, instrument)
 
 
 def _to_messages(messages: Messages) -> Sequence[ModelMessage]:

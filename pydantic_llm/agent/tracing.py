@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, Literal, cast
 
 from ..exceptions import ApprovalRequired, CallDeferred
@@ -16,6 +16,7 @@ from ..models import Model, ModelRequestParameters
 from ..models.instrumented import InstrumentationSettings
 from ..models.instrumented.attributes import describe_model, describe_request, describe_usage
 from ..models.instrumented.content import ContentEncoder
+from ..models.instrumented.conventions import USAGE_ATTRIBUTES
 from ..models.instrumented.operation import Operation
 from ..models.instrumented.request import encode_content, to_json_text
 from ..models.instrumented.switch import find_settings, instrument_model
@@ -125,8 +126,8 @@ def _describe_model(run: RunState) -> dict[str, Any]:
 
 def _subtract(total: RunUsage, before: RunUsage) -> Usage:
     """Return the usage of the run itself: the object can be shared with other runs."""
-    names = (field.name for field in fields(Usage) if field.name != 'details')
-    return Usage(**{name: getattr(total, name) - getattr(before, name) for name in names})
+    counts = {name: getattr(total, name) - getattr(before, name) for name in USAGE_ATTRIBUTES}
+    return Usage(**counts, missing=total.missing)
 
 
 def _messages_before(messages: Sequence[ModelMessage], response: ModelResponse | None) -> Sequence[ModelMessage]:

@@ -130,12 +130,12 @@ def describe_response(response: ModelResponse) -> Attributes:
 
 
 def describe_usage(usage: Usage) -> Attributes:
-    """Return the counts of tokens; empty if the vendor sent none. A count of zero of a kind of tokens is left out."""
+    """Return the counts of tokens. Those that the vendor did not send are left out, and zeros of parts of the whole."""
     if not usage.has_values():
         return {}
-    counts = {name: getattr(usage, field) for field, name in USAGE_ATTRIBUTES.items()}
-    always = ('gen_ai.usage.input_tokens', 'gen_ai.usage.output_tokens')
-    return {name: count for name, count in counts.items() if count or name in always}
+    always = {'input_tokens', 'output_tokens'} - {*usage.missing}
+    counts = {field: getattr(usage, field) for field in USAGE_ATTRIBUTES}
+    return {USAGE_ATTRIBUTES[field]: count for field, count in counts.items() if count or field in always}
 
 
 def describe_error(error: BaseException) -> Attributes:

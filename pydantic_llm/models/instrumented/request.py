@@ -119,8 +119,8 @@ class ModelOperation(Operation):
         self.set_attributes({**described, **usage})
         if self._counts_tokens and usage:
             for kind in ('input', 'output'):
-                count = usage[f'gen_ai.usage.{kind}_tokens']
-                self.record('gen_ai.client.token.usage', count, **{'gen_ai.token.type': kind})
+                if (count := usage.get(f'gen_ai.usage.{kind}_tokens')) is not None:
+                    self.record('gen_ai.client.token.usage', count, **{'gen_ai.token.type': kind})
             notify(TokensCounted())
         if not self._error:
             self._record_content(response)
