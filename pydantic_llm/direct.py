@@ -48,8 +48,8 @@ async def model_request(
 ) -> ModelResponse:
     """Send one request to a model, given as a `Model` or by a name such as `'openai:gpt-4o'`.
 
-    Returns the response. Raises the errors of `Model.request`. `instrument` records the request by OpenTelemetry; `None`
-    follows `instrument_all`.
+    Returns the response. Raises the errors of `Model.request`. `instrument` records the request by OpenTelemetry;
+    `None` follows `instrument_all`.
     """
     async with _open_model(model, instrument) as opened:
         return await opened.request(_to_messages(messages), model_settings, model_request_parameters)
