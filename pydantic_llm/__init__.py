@@ -110,6 +110,9 @@ if TYPE_CHECKING:
         messages_from_anthropic,
         messages_to_anthropic,
     )
+    from .models.cached import (
+        CachedModel,
+    )
     from .models.instrumented import (
         InstrumentationSettings,
         InstrumentedModel,
@@ -197,6 +200,7 @@ __all__ = (
     'BinaryContent',
     'BinaryImage',
     'CachePoint',
+    'CachedModel',
     'CallDeferred',
     'CallToolsNode',
     'CancellationToken',
@@ -429,6 +433,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
         'InstrumentedModel',
         'instrument_all',
     ),
+    'models.cached': ('CachedModel',),
     'models.limits': ('ConcurrencyLimitedModel',),
     'models.openai.chat.message_dicts': (
         'messages_from_openai',

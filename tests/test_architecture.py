@@ -39,7 +39,7 @@ WIRE_ROOMS = ('openai.chat', 'openai.responses', 'anthropic', 'gemini', 'cohere'
 DIALECTS = ('groq', 'mistral', 'huggingface', 'litellm')
 ENGINES = ('transformers', 'vllm', 'mlx')
 SHARED_BY_ENGINES = ('local',)  # no room either
-AROUND_MODELS = ('fallback', 'router', 'limits', 'recorded', 'instrumented')  # models around models
+AROUND_MODELS = ('cached', 'fallback', 'router', 'limits', 'recorded', 'instrumented')  # models around models
 TEST_DOUBLES = ('test',)
 VENDOR_FOLDERS = ('openai',)
 """Folders that hold rooms, and what these rooms share."""

@@ -291,6 +291,17 @@ OLDER_NAMES = {'provider_details': 'vendor_details', 'provider_response_id': 've
 """Fields of `ModelResponse` → their names in older histories of pydantic-ai."""
 
 
+@dataclass(repr=False, slots=True, kw_only=True)
+class FromCache(ShortRepr):
+    """The mark of a response that came from the cache of a `CachedModel`."""
+
+    age_seconds: float
+    """Seconds since the response was stored."""
+
+    usage: RequestUsage = field(default_factory=RequestUsage)
+    """The usage of the request that the response was stored for: what was saved."""
+
+
 @dataclass(repr=False, slots=True)
 class ModelResponse(Message):
     """A message from the model to the application."""
@@ -329,6 +340,9 @@ class ModelResponse(Message):
 
     They are not stored with the message: a response that is loaded from JSON has none.
     """
+
+    from_cache: FromCache | None = field(default=None, metadata={'exclude_if': not_})
+    """Set if a `CachedModel` returned a stored response: no request was sent, and `usage` is zero."""
 
     finish_reason: FinishReason | None = None
     """The reason why generation stopped; `None` if the vendor sent none or an unknown one."""

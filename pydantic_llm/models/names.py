@@ -76,6 +76,7 @@ SETTING_HOMES: dict[str, tuple[str, ...]] = {
         'openai.responses.settings:OpenAIResponsesModelSettings',
     ),
     'openrouter_': ('openai.chat.services:OpenRouterModelSettings',),
+    'response_cache_': ('cached.settings:CachedModelSettings',),
     'router_': ('router.model:RouterModelSettings',),
     'transformers_': ('transformers.settings:TransformersModelSettings',),
     'vllm_': ('vllm.settings:VLLMModelSettings',),

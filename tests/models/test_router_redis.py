@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import socket
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -22,58 +19,15 @@ from pydantic_llm.models.limits.wait_queue import NotYet
 from pydantic_llm.models.router.model import RouterModel
 from pydantic_llm.models.router.redis_state import RedisState
 from pydantic_llm.models.router.state import Limits
+from tests.models.redis_server import Redis, needs_redis, redis as redis  # a fixture
 from tests.models.scripted import Scripted, overloaded
 from tests.transport.server import Exchange, Server
 
 ROOT = Path(__file__).parents[2]
-SERVER = shutil.which('redis-server')
 
-pytestmark = pytest.mark.skipif(SERVER is None, reason='there is no redis-server on this machine')
+pytestmark = needs_redis
 
 HELLO = [ModelRequest.user_text_prompt('Hello?')]
-
-
-class Redis:
-    """A Redis server for one test."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(('127.0.0.1', 0))
-            self.port: int = probe.getsockname()[1]
-        self.folder = folder
-        self.process: subprocess.Popen[bytes] | None = None
-        self.start()
-
-    @property
-    def url(self) -> str:
-        return f'redis://127.0.0.1:{self.port}'
-
-    def start(self) -> None:
-        assert SERVER is not None
-        options = f'--port {self.port} --bind 127.0.0.1 --appendonly no --dir {self.folder}'.split()
-        self.process = subprocess.Popen([SERVER, *options, '--save', ''], stdout=subprocess.DEVNULL)
-        until = time.monotonic() + 10
-        while time.monotonic() < until:
-            try:
-                socket.create_connection(('127.0.0.1', self.port), 0.1).close()
-            except OSError:
-                time.sleep(0.01)
-            else:
-                return
-        raise TimeoutError('redis-server does not accept connections')
-
-    def kill(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[Redis]:
-    server = Redis(tmp_path)
-    yield server
-    server.kill()
 
 
 def new_state(redis: Redis, prefix: str = '') -> RedisState:
@@ -260,7 +214,7 @@ async def test_a_slot_that_could_not_be_released_is_released_later(
     state, limits = new_state(redis), Limits(concurrency=1)
     slot = await state.reserve('a', limits, 0)
     assert isinstance(slot, str)
-    monkeypatch.setattr(state, '_paused_until', time.monotonic() + 0.05)
+    monkeypatch.setattr(state._pausing, 'paused_until', time.monotonic() + 0.05)
     await state.release('a', slot, limits, 0)
     await asyncio.sleep(0.06)
     assert await count_slots(state) == 1
@@ -371,7 +325,7 @@ async def test_a_slot_whose_reservation_was_lost_is_released(redis: Redis) -> No
     slot = await state.reserve('a', limits, 100)
     assert slot == 'local'
     await state.release('a', slot, limits, 0)
-    state._clients, state._paused_until = clients, 0.0
+    state._clients, state._pausing.paused_until = clients, 0.0
     assert await count_slots(state) == 1
     await state.aclose()
     assert await count_slots(state) == 0
@@ -402,7 +356,7 @@ async def test_a_slot_that_redis_refuses_to_release_is_forgotten_with_its_lease(
     assert len(state._unreleased) == 1
     await client.delete('f:a:slots')
     await asyncio.sleep(0.21)
-    state._paused_until = 0.0
+    state._pausing.paused_until = 0.0
     await state.status(['a'])
     await state.aclose()
     assert not state._unreleased

@@ -30,9 +30,14 @@ class WaitDeadlines:
         self.seconds = limits.get(self.name)
         """The longest wait; `None` without a deadline."""
 
+    def seconds_left(self, name: DeadlineName | None = None) -> float | None:
+        """Return the seconds until a deadline (default: the nearest), at least 0; `None` without one."""
+        limit = self._limits.get(name or self.name)
+        return None if limit is None else max(limit - self._budget.spent, 0.0)
+
     def settings_with_time_left(self, settings: ModelSettings | None) -> ModelSettings | None:
         """Return the settings of the request with the time that the wait left."""
-        if not self._limits:
+        if not self._limits or self._budget.spent < MIN_TIMEOUT:
             return settings
         passed: ModelSettings = {**(settings or {})}
         for name, seconds in self._limits.items():

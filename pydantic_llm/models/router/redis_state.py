@@ -16,9 +16,9 @@ from math import isfinite
 from typing import Any
 from uuid import uuid4
 
-from ..._extras import import_extra
-from ...transport.loops import LoopClients
 from ..limits.wait_queue import NotYet
+from ..pausing import Pausing
+from ..redis_clients import REDIS_PAUSE, REDIS_TIMEOUT, make_redis_clients
 from .redis_scripts import COOL_DOWN, RECORD_LATENCY, RELEASE, RESERVE, STATUS
 from .state import LOCAL_SLOT, SLOT_POLL_SECONDS, SMOOTHING, DeploymentStatus, Limits, MemoryState, RouterState
 
@@ -27,32 +27,8 @@ logger = logging.getLogger('pydantic_llm.router')
 LEASE_SECONDS = 600.0
 """Seconds after which a slot becomes free even if it was not released. No request takes longer."""
 
-REDIS_TIMEOUT = 1.0
-"""Seconds that Redis may take for one command."""
-
 SETTLE_SECONDS = 0.1
 """Seconds that the end of a request waits for Redis. After that, Redis is updated in the background."""
-
-REDIS_PAUSE = 5.0
-"""Seconds without commands to Redis after one has failed."""
-
-
-class RedisConnections:
-    """The operations on a Redis client that `LoopClients` needs."""
-
-    def is_fresh(self, client: Any) -> bool:
-        return True
-
-    def fork(self, client: Any) -> Any:
-        pool = client.connection_pool
-        twin = type(pool)(pool.connection_class, pool.max_connections, **pool.connection_kwargs)
-        return type(client)(connection_pool=twin)
-
-    async def release(self, client: Any) -> None:
-        await client.connection_pool.disconnect()
-
-    def abandon(self, client: Any) -> None:
-        client.connection_pool.reset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +44,10 @@ class RedisState(RouterState):
     """State shared by all processes with the same Redis and the same `prefix`."""
 
     def __init__(self, url: str, *, prefix: str) -> None:
-        redis: Any = import_extra('redis.asyncio', extra='redis', what='A RouterModel with state_url=')
-        timeouts = {'socket_timeout': REDIS_TIMEOUT, 'socket_connect_timeout': REDIS_TIMEOUT}
-        client = redis.Redis.from_url(url, decode_responses=True, **timeouts)
-        self._clients = LoopClients[Any](client, RedisConnections())
+        self._clients = make_redis_clients(url, what='A RouterModel with state_url=', decode_responses=True)
+        self._pausing = Pausing('Redis', 'this process uses its own state', logger, REDIS_TIMEOUT, REDIS_PAUSE)
         self._prefix = prefix
         self._local = MemoryState()
-        self._paused_until = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._unreleased: deque[_Release] = deque()
         """Slots that must be released. Those that Redis failed to release stay until their leases end."""
@@ -97,7 +70,7 @@ class RedisState(RouterState):
 
     async def reserve(self, name: str, limits: Limits, tokens: float) -> str | NotYet:
         """Reserve one slot and `tokens`; in the state of this process if Redis fails."""
-        if self._is_paused():
+        if self._pausing.is_paused:
             return await self._local.reserve(name, limits, tokens)
         slot = uuid4().hex
         concurrency = -1 if limits.concurrency is None else limits.concurrency
@@ -176,20 +149,9 @@ class RedisState(RouterState):
     def _key(self, name: str, field: str) -> str:
         return f'{self._prefix}:{name}:{field}'
 
-    def _is_paused(self) -> bool:
-        return time.monotonic() < self._paused_until
-
     async def _run_script(self, script: str, keys: Sequence[str], values: Sequence[Any] = ()) -> Any:
         """Return the result of a script; `None` if Redis fails, or failed in the last `REDIS_PAUSE` seconds."""
-        if self._is_paused():
-            return None
-        try:
-            async with asyncio.timeout(REDIS_TIMEOUT):
-                return await self._clients.get().eval(script, len(keys), *keys, *values)
-        except Exception as error:  # noqa: BLE001 -- no request may fail because Redis does
-            self._paused_until = time.monotonic() + REDIS_PAUSE
-            logger.warning('Redis failed, so this process uses its own state for %s s: %s', REDIS_PAUSE, error)
-            return None
+        return await self._pausing.run(lambda: self._clients.get().eval(script, len(keys), *keys, *values))
 
 
 def _parse_latency(text: str) -> float | None:

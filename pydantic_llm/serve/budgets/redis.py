@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
-from ..._extras import import_extra
-from ...exceptions import UserError
-from ...models.router.redis_state import REDIS_TIMEOUT, RedisConnections
-from ...transport.loops import LoopClients
+from ...models.redis_clients import REDIS_TIMEOUT, make_redis_clients
 from .amounts import Amount, PeriodLimit, Spent
 from .store import BudgetStore
 
@@ -49,13 +45,7 @@ class RedisStore(BudgetStore):
     """Spendings in a Redis. If it fails, so do the requests of keys: no budget is spent twice."""
 
     def __init__(self, url: str) -> None:
-        redis: Any = import_extra('redis.asyncio', extra='redis', what='A gateway with a Redis')
-        timeouts = {'socket_timeout': REDIS_TIMEOUT, 'socket_connect_timeout': REDIS_TIMEOUT}
-        try:
-            client = redis.Redis.from_url(url, decode_responses=True, **timeouts)
-        except ValueError as error:
-            raise UserError(f'The URL of the Redis is not valid: {error}') from None
-        self._clients = LoopClients[Any](client, RedisConnections())
+        self._clients = make_redis_clients(url, what='A gateway with a Redis', decode_responses=True)
 
     async def reserve(self, key: str, periods: Sequence[PeriodLimit], amount: Amount) -> PeriodLimit | None:
         position: int = await self._run('check', key, periods, amount)
