@@ -28,7 +28,7 @@ from pydantic_llm.serve import GatewayKey, LocalServer, create_app
 from pydantic_llm.serve.budgets import Amount, BudgetStore, MemoryStore, open_store
 from pydantic_llm.serve.budgets.amounts import list_periods
 from pydantic_llm.usage import RequestUsage
-from tests.models.test_router_redis import SERVER, Redis
+from tests.models.redis_server import SERVER, Redis
 from tests.serve.conftest import Connect
 from tests.serve.models import WatchedModel, failing_model, text_model
 from tests.serve.protocols import ANTHROPIC, OPENAI, Wire
@@ -395,7 +395,7 @@ def test_processes_share_a_budget(tmp_path: Path) -> None:
         ('postgres://x', "the scheme 'postgres'"),
         (5, 'state takes'),
         ('/nowhere/at/all/budgets.db', 'cannot be stored'),
-        ('redis://localhost:port', 'URL of the Redis'),
+        ('redis://localhost:port', 'needs a URL such as'),
     ],
 )
 def test_an_invalid_state_is_an_error(state: Any, message: str) -> None:
