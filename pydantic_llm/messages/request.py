@@ -11,7 +11,6 @@ from pydantic_core import CoreSchema, ErrorDetails, PydanticSerializationError, 
 
 from .._deferred_schemas import Discriminator, add_before_validator
 from ..exceptions import UserError
-from ._stored import translate_request
 from ._tool_files import FILES, keep_files
 from ._value import Message, ShortRepr, new_tool_call_id, now
 from .content import MultiModalContent, UserContent
@@ -263,6 +262,8 @@ class ModelRequest(Message):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        from ._stored import translate_request
+
         return add_before_validator(handler(source), translate_request)
 
     @classmethod

@@ -15,7 +15,6 @@ from ..exceptions import UnexpectedModelBehavior
 from ..json_types import repair_json_text
 from ..rate_limits import RateLimits
 from ..usage import RequestUsage
-from ._stored import translate_response
 from ._tool_files import keep_files
 from ._value import Message, ShortRepr, new_tool_call_id, now
 from .citations import Citation
@@ -366,6 +365,8 @@ class ModelResponse(Message):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        from ._stored import translate_response
+
         schema = add_older_names(handler(source), OLDER_NAMES)
         return add_before_validator(schema, translate_response)
 

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._extras import import_extra
 from ..profiles import ModelProfile
-from ..profiles.compatible import azure_profile
 from ..profiles.openai import openai_model_profile
 from ..transport.http import Access, AccessSource, make_fixed_access
 from ..transport.loops import LoopClients
 from ..transport.pools import SdkClients
 from ..transport.sdk import SDKConnection
-from .azure_connection import AzureConnection
 from .credentials import check_alone, check_client, read_key, read_url
 from .provider import SDKProvider
 from .vendor import Vendor
@@ -83,7 +81,11 @@ class OpenAIProvider(SDKProvider['AsyncOpenAI']):
 
     def _choose_connection(self) -> type[SDKConnection]:
         """Return the kind of the connection through a client of the SDK."""
-        return AzureConnection if self._is_azure else SDKConnection
+        if not self._is_azure:
+            return SDKConnection
+        from .azure_connection import AzureConnection
+
+        return AzureConnection
 
     def _make_openai_client(self, **options: Any) -> AsyncOpenAI:
         """Make the SDK's client for the same server, without retries."""
@@ -108,4 +110,8 @@ class OpenAIProvider(SDKProvider['AsyncOpenAI']):
         return 'openai'
 
     def model_profile(self, model_name: str) -> ModelProfile | None:
-        return azure_profile(model_name) if self._is_azure else openai_model_profile(model_name)
+        if not self._is_azure:
+            return openai_model_profile(model_name)
+        from ..profiles.compatible import azure_profile
+
+        return azure_profile(model_name)

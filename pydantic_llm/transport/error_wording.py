@@ -8,6 +8,7 @@ common.
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import NamedTuple
 
 from ..exceptions import (
@@ -206,7 +207,10 @@ WORDINGS: tuple[tuple[type[ModelHTTPError], tuple[Wording, ...]], ...] = (
 )
 """The kinds of error and their wordings; the first match decides."""
 
-_PATTERNS = [(kind, re.compile('|'.join(row.pattern for row in rows))) for kind, rows in WORDINGS]
+
+@cache
+def _compile_patterns() -> list[tuple[type[ModelHTTPError], re.Pattern[str]]]:
+    return [(kind, re.compile('|'.join(row.pattern for row in rows))) for kind, rows in WORDINGS]
 
 
 def classify(text: str) -> type[ModelHTTPError] | None:
@@ -215,4 +219,4 @@ def classify(text: str) -> type[ModelHTTPError] | None:
     `ModelHTTPError` itself is an error that looks like another kind and is not: its status decides.
     """
     lowered = text[:MAX_CHARACTERS].lower()
-    return next((kind for kind, pattern in _PATTERNS if pattern.search(lowered)), None)
+    return next((kind for kind, pattern in _compile_patterns() if pattern.search(lowered)), None)

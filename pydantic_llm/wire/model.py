@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Generic, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 
 from pydantic_core import from_json, to_json
 from typing_extensions import TypeVar
@@ -40,7 +40,6 @@ from ..transport import ByteStream, Deadlines, RawRequest, RawResponse
 from ..transport.errors import error_from_event, error_from_response
 from ..transport.keys import hide_keys_in_error
 from ..usage import RequestUsage
-from .batch_api import BatchApi, BatchRow
 from .decoder import ResponseDecoder
 from .files import download_files, with_stand_ins
 from .json_body import write_body
@@ -49,6 +48,9 @@ from .reader import ResponseReader
 from .served_fields import add_extra_body
 from .stream import JSON_HEADERS, BodyStream, WireStream
 from .token_count import TokenCountApi
+
+if TYPE_CHECKING:
+    from .batch_api import BatchApi, BatchRow
 
 __all__ = ('CompactionApi', 'WireModel')
 
@@ -79,8 +81,6 @@ class WireModel(PreparingModel, Generic[ProfileT]):
     """`None` if the API has no such request."""
     token_count_api: ClassVar[TokenCountApi | None] = None
     """`None` if the API cannot count the tokens of a request."""
-    batch_api: ClassVar[BatchApi | None] = None
-    """`None` if the API has no batches, or if `get_batch_api` decides."""
     encodes_items: ClassVar[bool] = False
     """True if `encode` returns `JsonItems` when the request asks for them (`writes_items`)."""
 
@@ -131,8 +131,8 @@ class WireModel(PreparingModel, Generic[ProfileT]):
         return False
 
     def get_batch_api(self) -> BatchApi | None:
-        """Return how requests run in batches; `None` if they cannot. Overridden if the provider decides."""
-        return self.batch_api
+        """Return how requests run in batches; `None` if they cannot. Overridden by rooms, which import it here."""
+        return None
 
     # what follows from it
 

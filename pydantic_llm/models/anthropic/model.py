@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...json_types import Json
 from ...messages import DocumentUrl, FileUrl
@@ -19,13 +19,15 @@ from ...wire.model import CompactionApi, WireModel
 from ...wire.prepare import PreparedRequest
 from ...wire.token_count import TokenCountApi
 from . import encode
-from .batch import BATCHES
 from .betas import list_betas
 from .compaction import encode_compaction_request
 from .decode import AnthropicDecoder
 from .options import SIGNED_COMPACTION_BETA
 from .settings import SUPPORTED, AnthropicModelSettings
 from .token_count import encode_token_count
+
+if TYPE_CHECKING:
+    from ...wire.batch_api import BatchApi
 
 BETAS_HEADER = 'anthropic-beta'
 """The header that lists betas, separated by commas."""
@@ -62,7 +64,6 @@ class AnthropicModel(WireModel[AnthropicModelProfile]):
     encodes_items = True
     response_fields = ('model_name', 'provider_url')
     token_count_api = TokenCountApi(encode_token_count, field='input_tokens')
-    batch_api = BATCHES
     compaction_api = CompactionApi(encode_compaction_request, headers={BETAS_HEADER: SIGNED_COMPACTION_BETA})
 
     def __init__(
@@ -75,6 +76,11 @@ class AnthropicModel(WireModel[AnthropicModelProfile]):
         profile: ModelProfileSpec | None = None,
     ) -> None:
         super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
+
+    def get_batch_api(self) -> BatchApi:
+        from .batch import BATCHES
+
+        return BATCHES
 
     def path(self, request: PreparedRequest) -> str:
         return '/v1/messages'

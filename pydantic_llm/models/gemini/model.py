@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlsplit
 
 from ..._type_checks import check_model_name
@@ -19,18 +19,19 @@ from ...retries.budget import Budget
 from ...settings import ModelSettings
 from ...streaming.draft import ResponseDraft
 from ...transport import ByteStream, RawRequest, RawResponse
-from ...wire.batch_api import BatchApi
 from ...wire.model import WireModel
 from ...wire.prepare import PreparedRequest
 from ...wire.token_count import TokenCountApi
 from . import encode
-from .batch import make_batch_api
 from .cached_content import CachedContent, CachedContents, CachedRequest, choose_ttl, is_gone
 from .cached_prefix import Prefix, find_prefixes
 from .decode import GeminiDecoder
 from .options import encode_headers
 from .settings import GOOGLE_NAMES, SUPPORTED, GeminiModelSettings
 from .token_count import encode_token_count
+
+if TYPE_CHECKING:
+    from ...wire.batch_api import BatchApi
 
 RESOURCE_PREFIXES = ('models/', 'tunedModels/', 'publishers/', 'projects/', 'endpoints/')
 """The first characters of names that are paths already."""
@@ -103,6 +104,8 @@ class GeminiModel(WireModel[GeminiModelProfile]):
     def get_batch_api(self) -> BatchApi | None:
         if self.system == VERTEX:
             return None
+        from .batch import make_batch_api
+
         return make_batch_api(model_path(self.model_name, self.system), urlsplit(self.base_url).path)
 
     def path(self, request: PreparedRequest) -> str:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from ...profiles import ModelProfileSpec
 from ...providers import Provider, choose_provider
 from ..openai.chat.base import ChatModel
-from .batch import BATCHES
 from .dialect import GROQ, GroqModelSettings
 
 if TYPE_CHECKING:
     from groq import AsyncGroq
+
+    from ...wire.batch_api import BatchApi
 
 
 class GroqModel(ChatModel):
@@ -26,7 +27,6 @@ class GroqModel(ChatModel):
     settings_prefix = 'groq_'
     settings_type = GroqModelSettings
     own_settings = frozenset(GroqModelSettings.__annotations__)
-    batch_api = BATCHES
 
     def __init__(
         self,
@@ -38,3 +38,8 @@ class GroqModel(ChatModel):
         profile: ModelProfileSpec | None = None,
     ) -> None:
         super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
+
+    def get_batch_api(self) -> BatchApi:
+        from .batch import BATCHES
+
+        return BATCHES

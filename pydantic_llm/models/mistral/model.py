@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...messages import DocumentUrl, FileUrl
 from ...messages.media_types import is_text
 from ...profiles import ModelProfileSpec
 from ...providers import Provider, choose_provider
 from ..openai.chat.base import ChatModel
-from .batch import BATCHES
 from .dialect import MISTRAL, MistralModelSettings
+
+if TYPE_CHECKING:
+    from ...wire.batch_api import BatchApi
 
 
 class MistralModel(ChatModel):
@@ -25,7 +27,6 @@ class MistralModel(ChatModel):
     settings_prefix = 'mistral_'
     settings_type = MistralModelSettings
     own_settings = frozenset(MistralModelSettings.__annotations__)
-    batch_api = BATCHES
 
     def __init__(
         self,
@@ -41,3 +42,8 @@ class MistralModel(ChatModel):
     def must_download(self, url: FileUrl) -> bool:
         """Return whether the file must be sent as bytes. The API fetches images and documents, but no text files."""
         return super().must_download(url) or (isinstance(url, DocumentUrl) and is_text(url.media_type or ''))
+
+    def get_batch_api(self) -> BatchApi:
+        from .batch import BATCHES
+
+        return BATCHES

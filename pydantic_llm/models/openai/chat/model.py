@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from ....profiles import ModelProfileSpec
 from ....providers import Provider, choose_provider
-from ....wire.batch_api import BatchApi
 from .base import ChatModel
-from .batch import BATCH_APIS
 from .dialect import OPENAI
 from .services import SERVICE_SETTINGS, ServiceSettings
 from .settings import OpenAIChatModelSettings
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
+
+    from ....wire.batch_api import BatchApi
 
 
 class OpenAIChatModel(ChatModel):
@@ -50,6 +50,8 @@ class OpenAIChatModel(ChatModel):
             self.dialect = replace(self.dialect, own_settings=fields)
 
     def get_batch_api(self) -> BatchApi | None:
+        from .batch import BATCH_APIS
+
         return BATCH_APIS.get(self.system)
 
     @property

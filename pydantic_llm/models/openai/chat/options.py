@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 from json import dumps
-from typing import Any, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
-from ....constraints import Choice, Constraint, Grammar, JsonSchema, Regex
 from ....exceptions import UserError
 from ....json_types import Json
 from ....profiles.openai import OpenAIModelProfile
@@ -20,6 +19,9 @@ from ....wire.thinking import ResolvedThinking, is_thinking_off, resolve_thinkin
 from ..cache import encode_cache
 from ..thinking import drop_sampling
 from .dialect import Dialect
+
+if TYPE_CHECKING:
+    from ....constraints import Constraint
 
 
 def encode_tools(request: PreparedRequest, profile: OpenAIModelProfile, dialect: Dialect) -> Json:
@@ -181,6 +183,8 @@ def _get_fixed_thinking_fields(profile: OpenAIModelProfile) -> Json:
 
 def encode_constraint(constraint: Constraint, request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
     """Encode the constraint in the server's form. It is dropped, with a warning, if the server has no form for it."""
+    from ....constraints import Choice, Grammar, JsonSchema, Regex
+
     match constraint, profile.openai_constraints:
         case JsonSchema(json_schema=schema), _ if profile.supports_json_schema_output:
             return {'response_format': {'type': 'json_schema', 'json_schema': {'name': OUTPUT_NAME, 'schema': schema}}}

@@ -17,7 +17,6 @@ from ....retries.budget import Budget
 from ....settings import ModelSettings
 from ....streaming.draft import ResponseDraft
 from ....transport import Deadlines, RawRequest
-from ....wire.batch_api import BatchApi
 from ....wire.model import CompactionApi, WireModel
 from ....wire.prepare import PreparedRequest
 from ....wire.token_count import TokenCountApi
@@ -25,7 +24,6 @@ from ... import check_allow_model_requests
 from ..content_filter import is_content_filter_error
 from ..history import limit_rules
 from . import encode
-from .batch import BATCH_APIS
 from .compaction import encode_compaction_request
 from .decode import ResponsesDecoder
 from .encode_response import SEND_IDS
@@ -34,6 +32,8 @@ from .token_count import encode_token_count
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
+
+    from ....wire.batch_api import BatchApi
 
 
 LONGEST_ID = 64
@@ -76,6 +76,8 @@ class OpenAIResponsesModel(WireModel[OpenAIModelProfile]):
         return limit_rules(super().get_history_rules(), self.system, id_length=LONGEST_ID)
 
     def get_batch_api(self) -> BatchApi | None:
+        from .batch import BATCH_APIS
+
         return BATCH_APIS.get(self.system)
 
     def path(self, request: PreparedRequest) -> str:
