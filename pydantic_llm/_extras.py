@@ -18,6 +18,7 @@ PACKAGES: dict[str, str] = {
     'huggingface': 'huggingface_hub',
     'mistral': 'mistralai',
     'mlx': 'mlx_lm',
+    'sentence-transformers': 'sentence_transformers',
 }
 """The package that an extra installs, if its name differs from the extra's."""
 

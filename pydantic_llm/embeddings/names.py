@@ -36,6 +36,8 @@ KnownEmbeddingModelName = Literal[
     'bedrock:cohere.embed-multilingual-v3',
     'bedrock:cohere.embed-v4:0',
     'ollama:nomic-embed-text',
+    'sentence-transformers:all-MiniLM-L6-v2',
+    'sentence-transformers:Qwen/Qwen3-Embedding-0.6B',
 ]
 """Names of embedding models, for completion in editors. Every other `prefix:name` works too."""
 
@@ -46,8 +48,17 @@ CLASSES: dict[str, tuple[str, str, str | None]] = {
     'google-vertex': ('google', 'GoogleEmbeddingModel', 'google'),
     'bedrock': ('bedrock', 'BedrockEmbeddingModel', 'bedrock'),
     'huggingface': ('huggingface', 'HuggingFaceEmbeddingModel', None),
+    'sentence-transformers': (
+        'sentence_transformers',
+        'SentenceTransformerEmbeddingModel',
+        'sentence-transformers',
+    ),
 }
 """The module, the class and the extra of each prefix. The other prefixes have OpenAI's API."""
+
+
+IN_THIS_PROCESS = frozenset({'sentence-transformers'})
+"""The prefixes of models that have no provider."""
 
 
 def infer_embedding_model(model: EmbeddingModel | KnownEmbeddingModelName | str, **options: Any) -> EmbeddingModel:
@@ -80,7 +91,8 @@ def _build(prefix: str, name: str, options: dict[str, Any]) -> EmbeddingModel:
     if extra:
         check_extra(extra, what=f'The prefix {prefix!r}')
     model_class = getattr(import_module(f'.{module}', __package__), class_name)
-    return cast('EmbeddingModel', model_class(name, **{'provider': prefix, **options}))
+    provider = {} if prefix in IN_THIS_PROCESS else {'provider': prefix}
+    return cast('EmbeddingModel', model_class(name, **{**provider, **options}))
 
 
 def _describe_unknown(prefix: str, known: list[str]) -> str:

@@ -74,6 +74,11 @@ class RerankModel(ABC):
     def system(self) -> str:
         """The name of the vendor."""
 
+    @property
+    def settings(self) -> ModelSettings | None:
+        """The default settings of calls."""
+        return None
+
     @abstractmethod
     async def rerank(
         self,
@@ -118,7 +123,7 @@ class CohereRerankModel(RerankModel):
         self._model_name = model_name
         self._provider = choose_provider(provider, api_key)
         self._max_tokens = max_tokens_per_document
-        self.settings = settings
+        self._settings = settings
 
     @property
     def model_name(self) -> str:
@@ -128,6 +133,10 @@ class CohereRerankModel(RerankModel):
     def system(self) -> str:
         return self._provider.name
 
+    @property
+    def settings(self) -> ModelSettings | None:
+        return self._settings
+
     async def rerank(
         self,
         query: str,
@@ -136,7 +145,7 @@ class CohereRerankModel(RerankModel):
         top_n: int | None = None,
         settings: ModelSettings | None = None,
     ) -> RerankResult:
-        texts = _check(query, documents, top_n)
+        texts = check_rerank(query, documents, top_n)
         merged = merge_model_settings(self.settings, settings) or {}
         check_settings(merged, make_shared_checks())
         sender = Sender(self._provider.connection, self.model_name, merged, provider_name=self.system)
@@ -173,7 +182,8 @@ def _rank(result: Mapping[str, Any], texts: Sequence[str]) -> RankedDocument:
     return RankedDocument(index, texts[index], float(result['relevance_score']))
 
 
-def _check(query: object, documents: object, top_n: object) -> list[str]:
+def check_rerank(query: object, documents: object, top_n: object) -> list[str]:
+    """Return the checked documents. Raises `UserError` for an invalid argument."""
     check_inputs(query if isinstance(query, str) else [query], parameter='query')
     if isinstance(documents, str):
         raise_wrong_type('documents', 'a list of texts', documents)
@@ -219,6 +229,10 @@ def infer_rerank_model(model: RerankModel | str, **options: Any) -> RerankModel:
         return model
     check_type(model, str, parameter='model', expected="a RerankModel or a name such as 'cohere:rerank-v3.5'")
     prefix, _, name = str(model).partition(':')
-    if prefix != 'cohere' or not name:
-        raise UserError(f"{model!r} names no rerank model: write 'cohere:rerank-v3.5'")
-    return CohereRerankModel(name, **options)
+    if name and prefix == 'cohere':
+        return CohereRerankModel(name, **options)
+    if name and prefix == 'sentence-transformers':
+        from .sentence_transformers import CrossEncoderRerankModel
+
+        return CrossEncoderRerankModel(name, **options)
+    raise UserError(f"{model!r} names no rerank model: write 'cohere:rerank-v3.5' or 'sentence-transformers:<name>'")
