@@ -66,7 +66,18 @@ FRAMEWORKS = {
 }
 """The extras of bridges to other frameworks, and what they install."""
 
-EXTRAS_WITHOUT_A_ROOM = ('all', 'fast', 'serve', 'cli', 'prices', 'redis', 'otel', 'mcp', 'sentence-transformers', *FRAMEWORKS)
+EXTRAS_WITHOUT_A_ROOM = (
+    'all',
+    'fast',
+    'serve',
+    'cli',
+    'prices',
+    'redis',
+    'otel',
+    'mcp',
+    'sentence-transformers',
+    *FRAMEWORKS,
+)
 
 VENDORS = (
     'anthropic boto3 botocore cohere genai_prices google groq huggingface_hub litellm llguidance mistralai mlx mlx_lm '

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-import numpy
+import numpy as np
 import pytest
 import transformers
 
@@ -55,7 +55,7 @@ async def test_vectors_are_those_of_the_package(embedding_path: Path) -> None:
     model = SentenceTransformerEmbeddingModel(str(embedding_path), device='cpu')
     embedder = Embedder(model)
     documents, query = await embedder.embed_documents(TEXTS), await embedder.embed_query(TEXTS[0])
-    assert numpy.allclose(documents.embeddings, bare.encode_document(TEXTS), atol=1e-5)
+    assert np.allclose(documents.embeddings, bare.encode_document(TEXTS), atol=1e-5)
     assert query.embeddings[0] == pytest.approx(bare.encode_query(TEXTS[0]).tolist(), abs=1e-5)
     assert query.embeddings[0] != documents.embeddings[0], 'the prompts differ'
     assert documents.usage.input_tokens == sum([await model.count_tokens(text) for text in TEXTS])
