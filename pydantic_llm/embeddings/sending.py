@@ -72,7 +72,7 @@ class Sender:
         return await budget.run(attempt)
 
     def _find_time_left(self) -> float | None:
-        """Return the seconds that are left of the timeout. Raises `ModelTimeoutError` if there are none."""
+        """Return the seconds that are left of the timeout. Raises `ModelTimeoutError` if no time is left."""
         timeout: float | None = self._settings.get('timeout')
         if timeout is None:
             return None

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, cast
 from .._type_checks import check_model_name
 from ..exceptions import UnexpectedModelBehavior, UserError
 from ..json_types import Json
+from ..models.estimate import BYTES_PER_TOKEN
 from ..providers import Provider, choose_provider
 from ..transport import Connection
 from ..usage import RequestUsage
@@ -24,9 +25,6 @@ __all__ = ('DecodedEmbeddings', 'EmbeddingRequest', 'RequestLimits', 'WireEmbedd
 
 DEFAULT_CONCURRENCY = 4
 """The number of HTTP requests at the same time."""
-
-BYTES_PER_TOKEN = 3
-"""A low estimate of the number of bytes that make a token, so that a request does not exceed its limit of tokens."""
 
 
 @dataclass(frozen=True, slots=True)
