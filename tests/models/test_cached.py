@@ -423,7 +423,7 @@ async def test_a_cache_in_memory_around_a_shared_one_is_filled_by_it() -> None:
         found = await model.request(HELLO)
         assert found.from_cache is not None
         assert found.from_cache.usage.input_tokens == 5
-    shared.clear()
+    await shared.clear()
     assert (await model.request(HELLO)).from_cache is not None
     assert len(inner.requests) == 1
 

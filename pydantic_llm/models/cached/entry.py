@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from math import isfinite
 from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -59,10 +60,10 @@ def encode_entry(response: ModelResponse, fragments: Fragments = ()) -> bytes | 
     """Return the entry of a response; `None` if it is not stored."""
     if not is_storable(response):
         return None
-    stored_at, mark = time.time(), response.from_cache
+    stored_at, usage, mark = time.time(), response.usage, response.from_cache
     if mark is not None:  # of another cache, inside this one
-        stored_at -= mark.age_seconds
-        response = replace(response, usage=mark.usage, from_cache=None)
+        stored_at, usage = stored_at - mark.age_seconds, mark.usage
+    response = replace(response, usage=usage, from_cache=None, run_id=None, conversation_id=None, metadata=None)
     try:
         return _get_adapter().dump_json(Entry(FORMAT, stored_at, response, fragments))
     except Exception as error:  # noqa: BLE001 -- a response is not lost because it cannot be stored
@@ -79,7 +80,7 @@ def decode_entry(value: object, max_age: float | None) -> Entry | None:
     except (ValidationError, ValueError, RecursionError):
         logger.warning('The cache holds a value that is not a response of this version of pydantic_llm')
         return None
-    is_fresh = max_age is None or entry.age <= max_age
+    is_fresh = isfinite(entry.stored_at) and (max_age is None or entry.age <= max_age)
     return entry if is_fresh and is_storable(entry.response) else None
 
 

@@ -64,7 +64,7 @@ class MemoryCache:
             while self._is_over():
                 self._remove(next(iter(self._entries)))
 
-    def clear(self) -> None:
+    async def clear(self) -> None:
         """Remove all entries of this store."""
         with self._lock:
             self._entries.clear()
