@@ -207,7 +207,7 @@ class RequestUsage(Usage):
     """The usage of one request."""
 
     @classmethod
-    def unreported(cls) -> Self:
+    def without_counts(cls) -> Self:
         """Return the usage of a request whose response has none: the counts are 0 and `missing`."""
         return cls(missing=REPORTED)
 

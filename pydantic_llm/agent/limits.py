@@ -54,20 +54,19 @@ def _iter_members(model: Model) -> Iterator[Model]:
 
 def _check_priced(model: Model) -> None:
     """Raise `UserError` if the price of a model is unknown, which would make the limit of the cost useless."""
-    check_prices_installed(what='UsageLimits(cost_limit=...)')
     for member in _iter_members(model):
         if find_cost(Usage(input_tokens=1, output_tokens=1), member.system, member.model_name) is None:
+            check_prices_installed(what='UsageLimits(cost_limit=...)')
             raise UserError(
                 f'The price of {member.model_id!r} is unknown, so that cost_limit cannot be checked; '
-                'use limits of tokens instead'
+                'use limits of tokens instead, or register_price of pydantic_llm.prices'
             )
 
 
 def _find_response_cost(model: Model, response: ModelResponse) -> Decimal:
     """Return the price of a response: that of the model that wrote it, or else of the most expensive member."""
-    system, name = response.provider_name, response.model_name
-    cost = find_cost(response.usage, system, name) if system and name else None
-    return max(_find_costs(model, response.usage)) if cost is None else cost
+    cost = response.cost()
+    return cost.total_price if cost.breakdown else max(_find_costs(model, response.usage))
 
 
 def _find_lowest_cost(model: Model, usage: Usage) -> Decimal:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any, Final, Generic
+from typing import TYPE_CHECKING, Any, Final, Generic
 
 from pydantic_core import ValidationError
 from typing_extensions import TypeVar
@@ -23,6 +23,10 @@ from .loop import return_value, validate_output
 from .output_reader import IncompleteOutput, Rejected, extract_json
 from .partial_response import PartialResponse
 from .result import AgentStreamEvent, ConversationView
+
+if TYPE_CHECKING:
+    from ..cost import Cost
+    from ..prices import PricesOfModels
 
 __all__ = ('NO_OUTPUT', 'AgentStream', 'ResponseStream', 'is_equal')
 
@@ -96,6 +100,11 @@ class ResponseStream(ConversationView, Generic[DepsT, OutputT]):
         total = replace(usage, details=dict(usage.details))
         total.add_counts(stream.usage())
         return total
+
+    def cost(self, *, prices: PricesOfModels | None = None) -> Cost:
+        """Return the cost of the run so far in US dollars, including the response that is being streamed."""
+        cost, stream = super().cost(prices=prices), self._background.run.stream
+        return cost if stream is None else cost + stream.get().cost(prices=prices)
 
     async def cancel(self) -> None:
         """Cancel the run. The messages keep the partial response, with state `'interrupted'`."""

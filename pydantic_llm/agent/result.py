@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Generic, Literal
+from typing import TYPE_CHECKING, Generic, Literal
 
 from typing_extensions import TypeVar
 
@@ -22,6 +22,10 @@ from ..messages import (
     ToolReturnPart,
 )
 from ..usage import RunUsage
+
+if TYPE_CHECKING:
+    from ..cost import Cost
+    from ..prices import PricesOfModels
 
 __all__ = (
     'AgentRunResult',
@@ -72,6 +76,16 @@ class ConversationView:
     def usage(self) -> RunUsage:
         """The usage of the run, or of all runs that share the same `usage=`. `usage()` works too."""
         return self._conversation.usage
+
+    def cost(self, *, prices: PricesOfModels | None = None) -> Cost:
+        """Return the cost of this run's responses in US dollars: the sum of their `cost(prices=prices)`.
+
+        A run that another agent or a tool made is not part of it.
+        """
+        from ..cost import add_costs
+
+        messages = self._conversation.messages[self._conversation.first_new :]
+        return add_costs(message.cost(prices=prices) for message in messages if isinstance(message, ModelResponse))
 
     @property
     def run_id(self) -> str:

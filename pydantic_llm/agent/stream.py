@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, suppress
-from typing import Generic, Self
+from typing import TYPE_CHECKING, Generic, Self
 from weakref import finalize
 
 from typing_extensions import TypeVar
@@ -26,6 +26,10 @@ from .background_run import BackgroundRun
 from .event_channel import ChannelClosed, RunEvent
 from .response_stream import NO_OUTPUT, ResponseStream, is_equal
 from .result import AgentRunResult, AgentRunResultEvent, AgentStreamEvent, ConversationView
+
+if TYPE_CHECKING:
+    from ..cost import Cost
+    from ..prices import PricesOfModels
 
 __all__ = ('AgentRunEvents', 'StreamedRunResult', 'StreamedRunResultSync')
 
@@ -152,6 +156,9 @@ class StreamedRunResultSync(ConversationView, Generic[DepsT, OutputT]):
     @property
     def usage(self) -> RunUsage:
         return self._read_in_loop(lambda: self._result.usage)
+
+    def cost(self, *, prices: PricesOfModels | None = None) -> Cost:
+        return self._read_in_loop(lambda: self._result.cost(prices=prices))
 
     def cancel(self) -> None:
         self._context.call(self._result.cancel)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from .._deferred_schemas import Discriminator
+from .attempts import AttemptUsage
 from .citations import (
     Citation,
     CitationAnchor,
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 __all__ = (
+    'AttemptUsage',
     'AudioUrl',
     'BaseToolCallPart',
     'BinaryContent',

@@ -17,6 +17,7 @@ from ..rate_limits import RateLimits
 from ..usage import RequestUsage
 from ._tool_files import keep_files
 from ._value import Message, ShortRepr, new_tool_call_id, now
+from .attempts import PRICE_DETAILS, AttemptUsage
 from .citations import Citation
 from .content import BinaryContent
 from .logprobs import TokenLogprob, find_logprobs
@@ -24,6 +25,9 @@ from .request import ToolReturnContent
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
+
+    from ..cost import Cost
+    from ..prices import PricesOfModels
 
 __all__ = (
     'BaseToolCallPart',
@@ -311,7 +315,11 @@ class ModelResponse(Message):
     _: KW_ONLY
 
     usage: RequestUsage = field(default_factory=RequestUsage)
-    """The tokens that the request used."""
+    """The tokens that the request used, with those of the attempts before it."""
+
+    attempts: Sequence[AttemptUsage] = field(default=(), metadata={'exclude_if': not_})
+    """The requests of which `usage` is the sum, if a fallback, a hedge or a continued turn took several; this
+    response's own is the last."""
 
     model_name: str | None = None
     """The model that responded, as the vendor names it."""
@@ -385,15 +393,43 @@ class ModelResponse(Message):
 
     def join(self, continuation: ModelResponse) -> ModelResponse:
         """Return this response and the one that continues its turn as one response. Their usage is added."""
+        is_one = not (self.attempts or continuation.attempts)
         paused = {name: value for name, value in (self.provider_details or {}).items() if name != 'finish_reason'}
         return replace(
             continuation,
             parts=[*self.parts, *continuation.parts],
             usage=self.usage + continuation.usage,
+            attempts=() if is_one else [*self.list_attempts(), *continuation.list_attempts()],
             timestamp=self.timestamp,
             provider_details={**paused, **(continuation.provider_details or {})} or None,
             warnings=list(dict.fromkeys([*self.warnings, *continuation.warnings])),
         )
+
+    def list_attempts(self) -> list[AttemptUsage]:
+        """Return the usage of each request that this response took: `attempts`, or one for the whole `usage`."""
+        return [*self.attempts] or [self.as_attempt()]
+
+    def as_attempt(self) -> AttemptUsage:
+        """Return the usage of this response, with what its price depends on."""
+        details = self.provider_details or {}
+        return AttemptUsage(
+            usage=self.usage,
+            model_name=self.model_name,
+            provider_name=self.provider_name,
+            provider_url=self.provider_url,
+            provider_details={name: details[name] for name in PRICE_DETAILS if details.get(name)} or None,
+            timestamp=self.timestamp,
+        )
+
+    def cost(self, *, prices: PricesOfModels | None = None) -> Cost:
+        """Return the cost in US dollars, by the prices of `genai-prices` (extra `prices`) at the time of the response.
+
+        `prices` are your own, for all models or by model id. `Cost.unpriced` names what has no known price. Raises
+        `UserError` if prices are needed and the package is not installed.
+        """
+        from ..cost import price_response
+
+        return price_response(self, prices=prices)
 
     @property
     def logprobs(self) -> list[TokenLogprob]:

@@ -54,7 +54,7 @@ class ResponseDraft:
     """True if the request asks for a response that is a JSON object."""
     state: ResponseState = 'incomplete'
     """`'incomplete'` until the vendor reports the end of the response."""
-    _usage: RequestUsage = field(default_factory=RequestUsage.unreported)
+    _usage: RequestUsage = field(default_factory=RequestUsage.without_counts)
     _decode_usage: Callable[[], RequestUsage] | None = None
     _checked: RequestUsage | None = None
     _refusal: list[str] = field(default_factory=list[str])
@@ -150,7 +150,7 @@ class ResponseDraft:
         try:
             usage.check()
         except TypeError as error:
-            self.usage = self._checked or RequestUsage.unreported()
+            self.usage = self._checked or RequestUsage.without_counts()
             return str(error)
         if not usage.input_tokens and not usage.missing:  # a prompt has tokens
             self.usage = replace(usage, missing=('input_tokens',) if usage.output_tokens else REPORTED)

@@ -117,8 +117,8 @@ def test_a_sum_says_which_counts_are_not_exact() -> None:
         'exact',
     ]
     assert run.unmeasured_requests == 0
-    assert (run + RequestUsage.unreported()).unmeasured_requests == 1
-    assert (RequestUsage(input_tokens=1) + RequestUsage.unreported()).missing == REPORTED
+    assert (run + RequestUsage.without_counts()).unmeasured_requests == 1
+    assert (RequestUsage(input_tokens=1) + RequestUsage.without_counts()).missing == REPORTED
 
 
 def test_marks_are_stored_only_if_there_are_any() -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, TypeVar, cast
 
 from ...exceptions import FallbackExceptionGroup, LLMError, RejectedResponseError, StreamInterruptedError
-from ...messages import ModelMessage, ModelResponse
+from ...messages import AttemptUsage, ModelMessage, ModelResponse
 from ...messages.response import is_truncated
 from ...observers import ModelFailed, notify
 from ...retries.budget import MIN_TIMEOUT, Budget, attach_earlier_attempts, without_retries
@@ -92,25 +92,36 @@ class FailedAttempts:
         self.model_ids: list[str] = []
         self.usage = RequestUsage()
         """The usage of all failed responses, in all passes."""
+        self.attempts: list[AttemptUsage] = []
+        """The requests of which it is the sum."""
         self._warnings: list[str] = []
 
     def begin_pass(self) -> None:
         """Begin with the first model again."""
         self.errors, self.model_ids = [], []
 
-    def add(self, model_id: str, error: Exception, usage: RequestUsage) -> None:
+    def add(self, model_id: str, error: Exception, attempts: Sequence[AttemptUsage]) -> None:
         self.errors.append(error)
         self.model_ids.append(model_id)
         self._warnings.append(f'{model_id} failed, and {self._reaction}: {error}')
-        self.usage = self.usage + usage
+        self.add_usage(attempts)
         notify(ModelFailed(model_id, error))
+
+    def add_usage(self, attempts: Sequence[AttemptUsage]) -> None:
+        """Add the usage of requests whose responses are not returned."""
+        self.attempts += attempts
+        self.usage = sum((each.usage for each in attempts), self.usage)
 
     def with_failures(self, response: ModelResponse) -> ModelResponse:
         """Return the response with the failed attempts' usage added, and with one warning per failure."""
-        if not self._warnings:
+        if not (self._warnings or self.attempts):
             return response
+        is_used = response.attempts or response.usage.has_values() or response.usage.missing
+        attempts = (
+            [*self.attempts, *(response.list_attempts() if is_used else ())] if self.attempts else response.attempts
+        )
         warnings = [*self._warnings, *response.warnings]
-        return replace(response, usage=response.usage + self.usage, warnings=warnings)
+        return replace(response, usage=response.usage + self.usage, attempts=attempts, warnings=warnings)
 
     def as_group(self) -> FallbackExceptionGroup:
         failures = '; '.join(f'{name}: {error}' for name, error in zip(self.model_ids, self.errors, strict=True))
@@ -169,7 +180,7 @@ class ModelSequence(ABC):
             if await self.rules.accepts_response(response):
                 return self.failed.with_failures(response)
             rejected = RejectedResponseError(attempt.model.model_name, response)
-            self.failed.add(attempt.model.model_id, rejected, response.usage)
+            self.failed.add(attempt.model.model_id, rejected, response.list_attempts())
 
     async def start_next(self, start: Callable[[Attempt], Awaitable[T]], *, stream: bool) -> tuple[Attempt, T]:
         """Return the next attempt for which `start` succeeds, with its result. Others are ended and added to `failed`.
@@ -186,7 +197,7 @@ class ModelSequence(ABC):
                     if not await self.rules.should_fall_back(error):
                         attach_earlier_attempts(error, self.failed.errors)
                         raise
-                    self.failed.add(attempt.model.model_id, error, _find_usage(error))
+                    self.failed.add(attempt.model.model_id, error, _find_attempts(error))
                 except BaseException:
                     await attempt.end()
                     raise
@@ -200,7 +211,7 @@ class ModelSequence(ABC):
         except LLMError as error:
             if not self.failed.errors:
                 raise
-            self.failed.add(self.name, error, RequestUsage())
+            self.failed.add(self.name, error, ())
             return None
 
     def final_error(self) -> Exception:
@@ -253,14 +264,14 @@ class ModelSequence(ABC):
         return min((limit for limit in limits if limit is not None), default=None)
 
 
-def _find_usage(error: Exception) -> RequestUsage:
+def _find_attempts(error: Exception) -> list[AttemptUsage]:
     """Return the usage of the responses that an error, or a group of errors, has."""
-    usage = RequestUsage()
+    found: list[AttemptUsage] = []
     if isinstance(error, (StreamInterruptedError, RejectedResponseError)) and error.response is not None:
-        usage = error.response.usage
+        found = error.response.list_attempts()
     earlier = error.earlier_attempts if isinstance(error, LLMError) else ()
     members = error.exceptions if isinstance(error, FallbackExceptionGroup) else ()
-    return sum(map(_find_usage, (*earlier, *members)), usage)
+    return sum(map(_find_attempts, (*earlier, *members)), found)
 
 
 def cannot_continue(model: Model, messages: Sequence[ModelMessage]) -> bool:

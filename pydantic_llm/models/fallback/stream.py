@@ -185,15 +185,15 @@ class SequenceStream(BufferedStream):
         inner, attempt = self._inner, self._attempt
         assert inner is not None, 'its stream failed'
         should_fall_back = await self._sequence.rules.should_fall_back(error)
-        broken, usage = inner.get(), inner.usage()
+        broken = inner.get()
         await self._close_inner()
         await self._report_outcome(broken, error)
         if not should_fall_back or (self._sequence.has_emitted and self._sequence.mid_stream == 'raise'):
             attach_earlier_attempts(error, self._failed.errors)
             raise error
         assert attempt is not None, 'its stream was opened'
-        self._failed.add(attempt.model.model_id, error, usage)
-        self._inner, self._interrupted = None, replace(broken, usage=RequestUsage())
+        self._failed.add(attempt.model.model_id, error, broken.list_attempts())
+        self._inner, self._interrupted = None, replace(broken, usage=RequestUsage(), attempts=())
         parts = self._join_parts(broken.parts) if self._kept else broken.parts
         if not self._sequence.has_emitted:
             await self._open_next_or_restart_sequence()
