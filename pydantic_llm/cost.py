@@ -1,23 +1,21 @@
-"""The cost of responses: `Cost`, and `price_response`, which `ModelResponse.cost` calls.
+"""The cost of responses: `Cost`, and `price_attempts`, which `ModelResponse.cost` calls.
 
 A cost has the price of each class of tokens. What has no known price is named in `Cost.unpriced`, and never 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from ._type_checks import check_type
 from .exceptions import LLMError
 from .prices import MILLION, Prices, PricesOfModels, Rates, check_prices_installed, find_rates
+from .usage import AttemptUsage
 
-if TYPE_CHECKING:
-    from .messages import AttemptUsage, ModelResponse
-
-__all__ = ('Cost', 'UnknownPriceError', 'price_response')
+__all__ = ('Cost', 'UnknownPriceError', 'add_costs', 'price_attempts')
 
 CONTEXT = ('service_tier', 'speed', 'processing')
 """The fields of `provider_details` that select other prices."""
@@ -95,14 +93,18 @@ class Cost:
         )
 
 
-def price_response(response: ModelResponse, *, prices: PricesOfModels | None = None) -> Cost:
-    """Return the cost of a response, at the time of the response, with that of the attempts before it.
+def price_attempts(
+    attempts: Sequence[AttemptUsage], *, tools: Sequence[str] = (), files: int = 0, prices: PricesOfModels | None = None
+) -> Cost:
+    """Return the cost of the requests that a response took, each at its time. The last one is the response's own.
 
-    Raises `UserError` if no `prices` are given or registered, and `genai-prices` is not installed.
+    `tools` are the names of its native tool calls, `files` is the number of its files. Raises `UserError` if no
+    `prices` are given or registered, and `genai-prices` is not installed.
     """
     check_type(prices, (Prices, Mapping), parameter='prices', expected='Prices, or a dict of them by model id')
-    cost = add_costs(_price_attempt(attempt, prices) for attempt in response.list_attempts())
-    return replace(cost, unpriced=(*cost.unpriced, *_find_unpriced_content(response)))
+    cost = add_costs(_price_attempt(attempt, prices) for attempt in attempts)
+    unpriced = _find_unpriced_content(attempts[-1], tools, files)
+    return replace(cost, unpriced=(*cost.unpriced, *unpriced))
 
 
 def add_costs(costs: Iterable[Cost]) -> Cost:
@@ -187,12 +189,11 @@ def _read_type(value: object) -> object:
     return cast('Mapping[str, object]', value).get('type') if isinstance(value, Mapping) else value
 
 
-def _find_unpriced_content(response: ModelResponse) -> Iterator[str]:
-    """Yield the vendor's own tools and files for which vendors charge apart from the tokens, if they were used."""
-    model_id = f'{response.provider_name}:{response.model_name}'
-    names = [call.tool_name for call, _ in response.native_tool_calls]
-    for name in dict.fromkeys(names):
-        if not (name == 'web_search' and BILLED_SEARCHES in response.usage.details):
-            yield f'{model_id}: the price of the tool {name!r} is unknown ({names.count(name)} calls)'
-    if response.files and not {'output_image', 'output_audio'} & response.usage.split().keys():
-        yield f'{model_id}: the price of the generated files is unknown ({len(response.files)} files)'
+def _find_unpriced_content(attempt: AttemptUsage, tools: Sequence[str], files: int) -> Iterator[str]:
+    """Yield what vendors charge for apart from the tokens: their own tools, and files without tokens of their own."""
+    model_id, usage = f'{attempt.provider_name}:{attempt.model_name}', attempt.usage
+    for name in dict.fromkeys(tools):
+        if not (name == 'web_search' and BILLED_SEARCHES in usage.details):
+            yield f'{model_id}: the price of the tool {name!r} is unknown ({tools.count(name)} calls)'
+    if files and not {'output_image', 'output_audio'} & usage.split().keys():
+        yield f'{model_id}: the price of the generated files is unknown ({files} files)'

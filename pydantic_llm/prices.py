@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -17,6 +18,7 @@ from typing import Any, cast
 from ._checks import check_number
 from ._extras import import_extra
 from ._type_checks import check_type
+from .exceptions import UserError
 from .usage import TokenClass, Usage
 
 __all__ = (
@@ -158,15 +160,14 @@ def _match(prices: Mapping[str, Prices], model_id: str) -> Prices | None:
 def _find_model(system: str | None, model_name: str | None, url: str | None) -> tuple[Any, Any] | None:
     """Return the provider and the model of `genai-prices`, or `None`."""
     try:
-        from genai_prices.data_snapshot import get_snapshot
-    except ImportError:
+        data = import_extra('genai_prices.data_snapshot', extra='prices', what='the price of a model')
+    except UserError:
         return None
     for provider_id, provider_url in ((None, url), (system, None)):
         if model_name and (provider_id or provider_url):
-            try:
-                return get_snapshot().find_provider_model(model_name, None, provider_id, provider_url)
-            except LookupError:
-                continue
+            with suppress(LookupError):
+                found = data.get_snapshot().find_provider_model(model_name, None, provider_id, provider_url)
+                return cast('tuple[Any, Any]', found)
     return None
 
 

@@ -7,6 +7,7 @@ to both, and `output_tokens` contains those of thinking and of audio. `Usage.spl
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
 from decimal import Decimal
 from operator import not_
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -20,7 +21,7 @@ from .exceptions import UsageLimitExceeded
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
 
-__all__ = ('CountSource', 'RequestUsage', 'RunUsage', 'TokenClass', 'Usage', 'UsageLimits')
+__all__ = ('AttemptUsage', 'CountSource', 'RequestUsage', 'RunUsage', 'TokenClass', 'Usage', 'UsageLimits')
 
 
 Count = Annotated[int, BeforeValidator(lambda value: 0 if value is None else value)]
@@ -220,6 +221,33 @@ class RequestUsage(Usage):
     def unmeasured_requests(self) -> int:
         """1 if the response had no usage at all, else 0."""
         return int(all(name in self.missing for name in REPORTED) and not self.has_values())
+
+
+PRICE_DETAILS = ('service_tier', 'speed', 'processing', 'traffic_type')
+"""The fields of `ModelResponse.provider_details` that select other prices."""
+
+
+@dataclass(kw_only=True, slots=True)
+class AttemptUsage:
+    """The usage of one request to one model, of a response that took several."""
+
+    usage: RequestUsage
+    """The tokens that the request used, as far as they are known; `usage.missing` names the counts that are not."""
+
+    model_name: str | None = None
+    """The model that used them, as in `ModelResponse.model_name`."""
+
+    provider_name: str | None = None
+    """The vendor, as in `ModelResponse.provider_name`."""
+
+    provider_url: str | None = None
+    """The base URL of the request."""
+
+    provider_details: dict[str, Any] | None = None
+    """The details of the vendor that select other prices, such as the `service_tier`."""
+
+    timestamp: datetime = field(default_factory=lambda: datetime.now(UTC))
+    """The time of the request."""
 
 
 @dataclass(repr=False, kw_only=True, slots=True)

@@ -92,7 +92,8 @@ IO_MODULES = (
 CLOCKS = ('now', 'utcnow', 'today')
 
 VALUES = (
-    '_checks _deferred_schemas json_types messages settings usage exceptions rate_limits constraints native_tools '
+    '_checks _deferred_schemas _extras _type_checks json_types messages settings usage prices cost exceptions '
+    'rate_limits constraints native_tools '
     'observers retries.policy tools.definition'
 ).split()
 STRANGERS = {
@@ -280,7 +281,7 @@ def test_every_room_has_a_prefix() -> None:
 # -------------------------------------------------------------------------------------------------------------- cycles
 
 
-CYCLE_OF_VALUES = frozenset({'messages', 'exceptions', 'usage', '_checks'})
+CYCLE_OF_VALUES = frozenset({'messages', 'exceptions', 'usage', 'prices', 'cost', '_checks', '_extras', '_type_checks'})
 """An error holds the response that it interrupted; messages and usage raise errors: these parts may form a cycle."""
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from .._deferred_schemas import Discriminator
-from .attempts import AttemptUsage
+from ..usage import AttemptUsage
 from .citations import (
     Citation,
     CitationAnchor,

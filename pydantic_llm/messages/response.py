@@ -14,10 +14,9 @@ from .._deferred_schemas import Discriminator, add_before_validator, add_older_n
 from ..exceptions import UnexpectedModelBehavior
 from ..json_types import repair_json_text
 from ..rate_limits import RateLimits
-from ..usage import RequestUsage
+from ..usage import PRICE_DETAILS, AttemptUsage, RequestUsage
 from ._tool_files import keep_files
 from ._value import Message, ShortRepr, new_tool_call_id, now
-from .attempts import PRICE_DETAILS, AttemptUsage
 from .citations import Citation
 from .content import BinaryContent
 from .logprobs import TokenLogprob, find_logprobs
@@ -427,9 +426,10 @@ class ModelResponse(Message):
         `prices` are your own, for all models or by model id. `Cost.unpriced` names what has no known price. Raises
         `UserError` if prices are needed and the package is not installed.
         """
-        from ..cost import price_response
+        from ..cost import price_attempts
 
-        return price_response(self, prices=prices)
+        tools = [call.tool_name for call, _ in self.native_tool_calls]
+        return price_attempts(self.list_attempts(), tools=tools, files=len(self.files), prices=prices)
 
     @property
     def logprobs(self) -> list[TokenLogprob]:
