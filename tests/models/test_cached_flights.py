@@ -180,7 +180,8 @@ async def test_a_request_inside_the_stream_of_an_equal_one_is_sent(stream: bool)
     model = CachedModel(inner)
     async with model.request_stream(HELLO) as outer:
         await anext(outer)
-        assert (await asyncio.wait_for(ask(model, stream=stream), 0.5)).text == 'Hello!'
+        async with asyncio.timeout(0.5):
+            assert (await ask(model, stream=stream)).text == 'Hello!'
 
 
 async def test_the_end_of_a_stream_serves_followers_before_its_block_is_left() -> None:
