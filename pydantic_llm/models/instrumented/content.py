@@ -225,7 +225,7 @@ def _find_modality(media_type: str | None) -> str:
 def _read_fields(value: object) -> Mapping[Any, Any] | None:
     """Return the fields of a value that has them, unchanged; `None` for any other value."""
     if isinstance(value, Mapping):
-        return cast('Mapping[Any, Any]', value)
+        return cast('Mapping[Any, Any]', value)  # type: ignore[redundant-cast]  # pyright needs it
     if isinstance(value, BaseModel):
         return dict(value)
     if is_dataclass(value) and not isinstance(value, type):
