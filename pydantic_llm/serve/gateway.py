@@ -58,6 +58,11 @@ class Gateway:
         self.metrics = Metrics(self.drain)
         self._log = None if access_log is None else AccessLog(access_log)
 
+    @property
+    def logs_requests(self) -> bool:
+        """True if the app writes an access log itself."""
+        return self._log is not None
+
     @contextmanager
     def track(self, record: RequestRecord) -> Generator[None]:
         """Count a request as in progress during the block, then add it to the metrics and to the log."""

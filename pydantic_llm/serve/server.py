@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
+from math import ceil
 from typing import Any
 
+from starlette.applications import Starlette
 from starlette.types import ASGIApp
 from uvicorn import Config, Server
 
+from .._checks import check_number
 from .._type_checks import raise_wrong_type
 from ..exceptions import UserError
 from .connection import Connection
+from .gateway import Gateway
+from .status_pages import StatusPages
 
 __all__ = ('LocalServer', 'run_server')
 
@@ -30,6 +36,13 @@ that they send no request on a connection that the server closes at this moment.
 MAX_FILES = 65536
 """The limit of open files to ask for."""
 
+GRACE = 10.0
+"""Seconds that requests in progress have to finish when a server stops. Docker kills a process after 10 seconds, and
+systemd after 90."""
+
+ERROR_SECONDS = 2
+"""Seconds that late requests have to send their errors."""
+
 CLEANUP_TIMEOUT = 0.5
 """Seconds that the responses in progress have to release their models when a `LocalServer` stops."""
 
@@ -44,25 +57,93 @@ def run_server(
     port: int = 8000,
     log_level: str = 'info',
     on_start: Callable[[str], None] | None = None,
+    grace: float = GRACE,
+    metrics_port: int | None = None,
 ) -> None:
-    """Run an app until `KeyboardInterrupt`. `port=0` chooses a free port.
+    """Run an app until `KeyboardInterrupt` or SIGTERM. `port=0` chooses a free port.
 
-    `on_start` is called with the server's URL once it listens. Raises `UserError` if it cannot listen on this port.
+    Then it accepts no connections, and requests in progress have `grace` seconds to finish; those that are late get an
+    error in the form of their protocol. A second Ctrl-C ends it at once. `on_start` is called with the server's URL
+    once it listens. `metrics_port` is a port for `/metrics`, `/health` and `/ready`, without a key. Raises `UserError`
+    if it cannot listen on a port.
     """
     check_app(app)
+    check_number('grace', grace, least=0, required=True)
+    gateway = _find_gateway(app)
     _allow_many_files()
-    with _open_socket(host, port) as listening:
+    with ExitStack() as opened:
+        listening = opened.enter_context(_open_socket(host, port))
+        side = None
+        if metrics_port is not None:
+            side = opened.enter_context(_open_socket(host, metrics_port))
         if on_start is not None:
             on_start(_url_of(listening))
-        config = Config(
-            app,
-            log_level=log_level,
-            timeout_graceful_shutdown=2,
-            timeout_keep_alive=KEEP_ALIVE,
-            http=Connection,
-            ws='none',
-        )
-        Server(config).run([listening])
+        config = _make_config(app, log_level, grace, access_log=gateway is None or not gateway.logs_requests)
+        server = _GracefulServer(config, gateway, grace)
+        asyncio.run(_serve(server, listening, gateway, side))
+
+
+def _find_gateway(app: ASGIApp) -> Gateway | None:
+    gateway = getattr(getattr(app, 'state', None), 'gateway', None)
+    return gateway if isinstance(gateway, Gateway) else None
+
+
+def _make_config(app: ASGIApp, log_level: str, grace: float, *, access_log: bool) -> Config:
+    return Config(
+        app,
+        log_level=log_level,
+        timeout_graceful_shutdown=ceil(grace) + ERROR_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE,
+        access_log=access_log,
+        http=Connection,
+        ws='none',
+    )
+
+
+async def _serve(server: Server, listening: socket.socket, gateway: Gateway | None, side: socket.socket | None) -> None:
+    """Run a server, and one for metrics on a socket of its own, which stops after it."""
+    if side is None:
+        await server.serve([listening])
+        return
+    if gateway is None:
+        raise UserError('metrics_port= needs an app that create_app made')
+    pages = Starlette(routes=StatusPages(gateway).side_routes())
+    metrics = _SideServer(Config(pages, log_config=None, access_log=False, http=Connection, ws='none'))
+    serving = asyncio.create_task(metrics.serve([side]))
+    try:
+        await server.serve([listening])
+    finally:
+        metrics.should_exit = True
+        await serving
+
+
+class _GracefulServer(Server):
+    """uvicorn's server. When it stops, the gateway is not ready, and ends late requests after `grace` seconds."""
+
+    def __init__(self, config: Config, gateway: Gateway | None, grace: float) -> None:
+        super().__init__(config)
+        self._gateway = gateway
+        self._grace = grace
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._gateway is None:
+            await super().shutdown(sockets)
+            return
+        drain = self._gateway.drain
+        drain.begin()
+        ending = asyncio.get_running_loop().call_later(self._grace, drain.end)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            ending.cancel()
+
+
+class _SideServer(Server):
+    """A server that leaves signals to another one."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
 
 
 def check_app(app: object) -> None:

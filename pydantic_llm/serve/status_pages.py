@@ -38,8 +38,11 @@ class StatusPages:
         """Return the pages that need no key, for what watches the process."""
         return [Route('/health', _report_health), Route('/ready', self._report_readiness)]
 
-    async def write_metrics(self, request: Request) -> Response:
-        """Respond with the metrics, without a check: for a port of their own."""
+    def side_routes(self) -> list[Route]:
+        """Return the pages for a port of their own, which need no key."""
+        return [Route('/metrics', self._write_metrics), *self.probes()]
+
+    async def _write_metrics(self, request: Request) -> Response:
         return Response(self._gateway.metrics.write(), media_type=CONTENT_TYPE)
 
     async def _list_models(self, request: Request) -> Response:
@@ -71,7 +74,7 @@ class StatusPages:
         key = self._gateway.access.check(request)
         if key is not None and not key.metrics:
             raise AuthenticationError(403, '', message=f'The key {key.name!r} may not read metrics')
-        return await self.write_metrics(request)
+        return await self._write_metrics(request)
 
     async def _report_readiness(self, request: Request) -> Response:
         """Respond with 503 while the app is stopping, or while its store cannot be reached."""
