@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from functools import partial
 from importlib import import_module
@@ -72,15 +71,16 @@ def _add_models_options(parser: ArgumentParser) -> None:
 
 
 def _add_serve_options(parser: ArgumentParser) -> None:
-    parser.add_argument(
+    models = parser.add_mutually_exclusive_group()
+    models.add_argument(
         '-m', '--model', action='append', metavar='MODEL', help='a model to serve; can be used several times'
     )
-    parser.add_argument(
-        '--host', default='127.0.0.1', help='the address to listen on (default: %(default)s, this machine only)'
+    models.add_argument(
+        '-c', '--config', type=Path, metavar='FILE', help='a TOML file with models, keys, budgets and limits'
     )
-    parser.add_argument(
-        '--port', type=_parse_port, default=8000, help='the port (default: %(default)s; 0 chooses a free one)'
-    )
+    parser.add_argument('--check', action='store_true', help='check the file of --config and exit')
+    parser.add_argument('--host', help='the address to listen on (default: 127.0.0.1, this machine only)')
+    parser.add_argument('--port', type=_parse_port, help='the port (default: 8000; 0 chooses a free one)')
     parser.add_argument(
         '--allow-host',
         action='append',
@@ -88,10 +88,23 @@ def _add_serve_options(parser: ArgumentParser) -> None:
         metavar='NAME',
         help='a name by which clients may reach a server without a key; can be used several times',
     )
-    parser.add_argument(
-        '--key',
-        default=os.environ.get(KEY_VARIABLE),
-        help=f'the key that clients must send; also read from {KEY_VARIABLE}',
+    parser.add_argument('--key', help=f'the key that clients must send; also read from {KEY_VARIABLE}')
+    _add_operation_options(parser)
+
+
+def _add_operation_options(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group('operation')
+    group.add_argument(
+        '--grace', type=float, metavar='SECONDS', help='the time of requests in progress to finish (default: 10)'
+    )
+    group.add_argument(
+        '--metrics-port',
+        type=_parse_port,
+        metavar='PORT',
+        help='a port for /metrics, /health and /ready, without a key',
+    )
+    group.add_argument(
+        '--access-log', choices=('json', 'logfmt', 'off'), help='write a line for each request, without content'
     )
 
 

@@ -126,7 +126,7 @@ def build_model(text: str, options: dict[str, Any]) -> Model:
     prefix, colon, model_name = text.partition(':')
     if not colon or not model_name:
         raise UserError(_describe_missing_prefix(text, prefix))
-    if (name := _find_name(prefix)) is None:
+    if (name := find_prefix(prefix)) is None:
         return _build_registered(prefix, model_name, options)
     if name.extra:
         check_extra(name.extra, what=f'The prefix {prefix!r}')
@@ -135,7 +135,7 @@ def build_model(text: str, options: dict[str, Any]) -> Model:
     return model(model_name, **{**provider, **options})
 
 
-def _find_name(prefix: str) -> Name | None:
+def find_prefix(prefix: str) -> Name | None:
     """Return the row of a prefix: a built-in one, or that of an OpenAI-compatible service, registered ones too."""
     if prefix in NAMES:
         return NAMES[prefix]

@@ -48,11 +48,11 @@ class RedisStore(BudgetStore):
         self._clients = make_redis_clients(url, what='A gateway with a Redis', decode_responses=True)
 
     async def reserve(self, key: str, periods: Sequence[PeriodLimit], amount: Amount) -> PeriodLimit | None:
-        position: int = await self._run('check', key, periods, amount)
+        position: int = await self._run_reserve('check', key, periods, amount)
         return periods[position - 1] if position else None
 
     async def add(self, key: str, periods: Sequence[PeriodLimit], amount: Amount) -> None:
-        await self._run('add', key, periods, amount)
+        await self._run_reserve('add', key, periods, amount)
 
     async def read(self, key: str, periods: Sequence[PeriodLimit]) -> list[Spent]:
         client, spent = self._clients.get(), list[Spent]()
@@ -68,7 +68,7 @@ class RedisStore(BudgetStore):
     async def aclose(self) -> None:
         await self._clients.aclose()
 
-    async def _run(self, mode: str, key: str, periods: Sequence[PeriodLimit], amount: Amount) -> int:
+    async def _run_reserve(self, mode: str, key: str, periods: Sequence[PeriodLimit], amount: Amount) -> int:
         values: list[int | str] = [amount.nanodollars, amount.tokens, mode]
         for period in periods:
             limits = [NO_LIMIT if limit is None else limit for limit in (period.nanodollars, period.tokens)]

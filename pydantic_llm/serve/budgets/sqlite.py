@@ -51,42 +51,42 @@ class SQLiteStore(BudgetStore):
             raise UserError(f'The budgets cannot be stored in {str(path)!r}: {error}') from error
 
     async def reserve(self, key: str, periods: Sequence[PeriodLimit], amount: Amount) -> PeriodLimit | None:
-        return await self._run(lambda: self._reserve(key, periods, amount))
+        return await self._execute(lambda: self._reserve(key, periods, amount))
 
     async def add(self, key: str, periods: Sequence[PeriodLimit], amount: Amount) -> None:
-        await self._run(lambda: self._add(key, periods, amount))
+        await self._execute(lambda: self._apply(key, periods, amount))
 
     async def read(self, key: str, periods: Sequence[PeriodLimit]) -> list[Spent]:
-        return await self._run(lambda: [Spent(period, self._read(key, period)) for period in periods])
+        return await self._execute(lambda: [Spent(period, self._read_amount(key, period)) for period in periods])
 
     async def check(self) -> None:
-        await self._run(lambda: self._connection.execute('SELECT 1 FROM spent LIMIT 1').fetchone())
+        await self._execute(lambda: self._connection.execute('SELECT 1 FROM spent LIMIT 1').fetchone())
 
     async def aclose(self) -> None:
         """Write what is in the log of the database into its file. The next call opens it again."""
-        await self._run(lambda: self._connection.execute('PRAGMA wal_checkpoint(TRUNCATE)').fetchone())
+        await self._execute(lambda: self._connection.execute('PRAGMA wal_checkpoint(TRUNCATE)').fetchone())
 
-    async def _run(self, work: Callable[[], T]) -> T:
+    async def _execute(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def _reserve(self, key: str, periods: Sequence[PeriodLimit], amount: Amount) -> PeriodLimit | None:
         self._connection.execute('BEGIN IMMEDIATE')  # other processes wait before they read
         with self._connection:
             for period in periods:
-                if period.find_exceeded(self._read(key, period) + amount):
+                if period.find_exceeded(self._read_amount(key, period) + amount):
                     return period
-            self._write(key, periods, amount)
+            self._write_amount(key, periods, amount)
         return None
 
-    def _add(self, key: str, periods: Sequence[PeriodLimit], amount: Amount) -> None:
+    def _apply(self, key: str, periods: Sequence[PeriodLimit], amount: Amount) -> None:
         self._connection.execute('BEGIN IMMEDIATE')
         with self._connection:
-            self._write(key, periods, amount)
+            self._write_amount(key, periods, amount)
 
-    def _write(self, key: str, periods: Sequence[PeriodLimit], amount: Amount) -> None:
+    def _write_amount(self, key: str, periods: Sequence[PeriodLimit], amount: Amount) -> None:
         self._connection.executemany(ADD, [(key, period.id, amount.nanodollars, amount.tokens) for period in periods])
 
-    def _read(self, key: str, period: PeriodLimit) -> Amount:
+    def _read_amount(self, key: str, period: PeriodLimit) -> Amount:
         row = self._connection.execute(READ, (key, period.id)).fetchone()
         return Amount(*row) if row else Amount()
 

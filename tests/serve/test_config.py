@@ -1,0 +1,284 @@
+# ruff: noqa: E501, ISC004 -- the table of problems holds whole sentences
+"""The configuration file of a gateway: what it builds, and how its mistakes are reported."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from pydantic_llm.cli import main
+from pydantic_llm.models.fallback import FallbackModel
+from pydantic_llm.models.limits import ConcurrencyLimitedModel, RateLimitedModel
+from pydantic_llm.models.openai import OpenAIChatModel
+from pydantic_llm.models.router import Deployment, RouterModel
+from pydantic_llm.serve import ConfigError, GatewayConfig, GatewayKey, load_config
+from pydantic_llm.serve.config.schema import DeploymentOptions, FallbackOptions, KeyOptions, RouterOptions
+from tests.serve.protocols import OPENAI
+
+ENVIRONMENT = {'KEY': 'sk-secret', 'ALICE': 'secret-of-alice', 'HOST': 'vendor.example'}
+
+EXAMPLE = """
+[server]
+port = 0
+state = "{folder}/budgets.db"
+access_log = "json"
+
+[models.large]
+model = "openai:gpt-4o"
+provider = { api_key_env = "KEY", base_url = "https://${HOST}/v1" }
+settings = { timeout = 600, temperature = 0 }
+price = [2.5, 10]
+concurrency = 8
+max_queue = 100
+
+[models.small]
+model = "test"
+requests_per_minute = 500
+
+[models.safe]
+fallback = ["large", "test"]
+
+[models.pool.router]
+strategy = "sticky"
+cooldown = 10
+fallback_on = ["RateLimitError", "ModelTimeoutError"]
+deployments = ["large", { model = "small", weight = 3, tokens_per_minute = 1000 }]
+fallbacks = [["test"]]
+
+[aliases]
+"claude-*" = "safe"
+
+[[keys]]
+name = "alice"
+key_env = "ALICE"
+models = ["small", "safe"]
+tokens_per_day = 100_000
+
+[[keys]]
+name = "bob"
+key_file = "{folder}/bob.key"
+dollars_per_month = 10
+models = ["large"]
+"""
+
+
+def load(text: str, folder: Path, **environment: str) -> GatewayConfig:
+    path = folder / 'gateway.toml'
+    path.write_text(text.replace('{folder}', str(folder)))
+    (folder / 'bob.key').write_text('secret-of-bob\n')
+    return load_config(path, environment={**ENVIRONMENT, **environment})
+
+
+def list_problems(text: str, folder: Path) -> list[str]:
+    """Return the problems of a file, without its path."""
+    with pytest.raises(ConfigError) as raised:
+        load(text, folder).create_app()
+    return [problem.replace(f'{folder}/', '') for problem in raised.value.problems]
+
+
+def test_a_file_describes_models_keys_and_the_server(tmp_path: Path) -> None:
+    config = load(EXAMPLE, tmp_path)
+    app = config.create_app()
+    gateway = app.state.gateway
+    large, small, safe, pool = gateway.catalog.models.values()
+    assert isinstance(large, ConcurrencyLimitedModel)
+    assert isinstance(large.wrapped, OpenAIChatModel)
+    assert large.base_url == 'https://vendor.example/v1/'
+    assert large.settings == {'timeout': 600, 'temperature': 0}
+    assert isinstance(small, RateLimitedModel)
+    assert isinstance(safe, FallbackModel)
+    assert safe.models[0] is large
+    assert isinstance(pool, RouterModel)
+    assert [[each.name for each in group] for group in pool.groups] == [['large', 'small'], ['test:test']]
+    assert (pool.deployments[1].built, pool.deployments[1].weight, pool.strategy) == (small, 3, 'sticky')
+    assert (config.server.port, gateway.logs_requests) == (0, True)
+    assert repr(config) == 'GatewayConfig(models: large, small, safe, pool; 2 keys)'
+
+
+async def test_the_keys_of_a_file_are_accepted(tmp_path: Path) -> None:
+    app = load(EXAMPLE, tmp_path).create_app()
+    client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url='http://localhost')
+    body = OPENAI.request(model='claude-opus-5')
+    statuses = [
+        (await client.post(OPENAI.path, json=body | {'model': model}, headers={'x-api-key': key})).status_code
+        for model, key in (('small', 'secret-of-alice'), ('pool', 'secret-of-alice'), ('small', 'secret-of-bob'))
+    ]
+    assert statuses == [200, 403, 403]
+    assert (await client.get('/usage', headers={'x-api-key': 'secret-of-alice'})).json()['spent'][0]['tokens'] > 0
+
+
+MODEL = '[models.a]\nmodel = "test"\n'
+
+PROBLEMS = {
+    'modles = 1': [
+        'gateway.toml: models is missing',
+        "gateway.toml, line 1: modles is unknown; did you mean 'models'?",
+    ],
+    '[models.a': ["gateway.toml is not TOML: Expected ']' at the end of a table declaration (at end of document)"],
+    f'{MODEL}chache = "memory"': ["gateway.toml, line 3: models.a.chache is unknown; did you mean 'cache'?"],
+    '[models.a]': ['gateway.toml, line 1: models.a: give one of model, router, fallback'],
+    f'{MODEL}fallback = ["test"]': [
+        'gateway.toml, line 1: models.a: give one of model, router, fallback, not model and fallback'
+    ],
+    '[models.a]\nmodel = "opnai:gpt-4o"': [
+        "gateway.toml, line 1: models.a: There is no model prefix 'opnai'; did you mean 'openai' or 'openai-chat'?"
+    ],
+    '[models.a]\nmodel = "openai:gpt-4o"\nprovider = { api_key = "sk-literal" }': [
+        'gateway.toml, line 3: models.a.provider.api_key: a secret does not belong in this file: write "${VARIABLE}", or '
+        'use api_key_env or api_key_file'
+    ],
+    '[models.a]\nmodel = "openai:gpt-4o"\n[models.a.provider]\napi_key_env = "NOPE"': [
+        "gateway.toml, line 4: models.a.provider.api_key_env: the environment variable 'NOPE' is not set, or empty"
+    ],
+    '[models.a]\nmodel = "openai:gpt-4o"\nprovider = { api_key_env = "KEY", bas_url = "x" }': [
+        "gateway.toml, line 1: models.a: provider.bas_url is unknown; did you mean 'base_url'?"
+    ],
+    '[models.a]\nmodel = "test"\nprovider = { base_url = "x" }': [
+        "gateway.toml, line 1: models.a: provider: the model 'test' has no provider with options"
+    ],
+    '[models.a]\nmodel = "test"\noptions = { colour = "red" }': [
+        "gateway.toml, line 1: models.a: options of 'test': TestModel.__init__() got an unexpected keyword argument 'colour'"
+    ],
+    '[models.a]\nfallback = ["b"]\n[models.b]\nfallback = ["a"]': [
+        'gateway.toml, line 1: models.a: the models refer to each other in a circle: a -> b -> a',
+        'gateway.toml, line 3: models.b: the models refer to each other in a circle: b -> a -> b',
+    ],
+    '[models.first]\nmodel = "test"\n[models.b]\nfallback = ["frist"]': [
+        "gateway.toml, line 3: models.b: there is no model 'frist' in this file; did you mean 'first'?"
+    ],
+    '[models.a.router]\nstrategy = "random"\ndeployments = ["test"]': [
+        "gateway.toml, line 2: models.a.router.strategy: input should be 'shuffle', 'least_busy', 'lowest_latency', "
+        "'lowest_cost' or 'sticky', not 'random'"
+    ],
+    '[models.a.router]\ndeployments = [\n  { model = "test", wieght = 2 },\n]': [
+        "gateway.toml, line 2: models.a.router.deployments.0.wieght is unknown; did you mean 'weight'?"
+    ],
+    '[models.a.router]\ndeployments = ["test"]\nfallback_on = ["RateLimit"]': [
+        "gateway.toml, line 1: models.a: fallback_on: 'RateLimit' is not an exception of pydantic_llm; did you mean "
+        "'RateLimitError'?"
+    ],
+    f'{MODEL}[[keys]]\nname = "a"\nkey_env = "ALICE"\n[[keys]]\nname = "b"\nkey = "literal"': [
+        'gateway.toml, line 8: keys.1.key: a secret does not belong in this file: write "${VARIABLE}", or use key_env or '
+        'key_file'
+    ],
+    f'{MODEL}[[keys]]\nname = "a"\nkey_env = "ALICE"\ntokens_per_day = 0': [
+        'gateway.toml, line 6: keys.0.tokens_per_day: input should be greater than or equal to 1, not 0'
+    ],
+    f'{MODEL}[[keys]]\nname = "a b"\nkey_env = "ALICE"': [
+        "gateway.toml, line 3: keys.0: name is 'a b': the name of a key has up to 64 letters, digits and ._@-"
+    ],
+    f'{MODEL}[[keys]]\nname = "a"\nkey_env = "ALICE"\ndollars_per_day = 1': [
+        "gateway.toml: The key 'a' has a budget in dollars, and the price of 'test:test' (model 'a') is unknown: give its "
+        'prices (prices=), or keep it from the key (models=)'
+    ],
+    f'{MODEL}[[keys]]\nname = "a"\nkey_file = "/nowhere"': [
+        "gateway.toml, line 5: keys.0.key_file: the file '/nowhere' cannot be read: No such file or directory"
+    ],
+    f'[server]\nstate = "redis://me:literal@db"\n{MODEL}': [
+        'gateway.toml, line 2: server.state: a password does not belong in this file: write "${VARIABLE}" in its place'
+    ],
+    f'{MODEL}[aliases]\nb = "c"': [
+        "gateway.toml: The alias 'b' names the model 'c', which there is not; there are 'a'"
+    ],
+}
+
+
+@pytest.mark.parametrize('text', PROBLEMS, ids=range(len(PROBLEMS)))
+def test_a_mistake_is_reported_with_its_line_and_its_option(text: str, tmp_path: Path) -> None:
+    assert list_problems(text, tmp_path) == PROBLEMS[text]
+
+
+def test_no_mistake_shows_a_secret(tmp_path: Path) -> None:
+    text = f'{MODEL}[[keys]]\nname = "a"\nkey = ["${{ALICE}}"]\ncolour = 1\n[[keys]]\nname = 5\nkey = "${{ALICE}}"'
+    problems = '\n'.join(list_problems(text, tmp_path))
+    assert 'line 5: keys.0.key' in problems
+    assert 'secret-of-alice' not in problems
+
+
+def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match='cannot be read: No such file'):
+        load_config(tmp_path / 'missing.toml')
+    (tmp_path / 'bytes.toml').write_bytes(b'\xff\xfe')
+    with pytest.raises(ConfigError, match='not text in UTF-8'):
+        load_config(tmp_path / 'bytes.toml')
+
+
+@pytest.mark.parametrize(
+    ('schema', 'function', 'others'),
+    [
+        (RouterOptions, RouterModel, {'settings', 'state'}),
+        (FallbackOptions, FallbackModel, {'settings', 'first', 'others'}),
+        (DeploymentOptions, Deployment, set[str]()),
+        (KeyOptions, GatewayKey, set[str]()),
+    ],
+)
+def test_a_file_has_every_option_of_the_class(schema: Any, function: Any, others: set[str]) -> None:
+    assert {*inspect.signature(function).parameters} - others - {*schema.model_fields} == set()
+
+
+def test_the_options_of_keys_are_those_of_the_class() -> None:
+    assert {*KeyOptions.model_fields} == {field.name for field in fields(GatewayKey)}
+
+
+# --------------------------------------------------------------------------------------------------- the command line
+
+
+def test_check_reports_a_valid_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / 'gateway.toml'
+    path.write_text(MODEL)
+    assert main(['serve', '--config', str(path), '--check']) == 0
+    assert capsys.readouterr().out == f'{path} is valid: 1 models, 0 keys\n'
+
+
+def test_check_reports_each_problem_on_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / 'gateway.toml'
+    path.write_text(f'{MODEL}a = 1\nb = 2')
+    with pytest.raises(SystemExit) as raised:
+        main(['serve', '--config', str(path), '--check'])
+    assert raised.value.code == 1
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--check'], '--check needs --config'),
+        (['--config', 'x', '-m', 'test'], 'not allowed with argument'),
+        (['--config', 'x', '--allow-host', 'y'], 'write allowed_hosts'),
+    ],
+)
+def test_options_that_do_not_go_together_are_an_error(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(['serve', *arguments])
+    assert message in capsys.readouterr().err
+
+
+def test_a_gateway_runs_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / 'gateway.toml'
+    path.write_text('[server]\nport = 0\n[models.a]\nmodel = "test"\n[[keys]]\nname = "alice"\nkey_env = "ALICE"\n')
+    command = [sys.executable, '-m', 'pydantic_llm', 'serve', '--config', str(path), '--access-log', 'logfmt']
+    environment = {**os.environ, **ENVIRONMENT, 'PYTHONUNBUFFERED': '1'}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[3]
+        body = OPENAI.request(model='a')
+        for _ in range(50):
+            response = httpx2.post(url + OPENAI.path, json=body, headers={'x-api-key': 'secret-of-alice'})
+            if response.status_code == 200:
+                break
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=10)
+    assert response.status_code == 200
+    assert 'key=alice model=a protocol=openai-chat stream=false status=200' in output
+    assert 'secret' not in output
