@@ -1,4 +1,3 @@
-# ruff: noqa: E501, ISC004 -- the table of problems holds whole sentences
 """The configuration file of a gateway: what it builds, and how its mistakes are reported."""
 
 from __future__ import annotations
@@ -118,78 +117,18 @@ async def test_the_keys_of_a_file_are_accepted(tmp_path: Path) -> None:
 
 MODEL = '[models.a]\nmodel = "test"\n'
 
-PROBLEMS = {
-    'modles = 1': [
-        'gateway.toml: models is missing',
-        "gateway.toml, line 1: modles is unknown; did you mean 'models'?",
-    ],
-    '[models.a': ["gateway.toml is not TOML: Expected ']' at the end of a table declaration (at end of document)"],
-    f'{MODEL}chache = "memory"': ["gateway.toml, line 3: models.a.chache is unknown; did you mean 'cache'?"],
-    '[models.a]': ['gateway.toml, line 1: models.a: give one of model, router, fallback'],
-    f'{MODEL}fallback = ["test"]': [
-        'gateway.toml, line 1: models.a: give one of model, router, fallback, not model and fallback'
-    ],
-    '[models.a]\nmodel = "opnai:gpt-4o"': [
-        "gateway.toml, line 1: models.a: There is no model prefix 'opnai'; did you mean 'openai' or 'openai-chat'?"
-    ],
-    '[models.a]\nmodel = "openai:gpt-4o"\nprovider = { api_key = "sk-literal" }': [
-        'gateway.toml, line 3: models.a.provider.api_key: a secret does not belong in this file: write "${VARIABLE}", or '
-        'use api_key_env or api_key_file'
-    ],
-    '[models.a]\nmodel = "openai:gpt-4o"\n[models.a.provider]\napi_key_env = "NOPE"': [
-        "gateway.toml, line 4: models.a.provider.api_key_env: the environment variable 'NOPE' is not set, or empty"
-    ],
-    '[models.a]\nmodel = "openai:gpt-4o"\nprovider = { api_key_env = "KEY", bas_url = "x" }': [
-        "gateway.toml, line 1: models.a: provider.bas_url is unknown; did you mean 'base_url'?"
-    ],
-    '[models.a]\nmodel = "test"\nprovider = { base_url = "x" }': [
-        "gateway.toml, line 1: models.a: provider: the model 'test' has no provider with options"
-    ],
-    '[models.a]\nmodel = "test"\noptions = { colour = "red" }': [
-        "gateway.toml, line 1: models.a: options of 'test': TestModel.__init__() got an unexpected keyword argument 'colour'"
-    ],
-    '[models.a]\nfallback = ["b"]\n[models.b]\nfallback = ["a"]': [
-        'gateway.toml, line 1: models.a: the models refer to each other in a circle: a -> b -> a',
-        'gateway.toml, line 3: models.b: the models refer to each other in a circle: b -> a -> b',
-    ],
-    '[models.first]\nmodel = "test"\n[models.b]\nfallback = ["frist"]': [
-        "gateway.toml, line 3: models.b: there is no model 'frist' in this file; did you mean 'first'?"
-    ],
-    '[models.a.router]\nstrategy = "random"\ndeployments = ["test"]': [
-        "gateway.toml, line 2: models.a.router.strategy: input should be 'shuffle', 'least_busy', 'lowest_latency', "
-        "'lowest_cost' or 'sticky', not 'random'"
-    ],
-    '[models.a.router]\ndeployments = [\n  { model = "test", wieght = 2 },\n]': [
-        "gateway.toml, line 2: models.a.router.deployments.0.wieght is unknown; did you mean 'weight'?"
-    ],
-    '[models.a.router]\ndeployments = ["test"]\nfallback_on = ["RateLimit"]': [
-        "gateway.toml, line 1: models.a: fallback_on: 'RateLimit' is not an exception of pydantic_llm; did you mean "
-        "'RateLimitError'?"
-    ],
-    f'{MODEL}[[keys]]\nname = "a"\nkey_env = "ALICE"\n[[keys]]\nname = "b"\nkey = "literal"': [
-        'gateway.toml, line 8: keys.1.key: a secret does not belong in this file: write "${VARIABLE}", or use key_env or '
-        'key_file'
-    ],
-    f'{MODEL}[[keys]]\nname = "a"\nkey_env = "ALICE"\ntokens_per_day = 0': [
-        'gateway.toml, line 6: keys.0.tokens_per_day: input should be greater than or equal to 1, not 0'
-    ],
-    f'{MODEL}[[keys]]\nname = "a b"\nkey_env = "ALICE"': [
-        "gateway.toml, line 3: keys.0: name is 'a b': the name of a key has up to 64 letters, digits and ._@-"
-    ],
-    f'{MODEL}[[keys]]\nname = "a"\nkey_env = "ALICE"\ndollars_per_day = 1': [
-        "gateway.toml: The key 'a' has a budget in dollars, and the price of 'test:test' (model 'a') is unknown: give its "
-        'prices (prices=), or keep it from the key (models=)'
-    ],
-    f'{MODEL}[[keys]]\nname = "a"\nkey_file = "/nowhere"': [
-        "gateway.toml, line 5: keys.0.key_file: the file '/nowhere' cannot be read: No such file or directory"
-    ],
-    f'[server]\nstate = "redis://me:literal@db"\n{MODEL}': [
-        'gateway.toml, line 2: server.state: a password does not belong in this file: write "${VARIABLE}" in its place'
-    ],
-    f'{MODEL}[aliases]\nb = "c"': [
-        "gateway.toml: The alias 'b' names the model 'c', which there is not; there are 'a'"
-    ],
-}
+
+def read_problems() -> dict[str, list[str]]:
+    """Return the files of `config_problems.txt`, with the problems of each, which begin with `> `."""
+    found: dict[str, list[str]] = {}
+    for case in Path(__file__).with_name('config_problems.txt').read_text().split('\n\n'):
+        lines = case.splitlines()
+        text = '\n'.join(line for line in lines if not line.startswith('> '))
+        found[text] = [line.removeprefix('> ') for line in lines if line.startswith('> ')]
+    return found
+
+
+PROBLEMS = read_problems()
 
 
 @pytest.mark.parametrize('text', PROBLEMS, ids=range(len(PROBLEMS)))
