@@ -16,6 +16,7 @@ LLMError
 │   ├── ModelConnectionError      no response arrived
 │   ├── ModelTimeoutError         a deadline passed: deadline, seconds
 │   ├── StreamInterruptedError    the connection broke during a response; the partial response is attached
+│   ├── CacheMissError            nothing is stored for a request that must not be sent
 │   ├── BatchFailedError          the vendor refused or lost a batch
 │   ├── BatchExpiredError         a batch ended before it ran this request
 │   └── BatchCancelledError       a batch was cancelled before it ran this request
@@ -50,6 +51,7 @@ __all__ = (
     'BatchCancelledError',
     'BatchExpiredError',
     'BatchFailedError',
+    'CacheMissError',
     'CallDeferred',
     'ContentFilterError',
     'ContentFilterHTTPError',
@@ -256,6 +258,14 @@ class StreamInterruptedError(ModelAPIError):
     ) -> None:
         self.response = response
         super().__init__(model_name, message, provider_name=provider_name, retryable=True)
+
+
+class CacheMissError(ModelAPIError):
+    """Raised by a `CachedModel` with `response_cache_mode='only'` if nothing is stored. Nothing was sent."""
+
+    def __init__(self, model_name: str) -> None:
+        message = f"No response of {model_name} is stored for this request, and its response_cache_mode is 'only'"
+        super().__init__(model_name, message)
 
 
 class BatchFailedError(ModelAPIError):

@@ -218,8 +218,6 @@ def test_the_levels_of_thinking_have_the_tokens_of_the_code() -> None:
 
 
 def test_the_vendors_that_cache_by_themselves_are_those_of_the_code() -> None:
-    rows = [
-        row for row in rows_of(page('caching.md'), '| API | is sent |') if row[1].startswith('nothing: they cache')
-    ]
+    rows = [row for row in rows_of(page('caching.md'), '| API | is sent |') if row[1].startswith('nothing: they cache')]
     asked = {'azure', 'openai'}  # for a place in the cache: they have rows of their own
     assert {*names_in(rows)} == AUTOMATIC_CACHES.keys() - asked

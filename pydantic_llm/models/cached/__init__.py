@@ -7,10 +7,11 @@ time), `lookup` (one request), `stream` (responses that are streamed from the ca
 
 from __future__ import annotations
 
+from ...exceptions import CacheMissError
 from .memory import MemoryCache
 from .model import CachedModel
 from .redis import RedisCache
-from .settings import CachedModelSettings, CacheMissError, CacheMode
+from .settings import CachedModelSettings, CacheMode
 from .sqlite import SQLiteCache
 from .store import CacheStore, open_cache
 

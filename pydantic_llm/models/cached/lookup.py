@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from ...exceptions import LLMError, ModelTimeoutError
+from ...exceptions import CacheMissError, LLMError, ModelTimeoutError
 from ...messages import FromCache, ModelResponse
 from ...observers import CacheHit, notify
 from ...usage import RequestUsage
@@ -20,7 +20,7 @@ from ..limits.deadlines import WaitDeadlines
 from ..pausing import Pausing
 from .entry import Entry, Fragments, decode_entry, encode_entry, logger
 from .flights import Ending, Flight, Flights
-from .settings import CacheMissError, CacheOptions
+from .settings import CacheOptions
 from .store import CacheStore
 
 STORE_SECONDS = 1.0

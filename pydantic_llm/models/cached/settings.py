@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
 from ..._checks import check_number
-from ...exceptions import ModelAPIError, UserError
+from ...exceptions import UserError
 from ...settings import ModelSettings
 from ...wire.foreign_settings import suggest
 
-__all__ = ('CacheMissError', 'CacheMode', 'CachedModelSettings')
+__all__ = ('CacheMode', 'CachedModelSettings')
 
 CacheMode = Literal['default', 'bypass', 'refresh', 'only']
 """The use of the cache.
@@ -35,16 +35,6 @@ class CachedModelSettings(ModelSettings, total=False):
     response_cache_scope: str
     """A text that separates requests: those with another text do not get this response. For a tenant, a user, or the
     number of a sample."""
-
-
-class CacheMissError(ModelAPIError):
-    """Raised if a request with the mode `only` has no stored response. Nothing was sent."""
-
-    def __init__(self, model_name: str, message: str = '') -> None:
-        message = (
-            message or f"No response of {model_name} is stored for this request, and its response_cache_mode is 'only'"
-        )
-        super().__init__(model_name, message)
 
 
 @dataclass(frozen=True, slots=True)
