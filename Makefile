@@ -31,7 +31,7 @@ quote = '$(subst ','\'',$(1))'
 DEMO_EXTRAS := serve,cli
 DEV_EXTRAS := all,serve,cli,prices,redis,otel,mcp
 # `openai` is what LiteLLM imports.
-BRIDGES_EXTRAS := serve,openai,smolagents,langchain
+BRIDGES_EXTRAS := serve,openai,smolagents,langchain,pydantic-ai
 # Installed without its requirements (see the group `litellm` in pyproject.toml); pinned, since the releases 1.82.7 and
 # 1.82.8 were malicious.
 LITELLM := litellm==1.109.1
@@ -87,8 +87,7 @@ test-bare: $(BARE_VENV)/.dev ## the tests of an environment without any vendor's
 	$(BARE_VENV)/bin/python -m pytest -n 2 -p tests.without_sdks $(BARE_TESTS) $(ARGS)
 
 test-bridges: $(BRIDGES_VENV)/.dev ## the bridges to other frameworks, in an environment with the frameworks
-	LITELLM_LOCAL_MODEL_COST_MAP=True $(BRIDGES_VENV)/bin/python -m pytest -p no:benchmark -p no:codspeed -p no:recording \
-	    -p no:socket tests/ext $(ARGS)
+	$(BRIDGES_VENV)/bin/python -m pytest --benchmark-disable tests/ext $(ARGS)
 
 test-histories: $(VENV)/.dev ## nightly: 10,000 random histories, each accepted by every vendor's rules
 	$(BIN)/python -m tests.conformance.histories $(or $(ARGS),10000)

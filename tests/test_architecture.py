@@ -62,6 +62,7 @@ EXTRA_OF_FOLDER = {'gemini': 'google'}
 FRAMEWORKS = {
     'smolagents': 'smolagents',
     'langchain': 'langchain_core',
+    'pydantic-ai': 'pydantic_ai',
     'litellm': 'litellm',
 }
 """The extras of bridges to other frameworks, and what they install."""

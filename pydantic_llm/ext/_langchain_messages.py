@@ -179,10 +179,8 @@ def decode_chunk(chunk: Json) -> Any:
 
 def _decode_call_chunk(call: Json) -> Json:
     function: Json = call['function']
-    chunk: Json = messages.tool_call_chunk(
-        name=function.get('name'), args=function.get('arguments'), id=call.get('id'), index=call['index']
-    )
-    return chunk
+    arguments = {'name': function.get('name'), 'args': function.get('arguments')}
+    return {'type': 'tool_call_chunk', 'id': call.get('id'), 'index': call['index'], **arguments}
 
 
 def _decode_metadata(body: Json, choice: Json) -> Json:
