@@ -6,7 +6,8 @@ has the paths that no protocol owns.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ from ..exceptions import ModelHTTPError, UserError
 from ..json_types import Json
 from ..models import Model
 from .access import HideQueryKey
+from .batches import BatchOptions
+from .batches.host import BatchHost
+from .batches.routes import list_batch_routes
 from .bodies import MAX_BODY_BYTES
 from .cross_origin import allow_origins
 from .endpoint import Endpoint
@@ -48,6 +52,7 @@ def create_app(
     allowed_hosts: Collection[str] = (),
     allowed_origins: Collection[str] = (),
     access_log: str | None = None,
+    batches: BatchOptions | None = None,
 ) -> Starlette:
     """Build an app that serves one model or agent under any name, or several under their names.
 
@@ -69,6 +74,7 @@ def create_app(
         allowed_hosts: Names by which clients may reach an app without a key.
         allowed_origins: Origins of web pages that may use the app with a key, such as `'https://app.example'`.
         access_log: `'json'` or `'logfmt'` to write a line for each request to the standard output.
+        batches: The batches of clients: their folder, their number, and their end.
     """
     gateway = Gateway(
         models,
@@ -81,15 +87,21 @@ def create_app(
         allowed_hosts=allowed_hosts,
         access_log=access_log,
     )
-    return _build_app(gateway, allow_origins(allowed_origins, has_keys=key is not None or bool(keys)))
+    cross_origin = allow_origins(allowed_origins, has_keys=key is not None or bool(keys))
+    return _build_app(gateway, cross_origin, BatchHost(gateway, batches or BatchOptions()))
 
 
-def _build_app(gateway: Gateway, cross_origin: Sequence[Middleware]) -> Starlette:
+def _build_app(gateway: Gateway, cross_origin: Sequence[Middleware], batches: BatchHost) -> Starlette:
+    @asynccontextmanager
+    async def live(app: Starlette) -> AsyncGenerator[None]:
+        async with gateway.lifespan(app), batches.running():
+            yield
+
     app = Starlette(
-        routes=[*_list_routes(gateway), *StatusPages(gateway).routes()],
+        routes=[*list_batch_routes(batches), *_list_routes(gateway), *StatusPages(gateway).routes()],
         exception_handlers={HTTPException: _report_unknown_path, ModelHTTPError: _report_error},
         middleware=[*cross_origin, Middleware(HideQueryKey)],
-        lifespan=gateway.lifespan,
+        lifespan=live,
     )
     app.state.gateway = gateway
     return app

@@ -51,6 +51,7 @@ class Gateway:
             self.catalog.check_key(key)
         self.prices = PriceList(self.catalog.models, prices)
         self.access = Access(keys, allowed_hosts)
+        self.keys = {key.name: key for key in keys}
         self.admissions = Admissions(self.catalog.models, keys, self.prices, state)
         self.faults = faults
         self.bodies = BodyReader(max_body_bytes)
@@ -70,10 +71,14 @@ class Gateway:
             try:
                 yield
             finally:
-                record.finish()
-                self.metrics.add(record)
-                if self._log is not None:
-                    self._log.write(record)
+                self.finish(record)
+
+    def finish(self, record: RequestRecord) -> None:
+        """Add a request that has ended to the metrics and to the log."""
+        record.finish()
+        self.metrics.add(record)
+        if self._log is not None:
+            self._log.write(record)
 
     def add_response(self, record: RequestRecord, response: ModelResponse) -> None:
         """Add the usage and the price of a response to the record of its request."""

@@ -160,15 +160,11 @@ def _encode_anthropic_job(job: Job, url: str) -> Json:
     """Encode a job as `anthropic.types.messages.MessageBatch`. The counts are those at the end."""
     unfinished = 0 if job.has_ended else job.total
     counts = {'succeeded': job.succeeded, 'errored': job.errored, 'canceled': job.cancelled, 'expired': job.expired}
-    words: Mapping[JobStatus, str] = {
-        'cancelling': 'canceling',
-        'validating': 'in_progress',
-        'in_progress': 'in_progress',
-    }
+    word = 'ended' if job.has_ended else 'canceling' if job.status == 'cancelling' else 'in_progress'
     return {
         'id': job.id,
         'type': 'message_batch',
-        'processing_status': words.get(job.status, 'ended'),
+        'processing_status': word,
         'request_counts': {'processing': unfinished, **(counts if job.has_ended else dict.fromkeys(counts, 0))},
         'created_at': _format_time(job.created),
         'expires_at': _format_time(job.expires),

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, Literal, TypeVar
+from weakref import finalize
 
 from pydantic import TypeAdapter, ValidationError
 
 from ...exceptions import ModelHTTPError, NotFoundError
 from .options import BatchOptions
 
-__all__ = ('Job', 'JobStatus', 'Store', 'StoredFile')
+__all__ = ('INLINE', 'Job', 'JobStatus', 'Store', 'StoredFile', 'make_id')
 
 JobStatus = Literal['validating', 'in_progress', 'cancelling', 'completed', 'failed', 'expired', 'cancelled']
 """The state of a job: OpenAI's words."""
@@ -26,6 +27,9 @@ ENDED: frozenset[JobStatus] = frozenset({'completed', 'failed', 'expired', 'canc
 
 ID = re.compile('[A-Za-z0-9_-]{1,100}')
 """The form of an id. It is part of a path on disk."""
+
+INLINE = 'inline'
+"""The purpose of a file with requests that a client sent with the batch itself."""
 
 SWEEP_EVERY = 60.0
 """Seconds between two searches for what is to be deleted."""
@@ -102,6 +106,7 @@ class Store:
         self._jobs: dict[str, Job] = {}
         self._files: dict[str, StoredFile] = {}
         self._next_sweep = 0.0
+        self._delete_folder: finalize[..., Store] | None = None
 
     def open(self) -> None:
         """Read what is in the folder. Called again, this does nothing."""
@@ -109,6 +114,8 @@ class Store:
             return
         given = self._options.folder
         self._folder = Path(tempfile.mkdtemp(prefix='pydantic_llm_')) if given is None else Path(given)
+        if given is None:
+            self._delete_folder = finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True, exist_ok=True)
         self._jobs = {job.id: job for job in _read_all(self._folder, '*.job', _jobs)}
         self._files = {file.id: file for file in _read_all(self._folder, '*.file', _files)}
@@ -117,8 +124,8 @@ class Store:
         """Delete a temporary folder; forget what is in any other one."""
         folder, self._folder = self._folder, None
         self._jobs, self._files = {}, {}
-        if folder is not None and self._options.folder is None:
-            shutil.rmtree(folder, ignore_errors=True)
+        if folder is not None and self._delete_folder is not None:
+            self._delete_folder()
 
     # ------------------------------------------------------------------ files
 
@@ -179,11 +186,12 @@ class Store:
         return sorted(jobs, key=lambda job: job.created, reverse=True)
 
     def delete_job(self, job: Job) -> None:
-        """Delete a job with its results."""
+        """Delete a job with its results, and with its requests if they were no file of the client."""
         self._jobs.pop(job.id, None)
         (self._open_folder() / f'{job.id}.job').unlink(missing_ok=True)
-        for id in (job.output_file, job.error_file):
-            if id is not None and (file := self._files.get(id)) is not None:
+        for id in (job.input_file, job.output_file, job.error_file):
+            file = None if id is None else self._files.get(id)
+            if file is not None and (id != job.input_file or file.purpose == INLINE):
                 self.delete_file(file)
 
     def sweep(self) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
@@ -24,7 +24,7 @@ FORM_BYTES = 64 * 1024
 MAX_FIELDS = 16
 
 
-async def read_form(request: Request, store: Store, owner: str, *, id: str | None = None) -> StoredFile:
+async def read_form(request: Request, store: Store, owner: str) -> StoredFile:
     """Store the file of a form, with the field `purpose`. Raises `UserError` if there is none."""
     import_extra('python_multipart', extra='serve', what='The upload of a file')
     if not request.headers.get('content-type', '').startswith('multipart/form-data'):
@@ -35,34 +35,23 @@ async def read_form(request: Request, store: Store, owner: str, *, id: str | Non
         form = await parser.parse()
     except MultiPartException as error:
         raise UserError(f'The form cannot be read: {error.message}') from None
-    async with _Closing(form):
-        file = form.get('file')
-        if not isinstance(file, UploadFile):
-            raise UserError("'file' is missing from the form")
-        if form.get('purpose') != 'batch':
-            raise UserError(f"purpose is {form.get('purpose')!r}: this server stores files for 'batch' alone")
-        stored = StoredFile(
-            id=id or make_id('file-'),
-            owner=owner,
-            name=(file.filename or 'file')[:200],
-            purpose='batch',
-            created=time.time(),
-        )
-        path = store.create_file(stored)
-        await asyncio.to_thread(_copy, file, path)
+    try:
+        return await _store_form(form, store, owner)
+    finally:
+        await form.close()
+
+
+async def _store_form(form: FormData, store: Store, owner: str) -> StoredFile:
+    file, purpose = form.get('file'), form.get('purpose')
+    if not isinstance(file, UploadFile):
+        raise UserError("'file' is missing from the form")
+    if purpose != 'batch':
+        raise UserError(f"purpose is {purpose!r}: this server stores files for 'batch' alone")
+    name = (file.filename or 'file')[:200]
+    stored = StoredFile(id=make_id('file-'), owner=owner, name=name, purpose='batch', created=time.time())
+    await asyncio.to_thread(_copy, file, store.create_file(stored))
     store.save_file(stored)
     return stored
-
-
-class _Closing:
-    def __init__(self, form: object) -> None:
-        self._form = form
-
-    async def __aenter__(self) -> None:
-        pass
-
-    async def __aexit__(self, *exception: object) -> None:
-        await self._form.close()  # type: ignore[attr-defined]
 
 
 async def read_body(request: Request, store: Store, file: StoredFile) -> None:
@@ -86,7 +75,7 @@ def _check_length(request: Request, store: Store) -> None:
         store.check_room(int(length) - FORM_BYTES)
 
 
-async def _limit(request: Request, store: Store) -> AsyncIterator[bytes]:
+async def _limit(request: Request, store: Store) -> AsyncGenerator[bytes]:
     """Yield the chunks of a body. Raises `ModelHTTPError` if there are too many bytes."""
     size = 0
     async for chunk in request.stream():

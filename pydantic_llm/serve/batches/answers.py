@@ -1,0 +1,105 @@
+"""`RowAnswers`: runs one request of a batch on the models of an app, within the limits of its key."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+from ...exceptions import AuthenticationError, LLMError, RateLimitError, UserError
+from ...json_types import Json
+from ...messages import ModelResponse
+from ...observers import listen
+from ...wire.served_fields import keep_encoded
+from ...wire.serving import ServedRequest
+from ..admission import Admission
+from ..gateway import Gateway
+from ..keys import GatewayKey
+from ..protocols import PROTOCOLS, Protocol
+from ..record import RequestRecord
+from ..unknown_fields import find_unknown_fields
+from ..value_types import check_types
+from .store import Job
+
+__all__ = ('BY_NAME', 'RowAnswers')
+
+BY_NAME: Mapping[str, Protocol] = {protocol.name: protocol for protocol in PROTOCOLS}
+"""The protocols by name."""
+
+SHORTEST_WAIT = 1.0
+"""Seconds between two attempts of a request whose key has reached its rate limit."""
+
+logger = logging.getLogger('pydantic_llm.serve')
+
+
+class RowAnswers:
+    """Runs requests of batches."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def answer(self, job: Job, body: Json) -> tuple[int, Json]:
+        """Run the body of a request. Return the HTTP status and the body of the response or of the error."""
+        protocol = BY_NAME[job.protocol]
+        record = RequestRecord(protocol.name, uuid4().hex, job.owner)
+        try:
+            served, response = await self._request(protocol, record, _complete(job, body))
+            record.status, record.is_complete = 200, True
+            return 200, protocol.encode_response(protocol.end_pause(response), served)
+        except Exception as error:
+            if not isinstance(error, LLMError):
+                logger.exception('The model failed')
+            record.error, record.is_complete = type(error).__name__, True
+            record.status, encoded = protocol.encode_error(error)
+            return record.status, encoded
+        finally:
+            self._gateway.finish(record)
+
+    async def _request(
+        self, protocol: Protocol, record: RequestRecord, fields: Json
+    ) -> tuple[ServedRequest, ModelResponse]:
+        served = protocol.decode_request(fields)
+        check_types(served)
+        if served.stream:
+            raise UserError('A request of a batch cannot be streamed: leave stream out')
+        record.model, model = self._gateway.catalog.find(served.model_name)
+        with keep_encoded(find_unknown_fields(served)), listen(record.observe):
+            async with self._admit(record, served) as admission:
+                response = await model.request(served.messages, served.settings, served.parameters)
+                self._gateway.add_response(record, response)
+                if admission is not None:
+                    await admission.settle_response(response)
+        return served, response
+
+    @asynccontextmanager
+    async def _admit(self, record: RequestRecord, served: ServedRequest) -> AsyncGenerator[Admission | None]:
+        """Admit a request as soon as the rate limits of its key allow it."""
+        key = self._find_key(record.key_name)
+        while True:
+            admitted = self._gateway.admissions.admit(key, record.model, served, record)
+            try:
+                admission = await admitted.__aenter__()
+                break
+            except RateLimitError as error:
+                await asyncio.sleep(error.retry_after or SHORTEST_WAIT)
+        try:
+            yield admission
+        except BaseException as error:
+            if not await admitted.__aexit__(type(error), error, error.__traceback__):
+                raise
+        else:
+            await admitted.__aexit__(None, None, None)
+
+    def _find_key(self, name: str) -> GatewayKey | None:
+        keys = self._gateway.keys
+        if keys and name not in keys:
+            raise AuthenticationError(401, '', message='The key of the batch does not exist any more')
+        return keys.get(name)
+
+
+def _complete(job: Job, body: Json) -> Json:
+    """Return the body of a request with the fields that other requests of its API have in their path."""
+    fields = body if job.model is None else {'model': job.model, **body}
+    return {**fields, 'model': job.model} if job.protocol == 'gemini' else fields
