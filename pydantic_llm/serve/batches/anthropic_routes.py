@@ -46,7 +46,7 @@ class AnthropicRoutes:
         file = self._batches.store_rows(cast('list[object]', rows), owner)
         job = self._batches.create_job(dialect=self.dialect, protocol=self.protocol, owner=owner, input_file=file.id)
         job.total = len(cast('list[object]', rows))
-        return self._describe(job, request)
+        return self._respond_with_job(job, request)
 
     async def list(self, request: Request, owner: str) -> Response:
         jobs = [job for job in self._store.list_jobs(owner) if job.dialect == self.dialect]
@@ -55,12 +55,12 @@ class AnthropicRoutes:
         return json_response({'data': data, 'has_more': False, **ends})
 
     async def show(self, request: Request, owner: str) -> Response:
-        return self._describe(self._find_job(request, owner), request)
+        return self._respond_with_job(self._find_job(request, owner), request)
 
     async def cancel(self, request: Request, owner: str) -> Response:
         job = self._find_job(request, owner)
         self._batches.runner.cancel(job)
-        return self._describe(job, request)
+        return self._respond_with_job(job, request)
 
     async def delete(self, request: Request, owner: str) -> Response:
         job = self._find_job(request, owner)
@@ -78,5 +78,5 @@ class AnthropicRoutes:
     def _find_job(self, request: Request, owner: str) -> Job:
         return find_job(self._store, request.path_params['id'], owner, self.dialect)
 
-    def _describe(self, job: Job, request: Request) -> Response:
+    def _respond_with_job(self, job: Job, request: Request) -> Response:
         return json_response(DIALECTS[self.dialect].encode_job(job, find_url(request)))

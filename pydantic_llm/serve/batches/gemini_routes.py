@@ -106,10 +106,10 @@ class GeminiRoutes:
             displayName=batch.get('displayName') or batch.get('display_name'),
             inline=name is None,
         )
-        return self._describe(job, request)
+        return self._respond_with_job(job, request)
 
     async def show(self, request: Request, owner: str) -> Response:
-        return self._describe(self._find_job(request, owner), request)
+        return self._respond_with_job(self._find_job(request, owner), request)
 
     async def cancel(self, request: Request, owner: str) -> Response:
         self._batches.runner.cancel(self._find_job(request, owner))
@@ -135,7 +135,7 @@ class GeminiRoutes:
     def _find_job(self, request: Request, owner: str) -> Job:
         return find_job(self._store, request.path_params['id'], owner, self.dialect)
 
-    def _describe(self, job: Job, request: Request) -> Response:
+    def _respond_with_job(self, job: Job, request: Request) -> Response:
         body = DIALECTS[self.dialect].encode_job(job, find_url(request))
         if job.status == 'completed' and job.details.get('inline'):
             body['response'] = body['metadata']['output'] = {

@@ -86,7 +86,7 @@ class OpenAIRoutes:
         self._store.find_file(input_file, owner)
         kept = {name: body[name] for name in ('endpoint', 'completion_window', 'metadata') if body.get(name)}
         job = self._create_job(body, owner=owner, protocol=protocol, input_file=input_file, details=kept)
-        return self._describe(job)
+        return self._respond_with_job(job)
 
     async def list(self, request: Request, owner: str) -> Response:
         jobs = [job for job in self._store.list_jobs(owner) if job.dialect == self.dialect]
@@ -94,12 +94,12 @@ class OpenAIRoutes:
         return json_response({'object': 'list', 'data': data, 'has_more': False, 'total': len(data)})
 
     async def show(self, request: Request, owner: str) -> Response:
-        return self._describe(self._find_job(request, owner))
+        return self._respond_with_job(self._find_job(request, owner))
 
     async def cancel(self, request: Request, owner: str) -> Response:
         job = self._find_job(request, owner)
         self._batches.runner.cancel(job)
-        return self._describe(job)
+        return self._respond_with_job(job)
 
     def _choose_input(self, body: Json) -> str:
         id = body.get('input_file_id')
@@ -118,7 +118,7 @@ class OpenAIRoutes:
     def _find_job(self, request: Request, owner: str) -> Job:
         return find_job(self._store, request.path_params['id'], owner, self.dialect)
 
-    def _describe(self, job: Job) -> Response:
+    def _respond_with_job(self, job: Job) -> Response:
         return json_response(DIALECTS[self.dialect].encode_job(job, ''))
 
 

@@ -153,7 +153,7 @@ class Store:
 
     def find_file(self, id: str, owner: str) -> StoredFile:
         """Return a file. Raises `NotFoundError` if the owner has none with this id."""
-        return _find(self._files, id, owner, 'file')
+        return _find_owned(self._files, id, owner, 'file')
 
     def get_path(self, id: str) -> Path:
         """Return the path of the content of a file."""
@@ -178,7 +178,7 @@ class Store:
 
     def find_job(self, id: str, owner: str) -> Job:
         """Return a job. Raises `NotFoundError` if the owner has none with this id."""
-        return _find(self._jobs, id, owner, 'batch')
+        return _find_owned(self._jobs, id, owner, 'batch')
 
     def list_jobs(self, owner: str | None = None) -> Sequence[Job]:
         """Return the jobs of an owner, or of all, the newest first."""
@@ -219,7 +219,7 @@ def make_id(prefix: str) -> str:
     return f'{prefix}{token_hex(12)}'
 
 
-def _find(known: dict[str, Stored], id: str, owner: str, what: str) -> Stored:
+def _find_owned(known: dict[str, Stored], id: str, owner: str, what: str) -> Stored:
     found = known.get(id)
     if found is None or found.owner != owner:
         raise NotFoundError(404, '', message=f'There is no {what} {id[:100]!r}')

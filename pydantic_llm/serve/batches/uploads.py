@@ -25,12 +25,12 @@ MAX_FIELDS = 16
 
 
 async def read_form(request: Request, store: Store, owner: str) -> StoredFile:
-    """Store the file of a form, with the field `purpose`. Raises `UserError` if there is none."""
+    """Store the file of a form, with the field `purpose`. Raises `UserError` if the form has no such file."""
     import_extra('python_multipart', extra='serve', what='The upload of a file')
     if not request.headers.get('content-type', '').startswith('multipart/form-data'):
         raise ModelHTTPError(415, '', message="The request's content-type must be 'multipart/form-data'")
     _check_length(request, store)
-    parser = MultiPartParser(request.headers, _limit(request, store), max_files=1, max_fields=MAX_FIELDS)
+    parser = MultiPartParser(request.headers, _limit_chunks(request, store), max_files=1, max_fields=MAX_FIELDS)
     try:
         form = await parser.parse()
     except MultiPartException as error:
@@ -58,7 +58,7 @@ async def read_body(request: Request, store: Store, file: StoredFile) -> None:
     """Append the body of a request to a file."""
     _check_length(request, store)
     with store.get_path(file.id).open('ab') as target:
-        async for chunk in _limit(request, store):
+        async for chunk in _limit_chunks(request, store):
             target.write(chunk)
     store.save_file(file)
 
@@ -75,7 +75,7 @@ def _check_length(request: Request, store: Store) -> None:
         store.check_room(int(length) - FORM_BYTES)
 
 
-async def _limit(request: Request, store: Store) -> AsyncGenerator[bytes]:
+async def _limit_chunks(request: Request, store: Store) -> AsyncGenerator[bytes]:
     """Yield the chunks of a body. Raises `ModelHTTPError` if there are too many bytes."""
     size = 0
     async for chunk in request.stream():
