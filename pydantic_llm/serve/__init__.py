@@ -3,8 +3,8 @@
 Reading order: `app` builds the app (`create_app`) around a `gateway`, `protocols` lists the protocols, `endpoint`
 handles the requests of one, `exchange` sends one response to the client, `value_types` checks the types of a decoded
 request, `server` runs an app on this machine. `keys`, `admission`, `budgets` and `costs` limit what a key may use;
-`record`, `metrics` and `access_log` measure it; `drain` ends it. `config` reads all of this from a file. `batches` has the
-batch APIs. `faults` injects errors for tests. The `serve.py` of each room implements its protocol.
+`record`, `metrics` and `access_log` measure it; `drain` ends it. `config` reads all of this from a file. `batches`
+has the batch APIs. `faults` injects errors for tests. The `serve.py` of each room implements its protocol.
 """
 
 from __future__ import annotations
