@@ -5,8 +5,9 @@ The front door: every name is imported on first use, so that `import pydantic_ll
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ._lazy_names import import_lazily
 
 if TYPE_CHECKING:
     from .agent import (
@@ -497,14 +498,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
 
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 
-
-def __getattr__(name: str) -> Any:
-    """Import a name from its module on first use."""
-    if (module := _MODULES.get(name)) is None:
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    value = getattr(import_module(f'.{module}', __name__), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # for a type checker, a module with this function has every name
+    __getattr__ = import_lazily(__name__, _MODULES)
 
 
 def __dir__() -> list[str]:

@@ -197,7 +197,7 @@ def find_documented_values(path: Path) -> Iterator[str]:
 def test_the_front_door_has_every_name_that_type_checkers_see() -> None:
     imported: dict[str, str] = {}
     for node in ast.walk(ast.parse((PACKAGE / '__init__.py').read_text())):
-        if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module:
+        if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module and not node.module.startswith('_'):
             imported |= {alias.asname or alias.name: node.module for alias in node.names}
     modules = {name: module for module, names in pydantic_llm._NAMES.items() for name in names}
     assert modules == imported
@@ -243,6 +243,14 @@ def test_the_import_of_the_package_loads_only_the_standard_library() -> None:
         )
     )
     assert [name for name in loaded if name not in sys.stdlib_module_names] == ['pydantic_llm']
+
+
+@pytest.mark.parametrize('name', ['', '.agent', '.messages', '.models.openai', '.tools'])
+def test_a_package_that_imports_its_names_lazily_has_all_of_them_and_no_other(name: str) -> None:
+    package = importlib.import_module(f'pydantic_llm{name}')
+    assert [each for each in package.__all__ if not hasattr(package, each)] == []
+    with pytest.raises(AttributeError, match=f"module 'pydantic_llm{name}' has no attribute 'Agnet'"):
+        _ = package.Agnet
 
 
 def test_everything_can_be_imported_at_once() -> None:

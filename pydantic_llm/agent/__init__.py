@@ -8,12 +8,14 @@ Read `agent` (the definition of an agent) and `entry_points` (the methods that r
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from .._lazy_names import import_lazily
 from ..tools.context import RunContext
 from ..tools.controls import CancellationToken
 from ..tools.options import ToolOptions
 from ..tools.tool import Tool
 from .agent import Agent
-from .agent_model import AgentModel
 from .agent_run import AgentRun
 from .capture import capture_run_messages
 from .history_processors import HistoryProcessor
@@ -23,6 +25,9 @@ from .output_types import EndStrategy, NativeOutput, OutputSpec, PromptedOutput,
 from .response_stream import AgentStream
 from .result import AgentRunResult, AgentRunResultEvent, AgentStreamEvent, FinalResult
 from .stream import AgentRunEvents, StreamedRunResult, StreamedRunResultSync
+
+if TYPE_CHECKING:
+    from .agent_model import AgentModel
 
 __all__ = (
     'Agent',
@@ -57,3 +62,6 @@ __all__ = (
     'UserPromptNode',
     'capture_run_messages',
 )
+
+if not TYPE_CHECKING:  # for a type checker, a module with this function has every name
+    __getattr__ = import_lazily(__name__, {'AgentModel': 'agent_model'})

@@ -6,8 +6,9 @@ Read `definition` (a tool as a model sees it), `context` (the state of a run, fo
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from .._lazy_names import import_lazily
 
 if TYPE_CHECKING:
     from .context import RunContext
@@ -55,21 +56,15 @@ __all__ = (
 )
 
 _MODULES = {
+    **dict.fromkeys(__all__, 'tool'),
     **dict.fromkeys(('ObjectJsonSchema', 'ToolDefinition', 'ToolKind'), 'definition'),
-    **dict.fromkeys(('RunContext',), 'context'),
-    **dict.fromkeys(('DocstringFormat',), 'docstrings'),
-    **dict.fromkeys(('SystemPromptFunc',), 'options'),
     **dict.fromkeys((name for name in __all__ if name.startswith('Deferred')), 'deferred'),
     **dict.fromkeys(('ToolApproved', 'ToolDenied'), 'deferred'),
+    'RunContext': 'context',
+    'DocstringFormat': 'docstrings',
+    'SystemPromptFunc': 'options',
 }
-"""Name → its module, if that is not `tool`."""
+"""Name → its module: `definition`, which every model needs, imports no other."""
 
 if not TYPE_CHECKING:  # for a type checker, a module with this function has every name
-
-    def __getattr__(name: str) -> object:
-        """Import a name from its module on first use: `definition`, which every model needs, imports no other."""
-        if name not in __all__:
-            raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-        module = import_module(f'.{_MODULES.get(name, "tool")}', __name__)
-        value = globals()[name] = getattr(module, name)
-        return value
+    __getattr__ = import_lazily(__name__, _MODULES)

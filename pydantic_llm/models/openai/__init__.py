@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from ..._lazy_names import import_lazily
 
 if TYPE_CHECKING:
     from .chat import (
@@ -25,12 +26,8 @@ __all__ = (
     'OpenRouterModelSettings',
 )
 
-if not TYPE_CHECKING:  # for a type checker, a module with this function has every name
+_MODULES = {name: 'responses' if 'Responses' in name else 'chat' for name in __all__}
+"""Name → its room: a program with one of the APIs does not import the other."""
 
-    def __getattr__(name: str) -> object:
-        """Import a name from its room on first use: a program with one of the APIs does not import the other."""
-        if name not in __all__:
-            raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-        room = import_module('.responses' if 'Responses' in name else '.chat', __name__)
-        value = globals()[name] = getattr(room, name)
-        return value
+if not TYPE_CHECKING:  # for a type checker, a module with this function has every name
+    __getattr__ = import_lazily(__name__, _MODULES)
