@@ -13,7 +13,7 @@ from ..messages import ModelMessage
 from ..messages.history import repair
 from ..profiles.history import EVERY_API
 from ..wire.history import fit_history
-from ..wire.texts import repair_texts
+from ..wire.texts import REPLACED_CHARACTERS, repair_texts
 from ..wire.turns import HistoryTarget
 
 __all__ = ('RepairedHistory', 'repair_history')
@@ -40,7 +40,7 @@ def repair_history(messages: Sequence[ModelMessage]) -> RepairedHistory:
     texts = repair_texts(messages)
     repaired, changes = repair(texts)
     if texts is not messages:
-        changes.insert(0, 'characters that cannot be encoded were replaced')
+        changes.insert(0, REPLACED_CHARACTERS)
     target = HistoryTarget(
         system=None,
         model_name='some models',

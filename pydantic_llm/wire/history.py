@@ -8,7 +8,7 @@ prompt cache finds them again.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import TypeVar, cast
@@ -36,6 +36,7 @@ from ..messages.request import FAILED_OUTCOMES, ModelRequestPart
 from ..messages.response import INVALID, ModelResponsePart
 from ..profiles.history import EMPTY_RESULT, HistoryRules
 from .arguments import fit_arguments
+from .texts import REPLACED_CHARACTERS, is_valid_text
 from .turns import HistoryTarget, arrange, place_system_prompts
 
 UNNAMED = 'unknown_tool'
@@ -56,7 +57,7 @@ def fit_history(messages: Sequence[ModelMessage], target: HistoryTarget) -> Sequ
     """
     fitter = _HistoryFitter(target)
     fitted: Sequence[ModelMessage] = [new for message in messages for new in fitter.fit(message)]
-    target.instructions = keep_texts(target.instructions)
+    target.instructions = keep_texts(target.instructions, target.note)
     fitted = map_tool_call_ids(
         fitted,
         accepts=lambda id: re.fullmatch(target.rules.call_ids, id) is not None,
@@ -81,9 +82,12 @@ def _accepts_compaction(part: CompactionPart, system: str | None, rules: History
     )
 
 
-def keep_texts(instructions: Sequence[str]) -> list[str]:
-    """Return the instructions that are not blank, without characters that cannot be encoded."""
-    return [text for item in instructions if (text := repair_text(item)).strip()] if instructions else []
+def keep_texts(instructions: Sequence[str], note: Callable[[str], None]) -> list[str]:
+    """Return the instructions that are not blank. Characters that cannot be encoded are replaced, with a warning."""
+    if not is_valid_text(instructions):
+        note(REPLACED_CHARACTERS)
+        instructions = [repair_text(text) for text in instructions]
+    return [text for text in instructions if text.strip()]
 
 
 def check_tool_names(names: Collection[str], system: str, rules: HistoryRules) -> None:

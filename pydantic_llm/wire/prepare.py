@@ -13,7 +13,6 @@ from json import dumps
 from typing import Any, ClassVar, Literal, TypeVar, cast
 
 from .._setting_checks import check_settings, own_checks
-from .._type_checks import check_messages
 from ..exceptions import UserError
 from ..json_types import Json
 from ..messages import (
@@ -26,7 +25,6 @@ from ..messages import (
     NativeToolReturnPart,
     ThinkingPart,
 )
-from ..messages.history import repair
 from ..messages.request import is_tool_result
 from ..models import Model, ModelRequestParameters
 from ..profiles import ModelProfile
@@ -34,8 +32,8 @@ from ..profiles.caching import AUTOMATIC_CACHES
 from ..profiles.history import HistoryRules
 from ..settings import TRANSPORT_SETTINGS, ModelSettings
 from .foreign_settings import register_setting_names, suggest, suggest_foreign_name
-from .history import check_tool_names, drop_compacted_messages, fit_history, keep_texts
-from .known import EncodingTarget, KnownHistory, find_known
+from .history import check_tool_names, fit_history, keep_texts
+from .known import EncodingTarget, KnownHistory
 from .parameters import (
     FittedParameters,
     check_parameters,
@@ -43,8 +41,9 @@ from .parameters import (
     resolve_output,
     take_snapshot_of_parameters,
 )
+from .repaired_history import repair_history
 from .snapshot import Kept, take_snapshot
-from .texts import repair_texts
+from .texts import REPLACED_CHARACTERS
 from .turns import HistoryTarget
 
 T = TypeVar('T')
@@ -306,7 +305,7 @@ class PreparingModel(Model):
             stream=stream,
             base_url=settled.target.base_url,
             settled=settled,
-            kept=self._kept_parameters,
+            kept=self._kept_parameters if self.keeps_checks else None,
         )
 
     def preview(
@@ -385,13 +384,13 @@ def prepare(
     """
     target = target or EncodingTarget.of(HistoryRules(), supports_tools=profile.supports_tools)
     settled = settled or SettledSettings(settings, target)
-    known, repaired, notes = _repair_history(messages, target, system)
+    history = repair_history(messages, target, system)
     given = check_parameters(parameters)
     snapshot, fitted = _recall_parameters(given, settings, kept)
     request = PreparedRequest(
         model_name=model_name,
         system=system,
-        messages=repaired,
+        messages=history.messages,
         instructions=find_instructions(messages),
         settings=settings,
         parameters=fitted.parameters if fitted else resolve_output(given, profile, model_name),
@@ -400,10 +399,12 @@ def prepare(
         stream=stream,
         warnings=[],
         base_url=base_url,
-        known_history=known,
+        known_history=history.known,
     )
-    for note in notes:
+    for note in history.notes:
         _report(request, note)
+    if history.has_new_texts:
+        request.note_change(REPLACED_CHARACTERS)
     _accept_settings(request, settled, supported, prefix, own)
     _choose_tools(request)
     _fit_parameters(request, fitted, snapshot, kept)
@@ -437,25 +438,12 @@ def _fit_parameters(
         request.note(note)
 
 
-def _repair_history(
-    messages: Sequence[ModelMessage], target: EncodingTarget, system: str
-) -> tuple[KnownHistory | None, Sequence[ModelMessage], Sequence[str]]:
-    """Return what is known about the messages, or else the repaired messages and the notes about them.
-
-    Messages with a summary are never known.
-    """
-    if (known := find_known(messages, target)) is not None:
-        return known, messages, ()
-    check_messages(messages)
-    return None, *repair(repair_texts(drop_compacted_messages(messages, system, target.rules)))
-
-
 def _fit_history(request: PreparedRequest, rules: HistoryRules) -> None:
     """Replace the messages and the instructions by those that the API accepts."""
     tools = frozenset([tool.name for tool in request.parameters.tools])
     check_tool_names(tools, request.system, rules)
     if request.known_history is not None:
-        request.instructions = keep_texts(request.instructions)
+        request.instructions = keep_texts(request.instructions, request.note_change)
         return
     target = HistoryTarget(
         system=request.system,

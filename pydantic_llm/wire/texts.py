@@ -15,6 +15,9 @@ from ..messages import ModelMessage, ModelRequest, ModelResponse, TextContent
 TEXTS = ('content', 'args', 'tool_name', 'tool_call_id', 'id', 'signature', 'provider_details')
 """The fields of parts that may have text."""
 
+REPLACED_CHARACTERS = 'characters that cannot be encoded were replaced'
+"""The sentence about a history that `repair_texts` changed."""
+
 PartT = TypeVar('PartT')
 
 

@@ -94,9 +94,17 @@ def test_halves_of_characters_are_sent_as_characters(room: Room, text: str) -> N
         ModelResponse([TextPart(text), ToolCallPart('look', {'city': text}, 'abcdefghi')]),
         ModelRequest([ToolReturnPart('look', {'sky': [text]}, 'abcdefghi')], instructions=text),
     ]
-    body, _ = send(room, history, LOOK)
+    body, warnings = send(room, history, LOOK)
     sent = json.dumps(body, ensure_ascii=False)
     assert ('😀' if 'both' in text else '\ufffd') in sent
+    assert warnings.count('characters that cannot be encoded were replaced') == 1
+
+
+@rooms
+def test_replaced_characters_of_the_instructions_alone_are_a_warning_each_time(room: Room) -> None:
+    history: list[ModelMessage] = [ModelRequest([UserPromptPart('Hi')], instructions='half \ud83d')]
+    for _ in range(2):
+        assert send(room, history)[1] == ['characters that cannot be encoded were replaced']
 
 
 @rooms

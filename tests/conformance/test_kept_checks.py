@@ -174,6 +174,13 @@ def test_native_tools_are_never_kept() -> None:
     assert model._kept_parameters._results == {}
 
 
+def test_a_model_that_does_not_keep_checks_keeps_no_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    model: Any = build(ROOMS[0])
+    monkeypatch.setattr(type(model), 'keeps_checks', False)
+    send(model, {}, ModelRequestParameters([ToolDefinition('look', SCHEMA)]))
+    assert (model._kept_settings._results, model._kept_parameters._results) == ({}, {})
+
+
 def test_settings_of_a_model_that_merges_them_its_own_way_are_never_kept() -> None:
     kind: Any = type(ROOMS[0].build())
     values = iter([1, 2])

@@ -196,6 +196,26 @@ def test_a_search_that_only_metadata_reports_is_added_at_the_end(
     assert (whole.provider_details or {})['grounding_metadata'] == metadata
 
 
+@pytest.mark.parametrize(
+    'metadata',
+    [
+        {'groundingMetadata': [1]},
+        {'groundingMetadata': {'groundingChunks': 7, 'webSearchQueries': ['q']}},
+        {'groundingMetadata': {'groundingChunks': {'web': {}}}},
+        {'groundingMetadata': {'groundingChunks': ['web', None, {'web': 'x', 'retrievedContext': 3}]}},
+        {'urlContextMetadata': [1]},
+        {'urlContextMetadata': {'urlMetadata': 'x'}},
+        {'urlContextMetadata': {'urlMetadata': [1, None]}},
+    ],
+    ids=str,
+)
+def test_malformed_metadata_loses_no_text(metadata: Json) -> None:
+    whole = decode_body(chunk({'text': 'So.'}, finish='STOP', **metadata))
+    stream = decode_stream(chunk({'text': 'So.'}), chunk(finish='STOP', **metadata))
+    assert comparable_parts(whole) == comparable_parts(stream)
+    assert whole.text == 'So.'
+
+
 def test_pages_that_only_metadata_reports_are_added_before_the_text() -> None:
     pages = [{'retrievedUrl': 'https://x.org', 'urlRetrievalStatus': 'URL_RETRIEVAL_STATUS_SUCCESS'}]
     response = decode_stream(

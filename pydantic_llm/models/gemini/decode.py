@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, cast
 
 from ...exceptions import UnexpectedModelBehavior
-from ...json_types import Json
+from ...json_types import Json, keep_objects
 from ...messages import FinishReason
 from ...streaming.broken_off import is_reason
 from ...streaming.draft import ResponseDraft
@@ -111,7 +111,7 @@ class GeminiDecoder(ResponseDecoder):
         `vertex__test_google_vertex_tool_combination_omits_include_server_side_tool_inv__1_113920`.
         """
         add_response_citations(self.draft)  # before another part ends the text
-        metadata: Json = self.draft.provider_details.get(GROUNDING) or {}
+        metadata = get_object(self.draft.provider_details, GROUNDING)
         if self._has_tool_parts or not metadata:
             return
         if found := _find_chunks(metadata, 'retrievedContext'):
@@ -167,10 +167,10 @@ class GeminiDecoder(ResponseDecoder):
         content: Json = candidate.get('content') or {}
         parts: list[Json] = content.get('parts') or []
         self._has_tool_parts |= any('toolCall' in part or 'toolResponse' in part for part in parts)
-        self._decode_page_metadata(candidate.get('urlContextMetadata') or {})
+        self._decode_page_metadata(get_object(candidate, 'urlContextMetadata'))
         self.draft.parts.logprobs(LAST, decode_logprobs(candidate.get('logprobsResult')))
         self._parts.decode(parts)
-        self._parts.fill_file_searches(_find_chunks(candidate.get('groundingMetadata') or {}, 'retrievedContext'))
+        self._parts.fill_file_searches(_find_chunks(get_object(candidate, 'groundingMetadata'), 'retrievedContext'))
         if is_reason(reason := candidate.get('finishReason')):
             self.draft.finish(reason, FINISH_REASONS)
             self.draft.complete()
@@ -180,7 +180,7 @@ class GeminiDecoder(ResponseDecoder):
 
         Recording `gemini__test_google_model_web_fetch_tool_stream__0_b7764d`.
         """
-        pages: list[Json] = metadata.get('urlMetadata') or []
+        pages = keep_objects(metadata.get('urlMetadata'))
         if pages and not self._has_tool_parts and not self._has_page_metadata:
             self._has_page_metadata = True
             urls = [page.get('retrievedUrl') for page in pages]
@@ -189,8 +189,7 @@ class GeminiDecoder(ResponseDecoder):
 
 def _find_chunks(metadata: Json, kind: str) -> list[Json]:
     """Return the search results of one kind: `'web'`, `'maps'` or `'retrievedContext'`."""
-    chunks: list[Json] = metadata.get('groundingChunks') or []
-    return [chunk[kind] for chunk in chunks if kind in chunk]
+    return keep_objects([chunk.get(kind) for chunk in keep_objects(metadata.get('groundingChunks'))])
 
 
 def _is_complete(usage: Json) -> bool:
