@@ -41,7 +41,7 @@ from .parameters import (
     resolve_output,
     take_snapshot_of_parameters,
 )
-from .repaired_history import repair_history
+from .repaired_history import RepairedHistory, repair_history
 from .snapshot import Kept, take_snapshot
 from .texts import REPLACED_CHARACTERS
 from .turns import HistoryTarget
@@ -401,16 +401,20 @@ def prepare(
         base_url=base_url,
         known_history=history.known,
     )
-    for note in history.notes:
-        _report(request, note)
-    if history.has_new_texts:
-        request.note_change(REPLACED_CHARACTERS)
+    _note_repairs(request, history)
     _accept_settings(request, settled, supported, prefix, own)
     _choose_tools(request)
     _fit_parameters(request, fitted, snapshot, kept)
     _add_output_prompt(request)
     _fit_history(request, target.rules)
     return request
+
+
+def _note_repairs(request: PreparedRequest, history: RepairedHistory) -> None:
+    for note in history.notes:
+        _report(request, note)
+    if history.has_new_texts:
+        request.note_change(REPLACED_CHARACTERS)
 
 
 def _recall_parameters(
