@@ -58,6 +58,8 @@ SCRIPT: dict[str, list[Parts]] = {
     'Is Bergen in Norway?': [[TextPart('Yes', provider_details={'logprobs': [YES]})]],
     'Why is the sky blue?': [text('Air scatters blue light more than red light.')],
     'Name three moons of Jupiter.': [text('Io, Europa and Ganymede.')],
+    'Great value.': [text('good')],
+    'It broke on the first day.': [text('bad')],
     'How cold is it in Oslo?': [OSLO, text('It is -3 °C in Oslo.')],
     'Which is the largest moon of Jupiter?': [tool_calls(final_result='{"name": "Ganymede", "radius_km": 2634.1}')],
     'What is Bergen known for?': [text('Its wooden wharf, the rain, and seven hills around it.')],
