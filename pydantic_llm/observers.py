@@ -60,6 +60,18 @@ class CacheHit:
     """Seconds since the response was stored."""
 
 
+@dataclass(frozen=True, slots=True)
+class HedgeStarted:
+    """A deployment of a router was slow to respond, so a second one was asked too."""
+
+    model_id: str
+    """The id of the second model."""
+    slow_model_id: str
+    """The id of the first model, which still may respond first."""
+    seconds: float
+    """Seconds that the first model had by then."""
+
+
 _listeners: ContextVar[tuple[Listener, ...]] = ContextVar('pydantic_llm_listeners', default=())
 
 

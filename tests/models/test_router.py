@@ -82,18 +82,21 @@ async def test_lowest_latency_chooses_the_fastest_once_all_are_measured() -> Non
 
 
 async def test_lowest_cost_chooses_the_cheapest() -> None:
-    router = RouterModel([deploy('a', cost=(5, 20)), deploy('b', cost=(1, 5)), deploy('c')], strategy='lowest_cost')
+    group = [deploy('a', cost=(5, 20)), deploy('b', cost=(1, 5)), deploy('c', cost=(2, 5))]
+    router = RouterModel(group, strategy='lowest_cost')
     assert await count_responses(router, 10) == {'b': 10}
 
 
 def test_lowest_cost_needs_a_price(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="'lowest_cost' knows no price of 'a', 'b': give a Deployment of each its"):
         RouterModel([deploy('a'), deploy('b')], strategy='lowest_cost')
+    with pytest.raises(UserError, match="'lowest_cost' knows no price of 'b': give a Deployment"):
+        RouterModel([deploy('a', cost=(1, 2)), deploy('b')], strategy='lowest_cost')
     monkeypatch.setitem(sys.modules, 'genai_prices', None)
     with pytest.raises(UserError, match=r"'genai_prices': pip install 'pydantic-llm\[prices\]'"):
         RouterModel([deploy('a'), deploy('b')], strategy='lowest_cost')
     RouterModel([deploy('a')], strategy='lowest_cost')
-    RouterModel([deploy('a', cost=(1, 2)), deploy('b')], strategy='lowest_cost')
+    RouterModel([deploy('a', cost=(1, 2)), deploy('b', cost=(0, 0))], strategy='lowest_cost')
 
 
 async def test_sticky_keeps_a_conversation_on_its_deployment() -> None:

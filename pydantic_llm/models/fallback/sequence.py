@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, TypeVar, cast
+from typing import ClassVar, Generic, Literal, TypeVar, cast
 
 from ...exceptions import LLMError, RejectedResponseError, StreamInterruptedError
 from ...messages import ModelMessage, ModelResponse
@@ -55,6 +55,8 @@ class Outcome:
     """The failure; `None` if the attempt succeeded, or if the caller left."""
     first_token: float | None = None
     """Seconds until the first event of a stream."""
+    was_outrun: bool = False
+    """True if another attempt at the same request started to respond earlier, so that this one was cancelled."""
 
 
 @dataclass(slots=True)
@@ -70,12 +72,27 @@ class Attempt:
     began: float = field(default_factory=time.monotonic)
 
     async def end(
-        self, response: ModelResponse | None = None, error: Exception | None = None, first_token: float | None = None
+        self,
+        response: ModelResponse | None = None,
+        error: Exception | None = None,
+        first_token: float | None = None,
+        *,
+        was_outrun: bool = False,
     ) -> None:
         """Report the outcome of this attempt, if it was not reported before."""
         if self.on_end is not None:
             on_end, self.on_end = self.on_end, None
-            await on_end(Outcome(time.monotonic() - self.began, response, error, first_token))
+            await on_end(Outcome(time.monotonic() - self.began, response, error, first_token, was_outrun))
+
+
+@dataclass(frozen=True, slots=True)
+class Start(Generic[T]):
+    """How an attempt begins: with a whole response, or with the start of a stream."""
+
+    call: Callable[[Attempt], Awaitable[T]]
+    """Sends the request; returns when the response has started."""
+    discard: Callable[[T], Awaitable[ModelResponse]]
+    """Closes a result that is not needed, and returns its response so far."""
 
 
 @dataclass(slots=True)
@@ -110,6 +127,11 @@ class ModelSequence(ABC):
         """The settings of the request without those that the budget applies."""
 
     @property
+    def waits_for_event(self) -> bool:
+        """True if a stream has started with its first event, instead of its headers."""
+        return False
+
+    @property
     @abstractmethod
     def name(self) -> str:
         """The id of the model that the sequence belongs to."""
@@ -125,33 +147,58 @@ class ModelSequence(ABC):
         """Return the first response that the rules accept. Raises `FallbackExceptionGroup` if all models fail."""
         self.failed.begin_pass()
         while True:
-            attempt, response = await self.start_next(self._send, stream=False)
+            attempt, response = await self.start_next(Start(self._send, _return_response), stream=False)
             await attempt.end(response)
             if await self.rules.accepts_response(response):
                 return self.failed.with_failures(response)
             rejected = RejectedResponseError(attempt.model.model_name, response)
             self.failed.add(attempt.model.model_id, rejected, response.list_attempts())
 
-    async def start_next(self, start: Callable[[Attempt], Awaitable[T]], *, stream: bool) -> tuple[Attempt, T]:
+    async def start_next(
+        self,
+        start: Start[T],
+        *,
+        stream: bool,
+    ) -> tuple[Attempt, T]:
         """Return the next attempt for which `start` succeeds, with its result. Others are ended and added to `failed`.
 
         Raises `FallbackExceptionGroup` if no model is left, and an error that must not trigger a fallback at once.
         """
         with self.budget.track_time():
             while (attempt := await self._choose_next(stream=stream)) is not None:
-                try:
-                    with _set(has_alternative, attempt.has_alternative or self._has_other_model):
-                        return attempt, await without_retries(start(attempt))
-                except Exception as error:
-                    await attempt.end(error=error)
-                    if not await self.rules.should_fall_back(error):
-                        attach_earlier_attempts(error, self.failed.errors)
-                        raise
-                    self.failed.add(attempt.model.model_id, error, find_attempts(error))
-                except BaseException:
-                    await attempt.end()
-                    raise
+                if (started := await self.start_attempt(attempt, start, stream=stream)) is not None:
+                    return started
             raise self.final_error()
+
+    async def start_attempt(
+        self,
+        attempt: Attempt,
+        start: Start[T],
+        *,
+        stream: bool,
+    ) -> tuple[Attempt, T] | None:
+        """Return the attempt and its result; `None` if it failed and another one may be tried."""
+        try:
+            return attempt, await self.call(start, attempt)
+        except Exception as error:  # noqa: BLE001 -- raised again if it must not trigger a fallback
+            await self.record_failure(attempt, error)
+            return None
+        except BaseException:
+            await attempt.end()
+            raise
+
+    async def call(self, start: Start[T], attempt: Attempt) -> T:
+        """Call `start` for an attempt, as a request inside this one."""
+        with _set(has_alternative, attempt.has_alternative or self._has_other_model):
+            return await without_retries(start.call(attempt))
+
+    async def record_failure(self, attempt: Attempt, error: Exception) -> None:
+        """End a failed attempt and add it to `failed`. Raises the error if it must not trigger a fallback."""
+        await attempt.end(error=error)
+        if not await self.rules.should_fall_back(error):
+            attach_earlier_attempts(error, self.failed.errors)
+            raise error
+        self.failed.add(attempt.model.model_id, error, find_attempts(error))
 
     async def _choose_next(self, *, stream: bool) -> Attempt | None:
         """Return the next attempt. If models are left and none can be asked, that is one more failure."""
@@ -212,6 +259,10 @@ class ModelSequence(ABC):
         """Return the seconds that a request may wait in a queue; `None` without a limit."""
         limits = (self.budget.seconds_left, self.first_token_left if stream else None)
         return min((limit for limit in limits if limit is not None), default=None)
+
+
+async def _return_response(response: ModelResponse) -> ModelResponse:
+    return response
 
 
 def cannot_continue(model: Model, messages: Sequence[ModelMessage]) -> bool:

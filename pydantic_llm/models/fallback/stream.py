@@ -33,7 +33,7 @@ from ...retries.budget import attach_earlier_attempts
 from ...streaming.draft import ResponseDraft
 from ...usage import RequestUsage
 from .. import BufferedStream, StreamedResponse
-from .sequence import TRUNCATED, Attempt, ModelSequence
+from .sequence import TRUNCATED, Attempt, ModelSequence, Start
 
 CONTINUE_PROMPT = (
     'Your answer was cut off. Go on exactly where it ends, without repeating any of it and without a remark.'
@@ -60,6 +60,8 @@ class SequenceStream(BufferedStream):
         self._interrupted: ModelResponse | None = None
         """The last response that failed, without its usage, until the next one is opened."""
         self._first_token: float | None = None
+        self._first_event: ModelResponseStreamEvent | None = None
+        """The first event of the current stream, if it was read when the stream was opened."""
 
     def get(self) -> ModelResponse:
         """Return the response so far, with the text that it continues and a warning per failed attempt."""
@@ -94,6 +96,10 @@ class SequenceStream(BufferedStream):
         inner = self._inner
         if inner is None:
             raise StopAsyncIteration
+        if (first := self._first_event) is not None:
+            self._first_event = None
+            self._emit(first)
+            return
         failure, event = None, None
         try:
             with self._sequence.budget.track_time():
@@ -219,13 +225,13 @@ class SequenceStream(BufferedStream):
     async def _open_next(self, messages: Sequence[ModelMessage]) -> None:
         """Open the stream of the next model. Raises `FallbackExceptionGroup` if no model is left."""
 
-        async def start(attempt: Attempt) -> tuple[AbstractAsyncContextManager[StreamedResponse], StreamedResponse]:
+        async def start(attempt: Attempt) -> _OpenStream:
             context = attempt.model.request_stream(messages, attempt.settings, self._sequence.parameters)
-            return context, await context.__aenter__()
+            return await _open_stream(context, waits_for_event=self._sequence.waits_for_event)
 
-        attempt, (context, inner) = await self._sequence.start_next(start, stream=True)
-        self._attempt, self._context, self._inner, self.draft = attempt, context, inner, inner.draft
-        self._first_token = None
+        attempt, opened = await self._sequence.start_next(Start(start, _close_stream), stream=True)
+        self._attempt, self._context, self._inner, self.draft = attempt, *opened[:2], opened[1].draft
+        self._first_event, self._first_token = opened[2], None
         if self._cancelled:  # by another task, while the stream was being opened
             await self.close()
             raise StopAsyncIteration
@@ -240,14 +246,43 @@ class SequenceStream(BufferedStream):
     async def _close_inner(self) -> None:
         context, self._context = self._context, None
         if context is not None:
-            with suppress(Exception):  # the response is over: an error on closing changes nothing
-                await context.__aexit__(None, None, None)
+            await _close_block(context)
 
     async def _report_outcome(self, response: ModelResponse, error: Exception | None) -> None:
         """Report the attempt's outcome, at most once."""
         attempt, self._attempt = self._attempt, None
         if attempt is not None:
             await attempt.end(response, error, self._first_token)
+
+
+_OpenStream = tuple[AbstractAsyncContextManager[StreamedResponse], StreamedResponse, ModelResponseStreamEvent | None]
+"""The block of a stream, the stream, and its first event if that was read."""
+
+
+async def _open_stream(context: AbstractAsyncContextManager[StreamedResponse], *, waits_for_event: bool) -> _OpenStream:
+    """Open a stream, and read its first event if required. Raises `StreamInterruptedError` if it ends without one."""
+    stream, first = await context.__aenter__(), None
+    try:
+        if waits_for_event:
+            first = await anext(stream, None)
+            if first is None and is_truncated(response := stream.get()):
+                raise StreamInterruptedError(stream.model_name, TRUNCATED, response=response)
+    except BaseException:
+        await _close_block(context)
+        raise
+    return context, stream, first
+
+
+async def _close_stream(opened: _OpenStream) -> ModelResponse:
+    """Close a stream that is not needed; return its response so far."""
+    context, stream, _ = opened
+    await _close_block(context)
+    return stream.get()
+
+
+async def _close_block(context: AbstractAsyncContextManager[StreamedResponse]) -> None:
+    with suppress(Exception):  # the response is over: an error on closing changes nothing
+        await context.__aexit__(None, None, None)
 
 
 def _can_be_continued(parts: Sequence[ModelResponsePart], error: Exception) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from ..._checks import check_number
@@ -22,7 +22,7 @@ from ...usage import RequestUsage
 from .. import Model
 from ..estimate import estimate_usage
 from ..fallback.rules import FallbackRules
-from ..fallback.sequence import Attempt, ModelSequence, Outcome, SequenceRequest
+from ..fallback.sequence import Attempt, ModelSequence, Outcome, SequenceRequest, Start
 from ..fallback.sequence_model import SequencedRequests
 from ..wrapper import WrapperModel
 from .token_bucket import MINUTE, TokenBucket, take_from_all
@@ -162,7 +162,7 @@ class _LimitedSequence(ModelSequence):
 
         return Attempt(owner.wrapped, self.limit_time(owner.wrapped, 1, stream=stream), on_end)
 
-    async def start_next(self, start: Callable[[Attempt], Awaitable[T]], *, stream: bool) -> tuple[Attempt, T]:
+    async def start_next(self, start: Start[T], *, stream: bool) -> tuple[Attempt, T]:
         with listen(self._owner.apply_headers):
             return await super().start_next(start, stream=stream)
 

@@ -79,14 +79,18 @@ def _hash_to_number(text: str) -> float:
 
 
 def check_strategy(strategy: Strategy, groups: Sequence[Sequence[Deployment]]) -> None:
-    """Raise `UserError` for an unknown strategy, and for one that needs prices but knows none of a group's."""
+    """Raise `UserError` for an unknown strategy, and for one that needs prices but does not know all of a group's."""
     if strategy not in STRATEGIES:
         raise UserError(f'strategy is one of {", ".join(map(repr, STRATEGIES))}, not {strategy!r}')
     for group in groups if strategy == 'lowest_cost' else ():
-        if len(group) > 1 and all(_get_prices(each) is None for each in group):
+        unknown = [each for each in group if _get_prices(each) is None] if len(group) > 1 else []
+        if unknown:
             check_prices_installed(what="strategy='lowest_cost' without cost=")
-            names = ', '.join(repr(each.name) for each in group)
-            raise UserError(f"strategy='lowest_cost' knows no price of {names}: give a Deployment of each its cost=")
+            names = ', '.join(repr(each.name) for each in unknown)
+            raise UserError(
+                f"strategy='lowest_cost' knows no price of {names}: give a Deployment of each its cost=, or call "
+                'register_price of pydantic_llm.prices'
+            )
 
 
 def _get_prices(deployment: Deployment) -> tuple[float, float] | None:
