@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
 from ...exceptions import LLMError, RejectedResponseError, StreamInterruptedError
@@ -33,6 +33,7 @@ from ...retries.budget import attach_earlier_attempts
 from ...streaming.draft import ResponseDraft
 from ...usage import RequestUsage
 from .. import BufferedStream, StreamedResponse
+from .open_stream import OpenStream, close_block, open_stream
 from .sequence import TRUNCATED, Attempt, ModelSequence, Start
 
 CONTINUE_PROMPT = (
@@ -225,13 +226,13 @@ class SequenceStream(BufferedStream):
     async def _open_next(self, messages: Sequence[ModelMessage]) -> None:
         """Open the stream of the next model. Raises `FallbackExceptionGroup` if no model is left."""
 
-        async def start(attempt: Attempt) -> _OpenStream:
+        async def start(attempt: Attempt) -> OpenStream:
             context = attempt.model.request_stream(messages, attempt.settings, self._sequence.parameters)
-            return await _open_stream(context, waits_for_event=self._sequence.waits_for_event)
+            return await open_stream(context, waits_for_event=self._sequence.waits_for_event)
 
-        attempt, opened = await self._sequence.start_next(Start(start, _close_stream), stream=True)
-        self._attempt, self._context, self._inner, self.draft = attempt, *opened[:2], opened[1].draft
-        self._first_event, self._first_token = opened[2], None
+        attempt, opened = await self._sequence.start_next(Start(start, OpenStream.discard), stream=True)
+        self._attempt, self._context, self._inner = attempt, opened.context, opened.stream
+        self.draft, self._first_event, self._first_token = opened.stream.draft, opened.first_event, None
         if self._cancelled:  # by another task, while the stream was being opened
             await self.close()
             raise StopAsyncIteration
@@ -246,43 +247,13 @@ class SequenceStream(BufferedStream):
     async def _close_inner(self) -> None:
         context, self._context = self._context, None
         if context is not None:
-            await _close_block(context)
+            await close_block(context)
 
     async def _report_outcome(self, response: ModelResponse, error: Exception | None) -> None:
         """Report the attempt's outcome, at most once."""
         attempt, self._attempt = self._attempt, None
         if attempt is not None:
             await attempt.end(response, error, self._first_token)
-
-
-_OpenStream = tuple[AbstractAsyncContextManager[StreamedResponse], StreamedResponse, ModelResponseStreamEvent | None]
-"""The block of a stream, the stream, and its first event if that was read."""
-
-
-async def _open_stream(context: AbstractAsyncContextManager[StreamedResponse], *, waits_for_event: bool) -> _OpenStream:
-    """Open a stream, and read its first event if required. Raises `StreamInterruptedError` if it ends without one."""
-    stream, first = await context.__aenter__(), None
-    try:
-        if waits_for_event:
-            first = await anext(stream, None)
-            if first is None and is_truncated(response := stream.get()):
-                raise StreamInterruptedError(stream.model_name, TRUNCATED, response=response)
-    except BaseException:
-        await _close_block(context)
-        raise
-    return context, stream, first
-
-
-async def _close_stream(opened: _OpenStream) -> ModelResponse:
-    """Close a stream that is not needed; return its response so far."""
-    context, stream, _ = opened
-    await _close_block(context)
-    return stream.get()
-
-
-async def _close_block(context: AbstractAsyncContextManager[StreamedResponse]) -> None:
-    with suppress(Exception):  # the response is over: an error on closing changes nothing
-        await context.__aexit__(None, None, None)
 
 
 def _can_be_continued(parts: Sequence[ModelResponsePart], error: Exception) -> bool:
