@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
 from weakref import finalize
 
-from ._instrument import is_instrumented
+from ._instrument import instrument_if_on
 from ._threads import BlockingContext, run_blocking
 from ._type_checks import check_messages
 from .exceptions import UserError
@@ -179,18 +179,10 @@ async def _open_model(model: Model | str, instrument: InstrumentationSettings | 
     """Yield the model, with a span if it is instrumented; close it afterwards if it was made here from its name."""
     opened = infer_model(model)
     try:
-        yield _instrument(opened, instrument)
+        yield instrument_if_on(opened, instrument)
     finally:
         if opened is not model:
             await opened.aclose()
-
-
-def _instrument(model: Model, instrument: InstrumentationSettings | bool | None) -> Model:
-    if not is_instrumented(instrument):
-        return model
-    from .models.instrumented.switch import instrument_model
-
-    return instrument_model(model, instrument)
 
 
 def _to_messages(messages: Messages) -> Sequence[ModelMessage]:

@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Send
 
+from .._instrument import instrument_if_on
 from ..exceptions import LLMError, ModelHTTPError, OverloadedError
 from ..json_types import Json
 from ..messages import ModelResponse
@@ -90,6 +91,7 @@ class Exchange:
         self, served: ServedRequest, model: Model, fault: Fault | None, on_response: OnResponse
     ) -> None:
         """Send the model's response. `on_response` gets it before the client gets its end."""
+        model = instrument_if_on(model)
         if served.stream:
             async with model.request_stream(served.messages, served.settings, served.parameters) as stream:
                 headers = {'content-type': self._protocol.stream_type, 'cache-control': 'no-cache'}

@@ -7,9 +7,11 @@ import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
+import httpx2
 import pytest
-from opentelemetry import trace
+from opentelemetry import context, trace
 from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from pydantic import BaseModel
 
 from pydantic_llm import Agent, AgentModel, DeferredToolRequests, ModelRetry, RunContext, RunUsage, instrument_all
@@ -20,6 +22,8 @@ from pydantic_llm.models import Model
 from pydantic_llm.models.function import AgentInfo, FunctionModel
 from pydantic_llm.models.instrumented import InstrumentationSettings, InstrumentedModel, instrument_model
 from pydantic_llm.models.test import TestModel
+from pydantic_llm.serve import LocalServer, create_app
+from pydantic_llm.usage import RequestUsage
 
 from .recorder import Recorder, attributes_of, events_of
 
@@ -344,3 +348,38 @@ async def test_an_error_of_an_abandoned_generator_does_not_break_the_trace(recor
     await generator.aclose()  # type: ignore[attr-defined]
     assert recorder.tree() == ['invoke_agent weather']
     assert trace.get_current_span() is trace.INVALID_SPAN
+
+
+async def test_the_usage_of_a_run_has_no_count_that_did_not_arrive(recorder: Recorder) -> None:
+    def respond(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        usage = RequestUsage(input_tokens=3, missing=('output_tokens',))
+        return ModelResponse([TextPart('hi')], usage=usage)
+
+    await Agent(FunctionModel(respond), instrument=recorder.settings()).run('hello')
+    attributes = attributes_of(recorder.named('invoke_agent'))
+    assert {name: value for name, value in attributes.items() if 'usage' in name} == {'gen_ai.usage.input_tokens': 3}
+
+
+def test_the_gateway_continues_the_trace_of_its_client(recorder: Recorder) -> None:
+    app = create_app({'weather': make_agent(recorder), 'plain': TestModel()})
+
+    async def traced(scope: Any, receive: Any, send: Any) -> None:
+        """What an instrumentation of Starlette does."""
+        headers = {name.decode(): value.decode() for name, value in scope.get('headers', ())}
+        token = context.attach(TraceContextTextMapPropagator().extract(headers))
+        try:
+            await app(scope, receive, send)
+        finally:
+            context.detach(token)
+
+    instrument_all(recorder.settings())
+    headers = {'traceparent': '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'}
+    with LocalServer(traced) as url:
+        for name in ('weather', 'plain'):
+            for stream in (False, True):
+                body = {'model': name, 'messages': [{'role': 'user', 'content': 'hello'}], 'stream': stream}
+                response = httpx2.post(f'{url}/v1/chat/completions', json=body, headers=headers)
+                assert response.status_code == 200
+    names = [span.name for span in recorder.spans if span.parent and span.parent.span_id == 0xB7AD6B7169203331]
+    assert names == ['chat weather', 'chat weather', 'chat test', 'chat test']
+    assert {span.context.trace_id for span in recorder.spans if span.context} == {0x0AF7651916CD43DD8448EB211C80319C}

@@ -12,8 +12,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import Decision, SamplingResult, StaticSampler
 from opentelemetry.trace import SpanKind, StatusCode
 
+from pydantic_llm import Agent, AgentModel
 from pydantic_llm.direct import model_request, model_request_stream, model_request_stream_sync, model_request_sync
-from pydantic_llm.exceptions import ModelHTTPError, UserError
+from pydantic_llm.exceptions import FallbackExceptionGroup, ModelHTTPError, UnexpectedModelBehavior, UserError
 from pydantic_llm.messages import ModelRequest, ModelResponse, TextPart
 from pydantic_llm.models import Model, ModelRequestParameters, OutputObjectDefinition
 from pydantic_llm.models.fallback import FallbackModel
@@ -343,3 +344,84 @@ def test_a_policy_is_no_attribute(recorder: Recorder) -> None:
     model = InstrumentedModel(TestModel(), recorder.settings())
     model_request_sync(model, 'hello', model_settings={'retries': RetryPolicy(retries=1), 'temperature': None})  # type: ignore[typeddict-item]
     assert [name for name in recorder.attributes if 'request' in name] == ['gen_ai.request.model']
+
+
+async def test_a_request_to_a_model_behind_a_router_or_an_agent_is_one_to_a_server(
+    recorder: Recorder, url: str
+) -> None:
+    remote = FallbackModel(Scripted('m', [unreachable()]), openai_model(url))
+    await model_request(InstrumentedModel(remote, recorder.settings()), 'hello')
+    assert recorder.span.kind is SpanKind.CLIENT
+    assert (recorder.attributes['gen_ai.provider.name'], recorder.attributes['server.address']) == (
+        'openai',
+        '127.0.0.1',
+    )
+    recorder.clear()
+    without_model = InstrumentedModel(AgentModel(Agent()), recorder.settings())
+    with pytest.raises(UserError, match='has no model'):
+        await model_request(without_model, 'hello')
+    assert recorder.span.kind is SpanKind.INTERNAL
+
+
+async def test_an_image_is_an_output_type_and_the_newest_message_has_the_conversation(recorder: Recorder) -> None:
+    model = InstrumentedModel(Scripted('m'), recorder.settings())
+    messages = [ModelRequest.user_text_prompt('a'), ModelResponse([TextPart('b')]), ModelRequest.user_text_prompt('c')]
+    for message, id in zip(messages, ('old', 'newer', 'newest'), strict=True):
+        message.conversation_id = id
+    await model.request(messages, None, ModelRequestParameters(allow_image_output=True))
+    assert recorder.attributes['gen_ai.output.type'] == 'image'
+    assert recorder.attributes['gen_ai.conversation.id'] == 'newest'
+
+
+@pytest.mark.parametrize(('vendor', 'has_them'), [('openai', True), ('azure', True), ('groq', False)])
+async def test_what_only_openai_has_is_in_its_own_attributes(recorder: Recorder, vendor: str, has_them: bool) -> None:
+    details = {'service_tier': 'flex', 'system_fingerprint': 'fp_1'}
+
+    def respond(messages: object, info: object) -> ModelResponse:
+        return ModelResponse([TextPart('x')], provider_name=vendor, provider_details=details)
+
+    await model_request(InstrumentedModel(FunctionModel(respond), recorder.settings()), 'hello')
+    found = {name: value for name, value in recorder.attributes.items() if name.startswith('openai')}
+    expected = {'openai.response.service_tier': 'flex', 'openai.response.system_fingerprint': 'fp_1'}
+    assert found == (expected if has_them else {})
+
+
+async def test_a_url_that_cannot_be_split_is_no_server(recorder: Recorder) -> None:
+    class Odd(Scripted):
+        base_url = 'http://[broken:99999999/v1'
+
+    await model_request(InstrumentedModel(Odd('m'), recorder.settings()), 'hello')
+    assert [name for name in recorder.attributes if name.startswith('server')] == []
+
+
+async def test_the_stream_has_the_final_result_event_of_the_inner_one_once(recorder: Recorder) -> None:
+    async with InstrumentedModel(TestModel(), recorder.settings()).request_stream(
+        [ModelRequest.user_text_prompt('hello')]
+    ) as stream:
+        events = [event async for event in stream]
+        assert stream.final_result_event in events
+    async with TestModel().request_stream([ModelRequest.user_text_prompt('hello')]) as stream:
+        assert [event async for event in stream] == events
+
+
+async def test_an_error_of_all_fallbacks_does_not_quote_what_one_of_them_quotes(recorder: Recorder) -> None:
+    models = [Scripted(name, [UnexpectedModelBehavior('it wrote "secret"')]) for name in ('a', 'b')]
+    fallback = FallbackModel(*models, fallback_on=(UnexpectedModelBehavior,))
+    with pytest.raises(FallbackExceptionGroup):
+        await model_request(InstrumentedModel(fallback, recorder.settings()), 'hello')
+    assert recorder.attributes['error.type'] == 'FallbackExceptionGroup'
+    assert [name for name, _ in events_of(recorder.span)] == ['pydantic_llm.model_failed'] * 2 + ['exception']
+    assert [name for _, event in events_of(recorder.span)[:2] for name in event if 'stack' in name] == []
+    assert 'secret' not in recorder.span.to_json()
+
+
+async def test_a_stream_that_another_task_closes_leaves_no_trace_there(
+    recorder: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = InstrumentedModel(TestModel(), recorder.settings())
+    manager = model_request_stream(model, 'hello')
+    stream = await asyncio.create_task(manager.__aenter__())
+    await asyncio.create_task(anext(stream))  # type: ignore[arg-type]
+    await asyncio.create_task(manager.__aexit__(None, None, None))
+    assert recorder.tree() == ['chat test']
+    assert caplog.records == []
