@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -334,7 +335,9 @@ async def test_a_run_that_is_not_instrumented_uses_the_model_itself(recorder: Re
     assert isinstance(seen[1], InstrumentedModel)
 
 
-async def test_an_error_of_an_abandoned_generator_does_not_break_the_trace(recorder: Recorder) -> None:
+async def test_a_run_that_another_task_closes_leaves_no_trace_there(
+    recorder: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
     """A run that is opened in a generator of the user, which another task closes."""
     agent = make_agent(recorder)
 
@@ -344,10 +347,11 @@ async def test_an_error_of_an_abandoned_generator_does_not_break_the_trace(recor
                 yield node
 
     generator = nodes()
-    await anext(generator)
-    await generator.aclose()  # type: ignore[attr-defined]
+    await asyncio.create_task(anext(generator))  # type: ignore[arg-type]
+    await asyncio.create_task(generator.aclose())  # type: ignore[attr-defined]
     assert recorder.tree() == ['invoke_agent weather']
     assert trace.get_current_span() is trace.INVALID_SPAN
+    assert caplog.records == []
 
 
 async def test_the_usage_of_a_run_has_no_count_that_did_not_arrive(recorder: Recorder) -> None:

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from pydantic_llm import Agent, BinaryContent, ImageUrl, ToolReturn
-from pydantic_llm.direct import model_request
+from pydantic_llm.direct import model_request, model_request_stream
 from pydantic_llm.exceptions import ContentFilterError, UnexpectedModelBehavior, UserError
 from pydantic_llm.messages import (
     CachePoint,
@@ -335,6 +335,20 @@ async def test_the_content_of_a_failed_request_is_what_was_sent(recorder: Record
         'gen_ai.client.operation.exception',
         'gen_ai.client.inference.operation.details',
     ]
+
+
+async def test_the_content_of_a_stream_that_fails_has_what_arrived(recorder: Recorder) -> None:
+    model = InstrumentedModel(Scripted('m', ['so far', unreachable()]), recorder.settings(include_content=True))
+
+    async def read() -> None:
+        async with model_request_stream(model, 'hello') as stream:
+            async for _ in stream:
+                pass
+
+    with pytest.raises(Exception, match='refused'):
+        await read()
+    [output] = json.loads(recorder.attributes['gen_ai.output.messages'])
+    assert (output['parts'][0]['content'], output['finish_reason']) == ('so far', 'interrupted')
 
 
 async def test_an_agent_records_the_content_of_its_run_and_tool_calls(recorder: Recorder) -> None:

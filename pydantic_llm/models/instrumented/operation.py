@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Literal
 
 from opentelemetry import context as otel_context
@@ -89,9 +89,9 @@ class Operation:
         try:
             yield
         finally:
-            # a generator that is closed by another task has another context, whose value is not ours to reset
-            if otel_context.get_current() is self.context:
-                otel_context.detach(token)
+            # a generator that is closed by another task has another context; `detach` would log an error
+            with suppress(ValueError):
+                token.var.reset(token)
 
     def fail(self, error: BaseException) -> None:
         """Record the error of the operation. A cancelled operation has none."""

@@ -64,6 +64,7 @@ class ModelOperation(Operation):
         )
         self._messages = messages
         self._parameters = parameters or ModelRequestParameters()
+        self._response: ModelResponse | None = None
         self._counts_tokens = True
         self._last_chunk: float | None = None
 
@@ -97,7 +98,6 @@ class ModelOperation(Operation):
         super().fail(error)
         if self._error and not was_failed:
             self._emit(EXCEPTION, describe_exception(error, self.settings), SeverityNumber.WARN)
-            self._record_content(None)
 
     def record_chunk(self) -> None:
         """Record the time of a chunk of the stream that has just arrived."""
@@ -122,19 +122,23 @@ class ModelOperation(Operation):
                 if (count := usage.get(f'gen_ai.usage.{kind}_tokens')) is not None:
                     self.record('gen_ai.client.token.usage', count, **{'gen_ai.token.type': kind})
             notify(TokensCounted())
-        if not self._error:
-            self._record_content(response)
+        self._response = response
         self.end()
+
+    def end(self) -> None:
+        if not self.has_ended:
+            self._record_content()
+        super().end()
 
     # --------------------------------------------------------------------------------------------------------- content
 
-    def _record_content(self, response: ModelResponse | None) -> None:
+    def _record_content(self) -> None:
         """Record the content on the span and in an event, as far as the settings include it."""
         settings = self.settings
         on_span = settings.has_content_on_spans and self.span.is_recording()
         if not (on_span or settings.has_content_in_events):
             return
-        content = encode_content(settings, self._messages, response, self._parameters)
+        content = encode_content(settings, self._messages, self._response, self._parameters)
         if settings.has_content_in_events:
             self._emit(DETAILS, {**self.attributes, **content}, SeverityNumber.DEBUG)
         if on_span:
