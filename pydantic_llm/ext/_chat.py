@@ -6,7 +6,7 @@ and adds what that API has no field for: see `EXTRAS`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
 from contextlib import aclosing
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from .._threads import BlockingContext, run_blocking
 from ..exceptions import UnexpectedModelBehavior, UserError
 from ..json_types import Json
-from ..messages import ModelMessagesTypeAdapter, ModelResponse, TextPart, ToolCallPart
+from ..messages import ModelMessage, ModelMessagesTypeAdapter, ModelResponse, TextPart, ToolCallPart, ToolReturnPart
 from ..models import Model, infer_model
 from ..models.names import SETTING_HOMES
 from ..models.openai.chat.serve import StreamEncoder, decode_request, encode_response
@@ -25,7 +25,7 @@ from ..wire.message_dicts import read_dicts
 from ..wire.served_stream import EncodedStream
 from ..wire.serving import ServedRequest, end_pause
 
-__all__ = ('EXTRAS', 'ChatEndpoint')
+__all__ = ('EXTRAS', 'FAILED', 'ChatEndpoint')
 
 EXTRAS = 'pydantic_llm'
 """The field of a body, or of the last chunk, for what Chat Completions has no field for.
@@ -34,6 +34,9 @@ It is an object with `provider_name`, with `warnings` if there are any, and with
 message does not hold all of it, such as signed thinking. Put `message` under the same name into the assistant's message
 of the next request, and the model gets it back unchanged.
 """
+
+FAILED = 'is_error'
+"""A field of a tool's message: true if the tool failed. Chat Completions has none for that, other APIs do."""
 
 OWN_SETTINGS = ModelSettings.__annotations__.keys() - {'tool_choice'}
 """Fields of a body that are settings of this library, such as `timeout`, `retries` and `thinking`."""
@@ -97,10 +100,12 @@ class ChatEndpoint:
         """Decode a body. Raises `UserError` if it is not a valid request."""
         messages = read_dicts(body.get('messages'))
         kept = [message.pop(EXTRAS, None) for message in messages if message.get('role') == 'assistant']
+        failed = {message['tool_call_id'] for message in messages if message.pop(FAILED, False)}
         given = {name: value for name, value in body.items() if value is not None}
         own = {name: given.pop(name) for name in [*given] if name in OWN_SETTINGS or name.startswith(VENDOR_PREFIXES)}
         served = decode_request({**given, 'model': self.model.model_id, 'messages': messages})
         _restore_responses(served.messages, kept)
+        _mark_failed(served.messages, failed)
         settings = merge_model_settings(self.settings, served.settings)
         served.settings = merge_model_settings(settings, cast('ModelSettings', own)) or ModelSettings()
         return served
@@ -152,6 +157,13 @@ def _restore_responses(messages: list[Any], kept: Sequence[Json | None]) -> None
     for index, stored in zip(positions, kept, strict=True):
         if stored is not None and _say_the_same(response := _load_response(stored), messages[index]):
             messages[index] = response
+
+
+def _mark_failed(messages: Sequence[ModelMessage], ids: Collection[str]) -> None:
+    """Set the outcome of the tool results with these ids, in place."""
+    for part in (part for message in messages for part in message.parts if ids):
+        if isinstance(part, ToolReturnPart) and part.tool_call_id in ids:
+            part.outcome = 'failed'
 
 
 def _load_response(stored: object) -> ModelResponse:

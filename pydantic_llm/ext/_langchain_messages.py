@@ -13,7 +13,7 @@ from pydantic_core import to_json
 
 from ..exceptions import UserError
 from ..json_types import Json
-from ._chat import EXTRAS
+from ._chat import EXTRAS, FAILED
 from ._framework import import_framework
 
 WHAT = 'pydantic_llm.ext.langchain'
@@ -34,7 +34,8 @@ def encode_message(message: Any) -> Json:
         case 'ai' | 'AIMessageChunk':
             return _encode_ai_message(message)
         case 'tool':
-            return {'role': 'tool', 'tool_call_id': message.tool_call_id, 'content': _encode_content(message)}
+            failed = {FAILED: True} if message.status == 'error' else {}
+            return {'role': 'tool', 'tool_call_id': message.tool_call_id, 'content': _encode_content(message), **failed}
         case 'function':
             return {'role': 'function', 'name': message.name, 'content': message.text}
         case 'chat':

@@ -6,6 +6,7 @@ https://docs.langchain.com/oss/python/langchain/models. `_langchain_messages` en
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..exceptions import UserError
@@ -114,11 +115,12 @@ class ChatPydanticLLM(Base):
         self, messages: list[Any], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
         endpoint, body = self._build_request(messages, stop, kwargs)
-        async for chunk in endpoint.stream(body):
-            generation = _make_generation_chunk(chunk)
-            if run_manager:
-                await run_manager.on_llm_new_token(generation.text, chunk=generation)
-            yield generation
+        async with aclosing(endpoint.stream(body)) as chunks:
+            async for chunk in chunks:
+                generation = _make_generation_chunk(chunk)
+                if run_manager:
+                    await run_manager.on_llm_new_token(generation.text, chunk=generation)
+                yield generation
 
     def _build_request(self, messages: list[Any], stop: list[str] | None, kwargs: Json) -> tuple[ChatEndpoint, Json]:
         endpoint = ChatEndpoint(kwargs.pop('model', self.model), kwargs.pop('settings', self.settings))

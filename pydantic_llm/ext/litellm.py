@@ -6,7 +6,7 @@ https://docs.litellm.ai/docs/providers/custom_llm_server
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from typing import Any
 
 from .._extras import import_extra
@@ -62,15 +62,16 @@ class PydanticLLM:
 
     def streaming(self, model: str, messages: list[Any], **options: Any) -> Iterator[Any]:
         with _translate_errors(model):
-            chunks = _ChunkEncoder()
+            encoder = _ChunkEncoder()
             for chunk in self._find(model).stream_sync(_build_body(messages, options)):
-                yield chunks.encode(chunk)
+                yield encoder.encode(chunk)
 
     async def astreaming(self, model: str, messages: list[Any], **options: Any) -> AsyncIterator[Any]:
         with _translate_errors(model):
-            chunks = _ChunkEncoder()
-            async for chunk in self._find(model).stream(_build_body(messages, options)):
-                yield chunks.encode(chunk)
+            encoder = _ChunkEncoder()
+            async with aclosing(self._find(model).stream(_build_body(messages, options))) as chunks:
+                async for chunk in chunks:
+                    yield encoder.encode(chunk)
 
     def _find(self, name: str) -> ChatEndpoint:
         """Return the endpoint of a model. A model that was made from its name is kept, with its connections."""

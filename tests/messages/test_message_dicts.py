@@ -148,6 +148,16 @@ def test_older_and_rarer_forms_of_openai_are_read() -> None:
     ]
 
 
+def test_the_images_of_a_tool_result_are_read() -> None:
+    image = {'type': 'image_url', 'image_url': {'url': 'data:image/png;base64,QUFB'}}
+    content = [{'type': 'text', 'text': 'Seen:'}, image]
+    call: Json = {'role': 'assistant', 'tool_calls': [CALL]}
+    [_, request] = messages_from_openai([call, {'role': 'tool', 'tool_call_id': 'c1', 'content': content}])
+    [result] = request.parts
+    assert isinstance(result, ToolReturnPart)
+    assert result.content == ['Seen:', BinaryContent(b'AAA', media_type='image/png')]
+
+
 def test_instructions_and_retries_are_written() -> None:
     messages: list[ModelMessage] = [
         ModelRequest([UserPromptPart('Hello')], instructions='Be kind.'),

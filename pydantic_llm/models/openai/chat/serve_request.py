@@ -37,6 +37,9 @@ from .content import NAME
 from .decode_chunks import ChunkDecoder
 from .decode_thinking import decode_reasoning_detail
 
+TEXT_TYPES = (None, 'text', 'refusal')
+"""The types of content parts that are text."""
+
 
 def decode_messages(messages: Iterable[Json], provider_name: str) -> list[ModelMessage]:
     """Decode the conversation. All messages between two of the assistant's become one request."""
@@ -70,9 +73,18 @@ def decode_request_part(message: Json, tool_names: dict[str, str], provider_name
             id = next((id for id, known in reversed(tool_names.items()) if known == name), name)
             return ToolReturnPart(name, _join_texts(message.get('content')), id)
         case {'role': 'tool', 'tool_call_id': id}:
-            return ToolReturnPart(tool_names.get(id, ''), _join_texts(message.get('content')), id)
+            return ToolReturnPart(tool_names.get(id, ''), _decode_result(message.get('content'), provider_name), id)
         case _:
             raise UserError(f'A message has the role {message.get("role")!r} and content that does not fit it')
+
+
+def _decode_result(content: object, provider_name: str) -> str | list[UserContent]:
+    """Decode the content of a tool result: a text, or a list if it has files, which some servers accept there."""
+    if not isinstance(content, list):
+        return _join_texts(content)
+    items = cast('list[Json]', content)
+    has_files = any(item.get('type') not in TEXT_TYPES for item in items)
+    return [decode_content(item, provider_name) for item in items] if has_files else _join_texts(items)
 
 
 def _with_name(content: list[UserContent], name: str | None) -> list[UserContent]:
