@@ -93,7 +93,8 @@ class RequestEncoder:
             return EncodedRequest(text + self.format.opening, images, constraint, ForcedReader(self.keys), None, ())
         has_reader = bool(tools) or self.format.reads_thinking
         calls = self.format.make([tool.name for tool in tools], self.keys) if has_reader else None
-        return EncodedRequest(text, images, constraint, calls, tags, self.format.marks if has_reader else ())
+        visible = (*(self.format.marks if has_reader else ()), *((tags.start, tags.end) if tags else ()))
+        return EncodedRequest(text, images, constraint, calls, tags, visible)
 
     # the input of the template
 

@@ -9,21 +9,30 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
 from ..._extras import import_extra
 from ...constraints import Choice, Constraint, Grammar, JsonSchema, Regex
 from ...exceptions import UserError
 from ...json_types import Json
+from .vocabulary import make_vocabulary
 
 __all__ = ('CONSTRAINT_KINDS', 'Grammars', 'Matcher', 'dump_schema', 'with_json_style')
 
 CONSTRAINT_KINDS = ('json-schema', 'regex', 'choice', 'grammar')
 """The `kind` of each constraint that llguidance supports."""
 
-JSON_STYLE: Mapping[str, Any] = {'whitespace_flexible': False, 'item_separator': ', ?', 'key_separator': ': ?'}
-"""llguidance's options for JSON. If whitespace is not limited, small models generate it without end."""
+JSON_STYLE: Mapping[str, Any] = {
+    'whitespace_flexible': False,
+    'item_separator': ', ?',
+    'key_separator': ': ?',
+    'lenient': True,
+}
+"""llguidance's options for JSON. If whitespace is not limited, small models generate it without end.
+
+What it cannot enforce (`uniqueItems`, `propertyNames`, unknown formats) is left out, with a warning: whoever reads the
+response validates it anyway."""
 
 CACHE_SIZE = 256
 """Maximum number of compiled constraints to keep; the least recently used one is dropped first."""
@@ -58,7 +67,7 @@ class Grammars:
             self._compiled.move_to_end(key)
             while len(self._compiled) > CACHE_SIZE:
                 self._compiled.popitem(last=False)
-            return Matcher(compiled.deep_copy(), self._size)
+            return Matcher(compiled.deep_copy(), self._size, compiled.get_grammar_warnings())
 
     def _compile(self, constraint: Constraint) -> Any:
         self._import_llguidance()
@@ -81,8 +90,10 @@ class Grammars:
         if self._vocabulary is None:
             what = 'A constraint'
             self._llguidance = import_extra('llguidance', extra=self._extra, what=what)
-            hf = import_extra('llguidance.hf', extra=self._extra, what=what)
-            self._vocabulary = hf.from_tokenizer(self._tokenizer, n_vocab=self._size, eos_token=sorted(self._eos))
+            try:
+                self._vocabulary = make_vocabulary(self._tokenizer, self._size, self._eos, extra=self._extra)
+            except (ValueError, TypeError) as error:
+                raise UserError(f'The tokenizer takes no constraints: {error}') from error
 
     def _encode_grammar(self, constraint: Constraint) -> str:
         """Encode a constraint as llguidance's grammar text."""
@@ -110,11 +121,13 @@ class Grammars:
 class Matcher:
     """The state of one response in a compiled constraint. Use it in the engine's thread only."""
 
-    __slots__ = ('_matcher', '_size')
+    __slots__ = ('_matcher', '_size', 'warnings')
 
-    def __init__(self, matcher: Any, size: int) -> None:
+    def __init__(self, matcher: Any, size: int, warnings: Sequence[str] = ()) -> None:
         self._matcher = matcher
         self._size = size
+        self.warnings = warnings
+        """What the constraint cannot enforce, in llguidance's words."""
 
     def compute_mask(self) -> Any:
         """Return which tokens may come next: a boolean numpy array with one entry per token of the vocabulary."""

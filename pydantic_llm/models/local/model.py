@@ -247,12 +247,16 @@ class LocalModel(PreparingModel):
 
     async def _make_job(self, request: PreparedRequest, loaded: Loaded, encoded: EncodedRequest, prompt: Prompt) -> Job:
         tokenizer, constraint = loaded.tokenizer, encoded.constraint
+        if not prompt.tokens:
+            raise UserError('The prompt has no tokens: the conversation and the chat template render no text')
         if constraint is not None and constraint.kind not in loaded.constraints:
             raise UserError(f'{self.system!r} does not support {constraint.kind} constraints for {self.model_name!r}')
         matcher = None
         if constraint is not None and (grammars := loaded.grammars) is not None:
             is_slow = not grammars.is_compiled(constraint)
             matcher = await _run_blocking(lambda: grammars.matcher(constraint), is_slow=is_slow)
+            for warning in matcher.warnings:
+                request.note_change(f'the {constraint.kind} constraint cannot enforce everything: {warning}')
         special_tokens = tokenizer.special_tokens.items()
         hidden = frozenset(id for id, text in special_tokens if text not in encoded.visible_tokens)
         return Job(

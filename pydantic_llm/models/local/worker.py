@@ -195,7 +195,8 @@ class WorkerEngine(ABC):
             while self._step_once(runner):
                 pass
         except Exception as error:
-            logger.exception('The engine of %s broke', self.model_name)
+            if not isinstance(error, LLMError):
+                logger.exception('The engine of %s broke', self.model_name)
             failure = self._wrap_error(error)
             if not loading.done():
                 loading.set_exception(failure)

@@ -1,0 +1,70 @@
+"""The tokens of a tokenizer as bytes, as llguidance needs them to compile constraints.
+
+Tokenizers in Rust are read by llguidance itself. Those in Python are read token by token.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from ..._extras import import_extra
+
+__all__ = ('make_vocabulary',)
+
+SPECIAL = b'\xff'
+"""The byte before the text of a special token, which no text contains."""
+
+BYTE = re.compile(r'<0x([0-9A-Fa-f]{2})>')
+"""A token of SentencePiece that is one byte."""
+
+SPACE = '▁'
+"""A space in the tokens of SentencePiece."""
+
+
+def make_vocabulary(tokenizer: Any, size: int, eos: frozenset[int], *, extra: str) -> Any:
+    """Return llguidance's view of a tokenizer. Raises `ValueError` or `TypeError` if it cannot be made.
+
+    A model without an end token gets one that it cannot generate: its responses end where nothing may follow.
+    """
+    library = import_extra('llguidance', extra=extra, what='A constraint')
+    hf = import_extra('llguidance.hf', extra=extra, what='A constraint')
+    ends = sorted(eos)
+    if not ends:
+        size, ends = size + 1, [size]
+    if hasattr(tokenizer, 'backend_tokenizer'):
+        return hf.from_tokenizer(tokenizer, n_vocab=size, eos_token=ends)
+    wrapper = import_extra('llguidance._tokenizer', extra=extra, what='A constraint').TokenizerWrapper
+    return library.LLTokenizer(wrapper(_PythonTokenizer(tokenizer, size, ends)), n_vocab=size, eos_token=ends)
+
+
+class _PythonTokenizer:
+    """The tokens of a tokenizer in Python, in the form that llguidance's `TokenizerWrapper` takes."""
+
+    def __init__(self, tokenizer: Any, size: int, ends: Sequence[int]) -> None:
+        self._tokenizer = tokenizer
+        special = {*tokenizer.all_special_ids, *ends}
+        self.eos_token_id = ends[0]
+        self.bos_token_id = tokenizer.bos_token_id
+        self.special_token_ids = sorted(special)
+        names: Sequence[str | None] = tokenizer.convert_ids_to_tokens(list(range(min(size, len(tokenizer)))))
+        has_spaces = any(name is not None and name.startswith(SPACE) for name in names)
+        read = [self._read(name, has_spaces=has_spaces, is_special=id in special) for id, name in enumerate(names)]
+        self.tokens = [*read, *(SPECIAL + b'unused' for _ in range(size - len(read)))]
+
+    def __call__(self, text: str) -> list[int]:
+        if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] -- llguidance tries bytes
+            raise TypeError('the tokenizer takes text')
+        tokens: list[int] = self._tokenizer(text, add_special_tokens=False)['input_ids']
+        return tokens
+
+    def _read(self, name: str | None, *, has_spaces: bool, is_special: bool) -> bytes:
+        if name is None or is_special:
+            return SPECIAL + (name or 'unused').encode()
+        if byte := BYTE.fullmatch(name):
+            return bytes([int(byte[1], 16)])
+        if has_spaces:
+            return name.replace(SPACE, ' ').encode()
+        text: str = self._tokenizer.convert_tokens_to_string([name])
+        return text.encode()
