@@ -9,27 +9,31 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ...constraints import Constraint, JsonSchema
 from ...exceptions import UserError
 from ...json_types import Json
-from ...messages.history import map_tool_call_ids
 from ...profiles.thinking import FIXED, NO_LIMIT, ThinkingScale
 from ...streaming.text_calls import CALL_FORMATS, CallFormat, CallReader, find_format
 from ...streaming.text_calls.forced import ForcedReader
 from ...streaming.text_calls.formats import CallFormatName
 from ...streaming.thinking import ThinkTags
 from ...tools.definition import ToolDefinition
+from ...wire.history import fit_history
 from ...wire.prepare import PreparedRequest
 from ...wire.thinking import resolve_thinking
-from .encode_messages import TemplateFeatures, encode_messages, merge_system_turns
+from ...wire.turns import HistoryTarget
+from .encode_messages import TemplateFeatures, encode_messages
 from .options import LocalOptions
+from .parallel_calls import split_parallel_calls
+from .template_probe import probe_template
 from .tokenizer import Tokenizer
 from .tools import close_objects, describe_tools, encode_tools, make_call_or_output_constraint, make_calls_schema
 
 __all__ = ('EncodedRequest', 'RequestEncoder')
 
-MISTRAL_ID = re.compile(r'[A-Za-z0-9]{9}')
+MISTRAL_IDS: dict[str, Any] = {'call_ids': '[A-Za-z0-9]{9}', 'call_id_format': 'call{:05d}'}
 """The tool call ids that Mistral's chat templates accept: "alphanumeric strings with length 9!"."""
 
 
@@ -59,21 +63,23 @@ class RequestEncoder:
         self._tokenizer = tokenizer
         self._template = template = tokenizer.template
         self._options = dict(options.get('apply_chat_template_kwargs') or {})
-        self._has_native_tools = bool(re.search(r'\btools\b', template))
+        self._facts = probe_template(
+            lambda turns, tools: tokenizer.render(turns, tools, self._options),
+            has_tools=bool(re.search(r'\btools\b', template)),
+            has_listed_content=takes_images,
+        )
         self.format = self._choose_format(options.get('tool_format'))
         name, arguments = self.format.keys
         self.keys = (options.get('tool_name_key') or name, options.get('tool_arguments_key') or arguments)
         """The keys of a tool call's name and arguments."""
-        self._features = TemplateFeatures(
-            self._has_native_tools, _find_thinking_field(template), takes_images, self.keys
-        )
+        self._features = TemplateFeatures(self._facts, _find_thinking_field(template), takes_images, self.keys)
 
     def _choose_format(self, name: CallFormatName | None) -> CallFormat:
         if name is not None:
             if name not in CALL_FORMATS:
                 raise UserError(f'tool_format is one of {", ".join(CALL_FORMATS)}, not {name!r}')
             return CALL_FORMATS[name]
-        if not self._has_native_tools and '<|channel|>' not in self._template:
+        if not self._facts.has_tools and '<|channel|>' not in self._template:
             return CALL_FORMATS['json']
         return find_format(self._template, self._tokenizer.added_tokens)
 
@@ -102,30 +108,32 @@ class RequestEncoder:
         self, request: PreparedRequest, tools: Sequence[ToolDefinition], options: Json
     ) -> tuple[str, list[bytes]]:
         """Return the text of the prompt and its images."""
-        if tools and not self._has_native_tools:
+        if tools and not self._facts.has_tools:
             request = replace(request, instructions=[*request.instructions, describe_tools(tools, self.keys)])
-        if self.format.name == 'mistral':
-            messages = map_tool_call_ids(
-                request.messages, accepts=lambda id: bool(MISTRAL_ID.fullmatch(id)), make=lambda n: f'call{n:05d}'
-            )
-            request = replace(request, messages=messages)
-        turns, images = encode_messages(request, self._features)
-        native_tools = encode_tools(tools) if self._has_native_tools else []
-        return self._apply_template(turns, native_tools, options), images
-
-    def _apply_template(self, turns: list[Json], tools: list[Json], options: Json) -> str:
-        """Render the turns; if the template raises, render them again without system turns, which some reject."""
+        turns, images = encode_messages(self._fit_history(request), self._features)
+        native_tools = encode_tools(tools) if self._facts.has_tools else []
         try:
-            return self._tokenizer.render(turns, tools, options)
+            return self._tokenizer.render(turns, native_tools, options), images
         except UserError:
             raise
         except Exception as error:
-            if any(turn['role'] == 'system' for turn in turns):
-                try:
-                    return self._tokenizer.render(merge_system_turns(turns), tools, options)
-                except Exception:  # noqa: BLE001 -- the first error is the one to report
-                    pass
             raise UserError(f'The chat template does not take this conversation: {error}') from error
+
+    def _fit_history(self, request: PreparedRequest) -> PreparedRequest:
+        """Return the request with a history that the template renders as a whole."""
+        target = HistoryTarget(
+            system=request.system,
+            model_name=request.model_name,
+            rules=replace(self._facts.rules, **MISTRAL_IDS) if self.format.name == 'mistral' else self._facts.rules,
+            tools=frozenset([tool.name for tool in request.parameters.tools]),
+            supports_tools=True,
+            instructions=request.instructions,
+            note=request.note_change,
+        )
+        messages = fit_history(request.messages, target)
+        if not self._facts.has_parallel_calls:
+            messages = split_parallel_calls(messages)
+        return replace(request, messages=messages, instructions=target.instructions)
 
     def _encode_thinking(self, request: PreparedRequest) -> Json:
         """Return the template's variables for `thinking`. If it has none, the setting is dropped with a warning."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from json import dumps
 from typing import Any, assert_never
 
 from ...exceptions import UserError
@@ -32,17 +33,17 @@ from ...messages import (
 )
 from ...messages.request import ModelRequestPart
 from ...wire.prepare import PreparedRequest
+from .template_probe import TemplateFacts
 from .tools import CallKeys, encode_call_as_text
 
-__all__ = ('TemplateFeatures', 'encode_messages', 'merge_system_turns')
+__all__ = ('TemplateFeatures', 'encode_messages')
 
 
 @dataclass(frozen=True, slots=True)
 class TemplateFeatures:
     """The features of a model's chat template."""
 
-    has_native_tools: bool
-    """True if it renders tools, tool calls and tool results; otherwise they are sent as text."""
+    facts: TemplateFacts
     thinking_field: str | None
     """The field for past thinking; `None` if it renders none."""
     takes_images: bool
@@ -84,7 +85,8 @@ def encode_messages(request: PreparedRequest, features: TemplateFeatures) -> tup
             case _:
                 assert_never(message)
     turns = _add_instructions(conversation.turns, request.instructions)
-    return ([_with_listed_content(turn) for turn in turns] if features.takes_images else turns), conversation.images
+    has_lists = features.takes_images or features.facts.has_listed_content
+    return ([_with_listed_content(turn) for turn in turns] if has_lists else turns), conversation.images
 
 
 def _add_instructions(turns: list[Json], instructions: Sequence[str]) -> list[Json]:
@@ -102,23 +104,6 @@ def _with_listed_content(turn: Json) -> Json:
     https://huggingface.co/docs/transformers/chat_templating_multimodal
     """
     return turn if turn['role'] == 'tool' else {**turn, 'content': [*_split_content(turn['content'])]}
-
-
-def merge_system_turns(turns: Sequence[Json]) -> list[Json]:
-    """Return the turns with each system turn merged into the next user turn, for templates without system prompts."""
-    merged: list[Json] = []
-    pending: list[str] = []
-    for turn in turns:
-        if turn['role'] == 'system':
-            pending.append(turn['content'] if isinstance(turn['content'], str) else turn['content'][0]['text'])
-        elif turn['role'] == 'user' and pending:
-            merged.append({**turn, 'content': _join_contents('\n\n'.join(pending), turn['content'])})
-            pending = []
-        else:
-            merged.append(turn)
-    if pending:
-        merged.append({'role': 'user', 'content': '\n\n'.join(pending)})
-    return merged
 
 
 def _add_request_part(conversation: _Conversation, part: ModelRequestPart) -> None:
@@ -153,10 +138,12 @@ def _add_tool_return(conversation: _Conversation, part: ToolReturnPart) -> None:
 
 
 def _add_tool_result(conversation: _Conversation, name: str, id: str, content: str) -> None:
-    if conversation.features.has_native_tools:
+    if conversation.features.facts.renders_calls:
         conversation.add('tool', content, name=name, tool_call_id=id)
-    else:
-        conversation.add('user', f'The tool {name} answered:\n{content}')
+        return
+    conversation.add('user', f'The tool {name} answered:\n{content}')
+    if conversation.features.facts.has_tools:
+        conversation.request.note_change('past tool calls were sent as text: the chat template leaves them out')
 
 
 def _encode_content(conversation: _Conversation, items: Sequence[UserContent]) -> Any:
@@ -203,8 +190,8 @@ def _add_response(conversation: _Conversation, message: ModelResponse) -> None:
                 texts.append(content)
             case ThinkingPart(content=content) if features.thinking_field is not None and content:
                 thinking.append(content)
-            case ToolCallPart() if features.has_native_tools:
-                calls.append(_encode_tool_call(part))
+            case ToolCallPart() if features.facts.renders_calls:
+                calls.append(_encode_tool_call(part, as_text=features.facts.arguments_as_text))
             case ToolCallPart():
                 texts.append(encode_call_as_text(part, features.call_keys))
             case ThinkingPart() if part.provider_name == request.system:
@@ -216,13 +203,26 @@ def _add_response(conversation: _Conversation, message: ModelResponse) -> None:
     fields: Json = {'tool_calls': calls} if calls else {}
     if thinking and features.thinking_field is not None:
         fields[features.thinking_field] = '\n\n'.join(thinking)
-    if texts or fields:
-        conversation.turns.append({'role': 'assistant', 'content': '\n\n'.join(texts), **fields})
+    text = '\n\n'.join(texts)
+    if text and calls and not features.facts.renders_text_with_calls:
+        _add_text_alone(conversation, text)
+        text = ''
+    if text or fields:
+        conversation.turns.append({'role': 'assistant', 'content': text, **fields})
 
 
-def _encode_tool_call(part: ToolCallPart) -> Json:
-    """Return a tool call with its arguments as an object: templates encode it as JSON themselves."""
-    function = {'name': part.tool_name, 'arguments': part.args_as_dict(raise_if_invalid=False)}
+def _add_text_alone(conversation: _Conversation, text: str) -> None:
+    """Add the text of a response with tool calls as a turn of its own, if two responses may follow each other."""
+    if conversation.features.facts.rules.alternates:
+        conversation.request.note_change('text beside past tool calls was not sent: the chat template leaves it out')
+    else:
+        conversation.turns.append({'role': 'assistant', 'content': text})
+
+
+def _encode_tool_call(part: ToolCallPart, *, as_text: bool) -> Json:
+    """Return a tool call. Most templates encode its arguments as JSON themselves."""
+    arguments: Any = part.args_as_dict(raise_if_invalid=False)
+    function = {'name': part.tool_name, 'arguments': dumps(arguments, ensure_ascii=False) if as_text else arguments}
     return {'type': 'function', 'id': part.tool_call_id, 'function': function}
 
 
