@@ -107,7 +107,7 @@ def encode(template: str, messages: list[ModelMessage]) -> tuple[str, list[str]]
 
 
 def test_every_word_of_a_conversation_is_in_the_prompt_in_order(name: str) -> None:
-    text, warnings = encode(TEMPLATES[name], HISTORY)
+    text, _ = encode(TEMPLATES[name], HISTORY)
     assert [word for word in WORDS if word not in text] == []
     places = [text.index(word) for word in WORDS if not word.startswith('SYSTEM')]
     if name != 'one call in a turn':
