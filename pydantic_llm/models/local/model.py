@@ -33,7 +33,7 @@ from .engine import Job, Loaded, Prompt, Sampling
 from .leases import Lease
 from .loop_turn import loop_turn
 from .options import LocalOptions, check_option_names
-from .sampling import sampling_from
+from .sampling import get_stop_sequences, sampling_from
 from .stream import LocalStream, make_timeout_error
 from .token_decoder import TokenDecoder
 from .worker import WorkerEngine
@@ -264,7 +264,7 @@ class LocalModel(PreparingModel):
             sampling=self.sampling(request.settings, loaded),
             max_tokens=self._resolve_max_tokens(request.settings, loaded, len(prompt.tokens)),
             decoder=TokenDecoder(
-                tokenizer.decode, eos=loaded.eos, hidden=hidden, stop_sequences=_get_stop_sequences(request.settings)
+                tokenizer.decode, eos=loaded.eos, hidden=hidden, stop_sequences=get_stop_sequences(request.settings)
             ),
             constraint=constraint,
             matcher=matcher,
@@ -292,13 +292,3 @@ async def _run_blocking(function: Callable[[], T], *, is_slow: bool) -> T:
         return await run_in_thread(function)
     async with loop_turn():
         return function()
-
-
-def _get_stop_sequences(settings: ModelSettings) -> Sequence[str]:
-    """Return the stop sequences. Raises `UserError` if they are invalid."""
-    sequences = settings.get('stop_sequences', ())
-    if isinstance(sequences, str) or not all(isinstance(cast('object', item), str) for item in sequences):
-        raise UserError(f'stop_sequences is {sequences!r}: give a list of texts')
-    if not all(sequences):
-        raise UserError('stop_sequences holds an empty text, which ends every response at once')
-    return sequences

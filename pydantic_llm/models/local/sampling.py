@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import isfinite
 from typing import Any, cast
@@ -11,7 +11,7 @@ from ...exceptions import UserError
 from ...settings import ModelSettings
 from .engine import Sampling
 
-__all__ = ('sampling_from',)
+__all__ = ('get_stop_sequences', 'sampling_from')
 
 DEFAULT_TEMPERATURE = 1.0
 """The temperature if the model has none and the request has a setting of `NEEDS_TEMPERATURE` only."""
@@ -77,3 +77,13 @@ def _encode_logit_bias(bias: Mapping[str, float], size: int | None) -> dict[int,
             raise UserError(f'logit_bias names the token {token!r}, and the vocabulary has {size}')
         by_id[number] = float(value)
     return by_id
+
+
+def get_stop_sequences(settings: ModelSettings) -> Sequence[str]:
+    """Return the stop sequences. Raises `UserError` if they are invalid."""
+    sequences = settings.get('stop_sequences', ())
+    if isinstance(sequences, str) or not all(isinstance(cast('object', item), str) for item in sequences):
+        raise UserError(f'stop_sequences is {sequences!r}: give a list of texts')
+    if not all(sequences):
+        raise UserError('stop_sequences holds an empty text, which ends every response at once')
+    return sequences
