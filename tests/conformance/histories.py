@@ -45,8 +45,8 @@ from pydantic_llm.messages import (
 )
 from pydantic_llm.models import ModelRequestParameters
 from pydantic_llm.settings import ModelSettings
+from pydantic_llm.testing.room import Room
 from pydantic_llm.tools.definition import ToolDefinition
-from tests.conformance.room import Room
 from tests.conformance.rooms import ROOMS
 from tests.conformance.validators import VALIDATORS
 from tests.conformance.validators.rules import parse_strictly

@@ -27,9 +27,9 @@ from pydantic_llm.messages import (
 )
 from pydantic_llm.models import ModelRequestParameters
 from pydantic_llm.portability import PortabilityReport, portability_report
+from pydantic_llm.testing.exchange import decode_body, encode_body
+from pydantic_llm.testing.room import Json, Room
 from pydantic_llm.tools.definition import ToolDefinition
-from tests.conformance.exchange import decode_body, encode_body
-from tests.conformance.room import Json, Room
 from tests.conformance.rooms import EXAMPLES, ROOMS
 
 TOOL = ToolDefinition('look', {'type': 'object', 'properties': {'city': {'type': 'string'}}})

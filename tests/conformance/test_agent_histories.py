@@ -24,9 +24,9 @@ from pydantic_llm import (
 )
 from pydantic_llm.exceptions import LLMError
 from pydantic_llm.models import ModelRequestParameters
+from pydantic_llm.testing.room import Room
 from pydantic_llm.tools.definition import ToolDefinition
 from tests.agent.scripted import Scripted, call
-from tests.conformance.room import Room
 from tests.conformance.rooms import ROOMS
 from tests.conformance.validators import VALIDATORS
 from tests.conformance.validators.rules import parse_strictly

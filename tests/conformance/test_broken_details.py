@@ -20,8 +20,8 @@ from pydantic_llm.messages import (
     ToolReturnPart,
 )
 from pydantic_llm.models import ModelRequestParameters
+from pydantic_llm.testing.room import Room
 from tests.conformance.histories import Case, find_problems
-from tests.conformance.room import Room
 from tests.conformance.rooms import ROOMS, anthropic, gemini, openai_responses
 
 OPENAI: dict[str, Any] = {'provider_name': 'openai'}

@@ -30,8 +30,8 @@ from pydantic_llm.profiles.caching import AUTOMATIC_CACHES
 from pydantic_llm.providers.bedrock import BedrockProvider
 from pydantic_llm.providers.registry import PROVIDERS, SERVICES, provider_class
 from pydantic_llm.settings import ModelSettings
+from pydantic_llm.testing.room import Room
 from pydantic_llm.tools.definition import ToolDefinition
-from tests.conformance.room import Room
 from tests.conformance.rooms import ROOMS
 from tests.conformance.validators import VALIDATORS
 

@@ -23,11 +23,11 @@ from pydantic_llm.messages import (
 )
 from pydantic_llm.messages.citation_readers import read_citations
 from pydantic_llm.streaming.parts import PartsManager
+from pydantic_llm.testing.exchange import decode_body, decode_events, encode_body
+from pydantic_llm.testing.room import Room
+from pydantic_llm.testing.samples import make_response
 from pydantic_llm.wire.serving import ServedRequest
-from tests.conformance.exchange import decode_body, decode_events, encode_body
-from tests.conformance.room import Room
 from tests.conformance.rooms import ROOMS
-from tests.conformance.test_responses import make_response
 
 TEXT = 'Ünïcode: it rains in Bergen, most days.'
 RAINS = ContentCitationAnchor(start=9, end=27)

@@ -9,7 +9,7 @@ from pydantic_core import from_json, to_json
 
 from pydantic_llm.exceptions import UserError
 from pydantic_llm.messages import BinaryContent, ModelRequest, UserContent, UserPromptPart
-from tests.conformance.room import Room
+from pydantic_llm.testing.room import Room
 from tests.conformance.rooms import ROOMS
 
 PDF = BinaryContent(b'%PDF-1', media_type='application/pdf', identifier='report.pdf')

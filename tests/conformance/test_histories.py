@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from pydantic_llm.testing.room import Room
 from tests.conformance.histories import check
-from tests.conformance.room import Room
 from tests.conformance.rooms import ROOMS
 
 SEED = 1

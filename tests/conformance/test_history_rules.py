@@ -26,9 +26,9 @@ from pydantic_llm.messages import (
     UserPromptPart,
 )
 from pydantic_llm.models import ModelRequestParameters
+from pydantic_llm.testing.room import Json, Room
 from pydantic_llm.tools.definition import ToolDefinition
 from tests.conformance.histories import Case, find_problems
-from tests.conformance.room import Json, Room
 from tests.conformance.rooms import ROOMS
 from tests.conformance.validators import VALIDATORS
 from tests.conformance.validators.rules import parse_strictly

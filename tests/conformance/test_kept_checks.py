@@ -14,10 +14,10 @@ from pydantic_llm.messages import ModelMessage, ModelRequest
 from pydantic_llm.models import ModelRequestParameters, OutputObjectDefinition
 from pydantic_llm.native_tools import WebSearchTool
 from pydantic_llm.settings import ModelSettings
+from pydantic_llm.testing.room import Room
 from pydantic_llm.tools.definition import ToolDefinition
 from pydantic_llm.wire.model import WireModel
 from pydantic_llm.wire.snapshot import Kept, take_snapshot
-from tests.conformance.room import Room
 from tests.conformance.rooms import ROOMS
 
 HISTORY: list[ModelMessage] = [ModelRequest.user_text_prompt('Hello.')]

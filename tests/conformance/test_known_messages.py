@@ -33,8 +33,8 @@ from pydantic_llm.messages import (
     UserPromptPart,
 )
 from pydantic_llm.models import ModelRequestParameters
+from pydantic_llm.testing.room import Room
 from tests.conformance.histories import DETAILS, PART_IDS, SIGNATURES, TEXTS, TOOLS, VALUES, Maker
-from tests.conformance.room import Room
 from tests.conformance.rooms import ROOMS
 
 CASES = 15

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from pydantic_llm.messages import ModelMessagesTypeAdapter, ModelResponse, TextPart, ToolCallPart
+from pydantic_llm.testing.exchange import decode_body, decode_events, encode_body, encode_events
+from pydantic_llm.testing.room import Room
+from pydantic_llm.testing.samples import make_response, make_text
 from pydantic_llm.wire.logprobs import decode_logprobs
-from tests.conformance.exchange import decode_body, decode_events, encode_body, encode_events
-from tests.conformance.room import Room
 from tests.conformance.rooms import ROOMS
-from tests.conformance.test_responses import make_response, make_text
 
 TOKENS: list[Any] = [
     {

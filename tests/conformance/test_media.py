@@ -20,8 +20,8 @@ from pydantic_llm.messages import (
     UserPromptPart,
     VideoUrl,
 )
+from pydantic_llm.testing.room import Room
 from pydantic_llm.wire.files import file_urls
-from tests.conformance.room import Room
 from tests.conformance.rooms import ROOMS
 
 FOUR = {'image/png', 'image/jpeg', 'image/gif', 'image/webp'}

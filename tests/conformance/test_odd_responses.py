@@ -15,10 +15,7 @@ from pydantic_llm.models import ModelRequestParameters
 from pydantic_llm.models.openai.thinking import THINKING_FIELDS
 from pydantic_llm.retries.budget import NO_RETRIES, Budget
 from pydantic_llm.streaming.thinking import THINK_TAGS
-from pydantic_llm.transport import ByteStream
-from pydantic_llm.wire.stream import WireStream
-from pydantic_llm.wire.unparsed_calls import CALL_MARKS
-from tests.conformance.exchange import (
+from pydantic_llm.testing.exchange import (
     decode_body,
     decode_events,
     encode_body,
@@ -26,9 +23,12 @@ from tests.conformance.exchange import (
     encode_stream,
     end_stream,
 )
-from tests.conformance.room import Json, Room
+from pydantic_llm.testing.room import Json, Room
+from pydantic_llm.testing.samples import make_response, make_text
+from pydantic_llm.transport import ByteStream
+from pydantic_llm.wire.stream import WireStream
+from pydantic_llm.wire.unparsed_calls import CALL_MARKS
 from tests.conformance.rooms import ROOMS, groq, huggingface, litellm, mistral, openai_chat
-from tests.conformance.test_responses import make_response, make_text
 from tests.replay import replay
 
 CHAT_ROOMS = (openai_chat.ROOM, groq.ROOM, huggingface.ROOM, litellm.ROOM, mistral.ROOM)

@@ -25,9 +25,9 @@ from pydantic_llm.messages import (
     UserPromptPart,
 )
 from pydantic_llm.models import ModelRequestParameters
-from tests.conformance.room import Room
+from pydantic_llm.testing.room import Room
+from pydantic_llm.testing.strategies import conversations, tools
 from tests.conformance.rooms import PAIRS, ROOMS
-from tests.conformance.strategies import conversations, tools
 
 SECRET = 'a-secret-that-no-other-vendor-may-see'
 ODD_IDS = ('call_0', 'toolu_01A', 'functions.look:0', 'a b/ü', 'x' * 80)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pydantic_llm.messages import ModelMessagesTypeAdapter
+from pydantic_llm.testing.room import Room
 from tests.conformance.portability import PARAMETERS, find_words, make_history, read, render, report
-from tests.conformance.room import Room
 from tests.conformance.rooms import PAIRS, ROOMS
 from tests.conformance.validators import VALIDATORS
 from tests.conformance.validators.rules import parse_strictly

@@ -25,8 +25,8 @@ from pydantic_llm.messages import (
     UserPromptPart,
 )
 from pydantic_llm.models import ModelRequestParameters
+from pydantic_llm.testing.room import Json, Room
 from tests.conformance.histories import TOOLS, Case, find_problems
-from tests.conformance.room import Json, Room
 from tests.conformance.rooms import (
     anthropic,
     bedrock,

@@ -43,11 +43,11 @@ from pydantic_llm.native_tools import (
     WebSearchTool,
 )
 from pydantic_llm.settings import TRANSPORT_SETTINGS, ModelSettings
+from pydantic_llm.testing.room import SHARED, Fields, Json, Room
+from pydantic_llm.testing.strategies import conversations, responses, tools
 from pydantic_llm.tools.definition import ToolDefinition
 from pydantic_llm.wire.prepare import PreparedRequest
-from tests.conformance.room import SHARED, Fields, Json, Room
 from tests.conformance.rooms import PAIRS, ROOMS
-from tests.conformance.strategies import conversations, responses, tools
 
 rooms = pytest.mark.parametrize('room', ROOMS, ids=repr)
 few = hypothesis_settings(max_examples=30)

@@ -10,8 +10,8 @@ from pydantic_llm.exceptions import UserError
 from pydantic_llm.messages import ModelRequest
 from pydantic_llm.models import ModelRequestParameters
 from pydantic_llm.settings import ModelSettings
+from pydantic_llm.testing.room import Room
 from pydantic_llm.tools.definition import ToolDefinition
-from tests.conformance.room import Room
 from tests.conformance.rooms import ROOMS
 
 HELLO = [ModelRequest.user_text_prompt('Hello.')]

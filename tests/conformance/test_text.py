@@ -22,12 +22,12 @@ from pydantic_llm.messages import (
     ToolCallPart,
     ToolReturnPart,
 )
+from pydantic_llm.testing.exchange import encode_body, encode_events
+from pydantic_llm.testing.room import Room
+from pydantic_llm.testing.samples import make_response, make_text, make_tool_call
 from pydantic_llm.transport.sse import EventSplitter
 from pydantic_llm.wire.surrogates import SurrogateJoiner
-from tests.conformance.exchange import encode_body, encode_events
-from tests.conformance.room import Room
 from tests.conformance.rooms import ROOMS
-from tests.conformance.test_responses import make_response, make_text, make_tool_call
 
 rooms = pytest.mark.parametrize('room', ROOMS, ids=repr)
 kinds = pytest.mark.parametrize('kind', ['text', 'thinking', 'arguments'])

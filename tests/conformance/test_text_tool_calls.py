@@ -27,12 +27,12 @@ from pydantic_llm.streaming.text_calls.marked import KIMI
 from pydantic_llm.streaming.text_calls.parts import find_text_calls
 from pydantic_llm.streaming.text_calls.reader import ToolCall
 from pydantic_llm.streaming.text_calls.typed_args import fit_args
+from pydantic_llm.testing.exchange import encode_body, encode_events
+from pydantic_llm.testing.room import Room
+from pydantic_llm.testing.samples import make_response, make_text
 from pydantic_llm.tools import ToolDefinition
 from pydantic_llm.wire import WireModel
-from tests.conformance.exchange import encode_body, encode_events
-from tests.conformance.room import Room
 from tests.conformance.rooms import ROOMS, openai_chat
-from tests.conformance.test_responses import make_response, make_text
 from tests.replay import replay
 
 LOOK = ToolDefinition(

@@ -26,10 +26,10 @@ from pydantic_llm.profiles.compatible import (
 )
 from pydantic_llm.profiles.thinking import LEVELS, TOKENS
 from pydantic_llm.settings import ModelSettings
+from pydantic_llm.testing.room import Json, Room
 from pydantic_llm.wire.model import WireModel
 from pydantic_llm.wire.prepare import PreparedRequest
 from pydantic_llm.wire.thinking import find_level, resolve_thinking
-from tests.conformance.room import Json, Room
 from tests.conformance.rooms import ROOMS
 from tests.conformance.validators import VALIDATORS
 

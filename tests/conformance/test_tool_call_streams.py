@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from pydantic_llm.messages import ModelResponse, ToolCallPart
-from tests.conformance.exchange import end_stream
-from tests.conformance.room import Json, Room
+from pydantic_llm.testing.exchange import end_stream
+from pydantic_llm.testing.room import Json, Room
 from tests.conformance.rooms import groq, huggingface, litellm, mistral, openai_chat
 from tests.replay import replay
 

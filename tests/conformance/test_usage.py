@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from copy import deepcopy
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from pydantic_llm.messages import ModelMessagesTypeAdapter
 from pydantic_llm.models.openai import OpenAIModel, OpenAIResponsesModel
+from pydantic_llm.testing.changes import Change, change_counts, change_usages
+from pydantic_llm.testing.exchange import decode_body, decode_events, encode_body, encode_events
+from pydantic_llm.testing.room import Room
+from pydantic_llm.testing.samples import make_response, make_text
 from pydantic_llm.usage import REPORTED, RequestUsage
 from pydantic_llm.wire.counts import decode_count, merge_usage, reconcile
-from tests.conformance.exchange import decode_body, decode_events, encode_body, encode_events
-from tests.conformance.room import Room
 from tests.conformance.rooms import ROOMS
-from tests.conformance.test_responses import make_response, make_text
 
 rooms = pytest.mark.parametrize('room', ROOMS, ids=repr)
-
-Change = Callable[[Any], Any]
-
-USAGE_FIELDS = ('usage', 'usageMetadata')
-
-
-def change_usages(value: Any, change: Change) -> Any:
-    """Return a body or events with each of their usages changed."""
-    value = deepcopy(value)
-    if isinstance(value, dict):
-        items = cast('dict[str, Any]', value).items()
-        return {
-            name: change(item) if name in USAGE_FIELDS and item else change_usages(item, change) for name, item in items
-        }
-    return [change_usages(item, change) for item in cast('list[Any]', value)] if isinstance(value, list) else value
-
-
-def change_counts(value: Any, change: Change) -> Any:
-    """Return a usage with each of its counts changed."""
-    if isinstance(value, dict):
-        return {name: change_counts(item, change) for name, item in cast('dict[str, Any]', value).items()}
-    if isinstance(value, list):
-        return [change_counts(item, change) for item in cast('list[Any]', value)]
-    return change(value) if type(value) is int else value
 
 
 def read_both(room: Room, change: Change) -> list[Any]:
@@ -55,33 +29,6 @@ def read_both(room: Room, change: Change) -> list[Any]:
 
 
 # ---------------------------------------------------------------------- values that are no counts
-
-
-@rooms
-@pytest.mark.parametrize('change', [float, str, '{}.0'.format], ids=['float', 'text', 'text of a float'])
-def test_counts_in_other_types_are_converted(room: Room, change: Change) -> None:
-    for response in read_both(room, lambda usage: change_counts(usage, change)):
-        assert (response.usage.input_tokens, response.usage.output_tokens) == (5, 3)
-
-
-ODD_COUNTS: list[Any] = [None, 'n/a', -7, float('nan'), float('inf'), True, [], {}, {'count': 1}, 10**400]
-
-
-@rooms
-@pytest.mark.parametrize('odd', ODD_COUNTS, ids=[repr(odd)[:20] for odd in ODD_COUNTS])
-def test_a_value_that_is_no_count_does_not_lose_the_response(room: Room, odd: Any) -> None:
-    for response in read_both(room, lambda usage: change_counts(usage, lambda _: odd)):
-        assert (response.text, response.state) == ('Hello.', 'complete')
-        assert (response.usage.input_tokens, response.usage.output_tokens) == (0, 0)
-        assert response.usage.missing == REPORTED
-        ModelMessagesTypeAdapter.dump_json([response])
-
-
-@rooms
-@pytest.mark.parametrize('odd', ['', 'n/a', 3, [1], [{}], True], ids=repr)
-def test_a_usage_that_is_no_object_does_not_lose_the_response(room: Room, odd: Any) -> None:
-    for response in read_both(room, lambda usage: odd):
-        assert (response.text, response.usage, response.usage.missing) == ('Hello.', RequestUsage(), REPORTED)
 
 
 @rooms

@@ -34,11 +34,11 @@ from pydantic_llm.messages import (
 )
 from pydantic_llm.models import ModelRequestParameters
 from pydantic_llm.retries.budget import NO_RETRIES, Budget
+from pydantic_llm.testing.room import Room
 from pydantic_llm.transport import ByteStream
 from pydantic_llm.wire.model import WireModel
 from pydantic_llm.wire.stream import WireStream
 from tests.conformance.histories import INSIDE, Case, find_problems
-from tests.conformance.room import Room
 from tests.conformance.rooms import ROOMS
 from tests.faults.vendors import VENDORS, Vendor
 

@@ -26,12 +26,12 @@ from pydantic_llm.streaming.stops import StopMatcher
 from pydantic_llm.streaming.text_calls.forced import ForcedReader
 from pydantic_llm.streaming.text_calls.formats import CALL_FORMATS
 from pydantic_llm.streaming.thinking import HEADERS, THINK_TAGS, ThinkTags
+from pydantic_llm.testing.exchange import decode_events
+from pydantic_llm.testing.room import Room
 from pydantic_llm.tools.definition import ToolDefinition
 from pydantic_llm.transport.eventstream import FrameSplitter, encode_frame
 from pydantic_llm.transport.sse import EventSplitter
 from pydantic_llm.wire.surrogates import SurrogateJoiner
-from tests.conformance.exchange import decode_events
-from tests.conformance.room import Room
 from tests.conformance.rooms import ROOMS
 from tests.faults.scaling import FACTORS, Work, assert_linear, is_linear, measure
 

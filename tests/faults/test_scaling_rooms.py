@@ -28,10 +28,10 @@ from pydantic_llm.messages import (
     UserPromptPart,
 )
 from pydantic_llm.models import ModelRequestParameters
+from pydantic_llm.testing.exchange import decode_body, decode_bytes, decode_events, encode_events
+from pydantic_llm.testing.room import Room
 from pydantic_llm.tools.definition import ToolDefinition
 from pydantic_llm.wire.serving import ServedRequest
-from tests.conformance.exchange import decode_body, decode_bytes, decode_events, encode_events
-from tests.conformance.room import Room
 from tests.conformance.rooms import ROOMS
 from tests.faults.scaling import Work, assert_linear
 

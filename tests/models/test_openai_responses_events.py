@@ -12,7 +12,7 @@ from pydantic_core import to_json
 
 from pydantic_llm.messages import ModelResponse, TextPart, ThinkingPart, ToolCallPart
 from pydantic_llm.models.openai import OpenAIResponsesModel
-from tests.conformance.exchange import end_stream
+from pydantic_llm.testing.exchange import end_stream
 from tests.replay import replay
 
 Json = dict[str, Any]

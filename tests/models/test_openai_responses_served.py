@@ -37,9 +37,9 @@ from pydantic_llm.models.openai.responses.serve import (
     StreamEncoder,
     encode_response,
 )
+from pydantic_llm.testing.changes import assert_valid, damage
 from pydantic_llm.wire.serving import ServedRequest
 from pydantic_llm.wire.text_arguments import TextArguments
-from tests.conformance.test_responses import assert_valid, damage
 from tests.models.openai_responses import (
     APPROVAL,
     ASKED,

@@ -50,6 +50,8 @@ def decode_request(body: Json) -> ServedRequest:
             system = ModelRequest([SystemPromptPart(text) for text in body['system']])
             messages = [system, *messages]
         settings = {name: body[field] for name, field in (SETTINGS | OWN_SETTINGS).items() if field in body}
+        if body.get('use_tools', 'auto') != 'auto':
+            settings['tool_choice'] = body['use_tools']
         tools = [ToolDefinition(tool['name'], tool['schema'], tool['about'] or None) for tool in body.get('tools', ())]
         return ServedRequest(
             body['model'],

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from tests.conformance.room import Room
+from pydantic_llm_acme.room import ROOM as ACME
+
+from pydantic_llm.testing.room import Room
 from tests.conformance.rooms import (
-    acme,
     acme_chat,
     anthropic,
     bedrock,
@@ -18,7 +19,7 @@ from tests.conformance.rooms import (
     openai_responses,
 )
 
-EXAMPLES = {acme.ROOM, acme_chat.ROOM}
+EXAMPLES = {ACME, acme_chat.ROOM}
 
 ROOMS: tuple[Room, ...] = (
     openai_chat.ROOM,
@@ -31,7 +32,7 @@ ROOMS: tuple[Room, ...] = (
     huggingface.ROOM,
     litellm.ROOM,
     mistral.ROOM,
-    acme.ROOM,
+    ACME,
     acme_chat.ROOM,
 )
 """Every room with a `serve.py`, every dialect, and the two of the example package."""

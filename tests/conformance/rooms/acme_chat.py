@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic_llm_acme.dialect import ACME_CHAT, AcmeChatModel, AcmeChatModelSettings
 
 from pydantic_llm.models.openai.chat import serve
-from tests.conformance.room import Json, Room
+from pydantic_llm.testing.room import Json, Room
 from tests.conformance.rooms import openai_chat
 
 

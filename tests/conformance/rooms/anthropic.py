@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic_llm.models.anthropic import AnthropicModel, serve
 from pydantic_llm.models.anthropic.decode import FINISH_REASONS
 from pydantic_llm.models.anthropic.settings import AnthropicModelSettings
-from tests.conformance.room import Features, Room
+from pydantic_llm.testing.room import Features, Room
 
 ROOM = Room(
     'anthropic',

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic_llm.models.bedrock import BedrockConverseModel, BedrockModelSettings, serve
 from pydantic_llm.models.bedrock.decode import FINISH_REASONS
 from pydantic_llm.providers.bedrock import BedrockProvider
-from tests.conformance.room import Features, Room
+from pydantic_llm.testing.room import Features, Room
 
 CLAUDE = 'us.anthropic.claude-sonnet-4-5-20250929-v1:0'
 

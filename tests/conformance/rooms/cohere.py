@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic_llm.models.cohere import CohereModel, serve
 from pydantic_llm.models.cohere.decode import FINISH_REASONS
 from pydantic_llm.models.cohere.settings import CohereModelSettings
-from tests.conformance.room import Features, Room
+from pydantic_llm.testing.room import Features, Room
 
 ROOM = Room(
     'cohere',

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic_llm.models.gemini import GeminiModel, serve
 from pydantic_llm.models.gemini.decode import FINISH_REASONS
 from pydantic_llm.models.gemini.settings import GeminiModelSettings
-from tests.conformance.room import Features, Room
+from pydantic_llm.testing.room import Features, Room
 
 ROOM = Room(
     'gemini',

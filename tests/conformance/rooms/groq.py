@@ -7,7 +7,7 @@ from functools import partial
 from pydantic_llm.models.groq import GroqModel, GroqModelSettings
 from pydantic_llm.models.groq.dialect import FINISH_REASONS, GROQ
 from pydantic_llm.models.openai.chat import serve
-from tests.conformance.room import Features, Room
+from pydantic_llm.testing.room import Features, Room
 from tests.conformance.rooms import openai_chat
 
 ROOM = Room(

@@ -7,7 +7,7 @@ from functools import partial
 from pydantic_llm.models.litellm import LiteLLMModel, LiteLLMModelSettings
 from pydantic_llm.models.litellm.dialect import LITELLM
 from pydantic_llm.models.openai.chat import serve
-from tests.conformance.room import Features, Room
+from pydantic_llm.testing.room import Features, Room
 from tests.conformance.rooms import openai_chat
 
 ROOM = Room(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic_llm.models.mistral import MistralModel, MistralModelSettings, serve
 from pydantic_llm.models.mistral.dialect import FINISH_REASONS
-from tests.conformance.room import Features, Room
+from pydantic_llm.testing.room import Features, Room
 from tests.conformance.rooms import openai_chat
 
 ROOM = Room(

@@ -6,7 +6,7 @@ from pydantic_llm.models.openai import OpenAIModel
 from pydantic_llm.models.openai.chat import serve
 from pydantic_llm.models.openai.chat.finish_reasons import FINISH_REASONS
 from pydantic_llm.models.openai.chat.settings import OpenAIChatModelSettings
-from tests.conformance.room import Features, Room
+from pydantic_llm.testing.room import Features, Room
 
 ROOM = Room(
     'openai-chat',

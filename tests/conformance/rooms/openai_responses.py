@@ -6,7 +6,7 @@ from pydantic_llm.models.openai import OpenAIResponsesModel
 from pydantic_llm.models.openai.responses import serve
 from pydantic_llm.models.openai.responses.decode import FINISH_REASONS
 from pydantic_llm.models.openai.responses.settings import OpenAIResponsesModelSettings
-from tests.conformance.room import Features, Room
+from pydantic_llm.testing.room import Features, Room
 
 ROOM = Room(
     'openai-responses',

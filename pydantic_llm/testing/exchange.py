@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from pydantic_llm.messages import (
+from ..json_types import Json
+from ..messages import (
     ModelResponse,
     ModelResponsePart,
     ModelResponseStreamEvent,
@@ -17,18 +19,22 @@ from pydantic_llm.messages import (
     ThinkingPart,
     ToolCallPart,
 )
-from pydantic_llm.streaming.parts import PartsManager
-from pydantic_llm.transport.sse import EventSplitter
-from pydantic_llm.wire.reader import ResponseReader
-from pydantic_llm.wire.serving import ServedRequest, sse
-from pydantic_llm.wire.text_arguments import TextArguments
-from tests.conformance.room import Json, Room
-from tests.conformance.strategies import Splitter
+from ..streaming.parts import PartsManager
+from ..transport.sse import EventSplitter
+from ..wire.reader import ResponseReader
+from ..wire.serving import ServedRequest, sse
+from ..wire.text_arguments import TextArguments
+from .room import Room
+
+EPOCH = datetime.fromtimestamp(0, UTC)
+
+Splitter = Callable[[str], list[str]]
+"""A function that splits text into the pieces of a stream."""
 
 
 def comparable(response: ModelResponse) -> ModelResponse:
     """Return the response without the fields that only one side sets: the time and the vendor's details."""
-    return replace(response, timestamp=None, provider_details=None)  # pyright: ignore[reportArgumentType] -- for comparing
+    return replace(response, timestamp=EPOCH, provider_details=None)
 
 
 def parse_arguments(response: ModelResponse) -> ModelResponse:

@@ -1,15 +1,15 @@
-"""Hypothesis strategies for conversations, responses, and ways to split text."""
+"""Hypothesis strategies for conversations, responses, and ways to split text. Only `WireSuite` imports this module."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
 
-from pydantic_llm.messages import (
+from ..json_types import Json
+from ..messages import (
     BinaryContent,
     ImageUrl,
     ModelMessage,
@@ -23,10 +23,11 @@ from pydantic_llm.messages import (
     ToolReturnPart,
     UserPromptPart,
 )
-from pydantic_llm.messages.response import ModelResponsePart
-from pydantic_llm.tools.definition import ToolDefinition
-from pydantic_llm.usage import RequestUsage
-from tests.conformance.room import Room
+from ..messages.response import ModelResponsePart
+from ..tools.definition import ToolDefinition
+from ..usage import RequestUsage
+from .exchange import Splitter
+from .room import Room
 
 texts = st.text(
     st.characters(codec='utf-8', exclude_characters='\x00', exclude_categories=('Cs',)), min_size=1, max_size=30
@@ -120,7 +121,7 @@ def _with_distinct_ids(found: list[ModelResponsePart]) -> list[ModelResponsePart
 def usages(draw: st.DrawFn, room: Room) -> RequestUsage:
     """Draw consistent usage with the counts that the API has."""
     read, write, fresh, output = draw(counts), draw(counts), draw(counts), draw(counts)
-    counted = {
+    counted: dict[str, Any] = {
         'input_tokens': read + write + fresh,
         'cache_read_tokens': read,
         'cache_write_tokens': write,
@@ -203,8 +204,6 @@ tools = st.lists(
     unique_by=lambda tool: tool.name,
 )
 
-Splitter = Callable[[str], list[str]]
-
 
 @st.composite
 def splitters(draw: st.DrawFn) -> Splitter:
@@ -215,3 +214,20 @@ def splitters(draw: st.DrawFn) -> Splitter:
 
 chunk_sizes = st.integers(1, 64)
 """Numbers of bytes that arrive at a time."""
+
+numbers = st.sets(st.integers(0, 40))
+"""Numbers of objects in a body."""
+
+
+def lengths(longest: int) -> st.SearchStrategy[int]:
+    """Return numbers of events, from zero."""
+    return st.integers(0, longest)
+
+
+@st.composite
+def insertions(draw: st.DrawFn, events: list[Json], others: list[Json]) -> list[Json]:
+    """Draw the events with one to four others between them."""
+    mixed = [*events]
+    for event in draw(st.lists(st.sampled_from(others), min_size=1, max_size=4)):
+        mixed.insert(draw(st.integers(0, len(mixed))), event)
+    return mixed

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from pydantic_llm.constraints import JsonSchema
-from pydantic_llm.messages import BinaryContent, FileUrl, ModelResponse
-from pydantic_llm.models import ResponseDraft
-from pydantic_llm.wire.files import file_urls, with_files
-from pydantic_llm.wire.model import WireModel
-from pydantic_llm.wire.prepare import PreparedRequest
-from pydantic_llm.wire.serving import ServedRequest, StreamEncoder
+from ..constraints import JsonSchema
+from ..json_types import Json
+from ..messages import BinaryContent, FileUrl, ModelResponse
+from ..models import ResponseDraft
+from ..settings import ModelSettings
+from ..wire.files import file_urls, with_files
+from ..wire.model import WireModel
+from ..wire.prepare import PreparedRequest
+from ..wire.serving import ServedRequest, StreamEncoder
 
 Fields = tuple[str, ...]
-Json = dict[str, Any]
 Path = tuple[str | int, ...]
 
 SHARED: dict[str, Any] = {
@@ -47,10 +48,11 @@ COUNTS = ('input_tokens', 'cache_read_tokens', 'cache_write_tokens', 'output_tok
 class Features:
     """The features of responses that an API has."""
 
-    finish_reasons: tuple[str, ...]
-    arguments_as_text: bool
+    finish_reasons: tuple[str, ...] = ('stop', 'length', 'tool_call')
+    """The finish reasons, in our names, that the API has."""
+    arguments_as_text: bool = True
     """Tool arguments are JSON text in a response body, so their bytes are kept."""
-    any_order: bool
+    any_order: bool = True
     """Text, thinking and tool calls can have any order and number."""
     signatures: bool = False
     """Thinking parts have signatures."""
@@ -76,25 +78,26 @@ class Features:
 
 @dataclass(frozen=True)
 class Room:
-    """The client and the server of a room, and the facts that the tests need."""
+    """The client and the server of a wire format, and the facts that the tests need."""
 
     name: str
-    make: Callable[[], WireModel]
+    make: Callable[[], WireModel[Any]]
+    """Returns a new model."""
     decode_request: Callable[[Json], ServedRequest]
     encode_response: Callable[[ModelResponse, ServedRequest], Json]
     encoder: Callable[[ServedRequest], StreamEncoder]
-    features: Features
-    finish_reasons: Mapping[str, str | None]
+    features: Features = field(default_factory=Features)
+    finish_reasons: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
     """The API's finish reasons → ours."""
-    finish_reason_path: Path
-    """The path of the finish reason in a response body."""
-    parts_path: Path
+    finish_reason_path: Path = ()
+    """The path of the finish reason in a response body; empty if it has no such field."""
+    parts_path: Path = ()
     """The path of the list of parts in a response body; empty if it has no such list."""
-    own_settings: type
+    own_settings: type = ModelSettings
     """The `TypedDict` of the room's settings."""
-    shared_fields: Mapping[str, Fields]
+    shared_fields: Mapping[str, Fields] = field(default_factory=dict[str, Fields])
     """Shared setting → the request fields that it changes. A setting without fields is listed in the warnings."""
-    own_fields: Mapping[str, tuple[Any, Fields]]
+    own_fields: Mapping[str, tuple[Any, Fields]] = field(default_factory=dict[str, tuple[Any, Fields]])
     """Setting of the room → a value for it, and the request fields that it changes."""
 
     def __repr__(self) -> str:
@@ -106,7 +109,7 @@ class Room:
     def __hash__(self) -> int:
         return hash(self.name)
 
-    def build(self) -> WireModel:
+    def build(self) -> WireModel[Any]:
         """Return a model of this room. It is the same one each time: encoding and decoding have no state."""
         return _build_once(self)
 
@@ -130,5 +133,5 @@ def _download(url: FileUrl) -> BinaryContent:
 
 
 @cache
-def _build_once(room: Room) -> WireModel:
+def _build_once(room: Room) -> WireModel[Any]:
     return room.make()

@@ -1,11 +1,11 @@
-"""Acme's API, for the conformance suite: a wire format from outside the package."""
+"""Both halves of Acme's API, for the conformance suite, with the facts that it has no defaults for."""
 
 from __future__ import annotations
 
-from pydantic_llm_acme import AcmeModel, AcmeModelSettings, serve
-from pydantic_llm_acme.decode import FINISH_REASONS
+from pydantic_llm.testing.room import SHARED, Features, Room
 
-from tests.conformance.room import SHARED, Features, Room
+from . import AcmeModel, AcmeModelSettings, serve
+from .decode import FINISH_REASONS
 
 ROOM = Room(
     'acme',
