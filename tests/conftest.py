@@ -13,6 +13,8 @@ from hypothesis import settings
 from pydantic_llm.retries import budget as _budget
 from pydantic_llm.retries.policy import RetryPolicy
 
+pytest_plugins = ['pytester']
+
 LOOPBACK = ('127.', '::1', '0.0.0.0', 'localhost')
 """The prefixes of this machine's addresses."""
 

@@ -76,6 +76,7 @@ EXTRAS_WITHOUT_A_ROOM = (
     'redis',
     'otel',
     'mcp',
+    'testing',
     'sentence-transformers',
     *FRAMEWORKS,
 )

@@ -9,8 +9,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .._lazy_names import import_lazily
 
 if TYPE_CHECKING:
     from .recordings import RecordedModels
@@ -44,9 +45,4 @@ HOMES = {
     'serve_room': 'served',
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a name when it is first used: pytest imports this package in every project where it is installed."""
-    if name in HOMES:
-        return getattr(import_module(f'.{HOMES[name]}', __name__), name)
-    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+__getattr__ = import_lazily(__name__, HOMES)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ..._setting_checks import check_settings, own_checks
-from ...exceptions import LLMError, OverloadedError
+from ...exceptions import LLMError, ModelTimeoutError, OverloadedError
 from ...messages import ModelMessage
 from ...settings import ModelSettings
 from ..estimate import estimate_usage
@@ -105,6 +105,8 @@ class RouterSequence(ModelSequence):
             self._tried.clear()
         groups = [[each for each in group if each.name not in self._tried] for group in self._groups]
         if not any(groups) or self.budget.seconds_left == 0:
+            if not self.failed.errors:  # nothing was sent in the time of the request
+                raise ModelTimeoutError(self.name, deadline='timeout', seconds=self.settings.get('timeout'))
             return None
         longest = self._longest_wait if self._router.max_wait is None else self._router.max_wait
         attempt = await self._wait_for_deployment(groups, self.longest_wait(stream=stream), longest)
