@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from math import ceil
@@ -25,7 +25,6 @@ from ..exceptions import (
 )
 from ..json_types import Json
 from ..messages import ModelResponse
-from ..models import Model
 from ..models.estimate import BYTES_PER_TOKEN, estimate_usage
 from ..models.limits.rate_limit import DEFAULT_OUTPUT_TOKENS
 from ..models.limits.wait_queue import NotYet
@@ -39,7 +38,7 @@ from .costs import PriceList
 from .keys import GatewayKey
 from .record import RequestRecord
 
-__all__ = ('Admission', 'Admissions')
+__all__ = ('Admission', 'Admissions', 'estimate_request')
 
 logger = logging.getLogger('pydantic_llm.serve')
 
@@ -81,9 +80,7 @@ class Admission:
 class Admissions:
     """The limits of an app's keys, and what was used of them."""
 
-    def __init__(
-        self, models: Mapping[str, Model], keys: Sequence[GatewayKey], prices: PriceList, state: str | Path | None
-    ) -> None:
+    def __init__(self, keys: Sequence[GatewayKey], prices: PriceList, state: str | Path | None) -> None:
         self._prices = prices
         for key in keys:
             prices.check_priced(key)
@@ -92,9 +89,9 @@ class Admissions:
 
     @asynccontextmanager
     async def admit(
-        self, key: GatewayKey | None, model: str, served: ServedRequest, record: RequestRecord
+        self, key: GatewayKey | None, model: str, estimate: Callable[[], RequestUsage], record: RequestRecord
     ) -> AsyncGenerator[Admission | None]:
-        """Hold the key's slot, tokens and money for a request during the block.
+        """Hold the key's slot, tokens and money for a request during the block. `estimate` returns its tokens.
 
         Raises `AuthenticationError` for a model that the key may not use, `RateLimitError` for its rate limits, and
         `QuotaExceededError` for its budgets.
@@ -102,13 +99,13 @@ class Admissions:
         if key is None or self.store is None:
             yield None
             return
-        _check_model(key, model)
+        self.check_model(key, model)
         admission = Admission(self, key, record)
-        estimate = _estimate(served) if key.limits or key.has_budget else RequestUsage()
-        await self._take_slot(admission, estimate)
+        expected = estimate() if key.limits or key.has_budget else RequestUsage()
+        await self._take_slot(admission, expected)
         try:
             if key.has_budget:
-                await self._reserve(admission, self.store, self._price(key, model, estimate))
+                await self._reserve(admission, self.store, self._price(key, model, expected))
             yield admission
         except LLMError:
             # a request that failed before its stream began is not billed
@@ -116,6 +113,13 @@ class Admissions:
             raise
         finally:  # cancelled: the vendor may have read the request
             await admission.settle(admission.reserved)
+
+    def check_model(self, key: GatewayKey | None, model: str) -> None:
+        """Raise `AuthenticationError` if the key may not use the model."""
+        if key is not None and not key.allows(model):
+            allowed = ', '.join(map(repr, sorted(key.models or ())))
+            message = f'The key {key.name!r} may not use {model!r}; it may use {allowed}'
+            raise AuthenticationError(403, model, message=message)
 
     def _price(self, key: GatewayKey, model: str, estimate: RequestUsage) -> Amount:
         dollars = self._prices.estimate(model, estimate) if key.has_dollar_budget else None
@@ -206,15 +210,7 @@ class Admissions:
         raise QuotaExceededError(429, '', message=message, retry_after=max(seconds, 1), retryable=False)
 
 
-def _check_model(key: GatewayKey, model: str) -> None:
-    if not key.allows(model):
-        allowed = ', '.join(map(repr, sorted(key.models or ())))
-        raise AuthenticationError(
-            403, model, message=f'The key {key.name!r} may not use {model!r}; it may use {allowed}'
-        )
-
-
-def _estimate(served: ServedRequest) -> RequestUsage:
+def estimate_request(served: ServedRequest) -> RequestUsage:
     """Return the tokens that a request may need: an estimate of its content, and the most that it may generate."""
     usage = estimate_usage(served.messages, ())
     tools = [(tool.name, tool.description, tool.parameters_json_schema) for tool in served.parameters.tools]

@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ..agent import Agent
+from ..embeddings.model import EmbeddingModel
 from ..exceptions import ModelHTTPError, UserError
 from ..json_types import Json
 from ..models import Model
@@ -27,8 +28,10 @@ from .batches import BatchOptions
 from .batches.host import BatchHost
 from .batches.routes import list_batch_routes
 from .bodies import MAX_BODY_BYTES
+from .counting import COUNT_APIS
 from .cross_origin import allow_origins
-from .endpoint import Endpoint
+from .embedding import EMBEDDING_PATHS
+from .endpoint import BaseEndpoint, CountEndpoint, EmbeddingEndpoint, Endpoint
 from .exchange import json_response
 from .faults import FaultPlan
 from .gateway import Gateway
@@ -42,6 +45,7 @@ __all__ = ('create_app',)
 def create_app(
     models: Model | Agent[Any, Any] | Mapping[str, Model | Agent[Any, Any]],
     *,
+    embeddings: EmbeddingModel | Mapping[str, EmbeddingModel] | None = None,
     key: str | None = None,
     keys: Sequence[GatewayKey] = (),
     state: str | Path | None = None,
@@ -63,6 +67,7 @@ def create_app(
 
     Args:
         models: The models, by the names that clients use.
+        embeddings: The embedding models.
         key: A key without limits, which may also read `/metrics`.
         keys: Keys with budgets, rate limits and models.
         state: Where the budgets are kept: the path of an SQLite file, or the URL of a Redis. `None`: in memory.
@@ -78,6 +83,7 @@ def create_app(
     """
     gateway = Gateway(
         models,
+        embeddings=embeddings or {},
         keys=_join_keys(key, keys),
         state=state,
         aliases=aliases or {},
@@ -116,9 +122,14 @@ def _join_keys(key: str | None, keys: Sequence[GatewayKey]) -> Sequence[GatewayK
 
 
 def _list_routes(gateway: Gateway) -> list[Route]:
-    return [
-        Route(path, Endpoint(protocol, gateway), methods=['POST']) for protocol in PROTOCOLS for path in protocol.paths
-    ]
+    protocols = {protocol.name: protocol for protocol in PROTOCOLS}
+    endpoints: dict[str, BaseEndpoint] = {}
+    for api in COUNT_APIS:  # before the paths that have a verb of any name
+        endpoints |= dict.fromkeys(api.paths, CountEndpoint(protocols[api.protocol], gateway, api))
+    for protocol in PROTOCOLS:
+        endpoints |= dict.fromkeys(protocol.paths, Endpoint(protocol, gateway))
+    endpoints |= dict.fromkeys(EMBEDDING_PATHS, EmbeddingEndpoint(protocols['openai-chat'], gateway))
+    return [Route(path, endpoint, methods=['POST']) for path, endpoint in endpoints.items()]
 
 
 def _encode_common_error(message: str, kind: str) -> Json:

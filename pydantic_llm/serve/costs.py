@@ -8,10 +8,11 @@ from typing import cast
 
 from .._checks import check_number
 from .._type_checks import raise_wrong_type
+from ..embeddings.model import EmbeddingModel
 from ..exceptions import UserError
 from ..messages import ModelResponse
 from ..models import Model
-from ..prices import MILLION, check_prices_installed, find_cost
+from ..prices import MILLION, Prices, check_prices_installed, find_cost
 from ..usage import RequestUsage
 from .keys import GatewayKey
 
@@ -21,7 +22,7 @@ __all__ = ('PriceList', 'list_leaves')
 class PriceList:
     """The prices of an app's models, by their names. `prices` replaces those of `genai-prices` for some of them."""
 
-    def __init__(self, models: Mapping[str, Model], prices: Mapping[str, tuple[float, float]]) -> None:
+    def __init__(self, models: Mapping[str, Model | EmbeddingModel], prices: Mapping[str, tuple[float, float]]) -> None:
         self._models = models
         self._own = {name: _read_prices(name, value) for name, value in prices.items()}
         if unknown := prices.keys() - models.keys():
@@ -38,45 +39,46 @@ class PriceList:
                 for leaf in list_leaves(model):
                     if find_cost(RequestUsage(input_tokens=1), leaf.system, leaf.model_name) is None:
                         raise UserError(
-                            f'The key {key.name!r} has a budget in dollars, and the price of {leaf.model_id!r} (model '
+                            f'The key {key.name!r} has a budget in dollars, and the price of '
+                            f'{leaf.system}:{leaf.model_name} (model '
                             f'{name!r}) is unknown: give its prices (prices=), or keep it from the key (models=)'
                         )
 
     def estimate(self, name: str, usage: RequestUsage) -> Decimal | None:
         """Return the price of tokens at the most expensive of a model's own models; `None` if it is unknown."""
-        if name in self._own:
-            return self._own_cost(name, usage)
+        if (own := self._own.get(name)) is not None:
+            return _sum_prices(usage, own)
         costs = [find_cost(usage, leaf.system, leaf.model_name) for leaf in list_leaves(self._models[name])]
         return max((cost for cost in costs if cost is not None), default=None)
 
     def find_cost(self, name: str, response: ModelResponse) -> Decimal | None:
         """Return the price of a response, by the vendor and the model that gave it; `None` if it is unknown."""
-        usage, model = response.usage, self._models[name]
-        if not usage.has_values():
+        try:
+            cost = response.cost(prices=self._own.get(name))
+        except UserError:  # `genai-prices` is not installed
             return None
-        if name in self._own:
-            return self._own_cost(name, usage)
-        cost = find_cost(usage, response.provider_name or model.system, response.model_name or model.model_name)
-        return self.estimate(name, usage) if cost is None else cost
-
-    def _own_cost(self, name: str, usage: RequestUsage) -> Decimal:
-        price_in, price_out = self._own[name]
-        return (usage.input_tokens * price_in + usage.output_tokens * price_out) / MILLION
+        return cost.total_price if cost.breakdown else self.estimate(name, response.usage)
 
 
-def list_leaves(model: Model) -> Iterator[Model]:
+def _sum_prices(usage: RequestUsage, prices: Prices) -> Decimal:
+    price_in, price_out = prices.find('input') or Decimal(0), prices.find('output') or Decimal(0)
+    return (usage.input_tokens * price_in + usage.output_tokens * price_out) / MILLION
+
+
+def list_leaves(model: Model | EmbeddingModel) -> Iterator[Model | EmbeddingModel]:
     """Yield the models that send requests themselves: those inside wrappers, fallbacks and routers, or the model."""
-    if not model.members:
+    members = model.members if isinstance(model, Model) else ()
+    if not members:
         yield model
-    for member in model.members:
+    for member in members:
         yield from list_leaves(member)
 
 
-def _read_prices(name: str, value: object) -> tuple[Decimal, Decimal]:
+def _read_prices(name: str, value: object) -> Prices:
     pair = cast('Sequence[object]', value if isinstance(value, (tuple, list)) else ())
     if len(pair) != 2:
         expected = 'two prices in US dollars for each model, of a million input and a million output tokens'
         raise_wrong_type('prices', expected, cast('object', value))
     for price in pair:
         check_number(f'prices[{name!r}]', price, least=0, required=True)
-    return Decimal(str(pair[0])), Decimal(str(pair[1]))
+    return Prices(input=cast('float', pair[0]), output=cast('float', pair[1]))

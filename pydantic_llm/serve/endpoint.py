@@ -1,8 +1,13 @@
-"""`Endpoint`: an ASGI app that handles the requests of one protocol."""
+"""The ASGI apps that handle the requests of one protocol: to a model, for a count of tokens, and for embeddings."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
@@ -10,10 +15,15 @@ from starlette.types import Receive, Scope, Send
 from ..json_types import Json
 from ..messages import ModelResponse
 from ..observers import listen
+from ..settings import ModelSettings
+from ..usage import RequestUsage
 from ..wire.served_fields import keep_encoded
 from ..wire.serving import ServedRequest
-from .admission import Admission
+from .admission import Admission, estimate_request
 from .bodies import Body
+from .budgets import Amount
+from .counting import CountApi, count_tokens
+from .embedding import embed
 from .exchange import Exchange, run_while_connected
 from .gateway import Gateway
 from .keys import GatewayKey
@@ -22,50 +32,92 @@ from .record import RequestRecord, choose_request_id
 from .unknown_fields import find_unknown_fields
 from .value_types import check_types
 
-__all__ = ('Endpoint',)
+__all__ = ('CountEndpoint', 'EmbeddingEndpoint', 'Endpoint')
 
 
-class Endpoint:
-    """Handles the requests of one protocol: reads, checks and decodes each, calls the model, sends the response."""
+@dataclass(slots=True)
+class Call:
+    """One request: its body, the fields of its path, its headers, its key, and the way of its response."""
+
+    body: Body
+    path: Json
+    headers: Mapping[str, str]
+    key: GatewayKey | None
+    exchange: Exchange
+    record: RequestRecord
+
+
+class BaseEndpoint(ABC):
+    """Checks the key of a request, reads its body, and sends the errors in the form of its protocol."""
+
+    name: str
+    """The name of the requests in metrics and logs."""
 
     def __init__(self, protocol: Protocol, gateway: Gateway) -> None:
         self._protocol = protocol
         self._gateway = gateway
+        self.name = protocol.name
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
-        record = RequestRecord(self._protocol.name, choose_request_id(request.headers))
+        record = RequestRecord(self.name, choose_request_id(request.headers))
         exchange = Exchange(self._protocol, send, record, self._gateway.drain)
         with self._gateway.track(record), self._gateway.bodies.hold() as body:
-            received = await exchange.run(self._receive(request, body, record))
-            if received is not None:
-                key, path = received
-                await run_while_connected(exchange.run(self._respond(body, path, key, exchange, record)), receive)
+            call = await exchange.run(self._receive(request, body, exchange, record))
+            if call is not None:
+                await run_while_connected(exchange.run(self.respond(call)), receive)
 
-    async def _receive(self, request: Request, body: Body, record: RequestRecord) -> tuple[GatewayKey | None, Json]:
-        """Check the key, then read the body. Return the key, and the fields that are in the path."""
+    async def _receive(self, request: Request, body: Body, exchange: Exchange, record: RequestRecord) -> Call:
+        """Check the key, then read the body."""
         key = self._gateway.access.check(request)
         record.key_name = '' if key is None else key.name
-        path = self._protocol.decode_path(request.path_params)
+        path = self.decode_path(request.path_params)
         await body.read(request)
         record.bytes_in = body.size
-        return key, path
+        return Call(body, path, request.headers, key, exchange, record)
 
-    async def _respond(
-        self, body: Body, path: Json, key: GatewayKey | None, exchange: Exchange, record: RequestRecord
-    ) -> None:
-        gateway = self._gateway
-        fields = await body.parse() | path
+    def decode_path(self, parameters: Mapping[str, str]) -> Json:
+        """Return the fields that are in the path."""
+        return self._protocol.decode_path(parameters)
+
+    @abstractmethod
+    async def respond(self, call: Call) -> None:
+        """Send the response to a request."""
+
+    async def decode_call(self, call: Call, fields: Json) -> ServedRequest:
+        """Decode a request. Raises `UserError` if it is not a valid one."""
+        served = await call.body.run(self._decode_fields, fields)
+        if settings := self._protocol.decode_headers(call.headers):
+            served.settings = cast('ModelSettings', {**served.settings, **settings})
+        return served
+
+    def _decode_fields(self, fields: Json) -> ServedRequest:
+        served = self._protocol.decode_request(fields)
+        check_types(served)
+        return served
+
+    def _keep_fields(self, served: ServedRequest) -> AbstractContextManager[None]:
+        """Let no unknown field of the request replace one of the request to the model."""
+        return keep_encoded(find_unknown_fields(served), owner=self._protocol.fields_owner)
+
+
+class Endpoint(BaseEndpoint):
+    """Handles the requests of one protocol to models."""
+
+    async def respond(self, call: Call) -> None:
+        gateway, record = self._gateway, call.record
+        fields = await call.body.parse() | call.path
         fault = gateway.faults(fields) if gateway.faults else None
-        if fault is not None and await exchange.send_fault(fault):
+        if fault is not None and await call.exchange.send_fault(fault):
             return
-        served = await body.run(self._decode, fields)
+        served = await self.decode_call(call, fields)
         record.model, model = gateway.catalog.find(served.model_name)
         record.stream = served.stream
-        with keep_encoded(find_unknown_fields(served)), listen(record.observe):
-            async with gateway.admissions.admit(key, record.model, served, record) as admission:
+        with self._keep_fields(served), listen(record.observe):
+            estimate = partial(estimate_request, served)
+            async with gateway.admissions.admit(call.key, record.model, estimate, record) as admission:
                 on_response = partial(self._account, record, admission)
-                await exchange.send_response(served, model, fault, on_response)
+                await call.exchange.send_response(served, model, fault, on_response)
 
     async def _account(self, record: RequestRecord, admission: Admission | None, response: ModelResponse) -> None:
         """Measure a response, and settle what was reserved for it."""
@@ -73,7 +125,49 @@ class Endpoint:
         if admission is not None:
             await admission.settle_response(response)
 
-    def _decode(self, fields: Json) -> ServedRequest:
-        served = self._protocol.decode_request(fields)
-        check_types(served)
-        return served
+
+class CountEndpoint(BaseEndpoint):
+    """Handles the requests of one protocol for a count of tokens, which cost nothing."""
+
+    def __init__(self, protocol: Protocol, gateway: Gateway, api: CountApi) -> None:
+        super().__init__(protocol, gateway)
+        self._api = api
+        self.name = f'{protocol.name}-count'
+
+    def decode_path(self, parameters: Mapping[str, str]) -> Json:
+        return self._api.decode_path(parameters)
+
+    async def respond(self, call: Call) -> None:
+        fields = self._api.decode(await call.body.parse()) | call.path
+        served = await self.decode_call(call, fields)
+        call.record.model, model = self._gateway.catalog.find(served.model_name)
+        self._gateway.admissions.check_model(call.key, call.record.model)
+        with self._keep_fields(served):
+            count, headers = await count_tokens(model, served)
+        await call.exchange.send_json(self._api.encode(count), headers)
+
+
+class EmbeddingEndpoint(BaseEndpoint):
+    """Handles the requests of OpenAI's clients for embeddings."""
+
+    def __init__(self, protocol: Protocol, gateway: Gateway) -> None:
+        super().__init__(protocol, gateway)
+        self.name = 'openai-embeddings'
+
+    async def respond(self, call: Call) -> None:
+        gateway, record = self._gateway, call.record
+        body = await call.body.parse() | call.path
+        record.model, model = gateway.catalog.find_embedding(str(body.get('model') or ''))
+        estimate = partial(_estimate_texts, call.body.size)
+        async with gateway.admissions.admit(call.key, record.model, estimate, record) as admission:
+            result, encoded = await embed(model, body)
+            record.usage = result.usage
+            record.cost = gateway.prices.estimate(record.model, result.usage)
+            if admission is not None:
+                await admission.settle(Amount.of(record.cost, result.usage.total_tokens))
+            await call.exchange.send_json(encoded)
+
+
+def _estimate_texts(size: int) -> RequestUsage:
+    """Return a cautious estimate for a body of this size."""
+    return RequestUsage(input_tokens=size // 2)

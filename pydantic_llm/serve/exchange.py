@@ -108,6 +108,12 @@ class Exchange:
             await self._send_frames(_yield_once(body), JSON_TYPE, replace(fault, keep_alive=0.0))
         await self._finish()
 
+    async def send_json(self, body: Json, headers: Mapping[str, str] | None = None) -> None:
+        """Send a whole response with the status 200."""
+        await self._send_whole(
+            200, {**JSON_TYPE, **self._protocol.encode_headers(None), **(headers or {})}, to_json(body)
+        )
+
     async def send_error(self, error: BaseException) -> None:
         """Send an error: as an event if the response has started, else as a response with its own status."""
         self._record.error = type(error).__name__

@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 
 from .._type_checks import check_callable
 from ..agent import Agent
+from ..embeddings.model import EmbeddingModel
 from ..messages import ModelResponse
 from ..models import Model
 from .access import Access
@@ -35,6 +36,7 @@ class Gateway:
         self,
         models: Model | Agent[Any, Any] | Mapping[str, Model | Agent[Any, Any]],
         *,
+        embeddings: EmbeddingModel | Mapping[str, EmbeddingModel],
         keys: Sequence[GatewayKey],
         state: str | Path | None,
         aliases: Mapping[str, str],
@@ -46,13 +48,13 @@ class Gateway:
     ) -> None:
         check_callable(faults, parameter='faults')
         check_keys(keys)
-        self.catalog = Catalog(models, aliases)
+        self.catalog = Catalog(models, aliases, embeddings)
         for key in keys:
             self.catalog.check_key(key)
-        self.prices = PriceList(self.catalog.models, prices)
+        self.prices = PriceList({**self.catalog.models, **self.catalog.embeddings}, prices)
         self.access = Access(keys, allowed_hosts)
         self.keys = {key.name: key for key in keys}
-        self.admissions = Admissions(self.catalog.models, keys, self.prices, state)
+        self.admissions = Admissions(keys, self.prices, state)
         self.faults = faults
         self.bodies = BodyReader(max_body_bytes)
         self.drain = Drain()
@@ -92,6 +94,7 @@ class Gateway:
         self.drain.reset()
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.admissions.aclose)
-            for model in reversed(self.catalog.models.values()):  # closed in their order
+            opened = [*self.catalog.models.values(), *self.catalog.embeddings.values()]
+            for model in reversed(opened):  # closed in their order
                 await stack.enter_async_context(model)
             yield

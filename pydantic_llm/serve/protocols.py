@@ -49,6 +49,10 @@ class Protocol:
     """A frame that clients skip; empty if the protocol has none."""
     invalid_frame: bytes = INVALID_FRAME
     """A frame whose event cannot be decoded, for `Fault.garbage_after`."""
+    fields_owner: str | None = None
+    """The prefix of the settings of the only API that gets the unknown fields; `None` if every API gets them."""
+    decode_headers: Callable[[Mapping[str, str]], Json] = lambda headers: {}
+    """Headers of a request → settings."""
     has_pauses: bool = False
     """True if its clients can continue a paused response."""
 
@@ -92,6 +96,8 @@ PROTOCOLS: tuple[Protocol, ...] = (
         anthropic.StreamEncoder,
         anthropic.encode_error,
         _encode_named_event,
+        fields_owner='anthropic_',  # Claude Code sends fields of betas, which other vendors refuse
+        decode_headers=anthropic.decode_headers,
         has_pauses=True,
     ),
     Protocol(

@@ -45,7 +45,7 @@ from .files import download_files, with_stand_ins
 from .json_body import write_body
 from .prepare import PreparedRequest, PreparingModel, RequestPreview
 from .reader import ResponseReader
-from .served_fields import add_extra_body
+from .served_fields import add_extra_body, find_foreign_fields
 from .stream import JSON_HEADERS, BodyStream, WireStream
 from .token_count import TokenCountApi
 
@@ -428,7 +428,11 @@ class WireModel(PreparingModel, Generic[ProfileT]):
         request.writes_items = self.encodes_items
         if extra:
             _check_choices(extra)
-            body = add_extra_body(self.encode(request), extra)
+            encoded = self.encode(request)
+            body = add_extra_body(encoded, extra)  # raises for a served field that would replace one
+            if foreign := find_foreign_fields(extra, self.settings_prefix):
+                request.note(f'{", ".join(map(repr, sorted(foreign)))} was not sent: this API has no such field')
+                body = add_extra_body(encoded, {name: extra[name] for name in extra.keys() - foreign})
         else:
             body = self.encode(request)
         content = write_body(body)

@@ -14,19 +14,30 @@ from typing import Any, cast
 from ..exceptions import UserError
 from ..json_types import Json
 
-__all__ = ('add_extra_body', 'fold_name', 'keep_encoded')
+__all__ = ('add_extra_body', 'find_foreign_fields', 'fold_name', 'keep_encoded')
 
 _served: ContextVar[frozenset[str]] = ContextVar('served_fields', default=frozenset())
+_owner: ContextVar[str | None] = ContextVar('served_fields_owner', default=None)
 
 
 @contextmanager
-def keep_encoded(names: Collection[str]) -> Generator[None]:
-    """Until the block ends, fields of `extra_body` with these names replace nothing that was encoded."""
-    token = _served.set(frozenset(names))
+def keep_encoded(names: Collection[str], *, owner: str | None = None) -> Generator[None]:
+    """Until the block ends, fields of `extra_body` with these names replace nothing that was encoded.
+
+    `owner` is the prefix of the settings of the only API that they are sent to: `'anthropic_'`. `None` is every API.
+    """
+    tokens = _served.set(frozenset(names)), _owner.set(owner)
     try:
         yield
     finally:
-        _served.reset(token)
+        _served.reset(tokens[0])
+        _owner.reset(tokens[1])
+
+
+def find_foreign_fields(extra: Mapping[str, Any], settings_prefix: str | None) -> frozenset[str]:
+    """Return the names of the served fields that are not sent to the API with these settings."""
+    owner = _owner.get()
+    return frozenset() if owner in (None, settings_prefix) else _served.get() & extra.keys()
 
 
 def fold_name(name: str) -> str:

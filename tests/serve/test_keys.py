@@ -266,7 +266,7 @@ async def test_a_price_is_that_of_the_model_that_responded(connect: Connect) -> 
 
 def test_a_budget_in_dollars_for_a_model_without_a_price_is_an_error() -> None:
     models = {'known': OpenAIChatModel('gpt-4o', api_key='k'), 'priced': priced_model()}
-    with pytest.raises(UserError, match=r"budget in dollars, and the price of 'function:priced' \(model 'priced'\)"):
+    with pytest.raises(UserError, match=r"budget in dollars, and the price of function:priced \(model 'priced'\)"):
         create_app(models, keys=[key(dollars_per_day=1)])
     create_app(models, keys=[key(dollars_per_day=1, models=['known'])])
     create_app(models, keys=[key(dollars_per_day=1)], prices=PRICES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ...exceptions import UserError
 from ...json_types import Json
 from ...wire.serving import ServedRequest, message_of, reject_malformed, status_of
@@ -9,10 +11,16 @@ from .serve_request import decode_messages
 from .serve_response import StreamEncoder, encode_response
 from .serve_settings import decode_parameters, decode_settings
 
-__all__ = ('PATHS', 'StreamEncoder', 'decode_request', 'encode_error', 'encode_response')
+__all__ = ('PATHS', 'StreamEncoder', 'decode_headers', 'decode_request', 'encode_error', 'encode_response')
 
 PATHS = ('/v1/messages',)
 """The paths of the requests that are served."""
+
+BETA_HEADER = 'anthropic-beta'
+"""https://platform.claude.com/docs/en/api/beta-headers"""
+
+LOGIN_BETA = 'oauth-'
+"""The start of the names of betas for requests with a token of an account, as Claude Code sends them."""
 
 ERROR_TYPES = {
     400: 'invalid_request_error',
@@ -41,6 +49,13 @@ def decode_request(body: Json, *, provider_name: str = 'anthropic') -> ServedReq
         history, settings = decode_messages(body, provider_name), decode_settings(body)
         parameters, stream = decode_parameters(body), bool(body.get('stream'))
         return ServedRequest(body['model'], history, settings, parameters, stream=stream)
+
+
+def decode_headers(headers: Mapping[str, str]) -> Json:
+    """Return the betas that the client uses, as a setting. Those of its login do not belong to the gateway's key."""
+    names = [name.strip() for name in headers.get(BETA_HEADER, '').split(',')]
+    betas = [name for name in names if name and not name.startswith(LOGIN_BETA)]
+    return {'anthropic_betas': betas} if betas else {}
 
 
 def encode_error(error: BaseException) -> tuple[int, Json]:

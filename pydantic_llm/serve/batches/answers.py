@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from uuid import uuid4
 
 from ...exceptions import AuthenticationError, LLMError, RateLimitError, UserError
@@ -14,7 +15,7 @@ from ...messages import ModelResponse
 from ...observers import listen
 from ...wire.served_fields import keep_encoded
 from ...wire.serving import ServedRequest
-from ..admission import Admission
+from ..admission import Admission, estimate_request
 from ..gateway import Gateway
 from ..keys import GatewayKey
 from ..protocols import PROTOCOLS, Protocol
@@ -65,7 +66,7 @@ class RowAnswers:
         if served.stream:
             raise UserError('A request of a batch cannot be streamed: leave stream out')
         record.model, model = self._gateway.catalog.find(served.model_name)
-        with keep_encoded(find_unknown_fields(served)), listen(record.observe):
+        with keep_encoded(find_unknown_fields(served), owner=protocol.fields_owner), listen(record.observe):
             async with self._admit(record, served) as admission:
                 response = await model.request(served.messages, served.settings, served.parameters)
                 self._gateway.add_response(record, response)
@@ -78,7 +79,7 @@ class RowAnswers:
         """Admit a request as soon as the rate limits of its key allow it."""
         key = self._find_key(record.key_name)
         while True:
-            admitted = self._gateway.admissions.admit(key, record.model, served, record)
+            admitted = self._gateway.admissions.admit(key, record.model, partial(estimate_request, served), record)
             try:
                 admission = await admitted.__aenter__()
                 break

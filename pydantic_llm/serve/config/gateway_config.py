@@ -36,17 +36,19 @@ class GatewayConfig:
         Raises `ConfigError` if a model or a key cannot be built.
         """
         server, file = self.server, self.file
-        models = ModelBuilder(file, self._index).build_all()
+        builder = ModelBuilder(file, self._index)
+        models = builder.build_all()
         log = access_log or server.access_log
         keys = [self._build_key(position, key) for position, key in enumerate(file.keys)]
         try:
             return create_app(
                 models,
+                embeddings=builder.build_embeddings(),
                 key=key,
                 keys=keys,
                 state=server.state,
                 aliases=file.aliases,
-                prices={name: options.price for name, options in file.models.items() if options.price is not None},
+                prices=file.list_prices(),
                 max_body_bytes=server.max_body_bytes,
                 allowed_hosts=server.allowed_hosts,
                 allowed_origins=server.allowed_origins,

@@ -5,19 +5,28 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from difflib import get_close_matches
-from importlib import import_module
 from typing import Any
 
 from ... import exceptions
+from ...embeddings import EmbeddingModel, infer_embedding_model
 from ...exceptions import LLMError, UserError
 from ...models import Model, infer_model
+from ...models.cached import CachedModel
 from ...models.fallback import FallbackModel
 from ...models.limits import ConcurrencyLimitedModel, RateLimitedModel
 from ...models.names import find_prefix
 from ...models.router import Deployment, RouterModel
 from ...providers import infer_provider_class
 from .problems import ConfigError, LineIndex, suggest
-from .schema import CacheOptions, ConfigFile, DeploymentOptions, FallbackOptions, ModelOptions, RouterOptions
+from .schema import (
+    CacheOptions,
+    ConfigFile,
+    DeploymentOptions,
+    EmbeddingOptions,
+    FallbackOptions,
+    ModelOptions,
+    RouterOptions,
+)
 
 __all__ = ('ModelBuilder',)
 
@@ -33,6 +42,7 @@ class ModelBuilder:
 
     def __init__(self, file: ConfigFile, index: LineIndex) -> None:
         self._options = file.models
+        self._embeddings = file.embeddings
         self._index = index
         self._built: dict[str, Model] = {}
         self._building: list[str] = []
@@ -49,6 +59,19 @@ class ModelBuilder:
         if problems:
             raise ConfigError(problems)
         return {name: self._built[name] for name in self._options}
+
+    def build_embeddings(self) -> dict[str, EmbeddingModel]:
+        """Return the embedding models by their names. Raises `ConfigError` for the first that cannot be built."""
+        return {name: self._build_embedding(name, options) for name, options in self._embeddings.items()}
+
+    def _build_embedding(self, name: str, options: EmbeddingOptions) -> EmbeddingModel:
+        given = _settings(options.settings)
+        try:
+            if options.provider:
+                given['provider'] = _build_provider(options.model, options.provider)
+            return infer_embedding_model(options.model, **given)
+        except LLMError as error:
+            raise ConfigError([f'{self._index.describe(("embeddings", name))}: {error}']) from error
 
     def _build(self, name: str) -> Model:
         if name in self._built:
@@ -156,8 +179,7 @@ def _build_provider(text: str, options: dict[str, Any]) -> Any:
 
 
 def _cache(model: Model, options: CacheOptions) -> Model:
-    cached: Any = import_module('pydantic_llm.models.cached')
-    return cached.CachedModel(model, **options.list_given())
+    return CachedModel(model, **options.list_given())
 
 
 def _read_exceptions(given: dict[str, Any]) -> None:

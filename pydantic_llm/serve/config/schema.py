@@ -134,6 +134,16 @@ class ModelOptions(Options):
     cache: Annotated[CacheOptions | None, BeforeValidator(lambda value: _name_option(value, 'store'))] = None
 
 
+class EmbeddingOptions(Options):
+    """The table `[embeddings.NAME]`."""
+
+    model: str
+    """A model string such as `openai:text-embedding-3-small`."""
+    provider: dict[str, Any] = Field(default_factory=dict)
+    settings: dict[str, Any] = Field(default_factory=dict)
+    price: Prices | None = None
+
+
 class KeyOptions(Options):
     """An entry of `[[keys]]`: the options of `GatewayKey`."""
 
@@ -155,9 +165,14 @@ class ConfigFile(Options):
 
     server: ServerOptions = Field(default_factory=ServerOptions)
     models: Annotated[dict[str, ModelOptions], Field(min_length=1)]
-    embeddings: dict[str, ModelOptions] = Field(default_factory=dict)
+    embeddings: dict[str, EmbeddingOptions] = Field(default_factory=dict[str, EmbeddingOptions])
     aliases: dict[str, str] = Field(default_factory=dict)
     keys: list[KeyOptions] = Field(default_factory=list[KeyOptions])
+
+    def list_prices(self) -> dict[str, Prices]:
+        """Return the prices that the file gives, by the names of the models."""
+        models: dict[str, ModelOptions | EmbeddingOptions] = {**self.models, **self.embeddings}
+        return {name: options.price for name, options in models.items() if options.price is not None}
 
 
 def _name_option(value: Any, name: str) -> Any:
