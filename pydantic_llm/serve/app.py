@@ -61,9 +61,9 @@ def create_app(
     """Build an app that serves one model or agent under any name, or several under their names.
 
     An agent is served as an `AgentModel`, whose tools run on the server: pass `AgentModel(agent, deps=...)` for `deps`.
-    If `key` or `keys` are given, every request must send one (`Authorization: Bearer` or `x-api-key`). Without a key,
-    the app responds only to requests that name it by an IP address, by `localhost` or by one of `allowed_hosts`, and
-    that no web page of another machine sends. Raises `UserError` for an invalid value.
+    With `key` or `keys`, every request must send one (`Authorization: Bearer` or `x-api-key`). Without, the app responds
+    only to requests that name it by an IP address, by `localhost` or by one of `allowed_hosts`, and that no web page
+    of another machine sends. Raises `UserError` for an invalid value.
 
     Args:
         models: The models, by the names that clients use.
@@ -72,13 +72,12 @@ def create_app(
         keys: Keys with budgets, rate limits and models.
         state: Where the budgets are kept: the path of an SQLite file, or the URL of a Redis. `None`: in memory.
         aliases: Other names of models -> their names. `*` in an alias matches any text, `?` any character.
-        prices: Names of models -> the prices of a million input and a million output tokens, in US dollars, in place of
-            those of `genai-prices`.
+        prices: Names of models -> prices in US dollars of a million input and output tokens, not those of `genai-prices`.
         faults: Chooses the fault to inject into a response, for tests.
         max_body_bytes: The size of the largest request.
         allowed_hosts: Names by which clients may reach an app without a key.
         allowed_origins: Origins of web pages that may use the app with a key, such as `'https://app.example'`.
-        access_log: `'json'` or `'logfmt'` to write a line for each request to the standard output.
+        access_log: `'json'` or `'logfmt'`: write a line for each request to the standard output.
         batches: The batches of clients: their folder, their number, and their end.
     """
     gateway = Gateway(
@@ -93,7 +92,7 @@ def create_app(
         allowed_hosts=allowed_hosts,
         access_log=access_log,
     )
-    cross_origin = allow_origins(allowed_origins, has_keys=key is not None or bool(keys))
+    cross_origin = allow_origins(allowed_origins, has_keys=bool(gateway.keys))
     return _build_app(gateway, cross_origin, BatchHost(gateway, batches or BatchOptions()))
 
 
