@@ -61,8 +61,8 @@ def create_app(
     """Build an app that serves one model or agent under any name, or several under their names.
 
     An agent is served as an `AgentModel`, whose tools run on the server: pass `AgentModel(agent, deps=...)` for `deps`.
-    With `key` or `keys`, every request must send one (`Authorization: Bearer` or `x-api-key`). Without, the app responds
-    only to requests that name it by an IP address, by `localhost` or by one of `allowed_hosts`, and that no web page
+    With `key` or `keys`, every request must send one (`Authorization: Bearer` or `x-api-key`). Without, the app
+    responds only to requests that name it by an IP address, by `localhost` or by one of `allowed_hosts`, and that no web page
     of another machine sends. Raises `UserError` for an invalid value.
 
     Args:
@@ -72,7 +72,7 @@ def create_app(
         keys: Keys with budgets, rate limits and models.
         state: Where the budgets are kept: the path of an SQLite file, or the URL of a Redis. `None`: in memory.
         aliases: Other names of models -> their names. `*` in an alias matches any text, `?` any character.
-        prices: Names of models -> prices in US dollars of a million input and output tokens, not those of `genai-prices`.
+        prices: Names of models -> their prices, in US dollars, of a million input and a million output tokens.
         faults: Chooses the fault to inject into a response, for tests.
         max_body_bytes: The size of the largest request.
         allowed_hosts: Names by which clients may reach an app without a key.
