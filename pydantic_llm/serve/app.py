@@ -61,9 +61,8 @@ def create_app(
     """Build an app that serves one model or agent under any name, or several under their names.
 
     An agent is served as an `AgentModel`, whose tools run on the server: pass `AgentModel(agent, deps=...)` for `deps`.
-    With `key` or `keys`, every request must send one (`Authorization: Bearer` or `x-api-key`). Without, the app
-    responds only to requests that name it by an IP address, by `localhost` or by one of `allowed_hosts`, and that no web page
-    of another machine sends. Raises `UserError` for an invalid value.
+    With `key` or `keys`, every request must send one. Without, the app serves only requests that name it by an IP
+    address, `localhost` or one of `allowed_hosts`, and no web page of another machine. Raises `UserError`.
 
     Args:
         models: The models, by the names that clients use.
@@ -92,11 +91,12 @@ def create_app(
         allowed_hosts=allowed_hosts,
         access_log=access_log,
     )
-    cross_origin = allow_origins(allowed_origins, has_keys=bool(gateway.keys))
-    return _build_app(gateway, cross_origin, BatchHost(gateway, batches or BatchOptions()))
+    return _build_app(gateway, allow_origins(allowed_origins, has_keys=bool(gateway.keys)), batches or BatchOptions())
 
 
-def _build_app(gateway: Gateway, cross_origin: Sequence[Middleware], batches: BatchHost) -> Starlette:
+def _build_app(gateway: Gateway, cross_origin: Sequence[Middleware], options: BatchOptions) -> Starlette:
+    batches = BatchHost(gateway, options)
+
     @asynccontextmanager
     async def live(app: Starlette) -> AsyncGenerator[None]:
         async with gateway.lifespan(app), batches.running():
