@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import bedrock, crowds, gateway, imports, requests, streams, transports
+from benchmarks import bedrock, caching, crowds, gateway, imports, requests, streams, transports
 
 BENCHMARKS = {
     'imports': imports.run,
@@ -18,6 +18,7 @@ BENCHMARKS = {
     'gateway': gateway.run,
     'transports': transports.run,
     'bedrock': bedrock.run,
+    'caching': caching.run,
 }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields
+from functools import cache
 from hashlib import sha256
 from typing import Any, cast
 from uuid import uuid4
@@ -139,11 +140,16 @@ def join_descriptions(descriptions: Sequence[RequestDescription]) -> bytes:
 def describe_reading(profile: ModelProfile, *, has_output: bool) -> dict[str, object]:
     """Return what decides about how a response is decoded: fields of the profile, and whether JSON is expected."""
     values = {
-        item.name: getattr(profile, item.name)
-        for item in fields(profile)
-        if item.name in READING_FIELDS and getattr(profile, item.name) != item.default
+        name: getattr(profile, name)
+        for name, default in _list_reading_defaults(type(profile))
+        if getattr(profile, name) != default
     }
     return {**values, **({'expects_json': True} if has_output else {})}
+
+
+@cache
+def _list_reading_defaults(profile_type: type[ModelProfile]) -> list[tuple[str, object]]:
+    return [(item.name, item.default) for item in fields(profile_type) if item.name in READING_FIELDS]
 
 
 def describe_provider(headers: Mapping[str, object] | None) -> dict[str, object]:

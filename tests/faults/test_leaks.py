@@ -15,6 +15,7 @@ import pytest
 from pydantic_llm.direct import model_request_stream_sync
 from pydantic_llm.messages import ModelRequest
 from pydantic_llm.models import Model
+from pydantic_llm.models.cached import CachedModel
 from pydantic_llm.models.cohere import CohereModel
 from pydantic_llm.models.concurrency import ConcurrencyLimitedModel
 from pydantic_llm.models.fallback import FallbackModel
@@ -53,6 +54,7 @@ CASES: dict[str, tuple[Vendor, Callable[[str], Model]]] = {
     'fallback': (OPENAI, lambda url: FallbackModel(OPENAI.make(url), OPENAI.make(url), attempt_timeout=5)),
     'router': (OPENAI, lambda url: RouterModel([Deployment(OPENAI.make(url), name='a', concurrency=1)], max_wait=0)),
     'rate limit': (OPENAI, lambda url: RateLimitedModel(OPENAI.make(url), requests_per_minute=100_000)),
+    'cache': (OPENAI, lambda url: CachedModel(OPENAI.make(url), ttl=1e-9)),
     'concurrency': (OPENAI, lambda url: ConcurrencyLimitedModel(OPENAI.make(url), limit=1)),
 }
 """The vendor whose responses are sent, and a function that makes the model. LiteLLM keeps threads of its own."""

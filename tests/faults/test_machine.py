@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.machine.calls import Call, Order
-from tests.faults.machine.nestings import Concurrent, Fallback, Leaf, Place, Plain, Rated, Router, Spec, World
+from tests.faults.machine.nestings import Cached, Concurrent, Fallback, Leaf, Place, Plain, Rated, Router, Spec, World
 from tests.faults.machine.run import find_server, run
 from tests.faults.machine.sockets import SocketVendor
 from tests.faults.machine.vendor import GOOD, SILENCE, Fate
@@ -23,6 +23,7 @@ NESTINGS: dict[str, Spec] = {
     'all': Fallback((Router(((Place(Rated(Concurrent(Leaf(), limit=3), requests=600)), Place(Leaf())),)), Leaf())),
     'restart': Fallback((Plain(Leaf()), Fallback((Leaf(), Leaf()), 'continue'), Leaf()), 'restart'),
     'continue': Fallback((Leaf(), Fallback((Leaf(), Leaf()), 'restart'), Leaf()), 'continue'),
+    'cache': Cached(Fallback((Cached(Concurrent(Leaf(), limit=2)), Leaf()), 'restart')),
     'limits': Concurrent(
         Rated(Router(((Place(Leaf(), concurrency=2),), (Place(Leaf()),)), cooldown=0.0), 600), limit=4
     ),

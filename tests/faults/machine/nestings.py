@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from openai import AsyncOpenAI
 
 from pydantic_llm.models import Model
+from pydantic_llm.models.cached import CachedModel
 from pydantic_llm.models.concurrency import ConcurrencyLimitedModel
 from pydantic_llm.models.fallback import FallbackModel, MidStream
 from pydantic_llm.models.openai import OpenAIChatModel
@@ -41,6 +42,14 @@ class Plain(ShortRepr):
     """A wrapper that changes nothing."""
 
     inner: Spec
+
+
+@dataclass(frozen=True, repr=False)
+class Cached(ShortRepr):
+    """A cache in memory. All requests of a test differ, so it must change nothing."""
+
+    inner: Spec
+    single_flight: bool = True
 
 
 @dataclass(frozen=True, repr=False)
@@ -118,6 +127,7 @@ def specs(*, redis: bool) -> st.SearchStrategy[Spec]:
                 st.sampled_from([False, True] if redis else [False]),
             ),
             st.builds(Plain, inner),
+            st.builds(Cached, inner, st.booleans()),
         )
 
     usual = Fallback((Router(((Place(Rated(Concurrent(Leaf()))), Place(Leaf())),), shared=redis), Leaf()))
@@ -151,6 +161,8 @@ class World:
                 return OpenAIChatModel(f'leaf-{self.leaves}', provider=self.provider)
             case Plain(inner):
                 return WrapperModel(self.build(inner))
+            case Cached(inner, single_flight):
+                return CachedModel(self.build(inner), single_flight=single_flight)
             case Concurrent(inner, limit, max_queue):
                 model = ConcurrencyLimitedModel(self.build(inner), limit=limit, max_queue=max_queue)
                 self.limits.append(model)
