@@ -327,12 +327,17 @@ class WireModel(PreparingModel, Generic[ProfileT]):
         request, budget = await self._prepare_to_send(messages, model_settings, model_request_parameters)
         raw = self._encode_request(request)
         path, body = api.encode(raw.path, from_json(raw.body))
-        raw = replace(raw, path=path, body=to_json(body))
+        counted = RequestUsage()
+        for part in api.split(body):
+            response = await self._send_count(replace(raw, path=path, body=to_json(part)), budget)
+            counted += api.decode(response.body, self.model_name)
+        return counted
 
+    async def _send_count(self, raw: RawRequest, budget: Budget) -> RawResponse:
         async def attempt() -> RawResponse:
             return await self._provider.connection.send(_with_time_left(raw, budget))
 
-        return api.decode((await budget.run(attempt)).body, self.model_name)
+        return await budget.run(attempt)
 
     async def encode_for_batch(
         self,

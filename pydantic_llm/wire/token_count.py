@@ -22,7 +22,11 @@ class TokenCountApi:
     encode: Callable[[str, Json], tuple[str, Json]]
     """Returns the path and the body of the count, from those of the request for a response."""
     field: str
-    """The field of the response body that has the number."""
+    """The field of the response body that has the number, or a list of the tokens."""
+    split: Callable[[Json], list[Json]] = lambda body: [body]
+    """Returns the bodies of the requests whose counts are added, if the API limits the size of one."""
+    is_estimate: bool = False
+    """True if the API does not count all tokens of the request."""
 
     def decode(self, content: bytes, model_name: str) -> RequestUsage:
         """Return the counted input tokens. Raises `UnexpectedModelBehavior` if the body has no number."""
@@ -30,11 +34,13 @@ class TokenCountApi:
             body: object = from_json(content)
         except ValueError:
             body = None
-        count = cast('Json', body).get(self.field) if isinstance(body, dict) else None
+        count: object = cast('Json', body).get(self.field) if isinstance(body, dict) else None
+        if isinstance(count, list):
+            count = len(cast('list[object]', count))
         if not isinstance(count, int) or isinstance(count, bool):
             text = content.decode(errors='replace')
             raise UnexpectedModelBehavior(f'{model_name} returned no {self.field!r} when it counted tokens', text)
-        return RequestUsage(input_tokens=count)
+        return RequestUsage(input_tokens=count, estimated=('input_tokens',) if self.is_estimate else ())
 
 
 def select_fields(body: Json, names: tuple[str, ...]) -> Json:

@@ -160,6 +160,9 @@ async def test_usage_counts_tokens(make: Callable[..., Any], trained_path: Path)
     assert response.usage.output_tokens == len(generated) + 1  # the token that ends it
     prompt = tokenizer.render([{'role': 'user', 'content': 'Say hi.'}], [], {})
     assert response.usage.input_tokens == len(tokenizer.encode(prompt))
+    counted = await model.count_tokens(ask('Say hi.'))
+    assert (counted.input_tokens, counted.source('input_tokens')) == (response.usage.input_tokens, 'exact')
+    assert [response.usage.source(name) for name in ('input_tokens', 'output_tokens')] == ['exact', 'exact']
 
 
 @on('transformers', 'mlx')

@@ -69,6 +69,7 @@ async def test_a_response_reports_why_it_ended_and_its_usage(trained_model: Any)
     whole = await trained_model.request(ask('Say hi.'))
     assert (whole.text, whole.finish_reason) == (tiny.RESPONSES['Say hi.'], 'stop')
     assert whole.provider_details == {'finish_reason': 'eos'}
+    assert (await trained_model.count_tokens(ask('Say hi.'))).input_tokens == whole.usage.input_tokens
     truncated = await trained_model.request(ask('Say hi.'), {'max_tokens': 3})
     assert (truncated.finish_reason, truncated.usage.output_tokens) == ('length', 3)
     stopped = await trained_model.request(ask('Say hi.'), {'stop_sequences': ['help']})

@@ -192,10 +192,11 @@ async def test_a_failure_before_the_second_is_asked_is_a_usual_fallback(stream: 
 
 @streamed
 async def test_an_error_that_allows_no_fallback_stops_both(stream: bool) -> None:
+    def is_overload(error: Exception) -> bool:
+        return isinstance(error, ModelHTTPError) and error.status_code == 503
+
     second = Scripted('b', [LONG])
-    router = make_router(
-        Scripted('a', [0.06, unauthorized()]), second, fallback_on=lambda error: error.status_code != 401
-    )
+    router = make_router(Scripted('a', [0.06, unauthorized()]), second, fallback_on=is_overload)
     with pytest.raises(ModelHTTPError, match='not valid'):
         await ask(router, stream=stream)
     assert (len(second.requests), second.open_streams, await count_busy(router)) == (1, 0, [0, 0])

@@ -15,9 +15,11 @@ from ...providers import Provider, choose_provider
 from ...streaming.draft import ResponseDraft
 from ...wire.model import WireModel
 from ...wire.prepare import PreparedRequest
+from ...wire.token_count import TokenCountApi
 from . import encode
 from .decode import CohereDecoder
 from .settings import SUPPORTED, CohereModelSettings
+from .token_count import encode_token_count, split_text
 
 HISTORY = replace(
     UNKNOWN_SERVER,
@@ -42,6 +44,7 @@ class CohereModel(WireModel[CohereModelProfile]):
     own_settings = frozenset(CohereModelSettings.__annotations__)
     profile_type = CohereModelProfile
     api_name = 'a chat response'
+    token_count_api = TokenCountApi(encode_token_count, field='tokens', split=split_text, is_estimate=True)
 
     def __init__(
         self,

@@ -22,6 +22,7 @@ from ...settings import ModelSettings
 from ...streaming.draft import ResponseDraft
 from ...transport import Deadlines
 from ...transport.deadlines import DeadlineExceeded, Watchdog
+from ...usage import RequestUsage
 from ...wire.files import download_files, with_stand_ins
 from ...wire.prepare import PreparedRequest, PreparingModel, RequestPreview
 from .. import ModelRequestParameters, StreamedResponse
@@ -188,6 +189,24 @@ class LocalModel(PreparingModel):
         finally:
             await stream.cancel()
 
+    async def count_tokens(
+        self,
+        messages: Sequence[ModelMessage],
+        model_settings: ModelSettings | None = None,
+        model_request_parameters: ModelRequestParameters | None = None,
+    ) -> RequestUsage:
+        """Return the number of tokens of the rendered prompt. This loads the model."""
+        request = self.prepare(messages, model_settings, model_request_parameters)
+        watchdog = Watchdog(Deadlines(Deadlines.from_settings(request.settings).timeout))
+        try:
+            with watchdog:
+                _, _, prompt = await self._encode(request)
+        except DeadlineExceeded as exceeded:
+            raise make_timeout_error(self.model_name, self.system, exceeded) from None
+        finally:
+            watchdog.close()
+        return RequestUsage(input_tokens=len(prompt.tokens))
+
     async def aclose(self) -> None:
         """Release the engine. It is closed, and its memory freed, if no other model object uses it.
 
@@ -221,22 +240,26 @@ class LocalModel(PreparingModel):
         return LocalStream(request, job, decoder, draft, watchdog=watchdog, cancel_job=self.engine.cancel)
 
     async def _submit(self, request: PreparedRequest) -> tuple[Job, EncodedRequest]:
-        """Download files, load the model, encode the request and submit a job for it."""
+        """Encode the request and submit a job for it."""
+        loaded, encoded, prompt = await self._encode(request)
+        job = await self._make_job(request, loaded, encoded, prompt)
+        try:
+            await self.engine.submit(job)
+        except BaseException:
+            self.engine.cancel(job)
+            raise
+        return job, encoded
+
+    async def _encode(self, request: PreparedRequest) -> tuple[Loaded, EncodedRequest, Prompt]:
+        """Download files, load the model, and render the prompt of the request."""
         request.messages = await download_files(request.messages, lambda _: True)  # engines take no URLs
-        engine = self.engine
-        loaded = await engine.load()
+        loaded = await self.engine.load()
         encoder = self._get_encoder(loaded)
         is_slow = len(request.messages) > MAX_LOOP_MESSAGES
         encoded = await _run_blocking(lambda: encoder.encode(request), is_slow=is_slow)
         is_slow = bool(encoded.images) or len(encoded.text) > MAX_LOOP_CHARACTERS
         prompt = await _run_blocking(lambda: loaded.encode(encoded.text, encoded.images), is_slow=is_slow)
-        job = await self._make_job(request, loaded, encoded, prompt)
-        try:
-            await engine.submit(job)
-        except BaseException:
-            engine.cancel(job)
-            raise
-        return job, encoded
+        return loaded, encoded, prompt
 
     def _get_encoder(self, loaded: Loaded) -> RequestEncoder:
         encoder = self._encoders.get(loaded.tokenizer)
