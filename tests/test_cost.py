@@ -21,9 +21,11 @@ from pydantic_llm import (
 )
 from pydantic_llm.cost import Cost, UnknownPriceError
 from pydantic_llm.messages import AttemptUsage, ModelMessagesTypeAdapter, ModelResponsePart
+from pydantic_llm.models import infer_model
 from pydantic_llm.models.fallback import FallbackModel
 from pydantic_llm.models.function import FunctionModel
 from pydantic_llm.models.test import TestModel
+from pydantic_llm.models.wrapper import WrapperModel
 from pydantic_llm.prices import FALLBACKS, Prices, find_cost, find_model_prices, register_price
 from pydantic_llm.usage import RequestUsage
 
@@ -351,3 +353,26 @@ def test_the_cost_of_a_run_names_what_has_no_price() -> None:
     assert result.cost().unpriced == ('test:test: the prices of the model are unknown',)
     costs = result.cost() + respond(RequestUsage(input_tokens=1_000_000)).cost()
     assert (costs.total_price, costs.is_complete, costs.is_estimated) == (Decimal('1.25'), False, True)
+
+
+# ---------------------------------------------------------------------- what a model costs and takes
+
+
+def test_a_model_has_its_window_its_output_limit_and_its_prices() -> None:
+    model = infer_model('anthropic:claude-sonnet-4-5', api_key='k')
+    assert (model.context_window, model.max_output_tokens) == (200_000, 64_000)
+    assert model.prices is not None
+    assert (model.prices.input, model.prices.cache_write_1h, model.prices.output) == (3, 6, 15)
+    own = infer_model('openai:my-own', api_key='k', profile={'context_window': 9, 'max_output_tokens': 3})
+    assert (own.context_window, own.max_output_tokens, own.prices) == (9, 3, None)
+
+
+def test_models_around_models_have_the_smallest_window() -> None:
+    small, large = (
+        infer_model('openai:x', api_key='k', profile={'context_window': size, 'max_output_tokens': size})
+        for size in (5, 9)
+    )
+    both = FallbackModel(large, small, TestModel())
+    assert (both.context_window, both.max_output_tokens, both.prices) == (5, 5, None)
+    wrapped = WrapperModel(infer_model('openai:gpt-4o', api_key='k'))
+    assert (wrapped.context_window, wrapped.prices) == (128_000, find_model_prices('openai', 'gpt-4o'))

@@ -1,17 +1,25 @@
-"""`pydantic-llm models`: list the prefixes, the known models of one vendor, or the models that a server lists."""
+"""`pydantic-llm models`: list the prefixes, the known models of one vendor, or the models that a server lists.
+
+Known names have their context windows and prices beside them, if the package `genai-prices` is installed.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 from difflib import get_close_matches
 from inspect import signature
 from typing import Any
 
+from pydantic_core import to_json
+
 from ..exceptions import UserError
 from ..models.names import NAMES
+from ..prices import Prices, find_context_window, find_model_prices
 from ..providers import Provider, infer_provider_class
 from ..providers.provider import connect
 from ..providers.registry import ALIASES, SERVICES
@@ -41,7 +49,7 @@ def models(arguments: Namespace) -> None:
     if arguments.live or arguments.base_url:
         _list_live(prefix or 'openai', beginning, arguments.base_url)
     elif prefix:
-        _list_names(prefix, f'{prefix}{colon}{beginning}')
+        _list_names(prefix, f'{prefix}{colon}{beginning}', as_json=arguments.json)
     else:
         _list_prefixes()
 
@@ -49,16 +57,48 @@ def models(arguments: Namespace) -> None:
 # ---------------------------------------------------------------------- known names
 
 
-def _list_names(prefix: str, text: str) -> None:
+def _list_names(prefix: str, text: str, *, as_json: bool) -> None:
     """Print the known names that start with `text`, or else contain it. Raises `UserError` if no name matches."""
     names = list(list_known_names(f'{text}:' if text == prefix and _is_prefix(prefix) else text))
     names = names or [name for name in list_known_names() if text.lower() in name.lower()]
     if names:
-        print(*names, sep='\n')
+        _print_facts([_find_facts(name) for name in names], as_json=as_json)
     elif _is_prefix(prefix):
         print(f'{prefix}:<{ANY_NAME.get(prefix, "any model of this vendor")}>')
     else:
         raise UserError(_describe_no_match(text, prefix))
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What is known of a model."""
+
+    name: str
+    context_window: int | None
+    prices: Prices | None
+
+
+def _find_facts(name: str) -> _Facts:
+    prefix, _, model_name = name.partition(':')
+    system = NAMES[prefix].provider or prefix if prefix in NAMES else prefix
+    return _Facts(name, find_context_window(system, model_name), find_model_prices(system, model_name))
+
+
+def _print_facts(rows: Sequence[_Facts], *, as_json: bool) -> None:
+    """Print one model per line: the name, the context window in tokens, the prices of a million tokens."""
+    if as_json:
+        print(to_json(rows, indent=2).decode())
+        return
+    width = max(len(row.name) for row in rows)
+    for row in rows:
+        window = f'{row.context_window:,} tokens' if row.context_window else ''
+        price = _format_prices(row.prices) if row.prices is not None else ''
+        print(f'{row.name:{width}}  {window:>16}  {price}'.rstrip())
+
+
+def _format_prices(prices: Prices) -> str:
+    known = [(prices.input, 'in'), (prices.output, 'out')]
+    return ', '.join(f'${Decimal(str(price)).normalize():f} {what}' for price, what in known if price is not None)
 
 
 def _describe_no_match(text: str, prefix: str) -> str:

@@ -68,6 +68,7 @@ def _add_models_options(parser: ArgumentParser) -> None:
     )
     parser.add_argument('--live', action='store_true', help='ask the vendor or the server which models it has now')
     parser.add_argument('--base-url', metavar='URL', help='the address of the server to ask; implies --live')
+    parser.add_argument('--json', action='store_true', help='print known names as JSON, with every price')
 
 
 def _add_serve_options(parser: ArgumentParser) -> None:

@@ -11,7 +11,6 @@ from ..exceptions import UserError
 from ..messages import ModelMessage
 from ..models import Model
 from ..models.estimate import estimate_tokens
-from ..prices import find_context_window
 from ..tools.context import RunContext
 
 __all__ = ('DEFAULT_SHARE', 'TokenBudget', 'count_tokens', 'find_window')
@@ -50,12 +49,8 @@ class TokenBudget:
 
 
 def find_window(model: Model) -> int | None:
-    """Return the smallest context window of a model, or of the members of a wrapper."""
-    if model.profile.context_window:
-        return model.profile.context_window
-    if not model.members:
-        return find_context_window(model.system, model.model_name)
-    return min((window for member in model.members if (window := find_window(member))), default=None)
+    """Return the context window of a model, if it is known and not 0."""
+    return model.context_window or None
 
 
 def count_tokens(messages: Sequence[ModelMessage], *, limit: int | None = None) -> int:

@@ -36,6 +36,7 @@ from ..tools.definition import ObjectJsonSchema, ToolDefinition
 from ..usage import RequestUsage
 
 if TYPE_CHECKING:
+    from ..prices import Prices
     from .description import RequestDescription
     from .known_names import KnownModelName
 
@@ -313,6 +314,35 @@ class Model(ABC):
     def members(self) -> Sequence[Model]:
         """The models that this model sends its requests to; empty if it answers them itself."""
         return ()
+
+    @property
+    def context_window(self) -> int | None:
+        """The number of tokens that a request and its response may have together; `None` if it is unknown.
+
+        It is that of the profile, or what `genai-prices` knows, or the smallest one of the `members`.
+        """
+        if (window := self.profile.context_window) is not None:
+            return window
+        if self.members:
+            return min((each for member in self.members if (each := member.context_window)), default=None)
+        from ..prices import find_context_window
+
+        return find_context_window(self.system, self.model_name)
+
+    @property
+    def max_output_tokens(self) -> int | None:
+        """The largest number of tokens in a response; `None` if no profile, of this model or its members, has it."""
+        own = self.profile.max_output_tokens
+        return own or min((each for member in self.members if (each := member.max_output_tokens)), default=None)
+
+    @property
+    def prices(self) -> Prices | None:
+        """Today's prices of the model, registered or of `genai-prices`; `None` if unknown, or if it has members."""
+        if self.members:
+            return self.members[0].prices if len(self.members) == 1 else None
+        from ..prices import find_model_prices
+
+        return find_model_prices(self.system, self.model_name)
 
     @property
     def settings(self) -> ModelSettings | None:

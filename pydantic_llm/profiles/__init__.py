@@ -84,6 +84,9 @@ class ModelProfile:
     context_window: int | None = None
     """The number of tokens that a request and its response may have together; `None` uses what `genai-prices` knows."""
 
+    max_output_tokens: int | None = None
+    """The largest number of tokens in a response, if it is known."""
+
     supports_thinking: bool = False
     """True if the model can think before it responds, and takes a setting for how long."""
 

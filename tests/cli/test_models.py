@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 from collections.abc import Iterator
 from typing import get_args
 
@@ -13,6 +15,7 @@ from pydantic_llm.models import Model
 from pydantic_llm.models.known_names import KnownModelName
 from pydantic_llm.models.names import NAMES
 from pydantic_llm.models.test.model import TestModel
+from pydantic_llm.prices import find_context_window
 from pydantic_llm.providers.registry import SERVICES
 from pydantic_llm.serve import LocalServer, create_app
 
@@ -33,6 +36,11 @@ def lines(captured: Captured) -> list[str]:
     output, errors = captured.readouterr()
     assert errors == ''
     return output.splitlines()
+
+
+def names(captured: Captured) -> list[str]:
+    """Return the first column of the output."""
+    return [line.split()[0] for line in lines(captured)]
 
 
 def error_text(captured: Captured) -> str:
@@ -59,7 +67,7 @@ def test_every_prefix_is_listed_with_the_variable_of_its_key(capsys: Captured, m
 @pytest.mark.parametrize('prefix', ['openai', 'anthropic', 'cohere'])
 def test_a_prefix_lists_the_names_of_its_vendor_alone(capsys: Captured, prefix: str) -> None:
     assert main(['models', prefix]) == 0
-    assert lines(capsys) == [name for name in get_args(KnownModelName) if name.startswith(f'{prefix}:')]
+    assert names(capsys) == [name for name in get_args(KnownModelName) if name.startswith(f'{prefix}:')]
 
 
 def test_an_alias_of_a_vendor_lists_the_same_names(capsys: Captured) -> None:
@@ -71,12 +79,35 @@ def test_an_alias_of_a_vendor_lists_the_same_names(capsys: Captured) -> None:
 
 def test_the_start_of_a_name_filters_the_list(capsys: Captured) -> None:
     assert main(['models', 'anthropic:claude-haiku-4']) == 0
+    assert names(capsys) == ['anthropic:claude-haiku-4-5', 'anthropic:claude-haiku-4-5-20251001']
+
+
+def test_known_models_are_listed_with_their_windows_and_prices(capsys: Captured) -> None:
+    pytest.importorskip('genai_prices')
+    assert main(['models', 'openai:gpt-4o-mini-2024']) == 0
+    assert lines(capsys) == ['openai:gpt-4o-mini-2024-07-18    128,000 tokens  $0.15 in, $0.6 out']
+
+
+def test_known_models_are_listed_as_json(capsys: Captured) -> None:
+    pytest.importorskip('genai_prices')
+    assert main(['models', 'openai:gpt-4o-mini-2024', '--json']) == 0
+    [row] = json.loads(capsys.readouterr().out)
+    assert (row['name'], row['context_window']) == ('openai:gpt-4o-mini-2024-07-18', 128_000)
+    assert (row['prices']['input'], row['prices']['cache_read']) == ('0.15', '0.075')
+
+
+def test_without_prices_the_names_are_listed_alone(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ('genai_prices', 'genai_prices.data_snapshot'):
+        monkeypatch.setitem(sys.modules, name, None)
+    find_context_window.cache_clear()
+    assert main(['models', 'anthropic:claude-haiku-4']) == 0
     assert lines(capsys) == ['anthropic:claude-haiku-4-5', 'anthropic:claude-haiku-4-5-20251001']
+    find_context_window.cache_clear()
 
 
 def test_a_part_of_a_name_lists_the_matches_of_every_vendor(capsys: Captured) -> None:
     assert main(['models', 'Haiku-5']) == 0
-    listed = lines(capsys)
+    listed = names(capsys)
     assert {'anthropic:claude-haiku-5-5', 'openrouter:anthropic/claude-haiku-5.5'} <= set(listed)
     assert all('haiku-5' in name for name in listed)
 

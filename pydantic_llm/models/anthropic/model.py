@@ -82,6 +82,10 @@ class AnthropicModel(WireModel[AnthropicModelProfile]):
 
         return BATCHES
 
+    @property
+    def max_output_tokens(self) -> int | None:
+        return self.profile.max_output_tokens or self.profile.anthropic_max_tokens
+
     def path(self, request: PreparedRequest) -> str:
         return '/v1/messages'
 

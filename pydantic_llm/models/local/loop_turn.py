@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
-__all__ = ('loop_turn',)
+from ..._threads import run_in_thread
+
+__all__ = ('loop_turn', 'run_blocking')
+
+T = TypeVar('T')
 
 _locks: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = weakref.WeakKeyDictionary()
 
@@ -24,3 +29,11 @@ async def loop_turn() -> AsyncGenerator[None]:
         yield
     finally:
         loop.call_soon(lock.release)
+
+
+async def run_blocking(function: Callable[[], T], *, is_slow: bool) -> T:
+    """Run a blocking function and return its result: in a thread if it is slow, else in a turn of the event loop."""
+    if is_slow:
+        return await run_in_thread(function)
+    async with loop_turn():
+        return function()

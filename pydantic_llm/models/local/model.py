@@ -8,13 +8,12 @@ from __future__ import annotations
 import threading
 import weakref
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Callable, Collection, Hashable, Sequence
+from collections.abc import AsyncGenerator, Collection, Hashable, Sequence
 from contextlib import asynccontextmanager
 from os import PathLike, fspath
-from typing import Any, ClassVar, TypeVar, Unpack, cast
+from typing import Any, ClassVar, Unpack
 
-from ..._threads import run_in_thread
-from ...exceptions import ContextLengthError, UserError
+from ...exceptions import UserError
 from ...messages import ModelMessage, ModelResponse
 from ...profiles import ModelProfile
 from ...profiles.local import local_profile
@@ -32,16 +31,15 @@ from .describe import describe
 from .encode import EncodedRequest, RequestEncoder
 from .engine import Job, Loaded, Prompt, Sampling
 from .leases import Lease
-from .loop_turn import loop_turn
+from .loop_turn import run_blocking
 from .options import LocalOptions, check_option_names
-from .sampling import get_stop_sequences, sampling_from
+from .sampling import get_stop_sequences, resolve_max_tokens, sampling_from
 from .stream import LocalStream, make_timeout_error
 from .token_decoder import TokenDecoder
 from .worker import WorkerEngine
 
 __all__ = ('SHARED_SETTINGS', 'LocalModel')
 
-T = TypeVar('T')
 
 SHARED_SETTINGS = frozenset(
     {
@@ -256,9 +254,9 @@ class LocalModel(PreparingModel):
         loaded = await self.engine.load()
         encoder = self._get_encoder(loaded)
         is_slow = len(request.messages) > MAX_LOOP_MESSAGES
-        encoded = await _run_blocking(lambda: encoder.encode(request), is_slow=is_slow)
+        encoded = await run_blocking(lambda: encoder.encode(request), is_slow=is_slow)
         is_slow = bool(encoded.images) or len(encoded.text) > MAX_LOOP_CHARACTERS
-        prompt = await _run_blocking(lambda: loaded.encode(encoded.text, encoded.images), is_slow=is_slow)
+        prompt = await run_blocking(lambda: loaded.encode(encoded.text, encoded.images), is_slow=is_slow)
         return loaded, encoded, prompt
 
     def _get_encoder(self, loaded: Loaded) -> RequestEncoder:
@@ -277,7 +275,7 @@ class LocalModel(PreparingModel):
         matcher = None
         if constraint is not None and (grammars := loaded.grammars) is not None:
             is_slow = not grammars.is_compiled(constraint)
-            matcher = await _run_blocking(lambda: grammars.matcher(constraint), is_slow=is_slow)
+            matcher = await run_blocking(lambda: grammars.matcher(constraint), is_slow=is_slow)
             for warning in matcher.warnings:
                 request.note_change(f'the {constraint.kind} constraint cannot enforce everything: {warning}')
         special_tokens = tokenizer.special_tokens.items()
@@ -285,7 +283,12 @@ class LocalModel(PreparingModel):
         return Job(
             prompt,
             sampling=self.sampling(request.settings, loaded),
-            max_tokens=self._resolve_max_tokens(request.settings, loaded, len(prompt.tokens)),
+            max_tokens=resolve_max_tokens(
+                request.settings.get('max_tokens', self._options.get('max_new_tokens', MAX_NEW_TOKENS)),
+                len(prompt.tokens),
+                loaded.context_length,
+                model=self,
+            ),
             decoder=TokenDecoder(
                 tokenizer.decode, eos=loaded.eos, hidden=hidden, stop_sequences=get_stop_sequences(request.settings)
             ),
@@ -293,25 +296,3 @@ class LocalModel(PreparingModel):
             matcher=matcher,
             streamed=request.stream,
         )
-
-    def _resolve_max_tokens(self, settings: ModelSettings, loaded: Loaded, prompt_tokens: int) -> int:
-        """Return `max_tokens`, limited by the rest of the context. Raises `ContextLengthError` if there is no rest."""
-        max_tokens = settings.get('max_tokens', self._options.get('max_new_tokens', MAX_NEW_TOKENS))
-        if isinstance(max_tokens, bool) or not isinstance(cast('object', max_tokens), int) or max_tokens < 1:
-            raise UserError(f'max_tokens is {max_tokens!r}: give a whole number, 1 or more')
-        if loaded.context_length is None:
-            return max_tokens
-        rest = loaded.context_length - prompt_tokens
-        if rest < 1:
-            limit = f'{self.model_name} reads {loaded.context_length} at most'
-            message = f'The conversation has {prompt_tokens} tokens, and {limit}'
-            raise ContextLengthError(400, self.model_name, message=message, provider_name=self.system, retryable=False)
-        return min(max_tokens, rest)
-
-
-async def _run_blocking(function: Callable[[], T], *, is_slow: bool) -> T:
-    """Run a blocking function and return its result: in a thread if it is slow, else in a turn of the event loop."""
-    if is_slow:
-        return await run_in_thread(function)
-    async with loop_turn():
-        return function()

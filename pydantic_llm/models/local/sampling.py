@@ -7,11 +7,12 @@ from dataclasses import replace
 from math import isfinite
 from typing import Any, cast
 
-from ...exceptions import UserError
+from ...exceptions import ContextLengthError, UserError
 from ...settings import ModelSettings
+from .. import Model
 from .engine import Sampling
 
-__all__ = ('get_stop_sequences', 'sampling_from')
+__all__ = ('get_stop_sequences', 'resolve_max_tokens', 'sampling_from')
 
 DEFAULT_TEMPERATURE = 1.0
 """The temperature if the model has none and the request has a setting of `NEEDS_TEMPERATURE` only."""
@@ -87,3 +88,16 @@ def get_stop_sequences(settings: ModelSettings) -> Sequence[str]:
     if not all(sequences):
         raise UserError('stop_sequences holds an empty text, which ends every response at once')
     return sequences
+
+
+def resolve_max_tokens(max_tokens: object, prompt_tokens: int, context_length: int | None, *, model: Model) -> int:
+    """Return `max_tokens`, limited by the rest of the context. Raises `ContextLengthError` if there is no rest."""
+    if isinstance(max_tokens, bool) or not isinstance(max_tokens, int) or max_tokens < 1:
+        raise UserError(f'max_tokens is {max_tokens!r}: give a whole number, 1 or more')
+    if context_length is None:
+        return max_tokens
+    rest = context_length - prompt_tokens
+    if rest < 1:
+        message = f'The conversation has {prompt_tokens} tokens, and {model.model_name} reads {context_length} at most'
+        raise ContextLengthError(400, model.model_name, message=message, provider_name=model.system, retryable=False)
+    return min(max_tokens, rest)
