@@ -24,6 +24,7 @@ __all__ = (
     'InlineRows',
     'Upload',
     'find_status',
+    'get_text',
     'quote_json',
 )
 
@@ -164,6 +165,14 @@ def find_status(statuses: Sequence[BatchStatus]) -> BatchStatus:
         return 'running'
     order: tuple[BatchStatus, ...] = ('running', 'cancelling', 'pending', *ENDED)
     return next(status for status in order if status in distinct)
+
+
+def get_text(body: Json, name: str) -> str:
+    """Return a field that must be a text. Raises `TypeError` for any other value."""
+    value: object = body[name]
+    if not isinstance(value, str):
+        raise TypeError(f'{name!r} is {value!r}')
+    return value
 
 
 def quote_json(text: str) -> bytes:

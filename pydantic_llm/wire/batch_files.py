@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from ..json_types import Json
-from .batch_api import BatchApi, BatchCounts, BatchJob, BatchRow, BatchStatus, Upload, quote_json
+from .batch_api import BatchApi, BatchCounts, BatchJob, BatchRow, BatchStatus, Upload, get_text, quote_json
 
 __all__ = ('FORM', 'decode_row', 'make_batch_api', 'make_row_encoder')
 
@@ -70,13 +70,13 @@ def make_batch_api(
 
 
 def _decode_job(body: Json, files: str) -> BatchJob:
-    word = str(body['status'])
+    word = get_text(body, 'status')
     counts: Mapping[str, Any] = body.get('request_counts') or {}
     errors: Mapping[str, Any] = body.get('errors') or {}
     results = [body.get('output_file_id'), body.get('error_file_id')]
     stored = [body.get('input_file_id'), *results]
     return BatchJob(
-        id=body['id'],
+        id=get_text(body, 'id'),
         status=STATUSES.get(word, 'running'),
         vendor_status=word,
         counts=BatchCounts(

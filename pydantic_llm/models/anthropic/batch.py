@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from ...json_types import Json
-from ...wire.batch_api import BatchApi, BatchCounts, BatchJob, BatchRow, BatchStatus, InlineRows, quote_json
+from ...wire.batch_api import BatchApi, BatchCounts, BatchJob, BatchRow, BatchStatus, InlineRows, get_text, quote_json
 
 __all__ = ('BATCHES',)
 
@@ -30,7 +30,7 @@ def encode_row(id: str, body: bytes) -> bytes:
 
 def decode_job(body: Json) -> BatchJob:
     """Decode a batch. Its results are at a fixed path below the base URL, which `results_url` names too."""
-    word, id = str(body['processing_status']), str(body['id'])
+    word, id = get_text(body, 'processing_status'), get_text(body, 'id')
     counts: Mapping[str, Any] = body.get('request_counts') or {}
     unfinished = [counts.get(name) or 0 for name in ('errored', 'canceled', 'expired')]
     path = f'{PATH}/{id}'

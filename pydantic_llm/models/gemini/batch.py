@@ -11,7 +11,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from ...json_types import Json
-from ...wire.batch_api import BatchApi, BatchCounts, BatchJob, BatchRow, BatchStatus, InlineRows, Upload, quote_json
+from ...wire.batch_api import (
+    BatchApi,
+    BatchCounts,
+    BatchJob,
+    BatchRow,
+    BatchStatus,
+    InlineRows,
+    Upload,
+    get_text,
+    quote_json,
+)
 
 __all__ = ('make_batch_api',)
 
@@ -98,7 +108,7 @@ def decode_job(body: Json) -> BatchJob:
     output: Json = body.get('response') or metadata.get('output') or {}
     inlined: Json = output.get('inlinedResponses') or {}
     rows: Sequence[Json] = inlined.get('inlinedResponses') or ()
-    name, results = str(body['name']), output.get('responsesFile')
+    name, results = get_text(body, 'name'), output.get('responsesFile')
     source: Json = metadata.get('inputConfig') or {}
     stored = [results, source.get('fileName'), name]
     return BatchJob(

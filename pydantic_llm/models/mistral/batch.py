@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...json_types import Json
-from ...wire.batch_api import BatchApi, BatchCounts, BatchJob, BatchStatus, Upload
+from ...wire.batch_api import BatchApi, BatchCounts, BatchJob, BatchStatus, Upload, get_text
 from ...wire.batch_files import FORM, decode_row, make_row_encoder
 
 __all__ = ('BATCHES',)
@@ -37,12 +37,12 @@ def encode_job(file_id: str, model_name: str) -> Json:
 
 def decode_job(body: Json) -> BatchJob:
     """Decode a job."""
-    word = str(body['status'])
+    word = get_text(body, 'status')
     results = [body.get('output_file'), body.get('error_file')]
     inputs: Sequence[Any] = body.get('input_files') or ()
     errors: Sequence[Json] = body.get('errors') or ()
     return BatchJob(
-        id=body['id'],
+        id=get_text(body, 'id'),
         status=STATUSES.get(word, 'running'),
         vendor_status=word,
         counts=BatchCounts(

@@ -21,6 +21,12 @@ from .uploads import read_body
 
 __all__ = ('GeminiRoutes',)
 
+VERSIONS = ('v1beta', 'v1')
+"""The versions of the API."""
+
+SHARED_PATHS = {('v1', '/{version}/batches/{id}'), ('v1', '/{version}/files/{id}')}
+"""Paths that OpenAI's API has too. `OpenAIRoutes` handles them."""
+
 UPLOAD_HEADER = 'x-goog-upload-'
 """The start of the names of headers of Google's uploads."""
 
@@ -36,17 +42,22 @@ class GeminiRoutes:
 
     def routes(self) -> list[Route]:
         handlers: list[tuple[str, str, Handler]] = [
-            ('/upload/v1beta/files', 'POST', self.upload),
-            ('/v1beta/models/{model:path}:batchGenerateContent', 'POST', self.create),
-            ('/v1beta/batches/{id}:cancel', 'POST', self.cancel),
-            ('/v1beta/batches/{id}', 'GET', self.show),
-            ('/v1beta/batches/{id}', 'DELETE', self.delete),
-            ('/v1beta/files/{id}:download', 'GET', self.send_file),
-            ('/download/v1beta/files/{id}:download', 'GET', self.send_file),
-            ('/v1beta/files/{id}', 'GET', self.show_file),
-            ('/v1beta/files/{id}', 'DELETE', self.delete_file),
+            ('/upload/{version}/files', 'POST', self.upload),
+            ('/{version}/models/{model:path}:batchGenerateContent', 'POST', self.create),
+            ('/{version}/batches/{id}:cancel', 'POST', self.cancel),
+            ('/{version}/batches/{id}', 'GET', self.show),
+            ('/{version}/batches/{id}', 'DELETE', self.delete),
+            ('/{version}/files/{id}:download', 'GET', self.send_file),
+            ('/download/{version}/files/{id}:download', 'GET', self.send_file),
+            ('/{version}/files/{id}', 'GET', self.show_file),
+            ('/{version}/files/{id}', 'DELETE', self.delete_file),
         ]
-        return [self._batches.make_route(path, method, handler, self.protocol) for path, method, handler in handlers]
+        return [
+            self._batches.make_route(path.replace('{version}', version), method, handler, self.protocol)
+            for version in VERSIONS
+            for path, method, handler in handlers
+            if (version, path) not in SHARED_PATHS
+        ]
 
     async def upload(self, request: Request, owner: str) -> Response:
         """Handle one request of a resumable upload: the first one, or one with bytes.
@@ -82,7 +93,7 @@ class GeminiRoutes:
             is_complete=False,
         )
         self._store.create_file(new)
-        url = f'{find_url(request)}/upload/v1beta/files?upload_id={new.id}'
+        url = f'{find_url(request)}{request.url.path}?upload_id={new.id}'
         return json_response({}, headers={f'{UPLOAD_HEADER}url': url, f'{UPLOAD_HEADER}status': 'active'})
 
     async def create(self, request: Request, owner: str) -> Response:
@@ -106,16 +117,17 @@ class GeminiRoutes:
             displayName=batch.get('displayName') or batch.get('display_name'),
             inline=name is None,
         )
-        return self._respond_with_job(job, request)
+        return self.respond_with_job(job, request)
 
     async def show(self, request: Request, owner: str) -> Response:
-        return self._respond_with_job(self._find_job(request, owner), request)
+        return self.respond_with_job(self._find_job(request, owner), request)
 
     async def cancel(self, request: Request, owner: str) -> Response:
         self._batches.runner.cancel(self._find_job(request, owner))
         return json_response({})
 
     async def delete(self, request: Request, owner: str) -> Response:
+        """Delete a batch, also one that has not ended."""
         job = self._find_job(request, owner)
         self._batches.runner.cancel(job)
         self._store.delete_job(job)
@@ -135,7 +147,7 @@ class GeminiRoutes:
     def _find_job(self, request: Request, owner: str) -> Job:
         return find_job(self._store, request.path_params['id'], owner, self.dialect)
 
-    def _respond_with_job(self, job: Job, request: Request) -> Response:
+    def respond_with_job(self, job: Job, request: Request) -> Response:
         body = DIALECTS[self.dialect].encode_job(job, find_url(request))
         if job.status == 'completed' and job.details.get('inline'):
             body['response'] = body['metadata']['output'] = {

@@ -12,6 +12,7 @@ from ...exceptions import UserError
 from ...json_types import Json
 from ..exchange import json_response
 from .dialects import DIALECTS, encode_file
+from .gemini_routes import GeminiRoutes
 from .host import BatchHost, Handler, find_job, send_file
 from .store import Job, StoredFile
 from .uploads import read_form
@@ -55,6 +56,7 @@ class OpenAIRoutes:
             (self.jobs, 'POST', self.create),
             (self.jobs, 'GET', self.list),
             (f'{self.jobs}/{{id}}', 'GET', self.show),
+            (f'{self.jobs}/{{id}}', 'DELETE', self.delete),
             (f'{self.jobs}/{{id}}/cancel', 'POST', self.cancel),
         ]
         return [
@@ -94,7 +96,14 @@ class OpenAIRoutes:
         return json_response({'object': 'list', 'data': data, 'has_more': False, 'total': len(data)})
 
     async def show(self, request: Request, owner: str) -> Response:
+        job = self._store.find_job(request.path_params['id'], owner)
+        if job.dialect == 'gemini':  # the path is one of Google's API too
+            return GeminiRoutes(self._batches).respond_with_job(job, request)
         return self._respond_with_job(self._find_job(request, owner))
+
+    async def delete(self, request: Request, owner: str) -> Response:
+        """Delete a batch: only Google's clients do."""
+        return await GeminiRoutes(self._batches).delete(request, owner)
 
     async def cancel(self, request: Request, owner: str) -> Response:
         job = self._find_job(request, owner)

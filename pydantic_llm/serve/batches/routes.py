@@ -11,7 +11,8 @@ from .openai_routes import MistralRoutes, OpenAIRoutes
 
 __all__ = ('list_batch_routes',)
 
-VENDORS = (OpenAIRoutes, MistralRoutes, AnthropicRoutes, GeminiRoutes)
+VENDORS = (GeminiRoutes, OpenAIRoutes, MistralRoutes, AnthropicRoutes)
+"""Gemini's come first: their paths with a verb would match OpenAI's paths of files and batches too."""
 
 
 def list_batch_routes(batches: BatchHost) -> list[Route]:
