@@ -45,4 +45,5 @@ HOMES = {
     'serve_room': 'served',
 }
 
-__getattr__ = import_lazily(__name__, HOMES)
+if not TYPE_CHECKING:  # for a type checker, a module with this function has every name
+    __getattr__ = import_lazily(__name__, HOMES)

@@ -17,6 +17,8 @@ from ..wire.model import WireModel
 from ..wire.prepare import PreparedRequest
 from ..wire.serving import ServedRequest, StreamEncoder
 
+__all__ = ('Features', 'Room')
+
 Fields = tuple[str, ...]
 Path = tuple[str | int, ...]
 
