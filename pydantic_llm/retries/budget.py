@@ -8,6 +8,7 @@ retries do not multiply, however models are nested.
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Generator, Sequence
@@ -21,6 +22,8 @@ from ..settings import ModelSettings
 from .policy import RetryPolicy
 
 T = TypeVar('T')
+
+logger = logging.getLogger('pydantic_llm.retries')
 
 DEFAULT_POLICY = RetryPolicy()
 """The policy of a request without a `retries` setting."""
@@ -99,6 +102,7 @@ class Budget:
             return False
         self.failures.append(error)
         notify(AttemptFailed(error, wait))
+        logger.debug('attempt %d failed, the next one begins in %.2f s: %s', len(self.failures), wait, error)
         with self.track_time():
             await asyncio.sleep(wait)
         return True

@@ -18,6 +18,7 @@ This module is the contract: a `Connection` sends a `RawRequest` and returns a `
 | server-sent events; Amazon's event stream | `sse`, `eventstream` |
 | files that a vendor cannot download itself | `download` |
 | a body that is read from a file | `file_body` |
+| the log of requests | `log` |
 
 `client_errors`, `keys`, `errors`, `outgoing`, `rate_limits`, `sse` and `eventstream` are pure: they do no I/O.
 """

@@ -15,6 +15,7 @@ from .deadlines import CLOSING_TIMEOUT, Watchdog
 from .guard import guard
 from .keys import find_keys, hide_keys_in_error
 from .leaks import close_lost_connections
+from .log import RequestLog, start_log
 from .loops import LoopClients
 from .own_client import OwnClient
 
@@ -70,6 +71,7 @@ class ClientConnection(Connection):
 
     async def _open(self, request: RawRequest, deadlines: Deadlines, translate: Translate) -> ResponseStream:
         client = self._clients.get()
+        log = start_log(request)
         watchdog = Watchdog(deadlines, silence=self.limit_silence(client, deadlines))
         try:
             with watchdog, UNGUARDED if isinstance(client, OwnClient) else guard(client):
@@ -78,12 +80,16 @@ class ClientConnection(Connection):
             watchdog.close()
             failure = self.translator.translate(error, request.model_name)
             close_lost_connections(client)
-        except BaseException:
+        except BaseException as error:
             watchdog.close()
             close_lost_connections(client)
+            if log is not None:
+                log.fail(error)
             raise
         else:
-            return ResponseStream(self, client, response, request.model_name, watchdog, translate)
+            return ResponseStream(self, client, response, request.model_name, watchdog, translate, log)
+        if log is not None:
+            log.fail(failure)
         raise failure
 
 
@@ -98,6 +104,7 @@ class ResponseStream(ByteStream):
         model_name: str,
         watchdog: Watchdog,
         translate: Translate,
+        log: RequestLog | None = None,
     ) -> None:
         self.headers: Mapping[str, str] = response.headers
         self._owner = owner  # a garbage-collected client closes its connections, including this one
@@ -109,6 +116,10 @@ class ResponseStream(ByteStream):
         # `guard` has decompressed the body of httpx2, whose own decoders cost 1 µs a chunk, unless it was read before
         is_unread = getattr(response, 'is_stream_consumed', True) is False
         self._chunks: AsyncIterator[bytes] = response.aiter_raw() if is_unread else response.aiter_bytes()
+        self._log = log
+        if log is not None:
+            log.begin(response)
+            self._chunks = log.count_bytes(self._chunks)
         self._take: Callable[[], bytes] | None = getattr(self._chunks, 'take', None)
         self._closed = False
 
@@ -165,6 +176,8 @@ class ResponseStream(ByteStream):
             return
         self._closed = True
         self._watchdog.close()
+        if self._log is not None:
+            self._log.end()
         try:
             if not self._response.is_closed:
                 with suppress(Exception):  # the connection is discarded, so errors while closing it do not matter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -11,6 +12,8 @@ from ...observers import ModelFailed, notify
 from ...usage import AttemptUsage, RequestUsage
 
 __all__ = ('FailedAttempts', 'find_attempts')
+
+logger = logging.getLogger('pydantic_llm.fallback')
 
 
 class FailedAttempts:
@@ -40,6 +43,7 @@ class FailedAttempts:
         self._warnings.append(f'{model_id} failed, and {self._reaction}: {error}')
         self.add_usage(attempts)
         notify(ModelFailed(model_id, error))
+        logger.debug('%s failed, and %s: %s', model_id, self._reaction, error)
 
     def add_usage(self, attempts: Sequence[AttemptUsage]) -> None:
         """Add the usage of requests whose responses are not returned."""
