@@ -400,6 +400,7 @@ class ModelResponse(Message):
             usage=self.usage + continuation.usage,
             attempts=() if is_one else [*self.list_attempts(), *continuation.list_attempts()],
             timestamp=self.timestamp,
+            from_cache=None,
             provider_details={**paused, **(continuation.provider_details or {})} or None,
             warnings=list(dict.fromkeys([*self.warnings, *continuation.warnings])),
         )
@@ -428,8 +429,10 @@ class ModelResponse(Message):
         """
         from ..cost import price_attempts
 
-        tools = [call.tool_name for call, _ in self.native_tool_calls]
-        return price_attempts(self.list_attempts(), tools=tools, files=len(self.files), prices=prices)
+        is_paid = self.from_cache is None
+        tools = [call.tool_name for call, _ in self.native_tool_calls if is_paid]
+        files = len(self.files) if is_paid else 0
+        return price_attempts(self.list_attempts(), tools=tools, files=files, prices=prices)
 
     @property
     def logprobs(self) -> list[TokenLogprob]:

@@ -414,7 +414,8 @@ class Model(ABC):
     ) -> RequestDescription:
         """Return what decides about the response to a request, without sending it.
 
-        A model behind an API returns the request on the wire. Raises `UserError` for what cannot be sent.
+        A model behind an API returns the request on the wire. A model of your own whose options decide about the
+        response overrides this, and adds them to the `context`. Raises `UserError` for what cannot be sent.
         """
         from .description import RequestDescription, describe_reading, encode_description
 

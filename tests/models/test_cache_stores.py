@@ -12,6 +12,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from pydantic_llm.exceptions import ModelTimeoutError, UserError
 from pydantic_llm.messages import ModelMessage, ModelRequest, ModelResponse, TextPart
 from pydantic_llm.models.cached import CachedModel, CacheStore, MemoryCache, RedisCache, SQLiteCache, open_cache
 from pydantic_llm.models.cached.entry import encode_entry
+from tests.faults.scaling import Work, assert_linear
 from tests.models.redis_server import Redis, needs_redis, redis as redis  # a fixture
 from tests.models.scripted import Scripted
 from tests.models.test_cached import ask
@@ -311,6 +314,30 @@ def test_an_invalid_limit_is_refused(options: Any) -> None:
         MemoryCache(**options)
 
 
+def make_writer(make: Callable[[], CacheStore]) -> Callable[[int], Callable[[], object]]:
+    """Return work that stores entries in a store that is full, and reads them."""
+
+    def make_work(count: int) -> Callable[[], object]:
+        store = make()
+
+        async def write() -> None:
+            for number in range(count):
+                await store.set(key(number), b'x' * 1000, 60)
+                await store.get(key(number // 2))
+            await store.aclose()
+
+        return lambda: asyncio.run(write())
+
+    return make_work
+
+
+def test_the_time_of_a_store_does_not_depend_on_its_size(tmp_path: Path) -> None:
+    assert_linear(Work('memory', make_writer(lambda: MemoryCache(max_bytes=200_000)), 1000))
+    numbers = count()
+    make = make_writer(lambda: SQLiteCache(tmp_path / f'{next(numbers)}.db', max_bytes=50_000))
+    assert_linear(Work('sqlite', make, 40))
+
+
 # ---------------------------------------------------------------------- SQLite
 
 
@@ -457,12 +484,12 @@ def test_processes_share_a_store(kind: str, tmp_path: Path, request: pytest.Fixt
     assert [process.returncode for process in processes] == [0, 0, 0], outputs
     store = open_cache(spec)
 
-    async def count() -> int:
+    async def count_entries() -> int:
         found = [await store.get(key(100 * process + number)) for process in range(3) for number in range(60)]
         await store.aclose()
         return sum(value is not None for value in found)
 
-    assert asyncio.run(count()) == 180
+    assert asyncio.run(count_entries()) == 180
 
 
 @pytest.mark.skipif(not hasattr(os, 'fork'), reason='the system cannot fork')

@@ -23,6 +23,7 @@ from pydantic_llm.messages import (
     ModelRequest,
     ModelResponse,
     ModelResponsePart,
+    NativeToolCallPart,
     TextPart,
     ThinkingPart,
     ToolCallPart,
@@ -465,6 +466,45 @@ async def test_a_hit_is_a_request_without_tokens_for_the_limits() -> None:
     assert (again.usage().requests, again.usage().total_tokens) == (2, 120)
     with pytest.raises(UsageLimitExceeded, match='request_limit'):
         await agent.run('Hello', usage_limits=UsageLimits(request_limit=2), usage=again.usage())
+
+
+async def test_a_hit_costs_nothing() -> None:
+    parts = [NativeToolCallPart('web_search', '{}', 'c'), FilePart(BinaryContent(b'x', media_type='image/png'))]
+    usage = RequestUsage(input_tokens=1000, output_tokens=1000)
+    response = ModelResponse(parts, usage=usage, model_name='gpt-4o', provider_name='openai', finish_reason='stop')
+    failing = Scripted('b', [0.001, 'Hi', overloaded()], usage=10)
+    model = FallbackModel(failing, CachedModel(Answering(response)), mid_stream='restart')
+    first, again = await model.request(HELLO), await model.request(HELLO)
+    plain = CachedModel(FallbackModel(failing, Answering(response), mid_stream='restart'))
+    await plain.request(HELLO)
+    hit = await plain.request(HELLO)
+    assert first.cost().unpriced
+    assert first.cost().total_price > 0
+    assert again.cost().total_price == 0
+    assert [*hit.attempts] == []
+    assert (hit.cost().total_price, hit.cost().unpriced) == (0, ())
+
+
+async def test_a_response_that_continues_in_the_cache_was_sent() -> None:
+    mark = FromCache(age_seconds=1)
+    paused = ModelResponse([TextPart('a')], state='suspended', usage=RequestUsage(input_tokens=3))
+    assert paused.join(ModelResponse([TextPart('b')], from_cache=mark)).from_cache is None
+
+
+async def test_reading_a_stream_after_its_end_stores_nothing_again() -> None:
+    class Counting(MemoryCache):
+        sets = 0
+
+        async def set(self, key: str, value: bytes, ttl: float | None) -> None:
+            self.sets += 1
+            await super().set(key, value, ttl)
+
+    store = Counting()
+    async with CachedModel(Scripted('a'), store).request_stream(HELLO) as stream:
+        for _ in range(2):
+            async for _ in stream:
+                pass
+    assert store.sets == 1
 
 
 def test_a_model_works_in_every_event_loop() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import openai
 import pytest
 
+from pydantic_llm.agent import Agent, AgentModel
 from pydantic_llm.exceptions import UserError
 from pydantic_llm.messages import ImageUrl, ModelMessage, ModelRequest, ModelResponse, TextPart, UserPromptPart
 from pydantic_llm.models import Model, ModelRequestParameters, OutputObjectDefinition
@@ -191,6 +192,13 @@ def test_a_member_that_cannot_get_the_request_is_not_described() -> None:
     assert fingerprint(FallbackModel(Picky(), TestModel()), ask('Hello'))
     with pytest.raises(UserError, match='not this'):
         fingerprint(FallbackModel(Picky(), Picky()), ask('Hello'))
+
+
+def test_two_agents_are_two_models() -> None:
+    one, other = (Agent(TestModel(), instructions=text) for text in ('Be brief.', 'Be long.'))
+    first, again, second = (fingerprint(AgentModel(agent), ask('Hello')) for agent in (one, one, other))
+    assert first == again != second
+    assert fingerprint(AgentModel(one, deps=None), ask('Hello')) == first
 
 
 def test_settings_of_wrappers_do_not_matter(model: Model) -> None:

@@ -77,7 +77,7 @@ class Lookup:
         """Return a stored response as one from the cache, with the warnings of this request."""
         response, mark = entry.response, FromCache(age_seconds=entry.age, usage=entry.response.usage)
         warnings = [*self.warnings, *response.warnings]
-        return replace(response, usage=RequestUsage(), from_cache=mark, warnings=warnings)
+        return replace(response, usage=RequestUsage(), attempts=(), from_cache=mark, warnings=warnings)
 
     async def find_entry(self) -> Entry | None:
         """Do the same as `find`, and return the entry."""

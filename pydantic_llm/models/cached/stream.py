@@ -89,6 +89,8 @@ class RecordedStream(BufferedStream):
 
     async def _read_more(self) -> None:
         lookup = self._lookup
+        if self._ended:
+            raise StopAsyncIteration
         lookup.set_idle(is_idle=False)
         try:
             with lookup.deadlines.track_time():
