@@ -1,7 +1,7 @@
 """Schemas of pydantic that are built when they are first needed, since importing its schema builder takes 100 ms.
 
-`Discriminator`, `Tag` and `BeforeValidator` are for annotations that Python evaluates at import; inside of a class,
-where annotations are text, those of pydantic do as well. `validate_fields` is for dataclasses whose constructors
+`Discriminator` and `Tag` are for annotations that Python evaluates at import; inside of a class, where annotations are
+text, those of pydantic do as well. `validate_fields` is for dataclasses whose constructors
 validate. The other functions are for `__get_pydantic_core_schema__`, which pydantic calls once per class and schema.
 """
 
@@ -42,16 +42,6 @@ class Tag:
         import pydantic
 
         return pydantic.Tag(self.tag).__get_pydantic_core_schema__(source, handler)
-
-
-class BeforeValidator:
-    """pydantic's `BeforeValidator`: a function that changes a value before it is validated."""
-
-    def __init__(self, function: Callable[[Any], Any]) -> None:
-        self.function = function
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return no_info_before_validator_function(self.function, handler(source))
 
 
 def add_before_validator(schema: CoreSchema, function: Callable[[Any], Any]) -> CoreSchema:

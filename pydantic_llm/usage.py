@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from operator import not_
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from pydantic_core import CoreSchema
 
 from ._checks import check_flag, check_number
-from ._deferred_schemas import BeforeValidator, add_older_names
+from ._deferred_schemas import add_before_validator, add_older_names
 from .exceptions import UsageLimitExceeded
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ('AttemptUsage', 'CountSource', 'RequestUsage', 'RunUsage', 'TokenClass', 'Usage', 'UsageLimits')
 
-
-Count = Annotated[int, BeforeValidator(lambda value: 0 if value is None else value)]
-Details = Annotated[dict[str, int], BeforeValidator(lambda value: {} if value is None else value)]
 
 CountSource = Literal['exact', 'estimated', 'missing']
 """The origin of a count: the vendor or the engine counted, this package estimated, or no count arrived."""
@@ -59,35 +56,43 @@ OLDER_NAMES = {'input_tokens': 'request_tokens', 'output_tokens': 'response_toke
 """Fields → their names in older histories of pydantic-ai."""
 
 
+def _drop_nulls(value: object) -> object:
+    """Return the fields without those that are null, which have their default."""
+    if not isinstance(value, dict):
+        return value
+    fields = cast('dict[str, object]', value)
+    return {name: item for name, item in fields.items() if item is not None} if None in fields.values() else fields
+
+
 @dataclass(repr=False, kw_only=True, slots=True)
 class Usage:
     """Base of the usage of requests and runs. All counts are tokens."""
 
-    input_tokens: Count = 0
+    input_tokens: int = 0
     """All tokens of the prompt, including those read from and written to the cache."""
 
-    cache_write_tokens: Count = 0
+    cache_write_tokens: int = 0
     """The input tokens that were written to the vendor's cache."""
 
-    cache_read_tokens: Count = 0
+    cache_read_tokens: int = 0
     """The input tokens that were read from the vendor's cache."""
 
-    output_tokens: Count = 0
+    output_tokens: int = 0
     """All generated tokens, including thinking."""
 
-    output_reasoning_tokens: Count = 0
+    output_reasoning_tokens: int = 0
     """The output tokens of thinking, if the vendor counts them."""
 
-    input_audio_tokens: Count = 0
+    input_audio_tokens: int = 0
     """The input tokens of audio."""
 
-    cache_audio_read_tokens: Count = 0
+    cache_audio_read_tokens: int = 0
     """The input tokens of audio that were read from the cache."""
 
-    output_audio_tokens: Count = 0
+    output_audio_tokens: int = 0
     """The output tokens of audio."""
 
-    details: Details = field(default_factory=dict[str, int])
+    details: dict[str, int] = field(default_factory=dict[str, int])
     """Other counts of the vendor, by the vendor's names; counts of zero are omitted."""
 
     estimated: tuple[str, ...] = field(default=(), compare=False, metadata={'exclude_if': not_})
@@ -130,7 +135,7 @@ class Usage:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return add_older_names(handler(source), OLDER_NAMES)
+        return add_before_validator(add_older_names(handler(source), OLDER_NAMES), _drop_nulls)
 
     @property
     def total_tokens(self) -> int:
@@ -254,13 +259,13 @@ class AttemptUsage:
 class RunUsage(Usage):
     """The usage of a run. Calling it returns itself, so that `result.usage()` works as well."""
 
-    requests: Count = 0
+    requests: int = 0
     """The number of requests that were sent."""
 
-    tool_calls: Count = 0
+    tool_calls: int = 0
     """The number of executed tool calls."""
 
-    unmeasured_requests: Count = field(default=0, metadata={'exclude_if': not_})
+    unmeasured_requests: int = field(default=0, metadata={'exclude_if': not_})
     """The number of responses that had no usage at all. The counts do not contain them, so they are too low."""
 
     cost: Decimal | None = None
