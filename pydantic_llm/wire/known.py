@@ -118,12 +118,13 @@ class KnownHistory:
 def _encode_new(message: ModelMessage, known: KnownMessage, encode: EncodeAlone, find_ids: FindIds | None) -> None:
     """Encode a message for the first time."""
     target, others = known.target, None
+    is_text = known.facts is USER_TEXT or known.facts is MODEL_TEXT
     if target.get_response_fields is not None and find_ids is None and isinstance(message, ModelResponse):
         others = target.get_response_fields(message)
-    known.json = write_by_template(message, target.templates, others, encode)
+    known.json = write_by_template(message, target.templates, others, encode, is_text=is_text)
     if known.json is None:
         known.json, known.notes = encode(message)
-    if find_ids is not None and known.facts is not USER_TEXT and known.facts is not MODEL_TEXT:
+    if find_ids is not None and not is_text:
         known.sent_ids = find_ids(message)
 
 
@@ -159,7 +160,7 @@ def _find_known(messages: Sequence[ModelMessage], target: EncodingTarget) -> lis
             fields = get_fields(message, target)
         known: KnownMessage | None = getattr(message, SLOT, None)
         if known is None or known.target is not target or known.fields != fields:
-            known = recall(message, fields, target)
+            known = recall(message, fields, target, known)
             if known is None:
                 return None
         facts = known.facts

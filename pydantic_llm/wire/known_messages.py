@@ -7,7 +7,7 @@ long as it, with the fields that were read.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from types import NoneType
@@ -143,22 +143,21 @@ def get_fields(message: ModelMessage, target: EncodingTarget) -> Any:
     return fields
 
 
-def recall(message: ModelMessage, fields: Any, target: EncodingTarget) -> KnownMessage | None:
+def recall(
+    message: ModelMessage, fields: Any, target: EncodingTarget, before: KnownMessage | None
+) -> KnownMessage | None:
     """Return what is known about a message with these fields, after it was examined if it is new or changed.
 
-    `None` if it may need a repair.
+    `before` is what its slot has, for whatever target. `None` if the message may need a repair.
     """
-    known: KnownMessage | None = getattr(message, SLOT, None)
-    before = known
-    if known is not None and known.target is not target:
-        known = known.other
+    known = before if before is None or before.target is target else before.other
     if known is None or known.target is not target or not _has_fields(known, fields):
         known = _examine(message, fields, target)
         if known is None:
             return None
     if known is not before and known.fields is not None:
-        known.other = before if before is not None and before.target is not target else None
         if before is not None:
+            known.other = before if before.target is not target else None
             before.other = None
         setattr(message, SLOT, known)
     return known
@@ -175,12 +174,12 @@ USER_TEXT, MODEL_TEXT = Facts(UserPromptPart, rank=PROMPT), Facts(TextPart)
 
 def _examine(message: ModelMessage, fields: Any, target: EncodingTarget) -> KnownMessage | None:
     """Return what is known about a message that needs no repair by itself, `None` for any other."""
-    parts = message.parts
-    if type(message) not in CHECKS or type(parts) not in (list, tuple) or not parts:
+    parts, checks = message.parts, CHECKS.get(type(message))
+    if checks is None or not parts or type(parts) not in (list, tuple):
         return None
-    if len(parts) == 1 and (plain := _examine_text(parts[0], type(message))) is not None:
+    if len(parts) == 1 and (plain := _examine_text(parts[0], checks)) is not None:
         return KnownMessage(target, fields, plain)
-    checks, facts = CHECKS[type(message)], Facts(*[type(part) for part in parts])
+    facts = Facts(*[type(part) for part in parts])
     for part in parts:
         if not checks[type(part)](part, facts, target):
             return None
@@ -189,9 +188,9 @@ def _examine(message: ModelMessage, fields: Any, target: EncodingTarget) -> Know
     return KnownMessage(target, fields, facts)
 
 
-def _examine_text(part: object, message_type: type[ModelMessage]) -> Facts | None:
+def _examine_text(part: object, checks: Mapping[type, Check]) -> Facts | None:
     """Return the facts of the most frequent messages, those of one text that every API accepts."""
-    if type(part) not in CHECKS[message_type]:
+    if type(part) not in checks:
         return None
     if type(part) is UserPromptPart:
         content: object = part.content

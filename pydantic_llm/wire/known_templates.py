@@ -70,24 +70,36 @@ class Template:
 
 
 def write_by_template(
-    message: ModelMessage, templates: dict[object, Template | None], others: object, encode: EncodeAlone
+    message: ModelMessage,
+    templates: dict[object, Template | None],
+    others: object,
+    encode: EncodeAlone,
+    *,
+    is_text: bool = False,
 ) -> bytes | None:
-    """Return the JSON of a message whose only part is plain, `None` for any other. `others` decide with the part."""
+    """Return the JSON of a message whose only part is plain, `None` for any other. `others` decide with the part.
+
+    `is_text` is true for a message that is known to be one text.
+    """
     part: Any = message.parts[0]
-    if len(message.parts) > 1 or (kind := _find_kind(part)) is None:
+    if is_text:
+        kind = part.provider_name if type(part) is TextPart else None
+    elif len(message.parts) > 1 or (kind := _find_kind(part)) is None:
         return None
-    key: object = (part.part_kind, kind, others)
-    if key not in templates:
+    key: object = (part.part_kind, kind or '', others)
+    template = templates.get(key)
+    if template is None:
+        if key in templates:
+            return None
         if len(templates) >= MAX_TEMPLATES:
             templates.clear()
-        templates[key] = _make_template(message, part, encode)
-    template = templates[key]
+        templates[key] = template = _make_template(message, part, encode)
     return None if template is None else template.fill(part)
 
 
 def _find_kind(part: Any) -> str | None:
     """Return what decides, with its type, how a plain part is encoded around its texts; `None` for any other part."""
-    kind = cast('object', type(part))
+    kind: Any = part.__class__
     if kind is UserPromptPart or kind is ToolReturnPart:
         is_plain = type(part.content) is str and bool(part.content.strip())
         outcome: str = part.outcome if kind is ToolReturnPart else ''
