@@ -51,7 +51,7 @@ SETTINGS: tuple[Any, ...] = (
 )
 
 
-KNOWN_ROOMS = ('openai-chat', 'openai-responses', 'anthropic', 'gemini')
+KNOWN_ROOMS = ('openai-chat', 'openai-responses', 'anthropic', 'gemini', 'cohere', 'groq', 'huggingface')
 
 
 def find_room(name: str) -> Room:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import assert_never
 
 from ...exceptions import UserError
 from ...json_types import Json
 from ...messages import (
     CachePoint,
+    ModelMessage,
     ModelRequest,
     ModelResponse,
     RetryPromptPart,
@@ -19,6 +20,7 @@ from ...messages import (
 from ...messages.request import ModelRequestPart
 from ...profiles.cohere import CohereModelProfile
 from ...wire.files import content_items
+from ...wire.json_body import JsonItems
 from ...wire.prepare import PreparedRequest
 from .content import encode_content, encode_tool_return
 from .encode_response import encode_message
@@ -37,13 +39,24 @@ def encode(request: PreparedRequest, profile: CohereModelProfile) -> Json:
         **encode_settings(request),
         **encode_thinking(request),
     }
-    messages = encode_messages(request)
-    if options.get('response_format', {}).get('type') == 'json_object' and not _mentions_json(messages):
-        messages = [{'role': 'system', 'content': JSON_INSTRUCTION}, *messages]
-    body: Json = {'model': request.model_name, 'messages': messages, **options}
+    body: Json = {'model': request.model_name, 'messages': _encode_messages_for(request, options), **options}
     if request.stream:
         body['stream'] = True
     return body
+
+
+def _encode_messages_for(request: PreparedRequest, options: Json) -> Sequence[Json] | JsonItems:
+    """Encode the messages. Those after the first request are not encoded again, unless the options need their texts."""
+    is_json = options.get('response_format', {}).get('type') == 'json_object'
+    if not is_json and (known := request.get_written()) is not None:
+        first = encode_messages(request, request.messages[:1])
+        return JsonItems(first, known.encode(request, lambda message: encode_history((message,), request), 1))
+    messages = encode_messages(request, request.messages)
+    if not messages:
+        raise UserError('messages has no content of the user: all of its texts are blank')
+    if is_json and not _mentions_json(messages):
+        return [{'role': 'system', 'content': JSON_INSTRUCTION}, *messages]
+    return messages
 
 
 def _mentions_json(messages: Iterable[Json]) -> bool:
@@ -54,22 +67,23 @@ def _mentions_json(messages: Iterable[Json]) -> bool:
     return any('json' in text.lower() for texts in blocks for text in texts)
 
 
-def encode_messages(request: PreparedRequest) -> list[Json]:
-    """Encode the messages. Instructions follow the system prompts at the start of the conversation."""
-    turns: list[Json] = []
-    if any(isinstance(item, CachePoint) for item in content_items(request.messages)):
+def encode_messages(request: PreparedRequest, history: Sequence[ModelMessage]) -> list[Json]:
+    """Encode messages from the first one on. Instructions follow the system prompts at their start."""
+    if any(isinstance(item, CachePoint) for item in content_items(history)):
         request.drop_cache_point()
-    for message in request.messages:
-        if isinstance(message, ModelRequest):
-            turns += encode_request(message, request.system)
-        else:
-            turns += encode_response(message, request)
+    turns = list(encode_history(history, request))
     start = next((index for index, turn in enumerate(turns) if turn['role'] != 'system'), len(turns))
     instructions = [{'role': 'system', 'content': text} for text in request.instructions]
-    messages = [*turns[:start], *instructions, *turns[start:]]
-    if not messages:
-        raise UserError('messages has no content of the user: all of its texts are blank')
-    return messages
+    return [*turns[:start], *instructions, *turns[start:]]
+
+
+def encode_history(messages: Iterable[ModelMessage], request: PreparedRequest) -> Iterator[Json]:
+    """Yield the messages of requests and responses."""
+    for message in messages:
+        if isinstance(message, ModelRequest):
+            yield from encode_request(message, request.system)
+        else:
+            yield from encode_response(message, request)
 
 
 def encode_request(message: ModelRequest, system: str) -> Iterator[Json]:

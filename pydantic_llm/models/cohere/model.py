@@ -45,6 +45,7 @@ class CohereModel(WireModel[CohereModelProfile]):
     profile_type = CohereModelProfile
     api_name = 'a chat response'
     token_count_api = TokenCountApi(encode_token_count, field='tokens', split=split_text, is_estimate=True)
+    encodes_items = True
 
     def __init__(
         self,

@@ -250,6 +250,7 @@ GROQ = Dialect(
     finish_reasons=FINISH_REASONS,
     native_tools=frozenset(COMPOUND_TOOLS),
     encode_body=encode_body,
+    changes_messages=False,
     decode_event=decode_event,
     decode_native_tools=decode_native_tools,
     is_response=is_response,

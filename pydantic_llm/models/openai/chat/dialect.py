@@ -58,6 +58,8 @@ class Dialect:
     """What the API accepts in past messages."""
     encode_body: EncodeBody | None = None
     """Changes the body last."""
+    changes_messages: bool = True
+    """False if `encode_body` neither reads nor changes the messages: then each is encoded once for all requests."""
     decode_event: DecodeEvent | None = None
     """Changes a body or an event first."""
     decode_native_tools: DecodeNativeTools | None = None

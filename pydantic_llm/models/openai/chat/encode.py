@@ -36,7 +36,7 @@ from .options import encode_output, encode_settings, encode_tools
 def encode(request: PreparedRequest, profile: OpenAIModelProfile, dialect: Dialect = OPENAI) -> Json:
     """Encode the body of a request."""
     messages: Sequence[Json] | JsonItems | None = None
-    if dialect.encode_body is None and not has_marks(request, profile):
+    if not (dialect.encode_body and dialect.changes_messages) and not has_marks(request, profile):
         messages = encode_known_messages(request, profile)
     if messages is None:
         messages = mark_prefix(list(encode_messages(request, profile)), request, profile)
