@@ -109,12 +109,12 @@ class BatchClient:
     async def _upload(self, part: Part) -> str:
         upload = self.api.upload
         assert upload is not None, 'the part is not inline'
-        attempt = self._upload_form if upload.form is not None else self._upload_resumable
+        send = self._upload_form if upload.form is not None else self._upload_resumable
 
-        async def send() -> RawResponse:
-            return await attempt(upload.path, part.make_body(self.api))
+        async def attempt() -> Json:
+            return self._parse(await send(upload.path, part.make_body(self.api)))
 
-        body = self._parse(await Budget.of(self.settings).run(send))
+        body = await Budget.of(self.settings).run(attempt)
         file_id = self._decode(self.api.decode_file_id, body)
         if not isinstance(file_id, str) or not file_id:
             raise self._make_unexpected(body, 'no id of the uploaded file')
@@ -158,10 +158,10 @@ class BatchClient:
     async def _call(self, method: Method, path: str, body: bytes = b'') -> Json:
         request = self._make_request(method, path, body)
 
-        async def send() -> RawResponse:
-            return await self._send(request)
+        async def attempt() -> Json:
+            return self._parse(await self._send(request))
 
-        return self._parse(await Budget.of(self.settings).run(send))
+        return await Budget.of(self.settings).run(attempt)
 
     async def _send(self, request: RawRequest) -> RawResponse:
         return await self.model.provider.connection.send(request)
@@ -197,33 +197,27 @@ class BatchClient:
                     if skip:
                         skip -= 1
                     else:
-                        yield self._parse_line(whole)
+                        yield self._parse_object(whole)
                 pieces.append(rest)
             if (last := b''.join(pieces)).strip() and not skip:
-                yield self._parse_line(last)
+                yield self._parse_object(last)
         finally:
             await stream.aclose()
 
     # ------------------------------------------------------------------ decoding
 
     def _parse(self, response: RawResponse) -> Json:
-        try:
-            body: object = parse_json(response.body or b'{}')
-        except ValueError:
-            raise self._make_unexpected(response.body, 'no JSON') from None
-        if not isinstance(body, dict):
-            raise self._make_unexpected(body, 'no object')
-        return cast('Json', body)
+        return self._parse_object(response.body or b'{}')  # to a deletion, for example
 
-    def _parse_line(self, line: bytes) -> Json:
-        """Parse a line. One that is not a JSON object is truncated: its error is retryable."""
+    def _parse_object(self, data: bytes) -> Json:
+        """Parse a body or a line. One that is not a JSON object is truncated: its error is retryable."""
         try:
-            row: object = parse_json(line)
+            parsed: object = parse_json(data)
         except ValueError:
-            row = None
-        if not isinstance(row, dict):
-            raise error_from_invalid_json(line, model_name=self.model.model_name, provider_name=self.model.system)
-        return cast('Json', row)
+            parsed = None
+        if not isinstance(parsed, dict):
+            raise error_from_invalid_json(data, model_name=self.model.model_name, provider_name=self.model.system)
+        return cast('Json', parsed)
 
     def _decode(self, decode: Callable[[Json], T], body: Json) -> T:
         try:

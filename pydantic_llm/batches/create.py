@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from ..models.known_names import KnownModelName
 
 __all__ = ('batch_requests', 'get_batch')
+
+ID = re.compile(r'(batches/)?[A-Za-z0-9_:-]+')
+"""The form of the vendors' ids. It is part of the path of requests."""
 
 ID_SEPARATOR = ','
 """The separator of the vendor's ids in the id of a batch."""
@@ -62,7 +66,7 @@ async def get_batch(
     client = _make_client(model)
     check_type(id, str, parameter='id')
     ids = id.split(ID_SEPARATOR)
-    if not all(part and all(character.isalnum() or character in '_-./:' for character in part) for part in ids):
+    if not all(ID.fullmatch(each) for each in ids):
         raise UserError(f'id={id!r} is not the id of a batch: pass what Batch.id returned')
     known = None if requests is None else await _describe_requests(client, requests)
     return Batch(client, [await client.fetch(each) for each in ids], known=known)

@@ -112,5 +112,8 @@ class PartWriter:
         return part
 
     def _end_part(self) -> None:
-        if self._parts and self._is_inline and self._api.inline is not None:
+        if not self._parts:
+            return
+        if self._is_inline and self._api.inline is not None:
             self._parts[-1].write(self._api.inline.after)
+        self._parts[-1].file.flush()  # httpx asks the operating system for the size of a file in a form

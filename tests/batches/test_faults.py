@@ -182,7 +182,7 @@ async def test_the_parts_of_a_batch_are_cancelled_if_another_part_is_refused(
         assert faulty.count('POST', '/cancel') == 2
 
 
-@pytest.mark.parametrize('fault', [500, 429, 503, 'drop', 'truncate'])
+@pytest.mark.parametrize('fault', [500, 429, 503, 'drop', 'truncate', 'shorten'])
 @pytest.mark.parametrize('make', [openai_chat, anthropic])
 async def test_a_reader_survives_failures_of_the_vendor_while_it_waits(fault: Any, make: Make) -> None:
     async with serve(make) as (faulty, model):

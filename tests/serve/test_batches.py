@@ -381,3 +381,43 @@ async def test_old_files_and_batches_are_deleted() -> None:
 def test_invalid_options_are_refused(options: Any) -> None:
     with pytest.raises(UserError, match=next(iter(options))):
         BatchOptions(**options)
+
+
+@pytest.mark.parametrize('version', ['v1beta', 'v1'])
+async def test_a_client_of_google_uploads_a_file_in_pieces(version: str, http: httpx2.AsyncClient) -> None:
+    """As `google.genai` does it (`_upload_fd` in google/genai/_api_client.py), with version `v1` of the API too."""
+    contents = [{'role': 'user', 'parts': [{'text': 'Hi'}]}]
+    data = make_lines(*[{'key': str(index), 'request': {'contents': contents}} for index in range(3)])
+    begun = await http.post(
+        f'/upload/{version}/files',
+        json={'file': {'displayName': 'mine'}},
+        headers={
+            'x-goog-upload-command': 'start',
+            'x-goog-upload-header-content-length': str(len(data)),
+            'x-goog-upload-header-content-type': 'jsonl',
+        },
+    )
+    upload, half = begun.headers['x-goog-upload-url'], len(data) // 2
+    first = {'x-goog-upload-command': 'upload', 'x-goog-upload-offset': '0'}
+    assert (await http.post(upload, content=data[:half], headers=first)).headers['x-goog-upload-status'] == 'active'
+    assert (await http.post(upload, content=data[:half], headers=first)).status_code == 400  # sent already
+    last = {'x-goog-upload-command': 'upload, finalize', 'x-goog-upload-offset': str(half)}
+    done = await http.post(upload, content=data[half:], headers=last)
+    assert done.headers['x-goog-upload-status'] == 'final'
+    file = done.json()['file']
+    assert (file['sizeBytes'], file['displayName'], file['mimeType']) == (str(len(data)), 'mine', 'jsonl')
+    batch = {'displayName': 'b', 'inputConfig': {'fileName': file['name']}}
+    created = await http.post(f'/{version}/models/m:batchGenerateContent', json={'batch': batch})
+    name = created.json()['name']
+
+    async def fetch() -> Any:
+        return (await http.get(f'/{version}/{name}')).json()
+
+    ended = await wait_for(fetch, lambda found: found.get('done', False))
+    assert ended['metadata']['state'] == 'BATCH_STATE_SUCCEEDED'
+    assert ended['metadata']['batchStats']['successfulRequestCount'] == '3'
+    results = await http.get(f'/{version}/{ended["response"]["responsesFile"]}:download', params={'alt': 'media'})
+    assert results.text.count('Hello') == 3
+    assert (await http.delete(f'/{version}/{name}')).status_code == 200
+    assert (await http.get(f'/{version}/{name}')).status_code == 404
+    assert (await http.delete(f'/{version}/{file["name"]}')).status_code == 200
