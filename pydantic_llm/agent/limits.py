@@ -1,6 +1,7 @@
 """Checks the limits of a run before each request and after each response.
 
-`UsageLimits` has the limits. What needs a model is here: its prices, and counting the tokens of a request.
+`UsageLimits` has the limits. What needs a model is here: its prices, and counting the tokens of a request. The module
+of the prices is imported when a cost is limited.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from decimal import Decimal
 from ..exceptions import UserError
 from ..messages import ModelMessage, ModelResponse
 from ..models import Model, ModelRequestParameters
-from ..prices import check_prices_installed, find_cost
 from ..settings import ModelSettings
 from ..usage import Usage
 from .run_state import RunState
@@ -54,6 +54,8 @@ def _iter_members(model: Model) -> Iterator[Model]:
 
 def _check_priced(model: Model) -> None:
     """Raise `UserError` if the price of a model is unknown, which would make the limit of the cost useless."""
+    from ..prices import check_prices_installed, find_cost
+
     for member in _iter_members(model):
         if find_cost(Usage(input_tokens=1, output_tokens=1), member.system, member.model_name) is None:
             check_prices_installed(what='UsageLimits(cost_limit=...)')
@@ -74,5 +76,7 @@ def _find_lowest_cost(model: Model, usage: Usage) -> Decimal:
 
 
 def _find_costs(model: Model, usage: Usage) -> list[Decimal]:
+    from ..prices import find_cost
+
     costs = [find_cost(usage, member.system, member.model_name) for member in _iter_members(model)]
     return [cost for cost in costs if cost is not None]

@@ -39,7 +39,7 @@ def _find_texts(value: Any) -> Iterator[str]:
         case str():
             yield value
         case list():
-            for item in cast('list[Any]', value):
+            for item in cast('list[object]', value):
                 yield from _find_texts(item)
         case dict():
             for name, item in cast('Json', value).items():

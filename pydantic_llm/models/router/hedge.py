@@ -41,7 +41,8 @@ class Race(Generic[T]):
         `choose_hedge` is called after `hedge_after` seconds, and returns the second attempt, if there can be one.
         """
         self._launch(first)
-        has_winner, wait = False, hedge_after
+        has_winner = False
+        wait: float | None = hedge_after
         try:
             while self._running:
                 await asyncio.wait(self._running, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
