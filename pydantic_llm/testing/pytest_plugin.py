@@ -32,14 +32,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help='replay recorded responses (default), record them again, or send each request and record nothing; also '
         f'{MODE_VARIABLE}',
     )
-    parser.addini('block_model_requests', 'use the fixture block_model_requests in every test', 'bool', default=False)
+    blocking = 'forbid requests over the network in all tests, and while they are collected'
+    parser.addini('block_model_requests', blocking, 'bool', default=False)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Block requests in every test if the ini option says so. Raises `UsageError` for an invalid mode."""
+    """Block requests during the session if the ini option is set. Raises `UsageError` for an invalid mode."""
     _find_mode(config)
     if config.getini('block_model_requests'):
-        config.pluginmanager.register(_BlockAlways(), 'pydantic_llm_block_model_requests')
+        from ..models import override_allow_model_requests
+
+        blocked = ExitStack()
+        blocked.enter_context(override_allow_model_requests(allow_model_requests=False))
+        config.add_cleanup(blocked.close)
 
 
 def _find_mode(config: pytest.Config) -> Mode:
@@ -49,20 +54,12 @@ def _find_mode(config: pytest.Config) -> Mode:
     return mode
 
 
-class _BlockAlways:
-    """A plugin for the projects that block requests in every test."""
-
-    @pytest.fixture(autouse=True)
-    def _block_model_requests(self, block_model_requests: None) -> None:
-        pass
-
-
 @pytest.fixture
 def block_model_requests() -> Iterator[None]:
     """Make every request over the network raise `UserError` during the test.
 
-    `recorded_model` and `llm_server` allow requests if they need them. The ini option of this name uses the fixture in
-    all tests of a project.
+    `recorded_model` and `llm_server` allow requests if they need them. The ini option of this name blocks requests in
+    all tests of a project, and while its modules are imported, so that `Agent('openai:gpt-4o')` needs no key there.
     """
     from ..models import override_allow_model_requests
 

@@ -549,9 +549,10 @@ async def test_a_key_in_an_error_of_a_server_is_not_written(path: Path) -> None:
         ('{', 'is not a recording: '),
         ('[]', 'is not a recording: it has no version'),
         ('{"version": 1}', 'is not a recording: KeyError'),
-        ('{"version": 1, "exchanges": [5]}', 'is not a recording: TypeError'),
+        ('{"version": 1, "models": {}, "exchanges": [5]}', 'is not a recording: TypeError'),
+        ('{"version": 1, "models": {"a": 5}, "exchanges": []}', 'is not a recording: TypeError'),
         ('{"version": 2, "exchanges": []}', 'has version 2 of the format, this package reads up to 1: upgrade it'),
-        ('{"version": 1, "exchanges": []}', 'has several models: give as model_id= one of none'),
+        ('{"version": 1, "models": {}, "exchanges": []}', 'has several models: give as model_id= one of none'),
     ],
 )
 def test_a_file_that_is_not_a_recording_is_refused(content: str | None, message: str, path: Path) -> None:
@@ -580,6 +581,14 @@ async def test_a_recording_that_was_edited_by_hand_is_replayed_as_it_is(path: Pa
     await RecordingModel(TestModel(), path).request(HELLO)
     edit(path, ('Hello', 'Bye'), ('success (no tool calls)', 'See you'))
     assert (await ReplayModel(path).request(ask('Bye'))).text == 'See you'
+
+
+@pytest.mark.parametrize('change', [('"part_kind": "text"', '"part_kind": "odd"'), ('"response":', '"lost":')])
+async def test_an_entry_that_was_damaged_by_hand_is_a_user_error(change: tuple[str, str], path: Path) -> None:
+    await RecordingModel(TestModel(), path).request(HELLO)
+    edit(path, change)
+    with pytest.raises(UserError, match="An entry of the recording has an invalid 'response'"):
+        await ReplayModel(path).request(HELLO)
 
 
 async def test_a_replayed_model_has_the_facts_of_the_recorded_one(path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pydantic_llm import models
 from pydantic_llm.messages import ModelResponse, TextPart
 from pydantic_llm.models.function import FunctionModel
 from pydantic_llm.serve import LocalServer, create_app
@@ -229,6 +230,23 @@ def test_requests_are_blocked_if_the_project_says_so(project: pytest.Pytester) -
     project.runpytest_inprocess(*PLUGIN, '-k', 'after').assert_outcomes(failed=1, deselected=2)
     project.makeini(f'{INI}block_model_requests = true\n')
     project.runpytest_inprocess(*PLUGIN).assert_outcomes(passed=3)
+    assert models.ALLOW_MODEL_REQUESTS is True
+
+
+def test_an_agent_that_is_built_on_import_needs_no_key_if_requests_are_blocked(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        from pydantic_llm import Agent
+
+        agent = Agent('openai:gpt-4o')
+
+        def test_it(test_model):
+            assert agent.run_sync('Hello', model=test_model).output
+        """
+    )
+    project.runpytest_inprocess(*PLUGIN).assert_outcomes(errors=1)
+    project.makeini(f'{INI}block_model_requests = true\n')
+    project.runpytest_inprocess(*PLUGIN).assert_outcomes(passed=1)
 
 
 def test_a_mode_that_does_not_exist_is_refused(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Literal, cast
 
-from ...exceptions import LLMError
+from ...exceptions import LLMError, ModelHTTPError, UserError
 from ...json_types import Json, repair_text
 from ...messages import ModelResponse, ModelResponseStreamEvent
 from ...messages.headers import ResponseHeaders
@@ -62,7 +63,10 @@ class Outcome:
                 fields['response_headers'] = redactor.redact_headers(self.response.headers)
             events = events if fields['response'] == response else None
         if self.error is not None:
-            fields['error'] = redactor.redact_fields(encode_error(self.error))
+            error = encode_error(self.error)
+            if isinstance(self.error, ModelHTTPError):
+                error['fields']['headers'] = redactor.redact_headers(self.error.headers)
+            fields['error'] = redactor.redact_fields(error)
         if events is not None:
             fields['events'] = redactor.redact(_encode_events(events))
         return fields
@@ -95,24 +99,28 @@ class Exchange:
     @property
     def seconds(self) -> float:
         """The time from the request to the end of the response."""
-        return float(self.fields.get('seconds', 0))
+        with _reading('seconds'):
+            return float(self.fields.get('seconds', 0))
 
     @property
     def error(self) -> LLMError | None:
         """The exception that the request ended with."""
-        return decode_error(self.fields['error']) if 'error' in self.fields else None
+        with _reading('error'):
+            return decode_error(self.fields['error']) if 'error' in self.fields else None
 
     @property
     def response(self) -> ModelResponse:
         """The response; of a request that failed, what arrived of it."""
-        headers: Mapping[str, str] | None = self.fields.get('response_headers')
-        response = decode_response(self.fields['response'])
-        return response if headers is None else replace(response, headers=ResponseHeaders(headers))
+        with _reading('response'):
+            headers: Mapping[str, str] | None = self.fields.get('response_headers')
+            response = decode_response(self.fields['response'])
+            return response if headers is None else replace(response, headers=ResponseHeaders(headers))
 
     @property
     def usage(self) -> RequestUsage:
         """The number of tokens that were counted."""
-        return decode_usage(self.fields['usage'])
+        with _reading('usage'):
+            return decode_usage(self.fields['usage'])
 
     @property
     def events(self) -> list[TimedEvent] | None:
@@ -120,9 +128,10 @@ class Exchange:
         recorded: list[Json] | None = self.fields.get('events')
         if recorded is None:
             return None
-        plain = [{name: value for name, value in event.items() if name != 'at'} for event in recorded]
-        times = [float(event['at']) for event in recorded]
-        return list(zip(times, decode_events(plain), strict=True))
+        with _reading('events'):
+            plain = [{name: value for name, value in event.items() if name != 'at'} for event in recorded]
+            times = [float(event['at']) for event in recorded]
+            return list(zip(times, decode_events(plain), strict=True))
 
     def to_text(self) -> str:
         """Return the entry as indented JSON, with one line for each event."""
@@ -132,3 +141,12 @@ class Exchange:
             return text
         lines = ',\n    '.join(json.dumps(event, ensure_ascii=False) for event in events)
         return f'{text[:-2]},\n  "events": [\n    {lines}\n  ]\n}}' if events else f'{text[:-2]},\n  "events": []\n}}'
+
+
+@contextmanager
+def _reading(name: str) -> Generator[None]:
+    """Raise `UserError` if a field of an entry, which may have been edited by hand, is invalid."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise UserError(f'An entry of the recording has an invalid {name!r}: {error}') from error

@@ -55,8 +55,9 @@ class Recording:
         """Read a file. Raises `UserError` if it does not exist, or is not a recording of this version."""
         recording = cls(path)
         content = _read_file(recording.path)
-        recording.models = content.get('models', {})
         try:
+            models: dict[str, Json] = content['models']
+            recording.models = {id: {'model_name': id, 'system': '', **facts} for id, facts in models.items()}
             recording._exchanges = dict(enumerate(map(Exchange, content['exchanges'])))
         except (KeyError, TypeError, AttributeError) as error:
             raise UserError(f'{recording.path} is not a recording: {type(error).__name__}: {error}') from error

@@ -32,7 +32,7 @@ CREDENTIAL_IN_URL = re.compile(
 """A query parameter with a credential, or the user and the password of a URL."""
 
 KEY = re.compile(
-    r'(?<![A-Za-z0-9_-])(?:sk-[A-Za-z0-9_-]{16,}|AIza[A-Za-z0-9_-]{35}|(?:gsk|hf|xai)[-_][A-Za-z0-9]{20,}|AKIA[A-Z0-9]{16})'
+    r'(?<![A-Za-z0-9_-])(?:sk-(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{16,}|AIza[A-Za-z0-9_-]{35}|(?:gsk|hf|xai)[-_][A-Za-z0-9]{20,}|AKIA[A-Z0-9]{16})'
     r'|(?<=Bearer )[A-Za-z0-9._~+/=-]{16,}'
 )
 """Keys by their form: of OpenAI and Anthropic, Google, Groq, Hugging Face, xAI and AWS, and any bearer token."""
