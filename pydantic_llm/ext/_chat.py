@@ -13,6 +13,7 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from .._threads import BlockingContext, run_blocking
+from .._type_checks import check_settings_type
 from ..exceptions import UnexpectedModelBehavior, UserError
 from ..json_types import Json
 from ..messages import ModelMessage, ModelMessagesTypeAdapter, ModelResponse, TextPart, ToolCallPart, ToolReturnPart
@@ -49,6 +50,7 @@ class ChatEndpoint:
     """A model that takes and returns the JSON of Chat Completions."""
 
     def __init__(self, model: Model | str, settings: ModelSettings | None = None) -> None:
+        check_settings_type(settings, parameter='settings')
         self.model = infer_model(model)
         self.settings = settings
 
@@ -71,14 +73,16 @@ class ChatEndpoint:
         """
         served = self._decode(body)
         served.options['include_usage'] = True
-        stops = StopMatcher(_list_stops(served))
         async with self.model.request_stream(served.messages, served.settings, served.parameters) as stream:
+            stops = StopMatcher(_list_stops(served))
             encoded = EncodedStream(StreamEncoder(served), served, stream)
             async for event in stream:
                 for chunk in encoded.event(event):
                     yield _cut_chunk(chunk, stops)
             response = stream.get()
-            last, usage = encoded.end(end_pause(response))
+            *first, last, usage = encoded.end(end_pause(response))
+        for chunk in first:  # of a response without parts
+            yield chunk
         choice = last['choices'][0]
         if held := stops.close():
             choice['delta']['content'] = held

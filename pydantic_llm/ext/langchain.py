@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import PrivateAttr
+
 from ..exceptions import UserError
 from ..json_types import Json
 from ..models import Model, infer_model
@@ -67,6 +69,9 @@ class ChatPydanticLLM(Base):
     streaming: bool = False
     """True to stream also for `invoke`, for the callbacks that receive tokens."""
 
+    _named: dict[str, Model] = PrivateAttr(default_factory=dict[str, Model])
+    """The models that calls named, with their connections."""
+
     def __init__(self, model: Model | KnownModelName | str, **kwargs: Any) -> None:
         super().__init__(model=infer_model(model), **kwargs)
 
@@ -107,7 +112,7 @@ class ChatPydanticLLM(Base):
         endpoint, body = self._build_request(messages, stop, kwargs)
         for chunk in endpoint.stream_sync(body):
             generation = _make_generation_chunk(chunk)
-            if run_manager:
+            if run_manager:  # not from `stream`, which reports tokens itself, but from `stream_events`
                 run_manager.on_llm_new_token(generation.text, chunk=generation)
             yield generation
 
@@ -123,12 +128,23 @@ class ChatPydanticLLM(Base):
                 yield generation
 
     def _build_request(self, messages: list[Any], stop: list[str] | None, kwargs: Json) -> tuple[ChatEndpoint, Json]:
-        endpoint = ChatEndpoint(kwargs.pop('model', self.model), kwargs.pop('settings', self.settings))
+        endpoint = ChatEndpoint(self._find_model(kwargs.pop('model', None)), kwargs.pop('settings', self.settings))
         kwargs.pop('stream_usage', None)  # the usage is always streamed
         body = {**self._get_parameters(), 'messages': [*map(encode_message, messages)], **kwargs}
         if (texts := stop or body.get('stop')) is not None:
             body['stop'] = texts
         return endpoint, body
+
+    def _find_model(self, given: Model | str | None) -> Model:
+        """Return the model of a call: this one's, or the one that the call gives."""
+        if given is None:
+            model: Model = self.model
+            return model
+        if not isinstance(given, str):
+            return infer_model(given)
+        if given not in self._named:
+            self._named[given] = infer_model(given)
+        return self._named[given]
 
     def _get_parameters(self) -> Json:
         fields = {field: getattr(self, name) for name, field in PARAMETERS.items()} | {'stop': self.stop}

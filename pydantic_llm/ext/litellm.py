@@ -136,7 +136,8 @@ def _unpack_extras(message: Json) -> Json:
 def _make_response(body: Json) -> Any:
     choice: Json = body['choices'][0]
     message: Json = {**choice['message'], **_pack_extras(body[EXTRAS])}
-    return _import_litellm().ModelResponse(**{**body, 'choices': [{**choice, 'message': message}]})
+    fields = {name: value for name, value in body.items() if name != EXTRAS}
+    return _import_litellm().ModelResponse(**{**fields, 'choices': [{**choice, 'message': message}]})
 
 
 class _ChunkEncoder:

@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip('langchain_core', reason='needs langchain-core: `make test-bridges` installs it')
 
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models.fake_chat_models import FakeListChatModel
 from langchain_core.messages import (
     AIMessage,
@@ -190,6 +191,35 @@ def test_signed_thinking_comes_back_to_the_model(stream: bool) -> None:
     assert TextPart('Bye') in receiver.messages[1].parts
 
 
+class Tokens(BaseCallbackHandler):
+    """A callback that records the tokens."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def on_llm_new_token(self, token: Any, **kwargs: Any) -> None:
+        self.texts.append(str(token))
+
+
+@pytest.mark.filterwarnings('ignore::langchain_core._api.LangChainBetaWarning')
+async def test_each_token_is_reported_once_to_callbacks() -> None:
+    model = ChatPydanticLLM(reply(TextPart('Hi')))
+    for read in (lambda config: [*model.stream('Hello', config)], lambda config: [*events(model, config)]):
+        tokens = Tokens()
+        read({'callbacks': [tokens]})
+        assert ''.join(tokens.texts) == 'Hi'
+
+
+def events(model: ChatPydanticLLM, config: Any) -> Any:
+    return model.stream_events('Hello', config, version='v3')
+
+
+@pytest.mark.parametrize('stream', [False, True])
+def test_an_empty_response_is_an_empty_message(stream: bool) -> None:
+    message = collect(ChatPydanticLLM(reply(finish_reason='stop')), stream=stream)
+    assert (message.content, message.response_metadata['finish_reason']) == ('', 'stop')
+
+
 @pytest.mark.parametrize('stream', [False, True])
 def test_a_generated_image_is_a_content_block(stream: bool) -> None:
     model = ChatPydanticLLM(reply(TextPart('Here:'), FilePart(BinaryContent(b'x', media_type='image/png'))))
@@ -345,6 +375,10 @@ def test_a_choice_of_no_tool_is_a_user_error() -> None:
 
 
 def test_a_wrong_value_is_a_user_error() -> None:
+    with pytest.raises(UserError, match='settings'):
+        ChatPydanticLLM(reply(TextPart('Hi')), settings='hot').invoke('Hello')
+    with pytest.raises(UserError, match='stop_sequences'):
+        [*ChatPydanticLLM(reply(TextPart('Hi'))).stream('Hello', stop_sequences=5)]
     with pytest.raises(UserError, match='temperature'):
         ChatPydanticLLM(reply(TextPart('Hi'))).invoke('Hello', temperature='hot')
     with pytest.raises(UserError, match='schema= is None'):
