@@ -237,10 +237,14 @@ def _list_usage_fields() -> frozenset[str]:
     return frozenset(field.name for field in fields(usage.RequestUsage))
 
 
+def select_usage(counts: Json) -> Json:
+    """Return the fields of a usage that pydantic-ai has."""
+    return {name: value for name, value in counts.items() if name in _list_usage_fields()}
+
+
 def encode_usage(counts: RequestUsage) -> Any:
     """Return a usage of pydantic-ai."""
-    known = {name: value for name, value in asdict(counts).items() if name in _list_usage_fields()}
-    return usage.RequestUsage(**known)
+    return usage.RequestUsage(**select_usage(asdict(counts)))
 
 
 # ---------------------------------------------------------------------- errors

@@ -38,6 +38,7 @@ from ._pydantic_ai_request import (
     encode_usage,
     find_unsupported_options,
     list_native_tools,
+    select_usage,
     translate_errors,
 )
 
@@ -86,6 +87,8 @@ def messages_to_pydantic_ai(messages: Sequence[ModelMessage]) -> list[Any]:
     """
     dumped = ModelMessagesTypeAdapter.dump_python([*messages])
     for message in dumped:
+        if 'usage' in message:
+            message['usage'] = select_usage(message['usage'])
         if message.get('warnings'):
             message['metadata'] = {**(message.get('metadata') or {}), 'warnings': message['warnings']}
     converted: list[Any] = theirs.ModelMessagesTypeAdapter.validate_python(dumped)

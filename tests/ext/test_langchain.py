@@ -202,16 +202,12 @@ class Tokens(BaseCallbackHandler):
 
 
 @pytest.mark.filterwarnings('ignore::langchain_core._api.LangChainBetaWarning')
-async def test_each_token_is_reported_once_to_callbacks() -> None:
-    model = ChatPydanticLLM(reply(TextPart('Hi')))
-    for read in (lambda config: [*model.stream('Hello', config)], lambda config: [*events(model, config)]):
-        tokens = Tokens()
-        read({'callbacks': [tokens]})
-        assert ''.join(tokens.texts) == 'Hi'
-
-
-def events(model: ChatPydanticLLM, config: Any) -> Any:
-    return model.stream_events('Hello', config, version='v3')
+@pytest.mark.parametrize('method', ['stream', 'stream_events'])
+def test_each_token_is_reported_once_to_callbacks(method: str) -> None:
+    model, tokens = ChatPydanticLLM(reply(TextPart('Hi'))), Tokens()
+    options = {'version': 'v3'} if method == 'stream_events' else {}
+    assert [*getattr(model, method)('Hello', {'callbacks': [tokens]}, **options)]
+    assert ''.join(tokens.texts) == 'Hi'
 
 
 @pytest.mark.parametrize('stream', [False, True])
