@@ -11,11 +11,11 @@ from decimal import Decimal
 from typing import Any, cast
 
 from ._type_checks import check_type
-from .exceptions import LLMError
+from .exceptions import UnknownPriceError
 from .prices import MILLION, Prices, PricesOfModels, Rates, check_prices_installed, find_rates
 from .usage import AttemptUsage
 
-__all__ = ('Cost', 'UnknownPriceError', 'add_costs', 'price_attempts')
+__all__ = ('Cost', 'add_costs', 'price_attempts')
 
 CONTEXT = ('service_tier', 'speed', 'processing')
 """The fields of `provider_details` that select other prices."""
@@ -25,10 +25,6 @@ TRAFFIC_TIERS = {'ON_DEMAND_FLEX': 'flex', 'ON_DEMAND_PRIORITY': 'priority', 'PR
 
 BILLED_SEARCHES = 'web_search_requests'
 """The number of searches that are billed, in the details of a usage: Anthropic's `usage.server_tool_use`."""
-
-
-class UnknownPriceError(LLMError, LookupError):
-    """Nothing of a response has a known price. The message names the reasons."""
 
 
 @dataclass(frozen=True, kw_only=True)

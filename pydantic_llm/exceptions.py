@@ -24,6 +24,7 @@ LLMError
 │   └── RejectedResponseError         a response that `fallback_on` rejects; it is attached
 ├── ContentFilterError            the vendor refused the content
 ├── UsageLimitExceeded            a limit of `UsageLimits` was exceeded
+├── UnknownPriceError             no part of a response has a known price (also a `LookupError`)
 ├── RunCancelled                  the run was cancelled by the application; its messages are attached
 └── FallbackExceptionGroup        every attempt's error (also an `ExceptionGroup`)
 
@@ -73,6 +74,7 @@ __all__ = (
     'StreamInterruptedError',
     'ToolFailed',
     'UnexpectedModelBehavior',
+    'UnknownPriceError',
     'UsageLimitExceeded',
     'UserError',
 )
@@ -353,6 +355,10 @@ class ContentFilterHTTPError(ModelHTTPError, ContentFilterError):
 
 class UsageLimitExceeded(LLMError):
     """Raised if a run exceeds a limit of its `UsageLimits`, or would with the next request or tool call."""
+
+
+class UnknownPriceError(LLMError, LookupError):
+    """Raised if the price of a response is read, and nothing of it has a known price. The message has the reasons."""
 
 
 class RunCancelled(LLMError):

@@ -19,7 +19,8 @@ from pydantic_llm import (
     TextPart,
     UserError,
 )
-from pydantic_llm.cost import Cost, UnknownPriceError
+from pydantic_llm.cost import Cost
+from pydantic_llm.exceptions import UnknownPriceError
 from pydantic_llm.messages import AttemptUsage, ModelMessagesTypeAdapter, ModelResponsePart
 from pydantic_llm.models import infer_model
 from pydantic_llm.models.fallback import FallbackModel

@@ -31,6 +31,7 @@ from pydantic_llm.exceptions import (
     StreamInterruptedError,
     ToolFailed,
     UnexpectedModelBehavior,
+    UnknownPriceError,
     UsageLimitExceeded,
     UserError,
 )
@@ -68,6 +69,7 @@ ERRORS: list[Exception] = [
     RejectedResponseError('m', ModelResponse([TextPart('no')])),
     ContentFilterError('x', body={'reason': 'y'}),
     UsageLimitExceeded('x'),
+    UnknownPriceError('x'),
     RunCancelled('x', messages=[ModelResponse([TextPart('no')])], run_id='r'),
     FallbackExceptionGroup('all failed', [TIMEOUT, RateLimitError(429, 'm')]),
     ModelRetry('x'),
