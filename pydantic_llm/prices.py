@@ -163,10 +163,31 @@ def _find_model(system: str | None, model_name: str | None, url: str | None) -> 
         data = import_extra('genai_prices.data_snapshot', extra='prices', what='the price of a model')
     except UserError:
         return None
+    return _search_models(_Identity(data.get_snapshot()), system, model_name, url)
+
+
+class _Identity:
+    """A snapshot of `genai-prices` as a key of a cache: equal if it is the same object."""
+
+    def __init__(self, snapshot: Any) -> None:
+        self.snapshot = snapshot
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Identity) and self.snapshot is other.snapshot
+
+    def __hash__(self) -> int:
+        return id(self.snapshot)
+
+
+@lru_cache(maxsize=1024)
+def _search_models(
+    snapshot: _Identity, system: str | None, model_name: str | None, url: str | None
+) -> tuple[Any, Any] | None:
+    """Return the provider and the model. The package itself searches for an unknown model each time, for 3 ms."""
     for provider_id, provider_url in ((None, url), (system, None)):
         if model_name and (provider_id or provider_url):
             with suppress(LookupError):
-                found = data.get_snapshot().find_provider_model(model_name, None, provider_id, provider_url)
+                found = snapshot.snapshot.find_provider_model(model_name, None, provider_id, provider_url)
                 return cast('tuple[Any, Any]', found)
     return None
 

@@ -103,7 +103,7 @@ def _build_app(gateway: Gateway, cross_origin: Sequence[Middleware], options: Ba
             yield
 
     app = Starlette(
-        routes=[*list_batch_routes(batches), *_list_routes(gateway), *StatusPages(gateway).routes()],
+        routes=_put_fixed_first([*_list_routes(gateway), *list_batch_routes(batches), *StatusPages(gateway).routes()]),
         exception_handlers={HTTPException: _report_unknown_path, ModelHTTPError: _report_error},
         middleware=[*cross_origin, Middleware(HideQueryKey)],
         lifespan=live,
@@ -120,13 +120,21 @@ def _join_keys(key: str | None, keys: Sequence[GatewayKey]) -> Sequence[GatewayK
     return [GatewayKey('default', key, metrics=True), *keys]
 
 
+def _put_fixed_first(routes: Sequence[Route]) -> list[Route]:
+    """Return the routes with those of fixed paths first: routes are tried in order, and these are used most.
+
+    The paths with a verb of any name come last.
+    """
+    return sorted(routes, key=lambda route: ('{' in route.path) + ('{verb}' in route.path))
+
+
 def _list_routes(gateway: Gateway) -> list[Route]:
     protocols = {protocol.name: protocol for protocol in PROTOCOLS}
     endpoints: dict[str, BaseEndpoint] = {}
-    for api in COUNT_APIS:  # before the paths that have a verb of any name
-        endpoints |= dict.fromkeys(api.paths, CountEndpoint(protocols[api.protocol], gateway, api))
     for protocol in PROTOCOLS:
         endpoints |= dict.fromkeys(protocol.paths, Endpoint(protocol, gateway))
+    for api in COUNT_APIS:
+        endpoints |= dict.fromkeys(api.paths, CountEndpoint(protocols[api.protocol], gateway, api))
     endpoints |= dict.fromkeys(EMBEDDING_PATHS, EmbeddingEndpoint(protocols['openai-chat'], gateway))
     return [Route(path, endpoint, methods=['POST']) for path, endpoint in endpoints.items()]
 

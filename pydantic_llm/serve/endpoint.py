@@ -121,8 +121,9 @@ class Endpoint(BaseEndpoint):
 
     async def _account(self, record: RequestRecord, admission: Admission | None, response: ModelResponse) -> None:
         """Measure a response, and settle what was reserved for it."""
-        self._gateway.add_response(record, response)
+        record.add_response(response)
         if admission is not None:
+            self._gateway.find_cost(record)
             await admission.settle_response(response)
 
 

@@ -12,7 +12,6 @@ from starlette.applications import Starlette
 from .._type_checks import check_callable
 from ..agent import Agent
 from ..embeddings.model import EmbeddingModel
-from ..messages import ModelResponse
 from ..models import Model
 from .access import Access
 from .access_log import AccessLog
@@ -78,14 +77,18 @@ class Gateway:
     def finish(self, record: RequestRecord) -> None:
         """Add a request that has ended to the metrics and to the log."""
         record.finish()
+        self.find_cost(record)
         self.metrics.add(record)
         if self._log is not None:
             self._log.write(record)
 
-    def add_response(self, record: RequestRecord, response: ModelResponse) -> None:
-        """Add the usage and the price of a response to the record of its request."""
-        record.add_response(response)
-        if record.usage is not None:
+    def find_cost(self, record: RequestRecord) -> None:
+        """Add the price of the response to the record of its request, once: it takes as long as a tenth of a request.
+
+        It is needed before the end of the response only if a budget is settled with it.
+        """
+        response = record.take_response()
+        if response is not None and response.usage.has_values():
             record.cost = self.prices.find_cost(record.model, response)
 
     @asynccontextmanager

@@ -58,6 +58,7 @@ class RequestRecord:
     received: float = field(default_factory=time)
     """The time of arrival, in seconds since 1970."""
     started: float = field(default_factory=perf_counter)
+    _response: ModelResponse | None = None
 
     def observe(self, event: object) -> None:
         """Count what happens to the request on its way to the model: a listener of `pydantic_llm.observers`."""
@@ -73,8 +74,14 @@ class RequestRecord:
 
     def add_response(self, response: ModelResponse) -> None:
         """Take over the usage of a response, which may be incomplete."""
+        self._response = response
         if response.usage.has_values():
             self.usage = response.usage
+
+    def take_response(self) -> ModelResponse | None:
+        """Return the response for its price, once: the record does not keep it."""
+        response, self._response = self._response, None
+        return response
 
     def note_first_token(self) -> None:
         if self.first_token is None:

@@ -69,8 +69,9 @@ class RowAnswers:
         with keep_encoded(find_unknown_fields(served), owner=protocol.fields_owner), listen(record.observe):
             async with self._admit(record, served) as admission:
                 response = await model.request(served.messages, served.settings, served.parameters)
-                self._gateway.add_response(record, response)
+                record.add_response(response)
                 if admission is not None:
+                    self._gateway.find_cost(record)
                     await admission.settle_response(response)
         return served, response
 
