@@ -67,10 +67,13 @@ endif
 fuzz: $(VENV)/.dev ## decode 100,000 randomly changed responses, and send each to three vendors' rules
 	$(BIN)/python -m tests.faults.fuzz $(or $(ARGS),100000)
 
+soak-gateway: $(VENV)/.dev ## nightly: 10,000 requests through a gateway that is killed in the middle, with 10% faults
+	$(BIN)/python -m tests.faults.gateway_soak $(or $(ARGS),10000)
+
 soak: $(VENV)/.dev ## ten minutes of 2,000 requests at the same time, with faults, also through the gateway; ARGS=60: a minute
 	$(BIN)/python -m tests.faults.soak $(or $(ARGS),600)
 
-.PHONY: demo test test-bare test-bridges test-histories test-machine test-local test-vllm bench-local bench-peers bench-full install format lint typecheck docs bench fuzz soak new-service all help
+.PHONY: demo test test-bare test-bridges test-histories test-machine test-local test-vllm bench-local bench-peers bench-full install format lint typecheck docs bench fuzz soak soak-gateway new-service all help
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
