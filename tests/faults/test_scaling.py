@@ -249,10 +249,33 @@ CALLS: dict[str, tuple[str, str, str]] = {
         'abcd',
         '"}<|tool_call_end|><|tool_calls_section_end|>',
     ),
+    'gemma': ('<|tool_call>call:look{a:<|"|>', 'abcd', '<|"|>}<tool_call|>'),
+    'seed': ('<seed:tool_call><function=look><parameter=a>', 'abcd', '</parameter></function></seed:tool_call>'),
+    'minimax': (
+        '<minimax:tool_call><invoke name="look"><parameter name="a">',
+        'abcd',
+        '</parameter></invoke></minimax:tool_call>',
+    ),
+    'lfm': ('<|tool_call_start|>[look(a="', 'abcd', '")]<|tool_call_end|>'),
+    'command': ('<|START_ACTION|>[{"tool_name": "look", "parameters": {"a": "', 'abcd', '"}}]<|END_ACTION|>'),
+    'dsml': (
+        '<｜DSML｜function_calls><｜DSML｜invoke name="look"><｜DSML｜parameter name="a" string="true">',
+        'abcd',
+        '</｜DSML｜parameter></｜DSML｜invoke></｜DSML｜function_calls>',
+    ),
+    'apertus': ('<|tools_prefix|>[{"look": {"a": "', 'abcd', '"}}]<|tools_suffix|>'),
+    'nemotron': ('<TOOLCALL>[{"name": "look", "arguments": {"a": "', 'abcd', '"}}]</TOOLCALL>'),
+    'phi': ('<|tool_call|>[{"name": "look", "arguments": {"a": "', 'abcd', '"}}]<|/tool_call|>'),
 }
 """Format -> a call whose argument is long: its beginning, what is repeated, and its end."""
 
 ATTACKS: dict[str, tuple[str, str, str, str]] = {
+    'gemma: keys': ('gemma', '<|tool_call>call:look{', 'a:1,', '}<tool_call|>'),
+    'gemma: quotes': ('gemma', '<|tool_call>call:look{', 'a:<|"|>b<|"|>,', ''),
+    'minimax: invocations': ('minimax', '<minimax:tool_call>', '<invoke name="look">', ''),
+    'minimax: parameters': ('minimax', '<minimax:tool_call><invoke name="look">', '<parameter name="a">', ''),
+    'hermes: open functions': ('hermes', '', '<function=look>', ''),
+    'llama: built in': ('llama', '<|python_tag|>look.call(', 'a(', ''),
     'json: whitespace': ('json', '', '    ', ''),
     'json: whitespace after a call': ('json', ''.join(CALLS['json']), '    ', ''),
     'json: brackets after a call': ('json', ''.join(CALLS['json']), '}}}}', ''),

@@ -59,6 +59,8 @@ class Sample:
     text: str
     items: tuple[Item, ...]
     keys: tuple[str, str] | None = None
+    is_its_own: bool = True
+    """False for a way to write a call that is not that of the format. Such a call is text if it is truncated."""
 
     def __repr__(self) -> str:
         return f'{self.format}: {self.text}'
@@ -211,6 +213,69 @@ SAMPLES = (
         '{"a": 2, "b": 3}<|tool_call_end|><|tool_calls_section_end|>',
         (('text', 'Ok.'), PARIS, ADD),
     ),
+    Sample(
+        'hermes',
+        '<function=get_weather>\n<parameter=city>\nParis\n</parameter>\n</function>\n</tool_call>',
+        (PARIS,),
+        is_its_own=False,
+    ),
+    Sample(
+        'hermes', '```json\n{"name": "get_weather", "arguments": {"city": "Paris"}}\n```', (PARIS,), is_its_own=False
+    ),
+    Sample('llama', '<|python_tag|>get_weather.call(city="Paris")', (PARIS,), is_its_own=False),
+    Sample('llama', '<function=get_weather>{"city": "Paris"}</function>', (PARIS,), is_its_own=False),
+    Sample(
+        'pythonic',
+        '{"type": "function", "name": "get_weather", "parameters": {"city": "Paris"}}',
+        (PARIS,),
+        is_its_own=False,
+    ),
+    Sample(
+        'kimi',
+        '<|tool_call_begin|>functions.get_weather:0<|tool_call_argument_begin|>{"city": "Paris"}<|tool_call_end|>',
+        (PARIS,),
+        is_its_own=False,
+    ),
+    Sample('gemma', '<|tool_call>call:get_weather{city:<|"|>Paris<|"|>}<tool_call|>', (PARIS,)),
+    Sample(
+        'gemma',
+        'Ok.<|tool_call>call:add{a:2,b:3}<tool_call|><|tool_call>call:get_weather{city:<|"|>a {b:1} "c"<|"|>,'
+        'near:[true,{x:null}]}<tool_call|>',
+        (('text', 'Ok.'), ADD, make_call('get_weather', city='a {b:1} "c"', near=[True, {'x': None}])),
+    ),
+    Sample('gemma', '<|tool_call>call:get_weather{}<tool_call|>', (make_call('get_weather'),)),
+    Sample(
+        'seed',
+        '<seed:tool_call>\n<function=get_weather>\n<parameter=city>Paris</parameter>\n</function>\n</seed:tool_call>',
+        (PARIS,),
+    ),
+    Sample(
+        'minimax',
+        '<minimax:tool_call>\n<invoke name="get_weather">\n<parameter name="city">Paris</parameter>\n</invoke>\n'
+        '<invoke name="add">\n<parameter name="a">2</parameter>\n<parameter name="b">3</parameter>\n</invoke>\n'
+        '</minimax:tool_call>',
+        (PARIS, ADD),
+    ),
+    Sample('lfm', '<|tool_call_start|>[get_weather(city="Paris"), add(a=2, b=3)]<|tool_call_end|>', (PARIS, ADD)),
+    Sample(
+        'command',
+        '<|START_ACTION|>[\n    {"tool_call_id": "0", "tool_name": "get_weather", "parameters": {"city": "Paris"}}\n]'
+        '<|END_ACTION|>',
+        (PARIS,),
+    ),
+    Sample(
+        'dsml',
+        '<｜DSML｜function_calls>\n<｜DSML｜invoke name="get_weather">\n<｜DSML｜parameter name="city" string="true">12'
+        '</｜DSML｜parameter>\n<｜DSML｜parameter name="days" string="false">[1, 2]</｜DSML｜parameter>\n'
+        '</｜DSML｜invoke>\n</｜DSML｜function_calls>',
+        (make_call('get_weather', city='12', days=[1, 2]),),
+    ),
+    Sample('apertus', '<|tools_prefix|>[{"get_weather": {"city": "Paris"}}]<|tools_suffix|>', (PARIS,)),
+    Sample('nemotron', '<TOOLCALL>[{"name": "get_weather", "arguments": {"city": "Paris"}}]</TOOLCALL>', (PARIS,)),
+    Sample(
+        'nemotron', '<tool_calls>\n{"name": "get_weather", "arguments": {"city": "Paris"}}\n</tool_calls>', (PARIS,)
+    ),
+    Sample('phi', '<|tool_call|>[{"name": "get_weather", "arguments": {"city": "Paris"}}]<|/tool_call|>', (PARIS,)),
 )
 
 
@@ -235,7 +300,7 @@ def test_a_response_in_any_pieces_is_read_alike(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize(
-    'sample', [s for s in SAMPLES if all(isinstance(item, ToolCall) for item in s.items)], ids=repr
+    'sample', [s for s in SAMPLES if s.is_its_own and all(isinstance(item, ToolCall) for item in s.items)], ids=repr
 )
 def test_a_truncated_call_is_never_text(sample: Sample) -> None:
     for length in range(len(sample.text)):
@@ -315,6 +380,16 @@ def test_text_without_a_value_is_not_parsed(text: str) -> None:
         ("{{ '<|channel|>analysis' }}", (), 'harmony'),
         ('<｜tool▁calls▁begin｜>', (), 'deepseek'),
         ('<|tool_calls_section_begin|>', (), 'kimi'),
+        ('<|tool_call>call:', (), 'gemma'),
+        ('<seed:tool_call>', (), 'seed'),
+        ('<minimax:tool_call>', (), 'minimax'),
+        ('<|tool_list_start|>', (), 'lfm'),
+        ('<|START_ACTION|>', (), 'command'),
+        ('<｜DSML｜function_calls>', (), 'dsml'),
+        ('<|tools_prefix|>', (), 'apertus'),
+        ('<TOOLCALL>', (), 'nemotron'),
+        ('<tool_calls>', (), 'nemotron'),
+        ('<|tool_call|>', (), 'phi'),
         ('{{ tools }}', ('<tool_call>', '</tool_call>'), 'hermes'),
         ('{{ tools }}', (), 'json'),
     ],

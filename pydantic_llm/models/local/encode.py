@@ -79,9 +79,8 @@ class RequestEncoder:
             if name not in CALL_FORMATS:
                 raise UserError(f'tool_format is one of {", ".join(CALL_FORMATS)}, not {name!r}')
             return CALL_FORMATS[name]
-        if not self._facts.has_tools and '<|channel|>' not in self._template:
-            return CALL_FORMATS['json']
-        return find_format(self._template, self._tokenizer.added_tokens)
+        # without tools in the template, they are described as JSON, which every reader reads as well
+        return find_format(self._template, self._tokenizer.added_tokens if self._facts.has_tools else ())
 
     def encode(self, request: PreparedRequest) -> EncodedRequest:
         tools, is_forced = _resolve_tools(request)
@@ -95,8 +94,11 @@ class RequestEncoder:
         if constraint is not None and tags is not None and tags.kind == 'thinking':
             # The template has opened the thinking block, but the constraint is for the text after it: close it.
             text, tags = f'{text.rstrip()}\n{tags.end}\n\n', replace(tags, kind='text')
+        if constraint is not None and not is_forced and self.format.name == 'harmony':
+            text += self.format.opening  # the constraint is for the text after the header of a message
         if is_forced:
-            return EncodedRequest(text + self.format.opening, images, constraint, ForcedReader(self.keys), None, ())
+            opening = self.format.opening if self._facts.has_tools or self.format.reads_thinking else ''
+            return EncodedRequest(text + opening, images, constraint, ForcedReader(self.keys), None, ())
         has_reader = bool(tools) or self.format.reads_thinking
         calls = self.format.make([tool.name for tool in tools], self.keys) if has_reader else None
         visible = (*(self.format.marks if has_reader else ()), *((tags.start, tags.end) if tags else ()))

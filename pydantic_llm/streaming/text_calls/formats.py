@@ -7,15 +7,49 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from . import harmony
+from .chain import ChainedReader
 from .harmony import HarmonyReader
 from .json_objects import JsonObjectReader
-from .marked import DEEPSEEK, HERMES, KIMI, MISTRAL, MarkedReader
+from .marked import DEEPSEEK, FUNCTION, HERMES, KIMI, MISTRAL, MarkedReader, Marks
 from .pythonic import PythonicReader
 from .reader import CallKeys, CallReader
+from .tagged import (
+    APERTUS,
+    COMMAND,
+    DSML,
+    GEMMA,
+    KIMI_CALL,
+    LFM,
+    LLAMA_BUILT_IN,
+    MINIMAX,
+    NEMOTRON,
+    OPEN_FUNCTION,
+    PHI,
+    SEED,
+    TOOL_CALLS,
+)
 
 __all__ = ('CALL_FORMATS', 'CallFormat', 'CallFormatName', 'find_format')
 
-CallFormatName = Literal['hermes', 'mistral', 'llama', 'pythonic', 'harmony', 'deepseek', 'kimi', 'json']
+CallFormatName = Literal[
+    'hermes',
+    'mistral',
+    'llama',
+    'pythonic',
+    'harmony',
+    'deepseek',
+    'dsml',
+    'kimi',
+    'gemma',
+    'seed',
+    'minimax',
+    'lfm',
+    'command',
+    'apertus',
+    'nemotron',
+    'phi',
+    'json',
+]
 """The names of the formats."""
 
 
@@ -41,44 +75,83 @@ class CallFormat:
 DEEPSEEK_MARKS = ('<｜tool▁call▁begin｜>', '<｜tool▁sep｜>', '<｜tool▁call▁end｜>')
 KIMI_MARKS = ('<|tool_call_begin|>', '<|tool_call_argument_begin|>', '<|tool_call_end|>')
 
+
+def read_marked(*marks: Marks) -> Callable[[Collection[str], CallKeys], CallReader]:
+    """Return a function that makes a reader of calls between marks.
+
+    The calls between the first marks are read whatever their names are. Those in other ways, and JSON objects without
+    marks, are only read if they name a tool.
+    """
+
+    def make(tools: Collection[str], keys: CallKeys) -> CallReader:
+        others = [MarkedReader(each, tools) for each in marks[1:]]
+        return ChainedReader([MarkedReader(marks[0]), *others, JsonObjectReader(tools, keys, needs_arguments=True)])
+
+    return make
+
+
+def _read_pythonic(tools: Collection[str], keys: CallKeys) -> CallReader:
+    # models told to write Python write JSON too: vllm#46863
+    return ChainedReader([PythonicReader(tools), JsonObjectReader(tools, keys, needs_arguments=True)])
+
+
+def _read_llama(tools: Collection[str], keys: CallKeys) -> CallReader:
+    json = JsonObjectReader(tools, keys, only_at_start=True, prefix='<|python_tag|>')
+    return ChainedReader([MarkedReader(LLAMA_BUILT_IN, tools), MarkedReader(FUNCTION, tools), json])
+
+
+def _format(name: CallFormatName, *marks: Marks, signs: tuple[str, ...] = (), opening: str = '') -> CallFormat:
+    """Return a format that is detected by its first mark, or by other signs."""
+    texts = tuple(text for each in marks[:1] for text in (each.start, each.end) if text)
+    return CallFormat(name, read_marked(*marks), signs or (marks[0].start,), texts, opening)
+
+
 CALL_FORMATS: dict[CallFormatName, CallFormat] = {
     'harmony': CallFormat(
-        'harmony', lambda tools, keys: HarmonyReader(), ('<|channel|>',), harmony.MARKS, reads_thinking=True
+        'harmony',
+        lambda tools, keys: HarmonyReader(),
+        ('<|channel|>',),
+        harmony.MARKS,
+        '<|channel|>final<|message|>',
+        reads_thinking=True,
     ),
     'mistral': CallFormat(
         'mistral',
-        lambda tools, keys: MarkedReader(MISTRAL),
+        read_marked(MISTRAL),
         ('[TOOL_CALLS]',),
         ('[TOOL_CALLS]', '[ARGS]', '[CALL_ID]'),
         '[TOOL_CALLS]',
     ),
+    'dsml': _format('dsml', DSML, signs=('<｜DSML｜',)),
     'deepseek': CallFormat(
-        'deepseek',
-        lambda tools, keys: MarkedReader(DEEPSEEK),
-        (DEEPSEEK.start,),
-        (DEEPSEEK.start, f'{DEEPSEEK.end}', *DEEPSEEK_MARKS),
+        'deepseek', read_marked(DEEPSEEK), (DEEPSEEK.start,), (DEEPSEEK.start, f'{DEEPSEEK.end}', *DEEPSEEK_MARKS)
     ),
-    'kimi': CallFormat(
-        'kimi', lambda tools, keys: MarkedReader(KIMI), (KIMI.start,), (KIMI.start, f'{KIMI.end}', *KIMI_MARKS)
+    'kimi': CallFormat('kimi', read_marked(KIMI, KIMI_CALL), (KIMI.start,), (KIMI.start, f'{KIMI.end}', *KIMI_MARKS)),
+    'gemma': CallFormat('gemma', read_marked(GEMMA), (GEMMA.start,), (GEMMA.start, f'{GEMMA.end}', '<|"|>')),
+    'seed': _format('seed', SEED),
+    'minimax': _format('minimax', MINIMAX),
+    'lfm': _format('lfm', LFM, signs=(LFM.start, '<|tool_list_start|>')),
+    'command': _format('command', COMMAND),
+    'apertus': _format('apertus', APERTUS),
+    'nemotron': CallFormat(
+        'nemotron',
+        read_marked(NEMOTRON, TOOL_CALLS),
+        (NEMOTRON.start, TOOL_CALLS.start),
+        (NEMOTRON.start, f'{NEMOTRON.end}', TOOL_CALLS.start, f'{TOOL_CALLS.end}'),
     ),
-    'hermes': CallFormat(
-        'hermes',
-        lambda tools, keys: MarkedReader(HERMES),
-        ('<tool_call>',),
-        ('<tool_call>', '</tool_call>'),
-        '<tool_call>\n',
-    ),
+    'phi': _format('phi', PHI),
+    'hermes': _format('hermes', HERMES, OPEN_FUNCTION, FUNCTION, opening='<tool_call>\n'),
     'pythonic': CallFormat(
         'pythonic',
-        lambda tools, keys: PythonicReader(tools),
+        _read_pythonic,
         ('[func_name1(', '<|python_start|>'),
         ('<|python_start|>', '<|python_end|>'),
     ),
     # https://www.llama.com/docs/model-cards-and-prompt-formats/llama3_1/
     'llama': CallFormat(
         'llama',
-        lambda tools, keys: JsonObjectReader(tools, keys, only_at_start=True, prefix='<|python_tag|>'),
-        ('<|python_tag|>', 'Environment: ipython'),
+        _read_llama,
+        ('<|python_tag|>', 'Environment: ipython', '<function='),
         ('<|python_tag|>',),
         keys=('name', 'parameters'),
     ),

@@ -17,7 +17,15 @@ from ..thinking import count_overlap
 from .json_text import parse_value, to_args
 from .reader import CallKeys, Item, ToolCall
 
-__all__ = ('MarkedReader', 'Marks', 'decode_call')
+__all__ = (
+    'MarkedReader',
+    'Marks',
+    'decode_call',
+    'decode_json_calls',
+    'extract_json',
+    'make_unquoted_call',
+    'split_marked',
+)
 
 DecodeBody = Callable[[str], list[ToolCall] | None]
 """Decodes the text between marks; returns `None` if it holds no tool call."""
@@ -188,13 +196,15 @@ NEXT_VALUE = re.compile(r'[^ \t\r\n,;}]')
 """The beginning of the next value of a sequence, also after surplus brackets."""
 
 
-def decode_json_calls(body: str) -> list[ToolCall] | None:
+def decode_json_calls(body: str, keys: CallKeys = ('name', 'arguments')) -> list[ToolCall] | None:
     """Decode one object, a sequence of objects or a list of them. The last one may be truncated."""
     calls: list[ToolCall] = []
     at, body = 0, body.strip()
     while at < len(body) and (parsed := parse_value(body, at)) is not None:
         value, end = parsed
-        found = [decode_call(item) for item in (cast('list[object]', value) if isinstance(value, list) else [value])]
+        found = [
+            decode_call(item, keys) for item in (cast('list[object]', value) if isinstance(value, list) else [value])
+        ]
         if None in found:
             return calls or None
         calls += [call for call in found if call is not None]
@@ -217,10 +227,10 @@ GLM_NAME = re.compile(r'\s*(?P<name>[\w.\-]+)\s*(?=<arg_key>|$)')
 def decode_hermes(body: str) -> list[ToolCall] | None:
     """Decode the three formats in `<tool_call>`: JSON (Hermes, Qwen), `<function=` (Qwen3-Coder), `<arg_key>` (GLM)."""
     if functions := [*XML_FUNCTION.finditer(body)]:
-        return [_make_unquoted_call(found['name'], XML_PARAMETER, found['body']) for found in functions]
+        return [make_unquoted_call(found['name'], XML_PARAMETER, found['body']) for found in functions]
     if '<arg_key>' in body or not body.lstrip().startswith(('{', '[')):
         name = GLM_NAME.match(body)
-        return [_make_unquoted_call(name['name'], GLM_ARGUMENT, body)] if name else None
+        return [make_unquoted_call(name['name'], GLM_ARGUMENT, body)] if name else None
     return decode_json_calls(body)
 
 
@@ -230,11 +240,11 @@ def decode_function(body: str) -> list[ToolCall] | None:
     if not end or not FUNCTION_NAME.fullmatch(name):
         return None
     if rest.lstrip().startswith('{'):
-        return [ToolCall(name, _extract_json(rest))]
-    return [_make_unquoted_call(name, XML_PARAMETER, rest)]
+        return [ToolCall(name, extract_json(rest))]
+    return [make_unquoted_call(name, XML_PARAMETER, rest)]
 
 
-def _make_unquoted_call(name: str, marks: Sequence[str], text: str) -> ToolCall:
+def make_unquoted_call(name: str, marks: Sequence[str], text: str) -> ToolCall:
     """Return a call whose arguments stand between marks. A line end after the marks, and before them, is not part of
     a value.
     """
@@ -271,13 +281,13 @@ MISTRAL_CALL = re.compile(r'\s*(?P<name>[\w.\-]+)(?:\[CALL_ID\][^\[]*)?\[ARGS\](
 def decode_mistral(body: str) -> list[ToolCall] | None:
     """Decode `name[ARGS]{...}` or `name{...}` (newer tokenizers), or a list of JSON objects (older ones)."""
     if (call := MISTRAL_CALL.match(body)) is not None:
-        return [ToolCall(call['name'], _extract_json(call['args']))]
+        return [ToolCall(call['name'], extract_json(call['args']))]
     if (bare := re.match(r'\s*([\w.\-]+)(\{.*)', body, re.DOTALL)) is not None:
-        return [ToolCall(bare[1], _extract_json(bare[2]))]
+        return [ToolCall(bare[1], extract_json(bare[2]))]
     return decode_json_calls(body)
 
 
-def _extract_json(text: str) -> str:
+def extract_json(text: str) -> str:
     """Return the JSON at the start of a text, unchanged if it is an object. Text without JSON is returned whole."""
     parsed = parse_value(text)
     if parsed is None:
@@ -299,10 +309,10 @@ def decode_deepseek(body: str) -> list[ToolCall] | None:
 
 def _decode_deepseek_call(head: str, body: str) -> ToolCall:
     if head.strip() != 'function':
-        return ToolCall(head.strip(), _extract_json(body))
+        return ToolCall(head.strip(), extract_json(body))
     name, _, rest = body.partition('\n')
     fenced = FENCED.search(rest)
-    return ToolCall(name.strip(), _extract_json(fenced['json'] if fenced else rest))
+    return ToolCall(name.strip(), extract_json(fenced['json'] if fenced else rest))
 
 
 KIMI_CALL = re.compile(
@@ -317,7 +327,7 @@ def decode_kimi(body: str) -> list[ToolCall] | None:
 
     https://huggingface.co/moonshotai/Kimi-K2-Instruct-0905/blob/main/docs/tool_call_guidance.md
     """
-    return [ToolCall(found['name'], _extract_json(found['args'])) for found in KIMI_CALL.finditer(body)] or None
+    return [ToolCall(found['name'], extract_json(found['args'])) for found in KIMI_CALL.finditer(body)] or None
 
 
 FUNCTION = Marks('<function=', '</function>', decode_function)

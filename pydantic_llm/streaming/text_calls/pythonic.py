@@ -13,7 +13,7 @@ from typing import Any
 from .json_text import find_value_end, to_args
 from .reader import Item, ToolCall
 
-__all__ = ('PythonicReader',)
+__all__ = ('PythonicReader', 'decode_python_calls')
 
 MARKS = ('<|python_start|>', '<|python_end|>', '<|python_tag|>')
 """The marks that may surround a list of calls."""
@@ -81,20 +81,10 @@ class PythonicReader:
     def _decode_calls(self, text: str, *, truncated: bool) -> list[ToolCall] | None:
         """Return the calls; of a truncated list, the complete ones; `None` if the text is not a list of calls."""
         text = _strip_marks(text)
-        end = find_value_end(text)
-        calls: list[ToolCall] = []
-        try:
-            tree = ast.parse(text[:end].strip(), mode='eval')
-        except SYNTAX_ERRORS:
+        calls = decode_python_calls(text)
+        if calls is None:
             return self._decode_complete_calls(text) if truncated else None
-        if not isinstance(tree.body, ast.List):
-            return None
-        for node in tree.body.elts:
-            call = _decode_call_node(node)
-            if call is None or call.name not in self._tools:
-                return None
-            calls.append(call)
-        return calls
+        return calls if all(call.name in self._tools for call in calls) else None
 
     def _decode_complete_calls(self, text: str) -> list[ToolCall]:
         """Return the calls of a truncated list that are complete."""
@@ -110,6 +100,18 @@ class PythonicReader:
             calls = [_decode_call_node(node) for node in tree.body.elts] if isinstance(tree.body, ast.List) else []
             return [call for call in calls if call is not None and call.name in self._tools]
         return []
+
+
+def decode_python_calls(text: str) -> list[ToolCall] | None:
+    """Decode a list of calls, or one call; return `None` if the text is anything else."""
+    text = text.lstrip()
+    try:
+        tree = ast.parse(text[: find_value_end(text) if text.startswith('[') else None].strip(), mode='eval')
+    except SYNTAX_ERRORS:
+        return None
+    nodes = tree.body.elts if isinstance(tree.body, ast.List) else [tree.body]
+    calls = [call for node in nodes if (call := _decode_call_node(node)) is not None]
+    return calls if len(calls) == len(nodes) else None
 
 
 def _strip_marks(text: str) -> str:
