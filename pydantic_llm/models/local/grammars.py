@@ -31,8 +31,8 @@ JSON_STYLE: Mapping[str, Any] = {
 }
 """llguidance's options for JSON. If whitespace is not limited, small models generate it without end.
 
-What it cannot enforce (`uniqueItems`, `propertyNames`, unknown formats) is left out, with a warning: whoever reads the
-response validates it anyway."""
+What it cannot enforce (`uniqueItems`, `propertyNames`, unknown formats) is left out: outputs and arguments of tools are
+validated anyway."""
 
 CACHE_SIZE = 256
 """Maximum number of compiled constraints to keep; the least recently used one is dropped first."""
@@ -57,8 +57,11 @@ class Grammars:
         """Return whether the constraint is in the cache, so that `matcher` is fast."""
         return _cache_key(constraint) in self._compiled
 
-    def matcher(self, constraint: Constraint) -> Matcher:
-        """Return a new matcher for one response. Raises `UserError` if the constraint cannot be compiled."""
+    def matcher(self, constraint: Constraint, *, strict: bool = True) -> Matcher:
+        """Return a new matcher for one response.
+
+        Raises `UserError` if the constraint cannot be compiled; with `strict`, also if a part of it cannot be enforced.
+        """
         key = _cache_key(constraint)
         with self._lock:
             compiled = self._compiled.get(key)
@@ -67,7 +70,10 @@ class Grammars:
             self._compiled.move_to_end(key)
             while len(self._compiled) > CACHE_SIZE:
                 self._compiled.popitem(last=False)
-            return Matcher(compiled.deep_copy(), self._size, compiled.get_grammar_warnings())
+        warnings: Sequence[str] = compiled.get_grammar_warnings()
+        if strict and warnings:
+            raise UserError(f'The {constraint.kind} constraint cannot be enforced: {"; ".join(warnings)}')
+        return Matcher(compiled.deep_copy(), self._size, warnings)
 
     def _compile(self, constraint: Constraint) -> Any:
         self._import_llguidance()
