@@ -26,7 +26,24 @@ __all__ = (
 StructuredOutputMode = Literal['tool', 'native', 'prompted']
 """The way in which a structured output is requested."""
 
-TextToolCalls = Literal['hermes', 'mistral', 'deepseek', 'kimi', 'llama', 'pythonic', 'json']
+TextToolCalls = Literal[
+    'hermes',
+    'mistral',
+    'deepseek',
+    'dsml',
+    'kimi',
+    'gemma',
+    'seed',
+    'minimax',
+    'lfm',
+    'command',
+    'apertus',
+    'nemotron',
+    'phi',
+    'llama',
+    'pythonic',
+    'json',
+]
 """A format in which models write tool calls: `hermes` is that of Hermes, Qwen and GLM, with JSON or with marks around
 each argument; `llama` and `json` are JSON objects."""
 

@@ -275,7 +275,8 @@ class LocalModel(PreparingModel):
         matcher = None
         if constraint is not None and (grammars := loaded.grammars) is not None:
             is_slow = not grammars.is_compiled(constraint)
-            matcher = await run_blocking(lambda: grammars.matcher(constraint), is_slow=is_slow)
+            strict = constraint is request.settings.get('constraint')
+            matcher = await run_blocking(lambda: grammars.matcher(constraint, strict=strict), is_slow=is_slow)
             for warning in matcher.warnings:
                 request.note_change(f'the {constraint.kind} constraint cannot enforce everything: {warning}')
         special_tokens = tokenizer.special_tokens.items()

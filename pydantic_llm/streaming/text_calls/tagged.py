@@ -83,6 +83,7 @@ def _decode_invocation(name: str, body: str) -> ToolCall:
 
 
 def decode_dsml(body: str) -> list[ToolCall] | None:
+    """Decode the calls of DeepSeek 3.2: the same, with a mark in each name."""
     return decode_invocations(body.replace('｜DSML｜', ''))
 
 
@@ -127,11 +128,13 @@ KIMI_BODY = re.compile(
 
 
 def decode_kimi_call(body: str) -> list[ToolCall] | None:
+    """Decode one call of Kimi."""
     found = KIMI_BODY.match(body)
     return [ToolCall(found['name'], extract_json(found['args']))] if found else None
 
 
 def decode_seed(body: str) -> list[ToolCall] | None:
+    """Decode the calls of Seed-OSS, which are those of Qwen3-Coder between other marks."""
     return decode_hermes(body) if '<function=' in body else None
 
 
