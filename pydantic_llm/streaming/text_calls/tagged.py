@@ -15,21 +15,7 @@ from .marked import Marks, decode_hermes, decode_json_calls, extract_json, split
 from .pythonic import decode_python_calls
 from .reader import ToolCall
 
-__all__ = (
-    'APERTUS',
-    'COMMAND',
-    'DSML',
-    'GEMMA',
-    'KIMI_CALL',
-    'LFM',
-    'LLAMA_BUILT_IN',
-    'MINIMAX',
-    'NEMOTRON',
-    'OPEN_FUNCTION',
-    'PHI',
-    'SEED',
-    'TOOL_CALLS',
-)
+__all__ = ('decode_gemma', 'decode_invocations')
 
 # ---------------------------------------------------------------------- Gemma 4: call:name{key:<|"|>text<|"|>}
 
