@@ -46,6 +46,9 @@ WAYS: dict[str, tuple[str, str, dict[str, str]]] = {
 }
 """Column -> the module of the way, its environment, and variables. The vendors' SDKs are in pydantic-ai's too."""
 
+SCRIPTS = ('FIRST_TOKEN', 'IMPORT')
+"""Jobs that are a process of their own, whose code is a constant of the way's module."""
+
 BASE, OURS = 'httpx2', ('default', 'aiohttp')
 
 FULL = ('SDK', 'pydantic-ai', 'LiteLLM')
@@ -111,7 +114,8 @@ ROWS: list[Row] = [
         for stream in (False, True)
         for crowd in (1, 64)
     ),
-    Row('Start to first token', {'job': 'first'}, (1.6, 1.6), unit='ms', rounds=3),
+    Row('Start to first token', {'job': 'FIRST_TOKEN'}, (1.6, 1.6), unit='ms', rounds=3),
+    Row('Import of an agent (httpx2: of pydantic)', {'job': 'IMPORT'}, (1.6, 1.6), unit='ms', rounds=5),
     Row('An agent run of 5 tool rounds', {'job': 'agent', 'kind': 'agent', 'times': 5}),
     Row('Memory of 10,000 messages', {'job': 'memory', 'messages': 10_000}, unit='KB', rounds=1),
     Row('Dump 1,000 messages', {'job': 'dump', 'messages': 1000, 'times': 4}),
@@ -166,8 +170,8 @@ class Worker:
 
     def do(self, job: Mapping[str, Any]) -> float | None:
         """Return what the job costs, in seconds or bytes; `None` if this way cannot do it."""
-        if job['job'] == 'first':
-            return self._start()
+        if job['job'] in SCRIPTS:
+            return self._start(job['job'])
         if job['job'] == 'peak':  # the growth of a process, which must not have grown before
             self.stop()
             self._process = self._start_process()
@@ -178,10 +182,12 @@ class Worker:
         line = self._process.stdout.readline()
         return None if not line else json.loads(line)
 
-    def _start(self) -> float | None:
-        """Return the seconds from the start of a process until it has received a token, and ended."""
+    def _start(self, name: str) -> float | None:
+        """Return the seconds from the start of a process that runs a script of the way until it has ended."""
         source = (ROOT / 'benchmarks' / 'ways' / f'{self.module}.py').read_text()
-        script = source.partition('FIRST_TOKEN = """')[2].partition('"""')[0]
+        script = source.partition(f'{name} = """')[2].partition('"""')[0]
+        if not script:
+            return None
         started = perf_counter()
         done = subprocess.run(
             [self._python, '-c', f'URL = {self._url!r}\n{script}'], env=self._environment, cwd=ROOT, check=False

@@ -18,6 +18,8 @@ from benchmarks.ways.conversation import (
     make_conversation,
 )
 
+IMPORT = """import pydantic; pydantic.BaseModel"""
+
 FIRST_TOKEN = """
 import asyncio, httpx2, json
 async def main():

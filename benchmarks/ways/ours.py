@@ -29,6 +29,8 @@ from pydantic_llm.settings import ModelSettings
 from pydantic_llm.tools.definition import ToolDefinition
 from pydantic_llm.wire.model import WireModel
 
+IMPORT = """from pydantic_llm import Agent"""
+
 FIRST_TOKEN = """
 import asyncio
 from pydantic_llm.models.openai import OpenAIChatModel

@@ -21,6 +21,8 @@ from pydantic_ai.tools import ToolDefinition
 
 from benchmarks.ways.conversation import KEY, MODELS, Entry
 
+IMPORT = """from pydantic_ai import Agent"""
+
 FIRST_TOKEN = """
 import asyncio
 from pydantic_ai.models.openai import OpenAIChatModel
