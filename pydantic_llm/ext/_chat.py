@@ -78,7 +78,7 @@ class ChatEndpoint:
             encoded = EncodedStream(StreamEncoder(served), served, stream)
             async for event in stream:
                 for chunk in encoded.event(event):
-                    yield _cut_chunk(chunk, stops)
+                    yield _truncate_chunk(chunk, stops)
             response = stream.get()
             *first, last, usage = encoded.end(end_pause(response))
         for chunk in first:  # of a response without parts
@@ -120,7 +120,7 @@ def _list_stops(served: ServedRequest) -> Sequence[str]:
     return served.settings.get('stop_sequences') or ()
 
 
-def _cut_chunk(chunk: Json, stops: StopMatcher) -> Json:
+def _truncate_chunk(chunk: Json, stops: StopMatcher) -> Json:
     delta: Json = chunk['choices'][0]['delta']
     if text := delta.get('content'):
         delta['content'] = stops.feed(text)

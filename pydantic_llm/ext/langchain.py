@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..models.known_names import KnownModelName
 
     class Base:
-        """What the class below uses of `langchain_core.language_models.BaseChatModel`."""
+        """The members of `langchain_core.language_models.BaseChatModel` that the class below uses."""
 
         def __init__(self, **kwargs: Any) -> None: ...
         def bind(self, **kwargs: Any) -> Any: ...

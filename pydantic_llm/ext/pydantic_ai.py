@@ -46,14 +46,14 @@ if TYPE_CHECKING:
     from ..models.known_names import KnownModelName
 
     class Base:
-        """What `PydanticLLMModel` uses of `pydantic_ai.models.Model`."""
+        """The members of `pydantic_ai.models.Model` that `PydanticLLMModel` uses."""
 
         def __init__(self, *, settings: Any, profile: Any) -> None: ...
         def prepare_request(self, settings: Any, parameters: Any) -> tuple[Any, Any]: ...
         def _get_instruction_parts(self, messages: Any, parameters: Any) -> list[Any] | None: ...
 
     class StreamBase:
-        """What `_Stream` uses of `pydantic_ai.models.StreamedResponse`."""
+        """The members of `pydantic_ai.models.StreamedResponse` that `_Stream` uses."""
 
         _parts_manager: Any
         _finished: bool

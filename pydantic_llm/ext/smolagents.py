@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..models.known_names import KnownModelName
 
     class Base:
-        """What the class below uses of `smolagents.models.Model`."""
+        """The members of `smolagents.models.Model` that the class below uses."""
 
         def __init__(self, **kwargs: Any) -> None: ...
         def to_dict(self) -> dict[str, Any]: ...
@@ -61,7 +61,7 @@ class PydanticLLMModel(Base):
 
     @property
     def supports_stop_parameter(self) -> bool:
-        """Always true: if the model has no stop sequences, its text is cut here."""
+        """Always true: if the model has no stop sequences, its text is truncated at them here."""
         return True
 
     def generate(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import pytest
@@ -23,7 +24,12 @@ from pydantic_llm.messages import (
     ToolReturnPart,
     UserPromptPart,
 )
+from pydantic_llm.models.anthropic import AnthropicModel
 from pydantic_llm.models.function import AgentInfo, DeltaToolCall, FunctionModel
+from pydantic_llm.models.openai import OpenAIChatModel
+from pydantic_llm.providers.anthropic import AnthropicProvider
+from pydantic_llm.providers.openai import OpenAIProvider
+from pydantic_llm.serve import LocalServer, create_app
 
 NUMBER = re.compile(r'\d+')
 UNICODE = re.compile(r'[^\x00-\x7f]+')
@@ -102,3 +108,32 @@ class TestIntegration(Standard, ChatModelIntegrationTests):
     def downloads(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv('LANGCHAIN_TESTS_USER_AGENT', 'tests')
         monkeypatch.setattr(httpx, 'get', lambda url, **options: httpx.Response(200, content=b'a file'))
+
+
+class OverHTTP(Standard):
+    """The same suite through the room of a vendor, whose server is on this machine."""
+
+    url: ClassVar[str]
+
+    @pytest.fixture(autouse=True, scope='class')
+    @classmethod
+    def server(cls) -> Iterator[None]:
+        with LocalServer(create_app(MODEL)) as cls.url:
+            yield
+
+
+class TestOpenAI(OverHTTP, TestIntegration):
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        provider = OpenAIProvider(base_url=f'{self.url}/v1', api_key='key')
+        return {'model': OpenAIChatModel('gpt-4o', provider=provider)}
+
+
+class TestAnthropic(OverHTTP, TestIntegration):
+    supports_audio_inputs = supports_json_mode = False
+
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        return {
+            'model': AnthropicModel('claude-sonnet-4-5', provider=AnthropicProvider(base_url=self.url, api_key='key'))
+        }
