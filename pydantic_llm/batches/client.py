@@ -121,7 +121,7 @@ class BatchClient:
         return file_id
 
     async def _upload_form(self, path: str, file: FileBody) -> RawResponse:
-        return await self._send(self._make_request('POST', path, file=file))
+        return await self._send_raw(self._make_request('POST', path, file=file))
 
     async def _upload_resumable(self, path: str, file: FileBody) -> RawResponse:
         """Upload a file by the protocol of https://ai.google.dev/gemini-api/docs/files, in one piece."""
@@ -131,21 +131,23 @@ class BatchClient:
             'X-Goog-Upload-Header-Content-Length': str(len(file)),
             'X-Goog-Upload-Header-Content-Type': file.content_type,
         }
-        begun = await self._send(self._make_request('POST', path, to_json({'file': {'displayName': file.name}}), start))
+        begun = await self._send_raw(
+            self._make_request('POST', path, to_json({'file': {'displayName': file.name}}), start)
+        )
         url = urlsplit(begun.headers.get(UPLOAD_URL_HEADER, ''))
         if not url.path:
             raise UnexpectedModelBehavior(f'{self.model.base_url} named no address for the upload of a file')
         # the key goes to the host of the base URL, whatever host the response names
         target = f'/{url.path}?{url.query}' if url.query else f'/{url.path}'
         rest = {'X-Goog-Upload-Offset': '0', 'X-Goog-Upload-Command': 'upload, finalize'}
-        return await self._send(self._make_request('POST', target, headers=rest, file=file))
+        return await self._send_raw(self._make_request('POST', target, headers=rest, file=file))
 
     async def _create(self, body: bytes, headers: Mapping[str, str], file: FileBody | None = None) -> BatchJob:
         request = self._make_request('POST', self.api.path, body, headers, file=file)
 
         async def send() -> RawResponse:
             try:
-                return await self._send(request)
+                return await self._send_raw(request)
             except ModelAPIError as error:
                 error.retryable = error.retryable and isinstance(error, (RateLimitError, OverloadedError))
                 raise
@@ -159,11 +161,11 @@ class BatchClient:
         request = self._make_request(method, path, body)
 
         async def attempt() -> Json:
-            return self._parse(await self._send(request))
+            return self._parse(await self._send_raw(request))
 
         return await Budget.of(self.settings).run(attempt)
 
-    async def _send(self, request: RawRequest) -> RawResponse:
+    async def _send_raw(self, request: RawRequest) -> RawResponse:
         return await self.model.provider.connection.send(request)
 
     def _make_request(

@@ -51,7 +51,7 @@ class PartWriter:
     def add(self, id: str, body: bytes, *, index: int) -> None:
         """Add a request. Raises `UserError` if it alone is larger than the limit of a batch."""
         if self._held is None:
-            self._write(id, body, index)
+            self._write_row(id, body, index)
             return
         self._held.append((id, body, index))
         self._held_size += len(body)
@@ -74,9 +74,9 @@ class PartWriter:
     def _write_held(self) -> None:
         held, self._held = self._held or [], None
         for row in held:
-            self._write(*row)
+            self._write_row(*row)
 
-    def _write(self, id: str, body: bytes, index: int) -> None:
+    def _write_row(self, id: str, body: bytes, index: int) -> None:
         """Write a request to the last part, or to a new one if it does not fit."""
         row = self._encode(id, body)
         limit = self._api.max_bytes - self._count_frame_bytes()

@@ -160,8 +160,8 @@ async def _send_once(
 ) -> Any:
     """Return the response, without following redirects. `own` is the timeout without deadlines."""
     if isinstance(client, OwnClient):
-        body = request.file or request.body
-        return await client.send(request.method, url, headers, body, connect_timeout=own.connect)
+        sent = request.file or request.body
+        return await client.send(request.method, url, headers, sent, connect_timeout=own.connect)
     timeout = client_timeout(type(client.timeout), own, deadlines)
     body = request.file or request.body or None
     if request.file is not None:

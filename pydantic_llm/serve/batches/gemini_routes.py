@@ -157,11 +157,11 @@ class GeminiRoutes:
 
     def _inline(self, job: Job) -> list[Json]:
         """Return the results of a batch without files, in the order of its requests."""
-        keys = [row['metadata']['key'] for row in self._read(job.input_file)]
-        results = {row.pop('key'): row for row in self._read(job.output_file)}
+        keys = [row['metadata']['key'] for row in self._read_rows(job.input_file)]
+        results = {row.pop('key'): row for row in self._read_rows(job.output_file)}
         return [{**results[key], 'metadata': {'key': key}} for key in keys]
 
-    def _read(self, file_id: str | None) -> list[Json]:
+    def _read_rows(self, file_id: str | None) -> list[Json]:
         assert file_id is not None, 'the job has ended'
         return [from_json(line) for line in self._store.get_path(file_id).read_bytes().splitlines()]
 

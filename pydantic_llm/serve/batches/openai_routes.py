@@ -40,7 +40,7 @@ class OpenAIRoutes:
 
     dialect = 'openai'
     protocol = 'openai-chat'
-    prefixes = OPENAI_PREFIXES
+    prefixes: tuple[str, ...] = OPENAI_PREFIXES
     jobs = '/batches'
 
     def __init__(self, batches: BatchHost) -> None:

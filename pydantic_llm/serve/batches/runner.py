@@ -178,7 +178,7 @@ class _Results:
             self._job.succeeded += 1
         else:
             self._job.errored += 1
-        self._write(id, self._dialect.encode_result(id, status, body), is_error=status >= 400)
+        self._write_row(id, self._dialect.encode_result(id, status, body), is_error=status >= 400)
 
     def add_unrun(self, id: str, reason: Unrun) -> None:
         """Write that a request was not run."""
@@ -186,7 +186,7 @@ class _Results:
             self._job.expired += 1
         else:
             self._job.cancelled += 1
-        self._write(id, self._dialect.encode_unrun(id, reason), is_error=True)
+        self._write_row(id, self._dialect.encode_unrun(id, reason), is_error=True)
 
     def close(self) -> None:
         """Write down the sizes of the files."""
@@ -194,7 +194,7 @@ class _Results:
             if id is not None:
                 self._store.save_file(self._store.find_file(id, self._job.owner))
 
-    def _write(self, id: str, row: Json, *, is_error: bool) -> None:
+    def _write_row(self, id: str, row: Json, *, is_error: bool) -> None:
         self._done.add(id)
         with self._open(is_error=is_error).open('ab') as file:
             file.write(to_json(row) + b'\n')
@@ -236,9 +236,9 @@ class _Results:
 def _is_success(row: Json) -> bool:
     match row:
         case {'response': {'status_code': int() as status}}:
-            return status < 400
+            return bool(status < 400)
         case {'result': {'type': kind}}:
-            return kind == 'succeeded'
+            return bool(kind == 'succeeded')
         case _:
             return 'response' in row
 

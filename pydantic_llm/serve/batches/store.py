@@ -142,7 +142,7 @@ class Store:
         """Write down the size of a file, and what is known about it."""
         path = self.get_path(file.id)
         file.size = path.stat().st_size
-        _write(path.with_suffix('.file'), _files.dump_json(file))
+        _replace_file(path.with_suffix('.file'), _files.dump_json(file))
 
     def check_room(self, size: int) -> None:
         """Raise `ModelHTTPError` if a file of this size is too large, or if there is no room for it."""
@@ -174,7 +174,7 @@ class Store:
     def save_job(self, job: Job) -> None:
         """Add a job, or write down its new state."""
         self._jobs[job.id] = job
-        _write(self._open_folder() / f'{job.id}.job', _jobs.dump_json(job))
+        _replace_file(self._open_folder() / f'{job.id}.job', _jobs.dump_json(job))
 
     def find_job(self, id: str, owner: str) -> Job:
         """Return a job. Raises `NotFoundError` if the owner has none with this id."""
@@ -235,7 +235,7 @@ def _read_all(folder: Path, pattern: str, adapter: TypeAdapter[Stored]) -> Itera
             continue
 
 
-def _write(path: Path, data: bytes) -> None:
+def _replace_file(path: Path, data: bytes) -> None:
     """Write a file as a whole, or not at all."""
     draft = path.with_suffix(path.suffix + '.new')
     draft.write_bytes(data)
