@@ -6,16 +6,17 @@ are made in a block. Events are frozen dataclasses, and each package may define 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
+from types import TracebackType
 
 __all__ = (
     'AttemptFailed',
     'CacheHit',
     'HeadersReceived',
     'Listener',
+    'Listening',
     'ModelFailed',
     'is_observed',
     'listen',
@@ -86,11 +87,25 @@ def notify(event: object) -> None:
         listener(event)
 
 
-@contextmanager
-def listen(listener: Listener) -> Generator[None]:
-    """Register a listener for the requests that are made in the block, and in tasks that are started in it."""
-    token = _listeners.set((*_listeners.get(), listener))
-    try:
-        yield
-    finally:
-        _listeners.reset(token)
+def listen(listener: Listener) -> Listening:
+    """Register a listener for the requests that are made in a `with` block, and in tasks that are started in it."""
+    return Listening(listener)
+
+
+class Listening:
+    """A `with` block in which there is a listener. A class and not a generator, since some streams use many."""
+
+    __slots__ = ('_listener', '_token')
+
+    _token: Token[tuple[Listener, ...]]
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+
+    def __enter__(self) -> None:
+        self._token = _listeners.set((*_listeners.get(), self._listener))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        _listeners.reset(self._token)

@@ -139,16 +139,22 @@ class InstrumentedStream(StreamedResponse):
             yield event
 
     async def __anext__(self) -> ModelResponseStreamEvent:
-        is_new_chunk = not self._inner._ready
+        inner = self._inner
+        event = await (anext(inner) if inner._ready else self._read_chunk())
+        self.final_result_event = inner.final_result_event
+        return event
+
+    async def _read_chunk(self) -> ModelResponseStreamEvent:
+        """Return the first event of a chunk that has not arrived yet."""
+        operation = self._operation
         try:
-            with self._operation.active():
+            with operation.active():
                 event = await anext(self._inner)
         except StopAsyncIteration:
-            self._operation.finish(self._inner.get())
+            operation.finish(self._inner.get())
             raise
-        if is_new_chunk and not self._operation.has_ended:
-            self._operation.record_chunk()
-        self.final_result_event = self._inner.final_result_event
+        if not operation.has_ended:
+            operation.record_chunk()
         return event
 
     def get(self) -> ModelResponse:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from contextvars import Token
+from types import TracebackType
 from typing import Any, Literal
 
 from opentelemetry import context as otel_context
@@ -18,7 +19,7 @@ from .attributes import Attributes, describe_error, describe_exception
 from .conventions import DURATION_OF_OPERATION
 from .settings import InstrumentationSettings
 
-__all__ = ('Operation', 'OperationName')
+__all__ = ('ActiveOperation', 'CurrentSpan', 'Operation', 'OperationName')
 
 OperationName = Literal['chat', 'invoke_agent', 'execute_tool']
 """The value of `gen_ai.operation.name`."""
@@ -70,28 +71,13 @@ class Operation:
         self.attributes.update(attributes)
         self.span.set_attributes(attributes)
 
-    @contextmanager
-    def active(self) -> Generator[None]:
-        """Make the span the current one in the block. An error in the block is the error of the operation."""
-        with self.make_current():
-            try:
-                yield
-            except StopAsyncIteration:
-                raise
-            except BaseException as error:
-                self.fail(error)
-                raise
+    def active(self) -> ActiveOperation:
+        """Make the span the current one in a `with` block. An error in the block is the error of the operation."""
+        return ActiveOperation(self)
 
-    @contextmanager
-    def make_current(self) -> Generator[None]:
-        """Make the span the current one in the block."""
-        token = otel_context.attach(self.context)
-        try:
-            yield
-        finally:
-            # a generator that is closed by another task has another context; `detach` would log an error
-            with suppress(ValueError):
-                token.var.reset(token)
+    def make_current(self) -> CurrentSpan:
+        """Make the span the current one in a `with` block."""
+        return CurrentSpan(self)
 
     def fail(self, error: BaseException) -> None:
         """Record the error of the operation. A cancelled operation has none."""
@@ -114,7 +100,8 @@ class Operation:
 
     def record(self, metric: str, value: float, **attributes: Any) -> None:
         """Record a value of a metric, with the attributes of the operation."""
-        self.settings.record(metric, value, {**self.metric_attributes, **attributes})
+        found = {**self.metric_attributes, **attributes} if attributes else self.metric_attributes
+        self.settings.record(metric, value, found)
 
     def end(self) -> None:
         """End the operation, if it has not ended, and record its duration."""
@@ -124,3 +111,40 @@ class Operation:
         error = {'error.type': self._error['error.type']} if self._error else {}
         self.settings.record(DURATION_OF_OPERATION[self.name], self.seconds, {**self.metric_attributes, **error})
         self.span.end()
+
+
+class CurrentSpan:
+    """A `with` block in which the span of an operation is the current one.
+
+    A class and not a generator, since a stream enters one for each chunk.
+    """
+
+    __slots__ = ('_operation', '_token')
+
+    _token: Token[otel_context.Context]
+
+    def __init__(self, operation: Operation) -> None:
+        self._operation = operation
+
+    def __enter__(self) -> None:
+        self._token = otel_context.attach(self._operation.context)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        # a generator that is closed by another task has another context; `detach` would log an error
+        with suppress(ValueError):
+            self._token.var.reset(self._token)
+
+
+class ActiveOperation(CurrentSpan):
+    """A `with` block in which an operation works: an error in it is the error of the operation."""
+
+    __slots__ = ()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, traceback)
+        if error is not None and not isinstance(error, StopAsyncIteration):
+            self._operation.fail(error)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
+from types import TracebackType
 
 from opentelemetry._logs import SeverityNumber
 from pydantic_core import to_json
@@ -23,10 +23,10 @@ from .attributes import (
     is_remote,
 )
 from .content import ContentEncoder
-from .operation import Operation
+from .operation import ActiveOperation, Operation
 from .settings import InstrumentationSettings
 
-__all__ = ('ModelOperation',)
+__all__ = ('ActiveRequest', 'ModelOperation', 'encode_content', 'to_json_text')
 
 DETAILS = 'gen_ai.client.inference.operation.details'
 EXCEPTION = 'gen_ai.client.operation.exception'
@@ -72,12 +72,11 @@ class ModelOperation(Operation):
         """Add the attributes of the request, after its settings were checked."""
         self.set_attributes(describe_request(self._messages, settings, self._parameters))
 
-    @contextmanager
-    def active(self) -> Generator[None]:
-        with super().active(), listen(self._add_event):
-            yield
+    def active(self) -> ActiveRequest:
+        return ActiveRequest(self)
 
-    def _add_event(self, event: object) -> None:
+    def add_event(self, event: object) -> None:
+        """Add an event of `pydantic_llm.observers` to the span."""
         match event:
             case AttemptFailed(error, wait):
                 name = 'pydantic_llm.attempt_failed'
@@ -148,6 +147,26 @@ class ModelOperation(Operation):
         self.settings.logger.emit(
             event_name=name, attributes=attributes, severity_number=severity, context=self.context
         )
+
+
+class ActiveRequest(ActiveOperation):
+    """A `with` block in which a model works on a request, whose events are those of the span."""
+
+    __slots__ = ('_listening',)
+
+    def __init__(self, operation: ModelOperation) -> None:
+        super().__init__(operation)
+        self._listening = listen(operation.add_event)
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        self._listening.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._listening.__exit__(kind, error, traceback)
+        super().__exit__(kind, error, traceback)
 
 
 def encode_content(
