@@ -173,7 +173,7 @@ def _price_units(attempt: AttemptUsage, rates: Rates, unpriced: list[str]) -> di
 def _read_context(details: Mapping[str, Any]) -> dict[str, str]:
     """Return the facts of a response that select its prices. Bedrock's tier is an object."""
     context: dict[str, Any] = {name: details[name] for name in CONTEXT if details.get(name)}
-    if tier := TRAFFIC_TIERS.get(details.get('traffic_type', '')):
+    if tier := TRAFFIC_TIERS.get(str(details.get('traffic_type'))):
         context['service_tier'] = tier
     if context.get('service_tier') == 'batch':  # Anthropic's `usage.service_tier`
         context['processing'] = context.pop('service_tier')

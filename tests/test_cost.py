@@ -163,6 +163,13 @@ def test_the_batches_of_anthropic_and_the_tiers_of_google_are_recognised() -> No
     assert "'provisioned'" in names[1][0]
 
 
+@pytest.mark.parametrize('odd', [{}, [], 3, {'type': {}}], ids=repr)
+def test_odd_details_select_no_prices(odd: Any) -> None:
+    details = {'service_tier': odd, 'speed': odd, 'processing': odd, 'traffic_type': odd}
+    cost = respond(RequestUsage(input_tokens=1000), provider_details=details).cost()
+    assert (cost.is_complete, cost.total_price) == (True, Decimal('0.00125'))
+
+
 # ---------------------------------------------------------------------- what has no price
 
 
