@@ -59,7 +59,7 @@ def paths(value: Any, path: Path = ()) -> Iterator[Path]:
     if isinstance(value, dict):
         items = cast('Json', value).items()
     elif isinstance(value, list):
-        items = enumerate(cast('list[Any]', value))
+        items = enumerate(cast('list[object]', value))
     for step, item in items:
         yield from paths(item, (*path, step))
 
@@ -71,7 +71,7 @@ def objects(value: Any) -> Iterator[Json]:
         for item in cast('Json', value).values():
             yield from objects(item)
     elif isinstance(value, list):
-        for item in cast('list[Any]', value):
+        for item in cast('list[object]', value):
             yield from objects(item)
 
 
@@ -92,7 +92,7 @@ def remove_unknown_fields(value: Any) -> Any:
     if isinstance(value, dict):
         fields = cast('Json', value).items()
         return {name: remove_unknown_fields(item) for name, item in fields if not name.startswith(UNKNOWN)}
-    return [remove_unknown_fields(item) for item in cast('list[Any]', value)] if isinstance(value, list) else value
+    return [remove_unknown_fields(item) for item in cast('list[object]', value)] if isinstance(value, list) else value
 
 
 def normalize(response: ModelResponse) -> Any:
@@ -148,7 +148,7 @@ def change_usages(value: Any, change: Change) -> Any:
         return {
             name: change(item) if name in USAGE_FIELDS and item else change_usages(item, change) for name, item in items
         }
-    return [change_usages(item, change) for item in cast('list[Any]', value)] if isinstance(value, list) else value
+    return [change_usages(item, change) for item in cast('list[object]', value)] if isinstance(value, list) else value
 
 
 def change_counts(value: Any, change: Change) -> Any:
@@ -156,5 +156,5 @@ def change_counts(value: Any, change: Change) -> Any:
     if isinstance(value, dict):
         return {name: change_counts(item, change) for name, item in cast('Json', value).items()}
     if isinstance(value, list):
-        return [change_counts(item, change) for item in cast('list[Any]', value)]
+        return [change_counts(item, change) for item in cast('list[object]', value)]
     return change(value) if type(value) is int else value

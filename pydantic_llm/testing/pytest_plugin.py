@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .recordings import Mode, RecordedModels
     from .server import LLMServer
 
-MODES = ('replay', 'record', 'live')
+MODES: tuple[Mode, ...] = ('replay', 'record', 'live')
 
 MODE_VARIABLE = 'PYDANTIC_LLM_TESTS'
 """The environment variable for the value of `--llm`, if the option is not given."""
@@ -48,10 +48,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _find_mode(config: pytest.Config) -> Mode:
-    mode = config.getoption('--llm', default=None) or os.environ.get(MODE_VARIABLE) or 'replay'
-    if mode not in MODES:
-        raise pytest.UsageError(f'{MODE_VARIABLE} is {mode!r}: set it to one of {", ".join(MODES)}')
-    return mode
+    chosen = config.getoption('--llm', default=None) or os.environ.get(MODE_VARIABLE) or 'replay'
+    for mode in MODES:
+        if mode == chosen:
+            return mode
+    raise pytest.UsageError(f'{MODE_VARIABLE} is {chosen!r}: set it to one of {", ".join(MODES)}')
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import strategies as st
 
@@ -14,6 +14,7 @@ from ..messages import (
     ImageUrl,
     ModelMessage,
     ModelRequest,
+    ModelRequestPart,
     ModelResponse,
     RetryPromptPart,
     SystemPromptPart,
@@ -29,9 +30,9 @@ from ..usage import RequestUsage
 from .exchange import Splitter
 from .room import Room
 
-texts = st.text(
-    st.characters(codec='utf-8', exclude_characters='\x00', exclude_categories=('Cs',)), min_size=1, max_size=30
-).filter(lambda text: text.strip() and not text.lstrip().startswith('<'))
+texts = st.text(st.characters(codec='utf-8', exclude_characters='\x00'), min_size=1, max_size=30).filter(
+    lambda text: text.strip() and not text.lstrip().startswith('<')
+)
 """Text that is not blank and does not start with a tag."""
 
 names = st.from_regex(r'[a-z][a-z0-9_]{0,15}', fullmatch=True)
@@ -112,7 +113,7 @@ def _with_distinct_ids(found: list[ModelResponsePart]) -> list[ModelResponsePart
         if isinstance(part, ToolCallPart):
             part = replace(part, tool_call_id=f'{part.tool_call_id}{index}')
         if getattr(part, 'id', None) == 'item':
-            part = replace(part, id=f'item_{index}')  # type: ignore[call-arg] # it has an id
+            part = replace(cast('TextPart', part), id=f'item_{index}')  # or another one with an id
         distinct.append(part)
     return distinct
 
@@ -155,23 +156,16 @@ prompts = st.one_of(texts, st.lists(st.one_of(texts, files), min_size=1, max_siz
 
 
 @st.composite
-def tool_results(draw: st.DrawFn, response: ModelResponse) -> list[Any]:
+def tool_results(draw: st.DrawFn, response: ModelResponse) -> list[ModelRequestPart]:
     """Draw a tool result or a retry prompt for each tool call."""
-    return [
-        draw(
-            st.one_of(
-                st.one_of(texts, objects).map(
-                    lambda content, call=call: ToolReturnPart(call.tool_name, content, call.tool_call_id)
-                ),
-                texts.map(
-                    lambda content, call=call: RetryPromptPart(
-                        content, tool_name=call.tool_name, tool_call_id=call.tool_call_id
-                    )
-                ),
-            )
-        )
-        for call in response.tool_calls
-    ]
+    results: list[ModelRequestPart] = []
+    for call in response.tool_calls:
+        content = draw(st.one_of(texts, objects))
+        if isinstance(content, str) and draw(st.booleans()):
+            results.append(RetryPromptPart(content, tool_name=call.tool_name, tool_call_id=call.tool_call_id))
+        else:
+            results.append(ToolReturnPart(call.tool_name, content, call.tool_call_id))
+    return results
 
 
 @st.composite

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 from pydantic_core import from_json, to_json
@@ -76,8 +77,8 @@ class WireSuite(ModelSuite):
             decode_events(self.room, [*started, *ended])[0],
         ]
 
-    def _try_random(self, check: Callable[[Any], None], examples: int = 100) -> None:
-        """Run a check with the data of Hypothesis, many times."""
+    def _try_random(self, check: Callable[[Any], None], examples: int | None = None) -> None:
+        """Run a check with the data of Hypothesis, `examples` times; `None` is the number of its profile."""
         hypothesis = import_extra('hypothesis', extra='testing', what=type(self).__name__)
         given = hypothesis.given(data=import_extra('hypothesis.strategies', extra='testing', what='').data())
 
@@ -85,7 +86,8 @@ class WireSuite(ModelSuite):
             check(data)
 
         phases = [phase for phase in hypothesis.Phase if phase is not hypothesis.Phase.explain]  # it takes minutes
-        hypothesis.settings(max_examples=examples, deadline=None, phases=phases)(given(run))()
+        options = {} if examples is None else {'max_examples': examples}
+        hypothesis.settings(deadline=None, phases=phases, **options)(given(run))()
 
     # ---------------------------------------------------------------------- client after server
 
@@ -168,7 +170,7 @@ class WireSuite(ModelSuite):
         calls = [make_tool_call(self.room, id, args) for id, args in arguments.items()]
         sent = make_response(self.room, make_text(self.room, 'Three.'), *calls)
         for size in (1, 5, 100):
-            read = self.read_both(sent, lambda text, size=size: [text[n : n + size] for n in range(0, len(text), size)])
+            read = self.read_both(sent, partial(_split, size=size))
             assert parse_arguments(read[1]).parts == parse_arguments(sent).parts
 
     def test_tool_calls_with_the_same_id_get_ids_of_their_own(self) -> None:
@@ -274,21 +276,29 @@ class WireSuite(ModelSuite):
 
     def test_counts_in_other_types_are_converted(self) -> None:
         for convert in CONVERSIONS:
-            for response in self._read_usages(lambda usage, convert=convert: changes.change_counts(usage, convert)):
+            for response in self._read_usages(partial(changes.change_counts, change=convert)):
                 assert (response.usage.input_tokens, response.usage.output_tokens) == (5, 3), f'{convert!r}'
 
     def test_a_value_that_is_no_count_does_not_lose_the_response(self) -> None:
         for odd in ODD_COUNTS:
-            for response in self._read_usages(lambda usage, odd=odd: changes.change_counts(usage, lambda _: odd)):
+            for response in self._read_usages(partial(changes.change_counts, change=partial(_replace, odd))):
                 assert (response.text, response.state) == ('Hello.', 'complete'), f'a count of {str(odd)[:9]}'
                 assert (response.usage, response.usage.missing) == (RequestUsage(), REPORTED), f'{str(odd)[:9]}'
                 ModelMessagesTypeAdapter.dump_json([response])
 
     def test_a_usage_that_is_no_object_does_not_lose_the_response(self) -> None:
         for odd in ODD_USAGES:
-            for response in self._read_usages(lambda usage, odd=odd: odd):
+            for response in self._read_usages(partial(_replace, odd)):
                 assert (response.text, response.usage) == ('Hello.', RequestUsage()), f'a usage of {odd!r}'
                 assert response.usage.missing == REPORTED, f'a usage of {odd!r}'
+
+
+def _split(text: str, size: int) -> list[str]:
+    return [text[at : at + size] for at in range(0, len(text), size)]
+
+
+def _replace(new: Any, old: Any) -> Any:
+    return new
 
 
 def _ends(events: Iterable[Any]) -> list[int]:

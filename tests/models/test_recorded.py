@@ -563,6 +563,13 @@ def test_a_file_that_is_not_a_recording_is_refused(content: str | None, message:
         ReplayModel(path)
 
 
+async def test_a_file_that_cannot_be_written_and_a_hook_that_returns_no_text_are_user_errors(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r'cannot be written: .*Is a directory'):
+        await RecordingModel(TestModel(), tmp_path).request(HELLO)
+    with pytest.raises(UserError, match='redact takes a function that returns a text, not None'):
+        await RecordingModel(TestModel(), tmp_path / 'x.json', redact=lambda text: None).request(HELLO)  # type: ignore[arg-type, return-value]
+
+
 async def test_unknown_fields_of_a_recording_are_ignored(path: Path) -> None:
     await RecordingModel(TestModel(), path).request(HELLO)
     places = (

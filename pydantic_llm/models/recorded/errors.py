@@ -41,7 +41,9 @@ def _encode_fields(error: LLMError) -> Json:
 def _encode_field(value: Any) -> Any:
     if isinstance(value, ModelResponse):
         return encode_response(value)
-    if isinstance(value, (list, tuple)) and all(isinstance(item, BaseException) for item in cast('list[Any]', value)):
+    if isinstance(value, (list, tuple)) and all(
+        isinstance(item, BaseException) for item in cast('list[object]', value)
+    ):
         return [encode_error(item) for item in cast('list[BaseException]', value)]
     return to_jsonable_python(value, fallback=repr, inf_nan_mode='strings')
 
@@ -51,7 +53,7 @@ def decode_error(encoded: Json) -> LLMError:
     kind, message = ERRORS.get(encoded['type'], LLMError), encoded['message']
     inner = [decode_error(each) for each in encoded.get('exceptions', ())]
     args: tuple[Any, ...] = (message, inner) if inner else (message,)
-    error = kind.__new__(kind, *args)
+    error: LLMError = kind.__new__(kind, *args)
     error.args = args
     fields = {name: _decode_field(name, value) for name, value in encoded.get('fields', {}).items()}
     vars(error).update(fields if inner else {'message': message, **fields})

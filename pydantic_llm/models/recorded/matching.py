@@ -75,7 +75,7 @@ def replace_files(value: Any) -> Any:
         case str():
             return FILE.sub(_describe_file, value) if len(value) >= 1000 else value
         case list():
-            return [replace_files(item) for item in cast('list[Any]', value)]
+            return [replace_files(item) for item in cast('list[object]', value)]
         case dict():
             return {name: replace_files(item) for name, item in cast('Json', value).items()}
         case _:
@@ -101,7 +101,7 @@ def _shorten_parameters(parameters: Json) -> Json:
 def _sort(value: Any) -> Any:
     match value:
         case list():
-            return [_sort(item) for item in cast('list[Any]', value)]
+            return [_sort(item) for item in cast('list[object]', value)]
         case dict():
             return sorted((name, _sort(item)) for name, item in cast('Json', value).items())
         case _:

@@ -85,11 +85,17 @@ class Recording:
             return self._begun
 
     def add(self, number: int, exchange: Exchange) -> None:
-        """Add the exchange of the request with this number, and write the file. A reader never sees a part of it."""
+        """Add the exchange of the request with this number, and write the file. A reader never sees a part of it.
+
+        Raises `UserError` if it cannot be written.
+        """
         text = exchange.to_text().replace('\n', '\n    ')
         with self._lock:
             self._exchanges[number], self._texts[number] = exchange, text
-            self._write()
+            try:
+                self._write()
+            except OSError as error:
+                raise UserError(f'The recording {str(self.path)!r} cannot be written: {error}') from error
 
     def _write(self) -> None:
         models = json.dumps(self.models, indent=2, ensure_ascii=False).replace('\n', '\n  ')

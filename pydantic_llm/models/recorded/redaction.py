@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
+from ..._type_checks import raise_wrong_type
 from ...transport.keys import HIDDEN, MIN_KEY_LENGTH, hide_keys
 
 __all__ = ('Redact', 'Redactor', 'find_secrets')
@@ -58,7 +59,7 @@ class Redactor:
             case str():
                 return self._redact_text(value)
             case list():
-                return [self.redact(item) for item in cast('list[Any]', value)]
+                return [self.redact(item) for item in cast('list[object]', value)]
             case dict():
                 return {name: self.redact(item) for name, item in cast('dict[str, Any]', value).items()}
             case _:
@@ -74,7 +75,7 @@ class Redactor:
     def _redact_named(self, value: Any) -> Any:
         match value:
             case list():
-                return [self._redact_named(item) for item in cast('list[Any]', value)]
+                return [self._redact_named(item) for item in cast('list[object]', value)]
             case dict():
                 fields = cast('dict[str, Any]', value)
                 return {name: self._redact_field(name, item) for name, item in fields.items()}
@@ -93,14 +94,19 @@ class Redactor:
         text = hide_keys(text, self._secrets)
         text = CREDENTIAL_IN_URL.sub(lambda match: f'{match[1] or ""}{HIDDEN}', text)
         text = KEY.sub(HIDDEN, text)
-        return text if self._hook is None else self._hook(text)
+        if self._hook is None:
+            return text
+        hidden = cast('object', self._hook(text))
+        if not isinstance(hidden, str):
+            raise_wrong_type('redact', 'a function that returns a text', hidden)
+        return hidden
 
 
 def _find_credentials(value: Any) -> Iterator[str]:
     """Yield the texts of the fields that have the name of a credential."""
     match value:
         case list():
-            for item in cast('list[Any]', value):
+            for item in cast('list[object]', value):
                 yield from _find_credentials(item)
         case dict():
             for name, item in cast('dict[str, Any]', value).items():
