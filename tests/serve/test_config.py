@@ -221,3 +221,12 @@ def test_a_gateway_runs_from_a_file(tmp_path: Path) -> None:
     assert response.status_code == 200
     assert 'key=alice model=a protocol=openai-chat stream=false status=200' in output
     assert 'secret' not in output
+
+
+def test_the_configuration_of_the_documentation_is_valid(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / 'docs' / 'deploy.md').read_text(encoding='utf-8')
+    text = page.partition('```toml title="gateway.toml"\n')[2].partition('```')[0]
+    (tmp_path / 'anthropic').write_text('key')
+    text = text.replace('/run/secrets/', f'{tmp_path}/').replace('/data/', f'{tmp_path}/')
+    config = load(text, tmp_path, OPENAI_API_KEY='k', ALICE_KEY='a', NIGHTLY_KEY='n')
+    assert config.create_app().state.gateway.logs_requests
