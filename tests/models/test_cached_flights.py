@@ -132,7 +132,7 @@ async def test_a_follower_keeps_its_own_deadline(stream: bool) -> None:
 
 
 async def test_a_follower_with_little_time_sends_its_own_request() -> None:
-    inner = Scripted('a', [10.0, 'Slow'], ['Fast'])
+    inner = Scripted('a', [10.0, 'Slow'], [0.03, 'Fast'])
     model = CachedModel(inner)
     leader = start(model)
     await asyncio.sleep(0)
@@ -209,6 +209,29 @@ async def test_a_request_that_comes_while_a_response_is_stored_finds_it() -> Non
     assert time.monotonic() - began < 0.015
     await leader
     assert len(inner.requests) == 1
+
+
+async def test_a_response_that_is_stored_between_reading_and_leading_is_found() -> None:
+    class Late(MemoryCache):
+        """The result of its first `get` arrives late."""
+
+        gets = 0
+
+        async def get(self, key: str) -> bytes | None:
+            self.gets += 1
+            found = await super().get(key)
+            if self.gets == 1:
+                await asyncio.sleep(0.03)
+            return found
+
+    inner = Scripted('a')
+    model = CachedModel(inner, Late())
+    slow = start(model)
+    await asyncio.sleep(0.01)
+    await model.request(HELLO)
+    assert (await slow).from_cache is not None
+    assert len(inner.requests) == 1
+    assert count_flights(model) == 0
 
 
 def test_threads_share_a_request() -> None:

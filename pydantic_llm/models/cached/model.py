@@ -128,7 +128,7 @@ class CachedModel(WrapperModel):
             description.warnings,
             WaitDeadlines(merged, names),
             self._guarded,
-            self._flights if options.mode == 'default' else None,
+            self._flights,
         )
 
     def __repr__(self) -> str:
