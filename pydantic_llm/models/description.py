@@ -148,7 +148,7 @@ def describe_reading(profile: ModelProfile, *, has_output: bool) -> dict[str, ob
 
 
 @cache
-def _list_reading_defaults(profile_type: type[ModelProfile]) -> list[tuple[str, object]]:
+def _list_reading_defaults(profile_type: Any) -> list[tuple[str, object]]:
     return [(item.name, item.default) for item in fields(profile_type) if item.name in READING_FIELDS]
 
 
