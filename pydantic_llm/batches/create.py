@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
-from .._type_checks import check_type
+from .._type_checks import check_type, raise_wrong_type
 from ..exceptions import LLMError, UserError
 from ..models import Model, infer_model
 from ..transport import RawRequest
@@ -46,6 +46,7 @@ async def batch_requests(model: Model | KnownModelName | str, requests: Iterable
     its index; and the errors of `Model.request`. If not all of a batch could be created, the rest is cancelled.
     """
     client = _make_client(model)
+    _check_requests(requests)
     writer = PartWriter(client.api)
     try:
         known, headers = await _write_requests(client, writer, requests)
@@ -64,7 +65,9 @@ async def get_batch(
     `NotFoundError` if the vendor does not know the batch.
     """
     client = _make_client(model)
-    check_type(id, str, parameter='id')
+    check_type(id, str, parameter='id', expected='the text that Batch.id returned')
+    if requests is not None:
+        _check_requests(requests)
     ids = id.split(ID_SEPARATOR)
     if not all(ID.fullmatch(each) for each in ids):
         raise UserError(f'id={id!r} is not the id of a batch: pass what Batch.id returned')
@@ -84,6 +87,12 @@ def _make_client(model: Model | str) -> BatchClient:
             'concurrently through a RateLimitedModel'
         )
     return BatchClient(cast('WireModel[Any]', found), api)
+
+
+def _check_requests(requests: object) -> None:
+    """Raise `UserError` unless the value is a list or another iterable of requests: a text would be one of letters."""
+    if not isinstance(requests, Iterable) or isinstance(requests, (str, bytes, Mapping)):
+        raise_wrong_type('requests', 'a list of BatchRequest and texts', cast('object', requests))
 
 
 async def _write_requests(

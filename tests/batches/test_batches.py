@@ -273,7 +273,10 @@ async def test_a_request_above_the_limit_is_refused(url: str, monkeypatch: pytes
             await batch_requests(model, ['a', 'b' * 1000])
 
 
-@pytest.mark.parametrize(('requests', 'message'), [([], 'is empty'), ([3], r'requests\[0\]')])
+@pytest.mark.parametrize(
+    ('requests', 'message'),
+    [([], 'is empty'), ([3], r'requests\[0\]'), ('text', 'takes a list'), (None, 'takes a list'), ({}, 'takes a list')],
+)
 async def test_wrong_requests_are_refused(requests: Any, message: str, url: str) -> None:
     async with openai_chat(url) as model:
         with pytest.raises(UserError, match=message):
