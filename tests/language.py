@@ -70,7 +70,9 @@ IRREGULAR_PARTICIPLES = frozenset(
 )
 VERBS_IN_ED = frozenset('add embed exceed feed need proceed read seed shed shred speed succeed wed'.split())
 
-PUBLIC_NAMES = frozenset({'filtered', 'merged_settings', 'prefixed', 'prepared', 'renamed'})
+PUBLIC_NAMES = frozenset({'filtered', 'merged_settings', 'prefixed', 'prepared', 'renamed'}) | frozenset(
+    {'supported_native_tools', 'unsupported_native_tool_settings'}  # hooks of pydantic-ai
+)
 """Public methods that users know by these names."""
 
 VALUE_DECORATORS = frozenset({'property', 'cached_property', 'setter', 'deleter', 'fixture'})

@@ -116,7 +116,7 @@ def decode_parameters(parameters: Any, settings: Any) -> ModelRequestParameters:
     output = parameters.output_object
     given: Json = settings or {}
     choice: Any = given.get('tool_choice')
-    tools = [_decode_tool(tool) for tool in parameters.declared_function_tools]
+    tools = [_decode_definition(tool) for tool in parameters.declared_function_tools]
     if _is_tool_or_output(choice):
         allowed: list[str] = getattr(choice, 'function_tools', [])
         tools = [tool for tool in tools if tool.name in allowed]
@@ -127,14 +127,14 @@ def decode_parameters(parameters: Any, settings: Any) -> ModelRequestParameters:
         output_object=None
         if output is None
         else OutputObjectDefinition(output.json_schema, output.name, output.description, output.strict),
-        output_tools=[_decode_tool(tool) for tool in parameters.output_tools],
+        output_tools=[_decode_definition(tool) for tool in parameters.output_tools],
         prompted_output_template='',  # pydantic-ai has put the schema into the instructions
         allow_text_output=parameters.allow_text_output,
         allow_image_output=parameters.allow_image_output,
     )
 
 
-def _decode_tool(tool: Any) -> ToolDefinition:
+def _decode_definition(tool: Any) -> ToolDefinition:
     return ToolDefinition(
         tool.name,
         tool.parameters_json_schema,

@@ -54,26 +54,26 @@ class PydanticLLM:
     def completion(self, model: str, messages: list[Any], **options: Any) -> Any:
         """Return the response. LiteLLM calls this, as it does the other methods."""
         with _translate_errors(model):
-            return _make_response(self._find(model).complete_sync(_build_body(messages, options)))
+            return _make_response(self._find_endpoint(model).complete_sync(_build_body(messages, options)))
 
     async def acompletion(self, model: str, messages: list[Any], **options: Any) -> Any:
         with _translate_errors(model):
-            return _make_response(await self._find(model).complete(_build_body(messages, options)))
+            return _make_response(await self._find_endpoint(model).complete(_build_body(messages, options)))
 
     def streaming(self, model: str, messages: list[Any], **options: Any) -> Iterator[Any]:
         with _translate_errors(model):
             encoder = _ChunkEncoder()
-            for chunk in self._find(model).stream_sync(_build_body(messages, options)):
+            for chunk in self._find_endpoint(model).stream_sync(_build_body(messages, options)):
                 yield encoder.encode(chunk)
 
     async def astreaming(self, model: str, messages: list[Any], **options: Any) -> AsyncIterator[Any]:
         with _translate_errors(model):
             encoder = _ChunkEncoder()
-            async with aclosing(self._find(model).stream(_build_body(messages, options))) as chunks:
+            async with aclosing(self._find_endpoint(model).stream(_build_body(messages, options))) as chunks:
                 async for chunk in chunks:
                     yield encoder.encode(chunk)
 
-    def _find(self, name: str) -> ChatEndpoint:
+    def _find_endpoint(self, name: str) -> ChatEndpoint:
         """Return the endpoint of a model. A model that was made from its name is kept, with its connections."""
         if name not in self._endpoints:
             self._endpoints[name] = ChatEndpoint(self._models.get(name, name), self._settings)
