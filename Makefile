@@ -38,7 +38,7 @@ LITELLM := litellm==1.109.1
 # A package that adds a vendor from outside. The tests need it installed, as a user would install it.
 EXAMPLE := tests/acme
 # The folders of tests that run without any vendor's package. A test that imports one itself is skipped there.
-BARE_TESTS := $(addprefix tests/,agent models providers serve wire)
+BARE_TESTS := $(addprefix tests/,agent models providers serve wire $(addprefix faults/test_,limits.py truncation.py whole_bodies.py))
 # The peer that the engines are compared with, and what it imports in addition to their packages.
 PEERS := smolagents rich markdown-it-py mdurl pygments requests urllib3 certifi idna charset-normalizer python-dotenv
 # The release that the engines are tested with, also on CPUs.
