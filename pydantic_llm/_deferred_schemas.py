@@ -1,8 +1,8 @@
 """Schemas of pydantic that are built when they are first needed, since importing its schema builder takes 100 ms.
 
 `Discriminator` and `Tag` are for annotations that Python evaluates at import; inside of a class, where annotations are
-text, those of pydantic do as well. `validate_fields` is for dataclasses whose constructors
-validate. The other functions are for `__get_pydantic_core_schema__`, which pydantic calls once per class and schema.
+text, those of pydantic do as well. `validate_fields` is for dataclasses whose constructors validate. The other
+functions are for `__get_pydantic_core_schema__`, which pydantic calls once per class and schema.
 """
 
 from __future__ import annotations
@@ -60,10 +60,7 @@ def add_older_names(schema: CoreSchema, names: Mapping[str, str]) -> CoreSchema:
 
 
 class _Serializer:
-    """The attribute by which `Any` finds the serializer of a value: built when it is first read.
-
-    https://docs.rs/pydantic-core: `is_pydantic_serializable` looks for it before it looks for dataclasses.
-    """
+    """The attribute by which `pydantic_core` finds the serializer of a value in `Any`: built when it is first read."""
 
     def __init__(self, get_adapter: Callable[[], TypeAdapter[Any]]) -> None:
         self._get_adapter = get_adapter
