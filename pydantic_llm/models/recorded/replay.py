@@ -85,7 +85,7 @@ class ReplayModel(Model):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> ModelResponse:
-        exchange = self._find('request', messages, model_settings, model_request_parameters)
+        exchange = self._find_exchange('request', messages, model_settings, model_request_parameters)
         await self._wait_and_raise(exchange)
         return exchange.response
 
@@ -96,7 +96,7 @@ class ReplayModel(Model):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
-        exchange = self._find('request', messages, model_settings, model_request_parameters)
+        exchange = self._find_exchange('request', messages, model_settings, model_request_parameters)
         stream: StreamedResponse
         if events := exchange.events:
             stream = _ReplayedStream(exchange, events, model_request_parameters, keep_timing=self._keep_timing)
@@ -114,7 +114,7 @@ class ReplayModel(Model):
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
     ) -> RequestUsage:
-        exchange = self._find('count_tokens', messages, model_settings, model_request_parameters)
+        exchange = self._find_exchange('count_tokens', messages, model_settings, model_request_parameters)
         await self._wait_and_raise(exchange)
         return exchange.usage
 
@@ -127,11 +127,11 @@ class ReplayModel(Model):
         instructions: str | None = None,
     ) -> ModelResponse:
         arguments = messages, model_settings, model_request_parameters
-        exchange = self._find('compact_messages', *arguments, instructions=instructions)
+        exchange = self._find_exchange('compact_messages', *arguments, instructions=instructions)
         await self._wait_and_raise(exchange)
         return exchange.response
 
-    def _find(
+    def _find_exchange(
         self,
         kind: Kind,
         messages: Sequence[ModelMessage],
