@@ -35,6 +35,8 @@ BRIDGES_EXTRAS := serve,openai,smolagents,langchain,pydantic-ai
 # Installed without its requirements (see the group `litellm` in pyproject.toml); pinned, since the releases 1.82.7 and
 # 1.82.8 were malicious.
 LITELLM := litellm==1.109.1
+# What LiteLLM's proxy requires, but for the packages of its database.
+LITELLM_PROXY_NEEDS := import importlib.metadata as m, re; print(*(r.split(';')[0].strip() for r in m.requires('litellm') if re.search('extra == .proxy.', r) and not re.match('litellm-', r)), sep='\n')
 # A package that adds a vendor from outside. The tests need it installed, as a user would install it.
 EXAMPLE := tests/acme
 # The folders of tests that run without any vendor's package. A test that imports one itself is skipped there.
@@ -204,6 +206,8 @@ $(BENCH_VENVS)/.done: Makefile
 	@$(call install,$(BENCH_VENVS)/pydantic-ai) 'pydantic-ai-slim[openai,anthropic,google]'
 	@$(call create_venv,$(BENCH_VENVS)/litellm)
 	@$(call install,$(BENCH_VENVS)/litellm) '$(LITELLM)'
+	@$(BENCH_VENVS)/litellm/bin/python -c "$(LITELLM_PROXY_NEEDS)" > $(BENCH_VENVS)/litellm/proxy.txt
+	@$(call install,$(BENCH_VENVS)/litellm) -r $(BENCH_VENVS)/litellm/proxy.txt
 	@touch $@
 
 # The engines' peers are in a separate folder, which only the benchmark imports from.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
+from tempfile import TemporaryDirectory
 from time import perf_counter, sleep
 
 from benchmarks.loopback import server
@@ -27,6 +29,9 @@ REQUESTS = 128
 
 CROWDS = (1, 64)
 """The numbers of requests at the same time."""
+
+LITELLM = Path('.venv-peers/litellm/bin/litellm')
+"""The program of LiteLLM's proxy, if it is installed (`make bench-peers`)."""
 
 GAP = 0.0
 """The pause between two chunks of a stream, in seconds: none, but each is written on its own."""
@@ -50,15 +55,12 @@ def run() -> Iterator[str]:
     """Compare the proxies, and yield the lines of the report."""
     with ExitStack() as running:
         url = running.enter_context(server('benchmarks.chat_server', 0, GAP))
-        ports = {'bare': 0, 'gateway': 0}
-        pids = dict(ports)
-        for name in ports:
-            command = [sys.executable, '-m', 'benchmarks.gateway_proxies', name, url]
-            process = running.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
-            running.callback(process.terminate)
-            assert process.stdout is not None
-            ports[name], pids[name] = int(process.stdout.readline()), process.pid
-        sleep(1)  # a port is printed before its server listens
+        started = {name: _start_proxy(running, name, url) for name in ('bare', 'gateway')}
+        if LITELLM.exists():
+            started['litellm'] = _start_litellm(running, url)
+        ports, pids = ({name: pair[position] for name, pair in started.items()} for position in (0, 1))
+        for port in ports.values():
+            _wait_for(port)
         for stream in (False, True):
             for crowd in CROWDS:
                 targets = {'direct': Target(int(url.rpartition(':')[2]), '/chat/completions', 0)}
@@ -67,20 +69,61 @@ def run() -> Iterator[str]:
                 yield from _report(f'{"streamed" if stream else "whole"}, {crowd} at once', targets)
 
 
+def _start_proxy(running: ExitStack, name: str, url: str) -> tuple[int, int]:
+    """Start a proxy of `gateway_proxies`. Return its port and the id of its process."""
+    command = [sys.executable, '-m', 'benchmarks.gateway_proxies', name, url]
+    process = running.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+    running.callback(process.terminate)
+    assert process.stdout is not None
+    return int(process.stdout.readline()), process.pid
+
+
+def _start_litellm(running: ExitStack, url: str) -> tuple[int, int]:
+    """Start LiteLLM's proxy. Return its port and the id of its process."""
+    with socket.create_server(('127.0.0.1', 0)) as free:
+        port: int = free.getsockname()[1]
+    folder = Path(running.enter_context(TemporaryDirectory()))
+    model = {'model_name': 'm', 'litellm_params': {'model': 'openai/m', 'api_base': url, 'api_key': 'k'}}
+    config = folder / 'config.yaml'
+    config.write_text(json.dumps({'model_list': [model]}))  # JSON is YAML
+    command = [str(LITELLM), '--config', str(config), '--port', str(port), '--host', '127.0.0.1']
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    running.enter_context(process)
+    running.callback(process.kill)
+    return port, process.pid
+
+
+def _wait_for(port: int) -> None:
+    """Wait until a server accepts connections: LiteLLM's needs up to a minute for its start."""
+    for _ in range(1200):
+        try:
+            socket.create_connection(('127.0.0.1', port), 1).close()
+        except OSError:
+            sleep(0.1)
+        else:
+            return
+    raise TimeoutError(f'nothing listens on port {port}')
+
+
 def _report(title: str, targets: Mapping[str, Target]) -> Iterator[str]:
-    direct, bare = targets['direct'], targets['bare']
+    direct = targets['direct']
     yield f'{title}: direct {median(direct.latencies):.2f} ms'
-    for name in ('bare', 'gateway'):
-        target = targets[name]
+    for name, target in list(targets.items())[1:]:
         added = [_percentile(target, percent) - _percentile(direct, percent) for percent in (50, 99)]
         latency = f'{median(target.latencies):.2f} ms, adds {added[0]:.2f} ms (p50), {added[1]:.2f} ms (p99)'
         yield f'    {name}: {median(target.rates):,.0f}/s, {latency}, {median(target.cpu):.2f} ms of CPU'
-    gateway = targets['gateway']
+    for name in list(targets)[2:]:
+        yield _compare(name, targets)
+
+
+def _compare(name: str, targets: Mapping[str, Target]) -> str:
+    """Return the line with the ratios of a proxy to the bare one."""
+    direct, bare, gateway = targets['direct'], targets['bare'], targets[name]
     ratios = [ours / theirs for ours, theirs in zip(gateway.cpu, bare.cpu, strict=True)]
     spread = f'({min(ratios):.2f} to {max(ratios):.2f})'
     base = _percentile(direct, 50)
     added_ratio = (_percentile(gateway, 50) - base) / (_percentile(bare, 50) - base)
-    yield f"    gateway: {added_ratio:.2f} of bare's added latency, {median(ratios):.2f} of its CPU {spread}"
+    return f"    {name}: {added_ratio:.2f} of bare's added latency, {median(ratios):.2f} of its CPU {spread}"
 
 
 def _percentile(target: Target, percent: int) -> float:
