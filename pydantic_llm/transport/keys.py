@@ -34,9 +34,8 @@ def find_keys(request: HasHeaders) -> Iterator[str]:
     """Yield the keys in the headers of a request."""
     for name in KEY_HEADERS:
         value = request.headers.get(name, '')
-        key = match[1] if (match := AWS_KEY.search(value)) else value.rpartition(' ')[2]
-        if len(key) >= MIN_KEY_LENGTH:
-            yield key
+        found = AWS_KEY.findall(value)
+        yield from (key for key in (*found, value.rpartition(' ')[2]) if len(key) >= MIN_KEY_LENGTH)
 
 
 def hide_keys(value: T, keys: Iterable[str]) -> T:
