@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -32,6 +33,12 @@ CROWDS = (1, 64)
 
 LITELLM = Path('.venv-peers/litellm/bin/litellm')
 """The program of LiteLLM's proxy, if it is installed (`make bench-peers`)."""
+
+LITELLM_ENVIRONMENT = {
+    'LITELLM_LOCAL_MODEL_COST_MAP': 'True',
+    'LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY': 'true',
+}
+"""It fetches nothing, and starts without a key."""
 
 GAP = 0.0
 """The pause between two chunks of a stream, in seconds: none, but each is written on its own."""
@@ -87,7 +94,8 @@ def _start_litellm(running: ExitStack, url: str) -> tuple[int, int]:
     config = folder / 'config.yaml'
     config.write_text(json.dumps({'model_list': [model]}))  # JSON is YAML
     command = [str(LITELLM), '--config', str(config), '--port', str(port), '--host', '127.0.0.1']
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(command, stdout=quiet, stderr=quiet, env=os.environ | LITELLM_ENVIRONMENT)
     running.enter_context(process)
     running.callback(process.kill)
     return port, process.pid
