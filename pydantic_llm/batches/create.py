@@ -92,7 +92,8 @@ def _make_client(model: Model | str) -> BatchClient:
 def _check_requests(requests: object) -> None:
     """Raise `UserError` unless the value is a list or another iterable of requests: a text would be one of letters."""
     if not isinstance(requests, Iterable) or isinstance(requests, (str, bytes, Mapping)):
-        raise_wrong_type('requests', 'a list of BatchRequest and texts', cast('object', requests))
+        expected = 'a list of BatchRequest and texts'
+        raise_wrong_type('requests', expected, requests)  # pyright: ignore[reportUnknownArgumentType] -- of the caller
 
 
 async def _write_requests(

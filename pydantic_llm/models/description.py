@@ -141,7 +141,7 @@ def describe_reading(profile: ModelProfile, *, has_output: bool) -> dict[str, ob
     """Return what decides about how a response is decoded: fields of the profile, and whether JSON is expected."""
     values = {
         name: getattr(profile, name)
-        for name, default in _list_reading_defaults(type(profile))
+        for name, default in _list_reading_defaults(cast('Any', type(profile)))
         if getattr(profile, name) != default
     }
     return {**values, **({'expects_json': True} if has_output else {})}

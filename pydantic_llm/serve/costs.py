@@ -78,7 +78,7 @@ def _read_prices(name: str, value: object) -> Prices:
     pair = cast('Sequence[object]', value if isinstance(value, (tuple, list)) else ())
     if len(pair) != 2:
         expected = 'two prices in US dollars for each model, of a million input and a million output tokens'
-        raise_wrong_type('prices', expected, cast('object', value))
+        raise_wrong_type('prices', expected, value)  # pyright: ignore[reportUnknownArgumentType] -- of the caller
     for price in pair:
         check_number(f'prices[{name!r}]', price, least=0, required=True)
     return Prices(input=cast('float', pair[0]), output=cast('float', pair[1]))

@@ -97,7 +97,7 @@ class Gateway:
         self.drain.reset()
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.admissions.aclose)
-            opened = [*self.catalog.models.values(), *self.catalog.embeddings.values()]
+            opened: list[Model | EmbeddingModel] = [*self.catalog.models.values(), *self.catalog.embeddings.values()]
             for model in reversed(opened):  # closed in their order
                 await stack.enter_async_context(model)
             yield

@@ -78,7 +78,8 @@ class Metrics:
 
     def write(self) -> bytes:
         """Return all values in the text format."""
-        return self._generate(self._registry)
+        text: bytes = self._generate(self._registry)
+        return text
 
     def _count(self, name: str, names: tuple[str, str], amount: float, *labels: str) -> None:
         if amount:

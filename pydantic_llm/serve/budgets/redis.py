@@ -75,7 +75,8 @@ class RedisStore(BudgetStore):
             values += [*limits, KEPT_SECONDS[period.name]]
         names = [_name(key, period) for period in periods]
         async with asyncio.timeout(REDIS_TIMEOUT):
-            return await self._clients.get().eval(RESERVE, len(names), *names, *values)
+            code: int = await self._clients.get().eval(RESERVE, len(names), *names, *values)
+            return code
 
 
 def _name(key: str, period: PeriodLimit) -> str:

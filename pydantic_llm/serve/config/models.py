@@ -124,9 +124,9 @@ class ModelBuilder:
 
     def _build_fallback(self, options: FallbackOptions, settings: dict[str, Any]) -> Model:
         given = options.list_given()
-        models = [self._refer(name) for name in given.pop('models')]
+        first, *others = [self._refer(name) for name in given.pop('models')]
         _read_exceptions(given)
-        return FallbackModel(*models, **given, **_settings(settings))
+        return FallbackModel(first, *others, **given, **_settings(settings))
 
     def _refer(self, name: str) -> Model:
         """Return the model of the file with this name, or else that of a model string."""

@@ -100,6 +100,7 @@ def _is_literal_secret(value: str, location: Location) -> bool:
     if is_secret(location):
         return VARIABLE.fullmatch(value) is None
     try:
-        return '://' in value and bool(password := urlsplit(value).password) and VARIABLE.search(password) is None
+        password = urlsplit(value).password if '://' in value else None
+        return bool(password) and VARIABLE.search(password or '') is None
     except ValueError:  # not a URL
         return False

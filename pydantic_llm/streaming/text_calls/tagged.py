@@ -86,8 +86,9 @@ def decode_apertus(body: str) -> list[ToolCall] | None:
     parsed = parse_value(body)
     if parsed is None or not isinstance(parsed[0], list):
         return None
-    items = cast('list[Any]', parsed[0])
-    if not all(isinstance(item, dict) and len(cast('dict[str, Any]', item)) == 1 for item in items):
+    values = cast('list[object]', parsed[0])
+    items = [cast('dict[str, Any]', value) for value in values if isinstance(value, dict)]
+    if len(items) != len(values) or not all(len(item) == 1 for item in items):
         return None
     return [ToolCall(name, to_args(args)) for item in items for name, args in item.items()] or None
 
