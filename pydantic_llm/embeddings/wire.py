@@ -188,12 +188,12 @@ class WireEmbeddingModel(EmbeddingModel):
     ) -> list[DecodedEmbeddings]:
         """Send the requests. The first failure cancels the others and is raised."""
         if len(requests) == 1:
-            return [await self._send(sender, requests[0])]
+            return [await self._send_group(sender, requests[0])]
         places = asyncio.Semaphore(concurrency)
 
         async def send(request: EmbeddingRequest) -> DecodedEmbeddings:
             async with places:
-                return await self._send(sender, request)
+                return await self._send_group(sender, request)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -204,7 +204,7 @@ class WireEmbeddingModel(EmbeddingModel):
             return [task.result() for task in tasks]
         raise error
 
-    async def _send(self, sender: Sender, request: EmbeddingRequest) -> DecodedEmbeddings:
+    async def _send_group(self, sender: Sender, request: EmbeddingRequest) -> DecodedEmbeddings:
         response = await sender.post(self.path(request.settings), self.encode(request), self.decode)
         if len(response.embeddings) != len(request.inputs):
             count = f'{len(response.embeddings)} embeddings for {len(request.inputs)} texts'
