@@ -7,8 +7,10 @@ from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from ..cost import Cost, price_attempts
 from ..messages._value import now
-from ..usage import RequestUsage
+from ..prices import PricesOfModels
+from ..usage import AttemptUsage, RequestUsage
 
 __all__ = ('EmbedInputType', 'EmbeddingResult')
 
@@ -44,7 +46,7 @@ class EmbeddingResult:
     """The time when the result was received."""
 
     usage: RequestUsage = field(default_factory=RequestUsage)
-    """The tokens of all HTTP requests; 0 if the vendor does not report them."""
+    """The tokens of all HTTP requests. If the vendor does not report them, `usage.missing` says so."""
 
     provider_details: dict[str, Any] | None = None
     """Facts that only this vendor reports."""
@@ -58,6 +60,17 @@ class EmbeddingResult:
     def __getitem__(self, item: int | str) -> Sequence[float]:
         """Return the embedding by the index or by the text. Raises `IndexError` or `ValueError`."""
         return self.embeddings[self.inputs.index(item) if isinstance(item, str) else item]
+
+    def cost(self, *, prices: PricesOfModels | None = None) -> Cost:
+        """Return the cost in US dollars, by the prices of `genai-prices` (extra `prices`) at the time of the result.
+
+        `prices` are your own, for all models or by model id. `Cost.unpriced` names what has no known price. Raises
+        `UserError` if prices are needed and the package is not installed.
+        """
+        attempt = AttemptUsage(
+            usage=self.usage, model_name=self.model_name, provider_name=self.provider_name, timestamp=self.timestamp
+        )
+        return price_attempts([attempt], prices=prices)
 
     def __repr__(self) -> str:
         size = f'{len(self.embeddings)} x {len(self.embeddings[0])}' if self.embeddings else 'empty'

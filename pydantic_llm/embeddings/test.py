@@ -62,7 +62,7 @@ class TestEmbeddingModel(EmbeddingModel):
             input_type=input_type,
             model_name=self.model_name,
             provider_name=self.system,
-            usage=RequestUsage(input_tokens=sum(map(_count_words, texts))),
+            usage=RequestUsage(input_tokens=sum(map(_count_words, texts)), estimated=('input_tokens',)),
         )
 
     async def max_input_tokens(self) -> int | None:

@@ -224,7 +224,8 @@ def read_vector(value: object) -> list[float]:
 
 
 def _count_usage(response: DecodedEmbeddings) -> RequestUsage:
-    return RequestUsage(input_tokens=response.input_tokens, details=response.details)
+    missing = () if response.input_tokens else ('input_tokens',)
+    return RequestUsage(input_tokens=response.input_tokens, details=response.details, missing=missing)
 
 
 def _replace_invalid(texts: Sequence[str], warnings: list[str]) -> Sequence[str]:

@@ -21,7 +21,19 @@ from pydantic_llm.exceptions import (
     UnexpectedModelBehavior,
     UserError,
 )
-from tests.embeddings.vendors import KEY, VENDORS, Server, Vendor, bedrock, cohere, embed, gemini, openai, vertex
+from tests.embeddings.vendors import (
+    KEY,
+    VENDORS,
+    Server,
+    Vendor,
+    answer,
+    bedrock,
+    cohere,
+    embed,
+    gemini,
+    openai,
+    vertex,
+)
 
 
 @pytest.fixture
@@ -44,7 +56,10 @@ async def test_a_query_and_a_document_are_sent_in_the_vendors_form(vendor: Vendo
     assert server.requests == [(vendor.path, vendor.query)]
     assert (result.inputs, result.input_type, result.provider_name) == (['Hello'], 'query', model.system)
     assert (len(result.embeddings), result.embeddings[0][1]) == (1, 1.0)
-    assert result.usage.input_tokens == vendor.tokens
+    assert (result.usage.input_tokens, result.usage.missing) == (
+        vendor.tokens,
+        () if vendor.tokens else ('input_tokens',),
+    )
     server.requests.clear()
     await model.embed(['Hello'], input_type='document')
     assert server.body == vendor.query | vendor.document
@@ -246,6 +261,17 @@ async def test_tokens_are_counted_where_the_vendor_can() -> None:
     assert server.paths == ['/v1/tokenize', '/v1beta/models/gemini-embedding-001:countTokens']
     with pytest.raises(UserError, match='cannot count'):
         await openai(server).count_tokens('Hello')
+
+
+async def test_the_cost_of_texts_names_what_is_unknown(server: Server) -> None:
+    pytest.importorskip('genai_prices', reason='genai-prices is not installed')
+    server.override = lambda path, body: httpx2.Response(
+        200, json={**answer(path, body), 'model': 'text-embedding-3-small', 'usage': {'prompt_tokens': 1_000_000}}
+    )
+    result = await openai(server).embed('Hello', input_type='query')
+    assert (float(result.cost().total_price), result.cost().is_complete) == (0.02, True)
+    unpriced = (await gemini('gemini-embedding-001')(Server()).embed('Hello', input_type='query')).cost().unpriced
+    assert any('were not reported' in sentence for sentence in unpriced)
 
 
 async def test_the_limits_of_texts_are_known() -> None:
