@@ -267,7 +267,9 @@ async def test_a_stream_that_is_left_is_not_stored() -> None:
     assert (await ask(model)).from_cache is None
 
 
-@pytest.mark.parametrize('value', [object(), inf, -inf, float('nan'), b'\xff', {1, 2}], ids='object inf -inf nan bytes set'.split())
+@pytest.mark.parametrize(
+    'value', [object(), inf, -inf, float('nan'), b'\xff', {1, 2}], ids='object inf -inf nan bytes set'.split()
+)
 async def test_a_response_with_any_detail_is_returned(value: object) -> None:
     response = ModelResponse([TextPart('Hi')], finish_reason='stop', provider_details={'x': value})
     model = CachedModel(Answering(response))
