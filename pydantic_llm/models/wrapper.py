@@ -14,17 +14,24 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..messages import ModelMessage, ModelResponse
+from ..messages import (
+    FinalResultEvent,
+    ModelMessage,
+    ModelResponse,
+    ModelResponseStreamEvent,
+    PartStartEvent,
+    StreamRestartEvent,
+)
 from ..profiles import ModelProfile
 from ..settings import ModelSettings
 from ..usage import RequestUsage
-from . import Model, ModelRequestParameters, StreamedResponse, infer_model
+from . import BufferedStream, Model, ModelRequestParameters, StreamedResponse, infer_model
 
 if TYPE_CHECKING:
     from .description import RequestDescription
     from .known_names import KnownModelName
 
-__all__ = ('WrapperModel',)
+__all__ = ('WrapperModel', 'WrapperStream')
 
 
 class WrapperModel(Model):
@@ -139,3 +146,60 @@ class WrapperModel(Model):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}({self.wrapped!r})'
+
+
+class WrapperStream(BufferedStream):
+    """Passes the events of another stream on. A subclass overrides `read_event`, or what else it changes."""
+
+    wrapped: StreamedResponse
+    """The stream that the events come from."""
+
+    def __init__(self, wrapped: StreamedResponse) -> None:
+        super().__init__(wrapped.draft, wrapped.parameters)
+        self.wrapped = wrapped
+
+    @property
+    def model_name(self) -> str:
+        """The model that responds."""
+        return self.wrapped.model_name
+
+    @property
+    def provider_name(self) -> str | None:
+        """The vendor that responds."""
+        return self.wrapped.provider_name
+
+    @property
+    def cancelled(self) -> bool:
+        """True if the stream was cancelled before its end."""
+        return self.wrapped.cancelled
+
+    def get(self) -> ModelResponse:
+        """Return the response of the wrapped stream so far."""
+        return self.wrapped.get()
+
+    def usage(self) -> RequestUsage:
+        """Return the usage of the wrapped stream so far."""
+        return self.wrapped.usage()
+
+    async def read_event(self) -> ModelResponseStreamEvent:
+        """Return the next event. Raises `StopAsyncIteration` at the end of the stream."""
+        return await anext(self.wrapped)
+
+    async def cancel(self) -> None:
+        """Stop the wrapped stream."""
+        await self.wrapped.cancel()
+
+    async def close(self) -> None:
+        """Release the resources of the wrapped stream."""
+        await self.wrapped.close()
+
+    async def _read_more(self) -> None:
+        event = await self.read_event()
+        if isinstance(event, FinalResultEvent):
+            self.final_result_event = event
+        elif isinstance(event, StreamRestartEvent):
+            self.final_result_event = None
+        self._ready.append(event)
+
+    def _emit_final_result(self, event: PartStartEvent) -> None:
+        """Do nothing: the wrapped stream emits it."""

@@ -9,7 +9,6 @@ from typing import Any, cast
 from ...exceptions import LLMError
 from ...messages import (
     BaseToolCallPart,
-    FinalResultEvent,
     ModelResponse,
     ModelResponsePart,
     ModelResponseStreamEvent,
@@ -22,8 +21,8 @@ from ...messages import (
     ThinkingPartDelta,
     ToolCallPartDelta,
 )
-from ...usage import RequestUsage
-from .. import LAST, BufferedStream, ModelRequestParameters, StreamedResponse, WholeResponse
+from .. import LAST, ModelRequestParameters, StreamedResponse, WholeResponse
+from ..wrapper import WrapperStream
 from .entry import Fragments
 from .lookup import Lookup
 
@@ -53,65 +52,33 @@ class ReplayedStream(WholeResponse):
             yield event
 
 
-class RecordedStream(BufferedStream):
+class RecordedStream(WrapperStream):
     """The stream of a response that is stored at its end, and shared with equal requests."""
 
-    def __init__(self, inner: StreamedResponse, lookup: Lookup) -> None:
-        super().__init__(inner.draft, inner.parameters)
-        self._inner = inner
+    def __init__(self, wrapped: StreamedResponse, lookup: Lookup) -> None:
+        super().__init__(wrapped)
         self._lookup = lookup
         self._recorder = FragmentRecorder()
         lookup.set_idle(is_idle=True)
 
-    @property
-    def model_name(self) -> str:
-        return self._inner.model_name
-
-    @property
-    def provider_name(self) -> str | None:
-        return self._inner.provider_name
-
-    @property
-    def cancelled(self) -> bool:
-        return self._inner.cancelled
-
-    def get(self) -> ModelResponse:
-        return self._inner.get()
-
-    def usage(self) -> RequestUsage:
-        return self._inner.usage()
-
-    async def cancel(self) -> None:
-        await self._inner.cancel()
-
-    async def close(self) -> None:
-        await self._inner.close()
-
-    async def _read_more(self) -> None:
+    async def read_event(self) -> ModelResponseStreamEvent:
         lookup = self._lookup
         if self._ended:
             raise StopAsyncIteration
         lookup.set_idle(is_idle=False)
         try:
             with lookup.deadlines.track_time():
-                event = await anext(self._inner)
+                event = await super().read_event()
         except LLMError as error:
             lookup.fail(error)
             raise
         except StopAsyncIteration:
-            response = self._inner.get()
+            response = self.get()
             await lookup.keep(response, self._recorder.get(response.parts))
             raise
         lookup.set_idle(is_idle=True)
         self._recorder.add(event)
-        if isinstance(event, FinalResultEvent):
-            self.final_result_event = event
-        elif isinstance(event, StreamRestartEvent):
-            self.final_result_event = None
-        self._ready.append(event)
-
-    def _emit_final_result(self, event: PartStartEvent) -> None:
-        """Do nothing: the inner stream emits it."""
+        return event
 
 
 class FragmentRecorder:

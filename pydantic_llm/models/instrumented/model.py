@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from ..._type_checks import check_type
 from ...messages import ModelMessage, ModelResponse, ModelResponseStreamEvent
 from ...settings import ModelSettings
-from ...usage import RequestUsage
 from .. import Model, ModelRequestParameters, StreamedResponse
-from ..wrapper import WrapperModel
+from ..wrapper import WrapperModel, WrapperStream
 from .settings import InstrumentationSettings
 
 if TYPE_CHECKING:
@@ -113,60 +112,33 @@ class InstrumentedModel(WrapperModel):
         return ModelOperation(settings, self.wrapped, messages, parameters, is_streaming=is_streaming)
 
 
-class InstrumentedStream(StreamedResponse):
+class InstrumentedStream(WrapperStream):
     """The stream of a model, whose chunks are timed."""
 
-    def __init__(self, inner: StreamedResponse, operation: ModelOperation) -> None:
-        super().__init__(inner.draft, inner.parameters)
-        self._inner = inner
+    def __init__(self, wrapped: StreamedResponse, operation: ModelOperation) -> None:
+        super().__init__(wrapped)
         self._operation = operation
 
-    @property
-    def model_name(self) -> str:
-        return self._inner.model_name
-
-    @property
-    def provider_name(self) -> str | None:
-        return self._inner.provider_name
-
-    @property
-    def cancelled(self) -> bool:
-        return self._inner.cancelled
-
-    async def events(self) -> AsyncIterator[ModelResponseStreamEvent]:
-        """Yield the same events as iteration over the stream."""
-        async for event in self:
-            yield event
-
     async def __anext__(self) -> ModelResponseStreamEvent:
-        inner = self._inner
-        event = await (anext(inner) if inner._ready else self._read_chunk())
-        self.final_result_event = inner.final_result_event
+        wrapped = self.wrapped
+        event = await (anext(wrapped) if wrapped._ready else self.read_event())
+        self.final_result_event = wrapped.final_result_event
         return event
 
-    async def _read_chunk(self) -> ModelResponseStreamEvent:
+    async def read_event(self) -> ModelResponseStreamEvent:
         """Return the first event of a chunk that has not arrived yet."""
         operation = self._operation
         try:
             with operation.active():
-                event = await anext(self._inner)
+                event = await super().read_event()
         except StopAsyncIteration:
-            operation.finish(self._inner.get())
+            operation.finish(self.get())
             raise
         if not operation.has_ended:
             operation.record_chunk()
         return event
 
-    def get(self) -> ModelResponse:
-        return self._inner.get()
-
-    def usage(self) -> RequestUsage:
-        return self._inner.usage()
-
     async def cancel(self) -> None:
         with self._operation.active():
-            await self._inner.cancel()
-        self._operation.finish(self._inner.get())
-
-    async def close(self) -> None:
-        await self._inner.close()
+            await super().cancel()
+        self._operation.finish(self.get())

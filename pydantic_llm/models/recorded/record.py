@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -17,13 +17,12 @@ from ...messages import (
     ModelMessage,
     ModelResponse,
     ModelResponseStreamEvent,
-    StreamRestartEvent,
 )
 from ...observers import HeadersReceived, listen
 from ...settings import ModelSettings
 from ...usage import RequestUsage
 from .. import Model, ModelRequestParameters, StreamedResponse
-from ..wrapper import WrapperModel
+from ..wrapper import WrapperModel, WrapperStream
 from .exchange import Exchange, Kind, Outcome
 from .matching import describe, keep_json
 from .recording import Recording
@@ -210,50 +209,24 @@ class _Entry:
                 self.save()
 
 
-class _RecordedStream(StreamedResponse):
+class _RecordedStream(WrapperStream):
     """Passes the events of a stream on, and keeps them with their times."""
 
-    def __init__(self, inner: StreamedResponse, entry: _Entry) -> None:
-        super().__init__(inner.draft, inner.parameters)
-        self._inner = inner
+    def __init__(self, wrapped: StreamedResponse, entry: _Entry) -> None:
+        super().__init__(wrapped)
         self._entry = entry
         self._events = entry.outcome.events = []
 
-    @property
-    def model_name(self) -> str:
-        return self._inner.model_name
-
-    @property
-    def provider_name(self) -> str | None:
-        return self._inner.provider_name
-
-    @property
-    def cancelled(self) -> bool:
-        return self._inner.cancelled
-
-    def get(self) -> ModelResponse:
-        return self._inner.get()
-
-    def usage(self) -> RequestUsage:
-        return self._inner.usage()
-
-    async def events(self) -> AsyncIterator[ModelResponseStreamEvent]:
-        while True:
-            with self._entry.watch():
-                event = await anext(self._inner, None)
-            if event is None:
-                return
-            if isinstance(event, FinalResultEvent):
-                continue  # it depends on the parameters: this stream emits its own
-            if isinstance(event, StreamRestartEvent):
-                self.final_result_event = None
+    async def read_event(self) -> ModelResponseStreamEvent:
+        with self._entry.watch():
+            event = await anext(self.wrapped, None)
+        if event is None:
+            raise StopAsyncIteration
+        if not isinstance(event, FinalResultEvent):  # which depends on the parameters: a replay emits its own
             self._events.append((self._entry.seconds, event))
-            yield event
-
-    async def cancel(self) -> None:
-        await self._inner.cancel()
+        return event
 
     def save(self) -> None:
         """Write the exchange: all of it, or what was read of the stream."""
-        self._entry.outcome.response = self._inner.get()
+        self._entry.outcome.response = self.get()
         self._entry.save()
