@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from uuid import uuid4
 
@@ -41,12 +41,12 @@ class RowAnswers:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
-    async def answer(self, job: Job, body: Json) -> tuple[int, Json]:
-        """Run the body of a request. Return the HTTP status and the body of the response or of the error."""
+    async def answer(self, job: Job, body: Json, slots: asyncio.Semaphore) -> tuple[int, Json]:
+        """Run the body of a request in a slot. Return the HTTP status and the body of the response or of the error."""
         protocol = BY_NAME[job.protocol]
         record = RequestRecord(protocol.name, uuid4().hex, job.owner)
         try:
-            served, response = await self._request(protocol, record, _complete(job, body))
+            served, response = await self._request(protocol, record, _complete(job, body), slots)
             record.status, record.is_complete = 200, True
             return 200, protocol.encode_response(protocol.end_pause(response), served)
         except Exception as error:
@@ -59,7 +59,7 @@ class RowAnswers:
             self._gateway.finish(record)
 
     async def _request(
-        self, protocol: Protocol, record: RequestRecord, fields: Json
+        self, protocol: Protocol, record: RequestRecord, fields: Json, slots: asyncio.Semaphore
     ) -> tuple[ServedRequest, ModelResponse]:
         served = protocol.decode_request(fields)
         check_types(served)
@@ -67,7 +67,7 @@ class RowAnswers:
             raise UserError('A request of a batch cannot be streamed: leave stream out')
         record.model, model = self._gateway.catalog.find(served.model_name)
         with keep_encoded(find_unknown_fields(served), owner=protocol.fields_owner), listen(record.observe):
-            async with self._admit(record, served) as admission:
+            async with self._admit(record, served, slots) as admission:
                 response = await model.request(served.messages, served.settings, served.parameters)
                 record.add_response(response)
                 if admission is not None:
@@ -76,23 +76,22 @@ class RowAnswers:
         return served, response
 
     @asynccontextmanager
-    async def _admit(self, record: RequestRecord, served: ServedRequest) -> AsyncGenerator[Admission | None]:
-        """Admit a request as soon as the rate limits of its key allow it."""
+    async def _admit(
+        self, record: RequestRecord, served: ServedRequest, slots: asyncio.Semaphore
+    ) -> AsyncGenerator[Admission | None]:
+        """Admit a request as soon as the rate limits of its key allow it. It has no slot while it waits for them."""
         key = self._find_key(record.key_name)
         while True:
-            admitted = self._gateway.admissions.admit(key, record.model, partial(estimate_request, served), record)
-            try:
-                admission = await admitted.__aenter__()
-                break
-            except RateLimitError as error:
-                await asyncio.sleep(error.retry_after or SHORTEST_WAIT)
-        try:
-            yield admission
-        except BaseException as error:
-            if not await admitted.__aexit__(type(error), error, error.__traceback__):
-                raise
-        else:
-            await admitted.__aexit__(None, None, None)
+            async with slots, AsyncExitStack() as stack:
+                admitted = self._gateway.admissions.admit(key, record.model, partial(estimate_request, served), record)
+                try:
+                    admission = await stack.enter_async_context(admitted)
+                except RateLimitError as error:
+                    delay = error.retry_after or SHORTEST_WAIT
+                else:
+                    yield admission
+                    return
+            await asyncio.sleep(delay)
 
     def _find_key(self, name: str) -> GatewayKey | None:
         keys = self._gateway.keys

@@ -194,7 +194,11 @@ INTERNAL, CANCELLED, DEADLINE_EXCEEDED = 13, 1, 4
 
 
 def _decode_gemini_row(row: Json) -> tuple[object, object]:
-    return row.get('key') or cast('Json', row.get('metadata') or {}).get('key'), row.get('request')
+    match row:
+        case {'metadata': {'key': key}} if not row.get('key'):
+            return key, row.get('request')
+        case _:
+            return row.get('key'), row.get('request')
 
 
 def _encode_gemini_result(id: str, status: int, body: Json) -> Json:

@@ -80,7 +80,9 @@ class GeminiRoutes:
 
     async def _begin_upload(self, request: Request, owner: str) -> Response:
         body = await self._batches.read_json(request)
-        fields: Json = body.get('file') or {}
+        if not isinstance(fields := cast('object', body.get('file') or {}), dict):
+            raise UserError("'file' is not an object")
+        fields = cast('Json', fields)
         size = request.headers.get(f'{UPLOAD_HEADER}header-content-length', '0')
         self._store.check_room(int(size) if size.isdecimal() and len(size) < 20 else 0)
         new = StoredFile(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -9,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from pydantic_core import to_json
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
@@ -24,6 +25,8 @@ from .runner import Runner
 from .store import INLINE, Job, Store, StoredFile, make_id
 
 __all__ = ('BatchHost', 'Handler', 'find_job', 'find_url', 'send_file')
+
+logger = logging.getLogger('pydantic_llm.serve')
 
 Handler = Callable[[Request, str], Awaitable[Response]]
 """Handles a request, with the name of its key."""
@@ -49,7 +52,11 @@ class BatchHost:
             try:
                 key = self._gateway.access.check(request)
                 return await handler(request, '' if key is None else key.name)
-            except LLMError as error:
+            except ClientDisconnect:
+                return Response()  # not sent
+            except Exception as error:
+                if not isinstance(error, LLMError):
+                    logger.exception('A request for batches failed')
                 status, body = BY_NAME[protocol].encode_error(error)
                 return json_response(body, status)
 

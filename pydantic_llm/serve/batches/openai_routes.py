@@ -146,6 +146,8 @@ class MistralRoutes(OpenAIRoutes):
 
     def _create_job(self, body: Json, *, owner: str, protocol: str, input_file: str, details: Json) -> Job:
         model = body.get('model')
+        if not isinstance(model, (str, type(None))):
+            raise UserError(f'model is {model!r}: give the name of a model')
         if protocol != 'openai-chat':
             raise UserError("endpoint must be '/v1/chat/completions'")
         return self._batches.create_job(

@@ -20,8 +20,8 @@ from .store import Job, Store, StoredFile, make_id
 
 __all__ = ('Answer', 'Runner')
 
-Answer = Callable[[Job, Json], Awaitable[tuple[int, Json]]]
-"""Runs the body of one request of a job. Returns the HTTP status and the body of the response or of the error."""
+Answer = Callable[[Job, Json, asyncio.Semaphore], Awaitable[tuple[int, Json]]]
+"""Runs the body of one request of a job, in a slot. Returns the status and the body of the response or of the error."""
 
 MAX_ERRORS = 100
 """The number of invalid rows that a failed job reports."""
@@ -39,7 +39,7 @@ class Runner:
         self._store = store
         self._options = options
         self._answer = answer
-        self._slots: asyncio.Semaphore | None = None
+        self._slots: asyncio.Semaphore | None = None  # of all jobs
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     @asynccontextmanager
@@ -74,6 +74,13 @@ class Runner:
                 task.cancel()
 
     async def _run(self, job: Job) -> None:
+        try:
+            await self._run_to_end(job)
+        except Exception:
+            logger.exception('The batch %r failed', job.id)
+            self._end(job, 'failed')
+
+    async def _run_to_end(self, job: Job) -> None:
         results = _Results(self._store, job, DIALECTS[job.dialect])
         is_valid = job.status != 'validating'
         try:
@@ -83,11 +90,7 @@ class Runner:
             if job.status != 'cancelling':
                 raise  # the server stops
             reason = 'cancelled'
-        except Exception:
-            logger.exception('The batch %r failed', job.id)
-            self._end(job, 'failed')
-            return
-        if job.has_ended:
+        if job.has_ended or not self._store.has_job(job):
             return
         for id, _ in results.iterate_waiting() if is_valid else ():
             results.add_unrun(id, reason or 'expired')
@@ -125,33 +128,27 @@ class Runner:
         if job.status == 'cancelling':
             return 'cancelled'
         slots = self._slots = self._slots or asyncio.Semaphore(self._options.concurrency)
-        running: set[asyncio.Task[None]] = set()
+        begun = asyncio.Semaphore(self._options.concurrency)  # of this job, also those that wait for their key
         try:
-            async with asyncio.timeout(max(job.expires - time.time(), 0)):
+            async with asyncio.timeout(max(job.expires - time.time(), 0)), asyncio.TaskGroup() as group:
                 for id, body in results.iterate_waiting():
-                    await slots.acquire()
-                    task = asyncio.create_task(self._run_row(job, results, id, body))
-                    running.add(task)
-                    task.add_done_callback(running.discard)
-                    task.add_done_callback(lambda _: slots.release())  # also if it was cancelled before it began
-                if running:
-                    await asyncio.wait(running)
+                    await begun.acquire()
+                    task = group.create_task(self._run_row(job, results, id, body, slots))
+                    task.add_done_callback(lambda _: begun.release())  # also if it was cancelled before it began
         except TimeoutError:
             return 'expired'
-        finally:
-            left = [*running]
-            for task in left:
-                task.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
         return None
 
-    async def _run_row(self, job: Job, results: _Results, id: str, body: Json) -> None:
-        status, answer = await self._answer(job, body)
-        results.add(id, status, answer)
+    async def _run_row(self, job: Job, results: _Results, id: str, body: Json, slots: asyncio.Semaphore) -> None:
+        status, answer = await self._answer(job, body, slots)
+        if self._store.has_job(job):
+            results.add(id, status, answer)
 
     def _end(self, job: Job, status: Literal['completed', 'failed', 'expired', 'cancelled']) -> None:
-        job.status, job.ended = status, time.time()
-        self._store.save_job(job)
+        """Write down the end of a job, unless it was deleted."""
+        if self._store.has_job(job):
+            job.status, job.ended = status, time.time()
+            self._store.save_job(job)
 
 
 class _Results:
@@ -250,11 +247,11 @@ def _remove_truncated_line(path: Path) -> None:
 
 
 def _iterate_rows(path: Path) -> Iterator[object]:
-    """Yield the parsed rows of a file, `None` for one that is not JSON."""
+    """Yield the parsed rows of a file, `None` for one that is not JSON. As in any request, NaN is not JSON."""
     with path.open('rb') as file:
         for line in file:
             if line.strip():
                 try:
-                    yield from_json(line)
+                    yield from_json(line, allow_inf_nan=False)
                 except ValueError:
                     yield None

@@ -15,7 +15,7 @@ from weakref import finalize
 
 from pydantic import TypeAdapter, ValidationError
 
-from ...exceptions import ModelHTTPError, NotFoundError
+from ...exceptions import ModelHTTPError, NotFoundError, UserError
 from .options import BatchOptions
 
 __all__ = ('INLINE', 'Job', 'JobStatus', 'Store', 'StoredFile', 'make_id')
@@ -30,6 +30,9 @@ ID = re.compile('[A-Za-z0-9_-]{1,100}')
 
 INLINE = 'inline'
 """The purpose of a file with requests that a client sent with the batch itself."""
+
+OWNER_ALONE = 0o600
+"""The mode of files: they hold prompts and responses."""
 
 SWEEP_EVERY = 60.0
 """Seconds between two searches for what is to be deleted."""
@@ -116,7 +119,7 @@ class Store:
         self._folder = Path(tempfile.mkdtemp(prefix='pydantic_llm_')) if given is None else Path(given)
         if given is None:
             self._delete_folder = finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._jobs = {job.id: job for job in _read_all(self._folder, '*.job', _jobs)}
         self._files = {file.id: file for file in _read_all(self._folder, '*.file', _files)}
 
@@ -134,7 +137,7 @@ class Store:
         self.sweep()
         self._files[file.id] = file
         path = self.get_path(file.id)
-        path.touch()
+        path.touch(OWNER_ALONE)
         self.save_file(file)
         return path
 
@@ -161,6 +164,13 @@ class Store:
         return self._open_folder() / f'{id}.data'
 
     def delete_file(self, file: StoredFile) -> None:
+        """Delete a file. Raises `UserError` if a batch that has not ended needs it."""
+        for job in self._jobs.values():
+            if not job.has_ended and file.id in (job.input_file, job.output_file, job.error_file):
+                raise UserError(f'The batch {job.id!r} needs the file {file.id!r}: wait for its end, or cancel it')
+        self._remove_file(file)
+
+    def _remove_file(self, file: StoredFile) -> None:
         self._files.pop(file.id, None)
         path = self.get_path(file.id)
         path.unlink(missing_ok=True)
@@ -175,6 +185,10 @@ class Store:
         """Add a job, or write down its new state."""
         self._jobs[job.id] = job
         _replace_file(self._open_folder() / f'{job.id}.job', _jobs.dump_json(job))
+
+    def has_job(self, job: Job) -> bool:
+        """Return whether the job was not deleted."""
+        return job.id in self._jobs
 
     def find_job(self, id: str, owner: str) -> Job:
         """Return a job. Raises `NotFoundError` if the owner has none with this id."""
@@ -192,7 +206,7 @@ class Store:
         for id in (job.input_file, job.output_file, job.error_file):
             file = None if id is None else self._files.get(id)
             if file is not None and (id != job.input_file or file.purpose == INLINE):
-                self.delete_file(file)
+                self._remove_file(file)
 
     def sweep(self) -> None:
         """Delete what is older than `keep_for`."""
@@ -206,7 +220,7 @@ class Store:
         needed = {id for job in self._jobs.values() for id in (job.input_file, job.output_file, job.error_file)}
         for file in [*self._files.values()]:
             if file.id not in needed and file.created + self._options.keep_for < now:
-                self.delete_file(file)
+                self._remove_file(file)
 
     def _open_folder(self) -> Path:
         self.open()
@@ -238,5 +252,6 @@ def _read_all(folder: Path, pattern: str, adapter: TypeAdapter[Stored]) -> Itera
 def _replace_file(path: Path, data: bytes) -> None:
     """Write a file as a whole, or not at all."""
     draft = path.with_suffix(path.suffix + '.new')
+    draft.touch(OWNER_ALONE)
     draft.write_bytes(data)
     draft.replace(path)

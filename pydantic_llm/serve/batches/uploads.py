@@ -55,9 +55,11 @@ async def _store_form(form: FormData, store: Store, owner: str) -> StoredFile:
 
 
 async def read_body(request: Request, store: Store, file: StoredFile) -> None:
-    """Append the body of a request to a file."""
+    """Append the body of a request to a file. What is left of an earlier body that broke off is overwritten."""
     _check_length(request, store)
-    with store.get_path(file.id).open('ab') as target:
+    with store.get_path(file.id).open('r+b') as target:
+        target.truncate(file.size)
+        target.seek(file.size)
         async for chunk in _limit_chunks(request, store):
             target.write(chunk)
     store.save_file(file)
