@@ -19,7 +19,7 @@ Read in this order, which is the way of a request:
 5. in the engine's thread, `token_decoder` decodes tokens to text, by `detokenize` and `streaming.stops`;
 6. in the caller's event loop, `stream` reads the job and `decode` makes message parts of its text, by
    `streaming.text_calls`.
-`loading` and `options` are shared by the engines; `loop_turn` keeps the event loop responsive.
+`loading`, `generation` and `options` are shared by the engines; `loop_turn` keeps the event loop responsive.
 
 To add an engine, write a folder with
 

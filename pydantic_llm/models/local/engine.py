@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ...constraints import Constraint
+from .generation import GenerationDefaults
 from .grammars import Grammars
 from .token_decoder import TokenDecoder
 from .tokenizer import Tokenizer
@@ -74,6 +75,8 @@ class Loaded:
     """The maximum length of prompt and response together, in tokens."""
     sampling: Sampling = Sampling()
     """The defaults that come with the model."""
+    generation: GenerationDefaults = field(default_factory=GenerationDefaults)
+    """The other defaults that come with the model, and those that do not hold."""
     eos: frozenset[int] = frozenset()
     """The ids of the tokens that end a response."""
     constraints: Collection[str] = ()

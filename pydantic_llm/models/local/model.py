@@ -59,9 +59,6 @@ SHARED_SETTINGS = frozenset(
 )
 """The shared settings that every engine supports."""
 
-MAX_NEW_TOKENS = 4096
-"""Maximum length of a response, in tokens, if neither the settings nor the model object have one."""
-
 MAX_LOOP_CHARACTERS = 20_000
 """Maximum length of a prompt to tokenize on the event loop, which takes a millisecond; longer ones go to a thread."""
 
@@ -279,19 +276,21 @@ class LocalModel(PreparingModel):
             matcher = await run_blocking(lambda: grammars.matcher(constraint, strict=strict), is_slow=is_slow)
             for warning in matcher.warnings:
                 request.note_change(f'the {constraint.kind} constraint cannot enforce everything: {warning}')
+        for warning in loaded.generation.warnings:
+            request.note_change(warning)
+        length = len(prompt.tokens)
+        max_tokens = loaded.generation.get_max_tokens(request.settings, self._options, length)
         special_tokens = tokenizer.special_tokens.items()
         hidden = frozenset(id for id, text in special_tokens if text not in encoded.visible_tokens)
         return Job(
             prompt,
             sampling=self.sampling(request.settings, loaded),
-            max_tokens=resolve_max_tokens(
-                request.settings.get('max_tokens', self._options.get('max_new_tokens', MAX_NEW_TOKENS)),
-                len(prompt.tokens),
-                loaded.context_length,
-                model=self,
-            ),
+            max_tokens=resolve_max_tokens(max_tokens, length, loaded.context_length, model=self),
             decoder=TokenDecoder(
-                tokenizer.decode, eos=loaded.eos, hidden=hidden, stop_sequences=get_stop_sequences(request.settings)
+                tokenizer.decode,
+                eos=loaded.eos,
+                hidden=hidden,
+                stop_sequences=[*get_stop_sequences(request.settings), *loaded.generation.stop_strings],
             ),
             constraint=constraint,
             matcher=matcher,

@@ -17,6 +17,7 @@ from typing import Any, cast
 from ...exceptions import UserError
 from ...json_types import Json
 from ..local import CONSTRAINT_KINDS, Grammars, Loaded, Prompt, Tokenizer
+from ..local.generation import decode_generation
 from ..local.loading import Source, collect_token_ids, decode_generation_config, find_context_length, translate_errors
 from .library import import_mlx, import_mlx_lm
 
@@ -112,12 +113,14 @@ def _describe(wrapper: Any, config: Json) -> Loaded:
     eos = collect_token_ids([*wrapper.eos_token_ids], text.get('eos_token_id'))
     text_tokenizer = Tokenizer(tokenizer)
     size = int(text.get('vocab_size') or len(tokenizer))
+    generation = _read_generation_config(Path(tokenizer.name_or_path))
     return Loaded(
         tokenizer=text_tokenizer,
         encode=partial(_encode_prompt, text_tokenizer),
         vocabulary_size=size,
         context_length=find_context_length(text.get),
-        sampling=decode_generation_config(_read_generation_config(Path(tokenizer.name_or_path))),
+        sampling=decode_generation_config(generation),
+        generation=decode_generation(generation),
         eos=eos,
         constraints=CONSTRAINT_KINDS,
         grammars=Grammars(tokenizer, vocabulary_size=size, eos=eos, extra='mlx'),

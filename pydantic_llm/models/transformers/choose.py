@@ -41,12 +41,16 @@ def _pick_likeliest(logits: Tensor) -> list[int]:
 
 
 def _adjust_logits(logits: Tensor, row: Row) -> Tensor:
-    """Apply a row's penalties, bias and constraint. `logits` has shape [vocabulary]."""
-    if row.changes_logits:
-        logits = _apply_penalties(logits, row)
-    if row.matcher is not None:
-        logits = _apply_constraint(logits, row)
-    return logits
+    """Apply a row's penalties, bias, processors and constraint. `logits` has shape [vocabulary]."""
+    adjusted = _apply_penalties(logits, row) if row.changes_logits else logits
+    if row.processors is not None:
+        adjusted = row.processors.adjust(adjusted, row.tokens)
+    if row.matcher is None:
+        return adjusted
+    constrained = _apply_constraint(adjusted, row)
+    if row.processors is not None and not constrained.isfinite().any():
+        return _apply_constraint(logits, row)  # the processors exclude every token that the constraint allows
+    return constrained
 
 
 def _apply_penalties(logits: Tensor, row: Row) -> Tensor:
@@ -93,11 +97,17 @@ def _draw_tokens(logits: Tensor, rows: Sequence[Row]) -> list[int]:
     uniform = torch.tensor(
         [row.random.random() if row.random else 0.0 for row in rows], device=logits.device, dtype=torch.float32
     ).unsqueeze(-1)
-    if not any(one.top_k or one.min_p or (one.top_p or 1.0) < 1.0 for one in sampling):
+    if not any(
+        one.top_k or one.min_p or (one.top_p or 1.0) < 1.0 or row.processors
+        for one, row in zip(sampling, rows, strict=True)
+    ):
         tokens: list[int] = _find_indices(logits.softmax(dim=-1), uniform).squeeze(-1).tolist()
         return tokens
     ordered, ids = logits.sort(dim=-1, descending=True)
     probabilities = _filter_probabilities(ordered, sampling)
+    for number, row in enumerate(rows):
+        if row.processors is not None:
+            probabilities[number] = row.processors.filter(probabilities[number], row.tokens)
     tokens = ids.gather(-1, _find_indices(probabilities, uniform)).squeeze(-1).tolist()
     return list(tokens)
 

@@ -6,13 +6,14 @@ Runs in the engine's thread. Start at `load`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from time import perf_counter
 from typing import Any
 
 from ...exceptions import UserError
 from ..local import CONSTRAINT_KINDS, Grammars, Loaded, Prompt, Tokenizer
+from ..local.generation import decode_generation
 from ..local.loading import (
     Source,
     collect_token_ids,
@@ -22,6 +23,7 @@ from ..local.loading import (
     translate_errors,
 )
 from .library import import_torch, import_transformers
+from .processors import TransformersSampling, list_supported
 
 __all__ = ('TransformersSource', 'load')
 
@@ -105,17 +107,23 @@ def _best_device() -> str:
 def _describe(model: Any, tokenizer: Any, processor: Any) -> Loaded:
     """Return the facts about the model."""
     config = model.config.get_text_config()
-    generation = model.generation_config
-    eos = collect_token_ids(generation.eos_token_id, tokenizer.eos_token_id, getattr(config, 'eos_token_id', None))
+    generation: dict[str, Any] = model.generation_config.to_dict()
+    eos = collect_token_ids(
+        generation.get('eos_token_id'), tokenizer.eos_token_id, getattr(config, 'eos_token_id', None)
+    )
     text_tokenizer = Tokenizer(tokenizer, processor=processor)
     size = int(config.vocab_size)
+    defaults = decode_generation(generation, held=list_supported(generation, eos, size))
     return Loaded(
         tokenizer=text_tokenizer,
         encode=partial(_encode_prompt, text_tokenizer),
         takes_images=processor is not None,
         vocabulary_size=size,
         context_length=find_context_length(lambda name: getattr(config, name, None)),
-        sampling=decode_generation_config(generation.to_dict()),
+        sampling=TransformersSampling(
+            **asdict(decode_generation_config(generation)), generation=defaults.held, eos=eos
+        ),
+        generation=defaults,
         eos=eos,
         constraints=CONSTRAINT_KINDS,
         grammars=Grammars(tokenizer, vocabulary_size=size, eos=eos, extra='transformers'),

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...exceptions import ModelAPIError
 from ..local import Job
+from .processors import RowProcessors, TransformersSampling
 
 __all__ = ('Row',)
 
@@ -14,7 +15,7 @@ __all__ = ('Row',)
 class Row:
     """One response in a batch."""
 
-    __slots__ = ('changes_logits', 'is_plain', 'job', 'matcher', 'random', 'tokens')
+    __slots__ = ('changes_logits', 'is_plain', 'job', 'matcher', 'processors', 'random', 'tokens')
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -25,7 +26,12 @@ class Row:
         self.random: Random | None = Random(sampling.seed) if sampling.temperature else None
         """The generator that draws its tokens; `None` to take the likeliest token."""
         self.changes_logits = sampling.has_repetition_penalty or sampling.has_offsets
-        self.is_plain = self.random is None and self.matcher is None and not self.changes_logits
+        self.processors: RowProcessors | None = None
+        """The library's processors for values of the model's `generation_config`."""
+        if isinstance(sampling, TransformersSampling) and sampling.generation:
+            self.processors = RowProcessors(job, sampling)
+        is_unchanged = not self.changes_logits and self.processors is None
+        self.is_plain = self.random is None and self.matcher is None and is_unchanged
         """True if the next token is the one with the highest logit, unchanged."""
 
     def add_token(self, token: int) -> bool:

@@ -20,6 +20,7 @@ from typing import Any
 from ...exceptions import UserError
 from ...json_types import Json
 from ..local import CONSTRAINT_KINDS, Loaded, Prompt, Tokenizer
+from ..local.generation import decode_generation
 from ..local.loading import Source, collect_token_ids, open_image, translate_errors
 from .constraints import BACKEND
 from .library import import_vllm
@@ -155,13 +156,15 @@ def _describe(llm: Any) -> Loaded:
     generation: Json = config.try_get_generation_config()
     overrides: Json = config.override_generation_config
     text = config.hf_text_config
+    defaults: Json = {} if config.generation_config == 'vllm' else generation
     return Loaded(
         tokenizer=text_tokenizer,
         encode=partial(_encode_prompt, text_tokenizer),
         takes_images=takes_images,
         vocabulary_size=int(config.get_vocab_size()),
         context_length=int(config.max_model_len),
-        sampling=decode_generation_config({} if config.generation_config == 'vllm' else generation, overrides),
+        sampling=decode_generation_config(defaults, overrides),
+        generation=decode_generation({**defaults, **overrides}),
         eos=collect_token_ids(
             {**generation, **overrides}.get('eos_token_id'), tokenizer.eos_token_id, getattr(text, 'eos_token_id', None)
         ),
