@@ -114,6 +114,9 @@ if TYPE_CHECKING:
     from .models.cached import (
         CachedModel,
     )
+    from .models.fallback import (
+        FallbackModel,
+    )
     from .models.instrumented import (
         InstrumentationSettings,
         InstrumentedModel,
@@ -121,10 +124,14 @@ if TYPE_CHECKING:
     )
     from .models.limits import (
         ConcurrencyLimitedModel,
+        RateLimitedModel,
     )
     from .models.openai.chat.message_dicts import (
         messages_from_openai,
         messages_to_openai,
+    )
+    from .models.router import (
+        RouterModel,
     )
     from .native_tools import (
         CodeExecutionTool,
@@ -223,6 +230,7 @@ __all__ = (
     'EnqueuedMessagesEvent',
     'ExternalToolset',
     'FallbackExceptionGroup',
+    'FallbackModel',
     'FilePart',
     'FileSearchTool',
     'FileUrl',
@@ -270,9 +278,11 @@ __all__ = (
     'PrefixedToolset',
     'PreparedToolset',
     'PromptedOutput',
+    'RateLimitedModel',
     'RenamedToolset',
     'RequestUsage',
     'RetryPromptPart',
+    'RouterModel',
     'RunCancelled',
     'RunContext',
     'RunUsage',
@@ -435,7 +445,9 @@ _NAMES: dict[str, tuple[str, ...]] = {
         'instrument_all',
     ),
     'models.cached': ('CachedModel',),
-    'models.limits': ('ConcurrencyLimitedModel',),
+    'models.fallback': ('FallbackModel',),
+    'models.limits': ('ConcurrencyLimitedModel', 'RateLimitedModel'),
+    'models.router': ('RouterModel',),
     'models.openai.chat.message_dicts': (
         'messages_from_openai',
         'messages_to_openai',

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from types import NoneType
 from typing import Any, cast
 
 from ._type_checks import check_type
 from .exceptions import UnknownPriceError
-from .prices import MILLION, Prices, PricesOfModels, Rates, check_prices_installed, find_rates
+from .prices import MILLION, Prices, PricesOfModels, Rates, check_model_id, check_prices_installed, find_rates
 from .usage import AttemptUsage
 
 __all__ = ('Cost', 'add_costs', 'price_attempts')
@@ -97,10 +98,19 @@ def price_attempts(
     `tools` are the names of its native tool calls, `files` is the number of its files. Raises `UserError` if no
     `prices` are given or registered, and `genai-prices` is not installed.
     """
-    check_type(prices, (Prices, Mapping), parameter='prices', expected='Prices, or a dict of them by model id')
+    _check_prices(prices)
     cost = add_costs(_price_attempt(attempt, prices) for attempt in attempts)
     unpriced = _find_unpriced_content(attempts[-1], tools, files)
     return replace(cost, unpriced=(*cost.unpriced, *unpriced))
+
+
+def _check_prices(prices: object) -> None:
+    expected = 'Prices, or a dict of them by model id'
+    check_type(prices, (Prices, Mapping, NoneType), parameter='prices', expected=expected)
+    if isinstance(prices, Mapping):
+        for model_id, value in cast('Mapping[object, object]', prices).items():
+            check_model_id(model_id)
+            check_type(value, Prices, parameter=f'prices[{model_id!r}]')
 
 
 def add_costs(costs: Iterable[Cost]) -> Cost:

@@ -1,4 +1,4 @@
-"""Listeners for what happens to a request on its way: retries, fallbacks, headers, hits of a cache.
+"""Listeners for what happens to a request on its way: retries, fallbacks, hedges, headers, hits of a cache.
 
 A part of this package calls `notify` with an event; `listen` registers a function for the events of the requests that
 are made in a block. Events are frozen dataclasses, and each package may define its own.
@@ -15,6 +15,7 @@ __all__ = (
     'AttemptFailed',
     'CacheHit',
     'HeadersReceived',
+    'HedgeStarted',
     'Listener',
     'Listening',
     'ModelFailed',

@@ -25,6 +25,7 @@ __all__ = (
     'Prices',
     'PricesOfModels',
     'Rates',
+    'check_model_id',
     'check_prices_installed',
     'find_batch_cost',
     'find_context_window',
@@ -102,11 +103,18 @@ def register_price(model_id: str, prices: Prices) -> None:
     `model_id` is `'provider:model'`, both as in the responses; `*` stands for any text. A later price of the same id
     replaces the earlier one, and a later id that matches too comes first.
     """
-    check_type(model_id, str, parameter='model_id')
+    check_model_id(model_id)
     check_type(prices, Prices, parameter='prices')
     _registered.pop(model_id, None)
     _registered[model_id] = prices
     find_prices.cache_clear()
+
+
+def check_model_id(model_id: object) -> None:
+    """Raise `UserError` if a model id cannot match any response, since the provider is missing."""
+    check_type(model_id, str, parameter='model_id')
+    if ':' not in (text := cast('str', model_id)) and '*' not in text:
+        raise UserError(f"model_id is {text!r}: write 'PROVIDER:{text}', or '*:{text}' for every provider")
 
 
 @dataclass(frozen=True, slots=True)

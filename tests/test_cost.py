@@ -298,6 +298,16 @@ def test_registered_prices_apply_to_everything_that_asks_for_prices() -> None:
     )
 
 
+def test_prices_that_no_response_could_have_are_an_error() -> None:
+    with pytest.raises(UserError, match=r"model_id is 'gpt-4o': write 'PROVIDER:gpt-4o', or '\*:gpt-4o'"):
+        register_price('gpt-4o', Prices(input=1))
+    with pytest.raises(UserError, match="model_id is 'gpt-4o'"):
+        respond(RequestUsage()).cost(prices={'gpt-4o': Prices(input=1)})
+    wrong: Any = {'openai:gpt-4o': (1, 2)}
+    with pytest.raises(UserError, match=r"prices\['openai:gpt-4o'\] takes Prices, not \(1, 2\)"):
+        respond(RequestUsage()).cost(prices=wrong)
+
+
 @pytest.mark.parametrize('wrong', [-1, float('nan'), Decimal('inf'), 'much'])
 def test_a_price_that_is_none_is_an_error_that_names_it(wrong: Any) -> None:
     with pytest.raises(UserError, match='cache_read'):

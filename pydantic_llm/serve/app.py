@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from .._type_checks import check_type
 from ..agent import Agent
 from ..embeddings.model import EmbeddingModel
 from ..exceptions import ModelHTTPError, UserError
@@ -28,6 +29,7 @@ from .batches import BatchOptions
 from .batches.host import BatchHost
 from .batches.routes import list_batch_routes
 from .bodies import MAX_BODY_BYTES
+from .costs import PricesOfModel
 from .counting import COUNT_APIS
 from .cross_origin import allow_origins
 from .embedding import EMBEDDING_PATHS
@@ -50,7 +52,7 @@ def create_app(
     keys: Sequence[GatewayKey] = (),
     state: str | Path | None = None,
     aliases: Mapping[str, str] | None = None,
-    prices: Mapping[str, tuple[float, float]] | None = None,
+    prices: Mapping[str, PricesOfModel] | None = None,
     faults: FaultPlan | None = None,
     max_body_bytes: int = MAX_BODY_BYTES,
     allowed_hosts: Collection[str] = (),
@@ -71,7 +73,7 @@ def create_app(
         keys: Keys with budgets, rate limits and models.
         state: Where the budgets are kept: the path of an SQLite file, or the URL of a Redis. `None`: in memory.
         aliases: Other names of models -> their names. `*` in an alias matches any text, `?` any character.
-        prices: Names of models -> their prices, in US dollars, of a million input and a million output tokens.
+        prices: Names of models -> their `Prices`, or US dollars for a million input and a million output tokens.
         faults: Chooses the fault to inject into a response, for tests.
         max_body_bytes: The size of the largest request.
         allowed_hosts: Names by which clients may reach an app without a key.
@@ -95,6 +97,7 @@ def create_app(
 
 
 def _build_app(gateway: Gateway, cross_origin: Sequence[Middleware], options: BatchOptions) -> Starlette:
+    check_type(options, BatchOptions, parameter='batches')
     batches = BatchHost(gateway, options)
 
     @asynccontextmanager

@@ -16,13 +16,16 @@ from ..prices import MILLION, Prices, check_prices_installed, find_cost
 from ..usage import RequestUsage
 from .keys import GatewayKey
 
-__all__ = ('PriceList', 'list_leaves')
+__all__ = ('PriceList', 'PricesOfModel', 'list_leaves')
+
+PricesOfModel = Prices | tuple[float, float]
+"""Prices of a served model in US dollars: of each class of tokens, or of a million input and a million output ones."""
 
 
 class PriceList:
     """The prices of an app's models, by their names. `prices` replaces those of `genai-prices` for some of them."""
 
-    def __init__(self, models: Mapping[str, Model | EmbeddingModel], prices: Mapping[str, tuple[float, float]]) -> None:
+    def __init__(self, models: Mapping[str, Model | EmbeddingModel], prices: Mapping[str, PricesOfModel]) -> None:
         self._models = models
         self._own = {name: _read_prices(name, value) for name, value in prices.items()}
         if unknown := prices.keys() - models.keys():
@@ -41,7 +44,8 @@ class PriceList:
                         raise UserError(
                             f'The key {key.name!r} has a budget in dollars, and the price of '
                             f'{leaf.system}:{leaf.model_name} (model '
-                            f'{name!r}) is unknown: give its prices (prices=), or keep it from the key (models=)'
+                            f'{name!r}) is unknown: give its prices (prices=, or price in a configuration file), '
+                            'or keep it from the key (models=)'
                         )
 
     def estimate(self, name: str, usage: RequestUsage) -> Decimal | None:
@@ -75,9 +79,11 @@ def list_leaves(model: Model | EmbeddingModel) -> Iterator[Model | EmbeddingMode
 
 
 def _read_prices(name: str, value: object) -> Prices:
+    if isinstance(value, Prices):
+        return value
     pair = cast('Sequence[object]', value if isinstance(value, (tuple, list)) else ())
     if len(pair) != 2:
-        expected = 'two prices in US dollars for each model, of a million input and a million output tokens'
+        expected = 'Prices, or two prices in US dollars, of a million input and a million output tokens, for each model'
         raise_wrong_type('prices', expected, value)  # pyright: ignore[reportUnknownArgumentType] -- of the caller
     for price in pair:
         check_number(f'prices[{name!r}]', price, least=0, required=True)

@@ -18,7 +18,7 @@ from .access_log import AccessLog
 from .admission import Admissions
 from .bodies import BodyReader
 from .catalog import Catalog
-from .costs import PriceList
+from .costs import PriceList, PricesOfModel
 from .drain import Drain
 from .faults import FaultPlan
 from .keys import GatewayKey, check_keys
@@ -39,7 +39,7 @@ class Gateway:
         keys: Sequence[GatewayKey],
         state: str | Path | None,
         aliases: Mapping[str, str],
-        prices: Mapping[str, tuple[float, float]],
+        prices: Mapping[str, PricesOfModel],
         faults: FaultPlan | None,
         max_body_bytes: int,
         allowed_hosts: Collection[str],

@@ -97,7 +97,7 @@ class GatewayKey:
 def check_key(key: object, what: str) -> str:
     """Return the key. Raises `UserError` if it is empty, or if no header can have it."""
     if not isinstance(key, str):
-        raise_wrong_type(what, 'a text', key)
+        raise UserError(f'{what} takes a text, not {type(key).__name__}')  # the value may be a secret
     if not key:
         raise UserError(f'{what} is empty: give it a value')
     if not SENDABLE_KEY.fullmatch(key):

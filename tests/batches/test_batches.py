@@ -29,6 +29,7 @@ from pydantic_llm.models.concurrency import ConcurrencyLimitedModel
 from pydantic_llm.models.function import AgentInfo, FunctionModel
 from pydantic_llm.models.openai import OpenAIChatModel
 from pydantic_llm.models.test import TestModel
+from pydantic_llm.prices import Prices
 from pydantic_llm.serve import BatchOptions, LocalServer, create_app
 from pydantic_llm.tools import ToolDefinition
 from pydantic_llm.wire.model import WireModel
@@ -119,6 +120,18 @@ async def test_a_result_is_the_response_of_a_request(vendor: str, url: str) -> N
         assert (result.text, len(result.parts)) == (expected.text, len(expected.parts))
         for field in ('usage', 'model_name', 'provider_name', 'provider_url', 'finish_reason', 'state'):
             assert getattr(result, field) == getattr(expected, field)
+
+
+@each
+async def test_the_cost_of_a_response_is_that_of_batches(vendor: str, url: str) -> None:
+    async with VENDORS[vendor](url) as model:
+        response = (await read(await batch_requests(model, ['a'])))['request-0'].get_response()
+        assert (response.provider_details or {})['processing'] == 'batch'
+        batch = replace(response, provider_name='openai', model_name='gpt-4o', provider_url=None)
+        usual = replace(batch, provider_details=None)
+        assert 2 * batch.cost().total_price == usual.cost().total_price > 0
+        prices = {'openai:*': Prices(input=1, output=1)}
+        assert "the prices of 'batch' are unknown" in batch.cost(prices=prices).unpriced[0]
 
 
 @each

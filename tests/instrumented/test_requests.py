@@ -21,6 +21,7 @@ from pydantic_llm.models.fallback import FallbackModel
 from pydantic_llm.models.function import FunctionModel
 from pydantic_llm.models.instrumented import InstrumentationSettings, InstrumentedModel
 from pydantic_llm.models.openai import OpenAIChatModel
+from pydantic_llm.models.router import RouterModel
 from pydantic_llm.models.test import TestModel
 from pydantic_llm.observers import CacheHit, notify
 from pydantic_llm.providers.openai import OpenAIProvider
@@ -283,6 +284,28 @@ async def test_a_hit_of_a_cache_is_an_event(recorder: Recorder) -> None:
 
     await model_request(InstrumentedModel(FunctionModel(respond), recorder.settings()), 'hello')
     assert events_of(recorder.span) == [('pydantic_llm.cache_hit', {'pydantic_llm.cache_hit.age': 12.5})]
+
+
+async def test_a_second_request_at_the_same_time_is_an_event(recorder: Recorder) -> None:
+    async def respond(messages: object, info: object) -> ModelResponse:
+        await asyncio.sleep(0.05)
+        return ModelResponse([TextPart('x')])
+
+    models = [FunctionModel(respond, model_name=name) for name in 'ab']
+    router = RouterModel(models, hedge_after=0.01, strategy='least_busy')
+    await model_request(InstrumentedModel(router, recorder.settings()), 'hello')
+    [(name, attributes)] = events_of(recorder.span)
+    assert name == 'pydantic_llm.hedge_started'
+    prefix = f'{name}.'
+    assert {attributes[f'{prefix}model_id'], attributes[f'{prefix}slow_model_id']} == {'function:a', 'function:b'}
+    assert attributes[f'{prefix}seconds'] == pytest.approx(0.01, abs=0.04)
+
+
+@pytest.mark.parametrize('parameter', ['tracer_provider', 'meter_provider', 'logger_provider'])
+def test_a_provider_of_another_type_is_a_user_error(parameter: str) -> None:
+    wrong: Any = {parameter: 'x'}
+    with pytest.raises(UserError, match=f"{parameter} takes a .*Provider of OpenTelemetry, not 'x'"):
+        InstrumentationSettings(**wrong)
 
 
 @pytest.mark.parametrize('is_stream', [False, True])

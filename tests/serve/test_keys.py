@@ -23,7 +23,7 @@ from pydantic_llm.models.fallback import FallbackModel
 from pydantic_llm.models.function import FunctionModel
 from pydantic_llm.models.openai import OpenAIChatModel
 from pydantic_llm.models.test.model import TestModel
-from pydantic_llm.prices import find_cost
+from pydantic_llm.prices import Prices, find_cost
 from pydantic_llm.serve import GatewayKey, LocalServer, create_app
 from pydantic_llm.serve.budgets import Amount, BudgetStore, MemoryStore, open_store
 from pydantic_llm.serve.budgets.amounts import list_periods
@@ -80,7 +80,7 @@ async def test_a_key_uses_its_models_only(connect: Connect) -> None:
         ({'models': []}, 'may use no model'),
         ({'models': 'small'}, 'models takes a list'),
         ({'name': 'a b'}, 'name is'),
-        ({'key': b'x'}, 'not text'),
+        ({'key': b'x'}, 'takes a text, not bytes'),
     ],
     ids=str,
 )
@@ -277,13 +277,28 @@ def test_a_budget_in_dollars_for_a_model_without_a_price_is_an_error() -> None:
     ('prices', 'message'),
     [
         ({'other': (1, 1)}, "names 'other', which is none of the models"),
-        ({'priced': 1}, 'prices takes two prices'),
+        ({'priced': 1}, 'prices takes Prices, or two prices'),
         ({'priced': (1, -1)}, 'prices'),
     ],
 )
 def test_an_invalid_price_is_an_error(prices: Any, message: str) -> None:
     with pytest.raises(UserError, match=message):
         create_app({'priced': priced_model()}, prices=prices)
+
+
+async def test_prices_of_a_served_model_can_have_each_class_of_tokens(connect: Connect) -> None:
+    prices = {'good': Prices(input=1, output=2_000_000)}
+    async with connect(TestModel(model_name='good'), keys=[key(dollars_per_day=10**6)], prices=prices) as client:
+        response = await client.post(OPENAI.path, json=OPENAI.request(), headers=headers())
+        day, _ = await read_usage(client)
+    assert response.status_code == 200, response.text
+    assert int(float(day['dollars'])) == 2 * response.json()['usage']['completion_tokens']
+
+
+def test_batches_that_are_no_options_are_an_error() -> None:
+    wrong: Any = True
+    with pytest.raises(UserError, match='batches takes BatchOptions, not True'):
+        create_app(TestModel(), batches=wrong)
 
 
 async def test_usage_needs_a_key(connect: Connect) -> None:
@@ -303,6 +318,13 @@ def redis_url(tmp_path: Path) -> Iterator[str]:
     redis = Redis(tmp_path)
     yield redis.url
     redis.kill()
+
+
+async def test_the_path_of_budgets_can_be_written_as_that_of_a_cache(tmp_path: Path) -> None:
+    for name, prefix in (('a.db', ''), ('b.db', 'sqlite:'), ('c.db', 'sqlite://')):
+        await open_store(f'{prefix}{tmp_path / name}').aclose()
+    names = await asyncio.to_thread(lambda: sorted(path.name for path in tmp_path.glob('*.db')))
+    assert names == ['a.db', 'b.db', 'c.db']
 
 
 @pytest.fixture(params=['memory', 'sqlite', 'redis'])

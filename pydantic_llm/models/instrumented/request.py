@@ -10,7 +10,7 @@ from opentelemetry._logs import SeverityNumber
 from pydantic_core import to_json
 
 from ...messages import ModelMessage, ModelResponse
-from ...observers import AttemptFailed, CacheHit, ModelFailed, listen, notify
+from ...observers import AttemptFailed, CacheHit, HedgeStarted, ModelFailed, listen, notify
 from ...settings import ModelSettings
 from .. import Model, ModelRequestParameters
 from .attributes import (
@@ -87,6 +87,10 @@ class ModelOperation(Operation):
             case CacheHit(age_seconds):
                 name = 'pydantic_llm.cache_hit'
                 self.span.add_event(name, {f'{name}.age': age_seconds})
+            case HedgeStarted(model_id, slow_model_id, seconds):
+                name = 'pydantic_llm.hedge_started'
+                slow = {f'{name}.slow_model_id': slow_model_id, f'{name}.seconds': seconds}
+                self.span.add_event(name, {f'{name}.model_id': model_id, **slow})
             case TokensCounted():
                 self._counts_tokens = False
             case _:

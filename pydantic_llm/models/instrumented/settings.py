@@ -10,7 +10,7 @@ from warnings import warn
 
 from ..._checks import check_flag
 from ..._extras import import_extra
-from ..._type_checks import check_callable, check_choice
+from ..._type_checks import check_callable, check_choice, raise_wrong_type
 from .conventions import METRICS
 
 if TYPE_CHECKING:
@@ -85,6 +85,9 @@ class InstrumentationSettings:
 
     def _open(self, tracer_provider: Any, meter_provider: Any, logger_provider: Any) -> None:
         """Get the tracer, the histograms and the logger of the providers."""
+        _check_provider(tracer_provider, 'tracer')
+        _check_provider(meter_provider, 'meter')
+        _check_provider(logger_provider, 'logger')
         trace = import_extra('opentelemetry.trace', extra='otel', what='Instrumentation')
         metrics = import_extra('opentelemetry.metrics', extra='otel', what='Instrumentation')
         logs = import_extra('opentelemetry._logs', extra='otel', what='Instrumentation')
@@ -130,6 +133,12 @@ class InstrumentationSettings:
             f'InstrumentationSettings(include_content={self.include_content!r}, '
             f'include_binary_content={self.include_binary_content!r})'
         )
+
+
+def _check_provider(provider: object, kind: str) -> None:
+    """Raise `UserError` if a provider has no tracer, meter or logger."""
+    if provider is not None and not hasattr(provider, f'get_{kind}'):
+        raise_wrong_type(f'{kind}_provider', f'a {kind.capitalize()}Provider of OpenTelemetry', provider)
 
 
 def _find_version() -> str | None:

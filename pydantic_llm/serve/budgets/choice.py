@@ -31,11 +31,17 @@ def open_store(state: str | Path | None) -> BudgetStore:
         return RedisStore(state)
     if not isinstance(state, (str, Path)):  # pyright: ignore[reportUnnecessaryIsInstance] -- a caller may pass anything
         raise_wrong_type('state', 'the path of a file or the URL of a Redis', state)
-    if '://' in str(state):
-        scheme = str(state).partition('://')[0]
+    path = _find_path(str(state))
+    if '://' in path:
+        scheme = path.partition('://')[0]
         raise UserError(
             f'state has the scheme {scheme!r}: give the path of a file, or redis://..., rediss://..., unix://...'
         )
     from .sqlite import SQLiteStore
 
-    return SQLiteStore(Path(state))
+    return SQLiteStore(Path(path))
+
+
+def _find_path(state: str) -> str:
+    """Return the path of a file, which may be written like that of a cache: `sqlite:PATH`."""
+    return state.removeprefix('sqlite:').removeprefix('//') if state.startswith('sqlite:') else state
