@@ -375,6 +375,8 @@ def test_settings_override_the_defaults_of_the_model(settings: Any, defaults: Sa
         {'presence_penalty': 99},
         {'transformers_repetition_penalty': 0},
         {'logit_bias': {'x': 1}},
+        {'logit_bias': {'5': float('nan')}},
+        {'logit_bias': {'5': 'high'}},
         {'logit_bias': {'100': 1}},
     ],
 )

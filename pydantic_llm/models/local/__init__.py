@@ -32,7 +32,7 @@ To add an engine, write a folder with
 
 from __future__ import annotations
 
-from .engine import Counts, Job, Loaded, Prompt, Runner, Sampling, wake
+from .engine import Counts, Job, Loaded, Prompt, Runner, Sampling, resume_prompt, wake
 from .grammars import CONSTRAINT_KINDS, Grammars, Matcher
 from .leases import key_of
 from .model import SHARED_SETTINGS, LocalModel
@@ -60,6 +60,7 @@ __all__ = (
     'WhenFull',
     'WorkerEngine',
     'key_of',
+    'resume_prompt',
     'sampling_from',
     'wake',
 )

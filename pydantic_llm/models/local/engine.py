@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ...constraints import Constraint
+from ...exceptions import ModelAPIError
 from .generation import GenerationDefaults
 from .grammars import Grammars
 from .token_decoder import TokenDecoder
 from .tokenizer import Tokenizer
 
-__all__ = ('Counts', 'Job', 'Loaded', 'Prompt', 'Runner', 'Sampling', 'wake')
+__all__ = ('Counts', 'Job', 'Loaded', 'Prompt', 'Runner', 'Sampling', 'resume_prompt', 'wake')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +119,7 @@ class Job:
         'prompt',
         'sampling',
         'streamed',
+        'tokens',
     )
 
     def __init__(
@@ -143,6 +145,8 @@ class Job:
         self.streamed = streamed
         """True if the caller is woken for each piece of text, and not only at the end."""
         self.output_tokens = 0
+        self.tokens: list[int] = []
+        """The generated tokens, from which a new runner resumes; empty if the engine decodes them itself."""
         self.cached_tokens = 0
         """The number of prompt tokens that the engine read from its cache."""
         self.finish_reason: str | None = None
@@ -164,6 +168,7 @@ class Job:
     def add_token(self, token: int) -> bool:
         """Add a generated token; return False if it ended the response."""
         self.output_tokens += 1
+        self.tokens.append(token)
         text = self.decoder.feed(token)
         if text:
             self._texts.append(text)
@@ -220,7 +225,7 @@ class Runner(Protocol):
     """The maximum number of jobs at the same time."""
 
     def add(self, job: Job) -> None:
-        """Give a job a slot. An exception fails this job only."""
+        """Give a job a slot. An exception fails this job only. A job that has tokens already is resumed."""
         ...
 
     def remove(self, job: Job) -> None:
@@ -230,9 +235,23 @@ class Runner(Protocol):
     def step(self) -> Collection[Job]:
         """Generate the next token of each job, or read more of its prompt; return the jobs that changed.
 
-        Free the slots of jobs that are done. An exception fails every job, and the runner is discarded.
+        Free the slots of jobs that are done. After an exception the runner is discarded; `IsolatingRunner` makes a new
+        one, and finds the jobs at fault.
         """
         ...
+
+
+def resume_prompt(job: Job) -> Prompt:
+    """Return the prompt with the tokens that the job has already. Raises `ModelAPIError` if it has images too.
+
+    The encoded images belong to the positions of the prompt alone.
+    """
+    if not job.tokens:
+        return job.prompt
+    if job.prompt.inputs:
+        message = 'The response cannot continue after an error of another request: send it again'
+        raise ModelAPIError('local', message, provider_name='local', retryable=True)
+    return Prompt([*job.prompt.tokens, *job.tokens])
 
 
 def wake(jobs: Iterable[Job]) -> list[Job]:

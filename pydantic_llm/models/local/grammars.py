@@ -147,6 +147,12 @@ class Matcher:
         allowed[:length] = bits[:length]
         return allowed
 
+    def restart(self, tokens: Sequence[int]) -> None:
+        """Return to the state after these tokens. Raises `RuntimeError` if the constraint has broken before."""
+        self._matcher.reset()
+        for token in tokens:
+            self.consume(token)
+
     def consume(self, token: int) -> bool:
         """Advance by one token; return False if no token may follow. Raises `RuntimeError` if it is not allowed."""
         if not self._matcher.consume_token(token):

@@ -76,6 +76,8 @@ def _encode_logit_bias(bias: Mapping[str, float], size: int | None) -> dict[int,
             raise UserError(f'logit_bias names the token {token!r}: give token ids, as text') from None
         if number < 0 or (size is not None and number >= size):
             raise UserError(f'logit_bias names the token {token!r}, and the vocabulary has {size}')
+        if not isinstance(cast('object', value), int | float) or not isfinite(value):
+            raise UserError(f'logit_bias gives the token {token} the bias {value!r}: give a finite number')
         by_id[number] = float(value)
     return by_id
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import logging
 import os
 import threading
 import weakref
@@ -16,15 +15,15 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import Literal
+from typing import ClassVar, Literal
 
-from ...exceptions import LLMError, ModelAPIError, OverloadedError, UserError
+from ...exceptions import ModelAPIError, OverloadedError, UserError
 from .engine import Counts, Job, Loaded, Runner, wake
+from .failures import make_engine_error, make_request_error
+from .isolation import IsolatingRunner
 from .queue_slots import QueueSlots
 
 __all__ = ('WhenFull', 'WorkerEngine')
-
-logger = logging.getLogger('pydantic_llm.local')
 
 WhenFull = Literal['wait', 'error']
 """If the queue is full, let a request wait, or raise `OverloadedError`."""
@@ -35,6 +34,9 @@ CLOSING_SECONDS = 10.0
 
 class WorkerEngine(ABC):
     """A model with a thread and a queue, for callers in any thread. Subclasses implement the abstract methods."""
+
+    resumes_jobs: ClassVar[bool] = True
+    """True if a new runner resumes jobs that have tokens, so that a failed step harms only the jobs at fault."""
 
     def __init__(self, model_name: str, *, max_queue: int, when_full: WhenFull) -> None:
         if max_queue < 0:
@@ -57,6 +59,9 @@ class WorkerEngine(ABC):
 
     def unload_model(self) -> None:
         """Free the memory of the model. Engines that hold any override this."""
+
+    def free_memory(self) -> None:
+        """Free the memory that the library keeps for later; called in the thread. Engines with such memory override."""
 
     def end_thread(self) -> None:
         """Free what the library keeps for the thread; called last in it. Engines that need it override this."""
@@ -187,31 +192,26 @@ class WorkerEngine(ABC):
         failure: Exception = ModelAPIError(self.model_name, f'{self.model_name} was closed', retryable=True)
         try:
             self.loaded = self.loaded or self.load_model()
-            runner = self.make_runner(self.loaded)
+            runner = self._open_runner(self.loaded)
             with self._changed:
                 self._slots = runner.slots
                 self._grant_queue_slots()
             loading.set_result(self.loaded)
             while self._step_once(runner):
                 pass
-        except Exception as error:
-            if not isinstance(error, LLMError):
-                logger.exception('The engine of %s broke', self.model_name)
-            failure = self._wrap_error(error)
+        except Exception as error:  # noqa: BLE001 -- raised where the jobs are awaited
+            failure = make_engine_error(self.model_name, error)
             if not loading.done():
                 loading.set_exception(failure)
         finally:
             self._shut_down(failure)
             self.end_thread()
 
-    def _wrap_error(self, error: Exception) -> Exception:
-        """Return an error of ours as it is, and any other one as the cause of a `ModelAPIError`."""
-        if isinstance(error, LLMError):
-            return error
-        what = f'{type(error).__name__}: {error}'
-        failure = ModelAPIError(self.model_name, f'The engine of {self.model_name} broke: {what}', retryable=True)
-        failure.__cause__ = error
-        return failure
+    def _open_runner(self, loaded: Loaded) -> Runner:
+        """Return a runner whose failed steps harm only the jobs at fault, if the engine can resume jobs."""
+        if not self.resumes_jobs:
+            return self.make_runner(loaded)
+        return IsolatingRunner(self.model_name, lambda: self.make_runner(loaded), self.free_memory)
 
     def _shut_down(self, failure: Exception) -> None:
         """Fail the remaining jobs and forget the thread; free the memory if the engine is closing."""
@@ -252,7 +252,7 @@ class WorkerEngine(ABC):
         try:
             runner.add(job)
         except Exception as error:  # noqa: BLE001 -- raised where the job is awaited
-            job.fail(self._wrap_error(error))
+            job.fail(make_request_error(self.model_name, error))
             return False
         return True
 

@@ -6,7 +6,8 @@ batch in one way only.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from math import isnan
 from typing import Any
 
 from ..local import Job
@@ -49,9 +50,9 @@ class BatchRunner:
     def add(self, job: Job) -> None:
         row = Row(job)
         [uid] = self._generator.insert(
-            [list(job.prompt.tokens)],
+            [list(row.prompt.tokens)],
             max_tokens=[job.max_tokens + 1],
-            samplers=[self._samplers.get(job.sampling)],
+            samplers=[self._samplers.get(job.sampling, drawn=len(job.tokens))],
             logits_processors=[[] if row.is_plain else [row.adjust_logits]],
         )
         self._rows[uid] = row
@@ -62,6 +63,7 @@ class BatchRunner:
 
     def step(self) -> Collection[Job]:
         _, responses = self._generator.next()
+        self._fail_unusable(responses)
         changed: list[Job] = []
         for response in responses:
             row = self._rows[response.uid]
@@ -70,6 +72,15 @@ class BatchRunner:
                 row.add_token(response.token)
         self._remove_jobs([job for job in changed if job.done])
         return changed
+
+    def _fail_unusable(self, responses: Sequence[Any]) -> None:
+        """Fail the rows with a NaN in their logits, which makes all their log probabilities NaN."""
+        if not responses:
+            return
+        first = import_mlx().concatenate([response.logprobs[:1] for response in responses])
+        for response, value in zip(responses, first.tolist(), strict=True):
+            if isnan(value):
+                self._rows[response.uid].fail('its logits are NaN: the weights are broken, or a number overflows')
 
     def _remove_jobs(self, jobs: Collection[Job]) -> None:
         uids = [uid for job in jobs if (uid := self._uids.pop(job, None)) is not None]

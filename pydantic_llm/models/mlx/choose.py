@@ -26,6 +26,9 @@ Sampler = Callable[[Array], Array]
 MAX_SHARED = 64
 """Maximum number of shared samplers to keep."""
 
+KEY_BITS = 63
+"""The size of the random number for each token."""
+
 MIN_TEMPERATURE = 1e-5
 """Below this temperature, numbers overflow; the token drawn is the likeliest one anyway."""
 
@@ -36,15 +39,21 @@ class Samplers:
     def __init__(self) -> None:
         self._shared: dict[Sampling, Sampler] = {}
 
-    def get(self, sampling: Sampling) -> Sampler | None:
-        """Return the sampler for these settings, or `None` to take the likeliest token."""
+    def get(self, sampling: Sampling, *, drawn: int = 0) -> Sampler | None:
+        """Return the sampler for these settings, or `None` to take the likeliest token.
+
+        With a seed, the sampler skips the numbers of the tokens `drawn` already.
+        """
         if not sampling.temperature:
             return None
         drawing = Sampling(
             temperature=sampling.temperature, top_k=sampling.top_k, top_p=sampling.top_p, min_p=sampling.min_p
         )
         if sampling.seed is not None:
-            return partial(draw, replace(drawing, seed=sampling.seed), Random(sampling.seed))
+            numbers = Random(sampling.seed)
+            for _ in range(drawn):
+                numbers.getrandbits(KEY_BITS)
+            return partial(draw, replace(drawing, seed=sampling.seed), numbers)
         if drawing not in self._shared:
             if len(self._shared) >= MAX_SHARED:
                 self._shared.clear()
@@ -55,7 +64,7 @@ class Samplers:
 def draw(sampling: Sampling, random: Random, log_probabilities: Array) -> Array:
     """Draw one token per row by its probability. Each call takes one number of `random`."""
     mx = import_mlx()
-    key = mx.random.key(random.getrandbits(63))
+    key = mx.random.key(random.getrandbits(KEY_BITS))
     scores = log_probabilities.astype(mx.float32)
     scores = (scores - scores.max(axis=-1, keepdims=True)) / max(sampling.temperature, MIN_TEMPERATURE)
     top_k, top_p, min_p = sampling.top_k or 0, sampling.top_p or 1.0, sampling.min_p or 0.0

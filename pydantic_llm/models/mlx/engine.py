@@ -5,6 +5,7 @@ MLX binds computations to the thread that made them, so no array leaves this thr
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from ..local import BatchingOptions, Loaded, Runner, WorkerEngine
@@ -32,6 +33,10 @@ class MLXEngine(WorkerEngine):
         if self._model is not None:
             self._model = None
             import_mlx().clear_cache()  # MLX keeps the memory of arrays for later ones
+
+    def free_memory(self) -> None:
+        gc.collect()
+        import_mlx().clear_cache()
 
     def end_thread(self) -> None:
         # MLX 0.32 frees a thread's streams only after the thread is joined: a process that exits in that moment aborts

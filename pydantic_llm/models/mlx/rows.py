@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from ...exceptions import ModelAPIError
-from ..local import Job
+from ..local import Job, resume_prompt
 from .library import import_mlx
 
 __all__ = ('Row',)
@@ -23,13 +23,17 @@ class Row:
     `adjust_logits` first, and in `add_token` after that.
     """
 
-    __slots__ = ('_has_begun', '_matcher', '_offsets', '_seen', '_written', 'constraint_ended', 'job')
+    __slots__ = ('_has_begun', '_matcher', '_offsets', '_seen', '_written', 'constraint_ended', 'job', 'prompt')
 
     def __init__(self, job: Job) -> None:
         self.job = job
         self.constraint_ended = False
         """True if the constraint allows no token after the newest one."""
+        self.prompt = resume_prompt(job)
+        """The prompt to read: that of the job, and the tokens that an earlier runner generated."""
         self._matcher: Any = job.matcher
+        if self._matcher is not None and job.tokens:
+            self._matcher.restart(job.tokens)
         self._has_begun = False
         self._written: set[int] = set()
         self._seen: Array = None  # booleans [vocabulary]: the tokens of prompt and response
@@ -57,9 +61,13 @@ class Row:
             continues = self._record_newest(tokens, logits.shape[-1])
             return self._apply_constraint(self._apply_penalties(logits)) if continues else logits
         except RuntimeError as error:
-            message = f'The response cannot continue: {error}'
-            self.job.fail(ModelAPIError('mlx', message, provider_name='mlx'))
+            self.fail(error)
             return logits
+
+    def fail(self, error: Exception | str) -> None:
+        """Fail this job only."""
+        message = f'The response cannot continue: {error}'
+        self.job.fail(ModelAPIError('mlx', message, provider_name='mlx'))
 
     # recording tokens
 
@@ -69,9 +77,11 @@ class Row:
         if not self._has_begun:
             self._has_begun = True
             if sampling.has_repetition_penalty:
-                self._seen = _mark_tokens(size, self.job.prompt.tokens)
+                self._seen = _mark_tokens(size, self.prompt.tokens)
             if sampling.has_offsets:
                 self._offsets = _make_offsets(size, sampling.logit_bias or {})
+            for written in self.job.tokens:
+                self._record_written(written)
             return True
         has_counts = sampling.presence_penalty or sampling.frequency_penalty
         if not (has_counts or sampling.has_repetition_penalty or self._matcher):
@@ -79,12 +89,17 @@ class Row:
         token = int(tokens[-1].item())
         if sampling.has_repetition_penalty:
             self._seen[token] = True
-        if has_counts:
+        self._record_written(token)
+        self.constraint_ended = self._matcher is not None and not self._matcher.consume(token)
+        return not self.constraint_ended
+
+    def _record_written(self, token: int) -> None:
+        """Subtract the penalties of one more token of the response from its logit."""
+        sampling = self.job.sampling
+        if sampling.presence_penalty or sampling.frequency_penalty:
             presence = 0.0 if token in self._written else sampling.presence_penalty or 0.0
             self._offsets[token] -= presence + (sampling.frequency_penalty or 0.0)
             self._written.add(token)
-        self.constraint_ended = self._matcher is not None and not self._matcher.consume(token)
-        return not self.constraint_ended
 
     # changing logits
 

@@ -83,16 +83,16 @@ class BatchRunner:
         if self._partial is None and self._waiting:
             group = self._pop_group()
             if len(group) > 1 or not self._needs_pieces(group[0]):
-                return self._begin_responses(group, *self._forward.read_prompts([row.job.prompt for row in group]))
+                return self._begin_responses(group, *self._forward.read_prompts([row.prompt for row in group]))
             self._partial = _PartialPrompt(group[0], self._forward.new_cache())
         return self._read_piece(self._partial) if self._partial is not None else []
 
     def _pop_group(self) -> list[Row]:
         """Return the prompts to read next: as many as fit into one pass with padding, and at least one."""
         first = self._waiting.pop(0)
-        group, longest = [first], len(first.job.prompt.tokens)
-        while self._waiting and self._forward.can_merge and not first.job.prompt.inputs:
-            prompt = self._waiting[0].job.prompt
+        group, longest = [first], len(first.prompt.tokens)
+        while self._waiting and self._forward.can_merge and not first.prompt.inputs:
+            prompt = self._waiting[0].prompt
             longest = max(longest, len(prompt.tokens))
             if prompt.inputs or longest * (len(group) + 1) > self._prefill_tokens:
                 break
@@ -100,11 +100,11 @@ class BatchRunner:
         return group
 
     def _needs_pieces(self, row: Row) -> bool:
-        return len(row.job.prompt.tokens) > self._prefill_tokens and not row.job.prompt.inputs
+        return len(row.prompt.tokens) > self._prefill_tokens and not row.prompt.inputs
 
     def _read_piece(self, partial: _PartialPrompt) -> list[Job]:
         """Read the next piece of a long prompt. After the last piece, begin the response."""
-        tokens = partial.row.job.prompt.tokens
+        tokens = partial.row.prompt.tokens
         piece = tokens[partial.tokens_read : partial.tokens_read + self._prefill_tokens]
         logits = self._forward.read_piece(piece, partial.cache, partial.tokens_read)
         partial.tokens_read += len(piece)
@@ -115,7 +115,7 @@ class BatchRunner:
 
     def _begin_responses(self, rows: list[Row], logits: Tensor, cache: Any, deltas: Any) -> list[Job]:
         """Choose the first token of each row, then add the rows that are not done to a batch."""
-        lengths = [len(row.job.prompt.tokens) for row in rows]
+        lengths = [len(row.prompt.tokens) for row in rows]
         batch = _Batch(
             rows=rows,
             cache=cache,

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 from .library import import_torch
 from .rows import Row
 
-__all__ = ('choose',)
+__all__ = ('choose', 'fail_unusable')
 
 Tensor = Any
 
@@ -21,13 +22,13 @@ Tensor = Any
 def choose(logits: Tensor, rows: Sequence[Row]) -> list[int]:
     """Return the next token of each row. `logits` has shape [rows, vocabulary], and may be changed in place."""
     if all(row.is_plain for row in rows):
-        return _pick_likeliest(logits)
+        return _pick_likeliest(logits, rows)
     logits = logits.float()
     for number, row in enumerate(rows):
         if not row.is_plain:
             logits[number] = _adjust_logits(logits[number], row)
-    tokens = _pick_likeliest(logits)
-    drawing = [number for number, row in enumerate(rows) if row.random is not None]
+    tokens = _pick_likeliest(logits, rows)
+    drawing = [number for number, row in enumerate(rows) if row.random is not None and not row.job.done]
     if drawing:
         drawn = _draw_tokens(logits[drawing], [rows[number] for number in drawing])
         for number, token in zip(drawing, drawn, strict=True):
@@ -35,9 +36,19 @@ def choose(logits: Tensor, rows: Sequence[Row]) -> list[int]:
     return tokens
 
 
-def _pick_likeliest(logits: Tensor) -> list[int]:
-    tokens: list[int] = logits.argmax(dim=-1).tolist()
+def _pick_likeliest(logits: Tensor, rows: Sequence[Row]) -> list[int]:
+    """Return the likeliest token of each row. Fail those that have none."""
+    highest, indices = logits.max(dim=-1)  # a NaN counts as the highest
+    tokens: list[int] = indices.tolist()
+    fail_unusable(highest, rows)
     return tokens
+
+
+def fail_unusable(highest: Tensor, rows: Sequence[Row | None]) -> None:
+    """Fail the rows with no token to choose. `highest` is the highest logit of each row, NaN if any of them is NaN."""
+    for row, logit in zip(rows, highest.tolist(), strict=True):
+        if row is not None and not isfinite(logit):
+            row.fail(f'its highest logit is {logit}: the weights are broken, or a number overflows (try torch_dtype)')
 
 
 def _adjust_logits(logits: Tensor, row: Row) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,6 +11,7 @@ from ...exceptions import UserError
 from ..local import BatchingOptions, Job, Loaded, Runner, WorkerEngine
 from .batch import BatchRunner
 from .forward import Forward
+from .library import import_torch
 from .load import TransformersSource, load
 
 __all__ = ('Batching', 'TransformersBatching', 'TransformersEngine')
@@ -53,6 +55,11 @@ class TransformersEngine(WorkerEngine):
 
     def unload_model(self) -> None:
         self._model = None
+
+    def free_memory(self) -> None:
+        gc.collect()
+        if (torch := import_torch()).cuda.is_available():
+            torch.cuda.empty_cache()
 
     def make_runner(self, loaded: Loaded) -> Runner:
         """Return the runner that `batching` names. Raises `UserError` if `paged` cannot run this model."""

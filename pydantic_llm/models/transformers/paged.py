@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from ...exceptions import ContextLengthError, ModelAPIError
 from ..local import Job
-from .choose import choose
+from .choose import choose, fail_unusable
 from .library import import_continuous_batching, import_torch, import_transformers
 from .rows import Row
 
@@ -120,7 +120,8 @@ class PagedRunner:
 
     def add(self, job: Job) -> None:
         """Add a job. Raises `ContextLengthError` if the pages cannot hold its prompt."""
-        prompt = list(job.prompt.tokens)
+        row = Row(job)
+        prompt = list(row.prompt.tokens)
         room = self._capacity - len(prompt)
         if room < 1:
             message = f'The conversation has {len(prompt)} tokens, and the pages hold {self._capacity} (cache_tokens=)'
@@ -128,10 +129,14 @@ class PagedRunner:
                 400, 'transformers', message=message, provider_name='transformers', retryable=False
             )
         name = f'{next(self._counter)}'
-        self._rows[name] = Row(job)
+        self._rows[name] = row
         self._names[job] = name
         self._manager.add_request(
-            prompt, request_id=name, max_new_tokens=min(job.max_tokens, room), streaming=True, eos_token_id=NEVER
+            prompt,
+            request_id=name,
+            max_new_tokens=min(job.max_tokens - len(job.tokens), room),
+            streaming=True,
+            eos_token_id=NEVER,
         )
 
     def remove(self, job: Job) -> None:
@@ -158,7 +163,7 @@ class PagedRunner:
         job.cached_tokens = self._cached_tokens.get(output.request_id, 0)
         if output.error is not None:
             job.fail(ModelAPIError('transformers', output.error, provider_name='transformers', retryable=True))
-        for token in output.generated_tokens[len(row.tokens) :]:
+        for token in output.generated_tokens[len(row.tokens) - row.resumed_tokens :]:
             if job.done or not row.add_token(token):
                 break
         if output.is_finished() and not job.done:
@@ -208,6 +213,8 @@ class _Chooser:
 
     def __call__(self, scores: Tensor, tensor_arg: Tensor) -> Tensor:
         choosing = [(number, row) for number, row in enumerate(self._batch) if row is not None and not row.is_plain]
+        plain = [row if row is not None and row.is_plain else None for row in self._batch]
+        fail_unusable(scores.amax(dim=-1), plain)
         if not choosing:
             return scores
         index = self._torch.tensor([number for number, _ in choosing], device=scores.device)

@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 from ...exceptions import ModelAPIError
-from ..local import Job
+from ..local import Job, resume_prompt
 from .processors import RowProcessors, TransformersSampling
 
 __all__ = ('Row',)
@@ -15,16 +15,32 @@ __all__ = ('Row',)
 class Row:
     """One response in a batch."""
 
-    __slots__ = ('changes_logits', 'is_plain', 'job', 'matcher', 'processors', 'random', 'tokens')
+    __slots__ = (
+        'changes_logits',
+        'is_plain',
+        'job',
+        'matcher',
+        'processors',
+        'prompt',
+        'random',
+        'resumed_tokens',
+        'tokens',
+    )
 
     def __init__(self, job: Job) -> None:
         self.job = job
         self.matcher: Any = job.matcher
         """The compiled constraint (`local.Matcher`), or `None`."""
-        self.tokens: list[int] = []
+        self.prompt = resume_prompt(job)
+        """The prompt to read: that of the job, and the tokens that an earlier runner generated."""
+        self.tokens: list[int] = [*job.tokens]
+        self.resumed_tokens = len(job.tokens)
+        """The number of tokens that an earlier runner generated."""
         sampling = job.sampling
         self.random: Random | None = Random(sampling.seed) if sampling.temperature else None
         """The generator that draws its tokens; `None` to take the likeliest token."""
+        if self.tokens:
+            self._repeat_draws()
         self.changes_logits = sampling.has_repetition_penalty or sampling.has_offsets
         self.processors: RowProcessors | None = None
         """The library's processors for values of the model's `generation_config`."""
@@ -44,10 +60,18 @@ class Row:
             return False
         return not job.done
 
-    def fail(self, error: RuntimeError) -> None:
-        """Fail this job only: its constraint broke."""
+    def fail(self, error: Exception | str) -> None:
+        """Fail this job only."""
         message = f'The response cannot continue: {error}'
         self.job.fail(ModelAPIError('transformers', message, provider_name='transformers'))
+
+    def _repeat_draws(self) -> None:
+        """Bring the generator and the constraint to the state after the tokens of an earlier runner."""
+        if self.matcher is not None:
+            self.matcher.restart(self.tokens)
+        if self.random is not None:
+            for _ in self.tokens:
+                self.random.random()
 
     def _advance_matcher(self, token: int) -> bool:
         """Advance the constraint by one token. Finish the job and return False if no token may follow."""

@@ -27,6 +27,8 @@ _parent_cores: list[Core] = []
 class VLLMEngine(WorkerEngine):
     """Runs one model that vLLM has loaded. When vLLM's processes die, the next request starts new ones."""
 
+    resumes_jobs = False  # vLLM fails requests one by one itself, and its processes end at any other error
+
     def __init__(self, source: VLLMSource, *, max_queue: int, when_full: WhenFull) -> None:
         self._core: Core | None = None
         self._shutdown: Future[None] | None = None  # done when the core is closed; `None` if it is not closing
