@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from math import isnan
+from math import inf
 
 from .exceptions import UserError
 
 __all__ = ('check_flag', 'check_number')
+
+MOST = 2**63 - 1
+"""The largest number: databases store no larger one."""
 
 
 def check_number(
@@ -22,9 +25,11 @@ def check_number(
     """Raise `UserError` unless an option is a number from `least` on, or above `above`; or `None`, if not required."""
     if value is None and not required:
         return
-    if isinstance(value, int if whole else (int, float)) and not isinstance(value, bool) and not isnan(value):
+    if isinstance(value, int if whole else (int, float)) and not isinstance(value, bool):
         number: float = value
-        if (least is None or number >= least) and (above is None or number > above):
+        if MOST < number < inf:
+            raise UserError(f'{name} is too large: give at most {MOST}')
+        if (least is None or number >= least) and (above is None or number > above):  # NaN is neither
             return
     limit = f'from {least:g} on' if least is not None else f'above {above:g}'
     raise UserError(f'{name} is {value!r}: give a {"whole " if whole else ""}number {limit}{advice}')

@@ -87,10 +87,22 @@ def raise_wrong_type(parameter: str, expected: str, value: object, hint: str | N
     raise UserError(f'{parameter} takes {expected}, not {describe_value(value)}' + (f'; {hint}' if hint else ''))
 
 
-def check_type(value: object, types: type | tuple[type, ...], *, parameter: str, expected: str | None = None) -> None:
-    """Raise `UserError` unless the value is `None` or of one of these types. Booleans are not numbers."""
+def check_type(
+    value: object,
+    types: type | tuple[type, ...],
+    *,
+    parameter: str,
+    expected: str | None = None,
+    required: bool = False,
+) -> None:
+    """Raise `UserError` unless the value is of one of these types, or `None`, if not required.
+
+    Booleans are not numbers.
+    """
     known = types if isinstance(types, tuple) else (types,)
-    if value is None or (isinstance(value, known) and (bool in known or not isinstance(value, bool))):
+    if (value is None and not required) or (
+        isinstance(value, known) and (bool in known or not isinstance(value, bool))
+    ):
         return
     raise_wrong_type(parameter, expected or ' or '.join(each.__name__ for each in known), value)
 

@@ -65,7 +65,7 @@ async def get_batch(
     `NotFoundError` if the vendor does not know the batch.
     """
     client = _make_client(model)
-    check_type(id, str, parameter='id', expected='the text that Batch.id returned')
+    check_type(id, str, parameter='id', expected='the text that Batch.id returned', required=True)
     if requests is not None:
         _check_requests(requests)
     ids = id.split(ID_SEPARATOR)

@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import cast
 
 from .._type_checks import check_messages, check_type
-from ..exceptions import LLMError
+from ..exceptions import LLMError, UserError
+from ..json_types import repair_text
 from ..messages import ModelMessage, ModelRequest, ModelResponse
 from ..models import ModelRequestParameters
 from ..prices import find_batch_cost
@@ -74,7 +75,11 @@ def check_request(request: object, index: int) -> BatchRequest:
     """Return the request; a text becomes one. Raises `UserError` for any other value."""
     if isinstance(request, str):
         return BatchRequest(request)
-    check_type(request, BatchRequest, parameter=f'requests[{index}]', expected='a BatchRequest or a text')
+    check_type(
+        request, BatchRequest, parameter=f'requests[{index}]', expected='a BatchRequest or a text', required=True
+    )
     found = cast('BatchRequest', request)
     check_type(found.id, (str, type(None)), parameter=f'requests[{index}].id', expected='a text')
+    if found.id is not None and repair_text(found.id) != found.id:
+        raise UserError(f'requests[{index}].id is {found.id!r}: it holds characters that cannot be sent')
     return found

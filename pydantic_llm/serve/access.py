@@ -136,7 +136,7 @@ def _read_hosts(hosts: object) -> frozenset[str]:
         raise_wrong_type('allowed_hosts', 'a list of names of hosts', hosts)
     names: set[str] = set()
     for host in cast('Collection[object]', hosts):
-        check_type(host, str, parameter='allowed_hosts', expected='a list of names of hosts')
+        check_type(host, str, parameter='allowed_hosts', expected='a list of names of hosts', required=True)
         name = _find_name(HOST_NAME, cast('str', host))
         if name is None:
             raise UserError(f'allowed_hosts= holds {host!r}: pass the name alone, without a scheme, a port or a path')

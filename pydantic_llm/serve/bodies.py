@@ -14,6 +14,7 @@ from typing import TypeVar
 from pydantic_core import from_json, to_json
 from starlette.requests import Request
 
+from .._checks import check_number
 from .._type_checks import check_type
 from ..exceptions import ModelHTTPError, OverloadedError, UserError
 from ..json_types import Json, parse_damaged_json
@@ -46,7 +47,8 @@ class BodyReader:
     """Reads the bodies of an app's requests, and counts their bytes until each request is over."""
 
     def __init__(self, max_body_bytes: int) -> None:
-        check_type(max_body_bytes, int, parameter='max_body_bytes')
+        check_type(max_body_bytes, int, parameter='max_body_bytes', required=True)
+        check_number('max_body_bytes', max_body_bytes, least=1, whole=True)
         self.max_body_bytes = max_body_bytes
         self.held_bytes = 0
 

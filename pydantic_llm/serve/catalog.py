@@ -53,6 +53,8 @@ class Catalog:
             raise UserError('models= is empty: pass at least one model')
         if twice := self.models.keys() & self.embeddings.keys():
             raise UserError(f'{min(twice)!r} is both a model and an embedding model: give each its own name')
+        if not isinstance(cast('object', aliases), Mapping):
+            raise_wrong_type('aliases', 'a dict of other names and the names of models', aliases)
         self._aliases = dict(aliases)
         for alias, name in aliases.items():
             self._check_name(name, f'The alias {alias!r}')

@@ -26,6 +26,8 @@ class PriceList:
     """The prices of an app's models, by their names. `prices` replaces those of `genai-prices` for some of them."""
 
     def __init__(self, models: Mapping[str, Model | EmbeddingModel], prices: Mapping[str, PricesOfModel]) -> None:
+        if not isinstance(cast('object', prices), Mapping):
+            raise_wrong_type('prices', 'a dict of names of models and their prices', prices)
         self._models = models
         self._own = {name: _read_prices(name, value) for name, value in prices.items()}
         if unknown := prices.keys() - models.keys():

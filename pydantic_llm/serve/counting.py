@@ -42,7 +42,9 @@ class CountApi:
 
 def _decode_gemini(body: Json) -> Json:
     """Return the request that the field contains, or the body itself, whose `contents` are enough for the API."""
-    inner: Json = body.get('generateContentRequest') or body.get('generate_content_request') or {}
+    inner: Any = body.get('generateContentRequest') or body.get('generate_content_request') or {}
+    if not isinstance(inner, dict):
+        raise UserError("'generateContentRequest' is not an object")
     return {**inner, **{name: value for name, value in body.items() if not name.lower().startswith('generatec')}}
 
 

@@ -23,7 +23,7 @@ def allow_origins(origins: Collection[str], *, has_keys: bool) -> list[Middlewar
     if isinstance(origins, str) or not isinstance(cast('object', origins), Collection):
         raise_wrong_type('allowed_origins', 'a list of origins', origins)
     for origin in cast('Collection[object]', origins):
-        check_type(origin, str, parameter='allowed_origins', expected='a list of origins')
+        check_type(origin, str, parameter='allowed_origins', expected='a list of origins', required=True)
         _check_origin(cast('str', origin))
     if not origins:
         return []

@@ -163,9 +163,11 @@ class EmbeddingEndpoint(BaseEndpoint):
         async with gateway.admissions.admit(call.key, record.model, estimate, record) as admission:
             result, encoded = await embed(model, body)
             record.usage = result.usage
-            record.cost = gateway.prices.estimate(record.model, result.usage)
-            if admission is not None:
-                await admission.settle(Amount.of(record.cost, result.usage.total_tokens))
+            if result.usage.has_values():
+                record.cost = gateway.prices.estimate(record.model, result.usage)
+            if admission is not None:  # without a usage, the estimate stays
+                used = Amount.of(record.cost, result.usage.total_tokens)
+                await admission.settle(used if result.usage.has_values() else admission.reserved)
             await call.exchange.send_json(encoded)
 
 

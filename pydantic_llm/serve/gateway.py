@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, Collection, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -26,6 +27,8 @@ from .metrics import Metrics
 from .record import RequestRecord
 
 __all__ = ('Gateway',)
+
+logger = logging.getLogger('pydantic_llm.serve')
 
 
 class Gateway:
@@ -77,10 +80,13 @@ class Gateway:
     def finish(self, record: RequestRecord) -> None:
         """Add a request that has ended to the metrics and to the log."""
         record.finish()
-        self.find_cost(record)
-        self.metrics.add(record)
-        if self._log is not None:
-            self._log.write(record)
+        try:
+            self.find_cost(record)
+            self.metrics.add(record)
+            if self._log is not None:
+                self._log.write(record)
+        except Exception:  # the request itself has not failed
+            logger.exception('The request %s could not be measured', record.request_id)
 
     def find_cost(self, record: RequestRecord) -> None:
         """Add the price of the response to the record of its request, once: it takes as long as a tenth of a request.

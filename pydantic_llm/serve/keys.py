@@ -55,7 +55,7 @@ class GatewayKey:
     """True if the key may read `/metrics`, which shows the names and the usage of all keys."""
 
     def __post_init__(self) -> None:
-        check_type(self.name, str, parameter='name')
+        check_type(self.name, str, parameter='name', required=True)
         if not KEY_NAME.fullmatch(self.name):
             raise UserError(f'name is {self.name!r}: the name of a key has up to 64 letters, digits and ._@-')
         check_key(self.key, f'key= of {self.name!r}')
@@ -89,7 +89,7 @@ class GatewayKey:
         if isinstance(models, str) or not isinstance(models, Collection):
             raise_wrong_type('models', 'a list of names of models', models)
         for name in cast('Collection[object]', models):
-            check_type(name, str, parameter='models', expected='a list of names of models')
+            check_type(name, str, parameter='models', expected='a list of names of models', required=True)
         if not models:
             raise UserError(f'The key {self.name!r} may use no model: name one in models=, or leave it out for all')
 
@@ -110,7 +110,7 @@ def check_keys(keys: Sequence[GatewayKey]) -> None:
     if isinstance(keys, (str, GatewayKey)) or not isinstance(cast('object', keys), Sequence):
         raise_wrong_type('keys', 'a list of GatewayKey', keys)
     for key in cast('Sequence[object]', keys):
-        check_type(key, GatewayKey, parameter='keys', expected='a list of GatewayKey')
+        check_type(key, GatewayKey, parameter='keys', expected='a list of GatewayKey', required=True)
     for field_name in ('name', 'key'):
         values = [getattr(key, field_name) for key in keys]
         if len({*values}) < len(values):

@@ -82,7 +82,7 @@ class Metrics:
         return text
 
     def _count(self, name: str, names: tuple[str, str], amount: float, *labels: str) -> None:
-        if amount:
+        if amount > 0:  # a counter cannot decrease
             key = (name, *names, *labels)
             child = self._children.get(key)
             if child is None:  # `labels` takes as long as counting

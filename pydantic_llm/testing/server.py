@@ -50,7 +50,7 @@ class LLMServer:
 
     @model.setter
     def model(self, model: Model | Agent[Any, Any]) -> None:
-        check_type(model, (Model, Agent), parameter='model', expected='a Model or an Agent')
+        check_type(model, (Model, Agent), parameter='model', expected='a Model or an Agent', required=True)
         self._app: ASGIApp = create_app(model, faults=self._choose_fault)
         self._model = model
 

@@ -10,6 +10,9 @@ from ..redis_clients import make_redis_clients
 
 __all__ = ('RedisCache',)
 
+LONGEST = 1e9
+"""Seconds, some 30 years, above which an entry has no end. Redis refuses a time that has too many digits."""
+
 
 class RedisCache:
     """Stores entries in a Redis, for all processes with the same URL and `prefix`. Needs the extra `redis`.
@@ -18,8 +21,8 @@ class RedisCache:
     """
 
     def __init__(self, url: str, *, prefix: str = 'pydantic_llm:cache') -> None:
-        check_type(url, str, parameter='url')
-        check_type(prefix, str, parameter='prefix')
+        check_type(url, str, parameter='url', required=True)
+        check_type(prefix, str, parameter='prefix', required=True)
         self._clients = make_redis_clients(url, what='A RedisCache', decode_responses=False)
         self.prefix = prefix
 
@@ -28,7 +31,7 @@ class RedisCache:
         return found if isinstance(found, bytes) else None
 
     async def set(self, key: str, value: bytes, ttl: float | None) -> None:
-        milliseconds = None if ttl is None else max(ceil(ttl * 1000), 1)
+        milliseconds = None if ttl is None or ttl > LONGEST else max(ceil(ttl * 1000), 1)
         await self._clients.get().set(f'{self.prefix}:{key}', value, px=milliseconds)
 
     async def clear(self) -> None:

@@ -73,7 +73,7 @@ class SQLiteCache:
     """
 
     def __init__(self, path: str | PathLike[str], *, max_bytes: int | None = 2**30) -> None:
-        check_type(path, (str, PathLike), parameter='path', expected='a path')
+        check_type(path, (str, PathLike), parameter='path', expected='a path', required=True)
         check_number('max_bytes', max_bytes, least=1, whole=True)
         if fspath(path) in ('', ':memory:'):
             raise UserError(f'path is {fspath(path)!r}: give the path of a file, or use MemoryCache()')
@@ -141,8 +141,8 @@ def _open_file(path: Path) -> sqlite3.Connection:
     """Return a connection to a file of ours, which is created if it is missing. Raises `UserError`."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    except OSError as error:
-        raise UserError(f'The cache {str(path)!r} cannot be opened: {error.strerror}') from error
+    except (OSError, ValueError) as error:  # ValueError: a character that no path has
+        raise UserError(f'The cache {str(path)!r} cannot be opened: {getattr(error, "strerror", error)}') from error
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         _retry_while_locked(lambda: _prepare(connection, path))

@@ -40,6 +40,9 @@ CONTENT_VALUES: dict[str, CapturedContent] = {
     'span_and_event': 'span_and_event',
 }
 
+PROVIDERS = {'tracer_provider': 'get_tracer', 'meter_provider': 'get_meter', 'logger_provider': 'get_logger'}
+"""The parameters with providers, and the method of each that is called."""
+
 REDACTION_FAILED = '[the redaction failed]'
 """Stands for a text that the `redact` function did not return."""
 
@@ -72,6 +75,9 @@ class InstrumentationSettings:
         include_binary_content: bool = False,
         redact: Callable[[str], str] | None = None,
     ) -> None:
+        for name, provider in zip(PROVIDERS, (tracer_provider, meter_provider, logger_provider), strict=True):
+            if provider is not None and not callable(getattr(provider, PROVIDERS[name], None)):
+                raise_wrong_type(name, f'an object with the method {PROVIDERS[name]}', provider)
         check_flag('include_binary_content', include_binary_content)
         check_callable(redact, parameter='redact')
         content = _read_content_variable() if include_content is None else include_content

@@ -54,7 +54,7 @@ class RecordingModel(WrapperModel):
         redact: Redact | None = None,
     ) -> None:
         super().__init__(wrapped)
-        check_type(path, (str, os.PathLike, Recording), parameter='path', expected='the path of a file')
+        check_type(path, (str, os.PathLike, Recording), parameter='path', expected='the path of a file', required=True)
         check_callable(redact, parameter='redact')
         self._redactor = Redactor(redact, find_secrets())
         self.recording = path if isinstance(path, Recording) else Recording.open(path)

@@ -48,7 +48,7 @@ class ReplayModel(Model):
         keep_timing: bool = False,
         redact: Redact | None = None,
     ) -> None:
-        check_type(path, (str, os.PathLike), parameter='path', expected='the path of a file')
+        check_type(path, (str, os.PathLike), parameter='path', expected='the path of a file', required=True)
         check_callable(redact, parameter='redact')
         self.recording = Recording.read(path)
         self._id = _choose_model(self.recording, model_id)

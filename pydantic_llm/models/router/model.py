@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from ..._checks import check_number
+from ..._type_checks import raise_wrong_type
 from ...exceptions import ModelAPIError, UserError
 from .. import Model
 from ..fallback.rules import FallbackOn
@@ -64,6 +65,8 @@ class RouterModel(SequenceModel):
         state_name: str = 'pydantic_llm:router',
         settings: RouterModelSettings | None = None,
     ) -> None:
+        if not isinstance(cast('object', fallbacks), (list, tuple)):
+            raise_wrong_type('fallbacks', 'a list of groups of deployments', fallbacks)
         self.groups: list[list[Deployment]] = [_build_group(each) for each in (deployments, *fallbacks)]
         """The deployments, by group, in the order in which groups are tried."""
         names = [deployment.name for deployment in self.deployments]

@@ -7,10 +7,14 @@ from pathlib import Path
 
 from ..._checks import check_number
 from ..._type_checks import check_type
+from ...exceptions import UserError
 
 __all__ = ('BatchOptions',)
 
 DAY = 86_400.0
+
+LONGEST = 1e9
+"""Seconds, some 30 years. Clients read the end of a batch as a date."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,3 +42,5 @@ class BatchOptions:
             check_number(name, getattr(self, name), least=1, whole=True, required=True)
         for name in ('expire_after', 'keep_for'):
             check_number(name, getattr(self, name), above=0, required=True)
+            if getattr(self, name) > LONGEST:
+                raise UserError(f'{name} is {getattr(self, name)!r}: give at most {LONGEST:g} seconds')

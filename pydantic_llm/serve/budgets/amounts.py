@@ -13,6 +13,9 @@ from ..keys import GatewayKey
 NANO = 1_000_000_000
 """The nanodollars of a US dollar. Sums of integers are exact; the cheapest token costs some nanodollars."""
 
+LARGEST = 10**15
+"""The most that one request counts for, so that sums fit into the whole numbers of SQLite and Redis (64 bits)."""
+
 PeriodName = Literal['day', 'month']
 
 
@@ -25,8 +28,9 @@ class Amount:
 
     @classmethod
     def of(cls, dollars: Decimal | float | None, tokens: int) -> Amount:
-        """Return an amount from a price in US dollars; an unknown price counts as zero."""
-        return cls(0 if dollars is None else round(Decimal(dollars) * NANO), tokens)
+        """Return an amount from a price in US dollars; an unknown price counts as zero, a count of less than 0 too."""
+        nanodollars = 0 if dollars is None else round(Decimal(dollars) * NANO)
+        return cls(*(min(max(value, 0), LARGEST) for value in (nanodollars, tokens)))
 
     @property
     def dollars(self) -> float:
