@@ -352,7 +352,7 @@ async def test_a_store_reserves_until_a_budget_is_full(store: BudgetStore) -> No
     assert full is not None
     assert full.name == 'month'
     assert [spent.amount for spent in await store.read(name, limited)] == [Amount.of(1, 100)] * 2
-    await store.add(name, limited, Amount.of(-0.4, -60))
+    await store.add(name, limited, Amount() - Amount.of(0.4, 60))
     assert [spent.amount for spent in await store.read(name, limited)] == [Amount.of(0.6, 40)] * 2
     await store.check()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any, Generic, TypeVar
 
 from ...observers import HedgeStarted, notify
@@ -41,22 +42,34 @@ class Race(Generic[T]):
         `choose_hedge` is called after `hedge_after` seconds, and returns the second attempt, if there can be one.
         """
         self._launch(first)
-        has_winner = False
-        wait: float | None = hedge_after
+        winner = None
         try:
-            while self._running:
-                await asyncio.wait(self._running, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
-                if (task := self._find_done()) is None:
-                    wait = None
-                    await self._hedge(first, hedge_after, choose_hedge)
-                    continue
-                if (error := task.exception()) is None:
-                    has_winner = True
-                    return self._running.pop(task), task.result()
+            winner = await self._find_winner(first, hedge_after, choose_hedge)
+            await self._stop(were_outrun=winner is not None)
+        except BaseException:
+            async with AsyncExitStack() as stack:
+                stack.push_async_callback(self._stop, were_outrun=False)
+                if winner is not None:  # cancelled while the others were stopped
+                    attempt, result = winner
+                    stack.push_async_callback(attempt.end)
+                    stack.push_async_callback(self._start.discard, result)
+            raise
+        return winner
+
+    async def _find_winner(
+        self, first: Attempt, hedge_after: float, choose_hedge: Callable[[], Awaitable[Attempt | None]]
+    ) -> tuple[Attempt, T] | None:
+        wait: float | None = hedge_after
+        while self._running:
+            await asyncio.wait(self._running, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+            if (task := self._find_done()) is None:
+                wait = None
+                await self._hedge(first, hedge_after, choose_hedge)
+            elif (error := task.exception()) is None:
+                return self._running.pop(task), task.result()
+            else:
                 await self._record_failure(task, error)
-            return None
-        finally:
-            await self._stop(were_outrun=has_winner)
+        return None
 
     def _launch(self, attempt: Attempt) -> None:
         task = asyncio.ensure_future(self._sequence.call(self._start, attempt))
@@ -88,14 +101,15 @@ class Race(Generic[T]):
         stopped, self._running = self._running, {}
         if not stopped:
             return
-        for task in stopped:
-            task.cancel()
-        try:
-            await asyncio.wait(stopped, timeout=CANCEL_SECONDS)
-        finally:
+        async with AsyncExitStack() as stack:  # all of them, also if this task is cancelled meanwhile
             for task, attempt in stopped.items():
-                self._sequence.failed.add_usage(await self._collect(task, attempt))
-                await attempt.end(was_outrun=were_outrun)
+                stack.push_async_callback(attempt.end, was_outrun=were_outrun)
+                stack.push_async_callback(self._add_usage, task, attempt)
+                task.cancel()
+            await asyncio.wait(stopped, timeout=CANCEL_SECONDS)
+
+    async def _add_usage(self, task: asyncio.Task[T], attempt: Attempt) -> None:
+        self._sequence.failed.add_usage(await self._collect(task, attempt))
 
     async def _collect(self, task: asyncio.Task[T], attempt: Attempt) -> list[AttemptUsage]:
         """Return the usage of a stopped attempt, as far as it is known."""
