@@ -183,7 +183,7 @@ $(LOCAL_VENV)/bin/python:
 $(LOCAL_VENV)/.dev: pyproject.toml Makefile | $(LOCAL_VENV)/bin/python
 	@echo 'Installing into $(LOCAL_VENV): torch and the engines. This takes a few minutes.'
 	@$(call install,$(LOCAL_VENV)) '$(TORCH)'
-	@$(call install,$(LOCAL_VENV)) -e '.[transformers,sentence-transformers,serve]' --group test
+	@$(call install,$(LOCAL_VENV)) -e '.[transformers,sentence-transformers,serve]' peft --group test
 	@$(call install,$(LOCAL_VENV)) -e '.[mlx]' || echo 'MLX has no build for this machine: its tests are skipped.'
 	@touch $@
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import io
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -205,3 +208,45 @@ async def test_positions_that_images_shift_are_kept_for_each_answer() -> None:
             input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=10, do_sample=False, **prompt.inputs
         )
         assert job.take_text() == tokenizer.decode(output[0][ids.shape[1] :])
+
+
+# ---------------------------------------------------------------------- a processor whose package is missing
+
+
+@pytest.fixture(scope='module')
+def unreadable_path(vision_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a model whose processor of videos needs torchvision."""
+    if importlib.util.find_spec('torchvision') is not None:
+        pytest.skip('torchvision is installed')
+    folder = shutil.copytree(vision_path, tmp_path_factory.mktemp('models') / 'unreadable')
+    for path in folder.glob('*processor_config.json'):
+        path.unlink()
+    names = {'processor_class': 'Qwen3VLProcessor', 'patch_size': 16, 'temporal_patch_size': 2, 'merge_size': 2}
+    kinds = {'preprocessor': 'image_processor_type', 'video_preprocessor': 'video_processor_type'}
+    types = {'preprocessor': 'Qwen2VLImageProcessor', 'video_preprocessor': 'Qwen3VLVideoProcessor'}
+    for part, kind in kinds.items():
+        text = json.dumps({**names, kind: types[part]})
+        (folder / f'{part}_config.json').write_text(text, encoding='utf-8')
+    return folder
+
+
+async def test_a_model_whose_processor_lacks_a_package_takes_text_alone(
+    make: Callable[..., Any], unreadable_path: Path, vision_path: Path
+) -> None:
+    reports: list[str] = []
+    model = make(unreadable_path, max_new_tokens=8, progress=reports.append)
+    text = (await model.request([ModelRequest.user_text_prompt('hi')])).text
+    assert any('takes text alone: ' in report and 'Torchvision' in report for report in reports)
+    with pytest.raises(UserError, match=r'The reason for text alone: .*Torchvision'):
+        await model.request([ModelRequest([UserPromptPart([BinaryContent(data=RED, media_type='image/png')])])])
+    assert text == (await make(vision_path, max_new_tokens=8).request([ModelRequest.user_text_prompt('hi')])).text
+
+
+async def test_a_model_that_takes_images_can_be_loaded_for_text_alone(
+    make: Callable[..., Any], vision_path: Path
+) -> None:
+    model = make(vision_path, text_only=True, max_new_tokens=8)
+    text = (await model.request([ModelRequest.user_text_prompt('hi')])).text
+    assert text == (await make(vision_path, max_new_tokens=8).request([ModelRequest.user_text_prompt('hi')])).text
+    with pytest.raises(UserError, match='it was loaded with text_only=True'):
+        await model.request([ModelRequest([UserPromptPart([BinaryContent(data=RED, media_type='image/png')])])])

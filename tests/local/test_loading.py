@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from pydantic_llm.exceptions import ModelConnectionError, UserError
 from pydantic_llm.models import infer_model
 from pydantic_llm.models.local.loading import find_context_length
 from tests.local import tiny
-from tests.local.engines import Engine, ask, on
+from tests.local.engines import Engine, ask, load_with_transformers, on
 
 
 @on('transformers', 'mlx')
@@ -69,6 +71,87 @@ async def test_the_generation_config_holds_unless_a_setting_is_given(
 async def test_weights_are_spread_by_a_device_map(make: Callable[..., Any], trained_path: Path) -> None:
     model = make(trained_path, device_map='auto', model_kwargs={'attn_implementation': 'eager'})
     assert (await model.request(ask('Say hi.'))).text == tiny.RESPONSES['Say hi.']
+
+
+async def test_sharded_weights_in_a_subfolder_are_found(
+    make: Callable[..., Any], engine: Engine, random_path: Path, tmp_path: Path
+) -> None:
+    model, tokenizer = load_with_transformers(random_path)
+    model.save_pretrained(tmp_path / 'inner', max_shard_size='200KB')
+    tokenizer.save_pretrained(tmp_path / 'inner')
+    assert len([path for path in (tmp_path / 'inner').iterdir() if path.suffix == '.safetensors']) > 1
+    response = await make(tmp_path, subfolder='inner', max_new_tokens=8).request(ask('hi'))
+    assert [response.text] == engine.expected(random_path, ['hi'], 8)
+    assert make(tmp_path, subfolder='inner').engine_key() != make(tmp_path).engine_key()
+
+
+async def test_a_revision_holds_for_every_part_of_a_model(
+    make: Callable[..., Any], random_path: Path, trained_path: Path, tmp_path: Path
+) -> None:
+    """Make the cache of a repository with two revisions, in the layout of `huggingface_hub`."""
+    repository = tmp_path / 'models--me--mine'
+    (repository / 'refs').mkdir(parents=True)
+    for name, digit, folder in (('main', 'a', random_path), ('second', 'b', trained_path)):
+        (repository / 'refs' / name).write_text(digit * 40, encoding='utf-8')
+        shutil.copytree(folder, repository / 'snapshots' / (digit * 40))
+    options = {'model_kwargs': {'cache_dir': str(tmp_path)}, 'max_new_tokens': 24}
+    second = await make('me/mine', revision='second', **options).request(ask('Say hi.'))
+    assert second.text == tiny.RESPONSES['Say hi.']
+    assert (await make('me/mine', **options).request(ask('Say hi.'))).text != second.text
+
+
+def save_adapter(base: Path, folder: Path) -> str:
+    """Save a random adapter of a model; return what `generate` gives with it."""
+    peft = pytest.importorskip('peft')
+    torch.manual_seed(3)
+    model = transformers.AutoModelForCausalLM.from_pretrained(base)
+    lora = peft.LoraConfig(r=4, lora_alpha=64, target_modules=['q_proj', 'down_proj'], init_lora_weights=False)
+    with warnings.catch_warnings():  # peft calls what transformers has renamed
+        warnings.simplefilter('ignore', FutureWarning)
+        adapted = peft.get_peft_model(model, lora)
+    adapted.save_pretrained(folder)
+    return tiny.generate(adapted.eval(), transformers.AutoTokenizer.from_pretrained(base), 'hi', 12)
+
+
+@on('padded', 'paged')
+async def test_an_adapter_is_a_model_or_an_option_of_its_base(
+    make: Callable[..., Any], engine: Engine, random_path: Path, tmp_path: Path
+) -> None:
+    expected = save_adapter(random_path, tmp_path)
+    assert engine.expected(random_path, ['hi'], 12) != [expected]
+    for model in (make(tmp_path, max_new_tokens=12), make(random_path, adapter=tmp_path, max_new_tokens=12)):
+        responses = await asyncio.gather(*(model.request(ask(prompt)) for prompt in ('hi', 'Where is Oslo?')))
+        assert responses[0].text == expected
+
+
+async def test_an_adapter_may_bring_its_tokenizer(make: Callable[..., Any], random_path: Path, tmp_path: Path) -> None:
+    save_adapter(random_path, tmp_path)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(random_path)
+    tokenizer.chat_template = 'always this'
+    tokenizer.save_pretrained(tmp_path)
+    model = make(tmp_path)
+    await model.load()
+    content: Any = model.preview(ask('hi')).content
+    assert content[0] == 'always this'
+
+
+async def test_an_adapter_without_its_package_or_its_base_is_a_user_error(
+    make: Callable[..., Any], random_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / 'adapter_config.json').write_text('{"base_model_name_or_path": null}', encoding='utf-8')
+    with pytest.raises(UserError, match='does not name its base model: give the model, and adapter= for it'):
+        await make(tmp_path).load()
+    monkeypatch.setitem(sys.modules, 'peft', None)
+    with pytest.raises(UserError, match='needs the package peft: pip install peft'):
+        await make(random_path, adapter=tmp_path).load()
+
+
+async def test_a_missing_package_is_named(
+    make: Callable[..., Any], random_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quantized = make(random_path, quantization_config=transformers.BitsAndBytesConfig(load_in_4bit=True))
+    with pytest.raises(UserError, match=r'a package is missing: .*bitsandbytes'):
+        await quantized.load()
 
 
 def test_the_context_length_has_one_of_several_names() -> None:

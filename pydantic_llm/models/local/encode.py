@@ -59,7 +59,12 @@ class RequestEncoder:
     def __init__(self, tokenizer: Tokenizer, *, takes_images: bool, options: LocalOptions) -> None:
         template = options.get('chat_template')
         if template is not None:
-            tokenizer = Tokenizer(tokenizer.tokenizer, processor=tokenizer.processor, chat_template=template)
+            tokenizer = Tokenizer(
+                tokenizer.tokenizer,
+                processor=tokenizer.processor,
+                chat_template=template,
+                text_only_reason=tokenizer.text_only_reason,
+            )
         self._tokenizer = tokenizer
         self._template = template = tokenizer.template
         self._options = dict(options.get('apply_chat_template_kwargs') or {})
@@ -72,7 +77,13 @@ class RequestEncoder:
         name, arguments = self.format.keys
         self.keys = (options.get('tool_name_key') or name, options.get('tool_arguments_key') or arguments)
         """The keys of a tool call's name and arguments."""
-        self._features = TemplateFeatures(self._facts, _find_thinking_field(template), takes_images, self.keys)
+        self._features = TemplateFeatures(
+            self._facts,
+            _find_thinking_field(template),
+            takes_images,
+            self.keys,
+            text_only_reason=tokenizer.text_only_reason,
+        )
 
     def _choose_format(self, name: CallFormatName | None) -> CallFormat:
         if name is not None:

@@ -49,6 +49,8 @@ class TemplateFeatures:
     takes_images: bool
     call_keys: CallKeys
     """The keys of a tool call that is sent as text."""
+    text_only_reason: str = ''
+    """The reason why a model that takes images is loaded for text alone; empty if there is none."""
 
 
 @dataclass(slots=True)
@@ -174,8 +176,9 @@ def _encode_piece(conversation: _Conversation, item: UserContent) -> Json | None
             return {'type': 'text', 'text': text}
         case _:
             what = 'text and images' if takes_images else 'text alone'
-            model_name = conversation.request.model_name
-            raise UserError(f'{model_name!r} reads {what} in this process, and was given {item!r}')
+            model_name, reason = conversation.request.model_name, conversation.features.text_only_reason
+            because = f'. The reason for text alone: {reason}' if reason else ''
+            raise UserError(f'{model_name!r} reads {what} in this process, and was given {item!r}{because}')
 
 
 def _add_response(conversation: _Conversation, message: ModelResponse) -> None:

@@ -106,10 +106,13 @@ def translate_errors(source: Source, *, engine: str, hint: str = '') -> Generato
         message = f'{source.name!r} cannot be loaded: {error}{hint}'
         raise ModelAPIError(source.name, message, provider_name=engine) from error
     except Exception as error:
-        raise _translate_error(source, engine, f'{error}') from error
+        raise _translate_error(source, engine, error) from error
 
 
-def _translate_error(source: Source, engine: str, text: str) -> LLMError:
+def _translate_error(source: Source, engine: str, error: Exception) -> LLMError:
+    text = f'{error}'.strip()
+    if isinstance(error, ImportError):
+        return UserError(f'{source.name!r} cannot be loaded, because a package is missing: {text}')
     if NEEDS_TRUST in text and not source.trust_remote_code:
         return UserError(
             f'{source.name!r} comes with code of its own, which runs only with trust_remote_code=True: read it first'

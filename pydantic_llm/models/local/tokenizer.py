@@ -15,10 +15,19 @@ __all__ = ('Tokenizer',)
 class Tokenizer:
     """The parts of a Hugging Face tokenizer, and of the processor of a multimodal model, that are used here."""
 
-    def __init__(self, tokenizer: Any, *, processor: Any = None, chat_template: str | None = None) -> None:
+    def __init__(
+        self,
+        tokenizer: Any,
+        *,
+        processor: Any = None,
+        chat_template: str | None = None,
+        text_only_reason: str = '',
+    ) -> None:
         self.tokenizer = tokenizer
         self.processor = processor
         """The model's processor, which encodes images; `None` for a text-only model."""
+        self.text_only_reason = text_only_reason
+        """The reason why a model that takes images has no processor; empty if there is none."""
         self._chat_template = chat_template
 
     @cached_property

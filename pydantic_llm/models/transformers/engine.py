@@ -12,7 +12,8 @@ from ..local import BatchingOptions, Job, Loaded, Runner, WorkerEngine
 from .batch import BatchRunner
 from .forward import Forward
 from .library import import_torch
-from .load import TransformersSource, load
+from .load import load
+from .parts import TransformersSource
 
 __all__ = ('Batching', 'TransformersBatching', 'TransformersEngine')
 

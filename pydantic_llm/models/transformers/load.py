@@ -1,12 +1,12 @@
 """Load a model: a name or a path → the weights on their device, the tokenizer, and the facts about the model.
 
-Runs in the engine's thread. Start at `load`.
+Runs in the engine's thread. Start at `load`; `parts` finds all but the weights.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -15,7 +15,6 @@ from ...exceptions import UserError
 from ..local import CONSTRAINT_KINDS, Grammars, Loaded, Prompt, Tokenizer
 from ..local.generation import decode_generation
 from ..local.loading import (
-    Source,
     collect_token_ids,
     decode_generation_config,
     find_context_length,
@@ -23,21 +22,10 @@ from ..local.loading import (
     translate_errors,
 )
 from .library import import_torch, import_transformers
+from .parts import Parts, TransformersSource, find_parts
 from .processors import TransformersSampling, list_supported
 
-__all__ = ('TransformersSource', 'load')
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransformersSource(Source):
-    """The model to load, and the options of transformers for it."""
-
-    device_map: Any = None
-    """The device of the weights, or a map of transformers; `None` takes the first accelerator, or the CPU."""
-    torch_dtype: Any = 'auto'
-    """The type of the weights; `auto` keeps the type they were saved in."""
-    model_kwargs: Mapping[str, Any] | None = None
-    """More arguments of `from_pretrained`."""
+__all__ = ('load',)
 
 
 def load(source: TransformersSource) -> tuple[Any, Loaded]:
@@ -50,43 +38,29 @@ def load(source: TransformersSource) -> tuple[Any, Loaded]:
     begun = perf_counter()
     source.report(f'Loading {source.name}')
     with translate_errors(source, engine='transformers'):
-        config = transformers.AutoConfig.from_pretrained(source.name, **_hub_options(source))
-        takes_images = getattr(config, 'vision_config', None) is not None
-        if getattr(config, 'is_encoder_decoder', False):
-            raise UserError(f'{source.name!r} is an encoder-decoder model, which cannot chat: use a decoder-only model')
-        processor = (
-            transformers.AutoProcessor.from_pretrained(source.name, **_hub_options(source)) if takes_images else None
-        )
-        tokenizer = getattr(processor, 'tokenizer', None) or transformers.AutoTokenizer.from_pretrained(
-            source.name, **_hub_options(source)
-        )
-        model = _load_weights(transformers, source, takes_images=takes_images)
+        parts = find_parts(source)
+        model = _load_weights(transformers, source, parts)
     count = sum(parameter.numel() for parameter in model.parameters())
     took = f'{perf_counter() - begun:.1f} s'
     source.report(f'Loaded {source.name}: {count:,} parameters, {model.dtype} on {model.device}, in {took}')
-    return model, _describe(model, tokenizer, processor)
+    return model, _describe(model, parts)
 
 
-def _hub_options(source: TransformersSource) -> dict[str, Any]:
-    """Return the options that the configuration, the tokenizer and the processor need as the weights do."""
-    options = source.model_kwargs or {}
-    shared = {name: options[name] for name in ('revision', 'cache_dir', 'token', 'local_files_only') if name in options}
-    return {'trust_remote_code': source.trust_remote_code, **shared}
-
-
-def _load_weights(transformers: Any, source: TransformersSource, *, takes_images: bool) -> Any:
-    """Load the weights and move them to their device, ready to run."""
-    auto_class = transformers.AutoModelForImageTextToText if takes_images else transformers.AutoModelForCausalLM
+def _load_weights(transformers: Any, source: TransformersSource, parts: Parts) -> Any:
+    """Load the weights, and the adapter, and move them to their device, ready to run."""
+    is_text_model = type(parts.config) in transformers.MODEL_FOR_CAUSAL_LM_MAPPING
+    takes_images = getattr(parts.config, 'vision_config', None) is not None
+    # Some models that take images have no class for text alone, and run without images too.
+    for_images = takes_images and (parts.processor is not None or not is_text_model)
+    auto_class = transformers.AutoModelForImageTextToText if for_images else transformers.AutoModelForCausalLM
     device = source.device_map
     is_spread = device is not None and not (isinstance(device, str) and _is_device(device))
-    options = {
-        'dtype': source.torch_dtype,
-        'trust_remote_code': source.trust_remote_code,
-        **(source.model_kwargs or {}),
-    }
+    options = {'dtype': source.torch_dtype, **parts.base.options}
     if is_spread:
         options['device_map'] = device
-    model = auto_class.from_pretrained(source.name, **options)
+    model = auto_class.from_pretrained(parts.base.name, **options)
+    if parts.adapter is not None:
+        model.load_adapter(parts.adapter.name, adapter_kwargs=dict(parts.adapter.options))
     # Quantized weights are on their device already (`update_device_map` in transformers/quantizers, 5.24).
     if not is_spread and not getattr(model, 'is_quantized', False):
         model = model.to(device or _best_device())
@@ -104,14 +78,15 @@ def _best_device() -> str:
     return 'mps' if torch.backends.mps.is_available() else 'cpu'
 
 
-def _describe(model: Any, tokenizer: Any, processor: Any) -> Loaded:
+def _describe(model: Any, parts: Parts) -> Loaded:
     """Return the facts about the model."""
+    tokenizer, processor = parts.tokenizer, parts.processor
     config = model.config.get_text_config()
     generation: dict[str, Any] = model.generation_config.to_dict()
     eos = collect_token_ids(
         generation.get('eos_token_id'), tokenizer.eos_token_id, getattr(config, 'eos_token_id', None)
     )
-    text_tokenizer = Tokenizer(tokenizer, processor=processor)
+    text_tokenizer = Tokenizer(tokenizer, processor=processor, text_only_reason=parts.text_only_reason)
     size = int(config.vocab_size)
     defaults = decode_generation(generation, held=list_supported(generation, eos, size))
     return Loaded(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from os import PathLike
+from os import PathLike, fspath
 from typing import Any, Unpack
 
 from ...settings import ModelSettings
 from ..local import LocalModel, LocalOptions, WhenFull, key_of
 from .engine import Batching, TransformersBatching, TransformersEngine
-from .load import TransformersSource
+from .parts import TransformersSource
 from .settings import TransformersModelSettings
 
 __all__ = ('TransformersModel',)
@@ -33,6 +33,11 @@ class TransformersModel(LocalModel):
         device_map: Any = None,
         torch_dtype: Any = 'auto',
         trust_remote_code: bool = False,
+        revision: str | None = None,
+        subfolder: str | None = None,
+        adapter: str | PathLike[str] | None = None,
+        text_only: bool = False,
+        quantization_config: Any = None,
         model_kwargs: Mapping[str, Any] | None = None,
         batching: Batching = 'auto',
         max_batch_size: int = 32,
@@ -44,12 +49,16 @@ class TransformersModel(LocalModel):
         **options: Unpack[LocalOptions],
     ) -> None:
         super().__init__(model_name, **options)
+        given = {'revision': revision, 'subfolder': subfolder, 'quantization_config': quantization_config}
+        named = {name: value for name, value in given.items() if value is not None}
         self._source = TransformersSource(
             name=self.model_name,
             device_map=device_map,
             torch_dtype=torch_dtype,
             trust_remote_code=trust_remote_code,
-            model_kwargs=model_kwargs,
+            adapter=None if adapter is None else fspath(adapter),
+            text_only=text_only,
+            model_kwargs={**named, **(model_kwargs or {})},
             progress=progress,
         )
         self._batching = TransformersBatching(
@@ -63,7 +72,8 @@ class TransformersModel(LocalModel):
 
     def engine_key(self) -> Hashable:
         source = self._source
-        options = (source.device_map, f'{source.torch_dtype}', source.trust_remote_code, source.model_kwargs or {})
+        weights = (source.device_map, f'{source.torch_dtype}', source.adapter, source.text_only)
+        options = (*weights, source.trust_remote_code, source.model_kwargs)
         return key_of('transformers', source.name, *options, self._batching)
 
     def make_engine(self) -> TransformersEngine:
