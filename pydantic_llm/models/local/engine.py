@@ -157,7 +157,8 @@ class Job:
         self.is_detached = False
         self._texts: deque[str] = deque()
         self._output_ready = asyncio.Event()
-        self.loop = asyncio.get_running_loop()
+        self.loop = _find_loop()
+        """The caller's event loop; `None` for a job that the engine itself reads."""
 
     @property
     def done(self) -> bool:
@@ -261,7 +262,7 @@ def wake(jobs: Iterable[Job]) -> list[Job]:
     """
     by_loop: dict[asyncio.AbstractEventLoop, list[Job]] = {}
     for job in jobs:
-        if job.streamed or job.done:
+        if job.loop is not None and (job.streamed or job.done):
             by_loop.setdefault(job.loop, []).append(job)
     orphans: list[Job] = []
     for loop, its_jobs in by_loop.items():
@@ -270,6 +271,13 @@ def wake(jobs: Iterable[Job]) -> list[Job]:
         except RuntimeError:  # the loop is closed
             orphans.extend(its_jobs)
     return orphans
+
+
+def _find_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _notify_all(jobs: Sequence[Job]) -> None:

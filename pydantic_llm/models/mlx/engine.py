@@ -1,4 +1,4 @@
-"""The engine: mlx-lm in a thread of its own, with the runner in `batch`.
+"""The engine: mlx-lm in a thread of its own, with the runner in `batch`, or one per response.
 
 MLX binds computations to the thread that made them, so no array leaves this thread.
 """
@@ -6,14 +6,21 @@ MLX binds computations to the thread that made them, so no array leaves this thr
 from __future__ import annotations
 
 import gc
+import logging
+from functools import partial
 from typing import Any
 
 from ..local import BatchingOptions, Loaded, Runner, WorkerEngine
+from ..local.failures import attempt
+from ..local.probes import LENGTHS, find_problem, generate_probes
+from ..local.turns import TurnsRunner
 from .batch import BatchRunner
 from .library import import_mlx
 from .load import MLXSource, load
 
 __all__ = ('MLXEngine',)
+
+logger = logging.getLogger('pydantic_llm.local')
 
 
 class MLXEngine(WorkerEngine):
@@ -24,9 +31,12 @@ class MLXEngine(WorkerEngine):
         self._source = source
         self._options = options
         self._model: Any = None
+        self._is_batchable: bool | None = None
+        """Whether responses can share forward passes; `None` if that is unknown."""
 
     def load_model(self) -> Loaded:
         self._model, loaded = load(self._source)
+        self._is_batchable = None
         return loaded
 
     def unload_model(self) -> None:
@@ -44,5 +54,26 @@ class MLXEngine(WorkerEngine):
         import_mlx().clear_streams()
 
     def make_runner(self, loaded: Loaded) -> Runner:
-        options = self._options
-        return BatchRunner(self._model, slots=options.max_batch_size, prefill_tokens=options.prefill_tokens)
+        """Return mlx-lm's batch, or a batch of one per response if mlx-lm's code of the model cannot be batched."""
+        slots = self._options.max_batch_size
+        if slots == 1 or self._can_batch(loaded):
+            return self._make_batch(slots)
+        return TurnsRunner(partial(self._make_batch, 1), slots)
+
+    def _make_batch(self, slots: int) -> Runner:
+        return BatchRunner(self._model, slots=slots, prefill_tokens=self._options.prefill_tokens)
+
+    def _can_batch(self, loaded: Loaded) -> bool:
+        """Return whether responses can share forward passes. This is tested once, and logged if they cannot.
+
+        The attention of Gemma 2 applies the mask of a batch to the wrong axis (mlx_lm/models/gemma2.py, 0.32).
+        """
+        if self._is_batchable is None:
+            size = loaded.vocabulary_size or 1
+            alone, _ = attempt(lambda: generate_probes(partial(self._make_batch, 1), size))
+            # If not even one runs, each request reports the error.
+            reason = None if alone is None else find_problem(partial(self._make_batch, len(LENGTHS)), size, alone)
+            self._is_batchable = reason is None
+            if reason is not None:
+                logger.warning('The responses of %s take turns: %s', self.model_name, reason)
+        return self._is_batchable

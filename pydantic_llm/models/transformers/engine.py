@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from ...exceptions import UserError
 from ..local import BatchingOptions, Job, Loaded, Runner, WorkerEngine
+from ..local.failures import attempt
+from ..local.probes import find_problem, generate_probes
 from .batch import BatchRunner
 from .forward import Forward
 from .library import import_torch
@@ -21,6 +23,9 @@ logger = logging.getLogger('pydantic_llm.local')
 
 Batching = Literal['auto', 'paged', 'padded']
 """`paged`: the library's continuous batching. `padded`: our own batch. `auto`: the faster one for this model here."""
+
+TEST_CACHE_TOKENS = 2048
+"""Size of the pages for the test at load time, in tokens."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +52,14 @@ class TransformersEngine(WorkerEngine):
         self._source = source
         self._options = options
         self._model: Any = None
+        self._has_pages: bool | None = None
+        """Whether the library's pages run the model; `None` if that is unknown."""
         self.batching: Batching = options.batching
         """The runner in use once the model is loaded; before, the one requested."""
 
     def load_model(self) -> Loaded:
         self._model, loaded = load(self._source)
+        self._has_pages = None
         return loaded
 
     def unload_model(self) -> None:
@@ -63,22 +71,47 @@ class TransformersEngine(WorkerEngine):
             torch.cuda.empty_cache()
 
     def make_runner(self, loaded: Loaded) -> Runner:
-        """Return the runner that `batching` names. Raises `UserError` if `paged` cannot run this model."""
-        model, options = self._model, self._options
-        on_cpu = model.device.type == 'cpu'
-        self.batching = options.batching
-        if options.batching == 'paged' or (options.batching == 'auto' and not on_cpu and not loaded.takes_images):
-            from .paged import PagedRunner, reason_not_paged
+        """Return the runner that `batching` names, or the padded one if the library's pages cannot run the model."""
+        wants_pages = self._options.batching == 'paged' or (
+            self._options.batching == 'auto' and self._model.device.type != 'cpu' and not loaded.takes_images
+        )
+        self.batching = 'paged' if wants_pages and self._can_page(loaded) else 'padded'
+        return self._make_paged_runner() if self.batching == 'paged' else self._make_padded_runner()
 
-            reason = reason_not_paged(model)
-            if reason is None:
-                self.batching = 'paged'
-                return PagedRunner(model, options.max_batch_size, options.prefill_tokens, options.cache_tokens)
-            if options.batching == 'paged':
-                raise UserError(f"{self.model_name!r} cannot run with batching='paged': {reason}")
-            logger.info('%s runs with padded batches: %s', self.model_name, reason)
-        self.batching = 'padded'
-        return BatchRunner(Forward(model), slots=options.max_batch_size, prefill_tokens=options.prefill_tokens)
+    def _make_padded_runner(self) -> Runner:
+        options = self._options
+        return BatchRunner(Forward(self._model), slots=options.max_batch_size, prefill_tokens=options.prefill_tokens)
+
+    def _make_paged_runner(self, cache_tokens: int | None = None) -> Runner:
+        from .paged import PagedRunner
+
+        options = self._options
+        cache_tokens = cache_tokens or options.cache_tokens
+        return PagedRunner(self._model, options.max_batch_size, options.prefill_tokens, cache_tokens)
+
+    def _can_page(self, loaded: Loaded) -> bool:
+        """Return whether the library's pages run the model. This is found out once, and logged if they do not."""
+        if self._has_pages is None:
+            from .paged import reason_not_paged
+
+            reason = reason_not_paged(self._model) or self._test_pages(loaded)
+            self._has_pages = reason is None
+            if reason is not None:
+                logger.warning("%s runs with batching='padded', and not 'paged': %s", self.model_name, reason)
+        return self._has_pages
+
+    def _test_pages(self, loaded: Loaded) -> str | None:
+        """Return why the pages do not generate what padded batches do, and undo what the library changed."""
+        model, size = self._model, loaded.vocabulary_size or 1
+        attention = model.config._attn_implementation  # the library replaces it, and has no public name for it
+        expected, error = attempt(lambda: generate_probes(self._make_padded_runner, size))
+        if expected is None:
+            return f'a test with padded batches failed too ({error})'
+        reason = find_problem(lambda: self._make_paged_runner(TEST_CACHE_TOKENS), size, expected)
+        self.free_memory()
+        if reason is not None and model.config._attn_implementation != attention:
+            model.set_attn_implementation(attention)
+        return reason
 
     def check(self, job: Job) -> None:
         """Raise `UserError` for a job with images if the runner is `paged`, which supports text only."""

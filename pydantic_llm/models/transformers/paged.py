@@ -214,7 +214,7 @@ class _Chooser:
     def __call__(self, scores: Tensor, tensor_arg: Tensor) -> Tensor:
         choosing = [(number, row) for number, row in enumerate(self._batch) if row is not None and not row.is_plain]
         plain = [row if row is not None and row.is_plain else None for row in self._batch]
-        fail_unusable(scores.amax(dim=-1), plain)
+        fail_unusable(scores[: len(plain)].amax(dim=-1), plain)  # there is a row too if no request gets a token
         if not choosing:
             return scores
         index = self._torch.tensor([number for number, _ in choosing], device=scores.device)

@@ -1,0 +1,70 @@
+"""A self-test of runners, at load time: greedy tokens for short probe prompts, each alone and all at once.
+
+Whether responses can share forward passes depends on the library's code of each model. What it declares is not enough:
+some models fail in a batch, and some generate other tokens in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from .engine import Job, Prompt, Runner, Sampling
+from .failures import attempt
+from .token_decoder import TokenDecoder
+
+__all__ = ('LENGTHS', 'find_problem', 'generate_probes')
+
+LENGTHS = (5, 2, 9)
+"""The lengths of the probes, in tokens."""
+
+TOKENS = 4
+"""The number of tokens to generate for each probe."""
+
+MIN_EQUAL = 0.5
+"""The share of equal tokens that suffices. Rounding can change a few tokens; a wrong mask or state changes most."""
+
+
+def generate_probes(make_runner: Callable[[], Runner], vocabulary_size: int, groups: Sequence[int] = (1,)) -> list[int]:
+    """Return the tokens of all probes, one after another. Raises what the runner raises.
+
+    `groups` are the numbers of probes that run at once, from the first one on; the last number repeats.
+    """
+    prompts = [_make_prompt(length, vocabulary_size) for length in LENGTHS]
+    tokens: list[int] = []
+    sizes = [*groups]
+    while prompts:
+        size = sizes.pop(0) if len(sizes) > 1 else sizes[0]
+        tokens += _generate(make_runner(), prompts[:size])
+        prompts = prompts[size:]
+    return tokens
+
+
+def find_problem(make_runner: Callable[[], Runner], vocabulary_size: int, expected: Sequence[int]) -> str | None:
+    """Return why probes do not run together as they should, or `None`. `expected` are the tokens of each one alone."""
+    for count in range(2, len(LENGTHS) + 1):
+        tokens, error = attempt(lambda count=count: generate_probes(make_runner, vocabulary_size, (count, 1)))
+        if error is not None or tokens is None:
+            return f'a test with {count} short prompts at once failed ({type(error).__name__}: {error})'
+        if sum(one == other for one, other in zip(tokens, expected, strict=True)) < MIN_EQUAL * len(expected):
+            return f'in a test with {count} short prompts at once it generated other tokens than for each alone'
+    return None
+
+
+def _make_prompt(length: int, vocabulary_size: int) -> Prompt:
+    return Prompt([(37 * length + 11 * place) % vocabulary_size for place in range(length)])
+
+
+def _generate(runner: Runner, prompts: Sequence[Prompt]) -> list[int]:
+    """Return the greedy tokens of prompts that run at the same time, one prompt after another."""
+    jobs = [
+        Job(prompt, sampling=Sampling(), max_tokens=TOKENS, decoder=TokenDecoder(lambda tokens: ''))
+        for prompt in prompts
+    ]
+    for job in jobs:
+        runner.add(job)
+    while not all(job.done for job in jobs):
+        runner.step()
+    for job in jobs:
+        if job.error is not None:
+            raise job.error
+    return [token for job in jobs for token in job.tokens]

@@ -1,0 +1,113 @@
+"""Models that a batch cannot run as it is: they fall back to another runner, and generate what they generate alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers as library
+
+from tests.local import tiny
+from tests.local.engines import ask, on
+
+SIZES: dict[str, Any] = {
+    'hidden_size': 32,
+    'num_hidden_layers': 2,
+    'num_attention_heads': 4,
+    'max_position_embeddings': tiny.CONTEXT,
+    'bos_token_id': None,
+    'eos_token_id': 2,
+    'pad_token_id': 0,
+}
+DECODER: dict[str, Any] = {**SIZES, 'intermediate_size': 48, 'num_key_value_heads': 2}
+
+CONFIGS: dict[str, tuple[str, dict[str, Any]]] = {
+    'llama': ('LlamaConfig', DECODER),
+    'opt': ('OPTConfig', {**SIZES, 'ffn_dim': 48, 'word_embed_proj_dim': 32}),
+    'gpt_neox': ('GPTNeoXConfig', {**SIZES, 'intermediate_size': 48}),
+    'stablelm': ('StableLmConfig', DECODER),
+    'falcon': ('FalconConfig', {**SIZES, 'new_decoder_architecture': True, 'num_kv_heads': 2}),
+    'deepseek_v3': (
+        'DeepseekV3Config',
+        {
+            **DECODER,
+            'num_key_value_heads': 4,
+            'kv_lora_rank': 16,
+            'q_lora_rank': 16,
+            'qk_rope_head_dim': 8,
+            'qk_nope_head_dim': 8,
+            'v_head_dim': 12,
+            'n_routed_experts': 4,
+            'num_experts_per_tok': 2,
+            'n_group': 2,
+            'topk_group': 1,
+            'moe_intermediate_size': 32,
+            'first_k_dense_replace': 1,
+        },
+    ),
+    'gemma2': ('Gemma2Config', {**DECODER, 'head_dim': 8, 'sliding_window': 64, 'query_pre_attn_scalar': 8}),
+}
+"""Tiny configurations: the name of the library's class, and its values."""
+
+PROMPTS = ('one', 'a question with more words than the others have', 'two words', 'three words here', 'x')
+
+
+def make_family(folder: Path, name: str) -> Path:
+    """Save a model with random weights of a real architecture."""
+    class_name, values = CONFIGS[name]
+    tokenizer = tiny.make_tokenizer()
+    torch.manual_seed(1)
+    model: Any = library.AutoModelForCausalLM.from_config(
+        getattr(library, class_name)(vocab_size=len(tokenizer), **values)
+    )
+    dice = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for key, weight in model.named_parameters():
+            if weight.dim() >= 2:
+                scale = 0.5 if 'embed' in key or 'lm_head' in key else 1.2 / weight.shape[-1] ** 0.5
+                weight.normal_(0, scale, generator=dice)
+    model.generation_config = library.GenerationConfig(eos_token_id=2, pad_token_id=0)
+    return tiny.save(folder, model.float().eval(), tokenizer)
+
+
+async def generate_alone_and_together(model: Any) -> tuple[list[str], list[str]]:
+    """Return the greedy text of each prompt alone, and of all at once."""
+    settings: Any = {'max_tokens': 8}
+    alone = [(await model.request(ask(prompt), settings)).text for prompt in PROMPTS]
+    together = await asyncio.gather(*(model.request(ask(prompt), settings) for prompt in PROMPTS))
+    return alone, [response.text for response in together]
+
+
+@on('paged')
+@pytest.mark.parametrize('name', [name for name in CONFIGS if name not in ('llama', 'gemma2')])
+async def test_a_model_that_pages_cannot_run_gets_padded_batches(
+    make: Callable[..., Any], tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    model = make(make_family(tmp_path, name))
+    alone, together = await generate_alone_and_together(model)
+    assert together == alone
+    assert model.engine.batching == 'padded'
+    assert "and not 'paged'" in caplog.text
+
+
+@on('paged')
+async def test_a_model_that_pages_can_run_gets_them(make: Callable[..., Any], tmp_path: Path) -> None:
+    model = make(make_family(tmp_path, 'llama'))
+    alone, together = await generate_alone_and_together(model)
+    assert together == alone
+    assert model.engine.batching == 'paged'
+
+
+@on('mlx')
+@pytest.mark.parametrize(('name', 'turns'), [('llama', False), ('gemma2', True)])
+async def test_a_model_that_mlx_cannot_batch_takes_turns(
+    make: Callable[..., Any], tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, *, turns: bool
+) -> None:
+    model = make(make_family(tmp_path, name))
+    alone, together = await generate_alone_and_together(model)
+    assert together == alone
+    assert ('take turns' in caplog.text) == turns
