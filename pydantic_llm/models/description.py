@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields
 from functools import cache
 from hashlib import sha256
+from types import FunctionType
 from typing import Any, cast
 from uuid import uuid4
 from weakref import WeakKeyDictionary
@@ -187,8 +188,11 @@ _names: WeakKeyDictionary[object, str] = WeakKeyDictionary()
 
 
 def _name_object(value: object) -> str:
-    """Return a name for an object: that of a class, else a random one, since another object may get its address."""
-    if isinstance(value, type):
+    """Return a name for an object: that of a class or of a function of a module, else a random one.
+
+    Another object may get its address, and functions inside functions have the same name with other variables.
+    """
+    if isinstance(value, type) or (isinstance(value, FunctionType) and '<' not in value.__qualname__):
         return f'{value.__module__}.{value.__qualname__}'
     name = f'{type(value).__qualname__} {uuid4().hex}'
     try:

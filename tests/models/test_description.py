@@ -13,12 +13,12 @@ import pytest
 
 from pydantic_llm.agent import Agent, AgentModel
 from pydantic_llm.exceptions import UserError
-from pydantic_llm.messages import ImageUrl, ModelMessage, ModelRequest, ModelResponse, TextPart, UserPromptPart
+from pydantic_llm.messages import CachePoint, ImageUrl, ModelMessage, ModelRequest, ModelResponse, TextPart, UserPromptPart
 from pydantic_llm.models import Model, ModelRequestParameters, OutputObjectDefinition
 from pydantic_llm.models.anthropic import AnthropicModel
 from pydantic_llm.models.description import READING_FIELDS
 from pydantic_llm.models.fallback import FallbackModel
-from pydantic_llm.models.function import FunctionModel
+from pydantic_llm.models.function import FunctionDef, FunctionModel
 from pydantic_llm.models.openai import OpenAIModel
 from pydantic_llm.models.router import RouterModel
 from pydantic_llm.models.test import TestModel
@@ -199,6 +199,34 @@ def test_two_agents_are_two_models() -> None:
     first, again, second = (fingerprint(AgentModel(agent), ask('Hello')) for agent in (one, one, other))
     assert first == again != second
     assert fingerprint(AgentModel(one, deps=None), ask('Hello')) == first
+
+
+def test_the_options_of_models_for_tests_decide() -> None:
+    options: list[dict[str, Any]] = [
+        {},
+        {'call_tools': []},
+        {'custom_output_text': 'a'},
+        {'custom_output_args': {'a': 1}},
+        {'custom_output_args': CachePoint(ttl='1h')},
+        {'seed': 1},
+    ]
+    found = [fingerprint(TestModel(**each), ask('Hello')) for each in options]
+    assert len({*found}) == len(options)
+    assert found == [fingerprint(TestModel(**each), ask('Hello')) for each in options]
+
+
+def respond(messages: object, info: object) -> ModelResponse:
+    return ModelResponse([TextPart('a')])
+
+
+def test_the_functions_of_a_model_decide() -> None:
+    def make(text: str) -> FunctionDef:
+        return lambda messages, info: ModelResponse([TextPart(text)])
+
+    one, other = make('a'), make('b')
+    first, again, second = (fingerprint(FunctionModel(each), ask('Hello')) for each in (one, one, other))
+    assert first == again != second
+    assert FunctionModel(respond).describe_request(ask('Hello')).context['function'] == f'{__name__}.respond'
 
 
 def test_settings_of_wrappers_do_not_matter(model: Model) -> None:

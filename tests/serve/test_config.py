@@ -42,6 +42,7 @@ max_queue = 100
 [models.small]
 model = "test"
 requests_per_minute = 500
+price = { input = 1, cache_read = 0.1, output = 2 }
 
 [models.safe]
 fallback = ["large", "test"]

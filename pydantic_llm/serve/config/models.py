@@ -132,9 +132,14 @@ class ModelBuilder:
         """Return the model of the file with this name, or else that of a model string."""
         if name in self._options:
             return self._build(name)
-        if ':' not in name and name != 'test' and (near := get_close_matches(name, self._options, 1)):
+        if ':' in name:
+            return infer_model(name)
+        if near := get_close_matches(name, self._options, 1) if name != 'test' else ():
             raise UserError(f'there is no model {name!r} in this file; did you mean {near[0]!r}?')
-        return infer_model(name)
+        try:
+            return infer_model(name)
+        except UserError as error:
+            raise UserError(f'there is no model {name!r} in this file, and {error}') from error
 
     def _wrap(self, model: Model, options: ModelOptions) -> Model:
         queue: dict[str, Any] = {} if options.max_queue is None else {'max_queue': options.max_queue}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from pydantic_core import PydanticCustomError
 
+from ...exceptions import UserError
 from ...models.fallback.sequence import MidStream
 from ...models.router.strategy import Strategy
+from ...prices import Prices
 from ..bodies import MAX_BODY_BYTES
 from ..server import GRACE, LOOPBACK
 
@@ -24,10 +28,33 @@ __all__ = (
 Positive = Annotated[float, Field(gt=0)]
 Seconds = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
-Price = Annotated[float, Field(ge=0)]
 Port = Annotated[int, Field(ge=0, le=65535)]
-Prices = tuple[Price, Price]
-"""The prices of a million input tokens, and of a million output tokens, in US dollars."""
+
+
+CLASSES = tuple(each.name for each in fields(Prices))
+"""The classes of tokens that have prices."""
+
+
+def _read_prices(value: object) -> Prices:
+    """Return the prices of a model, given as `[input, output]`, or as a table by the class of tokens."""
+    match value:
+        case [given_input, given_output]:
+            given: object = {'input': given_input, 'output': given_output}
+        case _:
+            given = value
+    if not isinstance(given, dict):
+        raise PydanticCustomError('price', 'a price is [input, output], or a table, in US dollars for a million tokens')
+    prices = cast('dict[str, Any]', given)
+    if unknown := prices.keys() - set(CLASSES):
+        names = {'name': min(unknown), 'known': ', '.join(CLASSES)}
+        raise PydanticCustomError('price', '{name} is no class of tokens; known are {known}', names)
+    try:
+        return Prices(**prices)
+    except UserError as error:
+        raise PydanticCustomError('price', '{problem}', {'problem': str(error)}) from error
+
+
+ReadPrices = Annotated[Prices, PlainValidator(_read_prices)]
 
 
 class Options(BaseModel):
@@ -125,7 +152,7 @@ class ModelOptions(Options):
     options: dict[str, Any] = Field(default_factory=dict)
     """Other options of the class of the model, such as those of an engine in this process."""
     settings: dict[str, Any] = Field(default_factory=dict)
-    price: Prices | None = None
+    price: ReadPrices | None = None
     concurrency: Count | None = None
     requests_per_minute: Positive | None = None
     tokens_per_minute: Positive | None = None
@@ -141,7 +168,7 @@ class EmbeddingOptions(Options):
     """A model string such as `openai:text-embedding-3-small`."""
     provider: dict[str, Any] = Field(default_factory=dict)
     settings: dict[str, Any] = Field(default_factory=dict)
-    price: Prices | None = None
+    price: ReadPrices | None = None
 
 
 class KeyOptions(Options):
