@@ -13,7 +13,15 @@ import pytest
 
 from pydantic_llm.agent import Agent, AgentModel
 from pydantic_llm.exceptions import UserError
-from pydantic_llm.messages import CachePoint, ImageUrl, ModelMessage, ModelRequest, ModelResponse, TextPart, UserPromptPart
+from pydantic_llm.messages import (
+    CachePoint,
+    ImageUrl,
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    TextPart,
+    UserPromptPart,
+)
 from pydantic_llm.models import Model, ModelRequestParameters, OutputObjectDefinition
 from pydantic_llm.models.anthropic import AnthropicModel
 from pydantic_llm.models.description import READING_FIELDS
