@@ -9,10 +9,9 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self
+from typing import Any, Generic, Self
 
 from typing_extensions import TypeVar
 
@@ -38,9 +37,6 @@ from .result import AgentRunResult
 from .run_state import RunState
 from .visible_parts import VisibleParts
 
-if TYPE_CHECKING:
-    from ..models.description import RequestDescription
-
 __all__ = ('AgentModel',)
 
 DepsT = TypeVar('DepsT', default=None)
@@ -60,6 +56,9 @@ class AgentModel(Model, Generic[DepsT]):
         deps: The dependencies of each run.
         usage_limits: The limits of each run. The default is 50 requests.
     """
+
+    deciding_attributes = ('agent', 'deps')
+    """An agent is another one in each process: its functions cannot be described."""
 
     def __init__(
         self, agent: Agent[DepsT, Any], *, deps: DepsT | None = None, usage_limits: UsageLimits | None = None
@@ -87,19 +86,6 @@ class AgentModel(Model, Generic[DepsT]):
         """The agent's model. Raises `UserError` if the agent has none."""
         model, *_ = self.agent._resolve_model(get_overrides(self.agent).get('model'))  # pyright: ignore[reportPrivateUsage] -- same package
         return (model,)
-
-    def describe_request(
-        self,
-        messages: Sequence[ModelMessage],
-        model_settings: ModelSettings | None = None,
-        model_request_parameters: ModelRequestParameters | None = None,
-    ) -> RequestDescription:
-        """Return the request and the agent, which is another one in each process: its functions cannot be described."""
-        from ..models.description import describe_value
-
-        described = super().describe_request(messages, model_settings, model_request_parameters)
-        agent = {'agent': describe_value(self.agent), 'deps': describe_value(self.deps)}
-        return replace(described, context={**described.context, **agent})
 
     async def request(
         self,

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, 
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
 from .._setting_checks import check_settings, make_shared_checks
 from .._type_checks import check_settings_type, check_type, raise_wrong_type
@@ -278,6 +278,9 @@ class WholeResponse(StreamedResponse):
 class Model(ABC):
     """A language model. Subclasses implement `model_name` and `request`; all other members have a default."""
 
+    deciding_attributes: ClassVar[tuple[str, ...]] = ()
+    """The attributes that decide about the response, in addition to the request: a cache tells models apart by them."""
+
     # the values of a subclass whose `__init__` does not call this one
     _settings: ModelSettings | None = None
     _profile_spec: ModelProfileSpec | None = None
@@ -414,17 +417,18 @@ class Model(ABC):
     ) -> RequestDescription:
         """Return what decides about the response to a request, without sending it.
 
-        A model behind an API returns the request on the wire. A model of your own whose options decide about the
-        response overrides this, and adds them to the `context`. Raises `UserError` for what cannot be sent.
+        A model behind an API returns the request on the wire. A model of your own names the options that decide about
+        the response in `deciding_attributes`: they are in the `context`. Raises `UserError` for what cannot be sent.
         """
-        from .description import RequestDescription, describe_reading, encode_description
+        from .description import RequestDescription, describe_reading, describe_value, encode_description
 
         parameters, profile = model_request_parameters or ModelRequestParameters(), self.profile
         if parameters.output_mode == 'auto':
             mode = profile.choose_output_mode(has_native_tools=bool(parameters.native_tools))
             parameters = replace(parameters, output_mode=mode)
         body = encode_description(messages, self.merged_settings(model_settings), parameters)
-        context = describe_reading(profile, has_output=False)
+        options = {name: describe_value(getattr(self, name)) for name in self.deciding_attributes}
+        context = {**describe_reading(profile, has_output=False), **options}
         return RequestDescription(model_id=self.model_id, base_url=self.base_url, body=body, context=context)
 
     async def compact_messages(

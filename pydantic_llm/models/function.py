@@ -26,7 +26,6 @@ from ..tools.definition import ToolDefinition
 from ..usage import RequestUsage
 from ..wire.prepare import PreparingModel
 from . import LAST, ModelRequestParameters, PartsManager, ResponseDraft, StreamedResponse
-from .description import RequestDescription, describe_value
 from .estimate import estimate_usage
 
 __all__ = (
@@ -105,6 +104,7 @@ class FunctionModel(PreparingModel):
     """
 
     supported_settings = frozenset[str]()
+    deciding_attributes = ('function', 'stream_function')
     settings_prefix = ''  # every setting begins with it, so a function gets them all
 
     def __init__(
@@ -154,17 +154,6 @@ class FunctionModel(PreparingModel):
             provider_name=response.provider_name or self.system,
             usage=response.usage if response.usage.has_values() else estimate_usage(messages, response.parts),
         )
-
-    def describe_request(
-        self,
-        messages: Sequence[ModelMessage],
-        model_settings: ModelSettings | None = None,
-        model_request_parameters: ModelRequestParameters | None = None,
-    ) -> RequestDescription:
-        """Return the request and the functions."""
-        described = super().describe_request(messages, model_settings, model_request_parameters)
-        options = {name: describe_value(getattr(self, name)) for name in ('function', 'stream_function')}
-        return replace(described, context={**described.context, **options})
 
     async def count_tokens(
         self,

@@ -38,7 +38,6 @@ from ...usage import RequestUsage
 from ...wire.parameters import OUTPUT_NAME
 from ...wire.prepare import PreparedRequest, PreparingModel
 from .. import ModelRequestParameters, PartsManager, StreamedResponse, WholeResponse
-from ..description import RequestDescription, describe_value
 from ..estimate import estimate_usage
 from .sampler import sample
 
@@ -46,9 +45,6 @@ __all__ = ('TestModel',)
 
 DEFAULT_TEXT = 'success (no tool calls)'
 """The text of a response if no tool has returned anything."""
-
-OPTIONS = ('call_tools', 'custom_output_text', 'custom_output_args', 'seed')
-"""The parameters of a `TestModel` that decide about its responses."""
 
 PIECE = re.compile(r'\s*[^\s,:]+[,:]?\s?|\s+|[,:]')
 """A piece of streamed text: a word, or a name or value of JSON."""
@@ -68,6 +64,7 @@ class TestModel(PreparingModel):
 
     __test__ = False
     supported_settings = frozenset[str]()
+    deciding_attributes = ('call_tools', 'custom_output_text', 'custom_output_args', 'seed')
     settings_prefix = ''  # every setting begins with it, so none is reported as unsupported
 
     last_model_request_parameters: ModelRequestParameters | None
@@ -117,17 +114,6 @@ class TestModel(PreparingModel):
 
     def _own_profile(self) -> ModelProfile:
         return ModelProfile(supports_json_schema_output=True, supports_json_object_output=True)
-
-    def describe_request(
-        self,
-        messages: Sequence[ModelMessage],
-        model_settings: ModelSettings | None = None,
-        model_request_parameters: ModelRequestParameters | None = None,
-    ) -> RequestDescription:
-        """Return the request and the options that decide about the response."""
-        described = super().describe_request(messages, model_settings, model_request_parameters)
-        options = {name: describe_value(getattr(self, name)) for name in OPTIONS}
-        return replace(described, context={**described.context, **options})
 
     async def request(
         self,
