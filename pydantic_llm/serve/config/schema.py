@@ -37,14 +37,11 @@ CLASSES = tuple(each.name for each in fields(Prices))
 
 def _read_prices(value: object) -> Prices:
     """Return the prices of a model, given as `[input, output]`, or as a table by the class of tokens."""
-    match value:
-        case [given_input, given_output]:
-            given: object = {'input': given_input, 'output': given_output}
-        case _:
-            given = value
-    if not isinstance(given, dict):
+    if isinstance(value, list) and len(pair := cast('list[object]', value)) == 2:
+        value = dict(zip(('input', 'output'), pair, strict=True))
+    if not isinstance(value, dict):
         raise PydanticCustomError('price', 'a price is [input, output], or a table, in US dollars for a million tokens')
-    prices = cast('dict[str, Any]', given)
+    prices = cast('dict[str, Any]', value)
     if unknown := prices.keys() - set(CLASSES):
         names = {'name': min(unknown), 'known': ', '.join(CLASSES)}
         raise PydanticCustomError('price', '{name} is no class of tokens; known are {known}', names)
