@@ -6,6 +6,7 @@ import asyncio
 import sys
 import time
 from collections import Counter
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from pydantic_llm.models.fallback.model import FallbackModel
 from pydantic_llm.models.router.cooldown import cooldown_after
 from pydantic_llm.models.router.model import Deployment, RouterModel
 from pydantic_llm.models.router.state import Limits, MemoryState
+from pydantic_llm.prices import Prices
 from pydantic_llm.retries.policy import RetryPolicy
 from tests.models.scripted import Scripted, overloaded, unauthorized, unreachable
 from tests.replay import replay
@@ -85,6 +87,13 @@ async def test_lowest_cost_chooses_the_cheapest() -> None:
     group = [deploy('a', cost=(5, 20)), deploy('b', cost=(1, 5)), deploy('c', cost=(2, 5))]
     router = RouterModel(group, strategy='lowest_cost')
     assert await count_responses(router, 10) == {'b': 10}
+
+
+async def test_a_cost_can_be_prices_by_class() -> None:
+    group = [deploy('a', cost=(5, 20)), deploy('b', cost=Prices(input=1, cache_read=0.1, output=Decimal(5)))]
+    assert await count_responses(RouterModel(group, strategy='lowest_cost'), 3) == {'b': 3}
+    with pytest.raises(UserError, match=r'cost\[1\]'):
+        deploy('a', cost=Prices(input=1))
 
 
 def test_lowest_cost_needs_a_price(monkeypatch: pytest.MonkeyPatch) -> None:

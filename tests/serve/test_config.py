@@ -51,7 +51,7 @@ fallback = ["large", "test"]
 strategy = "sticky"
 cooldown = 10
 fallback_on = ["RateLimitError", "ModelTimeoutError"]
-deployments = ["large", { model = "small", weight = 3, tokens_per_minute = 1000 }]
+deployments = ["large", { model = "small", weight = 3, tokens_per_minute = 1000, cost = [1, 2] }]
 fallbacks = [["test"]]
 
 [aliases]

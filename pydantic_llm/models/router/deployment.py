@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
 from ..._checks import check_number
 from ..._type_checks import check_type
 from ...exceptions import UserError
+from ...prices import Prices
 from .. import Model, infer_model
 from .state import Limits
 
@@ -36,10 +38,10 @@ class Deployment:
     """The maximum number of requests in a minute."""
     tokens_per_minute: float | None = None
     """The maximum number of tokens in a minute."""
-    cost: tuple[float, float] | None = None
+    cost: tuple[float, float] | Prices | None = None
     """The price of a million input tokens, and of a million output tokens, for the strategy `lowest_cost`.
 
-    `None` for the prices that `genai-prices` knows."""
+    `Prices` are accepted too. `None` for the prices that `genai-prices` knows."""
 
     def __post_init__(self) -> None:
         check_type(self.name, str, parameter='name')
@@ -59,13 +61,16 @@ class Deployment:
 
     @property
     def limits(self) -> Limits:
+        """The limits of its requests."""
         return Limits(self.concurrency, self.requests_per_minute, self.tokens_per_minute)
 
 
 def _check_cost(cost: object) -> None:
     """Raise `UserError` unless the cost is two prices."""
+    if isinstance(cost, Prices):
+        cost = (cost.find('input'), cost.find('output'))
     wanted = 'give two prices in US dollars, of a million input tokens and of a million output tokens'
     if not isinstance(cost, (tuple, list)) or len(cast('tuple[object, ...]', cost)) != len(PRICES):
         raise UserError(f'cost is {cost!r}: {wanted}')
     for name, price in zip(PRICES, cast('tuple[object, ...]', cost), strict=True):
-        check_number(name, price, least=0, required=True)
+        check_number(name, float(price) if isinstance(price, Decimal) else price, least=0, required=True)

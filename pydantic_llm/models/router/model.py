@@ -90,6 +90,7 @@ class RouterModel(SequenceModel):
 
     @property
     def deployments(self) -> list[Deployment]:
+        """The deployments of all groups, in order."""
         return [deployment for group in self.groups for deployment in group]
 
     @property

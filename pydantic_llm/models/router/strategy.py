@@ -10,7 +10,7 @@ from typing import Literal, assert_never
 
 from ...exceptions import UserError
 from ...messages import ModelMessage, ModelRequest, SystemPromptPart, UserPromptPart
-from ...prices import MILLION, check_prices_installed, find_prices
+from ...prices import MILLION, Prices, check_prices_installed, find_prices
 from .deployment import Deployment
 from .state import DeploymentStatus
 
@@ -94,7 +94,9 @@ def check_strategy(strategy: Strategy, groups: Sequence[Sequence[Deployment]]) -
 
 
 def _get_prices(deployment: Deployment) -> tuple[float, float] | None:
-    return deployment.cost or find_prices(deployment.built.system, deployment.built.model_name)
+    if isinstance(cost := deployment.cost, Prices):
+        return float(cost.find('input') or 0), float(cost.find('output') or 0)
+    return cost or find_prices(deployment.built.system, deployment.built.model_name)
 
 
 def sticky_key(messages: Sequence[ModelMessage]) -> str:

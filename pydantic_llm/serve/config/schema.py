@@ -90,7 +90,7 @@ class DeploymentOptions(Options):
     concurrency: Count | None = None
     requests_per_minute: Positive | None = None
     tokens_per_minute: Positive | None = None
-    cost: Prices | None = None
+    cost: ReadPrices | None = None
 
 
 Group = Annotated[
