@@ -194,10 +194,15 @@ async def test_what_does_not_hold_is_named_in_warnings(
 
 
 def test_a_value_that_the_library_rejects_does_not_hold() -> None:
-    config = {'bad_words_ids': 'tea', 'suppress_tokens': [5], 'sequence_bias': [[[900], 1.0]]}
+    config = {
+        'bad_words_ids': 'tea',
+        'suppress_tokens': [5],
+        'sequence_bias': [[[900], 1.0]],
+        'forced_eos_token_id': 900,
+    }
     held = list_supported(config, frozenset({2}), 100)
     assert decode_generation(config, held=held).held == {'suppress_tokens': [5]}
-    assert decode_generation(config, held=held).ignored.keys() == {'bad_words_ids', 'sequence_bias'}
+    assert decode_generation(config, held=held).ignored.keys() == config.keys() - {'suppress_tokens'}
 
 
 def make_row(*, seed: int = 0, **values: Any) -> Row:

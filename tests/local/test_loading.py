@@ -141,6 +141,9 @@ async def test_an_adapter_without_its_package_or_its_base_is_a_user_error(
     (tmp_path / 'adapter_config.json').write_text('{"base_model_name_or_path": null}', encoding='utf-8')
     with pytest.raises(UserError, match='does not name its base model: give the model, and adapter= for it'):
         await make(tmp_path).load()
+    for name in (f'{random_path}', '/no/such/folder', 'me/nothing'):
+        with pytest.raises(UserError, match=f"adapter='{name}' was not found: give a name on the hub"):
+            await make(random_path, adapter=name).load()
     monkeypatch.setitem(sys.modules, 'peft', None)
     with pytest.raises(UserError, match='needs the package peft: pip install peft'):
         await make(random_path, adapter=tmp_path).load()

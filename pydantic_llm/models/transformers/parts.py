@@ -100,7 +100,9 @@ def _find_places(transformers: Any, source: TransformersSource) -> tuple[Place, 
     """Return the places of the base model and of its adapter, which may be the same, as for the library."""
     model = Place(source.name, {'trust_remote_code': source.trust_remote_code, **source.model_kwargs})
     if source.adapter is not None:
-        return model, Place(source.adapter, model.pick(()))
+        adapter = Place(source.adapter, model.pick(()))
+        _check_adapter(transformers, adapter)
+        return model, adapter
     config = transformers.utils.find_adapter_config_file(model.name, **model.pick(OF_ADAPTER))
     if config is None:
         return model, None
@@ -112,6 +114,19 @@ def _find_places(transformers: Any, source: TransformersSource) -> tuple[Place, 
         raise UserError(f'The adapter {model.name!r} does not name its base model: give the model, and adapter= for it')
     here_only = {*OF_MODEL} - {'trust_remote_code'}
     return Place(base, {name: value for name, value in model.options.items() if name not in here_only}), adapter
+
+
+def _check_adapter(transformers: Any, adapter: Place) -> None:
+    """Raise `UserError` if there is no adapter in this place."""
+    try:
+        found = transformers.utils.find_adapter_config_file(adapter.name, **adapter.options)
+    except (OSError, ValueError):  # not a name that the hub allows
+        found = None
+    if found is None:
+        raise UserError(
+            f'adapter={adapter.name!r} was not found: give a name on the hub, or the path of a folder with '
+            'adapter_config.json'
+        )
 
 
 def _load_tokenizer(transformers: Any, base: Place, adapter: Place | None) -> Any:

@@ -133,7 +133,7 @@ def list_supported(generation: Mapping[str, Any], eos: frozenset[int], vocabular
     """Return the names of values that hold: those whose processor takes the value and runs on logits of this size."""
     torch, transformers = import_torch(), import_transformers()
     prompt = torch.zeros(1, 2, dtype=torch.long)
-    facts = _Facts(prompt, sorted(eos), 4)
+    facts = _Facts(prompt, sorted(eos), 3)  # a forced end token is for the next token
 
     def is_supported(name: str, make: Make) -> bool:
         try:
