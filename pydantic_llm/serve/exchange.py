@@ -34,6 +34,9 @@ __all__ = ('Exchange', 'json_response', 'run_while_connected')
 
 JSON_TYPE = {'content-type': 'application/json'}
 
+REQUEST_ID_ENDS = ('request-id', 'requestid')
+"""The ends of the names of headers in which vendors send the id of a request."""
+
 T = TypeVar('T')
 
 OnResponse = Callable[[ModelResponse], Awaitable[None]]
@@ -157,7 +160,8 @@ class Exchange:
     async def _start(self, status: int, headers: Mapping[str, str]) -> None:
         self._has_started = True
         self._record.status = status
-        headers = {REQUEST_ID_HEADER: self._record.request_id, **headers}
+        if not any(name.lower().endswith(REQUEST_ID_ENDS) for name in headers):
+            headers = {REQUEST_ID_HEADER: self._record.request_id, **headers}
         raw = [(name.lower().encode('latin-1'), value.encode('latin-1')) for name, value in headers.items()]
         await self._send({'type': 'http.response.start', 'status': status, 'headers': raw})
 
