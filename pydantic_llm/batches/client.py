@@ -6,6 +6,7 @@ that creates a batch is sent again only after a response that refuses it, since 
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, Literal, TypeVar, cast
@@ -37,6 +38,9 @@ T = TypeVar('T')
 
 UPLOAD_URL_HEADER = 'x-goog-upload-url'
 """The header with the address of the second request of an upload to Google."""
+
+SAFE_PATH = re.compile(r'[A-Za-z0-9_.:/?=&,%~+@-]*')
+"""The form of paths. They hold ids that the vendor chose, which must not lead to something else."""
 
 QUOTED_CHARACTERS = 2000
 
@@ -177,6 +181,8 @@ class BatchClient:
         *,
         file: FileBody | None = None,
     ) -> RawRequest:
+        if not SAFE_PATH.fullmatch(path) or '..' in path:
+            raise UnexpectedModelBehavior(f'{self.model.base_url} named something by {path[:100]!r}, which is no id')
         deadlines = Deadlines() if file is not None else Deadlines.from_settings(self.settings)
         all_headers = {**self._headers, **(headers or {})}
         return RawRequest(path, body, self.model.model_name, all_headers, deadlines, method, file)

@@ -17,6 +17,7 @@ from ..settings import ModelSettings
 from ..transport import Connection, Deadlines, RawRequest
 from ..transport.keys import hide_keys_in_error
 from ..wire.json_body import write_json
+from ..wire.reader import DECODING_ERRORS
 
 __all__ = ('Sender',)
 
@@ -94,6 +95,6 @@ class Sender:
         fields = cast('Json', body if isinstance(body, dict) else {'data': body})
         try:
             return decode(fields, headers)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except DECODING_ERRORS as error:
             message = f'The response of {self._model_name} has an unexpected form: {type(error).__name__}: {error}'
             raise UnexpectedModelBehavior(message, shown) from None

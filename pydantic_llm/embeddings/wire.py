@@ -6,6 +6,7 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, ClassVar, cast
 
 from .._type_checks import check_model_name
@@ -209,6 +210,8 @@ class WireEmbeddingModel(EmbeddingModel):
         if len(response.embeddings) != len(request.inputs):
             count = f'{len(response.embeddings)} embeddings for {len(request.inputs)} texts'
             raise UnexpectedModelBehavior(f'{self.model_name} returned {count}')
+        if not all(map(_is_finite, response.embeddings)):
+            raise UnexpectedModelBehavior(f'{self.model_name} returned an embedding with NaN or infinity')
         return response
 
     async def aclose(self) -> None:
@@ -221,6 +224,13 @@ def read_vector(value: object) -> list[float]:
     if not isinstance(value, list) or not numbers or not all(type(each) in (float, int) for each in numbers):
         raise TypeError('an embedding is not a list of numbers')
     return numbers
+
+
+def _is_finite(vector: Sequence[float]) -> bool:
+    try:
+        return all(map(isfinite, vector))
+    except OverflowError:  # a whole number that no float has
+        return False
 
 
 def _count_usage(response: DecodedEmbeddings) -> RequestUsage:

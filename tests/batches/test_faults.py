@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+import httpx2
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -272,3 +273,17 @@ async def test_a_body_that_is_not_the_vendors_is_no_error_from_the_inside(body: 
                 await batch_requests(model, ['a'])
             with pytest.raises((UnexpectedModelBehavior, ModelAPIError)):
                 await get_batch(model, 'batches/a')
+
+
+@pytest.mark.parametrize('id', ['../../admin', 'a/../b', 'a\r\nX-Other: b', 'a b', 'a#b'])
+async def test_an_id_that_leads_elsewhere_is_not_followed(id: str) -> None:
+    paths: list[str] = []
+
+    def respond(request: httpx2.Request) -> httpx2.Response:
+        paths.append(request.url.raw_path.decode())
+        return httpx2.Response(200, json={'id': id, 'object': 'batch', 'status': 'in_progress', 'input_file_id': 'f'})
+
+    client = httpx2.AsyncClient(transport=httpx2.MockTransport(respond))
+    with pytest.raises(UnexpectedModelBehavior, match='which is no id'):
+        await (await batch_requests(openai_chat('http://test', http_client=client), ['a'])).refresh()
+    assert {*paths} <= {'/v1/files', '/v1/batches'}

@@ -505,6 +505,19 @@ async def test_secrets_are_not_written(path: Path, monkeypatch: pytest.MonkeyPat
         await ReplayModel(path).request(ask(prompt), changed)
 
 
+async def test_a_key_as_the_name_of_a_field_is_not_written(path: Path) -> None:
+    key = 'sk-proj-0123456789abcdefghij'
+
+    def call(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        return ModelResponse([ToolCallPart('store', {key: {key: 1}}, 'id')], provider_details={key: key})
+
+    settings = ModelSettings(extra_body={key: [{key: key}]})
+    await RecordingModel(FunctionModel(call), path).request(ask('Store it'), settings)
+    assert key not in read(path)
+    replayed = await ReplayModel(path).request(ask('Store it'), settings)
+    assert replayed.tool_calls[0].args == {'[key]': {'[key]': 1}}
+
+
 async def test_a_hook_hides_more_and_applies_before_matching(path: Path) -> None:
     def hide(text: str) -> str:
         return text.replace('Ada', 'NAME').replace('Eve', 'NAME')

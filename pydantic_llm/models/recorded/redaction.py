@@ -61,7 +61,7 @@ class Redactor:
             case list():
                 return [self.redact(item) for item in cast('list[object]', value)]
             case dict():
-                return {name: self.redact(item) for name, item in cast('dict[str, Any]', value).items()}
+                return {self._hide(name): self.redact(item) for name, item in cast('dict[str, Any]', value).items()}
             case _:
                 return value
 
@@ -78,7 +78,7 @@ class Redactor:
                 return [self._redact_named(item) for item in cast('list[object]', value)]
             case dict():
                 fields = cast('dict[str, Any]', value)
-                return {name: self._redact_field(name, item) for name, item in fields.items()}
+                return {self._hide(name): self._redact_field(name, item) for name, item in fields.items()}
             case _:
                 return self.redact(value)
 
@@ -91,15 +91,19 @@ class Redactor:
         return HIDDEN if isinstance(value, str) and CREDENTIAL.search(name) else self._redact_named(value)
 
     def _redact_text(self, text: str) -> str:
-        text = hide_keys(text, self._secrets)
-        text = CREDENTIAL_IN_URL.sub(lambda match: f'{match[1] or ""}{HIDDEN}', text)
-        text = KEY.sub(HIDDEN, text)
+        text = self._hide(text)
         if self._hook is None:
             return text
         hidden = cast('object', self._hook(text))
         if not isinstance(hidden, str):
             raise_wrong_type('redact', 'a function that returns a text', hidden)
         return hidden
+
+    def _hide(self, text: str) -> str:
+        """Return a text, or the name of a field, without keys."""
+        text = hide_keys(text, self._secrets)
+        text = CREDENTIAL_IN_URL.sub(lambda match: f'{match[1] or ""}{HIDDEN}', text)
+        return KEY.sub(HIDDEN, text)
 
 
 def _find_credentials(value: Any) -> Iterator[str]:
