@@ -12,7 +12,7 @@ import torch
 import transformers as library
 
 from tests.local import tiny
-from tests.local.engines import ask, on
+from tests.local.engines import Engine, ask, on
 
 SIZES: dict[str, Any] = {
     'hidden_size': 32,
@@ -49,9 +49,47 @@ CONFIGS: dict[str, tuple[str, dict[str, Any]]] = {
             'first_k_dense_replace': 1,
         },
     ),
+    'mamba': (
+        'MambaConfig',
+        {'hidden_size': 32, 'state_size': 8, 'num_hidden_layers': 2, 'bos_token_id': None, 'eos_token_id': 2},
+    ),
+    'jamba': (
+        'JambaConfig',
+        {
+            **DECODER,
+            'num_hidden_layers': 4,
+            'attn_layer_period': 2,
+            'attn_layer_offset': 1,
+            'expert_layer_period': 2,
+            'expert_layer_offset': 1,
+            'num_experts': 2,
+            'num_experts_per_tok': 1,
+            'mamba_d_state': 8,
+            'mamba_dt_rank': 4,
+            'use_mamba_kernels': False,
+        },
+    ),
+    'rwkv': (
+        'RwkvConfig',
+        {
+            'hidden_size': 32,
+            'num_hidden_layers': 2,
+            'attention_hidden_size': 32,
+            'bos_token_id': None,
+            'eos_token_id': 2,
+        },
+    ),
+    'recurrent_gemma': (
+        'RecurrentGemmaConfig',
+        {**DECODER, 'num_hidden_layers': 3, 'attention_window_size': 8, 'lru_width': 32, 'head_dim': 8},
+    ),
     'gemma2': ('Gemma2Config', {**DECODER, 'head_dim': 8, 'sliding_window': 64, 'query_pre_attn_scalar': 8}),
 }
 """Tiny configurations: the name of the library's class, and its values."""
+
+NOT_PAGED = ('opt', 'gpt_neox', 'stablelm', 'falcon', 'deepseek_v3')
+STATES = ('mamba', 'jamba', 'rwkv', 'recurrent_gemma')
+"""Models that keep a state."""
 
 PROMPTS = ('one', 'a question with more words than the others have', 'two words', 'three words here', 'x')
 
@@ -83,7 +121,7 @@ async def generate_alone_and_together(model: Any) -> tuple[list[str], list[str]]
 
 
 @on('paged')
-@pytest.mark.parametrize('name', [name for name in CONFIGS if name not in ('llama', 'gemma2')])
+@pytest.mark.parametrize('name', NOT_PAGED)
 async def test_a_model_that_pages_cannot_run_gets_padded_batches(
     make: Callable[..., Any], tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
@@ -111,3 +149,18 @@ async def test_a_model_that_mlx_cannot_batch_takes_turns(
     alone, together = await generate_alone_and_together(model)
     assert together == alone
     assert ('take turns' in caplog.text) == turns
+
+
+@on('padded')
+@pytest.mark.parametrize('name', STATES)
+async def test_a_model_with_a_state_generates_the_same_text_alone_together_and_in_pieces(
+    make: Callable[..., Any], engine: Engine, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    caplog.set_level('INFO', 'pydantic_llm.local')
+    path = make_family(tmp_path, name)
+    model = make(path, prefill_tokens=8)
+    alone, together = await generate_alone_and_together(model)
+    assert alone == engine.expected(path, PROMPTS, 8)
+    assert together == alone
+    assert ('one response at a time' in caplog.text) == (name == 'recurrent_gemma')
+    assert ('each prompt in one pass' in caplog.text) == (name != 'rwkv')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import sys
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from .forward import Forward
 from .library import import_torch
 from .load import load
 from .parts import TransformersSource
+from .trial import continues_after_another, reads_pieces
 
 __all__ = ('Batching', 'TransformersBatching', 'TransformersEngine')
 
@@ -23,6 +25,12 @@ logger = logging.getLogger('pydantic_llm.local')
 
 Batching = Literal['auto', 'paged', 'padded']
 """`paged`: the library's continuous batching. `padded`: our own batch. `auto`: the faster one for this model here."""
+
+Limits = tuple[int, int]
+"""The maximum number of responses at once, and of prompt tokens in one pass."""
+
+WHOLE = sys.maxsize
+"""A limit of prompt tokens that no prompt exceeds."""
 
 TEST_CACHE_TOKENS = 2048
 """Size of the pages for the test at load time, in tokens."""
@@ -54,12 +62,14 @@ class TransformersEngine(WorkerEngine):
         self._model: Any = None
         self._has_pages: bool | None = None
         """Whether the library's pages run the model; `None` if that is unknown."""
+        self._limits: Limits | None = None
+        """The limits of the padded runner, tested at load time; `None` for those of the options."""
         self.batching: Batching = options.batching
         """The runner in use once the model is loaded; before, the one requested."""
 
     def load_model(self) -> Loaded:
         self._model, loaded = load(self._source)
-        self._has_pages = None
+        self._has_pages = self._limits = None
         return loaded
 
     def unload_model(self) -> None:
@@ -76,11 +86,33 @@ class TransformersEngine(WorkerEngine):
             self._options.batching == 'auto' and self._model.device.type != 'cpu' and not loaded.takes_images
         )
         self.batching = 'paged' if wants_pages and self._can_page(loaded) else 'padded'
-        return self._make_paged_runner() if self.batching == 'paged' else self._make_padded_runner()
+        if self.batching == 'paged':
+            return self._make_paged_runner()
+        if self._limits is None and not Forward(self._model).can_merge:
+            self._limits = self._test_limits(loaded)
+        return self._make_padded_runner(self._limits)
 
-    def _make_padded_runner(self) -> Runner:
-        options = self._options
-        return BatchRunner(Forward(self._model), slots=options.max_batch_size, prefill_tokens=options.prefill_tokens)
+    def _make_padded_runner(self, limits: Limits | None = None) -> Runner:
+        slots, prefill_tokens = limits or (self._options.max_batch_size, self._options.prefill_tokens)
+        return BatchRunner(Forward(self._model), slots=slots, prefill_tokens=prefill_tokens)
+
+    def _test_limits(self, loaded: Loaded) -> Limits:
+        """Return the slots and the piece of a prompt that are right for a model whose cache holds a state.
+
+        Mamba and Jamba do not continue from the state that a piece of a prompt leaves, and RecurrentGemma keeps its
+        state in buffers of the model, which the next response overwrites (transformers 5.24).
+        """
+        slots, piece, size = self._options.max_batch_size, self._options.prefill_tokens, loaded.vocabulary_size or 1
+        forward = Forward(self._model)
+        is_right, _ = attempt(lambda: reads_pieces(forward, size))
+        if not is_right:
+            logger.info('%s reads each prompt in one pass: in pieces, it gives other logits', self.model_name)
+            piece = WHOLE
+        is_right, _ = attempt(lambda: continues_after_another(forward, size))
+        if not is_right:
+            logger.warning('%s generates one response at a time: others change its logits', self.model_name)
+            slots = 1
+        return slots, piece
 
     def _make_paged_runner(self, cache_tokens: int | None = None) -> Runner:
         from .paged import PagedRunner

@@ -22,6 +22,12 @@ MERGEABLE_LAYERS = ('full_attention', 'sliding_attention', 'chunked_attention')
 """The layer types whose cache is one key and one value per token."""
 
 
+class _State:
+    """The place of a cache for a model that returns its state with each output."""
+
+    state: Any = None
+
+
 class Forward:
     """Calls a model, with a cache that grows. Use it in the engine's thread, inside `without_gradients`.
 
@@ -36,11 +42,17 @@ class Forward:
         self._cache_class: Any = import_transformers().DynamicCache
         self._model = model
         self._device = model.device
+        self.weights_type = f'{model.dtype}'.removeprefix('torch.')
         self._config = model.config.get_text_config()
         parameters = inspect.signature(model.forward).parameters
         self._takes_positions = 'position_ids' in parameters
         # Models whose state is not keys and values call it `cache`: `MambaForCausalLM.forward`, transformers 5.24.
         self._cache_name = 'cache' if 'cache' in parameters else 'past_key_values'
+        # RWKV takes and returns its state in `state`, and has no cache (`RwkvForCausalLM.forward`, transformers 5.24).
+        self._has_state = 'state' in parameters and not parameters.keys() & {'cache', 'past_key_values'}
+        # RecurrentGemma keeps its state in buffers, and resets them before prompts of 2 or more tokens only
+        # (`RecurrentGemmaModel.forward`, transformers 5.24).
+        self._reset_buffers = getattr(getattr(model, 'model', None), '_setup_cache', None)
         self._last_only = {'logits_to_keep': 1} if 'logits_to_keep' in parameters else {}
         self._delta_owner = next(
             (part for part in (model, getattr(model, 'model', None)) if hasattr(part, 'rope_deltas')), None
@@ -48,9 +60,8 @@ class Forward:
         layer_types = getattr(self._config, 'layer_types', None) or ()
         # True for Mamba, Jamba, RWKV, RecurrentGemma and others, whose state cannot be padded or cut by tokens.
         is_stateful = bool(getattr(model, '_is_stateful', False))
-        self.can_merge = (
-            not is_stateful and self._delta_owner is None and all(kind in MERGEABLE_LAYERS for kind in layer_types)
-        )
+        is_mergeable = all(kind in MERGEABLE_LAYERS for kind in layer_types)
+        self.can_merge = is_mergeable and not is_stateful and not self._has_state and self._delta_owner is None
         """True if rows of different requests can share a batch."""
 
     def without_gradients(self) -> AbstractContextManager[Any]:
@@ -59,6 +70,8 @@ class Forward:
         return context
 
     def new_cache(self) -> Any:
+        if self._has_state:
+            return _State()
         # With a config, layers with a sliding window drop old tokens (`DynamicSlidingWindowLayer` in cache_utils.py,
         # transformers 5.24), and rows of different lengths could not be merged. Without, every token is kept.
         return self._cache_class() if self.can_merge else self._cache_class(config=self._config)
@@ -80,6 +93,8 @@ class Forward:
 
     def _read_prompt(self, prompt: Prompt, cache: Any) -> tuple[Tensor, Any, Any]:
         tokens = self.tensor([list(prompt.tokens)])
+        if self._reset_buffers is not None:
+            self._reset_buffers(self._config, 1, self._device, self._model.dtype)
         if self._delta_owner is not None:
             self._delta_owner.rope_deltas = None
         inputs = {name: self._move_to_device(value) for name, value in prompt.inputs.items()}
@@ -104,14 +119,12 @@ class Forward:
     def _call(self, tokens: Tensor, cache: Any, positions: Tensor | None, mask: Tensor | None, **inputs: Any) -> Tensor:
         if positions is not None and self._takes_positions:
             inputs['position_ids'] = positions
-        output = self._model(
-            input_ids=tokens,
-            attention_mask=mask,
-            use_cache=True,
-            **{self._cache_name: cache},
-            **self._last_only,
-            **inputs,
-        )
+        inputs[self._cache_name] = cache
+        if self._has_state:
+            inputs = {'state': cache.state}
+        output = self._model(input_ids=tokens, attention_mask=mask, use_cache=True, **self._last_only, **inputs)
+        if self._has_state:
+            cache.state = output.state
         return output.logits[:, -1].float()
 
     # tensors

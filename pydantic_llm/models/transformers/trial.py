@@ -1,0 +1,55 @@
+"""Tests of a model whose cache holds a state, at load time: on logits, as few tokens would hide a small difference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..local import Prompt
+from .forward import Forward
+
+__all__ = ('continues_after_another', 'reads_pieces')
+
+Tensor = Any
+
+LENGTH, PIECE = 12, 5
+"""The length of the prompts, and of the first piece of one, in tokens."""
+
+TOLERANCES = {'float32': 0.001, 'float64': 0.001}
+OTHER_TOLERANCE = 0.05
+"""The largest difference of logits that rounding explains, as a share of their range, by the type of the weights."""
+
+
+def reads_pieces(forward: Forward, vocabulary_size: int) -> bool:
+    """Return whether a prompt that is read in two pieces gives the logits of the whole prompt."""
+    tokens = _make_tokens(LENGTH, vocabulary_size)
+    with forward.without_gradients():
+        whole, _, _ = forward.read_prompts([Prompt(tokens)])
+        cache = forward.new_cache()
+        forward.read_piece(tokens[:PIECE], cache, 0)
+        return _are_alike(forward.read_piece(tokens[PIECE:], cache, PIECE), whole, forward)
+
+
+def continues_after_another(forward: Forward, vocabulary_size: int) -> bool:
+    """Return whether a response gets the same logits if another prompt is read between two of its tokens."""
+    tokens = _make_tokens(LENGTH, vocabulary_size)
+    with forward.without_gradients():
+        alone = _continue(forward, tokens, None)
+        return _are_alike(_continue(forward, tokens, tokens[: PIECE - 1 : -1]), alone, forward)
+
+
+def _continue(forward: Forward, tokens: list[int], other: list[int] | None) -> Tensor:
+    """Return the logits after a prompt and one more token. Between the two, read the `other` prompt."""
+    _, cache, deltas = forward.read_prompts([Prompt(tokens)])
+    if other is not None:
+        forward.read_prompts([Prompt(other)])
+    return forward.next_logits(forward.tensor(tokens[:1]), forward.tensor([len(tokens)]), cache, None, deltas)
+
+
+def _make_tokens(count: int, vocabulary_size: int) -> list[int]:
+    return [(37 + 11 * place) % vocabulary_size for place in range(count)]
+
+
+def _are_alike(logits: Tensor, expected: Tensor, forward: Forward) -> bool:
+    tolerance = TOLERANCES.get(forward.weights_type, OTHER_TOLERANCE)
+    difference = float((logits - expected).abs().max())
+    return difference <= tolerance * float(expected.max() - expected.min())
