@@ -11,6 +11,9 @@ __all__ = ('check_flag', 'check_number')
 MOST = 2**63 - 1
 """The largest number: databases store no larger one."""
 
+LONGEST = 1e9
+"""Some 30 years, in seconds: a longer time has no end. Dates and databases have a limit."""
+
 
 def check_number(
     name: str,

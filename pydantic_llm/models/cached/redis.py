@@ -5,13 +5,11 @@ from __future__ import annotations
 from math import ceil
 from typing import Any
 
+from ..._checks import LONGEST
 from ..._type_checks import check_type
 from ..redis_clients import make_redis_clients
 
 __all__ = ('RedisCache',)
-
-LONGEST = 1e9
-"""Seconds, some 30 years, above which an entry has no end. Redis refuses a time that has too many digits."""
 
 
 class RedisCache:
@@ -31,6 +29,7 @@ class RedisCache:
         return found if isinstance(found, bytes) else None
 
     async def set(self, key: str, value: bytes, ttl: float | None) -> None:
+        # Redis refuses a time that has too many digits
         milliseconds = None if ttl is None or ttl > LONGEST else max(ceil(ttl * 1000), 1)
         await self._clients.get().set(f'{self.prefix}:{key}', value, px=milliseconds)
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..._checks import check_number
+from ..._checks import LONGEST, check_number
 from ..._type_checks import check_type
 from ...exceptions import UserError
 
 __all__ = ('BatchOptions',)
 
 DAY = 86_400.0
-
-LONGEST = 1e9
-"""Seconds, some 30 years. Clients read the end of a batch as a date."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
