@@ -50,7 +50,7 @@ class TemplateFeatures:
     call_keys: CallKeys
     """The keys of a tool call that is sent as text."""
     text_only_reason: str = ''
-    """The reason why a model that takes images is loaded for text alone; empty if there is none."""
+    """The reason why a model that takes images is loaded for text alone; empty otherwise."""
 
 
 @dataclass(slots=True)

@@ -27,7 +27,7 @@ class Tokenizer:
         self.processor = processor
         """The model's processor, which encodes images; `None` for a text-only model."""
         self.text_only_reason = text_only_reason
-        """The reason why a model that takes images has no processor; empty if there is none."""
+        """The reason why a model that takes images has no processor; empty otherwise."""
         self._chat_template = chat_template
 
     @cached_property

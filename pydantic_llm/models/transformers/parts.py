@@ -70,7 +70,7 @@ class Parts:
     processor: Any
     """The processor of images; `None` for text alone."""
     text_only_reason: str
-    """The reason why a model that takes images is loaded for text alone; empty if there is none."""
+    """The reason why a model that takes images is loaded for text alone; empty otherwise."""
 
 
 def find_parts(source: TransformersSource) -> Parts:
