@@ -7,6 +7,7 @@ some models fail in a batch, and some generate other tokens in it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from .engine import Job, Prompt, Runner, Sampling
 from .failures import attempt
@@ -42,7 +43,7 @@ def generate_probes(make_runner: Callable[[], Runner], vocabulary_size: int, gro
 def find_problem(make_runner: Callable[[], Runner], vocabulary_size: int, expected: Sequence[int]) -> str | None:
     """Return why probes do not run together as they should, or `None`. `expected` are the tokens of each one alone."""
     for count in range(2, len(LENGTHS) + 1):
-        tokens, error = attempt(lambda count=count: generate_probes(make_runner, vocabulary_size, (count, 1)))
+        tokens, error = attempt(partial(generate_probes, make_runner, vocabulary_size, (count, 1)))
         if error is not None or tokens is None:
             return f'a test with {count} short prompts at once failed ({type(error).__name__}: {error})'
         if sum(one == other for one, other in zip(tokens, expected, strict=True)) < MIN_EQUAL * len(expected):

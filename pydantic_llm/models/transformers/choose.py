@@ -37,7 +37,7 @@ def choose(logits: Tensor, rows: Sequence[Row]) -> list[int]:
 
 
 def _pick_likeliest(logits: Tensor, rows: Sequence[Row]) -> list[int]:
-    """Return the likeliest token of each row. Fail those that have none."""
+    """Return the likeliest token of each row. Fail the rows whose highest logit is no number."""
     highest, indices = logits.max(dim=-1)  # a NaN counts as the highest
     tokens: list[int] = indices.tolist()
     fail_unusable(highest, rows)
