@@ -57,8 +57,13 @@ class EmbeddingResult:
     warnings: list[str] = field(default_factory=list[str])
     """One sentence for each setting that was not sent."""
 
+    def __len__(self) -> int:
+        return len(self.embeddings)
+
     def __getitem__(self, item: int | str) -> Sequence[float]:
         """Return the embedding by the index or by the text. Raises `IndexError` or `ValueError`."""
+        if isinstance(item, str) and item not in self.inputs:
+            raise ValueError(f'{item!r} is not one of the {len(self)} texts of this result')
         return self.embeddings[self.inputs.index(item) if isinstance(item, str) else item]
 
     def cost(self, *, prices: PricesOfModels | None = None) -> Cost:

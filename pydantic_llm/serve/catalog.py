@@ -49,7 +49,7 @@ class Catalog:
         else:
             model = _to_model(models)
             self.models = {model.model_name: model}
-        if not self.models:
+        if not (self.models or self.embeddings):
             raise UserError('models= is empty: pass at least one model')
         if twice := self.models.keys() & self.embeddings.keys():
             raise UserError(f'{min(twice)!r} is both a model and an embedding model: give each its own name')

@@ -26,7 +26,9 @@ async def test_queries_and_documents_are_told_apart() -> None:
     documents = await embedder.embed_documents(['blue sky', 'snow'])
     assert (query.input_type, documents.input_type) == ('query', 'document')
     assert query[0] == documents['blue sky'] != documents['snow']
-    assert documents.usage.input_tokens == 3
+    assert (len(documents), documents.usage.input_tokens) == (2, 3)
+    with pytest.raises(ValueError, match="'rain' is not one of the 2 texts"):
+        documents['rain']
 
 
 def test_everything_works_without_await() -> None:

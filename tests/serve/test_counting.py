@@ -89,6 +89,15 @@ async def test_the_openai_client_gets_embeddings() -> None:
     assert names == ['speaker', 'small']
 
 
+async def test_a_gateway_may_have_embedding_models_alone() -> None:
+    with LocalServer(create_app({}, embeddings={'small': TestEmbeddingModel()})) as url:
+        async with AsyncOpenAI(base_url=f'{url}/v1', api_key='k', max_retries=0) as client:
+            assert len((await client.embeddings.create(model='small', input=['a', 'b'])).data) == 2
+            assert [model.id async for model in client.models.list()] == ['small']
+            with pytest.raises(NotFoundError):
+                await client.chat.completions.create(model='small', messages=[{'role': 'user', 'content': 'Hello'}])
+
+
 async def test_invalid_requests_for_embeddings_are_errors_of_openai() -> None:
     with LocalServer(create_app(text_model('x'), embeddings={'small': TestEmbeddingModel()})) as url:
         async with AsyncOpenAI(base_url=f'{url}/v1', api_key='k', max_retries=0) as client:
