@@ -323,8 +323,8 @@ def redis_url(tmp_path: Path) -> Iterator[str]:
 async def test_the_path_of_budgets_can_be_written_as_that_of_a_cache(tmp_path: Path) -> None:
     for name, prefix in (('a.db', ''), ('b.db', 'sqlite:'), ('c.db', 'sqlite://')):
         await open_store(f'{prefix}{tmp_path / name}').aclose()
-    names = await asyncio.to_thread(lambda: sorted(path.name for path in tmp_path.glob('*.db')))
-    assert names == ['a.db', 'b.db', 'c.db']
+    files = await asyncio.to_thread(lambda: {path.name: path.stat().st_mode & 0o777 for path in tmp_path.glob('*.db')})
+    assert files == dict.fromkeys(['a.db', 'b.db', 'c.db'], 0o600)
 
 
 @pytest.fixture(params=['memory', 'sqlite', 'redis'])

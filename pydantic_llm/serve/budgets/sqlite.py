@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -47,7 +48,7 @@ class SQLiteStore(BudgetStore):
         self._thread = ThreadPoolExecutor(1, thread_name_prefix='budgets')
         try:
             self._connection = _connect(path)
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             raise UserError(f'The budgets cannot be stored in {str(path)!r}: {error}') from error
 
     async def reserve(self, key: str, periods: Sequence[PeriodLimit], amount: Amount) -> PeriodLimit | None:
@@ -92,6 +93,7 @@ class SQLiteStore(BudgetStore):
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     # A killed process loses nothing, a power failure the last transactions: https://www.sqlite.org/pragma.html
     connection.execute('PRAGMA journal_mode = WAL')
