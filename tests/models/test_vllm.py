@@ -107,7 +107,7 @@ def test_every_own_setting_is_encoded() -> None:
 
 # ---------------------------------------------------------------------- constraints
 
-STYLE = {'whitespace_flexible': False, 'item_separator': ', ?', 'key_separator': ': ?'}
+STYLE = {'whitespace_flexible': False, 'item_separator': ', ?', 'key_separator': ': ?', 'lenient': True}
 
 
 @pytest.mark.parametrize(
