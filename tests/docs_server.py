@@ -205,7 +205,8 @@ class VendorHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message['type'] == 'http.response.start':
-                message['headers'] += [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+                own = [(name, value) for name, value in message['headers'] if name.decode() not in HEADERS]
+                message['headers'] = own + [(name.encode(), value.encode()) for name, value in HEADERS.items()]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

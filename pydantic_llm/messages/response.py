@@ -316,7 +316,7 @@ class ModelResponse(Message):
     usage: RequestUsage = field(default_factory=RequestUsage)
     """The tokens that the request used, with those of the attempts before it."""
 
-    attempts: Sequence[AttemptUsage] = field(default=(), metadata={'exclude_if': not_})
+    attempts: tuple[AttemptUsage, ...] = field(default=(), metadata={'exclude_if': not_})
     """The requests of which `usage` is the sum, if a fallback, a hedge or a continued turn took several; this
     response's own is the last."""
 
@@ -398,7 +398,7 @@ class ModelResponse(Message):
             continuation,
             parts=[*self.parts, *continuation.parts],
             usage=self.usage + continuation.usage,
-            attempts=() if is_one else [*self.list_attempts(), *continuation.list_attempts()],
+            attempts=() if is_one else (*self.list_attempts(), *continuation.list_attempts()),
             timestamp=self.timestamp,
             from_cache=None,
             provider_details={**paused, **(continuation.provider_details or {})} or None,

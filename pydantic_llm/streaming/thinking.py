@@ -107,6 +107,11 @@ class ThinkTags:
                 self._at = end + len(self.end)
                 self.kind, self.had_block = 'start', True
 
+    @property
+    def holds_text(self) -> bool:
+        """True if text is held back, since it could become a start tag."""
+        return self.kind == 'start' and bool(self._held[self._at :].strip())
+
     def close(self) -> Iterator[tuple[Kind, str]]:
         """Yield the rest at the end of the text. An incomplete tag is content; whitespace after a block is dropped."""
         rest = self._take_blanks() + self._held[self._at :]

@@ -24,8 +24,9 @@ def rows_of(text: str) -> Iterator[list[str]]:
 
 @cache
 def names_of_tests() -> frozenset[str]:
-    found = {path.stem for path in TESTS.rglob('test_*.py')}
-    for path in TESTS.rglob('test_*.py'):
+    files = [*TESTS.rglob('test_*.py'), *(PACKAGE / 'testing').glob('*.py')]
+    found = {path.stem for path in files}
+    for path in files:
         found |= set(re.findall(r'def (test_\w+)', path.read_text()))
     return frozenset(found)
 

@@ -205,6 +205,7 @@ class ChatDecoder(ResponseDecoder):
         calls: Json | list[Json] = delta.get('tool_calls') or []
         for call in [calls] if isinstance(calls, dict) else calls:  # older versions of TGI stream one call, not a list
             if call:
+                self._text.release()
                 self._has_tool_calls = True
                 self._decode_tool_call(call)
         if function := delta.get('function_call'):

@@ -93,6 +93,11 @@ class ThinkingDecoder:
         if unopened is None or (end := unopened.find(text)) is None or not self._end_unopened(text, end):
             self._append(text)
 
+    def release(self) -> None:
+        """Emit the text that could have become a tag, before a part that is no text."""
+        if self._tags is not None and self._tags.holds_text:
+            self._add_tagged(self._tags, self._tags.close())
+
     def finish(self) -> None:
         """Emit the text that could have become a tag. Thinking that was expected and never ended is the response."""
         if (tags := self._tags) is None:
