@@ -56,7 +56,7 @@ class FailedAttempts:
             return response
         is_used = response.attempts or response.usage.has_values() or response.usage.missing
         attempts = (
-            [*self.attempts, *(response.list_attempts() if is_used else ())] if self.attempts else response.attempts
+            (*self.attempts, *(response.list_attempts() if is_used else ())) if self.attempts else response.attempts
         )
         warnings = [*self._warnings, *response.warnings]
         return replace(response, usage=response.usage + self.usage, attempts=attempts, warnings=warnings)
