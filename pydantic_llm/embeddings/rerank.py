@@ -64,6 +64,12 @@ class RerankResult:
 class RerankModel(ABC):
     """A model that sorts documents. Subclasses implement `model_name`, `system` and `rerank`."""
 
+    _settings: ModelSettings | None = None
+
+    def __init__(self, *, settings: ModelSettings | None = None) -> None:
+        check_settings_type(settings, parameter='settings')
+        self._settings = settings
+
     @property
     @abstractmethod
     def model_name(self) -> str:
@@ -77,7 +83,13 @@ class RerankModel(ABC):
     @property
     def settings(self) -> ModelSettings | None:
         """The default settings of calls."""
-        return None
+        return self._settings
+
+    def merged_settings(self, settings: ModelSettings | None) -> ModelSettings:
+        """Return the settings of the model with those of a call merged into them. Raises `UserError` for wrong values."""
+        merged = merge_model_settings(self.settings, settings) or {}
+        check_settings(merged, make_shared_checks())
+        return merged
 
     @abstractmethod
     async def rerank(
@@ -119,11 +131,10 @@ class CohereRerankModel(RerankModel):
     ) -> None:
         check_model_name(model_name)
         check_number('max_tokens_per_document', max_tokens_per_document, least=1, whole=True)
-        check_settings_type(settings, parameter='settings')
+        super().__init__(settings=settings)
         self._model_name = model_name
         self._provider = choose_provider(provider, api_key)
         self._max_tokens = max_tokens_per_document
-        self._settings = settings
 
     @property
     def model_name(self) -> str:
@@ -132,10 +143,6 @@ class CohereRerankModel(RerankModel):
     @property
     def system(self) -> str:
         return self._provider.name
-
-    @property
-    def settings(self) -> ModelSettings | None:
-        return self._settings
 
     async def rerank(
         self,
@@ -146,8 +153,7 @@ class CohereRerankModel(RerankModel):
         settings: ModelSettings | None = None,
     ) -> RerankResult:
         texts = check_rerank(query, documents, top_n)
-        merged = merge_model_settings(self.settings, settings) or {}
-        check_settings(merged, make_shared_checks())
+        merged = self.merged_settings(settings)
         sender = Sender(self._provider.connection, self.model_name, merged, provider_name=self.system)
         await sender.load()
         body: Json = {'model': self.model_name, 'query': query, 'documents': texts}

@@ -178,12 +178,12 @@ class CrossEncoderRerankModel(RerankModel):
         **options: Any,
     ) -> None:
         check_number('batch_size', batch_size, least=1, whole=True)
+        super().__init__(settings=settings)
         package = import_extra(PACKAGE, extra=SYSTEM, what='CrossEncoderRerankModel')
         self._model_name, make = _choose(model, package.CrossEncoder, {'device': device, **options})
         self._loaded: Once[Any] = Once(make)
         self._batches = SharedBatches[tuple[str, str], float](self._score, name=self._model_name)
         self._batch_size = batch_size
-        self._settings = settings
 
     @property
     def model_name(self) -> str:
@@ -192,10 +192,6 @@ class CrossEncoderRerankModel(RerankModel):
     @property
     def system(self) -> str:
         return SYSTEM
-
-    @property
-    def settings(self) -> ModelSettings | None:
-        return self._settings
 
     async def load(self) -> Any:
         """Load the model now, instead of with the first call. Returns the object of the package."""
@@ -210,9 +206,9 @@ class CrossEncoderRerankModel(RerankModel):
         settings: ModelSettings | None = None,
     ) -> RerankResult:
         texts = check_rerank(query, documents, top_n)
+        merged = self.merged_settings(settings)
         await self.load()
         pairs = [(query, text) for text in texts]
-        merged = {**(self._settings or {}), **(settings or {})}
         scores = await _limit_time(self._batches.run(pairs, None), merged, self._model_name)
         ranked = [RankedDocument(index, texts[index], score) for index, score in enumerate(scores)]
         best = sorted(ranked, key=lambda each: -each.score)[:top_n]
