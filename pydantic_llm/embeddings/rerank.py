@@ -86,7 +86,7 @@ class RerankModel(ABC):
         return self._settings
 
     def merged_settings(self, settings: ModelSettings | None) -> ModelSettings:
-        """Return the settings of the model with those of a call merged into them. Raises `UserError` for wrong values."""
+        """Return the settings of the model with those of a call merged into them. Raises `UserError` like `rerank`."""
         merged = merge_model_settings(self.settings, settings) or {}
         check_settings(merged, make_shared_checks())
         return merged
