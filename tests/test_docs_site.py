@@ -33,7 +33,10 @@ def test_each_page_has_a_description_of_its_own() -> None:
 @pytest.mark.parametrize(
     ('markdown', 'description'),
     [
-        ('# A title\n\n```python\ncode()\n\nmore()\n```\n\nThe [first](a.md) `text`.\nMore.\n\nNext.', 'The first text. More.'),
+        (
+            '# A title\n\n```python\ncode()\n\nmore()\n```\n\nThe [first](a.md) `text`.\nMore.\n\nNext.',
+            'The first text. More.',
+        ),
         ('A ' + 'word ' * 60, 'A' + ' word' * 39 + ' …'),
         (f'First. {"word " * 60}', 'First.'),
         ('::: pydantic_llm.direct', 'pydantic_llm.direct: One request to a model, without an agent.'),
