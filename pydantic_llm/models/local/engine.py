@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ...constraints import Constraint
-from ...exceptions import ModelAPIError
 from .generation import GenerationDefaults
 from .grammars import Grammars
 from .token_decoder import TokenDecoder
@@ -243,16 +242,8 @@ class Runner(Protocol):
 
 
 def resume_prompt(job: Job) -> Prompt:
-    """Return the prompt with the tokens that the job has already. Raises `ModelAPIError` if it has images too.
-
-    The encoded images belong to the positions of the prompt alone.
-    """
-    if not job.tokens:
-        return job.prompt
-    if job.prompt.inputs:
-        message = 'The response cannot continue after an error of another request: send it again'
-        raise ModelAPIError('local', message, provider_name='local', retryable=True)
-    return Prompt([*job.prompt.tokens, *job.tokens])
+    """Return the prompt with the tokens that the job has already. The prompt has no images."""
+    return Prompt([*job.prompt.tokens, *job.tokens]) if job.tokens else job.prompt
 
 
 def wake(jobs: Iterable[Job]) -> list[Job]:

@@ -4,12 +4,14 @@
 pass, or one long prompt in pieces. The cache of a new prompt is appended to that of the batch, padded on the left. This
 works for every model whose cache holds keys and values only; the responses of any other model each stay in a batch of
 one, with a forward pass for each.
+
+Rows with different keys (`BatchRunner._key_of`) share no forward pass: each key has a batch of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Hashable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..local import Job
@@ -22,10 +24,11 @@ __all__ = ('BatchRunner',)
 Tensor = Any
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Batch:
     """Rows that share each forward pass."""
 
+    key: Hashable
     rows: list[Row]
     cache: Any
     mask: Tensor
@@ -70,12 +73,19 @@ class BatchRunner:
             self._keep_rows(lambda row: row.job is not job)
 
     def step(self) -> Collection[Job]:
-        batches = [*self._batches]
         with self._forward.without_gradients():
+            self._move_rows()
+            batches = [*self._batches]
             changed = [job for batch in batches for job in self._generate_tokens(batch)]
             changed += self._read_prompts()
             self._keep_rows(lambda row: not row.job.done)
         return changed
+
+    def _key_of(self, row: Row) -> Hashable:
+        """Return the key of the batch that a row belongs to, which changes when the row gets too long for the batch."""
+        rope = self._forward.rope
+        is_long = rope.is_long(row.length)
+        return is_long, row if is_long and not rope.long_rows_share else None
 
     # reading prompts
 
@@ -88,19 +98,25 @@ class BatchRunner:
         return self._read_piece(self._partial) if self._partial is not None else []
 
     def _pop_group(self) -> list[Row]:
-        """Return the prompts to read next: as many as fit into one pass with padding, and at least one."""
+        """Return the prompts to read next: as many of one key as fit into one pass with padding, and at least one."""
         first = self._waiting.pop(0)
-        group, longest = [first], len(first.prompt.tokens)
-        while self._waiting and self._forward.can_merge and not first.prompt.inputs:
-            prompt = self._waiting[0].prompt
-            longest = max(longest, len(prompt.tokens))
-            if prompt.inputs or longest * (len(group) + 1) > self._prefill_tokens:
+        group, longest, key = [first], len(first.prompt.tokens), self._key_of(first)
+        if not self._forward.can_merge or first.prompt.inputs:
+            return group
+        for row in self._waiting:
+            if row.prompt.inputs or self._key_of(row) != key:
+                continue
+            longest = max(longest, len(row.prompt.tokens))
+            if longest * (len(group) + 1) > self._prefill_tokens:
                 break
-            group.append(self._waiting.pop(0))
+            group.append(row)
+        self._waiting = [row for row in self._waiting if row not in group]
         return group
 
     def _needs_pieces(self, row: Row) -> bool:
-        return len(row.prompt.tokens) > self._prefill_tokens and not row.prompt.inputs
+        length = len(row.prompt.tokens)
+        # The first pieces of a long prompt would get the frequencies of a short one.
+        return length > self._prefill_tokens and not row.prompt.inputs and not self._forward.rope.is_long(length)
 
     def _read_piece(self, partial: _PartialPrompt) -> list[Job]:
         """Read the next piece of a long prompt. After the last piece, begin the response."""
@@ -117,6 +133,7 @@ class BatchRunner:
         """Choose the first token of each row, then add the rows that are not done to a batch."""
         lengths = [len(row.prompt.tokens) for row in rows]
         batch = _Batch(
+            key=self._key_of(rows[0]),
             rows=rows,
             cache=cache,
             mask=self._forward.make_mask(lengths),
@@ -129,11 +146,16 @@ class BatchRunner:
         self._filter_rows(batch, lambda row: not row.job.done)
         if not batch.rows:
             return changed
-        if self._batches and self._forward.can_merge and deltas is None and self._batches[0].deltas is None:
-            self._merge_batches(self._batches[0], batch)
-        else:
-            self._batches.append(batch)
+        self._add_batch(batch)
         return changed
+
+    def _add_batch(self, batch: _Batch) -> None:
+        """Append the rows to the batch with their key, if there is one that can take them."""
+        for other in self._batches:
+            if other.key == batch.key and self._forward.can_merge and batch.deltas is None and other.deltas is None:
+                self._merge_batches(other, batch)
+                return
+        self._batches.append(batch)
 
     # generating tokens
 
@@ -154,7 +176,31 @@ class BatchRunner:
         batch.tokens = self._forward.tensor(tokens)
         return [row.job for row in batch.rows]
 
-    # rows that join and leave
+    # rows that join, move and leave
+
+    def _move_rows(self) -> None:
+        """Move the rows that got too long for their batch to another one, or to the prompts that are read next."""
+        if self._forward.rope.limit is None:
+            return
+        for batch in [*self._batches]:
+            for row in [row for row in batch.rows if self._key_of(row) != batch.key]:
+                taken = self._take_row(batch, row)
+                if self._forward.rope.reads_again:
+                    row.read_again()
+                    self._waiting.insert(0, row)
+                else:
+                    self._add_batch(taken)
+
+    def _take_row(self, batch: _Batch, row: Row) -> _Batch:
+        """Take a row out of a batch. Return it as a batch of its own, with what was read of it."""
+        taken = replace(batch, key=self._key_of(row), rows=[row])
+        if len(batch.rows) == 1:
+            self._batches.remove(batch)
+            return taken
+        taken.rows, taken.cache = [*batch.rows], self._forward.copy_cache(batch.cache)
+        self._filter_rows(taken, lambda other: other is row)
+        self._filter_rows(batch, lambda other: other is not row)
+        return taken
 
     def _keep_rows(self, should_stay: Callable[[Row], bool]) -> None:
         for batch in self._batches:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from copy import copy
 from typing import Any
 
 from ..local import Prompt
 from .library import import_torch, import_transformers
+from .rope import RopeLengths
 
 __all__ = ('Forward',)
 
@@ -63,6 +65,8 @@ class Forward:
         is_mergeable = all(kind in MERGEABLE_LAYERS for kind in layer_types)
         self.can_merge = is_mergeable and not is_stateful and not self._has_state and self._delta_owner is None
         """True if rows of different requests can share a batch."""
+        self.rope = RopeLengths(model)
+        """The lengths of rows that cannot share a batch with shorter ones."""
 
     def without_gradients(self) -> AbstractContextManager[Any]:
         """Return the context in which all other methods are called."""
@@ -122,6 +126,7 @@ class Forward:
         inputs[self._cache_name] = cache
         if self._has_state:
             inputs = {'state': cache.state}
+        self.rope.forget_lengths()
         output = self._model(input_ids=tokens, attention_mask=mask, use_cache=True, **self._last_only, **inputs)
         if self._has_state:
             cache.state = output.state
@@ -159,6 +164,12 @@ class Forward:
         return value.to(self._model.dtype) if value.is_floating_point() else value
 
     # caches
+
+    def copy_cache(self, cache: Any) -> Any:
+        """Return a cache with the same keys and values, whose rows can be dropped by themselves."""
+        copied = copy(cache)
+        copied.layers = [copy(layer) for layer in cache.layers]
+        return copied
 
     def keep_cache_rows(self, cache: Any, rows: Tensor, width: int) -> None:
         """Keep these rows of a cache, and of each row the last `width` columns."""

@@ -24,6 +24,7 @@ from ..local.loading import (
 from .library import import_torch, import_transformers
 from .parts import Parts, TransformersSource, find_parts
 from .processors import TransformersSampling, list_supported
+from .rope import find_context_factor
 
 __all__ = ('load',)
 
@@ -94,7 +95,7 @@ def _describe(model: Any, parts: Parts) -> Loaded:
         encode=partial(_encode_prompt, text_tokenizer),
         takes_images=processor is not None,
         vocabulary_size=size,
-        context_length=find_context_length(lambda name: getattr(config, name, None)),
+        context_length=_find_context_length(config),
         sampling=TransformersSampling(
             **asdict(decode_generation_config(generation)), generation=defaults.held, eos=eos
         ),
@@ -103,6 +104,11 @@ def _describe(model: Any, parts: Parts) -> Loaded:
         constraints=CONSTRAINT_KINDS,
         grammars=Grammars(tokenizer, vocabulary_size=size, eos=eos, extra='transformers'),
     )
+
+
+def _find_context_length(config: Any) -> int | None:
+    length = find_context_length(lambda name: getattr(config, name, None))
+    return None if length is None else int(length * find_context_factor(config))
 
 
 def _encode_prompt(tokenizer: Tokenizer, text: str, images: Sequence[bytes]) -> Prompt:

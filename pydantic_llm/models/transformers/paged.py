@@ -18,6 +18,7 @@ from ...exceptions import ContextLengthError, ModelAPIError
 from ..local import Job
 from .choose import choose, fail_unusable
 from .library import import_continuous_batching, import_torch, import_transformers
+from .rope import RopeLengths
 from .rows import Row
 
 __all__ = ('PagedRunner', 'reason_not_paged')
@@ -57,6 +58,8 @@ def reason_not_paged(model: Any) -> str | None:
     layer_types = {*(getattr(config, 'layer_types', None) or ())}
     if bool(getattr(model, '_is_stateful', False)) or layer_types - {'full_attention', 'sliding_attention'}:
         return 'its layers keep more than keys and values'
+    if RopeLengths(model).limit is not None:
+        return 'its rotary frequencies depend on the longest response of a batch'
     return None
 
 

@@ -6,8 +6,9 @@ from random import Random
 from typing import Any
 
 from ...exceptions import ModelAPIError
-from ..local import Job, resume_prompt
+from ..local import Job
 from .processors import RowProcessors, TransformersSampling
+from .prompts import extend_prompt
 
 __all__ = ('Row',)
 
@@ -31,11 +32,11 @@ class Row:
         self.job = job
         self.matcher: Any = job.matcher
         """The compiled constraint (`local.Matcher`), or `None`."""
-        self.prompt = resume_prompt(job)
-        """The prompt to read: that of the job, and the tokens that an earlier runner generated."""
+        self.prompt = extend_prompt(job.prompt, job.tokens)
+        """The prompt to read: that of the job, and the tokens that were generated before it is read."""
         self.tokens: list[int] = [*job.tokens]
         self.resumed_tokens = len(job.tokens)
-        """The number of tokens that an earlier runner generated."""
+        """The number of tokens of the response that are a part of `prompt`."""
         sampling = job.sampling
         self.random: Random | None = Random(sampling.seed) if sampling.temperature else None
         """The generator that draws its tokens; `None` to take the likeliest token."""
@@ -49,6 +50,16 @@ class Row:
         is_unchanged = not self.changes_logits and self.processors is None
         self.is_plain = self.random is None and self.matcher is None and is_unchanged
         """True if the next token is the one with the highest logit, unchanged."""
+
+    @property
+    def length(self) -> int:
+        """The number of tokens of the prompt and the response."""
+        return len(self.prompt.tokens) + len(self.tokens) - self.resumed_tokens
+
+    def read_again(self) -> None:
+        """Make the tokens of the response a part of the prompt, which is read again."""
+        self.prompt = extend_prompt(self.prompt, self.tokens[self.resumed_tokens :])
+        self.resumed_tokens = len(self.tokens)
 
     def add_token(self, token: int) -> bool:
         """Add the token that was chosen; return whether the response continues."""
