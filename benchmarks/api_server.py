@@ -107,7 +107,7 @@ def responses_stream(chunks: int) -> list[bytes]:
 
 # ---------------------------------------------------------------------- Messages
 
-MESSAGE = {'id': 'msg_1', 'type': 'message', 'role': 'assistant', 'model': 'claude-sonnet-4-5', 'stop_sequence': None}
+MESSAGE = {'id': 'msg_1', 'type': 'message', 'role': 'assistant', 'model': 'claude-sonnet-5-5', 'stop_sequence': None}
 MESSAGE_USAGE = {'input_tokens': 100, 'output_tokens': 50}
 
 

@@ -33,7 +33,7 @@ SERVER_DELAYS = ((0.2, 0.01), (0.0, 0.0))
 TICK = 0.005
 """The interval at which the delay of the event loop is measured, in seconds."""
 
-NAME = 'us.anthropic.claude-sonnet-4-5-20250929-v1:0'
+NAME = 'us.anthropic.claude-sonnet-5-5'
 MESSAGES: list[ModelMessage] = [ModelRequest.user_text_prompt('How is the weather?')]
 THEIRS: Any = [{'role': 'user', 'content': [{'text': 'How is the weather?'}]}]
 

@@ -106,7 +106,7 @@ def message_body() -> Json:
         'id': 'msg_1',
         'type': 'message',
         'role': 'assistant',
-        'model': 'claude-sonnet-4-5',
+        'model': 'claude-sonnet-5-5',
         'content': [{'type': 'text', 'text': 'It is sunny.'}],
         'stop_reason': 'end_turn',
         'stop_sequence': None,
@@ -170,4 +170,4 @@ def anthropic() -> tuple[AsyncAnthropic, AnthropicModel]:
     """Build Anthropic's client, and our model over the same client."""
     http = make_http_client(message_body(), frames(message_events(), done=False))
     client = AsyncAnthropic(api_key='not-a-key', http_client=http)
-    return client, AnthropicModel('claude-sonnet-4-5', provider=AnthropicProvider(anthropic_client=client))
+    return client, AnthropicModel('claude-sonnet-5-5', provider=AnthropicProvider(anthropic_client=client))

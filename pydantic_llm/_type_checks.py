@@ -110,7 +110,7 @@ def check_type(
 def check_model_name(value: object) -> None:
     """Raise `UserError` unless the value is text that is not empty."""
     if not isinstance(value, str):
-        raise_wrong_type('model_name', "a name such as 'gpt-4o'", value)
+        raise_wrong_type('model_name', "a name such as 'gpt-5.4-mini'", value)
     if not value:
         raise UserError('model_name is empty')
 

@@ -46,7 +46,7 @@ async def model_request(
     model_request_parameters: ModelRequestParameters | None = None,
     instrument: InstrumentationSettings | bool | None = None,
 ) -> ModelResponse:
-    """Send one request to a model, given as a `Model` or by a name such as `'openai:gpt-4o'`.
+    """Send one request to a model, given as a `Model` or by a name such as `'openai:gpt-5.4-mini'`.
 
     Returns the response. Raises the errors of `Model.request`. `instrument` records the request by OpenTelemetry;
     `None` follows `instrument_all`.

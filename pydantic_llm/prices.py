@@ -92,7 +92,7 @@ class Prices:
 
 
 PricesOfModels = Prices | Mapping[str, Prices]
-"""Prices of your own: for every model, or by model id (`'openai:ft:gpt-4o:acme*'`)."""
+"""Prices of your own: for every model, or by model id (`'openai:ft:gpt-5.4-mini:acme*'`)."""
 
 _registered: dict[str, Prices] = {}
 

@@ -13,7 +13,7 @@ TURN: list[Entry] = [('assistant', 'It is sunny. ' * 5), ('user', 'And tomorrow?
 
 KEY = 'not-a-key'
 
-MODELS = {'chat': 'gpt-4o', 'responses': 'gpt-5', 'anthropic': 'claude-sonnet-4-5', 'gemini': 'gemini-2.5-flash'}
+MODELS = {'chat': 'gpt-4o', 'responses': 'gpt-5', 'anthropic': 'claude-sonnet-5-5', 'gemini': 'gemini-2.5-flash'}
 
 PATHS = {
     'chat': '/v1/chat/completions',

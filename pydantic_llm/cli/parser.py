@@ -21,10 +21,10 @@ THINKING: dict[str, bool | str] = {'on': True, 'off': False, **{level: level for
 EXAMPLES = """\
 examples:
   pydantic-llm ask 'Why is the sky blue?'
-  pydantic-llm ask -m anthropic:claude-sonnet-4-5 'What does this do?' --file main.py
+  pydantic-llm ask -m anthropic:claude-sonnet-5-5 'What does this do?' --file main.py
   git diff | pydantic-llm ask 'Write a commit message for this change'
   pydantic-llm chat --history talk.json
-  pydantic-llm serve -m openai:gpt-4o -m anthropic:claude-sonnet-4-5
+  pydantic-llm serve -m openai:gpt-5.4-mini -m anthropic:claude-sonnet-5-5
   pydantic-llm ask -m test Hello          without a key or a network
 """
 
@@ -110,7 +110,7 @@ def _add_operation_options(parser: ArgumentParser) -> None:
 
 
 def _add_request_options(parser: ArgumentParser) -> None:
-    parser.add_argument('-m', '--model', metavar='MODEL', help="e.g. 'openai:gpt-4o'; 'test' needs no key or network")
+    parser.add_argument('-m', '--model', metavar='MODEL', help="e.g. 'openai:gpt-5.4-mini'; 'test' needs no key or network")
     parser.add_argument('-s', '--system', metavar='TEXT', help='instructions for the model')
     parser.add_argument('-v', '--verbose', action='store_true', help='print the tokens and the time of each response')
     settings = parser.add_argument_group('settings')

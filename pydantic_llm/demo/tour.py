@@ -24,12 +24,12 @@ __all__ = ('offline_models', 'tour')
 
 def openai_model(url: str) -> Model:
     """Build a model of OpenAI's API."""
-    return OpenAIModel('gpt-5-mini', provider=OpenAIProvider(base_url=f'{url}/v1'))
+    return OpenAIModel('gpt-6.2-sol', provider=OpenAIProvider(base_url=f'{url}/v1'))
 
 
 def anthropic_model(url: str) -> Model:
     """Build a model of Anthropic's API."""
-    return AnthropicModel('claude-sonnet-4-5', provider=AnthropicProvider(base_url=url))
+    return AnthropicModel('claude-sonnet-5-5', provider=AnthropicProvider(base_url=url))
 
 
 @contextmanager

@@ -475,7 +475,7 @@ class Model(ABC):
 
 
 def infer_model(model: Model | KnownModelName | str, **options: Any) -> Model:
-    """Return the model for a string like `'openai:gpt-4o'`; a `Model` is returned unchanged.
+    """Return the model for a string like `'openai:gpt-5.4-mini'`; a `Model` is returned unchanged.
 
     `options` are passed to the class of the model (`provider=`, `settings=`, ...). Raises `UserError` if the prefix is
     unknown, with the most similar ones, or if an extra or an API key is missing.
@@ -493,7 +493,7 @@ def check_model(value: object, *, parameter: str) -> None:
     if not isinstance(value, (Model, str)):
         is_class = isinstance(value, type) and issubclass(cast('type[object]', value), Model)
         hint = 'make an object of it' if is_class else None
-        raise_wrong_type(parameter, "a Model or a name such as 'openai:gpt-4o'", cast('object', value), hint)  # type: ignore[redundant-cast]  # pyright needs it
+        raise_wrong_type(parameter, "a Model or a name such as 'openai:gpt-5.4-mini'", cast('object', value), hint)  # type: ignore[redundant-cast]  # pyright needs it
 
 
 ModelFactory = Callable[..., Model]

@@ -1,4 +1,4 @@
-"""The prefixes of model strings, as data: `'openai:gpt-4o'` is a prefix, a colon and a model's name.
+"""The prefixes of model strings, as data: `'openai:gpt-5.4-mini'` is a prefix, a colon and a model's name.
 
 `build_model` builds the model that a string names. Below it come the prefixes that other packages add, and last the
 error messages for strings that name no model. The names that editors complete are in `known_names`.
@@ -229,7 +229,7 @@ def _describe_missing_prefix(text: str, prefix: str) -> str:
         return f'{text!r} names no model: write {prefix + ":<model name>"!r}'
     guess = _guess_model_string(text)
     hint = f'; did you mean {guess!r}?' if guess else ''
-    return f"{text!r} is no model string: one has the form 'prefix:model name', as in 'openai:gpt-4o'{hint}"
+    return f"{text!r} is no model string: one has the form 'prefix:model name', as in 'openai:gpt-5.4-mini'{hint}"
 
 
 def _guess_model_string(text: str) -> str | None:

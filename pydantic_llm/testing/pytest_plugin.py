@@ -60,7 +60,7 @@ def block_model_requests() -> Iterator[None]:
     """Make every request over the network raise `UserError` during the test.
 
     `recorded_model` and `llm_server` allow requests if they need them. The ini option of this name blocks requests in
-    all tests of a project, and while its modules are imported, so that `Agent('openai:gpt-4o')` needs no key there.
+    all tests of a project, and while its modules are imported, so that `Agent('openai:gpt-5.4-mini')` needs no key there.
     """
     from ..models import override_allow_model_requests
 
@@ -84,7 +84,7 @@ def llm_redact() -> Redact | None:
 def recorded_model(
     request: pytest.FixtureRequest, llm_mode: Mode, llm_redact: Redact | None
 ) -> Generator[RecordedModels]:
-    """A function that returns a model by its name: `recorded_model('openai:gpt-4o')`.
+    """A function that returns a model by its name: `recorded_model('openai:gpt-5.4-mini')`.
 
     The model replays the recording of the test, or records it with `--llm=record`. The recording is in the folder
     `recordings` next to the file of the test.

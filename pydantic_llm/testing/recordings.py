@@ -41,7 +41,7 @@ class RecordedModels:
 
         `options` are those of `infer_model`; to replay, only `settings` is used, so that no key is needed.
         """
-        check_type(model, (str,), parameter='model', expected="a name such as 'openai:gpt-4o'", required=True)
+        check_type(model, (str,), parameter='model', expected="a name such as 'openai:gpt-5.4-mini'", required=True)
         if self.mode == 'live':
             return infer_model(model, **options)
         if self.mode == 'record':

@@ -40,7 +40,7 @@ def test_a_name_without_a_prefix_gets_a_suggestion(text: str, suggestion: str) -
     with pytest.raises(UserError) as caught:
         infer_model(text)
     assert str(caught.value) == (
-        f"{text!r} is no model string: one has the form 'prefix:model name', as in 'openai:gpt-4o'; "
+        f"{text!r} is no model string: one has the form 'prefix:model name', as in 'openai:gpt-5.4-mini'; "
         f'did you mean {suggestion!r}?'
     )
 
@@ -50,7 +50,7 @@ def test_a_text_unlike_any_name_gets_no_suggestion(text: str) -> None:
     with pytest.raises(UserError) as caught:
         infer_model(text)
     assert str(caught.value) == (
-        f"{text!r} is no model string: one has the form 'prefix:model name', as in 'openai:gpt-4o'"
+        f"{text!r} is no model string: one has the form 'prefix:model name', as in 'openai:gpt-5.4-mini'"
     )
 
 

@@ -1,7 +1,7 @@
 """A model whose responses are stored: the same request is sent once.
 
 ```python
-model = CachedModel('openai:gpt-4o', 'sqlite:responses.db', ttl=86_400)
+model = CachedModel('openai:gpt-5.4-mini', 'sqlite:responses.db', ttl=86_400)
 ```
 """
 

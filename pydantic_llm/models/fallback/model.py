@@ -1,7 +1,7 @@
 """Several models, tried in order: if one fails, the next gets the request.
 
 ```python
-model = FallbackModel('openai:gpt-4o', 'anthropic:claude-sonnet-4-5')
+model = FallbackModel('openai:gpt-5.4-mini', 'anthropic:claude-sonnet-5-5')
 ```
 """
 

@@ -1,7 +1,7 @@
 """A limit of concurrent requests: further requests wait in a queue, and are rejected if it is full.
 
 ```python
-model = ConcurrencyLimitedModel('openai:gpt-4o', limit=8)
+model = ConcurrencyLimitedModel('openai:gpt-5.4-mini', limit=8)
 ```
 """
 

@@ -1,7 +1,7 @@
 """A limit of requests and tokens per minute: a request waits until the limits have room for it.
 
 ```python
-model = RateLimitedModel('openai:gpt-4o', requests_per_minute=500, tokens_per_minute=30_000)
+model = RateLimitedModel('openai:gpt-5.4-mini', requests_per_minute=500, tokens_per_minute=30_000)
 ```
 """
 

@@ -23,7 +23,7 @@ SMOLAGENTS_ROLES = {'tool-call': 'assistant', 'tool-response': 'tool'}
 
 
 class LiteLLMModel(ChatModel):
-    """A model behind LiteLLM, by the name that LiteLLM gives it: `anthropic/claude-sonnet-4-5`, `ollama_chat/qwen3`.
+    """A model behind LiteLLM, by the name that LiteLLM gives it: `anthropic/claude-sonnet-5-5`, `ollama_chat/qwen3`.
 
     `api_base` and `api_key` are the vendor's URL and key; without them, LiteLLM reads them from the environment. Other
     keyword arguments are settings (`temperature=`) or arguments of LiteLLM's `acompletion` (`api_version=`,

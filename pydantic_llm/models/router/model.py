@@ -2,8 +2,8 @@
 
 ```python
 model = RouterModel(
-    [Deployment('openai:gpt-4o', weight=3), Deployment('azure:gpt-4o', requests_per_minute=300)],
-    fallbacks=[[Deployment('anthropic:claude-sonnet-4-5')]],
+    [Deployment('openai:gpt-5.4-mini', weight=3), Deployment('azure:gpt-5.4-mini', requests_per_minute=300)],
+    fallbacks=[[Deployment('anthropic:claude-sonnet-5-5')]],
 )
 ```
 

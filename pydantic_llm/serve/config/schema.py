@@ -141,7 +141,7 @@ class ModelOptions(Options):
     """The table `[models.NAME]`. It has one of `model`, `router` and `fallback`."""
 
     model: str | None = None
-    """A model string such as `openai:gpt-4o`."""
+    """A model string such as `openai:gpt-5.4-mini`."""
     router: RouterOptions | None = None
     fallback: Annotated[FallbackOptions | None, BeforeValidator(lambda value: _name_option(value, 'models'))] = None
     provider: dict[str, Any] = Field(default_factory=dict)
