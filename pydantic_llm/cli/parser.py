@@ -110,7 +110,9 @@ def _add_operation_options(parser: ArgumentParser) -> None:
 
 
 def _add_request_options(parser: ArgumentParser) -> None:
-    parser.add_argument('-m', '--model', metavar='MODEL', help="e.g. 'openai:gpt-5.4-mini'; 'test' needs no key or network")
+    parser.add_argument(
+        '-m', '--model', metavar='MODEL', help="e.g. 'openai:gpt-5.4-mini'; 'test' needs no key or network"
+    )
     parser.add_argument('-s', '--system', metavar='TEXT', help='instructions for the model')
     parser.add_argument('-v', '--verbose', action='store_true', help='print the tokens and the time of each response')
     settings = parser.add_argument_group('settings')
