@@ -69,8 +69,8 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
     An agent keeps no state of its runs: one object serves any number of concurrent runs.
 
     Args:
-        model: The model, its name such as `'openai:gpt-5.4-mini'`, or a function of the `RunContext` that returns one of
-            these; it is called when a run begins and before each request. Without a model, each run must name one.
+        model: The model, its name such as `'openai:gpt-5.4-mini'`, or a function of the `RunContext` that returns one
+            of these; it is called when a run begins and before each request. Without a model, each run must name one.
         output_type: The type of the output: a type, a function, or several of these. The default is `str`.
         result_type: Another name for `output_type`.
         instructions: Text for the model, sent with every request.

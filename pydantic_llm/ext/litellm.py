@@ -1,4 +1,4 @@
-"""Any model of this library as a provider of LiteLLM: after `register()`, `'pydantic_llm/openai:gpt-5.4-mini'` is a model.
+"""Any model of this library as a provider of LiteLLM: `register()` makes `'pydantic_llm/openai:gpt-5.4-mini'` a model.
 
 https://docs.litellm.ai/docs/providers/custom_llm_server
 """

@@ -60,7 +60,7 @@ def block_model_requests() -> Iterator[None]:
     """Make every request over the network raise `UserError` during the test.
 
     `recorded_model` and `llm_server` allow requests if they need them. The ini option of this name blocks requests in
-    all tests of a project, and while its modules are imported, so that `Agent('openai:gpt-5.4-mini')` needs no key there.
+    all tests of a project, and while its modules are imported, so that `Agent('openai:gpt-5.4-mini')` needs no key.
     """
     from ..models import override_allow_model_requests
 

@@ -214,7 +214,8 @@ def test_an_unknown_name_is_refused_with_the_nearest_one(name: str, message: str
     ('text', 'message'),
     [
         ('olama:qwen3', "There is no model prefix 'olama'; did you mean 'ollama' or 'llamacpp'?"),
-        ('kimi-k2.6', ("'kimi-k2.6' is no model string: one has the form 'prefix:model name', as in 'openai:gpt-5.4-mini'; "
+        ('kimi-k2.6', ("'kimi-k2.6' is no model string: one has the form 'prefix:model name', "
+         "as in 'openai:gpt-5.4-mini'; "
          "did you mean 'moonshotai:kimi-k2.6'?")),
         ('xai', "'xai' names no model: write 'xai:<model name>'"),
     ],
