@@ -48,8 +48,8 @@ class ChatPydanticLLM(Base):
     """A chat model of LangChain whose requests go to a model of this library.
 
     `model` is a `Model` or a name such as `'openai:gpt-5.4-mini'`; `settings` are sent with every request. What
-    LangChain binds or passes to a call (`temperature=0`, `thinking='low'`) replaces them, and `model=` another model. Errors are
-    those of this library.
+    LangChain binds or passes to a call (`temperature=0`, `thinking='low'`) replaces them, and `model=` another model.
+    Errors are those of this library.
     """
 
     model: Any
