@@ -104,7 +104,7 @@ STRANGERS = {
     'transport': ('models', 'agent', 'direct', 'serve', 'cli'),
 }
 """What these parts of the package must not know."""
-AGENT_USERS = ('agent', 'output', 'cli', 'demo', 'serve', 'testing', '__main__')
+AGENT_USERS = ('agent', 'output', 'cli', 'demo', 'many', 'serve', 'testing', '__main__')
 LAZY_AGENT_USERS = ('pydantic_llm', 'pydantic_llm.direct')
 """May import the agent when they are called, but not when they are imported."""
 

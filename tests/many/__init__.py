@@ -1,0 +1,1 @@
+"""Many prompts: `map_requests`, its checkpoint, and the command `map`."""
