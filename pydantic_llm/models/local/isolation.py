@@ -1,8 +1,9 @@
 """`IsolatingRunner`: a runner in which a failed step harms only the requests at fault, around the runner of an engine.
 
 The state of a runner after a failed step is unknown. So it is discarded, which frees its memory, and a new one resumes
-each response from the tokens that it has. If memory ran out, half as many responses run at once until all are done.
-After any other error, halves of the responses run by themselves, until the ones that fail alone are found.
+each response from the tokens that it has. If memory ran out, the engine drops what it keeps for later
+requests; if there is nothing, half as many responses run at once until all are done. After any other error, halves of
+the responses run by themselves, until the ones that fail alone are found.
 """
 
 from __future__ import annotations
@@ -23,11 +24,16 @@ class IsolatingRunner:
     """Runs the steps of an inner runner, which must be able to resume a job that has tokens already."""
 
     def __init__(
-        self, model_name: str, make_runner: Callable[[], Runner], free_memory: Callable[[], None] = lambda: None
+        self,
+        model_name: str,
+        make_runner: Callable[[], Runner],
+        free_memory: Callable[[], None] = lambda: None,
+        drop_cache: Callable[[], bool] = lambda: False,
     ) -> None:
         self._model_name = model_name
         self._make_runner = make_runner
         self._free_memory = free_memory
+        self._drop_cache = drop_cache
         self._inner: Runner | None = make_runner()
         self.slots = self._inner.slots
         self._limit = self.slots
@@ -76,6 +82,9 @@ class IsolatingRunner:
         """Fail the jobs at fault, and make a runner for the others. Raises the error if every one of them fails."""
         changed = [*self._running]
         jobs = [job for job in changed if not job.done]
+        if is_out_of_memory(error) and self._drop_cache():
+            self._restart(jobs)
+            return changed
         faults = self._find_faults(jobs, error)
         if len(faults) == len(jobs) > 1:
             raise error

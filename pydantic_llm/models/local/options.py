@@ -63,6 +63,8 @@ class BatchingOptions:
     """Maximum number of responses generated at once."""
     prefill_tokens: int = 512
     """Maximum number of prompt tokens (MLX: of each prompt) read between two steps of the running responses."""
+    prefix_cache_bytes: int | None = None
+    """Maximum size of the cache of prefixes, in bytes; 0 for none. `None` is a tenth of the memory."""
     max_queue: int = 1024
     """Maximum number of requests that wait for a slot."""
     when_full: WhenFull = 'wait'
@@ -72,3 +74,5 @@ class BatchingOptions:
             value = getattr(self, name)
             if value < 1:
                 raise UserError(f'{name} is {value!r}: give 1 or more')
+        if self.prefix_cache_bytes is not None and self.prefix_cache_bytes < 0:
+            raise UserError(f'prefix_cache_bytes is {self.prefix_cache_bytes!r}: give 0 or more')

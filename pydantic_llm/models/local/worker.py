@@ -63,6 +63,13 @@ class WorkerEngine(ABC):
     def free_memory(self) -> None:
         """Free the memory that the library keeps for later; called in the thread. Engines with such memory override."""
 
+    def drop_cache(self) -> bool:
+        """Drop what is kept for later requests, as memory ran out; return whether there was any. Called in the thread.
+
+        Engines with a prefix cache override this.
+        """
+        return False
+
     def end_thread(self) -> None:
         """Free what the library keeps for the thread; called last in it. Engines that need it override this."""
 
@@ -211,7 +218,7 @@ class WorkerEngine(ABC):
         """Return a runner whose failed steps harm only the jobs at fault, if the engine can resume jobs."""
         if not self.resumes_jobs:
             return self.make_runner(loaded)
-        return IsolatingRunner(self.model_name, lambda: self.make_runner(loaded), self.free_memory)
+        return IsolatingRunner(self.model_name, lambda: self.make_runner(loaded), self.free_memory, self.drop_cache)
 
     def _shut_down(self, failure: Exception) -> None:
         """Fail the remaining jobs and forget the thread; free the memory if the engine is closing."""

@@ -15,8 +15,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..local import Job
+from ..local.prefix_cache import PrefixCache
 from .choose import choose
 from .forward import Forward
+from .prefixes import Prefixes
 from .rows import Row
 
 __all__ = ('BatchRunner',)
@@ -54,9 +56,12 @@ class _PartialPrompt:
 class BatchRunner:
     """Generates the responses of a batch, one token each per forward pass."""
 
-    def __init__(self, forward: Forward, *, slots: int, prefill_tokens: int) -> None:
+    def __init__(
+        self, forward: Forward, *, slots: int, prefill_tokens: int, prefix_cache: PrefixCache | None = None
+    ) -> None:
         self.slots = slots
         self._forward = forward
+        self._prefixes = Prefixes(forward, prefix_cache)
         self._prefill_tokens = prefill_tokens
         self._waiting: list[Row] = []
         self._partial: _PartialPrompt | None = None
@@ -67,9 +72,11 @@ class BatchRunner:
 
     def remove(self, job: Job) -> None:
         self._waiting = [row for row in self._waiting if row.job is not job]
-        if self._partial is not None and self._partial.row.job is job:
-            self._partial = None
         with self._forward.without_gradients():
+            if self._partial is not None and self._partial.row.job is job:
+                row = self._partial.row
+                self._prefixes.save([row], self._partial.cache, [self._partial.tokens_read], self._key_of(row))
+                self._partial = None
             self._keep_rows(lambda row: row.job is not job)
 
     def step(self) -> Collection[Job]:
@@ -92,31 +99,41 @@ class BatchRunner:
     def _read_prompts(self) -> list[Job]:
         if self._partial is None and self._waiting:
             group = self._pop_group()
-            if len(group) > 1 or not self._needs_pieces(group[0]):
-                return self._begin_responses(group, *self._forward.read_prompts([row.prompt for row in group]))
-            self._partial = _PartialPrompt(group[0], self._forward.new_cache())
+            past, width = self._prefixes.restore(group)
+            if len(group) > 1 or not self._needs_pieces(group[0], width):
+                return self._begin_responses(group, *self._forward.read_prompts([row.prompt for row in group], past))
+            self._partial = _PartialPrompt(group[0], self._forward.fill_cache(past), width)
         return self._read_piece(self._partial) if self._partial is not None else []
 
     def _pop_group(self) -> list[Row]:
-        """Return the prompts to read next: as many of one key as fit into one pass with padding, and at least one."""
-        first = self._waiting.pop(0)
-        group, longest, key = [first], len(first.prompt.tokens), self._key_of(first)
-        if not self._forward.can_merge or first.prompt.inputs:
-            return group
+        """Return the prompts to read next: as many of one key as fit into one pass with padding, and at least one.
+
+        A prompt that shares an unknown block with one of them waits until that one is read.
+        """
+        group: list[Row] = []
+        longest = 0
         for row in self._waiting:
-            if row.prompt.inputs or self._key_of(row) != key:
+            if group and not self._can_share_pass(group[0], row):
                 continue
-            longest = max(longest, len(row.prompt.tokens))
-            if longest * (len(group) + 1) > self._prefill_tokens:
+            self._prefixes.find(row, self._key_of(row))
+            width = max(longest, row.unread_tokens)
+            if width * (len(group) + 1) > self._prefill_tokens and group:
                 break
-            group.append(row)
+            if not self._prefixes.should_wait(row, group):
+                group.append(row)
+                longest = width
         self._waiting = [row for row in self._waiting if row not in group]
         return group
 
-    def _needs_pieces(self, row: Row) -> bool:
+    def _can_share_pass(self, row: Row, other: Row) -> bool:
+        is_text = not row.prompt.inputs and not other.prompt.inputs
+        return self._forward.can_merge and is_text and self._key_of(row) == self._key_of(other)
+
+    def _needs_pieces(self, row: Row, known_tokens: int) -> bool:
         length = len(row.prompt.tokens)
+        is_long = length - known_tokens > self._prefill_tokens
         # The first pieces of a long prompt would get the frequencies of a short one.
-        return length > self._prefill_tokens and not row.prompt.inputs and not self._forward.rope.is_long(length)
+        return is_long and not row.prompt.inputs and not self._forward.rope.is_long(length)
 
     def _read_piece(self, partial: _PartialPrompt) -> list[Job]:
         """Read the next piece of a long prompt. After the last piece, begin the response."""
@@ -143,6 +160,7 @@ class BatchRunner:
             deltas=deltas,
         )
         changed = self._choose_tokens(batch, logits)
+        self._prefixes.save(rows, cache, lengths, batch.key)
         self._filter_rows(batch, lambda row: not row.job.done)
         if not batch.rows:
             return changed
@@ -204,6 +222,9 @@ class BatchRunner:
 
     def _keep_rows(self, should_stay: Callable[[Row], bool]) -> None:
         for batch in self._batches:
+            leaving = [None if should_stay(row) else row for row in batch.rows]
+            if any(leaving):
+                self._prefixes.save(leaving, batch.cache, batch.positions.tolist(), batch.key)
             self._filter_rows(batch, should_stay)
         self._batches = [batch for batch in self._batches if batch.rows]
 

@@ -11,13 +11,15 @@ from typing import Any, Literal
 from ...exceptions import UserError
 from ..local import BatchingOptions, Job, Loaded, Runner, WorkerEngine
 from ..local.failures import attempt
+from ..local.prefix_cache import PrefixCache
 from ..local.probes import find_problem, generate_probes
 from .batch import BatchRunner
 from .forward import Forward
 from .library import import_torch
 from .load import load
 from .parts import TransformersSource
-from .trial import continues_after_another, reads_pieces
+from .prefixes import find_cache_bytes
+from .trial import PREFIX_TEST_TOKENS, continues_after_another, reads_pieces, shares_prefixes
 
 __all__ = ('Batching', 'TransformersBatching', 'TransformersEngine')
 
@@ -64,16 +66,20 @@ class TransformersEngine(WorkerEngine):
         """Whether the library's pages run the model; `None` if that is unknown."""
         self._limits: Limits | None = None
         """The limits of the padded runner, tested at load time; `None` for those of the options."""
+        self._prefix_cache: PrefixCache | None = None
+        """The blocks of the padded runner; `None` until the model is loaded, and if it cannot share them."""
+        self._tested_prefixes = False
         self.batching: Batching = options.batching
         """The runner in use once the model is loaded; before, the one requested."""
 
     def load_model(self) -> Loaded:
         self._model, loaded = load(self._source)
-        self._has_pages = self._limits = None
+        self._has_pages = self._limits = self._prefix_cache = None
+        self._tested_prefixes = False
         return loaded
 
     def unload_model(self) -> None:
-        self._model = None
+        self._model = self._prefix_cache = None
 
     def free_memory(self) -> None:
         gc.collect()
@@ -90,11 +96,36 @@ class TransformersEngine(WorkerEngine):
             return self._make_paged_runner()
         if self._limits is None and not Forward(self._model).can_merge:
             self._limits = self._test_limits(loaded)
-        return self._make_padded_runner(self._limits)
+        return self._make_padded_runner(self._limits, self._open_prefix_cache(loaded))
 
-    def _make_padded_runner(self, limits: Limits | None = None) -> Runner:
+    def _make_padded_runner(self, limits: Limits | None = None, prefix_cache: PrefixCache | None = None) -> Runner:
         slots, prefill_tokens = limits or (self._options.max_batch_size, self._options.prefill_tokens)
-        return BatchRunner(Forward(self._model), slots=slots, prefill_tokens=prefill_tokens)
+        forward = Forward(self._model)
+        return BatchRunner(forward, slots=slots, prefill_tokens=prefill_tokens, prefix_cache=prefix_cache)
+
+    def _open_prefix_cache(self, loaded: Loaded) -> PrefixCache | None:
+        """Return the prefix cache, empty, as its blocks may be at fault if a runner failed; `None` if there is none."""
+        if not self._tested_prefixes:
+            self._tested_prefixes = True
+            size = self._options.prefix_cache_bytes
+            if size != 0 and self._can_share_prefixes(loaded):
+                self._prefix_cache = PrefixCache(find_cache_bytes(self._model) if size is None else size)
+        if self._prefix_cache is not None:
+            self._prefix_cache.clear()
+        return self._prefix_cache
+
+    def _can_share_prefixes(self, loaded: Loaded) -> bool:
+        """Return whether prompts can begin with blocks of others. This is tested once, and logged if they cannot."""
+        if (loaded.context_length or PREFIX_TEST_TOKENS) < PREFIX_TEST_TOKENS:
+            return False
+        forward = Forward(self._model)
+        is_right, _ = attempt(lambda: shares_prefixes(forward, loaded.vocabulary_size or 1))
+        if not is_right:
+            logger.info('%s reads each prompt whole: its cache cannot be shared by tokens', self.model_name)
+        return bool(is_right)
+
+    def drop_cache(self) -> bool:
+        return self._prefix_cache is not None and self._prefix_cache.shrink()
 
     def _test_limits(self, loaded: Loaded) -> Limits:
         """Return the slots and the piece of a prompt that are right for a model whose cache holds a state.

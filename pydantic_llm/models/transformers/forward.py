@@ -42,6 +42,7 @@ class Forward:
     def __init__(self, model: Any) -> None:
         self._torch = import_torch()
         self._cache_class: Any = import_transformers().DynamicCache
+        self._layer_class: Any = import_transformers().DynamicLayer
         self._model = model
         self._device = model.device
         self.weights_type = f'{model.dtype}'.removeprefix('torch.')
@@ -82,18 +83,21 @@ class Forward:
 
     # forward passes
 
-    def read_prompts(self, prompts: Sequence[Prompt]) -> tuple[Tensor, Any, Any]:
-        """Read prompts in one pass. Return the logits [prompts, vocabulary], their cache, and their position offset."""
-        cache = self.new_cache()
-        if len(prompts) == 1:
-            return self._read_prompt(prompts[0], cache)
+    def read_prompts(self, prompts: Sequence[Prompt], past: Sequence[Tensor] = ()) -> tuple[Tensor, Any, Any]:
+        """Read prompts in one pass. Return the logits [prompts, vocabulary], their cache, and their position offset.
+
+        `past` are the keys and values of their first tokens, for `fill_cache`: then only the others are read.
+        """
+        if len(prompts) == 1 and not past:
+            return self._read_prompt(prompts[0], self.new_cache())
+        cache = self.fill_cache(past)
         lengths = [len(prompt.tokens) for prompt in prompts]
-        width = max(lengths)
+        width, begin = max(lengths), past[0].shape[-2] if past else 0
         padded = [[0] * (width - len(prompt.tokens)) + [*prompt.tokens] for prompt in prompts]
         mask = self.make_mask(lengths)
-        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
-        logits = self._call(self.tensor(padded), cache, positions, mask if len(set(lengths)) > 1 else None)
-        return logits, cache, None
+        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, begin:]
+        tokens = self.tensor([row[begin:] for row in padded])
+        return self._call(tokens, cache, positions, mask if len(set(lengths)) > 1 else None), cache, None
 
     def _read_prompt(self, prompt: Prompt, cache: Any) -> tuple[Tensor, Any, Any]:
         tokens = self.tensor([list(prompt.tokens)])
@@ -164,6 +168,29 @@ class Forward:
         return value.to(self._model.dtype) if value.is_floating_point() else value
 
     # caches
+
+    def list_cache(self, cache: Any) -> list[Tensor] | None:
+        """Return the keys and the values of each layer, or `None` if the cache holds anything else.
+
+        Their shape is [rows, heads, columns, head size], with the same number of columns in all of them.
+        """
+        layers = getattr(cache, 'layers', ())
+        if not layers or any(type(layer) is not self._layer_class or layer.keys is None for layer in layers):
+            return None
+        tensors = [tensor for layer in layers for tensor in (layer.keys, layer.values)]
+        columns = {tensor.shape[-2] if tensor.dim() == 4 else 0 for tensor in tensors}
+        return tensors if len(columns) == 1 and columns != {0} else None
+
+    def fill_cache(self, past: Sequence[Tensor]) -> Any:
+        """Return a new cache with these keys and values, which are those of `list_cache`."""
+        cache = self.new_cache()
+        for number, (keys, values) in enumerate(zip(past[::2], past[1::2], strict=True)):
+            if number == len(cache.layers):
+                cache.layers.append(self._layer_class())
+            layer = cache.layers[number]
+            layer.lazy_initialization(keys, values)
+            layer.keys, layer.values = keys, values
+        return cache
 
     def copy_cache(self, cache: Any) -> Any:
         """Return a cache with the same keys and values, whose rows can be dropped by themselves."""

@@ -43,6 +43,7 @@ class TransformersModel(LocalModel):
         max_batch_size: int = 32,
         prefill_tokens: int = 512,
         cache_tokens: int | None = None,
+        prefix_cache_bytes: int | None = None,
         max_queue: int = 1024,
         when_full: WhenFull = 'wait',
         progress: Callable[[str], None] | None = None,
@@ -66,6 +67,7 @@ class TransformersModel(LocalModel):
             max_batch_size=max_batch_size,
             prefill_tokens=prefill_tokens,
             cache_tokens=cache_tokens,
+            prefix_cache_bytes=prefix_cache_bytes,
             max_queue=max_queue,
             when_full=when_full,
         )

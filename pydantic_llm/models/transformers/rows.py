@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from random import Random
 from typing import Any
 
 from ...exceptions import ModelAPIError
 from ..local import Job
+from ..local.prefix_cache import Prefix
 from .processors import RowProcessors, TransformersSampling
 from .prompts import extend_prompt
 
@@ -17,10 +19,12 @@ class Row:
     """One response in a batch."""
 
     __slots__ = (
+        'awaited',
         'changes_logits',
         'is_plain',
         'job',
         'matcher',
+        'prefix',
         'processors',
         'prompt',
         'random',
@@ -34,6 +38,10 @@ class Row:
         """The compiled constraint (`local.Matcher`), or `None`."""
         self.prompt = extend_prompt(job.prompt, job.tokens)
         """The prompt to read: that of the job, and the tokens that were generated before it is read."""
+        self.prefix = Prefix()
+        """The beginning of the prompt that the prefix cache holds, until it is read."""
+        self.awaited: Hashable = None
+        """The block for which the prompt has waited, as another one was about to read it."""
         self.tokens: list[int] = [*job.tokens]
         self.resumed_tokens = len(job.tokens)
         """The number of tokens of the response that are a part of `prompt`."""
@@ -60,6 +68,11 @@ class Row:
         """Make the tokens of the response a part of the prompt, which is read again."""
         self.prompt = extend_prompt(self.prompt, self.tokens[self.resumed_tokens :])
         self.resumed_tokens = len(self.tokens)
+
+    @property
+    def unread_tokens(self) -> int:
+        """The number of tokens of the prompt that must be read."""
+        return len(self.prompt.tokens) - len(self.prefix)
 
     def add_token(self, token: int) -> bool:
         """Add the token that was chosen; return whether the response continues."""

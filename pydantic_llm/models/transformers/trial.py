@@ -1,18 +1,26 @@
-"""Tests of a model whose cache holds a state, at load time: on logits, as few tokens would hide a small difference."""
+"""Tests of what the cache of a model allows, at load time: on logits, as few tokens would hide a small difference."""
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
-from ..local import Prompt
+from ..local import Job, Prompt, Sampling
+from ..local.prefix_cache import BLOCK_TOKENS, PrefixCache
+from ..local.token_decoder import TokenDecoder
 from .forward import Forward
+from .prefixes import Prefixes
+from .rows import Row
 
-__all__ = ('continues_after_another', 'reads_pieces')
+__all__ = ('PREFIX_TEST_TOKENS', 'continues_after_another', 'reads_pieces', 'shares_prefixes')
 
 Tensor = Any
 
 LENGTH, PIECE = 12, 5
 """The length of the prompts, and of the first piece of one, in tokens."""
+
+PREFIX_TEST_TOKENS = 2 * BLOCK_TOKENS + 5
+"""The length of the longest prompt of the test of prefixes."""
 
 TOLERANCES = {'float32': 0.001, 'float64': 0.001}
 OTHER_TOLERANCE = 0.05
@@ -35,6 +43,31 @@ def continues_after_another(forward: Forward, vocabulary_size: int) -> bool:
     with forward.without_gradients():
         alone = _continue(forward, tokens, None)
         return _are_alike(_continue(forward, tokens, tokens[: PIECE - 1 : -1]), alone, forward)
+
+
+def shares_prefixes(forward: Forward, vocabulary_size: int) -> bool:
+    """Return whether prompts get the logits of the whole prompt if they begin with blocks of another one.
+
+    If responses of the model can share a pass, a prompt with another length, and without a prefix, shares it.
+    """
+    tokens = _make_tokens(PREFIX_TEST_TOKENS, vocabulary_size)
+    tests = [tokens, tokens[:1:-1][:LENGTH]] if forward.can_merge else [tokens]
+    prefixes = Prefixes(forward, PrefixCache(sys.maxsize))
+    with forward.without_gradients():
+        other = [*tokens[: 2 * BLOCK_TOKENS], *tokens[:1]]
+        _, cache, _ = forward.read_prompts([Prompt(other)])
+        prefixes.save([_make_row(other)], cache, [len(other)], None)
+        rows = [_make_row(test) for test in tests]
+        for row in rows:
+            prefixes.find(row, None)
+        past, width = prefixes.restore(rows)
+        logits, _, _ = forward.read_prompts([row.prompt for row in rows], past)
+        expected = [forward.read_prompts([row.prompt])[0][0] for row in rows]
+        return width > 0 and all(_are_alike(*pair, forward) for pair in zip(logits, expected, strict=True))
+
+
+def _make_row(tokens: list[int]) -> Row:
+    return Row(Job(Prompt(tokens), sampling=Sampling(), max_tokens=1, decoder=TokenDecoder(lambda tokens: '')))
 
 
 def _continue(forward: Forward, tokens: list[int], other: list[int] | None) -> Tensor:
