@@ -64,10 +64,7 @@ class WorkerEngine(ABC):
         """Free the memory that the library keeps for later; called in the thread. Engines with such memory override."""
 
     def drop_cache(self) -> bool:
-        """Drop what is kept for later requests, as memory ran out; return whether there was any. Called in the thread.
-
-        Engines with a prefix cache override this.
-        """
+        """Drop what is kept for later requests, as memory ran out; return whether there was any. Engines override this."""
         return False
 
     def end_thread(self) -> None:
@@ -120,8 +117,7 @@ class WorkerEngine(ABC):
 
     async def aclose(self) -> None:
         """Stop the thread, fail all jobs that are not done and free the memory. The next `load` starts again."""
-        thread = self._request_stop()
-        if thread is not None:
+        if (thread := self._request_stop()) is not None:
             await asyncio.get_running_loop().run_in_executor(None, thread.join, CLOSING_SECONDS)
 
     def abandon(self) -> None:
@@ -250,8 +246,7 @@ class WorkerEngine(ABC):
             if not job.done:
                 runner.remove(job)
         rejected = [job for job in added if not self._add_to_runner(runner, job)]
-        changed = [*runner.step(), *rejected] if len(rejected) < len(self._active) else rejected
-        self._publish(changed, runner)
+        self._publish([*runner.step(), *rejected] if len(rejected) < len(self._active) else rejected, runner)
         return True
 
     def _add_to_runner(self, runner: Runner, job: Job) -> bool:
