@@ -64,7 +64,7 @@ class WorkerEngine(ABC):
         """Free the memory that the library keeps for later; called in the thread. Engines with such memory override."""
 
     def drop_cache(self) -> bool:
-        """Drop what is kept for later requests, and return whether there was any. Engines with a cache override this."""
+        """Drop what is kept for later requests; return whether there was any. Engines with a cache override this."""
         return False
 
     def end_thread(self) -> None:
