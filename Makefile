@@ -108,9 +108,10 @@ lint: $(VENV)/.dev ## ruff: its rules and its format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-typecheck: $(VENV)/.dev ## mypy and pyright, both strict
+typecheck: $(VENV)/.dev ## mypy and pyright, both strict; pyright also checks the snippets of the documentation
 	$(BIN)/mypy pydantic_llm $(wildcard tests/typing)
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/python -m tests.docs_types
 
 docs: $(VENV)/.dev ## the documentation, into site/
 	NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --clean

@@ -153,7 +153,7 @@ class ModelHTTPError(ModelAPIError):
 
     status_code: int
     """The HTTP status; for an error event in a stream, the status with the same meaning."""
-    body: object | None
+    body: Any
     """The body of the response: a JSON value if it is JSON, else text."""
     headers: Mapping[str, str]
     """The headers of the response, with lower-case names, without cookies and keys."""
@@ -336,7 +336,7 @@ class ContentFilterError(LLMError):
 
     message: str
     """A description of the refusal."""
-    body: object | None
+    body: Any
     """The explanation of the vendor, if it sent one."""
 
     def __init__(self, message: str, *, body: object | None = None) -> None:

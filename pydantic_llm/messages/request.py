@@ -267,8 +267,10 @@ class ModelRequest(Message):
         return add_before_validator(handler(source), translate_request)
 
     @classmethod
-    def user_text_prompt(cls, user_prompt: str, *, instructions: str | None = None) -> ModelRequest:
-        """Return a request with a single user prompt."""
+    def user_text_prompt(
+        cls, user_prompt: str | Sequence[UserContent], *, instructions: str | None = None
+    ) -> ModelRequest:
+        """Return a request with a single user prompt, a text or its pieces."""
         return cls([UserPromptPart(user_prompt)], instructions=instructions)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...profiles import ModelProfileSpec
 from ...providers import Provider, choose_provider
@@ -10,8 +10,6 @@ from ..openai.chat.base import ChatModel
 from .dialect import GROQ, GroqModelSettings
 
 if TYPE_CHECKING:
-    from groq import AsyncGroq
-
     from ...wire.batch_api import BatchApi
 
 
@@ -32,7 +30,7 @@ class GroqModel(ChatModel):
         self,
         model_name: str,
         *,
-        provider: Provider[AsyncGroq] | str = 'groq',
+        provider: Provider[Any] | str = 'groq',
         api_key: str | None = None,
         settings: GroqModelSettings | None = None,
         profile: ModelProfileSpec | None = None,

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from ..._type_checks import check_model_name
 from ...profiles import ModelProfileSpec
 from ...providers import Provider, choose_provider, infer_provider_class
 from ..openai.chat.base import ChatModel
 from .dialect import HUGGINGFACE, HuggingFaceModelSettings
-
-if TYPE_CHECKING:
-    from huggingface_hub import AsyncInferenceClient
 
 
 class HuggingFaceModel(ChatModel):
@@ -32,7 +29,7 @@ class HuggingFaceModel(ChatModel):
         self,
         model_name: str,
         *,
-        provider: Provider[AsyncInferenceClient] | str = 'huggingface',
+        provider: Provider[Any] | str = 'huggingface',
         api_key: str | None = None,
         settings: HuggingFaceModelSettings | None = None,
         profile: ModelProfileSpec | None = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ....profiles import ModelProfileSpec
 from ....providers import Provider, choose_provider
@@ -14,8 +14,6 @@ from .services import SERVICE_SETTINGS, ServiceSettings
 from .settings import OpenAIChatModelSettings
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI
-
     from ....wire.batch_api import BatchApi
 
 
@@ -37,7 +35,7 @@ class OpenAIChatModel(ChatModel):
         self,
         model_name: str,
         *,
-        provider: Provider[AsyncOpenAI] | str = 'openai',
+        provider: Provider[Any] | str = 'openai',
         api_key: str | None = None,
         settings: OpenAIChatModelSettings | None = None,
         profile: ModelProfileSpec | None = None,

@@ -31,8 +31,6 @@ from .settings import SUPPORTED, OpenAIResponsesModelSettings
 from .token_count import encode_token_count
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI
-
     from ....wire.batch_api import BatchApi
 
 
@@ -57,7 +55,7 @@ class OpenAIResponsesModel(WireModel[OpenAIModelProfile]):
         self,
         model_name: str,
         *,
-        provider: Provider[AsyncOpenAI] | str = 'openai',
+        provider: Provider[Any] | str = 'openai',
         api_key: str | None = None,
         settings: OpenAIResponsesModelSettings | None = None,
         profile: ModelProfileSpec | None = None,
